@@ -1,0 +1,183 @@
+// Who may import whom, packages included: the table "Allowed imports" of the architecture, as data. Each room lists all that it may
+// import besides itself; what is not listed is an error. `scripts/check-imports.ts` runs this, and on planted violations too.
+
+/** The stages every decision-making room stands on. */
+const core = ["domain", "ports", "verify"];
+const paths = ["open", "issue", "close"];
+const grpc = ["@grpc/grpc-js", "@bufbuild/protobuf"];
+
+/** `builtins: true` is any module of Node.js. A room without a folder of its own rules is one that nobody has thought about. */
+const rooms = {
+  domain: { rooms: [], packages: [], builtins: ["crypto"] },
+  ports: { rooms: ["domain"], packages: [], builtins: [] },
+  attest: { rooms: core, packages: [], builtins: [] },
+  decide: { rooms: core, packages: [], builtins: [] },
+  audit: { rooms: core, packages: [], builtins: [] },
+  issue: { rooms: [...core, "decide"], packages: [], builtins: [] },
+  close: { rooms: [...core, "decide"], packages: [], builtins: [] },
+  registry: { rooms: [...core, "decide"], packages: [], builtins: [] },
+  authority: { rooms: [...core, "decide"], packages: [], builtins: [] },
+  federation: { rooms: [...core, "decide"], packages: [], builtins: [] },
+  // A new attempt closes the old one, and a step may be opened together with its first credentials.
+  open: { rooms: [...core, "decide", "issue", "close"], packages: [], builtins: [] },
+  verify: { rooms: ["domain"], packages: ["jose"], builtins: ["crypto"] },
+  wire: { rooms: ["gen", "domain"], packages: grpc, builtins: [] },
+  api: {
+    rooms: ["attest", "decide", ...paths, "registry", "authority", "federation", "audit", ...core, "wire", "gen"],
+    packages: [...grpc, "grpc-health-check", "hono", "@hono/node-server"],
+    builtins: true,
+  },
+  cli: { rooms: ["sdk", "wire", "gen", "domain"], packages: ["commander", "@bomb.sh/tab", "yaml"], builtins: true },
+  console: {
+    rooms: ["gen"],
+    packages: [
+      "@bufbuild/protobuf",
+      "@connectrpc/connect",
+      "@connectrpc/connect-web",
+      "@preact/signals",
+      "@tanstack/table-core",
+      "d3-hierarchy",
+      "preact",
+      "uplot",
+      "wouter-preact",
+    ],
+    builtins: [],
+  },
+  config: { rooms: ["domain"], packages: ["zod", "yaml"], builtins: true },
+};
+
+/** Every adapter may import `core` and Node.js; here is the library whose one home it is. An adapter not named here has none. */
+const adapters = {
+  "attestor-oidc": ["jose"],
+  "attestor-unix": ["koffi"],
+  "events-nats": ["@nats-io/jetstream", "@nats-io/transport-node"],
+  "ledger-postgres": ["pg"],
+  "ledger-sqlite": ["better-sqlite3"],
+  "policy-cedar": ["@cedar-policy/cedar-wasm"],
+  "signer-pkcs11": ["pkcs11js"],
+};
+
+const sdkRooms = ["gen", "wire", "domain", "verify"];
+const sdkPackages = [...grpc, "jose"];
+/** Folders of the SDK that adapt it to a framework, an optional peer; no other folder of it may import that. */
+const sdkPeers = {
+  mcp: ["@modelcontextprotocol/client", "@modelcontextprotocol/server"],
+};
+
+const folders = (names) => names.map((name) => `^src/${name}/`);
+/** Anywhere up the tree, because the planted violations are cruised from a folder of their own; types count as their package. */
+const packages = (names) => names.map((name) => `(^|/)node_modules/(@types/)?${RegExp.escape(name)}/`);
+
+/** One rule: what `from` imports that is in none of `to`, whether it could be resolved or not. */
+function mayImportOnly(name, from, { rooms: to, packages: libraries, builtins }) {
+  const allowed = [...folders(to), ...packages(libraries)];
+  const rule = { name, severity: "error", from, to: { pathNot: allowed } };
+  if (builtins === true) {
+    rule.to.dependencyTypesNot = ["core"];
+  } else {
+    allowed.push(...builtins.map((builtin) => `^(node:)?${builtin}$`));
+  }
+  return rule;
+}
+
+const roomRules = Object.entries(rooms)
+  .filter(([room]) => room !== "cli")
+  .map(([room, may]) =>
+    mayImportOnly(`${room}-imports`, { path: `^src/${room}/` }, { ...may, rooms: [room, ...may.rooms] }),
+  );
+
+const starters = "^src/cli/(stintd|dev)(/|\\.ts$)";
+const cli = { ...rooms.cli, rooms: ["cli", ...rooms.cli.rooms] };
+const cliRule = mayImportOnly("cli-imports", { path: "^src/cli/", pathNot: starters }, cli);
+const starterRule = mayImportOnly("cli-starters-imports", { path: starters }, cli);
+starterRule.to.pathNot.push("^src/main\\.ts$");
+
+const adapterFolder = (name) => `adapters/${name}`;
+const adapterRules = [
+  ...Object.entries(adapters).map(([name, libraries]) =>
+    mayImportOnly(
+      `adapters-${name}-imports`,
+      { path: `^src/adapters/${name}/` },
+      {
+        rooms: [adapterFolder(name), ...core],
+        packages: libraries,
+        builtins: true,
+      },
+    ),
+  ),
+  {
+    ...mayImportOnly("adapters-imports", {}, { rooms: core, packages: [], builtins: true }),
+    from: { path: "^src/adapters/([^/]+)/", pathNot: folders(Object.keys(adapters).map(adapterFolder)) },
+  },
+];
+// "Itself" of an adapter that is not listed is the folder that the rule's `from` captured.
+adapterRules.at(-1).to.pathNot.push("^src/adapters/$1/");
+
+const sdkRules = [
+  ...Object.entries(sdkPeers).map(([name, peers]) =>
+    mayImportOnly(
+      `sdk-${name}-imports`,
+      { path: `^src/sdk/${name}/` },
+      {
+        rooms: ["sdk", ...sdkRooms],
+        packages: [...sdkPackages, ...peers],
+        builtins: true,
+      },
+    ),
+  ),
+  mayImportOnly(
+    "sdk-imports",
+    { path: "^src/sdk/", pathNot: folders(Object.keys(sdkPeers).map((name) => `sdk/${name}`)) },
+    { rooms: ["sdk", ...sdkRooms], packages: sdkPackages, builtins: true },
+  ),
+];
+
+/** Everything that may stand directly under src; a new folder needs a decision record, and then a line above. */
+export const roomNames = [...Object.keys(rooms), "adapters", "gen", "sdk"];
+
+export default {
+  forbidden: [
+    ...roomRules,
+    cliRule,
+    starterRule,
+    ...adapterRules,
+    ...sdkRules,
+    {
+      name: "main-imports",
+      comment: "The composition root wires everything that ships, and nothing that does not.",
+      severity: "error",
+      from: { path: "^src/[^/]+\\.ts$" },
+      to: { path: ["^test/", "^scripts/"] },
+    },
+    {
+      name: "no-development-packages",
+      comment:
+        "What ships must not import what is not installed with it. Types are erased; the MCP packages are optional peers.",
+      severity: "error",
+      from: {
+        path: "^src/",
+        pathNot: ["^src/gen/", "^src/console/", ...folders(Object.keys(sdkPeers).map((name) => `sdk/${name}`))],
+      },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
+    },
+    {
+      name: "no-cycles",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/gen/" },
+      to: { circular: true },
+    },
+    {
+      name: "no-unresolvable",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: ["node_modules", "^src/gen/"] },
+    // Imports of types count too: a type is a dependency on the room that gives it its meaning.
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "node", "types", "default"] },
+    skipAnalysisNotInRules: true,
+  },
+};

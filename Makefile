@@ -1,0 +1,116 @@
+# What can be done with this checkout: `make help`. Every target installs first what it needs, so any of them can be the first
+# command on a fresh machine. One needs make, npm (any Node.js), git and a network.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Node.js 24 comes from npm, pinned by digest, when the one on PATH is older; npm itself then runs under it too.
+node_is_new := $(shell node --version 2>/dev/null | grep -E '^v(2[4-9]|[3-9][0-9])\.')
+NODE := $(if $(node_is_new),,scripts/node/node_modules/.package-lock.json)
+MODULES := node_modules/.package-lock.json
+export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/scripts/node/node_modules/.bin:$(PATH)
+# Colours only where a person looks on.
+export NO_COLOR := $(if $(MAKE_TERMOUT),$(NO_COLOR),1)
+
+IMAGE := proto/stint.binpb
+NPM_CI := npm ci --ignore-scripts --loglevel=error
+
+##@ Start here
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: install
+install: $(MODULES) ## Node.js 24 (if yours is older) and the packages, as locked; runs no install scripts
+
+.PHONY: demo
+demo: install ## a broker, a runtime, an agent and a verifier: one step opened, used, closed and refused
+	@node scripts/demo.ts
+
+.PHONY: dev
+dev: install ## a throw-away broker to develop against
+	@scripts/stint dev
+
+##@ Change
+
+.PHONY: fmt
+fmt: install ## format, sort imports, apply the safe fixes of the linter
+	@biome check --write .
+
+.PHONY: generate
+generate: install ## src/gen from proto
+	@buf generate
+
+.PHONY: proto-image
+proto-image: install ## accept the contract as it now is: what `make proto` compares later changes with
+	@buf build --exclude-source-info -o $(IMAGE)
+
+.PHONY: watch
+watch: install ## rerun tests as files change; ONLY=test/domain narrows it, here and in `make test`
+	@vitest watch $(ONLY)
+
+##@ Check
+
+.PHONY: check
+check: format-check lint types imports deadcode proto generated packages test ## everything that CI checks
+
+.PHONY: format-check
+format-check: install ## is everything formatted?
+	@biome format .
+
+.PHONY: lint
+lint: install ## the linter; a warning is an error
+	@biome lint --error-on-warnings .
+
+.PHONY: types
+types: install ## the type checker, tests and must-not-compile cases included
+	@tsc
+
+.PHONY: imports
+imports: install ## who may import whom, proven on planted violations
+	@node scripts/check-imports.ts
+
+.PHONY: deadcode
+deadcode: install ## files, exports and packages that nothing uses
+	@knip --no-progress
+
+.PHONY: proto
+proto: install ## the contract: its style, and that no change breaks a client
+	@buf lint
+	@buf breaking --against $(IMAGE)
+
+.PHONY: generated
+generated: install ## is src/gen what proto says?
+	@rm -rf build/generated
+	@buf generate --output build/generated
+	@diff -rq src/gen build/generated/src/gen || { echo "src/gen is not what proto says: run \`make generate\`" >&2; exit 1; }
+
+.PHONY: packages
+packages: install ## build both packages, install them elsewhere, import and run what they promise
+	@node scripts/check-packages.ts
+
+.PHONY: test
+test: install ## the tests; ONLY=test/domain narrows them
+	@vitest run $(ONLY)
+
+.PHONY: bench
+bench: install ## how fast it is on this machine
+	@node scripts/bench.ts
+
+##@ Clean
+
+.PHONY: tidy
+tidy: ## remove what builds, checks and tests leave behind
+	@rm -rf build dist coverage
+
+# npm writes these files last, so they say that an install was completed.
+$(MODULES): package-lock.json package.json src/sdk/package.json .npmrc $(NODE)
+	@$(NPM_CI)
+	@touch $@
+
+scripts/node/node_modules/.package-lock.json: scripts/node/package-lock.json scripts/node/package.json
+	@cd scripts/node && $(NPM_CI)
+	@touch $@

@@ -1,0 +1,4 @@
+// planted: nothing
+import { monotonicNow } from "./monotonic.ts";
+
+export const now = (): bigint => monotonicNow();

@@ -1,0 +1,2 @@
+// planted: api-imports no-development-packages
+export { test } from "vitest";

@@ -1,0 +1,2 @@
+// planted: cli-imports
+export { run } from "../main.ts";

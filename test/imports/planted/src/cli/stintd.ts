@@ -1,0 +1,2 @@
+// planted: nothing
+export { run } from "../main.ts";

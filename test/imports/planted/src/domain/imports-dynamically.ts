@@ -1,0 +1,2 @@
+// planted: domain-imports
+export const later = () => import("../adapters/ledger-sqlite/open-ledger.ts");

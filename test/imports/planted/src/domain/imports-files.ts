@@ -1,0 +1,2 @@
+// planted: domain-imports
+export { readFileSync } from "node:fs";

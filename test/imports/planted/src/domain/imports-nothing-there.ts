@@ -1,0 +1,2 @@
+// planted: domain-imports no-unresolvable
+export { absent } from "./absent.ts";

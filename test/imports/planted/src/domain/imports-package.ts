@@ -1,0 +1,2 @@
+// planted: domain-imports
+export { z } from "zod";

@@ -1,0 +1,2 @@
+// planted: ports-imports
+export { issueSvid } from "../issue/issue-svid.ts";

@@ -1,0 +1,2 @@
+// planted: nothing
+export { McpServer } from "@modelcontextprotocol/server";

@@ -1,0 +1,4 @@
+// planted: sdk-imports
+import koffi from "koffi";
+
+export const native = koffi;

@@ -1,0 +1,2 @@
+// planted: sdk-imports no-development-packages
+export { McpServer } from "@modelcontextprotocol/server";

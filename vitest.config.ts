@@ -1,0 +1,17 @@
+import { defineConfig } from "vitest/config";
+
+// Where .ci/run wants the machine-readable report; without it only the readable ones are printed.
+const reportFile = process.env["STINT_TEST_REPORT"];
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    // Tests open sockets, spawn processes and load native code: a process each keeps one file's crash out of another's.
+    pool: "forks",
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // A test that passes on the second try has found a bug.
+    retry: 0,
+    reporters: reportFile === undefined ? ["default"] : ["default", ["json", { outputFile: reportFile }]],
+  },
+});
