@@ -1,0 +1,164 @@
+import type { Authority } from "./authority.ts";
+import { bytesOfBase64, bytesOfBase64url } from "./base64url.ts";
+import { type BrokerError, invalidField } from "./errors.ts";
+import { type EcJwk, ecJwkOf } from "./public-key.ts";
+
+/** The document that carries a trust domain's verification keys to the rest of the world. */
+export type SpiffeBundleDocument = {
+  readonly keys: readonly (
+    | (EcJwk & { readonly use: "x509-svid"; readonly x5c: readonly [string] })
+    | (EcJwk & { readonly use: "jwt-svid"; readonly kid: string })
+  )[];
+  readonly spiffe_sequence: number;
+  readonly spiffe_refresh_hint: number;
+};
+
+/**
+ * Writes the SPIFFE bundle of these authorities; families other than X.509- and JWT-SVID are left out.
+ *
+ * @param sequence - grows with every change of the content.
+ * @param refreshHintSeconds - how often it is worth asking again.
+ * @see SPIFFE Trust Domain and Bundle section 4, X509-SVID section 6, JWT-SVID section 6
+ */
+export function spiffeBundle(
+  authorities: readonly Authority[],
+  sequence: number,
+  refreshHintSeconds: number,
+): SpiffeBundleDocument {
+  const keys = authorities.flatMap((authority): SpiffeBundleDocument["keys"] => {
+    const { family, authorityId, publicKey, certificate } = authority;
+    if (family === "x509-svid" && certificate !== undefined) {
+      const x5c = [Buffer.from(certificate).toString("base64")] as const;
+      return [{ use: "x509-svid", ...ecJwkOf(publicKey), x5c }];
+    }
+    return family === "jwt-svid" ? [{ use: "jwt-svid", kid: authorityId, ...ecJwkOf(publicKey) }] : [];
+  });
+  return { keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshHintSeconds };
+}
+
+/** A JWKS as any JWT library takes it. */
+export type PlainJwks = {
+  readonly keys: readonly (EcJwk & { readonly use: "sig"; readonly alg: "ES256"; readonly kid: string })[];
+};
+
+/**
+ * Writes the keys of JWT-SVIDs for verifiers that know nothing of SPIFFE: most libraries pass over a key whose `use` is
+ * not `sig`.
+ *
+ * @see RFC 7517 section 5
+ */
+export function plainJwks(authorities: readonly Authority[]): PlainJwks {
+  return {
+    keys: authorities
+      .filter((authority) => authority.family === "jwt-svid")
+      .map(({ authorityId, publicKey }) => ({ use: "sig", alg: "ES256", kid: authorityId, ...ecJwkOf(publicKey) })),
+  };
+}
+
+/** The public members of a verification key; never `use`, which JWT libraries would take amiss. */
+export type VerificationJwk =
+  | { readonly kty: "EC"; readonly kid: string; readonly crv: string; readonly x: string; readonly y: string }
+  | { readonly kty: "RSA"; readonly kid: string; readonly n: string; readonly e: string };
+
+/** A SPIFFE bundle as a verifier uses it. */
+export type SpiffeBundle = {
+  readonly sequence: number | undefined;
+  readonly refreshHintSeconds: number | undefined;
+  readonly jwtKeys: ReadonlyMap<string, VerificationJwk>;
+  /** CA certificates, DER. */
+  readonly x509: readonly Uint8Array[];
+};
+
+/**
+ * Reads a SPIFFE bundle. Elements whose `use` or `kty` is unknown are passed over, as the standard asks; anything else
+ * that is not as it says makes the whole bundle unusable. No keys at all is a valid bundle: it trusts nobody.
+ *
+ * @param text - JSON; the caller bounds its size.
+ * @throws BrokerError INVALID_FIELD
+ * @see SPIFFE Trust Domain and Bundle section 4
+ */
+export function parseSpiffeBundle(text: string, field = "bundle"): SpiffeBundle {
+  const document = membersOf(parsed(text, field), field);
+  const keys = document.get("keys");
+  if (!Array.isArray(keys)) throw invalidField(`${field}.keys`, "a list of JWKs");
+
+  const jwtKeys = new Map<string, VerificationJwk>();
+  const x509: Uint8Array[] = [];
+  keys.forEach((key: unknown, index) => {
+    const at = `${field}.keys[${index}]`;
+    const members = membersOf(key, at);
+    const kty = members.get("kty");
+    if (kty !== "EC" && kty !== "RSA") return;
+    if (members.get("use") === "x509-svid") {
+      const certificate = certificateIn(members, at);
+      if (certificate !== undefined) x509.push(certificate);
+    } else if (members.get("use") === "jwt-svid") {
+      const jwk = jwkIn(members, kty, at);
+      // Which of two keys a token means must not depend on who reads the bundle.
+      if (jwtKeys.has(jwk.kid)) throw invalidField(`${at}.kid`, "one that no other key has");
+      jwtKeys.set(jwk.kid, jwk);
+    }
+  });
+  return {
+    sequence: countIn(document, "spiffe_sequence", field),
+    refreshHintSeconds: countIn(document, "spiffe_refresh_hint", field),
+    jwtKeys,
+    x509,
+  };
+}
+
+function parsed(text: string, field: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalidField(field, "JSON");
+  }
+}
+
+function membersOf(value: unknown, field: string): ReadonlyMap<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalidField(field, "an object");
+  return new Map(Object.entries(value));
+}
+
+function countIn(members: ReadonlyMap<string, unknown>, name: string, field: string): number | undefined {
+  const value = members.get(name);
+  if (value === undefined) return undefined;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0) {
+    throw invalidField(`${field}.${name}`, "a whole number, not negative");
+  }
+  return value;
+}
+
+/** Consumers look at the first certificate only; an element without any is passed over. X509-SVID section 6.2. */
+function certificateIn(members: ReadonlyMap<string, unknown>, field: string): Uint8Array | undefined {
+  const x5c = members.get("x5c");
+  if (x5c === undefined) return undefined;
+  const first: unknown = Array.isArray(x5c) ? x5c[0] : undefined;
+  const certificate = typeof first === "string" ? bytesOfBase64(first) : undefined;
+  if (certificate === undefined || certificate.length === 0) {
+    throw invalidField(`${field}.x5c`, "a list of one DER certificate in base64");
+  }
+  return certificate;
+}
+
+function jwkIn(members: ReadonlyMap<string, unknown>, kty: "EC" | "RSA", field: string): VerificationJwk {
+  const text = (name: string): string => {
+    const value = members.get(name);
+    if (typeof value !== "string" || value === "") throw invalidField(`${field}.${name}`, "a string");
+    return value;
+  };
+  const number = (name: string): string => {
+    const value = text(name);
+    if (bytesOfBase64url(value) === undefined) throw invalidField(`${field}.${name}`, "base64url without padding");
+    return value;
+  };
+  if (members.has("d")) throw privateKey(field);
+  const kid = text("kid");
+  return kty === "EC"
+    ? { kty, kid, crv: text("crv"), x: number("x"), y: number("y") }
+    : { kty, kid, n: number("n"), e: number("e") };
+}
+
+function privateKey(field: string): BrokerError {
+  return invalidField(field, "a public key; this one is private, and to be replaced");
+}

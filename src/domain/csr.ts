@@ -1,0 +1,97 @@
+import { contextConstructed, TAG } from "./der.ts";
+import {
+  bitsOf,
+  checkNested,
+  type DerElement,
+  DerError,
+  dottedOf,
+  elementsOf,
+  membersOf,
+  parseDer,
+} from "./der-reader.ts";
+import { BrokerError } from "./errors.ts";
+import { LIMITS } from "./limits.ts";
+import { checkPublicKey } from "./public-key.ts";
+
+/** What is taken from a certification request: a key, and the proof that the requester has it. */
+export type Csr = {
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Uint8Array;
+  /** What the signature is over. */
+  readonly signedPart: Uint8Array;
+  /** As Node names it. */
+  readonly hash: "sha256" | "sha384" | "sha512";
+  readonly signature: Uint8Array;
+};
+
+const SIGNATURE_ALGORITHMS = new Map<string, { readonly key: "ec" | "rsa"; readonly hash: Csr["hash"] }>([
+  ["1.2.840.10045.4.3.2", { key: "ec", hash: "sha256" }],
+  ["1.2.840.10045.4.3.3", { key: "ec", hash: "sha384" }],
+  ["1.2.840.10045.4.3.4", { key: "ec", hash: "sha512" }],
+  ["1.2.840.113549.1.1.11", { key: "rsa", hash: "sha256" }],
+  ["1.2.840.113549.1.1.12", { key: "rsa", hash: "sha384" }],
+  ["1.2.840.113549.1.1.13", { key: "rsa", hash: "sha512" }],
+]);
+
+const VERSION_1 = 0;
+
+/**
+ * Reads a PKCS#10 request for its key. Subject, attributes and the extensions asked for are checked to be DER and
+ * ignored: what a certificate says is the broker's to decide.
+ *
+ * The signature is not verified here.
+ *
+ * @param der - the request, DER, at most `LIMITS.csrBytesMax`.
+ * @throws BrokerError CSR_INVALID; KEY_REFUSED for a key of a kind that is not issued for
+ * @see RFC 2986 section 4
+ */
+export function parseCsr(der: Uint8Array): Csr {
+  if (der.length > LIMITS.csrBytesMax) throw csrInvalid(`at most ${LIMITS.csrBytesMax} bytes`);
+  try {
+    const request = parseDer(der);
+    checkNested(request);
+    const [signedPart, algorithm, signature] = membersOf(request, TAG.sequence, TAG.sequence, TAG.bitString);
+    const [version, , key] = membersOf(
+      signedPart,
+      TAG.integer,
+      TAG.sequence,
+      TAG.sequence,
+      contextConstructed(ATTRIBUTES),
+    );
+    if (version.content.length !== 1 || version.content[0] !== VERSION_1) throw new DerError("not version 1");
+    membersOf(key, TAG.sequence, TAG.bitString);
+    // The key before the signature: a request for a key that is refused anyway is told so, however it was signed.
+    const kind = checkPublicKey(key.encoded);
+    const hash = hashOf(algorithm, kind);
+    return { publicKey: key.encoded, signedPart: signedPart.encoded, hash, signature: bitsOf(signature) };
+  } catch (thrown) {
+    if (!(thrown instanceof DerError)) throw thrown;
+    throw csrInvalid("a PKCS#10 request in strict DER", thrown.message);
+  }
+}
+
+/** Only a signature algorithm of the key's own kind, with exactly the parameters that its standard gives it. */
+function hashOf(algorithm: DerElement, key: "ec" | "rsa"): Csr["hash"] {
+  const [oid, ...parameters] = elementsOf(algorithm);
+  if (oid === undefined) throw new DerError("no signature algorithm");
+  const known = SIGNATURE_ALGORITHMS.get(dottedOf(oid));
+  const parametersFit =
+    key === "ec"
+      ? parameters.length === 0
+      : parameters.length === 1 && parameters[0]?.tag === TAG.null && parameters[0].content.length === 0;
+  if (known === undefined || known.key !== key || !parametersFit) {
+    throw csrInvalid("a signature by the request's own key, ECDSA or RSA (PKCS#1), with SHA-256, SHA-384 or SHA-512");
+  }
+  return known.hash;
+}
+
+/** The refusal of a request: what was expected, and for the log what was found. */
+export function csrInvalid(expected: string, detail?: string): BrokerError {
+  return new BrokerError("CSR_INVALID", `csr: ${expected}`, {
+    metadata: { field: "csr" },
+    ...(detail === undefined ? {} : { detail }),
+  });
+}
+
+/** `[0] IMPLICIT SET OF Attribute`, always there, often empty. */
+const ATTRIBUTES = 0;

@@ -1,0 +1,27 @@
+import type { ErrorCode } from "./errors.ts";
+import type { Grant } from "./grant.ts";
+import type { UnixMicros } from "./time.ts";
+
+/** One recorded allow or deny, with what determined it. */
+export type Decision = {
+  readonly decisionId: string;
+  readonly act: "open" | "issue" | "attest" | "administer";
+  readonly effect: "allow" | "deny";
+  /** Set on a deny. */
+  readonly reason?: ErrorCode;
+  readonly decidedAt: UnixMicros;
+  readonly callerEntryId?: string;
+  readonly agent?: string;
+  readonly runId?: string;
+  readonly step?: string;
+  readonly attempt?: number;
+  readonly stepId?: string;
+  readonly requested: Grant;
+  readonly granted: Grant;
+  readonly refused: Grant;
+  readonly determiningPolicies: readonly string[];
+  /** SHA-256, hexadecimal, of the policies that were in force. */
+  readonly policyDigest: string;
+  /** How many equal denials this one stands for. */
+  readonly count: number;
+};

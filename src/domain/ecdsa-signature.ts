@@ -1,0 +1,26 @@
+import { TAG } from "./der.ts";
+import { DerError, membersOf, parseDer, positiveOf } from "./der-reader.ts";
+
+/** Bytes of one coordinate of P-256; a signature in JOSE is two. */
+const COORDINATE_BYTES = 32;
+
+/** Bytes of an ES256 signature as JOSE has it. */
+export const P1363_BYTES = 2 * COORDINATE_BYTES;
+
+/**
+ * A P-256 signature as JOSE has it, r and s of 32 bytes each, from the DER form that a signer gives. By hand, since
+ * Node signs three times slower when asked for this form.
+ *
+ * @throws DerError when it is not the DER of two positive integers of at most 32 bytes
+ * @see RFC 7518 section 3.4, RFC 3279 section 2.2.3
+ */
+export function p1363FromDer(signature: Uint8Array): Uint8Array {
+  const [first, second] = membersOf(parseDer(signature), TAG.integer, TAG.integer);
+  const r = positiveOf(first);
+  const s = positiveOf(second);
+  if (r.length > COORDINATE_BYTES || s.length > COORDINATE_BYTES) throw new DerError("not a P-256 signature");
+  const joined = new Uint8Array(P1363_BYTES);
+  joined.set(r, COORDINATE_BYTES - r.length);
+  joined.set(s, P1363_BYTES - s.length);
+  return joined;
+}

@@ -1,0 +1,245 @@
+import { BrokerError, invalidField } from "./errors.ts";
+import { checkAudience, parseGrant } from "./grant.ts";
+import { LIMITS } from "./limits.ts";
+import {
+  type AgentContent,
+  type EntryContent,
+  OPERATOR_ROLES,
+  type OperatorContent,
+  type RuntimeContent,
+  type VerifierContent,
+} from "./registration-entry.ts";
+import { parseSelector, type Selector } from "./selector.ts";
+import { parseSegment, parseSpiffeId, type Segment, type SpiffeId, spiffeIdAt, type TrustDomain } from "./spiffe-id.ts";
+
+const TEMPLATE_DEFAULT = "/agent/{agent}";
+/** With trust domain, run, step and attempt at their longest, a step's SPIFFE ID still is within SPIFFE's 2,048 bytes. */
+const TEMPLATE_BYTES_MAX = 1_024;
+/** Where the broker, runtimes, verifiers and operators live: no agent's identity may be read as one of theirs. */
+const RESERVED = ["stint", "runtime", "verifier", "operator"] as const;
+const AUDIENCES_MAX = 256;
+const AGENTS_MAX = 1_000;
+const OPEN_STEPS_MAX = 1_000_000;
+/** The event that records an entry holds at most `LIMITS.eventBytesMax`; the rest is for what the ledger adds. */
+const ENTRY_BYTES_MAX = 48 * 1_024;
+
+/** An entry as it comes from outside, from the configuration or the API; absent members take their defaults. */
+export type EntryContentInput =
+  | {
+      readonly kind: "agent";
+      readonly name: string;
+      readonly selectors: readonly string[];
+      readonly spiffeIdTemplate?: string | undefined;
+      /** The elements of the grant. */
+      readonly ceiling?: unknown;
+      readonly audiences?: readonly string[] | undefined;
+      readonly exchangeAudiences?: readonly string[] | undefined;
+      readonly jwtSvidTtlSeconds?: number | undefined;
+      readonly x509SvidTtlSeconds?: number | undefined;
+      readonly stepSecondsMax?: number | undefined;
+      readonly mayOpen?: boolean | undefined;
+      readonly allowAnyExecutor?: boolean | undefined;
+      readonly allowMultipleAudiences?: boolean | undefined;
+    }
+  | {
+      readonly kind: "runtime";
+      readonly name: string;
+      readonly selectors: readonly string[];
+      readonly agents: readonly string[];
+      readonly openStepsMax?: number | undefined;
+    }
+  | {
+      readonly kind: "verifier";
+      readonly name: string;
+      readonly selectors: readonly string[];
+      readonly audiences: readonly string[];
+      readonly maxStalenessSeconds?: number | undefined;
+    }
+  | {
+      readonly kind: "operator";
+      readonly name: string;
+      readonly selectors: readonly string[];
+      readonly role: string;
+    };
+
+/**
+ * Accepts what an entry says, whole or not at all, with its defaults filled in.
+ *
+ * @param prefix - put before the members' names in messages, e.g. `entries[2].`; the names are those of the contract
+ * (`jwt_svid_ttl`).
+ * @throws BrokerError INVALID_FIELD naming the member
+ * @see contracts sections 1, 2 and 6
+ */
+export function parseEntryContent(input: EntryContentInput, prefix = ""): EntryContent {
+  const content = parseKind(input, (member) => `${prefix}${member}`);
+  if (new TextEncoder().encode(JSON.stringify(content)).length > ENTRY_BYTES_MAX) {
+    throw new BrokerError("LIMIT_EXCEEDED", `${prefix}${input.kind}: at most ${ENTRY_BYTES_MAX} bytes in all`);
+  }
+  return content;
+}
+
+/** How messages call a member. */
+type FieldOf = (member: string) => string;
+
+function parseKind(input: EntryContentInput, field: FieldOf): EntryContent {
+  switch (input.kind) {
+    case "agent":
+      return parseAgent(input, field);
+    case "runtime":
+      return parseRuntime(input, field);
+    case "verifier":
+      return parseVerifier(input, field);
+    case "operator":
+      return parseOperator(input, field);
+  }
+}
+
+type InputOf<Kind> = Extract<EntryContentInput, { readonly kind: Kind }>;
+
+function parseAgent(input: InputOf<"agent">, field: FieldOf): AgentContent {
+  const name = parseSegment(input.name, field("name"));
+  const ceiling = parseGrant(input.ceiling ?? [], { ceiling: true }, field("ceiling"));
+  const audiences = parseAudiences(input.audiences ?? [], field("audiences"));
+  const exchangeAudiences = parseAudiences(input.exchangeAudiences ?? [], field("exchange_audiences"));
+  if (!exchangeAudiences.every((one) => audiences.includes(one))) {
+    throw invalidField(field("exchange_audiences"), "only audiences that are listed in audiences too");
+  }
+  return {
+    kind: "agent",
+    name,
+    selectors: parseSelectors(input.selectors, field("selectors")),
+    spiffeIdTemplate: parseTemplate(input.spiffeIdTemplate ?? TEMPLATE_DEFAULT, name, field("spiffe_id_template")),
+    ceiling,
+    audiences,
+    exchangeAudiences,
+    jwtSvidTtlSeconds: parseTtl(input.jwtSvidTtlSeconds, LIMITS.jwtSvidTtlSecondsDefault, field("jwt_svid_ttl")),
+    x509SvidTtlSeconds: parseTtl(input.x509SvidTtlSeconds, LIMITS.x509SvidTtlSecondsDefault, field("x509_svid_ttl")),
+    stepSecondsMax: parseWhole(input.stepSecondsMax ?? LIMITS.stepSecondsMaxDefault, field("step_duration_max"), {
+      min: LIMITS.stepSecondsLeftMin,
+      max: LIMITS.stepSecondsMax,
+      unit: " s",
+    }),
+    mayOpen: input.mayOpen ?? false,
+    allowAnyExecutor: input.allowAnyExecutor ?? false,
+    allowMultipleAudiences: input.allowMultipleAudiences ?? false,
+  };
+}
+
+function parseRuntime(input: InputOf<"runtime">, field: FieldOf): RuntimeContent {
+  checkList(input.agents, { min: 1, max: AGENTS_MAX }, field("agents"));
+  return {
+    kind: "runtime",
+    name: parseSegment(input.name, field("name")),
+    selectors: parseSelectors(input.selectors, field("selectors")),
+    agents: input.agents.map((agent): Segment => parseSegment(agent, field("agents"))),
+    openStepsMax: parseWhole(input.openStepsMax ?? LIMITS.openStepsPerRuntimeDefault, field("open_steps_max"), {
+      min: 1,
+      max: OPEN_STEPS_MAX,
+      unit: "",
+    }),
+  };
+}
+
+function parseVerifier(input: InputOf<"verifier">, field: FieldOf): VerifierContent {
+  checkList(input.audiences, { min: 1, max: AUDIENCES_MAX }, field("audiences"));
+  return {
+    kind: "verifier",
+    name: parseSegment(input.name, field("name")),
+    selectors: parseSelectors(input.selectors, field("selectors")),
+    audiences: parseAudiences(input.audiences, field("audiences")),
+    maxStalenessSeconds: parseWhole(
+      input.maxStalenessSeconds ?? LIMITS.maxStalenessSecondsMax,
+      field("max_staleness"),
+      {
+        min: 1,
+        max: LIMITS.maxStalenessSecondsMax,
+        unit: " s",
+      },
+    ),
+  };
+}
+
+function parseOperator(input: InputOf<"operator">, field: FieldOf): OperatorContent {
+  const role = OPERATOR_ROLES.find((known) => known === input.role);
+  if (role === undefined) throw invalidField(field("role"), `one of ${OPERATOR_ROLES.join(", ")}`);
+  return {
+    kind: "operator",
+    name: parseSegment(input.name, field("name")),
+    selectors: parseSelectors(input.selectors, field("selectors")),
+    role,
+  };
+}
+
+function parseSelectors(input: readonly string[], field: string): readonly Selector[] {
+  // An entry without selectors would match nobody, and one day, by a bug, everybody.
+  checkList(input, { min: 1, max: LIMITS.selectorsPerEntryMax }, field);
+  return input.map((one) => parseSelector(one, field));
+}
+
+function parseAudiences(input: readonly string[], field: string): readonly string[] {
+  checkList(input, { min: 0, max: AUDIENCES_MAX }, field);
+  for (const audience of input) checkAudience(audience, field);
+  return [...input];
+}
+
+function parseTemplate(template: string, name: Segment, field: string): string {
+  const expected =
+    "a path such as /agent/{agent}, with {agent} in it and not below /stint, /runtime, /verifier, /operator";
+  const [before, first, ...rest] = template.split("/");
+  const isPath = before === "" && first !== undefined && template.length <= TEMPLATE_BYTES_MAX;
+  const isOurs = (RESERVED as readonly (string | undefined)[]).includes(first?.replaceAll("{agent}", name));
+  // A path that reads as a step's would let an agent's own identity pass for a step of another agent.
+  const readsAsStep = [first, ...rest].includes("run");
+  if (!isPath || isOurs || readsAsStep || !template.includes("{agent}")) throw invalidField(field, expected);
+  try {
+    parseSpiffeId(`spiffe://t${pathAt(template, name)}`, field);
+  } catch (thrown) {
+    if (thrown instanceof BrokerError) throw invalidField(field, expected);
+    throw thrown;
+  }
+  return template;
+}
+
+function pathAt(template: string, name: Segment): string {
+  return template.replaceAll("{agent}", name);
+}
+
+function parseTtl(input: number | undefined, byDefault: number, field: string): number {
+  return parseWhole(input ?? byDefault, field, {
+    min: LIMITS.svidTtlSecondsMin,
+    max: LIMITS.svidTtlSecondsMax,
+    unit: " s",
+  });
+}
+
+function parseWhole(
+  input: number,
+  field: string,
+  bounds: { readonly min: number; readonly max: number; readonly unit: string },
+): number {
+  if (!Number.isInteger(input) || input < bounds.min || input > bounds.max) {
+    throw invalidField(field, `a whole number from ${bounds.min}${bounds.unit} to ${bounds.max}${bounds.unit}`);
+  }
+  return input;
+}
+
+function checkList(
+  input: readonly string[],
+  bounds: { readonly min: number; readonly max: number },
+  field: string,
+): void {
+  if (input.length < bounds.min) throw invalidField(field, "a non-empty list");
+  if (input.length > bounds.max) throw invalidField(field, `at most ${bounds.max} elements`);
+  if (new Set(input).size !== input.length) throw invalidField(field, "no element twice");
+}
+
+/**
+ * The SPIFFE ID of what an entry registers: an agent's stable one, or that of a runtime, verifier or operator.
+ *
+ * @see contracts section 1
+ */
+export function entrySpiffeId(trustDomain: TrustDomain, content: EntryContent): SpiffeId {
+  const path =
+    content.kind === "agent" ? pathAt(content.spiffeIdTemplate, content.name) : `/${content.kind}/${content.name}`;
+  return spiffeIdAt(trustDomain, path, "spiffe_id_template");
+}

@@ -1,0 +1,180 @@
+import { invalidField } from "./errors.ts";
+import { LIMITS } from "./limits.ts";
+
+/** What a tool call does to its data. */
+export const ACTIONS = ["read", "write", "execute", "retrieve_secret", "move_data"] as const;
+export type Action = (typeof ACTIONS)[number];
+
+/**
+ * One element of a grant, in the member names of RFC 9396. In a ceiling `*` may stand for locations and identifier, in
+ * a request for the identifier.
+ */
+export type GrantElement = {
+  readonly type: "mcp_tool";
+  readonly locations: readonly string[];
+  readonly identifier: string;
+  readonly actions: readonly Action[];
+  readonly datatypes: readonly string[];
+};
+
+/** What a step may do. */
+export type Grant = readonly GrantElement[];
+
+export const ANY = "*";
+
+const MEMBERS = ["type", "locations", "identifier", "actions", "datatypes"] as const;
+/** RFC 6749 scope-token characters, since a tool's name becomes part of one; MCP allows no more. */
+const IDENTIFIER = /^[A-Za-z0-9._/-]{1,128}$/;
+const DATATYPE = /^[A-Za-z0-9._-]{1,128}$/;
+/** No white space, no control characters, and neither `"` nor `\`, which would break a header's quoted string. */
+const PRINTABLE = /^[\u0021\u0023-\u005b\u005d-\u007e\u00a1-\u1fff\u2070-\ud7ff\uf900-\ufdff]+$/;
+
+/**
+ * Accepts a grant as it comes from outside: all members there and none unknown, URIs canonical.
+ *
+ * @param input - any value, e.g. of `authorization_details` or of a configuration file.
+ * @param options.ceiling - `*` may stand for locations too.
+ * @param field - how messages call it.
+ * @throws BrokerError INVALID_FIELD or LIMIT_EXCEEDED
+ * @see RFC 9396 section 2, contracts section 2
+ */
+export function parseGrant(input: unknown, options: { readonly ceiling: boolean }, field = "grant"): Grant {
+  if (!Array.isArray(input)) throw invalidField(field, "a list of elements of type mcp_tool");
+  if (input.length > LIMITS.grantElementsMax) throw invalidField(field, `at most ${LIMITS.grantElementsMax} elements`);
+  return input.map((element: unknown, index) => parseElement(element, options, `${field}[${index}]`));
+}
+
+function parseElement(input: unknown, options: { readonly ceiling: boolean }, field: string): GrantElement {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) throw invalidField(field, "an object");
+  const members = new Map<string, unknown>(Object.entries(input));
+  for (const name of members.keys()) {
+    if (!(MEMBERS as readonly string[]).includes(name)) {
+      throw invalidField(field, `only the members ${MEMBERS.join(", ")}`);
+    }
+  }
+  if (members.get("type") !== "mcp_tool") throw invalidField(`${field}.type`, '"mcp_tool"');
+  const identifier = members.get("identifier");
+  if (typeof identifier !== "string" || (identifier !== ANY && !IDENTIFIER.test(identifier))) {
+    throw invalidField(
+      `${field}.identifier`,
+      "a tool name of 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '/', '-', or '*'",
+    );
+  }
+  const locations = strings(members.get("locations"), `${field}.locations`);
+  for (const location of locations) {
+    if (location === ANY && options.ceiling) continue;
+    checkResourceUri(location, `${field}.locations`);
+  }
+  const actions = strings(members.get("actions"), `${field}.actions`);
+  if (!actions.every(isAction)) throw invalidField(`${field}.actions`, `of ${ACTIONS.join(", ")}`);
+  const datatypes = strings(members.get("datatypes"), `${field}.datatypes`);
+  if (!datatypes.every((one) => DATATYPE.test(one))) {
+    throw invalidField(`${field}.datatypes`, "names of 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '-'");
+  }
+  return { type: "mcp_tool", locations, identifier, actions, datatypes };
+}
+
+function strings(input: unknown, field: string): readonly string[] {
+  const isList = Array.isArray(input) && input.length > 0 && input.every((one) => typeof one === "string");
+  if (!isList) throw invalidField(field, "a non-empty list of strings");
+  const list = input as string[];
+  if (list.length > LIMITS.grantListMax) throw invalidField(field, `at most ${LIMITS.grantListMax} elements`);
+  if (new Set(list).size !== list.length) throw invalidField(field, "no element twice");
+  return list;
+}
+
+export function isAction(text: string): text is Action {
+  return (ACTIONS as readonly string[]).includes(text);
+}
+
+/**
+ * Accepts a resource URI only in the one form in which it will be compared; nothing is normalized behind the caller's
+ * back, since policy, token and verifier must all see the same bytes.
+ *
+ * @throws BrokerError INVALID_FIELD
+ * @see RFC 8707 section 2, RFC 3986 section 6.2.2
+ */
+export function checkResourceUri(text: string, field: string): void {
+  const expected =
+    "a canonical http(s) URI: lower-case scheme and host, no default port, fragment, dot segment or trailing slash";
+  if (text.length === 0 || text.length > LIMITS.uriBytesMax || !URL.canParse(text)) throw invalidField(field, expected);
+  const url = new URL(text);
+  if (url.protocol !== "https:" && url.protocol !== "http:") throw invalidField(field, expected);
+  if (url.username !== "" || url.password !== "" || url.hash !== "" || text.includes("#")) {
+    throw invalidField(field, expected);
+  }
+  // The parser prints a bare origin with a slash, which the canonical form leaves out.
+  const isOrigin = url.pathname === "/" && url.search === "";
+  const isCanonical = isOrigin ? text === url.origin : text === url.href && !url.pathname.endsWith("/");
+  if (!isCanonical || text.endsWith("?")) throw invalidField(field, expected);
+}
+
+/** Whether one element permits all that another asks. */
+export function covers(wide: GrantElement, narrow: GrantElement): boolean {
+  return (
+    (wide.identifier === ANY || wide.identifier === narrow.identifier) &&
+    (wide.locations.includes(ANY) || narrow.locations.every((one) => wide.locations.includes(one))) &&
+    narrow.actions.every((one) => wide.actions.includes(one)) &&
+    narrow.datatypes.every((one) => wide.datatypes.includes(one))
+  );
+}
+
+/** Splits what is asked into the elements that one element of `limit` covers and those that none does. */
+export function divide(asked: Grant, limit: Grant): { readonly permitted: Grant; readonly refused: Grant } {
+  const permitted: GrantElement[] = [];
+  const refused: GrantElement[] = [];
+  for (const element of asked) {
+    (limit.some((wide) => covers(wide, element)) ? permitted : refused).push(element);
+  }
+  return { permitted, refused };
+}
+
+/** `a ⊆ b`: every element of `a` is covered by one element of `b`. */
+export function isWithin(a: Grant, b: Grant): boolean {
+  return divide(a, b).refused.length === 0;
+}
+
+/** The part of a grant that holds at one audience, with that audience as its only location. */
+export function narrowTo(grant: Grant, audience: string): Grant {
+  return grant
+    .filter((element) => element.locations.includes(audience))
+    .map((element) => ({ ...element, locations: [audience] }));
+}
+
+/** All locations of a grant, each once, in order of appearance. */
+export function locationsOf(grant: Grant): readonly string[] {
+  return [...new Set(grant.flatMap((element) => element.locations))];
+}
+
+/** `scope` of a token: one `mcp:tool:<name>` for each named tool; `*` names none. */
+export function scopeOf(grant: Grant): string {
+  const names = new Set(grant.map((element) => element.identifier).filter((name) => name !== ANY));
+  return [...names].map((name) => `mcp:tool:${name}`).join(" ");
+}
+
+/** A grant for a message to people: `search at https://… (read; internal)`. */
+export function formatGrant(grant: Grant): string {
+  return grant
+    .map(
+      (one) =>
+        `${one.identifier} at ${one.locations.join(", ")} (${one.actions.join(", ")}; ${one.datatypes.join(", ")})`,
+    )
+    .join("; ");
+}
+
+/**
+ * Accepts an audience: an RFC 7519 StringOrURI, so one that holds a colon must be a URI; a http(s) one must be
+ * canonical.
+ *
+ * @throws BrokerError INVALID_FIELD
+ */
+export function checkAudience(text: string, field: string): void {
+  if (/^https?:/i.test(text)) {
+    checkResourceUri(text, field);
+    return;
+  }
+  const printable = text.length <= LIMITS.uriBytesMax && PRINTABLE.test(text);
+  if (!printable || text === ANY || (text.includes(":") && !URL.canParse(text))) {
+    throw invalidField(field, "a string without spaces, or a URI (RFC 7519 StringOrURI)");
+  }
+}

@@ -1,0 +1,33 @@
+import type { Grant } from "./grant.ts";
+import type { SpiffeId } from "./spiffe-id.ts";
+import type { UnixMicros, UnixSeconds } from "./time.ts";
+
+export type SvidKind = "x509-svid" | "jwt-svid" | "wit-svid";
+
+/** What a credential is bound to: a step, or an entry for the broker itself, runtimes, verifiers, operators. */
+export type Subject =
+  | { readonly kind: "step"; readonly stepId: string }
+  | { readonly kind: "infrastructure"; readonly entryId: string };
+
+/** One credential as the ledger records it, before it is signed. Never holds the credential. */
+export type IssuanceRecord = {
+  readonly issuanceId: string;
+  readonly kind: SvidKind;
+  readonly subject: Subject;
+  readonly spiffeId: SpiffeId;
+  readonly authorityId: string;
+  /** Lower-case hexadecimal without leading zero bytes; X.509-SVIDs only. */
+  readonly serialNumber?: string;
+  /** JWT- and WIT-SVIDs only. */
+  readonly jti?: string;
+  readonly audiences: readonly string[];
+  readonly grant: Grant;
+  readonly notBefore: UnixSeconds;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  /** SHA-256 of the bytes to be signed, hexadecimal. */
+  readonly toBeSignedSha256: string;
+  /** SHA-256 of the subject's SubjectPublicKeyInfo, hexadecimal; where the credential carries a key. */
+  readonly publicKeySha256?: string;
+  readonly issuedAt: UnixMicros;
+};

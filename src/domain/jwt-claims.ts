@@ -1,0 +1,128 @@
+import { base64urlLength } from "./base64url.ts";
+import { type Grant, narrowTo, scopeOf } from "./grant.ts";
+import { JTI_LENGTH } from "./ids.ts";
+import { type SpiffeId, stepNameOf } from "./spiffe-id.ts";
+import { audiencesOf, type Step } from "./step.ts";
+import type { UnixSeconds } from "./time.ts";
+
+/** The claims of a JWT-SVID, in the order in which they are written. Contracts section 2. */
+export type JwtClaims = {
+  readonly iss: string;
+  readonly sub: SpiffeId;
+  readonly aud: readonly string[];
+  readonly iat: UnixSeconds;
+  readonly nbf: UnixSeconds;
+  readonly exp: UnixSeconds;
+  readonly jti: string;
+  readonly client_id: SpiffeId;
+  readonly txn: string;
+  readonly scope?: string;
+  readonly authorization_details?: Grant;
+  readonly workflow?: string;
+  readonly run_id: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly step_id: string;
+  readonly parent_step_id?: string;
+  readonly principal?: { readonly iss: string; readonly sub: string };
+};
+
+/** What of a step its tokens say. */
+export type NamedStep = Pick<
+  Step,
+  "stepId" | "runId" | "step" | "attempt" | "spiffeId" | "workflow" | "parentStepId" | "principal"
+>;
+
+export type JwtFacts = {
+  readonly step: NamedStep;
+  readonly audiences: readonly string[];
+  /** What the token may say at its audience; narrowed to it here. */
+  readonly grant: Grant;
+  readonly issuedAt: UnixSeconds;
+  readonly notBefore: UnixSeconds;
+  /** Exclusive, as `exp` is. */
+  readonly expiresAt: UnixSeconds;
+  readonly jti: string;
+};
+
+/**
+ * What a JWT-SVID says. For several audiences it says who the step is and nothing of what it may do, since one of them
+ * could use at another what was meant for that one.
+ *
+ * @param issuer - the broker's https issuer URL.
+ * @see JWT-SVID section 3, RFC 9068 section 2.2, RFC 9396 section 9.1
+ */
+export function jwtClaims(issuer: string, facts: JwtFacts): JwtClaims {
+  const { step, audiences } = facts;
+  const agent = stepNameOf(step.spiffeId)?.agent;
+  if (agent === undefined) throw new TypeError("a step whose SPIFFE ID does not name it");
+  const [audience, ...others] = audiences;
+  if (audience === undefined) throw new TypeError("a JWT-SVID without an audience");
+  const granted = others.length === 0 ? narrowTo(facts.grant, audience) : [];
+  const scope = scopeOf(granted);
+  return {
+    iss: issuer,
+    sub: step.spiffeId,
+    aud: audiences,
+    iat: facts.issuedAt,
+    nbf: facts.notBefore,
+    exp: facts.expiresAt,
+    jti: facts.jti,
+    client_id: agent,
+    txn: step.runId,
+    ...(scope === "" ? {} : { scope }),
+    ...(granted.length === 0 ? {} : { authorization_details: granted }),
+    ...(step.workflow === undefined ? {} : { workflow: step.workflow }),
+    run_id: step.runId,
+    step: step.step,
+    attempt: step.attempt,
+    step_id: step.stepId,
+    ...(step.parentStepId === undefined ? {} : { parent_step_id: step.parentStepId }),
+    ...(step.principal === undefined ? {} : { principal: { iss: step.principal.iss, sub: step.principal.sub } }),
+  };
+}
+
+/** The protected header of a JWT-SVID: these three members and no other. JWT-SVID section 2. */
+export function jwtHeader(authorityId: string): string {
+  return JSON.stringify({ alg: "ES256", kid: authorityId, typ: "JWT" });
+}
+
+/** Characters of the signature in the compact serialization. */
+const SIGNATURE_LENGTH = base64urlLength(64);
+
+/**
+ * How long the longest JWT-SVID will be that a step can be issued for one audience, so that a step whose tokens could
+ * not be minted is refused before it is opened.
+ *
+ * @param authorityId - of any authority; all are equally long.
+ * @returns bytes of the compact serialization, exactly, while instants have ten digits.
+ */
+export function longestJwtSvidBytes(
+  issuer: string,
+  authorityId: string,
+  step: NamedStep & Pick<Step, "grant" | "audiences">,
+): number {
+  const byLocation = new Map<string, Grant[number][]>();
+  for (const element of step.grant) {
+    for (const location of element.locations) {
+      const there = byLocation.get(location);
+      if (there === undefined) byLocation.set(location, [element]);
+      else there.push(element);
+    }
+  }
+  const instant = 9_999_999_999 as UnixSeconds;
+  const lengths = audiencesOf(step).map((audience) => {
+    const facts = {
+      step,
+      audiences: [audience],
+      grant: byLocation.get(audience) ?? [],
+      issuedAt: instant,
+      notBefore: instant,
+      expiresAt: instant,
+      jti: "0".repeat(JTI_LENGTH),
+    };
+    return base64urlLength(Buffer.byteLength(JSON.stringify(jwtClaims(issuer, facts))));
+  });
+  const header = base64urlLength(Buffer.byteLength(jwtHeader(authorityId)));
+  return header + 1 + Math.max(0, ...lengths) + 1 + SIGNATURE_LENGTH;
+}

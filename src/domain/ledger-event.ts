@@ -1,0 +1,138 @@
+import type { Authority } from "./authority.ts";
+import type { Decision } from "./decision.ts";
+import type { IssuanceRecord } from "./issuance.ts";
+import type { RegistrationEntry } from "./registration-entry.ts";
+import type { RevocationReason } from "./revocation.ts";
+import type { ClosedState, Step } from "./step.ts";
+import type { UnixMicros } from "./time.ts";
+
+/**
+ * Everything the ledger can say. Types are closed and versioned: a change of an event's members is a new `v`.
+ * What is hashed is the canonical JSON (RFC 8785 subset) of the event, with its members as named here.
+ */
+export type LedgerEvent =
+  | EpochStarted
+  | EntryPut
+  | EntryRetired
+  | DecisionMade
+  | StepOpened
+  | StepHeld
+  | StepRenewed
+  | StepClosed
+  | RunBarred
+  | IssuanceRecorded
+  | IssuanceUndelivered
+  | IssuanceRevoked
+  | AuthorityPut
+  | ReceiptsTaken
+  | OperatorActed;
+
+type Event<Type extends string> = { readonly type: Type; readonly v: 1; readonly at: UnixMicros };
+
+/** The first event, and the first after a restored backup was accepted. */
+export type EpochStarted = Event<"epoch.started"> & { readonly epoch: string; readonly reason: string };
+
+/** An entry as it is from here on: created, changed, disabled or enabled. */
+export type EntryPut = Event<"entry.put"> & { readonly entry: RegistrationEntry; readonly by: Actor };
+
+export type EntryRetired = Event<"entry.retired"> & { readonly entryId: string; readonly by: Actor };
+
+export type DecisionMade = Event<"decision.made"> & { readonly decision: Decision };
+
+/** The step as it was opened: state OPEN, no sequence. */
+export type StepOpened = Event<"step.opened"> & { readonly step: OpenedStep };
+
+/** A step as its opening event holds it; what the ledger adds afterwards is left out. */
+export type OpenedStep = Omit<
+  Step,
+  "state" | "openedSequence" | "closedSequence" | "closedAt" | "closeReason" | "held" | "leaseExpiresAt"
+>;
+
+/** Someone began to hold the step (`held`), so that from here on it needs a hold. */
+export type StepHeld = Event<"step.held"> & { readonly stepId: string };
+
+export type StepRenewed = Event<"step.renewed"> & { readonly stepId: string; readonly leaseExpiresAt: UnixMicros };
+
+/**
+ * The close of a step and of all its live descendants, which end in `descendantState(state)`. Rebuilding follows the
+ * parent links; `count` and `digest` tell whether it found the same steps.
+ */
+export type StepClosed = Event<"step.closed"> & {
+  readonly stepId: string;
+  readonly state: ClosedState;
+  readonly reason: RevocationReason;
+  /** Steps closed, the root included. */
+  readonly count: number;
+  /** SHA-256, hexadecimal, of the sorted step ids, each followed by a line feed. */
+  readonly digest: string;
+  /** Issuances not yet expired that this revokes. */
+  readonly revoked: number;
+  readonly by: Actor;
+};
+
+/** No step of this run may be opened any more. */
+export type RunBarred = Event<"run.barred"> & { readonly runId: string; readonly by: Actor };
+
+/** `executable` is set on the first issuance to a process executor: it pins what may be issued more. */
+export type IssuanceRecorded = Event<"issuance.recorded"> & {
+  readonly issuance: IssuanceRecord;
+  readonly executable?: string;
+};
+
+/** The signature failed, or a close overtook it: the credential never left. */
+export type IssuanceUndelivered = Event<"issuance.undelivered"> & { readonly issuanceId: string };
+
+/** One credential taken back, its step staying open. */
+export type IssuanceRevoked = Event<"issuance.revoked"> & {
+  readonly issuanceId: string;
+  readonly reason: RevocationReason;
+  readonly by: Actor;
+};
+
+/** An authority as it is from here on. Keys are hexadecimal DER, public parts only. */
+export type AuthorityPut = Event<"authority.put"> & {
+  readonly authority: Omit<Authority, "publicKey" | "certificate"> & {
+    readonly publicKey: string;
+    readonly certificate?: string;
+  };
+};
+
+/** What verifiers have acknowledged: cumulative, at most one event a second. */
+export type ReceiptsTaken = Event<"receipts.taken"> & {
+  readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
+};
+
+/** An act of an operator that no other event names whole, e.g. a revocation by principal. */
+export type OperatorActed = Event<"operator.acted"> & {
+  readonly act: string;
+  readonly target: string;
+  readonly reason: string;
+  readonly by: Actor;
+};
+
+/** Who brought an event about: an entry's process, or the broker itself. */
+export type Actor =
+  | { readonly kind: "entry"; readonly entryId: string; readonly process: string }
+  | { readonly kind: "operator"; readonly entryId: string; readonly uid: number }
+  | {
+      readonly kind: "broker";
+      readonly cause: "expiry" | "lease" | "hold" | "executor" | "attempt" | "config" | "restore" | "start";
+    };
+
+export const EVENT_TYPES = [
+  "epoch.started",
+  "entry.put",
+  "entry.retired",
+  "decision.made",
+  "step.opened",
+  "step.held",
+  "step.renewed",
+  "step.closed",
+  "run.barred",
+  "issuance.recorded",
+  "issuance.undelivered",
+  "issuance.revoked",
+  "authority.put",
+  "receipts.taken",
+  "operator.acted",
+] as const satisfies readonly LedgerEvent["type"][];

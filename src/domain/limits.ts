@@ -1,0 +1,70 @@
+/** Every bound of the broker: the unit is in the name, the reason beside it. Contracts section 6. */
+export const LIMITS = {
+  /** A P-256 request is 300 bytes and an RSA-4096 one 1.7 KiB; the rest is room for attributes that are ignored. */
+  csrBytesMax: 16 * 1024,
+  /** Above the largest request that is meant to pass: a grant of 64 elements, or a CSR with its step. */
+  requestBytesMax: 64 * 1024,
+  /** A token travels in a header; many servers stop at 8 KiB for all headers together. */
+  jwtMintedBytesMax: 6 * 1024,
+  /** Checked before anything is parsed. */
+  jwtPresentedBytesMax: 8 * 1024,
+  grantElementsMax: 64,
+  /** Members of one grant element's arrays: more is a sign that `*` or another element was meant. */
+  grantListMax: 32,
+  /** A resource URI or StringOrURI; the usual limit of what servers take for a URL. */
+  uriBytesMax: 2_048,
+  audiencesPerStepMax: 16,
+  jwtSvidsPerBatchMax: 64,
+  delegationDepthMax: 8,
+  openStepsPerRuntimeDefault: 10_000,
+  /** Beyond this a stock Workload API client would be sent megabytes with every change. */
+  openStepsPerExecutorMax: 64,
+  issuancesPerSecondPerStep: 50,
+  issuanceBurstPerStep: 100,
+  segmentBytesMax: 128,
+  purposeBytesMax: 1_024,
+  requestIdBytesMax: 128,
+  selectorsPerEntryMax: 32,
+  selectorBytesMax: 4_096,
+  entriesMax: 100_000,
+  connectionsPerUidMax: 256,
+  /** A connection without a call for this long is a leak of its owner's. */
+  connectionIdleMs: 15 * 60 * 1_000,
+  watchersMax: 10_000,
+  watcherBacklogEventsMax: 10_000,
+  pageSizeMax: 500,
+  pageSizeDefault: 100,
+
+  svidTtlSecondsMin: 10,
+  svidTtlSecondsMax: 3_600,
+  x509SvidTtlSecondsDefault: 300,
+  jwtSvidTtlSecondsDefault: 120,
+  /** For a verifier whose clock is a little behind. */
+  x509BackdateSeconds: 10,
+  jwtBackdateSeconds: 5,
+  stepSecondsDefault: 300,
+  stepSecondsMaxDefault: 900,
+  /** The longest step an entry may allow: authority is for minutes, not for days. */
+  stepSecondsMax: 86_400,
+  /** Less than this left is not enough to get a credential to its place and use it. */
+  stepSecondsLeftMin: 10,
+  leaseSecondsMin: 1,
+  leaseSecondsMax: 3_600,
+  /** After the last hold of a step went away: time for a client to reconnect. */
+  holdGraceMs: 5_000,
+  /** After a restart of the broker: time for every held step to be held again. */
+  holdGraceAfterRestartMs: 30_000,
+  awaitReceiptsSecondsMax: 60,
+  maxStalenessSecondsMax: 60,
+
+  /** How far after `exp` a verifier may still accept; part of when a revocation may be forgotten. */
+  verifierLeewaySeconds: 5,
+  /** A clock farther off than this is not believed: a verifier refuses, a broker stops issuing. */
+  clockSkewSecondsMax: 5,
+
+  /** Issuance stops below this much free space on the ledger's disk. */
+  diskFreeBytesMin: 64 * 1024 * 1024,
+  /** tlog-tiles counts an entry's length in 16 bits. */
+  eventBytesMax: 65_535,
+  denialsRecordedPerMinute: 10,
+} as const;

@@ -1,0 +1,28 @@
+/**
+ * A process as the kernel names it. A pid is reused; with its start time, the boot and the PID namespace it is unique.
+ */
+export type ProcessIdentity = {
+  readonly bootId: string;
+  /** Inode of the PID namespace, as in `pid:[4026531836]`. */
+  readonly pidNamespace: string;
+  readonly pid: number;
+  /** Clock ticks since boot: field 22 of /proc/<pid>/stat. */
+  readonly startTimeTicks: number;
+};
+
+/** One text for one process, fit to be compared and stored. */
+export function formatProcess(process: ProcessIdentity): string {
+  return `${process.bootId}/${process.pidNamespace}/${process.pid}/${process.startTimeTicks}`;
+}
+
+/** Reads back what `formatProcess` wrote; `undefined` for anything else. */
+export function parseProcess(text: string): ProcessIdentity | undefined {
+  const [bootId, pidNamespace, pid, startTimeTicks, ...rest] = text.split("/");
+  if (bootId === undefined || pidNamespace === undefined || rest.length > 0) return undefined;
+  const identity = { bootId, pidNamespace, pid: Number(pid), startTimeTicks: Number(startTimeTicks) };
+  return Number.isSafeInteger(identity.pid) && Number.isSafeInteger(identity.startTimeTicks) ? identity : undefined;
+}
+
+export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
+  return formatProcess(a) === formatProcess(b);
+}

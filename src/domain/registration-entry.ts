@@ -1,0 +1,77 @@
+import type { Grant } from "./grant.ts";
+import type { Selector } from "./selector.ts";
+import type { Segment, SpiffeId } from "./spiffe-id.ts";
+import type { UnixMicros } from "./time.ts";
+
+export const OPERATOR_ROLES = ["viewer", "approver", "detector", "admin"] as const;
+export type OperatorRole = (typeof OPERATOR_ROLES)[number];
+
+export type AgentContent = {
+  readonly kind: "agent";
+  readonly name: Segment;
+  readonly selectors: readonly Selector[];
+  /** Path before `/run/`, `{agent}` standing for the name. */
+  readonly spiffeIdTemplate: string;
+  readonly ceiling: Grant;
+  /** Beyond the ceiling's locations. */
+  readonly audiences: readonly string[];
+  /** Of `audiences`: where a token is traded for something that lives on elsewhere. */
+  readonly exchangeAudiences: readonly string[];
+  readonly jwtSvidTtlSeconds: number;
+  readonly x509SvidTtlSeconds: number;
+  readonly stepSecondsMax: number;
+  readonly mayOpen: boolean;
+  readonly allowAnyExecutor: boolean;
+  readonly allowMultipleAudiences: boolean;
+};
+
+export type RuntimeContent = {
+  readonly kind: "runtime";
+  readonly name: Segment;
+  readonly selectors: readonly Selector[];
+  readonly agents: readonly Segment[];
+  readonly openStepsMax: number;
+};
+
+export type VerifierContent = {
+  readonly kind: "verifier";
+  readonly name: Segment;
+  readonly selectors: readonly Selector[];
+  readonly audiences: readonly string[];
+  readonly maxStalenessSeconds: number;
+};
+
+export type OperatorContent = {
+  readonly kind: "operator";
+  readonly name: Segment;
+  readonly selectors: readonly Selector[];
+  readonly role: OperatorRole;
+};
+
+/** What an entry says; what is digested and compared to see whether it changed. */
+export type EntryContent = AgentContent | RuntimeContent | VerifierContent | OperatorContent;
+export type EntryKind = EntryContent["kind"];
+
+export type RegistrationEntry<Content extends EntryContent = EntryContent> = {
+  readonly entryId: string;
+  readonly spiffeId: SpiffeId;
+  readonly origin: "config" | "api";
+  readonly disabled: boolean;
+  /** 1, 2, …: a decision names the revision it was made on, and an issuance on an older one is refused. */
+  readonly revision: number;
+  readonly createdAt: UnixMicros;
+  readonly updatedAt: UnixMicros;
+  readonly content: Content;
+};
+
+export type AgentEntry = RegistrationEntry<AgentContent>;
+export type RuntimeEntry = RegistrationEntry<RuntimeContent>;
+export type VerifierEntry = RegistrationEntry<VerifierContent>;
+export type OperatorEntry = RegistrationEntry<OperatorContent>;
+
+export function isOfKind<Kind extends EntryKind>(
+  entry: RegistrationEntry,
+  kind: Kind,
+): entry is RegistrationEntry<Extract<EntryContent, { kind: Kind }>> {
+  return entry.content.kind === kind;
+}

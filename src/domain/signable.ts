@@ -1,0 +1,23 @@
+import type { KeyFamily } from "./authority.ts";
+import { sha256Hex } from "./digest.ts";
+import { BrokerError } from "./errors.ts";
+import type { Recorded } from "./stages.ts";
+
+/**
+ * The last look before a signature: the bytes are the ones whose digest is in the row, and the key is of the row's
+ * authority and family. Only a defect elsewhere fails here, and then nothing is signed.
+ *
+ * @param family - of the key that is about to sign, as its keeper knows it.
+ * @throws BrokerError AUTHORITY_UNAVAILABLE
+ */
+export function checkSignable(recorded: Recorded, family: KeyFamily): void {
+  const { record, authority, toBeSigned } = recorded;
+  if (record.authorityId !== authority.authorityId) throw unsigned("recorded for another authority");
+  if (record.kind !== family) throw unsigned(`a ${record.kind} was to be signed by a key for ${family}`);
+  if (sha256Hex(toBeSigned) !== record.toBeSignedSha256) throw unsigned("not the bytes that were recorded");
+}
+
+/** What a signer throws when it definitely made no signature. */
+export function unsigned(detail: string, cause?: unknown): BrokerError {
+  return new BrokerError("AUTHORITY_UNAVAILABLE", "the signing authority is not available", { detail, cause });
+}

@@ -1,0 +1,97 @@
+import type { Grant } from "./grant.ts";
+import type { ProcessIdentity } from "./process.ts";
+import type { RevocationReason } from "./revocation.ts";
+import type { Segment, SpiffeId } from "./spiffe-id.ts";
+import type { UnixMicros, UnixSeconds } from "./time.ts";
+
+export const STEP_STATES = [
+  "PENDING_APPROVAL",
+  "OPEN",
+  "COMPLETED",
+  "FAILED",
+  "CANCELLED",
+  "EXPIRED",
+  "ABANDONED",
+  "SUPERSEDED",
+  "REVOKED",
+  "REFUSED",
+] as const;
+export type StepState = (typeof STEP_STATES)[number];
+
+/** States a step does not leave. */
+export type ClosedState = Exclude<StepState, "PENDING_APPROVAL" | "OPEN">;
+
+/** Why the credentials of a step end with it, by the state it ends in. */
+export const REASON_OF_STATE = {
+  COMPLETED: "cessationOfOperation",
+  FAILED: "cessationOfOperation",
+  CANCELLED: "cessationOfOperation",
+  EXPIRED: "cessationOfOperation",
+  ABANDONED: "cessationOfOperation",
+  SUPERSEDED: "superseded",
+  REVOKED: "privilegeWithdrawn",
+  REFUSED: "privilegeWithdrawn",
+} as const satisfies Record<ClosedState, RevocationReason>;
+
+/** Only `OPEN` permits anything; whatever this version does not know counts as closed. */
+export function permits(state: string): boolean {
+  return state === "OPEN";
+}
+
+export function isClosed(state: StepState): state is ClosedState {
+  return state !== "OPEN" && state !== "PENDING_APPROVAL";
+}
+
+/** The process that may be issued a step's credentials. */
+export type Executor =
+  | { readonly kind: "process"; readonly process: ProcessIdentity; readonly executable?: string }
+  | { readonly kind: "any" };
+
+/** A step as the ledger holds it. Absent members are absent in the event too. */
+export type Step = {
+  readonly stepId: string;
+  readonly runId: Segment;
+  readonly step: Segment;
+  readonly attempt: number;
+  readonly agent: Segment;
+  readonly agentEntryId: string;
+  readonly openerEntryId: string;
+  readonly opener: ProcessIdentity;
+  readonly executor: Executor;
+  readonly spiffeId: SpiffeId;
+  readonly state: StepState;
+  readonly workflow?: string;
+  readonly purpose?: string;
+  readonly grant: Grant;
+  /** Beyond the grant's locations. */
+  readonly audiences: readonly string[];
+  readonly openedAt: UnixMicros;
+  readonly expiresAt: UnixSeconds;
+  readonly leaseSeconds?: number;
+  readonly leaseExpiresAt?: UnixMicros;
+  /** Once held, a step needs a hold to stay open. */
+  readonly held: boolean;
+  readonly parentStepId?: string;
+  readonly depth: number;
+  readonly principal?: { readonly iss: string; readonly sub: string };
+  readonly requestId?: string;
+  readonly requestDigest?: string;
+  readonly decisionId: string;
+  readonly openedSequence: number;
+  readonly closedSequence?: number;
+  readonly closedAt?: UnixMicros;
+  readonly closeReason?: RevocationReason;
+};
+
+/** The audiences a step can get credentials for. */
+export function audiencesOf(step: Pick<Step, "grant" | "audiences">): readonly string[] {
+  return [...new Set([...step.grant.flatMap((element) => element.locations), ...step.audiences])];
+}
+
+/**
+ * The state in which a live descendant ends when its ancestor ends. An outcome is the ancestor's own and says nothing
+ * of the descendant's, which was cut short; every other state passes down as it is.
+ */
+export function descendantState(ancestor: ClosedState): ClosedState {
+  return ancestor === "COMPLETED" || ancestor === "FAILED" ? "CANCELLED" : ancestor;
+}

@@ -1,0 +1,47 @@
+import type { ProcessIdentity } from "../domain/process.ts";
+import type { Selector } from "../domain/selector.ts";
+
+/** What an attestor found out about the other end of a connection, at the moment it was asked. */
+export type Evidence = {
+  readonly selectors: ReadonlySet<Selector>;
+  readonly process: ProcessIdentity;
+  readonly uid: number;
+  /** Path of the executable; absent where it can't be read, or where a mount namespace could forge it. */
+  readonly executable?: string;
+  /** Kinds of selector that could not be had, each with the reason, for the log and for readiness. */
+  readonly unavailable: readonly { readonly kind: string; readonly reason: string }[];
+};
+
+/** The other end of one connection, as the transport holds it. Only its attestor looks inside. */
+export type Peer = {
+  readonly connectionId: string;
+  /** Kernel's word at connect time. */
+  readonly uid: number;
+  readonly pid: number;
+};
+
+/**
+ * Turns a connection into evidence. Asked anew for every act, since a connection outlives an exec, and a descriptor can
+ * be handed on.
+ */
+export type Attestor = {
+  /**
+   * @param wanted.executableDigest - hash the executable too; costs a read of the file.
+   * @throws BrokerError NO_IDENTITY when the process is gone, replaced, or can't be told from another
+   */
+  attest(peer: Peer, wanted: { readonly executableDigest: boolean }): Promise<Evidence>;
+};
+
+/** Tells when processes end. */
+export type ProcessWatch = {
+  /**
+   * Calls once, within a second of the process being gone (a zombie is gone), or soon when it is gone already.
+   *
+   * @returns a function that ends the watch.
+   */
+  watch(process: ProcessIdentity, gone: () => void): () => void;
+  /** Facts of a live process by its pid in the broker's own PID namespace; `undefined` when there is none. */
+  find(
+    pid: number,
+  ): { readonly process: ProcessIdentity; readonly uid: number; readonly selectors: ReadonlySet<Selector> } | undefined;
+};

@@ -1,0 +1,6 @@
+/** Makes a cursor that its holder can't forge, since one that is ahead of the ledger is taken as evidence of a rollback. */
+export type CursorSeal = {
+  seal(text: string): Uint8Array;
+  /** The text that was sealed; `undefined` for anything not sealed by this broker. */
+  open(cursor: Uint8Array): string | undefined;
+};

@@ -1,0 +1,35 @@
+import type { Authority, KeyFamily } from "../domain/authority.ts";
+import type { Denial } from "../domain/errors.ts";
+import type { EntryContent, EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
+import type { Selector } from "../domain/selector.ts";
+
+/**
+ * The registration entries in force, beside the event loop. It may be a commit behind the ledger; whatever is decided on
+ * it names entry and revision, and the ledger's guards have the last word.
+ */
+export type EntryDirectory = {
+  /** Enabled entries all of whose selectors are among those attested. */
+  matching(attested: ReadonlySet<Selector>): readonly RegistrationEntry[];
+  byId(entryId: string): RegistrationEntry | undefined;
+  byName<Kind extends EntryKind>(
+    kind: Kind,
+    name: string,
+  ): RegistrationEntry<Extract<EntryContent, { kind: Kind }>> | undefined;
+  all(): readonly RegistrationEntry[];
+  /** Whether any entry asks for the executable's digest, so that hashing pays. */
+  wantsExecutableDigest(): boolean;
+};
+
+/** The authorities in force. */
+export type AuthorityDirectory = {
+  /** The one that signs; `undefined` when none of this family is active and its key at hand. */
+  active(family: KeyFamily): Authority | undefined;
+  /** All that verifiers are to know, `old` ones too. */
+  all(): readonly Authority[];
+};
+
+/** Says whether anything may be issued at all: a clock that jumped or a ledger put back in time stops all issuance. */
+export type IssuanceGate = {
+  /** The refusal in force; `undefined` when issuing is allowed. */
+  refusal(): Denial | undefined;
+};

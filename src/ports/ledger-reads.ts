@@ -1,0 +1,120 @@
+import type { Authority } from "../domain/authority.ts";
+import type { Decision } from "../domain/decision.ts";
+import type { SvidKind } from "../domain/issuance.ts";
+import type { LedgerEvent } from "../domain/ledger-event.ts";
+import type { ProcessIdentity } from "../domain/process.ts";
+import type { RegistrationEntry } from "../domain/registration-entry.ts";
+import type { RevocationReason } from "../domain/revocation.ts";
+import type { SpiffeId } from "../domain/spiffe-id.ts";
+import type { ClosedState, Step, StepState } from "../domain/step.ts";
+import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+import type { CloseResult, CloseTarget, IssuanceRow } from "./ledger.ts";
+
+/**
+ * Point reads of the paths. They may be a commit behind: the guards inside the ledger's acts are the truth.
+ * All throw BrokerError LEDGER_UNAVAILABLE when the ledger can't be read.
+ */
+export type StepReads = {
+  step(stepId: string): Promise<Step | undefined>;
+  newestAttempt(runId: string, step: string): Promise<Step | undefined>;
+  run(
+    runId: string,
+  ): Promise<{ readonly runId: string; readonly entryId: string; readonly barred: boolean } | undefined>;
+  stepByRequest(entryId: string, process: ProcessIdentity, requestId: string): Promise<Step | undefined>;
+  /** Open steps, oldest first; of one executor where given. */
+  openSteps(filter: { readonly executor?: ProcessIdentity; readonly entryId?: string }): Promise<readonly Step[]>;
+  /** The recorded close that ended this step; `undefined` while it is open. */
+  closeOf(stepId: string): Promise<CloseResult | undefined>;
+};
+
+export type RegistryReads = {
+  entries(): Promise<readonly RegistrationEntry[]>;
+  authorities(): Promise<readonly Authority[]>;
+  /** Sequence up to which each verifier entry has acknowledged. */
+  receipts(): Promise<readonly { readonly entryId: string; readonly sequence: number; readonly at: UnixMicros }[]>;
+};
+
+/** One entry of the deny-list, as the feed carries it. Steps that never had a credential are not in it. */
+export type DenyEntry = {
+  readonly sequence: number;
+  readonly reason: RevocationReason;
+  readonly state: ClosedState;
+  /** Latest `exp` among what is denied. */
+  readonly latestExpiry: UnixSeconds;
+  /** What may present it: locations and audiences of the step, or of the credential. */
+  readonly audiences: readonly string[];
+  /** Whether the step holds credentials without an audience (X.509-, WIT-SVIDs): then it concerns everyone. */
+  readonly concernsAll: boolean;
+  /** Whose run it was, for a runtime that watches its own runs. */
+  readonly runEntryId: string;
+  readonly subject:
+    | { readonly kind: "step"; readonly stepId: string; readonly spiffeId: SpiffeId }
+    | { readonly kind: "jwt"; readonly jti: string }
+    | { readonly kind: "certificate"; readonly authorityId: string; readonly serialNumber: string };
+};
+
+export type FeedReads = {
+  /** Deny entries with a sequence in (after, through], in ledger order; whole sequences only, about `limit` of them. */
+  denied(
+    after: number,
+    through: number,
+    limit: number,
+  ): Promise<{ readonly entries: readonly DenyEntry[]; readonly through: number }>;
+  /** The whole deny-list that still matters: everything whose latest expiry plus leeway and skew is after `now`. */
+  snapshot(now: UnixSeconds): Promise<{ readonly entries: readonly DenyEntry[]; readonly through: number }>;
+};
+
+/** Filters of the operator's view. Absent members do not filter. */
+export type HistoryFilter = {
+  readonly runId?: string;
+  readonly step?: string;
+  readonly stepId?: string;
+  readonly agent?: string;
+  readonly since?: UnixMicros;
+  readonly until?: UnixMicros;
+  /** Exclusive upper bound: the sequence of the last row of the page before. */
+  readonly before?: number;
+  readonly limit: number;
+};
+
+export type EventRow = {
+  readonly sequence: number;
+  readonly recordedAt: UnixMicros;
+  readonly type: LedgerEvent["type"];
+  readonly canonical: Uint8Array;
+  readonly leafHash: Uint8Array;
+};
+
+/** The operator's reads, on a connection of their own so that they never delay an issuance. Newest first. */
+export type HistoryReads = {
+  issuances(
+    filter: HistoryFilter & {
+      readonly kind?: SvidKind;
+      readonly state?: "live" | "expired" | "revoked" | "undelivered";
+      readonly serialNumber?: string;
+      readonly jti?: string;
+      readonly toBeSignedSha256?: string;
+      /** The instant at which `state` is judged. */
+      readonly now: UnixMicros;
+    },
+  ): Promise<readonly IssuanceRow[]>;
+  steps(
+    filter: HistoryFilter & { readonly states?: readonly StepState[]; readonly runEntryId?: string },
+  ): Promise<readonly Step[]>;
+  decisions(
+    filter: HistoryFilter & { readonly effect?: "allow" | "deny"; readonly decisionId?: string },
+  ): Promise<readonly (Decision & { readonly sequence: number })[]>;
+  events(
+    filter: HistoryFilter & { readonly type?: string; readonly after?: number; readonly oldestFirst?: boolean },
+  ): Promise<readonly EventRow[]>;
+  /** What closing this target would close and revoke now. */
+  preview(
+    target: CloseTarget,
+    now: UnixMicros,
+  ): Promise<{
+    readonly steps: readonly Step[];
+    readonly issuances: readonly IssuanceRow[];
+    readonly stepsCount: number;
+    readonly issuancesCount: number;
+  }>;
+};

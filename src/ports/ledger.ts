@@ -1,0 +1,245 @@
+import type { Authority } from "../domain/authority.ts";
+import type { Decision } from "../domain/decision.ts";
+import type { Denial } from "../domain/errors.ts";
+import type { IssuanceRecord } from "../domain/issuance.ts";
+import type { Actor, OpenedStep } from "../domain/ledger-event.ts";
+import type { ProcessIdentity } from "../domain/process.ts";
+import type { RegistrationEntry } from "../domain/registration-entry.ts";
+import type { RevocationReason } from "../domain/revocation.ts";
+import type { ClosedState, Step } from "../domain/step.ts";
+import type { UnixMicros } from "../domain/time.ts";
+
+/**
+ * The one writer. Each act is a transaction of its own: its guards, its events and their projections happen together or
+ * not at all, and an act that is refused leaves no trace and does not disturb the others it was committed with.
+ *
+ * The promise resolves only once the act is durable (fsync). It rejects with BrokerError LEDGER_UNAVAILABLE when nothing
+ * was recorded because nothing can be.
+ */
+export type Ledger = {
+  perform<A extends LedgerAct>(act: A): Promise<ResultOf<A>>;
+  head(): Head;
+  /** Calls after each commit with the new head, in order. */
+  onCommit(listener: (head: Head) => void): () => void;
+  close(): Promise<void>;
+};
+
+/** How far the ledger has come. `sequence` is also the tree size: sequences are dense and begin at 1. */
+export type Head = {
+  readonly epoch: string;
+  readonly sequence: number;
+  /** RFC 6962 root hash over all leaves, 32 bytes. */
+  readonly rootHash: Uint8Array;
+};
+
+export type LedgerAct =
+  | OpenStepAct
+  | HoldStepAct
+  | RenewStepAct
+  | RecordIssuancesAct
+  | MarkUndeliveredAct
+  | CloseAct
+  | RevokeCredentialAct
+  | RecordDecisionAct
+  | PutEntryAct
+  | RetireEntryAct
+  | PutAuthorityAct
+  | TakeReceiptsAct
+  | StartEpochAct;
+
+export type ResultOf<A extends LedgerAct> = A extends OpenStepAct
+  ? OpenStepResult | Denial
+  : A extends HoldStepAct | RenewStepAct
+    ? Step | Denial
+    : A extends RecordIssuancesAct
+      ? readonly (Sequenced | Denial)[]
+      : A extends CloseAct
+        ? CloseResult | Denial
+        : A extends RevokeCredentialAct
+          ? (Sequenced & { readonly issuance: IssuanceRow }) | Denial
+          : A extends PutEntryAct | RetireEntryAct
+            ? EntryResult | Denial
+            : A extends StartEpochAct
+              ? CloseResult
+              : Sequenced;
+
+export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number };
+
+/**
+ * Opens a step and records the decision that allowed it.
+ *
+ * Guards, in this order:
+ * - the same `requestId` of the same entry and process: the same step (`existing`), or REQUEST_ID_REUSED when
+ *   `requestDigest` differs;
+ * - the run is barred → NOT_ENTITLED; it belongs to another entry → NOT_ENTITLED, unless `parentStepId` names an open
+ *   step of this run;
+ * - each of `decidedOn` is enabled and has that revision → else NOT_ENTITLED;
+ * - the parent is open, its expiry not before the child's → else DELEGATION_REFUSED;
+ * - the newest attempt: open, and `supersedes` is false → STEP_EXISTS; not below this attempt → STALE_ATTEMPT;
+ * - `openStepsMax` of the opener's entry, `openStepsPerExecutorMax` of a process executor → LIMIT_EXCEEDED;
+ * - expiry ahead of `now` by `LIMITS.stepSecondsLeftMin` → else STEP_EXPIRING.
+ *
+ * An open older attempt is closed as SUPERSEDED with its descendants.
+ */
+export type OpenStepAct = {
+  readonly act: "open-step";
+  readonly step: OpenedStep;
+  readonly decision: Decision;
+  readonly decidedOn: readonly { readonly entryId: string; readonly revision: number }[];
+  readonly supersedes: boolean;
+  readonly openStepsMax: number;
+  readonly now: UnixMicros;
+};
+
+export type OpenStepResult = {
+  readonly kind: "opened" | "existing";
+  readonly step: Step;
+  readonly superseded?: CloseResult;
+};
+
+/** The first hold of a step. Idempotent. STEP_NOT_FOUND, STEP_CLOSED. */
+export type HoldStepAct = { readonly act: "hold-step"; readonly stepId: string; readonly now: UnixMicros };
+
+/** Sets the lease's end anew, `now` + the step's lease. STEP_NOT_FOUND, STEP_CLOSED; INVALID_FIELD without a lease. */
+export type RenewStepAct = { readonly act: "renew-step"; readonly stepId: string; readonly now: UnixMicros };
+
+/**
+ * Records drafts before they are signed; answered item by item, in order.
+ *
+ * Guards of an item with a step: the step is open (STEP_CLOSED, STEP_NOT_FOUND), its expiry is ahead of `now` and not
+ * before the credential's (STEP_EXPIRING), the entry is enabled and has that revision (NOT_ENTITLED), and the executable
+ * is the pinned one (EXECUTOR_GONE). Of an infrastructure item: the entry's guard alone.
+ */
+export type RecordIssuancesAct = {
+  readonly act: "record-issuances";
+  readonly items: readonly {
+    readonly record: IssuanceRecord;
+    readonly entryId: string;
+    readonly entryRevision: number;
+    /** Of a process executor. */
+    readonly executable?: string;
+  }[];
+  readonly now: UnixMicros;
+};
+
+export type MarkUndeliveredAct = {
+  readonly act: "mark-undelivered";
+  readonly issuanceId: string;
+  readonly now: UnixMicros;
+};
+
+/**
+ * Closes steps with all their live descendants, revokes what they hold, and bars what `target` says, in one transaction
+ * that also works from the reserve when the disk is full.
+ *
+ * STEP_NOT_FOUND for an unknown step. A step that is closed already answers with its recorded close and
+ * `alreadyClosed`. `onlyIf` that does not hold answers with a CloseResult of zero counts and sequence 0.
+ */
+export type CloseAct = {
+  readonly act: "close";
+  readonly target: CloseTarget;
+  readonly state: ClosedState;
+  readonly reason: RevocationReason;
+  readonly onlyIf?: { readonly expiredAt: UnixMicros } | { readonly leaseExpiredAt: UnixMicros };
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+export type CloseTarget =
+  | { readonly kind: "steps"; readonly stepIds: readonly string[] }
+  /** Stays barred. */
+  | { readonly kind: "run"; readonly runId: string }
+  /** All steps of an agent's entry, or that a runtime's entry opened. */
+  | { readonly kind: "entry"; readonly entryId: string }
+  /** As opener or as executor. */
+  | { readonly kind: "process"; readonly process: ProcessIdentity }
+  | { readonly kind: "principal"; readonly iss: string; readonly sub: string };
+
+export type CloseResult = {
+  readonly kind: "closed";
+  /** Of the last event written; 0 when nothing was. */
+  readonly sequence: number;
+  readonly closedAt: UnixMicros;
+  readonly alreadyClosed: boolean;
+  readonly stepsClosed: number;
+  readonly credentialsRevoked: number;
+  /** Ids of the steps closed, roots first, cut at 1,000. */
+  readonly stepIds: readonly string[];
+};
+
+/** Takes one credential back, its step staying open. STEP_NOT_FOUND when no issuance has it. */
+export type RevokeCredentialAct = {
+  readonly act: "revoke-credential";
+  readonly credential: { readonly jti: string } | { readonly serialNumber: string };
+  readonly reason: RevocationReason;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+export type RecordDecisionAct = {
+  readonly act: "record-decision";
+  readonly decision: Decision;
+  readonly now: UnixMicros;
+};
+
+/**
+ * Creates an entry (`expectedRevision` 0) or replaces one, and closes steps that hold what it no longer permits.
+ * INVALID_FIELD `name` when another has kind and name; INVALID_FIELD `revision` when it is not the expected one.
+ */
+export type PutEntryAct = {
+  readonly act: "put-entry";
+  readonly entry: RegistrationEntry;
+  readonly expectedRevision: number;
+  /** `all`: every open step of the entry. */
+  readonly closes: readonly string[] | "all";
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Removes an entry from the list and closes its steps; kind and name are free again. ENTRY_NOT_FOUND. */
+export type RetireEntryAct = {
+  readonly act: "retire-entry";
+  readonly entryId: string;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+export type EntryResult = {
+  readonly kind: "entry";
+  readonly sequence: number;
+  readonly entry: RegistrationEntry;
+  readonly stepsClosed: number;
+};
+
+export type PutAuthorityAct = {
+  readonly act: "put-authority";
+  readonly authority: Authority;
+  readonly now: UnixMicros;
+};
+
+/** Cumulative: a sequence never goes back. */
+export type TakeReceiptsAct = {
+  readonly act: "take-receipts";
+  readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
+  readonly now: UnixMicros;
+};
+
+/** Begins a new epoch: closes every open step as REVOKED, and every authority becomes `old`. */
+export type StartEpochAct = {
+  readonly act: "start-epoch";
+  readonly epoch: string;
+  readonly reason: string;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** An issuance with what became of it. */
+export type IssuanceRow = IssuanceRecord & {
+  readonly sequence: number;
+  readonly undelivered: boolean;
+  readonly revokedAt?: UnixMicros;
+  readonly revocationReason?: RevocationReason;
+  readonly revokedSequence?: number;
+  /** Present for a step's. */
+  readonly step?: Pick<Step, "runId" | "step" | "attempt" | "agent" | "state">;
+};

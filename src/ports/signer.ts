@@ -1,0 +1,28 @@
+import type { Authority, KeyFamily } from "../domain/authority.ts";
+import type { Recorded } from "../domain/stages.ts";
+import type { UnixSeconds } from "../domain/time.ts";
+
+/**
+ * Keeps the private keys. A key never leaves it, and a credential is signed only from its durable row: `signSvid` takes
+ * nothing but a `Recorded`.
+ */
+export type Signer = {
+  /**
+   * Makes a key and its authority, in state `active`: for `x509-svid` a self-signed CA certificate of the trust domain.
+   * Returns only once the key is where it survives a crash.
+   */
+  create(
+    family: KeyFamily,
+    validity: { readonly notBefore: UnixSeconds; readonly expiresAt: UnixSeconds },
+  ): Promise<Authority>;
+  /** Whether the key of this authority is at hand. */
+  holds(authorityId: string): boolean;
+  /**
+   * Signs with the key of `recorded.authority`: ECDSA P-256 with SHA-256, DER-encoded.
+   *
+   * @throws BrokerError AUTHORITY_UNAVAILABLE when it definitely made no signature
+   */
+  signSvid(recorded: Recorded): Promise<Uint8Array>;
+  /** Destroys a key for good. */
+  destroy(authorityId: string): Promise<void>;
+};

@@ -1,0 +1,36 @@
+import type { Authority } from "../domain/authority.ts";
+import type { Grant } from "../domain/grant.ts";
+import type { SvidKind } from "../domain/issuance.ts";
+import type { SpiffeId } from "../domain/spiffe-id.ts";
+import type { Step } from "../domain/step.ts";
+import type { UnixSeconds } from "../domain/time.ts";
+
+/** All that a credential says. */
+export type SvidFacts = {
+  readonly spiffeId: SpiffeId;
+  readonly notBefore: UnixSeconds;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly issuedAt: UnixSeconds;
+  readonly authority: Authority;
+  /** Lower-case hexadecimal without leading zero bytes; X.509 only. */
+  readonly serialNumber?: string;
+  readonly jti?: string;
+  /** SubjectPublicKeyInfo, DER; X.509 only. */
+  readonly publicKey?: Uint8Array;
+  readonly audiences: readonly string[];
+  readonly grant: Grant;
+  /** Absent for infrastructure. */
+  readonly step?: Step;
+};
+
+/**
+ * One credential format. `assemble` adds the signature and changes nothing of what was signed, so the digest of
+ * `toBeSigned` finds the credential's row for ever.
+ */
+export type SvidFormat = {
+  readonly kind: SvidKind;
+  toBeSigned(facts: SvidFacts): Uint8Array;
+  /** @param signature - ECDSA, DER-encoded, as a `Signer` gives it. */
+  assemble(toBeSigned: Uint8Array, signature: Uint8Array): Uint8Array;
+};
