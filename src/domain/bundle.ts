@@ -55,10 +55,14 @@ export function plainJwks(authorities: readonly Authority[]): PlainJwks {
   };
 }
 
-/** The public members of a verification key; never `use`, which JWT libraries would take amiss. */
-export type VerificationJwk =
-  | { readonly kty: "EC"; readonly kid: string; readonly crv: string; readonly x: string; readonly y: string }
-  | { readonly kty: "RSA"; readonly kid: string; readonly n: string; readonly e: string };
+/**
+ * The public members of a verification key, and the one algorithm that it is for where the bundle says so; never `use`,
+ * which JWT libraries would take amiss.
+ */
+export type VerificationJwk = { readonly kid: string; readonly alg?: string } & (
+  | { readonly kty: "EC"; readonly crv: string; readonly x: string; readonly y: string }
+  | { readonly kty: "RSA"; readonly n: string; readonly e: string }
+);
 
 /** A SPIFFE bundle as a verifier uses it. */
 export type SpiffeBundle = {
@@ -153,10 +157,10 @@ function jwkIn(members: ReadonlyMap<string, unknown>, kty: "EC" | "RSA", field: 
     return value;
   };
   if (members.has("d")) throw privateKey(field);
-  const kid = text("kid");
+  const named = { kid: text("kid"), ...(members.has("alg") ? { alg: text("alg") } : {}) };
   return kty === "EC"
-    ? { kty, kid, crv: text("crv"), x: number("x"), y: number("y") }
-    : { kty, kid, n: number("n"), e: number("e") };
+    ? { kty, ...named, crv: text("crv"), x: number("x"), y: number("y") }
+    : { kty, ...named, n: number("n"), e: number("e") };
 }
 
 function privateKey(field: string): BrokerError {

@@ -27,7 +27,7 @@ const VERSION = contextConstructed(0);
  * @see RFC 5280 section 4.1
  */
 export function readCertificate(der: Uint8Array): Certificate {
-  const [signedPart] = membersOf(parseDer(der), TAG.sequence, TAG.sequence, TAG.bitString);
+  const [signedPart] = membersOf(parseDer(der, TAG.sequence), TAG.sequence, TAG.sequence, TAG.bitString);
   const [, serialNumber, , issuer, , subject, publicKey, extensions] = membersOf(
     signedPart,
     VERSION,

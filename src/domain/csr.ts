@@ -48,7 +48,7 @@ const VERSION_1 = 0;
 export function parseCsr(der: Uint8Array): Csr {
   if (der.length > LIMITS.csrBytesMax) throw csrInvalid(`at most ${LIMITS.csrBytesMax} bytes`);
   try {
-    const request = parseDer(der);
+    const request = parseDer(der, TAG.sequence);
     checkNested(request);
     const [signedPart, algorithm, signature] = membersOf(request, TAG.sequence, TAG.sequence, TAG.bitString);
     const [version, , key] = membersOf(

@@ -26,7 +26,7 @@ const SEQUENCE_NUMBER = TAG.sequence & NUMBER_BITS;
 const SET_NUMBER = TAG.set & NUMBER_BITS;
 
 /**
- * Reads one element that fills the input to the last byte.
+ * Reads one element of this tag that fills the input to the last byte.
  *
  * Strict: definite lengths in their shortest form, one-octet tags, nothing behind the end. Looks at the element's own
  * header only; `checkNested` looks at all of it.
@@ -34,9 +34,10 @@ const SET_NUMBER = TAG.set & NUMBER_BITS;
  * @throws DerError
  * @see X.690 section 10
  */
-export function parseDer(bytes: Uint8Array): DerElement {
+export function parseDer(bytes: Uint8Array, tag: number): DerElement {
   if (bytes.length > DER_BYTES_MAX) throw new DerError(`more than ${DER_BYTES_MAX} bytes`);
   const element = readElement(bytes);
+  if (element.tag !== tag) throw new DerError("another type than expected");
   if (element.encoded.length !== bytes.length) throw new DerError("bytes behind the end");
   return element;
 }

@@ -15,7 +15,7 @@ export const P1363_BYTES = 2 * COORDINATE_BYTES;
  * @see RFC 7518 section 3.4, RFC 3279 section 2.2.3
  */
 export function p1363FromDer(signature: Uint8Array): Uint8Array {
-  const [first, second] = membersOf(parseDer(signature), TAG.integer, TAG.integer);
+  const [first, second] = membersOf(parseDer(signature, TAG.sequence), TAG.integer, TAG.integer);
   const r = positiveOf(first);
   const s = positiveOf(second);
   if (r.length > COORDINATE_BYTES || s.length > COORDINATE_BYTES) throw new DerError("not a P-256 signature");

@@ -35,7 +35,7 @@ const KEY_IDENTIFIER_BYTES = 20;
  */
 export function checkPublicKey(spki: Uint8Array): "ec" | "rsa" {
   try {
-    const [algorithm, bits] = membersOf(parseDer(spki), TAG.sequence, TAG.bitString);
+    const [algorithm, bits] = membersOf(parseDer(spki, TAG.sequence), TAG.sequence, TAG.bitString);
     const [type, parameters, ...rest] = elementsOf(algorithm);
     if (type === undefined || parameters === undefined || rest.length > 0) throw new DerError("not an algorithm");
     const key = bitsOf(bits);
@@ -65,7 +65,7 @@ export function keyRefused(detail?: string): BrokerError {
 }
 
 function isGoodRsaKey(key: Uint8Array): boolean {
-  const [first, second] = membersOf(parseDer(key), TAG.integer, TAG.integer);
+  const [first, second] = membersOf(parseDer(key, TAG.sequence), TAG.integer, TAG.integer);
   const modulus = positiveOf(first);
   const exponent = positiveOf(second);
   const bits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24;
@@ -87,7 +87,7 @@ function isOdd(magnitude: Uint8Array): boolean {
  * @see RFC 7093 section 2, method 1
  */
 export function keyIdentifierOf(spki: Uint8Array): Uint8Array {
-  const [, bits] = membersOf(parseDer(spki), TAG.sequence, TAG.bitString);
+  const [, bits] = membersOf(parseDer(spki, TAG.sequence), TAG.sequence, TAG.bitString);
   return Buffer.from(sha256Hex(bitsOf(bits)).slice(0, 2 * KEY_IDENTIFIER_BYTES), "hex");
 }
 

@@ -66,9 +66,7 @@ export function issuerOf(certificate: Uint8Array): Issuer {
   const { subject, extensions } = readCertificate(certificate);
   const keyIdentifier = extensions.get(OID.subjectKeyIdentifier);
   if (keyIdentifier === undefined) throw new DerError("no subject key identifier");
-  const { tag, content } = parseDer(keyIdentifier);
-  if (tag !== TAG.octetString) throw new DerError("not a key identifier");
-  return { name: subject, keyIdentifier: content };
+  return { name: subject, keyIdentifier: parseDer(keyIdentifier, TAG.octetString).content };
 }
 
 export type LeafFacts = {

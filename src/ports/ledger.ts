@@ -45,6 +45,7 @@ export type LedgerAct =
   | RetireEntryAct
   | PutAuthorityAct
   | TakeReceiptsAct
+  | RecordOperationAct
   | StartEpochAct;
 
 export type ResultOf<A extends LedgerAct> = A extends OpenStepAct
@@ -221,6 +222,17 @@ export type PutAuthorityAct = {
 export type TakeReceiptsAct = {
   readonly act: "take-receipts";
   readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
+  readonly now: UnixMicros;
+};
+
+/** An operator's act that no other event names. */
+export type RecordOperationAct = {
+  readonly act: "record-operation";
+  /** E.g. `confirm-clock`. */
+  readonly operation: string;
+  readonly target: string;
+  readonly reason: string;
+  readonly by: Actor;
   readonly now: UnixMicros;
 };
 

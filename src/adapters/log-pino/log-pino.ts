@@ -1,0 +1,38 @@
+import { pino } from "pino";
+import { BrokerError } from "../../domain/errors.ts";
+import type { Log } from "../../ports/log.ts";
+
+/** JSON lines on standard error, which nothing else of the daemon writes to. */
+export function createLog(options: {
+  readonly level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
+  readonly destination?: NodeJS.WritableStream;
+}): Log {
+  const logger = pino(
+    { level: options.level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    options.destination ?? pino.destination({ fd: 2, sync: false }),
+  );
+  return {
+    request(line) {
+      const { method, outcome, ids, durationMs, ...rest } = line;
+      logger.info({ method, outcome, durationMs: Math.round(durationMs * 1_000) / 1_000, ...rest, ...ids }, "request");
+    },
+    fault(what, error) {
+      logger.error({ error: describe(error) }, what);
+    },
+    info(what, facts = {}) {
+      logger.info(facts, what);
+    },
+  };
+}
+
+/** Names and messages of an error and its causes; nothing that an error merely carries along. */
+function describe(error: unknown): object {
+  if (!(error instanceof Error)) return { message: "not an error" };
+  return {
+    name: error.name,
+    message: error.message,
+    ...(error instanceof BrokerError && error.detail !== undefined ? { detail: error.detail } : {}),
+    ...(error instanceof BrokerError ? {} : { stack: error.stack }),
+    ...(error.cause === undefined ? {} : { cause: describe(error.cause) }),
+  };
+}

@@ -1,0 +1,14 @@
+import { createHash } from "node:crypto";
+import type { Policy } from "../../ports/policy.ts";
+
+const DIGEST = createHash("sha256").update("ceiling").digest("hex");
+
+/**
+ * The policy of a broker without a run-time policy engine: what an entry's ceiling permits is permitted. There is always
+ * a ceiling, so there is no request that nothing decides.
+ */
+export function createCeilingPolicy(): Policy {
+  return {
+    evaluate: async (request) => ({ permitted: request.requested, determiningPolicies: [], policyDigest: DIGEST }),
+  };
+}

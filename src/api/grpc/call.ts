@@ -1,0 +1,129 @@
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import {
+  type handleUnaryCall,
+  Metadata,
+  type ServerErrorResponse,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  status,
+} from "@grpc/grpc-js";
+import { BrokerError, invalidField } from "../../domain/errors.ts";
+import type { Attested } from "../../domain/stages.ts";
+import type { Peer } from "../../ports/attestor.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import { type Received, receivedMessage } from "../../wire/service-definition.ts";
+import { serviceErrorOf } from "../../wire/service-error.ts";
+
+/** What every handler needs to know of the endpoint it is served on. */
+export type Endpoint = {
+  readonly peerOf: (call: { getPeer(): string }) => Peer;
+  readonly attest: (peer: Peer) => Promise<Attested>;
+  readonly log: Log;
+  readonly clock: Pick<Clock, "monotonicMs">;
+};
+
+/** Ids that a handler wants in the log line of its request. */
+export type Ids = Record<string, string>;
+
+/**
+ * A unary handler: attests the caller, runs the act, and answers with its result or with the one error of the broker.
+ */
+export function unary<Request, Response extends DescMessage>(
+  endpoint: Endpoint,
+  method: string,
+  act: (request: Request, caller: Attested, ids: Ids) => Promise<MessageInitShape<Response>>,
+): handleUnaryCall<Received<Request>, MessageInitShape<Response>> {
+  return (call, callback) => {
+    const started = begin(endpoint, method, call);
+    started
+      .run(async () => {
+        const request = receivedMessage(call.request);
+        return act(request, await started.attested(), started.ids);
+      })
+      .then(
+        (response) => callback(null, response),
+        (error: ServerErrorResponse) => callback(error),
+      );
+  };
+}
+
+/** A call under way: what it needs to be attested, answered and logged once. */
+export type Begun = {
+  readonly ids: Ids;
+  /** Attests the caller as it is now. */
+  attested(): Promise<Attested>;
+  /** Runs the act, logs its outcome, and turns what it throws into what goes on the wire. */
+  run<T>(act: () => Promise<T>): Promise<T>;
+};
+
+export function begin(endpoint: Endpoint, method: string, call: { getPeer(): string }): Begun {
+  const startedMs = endpoint.clock.monotonicMs();
+  const ids: Ids = {};
+  let peer: Peer | undefined;
+  let caller: Attested | undefined;
+
+  function log(outcome: string, detail: string | undefined): void {
+    endpoint.log.request({
+      method,
+      uid: peer?.uid ?? -1,
+      pid: peer?.pid ?? -1,
+      caller: caller?.entries.map((entry) => `${entry.content.kind}/${entry.content.name}`) ?? [],
+      outcome,
+      durationMs: endpoint.clock.monotonicMs() - startedMs,
+      ids,
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
+
+  return {
+    ids,
+    async attested() {
+      peer = endpoint.peerOf(call);
+      caller = await endpoint.attest(peer);
+      return caller;
+    },
+    async run(act) {
+      try {
+        const result = await act();
+        log("OK", undefined);
+        return result;
+      } catch (thrown) {
+        if (thrown instanceof BrokerError) log(thrown.code, thrown.detail);
+        else {
+          log("INTERNAL", undefined);
+          endpoint.log.fault(method, thrown);
+        }
+        throw serviceErrorOf(thrown);
+      }
+    },
+  };
+}
+
+/**
+ * Refuses every call without the endpoint's security header, health and reflection included.
+ *
+ * @see SPIFFE Workload Endpoint section 6.1
+ */
+export function requireSecurityHeader(name: string): ServerInterceptor {
+  const refusal = serviceErrorOf(invalidField(name, "metadata of this name with the value true"));
+  return (_method, call) =>
+    new ServerInterceptingCall(call, {
+      start(next) {
+        next({
+          onReceiveMetadata(metadata, proceed) {
+            const values = metadata.get(name);
+            if (values.length === 1 && values[0] === "true") {
+              proceed(metadata);
+              return;
+            }
+            call.sendStatus({
+              code: refusal.code ?? status.INVALID_ARGUMENT,
+              details: refusal.details ?? "",
+              metadata: refusal.metadata ?? new Metadata(),
+            });
+          },
+        });
+      },
+    });
+}

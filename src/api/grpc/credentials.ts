@@ -1,0 +1,45 @@
+import { errorOf, invalidField, isDenial } from "../../domain/errors.ts";
+import type { Attested, Delivery } from "../../domain/stages.ts";
+import type { Credentials } from "../../gen/stint/v1/credentials_pb.js";
+import { onlyAnswer, type SvidWanted } from "../../issue/entitle.ts";
+import { type IssuePorts, issueSvids } from "../../issue/issue-svids.ts";
+import type { HandlersOf } from "../../wire/service-definition.ts";
+import { type Endpoint, unary } from "./call.ts";
+import {
+  jwtSvidMessageOf,
+  jwtSvidOutcomeOf,
+  jwtSvidsWantedOf,
+  jwtSvidWantedOf,
+  x509SvidMessageOf,
+} from "./svid-messages.ts";
+
+export function credentialsHandlers(endpoint: Endpoint, ports: IssuePorts): HandlersOf<typeof Credentials> {
+  async function issueOne(caller: Attested, stepId: string, wanted: SvidWanted): Promise<Delivery> {
+    const answer = onlyAnswer(await issueSvids(caller, { stepId, wanted: [wanted] }, ports));
+    if (isDenial(answer)) throw errorOf(answer);
+    return answer;
+  }
+
+  return {
+    issueX509Svid: unary(endpoint, "Credentials.IssueX509Svid", async (request, caller, ids) => {
+      ids["stepId"] = request.stepId;
+      const delivery = await issueOne(caller, request.stepId, { kind: "x509-svid", csr: request.csr });
+      ids["issuanceId"] = delivery.issuanceId;
+      return { svid: x509SvidMessageOf(delivery, ports.authorities) };
+    }),
+    issueJwtSvid: unary(endpoint, "Credentials.IssueJwtSvid", async (request, caller, ids) => {
+      ids["stepId"] = request.stepId;
+      if (request.wanted === undefined) throw invalidField("wanted", "what the token is wanted for");
+      const delivery = await issueOne(caller, request.stepId, jwtSvidWantedOf(request.wanted, "wanted"));
+      ids["issuanceId"] = delivery.issuanceId;
+      return { svid: jwtSvidMessageOf(delivery) };
+    }),
+    issueJwtSvids: unary(endpoint, "Credentials.IssueJwtSvids", async (request, caller, ids) => {
+      ids["stepId"] = request.stepId;
+      if (request.wanted.length === 0) throw invalidField("wanted", "at least one");
+      const wanted = jwtSvidsWantedOf(request.wanted, "wanted");
+      const answers = await issueSvids(caller, { stepId: request.stepId, wanted }, ports);
+      return { outcomes: answers.map(jwtSvidOutcomeOf) };
+    }),
+  };
+}

@@ -1,0 +1,49 @@
+import { createHash } from "node:crypto";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { LIMITS } from "../../domain/limits.ts";
+import { addSeconds } from "../../domain/time.ts";
+import type { DenialSchema } from "../../gen/stint/v1/revocations_pb.js";
+import type { DenyEntry } from "../../ports/ledger-reads.ts";
+import { stepStateMessageOf } from "../../wire/step-message.ts";
+import { timestampOfSeconds } from "../../wire/timestamps.ts";
+
+/** What names a credential beside its `jti` or serial number. */
+export type IssuerNames = {
+  readonly issuer: string;
+  /** DER of the CA's name; `undefined` for an authority that is no more. */
+  readonly caNameOf: (authorityId: string) => Uint8Array | undefined;
+};
+
+/** A deny entry as verifiers see it: it names no run, step or agent in the clear. */
+export function denialMessageOf(entry: DenyEntry, names: IssuerNames): MessageInitShape<typeof DenialSchema> {
+  return {
+    subject: subjectOf(entry.subject, names),
+    reason: entry.reason,
+    state: stepStateMessageOf(entry.state),
+    sequence: BigInt(entry.sequence),
+    // Forgotten any earlier, a revoked token would come back to life at a verifier whose clock is behind.
+    forgetAfter: timestampOfSeconds(
+      addSeconds(entry.latestExpiry, LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax),
+    ),
+  };
+}
+
+function subjectOf(
+  subject: DenyEntry["subject"],
+  names: IssuerNames,
+): NonNullable<MessageInitShape<typeof DenialSchema>["subject"]> {
+  switch (subject.kind) {
+    case "step":
+      return {
+        case: "step",
+        value: { stepId: subject.stepId, spiffeIdSha256: createHash("sha256").update(subject.spiffeId).digest() },
+      };
+    case "jwt":
+      return { case: "jwt", value: { issuer: names.issuer, jti: subject.jti } };
+    case "certificate":
+      return {
+        case: "certificate",
+        value: { issuer: names.caNameOf(subject.authorityId) ?? new Uint8Array(), serialNumber: subject.serialNumber },
+      };
+  }
+}

@@ -1,0 +1,148 @@
+import type { ReceiptBook } from "../../close/receipts.ts";
+import { checkMayLook } from "../../decide/step-access.ts";
+import { BrokerError, invalidField } from "../../domain/errors.ts";
+import { isOfKind } from "../../domain/registration-entry.ts";
+import { Effect, type History, type HistoryFilter } from "../../gen/stint/v1/history_pb.js";
+import { IssuanceState } from "../../gen/stint/v1/types_pb.js";
+import type { Clock } from "../../ports/clock.ts";
+import type { EntryDirectory } from "../../ports/directories.ts";
+import type { Ledger } from "../../ports/ledger.ts";
+import type { HistoryReads, HistoryFilter as ReadFilter, StepReads } from "../../ports/ledger-reads.ts";
+import { decisionMessageOf } from "../../wire/decision-message.ts";
+import { issuanceMessageOf, svidKindOf } from "../../wire/issuance-message.ts";
+import type { HandlersOf } from "../../wire/service-definition.ts";
+import { stepMessageOf } from "../../wire/step-message.ts";
+import { durationOfSeconds, microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
+import { type Endpoint, unary } from "./call.ts";
+import { eventMessageOf } from "./event-message.ts";
+import { nextPageToken, pageOf, stepStatesOf } from "./paging.ts";
+import { tailHandler } from "./tail.ts";
+
+export type HistoryPorts = {
+  readonly history: HistoryReads;
+  readonly steps: StepReads;
+  readonly ledger: Pick<Ledger, "head" | "onCommit">;
+  readonly receipts: ReceiptBook;
+  readonly entries: EntryDirectory;
+  readonly clock: Clock;
+};
+
+const STATES = {
+  [IssuanceState.LIVE]: "live",
+  [IssuanceState.EXPIRED]: "expired",
+  [IssuanceState.REVOKED]: "revoked",
+  [IssuanceState.UNDELIVERED]: "undelivered",
+} as const satisfies Partial<Record<IssuanceState, string>>;
+
+const SHA256_BYTES = 32;
+
+export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): HandlersOf<typeof History> {
+  return {
+    listIssuances: unary(endpoint, "History.ListIssuances", async (request, caller) => {
+      checkMayLook(caller);
+      const filter = filterOf(request.filter);
+      const now = ports.clock.now();
+      const kind = svidKindOf(request.kind);
+      const state = request.live ? "live" : STATES[request.state as keyof typeof STATES];
+      const rows = await ports.history.issuances({
+        ...filter,
+        now,
+        ...(kind === undefined ? {} : { kind }),
+        ...(state === undefined ? {} : { state }),
+        ...(request.serialNumber === "" ? {} : { serialNumber: request.serialNumber }),
+        ...(request.jti === "" ? {} : { jti: request.jti }),
+      });
+      return {
+        issuances: rows.map((row) => issuanceMessageOf(row, now)),
+        nextPageToken: nextPageToken(rows, filter.limit, (row) => row.sequence),
+      };
+    }),
+    listSteps: unary(endpoint, "History.ListSteps", async (request, caller) => {
+      checkMayLook(caller);
+      const filter = filterOf(request.filter);
+      const states = stepStatesOf(request.states);
+      const rows = await ports.history.steps({ ...filter, ...(states.length === 0 ? {} : { states }) });
+      return {
+        steps: rows.map((step) => stepMessageOf(step, { processes: true })),
+        nextPageToken: nextPageToken(rows, filter.limit, (step) => step.openedSequence),
+      };
+    }),
+    listDecisions: unary(endpoint, "History.ListDecisions", async (request, caller) => {
+      checkMayLook(caller);
+      const filter = filterOf(request.filter);
+      const effect = request.effect === Effect.ALLOW ? "allow" : request.effect === Effect.DENY ? "deny" : undefined;
+      const rows = await ports.history.decisions({
+        ...filter,
+        ...(effect === undefined ? {} : { effect }),
+        ...(request.decisionId === "" ? {} : { decisionId: request.decisionId }),
+      });
+      return {
+        decisions: rows.map(decisionMessageOf),
+        nextPageToken: nextPageToken(rows, filter.limit, (row) => row.sequence),
+      };
+    }),
+    listEvents: unary(endpoint, "History.ListEvents", async (request, caller) => {
+      checkMayLook(caller);
+      const filter = filterOf(request.filter);
+      const rows = await ports.history.events({ ...filter, ...(request.type === "" ? {} : { type: request.type }) });
+      return {
+        events: rows.map(eventMessageOf),
+        nextPageToken: nextPageToken(rows, filter.limit, (row) => row.sequence),
+      };
+    }),
+    tailEvents: tailHandler(endpoint, ports),
+    lookUp: unary(endpoint, "History.LookUp", async (request, caller) => {
+      checkMayLook(caller);
+      if (request.toBeSignedSha256.length !== SHA256_BYTES) throw invalidField("to_be_signed_sha256", "32 bytes");
+      const toBeSignedSha256 = Buffer.from(request.toBeSignedSha256).toString("hex");
+      const now = ports.clock.now();
+      const [row] = await ports.history.issuances({ toBeSignedSha256, now, limit: 1 });
+      if (row === undefined) throw new BrokerError("STEP_NOT_FOUND", "no issuance has this digest");
+      const step = row.subject.kind === "step" ? await ports.steps.step(row.subject.stepId) : undefined;
+      return {
+        issuance: issuanceMessageOf(row, now),
+        ...(step === undefined ? {} : { step: stepMessageOf(step, { processes: true }) }),
+      };
+    }),
+    listVerifiers: unary(endpoint, "History.ListVerifiers", async (_request, caller) => {
+      checkMayLook(caller);
+      return { verifiers: verifiersOf(ports) };
+    }),
+  };
+}
+
+function verifiersOf(ports: HistoryPorts) {
+  const head = ports.ledger.head().sequence;
+  const watchers = ports.receipts.watchers();
+  return ports.entries
+    .all()
+    .filter((entry) => isOfKind(entry, "verifier"))
+    .flatMap((entry) => {
+      const { name, audiences, maxStalenessSeconds } = entry.content;
+      const known = { name, audiences: [...audiences], maxStaleness: durationOfSeconds(maxStalenessSeconds) };
+      const own = watchers.filter((watcher) => watcher.entryId === entry.entryId);
+      if (own.length === 0) return [{ ...known, connected: false, lag: BigInt(head) }];
+      return own.map((watcher) => ({
+        ...known,
+        audiences: [...watcher.audiences],
+        connected: watcher.isConnected,
+        connectedSince: timestampOfMicros(watcher.connectedSince),
+        acknowledgedSequence: BigInt(watcher.acknowledged),
+        lag: BigInt(Math.max(0, head - watcher.acknowledged)),
+        lastSeen: timestampOfMicros(watcher.lastSeen),
+      }));
+    });
+}
+
+export function filterOf(filter: HistoryFilter | undefined): ReadFilter {
+  if (filter === undefined) return pageOf(0, "");
+  return {
+    ...pageOf(filter.pageSize, filter.pageToken),
+    ...(filter.runId === "" ? {} : { runId: filter.runId }),
+    ...(filter.step === "" ? {} : { step: filter.step }),
+    ...(filter.stepId === "" ? {} : { stepId: filter.stepId }),
+    ...(filter.agent === "" ? {} : { agent: filter.agent }),
+    ...(filter.since === undefined ? {} : { since: microsOfTimestamp(filter.since, "since") }),
+    ...(filter.until === undefined ? {} : { until: microsOfTimestamp(filter.until, "until") }),
+  };
+}

@@ -1,0 +1,34 @@
+import { checkMayLook } from "../../decide/step-access.ts";
+import { invalidField } from "../../domain/errors.ts";
+import type { Actor } from "../../domain/ledger-event.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import type { Ledger as LedgerService } from "../../gen/stint/v1/ledger_pb.js";
+import type { CloseResult, Ledger } from "../../ports/ledger.ts";
+import type { HandlersOf } from "../../wire/service-definition.ts";
+import { type Endpoint, unary } from "./call.ts";
+import { operatorActor } from "./revocations.ts";
+
+export type LedgerPorts = {
+  readonly ledger: Pick<Ledger, "head">;
+  readonly suspendedBecause: () => readonly string[];
+  /** Begins a new epoch: closes all steps, replaces all keys, lifts the suspension. */
+  readonly acceptRestore: (reason: string, by: Actor) => Promise<CloseResult>;
+};
+
+export function ledgerHandlers(endpoint: Endpoint, ports: LedgerPorts): HandlersOf<typeof LedgerService> {
+  return {
+    get: unary(endpoint, "Ledger.Get", async (_request, caller) => {
+      checkMayLook(caller);
+      const { epoch, sequence, rootHash } = ports.ledger.head();
+      return { epoch, sequence: BigInt(sequence), rootHash, suspendedBecause: [...ports.suspendedBecause()] };
+    }),
+    acceptRestore: unary(endpoint, "Ledger.AcceptRestore", async (request, caller) => {
+      const by = operatorActor(caller, ["admin"]);
+      const isReason = request.reason !== "" && Buffer.byteLength(request.reason) <= LIMITS.purposeBytesMax;
+      if (!isReason) throw invalidField("reason", `why, in 1 to ${LIMITS.purposeBytesMax} bytes: it is recorded`);
+      const { stepsClosed } = await ports.acceptRestore(request.reason, by);
+      const { epoch, sequence } = ports.ledger.head();
+      return { epoch, sequence: BigInt(sequence), stepsClosed };
+    }),
+  };
+}

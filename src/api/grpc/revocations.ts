@@ -1,0 +1,82 @@
+import { type RevocationTarget, type RevokePorts, revoke } from "../../close/revoke.ts";
+import { operatorWith } from "../../decide/step-access.ts";
+import { BrokerError, invalidField } from "../../domain/errors.ts";
+import type { Actor } from "../../domain/ledger-event.ts";
+import { isRevocationReason } from "../../domain/revocation.ts";
+import type { Attested } from "../../domain/stages.ts";
+import type { Revocations, RevokeRequest } from "../../gen/stint/v1/revocations_pb.js";
+import type { ProcessWatch } from "../../ports/attestor.ts";
+import type { EntryDirectory } from "../../ports/directories.ts";
+import { issuanceMessageOf } from "../../wire/issuance-message.ts";
+import { processOfMessage } from "../../wire/process-message.ts";
+import type { HandlersOf } from "../../wire/service-definition.ts";
+import { stepMessageOf } from "../../wire/step-message.ts";
+import { type Endpoint, unary } from "./call.ts";
+import { type FeedPorts, watchHandler } from "./watch.ts";
+
+export type RevocationsPorts = FeedPorts &
+  RevokePorts & { readonly entries: EntryDirectory; readonly processes: ProcessWatch };
+
+/** Listed steps and credentials of one answer; the counts beside them are whole. */
+const LISTED_MAX = 1_000;
+
+export function revocationsHandlers(endpoint: Endpoint, ports: RevocationsPorts): HandlersOf<typeof Revocations> {
+  return {
+    watch: watchHandler(endpoint, ports),
+    revoke: unary(endpoint, "Revocations.Revoke", async (request, caller) => {
+      const by = operatorActor(caller, ["admin"]);
+      const reason = request.reason === "" ? "privilegeWithdrawn" : request.reason;
+      if (!isRevocationReason(reason)) throw invalidField("reason", "an RFC 5280 reason name, e.g. keyCompromise");
+      const revoked = await revoke(targetOf(request.target, ports), { reason, dryRun: request.dryRun, by }, ports);
+      const now = ports.clock.now();
+      return {
+        sequence: BigInt(revoked.sequence),
+        stepsClosed: revoked.steps.slice(0, LISTED_MAX).map((step) => stepMessageOf(step, { processes: true })),
+        credentialsRevoked: revoked.issuances.slice(0, LISTED_MAX).map((row) => issuanceMessageOf(row, now)),
+        truncated: revoked.stepsCount > LISTED_MAX || revoked.issuancesCount > LISTED_MAX,
+        stepsClosedCount: revoked.stepsCount,
+        credentialsRevokedCount: revoked.issuancesCount,
+      };
+    }),
+  };
+}
+
+/**
+ * The actor that an operator's acts are recorded under.
+ *
+ * @throws BrokerError NOT_ENTITLED
+ */
+export function operatorActor(caller: Attested, roles: Parameters<typeof operatorWith>[1]): Actor {
+  return { kind: "operator", entryId: operatorWith(caller, roles).entryId, uid: caller.uid };
+}
+
+function targetOf(target: RevokeRequest["target"], ports: RevocationsPorts): RevocationTarget {
+  switch (target.case) {
+    case "jti":
+      return { kind: "jti", jti: target.value };
+    case "serialNumber":
+      return { kind: "serialNumber", serialNumber: target.value };
+    case "stepId":
+      return { kind: "step", stepId: target.value };
+    case "runId":
+      return { kind: "run", runId: target.value };
+    case "agent": {
+      const entry = ports.entries.byName("agent", target.value);
+      if (entry === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "no entry of this agent");
+      return { kind: "agent", entryId: entry.entryId };
+    }
+    case "process": {
+      const named = processOfMessage(target.value);
+      const process = ports.processes.find(named.pid)?.process;
+      const { bootId, pidNamespace, startTimeTicks, pid } = { ...process, ...named };
+      if (bootId === undefined || pidNamespace === undefined || startTimeTicks === undefined) {
+        throw invalidField("process", "a live pid, or boot id, PID namespace and start time too");
+      }
+      return { kind: "process", process: { bootId, pidNamespace, pid, startTimeTicks } };
+    }
+    case "principal":
+      return { kind: "principal", iss: target.value.issuer, sub: target.value.subject };
+    default:
+      throw invalidField("target", "what to revoke");
+  }
+}

@@ -1,0 +1,79 @@
+import { Server } from "@grpc/grpc-js";
+import { HealthImplementation, type ServingStatusMap } from "grpc-health-check";
+import { LIMITS } from "../../domain/limits.ts";
+import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
+import { Credentials } from "../../gen/stint/v1/credentials_pb.js";
+import { Entries } from "../../gen/stint/v1/entries_pb.js";
+import { History } from "../../gen/stint/v1/history_pb.js";
+import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
+import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
+import { Steps } from "../../gen/stint/v1/steps_pb.js";
+import { addReflection } from "../../wire/reflection.ts";
+import { addService } from "../../wire/service-definition.ts";
+import { CONNECTION_OPTIONS } from "../endpoint/unix-endpoint.ts";
+import { type AuthoritiesPorts, authoritiesHandlers } from "./authorities.ts";
+import { type Endpoint, requireSecurityHeader } from "./call.ts";
+import { credentialsHandlers } from "./credentials.ts";
+import { type EntriesPorts, entriesHandlers } from "./entries.ts";
+import { type HistoryPorts, historyHandlers } from "./history.ts";
+import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
+import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
+import { type StepsPorts, stepsHandlers } from "./steps.ts";
+
+export type ApiPorts = StepsPorts & RevocationsPorts & HistoryPorts & EntriesPorts & LedgerPorts & AuthoritiesPorts;
+
+/** A grpc-js server with its health, which follows readiness. */
+export type ApiServer = { readonly server: Server; setServing(isServing: boolean): void };
+
+/** Metadata of one call: a few headers; a flood of them is refused. */
+const METADATA_BYTES_MAX = 16 * 1024;
+/** Calls at one time on one connection: a batch of parallel tool calls, and room for streams. */
+const STREAMS_PER_CONNECTION_MAX = 1_024;
+
+const OPTIONS = {
+  ...CONNECTION_OPTIONS,
+  // A little above our own bound, whose refusal says why; this one only guards memory.
+  "grpc.max_receive_message_length": 4 * LIMITS.requestBytesMax,
+  "grpc.max_metadata_size": METADATA_BYTES_MAX,
+  "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX,
+} as const;
+
+/** What runtimes, agents and verifiers reach over the workload socket. */
+export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
+  const server = new Server({ ...OPTIONS, interceptors: [requireSecurityHeader("workload.spiffe.io")] });
+  addService(server, Steps, stepsHandlers(endpoint, ports));
+  addService(server, Credentials, credentialsHandlers(endpoint, ports));
+  addService(server, Revocations, revocationsHandlers(endpoint, ports));
+  addReflection(server, [Steps, Credentials, Revocations]);
+  return withHealth(server, [Steps.typeName, Credentials.typeName, Revocations.typeName]);
+}
+
+/** What operators reach over theirs. */
+export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
+  const server = new Server(OPTIONS);
+  addService(server, Steps, stepsHandlers(endpoint, ports));
+  addService(server, Revocations, revocationsHandlers(endpoint, ports));
+  addService(server, History, historyHandlers(endpoint, ports));
+  addService(server, Entries, entriesHandlers(endpoint, ports));
+  addService(server, Ledger, ledgerHandlers(endpoint, ports));
+  addService(server, Authorities, authoritiesHandlers(endpoint, ports));
+  const services = [Steps, Revocations, History, Entries, Ledger, Authorities];
+  addReflection(server, services);
+  return withHealth(
+    server,
+    services.map((service) => service.typeName),
+  );
+}
+
+function withHealth(server: Server, services: readonly string[]): ApiServer {
+  const names = ["", ...services];
+  const statuses: ServingStatusMap = Object.fromEntries(names.map((name) => [name, "NOT_SERVING"]));
+  const health = new HealthImplementation(statuses);
+  health.addToServer(server);
+  return {
+    server,
+    setServing(isServing) {
+      for (const name of names) health.setStatus(name, isServing ? "SERVING" : "NOT_SERVING");
+    },
+  };
+}

@@ -1,0 +1,178 @@
+import { type ClosePorts, closeStep, receiptsOf } from "../../close/close-step.ts";
+import type { Lifetimes } from "../../close/lifetimes.ts";
+import { accessTo, operatorRole, visibleTo } from "../../decide/step-access.ts";
+import { BrokerError, errorOf, invalidField, isDenial } from "../../domain/errors.ts";
+import type { Attested, Delivery } from "../../domain/stages.ts";
+import type { Step } from "../../domain/step.ts";
+import { type OpenRequest as OpenMessage, Outcome, type Steps } from "../../gen/stint/v1/steps_pb.js";
+import type { SvidWanted } from "../../issue/entitle.ts";
+import type { IssuePorts } from "../../issue/issue-svids.ts";
+import { openAndIssue } from "../../open/open-and-issue.ts";
+import { checkOpenRequest, type OpenRequest } from "../../open/open-request.ts";
+import type { OpenPorts } from "../../open/open-step.ts";
+import type { HistoryReads } from "../../ports/ledger-reads.ts";
+import { grantMessageOf, grantOfMessage } from "../../wire/grant-message.ts";
+import { executorOfMessage } from "../../wire/process-message.ts";
+import type { HandlersOf } from "../../wire/service-definition.ts";
+import { stepMessageOf } from "../../wire/step-message.ts";
+import { msOfDuration, secondsOfDuration, secondsOfTimestamp } from "../../wire/timestamps.ts";
+import { type Endpoint, unary } from "./call.ts";
+import { holdHandler } from "./hold.ts";
+import { nextPageToken, pageOf, stepStatesOf } from "./paging.ts";
+import { receiptsMessageOf } from "./receipts-message.ts";
+import { jwtSvidOutcomeOf, jwtSvidsWantedOf, x509SvidMessageOf } from "./svid-messages.ts";
+
+export type StepsPorts = OpenPorts &
+  IssuePorts &
+  ClosePorts & { readonly history: HistoryReads; readonly lifetimes: Lifetimes };
+
+const OUTCOMES = {
+  [Outcome.COMPLETED]: "COMPLETED",
+  [Outcome.FAILED]: "FAILED",
+  [Outcome.CANCELLED]: "CANCELLED",
+} as const satisfies Partial<Record<Outcome, string>>;
+
+export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf<typeof Steps> {
+  return {
+    open: unary(endpoint, "Steps.Open", async (message, caller, ids) => {
+      const request = openRequestOf(message);
+      Object.assign(ids, { runId: request.runId, step: request.step, agent: request.agent });
+      const wanted = wantedOf(message, request);
+      const opened = await openAndIssue(caller, request, wanted, ports);
+      ids["stepId"] = opened.step.stepId;
+      const x509Svid = opened.svids.find((one): one is Delivery => !isDenial(one) && one.kind === "x509-svid");
+      const jwtSvids = opened.svids.filter((_, index) => wanted[index]?.kind === "jwt-svid");
+      return {
+        step: messageFor(caller, opened.step),
+        jwtSvids: jwtSvids.map(jwtSvidOutcomeOf),
+        ...(x509Svid === undefined ? {} : { x509Svid: x509SvidMessageOf(x509Svid, ports.authorities) }),
+        ...(opened.refused.length === 0 ? {} : { refused: grantMessageOf(opened.refused) }),
+      };
+    }),
+    hold: holdHandler(endpoint, ports),
+    renew: unary(endpoint, "Steps.Renew", async (request, caller, ids) => {
+      ids["stepId"] = request.stepId;
+      const { step, access } = visibleTo(caller, await ports.steps.step(request.stepId));
+      if (!access.asOpener) throw new BrokerError("NOT_ENTITLED", "only its opener renews a step");
+      const renewed = await ports.ledger.perform({ act: "renew-step", stepId: step.stepId, now: ports.clock.now() });
+      if ("kind" in renewed) throw errorOf(renewed);
+      ports.lifetimes.renewed(renewed);
+      return { step: messageFor(caller, renewed) };
+    }),
+    close: unary(endpoint, "Steps.Close", async (request, caller, ids) => {
+      ids["stepId"] = request.stepId;
+      const outcome = OUTCOMES[request.outcome as keyof typeof OUTCOMES];
+      if (outcome === undefined) throw invalidField("outcome", "COMPLETED, FAILED or CANCELLED");
+      const awaitReceiptsMs =
+        request.awaitReceipts === undefined ? 0 : msOfDuration(request.awaitReceipts, "await_receipts");
+      const { step, result, receipts } = await closeStep(
+        caller,
+        { stepId: request.stepId, outcome, awaitReceiptsMs },
+        ports,
+      );
+      return {
+        step: messageFor(caller, step),
+        sequence: BigInt(result.sequence),
+        credentialsRevoked: result.credentialsRevoked,
+        descendantsClosed: Math.max(0, result.stepsClosed - 1),
+        receipts: receiptsMessageOf(receipts),
+      };
+    }),
+    get: unary(endpoint, "Steps.Get", async (request, caller) => {
+      const { step } = visibleTo(caller, await named(request.by, ports));
+      const { closedSequence } = step;
+      return {
+        step: messageFor(caller, step),
+        ...(closedSequence === undefined
+          ? {}
+          : { receipts: receiptsMessageOf(await receiptsOf(closedSequence, 0, ports)) }),
+      };
+    }),
+    list: unary(endpoint, "Steps.List", async (request, caller) => {
+      const page = pageOf(request.pageSize, request.pageToken);
+      const states = stepStatesOf(request.states);
+      const filter = {
+        ...page,
+        ...(request.runId === "" ? {} : { runId: request.runId }),
+        ...(request.agent === "" ? {} : { agent: request.agent }),
+        ...(states.length === 0 ? {} : { states }),
+      };
+      const steps =
+        operatorRole(caller) === undefined ? await ownSteps(caller, filter, ports) : await ports.history.steps(filter);
+      return {
+        steps: steps.map((step) => messageFor(caller, step)),
+        nextPageToken: nextPageToken(steps, page.limit, (step) => step.openedSequence),
+      };
+    }),
+  };
+}
+
+/** Steps of runs that one of the caller's entries opened, newest first. */
+async function ownSteps(
+  caller: Attested,
+  filter: Parameters<HistoryReads["steps"]>[0],
+  ports: StepsPorts,
+): Promise<readonly Step[]> {
+  const pages = await Promise.all(
+    caller.entries.map((entry) => ports.history.steps({ ...filter, runEntryId: entry.entryId })),
+  );
+  return pages
+    .flat()
+    .sort((a, b) => b.openedSequence - a.openedSequence)
+    .slice(0, filter.limit);
+}
+
+function openRequestOf(message: OpenMessage): OpenRequest {
+  return checkOpenRequest({
+    runId: message.runId,
+    step: message.step,
+    attempt: message.attempt,
+    agent: message.agent,
+    workflow: message.workflow,
+    purpose: message.purpose,
+    grant: message.grant === undefined ? [] : grantOfMessage(message.grant, { ceiling: false }, "grant"),
+    audiences: message.audiences,
+    expiresAt: message.expiresAt === undefined ? undefined : secondsOfTimestamp(message.expiresAt, "expires_at"),
+    leaseSeconds: message.lease === undefined ? undefined : secondsOfDuration(message.lease, "lease"),
+    parentStepId: message.parentStepId,
+    executor: executorOfMessage(message.executor),
+    requestId: message.requestId,
+    allowPartial: message.allowPartial,
+    principalToken: message.principalToken,
+  });
+}
+
+function wantedOf(message: OpenMessage, request: OpenRequest): readonly SvidWanted[] {
+  const { credentials } = message;
+  if (credentials === undefined) return [];
+  if (request.executor.kind !== "self")
+    throw invalidField("credentials", "absent unless the executor is the caller itself");
+  const jwtSvids = jwtSvidsWantedOf(credentials.jwtSvids, "credentials.jwt_svids");
+  return credentials.csr.length === 0 ? jwtSvids : [{ kind: "x509-svid", csr: credentials.csr }, ...jwtSvids];
+}
+
+function messageFor(caller: Attested, step: Step): ReturnType<typeof stepMessageOf> {
+  const access = accessTo(step, caller);
+  return stepMessageOf(step, { processes: access.asOpener || access.asOperator !== undefined });
+}
+
+type Named =
+  | { readonly case: "stepId"; readonly value: string }
+  | { readonly case: "name"; readonly value: { runId: string; step: string; attempt: number } }
+  | { readonly case: undefined };
+
+async function named(by: Named, ports: StepsPorts): Promise<Step | undefined> {
+  switch (by.case) {
+    case "stepId":
+      return ports.steps.step(by.value);
+    case "name": {
+      const { runId, step, attempt } = by.value;
+      const newest = await ports.steps.newestAttempt(runId, step);
+      if (attempt === 0 || newest?.attempt === attempt) return newest;
+      const attempts = await ports.history.steps({ runId, step, limit: 500 });
+      return attempts.find((one) => one.attempt === attempt);
+    }
+    case undefined:
+      throw invalidField("by", "a step_id or a name");
+  }
+}

@@ -1,0 +1,58 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Denial, invalidField, isDenial } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import type { Delivery } from "../../domain/stages.ts";
+import type {
+  JwtSvidOutcomeSchema,
+  JwtSvidSchema,
+  JwtSvidWanted,
+  X509SvidSchema,
+} from "../../gen/stint/v1/credentials_pb.js";
+import type { SvidWanted } from "../../issue/entitle.ts";
+import type { AuthorityDirectory } from "../../ports/directories.ts";
+import { grantOfMessage } from "../../wire/grant-message.ts";
+import { timestampOfSeconds } from "../../wire/timestamps.ts";
+
+export function jwtSvidWantedOf(message: JwtSvidWanted, field: string): SvidWanted {
+  return {
+    kind: "jwt-svid",
+    audiences: message.audiences,
+    bound: message.cnf !== undefined,
+    ...(message.grant === undefined
+      ? {}
+      : { grant: grantOfMessage(message.grant, { ceiling: false }, `${field}.grant`) }),
+  };
+}
+
+export function jwtSvidsWantedOf(messages: readonly JwtSvidWanted[], field: string): readonly SvidWanted[] {
+  if (messages.length > LIMITS.jwtSvidsPerBatchMax) throw invalidField(field, `at most ${LIMITS.jwtSvidsPerBatchMax}`);
+  return messages.map((message, index) => jwtSvidWantedOf(message, `${field}[${index}]`));
+}
+
+export function x509SvidMessageOf(
+  delivery: Delivery,
+  authorities: AuthorityDirectory,
+): MessageInitShape<typeof X509SvidSchema> {
+  return {
+    issuanceId: delivery.issuanceId,
+    spiffeId: delivery.spiffeId,
+    x509Svid: [delivery.svid],
+    bundle: authorities.all().flatMap((one) => (one.certificate === undefined ? [] : [one.certificate])),
+    expiresAt: timestampOfSeconds(delivery.expiresAt),
+  };
+}
+
+export function jwtSvidMessageOf(delivery: Delivery): MessageInitShape<typeof JwtSvidSchema> {
+  return {
+    issuanceId: delivery.issuanceId,
+    spiffeId: delivery.spiffeId,
+    svid: Buffer.from(delivery.svid.buffer, delivery.svid.byteOffset, delivery.svid.byteLength).toString("latin1"),
+    expiresAt: timestampOfSeconds(delivery.expiresAt),
+  };
+}
+
+export function jwtSvidOutcomeOf(answer: Delivery | Denial): MessageInitShape<typeof JwtSvidOutcomeSchema> {
+  if (!isDenial(answer)) return { outcome: { case: "svid", value: jwtSvidMessageOf(answer) } };
+  const { code, message, metadata } = answer;
+  return { outcome: { case: "refusal", value: { reason: code, message, metadata: { ...metadata } } } };
+}

@@ -1,0 +1,252 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { handleBidiStreamingCall, ServerDuplexStream } from "@grpc/grpc-js";
+import type { FeedBatch } from "../../close/notify.ts";
+import type { ReceiptBook } from "../../close/receipts.ts";
+import {
+  beginWatch,
+  type Cursor,
+  openCursor,
+  scopeOf,
+  sealCursor,
+  type WatchPorts,
+  type WatchScope,
+} from "../../close/watch.ts";
+import { BrokerError, errorOf, invalidField, isDenial } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import type { WatchRequest, WatchRequest_Hello, WatchResponseSchema } from "../../gen/stint/v1/revocations_pb.js";
+import type { CursorSeal } from "../../ports/cursor-seal.ts";
+import type { EntryDirectory } from "../../ports/directories.ts";
+import { type Received, receivedMessage } from "../../wire/service-definition.ts";
+import { serviceErrorOf } from "../../wire/service-error.ts";
+import { secondsOfDuration, timestampOfMicros } from "../../wire/timestamps.ts";
+import { begin, type Endpoint } from "./call.ts";
+import { denialMessageOf, type IssuerNames } from "./denial-message.ts";
+import { createOutbox, type Outbox } from "./outbox.ts";
+
+export type FeedPorts = WatchPorts & {
+  readonly receipts: ReceiptBook;
+  readonly entries: EntryDirectory;
+  readonly seal: CursorSeal;
+  readonly names: IssuerNames;
+  /** The bundle message for now; sent at the start and whenever `onBundleChange` calls. */
+  readonly bundle: () => NonNullable<Response["message"]>;
+  readonly onBundleChange: (listener: () => void) => () => void;
+  /** An authentic cursor is ahead of the ledger: it was put back in time. */
+  readonly rolledBack: (why: string) => void;
+};
+
+type Response = MessageInitShape<typeof WatchResponseSchema>;
+type Call = ServerDuplexStream<Received<WatchRequest>, Response>;
+
+/** Denials in one message: large enough for a busy close, small enough that a message is sent within a millisecond. */
+const DENIALS_PER_MESSAGE = 1_000;
+const NONCE_BYTES_MAX = 32;
+
+let watcherNumber = 0;
+
+export function watchHandler(
+  endpoint: Endpoint,
+  ports: FeedPorts,
+): handleBidiStreamingCall<Received<WatchRequest>, Response> {
+  let connected = 0;
+  return (call) => {
+    const begun = begin(endpoint, "Revocations.Watch", call);
+    let watch: Watch | undefined;
+    let isOver = false;
+    connected += 1;
+
+    const finish = () => {
+      if (isOver) return;
+      isOver = true;
+      connected -= 1;
+      watch?.end();
+    };
+    const fail = (thrown: unknown) => {
+      if (isOver) return;
+      finish();
+      call.emit("error", serviceErrorOf(thrown));
+    };
+    // Messages are taken one after another, so that an acknowledgement never overtakes the hello it belongs to.
+    let turn = Promise.resolve();
+    const take = async (received: Received<WatchRequest>) => {
+      const { message } = receivedMessage(received);
+      if (isOver) return;
+      if (watch !== undefined) return watch.take(message);
+      if (message.case !== "hello") throw invalidField("message", "hello first");
+      const hello = message.value;
+      watch = await begun.run(async () => {
+        if (connected > LIMITS.watchersMax)
+          throw new BrokerError("LIMIT_EXCEEDED", `at most ${LIMITS.watchersMax} watchers`);
+        return startWatch(call, hello, await begun.attested(), ports, fail);
+      });
+      if (isOver) watch.end();
+    };
+    call.on("data", (received: Received<WatchRequest>) => {
+      turn = turn.then(() => take(received)).catch(fail);
+    });
+    call.on("end", () => {
+      finish();
+      call.end();
+    });
+    call.on("cancelled", finish);
+    call.on("close", finish);
+  };
+}
+
+type Watch = { take(message: WatchRequest["message"]): Promise<void>; end(): void };
+
+async function startWatch(
+  call: Call,
+  hello: WatchRequest_Hello,
+  caller: Parameters<typeof scopeOf>[0],
+  ports: FeedPorts,
+  fail: (thrown: unknown) => void,
+): Promise<Watch> {
+  const scope = scopeOf(caller, {
+    audiences: hello.audiences,
+    maxStalenessSeconds:
+      hello.maxStaleness === undefined ? undefined : secondsOfDuration(hello.maxStaleness, "max_staleness"),
+  });
+  if (isDenial(scope)) throw errorOf(scope);
+  const cursor = resumePoint(hello.cursor, ports);
+
+  const outbox = createOutbox<Response>(call, LIMITS.watcherBacklogEventsMax, () =>
+    fail(new BrokerError("LIMIT_EXCEEDED", "the watcher does not keep up; resume by cursor")),
+  );
+  const position = { sent: 0 };
+  const deliver = (batch: FeedBatch) => sendDenied(outbox, batch, scope, position, ports);
+  const { beginning, go, end } = await beginWatch(cursor, deliver, ports);
+
+  outbox.send({ message: ports.bundle() }, 1);
+  if (beginning.kind === "snapshot") sendSnapshot(outbox, beginning.batch, scope, position, ports);
+  else deliver(beginning.batch);
+  go();
+
+  watcherNumber += 1;
+  const watcherId = `watch-${watcherNumber}`;
+  const { entryId, audiences, maxStalenessSeconds } = scope;
+  if (scope.isVerifier) {
+    ports.receipts.connected({ watcherId, entryId, audiences, maxStalenessSeconds, connectedSince: ports.clock.now() });
+  }
+  const stopBundles = ports.onBundleChange(() => outbox.send({ message: ports.bundle() }, 1));
+
+  return {
+    async take(message) {
+      switch (message.case) {
+        case "ping": {
+          const { nonce } = message.value;
+          if (nonce.length === 0 || nonce.length > NONCE_BYTES_MAX)
+            throw invalidField("nonce", `1 to ${NONCE_BYTES_MAX} bytes`);
+          checkEntry(entryId, ports.entries);
+          ports.receipts.seen(watcherId);
+          // Whatever was durable when the ping came is sent before the pong that makes the watcher fresh.
+          const sequence = await ports.notifier.caughtUp();
+          position.sent = Math.max(position.sent, sequence);
+          outbox.send({ message: { case: "pong", value: pong(nonce, sequence, ports) } }, 1);
+          return;
+        }
+        case "acknowledge": {
+          const acknowledged = openCursor(ports.seal, message.value.cursor);
+          if (acknowledged === undefined || acknowledged.sequence > position.sent) {
+            throw invalidField("cursor", "one that this stream gave");
+          }
+          ports.receipts.acknowledged(watcherId, acknowledged.sequence);
+          return;
+        }
+        default:
+          throw invalidField("message", "ping or acknowledge after hello");
+      }
+    },
+    end() {
+      end();
+      stopBundles();
+      ports.receipts.disconnected(watcherId);
+    },
+  };
+}
+
+function resumePoint(bytes: Uint8Array, ports: FeedPorts): Cursor | undefined {
+  if (bytes.length === 0) return undefined;
+  const cursor = openCursor(ports.seal, bytes);
+  if (cursor === undefined) throw invalidField("cursor", "one that this broker gave, or none");
+  const head = ports.ledger.head();
+  if (cursor.epoch === head.epoch && cursor.sequence > head.sequence) {
+    ports.rolledBack(`a watcher has seen sequence ${cursor.sequence}, the ledger ends at ${head.sequence}`);
+    throw new BrokerError("NOT_SERVING", "the ledger is behind what this watcher has seen");
+  }
+  return cursor;
+}
+
+/** A verifier whose entry was disabled or removed must not stay fresh. */
+function checkEntry(entryId: string, entries: EntryDirectory): void {
+  const entry = entries.byId(entryId);
+  if (entry === undefined || entry.disabled)
+    throw new BrokerError("NOT_ENTITLED", "the watcher's entry is no longer in force");
+}
+
+function pong(nonce: Uint8Array, sequence: number, ports: FeedPorts) {
+  return {
+    nonce,
+    brokerTime: timestampOfMicros(ports.clock.now()),
+    sequence: BigInt(sequence),
+    cursor: sealCursor(ports.seal, { epoch: ports.ledger.head().epoch, sequence }),
+  };
+}
+
+function sendSnapshot(
+  outbox: Outbox<Response>,
+  batch: FeedBatch,
+  scope: WatchScope,
+  position: { sent: number },
+  ports: FeedPorts,
+): void {
+  const denials = batch.entries.filter(scope.concerns).map((entry) => denialMessageOf(entry, ports.names));
+  const { epoch } = ports.ledger.head();
+  position.sent = batch.through;
+  for (let start = 0; start === 0 || start < denials.length; start += DENIALS_PER_MESSAGE) {
+    const part = denials.slice(start, start + DENIALS_PER_MESSAGE);
+    const last = start + DENIALS_PER_MESSAGE >= denials.length;
+    const cursor = last ? sealCursor(ports.seal, { epoch, sequence: batch.through }) : new Uint8Array();
+    // A snapshot is what a watcher that fell behind is given, so its size must not cut the watcher off again.
+    outbox.send({ message: { case: "snapshot", value: { denials: part, last, cursor } } }, 1);
+  }
+}
+
+/** Messages of one batch, shared by all watchers that are concerned by the same entries of it. */
+const messagesOfBatch = new WeakMap<FeedBatch, Map<string, readonly Response[]>>();
+
+function sendDenied(
+  outbox: Outbox<Response>,
+  batch: FeedBatch,
+  scope: WatchScope,
+  position: { sent: number },
+  ports: FeedPorts,
+): void {
+  position.sent = Math.max(position.sent, batch.through);
+  const concerned = batch.entries.map((entry) => scope.concerns(entry));
+  if (!concerned.includes(true)) return;
+  const key = concerned.map(Number).join("");
+  const made = messagesOfBatch.get(batch) ?? new Map<string, readonly Response[]>();
+  messagesOfBatch.set(batch, made);
+  const messages = made.get(key) ?? deniedMessages(batch, concerned, ports);
+  made.set(key, messages);
+  for (const message of messages)
+    outbox.send(message, message.message?.case === "denied" ? (message.message.value.denials?.length ?? 1) : 1);
+}
+
+function deniedMessages(batch: FeedBatch, concerned: readonly boolean[], ports: FeedPorts): readonly Response[] {
+  const denials = batch.entries
+    .filter((_, index) => concerned[index])
+    .map((entry) => denialMessageOf(entry, ports.names));
+  const cursor = sealCursor(ports.seal, { epoch: ports.ledger.head().epoch, sequence: batch.through });
+  const messages: Response[] = [];
+  for (let start = 0; start < denials.length; start += DENIALS_PER_MESSAGE) {
+    const isLast = start + DENIALS_PER_MESSAGE >= denials.length;
+    const value = {
+      denials: denials.slice(start, start + DENIALS_PER_MESSAGE),
+      cursor: isLast ? cursor : new Uint8Array(),
+    };
+    messages.push({ message: { case: "denied", value } });
+  }
+  return messages;
+}

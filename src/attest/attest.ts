@@ -1,0 +1,29 @@
+import { BrokerError } from "../domain/errors.ts";
+import type { Attested } from "../domain/stages.ts";
+import type { Attestor, Peer } from "../ports/attestor.ts";
+import type { EntryDirectory } from "../ports/directories.ts";
+
+export type AttestPorts = { readonly attestor: Attestor; readonly entries: EntryDirectory };
+
+/**
+ * The one way to become a caller: evidence of the connection's other end, as it is now, matched against the entries in
+ * force. What the caller says of itself is not looked at.
+ *
+ * @throws BrokerError NO_IDENTITY when the process is gone or replaced, or matches no entry
+ */
+export async function attest(peer: Peer, ports: AttestPorts): Promise<Attested> {
+  const evidence = await ports.attestor.attest(peer, { executableDigest: ports.entries.wantsExecutableDigest() });
+  const entries = ports.entries.matching(evidence.selectors);
+  if (entries.length === 0) {
+    throw new BrokerError("NO_IDENTITY", "no registration entry matches the calling process", {
+      detail: `selectors ${[...evidence.selectors].join(" ")}; unavailable ${evidence.unavailable.map((one) => `${one.kind} (${one.reason})`).join(", ")}`,
+    });
+  }
+  return {
+    selectors: evidence.selectors,
+    process: evidence.process,
+    uid: evidence.uid,
+    ...(evidence.executable === undefined ? {} : { executable: evidence.executable }),
+    entries,
+  } as Attested;
+}

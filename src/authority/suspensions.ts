@@ -1,0 +1,36 @@
+import { denial } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { IssuanceGate } from "../ports/directories.ts";
+
+/** Why nothing is issued at present. */
+export type Suspensions = IssuanceGate & {
+  /** Stops issuance until `lift`. */
+  suspend(cause: "rollback", why: string): void;
+  lift(cause: "rollback"): void;
+  reasons(): readonly string[];
+};
+
+/** The causes that stop all issuance: a ledger that went back in time, and a clock that can't be believed. */
+export function createSuspensions(clock: Clock): Suspensions {
+  const causes = new Map<string, string>();
+
+  function reasons(): readonly string[] {
+    const skew = Math.abs(clock.skewSeconds());
+    const ofClock =
+      skew > LIMITS.clockSkewSecondsMax
+        ? [`the wall clock departs by ${skew.toFixed(0)} s from the time since start; set it right, or confirm it`]
+        : [];
+    return [...causes.values(), ...ofClock];
+  }
+
+  return {
+    refusal() {
+      const [why] = reasons();
+      return why === undefined ? undefined : denial("NOT_SERVING", `issuance is suspended: ${why}`);
+    },
+    suspend: (cause, why) => void causes.set(cause, why),
+    lift: (cause) => void causes.delete(cause),
+    reasons,
+  };
+}

@@ -1,0 +1,176 @@
+import { LIMITS } from "../domain/limits.ts";
+import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
+import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { EntryDirectory } from "../ports/directories.ts";
+import type { DenyEntry } from "../ports/ledger-reads.ts";
+
+export type ReceiptState = "APPLIED" | "PENDING" | "DISCONNECTED" | "LAPSED";
+
+export type Receipt = {
+  readonly verifier: string;
+  readonly state: ReceiptState;
+  readonly appliedAt?: UnixMicros;
+  /** When it refuses everything by its staleness bound; on receipts that are not applied. */
+  readonly lapsesAt?: UnixMicros;
+};
+
+export type Receipts = {
+  readonly expected: number;
+  readonly applied: number;
+  readonly verifiers: readonly Receipt[];
+  /** From here on nobody accepts what was denied, whoever did or did not listen. */
+  readonly latestPossibleAcceptance: UnixMicros;
+};
+
+/** One verifier's watch of the feed. */
+export type WatcherStatus = {
+  readonly watcherId: string;
+  readonly entryId: string;
+  readonly audiences: readonly string[];
+  readonly maxStalenessSeconds: number;
+  readonly connectedSince: UnixMicros;
+};
+
+/** Who applied what, and by when everyone else must have lapsed. */
+export type ReceiptBook = {
+  connected(watcher: WatcherStatus): void;
+  /** A ping came: from here the watcher's freshness counts. */
+  seen(watcherId: string): void;
+  acknowledged(watcherId: string, sequence: number): void;
+  disconnected(watcherId: string): void;
+  /** The receipts for a sequence, as soon as nobody is pending or the time is up. */
+  settled(sequence: number, denied: readonly DenyEntry[], waitMs: number): Promise<Receipts>;
+  watchers(): readonly (WatcherStatus & Watching)[];
+};
+
+type Watching = { readonly acknowledged: number; readonly lastSeen: UnixMicros; readonly isConnected: boolean };
+type Watcher = WatcherStatus & {
+  acknowledged: number;
+  lastSeen: UnixMicros;
+  isConnected: boolean;
+  /** When each recently awaited sequence was first covered. */
+  appliedAt: UnixMicros;
+};
+
+export function createReceiptBook(ports: { readonly entries: EntryDirectory; readonly clock: Clock }): ReceiptBook {
+  const watchers = new Map<string, Watcher>();
+  const waiting = new Set<() => void>();
+  const startedAt = ports.clock.now();
+
+  const lapseOf = (watcher: Watcher): UnixMicros =>
+    addMicros(watcher.lastSeen, watcher.maxStalenessSeconds * 1_000_000);
+
+  function changed(): void {
+    for (const check of [...waiting]) check();
+  }
+
+  /** One verifier entry may have several processes: it has applied what all of them have. */
+  function receiptOf(entry: VerifierEntry, sequence: number, now: UnixMicros): Receipt {
+    const verifier = entry.content.name;
+    const own = [...watchers.values()].filter((watcher) => watcher.entryId === entry.entryId);
+    const missing = own.filter(
+      (watcher) => watcher.acknowledged < sequence && (watcher.isConnected || lapseOf(watcher) > now),
+    );
+    if (missing.length > 0) {
+      const lapsesAt = Math.max(...missing.map(lapseOf)) as UnixMicros;
+      return { verifier, state: missing.some((one) => one.isConnected) ? "PENDING" : "DISCONNECTED", lapsesAt };
+    }
+    const applied = own.filter((watcher) => watcher.acknowledged >= sequence);
+    if (applied.length > 0) {
+      return { verifier, state: "APPLIED", appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros };
+    }
+    // Nobody of this entry is known since the start; one that was connected before may still be within its bound.
+    const lapsesAt = addMicros(startedAt, entry.content.maxStalenessSeconds * 1_000_000);
+    return { verifier, state: lapsesAt > now ? "DISCONNECTED" : "LAPSED", lapsesAt };
+  }
+
+  function receiptsFor(sequence: number, denied: readonly DenyEntry[]): Receipts {
+    const now = ports.clock.now();
+    const concerned = ports.entries
+      .all()
+      .filter((entry): entry is VerifierEntry => isOfKind(entry, "verifier") && !entry.disabled)
+      .filter((entry) =>
+        denied.some((one) => one.concernsAll || one.audiences.some((each) => entry.content.audiences.includes(each))),
+      );
+    const verifiers = concerned.map((entry) => receiptOf(entry, sequence, now));
+    const watched = new Set(concerned.flatMap((entry) => entry.content.audiences));
+    const latestExpiry = Math.max(0, ...denied.map((one) => one.latestExpiry)) as UnixSeconds;
+    const byExpiry = microsOf(addSeconds(latestExpiry, LIMITS.verifierLeewaySeconds));
+    const unwatched = denied.some((one) => one.concernsAll || one.audiences.some((each) => !watched.has(each)));
+    const open = verifiers
+      .filter((one) => one.state !== "APPLIED")
+      .map((one) => Math.min(one.lapsesAt ?? byExpiry, byExpiry));
+    const closed = verifiers.map((one) => one.appliedAt ?? 0);
+    const latest = denied.length === 0 ? now : Math.max(unwatched ? byExpiry : 0, ...open, ...closed);
+    return {
+      expected: verifiers.length,
+      applied: verifiers.filter((one) => one.state === "APPLIED").length,
+      verifiers,
+      latestPossibleAcceptance: latest as UnixMicros,
+    };
+  }
+
+  const isSettled = (receipts: Receipts) =>
+    receipts.verifiers.every((one) => one.state === "APPLIED" || one.state === "LAPSED");
+
+  return {
+    connected(watcher) {
+      // The same entry's lapsed watchers have nothing more to tell.
+      for (const [id, one] of watchers) {
+        if (!one.isConnected && lapseOf(one) <= ports.clock.now()) watchers.delete(id);
+      }
+      const now = ports.clock.now();
+      watchers.set(watcher.watcherId, {
+        ...watcher,
+        acknowledged: 0,
+        lastSeen: now,
+        isConnected: true,
+        appliedAt: now,
+      });
+      changed();
+    },
+    seen(watcherId) {
+      const watcher = watchers.get(watcherId);
+      if (watcher !== undefined) watcher.lastSeen = ports.clock.now();
+    },
+    acknowledged(watcherId, sequence) {
+      const watcher = watchers.get(watcherId);
+      if (watcher === undefined || watcher.acknowledged >= sequence) return;
+      watcher.acknowledged = sequence;
+      watcher.appliedAt = ports.clock.now();
+      changed();
+    },
+    disconnected(watcherId) {
+      const watcher = watchers.get(watcherId);
+      if (watcher === undefined) return;
+      watcher.isConnected = false;
+      changed();
+    },
+    settled(sequence, denied, waitMs) {
+      const first = receiptsFor(sequence, denied);
+      if (waitMs <= 0 || isSettled(first)) return Promise.resolve(first);
+      return new Promise((resolve) => {
+        const cancels: (() => void)[] = [];
+        const finish = (receipts: Receipts) => {
+          waiting.delete(check);
+          for (const cancel of cancels) cancel();
+          resolve(receipts);
+        };
+        const check = () => {
+          const receipts = receiptsFor(sequence, denied);
+          if (isSettled(receipts)) finish(receipts);
+        };
+        waiting.add(check);
+        cancels.push(ports.clock.schedule(waitMs, () => finish(receiptsFor(sequence, denied))));
+        // A lapse happens without anyone saying so.
+        for (const one of first.verifiers) {
+          if (one.lapsesAt === undefined) continue;
+          const inMs = (one.lapsesAt - ports.clock.now()) / 1_000;
+          if (inMs < waitMs) cancels.push(ports.clock.schedule(Math.max(0, inMs) + 1, check));
+        }
+      });
+    },
+    watchers: () => [...watchers.values()],
+  };
+}

@@ -1,0 +1,67 @@
+import { BrokerError } from "../domain/errors.ts";
+import { sameProcess } from "../domain/process.ts";
+import { isOfKind, OPERATOR_ROLES, type OperatorRole } from "../domain/registration-entry.ts";
+import type { Attested } from "../domain/stages.ts";
+import type { Step } from "../domain/step.ts";
+
+/** What a caller is to a step. Contracts section 3, "Who may call what". */
+export type StepAccess = {
+  /** Its opener's process, or another process of the opener's entry. */
+  readonly asOpener: boolean;
+  readonly asExecutor: boolean;
+  readonly asOperator: OperatorRole | undefined;
+};
+
+export function accessTo(step: Step, caller: Attested): StepAccess {
+  const isAgent = caller.entries.some((entry) => entry.entryId === step.agentEntryId);
+  const { executor } = step;
+  return {
+    asOpener: caller.entries.some((entry) => entry.entryId === step.openerEntryId && !isOfKind(entry, "operator")),
+    asExecutor: isAgent && (executor.kind === "any" || sameProcess(executor.process, caller.process)),
+    asOperator: operatorRole(caller),
+  };
+}
+
+/** The most powerful role among the caller's operator entries. */
+export function operatorRole(caller: Attested): OperatorRole | undefined {
+  const roles = caller.entries.filter((entry) => isOfKind(entry, "operator")).map((entry) => entry.content.role);
+  return roles.includes("admin") ? "admin" : roles[0];
+}
+
+/**
+ * The step, if the caller may see it.
+ *
+ * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED
+ */
+export function visibleTo(
+  caller: Attested,
+  step: Step | undefined,
+): { readonly step: Step; readonly access: StepAccess } {
+  if (step === undefined) throw new BrokerError("STEP_NOT_FOUND", "no such step");
+  const access = accessTo(step, caller);
+  if (!access.asOpener && !access.asExecutor && access.asOperator === undefined) {
+    throw new BrokerError("NOT_ENTITLED", "the step belongs to another entry's run");
+  }
+  return { step, access };
+}
+
+/**
+ * The entry by which a caller administers.
+ *
+ * @throws BrokerError NOT_ENTITLED when none of its operator entries has one of the roles
+ */
+export function operatorWith(caller: Attested, roles: readonly OperatorRole[]): { readonly entryId: string } {
+  const entry = caller.entries.find((one) => isOfKind(one, "operator") && roles.includes(one.content.role));
+  if (entry === undefined)
+    throw new BrokerError("NOT_ENTITLED", `only for operators with the role ${roles.join(" or ")}`);
+  return { entryId: entry.entryId };
+}
+
+/**
+ * Every operator may look, whatever its role.
+ *
+ * @throws BrokerError NOT_ENTITLED
+ */
+export function checkMayLook(caller: Attested): void {
+  operatorWith(caller, OPERATOR_ROLES);
+}

@@ -1,0 +1,39 @@
+import { type Denial, denial, isDenial } from "../domain/errors.ts";
+import type { Delivery, Signed } from "../domain/stages.ts";
+import { permits } from "../domain/step.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { StepReads } from "../ports/ledger-reads.ts";
+
+export type DeliverPorts = { readonly steps: StepReads; readonly ledger: Ledger; readonly clock: Clock };
+
+/**
+ * Looks at the step once more. A close that overtook the signature has revoked the credential already; there is no use
+ * in handing out what every verifier refuses.
+ */
+export async function deliver(
+  signed: readonly (Signed | Denial)[],
+  ports: DeliverPorts,
+): Promise<readonly (Delivery | Denial)[]> {
+  return Promise.all(signed.map((item) => (isDenial(item) ? item : deliverOne(item, ports))));
+}
+
+async function deliverOne(signed: Signed, ports: DeliverPorts): Promise<Delivery | Denial> {
+  const { record, svid, authority } = signed;
+  if (record.subject.kind === "step") {
+    const step = await ports.steps.step(record.subject.stepId);
+    if (step === undefined || !permits(step.state)) {
+      await ports.ledger.perform({ act: "mark-undelivered", issuanceId: record.issuanceId, now: ports.clock.now() });
+      const state = step?.state ?? "REVOKED";
+      return denial("STEP_CLOSED", `the step is ${state}`, { state });
+    }
+  }
+  return {
+    issuanceId: record.issuanceId,
+    kind: record.kind,
+    spiffeId: record.spiffeId,
+    expiresAt: record.expiresAt,
+    svid,
+    authority,
+  } as Delivery;
+}

@@ -1,0 +1,85 @@
+import type { KeyFamily } from "../domain/authority.ts";
+import { sha256Hex } from "../domain/digest.ts";
+import { BrokerError, type Denial } from "../domain/errors.ts";
+import { newId, newJti, newSerialNumber } from "../domain/ids.ts";
+import type { IssuanceRecord } from "../domain/issuance.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Drafted, Entitled } from "../domain/stages.ts";
+import { secondsOf, type UnixMicros } from "../domain/time.ts";
+import { validityFor } from "../domain/validity.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { AuthorityDirectory } from "../ports/directories.ts";
+import type { Randomness } from "../ports/randomness.ts";
+import type { SvidFacts, SvidFormat } from "../ports/svid-format.ts";
+import { each } from "./each.ts";
+
+export type DraftPorts = {
+  readonly authorities: AuthorityDirectory;
+  readonly formats: Readonly<Record<"x509-svid" | "jwt-svid", SvidFormat>>;
+  readonly clock: Clock;
+  readonly random: Randomness;
+};
+
+/** Writes each credential complete but for its signature, by the authority that is active now. */
+export function draft(entitled: readonly (Entitled | Denial)[], ports: DraftPorts): readonly (Drafted | Denial)[] {
+  const now = ports.clock.now();
+  return each(entitled, (item) => draftOne(item, now, ports));
+}
+
+function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Drafted | Denial {
+  const { content, step } = entitled;
+  const authority = ports.authorities.active(content.kind satisfies KeyFamily);
+  if (authority === undefined) {
+    throw new BrokerError("AUTHORITY_UNAVAILABLE", `no authority for ${content.kind}s is active`);
+  }
+  const validity = validityFor(secondsOf(now), {
+    ttlSeconds: entitled.ttlSeconds,
+    authorityExpiresAt: authority.expiresAt,
+    backdateSeconds: content.kind === "x509-svid" ? LIMITS.x509BackdateSeconds : LIMITS.jwtBackdateSeconds,
+    ...(step === undefined ? {} : { stepExpiresAt: step.expiresAt }),
+  });
+  if (validity.kind === "denial") return validity;
+
+  const said =
+    content.kind === "x509-svid"
+      ? {
+          serialNumber: newSerialNumber(ports.random.bytes(16)),
+          publicKey: content.publicKey,
+          audiences: [],
+          grant: [],
+        }
+      : { jti: newJti(now, ports.random.bytes(10)), audiences: content.audiences, grant: content.grant };
+  const facts: SvidFacts = {
+    spiffeId: entitled.spiffeId,
+    notBefore: validity.notBefore,
+    expiresAt: validity.expiresAt,
+    issuedAt: secondsOf(now),
+    authority,
+    ...said,
+    ...(step === undefined ? {} : { step }),
+  };
+  const toBeSigned = ports.formats[content.kind].toBeSigned(facts);
+  const record: IssuanceRecord = {
+    issuanceId: newId("issuance", now, ports.random.bytes(10)),
+    kind: content.kind,
+    subject: entitled.subject,
+    spiffeId: entitled.spiffeId,
+    authorityId: authority.authorityId,
+    audiences: facts.audiences,
+    grant: facts.grant,
+    notBefore: validity.notBefore,
+    expiresAt: validity.expiresAt,
+    toBeSignedSha256: sha256Hex(toBeSigned),
+    issuedAt: now,
+    ...(facts.serialNumber === undefined ? {} : { serialNumber: facts.serialNumber }),
+    ...(facts.jti === undefined ? {} : { jti: facts.jti }),
+    ...(facts.publicKey === undefined ? {} : { publicKeySha256: sha256Hex(facts.publicKey) }),
+  };
+  return {
+    record,
+    toBeSigned,
+    authority,
+    entryId: entitled.entryId,
+    entryRevision: entitled.entryRevision,
+  } as Drafted;
+}

@@ -1,0 +1,16 @@
+import { type Denial, denialFrom, isDenial } from "../domain/errors.ts";
+
+/** Carries one stage through a batch: what an earlier stage refused stays refused, in its place. */
+export function each<In extends object, Out>(
+  items: readonly (In | Denial)[],
+  stage: (item: In) => Out | Denial,
+): readonly (Out | Denial)[] {
+  return items.map((item) => {
+    if (isDenial(item)) return item;
+    try {
+      return stage(item);
+    } catch (thrown) {
+      return denialFrom(thrown);
+    }
+  });
+}

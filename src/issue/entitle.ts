@@ -1,0 +1,186 @@
+import type { DenialRecorder } from "../decide/record-denial.ts";
+import { isDecision } from "../decide/record-denial.ts";
+import { BrokerError, type Denial, denial, denialFrom, errorOf, isDenial } from "../domain/errors.ts";
+import { divide, formatGrant, type Grant, narrowTo } from "../domain/grant.ts";
+import { newId } from "../domain/ids.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { sameProcess } from "../domain/process.ts";
+import { type AgentEntry, isOfKind } from "../domain/registration-entry.ts";
+import type { Attested, Entitled, SvidContent } from "../domain/stages.ts";
+import { audiencesOf, permits, type Step } from "../domain/step.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { IssuanceGate } from "../ports/directories.ts";
+import type { StepReads } from "../ports/ledger-reads.ts";
+import type { Randomness } from "../ports/randomness.ts";
+import { checkCsr } from "../verify/csr-proof.ts";
+import { each } from "./each.ts";
+import type { IssuanceRate } from "./issuance-rate.ts";
+
+export type SvidOrder = { readonly stepId: string; readonly wanted: readonly SvidWanted[] };
+
+export type SvidWanted =
+  | { readonly kind: "x509-svid"; readonly csr: Uint8Array }
+  | {
+      readonly kind: "jwt-svid";
+      readonly audiences: readonly string[];
+      /** Narrower than the step's own; absent: all of it at that audience. */
+      readonly grant?: Grant;
+      /** Asked to be bound to a key. */
+      readonly bound: boolean;
+    };
+
+export type EntitlePorts = {
+  readonly steps: StepReads;
+  readonly gate: IssuanceGate;
+  readonly rate: IssuanceRate;
+  readonly denials: DenialRecorder;
+  readonly clock: Clock;
+  readonly random: Randomness;
+};
+
+/**
+ * What the caller may be issued: its process must be the step's executor and match the agent's entry as it is now, and
+ * each credential must lie within the step's grant and audiences.
+ *
+ * @throws BrokerError STEP_NOT_FOUND, STEP_CLOSED, NOT_ENTITLED, EXECUTOR_GONE, LIMIT_EXCEEDED, and the gate's
+ */
+export async function entitle(
+  caller: Attested,
+  order: SvidOrder,
+  ports: EntitlePorts,
+): Promise<readonly (Entitled | Denial)[]> {
+  const suspended = ports.gate.refusal();
+  if (suspended !== undefined) throw errorOf(suspended);
+
+  const step = await ports.steps.step(order.stepId);
+  if (step === undefined) throw new BrokerError("STEP_NOT_FOUND", "no such step");
+  let entry: AgentEntry;
+  try {
+    entry = executorEntry(caller, step);
+    if (!permits(step.state)) {
+      throw new BrokerError("STEP_CLOSED", `the step is ${step.state}`, { metadata: { state: step.state } });
+    }
+    ports.rate.take(step.stepId, order.wanted.length);
+  } catch (thrown) {
+    await recordDenial(caller, step, [], denialFrom(thrown), ports);
+    throw thrown;
+  }
+
+  const entitled = each(order.wanted, (wanted) => entitlement(step, entry, wanted));
+  for (const [index, item] of entitled.entries()) {
+    if (isDenial(item)) await recordDenial(caller, step, askedBy(order.wanted[index]), item, ports);
+  }
+  return entitled;
+}
+
+function executorEntry(caller: Attested, step: Step): AgentEntry {
+  const entry = caller.entries.find((one) => one.entryId === step.agentEntryId);
+  if (entry === undefined || !isOfKind(entry, "agent")) {
+    throw new BrokerError("NOT_ENTITLED", "the calling process does not match the entry of the step's agent");
+  }
+  if (step.executor.kind === "process") {
+    if (!sameProcess(step.executor.process, caller.process)) {
+      throw new BrokerError("NOT_ENTITLED", "the calling process is not the step's executor");
+    }
+    const pinned = step.executor.executable;
+    if (pinned !== undefined && pinned !== caller.executable) {
+      throw new BrokerError("EXECUTOR_GONE", "the executor runs another program than the one first issued to");
+    }
+  }
+  return entry;
+}
+
+function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted): Entitled {
+  const content = wanted.kind === "x509-svid" ? keyOf(wanted.csr) : claimsOf(step, entry, wanted);
+  const { x509SvidTtlSeconds, jwtSvidTtlSeconds } = entry.content;
+  return {
+    subject: { kind: "step", stepId: step.stepId },
+    spiffeId: step.spiffeId,
+    step,
+    entryId: entry.entryId,
+    entryRevision: entry.revision,
+    ttlSeconds: wanted.kind === "x509-svid" ? x509SvidTtlSeconds : jwtSvidTtlSeconds,
+    content,
+  } as Entitled;
+}
+
+function keyOf(csr: Uint8Array): SvidContent {
+  return { kind: "x509-svid", publicKey: checkCsr(csr).publicKey };
+}
+
+function claimsOf(step: Step, entry: AgentEntry, wanted: Extract<SvidWanted, { kind: "jwt-svid" }>): SvidContent {
+  const [audience, ...more] = wanted.audiences;
+  if (audience === undefined) throw new BrokerError("AUDIENCE_INVALID", "a JWT-SVID needs an audience");
+  if (wanted.bound) {
+    throw new BrokerError("INVALID_FIELD", "cnf: absent: proof of possession is not verified yet", {
+      metadata: { field: "cnf" },
+    });
+  }
+  const known = audiencesOf(step);
+  if (
+    wanted.audiences.length > LIMITS.audiencesPerStepMax ||
+    new Set(wanted.audiences).size !== wanted.audiences.length
+  ) {
+    throw new BrokerError("AUDIENCE_INVALID", `1 to ${LIMITS.audiencesPerStepMax} audiences, none twice`);
+  }
+  if (!wanted.audiences.every((one) => known.includes(one))) {
+    throw new BrokerError("AUDIENCE_INVALID", "the step was not opened for this audience");
+  }
+  if (more.length > 0) {
+    if (!entry.content.allowMultipleAudiences) {
+      throw new BrokerError("AUDIENCE_INVALID", "one audience a token: the agent's entry does not allow several");
+    }
+    if (wanted.grant !== undefined) {
+      throw new BrokerError("AUDIENCE_INVALID", "a token for several audiences only identifies; it carries no grant");
+    }
+    return { kind: "jwt-svid", audiences: wanted.audiences, grant: [] };
+  }
+
+  const held = narrowTo(step.grant, audience);
+  if (wanted.grant === undefined) return { kind: "jwt-svid", audiences: [audience], grant: held };
+  const { permitted, refused } = divide(wanted.grant, held);
+  if (refused.length > 0) {
+    throw new BrokerError("GRANT_EXCEEDED", `above the step's grant at that audience: ${formatGrant(refused)}`);
+  }
+  return { kind: "jwt-svid", audiences: [audience], grant: permitted };
+}
+
+function askedBy(wanted: SvidWanted | undefined): Grant {
+  return wanted?.kind === "jwt-svid" && wanted.grant !== undefined ? wanted.grant : [];
+}
+
+async function recordDenial(
+  caller: Attested,
+  step: Step,
+  asked: Grant,
+  refused: Denial,
+  ports: EntitlePorts,
+): Promise<void> {
+  if (!isDecision(refused.code)) return;
+  const now = ports.clock.now();
+  await ports.denials.record({
+    decisionId: newId("decision", now, ports.random.bytes(10)),
+    act: "issue",
+    effect: "deny",
+    reason: refused.code,
+    decidedAt: now,
+    ...(caller.entries[0] === undefined ? {} : { callerEntryId: caller.entries[0].entryId }),
+    agent: step.agent,
+    runId: step.runId,
+    step: step.step,
+    attempt: step.attempt,
+    stepId: step.stepId,
+    requested: asked,
+    granted: [],
+    refused: asked,
+    determiningPolicies: [`grant:${step.decisionId}`],
+    policyDigest: "",
+    count: 1,
+  });
+}
+
+/** The order as one refusal, for a caller who asked for a single credential. */
+export function onlyAnswer<T extends object>(answers: readonly (T | Denial)[]): T | Denial {
+  const [answer] = answers;
+  return answer ?? denial("NOT_SERVING", "no answer");
+}

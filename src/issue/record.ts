@@ -1,0 +1,39 @@
+import { BrokerError, type Denial, isDenial } from "../domain/errors.ts";
+import type { Attested, Drafted, Recorded } from "../domain/stages.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Ledger } from "../ports/ledger.ts";
+
+export type RecordPorts = { readonly ledger: Ledger; readonly clock: Clock };
+
+/**
+ * Makes the drafts' rows durable, all in one append. The ledger looks once more, in the same transaction, whether each
+ * may be issued; what it refuses is never signed.
+ */
+export async function record(
+  drafted: readonly (Drafted | Denial)[],
+  caller: Attested,
+  ports: RecordPorts,
+): Promise<readonly (Recorded | Denial)[]> {
+  const drafts = drafted.filter((item): item is Drafted => !isDenial(item));
+  if (drafts.length === 0) return drafted as readonly Denial[];
+
+  const results = await ports.ledger.perform({
+    act: "record-issuances",
+    items: drafts.map((item) => ({
+      record: item.record,
+      entryId: item.entryId,
+      entryRevision: item.entryRevision,
+      ...(caller.executable === undefined ? {} : { executable: caller.executable }),
+    })),
+    now: ports.clock.now(),
+  });
+  const outcomes = results[Symbol.iterator]();
+  return drafted.map((item) => {
+    if (isDenial(item)) return item;
+    const outcome = outcomes.next().value;
+    if (outcome === undefined) throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger did not answer for a draft");
+    if (outcome.kind === "denial") return outcome;
+    const { record, toBeSigned, authority } = item;
+    return { record, toBeSigned, authority, sequence: outcome.sequence } as Recorded;
+  });
+}

@@ -1,0 +1,33 @@
+import { type Denial, denialFrom, isDenial } from "../domain/errors.ts";
+import type { Recorded, Signed } from "../domain/stages.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { Signer } from "../ports/signer.ts";
+import type { SvidFormat } from "../ports/svid-format.ts";
+
+export type SignPorts = {
+  readonly signer: Signer;
+  readonly formats: Readonly<Record<"x509-svid" | "jwt-svid", SvidFormat>>;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+};
+
+/** Signs what is recorded, and nothing else can be signed. What definitely got no signature is marked so. */
+export function sign(
+  recorded: readonly (Recorded | Denial)[],
+  ports: SignPorts,
+): Promise<readonly (Signed | Denial)[]> {
+  return Promise.all(recorded.map((item) => (isDenial(item) ? item : signOne(item, ports))));
+}
+
+async function signOne(recorded: Recorded, ports: SignPorts): Promise<Signed | Denial> {
+  const { record, authority, toBeSigned } = recorded;
+  try {
+    const signature = await ports.signer.signSvid(recorded);
+    const svid = ports.formats[record.kind === "x509-svid" ? "x509-svid" : "jwt-svid"].assemble(toBeSigned, signature);
+    return { record, authority, svid } as Signed;
+  } catch (thrown) {
+    await ports.ledger.perform({ act: "mark-undelivered", issuanceId: record.issuanceId, now: ports.clock.now() });
+    return denialFrom(thrown);
+  }
+}

@@ -1,0 +1,103 @@
+import { sha256Hex } from "../domain/digest.ts";
+import { invalidField } from "../domain/errors.ts";
+import { checkAudience, type Grant } from "../domain/grant.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { parseSegment, type Segment } from "../domain/spiffe-id.ts";
+import type { UnixSeconds } from "../domain/time.ts";
+
+/** What a caller asks for when it opens a step; every field checked on its own, none against the registry. */
+export type OpenRequest = {
+  readonly runId: Segment;
+  readonly step: Segment;
+  readonly attempt?: number;
+  readonly agent: Segment;
+  readonly workflow?: string;
+  readonly purpose?: string;
+  readonly grant: Grant;
+  readonly audiences: readonly string[];
+  readonly expiresAt?: UnixSeconds;
+  readonly leaseSeconds?: number;
+  readonly parentStepId?: string;
+  readonly executor: WantedExecutor;
+  readonly requestId?: string;
+  readonly allowPartial: boolean;
+};
+
+export type WantedExecutor =
+  | { readonly kind: "self" }
+  | { readonly kind: "pid"; readonly pid: number }
+  | { readonly kind: "any" };
+
+const ATTEMPT_MAX = 2 ** 31 - 1;
+/** Text that is recorded and shown: no control characters, so that no terminal or log line is steered by it. */
+const SHOWABLE = /^[\P{C}]*$/u;
+
+/**
+ * Checks the fields of a request to open a step.
+ *
+ * @throws BrokerError INVALID_FIELD with the field, LIMIT_EXCEEDED
+ */
+export function checkOpenRequest(asked: {
+  readonly runId: string;
+  readonly step: string;
+  readonly attempt: number | undefined;
+  readonly agent: string;
+  readonly workflow: string;
+  readonly purpose: string;
+  readonly grant: Grant;
+  readonly audiences: readonly string[];
+  readonly expiresAt: UnixSeconds | undefined;
+  readonly leaseSeconds: number | undefined;
+  readonly parentStepId: string;
+  readonly executor: WantedExecutor;
+  readonly requestId: string;
+  readonly allowPartial: boolean;
+  readonly principalToken: string;
+}): OpenRequest {
+  const { attempt, leaseSeconds } = asked;
+  if (attempt !== undefined && !(Number.isInteger(attempt) && attempt >= 1 && attempt <= ATTEMPT_MAX)) {
+    throw invalidField("attempt", `a whole number from 1 to ${ATTEMPT_MAX}`);
+  }
+  const leaseFits =
+    leaseSeconds === undefined || (leaseSeconds >= LIMITS.leaseSecondsMin && leaseSeconds <= LIMITS.leaseSecondsMax);
+  if (!leaseFits) throw invalidField("lease", `${LIMITS.leaseSecondsMin} s to ${LIMITS.leaseSecondsMax} s`);
+  if (asked.audiences.length > LIMITS.audiencesPerStepMax) {
+    throw invalidField("audiences", `at most ${LIMITS.audiencesPerStepMax}`);
+  }
+  for (const audience of asked.audiences) checkAudience(audience, "audiences");
+  if (asked.principalToken !== "")
+    throw invalidField("principal_token", "absent: no issuer of principals is configured");
+
+  return {
+    runId: parseSegment(asked.runId, "run_id"),
+    step: parseSegment(asked.step, "step"),
+    agent: parseSegment(asked.agent, "agent"),
+    grant: asked.grant,
+    audiences: [...new Set(asked.audiences)],
+    executor: asked.executor,
+    allowPartial: asked.allowPartial,
+    ...(attempt === undefined ? {} : { attempt }),
+    ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
+    ...(asked.expiresAt === undefined ? {} : { expiresAt: asked.expiresAt }),
+    ...(asked.workflow === "" ? {} : { workflow: parseSegment(asked.workflow, "workflow") }),
+    ...(asked.purpose === "" ? {} : { purpose: showable(asked.purpose, "purpose", LIMITS.purposeBytesMax) }),
+    ...(asked.parentStepId === "" ? {} : { parentStepId: asked.parentStepId }),
+    ...(asked.requestId === "" ? {} : { requestId: showable(asked.requestId, "request_id", LIMITS.requestIdBytesMax) }),
+  };
+}
+
+function showable(text: string, field: string, bytesMax: number): string {
+  if (Buffer.byteLength(text) > bytesMax || !SHOWABLE.test(text) || !text.isWellFormed()) {
+    throw invalidField(field, `at most ${bytesMax} bytes without control characters`);
+  }
+  return text;
+}
+
+/** What tells two uses of one request_id apart: every field that the caller chose. */
+export function digestOf(request: OpenRequest): string {
+  const { requestId: _, ...rest } = request;
+  return sha256Hex(JSON.stringify(rest, Object.keys(rest).sort().concat(NESTED_MEMBERS)));
+}
+
+/** JSON.stringify with a list writes only members that the list names, at every depth. */
+const NESTED_MEMBERS = ["type", "locations", "identifier", "actions", "datatypes", "kind", "pid"];

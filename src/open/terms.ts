@@ -1,0 +1,141 @@
+import { BrokerError, invalidField } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { sameProcess } from "../domain/process.ts";
+import { type AgentEntry, isOfKind, type RegistrationEntry } from "../domain/registration-entry.ts";
+import { kindOf, matches } from "../domain/selector.ts";
+import type { Attested } from "../domain/stages.ts";
+import { type Executor, permits, type Step } from "../domain/step.ts";
+import { addSeconds, secondsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
+import type { ProcessWatch } from "../ports/attestor.ts";
+import type { EntryDirectory } from "../ports/directories.ts";
+import type { StepReads } from "../ports/ledger-reads.ts";
+import type { OpenRequest } from "./open-request.ts";
+
+/** On what terms a step may be opened at all, before anything is decided about its grant. */
+export type Terms = {
+  readonly agent: AgentEntry;
+  readonly opener: RegistrationEntry;
+  readonly executor: Executor;
+  readonly parent: Step | undefined;
+  readonly expiresAt: UnixSeconds;
+  readonly openStepsMax: number;
+};
+
+export type TermsPorts = {
+  readonly entries: EntryDirectory;
+  readonly steps: StepReads;
+  readonly processes: ProcessWatch;
+};
+
+/**
+ * Who opens, for whom, executed by which process, under which parent, until when.
+ *
+ * @throws BrokerError NOT_ENTITLED, ENTRY_NOT_FOUND, DELEGATION_REFUSED, EXECUTOR_GONE, INVALID_FIELD, LIMIT_EXCEEDED
+ */
+export async function termsOf(
+  caller: Attested,
+  request: OpenRequest,
+  now: UnixMicros,
+  ports: TermsPorts,
+): Promise<Terms> {
+  const opener = openerOf(caller, request);
+  const agent = ports.entries.byName("agent", request.agent);
+  // An agent that is not the caller's business and one that does not exist look the same to it.
+  if (opener === undefined) throw new BrokerError("NOT_ENTITLED", "the caller may not open steps for this agent");
+  if (agent === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "no entry of this agent");
+  if (agent.disabled) throw new BrokerError("NOT_ENTITLED", "the agent's entry is disabled");
+
+  const parent =
+    request.parentStepId === undefined ? undefined : await parentOf(caller, request.parentStepId, ports.steps);
+  if (parent !== undefined && parent.depth + 1 > LIMITS.delegationDepthMax) {
+    throw new BrokerError("LIMIT_EXCEEDED", `delegation goes at most ${LIMITS.delegationDepthMax} levels deep`);
+  }
+  checkAudiences(request.audiences, agent, parent);
+  return {
+    agent,
+    opener,
+    executor: executorOf(caller, request, agent, ports.processes),
+    parent,
+    expiresAt: expiryOf(request, agent, parent, secondsOf(now)),
+    openStepsMax: isOfKind(opener, "runtime") ? opener.content.openStepsMax : LIMITS.openStepsPerRuntimeDefault,
+  };
+}
+
+function openerOf(caller: Attested, request: OpenRequest): RegistrationEntry | undefined {
+  return caller.entries.find(
+    (entry) =>
+      (isOfKind(entry, "runtime") && entry.content.agents.includes(request.agent)) ||
+      (isOfKind(entry, "agent") && entry.content.name === request.agent && entry.content.mayOpen) ||
+      (isOfKind(entry, "operator") && entry.content.role === "admin"),
+  );
+}
+
+async function parentOf(caller: Attested, stepId: string, steps: StepReads): Promise<Step> {
+  const parent = await steps.step(stepId);
+  const isCallers =
+    parent !== undefined &&
+    (caller.entries.some((entry) => entry.entryId === parent.openerEntryId) ||
+      (parent.executor.kind === "process" && sameProcess(parent.executor.process, caller.process)));
+  if (!isCallers) throw new BrokerError("DELEGATION_REFUSED", "the parent step is not the caller's to delegate from");
+  if (!permits(parent.state)) {
+    throw new BrokerError("DELEGATION_REFUSED", `the parent step is ${parent.state}`, {
+      metadata: { state: parent.state },
+    });
+  }
+  return parent;
+}
+
+function checkAudiences(asked: readonly string[], agent: AgentEntry, parent: Step | undefined): void {
+  for (const audience of asked) {
+    if (!agent.content.audiences.includes(audience)) {
+      throw new BrokerError("AUDIENCE_INVALID", "the agent's entry does not allow one of the audiences", {
+        metadata: { field: "audiences" },
+      });
+    }
+    if (parent !== undefined && !parent.audiences.includes(audience)) {
+      throw new BrokerError("DELEGATION_REFUSED", "the parent step does not hold one of the audiences");
+    }
+  }
+}
+
+/** Selectors of what a process runs; a child that has yet to exec can't match them, so they are left to the first issuance. */
+const OF_EXECUTABLE: readonly string[] = ["unix:path", "unix:sha256"];
+
+function executorOf(caller: Attested, request: OpenRequest, agent: AgentEntry, processes: ProcessWatch): Executor {
+  switch (request.executor.kind) {
+    case "any":
+      if (!agent.content.allowAnyExecutor)
+        throw invalidField("executor", "a process: the agent's entry does not allow any executor");
+      return { kind: "any" };
+    case "self":
+      if (!caller.entries.some((entry) => entry.entryId === agent.entryId)) {
+        throw new BrokerError(
+          "NOT_ENTITLED",
+          "the opener's process does not match the agent's entry, so it can't execute the step",
+        );
+      }
+      return { kind: "process", process: caller.process };
+    case "pid": {
+      const found = processes.find(request.executor.pid);
+      if (found === undefined) throw new BrokerError("EXECUTOR_GONE", "no process has the executor's pid");
+      const selectors = agent.content.selectors.filter((one) => !OF_EXECUTABLE.includes(kindOf(one)));
+      if (selectors.length > 0 && !matches(selectors, found.selectors)) {
+        throw new BrokerError("NOT_ENTITLED", "the executor's process does not match the agent's entry");
+      }
+      return { kind: "process", process: found.process };
+    }
+  }
+}
+
+function expiryOf(request: OpenRequest, agent: AgentEntry, parent: Step | undefined, now: UnixSeconds): UnixSeconds {
+  const latest = addSeconds(now, agent.content.stepSecondsMax);
+  const parentEnd = parent?.expiresAt ?? latest;
+  if (request.expiresAt === undefined) {
+    return Math.min(addSeconds(now, LIMITS.stepSecondsDefault), latest, parentEnd) as UnixSeconds;
+  }
+  // A second of tolerance: the caller computed the longest expiry a moment ago, by another clock's rounding.
+  if (request.expiresAt > latest + 1)
+    throw invalidField("expires_at", `at most ${agent.content.stepSecondsMax} s from now`);
+  if (request.expiresAt > parentEnd) throw new BrokerError("DELEGATION_REFUSED", "the parent step expires before that");
+  return Math.min(request.expiresAt, latest) as UnixSeconds;
+}

@@ -1,0 +1,79 @@
+import type { EntryContent, EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
+import { kindOf, matches, type Selector } from "../domain/selector.ts";
+import type { EntryDirectory } from "../ports/directories.ts";
+
+export type MutableEntryDirectory = EntryDirectory & {
+  put(entry: RegistrationEntry): void;
+  remove(entryId: string): void;
+};
+
+/** The rarer a kind of selector is among workloads, the fewer entries share a bucket. */
+const MOST_TELLING: readonly string[] = [
+  "unix:sha256",
+  "unix:path",
+  "unix:uid",
+  "unix:user",
+  "unix:gid",
+  "unix:group",
+  "unix:supplementary_gid",
+];
+
+function bucketOf(entry: RegistrationEntry): Selector | undefined {
+  const rank = (one: Selector) =>
+    (MOST_TELLING.indexOf(kindOf(one)) + MOST_TELLING.length + 1) % (MOST_TELLING.length + 1);
+  return [...entry.content.selectors].sort((a, b) => rank(a) - rank(b))[0];
+}
+
+/** Entries by one telling selector each, so that ten thousand of them cost a caller no more than ten. */
+export function createEntryDirectory(): MutableEntryDirectory {
+  const byId = new Map<string, RegistrationEntry>();
+  const byName = new Map<string, RegistrationEntry>();
+  const buckets = new Map<Selector, Set<RegistrationEntry>>();
+  let withDigest = 0;
+
+  const wantsDigest = (entry: RegistrationEntry) =>
+    entry.content.selectors.some((one) => kindOf(one) === "unix:sha256");
+
+  function remove(entryId: string): void {
+    const entry = byId.get(entryId);
+    if (entry === undefined) return;
+    byId.delete(entryId);
+    byName.delete(`${entry.content.kind}/${entry.content.name}`);
+    const bucket = bucketOf(entry);
+    if (bucket !== undefined) {
+      buckets.get(bucket)?.delete(entry);
+      if (buckets.get(bucket)?.size === 0) buckets.delete(bucket);
+    }
+    if (wantsDigest(entry)) withDigest -= 1;
+  }
+
+  return {
+    put(entry) {
+      remove(entry.entryId);
+      byId.set(entry.entryId, entry);
+      byName.set(`${entry.content.kind}/${entry.content.name}`, entry);
+      const bucket = bucketOf(entry);
+      if (bucket !== undefined) {
+        const members = buckets.get(bucket) ?? new Set();
+        buckets.set(bucket, members.add(entry));
+      }
+      if (wantsDigest(entry)) withDigest += 1;
+    },
+    remove,
+    matching(attested) {
+      const found: RegistrationEntry[] = [];
+      for (const one of attested) {
+        for (const entry of buckets.get(one) ?? []) {
+          if (!entry.disabled && matches(entry.content.selectors, attested)) found.push(entry);
+        }
+      }
+      return found;
+    },
+    byId: (entryId) => byId.get(entryId),
+    byName<Kind extends EntryKind>(kind: Kind, name: string) {
+      return byName.get(`${kind}/${name}`) as RegistrationEntry<Extract<EntryContent, { kind: Kind }>> | undefined;
+    },
+    all: () => [...byId.values()],
+    wantsExecutableDigest: () => withDigest > 0,
+  };
+}

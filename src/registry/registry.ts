@@ -1,0 +1,133 @@
+import { entrySpiffeId } from "../domain/entry-content.ts";
+import { BrokerError, errorOf, invalidField } from "../domain/errors.ts";
+import { newId } from "../domain/ids.ts";
+import type { Actor } from "../domain/ledger-event.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { EntryContent, RegistrationEntry } from "../domain/registration-entry.ts";
+import type { TrustDomain } from "../domain/spiffe-id.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { EntryResult, Ledger } from "../ports/ledger.ts";
+import type { StepReads } from "../ports/ledger-reads.ts";
+import type { Randomness } from "../ports/randomness.ts";
+import { stepsNoLongerPermitted } from "./closes.ts";
+import type { MutableEntryDirectory } from "./entry-directory.ts";
+
+export type RegistryPorts = {
+  readonly ledger: Ledger;
+  readonly steps: StepReads;
+  readonly entries: MutableEntryDirectory;
+  readonly trustDomain: TrustDomain;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  /** Steps may have been closed: looks at them again. */
+  readonly stepsClosed: () => void;
+};
+
+/** Registration entries: who may be what. Every change is one durable act, with the closes it brings about. */
+export type Registry = {
+  create(content: EntryContent, origin: RegistrationEntry["origin"], by: Actor): Promise<EntryResult>;
+  /** @param revision - the one this change starts from; 0: whatever it is. */
+  update(reference: string, content: EntryContent, revision: number, by: Actor): Promise<EntryResult>;
+  /** Closes its steps and bars new ones. */
+  disable(reference: string, by: Actor): Promise<EntryResult>;
+  enable(reference: string, by: Actor): Promise<EntryResult>;
+  remove(reference: string, by: Actor): Promise<EntryResult>;
+  /** @throws BrokerError ENTRY_NOT_FOUND */
+  find(reference: string): RegistrationEntry;
+};
+
+export function createRegistry(ports: RegistryPorts): Registry {
+  const { ledger, entries, clock } = ports;
+
+  function find(reference: string): RegistrationEntry {
+    const [kind, name, ...rest] = reference.split("/");
+    const isNamed = rest.length === 0 && name !== undefined;
+    const entry = isNamed
+      ? entries.all().find((one) => one.content.kind === kind && one.content.name === name)
+      : entries.byId(reference);
+    if (entry === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "no such registration entry");
+    return entry;
+  }
+
+  /** What an entry says is changed where it is declared; whether it is in force can be changed by an operator too. */
+  function ofApi(reference: string, by: Actor): RegistrationEntry {
+    const entry = find(reference);
+    if (entry.origin === "config" && by.kind === "operator") {
+      throw invalidField(
+        "entry",
+        "one created by API: this one comes from the configuration file and is changed there",
+      );
+    }
+    return entry;
+  }
+
+  async function put(
+    entry: RegistrationEntry,
+    expectedRevision: number,
+    closes: readonly string[] | "all",
+    by: Actor,
+  ): Promise<EntryResult> {
+    const result = await ledger.perform({ act: "put-entry", entry, expectedRevision, closes, by, now: clock.now() });
+    if (result.kind === "denial") throw errorOf(result);
+    entries.put(result.entry);
+    if (result.stepsClosed > 0) ports.stepsClosed();
+    return result;
+  }
+
+  function changed(entry: RegistrationEntry, change: Partial<RegistrationEntry>): RegistrationEntry {
+    return { ...entry, ...change, revision: entry.revision + 1, updatedAt: clock.now() };
+  }
+
+  return {
+    find,
+    async create(content, origin, by) {
+      if (entries.all().length >= LIMITS.entriesMax) {
+        throw new BrokerError("LIMIT_EXCEEDED", `at most ${LIMITS.entriesMax} registration entries`);
+      }
+      if (entries.byName(content.kind, content.name) !== undefined) {
+        throw invalidField("name", "one that no other entry of this kind has");
+      }
+      const now = clock.now();
+      const entry: RegistrationEntry = {
+        entryId: newId("entry", now, ports.random.bytes(10)),
+        spiffeId: entrySpiffeId(ports.trustDomain, content),
+        origin,
+        disabled: false,
+        revision: 1,
+        createdAt: now,
+        updatedAt: now,
+        content,
+      };
+      return put(entry, 0, [], by);
+    },
+    async update(reference, content, revision, by) {
+      const entry = ofApi(reference, by);
+      if (revision !== 0 && revision !== entry.revision)
+        throw invalidField("revision", `the current one, ${entry.revision}`);
+      if (content.kind !== entry.content.kind) throw invalidField("kind", "the one the entry was created with");
+      if (content.name !== entry.content.name && entries.byName(content.kind, content.name) !== undefined) {
+        throw invalidField("name", "one that no other entry of this kind has");
+      }
+      const openSteps = await ports.steps.openSteps({ entryId: entry.entryId });
+      const next = changed(entry, { content, spiffeId: entrySpiffeId(ports.trustDomain, content) });
+      const renamed = content.name !== entry.content.name;
+      return put(next, entry.revision, renamed ? "all" : stepsNoLongerPermitted(entry, content, openSteps), by);
+    },
+    async disable(reference, by) {
+      const entry = find(reference);
+      return put(changed(entry, { disabled: true }), entry.revision, "all", by);
+    },
+    async enable(reference, by) {
+      const entry = find(reference);
+      return put(changed(entry, { disabled: false }), entry.revision, [], by);
+    },
+    async remove(reference, by) {
+      const entry = ofApi(reference, by);
+      const result = await ledger.perform({ act: "retire-entry", entryId: entry.entryId, by, now: clock.now() });
+      if (result.kind === "denial") throw errorOf(result);
+      entries.remove(entry.entryId);
+      if (result.stepsClosed > 0) ports.stepsClosed();
+      return result;
+    },
+  };
+}
