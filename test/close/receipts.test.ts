@@ -1,0 +1,154 @@
+import { describe, expect, test } from "vitest";
+import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
+import { createReceiptBook } from "../../src/close/receipts.ts";
+import type { VerifierEntry } from "../../src/domain/registration-entry.ts";
+import type { Segment, SpiffeId } from "../../src/domain/spiffe-id.ts";
+import { addSeconds, microsOf, secondsOf, type UnixMicros, type UnixSeconds } from "../../src/domain/time.ts";
+import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
+import { createEntryDirectory } from "../../src/registry/entry-directory.ts";
+
+const AUDIENCE = "https://a.example/mcp";
+
+function verifier(name: string, audiences: readonly string[] = [AUDIENCE]): VerifierEntry {
+  return {
+    entryId: `entry_${name}`,
+    spiffeId: `spiffe://example.org/verifier/${name}` as SpiffeId,
+    origin: "api",
+    disabled: false,
+    revision: 1,
+    createdAt: 0 as UnixMicros,
+    updatedAt: 0 as UnixMicros,
+    content: { kind: "verifier", name: name as Segment, selectors: [], audiences, maxStalenessSeconds: 20 },
+  };
+}
+
+function setUp(...entries: readonly VerifierEntry[]) {
+  const clock = virtualClock(1_800_000_000 as UnixSeconds);
+  const directory = createEntryDirectory();
+  for (const entry of entries) directory.put(entry);
+  const book = createReceiptBook({ entries: directory, clock });
+  const connect = (watcherId: string, entry: VerifierEntry) =>
+    book.connected({
+      watcherId,
+      entryId: entry.entryId,
+      audiences: entry.content.audiences,
+      maxStalenessSeconds: 20,
+      connectedSince: clock.now(),
+    });
+  const denied: DenyEntry = {
+    sequence: 5,
+    reason: "cessationOfOperation",
+    state: "COMPLETED",
+    latestExpiry: addSeconds(secondsOf(clock.now()), 120),
+    audiences: [AUDIENCE],
+    concernsAll: false,
+    runEntryId: "entry_r",
+    subject: { kind: "step", stepId: "step_1", spiffeId: "spiffe://example.org/a" as SpiffeId },
+  };
+  return { clock, book, connect, denied };
+}
+
+describe("receipts say who applied a close, and by when everyone else must have lapsed", () => {
+  test("a verifier that acknowledged has applied; nothing is acceptable after that", async () => {
+    const one = verifier("mcp-1");
+    const { clock, book, connect, denied } = setUp(one);
+    connect("w1", one);
+    clock.advance(1_000);
+    book.acknowledged("w1", 5);
+    const receipts = await book.settled(5, [denied], 0);
+    expect(receipts).toEqual({
+      expected: 1,
+      applied: 1,
+      verifiers: [{ verifier: "mcp-1", state: "APPLIED", appliedAt: clock.now() }],
+      latestPossibleAcceptance: clock.now(),
+    });
+  });
+
+  test("one of an entry's two processes is not enough", async () => {
+    const one = verifier("mcp-1");
+    const { book, connect, denied } = setUp(one);
+    connect("w1", one);
+    connect("w2", one);
+    book.acknowledged("w1", 5);
+    expect(await book.settled(5, [denied], 0)).toMatchObject({ applied: 0, verifiers: [{ state: "PENDING" }] });
+  });
+
+  test("a silent verifier is pending until its staleness bound, counted from its last ping, has passed", async () => {
+    const one = verifier("mcp-1");
+    const { clock, book, connect, denied } = setUp(one);
+    connect("w1", one);
+    clock.advance(3_000);
+    book.seen("w1");
+    const lastSeen = clock.now();
+    book.disconnected("w1");
+    clock.advance(19_000);
+    expect(await book.settled(5, [denied], 0)).toMatchObject({
+      verifiers: [{ state: "DISCONNECTED", lapsesAt: lastSeen + 20_000_000 }],
+      latestPossibleAcceptance: lastSeen + 20_000_000,
+    });
+    clock.advance(1_000);
+    expect(await book.settled(5, [denied], 0)).toMatchObject({ applied: 0, verifiers: [{ state: "LAPSED" }] });
+  });
+
+  test("after a restart a registered verifier that is not back yet counts until its bound has passed", async () => {
+    const { clock, book, denied } = setUp(verifier("mcp-1"));
+    expect(await book.settled(5, [denied], 0)).toMatchObject({ expected: 1, verifiers: [{ state: "DISCONNECTED" }] });
+    clock.advance(20_000);
+    expect(await book.settled(5, [denied], 0)).toMatchObject({ verifiers: [{ state: "LAPSED" }] });
+  });
+
+  test("an audience that nobody watches is acceptable until the latest expiry and leeway", async () => {
+    const { clock, book, denied } = setUp(verifier("mcp-2", ["https://b.example/mcp"]));
+    clock.advance(60_000);
+    const receipts = await book.settled(5, [denied], 0);
+    expect(receipts).toMatchObject({
+      expected: 0,
+      latestPossibleAcceptance: microsOf(addSeconds(denied.latestExpiry, 5)),
+    });
+  });
+
+  test("a step that holds a certificate concerns every verifier", async () => {
+    const { book, denied } = setUp(verifier("mcp-2", ["https://b.example/mcp"]));
+    expect(await book.settled(5, [{ ...denied, concernsAll: true }], 0)).toMatchObject({ expected: 1 });
+  });
+});
+
+describe("waiting for receipts", () => {
+  test("ends as soon as the last acknowledgement is in", async () => {
+    const [one, two] = [verifier("mcp-1"), verifier("mcp-2")];
+    const { book, connect, denied } = setUp(one, two);
+    connect("w1", one);
+    connect("w2", two);
+    const settled = book.settled(5, [denied], 10_000);
+    book.acknowledged("w1", 5);
+    book.acknowledged("w2", 6);
+    expect(await settled).toMatchObject({ expected: 2, applied: 2 });
+  });
+
+  test("ends when the time is up, and says who is missing", async () => {
+    const [one, two] = [verifier("mcp-1"), verifier("mcp-2")];
+    const { clock, book, connect, denied } = setUp(one, two);
+    connect("w1", one);
+    connect("w2", two);
+    const settled = book.settled(5, [denied], 5_000);
+    book.acknowledged("w1", 5);
+    clock.advance(5_000);
+    expect(await settled).toMatchObject({
+      applied: 1,
+      verifiers: [
+        { verifier: "mcp-1", state: "APPLIED" },
+        { verifier: "mcp-2", state: "PENDING" },
+      ],
+    });
+  });
+
+  test("ends when the missing one has lapsed, which nobody announces", async () => {
+    const one = verifier("mcp-1");
+    const { clock, book, connect, denied } = setUp(one);
+    connect("w1", one);
+    book.disconnected("w1");
+    const settled = book.settled(5, [denied], 60_000);
+    clock.advance(20_001);
+    expect(await settled).toMatchObject({ verifiers: [{ state: "LAPSED" }] });
+  });
+});
