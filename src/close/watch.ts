@@ -29,23 +29,34 @@ export function scopeOf(
   caller: Attested,
   asked: { readonly audiences: readonly string[]; readonly maxStalenessSeconds: number | undefined },
 ): WatchScope | Denial {
-  const maxStalenessSeconds = asked.maxStalenessSeconds ?? LIMITS.maxStalenessSecondsMax;
+  const verifiers = caller.entries.filter((entry) => isOfKind(entry, "verifier"));
+  // A process that matches several verifier entries watches by the one that holds what it asks for.
+  const verifier = verifiers.find((entry) => asked.audiences.every((one) => entry.content.audiences.includes(one)));
+  const maxStalenessSeconds =
+    asked.maxStalenessSeconds ?? verifier?.content.maxStalenessSeconds ?? LIMITS.maxStalenessSecondsMax;
   if (!(maxStalenessSeconds > 0 && maxStalenessSeconds <= LIMITS.maxStalenessSecondsMax)) {
     return denial("INVALID_FIELD", `max_staleness: at most ${LIMITS.maxStalenessSecondsMax} s`, {
       field: "max_staleness",
     });
   }
-  const verifiers = caller.entries.filter((entry) => isOfKind(entry, "verifier"));
-  // A process that matches several verifier entries watches by the one that holds what it asks for.
-  const verifier = verifiers.find((entry) => asked.audiences.every((one) => entry.content.audiences.includes(one)));
   if (verifier !== undefined) {
+    // Lowered silently, receipts would call a verifier lapsed that still accepts.
+    if (maxStalenessSeconds > verifier.content.maxStalenessSeconds) {
+      return denial(
+        "INVALID_FIELD",
+        `max_staleness: at most ${verifier.content.maxStalenessSeconds} s by the verifier's entry`,
+        {
+          field: "max_staleness",
+        },
+      );
+    }
     const audiences = asked.audiences.length === 0 ? verifier.content.audiences : asked.audiences;
     const own = new Set(audiences);
     return {
       entryId: verifier.entryId,
       isVerifier: true,
       audiences,
-      maxStalenessSeconds: Math.min(maxStalenessSeconds, verifier.content.maxStalenessSeconds),
+      maxStalenessSeconds,
       concerns: (entry) => entry.concernsAll || entry.audiences.some((one) => own.has(one)),
     };
   }

@@ -1,12 +1,5 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import {
-  type handleUnaryCall,
-  Metadata,
-  type ServerErrorResponse,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  status,
-} from "@grpc/grpc-js";
+import { type handleUnaryCall, Metadata, ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import type { Attested } from "../../domain/stages.ts";
 import type { Peer } from "../../ports/attestor.ts";
@@ -43,7 +36,7 @@ export function unary<Request, Response extends DescMessage>(
       })
       .then(
         (response) => callback(null, response),
-        (error: ServerErrorResponse) => callback(error),
+        (thrown: unknown) => callback(serviceErrorOf(thrown)),
       );
   };
 }
@@ -53,7 +46,7 @@ export type Begun = {
   readonly ids: Ids;
   /** Attests the caller as it is now. */
   attested(): Promise<Attested>;
-  /** Runs the act, logs its outcome, and turns what it throws into what goes on the wire. */
+  /** Runs the act and logs its outcome; what it throws is for the caller to answer with. */
   run<T>(act: () => Promise<T>): Promise<T>;
 };
 
@@ -94,7 +87,7 @@ export function begin(endpoint: Endpoint, method: string, call: { getPeer(): str
           log("INTERNAL", undefined);
           endpoint.log.fault(method, thrown);
         }
-        throw serviceErrorOf(thrown);
+        throw thrown;
       }
     },
   };

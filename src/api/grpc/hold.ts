@@ -10,6 +10,7 @@ import type { Cancel, Clock } from "../../ports/clock.ts";
 import type { Ledger } from "../../ports/ledger.ts";
 import type { StepReads } from "../../ports/ledger-reads.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
+import { serviceErrorOf } from "../../wire/service-error.ts";
 import { stepMessageOf } from "../../wire/step-message.ts";
 import { begin, type Endpoint } from "./call.ts";
 
@@ -55,7 +56,7 @@ export function holdHandler(
         return { step, access };
       })
       .then(({ step, access }) => tell(step, access))
-      .catch((error: Error) => call.emit("error", error));
+      .catch((thrown: unknown) => call.emit("error", serviceErrorOf(thrown)));
 
     async function tell(step: Step, access: StepAccess): Promise<void> {
       if (call.cancelled) return finish();

@@ -7,6 +7,7 @@ import type { TailEventsRequest, TailEventsResponseSchema } from "../../gen/stin
 import type { Ledger } from "../../ports/ledger.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
+import { serviceErrorOf } from "../../wire/service-error.ts";
 import { begin, type Endpoint } from "./call.ts";
 import { eventMessageOf } from "./event-message.ts";
 
@@ -28,8 +29,8 @@ export function tailHandler(
         return request.afterSequence === undefined ? ports.ledger.head().sequence : Number(request.afterSequence);
       })
       .then(tail)
-      .catch((error: Error) => {
-        if (!ended.signal.aborted) call.emit("error", error);
+      .catch((thrown: unknown) => {
+        if (!ended.signal.aborted) call.emit("error", serviceErrorOf(thrown));
       });
 
     async function tail(from: number): Promise<void> {

@@ -1,0 +1,120 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+
+const STINTD = fileURLToPath(new URL("../src/cli/stintd.ts", import.meta.url));
+
+/** One line of the daemon's log. */
+export type LogLine = { readonly msg?: string; readonly [member: string]: unknown };
+
+export type Daemon = {
+  readonly directory: string;
+  readonly workloadSocket: string;
+  readonly operatorSocket: string;
+  readonly httpUrl: string;
+  readonly pid: number;
+  readonly child: ChildProcess;
+  readonly log: readonly LogLine[];
+  /** Everything on standard error, as it came. */
+  readonly stderr: () => string;
+  /** SIGTERM, and the exit status. Keeps the directory. */
+  stop(): Promise<number | null>;
+  /** `kill -9`. Keeps the directory. */
+  kill(): Promise<void>;
+  /** The same data, a new process. */
+  restart(): Promise<Daemon>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+export type DaemonOptions = {
+  readonly entries?: readonly object[];
+  /** Merged over the configuration. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly directory?: string;
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Put before the command, e.g. `["prlimit", "--nofile=64"]`. */
+  readonly wrapper?: readonly string[];
+};
+
+/** Starts a real daemon of its own on real sockets, with a directory that goes when it is disposed of. */
+export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), "stint-"));
+  // The sockets are for other users too; what is in `data` is the daemon's alone.
+  chmodSync(directory, 0o755);
+  const workloadSocket = join(directory, "workload.sock");
+  const operatorSocket = join(directory, "operator.sock");
+  const configPath = join(directory, "stint.yaml");
+  const config = {
+    trust_domain: "example.org",
+    issuer: "https://broker.example.org",
+    data_directory: join(directory, "data"),
+    development: true,
+    workload: { socket: workloadSocket, mode: "0666" },
+    operator: { socket: operatorSocket },
+    http: { listen: "127.0.0.1:0", plain_on_loopback: true },
+    ledger: { reserve_bytes: 1_048_576, disk_free_bytes_min: 1_048_576 },
+    entries: options.entries ?? [],
+    ...options.config,
+  };
+  writeFileSync(configPath, stringify(config));
+
+  const command = [...(options.wrapper ?? []), process.execPath, STINTD, "run", "--config", configPath];
+  const child = spawn(command[0] ?? "", command.slice(1), {
+    stdio: ["ignore", "inherit", "pipe"],
+    env: { ...process.env, ...options.environment },
+  });
+  const log: LogLine[] = [];
+  let stderr = "";
+  const serving = Promise.withResolvers<LogLine>();
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    stderr += `${line}\n`;
+    const parsed = parseLine(line);
+    log.push(parsed);
+    if (parsed.msg === "serving") serving.resolve(parsed);
+  });
+  const exited = once(child, "exit") as Promise<[number | null]>;
+  const first = await Promise.race([serving.promise, exited.then(() => undefined)]);
+  if (first === undefined) {
+    if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
+    throw new Error(`stintd did not start:\n${stderr}`);
+  }
+
+  const daemon: Daemon = {
+    directory,
+    workloadSocket,
+    operatorSocket,
+    httpUrl: String(first["http"]),
+    pid: Number(first["pid"]),
+    child,
+    log,
+    stderr: () => stderr,
+    async stop() {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+      const [status] = await exited;
+      return status;
+    },
+    async kill() {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
+      await exited;
+    },
+    restart: () => startDaemon({ ...options, directory }),
+    async [Symbol.asyncDispose]() {
+      await daemon.kill();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  return daemon;
+}
+
+function parseLine(line: string): LogLine {
+  try {
+    return JSON.parse(line) as LogLine;
+  } catch {
+    return { msg: line };
+  }
+}

@@ -1,0 +1,59 @@
+// A process of its own that calls the broker as it is told on standard input, one JSON line a call, so that tests can
+// speak from any user, group or program. Answers are JSON lines in the order in which calls end.
+
+import { createInterface } from "node:readline";
+import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
+import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
+import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
+import { callErrorOf } from "../../src/wire/call-error.ts";
+import { openChannel } from "../../src/wire/channel.ts";
+import { createClient } from "../../src/wire/client.ts";
+
+const [, , socket] = process.argv;
+if (socket === undefined) throw new Error("usage: caller SOCKET");
+
+const channel = openChannel(socket);
+const services = { Steps, Credentials, Revocations } as const;
+type ServiceName = keyof typeof services;
+
+type Call = {
+  readonly id: number;
+  readonly service: ServiceName;
+  readonly method: string;
+  readonly request: JsonValue;
+  readonly metadata?: Record<string, string>;
+};
+
+function say(line: object): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+async function answer(call: Call): Promise<void> {
+  const service = services[call.service];
+  const method = service.methods.find((one) => one.localName === call.method);
+  if (method === undefined) throw new Error(`no method ${call.method}`);
+  const client = createClient(service, channel) as Record<string, unknown>;
+  const request = fromJson(method.input, call.request);
+  const options = call.metadata === undefined ? {} : { metadata: call.metadata };
+  const invoke = client[call.method] as (...args: unknown[]) => unknown;
+  try {
+    if (method.methodKind === "server_streaming") {
+      for await (const message of invoke(request, options) as AsyncIterable<never>) {
+        say({ id: call.id, message: toJson(method.output, message) });
+      }
+      say({ id: call.id, end: true });
+      return;
+    }
+    const response = (await invoke(request, options)) as never;
+    say({ id: call.id, ok: toJson(method.output, create(method.output, response)) });
+  } catch (thrown) {
+    const { codeName, reason, metadata, message } = callErrorOf(thrown);
+    say({ id: call.id, error: { code: codeName, reason, metadata, message } });
+  }
+}
+
+createInterface({ input: process.stdin })
+  .on("line", (line) => void answer(JSON.parse(line) as Call))
+  .on("close", () => process.exit(0));
+say({ ready: true });

@@ -1,0 +1,35 @@
+import type { Channel } from "@grpc/grpc-js";
+import { Authorities } from "../../src/gen/stint/v1/authorities_pb.js";
+import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
+import { History } from "../../src/gen/stint/v1/history_pb.js";
+import { Ledger } from "../../src/gen/stint/v1/ledger_pb.js";
+import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
+import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
+import { openChannel } from "../../src/wire/channel.ts";
+import { type ClientOf, createClient } from "../../src/wire/client.ts";
+
+/** Every service of the operator socket, as the user that runs the tests. */
+export type Operator = {
+  readonly channel: Channel;
+  readonly steps: ClientOf<typeof Steps>;
+  readonly history: ClientOf<typeof History>;
+  readonly entries: ClientOf<typeof Entries>;
+  readonly revocations: ClientOf<typeof Revocations>;
+  readonly ledger: ClientOf<typeof Ledger>;
+  readonly authorities: ClientOf<typeof Authorities>;
+  [Symbol.dispose](): void;
+};
+
+export function operatorOf(socket: string): Operator {
+  const channel = openChannel(socket);
+  return {
+    channel,
+    steps: createClient(Steps, channel),
+    history: createClient(History, channel),
+    entries: createClient(Entries, channel),
+    revocations: createClient(Revocations, channel),
+    ledger: createClient(Ledger, channel),
+    authorities: createClient(Authorities, channel),
+    [Symbol.dispose]: () => channel.close(),
+  };
+}
