@@ -1,0 +1,57 @@
+import { Metadata, status } from "@grpc/grpc-js";
+import { ERROR_CODES, type ErrorCode } from "../domain/errors.ts";
+import { decodeErrorInfo, type ErrorInfo, STATUS_DETAILS_KEY, STINT_DOMAIN } from "./error-info.ts";
+
+/** A call that was refused or failed, as the caller sees it. */
+export class CallError extends Error {
+  override readonly name = "CallError";
+  /** gRPC code. */
+  readonly code: status;
+  /** Present when the broker itself gave a reason; absent when the connection or gRPC failed. */
+  readonly info: ErrorInfo | undefined;
+
+  constructor(
+    code: status,
+    message: string,
+    options: { readonly info?: ErrorInfo | undefined; readonly cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.info = options.info;
+  }
+
+  /** The reason, where this version knows it. One it does not know is a refusal all the same. */
+  get reason(): ErrorCode | undefined {
+    const { info } = this;
+    if (info === undefined || info.domain !== STINT_DOMAIN) return undefined;
+    return ERROR_CODES.find((known) => known === info.reason);
+  }
+
+  get metadata(): Readonly<Record<string, string>> {
+    return this.info?.metadata ?? {};
+  }
+
+  /** `FAILED_PRECONDITION` and the like. */
+  get codeName(): string {
+    return status[this.code] ?? `code ${this.code}`;
+  }
+
+  /** Nobody answered: not a refusal, and nothing is known of what was done. */
+  get unreachable(): boolean {
+    const unanswered = this.code === status.UNAVAILABLE || this.code === status.DEADLINE_EXCEEDED;
+    return unanswered && this.info === undefined;
+  }
+}
+
+/** The one door for whatever a call threw. Never throws. */
+export function callErrorOf(thrown: unknown): CallError {
+  if (thrown instanceof CallError) return thrown;
+  if (!(thrown instanceof Error) || !("code" in thrown) || typeof thrown.code !== "number") {
+    return new CallError(status.UNKNOWN, "the call failed", { cause: thrown });
+  }
+  const message = "details" in thrown && typeof thrown.details === "string" ? thrown.details : thrown.message;
+  const trailers = "metadata" in thrown && thrown.metadata instanceof Metadata ? thrown.metadata : undefined;
+  const [details] = trailers?.get(STATUS_DETAILS_KEY) ?? [];
+  const info = details instanceof Uint8Array ? decodeErrorInfo(details) : undefined;
+  return new CallError(thrown.code, message, { info, cause: thrown });
+}

@@ -1,0 +1,142 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Duration } from "@bufbuild/protobuf/wkt";
+import { type EntryContentInput, parseEntryContent } from "../domain/entry-content.ts";
+import { invalidField } from "../domain/errors.ts";
+import type { EntryContent, OperatorRole, RegistrationEntry } from "../domain/registration-entry.ts";
+import {
+  type EntryContent as ContentMessage,
+  type EntryContentSchema,
+  EntryOrigin,
+  type EntrySchema,
+  OperatorRole as RoleMessage,
+} from "../gen/stint/v1/entries_pb.js";
+import { grantMessageOf } from "./grant-message.ts";
+import { durationOfSeconds, secondsOfDuration, timestampOfMicros } from "./timestamps.ts";
+
+const ROLES = {
+  viewer: RoleMessage.VIEWER,
+  approver: RoleMessage.APPROVER,
+  detector: RoleMessage.DETECTOR,
+  admin: RoleMessage.ADMIN,
+} as const satisfies Record<OperatorRole, RoleMessage>;
+
+/** The role a message names; `undefined` for unspecified, and for one this version does not know. */
+export function operatorRoleOf(message: RoleMessage): OperatorRole | undefined {
+  return (Object.keys(ROLES) as OperatorRole[]).find((role) => ROLES[role] === message);
+}
+
+export function operatorRoleMessageOf(role: OperatorRole): RoleMessage {
+  return ROLES[role];
+}
+
+export function entryMessageOf(entry: RegistrationEntry): MessageInitShape<typeof EntrySchema> {
+  return {
+    entryId: entry.entryId,
+    content: entryContentMessageOf(entry.content),
+    origin: entry.origin === "config" ? EntryOrigin.CONFIG : EntryOrigin.API,
+    disabled: entry.disabled,
+    revision: BigInt(entry.revision),
+    spiffeId: entry.spiffeId,
+    createdAt: timestampOfMicros(entry.createdAt),
+    updatedAt: timestampOfMicros(entry.updatedAt),
+  };
+}
+
+export function entryContentMessageOf(content: EntryContent): MessageInitShape<typeof EntryContentSchema> {
+  return { name: content.name, selectors: [...content.selectors], kind: kindMessageOf(content) };
+}
+
+function kindMessageOf(content: EntryContent): MessageInitShape<typeof EntryContentSchema>["kind"] & {} {
+  switch (content.kind) {
+    case "agent":
+      return {
+        case: "agent",
+        value: {
+          spiffeIdTemplate: content.spiffeIdTemplate,
+          ceiling: grantMessageOf(content.ceiling),
+          audiences: [...content.audiences],
+          exchangeAudiences: [...content.exchangeAudiences],
+          jwtSvidTtl: durationOfSeconds(content.jwtSvidTtlSeconds),
+          x509SvidTtl: durationOfSeconds(content.x509SvidTtlSeconds),
+          stepDurationMax: durationOfSeconds(content.stepSecondsMax),
+          mayOpen: content.mayOpen,
+          allowAnyExecutor: content.allowAnyExecutor,
+          allowMultipleAudiences: content.allowMultipleAudiences,
+        },
+      };
+    case "runtime":
+      return { case: "runtime", value: { agents: [...content.agents], openStepsMax: content.openStepsMax } };
+    case "verifier":
+      return {
+        case: "verifier",
+        value: {
+          audiences: [...content.audiences],
+          maxStaleness: durationOfSeconds(content.maxStalenessSeconds),
+        },
+      };
+    case "operator":
+      return { case: "operator", value: { role: ROLES[content.role] } };
+  }
+}
+
+/**
+ * Accepts an entry's content from a request, with its defaults filled in.
+ *
+ * @throws BrokerError INVALID_FIELD naming the member, as `content.jwt_svid_ttl`
+ */
+export function entryContentOfMessage(message: ContentMessage | undefined): EntryContent {
+  if (message === undefined) throw invalidField("content", "what the entry says");
+  return parseEntryContent(inputOf(message), "content.");
+}
+
+function inputOf(message: ContentMessage): EntryContentInput {
+  const { name, selectors, kind } = message;
+  switch (kind.case) {
+    case "agent": {
+      const agent = kind.value;
+      return {
+        kind: "agent",
+        name,
+        selectors,
+        spiffeIdTemplate: agent.spiffeIdTemplate === "" ? undefined : agent.spiffeIdTemplate,
+        ceiling: agent.ceiling?.elements.map(({ type, locations, identifier, actions, datatypes }) => ({
+          type,
+          locations,
+          identifier,
+          actions,
+          datatypes,
+        })),
+        audiences: agent.audiences,
+        exchangeAudiences: agent.exchangeAudiences,
+        jwtSvidTtlSeconds: seconds(agent.jwtSvidTtl, "content.jwt_svid_ttl"),
+        x509SvidTtlSeconds: seconds(agent.x509SvidTtl, "content.x509_svid_ttl"),
+        stepSecondsMax: seconds(agent.stepDurationMax, "content.step_duration_max"),
+        mayOpen: agent.mayOpen,
+        allowAnyExecutor: agent.allowAnyExecutor,
+        allowMultipleAudiences: agent.allowMultipleAudiences,
+      };
+    }
+    case "runtime": {
+      const { agents, openStepsMax } = kind.value;
+      return { kind: "runtime", name, selectors, agents, openStepsMax: openStepsMax === 0 ? undefined : openStepsMax };
+    }
+    case "verifier": {
+      const { audiences, maxStaleness } = kind.value;
+      return {
+        kind: "verifier",
+        name,
+        selectors,
+        audiences,
+        maxStalenessSeconds: seconds(maxStaleness, "content.max_staleness"),
+      };
+    }
+    case "operator":
+      return { kind: "operator", name, selectors, role: operatorRoleOf(kind.value.role) ?? "" };
+    case undefined:
+      throw invalidField("content.kind", "agent, runtime, verifier or operator");
+  }
+}
+
+function seconds(duration: Duration | undefined, field: string): number | undefined {
+  return duration === undefined ? undefined : secondsOfDuration(duration, field);
+}

@@ -1,0 +1,53 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Grant, type GrantElement, isAction, parseGrant } from "../domain/grant.ts";
+import type { Grant as GrantMessage, GrantSchema } from "../gen/stint/v1/types_pb.js";
+
+export function grantMessageOf(grant: Grant): MessageInitShape<typeof GrantSchema> {
+  return {
+    elements: grant.map((element) => ({
+      type: element.type,
+      locations: [...element.locations],
+      identifier: element.identifier,
+      actions: [...element.actions],
+      datatypes: [...element.datatypes],
+    })),
+  };
+}
+
+/**
+ * Accepts a grant from a request; absent is the empty grant.
+ *
+ * @throws BrokerError INVALID_FIELD
+ */
+export function grantOfMessage(
+  message: GrantMessage | undefined,
+  options: { readonly ceiling: boolean },
+  field = "grant",
+): Grant {
+  const elements = message?.elements ?? [];
+  return parseGrant(
+    // Member by member: a message carries its own type name, which no grant has.
+    elements.map(({ type, locations, identifier, actions, datatypes }) => ({
+      type,
+      locations,
+      identifier,
+      actions,
+      datatypes,
+    })),
+    options,
+    field,
+  );
+}
+
+/**
+ * A grant as the broker tells it, for its holder. Total: an element of a type or with an action that this version does
+ * not know is left out, since a holder that cannot understand it must not act on it.
+ */
+export function knownGrantOf(message: GrantMessage | undefined): Grant {
+  return (message?.elements ?? []).flatMap((element): GrantElement[] => {
+    const actions = element.actions.filter(isAction);
+    if (element.type !== "mcp_tool" || actions.length !== element.actions.length) return [];
+    const { locations, identifier, datatypes } = element;
+    return [{ type: "mcp_tool", locations: [...locations], identifier, actions, datatypes: [...datatypes] }];
+  });
+}

@@ -1,0 +1,27 @@
+import { status } from "@grpc/grpc-js";
+import type { ErrorCode } from "../domain/errors.ts";
+
+/** The one gRPC code of each reason. A client that knows no reasons still learns whether to mend, retry or give up. */
+export const STATUS_OF = {
+  NO_IDENTITY: status.PERMISSION_DENIED,
+  NOT_ENTITLED: status.PERMISSION_DENIED,
+  POLICY_DENIED: status.PERMISSION_DENIED,
+  GRANT_EXCEEDED: status.PERMISSION_DENIED,
+  DELEGATION_REFUSED: status.PERMISSION_DENIED,
+  STEP_NOT_FOUND: status.NOT_FOUND,
+  ENTRY_NOT_FOUND: status.NOT_FOUND,
+  STEP_CLOSED: status.FAILED_PRECONDITION,
+  STEP_EXPIRING: status.FAILED_PRECONDITION,
+  STALE_ATTEMPT: status.FAILED_PRECONDITION,
+  EXECUTOR_GONE: status.FAILED_PRECONDITION,
+  STEP_EXISTS: status.ALREADY_EXISTS,
+  REQUEST_ID_REUSED: status.ALREADY_EXISTS,
+  CSR_INVALID: status.INVALID_ARGUMENT,
+  KEY_REFUSED: status.INVALID_ARGUMENT,
+  AUDIENCE_INVALID: status.INVALID_ARGUMENT,
+  INVALID_FIELD: status.INVALID_ARGUMENT,
+  LIMIT_EXCEEDED: status.RESOURCE_EXHAUSTED,
+  LEDGER_UNAVAILABLE: status.UNAVAILABLE,
+  AUTHORITY_UNAVAILABLE: status.UNAVAILABLE,
+  NOT_SERVING: status.UNAVAILABLE,
+} as const satisfies Record<ErrorCode, status>;

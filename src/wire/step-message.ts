@@ -1,0 +1,55 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { StepName } from "../domain/spiffe-id.ts";
+import { STEP_STATES, type Step, type StepState } from "../domain/step.ts";
+import { StepState as StateMessage, type StepNameSchema, type StepSchema } from "../gen/stint/v1/types_pb.js";
+import { grantMessageOf } from "./grant-message.ts";
+import { processMessageOf } from "./process-message.ts";
+import { durationOfSeconds, timestampOfMicros, timestampOfSeconds } from "./timestamps.ts";
+
+/**
+ * A step as its readers see it.
+ *
+ * @param readers.processes - name the opener's and the executor's process: for operators and the opener's own entry.
+ */
+export function stepMessageOf(
+  step: Step,
+  readers: { readonly processes: boolean },
+): MessageInitShape<typeof StepSchema> {
+  const { executor } = step;
+  return {
+    stepId: step.stepId,
+    name: stepNameMessageOf(step),
+    agent: step.agent,
+    spiffeId: step.spiffeId,
+    state: StateMessage[step.state],
+    workflow: step.workflow ?? "",
+    purpose: step.purpose ?? "",
+    grant: grantMessageOf(step.grant),
+    audiences: [...step.audiences],
+    openedAt: timestampOfMicros(step.openedAt),
+    expiresAt: timestampOfSeconds(step.expiresAt),
+    ...(step.leaseSeconds === undefined ? {} : { lease: durationOfSeconds(step.leaseSeconds) }),
+    ...(step.leaseExpiresAt === undefined ? {} : { leaseExpiresAt: timestampOfMicros(step.leaseExpiresAt) }),
+    parentStepId: step.parentStepId ?? "",
+    ...(step.closedAt === undefined ? {} : { closedAt: timestampOfMicros(step.closedAt) }),
+    closeReason: step.closeReason ?? "",
+    decisionId: step.decisionId,
+    ...(readers.processes ? { opener: processMessageOf(step.opener) } : {}),
+    ...(readers.processes && executor.kind === "process" ? { executor: processMessageOf(executor.process) } : {}),
+    openedSequence: BigInt(step.openedSequence),
+    closedSequence: BigInt(step.closedSequence ?? 0),
+  };
+}
+
+export function stepNameMessageOf(name: StepName): MessageInitShape<typeof StepNameSchema> {
+  return { runId: name.runId, step: name.step, attempt: name.attempt };
+}
+
+/** The state a message names; `undefined` for one that this version does not know, which counts as closed. */
+export function stepStateOf(state: StateMessage): StepState | undefined {
+  return STEP_STATES.find((known) => StateMessage[known] === state);
+}
+
+export function stepStateMessageOf(state: StepState): StateMessage {
+  return StateMessage[state];
+}
