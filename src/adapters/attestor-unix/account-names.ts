@@ -1,0 +1,53 @@
+import { readFileSync, statSync } from "node:fs";
+
+/** Names of local accounts by id; `undefined` where there is none. */
+export type AccountNames = {
+  userName(uid: number): string | undefined;
+  groupName(gid: number): string | undefined;
+};
+
+export type AccountFiles = { readonly passwd: string; readonly group: string };
+
+/**
+ * Local accounts alone: a directory service behind the C library's lookup may take seconds or hang, and would do so
+ * while the event loop waits. An account that is known only there has no name here, and is matched by its number.
+ *
+ * @see passwd(5), group(5)
+ */
+export function createAccountNames(files: AccountFiles = { passwd: "/etc/passwd", group: "/etc/group" }): AccountNames {
+  const users = namesIn(files.passwd);
+  const groups = namesIn(files.group);
+  return { userName: (uid) => users().get(uid), groupName: (gid) => groups().get(gid) };
+}
+
+/** The names in one file, read again whenever the file has changed. A file that can't be read holds none. */
+function namesIn(path: string): () => ReadonlyMap<number, string> {
+  let names: ReadonlyMap<number, string> = new Map();
+  let version: string | undefined;
+  return () => {
+    try {
+      const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
+      const current = `${dev}/${ino}/${size}/${mtimeMs}/${ctimeMs}`;
+      if (current !== version) {
+        names = parseAccounts(readFileSync(path, "utf8"));
+        version = current;
+      }
+    } catch {
+      names = new Map();
+      version = undefined;
+    }
+    return names;
+  };
+}
+
+/** Name and id stand first and third on a line in both files. The first line with an id counts, as in the C library. */
+export function parseAccounts(text: string): ReadonlyMap<number, string> {
+  const names = new Map<number, string>();
+  for (const line of text.split("\n")) {
+    const [name = "", , id = ""] = line.split(":");
+    // A name that a selector could not hold is no name; neither is a line that compat mode gives another meaning.
+    if (!/^[^\s:/+-][^\s:/]*$/.test(name) || !/^\d{1,10}$/.test(id)) continue;
+    if (!names.has(Number(id))) names.set(Number(id), name);
+  }
+  return names;
+}

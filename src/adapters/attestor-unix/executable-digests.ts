@@ -1,0 +1,112 @@
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { DigestAnswer } from "./digest-worker.ts";
+
+/** SHA-256 of the executables of live processes, made off the event loop. */
+export type ExecutableDigests = {
+  /**
+   * Of the file that the process with this pid executes. Trust it only if the process proves alive afterwards.
+   *
+   * @param uid - on whose account the work is done: each uid has its turn, so that none keeps the others waiting.
+   * @returns never rejects; failure `ETIMEDOUT` when the file could not be read in time, `EFBIG` when it is too large.
+   */
+  of(pid: number, uid: number): Promise<DigestAnswer>;
+  close(): void;
+};
+
+/** The largest file allowed takes less than this from a slow disk. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** Threads stuck in a file system that never answers; each is lost until it does. */
+const STUCK_WORKERS_MAX = 4;
+
+type Job = { readonly pid: number; readonly answer: (answer: DigestAnswer) => void };
+
+export function createExecutableDigests(options: { readonly timeoutMs?: number } = {}): ExecutableDigests {
+  const timeoutMs = options.timeoutMs ?? ANSWER_TIMEOUT_MS;
+  /** Jobs by uid; the first uid is next. */
+  const waiting = new Map<number, Job[]>();
+  let worker: Worker | undefined;
+  let settle: ((answer: DigestAnswer) => void) | undefined;
+  let stuckWorkers = 0;
+  let isClosed = false;
+
+  function startNext(): void {
+    if (settle !== undefined) return;
+    for (let job = takeNext(waiting); job !== undefined; job = takeNext(waiting)) {
+      if (!isClosed && stuckWorkers < STUCK_WORKERS_MAX) {
+        run(job);
+        return;
+      }
+      job.answer({ kind: "failure", errno: isClosed ? "ECANCELED" : "EAGAIN" });
+    }
+  }
+
+  function run(job: Job): void {
+    worker ??= startWorker();
+    const current = worker;
+    const timer = setTimeout(() => {
+      stuckWorkers += 1;
+      current.once("exit", () => {
+        stuckWorkers -= 1;
+      });
+      abandon("ETIMEDOUT");
+    }, timeoutMs);
+    settle = (answer) => {
+      clearTimeout(timer);
+      current.off("message", onAnswer);
+      current.unref();
+      settle = undefined;
+      job.answer(answer);
+      startNext();
+    };
+    const onAnswer = (answer: DigestAnswer): void => settle?.(answer);
+    current.once("message", onAnswer);
+    // An answer that somebody waits for keeps the process up; an idle thread does not.
+    current.ref();
+    current.postMessage(job.pid);
+  }
+
+  function startWorker(): Worker {
+    // The sources run as they are and as compiled: the name of the file next to this one follows.
+    const started = new Worker(new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url));
+    // Without a listener it would end the process. "exit" follows and does what is needed.
+    started.on("error", () => undefined);
+    started.on("exit", () => {
+      if (worker === started) abandon("EIO");
+    });
+    return started;
+  }
+
+  function abandon(errno: string): void {
+    const abandoned = worker;
+    worker = undefined;
+    void abandoned?.terminate();
+    settle?.({ kind: "failure", errno });
+  }
+
+  return {
+    of: (pid, uid) =>
+      new Promise((resolve) => {
+        const queue = waiting.get(uid) ?? [];
+        waiting.set(uid, queue);
+        queue.push({ pid, answer: resolve });
+        startNext();
+      }),
+    close() {
+      isClosed = true;
+      abandon("ECANCELED");
+      startNext();
+    },
+  };
+}
+
+function takeNext(waiting: Map<number, Job[]>): Job | undefined {
+  for (const [uid, queue] of waiting) {
+    const job = queue.shift();
+    waiting.delete(uid);
+    // Behind all others: a uid with a thousand jobs has one turn in each round, like a uid with one.
+    if (queue.length > 0) waiting.set(uid, queue);
+    return job;
+  }
+  return undefined;
+}

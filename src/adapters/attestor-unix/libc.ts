@@ -1,0 +1,105 @@
+import { getSystemErrorName } from "node:util";
+import { errno, type KoffiFunc, load } from "koffi";
+
+/** Failure of a call into the kernel, by its `errno` name, e.g. `EMFILE`. */
+export type Failure = { readonly kind: "failure"; readonly errno: string };
+
+/** What `SO_PEERCRED` says: the identity under which the other end called connect(2), in our namespaces. */
+export type PeerCredentials = {
+  readonly kind: "credentials";
+  /** 0 when the process is outside our PID namespace. */
+  readonly pid: number;
+  /** Effective. */
+  readonly uid: number;
+  /** Effective. */
+  readonly gid: number;
+};
+
+/** A descriptor that refers to one process for good, whatever becomes of its pid. Closed by whoever asked for it. */
+export type Pidfd = { readonly kind: "pidfd"; readonly fd: number };
+
+/** The few calls that Node.js has no API for. */
+export type Libc = {
+  /** Of the other end of a connected unix socket. */
+  peerCredentials(socketFd: number): PeerCredentials | Failure;
+  /** Of the process that connected, even when it is gone. `ENOPROTOOPT` before Linux 6.5. */
+  peerPidfd(socketFd: number): Pidfd | Failure;
+  /** Of whatever process has this pid now. `ESRCH` when there is none; needs Linux 5.3. */
+  openPidfd(pid: number): Pidfd | Failure;
+  /** For each descriptor whether its process has exited: a zombie has, a process one of whose threads still runs has not. */
+  haveExited(pidfds: readonly number[]): readonly boolean[] | Failure;
+};
+
+// The same numbers on every architecture that Node.js is built for.
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+const SO_PEERPIDFD = 77;
+const SYS_PIDFD_OPEN = 434;
+const POLLIN = 1;
+
+const UCRED_BYTES = 12;
+const INT_BYTES = 4;
+/** `struct pollfd`: int fd; short events, revents. */
+const POLLFD_BYTES = 8;
+
+/** @throws Error when the C library cannot be loaded */
+export function openLibc(): Libc {
+  const library = load(null);
+  const getsockopt = library.func("getsockopt", "int", ["int", "int", "int", "void *", "void *"]) as KoffiFunc<
+    (fd: number, level: number, option: number, value: Buffer, bytes: Buffer) => number
+  >;
+  const poll = library.func("poll", "int", ["void *", "ulong", "int"]) as KoffiFunc<
+    (fds: Buffer, count: number, timeoutMs: number) => number
+  >;
+  const syscall = library.func("syscall", "long", ["long", "long", "long"]) as KoffiFunc<
+    (call: number, pid: number, flags: number) => number
+  >;
+  // Every call is synchronous and copies its answer out, so one buffer each is enough.
+  const credentials = Buffer.alloc(UCRED_BYTES);
+  const descriptor = Buffer.alloc(INT_BYTES);
+  const length = Buffer.alloc(INT_BYTES);
+
+  function option(fd: number, name: number, into: Buffer): Failure | undefined {
+    length.writeInt32LE(into.length);
+    return getsockopt(fd, SOL_SOCKET, name, into, length) === 0 ? undefined : lastFailure();
+  }
+
+  return {
+    peerCredentials(socketFd) {
+      return (
+        option(socketFd, SO_PEERCRED, credentials) ?? {
+          kind: "credentials",
+          pid: credentials.readInt32LE(0),
+          uid: credentials.readUInt32LE(4),
+          gid: credentials.readUInt32LE(8),
+        }
+      );
+    },
+    peerPidfd(socketFd) {
+      return option(socketFd, SO_PEERPIDFD, descriptor) ?? { kind: "pidfd", fd: descriptor.readInt32LE() };
+    },
+    openPidfd(pid) {
+      const fd = Number(syscall(SYS_PIDFD_OPEN, pid, 0));
+      return fd < 0 ? lastFailure() : { kind: "pidfd", fd };
+    },
+    haveExited(pidfds) {
+      const set = Buffer.alloc(POLLFD_BYTES * pidfds.length);
+      pidfds.forEach((fd, index) => {
+        set.writeInt32LE(fd, index * POLLFD_BYTES);
+        set.writeInt16LE(POLLIN, index * POLLFD_BYTES + 4);
+      });
+      if (poll(set, pidfds.length, 0) < 0) return lastFailure();
+      // Any event at all: an error or a closed descriptor must not pass for a live process.
+      return pidfds.map((_, index) => set.readInt16LE(index * POLLFD_BYTES + 6) !== 0);
+    },
+  };
+}
+
+function lastFailure(): Failure {
+  return { kind: "failure", errno: getSystemErrorName(-errno()) };
+}
+
+/** Whether a call failed for want of descriptors or memory, which says nothing about the process that was asked about. */
+export function isExhaustion(code: string | undefined): boolean {
+  return code === "EMFILE" || code === "ENFILE" || code === "ENOMEM" || code === "ENOBUFS";
+}

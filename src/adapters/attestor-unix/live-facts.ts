@@ -1,0 +1,50 @@
+import { closeSync } from "node:fs";
+import { type Denial, denial } from "../../domain/errors.ts";
+import { type Failure, isExhaustion, type Libc, type Pidfd } from "./libc.ts";
+import { type ProcessFacts, readFacts, readStartTime } from "./process-facts.ts";
+
+export const GONE = denial("NO_IDENTITY", "the process that opened this connection is gone");
+const HIDDEN = denial("NO_IDENTITY", "the broker may not see this process in /proc");
+const EXHAUSTED = denial("NOT_SERVING", "the broker is out of file descriptors");
+
+/** A process pinned by a descriptor of the kernel, with the start time that its pid had meanwhile. */
+export type PinnedProcess = { readonly kind: "pinned"; readonly pidfd: number; readonly startTimeTicks: number };
+
+/**
+ * The facts of a pinned process. The descriptor shows it alive before and after they are read; in between its pid can't
+ * have gone to another.
+ */
+export function liveFacts(libc: Libc, pid: number, pidfd: number): ProcessFacts | Denial {
+  if (hasExited(libc, pidfd)) return GONE;
+  const facts = readFacts(pid);
+  if (hasExited(libc, pidfd)) return GONE;
+  return facts.kind === "failure" ? refusalOf(facts) : facts;
+}
+
+/**
+ * Pins the process that connected.
+ *
+ * @param open - how its descriptor is had.
+ */
+export function pinProcess(libc: Libc, pid: number, open: () => Pidfd | Failure): PinnedProcess | Denial {
+  const opened = open();
+  if (opened.kind === "failure") return isExhaustion(opened.errno) ? EXHAUSTED : GONE;
+  const startTimeTicks = readStartTime(pid);
+  if (typeof startTimeTicks === "number" && !hasExited(libc, opened.fd)) {
+    return { kind: "pinned", pidfd: opened.fd, startTimeTicks };
+  }
+  const isGone = hasExited(libc, opened.fd);
+  closeSync(opened.fd);
+  return isGone || typeof startTimeTicks === "number" ? GONE : refusalOf(startTimeTicks);
+}
+
+/** A descriptor that can't be asked proves nobody alive. */
+function hasExited(libc: Libc, pidfd: number): boolean {
+  const exited = libc.haveExited([pidfd]);
+  return "kind" in exited || exited[0] !== false;
+}
+
+/** Why a process that still runs has no facts. */
+function refusalOf(failure: Failure): Denial {
+  return isExhaustion(failure.errno) ? EXHAUSTED : HIDDEN;
+}

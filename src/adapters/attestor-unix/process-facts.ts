@@ -1,0 +1,108 @@
+import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
+import type { Failure } from "./libc.ts";
+
+/** What /proc says of one process at one moment. Worth nothing unless a pidfd shows it alive afterwards. */
+export type ProcessFacts = {
+  readonly kind: "facts";
+  readonly startTimeTicks: number;
+  /** Effective ids, which are what `SO_PEERCRED` reports too. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly supplementaryGids: readonly number[];
+  /** Target of the `exe` link as the kernel prints it, which is not always a path that can be believed. */
+  readonly executableLink: string | Failure;
+  /** As in `mnt:[4026531832]`. */
+  readonly mountNamespace: string | Failure;
+};
+
+/** Both files fit many times over, save for a process in thousands of groups. */
+const READ_BYTES = 4_096;
+
+/**
+ * Reads the facts of the process that has this pid now. No file is read whose content comes from the process's own
+ * memory (`cmdline`, `environ`), since the process could hold up the reader of such a file for ever.
+ */
+export function readFacts(pid: number): ProcessFacts | Failure {
+  const stat = attempt(() => readText(`/proc/${pid}/stat`));
+  if (typeof stat !== "string") return stat;
+  const status = attempt(() => readText(`/proc/${pid}/status`));
+  if (typeof status !== "string") return status;
+  const startTimeTicks = parseStartTime(stat);
+  const identity = parseStatus(status);
+  if (startTimeTicks === undefined || identity === undefined) return { kind: "failure", errno: "EPROTO" };
+  return {
+    kind: "facts",
+    startTimeTicks,
+    ...identity,
+    executableLink: attempt(() => readlinkSync(`/proc/${pid}/exe`)),
+    mountNamespace: attempt(() => readlinkSync(`/proc/${pid}/ns/mnt`)),
+  };
+}
+
+/** Clock ticks since boot at which the process with this pid started. */
+export function readStartTime(pid: number): number | Failure {
+  const stat = attempt(() => readText(`/proc/${pid}/stat`));
+  if (typeof stat !== "string") return stat;
+  return parseStartTime(stat) ?? { kind: "failure", errno: "EPROTO" };
+}
+
+/**
+ * Field 22 of /proc/<pid>/stat. The second field is the program's name in parentheses, which the process chooses: it may
+ * hold spaces, parentheses and line ends, so fields are counted from the last parenthesis.
+ *
+ * @see proc_pid_stat(5)
+ */
+export function parseStartTime(stat: string): number | undefined {
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return parseNumber(fields[22 - 3]);
+}
+
+/**
+ * The effective ids and the supplementary groups in /proc/<pid>/status. The kernel escapes line ends in the name that
+ * stands on the first line, so a line can't be forged.
+ *
+ * @see proc_pid_status(5)
+ */
+export function parseStatus(status: string): Pick<ProcessFacts, "uid" | "gid" | "supplementaryGids"> | undefined {
+  const uid = parseNumber(/^Uid:\t\d+\t(\d+)/m.exec(status)?.[1]);
+  const gid = parseNumber(/^Gid:\t\d+\t(\d+)/m.exec(status)?.[1]);
+  const groups = /^Groups:\t([\d ]*)$/m.exec(status)?.[1];
+  if (uid === undefined || gid === undefined || groups === undefined) return undefined;
+  return {
+    uid,
+    gid,
+    supplementaryGids: groups
+      .split(" ")
+      .filter((text) => text !== "")
+      .map(Number),
+  };
+}
+
+function parseNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** Reads a file of /proc by hand: `readFileSync` asks for the size first and takes twice as long. */
+function readText(path: string): string {
+  const fd = openSync(path, "r");
+  try {
+    const buffer = Buffer.alloc(READ_BYTES);
+    let text = "";
+    for (;;) {
+      const bytes = readSync(fd, buffer, 0, READ_BYTES, null);
+      if (bytes === 0) return text;
+      text += buffer.toString("latin1", 0, bytes);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function attempt<T>(read: () => T): T | Failure {
+  try {
+    return read();
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "EIO";
+    return { kind: "failure", errno: code };
+  }
+}

@@ -1,0 +1,176 @@
+import { closeSync } from "node:fs";
+import process from "node:process";
+import { BrokerError, type Denial, denial, errorOf } from "../../domain/errors.ts";
+import type { Attestor, Peer, ProcessWatch } from "../../ports/attestor.ts";
+import { type AccountFiles, createAccountNames } from "./account-names.ts";
+import { evidenceOf, foreignMountsOf } from "./evidence.ts";
+import { createExecutableDigests } from "./executable-digests.ts";
+import { readHostFacts } from "./host-facts.ts";
+import { type Failure, type Libc, openLibc, type PeerCredentials, type Pidfd } from "./libc.ts";
+import { GONE, liveFacts, type PinnedProcess, pinProcess } from "./live-facts.ts";
+import type { ProcessFacts } from "./process-facts.ts";
+import { createProcessWatch } from "./process-watch.ts";
+
+/** The process that opened a connection on a unix socket. Holds a descriptor until it is closed. */
+export type UnixPeer = Peer & {
+  /** Kernel's word at connect time. */
+  readonly gid: number;
+  /** With the connection. Whatever is attested afterwards is refused. Idempotent. */
+  close(): void;
+};
+
+export type UnixAttestor = {
+  readonly attestor: Attestor;
+  readonly watch: ProcessWatch;
+  /**
+   * Learns from the kernel who opened a connection. A process that can be named but not attested (outside the broker's
+   * PID namespace, gone already) is a peer all the same: every `attest` of it throws the reason, so that its calls can
+   * be answered with it.
+   *
+   * @param socketFd - of a unix socket just accepted; it stays the caller's.
+   * @returns a denial when there is no telling: NO_IDENTITY for something that is no unix socket, NOT_SERVING when the
+   * broker is out of descriptors. The connection is then to be dropped.
+   */
+  adopt(socketFd: number): UnixPeer | Denial;
+  /** Ends all watches and the hashing thread. Peers stay to be closed by those who hold them. */
+  close(): void;
+};
+
+export type UnixAttestorOptions = {
+  readonly accounts?: AccountFiles;
+  /** `opened`: as on a kernel before 6.5, which tells only the pid of a peer. */
+  readonly pidfds?: "of-peer" | "opened";
+};
+
+type PeerState =
+  | (PinnedProcess & { readonly gid: number })
+  | { readonly kind: "refused"; readonly denial: Denial }
+  | { readonly kind: "closed" };
+
+const UNKNOWN = denial("NO_IDENTITY", "the kernel names no peer for this connection");
+const OUTSIDE = denial(
+  "NO_IDENTITY",
+  "the caller is outside the broker's PID namespace, so that nothing can be known of it; run the broker in the host's",
+);
+const UNMAPPED = denial(
+  "NO_IDENTITY",
+  "the caller's user id has no number in the broker's user namespace, so that it can't be told from others",
+);
+const CHANGED = denial(
+  "NO_IDENTITY",
+  "the process changed its user or group since it opened this connection: connect anew",
+);
+/** `SO_PEERCRED` of a socket that has no peer credentials. */
+const NO_UID = 0xffff_ffff;
+/** An executable that changes between the hashing and the look at the process, and does so again. */
+const DIGEST_ATTEMPTS_MAX = 3;
+
+/**
+ * Attests the processes that connect to unix sockets, by what the Linux kernel says of them.
+ *
+ * @throws BrokerError NOT_SERVING on a system that can't tell: not Linux, older than 5.3, or without a /proc of its own
+ * @see unix(7) SO_PEERCRED, pidfd_open(2), proc(5)
+ */
+export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttestor {
+  const host = readHostFacts();
+  const libc = openLibc();
+  requirePidfds(libc);
+  const names = createAccountNames(options.accounts);
+  const digests = createExecutableDigests();
+  const watch = createProcessWatch(libc, host, names);
+  const states = new WeakMap<Peer, PeerState>();
+  let connections = 0;
+
+  function stateFor(socketFd: number, { pid, uid, gid }: PeerCredentials): PeerState | Denial {
+    if (pid <= 0) return { kind: "refused", denial: OUTSIDE };
+    if (uid === host.unmappedUid) return { kind: "refused", denial: UNMAPPED };
+    const pinned = pinProcess(libc, pid, () => peerPidfd(libc, socketFd, pid, options.pidfds));
+    if (pinned.kind === "pinned") return { ...pinned, gid };
+    return pinned.code === "NO_IDENTITY" ? { kind: "refused", denial: pinned } : pinned;
+  }
+
+  /** The facts of a peer that is alive, is the process that connected, and is still what it was in the kernel's eyes. */
+  function factsOf(peer: Peer): ProcessFacts {
+    const state = states.get(peer);
+    if (state === undefined) throw new BrokerError("NO_IDENTITY", "this connection has no peer known to the kernel");
+    if (state.kind === "closed") throw new BrokerError("NO_IDENTITY", "the connection is closed");
+    if (state.kind === "refused") throw errorOf(state.denial);
+    const facts = liveFacts(libc, peer.pid, state.pidfd);
+    if (facts.kind === "denial") throw errorOf(facts);
+    if (facts.startTimeTicks !== state.startTimeTicks) throw errorOf(GONE);
+    // After an exec of a set-id program the connection may be in other hands than the new ids.
+    if (facts.uid !== peer.uid || facts.gid !== state.gid) throw errorOf(CHANGED);
+    return facts;
+  }
+
+  const attestor: Attestor = {
+    async attest(peer, wanted) {
+      const facts = factsOf(peer);
+      // What would not be believed is not even opened.
+      const isDigestMade = wanted.executableDigest && foreignMountsOf(facts, host) === undefined;
+      if (!isDigestMade) return evidenceOf(peer.pid, facts, host, names);
+      for (let attempt = 0; attempt < DIGEST_ATTEMPTS_MAX; attempt += 1) {
+        const digest = await digests.of(peer.pid, peer.uid);
+        const now = factsOf(peer);
+        if (digest.kind === "failure" || digest.link === now.executableLink) {
+          return evidenceOf(peer.pid, now, host, names, digest);
+        }
+      }
+      throw new BrokerError("NO_IDENTITY", "the process changes its executable too often to be attested");
+    },
+  };
+
+  return {
+    attestor,
+    watch,
+    adopt(socketFd) {
+      const credentials = libc.peerCredentials(socketFd);
+      if (credentials.kind === "failure" || credentials.uid === NO_UID) return UNKNOWN;
+      const { pid, uid, gid } = credentials;
+      const state = stateFor(socketFd, credentials);
+      if (state.kind === "denial") return state;
+      connections += 1;
+      const peer: UnixPeer = {
+        connectionId: `unix-${connections}`,
+        pid,
+        uid,
+        gid,
+        close() {
+          const held = states.get(peer);
+          states.set(peer, { kind: "closed" });
+          if (held?.kind === "pinned") closeSync(held.pidfd);
+        },
+      };
+      states.set(peer, state);
+      return peer;
+    },
+    close() {
+      watch.close();
+      digests.close();
+    },
+  };
+}
+
+/**
+ * The descriptor that the kernel holds for the peer, or, before Linux 6.5, one opened by the pid it had: between connect
+ * and accept that pid may have gone to another process of the same user and group, which nothing would show.
+ */
+function peerPidfd(libc: Libc, socketFd: number, pid: number, source: UnixAttestorOptions["pidfds"]): Pidfd | Failure {
+  if (source === "opened") return libc.openPidfd(pid);
+  const own = libc.peerPidfd(socketFd);
+  return own.kind === "failure" && own.errno === "ENOPROTOOPT" ? libc.openPidfd(pid) : own;
+}
+
+function requirePidfds(libc: Libc): void {
+  const own = libc.openPidfd(process.pid);
+  if (own.kind === "failure") {
+    throw new BrokerError(
+      "NOT_SERVING",
+      "attesting callers on a unix socket needs Linux 5.3 or newer, and pidfd_open",
+      {
+        detail: own.errno,
+      },
+    );
+  }
+  closeSync(own.fd);
+}

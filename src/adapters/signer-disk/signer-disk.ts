@@ -1,0 +1,125 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { KeyFamily } from "../../domain/authority.ts";
+import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../domain/ids.ts";
+import { newAuthority } from "../../domain/new-authority.ts";
+import { authorityIdOf } from "../../domain/public-key.ts";
+import { checkSignable, unsigned } from "../../domain/signable.ts";
+import type { TrustDomain } from "../../domain/spiffe-id.ts";
+import type { Randomness } from "../../ports/randomness.ts";
+import type { Signer } from "../../ports/signer.ts";
+import {
+  checkPrivateDirectory,
+  readPrivateFile,
+  syncDirectory,
+  UNFINISHED_SUFFIX,
+  UnsafeFileError,
+  writePrivateFile,
+} from "./private-file.ts";
+
+/** The family is in the name, so that a key can't be put to another family's use by whoever names it. */
+const KEY_FILE = /^(x509-svid|jwt-svid|wit-svid|events|ledger)\.([0-9a-f]{40})\.pem$/;
+
+type HeldKey = { readonly family: KeyFamily; readonly key: KeyObject };
+
+/**
+ * Keeps each key in a PKCS#8 PEM file of mode 0600, named `<family>.<authority id>.pem`, in a directory of mode 0700
+ * that holds nothing else. The directory is made if it is not there; its parent must be.
+ *
+ * @throws UnsafeFileError for a directory or file that others could have read or made, or that is no key of its name
+ */
+export async function openDiskSigner(options: {
+  readonly directory: string;
+  readonly trustDomain: TrustDomain;
+  readonly randomness: Randomness;
+}): Promise<Signer> {
+  const directory = resolve(options.directory);
+  await makePrivateDirectory(directory);
+  const keys = await loadKeys(directory);
+
+  return {
+    async create(family, validity) {
+      const { publicKey, privateKey } =
+        family === "ledger" ? generateKeyPairSync("ed25519") : generateKeyPairSync("ec", { namedCurve: "P-256" });
+      const serialNumber = newSerialNumber(options.randomness.bytes(SERIAL_NUMBER_RANDOM_BYTES));
+      const authority = newAuthority(
+        {
+          family,
+          publicKey: new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
+          trustDomain: options.trustDomain,
+          serialNumber: Buffer.from(serialNumber, "hex"),
+          ...validity,
+        },
+        (toBeSigned) => sign("sha256", toBeSigned, privateKey),
+      );
+      const pem = privateKey.export({ type: "pkcs8", format: "pem" });
+      try {
+        await writePrivateFile(directory, fileNameOf(family, authority.authorityId), pem);
+      } catch (thrown) {
+        throw unsigned("a new key could not be written", thrown);
+      }
+      keys.set(authority.authorityId, { family, key: privateKey });
+      return authority;
+    },
+
+    holds: (authorityId) => keys.has(authorityId),
+
+    async signSvid(recorded) {
+      const held = keys.get(recorded.authority.authorityId);
+      if (held === undefined) throw unsigned(`no key of authority ${recorded.authority.authorityId}`);
+      checkSignable(recorded, held.family);
+      return sign("sha256", recorded.toBeSigned, held.key);
+    },
+
+    async destroy(authorityId) {
+      const held = keys.get(authorityId);
+      if (held === undefined) return;
+      keys.delete(authorityId);
+      await rm(join(directory, fileNameOf(held.family, authorityId)), { force: true });
+      await syncDirectory(directory);
+    },
+  };
+}
+
+function fileNameOf(family: KeyFamily, authorityId: string): string {
+  return `${family}.${authorityId}.pem`;
+}
+
+async function makePrivateDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { mode: 0o700 });
+    await syncDirectory(dirname(directory));
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") throw thrown;
+  }
+  await checkPrivateDirectory(directory);
+}
+
+async function loadKeys(directory: string): Promise<Map<string, HeldKey>> {
+  const keys = new Map<string, HeldKey>();
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    if (name.endsWith(UNFINISHED_SUFFIX)) {
+      await rm(path);
+      continue;
+    }
+    const [, family, authorityId] = KEY_FILE.exec(name) ?? [];
+    // A copy of a key under another name would stay when the key is destroyed.
+    if (family === undefined || authorityId === undefined) throw new UnsafeFileError(path, "not a key of ours");
+    keys.set(authorityId, { family: family as KeyFamily, key: await loadKey(path, authorityId) });
+  }
+  return keys;
+}
+
+async function loadKey(path: string, authorityId: string): Promise<KeyObject> {
+  const pem = await readPrivateFile(path);
+  try {
+    const key = createPrivateKey(pem);
+    const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });
+    if (authorityIdOf(publicKey) === authorityId) return key;
+  } catch {
+    // What could not be read is told by its path alone: the reason may quote the content.
+  }
+  throw new UnsafeFileError(path, "not the private key that its name says");
+}

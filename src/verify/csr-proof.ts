@@ -1,0 +1,38 @@
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
+import { csrInvalid, parseCsr } from "../domain/csr.ts";
+import { keyRefused } from "../domain/public-key.ts";
+
+/**
+ * Accepts a certification request whose sender has proved to hold the private key.
+ *
+ * @param csr - PKCS#10, DER.
+ * @returns the key, SubjectPublicKeyInfo in DER: all that is taken from the request.
+ * @throws BrokerError CSR_INVALID for what is malformed or not signed by its own key, KEY_REFUSED for a key of another
+ *   kind or one that is none
+ * @see RFC 2986 section 3, note 2
+ */
+export function checkCsr(csr: Uint8Array): { readonly publicKey: Uint8Array } {
+  const { publicKey, signedPart, hash, signature } = parseCsr(csr);
+  const key = keyOf(publicKey);
+  if (!isSignedBy(key, hash, signedPart, signature)) throw csrInvalid("a signature by the request's own key");
+  // A copy: the input may be a view of a buffer that its owner reuses.
+  return { publicKey: Uint8Array.from(publicKey) };
+}
+
+/** OpenSSL finds the points that are not on their curve. */
+function keyOf(spki: Uint8Array): KeyObject {
+  try {
+    return createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+  } catch {
+    throw keyRefused("not a key of its kind");
+  }
+}
+
+function isSignedBy(key: KeyObject, hash: string, data: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return verify(hash, data, key, signature);
+  } catch {
+    // Thrown, rather than answered, for some keys that only look like one.
+    return false;
+  }
+}

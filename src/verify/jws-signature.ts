@@ -1,0 +1,94 @@
+import { constants, type KeyObject, verify } from "node:crypto";
+import { integerOf, sequenceOf } from "../domain/der.ts";
+
+/**
+ * The algorithms of JWT-SVID, and no more: neither `none` nor a symmetric one is anywhere in this table.
+ *
+ * @see JWT-SVID section 2.1, RFC 7518 section 3.1
+ */
+const ALGORITHMS = {
+  ES256: { family: "ecdsa", hash: "sha256", curve: "prime256v1", scalarBytes: 32 },
+  ES384: { family: "ecdsa", hash: "sha384", curve: "secp384r1", scalarBytes: 48 },
+  ES512: { family: "ecdsa", hash: "sha512", curve: "secp521r1", scalarBytes: 66 },
+  RS256: { family: "pkcs1", hash: "sha256" },
+  RS384: { family: "pkcs1", hash: "sha384" },
+  RS512: { family: "pkcs1", hash: "sha512" },
+  PS256: { family: "pss", hash: "sha256" },
+  PS384: { family: "pss", hash: "sha384" },
+  PS512: { family: "pss", hash: "sha512" },
+} as const;
+
+export type JwsAlgorithm = keyof typeof ALGORITHMS;
+const NAMES = Object.keys(ALGORITHMS) as readonly JwsAlgorithm[];
+
+const RSA_MODULUS_BITS_MIN = 2_048;
+/** Verifying with a larger one costs so much that a bundle could stall its verifiers with it. */
+const RSA_MODULUS_BITS_MAX = 8_192;
+/** Smaller exponents have been the lever of most forgeries of PKCS#1 signatures. */
+const RSA_EXPONENT_MIN = 65_537n;
+
+export function isJwsAlgorithm(name: string): name is JwsAlgorithm {
+  return Object.hasOwn(ALGORITHMS, name);
+}
+
+/**
+ * The algorithms that a public key may verify, by its type and size. A token picks from these and can never bring a key
+ * to another family.
+ *
+ * @returns empty for a key that is not accepted at all. Never throws.
+ */
+export function algorithmsOf(key: KeyObject): readonly JwsAlgorithm[] {
+  if (key.asymmetricKeyType === "ec") {
+    const curve = key.asymmetricKeyDetails?.namedCurve;
+    return NAMES.filter((name) => {
+      const algorithm = ALGORITHMS[name];
+      return algorithm.family === "ecdsa" && algorithm.curve === curve;
+    });
+  }
+  if (key.asymmetricKeyType !== "rsa") return [];
+  const { modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+  const accepted =
+    modulusLength >= RSA_MODULUS_BITS_MIN &&
+    modulusLength <= RSA_MODULUS_BITS_MAX &&
+    publicExponent >= RSA_EXPONENT_MIN;
+  return accepted ? NAMES.filter((name) => ALGORITHMS[name].family !== "ecdsa") : [];
+}
+
+/**
+ * Whether a JWS signature holds. The caller has made sure that the key is for this algorithm.
+ *
+ * An ECDSA signature has a twin, (r, n − s), that holds too, so two texts may be one token: count tokens by `jti`.
+ *
+ * @param signature - as in a JWS: for ECDSA r and s side by side, each of the curve's length.
+ * @see RFC 7518 sections 3.3 to 3.5
+ */
+export function verifySignature(
+  algorithm: JwsAlgorithm,
+  key: KeyObject,
+  signed: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  const parameters = ALGORITHMS[algorithm];
+  switch (parameters.family) {
+    case "ecdsa":
+      // The platform's own conversion costs half as much again as the verification itself.
+      return (
+        signature.length === 2 * parameters.scalarBytes &&
+        verify(parameters.hash, signed, key, derSignature(signature, parameters.scalarBytes))
+      );
+    case "pkcs1":
+      return verify(parameters.hash, signed, { key, padding: constants.RSA_PKCS1_PADDING }, signature);
+    case "pss":
+      return verify(
+        parameters.hash,
+        signed,
+        { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
+        signature,
+      );
+  }
+}
+
+/** ECDSA-Sig-Value from r and s side by side. Whether both are in range is the verification's to find. */
+function derSignature(signature: Uint8Array, scalarBytes: number): Uint8Array {
+  return sequenceOf(integerOf(signature.subarray(0, scalarBytes)), integerOf(signature.subarray(scalarBytes)));
+}

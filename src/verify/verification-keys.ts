@@ -1,0 +1,48 @@
+import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import type { SpiffeBundle, VerificationJwk } from "../domain/bundle.ts";
+import type { TrustDomain } from "../domain/spiffe-id.ts";
+import { algorithmsOf, type JwsAlgorithm } from "./jws-signature.ts";
+
+/** A key for JWT-SVIDs, ready to verify with. */
+export type VerificationKey = { readonly key: KeyObject; readonly algorithms: readonly JwsAlgorithm[] };
+
+/** What verifies the JWT-SVIDs of one trust domain. */
+export type JwtBundle = {
+  readonly trustDomain: TrustDomain;
+  /** By `kid`. Empty: nothing of this trust domain is to be believed. */
+  readonly keys: ReadonlyMap<string, VerificationKey>;
+  /** What `iss` must be; `undefined` where the trust domain has no single issuer. */
+  readonly issuer?: string;
+  /** The trust domain of a throw-away broker, whose keys anybody may have made. */
+  readonly development?: boolean;
+};
+
+/** Bundles by their trust domain; a key is looked up in its own trust domain's bundle and in no other. */
+export type BundleSet = ReadonlyMap<TrustDomain, JwtBundle>;
+
+/**
+ * Makes the JWT-SVID keys of a bundle ready, once for all the tokens that they will verify. A key that is malformed, too
+ * weak or for an algorithm that is not a JWT-SVID's is left out: tokens that name it are then refused, and others are not.
+ *
+ * Never throws.
+ */
+export function verificationKeysOf(bundle: Pick<SpiffeBundle, "jwtKeys">): ReadonlyMap<string, VerificationKey> {
+  const keys = new Map<string, VerificationKey>();
+  for (const [kid, jwk] of bundle.jwtKeys) {
+    const key = verificationKeyOf(jwk);
+    if (key !== undefined) keys.set(kid, key);
+  }
+  return keys;
+}
+
+function verificationKeyOf(jwk: VerificationJwk): VerificationKey | undefined {
+  let key: KeyObject;
+  try {
+    key = createPublicKey({ key: jwk as JsonWebKey, format: "jwk" });
+  } catch {
+    return undefined;
+  }
+  // What may be verified follows from the key; what the bundle says of it can only narrow that.
+  const algorithms = algorithmsOf(key).filter((name) => jwk.alg === undefined || jwk.alg === name);
+  return algorithms.length === 0 ? undefined : { key, algorithms };
+}

@@ -1,0 +1,125 @@
+import { createPublicKey, type KeyObject, verify, X509Certificate } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Authority, KeyFamily } from "../../src/domain/authority.ts";
+import { authorityIdOf } from "../../src/domain/public-key.ts";
+import type { Recorded } from "../../src/domain/stages.ts";
+import { addSeconds } from "../../src/domain/time.ts";
+import type { Signer } from "../../src/ports/signer.ts";
+import { NOW, recordedOf, TRUST_DOMAIN } from "../samples/credentials.ts";
+
+/** What every signer promises, whatever keeps its keys. `open` gives a fresh one of `TRUST_DOMAIN`. */
+export function signerContract(
+  name: string,
+  open: () => Promise<{ readonly signer: Signer; readonly close: () => Promise<void> }>,
+): void {
+  describe(`${name} as a signer`, () => {
+    const validity = { notBefore: NOW, expiresAt: addSeconds(NOW, 86_400) };
+    const toBeSigned = Buffer.from("to be signed");
+    let signer: Signer;
+    let close: () => Promise<void>;
+
+    beforeEach(async () => {
+      ({ signer, close } = await open());
+    });
+    afterEach(async () => {
+      await close();
+    });
+
+    const keyOf = ({ publicKey }: Authority): KeyObject =>
+      createPublicKey({ key: Buffer.from(publicKey), format: "der", type: "spki" });
+
+    test.for([
+      { family: "x509-svid", type: "ec", curve: "prime256v1" },
+      { family: "jwt-svid", type: "ec", curve: "prime256v1" },
+      { family: "wit-svid", type: "ec", curve: "prime256v1" },
+      { family: "events", type: "ec", curve: "prime256v1" },
+      { family: "ledger", type: "ed25519", curve: undefined },
+    ] as const)("makes an active authority for $family with a key of its kind", async ({ family, type, curve }) => {
+      const authority = await signer.create(family, validity);
+      expect(authority).toMatchObject({ family, state: "active", ...validity });
+      expect(keyOf(authority).asymmetricKeyType).toBe(type);
+      expect(keyOf(authority).asymmetricKeyDetails?.namedCurve).toBe(curve);
+      expect(authority.authorityId).toBe(authorityIdOf(authority.publicKey));
+      expect(authority.certificate === undefined).toBe(family !== "x509-svid");
+      expect(signer.holds(authority.authorityId)).toBe(true);
+    });
+
+    test("makes another key, id and serial number each time", async () => {
+      const made = [await signer.create("x509-svid", validity), await signer.create("x509-svid", validity)];
+      const certificates = made.map(({ certificate }) => new X509Certificate(certificate ?? new Uint8Array()));
+      expect(new Set(made.map((one) => one.authorityId)).size).toBe(2);
+      expect(new Set(certificates.map((one) => one.serialNumber)).size).toBe(2);
+      expect(new Set(certificates.map((one) => one.subject)).size).toBe(2);
+    });
+
+    test("certifies its X.509 authority itself, for the trust domain and exactly that long", async () => {
+      const { certificate, authorityId } = await signer.create("x509-svid", validity);
+      const parsed = new X509Certificate(certificate ?? new Uint8Array());
+      expect(parsed.verify(parsed.publicKey)).toBe(true);
+      expect(parsed.ca).toBe(true);
+      expect(parsed.subjectAltName).toBe(`URI:spiffe://${TRUST_DOMAIN}`);
+      expect(parsed.subject).toBe(`O=${TRUST_DOMAIN}\nCN=Stint CA\nserialNumber=${authorityId}`);
+      expect(parsed.validFromDate.getTime()).toBe(validity.notBefore * 1_000);
+      expect(parsed.validToDate.getTime()).toBe((validity.expiresAt - 1) * 1_000);
+    });
+
+    test.for(["x509-svid", "jwt-svid", "wit-svid"] as const)("signs what was recorded as a %s", async (kind) => {
+      const authority = await signer.create(kind, validity);
+      const signature = await signer.signSvid(recordedOf(kind, authority, toBeSigned));
+      expect(verify("sha256", toBeSigned, keyOf(authority), signature)).toBe(true);
+    });
+
+    describe("makes no signature, and says so definitely,", () => {
+      async function refusedWith(change: (recorded: Recorded, other: Authority) => Recorded): Promise<void> {
+        const authority = await signer.create("jwt-svid", validity);
+        const other = await signer.create("x509-svid", validity);
+        const recorded = change(recordedOf("jwt-svid", authority, toBeSigned), other);
+        await expect(signer.signSvid(recorded)).rejects.toMatchObject({
+          code: "AUTHORITY_UNAVAILABLE",
+          message: "the signing authority is not available",
+        });
+      }
+
+      test("for other bytes than were recorded", async () => {
+        await refusedWith((recorded) => ({ ...recorded, toBeSigned: Buffer.from("something else") }));
+      });
+
+      test("with the key of another family", async () => {
+        await refusedWith((_, other) => recordedOf("jwt-svid", other, toBeSigned));
+      });
+
+      test("with the key of another family that is said to be of this one", async () => {
+        await refusedWith((_, other) => recordedOf("jwt-svid", { ...other, family: "jwt-svid" }, toBeSigned));
+      });
+
+      test("by another authority than was recorded", async () => {
+        await refusedWith((recorded, other) => ({ ...recorded, authority: other }));
+      });
+
+      test("by an authority that it does not know", async () => {
+        await refusedWith((_, other) => recordedOf("jwt-svid", { ...other, authorityId: "0".repeat(40) }, toBeSigned));
+      });
+
+      test.for(["events", "ledger"] as const satisfies readonly KeyFamily[])("with a key for %s", async (family) => {
+        const authority = await signer.create(family, validity);
+        await expect(signer.signSvid(recordedOf("jwt-svid", authority, toBeSigned))).rejects.toMatchObject({
+          code: "AUTHORITY_UNAVAILABLE",
+        });
+      });
+    });
+
+    test("a key that was destroyed signs no more, and destroying it again does no harm", async () => {
+      const kept = await signer.create("jwt-svid", validity);
+      const authority = await signer.create("jwt-svid", validity);
+      await signer.destroy(authority.authorityId);
+      await signer.destroy(authority.authorityId);
+      await signer.destroy("0".repeat(40));
+      expect(signer.holds(authority.authorityId)).toBe(false);
+      expect(signer.holds(kept.authorityId)).toBe(true);
+      await expect(signer.signSvid(recordedOf("jwt-svid", authority, toBeSigned))).rejects.toMatchObject({
+        code: "AUTHORITY_UNAVAILABLE",
+      });
+      await signer.signSvid(recordedOf("jwt-svid", kept, toBeSigned));
+    });
+  });
+}

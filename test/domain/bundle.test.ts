@@ -1,0 +1,147 @@
+import { describe, expect, test } from "vitest";
+import type { Authority, KeyFamily } from "../../src/domain/authority.ts";
+import { parseSpiffeBundle, plainJwks, spiffeBundle } from "../../src/domain/bundle.ts";
+import { addSeconds } from "../../src/domain/time.ts";
+import { NOW, P256_SPKI } from "../samples/credentials.ts";
+
+const certificate = Uint8Array.of(0x30, 0x03, 0x02, 0x01, 0x05);
+
+function authority(family: KeyFamily, authorityId: string, state: Authority["state"] = "active"): Authority {
+  return {
+    authorityId,
+    family,
+    state,
+    publicKey: P256_SPKI,
+    notBefore: NOW,
+    expiresAt: addSeconds(NOW, 60),
+    ...(family === "x509-svid" ? { certificate } : {}),
+  };
+}
+
+const authorities = [
+  authority("x509-svid", "ca"),
+  authority("jwt-svid", "one"),
+  authority("jwt-svid", "two", "old"),
+  authority("events", "events"),
+  authority("ledger", "ledger"),
+];
+
+const key = {
+  kty: "EC",
+  crv: "P-256",
+  x: "YP7UuiVanTHJYet0xjVtaMBJuJI7Yfps5mliLmDyn7Y",
+  y: "eQP-EAi4vJmkGunpVii8ZPLxsgwtfp9Rd6PClNRGIpk",
+};
+
+describe("what is published", () => {
+  test("as a SPIFFE bundle is pinned: certificates without kid, token keys with it, no other family", () => {
+    expect(spiffeBundle(authorities, 42, 300)).toEqual({
+      keys: [
+        { use: "x509-svid", ...key, x5c: ["MAMCAQU="] },
+        { use: "jwt-svid", kid: "one", ...key },
+        { use: "jwt-svid", kid: "two", ...key },
+      ],
+      spiffe_sequence: 42,
+      spiffe_refresh_hint: 300,
+    });
+  });
+
+  test("as a plain JWKS is pinned: token keys alone, for signatures with ES256", () => {
+    expect(plainJwks(authorities)).toEqual({
+      keys: [
+        { use: "sig", alg: "ES256", kid: "one", ...key },
+        { use: "sig", alg: "ES256", kid: "two", ...key },
+      ],
+    });
+  });
+
+  test("is still a bundle when every key is gone: one that trusts nobody", () => {
+    expect(spiffeBundle([], 43, 300).keys).toEqual([]);
+  });
+});
+
+describe("a SPIFFE bundle as a verifier reads it", () => {
+  const read = (document: unknown): ReturnType<typeof parseSpiffeBundle> => parseSpiffeBundle(JSON.stringify(document));
+  const jwt = { use: "jwt-svid", kid: "one", ...key };
+  const x509 = { use: "x509-svid", ...key, x5c: ["MAMCAQU="] };
+
+  test("gives back what was published, without `use`", () => {
+    const bundle = read(spiffeBundle(authorities, 42, 300));
+    expect(bundle.sequence).toBe(42);
+    expect(bundle.refreshHintSeconds).toBe(300);
+    expect([...bundle.jwtKeys]).toEqual([
+      ["one", { kid: "one", ...key }],
+      ["two", { kid: "two", ...key }],
+    ]);
+    expect(bundle.x509).toEqual([certificate]);
+  });
+
+  test("may lack sequence and hint, and may have no keys at all", () => {
+    expect(read({ keys: [] })).toEqual({
+      sequence: undefined,
+      refreshHintSeconds: undefined,
+      jwtKeys: new Map(),
+      x509: [],
+    });
+  });
+
+  test("takes an RSA key, and of any key only its public members and the algorithm that it is for", () => {
+    const rsa = { use: "jwt-svid", kid: "r", kty: "RSA", n: "AQAB", e: "AQAB", alg: "RS256", key_ops: ["verify"] };
+    expect(read({ keys: [rsa] }).jwtKeys.get("r")).toEqual({
+      kid: "r",
+      alg: "RS256",
+      kty: "RSA",
+      n: "AQAB",
+      e: "AQAB",
+    });
+  });
+
+  test.for([
+    { what: "an unknown use", element: { ...jwt, use: "tomorrow-svid" } },
+    { what: "no use", element: key },
+    { what: "the use of a plain JWKS", element: { ...jwt, use: "sig" } },
+    { what: "a WIT-SVID's", element: { ...jwt, use: "wit-svid" } },
+    { what: "an unknown kty", element: { use: "jwt-svid", kid: "o", kty: "OKP", crv: "Ed25519", x: "AAAA" } },
+    { what: "a symmetric key", element: { use: "jwt-svid", kid: "o", kty: "oct", k: "AAAA" } },
+    { what: "a certificate without x5c", element: { use: "x509-svid", ...key } },
+  ])("passes over an element with $what", ({ element }) => {
+    const bundle = read({ keys: [element, jwt] });
+    expect([...bundle.jwtKeys.keys()]).toEqual(["one"]);
+    expect(bundle.x509).toEqual([]);
+  });
+
+  test("looks at the first certificate of an element only", () => {
+    expect(read({ keys: [{ ...x509, x5c: ["MAMCAQU=", 7] }] }).x509).toEqual([certificate]);
+  });
+
+  test.for([
+    { what: "a list", document: [], field: "bundle" },
+    { what: "null", document: null, field: "bundle" },
+    { what: "a document without keys", document: {}, field: "bundle.keys" },
+    { what: "keys that are no list", document: { keys: {} }, field: "bundle.keys" },
+    { what: "an element that is no object", document: { keys: ["x"] }, field: "bundle.keys[0]" },
+    { what: "a key without kid", document: { keys: [{ ...jwt, kid: undefined }] }, field: "bundle.keys[0].kid" },
+    { what: "a kid that is empty", document: { keys: [{ ...jwt, kid: "" }] }, field: "bundle.keys[0].kid" },
+    { what: "a kid twice", document: { keys: [jwt, jwt] }, field: "bundle.keys[1].kid" },
+    { what: "a coordinate in base64", document: { keys: [{ ...jwt, x: "AA==" }] }, field: "bundle.keys[0].x" },
+    { what: "a key without curve", document: { keys: [{ ...jwt, crv: undefined }] }, field: "bundle.keys[0].crv" },
+    { what: "a private key", document: { keys: [{ ...jwt, d: "AAAA" }] }, field: "bundle.keys[0]" },
+    { what: "x5c that is no list", document: { keys: [{ ...x509, x5c: "MAMCAQU=" }] }, field: "bundle.keys[0].x5c" },
+    { what: "x5c that is empty", document: { keys: [{ ...x509, x5c: [] }] }, field: "bundle.keys[0].x5c" },
+    { what: "x5c in base64url", document: { keys: [{ ...x509, x5c: ["MAMCAQU"] }] }, field: "bundle.keys[0].x5c" },
+    { what: "a negative sequence", document: { keys: [], spiffe_sequence: -1 }, field: "bundle.spiffe_sequence" },
+    { what: "a sequence in text", document: { keys: [], spiffe_sequence: "1" }, field: "bundle.spiffe_sequence" },
+    { what: "half a second", document: { keys: [], spiffe_refresh_hint: 0.5 }, field: "bundle.spiffe_refresh_hint" },
+  ])("refuses $what, naming $field", ({ document, field }) => {
+    expect(() => read(document)).toThrow(expect.objectContaining({ code: "INVALID_FIELD", metadata: { field } }));
+  });
+
+  test("refuses what is not JSON, without repeating it", () => {
+    expect(() => parseSpiffeBundle("{secret")).toThrow(expect.objectContaining({ message: "bundle: JSON" }));
+  });
+
+  test("is not deceived by members that every object inherits", () => {
+    const bundle = parseSpiffeBundle('{"keys":[{"__proto__":{"use":"jwt-svid","kid":"p"},"kty":"EC"}]}');
+    expect(bundle.jwtKeys.size).toBe(0);
+  });
+});

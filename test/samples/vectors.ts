@@ -1,0 +1,15 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const folder = resolve(process.env["STINT_VECTORS"] ?? join(import.meta.dirname, "../../../shared/vectors"));
+
+/**
+ * Public test vectors by their path within the folder of vectors, parsed from JSON; `undefined` when they are not
+ * there, which is said once on standard error so that nobody takes a skipped test for one that passed.
+ */
+export function vectors(path: string): unknown {
+  const file = join(folder, path);
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
+  process.stderr.write(`test vectors ${path} are absent: point STINT_VECTORS to the folder that has them\n`);
+  return undefined;
+}
