@@ -1,0 +1,81 @@
+import { createHash } from "node:crypto";
+import { type Context, Hono } from "hono";
+import type { Authority } from "../../domain/authority.ts";
+import { plainJwks, spiffeBundle } from "../../domain/bundle.ts";
+import type { JwtClaims } from "../../domain/jwt-claims.ts";
+
+/** What verifiers are told. */
+export type KeyFacts = {
+  /** Those whose signatures are to be believed; other families than X.509- and JWT-SVID are left out. */
+  authorities(): readonly Authority[];
+  /** The `iss` of tokens: an https URL without trailing slash. */
+  readonly issuer: string;
+  /** Grows with every change of what `authorities` gives. */
+  bundleSequence(): number;
+};
+
+/** How often verifiers should look for new keys: the five minutes that SPIFFE takes where nothing is said. */
+const REFRESH_HINT_SECONDS = 300;
+/** A cache in between adds this much to how late a verifier learns of a key that was withdrawn. */
+const MAX_AGE_SECONDS = 60;
+
+/** For cloud providers, which match conditions on claims and list what they may ask for by this. */
+const CLAIMS = [
+  "iss",
+  "sub",
+  "aud",
+  "iat",
+  "nbf",
+  "exp",
+  "jti",
+  "client_id",
+  "txn",
+  "scope",
+  "authorization_details",
+  "workflow",
+  "run_id",
+  "step",
+  "attempt",
+  "step_id",
+  "parent_step_id",
+  "principal",
+] as const satisfies readonly (keyof JwtClaims)[];
+
+/**
+ * The public keys for everyone who verifies: OIDC discovery, plain JWKS, SPIFFE bundle. Where the issuer has a path they
+ * are below it too, as discovery asks.
+ *
+ * @see OpenID Connect Discovery 1.0 section 4, RFC 7517, SPIFFE Federation section 5
+ */
+export function keyRoutes(facts: KeyFacts): Hono {
+  const routes = new Hono();
+  routes.get("/.well-known/openid-configuration", (context) =>
+    answer(context, {
+      issuer: facts.issuer,
+      jwks_uri: `${facts.issuer}/jwks.json`,
+      response_types_supported: ["id_token"],
+      subject_types_supported: ["public"],
+      id_token_signing_alg_values_supported: ["ES256"],
+      claims_supported: CLAIMS,
+    }),
+  );
+  routes.get("/jwks.json", (context) => answer(context, plainJwks(facts.authorities())));
+  routes.get("/spiffe-bundle.json", (context) =>
+    answer(context, spiffeBundle(facts.authorities(), facts.bundleSequence(), REFRESH_HINT_SECONDS)),
+  );
+
+  const { pathname } = new URL(facts.issuer);
+  return pathname === "/" ? routes : new Hono().route("/", routes).route(pathname, routes);
+}
+
+function answer(context: Context, document: unknown): Response {
+  const body = JSON.stringify(document);
+  const etag = `"${createHash("sha256").update(body).digest("base64url")}"`;
+  const headers = { etag, "cache-control": `public, max-age=${MAX_AGE_SECONDS}` };
+  const held = context.req
+    .header("if-none-match")
+    ?.split(",")
+    .map((one) => one.trim().replace(/^W\//, ""));
+  if (held?.includes(etag) || held?.includes("*")) return context.body(null, 304, headers);
+  return context.body(body, 200, { ...headers, "content-type": "application/json" });
+}

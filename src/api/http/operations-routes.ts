@@ -1,0 +1,32 @@
+import { Hono } from "hono";
+
+/** How the broker is. */
+export type OperationsFacts = {
+  /** Whether it issues, and if not, every reason why. */
+  readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  readonly metrics: {
+    /** Media type of what `metrics` gives. */
+    readonly contentType: string;
+    metrics(): Promise<string>;
+  };
+};
+
+const NEVER_KEPT = { "cache-control": "no-store" };
+
+/**
+ * Health and metrics, for a listener of their own: they say more of the inside than a verifier has to know.
+ *
+ * `/livez` answers as long as the event loop turns; a broker that can't issue is alive, and must not be restarted for it.
+ */
+export function operationsRoutes(facts: OperationsFacts): Hono {
+  const routes = new Hono();
+  routes.get("/livez", (context) => context.json({ live: true }, 200, NEVER_KEPT));
+  routes.get("/readyz", (context) => {
+    const { ready, reasons } = facts.readiness();
+    return context.json({ ready, reasons }, ready ? 200 : 503, NEVER_KEPT);
+  });
+  routes.get("/metrics", async (context) =>
+    context.body(await facts.metrics.metrics(), 200, { ...NEVER_KEPT, "content-type": facts.metrics.contentType }),
+  );
+  return routes;
+}

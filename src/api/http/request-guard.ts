@@ -1,0 +1,51 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Arrival } from "./host-check.ts";
+
+/** A request that is refused before any route sees it. */
+export type Refusal = {
+  readonly status: number;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+const METHODS = ["GET", "HEAD"];
+
+/**
+ * Judges a request by its head. Everything here is read-only and public or for operators, so there is one shape of
+ * request, and whatever has another is refused.
+ *
+ * @returns the refusal; nothing when the request may pass.
+ */
+export function refusalOf(
+  request: Pick<IncomingMessage, "method" | "url" | "headers" | "rawHeaders">,
+  arrival: Arrival,
+  isOurHost: (host: string, arrival: Arrival) => boolean,
+): Refusal | undefined {
+  const { method = "", url = "", headers, rawHeaders } = request;
+  // The absolute form carries a host of its own, which would then be the one that counts. RFC 9112 section 3.2.2
+  if (!url.startsWith("/")) return { status: 400, text: "expected a path" };
+  // Of two Host headers one program may believe the first and another the second.
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host");
+  if (hosts.length !== 1) return { status: 400, text: "expected one Host" };
+  if (!isOurHost(headers.host ?? "", arrival)) return { status: 421, text: "not a host of this server" };
+  if (!METHODS.includes(method)) {
+    return { status: 405, text: "expected GET or HEAD", headers: { allow: METHODS.join(", ") } };
+  }
+  // Nothing here reads a body: one that is not refused would have to be swallowed, however long it is.
+  const hasBody = headers["transfer-encoding"] !== undefined || !["0", undefined].includes(headers["content-length"]);
+  return hasBody ? { status: 400, text: "expected no body" } : undefined;
+}
+
+/** Answers with a refusal and closes the connection: what follows on it may be the rest of a body. */
+export function refuse(response: ServerResponse, refusal: Refusal, headers: Readonly<Record<string, string>>): void {
+  const body = `${refusal.text}\n`;
+  response.writeHead(refusal.status, {
+    ...headers,
+    ...refusal.headers,
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+    connection: "close",
+  });
+  response.end(body);
+}

@@ -1,0 +1,141 @@
+import { createServer, type Server, type ServerOptions } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import type { Hono } from "hono";
+import { BrokerError } from "../../domain/errors.ts";
+import { hostCheck, isLoopback } from "./host-check.ts";
+import { refusalOf, refuse } from "./request-guard.ts";
+import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
+
+/** One listener: where, how it is protected, and the names it answers to. */
+export type HttpListener = {
+  /** IP address. */
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  /** Absent: plain HTTP, and then on loopback only. */
+  readonly tls?: TlsFiles;
+  /** Names beside its own address, in lower case: `name` for any port, or `name:port`. */
+  readonly hosts: readonly string[];
+};
+
+export type RunningHttp = {
+  /** Scheme, address and port; no trailing slash. */
+  readonly url: string;
+  /** Stops accepting, lets what is in flight finish for a moment, and closes. */
+  close(): Promise<void>;
+};
+
+const LIMITS = {
+  /** Together with the request line; a GET by a verifier has a tenth of it. */
+  headerBytes: 8 * 1024,
+  headers: 64,
+  /** A head that takes longer is held back on purpose. */
+  headersMs: 5_000,
+  requestMs: 10_000,
+  /** Between two requests; and for a peer that does not read its answer. */
+  idleMs: 15_000,
+  /** Verifiers come once a minute; more connections than this are an attack on the descriptors that gRPC needs. */
+  connections: 512,
+  closingMs: 2_000,
+} as const;
+
+const SECURITY_HEADERS = {
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+} as const;
+
+/**
+ * Serves routes that are read only: GET and HEAD without a body, to the names of this listener, and no other origin.
+ *
+ * @param routesAt - gives the routes, for the URL at which they will be: with port 0 nobody knows it before.
+ * @param onError - is given what a route threw; the peer is told nothing of it.
+ * @throws BrokerError NOT_SERVING when the address can't be listened on, is not loopback without TLS, or the certificate
+ *   can't be used; `detail` says what
+ */
+export async function startHttp(
+  listener: HttpListener,
+  routesAt: (url: string) => Hono,
+  onError: (thrown: unknown) => void,
+): Promise<RunningHttp> {
+  const { host, port, tls } = listener;
+  if (tls === undefined && !isLoopback(host)) throw unable(host, port, "plain HTTP is for loopback only");
+  const server = await serverFor(tls);
+  const bound = await listening(server, host, port);
+  // Running out of descriptors is told here too, and must not end the process.
+  server.on("error", onError);
+
+  const url = `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${bound.port}`;
+  const isOurHost = hostCheck(listener.hosts, tls === undefined ? 80 : 443);
+  const answer = getRequestListener(answering(routesAt(url), onError), { overrideGlobalObjects: false });
+  server.on("request", (request, response) => {
+    const { localAddress = "", localPort = 0 } = request.socket;
+    const refusal = refusalOf(request, { address: localAddress, port: localPort }, isOurHost);
+    if (refusal !== undefined) return refuse(response, refusal, SECURITY_HEADERS);
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
+    answer(request, response).catch(onError);
+  });
+  return { url, close: () => closed(server) };
+}
+
+function answering(routes: Hono, onError: (thrown: unknown) => void): Hono["fetch"] {
+  const neverKept = { "cache-control": "no-store" };
+  return routes
+    .notFound((context) => context.text("not found\n", 404, neverKept))
+    .onError((thrown, context) => {
+      onError(thrown);
+      return context.text("internal error\n", 500, neverKept);
+    }).fetch;
+}
+
+async function serverFor(tls: TlsFiles | undefined): Promise<Server> {
+  const options: ServerOptions = {
+    maxHeaderSize: LIMITS.headerBytes,
+    headersTimeout: LIMITS.headersMs,
+    requestTimeout: LIMITS.requestMs,
+    keepAliveTimeout: LIMITS.idleMs,
+    connectionsCheckingInterval: 1_000,
+    insecureHTTPParser: false,
+  };
+  const server =
+    tls === undefined
+      ? createServer(options)
+      : createTlsServer({ ...options, ...(await readTlsFiles(tls)), handshakeTimeout: LIMITS.headersMs });
+  server.maxHeadersCount = LIMITS.headers;
+  server.maxConnections = LIMITS.connections;
+  server.timeout = LIMITS.idleMs;
+  return server;
+}
+
+function listening(server: Server, host: string, port: number): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    const refused = (thrown: NodeJS.ErrnoException): void =>
+      reject(unable(host, port, thrown.code ?? "unknown", thrown));
+    server.once("error", refused);
+    server.listen({ host, port, exclusive: true }, () => {
+      server.off("error", refused);
+      resolve(server.address() as AddressInfo);
+    });
+  });
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const impatience = setTimeout(() => server.closeAllConnections(), LIMITS.closingMs);
+    server.close(() => {
+      clearTimeout(impatience);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function unable(host: string, port: number, why: string, cause?: unknown): BrokerError {
+  return new BrokerError("NOT_SERVING", "the HTTP endpoint can't listen", {
+    detail: `${host} port ${port}: ${why}`,
+    cause,
+  });
+}

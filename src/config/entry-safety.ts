@@ -1,0 +1,80 @@
+import { basename } from "node:path";
+import type { EntryContent } from "../domain/registration-entry.ts";
+import { kindOf, type Selector } from "../domain/selector.ts";
+import type { SystemNames } from "./system-names.ts";
+
+/** What an entry's selectors, one by one fit, let happen together. */
+export type SafetyFinding = {
+  readonly entry: number;
+  readonly severity: "refusal" | "warning";
+  readonly message: string;
+};
+
+/** Programs that run whatever script they are given, so that their path says nothing about what runs. */
+const INTERPRETER =
+  /^(?:(?:node|nodejs|deno|bun|python|pypy|ruby|perl|php|lua|tclsh)[0-9.]*|java|dotnet|Rscript|env|busybox|(?:ba|da|z|k|mk|c|tc|fi|a)?sh)$/;
+const NAMES_A_USER = new Set(["unix:uid", "unix:user"]);
+const NAMES_A_PROGRAM = new Set(["unix:path", "unix:sha256"]);
+
+/**
+ * Finds entries under which one party could pass for another.
+ *
+ * An agent under the broker's own user could read its keys, and one under an operator's user could administer it: the
+ * kernel tells users apart, not the programs of one user.
+ *
+ * @param own.uid - the user that the broker runs as.
+ * @param own.development - permits agents under such users: there everything is one user's.
+ */
+export function checkEntrySafety(
+  entries: readonly EntryContent[],
+  own: { readonly uid: number; readonly development: boolean },
+  names: SystemNames,
+): readonly SafetyFinding[] {
+  const operators = new Set(
+    entries.filter(({ kind }) => kind === "operator").flatMap(({ selectors }) => usersOf(selectors, names)),
+  );
+  return entries.flatMap((content, entry): readonly SafetyFinding[] => {
+    if (content.kind === "operator") return [];
+    const found: SafetyFinding[] = [];
+    if (content.kind === "agent" && !own.development) {
+      const users = usersOf(content.selectors, names);
+      const refuse = (whose: string): void => {
+        found.push({
+          entry,
+          severity: "refusal",
+          message: `expected an agent under a user of its own, not ${whose} (development aside)`,
+        });
+      };
+      if (users.includes(String(own.uid))) refuse("the broker's");
+      else if (users.some((user) => operators.has(user))) refuse("an operator's");
+    }
+    const weakness = weaknessOf(content.selectors);
+    if (weakness !== undefined) found.push({ entry, severity: "warning", message: weakness });
+    return found;
+  });
+}
+
+/** Users that the selectors name, as ids; a name that has none here stands for itself. */
+function usersOf(selectors: readonly Selector[], names: SystemNames): readonly string[] {
+  return selectors
+    .filter((one) => NAMES_A_USER.has(kindOf(one)))
+    .map((one) =>
+      kindOf(one) === "unix:user" ? String(names.userId(attributeOf(one)) ?? attributeOf(one)) : attributeOf(one),
+    );
+}
+
+function weaknessOf(selectors: readonly Selector[]): string | undefined {
+  const programs = selectors.filter((one) => NAMES_A_PROGRAM.has(kindOf(one)));
+  if (programs.length === 0) return "every program of these users matches; a unix:path or unix:sha256 would name one";
+  const onlyInterpreters = programs.every(
+    (one) => kindOf(one) === "unix:path" && INTERPRETER.test(basename(attributeOf(one))),
+  );
+  if (onlyInterpreters) return "this program runs any script, so every script of these users matches";
+  return selectors.some((one) => NAMES_A_USER.has(kindOf(one)))
+    ? undefined
+    : "this program matches under every user; a unix:uid would name one";
+}
+
+function attributeOf(selector: Selector): string {
+  return selector.slice(kindOf(selector).length + 1);
+}

@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { OPERATOR_ROLES } from "../domain/registration-entry.ts";
+import { duration, list, number, section, text, yesNo } from "./fields.ts";
+
+/*
+ * The shape of a declared entry: keys, types and units. Whether its values are fit is for the domain, which checks
+ * entries that come by the API in the same way.
+ */
+
+const name = text("a name that is a SPIFFE path segment").describe("Unique within its kind.");
+const selectors = list(text("a selector, e.g. unix:uid:1001"), "selectors").describe(
+  "What the kernel must say of a process for it to be this one; all of them, e.g. unix:uid:1001.",
+);
+const audiences = list(text("a resource URI or another audience"), "audiences").optional();
+const svidTtl = duration().optional();
+
+const agent = section({
+  kind: z.literal("agent"),
+  name,
+  selectors,
+  spiffe_id_template: text("a path such as /agent/{agent}")
+    .optional()
+    .describe("Path before /run/ in its steps' SPIFFE IDs; {agent} stands for the name."),
+  ceiling: list(z.unknown(), "elements of type mcp_tool")
+    .optional()
+    .describe("The most that a step may be granted: authorization_details as in RFC 9396. Absent: nothing."),
+  audiences: audiences.describe("Audiences beyond the ceiling's locations."),
+  exchange_audiences: audiences.describe("Of these: where a token is traded for something that lives on elsewhere."),
+  jwt_svid_ttl: svidTtl.describe("Life of a JWT-SVID."),
+  x509_svid_ttl: svidTtl.describe("Life of an X.509-SVID."),
+  step_duration_max: duration().optional().describe("The longest that a step may be open."),
+  may_open: yesNo().optional().describe("May open steps for itself."),
+  allow_any_executor: yesNo().optional().describe("A step may be left to whichever process of this agent comes."),
+  allow_multiple_audiences: yesNo().optional().describe("A JWT-SVID may have several audiences, and then no grant."),
+});
+
+const runtime = section({
+  kind: z.literal("runtime"),
+  name,
+  selectors,
+  agents: list(text("an agent's name"), "agents' names").describe("Agents it may open steps for."),
+  open_steps_max: number("a number of steps").optional().describe("Steps it may have open at once."),
+});
+
+const verifier = section({
+  kind: z.literal("verifier"),
+  name,
+  selectors,
+  audiences: list(text("a resource URI or another audience"), "audiences").describe("What it answers for."),
+  max_staleness: duration().optional().describe("Its largest staleness bound."),
+});
+
+const operator = section({
+  kind: z.literal("operator"),
+  name,
+  selectors,
+  role: text(`one of ${OPERATOR_ROLES.join(", ")}`).describe("What it may do."),
+});
+
+export const entrySchema = z.discriminatedUnion("kind", [agent, runtime, verifier, operator], {
+  error: (issue) =>
+    issue.code === "invalid_union"
+      ? "expected one of agent, runtime, verifier, operator"
+      : "expected a mapping with a kind: agent, runtime, verifier or operator",
+});
+
+export type DeclaredEntry = z.infer<typeof entrySchema>;

@@ -1,0 +1,147 @@
+import type { EntryContent } from "../domain/registration-entry.ts";
+import type { Config, HttpListenerConfig } from "./config.ts";
+import { readConfigFile } from "./config-file.ts";
+import { acceptEntries } from "./entries.ts";
+import { checkEntrySafety } from "./entry-safety.ts";
+import { ConfigError, type Finding, formatKey, type Place } from "./finding.ts";
+import { type FileSettings, fileSchema } from "./schema.ts";
+import { type Environment, type Flags, overlay, settingsOf } from "./settings.ts";
+import { type SystemNames, systemNames } from "./system-names.ts";
+
+const SECONDS_PER_DAY = 86_400;
+/** The trust domain that verifiers refuse unless they were told that they run in development. */
+const DEVELOPMENT_TRUST_DOMAIN = "stint-dev.invalid";
+
+/** What is known of the machine and the call beside the file. */
+export type LoadOptions = {
+  /** Values by key, e.g. `{"log.level": "debug"}`; before environment, file and default. */
+  readonly flags?: Flags;
+  /** The user that the broker runs as; by default the one this process runs as. */
+  readonly uid?: number;
+  readonly names?: SystemNames;
+};
+
+/**
+ * Loads the configuration: flag, then `STINT_*` environment variable, then file, then default.
+ *
+ * @param path - of the file, as findings shall name it.
+ * @throws ConfigError with what is wrong, each with its place; it never says what was found there, only what belongs
+ */
+export function loadConfig(path: string, environment: Environment, options: LoadOptions = {}): Config {
+  const source = readConfigFile(path);
+  const { value, places } = overlay(source.value, settingsOf(fileSchema), options.flags ?? {}, environment);
+  const findingOf = (at: readonly PropertyKey[], message: string): Finding => ({
+    place: places.get(at.join(".")) ?? source.placeOf(at),
+    key: formatKey(at),
+    message,
+  });
+
+  const parsed = fileSchema.safeParse(value);
+  if (!parsed.success) {
+    throw new ConfigError(
+      sorted(
+        parsed.error.issues.flatMap((issue): readonly Finding[] =>
+          issue.code === "unrecognized_keys"
+            ? issue.keys.map((key) => {
+                const at = [...issue.path, key];
+                return { place: source.placeOfKey(at), key: formatKey(at), message: issue.message };
+              })
+            : [findingOf(issue.path, issue.message)],
+        ),
+      ),
+    );
+  }
+  const file = parsed.data;
+  const names = options.names ?? systemNames();
+  const { entries, problems } = acceptEntries(file.entries, file.limits.open_steps);
+  const findings = problems.map((problem) => findingOf(problem.path, problem.message));
+
+  const groupId = groupIdOf(file.operator.group, names);
+  if (groupId === "unknown") {
+    findings.push(
+      findingOf(
+        ["operator", "group"],
+        "expected a group of this machine; for one that /etc/group does not have, its id",
+      ),
+    );
+  }
+  // Positions of entries are the file's only when none was refused.
+  const safety = problems.length > 0 ? [] : safetyFindings(entries, file.development, options, names);
+  const safetyFindingOf = (found: (typeof safety)[number]): Finding =>
+    findingOf(["entries", found.entry, "selectors"], found.message);
+  findings.push(...safety.filter(({ severity }) => severity === "refusal").map(safetyFindingOf));
+  if (findings.length > 0 || groupId === "unknown") throw new ConfigError(sorted(findings));
+
+  const warnings = safety.filter(({ severity }) => severity === "warning").map(safetyFindingOf);
+  if (file.development && file.trust_domain !== DEVELOPMENT_TRUST_DOMAIN) {
+    const message = `in a trust domain other than ${DEVELOPMENT_TRUST_DOMAIN} verifiers do not know that this is for development`;
+    warnings.push(findingOf(["development"], message));
+  }
+  return configOf(file, entries, groupId, warnings);
+}
+
+function safetyFindings(
+  entries: readonly EntryContent[],
+  development: boolean,
+  options: LoadOptions,
+  names: SystemNames,
+): ReturnType<typeof checkEntrySafety> {
+  const uid = options.uid ?? process.geteuid?.();
+  if (uid === undefined) throw new TypeError("the broker runs where users have ids");
+  return checkEntrySafety(entries, { uid, development }, names);
+}
+
+/** A name, or an id: as a number, or as digits that name no group, which is how it comes from the environment. */
+function groupIdOf(group: string | number | undefined, names: SystemNames): number | undefined | "unknown" {
+  if (group === undefined) return undefined;
+  const known = typeof group === "string" ? names.groupId(group) : undefined;
+  if (known !== undefined) return known;
+  return /^[0-9]{1,9}$/.test(String(group)) ? Number(group) : "unknown";
+}
+
+/** In the order of the file, so that a reader goes through it once. What comes from elsewhere is first. */
+function sorted(findings: readonly Finding[]): readonly Finding[] {
+  const line = (place: Place): number => (place.kind === "file" ? place.line : 0);
+  return [...findings].sort((a, b) => line(a.place) - line(b.place));
+}
+
+function configOf(
+  file: FileSettings,
+  entries: readonly EntryContent[],
+  groupId: number | undefined,
+  warnings: readonly Finding[],
+): Config {
+  return {
+    trustDomain: file.trust_domain,
+    issuer: file.issuer,
+    dataDirectory: file.data_directory,
+    workload: file.workload,
+    operator: { socket: file.operator.socket, ...(groupId !== undefined && { groupId }) },
+    // Verifiers follow the issuer's URL, so its name is always one to answer to.
+    ...(file.http !== undefined && { http: listenerOf(file.http, [new URL(file.issuer).host]) }),
+    ...(file.operations !== undefined && { operations: listenerOf(file.operations, []) }),
+    limits: {
+      connectionsPerUid: file.limits.connections_per_uid,
+      watchers: file.limits.watchers,
+      openStepsPerRuntime: file.limits.open_steps,
+    },
+    ledger: { reserveBytes: file.ledger.reserve_bytes, diskFreeBytesMin: file.ledger.disk_free_bytes_min },
+    log: file.log,
+    authority: {
+      x509AuthoritySeconds: file.authority.x509_authority_days * SECONDS_PER_DAY,
+      jwtAuthoritySeconds: file.authority.jwt_authority_days * SECONDS_PER_DAY,
+    },
+    development: file.development,
+    entries,
+    warnings,
+  };
+}
+
+function listenerOf(listener: NonNullable<FileSettings["http"]>, names: readonly string[]): HttpListenerConfig {
+  const { tls } = listener;
+  return {
+    ...listener.listen,
+    ...(tls !== undefined && { tls: { certificate: tls.certificate, privateKey: tls.private_key } }),
+    hosts: [...new Set([...listener.hosts, ...names])],
+  };
+}

@@ -1,0 +1,148 @@
+import { z } from "zod";
+import { BrokerError } from "../domain/errors.ts";
+import { checkResourceUri } from "../domain/grant.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { parseTrustDomain } from "../domain/spiffe-id.ts";
+import { entrySchema } from "./entry-schema.ts";
+import {
+  absolutePath,
+  accepted,
+  hostName,
+  isLoopback,
+  list,
+  listenAddress,
+  oneOf,
+  section,
+  socketMode,
+  socketPath,
+  whole,
+  yesNo,
+} from "./fields.ts";
+
+export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"] as const;
+
+const MEBIBYTE = 1024 * 1024;
+/** Room for one close of a very large run; smaller would not hold a single transaction's journal. */
+const RESERVE_BYTES_MIN = MEBIBYTE;
+const BYTES_MAX = 1024 * 1024 * MEBIBYTE;
+/** Keys are for years at most: one that nobody remembers is one that nobody guards. */
+const AUTHORITY_DAYS_MAX = 3_650;
+const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
+
+/** One HTTP listener: where, how it is protected, and the names it answers to. */
+function listener(listen: { readonly fallback: string; readonly serves: string }) {
+  return section({
+    listen: listenAddress().prefault(listen.fallback).describe(`Address and port of ${listen.serves}.`),
+    tls: section({
+      certificate: absolutePath().describe("PEM file of the certificate and those between it and its root."),
+      private_key: absolutePath().describe("PEM file of the certificate's private key."),
+    })
+      .optional()
+      .describe("Server certificate; TLS 1.2 or later."),
+    plain_on_loopback: yesNo()
+      .prefault(false)
+      .describe("Serve plain HTTP instead, to this machine alone: behind a proxy, or for development."),
+    hosts: list(hostName(), "host names")
+      .prefault([])
+      .describe("Names that clients may use for it, beside its own address. Any other Host is refused."),
+  })
+    .superRefine((http, context) => {
+      if ((http.tls === undefined) === http.plain_on_loopback) return;
+      context.addIssue(
+        http.tls === undefined
+          ? "expected tls, or plain_on_loopback: true"
+          : "expected tls or plain_on_loopback, not both",
+      );
+    })
+    .superRefine((http, context) => {
+      if (!http.plain_on_loopback || isLoopback(http.listen.host)) return;
+      context.addIssue({
+        code: "custom",
+        path: ["listen"],
+        message: "expected a loopback address, or tls: plain HTTP is for this machine alone",
+      });
+    });
+}
+
+/** What stint.yaml may say. Descriptions are what `explainConfig` prints. */
+export const fileSchema = section({
+  trust_domain: accepted(parseTrustDomain, "a trust domain in lower case, e.g. example.org").describe(
+    "Name that every SPIFFE ID begins with. It can't be changed later: all identities would be others.",
+  ),
+  issuer: accepted(parseIssuer, "an https URL without trailing slash, e.g. https://stint.example.org").describe(
+    "URL at which verifiers find the keys of JWT-SVIDs (OIDC discovery); the `iss` of every token.",
+  ),
+  data_directory: absolutePath()
+    .prefault("/var/lib/stint")
+    .describe("Directory of keys, ledger and checkpoint; made with mode 0700 where it is missing."),
+  workload: section({
+    socket: socketPath()
+      .prefault("/run/stint/workload.sock")
+      .describe("Unix socket for runtimes, agents and verifiers."),
+    mode: socketMode()
+      .prefault("0666")
+      .describe("Who may connect to it. Connecting gives nothing: the kernel says who a caller is."),
+  }).prefault({}),
+  operator: section({
+    socket: socketPath().prefault("/run/stint/operator.sock").describe("Unix socket for operators."),
+    group: z
+      .union([z.string(), z.number()], { error: "expected a group's name or id" })
+      .optional()
+      .describe("Group whose members may connect too (mode 0660); without it the broker's own user alone (0600)."),
+  }).prefault({}),
+  http: listener({ fallback: "127.0.0.1:8443", serves: "OIDC discovery, JWKS and the SPIFFE bundle" })
+    .optional()
+    .describe("Public keys for verifiers. Absent: not served."),
+  operations: listener({ fallback: "127.0.0.1:8444", serves: "/livez, /readyz and /metrics" })
+    .optional()
+    .describe("Health and metrics. Absent: not served."),
+  limits: section({
+    open_steps: whole(1, 1_000_000)
+      .prefault(LIMITS.openStepsPerRuntimeDefault)
+      .describe("Open steps of a runtime whose entry does not say how many."),
+    connections_per_uid: whole(1, 100_000)
+      .prefault(LIMITS.connectionsPerUidMax)
+      .describe("Connections of one user to the workload socket."),
+    watchers: whole(1, 100_000).prefault(LIMITS.watchersMax).describe("Verifiers and runtimes on the revocation feed."),
+  }).prefault({}),
+  ledger: section({
+    reserve_bytes: whole(RESERVE_BYTES_MIN, BYTES_MAX)
+      .prefault(16 * MEBIBYTE)
+      .describe("Disk space kept back, so that closing and revoking work when the disk is full."),
+    disk_free_bytes_min: whole(0, BYTES_MAX)
+      .prefault(LIMITS.diskFreeBytesMin)
+      .describe("Issuance stops while the ledger's disk has less than this free."),
+  }).prefault({}),
+  log: section({
+    level: oneOf(LOG_LEVELS)
+      .prefault("info")
+      .describe("What is written to standard error, and everything more severe."),
+  }).prefault({}),
+  authority: section({
+    x509_authority_days: whole(1, AUTHORITY_DAYS_MAX).prefault(365).describe("Life of a key that signs X.509-SVIDs."),
+    jwt_authority_days: whole(1, AUTHORITY_DAYS_MAX).prefault(365).describe("Life of a key that signs JWT-SVIDs."),
+  }).prefault({}),
+  development: yesNo()
+    .prefault(false)
+    .describe("Permits a plain-HTTP issuer on loopback, and agents under the broker's own user. Never in production."),
+  entries: list(entrySchema, "registration entries")
+    .prefault([])
+    .describe("Registration entries that this file declares."),
+}).superRefine((file, context) => {
+  if (file.issuer.startsWith("https:")) return;
+  if (file.development && LOOPBACK_NAMES.includes(new URL(file.issuer).hostname)) return;
+  context.addIssue({
+    code: "custom",
+    path: ["issuer"],
+    message: "expected an https URL; http is for development: true with a loopback address",
+  });
+});
+
+export type FileSettings = z.infer<typeof fileSchema>;
+
+/** Canonical, and nothing that a path could not be appended to. */
+function parseIssuer(url: string): string {
+  checkResourceUri(url, "issuer");
+  if (url.includes("?")) throw new BrokerError("INVALID_FIELD", "issuer: a URL without a query");
+  return url;
+}

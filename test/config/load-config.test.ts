@@ -1,0 +1,149 @@
+import { expect, test } from "vitest";
+import { LEAST, load, warningsOf } from "./config-files.ts";
+
+const FULL = `
+trust_domain: example.org
+issuer: https://stint.example.org
+data_directory: /srv/stint
+workload: {socket: /run/stint/w.sock, mode: "0660"}
+operator:
+  socket: /run/stint/o.sock
+  group: operators
+http:
+  listen: 0.0.0.0:8443
+  tls: {certificate: /etc/stint/tls.crt, private_key: /etc/stint/tls.key}
+  hosts: [keys.example.org, "keys.example.org:8443"]
+operations:
+  listen: "[::1]:9000"
+  plain_on_loopback: true
+limits: {open_steps: 500, connections_per_uid: 32, watchers: 100}
+ledger: {reserve_bytes: 33554432, disk_free_bytes_min: 134217728}
+log: {level: debug}
+authority: {x509_authority_days: 30, jwt_authority_days: 7}
+entries:
+  - kind: agent
+    name: researcher
+    selectors: ["unix:uid:1001", "unix:path:/opt/researcher/bin/run"]
+    spiffe_id_template: /team/{agent}
+    ceiling:
+      - {type: mcp_tool, locations: ["https://mcp.example.org/mcp"], identifier: search, actions: [read], datatypes: [internal]}
+    audiences: ["urn:example:vault"]
+    exchange_audiences: ["urn:example:vault"]
+    jwt_svid_ttl: 90s
+    x509_svid_ttl: 600
+    step_duration_max: 1h
+    may_open: true
+    allow_any_executor: true
+    allow_multiple_audiences: true
+  - {kind: runtime, name: graph, selectors: ["unix:user:graph", "unix:sha256:${"a".repeat(64)}"], agents: [researcher], open_steps_max: 7}
+  - {kind: verifier, name: mcp-1, selectors: ["unix:uid:1003", "unix:path:/usr/bin/mcp"], audiences: ["https://mcp.example.org/mcp"], max_staleness: 30s}
+  - {kind: operator, name: alice, selectors: ["unix:uid:1004"], role: admin}
+`;
+
+test("takes every key, in the units and words of the domain", () => {
+  expect(load(FULL)).toEqual({
+    trustDomain: "example.org",
+    issuer: "https://stint.example.org",
+    dataDirectory: "/srv/stint",
+    workload: { socket: "/run/stint/w.sock", mode: 0o660 },
+    operator: { socket: "/run/stint/o.sock", groupId: 500 },
+    http: {
+      host: "0.0.0.0",
+      port: 8443,
+      tls: { certificate: "/etc/stint/tls.crt", privateKey: "/etc/stint/tls.key" },
+      hosts: ["keys.example.org", "keys.example.org:8443", "stint.example.org"],
+    },
+    operations: { host: "::1", port: 9000, hosts: [] },
+    limits: { openStepsPerRuntime: 500, connectionsPerUid: 32, watchers: 100 },
+    ledger: { reserveBytes: 33_554_432, diskFreeBytesMin: 134_217_728 },
+    log: { level: "debug" },
+    authority: { x509AuthoritySeconds: 2_592_000, jwtAuthoritySeconds: 604_800 },
+    development: false,
+    entries: [
+      {
+        kind: "agent",
+        name: "researcher",
+        selectors: ["unix:uid:1001", "unix:path:/opt/researcher/bin/run"],
+        spiffeIdTemplate: "/team/{agent}",
+        ceiling: [
+          {
+            type: "mcp_tool",
+            locations: ["https://mcp.example.org/mcp"],
+            identifier: "search",
+            actions: ["read"],
+            datatypes: ["internal"],
+          },
+        ],
+        audiences: ["urn:example:vault"],
+        exchangeAudiences: ["urn:example:vault"],
+        jwtSvidTtlSeconds: 90,
+        x509SvidTtlSeconds: 600,
+        stepSecondsMax: 3_600,
+        mayOpen: true,
+        allowAnyExecutor: true,
+        allowMultipleAudiences: true,
+      },
+      {
+        kind: "runtime",
+        name: "graph",
+        selectors: ["unix:user:graph", `unix:sha256:${"a".repeat(64)}`],
+        agents: ["researcher"],
+        openStepsMax: 7,
+      },
+      {
+        kind: "verifier",
+        name: "mcp-1",
+        selectors: ["unix:uid:1003", "unix:path:/usr/bin/mcp"],
+        audiences: ["https://mcp.example.org/mcp"],
+        maxStalenessSeconds: 30,
+      },
+      { kind: "operator", name: "alice", selectors: ["unix:uid:1004"], role: "admin" },
+    ],
+    warnings: [],
+  });
+});
+
+test("what is not said takes the default, and no listener opens unasked", () => {
+  expect(load(LEAST)).toEqual({
+    trustDomain: "example.org",
+    issuer: "https://stint.example.org",
+    dataDirectory: "/var/lib/stint",
+    workload: { socket: "/run/stint/workload.sock", mode: 0o666 },
+    operator: { socket: "/run/stint/operator.sock" },
+    limits: { openStepsPerRuntime: 10_000, connectionsPerUid: 256, watchers: 10_000 },
+    ledger: { reserveBytes: 16 * 1024 * 1024, diskFreeBytesMin: 64 * 1024 * 1024 },
+    log: { level: "info" },
+    authority: { x509AuthoritySeconds: 31_536_000, jwtAuthoritySeconds: 31_536_000 },
+    development: false,
+    entries: [],
+    warnings: [],
+  });
+});
+
+test("a runtime that does not say how many steps it may have open takes the file's limit", () => {
+  const { entries } = load(
+    `${LEAST}limits: {open_steps: 12}\nentries: [{kind: runtime, name: r, selectors: ["unix:uid:7"], agents: [a]}]\n`,
+  );
+  expect(entries).toMatchObject([{ openStepsMax: 12 }]);
+});
+
+test("anchors and aliases may spare repetition", () => {
+  const { entries } = load(`${LEAST}
+entries:
+  - {kind: verifier, name: a, selectors: ["unix:uid:1"], audiences: &both [urn:a:1, urn:a:2]}
+  - {kind: verifier, name: b, selectors: ["unix:uid:2"], audiences: *both}
+`);
+  expect(entries).toMatchObject([{ name: "a" }, { name: "b", audiences: ["urn:a:1", "urn:a:2"] }]);
+});
+
+test("a plain-HTTP issuer is taken in development, on loopback", () => {
+  const text = "trust_domain: stint-dev.invalid\nissuer: http://127.0.0.1:8443\ndevelopment: true\n";
+  expect(load(text).issuer).toBe("http://127.0.0.1:8443");
+  expect(warningsOf(text)).toEqual([]);
+});
+
+test("development in a trust domain that verifiers take for real is warned of", () => {
+  expect(warningsOf(`${LEAST}development: true\n`)).toEqual([
+    "stint.yaml:3:14: development: in a trust domain other than stint-dev.invalid verifiers do not know that this is for development",
+  ]);
+});

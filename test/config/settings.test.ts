@@ -1,0 +1,132 @@
+import { expect, test } from "vitest";
+import { explainConfig } from "../../src/config/explain-config.ts";
+import { configFile, findingsOf, LEAST, load } from "./config-files.ts";
+
+const OPTIONS = { uid: 900 };
+
+test.for([
+  { from: "the default", file: LEAST, environment: {}, flags: {}, level: "info", source: "default" },
+  {
+    from: "the file",
+    file: `${LEAST}log: {level: warn}\n`,
+    environment: {},
+    flags: {},
+    level: "warn",
+    source: "stint.yaml:3:14",
+  },
+  {
+    from: "the environment before the file",
+    file: `${LEAST}log: {level: warn}\n`,
+    environment: { STINT_LOG_LEVEL: "error" },
+    flags: {},
+    level: "error",
+    source: "environment STINT_LOG_LEVEL",
+  },
+  {
+    from: "a flag before all",
+    file: `${LEAST}log: {level: warn}\n`,
+    environment: { STINT_LOG_LEVEL: "error" },
+    flags: { "log.level": "debug" },
+    level: "debug",
+    source: "flag log.level",
+  },
+  {
+    from: "the file where the variable is empty",
+    file: `${LEAST}log: {level: warn}\n`,
+    environment: { STINT_LOG_LEVEL: "" },
+    flags: {},
+    level: "warn",
+    source: "stint.yaml:3:14",
+  },
+])("takes a setting from $from, and says so", ({ file, environment, flags, level, source }) => {
+  expect(load(file, environment, { flags }).log.level).toBe(level);
+  const path = configFile(file);
+  const explained = explainConfig(path, environment, { ...OPTIONS, flags }).find(({ key }) => key === "log.level");
+  expect(explained).toEqual({
+    key: "log.level",
+    value: level,
+    source: source.replace("stint.yaml", path),
+    variable: "STINT_LOG_LEVEL",
+    description: "What is written to standard error, and everything more severe.",
+  });
+});
+
+test("text from the environment becomes the kind of value that its setting takes", () => {
+  const config = load("", {
+    STINT_TRUST_DOMAIN: "123",
+    STINT_ISSUER: "http://127.0.0.1:8080",
+    STINT_DEVELOPMENT: "true",
+    STINT_LIMITS_WATCHERS: "12",
+    STINT_WORKLOAD_MODE: "0660",
+    STINT_OPERATOR_GROUP: "operators",
+    STINT_HTTP_LISTEN: "[::1]:0",
+    STINT_HTTP_PLAIN_ON_LOOPBACK: "true",
+  });
+  expect(config).toMatchObject({
+    trustDomain: "123",
+    development: true,
+    limits: { watchers: 12 },
+    workload: { mode: 0o660 },
+    operator: { groupId: 500 },
+    http: { host: "::1", port: 0 },
+  });
+});
+
+test("a group may be given by its id, in the file and in the environment", () => {
+  expect(load(`${LEAST}operator: {group: 77}\n`).operator.groupId).toBe(77);
+  expect(load(LEAST, { STINT_OPERATOR_GROUP: "77" }).operator.groupId).toBe(77);
+});
+
+test("a bad value is laid to where it came from", () => {
+  const file = `${LEAST}limits: {watchers: 5}\n`;
+  expect(findingsOf(file, { STINT_LIMITS_WATCHERS: "none" }, { flags: { "log.level": "loud" } })).toEqual([
+    "environment STINT_LIMITS_WATCHERS: limits.watchers: expected a whole number from 1 to 100000",
+    "flag log.level: log.level: expected one of fatal, error, warn, info, debug, trace",
+  ]);
+});
+
+test("a section that is no mapping is refused, not replaced by what the environment says", () => {
+  expect(findingsOf(`${LEAST}log: loud\n`, { STINT_LOG_LEVEL: "info" })).toEqual([
+    "stint.yaml:3:6: log: expected a mapping of level",
+  ]);
+});
+
+test("variables of Stint that are no setting of the daemon are not its business", () => {
+  expect(findingsOf(LEAST, { STINT_OUTPUT: "json", STINT_ENTRIES: "[]", STINT___PROTO__: "x" })).toEqual([]);
+});
+
+test("every scalar setting is there, each with its variable and what it is for", () => {
+  const explained = explainConfig(configFile(LEAST), {}, OPTIONS);
+  expect(explained.map(({ key, variable }) => `${key} ${variable}`)).toEqual([
+    "trust_domain STINT_TRUST_DOMAIN",
+    "issuer STINT_ISSUER",
+    "data_directory STINT_DATA_DIRECTORY",
+    "workload.socket STINT_WORKLOAD_SOCKET",
+    "workload.mode STINT_WORKLOAD_MODE",
+    "operator.socket STINT_OPERATOR_SOCKET",
+    "operator.group STINT_OPERATOR_GROUP",
+    "http.listen STINT_HTTP_LISTEN",
+    "http.tls.certificate STINT_HTTP_TLS_CERTIFICATE",
+    "http.tls.private_key STINT_HTTP_TLS_PRIVATE_KEY",
+    "http.plain_on_loopback STINT_HTTP_PLAIN_ON_LOOPBACK",
+    "operations.listen STINT_OPERATIONS_LISTEN",
+    "operations.tls.certificate STINT_OPERATIONS_TLS_CERTIFICATE",
+    "operations.tls.private_key STINT_OPERATIONS_TLS_PRIVATE_KEY",
+    "operations.plain_on_loopback STINT_OPERATIONS_PLAIN_ON_LOOPBACK",
+    "limits.open_steps STINT_LIMITS_OPEN_STEPS",
+    "limits.connections_per_uid STINT_LIMITS_CONNECTIONS_PER_UID",
+    "limits.watchers STINT_LIMITS_WATCHERS",
+    "ledger.reserve_bytes STINT_LEDGER_RESERVE_BYTES",
+    "ledger.disk_free_bytes_min STINT_LEDGER_DISK_FREE_BYTES_MIN",
+    "log.level STINT_LOG_LEVEL",
+    "authority.x509_authority_days STINT_AUTHORITY_X509_AUTHORITY_DAYS",
+    "authority.jwt_authority_days STINT_AUTHORITY_JWT_AUTHORITY_DAYS",
+    "development STINT_DEVELOPMENT",
+  ]);
+  expect(explained.filter(({ description }) => description.length < 20)).toEqual([]);
+});
+
+test("a listener that was not asked for is explained without values that it does not have", () => {
+  const explained = explainConfig(configFile(LEAST), {}, OPTIONS);
+  expect(explained.find(({ key }) => key === "http.listen")).not.toHaveProperty("value");
+});
