@@ -53,6 +53,8 @@ const adapters = {
   "events-nats": ["@nats-io/jetstream", "@nats-io/transport-node"],
   "ledger-postgres": ["pg"],
   "ledger-sqlite": ["better-sqlite3"],
+  "log-pino": ["pino"],
+  "metrics-prom": ["prom-client"],
   "policy-cedar": ["@cedar-policy/cedar-wasm"],
   "signer-pkcs11": ["pkcs11js"],
 };

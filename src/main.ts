@@ -28,6 +28,7 @@ import { createNotifier } from "./close/notify.ts";
 import { keepReceiptJournal } from "./close/receipt-journal.ts";
 import { createReceiptBook } from "./close/receipts.ts";
 import type { Config } from "./config/config.ts";
+import { formatFinding } from "./config/finding.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { createDenialRecorder } from "./decide/record-denial.ts";
 import { spiffeBundle } from "./domain/bundle.ts";
@@ -195,6 +196,7 @@ async function open(
     },
     closed: (result) => lifetimes.closed(result),
     disableEntry: (entryId, by) => registry.disable(entryId, by),
+    watchersMax: config.limits.watchers,
     names: {
       issuer,
       caNameOf: (authorityId) => {
@@ -360,7 +362,7 @@ export async function runDaemon(options: {
 }): Promise<void> {
   const config = loadConfig(options.configPath, options.environment, { flags: options.flags ?? {} });
   const log = createLog({ level: config.log.level });
-  for (const warning of config.warnings) log.info(warning.message, { key: warning.key });
+  for (const warning of config.warnings) log.warning(formatFinding(warning));
   const stopping = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
   const broker = await openBroker(config, log);
   log.info("serving", {

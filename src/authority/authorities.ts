@@ -77,7 +77,10 @@ export function createAuthorities(ports: AuthoritiesPorts): Authorities {
     all: () => [...known.values()],
     bundleSequence: () => sequence,
     async start() {
-      for (const authority of await ports.reads.authorities()) known.set(authority.authorityId, authority);
+      for (const authority of await ports.reads.authorities()) {
+        // A key that was destroyed was retired for good, with all it signed.
+        if (ports.signer.holds(authority.authorityId)) known.set(authority.authorityId, authority);
+      }
       sequence = ports.ledger.head().sequence;
       for (const family of FAMILIES) if (active(family) === undefined) await create(family);
     },

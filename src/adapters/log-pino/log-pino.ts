@@ -19,6 +19,9 @@ export function createLog(options: {
     fault(what, error) {
       logger.error({ error: describe(error) }, what);
     },
+    warning(what) {
+      logger.warn(what);
+    },
     info(what, facts = {}) {
       logger.info(facts, what);
     },

@@ -28,6 +28,7 @@ export type FeedPorts = WatchPorts & {
   readonly entries: EntryDirectory;
   readonly seal: CursorSeal;
   readonly names: IssuerNames;
+  readonly watchersMax: number;
   /** The bundle message for now; sent at the start and whenever `onBundleChange` calls. */
   readonly bundle: () => NonNullable<Response["message"]>;
   readonly onBundleChange: (listener: () => void) => () => void;
@@ -75,8 +76,8 @@ export function watchHandler(
       if (message.case !== "hello") throw invalidField("message", "hello first");
       const hello = message.value;
       watch = await begun.run(async () => {
-        if (connected > LIMITS.watchersMax)
-          throw new BrokerError("LIMIT_EXCEEDED", `at most ${LIMITS.watchersMax} watchers`);
+        if (connected > ports.watchersMax)
+          throw new BrokerError("LIMIT_EXCEEDED", `at most ${ports.watchersMax} watchers`);
         return startWatch(call, hello, await begun.attested(), ports, fail);
       });
       if (isOver) watch.end();

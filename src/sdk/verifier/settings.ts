@@ -1,0 +1,57 @@
+import process from "node:process";
+import { invalidField } from "../../domain/errors.ts";
+import { ACTIONS, checkAudience } from "../../domain/grant.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import { SYSTEM_CLOCK, type VerifierClock } from "./clock.ts";
+import type { StalenessBounds } from "./freshness.ts";
+
+export type VerifierOptions = {
+  /** The workload endpoint; default: `SPIFFE_ENDPOINT_SOCKET` of the environment. */
+  readonly endpoint?: string;
+  /** What this verifier is: for an MCP server its canonical resource URI. Only denials for these are sent. */
+  readonly audiences: readonly string[];
+  /**
+   * How long it may go without the feed before it refuses, in seconds, by action; above 0, at most 60. Default: `read`
+   * 60, everything else `default`, and that 15.
+   */
+  readonly maxStalenessSeconds?: StalenessBounds;
+  /** Accepts a throw-away broker's trust domain. Never in production: anybody can make one. Default: false. */
+  readonly development?: boolean;
+  /** Accepts tokens for several audiences, which identify and grant nothing. Default: false. */
+  readonly allowSeveralAudiences?: boolean;
+  /** Replaced in tests alone. */
+  readonly clock?: VerifierClock;
+};
+
+export type VerifierSettings = Required<VerifierOptions>;
+
+/**
+ * Checks what a verifier is created with, and fills in what is not given.
+ *
+ * @throws BrokerError INVALID_FIELD
+ */
+export function verifierSettingsOf(options: VerifierOptions): VerifierSettings {
+  const endpoint = options.endpoint ?? process.env["SPIFFE_ENDPOINT_SOCKET"];
+  if (endpoint === undefined || endpoint === "") {
+    throw invalidField("endpoint", "the workload endpoint's socket, here or in SPIFFE_ENDPOINT_SOCKET");
+  }
+  if (options.audiences.length === 0) throw invalidField("audiences", "at least one");
+  for (const audience of options.audiences) checkAudience(audience, "audiences");
+  const maxStalenessSeconds = options.maxStalenessSeconds ?? {};
+  const known: readonly string[] = [...ACTIONS, "default"];
+  for (const [action, seconds] of Object.entries(maxStalenessSeconds)) {
+    const field = "maxStalenessSeconds";
+    if (!known.includes(action)) throw invalidField(field, `seconds for ${known.join(", ")}`);
+    if (!(seconds > 0 && seconds <= LIMITS.maxStalenessSecondsMax)) {
+      throw invalidField(`${field}.${action}`, `more than 0 and at most ${LIMITS.maxStalenessSecondsMax} seconds`);
+    }
+  }
+  return {
+    endpoint,
+    audiences: [...options.audiences],
+    maxStalenessSeconds,
+    development: options.development ?? false,
+    allowSeveralAudiences: options.allowSeveralAudiences ?? false,
+    clock: options.clock ?? SYSTEM_CLOCK,
+  };
+}

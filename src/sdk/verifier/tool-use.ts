@@ -1,0 +1,29 @@
+import { invalidField } from "../../domain/errors.ts";
+import { type Action, covers } from "../../domain/grant.ts";
+import type { VerifiedStep } from "./verified-step.ts";
+
+/** One use of a tool. */
+export type ToolUse = {
+  readonly tool: string;
+  /** What it does; all of it must be granted. At least one. */
+  readonly actions: readonly Action[];
+  /** The classes of data it touches; all must be granted. At least one. */
+  readonly datatypes: readonly string[];
+};
+
+/**
+ * Refuses a use that says nothing of what is done, or to what: every grant would cover it.
+ *
+ * @throws BrokerError INVALID_FIELD
+ */
+export function checkToolUse(use: ToolUse): void {
+  if (use.actions.length === 0) throw invalidField("actions", "at least one");
+  if (use.datatypes.length === 0) throw invalidField("datatypes", "at least one");
+}
+
+/** Whether one element of the step's grant permits all of a use at the audience that its token is for. */
+export function isGranted(verified: Pick<VerifiedStep, "grant" | "audience">, use: ToolUse): boolean {
+  const { tool: identifier, actions, datatypes } = use;
+  const asked = { type: "mcp_tool", locations: [verified.audience], identifier, actions, datatypes } as const;
+  return verified.grant.some((element) => covers(element, asked));
+}

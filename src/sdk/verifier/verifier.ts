@@ -1,0 +1,219 @@
+import { BrokerError, invalidField } from "../../domain/errors.ts";
+import { ACTIONS, type Action } from "../../domain/grant.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import { addSeconds, type UnixSeconds } from "../../domain/time.ts";
+import { verifyJwtSvid } from "../../verify/jwt-svid.ts";
+import { VerificationError } from "../../verify/verification-error.ts";
+import { instantOf } from "./clock.ts";
+import { createDenialSignals, type StepSignal } from "./denial-signals.ts";
+import type { DenyKey } from "./deny-list.ts";
+import { startFeedClient } from "./feed-client.ts";
+import { type Applied, createFeedState } from "./feed-state.ts";
+import { boundMsOf, clockOffsetMs, stalenessMs, type Unfitness, unfitness } from "./freshness.ts";
+import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
+import { checkToolUse, isGranted, type ToolUse } from "./tool-use.ts";
+import { denyKeysOf, refusalOf, type VerifiedStep, verifiedStepOf } from "./verified-step.ts";
+
+export type VerifierStatus = {
+  readonly connected: boolean;
+  /** Why what has the strictest bound is refused at present; `undefined` when nothing is. */
+  readonly refusal: Unfitness | undefined;
+  /** Since when nothing is known, in seconds; `undefined` before the first deny-list. */
+  readonly stalenessSeconds: number | undefined;
+  /** How far this machine's clock is ahead of the broker's, in seconds. */
+  readonly clockOffsetSeconds: number | undefined;
+  readonly bundles: number;
+  /** Names on the deny-list; a step has two. */
+  readonly denied: number;
+  /** What ended the last stream, in a few words. */
+  readonly lastError: string | undefined;
+};
+
+export type Verifier = AsyncDisposable & {
+  /**
+   * Verifies a step's JWT-SVID: signature, audience, time, and that neither step nor token is denied.
+   *
+   * @param options.audience - one of the verifier's own; default: any of them.
+   * @param options.actions - hold it to the staleness bound of these. Default: the loosest bound, so that whoever acts
+   *   on the result calls `authorize` first, which has its own.
+   * @throws VerificationError
+   */
+  verify(token: string, options?: { readonly audience?: string; readonly actions?: readonly Action[] }): VerifiedStep;
+  /**
+   * Whether the step may do this now: granted by one element, not expired or denied since it was verified, and the feed
+   * fresh enough for these actions.
+   *
+   * @throws VerificationError GRANT_EXCEEDED, EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY
+   */
+  authorize(verified: VerifiedStep, use: ToolUse): void;
+  /**
+   * A signal that aborts when the step or its token is denied; aborted already if it is. Neither the token's expiry nor
+   * a feed that is lost aborts it: what was admitted in time runs on until its step ends.
+   */
+  signalFor(verified: VerifiedStep): StepSignal;
+  /** Calls once when the step or its token is denied. @returns what ends the listening. */
+  onClosed(verified: VerifiedStep, listener: (reason: VerificationError) => void): () => void;
+  /** Resolves when the deny-list, a bundle and the broker's time are there; rejects when closed or given up. */
+  ready(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  status(): VerifierStatus;
+  /** Ends the feed. From then on everything is refused as NOT_READY, and no signal aborts any more. */
+  close(): void;
+};
+
+/**
+ * A verifier for what agents' steps present, kept up to date by the broker's feed: it refuses what ended within
+ * milliseconds while connected, and everything once it has been without the feed for longer than its bounds.
+ *
+ * @throws BrokerError INVALID_FIELD
+ * @see contracts section 3
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const settings = verifierSettingsOf(options);
+  const { clock } = settings;
+  const state = createFeedState();
+  const signals = createDenialSignals();
+  const waiting = new Set<() => void>();
+  const boundMs = (actions: readonly Action[]) => boundMsOf(settings.maxStalenessSeconds, actions);
+  const loosestMs = boundMs([]);
+  let closed = false;
+
+  const feed = startFeedClient({
+    endpoint: settings.endpoint,
+    audiences: settings.audiences,
+    maxStalenessSeconds: loosestMs / 1_000,
+    clock,
+    state,
+    onApplied,
+  });
+
+  function onApplied(applied: Applied): void {
+    for (const key of applied.denied) {
+      const entry = state.denyList.find([key]);
+      if (entry !== undefined) signals.abort(key, refusalOf(entry));
+    }
+    if (refusalWithin(loosestMs) === undefined) wakeWaiting();
+  }
+
+  function wakeWaiting(): void {
+    for (const wake of waiting) wake();
+  }
+
+  function refusalWithin(bound: number): Unfitness | undefined {
+    return closed ? "NOT_READY" : unfitness(state.confirmation, instantOf(clock), bound);
+  }
+
+  function checkFitness(actions: readonly Action[]): void {
+    const refusal = refusalWithin(boundMs(actions));
+    if (refusal !== undefined) throw new VerificationError(refusal, UNFIT[refusal]);
+  }
+
+  function checkNotDenied(keys: readonly DenyKey[]): void {
+    const entry = state.denyList.find(keys);
+    if (entry !== undefined) throw refusalOf(entry);
+  }
+
+  function nowSeconds(): UnixSeconds {
+    return Math.floor(clock.wallMs() / 1_000) as UnixSeconds;
+  }
+
+  function verify(token: string, request: { readonly audience?: string; readonly actions?: readonly Action[] } = {}) {
+    const { audience } = request;
+    if (audience !== undefined && !settings.audiences.includes(audience)) {
+      // Denials for others are not sent, so a token for them would pass unwatched.
+      throw invalidField("audience", "one of those that the verifier was created with");
+    }
+    checkFitness(request.actions ?? []);
+    const verified = verifyJwtSvid(token, {
+      audiences: audience === undefined ? settings.audiences : [audience],
+      bundles: state.bundles,
+      now: nowSeconds(),
+      development: settings.development,
+      allowSeveralAudiences: settings.allowSeveralAudiences,
+    });
+    const step = verifiedStepOf(verified);
+    checkNotDenied(denyKeysOf(step));
+    return step;
+  }
+
+  function authorize(verified: VerifiedStep, use: ToolUse): void {
+    checkToolUse(use);
+    checkFitness(use.actions);
+    checkNotDenied(denyKeysOf(verified));
+    if (!(nowSeconds() < addSeconds(verified.expiresAt, LIMITS.verifierLeewaySeconds))) {
+      throw new VerificationError("EXPIRED", "the token has expired");
+    }
+    if (!isGranted(verified, use)) {
+      throw new VerificationError("GRANT_EXCEEDED", "the grant of the step does not permit this");
+    }
+  }
+
+  function signalFor(verified: VerifiedStep): StepSignal {
+    const keys = denyKeysOf(verified);
+    const entry = state.denyList.find(keys);
+    return signals.watch(keys, entry === undefined ? undefined : refusalOf(entry));
+  }
+
+  function onClosed(verified: VerifiedStep, listener: (reason: VerificationError) => void): () => void {
+    const watched = signalFor(verified);
+    const { signal } = watched;
+    const tell = () => listener(signal.reason as VerificationError);
+    if (signal.aborted) queueMicrotask(tell);
+    else signal.addEventListener("abort", tell, { once: true });
+    return () => {
+      signal.removeEventListener("abort", tell);
+      watched[Symbol.dispose]();
+    };
+  }
+
+  async function ready({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    signal?.throwIfAborted();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = () => resolve();
+    signal?.addEventListener("abort", wake);
+    waiting.add(wake);
+    try {
+      if (!closed && refusalWithin(loosestMs) !== undefined) await promise;
+    } finally {
+      waiting.delete(wake);
+      signal?.removeEventListener("abort", wake);
+    }
+    signal?.throwIfAborted();
+    if (closed) throw new BrokerError("NOT_SERVING", "the verifier is closed");
+  }
+
+  function close(): void {
+    closed = true;
+    feed.close();
+    wakeWaiting();
+  }
+
+  return {
+    verify,
+    authorize,
+    signalFor,
+    onClosed,
+    ready,
+    status() {
+      const now = instantOf(clock);
+      const { confirmation } = state;
+      return {
+        ...feed.status(),
+        refusal: refusalWithin(boundMs(ACTIONS)),
+        stalenessSeconds: confirmation === undefined ? undefined : stalenessMs(confirmation, now) / 1_000,
+        clockOffsetSeconds: confirmation === undefined ? undefined : clockOffsetMs(confirmation, now) / 1_000,
+        bundles: state.bundles.size,
+        denied: state.denyList.size,
+      };
+    },
+    close,
+    async [Symbol.asyncDispose]() {
+      close();
+    },
+  };
+}
+
+const UNFIT = {
+  NOT_READY: "the verifier has no revocations or keys yet",
+  STALE: "the revocations known to the verifier are out of date",
+  CLOCK_SKEWED: "the clock of the verifier is not that of the broker",
+} as const;

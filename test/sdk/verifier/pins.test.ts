@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import * as exported from "../../../src/sdk/verifier/index.ts";
+
+// What users of stint-sdk/verifier switch on and import. A change here is a change of the contract with them.
+
+test("each reason for a refusal, and whose matter it is", () => {
+  expect(exported.FAULT_OF).toEqual({
+    TOKEN_MALFORMED: "token",
+    ALGORITHM_REFUSED: "token",
+    SUBJECT_INVALID: "token",
+    KEY_UNKNOWN: "token",
+    SIGNATURE_INVALID: "token",
+    CLAIMS_INVALID: "token",
+    CNF_UNVERIFIED: "token",
+    AUDIENCE_MISMATCH: "token",
+    ISSUER_MISMATCH: "token",
+    EXPIRED: "token",
+    NOT_YET_VALID: "token",
+    REVOKED: "token",
+    GRANT_EXCEEDED: "grant",
+    NOT_READY: "verifier",
+    STALE: "verifier",
+    CLOCK_SKEWED: "verifier",
+  });
+  expect(Object.keys(exported.FAULT_OF)).toEqual(exported.VERIFICATION_CODES);
+});
+
+test("the names that are exported", () => {
+  expect(Object.keys(exported).toSorted()).toEqual([
+    "FAULT_OF",
+    "VERIFICATION_CODES",
+    "VerificationError",
+    "createVerifier",
+  ]);
+});
