@@ -88,7 +88,11 @@ export function openLibc(): Libc {
         set.writeInt32LE(fd, index * POLLFD_BYTES);
         set.writeInt16LE(POLLIN, index * POLLFD_BYTES + 4);
       });
-      if (poll(set, pidfds.length, 0) < 0) return lastFailure();
+      // A signal that is pending, a profiler's for one, interrupts even a poll that does not wait: it says nothing of them.
+      while (poll(set, pidfds.length, 0) < 0) {
+        const failure = lastFailure();
+        if (failure.errno !== "EINTR") return failure;
+      }
       // Any event at all: an error or a closed descriptor must not pass for a live process.
       return pidfds.map((_, index) => set.readInt16LE(index * POLLFD_BYTES + 6) !== 0);
     },
