@@ -29,6 +29,11 @@ type Timer = "expiry" | "lease" | "hold" | "executor";
 
 /** A close that could not be recorded is tried again: nothing may stay open only because the disk was in the way. */
 const RETRY_MS = 1_000;
+/**
+ * A program that has just ended is closed by whoever waited for it, with its outcome; only what nobody closes is abandoned.
+ * Meanwhile nothing can be issued: nobody is left who could be attested as the executor.
+ */
+const EXECUTOR_GRACE_MS = 500;
 /** `CloseResult.stepIds` is cut here; a longer list means looking at all. */
 const LISTED_STEPS_MAX = 1_000;
 
@@ -110,6 +115,14 @@ export function createLifetimes(ports: {
         ports.processes.watch(step.executor.process, () => end(step.stepId, "executor")),
       );
     }
+  }
+
+  function executorGone(stepId: string): void {
+    set(
+      stepId,
+      "executor",
+      clock.schedule(EXECUTOR_GRACE_MS, () => end(stepId, "executor")),
+    );
   }
 
   function forget(stepId: string): void {

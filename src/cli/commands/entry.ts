@@ -1,0 +1,157 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import type { Entry } from "../../sdk/operator/index.ts";
+import { entryContentMessageOf } from "../../wire/entry-message.ts";
+import type { Context } from "../context.ts";
+import { contentOf, type Declaration, readDeclaration, revisionOf } from "../entry-declaration.ts";
+import { addEntryFlags, declaredByFlags, type EntryFlags } from "../entry-flags.ts";
+import { usageFailure } from "../failure.ts";
+import { codeOf } from "../open-flags.ts";
+import { entryView } from "../output/entry-view.ts";
+import { recordOf } from "../output/view.ts";
+import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
+import { acting, type Session } from "../session.ts";
+
+const REFERENCE = "its id, or kind/name, e.g. agent/researcher";
+const STDIN = 0;
+
+type ContentOptions = EntryFlags & { readonly file?: string };
+
+export function addEntry(program: Command, context: Context): void {
+  const entry = program.command("entry").description("who may be what: agents, runtimes, verifiers, operators");
+
+  addContent(entry.command("create").description("register one"))
+    .argument("[entry]", "kind/name, e.g. agent/researcher; not with --file")
+    .action(
+      acting(context, async (session, options: ContentOptions, reference: string | undefined) => {
+        const content = entryContentMessageOf(contentOf(newDeclaration(options, reference)));
+        const { entry: created } = await session.operator().entries.create({ content });
+        await printEntry(session, created);
+      }),
+    );
+
+  entry
+    .command("show")
+    .description("all that it says; as JSON it can be edited and given to update --file")
+    .argument("<entry>", REFERENCE)
+    .action(
+      acting(context, async (session, _options: object, reference: string) => {
+        const { entry: shown } = await session.operator().entries.get({ entry: reference });
+        await printEntry(session, shown);
+      }),
+    );
+
+  addPaging(entry.command("list").description("all of them, oldest first")).action(
+    acting(context, async (session, options: PagingOptions) => {
+      const { list } = session.operator().entries;
+      await session.print.rows(entryView, await rowsOf(session, options, list, (page) => page.entries));
+    }),
+  );
+
+  addContent(
+    entry.command("update").description("change what it says; closes steps that hold what it no longer permits"),
+  )
+    .argument("<entry>", REFERENCE)
+    .action(
+      acting(context, async (session, options: ContentOptions, reference: string) => {
+        const { entries } = session.operator();
+        const { declaration, revision } = await changedDeclaration(options, async () => {
+          const { entry: present } = await entries.get({ entry: reference });
+          if (present === undefined) throw new Error("the broker found an entry and told nothing of it");
+          return present;
+        });
+        const content = entryContentMessageOf(contentOf(declaration));
+        const updated = await entries.update({ entry: reference, content, revision: BigInt(revision) });
+        noteClosed(session, updated.stepsClosed);
+        await printEntry(session, updated.entry);
+      }),
+    );
+
+  entry
+    .command("disable")
+    .description("close its steps and bar new ones")
+    .argument("<entry>", REFERENCE)
+    .action(
+      acting(context, async (session, _options: object, reference: string) => {
+        const disabled = await session.operator().entries.disable({ entry: reference });
+        noteClosed(session, disabled.stepsClosed);
+        await printEntry(session, disabled.entry);
+      }),
+    );
+
+  entry
+    .command("enable")
+    .description("let it in again")
+    .argument("<entry>", REFERENCE)
+    .action(
+      acting(context, async (session, _options: object, reference: string) => {
+        const { entry: enabled } = await session.operator().entries.enable({ entry: reference });
+        await printEntry(session, enabled);
+      }),
+    );
+
+  entry
+    .command("delete")
+    .description("close its steps and take it from the list; its history stays")
+    .argument("<entry>", REFERENCE)
+    .action(
+      acting(context, async (session, _options: object, reference: string) => {
+        const { stepsClosed } = await session.operator().entries.delete({ entry: reference });
+        noteClosed(session, stepsClosed);
+      }),
+    );
+}
+
+function addContent(command: Command): Command {
+  return addEntryFlags(
+    command.option(
+      "-f, --file <file>",
+      "a file, or - for standard input, of YAML or JSON as in entries: of stint.yaml",
+    ),
+  );
+}
+
+/** What to register: all in a file, or kind and name and the flags. */
+function newDeclaration(options: ContentOptions, reference: string | undefined): Declaration {
+  const flags = declaredByFlags(options);
+  if (options.file === undefined) {
+    const [kind, name, ...rest] = (reference ?? "").split("/");
+    if (name === undefined || rest.length > 0) throw usageFailure("kind/name, e.g. agent/researcher, or --file");
+    return { kind, name, ...flags };
+  }
+  if (reference !== undefined) throw usageFailure("the file says what to register: no kind/name beside it");
+  return { ...readFile(options.file), ...flags };
+}
+
+/** What the entry is to say: all that a file says, or what it says now, changed by the flags. */
+async function changedDeclaration(
+  options: ContentOptions,
+  present: () => Promise<Entry>,
+): Promise<{ readonly declaration: Declaration; readonly revision: number }> {
+  const flags = declaredByFlags(options);
+  if (options.file !== undefined) {
+    const declaration = readFile(options.file);
+    return { declaration: { ...declaration, ...flags }, revision: revisionOf(declaration) };
+  }
+  if (Object.keys(flags).length === 0) throw usageFailure("nothing to change: give a flag or --file");
+  const entry = await present();
+  // Changed from what was just read: were it changed meanwhile by another, this is refused rather than undoing that.
+  return { declaration: { ...recordOf(entryView, entry), ...flags }, revision: Number(entry.revision) };
+}
+
+function readFile(file: string): Declaration {
+  try {
+    return readDeclaration(readFileSync(file === "-" ? STDIN : file, "utf8"));
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown) throw usageFailure(`--file: can't be read (${codeOf(thrown)})`);
+    throw thrown;
+  }
+}
+
+async function printEntry(session: Session, entry: Entry | undefined): Promise<void> {
+  if (entry !== undefined) await session.print.one(entryView, entry);
+}
+
+function noteClosed(session: Session, stepsClosed: number): void {
+  if (stepsClosed > 0) session.note(`closed ${stepsClosed} step${stepsClosed === 1 ? "" : "s"}`);
+}

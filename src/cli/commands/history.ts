@@ -1,0 +1,193 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { SvidKind } from "../../domain/issuance.ts";
+import { STEP_STATES, type StepState } from "../../domain/step.ts";
+import type { UnixMicros } from "../../domain/time.ts";
+import { Effect, type Event, IssuanceState, type Operator } from "../../sdk/operator/index.ts";
+import { svidKindMessageOf } from "../../wire/issuance-message.ts";
+import { stepStateMessageOf } from "../../wire/step-message.ts";
+import { timestampOfMicros } from "../../wire/timestamps.ts";
+import type { Context } from "../context.ts";
+import { usageFailure } from "../failure.ts";
+import { countFlag, instantFlag, listFlag, serialFlag } from "../flags.ts";
+import { decisionView } from "../output/decision-view.ts";
+import { eventView } from "../output/event-view.ts";
+import { issuanceView } from "../output/issuance-view.ts";
+import { stepView } from "../output/step-view.ts";
+import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
+import { acting } from "../session.ts";
+
+type FilterOptions = PagingOptions & {
+  readonly run?: string;
+  readonly step?: string;
+  readonly stepId?: string;
+  readonly agent?: string;
+  /** Milliseconds since 1970. */
+  readonly since?: number;
+  readonly until?: number;
+};
+
+const ISSUANCE_STATES = {
+  live: IssuanceState.LIVE,
+  expired: IssuanceState.EXPIRED,
+  revoked: IssuanceState.REVOKED,
+  undelivered: IssuanceState.UNDELIVERED,
+} as const;
+const SVID_KINDS = { x509: "x509-svid", jwt: "jwt-svid", wit: "wit-svid" } as const satisfies Record<string, SvidKind>;
+const EFFECTS = { allow: Effect.ALLOW, deny: Effect.DENY } as const;
+
+type IssuancesOptions = FilterOptions & {
+  readonly kind?: keyof typeof SVID_KINDS;
+  readonly state?: keyof typeof ISSUANCE_STATES;
+  readonly live?: boolean;
+  readonly serial?: string;
+  readonly jti?: string;
+};
+type StepsOptions = FilterOptions & { readonly state?: readonly Lowercase<StepState>[] };
+type DecisionsOptions = FilterOptions & { readonly effect?: keyof typeof EFFECTS; readonly decisionId?: string };
+type EventsOptions = FilterOptions & { readonly type?: string; readonly follow?: boolean; readonly after?: number };
+
+export function addHistory(program: Command, context: Context): void {
+  const history = program.command("history").description("what was issued, opened, decided, recorded; newest first");
+  const list = (name: string, description: string) =>
+    addFilter(history.command(name).description(description), context);
+
+  list("issuances", "credentials")
+    .addOption(new Option("--kind <kind>", "of this kind").choices(Object.keys(SVID_KINDS)))
+    .addOption(new Option("--state <state>", "in this state now").choices(Object.keys(ISSUANCE_STATES)))
+    .option("--live", "neither expired nor revoked")
+    .option("--serial <number>", "with this serial number, hexadecimal", serialFlag)
+    .option("--jti <jti>", "with this jti")
+    .action(
+      acting(context, async (session, options: IssuancesOptions) => {
+        const { listIssuances } = session.operator().history;
+        const rows = await rowsOf(
+          session,
+          options,
+          (page) =>
+            listIssuances({
+              filter: { ...filterOf(options), ...page },
+              live: options.live ?? false,
+              serialNumber: options.serial ?? "",
+              jti: options.jti ?? "",
+              ...(options.kind === undefined ? {} : { kind: svidKindMessageOf(SVID_KINDS[options.kind]) }),
+              ...(options.state === undefined ? {} : { state: ISSUANCE_STATES[options.state] }),
+            }),
+          (page) => page.issuances,
+        );
+        await session.print.rows(issuanceView, rows);
+      }),
+    );
+
+  addStates(list("steps", "steps")).action(
+    acting(context, async (session, options: StepsOptions) => {
+      const { listSteps } = session.operator().history;
+      const states = statesOf(options.state);
+      const rows = await rowsOf(
+        session,
+        options,
+        (page) => listSteps({ filter: { ...filterOf(options), ...page }, states }),
+        (page) => page.steps,
+      );
+      await session.print.rows(stepView, rows);
+    }),
+  );
+
+  list("decisions", "what was allowed and denied, and by what")
+    .addOption(new Option("--effect <effect>", "with this effect").choices(Object.keys(EFFECTS)))
+    .option("--decision-id <id>", "the one that a refusal named")
+    .action(
+      acting(context, async (session, options: DecisionsOptions) => {
+        const { listDecisions } = session.operator().history;
+        const rows = await rowsOf(
+          session,
+          options,
+          (page) =>
+            listDecisions({
+              filter: { ...filterOf(options), ...page },
+              decisionId: options.decisionId ?? "",
+              ...(options.effect === undefined ? {} : { effect: EFFECTS[options.effect] }),
+            }),
+          (page) => page.decisions,
+        );
+        await session.print.rows(decisionView, rows);
+      }),
+    );
+
+  list("events", "the ledger itself")
+    .option("--type <type>", "of this type, e.g. step.opened")
+    .option("--follow", "go on with each event as it is recorded")
+    .option("--after <sequence>", "with --follow: begin behind this sequence, 0 for the first event", countFlag)
+    .action(
+      acting(context, async (session, options: EventsOptions) => {
+        const operator = session.operator();
+        if (options.follow === true) {
+          await session.print.stream(eventView, followed(operator, options));
+          return;
+        }
+        if (options.after !== undefined) throw usageFailure("--after goes with --follow");
+        const rows = await rowsOf(
+          session,
+          options,
+          (page) =>
+            operator.history.listEvents({ filter: { ...filterOf(options), ...page }, type: options.type ?? "" }),
+          (page) => page.events,
+        );
+        await session.print.rows(eventView, rows);
+      }),
+    );
+}
+
+function addFilter(command: Command, context: Context): Command {
+  const instant = (text: string) => instantFlag(text, context.now());
+  return addPaging(
+    command
+      .option("--run <run>", "of this run")
+      .option("--step <step>", "of this step, all attempts")
+      .option("--step-id <id>", "of this step")
+      .option("--agent <agent>", "of this agent")
+      .option("--since <instant>", "not before: 2026-01-31T12:00:00Z, or a time ago such as 15m", instant)
+      .option("--until <instant>", "before", instant),
+  );
+}
+
+/** Adds `--state`, which may be given several times. */
+export function addStates(command: Command): Command {
+  const states = STEP_STATES.map((state) => state.toLowerCase());
+  return command.addOption(
+    new Option("--state <state>", "in one of these states; may be repeated")
+      .choices(states)
+      .argParser((text: string, before: readonly string[] | undefined) => {
+        if (!states.includes(text)) throw new InvalidArgumentError(`Allowed choices are ${states.join(", ")}.`);
+        return listFlag(text, before);
+      }),
+  );
+}
+
+export function statesOf(states: readonly Lowercase<StepState>[] | undefined) {
+  return (states ?? []).map((state) => stepStateMessageOf(state.toUpperCase() as StepState));
+}
+
+/** What the list RPCs have in common, of the flags. */
+function filterOf(options: FilterOptions) {
+  const instant = (ms: number) => timestampOfMicros((ms * 1_000) as UnixMicros);
+  return {
+    runId: options.run ?? "",
+    step: options.step ?? "",
+    stepId: options.stepId ?? "",
+    agent: options.agent ?? "",
+    ...(options.since === undefined ? {} : { since: instant(options.since) }),
+    ...(options.until === undefined ? {} : { until: instant(options.until) }),
+  };
+}
+
+/** Events as they come. The stream knows no filters but these, so what else was asked for is refused, not ignored. */
+async function* followed(operator: Operator, options: EventsOptions): AsyncGenerator<Event, void, void> {
+  const unserved = (["run", "step", "stepId", "agent", "since", "until", "pageToken"] as const).filter(
+    (name) => options[name] !== undefined,
+  );
+  if (unserved.length > 0) throw usageFailure("--follow takes --type and --after only");
+  const request = options.after === undefined ? {} : { afterSequence: BigInt(options.after) };
+  for await (const { event } of operator.history.tailEvents(request)) {
+    if (event !== undefined && (options.type === undefined || event.type === options.type)) yield event;
+  }
+}

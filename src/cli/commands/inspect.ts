@@ -1,0 +1,78 @@
+import type { Readable } from "node:stream";
+import type { Command } from "commander";
+import type { LookUpResponse } from "../../gen/stint/v1/history_pb.js";
+import { CallError, StepState } from "../../sdk/operator/index.ts";
+import type { Context } from "../context.ts";
+import { EXIT, Failure, usageFailure } from "../failure.ts";
+import { enumField, instantField, processField, textField } from "../output/fields.ts";
+import { issuanceView } from "../output/issuance-view.ts";
+import type { Field, View } from "../output/view.ts";
+import { acting } from "../session.ts";
+import { signedPartSha256 } from "../signed-part.ts";
+
+/** A chain of certificates is a few KiB; what is larger is not a credential. */
+const INPUT_BYTES_MAX = 64 * 1024;
+
+export function addInspect(program: Command, context: Context): void {
+  program
+    .command("inspect")
+    .description("whose is this token or certificate? It is read from standard input, never sent, never shown")
+    .argument("<->", "a dash: standard input, so that no credential ends up in a shell's history")
+    .action(
+      acting(context, async (session, _options: object, from: string) => {
+        if (from !== "-") throw usageFailure("a credential is read from standard input alone: stint inspect -");
+        const toBeSignedSha256 = signedPartSha256(await readAll(context.input));
+        if (toBeSignedSha256 === undefined) {
+          throw new Failure("standard input holds neither a JWT nor a certificate", EXIT.refused);
+        }
+        const found = await session
+          .operator()
+          .history.lookUp({ toBeSignedSha256 })
+          .catch((thrown: unknown) => {
+            if (!(thrown instanceof CallError) || thrown.reason !== "STEP_NOT_FOUND") throw thrown;
+            throw new Failure(`${thrown.reason}: this broker never recorded it, so it never signed it`, EXIT.refused);
+          });
+        await session.print.one(foundView, found);
+      }),
+    );
+}
+
+/** A field of the issuance, or of its step, of what was found. */
+function of<Part extends "issuance" | "step">(
+  part: Part,
+  [name, value]: Field<NonNullable<LookUpResponse[Part]>>,
+): Field<LookUpResponse> {
+  return [
+    name,
+    (found) => {
+      const there = found[part];
+      return there === undefined ? undefined : value(there);
+    },
+  ];
+}
+
+/** The credential, who held it, and what became of its step. */
+const foundView: View<LookUpResponse> = {
+  fields: [
+    ...issuanceView.fields.map((field) => of("issuance", field)),
+    of("step", ["step_state", (step) => enumField(StepState, step.state)]),
+    of("step", ["step_opened_at", (step) => instantField(step.openedAt)]),
+    of("step", ["step_closed_at", (step) => instantField(step.closedAt)]),
+    of("step", ["step_close_reason", (step) => textField(step.closeReason)]),
+    of("step", ["opener", (step) => processField(step.opener)]),
+    of("step", ["executor", (step) => processField(step.executor)]),
+  ],
+  columns: [],
+};
+
+async function readAll(input: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of input) {
+    const bytes = Buffer.from(chunk as Uint8Array);
+    length += bytes.length;
+    if (length > INPUT_BYTES_MAX) throw usageFailure(`standard input: at most ${INPUT_BYTES_MAX} bytes`);
+    chunks.push(bytes);
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,166 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { StepState } from "../../domain/step.ts";
+import { type CloseResponse, type OpenResponse, Outcome } from "../../gen/stint/v1/steps_pb.js";
+import type { Receipts, Step } from "../../gen/stint/v1/types_pb.js";
+import { durationOfSeconds } from "../../wire/timestamps.ts";
+import type { Context } from "../context.ts";
+import { countFlag, durationFlag } from "../flags.ts";
+import { addOpenFlags, type OpenOptions, openRequestOf, type WantedExecutor } from "../open-flags.ts";
+import { grantField } from "../output/fields.ts";
+import { receiptFields } from "../output/receipts-fields.ts";
+import { stepView } from "../output/step-view.ts";
+import type { View } from "../output/view.ts";
+import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
+import { receiptsSentence } from "../receipts-sentence.ts";
+import { acting, type Session } from "../session.ts";
+import { addStates, statesOf } from "./history.ts";
+import { addStepRun } from "./step-run.ts";
+
+const OUTCOMES = {
+  completed: Outcome.COMPLETED,
+  failed: Outcome.FAILED,
+  cancelled: Outcome.CANCELLED,
+} as const;
+
+type ListOptions = PagingOptions & {
+  readonly run?: string;
+  readonly agent?: string;
+  readonly state?: readonly Lowercase<StepState>[];
+};
+type CloseOptions = { readonly outcome: keyof typeof OUTCOMES; readonly awaitReceipts?: number };
+
+export function addStep(program: Command, context: Context): void {
+  const step = program.command("step").description("open, follow and close steps");
+
+  addOpenFlags(step.command("open").description("open a step, as a runtime of the workload endpoint"))
+    .requiredOption(
+      "--executor <any|pid>",
+      "who may fetch its credentials: any process of the agent, or one",
+      executorFlag,
+    )
+    .option("--lease <time>", "abandoned when this long passes without a renewal", durationFlag)
+    .option("--request-id <id>", "makes a repeated call answer with the same step")
+    .action(
+      acting(context, async (session, options: OpenOptions & { readonly executor: WantedExecutor }) => {
+        const request = openRequestOf(options, options.executor, context.now());
+        await session.print.one(openedView, await session.workload().open(request));
+      }),
+    );
+
+  addPaging(addStates(step.command("list").description("steps, newest first")))
+    .option("--run <run>", "of this run")
+    .option("--agent <agent>", "of this agent")
+    .action(
+      acting(context, async (session, options: ListOptions) => {
+        const { list } = session.readableSteps();
+        const rows = await rowsOf(
+          session,
+          options,
+          (page) =>
+            list({ runId: options.run ?? "", agent: options.agent ?? "", states: statesOf(options.state), ...page }),
+          (page) => page.steps,
+        );
+        await session.print.rows(stepView, rows);
+      }),
+    );
+
+  step
+    .command("show")
+    .description("one step, and who has applied its close")
+    .argument("<step>", "its id, or run/step, or run/step/attempt", stepArgument)
+    .action(
+      acting(context, async (session, _options: object, by: StepReference) => {
+        const { step: shown, receipts } = await session.readableSteps().get({ by });
+        if (shown === undefined) return;
+        await session.print.one(closedView(session), { step: shown, receipts });
+      }),
+    );
+
+  step
+    .command("close")
+    .description("close a step with all its descendants, and revoke what they hold")
+    .argument("<step>", "its id, or run/step, or run/step/attempt", stepArgument)
+    .addOption(new Option("--outcome <outcome>", "how it went").choices(Object.keys(OUTCOMES)).default("completed"))
+    .option(
+      "--await-receipts <time>",
+      "wait until every verifier has applied it or lapsed, at most this long",
+      durationFlag,
+    )
+    .action(
+      acting(context, async (session, options: CloseOptions, by: StepReference) => {
+        const steps = session.workload();
+        const stepId = by.case === "stepId" ? by.value : ((await steps.get({ by })).step?.stepId ?? "");
+        const awaited = options.awaitReceipts ?? 0;
+        const closed = await steps.close(
+          {
+            stepId,
+            outcome: OUTCOMES[options.outcome],
+            ...(awaited === 0 ? {} : { awaitReceipts: durationOfSeconds(awaited) }),
+          },
+          { deadlineMs: (session.globals.timeout + awaited) * 1_000 },
+        );
+        await session.print.one(closedView(session), closed);
+      }),
+    );
+
+  addStepRun(step, context);
+}
+
+/** @throws InvalidArgumentError */
+export function executorFlag(text: string): WantedExecutor {
+  if (text === "any") return { case: "any", value: {} };
+  const pid = /^[1-9][0-9]*$/.test(text) ? countFlag(text) : 0;
+  if (pid === 0) throw new InvalidArgumentError("Expected any, or the pid of a process.");
+  return { case: "pid", value: pid };
+}
+
+export type StepReference =
+  | { readonly case: "stepId"; readonly value: string }
+  | {
+      readonly case: "name";
+      readonly value: { readonly runId: string; readonly step: string; readonly attempt: number };
+    };
+
+/**
+ * A step by its id or by its name, whose parts are segments and so without a slash.
+ *
+ * @throws InvalidArgumentError
+ */
+export function stepArgument(text: string): StepReference {
+  const [runId = "", step = "", attempt, ...rest] = text.split("/");
+  if (runId !== "" && text === runId) return { case: "stepId", value: text };
+  const number = attempt === undefined ? 0 : /^[1-9][0-9]*$/.test(attempt) ? countFlag(attempt) : Number.NaN;
+  if (runId === "" || step === "" || rest.length > 0 || Number.isNaN(number)) {
+    throw new InvalidArgumentError("Expected a step id, run/step, or run/step/attempt.");
+  }
+  return { case: "name", value: { runId, step, attempt: number } };
+}
+
+const ofStep = stepView.fields.map(
+  ([name, value]) =>
+    [name, ({ step }: { readonly step?: Step | undefined }) => (step === undefined ? undefined : value(step))] as const,
+);
+
+const openedView: View<OpenResponse> = {
+  fields: [...ofStep, ["refused", ({ refused }) => (refused === undefined ? undefined : grantField(refused))]],
+  columns: [],
+};
+
+type Closed = { readonly step?: Step | undefined; readonly receipts?: Receipts | undefined } & Partial<
+  Pick<CloseResponse, "credentialsRevoked" | "descendantsClosed">
+>;
+
+/** For people the receipts are a sentence, for programs data. */
+function closedView({ globals, context }: Session): View<Closed> {
+  const receiptsField = (receipts: Receipts) =>
+    globals.output === "table" ? receiptsSentence(receipts, context.now()) : receiptFields(receipts);
+  return {
+    fields: [
+      ...ofStep,
+      ["credentials_revoked", ({ credentialsRevoked }) => credentialsRevoked],
+      ["descendants_closed", ({ descendantsClosed }) => descendantsClosed],
+      ["receipts", ({ receipts }) => (receipts === undefined ? undefined : receiptsField(receipts))],
+    ],
+    columns: [],
+  };
+}

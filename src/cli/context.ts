@@ -1,0 +1,10 @@
+import type { Readable, Writable } from "node:stream";
+
+/** What a command has to do with but its arguments: data goes to `out`, everything else to `err`. */
+export type Context = {
+  readonly input: Readable;
+  readonly out: Writable;
+  readonly err: Writable;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+};

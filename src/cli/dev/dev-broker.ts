@@ -1,0 +1,128 @@
+import { mkdir, mkdtemp, rm, rmdir, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { BrokerError } from "../../domain/errors.ts";
+import { parseTrustDomain } from "../../domain/spiffe-id.ts";
+import { openBroker } from "../../main.ts";
+import { devEntries } from "./dev-entries.ts";
+
+type Config = Parameters<typeof openBroker>[0];
+type Log = Parameters<typeof openBroker>[1];
+
+/** What verifiers refuse unless they were told that they run in development. */
+const TRUST_DOMAIN = "stint-dev.invalid";
+const HOST = "127.0.0.1";
+/** Another process may take a free port before the broker does; five times in a row it was not chance. */
+const PORT_ATTEMPTS_MAX = 5;
+const MEBIBYTE = 1024 * 1024;
+const DAY_SECONDS = 86_400;
+
+export type DevBroker = {
+  readonly directory: string;
+  readonly workloadSocket: string;
+  readonly operatorSocket: string;
+  readonly httpUrl: string;
+  /** Stops it and removes all that it made. */
+  close(): Promise<void>;
+};
+
+/**
+ * Starts a broker for the calling user, with `workload.sock`, `operator.sock`, `bundle.json` and `http.url` in a
+ * directory; what it keeps is in a directory beside them.
+ *
+ * @param options.directory - made where it is missing; absent: a new one in the directory for temporary files.
+ * @throws BrokerError INVALID_FIELD for audiences or classes of data, NOT_SERVING when another broker is there
+ */
+export async function startDevBroker(options: {
+  readonly directory: string | undefined;
+  readonly audiences: readonly string[];
+  readonly datatypes: readonly string[];
+  readonly log: Log;
+}): Promise<DevBroker> {
+  const entries = devEntries(process.getuid?.() ?? 0, options);
+  const place = await makePlace(options.directory);
+  const { directory } = place;
+  const published = [join(directory, "bundle.json"), join(directory, "http.url")] as const;
+  try {
+    const dataDirectory = await mkdtemp(join(directory, "data-"));
+    place.made.push(dataDirectory);
+    const broker = await openAtFreePort((port) => configOf(directory, dataDirectory, port, entries), options.log);
+    place.made.push(...published);
+    const httpUrl = broker.httpUrl ?? "";
+    const close = async () => {
+      await broker.close();
+      await place.remove();
+    };
+    try {
+      // The URL last: whoever finds it finds everything.
+      await writeFile(published[0], `${JSON.stringify(broker.bundle(), null, 2)}\n`);
+      await writeFile(published[1], `${httpUrl}\n`);
+    } catch (thrown) {
+      await close();
+      throw thrown;
+    }
+    const { workloadSocket, operatorSocket } = broker;
+    return { directory, workloadSocket, operatorSocket, httpUrl, close };
+  } catch (thrown) {
+    await place.remove();
+    throw thrown;
+  }
+}
+
+/** The directory, and what has to be removed with it; one that was there before stays, and so does all else in it. */
+async function makePlace(given: string | undefined) {
+  const directory = given === undefined ? await mkdtemp(join(tmpdir(), "stint-dev-")) : resolve(given);
+  const isNew = given === undefined || (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
+  const made: string[] = [];
+  async function remove(): Promise<void> {
+    for (const path of made) await rm(path, { recursive: true, force: true });
+    // Not empty: somebody else keeps something there by now.
+    if (isNew) await rmdir(directory).catch(() => undefined);
+  }
+  return { directory, made, remove };
+}
+
+/** The issuer is a part of every token, so its port has to be known before the broker starts. */
+async function openAtFreePort(configAt: (port: number) => Config, log: Log) {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await openBroker(configAt(await freePort()), log);
+    } catch (thrown) {
+      const isTaken = thrown instanceof BrokerError && thrown.detail?.includes("EADDRINUSE") === true;
+      if (!isTaken || attempt === PORT_ATTEMPTS_MAX) throw thrown;
+    }
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const probe = createServer();
+    probe.once("error", reject);
+    probe.listen({ host: HOST, port: 0 }, () => {
+      const address = probe.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      probe.close(() => resolvePort(port));
+    });
+  });
+}
+
+function configOf(directory: string, dataDirectory: string, port: number, entries: Config["entries"]): Config {
+  return {
+    trustDomain: parseTrustDomain(TRUST_DOMAIN),
+    issuer: `http://${HOST}:${port}`,
+    dataDirectory,
+    // The entries are for one user, so nobody else has anything to ask here.
+    workload: { socket: join(directory, "workload.sock"), mode: 0o600 },
+    operator: { socket: join(directory, "operator.sock") },
+    http: { host: HOST, port, hosts: [] },
+    limits: { connectionsPerUid: 4_096, watchers: 1_000, openStepsPerRuntime: 10_000 },
+    ledger: { reserveBytes: MEBIBYTE, diskFreeBytesMin: 0 },
+    log: { level: "info" },
+    authority: { x509AuthoritySeconds: DAY_SECONDS, jwtAuthoritySeconds: DAY_SECONDS },
+    development: true,
+    entries,
+    warnings: [],
+  };
+}

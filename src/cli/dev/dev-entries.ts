@@ -1,0 +1,56 @@
+import { type EntryContentInput, parseEntryContent } from "../../domain/entry-content.ts";
+import { ACTIONS, ANY } from "../../domain/grant.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import type { EntryContent } from "../../domain/registration-entry.ts";
+
+/** What everything is called that is registered here. */
+const NAME = "dev";
+/** Where servers under development usually listen. A verifier names its audiences: there is no `*` for them. */
+const PORTS = [3000, 8000, 8080];
+const DATATYPES = ["public", "internal", "confidential", "restricted", "personal", "secret"];
+
+/** Audiences that the verifier `dev` answers for when nobody says otherwise. */
+export function usualAudiences(): readonly string[] {
+  return PORTS.flatMap((port) =>
+    ["localhost", "127.0.0.1"].flatMap((host) => [`http://${host}:${port}`, `http://${host}:${port}/mcp`]),
+  );
+}
+
+/**
+ * Entries under which the processes of one user may be everything: agent, runtime, verifier, operator.
+ *
+ * @param wanted.audiences - beside the usual ones; of the verifier, and of steps beyond their grant.
+ * @throws BrokerError INVALID_FIELD for an audience or a class of data that can't be one
+ */
+export function devEntries(
+  uid: number,
+  wanted: { readonly audiences: readonly string[]; readonly datatypes: readonly string[] },
+): readonly EntryContent[] {
+  const selectors = [`unix:uid:${uid}`];
+  const audiences = [...new Set([...wanted.audiences, ...usualAudiences()])];
+  const anything = {
+    type: "mcp_tool",
+    locations: [ANY],
+    identifier: ANY,
+    actions: [...ACTIONS],
+    datatypes: [...new Set([...wanted.datatypes, ...DATATYPES])],
+  };
+  // A caller that matches several opens by the first, and only a runtime's or an agent's step can be held.
+  const entries: readonly EntryContentInput[] = [
+    { kind: "runtime", name: NAME, selectors, agents: [NAME] },
+    {
+      kind: "agent",
+      name: NAME,
+      selectors,
+      ceiling: [anything],
+      audiences,
+      stepSecondsMax: LIMITS.stepSecondsMax,
+      mayOpen: true,
+      allowAnyExecutor: true,
+      allowMultipleAudiences: true,
+    },
+    { kind: "verifier", name: NAME, selectors, audiences },
+    { kind: "operator", name: NAME, selectors, role: "admin" },
+  ];
+  return entries.map((entry) => parseEntryContent(entry));
+}

@@ -1,0 +1,24 @@
+import type { Writable } from "node:stream";
+import { BrokerError } from "../../domain/errors.ts";
+import type { openBroker } from "../../main.ts";
+import { showControls } from "../output/show-controls.ts";
+
+/** What a throw-away broker tells the person in front of it: faults, and each request when asked for. */
+export function devLog(err: Writable, verbose: boolean): Parameters<typeof openBroker>[1] {
+  const say = (text: string) => void err.write(`stint dev: ${showControls(text)}\n`);
+  return {
+    request({ method, outcome, caller, pid, durationMs }) {
+      if (verbose) say(`${method} ${outcome} ${durationMs.toFixed(1)} ms pid ${pid} as ${caller.join(", ")}`);
+    },
+    fault(what, error) {
+      const detail = error instanceof BrokerError && error.detail !== undefined ? ` (${error.detail})` : "";
+      say(`${what}: ${error instanceof Error ? error.message : "not an error"}${detail}`);
+    },
+    warning(what) {
+      say(what);
+    },
+    info() {
+      // What is of use here is said when the broker serves.
+    },
+  };
+}

@@ -1,0 +1,54 @@
+import { once } from "node:events";
+import process from "node:process";
+import type { Context } from "../context.ts";
+import { ENDPOINT_VARIABLE } from "../session.ts";
+import { startDevBroker } from "./dev-broker.ts";
+import { devLog } from "./dev-log.ts";
+import { runCommand } from "./run-command.ts";
+
+export type DevRequest = {
+  readonly directory: string | undefined;
+  readonly audiences: readonly string[];
+  readonly datatypes: readonly string[];
+  readonly verbose: boolean;
+  /** Empty: none, the broker stays until it is told to end. */
+  readonly command: readonly string[];
+};
+
+const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Runs a throw-away broker until a signal ends it, or the command that it is for.
+ *
+ * @returns the exit status: the command's own, or 0.
+ */
+export async function runDev(request: DevRequest, { out, err }: Context): Promise<number> {
+  const ending = heedSignals();
+  const broker = await startDevBroker({ ...request, log: devLog(err, request.verbose) });
+  const variables = {
+    [ENDPOINT_VARIABLE]: `unix://${broker.workloadSocket}`,
+    STINT_OPERATOR_SOCKET: broker.operatorSocket,
+  };
+  try {
+    if (ending.aborted) return 0;
+    if (request.command.length > 0) return await runCommand(request.command, variables);
+    err.write(`stint dev: serving ${broker.httpUrl} and the sockets in ${broker.directory}; Ctrl-C removes it all\n`);
+    for (const [name, value] of Object.entries(variables)) out.write(`export ${name}=${quoted(value)}\n`);
+    await once(ending, "abort");
+    return 0;
+  } finally {
+    await broker.close();
+  }
+}
+
+/** From here on a signal asks for the end rather than being it, so that what is made can be removed. */
+function heedSignals(): AbortSignal {
+  const ending = new AbortController();
+  for (const signal of ENDING) process.on(signal, () => ending.abort());
+  return ending.signal;
+}
+
+/** For `eval` in a shell, whatever the directory is called. */
+function quoted(value: string): string {
+  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
+}

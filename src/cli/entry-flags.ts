@@ -1,0 +1,72 @@
+import { type Command, Option } from "commander";
+import { OPERATOR_ROLES } from "../domain/registration-entry.ts";
+import type { Declaration } from "./entry-declaration.ts";
+import { countFlag, durationFlag, listFlag } from "./flags.ts";
+import { readJson } from "./open-flags.ts";
+
+export type EntryFlags = {
+  readonly selector?: readonly string[];
+  readonly spiffeIdTemplate?: string;
+  readonly ceiling?: string;
+  readonly audience?: readonly string[];
+  readonly exchangeAudience?: readonly string[];
+  readonly jwtSvidTtl?: number;
+  readonly x509SvidTtl?: number;
+  readonly stepDurationMax?: number;
+  readonly mayOpen?: boolean;
+  readonly allowAnyExecutor?: boolean;
+  readonly allowMultipleAudiences?: boolean;
+  readonly agents?: readonly string[];
+  readonly openStepsMax?: number;
+  readonly maxStaleness?: number;
+  readonly role?: string;
+};
+
+/** The content of an entry as flags; those of other kinds than its own are refused with it. */
+export function addEntryFlags(command: Command): Command {
+  return command
+    .option(
+      "--selector <selector>",
+      "what a process must be, e.g. unix:uid:1001; may be repeated, all must match",
+      listFlag,
+    )
+    .option("--ceiling <json|@file>", "agent: the most a step may be granted, as authorization_details")
+    .option("--audience <audience>", "agent, verifier: an audience; may be repeated", listFlag)
+    .option("--exchange-audience <audience>", "agent: of these, where a token is traded; may be repeated", listFlag)
+    .option("--spiffe-id-template <path>", "agent: the path before /run/, e.g. /agent/{agent}")
+    .option("--jwt-svid-ttl <time>", "agent: life of a JWT-SVID", durationFlag)
+    .option("--x509-svid-ttl <time>", "agent: life of an X.509-SVID", durationFlag)
+    .option("--step-duration-max <time>", "agent: the longest that a step may be open", durationFlag)
+    .option("--may-open", "agent: may open steps for itself")
+    .option("--no-may-open", "agent: may not")
+    .option("--allow-any-executor", "agent: a step may be left to any process of it")
+    .option("--no-allow-any-executor", "agent: may not")
+    .option("--allow-multiple-audiences", "agent: a JWT-SVID may have several audiences, and then no grant")
+    .option("--no-allow-multiple-audiences", "agent: may not")
+    .option("--agents <agent>", "runtime: an agent it may open steps for; may be repeated", listFlag)
+    .option("--open-steps-max <count>", "runtime: steps it may have open at once", countFlag)
+    .option("--max-staleness <time>", "verifier: its largest staleness bound", durationFlag)
+    .addOption(new Option("--role <role>", "operator: what it may do").choices(OPERATOR_ROLES));
+}
+
+/** What the flags that were given say, in the keys of the configuration file. */
+export function declaredByFlags(flags: EntryFlags): Declaration {
+  const declared = {
+    selectors: flags.selector,
+    spiffe_id_template: flags.spiffeIdTemplate,
+    ceiling: flags.ceiling === undefined ? undefined : readJson(flags.ceiling, "--ceiling"),
+    audiences: flags.audience,
+    exchange_audiences: flags.exchangeAudience,
+    jwt_svid_ttl: flags.jwtSvidTtl,
+    x509_svid_ttl: flags.x509SvidTtl,
+    step_duration_max: flags.stepDurationMax,
+    may_open: flags.mayOpen,
+    allow_any_executor: flags.allowAnyExecutor,
+    allow_multiple_audiences: flags.allowMultipleAudiences,
+    agents: flags.agents,
+    open_steps_max: flags.openStepsMax,
+    max_staleness: flags.maxStaleness,
+    role: flags.role,
+  };
+  return Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,64 @@
+import { BrokerError } from "../domain/errors.ts";
+import { CallError } from "../wire/call-error.ts";
+import { showControls } from "./output/show-controls.ts";
+
+/** Exit statuses: pinned, since scripts branch on them. */
+export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3 } as const;
+
+/** How a command ends other than well: what is said of it on standard error, and the exit status. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+  readonly exitStatus: number;
+
+  constructor(message: string, exitStatus: number, options: { readonly cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.exitStatus = exitStatus;
+  }
+}
+
+/** Ends with the status of a command that was run, without a word of our own. */
+export class ExitStatus extends Error {
+  override readonly name = "ExitStatus";
+  readonly exitStatus: number;
+
+  constructor(exitStatus: number) {
+    super(`exit status ${exitStatus}`);
+    this.exitStatus = exitStatus;
+  }
+}
+
+/** A mistake in how the command was called, or in what it was given to read. */
+export function usageFailure(message: string): Failure {
+  return new Failure(message, EXIT.usage);
+}
+
+/** What connecting said, in words; the rest of a gRPC library's text is of no help to anybody. */
+const WHY_UNREACHABLE: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such socket",
+  ECONNREFUSED: "nobody listens there",
+  EACCES: "permission denied",
+  ENOTSOCK: "it is not a socket",
+};
+
+/**
+ * The failure that says what was caught.
+ *
+ * @param endpoint - where the call went, if one was made.
+ */
+export function failureOf(thrown: unknown, endpoint: string | undefined): Failure {
+  if (thrown instanceof Failure) return thrown;
+  // Ours, before anything was sent: what the user gave could not be accepted.
+  if (thrown instanceof BrokerError) return new Failure(`${thrown.code}: ${thrown.message}`, EXIT.usage);
+  if (!(thrown instanceof CallError)) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    return new Failure(`internal error: ${showControls(message)}`, EXIT.refused, { cause: thrown });
+  }
+  if (thrown.unreachable) {
+    const [known] = Object.entries(WHY_UNREACHABLE).filter(([code]) => thrown.message.includes(code));
+    const why = known?.[1] ?? (thrown.codeName === "DEADLINE_EXCEEDED" ? "no answer in time" : "no connection");
+    return new Failure(`can't reach the broker at ${endpoint ?? "its socket"}: ${why}`, EXIT.unreachable);
+  }
+  const decision = thrown.metadata["decision_id"];
+  const text = `${thrown.info?.reason ?? thrown.codeName}: ${thrown.message}`;
+  return new Failure(showControls(decision === undefined ? text : `${text} (${decision})`), EXIT.refused);
+}

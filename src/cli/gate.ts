@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:os";
+import type { Writable } from "node:stream";
+import { EXIT, Failure } from "./failure.ts";
+
+/**
+ * A process that waits. Reads, one a line, the values of the variables that its first argument names; then becomes the
+ * command. When the pipe ends first it goes away without having run anything.
+ */
+const GATE = `
+stint_gate_names=$1
+shift
+for stint_gate_name in $stint_gate_names; do
+  IFS= read -r stint_gate_value <&3 || exit 125
+  export "$stint_gate_name=$stint_gate_value"
+done
+exec 3<&-
+unset stint_gate_names stint_gate_name stint_gate_value
+exec "$@"
+`;
+
+/** What a shell says for a command that a signal ended. */
+const SIGNALED = 128;
+/** Those that ask a program to do something; the others stop or kill it, or are its own business. */
+const FORWARDED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
+
+/** Names of the variables that are known only once the step is open. */
+const LATER = ["STINT_STEP_ID", "STINT_STEP_ATTEMPT"] as const;
+
+export type Gate = {
+  /** Of the gate, and then of the command: it is the same process. */
+  readonly pid: number;
+  /** Lets the command run, with these variables too; gives its exit status. */
+  open(variables: Readonly<Record<(typeof LATER)[number], string>>): Promise<number>;
+  /** Ends the gate; the command has never run. */
+  refuse(): Promise<void>;
+};
+
+/**
+ * Starts the process that will be the command.
+ *
+ * @throws Failure when no process can be started
+ */
+export function startGate(command: readonly string[], variables: Readonly<Record<string, string>>): Gate {
+  const child = spawn("/bin/sh", ["-c", GATE, "stint-gate", LATER.join(" "), ...command], {
+    stdio: ["inherit", "inherit", "inherit", "pipe"],
+    env: { ...process.env, ...variables },
+  });
+  // It is without a pid that nothing was started; a signal that came too late is nothing to die of.
+  child.on("error", () => undefined);
+  const { pid } = child;
+  if (pid === undefined) throw new Failure("can't start a process for the command", EXIT.refused);
+  const exited = exitStatusOf(child);
+  const stopForwarding = forwardSignals(child);
+  const pipe = child.stdio[3] as Writable;
+  // A command that was killed at the gate does not read what it is told.
+  pipe.on("error", () => undefined);
+
+  return {
+    pid,
+    async open(late) {
+      pipe.end(LATER.map((name) => `${late[name]}\n`).join(""));
+      try {
+        return await exited;
+      } finally {
+        stopForwarding();
+      }
+    },
+    async refuse() {
+      pipe.end();
+      await exited;
+      stopForwarding();
+    },
+  };
+}
+
+async function exitStatusOf(child: ChildProcess): Promise<number> {
+  const [code, signal] = (await once(child, "exit")) as [number | null, NodeJS.Signals | null];
+  return code ?? SIGNALED + (signal === null ? 0 : constants.signals[signal]);
+}
+
+/** Passes signals on. What a terminal sends to us it has sent to the command as well, which must not get it twice. */
+function forwardSignals(child: ChildProcess): () => void {
+  const fromTerminal = new Set<NodeJS.Signals>(process.stdin.isTTY ? ["SIGINT", "SIGQUIT"] : []);
+  const listeners = FORWARDED.map((signal) => {
+    const listener = () => void (fromTerminal.has(signal) || child.kill(signal));
+    process.on(signal, listener);
+    return () => process.off(signal, listener);
+  });
+  return () => {
+    for (const stop of listeners) stop();
+  };
+}

@@ -1,0 +1,114 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { type Grant, parseGrant } from "../domain/grant.ts";
+import type { UnixMicros } from "../domain/time.ts";
+import type { Steps } from "../gen/stint/v1/steps_pb.js";
+import type { ClientOf } from "../wire/client.ts";
+import { grantMessageOf } from "../wire/grant-message.ts";
+import { durationOfSeconds, timestampOfMicros } from "../wire/timestamps.ts";
+import { usageFailure } from "./failure.ts";
+import { countFlag, durationFlag, listFlag } from "./flags.ts";
+
+/** What is asked for when a step is opened from the command line. */
+export type OpenOptions = {
+  readonly run: string;
+  readonly step: string;
+  readonly agent: string;
+  readonly attempt?: number;
+  readonly workflow?: string;
+  readonly purpose?: string;
+  readonly grant?: string;
+  readonly audience?: readonly string[];
+  /** Seconds. */
+  readonly expiresIn?: number;
+  readonly lease?: number;
+  readonly parent?: string;
+  readonly requestId?: string;
+  readonly allowPartial?: boolean;
+};
+
+/** Who may fetch the step's credentials: never the command line itself, which is gone before anyone could use them. */
+export type WantedExecutor =
+  | { readonly case: "any"; readonly value: Record<never, never> }
+  | { readonly case: "pid"; readonly value: number };
+
+/** The agent that `stint dev` registers; anywhere else it most likely is no entry's name, and refused. */
+const AGENT_DEFAULT = "dev";
+
+export function addOpenFlags(command: Command): Command {
+  return command
+    .requiredOption("--run <run>", "the run it belongs to")
+    .requiredOption("--step <step>", "its name in the run")
+    .option("--agent <agent>", "the agent that does it", AGENT_DEFAULT)
+    .option("--attempt <number>", "which attempt; absent: the next", countFlag)
+    .option("--workflow <name>", "the workflow definition's name")
+    .option("--purpose <text>", "recorded; decides nothing")
+    .option("--grant <json|@file>", "what it may do: authorization_details as JSON, or a file of it")
+    .option("--audience <audience>", "an audience beyond the grant's locations; may be repeated", listFlag)
+    .option("--expires-in <time>", "when it ends at the latest, e.g. 5m", durationFlag)
+    .option("--parent <step-id>", "the step that it is delegated from")
+    .option("--allow-partial", "take the part of the grant that is permitted");
+}
+
+/**
+ * The request that the flags make.
+ *
+ * @param now - milliseconds since 1970.
+ * @throws Failure when the grant can't be read, BrokerError INVALID_FIELD when it is none
+ */
+export function openRequestOf(
+  options: OpenOptions,
+  executor: WantedExecutor,
+  now: number,
+): Parameters<ClientOf<typeof Steps>["open"]>[0] {
+  return {
+    runId: options.run,
+    step: options.step,
+    agent: options.agent,
+    workflow: options.workflow ?? "",
+    purpose: options.purpose ?? "",
+    grant: grantMessageOf(grantOf(options.grant)),
+    audiences: [...(options.audience ?? [])],
+    parentStepId: options.parent ?? "",
+    requestId: options.requestId ?? "",
+    allowPartial: options.allowPartial ?? false,
+    executor: { executor },
+    ...(options.attempt === undefined ? {} : { attempt: options.attempt }),
+    ...(options.lease === undefined ? {} : { lease: durationOfSeconds(options.lease) }),
+    ...(options.expiresIn === undefined ? {} : { expiresAt: after(options.expiresIn, now) }),
+  };
+}
+
+function after(seconds: number, now: number) {
+  return timestampOfMicros((Math.floor(now) * 1_000 + seconds * 1_000_000) as UnixMicros);
+}
+
+function grantOf(flag: string | undefined): Grant {
+  if (flag === undefined) return [];
+  return parseGrant(readJson(flag, "--grant"), { ceiling: false });
+}
+
+/**
+ * JSON of a flag that holds it, or names a file that does.
+ *
+ * @throws Failure
+ */
+export function readJson(flag: string, name: string): unknown {
+  let text = flag;
+  if (flag.startsWith("@")) {
+    try {
+      text = readFileSync(flag.slice(1), "utf8");
+    } catch (thrown) {
+      throw usageFailure(`${name}: can't read the file (${codeOf(thrown)})`);
+    }
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw usageFailure(`${name}: JSON, or @ and the name of a file that holds it`);
+  }
+}
+
+export function codeOf(thrown: unknown): string {
+  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "unknown";
+}

@@ -1,0 +1,51 @@
+import { type Decision, Effect } from "../../gen/stint/v1/history_pb.js";
+import { enumField, grantField, instantCell, instantField, sequenceField, textField } from "./fields.ts";
+import { styleOf, type View } from "./view.ts";
+
+export const decisionView: View<Decision> = {
+  fields: [
+    ["sequence", (decision) => sequenceField(decision.sequence)],
+    ["decision_id", (decision) => decision.decisionId],
+    ["effect", (decision) => effectOf(decision)],
+    ["reason", (decision) => textField(decision.reason)],
+    ["decided_at", (decision) => instantField(decision.decidedAt)],
+    ["agent", (decision) => textField(decision.agent)],
+    ["run_id", (decision) => textField(decision.stepName?.runId ?? "")],
+    ["step", (decision) => textField(decision.stepName?.step ?? "")],
+    ["attempt", (decision) => attemptOf(decision)],
+    ["step_id", (decision) => textField(decision.stepId)],
+    ["caller_entry_id", (decision) => textField(decision.callerEntryId)],
+    ["requested", (decision) => grantField(decision.requested)],
+    ["granted", (decision) => grantField(decision.granted)],
+    ["refused", (decision) => grantField(decision.refused)],
+    ["determining_policies", (decision) => decision.determiningPolicies],
+    ["policy_digest", (decision) => textField(decision.policyDigest)],
+    ["count", (decision) => decision.count],
+  ],
+  columns: [
+    { header: "SEQUENCE", text: (decision) => String(decision.sequence), align: "right" },
+    {
+      header: "EFFECT",
+      text: effectOf,
+      style: (decision) => styleOf(decision.effect === Effect.ALLOW, decision.effect === Effect.DENY),
+    },
+    { header: "REASON", text: (decision) => decision.reason },
+    { header: "COUNT", text: (decision) => String(decision.count), align: "right" },
+    { header: "AGENT", text: (decision) => decision.agent },
+    { header: "RUN", text: (decision) => decision.stepName?.runId ?? "" },
+    { header: "STEP", text: (decision) => decision.stepName?.step ?? "" },
+    { header: "ATTEMPT", text: (decision) => String(attemptOf(decision) ?? ""), align: "right" },
+    { header: "DECIDED", text: (decision) => instantCell(decision.decidedAt) },
+    { header: "DECISION_ID", text: (decision) => decision.decisionId },
+  ],
+};
+
+function effectOf(decision: Decision): string {
+  return enumField(Effect, decision.effect).toLowerCase();
+}
+
+/** A denied opening may have named no attempt, which is 0 on the wire. */
+function attemptOf(decision: Decision): number | undefined {
+  const attempt = decision.stepName?.attempt ?? 0;
+  return attempt === 0 ? undefined : attempt;
+}

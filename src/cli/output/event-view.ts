@@ -1,0 +1,40 @@
+import { EVENT_TYPES } from "../../domain/ledger-event.ts";
+import type { Event } from "../../gen/stint/v1/history_pb.js";
+import { hexField, instantCell, instantField, sequenceField } from "./fields.ts";
+import type { Json, View } from "./view.ts";
+
+/** The longest type there is, so that the last column of a stream begins at one place. */
+const EVENT_TYPE_WIDTH = Math.max(...EVENT_TYPES.map((type) => type.length));
+
+export const eventView: View<Event> = {
+  fields: [
+    ["sequence", (event) => sequenceField(event.sequence)],
+    ["recorded_at", (event) => instantField(event.recordedAt)],
+    ["type", (event) => event.type],
+    ["event", (event) => canonicalOf(event)],
+    ["leaf_hash", (event) => hexField(event.leafHash)],
+  ],
+  columns: [
+    { header: "SEQUENCE", text: (event) => String(event.sequence), align: "right" },
+    { header: "RECORDED", text: (event) => instantCell(event.recordedAt) },
+    { header: "TYPE", text: (event) => event.type.padEnd(EVENT_TYPE_WIDTH) },
+    { header: "EVENT", text: (event) => membersText(canonicalOf(event)) },
+  ],
+};
+
+/** The event as it was hashed; bytes that are no JSON as text, for then something is very wrong and must be seen. */
+function canonicalOf(event: Event): Json {
+  const text = Buffer.from(event.canonical).toString("utf8");
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text;
+  }
+}
+
+/** What the other columns do not say already. */
+function membersText(event: Json): string {
+  if (typeof event !== "object" || event === null || Array.isArray(event)) return JSON.stringify(event);
+  const members = Object.entries(event).filter(([name]) => !["type", "v", "at"].includes(name));
+  return JSON.stringify(Object.fromEntries(members));
+}

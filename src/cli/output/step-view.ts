@@ -1,0 +1,55 @@
+import { type Step, StepState } from "../../gen/stint/v1/types_pb.js";
+import {
+  enumField,
+  grantField,
+  instantCell,
+  instantField,
+  processField,
+  secondsField,
+  sequenceField,
+  textField,
+} from "./fields.ts";
+import { styleOf, type View } from "./view.ts";
+
+export const stepView: View<Step> = {
+  fields: [
+    ["step_id", (step) => step.stepId],
+    ["run_id", (step) => step.name?.runId ?? ""],
+    ["step", (step) => step.name?.step ?? ""],
+    ["attempt", (step) => step.name?.attempt ?? null],
+    ["agent", (step) => step.agent],
+    ["state", (step) => enumField(StepState, step.state)],
+    ["spiffe_id", (step) => step.spiffeId],
+    ["opened_at", (step) => instantField(step.openedAt)],
+    ["expires_at", (step) => instantField(step.expiresAt)],
+    ["lease_seconds", (step) => secondsField(step.lease)],
+    ["lease_expires_at", (step) => instantField(step.leaseExpiresAt)],
+    ["closed_at", (step) => instantField(step.closedAt)],
+    ["close_reason", (step) => textField(step.closeReason)],
+    ["workflow", (step) => textField(step.workflow)],
+    ["purpose", (step) => textField(step.purpose)],
+    ["grant", (step) => grantField(step.grant)],
+    ["audiences", (step) => step.audiences],
+    ["parent_step_id", (step) => textField(step.parentStepId)],
+    ["decision_id", (step) => textField(step.decisionId)],
+    ["opener", (step) => processField(step.opener)],
+    ["executor", (step) => processField(step.executor)],
+    ["opened_sequence", (step) => sequenceField(step.openedSequence)],
+    ["closed_sequence", (step) => sequenceField(step.closedSequence)],
+  ],
+  columns: [
+    { header: "STEP_ID", text: (step) => step.stepId },
+    { header: "RUN", text: (step) => step.name?.runId ?? "" },
+    { header: "STEP", text: (step) => step.name?.step ?? "" },
+    { header: "ATTEMPT", text: (step) => String(step.name?.attempt ?? ""), align: "right" },
+    { header: "AGENT", text: (step) => step.agent },
+    {
+      header: "STATE",
+      text: (step) => enumField(StepState, step.state),
+      style: (step) => styleOf(step.state === StepState.OPEN, step.state === StepState.REVOKED),
+    },
+    { header: "OPENED", text: (step) => instantCell(step.openedAt) },
+    { header: "EXPIRES", text: (step) => instantCell(step.expiresAt) },
+    { header: "CLOSED", text: (step) => instantCell(step.closedAt) },
+  ],
+};

@@ -1,0 +1,48 @@
+import tab from "@bomb.sh/tab/commander";
+import { type Command, Option } from "commander";
+import { OPERATOR_SOCKET_DEFAULT } from "../sdk/operator/connect-operator.ts";
+import { addAuthority } from "./commands/authority.ts";
+import { addEntry } from "./commands/entry.ts";
+import { addHistory } from "./commands/history.ts";
+import { addInspect } from "./commands/inspect.ts";
+import { addLedger } from "./commands/ledger.ts";
+import { addRevoke } from "./commands/revoke.ts";
+import { addStep } from "./commands/step.ts";
+import { addVerifier } from "./commands/verifier.ts";
+import type { Context } from "./context.ts";
+import { addDev } from "./dev/dev.ts";
+import { durationFlag } from "./flags.ts";
+import { OUTPUT_FORMATS } from "./output/printer.ts";
+import { createProgram } from "./run-program.ts";
+import { ENDPOINT_VARIABLE } from "./session.ts";
+import { readVersion } from "./version.ts";
+
+const WORKLOAD_ENDPOINT_DEFAULT = "unix:///run/stint/workload.sock";
+const TIMEOUT_SECONDS_DEFAULT = 30;
+
+/** The command line of operators and scripts. */
+export function stintProgram(context: Context): Command {
+  const program = createProgram("stint", context)
+    .description("credentials for one stint of work, and not a second longer")
+    .version(readVersion(), "--version", "the version")
+    .addOption(new Option("-o, --output <format>", "of data").choices(OUTPUT_FORMATS).default("table"))
+    .option("--operator-socket <path>", "the operator socket", OPERATOR_SOCKET_DEFAULT)
+    .option(
+      "--socket <endpoint>",
+      `the workload endpoint; ${ENDPOINT_VARIABLE} names it too`,
+      process.env[ENDPOINT_VARIABLE] ?? WORKLOAD_ENDPOINT_DEFAULT,
+    )
+    .option("--timeout <time>", "how long a call may take", durationFlag, TIMEOUT_SECONDS_DEFAULT);
+
+  addEntry(program, context);
+  addStep(program, context);
+  addRevoke(program, context);
+  addHistory(program, context);
+  addVerifier(program, context);
+  addInspect(program, context);
+  addLedger(program, context);
+  addAuthority(program, context);
+  addDev(program, context);
+  tab(program, { completionCommandName: "completion" });
+  return program;
+}

@@ -1,0 +1,87 @@
+import type { Command } from "commander";
+import { Steps } from "../gen/stint/v1/steps_pb.js";
+import { connectOperator, type Operator } from "../sdk/operator/index.ts";
+import { openChannel } from "../wire/channel.ts";
+import { type ClientOf, createClient } from "../wire/client.ts";
+import type { Context } from "./context.ts";
+import { ExitStatus, failureOf } from "./failure.ts";
+import { createPrinter, type OutputFormat, type Printer } from "./output/printer.ts";
+
+type GlobalOptions = {
+  readonly output: OutputFormat;
+  readonly operatorSocket: string;
+  readonly socket: string;
+  /** Seconds that one call may take. */
+  readonly timeout: number;
+};
+
+/** One command under way. */
+export type Session = {
+  readonly context: Context;
+  readonly globals: GlobalOptions;
+  readonly print: Printer;
+  /** Says something to the person, beside the data. */
+  note(text: string): void;
+  /** The broker as its operators see it. */
+  operator(): Operator;
+  /** The steps of the workload endpoint, as a runtime sees them. */
+  workload(): ClientOf<typeof Steps>;
+  /** Steps to read: as an operator, unless only a workload endpoint was named. */
+  readableSteps(): Pick<ClientOf<typeof Steps>, "get" | "list">;
+};
+
+/**
+ * What commander calls: opens a session for the act, gives it options and arguments, and ends its connections after.
+ *
+ * @throws Failure
+ */
+export function acting<Options, Args extends readonly unknown[]>(
+  context: Context,
+  act: (session: Session, options: Options, ...args: Args) => Promise<void>,
+): (...input: unknown[]) => Promise<void> {
+  return async (...input) => {
+    // The arguments, then the options, then the command.
+    const command = input.at(-1) as Command;
+    const args = input.slice(0, -2) as unknown as Args;
+    const options = command.optsWithGlobals<GlobalOptions>();
+    const opened: (() => void)[] = [];
+    let endpoint: string | undefined;
+
+    const session: Session = {
+      context,
+      globals: options,
+      print: createPrinter(options.output, context.out),
+      note: (text) => void context.err.write(`stint: ${text}\n`),
+      operator() {
+        endpoint = options.operatorSocket;
+        const operator = connectOperator({ socket: endpoint, deadlineMs: options.timeout * 1_000 });
+        opened.push(operator.close);
+        return operator;
+      },
+      workload() {
+        endpoint = options.socket;
+        const channel = openChannel(endpoint);
+        opened.push(() => channel.close());
+        return createClient(Steps, channel, { deadlineMs: options.timeout * 1_000 });
+      },
+      readableSteps() {
+        const named = (flag: string) => command.getOptionValueSourceWithGlobals(flag) !== "default";
+        const onlyWorkload = !named("operatorSocket") && (named("socket") || hasEndpointVariable());
+        return onlyWorkload ? this.workload() : this.operator().steps;
+      },
+    };
+    try {
+      await act(session, options as Options, ...args);
+    } catch (thrown) {
+      throw thrown instanceof ExitStatus ? thrown : failureOf(thrown, endpoint);
+    } finally {
+      for (const close of opened) close();
+    }
+  };
+}
+
+export const ENDPOINT_VARIABLE = "SPIFFE_ENDPOINT_SOCKET";
+
+function hasEndpointVariable(): boolean {
+  return (process.env[ENDPOINT_VARIABLE] ?? "") !== "";
+}

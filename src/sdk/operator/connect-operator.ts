@@ -1,0 +1,52 @@
+import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
+import { Entries } from "../../gen/stint/v1/entries_pb.js";
+import { History } from "../../gen/stint/v1/history_pb.js";
+import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
+import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
+import { Steps } from "../../gen/stint/v1/steps_pb.js";
+import { openChannel } from "../../wire/channel.ts";
+import { type ClientOf, createClient } from "../../wire/client.ts";
+
+const SOCKET_VARIABLE = "STINT_OPERATOR_SOCKET";
+export const OPERATOR_SOCKET_DEFAULT = "/run/stint/operator.sock";
+/** Longer than any fsync or history page; a broker that takes longer is not there. */
+const CALL_MS_MAX = 30_000;
+
+export type OperatorOptions = {
+  /** Path of the operator socket; absent: `STINT_OPERATOR_SOCKET`, or `/run/stint/operator.sock`. */
+  readonly socket?: string | undefined;
+  /** How long a call may take that says nothing of it; absent: 30 s. */
+  readonly deadlineMs?: number | undefined;
+};
+
+/** The broker as its operators see it: each service by its methods, which throw `CallError`. */
+export type Operator = {
+  readonly entries: ClientOf<typeof Entries>;
+  readonly history: ClientOf<typeof History>;
+  readonly steps: Pick<ClientOf<typeof Steps>, "get" | "list">;
+  readonly revocations: Pick<ClientOf<typeof Revocations>, "revoke">;
+  readonly ledger: ClientOf<typeof Ledger>;
+  readonly authorities: ClientOf<typeof Authorities>;
+  /** Ends the connection and all that is under way on it. */
+  close(): void;
+};
+
+/**
+ * Connects to the operator socket, on the first call. The kernel tells the broker which user calls, and so what the
+ * caller may do.
+ *
+ * @throws BrokerError INVALID_FIELD when the socket is no path
+ */
+export function connectOperator(options: OperatorOptions = {}): Operator {
+  const channel = openChannel(options.socket ?? process.env[SOCKET_VARIABLE] ?? OPERATOR_SOCKET_DEFAULT);
+  const terms = { deadlineMs: options.deadlineMs ?? CALL_MS_MAX };
+  return {
+    entries: createClient(Entries, channel, terms),
+    history: createClient(History, channel, terms),
+    steps: createClient(Steps, channel, terms),
+    revocations: createClient(Revocations, channel, terms),
+    ledger: createClient(Ledger, channel, terms),
+    authorities: createClient(Authorities, channel, terms),
+    close: () => channel.close(),
+  };
+}

@@ -1,0 +1,32 @@
+export {
+  type AgentEntry,
+  type Entry,
+  type EntryContent,
+  EntryOrigin,
+  type OperatorEntry,
+  OperatorRole,
+  type RuntimeEntry,
+  type VerifierEntry,
+} from "../../gen/stint/v1/entries_pb.js";
+export {
+  type Decision,
+  Effect,
+  type Event,
+  type VerifierStatus,
+} from "../../gen/stint/v1/history_pb.js";
+export type { RevokeResponse } from "../../gen/stint/v1/revocations_pb.js";
+export {
+  type Grant,
+  type GrantElement,
+  type Issuance,
+  IssuanceState,
+  type Receipt,
+  ReceiptState,
+  type Receipts,
+  type Step,
+  StepState,
+  SvidKind,
+} from "../../gen/stint/v1/types_pb.js";
+export { CallError } from "../../wire/call-error.ts";
+export { connectOperator, type Operator, type OperatorOptions } from "./connect-operator.ts";
+export { everyPage } from "./every-page.ts";

@@ -1,0 +1,184 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Daemon, startDaemon } from "../daemon.ts";
+import { runStint } from "./running.ts";
+
+const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
+const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
+
+let daemon: Daemon;
+beforeAll(async () => {
+  daemon = await startDaemon();
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+function start(program: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+  const child = spawn(process.execPath, [program, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  return child;
+}
+
+async function run(program: string, args: readonly string[], environment?: NodeJS.ProcessEnv) {
+  const child = start(program, args, environment);
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (chunk) => {
+    out += String(chunk);
+  });
+  child.stderr.on("data", (chunk) => {
+    err += String(chunk);
+  });
+  const [status] = (await once(child, "close")) as [number | null];
+  return { status, out, err };
+}
+
+describe("the exit status", () => {
+  const here = (args: readonly string[]) => runStint(["--operator-socket", daemon.operatorSocket, ...args]);
+
+  test.for([
+    { is: "0 when it is done", args: ["ledger", "show"], status: 0 },
+    { is: "0 for help that was asked for", args: ["history", "--help"], status: 0 },
+    { is: "1 when it is refused", args: ["step", "show", "step_none"], status: 1 },
+    { is: "2 for an unknown command", args: ["unknown"], status: 2 },
+    { is: "2 for an unknown flag", args: ["ledger", "show", "--unknown"], status: 2 },
+    { is: "2 for a format that is none", args: ["-o", "xml", "ledger", "show"], status: 2 },
+    {
+      is: "2 for a socket that is none",
+      args: ["--operator-socket", "tcp://127.0.0.1:1", "ledger", "show"],
+      status: 2,
+    },
+    { is: "2 without a command", args: [], status: 2 },
+    {
+      is: "3 when nobody is there",
+      args: ["--operator-socket", "/nowhere/operator.sock", "ledger", "show"],
+      status: 3,
+    },
+  ])("is $is", async ({ args, status }) => {
+    const ran = await here(args);
+    expect(ran.status).toBe(status);
+    // Data and nothing else on standard output; why not, in one's own name, on the other.
+    if (status !== 0) expect(ran).toMatchObject({ out: "", err: expect.stringMatching(/^(stint: |Usage: stint)/) });
+  });
+
+  test("is the process's own", async () => {
+    expect(await run(STINT, ["--operator-socket", "/nowhere/operator.sock", "ledger", "show"])).toEqual({
+      status: 3,
+      out: "",
+      err: "stint: can't reach the broker at /nowhere/operator.sock: there is no such socket\n",
+    });
+  });
+});
+
+describe("a flag", () => {
+  test("wins over its variable, which wins over the default", async () => {
+    const environment = { STINT_OPERATOR_SOCKET: daemon.operatorSocket, STINT_OUTPUT: "jsonl" };
+    const byVariable = await run(STINT, ["ledger", "show"], environment);
+    expect(byVariable.out).toMatch(/^\{"epoch":/);
+    const byFlag = await run(STINT, ["-o", "csv", "ledger", "show"], environment);
+    expect(byFlag.out).toMatch(/^epoch,sequence,root_hash,suspended_because\r\n/);
+    const byDefault = await run(STINT, ["ledger", "show"], { ...environment, STINT_OUTPUT: undefined });
+    expect(byDefault.out).toMatch(/^epoch +epoch_/);
+  });
+
+  test("that says what to revoke is not taken from what is set for every command that runs as a step", async () => {
+    const environment = { STINT_OPERATOR_SOCKET: daemon.operatorSocket, STINT_STEP_ID: "step_1" };
+    expect((await run(STINT, ["revoke"], environment)).status).toBe(2);
+  });
+
+  test("for reading steps chooses the endpoint that was named", async () => {
+    const nowhere = { STINT_OPERATOR_SOCKET: undefined, SPIFFE_ENDPOINT_SOCKET: `unix://${daemon.workloadSocket}` };
+    expect((await run(STINT, ["step", "list"], nowhere)).err).not.toContain("operator.sock");
+  });
+});
+
+describe("data", () => {
+  test("that nobody reads any more ends the command, without a word", async () => {
+    const child = start(STINT, ["-o", "jsonl", "history", "events", "--follow", "--after", "0"], {
+      STINT_OPERATOR_SOCKET: daemon.operatorSocket,
+    });
+    const closed = once(child, "close") as Promise<[number | null]>;
+    let err = "";
+    child.stderr.on("data", (chunk) => {
+      err += String(chunk);
+    });
+    const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+    expect(JSON.parse(line)).toMatchObject({ sequence: 1, type: "epoch.started" });
+    child.stdout.destroy();
+    // Something more to write, so that the command notices.
+    const flags = ["--selector", "unix:uid:1", "--audience", "urn:a"];
+    await runStint(["--operator-socket", daemon.operatorSocket, "entry", "create", "verifier/v", ...flags]);
+    const [status] = await closed;
+    expect([status, err]).toEqual([0, ""]);
+  });
+
+  test("of events comes as they are recorded", async () => {
+    const child = start(
+      STINT,
+      ["-o", "jsonl", "history", "events", "--follow", "--after", "0", "--type", "entry.retired"],
+      {
+        STINT_OPERATOR_SOCKET: daemon.operatorSocket,
+      },
+    );
+    const line = once(createInterface({ input: child.stdout }), "line") as Promise<[string]>;
+    const operator = ["--operator-socket", daemon.operatorSocket, "entry"];
+    const flags = ["--selector", "unix:uid:1", "--audience", "urn:b"];
+    expect((await runStint([...operator, "create", "verifier/w", ...flags])).status).toBe(0);
+    expect((await runStint([...operator, "delete", "verifier/w"])).status).toBe(0);
+    const [text] = await line;
+    expect(JSON.parse(text)).toMatchObject({ type: "entry.retired", event: { by: { kind: "operator" } } });
+  });
+});
+
+test.for(["bash", "fish"])("completion for %s is a script that asks stint itself", async (shell) => {
+  const script = await run(STINT, ["completion", shell]);
+  expect(script.status).toBe(0);
+  expect(script.out).toContain("stint complete --");
+});
+
+test("completion knows the commands and the choices of a flag", async () => {
+  const complete = async (...words: readonly string[]) => (await run(STINT, ["complete", "--", ...words])).out;
+  expect(await complete("history", "")).toMatch(/^issuances\t/m);
+  expect(await complete("history", "issuances", "--kind", "")).toMatch(/^jwt\t/m);
+});
+
+test.for([
+  { program: "stint", file: STINT },
+  { program: "stintd", file: STINTD },
+])("$program --version is the package's", async ({ file }) => {
+  expect(await run(file, ["--version"])).toEqual({
+    status: 0,
+    out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    err: "",
+  });
+});
+
+describe("stintd", () => {
+  const config = () => `${daemon.directory}/stint.yaml`;
+
+  test("validate tells what running with the file would change", async () => {
+    expect(await run(STINTD, ["validate", "--config", config()])).toMatchObject({
+      status: 0,
+      out: "valid\nwould change nothing\n",
+    });
+  });
+
+  test("validate tells what is wrong, with its place, and exits with 1", async () => {
+    const ran = await run(STINTD, ["validate", "--config", config(), "--set", "log.level=loud"]);
+    expect(ran).toMatchObject({ status: 1, out: "" });
+    expect(ran.err).toMatch(/^stintd: flag log\.level: log\.level: expected one of /);
+  });
+
+  test.for([
+    { what: "a file that is not there", args: ["--config", "/nowhere/stint.yaml"], status: 1 },
+    { what: "a setting without a value", args: ["--set", "log.level"], status: 2 },
+  ])("does not run with $what", async ({ args, status }) => {
+    const ran = await run(STINTD, ["run", ...args]);
+    expect(ran).toMatchObject({ status, out: "", err: expect.stringMatching(/^stintd: /) });
+  });
+});

@@ -1,0 +1,284 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { BrokerError } from "../../src/domain/errors.ts";
+import { type CloseRequest, type OpenRequest, Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
+import { StepState } from "../../src/gen/stint/v1/types_pb.js";
+import { addService, type HandlersOf, receivedMessage } from "../../src/wire/service-definition.ts";
+import { serviceErrorOf } from "../../src/wire/service-error.ts";
+import { startDaemon } from "../daemon.ts";
+import { serving } from "../wire/serving.ts";
+
+const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
+const STEP_ID = "step_1";
+/** Written by a shell, so that a reader never finds half of it. */
+const NOTE = 'printf "%s" "$1" >"$2.part" && mv "$2.part" "$2"';
+
+type Running = { readonly child: ChildProcess; out(): string; err(): string; readonly exited: Promise<number | null> };
+
+function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Running {
+  const child = spawn(process.execPath, [STINT, ...args], {
+    stdio: ["pipe", "pipe", "pipe"],
+    env: { ...process.env, ...environment },
+  });
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (chunk) => {
+    out += String(chunk);
+  });
+  child.stderr.on("data", (chunk) => {
+    err += String(chunk);
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const exited = once(child, "close").then(([code]) => code as number | null);
+  return { child, out: () => out, err: () => err, exited };
+}
+
+const runStep = (socket: string, command: readonly string[], environment?: NodeJS.ProcessEnv) =>
+  start(
+    ["--socket", socket, "step", "run", "--run", "r", "--step", "s", "--agent", "a", "--", ...command],
+    environment,
+  );
+
+type Seen = {
+  open?: OpenRequest;
+  /** Command line of the executor while its step was being opened. */
+  gate?: string;
+  holding: boolean;
+  closes: CloseRequest[];
+};
+
+/** A broker of steps that answers as it is told and remembers what it was asked. */
+async function brokerOfSteps(answers: {
+  readonly open?: () => void;
+  readonly closed?: StepState;
+  readonly hold?: (call: Parameters<HandlersOf<typeof Steps>["hold"]>[0]) => void;
+}): Promise<{ readonly socket: string; readonly seen: Seen }> {
+  const seen: Seen = { holding: false, closes: [] };
+  const step = { stepId: STEP_ID, name: { runId: "r", step: "s", attempt: 3 }, state: StepState.OPEN };
+  const unexpected = () => {
+    throw new Error("not called in this test");
+  };
+  const { socket } = await serving((server) =>
+    addService(server, Steps, {
+      open(call, answer) {
+        const request = receivedMessage(call.request);
+        const pid = request.executor?.executor.case === "pid" ? request.executor.executor.value : 0;
+        Object.assign(seen, { open: request, gate: readFileSync(`/proc/${pid}/cmdline`, "utf8") });
+        try {
+          answers.open?.();
+          answer(null, { step });
+        } catch (thrown) {
+          answer(serviceErrorOf(thrown));
+        }
+      },
+      hold(call) {
+        seen.holding = true;
+        call.write({ step });
+        answers.hold?.(call);
+      },
+      close(call, answer) {
+        const request = receivedMessage(call.request);
+        seen.closes.push(request);
+        const byOutcome = { [Outcome.COMPLETED]: StepState.COMPLETED, [Outcome.FAILED]: StepState.FAILED };
+        const state = answers.closed ?? byOutcome[request.outcome as keyof typeof byOutcome];
+        answer(null, { step: { ...step, state } });
+      },
+      get: unexpected,
+      list: unexpected,
+      renew: unexpected,
+    }),
+  );
+  return { socket, seen };
+}
+
+function scratch(): string {
+  const directory = mkdtempSync(join(tmpdir(), "stint-run-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  return directory;
+}
+
+async function appears(path: string): Promise<string> {
+  for (let tries = 0; tries < 1_000; tries++) {
+    if (existsSync(path)) return readFileSync(path, "utf8");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`${path} did not appear`);
+}
+
+describe("stint step run", () => {
+  test("opens the step for the command's own process, before there is a command, and tells it which step it is", async () => {
+    const { socket, seen } = await brokerOfSteps({});
+    const script =
+      'echo "$$ $STINT_RUN_ID $STINT_STEP_NAME $STINT_STEP_ATTEMPT $STINT_STEP_ID $STINT_STEP_AGENT $SPIFFE_ENDPOINT_SOCKET $name"';
+    // A variable that a gate written carelessly would take for itself.
+    const ran = runStep(socket, ["sh", "-c", script], { name: "kept" });
+    expect(await ran.exited).toBe(0);
+    const pid = seen.open?.executor?.executor.value;
+    expect(ran.out()).toBe(`${String(pid)} r s 3 ${STEP_ID} a unix://${socket} kept\n`);
+    expect(ran.err()).toBe("");
+    expect(seen.gate).toContain("stint-gate");
+    expect(seen.holding).toBe(true);
+    expect(seen.open).toMatchObject({ runId: "r", step: "s", agent: "a" });
+  });
+
+  test.for([
+    { ends: "well", script: "exit 0", status: 0, outcome: Outcome.COMPLETED },
+    { ends: "badly", script: "exit 7", status: 7, outcome: Outcome.FAILED },
+    { ends: "by a signal", script: "kill -KILL $$", status: 137, outcome: Outcome.FAILED },
+  ])("closes the step as the command ends: $ends", async ({ script, status, outcome }) => {
+    const { socket, seen } = await brokerOfSteps({});
+    const ran = runStep(socket, ["sh", "-c", script]);
+    expect(await ran.exited).toBe(status);
+    expect(seen.closes).toMatchObject([{ stepId: STEP_ID, outcome }]);
+    expect(ran.err()).toBe("");
+  });
+
+  test("says so when the command can't be found, and closes the step as failed", async () => {
+    const { socket, seen } = await brokerOfSteps({});
+    const ran = runStep(socket, ["/nowhere/no-such-command"]);
+    expect(await ran.exited).toBe(127);
+    expect(seen.closes).toMatchObject([{ outcome: Outcome.FAILED }]);
+  });
+
+  test("runs nothing when the step is refused", async () => {
+    const proof = join(scratch(), "ran");
+    const { socket, seen } = await brokerOfSteps({
+      open() {
+        throw new BrokerError("POLICY_DENIED", "above the ceiling", { metadata: { decision_id: "dec_1" } });
+      },
+    });
+    const ran = runStep(socket, ["touch", proof]);
+    expect(await ran.exited).toBe(1);
+    expect(ran.err()).toBe("stint: POLICY_DENIED: above the ceiling (dec_1)\n");
+    expect(existsSync(proof)).toBe(false);
+    expect(seen.closes).toEqual([]);
+  });
+
+  test("runs nothing when the broker is not there", async () => {
+    const directory = scratch();
+    const ran = runStep(join(directory, "none.sock"), ["touch", join(directory, "ran")]);
+    expect(await ran.exited).toBe(3);
+    expect(existsSync(join(directory, "ran"))).toBe(false);
+  });
+
+  test("runs nothing when the step can't be held", async () => {
+    const proof = join(scratch(), "ran");
+    const { socket } = await serving((server) =>
+      addService(server, Steps, {
+        open: (_call, answer) => answer(null, { step: { stepId: STEP_ID } }),
+        hold: (call) => void call.emit("error", serviceErrorOf(new BrokerError("STEP_CLOSED", "the step is REVOKED"))),
+        close: (_call, answer) => answer(null, {}),
+        get: (_call, answer) => answer(null, {}),
+        list: (_call, answer) => answer(null, {}),
+        renew: (_call, answer) => answer(null, {}),
+      }),
+    );
+    const ran = runStep(socket, ["touch", proof]);
+    expect(await ran.exited).toBe(1);
+    expect(ran.err()).toBe("stint: STEP_CLOSED: the step is REVOKED\n");
+    expect(existsSync(proof)).toBe(false);
+  });
+
+  test("passes standard input on, and signals, and gives the command's own answer to them", async () => {
+    const file = join(scratch(), "started");
+    const { socket, seen } = await brokerOfSteps({});
+    const script = `trap 'exit 33' TERM; ${NOTE.replace('"$1"', '"$(cat)"').replaceAll("$2", file)}; while :; do sleep 0.05; done`;
+    const ran = runStep(socket, ["sh", "-c", script]);
+    ran.child.stdin?.end("what came in");
+    expect(await appears(file)).toBe("what came in");
+    ran.child.kill("SIGTERM");
+    expect(await ran.exited).toBe(33);
+    expect(seen.closes).toMatchObject([{ outcome: Outcome.FAILED }]);
+  });
+
+  test("says when the step ends under the command, and in which state it ended", async () => {
+    const file = join(scratch(), "go");
+    const { socket } = await brokerOfSteps({
+      closed: StepState.EXPIRED,
+      hold(call) {
+        call.write({ step: { stepId: STEP_ID, state: StepState.EXPIRED } });
+        call.end();
+      },
+    });
+    const ran = runStep(socket, ["sh", "-c", `while [ ! -e '${file}' ]; do sleep 0.02; done`]);
+    await new Promise<void>((resolve) => ran.child.stderr?.once("data", () => resolve()));
+    writeFileSync(file, "");
+    expect(await ran.exited).toBe(0);
+    expect(ran.err().split("\n")).toEqual([
+      "stint: the step is EXPIRED: the command has no credentials any more",
+      "stint: the step had ended before its command: it is EXPIRED",
+      "",
+    ]);
+  });
+
+  test("holds on to its step over a connection that breaks", async () => {
+    let holds = 0;
+    const file = join(scratch(), "go");
+    const { socket, seen } = await brokerOfSteps({
+      hold(call) {
+        holds += 1;
+        // A server that goes away, the first time.
+        if (holds === 1) call.emit("error", { code: 14, details: "going away" });
+        else writeFileSync(file, "");
+      },
+    });
+    const ran = runStep(socket, ["sh", "-c", `while [ ! -e '${file}' ]; do sleep 0.02; done`]);
+    expect(await ran.exited).toBe(0);
+    expect(holds).toBe(2);
+    expect(seen.closes).toMatchObject([{ outcome: Outcome.COMPLETED }]);
+  });
+});
+
+test("a command that runs as a step of a real broker is its executor and fetches its credentials", async () => {
+  const self = [`unix:uid:${process.getuid?.()}`];
+  const resource = "https://mcp.example.org";
+  await using daemon = await startDaemon({
+    entries: [
+      {
+        kind: "agent",
+        name: "a",
+        selectors: self,
+        ceiling: [
+          { type: "mcp_tool", locations: [resource], identifier: "search", actions: ["read"], datatypes: ["x"] },
+        ],
+      },
+      { kind: "runtime", name: "graph", selectors: self, agents: ["a"] },
+    ],
+  });
+  const script = join(scratch(), "agent.ts");
+  const source = new URL("../../src/", import.meta.url).href;
+  writeFileSync(
+    script,
+    `import { Credentials } from "${source}gen/stint/v1/credentials_pb.js";
+     import { openChannel } from "${source}wire/channel.ts";
+     import { createClient } from "${source}wire/client.ts";
+     const channel = openChannel(process.env.SPIFFE_ENDPOINT_SOCKET);
+     const stepId = process.env.STINT_STEP_ID;
+     const wanted = { audiences: ["${resource}"] };
+     const { svid } = await createClient(Credentials, channel).issueJwtSvid({ stepId, wanted });
+     console.log(JSON.stringify({ pid: process.pid, spiffeId: svid.spiffeId }));
+     channel.close();`,
+  );
+  const grant = JSON.stringify([
+    { type: "mcp_tool", locations: [resource], identifier: "search", actions: ["read"], datatypes: ["x"] },
+  ]);
+  const ran = start([
+    ...["--socket", daemon.workloadSocket, "step", "run", "--run", "r", "--step", "s", "--agent", "a"],
+    ...["--grant", grant, "--", process.execPath, script],
+  ]);
+  const status = await ran.exited;
+  expect([status, status === 0 ? "" : ran.err()]).toEqual([0, ""]);
+  const said = JSON.parse(ran.out()) as { pid: number; spiffeId: string };
+  expect(said.spiffeId).toBe("spiffe://example.org/agent/a/run/r/step/s/1");
+
+  const shown = start(["--operator-socket", daemon.operatorSocket, "-o", "json", "step", "show", "r/s"]);
+  expect(await shown.exited).toBe(0);
+  const step = JSON.parse(shown.out()) as { executor: { pid: number }; state: string };
+  expect(step.executor.pid).toBe(said.pid);
+  expect(step.state).not.toBe("OPEN");
+});
