@@ -112,7 +112,7 @@ export function createLifetimes(ports: {
       set(
         step.stepId,
         "executor",
-        ports.processes.watch(step.executor.process, () => end(step.stepId, "executor")),
+        ports.processes.watch(step.executor.process, () => executorGone(step.stepId)),
       );
     }
   }
