@@ -1,4 +1,5 @@
 import { LIMITS } from "../domain/limits.ts";
+import type { ProcessIdentity } from "../domain/process.ts";
 import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
 import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -30,6 +31,7 @@ export type WatcherStatus = {
   readonly audiences: readonly string[];
   readonly maxStalenessSeconds: number;
   readonly connectedSince: UnixMicros;
+  readonly process?: ProcessIdentity;
 };
 
 /** Who applied what, and by when everyone else must have lapsed. */

@@ -10,6 +10,7 @@ import type { Ledger } from "../../ports/ledger.ts";
 import type { HistoryReads, HistoryFilter as ReadFilter, StepReads } from "../../ports/ledger-reads.ts";
 import { decisionMessageOf } from "../../wire/decision-message.ts";
 import { issuanceMessageOf, svidKindOf } from "../../wire/issuance-message.ts";
+import { processMessageOf } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { stepMessageOf } from "../../wire/step-message.ts";
 import { durationOfSeconds, microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
@@ -130,6 +131,7 @@ function verifiersOf(ports: HistoryPorts) {
         acknowledgedSequence: BigInt(watcher.acknowledged),
         lag: BigInt(Math.max(0, head - watcher.acknowledged)),
         lastSeen: timestampOfMicros(watcher.lastSeen),
+        ...(watcher.process === undefined ? {} : { process: processMessageOf(watcher.process) }),
       }));
     });
 }

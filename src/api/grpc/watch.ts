@@ -127,7 +127,9 @@ async function startWatch(
   const watcherId = `watch-${watcherNumber}`;
   const { entryId, audiences, maxStalenessSeconds } = scope;
   if (scope.isVerifier) {
-    ports.receipts.connected({ watcherId, entryId, audiences, maxStalenessSeconds, connectedSince: ports.clock.now() });
+    const { process } = caller;
+    const connectedSince = ports.clock.now();
+    ports.receipts.connected({ watcherId, entryId, audiences, maxStalenessSeconds, connectedSince, process });
   }
   const stopBundles = ports.onBundleChange(() => outbox.send({ message: ports.bundle() }, 1));
 

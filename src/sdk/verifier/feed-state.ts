@@ -129,8 +129,6 @@ export function createFeedState(): FeedState {
           const denied = denyList.add(message.value.denials.map(denyListEntryOf));
           return { denied, acknowledge: moveTo(message.value.cursor), confirmed: false };
         }
-        case "progress":
-          return { denied: [], acknowledge: moveTo(message.value.cursor), confirmed: false };
         case "pong":
           return applyPong(message.value, received);
         case "bundle": {

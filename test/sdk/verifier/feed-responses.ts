@@ -41,10 +41,6 @@ export function denied(denials: readonly DenialInit[], cursor = ""): WatchRespon
   return response({ case: "denied", value: { denials: [...denials], cursor: Buffer.from(cursor) } });
 }
 
-export function progress(cursor: string): WatchResponse {
-  return response({ case: "progress", value: { cursor: Buffer.from(cursor) } });
-}
-
 export function bundle(
   jwks: string,
   more: { readonly trustDomain?: string; readonly issuer?: string; readonly development?: boolean } = {},

@@ -8,7 +8,7 @@ import {
   type VerifierOptions,
 } from "../../../src/sdk/verifier/index.ts";
 import { AUDIENCE, bundleDocument, ecSigner, ISSUER, mint, NOW, SUBJECT } from "../../verify/token-forge.ts";
-import { bundle, denied, deniedJwt, deniedStep, pong, progress, snapshot, timestampMs } from "./feed-responses.ts";
+import { bundle, denied, deniedJwt, deniedStep, pong, snapshot, timestampMs } from "./feed-responses.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
 import { type ScriptedBroker, scriptedBroker, type Watch } from "./scripted-broker.ts";
 
@@ -91,7 +91,7 @@ describe("before it knows enough", () => {
     watch.send(snapshot([], "c1"));
     await watch.next("acknowledge");
     expect(codeOf(() => verifier.verify(mint(own)))).toBe("NOT_READY");
-    watch.send(bundle(JWKS), progress("c2"));
+    watch.send(bundle(JWKS), denied([], "c2"));
     await watch.next("acknowledge");
     expect(codeOf(() => verifier.verify(mint(own)))).toBe("NOT_READY");
     await answer(scene, "c3");

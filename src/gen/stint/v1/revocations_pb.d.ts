@@ -145,12 +145,6 @@ export declare type WatchResponse = Message<"stint.v1.WatchResponse"> & {
      */
     value: WatchResponse_Bundle;
     case: "bundle";
-  } | {
-    /**
-     * @generated from field: stint.v1.WatchResponse.Progress progress = 5;
-     */
-    value: WatchResponse_Progress;
-    case: "progress";
   } | { case: undefined; value?: undefined };
 };
 
@@ -161,7 +155,8 @@ export declare type WatchResponse = Message<"stint.v1.WatchResponse"> & {
 export declare const WatchResponseSchema: GenMessage<WatchResponse>;
 
 /**
- * Replaces the whole deny-list. A long one comes in parts; it applies when the last has come.
+ * All that must be denied now; what a watcher denies beyond it stays denied until its forget_after. A long one comes in
+ * parts and applies when the last has come.
  *
  * @generated from message stint.v1.WatchResponse.Snapshot
  */
@@ -229,13 +224,16 @@ export declare type WatchResponse_Pong = Message<"stint.v1.WatchResponse.Pong"> 
   brokerTime?: Timestamp | undefined;
 
   /**
-   * Everything that concerns this watcher up to here was sent before this pong.
+   * Everything that concerns this watcher up to here was sent before this pong, and it includes all that was in force
+   * when the ping came.
    *
    * @generated from field: uint64 sequence = 3;
    */
   sequence: bigint;
 
   /**
+   * Where to resume: also past events that did not concern this watcher.
+   *
    * @generated from field: bytes cursor = 4;
    */
   cursor: Uint8Array;
@@ -246,24 +244,6 @@ export declare type WatchResponse_Pong = Message<"stint.v1.WatchResponse.Pong"> 
  * Use `create(WatchResponse_PongSchema)` to create a new message.
  */
 export declare const WatchResponse_PongSchema: GenMessage<WatchResponse_Pong>;
-
-/**
- * The cursor moved past events that do not concern this watcher.
- *
- * @generated from message stint.v1.WatchResponse.Progress
- */
-export declare type WatchResponse_Progress = Message<"stint.v1.WatchResponse.Progress"> & {
-  /**
-   * @generated from field: bytes cursor = 1;
-   */
-  cursor: Uint8Array;
-};
-
-/**
- * Describes the message stint.v1.WatchResponse.Progress.
- * Use `create(WatchResponse_ProgressSchema)` to create a new message.
- */
-export declare const WatchResponse_ProgressSchema: GenMessage<WatchResponse_Progress>;
 
 /**
  * The keys of one trust domain: SPIFFE bundle document (JWKS). Replaces what was known of it.

@@ -1,0 +1,75 @@
+import { REFUSAL_CODES, type Refusal, refusal } from "./refusal.ts";
+
+/** A request or notification of JSON-RPC; a response posted by a client is neither. */
+export type JsonRpcMessage = {
+  readonly kind: "message";
+  /** `undefined` for a notification. */
+  readonly id: string | number | undefined;
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  /** As it was parsed: what the server must act on is what was looked at. */
+  readonly body: unknown;
+};
+
+/**
+ * Reads the one message of a request: once, and no more of it than is allowed.
+ *
+ * @param given - the body, where something before has parsed it.
+ * @see MCP Streamable HTTP: a POST holds a single message
+ */
+export async function readMessage(
+  request: Request,
+  maxBodyBytes: number,
+  given: unknown,
+): Promise<JsonRpcMessage | Refusal> {
+  if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
+    return malformed(415, REFUSAL_CODES.invalidRequest, "the content type must be application/json");
+  }
+  if (given !== undefined) return messageOf(given);
+  const bytes = await readBody(request, maxBodyBytes);
+  if (bytes === undefined) {
+    return refusal({
+      status: 413,
+      code: REFUSAL_CODES.invalidRequest,
+      reason: "BODY_TOO_LARGE",
+      message: `the body must be at most ${maxBodyBytes} bytes`,
+    });
+  }
+  try {
+    return messageOf(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
+  } catch {
+    return malformed(400, REFUSAL_CODES.parseError, "the body is not JSON");
+  }
+}
+
+/** @returns `undefined` when it is longer. */
+async function readBody(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.length;
+    if (length > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function messageOf(body: unknown): JsonRpcMessage | Refusal {
+  // A batch would need an answer for each of its elements; MCP has none of them any more.
+  if (!isObject(body))
+    return malformed(400, REFUSAL_CODES.invalidRequest, "the body must be a single JSON-RPC message");
+  const { jsonrpc, id, method, params = {} } = body;
+  const isCall = jsonrpc === "2.0" && typeof method === "string" && isObject(params);
+  if (!isCall || !(id === undefined || typeof id === "string" || Number.isInteger(id))) {
+    return malformed(400, REFUSAL_CODES.invalidRequest, "the body must be a JSON-RPC request or notification");
+  }
+  return { kind: "message", id: id as string | number | undefined, method, params, body };
+}
+
+function malformed(status: number, code: number, message: string): Refusal {
+  return refusal({ status, code, reason: "REQUEST_MALFORMED", message });
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

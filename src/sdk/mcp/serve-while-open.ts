@@ -1,0 +1,96 @@
+import { endingStream } from "./ending-stream.ts";
+
+/** How often a call that is under way is held to the verifier's staleness bound, which no event tells of. */
+const RECHECK_MS = 1_000;
+const EVENT_STREAM = /^text\/event-stream\s*(;|$)/i;
+
+/** A request that is being served. */
+export type ServedRequest = {
+  /** Aborts when the step has ended; its reason says why. */
+  readonly watched: { readonly signal: AbortSignal; [Symbol.dispose](): void };
+  /** Throws once the request would not be permitted any more for another reason. */
+  readonly recheck?: (() => void) | undefined;
+  /** Aborts when the caller went away. */
+  readonly callerGone: AbortSignal;
+  /** @param signal - aborts when nobody may see the answer any more. */
+  readonly serve: (signal: AbortSignal) => Promise<Response>;
+  /** The answer, where none has begun. */
+  readonly refuse: (why: unknown) => Response;
+  /** The last event of a stream of events that has begun. */
+  readonly lastEvent: (why: unknown) => string;
+};
+
+/**
+ * Serves a request for as long as its step is open. When the step ends the handler's signal aborts, and what the client
+ * gets is decided here, not by how the handler takes it: the refusal where no answer has begun, a last event that says
+ * the same where a stream of events has, and a broken connection where anything else has.
+ *
+ * @throws what `serve` threw, while the step was open
+ */
+export async function serveWhileOpen(request: ServedRequest): Promise<Response> {
+  const { stop, handlerStop, finish } = watch(request);
+  if (stop.aborted) return request.refuse(stop.reason);
+  const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
+  const served = request.serve(AbortSignal.any([handlerStop, request.callerGone]));
+  let response: Response | undefined;
+  try {
+    response = (await Promise.race([served, stopped])) ?? undefined;
+  } catch (thrown) {
+    finish();
+    // A handler whose signal aborted may throw anything.
+    if (!stop.aborted) throw thrown;
+  }
+  if (stop.aborted || response === undefined) {
+    void served.then(discard, () => undefined);
+    return request.refuse(stop.reason);
+  }
+  const { body, status, statusText, headers } = response;
+  if (body === null) {
+    finish();
+    return response;
+  }
+  const isEvents = EVENT_STREAM.test(headers.get("content-type") ?? "");
+  const ending = endingStream(body, { stop, finish, ...(isEvents && { lastEvent: request.lastEvent }) });
+  return new Response(ending, { status, statusText, headers });
+}
+
+/**
+ * Two signals that abort when the request must not be served any longer, until `finish` ends the watch. The handler's
+ * comes first: a handler that ends its stream when it hears of it must not find the stream taken from it already.
+ */
+function watch({ watched, recheck }: ServedRequest): {
+  readonly stop: AbortSignal;
+  readonly handlerStop: AbortSignal;
+  readonly finish: () => void;
+} {
+  const controller = new AbortController();
+  const forHandler = new AbortController();
+  const timer = recheck === undefined ? undefined : setInterval(check, RECHECK_MS).unref();
+  function check(): void {
+    try {
+      recheck?.();
+    } catch (thrown) {
+      halt(thrown);
+    }
+  }
+  function halt(why: unknown): void {
+    finish();
+    forHandler.abort(why);
+    controller.abort(why);
+  }
+  function onEnd(): void {
+    halt(watched.signal.reason);
+  }
+  function finish(): void {
+    clearInterval(timer);
+    watched.signal.removeEventListener("abort", onEnd);
+    watched[Symbol.dispose]();
+  }
+  if (watched.signal.aborted) onEnd();
+  else watched.signal.addEventListener("abort", onEnd, { once: true });
+  return { stop: controller.signal, handlerStop: forHandler.signal, finish };
+}
+
+async function discard(response: Response): Promise<void> {
+  await response.body?.cancel().catch(() => undefined);
+}

@@ -1,0 +1,97 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { CloseResponse } from "../../gen/stint/v1/steps_pb.js";
+import { ReceiptState as ReceiptStateMessage, type Receipts as ReceiptsMessage } from "../../gen/stint/v1/types_pb.js";
+import { durationOfMs } from "../../wire/timestamps.ts";
+import { askBroker, type Broker } from "./broker.ts";
+import { OUTCOME_MESSAGES, type Outcome } from "./outcome.ts";
+import { type StepStateName, stateNameOf } from "./step-facts.ts";
+
+/** What a close did. */
+export type CloseResult = {
+  /** What was said. */
+  readonly outcome: Outcome;
+  /** The same, or another state when the step had ended before. */
+  readonly state: StepStateName;
+  /** Of the ledger's event. */
+  readonly sequence: bigint;
+  readonly credentialsRevoked: number;
+  readonly descendantsClosed: number;
+  /** Who has applied the close; whole only after `awaitReceiptsSeconds`. */
+  readonly receipts: Receipts | undefined;
+};
+
+export type Receipts = {
+  readonly expected: number;
+  readonly applied: number;
+  readonly verifiers: readonly {
+    readonly verifier: string;
+    readonly state: ReceiptState;
+    readonly appliedAt: Date | undefined;
+    /** When one that did not acknowledge refuses everything by its staleness bound. */
+    readonly lapsesAt: Date | undefined;
+  }[];
+  /** From here on nobody accepts what was closed. */
+  readonly latestPossibleAcceptance: Date | undefined;
+};
+
+export type ReceiptState = "APPLIED" | "PENDING" | "DISCONNECTED" | "LAPSED" | "UNKNOWN";
+
+export type CloseOptions = {
+  /** Wait until every verifier concerned has acknowledged or lapsed, at most this long; the broker allows 60 s. */
+  readonly awaitReceiptsSeconds?: number | undefined;
+};
+
+/**
+ * Closes a step; of one that is closed already, gives what was recorded.
+ *
+ * @throws StintError NOT_ENTITLED, STEP_NOT_FOUND, INVALID_FIELD; UNREACHABLE or LEDGER_UNAVAILABLE when trying again
+ * did not help either
+ */
+export async function closeStep(
+  broker: Broker,
+  stepId: string,
+  outcome: Outcome,
+  options: CloseOptions,
+): Promise<CloseResult> {
+  const waitMs = (options.awaitReceiptsSeconds ?? 0) * 1_000;
+  const request = {
+    stepId,
+    outcome: OUTCOME_MESSAGES[outcome],
+    ...(waitMs > 0 && { awaitReceipts: durationOfMs(waitMs) }),
+  };
+  return closeResultOf(outcome, await askBroker((call) => broker.steps.close(request, call), { waitMs }));
+}
+
+function closeResultOf(outcome: Outcome, response: CloseResponse): CloseResult {
+  return {
+    outcome,
+    state: response.step === undefined ? "UNKNOWN" : stateNameOf(response.step.state),
+    sequence: response.sequence,
+    credentialsRevoked: response.credentialsRevoked,
+    descendantsClosed: response.descendantsClosed,
+    receipts: response.receipts === undefined ? undefined : receiptsOf(response.receipts),
+  };
+}
+
+function receiptsOf(receipts: ReceiptsMessage): Receipts {
+  const { latestPossibleAcceptance } = receipts;
+  return {
+    expected: receipts.expected,
+    applied: receipts.applied,
+    verifiers: receipts.verifiers.map(({ verifier, state, appliedAt, lapsesAt }) => ({
+      verifier,
+      state: RECEIPT_STATES[state] ?? "UNKNOWN",
+      appliedAt: appliedAt && timestampDate(appliedAt),
+      lapsesAt: lapsesAt && timestampDate(lapsesAt),
+    })),
+    latestPossibleAcceptance: latestPossibleAcceptance && timestampDate(latestPossibleAcceptance),
+  };
+}
+
+const RECEIPT_STATES = {
+  [ReceiptStateMessage.UNSPECIFIED]: "UNKNOWN",
+  [ReceiptStateMessage.APPLIED]: "APPLIED",
+  [ReceiptStateMessage.PENDING]: "PENDING",
+  [ReceiptStateMessage.DISCONNECTED]: "DISCONNECTED",
+  [ReceiptStateMessage.LAPSED]: "LAPSED",
+} as const satisfies Record<ReceiptStateMessage, ReceiptState>;

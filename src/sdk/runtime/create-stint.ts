@@ -1,0 +1,78 @@
+import { connectBroker } from "./broker.ts";
+import { currentStep } from "./current-step.ts";
+import { openStep, resumeStep, type StepTerms, workInStep } from "./open-step.ts";
+import type { OutcomeOf } from "./outcome.ts";
+import type { OpenStepOptions, ResumeStepOptions, Step, WithStepOptions } from "./step.ts";
+import type { Fetch } from "./step-fetch.ts";
+import { StintError } from "./stint-error.ts";
+
+export type StintOptions = {
+  /** `unix:///run/stint/workload.sock`. Absent: `SPIFFE_ENDPOINT_SOCKET`. */
+  readonly endpoint?: string | undefined;
+  /** The agent of steps that name none. */
+  readonly agent?: string | undefined;
+  /** The workflow of steps that name none. */
+  readonly workflow?: string | undefined;
+  /** For errors that are not failures, such as a framework's interrupt. */
+  readonly outcomeOf?: OutcomeOf | undefined;
+  /** What requests go through, e.g. for a proxy or a private CA. It must honor `redirect: "manual"`. Absent: `fetch`. */
+  readonly fetch?: Fetch | undefined;
+  /** How long a lost hold may take to be found again. Absent: 5,000, which is as long as the broker waits. */
+  readonly holdGraceMs?: number | undefined;
+};
+
+/** A runtime's side of the broker. Connects on the first call. */
+export type Stint = {
+  /**
+   * Opens a step, runs `work` with it as the current one, and closes it with the outcome.
+   *
+   * @throws what `work` threw; StintError otherwise, see `openStep` and `withStep`
+   */
+  withStep<Result>(options: WithStepOptions, work: (step: Step) => Promise<Result> | Result): Promise<Result>;
+  /** Opens a step that its caller closes: with `await using`, or by `close`. */
+  openStep(options: OpenStepOptions): Promise<Step>;
+  resumeStep(options: ResumeStepOptions): Promise<Step>;
+  /** `fetch` as the current step. @throws StintError NO_CURRENT_STEP outside of every step */
+  readonly fetch: Fetch;
+  /** Lets go of all steps without closing them, and disconnects; the broker abandons those that were held. */
+  close(): void;
+  [Symbol.dispose](): void;
+};
+
+/**
+ * A client for an agent runtime.
+ *
+ * @throws StintError NO_ENDPOINT, INVALID_FIELD
+ * @example
+ * using stint = createStint({ agent: "researcher" });
+ * const found = await stint.withStep({ runId: "r-1", step: "search", grant }, async (step) => {
+ *   const client = new StreamableHTTPClientTransport(url, { fetch: step.fetch });
+ *   …
+ * });
+ */
+export function createStint(options: StintOptions = {}): Stint {
+  const { endpoint, ...defaults } = options;
+  const broker = connectBroker(endpoint);
+  const closed = new AbortController();
+  const withClient = {
+    signal: closed.signal,
+    error: (stepId: string) => new StintError("HOLD_LOST", `the client of step ${stepId} was closed`),
+  };
+  const terms: StepTerms = { ...defaults, broker, endsWith: [withClient] };
+  function close(): void {
+    closed.abort();
+    broker.close();
+  }
+  return {
+    withStep: (step, work) => workInStep(terms, step, work),
+    openStep: (step) => openStep(terms, step),
+    resumeStep: (step) => resumeStep(terms, step),
+    async fetch(input, init) {
+      const step = currentStep();
+      if (step === undefined) throw new StintError("NO_CURRENT_STEP", "stint.fetch works inside of withStep");
+      return step.fetch(input, init);
+    },
+    close,
+    [Symbol.dispose]: close,
+  };
+}

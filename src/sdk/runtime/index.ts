@@ -1,0 +1,27 @@
+export type { ErrorCode } from "../../domain/errors.ts";
+export type { Action, Grant, GrantElement } from "../../domain/grant.ts";
+export type { CloseOptions, CloseResult, ReceiptState, Receipts } from "./close-step.ts";
+export { createStint, type Stint, type StintOptions } from "./create-stint.ts";
+export { currentStep } from "./current-step.ts";
+export type { JwtSvid } from "./jwt-svid.ts";
+export type { Outcome, OutcomeOf } from "./outcome.ts";
+export { segment } from "./segment.ts";
+export type {
+  HoldOptions,
+  InParentsRun,
+  OpenStepOptions,
+  ResumeStepOptions,
+  Step,
+  WithStepOptions,
+} from "./step.ts";
+export type { StepFacts, StepStateName } from "./step-facts.ts";
+export type { Fetch } from "./step-fetch.ts";
+export {
+  isStintError,
+  type MetadataOf,
+  SDK_REASONS,
+  type SdkReason,
+  StintError,
+  type StintReason,
+} from "./stint-error.ts";
+export type { X509Svid } from "./x509-svid.ts";

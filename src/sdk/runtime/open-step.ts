@@ -1,0 +1,152 @@
+import { inspect } from "node:util";
+import { locationsOf } from "../../domain/grant.ts";
+import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb.js";
+import { askBroker, type Broker } from "./broker.ts";
+import { type CloseResult, closeStep } from "./close-step.ts";
+import { runInStep } from "./current-step.ts";
+import { openRequestOf } from "./open-request.ts";
+import type { OutcomeOf } from "./outcome.ts";
+import type { HoldOptions, OpenStepOptions, ResumeStepOptions, Step, WithStepOptions } from "./step.ts";
+import { stateNameOf, stepFactsOf } from "./step-facts.ts";
+import { createStepFetch, type Fetch } from "./step-fetch.ts";
+import { type EndsWith, watchStep } from "./step-lifetime.ts";
+import { createStepSvids, type StepSvids } from "./step-svids.ts";
+import { isStintError, StintError, stepClosed } from "./stint-error.ts";
+import { withStep } from "./with-step.ts";
+
+/** What all steps of one client have in common. */
+export type StepTerms = {
+  readonly broker: Broker;
+  readonly agent?: string | undefined;
+  readonly workflow?: string | undefined;
+  readonly outcomeOf?: OutcomeOf | undefined;
+  readonly fetch?: Fetch | undefined;
+  readonly holdGraceMs?: number | undefined;
+  /** The client, and the parent of a child. */
+  readonly endsWith: readonly EndsWith[];
+};
+
+/**
+ * Opens a step. While the broker is away it is asked again, with the same `request_id`: an answer that was lost on its
+ * way does not leave a second step behind.
+ *
+ * @throws StintError POLICY_DENIED (metadata `decision_id`), STEP_EXISTS, STALE_ATTEMPT, NOT_ENTITLED, NO_IDENTITY,
+ * INVALID_FIELD, …; STEP_CLOSED when `requestId` names a step that has ended, or one that still waits for approval;
+ * HOLD_LOST when it was opened and then could not be held
+ */
+export async function openStep(terms: StepTerms, options: OpenStepOptions, parentStepId = ""): Promise<Step> {
+  const request = await openRequestOf(options, terms, parentStepId);
+  const response = await askBroker((call) => terms.broker.steps.open(request.message, call), {
+    signal: options.signal,
+  });
+  return stepOf(terms, response.step, options, (svids) => request.keepFirst(response, svids));
+}
+
+/**
+ * Takes up a step that is open: after a restart of its runtime, or in the process that was named its executor.
+ *
+ * @throws StintError STEP_NOT_FOUND, NOT_ENTITLED; STEP_CLOSED (metadata `state`) when it has ended
+ */
+export async function resumeStep(terms: StepTerms, options: ResumeStepOptions): Promise<Step> {
+  const by =
+    "stepId" in options
+      ? { case: "stepId" as const, value: options.stepId }
+      : { case: "name" as const, value: { runId: options.runId, step: options.step, attempt: options.attempt ?? 0 } };
+  const { signal } = options;
+  const { step } = await askBroker((call) => terms.broker.steps.get({ by }, call), { signal });
+  return stepOf(terms, step, options);
+}
+
+async function stepOf(
+  terms: StepTerms,
+  message: StepMessage | undefined,
+  options: HoldOptions,
+  prepare: (svids: StepSvids) => void = () => undefined,
+): Promise<Step> {
+  if (message === undefined) throw new StintError("BROKER_FAILED", "the broker's answer holds no step");
+  if (message.state !== StepState.OPEN) throw stepClosed(message.stepId, stateNameOf(message.state));
+  const { broker } = terms;
+  const facts = stepFactsOf(message);
+  const { stepId } = facts;
+  const lifetime = watchStep({
+    broker,
+    stepId,
+    expiresAt: facts.expiresAt,
+    hold: options.hold ?? true,
+    graceMs: terms.holdGraceMs,
+    endsWith: terms.endsWith,
+  });
+  const { ended } = lifetime;
+  const signal = options.signal === undefined ? ended : AbortSignal.any([ended, options.signal]);
+  const svids = createStepSvids({ broker, stepId, signal: ended });
+  prepare(svids);
+  ended.addEventListener("abort", () => svids.clear(), { once: true });
+  let closing: Promise<CloseResult> | undefined;
+
+  /** A refusal to mint can be the first word of the step's end. */
+  async function minted<Svid>(svid: Promise<Svid>): Promise<Svid> {
+    try {
+      return await svid;
+    } catch (thrown) {
+      if (isStintError(thrown, "STEP_CLOSED")) lifetime.end(thrown);
+      throw thrown;
+    }
+  }
+
+  const childTerms = () => {
+    const withParent = { signal: ended, error: (childId: string) => stepClosed(childId, "CANCELLED") };
+    return { ...terms, endsWith: [...terms.endsWith, withParent] };
+  };
+
+  const step: Step = {
+    ...facts,
+    signal,
+    jwtSvid: (audience, { grant } = {}) => minted(svids.jwtSvid(audience, grant)),
+    x509Svid: () => minted(svids.x509Svid()),
+    fetch: createStepFetch({
+      locations: locationsOf(facts.grant),
+      jwtSvid: (audience, rejected) => minted(svids.jwtSvid(audience, undefined, rejected)),
+      signal,
+      fetch: terms.fetch,
+    }),
+    run: (work) => runInStep(step, work),
+    async openStep(child) {
+      ended.throwIfAborted();
+      return openStep(childTerms(), { ...child, runId: child.runId ?? facts.name.runId }, stepId);
+    },
+    withStep: (child, work) => withStep(() => step.openStep(child), { outcomeOf: terms.outcomeOf, ...child }, work),
+    async renew() {
+      await askBroker((call) => broker.steps.renew({ stepId }, call), { signal: ended });
+    },
+    close(outcome = "COMPLETED", closeOptions = {}) {
+      const closed = stepClosed(stepId, outcome);
+      closing ??= closeStep(broker, stepId, outcome, closeOptions)
+        .catch((thrown: unknown) => {
+          closing = undefined;
+          throw thrown;
+        })
+        .finally(() => lifetime.end(closed));
+      lifetime.endUse(closed);
+      return closing;
+    },
+    async [Symbol.asyncDispose]() {
+      if (closing === undefined && isStintError(ended.reason, "STEP_CLOSED")) return;
+      await (closing ?? step.close("FAILED"));
+    },
+    toJSON: () => facts,
+  };
+  Object.defineProperty(step, inspect.custom, { value: () => `Step(${facts.spiffeId})` });
+  // A step that nobody holds would outlive a process that dies now; one that cannot be held is of no use.
+  await lifetime.begun;
+  ended.throwIfAborted();
+  return step;
+}
+
+/** `withStep` of a client: without a parent. */
+export function workInStep<Result>(
+  terms: StepTerms,
+  options: WithStepOptions,
+  work: (step: Step) => Promise<Result> | Result,
+): Promise<Result> {
+  return withStep(() => openStep(terms, options), { outcomeOf: terms.outcomeOf, ...options }, work);
+}

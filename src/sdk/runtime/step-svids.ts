@@ -1,0 +1,97 @@
+import type { KeyObject } from "node:crypto";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import type { Grant } from "../../domain/grant.ts";
+import type { JwtSvid as JwtSvidMessage, X509Svid as X509SvidMessage } from "../../gen/stint/v1/credentials_pb.js";
+import { grantMessageOf } from "../../wire/grant-message.ts";
+import { askBroker, type Broker } from "./broker.ts";
+import { certificateRequestOf, generateKey } from "./certificate-request.ts";
+import { createJwtSvid, type JwtSvid } from "./jwt-svid.ts";
+import { StintError } from "./stint-error.ts";
+import { createSvidCache } from "./svid-cache.ts";
+import { createX509Svid, type X509Svid } from "./x509-svid.ts";
+
+/** The credentials of one step: each minted when first asked for, and anew before it runs out. */
+export type StepSvids = {
+  /** @param rejected - not this one. */
+  jwtSvid(audience: string, grant?: Grant, rejected?: JwtSvid): Promise<JwtSvid>;
+  x509Svid(): Promise<X509Svid>;
+  keepJwtSvid(svid: JwtSvid): void;
+  keepX509Svid(svid: X509Svid): void;
+  /** Lets go of all. */
+  clear(): void;
+};
+
+const X509 = "x509";
+
+/** @param options.signal - ends what is under way. */
+export function createStepSvids(options: {
+  readonly broker: Broker;
+  readonly stepId: string;
+  readonly signal: AbortSignal;
+}): StepSvids {
+  const { broker, stepId, signal } = options;
+  const terms = {
+    now: () => Date.now(),
+    isPassing: (thrown: unknown) => thrown instanceof StintError && thrown.retryable,
+  };
+  const jwtSvids = createSvidCache<JwtSvid>(terms);
+  const x509Svids = createSvidCache<X509Svid>(terms);
+
+  async function mintJwtSvid(audience: string, grant: Grant | undefined, once: boolean): Promise<JwtSvid> {
+    const wanted = { audiences: [audience], ...(grant !== undefined && { grant: grantMessageOf(grant) }) };
+    const ask = askBroker((call) => broker.credentials.issueJwtSvid({ stepId, wanted }, call), { signal, once });
+    return jwtSvidOf((await ask).svid, audience);
+  }
+
+  async function mintX509Svid(once: boolean): Promise<X509Svid> {
+    const keys = await generateKey();
+    const request = { stepId, csr: certificateRequestOf(keys) };
+    const ask = askBroker((call) => broker.credentials.issueX509Svid(request, call), { signal, once });
+    return x509SvidOf((await ask).svid, keys.privateKey);
+  }
+
+  return {
+    async jwtSvid(audience, grant, rejected) {
+      signal.throwIfAborted();
+      const mint = (urgency: "needed" | "spare") => mintJwtSvid(audience, grant, urgency === "spare");
+      return jwtSvids.get(keyOf(audience, grant), mint, rejected);
+    },
+    async x509Svid() {
+      signal.throwIfAborted();
+      return x509Svids.get(X509, (urgency) => mintX509Svid(urgency === "spare"));
+    },
+    keepJwtSvid: (svid) => jwtSvids.put(keyOf(svid.audience, undefined), svid),
+    keepX509Svid: (svid) => x509Svids.put(X509, svid),
+    clear() {
+      jwtSvids.clear();
+      x509Svids.clear();
+    },
+  };
+}
+
+/** Grants that are written differently are minted for apart: a cache that thought them equal could only be wrong. */
+function keyOf(audience: string, grant: Grant | undefined): string {
+  return JSON.stringify([audience, grant === undefined ? null : grantMessageOf(grant)]);
+}
+
+/** @throws StintError BROKER_FAILED when there is none */
+export function jwtSvidOf(message: JwtSvidMessage | undefined, audience: string): JwtSvid {
+  if (message?.expiresAt === undefined) throw new StintError("BROKER_FAILED", "the broker's answer holds no JWT-SVID");
+  const { issuanceId, spiffeId, svid, expiresAt } = message;
+  return createJwtSvid({ issuanceId, spiffeId, audience, expiresAt: timestampDate(expiresAt), svid });
+}
+
+/** @throws StintError BROKER_FAILED when there is none */
+export function x509SvidOf(message: X509SvidMessage | undefined, privateKey: KeyObject): X509Svid {
+  if (message?.expiresAt === undefined)
+    throw new StintError("BROKER_FAILED", "the broker's answer holds no X.509-SVID");
+  const { issuanceId, spiffeId, x509Svid: certificates, bundle, expiresAt } = message;
+  return createX509Svid({
+    issuanceId,
+    spiffeId,
+    expiresAt: timestampDate(expiresAt),
+    certificates,
+    bundle,
+    privateKey,
+  });
+}

@@ -1,0 +1,103 @@
+import type { Grant } from "../../domain/grant.ts";
+import type { CloseOptions, CloseResult } from "./close-step.ts";
+import type { JwtSvid } from "./jwt-svid.ts";
+import type { Outcome, OutcomeOf } from "./outcome.ts";
+import type { StepFacts } from "./step-facts.ts";
+import type { Fetch } from "./step-fetch.ts";
+import type { X509Svid } from "./x509-svid.ts";
+
+/** What to open. `runId`, `step` and `agent` are SPIFFE path segments; `segment()` makes one of another id. */
+export type OpenStepOptions = {
+  readonly runId: string;
+  readonly step: string;
+  /** Absent: the first, or the one after the newest if that one is closed. */
+  readonly attempt?: number | undefined;
+  /** Absent: the client's. */
+  readonly agent?: string | undefined;
+  /** The workflow definition's name. Absent: the client's. */
+  readonly workflow?: string | undefined;
+  /** Recorded; decides nothing. */
+  readonly purpose?: string | undefined;
+  /** Absent: none, for a step that only identifies itself. */
+  readonly grant?: Grant | undefined;
+  /** Beyond the grant's locations, for JWT-SVIDs that only identify. */
+  readonly audiences?: readonly string[] | undefined;
+  /** Absent: 300 s from now. */
+  readonly expiresAt?: Date | undefined;
+  /** The step is ABANDONED when this long passes without a `renew()`. */
+  readonly leaseSeconds?: number | undefined;
+  /** A token of the human or service on whose behalf the run works. */
+  readonly principalToken?: string | undefined;
+  /** Which process may be issued the step's credentials. Absent: this one. */
+  readonly executor?: "self" | "any" | { readonly pid: number } | undefined;
+  /** Take the part of the grant that is permitted rather than be refused all of it. */
+  readonly allowPartial?: boolean | undefined;
+  /** The same id again gives the same step. Absent: a random one, so that trying again within one call is safe. */
+  readonly requestId?: string | undefined;
+  /** Credentials to bring along in the same round trip; for executor `self`. One that is refused is asked for again later. */
+  readonly first?: { readonly jwtSvids?: readonly string[]; readonly x509Svid?: boolean } | undefined;
+} & HoldOptions;
+
+export type HoldOptions = {
+  /** False: nobody holds it, so it lives until its expiry, its lease or its executor ends. Absent: true. */
+  readonly hold?: boolean | undefined;
+  /** Ends the opening, and then aborts `step.signal`; the step itself ends when it is closed. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type WithStepOptions = OpenStepOptions &
+  CloseOptions & {
+    /** For errors that are not failures. Absent: the client's. */
+    readonly outcomeOf?: OutcomeOf | undefined;
+  };
+
+/** Attempt absent: the newest. */
+export type ResumeStepOptions = HoldOptions &
+  (
+    | { readonly stepId: string }
+    | { readonly runId: string; readonly step: string; readonly attempt?: number | undefined }
+  );
+
+/** A child works in its parent's run unless it says otherwise. */
+export type InParentsRun<Options> = Omit<Options, "runId"> & { readonly runId?: string | undefined };
+
+/** An open step. Holds no credential that printing it would show. */
+export type Step = StepFacts & {
+  /**
+   * Aborts when the step ends, whoever ended it, and when the signal it was opened with does. Its reason is a StintError
+   * (STEP_CLOSED with the state, or HOLD_LOST), or that signal's own.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * A JWT-SVID for one audience, kept and minted anew at two thirds of its life; callers at one time share one.
+   *
+   * @param options.grant - narrower than the step's grant at that audience; absent: all of it.
+   * @throws StintError STEP_CLOSED, STEP_EXPIRING, AUDIENCE_INVALID, GRANT_EXCEEDED, NOT_ENTITLED, EXECUTOR_GONE, …
+   */
+  jwtSvid(audience: string, options?: { readonly grant?: Grant | undefined }): Promise<JwtSvid>;
+  /** An X.509-SVID for a P-256 key made in this process; key and certificate change together. Kept as JWT-SVIDs are. */
+  x509Svid(): Promise<X509Svid>;
+  /** `fetch`, authenticated as this step; see `createStepFetch`. Fits where a library asks for a fetch. */
+  readonly fetch: Fetch;
+  /** Runs `work` with this step as the current one. */
+  run<Result>(work: () => Result): Result;
+  /** Opens a step whose parent is this one: its grant and its expiry are within this one's, and it ends with it. */
+  openStep(options: InParentsRun<OpenStepOptions>): Promise<Step>;
+  withStep<Result>(
+    options: InParentsRun<WithStepOptions>,
+    work: (step: Step) => Promise<Result> | Result,
+  ): Promise<Result>;
+  /** A sign of life, for a step that was opened with a lease. */
+  renew(): Promise<void>;
+  /**
+   * Closes the step: when this returns, all its credentials are revoked. Called again it gives the same result, whatever
+   * the outcome then said. `signal` aborts at once; the step stays held until the broker has answered.
+   *
+   * @param outcome - absent: COMPLETED.
+   * @throws StintError as `closeStep`; calling again then tries again
+   */
+  close(outcome?: Outcome, options?: CloseOptions): Promise<CloseResult>;
+  /** Closes it as FAILED, unless it is closed: a scope that is left without a word did not complete. */
+  [Symbol.asyncDispose](): Promise<void>;
+  toJSON(): StepFacts;
+};

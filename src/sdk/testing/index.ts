@@ -1,0 +1,1 @@
+export { type DevBroker, type DevBrokerOptions, startDevBroker } from "./start-dev-broker.ts";

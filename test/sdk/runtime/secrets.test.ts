@@ -1,0 +1,107 @@
+import { generateKeyPairSync } from "node:crypto";
+import { inspect } from "node:util";
+import { describe, expect, test } from "vitest";
+import { StintError } from "../../../src/sdk/runtime/index.ts";
+import { createJwtSvid } from "../../../src/sdk/runtime/jwt-svid.ts";
+import { createX509Svid } from "../../../src/sdk/runtime/x509-svid.ts";
+import { loopback } from "./loopback.ts";
+import { scriptedBroker, thrownBy } from "./scripted-broker.ts";
+
+const expiresAt = new Date("2031-01-01T00:00:00Z");
+const spiffeId = "spiffe://example.org/agent/a/run/r/step/s/1";
+const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const secretScalar = privateKey.export({ format: "jwk" }).d ?? "";
+const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+
+const jwtSvid = createJwtSvid({
+  issuanceId: "iss_1",
+  spiffeId,
+  audience: "https://mcp.example.com/mcp",
+  expiresAt,
+  svid: "eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln",
+});
+const certificates = [Uint8Array.of(0x30, 0)];
+const x509Svid = createX509Svid({
+  issuanceId: "iss_2",
+  spiffeId,
+  expiresAt,
+  certificates,
+  bundle: certificates,
+  privateKey,
+});
+
+/** All the ways in which a value ends up in a log. */
+function printed(value: unknown): readonly string[] {
+  return [
+    String(value),
+    `${value}`,
+    inspect(value, { showHidden: true, depth: null, getters: true }),
+    inspect({ nested: { value } }, { showHidden: true, depth: null }),
+    inspect(value, { customInspect: false, showHidden: true, depth: null }),
+    JSON.stringify(value) ?? "",
+    JSON.stringify({ ...(value as object) }),
+    Object.values(value as object).join(),
+  ];
+}
+
+describe("a credential", () => {
+  test("is not in any print of a JWT-SVID", () => {
+    for (const text of printed(jwtSvid)) expect(text).not.toContain("topsecret");
+    expect(String(jwtSvid)).toBe("JwtSvid(https://mcp.example.com/mcp)");
+    expect(inspect(jwtSvid)).toBe("JwtSvid(https://mcp.example.com/mcp) until 2031-01-01T00:00:00.000Z");
+    expect(JSON.parse(JSON.stringify(jwtSvid))).toEqual({
+      spiffeId,
+      audience: "https://mcp.example.com/mcp",
+      expiresAt: "2031-01-01T00:00:00.000Z",
+    });
+  });
+
+  test("is given to whoever asks for it by name", () => {
+    expect(jwtSvid.svid()).toBe("eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln");
+    expect(jwtSvid.authorization()).toBe("Bearer eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln");
+    expect(x509Svid.privateKey()).toBe(privateKey);
+    expect(x509Svid.tls()).toEqual({
+      cert: "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n",
+      key: pem,
+      ca: ["-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"],
+    });
+  });
+
+  test("is not in any print of an X.509-SVID", () => {
+    for (const text of printed(x509Svid)) {
+      expect(text).not.toContain(secretScalar);
+      expect(text).not.toContain("PRIVATE KEY");
+    }
+    expect(String(x509Svid)).toBe(`X509Svid(${spiffeId})`);
+    expect(JSON.parse(JSON.stringify(x509Svid))).toEqual({ spiffeId, expiresAt: "2031-01-01T00:00:00.000Z" });
+  });
+
+  test("is not in any print of the step that holds it, nor of what the step's failures throw", async () => {
+    const origin = await loopback((_request, response) => response.destroy());
+    const broker = await scriptedBroker();
+    const stint = broker.stint();
+    const grant = [
+      { type: "mcp_tool" as const, locations: [origin], identifier: "a", actions: ["read" as const], datatypes: ["b"] },
+    ];
+    const step = await stint.openStep({ runId: "r", step: "s", grant, principalToken: "eyJ.topsecret.sig" });
+    expect((await step.jwtSvid(origin)).svid()).toContain("secret1");
+    await step.x509Svid();
+    const failures = [await thrownBy(step.fetch(origin)), await thrownBy(step.fetch("http://127.0.0.1:1"))];
+    await step.close();
+    failures.push(await thrownBy(step.jwtSvid(origin)), step.signal.reason);
+    for (const value of [stint, step, ...failures]) {
+      for (const text of printed(value)) expect(text).not.toMatch(/secret\d|topsecret/);
+    }
+    expect(inspect(step)).toBe("Step(spiffe://example.org/agent/researcher/run/r/step/s/1)");
+  });
+
+  test("that is malformed is refused without being repeated", () => {
+    const facts = { issuanceId: "", spiffeId, audience: "a", expiresAt, svid: "eyJ.topsecret\r\nx: y.sig" };
+    expect(() => createJwtSvid(facts)).toThrow(StintError);
+    try {
+      createJwtSvid(facts);
+    } catch (thrown) {
+      expect(inspect(thrown)).not.toContain("topsecret");
+    }
+  });
+});
