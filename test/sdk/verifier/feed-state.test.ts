@@ -4,17 +4,7 @@ import type { StepState } from "../../../src/gen/stint/v1/types_pb.js";
 import { certificateKey, jwtKey, stepKey } from "../../../src/sdk/verifier/deny-list.ts";
 import { createFeedState, type FeedState } from "../../../src/sdk/verifier/feed-state.ts";
 import { bundleDocument, ecSigner } from "../../verify/token-forge.ts";
-import {
-  bundle,
-  denied,
-  deniedJwt,
-  deniedStep,
-  pong,
-  progress,
-  response,
-  snapshot,
-  timestampMs,
-} from "./feed-responses.ts";
+import { bundle, denied, deniedJwt, deniedStep, pong, response, snapshot, timestampMs } from "./feed-responses.ts";
 
 const START_MS = 1_800_000_000_000;
 const JWKS = bundleDocument(ecSigner("own"));
@@ -84,7 +74,7 @@ describe("the cursor", () => {
     expect(textOf(state.apply(denied([A]), at(1)).acknowledge)).toBeUndefined();
     expect(isDenied(state, "step_a")).toBe(true);
     expect(textOf(state.apply(denied([B], "c2"), at(1)).acknowledge)).toBe("c2");
-    expect(textOf(state.apply(progress("c3"), at(1)).acknowledge)).toBe("c3");
+    expect(textOf(state.apply(denied([], "c3"), at(1)).acknowledge)).toBe("c3");
     expect(textOf(confirm(state, 1_000, 1_000, "c3").acknowledge)).toBeUndefined();
     expect(textOf(confirm(state, 2_000, 2_000, "c4").acknowledge)).toBe("c4");
     expect(textOf(state.cursor)).toBe("c4");
@@ -93,7 +83,7 @@ describe("the cursor", () => {
   test("stays where it is while a snapshot is incomplete: resuming behind a gap would lose denials", () => {
     const state = ready();
     state.apply(snapshot([A]), at(1));
-    expect(state.apply(progress("c2"), at(1)).acknowledge).toBeUndefined();
+    expect(state.apply(denied([], "c2"), at(1)).acknowledge).toBeUndefined();
     state.apply(denied([C], "c3"), at(1));
     expect(isDenied(state, "step_c")).toBe(true);
     state.restart();

@@ -370,7 +370,7 @@ describe("freshness", () => {
   test("is not given by an answer to a ping that was never sent", async () => {
     const { verifier, clock, watch } = await ready();
     clock.advance(16_000);
-    watch.send(pong(Buffer.from("guess"), clock.wallMs()), progress("c3"));
+    watch.send(pong(Buffer.from("guess"), clock.wallMs()), denied([], "c3"));
     await watch.next("acknowledge");
     expect(codeOf(() => verifier.verify(token, { actions: ["write"] }))).toBe("STALE");
   });
@@ -380,7 +380,7 @@ describe("keys", () => {
   test("that are withdrawn verify nothing any more", async () => {
     const { verifier, watch } = await ready();
     watch.send(bundle(bundleDocument(ecSigner("next"))));
-    await apply(watch, progress("c3"), "c3");
+    await apply(watch, denied([], "c3"), "c3");
     expect(codeOf(() => verifier.verify(mint(own)))).toBe("KEY_UNKNOWN");
   });
 
@@ -388,7 +388,7 @@ describe("keys", () => {
     const { verifier, watch } = await ready();
     const foreign = ecSigner("own");
     watch.send(bundle(bundleDocument(foreign), { trustDomain: "spiffe://other.example" }));
-    await apply(watch, progress("c3"), "c3");
+    await apply(watch, denied([], "c3"), "c3");
     expect(codeOf(() => verifier.verify(mint(foreign)))).toBe("SIGNATURE_INVALID");
     expect(codeOf(() => verifier.verify(mint(own)))).toBe("accepted");
   });
