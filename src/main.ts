@@ -169,6 +169,7 @@ async function open(
     receipts,
     notifier,
     lifetimes,
+    stepDirectory: lifetimes,
     denials,
     rate,
     seal,

@@ -4,11 +4,12 @@ import { permits, REASON_OF_STATE, type Step } from "../domain/step.ts";
 import { microsOf, type UnixMicros } from "../domain/time.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
+import type { StepDirectory } from "../ports/directories.ts";
 import type { CloseAct, CloseResult, Ledger } from "../ports/ledger.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 
 /** Ends what ends by itself: expiry, lease, hold, and the executor's process. */
-export type Lifetimes = {
+export type Lifetimes = StepDirectory & {
   /** Closes what lapsed while the broker was down, and takes up every step that is still open. */
   start(): Promise<void>;
   opened(step: Step): void;
@@ -148,6 +149,8 @@ export function createLifetimes(ports: {
   }
 
   return {
+    // A close takes its steps out of here before it is answered.
+    byId: async (stepId) => tracked.get(stepId)?.step ?? ports.steps.step(stepId),
     async start() {
       for (const step of await ports.steps.openSteps({})) {
         opened(step);

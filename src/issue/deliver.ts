@@ -2,10 +2,10 @@ import { type Denial, denial, isDenial } from "../domain/errors.ts";
 import type { Delivery, Signed } from "../domain/stages.ts";
 import { permits } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { StepDirectory } from "../ports/directories.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { StepReads } from "../ports/ledger-reads.ts";
 
-export type DeliverPorts = { readonly steps: StepReads; readonly ledger: Ledger; readonly clock: Clock };
+export type DeliverPorts = { readonly stepDirectory: StepDirectory; readonly ledger: Ledger; readonly clock: Clock };
 
 /**
  * Looks at the step once more. A close that overtook the signature has revoked the credential already; there is no use
@@ -21,7 +21,7 @@ export async function deliver(
 async function deliverOne(signed: Signed, ports: DeliverPorts): Promise<Delivery | Denial> {
   const { record, svid, authority } = signed;
   if (record.subject.kind === "step") {
-    const step = await ports.steps.step(record.subject.stepId);
+    const step = await ports.stepDirectory.byId(record.subject.stepId);
     if (step === undefined || !permits(step.state)) {
       await ports.ledger.perform({ act: "mark-undelivered", issuanceId: record.issuanceId, now: ports.clock.now() });
       const state = step?.state ?? "REVOKED";

@@ -9,8 +9,7 @@ import { type AgentEntry, isOfKind } from "../domain/registration-entry.ts";
 import type { Attested, Entitled, SvidContent } from "../domain/stages.ts";
 import { audiencesOf, permits, type Step } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { IssuanceGate } from "../ports/directories.ts";
-import type { StepReads } from "../ports/ledger-reads.ts";
+import type { IssuanceGate, StepDirectory } from "../ports/directories.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import { checkCsr } from "../verify/csr-proof.ts";
 import { each } from "./each.ts";
@@ -30,7 +29,7 @@ export type SvidWanted =
     };
 
 export type EntitlePorts = {
-  readonly steps: StepReads;
+  readonly stepDirectory: StepDirectory;
   readonly gate: IssuanceGate;
   readonly rate: IssuanceRate;
   readonly denials: DenialRecorder;
@@ -52,7 +51,7 @@ export async function entitle(
   const suspended = ports.gate.refusal();
   if (suspended !== undefined) throw errorOf(suspended);
 
-  const step = await ports.steps.step(order.stepId);
+  const step = await ports.stepDirectory.byId(order.stepId);
   if (step === undefined) throw new BrokerError("STEP_NOT_FOUND", "no such step");
   let entry: AgentEntry;
   try {

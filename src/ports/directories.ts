@@ -2,6 +2,7 @@ import type { Authority, KeyFamily } from "../domain/authority.ts";
 import type { Denial } from "../domain/errors.ts";
 import type { EntryContent, EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Selector } from "../domain/selector.ts";
+import type { Step } from "../domain/step.ts";
 
 /**
  * The registration entries in force, beside the event loop. It may be a commit behind the ledger; whatever is decided on
@@ -32,4 +33,12 @@ export type AuthorityDirectory = {
 export type IssuanceGate = {
   /** The refusal in force; `undefined` when issuing is allowed. */
   refusal(): Denial | undefined;
+};
+
+/**
+ * Steps, the open ones beside the event loop: issuing looks at its step twice, and each look would be a read of the
+ * database. It may be a commit behind; the ledger's guards have the last word.
+ */
+export type StepDirectory = {
+  byId(stepId: string): Promise<Step | undefined>;
 };

@@ -17,6 +17,8 @@ export type ProcessFacts = {
 
 /** Both files fit many times over, save for a process in thousands of groups. */
 const READ_BYTES = 4_096;
+/** One for all: every read is synchronous and its text is copied out. */
+const readBuffer = Buffer.alloc(READ_BYTES);
 
 /**
  * Reads the facts of the process that has this pid now. No file is read whose content comes from the process's own
@@ -86,12 +88,11 @@ function parseNumber(text: string | undefined): number | undefined {
 function readText(path: string): string {
   const fd = openSync(path, "r");
   try {
-    const buffer = Buffer.alloc(READ_BYTES);
     let text = "";
     for (;;) {
-      const bytes = readSync(fd, buffer, 0, READ_BYTES, null);
+      const bytes = readSync(fd, readBuffer, 0, READ_BYTES, null);
       if (bytes === 0) return text;
-      text += buffer.toString("latin1", 0, bytes);
+      text += readBuffer.toString("latin1", 0, bytes);
     }
   } finally {
     closeSync(fd);

@@ -10,7 +10,7 @@ const PORTS = [3000, 8000, 8080];
 const DATATYPES = ["public", "internal", "confidential", "restricted", "personal", "secret"];
 
 /** Audiences that the verifier `dev` answers for when nobody says otherwise. */
-export function usualAudiences(): readonly string[] {
+function usualAudiences(): readonly string[] {
   return PORTS.flatMap((port) =>
     ["localhost", "127.0.0.1"].flatMap((host) => [`http://${host}:${port}`, `http://${host}:${port}/mcp`]),
   );
