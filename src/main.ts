@@ -30,7 +30,7 @@ import { createReceiptBook } from "./close/receipts.ts";
 import type { Config } from "./config/config.ts";
 import { formatFinding } from "./config/finding.ts";
 import { loadConfig } from "./config/load-config.ts";
-import { createDenialRecorder } from "./decide/record-denial.ts";
+import { createDenialRecorder, isDecision, refusedIdentity } from "./decide/record-denial.ts";
 import { spiffeBundle } from "./domain/bundle.ts";
 import { readCertificate } from "./domain/certificate.ts";
 import { BrokerError, denial, errorOf } from "./domain/errors.ts";
@@ -145,6 +145,7 @@ async function open(
     trustDomain,
     clock,
     random,
+    ownSelectors: config.development ? undefined : [selector("unix:uid", process.getuid?.() ?? 0)],
     stepsClosed: () => void lifetimes.recheck().catch(failed),
   });
   await declareEntries(withOperator(config), entries.all(), registry);
@@ -257,7 +258,15 @@ async function open(
     isReady: () => readiness().ready,
   });
   const counted = metrics.counting(log);
-  const attested = (peer: Parameters<typeof attest>[0]) => attest(peer, { attestor: unix.attestor, entries });
+  const attested = async (peer: Parameters<typeof attest>[0]) => {
+    try {
+      return await attest(peer, { attestor: unix.attestor, entries });
+    } catch (thrown) {
+      if (thrown instanceof BrokerError && isDecision(thrown.code))
+        await denials.record(refusedIdentity(clock, random));
+      throw thrown;
+    }
+  };
   const workload = await serve(workloadServer, config.workload.socket, config.workload.mode, undefined);
   const { groupId } = config.operator;
   const operator = await serve(operatorServer, config.operator.socket, groupId === undefined ? 0o600 : 0o660, groupId);

@@ -1,8 +1,10 @@
 import type { Decision } from "../domain/decision.ts";
 import type { Denial } from "../domain/errors.ts";
+import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Ledger } from "../ports/ledger.ts";
+import type { Randomness } from "../ports/randomness.ts";
 
 export type DenialRecorder = {
   /** Records a deny; resolves once it is durable, or at once when it only adds to a count. Never throws. */
@@ -79,4 +81,22 @@ const DECISIONS: ReadonlySet<Denial["code"]> = new Set([
 
 export function isDecision(code: Denial["code"]): boolean {
   return DECISIONS.has(code);
+}
+
+/** The decision that a caller is nobody the broker knows. */
+export function refusedIdentity(clock: Pick<Clock, "now">, random: Randomness): Decision {
+  const now = clock.now();
+  return {
+    decisionId: newId("decision", now, random.bytes(ID_RANDOM_BYTES)),
+    act: "attest",
+    effect: "deny",
+    reason: "NO_IDENTITY",
+    decidedAt: now,
+    requested: [],
+    granted: [],
+    refused: [],
+    determiningPolicies: [],
+    policyDigest: "",
+    count: 1,
+  };
 }

@@ -4,6 +4,7 @@ import { newId } from "../domain/ids.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { EntryContent, RegistrationEntry } from "../domain/registration-entry.ts";
+import { kindOf, type Selector } from "../domain/selector.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EntryResult, Ledger } from "../ports/ledger.ts";
@@ -19,6 +20,8 @@ export type RegistryPorts = {
   readonly trustDomain: TrustDomain;
   readonly clock: Clock;
   readonly random: Randomness;
+  /** Selectors of the broker's own user; absent in development, where one user may play every part. */
+  readonly ownSelectors: readonly Selector[] | undefined;
   /** Steps may have been closed: looks at them again. */
   readonly stepsClosed: () => void;
 };
@@ -61,6 +64,22 @@ export function createRegistry(ports: RegistryPorts): Registry {
     return entry;
   }
 
+  /** An agent that runs as the broker or as an operator could act as either, so no policy would hold it. */
+  function checkApart(content: EntryContent): void {
+    if (ports.ownSelectors === undefined) return;
+    const isUser = (one: Selector) => kindOf(one) === "unix:uid" || kindOf(one) === "unix:user";
+    const others = content.kind === "agent" ? "operator" : content.kind === "operator" ? "agent" : undefined;
+    const taken = entries
+      .all()
+      .filter((entry) => entry.content.kind === others)
+      .flatMap((entry) => entry.content.selectors)
+      .filter(isUser);
+    const forbidden = new Set(content.kind === "agent" ? [...taken, ...ports.ownSelectors] : taken);
+    if (content.selectors.some((one) => forbidden.has(one))) {
+      throw invalidField("selectors", "one user a role: an agent's user is neither the broker's nor an operator's");
+    }
+  }
+
   async function put(
     entry: RegistrationEntry,
     expectedRevision: number,
@@ -87,6 +106,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
       if (entries.byName(content.kind, content.name) !== undefined) {
         throw invalidField("name", "one that no other entry of this kind has");
       }
+      checkApart(content);
       const now = clock.now();
       const entry: RegistrationEntry = {
         entryId: newId("entry", now, ports.random.bytes(10)),
@@ -108,6 +128,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
       if (content.name !== entry.content.name && entries.byName(content.kind, content.name) !== undefined) {
         throw invalidField("name", "one that no other entry of this kind has");
       }
+      checkApart(content);
       const openSteps = await ports.steps.openSteps({ entryId: entry.entryId });
       const next = changed(entry, { content, spiffeId: entrySpiffeId(ports.trustDomain, content) });
       const renamed = content.name !== entry.content.name;

@@ -2,6 +2,7 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { status } from "@grpc/grpc-js";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Effect } from "../../src/gen/stint/v1/history_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { openChannel } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
@@ -190,6 +191,14 @@ describe.skipIf(!isRoot)("one step, from open to close, between processes of sev
         code: "PERMISSION_DENIED",
         reason: "NO_IDENTITY",
       });
+      const { decisions } = await operator.history.listDecisions({ effect: Effect.DENY });
+      expect(decisions[0]).toMatchObject({ reason: "NO_IDENTITY" });
+    });
+
+    test("an agent under the broker's or an operator's user is refused, by API too", async () => {
+      const kind = { case: "agent", value: { ceiling: { elements: [READ_SEARCH] } } } as const;
+      const content = { name: "inside", selectors: [`unix:uid:${process.getuid?.()}`], kind };
+      await expect(operator.entries.create({ content })).rejects.toMatchObject({ metadata: { field: "selectors" } });
     });
 
     test.for([
