@@ -1,0 +1,32 @@
+# Commands of the documentation; run by examples.test.ts at a broker where `$token` is of the step `search` of run `report-7`.
+set -eu
+
+# region look
+stint step list --state open                          # who holds something now
+stint step show report-7/search                       # one step, and which verifiers have applied its end
+stint history issuances --run report-7 --live         # every credential; --live: neither expired nor revoked
+stint history decisions --effect deny --since 15m     # what was refused, and by what
+stint history events --output jsonl                   # the ledger itself; --follow goes on
+stint verifier list                                   # who follows the feed, and how far behind
+# endregion
+
+# region leaked
+printf %s "$token" | stint inspect -                  # whose is it? Digested here; never sent, never shown
+# endregion
+
+# region revoke
+stint revoke --run report-7 --reason keyCompromise --dry-run
+stint revoke --run report-7 --reason keyCompromise    # closes its steps; no new one is opened in this run
+# endregion
+
+# region entries
+stint entry create verifier/archive --selector unix:user:archive --audience https://archive.example.org/mcp
+stint entry list
+stint entry disable agent/reader                      # closes its steps, bars new ones; a restart does not lift it
+stint entry enable agent/reader
+stint entry delete verifier/archive
+# endregion
+
+# region ledger
+stint ledger show
+# endregion

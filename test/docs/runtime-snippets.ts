@@ -1,0 +1,93 @@
+// Pieces of the guide for agent runtimes; each is run by examples.test.ts.
+import { createServer, type Server } from "node:https";
+import {
+  createStint,
+  currentStep,
+  type Grant,
+  isStintError,
+  type Outcome,
+  type Step,
+  type Stint,
+  segment,
+} from "stint-sdk/runtime";
+
+/** A step that is opened by hand. */
+export async function openByHand(stint: Stint, runId: string, grant: Grant, url: string): Promise<string> {
+  // #region open
+  await using step = await stint.openStep({ runId, step: "summarize", grant });
+  const response = await step.fetch(url);
+  await step.close(response.ok ? "COMPLETED" : "FAILED");
+  // #endregion
+  return step.stepId;
+}
+
+/** A part of a step's authority for another process. */
+export async function delegate(parent: Step, executorPid: number, narrower: Grant): Promise<Step> {
+  // #region delegate
+  const child = await parent.openStep({
+    step: "skim",
+    agent: "reader",
+    grant: narrower, // not within the parent's: refused
+    executor: { pid: executorPid }, // the only process that is given its credentials
+  });
+  // #endregion
+  return child;
+}
+
+/** In the process that the step is for. */
+export async function takeUp(stint: Stint, stepId: string): Promise<Step> {
+  // #region resume
+  const step = await stint.resumeStep({ stepId });
+  // #endregion
+  return step;
+}
+
+/** What a refusal looks like. */
+export async function explain(stint: Stint, runId: string, grant: Grant): Promise<string> {
+  // #region errors
+  try {
+    return await stint.withStep({ runId, step: "publish", grant }, async () => "published");
+  } catch (error) {
+    if (isStintError(error, "POLICY_DENIED")) return `denied: decision ${error.metadata.decision_id}`;
+    if (isStintError(error) && error.retryable) return "later";
+    throw error;
+  }
+  // #endregion
+}
+
+class GraphInterrupt extends Error {}
+
+/** What a framework throws need not be a failure. */
+export async function interrupted(endpoint: string, runId: string): Promise<void> {
+  // #region outcome
+  const outcomeOf = (error: unknown): Outcome | undefined =>
+    error instanceof GraphInterrupt ? "CANCELLED" : undefined;
+  using stint = createStint({ endpoint, agent: "researcher", outcomeOf });
+  // #endregion
+  await stint
+    .withStep({ runId, step: "ask" }, async () => {
+      throw new GraphInterrupt();
+    })
+    .catch(() => undefined);
+}
+
+/** Ids of a framework, and code that knows no step. */
+export async function ambient(stint: Stint, threadId: string, grant: Grant, url: string): Promise<string> {
+  // #region ambient
+  const runId = segment(threadId); // "thread 7/b" → "thread-7-b--…": readable, and no other id gives the same
+  return stint.withStep({ runId, step: "search", grant }, async () => {
+    // Anywhere below, also in code that knows nothing of steps:
+    const response = await stint.fetch(url);
+    return `${response.status} as ${currentStep()?.spiffeId}`;
+  });
+  // #endregion
+}
+
+/** For mutual TLS. */
+export async function withTls(step: Step): Promise<Server> {
+  // #region x509
+  const svid = await step.x509Svid();
+  const server = createServer({ ...svid.tls(), requestCert: true });
+  // #endregion
+  return server;
+}
