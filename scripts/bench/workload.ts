@@ -1,7 +1,7 @@
 import process from "node:process";
 
 /** What the benchmark's processes agree on. */
-export const AUDIENCES: readonly string[] = Array.from(
+const AUDIENCES: readonly string[] = Array.from(
   { length: 16 },
   (_, index) => `https://tool-${index}.bench.example/mcp`,
 );

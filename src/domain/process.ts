@@ -15,14 +15,6 @@ export function formatProcess(process: ProcessIdentity): string {
   return `${process.bootId}/${process.pidNamespace}/${process.pid}/${process.startTimeTicks}`;
 }
 
-/** Reads back what `formatProcess` wrote; `undefined` for anything else. */
-export function parseProcess(text: string): ProcessIdentity | undefined {
-  const [bootId, pidNamespace, pid, startTimeTicks, ...rest] = text.split("/");
-  if (bootId === undefined || pidNamespace === undefined || rest.length > 0) return undefined;
-  const identity = { bootId, pidNamespace, pid: Number(pid), startTimeTicks: Number(startTimeTicks) };
-  return Number.isSafeInteger(identity.pid) && Number.isSafeInteger(identity.startTimeTicks) ? identity : undefined;
-}
-
 export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
   return formatProcess(a) === formatProcess(b);
 }

@@ -65,9 +65,7 @@ export type RegistrationEntry<Content extends EntryContent = EntryContent> = {
 };
 
 export type AgentEntry = RegistrationEntry<AgentContent>;
-export type RuntimeEntry = RegistrationEntry<RuntimeContent>;
 export type VerifierEntry = RegistrationEntry<VerifierContent>;
-export type OperatorEntry = RegistrationEntry<OperatorContent>;
 
 export function isOfKind<Kind extends EntryKind>(
   entry: RegistrationEntry,

@@ -196,7 +196,7 @@ describe.skipIf(!isRoot)("one step, from open to close, between processes of sev
     });
 
     test("an agent under the broker's or an operator's user is refused, by API too", async () => {
-      const kind = { case: "agent", value: { ceiling: { elements: [READ_SEARCH] } } } as const;
+      const kind = { case: "agent" as const, value: { ceiling: { elements: [READ_SEARCH] } } };
       const content = { name: "inside", selectors: [`unix:uid:${process.getuid?.()}`], kind };
       await expect(operator.entries.create({ content })).rejects.toMatchObject({ metadata: { field: "selectors" } });
     });

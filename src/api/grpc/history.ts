@@ -136,7 +136,7 @@ function verifiersOf(ports: HistoryPorts) {
     });
 }
 
-export function filterOf(filter: HistoryFilter | undefined): ReadFilter {
+function filterOf(filter: HistoryFilter | undefined): ReadFilter {
   if (filter === undefined) return pageOf(0, "");
   return {
     ...pageOf(filter.pageSize, filter.pageToken),

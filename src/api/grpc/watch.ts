@@ -53,14 +53,22 @@ export function watchHandler(
   return (call) => {
     const begun = begin(endpoint, "Revocations.Watch", call);
     let watch: Watch | undefined;
+    let isCounted = false;
     let isOver = false;
-    connected += 1;
 
     const finish = () => {
       if (isOver) return;
       isOver = true;
-      connected -= 1;
+      if (isCounted) connected -= 1;
       watch?.end();
+    };
+    // Only whoever may watch takes a place: a stranger with a thousand streams must not keep the verifiers out.
+    const takePlace = () => {
+      if (connected >= ports.watchersMax)
+        throw new BrokerError("LIMIT_EXCEEDED", `at most ${ports.watchersMax} watchers`);
+      if (isOver) return;
+      connected += 1;
+      isCounted = true;
     };
     const fail = (thrown: unknown) => {
       if (isOver) return;
@@ -75,11 +83,7 @@ export function watchHandler(
       if (watch !== undefined) return watch.take(message);
       if (message.case !== "hello") throw invalidField("message", "hello first");
       const hello = message.value;
-      watch = await begun.run(async () => {
-        if (connected > ports.watchersMax)
-          throw new BrokerError("LIMIT_EXCEEDED", `at most ${ports.watchersMax} watchers`);
-        return startWatch(call, hello, await begun.attested(), ports, fail);
-      });
+      watch = await begun.run(async () => startWatch(call, hello, await begun.attested(), takePlace, ports, fail));
       if (isOver) watch.end();
     };
     call.on("data", (received: Received<WatchRequest>) => {
@@ -100,6 +104,7 @@ async function startWatch(
   call: Call,
   hello: WatchRequest_Hello,
   caller: Parameters<typeof scopeOf>[0],
+  takePlace: () => void,
   ports: FeedPorts,
   fail: (thrown: unknown) => void,
 ): Promise<Watch> {
@@ -109,6 +114,7 @@ async function startWatch(
       hello.maxStaleness === undefined ? undefined : secondsOfDuration(hello.maxStaleness, "max_staleness"),
   });
   if (isDenial(scope)) throw errorOf(scope);
+  takePlace();
   const cursor = resumePoint(hello.cursor, ports);
 
   const outbox = createOutbox<Response>(call, LIMITS.watcherBacklogEventsMax, () =>
@@ -150,9 +156,8 @@ async function startWatch(
         }
         case "acknowledge": {
           const acknowledged = openCursor(ports.seal, message.value.cursor);
-          if (acknowledged === undefined || acknowledged.sequence > position.sent) {
-            throw invalidField("cursor", "one that this stream gave");
-          }
+          const isSent = acknowledged?.epoch === ports.ledger.head().epoch && acknowledged.sequence <= position.sent;
+          if (acknowledged === undefined || !isSent) throw invalidField("cursor", "one that this stream gave");
           ports.receipts.acknowledged(watcherId, acknowledged.sequence);
           return;
         }
