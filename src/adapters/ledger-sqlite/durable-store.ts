@@ -1,0 +1,233 @@
+import { statfsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { BrokerError } from "../../domain/errors.ts";
+import type { UnixMicros } from "../../domain/time.ts";
+import type { Head, LedgerAct } from "../../ports/ledger.ts";
+import { type Connection, openWriter, WAL_AUTOCHECKPOINT_PAGES } from "./connection.ts";
+import type { Driver } from "./driver.ts";
+import { HEALTHY, type LedgerHealth, unhealthy } from "./health.ts";
+import { migrate, readMigrations } from "./migrate.ts";
+import { openReserve } from "./reserve.ts";
+import { faultOf, sqliteCodeOf } from "./sqlite-fault.ts";
+import { type Outcome, openStore, type Store } from "./store.ts";
+import { continues, verifyLog, verifyPages } from "./verify-log.ts";
+
+export type StoreOptions = {
+  readonly directory: string;
+  readonly reserveBytes: number;
+  readonly diskFreeBytesMin: number;
+  /** Of the start, for the record of migrations. */
+  readonly now: UnixMicros;
+};
+
+/** A store on files that lives through a full disk, and stops at whatever is worse. */
+export type DurableStore = {
+  head(): Head;
+  health(): LedgerHealth;
+  run(acts: readonly LedgerAct[]): readonly Outcome[];
+  /** To be called now and then: notices a disk that fills or empties, and mends what can be mended. */
+  probe(): void;
+  close(): void;
+};
+
+export const DATABASE_FILE = "ledger.db";
+const RESERVE_FILE = "ledger.reserve";
+
+/** What takes authority away must be recorded also when nothing else can be. */
+const ESSENTIAL: ReadonlySet<LedgerAct["act"]> = new Set([
+  "close",
+  "revoke-credential",
+  "retire-entry",
+  "mark-undelivered",
+]);
+/** What gives authority stops first, while there is room left for all the rest. */
+const GRANTING: ReadonlySet<LedgerAct["act"]> = new Set(["open-step", "record-issuances"]);
+
+const DISK_CHECK_INTERVAL_MS = 100;
+/** On a full disk the write-ahead log has to be reused instead of growing. */
+const AUTOCHECKPOINT_PAGES = { ample: WAL_AUTOCHECKPOINT_PAGES, low: WAL_AUTOCHECKPOINT_PAGES, full: 50 } as const;
+/** Reading through a larger database, each index against its table, would make a start wait for seconds. */
+const INTEGRITY_CHECK_BYTES_MAX = 64 * 1024 * 1024;
+
+const REASONS = {
+  low: "the ledger's disk has less free space than the limit: nothing is opened or issued",
+  full: "the ledger's disk is full: only closing and revoking are recorded",
+  broken: "the ledger could not be written: nothing is recorded until it is reopened and verified",
+} as const;
+
+/**
+ * Opens the ledger in a directory, bringing its schema up to date and verifying it.
+ *
+ * @throws BrokerError NOT_SERVING or LEDGER_UNAVAILABLE saying why it can't be opened; what SQLite threw otherwise
+ */
+export function openDurableStore(driver: Driver, options: StoreOptions): DurableStore {
+  const { directory, reserveBytes, diskFreeBytesMin, now } = options;
+  const path = join(directory, DATABASE_FILE);
+  const reserve = openReserve(join(directory, RESERVE_FILE), reserveBytes);
+  let disk: "ample" | "low" | "full" = "ample";
+  let broken: string | undefined;
+  let checkedAtMs = Number.NEGATIVE_INFINITY;
+  let { db, store } = openMakingRoom();
+  let head = store.head();
+  checkDisk(true);
+
+  function open(): { db: Connection; store: Store } {
+    const opened = openWriter(driver, path);
+    try {
+      migrate(opened, readMigrations(), now);
+      verify(opened, path);
+      return { db: opened, store: openStore(opened) };
+    } catch (thrown) {
+      opened.close();
+      throw thrown;
+    }
+  }
+
+  /** SQLite needs a little room even to open. */
+  function openMakingRoom(): { db: Connection; store: Store } {
+    try {
+      return open();
+    } catch (thrown) {
+      if (faultOf(thrown) !== "full" || !reserve.isFilled()) throw thrown;
+      reserve.release();
+      return open();
+    }
+  }
+
+  /** Where it can't be told there is none, as far as giving authority goes. */
+  function freeBytes(): number {
+    try {
+      const { bavail, bsize } = statfsSync(directory);
+      return bavail * bsize;
+    } catch {
+      return 0;
+    }
+  }
+
+  /**
+   * Looks at the disk, at most every so often. It counts as full for as long as there is no reserve: what else would be
+   * written takes the room in which closing has to be recorded.
+   */
+  function checkDisk(isForced: boolean): void {
+    const nowMs = performance.now();
+    if (!isForced && nowMs - checkedAtMs < DISK_CHECK_INTERVAL_MS) return;
+    checkedAtMs = nowMs;
+    // Twice, so that taking the reserve leaves as much again.
+    const hasReserve = reserve.isFilled() || (freeBytes() >= 2 * reserveBytes && reserve.fill());
+    if (hasReserve) setDisk(freeBytes() < diskFreeBytesMin ? "low" : "ample");
+    else setDisk("full");
+  }
+
+  function setDisk(next: typeof disk): void {
+    if (disk === "full" || next === "full") db.pragma(`wal_autocheckpoint = ${AUTOCHECKPOINT_PAGES[next]}`);
+    disk = next;
+  }
+
+  function admits(act: LedgerAct): boolean {
+    if (disk === "full") return ESSENTIAL.has(act.act);
+    return disk === "ample" || !GRANTING.has(act.act);
+  }
+
+  function commit(acts: readonly LedgerAct[]): readonly Outcome[] {
+    const admitted = acts.filter(admits);
+    const refused: Outcome = unavailable(disk === "ample" ? REASONS.broken : REASONS[disk]);
+    if (admitted.length === 0) return acts.map(() => refused);
+    let outcomes: readonly Outcome[];
+    try {
+      outcomes = store.commit(admitted);
+      head = store.head();
+    } catch (thrown) {
+      if (faultOf(thrown) !== "full" || disk === "full") return failAll(acts, thrown);
+      // Once more, now with the room that was kept, and with nothing but what it was kept for.
+      reserve.release();
+      setDisk("full");
+      return commit(acts);
+    }
+    const results = outcomes[Symbol.iterator]();
+    return acts.map((act) => (admits(act) ? (results.next().value ?? refused) : refused));
+  }
+
+  function failAll(acts: readonly LedgerAct[], thrown: unknown): readonly Outcome[] {
+    const fault = faultOf(thrown);
+    const code = sqliteCodeOf(thrown) ?? String(thrown);
+    // Neither of the two has damaged anything: the next group may try.
+    if (fault !== "full" && fault !== "busy") broken = `${REASONS.broken} (${code})`;
+    const reason = fault === "busy" ? "the ledger is held by another program" : (broken ?? REASONS.full);
+    return acts.map(() => unavailable(reason, code));
+  }
+
+  /**
+   * After an I/O error a later success proves nothing of what was written before, so everything is read and written
+   * anew: the connection, the pages of the write-ahead log, and the comparison with what was acknowledged.
+   */
+  function reopen(): void {
+    closeQuietly(db);
+    try {
+      ({ db, store } = open());
+      setDisk(disk);
+      const finding = continues(db, head);
+      if (finding.kind === "damaged") {
+        broken = `the ledger went back in time: ${finding.reason}`;
+      } else if (rewrite(db)) {
+        broken = undefined;
+        head = store.head();
+      }
+    } catch (thrown) {
+      broken = `${REASONS.broken} (${thrown instanceof BrokerError ? thrown.message : (sqliteCodeOf(thrown) ?? "")})`;
+    }
+  }
+
+  return {
+    head: () => head,
+    health() {
+      if (broken !== undefined) return unhealthy(broken);
+      return disk === "ample" ? HEALTHY : unhealthy(REASONS[disk]);
+    },
+    run(acts) {
+      if (broken !== undefined) {
+        const outcome = unavailable(broken);
+        return acts.map(() => outcome);
+      }
+      checkDisk(false);
+      return commit(acts);
+    },
+    probe() {
+      if (broken !== undefined) reopen();
+      if (broken === undefined) checkDisk(true);
+    },
+    close: () => db.close(),
+  };
+}
+
+/** @throws BrokerError LEDGER_UNAVAILABLE when the database is not what was written */
+function verify(db: Connection, path: string): void {
+  const isSmall = statSync(path).size <= INTEGRITY_CHECK_BYTES_MAX;
+  for (const verifies of isSmall ? [verifyPages, verifyLog] : [verifyLog]) {
+    const finding = verifies(db, "tail");
+    if (finding.kind === "damaged") {
+      throw new BrokerError("LEDGER_UNAVAILABLE", `the ledger is damaged: ${finding.reason}`);
+    }
+  }
+  // Asks for the lock that a read-only database does not give.
+  db.exec("BEGIN IMMEDIATE; ROLLBACK");
+}
+
+/** Makes a write that succeeds and moves the whole write-ahead log into the database; `false` while a reader hinders it. */
+function rewrite(db: Connection): boolean {
+  db.exec("UPDATE schema_migration SET applied_at_us = applied_at_us");
+  const [result] = db.pragma("wal_checkpoint(TRUNCATE)") as readonly { readonly busy: number }[];
+  return result?.busy === 0;
+}
+
+function unavailable(reason: string, detail?: string): Outcome {
+  const options = detail === undefined ? {} : { detail };
+  return { kind: "failed", error: new BrokerError("LEDGER_UNAVAILABLE", reason, options) };
+}
+
+function closeQuietly(db: Connection): void {
+  try {
+    db.close();
+  } catch {
+    // It is given up because it is broken; that it can't even be closed adds nothing.
+  }
+}

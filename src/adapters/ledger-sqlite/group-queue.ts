@@ -1,0 +1,79 @@
+import { BrokerError } from "../../domain/errors.ts";
+import type { LedgerAct, ResultOf } from "../../ports/ledger.ts";
+import type { Outcome } from "./store.ts";
+
+/** More would only make the first of them wait for the last. */
+const GROUP_ACTS_MAX = 512;
+/** What waits longer than a few seconds is better refused at once. */
+const WAITING_ACTS_MAX = 16_384;
+
+type Waiting = {
+  readonly act: LedgerAct;
+  readonly resolve: (result: ResultOf<LedgerAct>) => void;
+  readonly reject: (error: unknown) => void;
+};
+
+/** Acts one by one on this side, groups on the other. */
+export type GroupQueue = {
+  perform<A extends LedgerAct>(act: A): Promise<ResultOf<A>>;
+  /** Resolves when everything that was asked for is answered; what comes later is refused. */
+  drain(): Promise<void>;
+};
+
+/**
+ * Natural group commit: while one group is being committed the next gathers, and goes when the first has come back. No
+ * timer, so a single act never waits for company.
+ *
+ * @param commit - answers act by act, in order; a rejection is the answer to all of them.
+ */
+export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise<readonly Outcome[]>): GroupQueue {
+  let waiting: Waiting[] = [];
+  let isRunning = false;
+  let isClosed = false;
+  const idle: (() => void)[] = [];
+
+  async function run(): Promise<void> {
+    // Whatever the same turn of the event loop asks for goes together.
+    await Promise.resolve();
+    while (waiting.length > 0) {
+      const group = waiting.slice(0, GROUP_ACTS_MAX);
+      waiting = waiting.slice(GROUP_ACTS_MAX);
+      await settle(group);
+    }
+    isRunning = false;
+    for (const resolve of idle.splice(0)) resolve();
+  }
+
+  async function settle(group: readonly Waiting[]): Promise<void> {
+    try {
+      const outcomes = await commit(group.map(({ act }) => act));
+      for (const [position, { resolve, reject }] of group.entries()) {
+        const outcome = outcomes[position];
+        if (outcome?.kind === "done") resolve(outcome.result);
+        else reject(outcome?.error ?? new BrokerError("LEDGER_UNAVAILABLE", "the ledger gave no answer"));
+      }
+    } catch (thrown) {
+      for (const { reject } of group) reject(thrown);
+    }
+  }
+
+  return {
+    perform<A extends LedgerAct>(act: A): Promise<ResultOf<A>> {
+      return new Promise<ResultOf<A>>((resolve, reject) => {
+        if (isClosed) return reject(new BrokerError("NOT_SERVING", "the ledger is closed"));
+        if (waiting.length >= WAITING_ACTS_MAX) {
+          return reject(new BrokerError("LEDGER_UNAVAILABLE", "too many acts are waiting to be recorded"));
+        }
+        // The store answers each act with the result of its kind.
+        waiting.push({ act, resolve: resolve as Waiting["resolve"], reject });
+        if (isRunning) return;
+        isRunning = true;
+        void run();
+      });
+    },
+    drain() {
+      isClosed = true;
+      return isRunning ? new Promise((resolve) => idle.push(resolve)) : Promise.resolve();
+    },
+  };
+}

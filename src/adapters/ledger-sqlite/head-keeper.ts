@@ -1,0 +1,66 @@
+import type { CheckpointStore } from "../../ports/checkpoint-store.ts";
+import type { Cancel, Clock } from "../../ports/clock.ts";
+import type { Head } from "../../ports/ledger.ts";
+
+const SAVE_INTERVAL_MS = 1_000;
+
+/** Keeps the newest head in the checkpoint store, beside the commits and never in their way. */
+export type HeadKeeper = {
+  committed(head: Head): void;
+  /** Takes this head as the one to continue from, whatever was seen before. Resolves once it is kept. */
+  trust(head: Head): Promise<void>;
+  close(): Promise<void>;
+};
+
+/**
+ * @param isTrusted - when the ledger went back in time, nothing is kept until `trust`: the head that shows it would be
+ *   lost.
+ */
+export function createHeadKeeper(
+  ports: {
+    readonly checkpoints: CheckpointStore;
+    readonly clock: Pick<Clock, "monotonicMs" | "schedule">;
+    readonly failed: (error: unknown) => void;
+  },
+  isTrusted: boolean,
+): HeadKeeper {
+  let isKeeping = isTrusted;
+  let unsaved: Head | undefined;
+  let savedAtMs = Number.NEGATIVE_INFINITY;
+  let cancel: Cancel | undefined;
+  let saving: Promise<void> = Promise.resolve();
+
+  function save(): Promise<void> {
+    cancel?.();
+    cancel = undefined;
+    const head = unsaved;
+    unsaved = undefined;
+    if (head === undefined) return saving;
+    savedAtMs = ports.clock.monotonicMs();
+    // One after the other, so that an older head can't overtake a newer one.
+    saving = saving.then(() => ports.checkpoints.save(head)).catch(ports.failed);
+    return saving;
+  }
+
+  function committed(head: Head): void {
+    if (!isKeeping) return;
+    unsaved = head;
+    if (cancel !== undefined) return;
+    const waitMs = savedAtMs + SAVE_INTERVAL_MS - ports.clock.monotonicMs();
+    if (waitMs <= 0) void save();
+    else cancel = ports.clock.schedule(waitMs, () => void save());
+  }
+
+  return {
+    committed,
+    async trust(head) {
+      await saving;
+      await ports.checkpoints.save(head);
+      isKeeping = true;
+    },
+    async close() {
+      await save();
+      isKeeping = false;
+    },
+  };
+}

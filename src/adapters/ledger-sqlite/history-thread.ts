@@ -1,0 +1,85 @@
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import { BrokerError } from "../../domain/errors.ts";
+import type { HistoryReads } from "../../ports/ledger-reads.ts";
+import { decodeError, type WireError } from "./thread-messages.ts";
+import type { Finding } from "./verify-log.ts";
+
+/** The operator's reads and the whole verification, on a thread that may take its time. */
+export type HistoryThread = HistoryReads & {
+  verifyAll(): Promise<Finding>;
+  close(): Promise<void>;
+};
+
+export type HistoryData = { readonly directory: string };
+export type ToHistory = {
+  readonly id: number;
+  readonly method: keyof HistoryReads | "verifyAll";
+  readonly parameters: readonly unknown[];
+};
+export type FromHistory =
+  | { readonly id: number; readonly kind: "answer"; readonly answer: unknown }
+  | { readonly id: number; readonly kind: "error"; readonly error: WireError };
+
+/** TypeScript in a checkout, JavaScript in the package: whichever this file is. */
+const ENTRY = new URL(`./history-worker${extname(import.meta.url)}`, import.meta.url);
+
+type Waiting = { readonly resolve: (answer: unknown) => void; readonly reject: (error: BrokerError) => void };
+
+/** Starts with the first read, and again with the next one after it broke. */
+export function createHistoryThread(data: HistoryData): HistoryThread {
+  const waiting = new Map<number, Waiting>();
+  let worker: Worker | undefined;
+  let lastId = 0;
+
+  function start(): Worker {
+    const started = new Worker(ENTRY, { workerData: data });
+    started.on("message", (message: FromHistory) => {
+      const one = waiting.get(message.id);
+      waiting.delete(message.id);
+      // Only a read that somebody waits for keeps the process.
+      if (waiting.size === 0) started.unref();
+      if (message.kind === "answer") one?.resolve(message.answer);
+      else one?.reject(decodeError(message.error));
+    });
+    started.on("error", (cause) => giveUp(started, cause));
+    started.on("exit", () => giveUp(started, undefined));
+    return started;
+  }
+
+  function giveUp(broken: Worker, cause: unknown): void {
+    if (worker !== broken) return;
+    worker = undefined;
+    for (const { reject } of waiting.values()) {
+      reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger's history can't be read", { cause }));
+    }
+    waiting.clear();
+  }
+
+  function call(method: ToHistory["method"]): (...parameters: readonly unknown[]) => Promise<never> {
+    return (...parameters) =>
+      new Promise((resolve, reject) => {
+        worker ??= start();
+        worker.ref();
+        lastId += 1;
+        waiting.set(lastId, { resolve: resolve as Waiting["resolve"], reject });
+        const message: ToHistory = { id: lastId, method, parameters };
+        worker.postMessage(message);
+      });
+  }
+
+  return {
+    issuances: call("issuances"),
+    steps: call("steps"),
+    decisions: call("decisions"),
+    events: call("events"),
+    preview: call("preview"),
+    verifyAll: call("verifyAll"),
+    async close() {
+      const ending = worker;
+      if (ending === undefined) return;
+      giveUp(ending, undefined);
+      await ending.terminate();
+    },
+  };
+}

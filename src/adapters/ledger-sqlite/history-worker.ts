@@ -1,0 +1,29 @@
+import { join } from "node:path";
+import { parentPort, workerData } from "node:worker_threads";
+import { openReader } from "./connection.ts";
+import { loadDriver } from "./driver.ts";
+import { DATABASE_FILE } from "./durable-store.ts";
+import type { FromHistory, HistoryData, ToHistory } from "./history-thread.ts";
+import { createHistoryReads } from "./reads/history-reads.ts";
+import { createReader } from "./reads/reader.ts";
+import { encodeError } from "./thread-messages.ts";
+import { verifyAll } from "./verify-all.ts";
+
+const port = parentPort;
+if (port === null) throw new TypeError("the ledger's reader is not a program of its own");
+
+const driver = await loadDriver();
+const { directory } = workerData as HistoryData;
+const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
+const calls = { ...createHistoryReads(reader), verifyAll: async () => reader.read((db) => verifyAll(driver, db)) };
+
+port.on("message", async ({ id, method, parameters }: ToHistory) => {
+  let answer: FromHistory;
+  try {
+    const call = calls[method] as (...parameters: readonly unknown[]) => Promise<unknown>;
+    answer = { id, kind: "answer", answer: await call(...parameters) };
+  } catch (thrown) {
+    answer = { id, kind: "error", error: encodeError(thrown) };
+  }
+  port.postMessage(answer);
+});

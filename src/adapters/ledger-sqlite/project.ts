@@ -1,0 +1,192 @@
+import type {
+  DecisionMade,
+  EntryPut,
+  EpochStarted,
+  IssuanceRecorded,
+  IssuanceRevoked,
+  IssuanceUndelivered,
+  LedgerEvent,
+  ReceiptsTaken,
+  StepClosed,
+  StepHeld,
+  StepOpened,
+  StepRenewed,
+} from "../../domain/ledger-event.ts";
+import { descendantState } from "../../domain/step.ts";
+import type { Connection } from "./connection.ts";
+import { digestOf, heldByStep, liveSubtree } from "./subtree.ts";
+import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
+import { DECISION, parametersOfDecision } from "./tables/decision-table.ts";
+import { ENTRY } from "./tables/entry-table.ts";
+import { EPOCH } from "./tables/event-table.ts";
+import { ISSUANCE, type IssuanceGuard, parametersOfIssuance } from "./tables/issuance-table.ts";
+import { RECEIPT } from "./tables/receipt-table.ts";
+import { REVOCATION } from "./tables/revocation-table.ts";
+import { RUN } from "./tables/run-table.ts";
+import { parametersOfOpened, STEP, type StepGuard } from "./tables/step-table.ts";
+
+/** The log does not fit the tables that should follow from it: one of the two was changed from outside. */
+export class ProjectionMismatch extends Error {
+  override readonly name = "ProjectionMismatch";
+  readonly sequence: number;
+
+  constructor(sequence: number) {
+    super(`event ${sequence} does not fit what the events before it say`);
+    this.sequence = sequence;
+  }
+}
+
+type EventOf<Type extends LedgerEvent["type"]> = Extract<LedgerEvent, { readonly type: Type }>;
+
+const PROJECTIONS: {
+  readonly [Type in LedgerEvent["type"]]: (db: Connection, event: EventOf<Type>, sequence: number) => void;
+} = {
+  "epoch.started": startEpoch,
+  "entry.put": putEntry,
+  "entry.retired": (db, { entryId }, sequence) => void db.run(ENTRY.retire, { entryId, sequence }),
+  "decision.made": makeDecision,
+  "step.opened": openStep,
+  "step.held": holdStep,
+  "step.renewed": renewStep,
+  "step.closed": closeSteps,
+  "run.barred": (db, { runId }, sequence) => void db.run(RUN.bar, { runId, sequence }),
+  "issuance.recorded": recordIssuance,
+  "issuance.undelivered": markUndelivered,
+  "issuance.revoked": revokeIssuance,
+  "authority.put": (db, { authority }, sequence) =>
+    void db.run(AUTHORITY.put, parametersOfAuthority(authority, sequence)),
+  "receipts.taken": takeReceipts,
+  // What it says is in the log, and nothing else follows from it.
+  "operator.acted": () => undefined,
+};
+
+/**
+ * Writes what follows from an event into the tables. It looks at nothing but the event and what the events before it
+ * left there, so that replaying the log gives the same tables.
+ */
+export function project<Event extends LedgerEvent>(db: Connection, event: Event, sequence: number): void {
+  const write = PROJECTIONS[event.type] as (db: Connection, event: Event, sequence: number) => void;
+  write(db, event, sequence);
+}
+
+function startEpoch(db: Connection, event: EpochStarted, sequence: number): void {
+  db.run(EPOCH.insert, { sequence, epoch: event.epoch, reason: event.reason, at: event.at });
+  db.run(AUTHORITY.retireAll);
+}
+
+function putEntry(db: Connection, { entry }: EntryPut, sequence: number): void {
+  db.run(ENTRY.put, {
+    sequence,
+    entryId: entry.entryId,
+    kind: entry.content.kind,
+    name: entry.content.name,
+    spiffeId: entry.spiffeId,
+    origin: entry.origin,
+    disabled: entry.disabled ? 1 : 0,
+    revision: entry.revision,
+    createdAt: entry.createdAt,
+    updatedAt: entry.updatedAt,
+  });
+}
+
+function makeDecision(db: Connection, { decision }: DecisionMade, sequence: number): void {
+  db.run(DECISION.insert, parametersOfDecision(decision, sequence));
+  if (decision.stepId !== undefined) db.run(DECISION.linkToStep, { sequence });
+}
+
+function openStep(db: Connection, event: StepOpened, sequence: number): void {
+  const { step } = event;
+  db.run(RUN.claim, { runId: step.runId, entryId: step.openerEntryId });
+  db.run(STEP.insert, parametersOfOpened(event, sequence));
+  db.run(STEP.insertEvent, { stepSequence: sequence, sequence });
+  db.run(DECISION.linkOpening, { stepSequence: sequence, decisionId: step.decisionId });
+  db.run(ENTRY.countOpened, { entryId: step.openerEntryId });
+}
+
+function holdStep(db: Connection, event: StepHeld, sequence: number): void {
+  db.run(STEP.hold, { stepId: event.stepId });
+  concernStep(db, event, sequence);
+}
+
+function renewStep(db: Connection, event: StepRenewed, sequence: number): void {
+  db.run(STEP.renew, { stepId: event.stepId, leaseExpiresAt: event.leaseExpiresAt });
+  concernStep(db, event, sequence);
+}
+
+function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
+  const root = stepOf(db, event.stepId, sequence).sequence;
+  const subtree = liveSubtree(db, root);
+  if (subtree.length !== event.count || digestOf(subtree) !== event.digest) throw new ProjectionMismatch(sequence);
+  const { reason, at } = event;
+  for (const step of subtree) {
+    const state = step.sequence === root ? event.state : descendantState(event.state);
+    db.run(STEP.close, { sequence: step.sequence, state, closedSequence: sequence, closedAt: at, reason });
+    db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
+    db.run(ENTRY.countClosed, { entryId: step.openerEntryId });
+    const { latestExpiry, concernsAll } = heldByStep(db, step.sequence, at);
+    // A step that never had a credential is nothing that anybody could present.
+    if (latestExpiry === null || concernsAll === null) continue;
+    const subject = { subject: "step", subjectSequence: step.sequence };
+    db.run(REVOCATION.insert, { ...subject, sequence, reason, state, latestExpiry, concernsAll });
+  }
+}
+
+function recordIssuance(db: Connection, event: IssuanceRecorded, sequence: number): void {
+  const { issuance, executable } = event;
+  const { subject } = issuance;
+  if (subject.kind === "infrastructure") {
+    db.run(ISSUANCE.insert, parametersOfIssuance(issuance, sequence, null));
+    return;
+  }
+  const step = stepOf(db, subject.stepId, sequence);
+  db.run(ISSUANCE.insert, parametersOfIssuance(issuance, sequence, step.sequence));
+  db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
+  if (executable !== undefined) db.run(STEP.pinExecutable, { stepId: subject.stepId, executable });
+}
+
+function markUndelivered(db: Connection, event: IssuanceUndelivered, sequence: number): void {
+  db.run(ISSUANCE.markUndelivered, { issuanceId: event.issuanceId, sequence });
+  concernIssuance(db, event, sequence);
+}
+
+function revokeIssuance(db: Connection, event: IssuanceRevoked, sequence: number): void {
+  const issuance = issuanceOf(db, event.issuanceId, sequence);
+  const { reason, at } = event;
+  db.run(ISSUANCE.revoke, { issuanceId: event.issuanceId, sequence, at, reason });
+  db.run(REVOCATION.insert, {
+    sequence,
+    subject: "issuance",
+    subjectSequence: issuance.sequence,
+    reason,
+    state: "REVOKED",
+    latestExpiry: issuance.expiresAt,
+    // Without an audience of its own it may be presented anywhere.
+    concernsAll: issuance.kind === "jwt-svid" ? 0 : 1,
+  });
+  concernIssuance(db, event, sequence);
+}
+
+function takeReceipts(db: Connection, event: ReceiptsTaken, _sequence: number): void {
+  for (const receipt of event.receipts) db.run(RECEIPT.put, { ...receipt, at: event.at });
+}
+
+function concernStep(db: Connection, event: StepHeld | StepRenewed, sequence: number): void {
+  db.run(STEP.insertEvent, { stepSequence: stepOf(db, event.stepId, sequence).sequence, sequence });
+}
+
+function concernIssuance(db: Connection, event: IssuanceUndelivered | IssuanceRevoked, sequence: number): void {
+  const { stepSequence } = issuanceOf(db, event.issuanceId, sequence);
+  if (stepSequence !== null) db.run(STEP.insertEvent, { stepSequence, sequence });
+}
+
+function stepOf(db: Connection, stepId: string, sequence: number): StepGuard {
+  const step = db.get<StepGuard>(STEP.guardById, { stepId });
+  if (step === undefined) throw new ProjectionMismatch(sequence);
+  return step;
+}
+
+function issuanceOf(db: Connection, issuanceId: string, sequence: number): IssuanceGuard {
+  const issuance = db.get<IssuanceGuard>(ISSUANCE.guardById, { issuanceId });
+  if (issuance === undefined) throw new ProjectionMismatch(sequence);
+  return issuance;
+}

@@ -1,0 +1,64 @@
+import type { UnixMicros } from "../../../domain/time.ts";
+import type { HistoryFilter } from "../../../ports/ledger-reads.ts";
+import type { Connection, SqlParameters, SqlValue } from "../connection.ts";
+import { MINUTE, minuteOf } from "../tables/event-table.ts";
+
+/** Whatever a caller asks for. */
+const ROWS_MAX = 10_000;
+
+/** A condition in SQL with the values it names; several are joined by AND. */
+export type Condition = { readonly sql: string; readonly values: SqlParameters };
+
+/** A condition where the value is there, else none: absent members of a filter do not filter. */
+export function when(sql: string, name: string, value: SqlValue | undefined): readonly Condition[] {
+  return value === undefined ? [] : [{ sql, values: { [name]: value } }];
+}
+
+/**
+ * What all pages have in common: where they begin, and when the event was recorded. Events are joined as `e`.
+ *
+ * @param sequence - the column that orders the page.
+ */
+export function pageConditions(
+  sequence: string,
+  filter: { readonly since?: UnixMicros; readonly until?: UnixMicros; readonly before?: number },
+): readonly Condition[] {
+  const { since, until, before } = filter;
+  return [
+    ...when(`${sequence} < @before`, "before", before),
+    ...when("e.recorded_at_us >= @since", "since", since),
+    ...when(`${sequence} >= ${MINUTE.firstSince}`, "sinceMinute", since === undefined ? undefined : minuteOf(since)),
+    ...when("e.recorded_at_us < @until", "until", until),
+    ...when(`${sequence} <= ${MINUTE.lastUntil}`, "untilMinute", until === undefined ? undefined : minuteOf(until)),
+  ];
+}
+
+/** Conditions on the step that something belongs to. */
+export function stepConditions(step: string, filter: HistoryFilter): readonly Condition[] {
+  return [
+    ...when(`${step}.run_id = @runId`, "runId", filter.runId),
+    ...when(`${step}.step = @step`, "step", filter.step),
+    ...when(`${step}.step_id = @stepId`, "stepId", filter.stepId),
+    ...when(`${step}.agent = @agent`, "agent", filter.agent),
+  ];
+}
+
+/** ` WHERE …`, or nothing. */
+export function whereOf(conditions: readonly Condition[]): string {
+  return conditions.length === 0 ? "" : ` WHERE ${conditions.map((one) => `(${one.sql})`).join(" AND ")}`;
+}
+
+/** One page: a selection, its conditions, and the key it is ordered by. Only our own words are ever put into the SQL. */
+export function readPage<Row>(
+  db: Connection,
+  page: {
+    readonly select: string;
+    readonly conditions: readonly Condition[];
+    readonly orderBy: string;
+    readonly limit: number;
+  },
+): readonly Row[] {
+  const limit = Math.min(Math.max(Math.trunc(page.limit), 0), ROWS_MAX);
+  const values = Object.assign({ limit }, ...page.conditions.map((one) => one.values)) as SqlParameters;
+  return db.all<Row>(`${page.select}${whereOf(page.conditions)} ORDER BY ${page.orderBy} LIMIT @limit`, values);
+}

@@ -1,0 +1,107 @@
+import { LIMITS } from "../../../domain/limits.ts";
+import { addMicros, type UnixMicros } from "../../../domain/time.ts";
+import type { EventRow, HistoryFilter, HistoryReads } from "../../../ports/ledger-reads.ts";
+import { DECISION, type DecisionRow, decisionOf } from "../tables/decision-table.ts";
+import { EVENT, MINUTE, minuteOf, type StoredEvent } from "../tables/event-table.ts";
+import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
+import { RUN } from "../tables/run-table.ts";
+import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
+import { type Condition, pageConditions, readPage, stepConditions, when, whereOf } from "./history-page.ts";
+import { previewClose } from "./preview-close.ts";
+import type { Reader } from "./reader.ts";
+
+export function createHistoryReads({ read }: Reader): HistoryReads {
+  return {
+    async issuances(filter) {
+      const { kind, state, serialNumber, jti, toBeSignedSha256, now } = filter;
+      const digest = toBeSignedSha256 === undefined ? undefined : Buffer.from(toBeSignedSha256, "hex");
+      const conditions = [
+        ...pageConditions("i.sequence", filter),
+        ...issuancesOfSteps(filter),
+        ...when("i.kind = @kind", "kind", kind),
+        ...when("i.serial_number = @serialNumber", "serialNumber", serialNumber),
+        ...when("i.jti = @jti", "jti", jti),
+        ...when("i.to_be_signed_sha256 = @digest", "digest", digest),
+        ...(state === undefined ? [] : [{ sql: ISSUANCE_STATE[state], values: { now } }]),
+        ...(state === "live" ? [stillLive(now)] : []),
+      ];
+      const page = { select: ISSUANCE.history, conditions, orderBy: "i.sequence DESC", limit: filter.limit };
+      return read((db) => readPage<StoredIssuance>(db, page)).map(issuanceOf);
+    },
+    async steps(filter) {
+      const conditions = [
+        ...pageConditions("s.sequence", filter),
+        ...stepConditions("s", filter),
+        ...when(
+          "s.state IN (SELECT value FROM json_each(@states))",
+          "states",
+          filter.states === undefined ? undefined : JSON.stringify(filter.states),
+        ),
+        ...when("r.entry_id = @runEntryId", "runEntryId", filter.runEntryId),
+      ];
+      const page = { select: STEP.history, conditions, orderBy: "s.sequence DESC", limit: filter.limit };
+      return read((db) => readPage<StepRow>(db, page)).map(stepOf);
+    },
+    async decisions(filter) {
+      const conditions = [
+        ...pageConditions("d.sequence", filter),
+        ...stepConditions("d", filter),
+        ...when("d.effect = @effect", "effect", filter.effect),
+        ...when("d.decision_id = @decisionId", "decisionId", filter.decisionId),
+      ];
+      const page = { select: DECISION.history, conditions, orderBy: "d.sequence DESC", limit: filter.limit };
+      return read((db) => readPage<DecisionRow>(db, page)).map(decisionOf);
+    },
+    async events(filter) {
+      const conditions = [
+        ...pageConditions("e.sequence", filter),
+        ...eventsConcerning(filter),
+        ...when("e.type = @type", "type", filter.type),
+        ...when("e.sequence > @after", "after", filter.after),
+      ];
+      const orderBy = filter.oldestFirst === true ? "e.sequence ASC" : "e.sequence DESC";
+      const page = { select: EVENT.history, conditions, orderBy, limit: filter.limit };
+      return read((db) => readPage<StoredEvent>(db, page)).map(eventRowOf);
+    },
+    preview: async (target, now) => read((db) => previewClose(db, target, now)),
+  };
+}
+
+/** By way of the steps where they are few, else by looking at each issuance's step. */
+function issuancesOfSteps(filter: HistoryFilter): readonly Condition[] {
+  if (filter.runId === undefined && filter.stepId === undefined) return stepConditions("s", filter);
+  const conditions = stepConditions("t", filter);
+  const steps = `
+    SELECT h.sequence FROM step AS t JOIN step_event AS h ON h.step_sequence = t.sequence${whereOf(conditions)}`;
+  return [{ sql: `i.sequence IN (${steps})`, values: valuesOf(conditions) }];
+}
+
+/** The events of the steps, the decisions on steps that never came to be, and the bar of a run. */
+function eventsConcerning(filter: HistoryFilter): readonly Condition[] {
+  const conditions = stepConditions("t", filter);
+  if (conditions.length === 0) return [];
+  const where = whereOf(conditions);
+  const isOfRunAlone = filter.runId !== undefined && conditions.length === 1;
+  const sequences = [
+    `SELECT h.sequence FROM step AS t JOIN step_event AS h ON h.step_sequence = t.sequence${where}`,
+    `SELECT t.sequence FROM decision AS t${where}`,
+    ...(isOfRunAlone ? [RUN.barOf] : []),
+  ];
+  return [{ sql: `e.sequence IN (${sequences.join(" UNION ")})`, values: valuesOf(conditions) }];
+}
+
+function valuesOf(conditions: readonly Condition[]): Condition["values"] {
+  return Object.assign({}, ...conditions.map((one) => one.values)) as Condition["values"];
+}
+
+/** No credential lives longer than the longest step, so those that live are found without reading all that ever did. */
+function stillLive(now: UnixMicros): Condition {
+  const earliest = addMicros(now, -LIMITS.stepSecondsMax * 1_000_000);
+  const sql = `i.sequence >= ${MINUTE.firstSince.replace("@sinceMinute", "@liveMinute")}`;
+  return { sql, values: { liveMinute: minuteOf(earliest) } };
+}
+
+/** Bytes of its own, which outlive the statement and can be handed to another thread. */
+function eventRowOf(row: StoredEvent): EventRow {
+  return { ...row, canonical: new Uint8Array(row.canonical), leafHash: new Uint8Array(row.leafHash) };
+}

@@ -1,0 +1,54 @@
+import { randomFillSync } from "node:crypto";
+import { closeSync, fsyncSync, ftruncateSync, openSync, statSync, truncateSync, writeSync } from "node:fs";
+
+const BLOCK_BYTES = 512;
+const CHUNK_BYTES = 64 * 1024;
+
+/** Room on the disk that is kept for closing and revoking. */
+export type Reserve = {
+  isFilled(): boolean;
+  /** Takes the room, by writing all of it. Returns whether it could; where not, it takes none. */
+  fill(): boolean;
+  /** Gives the room back to the file system, for the ledger to use. */
+  release(): void;
+};
+
+/** @param bytes - how much is kept; 0 keeps nothing, and is always filled. */
+export function openReserve(path: string, bytes: number): Reserve {
+  function isFilled(): boolean {
+    if (bytes === 0) return true;
+    try {
+      const { size, blocks } = statSync(path);
+      // A sparse file has the size and not the room.
+      return size >= bytes && blocks * BLOCK_BYTES >= bytes;
+    } catch {
+      return false;
+    }
+  }
+
+  return {
+    isFilled,
+    fill() {
+      if (isFilled()) return true;
+      let file: number | undefined;
+      try {
+        file = openSync(path, "w", 0o600);
+        // Random, so that no file system can make it smaller than it is.
+        const chunk = randomFillSync(new Uint8Array(CHUNK_BYTES));
+        for (let written = 0; written < bytes; ) {
+          written += writeSync(file, chunk, 0, Math.min(CHUNK_BYTES, bytes - written));
+        }
+        fsyncSync(file);
+        return true;
+      } catch {
+        if (file !== undefined) ftruncateSync(file, 0);
+        return false;
+      } finally {
+        if (file !== undefined) closeSync(file);
+      }
+    },
+    release() {
+      if (statSync(path, { throwIfNoEntry: false }) !== undefined) truncateSync(path, 0);
+    },
+  };
+}

@@ -1,0 +1,90 @@
+import { BrokerError } from "../../domain/errors.ts";
+import type { Head, LedgerAct, ResultOf } from "../../ports/ledger.ts";
+import type { ActContext } from "./acts/act-context.ts";
+import type { Connection } from "./connection.ts";
+import { appendEvent, headOf, readState, writeHead } from "./log.ts";
+import { runAct } from "./run-act.ts";
+import { faultOf, sqliteCodeOf } from "./sqlite-fault.ts";
+import { TREE } from "./tables/event-table.ts";
+
+/** What became of one act: its result, a refusal among them, or the error with which it left no trace. */
+export type Outcome =
+  | { readonly kind: "done"; readonly result: ResultOf<LedgerAct> }
+  | { readonly kind: "failed"; readonly error: BrokerError };
+
+/** Somebody else wrote to the database while this process had it. */
+export class ForeignChange extends Error {
+  override readonly name = "ForeignChange";
+}
+
+/**
+ * The ledger itself: synchronous, for one thread, and for the one process that holds the lock.
+ *
+ * `commit` does a group of acts in one transaction with one fsync. An act that fails leaves no trace and does not disturb
+ * the others. When the group as a whole can't be committed it throws what SQLite threw, and nothing of it is recorded.
+ */
+export type Store = {
+  head(): Head;
+  commit(acts: readonly LedgerAct[]): readonly Outcome[];
+};
+
+export function openStore(db: Connection): Store {
+  let committed = readState(db);
+  let head = headOf(committed);
+  let state = committed;
+  const context: ActContext = {
+    db,
+    append(event) {
+      state = appendEvent(db, state, event);
+      return state.range.size;
+    },
+  };
+
+  function attempt(act: LedgerAct): Outcome {
+    const before = state;
+    db.run("SAVEPOINT act");
+    try {
+      const result = runAct(context, state.epoch, act);
+      db.run("RELEASE act");
+      return { kind: "done", result };
+    } catch (thrown) {
+      const fault = faultOf(thrown);
+      if (fault !== undefined && fault !== "constraint") throw thrown;
+      db.run("ROLLBACK TO act");
+      db.run("RELEASE act");
+      state = before;
+      return { kind: "failed", error: errorOfAct(thrown) };
+    }
+  }
+
+  return {
+    head: () => head,
+    commit(acts) {
+      db.run("BEGIN IMMEDIATE");
+      try {
+        const stored = db.get<{ readonly treeSize: number }>(TREE.size)?.treeSize ?? 0;
+        if (stored !== committed.range.size)
+          throw new ForeignChange("the tree head is not the one that was left there");
+        const outcomes = acts.map(attempt);
+        const next = state.range.size === committed.range.size ? head : writeHead(db, state);
+        db.run("COMMIT");
+        committed = state;
+        head = next;
+        return outcomes;
+      } catch (thrown) {
+        state = committed;
+        // Some errors end the transaction by themselves.
+        if (db.inTransaction()) db.run("ROLLBACK");
+        throw thrown;
+      }
+    },
+  };
+}
+
+function errorOfAct(thrown: unknown): BrokerError {
+  if (thrown instanceof BrokerError) return thrown;
+  const detail = sqliteCodeOf(thrown) ?? String(thrown);
+  return faultOf(thrown) === "constraint"
+    ? new BrokerError("INVALID_FIELD", "an id in it is not new, or names nothing that is recorded", { detail })
+    : new BrokerError("LEDGER_UNAVAILABLE", "the act could not be recorded", { detail });
+}

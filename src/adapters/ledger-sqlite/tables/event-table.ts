@@ -1,0 +1,91 @@
+import type { LedgerEvent } from "../../../domain/ledger-event.ts";
+import type { UnixMicros } from "../../../domain/time.ts";
+import type { EventRow } from "../../../ports/ledger-reads.ts";
+
+export type StoredEvent = {
+  readonly sequence: number;
+  readonly type: LedgerEvent["type"];
+  readonly recordedAt: EventRow["recordedAt"];
+  readonly leafHash: Uint8Array;
+  readonly canonical: Uint8Array;
+};
+
+export type HeadRow = {
+  readonly epoch: string;
+  readonly treeSize: number;
+  readonly rootHash: Uint8Array;
+  readonly frontier: Uint8Array;
+};
+
+export const EVENT = {
+  insert: `
+    INSERT INTO event (sequence, type, recorded_at_us, leaf_hash, canonical)
+    VALUES (@sequence, @type, @recordedAt, @leafHash, @canonical)`,
+  /** In order, for whoever reads the whole log: replay and verification. */
+  after: `
+    SELECT sequence, type, recorded_at_us AS recordedAt, leaf_hash AS leafHash, canonical
+      FROM event
+     WHERE sequence > @after
+     ORDER BY sequence
+     LIMIT @limit`,
+  leafHashes: `
+    SELECT leaf_hash AS leafHash FROM event WHERE sequence > @after AND sequence <= @through ORDER BY sequence`,
+  canonicalAt: "SELECT canonical FROM event WHERE sequence = @sequence",
+  newest: "SELECT max(sequence) AS sequence FROM event",
+  /** For the operator's view; conditions are appended. */
+  history: `
+    SELECT e.sequence, e.recorded_at_us AS recordedAt, e.type, e.canonical, e.leaf_hash AS leafHash FROM event AS e`,
+} as const;
+
+const MICROS_PER_MINUTE = 60_000_000;
+
+/** The minute in which an instant lies, as `recorded_minute` counts them. */
+export function minuteOf(instant: UnixMicros): number {
+  return Math.floor(instant / MICROS_PER_MINUTE);
+}
+
+export const TREE = {
+  head: "SELECT epoch, tree_size AS treeSize, root_hash AS rootHash, frontier FROM tree_head WHERE id = 1",
+  size: "SELECT tree_size AS treeSize FROM tree_head WHERE id = 1",
+  putHead: `
+    INSERT INTO tree_head (id, epoch, tree_size, root_hash, frontier)
+    VALUES (1, @epoch, @treeSize, @rootHash, @frontier)
+    ON CONFLICT (id) DO UPDATE
+       SET epoch = excluded.epoch, tree_size = excluded.tree_size, root_hash = excluded.root_hash,
+           frontier = excluded.frontier`,
+  node: "SELECT hash FROM tree_node WHERE level = @level AND node_index = @index",
+  nodesBefore: `
+    SELECT hash FROM tree_node
+     WHERE level = @level AND node_index >= @first AND node_index < @end
+     ORDER BY node_index`,
+  insertNode: "INSERT INTO tree_node (level, node_index, hash) VALUES (@level, @index, @hash)",
+} as const;
+
+export const MINUTE = {
+  current: "SELECT minute FROM recorded_minute WHERE last_sequence IS NULL",
+  leave: "UPDATE recorded_minute SET last_sequence = @lastSequence WHERE minute = @minute",
+  enter: `
+    INSERT INTO recorded_minute (minute, first_sequence, last_sequence) VALUES (@minute, @firstSequence, NULL)
+    ON CONFLICT (minute) DO UPDATE SET last_sequence = NULL`,
+  /** A bound: no event recorded in this minute or later has a lower sequence. */
+  firstSince: `
+    (SELECT coalesce(min(first_sequence), ${Number.MAX_SAFE_INTEGER}) FROM recorded_minute WHERE minute >= @sinceMinute)`,
+  /** A bound: no event recorded in this minute or before has a higher one. */
+  lastUntil: `
+    (SELECT CASE WHEN count(*) > count(last_sequence) THEN ${Number.MAX_SAFE_INTEGER}
+                 ELSE coalesce(max(last_sequence), 0) END
+       FROM recorded_minute WHERE minute <= @untilMinute)`,
+} as const;
+
+export const EPOCH = {
+  insert: `
+    INSERT INTO epoch (sequence, epoch, reason, started_at_us) VALUES (@sequence, @epoch, @reason, @at)`,
+  newest: "SELECT epoch FROM epoch ORDER BY sequence DESC LIMIT 1",
+} as const;
+
+const decoder = new TextDecoder();
+
+/** Reads an event back from the bytes that were hashed. */
+export function eventOf(canonical: Uint8Array): LedgerEvent {
+  return JSON.parse(decoder.decode(canonical)) as LedgerEvent;
+}

@@ -1,0 +1,99 @@
+import { extname } from "node:path";
+import { Worker } from "node:worker_threads";
+import { BrokerError } from "../../domain/errors.ts";
+import type { Head, LedgerAct } from "../../ports/ledger.ts";
+import { type LedgerHealth, unhealthy } from "./health.ts";
+import type { Outcome } from "./store.ts";
+import {
+  decodeError,
+  decodeHead,
+  decodeReply,
+  encodeActs,
+  type FromWriter,
+  type GroupReply,
+  type ToWriter,
+  type WriterData,
+} from "./thread-messages.ts";
+
+/** The writing thread, seen from the event loop. */
+export type WriterThread = {
+  head(): Head;
+  health(): LedgerHealth;
+  /** One group at a time. Rejects with BrokerError LEDGER_UNAVAILABLE when the thread ended without an answer. */
+  commit(acts: readonly LedgerAct[]): Promise<readonly Outcome[]>;
+  close(): Promise<void>;
+};
+
+/** TypeScript in a checkout, JavaScript in the package: whichever this file is. */
+const ENTRY = new URL(`./writer-worker${extname(import.meta.url)}`, import.meta.url);
+
+/**
+ * Starts the writing thread, so that the event loop never waits for a disk.
+ *
+ * @param committed - called with every new head, before the acts of its group are answered.
+ * @throws BrokerError saying why the ledger can't be opened
+ */
+export async function startWriter(data: WriterData, committed: (head: Head) => void): Promise<WriterThread> {
+  const worker = new Worker(ENTRY, { workerData: data });
+  const post = (message: ToWriter): void => worker.postMessage(message);
+  let pending:
+    | { readonly resolve: (reply: GroupReply) => void; readonly reject: (error: BrokerError) => void }
+    | undefined;
+  let closed: (() => void) | undefined;
+  let ended: BrokerError | undefined;
+  let head: Head;
+  let health: LedgerHealth;
+
+  ({ head, health } = await new Promise<{ head: Head; health: LedgerHealth }>((resolve, reject) => {
+    worker.once("error", reject);
+    worker.once("exit", () => reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended")));
+    worker.once("message", (message: FromWriter) => {
+      if (message.kind === "opened") resolve({ head: decodeHead(message.head), health: message.health });
+      else if (message.kind === "refused") reject(decodeError(message.error));
+    });
+  }));
+
+  worker.removeAllListeners("error");
+  worker.removeAllListeners("exit");
+  worker.on("message", (message: FromWriter) => {
+    if (message.kind === "group") pending?.resolve(decodeReply(message.reply));
+    else if (message.kind === "health") health = message.health;
+    else if (message.kind === "closed") closed?.();
+  });
+  worker.on("error", (error) => end(error));
+  worker.on("exit", () => end(undefined));
+
+  function end(cause: unknown): void {
+    health = unhealthy("the ledger's writer ended");
+    ended ??= new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended", { cause });
+    pending?.reject(ended);
+    closed?.();
+  }
+
+  return {
+    head: () => head,
+    health: () => health,
+    async commit(acts) {
+      const reply = await new Promise<GroupReply>((resolve, reject) => {
+        if (ended !== undefined) return reject(ended);
+        pending = { resolve, reject };
+        post({ kind: "group", acts: encodeActs(acts) });
+      });
+      pending = undefined;
+      health = reply.health;
+      if (reply.head.sequence !== head.sequence || reply.head.epoch !== head.epoch) {
+        head = reply.head;
+        committed(head);
+      }
+      return reply.outcomes;
+    },
+    async close() {
+      await new Promise<void>((resolve) => {
+        if (ended !== undefined) return resolve();
+        closed = resolve;
+        post({ kind: "close" });
+      });
+      await worker.terminate();
+    },
+  };
+}

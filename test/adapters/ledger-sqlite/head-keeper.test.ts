@@ -1,0 +1,90 @@
+import { expect, test } from "vitest";
+import { createHeadKeeper } from "../../../src/adapters/ledger-sqlite/head-keeper.ts";
+import { virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
+import type { UnixSeconds } from "../../../src/domain/time.ts";
+import type { CheckpointStore } from "../../../src/ports/checkpoint-store.ts";
+import type { Head } from "../../../src/ports/ledger.ts";
+
+const head = (sequence: number): Head => ({ epoch: "e", sequence, rootHash: new Uint8Array(32) });
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+function keeping(isTrusted: boolean, save?: CheckpointStore["save"]) {
+  const saved: number[] = [];
+  const failures: unknown[] = [];
+  const clock = virtualClock(1 as UnixSeconds);
+  const checkpoints: CheckpointStore = {
+    load: async () => undefined,
+    save: save ?? (async ({ sequence }) => void saved.push(sequence)),
+  };
+  const keeper = createHeadKeeper({ checkpoints, clock, failed: (error) => failures.push(error) }, isTrusted);
+  return { keeper, saved, failures, clock };
+}
+
+test("the first head is kept at once, later ones at most once a second, always the newest", async () => {
+  const { keeper, saved, clock } = keeping(true);
+  keeper.committed(head(1));
+  await settled();
+  expect(saved).toEqual([1]);
+  for (const sequence of [2, 3, 4]) keeper.committed(head(sequence));
+  clock.advance(999);
+  await settled();
+  expect(saved).toEqual([1]);
+  clock.advance(1);
+  await settled();
+  expect(saved).toEqual([1, 4]);
+  clock.advance(10_000);
+  await settled();
+  expect(saved).toEqual([1, 4]);
+});
+
+test("the end keeps what was not kept yet", async () => {
+  const { keeper, saved } = keeping(true);
+  keeper.committed(head(1));
+  keeper.committed(head(2));
+  await keeper.close();
+  expect(saved).toEqual([1, 2]);
+  keeper.committed(head(3));
+  await keeper.close();
+  expect(saved).toEqual([1, 2]);
+});
+
+test("while the ledger is not trusted nothing is kept; then the head that was accepted, and all after it", async () => {
+  const { keeper, saved } = keeping(false);
+  keeper.committed(head(1));
+  await settled();
+  expect(saved).toEqual([]);
+  await keeper.trust(head(2));
+  expect(saved).toEqual([2]);
+  keeper.committed(head(3));
+  await keeper.close();
+  expect(saved).toEqual([2, 3]);
+});
+
+test("a head that could not be kept is told of, and the next one is tried", async () => {
+  let isFull = true;
+  const saved: number[] = [];
+  const { keeper, failures, clock } = keeping(true, async ({ sequence }) => {
+    if (isFull) throw new Error("no space");
+    saved.push(sequence);
+  });
+  keeper.committed(head(1));
+  await settled();
+  expect(failures).toHaveLength(1);
+  isFull = false;
+  clock.advance(1_000);
+  keeper.committed(head(2));
+  await settled();
+  expect(saved).toEqual([2]);
+});
+
+test("a head that could not be accepted is not accepted", async () => {
+  let attempts = 0;
+  const { keeper } = keeping(false, async () => {
+    attempts += 1;
+    throw new Error("no space");
+  });
+  await expect(keeper.trust(head(1))).rejects.toThrow("no space");
+  keeper.committed(head(2));
+  await keeper.close();
+  expect(attempts).toBe(1);
+});

@@ -1,0 +1,171 @@
+import fc from "fast-check";
+import { BrokerError } from "../../../src/domain/errors.ts";
+import type { IssuanceRecord, SvidKind } from "../../../src/domain/issuance.ts";
+import type { RegistrationEntry } from "../../../src/domain/registration-entry.ts";
+import type { ClosedState, Step } from "../../../src/domain/step.ts";
+import { addSeconds, secondsOf } from "../../../src/domain/time.ts";
+import type { CloseTarget, LedgerAct } from "../../../src/ports/ledger.ts";
+import { CONFIG, OPERATOR, processOf, type World } from "../../contract/ledger-world.ts";
+
+/**
+ * One thing that somebody does to a ledger. Numbers choose among what is there when it is done, so that any sequence makes
+ * sense; many are refused, which is as good a thing to happen as any.
+ */
+type Command =
+  | { readonly do: "open"; readonly entry: number; readonly lease: boolean }
+  | { readonly do: "delegate"; readonly step: number; readonly entry: number }
+  | { readonly do: "retry"; readonly step: number; readonly supersedes: boolean }
+  | { readonly do: "hold" | "renew"; readonly step: number }
+  | { readonly do: "issue"; readonly step: number; readonly kind: SvidKind; readonly seconds: number }
+  | { readonly do: "lose" | "revoke"; readonly issuance: number }
+  | {
+      readonly do: "close";
+      readonly step: number;
+      readonly state: ClosedState;
+      readonly wide: "step" | "run" | "entry" | "process";
+    }
+  | { readonly do: "change"; readonly entry: number; readonly disabled: boolean; readonly closes: boolean }
+  | { readonly do: "retire"; readonly entry: number }
+  | { readonly do: "acknowledge"; readonly entry: number }
+  | { readonly do: "wait"; readonly seconds: number }
+  | { readonly do: "restore" };
+
+const pick = fc.nat({ max: 1_000 });
+const state = fc.constantFrom<ClosedState>("COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "ABANDONED", "REVOKED");
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 20, arbitrary: fc.record({ do: fc.constant("open" as const), entry: pick, lease: fc.boolean() }) },
+  { weight: 24, arbitrary: fc.record({ do: fc.constant("delegate" as const), step: pick, entry: pick }) },
+  { weight: 12, arbitrary: fc.record({ do: fc.constant("retry" as const), step: pick, supersedes: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constantFrom("hold" as const, "renew" as const), step: pick }) },
+  {
+    weight: 50,
+    arbitrary: fc.record({
+      do: fc.constant("issue" as const),
+      step: pick,
+      kind: fc.constantFrom<SvidKind>("jwt-svid", "x509-svid", "wit-svid"),
+      seconds: fc.integer({ min: 1, max: 250 }),
+    }),
+  },
+  { weight: 12, arbitrary: fc.record({ do: fc.constantFrom("lose" as const, "revoke" as const), issuance: pick }) },
+  {
+    weight: 16,
+    arbitrary: fc.record({
+      do: fc.constant("close" as const),
+      step: pick,
+      state,
+      wide: fc.constantFrom(
+        "step" as const,
+        "step" as const,
+        "step" as const,
+        "run" as const,
+        "entry" as const,
+        "process" as const,
+      ),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("change" as const),
+      entry: pick,
+      disabled: fc.integer({ min: 0, max: 3 }).map((one) => one === 0),
+      closes: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("retire" as const), entry: pick }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("acknowledge" as const), entry: pick }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant("wait" as const), seconds: fc.integer({ min: 1, max: 90 }) }) },
+  { weight: 1, arbitrary: fc.constant({ do: "restore" as const }) },
+);
+
+export const commands: fc.Arbitrary<readonly Command[]> = fc.array(command, { minLength: 30, maxLength: 120 });
+
+/** Does the commands one after the other. Returns every step and every credential there ever was. */
+export async function play(
+  world: World,
+  sequence: readonly Command[],
+): Promise<{ readonly steps: readonly Step[]; readonly issuances: readonly IssuanceRecord[] }> {
+  const entries: RegistrationEntry[] = [await world.agent(), await world.agent(), await world.agent()];
+  const steps: Step[] = [];
+  const issuances: IssuanceRecord[] = [];
+  let epochs = 0;
+  /** Of the newest few: among all that ever was, most would be closed. */
+  const one = <Value>(of: readonly Value[], index: number): Value | undefined =>
+    of.slice(-6)[index % Math.min(of.length, 6)];
+
+  /** A refusal and an error are both fine here; what counts is what the tables look like afterwards. */
+  async function perform(act: LedgerAct): Promise<object> {
+    try {
+      return await world.ledger.perform(act);
+    } catch (thrown) {
+      if (thrown instanceof BrokerError) return {};
+      throw thrown;
+    }
+  }
+
+  async function open(act: ReturnType<World["openAct"]>): Promise<void> {
+    const result = await perform(act);
+    if ("kind" in result && result.kind === "opened" && "step" in result) steps.push(result.step as Step);
+  }
+
+  async function run(what: Command): Promise<void> {
+    const now = world.clock.now();
+    const step = "step" in what ? one(steps, what.step) : undefined;
+    const entry = "entry" in what ? one(entries, what.entry) : undefined;
+    if (("step" in what && step === undefined) || ("entry" in what && entry === undefined)) return;
+    const record = "issuance" in what ? one(issuances, what.issuance) : undefined;
+
+    if (what.do === "wait") return world.clock.advance(what.seconds * 1_000);
+    if (what.do === "restore") {
+      epochs += 1;
+      await perform({ act: "start-epoch", epoch: `epoch-${epochs}`, reason: "restored", by: OPERATOR, now });
+    } else if (what.do === "open" && entry !== undefined) {
+      const opener = processOf(1 + (what.entry % 5));
+      await open(world.openAct(entry, { opener, ...(what.lease ? { leaseSeconds: 20 } : {}) }));
+    } else if (what.do === "delegate" && step !== undefined && entry !== undefined) {
+      const { runId, stepId, depth, expiresAt } = step;
+      await open(world.openAct(entry, { runId, parentStepId: stepId, depth: depth + 1, expiresAt }));
+    } else if (what.do === "retry" && step !== undefined) {
+      const agent = entries.find((each) => each.entryId === step.agentEntryId);
+      const own = { runId: step.runId, step: step.step, attempt: step.attempt + 1 };
+      if (agent !== undefined) await open(world.openAct(agent, own, { supersedes: what.supersedes }));
+    } else if (what.do === "hold" || what.do === "renew") {
+      await perform({ act: `${what.do}-step`, stepId: step?.stepId ?? "", now });
+    } else if (what.do === "issue" && step !== undefined) {
+      const expiresAt = addSeconds(secondsOf(now), what.seconds);
+      const issued = world.record(step, { kind: what.kind, expiresAt });
+      const result = await perform(
+        world.issueAct([issued], { entryId: step.agentEntryId, executable: "/usr/bin/agent" }),
+      );
+      if (Array.isArray(result) && result[0]?.kind === "sequenced") issuances.push(issued);
+    } else if (what.do === "lose" && record !== undefined) {
+      await perform({ act: "mark-undelivered", issuanceId: record.issuanceId, now });
+    } else if (what.do === "revoke" && record !== undefined) {
+      const { jti, serialNumber = "" } = record;
+      const credential = jti === undefined ? { serialNumber } : { jti };
+      await perform({ act: "revoke-credential", credential, reason: "keyCompromise", by: OPERATOR, now });
+    } else if (what.do === "close" && step !== undefined) {
+      const targets: Readonly<Record<typeof what.wide, CloseTarget>> = {
+        step: { kind: "steps", stepIds: [step.stepId] },
+        run: { kind: "run", runId: step.runId },
+        entry: { kind: "entry", entryId: step.agentEntryId },
+        process: { kind: "process", process: step.opener },
+      };
+      await perform(world.closeAct(targets[what.wide], { state: what.state, by: OPERATOR }));
+    } else if (what.do === "change" && entry !== undefined) {
+      const { revision } =
+        (await world.store.registry.entries()).find((each) => each.entryId === entry.entryId) ?? entry;
+      await world.put({ ...entry, disabled: what.disabled }, revision, what.closes ? "all" : []);
+    } else if (what.do === "retire" && entry !== undefined) {
+      await perform({ act: "retire-entry", entryId: entry.entryId, by: CONFIG, now });
+      entries.push(await world.agent());
+    } else if (what.do === "acknowledge" && entry !== undefined) {
+      const receipts = [{ entryId: entry.entryId, sequence: world.ledger.head().sequence }];
+      await perform({ act: "take-receipts", receipts, now });
+    }
+  }
+
+  for (const what of sequence) await run(what);
+  return { steps, issuances };
+}

@@ -1,0 +1,153 @@
+import { expect, test } from "vitest";
+import type { Authority } from "../../src/domain/authority.ts";
+import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import { CONFIG, done, OPERATOR, present, type World } from "./ledger-world.ts";
+
+/** What entries, authorities, receipts and recorded acts promise. */
+export function entriesContract(worldOf: () => World): void {
+  const wrong = (field: string) => ({ kind: "denial", code: "INVALID_FIELD", metadata: { field } });
+  const entries = async (world: World) => new Map((await world.store.registry.entries()).map((e) => [e.entryId, e]));
+
+  test("entries of every kind read back just as they were put", async () => {
+    const world = worldOf();
+    const put = [
+      await world.agent({ audiences: ["https://api.example.org"], mayOpen: true }),
+      await world.runtime(),
+      await world.verifier(),
+      await world.enter({ kind: "operator", name: world.name(), selectors: ["unix:uid:0"], role: "admin" }),
+    ];
+    const known = await entries(world);
+    for (const entry of put) expect(known.get(entry.entryId)).toEqual(entry);
+  });
+
+  test("an entry is changed only from the revision that it has", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    expect(await world.put(agent, 0)).toMatchObject(wrong("revision"));
+    expect(await world.put(agent, 2)).toMatchObject(wrong("revision"));
+    expect(await world.put({ ...agent, entryId: "entry_new" }, 1)).toMatchObject(wrong("revision"));
+    const changed = done(await world.put({ ...agent, disabled: true, revision: 99 }, 1));
+    expect(changed.entry).toEqual({ ...agent, disabled: true, revision: 2 });
+    expect((await entries(world)).get(agent.entryId)).toEqual(changed.entry);
+  });
+
+  test("a kind and a name belong to one entry, until it is removed", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const namesake = world.entryOf(agent.content);
+    const other = await world.agent();
+    expect(await world.put(namesake)).toMatchObject(wrong("name"));
+    expect(await world.put({ ...other, content: agent.content }, 1)).toMatchObject(wrong("name"));
+    const retire = { act: "retire-entry", entryId: agent.entryId, by: OPERATOR, now: world.clock.now() } as const;
+    expect(await world.ledger.perform(retire)).toMatchObject({ kind: "entry", entry: agent });
+    expect(await world.ledger.perform(retire)).toMatchObject({ kind: "denial", code: "ENTRY_NOT_FOUND" });
+    expect(await world.put(agent, 1)).toMatchObject(wrong("revision"));
+    expect(await world.put(namesake)).toMatchObject({ kind: "entry" });
+    const known = await entries(world);
+    expect(known.has(agent.entryId)).toBe(false);
+    expect(known.has(namesake.entryId)).toBe(true);
+  });
+
+  test("changing an entry closes the steps named, with their descendants, and leaves the others", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const [kept, ended] = [await world.open(agent), await world.open(agent)];
+    const child = await world.openChild(await world.agent(), ended);
+    const gone = await world.open(agent);
+    await world.close(gone);
+    const result = done(await world.put(agent, 1, [ended.stepId, gone.stepId, "step_none"]));
+    expect(result.stepsClosed).toBe(2);
+    expect(result.sequence).toBe(world.ledger.head().sequence);
+    for (const step of [ended, child]) {
+      expect(await world.step(step.stepId)).toMatchObject({ state: "REVOKED", closeReason: "privilegeWithdrawn" });
+    }
+    expect((await world.step(kept.stepId)).state).toBe("OPEN");
+    expect((await world.step(gone.stepId)).state).toBe("COMPLETED");
+  });
+
+  test("disabling or removing an entry closes every step of it, as agent and as opener", async () => {
+    const world = worldOf();
+    const [agent, runtime] = [await world.agent(), await world.runtime()];
+    const own = await world.open(agent);
+    const opened = await world.open(agent, { openerEntryId: runtime.entryId });
+    const retire = { act: "retire-entry", entryId: runtime.entryId, by: CONFIG, now: world.clock.now() } as const;
+    expect(await world.ledger.perform(retire)).toMatchObject({ stepsClosed: 1 });
+    expect((await world.step(opened.stepId)).state).toBe("REVOKED");
+    expect(await world.put({ ...agent, disabled: true }, 1, "all")).toMatchObject({ stepsClosed: 1 });
+    expect((await world.step(own.stepId)).state).toBe("REVOKED");
+  });
+
+  test("authorities read back with their bytes, in the order in which they came, in their last state", async () => {
+    const world = worldOf();
+    const now = secondsOf(world.clock.now());
+    const validity = { notBefore: now, expiresAt: addSeconds(now, 3_600) };
+    const jwt: Authority = {
+      authorityId: "authority-z",
+      family: "jwt-svid",
+      state: "active",
+      publicKey: new Uint8Array([0, 1, 255]),
+      ...validity,
+    };
+    const x509: Authority = {
+      authorityId: "authority-a",
+      family: "x509-svid",
+      state: "prepared",
+      publicKey: new Uint8Array([4]),
+      certificate: new Uint8Array([48, 0]),
+      ...validity,
+    };
+    for (const authority of [jwt, x509, { ...jwt, state: "old" } as const]) {
+      const put = { act: "put-authority", authority, now: world.clock.now() } as const;
+      expect(await world.ledger.perform(put)).toMatchObject({ kind: "sequenced" });
+    }
+    expect(await world.store.registry.authorities()).toEqual([{ ...jwt, state: "old" }, x509]);
+  });
+
+  test("receipts never go back, and what says nothing new is not written", async () => {
+    const world = worldOf();
+    const [a, b] = [await world.verifier(), await world.verifier()];
+    const take = (...receipts: readonly { readonly entryId: string; readonly sequence: number }[]) =>
+      world.ledger.perform({ act: "take-receipts", receipts, now: world.clock.now() });
+    await take({ entryId: a.entryId, sequence: 5 }, { entryId: b.entryId, sequence: 3 });
+    const at = world.clock.now();
+    world.clock.advance(1_000);
+    const head = world.ledger.head();
+    expect(await take({ entryId: a.entryId, sequence: 4 }, { entryId: b.entryId, sequence: 3 })).toEqual({
+      kind: "sequenced",
+      sequence: 0,
+    });
+    expect(world.ledger.head()).toEqual(head);
+    await take({ entryId: a.entryId, sequence: 4 }, { entryId: b.entryId, sequence: 4 });
+    const known = new Map((await world.store.registry.receipts()).map((one) => [one.entryId, one]));
+    expect(known.get(a.entryId)).toEqual({ entryId: a.entryId, sequence: 5, at });
+    expect(known.get(b.entryId)).toEqual({ entryId: b.entryId, sequence: 4, at: world.clock.now() });
+  });
+
+  test("receipts of ten thousand verifiers fit", async () => {
+    const world = worldOf();
+    const { entryId } = await world.verifier();
+    const receipts = Array.from({ length: 10_000 }, (_, index) => ({ entryId, sequence: 1_000 + index }));
+    expect(await world.ledger.perform({ act: "take-receipts", receipts, now: world.clock.now() })).toMatchObject({
+      sequence: world.ledger.head().sequence,
+    });
+    const taken = (await world.store.registry.receipts()).find((one) => one.entryId === entryId);
+    expect(present(taken).sequence).toBe(10_999);
+  });
+
+  test("an operator's act is on record word for word", async () => {
+    const world = worldOf();
+    const act = { operation: "confirm-clock", target: "clock", reason: "3.2 s" };
+    const now = world.clock.now();
+    await world.ledger.perform({ act: "record-operation", ...act, by: OPERATOR, now });
+    const [event] = await world.store.history.events({ type: "operator.acted", limit: 1 });
+    expect(JSON.parse(Buffer.from(present(event).canonical).toString())).toEqual({
+      type: "operator.acted",
+      v: 1,
+      at: now,
+      act: "confirm-clock",
+      target: "clock",
+      reason: "3.2 s",
+      by: OPERATOR,
+    });
+  });
+}

@@ -1,0 +1,181 @@
+import { expect, test } from "vitest";
+import { LIMITS } from "../../src/domain/limits.ts";
+import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
+import { done, MCP, OPERATOR, present, type World } from "./ledger-world.ts";
+
+/** What the deny-list promises: everything that anybody could still present, in ledger order, nothing twice. */
+export function feedContract(worldOf: () => World): void {
+  /** What was denied since a sequence, in one page. */
+  async function deniedSince(world: World, after: number): Promise<readonly DenyEntry[]> {
+    const { sequence } = world.ledger.head();
+    const { entries, through } = await world.store.feed.denied(after, sequence, 1_000);
+    expect(through).toBe(sequence);
+    return entries;
+  }
+
+  const snapshotIds = async (world: World) => {
+    const { entries } = await world.store.feed.snapshot(secondsOf(world.clock.now()));
+    return new Set(entries.map((one) => (one.subject.kind === "step" ? one.subject.stepId : one.sequence)));
+  };
+
+  test("a closed step is denied by id, with what may present it and until when", async () => {
+    const world = worldOf();
+    const step = await world.open(await world.agent(), { audiences: ["https://api.example.org"] });
+    await world.issue(step);
+    const last = await world.issue(step, { expiresAt: addSeconds(secondsOf(world.clock.now()), 200) });
+    const { sequence } = await world.close(step, { state: "FAILED" });
+    const [entry, ...rest] = await deniedSince(world, sequence - 1);
+    expect(rest).toEqual([]);
+    expect(entry).toEqual({
+      sequence,
+      reason: "cessationOfOperation",
+      state: "FAILED",
+      latestExpiry: last.expiresAt,
+      audiences: [MCP, "https://api.example.org"],
+      concernsAll: false,
+      runEntryId: step.openerEntryId,
+      subject: { kind: "step", stepId: step.stepId, spiffeId: step.spiffeId },
+    });
+  });
+
+  test.for(["x509-svid", "wit-svid"] as const)("a step that held an %s concerns everyone", async (kind) => {
+    const world = worldOf();
+    const step = await world.open(await world.agent());
+    await world.issue(step);
+    await world.issue(step, { kind, audiences: [] });
+    const { sequence } = await world.close(step);
+    expect(await deniedSince(world, sequence - 1)).toMatchObject([{ concernsAll: true }]);
+  });
+
+  test("a step that never had a credential is not denied; its descendants that had one are", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const root = await world.open(agent);
+    const [bare, holder] = [await world.openChild(agent, root), await world.openChild(agent, root)];
+    await world.issue(holder);
+    const { sequence } = await world.close(root);
+    const entries = await deniedSince(world, sequence - 1);
+    expect(entries.map((one) => one.subject)).toEqual([
+      { kind: "step", stepId: holder.stepId, spiffeId: holder.spiffeId },
+    ]);
+    // The child's own state, not its ancestor's.
+    expect(entries[0]?.state).toBe("CANCELLED");
+    expect(bare.stepId).not.toBe(holder.stepId);
+  });
+
+  test("a credential that was taken back is denied by what its holder presents", async () => {
+    const world = worldOf();
+    const step = await world.open(await world.agent());
+    const jwt = await world.issue(step);
+    const x509 = await world.issue(step, { kind: "x509-svid" });
+    const before = world.ledger.head().sequence;
+    for (const credential of [{ jti: present(jwt.jti) }, { serialNumber: present(x509.serialNumber) }]) {
+      const order = { act: "revoke-credential", credential, reason: "keyCompromise", by: OPERATOR } as const;
+      done(await world.ledger.perform({ ...order, now: world.clock.now() }));
+    }
+    const common = { reason: "keyCompromise", state: "REVOKED", runEntryId: step.openerEntryId };
+    const { serialNumber, authorityId } = x509;
+    expect(await deniedSince(world, before)).toEqual([
+      {
+        ...common,
+        sequence: before + 1,
+        latestExpiry: jwt.expiresAt,
+        audiences: [MCP],
+        concernsAll: false,
+        subject: { kind: "jwt", jti: jwt.jti },
+      },
+      {
+        ...common,
+        sequence: before + 2,
+        latestExpiry: x509.expiresAt,
+        audiences: [],
+        concernsAll: true,
+        subject: { kind: "certificate", authorityId, serialNumber },
+      },
+    ]);
+  });
+
+  test("an infrastructure credential that was taken back concerns everyone", async () => {
+    const world = worldOf();
+    const verifier = await world.verifier();
+    const { entryId } = verifier;
+    const step = await world.open(await world.agent());
+    const record = world.record(step, { kind: "x509-svid", subject: { kind: "infrastructure", entryId } });
+    await world.ledger.perform(world.issueAct([record], { entryId }));
+    const credential = { serialNumber: present(record.serialNumber) };
+    const order = { act: "revoke-credential", credential, reason: "keyCompromise", by: OPERATOR } as const;
+    const { sequence } = done(await world.ledger.perform({ ...order, now: world.clock.now() }));
+    expect(await deniedSince(world, sequence - 1)).toMatchObject([
+      { concernsAll: true, runEntryId: entryId, subject: { kind: "certificate" } },
+    ]);
+  });
+
+  test("pages follow each other without a gap or a repeat, and never break a close in two", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const before = world.ledger.head().sequence;
+    const closes: number[] = [];
+    for (const children of [0, 3, 1]) {
+      const root = await world.open(agent);
+      await world.issue(root);
+      for (let index = 0; index < children; index += 1) await world.issue(await world.openChild(agent, root));
+      closes.push((await world.close(root)).sequence);
+    }
+    const { sequence: head } = world.ledger.head();
+    const pages: DenyEntry[][] = [];
+    for (let after = before; after < head; ) {
+      const page = await world.store.feed.denied(after, head, 2);
+      expect(page.through).toBeGreaterThan(after);
+      pages.push([...page.entries]);
+      after = page.through;
+    }
+    expect(pages.map((page) => page.length)).toEqual([1, 4, 2]);
+    expect(pages.flat()).toEqual(await deniedSince(world, before));
+    expect([...new Set(pages.flat().map((one) => one.sequence))]).toEqual(closes);
+  });
+
+  test("a page never claims what is not written yet", async () => {
+    const world = worldOf();
+    const { sequence } = world.ledger.head();
+    expect(await world.store.feed.denied(sequence, sequence + 1_000, 10)).toEqual({ entries: [], through: sequence });
+  });
+
+  test("the snapshot forgets a step once nobody can accept its last credential any more, and not a second before", async () => {
+    const world = worldOf();
+    const step = await world.open(await world.agent());
+    const { expiresAt } = await world.issue(step);
+    await world.close(step);
+    const keptSeconds =
+      expiresAt - secondsOf(world.clock.now()) + LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
+    world.clock.advance((keptSeconds - 1) * 1_000);
+    expect(await snapshotIds(world)).toContain(step.stepId);
+    world.clock.advance(1_000);
+    expect(await snapshotIds(world)).not.toContain(step.stepId);
+  });
+
+  test("the snapshot and the pages tell the same, in the same order", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    for (let index = 0; index < 5; index += 1) {
+      const step = await world.open(agent);
+      await world.issue(step, { expiresAt: addSeconds(secondsOf(world.clock.now()), 150 - index) });
+      await world.close(step);
+    }
+    const { entries, through } = await world.store.feed.snapshot(secondsOf(world.clock.now()));
+    const all = await deniedSince(world, 0);
+    const limit = secondsOf(world.clock.now()) - LIMITS.verifierLeewaySeconds - LIMITS.clockSkewSecondsMax;
+    expect(through).toBe(world.ledger.head().sequence);
+    expect(entries).toEqual(all.filter((one) => one.latestExpiry > limit));
+  });
+
+  test("a step is denied also when its last credential expired before the close", async () => {
+    const world = worldOf();
+    const step = await world.open(await world.agent());
+    const { expiresAt } = await world.issue(step);
+    world.clock.advance((expiresAt - secondsOf(world.clock.now())) * 1_000);
+    expect(await world.close(step)).toMatchObject({ credentialsRevoked: 0 });
+    // A verifier's leeway would still let it pass.
+    expect(await snapshotIds(world)).toContain(step.stepId);
+  });
+}

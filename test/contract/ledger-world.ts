@@ -1,0 +1,247 @@
+import { hash } from "node:crypto";
+import type { OpenedLedger } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
+import { type VirtualClock, virtualClock } from "../../src/adapters/system/virtual-clock.ts";
+import type { Decision } from "../../src/domain/decision.ts";
+import { type EntryContentInput, entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
+import { type Denial, isDenial } from "../../src/domain/errors.ts";
+import type { Grant } from "../../src/domain/grant.ts";
+import { newId, newJti, newSerialNumber } from "../../src/domain/ids.ts";
+import type { IssuanceRecord } from "../../src/domain/issuance.ts";
+import type { Actor, OpenedStep } from "../../src/domain/ledger-event.ts";
+import type { ProcessIdentity } from "../../src/domain/process.ts";
+import type { EntryContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import { parseSegment, parseTrustDomain, type Segment, stepSpiffeId } from "../../src/domain/spiffe-id.ts";
+import { REASON_OF_STATE, type Step } from "../../src/domain/step.ts";
+import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { CloseAct, CloseResult, OpenStepAct, RecordIssuancesAct } from "../../src/ports/ledger.ts";
+import type { Randomness } from "../../src/ports/randomness.ts";
+
+/** 2026-11-22T10:00:00Z. */
+const START = 1_795_341_600 as UnixSeconds;
+const TRUST_DOMAIN = parseTrustDomain("example.org");
+
+export const MCP = "https://mcp.example.org/search";
+export const FILES = "https://mcp.example.org/files";
+export const GRANT: Grant = [
+  { type: "mcp_tool", locations: [MCP], identifier: "search", actions: ["read"], datatypes: ["internal"] },
+];
+export const CONFIG: Actor = { kind: "broker", cause: "config" };
+export const OPERATOR: Actor = { kind: "operator", entryId: "entry_operator", uid: 0 };
+
+export function processOf(pid: number): ProcessIdentity {
+  return { bootId: "boot", pidNamespace: "4026531836", pid, startTimeTicks: 12_345 };
+}
+
+/** Bytes that never repeat and are the same in every run. */
+export function countingRandomness(): Randomness {
+  let count = 0;
+  return {
+    bytes(length) {
+      count += 1;
+      const bytes = Buffer.alloc(length);
+      bytes.writeUInt32BE(count, length - 4);
+      return bytes;
+    },
+  };
+}
+
+export type Ports<C extends Clock = Clock> = { readonly clock: C; readonly randomness: Randomness };
+
+/** Time that stands still until told, and randomness that is the same in every run. */
+export function ports(): Ports<VirtualClock> {
+  return { clock: virtualClock(START), randomness: countingRandomness() };
+}
+
+type AgentOptions = Omit<Partial<Extract<EntryContentInput, { kind: "agent" }>>, "kind">;
+
+/** A ledger, and entries, steps and credentials with new ids and ordinary content to put into it. */
+export type World<C extends Clock = VirtualClock> = ReturnType<typeof worldOf<C>>;
+
+export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomness }: Ports<C>) {
+  const { ledger } = store;
+  const revisions = new Map<string, number>();
+  const id = (kind: Parameters<typeof newId>[0]) => newId(kind, clock.now(), randomness.bytes(10));
+  let processes = 10_000;
+
+  /** New in every ledger that the same randomness serves. */
+  function name(): Segment {
+    return parseSegment(`name-${Buffer.from(randomness.bytes(8)).toString("hex")}`, "name");
+  }
+
+  function entryOf(content: EntryContent): RegistrationEntry {
+    const now = clock.now();
+    const own = { origin: "config", disabled: false, revision: 1, createdAt: now, updatedAt: now } as const;
+    return { entryId: id("entry"), spiffeId: entrySpiffeId(TRUST_DOMAIN, content), content, ...own };
+  }
+
+  async function put(entry: RegistrationEntry, expectedRevision = 0, closes: readonly string[] | "all" = []) {
+    const act = { act: "put-entry", entry, expectedRevision, closes, by: CONFIG, now: clock.now() } as const;
+    const result = await ledger.perform(act);
+    if (!isDenial(result)) revisions.set(entry.entryId, result.entry.revision);
+    return result;
+  }
+
+  async function enter(input: EntryContentInput): Promise<RegistrationEntry> {
+    return done(await put(entryOf(parseEntryContent(input)))).entry;
+  }
+
+  /** @param own - what differs from a first attempt that the agent's own process opens for itself. */
+  function openAct(
+    agent: RegistrationEntry,
+    own: Partial<OpenedStep> = {},
+    act: Partial<OpenStepAct> = {},
+  ): OpenStepAct {
+    const now = clock.now();
+    processes += 1;
+    const stepName = { runId: own.runId ?? name(), step: own.step ?? name(), attempt: own.attempt ?? 1 };
+    const step: OpenedStep = {
+      stepId: id("step"),
+      ...stepName,
+      agent: agent.content.name,
+      agentEntryId: agent.entryId,
+      openerEntryId: agent.entryId,
+      opener: processOf(1),
+      executor: { kind: "process", process: processOf(processes) },
+      spiffeId: stepSpiffeId(agent.spiffeId, stepName),
+      grant: GRANT,
+      audiences: [],
+      openedAt: now,
+      expiresAt: addSeconds(secondsOf(now), 300),
+      depth: 0,
+      decisionId: id("decision"),
+      ...own,
+    };
+    const decidedOn = [...new Set([step.agentEntryId, step.openerEntryId])].map((entryId) => ({
+      entryId,
+      revision: revisions.get(entryId) ?? 1,
+    }));
+    const decision = decisionOn(step);
+    return { act: "open-step", step, decision, decidedOn, supersedes: false, openStepsMax: 1_000, now, ...act };
+  }
+
+  function decisionOn(step: OpenedStep, own: Partial<Decision> = {}): Decision {
+    return {
+      decisionId: step.decisionId,
+      act: "open",
+      effect: "allow",
+      decidedAt: clock.now(),
+      callerEntryId: step.openerEntryId,
+      agent: step.agent,
+      runId: step.runId,
+      step: step.step,
+      attempt: step.attempt,
+      stepId: step.stepId,
+      requested: step.grant,
+      granted: step.grant,
+      refused: [],
+      determiningPolicies: ["ceiling"],
+      policyDigest: "ab".repeat(32),
+      count: 1,
+      ...own,
+    };
+  }
+
+  async function open(...parameters: Parameters<typeof openAct>): Promise<Step> {
+    return done(await ledger.perform(openAct(...parameters))).step;
+  }
+
+  /** A child of an open step, in its run and with its expiry. */
+  async function openChild(agent: RegistrationEntry, parent: Step, own: Partial<OpenedStep> = {}): Promise<Step> {
+    const { stepId, runId, expiresAt, depth } = parent;
+    return open(agent, { parentStepId: stepId, runId, expiresAt, depth: depth + 1, ...own });
+  }
+
+  function record(step: Step, own: Partial<IssuanceRecord> = {}): IssuanceRecord {
+    const now = clock.now();
+    const { kind = "jwt-svid" } = own;
+    const isX509 = kind === "x509-svid";
+    const identity = isX509
+      ? { serialNumber: newSerialNumber(randomness.bytes(16)), publicKeySha256: "cd".repeat(32) }
+      : { jti: newJti(now, randomness.bytes(10)) };
+    return {
+      issuanceId: id("issuance"),
+      kind,
+      subject: { kind: "step", stepId: step.stepId },
+      spiffeId: step.spiffeId,
+      authorityId: "authority-1",
+      ...identity,
+      audiences: isX509 ? [] : [MCP],
+      grant: isX509 ? [] : step.grant,
+      notBefore: secondsOf(now),
+      expiresAt: addSeconds(secondsOf(now), 120),
+      toBeSignedSha256: hash("sha256", id("issuance")),
+      issuedAt: now,
+      ...own,
+    };
+  }
+
+  function issueAct(records: readonly IssuanceRecord[], own: Partial<RecordIssuancesAct["items"][number]>) {
+    const entryId = own.entryId ?? "";
+    const entryRevision = own.entryRevision ?? revisions.get(entryId) ?? 1;
+    const items = records.map((one) => ({ record: one, ...own, entryId, entryRevision }));
+    return { act: "record-issuances", items, now: clock.now() } as const;
+  }
+
+  /** Records one credential of a step, and gives its record. */
+  async function issue(step: Step, own: Partial<IssuanceRecord> = {}): Promise<IssuanceRecord> {
+    const one = record(step, own);
+    const [result] = await ledger.perform(issueAct([one], { entryId: step.agentEntryId }));
+    done(result);
+    return one;
+  }
+
+  function closeAct(target: CloseAct["target"] | Step, own: Partial<CloseAct> = {}): CloseAct {
+    const state = own.state ?? "COMPLETED";
+    return {
+      act: "close",
+      target: "stepId" in target ? { kind: "steps", stepIds: [target.stepId] } : target,
+      state,
+      reason: REASON_OF_STATE[state],
+      by: { kind: "broker", cause: "expiry" },
+      now: clock.now(),
+      ...own,
+    };
+  }
+
+  async function close(...parameters: Parameters<typeof closeAct>): Promise<CloseResult> {
+    return done(await ledger.perform(closeAct(...parameters)));
+  }
+
+  return {
+    store,
+    ledger,
+    clock,
+    id,
+    name,
+    put,
+    enter,
+    entryOf,
+    agent: (own: AgentOptions = {}) =>
+      enter({ kind: "agent", name: name(), selectors: ["unix:uid:1001"], ceiling: GRANT, ...own }),
+    runtime: () => enter({ kind: "runtime", name: name(), selectors: ["unix:uid:1002"], agents: ["researcher"] }),
+    verifier: () => enter({ kind: "verifier", name: name(), selectors: ["unix:uid:1003"], audiences: [MCP] }),
+    openAct,
+    decisionOn,
+    open,
+    openChild,
+    record,
+    issueAct,
+    issue,
+    closeAct,
+    close,
+    step: async (stepId: string) => present(await store.steps.step(stepId)),
+  };
+}
+
+/** The result of an act that must not have been refused. */
+export function done<Result extends object>(result: Result | Denial | undefined): Result {
+  if (result === undefined) throw new TypeError("no answer");
+  if (isDenial(result)) throw new TypeError(`refused: ${result.code} ${result.message}`);
+  return result;
+}
+
+export function present<Value>(value: Value | undefined): Value {
+  if (value === undefined) throw new TypeError("nothing there");
+  return value;
+}

@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, describe } from "vitest";
+import { closingContract } from "./ledger-closing.ts";
+import { entriesContract } from "./ledger-entries.ts";
+import { feedContract } from "./ledger-feed.ts";
+import { historyContract } from "./ledger-history.ts";
+import { issuingContract } from "./ledger-issuing.ts";
+import { logContract } from "./ledger-log.ts";
+import { openingContract } from "./ledger-opening.ts";
+import type { World } from "./ledger-world.ts";
+
+export type Fixture = { readonly world: World; close(): Promise<void> };
+
+/**
+ * What every adapter of the ledger promises. Each part runs on one ledger that its tests share, as they would share a
+ * broker's: each makes its own entries, runs and steps, and looks at nothing else.
+ *
+ * @param open - a new, empty ledger.
+ */
+export function ledgerContract(name: string, open: () => Promise<Fixture>): void {
+  const parts = { openingContract, issuingContract, closingContract, entriesContract, feedContract, historyContract };
+  describe(name, () => {
+    for (const [part, contract] of Object.entries(parts)) {
+      describe(part, () => {
+        let fixture: Fixture;
+        beforeAll(async () => {
+          fixture = await open();
+        });
+        afterAll(() => fixture.close());
+        contract(() => fixture.world);
+      });
+    }
+    describe("logContract", () => logContract(open));
+  });
+}
