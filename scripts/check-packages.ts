@@ -114,6 +114,12 @@ try {
     const said = run(work, join(work, "node_modules/.bin", command), "--version");
     check(said.includes(version), `the installed ${command} says its version`);
   }
+
+  // Compiled, in node_modules, with its worker threads, migrations and native parts: a broker and one call of it.
+  const stintCommand = join(work, "node_modules/.bin/stint");
+  const opening = ["step", "open", "--run", "r", "--step", "s", "--executor", "any", "--output", "json"];
+  const opened = run(work, stintCommand, "dev", "--", stintCommand, ...opening);
+  check(opened.includes("spiffe://stint-dev.invalid/agent/dev/run/r/step/s/1"), "the installed broker opens a step");
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
