@@ -1,5 +1,7 @@
 -- The ledger: one append-only log of events, its Merkle tree, and the tables that follow from the events alone.
 --
+-- Lists of words that are checked with every row are written with OR: SQLite makes an index of an IN list, anew for every row.
+--
 -- Every row is named by the sequence of the event that made it, a whole number from 1. Instants end in _us (microseconds) or _s
 -- (seconds), both since 1970. What a table leaves out is in its event's canonical JSON, which is never written twice.
 
@@ -84,8 +86,9 @@ CREATE TABLE step (
   executable          TEXT,                                  -- pinned by the first issuance
   spiffe_id           TEXT NOT NULL,
   audiences           TEXT NOT NULL,                         -- JSON: the grant's locations and what is granted beyond them
-  state               TEXT NOT NULL CHECK (state IN ('PENDING_APPROVAL', 'OPEN', 'COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED',
-                                                     'ABANDONED', 'SUPERSEDED', 'REVOKED', 'REFUSED')),
+  state               TEXT NOT NULL CHECK (state = 'PENDING_APPROVAL' OR state = 'OPEN' OR state = 'COMPLETED' OR state = 'FAILED'
+                                           OR state = 'CANCELLED' OR state = 'EXPIRED' OR state = 'ABANDONED'
+                                           OR state = 'SUPERSEDED' OR state = 'REVOKED' OR state = 'REFUSED'),
   expires_at_s        INTEGER NOT NULL,
   lease_seconds       INTEGER CHECK (lease_seconds > 0),
   lease_expires_at_us INTEGER,
@@ -99,8 +102,9 @@ CREATE TABLE step (
   decision_id         TEXT NOT NULL,
   closed_sequence     INTEGER,
   closed_at_us        INTEGER,
-  close_reason        TEXT CHECK (close_reason IN ('unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded',
-                                                   'cessationOfOperation', 'privilegeWithdrawn')),
+  close_reason        TEXT CHECK (close_reason = 'unspecified' OR close_reason = 'keyCompromise' OR close_reason = 'cACompromise'
+                                  OR close_reason = 'affiliationChanged' OR close_reason = 'superseded'
+                                  OR close_reason = 'cessationOfOperation' OR close_reason = 'privilegeWithdrawn'),
   UNIQUE (run_id, step, attempt),
   CHECK ((principal_iss IS NULL) = (principal_sub IS NULL)),
   CHECK ((request_id IS NULL) = (request_digest IS NULL)),
@@ -126,7 +130,7 @@ CREATE TABLE step_event (
 CREATE TABLE decision (
   sequence        INTEGER PRIMARY KEY,
   decision_id     TEXT NOT NULL UNIQUE,
-  act             TEXT NOT NULL CHECK (act IN ('open', 'issue', 'attest', 'administer')),
+  act             TEXT NOT NULL CHECK (act = 'open' OR act = 'issue' OR act = 'attest' OR act = 'administer'),
   effect          TEXT NOT NULL CHECK (effect IN ('allow', 'deny')),
   reason          TEXT,
   caller_entry_id TEXT,
@@ -145,7 +149,7 @@ CREATE INDEX decision_run ON decision (run_id) WHERE run_id IS NOT NULL;
 CREATE TABLE issuance (
   sequence             INTEGER PRIMARY KEY,
   issuance_id          TEXT NOT NULL UNIQUE,
-  kind                 TEXT NOT NULL CHECK (kind IN ('x509-svid', 'jwt-svid', 'wit-svid')),
+  kind                 TEXT NOT NULL CHECK (kind = 'x509-svid' OR kind = 'jwt-svid' OR kind = 'wit-svid'),
   step_sequence        INTEGER REFERENCES step,              -- NULL for infrastructure
   entry_id             TEXT REFERENCES registration_entry,   -- NULL for a step
   authority_id         TEXT NOT NULL,
@@ -156,8 +160,10 @@ CREATE TABLE issuance (
   undelivered_sequence INTEGER,
   revoked_sequence     INTEGER,                              -- of its own revocation; that of its step is in the step's row
   revoked_at_us        INTEGER,
-  revocation_reason    TEXT CHECK (revocation_reason IN ('unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded',
-                                                         'cessationOfOperation', 'privilegeWithdrawn')),
+  revocation_reason    TEXT CHECK (revocation_reason = 'unspecified' OR revocation_reason = 'keyCompromise'
+                                   OR revocation_reason = 'cACompromise' OR revocation_reason = 'affiliationChanged'
+                                   OR revocation_reason = 'superseded' OR revocation_reason = 'cessationOfOperation'
+                                   OR revocation_reason = 'privilegeWithdrawn'),
   CHECK ((step_sequence IS NULL) <> (entry_id IS NULL)),
   CHECK ((kind = 'x509-svid') = (serial_number IS NOT NULL) AND (kind = 'x509-svid') = (jti IS NULL)),
   CHECK ((revoked_sequence IS NULL) = (revoked_at_us IS NULL) AND (revoked_sequence IS NULL) = (revocation_reason IS NULL))
@@ -170,9 +176,11 @@ CREATE TABLE revocation (
   sequence          INTEGER NOT NULL,
   subject_sequence  INTEGER NOT NULL,                        -- of the step's opening, or of the issuance
   subject           TEXT NOT NULL CHECK (subject IN ('step', 'issuance')),
-  reason            TEXT NOT NULL CHECK (reason IN ('unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded',
-                                                    'cessationOfOperation', 'privilegeWithdrawn')),
-  state             TEXT NOT NULL CHECK (state IN ('COMPLETED', 'FAILED', 'CANCELLED', 'EXPIRED', 'ABANDONED', 'SUPERSEDED', 'REVOKED', 'REFUSED')),
+  reason            TEXT NOT NULL CHECK (reason = 'unspecified' OR reason = 'keyCompromise' OR reason = 'cACompromise'
+                                         OR reason = 'affiliationChanged' OR reason = 'superseded'
+                                         OR reason = 'cessationOfOperation' OR reason = 'privilegeWithdrawn'),
+  state             TEXT NOT NULL CHECK (state = 'COMPLETED' OR state = 'FAILED' OR state = 'CANCELLED' OR state = 'EXPIRED'
+                                         OR state = 'ABANDONED' OR state = 'SUPERSEDED' OR state = 'REVOKED' OR state = 'REFUSED'),
   latest_expiry_s   INTEGER NOT NULL,
   concerns_all      INTEGER NOT NULL CHECK (concerns_all IN (0, 1)),
   PRIMARY KEY (sequence, subject_sequence)

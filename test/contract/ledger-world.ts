@@ -34,7 +34,7 @@ export function processOf(pid: number): ProcessIdentity {
 }
 
 /** Bytes that never repeat and are the same in every run. */
-export function countingRandomness(): Randomness {
+function countingRandomness(): Randomness {
   let count = 0;
   return {
     bytes(length) {

@@ -40,6 +40,11 @@ const ESSENTIAL: ReadonlySet<LedgerAct["act"]> = new Set([
   "retire-entry",
   "mark-undelivered",
 ]);
+/** Disabling an entry takes authority away too; putting one otherwise may give it. */
+function isEssential(act: LedgerAct): boolean {
+  return ESSENTIAL.has(act.act) || (act.act === "put-entry" && act.entry.disabled);
+}
+
 /** What gives authority stops first, while there is room left for all the rest. */
 const GRANTING: ReadonlySet<LedgerAct["act"]> = new Set(["open-step", "record-issuances"]);
 
@@ -124,7 +129,7 @@ export function openDurableStore(driver: Driver, options: StoreOptions): Durable
   }
 
   function admits(act: LedgerAct): boolean {
-    if (disk === "full") return ESSENTIAL.has(act.act);
+    if (disk === "full") return isEssential(act);
     return disk === "ample" || !GRANTING.has(act.act);
   }
 

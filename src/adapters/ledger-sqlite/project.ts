@@ -23,7 +23,7 @@ import { ISSUANCE, type IssuanceGuard, parametersOfIssuance } from "./tables/iss
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { REVOCATION } from "./tables/revocation-table.ts";
 import { RUN } from "./tables/run-table.ts";
-import { parametersOfOpened, STEP, type StepGuard } from "./tables/step-table.ts";
+import { parametersOfOpened, STEP } from "./tables/step-table.ts";
 
 /** The log does not fit the tables that should follow from it: one of the two was changed from outside. */
 export class ProjectionMismatch extends Error {
@@ -114,7 +114,7 @@ function renewStep(db: Connection, event: StepRenewed, sequence: number): void {
 }
 
 function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
-  const root = stepOf(db, event.stepId, sequence).sequence;
+  const root = stepSequenceOf(db, event.stepId, sequence);
   const subtree = liveSubtree(db, root);
   if (subtree.length !== event.count || digestOf(subtree) !== event.digest) throw new ProjectionMismatch(sequence);
   const { reason, at } = event;
@@ -138,9 +138,9 @@ function recordIssuance(db: Connection, event: IssuanceRecorded, sequence: numbe
     db.run(ISSUANCE.insert, parametersOfIssuance(issuance, sequence, null));
     return;
   }
-  const step = stepOf(db, subject.stepId, sequence);
-  db.run(ISSUANCE.insert, parametersOfIssuance(issuance, sequence, step.sequence));
-  db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
+  const stepSequence = stepSequenceOf(db, subject.stepId, sequence);
+  db.run(ISSUANCE.insert, parametersOfIssuance(issuance, sequence, stepSequence));
+  db.run(STEP.insertEvent, { stepSequence, sequence });
   if (executable !== undefined) db.run(STEP.pinExecutable, { stepId: subject.stepId, executable });
 }
 
@@ -171,7 +171,7 @@ function takeReceipts(db: Connection, event: ReceiptsTaken, _sequence: number): 
 }
 
 function concernStep(db: Connection, event: StepHeld | StepRenewed, sequence: number): void {
-  db.run(STEP.insertEvent, { stepSequence: stepOf(db, event.stepId, sequence).sequence, sequence });
+  db.run(STEP.insertEvent, { stepSequence: stepSequenceOf(db, event.stepId, sequence), sequence });
 }
 
 function concernIssuance(db: Connection, event: IssuanceUndelivered | IssuanceRevoked, sequence: number): void {
@@ -179,10 +179,10 @@ function concernIssuance(db: Connection, event: IssuanceUndelivered | IssuanceRe
   if (stepSequence !== null) db.run(STEP.insertEvent, { stepSequence, sequence });
 }
 
-function stepOf(db: Connection, stepId: string, sequence: number): StepGuard {
-  const step = db.get<StepGuard>(STEP.guardById, { stepId });
+function stepSequenceOf(db: Connection, stepId: string, sequence: number): number {
+  const step = db.get<{ readonly sequence: number }>(STEP.sequenceOf, { stepId });
   if (step === undefined) throw new ProjectionMismatch(sequence);
-  return step;
+  return step.sequence;
 }
 
 function issuanceOf(db: Connection, issuanceId: string, sequence: number): IssuanceGuard {

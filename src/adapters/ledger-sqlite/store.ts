@@ -13,7 +13,7 @@ export type Outcome =
   | { readonly kind: "failed"; readonly error: BrokerError };
 
 /** Somebody else wrote to the database while this process had it. */
-export class ForeignChange extends Error {
+class ForeignChange extends Error {
   override readonly name = "ForeignChange";
 }
 

@@ -1,6 +1,7 @@
-import { cp, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { openWriter } from "../../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../../src/adapters/ledger-sqlite/driver.ts";
 import { readEntries } from "../../../src/adapters/ledger-sqlite/read-entries.ts";
@@ -24,6 +25,22 @@ function tamper(directory: string, sql: string): void {
     `PRAGMA foreign_keys = OFF; DROP TRIGGER event_is_never_changed; DROP TRIGGER event_is_never_deleted; ${sql}`,
   );
   db.close();
+}
+
+/** Files of a ledger with some work in it, to be copied. */
+let worked: string;
+beforeAll(async () => {
+  worked = await mkdtemp(join(tmpdir(), "stint-ledger-worked-"));
+  await inLedger(worked, (world) => work(world));
+});
+afterAll(() => rm(worked, { recursive: true }));
+
+/** A directory of its own for each test, with that ledger in it. */
+function inWorkedDirectory(test: (directory: string) => Promise<void>): Promise<void> {
+  return inDirectory(async (directory) => {
+    await cp(worked, directory, { recursive: true });
+    await test(directory);
+  });
 }
 
 test("what was recorded is there after reopening, and the log goes on where it ended", () =>
@@ -128,17 +145,24 @@ test.for([
     says: "its pages contradict each other",
   },
 ])("a ledger is refused when $name", ({ sql, says }) =>
-  inDirectory(async (directory) => {
-    await inLedger(directory, (world) => work(world));
+  inWorkedDirectory(async (directory) => {
     tamper(directory, sql);
     await expect(openIn(directory)).rejects.toMatchObject({
       code: "LEDGER_UNAVAILABLE",
       message: expect.stringContaining(says),
     });
-    // It gave everything back, so whoever mends it can open it.
-    await expect(openIn(directory)).rejects.toMatchObject({ code: "LEDGER_UNAVAILABLE" });
   }),
 );
+
+test("a refused ledger is left as it was found: once it is mended it opens", () =>
+  inWorkedDirectory(async (directory) => {
+    tamper(directory, "UPDATE tree_head SET tree_size = tree_size + 1");
+    await expect(openIn(directory)).rejects.toMatchObject({ code: "LEDGER_UNAVAILABLE" });
+    const db = openWriter(driver, join(directory, "ledger.db"));
+    db.exec("UPDATE tree_head SET tree_size = tree_size - 1");
+    db.close();
+    await inLedger(directory, async (world) => expect(world.store.verdict).toEqual({ kind: "trusted" }));
+  }));
 
 test.for([
   {
@@ -147,8 +171,7 @@ test.for([
   },
   { name: "is cut in the middle", change: async (path: string) => truncate(path, 20_000) },
 ])("a ledger whose file $name is refused, and its path is not in the message", ({ change }) =>
-  inDirectory(async (directory) => {
-    await inLedger(directory, (world) => work(world));
+  inWorkedDirectory(async (directory) => {
     await change(join(directory, "ledger.db"));
     const opening = openIn(directory);
     await expect(opening).rejects.toMatchObject({ code: "LEDGER_UNAVAILABLE" });
@@ -224,8 +247,7 @@ test.for([
     reason: "can't be read",
   },
 ])("a ledger that $name is not trusted", ({ change, reason }) =>
-  inDirectory(async (directory) => {
-    await inLedger(directory, (world) => work(world));
+  inWorkedDirectory(async (directory) => {
     await change(directory);
     const store = await openIn(directory);
     expect(store.verdict).toMatchObject({ kind: "rolled-back", reason: expect.stringContaining(reason) });

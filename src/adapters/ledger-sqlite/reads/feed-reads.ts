@@ -20,10 +20,10 @@ export function createFeedReads({ read }: Reader): FeedReads {
     async snapshot(now) {
       const expiry = now - FORGET_AFTER_SECONDS;
       const { rows, through } = read((db) =>
-        consistently(db, () => {
-          const size = sizeOf(db);
-          return { rows: db.all<RevocationRow>(REVOCATION.expiringAfter, { expiry, through: size }), through: size };
-        }),
+        consistently(db, () => ({
+          rows: db.all<RevocationRow>(REVOCATION.expiringAfter, { expiry }),
+          through: sizeOf(db),
+        })),
       );
       return { entries: rows.map(denyEntryOf), through };
     },

@@ -18,10 +18,11 @@ const COLUMNS = `
   coalesce(i.revocation_reason, CASE WHEN ${ENDED_WITH_STEP} THEN s.close_reason END) AS revocationReason,
   s.run_id AS runId, s.step, s.attempt, s.agent, s.state, e.canonical`;
 
+/** The event comes last: it is the one large row, and not to be read for what the other two rule out. */
 const FROM = `
   FROM issuance AS i
-  JOIN event AS e ON e.sequence = i.sequence
-  LEFT JOIN step AS s ON s.sequence = i.step_sequence`;
+  LEFT JOIN step AS s ON s.sequence = i.step_sequence
+  CROSS JOIN event AS e ON e.sequence = i.sequence`;
 
 export const ISSUANCE = {
   insert: `

@@ -27,8 +27,8 @@ export const REVOCATION = {
      WHERE v.sequence > @after AND v.sequence <= @through
      ORDER BY v.sequence, v.subject_sequence LIMIT @limit`,
   expiringAfter: `
-    SELECT ${COLUMNS} ${FROM}
-     WHERE v.latest_expiry_s > @expiry AND v.sequence <= @through
+    SELECT ${COLUMNS} ${FROM.replace("AS v", "AS v INDEXED BY revocation_latest_expiry")}
+     WHERE v.latest_expiry_s > @expiry
      ORDER BY v.sequence, v.subject_sequence`,
 } as const;
 

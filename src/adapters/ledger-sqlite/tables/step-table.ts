@@ -18,7 +18,7 @@ const GUARD_COLUMNS = `
 
 /**
  * Live are the steps that are not closed. The first member of each recursion is the step itself, so a subtree holds its
- * root.
+ * root; CROSS JOIN keeps it the outer loop, for the other order would read every step there ever was.
  */
 export const STEP = {
   insert: `
@@ -40,6 +40,7 @@ export const STEP = {
   insertEvent: `
     INSERT INTO step_event (step_sequence, sequence) VALUES (@stepSequence, @sequence) ON CONFLICT DO NOTHING`,
 
+  sequenceOf: "SELECT sequence FROM step WHERE step_id = @stepId",
   guardById: `SELECT ${GUARD_COLUMNS} FROM step WHERE step_id = @stepId`,
   guardNewestAttempt: `
     SELECT ${GUARD_COLUMNS} FROM step WHERE run_id = @runId AND step = @step ORDER BY attempt DESC LIMIT 1`,
@@ -55,20 +56,20 @@ export const STEP = {
       SELECT sequence, 0 FROM step WHERE sequence = @root AND closed_sequence IS NULL
       UNION ALL
       SELECT child.sequence, subtree.level + 1
-        FROM subtree JOIN step AS child ON child.parent_sequence = subtree.sequence
+        FROM subtree CROSS JOIN step AS child ON child.parent_sequence = subtree.sequence
        WHERE child.closed_sequence IS NULL)
     SELECT s.sequence, s.step_id AS stepId, s.opener_entry_id AS openerEntryId, s.executor
-      FROM subtree JOIN step AS s ON s.sequence = subtree.sequence
+      FROM subtree CROSS JOIN step AS s ON s.sequence = subtree.sequence
      ORDER BY subtree.level, s.sequence`,
   closedSubtreeIds: `
     WITH RECURSIVE subtree (sequence, level) AS (
       SELECT sequence, 0 FROM step WHERE step_id = @rootStepId
       UNION ALL
       SELECT child.sequence, subtree.level + 1
-        FROM subtree JOIN step AS child ON child.parent_sequence = subtree.sequence
+        FROM subtree CROSS JOIN step AS child ON child.parent_sequence = subtree.sequence
        WHERE child.closed_sequence = @closedSequence)
     SELECT s.step_id AS stepId
-      FROM subtree JOIN step AS s ON s.sequence = subtree.sequence
+      FROM subtree CROSS JOIN step AS s ON s.sequence = subtree.sequence
      ORDER BY subtree.level, s.sequence LIMIT @limit`,
 
   liveOfRun: "SELECT sequence FROM step WHERE run_id = @runId AND closed_sequence IS NULL ORDER BY sequence",
@@ -110,7 +111,7 @@ export const STEP = {
      ORDER BY s.sequence`,
   /** For the operator's view; conditions are appended. */
   history: `
-    SELECT ${COLUMNS} FROM step AS s JOIN event AS e ON e.sequence = s.sequence JOIN run AS r ON r.run_id = s.run_id`,
+    SELECT ${COLUMNS} FROM step AS s JOIN run AS r ON r.run_id = s.run_id CROSS JOIN event AS e ON e.sequence = s.sequence`,
 } as const;
 
 export type StepGuard = {
