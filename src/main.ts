@@ -17,6 +17,7 @@ import { systemRandomness } from "./adapters/system/system-randomness.ts";
 import { x509DerFormat } from "./adapters/x509-der/x509-der.ts";
 import { listenOnUnix } from "./api/endpoint/unix-endpoint.ts";
 import { type ApiPorts, type ApiServer, operatorServer, workloadServer } from "./api/grpc/servers.ts";
+import { stopServing } from "./api/grpc/stop-serving.ts";
 import { keyRoutes } from "./api/http/key-routes.ts";
 import { operationsRoutes } from "./api/http/operations-routes.ts";
 import { startHttp } from "./api/http/start-http.ts";
@@ -60,8 +61,6 @@ export type Broker = {
   close(): Promise<void>;
 };
 
-/** What is in flight may take this long to finish when the broker stops; streams are ended then. */
-const SHUTDOWN_MS = 2_000;
 const READINESS_INTERVAL_MS = 250;
 const BUNDLE_REFRESH_HINT_SECONDS = 60;
 
@@ -153,7 +152,7 @@ async function open(
   const notifier = createNotifier({ ledger, feed, failed });
   closers.push(() => notifier.close());
   const receipts = createReceiptBook({ entries, clock });
-  closers.push(keepReceiptJournal({ ledger, receipts, clock, failed }));
+  closers.push(keepReceiptJournal({ ledger, receipts, notifier, clock, failed }));
   const denials = createDenialRecorder({ ledger, clock, failed });
   const rate = createIssuanceRate(clock);
   const bundle = () => spiffeBundle(authorities.all(), authorities.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS);
@@ -234,6 +233,7 @@ async function open(
     async confirmClock(by: Actor) {
       const departed = clock.skewSeconds();
       clock.anchor();
+      lifetimes.clockChanged(departed);
       const now = clock.now();
       const what = { operation: "confirm-clock", target: "clock", reason: `${departed.toFixed(3)} s` };
       await ledger.perform({ act: "record-operation", ...what, by, now });
@@ -267,6 +267,9 @@ async function open(
       throw thrown;
     }
   };
+  // All at once: while one finishes what is in flight, the other must not go on taking calls.
+  const stops: (() => Promise<void>)[] = [];
+  closers.push(async () => void (await Promise.all(stops.map((stop) => stop()))));
   const workload = await serve(workloadServer, config.workload.socket, config.workload.mode, undefined);
   const { groupId } = config.operator;
   const operator = await serve(operatorServer, config.operator.socket, groupId === undefined ? 0o600 : 0o660, groupId);
@@ -300,15 +303,7 @@ async function open(
       onRefused: ({ reason, uid }) => log.info("connection refused", { reason, uid: uid ?? -1 }),
     });
     const listening = endpoint;
-    closers.push(async () => {
-      listening.stop();
-      await Promise.race([
-        new Promise<void>((resolve) => api.server.tryShutdown(() => resolve())),
-        new Promise<void>((resolve) => void clock.schedule(SHUTDOWN_MS, resolve)),
-      ]);
-      api.server.forceShutdown();
-      listening.close();
-    });
+    stops.push(() => stopServing(api.server, listening, clock));
     return api;
   }
 
@@ -374,7 +369,9 @@ export async function runDaemon(options: {
   const log = createLog({ level: config.log.level });
   for (const warning of config.warnings) log.warning(formatFinding(warning));
   const stopping = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
-  const broker = await openBroker(config, log);
+  const broker = await openBroker(config, log).catch((thrown: unknown) => {
+    throw forOperator(thrown);
+  });
   log.info("serving", {
     trustDomain: broker.trustDomain,
     workloadSocket: broker.workloadSocket,
@@ -385,6 +382,12 @@ export async function runDaemon(options: {
   await stopping;
   log.info("stopping");
   await broker.close();
+}
+
+/** Whoever starts the daemon is told what no caller may see: the path that has to change. */
+function forOperator(thrown: unknown): unknown {
+  if (!(thrown instanceof BrokerError) || thrown.detail === undefined) return thrown;
+  return new Error(`${thrown.message}: ${thrown.detail}`, { cause: thrown });
 }
 
 /**

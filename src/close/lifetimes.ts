@@ -20,6 +20,8 @@ export type Lifetimes = StepDirectory & {
   closed(result: CloseResult): void;
   /** Looks at every step again: for acts that do not say which steps they closed. */
   recheck(): Promise<void>;
+  /** The clock was set, by so many seconds: what is over by the new time ends now, and nothing lasts longer than it was to. */
+  clockChanged(bySeconds: number): void;
   /** Calls when the step is closed, or changed otherwise; ends with the returned function. */
   follow(stepId: string, changed: () => void): Cancel;
   stop(): void;
@@ -48,11 +50,13 @@ export function createLifetimes(ports: {
   const tracked = new Map<string, Tracked>();
   const { clock } = ports;
 
-  function end(stepId: string, timer: Timer): void {
+  /** @param due - the instant that the timer was set for. By then it is over, also when the clock was set back since. */
+  function end(stepId: string, timer: Timer, due?: UnixMicros): void {
     const state = timer === "expiry" ? "EXPIRED" : "ABANDONED";
     const now = clock.now();
     const by: Actor = { kind: "broker", cause: timer };
-    const onlyIf = timer === "expiry" ? { expiredAt: now } : timer === "lease" ? { leaseExpiredAt: now } : undefined;
+    const at = Math.max(now, due ?? now) as UnixMicros;
+    const onlyIf = timer === "expiry" ? { expiredAt: at } : timer === "lease" ? { leaseExpiredAt: at } : undefined;
     const act: CloseAct = {
       act: "close",
       target: { kind: "steps", stepIds: [stepId] },
@@ -68,13 +72,21 @@ export function createLifetimes(ports: {
       },
       (thrown: unknown) => {
         ports.failed(thrown);
+        if (isTakenUpAgain(stepId, timer, due)) return;
         set(
           stepId,
           timer,
-          clock.schedule(RETRY_MS, () => end(stepId, timer)),
+          clock.schedule(RETRY_MS, () => end(stepId, timer, due)),
         );
       },
     );
+  }
+
+  /** Whether it was held or renewed while its end could not be recorded, and so has another timer by now, or needs none. */
+  function isTakenUpAgain(stepId: string, timer: Timer, due: UnixMicros | undefined): boolean {
+    const one = tracked.get(stepId);
+    if (one === undefined) return true;
+    return (timer === "hold" && one.holds > 0) || (timer === "lease" && one.step.leaseExpiresAt !== due);
   }
 
   function set(stepId: string, timer: Timer, cancel: Cancel | undefined): void {
@@ -96,18 +108,23 @@ export function createLifetimes(ports: {
     set(
       step.stepId,
       "lease",
-      clock.schedule(until(leaseExpiresAt), () => end(step.stepId, "lease")),
+      clock.schedule(until(leaseExpiresAt), () => end(step.stepId, "lease", leaseExpiresAt)),
+    );
+  }
+
+  function setExpiry(step: Step): void {
+    const expiresAt = microsOf(step.expiresAt);
+    set(
+      step.stepId,
+      "expiry",
+      clock.schedule(until(expiresAt), () => end(step.stepId, "expiry", expiresAt)),
     );
   }
 
   function opened(step: Step): void {
     if (tracked.has(step.stepId) || !permits(step.state)) return;
     tracked.set(step.stepId, { step, holds: 0, timers: new Map(), followers: new Set() });
-    set(
-      step.stepId,
-      "expiry",
-      clock.schedule(until(microsOf(step.expiresAt)), () => end(step.stepId, "expiry")),
-    );
+    setExpiry(step);
     setLease(step);
     if (step.executor.kind === "process") {
       set(
@@ -190,6 +207,14 @@ export function createLifetimes(ports: {
     },
     closed,
     recheck,
+    clockChanged(bySeconds) {
+      // Set back, the timers that run keep to the time there was.
+      if (bySeconds <= 0) return;
+      for (const { step } of tracked.values()) {
+        setExpiry(step);
+        setLease(step);
+      }
+    },
     follow(stepId, changed) {
       const one = tracked.get(stepId);
       if (one === undefined) {

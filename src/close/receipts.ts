@@ -2,7 +2,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
 import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
 import type { DenyEntry } from "../ports/ledger-reads.ts";
 
@@ -43,6 +43,8 @@ export type ReceiptBook = {
   disconnected(watcherId: string): void;
   /** The receipts for a sequence, as soon as nobody is pending or the time is up. */
   settled(sequence: number, denied: readonly DenyEntry[], waitMs: number): Promise<Receipts>;
+  /** For each verifier entry the sequence that all its watchers have applied, those aside that have lapsed. */
+  applied(): readonly { readonly entryId: string; readonly sequence: number }[];
   watchers(): readonly (WatcherStatus & Watching)[];
 };
 
@@ -71,9 +73,8 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
   function receiptOf(entry: VerifierEntry, sequence: number, now: UnixMicros): Receipt {
     const verifier = entry.content.name;
     const own = [...watchers.values()].filter((watcher) => watcher.entryId === entry.entryId);
-    const missing = own.filter(
-      (watcher) => watcher.acknowledged < sequence && (watcher.isConnected || lapseOf(watcher) > now),
-    );
+    // Past its bound a watcher refuses everything, also one that is connected and has fallen silent.
+    const missing = own.filter((watcher) => watcher.acknowledged < sequence && lapseOf(watcher) > now);
     if (missing.length > 0) {
       const lapsesAt = Math.max(...missing.map(lapseOf)) as UnixMicros;
       return { verifier, state: missing.some((one) => one.isConnected) ? "PENDING" : "DISCONNECTED", lapsesAt };
@@ -82,8 +83,9 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     if (applied.length > 0) {
       return { verifier, state: "APPLIED", appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros };
     }
-    // Nobody of this entry is known since the start; one that was connected before may still be within its bound.
-    const lapsesAt = addMicros(startedAt, entry.content.maxStalenessSeconds * 1_000_000);
+    // Nobody else of this entry is known since the start; one that was connected before may still be within its bound.
+    const sinceStart = addMicros(startedAt, entry.content.maxStalenessSeconds * 1_000_000);
+    const lapsesAt = Math.max(sinceStart, ...own.map(lapseOf)) as UnixMicros;
     return { verifier, state: lapsesAt > now ? "DISCONNECTED" : "LAPSED", lapsesAt };
   }
 
@@ -113,8 +115,8 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     };
   }
 
-  const isSettled = (receipts: Receipts) =>
-    receipts.verifiers.every((one) => one.state === "APPLIED" || one.state === "LAPSED");
+  const isOpen = ({ state }: Receipt) => state === "PENDING" || state === "DISCONNECTED";
+  const isSettled = (receipts: Receipts) => !receipts.verifiers.some(isOpen);
 
   return {
     connected(watcher) {
@@ -153,25 +155,39 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
       const first = receiptsFor(sequence, denied);
       if (waitMs <= 0 || isSettled(first)) return Promise.resolve(first);
       return new Promise((resolve) => {
-        const cancels: (() => void)[] = [];
         const finish = (receipts: Receipts) => {
           waiting.delete(check);
-          for (const cancel of cancels) cancel();
+          cancelTime();
+          cancelLapse();
           resolve(receipts);
         };
         const check = () => {
           const receipts = receiptsFor(sequence, denied);
           if (isSettled(receipts)) finish(receipts);
+          else awaitLapse(receipts);
         };
+        let cancelLapse: Cancel = () => undefined;
+        // A lapse happens without anyone saying so, and later than it looked at first with every ping.
+        const awaitLapse = ({ verifiers }: Receipts) => {
+          const lapses = verifiers.flatMap((one) => (isOpen(one) && one.lapsesAt !== undefined ? [one.lapsesAt] : []));
+          const inMs = (Math.min(...lapses) - ports.clock.now()) / 1_000;
+          cancelLapse();
+          cancelLapse = ports.clock.schedule(Math.max(0, inMs) + 1, check);
+        };
+        const cancelTime = ports.clock.schedule(waitMs, () => finish(receiptsFor(sequence, denied)));
         waiting.add(check);
-        cancels.push(ports.clock.schedule(waitMs, () => finish(receiptsFor(sequence, denied))));
-        // A lapse happens without anyone saying so.
-        for (const one of first.verifiers) {
-          if (one.lapsesAt === undefined) continue;
-          const inMs = (one.lapsesAt - ports.clock.now()) / 1_000;
-          if (inMs < waitMs) cancels.push(ports.clock.schedule(Math.max(0, inMs) + 1, check));
-        }
+        awaitLapse(first);
       });
+    },
+    applied() {
+      const now = ports.clock.now();
+      const applied = new Map<string, number>();
+      for (const watcher of watchers.values()) {
+        if (lapseOf(watcher) <= now) continue;
+        const others = applied.get(watcher.entryId) ?? Number.POSITIVE_INFINITY;
+        applied.set(watcher.entryId, Math.min(others, watcher.acknowledged));
+      }
+      return [...applied].map(([entryId, sequence]) => ({ entryId, sequence }));
     },
     watchers: () => [...watchers.values()],
   };

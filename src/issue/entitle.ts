@@ -1,7 +1,7 @@
 import type { DenialRecorder } from "../decide/record-denial.ts";
 import { isDecision } from "../decide/record-denial.ts";
 import { BrokerError, type Denial, denial, denialFrom, errorOf, isDenial } from "../domain/errors.ts";
-import { divide, formatGrant, type Grant, narrowTo } from "../domain/grant.ts";
+import { divide, type Grant, narrowTo } from "../domain/grant.ts";
 import { newId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { sameProcess } from "../domain/process.ts";
@@ -12,6 +12,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { IssuanceGate, StepDirectory } from "../ports/directories.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import { checkCsr } from "../verify/csr-proof.ts";
+import { checkAskedGrant, nameRefused } from "./asked-grant.ts";
 import { each } from "./each.ts";
 import type { IssuanceRate } from "./issuance-rate.ts";
 
@@ -137,9 +138,10 @@ function claimsOf(step: Step, entry: AgentEntry, wanted: Extract<SvidWanted, { k
 
   const held = narrowTo(step.grant, audience);
   if (wanted.grant === undefined) return { kind: "jwt-svid", audiences: [audience], grant: held };
+  checkAskedGrant(wanted.grant, "grant");
   const { permitted, refused } = divide(wanted.grant, held);
   if (refused.length > 0) {
-    throw new BrokerError("GRANT_EXCEEDED", `above the step's grant at that audience: ${formatGrant(refused)}`);
+    throw new BrokerError("GRANT_EXCEEDED", `above the step's grant at that audience: ${nameRefused(refused)}`);
   }
   return { kind: "jwt-svid", audiences: [audience], grant: permitted };
 }

@@ -4,6 +4,7 @@ import { checkAudience, type Grant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { parseSegment, type Segment } from "../domain/spiffe-id.ts";
 import type { UnixSeconds } from "../domain/time.ts";
+import { checkAskedGrant } from "../issue/asked-grant.ts";
 
 /** What a caller asks for when it opens a step; every field checked on its own, none against the registry. */
 export type OpenRequest = {
@@ -65,6 +66,7 @@ export function checkOpenRequest(asked: {
     throw invalidField("audiences", `at most ${LIMITS.audiencesPerStepMax}`);
   }
   for (const audience of asked.audiences) checkAudience(audience, "audiences");
+  checkAskedGrant(asked.grant, "grant");
   if (asked.principalToken !== "")
     throw invalidField("principal_token", "absent: no issuer of principals is configured");
 

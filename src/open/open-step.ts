@@ -2,12 +2,13 @@ import { decide } from "../decide/decide.ts";
 import { type DenialRecorder, isDecision } from "../decide/record-denial.ts";
 import type { Decision } from "../domain/decision.ts";
 import { BrokerError, errorOf } from "../domain/errors.ts";
-import { formatGrant, type Grant } from "../domain/grant.ts";
+import type { Grant } from "../domain/grant.ts";
 import { newId } from "../domain/ids.ts";
 import type { OpenedStep } from "../domain/ledger-event.ts";
 import { stepSpiffeId } from "../domain/spiffe-id.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
+import { nameRefused } from "../issue/asked-grant.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 import type { CloseResult, Ledger } from "../ports/ledger.ts";
@@ -97,7 +98,7 @@ async function decideOpening(request: OpenRequest, terms: Terms, fenced: Fenced,
 
   await ports.denials.record(decision);
   const by = decided.reason === "DELEGATION_REFUSED" ? "the parent step's grant" : "the agent's ceiling or policy";
-  throw new BrokerError(decided.reason ?? "POLICY_DENIED", `above ${by}: ${formatGrant(decision.refused)}`, {
+  throw new BrokerError(decided.reason ?? "POLICY_DENIED", `above ${by}: ${nameRefused(decision.refused)}`, {
     metadata: { decision_id: decision.decisionId },
   });
 }

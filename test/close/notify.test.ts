@@ -34,7 +34,11 @@ function growing() {
 
 test("every sequence is delivered once, in order, to all who are subscribed", async () => {
   const source = growing();
-  const notifier = createNotifier({ ledger: source.ledger, feed: source.feed, failed: (error) => expect.unreachable(String(error)) });
+  const notifier = createNotifier({
+    ledger: source.ledger,
+    feed: source.feed,
+    failed: (error) => expect.unreachable(String(error)),
+  });
   const seen: number[][] = [[], []];
   for (const into of seen) notifier.subscribe((batch: FeedBatch) => into.push(batch.through));
   source.commit(4);
@@ -50,7 +54,11 @@ test("every sequence is delivered once, in order, to all who are subscribed", as
 
 test("being caught up means that what was durable at the call was delivered before", async () => {
   const source = growing();
-  const notifier = createNotifier({ ledger: source.ledger, feed: source.feed, failed: (error) => expect.unreachable(String(error)) });
+  const notifier = createNotifier({
+    ledger: source.ledger,
+    feed: source.feed,
+    failed: (error) => expect.unreachable(String(error)),
+  });
   let delivered = 0;
   notifier.subscribe((batch) => {
     delivered = batch.through;

@@ -90,6 +90,24 @@ describe("receipts say who applied a close, and by when everyone else must have 
     expect(await book.settled(5, [denied], 0)).toMatchObject({ applied: 0, verifiers: [{ state: "LAPSED" }] });
   });
 
+  test("a verifier that is connected and says nothing lapses like one that has left", async () => {
+    const one = verifier("mcp-1");
+    const { clock, book, connect, denied } = setUp(one);
+    clock.advance(5_000);
+    connect("w1", one);
+    const lastSeen = clock.now();
+    clock.advance(19_999);
+    expect(await book.settled(5, [denied], 0)).toMatchObject({ verifiers: [{ state: "PENDING" }] });
+    clock.advance(1);
+    expect(await book.settled(5, [denied], 0)).toMatchObject({
+      applied: 0,
+      verifiers: [{ state: "LAPSED", lapsesAt: lastSeen + 20_000_000 }],
+      latestPossibleAcceptance: lastSeen + 20_000_000,
+    });
+    book.acknowledged("w1", 5);
+    expect(await book.settled(5, [denied], 0)).toMatchObject({ applied: 1 });
+  });
+
   test("after a restart a registered verifier that is not back yet counts until its bound has passed", async () => {
     const { clock, book, denied } = setUp(verifier("mcp-1"));
     expect(await book.settled(5, [denied], 0)).toMatchObject({ expected: 1, verifiers: [{ state: "DISCONNECTED" }] });
@@ -150,5 +168,47 @@ describe("waiting for receipts", () => {
     const settled = book.settled(5, [denied], 60_000);
     clock.advance(20_001);
     expect(await settled).toMatchObject({ verifiers: [{ state: "LAPSED" }] });
+  });
+
+  test("goes on for as long as the missing one is heard of, and ends when that is over", async () => {
+    const one = verifier("mcp-1");
+    const { clock, book, connect, denied } = setUp(one);
+    connect("w1", one);
+    let receipts: unknown;
+    void book.settled(5, [denied], 60_000).then((settled) => {
+      receipts = settled;
+    });
+    clock.advance(15_000);
+    book.seen("w1");
+    clock.advance(19_000);
+    await Promise.resolve();
+    expect(receipts).toBeUndefined();
+    clock.advance(1_001);
+    await Promise.resolve();
+    expect(receipts).toMatchObject({ verifiers: [{ state: "LAPSED" }] });
+    expect(clock.pending()).toBe(0);
+  });
+});
+
+describe("what an entry has applied", () => {
+  test("is what the slowest of its watchers has, one that has only just come or left among them", () => {
+    const [one, two] = [verifier("mcp-1"), verifier("mcp-2")];
+    const { clock, book, connect } = setUp(one, two);
+    connect("w1", one);
+    connect("w2", one);
+    connect("w3", two);
+    book.acknowledged("w1", 9);
+    book.acknowledged("w3", 7);
+    expect(book.applied()).toEqual([
+      { entryId: one.entryId, sequence: 0 },
+      { entryId: two.entryId, sequence: 7 },
+    ]);
+    book.acknowledged("w2", 8);
+    book.disconnected("w2");
+    expect(book.applied()[0]).toEqual({ entryId: one.entryId, sequence: 8 });
+    clock.advance(10_000);
+    book.seen("w1");
+    clock.advance(10_000);
+    expect(book.applied()).toEqual([{ entryId: one.entryId, sequence: 9 }]);
   });
 });

@@ -35,8 +35,15 @@ export function holdHandler(
   return (call) => {
     const begun = begin(endpoint, "Steps.Hold", call);
     const ends: Cancel[] = [];
+    let isOver = false;
     const finish = () => {
+      isOver = true;
       for (const end of ends.splice(0)) end();
+    };
+    const fail = (thrown: unknown) => {
+      if (isOver) return;
+      finish();
+      call.emit("error", serviceErrorOf(thrown));
     };
     call.on("cancelled", finish);
     call.on("close", finish);
@@ -51,23 +58,27 @@ export function holdHandler(
           const held = await ports.ledger.perform({ act: "hold-step", stepId, now: ports.clock.now() });
           // Closed in between: told by the first message instead.
           if ("kind" in held && held.code !== "STEP_CLOSED") throw errorOf(held);
-          if (!call.cancelled) ends.push(ports.lifetimes.hold(stepId));
+          const release = ports.lifetimes.hold(stepId);
+          // Whoever left meanwhile has held it for a moment, and a step once held needs a hold.
+          if (isOver) release();
+          else ends.push(release);
         }
         return { step, access };
       })
       .then(({ step, access }) => tell(step, access))
-      .catch((thrown: unknown) => call.emit("error", serviceErrorOf(thrown)));
+      .catch(fail);
 
     async function tell(step: Step, access: StepAccess): Promise<void> {
-      if (call.cancelled) return finish();
-      const unfollow = ports.lifetimes.follow(step.stepId, () => void told(step.stepId, access));
+      if (isOver) return;
+      const unfollow = ports.lifetimes.follow(step.stepId, () => void told(step.stepId, access).catch(fail));
       ends.push(unfollow, warnBeforeExpiry(step, access));
       await told(step.stepId, access);
     }
 
     async function told(stepId: string, access: StepAccess): Promise<void> {
       const step = await ports.steps.step(stepId);
-      if (step === undefined || call.writableEnded || call.cancelled) return finish();
+      if (isOver) return;
+      if (step === undefined) return finish();
       write(step, access, isExpiring(step));
       if (!isClosed(step.state)) return;
       finish();
@@ -88,7 +99,7 @@ export function holdHandler(
     function warnBeforeExpiry(step: Step, access: StepAccess): Cancel {
       const inMs = (warningAt(step) - ports.clock.now()) / 1_000;
       if (inMs <= 0) return () => undefined;
-      return ports.clock.schedule(Math.ceil(inMs), () => void told(step.stepId, access));
+      return ports.clock.schedule(Math.ceil(inMs), () => void told(step.stepId, access).catch(fail));
     }
   };
 }

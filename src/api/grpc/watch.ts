@@ -21,7 +21,7 @@ import { serviceErrorOf } from "../../wire/service-error.ts";
 import { secondsOfDuration, timestampOfMicros } from "../../wire/timestamps.ts";
 import { begin, type Endpoint } from "./call.ts";
 import { denialMessageOf, type IssuerNames } from "./denial-message.ts";
-import { createOutbox, type Outbox } from "./outbox.ts";
+import { createOutbox } from "./outbox.ts";
 
 export type FeedPorts = WatchPorts & {
   readonly receipts: ReceiptBook;
@@ -121,12 +121,18 @@ async function startWatch(
     fail(new BrokerError("LIMIT_EXCEEDED", "the watcher does not keep up; resume by cursor")),
   );
   const position = { sent: 0 };
-  const deliver = (batch: FeedBatch) => sendDenied(outbox, batch, scope, position, ports);
+  const deliver = (batch: FeedBatch) => {
+    for (const [message, denials] of deniedMessages(batch, scope, position, ports)) outbox.send(message, denials);
+  };
   const { beginning, go, end } = await beginWatch(cursor, deliver, ports);
 
   outbox.send({ message: ports.bundle() }, 1);
-  if (beginning.kind === "snapshot") sendSnapshot(outbox, beginning.batch, scope, position, ports);
-  else deliver(beginning.batch);
+  // What a watcher that fell behind is given must not cut it off again by its size, so each message counts as one.
+  if (beginning.kind === "snapshot") {
+    for (const message of snapshotMessages(beginning.batch, scope, position, ports)) outbox.send(message, 1);
+  } else {
+    for (const [message] of deniedMessages(beginning.batch, scope, position, ports)) outbox.send(message, 1);
+  }
   go();
 
   watcherNumber += 1;
@@ -201,60 +207,59 @@ function pong(nonce: Uint8Array, sequence: number, ports: FeedPorts) {
   };
 }
 
-function sendSnapshot(
-  outbox: Outbox<Response>,
+function snapshotMessages(
   batch: FeedBatch,
   scope: WatchScope,
   position: { sent: number },
   ports: FeedPorts,
-): void {
+): readonly Response[] {
   const denials = batch.entries.filter(scope.concerns).map((entry) => denialMessageOf(entry, ports.names));
   const { epoch } = ports.ledger.head();
   position.sent = batch.through;
+  const messages: Response[] = [];
   for (let start = 0; start === 0 || start < denials.length; start += DENIALS_PER_MESSAGE) {
     const part = denials.slice(start, start + DENIALS_PER_MESSAGE);
     const last = start + DENIALS_PER_MESSAGE >= denials.length;
     const cursor = last ? sealCursor(ports.seal, { epoch, sequence: batch.through }) : new Uint8Array();
-    // A snapshot is what a watcher that fell behind is given, so its size must not cut the watcher off again.
-    outbox.send({ message: { case: "snapshot", value: { denials: part, last, cursor } } }, 1);
+    messages.push({ message: { case: "snapshot", value: { denials: part, last, cursor } } });
   }
+  return messages;
 }
 
-/** Messages of one batch, shared by all watchers that are concerned by the same entries of it. */
-const messagesOfBatch = new WeakMap<FeedBatch, Map<string, readonly Response[]>>();
+/** A message, and how many denials it holds. */
+type DeniedMessage = readonly [Response, number];
 
-function sendDenied(
-  outbox: Outbox<Response>,
+/** Messages of one batch, shared by all watchers that are concerned by the same entries of it. */
+const messagesOfBatch = new WeakMap<FeedBatch, Map<string, readonly DeniedMessage[]>>();
+
+function deniedMessages(
   batch: FeedBatch,
   scope: WatchScope,
   position: { sent: number },
   ports: FeedPorts,
-): void {
+): readonly DeniedMessage[] {
   position.sent = Math.max(position.sent, batch.through);
   const concerned = batch.entries.map((entry) => scope.concerns(entry));
-  if (!concerned.includes(true)) return;
+  if (!concerned.includes(true)) return [];
   const key = concerned.map(Number).join("");
-  const made = messagesOfBatch.get(batch) ?? new Map<string, readonly Response[]>();
+  const made = messagesOfBatch.get(batch) ?? new Map<string, readonly DeniedMessage[]>();
   messagesOfBatch.set(batch, made);
-  const messages = made.get(key) ?? deniedMessages(batch, concerned, ports);
+  const messages = made.get(key) ?? makeDenied(batch, concerned, ports);
   made.set(key, messages);
-  for (const message of messages)
-    outbox.send(message, message.message?.case === "denied" ? (message.message.value.denials?.length ?? 1) : 1);
+  return messages;
 }
 
-function deniedMessages(batch: FeedBatch, concerned: readonly boolean[], ports: FeedPorts): readonly Response[] {
+function makeDenied(batch: FeedBatch, concerned: readonly boolean[], ports: FeedPorts): readonly DeniedMessage[] {
   const denials = batch.entries
     .filter((_, index) => concerned[index])
     .map((entry) => denialMessageOf(entry, ports.names));
   const cursor = sealCursor(ports.seal, { epoch: ports.ledger.head().epoch, sequence: batch.through });
-  const messages: Response[] = [];
+  const messages: DeniedMessage[] = [];
   for (let start = 0; start < denials.length; start += DENIALS_PER_MESSAGE) {
+    const part = denials.slice(start, start + DENIALS_PER_MESSAGE);
     const isLast = start + DENIALS_PER_MESSAGE >= denials.length;
-    const value = {
-      denials: denials.slice(start, start + DENIALS_PER_MESSAGE),
-      cursor: isLast ? cursor : new Uint8Array(),
-    };
-    messages.push({ message: { case: "denied", value } });
+    const value = { denials: part, cursor: isLast ? cursor : new Uint8Array() };
+    messages.push([{ message: { case: "denied", value } }, part.length]);
   }
   return messages;
 }

@@ -1,0 +1,155 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { createCursorSeal } from "../../../src/adapters/cursor-seal/cursor-seal.ts";
+import { openMemoryLedger } from "../../../src/adapters/ledger-sqlite/memory-ledger.ts";
+import { revocationsHandlers } from "../../../src/api/grpc/revocations.ts";
+import { attest } from "../../../src/attest/attest.ts";
+import { createNotifier } from "../../../src/close/notify.ts";
+import { createReceiptBook, type ReceiptBook } from "../../../src/close/receipts.ts";
+import { sealCursor } from "../../../src/close/watch.ts";
+import { BrokerError } from "../../../src/domain/errors.ts";
+import { selector } from "../../../src/domain/selector.ts";
+import type { Step } from "../../../src/domain/step.ts";
+import { Revocations } from "../../../src/gen/stint/v1/revocations_pb.js";
+import type { FeedReads } from "../../../src/ports/ledger-reads.ts";
+import { createEntryDirectory } from "../../../src/registry/entry-directory.ts";
+import { openChannel } from "../../../src/wire/channel.ts";
+import { addService } from "../../../src/wire/service-definition.ts";
+import { ports, processOf, type World, worldOf } from "../../contract/ledger-world.ts";
+
+/** The feed's service alone, on a socket, over a ledger in memory: for what a whole broker would take minutes to fill. */
+export type ServedFeed = {
+  readonly world: World;
+  readonly socket: string;
+  readonly channel: ReturnType<typeof openChannel>;
+  readonly receipts: ReceiptBook;
+  readonly verifierEntryId: string;
+  /** What the log and readiness were told. */
+  readonly faults: readonly string[];
+  cursorAt(sequence: number, epoch?: string): Uint8Array;
+  /** Opens this many steps at the watched place, each with a token. */
+  openSteps(count: number): Promise<readonly Step[]>;
+  close(): Promise<void>;
+};
+
+/**
+ * @param manifold - every denial of the ledger stands for this many, with ids of their own, as if each step had had as
+ *   many descendants.
+ */
+export async function serveFeed(manifold = 1): Promise<ServedFeed> {
+  const given = ports();
+  const { clock } = given;
+  const store = await openMemoryLedger(given);
+  const { ledger, history } = store;
+  const feed = multiplied(store.feed, manifold);
+  const world = worldOf(store, given);
+  const agent = await world.agent();
+  const verifier = await world.verifier();
+  const entries = createEntryDirectory();
+  for (const entry of [agent, verifier]) entries.put(entry);
+
+  const faults: string[] = [];
+  const failed = (error: unknown) => void faults.push(String(error));
+  const notifier = createNotifier({ ledger, feed, failed });
+  const receipts = createReceiptBook({ entries, clock });
+  const seal = createCursorSeal(Buffer.alloc(32, 7));
+  const attestor = {
+    attest: async () => ({
+      selectors: new Set([selector("unix:uid", 1_003)]),
+      process: processOf(1),
+      uid: 1_003,
+      unavailable: [],
+    }),
+  };
+  const refuse = () => Promise.reject(new BrokerError("NOT_SERVING", "the feed alone is served"));
+  const server = new Server();
+  addService(
+    server,
+    Revocations,
+    revocationsHandlers(
+      {
+        peerOf: () => ({ connectionId: "one", uid: 1_003, pid: 1 }),
+        attest: (peer) => attest(peer, { attestor, entries }),
+        log: {
+          request: () => undefined,
+          fault: (what, error) => void faults.push(`${what}: ${String(error)}`),
+          warning: (what) => void faults.push(what),
+          info: () => undefined,
+        },
+        clock,
+      },
+      {
+        ledger,
+        feed,
+        history,
+        notifier,
+        receipts,
+        entries,
+        seal,
+        clock,
+        names: { issuer: "https://broker.example.org", caNameOf: () => undefined },
+        watchersMax: 1_000,
+        bundle: () => ({
+          case: "bundle",
+          value: { trustDomain: "spiffe://example.org", jwks: Buffer.from('{"keys":[]}') },
+        }),
+        onBundleChange: () => () => undefined,
+        rolledBack: (why) => void faults.push(why),
+        processes: { watch: () => () => undefined, find: () => undefined },
+        disableEntry: refuse,
+        closed: () => undefined,
+      },
+    ),
+  );
+  const directory = mkdtempSync(join(tmpdir(), "stint-feed-"));
+  const socket = join(directory, "feed.sock");
+  await new Promise<void>((resolve, reject) =>
+    server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    ),
+  );
+  const channel = openChannel(socket);
+
+  return {
+    world,
+    socket,
+    channel,
+    receipts,
+    verifierEntryId: verifier.entryId,
+    faults,
+    cursorAt: (sequence, epoch = ledger.head().epoch) => sealCursor(seal, { epoch, sequence }),
+    async openSteps(count) {
+      const opening = Array.from({ length: count }, () => world.open(agent));
+      const steps = await Promise.all(opening);
+      await Promise.all(steps.map((step) => world.issue(step)));
+      return steps;
+    },
+    async close() {
+      channel.close();
+      server.forceShutdown();
+      notifier.close();
+      await store.close();
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+function multiplied(feed: FeedReads, manifold: number): FeedReads {
+  type Page = Awaited<ReturnType<FeedReads["denied"]>>;
+  const each = ({ entries, through }: Page): Page => ({
+    entries: entries.flatMap((entry) =>
+      Array.from({ length: manifold }, (_, index) => {
+        const { subject } = entry;
+        const isFirst = index === 0 || subject.kind !== "step";
+        return isFirst ? entry : { ...entry, subject: { ...subject, stepId: `${subject.stepId}-${index}` } };
+      }),
+    ),
+    through,
+  });
+  return {
+    denied: async (after, through, limit) => each(await feed.denied(after, through, limit)),
+    snapshot: async (now) => each(await feed.snapshot(now)),
+  };
+}

@@ -1,0 +1,179 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
+import { connect as connectSocket } from "node:net";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { LIMITS } from "../../../src/domain/limits.ts";
+import { WatchRequestSchema } from "../../../src/gen/stint/v1/revocations_pb.js";
+import { OPERATOR } from "../../contract/ledger-world.ts";
+import { watchFeed } from "../../e2e/feed-watch.ts";
+import { type ServedFeed, serveFeed } from "./served-feed.ts";
+
+async function serve(manifold?: number): Promise<ServedFeed> {
+  const served = await serveFeed(manifold);
+  onTestFinished(() => served.close());
+  return served;
+}
+
+function watch({ channel }: ServedFeed, hello: Parameters<typeof watchFeed>[1] = {}) {
+  const watching = watchFeed(channel, hello);
+  onTestFinished(() => watching.cancel());
+  return watching;
+}
+
+/** A watcher that speaks and does not read: what it is sent stays in the broker once the connection's window is full. */
+function deafWatcher({ socket }: ServedFeed): {
+  send(...messages: MessageInitShape<typeof WatchRequestSchema>[]): void;
+  read(): Promise<Trailers>;
+} {
+  const session: ClientHttp2Session = connect("http://localhost", {
+    createConnection: () => connectSocket(socket),
+  });
+  onTestFinished(() => session.destroy());
+  const stream: ClientHttp2Stream = session.request({
+    ":method": "POST",
+    ":path": "/stint.v1.Revocations/Watch",
+    "content-type": "application/grpc+proto",
+    te: "trailers",
+    "workload.spiffe.io": "true",
+  });
+  return {
+    send(...messages) {
+      const frames = messages.map((message) => {
+        const bytes = toBinary(WatchRequestSchema, create(WatchRequestSchema, message));
+        const prefix = Buffer.alloc(5);
+        prefix.writeUInt32BE(bytes.length, 1);
+        return Buffer.concat([prefix, bytes]);
+      });
+      stream.write(Buffer.concat(frames));
+    },
+    read() {
+      const { promise, resolve, reject } = Promise.withResolvers<Trailers>();
+      let bytes = 0;
+      stream.on("trailers", (headers) => resolve({ status: String(headers["grpc-status"]), bytes }));
+      stream.on("error", reject);
+      stream.on("data", (data: Buffer) => {
+        bytes += data.length;
+      });
+      return promise;
+    },
+  };
+}
+
+type Trailers = { readonly status: string; readonly bytes: number };
+
+const HELLO = { message: { case: "hello", value: {} } } as const;
+const RESOURCE_EXHAUSTED = "8";
+
+const connectedTo = ({ receipts }: ServedFeed) => receipts.watchers().filter((one) => one.isConnected).length;
+const headOf = ({ world }: ServedFeed) => world.ledger.head().sequence;
+
+test("a long deny-list comes in parts, of which only the last carries the cursor", async () => {
+  const served = await serve(1_250);
+  for (const step of await served.openSteps(2)) await served.world.close(step);
+  const watching = watch(served);
+  await watching.first("snapshot", ({ last }) => last);
+  expect(
+    watching.all("snapshot").map(({ denials, last, cursor }) => [denials.length, last, cursor.length > 0]),
+  ).toEqual([
+    [1_000, false, false],
+    [1_000, false, false],
+    [500, true, true],
+  ]);
+  const resumed = watch(served, { cursor: watching.all("snapshot")[2]?.cursor ?? new Uint8Array() });
+  await resumed.ping();
+  expect(resumed.denials()).toEqual([]);
+});
+
+test("a watcher that is further behind than a backlog gets the deny-list instead of every event", async () => {
+  const served = await serve();
+  const { ledger, clock } = served.world;
+  const act = { act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR } as const;
+  const acts = Array.from({ length: LIMITS.watcherBacklogEventsMax + 1 }, () => ({ ...act, now: clock.now() }));
+  const before = headOf(served);
+  await Promise.all(acts.map((one) => ledger.perform(one)));
+  const far = watch(served, { cursor: served.cursorAt(before) });
+  await far.ping();
+  expect(far.all("snapshot")).toHaveLength(1);
+  const near = watch(served, { cursor: served.cursorAt(before + 1) });
+  await near.ping();
+  expect(near.all("snapshot")).toEqual([]);
+});
+
+test("a close larger than a backlog reaches who resumes from before it, whole", async () => {
+  const served = await serve(30_000);
+  const [step] = await served.openSteps(1);
+  if (step === undefined) throw new TypeError("no step");
+  const cursor = served.cursorAt(headOf(served));
+  const { sequence } = await served.world.close(step);
+  const watching = watch(served, { cursor });
+  const pong = await watching.ping();
+  expect(pong.sequence).toBe(BigInt(sequence));
+  const parts = watching.all("denied");
+  expect(parts.flatMap(({ denials }) => denials)).toHaveLength(30_000);
+  expect(parts.map((part) => part.cursor.length > 0)).toEqual([...parts.slice(1).map(() => false), true]);
+});
+
+test.for([
+  { cursor: "ahead of what was sent", ahead: 1, epoch: undefined },
+  { cursor: "of another epoch", ahead: 0, epoch: "epoch_other" },
+])("an acknowledgement of a cursor $cursor is refused and counts for nothing", async ({ ahead, epoch }) => {
+  const served = await serve();
+  const watching = watch(served);
+  await watching.first("snapshot");
+  watching.acknowledge(served.cursorAt(headOf(served) + ahead, epoch));
+  expect(await watching.failure()).toMatchObject({ reason: "INVALID_FIELD", metadata: { field: "cursor" } });
+  expect(served.receipts.watchers().map((one) => one.acknowledged)).toEqual([0]);
+});
+
+test("an authentic cursor ahead of the ledger is told as a rollback, one of another epoch is not", async () => {
+  const served = await serve();
+  const ahead = headOf(served) + 1;
+  const failure = await watch(served, { cursor: served.cursorAt(ahead) }).failure();
+  expect(failure).toMatchObject({ reason: "NOT_SERVING" });
+  expect(served.faults).toEqual([expect.stringContaining(`${ahead}`)]);
+  await watch(served, { cursor: served.cursorAt(ahead, "epoch_other") }).first("snapshot");
+  expect(served.faults).toHaveLength(1);
+});
+
+test("a watcher that does not read is cut off at its backlog, and slows neither the closes nor the others", async () => {
+  const denialsPerClose = 100;
+  const served = await serve(denialsPerClose);
+  const deaf = deafWatcher(served);
+  deaf.send(HELLO);
+  const watching = watch(served);
+  await watching.first("snapshot");
+  await vi.waitFor(() => expect(connectedTo(served)).toBe(2));
+  const steps = await served.openSteps(200);
+  let cutAfter = Number.POSITIVE_INFINITY;
+  for (const [index, step] of steps.entries()) {
+    await served.world.close(step);
+    const { sequence } = await watching.ping();
+    expect(sequence).toBe(BigInt(headOf(served)));
+    if (connectedTo(served) === 1) cutAfter = Math.min(cutAfter, (index + 1) * denialsPerClose);
+  }
+  // Before the backlog counts, the streams themselves hold a little.
+  expect(cutAfter).toBeGreaterThan(LIMITS.watcherBacklogEventsMax);
+  expect(cutAfter).toBeLessThan(steps.length * denialsPerClose);
+  expect(watching.denials()).toHaveLength(steps.length * denialsPerClose);
+  // Whenever it reads again it is told why, behind what was on its way.
+  const { status, bytes } = await deaf.read();
+  expect(status).toBe(RESOURCE_EXHAUSTED);
+  expect(bytes).toBeGreaterThan(0);
+  expect(served.faults).toEqual([]);
+});
+
+test("a watcher that asks without end and does not read is cut off too", async () => {
+  const served = await serve();
+  const deaf = deafWatcher(served);
+  deaf.send(HELLO);
+  await vi.waitFor(() => expect(connectedTo(served)).toBe(1));
+  const ping = { message: { case: "ping", value: { nonce: Buffer.from("nonce") } } } as const;
+  await vi.waitFor(
+    () => {
+      if (connectedTo(served) === 1) deaf.send(...Array.from({ length: 1_000 }, () => ping));
+      expect(connectedTo(served)).toBe(0);
+    },
+    { timeout: 20_000 },
+  );
+  expect((await deaf.read()).status).toBe(RESOURCE_EXHAUSTED);
+});

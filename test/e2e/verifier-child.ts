@@ -1,0 +1,35 @@
+// A verifier in a process of its own. Options are its first argument; each line on standard input is a question, and is
+// answered by a line. That a step has ended is told unasked.
+
+import { createInterface } from "node:readline";
+import { createVerifier, type ToolUse, VerificationError, type VerifierOptions } from "../../src/sdk/verifier/index.ts";
+
+type Question = { readonly id: number; readonly token?: string; readonly use?: ToolUse };
+
+const verifier = createVerifier(JSON.parse(process.argv[2] ?? "{}") as VerifierOptions);
+const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
+const watched = new Set<string>();
+
+/** What a resource would do with a request: verify the token, then hold the use of its tool against it. */
+function judge({ token = "", use }: Question): string {
+  try {
+    const verified = verifier.verify(token, use === undefined ? {} : { actions: use.actions });
+    if (use !== undefined) verifier.authorize(verified, use);
+    if (!watched.has(verified.jti)) {
+      watched.add(verified.jti);
+      verifier.onClosed(verified, ({ code, metadata }) => say({ ended: verified.step.stepId, code, metadata }));
+    }
+    return "accepted";
+  } catch (thrown) {
+    if (thrown instanceof VerificationError) return thrown.code;
+    throw thrown;
+  }
+}
+
+createInterface({ input: process.stdin }).on("line", (line) => {
+  const question = JSON.parse(line) as Question;
+  say({ id: question.id, code: question.token === undefined ? "" : judge(question), status: verifier.status() });
+});
+
+await verifier.ready();
+say({ ready: true });

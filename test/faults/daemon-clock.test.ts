@@ -1,0 +1,99 @@
+import process from "node:process";
+import { decodeJwt } from "jose";
+import { describe, expect, test } from "vitest";
+import { StepState } from "../../src/gen/stint/v1/types_pb.js";
+import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
+import type { Daemon } from "../daemon.ts";
+import { fakeClock, LIBRARY } from "./daemon-fake-clock.ts";
+import {
+  closeStep,
+  eventsOf,
+  issueJwt,
+  openStep,
+  READY,
+  readiness,
+  type Session,
+  sessionWith,
+  startOwnDaemon,
+  stateOf,
+} from "./daemon-scene.ts";
+
+if (LIBRARY === undefined) process.stderr.write("daemon-clock.test.ts: skipped, it needs libfaketime\n");
+
+const NOT_SERVING = expect.objectContaining({ codeName: "UNAVAILABLE", reason: "NOT_SERVING" });
+const HOUR = 3_600;
+const TTL_SECONDS = 120;
+const LEASE = { lease: { seconds: 3n, nanos: 0 } };
+
+async function daemonWithClock(): Promise<{ daemon: Daemon; session: Session; setClock(offsetSeconds: number): void }> {
+  const clock = fakeClock();
+  const daemon = await startOwnDaemon({ environment: clock.environment });
+  return { daemon, session: sessionWith(daemon), setClock: clock.set };
+}
+
+async function expectSuspended(daemon: Daemon, session: Session, stepId: string): Promise<void> {
+  const why = expect.stringMatching(/^the wall clock departs by 3(600|599|601) s from the time since start/);
+  expect(await readiness(daemon)).toEqual({ status: 503, ready: false, reasons: [why] });
+  expect((await session.operator.ledger.get({})).suspendedBecause).toEqual([why]);
+  await expect(issueJwt(session, stepId)).rejects.toEqual(NOT_SERVING);
+  await expect(openStep(session, "late")).rejects.toEqual(NOT_SERVING);
+}
+
+/** Issues, and expects a token that begins now by a clock that is off by so much, and lasts no longer than ever. */
+async function expectIssued(session: Session, stepId: string, offset: number): Promise<void> {
+  const { iat = 0, exp = 0 } = decodeJwt(await issueJwt(session, stepId));
+  expect(exp - iat).toBe(TTL_SECONDS);
+  expect(Math.abs(iat - offset - Date.now() / 1_000)).toBeLessThan(5);
+}
+
+describe.skipIf(LIBRARY === undefined)("a wall clock that jumps by an hour", () => {
+  test.for([
+    { way: "forward", offset: HOUR },
+    { way: "back", offset: -HOUR },
+  ])("$way stops issuing, and neither ends a step early nor lets one live longer", async ({ offset }) => {
+    const { daemon, session, setClock } = await daemonWithClock();
+    const lasting = await openStep(session, "lasting");
+    const closing = await openStep(session, "closing");
+    await issueJwt(session, closing.stepId);
+    const leased = await openStep(session, "leased", LEASE);
+
+    setClock(offset);
+    await expectSuspended(daemon, session, lasting.stepId);
+    expect(await closeStep(session, closing.stepId)).toMatchObject({ credentialsRevoked: 1 });
+    expect(await stateOf(session, leased.stepId)).toBe(StepState.OPEN);
+    await eventually(() => stateOf(session, leased.stepId)).toBe(StepState.ABANDONED);
+    expect(Date.now() / 1_000).toBeGreaterThanOrEqual(Number(leased.leaseExpiresAt?.seconds));
+    expect(await stateOf(session, lasting.stepId)).toBe(StepState.OPEN);
+
+    // Set right, it is believed again without anybody's word.
+    setClock(0);
+    expect(await readiness(daemon)).toEqual(READY);
+    await expectIssued(session, lasting.stepId, 0);
+  });
+
+  test("and is confirmed by an operator is the time from there on, by which nothing lives longer than it was to", async () => {
+    const { daemon, session, setClock } = await daemonWithClock();
+    const leased = await openStep(session, "leased", LEASE);
+
+    setClock(-HOUR);
+    await expectSuspended(daemon, session, leased.stepId);
+    const { changedSeconds } = await session.operator.authorities.confirmClock({});
+    expect(changedSeconds).toBeCloseTo(-HOUR, -1);
+    expect(await readiness(daemon)).toEqual(READY);
+    const opened = await openStep(session, "opened-an-hour-ago");
+    await expectIssued(session, opened.stepId, -HOUR);
+    expect(await eventsOf(session, "operator.acted")).toMatchObject([
+      { act: "confirm-clock", by: { kind: "operator" } },
+    ]);
+    await eventually(() => stateOf(session, leased.stepId)).toBe(StepState.ABANDONED);
+
+    // And forward again: by the new time the step that was opened before is long over.
+    setClock(0);
+    await expectSuspended(daemon, session, opened.stepId);
+    expect(await stateOf(session, opened.stepId)).toBe(StepState.OPEN);
+    await session.operator.authorities.confirmClock({});
+    expect(await readiness(daemon)).toEqual(READY);
+    await eventually(() => stateOf(session, opened.stepId)).toBe(StepState.EXPIRED);
+    await expectIssued(session, (await openStep(session, "now")).stepId, 0);
+  });
+});

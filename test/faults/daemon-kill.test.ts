@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as pass } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { openCheckpointFile } from "../../src/adapters/checkpoint-file/checkpoint-file.ts";
+import { openSqliteLedger } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
+import { systemClock } from "../../src/adapters/system/system-clock.ts";
+import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
+import { type Issuance, type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
+import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
+import type { Daemon } from "../daemon.ts";
+import type { Journal } from "./daemon-journal.ts";
+import { IN_FLIGHT_MAX, startLoad } from "./daemon-load.ts";
+import { READY, readiness, restarted, type Session, sessionWith, startOwnDaemon } from "./daemon-scene.ts";
+
+// Goal: whatever the daemon was doing when it died, nobody holds a credential that the ledger does not know, and nothing
+// that was closed is open again.
+// Method: clients take credentials of every kind and journal what they receive; the daemon is killed in the midst of it, at
+// instants spread over half a second, and started again; then journals and ledger are compared.
+// STINT_KILL_ROUNDS=<n> for more rounds than the few that a test run has time for.
+
+const rounds = Number(process.env["STINT_KILL_ROUNDS"] ?? 8);
+const CLIENTS = 3;
+const KILL_AFTER_MS = { min: 10, max: 500 } as const;
+
+/** Spread evenly in any number of rounds, and in no order: the fractions of multiples of the golden ratio. */
+function killAfterMs(round: number): number {
+  return KILL_AFTER_MS.min + ((round * 0.618_034) % 1) * (KILL_AFTER_MS.max - KILL_AFTER_MS.min);
+}
+
+/** Everything that the ledger holds, gathered as it grows. */
+function ledgerBook() {
+  const issuances = new Map<string, Issuance>();
+  const steps = new Map<string, Step>();
+  return {
+    issuances,
+    steps,
+    /** Takes in all that is new, and steps anew that were open when they were last looked at. */
+    async read({ operator }: Session): Promise<void> {
+      let pageToken = "";
+      do {
+        const page = await operator.history.listIssuances({ filter: { pageSize: 500, pageToken } });
+        const fresh = page.issuances.filter((one) => !issuances.has(one.issuanceId));
+        for (const one of fresh) issuances.set(one.issuanceId, one);
+        pageToken = fresh.length === page.issuances.length ? page.nextPageToken : "";
+      } while (pageToken !== "");
+      do {
+        const page = await operator.history.listSteps({ filter: { pageSize: 500, pageToken } });
+        for (const one of page.steps) steps.set(one.stepId, one);
+        pageToken = page.nextPageToken;
+      } while (pageToken !== "");
+    },
+  };
+}
+
+function expectRecorded(received: Journal, book: ReturnType<typeof ledgerBook>): void {
+  const rows = new Map(
+    [...book.issuances.values()].map((row) => [Buffer.from(row.toBeSignedSha256).toString("hex"), row]),
+  );
+  const withoutRow = received.credentials.filter(({ sha256, jti, serialNumber }) => {
+    const row = rows.get(sha256);
+    return (
+      row === undefined ||
+      row.jti !== (jti ?? "") ||
+      BigInt(`0x0${row.serialNumber}`) !== BigInt(`0x0${serialNumber ?? ""}`)
+    );
+  });
+  expect(withoutRow).toEqual([]);
+  const stateOf = (stepId: string) => book.steps.get(stepId)?.state;
+  expect(received.closed.filter((stepId) => stateOf(stepId) !== StepState.COMPLETED)).toEqual([]);
+  expect(received.opened.filter((stepId) => stateOf(stepId) === undefined)).toEqual([]);
+}
+
+async function expectWhole(daemon: Daemon): Promise<void> {
+  const store = await openSqliteLedger({
+    directory: join(daemon.directory, "data", "ledger"),
+    checkpoints: openCheckpointFile(join(daemon.directory, "data", "checkpoint")),
+    clock: systemClock(),
+    randomness: systemRandomness(),
+    reserveBytes: 0,
+    diskFreeBytesMin: 0,
+    failed: (error) => expect.fail(String(error)),
+  });
+  try {
+    expect([store.verdict, await store.verifyAll()]).toEqual([{ kind: "trusted" }, { kind: "intact" }]);
+  } finally {
+    await store.close();
+  }
+}
+
+test(`killed ${rounds} times in the midst of its work, it has lost no credential that anybody holds, and reopens nothing`, {
+  timeout: 30_000 + rounds * 10_000,
+}, async () => {
+  let daemon = await startOwnDaemon();
+  await using load = startLoad(daemon, CLIENTS);
+  const book = ledgerBook();
+  let closes = 0;
+  for (let round = 0; round < rounds; round += 1) {
+    // At work again after the restart, so that there is something to interrupt.
+    await eventually(() => load.received().closed.length).toBeGreaterThan(closes);
+    await pass(killAfterMs(round));
+    await daemon.kill();
+    const received = load.received();
+    closes = received.closed.length;
+
+    daemon = await restarted(daemon);
+    await eventually(() => readiness(daemon)).toEqual(READY);
+    const session = sessionWith(daemon);
+    expect((await session.operator.ledger.get({})).suspendedBecause).toEqual([]);
+    await book.read(session);
+    expectRecorded(received, book);
+  }
+
+  await load.stop();
+  await book.read(sessionWith(daemon));
+  const received = load.received();
+  expectRecorded(received, book);
+  expect(new Set(received.refusals)).toEqual(new Set(["UNAVAILABLE"]));
+  for (const name of ["sha256", "jti", "serialNumber"] as const) {
+    const all = received.credentials.flatMap((one) => one[name] ?? []);
+    expect(new Set(all).size, name).toBe(all.length);
+  }
+  expect(book.issuances.size - received.credentials.length).toBeLessThanOrEqual(rounds * CLIENTS * IN_FLIGHT_MAX);
+  expect(await daemon.stop()).toBe(0);
+  await expectWhole(daemon);
+  process.stdout.write(
+    `killed ${rounds} times: ${received.credentials.length} credentials received, ${book.issuances.size} recorded, ${received.closed.length} steps closed\n`,
+  );
+});

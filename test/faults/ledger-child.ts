@@ -1,0 +1,36 @@
+import { writeSync } from "node:fs";
+import { systemClock } from "../../src/adapters/system/system-clock.ts";
+import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
+import { openIn } from "../adapters/ledger-sqlite/ledger-directory.ts";
+import { worldOf } from "../contract/ledger-world.ts";
+
+// A broker's ledger under load, to be killed: `node ledger-child.ts <directory>`. It writes a line for everything that was
+// acknowledged to it, and only then; whoever reads them knows what must be there afterwards.
+
+const [directory = ""] = process.argv.slice(2);
+const CALLERS = 16;
+
+const given = { clock: systemClock(), randomness: systemRandomness() };
+const store = await openIn(directory, { given });
+const world = worldOf(store, given);
+const acknowledge = (...words: readonly string[]) => void writeSync(1, `${words.join(" ")}\n`);
+
+async function callForEver(): Promise<void> {
+  for (;;) {
+    const agent = await world.agent();
+    const step = await world.open(agent);
+    acknowledge("opened", step.stepId);
+    for (let count = 0; count < 4; count += 1) {
+      const { issuanceId } = await world.issue(step);
+      acknowledge("issued", issuanceId);
+    }
+    await world.close(step);
+    acknowledge("closed", step.stepId);
+  }
+}
+
+store.ledger.onCommit(({ epoch, sequence, rootHash }) => {
+  acknowledge("head", epoch, String(sequence), Buffer.from(rootHash).toString("hex"));
+});
+acknowledge("ready");
+await Promise.all(Array.from({ length: CALLERS }, callForEver));

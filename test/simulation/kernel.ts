@@ -1,0 +1,73 @@
+import { BrokerError } from "../../src/domain/errors.ts";
+import { formatProcess, type ProcessIdentity, sameProcess } from "../../src/domain/process.ts";
+import { selector } from "../../src/domain/selector.ts";
+import type { Attestor, Peer, ProcessWatch } from "../../src/ports/attestor.ts";
+
+export type SimulatedProcess = {
+  readonly process: ProcessIdentity;
+  readonly uid: number;
+  readonly executable: string;
+  readonly peer: Peer;
+};
+
+/** Stands where the kernel stands: knows which processes live and whose they are, and tells when one ends. */
+export type Kernel = {
+  readonly attestor: Attestor;
+  readonly processes: ProcessWatch;
+  start(uid: number): SimulatedProcess;
+  kill(process: SimulatedProcess): void;
+  isAlive(process: SimulatedProcess): boolean;
+  /** Watches that have not fired and were not ended. */
+  watched(): number;
+};
+
+export function createKernel(): Kernel {
+  const alive = new Map<number, SimulatedProcess>();
+  const watches = new Set<{ readonly process: ProcessIdentity; readonly gone: () => void }>();
+  let started = 0;
+
+  const selectorsOf = (uid: number) => new Set([selector("unix:uid", uid)]);
+
+  return {
+    attestor: {
+      async attest(peer) {
+        const found = alive.get(peer.pid);
+        if (found === undefined || found.peer !== peer) throw new BrokerError("NO_IDENTITY", "the process is gone");
+        const { uid, process, executable } = found;
+        return { selectors: selectorsOf(uid), process, uid, executable, unavailable: [] };
+      },
+    },
+    processes: {
+      watch(process, gone) {
+        const watch = { process, gone };
+        const isThere = [...alive.values()].some((one) => sameProcess(one.process, process));
+        if (isThere) watches.add(watch);
+        else queueMicrotask(gone);
+        return () => void watches.delete(watch);
+      },
+      find(pid) {
+        const found = alive.get(pid);
+        return found === undefined ? undefined : { ...found, selectors: selectorsOf(found.uid) };
+      },
+    },
+    start(uid) {
+      started += 1;
+      const pid = 1_000 + started;
+      const process = { bootId: "boot", pidNamespace: "4026531836", pid, startTimeTicks: started };
+      const peer = { connectionId: formatProcess(process), uid, pid };
+      const one = { process, uid, executable: `/usr/bin/program-of-${uid}`, peer };
+      alive.set(pid, one);
+      return one;
+    },
+    kill({ process }) {
+      alive.delete(process.pid);
+      for (const watch of [...watches]) {
+        if (!sameProcess(watch.process, process)) continue;
+        watches.delete(watch);
+        watch.gone();
+      }
+    },
+    isAlive: ({ process }) => alive.has(process.pid),
+    watched: () => watches.size,
+  };
+}
