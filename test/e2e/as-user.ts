@@ -7,7 +7,7 @@ import type { JsonValue } from "@bufbuild/protobuf";
 const CALLER = fileURLToPath(new URL("caller.ts", import.meta.url));
 
 /** What a call was refused with. */
-export class Refused extends Error {
+class Refused extends Error {
   readonly code: string;
   readonly reason: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
