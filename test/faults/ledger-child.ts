@@ -13,7 +13,20 @@ const CALLERS = 16;
 const given = { clock: systemClock(), randomness: systemRandomness() };
 const store = await openIn(directory, { given });
 const world = worldOf(store, given);
-const acknowledge = (...words: readonly string[]) => void writeSync(1, `${words.join(" ")}\n`);
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+
+/** Returns once the whole line is in the kernel's hands, where a kill can't take it back; waits for a reader that is slow. */
+function acknowledge(...words: readonly string[]): void {
+  const line = Buffer.from(`${words.join(" ")}\n`);
+  for (let written = 0; written < line.length; ) {
+    try {
+      written += writeSync(1, line, written);
+    } catch (thrown) {
+      if (!(thrown instanceof Error && "code" in thrown && thrown.code === "EAGAIN")) throw thrown;
+      Atomics.wait(sleeper, 0, 0, 1);
+    }
+  }
+}
 
 async function callForEver(): Promise<void> {
   for (;;) {
