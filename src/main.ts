@@ -147,7 +147,12 @@ async function open(
     ownSelectors: config.development ? undefined : [selector("unix:uid", process.getuid?.() ?? 0)],
     stepsClosed: () => void lifetimes.recheck().catch(failed),
   });
-  await declareEntries(withOperator(config), entries.all(), registry);
+  const { conflicting } = await declareEntries(withOperator(config), entries.all(), registry);
+  for (const { content } of conflicting) {
+    log.warning(
+      `entries: ${content.kind}/${content.name} was made by API and stays as it is; what is declared is not in force`,
+    );
+  }
   await lifetimes.start();
   const notifier = createNotifier({ ledger, feed, failed });
   closers.push(() => notifier.close());

@@ -79,7 +79,10 @@ export function createAuthorities(ports: AuthoritiesPorts): Authorities {
     async start() {
       for (const authority of await ports.reads.authorities()) {
         // A key that was destroyed was retired for good, with all it signed.
-        if (ports.signer.holds(authority.authorityId)) known.set(authority.authorityId, authority);
+        if (!ports.signer.holds(authority.authorityId)) continue;
+        // Only a new epoch makes an authority old: one whose key is still here was on its way out when the broker stopped.
+        if (authority.state === "old") await ports.signer.destroy(authority.authorityId);
+        else known.set(authority.authorityId, authority);
       }
       sequence = ports.ledger.head().sequence;
       for (const family of FAMILIES) if (active(family) === undefined) await create(family);

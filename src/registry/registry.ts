@@ -6,6 +6,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { EntryContent, RegistrationEntry } from "../domain/registration-entry.ts";
 import { kindOf, type Selector } from "../domain/selector.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
+import { REASON_OF_STATE } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EntryResult, Ledger } from "../ports/ledger.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
@@ -93,6 +94,26 @@ export function createRegistry(ports: RegistryPorts): Registry {
     return result;
   }
 
+  async function noLongerPermitted(entry: RegistrationEntry, content: EntryContent): Promise<readonly string[]> {
+    return stepsNoLongerPermitted(entry, content, await ports.steps.openSteps({ entryId: entry.entryId }));
+  }
+
+  /** What was opened on the old content while the new one was on its way; from its revision on the ledger refuses that. */
+  async function closeMissed(result: EntryResult, stepIds: readonly string[], by: Actor): Promise<EntryResult> {
+    if (stepIds.length === 0) return result;
+    const closed = await ledger.perform({
+      act: "close",
+      target: { kind: "steps", stepIds },
+      state: "REVOKED",
+      reason: REASON_OF_STATE.REVOKED,
+      by,
+      now: clock.now(),
+    });
+    if (closed.kind === "denial") throw errorOf(closed);
+    ports.stepsClosed();
+    return { ...result, stepsClosed: result.stepsClosed + (closed.alreadyClosed ? 0 : closed.stepsClosed) };
+  }
+
   function changed(entry: RegistrationEntry, change: Partial<RegistrationEntry>): RegistrationEntry {
     return { ...entry, ...change, revision: entry.revision + 1, updatedAt: clock.now() };
   }
@@ -129,10 +150,10 @@ export function createRegistry(ports: RegistryPorts): Registry {
         throw invalidField("name", "one that no other entry of this kind has");
       }
       checkApart(content);
-      const openSteps = await ports.steps.openSteps({ entryId: entry.entryId });
       const next = changed(entry, { content, spiffeId: entrySpiffeId(ports.trustDomain, content) });
-      const renamed = content.name !== entry.content.name;
-      return put(next, entry.revision, renamed ? "all" : stepsNoLongerPermitted(entry, content, openSteps), by);
+      if (content.name !== entry.content.name) return put(next, entry.revision, "all", by);
+      const result = await put(next, entry.revision, await noLongerPermitted(entry, content), by);
+      return closeMissed(result, await noLongerPermitted(entry, content), by);
     },
     async disable(reference, by) {
       const entry = find(reference);

@@ -252,6 +252,20 @@ export function issuingContract(worldOf: () => World): void {
     expect(await world.ledger.perform(unknown)).toEqual(refusal("STEP_NOT_FOUND"));
   });
 
+  test("what expires at the very instant of the close has expired, and is not revoked", async () => {
+    const world = worldOf();
+    const step = await world.open(await world.agent());
+    const now = secondsOf(world.clock.now());
+    const [ends, outlives] = [await world.issue(step, { expiresAt: addSeconds(now, 60) }), await world.issue(step)];
+    world.clock.advance(60_000);
+    expect(await world.close(step)).toMatchObject({ credentialsRevoked: 1 });
+    expect((await rowOf(world, { jti: present(ends.jti) })).revokedAt).toBeUndefined();
+    expect((await rowOf(world, { jti: present(outlives.jti) })).revokedAt).toBe(world.clock.now());
+    const filter = { stepId: step.stepId, now: world.clock.now(), limit: 10 };
+    expect(await world.store.history.issuances({ ...filter, state: "expired" })).toHaveLength(1);
+    expect(await world.store.history.issuances({ ...filter, state: "revoked" })).toHaveLength(1);
+  });
+
   test("once a close has returned no record of that step succeeds, and the close counts every one before", async () => {
     const world = worldOf();
     const agent = await world.agent({ ceiling: GRANT });

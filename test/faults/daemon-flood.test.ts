@@ -251,7 +251,7 @@ describe("what is no proper request", () => {
     await besideAnother(async () => {
       const sockets = Array.from({ length: 20 }, () => rawConnection(daemon.workloadSocket, ...says));
       for (const socket of sockets) socket.end();
-      await Promise.all(sockets.map((socket) => socket.closed || once(socket, "close")));
+      await eventually(() => sockets.every((socket) => socket.closed)).toBe(true);
     });
   });
 

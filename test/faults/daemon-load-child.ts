@@ -4,6 +4,7 @@
 import { createHash, generateKeyPairSync, X509Certificate } from "node:crypto";
 import { fsyncSync, openSync, writeSync } from "node:fs";
 import process from "node:process";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { decodeJwt } from "jose";
 import { readCertificate } from "../../src/domain/certificate.ts";
@@ -27,9 +28,22 @@ const credentials = createClient(Credentials, channel, { deadlineMs: 20_000 });
 const csr = certificationRequest(generateKeyPairSync("ec", { namedCurve: "P-256" }));
 const wanted = Array.from({ length: BATCH }, () => ({ audiences: [SEARCH] }));
 let isStopping = false;
-process.stdin.resume().once("end", () => {
-  isStopping = true;
-});
+let toKill: number | undefined;
+createInterface({ input: process.stdin })
+  .on("line", (pid) => {
+    toKill = Number(pid);
+  })
+  .on("close", () => {
+    isStopping = true;
+  });
+
+/** Kills whom it was told to at the very moment an answer has come: nothing that the answer rests on may be still to do. */
+async function answered<T>(call: Promise<T>): Promise<T> {
+  const answer = await call;
+  if (toKill !== undefined) process.kill(toKill, "SIGKILL");
+  toKill = undefined;
+  return answer;
+}
 
 function note(...lines: readonly JournalLine[]): void {
   for (const line of lines) writeSync(journal, `${JSON.stringify(line)}\n`);
@@ -55,7 +69,7 @@ function x509Line(svid: X509Svid | undefined): JournalLine {
 }
 
 async function close(stepId: string): Promise<void> {
-  await steps.close({ stepId, outcome: Outcome.COMPLETED });
+  await answered(steps.close({ stepId, outcome: Outcome.COMPLETED }));
   note({ closed: stepId });
 }
 
@@ -65,21 +79,23 @@ async function turn(number: number, left: Set<string>): Promise<void> {
     await close(stepId);
     left.delete(stepId);
   }
-  const opened = await steps.open({
-    runId: `load-${process.pid}-${number}`,
-    step: "work",
-    agent: "worker",
-    grant: { elements: [READ_SEARCH] },
-    credentials: { csr, jwtSvids: wanted.slice(0, 2) },
-  });
+  const opened = await answered(
+    steps.open({
+      runId: `load-${process.pid}-${number}`,
+      step: "work",
+      agent: "worker",
+      grant: { elements: [READ_SEARCH] },
+      credentials: { csr, jwtSvids: wanted.slice(0, 2) },
+    }),
+  );
   const stepId = opened.step?.stepId ?? "";
   left.add(stepId);
   note({ opened: stepId }, x509Line(opened.x509Svid), ...jwtLines(opened.jwtSvids));
-  const [batch, x509] = await Promise.all([
-    credentials.issueJwtSvids({ stepId, wanted }),
-    credentials.issueX509Svid({ stepId, csr }),
+  // Noted one by one: the other may never be answered.
+  await Promise.all([
+    answered(credentials.issueJwtSvids({ stepId, wanted })).then(({ outcomes }) => note(...jwtLines(outcomes))),
+    answered(credentials.issueX509Svid({ stepId, csr })).then(({ svid }) => note(x509Line(svid))),
   ]);
-  note(...jwtLines(batch.outcomes), x509Line(x509.svid));
   await close(stepId);
   left.delete(stepId);
 }

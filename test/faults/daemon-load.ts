@@ -16,6 +16,8 @@ const CHILD = fileURLToPath(new URL("./daemon-load-child.ts", import.meta.url));
 export type Load = {
   /** What all clients have received so far. */
   received(): Journal;
+  /** Has one of them kill a process as soon as its next answer has come. */
+  killAtNextAnswer(pid: number): void;
   /** Lets each finish the step it is at, and waits for its end. */
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -36,6 +38,7 @@ export function startLoad(
   const journals = clients.map(({ journal }) => journal);
   return {
     received: () => readJournals(journals.filter((path) => existsSync(path))),
+    killAtNextAnswer: (pid) => void clients[0]?.child.stdin.write(`${pid}\n`),
     async stop() {
       for (const { child } of clients) child.stdin.end();
       const statuses = await Promise.all(clients.map(async ({ exited }) => (await exited)[0]));

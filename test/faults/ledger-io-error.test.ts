@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
+import { copyFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
 import { eventually, inDirectory, inLedger, openIn } from "../adapters/ledger-sqlite/ledger-directory.ts";
-import { ports, type World } from "../contract/ledger-world.ts";
+import { ports, type World, worldOf } from "../contract/ledger-world.ts";
 import { cannotMount, isThere, onSmallDisk } from "./small-disk.ts";
 
 const PRLIMIT = "prlimit";
@@ -60,6 +61,28 @@ test("after an I/O error nothing at all is recorded until the ledger was reopene
     );
     const store = await openIn(directory, { given });
     expect(store.verdict).toEqual({ kind: "trusted" });
+    await store.close();
+  });
+});
+
+test("a ledger that is found older after an I/O error stays out of service", async ({ skip }) => {
+  skip(!isThere(PRLIMIT), `${PRLIMIT} is not installed`);
+  await inDirectory(async (directory) => {
+    const given = ports();
+    const path = join(directory, "ledger.db");
+    await inLedger(directory, async (world) => void (await world.agent()), { given });
+    await copyFile(path, `${path}.backup`);
+    const store = await openIn(directory, { given, failed: () => undefined });
+    const world = worldOf(store, given);
+    const step = await world.open(await world.agent());
+    await whileWritesFail(async () => {
+      await expect(world.issue(step)).rejects.toEqual(unavailable);
+    });
+    // Writes are possible again, and somebody has put back an older file meanwhile.
+    for (const name of ["-wal", "-shm"]) await rm(`${path}${name}`, { force: true });
+    await rename(`${path}.backup`, path);
+    await eventually(() => store.health().reasons.some((one) => one.includes("went back in time")));
+    await expect(world.close(step)).rejects.toEqual(unavailable);
     await store.close();
   });
 });

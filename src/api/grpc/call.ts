@@ -16,8 +16,17 @@ export type Endpoint = {
   readonly clock: Pick<Clock, "monotonicMs">;
 };
 
-/** Ids that a handler wants in the log line of its request. */
+/** Ids that a handler wants in the log line of its request, as the caller gave them. */
 export type Ids = Record<string, string>;
+
+/** What an id or a name can be. Anything else that is given for one may be a secret given by mistake. */
+const LOGGED_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+function loggedIds(ids: Ids): Ids {
+  return Object.fromEntries(
+    Object.entries(ids).map(([name, value]) => [name, LOGGED_ID.test(value) ? value : "(malformed)"]),
+  );
+}
 
 /**
  * A unary handler: attests the caller, runs the act, and answers with its result or with the one error of the broker.
@@ -64,7 +73,7 @@ export function begin(endpoint: Endpoint, method: string, call: { getPeer(): str
       caller: caller?.entries.map((entry) => `${entry.content.kind}/${entry.content.name}`) ?? [],
       outcome,
       durationMs: endpoint.clock.monotonicMs() - startedMs,
-      ids,
+      ids: loggedIds(ids),
       ...(detail === undefined ? {} : { detail }),
     });
   }

@@ -1,0 +1,75 @@
+import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
+import { type EntryContentInput, parseEntryContent } from "../../src/domain/entry-content.ts";
+import type { Actor } from "../../src/domain/ledger-event.ts";
+import type { EntryContent } from "../../src/domain/registration-entry.ts";
+import { type Selector, selector } from "../../src/domain/selector.ts";
+import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
+import { createEntryDirectory } from "../../src/registry/entry-directory.ts";
+import { createRegistry } from "../../src/registry/registry.ts";
+import { ports, type World, worldOf } from "../contract/ledger-world.ts";
+
+export const BY_OPERATOR: Actor = { kind: "operator", entryId: "entry_operator", uid: 0 };
+export const BY_CONFIG: Actor = { kind: "broker", cause: "config" };
+export const BROKER_UID = 990;
+
+export const SEARCH = "https://mcp.example.org/search";
+export const FILES = "https://mcp.example.org/files";
+export const READ = {
+  type: "mcp_tool",
+  locations: [SEARCH],
+  identifier: "search",
+  actions: ["read"],
+  datatypes: ["a"],
+};
+export const WRITE = { ...READ, locations: [FILES], identifier: "write", actions: ["write"] };
+
+export const agent = (own: Partial<Extract<EntryContentInput, { kind: "agent" }>> = {}): EntryContent =>
+  parseEntryContent({
+    kind: "agent",
+    name: "researcher",
+    selectors: ["unix:uid:1001"],
+    ceiling: [READ, WRITE],
+    ...own,
+  });
+export const runtime = (own: Partial<Extract<EntryContentInput, { kind: "runtime" }>> = {}): EntryContent =>
+  parseEntryContent({ kind: "runtime", name: "flow", selectors: ["unix:uid:1002"], agents: ["researcher"], ...own });
+export const operator = (own: Partial<Extract<EntryContentInput, { kind: "operator" }>> = {}): EntryContent =>
+  parseEntryContent({ kind: "operator", name: "ops", selectors: ["unix:uid:1003"], role: "admin", ...own });
+
+/** A registry over a ledger in memory, and what it was asked to look at again. */
+export async function brokerRegistry(
+  ownSelectors: readonly Selector[] | undefined = [selector("unix:uid", BROKER_UID)],
+) {
+  const given = ports();
+  const store = await openMemoryLedger(given);
+  const world: World = worldOf(store, given);
+  const told = { stepsClosed: 0 };
+  const create = () => {
+    const entries = createEntryDirectory();
+    const registry = createRegistry({
+      ledger: store.ledger,
+      steps: store.steps,
+      entries,
+      trustDomain: parseTrustDomain("example.org"),
+      clock: given.clock,
+      random: given.randomness,
+      ownSelectors,
+      stepsClosed: () => {
+        told.stepsClosed += 1;
+      },
+    });
+    return { entries, registry };
+  };
+  return {
+    world,
+    told,
+    ...create(),
+    /** As after a restart: a new registry, the directory filled from the ledger. */
+    async again() {
+      const made = create();
+      for (const entry of await store.registry.entries()) made.entries.put(entry);
+      return made;
+    },
+    close: () => store.close(),
+  };
+}

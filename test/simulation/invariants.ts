@@ -1,0 +1,112 @@
+import { microsOf } from "../../src/domain/time.ts";
+import { type ModelCredential, promise } from "./model.ts";
+import { type Simulation, signedDigest } from "./simulation.ts";
+
+/** Until then a verifier may accept what has expired: leeway and skew. */
+const FORGET_AFTER_MS = 10_000;
+const ALL = 10_000;
+
+/** What holds at any moment of rest. The model has held each event against the rest of the promises already. */
+export async function checkAtRest(simulation: Simulation): Promise<void> {
+  await checkTables(simulation);
+  checkSignatures(simulation);
+  checkDelivered(simulation);
+  await checkWatchers(simulation);
+  promise(simulation.failures.every(isOfLedger), `nothing fails in the background: ${simulation.failures.join(", ")}`);
+}
+
+/** What holds besides once the ledger has been writable, and the broker alive, for longer than any grace. */
+export async function checkInTheEnd(simulation: Simulation): Promise<void> {
+  const { ground, model, holds, faults } = simulation;
+  faults.isLedgerUnavailable = false;
+  await simulation.pass(2);
+  const now = ground.clock.now();
+  for (const { step, state, leaseExpiresAt } of model.steps.values()) {
+    if (state !== "OPEN") continue;
+    promise(microsOf(step.expiresAt) > now, "an open step has not expired");
+    promise(leaseExpiresAt === undefined || leaseExpiresAt > now, "nor has its lease");
+    const { executor } = step;
+    promise(executor.kind === "any" || simulation.isAlive(executor.process.pid), "nor is its executor gone");
+  }
+  await simulation.pass(31);
+  for (const { step, state, held } of model.steps.values()) {
+    const isHeld = [...holds.values()].includes(step.stepId);
+    promise(state !== "OPEN" || !held || isHeld, "a step once held is open only while it is held");
+  }
+  await checkAtRest(simulation);
+  const finding = await ground.store.verifyAll();
+  promise(finding.kind === "intact", "replaying the events gives the tables, and the tree its root");
+}
+
+/** The tables say what the model says. */
+async function checkTables({ ground, model }: Simulation): Promise<void> {
+  const { store, clock } = ground;
+  const now = clock.now();
+  const steps = await store.history.steps({ limit: ALL });
+  promise(steps.length === model.steps.size, "every step is in the tables");
+  for (const step of steps) {
+    const known = model.steps.get(step.stepId);
+    promise(step.state === known?.state, `the tables and the events agree on a step: ${step.state}, ${known?.state}`);
+    promise(step.closedSequence === known.closed?.sequence, "a close is one event for all it takes along");
+    promise(step.closeReason === known.closed?.reason && step.held === known.held, "and on why, and on holds");
+    const { parentStepId } = step;
+    const parent = parentStepId === undefined ? undefined : model.steps.get(parentStepId);
+    promise(
+      step.state !== "OPEN" || parent === undefined || parent.state === "OPEN",
+      "no open step has a closed parent",
+    );
+  }
+  const live = new Set(
+    (await store.history.issuances({ state: "live", now, limit: ALL })).map((one) => one.issuanceId),
+  );
+  for (const credential of model.credentials.values()) {
+    const isLive = model.isLive(credential, now);
+    promise(live.has(credential.record.issuanceId) === isLive, "the tables and the events agree on what is live");
+    const { state } = model.steps.get(credential.stepId) ?? {};
+    promise(!isLive || state === "OPEN", "a live credential never belongs to a closed step");
+  }
+}
+
+/** Whatever was signed had its row before. */
+function checkSignatures({ signatures, model }: Simulation): void {
+  for (const { issuanceId, digest, head } of signatures) {
+    const credential = model.credentials.get(issuanceId);
+    promise(credential !== undefined && credential.sequence <= head, "every signature has its row, and had it before");
+    promise(credential.record.toBeSignedSha256 === digest, "which names the bytes that were signed");
+  }
+  promise(new Set(signatures.map((one) => one.digest)).size === signatures.length, "nothing is signed twice");
+}
+
+function checkDelivered({ delivered, signatures, model }: Simulation): void {
+  const signed = new Set(signatures.map((one) => one.digest));
+  for (const { delivery } of delivered) {
+    const credential = model.credentials.get(delivery.issuanceId);
+    const digest = signedDigest(delivery);
+    promise(
+      credential?.record.toBeSignedSha256 === digest,
+      "whatever left can be found by the hash of its signed part",
+    );
+    promise(signed.has(digest) && !credential.undelivered, "and was neither unsigned nor given up");
+  }
+}
+
+/** What ended is refused by whoever is connected, and nothing else is. */
+async function checkWatchers({ ground, watchers, delivered, model }: Simulation): Promise<void> {
+  const now = ground.clock.now();
+  for (const watcher of watchers) watcher.forget(now / 1_000);
+  for (const { delivery, ca } of delivered) {
+    const credential = model.credentials.get(delivery.issuanceId);
+    if (credential === undefined) continue;
+    const { record } = credential;
+    const isOver = microsOf(record.expiresAt) + FORGET_AFTER_MS * 1_000 <= now;
+    for (const watcher of watchers) {
+      const isDenied = watcher.denies(record, ca);
+      promise(!isDenied || isTakenBack(credential), "nothing is refused that was not taken back");
+      const mustDeny = isTakenBack(credential) && !isOver && watcher.isConnected && watcher.isConcernedBy(record);
+      promise(isDenied || !mustDeny, "what was taken back is refused by every verifier that it concerns");
+    }
+  }
+}
+
+const isTakenBack = ({ revoked }: ModelCredential) => revoked !== undefined;
+const isOfLedger = (error: unknown) => error instanceof Error && "code" in error && error.code === "LEDGER_UNAVAILABLE";

@@ -1,0 +1,349 @@
+import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
+import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
+import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
+import { readCertificate } from "../../src/domain/certificate.ts";
+import { sha256Hex } from "../../src/domain/digest.ts";
+import { type EntryContentInput, parseEntryContent } from "../../src/domain/entry-content.ts";
+import { BrokerError, isDenial } from "../../src/domain/errors.ts";
+import type { Grant } from "../../src/domain/grant.ts";
+import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
+import { parseSegment } from "../../src/domain/spiffe-id.ts";
+import type { Delivery } from "../../src/domain/stages.ts";
+import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
+import type { SvidWanted } from "../../src/issue/entitle.ts";
+import { certificationRequest, p256 } from "../samples/certification-request.ts";
+import { type Ground, OPERATOR, startBroker, TRUST_DOMAIN } from "./broker.ts";
+import { createKernel, type SimulatedProcess } from "./kernel.ts";
+import { createModel, type Model } from "./model.ts";
+import type { Event, Round } from "./schedule.ts";
+import { type Faults, Killed, type Signature, unsteady } from "./unsteady.ts";
+import { createWatcher, type Watcher } from "./watcher.ts";
+
+export const PLACES = ["https://a.example/mcp", "https://b.example/mcp"] as const;
+const IDENTITY = "https://identity.example";
+const AUDIENCES = [...PLACES, IDENTITY, "https://else.example"] as const;
+/** Four elements that grants and ceilings are made of; the last is within the third. */
+const ELEMENTS: Grant = [
+  { type: "mcp_tool", locations: [PLACES[0]], identifier: "search", actions: ["read"], datatypes: ["internal"] },
+  {
+    type: "mcp_tool",
+    locations: [PLACES[1]],
+    identifier: "write",
+    actions: ["read", "write"],
+    datatypes: ["internal"],
+  },
+  {
+    type: "mcp_tool",
+    locations: [...PLACES],
+    identifier: "list",
+    actions: ["read"],
+    datatypes: ["internal", "public"],
+  },
+  { type: "mcp_tool", locations: [PLACES[0]], identifier: "list", actions: ["read"], datatypes: ["public"] },
+];
+const OUTCOMES = ["COMPLETED", "FAILED", "CANCELLED"] as const;
+const START = 1_795_341_600 as UnixSeconds;
+const CSR = certificationRequest(p256());
+
+const agentContent = (agent: number, ceiling: readonly number[]): EntryContentInput => ({
+  kind: "agent",
+  name: `agent-${agent}`,
+  selectors: [`unix:uid:${agent + 1}`],
+  ceiling: pick(ELEMENTS, ceiling),
+  audiences: [IDENTITY],
+  jwtSvidTtlSeconds: 60,
+  x509SvidTtlSeconds: 90,
+  stepSecondsMax: 120,
+  mayOpen: agent === 0,
+  allowAnyExecutor: agent === 1,
+});
+/** Two agents, of which the first opens for itself; two runtimes, of which the second is one agent's alone. */
+const ENTRIES: readonly EntryContentInput[] = [
+  agentContent(0, [0, 1, 2]),
+  agentContent(1, [0, 1, 2]),
+  { kind: "runtime", name: "flow", selectors: ["unix:uid:11"], agents: ["agent-0", "agent-1"] },
+  { kind: "runtime", name: "other", selectors: ["unix:uid:12"], agents: ["agent-1"] },
+  { kind: "verifier", name: "mcp", selectors: ["unix:uid:21"], audiences: [...PLACES] },
+];
+const USERS = [1, 2, 11, 12] as const;
+const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other"] as const;
+
+/** A credential that left the broker. */
+export type Delivered = { readonly delivery: Delivery; readonly ca: Uint8Array | undefined };
+
+/** One world in which a schedule takes place. */
+export type Simulation = {
+  readonly ground: Ground;
+  readonly model: Model;
+  readonly delivered: readonly Delivered[];
+  readonly signatures: readonly Signature[];
+  readonly watchers: readonly Watcher[];
+  readonly faults: Faults;
+  /** Holds that are up, by their step. */
+  readonly holds: ReadonlyMap<() => void, string>;
+  /** What failed behind everybody's back. */
+  readonly failures: readonly unknown[];
+  isAlive(pid: number): boolean;
+  /** Does what is asked for at once, and waits until all is at rest. */
+  run(round: Round): Promise<void>;
+  /** Lets time pass second by second. */
+  pass(seconds: number): Promise<void>;
+  end(): Promise<void>;
+};
+
+export async function simulate(delays: readonly number[]): Promise<Simulation> {
+  const clock = virtualClock(START);
+  const random = countingRandomness();
+  const kernel = createKernel();
+  const failures: unknown[] = [];
+  const store = await openMemoryLedger({ clock, randomness: random });
+  const ground: Ground = {
+    store,
+    signer: memorySigner({ trustDomain: TRUST_DOMAIN, randomness: random }),
+    kernel,
+    clock,
+    random,
+    failed: (error) => void failures.push(error),
+  };
+  const faults: Faults = { isLedgerUnavailable: false, isSignerUnavailable: false };
+  const signatures: Signature[] = [];
+  const delivered: Delivered[] = [];
+  const model = createModel();
+  const watchers = [createWatcher([PLACES[0]]), createWatcher(PLACES)];
+  const holds = new Map<() => void, string>();
+  const processes: SimulatedProcess[] = USERS.map((uid) => kernel.start(uid));
+
+  let life = unsteady(ground, delays, faults, signatures);
+  let broker = await startBroker(life.ground);
+  for (const content of ENTRIES) await broker.registry.create(parseEntryContent(content), "api", OPERATOR);
+  await rest();
+
+  async function restart(): Promise<void> {
+    life.kill();
+    broker.stop();
+    holds.clear();
+    for (const watcher of watchers) watcher.leave();
+    faults.isLedgerUnavailable = false;
+    life = unsteady(ground, delays, faults, signatures);
+    broker = await startBroker(life.ground);
+  }
+
+  /** Nothing here takes longer than turns of the event loop, so one that comes after all of them finds all done. */
+  async function rest(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    for (;;) {
+      const rows = await store.history.events({ after: model.sequence, oldestFirst: true, limit: 500 });
+      for (const { canonical, sequence } of rows) {
+        model.take(JSON.parse(Buffer.from(canonical).toString()) as LedgerEvent, sequence);
+      }
+      if (rows.length === 0) return;
+    }
+  }
+
+  const steps = () => [...model.steps.values()].map(({ step }) => step);
+
+  async function open(event: Extract<Event, { kind: "open" }>): Promise<void> {
+    const parent = at(steps(), event.under);
+    const pid = typeof event.executor === "number" ? at(processes, event.executor)?.process.pid : undefined;
+    const executor =
+      pid !== undefined
+        ? ({ kind: "pid", pid } as const)
+        : ({ kind: event.executor === "any" ? "any" : "self" } as const);
+    const now = secondsOf(clock.now());
+    await guarded(() =>
+      broker.open(chosen(processes, event.by), {
+        runId: parent === undefined || event.run === 0 ? parseSegment(`run-${event.run}`, "run_id") : parent.runId,
+        step: parseSegment(`step-${event.step}`, "step"),
+        agent: parseSegment(`agent-${event.agent}`, "agent"),
+        grant: pick(ELEMENTS, event.grant),
+        audiences: event.withAudience ? [IDENTITY] : [],
+        executor,
+        allowPartial: event.allowPartial,
+        ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
+        ...(parent === undefined ? {} : { parentStepId: parent.stepId }),
+        ...(event.expiresInSeconds === undefined ? {} : { expiresAt: addSeconds(now, event.expiresInSeconds) }),
+        ...(event.leaseSeconds === undefined ? {} : { leaseSeconds: event.leaseSeconds }),
+        ...(event.requestId === undefined ? {} : { requestId: `request-${event.requestId}` }),
+      }),
+    );
+  }
+
+  async function issue(event: Extract<Event, { kind: "issue" }>): Promise<void> {
+    const step = at(steps(), event.step);
+    if (step === undefined) return;
+    const executor = step.executor.kind === "process" ? step.executor.process.pid : undefined;
+    // Mostly whoever may; now and then somebody else.
+    const by = processes.find((one) => one.process.pid === executor && event.by % 4 > 0) ?? chosen(processes, event.by);
+    const wanted = event.wanted.map(
+      (one): SvidWanted =>
+        one === "x509"
+          ? { kind: "x509-svid", csr: CSR }
+          : { kind: "jwt-svid", audiences: [AUDIENCES[one] ?? IDENTITY], bound: false },
+    );
+    const answers = await guarded(() => broker.issue(by, { stepId: step.stepId, wanted }));
+    for (const answer of answers ?? []) {
+      if (isDenial(answer)) continue;
+      const { certificate } = answer.authority;
+      delivered.push({
+        delivery: answer,
+        ca: certificate === undefined ? undefined : readCertificate(certificate).subject,
+      });
+    }
+  }
+
+  async function revoke({ what, which }: Extract<Event, { kind: "revoke" }>): Promise<void> {
+    const step = at(steps(), which);
+    const record = at([...model.credentials.values()], which)?.record;
+    if (what === "agent") {
+      await broker.registry.disable(`agent/agent-${which % 2}`, OPERATOR);
+    } else if (what === "credential" && record !== undefined) {
+      const { jti, serialNumber = "" } = record;
+      await broker.revoke(jti === undefined ? { kind: "serialNumber", serialNumber } : { kind: "jti", jti });
+    } else if (what === "process") {
+      await broker.revoke({ kind: "process", process: chosen(processes, which).process });
+    } else if (step !== undefined) {
+      await broker.revoke(what === "run" ? { kind: "run", runId: step.runId } : { kind: "step", stepId: step.stepId });
+    }
+  }
+
+  /** While nothing may be issued, whatever begins to be opened or issued must be refused. */
+  async function guarded<Value>(work: () => Promise<Value>): Promise<Value | undefined> {
+    const isSuspended = broker.isSuspended();
+    const value = await work();
+    if (isSuspended) throw new Error("broken: nothing is opened or issued while that is suspended");
+    return value;
+  }
+
+  async function happen(event: Event): Promise<void> {
+    switch (event.kind) {
+      case "open":
+        return open(event);
+      case "issue":
+        return issue(event);
+      case "close": {
+        const step = at(steps(), event.step);
+        if (step === undefined) return;
+        const { stepId } = step;
+        const outcome = OUTCOMES[event.outcome] ?? "COMPLETED";
+        await broker.close(chosen(processes, event.by), { stepId, outcome, awaitReceiptsMs: 0 });
+        return;
+      }
+      case "revoke":
+        return revoke(event);
+      case "renew":
+      case "hold": {
+        const step = at(steps(), event.step);
+        if (step === undefined) return;
+        const by = chosen(processes, event.by);
+        if (event.kind === "renew") await broker.renew(by, step.stepId);
+        else holds.set(await broker.hold(by, step.stepId), step.stepId);
+        return;
+      }
+      case "release": {
+        const release = at([...holds.keys()], event.hold);
+        if (release === undefined) return;
+        holds.delete(release);
+        return release();
+      }
+      case "start":
+        return void processes.push(kernel.start(USERS[event.user] ?? 1));
+      case "kill":
+        return kernel.kill(chosen(processes, event.process));
+      case "advance":
+        return clock.advance(event.ms);
+      case "update": {
+        const agent = event.agent % 2;
+        const content = parseEntryContent(agentContent(agent, event.ceiling));
+        await broker.registry.update(`agent/agent-${agent}`, content, 0, OPERATOR);
+        return;
+      }
+      case "disable":
+      case "enable":
+        await broker.registry[event.kind](NAMED[event.entry] ?? NAMED[0], OPERATOR);
+        return;
+      case "wall":
+        return clock.stepWall(clock.skewSeconds() === 0 ? event.seconds : -clock.skewSeconds());
+      case "ledger":
+        faults.isLedgerUnavailable = event.isUnavailable;
+        return;
+      case "signer":
+        faults.isSignerUnavailable = event.isUnavailable;
+        return;
+      case "watch":
+        return chosen(watchers, event.watcher).watch(broker, life.ground);
+      case "leave":
+        return chosen(watchers, event.watcher).leave();
+      case "restart":
+        return restart();
+      case "accept-restore":
+        return broker.acceptRestore();
+    }
+  }
+
+  return {
+    ground,
+    model,
+    delivered,
+    signatures,
+    watchers,
+    faults,
+    holds,
+    failures,
+    isAlive: (pid) => processes.some((one) => one.process.pid === pid && kernel.isAlive(one)),
+    async run(round) {
+      const { killed } = life;
+      const outcomes = await Promise.allSettled(round.map((event) => Promise.race([happen(event), killed])));
+      for (const outcome of outcomes) {
+        if (outcome.status === "fulfilled") continue;
+        // A refusal is an answer, and who asks of a broker that is killed gets none.
+        if (!(outcome.reason instanceof BrokerError || outcome.reason instanceof Killed)) throw outcome.reason;
+      }
+      await rest();
+    },
+    async pass(seconds) {
+      for (let second = 0; second < seconds; second += 1) {
+        clock.advance(1_000);
+        await rest();
+      }
+    },
+    async end() {
+      life.kill();
+      broker.stop();
+      await store.close();
+    },
+  };
+}
+
+/** The digest of what was signed of a credential that left. */
+export function signedDigest({ kind, svid }: Delivery): string {
+  if (kind === "x509-svid") return sha256Hex(readCertificate(svid).toBeSigned);
+  const text = Buffer.from(svid).toString();
+  return sha256Hex(text.slice(0, text.lastIndexOf(".")));
+}
+
+function at<Value>(list: readonly Value[], which: number | undefined): Value | undefined {
+  return which === undefined ? undefined : list[which % Math.max(1, list.length)];
+}
+
+function chosen<Value>(list: readonly Value[], which: number): Value {
+  const value = at(list, which);
+  if (value === undefined) throw new TypeError("nothing to choose from");
+  return value;
+}
+
+function pick<Value>(list: readonly Value[], which: readonly number[]): Value[] {
+  return which.flatMap((index) => list[index] ?? []);
+}
+
+/** Bytes that never repeat and are the same in every run. */
+function countingRandomness() {
+  let count = 0;
+  return {
+    bytes(length: number) {
+      count += 1;
+      const bytes = Buffer.alloc(length);
+      bytes.writeUInt32BE(count, length - 4);
+      return bytes;
+    },
+  };
+}

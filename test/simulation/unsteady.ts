@@ -1,0 +1,92 @@
+import { BrokerError } from "../../src/domain/errors.ts";
+import type { Recorded } from "../../src/domain/stages.ts";
+import type { Head } from "../../src/ports/ledger.ts";
+import type { Signer } from "../../src/ports/signer.ts";
+import type { Ground } from "./broker.ts";
+
+/** One signature, and how far the ledger had come when it was made. */
+export type Signature = { readonly issuanceId: string; readonly digest: string; readonly head: Head["sequence"] };
+
+/**
+ * The ground as one broker's life finds it: every answer of the ledger and the signer comes after a while, so that what
+ * is asked for at once happens in every order; at times they fail; and when the broker is killed nothing more is asked
+ * nor answered, whatever had been asked for being done all the same.
+ */
+export type Unsteady = {
+  readonly ground: Ground;
+  kill(): void;
+  /** Rejects when it is killed. */
+  readonly killed: Promise<never>;
+};
+
+export type Faults = { isLedgerUnavailable: boolean; isSignerUnavailable: boolean };
+
+export class Killed extends Error {
+  override readonly name = "Killed";
+}
+
+/** @param delays - how many turns each answer takes, again and again in this order. */
+export function unsteady(ground: Ground, delays: readonly number[], faults: Faults, signatures: Signature[]): Unsteady {
+  let isDead = false;
+  let next = 0;
+  const never = new Promise<never>(() => undefined);
+  const killed = Promise.withResolvers<never>();
+  killed.promise.catch(() => undefined);
+
+  async function pass(): Promise<void> {
+    const turns = delays[next % Math.max(1, delays.length)] ?? 0;
+    next += 1;
+    for (let turn = 0; turn < turns; turn += 1) await undefined;
+    if (isDead) await never;
+  }
+
+  async function slowly<Value>(work: () => Promise<Value>): Promise<Value> {
+    await pass();
+    try {
+      return await work();
+    } finally {
+      await pass();
+    }
+  }
+
+  const { store, signer } = ground;
+  const slow: Signer = {
+    ...signer,
+    signSvid: (recorded: Recorded) =>
+      slowly(async () => {
+        if (faults.isSignerUnavailable) throw new BrokerError("AUTHORITY_UNAVAILABLE", "the signer is gone");
+        const signature = await signer.signSvid(recorded);
+        const { issuanceId, toBeSignedSha256: digest } = recorded.record;
+        signatures.push({ issuanceId, digest, head: store.ledger.head().sequence });
+        return signature;
+      }),
+  };
+  return {
+    ground: {
+      ...ground,
+      signer: slow,
+      store: {
+        ...store,
+        ledger: {
+          ...store.ledger,
+          perform: (act) =>
+            slowly(async () => {
+              if (faults.isLedgerUnavailable) throw new BrokerError("LEDGER_UNAVAILABLE", "the disk is full");
+              return store.ledger.perform(act);
+            }),
+        },
+        steps: {
+          ...store.steps,
+          step: (stepId) => slowly(() => store.steps.step(stepId)),
+          newestAttempt: (...name) => slowly(() => store.steps.newestAttempt(...name)),
+          openSteps: (filter) => slowly(() => store.steps.openSteps(filter)),
+        },
+      },
+    },
+    kill() {
+      isDead = true;
+      killed.reject(new Killed("the broker was killed"));
+    },
+    killed: killed.promise,
+  };
+}
