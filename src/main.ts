@@ -22,6 +22,7 @@ import { keyRoutes } from "./api/http/key-routes.ts";
 import { operationsRoutes } from "./api/http/operations-routes.ts";
 import { startHttp } from "./api/http/start-http.ts";
 import { attest } from "./attest/attest.ts";
+import { acceptRestore } from "./authority/accept-restore.ts";
 import { createAuthorities } from "./authority/authorities.ts";
 import { createSuspensions } from "./authority/suspensions.ts";
 import { createLifetimes } from "./close/lifetimes.ts";
@@ -35,7 +36,6 @@ import { createDenialRecorder, isDecision, refusedIdentity } from "./decide/reco
 import { spiffeBundle } from "./domain/bundle.ts";
 import { readCertificate } from "./domain/certificate.ts";
 import { BrokerError, denial, errorOf } from "./domain/errors.ts";
-import { newId } from "./domain/ids.ts";
 import { longestJwtSvidBytes } from "./domain/jwt-claims.ts";
 import type { Actor } from "./domain/ledger-event.ts";
 import { LIMITS } from "./domain/limits.ts";
@@ -95,8 +95,6 @@ async function open(
 
   // What is kept.
   const directory = await openDataDirectory(config.dataDirectory);
-  const signer = await openDiskSigner({ directory: directory.keys, trustDomain, randomness: random });
-  const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
   const suspensions = createSuspensions(clock);
   const store = await openSqliteLedger({
     directory: directory.ledger,
@@ -108,6 +106,9 @@ async function open(
     failed,
   });
   closers.push(() => store.close());
+  // Behind the ledger's lock: a second daemon must not so much as look at the keys.
+  const signer = await openDiskSigner({ directory: directory.keys, trustDomain, randomness: random });
+  const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
   const { ledger, steps, feed, history } = store;
   if (store.verdict.kind === "rolled-back") suspensions.suspend("rollback", store.verdict.reason);
 
@@ -153,6 +154,7 @@ async function open(
       `entries: ${content.kind}/${content.name} was made by API and stays as it is; what is declared is not in force`,
     );
   }
+  await registry.start();
   await lifetimes.start();
   const notifier = createNotifier({ ledger, feed, failed });
   closers.push(() => notifier.close());
@@ -225,16 +227,16 @@ async function open(
     },
     rolledBack: (why) => suspensions.suspend("rollback", why),
     suspendedBecause: () => suspensions.reasons(),
-    async acceptRestore(reason: string, by: Actor) {
-      const now = clock.now();
-      const epoch = newId("epoch", now, random.bytes(10));
-      const result = await ledger.perform({ act: "start-epoch", epoch, reason, by, now });
-      await authorities.replaceAll();
-      await lifetimes.recheck();
-      await store.trustHead();
-      suspensions.lift("rollback");
-      return result;
-    },
+    acceptRestore: (reason: string, by: Actor) =>
+      acceptRestore(reason, by, {
+        ledger,
+        clock,
+        random,
+        authorities,
+        suspensions,
+        stepsClosed: lifetimes.recheck,
+        trustHead: store.trustHead,
+      }),
     async confirmClock(by: Actor) {
       const departed = clock.skewSeconds();
       clock.anchor();

@@ -3,17 +3,20 @@ import { LIMITS } from "../domain/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 
+/** A ledger that went back in time; one that is being accepted as it is, its keys not yet replaced. */
+type Cause = "rollback" | "restore";
+
 /** Why nothing is issued at present. */
 export type Suspensions = IssuanceGate & {
   /** Stops issuance until `lift`. */
-  suspend(cause: "rollback", why: string): void;
-  lift(cause: "rollback"): void;
+  suspend(cause: Cause, why: string): void;
+  lift(cause: Cause): void;
   reasons(): readonly string[];
 };
 
 /** The causes that stop all issuance: a ledger that went back in time, and a clock that can't be believed. */
 export function createSuspensions(clock: Clock): Suspensions {
-  const causes = new Map<string, string>();
+  const causes = new Map<Cause, string>();
 
   function reasons(): readonly string[] {
     const skew = Math.abs(clock.skewSeconds());

@@ -29,6 +29,8 @@ export type RegistryPorts = {
 
 /** Registration entries: who may be what. Every change is one durable act, with the closes it brings about. */
 export type Registry = {
+  /** Closes the open steps that hold what their entries do not permit: a change may have been cut short. */
+  start(): Promise<void>;
   create(content: EntryContent, origin: RegistrationEntry["origin"], by: Actor): Promise<EntryResult>;
   /** @param revision - the one this change starts from; 0: whatever it is. */
   update(reference: string, content: EntryContent, revision: number, by: Actor): Promise<EntryResult>;
@@ -98,9 +100,8 @@ export function createRegistry(ports: RegistryPorts): Registry {
     return stepsNoLongerPermitted(entry, content, await ports.steps.openSteps({ entryId: entry.entryId }));
   }
 
-  /** What was opened on the old content while the new one was on its way; from its revision on the ledger refuses that. */
-  async function closeMissed(result: EntryResult, stepIds: readonly string[], by: Actor): Promise<EntryResult> {
-    if (stepIds.length === 0) return result;
+  async function closeSteps(stepIds: readonly string[], by: Actor): Promise<number> {
+    if (stepIds.length === 0) return 0;
     const closed = await ledger.perform({
       act: "close",
       target: { kind: "steps", stepIds },
@@ -111,7 +112,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
     });
     if (closed.kind === "denial") throw errorOf(closed);
     ports.stepsClosed();
-    return { ...result, stepsClosed: result.stepsClosed + (closed.alreadyClosed ? 0 : closed.stepsClosed) };
+    return closed.alreadyClosed ? 0 : closed.stepsClosed;
   }
 
   function changed(entry: RegistrationEntry, change: Partial<RegistrationEntry>): RegistrationEntry {
@@ -120,6 +121,14 @@ export function createRegistry(ports: RegistryPorts): Registry {
 
   return {
     find,
+    async start() {
+      const openSteps = await ports.steps.openSteps({});
+      const concerned = new Set(openSteps.flatMap((step) => [step.agentEntryId, step.openerEntryId]));
+      for (const entry of entries.all().filter(({ entryId }) => concerned.has(entryId))) {
+        const stepIds = stepsNoLongerPermitted(entry, entry.content, openSteps);
+        await closeSteps(stepIds, { kind: "broker", cause: "start" });
+      }
+    },
     async create(content, origin, by) {
       if (entries.all().length >= LIMITS.entriesMax) {
         throw new BrokerError("LIMIT_EXCEEDED", `at most ${LIMITS.entriesMax} registration entries`);
@@ -153,7 +162,9 @@ export function createRegistry(ports: RegistryPorts): Registry {
       const next = changed(entry, { content, spiffeId: entrySpiffeId(ports.trustDomain, content) });
       if (content.name !== entry.content.name) return put(next, entry.revision, "all", by);
       const result = await put(next, entry.revision, await noLongerPermitted(entry, content), by);
-      return closeMissed(result, await noLongerPermitted(entry, content), by);
+      // Meanwhile one may have been opened on the old content; from this revision on the ledger refuses that.
+      const missed = await closeSteps(await noLongerPermitted(entry, content), by);
+      return { ...result, stepsClosed: result.stepsClosed + missed };
     },
     async disable(reference, by) {
       const entry = find(reference);

@@ -4,7 +4,6 @@ import {
   chmodSync,
   existsSync,
   lstatSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -18,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { startDaemon } from "../daemon.ts";
 import { OWN_ENTRIES } from "./one-user.ts";
@@ -47,9 +46,8 @@ type Place = {
 };
 
 /** A copy of it for one test, with owners and modes. */
-function place(): Place {
+function place(): Place & Disposable {
   const directory = mkdtempSync(join(tmpdir(), "stint-"));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
   execFileSync("cp", ["--archive", `${ranBefore}/.`, directory]);
   const configPath = join(directory, "stint.yaml");
   writeFileSync(configPath, readFileSync(configPath, "utf8").replaceAll(ranBefore, directory));
@@ -62,6 +60,7 @@ function place(): Place {
     operatorSocket: join(directory, "operator.sock"),
     data,
     key: join(data, "keys", key),
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   };
 }
 
@@ -70,6 +69,8 @@ function configure(configPath: string, change: (config: Record<string, unknown>)
   writeFileSync(configPath, stringify(change(parse(readFileSync(configPath, "utf8")))));
 }
 
+const ENDED_WITHIN_MS = 20_000;
+
 type Ran = { readonly status: number | null; readonly out: string; readonly err: string };
 
 /** Runs `stintd` to its end; the last line of what it says on standard error is why it ended. */
@@ -77,7 +78,8 @@ async function runStintd(command: "run" | "validate", configPath: string, ...fla
   const child = spawn(process.execPath, [STINTD, command, "--config", configPath, ...flags], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  onTestFinished(() => void child.kill("SIGKILL"));
+  // One that starts although it should not must not outlive the test.
+  const timer = setTimeout(() => child.kill("SIGKILL"), ENDED_WITHIN_MS);
   let out = "";
   let err = "";
   child.stdout.on("data", (chunk) => {
@@ -87,36 +89,30 @@ async function runStintd(command: "run" | "validate", configPath: string, ...fla
     err += String(chunk);
   });
   const [status] = (await once(child, "close")) as [number | null];
+  clearTimeout(timer);
   return { status, out, err: err.trimEnd().split("\n").at(-1) ?? "" };
 }
 
-describe("a second daemon on the same data directory", () => {
-  test.for([
-    { sockets: "the same sockets", own: false },
-    { sockets: "sockets of its own", own: true },
-  ])("and $sockets does not start, and the first goes on unharmed", async ({ own }) => {
-    await using first = await startDaemon({ entries: OWN_ENTRIES });
-    const configPath = join(first.directory, "second.yaml");
-    writeFileSync(configPath, readFileSync(join(first.directory, "stint.yaml")));
-    if (own) {
-      configure(configPath, (config) => ({
-        ...config,
-        workload: { socket: join(first.directory, "second.sock") },
-        operator: { socket: join(first.directory, "second-operator.sock") },
-      }));
-    }
-    using operator = operatorOf(first.operatorSocket);
-    const before = await operator.ledger.get({});
-    expect(await runStintd("run", configPath)).toEqual({
-      status: 1,
-      out: "",
-      err: "stintd: another broker is running on this data directory",
-    });
-    expect(await operator.ledger.get({})).toEqual(before);
-    await operator.entries.disable({ entry: "verifier/mcp-2" });
-    expect(existsSync(first.workloadSocket)).toBe(true);
-    expect(await first.stop()).toBe(0);
-  });
+test("a second daemon on the same data directory does not start, whatever its sockets, and the first goes on unharmed", async () => {
+  await using first = await startDaemon({ entries: OWN_ENTRIES });
+  const configPath = join(first.directory, "stint.yaml");
+  const ownSockets = join(first.directory, "second.yaml");
+  writeFileSync(ownSockets, readFileSync(configPath));
+  configure(ownSockets, (config) => ({
+    ...config,
+    workload: { socket: join(first.directory, "second.sock") },
+    operator: { socket: join(first.directory, "second-operator.sock") },
+  }));
+  using operator = operatorOf(first.operatorSocket);
+  const before = await operator.ledger.get({});
+  const why = "stintd: another broker is running on this data directory";
+  for (const ran of await Promise.all([runStintd("run", configPath), runStintd("run", ownSockets)])) {
+    expect(ran).toEqual({ status: 1, out: "", err: why });
+  }
+  expect(await operator.ledger.get({})).toEqual(before);
+  await operator.entries.disable({ entry: "verifier/mcp-2" });
+  expect(existsSync(first.workloadSocket)).toBe(true);
+  expect(await first.stop()).toBe(0);
 });
 
 describe("a daemon that was killed", () => {
@@ -136,7 +132,7 @@ describe("a daemon that was killed", () => {
   });
 });
 
-describe("where its socket is to be it does not start, and leaves alone,", () => {
+describe.concurrent("where its socket is to be it does not start, and leaves alone,", () => {
   test.for([
     {
       what: "a file",
@@ -153,19 +149,18 @@ describe("where its socket is to be it does not start, and leaves alone,", () =>
       },
       why: "symbolic link",
     },
-    { what: "a directory", at: "workloadSocket", put: (path: string) => mkdirSync(path), why: "not a socket" },
     {
       what: "a socket that somebody listens on",
       at: "operatorSocket",
       async put(path: string) {
         const server = createServer().listen(path);
-        onTestFinished(() => void server.close());
         await once(server, "listening");
+        server.unref();
       },
       why: "somebody listens there already",
     },
   ] as const)("$what", async ({ at, put, why }) => {
-    const here = place();
+    using here = place();
     const path = here[at];
     await put(path);
     const before = lstatSync(path);
@@ -179,7 +174,7 @@ describe("where its socket is to be it does not start, and leaves alone,", () =>
   });
 });
 
-describe("it does not start, and names the path, when", () => {
+describe.concurrent("it does not start, and names the path, when", () => {
   test.for([
     {
       what: "its data directory is open to others",
@@ -218,7 +213,7 @@ describe("it does not start, and names the path, when", () => {
       names: ({ data }: Place) => join(data, "cursor.key"),
     },
   ])("$what", async ({ tamper, names }) => {
-    const here = place();
+    using here = place();
     tamper(here);
     const ran = await runStintd("run", here.configPath);
     expect(ran).toMatchObject({ status: 1, out: "" });
@@ -228,7 +223,7 @@ describe("it does not start, and names the path, when", () => {
   });
 });
 
-describe("a configuration that is wrong is told in one line with its place", () => {
+describe.concurrent("a configuration that is wrong is told in one line with its place", () => {
   test.for([
     { what: "a key that is none", command: "run", line: "lgo: { level: debug }", says: ": lgo: " },
     {
@@ -240,7 +235,7 @@ describe("a configuration that is wrong is told in one line with its place", () 
     { what: "a key given twice", command: "run", line: "issuer: https://other.example.org", says: "second time" },
     { what: "text that is no YAML", command: "validate", line: "limits: ]", says: "YAML" },
   ] as const)("by $command: $what", async ({ command, line, says }) => {
-    const here = place();
+    using here = place();
     const lines = readFileSync(here.configPath, "utf8").trimEnd().split("\n");
     writeFileSync(here.configPath, [...lines, line, ""].join("\n"));
     const ran = await runStintd(command, here.configPath);
@@ -250,7 +245,8 @@ describe("a configuration that is wrong is told in one line with its place", () 
   });
 
   test("a flag that is wrong is a mistake in how it was called: status 2", async () => {
-    expect(await runStintd("run", place().configPath, "--config-file", "x")).toMatchObject({ status: 2, out: "" });
+    using here = place();
+    expect(await runStintd("run", here.configPath, "--config-file", "x")).toMatchObject({ status: 2, out: "" });
   });
 });
 

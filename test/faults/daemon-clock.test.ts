@@ -47,28 +47,27 @@ async function expectIssued(session: Session, stepId: string, offset: number): P
 }
 
 describe.skipIf(LIBRARY === undefined)("a wall clock that jumps by an hour", () => {
-  test.for([
-    { way: "forward", offset: HOUR },
-    { way: "back", offset: -HOUR },
-  ])("$way stops issuing, and neither ends a step early nor lets one live longer", async ({ offset }) => {
+  test("forward or back, stops issuing, and neither ends a step early nor lets one live longer", async () => {
     const { daemon, session, setClock } = await daemonWithClock();
     const lasting = await openStep(session, "lasting");
-    const closing = await openStep(session, "closing");
-    await issueJwt(session, closing.stepId);
-    const leased = await openStep(session, "leased", LEASE);
+    for (const offset of [HOUR, -HOUR]) {
+      const closing = await openStep(session, `closing-${offset}`);
+      await issueJwt(session, closing.stepId);
+      const leased = await openStep(session, `leased-${offset}`, LEASE);
 
-    setClock(offset);
-    await expectSuspended(daemon, session, lasting.stepId);
-    expect(await closeStep(session, closing.stepId)).toMatchObject({ credentialsRevoked: 1 });
-    expect(await stateOf(session, leased.stepId)).toBe(StepState.OPEN);
-    await eventually(() => stateOf(session, leased.stepId)).toBe(StepState.ABANDONED);
-    expect(Date.now() / 1_000).toBeGreaterThanOrEqual(Number(leased.leaseExpiresAt?.seconds));
-    expect(await stateOf(session, lasting.stepId)).toBe(StepState.OPEN);
+      setClock(offset);
+      await expectSuspended(daemon, session, lasting.stepId);
+      expect(await closeStep(session, closing.stepId)).toMatchObject({ credentialsRevoked: 1 });
+      expect(await stateOf(session, leased.stepId)).toBe(StepState.OPEN);
+      await eventually(() => stateOf(session, leased.stepId)).toBe(StepState.ABANDONED);
+      expect(Date.now() / 1_000).toBeGreaterThanOrEqual(Number(leased.leaseExpiresAt?.seconds));
+      expect(await stateOf(session, lasting.stepId)).toBe(StepState.OPEN);
 
-    // Set right, it is believed again without anybody's word.
-    setClock(0);
-    expect(await readiness(daemon)).toEqual(READY);
-    await expectIssued(session, lasting.stepId, 0);
+      // Set right, it is believed again without anybody's word.
+      setClock(0);
+      expect(await readiness(daemon)).toEqual(READY);
+      await expectIssued(session, lasting.stepId, 0);
+    }
   });
 
   test("and is confirmed by an operator is the time from there on, by which nothing lives longer than it was to", async () => {

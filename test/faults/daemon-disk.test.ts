@@ -139,7 +139,7 @@ describe.skipIf(!isRoot).for([
 test.skipIf(!isRoot)(
   "started on a full disk it serves and closes, says what it can't do, and does it once there is room",
   async () => {
-    const { disk, daemon, session } = await daemonOn(4 * MEBIBYTE);
+    const { disk, daemon, session } = await daemonOn(0);
     const { stepId } = await openStep(session, "before");
     fill(disk, 0);
     await eventually(() =>

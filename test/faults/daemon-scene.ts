@@ -28,7 +28,7 @@ export const OWN_ENTRIES = [
 ];
 
 /** Health on a port of its own. */
-export const OPERATIONS = { operations: { listen: "127.0.0.1:0", plain_on_loopback: true } };
+const OPERATIONS = { operations: { listen: "127.0.0.1:0", plain_on_loopback: true } };
 
 /** A daemon whose agent, verifier and operator is this very process; gone with the test. */
 export async function startOwnDaemon(options: DaemonOptions = {}): Promise<Daemon> {

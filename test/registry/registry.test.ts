@@ -216,6 +216,23 @@ describe("an entry that is removed", () => {
   });
 });
 
+test("steps that a change was about to close when the broker stopped are closed by the next start", async () => {
+  const entry = await create(agent({ mayOpen: true }));
+  const [kept, missed] = [
+    await open(entry, { grant: [READ] as Step["grant"] }),
+    await open(entry, { grant: [WRITE] as Step["grant"] }),
+  ];
+  // As it is recorded when the broker is killed before it has looked at its steps a second time.
+  const next = { ...entry, content: agent({ ceiling: [READ], mayOpen: true }) };
+  await broker.world.put(next, 1, []);
+  const { registry } = await broker.again();
+  await registry.start();
+  expect([await stateOf(kept), await stateOf(missed)]).toEqual(["OPEN", "REVOKED"]);
+  const { sequence } = broker.world.ledger.head();
+  await registry.start();
+  expect(broker.world.ledger.head().sequence).toBe(sequence);
+});
+
 test("what was put is there after a restart as it was", async () => {
   await create();
   await create(runtime(), "config");

@@ -4,6 +4,7 @@ import { createCeilingPolicy } from "../../src/adapters/policy-ceiling/policy-ce
 import type { VirtualClock } from "../../src/adapters/system/virtual-clock.ts";
 import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
 import { attest } from "../../src/attest/attest.ts";
+import { acceptRestore } from "../../src/authority/accept-restore.ts";
 import { createAuthorities } from "../../src/authority/authorities.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
 import { type CloseRequest, closeStep } from "../../src/close/close-step.ts";
@@ -15,7 +16,6 @@ import { type RevocationTarget, revoke } from "../../src/close/revoke.ts";
 import { createDenialRecorder } from "../../src/decide/record-denial.ts";
 import { visibleTo } from "../../src/decide/step-access.ts";
 import { errorOf, isDenial } from "../../src/domain/errors.ts";
-import { newId } from "../../src/domain/ids.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import type { SvidOrder } from "../../src/issue/entitle.ts";
@@ -72,6 +72,7 @@ export async function startBroker(ground: Ground) {
     ownSelectors: undefined,
     stepsClosed: () => void lifetimes.recheck().catch(failed),
   });
+  await registry.start();
   await lifetimes.start();
   const notifier = createNotifier({ ledger, feed, failed });
   const receipts = createReceiptBook({ entries, clock });
@@ -134,15 +135,16 @@ export async function startBroker(ground: Ground) {
       if (isDenial(held)) throw errorOf(held);
       return lifetimes.hold(stepId);
     },
-    async acceptRestore(): Promise<void> {
-      suspensions.suspend("rollback", "a restored ledger is being accepted");
-      const now = clock.now();
-      const epoch = newId("epoch", now, random.bytes(10));
-      await ledger.perform({ act: "start-epoch", epoch, reason: "restored", by: OPERATOR, now });
-      await authorities.replaceAll();
-      await lifetimes.recheck();
-      suspensions.lift("rollback");
-    },
+    acceptRestore: () =>
+      acceptRestore("restored", OPERATOR, {
+        ledger,
+        clock,
+        random,
+        authorities,
+        suspensions,
+        stepsClosed: lifetimes.recheck,
+        trustHead: store.trustHead,
+      }),
     stop(): void {
       lifetimes.stop();
       notifier.close();

@@ -14,7 +14,7 @@ import { simulate } from "./simulation.ts";
 
 const seed = process.env["FC_SEED"];
 const options = {
-  numRuns: Number(process.env["FC_RUNS"] ?? 60),
+  numRuns: Number(process.env["FC_RUNS"] ?? 150),
   ...(seed === undefined ? {} : { seed: Number(seed) }),
 };
 

@@ -3,7 +3,7 @@ import type { Decision } from "../../src/domain/decision.ts";
 import { isWithin, narrowTo } from "../../src/domain/grant.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
 import type { LedgerEvent, OpenedStep, StepClosed } from "../../src/domain/ledger-event.ts";
-import { isOfKind, type RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import type { AgentContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
 import { audiencesOf, type StepState } from "../../src/domain/step.ts";
 import { addMicros, microsOf, type UnixMicros } from "../../src/domain/time.ts";
@@ -34,8 +34,8 @@ export type Model = {
   readonly sequence: number;
   take(event: LedgerEvent, sequence: number): void;
   isLive(credential: ModelCredential, now: UnixMicros): boolean;
-  /** The step and all that descends from it and is open. */
-  openSubtree(stepId: string): readonly ModelStep[];
+  /** Holds every open step against what its entries permit now. */
+  checkPermitted(): void;
 };
 
 export function promise(isKept: boolean, sentence: string): asserts isKept {
@@ -66,26 +66,30 @@ export function createModel(): Model {
     return entry;
   }
 
-  function open(step: OpenedStep, at: UnixMicros): void {
-    const { stepId, runId, parentStepId } = step;
-    const agent = inForce(step.agentEntryId);
+  /** What the agent's entry says, all of which the step is within. */
+  function permitted(step: OpenedStep): AgentContent {
+    const { content } = inForce(step.agentEntryId);
     const opener = inForce(step.openerEntryId).content;
     const mayOpen =
       opener.kind === "runtime"
         ? opener.agents.includes(step.agent)
         : opener.kind === "agent" && opener.mayOpen && opener.name === step.agent;
-    promise(mayOpen, "steps are opened by who may");
-    const parent = parentStepId === undefined ? undefined : steps.get(parentStepId);
-    promise(isOfKind(agent, "agent") && isWithin(step.grant, agent.content.ceiling), "a grant is within the ceiling");
+    promise(mayOpen, "a step is opened by who may");
+    promise(content.kind === "agent" && isWithin(step.grant, content.ceiling), "a grant is within the ceiling");
     promise(
-      step.audiences.every((one) => agent.content.audiences.includes(one)),
+      step.audiences.every((one) => content.audiences.includes(one)),
       "audiences are the entry's",
     );
+    promise(step.executor.kind !== "any" || content.allowAnyExecutor, "any executor is allowed by the entry");
+    return content;
+  }
+
+  function open(step: OpenedStep, at: UnixMicros): void {
+    const { stepId, runId, parentStepId } = step;
+    const agent = permitted(step);
+    const parent = parentStepId === undefined ? undefined : steps.get(parentStepId);
     promise(microsOf(step.expiresAt) >= addMicros(at, 10_000_000), "a step has ten seconds at least");
-    promise(
-      microsOf(step.expiresAt) <= addMicros(at, (agent.content.stepSecondsMax + 1) * 1_000_000),
-      "nor more than allowed",
-    );
+    promise(microsOf(step.expiresAt) <= addMicros(at, (agent.stepSecondsMax + 1) * 1_000_000), "nor more than allowed");
     if (parentStepId !== undefined) {
       promise(parent?.state === "OPEN", "a child is opened under an open parent");
       promise(isWithin(step.grant, parent.step.grant), "a child is granted no more than its parent");
@@ -187,7 +191,9 @@ export function createModel(): Model {
     get sequence() {
       return last;
     },
-    openSubtree,
+    checkPermitted() {
+      for (const { step, state } of steps.values()) if (state === "OPEN") permitted(step);
+    },
     isLive: (credential, now) => !credential.undelivered && isLiveBut(credential, now),
     take(event, sequence) {
       promise(sequence === last + 1, "sequences are dense");

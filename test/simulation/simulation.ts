@@ -7,6 +7,7 @@ import { type EntryContentInput, parseEntryContent } from "../../src/domain/entr
 import { BrokerError, isDenial } from "../../src/domain/errors.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
+import { type ProcessIdentity, sameProcess } from "../../src/domain/process.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
@@ -19,7 +20,7 @@ import type { Event, Round } from "./schedule.ts";
 import { type Faults, Killed, type Signature, unsteady } from "./unsteady.ts";
 import { createWatcher, type Watcher } from "./watcher.ts";
 
-export const PLACES = ["https://a.example/mcp", "https://b.example/mcp"] as const;
+const PLACES = ["https://a.example/mcp", "https://b.example/mcp"] as const;
 const IDENTITY = "https://identity.example";
 const AUDIENCES = [...PLACES, IDENTITY, "https://else.example"] as const;
 /** Four elements that grants and ceilings are made of; the last is within the third. */
@@ -79,6 +80,8 @@ export type Simulation = {
   readonly signatures: readonly Signature[];
   readonly watchers: readonly Watcher[];
   readonly faults: Faults;
+  /** A change of an entry met a ledger that could not be written: its operator was told that it is not done. */
+  readonly isChangePending: boolean;
   /** Holds that are up, by their step. */
   readonly holds: ReadonlyMap<() => void, string>;
   /** What failed behind everybody's back. */
@@ -113,24 +116,33 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
   const holds = new Map<() => void, string>();
   const processes: SimulatedProcess[] = USERS.map((uid) => kernel.start(uid));
 
+  /** Whether the present round leaves it as it is whether anything may be issued. */
+  let isSteady = true;
+  let isUp = true;
+  let isChangePending = false;
+  let restarting = Promise.resolve();
   let life = unsteady(ground, delays, faults, signatures);
   let broker = await startBroker(life.ground);
   for (const content of ENTRIES) await broker.registry.create(parseEntryContent(content), "api", OPERATOR);
   await rest();
 
+  /** What the old broker had asked its store for is done before the new one looks; what it had not, never. */
   async function restart(): Promise<void> {
+    isUp = false;
     life.kill();
     broker.stop();
     holds.clear();
     for (const watcher of watchers) watcher.leave();
     faults.isLedgerUnavailable = false;
+    await turn();
     life = unsteady(ground, delays, faults, signatures);
     broker = await startBroker(life.ground);
+    isUp = true;
+    isChangePending = false;
   }
 
-  /** Nothing here takes longer than turns of the event loop, so one that comes after all of them finds all done. */
   async function rest(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     for (;;) {
       const rows = await store.history.events({ after: model.sequence, oldestFirst: true, limit: 500 });
       for (const { canonical, sequence } of rows) {
@@ -142,22 +154,40 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
 
   const steps = () => [...model.steps.values()].map(({ step }) => step);
 
+  /** Mostly one of those who fit, if there are any. */
+  function actor(by: number, fits: (one: SimulatedProcess) => boolean): SimulatedProcess {
+    const fitting = by % 4 === 0 ? [] : processes.filter((one) => kernel.isAlive(one) && fits(one));
+    return at(fitting, by) ?? chosen(processes, by);
+  }
+
+  const isIn =
+    (...users: readonly number[]) =>
+    ({ uid }: SimulatedProcess) =>
+      users.includes(uid);
+  const isProcess = (process: ProcessIdentity) => (one: SimulatedProcess) => sameProcess(one.process, process);
+
+  function executorOf(wanted: Extract<Event, { kind: "open" }>["executor"], by: SimulatedProcess, agent: number) {
+    if (wanted === "self" || wanted === "any") return { kind: wanted };
+    if (typeof wanted === "number") return { kind: "pid", pid: chosen(processes, wanted).process.pid } as const;
+    const executor = by.uid === agent + 1 ? undefined : actor(1, isIn(agent + 1));
+    return executor === undefined ? ({ kind: "self" } as const) : ({ kind: "pid", pid: executor.process.pid } as const);
+  }
+
   async function open(event: Extract<Event, { kind: "open" }>): Promise<void> {
     const parent = at(steps(), event.under);
-    const pid = typeof event.executor === "number" ? at(processes, event.executor)?.process.pid : undefined;
-    const executor =
-      pid !== undefined
-        ? ({ kind: "pid", pid } as const)
-        : ({ kind: event.executor === "any" ? "any" : "self" } as const);
+    const agent = event.agent % 2;
+    const by = actor(event.by, parent === undefined ? isIn(agent === 0 ? 1 : 12, 11) : isProcess(parent.opener));
     const now = secondsOf(clock.now());
+    // Runs of the opener's own, and one that all want.
+    const run = event.run === 2 ? "shared" : `${by.uid}-${event.run}`;
     await guarded(() =>
-      broker.open(chosen(processes, event.by), {
-        runId: parent === undefined || event.run === 0 ? parseSegment(`run-${event.run}`, "run_id") : parent.runId,
+      broker.open(by, {
+        runId: parent === undefined || event.run === 0 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
         step: parseSegment(`step-${event.step}`, "step"),
-        agent: parseSegment(`agent-${event.agent}`, "agent"),
+        agent: parseSegment(`agent-${agent}`, "agent"),
         grant: pick(ELEMENTS, event.grant),
         audiences: event.withAudience ? [IDENTITY] : [],
-        executor,
+        executor: executorOf(event.executor, by, agent),
         allowPartial: event.allowPartial,
         ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
         ...(parent === undefined ? {} : { parentStepId: parent.stepId }),
@@ -171,9 +201,8 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
   async function issue(event: Extract<Event, { kind: "issue" }>): Promise<void> {
     const step = at(steps(), event.step);
     if (step === undefined) return;
-    const executor = step.executor.kind === "process" ? step.executor.process.pid : undefined;
-    // Mostly whoever may; now and then somebody else.
-    const by = processes.find((one) => one.process.pid === executor && event.by % 4 > 0) ?? chosen(processes, event.by);
+    const { executor } = step;
+    const by = actor(event.by, executor.kind === "process" ? isProcess(executor.process) : isIn(2));
     const wanted = event.wanted.map(
       (one): SvidWanted =>
         one === "x509"
@@ -208,7 +237,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
 
   /** While nothing may be issued, whatever begins to be opened or issued must be refused. */
   async function guarded<Value>(work: () => Promise<Value>): Promise<Value | undefined> {
-    const isSuspended = broker.isSuspended();
+    const isSuspended = isSteady && broker.isSuspended();
     const value = await work();
     if (isSuspended) throw new Error("broken: nothing is opened or issued while that is suspended");
     return value;
@@ -225,7 +254,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
         if (step === undefined) return;
         const { stepId } = step;
         const outcome = OUTCOMES[event.outcome] ?? "COMPLETED";
-        await broker.close(chosen(processes, event.by), { stepId, outcome, awaitReceiptsMs: 0 });
+        await broker.close(actor(event.by, isProcess(step.opener)), { stepId, outcome, awaitReceiptsMs: 0 });
         return;
       }
       case "revoke":
@@ -234,7 +263,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
       case "hold": {
         const step = at(steps(), event.step);
         if (step === undefined) return;
-        const by = chosen(processes, event.by);
+        const by = actor(event.by, isProcess(step.opener));
         if (event.kind === "renew") await broker.renew(by, step.stepId);
         else holds.set(await broker.hold(by, step.stepId), step.stepId);
         return;
@@ -254,7 +283,11 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
       case "update": {
         const agent = event.agent % 2;
         const content = parseEntryContent(agentContent(agent, event.ceiling));
-        await broker.registry.update(`agent/agent-${agent}`, content, 0, OPERATOR);
+        const updating = broker.registry.update(`agent/agent-${agent}`, content, 0, OPERATOR);
+        await updating.catch((thrown: unknown) => {
+          isChangePending ||= thrown instanceof BrokerError && thrown.code === "LEDGER_UNAVAILABLE";
+          throw thrown;
+        });
         return;
       }
       case "disable":
@@ -270,13 +303,15 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
         faults.isSignerUnavailable = event.isUnavailable;
         return;
       case "watch":
-        return chosen(watchers, event.watcher).watch(broker, life.ground);
+        return isUp ? chosen(watchers, event.watcher).watch(broker, life.ground) : undefined;
       case "leave":
         return chosen(watchers, event.watcher).leave();
       case "restart":
-        return restart();
+        restarting = restarting.then(restart);
+        return restarting;
       case "accept-restore":
-        return broker.acceptRestore();
+        await broker.acceptRestore();
+        return;
     }
   }
 
@@ -287,17 +322,22 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
     signatures,
     watchers,
     faults,
+    get isChangePending() {
+      return isChangePending;
+    },
     holds,
     failures,
     isAlive: (pid) => processes.some((one) => one.process.pid === pid && kernel.isAlive(one)),
     async run(round) {
       const { killed } = life;
+      isSteady = !round.some(({ kind }) => kind === "wall" || kind === "accept-restore" || kind === "restart");
       const outcomes = await Promise.allSettled(round.map((event) => Promise.race([happen(event), killed])));
       for (const outcome of outcomes) {
         if (outcome.status === "fulfilled") continue;
         // A refusal is an answer, and who asks of a broker that is killed gets none.
         if (!(outcome.reason instanceof BrokerError || outcome.reason instanceof Killed)) throw outcome.reason;
       }
+      await restarting;
       await rest();
     },
     async pass(seconds) {
@@ -312,6 +352,11 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
       await store.close();
     },
   };
+}
+
+/** All that is under way comes as far as it can: nothing here takes longer than turns within one of the event loop. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** The digest of what was signed of a credential that left. */

@@ -34,7 +34,8 @@ export function createWatcher(audiences: readonly string[]): Watcher {
     },
     async watch(broker, { store, clock }) {
       if (end !== undefined) return;
-      end = () => undefined;
+      const connecting = () => undefined;
+      end = connecting;
       const { ledger, feed } = store;
       const caNameOf = (authorityId: string) => {
         const certificate = broker.authorities.all().find((one) => one.authorityId === authorityId)?.certificate;
@@ -46,6 +47,7 @@ export function createWatcher(audiences: readonly string[]): Watcher {
         cursor = { epoch: ledger.head().epoch, sequence: through };
       };
       const watch = await beginWatch(cursor, take, { ledger, feed, notifier: broker.notifier, clock });
+      if (end !== connecting) return watch.end();
       end = watch.end;
       take(watch.beginning.batch);
       watch.go();

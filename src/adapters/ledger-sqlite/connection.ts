@@ -26,7 +26,9 @@ const BUSY_TIMEOUT_MS = 2_000;
 export const WAL_AUTOCHECKPOINT_PAGES = 1_000;
 /** After a long read has kept the write-ahead log from being reused, it shrinks back to this. */
 const WAL_BYTES_MAX = 64 * 1024 * 1024;
-const CACHE_KIB = 64 * 1024;
+/** The writer's pages are those of the newest events and of the open steps, again and again. */
+const WRITER_CACHE_KIB = 64 * 1024;
+const READER_CACHE_KIB = 16 * 1024;
 
 /**
  * Opens the one writing connection. A commit returns only after fsync: the library's own default for write-ahead logging
@@ -39,14 +41,14 @@ export function openWriter(driver: Driver, path: string): Connection {
   database.pragma("synchronous = FULL");
   database.pragma(`wal_autocheckpoint = ${WAL_AUTOCHECKPOINT_PAGES}`);
   database.pragma(`journal_size_limit = ${WAL_BYTES_MAX}`);
-  prepareSession(database);
+  prepareSession(database, WRITER_CACHE_KIB);
   return connectionOf(database);
 }
 
 /** Opens a connection that can only read. What it reads may be a commit behind. */
 export function openReader(driver: Driver, path: string): Connection {
   const database = new driver(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
-  prepareSession(database);
+  prepareSession(database, READER_CACHE_KIB);
   return connectionOf(database);
 }
 
@@ -55,17 +57,17 @@ export function openScratch(driver: Driver): Connection {
   const database = new driver("");
   database.pragma("journal_mode = OFF");
   database.pragma("synchronous = OFF");
-  prepareSession(database);
+  prepareSession(database, WRITER_CACHE_KIB);
   return connectionOf(database);
 }
 
-function prepareSession(database: BetterSqlite3.Database): void {
+function prepareSession(database: BetterSqlite3.Database, cacheKib: number): void {
   database.pragma("foreign_keys = ON");
   database.pragma("trusted_schema = OFF");
   database.pragma("cell_size_check = ON");
   // A full disk must not be able to fail a sort or a savepoint.
   database.pragma("temp_store = MEMORY");
-  database.pragma(`cache_size = -${CACHE_KIB}`);
+  database.pragma(`cache_size = -${cacheKib}`);
 }
 
 /** SQLite would create it readable for all; its companion files take over the mode of the database. */

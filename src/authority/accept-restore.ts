@@ -1,0 +1,43 @@
+import { newId } from "../domain/ids.ts";
+import type { Actor } from "../domain/ledger-event.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { CloseResult, Ledger } from "../ports/ledger.ts";
+import type { Randomness } from "../ports/randomness.ts";
+import type { Authorities } from "./authorities.ts";
+import type { Suspensions } from "./suspensions.ts";
+
+export type AcceptRestorePorts = {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  readonly authorities: Authorities;
+  readonly suspensions: Suspensions;
+  /** Steps were closed: looks at them again. */
+  readonly stepsClosed: () => Promise<void>;
+  /** From here on the ledger's head is the one to continue from. */
+  readonly trustHead: () => Promise<void>;
+};
+
+/**
+ * Accepts the ledger as it is, by operator's order: a new epoch begins, every open step is closed, and all keys are new.
+ * Safe to be done again when it was cut short.
+ *
+ * @throws BrokerError LEDGER_UNAVAILABLE
+ */
+export async function acceptRestore(reason: string, by: Actor, ports: AcceptRestorePorts): Promise<CloseResult> {
+  const { ledger, clock, random, suspensions } = ports;
+  // What the old keys sign from here on, nobody will believe.
+  suspensions.suspend("restore", "the ledger is being accepted as it is; if this lasts, accept it again");
+  const now = clock.now();
+  const epoch = newId("epoch", now, random.bytes(10));
+  const result = await ledger.perform({ act: "start-epoch", epoch, reason, by, now }).catch((thrown: unknown) => {
+    suspensions.lift("restore");
+    throw thrown;
+  });
+  await ports.authorities.replaceAll();
+  await ports.stepsClosed();
+  await ports.trustHead();
+  suspensions.lift("rollback");
+  suspensions.lift("restore");
+  return result;
+}
