@@ -16,12 +16,12 @@ import { systemClock } from "./adapters/system/system-clock.ts";
 import { systemRandomness } from "./adapters/system/system-randomness.ts";
 import { x509DerFormat } from "./adapters/x509-der/x509-der.ts";
 import { listenOnUnix } from "./api/endpoint/unix-endpoint.ts";
+import { attesting } from "./api/grpc/attesting.ts";
 import { type ApiPorts, type ApiServer, operatorServer, workloadServer } from "./api/grpc/servers.ts";
 import { stopServing } from "./api/grpc/stop-serving.ts";
 import { keyRoutes } from "./api/http/key-routes.ts";
 import { operationsRoutes } from "./api/http/operations-routes.ts";
 import { startHttp } from "./api/http/start-http.ts";
-import { attest } from "./attest/attest.ts";
 import { acceptRestore } from "./authority/accept-restore.ts";
 import { createAuthorities } from "./authority/authorities.ts";
 import { createSuspensions } from "./authority/suspensions.ts";
@@ -32,17 +32,16 @@ import { createReceiptBook } from "./close/receipts.ts";
 import type { Config } from "./config/config.ts";
 import { formatFinding } from "./config/finding.ts";
 import { loadConfig } from "./config/load-config.ts";
-import { createDenialRecorder, isDecision, refusedIdentity } from "./decide/record-denial.ts";
+import { createDenialRecorder } from "./decide/record-denial.ts";
 import { spiffeBundle } from "./domain/bundle.ts";
 import { readCertificate } from "./domain/certificate.ts";
 import { BrokerError, denial, errorOf } from "./domain/errors.ts";
-import { longestJwtSvidBytes } from "./domain/jwt-claims.ts";
 import type { Actor } from "./domain/ledger-event.ts";
-import { LIMITS } from "./domain/limits.ts";
 import type { EntryContent } from "./domain/registration-entry.ts";
 import { selector } from "./domain/selector.ts";
 import { parseSegment, trustDomainId } from "./domain/spiffe-id.ts";
 import { createIssuanceRate } from "./issue/issuance-rate.ts";
+import { tokenSizeCheck } from "./open/token-size.ts";
 import type { Log } from "./ports/log.ts";
 import { type Difference, declareEntries, differenceOf } from "./registry/declare.ts";
 import { createEntryDirectory } from "./registry/entry-directory.ts";
@@ -186,17 +185,7 @@ async function open(
     policy: createCeilingPolicy(),
     processes: unix.watch,
     formats: { "x509-svid": x509DerFormat(), "jwt-svid": jwtEs256Format(issuer) },
-    checkTokenSize(step) {
-      const authority = authorities.active("jwt-svid");
-      if (authority === undefined)
-        throw new BrokerError("AUTHORITY_UNAVAILABLE", "no authority for JWT-SVIDs is active");
-      if (longestJwtSvidBytes(issuer, authority.authorityId, step) > LIMITS.jwtMintedBytesMax) {
-        throw new BrokerError(
-          "LIMIT_EXCEEDED",
-          `the step's tokens would be larger than ${LIMITS.jwtMintedBytesMax} bytes`,
-        );
-      }
-    },
+    checkTokenSize: tokenSizeCheck(issuer, authorities),
     opened(step, superseded) {
       if (superseded !== undefined) lifetimes.closed(superseded);
       lifetimes.opened(step);
@@ -265,15 +254,7 @@ async function open(
     isReady: () => readiness().ready,
   });
   const counted = metrics.counting(log);
-  const attested = async (peer: Parameters<typeof attest>[0]) => {
-    try {
-      return await attest(peer, { attestor: unix.attestor, entries });
-    } catch (thrown) {
-      if (thrown instanceof BrokerError && isDecision(thrown.code))
-        await denials.record(refusedIdentity(clock, random));
-      throw thrown;
-    }
-  };
+  const attested = attesting({ attestor: unix.attestor, entries, denials, clock, random });
   // All at once: while one finishes what is in flight, the other must not go on taking calls.
   const stops: (() => Promise<void>)[] = [];
   closers.push(async () => void (await Promise.all(stops.map((stop) => stop()))));

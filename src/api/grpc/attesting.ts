@@ -1,0 +1,26 @@
+import { type AttestPorts, attest } from "../../attest/attest.ts";
+import { type DenialRecorder, isDecision, refusedIdentity } from "../../decide/record-denial.ts";
+import { BrokerError } from "../../domain/errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Randomness } from "../../ports/randomness.ts";
+import type { Endpoint } from "./call.ts";
+
+/** Attests callers, and records as a decision that one of them is nobody the broker knows. */
+export function attesting(
+  ports: AttestPorts & {
+    readonly denials: DenialRecorder;
+    readonly clock: Pick<Clock, "now">;
+    readonly random: Randomness;
+  },
+): Endpoint["attest"] {
+  return async (peer) => {
+    try {
+      return await attest(peer, ports);
+    } catch (thrown) {
+      if (thrown instanceof BrokerError && isDecision(thrown.code)) {
+        await ports.denials.record(refusedIdentity(ports.clock, ports.random));
+      }
+      throw thrown;
+    }
+  };
+}

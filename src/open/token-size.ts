@@ -1,0 +1,25 @@
+import { BrokerError } from "../domain/errors.ts";
+import { longestJwtSvidBytes } from "../domain/jwt-claims.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Step } from "../domain/step.ts";
+import type { AuthorityDirectory } from "../ports/directories.ts";
+
+/**
+ * Refuses a step whose tokens could not be minted, before it is opened.
+ *
+ * @returns a function that throws BrokerError LIMIT_EXCEEDED, or AUTHORITY_UNAVAILABLE when nobody could sign them anyway
+ */
+export function tokenSizeCheck(issuer: string, authorities: Pick<AuthorityDirectory, "active">): (step: Step) => void {
+  return (step) => {
+    const authority = authorities.active("jwt-svid");
+    if (authority === undefined) {
+      throw new BrokerError("AUTHORITY_UNAVAILABLE", "no authority for JWT-SVIDs is active");
+    }
+    if (longestJwtSvidBytes(issuer, authority.authorityId, step) > LIMITS.jwtMintedBytesMax) {
+      throw new BrokerError(
+        "LIMIT_EXCEEDED",
+        `the step's tokens would be larger than ${LIMITS.jwtMintedBytesMax} bytes`,
+      );
+    }
+  };
+}
