@@ -1,3 +1,4 @@
+import { sameProcess } from "../../src/domain/process.ts";
 import { microsOf } from "../../src/domain/time.ts";
 import { promise } from "./model.ts";
 import { type Simulation, signedDigest } from "./simulation.ts";
@@ -80,7 +81,7 @@ function checkSignatures({ signatures, model }: Simulation): void {
 
 function checkDelivered({ delivered, signatures, model }: Simulation): void {
   const signed = new Set(signatures.map((one) => one.digest));
-  for (const { delivery } of delivered) {
+  for (const { delivery, to } of delivered) {
     const credential = model.credentials.get(delivery.issuanceId);
     const digest = signedDigest(delivery);
     promise(
@@ -88,6 +89,13 @@ function checkDelivered({ delivered, signatures, model }: Simulation): void {
       "whatever left can be found by the hash of its signed part",
     );
     promise(signed.has(digest) && !credential.undelivered, "and was neither unsigned nor given up");
+    const { step } = model.steps.get(credential.stepId) ?? {};
+    promise(
+      step !== undefined && `agent-${to.uid - 1}` === step.agent,
+      "whoever has it is a process of the step's agent",
+    );
+    const { executor } = step;
+    promise(executor.kind === "any" || sameProcess(executor.process, to.process), "and the one that executes the step");
   }
 }
 

@@ -69,8 +69,12 @@ const ENTRIES: readonly EntryContentInput[] = [
 const USERS = [1, 2, 11, 12] as const;
 const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other"] as const;
 
-/** A credential that left the broker. */
-export type Delivered = { readonly delivery: Delivery; readonly ca: Uint8Array | undefined };
+/** A credential that left the broker, and to whom. */
+export type Delivered = {
+  readonly delivery: Delivery;
+  readonly to: SimulatedProcess;
+  readonly ca: Uint8Array | undefined;
+};
 
 /** One world in which a schedule takes place. */
 export type Simulation = {
@@ -215,6 +219,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
       const { certificate } = answer.authority;
       delivered.push({
         delivery: answer,
+        to: by,
         ca: certificate === undefined ? undefined : readCertificate(certificate).subject,
       });
     }

@@ -28,6 +28,8 @@ export type ServedFeed = {
   readonly verifierEntryId: string;
   /** What the log and readiness were told. */
   readonly faults: readonly string[];
+  /** Keeps back what the ledger answers to reads of the feed, until the function returned is called. */
+  holdReads(): () => void;
   cursorAt(sequence: number, epoch?: string): Uint8Array;
   /** Opens this many steps at the watched place, each with a token. */
   openSteps(count: number): Promise<readonly Step[]>;
@@ -43,7 +45,17 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
   const { clock } = given;
   const store = await openMemoryLedger(given);
   const { ledger, history } = store;
-  const feed = multiplied(store.feed, manifold);
+  let reads = Promise.resolve();
+  const feed = multiplied(
+    {
+      denied: async (...range) => {
+        await reads;
+        return store.feed.denied(...range);
+      },
+      snapshot: store.feed.snapshot,
+    },
+    manifold,
+  );
   const world = worldOf(store, given);
   const agent = await world.agent();
   const verifier = await world.verifier();
@@ -119,6 +131,11 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
     receipts,
     verifierEntryId: verifier.entryId,
     faults,
+    holdReads() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      reads = promise;
+      return resolve;
+    },
     cursorAt: (sequence, epoch = ledger.head().epoch) => sealCursor(seal, { epoch, sequence }),
     async openSteps(count) {
       const opening = Array.from({ length: count }, () => world.open(agent));

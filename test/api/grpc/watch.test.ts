@@ -113,6 +113,24 @@ test("a close larger than a backlog reaches who resumes from before it, whole", 
   expect(parts.map((part) => part.cursor.length > 0)).toEqual([...parts.slice(1).map(() => false), true]);
 });
 
+test("a ping is not answered before everything that was durable when it came has been read and sent", async () => {
+  const served = await serve();
+  const watching = watch(served);
+  await watching.first("snapshot");
+  const [step] = await served.openSteps(1);
+  if (step === undefined) throw new TypeError("no step");
+  await watching.ping();
+  const release = served.holdReads();
+  const { sequence } = await served.world.close(step);
+  const pong = watching.ping();
+  // Another call of the same connection is answered meanwhile: what is sent was sent, and the pong is not.
+  await watch(served).first("snapshot");
+  expect(watching.all("pong")).toHaveLength(1);
+  release();
+  expect((await pong).sequence).toBe(BigInt(sequence));
+  expect(watching.received.map(({ message }) => message.case).slice(-2)).toEqual(["denied", "pong"]);
+});
+
 test.for([
   { cursor: "ahead of what was sent", ahead: 1, epoch: undefined },
   { cursor: "of another epoch", ahead: 0, epoch: "epoch_other" },

@@ -64,12 +64,16 @@ describe("every page", () => {
     return seen;
   };
 
+  // Entries are listed by id: those of one millisecond stand in any order, which stays the same.
   test("is visited once, in order", async () => {
-    expect(await names()).toEqual(["v1", "v2", "v3", "broker-user"]);
+    const { entries } = await connect().entries.list({});
+    expect(await names()).toEqual(entries.map((entry) => entry.content?.name));
+    expect(entries.map((entry) => entry.content?.name).sort()).toEqual(["broker-user", "v1", "v2", "v3"]);
   });
 
   test("is visited from the one that a token names", async () => {
+    const all = await names();
     const { nextPageToken } = await connect().entries.list({ pageSize: 3 });
-    expect(await names(nextPageToken)).toEqual(["broker-user"]);
+    expect(await names(nextPageToken)).toEqual(all.slice(3));
   });
 });
