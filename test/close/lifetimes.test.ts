@@ -322,6 +322,34 @@ describe("a close that can't be recorded", () => {
     expect(await stateOf(step)).toBe("OPEN");
   });
 
+  test("because of a hold is not tried again where the step was held while that failed", async () => {
+    const step = await open();
+    (await hold(step))();
+    isDiskFull = true;
+    world.clock.advance(5_000);
+    lifetimes.hold(step.stepId);
+    isDiskFull = false;
+    await pass(60_000);
+    expect(failures.splice(0)).toHaveLength(1);
+    expect(await stateOf(step)).toBe("OPEN");
+  });
+
+  test("because of a lease leaves the lease alone that began while that failed", async () => {
+    const step = await open({ leaseSeconds: 10 });
+    await pass(9_999);
+    const { stepId } = step;
+    const renewed = done(await world.ledger.perform({ act: "renew-step", stepId, now: world.clock.now() }));
+    isDiskFull = true;
+    world.clock.advance(1);
+    lifetimes.renewed(renewed);
+    isDiskFull = false;
+    await pass(9_998);
+    expect(failures.splice(0)).toHaveLength(1);
+    expect(await stateOf(step)).toBe("OPEN");
+    await pass(1);
+    expect(await stateOf(step)).toBe("ABANDONED");
+  });
+
   test("because of a lease is not tried any more once that is renewed", async () => {
     const step = await open({ leaseSeconds: 10 });
     isDiskFull = true;

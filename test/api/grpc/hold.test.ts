@@ -28,6 +28,8 @@ let step: Step;
 let gate: Promise<void>;
 let isUnreadable: boolean;
 let asked: PromiseWithResolvers<void>;
+/** The broker knows that its caller has left. */
+let left: PromiseWithResolvers<void>;
 const faults: unknown[] = [];
 const closers: (() => unknown)[] = [];
 
@@ -43,6 +45,7 @@ beforeEach(async () => {
   entries.put(agent);
   gate = Promise.resolve();
   asked = Promise.withResolvers();
+  left = Promise.withResolvers();
   isUnreadable = false;
   const ledger: Ledger = {
     ...store.ledger,
@@ -73,7 +76,15 @@ beforeEach(async () => {
     },
     { ledger, steps: { ...store.steps, step: byId }, lifetimes, clock },
   );
-  server.addService({ hold: methodDefinitionOf(Steps.method.hold) }, { hold });
+  server.addService(
+    { hold: methodDefinitionOf(Steps.method.hold) },
+    {
+      hold(call: Parameters<typeof hold>[0]) {
+        call.on("cancelled", left.resolve);
+        hold(call);
+      },
+    },
+  );
   const directory = mkdtempSync(join(tmpdir(), "stint-hold-"));
   const socket = join(directory, "hold.sock");
   await new Promise((resolve) => server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), resolve));
@@ -110,6 +121,7 @@ test("whoever leaves while its hold is being recorded has held the step, which t
   await asked.promise;
   leaving.abort(new Error("left"));
   expect(await first).toMatchObject({ message: "left" });
+  await left.promise;
   recording.resolve();
   await vi.waitFor(async () => expect((await world.step(step.stepId)).held).toBe(true));
   await vi.waitFor(async () => {

@@ -1,0 +1,169 @@
+import { hash } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
+import { readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
+import { canonicalJson } from "../../src/domain/canonical-json.ts";
+import { EVENT_TYPES, type LedgerEvent, type StepHeld } from "../../src/domain/ledger-event.ts";
+import type { UnixMicros } from "../../src/domain/time.ts";
+import { CONFIG, done, OPERATOR, ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { NOW, P256_SPKI } from "../samples/credentials.ts";
+
+// What was hashed once must hash the same for ever, and what a database was made with is never edited.
+
+test("the migrations by their digests: one that has been applied anywhere is followed by another, not changed", () => {
+  expect(readMigrations().map(({ name, sha256 }) => `${name} ${sha256}`)).toEqual([
+    "0001_ledger.sql 7f0cc8b47690b9725a4064fa9630e1b50faa8d5d6acee471333fdd4afdaac040",
+  ]);
+});
+
+test("an event's bytes and its leaf", () => {
+  const event: StepHeld = { type: "step.held", v: 1, at: 1_795_341_600_000_001 as UnixMicros, stepId: "step_1" };
+  const bytes = canonicalJson(event);
+  expect(Buffer.from(bytes).toString()).toBe('{"at":1795341600000001,"stepId":"step_1","type":"step.held","v":1}');
+  expect(hash("sha256", Buffer.concat([Uint8Array.of(0), bytes]))).toBe(
+    "8b0128c61b1688c4b5fba2cdfad3232fe80d37c1ea429cd61c0b5e96db81db13",
+  );
+});
+
+let world: World;
+const members = new Map<string, Set<string>>();
+
+beforeAll(async () => {
+  const given = ports();
+  const store = await openMemoryLedger(given);
+  world = worldOf(store, given);
+  await makeOneOfEach();
+  for (const row of await store.history.events({ limit: 1_000 })) {
+    const event = JSON.parse(Buffer.from(row.canonical).toString()) as LedgerEvent;
+    expect(event.v).toBe(1);
+    const known = members.get(event.type) ?? new Set();
+    members.set(event.type, known);
+    for (const path of pathsOf(event)) known.add(path);
+  }
+});
+afterAll(() => world.store.close());
+
+/** Every event, and of those that say more at one time than at another, the one that says most. */
+async function makeOneOfEach(): Promise<void> {
+  const { ledger, clock } = world;
+  const now = clock.now();
+  const agent = await world.agent({ exchangeAudiences: [], audiences: ["https://identity.example"] });
+  await world.runtime();
+  const verifier = await world.verifier();
+  const authority = {
+    authorityId: "authority-1",
+    family: "x509-svid",
+    state: "active",
+    publicKey: P256_SPKI,
+    certificate: P256_SPKI,
+    notBefore: NOW,
+    expiresAt: NOW,
+  } as const;
+  await ledger.perform({ act: "put-authority", authority, now });
+  const step = await world.open(agent, {
+    leaseSeconds: 60,
+    workflow: "w",
+    purpose: "p",
+    audiences: ["https://identity.example"],
+    principal: { iss: "https://idp.example", sub: "ada" },
+    requestId: "r",
+    requestDigest: "ab".repeat(32),
+  });
+  await world.openChild(agent, step);
+  const { stepId } = step;
+  await ledger.perform({ act: "hold-step", stepId, now });
+  await ledger.perform({ act: "renew-step", stepId, now });
+  const jwt = await world.issue(step, {});
+  const given = await world.issue(step, {});
+  await ledger.perform({ act: "mark-undelivered", issuanceId: given.issuanceId, now });
+  const credential = { jti: jwt.jti ?? "" };
+  await ledger.perform({ act: "revoke-credential", credential, reason: "keyCompromise", by: OPERATOR, now });
+  const x509 = world.record(step, { kind: "x509-svid" });
+  const [issued] = await ledger.perform(world.issueAct([x509], { entryId: agent.entryId, executable: "/bin/agent" }));
+  done(issued);
+  const denial = world.decisionOn(step, { decisionId: world.id("decision"), effect: "deny", reason: "NOT_ENTITLED" });
+  await ledger.perform({ act: "record-decision", decision: denial, now });
+  await world.close(
+    { kind: "run", runId: step.runId },
+    { by: { kind: "entry", entryId: agent.entryId, process: "p" } },
+  );
+  await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
+  await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
+  await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
+}
+
+/** Every member by its path; those of a list's elements under `[]`. */
+function pathsOf(value: unknown, path = ""): readonly string[] {
+  if (Array.isArray(value)) return value.length === 0 ? [path] : value.flatMap((one) => pathsOf(one, `${path}[]`));
+  if (typeof value !== "object" || value === null) return [path];
+  return Object.entries(value).flatMap(([name, one]) => pathsOf(one, path === "" ? name : `${path}.${name}`));
+}
+
+test("every type of event is made here, and no other is known", () => {
+  expect([...members.keys()].toSorted()).toEqual([...EVENT_TYPES].toSorted());
+});
+
+test("the members of every event", () => {
+  const listed = EVENT_TYPES.map((type) => [type, membersOf(type).join(" ")]);
+  expect(Object.fromEntries(listed)).toEqual({
+    "epoch.started": "epoch reason",
+    "entry.put": [
+      "by.cause by.kind entry.content.agents[] entry.content.allowAnyExecutor",
+      "entry.content.allowMultipleAudiences entry.content.audiences[] entry.content.ceiling[].actions[]",
+      "entry.content.ceiling[].datatypes[] entry.content.ceiling[].identifier",
+      "entry.content.ceiling[].locations[] entry.content.ceiling[].type entry.content.exchangeAudiences",
+      "entry.content.jwtSvidTtlSeconds entry.content.kind entry.content.maxStalenessSeconds",
+      "entry.content.mayOpen entry.content.name entry.content.openStepsMax entry.content.selectors[]",
+      "entry.content.spiffeIdTemplate entry.content.stepSecondsMax entry.content.x509SvidTtlSeconds",
+      "entry.createdAt entry.disabled entry.entryId entry.origin entry.revision entry.spiffeId",
+      "entry.updatedAt",
+    ].join(" "),
+    "entry.retired": "by.cause by.kind entryId",
+    "decision.made": [
+      "decision.act decision.agent decision.attempt decision.callerEntryId decision.count",
+      "decision.decidedAt decision.decisionId decision.determiningPolicies[] decision.effect",
+      "decision.granted[].actions[] decision.granted[].datatypes[] decision.granted[].identifier",
+      "decision.granted[].locations[] decision.granted[].type decision.policyDigest decision.reason",
+      "decision.refused decision.requested[].actions[] decision.requested[].datatypes[]",
+      "decision.requested[].identifier decision.requested[].locations[] decision.requested[].type",
+      "decision.runId decision.step decision.stepId",
+    ].join(" "),
+    "step.opened": [
+      "step.agent step.agentEntryId step.attempt step.audiences[] step.decisionId step.depth",
+      "step.executor.kind step.executor.process.bootId step.executor.process.pid",
+      "step.executor.process.pidNamespace step.executor.process.startTimeTicks step.expiresAt",
+      "step.grant[].actions[] step.grant[].datatypes[] step.grant[].identifier step.grant[].locations[]",
+      "step.grant[].type step.leaseSeconds step.openedAt step.opener.bootId step.opener.pid",
+      "step.opener.pidNamespace step.opener.startTimeTicks step.openerEntryId step.parentStepId",
+      "step.principal.iss step.principal.sub step.purpose step.requestDigest step.requestId step.runId",
+      "step.spiffeId step.step step.stepId step.workflow",
+    ].join(" "),
+    "step.held": "stepId",
+    "step.renewed": "leaseExpiresAt stepId",
+    "step.closed": "by.entryId by.kind by.process count digest reason revoked state stepId",
+    "run.barred": "by.entryId by.kind by.process runId",
+    "issuance.recorded": [
+      "executable issuance.audiences[] issuance.authorityId issuance.expiresAt",
+      "issuance.grant[].actions[] issuance.grant[].datatypes[] issuance.grant[].identifier",
+      "issuance.grant[].locations[] issuance.grant[].type issuance.issuanceId issuance.issuedAt",
+      "issuance.jti issuance.kind issuance.notBefore issuance.publicKeySha256 issuance.serialNumber",
+      "issuance.spiffeId issuance.subject.kind issuance.subject.stepId issuance.toBeSignedSha256",
+    ].join(" "),
+    "issuance.undelivered": "issuanceId",
+    "issuance.revoked": "by.entryId by.kind by.uid issuanceId reason",
+    "authority.put": [
+      "authority.authorityId authority.certificate authority.expiresAt authority.family",
+      "authority.notBefore authority.publicKey authority.state",
+    ].join(" "),
+    "receipts.taken": "receipts[].entryId receipts[].sequence",
+    "operator.acted": "act by.entryId by.kind by.uid reason target",
+  });
+});
+
+/** A list that was empty once and not another time is named by its elements. */
+function membersOf(type: LedgerEvent["type"]): readonly string[] {
+  const paths = [...(members.get(type) ?? [])].filter((one) => !COMMON.has(one));
+  return paths.filter((path) => !paths.some((other) => other.startsWith(`${path}[]`))).toSorted();
+}
+
+const COMMON = new Set(["type", "v", "at"]);

@@ -1,0 +1,49 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { EXIT } from "../../src/cli/failure.ts";
+import * as operator from "../../src/sdk/operator/index.ts";
+import * as testing from "../../src/sdk/testing/index.ts";
+import { STATUS_DETAILS_KEY, STINT_DOMAIN } from "../../src/wire/error-info.ts";
+
+// What scripts branch on and programs import. The names of stint-sdk/runtime, /mcp and /verifier are pinned beside their
+// tests, and so are the reasons with their gRPC codes.
+
+test("the exit statuses of the command line", () => {
+  expect(EXIT).toEqual({ done: 0, refused: 1, usage: 2, unreachable: 3 });
+});
+
+test("where an error says its reason", () => {
+  expect(STATUS_DETAILS_KEY).toBe("grpc-status-details-bin");
+  expect(STINT_DOMAIN).toBe("stint");
+});
+
+test("what can be imported from stint-sdk", () => {
+  const { exports } = JSON.parse(readFileSync(new URL("../../src/sdk/package.json", import.meta.url), "utf8"));
+  expect(Object.keys(exports)).toEqual([
+    "./runtime",
+    "./verifier",
+    "./mcp",
+    "./operator",
+    "./testing",
+    "./package.json",
+  ]);
+});
+
+test("the names that stint-sdk/operator exports", () => {
+  expect(Object.keys(operator).toSorted()).toEqual([
+    "CallError",
+    "Effect",
+    "EntryOrigin",
+    "IssuanceState",
+    "OperatorRole",
+    "ReceiptState",
+    "StepState",
+    "SvidKind",
+    "connectOperator",
+    "everyPage",
+  ]);
+});
+
+test("the names that stint-sdk/testing exports", () => {
+  expect(Object.keys(testing)).toEqual(["startDevBroker"]);
+});

@@ -1,0 +1,120 @@
+import type { DescFile } from "@bufbuild/protobuf";
+import { expect, test } from "vitest";
+import { file_stint_v1_authorities } from "../../src/gen/stint/v1/authorities_pb.js";
+import { file_stint_v1_credentials } from "../../src/gen/stint/v1/credentials_pb.js";
+import { file_stint_v1_entries } from "../../src/gen/stint/v1/entries_pb.js";
+import { file_stint_v1_errors } from "../../src/gen/stint/v1/errors_pb.js";
+import { file_stint_v1_history } from "../../src/gen/stint/v1/history_pb.js";
+import { file_stint_v1_ledger } from "../../src/gen/stint/v1/ledger_pb.js";
+import { file_stint_v1_revocations } from "../../src/gen/stint/v1/revocations_pb.js";
+import { file_stint_v1_steps } from "../../src/gen/stint/v1/steps_pb.js";
+import { file_stint_v1_types } from "../../src/gen/stint/v1/types_pb.js";
+
+// What clients in any language call, and the numbers that they compare. Fields are held by `buf breaking`.
+
+const FILES: readonly DescFile[] = [
+  file_stint_v1_authorities,
+  file_stint_v1_credentials,
+  file_stint_v1_entries,
+  file_stint_v1_errors,
+  file_stint_v1_history,
+  file_stint_v1_ledger,
+  file_stint_v1_revocations,
+  file_stint_v1_steps,
+  file_stint_v1_types,
+];
+
+test("the services and their methods", () => {
+  const services = FILES.flatMap((file) => file.services).map(({ typeName, methods }) => [
+    typeName,
+    methods.map(({ name, methodKind }) => (methodKind === "unary" ? name : `${name} (${methodKind})`)),
+  ]);
+  expect(Object.fromEntries(services)).toEqual({
+    "stint.v1.Authorities": ["ConfirmClock"],
+    "stint.v1.Credentials": ["IssueX509Svid", "IssueJwtSvid", "IssueJwtSvids"],
+    "stint.v1.Entries": ["Create", "Get", "List", "Update", "Disable", "Enable", "Delete"],
+    "stint.v1.History": [
+      "ListIssuances",
+      "ListSteps",
+      "ListDecisions",
+      "ListEvents",
+      "TailEvents (server_streaming)",
+      "LookUp",
+      "ListVerifiers",
+    ],
+    "stint.v1.Ledger": ["Get", "AcceptRestore"],
+    "stint.v1.Revocations": ["Watch (bidi_streaming)", "Revoke"],
+    "stint.v1.Steps": ["Open", "Hold (server_streaming)", "Renew", "Close", "Get", "List"],
+  });
+});
+
+test("the numbers of every enum", () => {
+  const enums = FILES.flatMap((file) => file.enums).map(({ typeName, values }) => [
+    typeName,
+    values.map(({ name, number }) => `${number} ${name}`),
+  ]);
+  expect(Object.fromEntries(enums)).toEqual({
+    "stint.v1.EntryOrigin": ["0 ENTRY_ORIGIN_UNSPECIFIED", "1 ENTRY_ORIGIN_CONFIG", "2 ENTRY_ORIGIN_API"],
+    "stint.v1.OperatorRole": [
+      "0 OPERATOR_ROLE_UNSPECIFIED",
+      "1 OPERATOR_ROLE_VIEWER",
+      "2 OPERATOR_ROLE_APPROVER",
+      "3 OPERATOR_ROLE_DETECTOR",
+      "4 OPERATOR_ROLE_ADMIN",
+    ],
+    "stint.v1.Reason": [
+      "0 REASON_UNSPECIFIED",
+      "1 REASON_NO_IDENTITY",
+      "2 REASON_NOT_ENTITLED",
+      "3 REASON_POLICY_DENIED",
+      "4 REASON_GRANT_EXCEEDED",
+      "5 REASON_STEP_NOT_FOUND",
+      "6 REASON_STEP_CLOSED",
+      "7 REASON_STEP_EXPIRING",
+      "8 REASON_STALE_ATTEMPT",
+      "9 REASON_STEP_EXISTS",
+      "10 REASON_EXECUTOR_GONE",
+      "11 REASON_ENTRY_NOT_FOUND",
+      "12 REASON_DELEGATION_REFUSED",
+      "13 REASON_CSR_INVALID",
+      "14 REASON_KEY_REFUSED",
+      "15 REASON_AUDIENCE_INVALID",
+      "16 REASON_INVALID_FIELD",
+      "17 REASON_REQUEST_ID_REUSED",
+      "18 REASON_LIMIT_EXCEEDED",
+      "19 REASON_LEDGER_UNAVAILABLE",
+      "20 REASON_AUTHORITY_UNAVAILABLE",
+      "21 REASON_NOT_SERVING",
+    ],
+    "stint.v1.Effect": ["0 EFFECT_UNSPECIFIED", "1 EFFECT_ALLOW", "2 EFFECT_DENY"],
+    "stint.v1.Outcome": ["0 OUTCOME_UNSPECIFIED", "1 OUTCOME_COMPLETED", "2 OUTCOME_FAILED", "3 OUTCOME_CANCELLED"],
+    "stint.v1.StepState": [
+      "0 STEP_STATE_UNSPECIFIED",
+      "1 STEP_STATE_PENDING_APPROVAL",
+      "2 STEP_STATE_OPEN",
+      "3 STEP_STATE_COMPLETED",
+      "4 STEP_STATE_FAILED",
+      "5 STEP_STATE_CANCELLED",
+      "6 STEP_STATE_EXPIRED",
+      "7 STEP_STATE_ABANDONED",
+      "8 STEP_STATE_SUPERSEDED",
+      "9 STEP_STATE_REVOKED",
+      "10 STEP_STATE_REFUSED",
+    ],
+    "stint.v1.SvidKind": ["0 SVID_KIND_UNSPECIFIED", "1 SVID_KIND_X509", "2 SVID_KIND_JWT", "3 SVID_KIND_WIT"],
+    "stint.v1.IssuanceState": [
+      "0 ISSUANCE_STATE_UNSPECIFIED",
+      "1 ISSUANCE_STATE_LIVE",
+      "2 ISSUANCE_STATE_EXPIRED",
+      "3 ISSUANCE_STATE_REVOKED",
+      "4 ISSUANCE_STATE_UNDELIVERED",
+    ],
+    "stint.v1.ReceiptState": [
+      "0 RECEIPT_STATE_UNSPECIFIED",
+      "1 RECEIPT_STATE_APPLIED",
+      "2 RECEIPT_STATE_PENDING",
+      "3 RECEIPT_STATE_DISCONNECTED",
+      "4 RECEIPT_STATE_LAPSED",
+    ],
+  });
+});
