@@ -12,11 +12,12 @@ export type HistoryThread = HistoryReads & {
 };
 
 export type HistoryData = { readonly directory: string };
-export type ToHistory = {
+type Read = {
   readonly id: number;
   readonly method: keyof HistoryReads | "verifyAll";
   readonly parameters: readonly unknown[];
 };
+export type ToHistory = Read | "close";
 export type FromHistory =
   | { readonly id: number; readonly kind: "answer"; readonly answer: unknown }
   | { readonly id: number; readonly kind: "error"; readonly error: WireError };
@@ -31,6 +32,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
   let lastId = 0;
+  let isClosed = false;
 
   function start(): Worker {
     const started = new Worker(ENTRY, { workerData: data });
@@ -56,15 +58,15 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     waiting.clear();
   }
 
-  function call(method: ToHistory["method"]): (...parameters: readonly unknown[]) => Promise<never> {
+  function call(method: Read["method"]): (...parameters: readonly unknown[]) => Promise<never> {
     return (...parameters) =>
       new Promise((resolve, reject) => {
+        if (isClosed) return reject(new BrokerError("NOT_SERVING", "the ledger is closed"));
         worker ??= start();
         worker.ref();
         lastId += 1;
         waiting.set(lastId, { resolve: resolve as Waiting["resolve"], reject });
-        const message: ToHistory = { id: lastId, method, parameters };
-        worker.postMessage(message);
+        worker.postMessage({ id: lastId, method, parameters } satisfies ToHistory);
       });
   }
 
@@ -76,10 +78,15 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     preview: call("preview"),
     verifyAll: call("verifyAll"),
     async close() {
+      isClosed = true;
       const ending = worker;
       if (ending === undefined) return;
-      giveUp(ending, undefined);
-      await ending.terminate();
+      ending.ref();
+      const ended = new Promise<void>((resolve) => void ending.once("exit", () => resolve()));
+      // Left alone it ends as soon as its database is closed; a read that takes long is not waited for.
+      if (waiting.size === 0) ending.postMessage("close" satisfies ToHistory);
+      else await ending.terminate();
+      await ended;
     },
   };
 }

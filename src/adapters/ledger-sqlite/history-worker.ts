@@ -17,7 +17,13 @@ const { directory } = workerData as HistoryData;
 const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
 const calls = { ...createHistoryReads(reader), verifyAll: async () => reader.read((db) => verifyAll(driver, db)) };
 
-port.on("message", async ({ id, method, parameters }: ToHistory) => {
+port.on("message", async (message: ToHistory) => {
+  if (message === "close") {
+    reader.close();
+    port.close();
+    return;
+  }
+  const { id, method, parameters } = message;
   let answer: FromHistory;
   try {
     const call = calls[method] as (...parameters: readonly unknown[]) => Promise<unknown>;

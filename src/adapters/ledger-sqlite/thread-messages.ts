@@ -19,8 +19,7 @@ export type FromWriter =
   | { readonly kind: "opened"; readonly head: WireHead; readonly health: LedgerHealth }
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "group"; readonly reply: string }
-  | { readonly kind: "health"; readonly health: LedgerHealth }
-  | { readonly kind: "closed" };
+  | { readonly kind: "health"; readonly health: LedgerHealth };
 
 export type GroupReply = {
   readonly outcomes: readonly Outcome[];

@@ -58,7 +58,6 @@ export async function startWriter(data: WriterData, committed: (head: Head) => v
   worker.on("message", (message: FromWriter) => {
     if (message.kind === "group") pending?.resolve(decodeReply(message.reply));
     else if (message.kind === "health") health = message.health;
-    else if (message.kind === "closed") closed?.();
   });
   worker.on("error", (error) => end(error));
   worker.on("exit", () => end(undefined));
@@ -87,13 +86,12 @@ export async function startWriter(data: WriterData, committed: (head: Head) => v
       }
       return reply.outcomes;
     },
-    async close() {
-      await new Promise<void>((resolve) => {
+    close: () =>
+      new Promise<void>((resolve) => {
         if (ended !== undefined) return resolve();
+        // It ends by itself once its database is closed.
         closed = resolve;
         post({ kind: "close" });
-      });
-      await worker.terminate();
-    },
+      }),
   };
 }

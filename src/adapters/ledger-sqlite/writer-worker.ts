@@ -42,7 +42,6 @@ function serve(store: DurableStore): void {
     if (message.kind === "close") {
       clearInterval(interval);
       store.close();
-      send({ kind: "closed" });
       port.close();
       return;
     }

@@ -91,6 +91,17 @@ test("a second ledger on the same directory is refused, and the first goes on", 
     await (await openIn(directory)).close();
   }));
 
+test("an end does not wait for a long read, which is told so, and nothing can be read afterwards", () =>
+  inWorkedDirectory(async (directory) => {
+    const store = await openIn(directory);
+    const reading = Promise.allSettled(Array.from({ length: 200 }, () => store.verifyAll()));
+    await store.close();
+    const refused = (await reading).filter((one) => one.status === "rejected");
+    expect(refused.length).toBeGreaterThan(0);
+    for (const one of refused) expect(one.reason).toMatchObject({ code: "LEDGER_UNAVAILABLE" });
+    await expect(store.history.events({ limit: 1 })).rejects.toMatchObject({ code: "NOT_SERVING" });
+  }));
+
 test("entries can be read beside a running ledger, after it, and not before it was there", () =>
   inDirectory(async (directory) => {
     expect(await readEntries(directory)).toBeUndefined();
