@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { entriesOf } from "./workload.ts";
 
-const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
+const STINTD = fileURLToPath(new URL("../stintd", import.meta.url));
 /** Linux counts a process' CPU in these, whatever the kernel's own tick is. */
 const TICKS_PER_SECOND = 100;
 
@@ -36,7 +36,7 @@ export async function startBroker(): Promise<BrokerProcess> {
   };
   const path = join(directory, "stint.yaml");
   writeFileSync(path, stringify(config, { aliasDuplicateObjects: false }));
-  const child: ChildProcess = spawn(process.execPath, [STINTD, "run", "--config", path], {
+  const child: ChildProcess = spawn(STINTD, ["run", "--config", path], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   if (child.stderr === null) throw new Error("no log");

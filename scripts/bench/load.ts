@@ -1,10 +1,17 @@
 // The load generator: a process of its own, so that its CPU is told apart from the broker's. Prints one JSON line.
 import { parseArgs } from "node:util";
-import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  IssueJwtSvidRequestSchema,
+  IssueJwtSvidsRequestSchema,
+  IssueJwtSvidsResponseSchema,
+  IssueX509SvidRequestSchema,
+} from "../../src/gen/stint/v1/credentials_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
 import { openChannel } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
+import { framed, openRawCalls } from "./raw-calls.ts";
 import { AUDIENCE, GRANT, percentile } from "./workload.ts";
 
 const { values } = parseArgs({
@@ -27,7 +34,7 @@ const WARM_UP_MS = 1_500;
 
 const channel = openChannel(socket);
 const steps = createClient(Steps, channel);
-const credentials = createClient(Credentials, channel);
+const raw = openRawCalls(socket);
 
 /** One request; the answer is how many credentials it brought. */
 type Act = () => Promise<number>;
@@ -55,29 +62,43 @@ async function actOf(): Promise<Act> {
   );
   const ids = opened.map(({ step }) => step?.stepId ?? "");
   let turn = 0;
-  const stepId = () => {
-    turn = (turn + 1) % ids.length;
-    return ids[turn] ?? "";
+  /** The steps take turns; what is sent for each was made before. */
+  const inTurn = (method: string, encode: (stepId: string) => Uint8Array) => {
+    const messages = ids.map((id) => framed(encode(id)));
+    return () => {
+      turn = (turn + 1) % messages.length;
+      return raw.call(`/stint.v1.Credentials/${method}`, messages[turn] ?? new Uint8Array());
+    };
   };
   const wanted = { audiences: [AUDIENCE] };
   switch (kind) {
-    case "jwt":
+    case "jwt": {
+      const issue = inTurn("IssueJwtSvid", (stepId) =>
+        toBinary(IssueJwtSvidRequestSchema, create(IssueJwtSvidRequestSchema, { stepId, wanted })),
+      );
       return async () => {
-        await credentials.issueJwtSvid({ stepId: stepId(), wanted });
+        await issue();
         return 1;
       };
+    }
     case "x509": {
       // One key for all: making keys is the caller's work, and the broker checks each request's proof all the same.
       const csr = certificateRequestOf(await generateKey());
+      const issue = inTurn("IssueX509Svid", (stepId) =>
+        toBinary(IssueX509SvidRequestSchema, create(IssueX509SvidRequestSchema, { stepId, csr })),
+      );
       return async () => {
-        await credentials.issueX509Svid({ stepId: stepId(), csr });
+        await issue();
         return 1;
       };
     }
     case "batch": {
       const batch = Array.from({ length: BATCH }, () => wanted);
+      const issue = inTurn("IssueJwtSvids", (stepId) =>
+        toBinary(IssueJwtSvidsRequestSchema, create(IssueJwtSvidsRequestSchema, { stepId, wanted: batch })),
+      );
       return async () => {
-        const { outcomes } = await credentials.issueJwtSvids({ stepId: stepId(), wanted: batch });
+        const { outcomes } = fromBinary(IssueJwtSvidsResponseSchema, await issue());
         return outcomes.filter(({ outcome }) => outcome.case === "svid").length;
       };
     }
@@ -125,4 +146,5 @@ process.stdout.write(
   })}\n`,
 );
 await Promise.allSettled(running);
+raw.close();
 channel.close();

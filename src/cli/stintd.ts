@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8
 import { type Command, InvalidArgumentError } from "commander";
 import { runDaemon, validateConfig } from "../main.ts";
 import { EXIT, Failure } from "./failure.ts";

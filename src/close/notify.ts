@@ -1,4 +1,4 @@
-import type { Head, Ledger } from "../ports/ledger.ts";
+import type { Ledger } from "../ports/ledger.ts";
 import type { DenyEntry, FeedReads } from "../ports/ledger-reads.ts";
 
 /** Deny entries of consecutive sequences, whole sequences only, through one sequence. */
@@ -28,13 +28,18 @@ export function createNotifier(ports: {
   const waiters: { readonly sequence: number; readonly resolve: (position: number) => void }[] = [];
   let position = ports.ledger.head().sequence;
   let pumping = false;
+  /** Up to here there may be something to deny. Beyond it there is nothing to look for. */
+  let deniesThrough = position;
 
   async function pump(): Promise<void> {
     if (pumping) return;
     pumping = true;
     try {
       for (let head = ports.ledger.head(); position < head.sequence; head = ports.ledger.head()) {
-        const batch = await ports.feed.denied(position, head.sequence, BATCH_SEQUENCES);
+        const batch =
+          position < deniesThrough
+            ? await ports.feed.denied(position, head.sequence, BATCH_SEQUENCES)
+            : { entries: [], through: head.sequence };
         position = batch.through;
         for (const deliver of subscribers) deliver(batch);
         release();
@@ -57,7 +62,10 @@ export function createNotifier(ports: {
     }
   }
 
-  const stop = ports.ledger.onCommit((_head: Head) => void pump());
+  const stop = ports.ledger.onCommit(({ sequence }, denies) => {
+    if (denies) deniesThrough = sequence;
+    void pump();
+  });
 
   return {
     subscribe(deliver) {

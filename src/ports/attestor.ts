@@ -22,7 +22,7 @@ export type Peer = {
 
 /**
  * Turns a connection into evidence. Asked anew for every act, since a connection outlives an exec, and a descriptor can
- * be handed on.
+ * be handed on. Acts that came in together, in one turn of the event loop, may be answered with one look.
  */
 export type Attestor = {
   /**

@@ -19,8 +19,12 @@ import type { UnixMicros } from "../domain/time.ts";
 export type Ledger = {
   perform<A extends LedgerAct>(act: A): Promise<ResultOf<A>>;
   head(): Head;
-  /** Calls after each commit with the new head, in order. */
-  onCommit(listener: (head: Head) => void): () => void;
+  /**
+   * Calls after each commit with the new head, in order.
+   *
+   * `denies` is false only when nothing in the commit denies anything: there is nothing in it for the revocation feed.
+   */
+  onCommit(listener: (head: Head, denies: boolean) => void): () => void;
   close(): Promise<void>;
 };
 

@@ -6,7 +6,7 @@ import type { FeedReads } from "../../src/ports/ledger-reads.ts";
 /** A ledger of which only the head is looked at, and a feed that tells which sequences were read. */
 function growing() {
   let head: Head = { epoch: "e", sequence: 3, rootHash: new Uint8Array(32) };
-  const listeners = new Set<(head: Head) => void>();
+  const listeners = new Set<(head: Head, denies: boolean) => void>();
   const reads: [number, number][] = [];
   const feed: FeedReads = {
     denied: async (after, through) => {
@@ -20,14 +20,14 @@ function growing() {
     feed,
     ledger: {
       head: () => head,
-      onCommit: (listener: (head: Head) => void) => {
+      onCommit: (listener: (head: Head, denies: boolean) => void) => {
         listeners.add(listener);
         return () => void listeners.delete(listener);
       },
     },
-    commit(sequence: number) {
+    commit(sequence: number, denies = true) {
       head = { ...head, sequence };
-      for (const listener of listeners) listener(head);
+      for (const listener of listeners) listener(head, denies);
     },
   };
 }
@@ -50,6 +50,26 @@ test("every sequence is delivered once, in order, to all who are subscribed", as
   expect(source.reads.map(([after]) => after)).toEqual([3, ...(seen[0] ?? []).slice(0, -1)]);
   expect(seen[0]?.at(-1)).toBe(9);
   expect(seen[1]).toEqual(seen[0]);
+});
+
+test("a commit that denies nothing is passed on without a look at the feed, and what denied before it is not passed over", async () => {
+  const source = growing();
+  const notifier = createNotifier({
+    ledger: source.ledger,
+    feed: source.feed,
+    failed: (error) => expect.unreachable(String(error)),
+  });
+  const seen: number[] = [];
+  notifier.subscribe((batch: FeedBatch) => seen.push(batch.through));
+  source.commit(5, false);
+  expect(await notifier.caughtUp()).toBe(5);
+  expect(source.reads).toEqual([]);
+  source.commit(6, true);
+  source.commit(9, false);
+  expect(await notifier.caughtUp()).toBe(9);
+  expect(source.reads[0]?.[0]).toBe(5);
+  expect(seen).toEqual(seen.toSorted((a, b) => a - b));
+  expect(seen.at(-1)).toBe(9);
 });
 
 test("being caught up means that what was durable at the call was delivered before", async () => {

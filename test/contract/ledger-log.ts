@@ -60,6 +60,34 @@ export function logContract(open: () => Promise<Fixture>): void {
       expect(heads).toHaveLength(sequences.length);
     }));
 
+  test("a commit that is told to deny nothing has nothing for the feed, and one that closes or revokes is told to deny", () =>
+    inWorld(async (world) => {
+      const told: { readonly through: number; readonly denies: boolean }[] = [];
+      world.ledger.onCommit(({ sequence }, denies) => void told.push({ through: sequence, denies }));
+      const from = world.ledger.head().sequence;
+      const agent = await world.agent();
+      const [first, second] = [await world.open(agent), await world.open(agent)];
+      await world.issue(first);
+      const taken = await world.issue(second);
+      await world.ledger.perform({
+        act: "revoke-credential",
+        credential: { jti: taken.jti ?? "" },
+        reason: "keyCompromise",
+        by: { kind: "broker", cause: "expiry" },
+        now: world.clock.now(),
+      });
+      await world.close(first);
+      await world.close(second);
+      let denials = 0;
+      for (const [index, { through, denies }] of told.entries()) {
+        const { entries } = await world.store.feed.denied(told[index - 1]?.through ?? from, through, 1_000);
+        denials += entries.length;
+        if (!denies) expect(entries).toEqual([]);
+      }
+      expect(denials).toBe(3);
+      expect(told.filter(({ denies }) => !denies).length).toBeGreaterThanOrEqual(4);
+    }));
+
   test("what writes nothing is not a commit", () =>
     inWorld(async (world) => {
       const agent = await world.agent();

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import process from "node:process";
 import { BrokerError, type Denial, denial, errorOf } from "../../domain/errors.ts";
-import type { Attestor, Peer, ProcessWatch } from "../../ports/attestor.ts";
+import type { Attestor, Evidence, Peer, ProcessWatch } from "../../ports/attestor.ts";
 import { type AccountFiles, createAccountNames } from "./account-names.ts";
 import { evidenceOf, foreignMountsOf } from "./evidence.ts";
 import { createExecutableDigests } from "./executable-digests.ts";
@@ -10,6 +10,7 @@ import { type Failure, type Libc, openLibc, type PeerCredentials, type Pidfd } f
 import { GONE, liveFacts, type PinnedProcess, pinProcess } from "./live-facts.ts";
 import type { ProcessFacts } from "./process-facts.ts";
 import { createProcessWatch } from "./process-watch.ts";
+import { createTurnMemory } from "./turn-memory.ts";
 
 /** The process that opened a connection on a unix socket. Holds a descriptor until it is closed. */
 export type UnixPeer = Peer & {
@@ -79,6 +80,7 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
   const digests = createExecutableDigests();
   const watch = createProcessWatch(libc, host, names);
   const states = new WeakMap<Peer, PeerState>();
+  const thisTurn = createTurnMemory<Peer, Evidence>();
   let connections = 0;
 
   function stateFor(socketFd: number, { pid, uid, gid }: PeerCredentials): PeerState | Denial {
@@ -105,10 +107,12 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
 
   const attestor: Attestor = {
     async attest(peer, wanted) {
+      const known = wanted.executableDigest ? undefined : thisTurn.get(peer);
+      if (known !== undefined) return known;
       const facts = factsOf(peer);
       // What would not be believed is not even opened.
       const isDigestMade = wanted.executableDigest && foreignMountsOf(facts, host) === undefined;
-      if (!isDigestMade) return evidenceOf(peer.pid, facts, host, names);
+      if (!isDigestMade) return thisTurn.keep(peer, evidenceOf(peer.pid, facts, host, names));
       for (let attempt = 0; attempt < DIGEST_ATTEMPTS_MAX; attempt += 1) {
         const digest = await digests.of(peer.pid, peer.uid);
         const now = factsOf(peer);
@@ -136,6 +140,7 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
         uid,
         gid,
         close() {
+          thisTurn.forget(peer);
           const held = states.get(peer);
           states.set(peer, { kind: "closed" });
           if (held?.kind === "pinned") closeSync(held.pidfd);

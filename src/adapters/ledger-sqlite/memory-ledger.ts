@@ -7,6 +7,7 @@ import { createGroupQueue } from "./group-queue.ts";
 import { createHeadListeners } from "./head-listeners.ts";
 import { HEALTHY } from "./health.ts";
 import { beginFirstEpoch, type OpenedLedger } from "./ledger-sqlite.ts";
+import { mayDeny } from "./may-deny.ts";
 import { migrate, readMigrations } from "./migrate.ts";
 import { createFeedReads } from "./reads/feed-reads.ts";
 import { createHistoryReads } from "./reads/history-reads.ts";
@@ -34,7 +35,7 @@ export async function openMemoryLedger(options: {
     const before = store.head();
     try {
       const outcomes = store.commit(acts);
-      if (store.head() !== before) listeners.tell(store.head());
+      if (store.head() !== before) listeners.tell(store.head(), mayDeny(acts));
       return outcomes;
     } catch (thrown) {
       throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger can't be written", {

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
 import type { Head, LedgerAct } from "../../ports/ledger.ts";
 import { type LedgerHealth, unhealthy } from "./health.ts";
+import { mayDeny } from "./may-deny.ts";
 import type { Outcome } from "./store.ts";
 import {
   decodeError,
@@ -33,7 +34,10 @@ const ENTRY = new URL(`./writer-worker${extname(import.meta.url)}`, import.meta.
  * @param committed - called with every new head, before the acts of its group are answered.
  * @throws BrokerError saying why the ledger can't be opened
  */
-export async function startWriter(data: WriterData, committed: (head: Head) => void): Promise<WriterThread> {
+export async function startWriter(
+  data: WriterData,
+  committed: (head: Head, denies: boolean) => void,
+): Promise<WriterThread> {
   const worker = new Worker(ENTRY, { workerData: data });
   const post = (message: ToWriter): void => worker.postMessage(message);
   let pending:
@@ -82,7 +86,7 @@ export async function startWriter(data: WriterData, committed: (head: Head) => v
       health = reply.health;
       if (reply.head.sequence !== head.sequence || reply.head.epoch !== head.epoch) {
         head = reply.head;
-        committed(head);
+        committed(head, mayDeny(acts));
       }
       return reply.outcomes;
     },

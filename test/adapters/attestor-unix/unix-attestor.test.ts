@@ -5,6 +5,7 @@ import { closeSync, copyFileSync, fstatSync, openSync, readFileSync, readlinkSyn
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import {
   createUnixAttestor,
@@ -143,6 +144,7 @@ test("sees the program that runs now, when the process has executed another sinc
 
   child.tell(`exec ${program}`);
   await eventually(() => readlinkSync(`/proc/${peer.pid}/exe`)).toBe(program);
+  await nextTurn();
   const after = await unix.attestor.attest(peer, { executableDigest: true });
 
   expect(before.selectors).toContain(`unix:path:${process.execPath}`);
@@ -150,6 +152,25 @@ test("sees the program that runs now, when the process has executed another sinc
   expect(after.selectors).not.toContain(`unix:path:${process.execPath}`);
   expect(after.executable).toBe(program);
   expect(formatProcess(after.process)).toBe(formatProcess(before.process));
+});
+
+test("looks once for what came in together, and anew in the next turn of the event loop", async () => {
+  const { peer, process: child } = await connected();
+  const together = [await unix.attestor.attest(peer, QUICK), await unix.attestor.attest(peer, QUICK)];
+  expect(together[1]).toBe(together[0]);
+
+  await nextTurn();
+  expect(await unix.attestor.attest(peer, QUICK)).not.toBe(together[0]);
+  await child.kill();
+  await nextTurn();
+  await expect(unix.attestor.attest(peer, QUICK)).rejects.toMatchObject({ code: "NO_IDENTITY" });
+});
+
+test("a connection that is closed is attested no more, in the same turn neither", async () => {
+  const { peer } = await connected();
+  await unix.attestor.attest(peer, QUICK);
+  peer.close();
+  await expect(unix.attestor.attest(peer, QUICK)).rejects.toMatchObject({ message: "the connection is closed" });
 });
 
 test("attests a process whose main thread ended while others run, but for its executable", async () => {
