@@ -3,8 +3,11 @@ import { LIMITS } from "../domain/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 
-/** A ledger that went back in time; one that is being accepted as it is, its keys not yet replaced. */
-type Cause = "rollback" | "restore";
+/**
+ * A ledger that went back in time; one that is being accepted as it is, its keys not yet replaced; a clock that was behind
+ * the ledger at the start.
+ */
+type Cause = "rollback" | "restore" | "clock";
 
 /** Why nothing is issued at present. */
 export type Suspensions = IssuanceGate & {

@@ -1,0 +1,100 @@
+import { createMetrics } from "../adapters/metrics-prom/metrics-prom.ts";
+import { listenOnUnix } from "../api/endpoint/unix-endpoint.ts";
+import { attesting } from "../api/grpc/attesting.ts";
+import { type ApiPorts, type ApiServer, operatorServer, workloadServer } from "../api/grpc/servers.ts";
+import { stopServing } from "../api/grpc/stop-serving.ts";
+import { keyRoutes } from "../api/http/key-routes.ts";
+import { operationsRoutes } from "../api/http/operations-routes.ts";
+import { startHttp } from "../api/http/start-http.ts";
+import type { Config } from "../config/config.ts";
+import { denial, errorOf } from "../domain/errors.ts";
+import type { Log } from "../ports/log.ts";
+import type { Closers, Core } from "./core.ts";
+
+const READINESS_INTERVAL_MS = 250;
+
+/** Where the running servers are reached. */
+export type Serving = { readonly httpUrl: string | undefined; readonly operationsUrl: string | undefined };
+
+/** Lets everybody in. Called last: nobody is answered before everything is in place. */
+export async function startServers(
+  {
+    core,
+    ports,
+    config,
+    log,
+  }: { readonly core: Core; readonly ports: ApiPorts; readonly config: Config; readonly log: Log },
+  closers: Closers,
+): Promise<Serving> {
+  const { authorities, clock, receipts, readiness, unix } = core;
+  const metrics = createMetrics({
+    ledgerSequence: () => ports.ledger.head().sequence,
+    watchers: () => receipts.watchers().filter((watcher) => watcher.isConnected).length,
+    isReady: () => readiness().ready,
+  });
+  const counted = metrics.counting(log);
+  const attested = attesting({ ...core, attestor: unix.attestor });
+  // All at once: while one finishes what is in flight, the other must not go on taking calls.
+  const stops: (() => Promise<void>)[] = [];
+  closers.push(async () => void (await Promise.all(stops.map((stop) => stop()))));
+  const workload = await serve(workloadServer, config.workload.socket, config.workload.mode, undefined);
+  const { groupId } = config.operator;
+  const operator = await serve(operatorServer, config.operator.socket, groupId === undefined ? 0o600 : 0o660, groupId);
+
+  async function serve(
+    make: (endpoint: Parameters<typeof workloadServer>[0], ports: ApiPorts) => ApiServer,
+    path: string,
+    mode: number,
+    gid: number | undefined,
+  ): Promise<ApiServer> {
+    let endpoint: Awaited<ReturnType<typeof listenOnUnix>> | undefined;
+    const api = make(
+      {
+        peerOf(call) {
+          if (endpoint === undefined) throw errorOf(denial("NOT_SERVING", "starting"));
+          return endpoint.peerOf(call);
+        },
+        attest: attested,
+        log: counted,
+        clock,
+      },
+      ports,
+    );
+    endpoint = await listenOnUnix({
+      path,
+      mode,
+      ...(gid === undefined ? {} : { gid }),
+      server: api.server,
+      adopt: (fd) => unix.adopt(fd),
+      connectionsPerUidMax: config.limits.connectionsPerUid,
+      onRefused: ({ reason, uid }) => log.info("connection refused", { reason, uid: uid ?? -1 }),
+    });
+    const listening = endpoint;
+    stops.push(() => stopServing(api.server, listening, clock));
+    return api;
+  }
+
+  const onHttpError = (thrown: unknown) => log.fault("an HTTP request failed", thrown);
+  const keys = keyRoutes({
+    authorities: () => authorities.all(),
+    issuer: config.issuer,
+    bundleSequence: () => authorities.bundleSequence(),
+  });
+  const http = config.http === undefined ? undefined : await startHttp(config.http, () => keys, onHttpError);
+  if (http !== undefined) closers.push(() => http.close());
+  const health = operationsRoutes({ readiness, metrics: metrics.registry });
+  const operations =
+    config.operations === undefined ? undefined : await startHttp(config.operations, () => health, onHttpError);
+  if (operations !== undefined) closers.push(() => operations.close());
+
+  const tellServing = () => {
+    const { ready } = readiness();
+    workload.setServing(ready);
+    operator.setServing(true);
+  };
+  tellServing();
+  const interval = setInterval(tellServing, READINESS_INTERVAL_MS).unref();
+  closers.push(() => clearInterval(interval));
+
+  return { httpUrl: http?.url, operationsUrl: operations?.url };
+}
