@@ -26,7 +26,7 @@ export type AuthoritiesPorts = {
 };
 
 /** Families that this broker signs with. */
-const FAMILIES = ["x509-svid", "jwt-svid"] as const satisfies readonly KeyFamily[];
+const FAMILIES = ["x509-svid", "jwt-svid", "wit-svid"] as const satisfies readonly KeyFamily[];
 
 /** How far back a new authority is valid, for verifiers whose clocks are behind. */
 const BACKDATE_SECONDS = 60;

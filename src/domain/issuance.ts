@@ -1,3 +1,4 @@
+import type { Confirmation } from "./confirmation.ts";
 import type { Grant } from "./grant.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
@@ -29,5 +30,7 @@ export type IssuanceRecord = {
   readonly toBeSignedSha256: string;
   /** SHA-256 of the subject's SubjectPublicKeyInfo, hexadecimal; where the credential carries a key. */
   readonly publicKeySha256?: string;
+  /** What a JWT-SVID is bound to, where it is. */
+  readonly confirmation?: Confirmation;
   readonly issuedAt: UnixMicros;
 };

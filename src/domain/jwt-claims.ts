@@ -1,4 +1,5 @@
 import { base64urlLength } from "./base64url.ts";
+import type { Confirmation } from "./confirmation.ts";
 import { type Grant, narrowTo, scopeOf } from "./grant.ts";
 import { JTI_LENGTH } from "./ids.ts";
 import { type SpiffeId, stepNameOf } from "./spiffe-id.ts";
@@ -25,7 +26,14 @@ export type JwtClaims = {
   readonly step_id: string;
   readonly parent_step_id?: string;
   readonly principal?: { readonly iss: string; readonly sub: string };
+  readonly cnf?: Confirmation;
 };
+
+/** What every token of a step says of it. */
+export type StepClaims = Pick<
+  JwtClaims,
+  "client_id" | "txn" | "workflow" | "run_id" | "step" | "attempt" | "step_id" | "parent_step_id" | "principal"
+>;
 
 /** What of a step its tokens say. */
 export type NamedStep = Pick<
@@ -43,6 +51,7 @@ export type JwtFacts = {
   /** Exclusive, as `exp` is. */
   readonly expiresAt: UnixSeconds;
   readonly jti: string;
+  readonly confirmation?: Confirmation;
 };
 
 /**
@@ -54,8 +63,7 @@ export type JwtFacts = {
  */
 export function jwtClaims(issuer: string, facts: JwtFacts): JwtClaims {
   const { step, audiences } = facts;
-  const agent = stepNameOf(step.spiffeId)?.agent;
-  if (agent === undefined) throw new TypeError("a step whose SPIFFE ID does not name it");
+  const { client_id, txn, ...ofStep } = stepClaims(step);
   const [audience, ...others] = audiences;
   if (audience === undefined) throw new TypeError("a JWT-SVID without an audience");
   const granted = others.length === 0 ? narrowTo(facts.grant, audience) : [];
@@ -68,10 +76,22 @@ export function jwtClaims(issuer: string, facts: JwtFacts): JwtClaims {
     nbf: facts.notBefore,
     exp: facts.expiresAt,
     jti: facts.jti,
-    client_id: agent,
-    txn: step.runId,
+    client_id,
+    txn,
     ...(scope === "" ? {} : { scope }),
     ...(granted.length === 0 ? {} : { authorization_details: granted }),
+    ...ofStep,
+    ...(facts.confirmation === undefined ? {} : { cnf: facts.confirmation }),
+  };
+}
+
+/** What a token says of its step, in the order in which it is written. Contracts section 2. */
+export function stepClaims(step: NamedStep): StepClaims {
+  const agent = stepNameOf(step.spiffeId)?.agent;
+  if (agent === undefined) throw new TypeError("a step whose SPIFFE ID does not name it");
+  return {
+    client_id: agent,
+    txn: step.runId,
     ...(step.workflow === undefined ? {} : { workflow: step.workflow }),
     run_id: step.runId,
     step: step.step,
@@ -120,6 +140,8 @@ export function longestJwtSvidBytes(
       notBefore: instant,
       expiresAt: instant,
       jti: "0".repeat(JTI_LENGTH),
+      // Whether it will be bound to something is not known yet; this is the longer of the two ways.
+      confirmation: { "x5t#S256": "0".repeat(base64urlLength(32)) },
     };
     return base64urlLength(Buffer.byteLength(JSON.stringify(jwtClaims(issuer, facts))));
   });

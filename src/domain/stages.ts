@@ -1,4 +1,5 @@
 import type { Authority } from "./authority.ts";
+import type { Confirmation } from "./confirmation.ts";
 import type { Grant } from "./grant.ts";
 import type { IssuanceRecord, Subject } from "./issuance.ts";
 import type { ProcessIdentity } from "./process.ts";
@@ -48,7 +49,17 @@ export type SvidContent =
       /** SubjectPublicKeyInfo, DER, of a key whose possession was proved. */
       readonly publicKey: Uint8Array;
     }
-  | { readonly kind: "jwt-svid"; readonly audiences: readonly string[]; readonly grant: Grant };
+  | {
+      readonly kind: "jwt-svid";
+      readonly audiences: readonly string[];
+      readonly grant: Grant;
+      readonly confirmation?: Confirmation;
+    }
+  | {
+      readonly kind: "wit-svid";
+      /** SubjectPublicKeyInfo, DER, of the P-256 key that its presenter proves to hold. */
+      readonly publicKey: Uint8Array;
+    };
 
 /** A credential complete but for its signature. */
 export type Drafted = {

@@ -2,9 +2,9 @@ import type { KeyFamily } from "../domain/authority.ts";
 import { sha256Hex } from "../domain/digest.ts";
 import { BrokerError, type Denial } from "../domain/errors.ts";
 import { newId, newJti, newSerialNumber } from "../domain/ids.ts";
-import type { IssuanceRecord } from "../domain/issuance.ts";
+import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { Drafted, Entitled } from "../domain/stages.ts";
+import type { Drafted, Entitled, SvidContent } from "../domain/stages.ts";
 import { secondsOf, type UnixMicros } from "../domain/time.ts";
 import { validityFor } from "../domain/validity.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -15,7 +15,7 @@ import { each } from "./each.ts";
 
 export type DraftPorts = {
   readonly authorities: AuthorityDirectory;
-  readonly formats: Readonly<Record<"x509-svid" | "jwt-svid", SvidFormat>>;
+  readonly formats: Readonly<Record<SvidKind, SvidFormat>>;
   readonly clock: Clock;
   readonly random: Randomness;
 };
@@ -40,15 +40,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
   });
   if (validity.kind === "denial") return validity;
 
-  const said =
-    content.kind === "x509-svid"
-      ? {
-          serialNumber: newSerialNumber(ports.random.bytes(16)),
-          publicKey: content.publicKey,
-          audiences: [],
-          grant: [],
-        }
-      : { jti: newJti(now, ports.random.bytes(10)), audiences: content.audiences, grant: content.grant };
+  const said = saidBy(content, now, ports.random);
   const facts: SvidFacts = {
     spiffeId: entitled.spiffeId,
     notBefore: validity.notBefore,
@@ -74,6 +66,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     ...(facts.serialNumber === undefined ? {} : { serialNumber: facts.serialNumber }),
     ...(facts.jti === undefined ? {} : { jti: facts.jti }),
     ...(facts.publicKey === undefined ? {} : { publicKeySha256: sha256Hex(facts.publicKey) }),
+    ...(facts.confirmation === undefined ? {} : { confirmation: facts.confirmation }),
   };
   return {
     record,
@@ -82,4 +75,23 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     entryId: entitled.entryId,
     entryRevision: entitled.entryRevision,
   } as Drafted;
+}
+
+type Said = Pick<SvidFacts, "serialNumber" | "jti" | "publicKey" | "audiences" | "grant" | "confirmation">;
+
+/** What distinguishes this credential, its name among them. */
+function saidBy(content: SvidContent, now: UnixMicros, random: Randomness): Said {
+  const jti = () => newJti(now, random.bytes(10));
+  switch (content.kind) {
+    case "x509-svid": {
+      const { publicKey } = content;
+      return { serialNumber: newSerialNumber(random.bytes(16)), publicKey, audiences: [], grant: [] };
+    }
+    case "wit-svid":
+      return { jti: jti(), publicKey: content.publicKey, audiences: [], grant: [] };
+    case "jwt-svid": {
+      const { kind: _, ...said } = content;
+      return { jti: jti(), ...said };
+    }
+  }
 }

@@ -1,5 +1,6 @@
 import type { DenialRecorder } from "../decide/record-denial.ts";
 import { isDecision } from "../decide/record-denial.ts";
+import type { Confirmation } from "../domain/confirmation.ts";
 import { BrokerError, type Denial, denial, denialFrom, errorOf, isDenial } from "../domain/errors.ts";
 import { divide, type Grant, narrowTo } from "../domain/grant.ts";
 import { newId } from "../domain/ids.ts";
@@ -20,13 +21,17 @@ export type SvidOrder = { readonly stepId: string; readonly wanted: readonly Svi
 
 export type SvidWanted =
   | { readonly kind: "x509-svid"; readonly csr: Uint8Array }
+  /** SubjectPublicKeyInfo, DER, of a key that the broker itself made for the caller. */
+  | { readonly kind: "x509-svid"; readonly publicKey: Uint8Array }
+  /** SubjectPublicKeyInfo, DER, of a P-256 key. */
+  | { readonly kind: "wit-svid"; readonly publicKey: Uint8Array }
   | {
       readonly kind: "jwt-svid";
       readonly audiences: readonly string[];
       /** Narrower than the step's own; absent: all of it at that audience. */
       readonly grant?: Grant;
-      /** Asked to be bound to a key. */
-      readonly bound: boolean;
+      /** What its presenter will have to prove. */
+      readonly confirmation?: Confirmation;
     };
 
 export type EntitlePorts = {
@@ -91,7 +96,7 @@ function executorEntry(caller: Attested, step: Step): AgentEntry {
 }
 
 function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted): Entitled {
-  const content = wanted.kind === "x509-svid" ? keyOf(wanted.csr) : claimsOf(step, entry, wanted);
+  const content = contentOf(step, entry, wanted);
   const { x509SvidTtlSeconds, jwtSvidTtlSeconds } = entry.content;
   return {
     subject: { kind: "step", stepId: step.stepId },
@@ -99,23 +104,27 @@ function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted): Entitle
     step,
     entryId: entry.entryId,
     entryRevision: entry.revision,
-    ttlSeconds: wanted.kind === "x509-svid" ? x509SvidTtlSeconds : jwtSvidTtlSeconds,
+    // A WIT-SVID is what an X.509-SVID is, an identity with a key of its own.
+    ttlSeconds: wanted.kind === "jwt-svid" ? jwtSvidTtlSeconds : x509SvidTtlSeconds,
     content,
   } as Entitled;
 }
 
-function keyOf(csr: Uint8Array): SvidContent {
-  return { kind: "x509-svid", publicKey: checkCsr(csr).publicKey };
+function contentOf(step: Step, entry: AgentEntry, wanted: SvidWanted): SvidContent {
+  switch (wanted.kind) {
+    case "x509-svid":
+      return { kind: wanted.kind, publicKey: "csr" in wanted ? checkCsr(wanted.csr).publicKey : wanted.publicKey };
+    case "wit-svid":
+      return { kind: wanted.kind, publicKey: wanted.publicKey };
+    case "jwt-svid":
+      return claimsOf(step, entry, wanted);
+  }
 }
 
 function claimsOf(step: Step, entry: AgentEntry, wanted: Extract<SvidWanted, { kind: "jwt-svid" }>): SvidContent {
   const [audience, ...more] = wanted.audiences;
   if (audience === undefined) throw new BrokerError("AUDIENCE_INVALID", "a JWT-SVID needs an audience");
-  if (wanted.bound) {
-    throw new BrokerError("INVALID_FIELD", "cnf: absent: proof of possession is not verified yet", {
-      metadata: { field: "cnf" },
-    });
-  }
+  const bound = wanted.confirmation === undefined ? {} : { confirmation: wanted.confirmation };
   const known = audiencesOf(step);
   if (
     wanted.audiences.length > LIMITS.audiencesPerStepMax ||
@@ -133,17 +142,17 @@ function claimsOf(step: Step, entry: AgentEntry, wanted: Extract<SvidWanted, { k
     if (wanted.grant !== undefined) {
       throw new BrokerError("AUDIENCE_INVALID", "a token for several audiences only identifies; it carries no grant");
     }
-    return { kind: "jwt-svid", audiences: wanted.audiences, grant: [] };
+    return { kind: "jwt-svid", audiences: wanted.audiences, grant: [], ...bound };
   }
 
   const held = narrowTo(step.grant, audience);
-  if (wanted.grant === undefined) return { kind: "jwt-svid", audiences: [audience], grant: held };
+  if (wanted.grant === undefined) return { kind: "jwt-svid", audiences: [audience], grant: held, ...bound };
   checkAskedGrant(wanted.grant, "grant");
   const { permitted, refused } = divide(wanted.grant, held);
   if (refused.length > 0) {
     throw new BrokerError("GRANT_EXCEEDED", `above the step's grant at that audience: ${nameRefused(refused)}`);
   }
-  return { kind: "jwt-svid", audiences: [audience], grant: permitted };
+  return { kind: "jwt-svid", audiences: [audience], grant: permitted, ...bound };
 }
 
 function askedBy(wanted: SvidWanted | undefined): Grant {

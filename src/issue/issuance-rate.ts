@@ -2,32 +2,43 @@ import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Clock } from "../ports/clock.ts";
 
-/** Bounds how fast one step is issued credentials. */
+/** Bounds how fast one subject is issued credentials: a step by its id, or a process of an entry. */
 export type IssuanceRate = {
   /** @throws BrokerError LIMIT_EXCEEDED, having taken nothing */
-  take(stepId: string, count: number): void;
-  forget(stepId: string): void;
+  take(subject: string, count: number): void;
+  forget(subject: string): void;
 };
 
-/** A token bucket a step: an agent in a loop must not spend what its neighbours need. */
+/** Nobody says when a process is forgotten; so many are looked through for those that have been idle. */
+const BUCKETS_MAX = 16_384;
+
+/** A token bucket a subject: an agent in a loop must not spend what its neighbours need. */
 export function createIssuanceRate(clock: Pick<Clock, "monotonicMs">): IssuanceRate {
   const buckets = new Map<string, { tokens: number; atMs: number }>();
+
+  /** A bucket that is full again says no more than none. */
+  function dropIdle(nowMs: number): void {
+    const refillMs = (LIMITS.issuanceBurstPerStep / LIMITS.issuancesPerSecondPerStep) * 1_000;
+    for (const [subject, { atMs }] of buckets) if (nowMs - atMs >= refillMs) buckets.delete(subject);
+  }
+
   return {
-    take(stepId, count) {
+    take(subject, count) {
       const nowMs = clock.monotonicMs();
-      const bucket = buckets.get(stepId) ?? { tokens: LIMITS.issuanceBurstPerStep, atMs: nowMs };
+      if (buckets.size >= BUCKETS_MAX) dropIdle(nowMs);
+      const bucket = buckets.get(subject) ?? { tokens: LIMITS.issuanceBurstPerStep, atMs: nowMs };
       const refilled = bucket.tokens + ((nowMs - bucket.atMs) / 1_000) * LIMITS.issuancesPerSecondPerStep;
       bucket.tokens = Math.min(LIMITS.issuanceBurstPerStep, refilled);
       bucket.atMs = nowMs;
-      buckets.set(stepId, bucket);
+      buckets.set(subject, bucket);
       if (bucket.tokens < count) {
         throw new BrokerError(
           "LIMIT_EXCEEDED",
-          `a step is issued at most ${LIMITS.issuancesPerSecondPerStep} credentials a second, ${LIMITS.issuanceBurstPerStep} at once`,
+          `one step or process is issued at most ${LIMITS.issuancesPerSecondPerStep} credentials a second, ${LIMITS.issuanceBurstPerStep} at once`,
         );
       }
       bucket.tokens -= count;
     },
-    forget: (stepId) => void buckets.delete(stepId),
+    forget: (subject) => void buckets.delete(subject),
   };
 }

@@ -1,4 +1,5 @@
 import { type Denial, denialFrom, isDenial } from "../domain/errors.ts";
+import type { SvidKind } from "../domain/issuance.ts";
 import type { Recorded, Signed } from "../domain/stages.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Ledger } from "../ports/ledger.ts";
@@ -7,7 +8,7 @@ import type { SvidFormat } from "../ports/svid-format.ts";
 
 export type SignPorts = {
   readonly signer: Signer;
-  readonly formats: Readonly<Record<"x509-svid" | "jwt-svid", SvidFormat>>;
+  readonly formats: Readonly<Record<SvidKind, SvidFormat>>;
   readonly ledger: Ledger;
   readonly clock: Clock;
 };
@@ -24,7 +25,7 @@ async function signOne(recorded: Recorded, ports: SignPorts): Promise<Signed | D
   const { record, authority, toBeSigned } = recorded;
   try {
     const signature = await ports.signer.signSvid(recorded);
-    const svid = ports.formats[record.kind === "x509-svid" ? "x509-svid" : "jwt-svid"].assemble(toBeSigned, signature);
+    const svid = ports.formats[record.kind].assemble(toBeSigned, signature);
     return { record, authority, svid } as Signed;
   } catch (thrown) {
     await ports.ledger.perform({ act: "mark-undelivered", issuanceId: record.issuanceId, now: ports.clock.now() });

@@ -1,4 +1,5 @@
 import { jwtEs256Format } from "../adapters/jwt-es256/jwt-es256.ts";
+import { witEs256Format } from "../adapters/jwt-es256/wit-es256.ts";
 import { createCeilingPolicy } from "../adapters/policy-ceiling/policy-ceiling.ts";
 import { x509DerFormat } from "../adapters/x509-der/x509-der.ts";
 import type { ApiPorts } from "../api/grpc/servers.ts";
@@ -36,7 +37,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     gate: suspensions,
     policy: createCeilingPolicy(),
     processes: unix.watch,
-    formats: { "x509-svid": x509DerFormat(), "jwt-svid": jwtEs256Format(issuer) },
+    formats: { "x509-svid": x509DerFormat(), "jwt-svid": jwtEs256Format(issuer), "wit-svid": witEs256Format() },
     checkTokenSize: tokenSizeCheck(issuer, authorities),
     opened(step, superseded) {
       if (superseded !== undefined) lifetimes.closed(superseded);

@@ -84,6 +84,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     lifetimeSeconds: {
       "x509-svid": config.authority.x509AuthoritySeconds,
       "jwt-svid": config.authority.jwtAuthoritySeconds,
+      // WIT-SVIDs are JWTs too: one setting for both families.
+      "wit-svid": config.authority.jwtAuthoritySeconds,
     },
     changed: () => {
       for (const listener of bundleListeners) listener();
@@ -127,7 +129,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   /** What is wrong, in words for the operator. */
   const readiness = () => {
     const reasons = [...suspensions.reasons(), ...store.health().reasons];
-    for (const family of ["x509-svid", "jwt-svid"] as const) {
+    for (const family of ["x509-svid", "jwt-svid", "wit-svid"] as const) {
       if (authorities.active(family) === undefined) reasons.push(`no authority for ${family}s is active`);
     }
     return { ready: reasons.length === 0, reasons };

@@ -1,4 +1,5 @@
 import type { Authority } from "../domain/authority.ts";
+import type { Confirmation } from "../domain/confirmation.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { SvidKind } from "../domain/issuance.ts";
 import type { SpiffeId } from "../domain/spiffe-id.ts";
@@ -16,8 +17,9 @@ export type SvidFacts = {
   /** Lower-case hexadecimal without leading zero bytes; X.509 only. */
   readonly serialNumber?: string;
   readonly jti?: string;
-  /** SubjectPublicKeyInfo, DER; X.509 only. */
+  /** SubjectPublicKeyInfo, DER; X.509- and WIT-SVIDs. */
   readonly publicKey?: Uint8Array;
+  readonly confirmation?: Confirmation;
   readonly audiences: readonly string[];
   readonly grant: Grant;
   /** Absent for infrastructure. */

@@ -30,7 +30,7 @@ beforeEach(async () => {
   };
   const ledger = { ...store.ledger, perform };
   const signer = memorySigner({ trustDomain: parseTrustDomain("example.org"), randomness });
-  const lifetimeSeconds = { "x509-svid": 86_400, "jwt-svid": 86_400 };
+  const lifetimeSeconds = { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400 };
   const authorities = createAuthorities({
     ledger,
     reads: store.registry,
@@ -64,7 +64,7 @@ test("nothing can be issued from before the epoch begins until the keys are new 
   expect(await acceptRestore("a disk was replaced", OPERATOR, given)).toMatchObject({ stepsClosed: 1 });
   expect(done).toEqual([
     "start-epoch suspended",
-    ...Array.from({ length: 4 }, () => "put-authority suspended"),
+    ...Array.from({ length: 6 }, () => "put-authority suspended"),
     "steps closed suspended",
     "head trusted suspended",
   ]);

@@ -11,7 +11,7 @@ import type { Signer } from "../../src/ports/signer.ts";
 import { OPERATOR, ports, type World, worldOf } from "../contract/ledger-world.ts";
 
 const DAY_SECONDS = 86_400;
-const FAMILIES = ["x509-svid", "jwt-svid"] as const;
+const FAMILIES = ["x509-svid", "jwt-svid", "wit-svid"] as const;
 
 let world: World;
 let signer: Signer;
@@ -35,7 +35,7 @@ async function started(own: Partial<Parameters<typeof createAuthorities>[0]> = {
     reads: store.registry,
     signer,
     clock,
-    lifetimeSeconds: { "x509-svid": 365 * DAY_SECONDS, "jwt-svid": 30 * DAY_SECONDS },
+    lifetimeSeconds: { "x509-svid": 365 * DAY_SECONDS, "jwt-svid": 30 * DAY_SECONDS, "wit-svid": 30 * DAY_SECONDS },
     changed: () => {
       changes += 1;
     },
@@ -60,11 +60,12 @@ describe("the first start", () => {
     expect(authorities.all().map(({ family, state }) => [family, state])).toEqual([
       ["x509-svid", "active"],
       ["jwt-svid", "active"],
+      ["wit-svid", "active"],
     ]);
     for (const family of FAMILIES) expect(authorities.active(family)?.family).toBe(family);
     expect(idsOf(await world.store.registry.authorities())).toEqual(idsOf(authorities.all()));
     const events = await world.store.history.events({ type: "authority.put", limit: 10 });
-    expect(events).toHaveLength(2);
+    expect(events).toHaveLength(FAMILIES.length);
     for (const { canonical } of events) expect(Buffer.from(canonical).toString()).not.toMatch(/private/i);
   });
 
@@ -78,10 +79,10 @@ describe("the first start", () => {
     expect(authorities.active("x509-svid")).toMatchObject({ expiresAt: now + 365 * DAY_SECONDS });
   });
 
-  test("has keys of their own for the two families", async () => {
+  test("has keys of their own for each family", async () => {
     const authorities = await started();
     const digests = authorities.all().map(({ publicKey }) => createHash("sha256").update(publicKey).digest("hex"));
-    expect(new Set(digests).size).toBe(2);
+    expect(new Set(digests).size).toBe(FAMILIES.length);
   });
 });
 
@@ -111,7 +112,7 @@ describe("a later start", () => {
     expect(first.active("jwt-svid")).toBeUndefined();
     const second = await started();
     expect(second.active("jwt-svid")?.expiresAt).toBe(secondsOf(world.clock.now()) + 30 * DAY_SECONDS);
-    expect(second.all()).toHaveLength(3);
+    expect(second.all()).toHaveLength(2 + FAMILIES.length);
   });
 });
 

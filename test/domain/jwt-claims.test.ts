@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { confirmationOf } from "../../src/domain/confirmation.ts";
 import { parseGrant } from "../../src/domain/grant.ts";
 import { jwtClaims, jwtHeader } from "../../src/domain/jwt-claims.ts";
 import { parseSpiffeId } from "../../src/domain/spiffe-id.ts";
@@ -51,6 +52,16 @@ test("the claims are pinned, by name, value and order", () => {
       undefined,
       1,
     ),
+  );
+});
+
+test("a bound token names what it is bound to, last; any other names nothing", () => {
+  expect(jwtClaims(ISSUER, facts)).not.toHaveProperty("cnf");
+  const confirmation = confirmationOf("jkt", new Uint8Array(32).fill(7), "cnf");
+  const bound = jwtClaims(ISSUER, { ...facts, confirmation });
+  expect(Object.entries(bound).at(-1)).toEqual(["cnf", { jkt: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc" }]);
+  expect(() => confirmationOf("x5t#S256", new Uint8Array(31), "wanted.cnf")).toThrow(
+    expect.objectContaining({ code: "INVALID_FIELD", metadata: { field: "wanted.cnf" } }),
   );
 });
 

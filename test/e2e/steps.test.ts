@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { status } from "@grpc/grpc-js";
-import { decodeJwt } from "jose";
+import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Effect } from "../../src/gen/stint/v1/history_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
@@ -254,6 +254,25 @@ describe.skipIf(!isRoot)("one step, from open to close, between processes of sev
       expect(exp).toBeLessThanOrEqual(Date.parse(step.expiresAt) / 1_000);
     });
 
+    test("a token is bound to what the caller names, and a WIT-SVID to its key; a private key is refused", async () => {
+      const step = await open();
+      const jkt = Buffer.alloc(32, 7);
+      const { svid } = await jwtFor(step.stepId, SEARCH, runtime, { cnf: { jkt: jkt.toString("base64") } });
+      expect(decodeJwt(svid.svid)).toMatchObject({ cnf: { jkt: jkt.toString("base64url") } });
+
+      const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+      const wit = async (jwk: object) =>
+        runtime.call("Credentials", "issueWitSvid", { stepId: step.stepId, jwk: JSON.stringify(jwk) });
+      const { svid: witSvid } = await wit(publicKey.export({ format: "jwk" }));
+      expect(decodeProtectedHeader(witSvid.svid)).toMatchObject({ typ: "wit+jwt", alg: "ES256" });
+      const claims = decodeJwt(witSvid.svid);
+      expect(claims).toMatchObject({ sub: step.spiffeId, step_id: step.stepId });
+      expect(claims).toMatchObject({ cnf: { jwk: { ...publicKey.export({ format: "jwk" }), alg: "ES256" } } });
+      expect(claims).not.toHaveProperty("aud");
+      expect(claims).not.toHaveProperty("iss");
+      await expect(wit(privateKey.export({ format: "jwk" }))).rejects.toMatchObject({ metadata: { field: "jwk" } });
+    });
+
     test("an audience the step was not opened for is refused, and so is more than its grant", async () => {
       const step = await open();
       await expect(jwtFor(step.stepId, FILES, runtime)).rejects.toEqual(refusal("AUDIENCE_INVALID"));
@@ -261,7 +280,7 @@ describe.skipIf(!isRoot)("one step, from open to close, between processes of sev
         jwtFor(step.stepId, SEARCH, runtime, { grant: { elements: [{ ...READ_SEARCH, actions: ["write"] }] } }),
       ).rejects.toEqual(refusal("GRANT_EXCEEDED"));
       await expect(jwtFor(step.stepId, SEARCH, runtime, { cnf: { jkt: "AAAA" } })).rejects.toMatchObject({
-        metadata: { field: "cnf" },
+        metadata: { field: "wanted.cnf.jkt" },
       });
       const two = runtime.call("Credentials", "issueJwtSvid", {
         stepId: step.stepId,

@@ -31,7 +31,7 @@ test("the services and their methods", () => {
   ]);
   expect(Object.fromEntries(services)).toEqual({
     "stint.v1.Authorities": ["ConfirmClock"],
-    "stint.v1.Credentials": ["IssueX509Svid", "IssueJwtSvid", "IssueJwtSvids"],
+    "stint.v1.Credentials": ["IssueX509Svid", "IssueJwtSvid", "IssueJwtSvids", "IssueWitSvid"],
     "stint.v1.Entries": ["Create", "Get", "List", "Update", "Disable", "Enable", "Delete"],
     "stint.v1.History": [
       "ListIssuances",

@@ -1,4 +1,5 @@
 import { jwtEs256Format } from "../../src/adapters/jwt-es256/jwt-es256.ts";
+import { witEs256Format } from "../../src/adapters/jwt-es256/wit-es256.ts";
 import type { OpenedLedger } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import { createCeilingPolicy } from "../../src/adapters/policy-ceiling/policy-ceiling.ts";
 import type { VirtualClock } from "../../src/adapters/system/virtual-clock.ts";
@@ -19,7 +20,9 @@ import { errorOf, isDenial } from "../../src/domain/errors.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import type { SvidOrder } from "../../src/issue/entitle.ts";
+import type { InfrastructureWanted } from "../../src/issue/entitle-infrastructure.ts";
 import { createIssuanceRate } from "../../src/issue/issuance-rate.ts";
+import { issueInfrastructureSvid } from "../../src/issue/issue-infrastructure-svid.ts";
 import { issueSvids } from "../../src/issue/issue-svids.ts";
 import type { OpenRequest } from "../../src/open/open-request.ts";
 import { openStep } from "../../src/open/open-step.ts";
@@ -57,7 +60,7 @@ export async function startBroker(ground: Ground) {
     reads: store.registry,
     signer,
     clock,
-    lifetimeSeconds: { "x509-svid": 86_400, "jwt-svid": 86_400 },
+    lifetimeSeconds: { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400 },
     changed: () => undefined,
   });
   await authorities.start();
@@ -95,7 +98,7 @@ export async function startBroker(ground: Ground) {
     gate: suspensions,
     policy: createCeilingPolicy(),
     processes: kernel.processes,
-    formats: { "x509-svid": x509DerFormat(), "jwt-svid": jwtEs256Format(ISSUER) },
+    formats: { "x509-svid": x509DerFormat(), "jwt-svid": jwtEs256Format(ISSUER), "wit-svid": witEs256Format() },
     checkTokenSize: () => undefined,
     opened(
       step: Parameters<typeof lifetimes.opened>[0],
@@ -119,6 +122,8 @@ export async function startBroker(ground: Ground) {
     isSuspended: () => suspensions.refusal() !== undefined,
     open: async (by: SimulatedProcess, request: OpenRequest) => openStep(await attested(by), request, ports),
     issue: async (by: SimulatedProcess, order: SvidOrder) => issueSvids(await attested(by), order, ports),
+    issueInfrastructure: async (by: SimulatedProcess, wanted: InfrastructureWanted) =>
+      issueInfrastructureSvid(await attested(by), wanted, ports),
     close: async (by: SimulatedProcess, request: CloseRequest) => closeStep(await attested(by), request, ports),
     revoke: (target: RevocationTarget) =>
       revoke(target, { reason: "privilegeWithdrawn", dryRun: false, by: OPERATOR }, ports),

@@ -211,7 +211,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
       (one): SvidWanted =>
         one === "x509"
           ? { kind: "x509-svid", csr: CSR }
-          : { kind: "jwt-svid", audiences: [AUDIENCES[one] ?? IDENTITY], bound: false },
+          : { kind: "jwt-svid", audiences: [AUDIENCES[one] ?? IDENTITY] },
     );
     const answers = await guarded(() => broker.issue(by, { stepId: step.stepId, wanted }));
     for (const answer of answers ?? []) {

@@ -1,60 +1,18 @@
-import type { Authority } from "../../domain/authority.ts";
-import { base64urlLength, base64urlOf } from "../../domain/base64url.ts";
-import { P1363_BYTES, p1363FromDer } from "../../domain/ecdsa-signature.ts";
-import { BrokerError } from "../../domain/errors.ts";
 import { jwtClaims, jwtHeader } from "../../domain/jwt-claims.ts";
-import { LIMITS } from "../../domain/limits.ts";
-import type { SvidFacts, SvidFormat } from "../../ports/svid-format.ts";
-
-const SIGNATURE_LENGTH = base64urlLength(P1363_BYTES);
+import type { SvidFormat } from "../../ports/svid-format.ts";
+import { jwsEs256Format } from "./jws-es256.ts";
 
 /**
- * JWT-SVIDs with ES256: `toBeSigned` is the JWS signing input, `assemble` gives the compact serialization, both ASCII.
- * Written by hand, which is three times as fast as a library; a test has a library verify them.
- *
- * `toBeSigned` throws BrokerError LIMIT_EXCEEDED when the token would be longer than `LIMITS.jwtMintedBytesMax`.
+ * JWT-SVIDs with ES256.
  *
  * @param issuer - the broker's https issuer URL.
- * @see RFC 7515 section 7.1, contracts section 2
+ * @see JWT-SVID, contracts section 2
  */
 export function jwtEs256Format(issuer: string): SvidFormat {
-  const headers = new WeakMap<Authority, string>();
-
-  function headerOf(authority: Authority): string {
-    const known = headers.get(authority);
-    if (known !== undefined) return known;
-    const header = Buffer.from(jwtHeader(authority.authorityId)).toString("base64url");
-    headers.set(authority, header);
-    return header;
-  }
-
-  return {
-    kind: "jwt-svid",
-
-    toBeSigned(facts) {
-      const claims = Buffer.from(JSON.stringify(claimsOf(issuer, facts)));
-      const signingInput = `${headerOf(facts.authority)}.${claims.toString("base64url")}`;
-      if (signingInput.length + 1 + SIGNATURE_LENGTH > LIMITS.jwtMintedBytesMax) {
-        throw new BrokerError(
-          "LIMIT_EXCEEDED",
-          `the token would be longer than ${LIMITS.jwtMintedBytesMax} bytes: ask for fewer audiences or a narrower grant`,
-        );
-      }
-      return Buffer.from(signingInput, "latin1");
-    },
-
-    assemble(toBeSigned, signature) {
-      const token = Buffer.alloc(toBeSigned.length + 1 + SIGNATURE_LENGTH, ".");
-      token.set(toBeSigned);
-      token.write(base64urlOf(p1363FromDer(signature)), toBeSigned.length + 1, "latin1");
-      return token;
-    },
-  };
-}
-
-function claimsOf(issuer: string, facts: SvidFacts): ReturnType<typeof jwtClaims> {
-  const { step, jti } = facts;
-  // Infrastructure is issued X.509-SVIDs only.
-  if (step === undefined || jti === undefined) throw new TypeError("a JWT-SVID without step or jti");
-  return jwtClaims(issuer, { ...facts, step, jti });
+  return jwsEs256Format("jwt-svid", jwtHeader, (facts) => {
+    const { step, jti } = facts;
+    // Infrastructure is issued X.509-SVIDs only.
+    if (step === undefined || jti === undefined) throw new TypeError("a JWT-SVID without step or jti");
+    return jwtClaims(issuer, { ...facts, step, jti });
+  });
 }

@@ -3,6 +3,7 @@ import type { Attested, Delivery } from "../../domain/stages.ts";
 import type { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { onlyAnswer, type SvidWanted } from "../../issue/entitle.ts";
 import { type IssuePorts, issueSvids } from "../../issue/issue-svids.ts";
+import { publicKeyOfJwk } from "../../verify/public-jwk.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
 import {
@@ -10,6 +11,7 @@ import {
   jwtSvidOutcomeOf,
   jwtSvidsWantedOf,
   jwtSvidWantedOf,
+  witSvidMessageOf,
   x509SvidMessageOf,
 } from "./svid-messages.ts";
 
@@ -33,6 +35,13 @@ export function credentialsHandlers(endpoint: Endpoint, ports: IssuePorts): Hand
       const delivery = await issueOne(caller, request.stepId, jwtSvidWantedOf(request.wanted, "wanted"));
       ids["issuanceId"] = delivery.issuanceId;
       return { svid: jwtSvidMessageOf(delivery) };
+    }),
+    issueWitSvid: unary(endpoint, "Credentials.IssueWitSvid", async (request, caller, ids) => {
+      ids["stepId"] = request.stepId;
+      const publicKey = publicKeyOfJwk(request.jwk, "jwk");
+      const delivery = await issueOne(caller, request.stepId, { kind: "wit-svid", publicKey });
+      ids["issuanceId"] = delivery.issuanceId;
+      return { svid: witSvidMessageOf(delivery) };
     }),
     issueJwtSvids: unary(endpoint, "Credentials.IssueJwtSvids", async (request, caller, ids) => {
       ids["stepId"] = request.stepId;

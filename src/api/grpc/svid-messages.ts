@@ -1,11 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Confirmation, confirmationOf } from "../../domain/confirmation.ts";
 import { type Denial, invalidField, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Delivery } from "../../domain/stages.ts";
 import type {
+  Confirmation as ConfirmationMessage,
   JwtSvidOutcomeSchema,
   JwtSvidSchema,
   JwtSvidWanted,
+  WitSvidSchema,
   X509SvidSchema,
 } from "../../gen/stint/v1/credentials_pb.js";
 import type { SvidWanted } from "../../issue/entitle.ts";
@@ -17,11 +20,22 @@ export function jwtSvidWantedOf(message: JwtSvidWanted, field: string): SvidWant
   return {
     kind: "jwt-svid",
     audiences: message.audiences,
-    bound: message.cnf !== undefined,
+    ...(message.cnf === undefined ? {} : { confirmation: confirmationOfMessage(message.cnf, `${field}.cnf`) }),
     ...(message.grant === undefined
       ? {}
       : { grant: grantOfMessage(message.grant, { ceiling: false }, `${field}.grant`) }),
   };
+}
+
+function confirmationOfMessage({ confirmation }: ConfirmationMessage, field: string): Confirmation {
+  switch (confirmation.case) {
+    case "x5tS256":
+      return confirmationOf("x5t#S256", confirmation.value, `${field}.x5t_s256`);
+    case "jkt":
+      return confirmationOf("jkt", confirmation.value, `${field}.jkt`);
+    case undefined:
+      throw invalidField(field, "x5t_s256 or jkt");
+  }
 }
 
 export function jwtSvidsWantedOf(messages: readonly JwtSvidWanted[], field: string): readonly SvidWanted[] {
@@ -43,12 +57,28 @@ export function x509SvidMessageOf(
 }
 
 export function jwtSvidMessageOf(delivery: Delivery): MessageInitShape<typeof JwtSvidSchema> {
+  return tokenMessageOf(delivery);
+}
+
+/** What the messages of both kinds of token have. */
+type TokenMessage = {
+  readonly issuanceId: string;
+  readonly spiffeId: string;
+  readonly svid: string;
+  readonly expiresAt: ReturnType<typeof timestampOfSeconds>;
+};
+
+function tokenMessageOf(delivery: Delivery): TokenMessage {
   return {
     issuanceId: delivery.issuanceId,
     spiffeId: delivery.spiffeId,
     svid: Buffer.from(delivery.svid.buffer, delivery.svid.byteOffset, delivery.svid.byteLength).toString("latin1"),
     expiresAt: timestampOfSeconds(delivery.expiresAt),
   };
+}
+
+export function witSvidMessageOf(delivery: Delivery): MessageInitShape<typeof WitSvidSchema> {
+  return tokenMessageOf(delivery);
 }
 
 export function jwtSvidOutcomeOf(answer: Delivery | Denial): MessageInitShape<typeof JwtSvidOutcomeSchema> {

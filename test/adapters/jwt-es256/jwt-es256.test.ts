@@ -6,6 +6,7 @@ import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 import type { Authority } from "../../../src/domain/authority.ts";
 import { plainJwks } from "../../../src/domain/bundle.ts";
+import { confirmationOf } from "../../../src/domain/confirmation.ts";
 import type { Grant } from "../../../src/domain/grant.ts";
 import { jwtClaims, longestJwtSvidBytes } from "../../../src/domain/jwt-claims.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
@@ -17,6 +18,7 @@ import { NOW, recordedOf, STEP, TRUST_DOMAIN } from "../../samples/credentials.t
 const ISSUER = "https://broker.example.org";
 const AUDIENCE = "https://mcp.example.org/search";
 const JTI = "AZq7IF0AAAAAAAAAAAAAAA";
+const BOUND = confirmationOf("x5t#S256", new Uint8Array(32), "cnf");
 
 const format = jwtEs256Format(ISSUER);
 const signer = memorySigner({ trustDomain: TRUST_DOMAIN, randomness: systemRandomness() });
@@ -123,11 +125,12 @@ describe("the size of a token", () => {
     );
   });
 
-  /** Lengths of the tokens for each of the step's audiences. */
+  /** Lengths of the tokens for each of the step's audiences, bound, which makes them longest. */
   function mintAll(step: Step): readonly number[] {
     const signature = Buffer.from("3006020101020101", "hex");
     return audiencesOf(step).map(
-      (audience) => format.assemble(format.toBeSigned(factsOf(step, audience)), signature).length,
+      (audience) =>
+        format.assemble(format.toBeSigned({ ...factsOf(step, audience), confirmation: BOUND }), signature).length,
     );
   }
 

@@ -185,6 +185,7 @@ export async function scriptedBroker(script: Script = {}) {
       });
     },
     issueJwtSvids: (_call, reply) => reply(null, {}),
+    issueWitSvid: (_call, reply) => reply(null, {}),
     issueX509Svid(call, reply) {
       const { stepId, csr } = receivedMessage(call.request);
       seen.csrs.push(csr);

@@ -130,6 +130,45 @@ export declare type IssueJwtSvidsResponse = Message<"stint.v1.IssueJwtSvidsRespo
 export declare const IssueJwtSvidsResponseSchema: GenMessage<IssueJwtSvidsResponse>;
 
 /**
+ * @generated from message stint.v1.IssueWitSvidRequest
+ */
+export declare type IssueWitSvidRequest = Message<"stint.v1.IssueWitSvidRequest"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * The public JWK of a P-256 key, JSON: kty, crv, x, y, and alg ES256 or none. The key itself stays with the caller.
+   *
+   * @generated from field: string jwk = 2;
+   */
+  jwk: string;
+};
+
+/**
+ * Describes the message stint.v1.IssueWitSvidRequest.
+ * Use `create(IssueWitSvidRequestSchema)` to create a new message.
+ */
+export declare const IssueWitSvidRequestSchema: GenMessage<IssueWitSvidRequest>;
+
+/**
+ * @generated from message stint.v1.IssueWitSvidResponse
+ */
+export declare type IssueWitSvidResponse = Message<"stint.v1.IssueWitSvidResponse"> & {
+  /**
+   * @generated from field: stint.v1.WitSvid svid = 1;
+   */
+  svid?: WitSvid | undefined;
+};
+
+/**
+ * Describes the message stint.v1.IssueWitSvidResponse.
+ * Use `create(IssueWitSvidResponseSchema)` to create a new message.
+ */
+export declare const IssueWitSvidResponseSchema: GenMessage<IssueWitSvidResponse>;
+
+/**
  * @generated from message stint.v1.JwtSvidOutcome
  */
 export declare type JwtSvidOutcome = Message<"stint.v1.JwtSvidOutcome"> & {
@@ -325,6 +364,39 @@ export declare type JwtSvid = Message<"stint.v1.JwtSvid"> & {
 export declare const JwtSvidSchema: GenMessage<JwtSvid>;
 
 /**
+ * @generated from message stint.v1.WitSvid
+ */
+export declare type WitSvid = Message<"stint.v1.WitSvid"> & {
+  /**
+   * @generated from field: string issuance_id = 1;
+   */
+  issuanceId: string;
+
+  /**
+   * @generated from field: string spiffe_id = 2;
+   */
+  spiffeId: string;
+
+  /**
+   * JWS compact serialization.
+   *
+   * @generated from field: string svid = 3;
+   */
+  svid: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stint.v1.WitSvid.
+ * Use `create(WitSvidSchema)` to create a new message.
+ */
+export declare const WitSvidSchema: GenMessage<WitSvid>;
+
+/**
  * Credentials of open steps, for their executor. Every RPC attests the caller anew.
  *
  * @generated from service stint.v1.Credentials
@@ -355,6 +427,16 @@ export declare const Credentials: GenService<{
     methodKind: "unary";
     input: typeof IssueJwtSvidsRequestSchema;
     output: typeof IssueJwtSvidsResponseSchema;
+  },
+  /**
+   * An identity that is worth nothing without the key it names (SPIFFE WIT-SVID).
+   *
+   * @generated from rpc stint.v1.Credentials.IssueWitSvid
+   */
+  issueWitSvid: {
+    methodKind: "unary";
+    input: typeof IssueWitSvidRequestSchema;
+    output: typeof IssueWitSvidResponseSchema;
   },
 }>;
 

@@ -1,0 +1,48 @@
+import { type NamedStep, type StepClaims, stepClaims } from "./jwt-claims.ts";
+import { type EcJwk, ecJwkOf } from "./public-key.ts";
+import type { SpiffeId } from "./spiffe-id.ts";
+import type { UnixSeconds } from "./time.ts";
+
+/** The claims of a WIT-SVID, in the order in which they are written: no `aud`, and no `iss`. Contracts section 2. */
+export type WitClaims = {
+  readonly sub: SpiffeId;
+  readonly iat: UnixSeconds;
+  readonly nbf: UnixSeconds;
+  readonly exp: UnixSeconds;
+  readonly jti: string;
+  readonly cnf: { readonly jwk: EcJwk & { readonly alg: "ES256" } };
+} & StepClaims;
+
+export type WitFacts = {
+  readonly step: NamedStep;
+  readonly issuedAt: UnixSeconds;
+  readonly notBefore: UnixSeconds;
+  /** Exclusive, as `exp` is. */
+  readonly expiresAt: UnixSeconds;
+  readonly jti: string;
+  /** SubjectPublicKeyInfo, DER, of the P-256 key that its presenter holds. */
+  readonly publicKey: Uint8Array;
+};
+
+/**
+ * What a WIT-SVID says: who the step is, and the key by which its presenter proves it.
+ *
+ * @throws BrokerError KEY_REFUSED for any key but P-256
+ * @see WIT-SVID section 3
+ */
+export function witClaims(facts: WitFacts): WitClaims {
+  return {
+    sub: facts.step.spiffeId,
+    iat: facts.issuedAt,
+    nbf: facts.notBefore,
+    exp: facts.expiresAt,
+    jti: facts.jti,
+    cnf: { jwk: { ...ecJwkOf(facts.publicKey), alg: "ES256" } },
+    ...stepClaims(facts.step),
+  };
+}
+
+/** The protected header of a WIT-SVID. WIT-SVID section 2. */
+export function witHeader(authorityId: string): string {
+  return JSON.stringify({ alg: "ES256", kid: authorityId, typ: "wit+jwt" });
+}
