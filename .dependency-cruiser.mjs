@@ -64,6 +64,7 @@ const sdkPackages = [...grpc, "jose"];
 /** Folders of the SDK that adapt it to a framework, an optional peer; no other folder of it may import that. */
 const sdkPeers = {
   mcp: ["@modelcontextprotocol/client", "@modelcontextprotocol/server"],
+  "mcp-v1": ["@modelcontextprotocol/sdk"],
 };
 
 const folders = (names) => names.map((name) => `^src/${name}/`);

@@ -38,6 +38,16 @@ function signRate(): number {
   return Number(rate);
 }
 
+const MANY_ENTRIES = 10_000;
+type Crowd = { readonly startMs: number; readonly row: Row };
+
+/** Streams of the SPIFFE Workload API. */
+const STREAMS = [
+  { what: "cold", name: "FetchX509SVID, call to first message", count: 200 },
+  { what: "delivery", name: "Open, to the SVID on an open stream", count: 200 },
+  { what: "rotation", name: "Prepare, to the bundle on 1,000 streams", count: 1_000 },
+] as const;
+
 let runs = 0;
 
 /** Runs a script of the benchmark; calls `measuring` when it says so, and gives the JSON of its last line. */
@@ -85,9 +95,12 @@ const rate = signRate();
 const broker = await startBroker();
 const startMiB = broker.residentMiB();
 const rows: Row[] = [];
+const streams: { readonly name: string; readonly openMiB: number; readonly result: Record<string, number> }[] = [];
+let endMiB = 0;
 const closings: { readonly watchers: number; readonly result: Record<string, number> }[] = [];
 try {
   for (const callers of [1, 8, 64]) rows.push(await load(broker, "JWT-SVID", "jwt", callers, rate));
+  for (const callers of [1, 8, 64]) rows.push(await load(broker, "FetchJWTSVID (SPIFFE)", "spiffe-jwt", callers, rate));
   for (const callers of [1, 8, 64]) rows.push(await load(broker, "X.509-SVID", "x509", callers, rate));
   for (const callers of [1, 8]) rows.push(await load(broker, "JWT-SVIDs, batches of 32", "batch", callers, rate));
   for (const callers of [1, 8]) rows.push(await load(broker, "Open with a JWT-SVID, Close", "open", callers, rate));
@@ -95,16 +108,39 @@ try {
     const flags = { socket: broker.socket, watchers: String(watchers), rounds: "200" };
     closings.push({ watchers, result: await runScript("closing", flags, () => undefined) });
   }
+  for (const { what, name, count } of STREAMS) {
+    const flags = { socket: broker.socket, operator: broker.operatorSocket, what, count: String(count) };
+    let openMiB = 0;
+    const result = await runScript("streams", flags, () => {
+      openMiB = broker.residentMiB();
+    });
+    streams.push({ name, openMiB, result });
+  }
 } finally {
-  const endMiB = broker.residentMiB();
+  endMiB = broker.residentMiB();
   await broker.stop();
-  report(endMiB);
+}
+const crowded = await withManyEntries();
+report();
+
+/** What ten thousand entries cost: a start, and each call. */
+async function withManyEntries(): Promise<Crowd> {
+  const startedMs = performance.now();
+  const many = await startBroker(MANY_ENTRIES);
+  const startMs = performance.now() - startedMs;
+  try {
+    return { startMs, row: await load(many, "JWT-SVID, 10,003 entries", "jwt", 64, rate) };
+  } finally {
+    await many.stop();
+  }
 }
 
-function report(endMiB: number): void {
+function report(): void {
   const machine = `${cpus()[0]?.model ?? "?"} × ${cpus().length}, Node ${process.version}`;
   if (values.output === "json") {
-    process.stdout.write(`${JSON.stringify({ machine, signRate: rate, rows, closings, startMiB, endMiB })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ machine, signRate: rate, rows, closings, streams, crowded, startMiB, endMiB })}\n`,
+    );
     return;
   }
   const line = (cells: readonly string[]) => {
@@ -133,6 +169,17 @@ function report(endMiB: number): void {
     const times = [returnedP50Ms, returnedP99Ms, refusedP50Ms, refusedP99Ms].map((ms) => `${ms.toFixed(2)}`);
     line(["", String(watchers), String(closes), ...times]);
   }
+  process.stdout.write("\n");
+  line(["Streams", "", "times", "p50 ms", "p99 ms", "max ms"]);
+  for (const { name, openMiB, result } of streams) {
+    const { count = 0, p50Ms = 0, p99Ms = 0, maxMs = 0 } = result;
+    line([name, "", String(count), p50Ms.toFixed(2), p99Ms.toFixed(2), maxMs.toFixed(2)]);
+    if (openMiB > 0) process.stdout.write(`  broker's memory with them open: ${openMiB.toFixed(0)} MiB\n`);
+  }
+  const { startMs, row } = crowded;
+  process.stdout.write(
+    `\n${(MANY_ENTRIES + 3).toLocaleString("en")} entries: the first start takes ${(startMs / 1_000).toFixed(1)} s; JWT-SVIDs at 64 callers then ${row.perSecond.toFixed(0)} a second, ${row.brokerCpuMicros.toFixed(0)} µs each\n`,
+  );
   process.stdout.write(
     `\nbroker's memory: ${startMiB.toFixed(0)} MiB at the start, ${endMiB.toFixed(0)} MiB at the end\n`,
   );

@@ -81,6 +81,9 @@ const install = (folder: string, ...what: readonly string[]): string =>
     ...what,
   );
 
+/** They need the optional peer that they adapt the SDK to. */
+const ADAPTERS = ["stint-sdk/mcp", "stint-sdk/mcp-v1"];
+
 run(root, process.execPath, "scripts/pack.ts");
 const work = mkdtempSync(join(tmpdir(), "stint-packages-"));
 try {
@@ -100,14 +103,14 @@ try {
   check(globSync("node_modules/**/*.node", { cwd: work }).length === 0, "stint-sdk brings no native code");
   importAll(
     work,
-    specifiers.filter((specifier) => specifier !== "stint-sdk/mcp"),
+    specifiers.filter((specifier) => !ADAPTERS.includes(specifier)),
   );
 
   const versions = (
     JSON.parse(readFileSync(resolve(root, "package.json"), "utf8")) as { devDependencies: Record<string, string> }
   ).devDependencies;
   install(work, stint, ...peers.map((peer) => `${peer}@${versions[peer]}`));
-  importAll(work, ["stint-sdk/mcp"]);
+  importAll(work, ADAPTERS);
 
   const { bin = {}, version } = readManifest(resolve(root, "dist/stint"));
   for (const command of Object.keys(bin)) {

@@ -7,7 +7,7 @@ import { formatFinding } from "./config/finding.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { BrokerError } from "./domain/errors.ts";
 import { apiPortsOf } from "./main/api-ports.ts";
-import { type Closers, openCore, withOperator } from "./main/core.ts";
+import { type Closers, openCore, withOwn } from "./main/core.ts";
 import { startServers } from "./main/servers.ts";
 import type { Log } from "./ports/log.ts";
 import { type Difference, differenceOf } from "./registry/declare.ts";
@@ -17,6 +17,8 @@ export type Broker = {
   readonly trustDomain: string;
   readonly workloadSocket: string;
   readonly operatorSocket: string;
+  /** Of the broker endpoint over TCP. */
+  readonly brokerPort: number | undefined;
   readonly httpUrl: string | undefined;
   readonly operationsUrl: string | undefined;
   /** The SPIFFE bundle document as it is now. */
@@ -73,6 +75,8 @@ export async function runDaemon(options: {
     trustDomain: broker.trustDomain,
     workloadSocket: broker.workloadSocket,
     operatorSocket: broker.operatorSocket,
+    ...(config.broker?.socket === undefined ? {} : { brokerSocket: config.broker.socket.path }),
+    ...(broker.brokerPort === undefined ? {} : { brokerPort: broker.brokerPort }),
     ...(broker.httpUrl === undefined ? {} : { http: broker.httpUrl }),
     ...(broker.operationsUrl === undefined ? {} : { operations: broker.operationsUrl }),
   });
@@ -100,5 +104,5 @@ export async function validateConfig(options: {
 }): Promise<{ readonly config: Config; readonly difference: Difference | undefined }> {
   const config = loadConfig(options.configPath, options.environment, { flags: options.flags ?? {} });
   const recorded = await readEntries(join(config.dataDirectory, "ledger"));
-  return { config, difference: recorded === undefined ? undefined : differenceOf(withOperator(config), recorded) };
+  return { config, difference: recorded === undefined ? undefined : differenceOf(withOwn(config), recorded) };
 }

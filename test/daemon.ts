@@ -17,6 +17,8 @@ export type Daemon = {
   readonly workloadSocket: string;
   readonly operatorSocket: string;
   readonly httpUrl: string;
+  /** Of the broker endpoint over TCP, where the configuration has one. */
+  readonly brokerPort: number;
   readonly pid: number;
   readonly child: ChildProcess;
   readonly log: readonly LogLine[];
@@ -31,10 +33,12 @@ export type Daemon = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
+type ConfigOf = (directory: string) => Readonly<Record<string, unknown>>;
+
 export type DaemonOptions = {
   readonly entries?: readonly object[];
-  /** Merged over the configuration. */
-  readonly config?: Readonly<Record<string, unknown>>;
+  /** Merged over the configuration; for what names paths, a function of the daemon's directory. */
+  readonly config?: ConfigOf | Readonly<Record<string, unknown>>;
   readonly directory?: string;
   readonly environment?: NodeJS.ProcessEnv;
   /** Put before the command, e.g. `["prlimit", "--nofile=64"]`. */
@@ -59,7 +63,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     http: { listen: "127.0.0.1:0", plain_on_loopback: true },
     ledger: { reserve_bytes: 1_048_576, disk_free_bytes_min: 1_048_576 },
     entries: options.entries ?? [],
-    ...options.config,
+    ...(typeof options.config === "function" ? options.config(directory) : options.config),
   };
   writeFileSync(configPath, stringify(config));
 
@@ -89,6 +93,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     workloadSocket,
     operatorSocket,
     httpUrl: String(first["http"]),
+    brokerPort: Number(first["brokerPort"]),
     pid: Number(first["pid"]),
     child,
     log,

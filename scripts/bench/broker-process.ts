@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
-import { entriesOf } from "./workload.ts";
+import { entriesOf, strangers } from "./workload.ts";
 
 const STINTD = fileURLToPath(new URL("../stintd", import.meta.url));
 /** Linux counts a process' CPU in these, whatever the kernel's own tick is. */
@@ -14,14 +14,19 @@ const TICKS_PER_SECOND = 100;
 
 export type BrokerProcess = {
   readonly socket: string;
+  readonly operatorSocket: string;
   /** CPU time of all its threads so far. */
   cpuSeconds(): number;
   residentMiB(): number;
   stop(): Promise<void>;
 };
 
-/** Starts the daemon as it runs in production, on a real disk, logging to a file. */
-export async function startBroker(): Promise<BrokerProcess> {
+/**
+ * Starts the daemon as it runs in production, on a real disk.
+ *
+ * @param entries - how many agents are registered besides those that the benchmark uses.
+ */
+export async function startBroker(entries = 0): Promise<BrokerProcess> {
   const directory = mkdtempSync(join(process.env["STINT_BENCH_DIR"] ?? tmpdir(), "stint-bench-"));
   const socket = join(directory, "workload.sock");
   const config = {
@@ -32,7 +37,7 @@ export async function startBroker(): Promise<BrokerProcess> {
     workload: { socket },
     operator: { socket: join(directory, "operator.sock") },
     ledger: { reserve_bytes: 1_048_576, disk_free_bytes_min: 1_048_576 },
-    entries: entriesOf(),
+    entries: [...entriesOf(), ...strangers(entries)],
   };
   const path = join(directory, "stint.yaml");
   writeFileSync(path, stringify(config, { aliasDuplicateObjects: false }));
@@ -57,6 +62,7 @@ export async function startBroker(): Promise<BrokerProcess> {
       .split(" ");
   return {
     socket,
+    operatorSocket: config.operator.socket,
     cpuSeconds: () => (Number(stat()[11]) + Number(stat()[12])) / TICKS_PER_SECOND,
     residentMiB: () =>
       Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "latin1"))?.[1] ?? 0) / 1_024,

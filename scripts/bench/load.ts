@@ -1,6 +1,7 @@
 // The load generator: a process of its own, so that its CPU is told apart from the broker's. Prints one JSON line.
 import { parseArgs } from "node:util";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { JWTSVIDRequestSchema, JWTSVIDResponseSchema } from "../../src/gen/spiffe/workload/workload_pb.js";
 import {
   IssueJwtSvidRequestSchema,
   IssueJwtSvidsRequestSchema,
@@ -28,7 +29,7 @@ const callers = Number(values.callers);
 const measuredMs = Number(values.seconds) * 1_000;
 
 /** A step is issued 50 credentials a second; this many take turns, so that the limit is never met. */
-const STEPS = 512;
+const STEPS = kind === "spiffe-jwt" ? 64 : 512;
 const BATCH = 32;
 const WARM_UP_MS = 1_500;
 
@@ -79,6 +80,19 @@ async function actOf(): Promise<Act> {
       return async () => {
         await issue();
         return 1;
+      };
+    }
+    case "spiffe-jwt": {
+      // One process executes at most 64 steps, and each call selects one of them.
+      const ids = opened.map(({ step }) => step?.spiffeId ?? "");
+      const messages = ids.map((spiffeId) =>
+        framed(toBinary(JWTSVIDRequestSchema, create(JWTSVIDRequestSchema, { spiffeId, audience: [AUDIENCE] }))),
+      );
+      return async () => {
+        turn = (turn + 1) % messages.length;
+        const message = messages[turn] ?? new Uint8Array();
+        const { svids } = fromBinary(JWTSVIDResponseSchema, await raw.call("/SpiffeWorkloadAPI/FetchJWTSVID", message));
+        return svids.length;
       };
     }
     case "x509": {

@@ -21,6 +21,16 @@ export function entriesOf(uid = process.getuid?.() ?? 0): readonly object[] {
   ];
 }
 
+/** Agents that nobody is: what a large site has besides those who call. */
+export function strangers(count: number): readonly object[] {
+  return Array.from({ length: count }, (_, index) => ({
+    kind: "agent",
+    name: `stranger-${index}`,
+    selectors: [`unix:uid:${1_000_000 + index}`],
+    ceiling: [{ ...ELEMENT, locations: [AUDIENCE] }],
+  }));
+}
+
 /** The value below which this share of the sorted values lies. */
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

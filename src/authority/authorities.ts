@@ -1,100 +1,220 @@
-import type { Authority, KeyFamily } from "../domain/authority.ts";
-import { addSeconds, secondsOf } from "../domain/time.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { AuthorityDirectory } from "../ports/directories.ts";
-import type { Ledger } from "../ports/ledger.ts";
+import type { Authority, AuthorityState, KeyFamily } from "../domain/authority.ts";
+import { addSeconds, secondsOf, type UnixSeconds } from "../domain/time.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { AuthorityDirectory, IssuanceGate } from "../ports/directories.ts";
+import type { Ledger, PutAuthoritiesAct } from "../ports/ledger.ts";
 import type { RegistryReads } from "../ports/ledger-reads.ts";
 import type { Signer } from "../ports/signer.ts";
+import type { UpstreamAuthority } from "../ports/upstream-authority.ts";
+import { createAuthorityBook } from "./authority-book.ts";
+import { type AuthorityOrders, createAuthorityOrders } from "./authority-orders.ts";
+import {
+  activatableAt,
+  type Due,
+  dueIn,
+  type Rotation,
+  SIGNING_FAMILIES,
+  type SigningFamily,
+  signingAt,
+} from "./lifecycle.ts";
 
-export type Authorities = AuthorityDirectory & {
-  /** Loads what the ledger knows and makes what is missing. */
-  start(): Promise<void>;
-  /** New keys for every family: the old ones sign no more. For an epoch that begins. */
-  replaceAll(): Promise<void>;
-  /** Changes when what verifiers are to know changes. */
-  bundleSequence(): number;
-};
+export type Authorities = AuthorityDirectory &
+  AuthorityOrders & {
+    /** Loads what the ledger knows, makes what is missing, finishes what was cut short, and rotates from here on. */
+    start(): Promise<void>;
+    /** New keys for every family: the old ones sign no more, and nothing that they signed is believed. For an epoch that begins. */
+    replaceAll(): Promise<void>;
+    /** Changes when what verifiers are to know changes. */
+    bundleSequence(): number;
+    /** One that there ever was; what it signed may have to be named after it is gone. */
+    byId(authorityId: string): Authority | undefined;
+    /** Every one there ever was, in the order in which they came. */
+    history(): readonly Authority[];
+    /** From when on a prepared one has been published for long enough to sign; `undefined` of any other. */
+    activatableAt(authority: Authority): UnixSeconds | undefined;
+    /** Ends the rotation. */
+    stop(): void;
+  };
 
 export type AuthoritiesPorts = {
   readonly ledger: Ledger;
   readonly reads: RegistryReads;
   readonly signer: Signer;
+  /** Certifies the X.509 authorities; absent: each is a root of its own. */
+  readonly upstream?: UpstreamAuthority;
   readonly clock: Clock;
-  readonly lifetimeSeconds: Readonly<Record<(typeof FAMILIES)[number], number>>;
+  readonly lifetimeSeconds: Readonly<Record<SigningFamily, number>>;
+  readonly rotation?: Rotation;
+  /** While nothing may be issued nothing is rotated either: the clock or the ledger can't be believed. */
+  readonly gate?: IssuanceGate;
   /** The set of authorities changed. */
   readonly changed: () => void;
+  /** Takes what a rotation in the background failed with; it is tried again a minute later. */
+  readonly failed?: (error: unknown) => void;
 };
 
-/** Families that this broker signs with. */
-const FAMILIES = ["x509-svid", "jwt-svid", "wit-svid"] as const satisfies readonly KeyFamily[];
+/** Half a life leaves the other half to notice a rotation that does not happen; three times five minutes, the refresh hint. */
+const ROTATION_DEFAULT: Rotation = { prepareShare: 0.5, propagationSeconds: 900 };
 
 /** How far back a new authority is valid, for verifiers whose clocks are behind. */
 const BACKDATE_SECONDS = 60;
 
+/** Often enough that nothing is late by a share of any time involved, and cheap. */
+const LOOK_INTERVAL_MS = 60_000;
+
 /** The broker's signing authorities: recorded in the ledger by their public parts, kept by the signer. */
 export function createAuthorities(ports: AuthoritiesPorts): Authorities {
-  const known = new Map<string, Authority>();
-  let sequence = 0;
+  const { signer, clock } = ports;
+  const rotation = ports.rotation ?? ROTATION_DEFAULT;
+  const book = createAuthorityBook(ports);
+  let turn: Promise<unknown> = Promise.resolve();
+  let cancel: Cancel = () => undefined;
+  let isStopped = false;
 
-  async function put(authority: Authority): Promise<void> {
-    const { sequence: recorded } = await ports.ledger.perform({
-      act: "put-authority",
-      authority,
-      now: ports.clock.now(),
-    });
-    known.set(authority.authorityId, authority);
-    sequence = recorded;
-    ports.changed();
+  /** One change after another: each decides on what the one before left. */
+  function inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const done = turn.then(change);
+    turn = done.catch(() => undefined);
+    return done;
   }
 
-  async function create(family: (typeof FAMILIES)[number]): Promise<void> {
-    const now = secondsOf(ports.clock.now());
-    const validity = {
-      notBefore: addSeconds(now, -BACKDATE_SECONDS),
-      expiresAt: addSeconds(now, ports.lifetimeSeconds[family]),
-    };
-    await put(await ports.signer.create(family, validity));
-  }
+  const now = () => secondsOf(clock.now());
+  const inState = (authority: Authority, state: AuthorityState) => ({ ...authority, state, stateSince: now() });
 
-  function active(family: KeyFamily): Authority | undefined {
-    const now = secondsOf(ports.clock.now());
-    let newest: Authority | undefined;
-    for (const one of known.values()) {
-      if (
-        one.family !== family ||
-        one.state !== "active" ||
-        one.expiresAt <= now ||
-        !ports.signer.holds(one.authorityId)
-      )
-        continue;
-      if (newest === undefined || one.notBefore > newest.notBefore) newest = one;
+  /** A key and its row. A key without its row is one that nobody knows of: it goes again. */
+  async function make(
+    family: SigningFamily,
+    state: "prepared" | "active",
+    order?: PutAuthoritiesAct["order"],
+  ): Promise<Authority> {
+    const validity = { notBefore: addSeconds(now(), -BACKDATE_SECONDS), expiresAt: endOfNew(family) };
+    const created = await signer.create(family, validity);
+    try {
+      const made = inState(await certified(created), state);
+      await book.record({
+        authorities: [made, ...(state === "active" ? retired(family) : [])],
+        ...orderOf(made, order),
+      });
+      return made;
+    } catch (thrown) {
+      await signer.destroy(created.authorityId);
+      throw thrown;
     }
-    return newest;
+  }
+
+  /** When one that is made now ends: no later than what is above it. */
+  function endOfNew(family: SigningFamily): UnixSeconds {
+    const own = addSeconds(now(), ports.lifetimeSeconds[family]);
+    return family === "x509-svid" && ports.upstream !== undefined && ports.upstream.expiresAt < own
+      ? ports.upstream.expiresAt
+      : own;
+  }
+
+  async function certified(created: Authority): Promise<Authority> {
+    const { upstream } = ports;
+    return created.family === "x509-svid" && upstream !== undefined ? upstream.certify(created) : created;
+  }
+
+  /** What becomes of those that sign now, when another does. */
+  function retired(family: KeyFamily, but?: Authority): readonly Authority[] {
+    const active = book.of(family).filter((one) => one.state === "active" && one.authorityId !== but?.authorityId);
+    return active.map((one) => inState(one, "old"));
+  }
+
+  async function activate(authority: Authority, order?: PutAuthoritiesAct["order"]): Promise<void> {
+    const changed = [inState(authority, "active"), ...retired(authority.family, authority)];
+    await book.record({ authorities: changed, ...(order === undefined ? {} : { order }) });
+  }
+
+  /** The row first: a key that a row still names may be needed after a crash, one that no row names is destroyed then. */
+  async function remove(authority: Authority, more: Pick<PutAuthoritiesAct, "order" | "taints"> = {}) {
+    const result = await book.record({ authorities: [inState(authority, "removed")], ...more });
+    await signer.destroy(authority.authorityId);
+    return result;
+  }
+
+  /** What was to be destroyed when the broker stopped, or was made and not recorded. */
+  async function destroyLeftovers(): Promise<void> {
+    for (const { state, authorityId } of book.all()) if (state === "removed") await signer.destroy(authorityId);
+    // A ledger that went back in time does not know its newest keys; they are needed when the right one is put back.
+    if (ports.gate?.refusal() !== undefined) return;
+    await destroyAll((authorityId) => book.byId(authorityId) === undefined);
+  }
+
+  async function destroyAll(isWanted: (authorityId: string) => boolean): Promise<void> {
+    const held = SIGNING_FAMILIES.flatMap((family) => signer.held(family));
+    for (const authorityId of held.filter(isWanted)) await signer.destroy(authorityId);
+  }
+
+  async function doOne(family: SigningFamily, due: Due): Promise<void> {
+    switch (due.kind) {
+      case "create":
+        return void (await make(family, "active"));
+      case "prepare":
+        return void (await make(family, "prepared"));
+      case "activate":
+        return activate(due.authority);
+      case "remove":
+        return void (await remove(due.authority));
+    }
+  }
+
+  async function doWhatIsDue(): Promise<void> {
+    for (const family of SIGNING_FAMILIES) {
+      for (;;) {
+        const due = dueIn(book.of(family), { now: now(), endOfNew: endOfNew(family), rotation, holds: signer.holds });
+        if (due === undefined) break;
+        await doOne(family, due);
+      }
+    }
+  }
+
+  function lookLater(): void {
+    cancel();
+    if (isStopped) return;
+    cancel = clock.schedule(LOOK_INTERVAL_MS, () => {
+      const look = inTurn(async () => {
+        if (ports.gate?.refusal() === undefined) await doWhatIsDue();
+      });
+      look.catch((thrown: unknown) => ports.failed?.(thrown));
+      lookLater();
+    });
   }
 
   return {
-    active,
-    all: () => [...known.values()],
-    bundleSequence: () => sequence,
-    async start() {
-      for (const authority of await ports.reads.authorities()) {
-        // A key that was destroyed was retired for good, with all it signed.
-        if (!ports.signer.holds(authority.authorityId)) continue;
-        // Only a new epoch makes an authority old: one whose key is still here was on its way out when the broker stopped.
-        if (authority.state === "old") await ports.signer.destroy(authority.authorityId);
-        else known.set(authority.authorityId, authority);
-      }
-      sequence = ports.ledger.head().sequence;
-      for (const family of FAMILIES) if (active(family) === undefined) await create(family);
-    },
-    async replaceAll() {
-      for (const authority of known.values()) {
-        if (authority.state !== "old") await put({ ...authority, state: "old" });
-        await ports.signer.destroy(authority.authorityId);
-      }
-      // Nothing signed before the new epoch may verify: the retired keys leave the bundle at once.
-      known.clear();
-      for (const family of FAMILIES) await create(family);
+    active: (family) => signingAt(book.of(family), now(), signer.holds),
+    all: book.published,
+    byId: book.byId,
+    history: book.all,
+    activatableAt: (authority) => (authority.state === "prepared" ? activatableAt(authority, rotation) : undefined),
+    bundleSequence: book.sequence,
+    ...createAuthorityOrders({ book, inTurn, make, activate, remove, now, rotation }),
+
+    start: () =>
+      inTurn(async () => {
+        book.load(await ports.reads.authorities());
+        await destroyLeftovers();
+        await doWhatIsDue();
+        lookLater();
+      }),
+
+    replaceAll: () =>
+      inTurn(async () => {
+        const replaced = book.all().filter(({ state }) => state !== "removed");
+        // Nothing signed before the new epoch may verify: the keys leave the bundle at once, and then for good.
+        if (replaced.length > 0) await book.record({ authorities: replaced.map((one) => inState(one, "removed")) });
+        for (const { authorityId } of book.all()) await signer.destroy(authorityId);
+        await destroyAll(() => true);
+        await doWhatIsDue();
+      }),
+
+    stop() {
+      isStopped = true;
+      cancel();
     },
   };
+}
+
+function orderOf(made: Authority, order: PutAuthoritiesAct["order"]): Pick<PutAuthoritiesAct, "order"> {
+  return order === undefined ? {} : { order: { ...order, target: made.authorityId } };
 }

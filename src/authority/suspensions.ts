@@ -15,6 +15,8 @@ export type Suspensions = IssuanceGate & {
   suspend(cause: Cause, why: string): void;
   lift(cause: Cause): void;
   reasons(): readonly string[];
+  /** Whether the ledger may have gone back in time: then it does not know all that was revoked. */
+  ledgerIsDoubted(): boolean;
 };
 
 /** The causes that stop all issuance: a ledger that went back in time, and a clock that can't be believed. */
@@ -38,5 +40,6 @@ export function createSuspensions(clock: Clock): Suspensions {
     suspend: (cause, why) => void causes.set(cause, why),
     lift: (cause) => void causes.delete(cause),
     reasons,
+    ledgerIsDoubted: () => causes.has("rollback") || causes.has("restore"),
   };
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { parse as parseYaml } from "yaml";
 import { type EntryContentInput, parseEntryContent } from "../domain/entry-content.ts";
-import type { EntryContent, EntryKind } from "../domain/registration-entry.ts";
+import type { EntryContent, DeclaredKind } from "../domain/registration-entry.ts";
 import { usageFailure } from "./failure.ts";
 import { durationFlag } from "./flags.ts";
 
@@ -38,7 +38,7 @@ const seconds: Read = (value, key) => {
 const any: Read = (value) => value;
 
 /** Keys of each kind: what they are called in the domain, and how their values are read. */
-const KEYS: { readonly [Kind in EntryKind]: Readonly<Record<string, readonly [member: string, read: Read]>> } = {
+const KEYS: { readonly [Kind in DeclaredKind]: Readonly<Record<string, readonly [member: string, read: Read]>> } = {
   agent: {
     spiffe_id_template: ["spiffeIdTemplate", text],
     ceiling: ["ceiling", any],
@@ -106,12 +106,12 @@ export function contentOf(declaration: Declaration): EntryContent {
   return parseEntryContent({ ...members, kind, name, selectors } as EntryContentInput);
 }
 
-function kindOf(value: unknown): EntryKind {
-  const kind = (Object.keys(KEYS) as EntryKind[]).find((known) => known === value);
+function kindOf(value: unknown): DeclaredKind {
+  const kind = (Object.keys(KEYS) as DeclaredKind[]).find((known) => known === value);
   if (kind === undefined) throw usageFailure(`kind: expected ${Object.keys(KEYS).join(", ")}`);
   return kind;
 }
 
-function unknownKey(key: string, kind: EntryKind): string {
+function unknownKey(key: string, kind: DeclaredKind): string {
   return `${key}: an entry of kind ${kind} has kind, name, selectors, ${Object.keys(KEYS[kind]).join(", ")}`;
 }

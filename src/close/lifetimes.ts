@@ -5,27 +5,30 @@ import { microsOf, type UnixMicros } from "../domain/time.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { StepDirectory } from "../ports/directories.ts";
+import type { ExecutorSteps } from "../ports/executor-steps.ts";
 import type { CloseAct, CloseResult, Ledger } from "../ports/ledger.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
+import { createExecutorIndex } from "./executor-index.ts";
 
 /** Ends what ends by itself: expiry, lease, hold, and the executor's process. */
-export type Lifetimes = StepDirectory & {
-  /** Closes what lapsed while the broker was down, and takes up every step that is still open. */
-  start(): Promise<void>;
-  opened(step: Step): void;
-  renewed(step: Step): void;
-  /** Someone holds the step; the function returned says that it no longer does. The caller has recorded the hold. */
-  hold(stepId: string): () => void;
-  /** Steps were closed by whatever act: their timers end and those who follow them are told. */
-  closed(result: CloseResult): void;
-  /** Looks at every step again: for acts that do not say which steps they closed. */
-  recheck(): Promise<void>;
-  /** The clock was set, by so many seconds: what is over by the new time ends now, and nothing lasts longer than it was to. */
-  clockChanged(bySeconds: number): void;
-  /** Calls when the step is closed, or changed otherwise; ends with the returned function. */
-  follow(stepId: string, changed: () => void): Cancel;
-  stop(): void;
-};
+export type Lifetimes = StepDirectory &
+  ExecutorSteps & {
+    /** Closes what lapsed while the broker was down, and takes up every step that is still open. */
+    start(): Promise<void>;
+    opened(step: Step): void;
+    renewed(step: Step): void;
+    /** Someone holds the step; the function returned says that it no longer does. The caller has recorded the hold. */
+    hold(stepId: string): () => void;
+    /** Steps were closed by whatever act: their timers end and those who follow them are told. */
+    closed(result: CloseResult): void;
+    /** Looks at every step again: for acts that do not say which steps they closed. */
+    recheck(): Promise<void>;
+    /** The clock was set, by so many seconds: what is over by the new time ends now, and nothing lasts longer than it was to. */
+    clockChanged(bySeconds: number): void;
+    /** Calls when the step is closed, or changed otherwise; ends with the returned function. */
+    follow(stepId: string, changed: () => void): Cancel;
+    stop(): void;
+  };
 
 type Tracked = { step: Step; holds: number; readonly timers: Map<Timer, Cancel>; readonly followers: Set<() => void> };
 type Timer = "expiry" | "lease" | "hold" | "executor";
@@ -48,6 +51,7 @@ export function createLifetimes(ports: {
   readonly failed: (error: unknown) => void;
 }): Lifetimes {
   const tracked = new Map<string, Tracked>();
+  const executors = createExecutorIndex();
   const { clock } = ports;
 
   /** @param due - the instant that the timer was set for. By then it is over, also when the clock was set back since. */
@@ -133,6 +137,7 @@ export function createLifetimes(ports: {
         ports.processes.watch(step.executor.process, () => executorGone(step.stepId)),
       );
     }
+    executors.put(step);
   }
 
   function executorGone(stepId: string): void {
@@ -149,6 +154,7 @@ export function createLifetimes(ports: {
     tracked.delete(stepId);
     for (const cancel of one.timers.values()) cancel();
     for (const changed of one.followers) changed();
+    executors.remove(one.step);
   }
 
   async function recheck(): Promise<void> {
@@ -168,6 +174,8 @@ export function createLifetimes(ports: {
   return {
     // A close takes its steps out of here before it is answered.
     byId: async (stepId) => tracked.get(stepId)?.step ?? ports.steps.step(stepId),
+    executedBy: executors.executedBy,
+    followExecutor: executors.followExecutor,
     async start() {
       for (const step of await ports.steps.openSteps({})) {
         opened(step);
@@ -184,6 +192,7 @@ export function createLifetimes(ports: {
       const one = tracked.get(step.stepId);
       if (one === undefined) return;
       one.step = step;
+      executors.put(step);
       setLease(step);
       for (const changed of one.followers) changed();
     },
@@ -228,6 +237,7 @@ export function createLifetimes(ports: {
     stop() {
       for (const one of tracked.values()) for (const cancel of one.timers.values()) cancel();
       tracked.clear();
+      executors.clear();
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { EntryContent } from "../domain/registration-entry.ts";
-import type { TrustDomain } from "../domain/spiffe-id.ts";
+import type { SpiffeId, TrustDomain } from "../domain/spiffe-id.ts";
+import type { REFERENCE_TYPES } from "./broker-section.ts";
 import type { Finding } from "./finding.ts";
 import type { LOG_LEVELS } from "./schema.ts";
 
@@ -8,11 +9,21 @@ export type HttpListenerConfig = {
   readonly host: string;
   /** 0: any that is free. */
   readonly port: number;
-  /** Paths of PEM files. */
-  readonly tls?: { readonly certificate: string; readonly privateKey: string };
+  /** Paths of PEM files, or the broker's own X.509-SVID. */
+  readonly tls?: { readonly certificate: string; readonly privateKey: string } | "own-svid";
   /** Names it answers to beside its own address, each with a port or for any port. */
   readonly hosts: readonly string[];
 };
+
+/** The SPIFFE Broker Endpoint: a unix socket, a TCP address, or both. */
+export type BrokerEndpointConfig = {
+  readonly socket?: { readonly path: string; readonly mode: number };
+  readonly listen?: { readonly host: string; readonly port: number };
+  /** By whom workloads may be referenced, and how. */
+  readonly callers: ReadonlyMap<SpiffeId, readonly AllowedReference[]>;
+};
+
+export type AllowedReference = { readonly type: (typeof REFERENCE_TYPES)[number]; readonly allowOverTcp: boolean };
 
 /** The configuration as the daemon uses it: checked, complete, in the words of the domain. */
 export type Config = {
@@ -20,10 +31,11 @@ export type Config = {
   /** Without a trailing slash. */
   readonly issuer: string;
   readonly dataDirectory: string;
-  readonly workload: { readonly socket: string; readonly mode: number };
+  readonly workload: { readonly socket: string; readonly mode: number; readonly crlOnStreams: boolean };
   readonly operator: { readonly socket: string; readonly groupId?: number };
   readonly http?: HttpListenerConfig;
   readonly operations?: HttpListenerConfig;
+  readonly broker?: BrokerEndpointConfig;
   readonly limits: {
     readonly connectionsPerUid: number;
     readonly watchers: number;
@@ -32,7 +44,20 @@ export type Config = {
   };
   readonly ledger: { readonly reserveBytes: number; readonly diskFreeBytesMin: number };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
-  readonly authority: { readonly x509AuthoritySeconds: number; readonly jwtAuthoritySeconds: number };
+  readonly authority: {
+    readonly x509AuthoritySeconds: number;
+    readonly jwtAuthoritySeconds: number;
+    /** Above 0, below 1. */
+    readonly prepareShare: number;
+    readonly propagationSeconds: number;
+  };
+  readonly witSvid: boolean;
+  /** What keeps the private keys: files in the data directory, or a PKCS #11 token. */
+  readonly keyManager:
+    | { readonly kind: "disk" }
+    | { readonly kind: "pkcs11"; readonly module: string; readonly tokenLabel: string; readonly pinFile?: string };
+  /** PEM files of a CA above. */
+  readonly upstreamAuthority?: { readonly certificate: string; readonly privateKey: string };
   readonly development: boolean;
   readonly entries: readonly EntryContent[];
   /** Permitted, and yet likely not meant. */

@@ -64,6 +64,8 @@ function usersOf(selectors: readonly Selector[], names: SystemNames): readonly s
 }
 
 function weaknessOf(selectors: readonly Selector[]): string | undefined {
+  // A system service is started by root, as the user and the program that its unit says.
+  if (selectors.some((one) => kindOf(one) === "systemd:unit")) return undefined;
   const programs = selectors.filter((one) => NAMES_A_PROGRAM.has(kindOf(one)));
   if (programs.length === 0) return "every program of these users matches; a unix:path or unix:sha256 would name one";
   const onlyInterpreters = programs.every(

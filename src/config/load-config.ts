@@ -1,5 +1,5 @@
 import type { EntryContent } from "../domain/registration-entry.ts";
-import type { Config, HttpListenerConfig } from "./config.ts";
+import type { BrokerEndpointConfig, Config, HttpListenerConfig } from "./config.ts";
 import { readConfigFile } from "./config-file.ts";
 import { acceptEntries } from "./entries.ts";
 import { checkEntrySafety } from "./entry-safety.ts";
@@ -115,11 +115,12 @@ function configOf(
     trustDomain: file.trust_domain,
     issuer: file.issuer,
     dataDirectory: file.data_directory,
-    workload: file.workload,
+    workload: { socket: file.workload.socket, mode: file.workload.mode, crlOnStreams: file.workload.crl_on_streams },
     operator: { socket: file.operator.socket, ...(groupId !== undefined && { groupId }) },
     // Verifiers follow the issuer's URL, so its name is always one to answer to.
     ...(file.http !== undefined && { http: listenerOf(file.http, [new URL(file.issuer).host]) }),
     ...(file.operations !== undefined && { operations: listenerOf(file.operations, []) }),
+    ...(file.broker !== undefined && { broker: brokerOf(file.broker) }),
     limits: {
       connectionsPerUid: file.limits.connections_per_uid,
       watchers: file.limits.watchers,
@@ -130,17 +131,47 @@ function configOf(
     authority: {
       x509AuthoritySeconds: file.authority.x509_authority_days * SECONDS_PER_DAY,
       jwtAuthoritySeconds: file.authority.jwt_authority_days * SECONDS_PER_DAY,
+      prepareShare: file.authority.prepare_at_percent / 100,
+      propagationSeconds: file.authority.propagation,
     },
+    witSvid: file.wit_svid,
+    keyManager: keyManagerOf(file.key_manager),
+    ...(file.upstream_authority.disk !== undefined && {
+      upstreamAuthority: {
+        certificate: file.upstream_authority.disk.certificate,
+        privateKey: file.upstream_authority.disk.private_key,
+      },
+    }),
     development: file.development,
     entries,
     warnings,
   };
 }
 
+function brokerOf({ socket, mode, listen, callers }: NonNullable<FileSettings["broker"]>): BrokerEndpointConfig {
+  return {
+    ...(socket !== undefined && { socket: { path: socket, mode } }),
+    ...(listen !== undefined && { listen }),
+    callers: new Map(
+      callers.map(({ spiffe_id, references }) => [
+        spiffe_id,
+        references.map(({ type, allow_over_tcp }) => ({ type, allowOverTcp: allow_over_tcp })),
+      ]),
+    ),
+  };
+}
+
+function keyManagerOf({ pkcs11 }: FileSettings["key_manager"]): Config["keyManager"] {
+  if (pkcs11 === undefined) return { kind: "disk" };
+  const { module, token_label: tokenLabel, pin_file: pinFile } = pkcs11;
+  return { kind: "pkcs11", module, tokenLabel, ...(pinFile !== undefined && { pinFile }) };
+}
+
 function listenerOf(listener: NonNullable<FileSettings["http"]>, names: readonly string[]): HttpListenerConfig {
-  const { tls } = listener;
+  const { tls, own_svid: ownSvid } = listener;
   return {
     ...listener.listen,
+    ...(ownSvid && { tls: "own-svid" }),
     ...(tls !== undefined && { tls: { certificate: tls.certificate, privateKey: tls.private_key } }),
     hosts: [...new Set([...listener.hosts, ...names])],
   };

@@ -3,10 +3,12 @@ import { BrokerError } from "../domain/errors.ts";
 import { checkResourceUri } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { parseTrustDomain } from "../domain/spiffe-id.ts";
+import { brokerSection } from "./broker-section.ts";
 import { entrySchema } from "./entry-schema.ts";
 import {
   absolutePath,
   accepted,
+  duration,
   hostName,
   isLoopback,
   list,
@@ -15,6 +17,7 @@ import {
   section,
   socketMode,
   socketPath,
+  text,
   whole,
   yesNo,
 } from "./fields.ts";
@@ -27,6 +30,10 @@ const RESERVE_BYTES_MIN = MEBIBYTE;
 const BYTES_MAX = 1024 * 1024 * MEBIBYTE;
 /** Keys are for years at most: one that nobody remembers is one that nobody guards. */
 const AUTHORITY_DAYS_MAX = 3_650;
+/** Below, a verifier on the feed would have it; one that fetches bundles would not. */
+const PROPAGATION_SECONDS_MIN = 60;
+/** Half of the shortest life that a key can have. */
+const PROPAGATION_SECONDS_MAX = 43_200;
 const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 
 /** One HTTP listener: where, how it is protected, and the names it answers to. */
@@ -39,6 +46,9 @@ function listener(listen: { readonly fallback: string; readonly serves: string }
     })
       .optional()
       .describe("Server certificate; TLS 1.2 or later."),
+    own_svid: yesNo()
+      .prefault(false)
+      .describe("TLS with the broker's own X.509-SVID (/stint/server) instead, for clients that have the bundle."),
     plain_on_loopback: yesNo()
       .prefault(false)
       .describe("Serve plain HTTP instead, to this machine alone: behind a proxy, or for development."),
@@ -47,11 +57,12 @@ function listener(listen: { readonly fallback: string; readonly serves: string }
       .describe("Names that clients may use for it, beside its own address. Any other Host is refused."),
   })
     .superRefine((http, context) => {
-      if ((http.tls === undefined) === http.plain_on_loopback) return;
+      const ways = [http.tls !== undefined, http.own_svid, http.plain_on_loopback].filter((is) => is).length;
+      if (ways === 1) return;
       context.addIssue(
-        http.tls === undefined
-          ? "expected tls, or plain_on_loopback: true"
-          : "expected tls or plain_on_loopback, not both",
+        ways === 0
+          ? "expected tls, own_svid: true, or plain_on_loopback: true"
+          : "expected one of tls, own_svid and plain_on_loopback, not several",
       );
     })
     .superRefine((http, context) => {
@@ -82,6 +93,9 @@ export const fileSchema = section({
     mode: socketMode()
       .prefault("0666")
       .describe("Who may connect to it. Connecting gives nothing: the kernel says who a caller is."),
+    crl_on_streams: yesNo()
+      .prefault(false)
+      .describe("Send CRLs on the streams of the SPIFFE Workload API too; no client that is known reads them."),
   }).prefault({}),
   operator: section({
     socket: socketPath().prefault("/run/stint/operator.sock").describe("Unix socket for operators."),
@@ -96,6 +110,7 @@ export const fileSchema = section({
   operations: listener({ fallback: "127.0.0.1:8444", serves: "/livez, /readyz and /metrics" })
     .optional()
     .describe("Health and metrics. Absent: not served."),
+  broker: brokerSection.optional().describe("SPIFFE Broker Endpoint for runtimes. Absent: not served."),
   limits: section({
     open_steps: whole(1, 1_000_000)
       .prefault(LIMITS.openStepsPerRuntimeDefault)
@@ -121,6 +136,39 @@ export const fileSchema = section({
   authority: section({
     x509_authority_days: whole(1, AUTHORITY_DAYS_MAX).prefault(365).describe("Life of a key that signs X.509-SVIDs."),
     jwt_authority_days: whole(1, AUTHORITY_DAYS_MAX).prefault(365).describe("Life of a key that signs JWT-SVIDs."),
+    prepare_at_percent: whole(1, 99)
+      .prefault(50)
+      .describe("Share of a key's life after which the next one is made and published."),
+    propagation: duration()
+      .refine((seconds) => seconds >= PROPAGATION_SECONDS_MIN && seconds <= PROPAGATION_SECONDS_MAX, {
+        error: "expected 1m to 12h",
+      })
+      .prefault("15m")
+      .describe("How long a key is published before it signs, so that every verifier has it by then."),
+  }).prefault({}),
+  wit_svid: yesNo()
+    .prefault(true)
+    .describe("Serve the WIT-SVID profile of the SPIFFE Workload API, which is still incubating."),
+  key_manager: section({
+    pkcs11: section({
+      module: absolutePath().describe("Shared library of the module."),
+      token_label: text("the token's label").describe("Label of the token, which is this broker's alone."),
+      pin_file: absolutePath()
+        .optional()
+        .describe("File of mode 0600 with the PIN of the token's user. Absent: the variable STINT_PKCS11_PIN."),
+    })
+      .optional()
+      .describe(
+        "Private keys are made in a PKCS #11 token and never leave it. Absent: in files of the data directory.",
+      ),
+  }).prefault({}),
+  upstream_authority: section({
+    disk: section({
+      certificate: absolutePath().describe("PEM file of the CA's certificate and those above it, the root last."),
+      private_key: absolutePath().describe("PEM file of the CA's private key, of mode 0600."),
+    })
+      .optional()
+      .describe("A CA that certifies the one of this broker; its root is what verifiers trust. Absent: no other CA."),
   }).prefault({}),
   development: yesNo()
     .prefault(false)

@@ -3,17 +3,56 @@ import type { UnixSeconds } from "./time.ts";
 /** One key per family: a token of one kind can never pass for one of another. */
 export type KeyFamily = "x509-svid" | "jwt-svid" | "wit-svid" | "events" | "ledger";
 
+/**
+ * The life of an authority, which only goes forward:
+ * - `prepared`: published, so that verifiers have its key before anything is signed with it;
+ * - `active`: signs;
+ * - `old`: signs no more, and is published until nothing that it signed can be accepted any longer;
+ * - `removed`: in no bundle, its key destroyed.
+ */
+export const AUTHORITY_STATES = ["prepared", "active", "old", "removed"] as const;
+export type AuthorityState = (typeof AUTHORITY_STATES)[number];
+
 /** A key that signs, by its public part. */
 export type Authority = {
   /** Also the `kid`; unique across all families. */
   readonly authorityId: string;
   readonly family: KeyFamily;
-  readonly state: "prepared" | "active" | "old";
+  readonly state: AuthorityState;
+  /** When it came into its state. Absent where the ledger was written before this was recorded. */
+  readonly stateSince?: UnixSeconds;
+  /** Trusted no more: all that it had signed was taken back, and it is in no bundle. Never undone. */
+  readonly tainted?: true;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
   /** The CA certificate, DER; X.509 only. */
   readonly certificate?: Uint8Array;
+  /** Where another CA issued it: the certificates above it, DER, its issuer's first and the root last. Else it is the root. */
+  readonly upstream?: readonly Uint8Array[];
   readonly notBefore: UnixSeconds;
   /** Exclusive; nothing signed by it outlives it. */
   readonly expiresAt: UnixSeconds;
 };
+
+/** Whether verifiers are to believe what it signed, or soon will sign. */
+export function isPublished({ state, tainted }: Authority): boolean {
+  return state !== "removed" && tainted !== true;
+}
+
+/** The certificates that X.509-SVIDs are verified by, DER, each once: generations of one upstream CA share their root. */
+export function x509RootsOf(authorities: readonly Authority[]): readonly Uint8Array[] {
+  const roots = authorities.flatMap(({ family, certificate, upstream }) => {
+    const root = upstream?.at(-1) ?? certificate;
+    return family === "x509-svid" && root !== undefined ? [root] : [];
+  });
+  return [...new Map(roots.map((root) => [Buffer.from(root).toString("hex"), root])).values()];
+}
+
+/**
+ * What an X.509-SVID is delivered with, DER: the certificates between it and the root, which is left out.
+ *
+ * @see RFC 5246 section 7.4.2, SPIFFE Workload API section 5
+ */
+export function intermediatesOf({ certificate, upstream }: Authority): readonly Uint8Array[] {
+  return upstream === undefined || certificate === undefined ? [] : [certificate, ...upstream.slice(0, -1)];
+}

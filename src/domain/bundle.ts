@@ -1,39 +1,41 @@
-import type { Authority } from "./authority.ts";
+import { type Authority, x509RootsOf } from "./authority.ts";
 import { bytesOfBase64, bytesOfBase64url } from "./base64url.ts";
+import { readCertificate } from "./certificate.ts";
 import { type BrokerError, invalidField } from "./errors.ts";
-import { type EcJwk, ecJwkOf } from "./public-key.ts";
+import { type CaJwk, caJwkOf, type EcJwk, ecJwkOf } from "./public-key.ts";
 
 /** The document that carries a trust domain's verification keys to the rest of the world. */
 export type SpiffeBundleDocument = {
   readonly keys: readonly (
-    | (EcJwk & { readonly use: "x509-svid"; readonly x5c: readonly [string] })
-    | (EcJwk & { readonly use: "jwt-svid"; readonly kid: string })
+    | (CaJwk & { readonly use: "x509-svid"; readonly x5c: readonly [string] })
+    | (EcJwk & { readonly use: "jwt-svid" | "wit-svid"; readonly kid: string })
   )[];
   readonly spiffe_sequence: number;
   readonly spiffe_refresh_hint: number;
 };
 
 /**
- * Writes the SPIFFE bundle of these authorities; families other than X.509- and JWT-SVID are left out.
+ * Writes the SPIFFE bundle of these authorities; families that sign no SVIDs are left out.
  *
  * @param sequence - grows with every change of the content.
  * @param refreshHintSeconds - how often it is worth asking again.
- * @see SPIFFE Trust Domain and Bundle section 4, X509-SVID section 6, JWT-SVID section 6
+ * @see SPIFFE Trust Domain and Bundle section 4, X509-SVID section 6, JWT-SVID section 6, WIT-SVID section 6
  */
 export function spiffeBundle(
   authorities: readonly Authority[],
   sequence: number,
   refreshHintSeconds: number,
 ): SpiffeBundleDocument {
-  const keys = authorities.flatMap((authority): SpiffeBundleDocument["keys"] => {
-    const { family, authorityId, publicKey, certificate } = authority;
-    if (family === "x509-svid" && certificate !== undefined) {
-      const x5c = [Buffer.from(certificate).toString("base64")] as const;
-      return [{ use: "x509-svid", ...ecJwkOf(publicKey), x5c }];
-    }
-    return family === "jwt-svid" ? [{ use: "jwt-svid", kid: authorityId, ...ecJwkOf(publicKey) }] : [];
+  const ofTokens = authorities.flatMap(({ family, authorityId, publicKey }): SpiffeBundleDocument["keys"] =>
+    family === "jwt-svid" || family === "wit-svid" ? [{ use: family, kid: authorityId, ...ecJwkOf(publicKey) }] : [],
+  );
+  const ownKeys = new Map(authorities.map(({ certificate, publicKey }) => [certificate, publicKey]));
+  const roots = x509RootsOf(authorities).map((certificate) => {
+    const x5c = [Buffer.from(certificate).toString("base64")] as const;
+    const publicKey = ownKeys.get(certificate) ?? readCertificate(certificate).publicKey;
+    return { use: "x509-svid", ...caJwkOf(publicKey), x5c } as const;
   });
-  return { keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshHintSeconds };
+  return { keys: [...roots, ...ofTokens], spiffe_sequence: sequence, spiffe_refresh_hint: refreshHintSeconds };
 }
 
 /** A JWKS as any JWT library takes it. */
@@ -69,6 +71,8 @@ export type SpiffeBundle = {
   readonly sequence: number | undefined;
   readonly refreshHintSeconds: number | undefined;
   readonly jwtKeys: ReadonlyMap<string, VerificationJwk>;
+  /** Of WIT-SVIDs; they never verify a JWT-SVID, nor the others a WIT-SVID. */
+  readonly witKeys: ReadonlyMap<string, VerificationJwk>;
   /** CA certificates, DER. */
   readonly x509: readonly Uint8Array[];
 };
@@ -87,26 +91,29 @@ export function parseSpiffeBundle(text: string, field = "bundle"): SpiffeBundle 
   if (!Array.isArray(keys)) throw invalidField(`${field}.keys`, "a list of JWKs");
 
   const jwtKeys = new Map<string, VerificationJwk>();
+  const witKeys = new Map<string, VerificationJwk>();
   const x509: Uint8Array[] = [];
   keys.forEach((key: unknown, index) => {
     const at = `${field}.keys[${index}]`;
     const members = membersOf(key, at);
     const kty = members.get("kty");
     if (kty !== "EC" && kty !== "RSA") return;
-    if (members.get("use") === "x509-svid") {
+    const use = members.get("use");
+    if (use === "x509-svid") {
       const certificate = certificateIn(members, at);
       if (certificate !== undefined) x509.push(certificate);
-    } else if (members.get("use") === "jwt-svid") {
+    } else if (use === "jwt-svid" || use === "wit-svid") {
       const jwk = jwkIn(members, kty, at);
-      // Which of two keys a token means must not depend on who reads the bundle.
-      if (jwtKeys.has(jwk.kid)) throw invalidField(`${at}.kid`, "one that no other key has");
-      jwtKeys.set(jwk.kid, jwk);
+      // Which of two keys a token means must not depend on who reads the bundle. WIT-SVID section 6.1.
+      if (jwtKeys.has(jwk.kid) || witKeys.has(jwk.kid)) throw invalidField(`${at}.kid`, "one that no other key has");
+      (use === "jwt-svid" ? jwtKeys : witKeys).set(jwk.kid, jwk);
     }
   });
   return {
     sequence: countIn(document, "spiffe_sequence", field),
     refreshHintSeconds: countIn(document, "spiffe_refresh_hint", field),
     jwtKeys,
+    witKeys,
     x509,
   };
 }

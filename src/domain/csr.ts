@@ -1,17 +1,9 @@
 import { contextConstructed, TAG } from "./der.ts";
-import {
-  bitsOf,
-  checkNested,
-  type DerElement,
-  DerError,
-  dottedOf,
-  elementsOf,
-  membersOf,
-  parseDer,
-} from "./der-reader.ts";
+import { bitsOf, checkNested, type DerElement, DerError, membersOf, parseDer } from "./der-reader.ts";
 import { BrokerError } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
 import { checkPublicKey } from "./public-key.ts";
+import { type SignatureAlgorithm, signatureAlgorithmOf } from "./signature-algorithm.ts";
 
 /** What is taken from a certification request: a key, and the proof that the requester has it. */
 export type Csr = {
@@ -20,18 +12,9 @@ export type Csr = {
   /** What the signature is over. */
   readonly signedPart: Uint8Array;
   /** As Node names it. */
-  readonly hash: "sha256" | "sha384" | "sha512";
+  readonly hash: SignatureAlgorithm["hash"];
   readonly signature: Uint8Array;
 };
-
-const SIGNATURE_ALGORITHMS = new Map<string, { readonly key: "ec" | "rsa"; readonly hash: Csr["hash"] }>([
-  ["1.2.840.10045.4.3.2", { key: "ec", hash: "sha256" }],
-  ["1.2.840.10045.4.3.3", { key: "ec", hash: "sha384" }],
-  ["1.2.840.10045.4.3.4", { key: "ec", hash: "sha512" }],
-  ["1.2.840.113549.1.1.11", { key: "rsa", hash: "sha256" }],
-  ["1.2.840.113549.1.1.12", { key: "rsa", hash: "sha384" }],
-  ["1.2.840.113549.1.1.13", { key: "rsa", hash: "sha512" }],
-]);
 
 const VERSION_1 = 0;
 
@@ -70,16 +53,10 @@ export function parseCsr(der: Uint8Array): Csr {
   }
 }
 
-/** Only a signature algorithm of the key's own kind, with exactly the parameters that its standard gives it. */
+/** Only a signature algorithm of the key's own kind. */
 function hashOf(algorithm: DerElement, key: "ec" | "rsa"): Csr["hash"] {
-  const [oid, ...parameters] = elementsOf(algorithm);
-  if (oid === undefined) throw new DerError("no signature algorithm");
-  const known = SIGNATURE_ALGORITHMS.get(dottedOf(oid));
-  const parametersFit =
-    key === "ec"
-      ? parameters.length === 0
-      : parameters.length === 1 && parameters[0]?.tag === TAG.null && parameters[0].content.length === 0;
-  if (known === undefined || known.key !== key || !parametersFit) {
+  const known = signatureAlgorithmOf(algorithm);
+  if (known?.key !== key) {
     throw csrInvalid("a signature by the request's own key, ECDSA or RSA (PKCS#1), with SHA-256, SHA-384 or SHA-512");
   }
   return known.hash;

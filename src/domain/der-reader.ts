@@ -1,4 +1,5 @@
 import { TAG } from "./der.ts";
+import type { UnixSeconds } from "./time.ts";
 
 /** One element of DER: its identifier octet, its content, and the whole as it stood in the input. */
 export type DerElement = { readonly tag: number; readonly content: Uint8Array; readonly encoded: Uint8Array };
@@ -164,4 +165,84 @@ export function dottedOf(element: DerElement): string {
   const [joined = 0, ...rest] = arcs;
   const root = Math.min(Math.floor(joined / 40), 2);
   return [root, joined - root * 40, ...rest].join(".");
+}
+
+/**
+ * An INTEGER that is zero or positive, as a count.
+ *
+ * @throws DerError also for one that is larger than any count here
+ */
+export function countOf(element: DerElement): number {
+  const isZero = element.tag === TAG.integer && element.content.length === 1 && element.content[0] === 0;
+  if (isZero) return 0;
+  const magnitude = positiveOf(element);
+  if (magnitude.length > COUNT_BYTES_MAX) throw new DerError("a count larger than any in use");
+  return magnitude.reduce((sum, octet) => sum * 0x100 + octet, 0);
+}
+
+/** Far above every path length there is. */
+const COUNT_BYTES_MAX = 4;
+
+/**
+ * A BOOLEAN that is not the default: everything read here defaults to FALSE, and DER leaves defaults out.
+ *
+ * @throws DerError
+ * @see X.690 section 11.1 and 11.5
+ */
+export function checkTrue(element: DerElement): void {
+  const isTrue = element.tag === TAG.boolean && element.content.length === 1 && element.content[0] === 0xff;
+  if (!isTrue) throw new DerError("a boolean that is not TRUE");
+}
+
+/**
+ * The numbers of the bits that are set in a BIT STRING of named bits, the most significant being bit 0.
+ *
+ * @throws DerError for one with zero bits at its end, which DER drops
+ * @see X.690 section 11.2.2
+ */
+export function namedBitsOf(element: DerElement): ReadonlySet<number> {
+  const [unused, ...octets] = element.content;
+  if (element.tag !== TAG.bitString || unused === undefined || unused > 7) throw new DerError("not a bit string");
+  const last = octets[octets.length - 1] ?? 0;
+  const isShortest = octets.length === 0 ? unused === 0 : (last & (2 ** (unused + 1) - 1)) === 2 ** unused;
+  if (!isShortest) throw new DerError("named bits not in their shortest form");
+  return new Set(
+    octets.flatMap((octet, index) =>
+      [0, 1, 2, 3, 4, 5, 6, 7].filter((bit) => (octet & (0x80 >> bit)) !== 0).map((bit) => 8 * index + bit),
+    ),
+  );
+}
+
+/** 2050, where two digits stop being enough for a year, and before which they have to do. */
+const FIRST_YEAR_OF_FOUR_DIGITS = 2_050;
+
+/**
+ * The instant of a certificate's Time: UTCTime through 2049 and GeneralizedTime from then on, whole seconds and `Z`.
+ *
+ * @throws DerError also for a day or an hour that there never was
+ * @see RFC 5280 section 4.1.2.5
+ */
+export function instantOf(element: DerElement): UnixSeconds {
+  const text = Buffer.from(element.content).toString("latin1");
+  const isShort = element.tag === TAG.utcTime;
+  if (!isShort && element.tag !== TAG.generalizedTime) throw new DerError("not a time");
+  const digits = (isShort ? /^\d{12}Z$/ : /^\d{14}Z$/).test(text) ? text : undefined;
+  if (digits === undefined) throw new DerError("a time in another form than whole seconds and Z");
+  const year = isShort ? ofTwoDigits(Number(digits.slice(0, 2))) : Number(digits.slice(0, 4));
+  if (!isShort && year < FIRST_YEAR_OF_FOUR_DIGITS) throw new DerError("a year of four digits before 2050");
+  const [month = 0, ...rest] = (digits.slice(isShort ? 2 : 4).match(/\d\d/g) ?? []).map(Number);
+  const at = new Date(0);
+  at.setUTCFullYear(year, month - 1, rest[0]);
+  at.setUTCHours(rest[1] ?? 0, rest[2], rest[3]);
+  // What does not exist is counted on into the next minute, day or month, and so comes out as something else.
+  const printed = at
+    .toISOString()
+    .replace(/[-:T]/g, "")
+    .slice(isShort ? 2 : 0, 14);
+  if (`${printed}Z` !== digits) throw new DerError("a time that does not exist");
+  return (at.getTime() / 1_000) as UnixSeconds;
+}
+
+function ofTwoDigits(year: number): number {
+  return year >= 50 ? 1_900 + year : 2_000 + year;
 }

@@ -1,4 +1,4 @@
-import { TAG } from "./der.ts";
+import { integerOf, sequenceOf, TAG } from "./der.ts";
 import { DerError, membersOf, parseDer, positiveOf } from "./der-reader.ts";
 
 /** Bytes of one coordinate of P-256; a signature in JOSE is two. */
@@ -23,4 +23,18 @@ export function p1363FromDer(signature: Uint8Array): Uint8Array {
   joined.set(r, COORDINATE_BYTES - r.length);
   joined.set(s, P1363_BYTES - s.length);
   return joined;
+}
+
+/**
+ * The DER form of a P-256 signature that is two numbers of 32 bytes, as JOSE and PKCS #11 have it.
+ *
+ * @throws DerError when it is of another length
+ * @see RFC 3279 section 2.2.3
+ */
+export function derFromP1363(signature: Uint8Array): Uint8Array {
+  if (signature.length !== P1363_BYTES) throw new DerError("not a P-256 signature");
+  return sequenceOf(
+    integerOf(signature.subarray(0, COORDINATE_BYTES)),
+    integerOf(signature.subarray(COORDINATE_BYTES)),
+  );
 }

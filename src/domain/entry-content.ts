@@ -234,12 +234,21 @@ function checkList(
 }
 
 /**
- * The SPIFFE ID of what an entry registers: an agent's stable one, or that of a runtime, verifier or operator.
+ * The SPIFFE ID of what an entry registers: an agent's stable one, or that of a runtime, verifier, operator, or the broker.
  *
  * @see contracts section 1
  */
 export function entrySpiffeId(trustDomain: TrustDomain, content: EntryContent): SpiffeId {
-  const path =
-    content.kind === "agent" ? pathAt(content.spiffeIdTemplate, content.name) : `/${content.kind}/${content.name}`;
-  return spiffeIdAt(trustDomain, path, "spiffe_id_template");
+  return spiffeIdAt(trustDomain, pathOf(content), "spiffe_id_template");
+}
+
+function pathOf(content: EntryContent): string {
+  switch (content.kind) {
+    case "agent":
+      return pathAt(content.spiffeIdTemplate, content.name);
+    case "server":
+      return `/stint/${content.name}`;
+    default:
+      return `/${content.kind}/${content.name}`;
+  }
 }

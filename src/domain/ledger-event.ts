@@ -24,6 +24,7 @@ export type LedgerEvent =
   | IssuanceUndelivered
   | IssuanceRevoked
   | AuthorityPut
+  | AuthorityTainted
   | ReceiptsTaken
   | OperatorActed;
 
@@ -91,10 +92,25 @@ export type IssuanceRevoked = Event<"issuance.revoked"> & {
 
 /** An authority as it is from here on. Keys are hexadecimal DER, public parts only. */
 export type AuthorityPut = Event<"authority.put"> & {
-  readonly authority: Omit<Authority, "publicKey" | "certificate"> & {
+  readonly authority: Omit<Authority, "publicKey" | "certificate" | "upstream" | "tainted"> & {
     readonly publicKey: string;
     readonly certificate?: string;
+    readonly upstream?: readonly string[];
   };
+};
+
+/**
+ * An authority is trusted no more, and all that it had signed is taken back. Rebuilding finds the credentials by what was
+ * still acceptable at this instant; `count` and `digest` tell whether it found the same ones.
+ */
+export type AuthorityTainted = Event<"authority.tainted"> & {
+  readonly authorityId: string;
+  readonly reason: RevocationReason;
+  /** Issuances that this revokes. */
+  readonly count: number;
+  /** SHA-256, hexadecimal, of the sorted issuance ids, each followed by a line feed. */
+  readonly digest: string;
+  readonly by: Actor;
 };
 
 /** What verifiers have acknowledged: cumulative, at most one event a second. */
@@ -133,6 +149,7 @@ export const EVENT_TYPES = [
   "issuance.undelivered",
   "issuance.revoked",
   "authority.put",
+  "authority.tainted",
   "receipts.taken",
   "operator.acted",
 ] as const satisfies readonly LedgerEvent["type"][];

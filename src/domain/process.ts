@@ -15,6 +15,18 @@ export function formatProcess(process: ProcessIdentity): string {
   return `${process.bootId}/${process.pidNamespace}/${process.pid}/${process.startTimeTicks}`;
 }
 
+/** Stands for a process where there is none to be seen: whoever is connected with an entry's X.509-SVID over a network. */
+export function remoteProcess(entryId: string): ProcessIdentity {
+  return { bootId: entryId, pidNamespace: REMOTE, pid: 0, startTimeTicks: 0 };
+}
+
+export function isRemote(process: ProcessIdentity): boolean {
+  return process.pidNamespace === REMOTE;
+}
+
+/** No namespace of the kernel's, which are numbers. */
+const REMOTE = "remote";
+
 export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
   return formatProcess(a) === formatProcess(b);
 }

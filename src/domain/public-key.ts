@@ -118,4 +118,29 @@ export function ecJwkOf(spki: Uint8Array): EcJwk {
   };
 }
 
+/** The public key of a CA in the member names of RFC 7518: an upstream one has the key that it has. */
+export type CaJwk =
+  | { readonly kty: "EC"; readonly crv: "P-256" | "P-384"; readonly x: string; readonly y: string }
+  | { readonly kty: "RSA"; readonly n: string; readonly e: string };
+
+/**
+ * The JWK of a key that `checkPublicKey` accepts.
+ *
+ * @throws BrokerError KEY_REFUSED for any other
+ * @see RFC 7518 section 6
+ */
+export function caJwkOf(spki: Uint8Array): CaJwk {
+  const kind = checkPublicKey(spki);
+  const [, bits] = membersOf(parseDer(spki, TAG.sequence), TAG.sequence, TAG.bitString);
+  const key = bitsOf(bits);
+  if (kind === "rsa") {
+    const [modulus, exponent] = membersOf(parseDer(key, TAG.sequence), TAG.integer, TAG.integer);
+    return { kty: "RSA", n: base64urlOf(positiveOf(modulus)), e: base64urlOf(positiveOf(exponent)) };
+  }
+  const coordinates = key.subarray(1);
+  const half = coordinates.length / 2;
+  const point = { x: base64urlOf(coordinates.subarray(0, half)), y: base64urlOf(coordinates.subarray(half)) };
+  return { kty: "EC", crv: half === 32 ? "P-256" : "P-384", ...point };
+}
+
 const P256_HEADER = "3059301306072a8648ce3d020106082a8648ce3d03010703420004";

@@ -48,8 +48,16 @@ export type OperatorContent = {
   readonly role: OperatorRole;
 };
 
+/** The broker itself. */
+export type ServerContent = {
+  readonly kind: "server";
+  readonly name: Segment;
+  /** None, so that nobody is ever taken for it. */
+  readonly selectors: readonly Selector[];
+};
+
 /** What an entry says; what is digested and compared to see whether it changed. */
-export type EntryContent = AgentContent | RuntimeContent | VerifierContent | OperatorContent;
+export type EntryContent = AgentContent | RuntimeContent | VerifierContent | OperatorContent | ServerContent;
 export type EntryKind = EntryContent["kind"];
 
 export type RegistrationEntry<Content extends EntryContent = EntryContent> = {
@@ -63,6 +71,9 @@ export type RegistrationEntry<Content extends EntryContent = EntryContent> = {
   readonly updatedAt: UnixMicros;
   readonly content: Content;
 };
+
+/** The kinds that are declared, or created by API. */
+export type DeclaredKind = Exclude<EntryKind, "server">;
 
 export type AgentEntry = RegistrationEntry<AgentContent>;
 export type VerifierEntry = RegistrationEntry<VerifierContent>;

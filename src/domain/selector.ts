@@ -14,6 +14,10 @@ const FORMS: Readonly<Record<string, { readonly value: RegExp; readonly expected
   "unix:user": { value: /^[^\s:/]+$/, expected: "a user name" },
   "unix:group": { value: /^[^\s:/]+$/, expected: "a group name" },
   "unix:path": { value: /^\/[^\0]+$/, expected: "an absolute path" },
+  "systemd:unit": {
+    value: /^[A-Za-z0-9:_.\\@-]{1,247}\.service$/,
+    expected: "the name of a system service, e.g. worker.service",
+  },
   "unix:sha256": { value: /^[0-9a-f]{64}$/, expected: "64 lower-case hexadecimal digits" },
 };
 

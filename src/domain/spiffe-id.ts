@@ -120,6 +120,17 @@ export function stepNameOf(id: SpiffeId): (StepName & { readonly agent: SpiffeId
   return { agent: agent as SpiffeId, runId: runId as Segment, step: step as Segment, attempt: Number(attempt) };
 }
 
+const INFRASTRUCTURE = /^\/(runtime|verifier|operator)\/([^/]+)$/;
+
+/** What a runtime's, verifier's or operator's SPIFFE ID names; `undefined` for any other. */
+export function infrastructureNameOf(
+  id: SpiffeId,
+): { readonly kind: "runtime" | "verifier" | "operator"; readonly name: Segment } | undefined {
+  const [, kind, name] = INFRASTRUCTURE.exec(pathOf(id)) ?? [];
+  if (kind === undefined || name === undefined) return undefined;
+  return { kind: kind as "runtime" | "verifier" | "operator", name: name as Segment };
+}
+
 /** Whether an accepted value was in fact one: for code that must not throw. */
 export function isSpiffeId(text: string): text is SpiffeId {
   try {

@@ -16,6 +16,9 @@ declare const stage: unique symbol;
  * it: each stage's own file holds the one cast that makes it.
  */
 
+/** What a stage says, before it is one. */
+export type Unbranded<Stage> = { [Member in keyof Stage as Member extends symbol ? never : Member]: Stage[Member] };
+
 /** A caller whose evidence was checked just now. Never kept beyond the act it was made for. */
 export type Attested = {
   readonly [stage]: "attested";
@@ -40,6 +43,8 @@ export type Entitled = {
   readonly entryRevision: number;
   readonly ttlSeconds: number;
   readonly content: SvidContent;
+  /** What the step's executor runs: pinned by its first issuance, and the same ever after. */
+  readonly executable?: string;
 };
 
 /** What the credential will say, beyond what follows from its subject. */
@@ -69,6 +74,7 @@ export type Drafted = {
   readonly authority: Authority;
   readonly entryId: string;
   readonly entryRevision: number;
+  readonly executable?: string;
 };
 
 /** A draft whose row is durable: the only thing a signer takes. */

@@ -5,6 +5,7 @@ import {
   contextPrimitive,
   derOf,
   integerOf,
+  NULL,
   oidOf,
   sequenceOf,
   stringOf,
@@ -25,6 +26,8 @@ import { notAfterOf } from "./validity.ts";
 
 const OID = {
   ecdsaWithSha256: "1.2.840.10045.4.3.2",
+  ecdsaWithSha384: "1.2.840.10045.4.3.3",
+  sha256WithRsaEncryption: "1.2.840.113549.1.1.11",
   commonName: "2.5.4.3",
   serialNumber: "2.5.4.5",
   organization: "2.5.4.10",
@@ -124,7 +127,19 @@ export type AuthorityFacts = {
   readonly expiresAt: UnixSeconds;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
+  /** Another CA that issues it; absent: it issues itself. */
+  readonly upstream?: UpstreamIssuer;
 };
+
+/** A CA above ours, and by which algorithm it signs: an AlgorithmIdentifier. */
+export type UpstreamIssuer = Issuer & { readonly algorithm: Uint8Array };
+
+/** AlgorithmIdentifiers that an upstream CA may sign by. ECDSA has no parameters, RSA has NULL. RFC 5758, RFC 4055. */
+export const UPSTREAM_ALGORITHMS = {
+  "P-256": ECDSA_WITH_SHA256,
+  "P-384": sequenceOf(oidOf(OID.ecdsaWithSha384)),
+  rsa: sequenceOf(oidOf(OID.sha256WithRsaEncryption), NULL),
+} as const;
 
 /**
  * The to-be-signed certificate of the trust domain's own signing authority: issues leaves and nothing else.
@@ -143,8 +158,8 @@ export function authorityCertificate(facts: AuthorityFacts): Uint8Array {
   return sequenceOf(
     VERSION_3,
     integerOf(facts.serialNumber),
-    ECDSA_WITH_SHA256,
-    name,
+    facts.upstream?.algorithm ?? ECDSA_WITH_SHA256,
+    facts.upstream?.name ?? name,
     validityOf(facts),
     name,
     facts.publicKey,
@@ -154,16 +169,20 @@ export function authorityCertificate(facts: AuthorityFacts): Uint8Array {
         extension(OID.keyUsage, derOf(TAG.bitString, KEY_CERT_SIGN_AND_CRL_SIGN), "critical"),
         extension(OID.basicConstraints, sequenceOf(TRUE, integerOf(Uint8Array.of(0))), "critical"),
         subjectKeyIdentifier(keyIdentifier),
-        authorityKeyIdentifier(keyIdentifier),
+        authorityKeyIdentifier(facts.upstream?.keyIdentifier ?? keyIdentifier),
         extension(OID.subjectAltName, uriName(trustDomainId(facts.trustDomain))),
       ),
     ),
   );
 }
 
-/** A certificate of its to-be-signed part and an ECDSA signature with SHA-256, DER-encoded. */
-export function signedCertificate(toBeSigned: Uint8Array, signature: Uint8Array): Uint8Array {
-  return sequenceOf(toBeSigned, ECDSA_WITH_SHA256, bitStringOf(signature));
+/** A certificate of its to-be-signed part and a signature, by default ECDSA with SHA-256, DER-encoded. */
+export function signedCertificate(
+  toBeSigned: Uint8Array,
+  signature: Uint8Array,
+  algorithm: Uint8Array = ECDSA_WITH_SHA256,
+): Uint8Array {
+  return sequenceOf(toBeSigned, algorithm, bitStringOf(signature));
 }
 
 export function validityOf(validity: { readonly notBefore: UnixSeconds; readonly expiresAt: UnixSeconds }): Uint8Array {
@@ -183,7 +202,8 @@ function uriName(id: SpiffeId): Uint8Array {
   return sequenceOf(stringOf(contextPrimitive(6), id));
 }
 
-function extension(oid: string, value: Uint8Array, critical?: "critical"): Uint8Array {
+/** An Extension; `value` is its DER. */
+export function extension(oid: string, value: Uint8Array, critical?: "critical"): Uint8Array {
   const mark = critical === undefined ? [] : [TRUE];
   return sequenceOf(oidOf(oid), ...mark, derOf(TAG.octetString, value));
 }

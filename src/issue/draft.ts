@@ -74,6 +74,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     authority,
     entryId: entitled.entryId,
     entryRevision: entitled.entryRevision,
+    ...(entitled.executable === undefined ? {} : { executable: entitled.executable }),
   } as Drafted;
 }
 

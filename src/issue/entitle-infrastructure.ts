@@ -5,6 +5,7 @@ import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Attested, Entitled } from "../domain/stages.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 import { checkCsr } from "../verify/csr-proof.ts";
+import { entitledTo } from "./entitle.ts";
 import type { IssuanceRate } from "./issuance-rate.ts";
 
 /** An X.509-SVID for a runtime, a verifier or an operator: for the key of a request, or for one that the broker made for it. */
@@ -16,9 +17,21 @@ export type InfrastructureWanted = { readonly entryId: string } & (
 
 export type EntitleInfrastructurePorts = { readonly gate: IssuanceGate; readonly rate: IssuanceRate };
 
+/** The broker's own X.509-SVID. Nobody asks for it but the broker, so there is no caller to be entitled. */
+export function entitleServer(
+  entry: RegistrationEntry,
+  publicKey: Uint8Array,
+  ports: Pick<EntitleInfrastructurePorts, "gate">,
+): Entitled {
+  if (entry.content.kind !== "server") throw new TypeError("not the broker's own entry");
+  const suspended = ports.gate.refusal();
+  if (suspended !== undefined) throw errorOf(suspended);
+  return entitledAs(entry, publicKey);
+}
+
 /** Whether an entry has an identity of its own: an agent has one only within a step. */
 export function isInfrastructure(entry: RegistrationEntry): boolean {
-  return entry.content.kind !== "agent";
+  return entry.content.kind !== "agent" && entry.content.kind !== "server";
 }
 
 /**
@@ -39,12 +52,16 @@ export function entitleInfrastructure(
     throw new BrokerError("NOT_ENTITLED", "the caller matches no such entry of a runtime, a verifier or an operator");
   }
   ports.rate.take(`${entry.entryId}/${formatProcess(caller.process)}`, 1);
-  return {
+  return entitledAs(entry, "csr" in wanted ? checkCsr(wanted.csr).publicKey : wanted.publicKey);
+}
+
+function entitledAs(entry: RegistrationEntry, publicKey: Uint8Array): Entitled {
+  return entitledTo({
     subject: { kind: "infrastructure", entryId: entry.entryId },
     spiffeId: entry.spiffeId,
     entryId: entry.entryId,
     entryRevision: entry.revision,
     ttlSeconds: LIMITS.x509SvidTtlSecondsDefault,
-    content: { kind: "x509-svid", publicKey: "csr" in wanted ? checkCsr(wanted.csr).publicKey : wanted.publicKey },
-  } as Entitled;
+    content: { kind: "x509-svid", publicKey },
+  });
 }

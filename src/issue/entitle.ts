@@ -1,5 +1,6 @@
 import type { DenialRecorder } from "../decide/record-denial.ts";
 import { isDecision } from "../decide/record-denial.ts";
+import { accessTo } from "../decide/step-access.ts";
 import type { Confirmation } from "../domain/confirmation.ts";
 import { BrokerError, type Denial, denial, denialFrom, errorOf, isDenial } from "../domain/errors.ts";
 import { divide, type Grant, narrowTo } from "../domain/grant.ts";
@@ -7,17 +8,23 @@ import { newId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { sameProcess } from "../domain/process.ts";
 import { type AgentEntry, isOfKind } from "../domain/registration-entry.ts";
-import type { Attested, Entitled, SvidContent } from "../domain/stages.ts";
+import type { Attested, Entitled, SvidContent, Unbranded } from "../domain/stages.ts";
 import { audiencesOf, permits, type Step } from "../domain/step.ts";
+import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { IssuanceGate, StepDirectory } from "../ports/directories.ts";
+import type { EntryDirectory, IssuanceGate, StepDirectory } from "../ports/directories.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import { checkCsr } from "../verify/csr-proof.ts";
 import { checkAskedGrant, nameRefused } from "./asked-grant.ts";
 import { each } from "./each.ts";
 import type { IssuanceRate } from "./issuance-rate.ts";
 
-export type SvidOrder = { readonly stepId: string; readonly wanted: readonly SvidWanted[] };
+export type SvidOrder = {
+  readonly stepId: string;
+  readonly wanted: readonly SvidWanted[];
+  /** For whom the caller asks: as the executor for itself, or as the opener, through the Broker API, for the executor. */
+  readonly as?: "executor" | "opener";
+};
 
 export type SvidWanted =
   | { readonly kind: "x509-svid"; readonly csr: Uint8Array }
@@ -37,6 +44,9 @@ export type SvidWanted =
 export type EntitlePorts = {
   readonly stepDirectory: StepDirectory;
   readonly gate: IssuanceGate;
+  /** For what is asked for as the opener. */
+  readonly entries: Pick<EntryDirectory, "byId">;
+  readonly processes: Pick<ProcessWatch, "find">;
   readonly rate: IssuanceRate;
   readonly denials: DenialRecorder;
   readonly clock: Clock;
@@ -59,9 +69,10 @@ export async function entitle(
 
   const step = await ports.stepDirectory.byId(order.stepId);
   if (step === undefined) throw new BrokerError("STEP_NOT_FOUND", "no such step");
+  const { as = "executor" } = order;
   let entry: AgentEntry;
   try {
-    entry = executorEntry(caller, step);
+    entry = as === "executor" ? executorEntry(caller, step) : entryForOpener(caller, step, ports);
     if (!permits(step.state)) {
       throw new BrokerError("STEP_CLOSED", `the step is ${step.state}`, { metadata: { state: step.state } });
     }
@@ -71,7 +82,9 @@ export async function entitle(
     throw thrown;
   }
 
-  const entitled = each(order.wanted, (wanted) => entitlement(step, entry, wanted));
+  const pinned = step.executor.kind === "process" ? step.executor.executable : undefined;
+  const executable = as === "executor" ? caller.executable : pinned;
+  const entitled = each(order.wanted, (wanted) => entitlement(step, entry, wanted, executable));
   for (const [index, item] of entitled.entries()) {
     if (isDenial(item)) await recordDenial(caller, step, askedBy(order.wanted[index]), item, ports);
   }
@@ -95,10 +108,31 @@ function executorEntry(caller: Attested, step: Step): AgentEntry {
   return entry;
 }
 
-function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted): Entitled {
+/**
+ * The agent's entry, for the runtime that opened the step and hands on what it is issued: only while there is an executor
+ * to hand it to.
+ */
+function entryForOpener(caller: Attested, step: Step, ports: Pick<EntitlePorts, "entries" | "processes">): AgentEntry {
+  if (!accessTo(step, caller).asOpener) {
+    throw new BrokerError("NOT_ENTITLED", "the step belongs to another entry's run");
+  }
+  const entry = ports.entries.byId(step.agentEntryId);
+  if (entry === undefined || entry.disabled || !isOfKind(entry, "agent")) {
+    throw new BrokerError("NOT_ENTITLED", "the entry of the step's agent is no longer in force");
+  }
+  if (step.executor.kind === "process") {
+    const found = ports.processes.find(step.executor.process.pid);
+    if (found === undefined || !sameProcess(found.process, step.executor.process)) {
+      throw new BrokerError("EXECUTOR_GONE", "the step's executor has ended");
+    }
+  }
+  return entry;
+}
+
+function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted, executable: string | undefined): Entitled {
   const content = contentOf(step, entry, wanted);
   const { x509SvidTtlSeconds, jwtSvidTtlSeconds } = entry.content;
-  return {
+  return entitledTo({
     subject: { kind: "step", stepId: step.stepId },
     spiffeId: step.spiffeId,
     step,
@@ -107,7 +141,13 @@ function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted): Entitle
     // A WIT-SVID is what an X.509-SVID is, an identity with a key of its own.
     ttlSeconds: wanted.kind === "jwt-svid" ? jwtSvidTtlSeconds : x509SvidTtlSeconds,
     content,
-  } as Entitled;
+    ...(executable === undefined ? {} : { executable }),
+  });
+}
+
+/** For this stage alone: whoever calls it has decided. */
+export function entitledTo(facts: Unbranded<Entitled>): Entitled {
+  return facts as Entitled;
 }
 
 function contentOf(step: Step, entry: AgentEntry, wanted: SvidWanted): SvidContent {

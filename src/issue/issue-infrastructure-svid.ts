@@ -24,6 +24,6 @@ export async function issueInfrastructureSvid(
   ports: InfrastructurePorts,
 ): Promise<Denial | Delivery> {
   const entitled = entitleInfrastructure(caller, wanted, ports);
-  const recorded = await record(draft([entitled], ports), caller, ports);
+  const recorded = await record(draft([entitled], ports), ports);
   return onlyAnswer(await deliver(await sign(recorded, ports), ports));
 }

@@ -23,7 +23,7 @@ export async function issueSvids(
 ): Promise<readonly (Delivery | Denial)[]> {
   const entitled = await entitle(caller, order, ports);
   const drafted = draft(entitled, ports);
-  const recorded = await record(drafted, caller, ports);
+  const recorded = await record(drafted, ports);
   const signed = await sign(recorded, ports);
   return deliver(signed, ports);
 }

@@ -1,5 +1,5 @@
 import { BrokerError, type Denial, isDenial } from "../domain/errors.ts";
-import type { Attested, Drafted, Recorded } from "../domain/stages.ts";
+import type { Drafted, Recorded } from "../domain/stages.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Ledger } from "../ports/ledger.ts";
 
@@ -11,7 +11,6 @@ export type RecordPorts = { readonly ledger: Ledger; readonly clock: Clock };
  */
 export async function record(
   drafted: readonly (Drafted | Denial)[],
-  caller: Attested,
   ports: RecordPorts,
 ): Promise<readonly (Recorded | Denial)[]> {
   const drafts = drafted.filter((item): item is Drafted => !isDenial(item));
@@ -23,7 +22,7 @@ export async function record(
       record: item.record,
       entryId: item.entryId,
       entryRevision: item.entryRevision,
-      ...(caller.executable === undefined ? {} : { executable: caller.executable }),
+      ...(item.executable === undefined ? {} : { executable: item.executable }),
     })),
     now: ports.clock.now(),
   });

@@ -1,6 +1,7 @@
 import { jwtEs256Format } from "../adapters/jwt-es256/jwt-es256.ts";
 import { witEs256Format } from "../adapters/jwt-es256/wit-es256.ts";
 import { createCeilingPolicy } from "../adapters/policy-ceiling/policy-ceiling.ts";
+import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
 import { x509DerFormat } from "../adapters/x509-der/x509-der.ts";
 import type { ApiPorts } from "../api/grpc/servers.ts";
 import { acceptRestore } from "../authority/accept-restore.ts";
@@ -29,6 +30,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     notifier: core.notifier,
     lifetimes,
     stepDirectory: lifetimes,
+    executorSteps: lifetimes,
     denials: core.denials,
     rate,
     seal: core.seal,
@@ -50,7 +52,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     names: {
       issuer,
       caNameOf: (authorityId) => {
-        const certificate = authorities.all().find((one) => one.authorityId === authorityId)?.certificate;
+        const certificate = authorities.byId(authorityId)?.certificate;
         return certificate === undefined ? undefined : readCertificate(certificate).subject;
       },
     },
@@ -64,6 +66,16 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       },
     }),
     onBundleChange: core.onBundleChange,
+    onEntriesChange: core.entries.onChange,
+    followStep: lifetimes.follow,
+    brokerCallers: config.broker?.callers ?? new Map(),
+    crls: () => (config.workload.crlOnStreams ? core.crls.current().map(({ der }) => der) : []),
+    onCrlChange: (changed) => (config.workload.crlOnStreams ? core.crls.onChange(changed) : () => undefined),
+    keyPairs: systemKeyPairs(),
+    credentials: store.credentials,
+    trustDomain,
+    issuer,
+    witSvid: config.witSvid,
     rolledBack: (why) => suspensions.suspend("rollback", why),
     suspendedBecause: () => suspensions.reasons(),
     acceptRestore: (reason: string, by: Actor) =>

@@ -4,10 +4,10 @@ import { createCursorSeal } from "../adapters/cursor-seal/cursor-seal.ts";
 import { openDataDirectory } from "../adapters/data-directory/open-data-directory.ts";
 import { openSqliteLedger } from "../adapters/ledger-sqlite/ledger-sqlite.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
-import { openDiskSigner } from "../adapters/signer-disk/signer-disk.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
 import { createAuthorities } from "../authority/authorities.ts";
+import { keepCrls } from "../authority/crl.ts";
 import { createSuspensions } from "../authority/suspensions.ts";
 import { createLifetimes } from "../close/lifetimes.ts";
 import { createNotifier } from "../close/notify.ts";
@@ -27,6 +27,7 @@ import type { Log } from "../ports/log.ts";
 import { declareEntries } from "../registry/declare.ts";
 import { createEntryDirectory } from "../registry/entry-directory.ts";
 import { createRegistry } from "../registry/registry.ts";
+import { openSigner, openUpstream } from "./open-signer.ts";
 
 const BUNDLE_REFRESH_HINT_SECONDS = 60;
 
@@ -60,7 +61,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   });
   closers.push(() => store.close());
   // Behind the ledger's lock: a second daemon must not so much as look at the keys.
-  const signer = await openDiskSigner({ directory: directory.keys, trustDomain, randomness: random });
+  const signer = await openSigner(config, { directory: directory.keys, randomness: random }, closers);
   const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
   const { ledger, steps, feed } = store;
   if (store.verdict.kind === "rolled-back") suspensions.suspend("rollback", store.verdict.reason);
@@ -76,10 +77,12 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const entries = createEntryDirectory();
   for (const entry of await store.registry.entries()) entries.put(entry);
   const bundleListeners = new Set<() => void>();
+  const upstream = await openUpstream(config, { clock, randomness: random });
   const authorities = createAuthorities({
     ledger,
     reads: store.registry,
     signer,
+    ...(upstream === undefined ? {} : { upstream }),
     clock,
     lifetimeSeconds: {
       "x509-svid": config.authority.x509AuthoritySeconds,
@@ -87,10 +90,14 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       // WIT-SVIDs are JWTs too: one setting for both families.
       "wit-svid": config.authority.jwtAuthoritySeconds,
     },
+    rotation: config.authority,
+    gate: suspensions,
     changed: () => {
       for (const listener of bundleListeners) listener();
     },
+    failed,
   });
+  closers.push(() => authorities.stop());
   await authorities.start();
 
   // Who is there.
@@ -110,7 +117,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     ownSelectors: config.development ? undefined : [selector("unix:uid", process.getuid?.() ?? 0)],
     stepsClosed: () => void lifetimes.recheck().catch(failed),
   });
-  const { conflicting } = await declareEntries(withOperator(config), entries.all(), registry);
+  const { conflicting } = await declareEntries(withOwn(config), entries.all(), registry);
   for (const { content } of conflicting) {
     log.warning(
       `entries: ${content.kind}/${content.name} was made by API and stays as it is; what is declared is not in force`,
@@ -120,6 +127,22 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   await lifetimes.start();
   const notifier = createNotifier({ ledger, feed, failed });
   closers.push(() => notifier.close());
+  const onBundleChange = (listener: () => void) => {
+    bundleListeners.add(listener);
+    return () => void bundleListeners.delete(listener);
+  };
+  const crls = await keepCrls({
+    ledger,
+    credentials: store.credentials,
+    authorities,
+    signer,
+    clock,
+    onDenied: (listener) => notifier.subscribe(({ entries: denied }) => listener(denied)).unsubscribe,
+    onAuthoritiesChange: onBundleChange,
+    ledgerIsDoubted: suspensions.ledgerIsDoubted,
+    failed,
+  });
+  closers.push(() => crls.stop());
   const receipts = createReceiptBook({ entries, clock });
   closers.push(keepReceiptJournal({ ledger, receipts, notifier, clock, failed }));
   const denials = createDenialRecorder({ ledger, clock, failed });
@@ -138,6 +161,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   return {
     clock,
     random,
+    failed,
     store,
     signer,
     seal,
@@ -145,10 +169,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     entries,
     authorities,
     bundle,
-    onBundleChange(listener: () => void) {
-      bundleListeners.add(listener);
-      return () => void bundleListeners.delete(listener);
-    },
+    onBundleChange,
+    crls,
     unix,
     lifetimes,
     registry,
@@ -167,16 +189,17 @@ async function secondsBehind(history: HistoryReads, clock: Clock): Promise<numbe
 }
 
 /**
- * The declared entries, and where none of them is an operator, one for the user that runs the broker: a broker nobody may
- * administer could not be mended.
+ * The declared entries, and the broker's own. Where no operator is declared, the user that runs the broker is one: a
+ * broker nobody may administer could not be mended.
  */
-export function withOperator(config: Config): readonly EntryContent[] {
-  if (config.entries.some((entry) => entry.kind === "operator")) return config.entries;
-  const own: EntryContent = {
+export function withOwn(config: Config): readonly EntryContent[] {
+  const server: EntryContent = { kind: "server", name: parseSegment("server", "name"), selectors: [] };
+  if (config.entries.some((entry) => entry.kind === "operator")) return [...config.entries, server];
+  const operator: EntryContent = {
     kind: "operator",
     name: parseSegment("broker-user", "name"),
     selectors: [selector("unix:uid", process.getuid?.() ?? 0)],
     role: "admin",
   };
-  return [...config.entries, own];
+  return [...config.entries, operator, server];
 }

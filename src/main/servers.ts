@@ -3,18 +3,18 @@ import { listenOnUnix } from "../api/endpoint/unix-endpoint.ts";
 import { attesting } from "../api/grpc/attesting.ts";
 import { type ApiPorts, type ApiServer, operatorServer, workloadServer } from "../api/grpc/servers.ts";
 import { stopServing } from "../api/grpc/stop-serving.ts";
-import { keyRoutes } from "../api/http/key-routes.ts";
-import { operationsRoutes } from "../api/http/operations-routes.ts";
-import { startHttp } from "../api/http/start-http.ts";
 import type { Config } from "../config/config.ts";
 import { denial, errorOf } from "../domain/errors.ts";
+import { createOwnSvid } from "../issue/own-svid.ts";
 import type { Log } from "../ports/log.ts";
+import { startBrokerEndpoint } from "./broker-endpoint.ts";
 import type { Closers, Core } from "./core.ts";
+import { type HttpUrls, startHttpListeners } from "./http.ts";
 
 const READINESS_INTERVAL_MS = 250;
 
-/** Where the running servers are reached. */
-export type Serving = { readonly httpUrl: string | undefined; readonly operationsUrl: string | undefined };
+/** Where the servers are reached that were not told where to be. */
+export type Serving = HttpUrls & { readonly brokerPort: number | undefined };
 
 /** Lets everybody in. Called last: nobody is answered before everything is in place. */
 export async function startServers(
@@ -26,7 +26,7 @@ export async function startServers(
   }: { readonly core: Core; readonly ports: ApiPorts; readonly config: Config; readonly log: Log },
   closers: Closers,
 ): Promise<Serving> {
-  const { authorities, clock, receipts, readiness, unix } = core;
+  const { clock, receipts, readiness, unix } = core;
   const metrics = createMetrics({
     ledgerSequence: () => ports.ledger.head().sequence,
     watchers: () => receipts.watchers().filter((watcher) => watcher.isConnected).length,
@@ -74,27 +74,23 @@ export async function startServers(
     return api;
   }
 
-  const onHttpError = (thrown: unknown) => log.fault("an HTTP request failed", thrown);
-  const keys = keyRoutes({
-    authorities: () => authorities.all(),
-    issuer: config.issuer,
-    bundleSequence: () => authorities.bundleSequence(),
-  });
-  const http = config.http === undefined ? undefined : await startHttp(config.http, () => keys, onHttpError);
-  if (http !== undefined) closers.push(() => http.close());
-  const health = operationsRoutes({ readiness, metrics: metrics.registry });
-  const operations =
-    config.operations === undefined ? undefined : await startHttp(config.operations, () => health, onHttpError);
-  if (operations !== undefined) closers.push(() => operations.close());
+  const ownSvid = createOwnSvid({ ...ports, failed: core.failed });
+  closers.push(() => ownSvid.stop());
+  const listeners = [config.http, config.operations];
+  if (config.broker !== undefined || listeners.some((one) => one?.tls === "own-svid")) await ownSvid.start();
+  const broker = await startBrokerEndpoint({ core, ports, ownSvid, config, log: counted }, stops);
+
+  const urls = await startHttpListeners({ core, ownSvid, config, log, metrics: metrics.registry }, closers);
 
   const tellServing = () => {
     const { ready } = readiness();
     workload.setServing(ready);
     operator.setServing(true);
+    for (const server of broker.servers) server.setServing(ready);
   };
   tellServing();
   const interval = setInterval(tellServing, READINESS_INTERVAL_MS).unref();
   closers.push(() => clearInterval(interval));
 
-  return { httpUrl: http?.url, operationsUrl: operations?.url };
+  return { ...urls, brokerPort: broker.port };
 }

@@ -1,6 +1,6 @@
 import { BrokerError, invalidField } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { sameProcess } from "../domain/process.ts";
+import { isRemote, sameProcess } from "../domain/process.ts";
 import { type AgentEntry, isOfKind, type RegistrationEntry } from "../domain/registration-entry.ts";
 import { kindOf, matches } from "../domain/selector.ts";
 import type { Attested } from "../domain/stages.ts";
@@ -108,6 +108,8 @@ function executorOf(caller: Attested, request: OpenRequest, agent: AgentEntry, p
         throw invalidField("executor", "a process: the agent's entry does not allow any executor");
       return { kind: "any" };
     case "self":
+      if (isRemote(caller.process))
+        throw invalidField("executor", "any: over a network nobody sees the opener's process");
       if (!caller.entries.some((entry) => entry.entryId === agent.entryId)) {
         throw new BrokerError(
           "NOT_ENTITLED",
@@ -116,6 +118,7 @@ function executorOf(caller: Attested, request: OpenRequest, agent: AgentEntry, p
       }
       return { kind: "process", process: caller.process };
     case "pid": {
+      if (isRemote(caller.process)) throw invalidField("executor", "any: a pid means nothing over a network");
       const found = processes.find(request.executor.pid);
       if (found === undefined) throw new BrokerError("EXECUTOR_GONE", "no process has the executor's pid");
       const selectors = agent.content.selectors.filter((one) => !OF_EXECUTABLE.includes(kindOf(one)));

@@ -27,9 +27,10 @@ export type Peer = {
 export type Attestor = {
   /**
    * @param wanted.executableDigest - hash the executable too; costs a read of the file.
+   * @param wanted.systemdUnit - the systemd service too; costs another look at /proc.
    * @throws BrokerError NO_IDENTITY when the process is gone, replaced, or can't be told from another
    */
-  attest(peer: Peer, wanted: { readonly executableDigest: boolean }): Promise<Evidence>;
+  attest(peer: Peer, wanted: { readonly executableDigest: boolean; readonly systemdUnit?: boolean }): Promise<Evidence>;
 };
 
 /** Tells when processes end. */

@@ -19,6 +19,8 @@ export type EntryDirectory = {
   all(): readonly RegistrationEntry[];
   /** Whether any entry asks for the executable's digest, so that hashing pays. */
   wantsExecutableDigest(): boolean;
+  /** Whether any entry asks for the systemd unit. */
+  wantsSystemdUnit(): boolean;
 };
 
 /** The authorities in force. */

@@ -64,6 +64,40 @@ export type FeedReads = {
   snapshot(now: UnixSeconds): Promise<{ readonly entries: readonly DenyEntry[]; readonly through: number }>;
 };
 
+/** An X.509-SVID that was taken back, by itself or with its step. */
+export type RevokedX509Svid = {
+  readonly authorityId: string;
+  readonly serialNumber: string;
+  readonly expiresAt: UnixSeconds;
+  readonly revokedAt: UnixMicros;
+  readonly reason: RevocationReason;
+};
+
+/** Where a page of revoked X.509-SVIDs ended; for the next one alone. */
+export type RevokedPosition = {
+  readonly latestExpiry: UnixSeconds;
+  readonly sequence: number;
+  readonly subjectSequence: number;
+};
+
+/** What became of credentials: for CRLs, and for those who ask about one. */
+export type CredentialReads = {
+  /**
+   * The X.509-SVIDs that were taken back before they expired and expire after an instant, in pages. What was taken back
+   * before the first page is read is in one of them at least, and may be in two; what is taken back meanwhile may be.
+   *
+   * @param page.limit - about so many; a step's are never divided.
+   * @returns `next` is absent on the last page
+   */
+  revokedX509Svids(page: {
+    readonly expiringAfter: UnixSeconds;
+    readonly after?: RevokedPosition | undefined;
+    readonly limit: number;
+  }): Promise<{ readonly svids: readonly RevokedX509Svid[]; readonly next?: RevokedPosition }>;
+  /** The issuance of this credential, with what became of it and of its step. */
+  issuance(credential: { readonly jti: string } | { readonly serialNumber: string }): Promise<IssuanceRow | undefined>;
+};
+
 /** Filters of the operator's view. Absent members do not filter. */
 export type HistoryFilter = {
   readonly runId?: string;

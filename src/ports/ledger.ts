@@ -47,7 +47,7 @@ export type LedgerAct =
   | RecordDecisionAct
   | PutEntryAct
   | RetireEntryAct
-  | PutAuthorityAct
+  | PutAuthoritiesAct
   | TakeReceiptsAct
   | RecordOperationAct
   | StartEpochAct;
@@ -66,7 +66,9 @@ export type ResultOf<A extends LedgerAct> = A extends OpenStepAct
             ? EntryResult | Denial
             : A extends StartEpochAct
               ? CloseResult
-              : Sequenced;
+              : A extends PutAuthoritiesAct
+                ? PutAuthoritiesResult
+                : Sequenced;
 
 export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number };
 
@@ -113,7 +115,8 @@ export type RenewStepAct = { readonly act: "renew-step"; readonly stepId: string
  *
  * Guards of an item with a step: the step is open (STEP_CLOSED, STEP_NOT_FOUND), its expiry is ahead of `now` and not
  * before the credential's (STEP_EXPIRING), the entry is enabled and has that revision (NOT_ENTITLED), and the executable
- * is the pinned one (EXECUTOR_GONE). Of an infrastructure item: the entry's guard alone.
+ * is the pinned one (EXECUTOR_GONE). Of an infrastructure item: the entry's guard alone. Of every item: its authority is
+ * not tainted, removed or yet to be activated (AUTHORITY_UNAVAILABLE).
  */
 export type RecordIssuancesAct = {
   readonly act: "record-issuances";
@@ -216,11 +219,21 @@ export type EntryResult = {
   readonly stepsClosed: number;
 };
 
-export type PutAuthorityAct = {
-  readonly act: "put-authority";
-  readonly authority: Authority;
+/**
+ * Puts authorities as they are from here on, all at once. One that was removed stays removed, whatever is put.
+ *
+ * `taints` marks one as trusted no more and takes back everything of it that a verifier may still accept; from then on
+ * nothing is recorded under it. `order` is what an operator asked for, put on record beside it. INVALID_FIELD, thrown, for an unknown one to taint.
+ */
+export type PutAuthoritiesAct = {
+  readonly act: "put-authorities";
+  readonly authorities: readonly Authority[];
+  readonly taints?: { readonly authorityId: string; readonly reason: RevocationReason; readonly by: Actor };
+  readonly order?: Omit<RecordOperationAct, "act" | "now">;
   readonly now: UnixMicros;
 };
+
+export type PutAuthoritiesResult = Sequenced & { readonly credentialsRevoked: number };
 
 /** Cumulative: a sequence never goes back. */
 export type TakeReceiptsAct = {
@@ -240,7 +253,7 @@ export type RecordOperationAct = {
   readonly now: UnixMicros;
 };
 
-/** Begins a new epoch: closes every open step as REVOKED, and every authority becomes `old`. */
+/** Begins a new epoch: closes every open step as REVOKED, and every authority is `removed`. */
 export type StartEpochAct = {
   readonly act: "start-epoch";
   readonly epoch: string;

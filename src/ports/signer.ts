@@ -1,4 +1,5 @@
 import type { Authority, KeyFamily } from "../domain/authority.ts";
+import type { CrlFacts } from "../domain/crl.ts";
 import type { Recorded } from "../domain/stages.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 
@@ -17,12 +18,23 @@ export type Signer = {
   ): Promise<Authority>;
   /** Whether the key of this authority is at hand. */
   holds(authorityId: string): boolean;
+  /** The ids of all keys of a family that are at hand. */
+  held(family: KeyFamily): readonly string[];
   /**
    * Signs with the key of `recorded.authority`: ECDSA P-256 with SHA-256, DER-encoded.
    *
    * @throws BrokerError AUTHORITY_UNAVAILABLE when it definitely made no signature
    */
   signSvid(recorded: Recorded): Promise<Uint8Array>;
+  /**
+   * Makes and signs a CRL of this X.509 authority: ECDSA P-256 with SHA-256. It takes what the CRL is to say and never
+   * bytes, so that a CA key can be put to nothing else by it.
+   *
+   * @returns the CRL, DER.
+   * @throws BrokerError AUTHORITY_UNAVAILABLE when it definitely made no signature
+   * @see RFC 5280 section 5
+   */
+  signCrl(authority: Authority, facts: CrlFacts): Promise<Uint8Array>;
   /** Destroys a key for good. */
   destroy(authorityId: string): Promise<void>;
 };

@@ -1,16 +1,20 @@
 import type { EntryContent, EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
 import { kindOf, matches, type Selector } from "../domain/selector.ts";
+import type { Cancel } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
 
 export type MutableEntryDirectory = EntryDirectory & {
   put(entry: RegistrationEntry): void;
   remove(entryId: string): void;
+  /** Calls after each change, once what was changed is in force; ends with the returned function. */
+  onChange(changed: () => void): Cancel;
 };
 
 /** The rarer a kind of selector is among workloads, the fewer entries share a bucket. */
 const MOST_TELLING: readonly string[] = [
   "unix:sha256",
   "unix:path",
+  "systemd:unit",
   "unix:uid",
   "unix:user",
   "unix:gid",
@@ -29,12 +33,17 @@ export function createEntryDirectory(): MutableEntryDirectory {
   const byId = new Map<string, RegistrationEntry>();
   const byName = new Map<string, RegistrationEntry>();
   const buckets = new Map<Selector, Set<RegistrationEntry>>();
-  let withDigest = 0;
+  const listeners = new Set<() => void>();
+  /** How many entries have a selector of a kind that is costly to attest. */
+  const wanting = { "unix:sha256": 0, "systemd:unit": 0 };
 
-  const wantsDigest = (entry: RegistrationEntry) =>
-    entry.content.selectors.some((one) => kindOf(one) === "unix:sha256");
+  function count(entry: RegistrationEntry, by: 1 | -1): void {
+    for (const kind of ["unix:sha256", "systemd:unit"] as const) {
+      if (entry.content.selectors.some((one) => kindOf(one) === kind)) wanting[kind] += by;
+    }
+  }
 
-  function remove(entryId: string): void {
+  function take(entryId: string): void {
     const entry = byId.get(entryId);
     if (entry === undefined) return;
     byId.delete(entryId);
@@ -44,12 +53,16 @@ export function createEntryDirectory(): MutableEntryDirectory {
       buckets.get(bucket)?.delete(entry);
       if (buckets.get(bucket)?.size === 0) buckets.delete(bucket);
     }
-    if (wantsDigest(entry)) withDigest -= 1;
+    count(entry, -1);
+  }
+
+  function tell(): void {
+    for (const changed of listeners) changed();
   }
 
   return {
     put(entry) {
-      remove(entry.entryId);
+      take(entry.entryId);
       byId.set(entry.entryId, entry);
       byName.set(`${entry.content.kind}/${entry.content.name}`, entry);
       const bucket = bucketOf(entry);
@@ -57,9 +70,19 @@ export function createEntryDirectory(): MutableEntryDirectory {
         const members = buckets.get(bucket) ?? new Set();
         buckets.set(bucket, members.add(entry));
       }
-      if (wantsDigest(entry)) withDigest += 1;
+      count(entry, 1);
+      tell();
     },
-    remove,
+    remove(entryId) {
+      take(entryId);
+      tell();
+    },
+    onChange(changed) {
+      // Another function for each who listens: one given twice would be forgotten with whoever leaves first.
+      const told = () => changed();
+      listeners.add(told);
+      return () => void listeners.delete(told);
+    },
     matching(attested) {
       const found: RegistrationEntry[] = [];
       for (const one of attested) {
@@ -74,6 +97,7 @@ export function createEntryDirectory(): MutableEntryDirectory {
       return byName.get(`${kind}/${name}`) as RegistrationEntry<Extract<EntryContent, { kind: Kind }>> | undefined;
     },
     all: () => [...byId.values()],
-    wantsExecutableDigest: () => withDigest > 0,
+    wantsExecutableDigest: () => wanting["unix:sha256"] > 0,
+    wantsSystemdUnit: () => wanting["systemd:unit"] > 0,
   };
 }

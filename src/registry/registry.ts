@@ -168,6 +168,8 @@ export function createRegistry(ports: RegistryPorts): Registry {
     },
     async disable(reference, by) {
       const entry = find(reference);
+      // Its keys are replaced by rotating the authority that signs for it.
+      if (entry.content.kind === "server") throw invalidField("entry", "another than the broker's own");
       return put(changed(entry, { disabled: true }), entry.revision, "all", by);
     },
     async enable(reference, by) {

@@ -3,14 +3,72 @@ import { type JsonObject, parseStrictObject } from "./strict-json.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /** A JWS taken apart; nothing of it is believed yet. */
-export type CompactJws = {
-  readonly algorithm: string;
-  readonly keyId: string;
-  readonly type: string | undefined;
+export type Jws = {
+  readonly header: JsonObject;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
   /** What the signature is over. */
   readonly signed: Uint8Array;
+};
+
+/** Makes the error that says what was expected. */
+export type Refuse = (expected: string) => VerificationError;
+
+/**
+ * Takes a JWS in compact serialization apart. Base64url is accepted in its one form: no padding, no line breaks, no stray
+ * bits at the end.
+ *
+ * @throws what `refuse` makes
+ * @see RFC 7515 section 3.1
+ */
+export function parseJws(token: string, refuse: Refuse): Jws {
+  const parts = token.split(".", 4);
+  const [headerPart, payloadPart, signaturePart] = parts;
+  if (parts.length !== 3 || headerPart === undefined || payloadPart === undefined || signaturePart === undefined) {
+    throw refuse("three base64url parts joined by dots");
+  }
+  const header = parseStrictObject(decode(headerPart, refuse));
+  if (header === undefined) throw refuse("a JSON object without repeated members as its header");
+  return {
+    header,
+    payload: decode(payloadPart, refuse),
+    signature: decode(signaturePart, refuse),
+    signed: Buffer.from(token.slice(0, headerPart.length + 1 + payloadPart.length), "latin1"),
+  };
+}
+
+/** A header parameter that must be there. */
+export function headerTextOf(header: JsonObject, name: string, refuse: Refuse): string {
+  const value = header[name];
+  if (typeof value !== "string" || value === "") throw refuse(`the header parameter ${name} as a string`);
+  return value;
+}
+
+/**
+ * A JWS of an explicit type, whose header may hold more than is looked at: but nothing critical, since what is critical
+ * is not to be passed over.
+ *
+ * @returns its algorithm and claims; neither is believed yet.
+ * @see RFC 7515 section 4.1.11, RFC 8725 section 3.11
+ */
+export function typedClaimsOf(
+  { header, payload }: Jws,
+  type: string,
+  refuse: Refuse,
+): { readonly algorithm: string; readonly claims: JsonObject } {
+  if (header["typ"] !== type) throw refuse(`typ ${type}`);
+  if (Object.hasOwn(header, "crit")) throw refuse("no critical header parameters");
+  const algorithm = headerTextOf(header, "alg", refuse);
+  const claims = parseStrictObject(payload);
+  if (claims === undefined) throw refuse("a JSON object without repeated members as its claims");
+  return { algorithm, claims };
+}
+
+/** A JWS with the header of a JWT-SVID. */
+export type CompactJws = Omit<Jws, "header"> & {
+  readonly algorithm: string;
+  readonly keyId: string;
+  readonly type: string | undefined;
 };
 
 const HEADER_MEMBERS: readonly string[] = ["alg", "kid", "typ"];
@@ -19,41 +77,25 @@ const HEADER_MEMBERS: readonly string[] = ["alg", "kid", "typ"];
  * Takes a JWS in compact serialization apart, with the header of a JWT-SVID: `alg`, `kid`, `typ` and nothing else, so
  * that no key, URL or critical extension can be brought along by the token itself. `alg` and `kid` are required.
  *
- * Base64url is accepted in its one form: no padding, no line breaks, no stray bits at the end.
- *
  * @throws VerificationError TOKEN_MALFORMED
- * @see RFC 7515 section 3.1, JWT-SVID section 2
+ * @see JWT-SVID section 2
  */
 export function parseCompactJws(token: string): CompactJws {
-  const parts = token.split(".", 4);
-  const [headerPart, payloadPart, signaturePart] = parts;
-  if (parts.length !== 3 || headerPart === undefined || payloadPart === undefined || signaturePart === undefined) {
-    throw malformed("three base64url parts joined by dots");
-  }
-  const header = parseStrictObject(decode(headerPart));
-  if (header === undefined) throw malformed("a JSON object without repeated members as its header");
+  const { header, ...jws } = parseJws(token, malformed);
   if (!Object.keys(header).every((name) => HEADER_MEMBERS.includes(name))) {
     throw malformed("no header parameters but alg, kid and typ");
   }
   return {
-    algorithm: textOf(header, "alg"),
-    keyId: textOf(header, "kid"),
-    type: header["typ"] === undefined ? undefined : textOf(header, "typ"),
-    payload: decode(payloadPart),
-    signature: decode(signaturePart),
-    signed: Buffer.from(token.slice(0, headerPart.length + 1 + payloadPart.length), "latin1"),
+    ...jws,
+    algorithm: headerTextOf(header, "alg", malformed),
+    keyId: headerTextOf(header, "kid", malformed),
+    type: header["typ"] === undefined ? undefined : headerTextOf(header, "typ", malformed),
   };
 }
 
-function textOf(header: JsonObject, name: string): string {
-  const value = header[name];
-  if (typeof value !== "string" || value === "") throw malformed(`the header parameter ${name} as a string`);
-  return value;
-}
-
-function decode(part: string): Uint8Array {
+function decode(part: string, refuse: Refuse): Uint8Array {
   const bytes = bytesOfBase64url(part);
-  if (bytes === undefined) throw malformed("base64url without padding or other characters");
+  if (bytes === undefined) throw refuse("base64url without padding or other characters");
   return bytes;
 }
 

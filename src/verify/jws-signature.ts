@@ -19,7 +19,7 @@ const ALGORITHMS = {
 } as const;
 
 export type JwsAlgorithm = keyof typeof ALGORITHMS;
-const NAMES = Object.keys(ALGORITHMS) as readonly JwsAlgorithm[];
+export const JWS_ALGORITHMS = Object.keys(ALGORITHMS) as readonly JwsAlgorithm[];
 
 const RSA_MODULUS_BITS_MIN = 2_048;
 /** Verifying with a larger one costs so much that a bundle could stall its verifiers with it. */
@@ -40,7 +40,7 @@ export function isJwsAlgorithm(name: string): name is JwsAlgorithm {
 export function algorithmsOf(key: KeyObject): readonly JwsAlgorithm[] {
   if (key.asymmetricKeyType === "ec") {
     const curve = key.asymmetricKeyDetails?.namedCurve;
-    return NAMES.filter((name) => {
+    return JWS_ALGORITHMS.filter((name) => {
       const algorithm = ALGORITHMS[name];
       return algorithm.family === "ecdsa" && algorithm.curve === curve;
     });
@@ -51,7 +51,7 @@ export function algorithmsOf(key: KeyObject): readonly JwsAlgorithm[] {
     modulusLength >= RSA_MODULUS_BITS_MIN &&
     modulusLength <= RSA_MODULUS_BITS_MAX &&
     publicExponent >= RSA_EXPONENT_MIN;
-  return accepted ? NAMES.filter((name) => ALGORITHMS[name].family !== "ecdsa") : [];
+  return accepted ? JWS_ALGORITHMS.filter((name) => ALGORITHMS[name].family !== "ecdsa") : [];
 }
 
 /**

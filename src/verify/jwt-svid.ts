@@ -1,30 +1,32 @@
+import type { Confirmation } from "../domain/confirmation.ts";
 import type { Grant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { isSpiffeId, pathOf, type SpiffeId, type TrustDomain, trustDomainOf } from "../domain/spiffe-id.ts";
+import { type SpiffeId, type TrustDomain, trustDomainOf } from "../domain/spiffe-id.ts";
 import type { UnixSeconds } from "../domain/time.ts";
-import { type CompactJws, malformed, parseCompactJws } from "./compact-jws.ts";
-import { isJwsAlgorithm, verifySignature } from "./jws-signature.ts";
+import { malformed, parseCompactJws } from "./compact-jws.ts";
+import { confirmationOf, type Possession } from "./confirmation-claim.ts";
 import {
   type AudienceOptions,
   audienceOf,
   grantOf,
   optionalText,
   scopesOf,
+  subjectOf,
   type Times,
   timesOf,
 } from "./registered-claims.ts";
 import { type StepFacts, stepFactsOf } from "./step-claims.ts";
 import { type JsonObject, parseStrictObject } from "./strict-json.ts";
+import { checkSvidSignature, type TrustedKeys } from "./svid-signature.ts";
 import { VerificationError } from "./verification-error.ts";
-import type { BundleSet } from "./verification-keys.ts";
 
-export type JwtSvidOptions = AudienceOptions & {
-  readonly bundles: BundleSet;
-  /** The verifier's clock, rounded down. */
-  readonly now: UnixSeconds;
-  /** Accepts trust domains that are for development only. Default: false. */
-  readonly development?: boolean;
-};
+export type JwtSvidOptions = AudienceOptions &
+  TrustedKeys & {
+    /** The verifier's clock, rounded down. */
+    readonly now: UnixSeconds;
+    /** What came with the token and is proved, or will be before the token is believed. Default: nothing. */
+    readonly confirmation?: Possession;
+  };
 
 /**
  * A JWT-SVID whose signature, subject, audience and times hold. Whether it was revoked is not said here. `expiresAt` is
@@ -43,6 +45,8 @@ export type VerifiedJwtSvid = Times & {
   readonly scopes: readonly string[];
   /** `authorization_details`; empty when the token only identifies. */
   readonly grant: Grant;
+  /** To what the token is bound, and was presented with. Absent: a bearer token. */
+  readonly confirmation?: Confirmation;
   /** Present when the subject is a step of ours. */
   readonly step?: StepFacts;
   /** All claims as they came. */
@@ -70,7 +74,7 @@ export function verifyJwtSvid(token: string, options: JwtSvidOptions): VerifiedJ
   const claims = parseStrictObject(jws.payload);
   if (claims === undefined) throw malformed("a JSON object without repeated members as its claims");
   const spiffeId = subjectOf(claims);
-  checkSignature(jws, spiffeId, options);
+  checkSvidSignature(jws, spiffeId, "keys", options);
 
   const trustDomain = trustDomainOf(spiffeId);
   const times = timesOf(claims, options.now);
@@ -80,10 +84,7 @@ export function verifyJwtSvid(token: string, options: JwtSvidOptions): VerifiedJ
   if (expectedIssuer !== undefined && issuer !== expectedIssuer) {
     throw new VerificationError("ISSUER_MISMATCH", "the issuer is not the one of the trust domain");
   }
-  // A bound token is of no use to a thief only if everybody asks for the proof; nobody here checks one yet.
-  if (Object.hasOwn(claims, "cnf")) {
-    throw new VerificationError("CNF_UNVERIFIED", "the token is bound to a key, and no proof of that key was verified");
-  }
+  const confirmation = confirmationOf(claims, options.confirmation ?? {});
   const step = stepFactsOf(claims, spiffeId);
   const jti = optionalText(claims, "jti");
   const clientId = optionalText(claims, "client_id");
@@ -98,38 +99,8 @@ export function verifyJwtSvid(token: string, options: JwtSvidOptions): VerifiedJ
     ...times,
     scopes: scopesOf(claims),
     grant: grantOf(claims),
+    ...(confirmation === undefined ? {} : { confirmation }),
     ...(step === undefined ? {} : { step }),
     claims,
   };
-}
-
-function subjectOf(claims: JsonObject): SpiffeId {
-  const { sub } = claims;
-  if (typeof sub === "string" && isSpiffeId(sub) && pathOf(sub) !== "") return sub;
-  throw new VerificationError("SUBJECT_INVALID", "the subject is not a SPIFFE ID with a path");
-}
-
-/** The subject's trust domain comes before the `kid`, so that no domain can sign for another's names. */
-function checkSignature(jws: CompactJws, spiffeId: SpiffeId, options: JwtSvidOptions): void {
-  const { algorithm } = jws;
-  if (!isJwsAlgorithm(algorithm)) {
-    throw new VerificationError("ALGORITHM_REFUSED", "the algorithm is none that JWT-SVIDs may be signed with");
-  }
-  const bundle = options.bundles.get(trustDomainOf(spiffeId));
-  if (bundle === undefined) {
-    throw new VerificationError("KEY_UNKNOWN", "the subject is of a trust domain that is not known here");
-  }
-  if (bundle.development === true && options.development !== true) {
-    throw new VerificationError("KEY_UNKNOWN", "the subject is of a trust domain that is for development only");
-  }
-  const key = bundle.keys.get(jws.keyId);
-  if (key === undefined) {
-    throw new VerificationError("KEY_UNKNOWN", "the key is none of those of the trust domain of the subject");
-  }
-  if (!key.algorithms.includes(algorithm)) {
-    throw new VerificationError("ALGORITHM_REFUSED", "the algorithm is not one of the key");
-  }
-  if (!verifySignature(algorithm, key.key, jws.signed, jws.signature)) {
-    throw new VerificationError("SIGNATURE_INVALID", "the signature does not hold");
-  }
 }

@@ -1,6 +1,7 @@
 import { BrokerError } from "../domain/errors.ts";
 import { type Grant, parseGrant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { isSpiffeId, pathOf, type SpiffeId } from "../domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../domain/time.ts";
 import { claimsInvalid, textOf } from "./step-claims.ts";
 import type { JsonObject } from "./strict-json.ts";
@@ -10,6 +11,18 @@ import { VerificationError } from "./verification-error.ts";
 const NUMERIC_DATE_MAX = 253_402_300_799;
 /** RFC 6749 appendix A.4, several of them joined by single spaces. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/;
+
+/**
+ * The workload that a token is of.
+ *
+ * @throws VerificationError SUBJECT_INVALID
+ * @see JWT-SVID section 3.1, WIT-SVID section 3.1
+ */
+export function subjectOf(claims: JsonObject): SpiffeId {
+  const { sub } = claims;
+  if (typeof sub === "string" && isSpiffeId(sub) && pathOf(sub) !== "") return sub;
+  throw new VerificationError("SUBJECT_INVALID", "the subject is not a SPIFFE ID with a path");
+}
 
 export type Times = {
   readonly issuedAt?: UnixSeconds;
@@ -50,10 +63,13 @@ export function timesOf(claims: JsonObject, now: UnixSeconds): Times {
 function instantOf(claims: JsonObject, name: string): UnixSeconds | undefined {
   const value = claims[name];
   if (value === undefined) return undefined;
-  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > NUMERIC_DATE_MAX) {
-    throw claimsInvalid(`${name} as whole seconds since 1970`);
-  }
-  return value as UnixSeconds;
+  if (!isInstant(value)) throw claimsInvalid(`${name} as whole seconds since 1970`);
+  return value;
+}
+
+/** Whether a claim is a NumericDate, of the whole seconds that everybody writes. RFC 7519 section 2. */
+export function isInstant(value: unknown): value is UnixSeconds {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= NUMERIC_DATE_MAX;
 }
 
 export type AudienceOptions = {

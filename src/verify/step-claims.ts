@@ -2,7 +2,7 @@ import { type Segment, type SpiffeId, stepNameOf } from "../domain/spiffe-id.ts"
 import { isObject, type JsonObject } from "./strict-json.ts";
 import { VerificationError } from "./verification-error.ts";
 
-/** What a JWT-SVID says of the step whose identity it is. */
+/** What a token says of the step whose identity it is. */
 export type StepFacts = {
   readonly stepId: string;
   readonly runId: Segment;
@@ -60,5 +60,5 @@ export function textOf(value: unknown, name: string): string {
 }
 
 export function claimsInvalid(expected: string): VerificationError {
-  return new VerificationError("CLAIMS_INVALID", `claims of the JWT-SVID: expected ${expected}`);
+  return new VerificationError("CLAIMS_INVALID", `claims of the token: expected ${expected}`);
 }

@@ -3,13 +3,20 @@
  * contract with whoever switches on it.
  */
 export const VERIFICATION_CODES = [
+  "TOKEN_MISSING",
+  "REQUEST_MALFORMED",
   "TOKEN_MALFORMED",
+  "CERTIFICATE_INVALID",
   "ALGORITHM_REFUSED",
   "SUBJECT_INVALID",
   "KEY_UNKNOWN",
   "SIGNATURE_INVALID",
   "CLAIMS_INVALID",
-  "CNF_UNVERIFIED",
+  "PROOF_REQUIRED",
+  "PROOF_MISMATCH",
+  "PROOF_INVALID",
+  "PROOF_REPLAYED",
+  "NONCE_REQUIRED",
   "AUDIENCE_MISMATCH",
   "ISSUER_MISMATCH",
   "EXPIRED",
@@ -19,23 +26,31 @@ export const VERIFICATION_CODES = [
   "NOT_READY",
   "STALE",
   "CLOCK_SKEWED",
+  "OVERLOADED",
 ] as const;
 export type VerificationCode = (typeof VERIFICATION_CODES)[number];
 
 /**
- * Whose matter a refusal is. `token`: another token is needed (HTTP 401). `grant`: the token is good and does not permit
+ * Whose matter a refusal is. `token`: another token is needed, or another proof (HTTP 401). `grant`: the token is good and does not permit
  * this (403). `verifier`: the verifier cannot tell at present, whatever the token (503).
  */
 export type VerificationFault = "token" | "grant" | "verifier";
 
 export const FAULT_OF = {
+  TOKEN_MISSING: "token",
+  REQUEST_MALFORMED: "token",
   TOKEN_MALFORMED: "token",
+  CERTIFICATE_INVALID: "token",
   ALGORITHM_REFUSED: "token",
   SUBJECT_INVALID: "token",
   KEY_UNKNOWN: "token",
   SIGNATURE_INVALID: "token",
   CLAIMS_INVALID: "token",
-  CNF_UNVERIFIED: "token",
+  PROOF_REQUIRED: "token",
+  PROOF_MISMATCH: "token",
+  PROOF_INVALID: "token",
+  PROOF_REPLAYED: "token",
+  NONCE_REQUIRED: "token",
   AUDIENCE_MISMATCH: "token",
   ISSUER_MISMATCH: "token",
   EXPIRED: "token",
@@ -45,6 +60,7 @@ export const FAULT_OF = {
   NOT_READY: "verifier",
   STALE: "verifier",
   CLOCK_SKEWED: "verifier",
+  OVERLOADED: "verifier",
 } as const satisfies Record<VerificationCode, VerificationFault>;
 
 /**
@@ -54,7 +70,10 @@ export const FAULT_OF = {
 export class VerificationError extends Error {
   override readonly name = "VerificationError";
   readonly code: VerificationCode;
-  /** For machines; of a `REVOKED`: `reason`, and the `state` in which the step ended. */
+  /**
+   * For machines. Of a `REVOKED`: `reason`, and the `state` in which the step ended. Of a `PROOF_REQUIRED`: the `proof`.
+   * Of a `NONCE_REQUIRED`: the `nonce`. Of whatever a WIT-SVID or its proof is refused for: `credential`, `wit-svid`.
+   */
   readonly metadata: Readonly<Record<string, string>>;
 
   constructor(code: VerificationCode, message: string, metadata: Readonly<Record<string, string>> = {}) {

@@ -1,16 +1,18 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
-import type { SpiffeBundle, VerificationJwk } from "../domain/bundle.ts";
+import type { VerificationJwk } from "../domain/bundle.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import { algorithmsOf, type JwsAlgorithm } from "./jws-signature.ts";
 
-/** A key for JWT-SVIDs, ready to verify with. */
+/** A key for JWT- or WIT-SVIDs, ready to verify with. */
 export type VerificationKey = { readonly key: KeyObject; readonly algorithms: readonly JwsAlgorithm[] };
 
-/** What verifies the JWT-SVIDs of one trust domain. */
+/** What verifies the tokens of one trust domain. */
 export type JwtBundle = {
   readonly trustDomain: TrustDomain;
   /** By `kid`. Empty: nothing of this trust domain is to be believed. */
   readonly keys: ReadonlyMap<string, VerificationKey>;
+  /** By `kid`, those of WIT-SVIDs. Absent: the trust domain has none. */
+  readonly witKeys?: ReadonlyMap<string, VerificationKey>;
   /** What `iss` must be; `undefined` where the trust domain has no single issuer. */
   readonly issuer?: string;
   /** The trust domain of a throw-away broker, whose keys anybody may have made. */
@@ -21,14 +23,15 @@ export type JwtBundle = {
 export type BundleSet = ReadonlyMap<TrustDomain, JwtBundle>;
 
 /**
- * Makes the JWT-SVID keys of a bundle ready, once for all the tokens that they will verify. A key that is malformed, too
- * weak or for an algorithm that is not a JWT-SVID's is left out: tokens that name it are then refused, and others are not.
+ * Makes the keys of a bundle ready, those of JWT-SVIDs or of WIT-SVIDs, once for all the tokens that they will verify. A
+ * key that is malformed, too weak or for an algorithm that is none of theirs is left out: tokens that name it are then
+ * refused, and others are not.
  *
  * Never throws.
  */
-export function verificationKeysOf(bundle: Pick<SpiffeBundle, "jwtKeys">): ReadonlyMap<string, VerificationKey> {
+export function verificationKeysOf(jwks: ReadonlyMap<string, VerificationJwk>): ReadonlyMap<string, VerificationKey> {
   const keys = new Map<string, VerificationKey>();
-  for (const [kid, jwk] of bundle.jwtKeys) {
+  for (const [kid, jwk] of jwks) {
     const key = verificationKeyOf(jwk);
     if (key !== undefined) keys.set(kid, key);
   }

@@ -1,4 +1,4 @@
-import { Channel, credentials } from "@grpc/grpc-js";
+import { Channel, type ChannelOptions, credentials } from "@grpc/grpc-js";
 import { invalidField } from "../domain/errors.ts";
 
 /** A local socket comes back in no time, and a verifier is without its feed until it is found again. */
@@ -15,15 +15,57 @@ const RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
  * @see SPIFFE Workload Endpoint section 4
  */
 export function openChannel(endpoint: string): Channel {
-  return new Channel(`unix:${socketPathOf(endpoint)}`, credentials.createInsecure(), {
-    "grpc.initial_reconnect_backoff_ms": RECONNECT_MS_MIN,
-    "grpc.min_reconnect_backoff_ms": RECONNECT_MS_MIN,
-    "grpc.max_reconnect_backoff_ms": RECONNECT_MS_MAX,
-    "grpc.max_receive_message_length": RESPONSE_BYTES_MAX,
-    "grpc.enable_http_proxy": 0,
-    // A connection of its own, so that closing the channel closes it.
-    "grpc.use_local_subchannel_pool": 1,
-  });
+  return new Channel(`unix:${socketPathOf(endpoint)}`, credentials.createInsecure(), OPTIONS);
+}
+
+const OPTIONS: ChannelOptions = {
+  "grpc.initial_reconnect_backoff_ms": RECONNECT_MS_MIN,
+  "grpc.min_reconnect_backoff_ms": RECONNECT_MS_MIN,
+  "grpc.max_reconnect_backoff_ms": RECONNECT_MS_MAX,
+  "grpc.max_receive_message_length": RESPONSE_BYTES_MAX,
+  "grpc.enable_http_proxy": 0,
+  // A connection of its own, so that closing the channel closes it.
+  "grpc.use_local_subchannel_pool": 1,
+};
+
+/** Who a client of the broker endpoint is, and whom it takes for the broker. All but the id are PEM. */
+export type TlsIdentity = {
+  readonly certificateChain: string;
+  readonly privateKey: string;
+  readonly authorities: string;
+  /** SPIFFE ID that the server has to prove. */
+  readonly serverId: string;
+};
+
+/**
+ * A connection to the broker endpoint, with mutual TLS. The server is known by its SPIFFE ID, whatever its address.
+ *
+ * @param endpoint - `unix:///run/stint/broker.sock` or `tcp://host:port`, where the host may be a name.
+ * @throws BrokerError INVALID_FIELD for any other
+ * @see SPIFFE Broker Endpoint section 4
+ */
+export function openTlsChannel(endpoint: string, identity: TlsIdentity): Channel {
+  const { certificateChain, privateKey, authorities, serverId } = identity;
+  const secured = credentials.createSsl(
+    Buffer.from(authorities),
+    Buffer.from(privateKey),
+    Buffer.from(certificateChain),
+    {
+      checkServerIdentity: (_host, { subjectaltname }) =>
+        subjectaltname === `URI:${serverId}` ? undefined : new Error("the server is not the broker"),
+    },
+  );
+  // The name is sent in the handshake, and means nothing there.
+  return new Channel(targetOf(endpoint), secured, { ...OPTIONS, "grpc.ssl_target_name_override": "stint" });
+}
+
+const TCP = /^tcp:\/\/((?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5})$/;
+
+function targetOf(endpoint: string): string {
+  const [, address] = TCP.exec(endpoint) ?? [];
+  if (address !== undefined) return `dns:${address}`;
+  if (!endpoint.startsWith("unix:")) throw invalidField("endpoint", "unix:///path or tcp://host:port");
+  return `unix:${socketPathOf(endpoint, "endpoint")}`;
 }
 
 /**

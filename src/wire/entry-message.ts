@@ -76,6 +76,8 @@ function kindMessageOf(content: EntryContent): MessageInitShape<typeof EntryCont
       };
     case "operator":
       return { case: "operator", value: { role: ROLES[content.role] } };
+    case "server":
+      return { case: "server", value: {} };
   }
 }
 
@@ -132,6 +134,7 @@ function inputOf(message: ContentMessage): EntryContentInput {
     }
     case "operator":
       return { kind: "operator", name, selectors, role: operatorRoleOf(kind.value.role) ?? "" };
+    case "server":
     case undefined:
       throw invalidField("content.kind", "agent, runtime, verifier or operator");
   }

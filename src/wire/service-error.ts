@@ -18,7 +18,7 @@ export function serviceErrorOf(thrown: unknown): ServiceError {
 }
 
 /** An error in any domain, e.g. `spiffe.io` on the published contracts. */
-function serviceError(answer: {
+export function serviceError(answer: {
   readonly code: status;
   readonly message: string;
   readonly info?: ErrorInfo;

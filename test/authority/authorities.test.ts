@@ -144,7 +144,7 @@ describe("replacing all, for an epoch that begins", () => {
     const again = await started();
     expect(idsOf(again.all())).toEqual(idsOf(authorities.all()));
     const recorded = await world.store.registry.authorities();
-    expect(recorded.filter(({ state }) => state === "old")).toHaveLength(FAMILIES.length);
+    expect(recorded.filter(({ state }) => state === "removed")).toHaveLength(FAMILIES.length);
   });
 
   test.for([

@@ -105,7 +105,7 @@ describe("stint dev without a command", () => {
       expect.arrayContaining(["bundle.json", "http.url", "mine.txt", "operator.sock", "workload.sock"]),
     );
     const bundle = JSON.parse(readFileSync(join(directory, "bundle.json"), "utf8")) as { keys: unknown[] };
-    expect(bundle.keys).toHaveLength(2);
+    expect(bundle.keys).toHaveLength(3);
     const url = readFileSync(join(directory, "http.url"), "utf8").trim();
     const discovery = await fetch(`${url}/.well-known/openid-configuration`);
     expect(await discovery.json()).toMatchObject({ issuer: url, jwks_uri: `${url}/jwks.json` });

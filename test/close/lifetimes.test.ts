@@ -449,3 +449,24 @@ test("an open step is known beside the ledger, and one that was closed as the le
   expect(await lifetimes.byId("step_of_nobody")).toBeUndefined();
   expect(step.openedAt).toBe(world.clock.now() satisfies UnixMicros);
 });
+
+describe("the open steps of an executor", () => {
+  const executing = ({ process }: SimulatedProcess) => ({ process, entryIds: [agent.entryId] });
+
+  test("are those that are open, also after a restart, and no more from the close on", async () => {
+    const executor = kernel.start(31);
+    const one = await open({ executor: { kind: "process", process: executor.process } });
+    const two = await open();
+    const idsOf = () => lifetimes.executedBy(executing(executor)).map(({ stepId }) => stepId);
+    expect(idsOf()).toEqual([one.stepId, two.stepId]);
+    await restart();
+    expect(idsOf()).toEqual([one.stepId, two.stepId]);
+    let told = 0;
+    lifetimes.followExecutor(executing(executor), () => {
+      told += 1;
+    });
+    lifetimes.closed(await world.close(one));
+    expect(told).toBe(1);
+    expect(idsOf()).toEqual([two.stepId]);
+  });
+});

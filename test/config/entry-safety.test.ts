@@ -69,6 +69,7 @@ test.for([
   { kind: "agent", selectors: ["unix:uid:1001", "unix:path:/usr/bin/nodetool"] },
   { kind: "runtime", selectors: ["unix:uid:1001", `unix:sha256:${"0".repeat(64)}`] },
   { kind: "operator", selectors: ["unix:uid:1000"] },
+  { kind: "runtime", selectors: ["systemd:unit:flow.service"] },
 ])("has nothing to say of a $kind that is $selectors", ({ kind, selectors }) => {
   expect(warningsOf(`${LEAST}entries:\n${entry(kind, "a", selectors)}`)).toEqual([]);
 });

@@ -5,7 +5,7 @@ const FULL = `
 trust_domain: example.org
 issuer: https://stint.example.org
 data_directory: /srv/stint
-workload: {socket: /run/stint/w.sock, mode: "0660"}
+workload: {socket: /run/stint/w.sock, mode: "0660", crl_on_streams: true}
 operator:
   socket: /run/stint/o.sock
   group: operators
@@ -16,10 +16,20 @@ http:
 operations:
   listen: "[::1]:9000"
   plain_on_loopback: true
+broker:
+  socket: /run/stint/b.sock
+  mode: "0660"
+  listen: 0.0.0.0:8445
+  callers:
+    - spiffe_id: spiffe://example.org/runtime/graph
+      references: [{type: stint.v1.WorkflowStepReference, allow_over_tcp: true}, {type: spiffe.broker.WorkloadPIDReference}]
+wit_svid: false
 limits: {open_steps: 500, connections_per_uid: 32, watchers: 100}
 ledger: {reserve_bytes: 33554432, disk_free_bytes_min: 134217728}
 log: {level: debug}
-authority: {x509_authority_days: 30, jwt_authority_days: 7}
+authority: {x509_authority_days: 30, jwt_authority_days: 7, prepare_at_percent: 60, propagation: 30m}
+key_manager: {pkcs11: {module: /usr/lib/module.so, token_label: stint, pin_file: /etc/stint/pin}}
+upstream_authority: {disk: {certificate: /etc/stint/ca.pem, private_key: /etc/stint/ca.key}}
 entries:
   - kind: agent
     name: researcher
@@ -45,7 +55,7 @@ test("takes every key, in the units and words of the domain", () => {
     trustDomain: "example.org",
     issuer: "https://stint.example.org",
     dataDirectory: "/srv/stint",
-    workload: { socket: "/run/stint/w.sock", mode: 0o660 },
+    workload: { socket: "/run/stint/w.sock", mode: 0o660, crlOnStreams: true },
     operator: { socket: "/run/stint/o.sock", groupId: 500 },
     http: {
       host: "0.0.0.0",
@@ -54,10 +64,31 @@ test("takes every key, in the units and words of the domain", () => {
       hosts: ["keys.example.org", "keys.example.org:8443", "stint.example.org"],
     },
     operations: { host: "::1", port: 9000, hosts: [] },
+    broker: {
+      socket: { path: "/run/stint/b.sock", mode: 0o660 },
+      listen: { host: "0.0.0.0", port: 8445 },
+      callers: new Map([
+        [
+          "spiffe://example.org/runtime/graph",
+          [
+            { type: "stint.v1.WorkflowStepReference", allowOverTcp: true },
+            { type: "spiffe.broker.WorkloadPIDReference", allowOverTcp: false },
+          ],
+        ],
+      ]),
+    },
+    witSvid: false,
     limits: { openStepsPerRuntime: 500, connectionsPerUid: 32, watchers: 100 },
     ledger: { reserveBytes: 33_554_432, diskFreeBytesMin: 134_217_728 },
     log: { level: "debug" },
-    authority: { x509AuthoritySeconds: 2_592_000, jwtAuthoritySeconds: 604_800 },
+    authority: {
+      x509AuthoritySeconds: 2_592_000,
+      jwtAuthoritySeconds: 604_800,
+      prepareShare: 0.6,
+      propagationSeconds: 1_800,
+    },
+    keyManager: { kind: "pkcs11", module: "/usr/lib/module.so", tokenLabel: "stint", pinFile: "/etc/stint/pin" },
+    upstreamAuthority: { certificate: "/etc/stint/ca.pem", privateKey: "/etc/stint/ca.key" },
     development: false,
     entries: [
       {
@@ -108,12 +139,19 @@ test("what is not said takes the default, and no listener opens unasked", () => 
     trustDomain: "example.org",
     issuer: "https://stint.example.org",
     dataDirectory: "/var/lib/stint",
-    workload: { socket: "/run/stint/workload.sock", mode: 0o666 },
+    workload: { socket: "/run/stint/workload.sock", mode: 0o666, crlOnStreams: false },
+    witSvid: true,
     operator: { socket: "/run/stint/operator.sock" },
     limits: { openStepsPerRuntime: 10_000, connectionsPerUid: 256, watchers: 10_000 },
     ledger: { reserveBytes: 16 * 1024 * 1024, diskFreeBytesMin: 64 * 1024 * 1024 },
     log: { level: "info" },
-    authority: { x509AuthoritySeconds: 31_536_000, jwtAuthoritySeconds: 31_536_000 },
+    authority: {
+      x509AuthoritySeconds: 31_536_000,
+      jwtAuthoritySeconds: 31_536_000,
+      prepareShare: 0.5,
+      propagationSeconds: 900,
+    },
+    keyManager: { kind: "disk" },
     development: false,
     entries: [],
     warnings: [],
@@ -146,4 +184,9 @@ test("development in a trust domain that verifiers take for real is warned of", 
   expect(warningsOf(`${LEAST}development: true\n`)).toEqual([
     "stint.yaml:3:14: development: in a trust domain other than stint-dev.invalid verifiers do not know that this is for development",
   ]);
+});
+
+test("a listener may show the broker's own X.509-SVID in place of a certificate's files", () => {
+  const { http } = load(`${LEAST}http: {own_svid: true, listen: "0.0.0.0:8443"}\n`);
+  expect(http).toMatchObject({ host: "0.0.0.0", port: 8443, tls: "own-svid" });
 });

@@ -11,13 +11,13 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a key that is misspelled",
     text: `${LEAST}data_direktory: /x\n`,
     findings: [
-      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, limits, ledger, log, authority, development, entries",
+      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, limits, ledger, log, authority, wit_svid, key_manager, upstream_authority, development, entries",
     ],
   },
   {
     what: "a key in the wrong place, below",
     text: `${LEAST}workload:\n  socket: /run/w.sock\n  group: staff\n`,
-    findings: ["stint.yaml:5:3: workload.group: no such key; expected socket, mode"],
+    findings: ["stint.yaml:5:3: workload.group: no such key; expected socket, mode, crl_on_streams"],
   },
   {
     what: "every unknown key, each at its own line",
@@ -31,6 +31,20 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "the same key twice",
     text: `${LEAST}issuer: https://other.example.org\n`,
     findings: ["stint.yaml:3:1: the same key a second time"],
+  },
+  {
+    what: "a broker endpoint that is nowhere",
+    text: `${LEAST}broker:\n  callers: []\n`,
+    findings: ["stint.yaml:4:3: broker: expected socket, listen or both"],
+  },
+  {
+    what: "a caller of the broker endpoint twice, and a reference that nobody knows",
+    text: `${LEAST}broker:\n  listen: 127.0.0.1:1\n  callers:\n    - {spiffe_id: spiffe://a/b, references: []}\n    - {spiffe_id: spiffe://a/b, references: []}\n    - {spiffe_id: spiffe://a/c, references: [{type: pid}]}\n`,
+    findings: [
+      expect.stringMatching(
+        /^stint\.yaml:8:.*: broker\.callers\[2\]\.references\[0\]\.type: expected one of stint\.v1/,
+      ),
+    ] as never,
   },
   {
     what: "a missing trust domain",
@@ -74,6 +88,23 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     text: `${LEAST}data_directory: "${path}"\n`,
     findings: ["stint.yaml:3:17: data_directory: expected an absolute path without '.', '..' or a trailing slash"],
   })),
+  ...["30s", "13h", "soon"].map((propagation) => ({
+    what: `a propagation of '${propagation}'`,
+    text: `${LEAST}authority: {propagation: ${propagation}}\n`,
+    findings: [`stint.yaml:3:26: authority.propagation: ${propagation === "soon" ? TIME : "expected 1m to 12h"}`],
+  })),
+  {
+    what: "a PIN in the file",
+    text: `${LEAST}key_manager: {pkcs11: {module: /m.so, token_label: t, pin: "1234"}}\n`,
+    findings: ["stint.yaml:3:55: key_manager.pkcs11.pin: no such key; expected module, token_label, pin_file"],
+  },
+  {
+    what: "an upstream authority without its key",
+    text: `${LEAST}upstream_authority: {disk: {certificate: /ca.pem}}\n`,
+    findings: [
+      expect.stringMatching(/upstream_authority.disk.private_key: missing; expected an absolute path/),
+    ] as never,
+  },
   {
     what: "a socket path that is longer than a socket's address",
     text: `${LEAST}workload: {socket: /${"s".repeat(107)}}\n`,
@@ -103,12 +134,12 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
   {
     what: "a listener neither protected nor said to be plain",
     text: `${LEAST}http: {listen: "127.0.0.1:1"}\n`,
-    findings: ["stint.yaml:3:7: http: expected tls, or plain_on_loopback: true"],
+    findings: ["stint.yaml:3:7: http: expected tls, own_svid: true, or plain_on_loopback: true"],
   },
   {
     what: "a listener both protected and plain",
     text: `${LEAST}operations:\n  plain_on_loopback: true\n  tls: {certificate: /c, private_key: /k}\n`,
-    findings: ["stint.yaml:4:3: operations: expected tls or plain_on_loopback, not both"],
+    findings: ["stint.yaml:4:3: operations: expected one of tls, own_svid and plain_on_loopback, not several"],
   },
   {
     what: "plain HTTP to the world",
@@ -184,7 +215,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a selector that nothing attests",
     text: `${LEAST}entries:\n  - {kind: operator, name: o, role: admin, selectors: [k8s:ns:default]}\n`,
     findings: [
-      "stint.yaml:4:55: entries[0].selectors: expected a selector of the kinds unix:uid, unix:gid, unix:supplementary_gid, unix:user, unix:group, unix:path, unix:sha256",
+      "stint.yaml:4:55: entries[0].selectors: expected a selector of the kinds unix:uid, unix:gid, unix:supplementary_gid, unix:user, unix:group, unix:path, systemd:unit, unix:sha256",
     ],
   },
   {

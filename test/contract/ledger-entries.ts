@@ -1,9 +1,7 @@
 import { expect, test } from "vitest";
-import type { Authority } from "../../src/domain/authority.ts";
-import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import { CONFIG, done, OPERATOR, present, type World } from "./ledger-world.ts";
 
-/** What entries, authorities, receipts and recorded acts promise. */
+/** What entries, receipts and recorded acts promise. */
 export function entriesContract(worldOf: () => World): void {
   const wrong = (field: string) => ({ kind: "denial", code: "INVALID_FIELD", metadata: { field } });
   const entries = async (world: World) => new Map((await world.store.registry.entries()).map((e) => [e.entryId, e]));
@@ -75,32 +73,6 @@ export function entriesContract(worldOf: () => World): void {
     expect((await world.step(opened.stepId)).state).toBe("REVOKED");
     expect(await world.put({ ...agent, disabled: true }, 1, "all")).toMatchObject({ stepsClosed: 1 });
     expect((await world.step(own.stepId)).state).toBe("REVOKED");
-  });
-
-  test("authorities read back with their bytes, in the order in which they came, in their last state", async () => {
-    const world = worldOf();
-    const now = secondsOf(world.clock.now());
-    const validity = { notBefore: now, expiresAt: addSeconds(now, 3_600) };
-    const jwt: Authority = {
-      authorityId: "authority-z",
-      family: "jwt-svid",
-      state: "active",
-      publicKey: new Uint8Array([0, 1, 255]),
-      ...validity,
-    };
-    const x509: Authority = {
-      authorityId: "authority-a",
-      family: "x509-svid",
-      state: "prepared",
-      publicKey: new Uint8Array([4]),
-      certificate: new Uint8Array([48, 0]),
-      ...validity,
-    };
-    for (const authority of [jwt, x509, { ...jwt, state: "old" } as const]) {
-      const put = { act: "put-authority", authority, now: world.clock.now() } as const;
-      expect(await world.ledger.perform(put)).toMatchObject({ kind: "sequenced" });
-    }
-    expect(await world.store.registry.authorities()).toEqual([{ ...jwt, state: "old" }, x509]);
   });
 
   test("receipts never go back, and what says nothing new is not written", async () => {

@@ -111,6 +111,35 @@ export function feedContract(worldOf: () => World): void {
     ]);
   });
 
+  test("what an entry was issued for itself is taken back when it is disabled or removed, and nobody else's", async () => {
+    const world = worldOf();
+    const step = await world.open(await world.agent());
+    for (const end of ["disable", "remove"] as const) {
+      const [verifier, other] = [await world.verifier(), await world.verifier()];
+      const issued = async ({ entryId }: typeof verifier, expiresAt = step.expiresAt) => {
+        const record = world.record(step, { kind: "x509-svid", subject: { kind: "infrastructure", entryId }, expiresAt });
+        done((await world.ledger.perform(world.issueAct([record], { entryId })))[0]);
+        return present(record.serialNumber);
+      };
+      const serials = [await issued(verifier), await issued(verifier)];
+      await issued(other);
+      await issued(verifier, secondsOf(world.clock.now()));
+      const from = world.ledger.head().sequence;
+      const { entryId } = verifier;
+      const result = done(
+        end === "disable"
+          ? await world.put({ ...verifier, disabled: true }, 1, "all")
+          : await world.ledger.perform({ act: "retire-entry", entryId, by: OPERATOR, now: world.clock.now() }),
+      );
+      expect(result.sequence).toBe(world.ledger.head().sequence);
+      const denied = await deniedSince(world, from);
+      expect(denied.map(({ subject }) => subject)).toEqual(
+        serials.map((serialNumber) => expect.objectContaining({ kind: "certificate", serialNumber })),
+      );
+      expect(denied.every(({ reason }) => reason === "privilegeWithdrawn")).toBe(true);
+    }
+  });
+
   test("pages follow each other without a gap or a repeat, and never break a close in two", async () => {
     const world = worldOf();
     const agent = await world.agent();

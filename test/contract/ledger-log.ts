@@ -115,7 +115,7 @@ export function logContract(open: () => Promise<Fixture>): void {
         publicKey: bytes,
         ...(validity as object),
       };
-      await world.ledger.perform({ act: "put-authority", authority: authority as never, now });
+      await world.ledger.perform({ act: "put-authorities", authorities: [authority as never], now });
       const before = world.ledger.head();
 
       const result = done(
@@ -126,7 +126,7 @@ export function logContract(open: () => Promise<Fixture>): void {
       for (const step of steps) {
         expect(await world.step(step.stepId)).toMatchObject({ state: "REVOKED", closeReason: "privilegeWithdrawn" });
       }
-      expect(await world.store.registry.authorities()).toMatchObject([{ authorityId: "a", state: "old" }]);
+      expect(await world.store.registry.authorities()).toMatchObject([{ authorityId: "a", state: "removed" }]);
       expect(await world.store.steps.openSteps({})).toEqual([]);
       expect(await world.ledger.perform(world.openAct(agent))).toMatchObject({ kind: "opened" });
     }));

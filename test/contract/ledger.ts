@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { authoritiesContract } from "./ledger-authorities.ts";
 import { closingContract } from "./ledger-closing.ts";
+import { credentialsContract } from "./ledger-credentials.ts";
 import { entriesContract } from "./ledger-entries.ts";
 import { feedContract } from "./ledger-feed.ts";
 import { historyContract } from "./ledger-history.ts";
@@ -17,7 +19,16 @@ export type Fixture = { readonly world: World; close(): Promise<void> };
  * @param open - a new, empty ledger.
  */
 export function ledgerContract(name: string, open: () => Promise<Fixture>): void {
-  const parts = { openingContract, issuingContract, closingContract, entriesContract, feedContract, historyContract };
+  const parts = {
+    openingContract,
+    issuingContract,
+    closingContract,
+    entriesContract,
+    authoritiesContract,
+    feedContract,
+    credentialsContract,
+    historyContract,
+  };
   describe(name, () => {
     for (const [part, contract] of Object.entries(parts)) {
       describe(part, () => {

@@ -1,9 +1,13 @@
 import { createPublicKey, type KeyObject, verify, X509Certificate } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Authority, KeyFamily } from "../../src/domain/authority.ts";
+import { type CrlFacts, certificateList, encodeCrlEntry } from "../../src/domain/crl.ts";
+import { TAG } from "../../src/domain/der.ts";
+import { bitsOf, membersOf, parseDer } from "../../src/domain/der-reader.ts";
 import { authorityIdOf } from "../../src/domain/public-key.ts";
 import type { Recorded } from "../../src/domain/stages.ts";
 import { addSeconds } from "../../src/domain/time.ts";
+import { authorityCertificate, issuerOf, signedCertificate } from "../../src/domain/x509-profile.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import { NOW, recordedOf, TRUST_DOMAIN } from "../samples/credentials.ts";
 
@@ -105,6 +109,67 @@ export function signerContract(
         await expect(signer.signSvid(recordedOf("jwt-svid", authority, toBeSigned))).rejects.toMatchObject({
           code: "AUTHORITY_UNAVAILABLE",
         });
+      });
+    });
+
+    test("names the keys it holds by their family", async () => {
+      expect(signer.held("jwt-svid")).toEqual([]);
+      const [one, other] = [await signer.create("jwt-svid", validity), await signer.create("jwt-svid", validity)];
+      const ca = await signer.create("x509-svid", validity);
+      expect(signer.held("jwt-svid").toSorted()).toEqual([one.authorityId, other.authorityId].toSorted());
+      expect(signer.held("x509-svid")).toEqual([ca.authorityId]);
+      await signer.destroy(one.authorityId);
+      expect(signer.held("jwt-svid")).toEqual([other.authorityId]);
+    });
+
+    describe("of CRLs", () => {
+      const facts: CrlFacts = {
+        thisUpdate: NOW,
+        nextUpdate: addSeconds(NOW, 600),
+        crlNumber: 7n,
+        entries: [encodeCrlEntry({ serialNumber: "2a", revokedAt: NOW, reason: "superseded" })],
+      };
+
+      test("makes that of an X.509 authority from what it is to say, and signs it with that authority's key", async () => {
+        const other = await signer.create("x509-svid", validity);
+        const authority = await signer.create("x509-svid", validity);
+        const crl = await signer.signCrl(authority, facts);
+        const [signed, , signature] = membersOf(parseDer(crl, TAG.sequence), TAG.sequence, TAG.sequence, TAG.bitString);
+        expect(Buffer.from(signed.encoded)).toEqual(
+          Buffer.from(certificateList(issuerOf(authority.certificate ?? new Uint8Array()), facts)),
+        );
+        expect(verify("sha256", signed.encoded, keyOf(authority), bitsOf(signature))).toBe(true);
+        expect(verify("sha256", signed.encoded, keyOf(other), bitsOf(signature))).toBe(false);
+      });
+
+      test.for(["jwt-svid", "wit-svid", "events", "ledger"] as const satisfies readonly KeyFamily[])(
+        "makes none with a key for %s, whatever is said of it",
+        async (family) => {
+          const { authorityId, publicKey } = await signer.create(family, validity);
+          const ofCa = { trustDomain: TRUST_DOMAIN, serialNumber: Uint8Array.of(1), publicKey, ...validity };
+          const certificate = signedCertificate(authorityCertificate(ofCa), Uint8Array.of(0x30, 0));
+          const forged = {
+            authorityId,
+            publicKey,
+            certificate,
+            ...validity,
+            family: "x509-svid",
+            state: "active",
+          } as const;
+          const refused = { code: "AUTHORITY_UNAVAILABLE", message: "the signing authority is not available" };
+          await expect(signer.signCrl(forged, facts)).rejects.toMatchObject(refused);
+        },
+      );
+
+      test("makes none in the name of another authority, or by one that it does not know", async () => {
+        const authority = await signer.create("x509-svid", validity);
+        const { certificate = new Uint8Array() } = await signer.create("x509-svid", validity);
+        const refused = { code: "AUTHORITY_UNAVAILABLE" };
+        await expect(signer.signCrl({ ...authority, certificate }, facts)).rejects.toMatchObject(refused);
+        const unknown = { ...authority, authorityId: "0".repeat(40) };
+        await expect(signer.signCrl(unknown, facts)).rejects.toMatchObject(refused);
+        await signer.destroy(authority.authorityId);
+        await expect(signer.signCrl(authority, facts)).rejects.toMatchObject(refused);
       });
     });
 

@@ -1,19 +1,32 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { delimiter, join, resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { decodeJwt } from "jose";
 import { createStint, type Grant, type Stint } from "stint-sdk/runtime";
 import { startDevBroker } from "stint-sdk/testing";
 import { createVerifier } from "stint-sdk/verifier";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { loadConfig } from "../../src/config/load-config.ts";
+import { parseSpiffeId } from "../../src/domain/spiffe-id.ts";
 import { pythonIsMissing, pythonWithPackages } from "../conformance/python/python-environment.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
-import { ambient, delegate, explain, interrupted, openByHand, takeUp, withTls } from "./runtime-snippets.ts";
+import {
+  ambient,
+  delegate,
+  explain,
+  interrupted,
+  openByHand,
+  takeUp,
+  withTls,
+  workRemotely,
+} from "./runtime-snippets.ts";
 import { answer } from "./verifier-snippet.ts";
 
 const folder = import.meta.dirname;
@@ -59,10 +72,21 @@ beforeAll(async () => {
   daemon = await startDaemon({
     entries: [
       { kind: "runtime", name: "flow", selectors, agents: ["researcher", "reader"] },
-      { kind: "agent", name: "researcher", selectors, ceiling },
+      { kind: "agent", name: "researcher", selectors, ceiling, allow_any_executor: true },
       { kind: "agent", name: "reader", selectors, ceiling },
       { kind: "verifier", name: "library", selectors, audiences: [resource, mcpResource] },
     ],
+    config: {
+      broker: {
+        listen: "127.0.0.1:0",
+        callers: [
+          {
+            spiffe_id: "spiffe://example.org/runtime/flow",
+            references: [{ type: "stint.v1.WorkflowStepReference", allow_over_tcp: true }],
+          },
+        ],
+      },
+    },
   });
   endpoint = `unix://${daemon.workloadSocket}`;
   stint = createStint({ endpoint, agent: "researcher" });
@@ -117,6 +141,13 @@ describe("the code of the documentation", () => {
     expect((await withTls(taken)).listening).toBe(false);
     await parent.close();
     expect(taken.signal.aborted || child.signal.aborted).toBe(true);
+  });
+
+  test("reaches the broker over a network as the guide says", async () => {
+    const brokerEndpoint = `tcp://127.0.0.1:${daemon.brokerPort}`;
+    const work = { runId: "remote", grant: mayRead(resource, "public"), url: `${resource}/papers` };
+    const token = await workRemotely({ endpoint, brokerEndpoint }, work);
+    expect(decodeJwt(token).sub).toContain("/agent/researcher/run/remote/step/look-up/1");
   });
 
   test("sees refusals, interrupts and ambient steps as the guide says", async () => {
@@ -176,6 +207,18 @@ describe("the code of the documentation", () => {
       "verifier/library",
     ]);
     expect(config).toMatchObject({ development: false, operator: { groupId: 950 } });
+
+    const whole = join(mkdtempSync(join(tmpdir(), "stint-docs-")), "stint.yaml");
+    onTestFinished(() => rmSync(dirname(whole), { recursive: true }));
+    writeFileSync(
+      whole,
+      ["stint.yaml", "broker.yaml"].map((name) => readFileSync(join(folder, name), "utf8")).join("\n"),
+    );
+    const { broker } = loadConfig(whole, {}, { uid: 900, names });
+    expect(broker?.callers.get(parseSpiffeId("spiffe://example.org/runtime/flow"))).toEqual([
+      { type: "stint.v1.WorkflowStepReference", allowOverTcp: true },
+      { type: "spiffe.broker.WorkloadPIDReference", allowOverTcp: false },
+    ]);
   });
 });
 

@@ -91,3 +91,17 @@ export async function withTls(step: Step): Promise<Server> {
   // #endregion
   return server;
 }
+
+/** A step over the broker endpoint, whose address is its own here. */
+export async function workRemotely(
+  { endpoint, brokerEndpoint }: { readonly endpoint: string; readonly brokerEndpoint: string },
+  { runId, grant, url }: { readonly runId: string; readonly grant: Grant; readonly url: string },
+): Promise<string> {
+  // #region remote
+  using stint = createStint({ endpoint, brokerEndpoint, agent: "researcher" });
+  return await stint.withStep({ runId, step: "look-up", grant, executor: "any" }, async (step) => {
+    const response = await step.fetch(url);
+    return response.text(); // before the step is over
+  });
+  // #endregion
+}

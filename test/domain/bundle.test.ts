@@ -22,6 +22,7 @@ const authorities = [
   authority("x509-svid", "ca"),
   authority("jwt-svid", "one"),
   authority("jwt-svid", "two", "old"),
+  authority("wit-svid", "wit"),
   authority("events", "events"),
   authority("ledger", "ledger"),
 ];
@@ -40,6 +41,7 @@ describe("what is published", () => {
         { use: "x509-svid", ...key, x5c: ["MAMCAQU="] },
         { use: "jwt-svid", kid: "one", ...key },
         { use: "jwt-svid", kid: "two", ...key },
+        { use: "wit-svid", kid: "wit", ...key },
       ],
       spiffe_sequence: 42,
       spiffe_refresh_hint: 300,
@@ -73,6 +75,7 @@ describe("a SPIFFE bundle as a verifier reads it", () => {
       ["one", { kid: "one", ...key }],
       ["two", { kid: "two", ...key }],
     ]);
+    expect([...bundle.witKeys]).toEqual([["wit", { kid: "wit", ...key }]]);
     expect(bundle.x509).toEqual([certificate]);
   });
 
@@ -81,6 +84,7 @@ describe("a SPIFFE bundle as a verifier reads it", () => {
       sequence: undefined,
       refreshHintSeconds: undefined,
       jwtKeys: new Map(),
+      witKeys: new Map(),
       x509: [],
     });
   });
@@ -100,7 +104,7 @@ describe("a SPIFFE bundle as a verifier reads it", () => {
     { what: "an unknown use", element: { ...jwt, use: "tomorrow-svid" } },
     { what: "no use", element: key },
     { what: "the use of a plain JWKS", element: { ...jwt, use: "sig" } },
-    { what: "a WIT-SVID's", element: { ...jwt, use: "wit-svid" } },
+    { what: "a WIT-SVID's", element: { ...jwt, use: "wit-svid", kid: "wit" } },
     { what: "an unknown kty", element: { use: "jwt-svid", kid: "o", kty: "OKP", crv: "Ed25519", x: "AAAA" } },
     { what: "a symmetric key", element: { use: "jwt-svid", kid: "o", kty: "oct", k: "AAAA" } },
     { what: "a certificate without x5c", element: { use: "x509-svid", ...key } },
@@ -123,6 +127,11 @@ describe("a SPIFFE bundle as a verifier reads it", () => {
     { what: "a key without kid", document: { keys: [{ ...jwt, kid: undefined }] }, field: "bundle.keys[0].kid" },
     { what: "a kid that is empty", document: { keys: [{ ...jwt, kid: "" }] }, field: "bundle.keys[0].kid" },
     { what: "a kid twice", document: { keys: [jwt, jwt] }, field: "bundle.keys[1].kid" },
+    {
+      what: "a kid of both families",
+      document: { keys: [jwt, { ...jwt, use: "wit-svid" }] },
+      field: "bundle.keys[1].kid",
+    },
     { what: "a coordinate in base64", document: { keys: [{ ...jwt, x: "AA==" }] }, field: "bundle.keys[0].x" },
     { what: "a key without curve", document: { keys: [{ ...jwt, crv: undefined }] }, field: "bundle.keys[0].crv" },
     { what: "a private key", document: { keys: [{ ...jwt, d: "AAAA" }] }, field: "bundle.keys[0]" },

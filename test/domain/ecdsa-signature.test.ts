@@ -1,7 +1,7 @@
 import { createPublicKey, generateKeyPairSync, sign, verify } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { DerError } from "../../src/domain/der-reader.ts";
-import { P1363_BYTES, p1363FromDer } from "../../src/domain/ecdsa-signature.ts";
+import { derFromP1363, P1363_BYTES, p1363FromDer } from "../../src/domain/ecdsa-signature.ts";
 import { vectors } from "../samples/vectors.ts";
 
 const bytes = (hex: string): Uint8Array => Buffer.from(hex, "hex");
@@ -11,8 +11,10 @@ test("every signature of Node is the same one in both forms", () => {
   // Enough for r or s to be a byte short now and then, which is where the padding has to be right.
   for (let round = 0; round < 600; round += 1) {
     const data = Buffer.from(`message ${round}`);
-    const converted = p1363FromDer(sign("sha256", data, privateKey));
+    const signature = sign("sha256", data, privateKey);
+    const converted = p1363FromDer(signature);
     expect(converted).toHaveLength(P1363_BYTES);
+    expect(Buffer.from(derFromP1363(converted)).equals(signature)).toBe(true);
     expect(verify("sha256", data, { key: publicKey, dsaEncoding: "ieee-p1363" }, converted)).toBe(true);
   }
 });
@@ -34,6 +36,10 @@ test.for([
   { what: "bytes behind the end", der: "300602010102010100" },
 ])("$what is not a signature", ({ der }) => {
   expect(() => p1363FromDer(bytes(der))).toThrow(DerError);
+});
+
+test.for([0, 63, 65, 71])("%i bytes are no signature of two numbers", (length) => {
+  expect(() => derFromP1363(new Uint8Array(length))).toThrow(DerError);
 });
 
 type Group = {

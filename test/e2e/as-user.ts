@@ -27,13 +27,13 @@ export type Answer = any;
 export type Caller = {
   readonly pid: number;
   call(
-    service: "Steps" | "Credentials" | "Revocations",
+    service: "Steps" | "Credentials" | "Revocations" | "SpiffeWorkloadAPI",
     method: string,
     request: JsonValue,
     metadata?: Record<string, string>,
   ): Promise<Answer>;
   /** Messages of a server stream as they come; ends with the stream or the process. */
-  stream(service: "Steps", method: string, request: JsonValue): AsyncIterableIterator<Answer>;
+  stream(service: "Steps" | "SpiffeWorkloadAPI", method: string, request: JsonValue): AsyncIterableIterator<Answer>;
   signal(signal: NodeJS.Signals): void;
   [Symbol.asyncDispose](): Promise<void>;
 };

@@ -3,6 +3,7 @@
 
 import { createInterface } from "node:readline";
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
 import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
@@ -14,7 +15,7 @@ const [, , socket] = process.argv;
 if (socket === undefined) throw new Error("usage: caller SOCKET");
 
 const channel = openChannel(socket);
-const services = { Steps, Credentials, Revocations } as const;
+const services = { Steps, Credentials, Revocations, SpiffeWorkloadAPI } as const;
 type ServiceName = keyof typeof services;
 
 type Call = {

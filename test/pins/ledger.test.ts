@@ -13,6 +13,7 @@ import { NOW, P256_SPKI } from "../samples/credentials.ts";
 test("the migrations by their digests: one that has been applied anywhere is followed by another, not changed", () => {
   expect(readMigrations().map(({ name, sha256 }) => `${name} ${sha256}`)).toEqual([
     "0001_ledger.sql 7f0cc8b47690b9725a4064fa9630e1b50faa8d5d6acee471333fdd4afdaac040",
+    "0002_authority_lifecycle.sql 7caa2c5dccc7b8014425150577c8446cb58a04960d5780968024cf6bc6d8a109",
   ]);
 });
 
@@ -54,12 +55,21 @@ async function makeOneOfEach(): Promise<void> {
     authorityId: "authority-1",
     family: "x509-svid",
     state: "active",
+    stateSince: NOW,
+    upstream: [P256_SPKI],
     publicKey: P256_SPKI,
     certificate: P256_SPKI,
     notBefore: NOW,
     expiresAt: NOW,
   } as const;
-  await ledger.perform({ act: "put-authority", authority, now });
+  await ledger.perform({ act: "put-authorities", authorities: [authority], now });
+  const taints = { authorityId: "authority-2", reason: "keyCompromise", by: OPERATOR } as const;
+  await ledger.perform({
+    act: "put-authorities",
+    authorities: [{ ...authority, authorityId: "authority-2" }],
+    taints,
+    now,
+  });
   const step = await world.open(agent, {
     leaseSeconds: 60,
     workflow: "w",
@@ -153,8 +163,10 @@ test("the members of every event", () => {
     "issuance.revoked": "by.entryId by.kind by.uid issuanceId reason",
     "authority.put": [
       "authority.authorityId authority.certificate authority.expiresAt authority.family",
-      "authority.notBefore authority.publicKey authority.state",
+      "authority.notBefore authority.publicKey authority.state authority.stateSince",
+      "authority.upstream[]",
     ].join(" "),
+    "authority.tainted": "authorityId by.entryId by.kind by.uid count digest reason",
     "receipts.taken": "receipts[].entryId receipts[].sequence",
     "operator.acted": "act by.entryId by.kind by.uid reason target",
   });

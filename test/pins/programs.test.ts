@@ -31,6 +31,7 @@ test("what can be imported from stint-sdk", () => {
 
 test("the names that stint-sdk/operator exports", () => {
   expect(Object.keys(operator).toSorted()).toEqual([
+    "AuthorityState",
     "CallError",
     "Effect",
     "EntryOrigin",

@@ -30,7 +30,7 @@ test("the services and their methods", () => {
     methods.map(({ name, methodKind }) => (methodKind === "unary" ? name : `${name} (${methodKind})`)),
   ]);
   expect(Object.fromEntries(services)).toEqual({
-    "stint.v1.Authorities": ["ConfirmClock"],
+    "stint.v1.Authorities": ["ConfirmClock", "List", "Prepare", "Activate", "Taint", "Revoke"],
     "stint.v1.Credentials": ["IssueX509Svid", "IssueJwtSvid", "IssueJwtSvids", "IssueWitSvid"],
     "stint.v1.Entries": ["Create", "Get", "List", "Update", "Disable", "Enable", "Delete"],
     "stint.v1.History": [
@@ -54,6 +54,13 @@ test("the numbers of every enum", () => {
     values.map(({ name, number }) => `${number} ${name}`),
   ]);
   expect(Object.fromEntries(enums)).toEqual({
+    "stint.v1.AuthorityState": [
+      "0 AUTHORITY_STATE_UNSPECIFIED",
+      "1 AUTHORITY_STATE_PREPARED",
+      "2 AUTHORITY_STATE_ACTIVE",
+      "3 AUTHORITY_STATE_OLD",
+      "4 AUTHORITY_STATE_REMOVED",
+    ],
     "stint.v1.EntryOrigin": ["0 ENTRY_ORIGIN_UNSPECIFIED", "1 ENTRY_ORIGIN_CONFIG", "2 ENTRY_ORIGIN_API"],
     "stint.v1.OperatorRole": [
       "0 OPERATOR_ROLE_UNSPECIFIED",

@@ -24,8 +24,12 @@ import type { InfrastructureWanted } from "../../src/issue/entitle-infrastructur
 import { createIssuanceRate } from "../../src/issue/issuance-rate.ts";
 import { issueInfrastructureSvid } from "../../src/issue/issue-infrastructure-svid.ts";
 import { issueSvids } from "../../src/issue/issue-svids.ts";
+import { createOwnSvid } from "../../src/issue/own-svid.ts";
+import { processIdentities } from "../../src/issue/process-identities.ts";
+import { openSvidStream, type SvidSink, type SvidStreamPorts } from "../../src/issue/svid-stream.ts";
 import type { OpenRequest } from "../../src/open/open-request.ts";
 import { openStep } from "../../src/open/open-step.ts";
+import type { KeyPairs } from "../../src/ports/key-pairs.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import { createEntryDirectory } from "../../src/registry/entry-directory.ts";
@@ -124,6 +128,27 @@ export async function startBroker(ground: Ground) {
     issue: async (by: SimulatedProcess, order: SvidOrder) => issueSvids(await attested(by), order, ports),
     issueInfrastructure: async (by: SimulatedProcess, wanted: InfrastructureWanted) =>
       issueInfrastructureSvid(await attested(by), wanted, ports),
+    ownSvid: (keyPairs: KeyPairs) =>
+      createOwnSvid({ ...ports, keyPairs, onBundleChange: () => () => undefined, failed }),
+    /** A stream of SVIDs to a process, as the Workload API opens it. */
+    stream(
+      to: SimulatedProcess,
+      kind: "x509-svid" | "wit-svid",
+      sink: SvidSink,
+      own: Pick<SvidStreamPorts, "keyPairs"> & Partial<typeof ports>,
+    ) {
+      const all = { ...ports, executorSteps: lifetimes, onEntriesChange: entries.onChange, ...own };
+      return openSvidStream(
+        processIdentities(
+          () => attested(to),
+          kind,
+          () => true,
+          all,
+        ),
+        sink,
+        all,
+      );
+    },
     close: async (by: SimulatedProcess, request: CloseRequest) => closeStep(await attested(by), request, ports),
     revoke: (target: RevocationTarget) =>
       revoke(target, { reason: "privilegeWithdrawn", dryRun: false, by: OPERATOR }, ports),

@@ -1,8 +1,8 @@
-import type { Authority } from "../../src/domain/authority.ts";
+import { AUTHORITY_STATES, type Authority } from "../../src/domain/authority.ts";
 import type { Decision } from "../../src/domain/decision.ts";
 import { isWithin, narrowTo } from "../../src/domain/grant.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
-import type { LedgerEvent, OpenedStep, StepClosed } from "../../src/domain/ledger-event.ts";
+import type { AuthorityTainted, LedgerEvent, OpenedStep, StepClosed } from "../../src/domain/ledger-event.ts";
 import type { AgentContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
 import { audiencesOf, type StepState } from "../../src/domain/step.ts";
@@ -173,6 +173,20 @@ export function createModel(): Model {
     credentials.set(record.issuanceId, { record, sequence, stepId, undelivered: false, revoked: undefined });
   }
 
+  function taint({ authorityId, reason, count, at }: AuthorityTainted, sequence: number): void {
+    // A verifier may accept it for ten seconds after its expiry.
+    const accepted = [...credentials.values()].filter(
+      ({ record, stepId, revoked, undelivered }) =>
+        record.authorityId === authorityId &&
+        microsOf(record.expiresAt) > addMicros(at, -10_000_000) &&
+        revoked === undefined &&
+        !undelivered &&
+        steps.get(stepId)?.closed === undefined,
+    );
+    promise(count === accepted.length, "all that a tainted authority signed is taken back");
+    for (const credential of accepted) credential.revoked = { sequence, at, reason };
+  }
+
   function stepOf(stepId: string): ModelStep {
     const one = steps.get(stepId);
     promise(one?.state === "OPEN", "only an open step is held or renewed");
@@ -200,14 +214,17 @@ export function createModel(): Model {
       last = sequence;
       switch (event.type) {
         case "epoch.started":
-          for (const authorityId of authorities.keys()) authorities.set(authorityId, "old");
+          for (const authorityId of authorities.keys()) authorities.set(authorityId, "removed");
           return;
         case "authority.put":
           promise(
-            authorities.get(event.authority.authorityId) !== "old" || event.authority.state === "old",
-            "old for good",
+            AUTHORITY_STATES.indexOf(event.authority.state) >=
+              AUTHORITY_STATES.indexOf(authorities.get(event.authority.authorityId) ?? "prepared"),
+            "an authority's life only goes forward",
           );
           return void authorities.set(event.authority.authorityId, event.authority.state);
+        case "authority.tainted":
+          return taint(event, sequence);
         case "entry.put":
           return void entries.set(event.entry.entryId, event.entry);
         case "entry.retired":

@@ -85,14 +85,21 @@ export function mint(
   return forge(JSON.stringify(header), JSON.stringify(stepClaims(changes.claims)), signature(signer, algorithm));
 }
 
-/** The SPIFFE bundle document of these signers, as the broker publishes it. */
+/** The SPIFFE bundle document of these signers of JWT-SVIDs, as the broker publishes it. */
 export function bundleDocument(...signers: readonly Signer[]): string {
-  const keys = signers.map(({ kid, publicKey }) => ({ use: "jwt-svid", kid, ...publicKey.export({ format: "jwk" }) }));
+  return bundleDocumentOf({ "jwt-svid": signers });
+}
+
+/** The same, by what the signers sign. */
+export function bundleDocumentOf(uses: { readonly [Use in "jwt-svid" | "wit-svid"]?: readonly Signer[] }): string {
+  const keys = Object.entries(uses).flatMap(([use, signers]) =>
+    signers.map(({ kid, publicKey }) => ({ use, kid, ...publicKey.export({ format: "jwk" }) })),
+  );
   return JSON.stringify({ keys, spiffe_sequence: 1, spiffe_refresh_hint: 300 });
 }
 
 export function jwtBundle(name: string, signers: readonly Signer[], more: Partial<JwtBundle> = {}): JwtBundle {
-  const keys = verificationKeysOf(parseSpiffeBundle(bundleDocument(...signers)));
+  const keys = verificationKeysOf(parseSpiffeBundle(bundleDocument(...signers)).jwtKeys);
   return { trustDomain: parseTrustDomain(name), keys, ...more };
 }
 

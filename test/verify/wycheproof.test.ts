@@ -19,7 +19,7 @@ function keysOf(group: VectorGroup): ReadonlyMap<string, VerificationKey> {
     use: jwk["use"] === undefined || jwk["use"] === "sig" ? "jwt-svid" : jwk["use"],
   }));
   try {
-    return verificationKeysOf(parseSpiffeBundle(JSON.stringify({ keys })));
+    return verificationKeysOf(parseSpiffeBundle(JSON.stringify({ keys })).jwtKeys);
   } catch (thrown) {
     if (thrown instanceof BrokerError) return new Map();
     throw thrown;

@@ -4,7 +4,9 @@ import type { Evidence } from "../../ports/attestor.ts";
 import type { AccountNames } from "./account-names.ts";
 import type { DigestAnswer } from "./digest-worker.ts";
 import type { HostFacts } from "./host-facts.ts";
+import type { Failure } from "./libc.ts";
 import type { ProcessFacts } from "./process-facts.ts";
+import { systemdUnitOf } from "./systemd-unit.ts";
 
 /** A file that no longer has a name, or whose name ends so. */
 const DELETED = " (deleted)";
@@ -53,6 +55,8 @@ export function evidenceOf(
   const sha256 = foreign ?? (digest === undefined ? undefined : sha256Of(digest));
   if (sha256 !== undefined) add("unix:sha256", sha256);
 
+  if (facts.controlGroups !== undefined) add("systemd:unit", unitOf(facts.controlGroups));
+
   const base = { selectors, process: identityOf(pid, facts.startTimeTicks, host), uid: facts.uid, unavailable };
   return typeof executable === "string" ? { ...base, executable } : base;
 }
@@ -74,6 +78,13 @@ function executableOf({ executableLink }: ProcessFacts): string | Withheld {
   // The kernel prefixes what lies outside the broker's root, and what is not UTF-8 must not pass for something else.
   const isBelievable = executableLink.startsWith("/") && !executableLink.includes("\ufffd");
   return isBelievable ? executableLink : withheld("the file has no path that can be believed");
+}
+
+function unitOf(controlGroups: string | Failure): string | Withheld {
+  if (typeof controlGroups !== "string")
+    return withheld(`reading its control groups failed with ${controlGroups.errno}`);
+  const unit = systemdUnitOf(controlGroups);
+  return typeof unit === "string" ? unit : withheld(unit.reason);
 }
 
 function sha256Of(digest: DigestAnswer): string | Withheld {

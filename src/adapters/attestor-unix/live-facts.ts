@@ -14,9 +14,9 @@ export type PinnedProcess = { readonly kind: "pinned"; readonly pidfd: number; r
  * The facts of a pinned process. The descriptor shows it alive before and after they are read; in between its pid can't
  * have gone to another.
  */
-export function liveFacts(libc: Libc, pid: number, pidfd: number): ProcessFacts | Denial {
+export function liveFacts(libc: Libc, pid: number, pidfd: number, withControlGroups: boolean): ProcessFacts | Denial {
   if (hasExited(libc, pidfd)) return GONE;
-  const facts = readFacts(pid);
+  const facts = readFacts(pid, withControlGroups);
   if (hasExited(libc, pidfd)) return GONE;
   return facts.kind === "failure" ? refusalOf(facts) : facts;
 }

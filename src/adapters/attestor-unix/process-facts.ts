@@ -13,6 +13,8 @@ export type ProcessFacts = {
   readonly executableLink: string | Failure;
   /** As in `mnt:[4026531832]`. */
   readonly mountNamespace: string | Failure;
+  /** Content of the `cgroup` file, where it was asked for. */
+  readonly controlGroups?: string | Failure;
 };
 
 /** Both files fit many times over, save for a process in thousands of groups. */
@@ -24,7 +26,7 @@ const readBuffer = Buffer.alloc(READ_BYTES);
  * Reads the facts of the process that has this pid now. No file is read whose content comes from the process's own
  * memory (`cmdline`, `environ`), since the process could hold up the reader of such a file for ever.
  */
-export function readFacts(pid: number): ProcessFacts | Failure {
+export function readFacts(pid: number, withControlGroups: boolean): ProcessFacts | Failure {
   const stat = attempt(() => readText(`/proc/${pid}/stat`));
   if (typeof stat !== "string") return stat;
   const status = attempt(() => readText(`/proc/${pid}/status`));
@@ -38,6 +40,7 @@ export function readFacts(pid: number): ProcessFacts | Failure {
     ...identity,
     executableLink: attempt(() => readlinkSync(`/proc/${pid}/exe`)),
     mountNamespace: attempt(() => readlinkSync(`/proc/${pid}/ns/mnt`)),
+    ...(withControlGroups ? { controlGroups: attempt(() => readText(`/proc/${pid}/cgroup`)) } : {}),
   };
 }
 

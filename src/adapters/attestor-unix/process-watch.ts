@@ -93,7 +93,7 @@ export function createProcessWatch(libc: Libc, host: HostFacts, names: AccountNa
         return undefined;
       }
       try {
-        const facts = liveFacts(libc, pid, pinned.pidfd);
+        const facts = liveFacts(libc, pid, pinned.pidfd, true);
         if (facts.kind === "denial" || facts.startTimeTicks !== pinned.startTimeTicks) return undefined;
         if (facts.uid === host.unmappedUid) return undefined;
         const { process, uid, selectors } = evidenceOf(pid, facts, host, names);

@@ -43,6 +43,8 @@ export type UnixAttestorOptions = {
   readonly pidfds?: "of-peer" | "opened";
 };
 
+type Wanted = Parameters<Attestor["attest"]>[1];
+
 type PeerState =
   | (PinnedProcess & { readonly gid: number })
   | { readonly kind: "refused"; readonly denial: Denial }
@@ -92,12 +94,12 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
   }
 
   /** The facts of a peer that is alive, is the process that connected, and is still what it was in the kernel's eyes. */
-  function factsOf(peer: Peer): ProcessFacts {
+  function factsOf(peer: Peer, wanted: Wanted): ProcessFacts {
     const state = states.get(peer);
     if (state === undefined) throw new BrokerError("NO_IDENTITY", "this connection has no peer known to the kernel");
     if (state.kind === "closed") throw new BrokerError("NO_IDENTITY", "the connection is closed");
     if (state.kind === "refused") throw errorOf(state.denial);
-    const facts = liveFacts(libc, peer.pid, state.pidfd);
+    const facts = liveFacts(libc, peer.pid, state.pidfd, wanted.systemdUnit === true);
     if (facts.kind === "denial") throw errorOf(facts);
     if (facts.startTimeTicks !== state.startTimeTicks) throw errorOf(GONE);
     // After an exec of a set-id program the connection may be in other hands than the new ids.
@@ -109,13 +111,13 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
     async attest(peer, wanted) {
       const known = wanted.executableDigest ? undefined : thisTurn.get(peer);
       if (known !== undefined) return known;
-      const facts = factsOf(peer);
+      const facts = factsOf(peer, wanted);
       // What would not be believed is not even opened.
       const isDigestMade = wanted.executableDigest && foreignMountsOf(facts, host) === undefined;
       if (!isDigestMade) return thisTurn.keep(peer, evidenceOf(peer.pid, facts, host, names));
       for (let attempt = 0; attempt < DIGEST_ATTEMPTS_MAX; attempt += 1) {
         const digest = await digests.of(peer.pid, peer.uid);
-        const now = factsOf(peer);
+        const now = factsOf(peer, wanted);
         if (digest.kind === "failure" || digest.link === now.executableLink) {
           return evidenceOf(peer.pid, now, host, names, digest);
         }

@@ -4,7 +4,7 @@ import { newId } from "../../domain/ids.ts";
 import type { CheckpointStore } from "../../ports/checkpoint-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Head, Ledger } from "../../ports/ledger.ts";
-import type { FeedReads, HistoryReads, RegistryReads, StepReads } from "../../ports/ledger-reads.ts";
+import type { CredentialReads, FeedReads, HistoryReads, RegistryReads, StepReads } from "../../ports/ledger-reads.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import { openReader } from "./connection.ts";
 import { type Driver, loadDriver } from "./driver.ts";
@@ -15,6 +15,7 @@ import { createHeadListeners } from "./head-listeners.ts";
 import type { LedgerHealth } from "./health.ts";
 import { createHistoryThread } from "./history-thread.ts";
 import { lockDirectory } from "./lock.ts";
+import { createCredentialReads } from "./reads/credential-reads.ts";
 import { createFeedReads } from "./reads/feed-reads.ts";
 import { createReader, type Reader } from "./reads/reader.ts";
 import { createRegistryReads } from "./reads/registry-reads.ts";
@@ -34,6 +35,7 @@ export type OpenedLedger = {
   readonly steps: StepReads;
   readonly registry: RegistryReads;
   readonly feed: FeedReads;
+  readonly credentials: CredentialReads;
   readonly history: HistoryReads;
   readonly verdict: Verdict;
   health(): LedgerHealth;
@@ -103,6 +105,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       steps: createStepReads(reader),
       registry: createRegistryReads(reader),
       feed: createFeedReads(reader),
+      credentials: createCredentialReads(reader),
       history,
       verdict,
       health: writer.health,

@@ -14,7 +14,7 @@ const DENYING: {
   "record-decision": false,
   "put-entry": true,
   "retire-entry": true,
-  "put-authority": false,
+  "put-authorities": (act) => act.taints !== undefined,
   "take-receipts": false,
   "record-operation": false,
   "start-epoch": true,

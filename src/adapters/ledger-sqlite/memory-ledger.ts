@@ -9,6 +9,7 @@ import { HEALTHY } from "./health.ts";
 import { beginFirstEpoch, type OpenedLedger } from "./ledger-sqlite.ts";
 import { mayDeny } from "./may-deny.ts";
 import { migrate, readMigrations } from "./migrate.ts";
+import { createCredentialReads } from "./reads/credential-reads.ts";
 import { createFeedReads } from "./reads/feed-reads.ts";
 import { createHistoryReads } from "./reads/history-reads.ts";
 import { createReader } from "./reads/reader.ts";
@@ -56,6 +57,7 @@ export async function openMemoryLedger(options: {
     steps: createStepReads(reader),
     registry: createRegistryReads(reader),
     feed: createFeedReads(reader),
+    credentials: createCredentialReads(reader),
     history: createHistoryReads(reader),
     verdict: { kind: "trusted" },
     health: () => HEALTHY,

@@ -1,4 +1,5 @@
 import type {
+  AuthorityTainted,
   DecisionMade,
   EntryPut,
   EpochStarted,
@@ -13,8 +14,10 @@ import type {
   StepRenewed,
 } from "../../domain/ledger-event.ts";
 import { descendantState } from "../../domain/step.ts";
+import { secondsOf } from "../../domain/time.ts";
+import { acceptableOf } from "./acceptable.ts";
 import type { Connection } from "./connection.ts";
-import { digestOf, heldByStep, liveSubtree } from "./subtree.ts";
+import { digestOf, digestOfIds, heldByStep, liveSubtree } from "./subtree.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
 import { DECISION, parametersOfDecision } from "./tables/decision-table.ts";
 import { ENTRY } from "./tables/entry-table.ts";
@@ -55,6 +58,7 @@ const PROJECTIONS: {
   "issuance.revoked": revokeIssuance,
   "authority.put": (db, { authority }, sequence) =>
     void db.run(AUTHORITY.put, parametersOfAuthority(authority, sequence)),
+  "authority.tainted": taintAuthority,
   "receipts.taken": takeReceipts,
   // What it says is in the log, and nothing else follows from it.
   "operator.acted": () => undefined,
@@ -71,7 +75,7 @@ export function project<Event extends LedgerEvent>(db: Connection, event: Event,
 
 function startEpoch(db: Connection, event: EpochStarted, sequence: number): void {
   db.run(EPOCH.insert, { sequence, epoch: event.epoch, reason: event.reason, at: event.at });
-  db.run(AUTHORITY.retireAll);
+  db.run(AUTHORITY.removeAll, { since: secondsOf(event.at) });
 }
 
 function putEntry(db: Connection, { entry }: EntryPut, sequence: number): void {
@@ -150,9 +154,25 @@ function markUndelivered(db: Connection, event: IssuanceUndelivered, sequence: n
 }
 
 function revokeIssuance(db: Connection, event: IssuanceRevoked, sequence: number): void {
-  const issuance = issuanceOf(db, event.issuanceId, sequence);
-  const { reason, at } = event;
-  db.run(ISSUANCE.revoke, { issuanceId: event.issuanceId, sequence, at, reason });
+  takeBack(db, { ...issuanceOf(db, event.issuanceId, sequence), issuanceId: event.issuanceId }, event, sequence);
+}
+
+function taintAuthority(db: Connection, event: AuthorityTainted, sequence: number): void {
+  const issuances = acceptableOf(db, event.authorityId, event.at);
+  const digest = digestOfIds(issuances.map(({ issuanceId }) => issuanceId));
+  if (issuances.length !== event.count || digest !== event.digest) throw new ProjectionMismatch(sequence);
+  if (db.run(AUTHORITY.taint, { authorityId: event.authorityId }) !== 1) throw new ProjectionMismatch(sequence);
+  for (const issuance of issuances) takeBack(db, issuance, event, sequence);
+}
+
+/** One credential of which this event takes back one or many. */
+function takeBack(
+  db: Connection,
+  issuance: Pick<IssuanceGuard, "sequence" | "kind" | "stepSequence" | "expiresAt"> & { readonly issuanceId: string },
+  { reason, at }: IssuanceRevoked | AuthorityTainted,
+  sequence: number,
+): void {
+  db.run(ISSUANCE.revoke, { issuanceId: issuance.issuanceId, sequence, at, reason });
   db.run(REVOCATION.insert, {
     sequence,
     subject: "issuance",
@@ -163,7 +183,7 @@ function revokeIssuance(db: Connection, event: IssuanceRevoked, sequence: number
     // Without an audience of its own it may be presented anywhere.
     concernsAll: issuance.kind === "jwt-svid" ? 0 : 1,
   });
-  concernIssuance(db, event, sequence);
+  if (issuance.stepSequence !== null) db.run(STEP.insertEvent, { stepSequence: issuance.stepSequence, sequence });
 }
 
 function takeReceipts(db: Connection, event: ReceiptsTaken, _sequence: number): void {
@@ -174,7 +194,7 @@ function concernStep(db: Connection, event: StepHeld | StepRenewed, sequence: nu
   db.run(STEP.insertEvent, { stepSequence: stepSequenceOf(db, event.stepId, sequence), sequence });
 }
 
-function concernIssuance(db: Connection, event: IssuanceUndelivered | IssuanceRevoked, sequence: number): void {
+function concernIssuance(db: Connection, event: IssuanceUndelivered, sequence: number): void {
   const { stepSequence } = issuanceOf(db, event.issuanceId, sequence);
   if (stepSequence !== null) db.run(STEP.insertEvent, { stepSequence, sequence });
 }

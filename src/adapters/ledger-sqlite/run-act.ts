@@ -1,12 +1,13 @@
 import { BrokerError } from "../../domain/errors.ts";
 import type { LedgerAct, ResultOf } from "../../ports/ledger.ts";
 import type { ActContext } from "./acts/act-context.ts";
+import { putAuthorities } from "./acts/authorities.ts";
 import { close } from "./acts/close.ts";
 import { putEntry, retireEntry } from "./acts/entries.ts";
 import { markUndelivered, recordIssuances, revokeCredential } from "./acts/issuances.ts";
 import { holdStep, renewStep } from "./acts/keep-step.ts";
 import { openStep } from "./acts/open-step.ts";
-import { putAuthority, recordDecision, recordOperation, startEpoch, takeReceipts } from "./acts/records.ts";
+import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./acts/records.ts";
 
 type ActNamed<Name extends LedgerAct["act"]> = Extract<LedgerAct, { readonly act: Name }>;
 
@@ -23,7 +24,7 @@ const ACTS: {
   "record-decision": recordDecision,
   "put-entry": putEntry,
   "retire-entry": retireEntry,
-  "put-authority": putAuthority,
+  "put-authorities": putAuthorities,
   "take-receipts": takeReceipts,
   "record-operation": recordOperation,
   "start-epoch": startEpoch,

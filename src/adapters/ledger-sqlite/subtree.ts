@@ -20,8 +20,13 @@ export function heldByStep(db: Connection, stepSequence: number, at: UnixMicros)
  * followed by a line feed.
  */
 export function digestOf(steps: readonly { readonly stepId: string }[]): string {
-  const ids = steps.map(({ stepId }) => `${stepId}\n`).sort();
-  return hash("sha256", ids.join(""));
+  return digestOfIds(steps.map(({ stepId }) => stepId));
+}
+
+/** The same of any ids. */
+export function digestOfIds(ids: readonly string[]): string {
+  const lines = ids.map((id) => `${id}\n`).sort();
+  return hash("sha256", lines.join(""));
 }
 
 /**

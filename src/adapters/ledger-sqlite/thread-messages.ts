@@ -1,5 +1,6 @@
+import type { Authority } from "../../domain/authority.ts";
 import { BrokerError, type ErrorCode, type ErrorMetadata } from "../../domain/errors.ts";
-import type { Head, LedgerAct, ResultOf } from "../../ports/ledger.ts";
+import type { Head, LedgerAct, PutAuthoritiesAct, ResultOf } from "../../ports/ledger.ts";
 import type { StoreOptions } from "./durable-store.ts";
 import type { LedgerHealth } from "./health.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";
@@ -50,32 +51,43 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"));
 
 export function encodeActs(acts: readonly LedgerAct[]): string {
-  return JSON.stringify(acts.map((act) => (act.act === "put-authority" ? encodeAuthority(act) : act)));
+  return JSON.stringify(
+    acts.map((act) =>
+      act.act === "put-authorities" ? { ...act, authorities: act.authorities.map(encodeAuthority) } : act,
+    ),
+  );
 }
 
-type PutAuthorityAct = Extract<LedgerAct, { readonly act: "put-authority" }>;
-type WireAuthorityAct = Omit<PutAuthorityAct, "authority"> & {
-  readonly authority: Omit<PutAuthorityAct["authority"], "publicKey" | "certificate"> & {
-    readonly publicKey: string;
-    readonly certificate?: string;
-  };
+type WireAuthority = Omit<Authority, "publicKey" | "certificate" | "upstream"> & {
+  readonly publicKey: string;
+  readonly certificate?: string;
+  readonly upstream?: readonly string[];
 };
+type WireAuthoritiesAct = Omit<PutAuthoritiesAct, "authorities"> & { readonly authorities: readonly WireAuthority[] };
 
-function encodeAuthority(act: PutAuthorityAct): WireAuthorityAct {
-  const { publicKey, certificate, ...rest } = act.authority;
-  const encoded = certificate === undefined ? {} : { certificate: hex(certificate) };
-  return { ...act, authority: { ...rest, publicKey: hex(publicKey), ...encoded } };
+function encodeAuthority({ publicKey, certificate, upstream, ...rest }: Authority): WireAuthority {
+  return {
+    ...rest,
+    publicKey: hex(publicKey),
+    ...(certificate === undefined ? {} : { certificate: hex(certificate) }),
+    ...(upstream === undefined ? {} : { upstream: upstream.map(hex) }),
+  };
 }
 
 export function decodeActs(text: string): readonly LedgerAct[] {
-  const acts = JSON.parse(text) as readonly (Exclude<LedgerAct, PutAuthorityAct> | WireAuthorityAct)[];
-  return acts.map((act) => (act.act === "put-authority" ? decodeAuthority(act) : act));
+  const acts = JSON.parse(text) as readonly (Exclude<LedgerAct, PutAuthoritiesAct> | WireAuthoritiesAct)[];
+  return acts.map((act) =>
+    act.act === "put-authorities" ? { ...act, authorities: act.authorities.map(decodeAuthority) } : act,
+  );
 }
 
-function decodeAuthority(act: WireAuthorityAct): PutAuthorityAct {
-  const { publicKey, certificate, ...rest } = act.authority;
-  const decoded = certificate === undefined ? {} : { certificate: bytesOf(certificate) };
-  return { ...act, authority: { ...rest, publicKey: bytesOf(publicKey), ...decoded } };
+function decodeAuthority({ publicKey, certificate, upstream, ...rest }: WireAuthority): Authority {
+  return {
+    ...rest,
+    publicKey: bytesOf(publicKey),
+    ...(certificate === undefined ? {} : { certificate: bytesOf(certificate) }),
+    ...(upstream === undefined ? {} : { upstream: upstream.map(bytesOf) }),
+  };
 }
 
 export function encodeReply({ outcomes, head, health }: GroupReply): string {

@@ -2,10 +2,11 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject,
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { KeyFamily } from "../../domain/authority.ts";
+import { signedCrl } from "../../domain/crl.ts";
 import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../domain/ids.ts";
 import { newAuthority } from "../../domain/new-authority.ts";
 import { authorityIdOf } from "../../domain/public-key.ts";
-import { checkSignable, unsigned } from "../../domain/signable.ts";
+import { checkSignable, signableCrl, unsigned } from "../../domain/signable.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import type { Signer } from "../../ports/signer.ts";
@@ -64,12 +65,20 @@ export async function openDiskSigner(options: {
     },
 
     holds: (authorityId) => keys.has(authorityId),
+    held: (family) => [...keys].filter(([, one]) => one.family === family).map(([authorityId]) => authorityId),
 
     async signSvid(recorded) {
       const held = keys.get(recorded.authority.authorityId);
       if (held === undefined) throw unsigned(`no key of authority ${recorded.authority.authorityId}`);
       checkSignable(recorded, held.family);
       return sign("sha256", recorded.toBeSigned, held.key);
+    },
+
+    async signCrl(authority, facts) {
+      const held = keys.get(authority.authorityId);
+      if (held === undefined) throw unsigned(`no key of authority ${authority.authorityId}`);
+      const toBeSigned = signableCrl(authority, held.family, facts);
+      return signedCrl(toBeSigned, sign("sha256", toBeSigned, held.key));
     },
 
     async destroy(authorityId) {

@@ -1,8 +1,9 @@
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import type { KeyFamily } from "../../domain/authority.ts";
+import { signedCrl } from "../../domain/crl.ts";
 import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../domain/ids.ts";
 import { newAuthority } from "../../domain/new-authority.ts";
-import { checkSignable, unsigned } from "../../domain/signable.ts";
+import { checkSignable, signableCrl, unsigned } from "../../domain/signable.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import type { Signer } from "../../ports/signer.ts";
@@ -31,12 +32,20 @@ export function memorySigner(options: { readonly trustDomain: TrustDomain; reado
     },
 
     holds: (authorityId) => keys.has(authorityId),
+    held: (family) => [...keys].filter(([, one]) => one.family === family).map(([authorityId]) => authorityId),
 
     async signSvid(recorded) {
       const held = keys.get(recorded.authority.authorityId);
       if (held === undefined) throw unsigned(`no key of authority ${recorded.authority.authorityId}`);
       checkSignable(recorded, held.family);
       return sign("sha256", recorded.toBeSigned, held.key);
+    },
+
+    async signCrl(authority, facts) {
+      const held = keys.get(authority.authorityId);
+      if (held === undefined) throw unsigned(`no key of authority ${authority.authorityId}`);
+      const toBeSigned = signableCrl(authority, held.family, facts);
+      return signedCrl(toBeSigned, sign("sha256", toBeSigned, held.key));
     },
 
     async destroy(authorityId) {

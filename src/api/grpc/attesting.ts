@@ -5,17 +5,22 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import type { Endpoint } from "./call.ts";
 
-/** Attests callers, and records as a decision that one of them is nobody the broker knows. */
-export function attesting(
-  ports: AttestPorts & {
-    readonly denials: DenialRecorder;
-    readonly clock: Pick<Clock, "now">;
-    readonly random: Randomness;
-  },
-): Endpoint["attest"] {
+export type RecordingPorts = {
+  readonly denials: DenialRecorder;
+  readonly clock: Pick<Clock, "now">;
+  readonly random: Randomness;
+};
+
+/** Attests callers by their processes, and records as a decision that one of them is nobody the broker knows. */
+export function attesting(ports: AttestPorts & RecordingPorts): Endpoint["attest"] {
+  return recordingRefusals((peer) => attest(peer, ports), ports);
+}
+
+/** The same, however callers are attested. */
+export function recordingRefusals(attested: Endpoint["attest"], ports: RecordingPorts): Endpoint["attest"] {
   return async (peer) => {
     try {
-      return await attest(peer, ports);
+      return await attested(peer);
     } catch (thrown) {
       if (thrown instanceof BrokerError && isDecision(thrown.code)) {
         await ports.denials.record(refusedIdentity(ports.clock, ports.random));

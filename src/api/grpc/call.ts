@@ -1,5 +1,12 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import { type handleUnaryCall, Metadata, ServerInterceptingCall, type ServerInterceptor, status } from "@grpc/grpc-js";
+import {
+  type handleUnaryCall,
+  Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServiceError,
+  status,
+} from "@grpc/grpc-js";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import type { Attested } from "../../domain/stages.ts";
 import type { Peer } from "../../ports/attestor.ts";
@@ -35,6 +42,7 @@ export function unary<Request, Response extends DescMessage>(
   endpoint: Endpoint,
   method: string,
   act: (request: Request, caller: Attested, ids: Ids) => Promise<MessageInitShape<Response>>,
+  answerOf: (thrown: unknown) => ServiceError = serviceErrorOf,
 ): handleUnaryCall<Received<Request>, MessageInitShape<Response>> {
   return (call, callback) => {
     const started = begin(endpoint, method, call);
@@ -45,7 +53,7 @@ export function unary<Request, Response extends DescMessage>(
       })
       .then(
         (response) => callback(null, response),
-        (thrown: unknown) => callback(serviceErrorOf(thrown)),
+        (thrown: unknown) => callback(answerOf(thrown)),
       );
   };
 }

@@ -1,7 +1,7 @@
 import { errorOf, invalidField, isDenial } from "../../domain/errors.ts";
 import type { Attested, Delivery } from "../../domain/stages.ts";
 import type { Credentials } from "../../gen/stint/v1/credentials_pb.js";
-import { onlyAnswer, type SvidWanted } from "../../issue/entitle.ts";
+import { onlyAnswer, type SvidOrder, type SvidWanted } from "../../issue/entitle.ts";
 import { type IssuePorts, issueSvids } from "../../issue/issue-svids.ts";
 import { publicKeyOfJwk } from "../../verify/public-jwk.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
@@ -15,9 +15,20 @@ import {
   x509SvidMessageOf,
 } from "./svid-messages.ts";
 
-export function credentialsHandlers(endpoint: Endpoint, ports: IssuePorts): HandlersOf<typeof Credentials> {
+/**
+ * Credentials of open steps: on the workload endpoint for the step's executor, on the broker endpoint for its opener.
+ *
+ * @param mayAsk - throws for a caller who may not ask on this endpoint.
+ */
+export function credentialsHandlers(
+  endpoint: Endpoint,
+  ports: IssuePorts,
+  as: NonNullable<SvidOrder["as"]> = "executor",
+  mayAsk: (caller: Attested) => void = () => undefined,
+): HandlersOf<typeof Credentials> {
   async function issueOne(caller: Attested, stepId: string, wanted: SvidWanted): Promise<Delivery> {
-    const answer = onlyAnswer(await issueSvids(caller, { stepId, wanted: [wanted] }, ports));
+    mayAsk(caller);
+    const answer = onlyAnswer(await issueSvids(caller, { stepId, wanted: [wanted], as }, ports));
     if (isDenial(answer)) throw errorOf(answer);
     return answer;
   }
@@ -47,7 +58,8 @@ export function credentialsHandlers(endpoint: Endpoint, ports: IssuePorts): Hand
       ids["stepId"] = request.stepId;
       if (request.wanted.length === 0) throw invalidField("wanted", "at least one");
       const wanted = jwtSvidsWantedOf(request.wanted, "wanted");
-      const answers = await issueSvids(caller, { stepId: request.stepId, wanted }, ports);
+      mayAsk(caller);
+      const answers = await issueSvids(caller, { stepId: request.stepId, wanted, as }, ports);
       return { outcomes: answers.map(jwtSvidOutcomeOf) };
     }),
   };

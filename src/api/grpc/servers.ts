@@ -1,6 +1,9 @@
 import { Server } from "@grpc/grpc-js";
 import { HealthImplementation, type ServingStatusMap } from "grpc-health-check";
 import { LIMITS } from "../../domain/limits.ts";
+import type { Attested } from "../../domain/stages.ts";
+import { API } from "../../gen/spiffe/broker/api_pb.js";
+import { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js";
 import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
 import { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { Entries } from "../../gen/stint/v1/entries_pb.js";
@@ -10,8 +13,9 @@ import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { addReflection } from "../../wire/reflection.ts";
 import { addService } from "../../wire/service-definition.ts";
-import { CONNECTION_OPTIONS } from "../endpoint/unix-endpoint.ts";
+import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
 import { type AuthoritiesPorts, authoritiesHandlers } from "./authorities.ts";
+import { type BrokerApiPorts, brokerApiHandlers } from "./broker-api.ts";
 import { type Endpoint, requireSecurityHeader } from "./call.ts";
 import { credentialsHandlers } from "./credentials.ts";
 import { type EntriesPorts, entriesHandlers } from "./entries.ts";
@@ -19,8 +23,17 @@ import { type HistoryPorts, historyHandlers } from "./history.ts";
 import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
 import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
 import { type StepsPorts, stepsHandlers } from "./steps.ts";
+import { type WorkloadApiPorts, workloadApiHandlers } from "./workload-api.ts";
+import { checkMayReferenceSteps } from "./workload-reference.ts";
 
-export type ApiPorts = StepsPorts & RevocationsPorts & HistoryPorts & EntriesPorts & LedgerPorts & AuthoritiesPorts;
+export type ApiPorts = StepsPorts &
+  RevocationsPorts &
+  HistoryPorts &
+  EntriesPorts &
+  LedgerPorts &
+  AuthoritiesPorts &
+  WorkloadApiPorts &
+  BrokerApiPorts;
 
 /** A grpc-js server with its health, which follows readiness. */
 export type ApiServer = { readonly server: Server; setServing(isServing: boolean): void };
@@ -44,8 +57,13 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Steps, stepsHandlers(endpoint, ports));
   addService(server, Credentials, credentialsHandlers(endpoint, ports));
   addService(server, Revocations, revocationsHandlers(endpoint, ports));
-  addReflection(server, [Steps, Credentials, Revocations]);
-  return withHealth(server, [Steps.typeName, Credentials.typeName, Revocations.typeName]);
+  addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports));
+  const services = [Steps, Credentials, Revocations, SpiffeWorkloadAPI];
+  addReflection(server, services);
+  return withHealth(
+    server,
+    services.map((service) => service.typeName),
+  );
 }
 
 /** What operators reach over theirs. */
@@ -58,6 +76,26 @@ export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Ledger, ledgerHandlers(endpoint, ports));
   addService(server, Authorities, authoritiesHandlers(endpoint, ports));
   const services = [Steps, Revocations, History, Entries, Ledger, Authorities];
+  addReflection(server, services);
+  return withHealth(
+    server,
+    services.map((service) => service.typeName),
+  );
+}
+
+/** What runtimes, and operators from afar, reach with an X.509-SVID of theirs. */
+export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
+  const server = new Server({ ...OPTIONS, interceptors: [requireSecurityHeader("broker.spiffe.io")] });
+  addService(server, API, brokerApiHandlers(endpoint, ports));
+  addService(server, Steps, stepsHandlers(endpoint, ports));
+  const mayAsk = (caller: Attested) => checkMayReferenceSteps(caller, ports.brokerCallers);
+  addService(server, Credentials, credentialsHandlers(endpoint, ports, "opener", mayAsk));
+  addService(server, Revocations, revocationsHandlers(endpoint, ports));
+  addService(server, History, historyHandlers(endpoint, ports));
+  addService(server, Entries, entriesHandlers(endpoint, ports));
+  addService(server, Ledger, ledgerHandlers(endpoint, ports));
+  addService(server, Authorities, authoritiesHandlers(endpoint, ports));
+  const services = [API, Steps, Credentials, Revocations, History, Entries, Ledger, Authorities];
   addReflection(server, services);
   return withHealth(
     server,

@@ -1,6 +1,8 @@
 import type { Server } from "@grpc/grpc-js";
 import type { Clock } from "../../ports/clock.ts";
-import type { ConnectedPeer, UnixEndpoint } from "../endpoint/unix-endpoint.ts";
+
+/** What listens, as far as stopping goes. */
+export type Listening = { connections(): { readonly open: number }; stop(): void; close(): void };
 
 /** What is in flight may take this long to finish when the broker stops; streams, which never do, are ended then. */
 const SHUTDOWN_MS = 2_000;
@@ -12,7 +14,7 @@ const LOOK_EVERY_MS = 20;
  */
 export async function stopServing(
   server: Server,
-  endpoint: Pick<UnixEndpoint<ConnectedPeer>, "connections" | "stop" | "close">,
+  endpoint: Listening,
   clock: Pick<Clock, "monotonicMs">,
 ): Promise<void> {
   endpoint.stop();
@@ -25,7 +27,7 @@ export async function stopServing(
 }
 
 function emptied(
-  endpoint: Pick<UnixEndpoint<ConnectedPeer>, "connections">,
+  endpoint: Pick<Listening, "connections">,
   untilMs: number,
   clock: Pick<Clock, "monotonicMs">,
 ): Promise<void> {

@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { intermediatesOf, x509RootsOf } from "../../domain/authority.ts";
 import { type Confirmation, confirmationOf } from "../../domain/confirmation.ts";
 import { type Denial, invalidField, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
@@ -50,8 +51,8 @@ export function x509SvidMessageOf(
   return {
     issuanceId: delivery.issuanceId,
     spiffeId: delivery.spiffeId,
-    x509Svid: [delivery.svid],
-    bundle: authorities.all().flatMap((one) => (one.certificate === undefined ? [] : [one.certificate])),
+    x509Svid: [delivery.svid, ...intermediatesOf(delivery.authority)],
+    bundle: [...x509RootsOf(authorities.all())],
     expiresAt: timestampOfSeconds(delivery.expiresAt),
   };
 }

@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
 import { type Context, Hono } from "hono";
 import type { Authority } from "../../domain/authority.ts";
 import { plainJwks, spiffeBundle } from "../../domain/bundle.ts";
 import type { JwtClaims } from "../../domain/jwt-claims.ts";
+import { answerWith, belowIssuer } from "./document.ts";
 
 /** What verifiers are told. */
 export type KeyFacts = {
@@ -63,19 +63,10 @@ export function keyRoutes(facts: KeyFacts): Hono {
   routes.get("/spiffe-bundle.json", (context) =>
     answer(context, spiffeBundle(facts.authorities(), facts.bundleSequence(), REFRESH_HINT_SECONDS)),
   );
-
-  const { pathname } = new URL(facts.issuer);
-  return pathname === "/" ? routes : new Hono().route("/", routes).route(pathname, routes);
+  return belowIssuer(facts.issuer, routes);
 }
 
 function answer(context: Context, document: unknown): Response {
   const body = JSON.stringify(document);
-  const etag = `"${createHash("sha256").update(body).digest("base64url")}"`;
-  const headers = { etag, "cache-control": `public, max-age=${MAX_AGE_SECONDS}` };
-  const held = context.req
-    .header("if-none-match")
-    ?.split(",")
-    .map((one) => one.trim().replace(/^W\//, ""));
-  if (held?.includes(etag) || held?.includes("*")) return context.body(null, 304, headers);
-  return context.body(body, 200, { ...headers, "content-type": "application/json" });
+  return answerWith(context, { body, mediaType: "application/json", maxAgeSeconds: MAX_AGE_SECONDS });
 }

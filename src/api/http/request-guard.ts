@@ -8,32 +8,62 @@ export type Refusal = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
+/** Paths that take a form of bounded length by POST, and nothing else. */
+export type FormPaths = ReadonlyMap<string, { readonly bytesMax: number }>;
+
+type Head = Pick<IncomingMessage, "method" | "url" | "headers" | "rawHeaders">;
+
 const METHODS = ["GET", "HEAD"];
+/** With no parameter, or with the one that says what it has to be anyhow. */
+const FORM = /^application\/x-www-form-urlencoded(?:;\s*charset="?utf-8"?)?$/i;
+const LENGTH = /^[0-9]{1,10}$/;
 
 /**
  * Judges a request by its head. Everything here is read-only and public or for operators, so there is one shape of
- * request, and whatever has another is refused.
+ * request, and one more for the paths that take a form; whatever has another is refused.
  *
  * @returns the refusal; nothing when the request may pass.
  */
 export function refusalOf(
-  request: Pick<IncomingMessage, "method" | "url" | "headers" | "rawHeaders">,
+  request: Head,
   arrival: Arrival,
   isOurHost: (host: string, arrival: Arrival) => boolean,
+  forms: FormPaths,
 ): Refusal | undefined {
-  const { method = "", url = "", headers, rawHeaders } = request;
+  const { url = "", headers, rawHeaders } = request;
   // The absolute form carries a host of its own, which would then be the one that counts. RFC 9112 section 3.2.2
   if (!url.startsWith("/")) return { status: 400, text: "expected a path" };
   // Of two Host headers one program may believe the first and another the second.
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host");
   if (hosts.length !== 1) return { status: 400, text: "expected one Host" };
   if (!isOurHost(headers.host ?? "", arrival)) return { status: 421, text: "not a host of this server" };
+  const [path = "", query] = url.split("?", 2);
+  const form = forms.get(path);
+  return form === undefined ? refusalOfRead(request) : refusalOfForm(request, query, form.bytesMax);
+}
+
+function refusalOfRead({ method = "", headers }: Head): Refusal | undefined {
   if (!METHODS.includes(method)) {
     return { status: 405, text: "expected GET or HEAD", headers: { allow: METHODS.join(", ") } };
   }
   // Nothing here reads a body: one that is not refused would have to be swallowed, however long it is.
   const hasBody = headers["transfer-encoding"] !== undefined || !["0", undefined].includes(headers["content-length"]);
   return hasBody ? { status: 400, text: "expected no body" } : undefined;
+}
+
+function refusalOfForm({ method, headers }: Head, query: string | undefined, bytesMax: number): Refusal | undefined {
+  if (method !== "POST") return { status: 405, text: "expected POST", headers: { allow: "POST" } };
+  // URLs are logged on their way, and what is in a form here is secret.
+  if (query !== undefined) return { status: 400, text: "expected a form, and no query" };
+  if (!FORM.test(headers["content-type"] ?? "")) {
+    return { status: 415, text: "expected application/x-www-form-urlencoded" };
+  }
+  if (headers["content-encoding"] !== undefined) return { status: 415, text: "expected no content coding" };
+  const length = headers["content-length"] ?? "";
+  if (headers["transfer-encoding"] !== undefined || !LENGTH.test(length)) {
+    return { status: 411, text: "expected Content-Length" };
+  }
+  return Number(length) > bytesMax ? { status: 413, text: `expected at most ${bytesMax} bytes` } : undefined;
 }
 
 /** Answers with a refusal and closes the connection: what follows on it may be the rest of a body. */

@@ -5,8 +5,9 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { BrokerError } from "../../domain/errors.ts";
 import { hostCheck, isLoopback } from "./host-check.ts";
-import { refusalOf, refuse } from "./request-guard.ts";
-import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
+import { type FormPaths, refusalOf, refuse } from "./request-guard.ts";
+import { type ClientAuthorities, followContext, type SvidSource, tlsContextOf } from "./tls-context.ts";
+import type { TlsFiles } from "./tls-files.ts";
 
 /** One listener: where, how it is protected, and the names it answers to. */
 export type HttpListener = {
@@ -15,9 +16,16 @@ export type HttpListener = {
   /** 0: any that is free. */
   readonly port: number;
   /** Absent: plain HTTP, and then on loopback only. */
-  readonly tls?: TlsFiles;
+  readonly tls?: TlsFiles | SvidSource;
   /** Names beside its own address, in lower case: `name` for any port, or `name:port`. */
   readonly hosts: readonly string[];
+};
+
+/** What a listener takes beyond GET and HEAD by anybody. */
+export type HttpExtras = {
+  readonly forms?: FormPaths;
+  /** Over TLS, clients may show a certificate: those of these authorities are asked for theirs. */
+  readonly clients?: ClientAuthorities;
 };
 
 export type RunningHttp = {
@@ -49,7 +57,10 @@ const SECURITY_HEADERS = {
 } as const;
 
 /**
- * Serves routes that are read only: GET and HEAD without a body, to the names of this listener, and no other origin.
+ * Serves routes that are read only: GET and HEAD without a body, to the names of this listener, and no other origin. The
+ * paths of `extras.forms` take a form by POST in place of that.
+ *
+ * A client certificate that is shown is not judged here: whoever needs one looks at the socket's.
  *
  * @param routesAt - gives the routes, for the URL at which they will be: with port 0 nobody knows it before.
  * @param onError - is given what a route threw; the peer is told nothing of it.
@@ -60,11 +71,15 @@ export async function startHttp(
   listener: HttpListener,
   routesAt: (url: string) => Hono,
   onError: (thrown: unknown) => void,
+  extras: HttpExtras = {},
 ): Promise<RunningHttp> {
   const { host, port, tls } = listener;
   if (tls === undefined && !isLoopback(host)) throw unable(host, port, "plain HTTP is for loopback only");
-  const server = await serverFor(tls);
-  const bound = await listening(server, host, port);
+  const { server, release } = await serverFor(tls, extras.clients, onError);
+  const bound = await listening(server, host, port).catch((thrown: unknown) => {
+    release();
+    throw thrown;
+  });
   // Running out of descriptors is told here too, and must not end the process.
   server.on("error", onError);
 
@@ -73,13 +88,22 @@ export async function startHttp(
   const answer = getRequestListener(answering(routesAt(url), onError), { overrideGlobalObjects: false });
   server.on("request", (request, response) => {
     const { localAddress = "", localPort = 0 } = request.socket;
-    const refusal = refusalOf(request, { address: localAddress, port: localPort }, isOurHost);
+    const arrival = { address: localAddress, port: localPort };
+    const refusal = refusalOf(request, arrival, isOurHost, extras.forms ?? NO_FORMS);
     if (refusal !== undefined) return refuse(response, refusal, SECURITY_HEADERS);
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     answer(request, response).catch(onError);
   });
-  return { url, close: () => closed(server) };
+  return {
+    url,
+    close() {
+      release();
+      return closed(server);
+    },
+  };
 }
+
+const NO_FORMS: FormPaths = new Map();
 
 function answering(routes: Hono, onError: (thrown: unknown) => void): Hono["fetch"] {
   const neverKept = { "cache-control": "no-store" };
@@ -91,7 +115,11 @@ function answering(routes: Hono, onError: (thrown: unknown) => void): Hono["fetc
     }).fetch;
 }
 
-async function serverFor(tls: TlsFiles | undefined): Promise<Server> {
+async function serverFor(
+  tls: HttpListener["tls"],
+  clients: ClientAuthorities | undefined,
+  onError: (thrown: unknown) => void,
+): Promise<{ readonly server: Server; readonly release: () => void }> {
   const options: ServerOptions = {
     maxHeaderSize: LIMITS.headerBytes,
     headersTimeout: LIMITS.headersMs,
@@ -100,10 +128,19 @@ async function serverFor(tls: TlsFiles | undefined): Promise<Server> {
     connectionsCheckingInterval: 1_000,
     insecureHTTPParser: false,
   };
-  const server =
-    tls === undefined
-      ? createServer(options)
-      : createTlsServer({ ...options, ...(await readTlsFiles(tls)), handshakeTimeout: LIMITS.headersMs });
+  if (tls === undefined) return { server: bounded(createServer(options)), release: () => undefined };
+  const context = await tlsContextOf(tls, clients);
+  const server = createTlsServer({
+    ...options,
+    ...context.current(),
+    handshakeTimeout: LIMITS.headersMs,
+    requestCert: clients !== undefined,
+    rejectUnauthorized: false,
+  });
+  return { server: bounded(server), release: followContext(server, context, onError) };
+}
+
+function bounded<S extends Server>(server: S): S {
   server.maxHeadersCount = LIMITS.headers;
   server.maxConnections = LIMITS.connections;
   server.timeout = LIMITS.idleMs;

@@ -1,12 +1,60 @@
-import type { Command } from "commander";
+import { Argument, type Command, Option } from "commander";
+import { REVOCATION_REASONS } from "../../domain/revocation.ts";
+import { type Authority, SvidKind } from "../../sdk/operator/index.ts";
 import type { Context } from "../context.ts";
+import { authorityView, withdrawnView } from "../output/authority-view.ts";
 import type { View } from "../output/view.ts";
-import { acting } from "../session.ts";
+import { acting, type Session } from "../session.ts";
+
+const KINDS = { x509: SvidKind.X509, jwt: SvidKind.JWT, wit: SvidKind.WIT } as const;
 
 export function addAuthority(program: Command, context: Context): void {
-  program
-    .command("authority")
-    .description("what signs, and by which clock")
+  const authority = program.command("authority").description("what signs, and by which clock");
+
+  authority
+    .command("show")
+    .description("the keys: prepared, signing, old, and for how long")
+    .option("--removed", "those that are gone, too")
+    .action(
+      acting(context, async (session, { removed = false }: { readonly removed?: boolean }) => {
+        const { authorities } = await session.operator().authorities.list({ removed });
+        await session.print.rows(authorityView, authorities);
+      }),
+    );
+
+  authority
+    .command("prepare")
+    .description("make the next key of a kind and publish it; the one that signs goes on signing")
+    .addArgument(new Argument("<kind>", "what it is to sign").choices(Object.keys(KINDS)))
+    .action(
+      acting(context, async (session, _options, kind: keyof typeof KINDS) => {
+        await printOne(session, (await session.operator().authorities.prepare({ kind: KINDS[kind] })).authority);
+      }),
+    );
+
+  authority
+    .command("activate")
+    .description("let a prepared key sign; the one that signed is old from then on")
+    .argument("<authority-id>")
+    .addOption(
+      new Option(
+        "--force",
+        "also before it has been published for long enough; verifiers without it refuse for a while",
+      )
+        // Not STINT_FORCE: what is forced here must be meant.
+        .env("STINT_AUTHORITY_FORCE"),
+    )
+    .action(
+      acting(context, async (session, { force = false }: { readonly force?: boolean }, authorityId: string) => {
+        const answer = await session.operator().authorities.activate({ authorityId, force });
+        await printOne(session, answer.authority);
+      }),
+    );
+
+  addWithdrawal(authority, context, "taint", "trust an old key no more: all that it signed is taken back");
+  addWithdrawal(authority, context, "revoke", "the same of an old or prepared key, which is then destroyed");
+
+  authority
     .command("confirm-clock")
     .description("take the wall clock's word again, after it departed from the broker's own time and issuance stopped")
     .action(
@@ -14,6 +62,29 @@ export function addAuthority(program: Command, context: Context): void {
         await session.print.one(confirmedView, await session.operator().authorities.confirmClock({}));
       }),
     );
+}
+
+function addWithdrawal(authority: Command, context: Context, verb: "taint" | "revoke", description: string): void {
+  authority
+    .command(verb)
+    .description(description)
+    .argument("<authority-id>")
+    .addOption(
+      new Option("--reason <reason>", "recorded, and told to verifiers")
+        .choices(REVOCATION_REASONS)
+        .default("cACompromise"),
+    )
+    .action(
+      acting(context, async (session, { reason }: { readonly reason: string }, authorityId: string) => {
+        const answer = await session.operator().authorities[verb]({ authorityId, reason });
+        session.note(`credentials revoked: ${answer.credentialsRevoked}`);
+        await session.print.one(withdrawnView, answer);
+      }),
+    );
+}
+
+async function printOne({ print }: Session, authority: Authority | undefined): Promise<void> {
+  if (authority !== undefined) await print.one(authorityView, authority);
 }
 
 const confirmedView: View<{ readonly changedSeconds: number }> = {

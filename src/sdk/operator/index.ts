@@ -1,3 +1,4 @@
+export { type Authority, AuthorityState } from "../../gen/stint/v1/authorities_pb.js";
 export {
   type AgentEntry,
   type Entry,

@@ -3,14 +3,16 @@ import { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { openChannel } from "../../wire/channel.ts";
 import { type CallOptions, type ClientOf, createClient } from "../../wire/client.ts";
+import { backoff } from "./backoff.ts";
+import { keepConnection } from "./kept-connection.ts";
+import { followRuntimeSvid } from "./runtime-svid.ts";
 import { StintError, stintErrorOf } from "./stint-error.ts";
 
 /** Where SPIFFE says the endpoint is found when nobody says otherwise. */
 const ENDPOINT_VARIABLE = "SPIFFE_ENDPOINT_SOCKET";
+const BROKER_VARIABLE = "SPIFFE_BROKER_SOCKET";
 /** Longer than any fsync or restart that a step should wait for; past it the caller knows better than we do. */
 const CALL_MS_MAX = 10_000;
-const BACKOFF_MS_MIN = 50;
-const BACKOFF_MS_MAX = 1_000;
 
 /** The broker, as the runtime of a step sees it. */
 export type Broker = {
@@ -21,16 +23,19 @@ export type Broker = {
 };
 
 /**
- * Connects on the first call.
+ * Connects on the first call; with a broker endpoint to that, by the X.509-SVID that the workload endpoint gives.
  *
  * @param endpoint - `unix:///run/stint/workload.sock`; absent: what `SPIFFE_ENDPOINT_SOCKET` says.
- * @throws StintError NO_ENDPOINT, or INVALID_FIELD for one that is no unix socket
- * @see SPIFFE Workload Endpoint section 4
+ * @param brokerEndpoint - `tcp://host:port` or `unix:///path`; absent: what `SPIFFE_BROKER_SOCKET` says, if anything.
+ * @throws StintError NO_ENDPOINT, or INVALID_FIELD for one that is none
+ * @see SPIFFE Workload Endpoint section 4, SPIFFE Broker Endpoint section 4
  */
-export function connectBroker(endpoint: string | undefined): Broker {
+export function connectBroker(endpoint: string | undefined, brokerEndpoint?: string): Broker {
   const named = endpoint ?? process.env[ENDPOINT_VARIABLE] ?? "";
   if (named === "") throw new StintError("NO_ENDPOINT", `no endpoint was given, and ${ENDPOINT_VARIABLE} is not set`);
+  const secured = brokerEndpoint ?? process.env[BROKER_VARIABLE] ?? "";
   try {
+    if (secured !== "") return connectWithSvid(named, secured);
     const channel = openChannel(named);
     return {
       steps: createClient(Steps, channel),
@@ -40,6 +45,19 @@ export function connectBroker(endpoint: string | undefined): Broker {
   } catch (thrown) {
     throw stintErrorOf(thrown);
   }
+}
+
+function connectWithSvid(endpoint: string, brokerEndpoint: string): Broker {
+  const identity = followRuntimeSvid(endpoint);
+  const connection = keepConnection(brokerEndpoint, identity);
+  return {
+    steps: connection.clientOf(Steps),
+    credentials: connection.clientOf(Credentials),
+    close() {
+      connection.close();
+      identity.close();
+    },
+  };
 }
 
 /**
@@ -73,19 +91,4 @@ export async function askBroker<Answer>(
       await sleep(pauseMs, undefined, { signal }).catch(() => signal?.throwIfAborted());
     }
   }
-}
-
-/** Pauses that double up to a bound, each cut by up to half at random, so that many clients do not come back at once. */
-export function backoff(): { next(): number; reset(): void } {
-  let pauseMs = BACKOFF_MS_MIN;
-  return {
-    next() {
-      const pause = pauseMs * (1 - Math.random() / 2);
-      pauseMs = Math.min(pauseMs * 2, BACKOFF_MS_MAX);
-      return pause;
-    },
-    reset() {
-      pauseMs = BACKOFF_MS_MIN;
-    },
-  };
 }

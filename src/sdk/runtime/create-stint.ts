@@ -9,6 +9,11 @@ import { StintError } from "./stint-error.ts";
 export type StintOptions = {
   /** `unix:///run/stint/workload.sock`. Absent: `SPIFFE_ENDPOINT_SOCKET`. */
   readonly endpoint?: string | undefined;
+  /**
+   * `tcp://host:port` or `unix:///path` of the broker endpoint, to be reached by this runtime's own X.509-SVID, which
+   * `endpoint` gives. Absent: `SPIFFE_BROKER_SOCKET`; without that `endpoint` alone is used.
+   */
+  readonly brokerEndpoint?: string | undefined;
   /** The agent of steps that name none. */
   readonly agent?: string | undefined;
   /** The workflow of steps that name none. */
@@ -17,6 +22,8 @@ export type StintOptions = {
   readonly outcomeOf?: OutcomeOf | undefined;
   /** What requests go through, e.g. for a proxy or a private CA. It must honor `redirect: "manual"`. Absent: `fetch`. */
   readonly fetch?: Fetch | undefined;
+  /** How steps that do not say prove who they are in their `fetch`. Absent: by their token alone. */
+  readonly proof?: "dpop" | undefined;
   /** How long a lost hold may take to be found again. Absent: 5,000, which is as long as the broker waits. */
   readonly holdGraceMs?: number | undefined;
 };
@@ -51,8 +58,8 @@ export type Stint = {
  * });
  */
 export function createStint(options: StintOptions = {}): Stint {
-  const { endpoint, ...defaults } = options;
-  const broker = connectBroker(endpoint);
+  const { endpoint, brokerEndpoint, ...defaults } = options;
+  const broker = connectBroker(endpoint, brokerEndpoint);
   const closed = new AbortController();
   const withClient = {
     signal: closed.signal,

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LIMITS } from "../../domain/limits.ts";
 import { StepState } from "../../gen/stint/v1/types_pb.js";
-import { type Broker, backoff } from "./broker.ts";
+import { backoff } from "./backoff.ts";
+import type { Broker } from "./broker.ts";
 import { stateNameOf } from "./step-facts.ts";
 import { StintError, stepClosed, stintErrorOf } from "./stint-error.ts";
 

@@ -1,8 +1,10 @@
 export type { ErrorCode } from "../../domain/errors.ts";
 export type { Action, Grant, GrantElement } from "../../domain/grant.ts";
+export type { BoundTo } from "./binding.ts";
 export type { CloseOptions, CloseResult, ReceiptState, Receipts } from "./close-step.ts";
 export { createStint, type Stint, type StintOptions } from "./create-stint.ts";
 export { currentStep } from "./current-step.ts";
+export { createDpopKey, type DpopKey, type ProvenRequest } from "./dpop-key.ts";
 export type { JwtSvid } from "./jwt-svid.ts";
 export type { Outcome, OutcomeOf } from "./outcome.ts";
 export { segment } from "./segment.ts";

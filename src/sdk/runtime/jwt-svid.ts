@@ -11,9 +11,12 @@ export type JwtSvid = {
   readonly audience: string;
   /** Exclusive. */
   readonly expiresAt: Date;
-  /** The token itself, in JWS compact serialization. A bearer secret until `expiresAt` or the step's end. */
+  /**
+   * The token itself, in JWS compact serialization. A bearer secret until `expiresAt` or the step's end, unless it is bound
+   * to something.
+   */
   svid(): string;
-  /** `Bearer <token>`, the value of an Authorization header. */
+  /** The value of an Authorization header: `Bearer <token>`, or `DPoP <token>` for one that is bound to such a key. */
   authorization(): string;
   /** `JwtSvid(<audience>)` */
   toString(): string;
@@ -32,9 +35,11 @@ export function createJwtSvid(facts: {
   readonly audience: string;
   readonly expiresAt: Date;
   readonly svid: string;
+  /** Absent: Bearer. */
+  readonly scheme?: "Bearer" | "DPoP";
 }): JwtSvid {
   // Held by closures: an inspector that shows hidden or private members still finds functions only.
-  const { svid: token, ...shown } = facts;
+  const { svid: token, scheme = "Bearer", ...shown } = facts;
   if (!COMPACT.test(token)) throw new StintError("BROKER_FAILED", "the broker's answer holds no JWT-SVID");
   const text = `JwtSvid(${shown.audience})`;
   const printed = { [inspect.custom]: () => `${text} until ${shown.expiresAt.toISOString()}` };
@@ -42,7 +47,7 @@ export function createJwtSvid(facts: {
     ...shown,
     ...printed,
     svid: () => token,
-    authorization: () => `Bearer ${token}`,
+    authorization: () => `${scheme} ${token}`,
     toString: () => text,
     toJSON: () => ({
       spiffeId: shown.spiffeId,

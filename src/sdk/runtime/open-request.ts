@@ -5,7 +5,9 @@ import type { OpenRequestSchema, OpenResponse } from "../../gen/stint/v1/steps_p
 import type { ExecutorSchema } from "../../gen/stint/v1/types_pb.js";
 import { grantMessageOf } from "../../wire/grant-message.ts";
 import { durationOfSeconds } from "../../wire/timestamps.ts";
+import { confirmationMessageOf } from "./binding.ts";
 import { certificateRequestOf, generateKey } from "./certificate-request.ts";
+import type { DpopKey } from "./dpop-key.ts";
 import type { OpenStepOptions } from "./step.ts";
 import { jwtSvidOf, type StepSvids, x509SvidOf } from "./step-svids.ts";
 
@@ -16,17 +18,25 @@ export type OpenRequest = {
   keepFirst(response: OpenResponse, svids: StepSvids): void;
 };
 
-/** Made once for all attempts, so that each asks for the same step with the same key. */
+/**
+ * Made once for all attempts, so that each asks for the same step with the same key.
+ *
+ * @param dpopKey - to which the first JWT-SVIDs are bound.
+ */
 export async function openRequestOf(
   options: OpenStepOptions,
   defaults: { readonly agent?: string | undefined; readonly workflow?: string | undefined },
   parentStepId: string,
+  dpopKey: DpopKey | undefined,
 ): Promise<OpenRequest> {
   const audiences = options.first?.jwtSvids ?? [];
   const keys = options.first?.x509Svid === true ? await generateKey() : undefined;
   const credentials = {
     ...(keys !== undefined && { csr: certificateRequestOf(keys) }),
-    jwtSvids: audiences.map((audience) => ({ audiences: [audience] })),
+    jwtSvids: audiences.map((audience) => ({
+      audiences: [audience],
+      ...(dpopKey !== undefined && { cnf: confirmationMessageOf(dpopKey) }),
+    })),
   };
   return {
     message: {
@@ -34,7 +44,7 @@ export async function openRequestOf(
       parentStepId,
       ...(options.first !== undefined && { credentials }),
     },
-    keepFirst: (response, svids) => keepFirst(response, svids, audiences, keys?.privateKey),
+    keepFirst: (response, svids) => keepFirst(response, svids, audiences, { privateKey: keys?.privateKey, dpopKey }),
   };
 }
 
@@ -70,11 +80,13 @@ function keepFirst(
   response: OpenResponse,
   svids: StepSvids,
   audiences: readonly string[],
-  privateKey: KeyObject | undefined,
+  { privateKey, dpopKey }: { readonly privateKey: KeyObject | undefined; readonly dpopKey: DpopKey | undefined },
 ): void {
   for (const [index, { outcome }] of response.jwtSvids.entries()) {
     const audience = audiences[index];
-    if (audience !== undefined && outcome.case === "svid") svids.keepJwtSvid(jwtSvidOf(outcome.value, audience));
+    if (audience !== undefined && outcome.case === "svid") {
+      svids.keepJwtSvid(jwtSvidOf(outcome.value, audience, dpopKey), dpopKey);
+    }
   }
   if (response.x509Svid !== undefined && privateKey !== undefined) {
     svids.keepX509Svid(x509SvidOf(response.x509Svid, privateKey));

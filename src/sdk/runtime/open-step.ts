@@ -4,6 +4,7 @@ import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb
 import { askBroker, type Broker } from "./broker.ts";
 import { type CloseResult, closeStep } from "./close-step.ts";
 import { runInStep } from "./current-step.ts";
+import { createDpopKey, type DpopKey } from "./dpop-key.ts";
 import { openRequestOf } from "./open-request.ts";
 import type { OutcomeOf } from "./outcome.ts";
 import type { HoldOptions, OpenStepOptions, ResumeStepOptions, Step, WithStepOptions } from "./step.ts";
@@ -21,6 +22,7 @@ export type StepTerms = {
   readonly workflow?: string | undefined;
   readonly outcomeOf?: OutcomeOf | undefined;
   readonly fetch?: Fetch | undefined;
+  readonly proof?: "dpop" | undefined;
   readonly holdGraceMs?: number | undefined;
   /** The client, and the parent of a child. */
   readonly endsWith: readonly EndsWith[];
@@ -35,11 +37,12 @@ export type StepTerms = {
  * HOLD_LOST when it was opened and then could not be held
  */
 export async function openStep(terms: StepTerms, options: OpenStepOptions, parentStepId = ""): Promise<Step> {
-  const request = await openRequestOf(options, terms, parentStepId);
+  const dpopKey = await dpopKeyOf(terms, options);
+  const request = await openRequestOf(options, terms, parentStepId, dpopKey);
   const response = await askBroker((call) => terms.broker.steps.open(request.message, call), {
     signal: options.signal,
   });
-  return stepOf(terms, response.step, options, (svids) => request.keepFirst(response, svids));
+  return stepOf(terms, response.step, options, dpopKey, (svids) => request.keepFirst(response, svids));
 }
 
 /**
@@ -54,13 +57,19 @@ export async function resumeStep(terms: StepTerms, options: ResumeStepOptions): 
       : { case: "name" as const, value: { runId: options.runId, step: options.step, attempt: options.attempt ?? 0 } };
   const { signal } = options;
   const { step } = await askBroker((call) => terms.broker.steps.get({ by }, call), { signal });
-  return stepOf(terms, step, options);
+  return stepOf(terms, step, options, await dpopKeyOf(terms, options));
+}
+
+/** One for each step, so that a server cannot tell by it that two are of one process. */
+async function dpopKeyOf(terms: StepTerms, options: HoldOptions): Promise<DpopKey | undefined> {
+  return (options.proof ?? terms.proof) === "dpop" ? createDpopKey() : undefined;
 }
 
 async function stepOf(
   terms: StepTerms,
   message: StepMessage | undefined,
   options: HoldOptions,
+  dpopKey: DpopKey | undefined,
   prepare: (svids: StepSvids) => void = () => undefined,
 ): Promise<Step> {
   if (message === undefined) throw new StintError("BROKER_FAILED", "the broker's answer holds no step");
@@ -95,17 +104,18 @@ async function stepOf(
 
   const childTerms = () => {
     const withParent = { signal: ended, error: (childId: string) => stepClosed(childId, "CANCELLED") };
-    return { ...terms, endsWith: [...terms.endsWith, withParent] };
+    return { ...terms, proof: options.proof ?? terms.proof, endsWith: [...terms.endsWith, withParent] };
   };
 
   const step: Step = {
     ...facts,
     signal,
-    jwtSvid: (audience, { grant } = {}) => minted(svids.jwtSvid(audience, grant)),
+    jwtSvid: (audience, { grant, boundTo } = {}) => minted(svids.jwtSvid(audience, { grant, boundTo })),
     x509Svid: () => minted(svids.x509Svid()),
     fetch: createStepFetch({
       locations: locationsOf(facts.grant),
-      jwtSvid: (audience, rejected) => minted(svids.jwtSvid(audience, undefined, rejected)),
+      jwtSvid: (audience, rejected) => minted(svids.jwtSvid(audience, { boundTo: dpopKey, rejected })),
+      dpopKey,
       signal,
       fetch: terms.fetch,
     }),

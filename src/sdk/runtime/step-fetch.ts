@@ -1,3 +1,4 @@
+import type { DpopKey } from "./dpop-key.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import { locationFor } from "./location-for.ts";
 import { StintError } from "./stint-error.ts";
@@ -7,12 +8,17 @@ export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promi
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const UNAUTHORIZED = 401;
+/** RFC 9449 section 9. */
+const USE_NONCE = /\bDPoP\b.*\berror="use_dpop_nonce"/i;
+/** A step has tens of servers; more would be a caller that makes them up. */
+const NONCES_MAX = 256;
 
 /**
  * A fetch that authenticates as a step: with a JWT-SVID for the longest granted location that is a prefix of the URL.
  *
  * It never sends a credential where the grant does not reach: no location, no request; a redirect is an error. A 401 is
- * answered once with a new JWT-SVID, if the body can be sent again; the second answer is given as it is.
+ * answered once with a new JWT-SVID, if the body can be sent again; the second answer is given as it is. With a DPoP key
+ * each request has a proof of its own, and a server's wish for a nonce is met once too.
  *
  * @param options.locations - of the step's grant.
  * @param options.jwtSvid - one that holds; not `rejected`, when given.
@@ -22,14 +28,25 @@ export function createStepFetch(options: {
   readonly locations: readonly string[];
   readonly jwtSvid: (audience: string, rejected?: JwtSvid | undefined) => Promise<JwtSvid>;
   readonly signal: AbortSignal;
+  /** To which those JWT-SVIDs are bound. */
+  readonly dpopKey?: DpopKey | undefined;
   readonly fetch?: Fetch | undefined;
 }): Fetch {
   const send = options.fetch ?? fetch;
+  const nonces = new Map<string, string>();
 
+  /** One request, with the nonce that its server gave last; and the nonce that comes with the answer. */
   async function attempt(input: string | URL | Request, init: RequestInit | undefined, svid: JwtSvid) {
     const request = new Request(input, { ...init, redirect: "manual" });
+    const { origin } = new URL(request.url);
     request.headers.set("authorization", svid.authorization());
+    if (options.dpopKey !== undefined) {
+      const { method, url } = request;
+      const proof = options.dpopKey.proof({ method, url, token: svid.svid(), nonce: nonces.get(origin) });
+      request.headers.set("dpop", proof);
+    }
     const response = await send(request, { signal: AbortSignal.any([options.signal, request.signal]) });
+    keepNonce(origin, response.headers.get("dpop-nonce"));
     if (response.type === "opaqueredirect" || REDIRECTS.includes(response.status)) {
       await response.body?.cancel();
       throw new StintError("REDIRECT_REFUSED", `${svid.audience} answered with a redirect`, {
@@ -39,19 +56,40 @@ export function createStepFetch(options: {
     return response;
   }
 
+  function keepNonce(origin: string, nonce: string | null): void {
+    if (nonce === null || options.dpopKey === undefined) return;
+    nonces.delete(origin);
+    nonces.set(origin, nonce);
+    const [oldest] = nonces.keys();
+    if (nonces.size > NONCES_MAX && oldest !== undefined) nonces.delete(oldest);
+  }
+
+  /** Whether a server wants the request again, with the nonce that it gave. */
+  function wantsNonce({ status, headers }: Response): boolean {
+    const challenge = headers.get("www-authenticate") ?? "";
+    const asked = status === UNAUTHORIZED && headers.has("dpop-nonce") && USE_NONCE.test(challenge);
+    return asked && options.dpopKey !== undefined;
+  }
+
   return async (input, init) => {
     options.signal.throwIfAborted();
     const given = input instanceof Request ? input : undefined;
-    if (new Headers(init?.headers ?? given?.headers).has("authorization")) {
-      throw new StintError("AUTHORIZATION_GIVEN", "the Authorization header is the step's to set");
+    const headers = new Headers(init?.headers ?? given?.headers);
+    if (headers.has("authorization") || headers.has("dpop")) {
+      throw new StintError("AUTHORIZATION_GIVEN", "the Authorization and DPoP headers are the step's to set");
     }
     const audience = locationFor(new URL(given?.url ?? String(input)), options.locations);
     if (audience === undefined) {
       throw new StintError("NO_LOCATION", "the step's grant has no location that is a prefix of this URL");
     }
     const svid = await options.jwtSvid(audience);
-    const response = await attempt(input, init, svid);
+    let response = await attempt(input, init, svid);
     if (response.status !== UNAUTHORIZED || !isReplayable(given, init)) return response;
+    if (wantsNonce(response)) {
+      await response.body?.cancel();
+      response = await attempt(input, init, svid);
+      if (response.status !== UNAUTHORIZED) return response;
+    }
     await response.body?.cancel();
     return attempt(input, init, await options.jwtSvid(audience, svid));
   };

@@ -3,6 +3,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Grant } from "../../domain/grant.ts";
 import type { JwtSvid as JwtSvidMessage, X509Svid as X509SvidMessage } from "../../gen/stint/v1/credentials_pb.js";
 import { grantMessageOf } from "../../wire/grant-message.ts";
+import { type BoundTo, confirmationMessageOf, schemeOf } from "./binding.ts";
 import { askBroker, type Broker } from "./broker.ts";
 import { certificateRequestOf, generateKey } from "./certificate-request.ts";
 import { createJwtSvid, type JwtSvid } from "./jwt-svid.ts";
@@ -12,13 +13,19 @@ import { createX509Svid, type X509Svid } from "./x509-svid.ts";
 
 /** The credentials of one step: each minted when first asked for, and anew before it runs out. */
 export type StepSvids = {
-  /** @param rejected - not this one. */
-  jwtSvid(audience: string, grant?: Grant, rejected?: JwtSvid): Promise<JwtSvid>;
+  jwtSvid(audience: string, wanted?: JwtSvidWanted): Promise<JwtSvid>;
   x509Svid(): Promise<X509Svid>;
-  keepJwtSvid(svid: JwtSvid): void;
+  keepJwtSvid(svid: JwtSvid, boundTo?: BoundTo): void;
   keepX509Svid(svid: X509Svid): void;
   /** Lets go of all. */
   clear(): void;
+};
+
+export type JwtSvidWanted = {
+  readonly grant?: Grant | undefined;
+  readonly boundTo?: BoundTo | undefined;
+  /** Not this one. */
+  readonly rejected?: JwtSvid | undefined;
 };
 
 const X509 = "x509";
@@ -37,10 +44,14 @@ export function createStepSvids(options: {
   const jwtSvids = createSvidCache<JwtSvid>(terms);
   const x509Svids = createSvidCache<X509Svid>(terms);
 
-  async function mintJwtSvid(audience: string, grant: Grant | undefined, once: boolean): Promise<JwtSvid> {
-    const wanted = { audiences: [audience], ...(grant !== undefined && { grant: grantMessageOf(grant) }) };
+  async function mintJwtSvid(audience: string, { grant, boundTo }: JwtSvidWanted, once: boolean): Promise<JwtSvid> {
+    const wanted = {
+      audiences: [audience],
+      ...(grant !== undefined && { grant: grantMessageOf(grant) }),
+      ...(boundTo !== undefined && { cnf: confirmationMessageOf(boundTo) }),
+    };
     const ask = askBroker((call) => broker.credentials.issueJwtSvid({ stepId, wanted }, call), { signal, once });
-    return jwtSvidOf((await ask).svid, audience);
+    return jwtSvidOf((await ask).svid, audience, boundTo);
   }
 
   async function mintX509Svid(once: boolean): Promise<X509Svid> {
@@ -51,16 +62,16 @@ export function createStepSvids(options: {
   }
 
   return {
-    async jwtSvid(audience, grant, rejected) {
+    async jwtSvid(audience, wanted = {}) {
       signal.throwIfAborted();
-      const mint = (urgency: "needed" | "spare") => mintJwtSvid(audience, grant, urgency === "spare");
-      return jwtSvids.get(keyOf(audience, grant), mint, rejected);
+      const mint = (urgency: "needed" | "spare") => mintJwtSvid(audience, wanted, urgency === "spare");
+      return jwtSvids.get(keyOf(audience, wanted), mint, wanted.rejected);
     },
     async x509Svid() {
       signal.throwIfAborted();
       return x509Svids.get(X509, (urgency) => mintX509Svid(urgency === "spare"));
     },
-    keepJwtSvid: (svid) => jwtSvids.put(keyOf(svid.audience, undefined), svid),
+    keepJwtSvid: (svid, boundTo) => jwtSvids.put(keyOf(svid.audience, { boundTo }), svid),
     keepX509Svid: (svid) => x509Svids.put(X509, svid),
     clear() {
       jwtSvids.clear();
@@ -70,15 +81,22 @@ export function createStepSvids(options: {
 }
 
 /** Grants that are written differently are minted for apart: a cache that thought them equal could only be wrong. */
-function keyOf(audience: string, grant: Grant | undefined): string {
-  return JSON.stringify([audience, grant === undefined ? null : grantMessageOf(grant)]);
+function keyOf(audience: string, { grant, boundTo }: JwtSvidWanted): string {
+  return JSON.stringify([audience, grant === undefined ? null : grantMessageOf(grant), bindingOf(boundTo)]);
+}
+
+/** Names what a token is bound to: an X.509-SVID by its issuance, since the one that follows it has another key. */
+function bindingOf(boundTo: BoundTo | undefined): string {
+  if (boundTo === undefined) return "";
+  return "thumbprint" in boundTo ? boundTo.thumbprint : boundTo.issuanceId;
 }
 
 /** @throws StintError BROKER_FAILED when there is none */
-export function jwtSvidOf(message: JwtSvidMessage | undefined, audience: string): JwtSvid {
+export function jwtSvidOf(message: JwtSvidMessage | undefined, audience: string, boundTo?: BoundTo): JwtSvid {
   if (message?.expiresAt === undefined) throw new StintError("BROKER_FAILED", "the broker's answer holds no JWT-SVID");
   const { issuanceId, spiffeId, svid, expiresAt } = message;
-  return createJwtSvid({ issuanceId, spiffeId, audience, expiresAt: timestampDate(expiresAt), svid });
+  const scheme = schemeOf(boundTo);
+  return createJwtSvid({ issuanceId, spiffeId, audience, expiresAt: timestampDate(expiresAt), svid, scheme });
 }
 
 /** @throws StintError BROKER_FAILED when there is none */

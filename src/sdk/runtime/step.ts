@@ -1,4 +1,5 @@
 import type { Grant } from "../../domain/grant.ts";
+import type { BoundTo } from "./binding.ts";
 import type { CloseOptions, CloseResult } from "./close-step.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { Outcome, OutcomeOf } from "./outcome.ts";
@@ -43,6 +44,11 @@ export type HoldOptions = {
   readonly hold?: boolean | undefined;
   /** Ends the opening, and then aborts `step.signal`; the step itself ends when it is closed. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * `dpop`: the step's `fetch` proves possession of a key with every request, one that is made for the step in this process, and
+   * its tokens are worth nothing without it. Absent: the client's, or the parent's.
+   */
+  readonly proof?: "dpop" | undefined;
 };
 
 export type WithStepOptions = OpenStepOptions &
@@ -72,9 +78,14 @@ export type Step = StepFacts & {
    * A JWT-SVID for one audience, kept and minted anew at two thirds of its life; callers at one time share one.
    *
    * @param options.grant - narrower than the step's grant at that audience; absent: all of it.
+   * @param options.boundTo - without which it will be worth nothing: a key of `createDpopKey`, or an X.509-SVID. Absent: a
+   *   bearer token, whatever `fetch` uses.
    * @throws StintError STEP_CLOSED, STEP_EXPIRING, AUDIENCE_INVALID, GRANT_EXCEEDED, NOT_ENTITLED, EXECUTOR_GONE, …
    */
-  jwtSvid(audience: string, options?: { readonly grant?: Grant | undefined }): Promise<JwtSvid>;
+  jwtSvid(
+    audience: string,
+    options?: { readonly grant?: Grant | undefined; readonly boundTo?: BoundTo | undefined },
+  ): Promise<JwtSvid>;
   /** An X.509-SVID for a P-256 key made in this process; key and certificate change together. Kept as JWT-SVIDs are. */
   x509Svid(): Promise<X509Svid>;
   /** `fetch`, authenticated as this step; see `createStepFetch`. Fits where a library asks for a fetch. */

@@ -6,6 +6,7 @@ import { STEP_STATES } from "../../domain/step.ts";
 import type { Denial, WatchResponse_Bundle } from "../../gen/stint/v1/revocations_pb.js";
 import { StepState } from "../../gen/stint/v1/types_pb.js";
 import { type JwtBundle, verificationKeysOf } from "../../verify/verification-keys.ts";
+import { type X509Bundle, x509AuthoritiesOf } from "../../verify/x509-svid.ts";
 import { certificateKey, type DenyKey, type DenyListEntry, jwtKey, spiffeIdHashKey, stepKey } from "./deny-list.ts";
 
 /** What `stint dev` calls its trust domain; not believed outside development even of a broker that does not say so. */
@@ -64,27 +65,35 @@ export function unixMsOf(timestamp: Timestamp): number {
   return Number(timestamp.seconds) * 1_000 + Math.ceil(timestamp.nanos / 1_000_000);
 }
 
+/** What verifies the credentials of one trust domain. */
+export type TrustBundle = JwtBundle & X509Bundle;
+
 /**
- * The keys of a trust domain off the wire. A document that is no bundle leaves the trust domain without keys: its tokens
+ * The keys of a trust domain off the wire. A document that is no bundle leaves the trust domain without keys: its SVIDs
  * are refused, those of others are not.
  *
  * @throws BrokerError INVALID_FIELD when it names no trust domain
  */
-export function jwtBundleOf(bundle: WatchResponse_Bundle): JwtBundle {
+export function trustBundleOf(bundle: WatchResponse_Bundle): TrustBundle {
   const trustDomain = trustDomainNamed(bundle.trustDomain);
   return {
     trustDomain,
-    keys: keysOfDocument(bundle.jwks),
+    ...keysOfDocument(bundle.jwks),
     ...(bundle.issuer === "" ? {} : { issuer: bundle.issuer }),
     development: bundle.development || trustDomain === DEVELOPMENT_TRUST_DOMAIN,
   };
 }
 
-function keysOfDocument(document: Uint8Array): JwtBundle["keys"] {
+function keysOfDocument(document: Uint8Array): Pick<TrustBundle, "keys" | "witKeys" | "authorities"> {
   try {
-    return verificationKeysOf(parseSpiffeBundle(Buffer.from(document).toString("utf8")));
+    const { jwtKeys, witKeys, x509 } = parseSpiffeBundle(Buffer.from(document).toString("utf8"));
+    return {
+      keys: verificationKeysOf(jwtKeys),
+      witKeys: verificationKeysOf(witKeys),
+      authorities: x509AuthoritiesOf(x509),
+    };
   } catch (thrown) {
-    if (thrown instanceof BrokerError) return new Map();
+    if (thrown instanceof BrokerError) return { keys: new Map(), authorities: [] };
     throw thrown;
   }
 }

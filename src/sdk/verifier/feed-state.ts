@@ -1,9 +1,8 @@
 import { invalidField } from "../../domain/errors.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import type { WatchResponse, WatchResponse_Pong, WatchResponse_Snapshot } from "../../gen/stint/v1/revocations_pb.js";
-import type { BundleSet, JwtBundle } from "../../verify/verification-keys.ts";
 import { createDenyList, type DenyKey, type DenyList, type DenyListEntry } from "./deny-list.ts";
-import { denyListEntryOf, jwtBundleOf, unixMsOf } from "./feed-messages.ts";
+import { denyListEntryOf, type TrustBundle, trustBundleOf, unixMsOf } from "./feed-messages.ts";
 import { type Confirmation, type Instant, isConclusive } from "./freshness.ts";
 
 /** What a message led to. */
@@ -18,7 +17,7 @@ export type Applied = {
 /** What a verifier knows by its feed. Pure: time comes in, nothing goes out but values. */
 export type FeedState = {
   readonly denyList: DenyList;
-  readonly bundles: BundleSet;
+  readonly bundles: ReadonlyMap<TrustDomain, TrustBundle>;
   /** The last ping that was answered; `undefined` before the first deny-list and the first bundle are there. */
   readonly confirmation: Confirmation | undefined;
   /** Where to resume; empty for a snapshot. */
@@ -44,7 +43,7 @@ const SWEEP_INTERVAL_MS = 30_000;
 
 export function createFeedState(): FeedState {
   const denyList = createDenyList();
-  const bundles = new Map<TrustDomain, JwtBundle>();
+  const bundles = new Map<TrustDomain, TrustBundle>();
   const pings = new Map<string, Instant>();
   let snapshotParts: DenyListEntry[] | undefined;
   let hasSnapshot = false;
@@ -132,7 +131,7 @@ export function createFeedState(): FeedState {
         case "pong":
           return applyPong(message.value, received);
         case "bundle": {
-          const bundle = jwtBundleOf(message.value);
+          const bundle = trustBundleOf(message.value);
           bundles.set(bundle.trustDomain, bundle);
           return { denied: [], acknowledge: undefined, confirmed: false };
         }

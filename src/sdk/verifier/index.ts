@@ -1,4 +1,5 @@
 export type { Action } from "../../domain/grant.ts";
+export type { Possession } from "../../verify/confirmation-claim.ts";
 export type { StepFacts } from "../../verify/step-claims.ts";
 export {
   FAULT_OF,
@@ -10,7 +11,12 @@ export {
 export type { VerifierClock } from "./clock.ts";
 export type { StepSignal } from "./denial-signals.ts";
 export type { StalenessBounds, Unfitness } from "./freshness.ts";
+export type { PresentedRequest } from "./presented-credentials.ts";
+export { PROOF_KINDS, type ProofKind, type ProofOptions, type ProofPolicy, type ProofTerms } from "./proof-settings.ts";
 export type { VerifierOptions } from "./settings.ts";
+export { createTlsServer, type TlsServer, type TlsServerOptions, type TlsSvid } from "./tls-server.ts";
 export type { ToolUse } from "./tool-use.ts";
-export type { VerifiedStep } from "./verified-step.ts";
+export type { VerifiedPeer } from "./verified-peer.ts";
+export type { VerifiedStep, VerifiedWitStep } from "./verified-step.ts";
 export { createVerifier, type Verifier, type VerifierStatus } from "./verifier.ts";
+export type { RequestOptions, VerifiedRequest } from "./verify-request.ts";

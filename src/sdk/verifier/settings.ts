@@ -4,6 +4,7 @@ import { ACTIONS, checkAudience } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { SYSTEM_CLOCK, type VerifierClock } from "./clock.ts";
 import type { StalenessBounds } from "./freshness.ts";
+import type { ProofOptions } from "./proof-settings.ts";
 
 export type VerifierOptions = {
   /** The workload endpoint; default: `SPIFFE_ENDPOINT_SOCKET` of the environment. */
@@ -19,6 +20,8 @@ export type VerifierOptions = {
   readonly development?: boolean;
   /** Accepts tokens for several audiences, which identify and grant nothing. Default: false. */
   readonly allowSeveralAudiences?: boolean;
+  /** How the proofs of bound tokens are judged. */
+  readonly proofs?: ProofOptions;
   /** Replaced in tests alone. */
   readonly clock?: VerifierClock;
 };
@@ -52,6 +55,7 @@ export function verifierSettingsOf(options: VerifierOptions): VerifierSettings {
     maxStalenessSeconds,
     development: options.development ?? false,
     allowSeveralAudiences: options.allowSeveralAudiences ?? false,
+    proofs: options.proofs ?? {},
     clock: options.clock ?? SYSTEM_CLOCK,
   };
 }

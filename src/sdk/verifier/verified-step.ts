@@ -1,7 +1,9 @@
 import type { VerifiedJwtSvid } from "../../verify/jwt-svid.ts";
 import type { StepFacts } from "../../verify/step-claims.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
+import type { VerifiedWitSvid } from "../../verify/wit-svid.ts";
 import { type DenyKey, type DenyListEntry, jwtKey, spiffeIdKey, stepKey } from "./deny-list.ts";
+import { denyKeysOfPeer, type VerifiedPeer } from "./verified-peer.ts";
 
 declare const checked: unique symbol;
 
@@ -13,6 +15,12 @@ export type VerifiedStep = VerifiedJwtSvid & {
   readonly step: StepFacts;
 };
 
+/** A step whose WIT-SVID and proof hold; comes from `verifyRequest` alone. It identifies, and grants nothing. */
+export type VerifiedWitStep = VerifiedWitSvid & {
+  readonly [checked]: "verified-wit-step";
+  readonly step: StepFacts;
+};
+
 /**
  * A verified JWT-SVID as one of a step.
  *
@@ -21,19 +29,37 @@ export type VerifiedStep = VerifiedJwtSvid & {
 export function verifiedStepOf(verified: VerifiedJwtSvid): VerifiedStep {
   const { issuer, jti, step } = verified;
   if (issuer === undefined || jti === undefined || step === undefined) {
-    throw new VerificationError("CLAIMS_INVALID", "claims of the JWT-SVID: expected iss, jti and the facts of a step");
+    throw new VerificationError("CLAIMS_INVALID", "claims of the token: expected iss, jti and the facts of a step");
   }
   return { ...verified, issuer, jti, step } as VerifiedStep;
 }
 
-/** Every name by which a step or its token can be denied. */
-export function denyKeysOf(verified: VerifiedStep): readonly DenyKey[] {
-  return [stepKey(verified.step.stepId), spiffeIdKey(verified.spiffeId), jwtKey(verified.issuer, verified.jti)];
+/**
+ * A verified WIT-SVID as one of a step.
+ *
+ * @throws VerificationError CLAIMS_INVALID
+ */
+export function verifiedWitStepOf(verified: VerifiedWitSvid): VerifiedWitStep {
+  const { step } = verified;
+  if (step === undefined) {
+    throw new VerificationError("CLAIMS_INVALID", "claims of the token: expected the facts of a step");
+  }
+  return { ...verified, step } as VerifiedWitStep;
+}
+
+/** Whatever was verified, and can be denied. */
+export type Verified = VerifiedStep | VerifiedWitStep | VerifiedPeer;
+
+/** Every name by which a step or its credential can be denied; a WIT-SVID has no issuer, so it is by its step alone. */
+export function denyKeysOf(verified: Verified): readonly DenyKey[] {
+  if ("serialNumber" in verified) return denyKeysOfPeer(verified);
+  const ofStep = [stepKey(verified.step.stepId), spiffeIdKey(verified.spiffeId)];
+  return "issuer" in verified ? [...ofStep, jwtKey(verified.issuer, verified.jti)] : ofStep;
 }
 
 /** What a denial is to whoever presents what it names. */
 export function refusalOf({ reason, state }: DenyListEntry): VerificationError {
   return state === undefined
-    ? new VerificationError("REVOKED", "the token was revoked", { reason })
+    ? new VerificationError("REVOKED", "the credential was revoked", { reason })
     : new VerificationError("REVOKED", "the step has ended", { reason, state });
 }

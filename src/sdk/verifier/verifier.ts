@@ -2,17 +2,32 @@ import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { ACTIONS, type Action } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { addSeconds, type UnixSeconds } from "../../domain/time.ts";
+import type { Possession } from "../../verify/confirmation-claim.ts";
 import { verifyJwtSvid } from "../../verify/jwt-svid.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
+import { verifyWitSvid } from "../../verify/wit-svid.ts";
+import { verifyX509Svid } from "../../verify/x509-svid.ts";
 import { instantOf } from "./clock.ts";
 import { createDenialSignals, type StepSignal } from "./denial-signals.ts";
 import type { DenyKey } from "./deny-list.ts";
 import { startFeedClient } from "./feed-client.ts";
 import { type Applied, createFeedState } from "./feed-state.ts";
 import { boundMsOf, clockOffsetMs, stalenessMs, type Unfitness, unfitness } from "./freshness.ts";
+import type { PresentedRequest } from "./presented-credentials.ts";
+import { createProofState } from "./proof-settings.ts";
 import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
 import { checkToolUse, isGranted, type ToolUse } from "./tool-use.ts";
-import { denyKeysOf, refusalOf, type VerifiedStep, verifiedStepOf } from "./verified-step.ts";
+import { type VerifiedPeer, verifiedPeerOf } from "./verified-peer.ts";
+import {
+  denyKeysOf,
+  refusalOf,
+  type Verified,
+  type VerifiedStep,
+  type VerifiedWitStep,
+  verifiedStepOf,
+  verifiedWitStepOf,
+} from "./verified-step.ts";
+import { type RequestOptions, type VerifiedRequest, verifyRequest } from "./verify-request.ts";
 
 export type VerifierStatus = {
   readonly connected: boolean;
@@ -29,6 +44,12 @@ export type VerifierStatus = {
   readonly lastError: string | undefined;
 };
 
+type TokenOptions = {
+  readonly audience?: string;
+  readonly actions?: readonly Action[];
+  readonly confirmation?: Possession;
+};
+
 export type Verifier = AsyncDisposable & {
   /**
    * Verifies a step's JWT-SVID: signature, audience, time, and that neither step nor token is denied.
@@ -36,9 +57,28 @@ export type Verifier = AsyncDisposable & {
    * @param options.audience - one of the verifier's own; default: any of them.
    * @param options.actions - hold it to the staleness bound of these. Default: the loosest bound, so that whoever acts
    *   on the result calls `authorize` first, which has its own.
+   * @param options.confirmation - what the caller has had proved; a bound token is refused without it. Default: nothing.
    * @throws VerificationError
    */
-  verify(token: string, options?: { readonly audience?: string; readonly actions?: readonly Action[] }): VerifiedStep;
+  verify(token: string, options?: TokenOptions): VerifiedStep;
+  /**
+   * Verifies whatever a request brings: a Bearer token, also one that is bound to the certificate of its connection; a DPoP
+   * token with its proof; a WIT-SVID with its proof, alone or beside a token. A proof is taken once.
+   *
+   * @throws VerificationError
+   * @see RFC 6750, RFC 8705 section 3, RFC 9449 section 7, draft-ietf-wimse-wpt
+   */
+  verifyRequest(request: PresentedRequest, options?: RequestOptions): VerifiedRequest;
+  /**
+   * Verifies the X.509-SVID of a step, or of infrastructure: its path to an authority of its own trust domain, its profile, its
+   * time without leeway, and that neither step nor certificate is denied. Whoever presents it must have proved possession of
+   * its key, as a TLS handshake does.
+   *
+   * @param chain - DER, leaf first.
+   * @param options.actions - hold it to the staleness bound of these. Default: the loosest bound.
+   * @throws VerificationError
+   */
+  verifyX509(chain: readonly Uint8Array[], options?: { readonly actions?: readonly Action[] }): VerifiedPeer;
   /**
    * Whether the step may do this now: granted by one element, not expired or denied since it was verified, and the feed
    * fresh enough for these actions.
@@ -47,12 +87,12 @@ export type Verifier = AsyncDisposable & {
    */
   authorize(verified: VerifiedStep, use: ToolUse): void;
   /**
-   * A signal that aborts when the step or its token is denied; aborted already if it is. Neither the token's expiry nor
+   * A signal that aborts when the step or its credential is denied; aborted already if it is. Neither its expiry nor
    * a feed that is lost aborts it: what was admitted in time runs on until its step ends.
    */
-  signalFor(verified: VerifiedStep): StepSignal;
-  /** Calls once when the step or its token is denied. @returns what ends the listening. */
-  onClosed(verified: VerifiedStep, listener: (reason: VerificationError) => void): () => void;
+  signalFor(verified: Verified): StepSignal;
+  /** Calls once when the step or its credential is denied. @returns what ends the listening. */
+  onClosed(verified: Verified, listener: (reason: VerificationError) => void): () => void;
   /** Resolves when the deny-list, a bundle and the broker's time are there; rejects when closed or given up. */
   ready(options?: { readonly signal?: AbortSignal }): Promise<void>;
   status(): VerifierStatus;
@@ -70,6 +110,7 @@ export type Verifier = AsyncDisposable & {
 export function createVerifier(options: VerifierOptions): Verifier {
   const settings = verifierSettingsOf(options);
   const { clock } = settings;
+  const proofs = createProofState(settings.proofs);
   const state = createFeedState();
   const signals = createDenialSignals();
   const waiting = new Set<() => void>();
@@ -116,7 +157,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return Math.floor(clock.wallMs() / 1_000) as UnixSeconds;
   }
 
-  function verify(token: string, request: { readonly audience?: string; readonly actions?: readonly Action[] } = {}) {
+  function verify(token: string, request: TokenOptions = {}): VerifiedStep {
     const { audience } = request;
     if (audience !== undefined && !settings.audiences.includes(audience)) {
       // Denials for others are not sent, so a token for them would pass unwatched.
@@ -129,10 +170,27 @@ export function createVerifier(options: VerifierOptions): Verifier {
       now: nowSeconds(),
       development: settings.development,
       allowSeveralAudiences: settings.allowSeveralAudiences,
+      ...(request.confirmation === undefined ? {} : { confirmation: request.confirmation }),
     });
     const step = verifiedStepOf(verified);
     checkNotDenied(denyKeysOf(step));
     return step;
+  }
+
+  function verifyWit(token: string, request: RequestOptions): VerifiedWitStep {
+    checkFitness(request.actions ?? []);
+    const { development } = settings;
+    const step = verifiedWitStepOf(verifyWitSvid(token, { bundles: state.bundles, now: nowSeconds(), development }));
+    checkNotDenied(denyKeysOf(step));
+    return step;
+  }
+
+  function verifyX509(chain: readonly Uint8Array[], request: { readonly actions?: readonly Action[] } = {}) {
+    checkFitness(request.actions ?? []);
+    const { development } = settings;
+    const peer = verifiedPeerOf(verifyX509Svid(chain, { bundles: state.bundles, now: nowSeconds(), development }));
+    checkNotDenied(denyKeysOf(peer));
+    return peer;
   }
 
   function authorize(verified: VerifiedStep, use: ToolUse): void {
@@ -147,13 +205,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
     }
   }
 
-  function signalFor(verified: VerifiedStep): StepSignal {
+  function signalFor(verified: Verified): StepSignal {
     const keys = denyKeysOf(verified);
     const entry = state.denyList.find(keys);
     return signals.watch(keys, entry === undefined ? undefined : refusalOf(entry));
   }
 
-  function onClosed(verified: VerifiedStep, listener: (reason: VerificationError) => void): () => void {
+  function onClosed(verified: Verified, listener: (reason: VerificationError) => void): () => void {
     const watched = signalFor(verified);
     const { signal } = watched;
     const tell = () => listener(signal.reason as VerificationError);
@@ -189,6 +247,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   return {
     verify,
+    verifyRequest: (request, options = {}) =>
+      verifyRequest({ proofs, now: nowSeconds, jwtSvid: verify, witSvid: verifyWit }, request, options),
+    verifyX509,
     authorize,
     signalFor,
     onClosed,

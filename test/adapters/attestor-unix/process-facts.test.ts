@@ -52,7 +52,7 @@ describe("the ids of a process", () => {
 });
 
 test("the facts of this very process are what Node.js says of it", () => {
-  expect(readFacts(process.pid)).toMatchObject({
+  expect(readFacts(process.pid, false)).toMatchObject({
     kind: "facts",
     uid: process.geteuid?.(),
     gid: process.getegid?.(),
@@ -61,5 +61,5 @@ test("the facts of this very process are what Node.js says of it", () => {
 });
 
 test("a pid without a process has no facts", () => {
-  expect(readFacts(4_194_303)).toEqual({ kind: "failure", errno: "ENOENT" });
+  expect(readFacts(4_194_303, false)).toEqual({ kind: "failure", errno: "ENOENT" });
 });

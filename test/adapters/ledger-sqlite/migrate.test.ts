@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { openWriter } from "../../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../../src/adapters/ledger-sqlite/driver.ts";
 import { migrate, readMigrations } from "../../../src/adapters/ledger-sqlite/migrate.ts";
+import { AUTHORITY_STATES } from "../../../src/domain/authority.ts";
 import { REVOCATION_REASONS } from "../../../src/domain/revocation.ts";
 import { STEP_STATES } from "../../../src/domain/step.ts";
 import type { UnixMicros } from "../../../src/domain/time.ts";
@@ -38,6 +39,25 @@ test("a new database gets every migration, and a later program only what is new 
     { number: 1, name: "0001_one.sql", applied_at_us: NOW },
     { number: 2, name: "0002_two.sql", applied_at_us: NOW },
   ]);
+  db.close();
+});
+
+test("a ledger of the first schema keeps its entries, and what refers to them, under the newest", async () => {
+  const db = openWriter(driver, ":memory:");
+  const all = readMigrations();
+  migrate(db, all.slice(0, 1), NOW);
+  const entry = "INSERT INTO registration_entry VALUES ('entry_1', @kind, 'flow', 'spiffe://t/x', 'api', 0, 1, 1, 1, 1, NULL, 0)";
+  db.run(entry, { kind: "runtime" });
+  db.exec("INSERT INTO receipt VALUES ('entry_1', 7, 1)");
+  migrate(db, all, NOW);
+  expect(db.all("SELECT entry_id AS id, kind, name FROM registration_entry")).toEqual([
+    { id: "entry_1", kind: "runtime", name: "flow" },
+  ]);
+  expect(db.all("PRAGMA foreign_key_check")).toEqual([]);
+  expect(() => db.exec("INSERT INTO receipt VALUES ('entry_none', 7, 1)")).toThrow(/FOREIGN KEY/);
+  expect(() => db.run(entry, { kind: "runtime" })).toThrow(/UNIQUE/);
+  db.run(entry.replace("entry_1", "entry_2"), { kind: "server" });
+  expect(() => db.run(entry.replace("entry_1", "entry_3"), { kind: "stranger" })).toThrow(/CHECK/);
   db.close();
 });
 
@@ -116,6 +136,7 @@ test("the tables of the ledger are pinned", () => {
   // A migration is never edited once it was released; a change of the schema is a new one.
   expect(readMigrations().map(({ name, sha256 }) => [name, sha256])).toEqual([
     ["0001_ledger.sql", "7f0cc8b47690b9725a4064fa9630e1b50faa8d5d6acee471333fdd4afdaac040"],
+    ["0002_authority_lifecycle.sql", "7caa2c5dccc7b8014425150577c8446cb58a04960d5780968024cf6bc6d8a109"],
   ]);
   db.close();
 });
@@ -140,7 +161,7 @@ test("the schema knows the words of the domain, all of them and no others", () =
   }
   expect(allowedIn(db, "issuance", "kind")).toEqual(["x509-svid", "jwt-svid", "wit-svid"]);
   expect(allowedIn(db, "authority", "family")).toEqual(["x509-svid", "jwt-svid", "wit-svid", "events", "ledger"]);
-  expect(allowedIn(db, "authority", "state")).toEqual(["prepared", "active", "old"]);
+  expect(allowedIn(db, "authority", "state")).toEqual([...AUTHORITY_STATES]);
   expect(allowedIn(db, "registration_entry", "kind")).toEqual(["agent", "runtime", "verifier", "operator"]);
   expect(allowedIn(db, "decision", "act")).toEqual(["open", "issue", "attest", "administer"]);
   db.close();

@@ -6,6 +6,7 @@ import type { ClosedState, Step } from "../../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../../src/domain/time.ts";
 import type { CloseTarget, LedgerAct } from "../../../src/ports/ledger.ts";
 import { CONFIG, OPERATOR, processOf, type World } from "../../contract/ledger-world.ts";
+import { P256_SPKI } from "../../samples/credentials.ts";
 
 /**
  * One thing that somebody does to a ledger. Numbers choose among what is there when it is done, so that any sequence makes
@@ -28,7 +29,7 @@ type Command =
   | { readonly do: "retire"; readonly entry: number }
   | { readonly do: "acknowledge"; readonly entry: number }
   | { readonly do: "wait"; readonly seconds: number }
-  | { readonly do: "restore" };
+  | { readonly do: "restore" | "sign-anew" | "taint" };
 
 const pick = fc.nat({ max: 1_000 });
 const state = fc.constantFrom<ClosedState>("COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "ABANDONED", "REVOKED");
@@ -77,6 +78,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("acknowledge" as const), entry: pick }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("wait" as const), seconds: fc.integer({ min: 1, max: 90 }) }) },
   { weight: 1, arbitrary: fc.constant({ do: "restore" as const }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("sign-anew" as const, "taint" as const) }) },
 );
 
 export const commands: fc.Arbitrary<readonly Command[]> = fc.array(command, { minLength: 30, maxLength: 120 });
@@ -90,6 +92,8 @@ export async function play(
   const steps: Step[] = [];
   const issuances: IssuanceRecord[] = [];
   let epochs = 0;
+  let authorities = 0;
+  const authorityId = () => `authority-${authorities}`;
   /** Of the newest few: among all that ever was, most would be closed. */
   const one = <Value>(of: readonly Value[], index: number): Value | undefined =>
     of.slice(-6)[index % Math.min(of.length, 6)];
@@ -109,6 +113,15 @@ export async function play(
     if ("kind" in result && result.kind === "opened" && "step" in result) steps.push(result.step as Step);
   }
 
+  /** From here on another authority signs. */
+  async function signAnew(): Promise<void> {
+    authorities += 1;
+    const now = world.clock.now();
+    const validity = { notBefore: secondsOf(now), expiresAt: addSeconds(secondsOf(now), 86_400) };
+    const made = { authorityId: authorityId(), family: "jwt-svid", state: "active", publicKey: P256_SPKI } as const;
+    await perform({ act: "put-authorities", authorities: [{ ...made, ...validity }], now });
+  }
+
   async function run(what: Command): Promise<void> {
     const now = world.clock.now();
     const step = "step" in what ? one(steps, what.step) : undefined;
@@ -120,6 +133,13 @@ export async function play(
     if (what.do === "restore") {
       epochs += 1;
       await perform({ act: "start-epoch", epoch: `epoch-${epochs}`, reason: "restored", by: OPERATOR, now });
+      await signAnew();
+    } else if (what.do === "sign-anew") {
+      await signAnew();
+    } else if (what.do === "taint") {
+      const taints = { authorityId: authorityId(), reason: "cACompromise", by: OPERATOR } as const;
+      await perform({ act: "put-authorities", authorities: [], taints, now });
+      await signAnew();
     } else if (what.do === "open" && entry !== undefined) {
       const opener = processOf(1 + (what.entry % 5));
       await open(world.openAct(entry, { opener, ...(what.lease ? { leaseSeconds: 20 } : {}) }));
@@ -134,7 +154,7 @@ export async function play(
       await perform({ act: `${what.do}-step`, stepId: step?.stepId ?? "", now });
     } else if (what.do === "issue" && step !== undefined) {
       const expiresAt = addSeconds(secondsOf(now), what.seconds);
-      const issued = world.record(step, { kind: what.kind, expiresAt });
+      const issued = world.record(step, { kind: what.kind, expiresAt, authorityId: authorityId() });
       const result = await perform(
         world.issueAct([issued], { entryId: step.agentEntryId, executable: "/usr/bin/agent" }),
       );
@@ -166,6 +186,7 @@ export async function play(
     }
   }
 
+  await signAnew();
   for (const what of sequence) await run(what);
   return { steps, issuances };
 }

@@ -6,7 +6,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import type { ChannelOptions } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { CONNECTION_OPTIONS, type ConnectionRefusal } from "../../../src/api/endpoint/unix-endpoint.ts";
+import { CONNECTION_OPTIONS } from "../../../src/api/endpoint/connections.ts";
+import type { ConnectionRefusal } from "../../../src/api/endpoint/unix-endpoint.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
 import {
   eventually,

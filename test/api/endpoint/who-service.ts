@@ -9,12 +9,8 @@ import {
   status,
 } from "@grpc/grpc-js";
 import { createUnixAttestor, type UnixPeer } from "../../../src/adapters/attestor-unix/unix-attestor.ts";
-import {
-  CONNECTION_OPTIONS,
-  listenOnUnix,
-  type UnixEndpoint,
-  type UnixEndpointOptions,
-} from "../../../src/api/endpoint/unix-endpoint.ts";
+import { CONNECTION_OPTIONS } from "../../../src/api/endpoint/connections.ts";
+import { listenOnUnix, type UnixEndpoint, type UnixEndpointOptions } from "../../../src/api/endpoint/unix-endpoint.ts";
 import { BrokerError } from "../../../src/domain/errors.ts";
 
 const bytes = (value: Buffer): Buffer => value;

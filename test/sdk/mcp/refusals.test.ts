@@ -25,6 +25,9 @@ async function answerOf({ resource }: Scene, response: Response) {
 
 const METADATA = `resource_metadata="<origin>/.well-known/oauth-protected-resource/mcp"`;
 
+const ALGORITHMS = "ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512";
+const OR_DPOP = `DPoP algs="${ALGORITHMS}", ${METADATA}`;
+
 function refused(id: number | null, message: string, data: object, code = -32010) {
   return { jsonrpc: "2.0", id, error: { code, message, data } };
 }
@@ -35,29 +38,31 @@ describe("a request that is refused for its token", () => {
       without: "a token",
       headers: () => ({}),
       status: 401,
-      challenge: `Bearer ${METADATA}`,
-      body: refused(null, "a Bearer token is required", { reason: "TOKEN_MISSING" }),
+      challenge: `Bearer ${METADATA}, ${OR_DPOP}`,
+      body: refused(null, "a token is required", { reason: "TOKEN_MISSING" }),
     },
     {
       without: "a token, for a tool that its headers name",
       headers: () => ({ "mcp-method": "tools/call", "mcp-name": "search" }),
       status: 401,
-      challenge: `Bearer scope="mcp:tool:search", ${METADATA}`,
-      body: refused(null, "a Bearer token is required", { reason: "TOKEN_MISSING" }),
+      challenge: `Bearer scope="mcp:tool:search", ${METADATA}, DPoP scope="mcp:tool:search", algs="${ALGORITHMS}", ${METADATA}`,
+      body: refused(null, "a token is required", { reason: "TOKEN_MISSING" }),
     },
     {
-      without: "the Bearer scheme",
-      headers: ({ token }: Scene) => ({ authorization: `DPoP ${token()}` }),
+      without: "a scheme that there is",
+      headers: ({ token }: Scene) => ({ authorization: `Basic ${token()}` }),
       status: 401,
-      challenge: `Bearer ${METADATA}`,
-      body: refused(null, "a Bearer token is required", { reason: "TOKEN_MISSING" }),
+      challenge: `Bearer ${METADATA}, ${OR_DPOP}`,
+      body: refused(null, "a token is required", { reason: "TOKEN_MISSING" }),
     },
     {
       without: "a well-formed header",
       headers: ({ token }: Scene) => ({ authorization: `Bearer ${token()} x` }),
       status: 400,
-      challenge: `Bearer error="invalid_request", error_description="the Authorization header must be one Bearer token", ${METADATA}`,
-      body: refused(null, "the Authorization header must be one Bearer token", { reason: "REQUEST_MALFORMED" }),
+      challenge: `Bearer error="invalid_request", error_description="the Authorization header must be one token, Bearer or DPoP", ${METADATA}`,
+      body: refused(null, "the Authorization header must be one token, Bearer or DPoP", {
+        reason: "REQUEST_MALFORMED",
+      }),
     },
     {
       without: "a JWT",
@@ -91,12 +96,10 @@ describe("a request that is refused for its token", () => {
     },
     {
       without: "the proof that its token asks for",
-      headers: ({ token }: Scene) => bearer(token({ cnf: { jkt: "x" } })),
+      headers: ({ token }: Scene) => bearer(token({ cnf: { jkt: "A".repeat(43) } })),
       status: 401,
-      challenge: `Bearer error="invalid_token", error_description="the token is bound to a key, and no proof of that key was verified", ${METADATA}`,
-      body: refused(null, "the token is bound to a key, and no proof of that key was verified", {
-        reason: "CNF_UNVERIFIED",
-      }),
+      challenge: `DPoP error="invalid_token", error_description="the token is bound to a key: a DPoP proof of it is required", algs="${ALGORITHMS}", ${METADATA}`,
+      body: refused(null, "the token is bound to a key: a DPoP proof of it is required", { reason: "PROOF_REQUIRED" }),
     },
   ])("without $without is answered $status", async ({ headers, ...expected }) => {
     const scene = await guardedServer();

@@ -6,6 +6,8 @@ import { manualClock } from "../verifier/manual-clock.ts";
 import { scriptedBroker } from "../verifier/scripted-broker.ts";
 import { guardedServer, ISSUER, STEP_ID } from "./scene.ts";
 
+const ALGORITHMS = ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"];
+
 describe("the metadata of a protected resource", () => {
   test("is where RFC 9728 puts it, names the issuer, and needs no token", async () => {
     const { resource, guard } = await guardedServer({ resourceName: "Search" });
@@ -22,6 +24,7 @@ describe("the metadata of a protected resource", () => {
       bearer_methods_supported: ["header"],
       scopes_supported: ["mcp:tool:search", "mcp:tool:wait", "mcp:tool:stream", "mcp:tool:erase"],
       authorization_details_types_supported: ["mcp_tool"],
+      dpop_signing_alg_values_supported: ALGORITHMS,
       resource_name: "Search",
     });
     expect(await (await fetch(`${origin}${guard.metadataPath}`, { method: "HEAD" })).text()).toBe("");
@@ -37,6 +40,34 @@ describe("the metadata of a protected resource", () => {
     const verifier = createVerifier({ endpoint: broker.socket, audiences: [resource] });
     onTestFinished(() => verifier.close());
     expect(createMcpGuard({ verifier, resource, issuer: ISSUER, tools: {} }).metadataPath).toBe(path);
+  });
+});
+
+describe("the metadata about proofs", () => {
+  test.for([
+    { proof: "none", says: {} },
+    { proof: "accepted", says: { dpop_signing_alg_values_supported: ALGORITHMS, tls: true } },
+    { proof: "required", says: { dpop_signing_alg_values_supported: ALGORITHMS, tls: true } },
+    {
+      proof: "required",
+      proofKinds: ["dpop"],
+      says: { dpop_signing_alg_values_supported: ALGORITHMS, dpop_bound_access_tokens_required: true },
+    },
+    { proof: "accepted", proofKinds: ["dpop"], says: { dpop_signing_alg_values_supported: ALGORITHMS } },
+    { proof: "required", proofKinds: ["mtls"], says: { tls: true } },
+    { proof: "required", proofKinds: ["wit"], says: {} },
+  ] as const)("with proof $proof and $proofKinds", async ({ proof, says, ...kinds }) => {
+    const broker = await scriptedBroker();
+    const resource = "https://mcp.example.com/mcp";
+    const verifier = createVerifier({ endpoint: broker.socket, audiences: [resource] });
+    onTestFinished(() => verifier.close());
+    const { metadata } = createMcpGuard({ verifier, resource, issuer: ISSUER, tools: {}, proof, ...kinds });
+    const { tls, ...rest } = { tls: undefined, ...says };
+    expect(
+      Object.fromEntries(
+        Object.entries(metadata).filter(([name]) => name.startsWith("dpop") || name.startsWith("tls")),
+      ),
+    ).toEqual({ ...rest, ...(tls && { tls_client_certificate_bound_access_tokens: true }) });
   });
 });
 
@@ -76,6 +107,9 @@ describe("a guard", () => {
     { why: "calls past the tool map", options: { otherMethods: ["tools/*"] }, field: "otherMethods" },
     { why: "calls beside the tool map", options: { otherMethods: ["tools/call"] }, field: "otherMethods" },
     { why: "everything", options: { otherMethods: ["*"] }, field: "otherMethods" },
+    { why: "a kind of proof that there is not", options: { proofKinds: ["hope"] }, field: "proofKinds" },
+    { why: "no kind of proof", options: { proofKinds: [] }, field: "proofKinds" },
+    { why: "certificates where there is no TLS", options: { proofKinds: ["mtls"] }, field: "proofKinds" },
     { why: "no body at all", options: { maxBodyBytes: 0 }, field: "maxBodyBytes" },
   ])("is not made with $why", async ({ options, field }) => {
     const { verifier, resource } = await guardedServer();

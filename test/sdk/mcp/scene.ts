@@ -1,13 +1,25 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { Client, type ClientOptions, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { createMcpHandler, McpServer, type ServerContext } from "@modelcontextprotocol/server";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
-import { createMcpGuard, type McpGuard, type McpGuardOptions, stepOf } from "../../../src/sdk/mcp/index.ts";
-import { createVerifier, type Verifier, type VerifierClock } from "../../../src/sdk/verifier/index.ts";
-import { bundleDocument, ecSigner, type Json, mint } from "../../verify/token-forge.ts";
+import {
+  createMcpGuard,
+  type McpFetch,
+  type McpGuard,
+  type McpGuardOptions,
+  stepOf,
+} from "../../../src/sdk/mcp/index.ts";
+import {
+  createVerifier,
+  type ProofOptions,
+  type Verifier,
+  type VerifierClock,
+} from "../../../src/sdk/verifier/index.ts";
+import { bundleDocumentOf, ecSigner, type Json, mint } from "../../verify/token-forge.ts";
 import { bundle, denied, deniedStep, pong, snapshot } from "../verifier/feed-responses.ts";
 import { scriptedBroker, type Watch } from "../verifier/scripted-broker.ts";
 
@@ -16,11 +28,33 @@ export const STEP_ID = "step_0190a5f2";
 const SPIFFE_ID = "spiffe://example.org/agent/researcher/run/r1/step/search/1";
 const signer = ecSigner("own");
 const foreign = ecSigner("own");
+/** Of the WIT-SVIDs that the verifier believes. */
+export const witSigner = ecSigner("own-wit");
 
-export type Scene = {
+const KEYS = bundleDocumentOf({ "jwt-svid": [signer], "wit-svid": [witSigner] });
+
+/** A line of the MCP SDK: its guard, and a server of its own with the tools of the scene. */
+export type SdkLine<Context> = {
+  createGuard(options: McpGuardOptions): Omit<McpGuard, "verifyAccessToken">;
+  serve(begin: (tool: string, context: Context) => void): { readonly fetch: McpFetch; close(): Promise<void> };
+};
+
+export const LINE_2: SdkLine<ServerContext> = {
+  createGuard: createMcpGuard,
+  serve: (begin) => createMcpHandler(() => toolsOf(begin)),
+};
+
+export type SceneOptions = Partial<McpGuardOptions> & {
+  readonly clock?: VerifierClock;
+  readonly proofs?: ProofOptions;
+  /** Serves with TLS, and asks clients for their certificate, whoever signed it. */
+  readonly tls?: { readonly cert: string; readonly key: string };
+};
+
+export type Scene<Context = ServerContext> = {
   /** The server's canonical URI, on a loopback port of its own. */
   readonly resource: string;
-  readonly guard: McpGuard;
+  readonly guard: Omit<McpGuard, "verifyAccessToken">;
   readonly verifier: Verifier;
   readonly watch: Watch;
   /** A token of a step that may `search` and `wait` and `stream` here, with claims changed. */
@@ -31,9 +65,9 @@ export type Scene = {
   /** Leaves pings unanswered from now on. */
   silence(): void;
   /** Calls of tools that began, by what their handlers were given. */
-  readonly calls: { readonly tool: string; readonly context: ServerContext }[];
+  readonly calls: { readonly tool: string; readonly context: Context }[];
   /** Resolves when the next call of a tool has begun. */
-  called(): Promise<ServerContext>;
+  called(): Promise<Context>;
   /** POSTs a message, as no client would have to. */
   post(message: unknown, headers?: Record<string, string>): Promise<Response>;
   /** A client of the official SDK, connected. */
@@ -46,23 +80,32 @@ export function searchGrant(resource: string, identifier = "search"): Json {
 }
 
 /** An MCP server of the official SDK behind a guard, and a verifier on a scripted feed; everything is real but the broker. */
-export async function guardedServer(
-  options: Partial<McpGuardOptions> & { readonly clock?: VerifierClock } = {},
-): Promise<Scene> {
-  const { clock, ...guardOptions } = options;
-  const http = createServer();
+export async function guardedServer(options: SceneOptions = {}): Promise<Scene & { readonly guard: McpGuard }> {
+  return (await guardedServerOf(LINE_2, options)) as Scene & { readonly guard: McpGuard };
+}
+
+/** The same, of another line of the SDK. */
+export async function guardedServerOf<Context>(
+  line: SdkLine<Context>,
+  options: SceneOptions = {},
+): Promise<Scene<Context>> {
+  const { clock, proofs, tls, ...guardOptions } = options;
+  const http =
+    tls === undefined ? createServer() : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: false });
   http.listen(0, "127.0.0.1");
   await once(http, "listening");
-  const resource = `http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`;
+  const { port } = http.address() as AddressInfo;
+  const resource = `${tls === undefined ? "http" : "https"}://127.0.0.1:${port}/mcp`;
 
   const broker = await scriptedBroker();
   const verifier = createVerifier({
     endpoint: broker.socket,
     audiences: [resource],
     ...(clock !== undefined && { clock }),
+    ...(proofs !== undefined && { proofs }),
   });
   const watch = await broker.nextWatch();
-  watch.send(snapshot([], "c1"), bundle(bundleDocument(signer), { issuer: ISSUER }));
+  watch.send(snapshot([], "c1"), bundle(KEYS, { issuer: ISSUER }));
   let silent = false;
   void answerPings();
   await verifier.ready();
@@ -75,22 +118,20 @@ export async function guardedServer(
   }
 
   const read = { actions: ["read"], datatypes: ["internal"] } as const;
-  const guard = createMcpGuard({
+  const guard = line.createGuard({
     verifier,
     resource,
     issuer: ISSUER,
     tools: { search: read, wait: read, stream: read, erase: { actions: ["write"], datatypes: ["internal"] } },
     ...guardOptions,
   });
-  const calls: Scene["calls"] = [];
-  let begun = Promise.withResolvers<ServerContext>();
-  const mcp = createMcpHandler(() =>
-    toolsOf((tool, context) => {
-      calls.push({ tool, context });
-      begun.resolve(context);
-      begun = Promise.withResolvers();
-    }),
-  );
+  const calls: Scene<Context>["calls"] = [];
+  let begun = Promise.withResolvers<Context>();
+  const mcp = line.serve((tool, context) => {
+    calls.push({ tool, context });
+    begun.resolve(context);
+    begun = Promise.withResolvers();
+  });
   http.on("request", guard.listener(mcp.fetch));
   onTestFinished(async () => {
     verifier.close();

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import * as mcp from "../../../src/sdk/mcp/index.ts";
+import * as mcpV1 from "../../../src/sdk/mcp-v1/index.ts";
 import * as runtime from "../../../src/sdk/runtime/index.ts";
 
 // Pinned: programs import these names and switch on these words.
@@ -8,6 +9,7 @@ test("the runtime SDK exports these names", () => {
   expect(Object.keys(runtime).toSorted()).toEqual([
     "SDK_REASONS",
     "StintError",
+    "createDpopKey",
     "createStint",
     "currentStep",
     "isStintError",
@@ -53,9 +55,12 @@ test("the MCP adapter exports these names", () => {
   ]);
 });
 
+test("the adapter for the older MCP SDK exports the same, and how to serve without sessions", () => {
+  expect(Object.keys(mcpV1).toSorted()).toEqual([...Object.keys(mcp), "serveStateless"].toSorted());
+});
+
 test("the MCP adapter's own reasons, codes and methods are these", () => {
   expect(mcp.GUARD_REASONS).toEqual([
-    "TOKEN_MISSING",
     "HTTP_METHOD_REFUSED",
     "BODY_TOO_LARGE",
     "REQUEST_MALFORMED",

@@ -30,6 +30,15 @@ export function deniedJwt(issuer: string, jti: string, more: DenialInit = {}): D
   return { subject: { case: "jwt", value: { issuer, jti } }, reason: "keyCompromise", sequence: 7n, ...more };
 }
 
+export function deniedCertificate(issuer: Uint8Array, serialNumber: string, more: DenialInit = {}): DenialInit {
+  return {
+    subject: { case: "certificate", value: { issuer, serialNumber } },
+    reason: "keyCompromise",
+    sequence: 7n,
+    ...more,
+  };
+}
+
 export function snapshot(denials: readonly DenialInit[], cursor?: string): WatchResponse {
   return response({
     case: "snapshot",

@@ -5,13 +5,20 @@ import * as exported from "../../../src/sdk/verifier/index.ts";
 
 test("each reason for a refusal, and whose matter it is", () => {
   expect(exported.FAULT_OF).toEqual({
+    TOKEN_MISSING: "token",
+    REQUEST_MALFORMED: "token",
     TOKEN_MALFORMED: "token",
+    CERTIFICATE_INVALID: "token",
     ALGORITHM_REFUSED: "token",
     SUBJECT_INVALID: "token",
     KEY_UNKNOWN: "token",
     SIGNATURE_INVALID: "token",
     CLAIMS_INVALID: "token",
-    CNF_UNVERIFIED: "token",
+    PROOF_REQUIRED: "token",
+    PROOF_MISMATCH: "token",
+    PROOF_INVALID: "token",
+    PROOF_REPLAYED: "token",
+    NONCE_REQUIRED: "token",
     AUDIENCE_MISMATCH: "token",
     ISSUER_MISMATCH: "token",
     EXPIRED: "token",
@@ -21,6 +28,7 @@ test("each reason for a refusal, and whose matter it is", () => {
     NOT_READY: "verifier",
     STALE: "verifier",
     CLOCK_SKEWED: "verifier",
+    OVERLOADED: "verifier",
   });
   expect(Object.keys(exported.FAULT_OF)).toEqual(exported.VERIFICATION_CODES);
 });
@@ -28,8 +36,14 @@ test("each reason for a refusal, and whose matter it is", () => {
 test("the names that are exported", () => {
   expect(Object.keys(exported).toSorted()).toEqual([
     "FAULT_OF",
+    "PROOF_KINDS",
     "VERIFICATION_CODES",
     "VerificationError",
+    "createTlsServer",
     "createVerifier",
   ]);
+});
+
+test("the ways to prove possession", () => {
+  expect(exported.PROOF_KINDS).toEqual(["dpop", "mtls", "wit"]);
 });

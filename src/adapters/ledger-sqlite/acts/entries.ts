@@ -1,6 +1,7 @@
 import { type Denial, denial } from "../../../domain/errors.ts";
 import type { EntryResult, PutEntryAct, RetireEntryAct } from "../../../ports/ledger.ts";
 import { ENTRY, type EntryGuard, entryOf } from "../tables/entry-table.ts";
+import { ISSUANCE } from "../tables/issuance-table.ts";
 import { liveStepsOf } from "../targets.ts";
 import type { ActContext } from "./act-context.ts";
 import { closeSteps } from "./close.ts";
@@ -22,7 +23,8 @@ export function putEntry(context: ActContext, act: PutEntryAct): EntryResult | D
   const sequence = context.append({ type: "entry.put", v: 1, at: now, entry, by });
   const target =
     act.closes === "all" ? ({ kind: "entry", entryId } as const) : ({ kind: "steps", stepIds: act.closes } as const);
-  return withdraw(context, { sequence, entry, target, act });
+  const withdrawn = withdraw(context, { sequence, entry, target, act });
+  return act.closes === "all" ? withIdentity(context, withdrawn, act) : withdrawn;
 }
 
 export function retireEntry(context: ActContext, act: RetireEntryAct): EntryResult | Denial {
@@ -30,7 +32,25 @@ export function retireEntry(context: ActContext, act: RetireEntryAct): EntryResu
   const row = context.db.get<{ readonly canonical: Uint8Array }>(ENTRY.byId, { entryId });
   if (row === undefined) return denial("ENTRY_NOT_FOUND", "no such registration entry");
   const sequence = context.append({ type: "entry.retired", v: 1, at: now, entryId, by });
-  return withdraw(context, { sequence, entry: entryOf(row), target: { kind: "entry", entryId }, act });
+  return withIdentity(
+    context,
+    withdraw(context, { sequence, entry: entryOf(row), target: { kind: "entry", entryId }, act }),
+    act,
+  );
+}
+
+/** Takes back what the entry was issued for itself, beside any step. */
+function withIdentity(
+  { db, append }: ActContext,
+  result: EntryResult,
+  { by, now }: PutEntryAct | RetireEntryAct,
+): EntryResult {
+  const { entryId } = result.entry;
+  let { sequence } = result;
+  for (const { issuanceId } of db.all<{ readonly issuanceId: string }>(ISSUANCE.liveOfEntry, { entryId, at: now })) {
+    sequence = append({ type: "issuance.revoked", v: 1, at: now, issuanceId, reason: "privilegeWithdrawn", by });
+  }
+  return { ...result, sequence };
 }
 
 /** Closes the steps that hold what the entry permits no more. */

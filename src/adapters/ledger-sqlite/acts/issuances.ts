@@ -11,7 +11,7 @@ import type {
 import { ISSUANCE, type IssuanceGuard, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
 import { hasExpired } from "../tables/step-table.ts";
 import { type ActContext, sequenced } from "./act-context.ts";
-import { entryRefusal, openStepOr } from "./refusals.ts";
+import { authorityRefusal, entryRefusal, openStepOr } from "./refusals.ts";
 
 type Item = RecordIssuancesAct["items"][number];
 
@@ -53,7 +53,9 @@ function write(
     now,
     pin,
   }: { readonly record: Item["record"]; readonly now: UnixMicros; readonly pin?: string | undefined },
-): Sequenced {
+): Sequenced | Denial {
+  const refusal = authorityRefusal(context.db, record.authorityId);
+  if (refusal !== undefined) return refusal;
   const event: IssuanceRecorded = {
     type: "issuance.recorded",
     v: 1,

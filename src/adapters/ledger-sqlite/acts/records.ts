@@ -1,13 +1,11 @@
 import type {
   CloseResult,
-  PutAuthorityAct,
   RecordDecisionAct,
   RecordOperationAct,
   Sequenced,
   StartEpochAct,
   TakeReceiptsAct,
 } from "../../../ports/ledger.ts";
-import { recordedAuthority } from "../tables/authority-table.ts";
 import { RECEIPT } from "../tables/receipt-table.ts";
 import { STEP } from "../tables/step-table.ts";
 import { type ActContext, sequenced } from "./act-context.ts";
@@ -23,10 +21,6 @@ export function recordDecision({ append }: ActContext, { decision, now }: Record
 export function recordOperation({ append }: ActContext, act: RecordOperationAct): Sequenced {
   const { operation, target, reason, by, now } = act;
   return sequenced(append({ type: "operator.acted", v: 1, at: now, act: operation, target, reason, by }));
-}
-
-export function putAuthority({ append }: ActContext, { authority, now }: PutAuthorityAct): Sequenced {
-  return sequenced(append({ type: "authority.put", v: 1, at: now, authority: recordedAuthority(authority) }));
 }
 
 /** Records those that say more than what is known; sequence 0 when none does. */

@@ -1,6 +1,7 @@
 import { type Denial, denial } from "../../../domain/errors.ts";
 import { isClosed } from "../../../domain/step.ts";
 import type { Connection } from "../connection.ts";
+import { AUTHORITY, type AuthorityGuard } from "../tables/authority-table.ts";
 import { ENTRY, type EntryGuard } from "../tables/entry-table.ts";
 import { STEP, type StepGuard } from "../tables/step-table.ts";
 
@@ -28,4 +29,16 @@ export function entryRefusal(db: Connection, entryId: string, revision: number):
   if (entry.disabled === 1) return denial("NOT_ENTITLED", "the registration entry is disabled");
   if (entry.revision !== revision) return denial("NOT_ENTITLED", "the registration entry has changed since");
   return undefined;
+}
+
+/**
+ * Why nothing may be recorded under an authority. One that became old while its draft was on the way may still be: it is
+ * published for as long as that credential lives.
+ */
+export function authorityRefusal(db: Connection, authorityId: string): Denial | undefined {
+  const authority = db.get<AuthorityGuard>(AUTHORITY.guard, { authorityId });
+  if (authority === undefined) return undefined;
+  const { state, tainted } = authority;
+  if (tainted === 0 && (state === "active" || state === "old")) return undefined;
+  return denial("AUTHORITY_UNAVAILABLE", "the authority that was to sign it signs no more");
 }

@@ -4,47 +4,82 @@ import type { UnixSeconds } from "../../../domain/time.ts";
 import type { SqlParameters } from "../connection.ts";
 
 export const AUTHORITY = {
+  /** What was removed stays so, whatever an event says: a new epoch removes without naming any. */
   put: `
     INSERT INTO authority (
-      authority_id, family, state, public_key, certificate, not_before_s, expires_at_s, put_sequence)
+      authority_id, family, state, state_since_s, tainted, public_key, certificate, upstream, not_before_s, expires_at_s,
+      put_sequence)
     VALUES (
-      @authorityId, @family, @state, @publicKey, @certificate, @notBefore, @expiresAt, @sequence)
+      @authorityId, @family, @state, @stateSince, 0, @publicKey, @certificate, @upstream, @notBefore, @expiresAt,
+      @sequence)
     ON CONFLICT (authority_id) DO UPDATE
-       SET family = excluded.family, state = excluded.state, public_key = excluded.public_key,
-           certificate = excluded.certificate, not_before_s = excluded.not_before_s,
+       SET family = excluded.family, public_key = excluded.public_key,
+           state = CASE authority.state WHEN 'removed' THEN 'removed' ELSE excluded.state END,
+           state_since_s = CASE authority.state WHEN 'removed' THEN authority.state_since_s ELSE excluded.state_since_s END,
+           certificate = excluded.certificate, upstream = excluded.upstream, not_before_s = excluded.not_before_s,
            expires_at_s = excluded.expires_at_s`,
-  retireAll: "UPDATE authority SET state = 'old'",
+  /** Where an instant was never recorded none is made up: rows that an earlier version wrote say the same when replayed. */
+  removeAll: `
+    UPDATE authority SET state = 'removed', state_since_s = CASE WHEN state_since_s IS NULL THEN NULL ELSE @since END
+     WHERE state <> 'removed'`,
+  taint: "UPDATE authority SET tainted = 1 WHERE authority_id = @authorityId",
+  guard: "SELECT state, tainted FROM authority WHERE authority_id = @authorityId",
   all: `
-    SELECT authority_id AS authorityId, family, state, public_key AS publicKey, certificate, not_before_s AS notBefore,
-           expires_at_s AS expiresAt
+    SELECT authority_id AS authorityId, family, state, state_since_s AS stateSince, tainted, public_key AS publicKey,
+           certificate, upstream, not_before_s AS notBefore, expires_at_s AS expiresAt
       FROM authority ORDER BY put_sequence`,
 } as const;
+
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"));
+
+/** What the guards look at. */
+export type AuthorityGuard = { readonly state: Authority["state"]; readonly tainted: number };
 
 export type AuthorityRow = {
   readonly authorityId: string;
   readonly family: Authority["family"];
   readonly state: Authority["state"];
+  readonly stateSince: UnixSeconds | null;
+  readonly tainted: number;
   readonly publicKey: Uint8Array;
   readonly certificate: Uint8Array | null;
+  readonly upstream: string | null;
   readonly notBefore: UnixSeconds;
   readonly expiresAt: UnixSeconds;
 };
 
-export function authorityOf({ publicKey, certificate, ...row }: AuthorityRow): Authority {
+export function authorityOf({
+  stateSince,
+  tainted,
+  publicKey,
+  certificate,
+  upstream,
+  ...row
+}: AuthorityRow): Authority {
   return {
     ...row,
     publicKey: new Uint8Array(publicKey),
+    ...(stateSince === null ? {} : { stateSince }),
+    ...(tainted === 1 ? { tainted: true } : {}),
     ...(certificate === null ? {} : { certificate: new Uint8Array(certificate) }),
+    ...(upstream === null ? {} : { upstream: (JSON.parse(upstream) as string[]).map(bytesOf) }),
   };
 }
 
-/** What an event says of an authority: its bytes in hexadecimal. */
-export function recordedAuthority({ publicKey, certificate, ...rest }: Authority): AuthorityPut["authority"] {
+/** What an event says of an authority: its bytes in hexadecimal. That it is tainted is in an event of its own. */
+export function recordedAuthority({
+  publicKey,
+  certificate,
+  upstream,
+  tainted: _,
+  ...rest
+}: Authority): AuthorityPut["authority"] {
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
   return {
     ...rest,
     publicKey: hex(publicKey),
     ...(certificate === undefined ? {} : { certificate: hex(certificate) }),
+    ...(upstream === undefined ? {} : { upstream: upstream.map(hex) }),
   };
 }
 
@@ -54,8 +89,10 @@ export function parametersOfAuthority(authority: AuthorityPut["authority"], sequ
     authorityId: authority.authorityId,
     family: authority.family,
     state: authority.state,
+    stateSince: authority.stateSince ?? null,
     publicKey: Buffer.from(authority.publicKey, "hex"),
     certificate: authority.certificate === undefined ? null : Buffer.from(authority.certificate, "hex"),
+    upstream: authority.upstream === undefined ? null : JSON.stringify(authority.upstream),
     notBefore: authority.notBefore,
     expiresAt: authority.expiresAt,
   };

@@ -6,7 +6,7 @@ import type { StepState } from "../../../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../../../domain/time.ts";
 import type { IssuanceRow } from "../../../ports/ledger.ts";
 import type { SqlParameters } from "../connection.ts";
-import { eventOf } from "./event-table.ts";
+import { eventOf, MINUTE } from "./event-table.ts";
 
 /** Whether its step's close took it back: it had not expired by then. */
 const ENDED_WITH_STEP = "s.closed_at_us < i.expires_at_s * 1000000";
@@ -51,6 +51,20 @@ export const ISSUANCE = {
      WHERE i.sequence IN (SELECT sequence FROM step_event WHERE step_sequence = @stepSequence)
        AND i.expires_at_s * 1000000 > @at AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL
      ORDER BY i.sequence LIMIT @limit`,
+  /** Of one authority, from the minute on in which the oldest that can still be accepted was recorded. */
+  acceptableOfAuthority: `
+    SELECT i.sequence, i.issuance_id AS issuanceId, i.kind, i.step_sequence AS stepSequence, i.expires_at_s AS expiresAt
+      FROM issuance AS i LEFT JOIN step AS s ON s.sequence = i.step_sequence
+     WHERE i.sequence >= ${MINUTE.firstSince}
+       AND i.authority_id = @authorityId AND i.expires_at_s > @refusedThrough
+       AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL AND s.closed_sequence IS NULL
+     ORDER BY i.sequence`,
+  /** What an entry was issued for itself, and could still be presented. */
+  liveOfEntry: `
+    SELECT issuance_id AS issuanceId FROM issuance
+     WHERE entry_id = @entryId AND expires_at_s > @at / 1000000
+       AND undelivered_sequence IS NULL AND revoked_sequence IS NULL
+     ORDER BY sequence`,
   byJti: `SELECT ${COLUMNS} ${FROM} WHERE i.jti = @jti`,
   bySerialNumber: `SELECT ${COLUMNS} ${FROM} WHERE i.serial_number = @serialNumber`,
   bySequence: `SELECT ${COLUMNS} ${FROM} WHERE i.sequence = @sequence`,
@@ -75,6 +89,8 @@ export type IssuanceGuard = {
   readonly expiresAt: UnixSeconds;
   readonly undeliveredSequence: number | null;
 };
+
+export type AcceptableIssuance = Omit<IssuanceGuard, "undeliveredSequence"> & { readonly issuanceId: string };
 
 export type HeldByStep = {
   readonly latestExpiry: UnixSeconds | null;

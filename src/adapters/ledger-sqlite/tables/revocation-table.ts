@@ -18,6 +18,13 @@ const FROM = `
   LEFT JOIN step AS s ON s.sequence = CASE v.subject WHEN 'step' THEN v.subject_sequence ELSE i.step_sequence END
   LEFT JOIN run AS r ON r.run_id = s.run_id`;
 
+/** A part of the deny-list, by the index that orders it by expiry; `through` is its last row. */
+const RANGE = `
+  (v.latest_expiry_s, v.sequence, v.subject_sequence) > (@latestExpiry, @sequence, @subjectSequence)
+   AND (v.latest_expiry_s, v.sequence, v.subject_sequence) <= (@throughExpiry, @throughSequence, @throughSubject)`;
+
+const X509_SVID = "i.kind = 'x509-svid' AND i.expires_at_s > @expiringAfter";
+
 export const REVOCATION = {
   insert: `
     INSERT INTO revocation (sequence, subject_sequence, subject, reason, state, latest_expiry_s, concerns_all)
@@ -30,6 +37,27 @@ export const REVOCATION = {
     SELECT ${COLUMNS} ${FROM.replace("AS v", "AS v INDEXED BY revocation_latest_expiry")}
      WHERE v.latest_expiry_s > @expiry
      ORDER BY v.sequence, v.subject_sequence`,
+  positionsAfter: `
+    SELECT v.latest_expiry_s AS latestExpiry, v.sequence, v.subject_sequence AS subjectSequence
+      FROM revocation AS v INDEXED BY revocation_latest_expiry
+     WHERE (v.latest_expiry_s, v.sequence, v.subject_sequence) > (@latestExpiry, @sequence, @subjectSequence)
+     ORDER BY v.latest_expiry_s, v.sequence, v.subject_sequence LIMIT @limit`,
+  /** One that was taken back by itself, and whose step has ended since, is in both rows, with its own reason in both. */
+  revokedX509Svids: `
+    SELECT i.authority_id AS authorityId, i.serial_number AS serialNumber, i.expires_at_s AS expiresAt,
+           coalesce(i.revoked_at_us, s.closed_at_us) AS revokedAt,
+           coalesce(i.revocation_reason, s.close_reason) AS reason
+      FROM revocation AS v INDEXED BY revocation_latest_expiry
+      CROSS JOIN step AS s ON s.sequence = v.subject_sequence
+      CROSS JOIN step_event AS h ON h.step_sequence = s.sequence
+      CROSS JOIN issuance AS i ON i.sequence = h.sequence
+     WHERE ${RANGE} AND v.subject = 'step' AND v.concerns_all = 1
+       AND ${X509_SVID} AND s.closed_at_us < i.expires_at_s * 1000000
+     UNION ALL
+    SELECT i.authority_id, i.serial_number, i.expires_at_s, i.revoked_at_us, i.revocation_reason
+      FROM revocation AS v INDEXED BY revocation_latest_expiry
+      CROSS JOIN issuance AS i ON i.sequence = v.subject_sequence
+     WHERE ${RANGE} AND v.subject = 'issuance' AND ${X509_SVID}`,
 } as const;
 
 export type RevocationRow = {

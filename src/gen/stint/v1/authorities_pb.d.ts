@@ -2,13 +2,83 @@
 // @generated from file stint/v1/authorities.proto (package stint.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { SvidKind } from "./types_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file stint/v1/authorities.proto.
  */
 export declare const file_stint_v1_authorities: GenFile;
+
+/**
+ * @generated from message stint.v1.Authority
+ */
+export declare type Authority = Message<"stint.v1.Authority"> & {
+  /**
+   * Also the kid of the tokens that it signs, and the key identifier of its certificate in hexadecimal.
+   *
+   * @generated from field: string authority_id = 1;
+   */
+  authorityId: string;
+
+  /**
+   * What it signs.
+   *
+   * @generated from field: stint.v1.SvidKind kind = 2;
+   */
+  kind: SvidKind;
+
+  /**
+   * @generated from field: stint.v1.AuthorityState state = 3;
+   */
+  state: AuthorityState;
+
+  /**
+   * When it came into this state; absent where that was not recorded.
+   *
+   * @generated from field: google.protobuf.Timestamp state_since = 4;
+   */
+  stateSince?: Timestamp | undefined;
+
+  /**
+   * Trusted no more: all that it had signed was taken back, and it is in no bundle.
+   *
+   * @generated from field: bool tainted = 5;
+   */
+  tainted: boolean;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp not_before = 6;
+   */
+  notBefore?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 7;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * Of a prepared one: from when on it has been published for long enough to sign.
+   *
+   * @generated from field: google.protobuf.Timestamp activatable_at = 8;
+   */
+  activatableAt?: Timestamp | undefined;
+
+  /**
+   * DER; of X.509 authorities alone.
+   *
+   * @generated from field: bytes certificate = 9;
+   */
+  certificate: Uint8Array;
+};
+
+/**
+ * Describes the message stint.v1.Authority.
+ * Use `create(AuthoritySchema)` to create a new message.
+ */
+export declare const AuthoritySchema: GenMessage<Authority>;
 
 /**
  * @generated from message stint.v1.ConfirmClockRequest
@@ -41,6 +111,244 @@ export declare type ConfirmClockResponse = Message<"stint.v1.ConfirmClockRespons
 export declare const ConfirmClockResponseSchema: GenMessage<ConfirmClockResponse>;
 
 /**
+ * @generated from message stint.v1.AuthoritiesListRequest
+ */
+export declare type AuthoritiesListRequest = Message<"stint.v1.AuthoritiesListRequest"> & {
+  /**
+   * Those that were removed too.
+   *
+   * @generated from field: bool removed = 1;
+   */
+  removed: boolean;
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesListRequest.
+ * Use `create(AuthoritiesListRequestSchema)` to create a new message.
+ */
+export declare const AuthoritiesListRequestSchema: GenMessage<AuthoritiesListRequest>;
+
+/**
+ * @generated from message stint.v1.AuthoritiesListResponse
+ */
+export declare type AuthoritiesListResponse = Message<"stint.v1.AuthoritiesListResponse"> & {
+  /**
+   * In the order in which they came.
+   *
+   * @generated from field: repeated stint.v1.Authority authorities = 1;
+   */
+  authorities: Authority[];
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesListResponse.
+ * Use `create(AuthoritiesListResponseSchema)` to create a new message.
+ */
+export declare const AuthoritiesListResponseSchema: GenMessage<AuthoritiesListResponse>;
+
+/**
+ * @generated from message stint.v1.AuthoritiesPrepareRequest
+ */
+export declare type AuthoritiesPrepareRequest = Message<"stint.v1.AuthoritiesPrepareRequest"> & {
+  /**
+   * What the key is to sign.
+   *
+   * @generated from field: stint.v1.SvidKind kind = 1;
+   */
+  kind: SvidKind;
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesPrepareRequest.
+ * Use `create(AuthoritiesPrepareRequestSchema)` to create a new message.
+ */
+export declare const AuthoritiesPrepareRequestSchema: GenMessage<AuthoritiesPrepareRequest>;
+
+/**
+ * @generated from message stint.v1.AuthoritiesPrepareResponse
+ */
+export declare type AuthoritiesPrepareResponse = Message<"stint.v1.AuthoritiesPrepareResponse"> & {
+  /**
+   * @generated from field: stint.v1.Authority authority = 1;
+   */
+  authority?: Authority | undefined;
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesPrepareResponse.
+ * Use `create(AuthoritiesPrepareResponseSchema)` to create a new message.
+ */
+export declare const AuthoritiesPrepareResponseSchema: GenMessage<AuthoritiesPrepareResponse>;
+
+/**
+ * @generated from message stint.v1.AuthoritiesActivateRequest
+ */
+export declare type AuthoritiesActivateRequest = Message<"stint.v1.AuthoritiesActivateRequest"> & {
+  /**
+   * @generated from field: string authority_id = 1;
+   */
+  authorityId: string;
+
+  /**
+   * Also before it has been published for long enough: verifiers that do not have it yet will refuse for a while.
+   *
+   * @generated from field: bool force = 2;
+   */
+  force: boolean;
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesActivateRequest.
+ * Use `create(AuthoritiesActivateRequestSchema)` to create a new message.
+ */
+export declare const AuthoritiesActivateRequestSchema: GenMessage<AuthoritiesActivateRequest>;
+
+/**
+ * @generated from message stint.v1.AuthoritiesActivateResponse
+ */
+export declare type AuthoritiesActivateResponse = Message<"stint.v1.AuthoritiesActivateResponse"> & {
+  /**
+   * @generated from field: stint.v1.Authority authority = 1;
+   */
+  authority?: Authority | undefined;
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesActivateResponse.
+ * Use `create(AuthoritiesActivateResponseSchema)` to create a new message.
+ */
+export declare const AuthoritiesActivateResponseSchema: GenMessage<AuthoritiesActivateResponse>;
+
+/**
+ * @generated from message stint.v1.AuthoritiesTaintRequest
+ */
+export declare type AuthoritiesTaintRequest = Message<"stint.v1.AuthoritiesTaintRequest"> & {
+  /**
+   * @generated from field: string authority_id = 1;
+   */
+  authorityId: string;
+
+  /**
+   * RFC 5280 section 5.3.1 name; empty: cACompromise.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesTaintRequest.
+ * Use `create(AuthoritiesTaintRequestSchema)` to create a new message.
+ */
+export declare const AuthoritiesTaintRequestSchema: GenMessage<AuthoritiesTaintRequest>;
+
+/**
+ * @generated from message stint.v1.AuthoritiesTaintResponse
+ */
+export declare type AuthoritiesTaintResponse = Message<"stint.v1.AuthoritiesTaintResponse"> & {
+  /**
+   * @generated from field: stint.v1.Authority authority = 1;
+   */
+  authority?: Authority | undefined;
+
+  /**
+   * @generated from field: uint32 credentials_revoked = 2;
+   */
+  credentialsRevoked: number;
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesTaintResponse.
+ * Use `create(AuthoritiesTaintResponseSchema)` to create a new message.
+ */
+export declare const AuthoritiesTaintResponseSchema: GenMessage<AuthoritiesTaintResponse>;
+
+/**
+ * @generated from message stint.v1.AuthoritiesRevokeRequest
+ */
+export declare type AuthoritiesRevokeRequest = Message<"stint.v1.AuthoritiesRevokeRequest"> & {
+  /**
+   * @generated from field: string authority_id = 1;
+   */
+  authorityId: string;
+
+  /**
+   * RFC 5280 section 5.3.1 name; empty: cACompromise.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesRevokeRequest.
+ * Use `create(AuthoritiesRevokeRequestSchema)` to create a new message.
+ */
+export declare const AuthoritiesRevokeRequestSchema: GenMessage<AuthoritiesRevokeRequest>;
+
+/**
+ * @generated from message stint.v1.AuthoritiesRevokeResponse
+ */
+export declare type AuthoritiesRevokeResponse = Message<"stint.v1.AuthoritiesRevokeResponse"> & {
+  /**
+   * @generated from field: stint.v1.Authority authority = 1;
+   */
+  authority?: Authority | undefined;
+
+  /**
+   * @generated from field: uint32 credentials_revoked = 2;
+   */
+  credentialsRevoked: number;
+};
+
+/**
+ * Describes the message stint.v1.AuthoritiesRevokeResponse.
+ * Use `create(AuthoritiesRevokeResponseSchema)` to create a new message.
+ */
+export declare const AuthoritiesRevokeResponseSchema: GenMessage<AuthoritiesRevokeResponse>;
+
+/**
+ * @generated from enum stint.v1.AuthorityState
+ */
+export enum AuthorityState {
+  /**
+   * @generated from enum value: AUTHORITY_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Published, and not signing yet.
+   *
+   * @generated from enum value: AUTHORITY_STATE_PREPARED = 1;
+   */
+  PREPARED = 1,
+
+  /**
+   * @generated from enum value: AUTHORITY_STATE_ACTIVE = 2;
+   */
+  ACTIVE = 2,
+
+  /**
+   * Signs no more; published as long as something that it signed may be accepted.
+   *
+   * @generated from enum value: AUTHORITY_STATE_OLD = 3;
+   */
+  OLD = 3,
+
+  /**
+   * In no bundle, its key destroyed.
+   *
+   * @generated from enum value: AUTHORITY_STATE_REMOVED = 4;
+   */
+  REMOVED = 4,
+}
+
+/**
+ * Describes the enum stint.v1.AuthorityState.
+ */
+export declare const AuthorityStateSchema: GenEnum<AuthorityState>;
+
+/**
  * The broker's signing authorities and the clock by which they sign.
  *
  * @generated from service stint.v1.Authorities
@@ -55,6 +363,56 @@ export declare const Authorities: GenService<{
     methodKind: "unary";
     input: typeof ConfirmClockRequestSchema;
     output: typeof ConfirmClockResponseSchema;
+  },
+  /**
+   * For every operator, whatever its role.
+   *
+   * @generated from rpc stint.v1.Authorities.List
+   */
+  list: {
+    methodKind: "unary";
+    input: typeof AuthoritiesListRequestSchema;
+    output: typeof AuthoritiesListResponseSchema;
+  },
+  /**
+   * Makes the next key of a kind and publishes it. The one that signs goes on signing.
+   *
+   * @generated from rpc stint.v1.Authorities.Prepare
+   */
+  prepare: {
+    methodKind: "unary";
+    input: typeof AuthoritiesPrepareRequestSchema;
+    output: typeof AuthoritiesPrepareResponseSchema;
+  },
+  /**
+   * Lets a prepared key sign; the one that signed is old from then on, and published until nothing it signed lives.
+   *
+   * @generated from rpc stint.v1.Authorities.Activate
+   */
+  activate: {
+    methodKind: "unary";
+    input: typeof AuthoritiesActivateRequestSchema;
+    output: typeof AuthoritiesActivateResponseSchema;
+  },
+  /**
+   * An old key is trusted no more: all that it signed is taken back at once, and it leaves the bundle.
+   *
+   * @generated from rpc stint.v1.Authorities.Taint
+   */
+  taint: {
+    methodKind: "unary";
+    input: typeof AuthoritiesTaintRequestSchema;
+    output: typeof AuthoritiesTaintResponseSchema;
+  },
+  /**
+   * The same of an old or prepared key, which is then destroyed. Refused of the one that signs.
+   *
+   * @generated from rpc stint.v1.Authorities.Revoke
+   */
+  revoke: {
+    methodKind: "unary";
+    input: typeof AuthoritiesRevokeRequestSchema;
+    output: typeof AuthoritiesRevokeResponseSchema;
   },
 }>;
 

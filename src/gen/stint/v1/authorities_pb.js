@@ -2,27 +2,118 @@
 // @generated from file stint/v1/authorities.proto (package stint.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_stint_v1_types } from "./types_pb.js";
 
 /**
  * Describes the file stint/v1/authorities.proto.
  */
 export const file_stint_v1_authorities = /*@__PURE__*/
-  fileDesc("ChpzdGludC92MS9hdXRob3JpdGllcy5wcm90bxIIc3RpbnQudjEiFQoTQ29uZmlybUNsb2NrUmVxdWVzdCIvChRDb25maXJtQ2xvY2tSZXNwb25zZRIXCg9jaGFuZ2VkX3NlY29uZHMYASABKAEyXAoLQXV0aG9yaXRpZXMSTQoMQ29uZmlybUNsb2NrEh0uc3RpbnQudjEuQ29uZmlybUNsb2NrUmVxdWVzdBoeLnN0aW50LnYxLkNvbmZpcm1DbG9ja1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChpzdGludC92MS9hdXRob3JpdGllcy5wcm90bxIIc3RpbnQudjEi1wIKCUF1dGhvcml0eRIUCgxhdXRob3JpdHlfaWQYASABKAkSIAoEa2luZBgCIAEoDjISLnN0aW50LnYxLlN2aWRLaW5kEicKBXN0YXRlGAMgASgOMhguc3RpbnQudjEuQXV0aG9yaXR5U3RhdGUSLwoLc3RhdGVfc2luY2UYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg8KB3RhaW50ZWQYBSABKAgSLgoKbm90X2JlZm9yZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoOYWN0aXZhdGFibGVfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2NlcnRpZmljYXRlGAkgASgMIhUKE0NvbmZpcm1DbG9ja1JlcXVlc3QiLwoUQ29uZmlybUNsb2NrUmVzcG9uc2USFwoPY2hhbmdlZF9zZWNvbmRzGAEgASgBIikKFkF1dGhvcml0aWVzTGlzdFJlcXVlc3QSDwoHcmVtb3ZlZBgBIAEoCCJDChdBdXRob3JpdGllc0xpc3RSZXNwb25zZRIoCgthdXRob3JpdGllcxgBIAMoCzITLnN0aW50LnYxLkF1dGhvcml0eSI9ChlBdXRob3JpdGllc1ByZXBhcmVSZXF1ZXN0EiAKBGtpbmQYASABKA4yEi5zdGludC52MS5TdmlkS2luZCJEChpBdXRob3JpdGllc1ByZXBhcmVSZXNwb25zZRImCglhdXRob3JpdHkYASABKAsyEy5zdGludC52MS5BdXRob3JpdHkiQQoaQXV0aG9yaXRpZXNBY3RpdmF0ZVJlcXVlc3QSFAoMYXV0aG9yaXR5X2lkGAEgASgJEg0KBWZvcmNlGAIgASgIIkUKG0F1dGhvcml0aWVzQWN0aXZhdGVSZXNwb25zZRImCglhdXRob3JpdHkYASABKAsyEy5zdGludC52MS5BdXRob3JpdHkiPwoXQXV0aG9yaXRpZXNUYWludFJlcXVlc3QSFAoMYXV0aG9yaXR5X2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSJfChhBdXRob3JpdGllc1RhaW50UmVzcG9uc2USJgoJYXV0aG9yaXR5GAEgASgLMhMuc3RpbnQudjEuQXV0aG9yaXR5EhsKE2NyZWRlbnRpYWxzX3Jldm9rZWQYAiABKA0iQAoYQXV0aG9yaXRpZXNSZXZva2VSZXF1ZXN0EhQKDGF1dGhvcml0eV9pZBgBIAEoCRIOCgZyZWFzb24YAiABKAkiYAoZQXV0aG9yaXRpZXNSZXZva2VSZXNwb25zZRImCglhdXRob3JpdHkYASABKAsyEy5zdGludC52MS5BdXRob3JpdHkSGwoTY3JlZGVudGlhbHNfcmV2b2tlZBgCIAEoDSqhAQoOQXV0aG9yaXR5U3RhdGUSHwobQVVUSE9SSVRZX1NUQVRFX1VOU1BFQ0lGSUVEEAASHAoYQVVUSE9SSVRZX1NUQVRFX1BSRVBBUkVEEAESGgoWQVVUSE9SSVRZX1NUQVRFX0FDVElWRRACEhcKE0FVVEhPUklUWV9TVEFURV9PTEQQAxIbChdBVVRIT1JJVFlfU1RBVEVfUkVNT1ZFRBAEMvsDCgtBdXRob3JpdGllcxJNCgxDb25maXJtQ2xvY2sSHS5zdGludC52MS5Db25maXJtQ2xvY2tSZXF1ZXN0Gh4uc3RpbnQudjEuQ29uZmlybUNsb2NrUmVzcG9uc2USSwoETGlzdBIgLnN0aW50LnYxLkF1dGhvcml0aWVzTGlzdFJlcXVlc3QaIS5zdGludC52MS5BdXRob3JpdGllc0xpc3RSZXNwb25zZRJUCgdQcmVwYXJlEiMuc3RpbnQudjEuQXV0aG9yaXRpZXNQcmVwYXJlUmVxdWVzdBokLnN0aW50LnYxLkF1dGhvcml0aWVzUHJlcGFyZVJlc3BvbnNlElcKCEFjdGl2YXRlEiQuc3RpbnQudjEuQXV0aG9yaXRpZXNBY3RpdmF0ZVJlcXVlc3QaJS5zdGludC52MS5BdXRob3JpdGllc0FjdGl2YXRlUmVzcG9uc2USTgoFVGFpbnQSIS5zdGludC52MS5BdXRob3JpdGllc1RhaW50UmVxdWVzdBoiLnN0aW50LnYxLkF1dGhvcml0aWVzVGFpbnRSZXNwb25zZRJRCgZSZXZva2USIi5zdGludC52MS5BdXRob3JpdGllc1Jldm9rZVJlcXVlc3QaIy5zdGludC52MS5BdXRob3JpdGllc1Jldm9rZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_stint_v1_types]);
+
+/**
+ * Describes the message stint.v1.Authority.
+ * Use `create(AuthoritySchema)` to create a new message.
+ */
+export const AuthoritySchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 0);
 
 /**
  * Describes the message stint.v1.ConfirmClockRequest.
  * Use `create(ConfirmClockRequestSchema)` to create a new message.
  */
 export const ConfirmClockRequestSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_authorities, 0);
+  messageDesc(file_stint_v1_authorities, 1);
 
 /**
  * Describes the message stint.v1.ConfirmClockResponse.
  * Use `create(ConfirmClockResponseSchema)` to create a new message.
  */
 export const ConfirmClockResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_authorities, 1);
+  messageDesc(file_stint_v1_authorities, 2);
+
+/**
+ * Describes the message stint.v1.AuthoritiesListRequest.
+ * Use `create(AuthoritiesListRequestSchema)` to create a new message.
+ */
+export const AuthoritiesListRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 3);
+
+/**
+ * Describes the message stint.v1.AuthoritiesListResponse.
+ * Use `create(AuthoritiesListResponseSchema)` to create a new message.
+ */
+export const AuthoritiesListResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 4);
+
+/**
+ * Describes the message stint.v1.AuthoritiesPrepareRequest.
+ * Use `create(AuthoritiesPrepareRequestSchema)` to create a new message.
+ */
+export const AuthoritiesPrepareRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 5);
+
+/**
+ * Describes the message stint.v1.AuthoritiesPrepareResponse.
+ * Use `create(AuthoritiesPrepareResponseSchema)` to create a new message.
+ */
+export const AuthoritiesPrepareResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 6);
+
+/**
+ * Describes the message stint.v1.AuthoritiesActivateRequest.
+ * Use `create(AuthoritiesActivateRequestSchema)` to create a new message.
+ */
+export const AuthoritiesActivateRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 7);
+
+/**
+ * Describes the message stint.v1.AuthoritiesActivateResponse.
+ * Use `create(AuthoritiesActivateResponseSchema)` to create a new message.
+ */
+export const AuthoritiesActivateResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 8);
+
+/**
+ * Describes the message stint.v1.AuthoritiesTaintRequest.
+ * Use `create(AuthoritiesTaintRequestSchema)` to create a new message.
+ */
+export const AuthoritiesTaintRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 9);
+
+/**
+ * Describes the message stint.v1.AuthoritiesTaintResponse.
+ * Use `create(AuthoritiesTaintResponseSchema)` to create a new message.
+ */
+export const AuthoritiesTaintResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 10);
+
+/**
+ * Describes the message stint.v1.AuthoritiesRevokeRequest.
+ * Use `create(AuthoritiesRevokeRequestSchema)` to create a new message.
+ */
+export const AuthoritiesRevokeRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 11);
+
+/**
+ * Describes the message stint.v1.AuthoritiesRevokeResponse.
+ * Use `create(AuthoritiesRevokeResponseSchema)` to create a new message.
+ */
+export const AuthoritiesRevokeResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorities, 12);
+
+/**
+ * Describes the enum stint.v1.AuthorityState.
+ */
+export const AuthorityStateSchema = /*@__PURE__*/
+  enumDesc(file_stint_v1_authorities, 0);
+
+/**
+ * @generated from enum stint.v1.AuthorityState
+ */
+export const AuthorityState = /*@__PURE__*/
+  tsEnum(AuthorityStateSchema);
 
 /**
  * The broker's signing authorities and the clock by which they sign.

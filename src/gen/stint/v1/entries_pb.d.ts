@@ -57,6 +57,14 @@ export declare type EntryContent = Message<"stint.v1.EntryContent"> & {
      */
     value: OperatorEntry;
     case: "operator";
+  } | {
+    /**
+     * In answers only: the broker's own, which it makes itself.
+     *
+     * @generated from field: stint.v1.ServerEntry server = 7;
+     */
+    value: ServerEntry;
+    case: "server";
   } | { case: undefined; value?: undefined };
 };
 
@@ -65,6 +73,18 @@ export declare type EntryContent = Message<"stint.v1.EntryContent"> & {
  * Use `create(EntryContentSchema)` to create a new message.
  */
 export declare const EntryContentSchema: GenMessage<EntryContent>;
+
+/**
+ * @generated from message stint.v1.ServerEntry
+ */
+export declare type ServerEntry = Message<"stint.v1.ServerEntry"> & {
+};
+
+/**
+ * Describes the message stint.v1.ServerEntry.
+ * Use `create(ServerEntrySchema)` to create a new message.
+ */
+export declare const ServerEntrySchema: GenMessage<ServerEntry>;
 
 /**
  * @generated from message stint.v1.AgentEntry

@@ -10,7 +10,7 @@ import { file_stint_v1_types } from "./types_pb.js";
  * Describes the file stint/v1/entries.proto.
  */
 export const file_stint_v1_entries = /*@__PURE__*/
-  fileDesc("ChZzdGludC92MS9lbnRyaWVzLnByb3RvEghzdGludC52MSLjAQoMRW50cnlDb250ZW50EgwKBG5hbWUYASABKAkSEQoJc2VsZWN0b3JzGAIgAygJEiUKBWFnZW50GAMgASgLMhQuc3RpbnQudjEuQWdlbnRFbnRyeUgAEikKB3J1bnRpbWUYBCABKAsyFi5zdGludC52MS5SdW50aW1lRW50cnlIABIrCgh2ZXJpZmllchgFIAEoCzIXLnN0aW50LnYxLlZlcmlmaWVyRW50cnlIABIrCghvcGVyYXRvchgGIAEoCzIXLnN0aW50LnYxLk9wZXJhdG9yRW50cnlIAEIGCgRraW5kIuICCgpBZ2VudEVudHJ5EhoKEnNwaWZmZV9pZF90ZW1wbGF0ZRgBIAEoCRIgCgdjZWlsaW5nGAIgASgLMg8uc3RpbnQudjEuR3JhbnQSEQoJYXVkaWVuY2VzGAMgAygJEi8KDGp3dF9zdmlkX3R0bBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg14NTA5X3N2aWRfdHRsGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjQKEXN0ZXBfZHVyYXRpb25fbWF4GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhAKCG1heV9vcGVuGAcgASgIEhoKEmFsbG93X2FueV9leGVjdXRvchgIIAEoCBIgChhhbGxvd19tdWx0aXBsZV9hdWRpZW5jZXMYCSABKAgSGgoSZXhjaGFuZ2VfYXVkaWVuY2VzGAogAygJIjYKDFJ1bnRpbWVFbnRyeRIOCgZhZ2VudHMYASADKAkSFgoOb3Blbl9zdGVwc19tYXgYAiABKA0iVAoNVmVyaWZpZXJFbnRyeRIRCglhdWRpZW5jZXMYASADKAkSMAoNbWF4X3N0YWxlbmVzcxgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI1Cg1PcGVyYXRvckVudHJ5EiQKBHJvbGUYASABKA4yFi5zdGludC52MS5PcGVyYXRvclJvbGUigAIKBUVudHJ5EhAKCGVudHJ5X2lkGAEgASgJEicKB2NvbnRlbnQYAiABKAsyFi5zdGludC52MS5FbnRyeUNvbnRlbnQSJQoGb3JpZ2luGAMgASgOMhUuc3RpbnQudjEuRW50cnlPcmlnaW4SEAoIZGlzYWJsZWQYBCABKAgSEAoIcmV2aXNpb24YBSABKAQSEQoJc3BpZmZlX2lkGAYgASgJEi4KCmNyZWF0ZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIj8KFEVudHJpZXNDcmVhdGVSZXF1ZXN0EicKB2NvbnRlbnQYASABKAsyFi5zdGludC52MS5FbnRyeUNvbnRlbnQiNwoVRW50cmllc0NyZWF0ZVJlc3BvbnNlEh4KBWVudHJ5GAEgASgLMg8uc3RpbnQudjEuRW50cnkiIgoRRW50cmllc0dldFJlcXVlc3QSDQoFZW50cnkYASABKAkiNAoSRW50cmllc0dldFJlc3BvbnNlEh4KBWVudHJ5GAEgASgLMg8uc3RpbnQudjEuRW50cnkiOwoSRW50cmllc0xpc3RSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIlAKE0VudHJpZXNMaXN0UmVzcG9uc2USIAoHZW50cmllcxgBIAMoCzIPLnN0aW50LnYxLkVudHJ5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJgChRFbnRyaWVzVXBkYXRlUmVxdWVzdBINCgVlbnRyeRgBIAEoCRInCgdjb250ZW50GAIgASgLMhYuc3RpbnQudjEuRW50cnlDb250ZW50EhAKCHJldmlzaW9uGAMgASgEIk0KFUVudHJpZXNVcGRhdGVSZXNwb25zZRIeCgVlbnRyeRgBIAEoCzIPLnN0aW50LnYxLkVudHJ5EhQKDHN0ZXBzX2Nsb3NlZBgCIAEoDSImChVFbnRyaWVzRGlzYWJsZVJlcXVlc3QSDQoFZW50cnkYASABKAkiTgoWRW50cmllc0Rpc2FibGVSZXNwb25zZRIeCgVlbnRyeRgBIAEoCzIPLnN0aW50LnYxLkVudHJ5EhQKDHN0ZXBzX2Nsb3NlZBgCIAEoDSIlChRFbnRyaWVzRW5hYmxlUmVxdWVzdBINCgVlbnRyeRgBIAEoCSI3ChVFbnRyaWVzRW5hYmxlUmVzcG9uc2USHgoFZW50cnkYASABKAsyDy5zdGludC52MS5FbnRyeSIlChRFbnRyaWVzRGVsZXRlUmVxdWVzdBINCgVlbnRyeRgBIAEoCSItChVFbnRyaWVzRGVsZXRlUmVzcG9uc2USFAoMc3RlcHNfY2xvc2VkGAEgASgNKloKC0VudHJ5T3JpZ2luEhwKGEVOVFJZX09SSUdJTl9VTlNQRUNJRklFRBAAEhcKE0VOVFJZX09SSUdJTl9DT05GSUcQARIUChBFTlRSWV9PUklHSU5fQVBJEAIqmAEKDE9wZXJhdG9yUm9sZRIdChlPUEVSQVRPUl9ST0xFX1VOU1BFQ0lGSUVEEAASGAoUT1BFUkFUT1JfUk9MRV9WSUVXRVIQARIaChZPUEVSQVRPUl9ST0xFX0FQUFJPVkVSEAISGgoWT1BFUkFUT1JfUk9MRV9ERVRFQ1RPUhADEhcKE09QRVJBVE9SX1JPTEVfQURNSU4QBDKKBAoHRW50cmllcxJJCgZDcmVhdGUSHi5zdGludC52MS5FbnRyaWVzQ3JlYXRlUmVxdWVzdBofLnN0aW50LnYxLkVudHJpZXNDcmVhdGVSZXNwb25zZRJACgNHZXQSGy5zdGludC52MS5FbnRyaWVzR2V0UmVxdWVzdBocLnN0aW50LnYxLkVudHJpZXNHZXRSZXNwb25zZRJDCgRMaXN0Ehwuc3RpbnQudjEuRW50cmllc0xpc3RSZXF1ZXN0Gh0uc3RpbnQudjEuRW50cmllc0xpc3RSZXNwb25zZRJJCgZVcGRhdGUSHi5zdGludC52MS5FbnRyaWVzVXBkYXRlUmVxdWVzdBofLnN0aW50LnYxLkVudHJpZXNVcGRhdGVSZXNwb25zZRJMCgdEaXNhYmxlEh8uc3RpbnQudjEuRW50cmllc0Rpc2FibGVSZXF1ZXN0GiAuc3RpbnQudjEuRW50cmllc0Rpc2FibGVSZXNwb25zZRJJCgZFbmFibGUSHi5zdGludC52MS5FbnRyaWVzRW5hYmxlUmVxdWVzdBofLnN0aW50LnYxLkVudHJpZXNFbmFibGVSZXNwb25zZRJJCgZEZWxldGUSHi5zdGludC52MS5FbnRyaWVzRGVsZXRlUmVxdWVzdBofLnN0aW50LnYxLkVudHJpZXNEZWxldGVSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_stint_v1_types]);
+  fileDesc("ChZzdGludC92MS9lbnRyaWVzLnByb3RvEghzdGludC52MSKMAgoMRW50cnlDb250ZW50EgwKBG5hbWUYASABKAkSEQoJc2VsZWN0b3JzGAIgAygJEiUKBWFnZW50GAMgASgLMhQuc3RpbnQudjEuQWdlbnRFbnRyeUgAEikKB3J1bnRpbWUYBCABKAsyFi5zdGludC52MS5SdW50aW1lRW50cnlIABIrCgh2ZXJpZmllchgFIAEoCzIXLnN0aW50LnYxLlZlcmlmaWVyRW50cnlIABIrCghvcGVyYXRvchgGIAEoCzIXLnN0aW50LnYxLk9wZXJhdG9yRW50cnlIABInCgZzZXJ2ZXIYByABKAsyFS5zdGludC52MS5TZXJ2ZXJFbnRyeUgAQgYKBGtpbmQiDQoLU2VydmVyRW50cnki4gIKCkFnZW50RW50cnkSGgoSc3BpZmZlX2lkX3RlbXBsYXRlGAEgASgJEiAKB2NlaWxpbmcYAiABKAsyDy5zdGludC52MS5HcmFudBIRCglhdWRpZW5jZXMYAyADKAkSLwoMand0X3N2aWRfdHRsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXg1MDlfc3ZpZF90dGwYBSABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SNAoRc3RlcF9kdXJhdGlvbl9tYXgYBiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEAoIbWF5X29wZW4YByABKAgSGgoSYWxsb3dfYW55X2V4ZWN1dG9yGAggASgIEiAKGGFsbG93X211bHRpcGxlX2F1ZGllbmNlcxgJIAEoCBIaChJleGNoYW5nZV9hdWRpZW5jZXMYCiADKAkiNgoMUnVudGltZUVudHJ5Eg4KBmFnZW50cxgBIAMoCRIWCg5vcGVuX3N0ZXBzX21heBgCIAEoDSJUCg1WZXJpZmllckVudHJ5EhEKCWF1ZGllbmNlcxgBIAMoCRIwCg1tYXhfc3RhbGVuZXNzGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjUKDU9wZXJhdG9yRW50cnkSJAoEcm9sZRgBIAEoDjIWLnN0aW50LnYxLk9wZXJhdG9yUm9sZSKAAgoFRW50cnkSEAoIZW50cnlfaWQYASABKAkSJwoHY29udGVudBgCIAEoCzIWLnN0aW50LnYxLkVudHJ5Q29udGVudBIlCgZvcmlnaW4YAyABKA4yFS5zdGludC52MS5FbnRyeU9yaWdpbhIQCghkaXNhYmxlZBgEIAEoCBIQCghyZXZpc2lvbhgFIAEoBBIRCglzcGlmZmVfaWQYBiABKAkSLgoKY3JlYXRlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKdXBkYXRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiPwoURW50cmllc0NyZWF0ZVJlcXVlc3QSJwoHY29udGVudBgBIAEoCzIWLnN0aW50LnYxLkVudHJ5Q29udGVudCI3ChVFbnRyaWVzQ3JlYXRlUmVzcG9uc2USHgoFZW50cnkYASABKAsyDy5zdGludC52MS5FbnRyeSIiChFFbnRyaWVzR2V0UmVxdWVzdBINCgVlbnRyeRgBIAEoCSI0ChJFbnRyaWVzR2V0UmVzcG9uc2USHgoFZW50cnkYASABKAsyDy5zdGludC52MS5FbnRyeSI7ChJFbnRyaWVzTGlzdFJlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkiUAoTRW50cmllc0xpc3RSZXNwb25zZRIgCgdlbnRyaWVzGAEgAygLMg8uc3RpbnQudjEuRW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImAKFEVudHJpZXNVcGRhdGVSZXF1ZXN0Eg0KBWVudHJ5GAEgASgJEicKB2NvbnRlbnQYAiABKAsyFi5zdGludC52MS5FbnRyeUNvbnRlbnQSEAoIcmV2aXNpb24YAyABKAQiTQoVRW50cmllc1VwZGF0ZVJlc3BvbnNlEh4KBWVudHJ5GAEgASgLMg8uc3RpbnQudjEuRW50cnkSFAoMc3RlcHNfY2xvc2VkGAIgASgNIiYKFUVudHJpZXNEaXNhYmxlUmVxdWVzdBINCgVlbnRyeRgBIAEoCSJOChZFbnRyaWVzRGlzYWJsZVJlc3BvbnNlEh4KBWVudHJ5GAEgASgLMg8uc3RpbnQudjEuRW50cnkSFAoMc3RlcHNfY2xvc2VkGAIgASgNIiUKFEVudHJpZXNFbmFibGVSZXF1ZXN0Eg0KBWVudHJ5GAEgASgJIjcKFUVudHJpZXNFbmFibGVSZXNwb25zZRIeCgVlbnRyeRgBIAEoCzIPLnN0aW50LnYxLkVudHJ5IiUKFEVudHJpZXNEZWxldGVSZXF1ZXN0Eg0KBWVudHJ5GAEgASgJIi0KFUVudHJpZXNEZWxldGVSZXNwb25zZRIUCgxzdGVwc19jbG9zZWQYASABKA0qWgoLRW50cnlPcmlnaW4SHAoYRU5UUllfT1JJR0lOX1VOU1BFQ0lGSUVEEAASFwoTRU5UUllfT1JJR0lOX0NPTkZJRxABEhQKEEVOVFJZX09SSUdJTl9BUEkQAiqYAQoMT3BlcmF0b3JSb2xlEh0KGU9QRVJBVE9SX1JPTEVfVU5TUEVDSUZJRUQQABIYChRPUEVSQVRPUl9ST0xFX1ZJRVdFUhABEhoKFk9QRVJBVE9SX1JPTEVfQVBQUk9WRVIQAhIaChZPUEVSQVRPUl9ST0xFX0RFVEVDVE9SEAMSFwoTT1BFUkFUT1JfUk9MRV9BRE1JThAEMooECgdFbnRyaWVzEkkKBkNyZWF0ZRIeLnN0aW50LnYxLkVudHJpZXNDcmVhdGVSZXF1ZXN0Gh8uc3RpbnQudjEuRW50cmllc0NyZWF0ZVJlc3BvbnNlEkAKA0dldBIbLnN0aW50LnYxLkVudHJpZXNHZXRSZXF1ZXN0Ghwuc3RpbnQudjEuRW50cmllc0dldFJlc3BvbnNlEkMKBExpc3QSHC5zdGludC52MS5FbnRyaWVzTGlzdFJlcXVlc3QaHS5zdGludC52MS5FbnRyaWVzTGlzdFJlc3BvbnNlEkkKBlVwZGF0ZRIeLnN0aW50LnYxLkVudHJpZXNVcGRhdGVSZXF1ZXN0Gh8uc3RpbnQudjEuRW50cmllc1VwZGF0ZVJlc3BvbnNlEkwKB0Rpc2FibGUSHy5zdGludC52MS5FbnRyaWVzRGlzYWJsZVJlcXVlc3QaIC5zdGludC52MS5FbnRyaWVzRGlzYWJsZVJlc3BvbnNlEkkKBkVuYWJsZRIeLnN0aW50LnYxLkVudHJpZXNFbmFibGVSZXF1ZXN0Gh8uc3RpbnQudjEuRW50cmllc0VuYWJsZVJlc3BvbnNlEkkKBkRlbGV0ZRIeLnN0aW50LnYxLkVudHJpZXNEZWxldGVSZXF1ZXN0Gh8uc3RpbnQudjEuRW50cmllc0RlbGV0ZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_stint_v1_types]);
 
 /**
  * Describes the message stint.v1.EntryContent.
@@ -20,137 +20,144 @@ export const EntryContentSchema = /*@__PURE__*/
   messageDesc(file_stint_v1_entries, 0);
 
 /**
+ * Describes the message stint.v1.ServerEntry.
+ * Use `create(ServerEntrySchema)` to create a new message.
+ */
+export const ServerEntrySchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_entries, 1);
+
+/**
  * Describes the message stint.v1.AgentEntry.
  * Use `create(AgentEntrySchema)` to create a new message.
  */
 export const AgentEntrySchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 1);
+  messageDesc(file_stint_v1_entries, 2);
 
 /**
  * Describes the message stint.v1.RuntimeEntry.
  * Use `create(RuntimeEntrySchema)` to create a new message.
  */
 export const RuntimeEntrySchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 2);
+  messageDesc(file_stint_v1_entries, 3);
 
 /**
  * Describes the message stint.v1.VerifierEntry.
  * Use `create(VerifierEntrySchema)` to create a new message.
  */
 export const VerifierEntrySchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 3);
+  messageDesc(file_stint_v1_entries, 4);
 
 /**
  * Describes the message stint.v1.OperatorEntry.
  * Use `create(OperatorEntrySchema)` to create a new message.
  */
 export const OperatorEntrySchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 4);
+  messageDesc(file_stint_v1_entries, 5);
 
 /**
  * Describes the message stint.v1.Entry.
  * Use `create(EntrySchema)` to create a new message.
  */
 export const EntrySchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 5);
+  messageDesc(file_stint_v1_entries, 6);
 
 /**
  * Describes the message stint.v1.EntriesCreateRequest.
  * Use `create(EntriesCreateRequestSchema)` to create a new message.
  */
 export const EntriesCreateRequestSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 6);
+  messageDesc(file_stint_v1_entries, 7);
 
 /**
  * Describes the message stint.v1.EntriesCreateResponse.
  * Use `create(EntriesCreateResponseSchema)` to create a new message.
  */
 export const EntriesCreateResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 7);
+  messageDesc(file_stint_v1_entries, 8);
 
 /**
  * Describes the message stint.v1.EntriesGetRequest.
  * Use `create(EntriesGetRequestSchema)` to create a new message.
  */
 export const EntriesGetRequestSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 8);
+  messageDesc(file_stint_v1_entries, 9);
 
 /**
  * Describes the message stint.v1.EntriesGetResponse.
  * Use `create(EntriesGetResponseSchema)` to create a new message.
  */
 export const EntriesGetResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 9);
+  messageDesc(file_stint_v1_entries, 10);
 
 /**
  * Describes the message stint.v1.EntriesListRequest.
  * Use `create(EntriesListRequestSchema)` to create a new message.
  */
 export const EntriesListRequestSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 10);
+  messageDesc(file_stint_v1_entries, 11);
 
 /**
  * Describes the message stint.v1.EntriesListResponse.
  * Use `create(EntriesListResponseSchema)` to create a new message.
  */
 export const EntriesListResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 11);
+  messageDesc(file_stint_v1_entries, 12);
 
 /**
  * Describes the message stint.v1.EntriesUpdateRequest.
  * Use `create(EntriesUpdateRequestSchema)` to create a new message.
  */
 export const EntriesUpdateRequestSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 12);
+  messageDesc(file_stint_v1_entries, 13);
 
 /**
  * Describes the message stint.v1.EntriesUpdateResponse.
  * Use `create(EntriesUpdateResponseSchema)` to create a new message.
  */
 export const EntriesUpdateResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 13);
+  messageDesc(file_stint_v1_entries, 14);
 
 /**
  * Describes the message stint.v1.EntriesDisableRequest.
  * Use `create(EntriesDisableRequestSchema)` to create a new message.
  */
 export const EntriesDisableRequestSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 14);
+  messageDesc(file_stint_v1_entries, 15);
 
 /**
  * Describes the message stint.v1.EntriesDisableResponse.
  * Use `create(EntriesDisableResponseSchema)` to create a new message.
  */
 export const EntriesDisableResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 15);
+  messageDesc(file_stint_v1_entries, 16);
 
 /**
  * Describes the message stint.v1.EntriesEnableRequest.
  * Use `create(EntriesEnableRequestSchema)` to create a new message.
  */
 export const EntriesEnableRequestSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 16);
+  messageDesc(file_stint_v1_entries, 17);
 
 /**
  * Describes the message stint.v1.EntriesEnableResponse.
  * Use `create(EntriesEnableResponseSchema)` to create a new message.
  */
 export const EntriesEnableResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 17);
+  messageDesc(file_stint_v1_entries, 18);
 
 /**
  * Describes the message stint.v1.EntriesDeleteRequest.
  * Use `create(EntriesDeleteRequestSchema)` to create a new message.
  */
 export const EntriesDeleteRequestSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 18);
+  messageDesc(file_stint_v1_entries, 19);
 
 /**
  * Describes the message stint.v1.EntriesDeleteResponse.
  * Use `create(EntriesDeleteResponseSchema)` to create a new message.
  */
 export const EntriesDeleteResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_entries, 19);
+  messageDesc(file_stint_v1_entries, 20);
 
 /**
  * Describes the enum stint.v1.EntryOrigin.

@@ -1,0 +1,103 @@
+// Measures streams of the SPIFFE Workload API in a process of its own. Prints one JSON line.
+import { parseArgs } from "node:util";
+import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
+import { Authorities } from "../../src/gen/stint/v1/authorities_pb.js";
+import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
+import { SvidKind } from "../../src/gen/stint/v1/types_pb.js";
+import { openChannel } from "../../src/wire/channel.ts";
+import { createClient } from "../../src/wire/client.ts";
+import { GRANT, percentile } from "./workload.ts";
+
+const { values } = parseArgs({
+  options: {
+    socket: { type: "string" },
+    operator: { type: "string" },
+    what: { type: "string" },
+    count: { type: "string" },
+    run: { type: "string" },
+  },
+});
+const { socket = "", operator = "", what = "", run = "" } = values;
+const count = Number(values.count);
+
+const channel = openChannel(socket);
+const workload = createClient(SpiffeWorkloadAPI, channel);
+const steps = createClient(Steps, channel);
+const timesMs: number[] = [];
+
+const openAny = (step: string) =>
+  steps.open({
+    runId: run,
+    step,
+    agent: "bench",
+    grant: GRANT,
+    executor: { executor: { case: "any", value: {} } },
+  });
+
+/** From the call to its first message, one after another: attested, issued, recorded, with a key made for each SVID. */
+async function coldStarts(): Promise<void> {
+  await openAny("cold");
+  for (let round = 0; round < count; round += 1) {
+    const startedMs = performance.now();
+    for await (const { svids } of workload.fetchX509SVID({})) {
+      if (svids.length === 0) throw new Error("no SVID");
+      timesMs.push(performance.now() - startedMs);
+      break;
+    }
+  }
+}
+
+/** From asking for a step to its SVID on a stream that is already open. */
+async function deliveries(): Promise<void> {
+  await openAny("first");
+  const stream = workload.fetchX509SVID({});
+  await stream.next();
+  for (let round = 0; round < count; round += 1) {
+    const startedMs = performance.now();
+    const opened = openAny(`d${round}`);
+    const hint = `${run}/d${round}/1`;
+    for (;;) {
+      const { value } = await stream.next();
+      if (value === undefined) throw new Error("the stream ended");
+      if (value.svids.some((svid) => svid.hint === hint)) break;
+    }
+    timesMs.push(performance.now() - startedMs);
+    const { step } = await opened;
+    await steps.close({ stepId: step?.stepId ?? "", outcome: 1 });
+    // The message without it is not the next round's.
+    await stream.next();
+  }
+}
+
+/** From asking for a new key to its being in a bundle on each of so many open streams. */
+async function rotation(): Promise<void> {
+  const CONNECTIONS = 10;
+  const channels = Array.from({ length: CONNECTIONS }, () => openChannel(socket));
+  const streams = Array.from({ length: count }, (_, index) =>
+    createClient(SpiffeWorkloadAPI, channels[index % CONNECTIONS] ?? channel).fetchX509Bundles({}),
+  );
+  await Promise.all(streams.map((stream) => stream.next()));
+  process.stdout.write("measuring\n");
+  const authorities = createClient(Authorities, openChannel(operator));
+  const startedMs = performance.now();
+  const told = streams.map(async (stream) => {
+    await stream.next();
+    timesMs.push(performance.now() - startedMs);
+  });
+  await authorities.prepare({ kind: SvidKind.X509 });
+  await Promise.all(told);
+}
+
+const measure = { cold: coldStarts, delivery: deliveries, rotation }[what];
+if (measure === undefined) throw new Error(`no such measurement: ${what}`);
+await measure();
+timesMs.sort((a, b) => a - b);
+process.stdout.write(
+  `${JSON.stringify({
+    count: timesMs.length,
+    p50Ms: percentile(timesMs, 0.5),
+    p99Ms: percentile(timesMs, 0.99),
+    maxMs: timesMs.at(-1) ?? Number.NaN,
+  })}\n`,
+);
+process.exit(0);

@@ -1,0 +1,49 @@
+/** Where systemd puts what it starts for the whole machine; only root can put a process there. */
+const SYSTEM_SLICE = "system.slice";
+const SERVICE = ".service";
+const SLICE = ".slice";
+
+/** Why no unit is told. */
+export type NoUnit = { readonly kind: "no-unit"; readonly reason: string };
+
+/**
+ * The system service that a process belongs to, by the kernel's word on its control group.
+ *
+ * A unit below `user.slice` is made by a user, under any name, and is not told: nor is one that a process could have moved
+ * itself into, which takes write access to the group. What a service makes of its own groups below its unit is its matter.
+ *
+ * @param text - content of `/proc/<pid>/cgroup`.
+ * @returns the unit's name, e.g. `worker@7.service`.
+ * @see cgroups(7), systemd.slice(5)
+ */
+export function systemdUnitOf(text: string): string | NoUnit {
+  const path = unifiedPath(text) ?? namedPath(text);
+  if (path === undefined) return noUnit("the process is in no control group of systemd's");
+  // As seen from a namespace of the broker's own, groups outside of it are shown by way of their parents.
+  if (path.includes("/../")) return noUnit("the process is outside the broker's control-group namespace");
+  const [root, slice, ...below] = path.split("/");
+  if (root !== "" || slice !== SYSTEM_SLICE) return noUnit("the process is not in system.slice");
+  const unit = below.find((one) => !one.endsWith(SLICE));
+  if (unit === undefined || !unit.endsWith(SERVICE)) return noUnit("the process is in no service of system.slice");
+  return unescaped(unit);
+}
+
+/** Control groups of version 2. */
+function unifiedPath(text: string): string | undefined {
+  const path = /^0::(\/.*)$/m.exec(text)?.[1];
+  // Where version 1 is still in use systemd has a hierarchy of its own, and this one may be empty.
+  return path === "/" ? undefined : path;
+}
+
+function namedPath(text: string): string | undefined {
+  return /^[0-9]+:name=systemd:(\/.*)$/m.exec(text)?.[1];
+}
+
+/** A leading underscore keeps a unit's name from being taken for a file of the kernel's. */
+function unescaped(unit: string): string {
+  return unit.startsWith("_") ? unit.slice(1) : unit;
+}
+
+function noUnit(reason: string): NoUnit {
+  return { kind: "no-unit", reason };
+}

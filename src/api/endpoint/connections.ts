@@ -1,0 +1,102 @@
+import type { Socket } from "node:net";
+import { type ChannelOptions, type Server, ServerCredentials } from "@grpc/grpc-js";
+import { BrokerError } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
+
+/** Who is at the other end, for as long as the connection lasts. */
+export type ConnectedPeer = {
+  readonly connectionId: string;
+  /** With the connection. */
+  close(): void;
+};
+
+/** Connections that are handed to a grpc-js server, each under an id by which a call's peer is found. */
+export type Connections<P extends ConnectedPeer> = {
+  /** Takes a connection; `false`, and nothing done, when its party has as many as it may. */
+  admit(socket: Socket, peer: P): boolean;
+  /** @throws BrokerError NO_IDENTITY when the connection is none of these, or closed by now */
+  peerOf(call: { getPeer(): string }): P;
+  open(): number;
+  /** Cuts off those peers. */
+  drop(which: (peer: P) => boolean): void;
+};
+
+/** For the grpc-js server behind an endpoint: a connection without a call is closed after a while. */
+export const CONNECTION_OPTIONS: ChannelOptions = { "grpc.max_connection_idle_ms": LIMITS.connectionIdleMs };
+
+/** How long a connection may stay before its preface, which a client sends at once, and after the broker has ended it. */
+const SILENCE_MS = 20_000;
+const PREFACE_BYTES = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".length;
+
+export function createConnections<P extends ConnectedPeer>(options: {
+  /** Serves the calls; created with `CONNECTION_OPTIONS`. It is not bound to any address itself. */
+  readonly server: Server;
+  /** Whose connections are counted together. */
+  readonly partyOf: (peer: P) => string;
+  readonly perPartyMax: number;
+  /** Of a connection that says nothing; it is cut off afterwards. */
+  readonly onSilent: (peer: P) => void;
+  readonly silenceMs?: number;
+}): Connections<P> {
+  const { partyOf, silenceMs = SILENCE_MS } = options;
+  const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
+  const connected = new Map<string, { readonly peer: P; readonly socket: Socket }>();
+  const openByParty = new Map<string, number>();
+
+  function leave(peer: P): void {
+    connected.delete(peer.connectionId);
+    const party = partyOf(peer);
+    const open = (openByParty.get(party) ?? 1) - 1;
+    if (open === 0) openByParty.delete(party);
+    else openByParty.set(party, open);
+    peer.close();
+  }
+
+  return {
+    admit(socket, peer) {
+      const party = partyOf(peer);
+      const open = openByParty.get(party) ?? 0;
+      if (open >= options.perPartyMax) return false;
+      openByParty.set(party, open + 1);
+      connected.set(peer.connectionId, { peer, socket });
+      limitSilence(socket, silenceMs, () => {
+        options.onSilent(peer);
+        socket.destroy();
+      });
+      socket.once("close", () => leave(peer));
+      // grpc-js tells a call's handler this address and port, and nothing else, of the connection it came by.
+      Object.defineProperty(socket, "remoteAddress", { value: peer.connectionId });
+      Object.defineProperty(socket, "remotePort", { value: undefined });
+      injector.injectConnection(socket);
+      return true;
+    },
+    peerOf(call) {
+      const found = connected.get(call.getPeer());
+      if (found === undefined) throw new BrokerError("NO_IDENTITY", "the connection is closed");
+      return found.peer;
+    },
+    open: () => connected.size,
+    drop(which) {
+      for (const { peer, socket } of [...connected.values()]) if (which(peer)) socket.destroy();
+    },
+  };
+}
+
+/** The one place that reaches into Node.js for what it does not show: the number of a socket's descriptor. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  const fd: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "fd") : undefined;
+  return typeof fd === "number" && fd >= 0 ? fd : undefined;
+}
+
+/** Ends a connection that says nothing, and one that the other end leaves open after this end is closed. */
+function limitSilence(socket: Socket, silenceMs: number, onSilent: () => void): void {
+  const silence = setTimeout(() => {
+    if (socket.bytesRead < PREFACE_BYTES) onSilent();
+  }, silenceMs).unref();
+  socket.once("finish", () => {
+    const linger = setTimeout(() => socket.destroy(), silenceMs).unref();
+    socket.once("close", () => clearTimeout(linger));
+  });
+  socket.once("close", () => clearTimeout(silence));
+}

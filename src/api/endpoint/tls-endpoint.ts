@@ -1,0 +1,273 @@
+import { constants, type X509Certificate } from "node:crypto";
+import type { AddressInfo, Socket } from "node:net";
+import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
+import type { Server } from "@grpc/grpc-js";
+import { BrokerError, type Denial, isDenial } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import type { SpiffeId } from "../../domain/spiffe-id.ts";
+import { microsOf, type UnixSeconds } from "../../domain/time.ts";
+import type { Peer } from "../../ports/attestor.ts";
+import type { Cancel, Clock } from "../../ports/clock.ts";
+import { type ConnectedPeer, createConnections, descriptorOf } from "./connections.ts";
+import { bindSocket, type SocketPlace } from "./socket-path.ts";
+
+/** Whose X.509-SVID a connection was opened with. */
+export type TlsIdentity = {
+  readonly spiffeId: SpiffeId;
+  /** Lower-case hexadecimal, as the ledger has it. */
+  readonly serialNumber: string;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+};
+
+export type TlsPeer = Peer &
+  ConnectedPeer & {
+    readonly identity: TlsIdentity;
+    /** Kernel's word on the process, over a unix socket. */
+    readonly process: Peer | undefined;
+    /** By what is trusted now. */
+    isStillBelieved(): boolean;
+  };
+
+/** What the endpoint shows of itself, and whom it believes, both as they are now. PEM. */
+export type TlsMaterial = {
+  readonly certificateChain: string;
+  readonly privateKey: string;
+  /** CA certificates of every trust domain whose members may connect. Which of them a member's chain ends in is checked afterwards. */
+  readonly authorities: readonly string[];
+};
+
+export type TlsEndpointOptions = {
+  readonly place: SocketPlace | { readonly host: string; readonly port: number };
+  readonly server: Server;
+  /** `undefined` while the endpoint has nothing to show: handshakes fail then. */
+  readonly material: () => TlsMaterial | undefined;
+  /** Calls when `material` has changed, or whom `identify` believes. Connections of those who are still believed stay. */
+  readonly onMaterialChange: (changed: () => void) => Cancel;
+  /**
+   * Says whose chain this is, leaf first.
+   *
+   * @throws whatever says why it is nobody's
+   */
+  readonly identify: (chain: readonly Uint8Array[]) => TlsIdentity;
+  /** Over a unix socket: learns from the kernel who connected. */
+  readonly adopt: (socketFd: number) => (Peer & ConnectedPeer) | Denial;
+  readonly clock: Clock;
+  readonly onRefused?: (refusal: TlsRefusal) => void;
+  readonly connectionsPerIdentityMax?: number;
+  readonly silenceMs?: number;
+};
+
+/** Why a connection was dropped: `detail` for the log, `spiffeId` where it is known. */
+export type TlsRefusal = {
+  readonly reason: "handshake" | "certificate" | "no-peer" | "too-many-connections" | "silent" | "not-accepted";
+  readonly detail?: string;
+  readonly spiffeId?: string;
+};
+
+export type TlsEndpoint = {
+  /** @throws BrokerError NO_IDENTITY when the connection is none of this endpoint's, or closed by now */
+  peerOf(call: { getPeer(): string }): TlsPeer;
+  /** The same peer, by what it is to those who know of no TLS. */
+  tlsPeerOf(peer: Peer): TlsPeer;
+  connections(): { readonly open: number };
+  /** Cuts off those peers: their SVID was revoked, or is believed no more. */
+  drop(which: (identity: TlsIdentity) => boolean): void;
+  /** Of a TCP endpoint, as it was bound. */
+  readonly port: number | undefined;
+  stop(): void;
+  close(): void;
+};
+
+/** A handshake takes milliseconds; one that stalls holds a descriptor. */
+const HANDSHAKE_MS = 5_000;
+/** No SVID chain is longer. */
+const CHAIN_CERTIFICATES_MAX = 8;
+/** As for the unix socket: Node.js's own 511 refuses callers that come all at once. */
+const BACKLOG = 4_096;
+
+let connectionNumber = 0;
+
+/**
+ * Listens with mutual TLS 1.3 and hands each connection whose client has proved an X.509-SVID to a grpc-js server. Nothing
+ * is resumed: a resumed session would skip the look at the certificate. A connection ends with its client's SVID.
+ *
+ * @throws BrokerError NOT_SERVING when the address can't be had
+ * @see SPIFFE Broker Endpoint sections 3 and 5, X509-SVID section 5
+ */
+export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpoint> {
+  const { clock, place } = options;
+  const listener = createServer({ ...contextOf(options.material()), ...HANDSHAKE });
+  const expiries = new Map<string, Cancel>();
+  const connections = createConnections<TlsPeer>({
+    server: options.server,
+    partyOf: ({ identity }) => identity.spiffeId,
+    perPartyMax: options.connectionsPerIdentityMax ?? LIMITS.connectionsPerUidMax,
+    onSilent: ({ identity }) => refuse({ reason: "silent", spiffeId: identity.spiffeId }),
+    ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
+  });
+
+  function refuse(refusal: TlsRefusal, socket?: Socket): void {
+    socket?.destroy();
+    options.onRefused?.(refusal);
+  }
+
+  function admit(socket: TLSSocket): void {
+    socket.on("error", () => undefined);
+    const chain = chainOf(socket);
+    let identity: TlsIdentity;
+    try {
+      identity = options.identify(chain);
+    } catch (thrown) {
+      refuse({ reason: "certificate", detail: messageOf(thrown) }, socket);
+      return;
+    }
+    const process = "path" in place ? adopted(socket) : undefined;
+    if (process !== undefined && isDenial(process)) {
+      refuse({ reason: "no-peer", detail: process.message, spiffeId: identity.spiffeId }, socket);
+      return;
+    }
+    connectionNumber += 1;
+    const connectionId = `tls-${connectionNumber}`;
+    const peer: TlsPeer = {
+      connectionId,
+      uid: process?.uid ?? UNKNOWN,
+      pid: process?.pid ?? UNKNOWN,
+      identity,
+      process,
+      isStillBelieved: () => isBelieved(chain),
+      close() {
+        process?.close();
+        expiries.get(connectionId)?.();
+        expiries.delete(connectionId);
+      },
+    };
+    const leftMs = (microsOf(identity.expiresAt) - clock.now()) / 1_000;
+    expiries.set(
+      connectionId,
+      clock.schedule(Math.max(0, leftMs), () => connections.drop((one) => one.connectionId === connectionId)),
+    );
+    if (connections.admit(socket, peer)) return;
+    peer.close();
+    refuse({ reason: "too-many-connections", spiffeId: identity.spiffeId }, socket);
+  }
+
+  function isBelieved(chain: readonly Uint8Array[]): boolean {
+    try {
+      options.identify(chain);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** What is shown is new for those who come; those who are there stay only if they would be let in again. */
+  function renew(): void {
+    listener.setSecureContext(contextOf(options.material()));
+    connections.drop((peer) => !peer.isStillBelieved());
+  }
+
+  function adopted(socket: TLSSocket): (Peer & ConnectedPeer) | Denial {
+    const fd = descriptorOf(socket);
+    return fd === undefined ? NO_DESCRIPTOR : options.adopt(fd);
+  }
+
+  listener.on("secureConnection", admit);
+  listener.on("tlsClientError", (error) => refuse({ reason: "handshake", detail: messageOf(error) }));
+  const stopFollowing = options.onMaterialChange(renew);
+
+  let release: () => void = () => undefined;
+  if ("path" in place) {
+    ({ release } = await bindSocket(listener, place));
+  } else {
+    await bound(listener, place);
+  }
+  listener.on("error", (error) => refuse({ reason: "not-accepted", detail: messageOf(error) }));
+
+  function stop(): void {
+    stopFollowing();
+    release();
+    listener.close();
+  }
+
+  return {
+    peerOf: connections.peerOf,
+    tlsPeerOf: ({ connectionId }) => connections.peerOf({ getPeer: () => connectionId }),
+    connections: () => ({ open: connections.open() }),
+    drop: (which) => connections.drop(({ identity }) => which(identity)),
+    port: "path" in place ? undefined : (listener.address() as AddressInfo).port,
+    stop,
+    close() {
+      stop();
+      connections.drop(() => true);
+    },
+  };
+}
+
+/** Over a network nobody sees the process. */
+const UNKNOWN = -1;
+
+const NO_DESCRIPTOR: Denial = {
+  kind: "denial",
+  code: "NOT_SERVING",
+  message: "the connection shows no descriptor",
+  metadata: {},
+};
+
+const HANDSHAKE = {
+  requestCert: true,
+  rejectUnauthorized: true,
+  ALPNProtocols: ["h2"],
+  handshakeTimeout: HANDSHAKE_MS,
+};
+
+function contextOf(material: TlsMaterial | undefined): SecureContextOptions {
+  const shown =
+    material === undefined
+      ? {}
+      : { cert: material.certificateChain, key: material.privateKey, ca: [...material.authorities] };
+  const context: SecureContextOptions = {
+    ...shown,
+    minVersion: "TLSv1.3",
+    maxVersion: "TLSv1.3",
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    sessionIdContext: "stint",
+  };
+  // Thrown here it names what is wrong with the material; thrown by the server it would end the process.
+  createSecureContext(context);
+  return context;
+}
+
+/** The certificates the client showed, leaf first, as far as they belong together. */
+export function chainOf(socket: TLSSocket): readonly Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  let certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
+  while (certificate !== undefined && chain.length < CHAIN_CERTIFICATES_MAX) {
+    const { raw } = certificate;
+    // A self-signed certificate is its own issuer.
+    if (chain.some((one) => raw.equals(one))) break;
+    chain.push(new Uint8Array(raw));
+    certificate = certificate.issuerCertificate;
+  }
+  return chain;
+}
+
+function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : "not an error";
+}
+
+function bound(
+  listener: ReturnType<typeof createServer>,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void => {
+      reject(new BrokerError("NOT_SERVING", `${host}:${port} can't be listened on`, { cause }));
+    };
+    listener.once("error", fail);
+    listener.listen({ host, port, backlog: BACKLOG }, () => {
+      listener.removeListener("error", fail);
+      resolve();
+    });
+  });
+}

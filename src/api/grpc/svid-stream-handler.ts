@@ -1,0 +1,83 @@
+import type { handleServerStreamingCall, ServiceError } from "@grpc/grpc-js";
+import type { Attested } from "../../domain/stages.ts";
+import { openSvidStream, type StreamedSvid, type SvidSource, type SvidStreamPorts } from "../../issue/svid-stream.ts";
+import type { Cancel } from "../../ports/clock.ts";
+import { type Received, receivedMessage } from "../../wire/service-definition.ts";
+import { serviceErrorOf } from "../../wire/service-error.ts";
+import { begin, type Endpoint } from "./call.ts";
+import { newestState } from "./newest-state.ts";
+
+export type SvidStreamHandler<Request, Response> = {
+  /** As it is logged and counted; what is issued later on the stream is so under this name and `.Renew`. */
+  readonly method: string;
+  /**
+   * What the subscriber is, by its request.
+   *
+   * @param attested - the other end, as it is now.
+   * @throws BrokerError when the request is none
+   */
+  readonly sourceOf: (request: Request, attested: () => Promise<Attested>) => SvidSource;
+  readonly messageOf: (svids: readonly StreamedSvid[]) => Response;
+  /** Calls when a message must be sent anew though its SVIDs are the same. */
+  readonly onChange: (changed: () => void) => Cancel;
+  /** How what ends the stream is answered; in the words of `stint.v1` where it is not said. */
+  readonly serviceErrorOf?: (thrown: unknown) => ServiceError;
+};
+
+/** A stream of SVIDs: the whole state in each message, the first at once, the newest when the subscriber can take it. */
+export function svidStreamHandler<Request, Response>(
+  endpoint: Endpoint,
+  handler: SvidStreamHandler<Request, Response>,
+  ports: SvidStreamPorts,
+): handleServerStreamingCall<Received<Request>, Response> {
+  return (call) => {
+    const begun = begin(endpoint, handler.method, call);
+    const put = newestState(call);
+    const first = Promise.withResolvers<void>();
+    let act = begun;
+    let isDelivered = false;
+    let isOver = false;
+    const ends: Cancel[] = [];
+    const finish = () => {
+      isOver = true;
+      for (const end of ends.splice(0)) end();
+      first.resolve();
+    };
+    call.on("cancelled", finish);
+    call.on("close", finish);
+
+    const opened = begun.run(() => {
+      const source = handler.sourceOf(receivedMessage(call.request), () => act.attested());
+      const stream = openSvidStream(
+        { ...source, issue: (wanted) => inItsOwnAct(() => source.issue(wanted)) },
+        {
+          deliver(svids) {
+            isDelivered = true;
+            put(() => handler.messageOf(svids));
+            first.resolve();
+          },
+          end(thrown) {
+            if (isDelivered) fail(thrown);
+            else first.reject(thrown);
+          },
+        },
+        ports,
+      );
+      ends.push(stream.stop, handler.onChange(stream.refresh));
+      return first.promise;
+    });
+    opened.catch(fail);
+
+    function inItsOwnAct<T>(issue: () => Promise<T>): Promise<T> {
+      if (!isDelivered) return issue();
+      act = begin(endpoint, `${handler.method}.Renew`, call);
+      return act.run(issue);
+    }
+
+    function fail(thrown: unknown): void {
+      if (isOver) return;
+      finish();
+      call.emit("error", (handler.serviceErrorOf ?? serviceErrorOf)(thrown));
+    }
+  };
+}

@@ -1,0 +1,109 @@
+import type { JsonObject } from "@bufbuild/protobuf";
+import { parseSpiffeBundle } from "../../domain/bundle.ts";
+import { BrokerError, invalidField, isDenial } from "../../domain/errors.ts";
+import { parseSpiffeId, type SpiffeId, type TrustDomain } from "../../domain/spiffe-id.ts";
+import type { Attested, Delivery } from "../../domain/stages.ts";
+import { permits, type Step } from "../../domain/step.ts";
+import { secondsOf } from "../../domain/time.ts";
+import type { JWTSVIDRequest, ValidateJWTSVIDRequest } from "../../gen/spiffe/workload/workload_pb.js";
+import { issueTogether } from "../../issue/issue-together.ts";
+import { nothingLeft } from "../../issue/nothing-left.ts";
+import { executedSteps, type ProcessIdentitiesPorts } from "../../issue/process-identities.ts";
+import { hintOf } from "../../issue/svid-identity.ts";
+import type { CredentialReads } from "../../ports/ledger-reads.ts";
+import { type VerifiedJwtSvid, verifyJwtSvid } from "../../verify/jwt-svid.ts";
+import { VerificationError } from "../../verify/verification-error.ts";
+import { type BundleSet, verificationKeysOf } from "../../verify/verification-keys.ts";
+import type { Ids } from "./call.ts";
+import { type BundlePorts, jwksOf } from "./workload-api-bundles.ts";
+
+export type TokenPorts = ProcessIdentitiesPorts &
+  BundlePorts & {
+    readonly credentials: Pick<CredentialReads, "issuance">;
+    readonly issuer: string;
+  };
+
+/** The SPIFFE ID that a request selects by; `undefined` when it selects by none. */
+export function selectedIdOf(spiffeId: string): SpiffeId | undefined {
+  return spiffeId === "" ? undefined : parseSpiffeId(spiffeId);
+}
+
+/** One JWT-SVID of each open step of the caller, or of the one it names, with all the audiences asked for. */
+export async function fetchJwtSvids(request: JWTSVIDRequest, caller: Attested, ports: TokenPorts) {
+  if (request.audience.length === 0 || request.audience.includes("")) throw invalidField("audience", "at least one");
+  const selected = selectedIdOf(request.spiffeId);
+  const steps = executedSteps(caller, ports.executorSteps).filter(
+    (step) => selected === undefined || step.spiffeId === selected,
+  );
+  if (steps.length === 0) throw nothingLeft();
+  const wanted = { kind: "jwt-svid", audiences: request.audience } as const;
+  const answers = await issueTogether(
+    caller,
+    steps.map(({ stepId }) => ({ kind: "step", stepId, wanted })),
+    ports,
+  );
+  const svids = steps.flatMap((step, index) => {
+    const answer = answers[index];
+    return answer === undefined || isDenial(answer) ? [] : [jwtSvidMessageOf(step, answer)];
+  });
+  const refused = answers.find(isDenial);
+  // Several steps are seldom open for the same audience; a workload is told of a refusal when there is nothing else.
+  if (svids.length === 0) throw nothingLeft(refused);
+  return { svids };
+}
+
+function jwtSvidMessageOf(step: Step, { spiffeId, svid }: Delivery) {
+  return { spiffeId, svid: Buffer.from(svid).toString("latin1"), hint: hintOf({ kind: "step", step }) };
+}
+
+/**
+ * Validates a JWT-SVID of this trust domain as a verifier would that has just asked the ledger: one that was taken back,
+ * or whose step has ended, is refused.
+ *
+ * @throws BrokerError INVALID_FIELD, with the refusal's code in `verification`
+ * @see SPIFFE Workload API section 6.3
+ */
+export async function validateJwtSvid(request: ValidateJWTSVIDRequest, ids: Ids, ports: TokenPorts) {
+  if (request.audience === "") throw invalidField("audience", "the validating party's own");
+  if (request.svid === "") throw invalidField("svid", "a JWT-SVID");
+  const verified = verify(request, ports);
+  if (verified.jti !== undefined) ids["jti"] = verified.jti;
+  if (!(await isInForce(verified, ports))) throw notValid("REVOKED");
+  return { spiffeId: verified.spiffeId, claims: verified.claims as JsonObject };
+}
+
+function verify({ svid, audience }: ValidateJWTSVIDRequest, ports: TokenPorts): VerifiedJwtSvid {
+  try {
+    return verifyJwtSvid(svid, {
+      bundles: ownBundle(ports),
+      now: secondsOf(ports.clock.now()),
+      audiences: [audience],
+      // It identifies, and grants nothing; what the caller makes of it is the caller's decision.
+      allowSeveralAudiences: true,
+    });
+  } catch (thrown) {
+    if (thrown instanceof VerificationError) throw notValid(thrown.code);
+    throw thrown;
+  }
+}
+
+function ownBundle(ports: TokenPorts): BundleSet {
+  const { trustDomain, issuer } = ports;
+  const keys = verificationKeysOf(parseSpiffeBundle(jwksOf("jwt-svid", ports)).jwtKeys);
+  return new Map<TrustDomain, NonNullable<ReturnType<BundleSet["get"]>>>([
+    [trustDomain, { trustDomain, keys, issuer }],
+  ]);
+}
+
+/** A token that the ledger does not know was signed before the ledger was put back in time, and is not believed. */
+async function isInForce({ jti }: VerifiedJwtSvid, ports: TokenPorts): Promise<boolean> {
+  const issuance = jti === undefined ? undefined : await ports.credentials.issuance({ jti });
+  if (issuance?.step === undefined || issuance.revokedAt !== undefined) return false;
+  return permits(issuance.step.state);
+}
+
+function notValid(verification: string): BrokerError {
+  return new BrokerError("INVALID_FIELD", `svid: one that is valid here and for this audience (${verification})`, {
+    metadata: { field: "svid", verification },
+  });
+}

@@ -1,0 +1,132 @@
+import { createPrivateKey } from "node:crypto";
+import { status } from "@grpc/grpc-js";
+import { intermediatesOf } from "../../domain/authority.ts";
+import type { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js";
+import { processIdentities } from "../../issue/process-identities.ts";
+import { hintOf, spiffeIdOf } from "../../issue/svid-identity.ts";
+import type { StreamedSvid, SvidStreamPorts } from "../../issue/svid-stream.ts";
+import type { KeyPair } from "../../ports/key-pairs.ts";
+import type { HandlersOf } from "../../wire/service-definition.ts";
+import { type Endpoint, unary } from "./call.ts";
+import { svidStreamHandler } from "./svid-stream-handler.ts";
+import { bundleStream, bundlesOf, jwksOf, x509BundleOf } from "./workload-api-bundles.ts";
+import { fetchJwtSvids, selectedIdOf, type TokenPorts, validateJwtSvid } from "./workload-api-tokens.ts";
+
+export type WorkloadApiPorts = TokenPorts &
+  SvidStreamPorts & {
+    /** Whether WIT-SVIDs are served, a profile of the standard that is still incubating. */
+    readonly witSvid: boolean;
+  };
+
+type Handlers = HandlersOf<typeof SpiffeWorkloadAPI>;
+
+const SERVICE = "SpiffeWorkloadAPI";
+
+/**
+ * The SPIFFE Workload API, with all of its profiles.
+ *
+ * @see SPIFFE Workload API, SPIFFE Workload Endpoint
+ */
+export function workloadApiHandlers(endpoint: Endpoint, ports: WorkloadApiPorts): Handlers {
+  return {
+    fetchX509SVID: svidStreamHandler(
+      endpoint,
+      {
+        method: `${SERVICE}.FetchX509SVID`,
+        sourceOf: (_request, attested) => processIdentities(attested, "x509-svid", () => true, ports),
+        messageOf: (svids) => ({ svids: svids.map((svid) => x509SvidOf(svid, ports)), crl: [...ports.crls()] }),
+        onChange(changed) {
+          const ends = [ports.onBundleChange(changed), ports.onCrlChange(changed)];
+          return () => {
+            for (const end of ends) end();
+          };
+        },
+      },
+      ports,
+    ),
+    fetchX509Bundles: bundleStream(
+      endpoint,
+      `${SERVICE}.FetchX509Bundles`,
+      () => ({ bundles: bundlesOf(x509BundleOf(ports), ports), crl: [...ports.crls()] }),
+      ({ bundles, crl }) =>
+        [...Object.values(bundles), ...crl].map((der) => Buffer.from(der).toString("base64")).join(),
+      ports,
+    ),
+    fetchJWTSVID: unary(endpoint, `${SERVICE}.FetchJWTSVID`, (request, caller) =>
+      fetchJwtSvids(request, caller, ports),
+    ),
+    fetchJWTBundles: bundleStream(
+      endpoint,
+      `${SERVICE}.FetchJWTBundles`,
+      () => ({ bundles: bundlesOf(Buffer.from(jwksOf("jwt-svid", ports)), ports) }),
+      ({ bundles }) => Object.values(bundles).join(),
+      ports,
+    ),
+    validateJWTSVID: unary(endpoint, `${SERVICE}.ValidateJWTSVID`, (request, _caller, ids) =>
+      validateJwtSvid(request, ids, ports),
+    ),
+    ...(ports.witSvid ? witHandlers(endpoint, ports) : NO_WIT),
+  };
+}
+
+type WitHandlers = Pick<Handlers, "fetchWITSVID" | "fetchWITBundles">;
+
+function witHandlers(endpoint: Endpoint, ports: WorkloadApiPorts): WitHandlers {
+  return {
+    fetchWITSVID: svidStreamHandler(
+      endpoint,
+      {
+        method: `${SERVICE}.FetchWITSVID`,
+        sourceOf({ spiffeId }, attested) {
+          const selected = selectedIdOf(spiffeId);
+          const isWanted = (id: string) => selected === undefined || id === selected;
+          return processIdentities(attested, "wit-svid", (one) => isWanted(spiffeIdOf(one)), ports);
+        },
+        messageOf: (svids) => ({ svids: svids.map(witSvidOf) }),
+        // No bundle is in the message, but a key that left it took its WIT-SVIDs along.
+        onChange: ports.onBundleChange,
+      },
+      ports,
+    ),
+    fetchWITBundles: bundleStream(
+      endpoint,
+      `${SERVICE}.FetchWITBundles`,
+      () => ({ bundles: bundlesOf(jwksOf("wit-svid", ports), ports) }),
+      ({ bundles }) => Object.values(bundles).join(),
+      ports,
+    ),
+  };
+}
+
+function unimplemented(call: { emit(event: "error", error: object): unknown }): void {
+  const details = "the WIT-SVID profile is switched off";
+  call.emit("error", Object.assign(new Error(details), { code: status.UNIMPLEMENTED, details }));
+}
+
+/** As the standard asks of a server without the profile. SPIFFE Workload API section 7. */
+const NO_WIT: WitHandlers = { fetchWITSVID: unimplemented, fetchWITBundles: unimplemented };
+
+export function x509SvidOf({ identity, delivery, key }: StreamedSvid, ports: Pick<WorkloadApiPorts, "authorities">) {
+  return {
+    spiffeId: delivery.spiffeId,
+    // The leaf alone, unless the trust domain's CA was certified by another.
+    x509Svid: Buffer.concat([delivery.svid, ...intermediatesOf(delivery.authority)]),
+    x509SvidKey: key.privateKey,
+    bundle: x509BundleOf(ports),
+    hint: hintOf(identity),
+  };
+}
+
+function witSvidOf({ identity, delivery, key }: StreamedSvid) {
+  return {
+    spiffeId: delivery.spiffeId,
+    witSvid: Buffer.from(delivery.svid).toString("latin1"),
+    witSvidKey: jwkOf(key),
+    hint: hintOf(identity),
+  };
+}
+
+function jwkOf({ privateKey }: KeyPair): string {
+  const key = createPrivateKey({ key: Buffer.from(privateKey), format: "der", type: "pkcs8" });
+  return JSON.stringify({ ...key.export({ format: "jwk" }), alg: "ES256" });
+}

@@ -1,0 +1,57 @@
+import { type Denial, denial, denialFrom } from "../../domain/errors.ts";
+import { isOfKind } from "../../domain/registration-entry.ts";
+import type { Attested } from "../../domain/stages.ts";
+import { secondsOf } from "../../domain/time.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { CredentialReads } from "../../ports/ledger-reads.ts";
+import { chainOf, type TlsIdentity } from "../endpoint/tls-endpoint.ts";
+import type { IntrospectionFacts } from "./introspection-routes.ts";
+
+export type VerifierBySvidPorts = {
+  /**
+   * Says whose chain this is, leaf first.
+   *
+   * @throws whatever says why it is nobody's
+   */
+  readonly identify: (chain: readonly Uint8Array[]) => TlsIdentity;
+  /** @throws BrokerError NO_IDENTITY */
+  readonly attest: (identity: TlsIdentity) => Promise<Attested>;
+  readonly credentials: Pick<CredentialReads, "issuance">;
+  readonly clock: Clock;
+};
+
+/**
+ * Knows a verifier by the client certificate of its connection. The handshake has proved the key; the rest is looked at
+ * with each request, since a connection outlives its SVID, that SVID's revocation, and the entry.
+ */
+export function verifierBySvid(ports: VerifierBySvidPorts): IntrospectionFacts["verifierOf"] {
+  return async (socket) => {
+    const identity = identityOf(chainOf(socket), ports);
+    if ("code" in identity) return identity;
+    const issuance = await ports.credentials.issuance({ serialNumber: identity.serialNumber });
+    const isOver = !(secondsOf(ports.clock.now()) < identity.expiresAt);
+    if (isOver || issuance === undefined || issuance.revokedAt !== undefined) return notBelieved();
+    let caller: Attested;
+    try {
+      caller = await ports.attest(identity);
+    } catch (thrown) {
+      return denialFrom(thrown);
+    }
+    const verifier = caller.entries.find((entry) => isOfKind(entry, "verifier"));
+    return verifier ?? denial("NOT_ENTITLED", "only verifiers introspect tokens");
+  };
+}
+
+function identityOf(chain: readonly Uint8Array[], { identify }: VerifierBySvidPorts): TlsIdentity | Denial {
+  if (chain.length === 0) return denial("NO_IDENTITY", "expected a client certificate");
+  try {
+    return identify(chain);
+  } catch {
+    // Why exactly is nothing for a stranger.
+    return notBelieved();
+  }
+}
+
+function notBelieved(): Denial {
+  return denial("NO_IDENTITY", "the client certificate is not to be believed");
+}

@@ -1,0 +1,129 @@
+import type { Authority } from "../domain/authority.ts";
+import { BrokerError, invalidField } from "../domain/errors.ts";
+import type { Actor } from "../domain/ledger-event.ts";
+import type { RevocationReason } from "../domain/revocation.ts";
+import type { UnixSeconds } from "../domain/time.ts";
+import type { PutAuthoritiesAct, PutAuthoritiesResult } from "../ports/ledger.ts";
+import type { AuthorityBook } from "./authority-book.ts";
+import { activatableAt, type Rotation, type SigningFamily } from "./lifecycle.ts";
+
+/** An authority after an order, and how many credentials the order took back. */
+export type Ordered = { readonly authority: Authority; readonly credentialsRevoked: number };
+
+/**
+ * What operators may order, in SPIRE's words. Each is recorded as the operator's act, before it takes effect.
+ * All throw BrokerError LEDGER_UNAVAILABLE, having done nothing.
+ */
+export type AuthorityOrders = {
+  /**
+   * Makes the next key and publishes it.
+   *
+   * @throws BrokerError INVALID_FIELD while one is prepared already, AUTHORITY_UNAVAILABLE when no key can be made
+   */
+  prepare(family: SigningFamily, by: Actor): Promise<Authority>;
+  /**
+   * Lets a prepared key sign; the one that signed is old from then on.
+   *
+   * @param order.force - also when it has not been published for long enough: verifiers without it refuse for a while.
+   * @throws BrokerError INVALID_FIELD
+   */
+  activate(authorityId: string, order: { readonly force: boolean; readonly by: Actor }): Promise<Authority>;
+  /**
+   * An old key is trusted no more: all that it signed is taken back, and it leaves the bundle.
+   *
+   * @throws BrokerError INVALID_FIELD
+   */
+  taint(authorityId: string, order: WithdrawOrder): Promise<Ordered>;
+  /**
+   * The same of an old or prepared key, which is then destroyed.
+   *
+   * @throws BrokerError INVALID_FIELD
+   */
+  revoke(authorityId: string, order: WithdrawOrder): Promise<Ordered>;
+};
+
+export type WithdrawOrder = { readonly reason: RevocationReason; readonly by: Actor };
+
+type Order = PutAuthoritiesAct["order"];
+
+/** What the orders are carried out by. */
+type OrderPorts = {
+  readonly book: AuthorityBook;
+  readonly inTurn: <T>(change: () => Promise<T>) => Promise<T>;
+  readonly make: (family: SigningFamily, state: "prepared", order: Order) => Promise<Authority>;
+  readonly activate: (authority: Authority, order: Order) => Promise<void>;
+  readonly remove: (
+    authority: Authority,
+    more: Pick<PutAuthoritiesAct, "order" | "taints">,
+  ) => Promise<PutAuthoritiesResult>;
+  readonly now: () => UnixSeconds;
+  readonly rotation: Rotation;
+};
+
+export function createAuthorityOrders(ports: OrderPorts): AuthorityOrders {
+  const { book, inTurn } = ports;
+
+  function named(authorityId: string, states: readonly Authority["state"][]): Authority {
+    const authority = book.byId(authorityId);
+    if (authority === undefined) throw invalidField("authority_id", "the id of an authority");
+    if (!states.includes(authority.state)) {
+      throw invalidField("authority_id", `of one that is ${states.join(" or ")}; it is ${authority.state}`);
+    }
+    return authority;
+  }
+
+  /** As it is after the change that was just recorded. */
+  function after({ authorityId }: Authority): Authority {
+    const authority = book.byId(authorityId);
+    if (authority === undefined) throw new BrokerError("AUTHORITY_UNAVAILABLE", "the authority is not there");
+    return authority;
+  }
+
+  function withdrawal(verb: "taint" | "revoke", { authorityId }: Authority, { reason, by }: WithdrawOrder) {
+    return {
+      order: { operation: `authority-${verb}`, target: authorityId, reason, by },
+      taints: { authorityId, reason, by },
+    };
+  }
+
+  return {
+    prepare: (family, by) =>
+      inTurn(async () => {
+        const prepared = book.of(family).find(({ state }) => state === "prepared");
+        if (prepared !== undefined) {
+          throw invalidField("family", `one with nothing prepared; activate or revoke ${prepared.authorityId} first`);
+        }
+        return ports.make(family, "prepared", { operation: "authority-prepare", target: family, reason: family, by });
+      }),
+
+    activate: (authorityId, { force, by }) =>
+      inTurn(async () => {
+        const authority = named(authorityId, ["prepared"]);
+        const secondsEarly = activatableAt(authority, ports.rotation) - ports.now();
+        if (secondsEarly > 0 && !force) {
+          throw invalidField(
+            "authority_id",
+            `of one that is published for ${ports.rotation.propagationSeconds} s; ${secondsEarly} s are left, or use force`,
+          );
+        }
+        const reason = secondsEarly > 0 ? `forced, ${secondsEarly} s early` : "published for long enough";
+        await ports.activate(authority, { operation: "authority-activate", target: authorityId, reason, by });
+        return after(authority);
+      }),
+
+    taint: (authorityId, order) =>
+      inTurn(async () => {
+        const authority = named(authorityId, ["old"]);
+        if (authority.tainted === true) return { authority, credentialsRevoked: 0 };
+        const { credentialsRevoked } = await book.record({ authorities: [], ...withdrawal("taint", authority, order) });
+        return { authority: after(authority), credentialsRevoked };
+      }),
+
+    revoke: (authorityId, order) =>
+      inTurn(async () => {
+        const authority = named(authorityId, ["prepared", "old"]);
+        const { credentialsRevoked } = await ports.remove(authority, withdrawal("revoke", authority, order));
+        return { authority: after(authority), credentialsRevoked };
+      }),
+  };
+}

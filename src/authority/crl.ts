@@ -1,0 +1,193 @@
+import { type EncodedCrlEntry, encodeCrlEntry } from "../domain/crl.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { addSeconds, secondsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { AuthorityDirectory } from "../ports/directories.ts";
+import type { Head } from "../ports/ledger.ts";
+import type { CredentialReads, DenyEntry, RevokedPosition } from "../ports/ledger-reads.ts";
+import type { Signer } from "../ports/signer.ts";
+
+/** A CRL as it was signed. */
+export type Crl = {
+  /** The X.509 authority whose X.509-SVIDs it is about. */
+  readonly authorityId: string;
+  readonly der: Uint8Array;
+  readonly nextUpdate: UnixSeconds;
+};
+
+export type CrlKeeper = {
+  /** The CRLs in force, one for each X.509 authority of the bundle. One that is over is left out. */
+  current(): readonly Crl[];
+  /** Calls after each publication; ends with the returned function. */
+  onChange(changed: () => void): Cancel;
+  stop(): void;
+};
+
+export type CrlPorts = {
+  readonly ledger: { head(): Pick<Head, "sequence"> };
+  readonly credentials: Pick<CredentialReads, "revokedX509Svids">;
+  readonly authorities: Pick<AuthorityDirectory, "all">;
+  readonly signer: Pick<Signer, "holds" | "signCrl">;
+  readonly clock: Clock;
+  /** Calls with all that is denied from here on. */
+  readonly onDenied: (listener: (entries: readonly DenyEntry[]) => void) => Cancel;
+  /** Calls when the set of authorities changed. */
+  readonly onAuthoritiesChange: (listener: () => void) => Cancel;
+  /** Whether the ledger is suspected of having gone back in time. */
+  readonly ledgerIsDoubted: () => boolean;
+  readonly failed: (error: unknown) => void;
+};
+
+/** What ends within this time is in one CRL: a revocation is out in less than a second, and a burst of them costs two. */
+const BURST_MS = 250;
+/** A verifier that fetches once a minute finds a new one each time. */
+const REGULAR_MS = 50_000;
+/** After a publication that failed, or could not be. */
+const RETRY_MS = 1_000;
+/** A CRL that is over makes its verifiers refuse everything: it outlasts a restart, and an operator who is awake. */
+const LIFE_SECONDS = 600;
+/** An expired X.509-SVID stays for one regular CRL more, RFC 5280 section 3.3; and a publication may be late. */
+const KEPT_SECONDS = 120;
+/** Revocations read and encoded in one turn of the event loop: about two milliseconds. */
+const PAGE = 500;
+
+/**
+ * Keeps a CRL current for each X.509 authority: published anew within a second of a revocation, of a change of
+ * authorities, and otherwise each minute. Every one is made from the ledger alone; nothing is carried over.
+ *
+ * While the ledger is suspected of having gone back in time nothing is published: such a CRL would pardon what the ledger
+ * has forgotten.
+ *
+ * @returns once the first are published, or could not be
+ */
+export async function keepCrls(ports: CrlPorts): Promise<CrlKeeper> {
+  const { clock } = ports;
+  const publish = createPublisher(ports);
+  const listeners = new Set<() => void>();
+  let current: readonly Crl[] = [];
+  let cancel: Cancel = () => undefined;
+  let state: "idle" | "due" | "publishing" | "stopped" = "idle";
+  let isOutdated = false;
+
+  function schedule(delayMs: number): void {
+    cancel();
+    cancel = clock.schedule(delayMs, () => void turn());
+  }
+
+  async function turn(): Promise<void> {
+    state = "publishing";
+    isOutdated = false;
+    let nextMs = RETRY_MS;
+    try {
+      if (!ports.ledgerIsDoubted()) {
+        current = await publish();
+        for (const changed of listeners) changed();
+        nextMs = REGULAR_MS;
+      }
+    } catch (thrown) {
+      ports.failed(thrown);
+    }
+    if (isStopped()) return;
+    state = isOutdated ? "due" : "idle";
+    schedule(isOutdated ? BURST_MS : nextMs);
+  }
+
+  /** Asked rather than compared in place: it may have been stopped while something was waited for. */
+  function isStopped(): boolean {
+    return state === "stopped";
+  }
+
+  function outdated(): void {
+    if (state === "publishing") isOutdated = true;
+    if (state !== "idle") return;
+    state = "due";
+    schedule(BURST_MS);
+  }
+
+  const unsubscribe = [
+    // A step that held tokens alone is nothing that a CRL tells of.
+    ports.onDenied((entries) => void (entries.some((entry) => entry.concernsAll) && outdated())),
+    ports.onAuthoritiesChange(outdated),
+  ];
+  await turn();
+
+  return {
+    current: () => current.filter(({ nextUpdate }) => nextUpdate > secondsOf(clock.now())),
+    onChange(changed) {
+      const told = () => changed();
+      listeners.add(told);
+      return () => void listeners.delete(told);
+    },
+    stop() {
+      state = "stopped";
+      cancel();
+      for (const end of unsubscribe) end();
+    },
+  };
+}
+
+function createPublisher(ports: CrlPorts): () => Promise<readonly Crl[]> {
+  const { clock, signer } = ports;
+  // At the start a CRL of before may still be in force, and what has expired since it was made on none after that.
+  let keptSeconds = LIFE_SECONDS;
+  let lastNumber = 0n;
+
+  return async () => {
+    const now = clock.now();
+    const nowSeconds = secondsOf(now);
+    const crlNumber = numberAfter(lastNumber, ports.ledger.head().sequence, now);
+    lastNumber = crlNumber;
+    const entries = await revokedSince(addSeconds(nowSeconds, -keptSeconds), ports.credentials);
+    const nextUpdate = addSeconds(nowSeconds, LIFE_SECONDS);
+    const crls: Crl[] = [];
+    for (const authority of ports.authorities.all()) {
+      const { authorityId, family } = authority;
+      if (family !== "x509-svid" || !signer.holds(authorityId)) continue;
+      const der = await signer.signCrl(authority, {
+        // A verifier whose clock is behind refuses a CRL of the future, and with it everybody.
+        thisUpdate: addSeconds(nowSeconds, -LIMITS.x509BackdateSeconds),
+        nextUpdate,
+        crlNumber,
+        entries: [...(entries.get(authorityId)?.values() ?? [])],
+      });
+      crls.push({ authorityId, der, nextUpdate });
+    }
+    keptSeconds = KEPT_SECONDS;
+    return crls;
+  };
+}
+
+/**
+ * Grows with every CRL, over restarts too, without being kept anywhere: the ledger's sequence, which never goes back in
+ * the life of a CA key, and below it the time, since a CRL is made each minute also when nothing was recorded. By the
+ * time alone it would go back with a clock that is set right between two starts.
+ */
+function numberAfter(last: bigint, sequence: number, now: UnixMicros): bigint {
+  const number = (BigInt(sequence) << 64n) | BigInt(now);
+  return number > last ? number : last + 1n;
+}
+
+/** What was taken back, by authority and serial number. */
+async function revokedSince(
+  expiringAfter: UnixSeconds,
+  reads: CrlPorts["credentials"],
+): Promise<ReadonlyMap<string, ReadonlyMap<string, EncodedCrlEntry>>> {
+  const found = new Map<string, Map<string, EncodedCrlEntry>>();
+  let after: RevokedPosition | undefined;
+  do {
+    const { svids, next } = await reads.revokedX509Svids({ expiringAfter, after, limit: PAGE });
+    for (const { authorityId, serialNumber, revokedAt, reason } of svids) {
+      const entries = found.get(authorityId) ?? new Map<string, EncodedCrlEntry>();
+      const entry = encodeCrlEntry({ serialNumber, revokedAt: secondsOf(revokedAt), reason });
+      found.set(authorityId, entries.set(serialNumber, entry));
+    }
+    if (next !== undefined) await nextTurn();
+    after = next;
+  } while (after !== undefined);
+  return found;
+}
+
+/** Lets the event loop go round: whoever waits for a credential does not wait for a CRL. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,111 @@
+import type { Authority, KeyFamily } from "../domain/authority.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { addSeconds, type UnixSeconds } from "../domain/time.ts";
+
+/** Families that this broker signs with. */
+export const SIGNING_FAMILIES = ["x509-svid", "jwt-svid", "wit-svid"] as const satisfies readonly KeyFamily[];
+export type SigningFamily = (typeof SIGNING_FAMILIES)[number];
+
+/** How keys follow one another. */
+export type Rotation = {
+  /** The next key is prepared once this share of the active one's life has passed; above 0, below 1. */
+  readonly prepareShare: number;
+  /** How long a key is published before it signs, so that every verifier has it by then. */
+  readonly propagationSeconds: number;
+};
+
+/** What has to be done next in one family. */
+export type Due =
+  /** Nothing signs, and nothing is there that could: a key is made and signs at once. */
+  | { readonly kind: "create" }
+  | { readonly kind: "prepare" }
+  | { readonly kind: "activate"; readonly authority: Authority }
+  | { readonly kind: "remove"; readonly authority: Authority };
+
+/** What a family's authorities are judged by. */
+type Given = {
+  readonly now: UnixSeconds;
+  /** When one would end that was made now. */
+  readonly endOfNew: UnixSeconds;
+  readonly rotation: Rotation;
+  /** Whether the key of an authority is at hand. */
+  readonly holds: (authorityId: string) => boolean;
+};
+
+/** A verifier may accept a credential for so long after its expiry, its clock being as wrong as is still believed. */
+const LENIENCE_SECONDS = LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
+
+/**
+ * The one thing that is due next in a family, or nothing. Asked again after each is done, until nothing is.
+ *
+ * @param authorities - of the family, whatever their state.
+ */
+export function dueIn(authorities: readonly Authority[], { now, endOfNew, rotation, holds }: Given): Due | undefined {
+  const useless = authorities.find((one) => isUseless(one, now, holds));
+  if (useless !== undefined) return { kind: "remove", authority: useless };
+
+  const prepared = newestIn("prepared", authorities);
+  const active = signingAt(authorities, now, holds);
+  if (active === undefined) return prepared === undefined ? { kind: "create" } : activate(prepared);
+  if (now < prepareAt(active, rotation)) return undefined;
+  // One that ends no later would have to be followed just as soon; an operator has to renew what is above.
+  if (prepared === undefined) return endOfNew > active.expiresAt ? { kind: "prepare" } : undefined;
+  return now < activatableAt(prepared, rotation) ? undefined : activate(prepared);
+}
+
+function activate(authority: Authority): Due {
+  return { kind: "activate", authority };
+}
+
+/** The one that signs: of several that are active the newest, for a crash may have left two. */
+export function signingAt(
+  authorities: readonly Authority[],
+  now: UnixSeconds,
+  holds: (authorityId: string) => boolean,
+): Authority | undefined {
+  const usable = authorities.filter((one) => one.expiresAt > now && holds(one.authorityId));
+  return newestIn("active", usable);
+}
+
+function newestIn(state: Authority["state"], authorities: readonly Authority[]): Authority | undefined {
+  let newest: Authority | undefined;
+  for (const one of authorities) {
+    if (one.state === state && (newest === undefined || one.notBefore > newest.notBefore)) newest = one;
+  }
+  return newest;
+}
+
+/** The instant from which a key may sign that was prepared. */
+export function activatableAt(prepared: Authority, { propagationSeconds }: Rotation): UnixSeconds {
+  return addSeconds(prepared.stateSince ?? prepared.notBefore, propagationSeconds);
+}
+
+/** Early enough that the next key can sign before the end of this one shortens any credential. */
+function prepareAt({ notBefore, expiresAt }: Authority, rotation: Rotation): UnixSeconds {
+  const share = notBefore + rotation.prepareShare * (expiresAt - notBefore);
+  const latest = expiresAt - rotation.propagationSeconds - LIMITS.svidTtlSecondsMax;
+  return Math.floor(Math.min(share, latest)) as UnixSeconds;
+}
+
+/** When nothing that an old authority signed can be accepted any longer. */
+function removableAt({ stateSince, notBefore, expiresAt }: Authority): UnixSeconds {
+  const signedLast = stateSince ?? notBefore;
+  return addSeconds(
+    Math.min(addSeconds(signedLast, LIMITS.svidTtlSecondsMax), expiresAt) as UnixSeconds,
+    LENIENCE_SECONDS,
+  );
+}
+
+function isUseless(authority: Authority, now: UnixSeconds, holds: (authorityId: string) => boolean): boolean {
+  switch (authority.state) {
+    case "prepared":
+      return !holds(authority.authorityId) || authority.expiresAt <= now;
+    case "active":
+      // Nobody knows where a key is that is not here; what it signed dies within minutes, and must not be believed longer.
+      return !holds(authority.authorityId);
+    case "old":
+      return now >= removableAt(authority);
+    case "removed":
+      return false;
+  }
+}

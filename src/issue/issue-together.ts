@@ -1,0 +1,43 @@
+import { type Denial, denialFrom } from "../domain/errors.ts";
+import type { Attested, Delivery, Entitled } from "../domain/stages.ts";
+import { deliver } from "./deliver.ts";
+import { draft } from "./draft.ts";
+import { entitle, type SvidOrder, type SvidWanted } from "./entitle.ts";
+import { entitleInfrastructure, type InfrastructureWanted } from "./entitle-infrastructure.ts";
+import type { IssuePorts } from "./issue-svids.ts";
+import { record } from "./record.ts";
+import { sign } from "./sign.ts";
+
+/** One credential of any of the caller's identities. */
+export type SvidRequest =
+  | ({ readonly kind: "step"; readonly stepId: string; readonly wanted: SvidWanted } & Pick<SvidOrder, "as">)
+  | { readonly kind: "infrastructure"; readonly wanted: InfrastructureWanted };
+
+/**
+ * The issuance path for several identities of one caller, recorded in one append.
+ *
+ * @returns one answer for each request, in their order; what one is refused is not the others' matter.
+ */
+export async function issueTogether(
+  caller: Attested,
+  requests: readonly SvidRequest[],
+  ports: IssuePorts,
+): Promise<readonly (Delivery | Denial)[]> {
+  const entitled = await Promise.all(requests.map((request) => entitleOne(caller, request, ports)));
+  const recorded = await record(draft(entitled.flat(), ports), ports);
+  return deliver(await sign(recorded, ports), ports);
+}
+
+async function entitleOne(
+  caller: Attested,
+  request: SvidRequest,
+  ports: IssuePorts,
+): Promise<readonly (Entitled | Denial)[]> {
+  try {
+    return request.kind === "infrastructure"
+      ? [entitleInfrastructure(caller, request.wanted, ports)]
+      : await entitle(caller, { ...request, wanted: [request.wanted] }, ports);
+  } catch (thrown) {
+    return [denialFrom(thrown)];
+  }
+}

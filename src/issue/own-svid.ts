@@ -1,0 +1,97 @@
+import { isPublished } from "../domain/authority.ts";
+import { BrokerError, errorOf, isDenial } from "../domain/errors.ts";
+import type { Delivery } from "../domain/stages.ts";
+import { microsOf } from "../domain/time.ts";
+import type { Cancel } from "../ports/clock.ts";
+import type { EntryDirectory } from "../ports/directories.ts";
+import type { KeyPair, KeyPairs } from "../ports/key-pairs.ts";
+import { deliver } from "./deliver.ts";
+import { draft } from "./draft.ts";
+import { onlyAnswer } from "./entitle.ts";
+import { entitleServer } from "./entitle-infrastructure.ts";
+import type { InfrastructurePorts } from "./issue-infrastructure-svid.ts";
+import { record } from "./record.ts";
+import { sign } from "./sign.ts";
+
+export type OwnIdentity = { readonly delivery: Delivery; readonly key: KeyPair };
+
+/** The broker's own X.509-SVID, by which its TLS endpoints are known; always one that is some minutes from its end. */
+export type OwnSvid = {
+  /** `undefined` while there is none: nothing could be issued since the last one ended. */
+  current(): OwnIdentity | undefined;
+  /** Calls after each change; ends with the returned function. */
+  onChange(changed: () => void): Cancel;
+  /** Issues the first, or fails; from then on failures are told and tried again. */
+  start(): Promise<void>;
+  stop(): void;
+};
+
+export type OwnSvidPorts = InfrastructurePorts & {
+  readonly entries: EntryDirectory;
+  readonly keyPairs: KeyPairs;
+  readonly onBundleChange: (changed: () => void) => Cancel;
+  readonly failed: (error: unknown) => void;
+};
+
+const RETRY_MS = 5_000;
+
+export function createOwnSvid(ports: OwnSvidPorts): OwnSvid {
+  const { clock } = ports;
+  const listeners = new Set<() => void>();
+  let identity: OwnIdentity | undefined;
+  let cancel: Cancel = () => undefined;
+  let isStopped = false;
+
+  async function issue(): Promise<void> {
+    const entry = ports.entries.all().find(({ content }) => content.kind === "server");
+    if (entry === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "the broker has no entry of its own");
+    const key = await ports.keyPairs.generate();
+    const recorded = await record(draft([entitleServer(entry, key.publicKey, ports)], ports), ports);
+    const delivery = onlyAnswer(await deliver(await sign(recorded, ports), ports));
+    if (isDenial(delivery)) throw errorOf(delivery);
+    identity = { delivery, key };
+    for (const changed of listeners) changed();
+  }
+
+  /** At half of its life, so that as much is left to try in. */
+  function renewLater(): void {
+    if (isStopped) return;
+    const expiresAt = identity === undefined ? clock.now() : microsOf(identity.delivery.expiresAt);
+    const left = Math.max(0, expiresAt - clock.now()) / 1_000;
+    cancel();
+    cancel = clock.schedule(Math.max(RETRY_MS, left / 2), () => {
+      issue().catch(ports.failed).finally(renewLater);
+    });
+  }
+
+  /** What signed the present one may be trusted no more, and then nobody would believe it. */
+  function lookAtAuthority(): void {
+    if (identity === undefined || isStopped) return;
+    const { authorityId } = identity.delivery.authority;
+    const authority = ports.authorities.all().find((one) => one.authorityId === authorityId);
+    if (authority !== undefined && isPublished(authority)) return;
+    issue().catch(ports.failed).finally(renewLater);
+  }
+
+  let unfollow: Cancel = () => undefined;
+  return {
+    current() {
+      if (identity !== undefined && clock.now() < microsOf(identity.delivery.expiresAt)) return identity;
+      return undefined;
+    },
+    onChange(changed) {
+      listeners.add(changed);
+      return () => void listeners.delete(changed);
+    },
+    async start() {
+      await issue();
+      renewLater();
+      unfollow = ports.onBundleChange(lookAtAuthority);
+    },
+    stop() {
+      isStopped = true;
+      unfollow();
+      cancel();
+    },
+  };
+}

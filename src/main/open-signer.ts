@@ -1,0 +1,69 @@
+import { readFile } from "node:fs/promises";
+import { readPrivateFile } from "../adapters/signer-disk/private-file.ts";
+import { openDiskSigner } from "../adapters/signer-disk/signer-disk.ts";
+import { openPkcs11Signer } from "../adapters/signer-pkcs11/signer-pkcs11.ts";
+import { openDiskUpstream } from "../adapters/upstream-disk/upstream-disk.ts";
+import type { Config } from "../config/config.ts";
+import { BrokerError } from "../domain/errors.ts";
+import { secondsOf } from "../domain/time.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Randomness } from "../ports/randomness.ts";
+import type { Signer } from "../ports/signer.ts";
+import type { UpstreamAuthority } from "../ports/upstream-authority.ts";
+
+/** The PIN where no file has it. Not a setting: what is set is shown by `stintd validate`. */
+const PIN_VARIABLE = "STINT_PKCS11_PIN";
+
+/**
+ * Opens whatever keeps the private keys.
+ *
+ * @param closers - takes what ends it.
+ * @throws BrokerError, UnsafeFileError
+ */
+export async function openSigner(
+  config: Config,
+  given: { readonly directory: string; readonly randomness: Randomness },
+  closers: (() => void)[],
+): Promise<Signer> {
+  const { keyManager, trustDomain } = config;
+  if (keyManager.kind === "disk") return openDiskSigner({ ...given, trustDomain });
+  const { module, tokenLabel, pinFile } = keyManager;
+  const pin = await readPin(pinFile);
+  const { signer, close } = openPkcs11Signer({
+    module,
+    tokenLabel,
+    pin,
+    trustDomain,
+    randomness: given.randomness,
+  });
+  closers.push(close);
+  return signer;
+}
+
+/**
+ * Opens the CA above, where there is one.
+ *
+ * @throws BrokerError, UnsafeFileError
+ */
+export async function openUpstream(
+  { upstreamAuthority, trustDomain }: Config,
+  { clock, randomness }: { readonly clock: Clock; readonly randomness: Randomness },
+): Promise<UpstreamAuthority | undefined> {
+  if (upstreamAuthority === undefined) return undefined;
+  return openDiskUpstream({
+    certificates: await readFile(upstreamAuthority.certificate, "utf8"),
+    privateKey: await readPrivateFile(upstreamAuthority.privateKey),
+    trustDomain,
+    randomness,
+    now: secondsOf(clock.now()),
+  });
+}
+
+async function readPin(pinFile: string | undefined): Promise<string> {
+  // An editor ends a file with a line feed; no PIN has one.
+  const pin =
+    pinFile === undefined ? process.env[PIN_VARIABLE] : String(await readPrivateFile(pinFile)).replace(/\r?\n$/, "");
+  if (pin !== undefined && pin !== "") return pin;
+  const detail = `the PIN is missing: key_manager.pkcs11.pin_file, or the environment variable ${PIN_VARIABLE}`;
+  throw new BrokerError("AUTHORITY_UNAVAILABLE", "the key manager can't be used", { detail });
+}

@@ -1,0 +1,115 @@
+import { type ToolUse, VerificationError, type VerifiedStep } from "../verifier/index.ts";
+import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
+import type { JsonRpcMessage } from "./json-rpc-message.ts";
+import { type ChallengeTerms, REFUSAL_CODES, type Refusal, refusal, refusalOf } from "./refusal.ts";
+
+/** What a step may do with its message. */
+export type Permit = {
+  readonly kind: "permit";
+  /** Present for a call of a tool. */
+  readonly use?: ToolUse;
+};
+
+const CALL = "tools/call";
+const VERSION_KEY = "io.modelcontextprotocol/protocolVersion";
+/** From this revision on, the standard headers are required. */
+const HEADERS_SINCE = "2026-07-28";
+
+/**
+ * Whether a step may send this message: a tool's call by the tool map and the step's grant, anything else by the list of
+ * methods. The standard headers, by which a proxy may already have decided, must say the same as the body.
+ *
+ * @see MCP Streamable HTTP, standard headers
+ */
+export function authorizeMessage(
+  settings: GuardSettings,
+  verified: VerifiedStep,
+  message: JsonRpcMessage,
+  headers: Headers,
+  terms: ChallengeTerms,
+): Permit | Refusal {
+  const mismatch = headerMismatch(message, headers);
+  if (mismatch !== undefined) return refusal({ ...HEADER_MISMATCH, message: mismatch });
+  if (message.method === CALL) return authorizeCall(settings, verified, message, terms);
+  if (settings.otherMethods.some((listed) => isListed(listed, message.method))) return { kind: "permit" };
+  // No challenge: there is no token that would help.
+  return refusal({
+    status: 403,
+    code: REFUSAL_CODES.refused,
+    reason: "METHOD_REFUSED",
+    message: "the method is not one that this server permits",
+  });
+}
+
+function authorizeCall(
+  settings: GuardSettings,
+  verified: VerifiedStep,
+  message: JsonRpcMessage,
+  terms: ChallengeTerms,
+): Permit | Refusal {
+  const { name } = message.params;
+  if (typeof name !== "string" || message.id === undefined) {
+    return refusal({
+      status: 400,
+      code: REFUSAL_CODES.invalidRequest,
+      reason: "REQUEST_MALFORMED",
+      message: "tools/call must be a request that names its tool",
+    });
+  }
+  const needs = settings.tools.get(name);
+  if (needs === undefined) {
+    return refusal({
+      status: 403,
+      code: REFUSAL_CODES.refused,
+      reason: "TOOL_UNDECLARED",
+      message: "the tool is not one that this server permits",
+    });
+  }
+  const use: ToolUse = { tool: name, actions: needs.actions, datatypes: needs.datatypes };
+  try {
+    settings.verifier.authorize(verified, use);
+  } catch (thrown) {
+    if (thrown instanceof VerificationError) return refusalOf(thrown, { ...terms, scope: scopeOfTool(name) });
+    throw thrown;
+  }
+  return { kind: "permit", use };
+}
+
+function isListed(listed: string, method: string): boolean {
+  return listed.endsWith("/*") ? method.startsWith(listed.slice(0, -1)) : listed === method;
+}
+
+const HEADER_MISMATCH = {
+  status: 400,
+  code: REFUSAL_CODES.headerMismatch,
+  reason: "HEADER_MISMATCH",
+} as const;
+
+/** @returns what differs, or `undefined`. */
+function headerMismatch(message: JsonRpcMessage, headers: Headers): string | undefined {
+  const required = message.id !== undefined && isSinceHeaders(message, headers);
+  const method = headers.get("mcp-method") ?? undefined;
+  if (method === undefined ? required : method !== message.method) {
+    return "the header Mcp-Method must be the method of the body";
+  }
+  // What other methods have in Mcp-Name decides nothing here, and is the server's to check.
+  if (message.method !== CALL) return undefined;
+  const name = headers.get("mcp-name") ?? undefined;
+  // A tool's name is of characters that go into a header as they are; an encoded one would be another spelling.
+  if (name === undefined ? required : name !== message.params["name"]) {
+    return "the header Mcp-Name must be the name of the tool in the body";
+  }
+  return undefined;
+}
+
+function isSinceHeaders(message: JsonRpcMessage, headers: Headers): boolean {
+  const meta = message.params["_meta"];
+  const claimed = typeof meta === "object" && meta !== null && VERSION_KEY in meta;
+  return claimed || (headers.get("mcp-protocol-version") ?? "") >= HEADERS_SINCE;
+}
+
+/** The scope that a request takes, as far as its headers tell before its body is read. */
+export function scopeByHeaders(settings: GuardSettings, headers: Headers): string | undefined {
+  const name = headers.get("mcp-name") ?? "";
+  return headers.get("mcp-method") === CALL && settings.tools.has(name) ? scopeOfTool(name) : undefined;
+}

@@ -1,0 +1,127 @@
+import { BrokerError, invalidField } from "../../domain/errors.ts";
+import { type Action, ANY, checkResourceUri, parseGrant } from "../../domain/grant.ts";
+import { PROOF_KINDS, type ProofKind, type ProofTerms, VerificationError, type Verifier } from "../verifier/index.ts";
+
+/** What a call of one tool does, so that it can be compared with what a step was granted. */
+export type ToolNeeds = {
+  /** All of them must be granted. */
+  readonly actions: readonly Action[];
+  /** The classes of data it touches; all must be granted. */
+  readonly datatypes: readonly string[];
+};
+
+/** By default bound tokens are taken with their proof, and bearer tokens without. */
+export type McpGuardOptions = ProofTerms & {
+  /** Created with `resource` among its audiences. */
+  readonly verifier: Verifier;
+  /** The server's canonical URI, `https://mcp.example.com/mcp`: what JWT-SVIDs for it have as audience. */
+  readonly resource: string;
+  /** The broker's issuer URL, for the protected-resource metadata. */
+  readonly issuer: string;
+  /** Every tool that may be called at all, with what calling it takes. A tool that is not here is refused. */
+  readonly tools: Readonly<Record<string, ToolNeeds>>;
+  /**
+   * Other methods that any step with a token for this resource may call; `notifications/*` stands for all that begin so.
+   * Absent: `OTHER_METHODS`. The rest is refused.
+   */
+  readonly otherMethods?: readonly string[];
+  /** For the metadata, to show to people. */
+  readonly resourceName?: string;
+  /** A longer body is refused. Absent: 4 MiB, the MCP SDK's own bound. */
+  readonly maxBodyBytes?: number;
+  /** Told of faults, the guard's own and the handler's, of which a client sees no more than a 500. */
+  readonly onError?: (thrown: unknown) => void;
+};
+
+export type GuardSettings = Required<Omit<McpGuardOptions, "tools" | "resourceName">> & {
+  readonly tools: ReadonlyMap<string, ToolNeeds>;
+  readonly resourceName: string | undefined;
+  /** Where the metadata is served. */
+  readonly metadataPath: string;
+  readonly metadataUrl: string;
+};
+
+/** What every MCP client does before and beside calling tools; nothing of it reads the server's data or changes it. */
+export const OTHER_METHODS = ["initialize", "ping", "server/discover", "tools/list", "notifications/*"] as const;
+
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** RFC 9728 section 3.1: put between host and path. */
+const WELL_KNOWN = "/.well-known/oauth-protected-resource";
+const CALL = "tools/call";
+
+/**
+ * Checks what a guard is created with, so that a tool map with a mistake in it stops the server and not its callers.
+ *
+ * @throws BrokerError INVALID_FIELD
+ */
+export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
+  checkResourceUri(options.resource, "resource");
+  checkResourceUri(options.issuer, "issuer");
+  checkVerifier(options.verifier, options.resource);
+  const resource = new URL(options.resource);
+  const otherMethods = options.otherMethods ?? OTHER_METHODS;
+  for (const method of otherMethods) {
+    if (method === CALL || method === "*" || method.startsWith("tools/*")) {
+      throw invalidField("otherMethods", "methods other than tools/call, which the tool map decides");
+    }
+  }
+  const maxBodyBytes = options.maxBodyBytes ?? BODY_BYTES_MAX;
+  if (!(maxBodyBytes > 0)) throw invalidField("maxBodyBytes", "more than 0");
+  const metadataPath = `${WELL_KNOWN}${resource.pathname === "/" ? "" : resource.pathname}`;
+  const proof = options.proof ?? "accepted";
+  return {
+    verifier: options.verifier,
+    proof,
+    proofKinds: proof === "none" ? [] : proofKindsOf(options, resource),
+    resource: options.resource,
+    issuer: options.issuer,
+    tools: toolsOf(options.tools, options.resource),
+    otherMethods: [...otherMethods],
+    resourceName: options.resourceName,
+    maxBodyBytes,
+    onError: options.onError ?? (() => undefined),
+    metadataPath,
+    metadataUrl: `${resource.origin}${metadataPath}${resource.search}`,
+  };
+}
+
+/** A verifier that does not watch this resource would answer every request with a fault; better to find out now. */
+function checkVerifier(verifier: Verifier, resource: string): void {
+  try {
+    verifier.verify("", { audience: resource });
+  } catch (thrown) {
+    if (!(thrown instanceof VerificationError)) throw thrown;
+  }
+}
+
+function proofKindsOf({ proofKinds }: ProofTerms, { protocol }: URL): readonly ProofKind[] {
+  const isPlain = protocol === "http:";
+  if (proofKinds === undefined) return PROOF_KINDS.filter((kind) => kind !== "mtls" || !isPlain);
+  const known: readonly string[] = PROOF_KINDS;
+  if (proofKinds.length === 0 || !proofKinds.every((kind) => known.includes(kind))) {
+    throw invalidField("proofKinds", `one or more of ${PROOF_KINDS.join(", ")}`);
+  }
+  if (isPlain && proofKinds.includes("mtls")) throw invalidField("proofKinds", "no mtls for a resource without TLS");
+  return [...proofKinds];
+}
+
+/** A tool's needs are checked as the grant that would permit it, since that is what they are compared with. */
+function toolsOf(tools: Readonly<Record<string, ToolNeeds>>, resource: string): ReadonlyMap<string, ToolNeeds> {
+  const entries = Object.entries(tools);
+  for (const [name, { actions, datatypes }] of entries) {
+    if (name === ANY) throw invalidField("tools", "the name of each tool; what is not named is refused");
+    try {
+      parseGrant([{ type: "mcp_tool", locations: [resource], identifier: name, actions, datatypes }], {
+        ceiling: false,
+      });
+    } catch (thrown) {
+      if (!(thrown instanceof BrokerError)) throw thrown;
+      throw invalidField(`tools.${name}`, thrown.message.replace(/^grant\[0\]\.?/, ""));
+    }
+  }
+  return new Map(entries.map(([name, needs]) => [name, { ...needs }]));
+}
+
+export function scopeOfTool(tool: string): string {
+  return `mcp:tool:${tool}`;
+}

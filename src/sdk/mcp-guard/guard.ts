@@ -1,0 +1,215 @@
+import {
+  type PresentedRequest,
+  VerificationError,
+  type VerifiedRequest,
+  type VerifiedStep,
+} from "../verifier/index.ts";
+import { authorizeMessage, type Permit, scopeByHeaders } from "./authorize-message.ts";
+import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
+import { type JsonRpcMessage, readMessage } from "./json-rpc-message.ts";
+import { createNodeListener, type NodeListener } from "./node-listener.ts";
+import {
+  type ChallengeTerms,
+  errorMessageOf,
+  REFUSAL_CODES,
+  type Refusal,
+  refusal,
+  refusalOf,
+  responseOf,
+} from "./refusal.ts";
+import { requestTargetOf } from "./request-target.ts";
+import { metadataResponse, type ProtectedResourceMetadata, resourceMetadataOf } from "./resource-metadata.ts";
+import { serveWhileOpen } from "./serve-while-open.ts";
+import { authInfoOf, type StepAuthInfo } from "./step-auth-info.ts";
+
+/** What is behind the guard. */
+export type McpFetch = (
+  request: Request,
+  options: { readonly authInfo: StepAuthInfo; readonly parsedBody: unknown },
+) => Promise<Response>;
+
+/** What came with a request and is not in it. */
+export type GivenRequest = {
+  /** The body, where something before has parsed it. */
+  readonly parsedBody?: unknown;
+  /** The certificate of the connection's client, DER; see `PresentedRequest`. */
+  readonly clientCertificate?: PresentedRequest["clientCertificate"];
+};
+
+export type Guard = {
+  /**
+   * Serves one HTTP request: the resource's metadata, a refusal, or what `handler` answers for a message that its step
+   * may send. The handler gets the request without its token, and a signal that aborts when the step ends.
+   *
+   * @throws what the handler throws
+   */
+  fetch(request: Request, handler: McpFetch, given?: GivenRequest): Promise<Response>;
+  /**
+   * The same as a listener for `node:http` and `node:https` and a handler for Express; takes `req.body` where that is parsed,
+   * and of a TLS connection the client's certificate.
+   */
+  listener(handler: McpFetch): NodeListener;
+  readonly metadata: ProtectedResourceMetadata;
+  /** Where `fetch` serves the metadata: requests for this path must reach it too. */
+  readonly metadataPath: string;
+};
+
+/**
+ * Stands in front of an MCP server: every request must bring the JWT-SVID of an open step for this resource, with the proof
+ * of what it is bound to; it calls only tools that the step was granted, and is stopped when the step ends. What the
+ * guard cannot decide it refuses.
+ *
+ * @see MCP authorization, RFC 6750, RFC 9449, RFC 9728
+ */
+export function createGuard(settings: GuardSettings): Guard {
+  const guard: Guard = {
+    async fetch(request, handler, given = {}) {
+      return metadataResponse(settings, request) ?? guardRequest(settings, request, handler, given);
+    },
+    listener: (handler) =>
+      createNodeListener(
+        settings.resource,
+        (request, parsedBody, clientCertificate) => guard.fetch(request, handler, { parsedBody, clientCertificate }),
+        settings.onError,
+      ),
+    metadata: resourceMetadataOf(settings),
+    metadataPath: settings.metadataPath,
+  };
+  return guard;
+}
+
+/** Who asks, what they ask, whether they may; then it is served. */
+async function guardRequest(
+  settings: GuardSettings,
+  request: Request,
+  handler: McpFetch,
+  { parsedBody, clientCertificate }: GivenRequest,
+): Promise<Response> {
+  const terms = challengeTermsOf(settings, request.headers);
+  const refuse = (refused: Refusal, id: string | number | null = null) => responseOf(refused, id, settings.metadataUrl);
+  const identified = orInternal(settings, () => identify(settings, request, clientCertificate, terms));
+  if (isRefusal(identified)) return refuse(identified);
+  const { step: verified, dpopNonce } = identified;
+  if (request.method !== "POST") return refuse(ONLY_POST);
+  const message = await readMessage(request, settings.maxBodyBytes, parsedBody);
+  if (isRefusal(message)) return refuse(message);
+  const permit = orInternal(settings, () => authorizeMessage(settings, verified, message, request.headers, terms));
+  const id = message.id ?? null;
+  if (isRefusal(permit)) return refuse(permit, id);
+
+  const scope = permit.use === undefined ? undefined : scopeOfTool(permit.use.tool);
+  const ended = (why: unknown) => {
+    if (why instanceof VerificationError) return refusalOf(why, { ...terms, scope });
+    settings.onError(why);
+    return INTERNAL;
+  };
+  const response = await serveWhileOpen({
+    watched: settings.verifier.signalFor(verified),
+    recheck: recheckOf(settings, verified, permit),
+    callerGone: request.signal,
+    serve: async (signal) =>
+      handler(forwarded(request, message, signal), {
+        authInfo: authInfoOf(verified, settings.metadataUrl),
+        parsedBody: message.body,
+      }),
+    refuse: (why) => refuse(ended(why), id),
+    lastEvent: (why) => errorMessageOf(ended(why), id),
+  });
+  return dpopNonce === undefined ? response : withNonce(response, dpopNonce);
+}
+
+function challengeTermsOf({ proofKinds }: GuardSettings, headers: Headers): ChallengeTerms {
+  const dpop = proofKinds.includes("dpop");
+  const isDpop = dpop && /^DPoP(\s|$)/i.test(headers.get("authorization") ?? "");
+  return { scheme: isDpop ? "DPoP" : "Bearer", dpop };
+}
+
+type Identified = Extract<VerifiedRequest, { kind: "jwt-svid" }>;
+
+/** The step whose token a request brings. */
+function identify(
+  settings: GuardSettings,
+  { method, url, headers }: Request,
+  clientCertificate: GivenRequest["clientCertificate"],
+  terms: ChallengeTerms,
+): Identified | Refusal {
+  const { resource, proof, proofKinds } = settings;
+  const request = { method, url: requestTargetOf(resource, url), headers, clientCertificate };
+  try {
+    const verified = settings.verifier.verifyRequest(request, { audience: resource, proof, proofKinds });
+    if (verified.kind === "jwt-svid") return verified;
+    throw new VerificationError("TOKEN_MISSING", "a token is required: a WIT-SVID alone grants nothing");
+  } catch (thrown) {
+    if (thrown instanceof VerificationError) {
+      return refusalOf(thrown, { ...terms, scope: scopeByHeaders(settings, headers) });
+    }
+    throw thrown;
+  }
+}
+
+/** RFC 9449 section 8.2: the next proof is to have the new nonce. */
+function withNonce({ body, status, statusText, headers: given }: Response, nonce: string): Response {
+  const headers = new Headers(given);
+  headers.set("dpop-nonce", nonce);
+  return new Response(body, { status, statusText, headers });
+}
+
+/** A call goes on past the expiry of the token that it came with, which was for calling; but never past its step's. */
+function recheckOf(settings: GuardSettings, verified: VerifiedStep, { use }: Permit): (() => void) | undefined {
+  if (use === undefined) return undefined;
+  return () => {
+    try {
+      settings.verifier.authorize(verified, use);
+    } catch (thrown) {
+      if (thrown instanceof VerificationError && thrown.code === "EXPIRED") return;
+      throw thrown;
+    }
+  };
+}
+
+/** What says who sends a request, and what another body would contradict. */
+const NOT_FORWARDED = [
+  "authorization",
+  "dpop",
+  "workload-identity-token",
+  "workload-proof-token",
+  "content-length",
+  "content-encoding",
+  "transfer-encoding",
+];
+
+/** What was looked at, and no more: without the credentials, and with the body as it was understood. */
+function forwarded(request: Request, message: JsonRpcMessage, signal: AbortSignal): Request {
+  const headers = new Headers(request.headers);
+  for (const name of NOT_FORWARDED) headers.delete(name);
+  return new Request(request.url, { method: "POST", headers, body: JSON.stringify(message.body), signal });
+}
+
+const ONLY_POST = refusal({
+  status: 405,
+  code: REFUSAL_CODES.invalidRequest,
+  reason: "HTTP_METHOD_REFUSED",
+  message: "only POST is served",
+  headers: { allow: "POST" },
+});
+
+const INTERNAL = refusal({
+  status: 500,
+  code: REFUSAL_CODES.internalError,
+  reason: "INTERNAL",
+  message: "internal error",
+});
+
+/** A fault of ours refuses, and says nothing of itself to the client. */
+function orInternal<Value>(settings: GuardSettings, decide: () => Value | Refusal): Value | Refusal {
+  try {
+    return decide();
+  } catch (thrown) {
+    settings.onError(thrown);
+    return INTERNAL;
+  }
+}
+
+function isRefusal(value: { readonly kind: string }): value is Refusal {
+  return value.kind === "refusal";
+}

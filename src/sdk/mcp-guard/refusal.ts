@@ -1,0 +1,154 @@
+import { JWS_ALGORITHMS } from "../../verify/jws-signature.ts";
+import type { VerificationCode, VerificationError } from "../verifier/index.ts";
+
+/** Why the guard itself refuses, before or beside the verifier. */
+export const GUARD_REASONS = [
+  "HTTP_METHOD_REFUSED",
+  "BODY_TOO_LARGE",
+  "REQUEST_MALFORMED",
+  "HEADER_MISMATCH",
+  "METHOD_REFUSED",
+  "TOOL_UNDECLARED",
+  "STEP_CLOSED",
+  "INTERNAL",
+] as const;
+
+/** The verifier's words, but for a step that has ended: it is `STEP_CLOSED` with its state, as it is to its runtime. */
+export type RefusalReason = (typeof GUARD_REASONS)[number] | VerificationCode;
+
+/** JSON-RPC codes. */
+export const REFUSAL_CODES = {
+  parseError: -32_700,
+  invalidRequest: -32_600,
+  internalError: -32_603,
+  /** As MCP defines it. */
+  headerMismatch: -32_020,
+  /** Ours for every refusal of authority, in the range that MCP leaves to implementations; `data.reason` says which. */
+  refused: -32_010,
+} as const;
+
+/** An answer that says no. */
+export type Refusal = {
+  readonly kind: "refusal";
+  readonly status: number;
+  readonly code: number;
+  readonly reason: RefusalReason;
+  /** Without quotation marks: it goes into a header's quoted string. */
+  readonly message: string;
+  /** For `data`, beside the reason. */
+  readonly details?: Readonly<Record<string, string>>;
+  /** What `WWW-Authenticate` says; absent: no such header. */
+  readonly challenges?: readonly Challenge[];
+  readonly headers?: Readonly<Record<string, string>>;
+};
+
+/** A scheme that would do, with its parameters, but for those that every challenge of the scheme has. */
+type Challenge = {
+  readonly scheme: "Bearer" | "DPoP";
+  readonly error?: string;
+  readonly scope?: string | undefined;
+};
+
+/** What a challenge depends on beside the error. */
+export type ChallengeTerms = {
+  /** Of the request. */
+  readonly scheme: "Bearer" | "DPoP";
+  /** Whether DPoP is taken here. */
+  readonly dpop: boolean;
+  /** What the call takes, where that is known. */
+  readonly scope?: string | undefined;
+};
+
+/** How soon a client may try a verifier again that has lost its feed: it reconnects within two seconds. */
+const RETRY_AFTER_SECONDS = 2;
+
+export function refusal(refused: Omit<Refusal, "kind">): Refusal {
+  return { kind: "refusal", ...refused };
+}
+
+/**
+ * What a verification error means to a client: 401 with a new token or proof, 403 with a wider grant, 503 later. A verifier
+ * that cannot tell is no reason to ask for new tokens, hence not 401. What is wrong with a WIT-SVID or its proof is a bad
+ * request: they are not of HTTP authentication, and there is no challenge to answer.
+ *
+ * @see RFC 6750 section 3.1, RFC 9449 section 7.1, draft-ietf-wimse-wpt section Error Conditions, MCP authorization
+ */
+export function refusalOf(error: VerificationError, terms: ChallengeTerms): Refusal {
+  const ended = error.code === "REVOKED" && error.metadata["state"] !== undefined;
+  const said = {
+    code: REFUSAL_CODES.refused,
+    reason: ended ? ("STEP_CLOSED" as const) : error.code,
+    message: error.message,
+    ...(ended && { details: { state: error.metadata["state"] ?? "" } }),
+  };
+  const { scheme, scope } = terms;
+  switch (error.fault) {
+    case "token":
+      return error.metadata["credential"] === "wit-svid"
+        ? refusal({ ...said, status: 400 })
+        : refusal({ ...said, ...tokenChallengeOf(error, terms) });
+    case "grant":
+      return refusal({ ...said, status: 403, challenges: [{ scheme, error: "insufficient_scope", scope }] });
+    case "verifier":
+      return refusal({ ...said, status: 503, headers: { "retry-after": String(RETRY_AFTER_SECONDS) } });
+  }
+}
+
+function tokenChallengeOf(
+  { code, metadata }: VerificationError,
+  { scheme, dpop, scope }: ChallengeTerms,
+): Pick<Refusal, "status" | "challenges" | "headers"> {
+  const bearer = (error: string) => ({ scheme: "Bearer" as const, error, scope });
+  const dpopChallenge = (error: string) => ({ scheme: "DPoP" as const, error, scope });
+  const also: readonly Challenge[] = dpop ? [{ scheme: "DPoP", scope }] : [];
+  switch (code) {
+    case "TOKEN_MISSING":
+      // Whoever brought no token is told no error, only where tokens come from.
+      return { status: 401, challenges: [{ scheme: "Bearer", scope }, ...also] };
+    case "REQUEST_MALFORMED":
+      return { status: 400, challenges: [bearer("invalid_request")] };
+    case "NONCE_REQUIRED": {
+      const headers = { "dpop-nonce": metadata["nonce"] ?? "" };
+      return { status: 401, challenges: [dpopChallenge("use_dpop_nonce")], headers };
+    }
+    case "PROOF_INVALID":
+    case "PROOF_REPLAYED":
+      return { status: 401, challenges: [dpopChallenge("invalid_dpop_proof")] };
+    case "PROOF_REQUIRED":
+      if (metadata["proof"] === "dpop" && dpop) return { status: 401, challenges: [dpopChallenge("invalid_token")] };
+      return { status: 401, challenges: [bearer("invalid_token"), ...also] };
+    default:
+      return { status: 401, challenges: [{ scheme, error: "invalid_token", scope }] };
+  }
+}
+
+/** The JSON-RPC error of a refusal. @param id - of the request, where one was read. */
+export function errorMessageOf(refused: Refusal, id: string | number | null): string {
+  const { code, message, reason, details } = refused;
+  return JSON.stringify({ jsonrpc: "2.0", id, error: { code, message, data: { reason, ...details } } });
+}
+
+/** The HTTP answer of a refusal. */
+export function responseOf(refused: Refusal, id: string | number | null, metadataUrl: string): Response {
+  const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store", ...refused.headers });
+  const { challenges = [] } = refused;
+  if (challenges.length > 0) {
+    const { message } = refused;
+    headers.set("www-authenticate", challenges.map((one) => challengeText(one, message, metadataUrl)).join(", "));
+  }
+  return new Response(errorMessageOf(refused, id), { status: refused.status, headers });
+}
+
+function challengeText({ scheme, error, scope }: Challenge, message: string, metadataUrl: string): string {
+  const parameters = [];
+  if (error !== undefined) parameters.push(`error="${error}"`, `error_description="${quotable(message)}"`);
+  if (scope !== undefined) parameters.push(`scope="${scope}"`);
+  // RFC 9449 section 7.1.
+  if (scheme === "DPoP") parameters.push(`algs="${JWS_ALGORITHMS.join(" ")}"`);
+  return `${scheme} ${[...parameters, `resource_metadata="${metadataUrl}"`].join(", ")}`;
+}
+
+/** RFC 6750 section 3: printable ASCII without `"` and `\`. */
+function quotable(text: string): string {
+  return text.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, " ");
+}

@@ -1,0 +1,66 @@
+import { VerificationError } from "../../verify/verification-error.ts";
+
+/** An HTTP request, as far as it says who sends it. */
+export type PresentedRequest = {
+  readonly method: string;
+  /** Its target URI as its client wrote it: behind a proxy the public one, since proofs are made for that. */
+  readonly url: string;
+  /** Every value as it came. Of a Node request take `headersDistinct`: its `headers` leave out what came twice. */
+  readonly headers: Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
+  /**
+   * The certificate of this connection's client, DER: `socket.getPeerX509Certificate()?.raw`. Its possession is what the
+   * TLS handshake has shown; whom it names does not matter here. Never from a header.
+   */
+  readonly clientCertificate?: Uint8Array | undefined;
+};
+
+/** What a request brings, unverified. */
+export type PresentedCredentials = {
+  readonly scheme: "Bearer" | "DPoP" | undefined;
+  /** The access token of that scheme. */
+  readonly token: string | undefined;
+  readonly dpop: string | undefined;
+  readonly wit: string | undefined;
+  readonly workloadProof: string | undefined;
+  readonly transactionToken: string | undefined;
+};
+
+/** RFC 6750 section 2.1, RFC 9449 section 7.1: the scheme in any case, one space, and a token68. */
+const CREDENTIALS = /^(Bearer|DPoP) ([A-Za-z0-9._~+/-]+=*)$/i;
+const SCHEME = /^(Bearer|DPoP)(\s|$)/i;
+
+/**
+ * Reads the credentials of a request, each from the one place where it may be.
+ *
+ * @throws VerificationError REQUEST_MALFORMED for an Authorization header that is not one token of a scheme
+ * @see RFC 6750 section 2, RFC 9449 section 4.3, draft-ietf-wimse-workload-creds
+ */
+export function presentedCredentials(request: PresentedRequest): PresentedCredentials {
+  const headers = headersOf(request.headers);
+  return {
+    ...accessTokenOf(headers.get("authorization") ?? ""),
+    dpop: headers.get("DPoP") ?? undefined,
+    wit: headers.get("Workload-Identity-Token") ?? undefined,
+    workloadProof: headers.get("Workload-Proof-Token") ?? undefined,
+    transactionToken: headers.get("Txn-Token") ?? undefined,
+  };
+}
+
+function accessTokenOf(header: string): Pick<PresentedCredentials, "scheme" | "token"> {
+  const [, scheme, token] = CREDENTIALS.exec(header) ?? [];
+  if (scheme !== undefined) return { scheme: scheme.toLowerCase() === "dpop" ? "DPoP" : "Bearer", token };
+  // Two headers come as one with a comma, which no token has.
+  if (SCHEME.test(header) || header.includes(",")) {
+    throw new VerificationError("REQUEST_MALFORMED", "the Authorization header must be one token, Bearer or DPoP");
+  }
+  return { scheme: undefined, token: undefined };
+}
+
+function headersOf(given: PresentedRequest["headers"]): Headers {
+  if (given instanceof Headers) return given;
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(given)) {
+    for (const value of values === undefined ? [] : [values].flat()) headers.append(name, value);
+  }
+  return headers;
+}

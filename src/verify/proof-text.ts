@@ -1,0 +1,28 @@
+import { LIMITS } from "../domain/limits.ts";
+import type { Refuse } from "./compact-jws.ts";
+import type { JsonObject } from "./strict-json.ts";
+import { VerificationError } from "./verification-error.ts";
+
+/** Longer than any UUID or random number in any encoding; what is longer was made to be remembered at a cost. */
+const JTI_LENGTH_MAX = 256;
+
+/** The refusals of one kind of proof. */
+export function proofInvalid(what: string): Refuse {
+  return (expected) => new VerificationError("PROOF_INVALID", `not a ${what}: expected ${expected}`);
+}
+
+/** Before anything of it is parsed. Two headers come as one with a comma. */
+export function checkProofBytes(text: string, refuse: Refuse): void {
+  if (typeof text !== "string" || text.length > LIMITS.jwtPresentedBytesMax) {
+    throw refuse(`a string of at most ${LIMITS.jwtPresentedBytesMax} characters`);
+  }
+  if (text.includes(",")) throw refuse("a single one");
+}
+
+/** By what a proof is remembered. RFC 9449 section 11.1. */
+export function proofIdOf({ jti }: JsonObject, refuse: Refuse): string {
+  if (typeof jti !== "string" || jti === "" || jti.length > JTI_LENGTH_MAX) {
+    throw refuse(`jti as a string of at most ${JTI_LENGTH_MAX} characters`);
+  }
+  return jti;
+}

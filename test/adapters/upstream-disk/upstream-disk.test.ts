@@ -1,0 +1,244 @@
+import { X509Certificate } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.ts";
+import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
+import { openDiskUpstream } from "../../../src/adapters/upstream-disk/upstream-disk.ts";
+import { intermediatesOf, x509RootsOf } from "../../../src/domain/authority.ts";
+import { parseSpiffeBundle, spiffeBundle } from "../../../src/domain/bundle.ts";
+import { addSeconds, secondsOf, type UnixSeconds } from "../../../src/domain/time.ts";
+import { openScene } from "../../authority/authority-scene.ts";
+import { present } from "../../contract/ledger-world.ts";
+import { TRUST_DOMAIN } from "../../samples/credentials.ts";
+import {
+  CA_EXTENSIONS,
+  type OpensslAuthority,
+  opensslAuthorities,
+  P256,
+  P384,
+  RSA,
+} from "../../samples/openssl-authority.ts";
+
+/** A minute from now: what openssl makes while the tests run is valid by then. */
+const NOW = (Math.floor(Date.now() / 1_000) + 60) as UnixSeconds;
+const randomness = systemRandomness();
+
+let ground: ReturnType<typeof opensslAuthorities>;
+let root: OpensslAuthority;
+beforeAll(() => {
+  ground = opensslAuthorities();
+  root = ground.make({ name: "root" });
+});
+afterAll(() => ground[Symbol.dispose]());
+
+const upstreamOf = (certificates: string, privateKey: string, now = NOW) =>
+  openDiskUpstream({ certificates, privateKey, trustDomain: TRUST_DOMAIN, randomness, now });
+
+async function certifiedBy(certificates: string, privateKey: string) {
+  const upstream = upstreamOf(certificates, privateKey);
+  const signer = memorySigner({ trustDomain: TRUST_DOMAIN, randomness });
+  const own = await signer.create("x509-svid", {
+    notBefore: addSeconds(NOW, -120),
+    expiresAt: addSeconds(NOW, 86_400),
+  });
+  return { own, authority: await upstream.certify(own) };
+}
+const pemOf = (der: Uint8Array | undefined) => new X509Certificate(present(der)).toString();
+
+describe("an authority that was certified by another CA", () => {
+  test.for([
+    { name: "a root with a P-256 key", key: P256, algorithm: "ecdsa-with-SHA256", kty: "EC", crv: "P-256" },
+    { name: "a root with a P-384 key", key: P384, algorithm: "ecdsa-with-SHA384", kty: "EC", crv: "P-384" },
+    { name: "a root with an RSA key", key: RSA, algorithm: "sha256WithRSAEncryption", kty: "RSA", crv: undefined },
+  ])("verifies with openssl under $name, which is what verifiers are told", async ({ key, algorithm, kty, crv }) => {
+    const ca = ground.make({ name: `root-${algorithm}`, key });
+    const { own, authority } = await certifiedBy(ca.certificate, ca.key);
+    const path = ground.write(`ours-${algorithm}.pem`, pemOf(authority.certificate));
+    expect(ground.openssl("verify", "-x509_strict", "-CAfile", ca.certificatePath, path)).toMatch(/: OK\n$/);
+    const text = ground.openssl("x509", "-in", path, "-noout", "-text");
+    expect(text).toContain(`Signature Algorithm: ${algorithm}`);
+    expect(text).toContain(`Issuer: CN = root-${algorithm}`);
+    expect(text).toContain("CA:TRUE, pathlen:0");
+    expect(text).toContain("URI:spiffe://example.org");
+    // Its key and its own name stay: what it issues, and its CRL, are as they would be without.
+    const [before, after] = [own, authority].map((one) => new X509Certificate(present(one.certificate)));
+    expect(after?.subject).toBe(before?.subject);
+    expect(after?.publicKey.equals(present(before).publicKey)).toBe(true);
+
+    const bundle = spiffeBundle([authority], 1, 300);
+    expect(bundle.keys).toEqual([
+      expect.objectContaining({ use: "x509-svid", kty, ...(crv === undefined ? {} : { crv }) }),
+    ]);
+    expect(parseSpiffeBundle(JSON.stringify(bundle)).x509.map(pemOf)).toEqual([
+      pemOf(new X509Certificate(ca.certificate).raw),
+    ]);
+    expect(intermediatesOf(authority).map(pemOf)).toEqual([pemOf(authority.certificate)]);
+  });
+
+  test("has everything between it and the root in its chain, and the root alone in the bundle", async () => {
+    const middle = ground.make({ name: "middle", issuer: root });
+    const issuing = ground.make({ name: "issuing", issuer: middle });
+    const pem = issuing.certificate + middle.certificate + root.certificate;
+    const { authority } = await certifiedBy(pem, issuing.key);
+    const [own, ...above] = intermediatesOf(authority).map(pemOf);
+    expect(own).toBe(pemOf(authority.certificate));
+    expect(above).toEqual([issuing, middle].map((one) => new X509Certificate(one.certificate).toString()));
+    expect(x509RootsOf([authority]).map(pemOf)).toEqual([new X509Certificate(root.certificate).toString()]);
+    const path = ground.write("below.pem", present(own));
+    const untrusted = ground.write("between.pem", above.join(""));
+    expect(
+      ground.openssl("verify", "-x509_strict", "-CAfile", root.certificatePath, "-untrusted", untrusted, path),
+    ).toMatch(/: OK/);
+  });
+
+  test("shares the root with the next one: it is in the bundle once", async () => {
+    const [one, other] = [await certifiedBy(root.certificate, root.key), await certifiedBy(root.certificate, root.key)];
+    expect(x509RootsOf([one.authority, other.authority])).toHaveLength(1);
+  });
+});
+
+describe("an upstream is refused", () => {
+  /** Each its own files, and what the operator is told. */
+  const cases: readonly { readonly name: string; readonly files: () => [string, string]; readonly detail: RegExp }[] = [
+    { name: "without a certificate", files: () => ["", root.key], detail: /has none/ },
+    {
+      name: "with a key of another CA",
+      files: () => [root.certificate, ground.make({ name: "other" }).key],
+      detail: /not that of the first/,
+    },
+    {
+      name: "with a key that is none",
+      files: () => [root.certificate, "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----"],
+      detail: /can't be read/,
+    },
+    {
+      name: "without its root",
+      files: () => {
+        const ca = ground.make({ name: "rootless", issuer: root });
+        return [ca.certificate, ca.key];
+      },
+      detail: /certificate 1 is the last and not self-signed/,
+    },
+    {
+      name: "with a chain in another order",
+      files: () => {
+        const ca = ground.make({ name: "misplaced", issuer: root });
+        return [root.certificate + ca.certificate, root.key];
+      },
+      detail: /certificate 1 is not issued by the next/,
+    },
+    {
+      name: "that allows no CA below it",
+      files: () => {
+        const ca = ground.make({
+          name: "short",
+          extensions: ["basicConstraints=critical,CA:TRUE,pathlen:0", CA_EXTENSIONS[1] ?? ""],
+        });
+        return [ca.certificate, ca.key];
+      },
+      detail: /certificate 1 allows too few CAs/,
+    },
+    {
+      name: "whose root allows one CA where there would be two",
+      files: () => {
+        const top = ground.make({
+          name: "top",
+          extensions: ["basicConstraints=critical,CA:TRUE,pathlen:1", CA_EXTENSIONS[1] ?? ""],
+        });
+        const ca = ground.make({ name: "second", issuer: top });
+        return [ca.certificate + top.certificate, ca.key];
+      },
+      detail: /certificate 2 allows too few CAs/,
+    },
+    {
+      name: "that is no CA",
+      files: () => {
+        const leaf = ground.make({ name: "leaf", extensions: ["basicConstraints=critical,CA:FALSE"] });
+        return [leaf.certificate, leaf.key];
+      },
+      detail: /not of a CA that may sign certificates/,
+    },
+    {
+      name: "that may not sign certificates",
+      files: () => {
+        const ca = ground.make({
+          name: "crl-only",
+          issuer: root,
+          extensions: [CA_EXTENSIONS[0] ?? "", "keyUsage=critical,cRLSign"],
+        });
+        return [ca.certificate + root.certificate, ca.key];
+      },
+      detail: /not of a CA that may sign certificates/,
+    },
+  ];
+
+  test.for(cases)("$name", ({ files, detail }) => {
+    const [certificates, key] = files();
+    let thrown: unknown;
+    try {
+      upstreamOf(certificates, key);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({
+      code: "AUTHORITY_UNAVAILABLE",
+      message: "the upstream authority can't be used",
+      detail: expect.stringMatching(detail),
+    });
+    expect(`${String(thrown)}${JSON.stringify(thrown)}`).not.toContain("c2VjcmV0");
+  });
+
+  test("that is over, or not yet begun", () => {
+    for (const now of [NOW + 31 * 86_400, NOW - 86_400]) {
+      expect(() => upstreamOf(root.certificate, root.key, now as UnixSeconds)).toThrow(
+        expect.objectContaining({ detail: expect.stringMatching(/certificate 1 is not valid now/) }),
+      );
+    }
+  });
+});
+
+describe("the authorities below an upstream", () => {
+  test("end no later than it does, survive a restart, and wait for it to be renewed", async () => {
+    const scene = await openScene();
+    try {
+      const { clock, store } = scene.world;
+      const own = secondsOf(clock.now());
+      const expiresAt = addSeconds(own, 10 * 86_400);
+      const real = upstreamOf(root.certificate, root.key);
+      const upstream = { ...real, expiresAt };
+      const first = await scene.start({ upstream });
+      expect(first.active("x509-svid")).toMatchObject({ expiresAt });
+      expect(first.active("jwt-svid")?.expiresAt).toBeGreaterThan(expiresAt);
+      const recorded = (await store.registry.authorities()).find(({ family }) => family === "x509-svid");
+      expect(recorded).toEqual(first.active("x509-svid"));
+      expect(recorded?.upstream).toHaveLength(1);
+      expect((await scene.start({ upstream })).active("x509-svid")).toEqual(recorded);
+
+      // Half of its life is over, and the next would not live longer.
+      await scene.pass(6 * 86_400);
+      const second = await scene.start({ upstream });
+      expect(second.all().filter(({ family }) => family === "x509-svid")).toHaveLength(1);
+      const third = await scene.start({ upstream: { ...real, expiresAt: addSeconds(expiresAt, 30 * 86_400) } });
+      expect(
+        third
+          .all()
+          .filter(({ family }) => family === "x509-svid")
+          .map(({ state }) => state),
+      ).toEqual(["active", "prepared"]);
+    } finally {
+      await scene.close();
+    }
+  });
+
+  test("an upstream that does not certify leaves no key and no row behind", async () => {
+    const scene = await openScene();
+    try {
+      const certify = () => Promise.reject(new Error("not today"));
+      const upstream = { ...upstreamOf(root.certificate, root.key), certify };
+      await expect(scene.start({ upstream })).rejects.toThrow("not today");
+      expect(scene.signer.held("x509-svid")).toEqual([]);
+      expect(await scene.world.store.registry.authorities()).toEqual([]);
+    } finally {
+      await scene.close();
+    }
+  });
+});

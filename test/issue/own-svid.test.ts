@@ -1,0 +1,114 @@
+import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
+import { expect, onTestFinished, test } from "vitest";
+import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
+import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
+import { systemKeyPairs } from "../../src/adapters/system/system-key-pairs.ts";
+import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
+import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
+import { parseSegment } from "../../src/domain/spiffe-id.ts";
+import type { UnixSeconds } from "../../src/domain/time.ts";
+import type { OwnSvid } from "../../src/issue/own-svid.ts";
+import { startBroker, TRUST_DOMAIN } from "../simulation/broker.ts";
+import { createKernel } from "../simulation/kernel.ts";
+
+const START = 1_795_341_600 as UnixSeconds;
+
+async function setUp() {
+  const clock = virtualClock(START);
+  const random = systemRandomness();
+  const failures: unknown[] = [];
+  const store = await openMemoryLedger({ clock, randomness: random });
+  const signer = memorySigner({ trustDomain: TRUST_DOMAIN, randomness: random });
+  const faults = { isSignerUnavailable: false };
+  const broker = await startBroker({
+    store,
+    signer: {
+      ...signer,
+      signSvid: (recorded) =>
+        faults.isSignerUnavailable ? Promise.reject(new Error("no signature")) : signer.signSvid(recorded),
+    },
+    kernel: createKernel(),
+    clock,
+    random,
+    failed: (error) => void failures.push(error),
+  });
+  const name = parseSegment("server", "name");
+  await broker.registry.create({ kind: "server", name, selectors: [] }, "config", { kind: "broker", cause: "config" });
+  const own = broker.ownSvid(systemKeyPairs());
+  onTestFinished(async () => {
+    own.stop();
+    broker.stop();
+    await store.close();
+  });
+  return { clock, store, broker, own, faults, failures };
+}
+
+function certificateOf(own: OwnSvid): X509Certificate {
+  return new X509Certificate(own.current()?.delivery.svid ?? new Uint8Array());
+}
+
+/** Lets time pass, and whatever it set off come to rest. */
+async function pass(clock: ReturnType<typeof virtualClock>, seconds: number, own: OwnSvid): Promise<void> {
+  const changed = new Promise<void>((resolve) => {
+    const end = own.onChange(() => {
+      end();
+      resolve();
+    });
+  });
+  clock.advance(seconds * 1_000);
+  await changed;
+}
+
+test("the broker has an SVID of its own, recorded under its entry, whose key it holds", async () => {
+  const { clock, store, own } = await setUp();
+  expect(own.current()).toBeUndefined();
+  await own.start();
+  const certificate = certificateOf(own);
+  expect(certificate.subjectAltName).toBe("URI:spiffe://example.org/stint/server");
+  const key = createPrivateKey({
+    key: Buffer.from(own.current()?.key.privateKey ?? []),
+    format: "der",
+    type: "pkcs8",
+  });
+  expect(createPublicKey(key).equals(certificate.publicKey)).toBe(true);
+  const [row] = await store.history.issuances({ limit: 1, now: clock.now() });
+  expect(row).toMatchObject({ subject: { kind: "infrastructure" }, spiffeId: "spiffe://example.org/stint/server" });
+});
+
+test("it is replaced at half of its life, by another key", async () => {
+  const { clock, own } = await setUp();
+  await own.start();
+  const first = certificateOf(own);
+  await pass(clock, 150, own);
+  const second = certificateOf(own);
+  expect(second.publicKey.equals(first.publicKey)).toBe(false);
+  expect(Date.parse(second.validTo)).toBe(Date.parse(first.validTo) + 150_000);
+});
+
+test("while no other can be issued it keeps the one it has to its end, and no longer; then the next that can be", async () => {
+  const { clock, own, faults, failures } = await setUp();
+  await own.start();
+  const { serialNumber } = certificateOf(own);
+  faults.isSignerUnavailable = true;
+  clock.advance(150_000);
+  await expect.poll(() => failures.length).toBeGreaterThan(0);
+  expect(certificateOf(own).serialNumber).toBe(serialNumber);
+  clock.advance(150_000);
+  expect(own.current()).toBeUndefined();
+  faults.isSignerUnavailable = false;
+  await expect
+    .poll(() => {
+      clock.advance(5_000);
+      return own.current();
+    })
+    .toBeDefined();
+  expect(certificateOf(own).serialNumber).not.toBe(serialNumber);
+});
+
+test("nobody changes the broker's own entry, and nobody is taken for the broker", async () => {
+  const { broker } = await setUp();
+  const by = { kind: "operator", entryId: "entry_operator", uid: 0 } as const;
+  await expect(broker.registry.disable("server/server", by)).rejects.toMatchObject({ code: "INVALID_FIELD" });
+  await expect(broker.registry.remove("server/server", by)).rejects.toMatchObject({ code: "INVALID_FIELD" });
+  expect(broker.entries.matching(new Set())).toEqual([]);
+});

@@ -1,0 +1,405 @@
+import { createHash, randomBytes } from "node:crypto";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import {
+  createVerifier,
+  type PresentedRequest,
+  type ProofOptions,
+  type RequestOptions,
+  VerificationError,
+  type Verifier,
+} from "../../../src/sdk/verifier/index.ts";
+import {
+  dpopProof,
+  type Holder,
+  hashOf,
+  METHOD,
+  newHolder,
+  URL_OF_REQUEST,
+  witSvid,
+  workloadProof,
+} from "../../verify/proof-forge.ts";
+import {
+  AUDIENCE,
+  bundleDocumentOf,
+  ecSigner,
+  ISSUER,
+  type Json,
+  mint,
+  NOW,
+  SUBJECT,
+} from "../../verify/token-forge.ts";
+import { bundle, denied, deniedStep, pong, snapshot } from "./feed-responses.ts";
+import { type ManualClock, manualClock } from "./manual-clock.ts";
+import { scriptedBroker, type Watch } from "./scripted-broker.ts";
+
+const own = ecSigner("own");
+const ownWit = ecSigner("own-wit");
+const holder = await newHolder();
+const thief = await newHolder();
+const CERTIFICATE = randomBytes(300);
+const X5T = createHash("sha256").update(CERTIFICATE).digest("base64url");
+
+type Scene = { readonly verifier: Verifier; readonly watch: Watch; readonly clock: ManualClock };
+
+async function ready(proofs: ProofOptions = {}): Promise<Scene> {
+  const broker = await scriptedBroker();
+  const clock = manualClock(NOW * 1_000);
+  const verifier = createVerifier({ endpoint: broker.socket, audiences: [AUDIENCE], clock, proofs });
+  onTestFinished(() => verifier.close());
+  const watch = await broker.nextWatch();
+  const document = bundleDocumentOf({ "jwt-svid": [own], "wit-svid": [ownWit] });
+  watch.send(snapshot([], "c1"), bundle(document, { issuer: ISSUER }));
+  const { nonce } = await watch.next("ping");
+  watch.send(pong(nonce, clock.wallMs()));
+  await verifier.ready();
+  return { verifier, watch, clock };
+}
+
+async function endStep(watch: Watch): Promise<void> {
+  watch.send(denied([deniedStep("step_other_name", SUBJECT)], "c9"));
+  while (Buffer.from((await watch.next("acknowledge")).cursor).toString() !== "c9");
+}
+
+function requestOf(headers: Record<string, string | string[]>, more: Partial<PresentedRequest> = {}): PresentedRequest {
+  return { method: METHOD, url: URL_OF_REQUEST, headers, ...more };
+}
+
+/** What a request came to: how it was proved, or why it was refused. */
+function outcomeOf({ verifier }: Scene, request: PresentedRequest, options?: RequestOptions): string {
+  try {
+    const { kind, proof } = verifier.verifyRequest(request, options);
+    return `${kind} ${proof}`;
+  } catch (thrown) {
+    if (!(thrown instanceof VerificationError)) throw thrown;
+    const { credential } = thrown.metadata;
+    return credential === undefined ? thrown.code : `${thrown.code} of ${credential}`;
+  }
+}
+
+const bound = (to: Json, claims: Json = {}) => mint(own, { claims: { cnf: to, ...claims } });
+const bearer = mint(own);
+const toKey = bound({ jkt: holder.jkt });
+const toCertificate = bound({ "x5t#S256": X5T });
+
+async function dpop(token = toKey, by: Holder = holder, changes: Parameters<typeof dpopProof>[2] = {}) {
+  return { authorization: `DPoP ${token}`, dpop: await dpopProof(by, token, changes) };
+}
+
+async function wit(changes: { readonly claims?: Json; readonly wpt?: Json; readonly by?: Holder } = {}) {
+  const token = witSvid(ownWit, holder, { claims: changes.claims ?? {} });
+  const proof = await workloadProof(changes.by ?? holder, token, { claims: changes.wpt ?? {} });
+  return { "workload-identity-token": token, "workload-proof-token": proof };
+}
+
+describe("a request", () => {
+  test("is taken with each of the forms there are", async () => {
+    const scene = await ready();
+    const withWit = await wit({ wpt: { ath: hashOf(bearer) } });
+    const forms = {
+      "jwt-svid none": requestOf({ authorization: `Bearer ${bearer}` }),
+      "jwt-svid dpop": requestOf(await dpop()),
+      "jwt-svid mtls": requestOf({ authorization: `bearer ${toCertificate}` }, { clientCertificate: CERTIFICATE }),
+      "jwt-svid wit": requestOf({ authorization: `Bearer ${bearer}`, ...withWit }),
+      "wit-svid wit": requestOf(await wit()),
+    };
+    for (const [form, request] of Object.entries(forms)) expect(outcomeOf(scene, request)).toBe(form);
+  });
+
+  test("says what it was shown to be", async () => {
+    const { verifier } = await ready();
+    expect(verifier.verifyRequest(requestOf(await dpop()))).toMatchObject({
+      kind: "jwt-svid",
+      proof: "dpop",
+      step: { spiffeId: SUBJECT, confirmation: { jkt: holder.jkt }, scopes: ["mcp:tool:search"] },
+    });
+    expect(verifier.verifyRequest(requestOf(await wit()))).toMatchObject({
+      kind: "wit-svid",
+      step: { spiffeId: SUBJECT, step: { stepId: "step_0190a5f2" } },
+    });
+  });
+
+  test("is read from Headers as from a record, whatever the letters", async () => {
+    const scene = await ready();
+    const { authorization, dpop: proof } = await dpop();
+    const headers = new Headers({ AUTHORIZATION: authorization, DPoP: proof });
+    expect(outcomeOf(scene, { method: METHOD, url: `${URL_OF_REQUEST}?a=b`, headers })).toBe("jwt-svid dpop");
+  });
+});
+
+describe("a bound token", () => {
+  test.for<{ presented: string; is: string; headers: () => Promise<Record<string, string | string[]>> }>([
+    {
+      presented: "as a Bearer token",
+      is: "PROOF_REQUIRED",
+      headers: async () => ({ authorization: `Bearer ${toKey}` }),
+    },
+    {
+      presented: "as a Bearer token with its proof",
+      is: "PROOF_REQUIRED",
+      headers: async () => ({ ...(await dpop()), authorization: `Bearer ${toKey}` }),
+    },
+    { presented: "without a proof", is: "PROOF_INVALID", headers: async () => ({ authorization: `DPoP ${toKey}` }) },
+    { presented: "with the proof of a thief's key", is: "PROOF_MISMATCH", headers: () => dpop(toKey, thief) },
+    {
+      presented: "with a thief's proof that names the holder's key",
+      is: "PROOF_INVALID",
+      headers: () => dpop(toKey, thief, { header: { jwk: holder.jwk } }),
+    },
+    {
+      presented: "with a proof for another token",
+      is: "PROOF_INVALID",
+      headers: () => dpop(toKey, holder, { claims: { ath: hashOf(bearer) } }),
+    },
+    {
+      presented: "with a proof for another URL",
+      is: "PROOF_INVALID",
+      headers: () => dpop(toKey, holder, { claims: { htu: "https://evil.example.org/tools" } }),
+    },
+    {
+      presented: "with two proofs",
+      is: "PROOF_INVALID",
+      headers: async () => {
+        const [one, two] = [await dpop(), await dpop()];
+        return { ...one, dpop: [one.dpop, two.dpop] };
+      },
+    },
+    {
+      presented: "to a certificate, without one",
+      is: "PROOF_REQUIRED",
+      headers: async () => ({ authorization: `Bearer ${toCertificate}` }),
+    },
+    { presented: "to a certificate, with a DPoP proof", is: "PROOF_MISMATCH", headers: () => dpop(toCertificate) },
+    {
+      presented: "after its time",
+      is: "EXPIRED",
+      headers: () => dpop(bound({ jkt: holder.jkt }, { exp: NOW - 10, iat: NOW - 99, nbf: NOW - 99 })),
+    },
+  ])("$presented is refused: $is", async ({ is, headers }) => {
+    expect(outcomeOf(await ready(), requestOf(await headers()))).toBe(is);
+  });
+
+  test("to a certificate is refused on the connection of another", async () => {
+    const request = requestOf({ authorization: `Bearer ${toCertificate}` }, { clientCertificate: randomBytes(300) });
+    expect(outcomeOf(await ready(), request)).toBe("PROOF_MISMATCH");
+  });
+
+  test("is refused where proofs are not looked at", async () => {
+    const scene = await ready();
+    const options = { proof: "none" } as const;
+    expect(outcomeOf(scene, requestOf(await dpop()), options)).toBe("TOKEN_MISSING");
+    expect(outcomeOf(scene, requestOf({ authorization: `Bearer ${toKey}` }), options)).toBe("PROOF_REQUIRED");
+    const request = requestOf({ authorization: `Bearer ${toCertificate}` }, { clientCertificate: CERTIFICATE });
+    expect(outcomeOf(scene, request, options)).toBe("PROOF_REQUIRED");
+    expect(outcomeOf(scene, request, { proofKinds: ["dpop"] })).toBe("PROOF_REQUIRED");
+    expect(outcomeOf(scene, requestOf(await wit()), options)).toBe("TOKEN_MISSING");
+  });
+
+  test("is taken by the caller's word that its proof holds", async () => {
+    const { verifier } = await ready();
+    expect(verifier.verify(toKey, { confirmation: { jkt: holder.jkt } }).confirmation).toEqual({ jkt: holder.jkt });
+    expect(() => verifier.verify(toKey)).toThrow(expect.objectContaining({ code: "PROOF_REQUIRED" }));
+  });
+});
+
+describe("a bearer token", () => {
+  test("in the DPoP scheme is refused, however good the proof", async () => {
+    expect(outcomeOf(await ready(), requestOf(await dpop(bearer)))).toBe("PROOF_MISMATCH");
+  });
+
+  test("is taken whatever certificate its connection has", async () => {
+    const request = requestOf({ authorization: `Bearer ${bearer}` }, { clientCertificate: CERTIFICATE });
+    expect(outcomeOf(await ready(), request)).toBe("jwt-svid none");
+  });
+
+  test("is refused where proofs are required, but beside a WIT-SVID of its step", async () => {
+    const scene = await ready();
+    const options = { proof: "required" } as const;
+    const authorization = `Bearer ${bearer}`;
+    expect(outcomeOf(scene, requestOf({ authorization }), options)).toBe("PROOF_REQUIRED");
+    const withWit = await wit({ wpt: { ath: hashOf(bearer) } });
+    expect(outcomeOf(scene, requestOf({ authorization, ...withWit }), options)).toBe("jwt-svid wit");
+    expect(outcomeOf(scene, requestOf(await dpop()), options)).toBe("jwt-svid dpop");
+    expect(outcomeOf(scene, requestOf({}), options)).toBe("TOKEN_MISSING");
+  });
+});
+
+describe("a proof", () => {
+  test("is taken once, of a token as of a WIT-SVID", async () => {
+    const scene = await ready();
+    for (const { headers, first, second } of [
+      { headers: await dpop(), first: "jwt-svid dpop", second: "PROOF_REPLAYED" },
+      { headers: await wit(), first: "wit-svid wit", second: "PROOF_REPLAYED of wit-svid" },
+    ]) {
+      expect(outcomeOf(scene, requestOf(headers))).toBe(first);
+      expect(outcomeOf(scene, requestOf(headers))).toBe(second);
+    }
+  });
+
+  test("is taken once although the clock is set back in between, by as much as the verifier lets it", async () => {
+    const scene = await ready({ workloadProofSecondsMax: 1 });
+    const { verifier, watch, clock } = scene;
+    const headers = await dpop(toKey, holder, { claims: { iat: NOW + 5 } });
+    expect(outcomeOf(scene, requestOf(headers))).toBe("jwt-svid dpop");
+    // Past its time, so that whoever remembers no longer than that has forgotten it.
+    clock.advance(69_000);
+    const { nonce } = await watch.next("ping");
+    watch.send(pong(nonce, clock.wallMs()));
+    await vi.waitFor(() => expect(verifier.status().stalenessSeconds).toBe(0));
+    expect(outcomeOf(scene, requestOf(headers))).toBe("PROOF_INVALID");
+    const late = { claims: { iat: NOW + 69 } };
+    expect(outcomeOf(scene, requestOf(await dpop(toKey, holder, late)))).toBe("jwt-svid dpop");
+    clock.setWall((NOW + 65) * 1_000);
+    expect(outcomeOf(scene, requestOf(headers))).toBe("PROOF_REPLAYED");
+  });
+
+  test("that was refused for something else is not remembered, so that nobody can use up another's", async () => {
+    const scene = await ready();
+    const headers = await dpop();
+    expect(outcomeOf(scene, requestOf(headers, { method: "GET" }))).toBe("PROOF_INVALID");
+    expect(outcomeOf(scene, requestOf(headers), { audience: AUDIENCE, proofKinds: ["mtls"] })).toBe("TOKEN_MISSING");
+    expect(outcomeOf(scene, requestOf(headers))).toBe("jwt-svid dpop");
+  });
+
+  test("is refused when no more can be remembered, as the verifier's matter", async () => {
+    const scene = await ready({ replayCapacity: 10 });
+    expect(outcomeOf(scene, requestOf(await dpop()))).toBe("jwt-svid dpop");
+    expect(outcomeOf(scene, requestOf(await dpop()))).toBe("OVERLOADED");
+    expect(new VerificationError("OVERLOADED", "").fault).toBe("verifier");
+  });
+
+  test("may be as old as the verifier was told", async () => {
+    const old = { claims: { iat: NOW - 100 } };
+    expect(outcomeOf(await ready(), requestOf(await dpop(toKey, holder, old)))).toBe("PROOF_INVALID");
+    expect(outcomeOf(await ready({ dpopAgeSecondsMax: 100 }), requestOf(await dpop(toKey, holder, old)))).toBe(
+      "jwt-svid dpop",
+    );
+  });
+
+  test("needs a nonce where nonces are asked for", async () => {
+    const { verifier, clock } = await ready({ dpopNonces: { periodSeconds: 10 } });
+    const nonceFor = async (nonce?: unknown, iat: number = NOW) => {
+      const headers = await dpop(toKey, holder, { claims: { nonce, iat } });
+      try {
+        return verifier.verifyRequest(requestOf(headers));
+      } catch (thrown) {
+        return (thrown as VerificationError).metadata["nonce"];
+      }
+    };
+    const nonce = await nonceFor();
+    expect(nonce).toMatch(/^[\w-]{22}$/);
+    expect(await nonceFor("made up")).toBe(nonce);
+    expect(await nonceFor(nonce)).not.toHaveProperty("dpopNonce");
+    clock.advance(10_000);
+    const answered = await nonceFor(nonce, NOW + 10);
+    expect(answered).toMatchObject({ proof: "dpop", dpopNonce: expect.stringMatching(/^[\w-]{22}$/) });
+    expect(answered).not.toMatchObject({ dpopNonce: nonce });
+  });
+});
+
+describe("a WIT-SVID", () => {
+  test.for<{ presented: string; is: string; headers: () => Promise<Record<string, string>> }>([
+    {
+      presented: "without its proof",
+      is: "PROOF_INVALID of wit-svid",
+      headers: async () => ({ "workload-identity-token": witSvid(ownWit, holder) }),
+    },
+    {
+      presented: "as nothing but its proof",
+      is: "PROOF_INVALID of wit-svid",
+      headers: async () => ({ "workload-proof-token": await workloadProof(holder, "x") }),
+    },
+    { presented: "with the proof of a thief", is: "PROOF_INVALID of wit-svid", headers: () => wit({ by: thief }) },
+    {
+      presented: "as a Bearer token",
+      is: "TOKEN_MALFORMED",
+      headers: async () => ({ authorization: `Bearer ${witSvid(ownWit, holder)}` }),
+    },
+    {
+      presented: "signed as a JWT-SVID is",
+      is: "KEY_UNKNOWN of wit-svid",
+      headers: async () => {
+        const token = witSvid(own, holder);
+        return { "workload-identity-token": token, "workload-proof-token": await workloadProof(holder, token) };
+      },
+    },
+    {
+      presented: "with an audience",
+      is: "CLAIMS_INVALID of wit-svid",
+      headers: () => wit({ claims: { aud: AUDIENCE } }),
+    },
+    {
+      presented: "of no step",
+      is: "CLAIMS_INVALID of wit-svid",
+      headers: () => wit({ claims: { step_id: undefined } }),
+    },
+    {
+      presented: "beside a token that its proof does not name",
+      is: "PROOF_INVALID of wit-svid",
+      headers: async () => ({ authorization: `Bearer ${bearer}`, ...(await wit()) }),
+    },
+    {
+      presented: "beside a transaction token that its proof does not name",
+      is: "PROOF_INVALID of wit-svid",
+      headers: async () => ({ "txn-token": "a.b.c", ...(await wit()) }),
+    },
+    {
+      presented: "beside the token of another step",
+      is: "PROOF_MISMATCH of wit-svid",
+      headers: async () => {
+        const sub = SUBJECT.replace("/run/r1/", "/run/r2/");
+        const token = mint(own, { claims: { sub, run_id: "r2" } });
+        return { authorization: `Bearer ${token}`, ...(await wit({ wpt: { ath: hashOf(token) } })) };
+      },
+    },
+  ])("$presented is refused: $is", async ({ is, headers }) => {
+    expect(outcomeOf(await ready(), requestOf(await headers()))).toBe(is);
+  });
+
+  test("is refused once its step has ended, and its signal aborts when it does", async () => {
+    const scene = await ready();
+    const verified = scene.verifier.verifyRequest(requestOf(await wit()));
+    using watched = scene.verifier.signalFor(verified.step);
+    await endStep(scene.watch);
+    expect(watched.signal.reason).toMatchObject({ code: "REVOKED", metadata: { state: "COMPLETED" } });
+    expect(outcomeOf(scene, requestOf(await wit()))).toBe("REVOKED of wit-svid");
+    expect(outcomeOf(scene, requestOf(await dpop()))).toBe("REVOKED");
+  });
+
+  test("is refused by a verifier without its feed", async () => {
+    const scene = await ready();
+    const headers = await wit({ wpt: { exp: NOW + 100 } });
+    scene.clock.suspend(61_000);
+    expect(outcomeOf(scene, requestOf(headers))).toBe("STALE of wit-svid");
+  });
+});
+
+describe("an Authorization header", () => {
+  test.for([
+    { that: "is missing", headers: {}, is: "TOKEN_MISSING" },
+    { that: "is of another scheme", headers: { authorization: `Basic ${bearer}` }, is: "TOKEN_MISSING" },
+    { that: "has two tokens", headers: { authorization: `Bearer ${bearer} x` }, is: "REQUEST_MALFORMED" },
+    { that: "came twice", headers: { authorization: [`Bearer ${bearer}`, "Bearer x"] }, is: "REQUEST_MALFORMED" },
+    {
+      that: "came with both schemes",
+      headers: { authorization: [`Bearer ${bearer}`, `DPoP ${toKey}`] },
+      is: "REQUEST_MALFORMED",
+    },
+    { that: "has no token", headers: { authorization: "DPoP" }, is: "REQUEST_MALFORMED" },
+  ])("that $that is refused: $is", async ({ headers, is }) => {
+    expect(outcomeOf(await ready(), requestOf(headers))).toBe(is);
+  });
+});
+
+describe("a verifier", () => {
+  test.for<{ field: string; proofs: ProofOptions }>([
+    { field: "proofs.dpopAgeSecondsMax", proofs: { dpopAgeSecondsMax: 0 } },
+    { field: "proofs.dpopAgeSecondsMax", proofs: { dpopAgeSecondsMax: 301 } },
+    { field: "proofs.workloadProofSecondsMax", proofs: { workloadProofSecondsMax: Number.NaN } },
+    { field: "proofs.replayCapacity", proofs: { replayCapacity: 0 } },
+    { field: "proofs.dpopNonces.secret", proofs: { dpopNonces: { secret: randomBytes(31) } } },
+    { field: "proofs.dpopNonces.periodSeconds", proofs: { dpopNonces: { periodSeconds: 9 } } },
+  ])("is not created with a wrong $field", ({ field, proofs }) => {
+    const act = () => createVerifier({ endpoint: "unix:///nowhere", audiences: [AUDIENCE], proofs });
+    expect(act).toThrow(expect.objectContaining({ code: "INVALID_FIELD", metadata: { field } }));
+  });
+});
