@@ -96,6 +96,10 @@ packages: install ## build both packages, install them elsewhere, import and run
 test: install ## the tests; ONLY=test/domain narrows them
 	@vitest run $(ONLY)
 
+.PHONY: conformance
+conformance: install ## the standards: their MUSTs, vectors, and foreign libraries as clients and verifiers (Go, Python, openssl)
+	@vitest run test/conformance
+
 .PHONY: bench
 bench: install ## how fast it is on this machine
 	@node scripts/bench.ts

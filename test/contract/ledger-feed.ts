@@ -117,7 +117,11 @@ export function feedContract(worldOf: () => World): void {
     for (const end of ["disable", "remove"] as const) {
       const [verifier, other] = [await world.verifier(), await world.verifier()];
       const issued = async ({ entryId }: typeof verifier, expiresAt = step.expiresAt) => {
-        const record = world.record(step, { kind: "x509-svid", subject: { kind: "infrastructure", entryId }, expiresAt });
+        const record = world.record(step, {
+          kind: "x509-svid",
+          subject: { kind: "infrastructure", entryId },
+          expiresAt,
+        });
         done((await world.ledger.perform(world.issueAct([record], { entryId })))[0]);
         return present(record.serialNumber);
       };

@@ -6,6 +6,7 @@ import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ErrorCode } from "../../src/domain/errors.ts";
 import { isWithin } from "../../src/domain/grant.ts";
+import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
 import { Credentials, type JwtSvid } from "../../src/gen/stint/v1/credentials_pb.js";
 import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
 import { History } from "../../src/gen/stint/v1/history_pb.js";
@@ -180,6 +181,7 @@ describe("whatever a caller puts into a call", () => {
   let channel: Channel;
   let steps: ClientOf<typeof Steps>;
   let credentials: ClientOf<typeof Credentials>;
+  let workload: ClientOf<typeof SpiffeWorkloadAPI>;
 
   beforeAll(async () => {
     daemon = await startDaemon({ entries: [AGENT] });
@@ -187,6 +189,7 @@ describe("whatever a caller puts into a call", () => {
     channel = openChannel(daemon.workloadSocket);
     steps = createClient(Steps, channel, { deadlineMs: CALL_MS });
     credentials = createClient(Credentials, channel, { deadlineMs: CALL_MS });
+    workload = createClient(SpiffeWorkloadAPI, channel, { deadlineMs: CALL_MS });
   });
   afterAll(async () => {
     channel?.close();
@@ -262,6 +265,14 @@ describe("whatever a caller puts into a call", () => {
         );
         const batch = await answerOf(credentials.issueJwtSvids({ stepId: id, wanted: several as never }));
         const x509 = await answerOf(credentials.issueX509Svid({ stepId: id, csr }));
+        const audience = several.flatMap((each) => (each as { audiences: string[] }).audiences);
+        const fetched = await answerOf(workload.fetchJWTSVID({ audience, spiffeId: step?.spiffeId ?? `x${id}` }));
+        for (const { svid: token, spiffeId } of fetched?.svids ?? []) {
+          expect(spiffeId).toBe(step?.spiffeId);
+          expect(audience).toEqual(decodeJwt(token).aud);
+          for (const one of audience)
+            await answerOf(workload.validateJWTSVID({ audience: one, svid: `${token}${id}` }));
+        }
         const svids = (batch?.outcomes ?? []).flatMap(({ outcome }) =>
           outcome.case === "svid" ? [outcome.value] : [],
         );
@@ -335,7 +346,10 @@ describe("whatever a caller puts into a call", () => {
 
   test("bytes that may be a message or none are answered, whatever the method", { timeout: 60_000 }, async () => {
     const methods = [
-      ...[...Steps.methods, ...Credentials.methods].map((method) => ({ method, channel })),
+      ...[...Steps.methods, ...Credentials.methods, ...SpiffeWorkloadAPI.methods].map((method) => ({
+        method,
+        channel,
+      })),
       ...[...History.methods, ...Entries.methods].map((method) => ({ method, channel: operator.channel })),
     ].filter(({ method }) => method.methodKind === "unary");
     const metadata = new Metadata();

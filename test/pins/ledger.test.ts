@@ -14,6 +14,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
   expect(readMigrations().map(({ name, sha256 }) => `${name} ${sha256}`)).toEqual([
     "0001_ledger.sql 7f0cc8b47690b9725a4064fa9630e1b50faa8d5d6acee471333fdd4afdaac040",
     "0002_authority_lifecycle.sql 7caa2c5dccc7b8014425150577c8446cb58a04960d5780968024cf6bc6d8a109",
+    "0003_server_entry.sql 44b37baf7dae7557d0427358f0fa13ecf7e8eacdc5785dcfba0e668ca68cfa4e",
   ]);
 });
 

@@ -23,6 +23,7 @@ test("what can be imported from stint-sdk", () => {
     "./runtime",
     "./verifier",
     "./mcp",
+    "./mcp-v1",
     "./operator",
     "./testing",
     "./package.json",

@@ -39,7 +39,7 @@ export function x509BundleOf({ authorities }: Pick<BundlePorts, "authorities">):
 export function jwksOf(use: "jwt-svid" | "wit-svid", { authorities }: Pick<BundlePorts, "authorities">): string {
   const keys = authorities
     .all()
-    .filter((one) => isPublished(one))
+    .filter((one) => one.family === use && isPublished(one))
     .map(({ authorityId, publicKey }) => ({ use, kid: authorityId, ...ecJwkOf(publicKey) }));
   return JSON.stringify({ keys });
 }

@@ -46,7 +46,8 @@ test("a ledger of the first schema keeps its entries, and what refers to them, u
   const db = openWriter(driver, ":memory:");
   const all = readMigrations();
   migrate(db, all.slice(0, 1), NOW);
-  const entry = "INSERT INTO registration_entry VALUES ('entry_1', @kind, 'flow', 'spiffe://t/x', 'api', 0, 1, 1, 1, 1, NULL, 0)";
+  const entry =
+    "INSERT INTO registration_entry VALUES ('entry_1', @kind, 'flow', 'spiffe://t/x', 'api', 0, 1, 1, 1, 1, NULL, 0)";
   db.run(entry, { kind: "runtime" });
   db.exec("INSERT INTO receipt VALUES ('entry_1', 7, 1)");
   migrate(db, all, NOW);
@@ -137,6 +138,7 @@ test("the tables of the ledger are pinned", () => {
   expect(readMigrations().map(({ name, sha256 }) => [name, sha256])).toEqual([
     ["0001_ledger.sql", "7f0cc8b47690b9725a4064fa9630e1b50faa8d5d6acee471333fdd4afdaac040"],
     ["0002_authority_lifecycle.sql", "7caa2c5dccc7b8014425150577c8446cb58a04960d5780968024cf6bc6d8a109"],
+    ["0003_server_entry.sql", "44b37baf7dae7557d0427358f0fa13ecf7e8eacdc5785dcfba0e668ca68cfa4e"],
   ]);
   db.close();
 });
@@ -162,7 +164,7 @@ test("the schema knows the words of the domain, all of them and no others", () =
   expect(allowedIn(db, "issuance", "kind")).toEqual(["x509-svid", "jwt-svid", "wit-svid"]);
   expect(allowedIn(db, "authority", "family")).toEqual(["x509-svid", "jwt-svid", "wit-svid", "events", "ledger"]);
   expect(allowedIn(db, "authority", "state")).toEqual([...AUTHORITY_STATES]);
-  expect(allowedIn(db, "registration_entry", "kind")).toEqual(["agent", "runtime", "verifier", "operator"]);
+  expect(allowedIn(db, "registration_entry", "kind")).toEqual(["agent", "runtime", "verifier", "operator", "server"]);
   expect(allowedIn(db, "decision", "act")).toEqual(["open", "issue", "attest", "administer"]);
   db.close();
 });

@@ -146,6 +146,29 @@ describe.skipIf(goIsMissing())("go-spiffe", () => {
     expect(await watching.event("x509-error")).toMatchObject({ code: "PermissionDenied" });
   });
 
+  test("a source that is one step is none of the others: when its step ends, it has nothing", async () => {
+    const keeping = await another();
+    const [other, own] = [await open({ by: keeping }), await open({ by: keeping })];
+    expect(await keeping.tell("keep", { hint: hintOf(own) })).toMatchObject(named([own])[0] ?? {});
+    await keeping.tell("watch");
+    expect(svidsOf(await keeping.event("x509"))).toHaveLength(2);
+    await close(own);
+    expect(svidsOf(await keeping.event("x509"))).toMatchObject(named([other]));
+    await expect.poll(() => keeping.tell("kept").catch(String)).toMatch(/missing X509-SVID/);
+  });
+
+  // Not as it should be, and as the guide says that it is. What bites is that verifiers refuse it.
+  test("keeps the SVID of the last step when that ends, until it expires", async () => {
+    const keeping = await another();
+    const step = await open({ by: keeping });
+    const kept = await keeping.tell("keep", { hint: hintOf(step) });
+    await keeping.tell("watch");
+    await keeping.event("x509");
+    await close(step);
+    await keeping.event("x509-error");
+    expect(await keeping.tell("kept")).toEqual(kept);
+  });
+
   test("watches the rotation: the same identity by another certificate, before the first is over", async () => {
     const watching = await another();
     const step = await open({ agent: "brief", by: watching });

@@ -29,6 +29,7 @@ type workload struct {
 	client *workloadapi.Client
 	option workloadapi.SourceOption
 	say    func(line map[string]any)
+	kept   *workloadapi.X509Source
 }
 
 func main() {
@@ -43,7 +44,7 @@ func main() {
 		}
 	}
 	// The socket is found as the standard says, by SPIFFE_ENDPOINT_SOCKET.
-	client, err := workloadapi.New(ctx)
+	client, err := newClient(ctx)
 	if err != nil {
 		panic(err)
 	}
@@ -83,6 +84,10 @@ func (w *workload) follow(ctx context.Context, o order) (any, error) {
 		return "watching", nil
 	case "jwt-source":
 		return w.fromJWTSource(ctx, o)
+	case "keep":
+		return w.keep(ctx, o)
+	case "kept":
+		return w.own()
 	case "serve":
 		return w.serve(ctx, o)
 	case "dial":

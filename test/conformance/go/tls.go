@@ -12,18 +12,22 @@ import (
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 )
 
-// sourceOf is an X509Source whose identity is the step with this hint, or the oldest one.
-func (w *workload) sourceOf(ctx context.Context, hint string) (*workloadapi.X509Source, error) {
-	pick := workloadapi.WithDefaultX509SVIDPicker(func(svids []*x509svid.SVID) *x509svid.SVID {
+// #region step
+// sourceOf waits until there is an identity, and is then always the step of this hint, "<run_id>/<step>/<attempt>".
+func sourceOf(ctx context.Context, client *workloadapi.Client, hint string) (*workloadapi.X509Source, error) {
+	step := func(svids []*x509svid.SVID) *x509svid.SVID {
 		for _, one := range svids {
 			if one.Hint == hint {
 				return one
 			}
 		}
-		return svids[0]
-	})
-	return workloadapi.NewX509Source(ctx, w.option, pick)
+		// None of another step, which may do other things.
+		return nil
+	}
+	return workloadapi.NewX509Source(ctx, workloadapi.WithClient(client), workloadapi.WithDefaultX509SVIDPicker(step))
 }
+
+// #endregion
 
 // serve accepts one connection of the one step that may connect, and says who it was.
 func (w *workload) serve(ctx context.Context, o order) (any, error) {
@@ -31,7 +35,7 @@ func (w *workload) serve(ctx context.Context, o order) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := w.sourceOf(ctx, o.Hint)
+	source, err := sourceOf(ctx, w.client, o.Hint)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +75,7 @@ func (w *workload) dial(ctx context.Context, o order) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := w.sourceOf(ctx, o.Hint)
+	source, err := sourceOf(ctx, w.client, o.Hint)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,25 @@ import (
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 )
 
+// keep keeps a source for the step of a hint.
+func (w *workload) keep(ctx context.Context, o order) (any, error) {
+	source, err := sourceOf(ctx, w.client, o.Hint)
+	if err != nil {
+		return nil, err
+	}
+	w.kept = source
+	return w.own()
+}
+
+// own is what the kept source gives now.
+func (w *workload) own() (any, error) {
+	one, err := w.kept.GetX509SVID()
+	if err != nil {
+		return nil, err
+	}
+	return x509Of(one, one.ID), nil
+}
+
 type watcher struct {
 	say func(line map[string]any)
 }

@@ -75,6 +75,11 @@ describe.skipIf(pythonIsMissing() !== undefined)("py-spiffe", () => {
     );
   });
 
+  test("keeps the X.509-SVID of the step it picks by its SPIFFE ID", async () => {
+    const steps = [await open(), await open()] as const;
+    expect(await workload.tell("source", { spiffe_id: steps[1].spiffeId })).toMatchObject({ id: steps[1].spiffeId });
+  });
+
   test("has a JWT-SVID validated, and refused once its step has ended", async () => {
     const step = await open();
     const [svid] = (await workload.tell("jwt", { audience: [PLAIN] })) as readonly ForeignSvid[];

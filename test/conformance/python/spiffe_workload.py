@@ -6,7 +6,7 @@ import sys
 import threading
 
 import grpc
-from spiffe import SpiffeId, WorkloadApiClient
+from spiffe import SpiffeId, WorkloadApiClient, X509Source
 from spiffe.errors import PySpiffeError
 from spiffe.svid.jwt_svid import JwtSvid
 
@@ -60,6 +60,19 @@ def validate(client, order):
     return {"id": str(client.validate_jwt_svid(order["token"], order["audience"][0]).spiffe_id)}
 
 
+def source(client, order):
+    # #region source
+    def step(svids):
+        # py-spiffe shows no hints, so the step is told by its SPIFFE ID.
+        return next(svid for svid in svids if str(svid.spiffe_id) == spiffe_id)
+
+    spiffe_id = order["spiffe_id"]
+    with X509Source(client, svid_picker=step) as source:  # waits until there is an identity
+        svid = source.get_x509_context().default_svid
+    # #endregion
+    return x509_of(svid)
+
+
 def watch(client, _order):
     client.stream_x509_contexts(
         lambda context: say({"event": "x509", "svids": [x509_of(svid) for svid in context.x509_svids]}),
@@ -69,7 +82,7 @@ def watch(client, _order):
     return "watching"
 
 
-COMMANDS = {"x509": x509, "jwt": jwt, "validate": validate, "watch": watch}
+COMMANDS = {"x509": x509, "jwt": jwt, "validate": validate, "source": source, "watch": watch}
 
 
 def code_of(error):
