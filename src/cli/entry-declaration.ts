@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { parse as parseYaml } from "yaml";
 import { type EntryContentInput, parseEntryContent } from "../domain/entry-content.ts";
-import type { EntryContent, DeclaredKind } from "../domain/registration-entry.ts";
+import type { DeclaredKind, EntryContent } from "../domain/registration-entry.ts";
 import { usageFailure } from "./failure.ts";
 import { durationFlag } from "./flags.ts";
 

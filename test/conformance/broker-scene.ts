@@ -16,7 +16,7 @@ import { READ_SEARCH } from "../e2e/entries.ts";
 const selectors = [`unix:uid:${process.getuid?.()}`];
 
 export const STEP_TYPE = WorkflowStepReferenceSchema.typeName;
-export const PID_TYPE = WorkloadPIDReferenceSchema.typeName;
+const PID_TYPE = WorkloadPIDReferenceSchema.typeName;
 export const FLOW = "spiffe://example.org/runtime/flow";
 const OTHER = "spiffe://example.org/runtime/other";
 const SERVER = "spiffe://example.org/stint/server";
