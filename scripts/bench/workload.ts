@@ -1,4 +1,7 @@
 import process from "node:process";
+import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
+import { openChannel } from "../../src/wire/channel.ts";
+import { createClient } from "../../src/wire/client.ts";
 
 /** What the benchmark's processes agree on. */
 const AUDIENCES: readonly string[] = Array.from(
@@ -21,14 +24,23 @@ export function entriesOf(uid = process.getuid?.() ?? 0): readonly object[] {
   ];
 }
 
-/** Agents that nobody is: what a large site has besides those who call. */
-export function strangers(count: number): readonly object[] {
-  return Array.from({ length: count }, (_, index) => ({
-    kind: "agent",
-    name: `stranger-${index}`,
-    selectors: [`unix:uid:${1_000_000 + index}`],
-    ceiling: [{ ...ELEMENT, locations: [AUDIENCE] }],
-  }));
+/** Registers agents that nobody is: what a large site has besides those who call. */
+export async function registerStrangers(operatorSocket: string, count: number): Promise<void> {
+  const channel = openChannel(operatorSocket);
+  const entries = createClient(Entries, channel);
+  const register = (index: number) =>
+    entries.create({
+      content: {
+        name: `stranger-${index}`,
+        selectors: [`unix:uid:${1_000_000 + index}`],
+        kind: { case: "agent", value: { ceiling: GRANT } },
+      },
+    });
+  const AT_ONCE = 256;
+  for (let from = 0; from < count; from += AT_ONCE) {
+    await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - from) }, (_, index) => register(from + index)));
+  }
+  channel.close();
 }
 
 /** The value below which this share of the sorted values lies. */

@@ -9,23 +9,25 @@ export type IssuanceRate = {
   forget(subject: string): void;
 };
 
-/** Nobody says when a process is forgotten; so many are looked through for those that have been idle. */
-const BUCKETS_MAX = 16_384;
+/** Nobody says when a process is forgotten. At so many those that have been idle are dropped, and next at twice what is left. */
+const BUCKETS_LOOKED_AT = 16_384;
 
 /** A token bucket a subject: an agent in a loop must not spend what its neighbours need. */
 export function createIssuanceRate(clock: Pick<Clock, "monotonicMs">): IssuanceRate {
   const buckets = new Map<string, { tokens: number; atMs: number }>();
+  let lookAt = BUCKETS_LOOKED_AT;
 
   /** A bucket that is full again says no more than none. */
   function dropIdle(nowMs: number): void {
     const refillMs = (LIMITS.issuanceBurstPerStep / LIMITS.issuancesPerSecondPerStep) * 1_000;
     for (const [subject, { atMs }] of buckets) if (nowMs - atMs >= refillMs) buckets.delete(subject);
+    lookAt = Math.max(BUCKETS_LOOKED_AT, 2 * buckets.size);
   }
 
   return {
     take(subject, count) {
       const nowMs = clock.monotonicMs();
-      if (buckets.size >= BUCKETS_MAX) dropIdle(nowMs);
+      if (buckets.size >= lookAt) dropIdle(nowMs);
       const bucket = buckets.get(subject) ?? { tokens: LIMITS.issuanceBurstPerStep, atMs: nowMs };
       const refilled = bucket.tokens + ((nowMs - bucket.atMs) / 1_000) * LIMITS.issuancesPerSecondPerStep;
       bucket.tokens = Math.min(LIMITS.issuanceBurstPerStep, refilled);

@@ -68,7 +68,7 @@ describe("every page", () => {
   test("is visited once, in order", async () => {
     const { entries } = await connect().entries.list({});
     expect(await names()).toEqual(entries.map((entry) => entry.content?.name));
-    expect(entries.map((entry) => entry.content?.name).sort()).toEqual(["broker-user", "v1", "v2", "v3"]);
+    expect(entries.map((entry) => entry.content?.name).sort()).toEqual(["broker-user", "server", "v1", "v2", "v3"]);
   });
 
   test("is visited from the one that a token names", async () => {
