@@ -8,6 +8,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Tests open sockets, spawn processes and load native code: a process each keeps one file's crash out of another's.
     pool: "forks",
+    // As many as the machine has cores: most of the time is spent waiting for daemons that start and steps that end.
+    maxWorkers: "100%",
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // A test that passes on the second try has found a bug.
