@@ -1,10 +1,12 @@
 import type { Authority } from "./authority.ts";
 import type { Decision } from "./decision.ts";
+import type { FederatedBundle, FederationRelationship } from "./federation.ts";
 import type { IssuanceRecord } from "./issuance.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
 import type { RevocationReason } from "./revocation.ts";
+import type { Segment, TrustDomain } from "./spiffe-id.ts";
 import type { ClosedState, Step } from "./step.ts";
-import type { UnixMicros } from "./time.ts";
+import type { UnixMicros, UnixSeconds } from "./time.ts";
 
 /**
  * Everything the ledger can say. Types are closed and versioned: a change of an event's members is a new `v`.
@@ -25,6 +27,13 @@ export type LedgerEvent =
   | IssuanceRevoked
   | AuthorityPut
   | AuthorityTainted
+  | FederationPut
+  | FederationEnded
+  | BundleAccepted
+  | JoinTokenCreated
+  | JoinTokensRevoked
+  | JoinTokenSpent
+  | EvidenceSpent
   | ReceiptsTaken
   | OperatorActed;
 
@@ -113,6 +122,49 @@ export type AuthorityTainted = Event<"authority.tainted"> & {
   readonly by: Actor;
 };
 
+/** From where the keys of a foreign trust domain are taken, from here on. */
+export type FederationPut = Event<"federation.put"> & {
+  readonly relationship: FederationRelationship;
+  readonly by: Actor;
+};
+
+/** Its keys are believed no more. */
+export type FederationEnded = Event<"federation.ended"> & { readonly trustDomain: TrustDomain; readonly by: Actor };
+
+/** A foreign trust domain's keys as they are from here on. */
+export type BundleAccepted = Event<"bundle.accepted"> & {
+  readonly trustDomain: TrustDomain;
+  readonly bundle: Pick<FederatedBundle, "document" | "sequence">;
+};
+
+/** Whoever presents the token with this digest in time is attested once, under this name. */
+export type JoinTokenCreated = Event<"join_token.created"> & {
+  /** Of the token, hexadecimal. */
+  readonly sha256: string;
+  readonly name: Segment;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly by: Actor;
+};
+
+/** All of this name that nobody had used. */
+export type JoinTokensRevoked = Event<"join_token.revoked"> & {
+  readonly name: Segment;
+  readonly count: number;
+  readonly by: Actor;
+};
+
+export type JoinTokenSpent = Event<"join_token.spent"> & { readonly sha256: string; readonly name: Segment };
+
+/** Evidence that counts once was presented, and is refused from here on. */
+export type EvidenceSpent = Event<"evidence.spent"> & {
+  readonly attestor: "oidc";
+  /** Of the evidence, hexadecimal. */
+  readonly sha256: string;
+  /** Exclusive: from then on it is refused as expired. */
+  readonly expiresAt: UnixSeconds;
+};
+
 /** What verifiers have acknowledged: cumulative, at most one event a second. */
 export type ReceiptsTaken = Event<"receipts.taken"> & {
   readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
@@ -150,6 +202,13 @@ export const EVENT_TYPES = [
   "issuance.revoked",
   "authority.put",
   "authority.tainted",
+  "federation.put",
+  "federation.ended",
+  "bundle.accepted",
+  "join_token.created",
+  "join_token.revoked",
+  "join_token.spent",
+  "evidence.spent",
   "receipts.taken",
   "operator.acted",
 ] as const satisfies readonly LedgerEvent["type"][];

@@ -1,11 +1,12 @@
 import type { Authority } from "../domain/authority.ts";
 import type { Decision } from "../domain/decision.ts";
+import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { SvidKind } from "../domain/issuance.ts";
 import type { LedgerEvent } from "../domain/ledger-event.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
-import type { SpiffeId } from "../domain/spiffe-id.ts";
+import type { Segment, SpiffeId } from "../domain/spiffe-id.ts";
 import type { ClosedState, Step, StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 import type { CloseResult, CloseTarget, IssuanceRow } from "./ledger.ts";
@@ -30,8 +31,22 @@ export type StepReads = {
 export type RegistryReads = {
   entries(): Promise<readonly RegistrationEntry[]>;
   authorities(): Promise<readonly Authority[]>;
+  /** By trust domain. */
+  federations(): Promise<
+    readonly { readonly relationship: FederationRelationship; readonly bundle?: FederatedBundle }[]
+  >;
+  /** Those that could still be used, by name and age. */
+  joinTokens(now: UnixMicros): Promise<readonly JoinToken[]>;
   /** Sequence up to which each verifier entry has acknowledged. */
   receipts(): Promise<readonly { readonly entryId: string; readonly sequence: number; readonly at: UnixMicros }[]>;
+};
+
+/** A join token that nobody has used, as far as it may be shown: the token itself is known to its holder alone. */
+export type JoinToken = {
+  readonly name: Segment;
+  readonly createdAt: UnixMicros;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
 };
 
 /** One entry of the deny-list, as the feed carries it. Steps that never had a credential are not in it. */

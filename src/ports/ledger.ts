@@ -1,13 +1,15 @@
 import type { Authority } from "../domain/authority.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { Denial } from "../domain/errors.ts";
+import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { IssuanceRecord } from "../domain/issuance.ts";
 import type { Actor, OpenedStep } from "../domain/ledger-event.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
+import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { ClosedState, Step } from "../domain/step.ts";
-import type { UnixMicros } from "../domain/time.ts";
+import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 
 /**
  * The one writer. Each act is a transaction of its own: its guards, its events and their projections happen together or
@@ -48,6 +50,13 @@ export type LedgerAct =
   | PutEntryAct
   | RetireEntryAct
   | PutAuthoritiesAct
+  | PutFederationAct
+  | EndFederationAct
+  | AcceptBundleAct
+  | CreateJoinTokenAct
+  | RevokeJoinTokensAct
+  | SpendJoinTokenAct
+  | SpendEvidenceAct
   | TakeReceiptsAct
   | RecordOperationAct
   | StartEpochAct;
@@ -68,7 +77,13 @@ export type ResultOf<A extends LedgerAct> = A extends OpenStepAct
               ? CloseResult
               : A extends PutAuthoritiesAct
                 ? PutAuthoritiesResult
-                : Sequenced;
+                : A extends RevokeJoinTokensAct
+                  ? (Sequenced & { readonly count: number }) | Denial
+                  : A extends SpendJoinTokenAct
+                    ? (Sequenced & { readonly name: Segment }) | Denial
+                    : A extends PutFederationAct | EndFederationAct | AcceptBundleAct | SpendEvidenceAct
+                      ? Sequenced | Denial
+                      : Sequenced;
 
 export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number };
 
@@ -234,6 +249,75 @@ export type PutAuthoritiesAct = {
 };
 
 export type PutAuthoritiesResult = Sequenced & { readonly credentialsRevoked: number };
+
+/**
+ * Records from where a foreign trust domain's keys are taken, with the first bundle where there is one. INVALID_FIELD
+ * `trust_domain` where there is a relationship already.
+ */
+export type PutFederationAct = {
+  readonly act: "put-federation";
+  readonly relationship: FederationRelationship;
+  readonly bundle?: Pick<FederatedBundle, "document" | "sequence">;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Ends a relationship; its bundle goes with it. INVALID_FIELD `trust_domain` where there is none. */
+export type EndFederationAct = {
+  readonly act: "end-federation";
+  readonly trustDomain: TrustDomain;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/**
+ * Takes a foreign bundle for the one in force. INVALID_FIELD `trust_domain` without a relationship, and
+ * `spiffe_sequence` when it goes back, is missing where it was there, or is the same with other content. The same bundle
+ * again is not recorded: sequence 0.
+ */
+export type AcceptBundleAct = {
+  readonly act: "accept-bundle";
+  readonly trustDomain: TrustDomain;
+  readonly bundle: Pick<FederatedBundle, "document" | "sequence">;
+  readonly now: UnixMicros;
+};
+
+/** Lets whoever presents the token with this digest be attested, once, under this name. */
+export type CreateJoinTokenAct = {
+  readonly act: "create-join-token";
+  /** Of the token, hexadecimal. */
+  readonly sha256: string;
+  readonly name: Segment;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Takes back all join tokens of a name that nobody has used. INVALID_FIELD `name` when there is none. */
+export type RevokeJoinTokensAct = {
+  readonly act: "revoke-join-tokens";
+  readonly name: Segment;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Spends a join token. NO_IDENTITY when it is unknown, spent, revoked or expired, which are one and the same to a caller. */
+export type SpendJoinTokenAct = {
+  readonly act: "spend-join-token";
+  readonly sha256: string;
+  readonly now: UnixMicros;
+};
+
+/** Spends evidence that counts once. NO_IDENTITY when it was spent before, or has expired. */
+export type SpendEvidenceAct = {
+  readonly act: "spend-evidence";
+  readonly attestor: "oidc";
+  readonly sha256: string;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly now: UnixMicros;
+};
 
 /** Cumulative: a sequence never goes back. */
 export type TakeReceiptsAct = {

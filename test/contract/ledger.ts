@@ -3,6 +3,8 @@ import { authoritiesContract } from "./ledger-authorities.ts";
 import { closingContract } from "./ledger-closing.ts";
 import { credentialsContract } from "./ledger-credentials.ts";
 import { entriesContract } from "./ledger-entries.ts";
+import { evidenceContract } from "./ledger-evidence.ts";
+import { federationContract } from "./ledger-federation.ts";
 import { feedContract } from "./ledger-feed.ts";
 import { historyContract } from "./ledger-history.ts";
 import { issuingContract } from "./ledger-issuing.ts";
@@ -25,6 +27,8 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     closingContract,
     entriesContract,
     authoritiesContract,
+    federationContract,
+    evidenceContract,
     feedContract,
     credentialsContract,
     historyContract,

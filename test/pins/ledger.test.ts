@@ -4,7 +4,8 @@ import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger
 import { readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
 import { canonicalJson } from "../../src/domain/canonical-json.ts";
 import { EVENT_TYPES, type LedgerEvent, type StepHeld } from "../../src/domain/ledger-event.ts";
-import type { UnixMicros } from "../../src/domain/time.ts";
+import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
+import { addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
 import { CONFIG, done, OPERATOR, ports, type World, worldOf } from "../contract/ledger-world.ts";
 import { NOW, P256_SPKI } from "../samples/credentials.ts";
 
@@ -15,6 +16,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0001_ledger.sql 7f0cc8b47690b9725a4064fa9630e1b50faa8d5d6acee471333fdd4afdaac040",
     "0002_authority_lifecycle.sql 7caa2c5dccc7b8014425150577c8446cb58a04960d5780968024cf6bc6d8a109",
     "0003_server_entry.sql 44b37baf7dae7557d0427358f0fa13ecf7e8eacdc5785dcfba0e668ca68cfa4e",
+    "0004_federation_and_evidence.sql 8af04487498881bf823151c3e9440aa62fb6031fbb6baaa61a4a5118dc5e575e",
   ]);
 });
 
@@ -98,9 +100,30 @@ async function makeOneOfEach(): Promise<void> {
     { kind: "run", runId: step.runId },
     { by: { kind: "entry", entryId: agent.entryId, process: "p" } },
   );
+  await makeFederationAndEvidence();
   await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
   await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
   await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
+}
+
+async function makeFederationAndEvidence(): Promise<void> {
+  const { ledger, clock } = world;
+  const now = clock.now();
+  const trustDomain = parseTrustDomain("other.example");
+  const endpointSpiffeId = parseSpiffeId("spiffe://other.example/stint/server");
+  const profile = { kind: "https_spiffe", endpointSpiffeId } as const;
+  const relationship = { trustDomain, bundleEndpointUrl: "https://other.example/bundle", profile };
+  const bundle = { document: '{"keys":[]}', sequence: 1 };
+  await ledger.perform({ act: "put-federation", relationship, bundle, by: OPERATOR, now });
+  await ledger.perform({ act: "end-federation", trustDomain, by: OPERATOR, now });
+  const name = world.name();
+  const later = addSeconds(secondsOf(now), 60);
+  for (const sha256 of ["ab".repeat(32), "cd".repeat(32)]) {
+    await ledger.perform({ act: "create-join-token", sha256, name, expiresAt: later, by: OPERATOR, now });
+  }
+  await ledger.perform({ act: "spend-join-token", sha256: "ab".repeat(32), now });
+  await ledger.perform({ act: "revoke-join-tokens", name, by: OPERATOR, now });
+  await ledger.perform({ act: "spend-evidence", attestor: "oidc", sha256: "ef".repeat(32), expiresAt: later, now });
 }
 
 /** Every member by its path; those of a list's elements under `[]`. */
@@ -168,6 +191,16 @@ test("the members of every event", () => {
       "authority.upstream[]",
     ].join(" "),
     "authority.tainted": "authorityId by.entryId by.kind by.uid count digest reason",
+    "federation.put": [
+      "by.entryId by.kind by.uid relationship.bundleEndpointUrl relationship.profile.endpointSpiffeId",
+      "relationship.profile.kind relationship.trustDomain",
+    ].join(" "),
+    "federation.ended": "by.entryId by.kind by.uid trustDomain",
+    "bundle.accepted": "bundle.document bundle.sequence trustDomain",
+    "join_token.created": "by.entryId by.kind by.uid expiresAt name sha256",
+    "join_token.revoked": "by.entryId by.kind by.uid count name",
+    "join_token.spent": "name sha256",
+    "evidence.spent": "attestor expiresAt sha256",
     "receipts.taken": "receipts[].entryId receipts[].sequence",
     "operator.acted": "act by.entryId by.kind by.uid reason target",
   });

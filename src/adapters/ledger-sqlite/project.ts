@@ -1,11 +1,15 @@
 import type {
   AuthorityTainted,
+  BundleAccepted,
   DecisionMade,
   EntryPut,
   EpochStarted,
+  EvidenceSpent,
   IssuanceRecorded,
   IssuanceRevoked,
   IssuanceUndelivered,
+  JoinTokenCreated,
+  JoinTokensRevoked,
   LedgerEvent,
   ReceiptsTaken,
   StepClosed,
@@ -22,6 +26,8 @@ import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
 import { DECISION, parametersOfDecision } from "./tables/decision-table.ts";
 import { ENTRY } from "./tables/entry-table.ts";
 import { EPOCH } from "./tables/event-table.ts";
+import { JOIN_TOKEN, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
+import { FEDERATION } from "./tables/federation-table.ts";
 import { ISSUANCE, type IssuanceGuard, parametersOfIssuance } from "./tables/issuance-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { REVOCATION } from "./tables/revocation-table.ts";
@@ -59,6 +65,14 @@ const PROJECTIONS: {
   "authority.put": (db, { authority }, sequence) =>
     void db.run(AUTHORITY.put, parametersOfAuthority(authority, sequence)),
   "authority.tainted": taintAuthority,
+  "federation.put": (db, { relationship }, sequence) =>
+    void db.run(FEDERATION.put, { trustDomain: relationship.trustDomain, sequence }),
+  "federation.ended": (db, { trustDomain }) => void db.run(FEDERATION.end, { trustDomain }),
+  "bundle.accepted": acceptBundle,
+  "join_token.created": createJoinToken,
+  "join_token.revoked": revokeJoinTokens,
+  "join_token.spent": (db, { sha256 }) => void db.run(JOIN_TOKEN.spend, { sha256 }),
+  "evidence.spent": spendEvidence,
   "receipts.taken": takeReceipts,
   // What it says is in the log, and nothing else follows from it.
   "operator.acted": () => undefined,
@@ -76,6 +90,27 @@ export function project<Event extends LedgerEvent>(db: Connection, event: Event,
 function startEpoch(db: Connection, event: EpochStarted, sequence: number): void {
   db.run(EPOCH.insert, { sequence, epoch: event.epoch, reason: event.reason, at: event.at });
   db.run(AUTHORITY.removeAll, { since: secondsOf(event.at) });
+  // One that was spent since the backup was made would be good again.
+  db.run(JOIN_TOKEN.removeAll);
+}
+
+function acceptBundle(db: Connection, { trustDomain, bundle }: BundleAccepted, sequence: number): void {
+  const changed = db.run(FEDERATION.accept, { trustDomain, sequence, bundleSequence: bundle.sequence ?? null });
+  if (changed !== 1) throw new ProjectionMismatch(sequence);
+}
+
+function createJoinToken(db: Connection, { sha256, name, expiresAt, at }: JoinTokenCreated, _sequence: number): void {
+  db.run(JOIN_TOKEN.forget, { now: secondsOf(at) });
+  db.run(JOIN_TOKEN.insert, { sha256, name, createdAt: at, expiresAt });
+}
+
+function revokeJoinTokens(db: Connection, { name, count }: JoinTokensRevoked, sequence: number): void {
+  if (db.run(JOIN_TOKEN.revoke, { name }) < count) throw new ProjectionMismatch(sequence);
+}
+
+function spendEvidence(db: Connection, { sha256, expiresAt, at }: EvidenceSpent, _sequence: number): void {
+  db.run(SPENT_EVIDENCE.forget, { now: secondsOf(at) });
+  db.run(SPENT_EVIDENCE.insert, { sha256, expiresAt });
 }
 
 function putEntry(db: Connection, { entry }: EntryPut, sequence: number): void {

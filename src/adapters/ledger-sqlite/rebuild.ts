@@ -17,6 +17,9 @@ const PROJECTIONS = [
   "issuance",
   "revocation",
   "authority",
+  "federation",
+  "join_token",
+  "spent_evidence",
   "receipt",
 ] as const;
 

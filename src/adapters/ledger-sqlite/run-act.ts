@@ -4,6 +4,8 @@ import type { ActContext } from "./acts/act-context.ts";
 import { putAuthorities } from "./acts/authorities.ts";
 import { close } from "./acts/close.ts";
 import { putEntry, retireEntry } from "./acts/entries.ts";
+import { createJoinToken, revokeJoinTokens, spendEvidence, spendJoinToken } from "./acts/evidence.ts";
+import { acceptBundle, endFederation, putFederation } from "./acts/federation.ts";
 import { markUndelivered, recordIssuances, revokeCredential } from "./acts/issuances.ts";
 import { holdStep, renewStep } from "./acts/keep-step.ts";
 import { openStep } from "./acts/open-step.ts";
@@ -25,6 +27,13 @@ const ACTS: {
   "put-entry": putEntry,
   "retire-entry": retireEntry,
   "put-authorities": putAuthorities,
+  "put-federation": putFederation,
+  "end-federation": endFederation,
+  "accept-bundle": acceptBundle,
+  "create-join-token": createJoinToken,
+  "revoke-join-tokens": revokeJoinTokens,
+  "spend-join-token": spendJoinToken,
+  "spend-evidence": spendEvidence,
   "take-receipts": takeReceipts,
   "record-operation": recordOperation,
   "start-epoch": startEpoch,

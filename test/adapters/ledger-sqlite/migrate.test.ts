@@ -122,13 +122,16 @@ test("the tables of the ledger are pinned", () => {
     "decision",
     "epoch",
     "event",
+    "federation",
     "issuance",
+    "join_token",
     "receipt",
     "recorded_minute",
     "registration_entry",
     "revocation",
     "run",
     "schema_migration",
+    "spent_evidence",
     "step",
     "step_event",
     "tree_head",
@@ -139,6 +142,7 @@ test("the tables of the ledger are pinned", () => {
     ["0001_ledger.sql", "7f0cc8b47690b9725a4064fa9630e1b50faa8d5d6acee471333fdd4afdaac040"],
     ["0002_authority_lifecycle.sql", "7caa2c5dccc7b8014425150577c8446cb58a04960d5780968024cf6bc6d8a109"],
     ["0003_server_entry.sql", "44b37baf7dae7557d0427358f0fa13ecf7e8eacdc5785dcfba0e668ca68cfa4e"],
+    ["0004_federation_and_evidence.sql", "8af04487498881bf823151c3e9440aa62fb6031fbb6baaa61a4a5118dc5e575e"],
   ]);
   db.close();
 });

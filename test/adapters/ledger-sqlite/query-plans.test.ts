@@ -6,6 +6,8 @@ import { AUTHORITY } from "../../../src/adapters/ledger-sqlite/tables/authority-
 import { DECISION } from "../../../src/adapters/ledger-sqlite/tables/decision-table.ts";
 import { ENTRY } from "../../../src/adapters/ledger-sqlite/tables/entry-table.ts";
 import { EPOCH, EVENT, TREE } from "../../../src/adapters/ledger-sqlite/tables/event-table.ts";
+import { JOIN_TOKEN, SPENT_EVIDENCE } from "../../../src/adapters/ledger-sqlite/tables/evidence-table.ts";
+import { FEDERATION } from "../../../src/adapters/ledger-sqlite/tables/federation-table.ts";
 import { ISSUANCE } from "../../../src/adapters/ledger-sqlite/tables/issuance-table.ts";
 import { RECEIPT } from "../../../src/adapters/ledger-sqlite/tables/receipt-table.ts";
 import { REVOCATION } from "../../../src/adapters/ledger-sqlite/tables/revocation-table.ts";
@@ -13,13 +15,29 @@ import { RUN } from "../../../src/adapters/ledger-sqlite/tables/run-table.ts";
 import { STEP } from "../../../src/adapters/ledger-sqlite/tables/step-table.ts";
 import type { UnixMicros } from "../../../src/domain/time.ts";
 
-const TABLES = { AUTHORITY, DECISION, ENTRY, EPOCH, EVENT, ISSUANCE, RECEIPT, REVOCATION, RUN, STEP, TREE };
+const TABLES = {
+  AUTHORITY,
+  DECISION,
+  ENTRY,
+  EPOCH,
+  EVENT,
+  FEDERATION,
+  ISSUANCE,
+  JOIN_TOKEN,
+  RECEIPT,
+  REVOCATION,
+  RUN,
+  SPENT_EVIDENCE,
+  STEP,
+  TREE,
+};
 
 /** What may be read through: the steps that are not closed, by their own index, and tables that stay small. */
 const BOUNDED = [
   /^SCAN (s|step) USING INDEX step_live_opener_entry$/,
   /^SCAN r USING INDEX registration_entry_name$/,
-  /^SCAN (authority|receipt)$/,
+  /^SCAN (authority|receipt|join_token|f)$/,
+  /^SCAN join_token USING INDEX join_token_name$/,
   /^SCAN epoch$/,
   /^SCAN subtree$/,
 ];

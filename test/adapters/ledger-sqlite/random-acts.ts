@@ -1,7 +1,9 @@
+import { hash } from "node:crypto";
 import fc from "fast-check";
 import { BrokerError } from "../../../src/domain/errors.ts";
 import type { IssuanceRecord, SvidKind } from "../../../src/domain/issuance.ts";
 import type { RegistrationEntry } from "../../../src/domain/registration-entry.ts";
+import { parseSegment, parseTrustDomain } from "../../../src/domain/spiffe-id.ts";
 import type { ClosedState, Step } from "../../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../../src/domain/time.ts";
 import type { CloseTarget, LedgerAct } from "../../../src/ports/ledger.ts";
@@ -29,6 +31,8 @@ type Command =
   | { readonly do: "retire"; readonly entry: number }
   | { readonly do: "acknowledge"; readonly entry: number }
   | { readonly do: "wait"; readonly seconds: number }
+  | { readonly do: "federate" | "defederate" | "accept"; readonly trustDomain: number; readonly sequence: number }
+  | { readonly do: "invite" | "join" | "uninvite" | "spend"; readonly token: number }
   | { readonly do: "restore" | "sign-anew" | "taint" };
 
 const pick = fc.nat({ max: 1_000 });
@@ -79,6 +83,21 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant("wait" as const), seconds: fc.integer({ min: 1, max: 90 }) }) },
   { weight: 1, arbitrary: fc.constant({ do: "restore" as const }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("sign-anew" as const, "taint" as const) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constantFrom("federate" as const, "accept" as const, "accept" as const, "defederate" as const),
+      trustDomain: fc.nat({ max: 2 }),
+      sequence: fc.nat({ max: 20 }),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      do: fc.constantFrom("invite" as const, "join" as const, "uninvite" as const, "spend" as const),
+      token: fc.nat({ max: 5 }),
+    }),
+  },
 );
 
 export const commands: fc.Arbitrary<readonly Command[]> = fc.array(command, { minLength: 30, maxLength: 120 });
@@ -122,6 +141,32 @@ export async function play(
     await perform({ act: "put-authorities", authorities: [{ ...made, ...validity }], now });
   }
 
+  async function federate(what: Extract<Command, { readonly trustDomain: number }>): Promise<void> {
+    const now = world.clock.now();
+    const trustDomain = parseTrustDomain(`domain-${what.trustDomain}.example`);
+    const bundle = { document: `{"keys":[],"spiffe_sequence":${what.sequence}}`, sequence: what.sequence };
+    if (what.do === "federate") {
+      const profile = { kind: "https_web" } as const;
+      const relationship = { trustDomain, bundleEndpointUrl: `https://${trustDomain}/`, profile };
+      await perform({ act: "put-federation", relationship, bundle, by: OPERATOR, now });
+    } else if (what.do === "accept") {
+      await perform({ act: "accept-bundle", trustDomain, bundle, now });
+    } else {
+      await perform({ act: "end-federation", trustDomain, by: OPERATOR, now });
+    }
+  }
+
+  async function present({ do: what, token }: Extract<Command, { readonly token: number }>): Promise<void> {
+    const now = world.clock.now();
+    const sha256 = hash("sha256", `token-${token}`);
+    const name = parseSegment(`name-${token % 2}`, "name");
+    const expiresAt = addSeconds(secondsOf(now), 60);
+    if (what === "invite") await perform({ act: "create-join-token", sha256, name, expiresAt, by: OPERATOR, now });
+    else if (what === "join") await perform({ act: "spend-join-token", sha256, now });
+    else if (what === "uninvite") await perform({ act: "revoke-join-tokens", name, by: OPERATOR, now });
+    else await perform({ act: "spend-evidence", attestor: "oidc", sha256, expiresAt, now });
+  }
+
   async function run(what: Command): Promise<void> {
     const now = world.clock.now();
     const step = "step" in what ? one(steps, what.step) : undefined;
@@ -129,6 +174,8 @@ export async function play(
     if (("step" in what && step === undefined) || ("entry" in what && entry === undefined)) return;
     const record = "issuance" in what ? one(issuances, what.issuance) : undefined;
 
+    if ("trustDomain" in what) return federate(what);
+    if ("token" in what) return present(what);
     if (what.do === "wait") return world.clock.advance(what.seconds * 1_000);
     if (what.do === "restore") {
       epochs += 1;
