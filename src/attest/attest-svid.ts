@@ -13,7 +13,7 @@ export type SvidPeer = { readonly identity: { readonly spiffeId: SpiffeId }; rea
 export type AttestSvidPorts = { readonly attestor: Attestor; readonly entries: EntryDirectory };
 
 /** Of a caller that no uid is known of. */
-const NO_UID = -1;
+export const NO_UID = -1;
 
 /**
  * Makes a caller of whoever proved an X.509-SVID of a runtime, a verifier or an operator: by the entry as it is now, and by
@@ -33,6 +33,7 @@ export async function attestSvid(peer: SvidPeer, ports: AttestSvidPorts): Promis
     selectors: seen?.selectors ?? new Set(),
     process: seen?.process ?? remoteProcess(entry.entryId),
     uid: seen?.uid ?? NO_UID,
+    sharesPids: seen?.sharesPids ?? false,
     ...(seen?.executable === undefined ? {} : { executable: seen.executable }),
     entries: [entry],
   });

@@ -26,6 +26,7 @@ export async function attest(peer: Peer, ports: AttestPorts): Promise<Attested> 
     selectors: evidence.selectors,
     process: evidence.process,
     uid: evidence.uid,
+    sharesPids: evidence.sharesPids,
     ...(evidence.executable === undefined ? {} : { executable: evidence.executable }),
     entries,
   });

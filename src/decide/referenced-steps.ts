@@ -1,9 +1,9 @@
 import { BrokerError, invalidField } from "../domain/errors.ts";
-import { isRemote } from "../domain/process.ts";
 import type { Attested } from "../domain/stages.ts";
 import { permits, type Step } from "../domain/step.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
+import { processNamed } from "./named-process.ts";
 import { accessTo } from "./step-access.ts";
 
 /** By what a runtime names the workload it asks for: the step that it executes, or its process. */
@@ -46,14 +46,9 @@ async function stepNamed(
 }
 
 async function stepsExecutedBy(caller: Attested, pid: number, ports: ReferencePorts): Promise<readonly Step[]> {
-  if (isRemote(caller.process)) throw invalidField("reference.pid", "a step: a pid means nothing over a network");
   if (pid <= 0) throw invalidField("reference.pid", "the pid of a process");
-  const found = ports.processes.find(pid);
+  const found = processNamed(pid, caller, ports.processes, { field: "reference.pid", instead: "a step" });
   if (found === undefined) throw notFound("no process has this pid");
-  // The caller's pid would be another process of ours.
-  if (found.process.pidNamespace !== caller.process.pidNamespace) {
-    throw invalidField("reference.pid", "a step: the caller is in another PID namespace than the broker");
-  }
   const executed = await ports.steps.openSteps({ executor: found.process });
   if (executed.length === 0) throw notFound("this process executes no open step");
   const own = executed.filter((step) => accessTo(step, caller).asOpener);

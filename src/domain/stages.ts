@@ -25,6 +25,8 @@ export type Attested = {
   readonly selectors: ReadonlySet<Selector>;
   readonly process: ProcessIdentity;
   readonly uid: number;
+  /** Whether a pid that it names means the same process to the broker. */
+  readonly sharesPids: boolean;
   /** Path of the executable; absent where it can't be had or can't be believed. */
   readonly executable?: string;
   /** Enabled entries it matches; at least one. */

@@ -1,3 +1,4 @@
+import { processNamed } from "../decide/named-process.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { isRemote, sameProcess } from "../domain/process.ts";
@@ -118,8 +119,7 @@ function executorOf(caller: Attested, request: OpenRequest, agent: AgentEntry, p
       }
       return { kind: "process", process: caller.process };
     case "pid": {
-      if (isRemote(caller.process)) throw invalidField("executor", "any: a pid means nothing over a network");
-      const found = processes.find(request.executor.pid);
+      const found = processNamed(request.executor.pid, caller, processes, { field: "executor", instead: "any" });
       if (found === undefined) throw new BrokerError("EXECUTOR_GONE", "no process has the executor's pid");
       const selectors = agent.content.selectors.filter((one) => !OF_EXECUTABLE.includes(kindOf(one)));
       if (selectors.length > 0 && !matches(selectors, found.selectors)) {

@@ -6,6 +6,8 @@ export type Evidence = {
   readonly selectors: ReadonlySet<Selector>;
   readonly process: ProcessIdentity;
   readonly uid: number;
+  /** Whether it lives in the broker's PID namespace, so that pids mean the same to both. */
+  readonly sharesPids: boolean;
   /** Path of the executable; absent where it can't be read, or where a mount namespace could forge it. */
   readonly executable?: string;
   /** Kinds of selector that could not be had, each with the reason, for the log and for readiness. */

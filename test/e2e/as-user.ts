@@ -6,6 +6,9 @@ import type { JsonValue } from "@bufbuild/protobuf";
 
 const CALLER = fileURLToPath(new URL("caller.ts", import.meta.url));
 
+/** Starts a command in a PID namespace of its own, where that is allowed. */
+export const OWN_PIDS = ["unshare", "--pid", "--fork", "--kill-child"];
+
 /** What a call was refused with. */
 class Refused extends Error {
   readonly code: string;
@@ -49,7 +52,13 @@ type Line = {
 
 /** Starts a process that calls the broker, as another user where the test runs as root. */
 export async function callerAs(
-  user: { readonly uid?: number; readonly gid?: number; readonly groups?: readonly number[] },
+  user: {
+    readonly uid?: number;
+    readonly gid?: number;
+    readonly groups?: readonly number[];
+    /** In a PID namespace of its own, where it is the first process. */
+    readonly ownPids?: boolean;
+  },
   socket: string,
 ): Promise<Caller> {
   const { uid, gid = uid, groups = [] } = user;
@@ -62,7 +71,8 @@ export async function callerAs(
           `--regid=${gid}`,
           groups.length === 0 ? "--clear-groups" : `--groups=${groups.join(",")}`,
         ];
-  const [command = "", ...rest] = [...change, process.execPath, CALLER, socket];
+  const apart = user.ownPids === true ? OWN_PIDS : [];
+  const [command = "", ...rest] = [...apart, ...change, process.execPath, CALLER, socket];
   const child = spawn(command, rest, { stdio: ["pipe", "pipe", "inherit"] });
   const waiting = new Map<number, (line: Line) => void>();
   const ready = Promise.withResolvers<void>();

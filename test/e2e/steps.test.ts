@@ -6,8 +6,9 @@ import { Effect } from "../../src/gen/stint/v1/history_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { openChannel } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
+import { succeeds } from "../adapters/attestor-unix/peer-processes.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
-import { type Answer, type Caller, callerAs } from "./as-user.ts";
+import { type Answer, type Caller, callerAs, OWN_PIDS } from "./as-user.ts";
 import { ENTRIES, FILES, READ_SEARCH, SEARCH, UID, WRITE_FILES } from "./entries.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
@@ -165,6 +166,17 @@ describe.skipIf(!isRoot)("one step, from open to close, between processes of sev
       await expect(open({ agent: "researcher", executor: { pid: 4_194_303 } })).rejects.toEqual(
         refusal("EXECUTOR_GONE"),
       );
+    });
+
+    test("a pid is the executor's only where opener and broker number processes alike", async (context) => {
+      context.skip(!succeeds([...OWN_PIDS, "true"]), "needs leave to make namespaces");
+      await using apart = await callerAs({ uid: UID.runtime, ownPids: true }, daemon.workloadSocket);
+      await expect(open(forAgent(), apart)).rejects.toMatchObject({
+        reason: "INVALID_FIELD",
+        metadata: { field: "executor" },
+      });
+      const forAny = { agent: "inline" };
+      expect(await open(forAny, apart)).toMatchObject({ state: "STEP_STATE_OPEN" });
     });
 
     test("a child gets no more than its parent holds, nor longer", async () => {

@@ -57,7 +57,13 @@ export function evidenceOf(
 
   if (facts.controlGroups !== undefined) add("systemd:unit", unitOf(facts.controlGroups));
 
-  const base = { selectors, process: identityOf(pid, facts.startTimeTicks, host), uid: facts.uid, unavailable };
+  const base = {
+    selectors,
+    process: identityOf(pid, facts.startTimeTicks, host),
+    uid: facts.uid,
+    sharesPids: facts.sharesPids,
+    unavailable,
+  };
   return typeof executable === "string" ? { ...base, executable } : base;
 }
 

@@ -9,6 +9,8 @@ export type ProcessFacts = {
   readonly uid: number;
   readonly gid: number;
   readonly supplementaryGids: readonly number[];
+  /** Whether it has one pid alone: a process of a nested PID namespace has one in each. */
+  readonly sharesPids: boolean;
   /** Target of the `exe` link as the kernel prints it, which is not always a path that can be believed. */
   readonly executableLink: string | Failure;
   /** As in `mnt:[4026531832]`. */
@@ -63,16 +65,19 @@ export function parseStartTime(stat: string): number | undefined {
 }
 
 /**
- * The effective ids and the supplementary groups in /proc/<pid>/status. The kernel escapes line ends in the name that
+ * The effective ids, the supplementary groups and the number of pids in /proc/<pid>/status. The kernel escapes line ends in the name that
  * stands on the first line, so a line can't be forged.
  *
  * @see proc_pid_status(5)
  */
-export function parseStatus(status: string): Pick<ProcessFacts, "uid" | "gid" | "supplementaryGids"> | undefined {
+export function parseStatus(
+  status: string,
+): Pick<ProcessFacts, "uid" | "gid" | "supplementaryGids" | "sharesPids"> | undefined {
   const uid = parseNumber(/^Uid:\t\d+\t(\d+)/m.exec(status)?.[1]);
   const gid = parseNumber(/^Gid:\t\d+\t(\d+)/m.exec(status)?.[1]);
   const groups = /^Groups:\t([\d ]*)$/m.exec(status)?.[1];
-  if (uid === undefined || gid === undefined || groups === undefined) return undefined;
+  const pids = /^NSpid:\t([\d\t]+)$/m.exec(status)?.[1];
+  if (uid === undefined || gid === undefined || groups === undefined || pids === undefined) return undefined;
   return {
     uid,
     gid,
@@ -80,6 +85,7 @@ export function parseStatus(status: string): Pick<ProcessFacts, "uid" | "gid" | 
       .split(" ")
       .filter((text) => text !== "")
       .map(Number),
+    sharesPids: !pids.includes("\t"),
   };
 }
 

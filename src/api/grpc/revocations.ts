@@ -1,7 +1,9 @@
 import { type RevocationTarget, type RevokePorts, revoke } from "../../close/revoke.ts";
+import { processNamed } from "../../decide/named-process.ts";
 import { operatorWith } from "../../decide/step-access.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import type { Actor } from "../../domain/ledger-event.ts";
+import type { ProcessIdentity } from "../../domain/process.ts";
 import { isRevocationReason } from "../../domain/revocation.ts";
 import type { Attested } from "../../domain/stages.ts";
 import type { Revocations, RevokeRequest } from "../../gen/stint/v1/revocations_pb.js";
@@ -17,6 +19,9 @@ import { type FeedPorts, watchHandler } from "./watch.ts";
 export type RevocationsPorts = FeedPorts &
   RevokePorts & { readonly entries: EntryDirectory; readonly processes: ProcessWatch };
 
+/** What names a process that has gone, or that the broker knows by another pid. */
+const WHOLE = "boot id, PID namespace and start time too";
+
 /** Listed steps and credentials of one answer; the counts beside them are whole. */
 const LISTED_MAX = 1_000;
 
@@ -27,7 +32,11 @@ export function revocationsHandlers(endpoint: Endpoint, ports: RevocationsPorts)
       const by = operatorActor(caller, ["admin"]);
       const reason = request.reason === "" ? "privilegeWithdrawn" : request.reason;
       if (!isRevocationReason(reason)) throw invalidField("reason", "an RFC 5280 reason name, e.g. keyCompromise");
-      const revoked = await revoke(targetOf(request.target, ports), { reason, dryRun: request.dryRun, by }, ports);
+      const revoked = await revoke(
+        targetOf(request.target, caller, ports),
+        { reason, dryRun: request.dryRun, by },
+        ports,
+      );
       const now = ports.clock.now();
       return {
         sequence: BigInt(revoked.sequence),
@@ -50,7 +59,11 @@ export function operatorActor(caller: Attested, roles: Parameters<typeof operato
   return { kind: "operator", entryId: operatorWith(caller, roles).entryId, uid: caller.uid };
 }
 
-function targetOf(target: RevokeRequest["target"], ports: RevocationsPorts): RevocationTarget {
+function isWhole(named: Partial<ProcessIdentity> & { readonly pid: number }): named is ProcessIdentity {
+  return named.bootId !== undefined && named.pidNamespace !== undefined && named.startTimeTicks !== undefined;
+}
+
+function targetOf(target: RevokeRequest["target"], caller: Attested, ports: RevocationsPorts): RevocationTarget {
   switch (target.case) {
     case "jti":
       return { kind: "jti", jti: target.value };
@@ -67,12 +80,11 @@ function targetOf(target: RevokeRequest["target"], ports: RevocationsPorts): Rev
     }
     case "process": {
       const named = processOfMessage(target.value);
-      const process = ports.processes.find(named.pid)?.process;
-      const { bootId, pidNamespace, startTimeTicks, pid } = { ...process, ...named };
-      if (bootId === undefined || pidNamespace === undefined || startTimeTicks === undefined) {
-        throw invalidField("process", "a live pid, or boot id, PID namespace and start time too");
-      }
-      return { kind: "process", process: { bootId, pidNamespace, pid, startTimeTicks } };
+      const process = isWhole(named)
+        ? named
+        : processNamed(named.pid, caller, ports.processes, { field: "process", instead: WHOLE })?.process;
+      if (process === undefined) throw invalidField("process", `a live pid, or ${WHOLE}`);
+      return { kind: "process", process: { ...process, ...named } };
     }
     case "principal":
       return { kind: "principal", iss: target.value.issuer, sub: target.value.subject };

@@ -31,23 +31,34 @@ describe("the start time of a process", () => {
 });
 
 describe("the ids of a process", () => {
+  const PID = "NSpid:\t4711";
   const status = (lines: readonly string[]): string => ["Name:\tnode", ...lines, "VmPeak:\t1 kB", ""].join("\n");
 
   test("are the effective ones, and every supplementary group", () => {
-    expect(parseStatus(status(["Uid:\t1\t2\t3\t4", "Gid:\t5\t6\t7\t8", "Groups:\t9 10 "]))).toEqual({
+    expect(parseStatus(status(["Uid:\t1\t2\t3\t4", "Gid:\t5\t6\t7\t8", "Groups:\t9 10 ", PID]))).toEqual({
       uid: 2,
       gid: 6,
       supplementaryGids: [9, 10],
+      sharesPids: true,
     });
   });
 
   test("may come without a supplementary group", () => {
-    expect(parseStatus(status(["Uid:\t0\t0\t0\t0", "Gid:\t0\t0\t0\t0", "Groups:\t "]))?.supplementaryGids).toEqual([]);
+    expect(parseStatus(status(["Uid:\t0\t0\t0\t0", "Gid:\t0\t0\t0\t0", "Groups:\t ", PID]))?.supplementaryGids).toEqual(
+      [],
+    );
   });
 
   test("are not guessed when a line is missing", () => {
-    expect(parseStatus(status(["Uid:\t1\t2\t3\t4", "Gid:\t5\t6\t7\t8"]))).toBeUndefined();
-    expect(parseStatus(status(["Gid:\t5\t6\t7\t8", "Groups:\t"]))).toBeUndefined();
+    expect(parseStatus(status(["Uid:\t1\t2\t3\t4", "Gid:\t5\t6\t7\t8", PID]))).toBeUndefined();
+    expect(parseStatus(status(["Gid:\t5\t6\t7\t8", "Groups:\t", PID]))).toBeUndefined();
+    expect(parseStatus(status(["Uid:\t1\t2\t3\t4", "Gid:\t5\t6\t7\t8", "Groups:\t"]))).toBeUndefined();
+  });
+
+  test("tell a process of a nested PID namespace by its further pids", () => {
+    const ids = ["Uid:\t0\t0\t0\t0", "Gid:\t0\t0\t0\t0", "Groups:\t "];
+    expect(parseStatus(status([...ids, PID]))?.sharesPids).toBe(true);
+    expect(parseStatus(status([...ids, "NSpid:\t4711\t1"]))?.sharesPids).toBe(false);
   });
 });
 

@@ -79,6 +79,7 @@ describe("a process in another namespace than the broker", () => {
       pidNamespace: /\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0],
     });
     expect(evidence.executable).toBe(process.execPath);
+    expect(evidence.sharesPids).toBe(false);
   });
 
   test("of mounts can forge any path, and is believed none", async () => {

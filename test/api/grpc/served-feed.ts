@@ -72,6 +72,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
       selectors: new Set([selector("unix:uid", 1_003)]),
       process: processOf(1),
       uid: 1_003,
+      sharesPids: true,
       unavailable: [],
     }),
   };
