@@ -19,6 +19,7 @@ export type Broker = {
   readonly operatorSocket: string;
   /** Of the broker endpoint over TCP. */
   readonly brokerPort: number | undefined;
+  readonly attestationPort: number | undefined;
   readonly httpUrl: string | undefined;
   readonly operationsUrl: string | undefined;
   /** The SPIFFE bundle document as it is now. */
@@ -77,6 +78,7 @@ export async function runDaemon(options: {
     operatorSocket: broker.operatorSocket,
     ...(config.broker?.socket === undefined ? {} : { brokerSocket: config.broker.socket.path }),
     ...(broker.brokerPort === undefined ? {} : { brokerPort: broker.brokerPort }),
+    ...(broker.attestationPort === undefined ? {} : { attestationPort: broker.attestationPort }),
     ...(broker.httpUrl === undefined ? {} : { http: broker.httpUrl }),
     ...(broker.operationsUrl === undefined ? {} : { operations: broker.operationsUrl }),
   });

@@ -2,6 +2,7 @@ import { sha256Hex } from "../domain/digest.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { VerifierEntry } from "../domain/registration-entry.ts";
 import { permits } from "../domain/step.ts";
+import { isObject, type JsonObject, parseStrictObject } from "../domain/strict-json.ts";
 import { secondsOf, type UnixSeconds } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { IssuanceRow } from "../ports/ledger.ts";
@@ -9,7 +10,6 @@ import type { CredentialReads } from "../ports/ledger-reads.ts";
 import { parseCompactJws } from "../verify/compact-jws.ts";
 import type { Possession } from "../verify/confirmation-claim.ts";
 import { type VerifiedJwtSvid, verifyJwtSvid } from "../verify/jwt-svid.ts";
-import { isObject, type JsonObject, parseStrictObject } from "../verify/strict-json.ts";
 import { VerificationError } from "../verify/verification-error.ts";
 import type { BundleSet } from "../verify/verification-keys.ts";
 

@@ -50,9 +50,18 @@ const KEYS: { readonly [Kind in DeclaredKind]: Readonly<Record<string, readonly 
     may_open: ["mayOpen", yesNo],
     allow_any_executor: ["allowAnyExecutor", yesNo],
     allow_multiple_audiences: ["allowMultipleAudiences", yesNo],
+    federates_with: ["federatesWith", texts],
   },
-  runtime: { agents: ["agents", texts], open_steps_max: ["openStepsMax", count] },
-  verifier: { audiences: ["audiences", texts], max_staleness: ["maxStalenessSeconds", seconds] },
+  runtime: {
+    agents: ["agents", texts],
+    open_steps_max: ["openStepsMax", count],
+    federates_with: ["federatesWith", texts],
+  },
+  verifier: {
+    audiences: ["audiences", texts],
+    max_staleness: ["maxStalenessSeconds", seconds],
+    federates_with: ["federatesWith", texts],
+  },
   operator: { role: ["role", text] },
 };
 /** What a list or a name that was left out stands for: empty, so that the domain says what is missing. */

@@ -19,6 +19,7 @@ export type EntryFlags = {
   readonly agents?: readonly string[];
   readonly openStepsMax?: number;
   readonly maxStaleness?: number;
+  readonly federatesWith?: readonly string[];
   readonly role?: string;
 };
 
@@ -46,6 +47,11 @@ export function addEntryFlags(command: Command): Command {
     .option("--agents <agent>", "runtime: an agent it may open steps for; may be repeated", listFlag)
     .option("--open-steps-max <count>", "runtime: steps it may have open at once", countFlag)
     .option("--max-staleness <time>", "verifier: its largest staleness bound", durationFlag)
+    .option(
+      "--federates-with <trust-domain>",
+      "agent, runtime, verifier: a foreign trust domain whose bundle it is given; may be repeated",
+      listFlag,
+    )
     .addOption(new Option("--role <role>", "operator: what it may do").choices(OPERATOR_ROLES));
 }
 
@@ -66,6 +72,7 @@ export function declaredByFlags(flags: EntryFlags): Declaration {
     agents: flags.agents,
     open_steps_max: flags.openStepsMax,
     max_staleness: flags.maxStaleness,
+    federates_with: flags.federatesWith,
     role: flags.role,
   };
   return Object.fromEntries(Object.entries(declared).filter(([, value]) => value !== undefined));

@@ -1,8 +1,6 @@
+import { REFERENCE_TYPES } from "../domain/broker-callers.ts";
 import { parseSpiffeId } from "../domain/spiffe-id.ts";
 import { accepted, list, listenAddress, oneOf, section, socketMode, socketPath, yesNo } from "./fields.ts";
-
-/** What a caller may reference a workload by: full names of the messages. */
-export const REFERENCE_TYPES = ["stint.v1.WorkflowStepReference", "spiffe.broker.WorkloadPIDReference"] as const;
 
 /** The SPIFFE Broker Endpoint, and who may use the Broker API on it. */
 export const brokerSection = section({

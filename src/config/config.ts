@@ -1,6 +1,6 @@
+import type { BrokerCallers } from "../domain/broker-callers.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
-import type { SpiffeId, TrustDomain } from "../domain/spiffe-id.ts";
-import type { REFERENCE_TYPES } from "./broker-section.ts";
+import type { TrustDomain } from "../domain/spiffe-id.ts";
 import type { Finding } from "./finding.ts";
 import type { LOG_LEVELS } from "./schema.ts";
 
@@ -15,15 +15,32 @@ export type HttpListenerConfig = {
   readonly hosts: readonly string[];
 };
 
+/** The attestation endpoint, and what is evidence there. */
+export type AttestationEndpointConfig = {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tls: NonNullable<HttpListenerConfig["tls"]>;
+  readonly oidc: readonly OidcIssuerConfig[];
+  /** Path of a PEM file. */
+  readonly x509pop?: { readonly ca: string };
+  readonly joinToken: boolean;
+};
+
+/** An issuer whose tokens are evidence. */
+export type OidcIssuerConfig = {
+  /** As in its tokens, exactly. */
+  readonly issuer: string;
+  readonly audience: string;
+  readonly singleUse: boolean;
+  /** Path of a PEM file; absent: the public CAs. */
+  readonly roots?: string;
+};
+
 /** The SPIFFE Broker Endpoint: a unix socket, a TCP address, or both. */
 export type BrokerEndpointConfig = {
   readonly socket?: { readonly path: string; readonly mode: number };
   readonly listen?: { readonly host: string; readonly port: number };
-  /** By whom workloads may be referenced, and how. */
-  readonly callers: ReadonlyMap<SpiffeId, readonly AllowedReference[]>;
+  readonly callers: BrokerCallers;
 };
-
-export type AllowedReference = { readonly type: (typeof REFERENCE_TYPES)[number]; readonly allowOverTcp: boolean };
 
 /** The configuration as the daemon uses it: checked, complete, in the words of the domain. */
 export type Config = {
@@ -36,6 +53,7 @@ export type Config = {
   readonly http?: HttpListenerConfig;
   readonly operations?: HttpListenerConfig;
   readonly broker?: BrokerEndpointConfig;
+  readonly attestation?: AttestationEndpointConfig;
   readonly limits: {
     readonly connectionsPerUid: number;
     readonly watchers: number;
@@ -58,6 +76,10 @@ export type Config = {
     | { readonly kind: "pkcs11"; readonly module: string; readonly tokenLabel: string; readonly pinFile?: string };
   /** PEM files of a CA above. */
   readonly upstreamAuthority?: { readonly certificate: string; readonly privateKey: string };
+  readonly federation: {
+    /** PEM file of CA certificates that count for `https_web` bundle endpoints too. */
+    readonly webRoots?: string;
+  };
   readonly development: boolean;
   readonly entries: readonly EntryContent[];
   /** Permitted, and yet likely not meant. */

@@ -55,11 +55,26 @@ function contentOf(entry: DeclaredEntry, openSteps: number): EntryContentInput {
         mayOpen: entry.may_open,
         allowAnyExecutor: entry.allow_any_executor,
         allowMultipleAudiences: entry.allow_multiple_audiences,
+        federatesWith: entry.federates_with,
       };
     case "runtime":
-      return { kind, name, selectors, agents: entry.agents, openStepsMax: entry.open_steps_max ?? openSteps };
+      return {
+        kind,
+        name,
+        selectors,
+        agents: entry.agents,
+        openStepsMax: entry.open_steps_max ?? openSteps,
+        federatesWith: entry.federates_with,
+      };
     case "verifier":
-      return { kind, name, selectors, audiences: entry.audiences, maxStalenessSeconds: entry.max_staleness };
+      return {
+        kind,
+        name,
+        selectors,
+        audiences: entry.audiences,
+        maxStalenessSeconds: entry.max_staleness,
+        federatesWith: entry.federates_with,
+      };
     case "operator":
       return { kind, name, selectors, role: entry.role };
   }

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { EntryContent } from "../domain/registration-entry.ts";
-import { kindOf, type Selector } from "../domain/selector.ts";
+import { kindOf, type Selector, typeOf } from "../domain/selector.ts";
 import type { SystemNames } from "./system-names.ts";
 
 /** What an entry's selectors, one by one fit, let happen together. */
@@ -13,6 +13,7 @@ export type SafetyFinding = {
 /** Programs that run whatever script they are given, so that their path says nothing about what runs. */
 const INTERPRETER =
   /^(?:(?:node|nodejs|deno|bun|python|pypy|ruby|perl|php|lua|tclsh)[0-9.]*|java|dotnet|Rscript|env|busybox|(?:ba|da|z|k|mk|c|tc|fi|a)?sh)$/;
+const OF_A_PROCESS = new Set(["unix", "systemd"]);
 const NAMES_A_USER = new Set(["unix:uid", "unix:user"]);
 const NAMES_A_PROGRAM = new Set(["unix:path", "unix:sha256"]);
 
@@ -34,7 +35,6 @@ export function checkEntrySafety(
     entries.filter(({ kind }) => kind === "operator").flatMap(({ selectors }) => usersOf(selectors, names)),
   );
   return entries.flatMap((content, entry): readonly SafetyFinding[] => {
-    if (content.kind === "operator") return [];
     const found: SafetyFinding[] = [];
     if (content.kind === "agent" && !own.development) {
       const users = usersOf(content.selectors, names);
@@ -48,7 +48,10 @@ export function checkEntrySafety(
       if (users.includes(String(own.uid))) refuse("the broker's");
       else if (users.some((user) => operators.has(user))) refuse("an operator's");
     }
-    const weakness = weaknessOf(content.selectors);
+    // An operator is a person, who may use any program.
+    const weakness =
+      weaknessOfEvidence(content.selectors) ??
+      (content.kind === "operator" ? undefined : weaknessOfProcess(content.selectors));
     if (weakness !== undefined) found.push({ entry, severity: "warning", message: weakness });
     return found;
   });
@@ -63,7 +66,20 @@ function usersOf(selectors: readonly Selector[], names: SystemNames): readonly s
     );
 }
 
-function weaknessOf(selectors: readonly Selector[]): string | undefined {
+/** Evidence that is the same whoever presents it says of whom it is in its further selectors. */
+function weaknessOfEvidence(selectors: readonly Selector[]): string | undefined {
+  const kinds = new Set(selectors.map(kindOf));
+  if (kinds.size !== 1) return undefined;
+  if (kinds.has("oidc:iss")) {
+    return "every token of this issuer matches, whoever's it is; an oidc:sub or oidc:claim would name one";
+  }
+  return kinds.has("x509pop:ca")
+    ? "every certificate of this CA matches; an x509pop:subject, x509pop:san or x509pop:serial_number would name one"
+    : undefined;
+}
+
+function weaknessOfProcess(selectors: readonly Selector[]): string | undefined {
+  if (!selectors.some((one) => OF_A_PROCESS.has(typeOf(one)))) return undefined;
   // A system service is started by root, as the user and the program that its unit says.
   if (selectors.some((one) => kindOf(one) === "systemd:unit")) return undefined;
   const programs = selectors.filter((one) => NAMES_A_PROGRAM.has(kindOf(one)));

@@ -12,6 +12,9 @@ const selectors = list(text("a selector, e.g. unix:uid:1001"), "selectors").desc
   "What the kernel must say of a process for it to be this one; all of them, e.g. unix:uid:1001.",
 );
 const audiences = list(text("a resource URI or another audience"), "audiences").optional();
+const federatesWith = list(text("a trust domain, e.g. other.example"), "trust domains")
+  .optional()
+  .describe("Foreign trust domains whose bundles it is given, and whose SVIDs it may believe.");
 const svidTtl = duration().optional();
 
 const agent = section({
@@ -32,6 +35,7 @@ const agent = section({
   may_open: yesNo().optional().describe("May open steps for itself."),
   allow_any_executor: yesNo().optional().describe("A step may be left to whichever process of this agent comes."),
   allow_multiple_audiences: yesNo().optional().describe("A JWT-SVID may have several audiences, and then no grant."),
+  federates_with: federatesWith,
 });
 
 const runtime = section({
@@ -40,6 +44,7 @@ const runtime = section({
   selectors,
   agents: list(text("an agent's name"), "agents' names").describe("Agents it may open steps for."),
   open_steps_max: number("a number of steps").optional().describe("Steps it may have open at once."),
+  federates_with: federatesWith,
 });
 
 const verifier = section({
@@ -48,6 +53,7 @@ const verifier = section({
   selectors,
   audiences: list(text("a resource URI or another audience"), "audiences").describe("What it answers for."),
   max_staleness: duration().optional().describe("Its largest staleness bound."),
+  federates_with: federatesWith,
 });
 
 const operator = section({

@@ -94,6 +94,14 @@ export function absolutePath() {
   return z.string({ error }).refine(isPlainAbsolute, { error });
 }
 
+/** PEM files of a TLS server's certificate and key. */
+export function serverCertificate() {
+  return section({
+    certificate: absolutePath().describe("PEM file of the certificate and those between it and its root."),
+    private_key: absolutePath().describe("PEM file of the certificate's private key."),
+  });
+}
+
 export function socketPath() {
   const error = expecting(
     `an absolute path of at most ${SOCKET_PATH_BYTES_MAX} bytes, all that a socket's address holds`,

@@ -1,5 +1,5 @@
 import type { EntryContent } from "../domain/registration-entry.ts";
-import type { BrokerEndpointConfig, Config, HttpListenerConfig } from "./config.ts";
+import type { AttestationEndpointConfig, BrokerEndpointConfig, Config, HttpListenerConfig } from "./config.ts";
 import { readConfigFile } from "./config-file.ts";
 import { acceptEntries } from "./entries.ts";
 import { checkEntrySafety } from "./entry-safety.ts";
@@ -121,6 +121,7 @@ function configOf(
     ...(file.http !== undefined && { http: listenerOf(file.http, [new URL(file.issuer).host]) }),
     ...(file.operations !== undefined && { operations: listenerOf(file.operations, []) }),
     ...(file.broker !== undefined && { broker: brokerOf(file.broker) }),
+    ...(file.attestation !== undefined && { attestation: attestationOf(file.attestation) }),
     limits: {
       connectionsPerUid: file.limits.connections_per_uid,
       watchers: file.limits.watchers,
@@ -142,6 +143,7 @@ function configOf(
         privateKey: file.upstream_authority.disk.private_key,
       },
     }),
+    federation: { ...(file.federation.web_roots !== undefined && { webRoots: file.federation.web_roots }) },
     development: file.development,
     entries,
     warnings,
@@ -161,6 +163,26 @@ function brokerOf({ socket, mode, listen, callers }: NonNullable<FileSettings["b
   };
 }
 
+function attestationOf(file: NonNullable<FileSettings["attestation"]>): AttestationEndpointConfig {
+  const { listen, tls, oidc, x509pop, join_token: joinToken } = file;
+  return {
+    listen,
+    tls: tls === undefined ? "own-svid" : filesOf(tls),
+    oidc: oidc.map(({ issuer, audience, single_use: singleUse, roots }) => ({
+      issuer,
+      audience,
+      singleUse,
+      ...(roots !== undefined && { roots }),
+    })),
+    ...(x509pop !== undefined && { x509pop }),
+    joinToken,
+  };
+}
+
+function filesOf({ certificate, private_key: privateKey }: NonNullable<NonNullable<FileSettings["http"]>["tls"]>) {
+  return { certificate, privateKey };
+}
+
 function keyManagerOf({ pkcs11 }: FileSettings["key_manager"]): Config["keyManager"] {
   if (pkcs11 === undefined) return { kind: "disk" };
   const { module, token_label: tokenLabel, pin_file: pinFile } = pkcs11;
@@ -172,7 +194,7 @@ function listenerOf(listener: NonNullable<FileSettings["http"]>, names: readonly
   return {
     ...listener.listen,
     ...(ownSvid && { tls: "own-svid" }),
-    ...(tls !== undefined && { tls: { certificate: tls.certificate, privateKey: tls.private_key } }),
+    ...(tls !== undefined && { tls: filesOf(tls) }),
     hosts: [...new Set([...listener.hosts, ...names])],
   };
 }

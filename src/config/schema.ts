@@ -3,8 +3,10 @@ import { BrokerError } from "../domain/errors.ts";
 import { checkResourceUri } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { parseTrustDomain } from "../domain/spiffe-id.ts";
+import { attestationSection } from "./attestation-section.ts";
 import { brokerSection } from "./broker-section.ts";
 import { entrySchema } from "./entry-schema.ts";
+import { federationSection } from "./federation-section.ts";
 import {
   absolutePath,
   accepted,
@@ -15,6 +17,7 @@ import {
   listenAddress,
   oneOf,
   section,
+  serverCertificate,
   socketMode,
   socketPath,
   text,
@@ -40,12 +43,7 @@ const LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]"];
 function listener(listen: { readonly fallback: string; readonly serves: string }) {
   return section({
     listen: listenAddress().prefault(listen.fallback).describe(`Address and port of ${listen.serves}.`),
-    tls: section({
-      certificate: absolutePath().describe("PEM file of the certificate and those between it and its root."),
-      private_key: absolutePath().describe("PEM file of the certificate's private key."),
-    })
-      .optional()
-      .describe("Server certificate; TLS 1.2 or later."),
+    tls: serverCertificate().optional().describe("Server certificate; TLS 1.2 or later."),
     own_svid: yesNo()
       .prefault(false)
       .describe("TLS with the broker's own X.509-SVID (/stint/server) instead, for clients that have the bundle."),
@@ -111,6 +109,9 @@ export const fileSchema = section({
     .optional()
     .describe("Health and metrics. Absent: not served."),
   broker: brokerSection.optional().describe("SPIFFE Broker Endpoint for runtimes. Absent: not served."),
+  attestation: attestationSection
+    .optional()
+    .describe("Identities by evidence, for workloads that no unix socket reaches. Absent: not served."),
   limits: section({
     open_steps: whole(1, 1_000_000)
       .prefault(LIMITS.openStepsPerRuntimeDefault)
@@ -170,6 +171,7 @@ export const fileSchema = section({
       .optional()
       .describe("A CA that certifies the one of this broker; its root is what verifiers trust. Absent: no other CA."),
   }).prefault({}),
+  federation: federationSection.prefault({}),
   development: yesNo()
     .prefault(false)
     .describe("Permits a plain-HTTP issuer on loopback, and agents under the broker's own user. Never in production."),
@@ -177,13 +179,19 @@ export const fileSchema = section({
     .prefault([])
     .describe("Registration entries that this file declares."),
 }).superRefine((file, context) => {
-  if (file.issuer.startsWith("https:")) return;
-  if (file.development && LOOPBACK_NAMES.includes(new URL(file.issuer).hostname)) return;
-  context.addIssue({
-    code: "custom",
-    path: ["issuer"],
-    message: "expected an https URL; http is for development: true with a loopback address",
-  });
+  const issuers = [
+    { path: ["issuer"], issuer: file.issuer },
+    ...(file.attestation?.oidc ?? []).map(({ issuer }, index) => ({
+      path: ["attestation", "oidc", index, "issuer"],
+      issuer,
+    })),
+  ];
+  for (const { path, issuer } of issuers) {
+    if (issuer.startsWith("https:")) continue;
+    if (file.development && LOOPBACK_NAMES.includes(new URL(issuer).hostname)) continue;
+    const message = "expected an https URL; http is for development: true with a loopback address";
+    context.addIssue({ code: "custom", path, message });
+  }
 });
 
 export type FileSettings = z.infer<typeof fileSchema>;

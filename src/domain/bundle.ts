@@ -3,6 +3,7 @@ import { bytesOfBase64, bytesOfBase64url } from "./base64url.ts";
 import { readCertificate } from "./certificate.ts";
 import { type BrokerError, invalidField } from "./errors.ts";
 import { type CaJwk, caJwkOf, type EcJwk, ecJwkOf } from "./public-key.ts";
+import { isObject, type JsonObject, parseStrictText } from "./strict-json.ts";
 
 /** The document that carries a trust domain's verification keys to the rest of the world. */
 export type SpiffeBundleDocument = {
@@ -13,6 +14,14 @@ export type SpiffeBundleDocument = {
   readonly spiffe_sequence: number;
   readonly spiffe_refresh_hint: number;
 };
+
+/**
+ * How often it is worth asking for the broker's own bundle. Whoever fetches it believes a key that was taken out for so
+ * long; and a new one is published for many times as long before it signs.
+ *
+ * @see SPIFFE Federation section 4.1
+ */
+export const BUNDLE_REFRESH_HINT_SECONDS = 60;
 
 /**
  * Writes the SPIFFE bundle of these authorities; families that sign no SVIDs are left out.
@@ -86,7 +95,27 @@ export type SpiffeBundle = {
  * @see SPIFFE Trust Domain and Bundle section 4
  */
 export function parseSpiffeBundle(text: string, field = "bundle"): SpiffeBundle {
-  const document = membersOf(parsed(text, field), field);
+  return spiffeBundleIn(parseBundleJson(text, field), field);
+}
+
+/**
+ * Parses what is a bundle, or has bundles in it.
+ *
+ * @throws BrokerError INVALID_FIELD
+ */
+export function parseBundleJson(text: string, field: string): JsonObject {
+  const document = parseStrictText(text);
+  if (document === undefined) throw invalidField(field, "a JSON object, no member twice");
+  return document;
+}
+
+/**
+ * Reads a SPIFFE bundle that stands in a larger document.
+ *
+ * @throws BrokerError INVALID_FIELD
+ */
+export function spiffeBundleIn(value: unknown, field: string): SpiffeBundle {
+  const document = membersOf(value, field);
   const keys = document.get("keys");
   if (!Array.isArray(keys)) throw invalidField(`${field}.keys`, "a list of JWKs");
 
@@ -118,17 +147,35 @@ export function parseSpiffeBundle(text: string, field = "bundle"): SpiffeBundle 
   };
 }
 
-function parsed(text: string, field: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw invalidField(field, "JSON");
-  }
+function membersOf(value: unknown, field: string): ReadonlyMap<string, unknown> {
+  if (!isObject(value)) throw invalidField(field, "an object");
+  return new Map(Object.entries(value));
 }
 
-function membersOf(value: unknown, field: string): ReadonlyMap<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalidField(field, "an object");
-  return new Map(Object.entries(value));
+/**
+ * Writes a bundle that was read, and nothing of what was passed over. The same keys are the same text, in whatever order
+ * they came: there are publishers that list them in another one each time.
+ *
+ * @throws BrokerError KEY_REFUSED for a CA whose key is none of a kind that `checkPublicKey` accepts
+ * @see SPIFFE Trust Domain and Bundle section 4
+ */
+export function formatSpiffeBundle({ x509, jwtKeys, witKeys, sequence, refreshHintSeconds }: SpiffeBundle): string {
+  const certificates = new Map(x509.map((one) => [Buffer.from(one).toString("base64"), one]));
+  const authorities = sortedByName(certificates).map(([x5c, certificate]) => {
+    return { use: "x509-svid", ...caJwkOf(readCertificate(certificate).publicKey), x5c: [x5c] };
+  });
+  const tokenKeys = (use: "jwt-svid" | "wit-svid", keys: SpiffeBundle["jwtKeys"]) =>
+    sortedByName(keys).map(([, jwk]) => ({ use, ...jwk }));
+  // Members that are `undefined` are left out.
+  return JSON.stringify({
+    keys: [...authorities, ...tokenKeys("jwt-svid", jwtKeys), ...tokenKeys("wit-svid", witKeys)],
+    spiffe_sequence: sequence,
+    spiffe_refresh_hint: refreshHintSeconds,
+  });
+}
+
+function sortedByName<Value>(values: ReadonlyMap<string, Value>): readonly (readonly [string, Value])[] {
+  return [...values].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function countIn(members: ReadonlyMap<string, unknown>, name: string, field: string): number | undefined {

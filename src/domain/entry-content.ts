@@ -1,3 +1,4 @@
+import { checkSelectorsTogether } from "./entry-selectors.ts";
 import { BrokerError, invalidField } from "./errors.ts";
 import { checkAudience, parseGrant } from "./grant.ts";
 import { LIMITS } from "./limits.ts";
@@ -10,7 +11,15 @@ import {
   type VerifierContent,
 } from "./registration-entry.ts";
 import { parseSelector, type Selector } from "./selector.ts";
-import { parseSegment, parseSpiffeId, type Segment, type SpiffeId, spiffeIdAt, type TrustDomain } from "./spiffe-id.ts";
+import {
+  parseSegment,
+  parseSpiffeId,
+  parseTrustDomain,
+  type Segment,
+  type SpiffeId,
+  spiffeIdAt,
+  type TrustDomain,
+} from "./spiffe-id.ts";
 
 const TEMPLATE_DEFAULT = "/agent/{agent}";
 /** With trust domain, run, step and attempt at their longest, a step's SPIFFE ID still is within SPIFFE's 2,048 bytes. */
@@ -19,6 +28,8 @@ const TEMPLATE_BYTES_MAX = 1_024;
 const RESERVED = ["stint", "runtime", "verifier", "operator"] as const;
 const AUDIENCES_MAX = 256;
 const AGENTS_MAX = 1_000;
+/** Each message of a bundle stream has the bundles of all. */
+const TRUST_DOMAINS_MAX = 32;
 const OPEN_STEPS_MAX = 1_000_000;
 /** The event that records an entry holds at most `LIMITS.eventBytesMax`; the rest is for what the ledger adds. */
 const ENTRY_BYTES_MAX = 48 * 1_024;
@@ -29,6 +40,7 @@ export type EntryContentInput =
       readonly kind: "agent";
       readonly name: string;
       readonly selectors: readonly string[];
+      readonly federatesWith?: readonly string[] | undefined;
       readonly spiffeIdTemplate?: string | undefined;
       /** The elements of the grant. */
       readonly ceiling?: unknown;
@@ -45,6 +57,7 @@ export type EntryContentInput =
       readonly kind: "runtime";
       readonly name: string;
       readonly selectors: readonly string[];
+      readonly federatesWith?: readonly string[] | undefined;
       readonly agents: readonly string[];
       readonly openStepsMax?: number | undefined;
     }
@@ -52,6 +65,7 @@ export type EntryContentInput =
       readonly kind: "verifier";
       readonly name: string;
       readonly selectors: readonly string[];
+      readonly federatesWith?: readonly string[] | undefined;
       readonly audiences: readonly string[];
       readonly maxStalenessSeconds?: number | undefined;
     }
@@ -107,7 +121,7 @@ function parseAgent(input: InputOf<"agent">, field: FieldOf): AgentContent {
   return {
     kind: "agent",
     name,
-    selectors: parseSelectors(input.selectors, field("selectors")),
+    selectors: parseSelectors(input, field("selectors")),
     spiffeIdTemplate: parseTemplate(input.spiffeIdTemplate ?? TEMPLATE_DEFAULT, name, field("spiffe_id_template")),
     ceiling,
     audiences,
@@ -122,6 +136,7 @@ function parseAgent(input: InputOf<"agent">, field: FieldOf): AgentContent {
     mayOpen: input.mayOpen ?? false,
     allowAnyExecutor: input.allowAnyExecutor ?? false,
     allowMultipleAudiences: input.allowMultipleAudiences ?? false,
+    ...parseFederatesWith(input.federatesWith, field("federates_with")),
   };
 }
 
@@ -130,13 +145,14 @@ function parseRuntime(input: InputOf<"runtime">, field: FieldOf): RuntimeContent
   return {
     kind: "runtime",
     name: parseSegment(input.name, field("name")),
-    selectors: parseSelectors(input.selectors, field("selectors")),
+    selectors: parseSelectors(input, field("selectors")),
     agents: input.agents.map((agent): Segment => parseSegment(agent, field("agents"))),
     openStepsMax: parseWhole(input.openStepsMax ?? LIMITS.openStepsPerRuntimeDefault, field("open_steps_max"), {
       min: 1,
       max: OPEN_STEPS_MAX,
       unit: "",
     }),
+    ...parseFederatesWith(input.federatesWith, field("federates_with")),
   };
 }
 
@@ -145,7 +161,7 @@ function parseVerifier(input: InputOf<"verifier">, field: FieldOf): VerifierCont
   return {
     kind: "verifier",
     name: parseSegment(input.name, field("name")),
-    selectors: parseSelectors(input.selectors, field("selectors")),
+    selectors: parseSelectors(input, field("selectors")),
     audiences: parseAudiences(input.audiences, field("audiences")),
     maxStalenessSeconds: parseWhole(
       input.maxStalenessSeconds ?? LIMITS.maxStalenessSecondsMax,
@@ -156,6 +172,7 @@ function parseVerifier(input: InputOf<"verifier">, field: FieldOf): VerifierCont
         unit: " s",
       },
     ),
+    ...parseFederatesWith(input.federatesWith, field("federates_with")),
   };
 }
 
@@ -165,21 +182,33 @@ function parseOperator(input: InputOf<"operator">, field: FieldOf): OperatorCont
   return {
     kind: "operator",
     name: parseSegment(input.name, field("name")),
-    selectors: parseSelectors(input.selectors, field("selectors")),
+    selectors: parseSelectors(input, field("selectors")),
     role,
   };
 }
 
-function parseSelectors(input: readonly string[], field: string): readonly Selector[] {
+function parseSelectors({ kind, selectors }: EntryContentInput, field: string): readonly Selector[] {
   // An entry without selectors would match nobody, and one day, by a bug, everybody.
-  checkList(input, { min: 1, max: LIMITS.selectorsPerEntryMax }, field);
-  return input.map((one) => parseSelector(one, field));
+  checkList(selectors, { min: 1, max: LIMITS.selectorsPerEntryMax }, field);
+  const parsed = selectors.map((one) => parseSelector(one, field));
+  checkSelectorsTogether(parsed, kind === "agent", field);
+  return parsed;
 }
 
 function parseAudiences(input: readonly string[], field: string): readonly string[] {
   checkList(input, { min: 0, max: AUDIENCES_MAX }, field);
   for (const audience of input) checkAudience(audience, field);
   return [...input];
+}
+
+/** None is left out: what was recorded before there was federation says the same. */
+function parseFederatesWith(
+  input: readonly string[] | undefined,
+  field: string,
+): { readonly federatesWith?: readonly TrustDomain[] } {
+  if (input === undefined || input.length === 0) return {};
+  checkList(input, { min: 1, max: TRUST_DOMAINS_MAX }, field);
+  return { federatesWith: input.map((one) => parseTrustDomain(one, field)) };
 }
 
 function parseTemplate(template: string, name: Segment, field: string): string {

@@ -62,6 +62,40 @@ export const LIMITS = {
   /** A clock farther off than this is not believed: a verifier refuses, a broker stops issuing. */
   clockSkewSecondsMax: 5,
 
+  /** A bundle of a hundred authorities of RSA-4096 is 300 KiB. Whoever answers with more than this is not answering with a bundle. */
+  foreignBundleBytesMax: 1024 * 1024,
+  /** What is kept of one is an event of the ledger, `eventBytesMax`: counted as it stands in it, with its quotes escaped. */
+  federatedBundleBytesMax: 48 * 1024,
+  /** From looking up the endpoint's name to the last byte, redirects included: one that takes longer is asked again anyway. */
+  bundleFetchMs: 10_000,
+  /** A bundle is moved once; more are a loop. */
+  bundleRedirectsMax: 3,
+  /** What SPIFFE Federation section 4.1 recommends where a bundle gives no hint. */
+  bundleRefreshSecondsDefault: 300,
+  /** No publisher's word makes the broker ask, and record, more often than this; failures are tried again as soon as this. */
+  bundleRefreshSecondsMin: 5,
+  /** Keys that were taken out are believed no longer than this for want of asking. */
+  bundleRefreshSecondsMax: 3_600,
+
+  /** A token with a few hundred groups in it; it travels in a message, not in a header. */
+  evidenceTokenBytesMax: 16 * 1024,
+  /** For an issuer whose clock is a little off. */
+  evidenceLeewaySeconds: 5,
+  /** The longest that a token may have been good for: evidence is made for the occasion, not kept. */
+  evidenceTokenSecondsMax: 86_400,
+  /** More than any issuer's claims come to: each is looked up among the entries. */
+  evidenceSelectorsMax: 256,
+  /** An issuer's metadata, or its keys: a hundred of them in certificates. */
+  issuerDocumentBytesMax: 256 * 1024,
+  /** For both documents, from looking up the name: whoever attests waits for it. */
+  issuerFetchMs: 5_000,
+  /** Keys that an issuer took back are believed no longer than this. */
+  issuerKeysFreshMs: 10 * 60 * 1_000,
+  /** Nobody's made-up key ids make the broker ask an issuer more often than this. */
+  issuerKeysRenewedMs: 30_000,
+  /** One that can't be reached is asked again as soon as this. */
+  issuerRetryMs: 5_000,
+
   /** Issuance stops below this much free space on the ledger's disk. */
   diskFreeBytesMin: 64 * 1024 * 1024,
   /** tlog-tiles counts an entry's length in 16 bits. */

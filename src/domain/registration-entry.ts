@@ -1,12 +1,18 @@
 import type { Grant } from "./grant.ts";
 import type { Selector } from "./selector.ts";
-import type { Segment, SpiffeId } from "./spiffe-id.ts";
+import type { Segment, SpiffeId, TrustDomain } from "./spiffe-id.ts";
 import type { UnixMicros } from "./time.ts";
 
 export const OPERATOR_ROLES = ["viewer", "approver", "detector", "admin"] as const;
 export type OperatorRole = (typeof OPERATOR_ROLES)[number];
 
-export type AgentContent = {
+/** Of those that are given bundles. */
+type Federating = {
+  /** Foreign trust domains whose bundles it is given, and whose SVIDs it may believe. Absent: none. */
+  readonly federatesWith?: readonly TrustDomain[];
+};
+
+export type AgentContent = Federating & {
   readonly kind: "agent";
   readonly name: Segment;
   readonly selectors: readonly Selector[];
@@ -25,7 +31,7 @@ export type AgentContent = {
   readonly allowMultipleAudiences: boolean;
 };
 
-export type RuntimeContent = {
+export type RuntimeContent = Federating & {
   readonly kind: "runtime";
   readonly name: Segment;
   readonly selectors: readonly Selector[];
@@ -33,7 +39,7 @@ export type RuntimeContent = {
   readonly openStepsMax: number;
 };
 
-export type VerifierContent = {
+export type VerifierContent = Federating & {
   readonly kind: "verifier";
   readonly name: Segment;
   readonly selectors: readonly Selector[];
@@ -83,4 +89,19 @@ export function isOfKind<Kind extends EntryKind>(
   kind: Kind,
 ): entry is RegistrationEntry<Extract<EntryContent, { kind: Kind }>> {
   return entry.content.kind === kind;
+}
+
+/** Whether an entry has an identity of its own: an agent has one only within a step, and the broker's is nobody else's. */
+export function isInfrastructure(entry: RegistrationEntry): boolean {
+  return entry.content.kind !== "agent" && entry.content.kind !== "server";
+}
+
+/** The foreign trust domains that an entry names. */
+export function federatesWith({ content }: Pick<RegistrationEntry, "content">): readonly TrustDomain[] {
+  return "federatesWith" in content ? (content.federatesWith ?? []) : [];
+}
+
+/** The foreign trust domains that any of these entries names, each once. */
+export function federatedTrustDomains(entries: readonly RegistrationEntry[]): readonly TrustDomain[] {
+  return [...new Set(entries.flatMap(federatesWith))];
 }

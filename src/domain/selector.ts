@@ -6,8 +6,15 @@ declare const checked: unique symbol;
 /** An attested attribute of a workload: `<type>:<value>`, e.g. `unix:uid:1001`. Compared exactly. */
 export type Selector = string & { readonly [checked]: "selector" };
 
+/** What a kind of selector takes as its value. */
+type Form = { readonly value: RegExp; readonly expected: string };
+
+/** Without what can't be seen or turns the order of the rest around: two values that look the same are the same. */
+const TEXT: Form = { value: /^[^\p{C}\p{Zl}\p{Zp}]+$/u, expected: "a text without control characters" };
+const DNS_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
+
 /** The kinds of selector this broker can attest, each with the form of its value. */
-const FORMS: Readonly<Record<string, { readonly value: RegExp; readonly expected: string }>> = {
+const FORMS: Readonly<Record<string, Form>> = {
   "unix:uid": { value: /^(0|[1-9][0-9]{0,9})$/, expected: "a user id" },
   "unix:gid": { value: /^(0|[1-9][0-9]{0,9})$/, expected: "a group id" },
   "unix:supplementary_gid": { value: /^(0|[1-9][0-9]{0,9})$/, expected: "a group id" },
@@ -19,6 +26,34 @@ const FORMS: Readonly<Record<string, { readonly value: RegExp; readonly expected
     expected: "the name of a system service, e.g. worker.service",
   },
   "unix:sha256": { value: /^[0-9a-f]{64}$/, expected: "64 lower-case hexadecimal digits" },
+  "oidc:iss": {
+    // Plain HTTP is for an issuer on the same machine, in development.
+    value:
+      /^(?:https:\/\/[^\s\p{C}?#@]+|http:\/\/(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?(?:\/[^\s\p{C}?#@]*)?)$/u,
+    expected: "the https URL of an issuer",
+  },
+  "oidc:sub": TEXT,
+  "oidc:claim": {
+    // A name with a colon in it could be another name, and the rest of it that one's value.
+    value: /^[^\s\p{C}:]{1,128}:[^\p{C}\p{Zl}\p{Zp}]+$/u,
+    expected: "the name of a claim, a colon and its value",
+  },
+  "x509pop:ca": {
+    value: /^[0-9a-f]{64}$/,
+    expected: "the SHA-256 of a CA certificate, 64 lower-case hexadecimal digits",
+  },
+  "x509pop:subject": { value: /^cn:[^\p{C}\p{Zl}\p{Zp}]+$/u, expected: "cn: and a common name" },
+  "x509pop:serial_number": {
+    value: /^(?!00)(?:[0-9a-f]{2}){1,20}$/,
+    expected: "lower-case hexadecimal digits, two an octet, without leading zero octets",
+  },
+  "x509pop:san": {
+    value: new RegExp(
+      `^(?:dns:(?=.{1,253}$)${DNS_LABEL}(?:\\.${DNS_LABEL})*|uri:[A-Za-z][A-Za-z0-9+.-]*:[\\x21-\\x7e]+)$`,
+    ),
+    expected: "dns: and a name in lower case, or uri: and a URI",
+  },
+  "join_token:name": { value: /^[A-Za-z0-9._-]{1,128}$/, expected: "the name of a join token" },
 };
 
 /**
@@ -27,22 +62,63 @@ const FORMS: Readonly<Record<string, { readonly value: RegExp; readonly expected
  * @throws BrokerError INVALID_FIELD
  */
 export function parseSelector(text: string, field = "selectors"): Selector {
-  const [type, key, ...rest] = text.split(":");
-  const form = FORMS[`${type}:${key}`];
+  const form = formOf(text);
   if (form === undefined) throw invalidField(field, `a selector of the kinds ${Object.keys(FORMS).join(", ")}`);
-  if (text.length > LIMITS.selectorBytesMax || !form.value.test(rest.join(":"))) {
-    throw invalidField(field, `${type}:${key}: takes ${form.expected}`);
-  }
+  if (!isOfForm(text, form)) throw invalidField(field, `${prefixOf(text)}: takes ${form.expected}`);
   return text as Selector;
+}
+
+/**
+ * Accepts the URL of an OIDC issuer as its tokens have it, where exactness is all: canonical, but for a slash at its end.
+ *
+ * @returns what the selector `oidc:iss` takes.
+ * @throws BrokerError INVALID_FIELD
+ */
+export function parseIssuerUrl(url: string, field = "issuer"): string {
+  const isCanonical = URL.canParse(url) && [url, `${url}/`].includes(new URL(url).href);
+  if (!isCanonical || selectorIfNameable("oidc:iss", url) === undefined) {
+    throw invalidField(field, FORMS["oidc:iss"]?.expected ?? "");
+  }
+  return url;
 }
 
 export function selector(kind: string, value: string | number): Selector {
   return `${kind}:${value}` as Selector;
 }
 
+/**
+ * The selector of what was attested and may be in any form, as a claim is that somebody else made.
+ *
+ * @returns `undefined` for what no entry could name.
+ */
+export function selectorIfNameable(kind: string, value: string): Selector | undefined {
+  const text = `${kind}:${value}`;
+  const form = formOf(text);
+  return form !== undefined && isOfForm(text, form) ? (text as Selector) : undefined;
+}
+
+function formOf(text: string): Form | undefined {
+  const prefix = prefixOf(text);
+  return Object.hasOwn(FORMS, prefix) ? FORMS[prefix] : undefined;
+}
+
+function isOfForm(text: string, form: Form): boolean {
+  const bytes = new TextEncoder().encode(text).length;
+  return bytes <= LIMITS.selectorBytesMax && form.value.test(text.slice(prefixOf(text).length + 1));
+}
+
+function prefixOf(text: string): string {
+  return text.split(":", 2).join(":");
+}
+
 /** What stands before the value, e.g. `unix:uid`. */
 export function kindOf(text: Selector): string {
-  return text.split(":", 2).join(":");
+  return prefixOf(text);
+}
+
+/** What stands before the first colon: whose evidence it takes, e.g. `unix`. */
+export function typeOf(text: Selector): string {
+  return text.slice(0, text.indexOf(":"));
 }
 
 /** An entry matches a workload when the workload has every one of its selectors. */

@@ -1,17 +1,17 @@
 import { BrokerError, errorOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { formatProcess } from "../domain/process.ts";
-import type { RegistrationEntry } from "../domain/registration-entry.ts";
+import { isInfrastructure, type RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Attested, Entitled } from "../domain/stages.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 import { checkCsr } from "../verify/csr-proof.ts";
 import { entitledTo } from "./entitle.ts";
 import type { IssuanceRate } from "./issuance-rate.ts";
 
-/** An X.509-SVID for a runtime, a verifier or an operator: for the key of a request, or for one that the broker made for it. */
+/** An X.509-SVID for a runtime, a verifier or an operator. */
 export type InfrastructureWanted = { readonly entryId: string } & (
   | { readonly csr: Uint8Array }
-  /** SubjectPublicKeyInfo, DER. */
+  /** SubjectPublicKeyInfo, DER: of a request that was checked, or of a key that the broker made for the caller. */
   | { readonly publicKey: Uint8Array }
 );
 
@@ -29,11 +29,6 @@ export function entitleServer(
   return entitledAs(entry, publicKey);
 }
 
-/** Whether an entry has an identity of its own: an agent has one only within a step. */
-export function isInfrastructure(entry: RegistrationEntry): boolean {
-  return entry.content.kind !== "agent" && entry.content.kind !== "server";
-}
-
 /**
  * What the caller may be issued as what it is, beside any step: an identity, never a grant.
  *
@@ -45,14 +40,44 @@ export function entitleInfrastructure(
   wanted: InfrastructureWanted,
   ports: EntitleInfrastructurePorts,
 ): Entitled {
-  const suspended = ports.gate.refusal();
-  if (suspended !== undefined) throw errorOf(suspended);
-  const entry = caller.entries.find((one) => one.entryId === wanted.entryId);
-  if (entry === undefined || !isInfrastructure(entry)) {
-    throw new BrokerError("NOT_ENTITLED", "the caller matches no such entry of a runtime, a verifier or an operator");
-  }
-  ports.rate.take(`${entry.entryId}/${formatProcess(caller.process)}`, 1);
+  const entry = entryOf(caller, wanted.entryId, ports);
+  countIssuance(caller, entry.entryId, ports);
   return entitledAs(entry, "csr" in wanted ? checkCsr(wanted.csr).publicKey : wanted.publicKey);
+}
+
+/**
+ * The same for a caller whose evidence is not spent yet. It is not counted: a stranger with evidence that is none must not
+ * use up what the entry's own may be issued.
+ *
+ * @throws BrokerError NOT_ENTITLED, and the gate's
+ */
+export function entitleByEvidence(
+  caller: Attested,
+  wanted: { readonly entryId: string; readonly publicKey: Uint8Array },
+  ports: Pick<EntitleInfrastructurePorts, "gate">,
+): Entitled {
+  return entitledAs(entryOf(caller, wanted.entryId, ports), wanted.publicKey);
+}
+
+/** @throws BrokerError LIMIT_EXCEEDED when the caller's process is issued too much */
+export function countIssuance(
+  caller: Attested,
+  entryId: string,
+  { rate }: Pick<EntitleInfrastructurePorts, "rate">,
+): void {
+  rate.take(`${entryId}/${formatProcess(caller.process)}`, 1);
+}
+
+function entryOf(
+  caller: Attested,
+  entryId: string,
+  { gate }: Pick<EntitleInfrastructurePorts, "gate">,
+): RegistrationEntry {
+  const suspended = gate.refusal();
+  if (suspended !== undefined) throw errorOf(suspended);
+  const entry = caller.entries.find((one) => one.entryId === entryId);
+  if (entry !== undefined && isInfrastructure(entry)) return entry;
+  throw new BrokerError("NOT_ENTITLED", "the caller matches no such entry of a runtime, a verifier or an operator");
 }
 
 function entitledAs(entry: RegistrationEntry, publicKey: Uint8Array): Entitled {

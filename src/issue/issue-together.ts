@@ -1,12 +1,9 @@
 import { type Denial, denialFrom } from "../domain/errors.ts";
 import type { Attested, Delivery, Entitled } from "../domain/stages.ts";
-import { deliver } from "./deliver.ts";
-import { draft } from "./draft.ts";
 import { entitle, type SvidOrder, type SvidWanted } from "./entitle.ts";
 import { entitleInfrastructure, type InfrastructureWanted } from "./entitle-infrastructure.ts";
+import { issueEntitled } from "./issue-entitled.ts";
 import type { IssuePorts } from "./issue-svids.ts";
-import { record } from "./record.ts";
-import { sign } from "./sign.ts";
 
 /** One credential of any of the caller's identities. */
 export type SvidRequest =
@@ -24,8 +21,7 @@ export async function issueTogether(
   ports: IssuePorts,
 ): Promise<readonly (Delivery | Denial)[]> {
   const entitled = await Promise.all(requests.map((request) => entitleOne(caller, request, ports)));
-  const recorded = await record(draft(entitled.flat(), ports), ports);
-  return deliver(await sign(recorded, ports), ports);
+  return issueEntitled(entitled.flat(), ports);
 }
 
 async function entitleOne(

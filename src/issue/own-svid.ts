@@ -5,13 +5,10 @@ import { microsOf } from "../domain/time.ts";
 import type { Cancel } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
 import type { KeyPair, KeyPairs } from "../ports/key-pairs.ts";
-import { deliver } from "./deliver.ts";
-import { draft } from "./draft.ts";
 import { onlyAnswer } from "./entitle.ts";
 import { entitleServer } from "./entitle-infrastructure.ts";
+import { issueEntitled } from "./issue-entitled.ts";
 import type { InfrastructurePorts } from "./issue-infrastructure-svid.ts";
-import { record } from "./record.ts";
-import { sign } from "./sign.ts";
 
 export type OwnIdentity = { readonly delivery: Delivery; readonly key: KeyPair };
 
@@ -46,8 +43,7 @@ export function createOwnSvid(ports: OwnSvidPorts): OwnSvid {
     const entry = ports.entries.all().find(({ content }) => content.kind === "server");
     if (entry === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "the broker has no entry of its own");
     const key = await ports.keyPairs.generate();
-    const recorded = await record(draft([entitleServer(entry, key.publicKey, ports)], ports), ports);
-    const delivery = onlyAnswer(await deliver(await sign(recorded, ports), ports));
+    const delivery = onlyAnswer(await issueEntitled([entitleServer(entry, key.publicKey, ports)], ports));
     if (isDenial(delivery)) throw errorOf(delivery);
     identity = { delivery, key };
     for (const changed of listeners) changed();

@@ -1,11 +1,10 @@
 import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { EntryKind } from "../domain/registration-entry.ts";
+import { type EntryKind, isInfrastructure } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
 import type { Cancel } from "../ports/clock.ts";
 import type { ExecutingProcess, ExecutorSteps } from "../ports/executor-steps.ts";
-import { isInfrastructure } from "./entitle-infrastructure.ts";
 import type { IssuePorts } from "./issue-svids.ts";
 import { issueTogether, type SvidRequest } from "./issue-together.ts";
 import type { SvidIdentity } from "./svid-identity.ts";

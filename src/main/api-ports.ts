@@ -10,6 +10,7 @@ import { readCertificate } from "../domain/certificate.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import { trustDomainId } from "../domain/spiffe-id.ts";
 import { tokenSizeCheck } from "../open/token-size.ts";
+import { followFederating } from "../registry/federating.ts";
 import type { Core } from "./core.ts";
 
 /** Everything that the handlers of the API stand on. */
@@ -25,6 +26,10 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     entries: core.entries,
     registry,
     authorities,
+    federation: core.federation,
+    federated: core.federation,
+    onFederatingChange: followFederating(core.entries, core.federation),
+    ownBundle: core.bundle,
     signer: core.signer,
     receipts: core.receipts,
     notifier: core.notifier,
@@ -73,6 +78,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     onCrlChange: (changed) => (config.workload.crlOnStreams ? core.crls.onChange(changed) : () => undefined),
     keyPairs: systemKeyPairs(),
     credentials: store.credentials,
+    joinTokens: store.registry.joinTokens,
     trustDomain,
     issuer,
     witSvid: config.witSvid,

@@ -1,19 +1,15 @@
-import { createPrivateKey } from "node:crypto";
 import { listenOnTls, type TlsEndpoint, type TlsEndpointOptions } from "../api/endpoint/tls-endpoint.ts";
 import { recordingRefusals } from "../api/grpc/attesting.ts";
 import { type ApiPorts, type ApiServer, brokerServer } from "../api/grpc/servers.ts";
 import { stopServing } from "../api/grpc/stop-serving.ts";
+import type { SvidSource } from "../api/http/tls-context.ts";
 import { attestSvid } from "../attest/attest-svid.ts";
 import type { BrokerEndpointConfig, Config } from "../config/config.ts";
 import { refusedIdentity } from "../decide/record-denial.ts";
-import { intermediatesOf } from "../domain/authority.ts";
 import { BrokerError, denial, errorOf } from "../domain/errors.ts";
-import { secondsOf } from "../domain/time.ts";
-import type { OwnSvid } from "../issue/own-svid.ts";
 import type { Log } from "../ports/log.ts";
-import { verifyX509Svid } from "../verify/x509-svid.ts";
 import type { Core } from "./core.ts";
-import { authorityPems, pemOf, trustedBy } from "./trust.ts";
+import { authorityPems, type Trust } from "./trust.ts";
 
 export type BrokerEndpoints = { readonly servers: readonly ApiServer[]; readonly port: number | undefined };
 
@@ -26,7 +22,8 @@ export async function startBrokerEndpoint(
   given: {
     readonly core: Core;
     readonly ports: ApiPorts;
-    readonly ownSvid: OwnSvid;
+    readonly own: SvidSource;
+    readonly trust: Trust;
     readonly config: Config;
     readonly log: Log;
   },
@@ -36,10 +33,10 @@ export async function startBrokerEndpoint(
   const servers: ApiServer[] = [];
   let port: number | undefined;
   for (const place of broker === undefined ? [] : placesOf(broker)) {
-    const { server, endpoint } = await serve(place, given);
+    const { server, endpoint, stop } = await serve(place, given);
     servers.push(server);
     port ??= endpoint.port;
-    stops.push(() => stopServing(server.server, endpoint, given.core.clock));
+    stops.push(stop);
   }
   return { servers, port };
 }
@@ -50,10 +47,9 @@ function placesOf({ socket, listen }: BrokerEndpointConfig): readonly TlsEndpoin
 
 async function serve(
   place: TlsEndpointOptions["place"],
-  { core, ports, ownSvid, config, log }: Parameters<typeof startBrokerEndpoint>[0],
-): Promise<{ readonly server: ApiServer; readonly endpoint: TlsEndpoint }> {
+  { core, ports, own, trust, log }: Parameters<typeof startBrokerEndpoint>[0],
+): Promise<{ readonly server: ApiServer; readonly endpoint: TlsEndpoint; readonly stop: () => Promise<void> }> {
   const { clock, notifier, unix, entries, store } = core;
-  const trusted = trustedBy(core, config);
   let endpoint: TlsEndpoint | undefined;
   const listening = (): TlsEndpoint => {
     if (endpoint === undefined) throw errorOf(denial("NOT_SERVING", "starting"));
@@ -82,42 +78,37 @@ async function serve(
     place,
     server: server.server,
     material() {
-      const own = ownSvid.current();
-      if (own === undefined) return undefined;
-      const key = createPrivateKey({ key: Buffer.from(own.key.privateKey), format: "der", type: "pkcs8" });
-      return {
-        certificateChain: [own.delivery.svid, ...intermediatesOf(own.delivery.authority)].map(pemOf).join(""),
-        privateKey: key.export({ format: "pem", type: "pkcs8" }).toString(),
-        authorities: authorityPems(core),
-      };
+      const shown = own.material();
+      return shown === undefined ? undefined : { ...shown, authorities: authorityPems(core) };
     },
     onMaterialChange(changed) {
-      const ends = [ownSvid.onChange(changed), core.onBundleChange(changed)];
+      const ends = [own.onChange(changed), core.onBundleChange(changed)];
       return () => {
         for (const end of ends) end();
       };
     },
-    identify: (chain) =>
-      // Of this broker's own trust domain, of which it knows whether it is one for development.
-      verifyX509Svid(chain, { bundles: trusted().x509, now: secondsOf(clock.now()), development: true }),
+    identify: trust.identify,
     adopt: (fd) => unix.adopt(fd),
     clock,
-    onRefused({ reason, detail, spiffeId }) {
-      log.info("connection refused", {
-        endpoint: "broker",
-        reason,
-        ...(detail === undefined ? {} : { detail }),
-        ...(spiffeId === undefined ? {} : { spiffeId }),
-      });
-      if (reason === "certificate") void core.denials.record(refusedIdentity(clock, core.random)).catch(core.failed);
+    onRefused(refusal) {
+      log.info("connection refused", { endpoint: "broker", ...refusal });
+      if (refusal.reason !== "certificate") return;
+      void core.denials.record(refusedIdentity(clock, core.random)).catch(core.failed);
     },
   });
-  const cutOff = endpoint;
-  notifier.subscribe(({ entries: denied }) => {
+  const bound = endpoint;
+  const { unsubscribe } = notifier.subscribe(({ entries: denied }) => {
     const serials = new Set(
       denied.flatMap(({ subject }) => (subject.kind === "certificate" ? [subject.serialNumber] : [])),
     );
-    if (serials.size > 0) cutOff.drop(({ serialNumber }) => serials.has(serialNumber));
+    if (serials.size > 0) bound.drop(({ serialNumber }) => serials.has(serialNumber));
   });
-  return { server, endpoint };
+  return {
+    server,
+    endpoint,
+    async stop() {
+      await stopServing(server.server, bound, clock);
+      unsubscribe();
+    },
+  };
 }

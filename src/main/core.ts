@@ -15,7 +15,8 @@ import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
 import type { Config } from "../config/config.ts";
 import { createDenialRecorder } from "../decide/record-denial.ts";
-import { spiffeBundle } from "../domain/bundle.ts";
+import { x509RootsOf } from "../domain/authority.ts";
+import { BUNDLE_REFRESH_HINT_SECONDS, spiffeBundle } from "../domain/bundle.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
 import { selector } from "../domain/selector.ts";
@@ -27,9 +28,8 @@ import type { Log } from "../ports/log.ts";
 import { declareEntries } from "../registry/declare.ts";
 import { createEntryDirectory } from "../registry/entry-directory.ts";
 import { createRegistry } from "../registry/registry.ts";
+import { openFederation } from "./federation.ts";
 import { openSigner, openUpstream } from "./open-signer.ts";
-
-const BUNDLE_REFRESH_HINT_SECONDS = 60;
 
 /** What is to be undone at the end, newest first. */
 export type Closers = (() => Promise<void> | void)[];
@@ -99,6 +99,19 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   });
   closers.push(() => authorities.stop());
   await authorities.start();
+
+  const federation = await openFederation(
+    config,
+    {
+      ownAuthorities: () => x509RootsOf(authorities.all()),
+      ledger,
+      reads: store.registry,
+      clock,
+      randomness: random,
+    },
+    log,
+  );
+  closers.push(() => federation.stop());
 
   // Who is there.
   const unix = createUnixAttestor();
@@ -170,6 +183,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     authorities,
     bundle,
     onBundleChange,
+    federation,
     crls,
     unix,
     lifetimes,

@@ -1,4 +1,3 @@
-import { createPrivateKey } from "node:crypto";
 import { Hono } from "hono";
 import type { createMetrics } from "../adapters/metrics-prom/metrics-prom.ts";
 import { crlRoutes } from "../api/http/crl-routes.ts";
@@ -12,13 +11,9 @@ import { verifierBySvid } from "../api/http/verifier-by-svid.ts";
 import { attestSvid } from "../attest/attest-svid.ts";
 import { introspect } from "../audit/introspect.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
-import { intermediatesOf } from "../domain/authority.ts";
-import { secondsOf } from "../domain/time.ts";
-import type { OwnSvid } from "../issue/own-svid.ts";
 import type { Log } from "../ports/log.ts";
-import { verifyX509Svid } from "../verify/x509-svid.ts";
 import type { Closers, Core } from "./core.ts";
-import { authorityPems, pemOf, trustedBy } from "./trust.ts";
+import { authorityPems, type Trust } from "./trust.ts";
 
 /** Where the HTTP listeners are reached. */
 export type HttpUrls = { readonly httpUrl: string | undefined; readonly operationsUrl: string | undefined };
@@ -27,13 +22,16 @@ export type HttpUrls = { readonly httpUrl: string | undefined; readonly operatio
 export async function startHttpListeners(
   {
     core,
-    ownSvid,
+    own,
+    trust,
     config,
     log,
     metrics,
   }: {
     readonly core: Core;
-    readonly ownSvid: OwnSvid;
+    /** Shown where a listener is to show the broker's own X.509-SVID. */
+    readonly own: SvidSource;
+    readonly trust: Trust;
     readonly config: Config;
     readonly log: Log;
     readonly metrics: ReturnType<typeof createMetrics>["registry"];
@@ -41,7 +39,7 @@ export async function startHttpListeners(
   closers: Closers,
 ): Promise<HttpUrls> {
   const failed = (thrown: unknown) => log.fault("an HTTP request failed", thrown);
-  const routes = forVerifiers(core, config);
+  const routes = forVerifiers(core, trust, config);
   const extras: HttpExtras = {
     forms: introspectionForms(config.issuer),
     clients: {
@@ -49,7 +47,6 @@ export async function startHttpListeners(
       onChange: core.onBundleChange,
     },
   };
-  const own = shownBy(ownSvid);
   const http =
     config.http === undefined ? undefined : await startHttp(listenerOf(config.http, own), () => routes, failed, extras);
   if (http !== undefined) closers.push(() => http.close());
@@ -67,22 +64,7 @@ function listenerOf({ tls, ...listener }: HttpListenerConfig, own: SvidSource): 
   return { ...listener, tls: tls === "own-svid" ? own : tls };
 }
 
-function shownBy(ownSvid: OwnSvid): SvidSource {
-  return {
-    material() {
-      const own = ownSvid.current();
-      if (own === undefined) return undefined;
-      const key = createPrivateKey({ key: Buffer.from(own.key.privateKey), format: "der", type: "pkcs8" });
-      return {
-        certificateChain: [own.delivery.svid, ...intermediatesOf(own.delivery.authority)].map(pemOf).join(""),
-        privateKey: key.export({ format: "pem", type: "pkcs8" }).toString(),
-      };
-    },
-    onChange: ownSvid.onChange,
-  };
-}
-
-function forVerifiers(core: Core, config: Config): Hono {
+function forVerifiers(core: Core, trust: Trust, config: Config): Hono {
   const { issuer } = config;
   const { authorities, crls, clock, entries, unix, suspensions } = core;
   const { credentials } = core.store;
@@ -95,12 +77,9 @@ function forVerifiers(core: Core, config: Config): Hono {
     crls: () => crls.current(),
     activeAuthorityId: () => authorities.active("x509-svid")?.authorityId,
   });
-  const trusted = trustedBy(core, config);
   const introspection = introspectionRoutes({
     verifierOf: verifierBySvid({
-      // Of this broker's own trust domain, of which it knows whether it is one for development.
-      identify: (chain) =>
-        verifyX509Svid(chain, { bundles: trusted().x509, now: secondsOf(clock.now()), development: true }),
+      identify: trust.identify,
       attest: (identity) => attestSvid({ identity, process: undefined }, { attestor: unix.attestor, entries }),
       credentials,
       clock,
@@ -108,7 +87,7 @@ function forVerifiers(core: Core, config: Config): Hono {
     introspect: (token, verifier) =>
       introspect(token, verifier, {
         credentials,
-        bundles: () => trusted().jwt,
+        bundles: () => trust.bundles().jwt,
         ledgerIsDoubted: suspensions.ledgerIsDoubted,
         clock,
       }),

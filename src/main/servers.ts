@@ -7,14 +7,19 @@ import type { Config } from "../config/config.ts";
 import { denial, errorOf } from "../domain/errors.ts";
 import { createOwnSvid } from "../issue/own-svid.ts";
 import type { Log } from "../ports/log.ts";
+import { startAttestationEndpoint } from "./attestation-endpoint.ts";
 import { startBrokerEndpoint } from "./broker-endpoint.ts";
 import type { Closers, Core } from "./core.ts";
 import { type HttpUrls, startHttpListeners } from "./http.ts";
+import { shownBy, trustOf } from "./trust.ts";
 
 const READINESS_INTERVAL_MS = 250;
 
 /** Where the servers are reached that were not told where to be. */
-export type Serving = HttpUrls & { readonly brokerPort: number | undefined };
+export type Serving = HttpUrls & {
+  readonly brokerPort: number | undefined;
+  readonly attestationPort: number | undefined;
+};
 
 /** Lets everybody in. Called last: nobody is answered before everything is in place. */
 export async function startServers(
@@ -76,21 +81,26 @@ export async function startServers(
 
   const ownSvid = createOwnSvid({ ...ports, failed: core.failed });
   closers.push(() => ownSvid.stop());
-  const listeners = [config.http, config.operations];
+  const listeners = [config.http, config.operations, config.attestation];
   if (config.broker !== undefined || listeners.some((one) => one?.tls === "own-svid")) await ownSvid.start();
-  const broker = await startBrokerEndpoint({ core, ports, ownSvid, config, log: counted }, stops);
+  const own = shownBy(ownSvid);
+  const trust = trustOf(core, config);
+  const broker = await startBrokerEndpoint({ core, ports, own, trust, config, log: counted }, stops);
 
-  const urls = await startHttpListeners({ core, ownSvid, config, log, metrics: metrics.registry }, closers);
+  const attestation = await startAttestationEndpoint({ core, ports, own, config, log: counted }, stops);
+
+  const urls = await startHttpListeners({ core, own, trust, config, log, metrics: metrics.registry }, closers);
 
   const tellServing = () => {
     const { ready } = readiness();
     workload.setServing(ready);
     operator.setServing(true);
     for (const server of broker.servers) server.setServing(ready);
+    attestation?.server.setServing(ready);
   };
   tellServing();
   const interval = setInterval(tellServing, READINESS_INTERVAL_MS).unref();
   closers.push(() => clearInterval(interval));
 
-  return { ...urls, brokerPort: broker.port };
+  return { ...urls, brokerPort: broker.port, attestationPort: attestation?.port };
 }

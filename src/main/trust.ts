@@ -1,25 +1,59 @@
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import type { SvidSource } from "../api/http/tls-context.ts";
 import type { Config } from "../config/config.ts";
-import { x509RootsOf } from "../domain/authority.ts";
+import { intermediatesOf, x509RootsOf } from "../domain/authority.ts";
 import { parseSpiffeBundle } from "../domain/bundle.ts";
+import { secondsOf } from "../domain/time.ts";
+import type { OwnSvid } from "../issue/own-svid.ts";
 import { type BundleSet, verificationKeysOf } from "../verify/verification-keys.ts";
-import { type X509BundleSet, x509AuthoritiesOf } from "../verify/x509-svid.ts";
+import { verifyX509Svid, type X509BundleSet, x509AuthoritiesOf } from "../verify/x509-svid.ts";
 import type { Core } from "./core.ts";
 
-/** What the broker itself believes: what it tells verifiers, made ready once for each change of it. */
-export function trustedBy({ authorities, bundle }: Core, { trustDomain, issuer }: Config) {
+/** Whom the broker itself believes. */
+export type Trust = {
+  /** What it tells verifiers, made ready once for each change of it. */
+  bundles(): { readonly jwt: BundleSet; readonly x509: X509BundleSet };
+  /** Whose certificate chain this is, leaf first. @throws VerificationError when it is nobody's */
+  identify(chain: readonly Uint8Array[]): ReturnType<typeof verifyX509Svid>;
+};
+
+export function trustOf({ authorities, bundle, clock }: Core, { trustDomain, issuer }: Config): Trust {
   let sequence = -1;
-  let trusted: { readonly jwt: BundleSet; readonly x509: X509BundleSet } = { jwt: new Map(), x509: new Map() };
-  return () => {
+  let made: ReturnType<Trust["bundles"]> = { jwt: new Map(), x509: new Map() };
+
+  function bundles(): ReturnType<Trust["bundles"]> {
     if (sequence !== authorities.bundleSequence()) {
       sequence = authorities.bundleSequence();
       const { jwtKeys, x509 } = parseSpiffeBundle(JSON.stringify(bundle()));
-      trusted = {
+      made = {
         jwt: new Map([[trustDomain, { trustDomain, issuer, keys: verificationKeysOf(jwtKeys) }]]),
         x509: new Map([[trustDomain, { trustDomain, authorities: x509AuthoritiesOf(x509) }]]),
       };
     }
-    return trusted;
+    return made;
+  }
+
+  return {
+    bundles,
+    // Of this broker's own trust domain, of which it knows whether it is one for development.
+    identify: (chain) =>
+      verifyX509Svid(chain, { bundles: bundles().x509, now: secondsOf(clock.now()), development: true }),
+  };
+}
+
+/** The broker's own X.509-SVID, as its TLS listeners show it. */
+export function shownBy(ownSvid: OwnSvid): SvidSource {
+  return {
+    material() {
+      const own = ownSvid.current();
+      if (own === undefined) return undefined;
+      const key = createPrivateKey({ key: Buffer.from(own.key.privateKey), format: "der", type: "pkcs8" });
+      return {
+        certificateChain: [own.delivery.svid, ...intermediatesOf(own.delivery.authority)].map(pemOf).join(""),
+        privateKey: key.export({ format: "pem", type: "pkcs8" }).toString(),
+      };
+    },
+    onChange: ownSvid.onChange,
   };
 }
 
@@ -28,6 +62,6 @@ export function authorityPems({ authorities }: Core): readonly string[] {
   return x509RootsOf(authorities.all()).map(pemOf);
 }
 
-export function pemOf(certificate: Uint8Array): string {
+function pemOf(certificate: Uint8Array): string {
   return new X509Certificate(certificate).toString();
 }

@@ -3,7 +3,7 @@ import { BrokerError, errorOf, invalidField } from "../domain/errors.ts";
 import { newId } from "../domain/ids.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { EntryContent, RegistrationEntry } from "../domain/registration-entry.ts";
+import { type EntryContent, federatesWith, type RegistrationEntry } from "../domain/registration-entry.ts";
 import { kindOf, type Selector } from "../domain/selector.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import { REASON_OF_STATE } from "../domain/step.ts";
@@ -83,6 +83,12 @@ export function createRegistry(ports: RegistryPorts): Registry {
     }
   }
 
+  /** Its own bundle everybody is given who is given any. */
+  function checkForeign(content: EntryContent): void {
+    if (!federatesWith({ content }).includes(ports.trustDomain)) return;
+    throw invalidField("federates_with", "other trust domains than the broker's own");
+  }
+
   async function put(
     entry: RegistrationEntry,
     expectedRevision: number,
@@ -137,6 +143,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
         throw invalidField("name", "one that no other entry of this kind has");
       }
       checkApart(content);
+      checkForeign(content);
       const now = clock.now();
       const entry: RegistrationEntry = {
         entryId: newId("entry", now, ports.random.bytes(10)),
@@ -159,6 +166,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
         throw invalidField("name", "one that no other entry of this kind has");
       }
       checkApart(content);
+      checkForeign(content);
       const next = changed(entry, { content, spiffeId: entrySpiffeId(ports.trustDomain, content) });
       if (content.name !== entry.content.name) return put(next, entry.revision, "all", by);
       const result = await put(next, entry.revision, await noLongerPermitted(entry, content), by);

@@ -1,5 +1,5 @@
 import { bytesOfBase64url } from "../domain/base64url.ts";
-import { type JsonObject, parseStrictObject } from "./strict-json.ts";
+import { type JsonObject, parseStrictObject } from "../domain/strict-json.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /** A JWS taken apart; nothing of it is believed yet. */

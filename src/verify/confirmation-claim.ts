@@ -1,7 +1,7 @@
 import { bytesOfBase64url } from "../domain/base64url.ts";
 import type { Confirmation } from "../domain/confirmation.ts";
+import { isObject, type JsonObject } from "../domain/strict-json.ts";
 import { claimsInvalid } from "./step-claims.ts";
-import { isObject, type JsonObject } from "./strict-json.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /**

@@ -1,3 +1,4 @@
+import type { JsonObject } from "../domain/strict-json.ts";
 import { addSeconds, type UnixSeconds } from "../domain/time.ts";
 import { type Jws, parseJws, typedClaimsOf } from "./compact-jws.ts";
 import type { DpopNonces } from "./dpop-nonce.ts";
@@ -5,7 +6,6 @@ import { verifySignature } from "./jws-signature.ts";
 import { type ProofKey, proofKeyOf, sha256Of } from "./proof-key.ts";
 import { checkProofBytes, proofIdOf, proofInvalid } from "./proof-text.ts";
 import { isInstant } from "./registered-claims.ts";
-import type { JsonObject } from "./strict-json.ts";
 import { normalizeTargetUri, withoutQuery } from "./target-uri.ts";
 import { VerificationError } from "./verification-error.ts";
 

@@ -2,6 +2,7 @@ import type { Confirmation } from "../domain/confirmation.ts";
 import type { Grant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "../domain/spiffe-id.ts";
+import { type JsonObject, parseStrictObject } from "../domain/strict-json.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 import { malformed, parseCompactJws } from "./compact-jws.ts";
 import { confirmationOf, type Possession } from "./confirmation-claim.ts";
@@ -16,9 +17,9 @@ import {
   timesOf,
 } from "./registered-claims.ts";
 import { type StepFacts, stepFactsOf } from "./step-claims.ts";
-import { type JsonObject, parseStrictObject } from "./strict-json.ts";
 import { checkSvidSignature, type TrustedKeys } from "./svid-signature.ts";
 import { VerificationError } from "./verification-error.ts";
+import type { BundleSet } from "./verification-keys.ts";
 
 export type JwtSvidOptions = AudienceOptions &
   TrustedKeys & {
@@ -80,10 +81,7 @@ export function verifyJwtSvid(token: string, options: JwtSvidOptions): VerifiedJ
   const times = timesOf(claims, options.now);
   const audience = audienceOf(claims, options);
   const issuer = optionalText(claims, "iss");
-  const expectedIssuer = options.bundles.get(trustDomain)?.issuer;
-  if (expectedIssuer !== undefined && issuer !== expectedIssuer) {
-    throw new VerificationError("ISSUER_MISMATCH", "the issuer is not the one of the trust domain");
-  }
+  checkIssuer(issuer, trustDomain, options.bundles);
   const confirmation = confirmationOf(claims, options.confirmation ?? {});
   const step = stepFactsOf(claims, spiffeId);
   const jti = optionalText(claims, "jti");
@@ -103,4 +101,15 @@ export function verifyJwtSvid(token: string, options: JwtSvidOptions): VerifiedJ
     ...(step === undefined ? {} : { step }),
     claims,
   };
+}
+
+/** A trust domain whose issuer is not known may name any but one that is known to be another's. */
+function checkIssuer(issuer: string | undefined, trustDomain: TrustDomain, bundles: BundleSet): void {
+  const expected = bundles.get(trustDomain)?.issuer;
+  const isAnothers =
+    issuer !== undefined &&
+    [...bundles.values()].some((other) => other.trustDomain !== trustDomain && other.issuer === issuer);
+  if (isAnothers || (expected !== undefined && issuer !== expected)) {
+    throw new VerificationError("ISSUER_MISMATCH", "the issuer is not the one of the trust domain");
+  }
 }

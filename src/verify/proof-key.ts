@@ -1,8 +1,8 @@
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { base64urlOf } from "../domain/base64url.ts";
+import { isObject } from "../domain/strict-json.ts";
 import type { Refuse } from "./compact-jws.ts";
 import { algorithmsOf, isJwsAlgorithm, type JwsAlgorithm } from "./jws-signature.ts";
-import { isObject } from "./strict-json.ts";
 
 /** A key whose holder is to prove that it has it. Anybody may have made it: nothing follows from its being here. */
 export type ProofKey = {

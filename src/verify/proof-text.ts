@@ -1,6 +1,6 @@
 import { LIMITS } from "../domain/limits.ts";
+import type { JsonObject } from "../domain/strict-json.ts";
 import type { Refuse } from "./compact-jws.ts";
-import type { JsonObject } from "./strict-json.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /** Longer than any UUID or random number in any encoding; what is longer was made to be remembered at a cost. */

@@ -1,7 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import { invalidField } from "../domain/errors.ts";
 import { keyRefused } from "../domain/public-key.ts";
-import { parseStrictObject } from "./strict-json.ts";
+import { parseStrictObject } from "../domain/strict-json.ts";
 
 const MEMBERS: readonly string[] = ["kty", "crv", "x", "y", "alg"];
 

@@ -2,9 +2,9 @@ import { BrokerError } from "../domain/errors.ts";
 import { type Grant, parseGrant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { isSpiffeId, pathOf, type SpiffeId } from "../domain/spiffe-id.ts";
+import type { JsonObject } from "../domain/strict-json.ts";
 import { addSeconds, type UnixSeconds } from "../domain/time.ts";
 import { claimsInvalid, textOf } from "./step-claims.ts";
-import type { JsonObject } from "./strict-json.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /** 9999-12-31T23:59:59Z; what no clock can print is no instant. */

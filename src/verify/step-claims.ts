@@ -1,5 +1,5 @@
 import { type Segment, type SpiffeId, stepNameOf } from "../domain/spiffe-id.ts";
-import { isObject, type JsonObject } from "./strict-json.ts";
+import { isObject, type JsonObject } from "../domain/strict-json.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /** What a token says of the step whose identity it is. */

@@ -1,11 +1,11 @@
 import { LIMITS } from "../domain/limits.ts";
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "../domain/spiffe-id.ts";
+import { isObject, type JsonObject } from "../domain/strict-json.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 import { headerTextOf, parseJws, typedClaimsOf } from "./compact-jws.ts";
 import { type ProofKey, proofKeyOf } from "./proof-key.ts";
 import { optionalText, subjectOf, type Times, timesOf } from "./registered-claims.ts";
 import { claimsInvalid, type StepFacts, stepFactsOf } from "./step-claims.ts";
-import { isObject, type JsonObject } from "./strict-json.ts";
 import { checkSvidSignature, type TrustedKeys } from "./svid-signature.ts";
 import { VerificationError } from "./verification-error.ts";
 

@@ -1,11 +1,11 @@
 import { LIMITS } from "../domain/limits.ts";
+import { isObject, type JsonObject } from "../domain/strict-json.ts";
 import { addSeconds, type UnixSeconds } from "../domain/time.ts";
 import { parseJws, typedClaimsOf } from "./compact-jws.ts";
 import { verifySignature } from "./jws-signature.ts";
 import { type ProofKey, sha256Of } from "./proof-key.ts";
 import { checkProofBytes, proofIdOf, proofInvalid } from "./proof-text.ts";
 import { isInstant } from "./registered-claims.ts";
-import { isObject, type JsonObject } from "./strict-json.ts";
 import { normalizeTargetUri, withoutQuery } from "./target-uri.ts";
 
 /** The request that a proof came with. */

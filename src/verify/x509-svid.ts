@@ -124,7 +124,8 @@ function spiffeIdOf(leaf: SignedCertificate): SpiffeId {
   throw new VerificationError("SUBJECT_INVALID", "the subject is not a SPIFFE ID with a path");
 }
 
-function urisOf({ extensions }: SignedCertificate): readonly string[] {
+/** The URIs among the alternative names of a certificate, as they are written. */
+export function urisOf({ extensions }: SignedCertificate): readonly string[] {
   const names = extensions.subjectAltName?.names ?? [];
   return names.filter(({ kind }) => kind === URI_NAME).map(({ content }) => Buffer.from(content).toString("latin1"));
 }

@@ -50,20 +50,54 @@ export function openTlsChannel(endpoint: string, identity: TlsIdentity): Channel
     Buffer.from(authorities),
     Buffer.from(privateKey),
     Buffer.from(certificateChain),
-    {
-      checkServerIdentity: (_host, { subjectaltname }) =>
-        subjectaltname === `URI:${serverId}` ? undefined : new Error("the server is not the broker"),
-    },
+    { checkServerIdentity: isServer(serverId) },
   );
-  // The name is sent in the handshake, and means nothing there.
-  return new Channel(targetOf(endpoint), secured, { ...OPTIONS, "grpc.ssl_target_name_override": "stint" });
+  return new Channel(targetOf(endpoint), secured, { ...OPTIONS, ...UNNAMED });
 }
 
-const TCP = /^tcp:\/\/((?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5})$/;
+/** By what a client that has nothing to show knows the broker: its X.509-SVID, or a certificate for a name. PEM. */
+export type ServerTrust =
+  | { readonly authorities: string; readonly serverId: string }
+  /** Absent `roots`: the public CAs that Node.js knows. Absent `serverName`: the host. */
+  | { readonly roots?: string | undefined; readonly serverName?: string | undefined };
+
+/**
+ * A connection to the attestation endpoint: TLS in which the server alone shows a certificate.
+ *
+ * @param address - `host:port`.
+ * @throws BrokerError INVALID_FIELD for any other
+ */
+export function openServerTlsChannel(address: string, trust: ServerTrust): Channel {
+  if (!ADDRESS.test(address)) throw invalidField("address", "host:port");
+  const target = `dns:${address}`;
+  if ("serverId" in trust) {
+    const checked = { checkServerIdentity: isServer(trust.serverId) };
+    const secured = credentials.createSsl(Buffer.from(trust.authorities), null, null, checked);
+    return new Channel(target, secured, { ...OPTIONS, ...UNNAMED });
+  }
+  const { roots, serverName } = trust;
+  const secured = credentials.createSsl(roots === undefined ? null : Buffer.from(roots));
+  return new Channel(target, secured, {
+    ...OPTIONS,
+    ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
+  });
+}
+
+/** The name is sent in the handshake, and means nothing there. */
+const UNNAMED: ChannelOptions = { "grpc.ssl_target_name_override": "stint" };
+
+/** The one thing that a broker's X.509-SVID is for, is named in it alone. */
+function isServer(serverId: string) {
+  return (_host: string, { subjectaltname }: { readonly subjectaltname?: string | undefined }): Error | undefined =>
+    subjectaltname === `URI:${serverId}` ? undefined : new Error("the server is not the broker");
+}
+
+const ADDRESS = /^(?:\[[0-9a-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/;
+const TCP = "tcp://";
 
 function targetOf(endpoint: string): string {
-  const [, address] = TCP.exec(endpoint) ?? [];
-  if (address !== undefined) return `dns:${address}`;
+  const address = endpoint.slice(TCP.length);
+  if (endpoint.startsWith(TCP) && ADDRESS.test(address)) return `dns:${address}`;
   if (!endpoint.startsWith("unix:")) throw invalidField("endpoint", "unix:///path or tcp://host:port");
   return `unix:${socketPathOf(endpoint, "endpoint")}`;
 }

@@ -2,7 +2,12 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { type EntryContentInput, parseEntryContent } from "../domain/entry-content.ts";
 import { invalidField } from "../domain/errors.ts";
-import type { EntryContent, OperatorRole, RegistrationEntry } from "../domain/registration-entry.ts";
+import {
+  type EntryContent,
+  federatesWith,
+  type OperatorRole,
+  type RegistrationEntry,
+} from "../domain/registration-entry.ts";
 import {
   type EntryContent as ContentMessage,
   type EntryContentSchema,
@@ -43,7 +48,12 @@ export function entryMessageOf(entry: RegistrationEntry): MessageInitShape<typeo
 }
 
 export function entryContentMessageOf(content: EntryContent): MessageInitShape<typeof EntryContentSchema> {
-  return { name: content.name, selectors: [...content.selectors], kind: kindMessageOf(content) };
+  return {
+    name: content.name,
+    selectors: [...content.selectors],
+    kind: kindMessageOf(content),
+    federatesWith: [...federatesWith({ content })],
+  };
 }
 
 function kindMessageOf(content: EntryContent): MessageInitShape<typeof EntryContentSchema>["kind"] & {} {
@@ -92,7 +102,7 @@ export function entryContentOfMessage(message: ContentMessage | undefined): Entr
 }
 
 function inputOf(message: ContentMessage): EntryContentInput {
-  const { name, selectors, kind } = message;
+  const { name, selectors, kind, federatesWith: trustDomains } = message;
   switch (kind.case) {
     case "agent": {
       const agent = kind.value;
@@ -100,6 +110,7 @@ function inputOf(message: ContentMessage): EntryContentInput {
         kind: "agent",
         name,
         selectors,
+        federatesWith: trustDomains,
         spiffeIdTemplate: agent.spiffeIdTemplate === "" ? undefined : agent.spiffeIdTemplate,
         ceiling: agent.ceiling?.elements.map(({ type, locations, identifier, actions, datatypes }) => ({
           type,
@@ -120,7 +131,14 @@ function inputOf(message: ContentMessage): EntryContentInput {
     }
     case "runtime": {
       const { agents, openStepsMax } = kind.value;
-      return { kind: "runtime", name, selectors, agents, openStepsMax: openStepsMax === 0 ? undefined : openStepsMax };
+      return {
+        kind: "runtime",
+        name,
+        selectors,
+        federatesWith: trustDomains,
+        agents,
+        openStepsMax: openStepsMax === 0 ? undefined : openStepsMax,
+      };
     }
     case "verifier": {
       const { audiences, maxStaleness } = kind.value;
@@ -128,11 +146,13 @@ function inputOf(message: ContentMessage): EntryContentInput {
         kind: "verifier",
         name,
         selectors,
+        federatesWith: trustDomains,
         audiences,
         maxStalenessSeconds: seconds(maxStaleness, "content.max_staleness"),
       };
     }
     case "operator":
+      if (trustDomains.length > 0) throw invalidField("content.federates_with", "none for an operator");
       return { kind: "operator", name, selectors, role: operatorRoleOf(kind.value.role) ?? "" };
     case "server":
     case undefined:

@@ -30,6 +30,7 @@ log: {level: debug}
 authority: {x509_authority_days: 30, jwt_authority_days: 7, prepare_at_percent: 60, propagation: 30m}
 key_manager: {pkcs11: {module: /usr/lib/module.so, token_label: stint, pin_file: /etc/stint/pin}}
 upstream_authority: {disk: {certificate: /etc/stint/ca.pem, private_key: /etc/stint/ca.key}}
+federation: {web_roots: /etc/stint/web-roots.pem}
 entries:
   - kind: agent
     name: researcher
@@ -45,6 +46,7 @@ entries:
     may_open: true
     allow_any_executor: true
     allow_multiple_audiences: true
+    federates_with: [other.example]
   - {kind: runtime, name: graph, selectors: ["unix:user:graph", "unix:sha256:${"a".repeat(64)}"], agents: [researcher], open_steps_max: 7}
   - {kind: verifier, name: mcp-1, selectors: ["unix:uid:1003", "unix:path:/usr/bin/mcp"], audiences: ["https://mcp.example.org/mcp"], max_staleness: 30s}
   - {kind: operator, name: alice, selectors: ["unix:uid:1004"], role: admin}
@@ -89,6 +91,7 @@ test("takes every key, in the units and words of the domain", () => {
     },
     keyManager: { kind: "pkcs11", module: "/usr/lib/module.so", tokenLabel: "stint", pinFile: "/etc/stint/pin" },
     upstreamAuthority: { certificate: "/etc/stint/ca.pem", privateKey: "/etc/stint/ca.key" },
+    federation: { webRoots: "/etc/stint/web-roots.pem" },
     development: false,
     entries: [
       {
@@ -113,6 +116,7 @@ test("takes every key, in the units and words of the domain", () => {
         mayOpen: true,
         allowAnyExecutor: true,
         allowMultipleAudiences: true,
+        federatesWith: ["other.example"],
       },
       {
         kind: "runtime",
@@ -151,6 +155,7 @@ test("what is not said takes the default, and no listener opens unasked", () => 
       prepareShare: 0.5,
       propagationSeconds: 900,
     },
+    federation: {},
     keyManager: { kind: "disk" },
     development: false,
     entries: [],
@@ -189,4 +194,12 @@ test("development in a trust domain that verifiers take for real is warned of", 
 test("a listener may show the broker's own X.509-SVID in place of a certificate's files", () => {
   const { http } = load(`${LEAST}http: {own_svid: true, listen: "0.0.0.0:8443"}\n`);
   expect(http).toMatchObject({ host: "0.0.0.0", port: 8443, tls: "own-svid" });
+});
+
+test("the attestation endpoint shows a certificate from files, or the broker's own X.509-SVID", () => {
+  const own = load(`${LEAST}attestation: {own_svid: true, listen: "0.0.0.0:8445"}\n`);
+  expect(own.attestation).toMatchObject({ listen: { host: "0.0.0.0", port: 8445 }, tls: "own-svid" });
+  const web = load(`${LEAST}attestation: {listen: "0.0.0.0:8445", tls: {certificate: /c, private_key: /k}}\n`);
+  expect(web.attestation?.tls).toEqual({ certificate: "/c", privateKey: "/k" });
+  expect(load(LEAST).attestation).toBeUndefined();
 });

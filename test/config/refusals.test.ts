@@ -11,7 +11,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a key that is misspelled",
     text: `${LEAST}data_direktory: /x\n`,
     findings: [
-      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, limits, ledger, log, authority, wit_svid, key_manager, upstream_authority, development, entries",
+      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, attestation, limits, ledger, log, authority, wit_svid, key_manager, upstream_authority, federation, development, entries",
     ],
   },
   {
@@ -142,6 +142,16 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     findings: ["stint.yaml:4:3: operations: expected one of tls, own_svid and plain_on_loopback, not several"],
   },
   {
+    what: "an attestation endpoint with no certificate to show",
+    text: `${LEAST}attestation: {listen: "127.0.0.1:1"}\n`,
+    findings: ["stint.yaml:3:14: attestation: expected one of tls and own_svid: true"],
+  },
+  {
+    what: "an attestation endpoint with two",
+    text: `${LEAST}attestation:\n  listen: "127.0.0.1:1"\n  own_svid: true\n  tls: {certificate: /c, private_key: /k}\n`,
+    findings: ["stint.yaml:4:3: attestation: expected one of tls and own_svid: true"],
+  },
+  {
     what: "plain HTTP to the world",
     text: `${LEAST}http: {plain_on_loopback: true, listen: "0.0.0.0:80"}\n`,
     findings: [
@@ -208,14 +218,14 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "another kind's key in an entry",
     text: agent("role: admin"),
     findings: [
-      "stint.yaml:7:5: entries[0].role: no such key; expected kind, name, selectors, spiffe_id_template, ceiling, audiences, exchange_audiences, jwt_svid_ttl, x509_svid_ttl, step_duration_max, may_open, allow_any_executor, allow_multiple_audiences",
+      "stint.yaml:7:5: entries[0].role: no such key; expected kind, name, selectors, spiffe_id_template, ceiling, audiences, exchange_audiences, jwt_svid_ttl, x509_svid_ttl, step_duration_max, may_open, allow_any_executor, allow_multiple_audiences, federates_with",
     ],
   },
   {
     what: "a selector that nothing attests",
     text: `${LEAST}entries:\n  - {kind: operator, name: o, role: admin, selectors: [k8s:ns:default]}\n`,
     findings: [
-      "stint.yaml:4:55: entries[0].selectors: expected a selector of the kinds unix:uid, unix:gid, unix:supplementary_gid, unix:user, unix:group, unix:path, systemd:unit, unix:sha256",
+      "stint.yaml:4:55: entries[0].selectors: expected a selector of the kinds unix:uid, unix:gid, unix:supplementary_gid, unix:user, unix:group, unix:path, systemd:unit, unix:sha256, oidc:iss, oidc:sub, oidc:claim, x509pop:ca, x509pop:subject, x509pop:serial_number, x509pop:san, join_token:name",
     ],
   },
   {

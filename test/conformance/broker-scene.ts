@@ -23,7 +23,14 @@ const SERVER = "spiffe://example.org/stint/server";
 
 /** The tests' own user is both runtimes, which its X.509-SVIDs tell apart on the broker endpoint, and the agent. */
 const ENTRIES = [
-  { kind: "agent", name: "researcher", selectors, ceiling: [READ_SEARCH], allow_any_executor: true },
+  {
+    kind: "agent",
+    name: "researcher",
+    selectors,
+    ceiling: [READ_SEARCH],
+    allow_any_executor: true,
+    federates_with: ["other.example"],
+  },
   { kind: "runtime", name: "flow", selectors, agents: ["researcher"] },
   { kind: "runtime", name: "other", selectors, agents: ["researcher"] },
 ];

@@ -9,6 +9,7 @@ import { reflectionContract } from "../../src/wire/reflection-contract.ts";
 import type { Daemon } from "../daemon.ts";
 import { SEARCH } from "../e2e/entries.ts";
 import { operatorOf } from "../e2e/operator.ts";
+import { authority, x509BundleDocument } from "../verify/certificate-forge.ts";
 import {
   type Caller,
   callerWith,
@@ -213,6 +214,30 @@ describe("Broker API section 4", () => {
     const jwt = await firstOf(runtime.api.subscribeToJWTBundles(toStep(step)));
     const { keys } = JSON.parse(Buffer.from(jwt.bundles["spiffe://example.org"] ?? []).toString());
     expect(keys.map(({ use }: { readonly use: string }) => use)).toEqual(["jwt-svid"]);
+  });
+
+  test("foreign bundles are those of the referenced workload's agent, and come and go with the relationship", async () => {
+    using operator = operatorOf(daemon.operatorSocket);
+    const step = await runtime.open();
+    const root = authority();
+    const svids = runtime.api.subscribeToX509SVID(toStep(step))[Symbol.asyncIterator]();
+    const bundles = runtime.api.subscribeToX509Bundles(toStep(step))[Symbol.asyncIterator]();
+    expect((await svids.next()).value?.federatedBundles).toEqual({});
+    expect(Object.keys((await bundles.next()).value?.bundles ?? {})).toEqual(["spiffe://example.org"]);
+    await operator.federation.create({
+      trustDomain: "other.example",
+      bundleEndpointUrl: "https://127.0.0.1:9/",
+      profile: { case: "httpsSpiffe", value: { endpointSpiffeId: "spiffe://other.example/stint/server" } },
+      bundle: Buffer.from(x509BundleDocument(root)),
+    });
+    const foreign = { "spiffe://other.example": Buffer.from(root.der) };
+    expect((await svids.next()).value?.federatedBundles).toEqual(foreign);
+    expect((await bundles.next()).value?.bundles).toMatchObject(foreign);
+    const jwt = await firstOf(runtime.api.subscribeToJWTBundles(toStep(step)));
+    expect(String(Buffer.from(jwt.bundles["spiffe://other.example"] ?? []))).toBe('{"keys":[]}');
+    await operator.federation.delete({ trustDomain: "other.example" });
+    expect((await svids.next()).value?.federatedBundles).toEqual({});
+    for (const stream of [svids, bundles]) await stream.return?.();
   });
 });
 

@@ -6,7 +6,7 @@ import { createVerifier } from "stint-sdk/verifier";
 import { expect, test } from "vitest";
 import { startDaemon } from "../daemon.ts";
 import { listenerFor } from "./mcp-server-v1.ts";
-import { ask, identify } from "./proof-snippets.ts";
+import { ask, askWithWit, identify } from "./proof-snippets.ts";
 
 const CALL = { jsonrpc: "2.0", id: 7, method: "tools/call", params: { name: "search", arguments: {} } };
 
@@ -35,6 +35,7 @@ test("the guide's proofs, service and server of the older SDK work together", as
     };
     http.on("request", (request, response) => void listener(request, response));
     expect(await (await ask(step, resource)).text()).toBe(`${step.spiffeId} dpop`);
+    expect(await (await askWithWit(step, resource)).text()).toBe(`${step.spiffeId} wit`);
     listener = listenerFor(verifier, resource);
     const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
     const answer = await step.fetch(resource, { method: "POST", headers, body: JSON.stringify(CALL) });

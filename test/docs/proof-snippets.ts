@@ -21,3 +21,17 @@ export async function ask(step: Step, url: string): Promise<Response> {
   // #endregion
   return fetch(url, { method: "POST", headers });
 }
+
+/** The same with a WIT-SVID. */
+export async function askWithWit(step: Step, url: string): Promise<Response> {
+  // #region wit
+  const wit = await step.witSvid();
+  const svid = await step.jwtSvid(url);
+  const headers = {
+    authorization: svid.authorization(),
+    "workload-identity-token": wit.svid(),
+    "workload-proof-token": wit.proof({ url, token: svid.svid() }), // of this one request
+  };
+  // #endregion
+  return fetch(url, { method: "POST", headers });
+}

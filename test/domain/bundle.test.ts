@@ -1,8 +1,10 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Authority, KeyFamily } from "../../src/domain/authority.ts";
-import { parseSpiffeBundle, plainJwks, spiffeBundle } from "../../src/domain/bundle.ts";
+import { formatSpiffeBundle, parseSpiffeBundle, plainJwks, spiffeBundle } from "../../src/domain/bundle.ts";
 import { addSeconds } from "../../src/domain/time.ts";
 import { NOW, P256_SPKI } from "../samples/credentials.ts";
+import { authority as forgedAuthority } from "../verify/certificate-forge.ts";
 
 const certificate = Uint8Array.of(0x30, 0x03, 0x02, 0x01, 0x05);
 
@@ -17,6 +19,9 @@ function authority(family: KeyFamily, authorityId: string, state: Authority["sta
     ...(family === "x509-svid" ? { certificate } : {}),
   };
 }
+
+/** Of the key of all others here, and so told apart by its serial number alone. */
+const rootCertificate = () => forgedAuthority({ publicKey: P256_SPKI }).der;
 
 const authorities = [
   authority("x509-svid", "ca"),
@@ -145,12 +150,59 @@ describe("a SPIFFE bundle as a verifier reads it", () => {
     expect(() => read(document)).toThrow(expect.objectContaining({ code: "INVALID_FIELD", metadata: { field } }));
   });
 
-  test("refuses what is not JSON, without repeating it", () => {
-    expect(() => parseSpiffeBundle("{secret")).toThrow(expect.objectContaining({ message: "bundle: JSON" }));
+  test.for([
+    { what: "what is not JSON", text: "{secret" },
+    { what: "a member twice", text: '{"keys":[],"spiffe_sequence":1,"spiffe_sequence":2}' },
+    { what: "a member twice in a key", text: '{"keys":[{"kty":"EC","use":"jwt-svid","use":"x509-svid"}]}' },
+    { what: "a member that would be a prototype", text: '{"keys":[{"__proto__":{"use":"jwt-svid"},"kty":"EC"}]}' },
+    { what: "a byte order mark", text: '\ufeff{"keys":[]}' },
+  ])("refuses $what, without repeating it", ({ text }) => {
+    expect(() => parseSpiffeBundle(text)).toThrow(
+      expect.objectContaining({ message: "bundle: a JSON object, no member twice" }),
+    );
+  });
+});
+
+describe("a SPIFFE bundle that was read", () => {
+  const RSA = { kty: "RSA", n: "AQAB", e: "AQAB" };
+  const rootOf = (der: Uint8Array) => ({ use: "x509-svid", kty: "EC", x5c: [Buffer.from(der).toString("base64")] });
+  const [firstRoot, secondRoot] = [rootCertificate(), rootCertificate()];
+  const keys = [
+    { use: "jwt-svid", kid: "b", ...key },
+    rootOf(firstRoot),
+    { use: "wit-svid", kid: "c", ...key },
+    { use: "tomorrow-svid", kid: "d", ...key },
+    { use: "jwt-svid", kid: "a", alg: "RS256", key_ops: ["verify"], ...RSA },
+    rootOf(secondRoot),
+    rootOf(firstRoot),
+  ];
+  const format = (document: object) => formatSpiffeBundle(parseSpiffeBundle(JSON.stringify(document)));
+
+  test("is written with what was understood of it alone: members that are known, roots once, hint and sequence", () => {
+    const x5c = [firstRoot, secondRoot].map((der) => Buffer.from(der).toString("base64")).sort();
+    expect(JSON.parse(format({ keys, spiffe_sequence: 7, spiffe_refresh_hint: 60, of: "somebody" }))).toEqual({
+      keys: [
+        { use: "x509-svid", kty: "EC", crv: "P-256", x: key.x, y: key.y, x5c: [x5c[0]] },
+        { use: "x509-svid", kty: "EC", crv: "P-256", x: key.x, y: key.y, x5c: [x5c[1]] },
+        { use: "jwt-svid", kid: "a", alg: "RS256", ...RSA },
+        { use: "jwt-svid", kid: "b", ...key },
+        { use: "wit-svid", kid: "c", ...key },
+      ],
+      spiffe_sequence: 7,
+      spiffe_refresh_hint: 60,
+    });
+    expect(format({ keys: [] })).toBe('{"keys":[]}');
   });
 
-  test("is not deceived by members that every object inherits", () => {
-    const bundle = parseSpiffeBundle('{"keys":[{"__proto__":{"use":"jwt-svid","kid":"p"},"kty":"EC"}]}');
-    expect(bundle.jwtKeys.size).toBe(0);
+  test("reads back as it was, and is the same text in whatever order its keys came", () => {
+    const text = format({ keys, spiffe_sequence: 7 });
+    expect(formatSpiffeBundle(parseSpiffeBundle(text))).toBe(text);
+    expect(parseSpiffeBundle(text).x509).toHaveLength(2);
+    fc.assert(
+      fc.property(fc.shuffledSubarray(keys, { minLength: keys.length }), (shuffled) => {
+        expect(format({ spiffe_sequence: 7, keys: shuffled })).toBe(text);
+      }),
+      { numRuns: 50 },
+    );
   });
 });

@@ -35,6 +35,13 @@ describe("what an entry leaves out takes its default", () => {
     });
   });
 
+  test("of foreign trust domains nothing at all, as it was before there were any", () => {
+    for (const input of [agent, runtime, verifier]) {
+      expect(parseEntryContent({ ...input, federatesWith: [] } as EntryContentInput)).toEqual(parseEntryContent(input));
+      expect(parseEntryContent(input)).not.toHaveProperty("federatesWith");
+    }
+  });
+
   test("for a runtime, a verifier and an operator", () => {
     expect(parseEntryContent(runtime)).toMatchObject({ agents: ["researcher"], openStepsMax: 10_000 });
     expect(parseEntryContent(verifier)).toMatchObject({ maxStalenessSeconds: 60 });
@@ -155,4 +162,16 @@ test.for([
   { input: operator, id: "spiffe://example.org/operator/ops" },
 ])("$input.kind $input.name is $id", ({ input, id }) => {
   expect(entrySpiffeId(parseTrustDomain("example.org"), parseEntryContent(input))).toBe(id);
+});
+
+test.for([agent, runtime, verifier])("$kind: federates with trust domains, each named once and well", (input) => {
+  const naming = (...federatesWith: readonly string[]) =>
+    parseEntryContent({ ...input, federatesWith } as EntryContentInput);
+  expect(naming("other.example", "third.example")).toMatchObject({
+    federatesWith: ["other.example", "third.example"],
+  });
+  const many = Array.from({ length: 33 }, (_, index) => `domain-${index}.example`);
+  for (const names of [["Other.example"], ["spiffe://other.example"], [""], ["a.example", "a.example"], many]) {
+    expect(() => naming(...names)).toThrow(refusal("federates_with"));
+  }
 });

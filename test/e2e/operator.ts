@@ -1,6 +1,8 @@
 import type { Channel } from "@grpc/grpc-js";
+import { JoinTokens } from "../../src/gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../src/gen/stint/v1/authorities_pb.js";
 import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
+import { Federation } from "../../src/gen/stint/v1/federation_pb.js";
 import { History } from "../../src/gen/stint/v1/history_pb.js";
 import { Ledger } from "../../src/gen/stint/v1/ledger_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
@@ -17,6 +19,8 @@ export type Operator = {
   readonly revocations: ClientOf<typeof Revocations>;
   readonly ledger: ClientOf<typeof Ledger>;
   readonly authorities: ClientOf<typeof Authorities>;
+  readonly federation: ClientOf<typeof Federation>;
+  readonly joinTokens: ClientOf<typeof JoinTokens>;
   [Symbol.dispose](): void;
 };
 
@@ -30,6 +34,8 @@ export function operatorOf(socket: string): Operator {
     revocations: createClient(Revocations, channel),
     ledger: createClient(Ledger, channel),
     authorities: createClient(Authorities, channel),
+    federation: createClient(Federation, channel),
+    joinTokens: createClient(JoinTokens, channel),
     [Symbol.dispose]: () => channel.close(),
   };
 }

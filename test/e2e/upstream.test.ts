@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { type OpensslAuthority, opensslAuthorities } from "../samples/openssl-authority.ts";
+import { pemOf } from "../verify/certificate-forge.ts";
 import { OWN_ENTRIES, type Runtime, runtimeAt } from "./one-user.ts";
 
 let ground: ReturnType<typeof opensslAuthorities>;
@@ -75,8 +76,7 @@ test("openssl verifies it under the root", async () => {
 test("a verifier that looks at the CRL of every CA needs one of each: ours is of the leaf's issuer alone", async () => {
   const { leaf, others } = await files();
   const der = Buffer.from(await (await fetch(`${daemon.httpUrl}/crl.der`)).arrayBuffer());
-  const pem = `-----BEGIN X509 CRL-----\n${der.toString("base64").replace(/.{64}/g, "$&\n")}\n-----END X509 CRL-----\n`;
-  const crl = ground.write("crl.pem", pem);
+  const crl = ground.write("crl.pem", pemOf("X509 CRL", der));
   const trusted = ["-CAfile", root.certificatePath, "-untrusted", others, "-CRLfile", crl];
   expect(ground.openssl("verify", "-crl_check", ...trusted, leaf)).toMatch(/: OK\n$/);
   expect(() => ground.openssl("verify", "-crl_check_all", ...trusted, leaf)).toThrow(/unable to get certificate CRL/);

@@ -1,9 +1,11 @@
 import type { DescFile } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
+import { file_stint_v1_attestation } from "../../src/gen/stint/v1/attestation_pb.js";
 import { file_stint_v1_authorities } from "../../src/gen/stint/v1/authorities_pb.js";
 import { file_stint_v1_credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import { file_stint_v1_entries } from "../../src/gen/stint/v1/entries_pb.js";
 import { file_stint_v1_errors } from "../../src/gen/stint/v1/errors_pb.js";
+import { file_stint_v1_federation } from "../../src/gen/stint/v1/federation_pb.js";
 import { file_stint_v1_history } from "../../src/gen/stint/v1/history_pb.js";
 import { file_stint_v1_ledger } from "../../src/gen/stint/v1/ledger_pb.js";
 import { file_stint_v1_revocations } from "../../src/gen/stint/v1/revocations_pb.js";
@@ -13,10 +15,12 @@ import { file_stint_v1_types } from "../../src/gen/stint/v1/types_pb.js";
 // What clients in any language call, and the numbers that they compare. Fields are held by `buf breaking`.
 
 const FILES: readonly DescFile[] = [
+  file_stint_v1_attestation,
   file_stint_v1_authorities,
   file_stint_v1_credentials,
   file_stint_v1_entries,
   file_stint_v1_errors,
+  file_stint_v1_federation,
   file_stint_v1_history,
   file_stint_v1_ledger,
   file_stint_v1_revocations,
@@ -30,9 +34,11 @@ test("the services and their methods", () => {
     methods.map(({ name, methodKind }) => (methodKind === "unary" ? name : `${name} (${methodKind})`)),
   ]);
   expect(Object.fromEntries(services)).toEqual({
+    "stint.v1.Attestation": ["Attest (bidi_streaming)"],
     "stint.v1.Authorities": ["ConfirmClock", "List", "Prepare", "Activate", "Taint", "Revoke"],
     "stint.v1.Credentials": ["IssueX509Svid", "IssueJwtSvid", "IssueJwtSvids", "IssueWitSvid"],
     "stint.v1.Entries": ["Create", "Get", "List", "Update", "Disable", "Enable", "Delete"],
+    "stint.v1.Federation": ["Create", "Get", "List", "Refresh", "Delete", "GetBundles"],
     "stint.v1.History": [
       "ListIssuances",
       "ListSteps",
@@ -42,7 +48,9 @@ test("the services and their methods", () => {
       "LookUp",
       "ListVerifiers",
     ],
+    "stint.v1.JoinTokens": ["Create", "List", "Revoke"],
     "stint.v1.Ledger": ["Get", "AcceptRestore"],
+    "stint.v1.Renewals": ["Renew"],
     "stint.v1.Revocations": ["Watch (bidi_streaming)", "Revoke"],
     "stint.v1.Steps": ["Open", "Hold (server_streaming)", "Renew", "Close", "Get", "List"],
   });

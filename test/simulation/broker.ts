@@ -117,6 +117,8 @@ export async function startBroker(ground: Ground) {
   const attested = ({ peer }: SimulatedProcess) => attest(peer, { attestor: kernel.attestor, entries });
 
   return {
+    ports,
+    suspensions,
     registry,
     entries,
     authorities,

@@ -29,9 +29,17 @@ const inputs: readonly EntryContentInput[] = [
     mayOpen: true,
     allowAnyExecutor: true,
     allowMultipleAudiences: true,
+    federatesWith: ["other.example"],
   },
   { kind: "agent", name: "plain", selectors },
-  { kind: "runtime", name: "graph", selectors, agents: ["researcher", "writer"], openStepsMax: 5 },
+  {
+    kind: "runtime",
+    name: "graph",
+    selectors,
+    agents: ["researcher", "writer"],
+    openStepsMax: 5,
+    federatesWith: ["a.example", "b.example"],
+  },
   { kind: "verifier", name: "mcp-1", selectors, audiences: ["https://mcp.example.org"], maxStalenessSeconds: 15 },
   { kind: "operator", name: "ops", selectors, role: "viewer" },
 ];

@@ -2,7 +2,7 @@ import { constants, type X509Certificate } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
 import type { Server } from "@grpc/grpc-js";
-import { BrokerError, type Denial, isDenial } from "../../domain/errors.ts";
+import { type Denial, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { SpiffeId } from "../../domain/spiffe-id.ts";
 import { microsOf, type UnixSeconds } from "../../domain/time.ts";
@@ -10,6 +10,7 @@ import type { Peer } from "../../ports/attestor.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
 import { type ConnectedPeer, createConnections, descriptorOf } from "./connections.ts";
 import { bindSocket, type SocketPlace } from "./socket-path.ts";
+import { type Address, bindAddress, failureText, HANDSHAKE } from "./tls-address.ts";
 
 /** Whose X.509-SVID a connection was opened with. */
 export type TlsIdentity = {
@@ -38,7 +39,7 @@ export type TlsMaterial = {
 };
 
 export type TlsEndpointOptions = {
-  readonly place: SocketPlace | { readonly host: string; readonly port: number };
+  readonly place: SocketPlace | Address;
   readonly server: Server;
   /** `undefined` while the endpoint has nothing to show: handshakes fail then. */
   readonly material: () => TlsMaterial | undefined;
@@ -79,12 +80,8 @@ export type TlsEndpoint = {
   close(): void;
 };
 
-/** A handshake takes milliseconds; one that stalls holds a descriptor. */
-const HANDSHAKE_MS = 5_000;
 /** No SVID chain is longer. */
 const CHAIN_CERTIFICATES_MAX = 8;
-/** As for the unix socket: Node.js's own 511 refuses callers that come all at once. */
-const BACKLOG = 4_096;
 
 let connectionNumber = 0;
 
@@ -97,7 +94,7 @@ let connectionNumber = 0;
  */
 export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpoint> {
   const { clock, place } = options;
-  const listener = createServer({ ...contextOf(options.material()), ...HANDSHAKE });
+  const listener = createServer({ ...contextOf(options.material()), ...MUTUAL_HANDSHAKE });
   const expiries = new Map<string, Cancel>();
   const connections = createConnections<TlsPeer>({
     server: options.server,
@@ -119,7 +116,7 @@ export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpo
     try {
       identity = options.identify(chain);
     } catch (thrown) {
-      refuse({ reason: "certificate", detail: messageOf(thrown) }, socket);
+      refuse({ reason: "certificate", detail: failureText(thrown) }, socket);
       return;
     }
     const process = "path" in place ? adopted(socket) : undefined;
@@ -173,16 +170,16 @@ export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpo
   }
 
   listener.on("secureConnection", admit);
-  listener.on("tlsClientError", (error) => refuse({ reason: "handshake", detail: messageOf(error) }));
+  listener.on("tlsClientError", (error) => refuse({ reason: "handshake", detail: failureText(error) }));
   const stopFollowing = options.onMaterialChange(renew);
 
   let release: () => void = () => undefined;
   if ("path" in place) {
     ({ release } = await bindSocket(listener, place));
   } else {
-    await bound(listener, place);
+    await bindAddress(listener, place);
   }
-  listener.on("error", (error) => refuse({ reason: "not-accepted", detail: messageOf(error) }));
+  listener.on("error", (error) => refuse({ reason: "not-accepted", detail: failureText(error) }));
 
   function stop(): void {
     stopFollowing();
@@ -214,12 +211,7 @@ const NO_DESCRIPTOR: Denial = {
   metadata: {},
 };
 
-const HANDSHAKE = {
-  requestCert: true,
-  rejectUnauthorized: true,
-  ALPNProtocols: ["h2"],
-  handshakeTimeout: HANDSHAKE_MS,
-};
+const MUTUAL_HANDSHAKE = { ...HANDSHAKE, requestCert: true, rejectUnauthorized: true };
 
 function contextOf(material: TlsMaterial | undefined): SecureContextOptions {
   const shown =
@@ -250,24 +242,4 @@ export function chainOf(socket: TLSSocket): readonly Uint8Array[] {
     certificate = certificate.issuerCertificate;
   }
   return chain;
-}
-
-function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : "not an error";
-}
-
-function bound(
-  listener: ReturnType<typeof createServer>,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: Error): void => {
-      reject(new BrokerError("NOT_SERVING", `${host}:${port} can't be listened on`, { cause }));
-    };
-    listener.once("error", fail);
-    listener.listen({ host, port, backlog: BACKLOG }, () => {
-      listener.removeListener("error", fail);
-      resolve();
-    });
-  });
 }

@@ -17,10 +17,13 @@ export function attesting(ports: AttestPorts & RecordingPorts): Endpoint["attest
 }
 
 /** The same, however callers are attested. */
-export function recordingRefusals(attested: Endpoint["attest"], ports: RecordingPorts): Endpoint["attest"] {
-  return async (peer) => {
+export function recordingRefusals<By, Result>(
+  attested: (by: By) => Promise<Result>,
+  ports: RecordingPorts,
+): (by: By) => Promise<Result> {
+  return async (by) => {
     try {
-      return await attested(peer);
+      return await attested(by);
     } catch (thrown) {
       if (thrown instanceof BrokerError && isDecision(thrown.code)) {
         await ports.denials.record(refusedIdentity(ports.clock, ports.random));

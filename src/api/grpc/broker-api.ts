@@ -1,6 +1,8 @@
 import type { handleServerStreamingCall } from "@grpc/grpc-js";
 import { referencedSteps } from "../../decide/referenced-steps.ts";
-import { BrokerError, errorOf, invalidField, isDenial } from "../../domain/errors.ts";
+import type { BrokerCallers } from "../../domain/broker-callers.ts";
+import { BrokerError, errorOf, invalidField } from "../../domain/errors.ts";
+import type { RegistrationEntry } from "../../domain/registration-entry.ts";
 import type { Attested } from "../../domain/stages.ts";
 import type {
   API,
@@ -9,20 +11,19 @@ import type {
   SubscribeToJWTBundlesRequest,
   SubscribeToX509BundlesRequest,
 } from "../../gen/spiffe/broker/api_pb.js";
-import { issueTogether } from "../../issue/issue-together.ts";
 import { type ReferencedPorts, referencedIdentities } from "../../issue/referenced-identities.ts";
-import { hintOf } from "../../issue/svid-identity.ts";
 import type { SvidStreamPorts } from "../../issue/svid-stream.ts";
 import type { HandlersOf, Received } from "../../wire/service-definition.ts";
 import { receivedMessage } from "../../wire/service-definition.ts";
 import { brokerApiErrorOf } from "./broker-api-errors.ts";
 import { begin, type Endpoint, unary } from "./call.ts";
+import { entriesOf, x509BundleIn } from "./federated-messages.ts";
 import { newestState } from "./newest-state.ts";
 import { svidStreamHandler } from "./svid-stream-handler.ts";
-import { x509SvidOf } from "./workload-api.ts";
-import { type BundlePorts, bundlesOf, jwksOf, x509BundleOf } from "./workload-api-bundles.ts";
-import { selectedIdOf } from "./workload-api-tokens.ts";
-import { type BrokerCallers, workloadReferenceOf } from "./workload-reference.ts";
+import { jwtBundlesOf, onX509Change, x509SvidsMessageOf } from "./workload-api.ts";
+import { type BundlePorts, bundlesOf, x509BundleOf } from "./workload-api-bundles.ts";
+import { jwtSvidsOf, selectedIdOf } from "./workload-api-tokens.ts";
+import { workloadReferenceOf } from "./workload-reference.ts";
 
 export type BrokerApiPorts = ReferencedPorts &
   SvidStreamPorts &
@@ -42,8 +43,8 @@ export function brokerApiHandlers(endpoint: Endpoint, ports: BrokerApiPorts): Ha
       {
         method: `${SERVICE}.SubscribeToX509SVID`,
         sourceOf: ({ reference }, attested) => referencedBy(reference, attested, ports),
-        messageOf: (svids) => ({ svids: svids.map((svid) => x509SvidOf(svid, ports)), crl: [...ports.crls()] }),
-        onChange: ports.onBundleChange,
+        messageOf: (svids) => x509SvidsMessageOf(svids, ports),
+        onChange: (changed) => onX509Change(changed, ports),
         serviceErrorOf: brokerApiErrorOf,
       },
       ports,
@@ -51,7 +52,10 @@ export function brokerApiHandlers(endpoint: Endpoint, ports: BrokerApiPorts): Ha
     subscribeToX509Bundles: referencedBundleStream(
       endpoint,
       `${SERVICE}.SubscribeToX509Bundles`,
-      () => ({ bundles: bundlesOf(x509BundleOf(ports), ports), crl: [...ports.crls()] }),
+      (entries) => ({
+        bundles: bundlesOf(x509BundleOf(ports), x509BundleIn, entries, ports),
+        crl: [...ports.crls()],
+      }),
       ports,
     ),
     fetchJWTSVID: unary(
@@ -63,7 +67,7 @@ export function brokerApiHandlers(endpoint: Endpoint, ports: BrokerApiPorts): Ha
     subscribeToJWTBundles: referencedBundleStream(
       endpoint,
       `${SERVICE}.SubscribeToJWTBundles`,
-      () => ({ bundles: bundlesOf(Buffer.from(jwksOf("jwt-svid", ports)), ports) }),
+      (entries) => ({ bundles: jwtBundlesOf(entries, ports) }),
       ports,
     ),
   };
@@ -86,19 +90,7 @@ async function fetchJwtSvids(request: FetchJWTSVIDRequest, caller: Attested, por
     ({ spiffeId }) => selected === undefined || spiffeId === selected,
   );
   if (steps.length === 0) throw new BrokerError("STEP_NOT_FOUND", "the workload has no such identity");
-  const wanted = { kind: "jwt-svid", audiences: request.audience } as const;
-  const answers = await issueTogether(
-    caller,
-    steps.map(({ stepId }) => ({ kind: "step", stepId, wanted, as: "opener" }) as const),
-    ports,
-  );
-  const svids = steps.flatMap((step, index) => {
-    const answer = answers[index];
-    if (answer === undefined || isDenial(answer)) return [];
-    const { spiffeId, svid } = answer;
-    return [{ spiffeId, svid: Buffer.from(svid).toString("latin1"), hint: hintOf({ kind: "step", step }) }];
-  });
-  const refused = answers.find(isDenial);
+  const { svids, refused } = await jwtSvidsOf(steps, request.audience, { caller, as: "opener" }, ports);
   if (svids.length === 0 && refused !== undefined) throw errorOf(refused);
   return { svids };
 }
@@ -109,7 +101,7 @@ type BundlesRequest = SubscribeToX509BundlesRequest | SubscribeToJWTBundlesReque
 function referencedBundleStream<Response>(
   endpoint: Endpoint,
   method: string,
-  current: () => Response,
+  current: (entries: readonly RegistrationEntry[]) => Response,
   ports: BrokerApiPorts,
 ): handleServerStreamingCall<Received<BundlesRequest>, Response> {
   return (call) => {
@@ -141,12 +133,13 @@ function referencedBundleStream<Response>(
           if (!isOver) await source.identities();
         };
         const tell = async () => {
-          await look();
-          if (!isOver) put(current);
+          if (isOver) return;
+          const entries = entriesOf(await source.identities(), ports);
+          if (!isOver) put(() => current(entries));
         };
         // Following begins before the first look, so that nothing falls between the two.
         unfollow = source.follow(() => inTurn(look));
-        unsubscribe = ports.onBundleChange(() => inTurn(tell));
+        unsubscribe = onX509Change(() => inTurn(tell), ports);
         await tell();
       })
       .catch(fail);

@@ -63,6 +63,8 @@ export type Begun = {
   readonly ids: Ids;
   /** Attests the caller as it is now. */
   attested(): Promise<Attested>;
+  /** Tells the log of a caller that was attested by something else than its connection. */
+  calledBy(caller: Attested): void;
   /** Runs the act and logs its outcome; what it throws is for the caller to answer with. */
   run<T>(act: () => Promise<T>): Promise<T>;
 };
@@ -92,6 +94,9 @@ export function begin(endpoint: Endpoint, method: string, call: { getPeer(): str
       peer = endpoint.peerOf(call);
       caller = await endpoint.attest(peer);
       return caller;
+    },
+    calledBy(attested) {
+      caller = attested;
     },
     async run(act) {
       try {

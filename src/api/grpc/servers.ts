@@ -4,9 +4,11 @@ import { LIMITS } from "../../domain/limits.ts";
 import type { Attested } from "../../domain/stages.ts";
 import { API } from "../../gen/spiffe/broker/api_pb.js";
 import { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js";
+import { Attestation, JoinTokens, Renewals } from "../../gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
 import { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { Entries } from "../../gen/stint/v1/entries_pb.js";
+import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
@@ -14,12 +16,15 @@ import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { addReflection } from "../../wire/reflection.ts";
 import { addService } from "../../wire/service-definition.ts";
 import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
+import { type AttestationPorts, attestationHandlers, renewalsHandlers } from "./attestation.ts";
 import { type AuthoritiesPorts, authoritiesHandlers } from "./authorities.ts";
 import { type BrokerApiPorts, brokerApiHandlers } from "./broker-api.ts";
 import { type Endpoint, requireSecurityHeader } from "./call.ts";
 import { credentialsHandlers } from "./credentials.ts";
 import { type EntriesPorts, entriesHandlers } from "./entries.ts";
+import { type FederationPorts, federationHandlers } from "./federation.ts";
 import { type HistoryPorts, historyHandlers } from "./history.ts";
+import { type JoinTokensPorts, joinTokensHandlers } from "./join-tokens.ts";
 import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
 import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
 import { type StepsPorts, stepsHandlers } from "./steps.ts";
@@ -32,8 +37,10 @@ export type ApiPorts = StepsPorts &
   EntriesPorts &
   LedgerPorts &
   AuthoritiesPorts &
+  FederationPorts &
   WorkloadApiPorts &
-  BrokerApiPorts;
+  BrokerApiPorts &
+  JoinTokensPorts;
 
 /** A grpc-js server with its health, which follows readiness. */
 export type ApiServer = { readonly server: Server; setServing(isServing: boolean): void };
@@ -49,6 +56,14 @@ const OPTIONS = {
   "grpc.max_receive_message_length": 4 * LIMITS.requestBytesMax,
   "grpc.max_metadata_size": METADATA_BYTES_MAX,
   "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX,
+} as const;
+
+/** Of those who are nobody yet: they come for one answer, and may not stay for more. */
+const STRANGERS = {
+  "grpc.max_connection_idle_ms": 15_000,
+  "grpc.max_connection_age_ms": 60_000,
+  "grpc.max_connection_age_grace_ms": 10_000,
+  "grpc.max_concurrent_streams": 8,
 } as const;
 
 /** What runtimes, agents and verifiers reach over the workload socket. */
@@ -75,7 +90,9 @@ export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Entries, entriesHandlers(endpoint, ports));
   addService(server, Ledger, ledgerHandlers(endpoint, ports));
   addService(server, Authorities, authoritiesHandlers(endpoint, ports));
-  const services = [Steps, Revocations, History, Entries, Ledger, Authorities];
+  addService(server, Federation, federationHandlers(endpoint, ports));
+  addService(server, JoinTokens, joinTokensHandlers(endpoint, ports));
+  const services = [Steps, Revocations, History, Entries, Ledger, Authorities, Federation, JoinTokens];
   addReflection(server, services);
   return withHealth(
     server,
@@ -95,12 +112,35 @@ export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Entries, entriesHandlers(endpoint, ports));
   addService(server, Ledger, ledgerHandlers(endpoint, ports));
   addService(server, Authorities, authoritiesHandlers(endpoint, ports));
-  const services = [API, Steps, Credentials, Revocations, History, Entries, Ledger, Authorities];
+  addService(server, Federation, federationHandlers(endpoint, ports));
+  addService(server, JoinTokens, joinTokensHandlers(endpoint, ports));
+  addService(server, Renewals, renewalsHandlers(endpoint, ports));
+  const services = [
+    API,
+    Steps,
+    Credentials,
+    Revocations,
+    History,
+    Entries,
+    Ledger,
+    Authorities,
+    Federation,
+    JoinTokens,
+    Renewals,
+  ];
   addReflection(server, services);
   return withHealth(
     server,
     services.map((service) => service.typeName),
   );
+}
+
+/** What anybody reaches who has evidence of what it is; ours alone, so no header is demanded. */
+export function attestationServer(endpoint: Endpoint, ports: AttestationPorts): ApiServer {
+  const server = new Server({ ...OPTIONS, ...STRANGERS });
+  addService(server, Attestation, attestationHandlers(endpoint, ports));
+  addReflection(server, [Attestation]);
+  return withHealth(server, [Attestation.typeName]);
 }
 
 function withHealth(server: Server, services: readonly string[]): ApiServer {

@@ -16,11 +16,13 @@ import { LIMITS } from "../../domain/limits.ts";
 import type { WatchRequest, WatchRequest_Hello, WatchResponseSchema } from "../../gen/stint/v1/revocations_pb.js";
 import type { CursorSeal } from "../../ports/cursor-seal.ts";
 import type { EntryDirectory } from "../../ports/directories.ts";
+import type { FederatedBundles } from "../../ports/federated-bundles.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 import { secondsOfDuration, timestampOfMicros } from "../../wire/timestamps.ts";
 import { begin, type Endpoint } from "./call.ts";
 import { denialMessageOf, type IssuerNames } from "./denial-message.ts";
+import { createFederatedFeed } from "./federated-feed.ts";
 import { createOutbox } from "./outbox.ts";
 
 export type FeedPorts = WatchPorts & {
@@ -32,6 +34,9 @@ export type FeedPorts = WatchPorts & {
   /** The bundle message for now; sent at the start and whenever `onBundleChange` calls. */
   readonly bundle: () => NonNullable<Response["message"]>;
   readonly onBundleChange: (listener: () => void) => () => void;
+  /** The foreign bundles in force, some of which go with the watcher's entry. */
+  readonly federated: FederatedBundles;
+  readonly onFederatingChange: (listener: () => void) => () => void;
   /** An authentic cursor is ahead of the ledger: it was put back in time. */
   readonly rolledBack: (why: string) => void;
 };
@@ -127,6 +132,11 @@ async function startWatch(
   const { beginning, go, end } = await beginWatch(cursor, deliver, ports);
 
   outbox.send({ message: ports.bundle() }, 1);
+  const foreignBundles = createFederatedFeed(scope.entryId, ports);
+  const sendForeign = () => {
+    for (const message of foreignBundles()) outbox.send(message, 1);
+  };
+  sendForeign();
   // What a watcher that fell behind is given must not cut it off again by its size, so each message counts as one.
   if (beginning.kind === "snapshot") {
     for (const message of snapshotMessages(beginning.batch, scope, position, ports)) outbox.send(message, 1);
@@ -144,6 +154,7 @@ async function startWatch(
     ports.receipts.connected({ watcherId, entryId, audiences, maxStalenessSeconds, connectedSince, process });
   }
   const stopBundles = ports.onBundleChange(() => outbox.send({ message: ports.bundle() }, 1));
+  const stopForeign = ports.onFederatingChange(sendForeign);
 
   return {
     async take(message) {
@@ -174,6 +185,7 @@ async function startWatch(
     end() {
       end();
       stopBundles();
+      stopForeign();
       ports.receipts.disconnected(watcherId);
     },
   };

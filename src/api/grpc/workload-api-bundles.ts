@@ -1,6 +1,7 @@
 import type { handleServerStreamingCall } from "@grpc/grpc-js";
 import { isPublished, x509RootsOf } from "../../domain/authority.ts";
 import { ecJwkOf } from "../../domain/public-key.ts";
+import type { RegistrationEntry } from "../../domain/registration-entry.ts";
 import { type TrustDomain, trustDomainId } from "../../domain/spiffe-id.ts";
 import type { Cancel } from "../../ports/clock.ts";
 import type { AuthorityDirectory } from "../../ports/directories.ts";
@@ -8,9 +9,10 @@ import type { Received } from "../../wire/service-definition.ts";
 import { receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 import { begin, type Endpoint } from "./call.ts";
+import { type BundleWriter, type FederatedPorts, foreignBundlesOf } from "./federated-messages.ts";
 import { newestState } from "./newest-state.ts";
 
-export type BundlePorts = {
+export type BundlePorts = FederatedPorts & {
   readonly trustDomain: TrustDomain;
   readonly authorities: AuthorityDirectory;
   readonly onBundleChange: (changed: () => void) => Cancel;
@@ -44,21 +46,30 @@ export function jwksOf(use: "jwt-svid" | "wit-svid", { authorities }: Pick<Bundl
   return JSON.stringify({ keys });
 }
 
-/** Bundles by the SPIFFE ID of their trust domain. */
-export function bundlesOf<Bundle>(bundle: Bundle, { trustDomain }: Pick<BundlePorts, "trustDomain">) {
-  return { [trustDomainId(trustDomain)]: bundle };
+/**
+ * Bundles by the SPIFFE ID of their trust domain: the broker's own, and the foreign ones that entries name.
+ *
+ * @param foreign - how a foreign one is written.
+ */
+export function bundlesOf<Bundle>(
+  own: Bundle,
+  foreign: BundleWriter<Bundle>,
+  entries: readonly RegistrationEntry[],
+  ports: Pick<BundlePorts, "trustDomain" | "federated">,
+): Record<string, Bundle> {
+  return { ...foreignBundlesOf(entries, foreign, ports), [trustDomainId(ports.trustDomain)]: own };
 }
 
 /**
  * Streams bundles to any registered workload, whether it has a step or not: now, and after each change.
  *
- * @param current - the message for now.
+ * @param current - the message for now, for whoever has these entries.
  * @param textOf - what tells one message from another.
  */
 export function bundleStream<Request, Response>(
   endpoint: Endpoint,
   method: string,
-  current: () => Response,
+  current: (entries: readonly RegistrationEntry[]) => Response,
   textOf: (message: Response) => string,
   ports: BundlePorts,
 ): handleServerStreamingCall<Received<Request>, Response> {
@@ -82,8 +93,7 @@ export function bundleStream<Request, Response>(
     /** Whoever lost its entry meanwhile is told no more. */
     const tell = async () => {
       if (isOver) return;
-      await begun.attested();
-      const message = current();
+      const message = current((await begun.attested()).entries);
       const text = textOf(message);
       if (isOver || text === delivered) return;
       delivered = text;
@@ -94,7 +104,8 @@ export function bundleStream<Request, Response>(
     };
     call.on("cancelled", finish);
     call.on("close", finish);
-    ends.push(ports.onBundleChange(tellInTurn), ports.onCrlChange(tellInTurn), ports.onEntriesChange(tellInTurn));
+    const changes = [ports.onBundleChange, ports.onCrlChange, ports.onEntriesChange, ports.federated.onChange];
+    ends.push(...changes.map((onChange) => onChange(tellInTurn)));
     turn = begun
       .run(() => {
         receivedMessage(call.request);

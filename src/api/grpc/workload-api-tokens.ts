@@ -1,11 +1,12 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { parseSpiffeBundle } from "../../domain/bundle.ts";
-import { BrokerError, invalidField, isDenial } from "../../domain/errors.ts";
+import { BrokerError, type Denial, invalidField, isDenial } from "../../domain/errors.ts";
 import { parseSpiffeId, type SpiffeId, type TrustDomain } from "../../domain/spiffe-id.ts";
 import type { Attested, Delivery } from "../../domain/stages.ts";
 import { permits, type Step } from "../../domain/step.ts";
 import { secondsOf } from "../../domain/time.ts";
 import type { JWTSVIDRequest, ValidateJWTSVIDRequest } from "../../gen/spiffe/workload/workload_pb.js";
+import type { IssuePorts } from "../../issue/issue-svids.ts";
 import { issueTogether } from "../../issue/issue-together.ts";
 import { nothingLeft } from "../../issue/nothing-left.ts";
 import { executedSteps, type ProcessIdentitiesPorts } from "../../issue/process-identities.ts";
@@ -13,8 +14,9 @@ import { hintOf } from "../../issue/svid-identity.ts";
 import type { CredentialReads } from "../../ports/ledger-reads.ts";
 import { type VerifiedJwtSvid, verifyJwtSvid } from "../../verify/jwt-svid.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
-import { type BundleSet, verificationKeysOf } from "../../verify/verification-keys.ts";
+import { type BundleSet, type JwtBundle, verificationKeysOf } from "../../verify/verification-keys.ts";
 import type { Ids } from "./call.ts";
+import { federatedBundlesFor, readBundleOf } from "./federated-messages.ts";
 import { type BundlePorts, jwksOf } from "./workload-api-bundles.ts";
 
 export type TokenPorts = ProcessIdentitiesPorts &
@@ -36,20 +38,30 @@ export async function fetchJwtSvids(request: JWTSVIDRequest, caller: Attested, p
     (step) => selected === undefined || step.spiffeId === selected,
   );
   if (steps.length === 0) throw nothingLeft();
-  const wanted = { kind: "jwt-svid", audiences: request.audience } as const;
+  const { svids, refused } = await jwtSvidsOf(steps, request.audience, { caller }, ports);
+  // Several steps are seldom open for the same audience; a workload is told of a refusal when there is nothing else.
+  if (svids.length === 0) throw nothingLeft(refused);
+  return { svids };
+}
+
+/** One JWT-SVID of each step, in their order; of those that are refused the first refusal. */
+export async function jwtSvidsOf(
+  steps: readonly Step[],
+  audiences: readonly string[],
+  { caller, as }: { readonly caller: Attested; readonly as?: "opener" },
+  ports: IssuePorts,
+): Promise<{ readonly svids: readonly ReturnType<typeof jwtSvidMessageOf>[]; readonly refused: Denial | undefined }> {
+  const wanted = { kind: "jwt-svid", audiences } as const;
   const answers = await issueTogether(
     caller,
-    steps.map(({ stepId }) => ({ kind: "step", stepId, wanted })),
+    steps.map(({ stepId }) => ({ kind: "step", stepId, wanted, ...(as === undefined ? {} : { as }) })),
     ports,
   );
   const svids = steps.flatMap((step, index) => {
     const answer = answers[index];
     return answer === undefined || isDenial(answer) ? [] : [jwtSvidMessageOf(step, answer)];
   });
-  const refused = answers.find(isDenial);
-  // Several steps are seldom open for the same audience; a workload is told of a refusal when there is nothing else.
-  if (svids.length === 0) throw nothingLeft(refused);
-  return { svids };
+  return { svids, refused: answers.find(isDenial) };
 }
 
 function jwtSvidMessageOf(step: Step, { spiffeId, svid }: Delivery) {
@@ -57,25 +69,27 @@ function jwtSvidMessageOf(step: Step, { spiffeId, svid }: Delivery) {
 }
 
 /**
- * Validates a JWT-SVID of this trust domain as a verifier would that has just asked the ledger: one that was taken back,
- * or whose step has ended, is refused.
+ * Validates a JWT-SVID as a verifier would that has just asked the ledger: one of this trust domain that was taken back,
+ * or whose step has ended, is refused. Of a foreign one that a caller's entry federates with no more is known than its
+ * bundle says.
  *
  * @throws BrokerError INVALID_FIELD, with the refusal's code in `verification`
  * @see SPIFFE Workload API section 6.3
  */
-export async function validateJwtSvid(request: ValidateJWTSVIDRequest, ids: Ids, ports: TokenPorts) {
+export async function validateJwtSvid(request: ValidateJWTSVIDRequest, caller: Attested, ids: Ids, ports: TokenPorts) {
   if (request.audience === "") throw invalidField("audience", "the validating party's own");
   if (request.svid === "") throw invalidField("svid", "a JWT-SVID");
-  const verified = verify(request, ports);
+  const verified = verify(request, caller, ports);
   if (verified.jti !== undefined) ids["jti"] = verified.jti;
-  if (!(await isInForce(verified, ports))) throw notValid("REVOKED");
+  const isOwn = verified.trustDomain === ports.trustDomain;
+  if (isOwn && !(await isInForce(verified, ports))) throw notValid("REVOKED");
   return { spiffeId: verified.spiffeId, claims: verified.claims as JsonObject };
 }
 
-function verify({ svid, audience }: ValidateJWTSVIDRequest, ports: TokenPorts): VerifiedJwtSvid {
+function verify({ svid, audience }: ValidateJWTSVIDRequest, caller: Attested, ports: TokenPorts): VerifiedJwtSvid {
   try {
     return verifyJwtSvid(svid, {
-      bundles: ownBundle(ports),
+      bundles: bundlesFor(caller, ports),
       now: secondsOf(ports.clock.now()),
       audiences: [audience],
       // It identifies, and grants nothing; what the caller makes of it is the caller's decision.
@@ -87,12 +101,15 @@ function verify({ svid, audience }: ValidateJWTSVIDRequest, ports: TokenPorts): 
   }
 }
 
-function ownBundle(ports: TokenPorts): BundleSet {
+/** The broker's own bundle, and the foreign ones that the caller is given. */
+function bundlesFor({ entries }: Attested, ports: TokenPorts): BundleSet {
   const { trustDomain, issuer } = ports;
   const keys = verificationKeysOf(parseSpiffeBundle(jwksOf("jwt-svid", ports)).jwtKeys);
-  return new Map<TrustDomain, NonNullable<ReturnType<BundleSet["get"]>>>([
-    [trustDomain, { trustDomain, keys, issuer }],
-  ]);
+  const bundles = new Map<TrustDomain, JwtBundle>([[trustDomain, { trustDomain, keys, issuer }]]);
+  for (const [foreign, bundle] of federatedBundlesFor(entries, ports)) {
+    bundles.set(foreign, { trustDomain: foreign, keys: verificationKeysOf(readBundleOf(bundle).jwtKeys) });
+  }
+  return bundles;
 }
 
 /** A token that the ledger does not know was signed before the ledger was put back in time, and is not believed. */

@@ -1,15 +1,18 @@
 import { createPrivateKey } from "node:crypto";
 import { status } from "@grpc/grpc-js";
 import { intermediatesOf } from "../../domain/authority.ts";
+import type { RegistrationEntry } from "../../domain/registration-entry.ts";
 import type { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js";
 import { processIdentities } from "../../issue/process-identities.ts";
 import { hintOf, spiffeIdOf } from "../../issue/svid-identity.ts";
 import type { StreamedSvid, SvidStreamPorts } from "../../issue/svid-stream.ts";
+import type { Cancel } from "../../ports/clock.ts";
 import type { KeyPair } from "../../ports/key-pairs.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
+import { type BundleWriter, entriesOf, foreignBundlesOf, jwksIn, x509BundleIn } from "./federated-messages.ts";
 import { svidStreamHandler } from "./svid-stream-handler.ts";
-import { bundleStream, bundlesOf, jwksOf, x509BundleOf } from "./workload-api-bundles.ts";
+import { type BundlePorts, bundleStream, bundlesOf, jwksOf, x509BundleOf } from "./workload-api-bundles.ts";
 import { fetchJwtSvids, selectedIdOf, type TokenPorts, validateJwtSvid } from "./workload-api-tokens.ts";
 
 export type WorkloadApiPorts = TokenPorts &
@@ -34,22 +37,19 @@ export function workloadApiHandlers(endpoint: Endpoint, ports: WorkloadApiPorts)
       {
         method: `${SERVICE}.FetchX509SVID`,
         sourceOf: (_request, attested) => processIdentities(attested, "x509-svid", () => true, ports),
-        messageOf: (svids) => ({ svids: svids.map((svid) => x509SvidOf(svid, ports)), crl: [...ports.crls()] }),
-        onChange(changed) {
-          const ends = [ports.onBundleChange(changed), ports.onCrlChange(changed)];
-          return () => {
-            for (const end of ends) end();
-          };
-        },
+        messageOf: (svids) => x509SvidsMessageOf(svids, ports),
+        onChange: (changed) => onX509Change(changed, ports),
       },
       ports,
     ),
     fetchX509Bundles: bundleStream(
       endpoint,
       `${SERVICE}.FetchX509Bundles`,
-      () => ({ bundles: bundlesOf(x509BundleOf(ports), ports), crl: [...ports.crls()] }),
-      ({ bundles, crl }) =>
-        [...Object.values(bundles), ...crl].map((der) => Buffer.from(der).toString("base64")).join(),
+      (entries) => ({
+        bundles: bundlesOf(x509BundleOf(ports), x509BundleIn, entries, ports),
+        crl: [...ports.crls()],
+      }),
+      ({ bundles, crl }) => [...Object.entries(bundles).flat(), ...crl].map(textOf).join(),
       ports,
     ),
     fetchJWTSVID: unary(endpoint, `${SERVICE}.FetchJWTSVID`, (request, caller) =>
@@ -58,12 +58,12 @@ export function workloadApiHandlers(endpoint: Endpoint, ports: WorkloadApiPorts)
     fetchJWTBundles: bundleStream(
       endpoint,
       `${SERVICE}.FetchJWTBundles`,
-      () => ({ bundles: bundlesOf(Buffer.from(jwksOf("jwt-svid", ports)), ports) }),
-      ({ bundles }) => Object.values(bundles).join(),
+      (entries) => ({ bundles: jwtBundlesOf(entries, ports) }),
+      ({ bundles }) => Object.entries(bundles).flat().map(textOf).join(),
       ports,
     ),
-    validateJWTSVID: unary(endpoint, `${SERVICE}.ValidateJWTSVID`, (request, _caller, ids) =>
-      validateJwtSvid(request, ids, ports),
+    validateJWTSVID: unary(endpoint, `${SERVICE}.ValidateJWTSVID`, (request, caller, ids) =>
+      validateJwtSvid(request, caller, ids, ports),
     ),
     ...(ports.witSvid ? witHandlers(endpoint, ports) : NO_WIT),
   };
@@ -91,8 +91,8 @@ function witHandlers(endpoint: Endpoint, ports: WorkloadApiPorts): WitHandlers {
     fetchWITBundles: bundleStream(
       endpoint,
       `${SERVICE}.FetchWITBundles`,
-      () => ({ bundles: bundlesOf(jwksOf("wit-svid", ports), ports) }),
-      ({ bundles }) => Object.values(bundles).join(),
+      (entries) => ({ bundles: bundlesOf(jwksOf("wit-svid", ports), jwksIn("wit-svid"), entries, ports) }),
+      ({ bundles }) => Object.entries(bundles).flat().join(),
       ports,
     ),
   };
@@ -106,7 +106,38 @@ function unimplemented(call: { emit(event: "error", error: object): unknown }): 
 /** As the standard asks of a server without the profile. SPIFFE Workload API section 7. */
 const NO_WIT: WitHandlers = { fetchWITSVID: unimplemented, fetchWITBundles: unimplemented };
 
-export function x509SvidOf({ identity, delivery, key }: StreamedSvid, ports: Pick<WorkloadApiPorts, "authorities">) {
+function textOf(part: string | Uint8Array): string {
+  return typeof part === "string" ? part : Buffer.from(part).toString("base64");
+}
+
+/** The JWT bundles for whoever has these entries. */
+export function jwtBundlesOf(
+  entries: readonly RegistrationEntry[],
+  ports: BundlePorts,
+): Readonly<Record<string, Uint8Array>> {
+  const foreign: BundleWriter<Uint8Array> = (bundle) => Buffer.from(jwksIn("jwt-svid")(bundle));
+  return bundlesOf(Buffer.from(jwksOf("jwt-svid", ports)), foreign, entries, ports);
+}
+
+/** X.509-SVIDs with all that verifies others': the CRLs where they are sent, and foreign bundles. */
+export function x509SvidsMessageOf(svids: readonly StreamedSvid[], ports: BundlePorts) {
+  const identities = svids.map(({ identity }) => identity);
+  return {
+    svids: svids.map((svid) => x509SvidOf(svid, ports)),
+    crl: [...ports.crls()],
+    federatedBundles: foreignBundlesOf(entriesOf(identities, ports), x509BundleIn, ports),
+  };
+}
+
+/** Calls when such a message is another though its SVIDs are the same. */
+export function onX509Change(changed: () => void, ports: BundlePorts): Cancel {
+  const ends = [ports.onBundleChange(changed), ports.onCrlChange(changed), ports.onFederatingChange(changed)];
+  return () => {
+    for (const end of ends) end();
+  };
+}
+
+function x509SvidOf({ identity, delivery, key }: StreamedSvid, ports: Pick<WorkloadApiPorts, "authorities">) {
   return {
     spiffeId: delivery.spiffeId,
     // The leaf alone, unless the trust domain's CA was certified by another.

@@ -1,20 +1,14 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { WorkloadReference } from "../../decide/referenced-steps.ts";
+import type { BrokerCallers } from "../../domain/broker-callers.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { isRemote } from "../../domain/process.ts";
-import type { SpiffeId } from "../../domain/spiffe-id.ts";
 import type { Attested } from "../../domain/stages.ts";
 import {
   type WorkloadReference as ReferenceMessage,
   WorkloadPIDReferenceSchema,
 } from "../../gen/spiffe/broker/api_pb.js";
 import { WorkflowStepReferenceSchema } from "../../gen/stint/v1/references_pb.js";
-
-/** A message by which workloads are referenced, and whether that is allowed over TCP too. */
-export type AllowedReference = { readonly type: string; readonly allowOverTcp: boolean };
-
-/** Who may use the Broker API, and by which references: from the configuration alone. */
-export type BrokerCallers = ReadonlyMap<SpiffeId, readonly AllowedReference[]>;
 
 const TYPE_PREFIX = "type.googleapis.com/";
 

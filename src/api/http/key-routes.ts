@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import type { Authority } from "../../domain/authority.ts";
-import { plainJwks, spiffeBundle } from "../../domain/bundle.ts";
+import { BUNDLE_REFRESH_HINT_SECONDS, plainJwks, spiffeBundle } from "../../domain/bundle.ts";
 import type { JwtClaims } from "../../domain/jwt-claims.ts";
 import { answerWith, belowIssuer } from "./document.ts";
 
@@ -14,8 +14,6 @@ export type KeyFacts = {
   bundleSequence(): number;
 };
 
-/** How often verifiers should look for new keys: the five minutes that SPIFFE takes where nothing is said. */
-const REFRESH_HINT_SECONDS = 300;
 /** A cache in between adds this much to how late a verifier learns of a key that was withdrawn. */
 const MAX_AGE_SECONDS = 60;
 
@@ -61,7 +59,7 @@ export function keyRoutes(facts: KeyFacts): Hono {
   );
   routes.get("/jwks.json", (context) => answer(context, plainJwks(facts.authorities())));
   routes.get("/spiffe-bundle.json", (context) =>
-    answer(context, spiffeBundle(facts.authorities(), facts.bundleSequence(), REFRESH_HINT_SECONDS)),
+    answer(context, spiffeBundle(facts.authorities(), facts.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS)),
   );
   return belowIssuer(facts.issuer, routes);
 }

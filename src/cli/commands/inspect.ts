@@ -1,4 +1,3 @@
-import type { Readable } from "node:stream";
 import type { Command } from "commander";
 import type { LookUpResponse } from "../../gen/stint/v1/history_pb.js";
 import { CallError, StepState } from "../../sdk/operator/index.ts";
@@ -7,6 +6,7 @@ import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { enumField, instantField, processField, textField } from "../output/fields.ts";
 import { issuanceView } from "../output/issuance-view.ts";
 import type { Field, View } from "../output/view.ts";
+import { readInput } from "../read-input.ts";
 import { acting } from "../session.ts";
 import { signedPartSha256 } from "../signed-part.ts";
 
@@ -21,7 +21,7 @@ export function addInspect(program: Command, context: Context): void {
     .action(
       acting(context, async (session, _options: object, from: string) => {
         if (from !== "-") throw usageFailure("a credential is read from standard input alone: stint inspect -");
-        const toBeSignedSha256 = signedPartSha256(await readAll(context.input));
+        const toBeSignedSha256 = signedPartSha256(await readInput(context.input, INPUT_BYTES_MAX, "standard input"));
         if (toBeSignedSha256 === undefined) {
           throw new Failure("standard input holds neither a JWT nor a certificate", EXIT.refused);
         }
@@ -64,15 +64,3 @@ const foundView: View<LookUpResponse> = {
   ],
   columns: [],
 };
-
-async function readAll(input: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of input) {
-    const bytes = Buffer.from(chunk as Uint8Array);
-    length += bytes.length;
-    if (length > INPUT_BYTES_MAX) throw usageFailure(`standard input: at most ${INPUT_BYTES_MAX} bytes`);
-    chunks.push(bytes);
-  }
-  return Buffer.concat(chunks);
-}

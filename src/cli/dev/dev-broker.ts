@@ -121,6 +121,7 @@ function configOf(directory: string, dataDirectory: string, port: number, entrie
     ledger: { reserveBytes: MEBIBYTE, diskFreeBytesMin: 0 },
     log: { level: "info" },
     keyManager: { kind: "disk" },
+    federation: {},
     authority: {
       x509AuthoritySeconds: DAY_SECONDS,
       jwtAuthoritySeconds: DAY_SECONDS,

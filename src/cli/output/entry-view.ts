@@ -34,6 +34,7 @@ const CONTENT_FIELDS: readonly Field<Entry>[] = [
   ["agents", of("runtime", (runtime) => runtime.agents)],
   ["open_steps_max", of("runtime", (runtime) => runtime.openStepsMax)],
   ["max_staleness", of("verifier", (verifier) => secondsField(verifier.maxStaleness))],
+  ["federates_with", federatesWith],
   ["role", of("operator", (operator) => enumField(OperatorRole, operator.role).toLowerCase())],
 ];
 
@@ -63,6 +64,11 @@ export const entryView: View<Entry> = {
     { header: "ENTRY_ID", text: (entry) => entry.entryId },
   ],
 };
+
+/** Where there are none it is left out, as in the configuration file. */
+function federatesWith({ content }: Entry): Json | undefined {
+  return content === undefined || content.federatesWith.length === 0 ? undefined : content.federatesWith;
+}
 
 function audiencesOf(content: { readonly audiences: readonly string[] }): Json {
   return content.audiences;

@@ -1,5 +1,7 @@
+import { JoinTokens } from "../../gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
 import { Entries } from "../../gen/stint/v1/entries_pb.js";
+import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
@@ -27,6 +29,8 @@ export type Operator = {
   readonly revocations: Pick<ClientOf<typeof Revocations>, "revoke">;
   readonly ledger: ClientOf<typeof Ledger>;
   readonly authorities: ClientOf<typeof Authorities>;
+  readonly federation: ClientOf<typeof Federation>;
+  readonly joinTokens: ClientOf<typeof JoinTokens>;
   /** Ends the connection and all that is under way on it. */
   close(): void;
 };
@@ -47,6 +51,8 @@ export function connectOperator(options: OperatorOptions = {}): Operator {
     revocations: createClient(Revocations, channel, terms),
     ledger: createClient(Ledger, channel, terms),
     authorities: createClient(Authorities, channel, terms),
+    federation: createClient(Federation, channel, terms),
+    joinTokens: createClient(JoinTokens, channel, terms),
     close: () => channel.close(),
   };
 }

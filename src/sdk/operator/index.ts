@@ -1,3 +1,4 @@
+export type { JoinToken } from "../../gen/stint/v1/attestation_pb.js";
 export { type Authority, AuthorityState } from "../../gen/stint/v1/authorities_pb.js";
 export {
   type AgentEntry,
@@ -9,6 +10,7 @@ export {
   type RuntimeEntry,
   type VerifierEntry,
 } from "../../gen/stint/v1/entries_pb.js";
+export type { FederatedBundle, FederationRelationship } from "../../gen/stint/v1/federation_pb.js";
 export {
   type Decision,
   Effect,

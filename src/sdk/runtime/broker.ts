@@ -3,8 +3,11 @@ import { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { openChannel } from "../../wire/channel.ts";
 import { type CallOptions, type ClientOf, createClient } from "../../wire/client.ts";
+import type { AttestationOptions } from "./attestation-options.ts";
+import { attestedRuntimeSvid } from "./attested-svid.ts";
 import { backoff } from "./backoff.ts";
 import { keepConnection } from "./kept-connection.ts";
+import type { RuntimeSvid } from "./newest-svid.ts";
 import { followRuntimeSvid } from "./runtime-svid.ts";
 import { StintError, stintErrorOf } from "./stint-error.ts";
 
@@ -23,19 +26,29 @@ export type Broker = {
 };
 
 /**
- * Connects on the first call; with a broker endpoint to that, by the X.509-SVID that the workload endpoint gives.
+ * Connects on the first call; with a broker endpoint to that, by the X.509-SVID that the workload endpoint or the
+ * attestation endpoint gives.
  *
  * @param endpoint - `unix:///run/stint/workload.sock`; absent: what `SPIFFE_ENDPOINT_SOCKET` says.
  * @param brokerEndpoint - `tcp://host:port` or `unix:///path`; absent: what `SPIFFE_BROKER_SOCKET` says, if anything.
+ * @param attestation - how to get an X.509-SVID where there is no workload endpoint, which is then not needed.
  * @throws StintError NO_ENDPOINT, or INVALID_FIELD for one that is none
  * @see SPIFFE Workload Endpoint section 4, SPIFFE Broker Endpoint section 4
  */
-export function connectBroker(endpoint: string | undefined, brokerEndpoint?: string): Broker {
+export function connectBroker(
+  endpoint: string | undefined,
+  brokerEndpoint?: string,
+  attestation?: AttestationOptions,
+): Broker {
+  const secured = brokerEndpoint ?? process.env[BROKER_VARIABLE] ?? "";
+  if (attestation !== undefined) {
+    if (secured !== "") return connectWithSvid(attestedRuntimeSvid(attestation, secured), secured);
+    throw new StintError("NO_ENDPOINT", `attestation needs a brokerEndpoint, and ${BROKER_VARIABLE} is not set`);
+  }
   const named = endpoint ?? process.env[ENDPOINT_VARIABLE] ?? "";
   if (named === "") throw new StintError("NO_ENDPOINT", `no endpoint was given, and ${ENDPOINT_VARIABLE} is not set`);
-  const secured = brokerEndpoint ?? process.env[BROKER_VARIABLE] ?? "";
   try {
-    if (secured !== "") return connectWithSvid(named, secured);
+    if (secured !== "") return connectWithSvid(followRuntimeSvid(named), secured);
     const channel = openChannel(named);
     return {
       steps: createClient(Steps, channel),
@@ -47,8 +60,7 @@ export function connectBroker(endpoint: string | undefined, brokerEndpoint?: str
   }
 }
 
-function connectWithSvid(endpoint: string, brokerEndpoint: string): Broker {
-  const identity = followRuntimeSvid(endpoint);
+function connectWithSvid(identity: RuntimeSvid, brokerEndpoint: string): Broker {
   const connection = keepConnection(brokerEndpoint, identity);
   return {
     steps: connection.clientOf(Steps),

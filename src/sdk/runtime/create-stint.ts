@@ -1,8 +1,9 @@
+import type { AttestationOptions } from "./attestation-options.ts";
 import { connectBroker } from "./broker.ts";
 import { currentStep } from "./current-step.ts";
 import { openStep, resumeStep, type StepTerms, workInStep } from "./open-step.ts";
 import type { OutcomeOf } from "./outcome.ts";
-import type { OpenStepOptions, ResumeStepOptions, Step, WithStepOptions } from "./step.ts";
+import type { OpenStepOptions, ResumeStepOptions, Step, StepProof, WithStepOptions } from "./step.ts";
 import type { Fetch } from "./step-fetch.ts";
 import { StintError } from "./stint-error.ts";
 
@@ -11,9 +12,11 @@ export type StintOptions = {
   readonly endpoint?: string | undefined;
   /**
    * `tcp://host:port` or `unix:///path` of the broker endpoint, to be reached by this runtime's own X.509-SVID, which
-   * `endpoint` gives. Absent: `SPIFFE_BROKER_SOCKET`; without that `endpoint` alone is used.
+   * `attestation` or `endpoint` gives. Absent: `SPIFFE_BROKER_SOCKET`; without that `endpoint` alone is used.
    */
   readonly brokerEndpoint?: string | undefined;
+  /** How this runtime gets its X.509-SVID where no workload endpoint is: by evidence. `endpoint` is not used then. */
+  readonly attestation?: AttestationOptions | undefined;
   /** The agent of steps that name none. */
   readonly agent?: string | undefined;
   /** The workflow of steps that name none. */
@@ -23,7 +26,7 @@ export type StintOptions = {
   /** What requests go through, e.g. for a proxy or a private CA. It must honor `redirect: "manual"`. Absent: `fetch`. */
   readonly fetch?: Fetch | undefined;
   /** How steps that do not say prove who they are in their `fetch`. Absent: by their token alone. */
-  readonly proof?: "dpop" | undefined;
+  readonly proof?: StepProof | undefined;
   /** How long a lost hold may take to be found again. Absent: 5,000, which is as long as the broker waits. */
   readonly holdGraceMs?: number | undefined;
 };
@@ -58,8 +61,8 @@ export type Stint = {
  * });
  */
 export function createStint(options: StintOptions = {}): Stint {
-  const { endpoint, brokerEndpoint, ...defaults } = options;
-  const broker = connectBroker(endpoint, brokerEndpoint);
+  const { endpoint, brokerEndpoint, attestation, ...defaults } = options;
+  const broker = connectBroker(endpoint, brokerEndpoint, attestation);
   const closed = new AbortController();
   const withClient = {
     signal: closed.signal,

@@ -1,8 +1,9 @@
-import { createHash, randomUUID, sign } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
-import { base64urlOf } from "../../domain/base64url.ts";
-import { thumbprintOf } from "../../verify/proof-key.ts";
+import { sha256Of, thumbprintOf } from "../../verify/proof-key.ts";
+import { withoutQuery } from "../../verify/target-uri.ts";
 import { generateKey } from "./certificate-request.ts";
+import { publicJwkOf, signJws } from "./jws.ts";
 
 /**
  * A key whose possession its holder proves with every request. It was made in this process, nobody can get it out of here,
@@ -35,8 +36,7 @@ export type ProvenRequest = {
 /** Makes a P-256 key for DPoP proofs. */
 export async function createDpopKey(): Promise<DpopKey> {
   const { privateKey, publicKey } = await generateKey();
-  const { kty, crv, x, y } = publicKey.export({ format: "jwk" });
-  const header = partOf({ alg: "ES256", typ: "dpop+jwt", jwk: { kty, crv, x, y } });
+  const header = { typ: "dpop+jwt", jwk: publicJwkOf(publicKey) };
   const thumbprint = thumbprintOf(publicKey);
   const text = `DpopKey(${thumbprint})`;
   const printed = { [inspect.custom]: () => text };
@@ -47,20 +47,14 @@ export async function createDpopKey(): Promise<DpopKey> {
       const claims = {
         jti: randomUUID(),
         htm: method,
-        htu: url.replace(/[?#].*$/s, ""),
+        htu: withoutQuery(url),
         iat: Math.floor(Date.now() / 1_000),
-        ath: createHash("sha256").update(token).digest("base64url"),
+        ath: sha256Of(token),
         ...(nonce !== undefined && { nonce }),
       };
-      const signed = `${header}.${partOf(claims)}`;
-      const signature = sign("sha256", Buffer.from(signed), { key: privateKey, dsaEncoding: "ieee-p1363" });
-      return `${signed}.${base64urlOf(signature)}`;
+      return signJws(header, claims, privateKey);
     },
     toString: () => text,
     toJSON: () => ({ thumbprint }),
   });
-}
-
-function partOf(value: object): string {
-  return base64urlOf(Buffer.from(JSON.stringify(value)));
 }

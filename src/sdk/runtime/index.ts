@@ -1,5 +1,6 @@
 export type { ErrorCode } from "../../domain/errors.ts";
 export type { Action, Grant, GrantElement } from "../../domain/grant.ts";
+export type { AttestationEvidence, AttestationOptions, AttestationTrust } from "./attestation-options.ts";
 export type { BoundTo } from "./binding.ts";
 export type { CloseOptions, CloseResult, ReceiptState, Receipts } from "./close-step.ts";
 export { createStint, type Stint, type StintOptions } from "./create-stint.ts";
@@ -14,6 +15,7 @@ export type {
   OpenStepOptions,
   ResumeStepOptions,
   Step,
+  StepProof,
   WithStepOptions,
 } from "./step.ts";
 export type { StepFacts, StepStateName } from "./step-facts.ts";
@@ -26,4 +28,5 @@ export {
   StintError,
   type StintReason,
 } from "./stint-error.ts";
+export type { WitProvenRequest, WitSvid } from "./wit-svid.ts";
 export type { X509Svid } from "./x509-svid.ts";

@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { isCompactJws } from "./jws.ts";
 import { StintError } from "./stint-error.ts";
 
 /**
@@ -23,8 +24,6 @@ export type JwtSvid = {
   toJSON(): { readonly spiffeId: string; readonly audience: string; readonly expiresAt: string };
 };
 
-const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
-
 /**
  * @throws StintError BROKER_FAILED when the text is no JWS compact serialization: put into a header it would come back
  * in the text of an error
@@ -40,7 +39,7 @@ export function createJwtSvid(facts: {
 }): JwtSvid {
   // Held by closures: an inspector that shows hidden or private members still finds functions only.
   const { svid: token, scheme = "Bearer", ...shown } = facts;
-  if (!COMPACT.test(token)) throw new StintError("BROKER_FAILED", "the broker's answer holds no JWT-SVID");
+  if (!isCompactJws(token)) throw new StintError("BROKER_FAILED", "the broker's answer holds no JWT-SVID");
   const text = `JwtSvid(${shown.audience})`;
   const printed = { [inspect.custom]: () => `${text} until ${shown.expiresAt.toISOString()}` };
   return Object.freeze({

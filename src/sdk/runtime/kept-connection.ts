@@ -1,8 +1,8 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type Channel, connectivityState } from "@grpc/grpc-js";
-import { openTlsChannel, type TlsIdentity } from "../../wire/channel.ts";
+import { openTlsChannel } from "../../wire/channel.ts";
 import { type ClientOf, createClient } from "../../wire/client.ts";
-import type { RuntimeSvid } from "./runtime-svid.ts";
+import type { RuntimeSvid } from "./newest-svid.ts";
 
 /** A connection that is replaced as its X.509-SVID is: the next is up before the last goes. */
 export type KeptConnection = {
@@ -24,8 +24,9 @@ export function keepConnection(endpoint: string, identity: RuntimeSvid): KeptCon
   let isClosed = false;
 
   async function channel(): Promise<Channel> {
-    const first = newest === undefined ? await identity.current() : undefined;
-    newest ??= openTlsChannel(endpoint, first as TlsIdentity);
+    // Also where there is a connection: without an SVID it is of no use, and why there is none is told here.
+    const present = await identity.current();
+    newest ??= openTlsChannel(endpoint, present);
     return newest;
   }
 

@@ -7,7 +7,7 @@ import { runInStep } from "./current-step.ts";
 import { createDpopKey, type DpopKey } from "./dpop-key.ts";
 import { openRequestOf } from "./open-request.ts";
 import type { OutcomeOf } from "./outcome.ts";
-import type { HoldOptions, OpenStepOptions, ResumeStepOptions, Step, WithStepOptions } from "./step.ts";
+import type { HoldOptions, OpenStepOptions, ResumeStepOptions, Step, StepProof, WithStepOptions } from "./step.ts";
 import { stateNameOf, stepFactsOf } from "./step-facts.ts";
 import { createStepFetch, type Fetch } from "./step-fetch.ts";
 import { type EndsWith, watchStep } from "./step-lifetime.ts";
@@ -22,7 +22,7 @@ export type StepTerms = {
   readonly workflow?: string | undefined;
   readonly outcomeOf?: OutcomeOf | undefined;
   readonly fetch?: Fetch | undefined;
-  readonly proof?: "dpop" | undefined;
+  readonly proof?: StepProof | undefined;
   readonly holdGraceMs?: number | undefined;
   /** The client, and the parent of a child. */
   readonly endsWith: readonly EndsWith[];
@@ -60,9 +60,13 @@ export async function resumeStep(terms: StepTerms, options: ResumeStepOptions): 
   return stepOf(terms, step, options, await dpopKeyOf(terms, options));
 }
 
+function proofOf(terms: StepTerms, options: HoldOptions): StepProof | undefined {
+  return options.proof ?? terms.proof;
+}
+
 /** One for each step, so that a server cannot tell by it that two are of one process. */
 async function dpopKeyOf(terms: StepTerms, options: HoldOptions): Promise<DpopKey | undefined> {
-  return (options.proof ?? terms.proof) === "dpop" ? createDpopKey() : undefined;
+  return proofOf(terms, options) === "dpop" ? createDpopKey() : undefined;
 }
 
 async function stepOf(
@@ -102,9 +106,11 @@ async function stepOf(
     }
   }
 
+  const witSvid = () => minted(svids.witSvid());
+
   const childTerms = () => {
     const withParent = { signal: ended, error: (childId: string) => stepClosed(childId, "CANCELLED") };
-    return { ...terms, proof: options.proof ?? terms.proof, endsWith: [...terms.endsWith, withParent] };
+    return { ...terms, proof: proofOf(terms, options), endsWith: [...terms.endsWith, withParent] };
   };
 
   const step: Step = {
@@ -112,10 +118,12 @@ async function stepOf(
     signal,
     jwtSvid: (audience, { grant, boundTo } = {}) => minted(svids.jwtSvid(audience, { grant, boundTo })),
     x509Svid: () => minted(svids.x509Svid()),
+    witSvid,
     fetch: createStepFetch({
       locations: locationsOf(facts.grant),
       jwtSvid: (audience, rejected) => minted(svids.jwtSvid(audience, { boundTo: dpopKey, rejected })),
       dpopKey,
+      witSvid: proofOf(terms, options) === "wpt" ? witSvid : undefined,
       signal,
       fetch: terms.fetch,
     }),

@@ -4,32 +4,23 @@ import { SpiffeWorkloadAPI, type X509SVID } from "../../gen/spiffe/workload/work
 import { openChannel, type TlsIdentity } from "../../wire/channel.ts";
 import { createClient } from "../../wire/client.ts";
 import { backoff } from "./backoff.ts";
+import { keepNewestSvid, type RuntimeSvid } from "./newest-svid.ts";
 import { StintError, stintErrorOf } from "./stint-error.ts";
-
-/** The X.509-SVID of this runtime as the workload endpoint gives it, always the newest. */
-export type RuntimeSvid = {
-  /** @throws StintError when there is none, and none to be had within the time for a call */
-  current(): Promise<TlsIdentity>;
-  /** Calls with every further one. */
-  onChange(changed: (identity: TlsIdentity) => void): void;
-  close(): void;
-};
+import { tlsIdentityOf } from "./tls-identity.ts";
 
 const HINT = /^runtime\//;
-/** Where every broker is, in its own trust domain. Contracts section 1. */
-const SERVER_PATH = "/stint/server";
-const FIRST_MS_MAX = 10_000;
 
-/** Subscribes on the first use, and again whenever the stream ends. */
+/** The X.509-SVID that the workload endpoint gives. Subscribes on the first use, and again whenever the stream ends. */
 export function followRuntimeSvid(endpoint: string): RuntimeSvid {
   const channel = openChannel(endpoint);
   const workload = createClient(SpiffeWorkloadAPI, channel);
   const closed = new AbortController();
-  const listeners = new Set<(identity: TlsIdentity) => void>();
-  let newest: TlsIdentity | undefined;
-  let lastError: StintError | undefined;
   let isFollowing = false;
-  let waiting: (() => void)[] = [];
+  const newest = keepNewestSvid("the workload endpoint", () => {
+    if (isFollowing) return;
+    isFollowing = true;
+    void follow();
+  });
 
   async function follow(): Promise<void> {
     const pauses = backoff();
@@ -41,9 +32,8 @@ export function followRuntimeSvid(endpoint: string): RuntimeSvid {
         }
       } catch (thrown) {
         if (closed.signal.aborted) return;
-        lastError = stintErrorOf(thrown);
         // Who is nobody is told so at once, and asks again by its next call.
-        if (!lastError.retryable) settle();
+        newest.lack(stintErrorOf(thrown));
       }
       await sleep(pauses.next(), undefined, { signal: closed.signal, ref: false }).catch(() => undefined);
     }
@@ -51,69 +41,41 @@ export function followRuntimeSvid(endpoint: string): RuntimeSvid {
 
   function take(svids: readonly X509SVID[]): void {
     const own = svids.find(({ hint }) => HINT.test(hint));
-    if (own === undefined) {
-      lastError = new StintError(
-        "NO_IDENTITY",
-        "this process is no runtime: the workload endpoint gives it no such SVID",
-      );
-    } else {
-      lastError = undefined;
-      newest = identityOf(own);
-      for (const changed of listeners) changed(newest);
-    }
-    settle();
-  }
-
-  function settle(): void {
-    for (const resolve of waiting.splice(0)) resolve();
+    if (own === undefined) newest.lack(noRuntime());
+    else newest.take(identityOf(own));
   }
 
   return {
-    async current() {
-      if (!isFollowing) {
-        isFollowing = true;
-        void follow();
-      }
-      if (newest === undefined) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, FIRST_MS_MAX).unref();
-          waiting.push(() => {
-            clearTimeout(timer);
-            resolve();
-          });
-        });
-      }
-      if (newest !== undefined) return newest;
-      throw lastError ?? new StintError("UNREACHABLE", "the workload endpoint gave no SVID in time");
-    },
-    onChange: (changed) => void listeners.add(changed),
+    current: newest.current,
+    onChange: newest.onChange,
     close() {
       closed.abort();
       channel.close();
-      waiting = [];
     },
   };
 }
 
-function identityOf(svid: X509SVID): TlsIdentity {
-  const key = createPrivateKey({ key: Buffer.from(svid.x509SvidKey), format: "der", type: "pkcs8" });
-  const [scheme = "", , trustDomain = ""] = svid.spiffeId.split("/");
-  return {
-    certificateChain: pemsOf(svid.x509Svid),
-    privateKey: key.export({ format: "pem", type: "pkcs8" }).toString(),
-    authorities: pemsOf(svid.bundle),
-    serverId: `${scheme}//${trustDomain}${SERVER_PATH}`,
-  };
+function noRuntime(): StintError {
+  return new StintError("NO_IDENTITY", "this process is no runtime: the workload endpoint gives it no such SVID");
 }
 
-/** Certificates that stand one after another, DER. */
-function pemsOf(ders: Uint8Array): string {
+function identityOf(svid: X509SVID): TlsIdentity {
+  return tlsIdentityOf({
+    spiffeId: svid.spiffeId,
+    certificates: dersIn(svid.x509Svid),
+    bundle: dersIn(svid.bundle),
+    privateKey: createPrivateKey({ key: Buffer.from(svid.x509SvidKey), format: "der", type: "pkcs8" }),
+  });
+}
+
+/** Certificates that stand one after another. */
+function dersIn(ders: Uint8Array): readonly Uint8Array[] {
   let rest = Buffer.from(ders);
-  let pems = "";
+  const found: Uint8Array[] = [];
   while (rest.length > 0) {
-    const one = new X509Certificate(rest);
-    pems += one.toString();
-    rest = rest.subarray(one.raw.length);
+    const { raw } = new X509Certificate(rest);
+    found.push(raw);
+    rest = rest.subarray(raw.length);
   }
-  return pems;
+  return found;
 }

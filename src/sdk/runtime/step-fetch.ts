@@ -2,12 +2,15 @@ import type { DpopKey } from "./dpop-key.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import { locationFor } from "./location-for.ts";
 import { StintError } from "./stint-error.ts";
+import type { WitSvid } from "./wit-svid.ts";
 
 /** As the global `fetch`. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 const UNAUTHORIZED = 401;
+/** By which a request says who sends it. */
+const CREDENTIAL_HEADERS = ["Authorization", "DPoP", "Workload-Identity-Token", "Workload-Proof-Token"] as const;
 /** RFC 9449 section 9. */
 const USE_NONCE = /\bDPoP\b.*\berror="use_dpop_nonce"/i;
 /** A step has tens of servers; more would be a caller that makes them up. */
@@ -18,7 +21,7 @@ const NONCES_MAX = 256;
  *
  * It never sends a credential where the grant does not reach: no location, no request; a redirect is an error. A 401 is
  * answered once with a new JWT-SVID, if the body can be sent again; the second answer is given as it is. With a DPoP key
- * each request has a proof of its own, and a server's wish for a nonce is met once too.
+ * or a WIT-SVID each request has a proof of its own, and a server's wish for a DPoP nonce is met once too.
  *
  * @param options.locations - of the step's grant.
  * @param options.jwtSvid - one that holds; not `rejected`, when given.
@@ -30,6 +33,8 @@ export function createStepFetch(options: {
   readonly signal: AbortSignal;
   /** To which those JWT-SVIDs are bound. */
   readonly dpopKey?: DpopKey | undefined;
+  /** To stand beside those JWT-SVIDs: one that holds. */
+  readonly witSvid?: (() => Promise<WitSvid>) | undefined;
   readonly fetch?: Fetch | undefined;
 }): Fetch {
   const send = options.fetch ?? fetch;
@@ -37,6 +42,8 @@ export function createStepFetch(options: {
 
   /** One request, with the nonce that its server gave last; and the nonce that comes with the answer. */
   async function attempt(input: string | URL | Request, init: RequestInit | undefined, svid: JwtSvid) {
+    // First, since it may be refused: the making of the request takes the body away from its caller.
+    const wit = await options.witSvid?.();
     const request = new Request(input, { ...init, redirect: "manual" });
     const { origin } = new URL(request.url);
     request.headers.set("authorization", svid.authorization());
@@ -45,6 +52,7 @@ export function createStepFetch(options: {
       const proof = options.dpopKey.proof({ method, url, token: svid.svid(), nonce: nonces.get(origin) });
       request.headers.set("dpop", proof);
     }
+    if (wit !== undefined) presentWit(wit, request, svid.svid());
     const response = await send(request, { signal: AbortSignal.any([options.signal, request.signal]) });
     keepNonce(origin, response.headers.get("dpop-nonce"));
     if (response.type === "opaqueredirect" || REDIRECTS.includes(response.status)) {
@@ -75,8 +83,8 @@ export function createStepFetch(options: {
     options.signal.throwIfAborted();
     const given = input instanceof Request ? input : undefined;
     const headers = new Headers(init?.headers ?? given?.headers);
-    if (headers.has("authorization") || headers.has("dpop")) {
-      throw new StintError("AUTHORIZATION_GIVEN", "the Authorization and DPoP headers are the step's to set");
+    if (CREDENTIAL_HEADERS.some((name) => headers.has(name))) {
+      throw new StintError("AUTHORIZATION_GIVEN", `the headers ${CREDENTIAL_HEADERS.join(", ")} are the step's to set`);
     }
     const audience = locationFor(new URL(given?.url ?? String(input)), options.locations);
     if (audience === undefined) {
@@ -93,6 +101,13 @@ export function createStepFetch(options: {
     await response.body?.cancel();
     return attempt(input, init, await options.jwtSvid(audience, svid));
   };
+}
+
+/** Puts a WIT-SVID beside the tokens that a request has, and a proof of all of them. */
+function presentWit(wit: WitSvid, { url, headers }: Request, token: string): void {
+  const transactionToken = headers.get("txn-token") ?? undefined;
+  headers.set("workload-identity-token", wit.svid());
+  headers.set("workload-proof-token", wit.proof({ url, token, transactionToken }));
 }
 
 /** A stream can be read once; everything else that may be a body makes the same bytes again. */

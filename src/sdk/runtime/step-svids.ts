@@ -1,20 +1,27 @@
 import type { KeyObject } from "node:crypto";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Grant } from "../../domain/grant.ts";
-import type { JwtSvid as JwtSvidMessage, X509Svid as X509SvidMessage } from "../../gen/stint/v1/credentials_pb.js";
+import type {
+  JwtSvid as JwtSvidMessage,
+  WitSvid as WitSvidMessage,
+  X509Svid as X509SvidMessage,
+} from "../../gen/stint/v1/credentials_pb.js";
 import { grantMessageOf } from "../../wire/grant-message.ts";
 import { type BoundTo, confirmationMessageOf, schemeOf } from "./binding.ts";
 import { askBroker, type Broker } from "./broker.ts";
 import { certificateRequestOf, generateKey } from "./certificate-request.ts";
+import { publicJwkOf } from "./jws.ts";
 import { createJwtSvid, type JwtSvid } from "./jwt-svid.ts";
 import { StintError } from "./stint-error.ts";
 import { createSvidCache } from "./svid-cache.ts";
+import { createWitSvid, type WitSvid } from "./wit-svid.ts";
 import { createX509Svid, type X509Svid } from "./x509-svid.ts";
 
 /** The credentials of one step: each minted when first asked for, and anew before it runs out. */
 export type StepSvids = {
   jwtSvid(audience: string, wanted?: JwtSvidWanted): Promise<JwtSvid>;
   x509Svid(): Promise<X509Svid>;
+  witSvid(): Promise<WitSvid>;
   keepJwtSvid(svid: JwtSvid, boundTo?: BoundTo): void;
   keepX509Svid(svid: X509Svid): void;
   /** Lets go of all. */
@@ -28,7 +35,8 @@ export type JwtSvidWanted = {
   readonly rejected?: JwtSvid | undefined;
 };
 
-const X509 = "x509";
+/** The key of what a step has one of. */
+const ONLY = "";
 
 /** @param options.signal - ends what is under way. */
 export function createStepSvids(options: {
@@ -43,6 +51,7 @@ export function createStepSvids(options: {
   };
   const jwtSvids = createSvidCache<JwtSvid>(terms);
   const x509Svids = createSvidCache<X509Svid>(terms);
+  const witSvids = createSvidCache<WitSvid>(terms);
 
   async function mintJwtSvid(audience: string, { grant, boundTo }: JwtSvidWanted, once: boolean): Promise<JwtSvid> {
     const wanted = {
@@ -61,6 +70,13 @@ export function createStepSvids(options: {
     return x509SvidOf((await ask).svid, keys.privateKey);
   }
 
+  async function mintWitSvid(once: boolean): Promise<WitSvid> {
+    const keys = await generateKey();
+    const request = { stepId, jwk: JSON.stringify({ ...publicJwkOf(keys.publicKey), alg: "ES256" }) };
+    const ask = askBroker((call) => broker.credentials.issueWitSvid(request, call), { signal, once });
+    return witSvidOf((await ask).svid, keys.privateKey);
+  }
+
   return {
     async jwtSvid(audience, wanted = {}) {
       signal.throwIfAborted();
@@ -69,13 +85,18 @@ export function createStepSvids(options: {
     },
     async x509Svid() {
       signal.throwIfAborted();
-      return x509Svids.get(X509, (urgency) => mintX509Svid(urgency === "spare"));
+      return x509Svids.get(ONLY, (urgency) => mintX509Svid(urgency === "spare"));
+    },
+    async witSvid() {
+      signal.throwIfAborted();
+      return witSvids.get(ONLY, (urgency) => mintWitSvid(urgency === "spare"));
     },
     keepJwtSvid: (svid, boundTo) => jwtSvids.put(keyOf(svid.audience, { boundTo }), svid),
-    keepX509Svid: (svid) => x509Svids.put(X509, svid),
+    keepX509Svid: (svid) => x509Svids.put(ONLY, svid),
     clear() {
       jwtSvids.clear();
       x509Svids.clear();
+      witSvids.clear();
     },
   };
 }
@@ -112,4 +133,11 @@ export function x509SvidOf(message: X509SvidMessage | undefined, privateKey: Key
     bundle,
     privateKey,
   });
+}
+
+/** @throws StintError BROKER_FAILED when there is none */
+function witSvidOf(message: WitSvidMessage | undefined, privateKey: KeyObject): WitSvid {
+  if (message?.expiresAt === undefined) throw new StintError("BROKER_FAILED", "the broker's answer holds no WIT-SVID");
+  const { issuanceId, spiffeId, svid, expiresAt } = message;
+  return createWitSvid({ issuanceId, spiffeId, expiresAt: timestampDate(expiresAt), svid, privateKey });
 }

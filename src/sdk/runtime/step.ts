@@ -5,6 +5,7 @@ import type { JwtSvid } from "./jwt-svid.ts";
 import type { Outcome, OutcomeOf } from "./outcome.ts";
 import type { StepFacts } from "./step-facts.ts";
 import type { Fetch } from "./step-fetch.ts";
+import type { WitSvid } from "./wit-svid.ts";
 import type { X509Svid } from "./x509-svid.ts";
 
 /** What to open. `runId`, `step` and `agent` are SPIFFE path segments; `segment()` makes one of another id. */
@@ -39,16 +40,19 @@ export type OpenStepOptions = {
   readonly first?: { readonly jwtSvids?: readonly string[]; readonly x509Svid?: boolean } | undefined;
 } & HoldOptions;
 
+/**
+ * A proof, with every request, of a key that is made for the step in this process. `dpop`: the step's tokens are bound to the key, and worth
+ * nothing without it. `wpt`: beside a bearer token goes a WIT-SVID with a proof of both.
+ */
+export type StepProof = "dpop" | "wpt";
+
 export type HoldOptions = {
   /** False: nobody holds it, so it lives until its expiry, its lease or its executor ends. Absent: true. */
   readonly hold?: boolean | undefined;
   /** Ends the opening, and then aborts `step.signal`; the step itself ends when it is closed. */
   readonly signal?: AbortSignal | undefined;
-  /**
-   * `dpop`: the step's `fetch` proves possession of a key with every request, one that is made for the step in this process, and
-   * its tokens are worth nothing without it. Absent: the client's, or the parent's.
-   */
-  readonly proof?: "dpop" | undefined;
+  /** How the step's `fetch` proves who sends a request. Absent: as the client says, or the parent. */
+  readonly proof?: StepProof | undefined;
 };
 
 export type WithStepOptions = OpenStepOptions &
@@ -88,6 +92,13 @@ export type Step = StepFacts & {
   ): Promise<JwtSvid>;
   /** An X.509-SVID for a P-256 key made in this process; key and certificate change together. Kept as JWT-SVIDs are. */
   x509Svid(): Promise<X509Svid>;
+  /**
+   * A WIT-SVID for a P-256 key made in this process, and the maker of its proofs; key and token change together. Kept as
+   * JWT-SVIDs are.
+   *
+   * @throws StintError as `jwtSvid`
+   */
+  witSvid(): Promise<WitSvid>;
   /** `fetch`, authenticated as this step; see `createStepFetch`. Fits where a library asks for a fetch. */
   readonly fetch: Fetch;
   /** Runs `work` with this step as the current one. */

@@ -6,6 +6,8 @@ import { STINT_DOMAIN } from "../../wire/error-info.ts";
 export const SDK_REASONS = [
   /** No endpoint was given, and `SPIFFE_ENDPOINT_SOCKET` is not set. */
   "NO_ENDPOINT",
+  /** The evidence for an attestation could not be had: its function threw, or its file can't be read. */
+  "NO_EVIDENCE",
   /** Nobody answered at the endpoint, or not in time: what was asked for may or may not have been done. */
   "UNREACHABLE",
   /** The broker failed without a reason of its own, or answered what cannot be. */

@@ -52,7 +52,7 @@ export function createX509Svid(facts: {
   });
 }
 
-function pemOf(certificate: Uint8Array): string {
+export function pemOf(certificate: Uint8Array): string {
   const lines =
     Buffer.from(certificate)
       .toString("base64")

@@ -66,7 +66,11 @@ export function unixMsOf(timestamp: Timestamp): number {
 }
 
 /** What verifies the credentials of one trust domain. */
-export type TrustBundle = JwtBundle & X509Bundle;
+export type TrustBundle = JwtBundle &
+  X509Bundle & {
+    /** Of a foreign trust domain: what ends there is not told here. */
+    readonly federated: boolean;
+  };
 
 /**
  * The keys of a trust domain off the wire. A document that is no bundle leaves the trust domain without keys: its SVIDs
@@ -80,6 +84,7 @@ export function trustBundleOf(bundle: WatchResponse_Bundle): TrustBundle {
     trustDomain,
     ...keysOfDocument(bundle.jwks),
     ...(bundle.issuer === "" ? {} : { issuer: bundle.issuer }),
+    federated: bundle.federated,
     development: bundle.development || trustDomain === DEVELOPMENT_TRUST_DOMAIN,
   };
 }

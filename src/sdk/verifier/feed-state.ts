@@ -50,6 +50,8 @@ export function createFeedState(): FeedState {
   let confirmation: Confirmation | undefined;
   let cursor: Uint8Array = new Uint8Array();
   let sweptAtMs = Number.NEGATIVE_INFINITY;
+  /** Foreign trust domains that this stream has not spoken of yet. */
+  const unspoken = new Set<TrustDomain>();
 
   function moveTo(next: Uint8Array): Uint8Array | undefined {
     // Short of a whole deny-list there is nothing to resume from, and nothing to acknowledge.
@@ -81,7 +83,11 @@ export function createFeedState(): FeedState {
       pings.delete(earlier);
       if (earlier === nonce) break;
     }
-    const isWhole = hasSnapshot && snapshotParts === undefined && bundles.size > 0;
+    // A foreign bundle that did not come again was withdrawn meanwhile; all that do come before the first answer.
+    for (const trustDomain of unspoken) bundles.delete(trustDomain);
+    unspoken.clear();
+    const hasOwnBundle = [...bundles.values()].some(({ federated }) => !federated);
+    const isWhole = hasSnapshot && snapshotParts === undefined && hasOwnBundle;
     const brokerTimeMs = unixMsOf(pong.brokerTime);
     const candidate = { sent, received, brokerTimeMs };
     if (!isWhole || !isConclusive(candidate)) return nothing;
@@ -109,6 +115,7 @@ export function createFeedState(): FeedState {
     restart() {
       snapshotParts = undefined;
       pings.clear();
+      for (const { trustDomain, federated } of bundles.values()) if (federated) unspoken.add(trustDomain);
     },
     forgetCursor() {
       cursor = new Uint8Array();
@@ -133,6 +140,7 @@ export function createFeedState(): FeedState {
         case "bundle": {
           const bundle = trustBundleOf(message.value);
           bundles.set(bundle.trustDomain, bundle);
+          unspoken.delete(bundle.trustDomain);
           return { denied: [], acknowledge: undefined, confirmed: false };
         }
         case undefined:

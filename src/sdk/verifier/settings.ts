@@ -2,6 +2,7 @@ import process from "node:process";
 import { invalidField } from "../../domain/errors.ts";
 import { ACTIONS, checkAudience } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import { parseTrustDomain, type TrustDomain } from "../../domain/spiffe-id.ts";
 import { SYSTEM_CLOCK, type VerifierClock } from "./clock.ts";
 import type { StalenessBounds } from "./freshness.ts";
 import type { ProofOptions } from "./proof-settings.ts";
@@ -20,13 +21,21 @@ export type VerifierOptions = {
   readonly development?: boolean;
   /** Accepts tokens for several audiences, which identify and grant nothing. Default: false. */
   readonly allowSeveralAudiences?: boolean;
+  /**
+   * Foreign trust domains whose grants count here: their brokers then decide what their agents may do with these tools, and a
+   * step that ends there is refused here only once its token has expired. Default: none; what is foreign identifies, and is
+   * granted nothing.
+   */
+  readonly grantsFrom?: readonly string[];
   /** How the proofs of bound tokens are judged. */
   readonly proofs?: ProofOptions;
   /** Replaced in tests alone. */
   readonly clock?: VerifierClock;
 };
 
-export type VerifierSettings = Required<VerifierOptions>;
+export type VerifierSettings = Omit<Required<VerifierOptions>, "grantsFrom"> & {
+  readonly grantsFrom: ReadonlySet<TrustDomain>;
+};
 
 /**
  * Checks what a verifier is created with, and fills in what is not given.
@@ -55,6 +64,7 @@ export function verifierSettingsOf(options: VerifierOptions): VerifierSettings {
     maxStalenessSeconds,
     development: options.development ?? false,
     allowSeveralAudiences: options.allowSeveralAudiences ?? false,
+    grantsFrom: new Set((options.grantsFrom ?? []).map((one) => parseTrustDomain(one, "grantsFrom"))),
     proofs: options.proofs ?? {},
     clock: options.clock ?? SYSTEM_CLOCK,
   };

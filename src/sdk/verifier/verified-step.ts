@@ -13,25 +13,35 @@ export type VerifiedStep = VerifiedJwtSvid & {
   readonly issuer: string;
   readonly jti: string;
   readonly step: StepFacts;
+  /** Of a foreign trust domain: nothing is known here of its end. Its grant is empty unless the verifier takes its grants. */
+  readonly federated: boolean;
 };
 
 /** A step whose WIT-SVID and proof hold; comes from `verifyRequest` alone. It identifies, and grants nothing. */
 export type VerifiedWitStep = VerifiedWitSvid & {
   readonly [checked]: "verified-wit-step";
   readonly step: StepFacts;
+  /** Of a foreign trust domain: nothing is known here of its end. */
+  readonly federated: boolean;
 };
 
 /**
  * A verified JWT-SVID as one of a step.
  *
+ * @param trust.grants - whether what it is granted counts here.
  * @throws VerificationError CLAIMS_INVALID when it lacks a name by which it could be denied
  */
-export function verifiedStepOf(verified: VerifiedJwtSvid): VerifiedStep {
+export function verifiedStepOf(
+  verified: VerifiedJwtSvid,
+  trust: { readonly federated: boolean; readonly grants: boolean },
+): VerifiedStep {
   const { issuer, jti, step } = verified;
   if (issuer === undefined || jti === undefined || step === undefined) {
     throw new VerificationError("CLAIMS_INVALID", "claims of the token: expected iss, jti and the facts of a step");
   }
-  return { ...verified, issuer, jti, step } as VerifiedStep;
+  const granted = trust.grants ? {} : { grant: [], scopes: [] };
+  const { federated } = trust;
+  return { ...verified, ...granted, ...{ issuer, jti, step, federated } } as VerifiedStep;
 }
 
 /**
@@ -39,12 +49,12 @@ export function verifiedStepOf(verified: VerifiedJwtSvid): VerifiedStep {
  *
  * @throws VerificationError CLAIMS_INVALID
  */
-export function verifiedWitStepOf(verified: VerifiedWitSvid): VerifiedWitStep {
+export function verifiedWitStepOf(verified: VerifiedWitSvid, federated: boolean): VerifiedWitStep {
   const { step } = verified;
   if (step === undefined) {
     throw new VerificationError("CLAIMS_INVALID", "claims of the token: expected the facts of a step");
   }
-  return { ...verified, step } as VerifiedWitStep;
+  return { ...verified, step, federated } as VerifiedWitSvid as VerifiedWitStep;
 }
 
 /** Whatever was verified, and can be denied. */

@@ -1,6 +1,7 @@
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { ACTIONS, type Action } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../../domain/time.ts";
 import type { Possession } from "../../verify/confirmation-claim.ts";
 import { verifyJwtSvid } from "../../verify/jwt-svid.ts";
@@ -153,6 +154,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (entry !== undefined) throw refusalOf(entry);
   }
 
+  function isFederated(trustDomain: TrustDomain): boolean {
+    return state.bundles.get(trustDomain)?.federated ?? true;
+  }
+
   function nowSeconds(): UnixSeconds {
     return Math.floor(clock.wallMs() / 1_000) as UnixSeconds;
   }
@@ -172,7 +177,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
       allowSeveralAudiences: settings.allowSeveralAudiences,
       ...(request.confirmation === undefined ? {} : { confirmation: request.confirmation }),
     });
-    const step = verifiedStepOf(verified);
+    const federated = isFederated(verified.trustDomain);
+    const grants = !federated || settings.grantsFrom.has(verified.trustDomain);
+    const step = verifiedStepOf(verified, { federated, grants });
     checkNotDenied(denyKeysOf(step));
     return step;
   }
@@ -180,7 +187,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   function verifyWit(token: string, request: RequestOptions): VerifiedWitStep {
     checkFitness(request.actions ?? []);
     const { development } = settings;
-    const step = verifiedWitStepOf(verifyWitSvid(token, { bundles: state.bundles, now: nowSeconds(), development }));
+    const verified = verifyWitSvid(token, { bundles: state.bundles, now: nowSeconds(), development });
+    const step = verifiedWitStepOf(verified, isFederated(verified.trustDomain));
     checkNotDenied(denyKeysOf(step));
     return step;
   }
@@ -188,7 +196,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   function verifyX509(chain: readonly Uint8Array[], request: { readonly actions?: readonly Action[] } = {}) {
     checkFitness(request.actions ?? []);
     const { development } = settings;
-    const peer = verifiedPeerOf(verifyX509Svid(chain, { bundles: state.bundles, now: nowSeconds(), development }));
+    const verified = verifyX509Svid(chain, { bundles: state.bundles, now: nowSeconds(), development });
+    const peer = verifiedPeerOf(verified, isFederated(verified.trustDomain));
     checkNotDenied(denyKeysOf(peer));
     return peer;
   }
@@ -199,6 +208,12 @@ export function createVerifier(options: VerifierOptions): Verifier {
     checkNotDenied(denyKeysOf(verified));
     if (!(nowSeconds() < addSeconds(verified.expiresAt, LIMITS.verifierLeewaySeconds))) {
       throw new VerificationError("EXPIRED", "the token has expired");
+    }
+    if (verified.federated && !settings.grantsFrom.has(verified.trustDomain)) {
+      throw new VerificationError(
+        "GRANT_EXCEEDED",
+        "the step is of a foreign trust domain, whose grants do not count here",
+      );
     }
     if (!isGranted(verified, use)) {
       throw new VerificationError("GRANT_EXCEEDED", "the grant of the step does not permit this");

@@ -109,6 +109,8 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
           value: { trustDomain: "spiffe://example.org", jwks: Buffer.from('{"keys":[]}') },
         }),
         onBundleChange: () => () => undefined,
+        federated: { of: () => undefined, onChange: () => () => undefined },
+        onFederatingChange: () => () => undefined,
         rolledBack: (why) => void faults.push(why),
         processes: { watch: () => () => undefined, find: () => undefined },
         disableEntry: refuse,

@@ -91,7 +91,7 @@ test("the SPIFFE bundle has both kinds of key, its sequence and when to look aga
       { ...JWK, use: "jwt-svid", kid: "b" },
     ],
     spiffe_sequence: 17,
-    spiffe_refresh_hint: 300,
+    spiffe_refresh_hint: 60,
   });
   expect([...parseSpiffeBundle(body).jwtKeys.keys()]).toEqual(["b"]);
 });

@@ -1,30 +1,15 @@
-import { execFile, execFileSync } from "node:child_process";
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Step } from "../../../src/gen/stint/v1/types_pb.js";
+import { buildGo, GO_BUILD_MS_MAX, goIsMissing } from "../go-toolchain.ts";
 import { type ForeignSvid, startTold, type ToldWorkload, type WorkloadEvent } from "../told-workload.ts";
 import { AGENT, GRANT, hintOf, NO_OPERATOR, PLAIN, RESOURCE, type Scene, startScene } from "../workload-scene.ts";
 
 // go-spiffe is what most workloads use. Each test is what one of them does.
 
-/** Time to download and compile, once for a machine; afterwards it is in Go's caches. */
-const BUILD_MS_MAX = 300_000;
-
-function goIsMissing(): boolean {
-  try {
-    execFileSync("go", ["version"], { stdio: "ignore" });
-    return false;
-  } catch {
-    if (process.env["CI"] === "true") throw new Error("CI tests with go-spiffe, and Go is not there");
-    process.stderr.write("tests with go-spiffe are skipped: go is not there\n");
-    return true;
-  }
-}
-
-describe.skipIf(goIsMissing())("go-spiffe", () => {
+describe.skipIf(goIsMissing("tests with go-spiffe"))("go-spiffe", () => {
   let directory = "";
   let program = "";
   let scene: Scene;
@@ -35,7 +20,7 @@ describe.skipIf(goIsMissing())("go-spiffe", () => {
   beforeAll(async () => {
     directory = realpathSync(mkdtempSync(join(tmpdir(), "stint-go-")));
     program = join(directory, "workload");
-    await promisify(execFile)("go", ["build", "-trimpath", "-o", program, "."], { cwd: import.meta.dirname });
+    await buildGo(import.meta.dirname, program);
     const selectors = [`unix:path:${program}`];
     // By their executables, so that the workload is the agent and nothing else.
     scene = await startScene({
@@ -52,7 +37,7 @@ describe.skipIf(goIsMissing())("go-spiffe", () => {
       ],
     });
     workload = await start();
-  }, BUILD_MS_MAX);
+  }, GO_BUILD_MS_MAX);
   afterEach(async () => {
     for (const step of opened.splice(0)) await scene.close(step);
     for (const other of others.splice(0)) await other[Symbol.asyncDispose]();

@@ -5,7 +5,14 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Credentials } from "../../../src/gen/stint/v1/credentials_pb.js";
 import { createMcpGuard } from "../../../src/sdk/mcp/index.ts";
-import { createDpopKey, createStint, type Grant, type Step, type Stint } from "../../../src/sdk/runtime/index.ts";
+import {
+  createDpopKey,
+  createStint,
+  type Grant,
+  type HoldOptions,
+  type Step,
+  type Stint,
+} from "../../../src/sdk/runtime/index.ts";
 import { createVerifier, type Verifier } from "../../../src/sdk/verifier/index.ts";
 import { openChannel } from "../../../src/wire/channel.ts";
 import { createClient } from "../../../src/wire/client.ts";
@@ -72,12 +79,12 @@ describe("a step of a real broker that proves what it has", () => {
     await daemon?.[Symbol.asyncDispose]();
   });
 
-  function next(options: { readonly proof?: "dpop" } = {}): Promise<Step> {
+  function next(options: Pick<HoldOptions, "proof"> = {}): Promise<Step> {
     run += 1;
     return stint.openStep({ runId: `run-${run}`, step: "search", grant, ...options });
   }
 
-  async function reasonOf(response: Response): Promise<unknown> {
+  async function reasonOf(response: Response): Promise<readonly unknown[]> {
     const body = (await response.json()) as { error?: { data?: { reason?: string } } };
     return [response.status, body.error?.data?.reason ?? body];
   }
@@ -109,6 +116,70 @@ describe("a step of a real broker that proves what it has", () => {
     expect(await reasonOf(await post({ authorization, dpop }))).toEqual([401, "PROOF_REPLAYED"]);
     await step.close();
   });
+
+  test("calls a tool with Workload Proof Tokens, and is refused once it has ended", async () => {
+    const step = await next({ proof: "wpt" });
+    const call = () => step.fetch(plain, { method: "POST", headers: JSON_TYPE, body: JSON.stringify(CALL) });
+    expect(await reasonOf(await call())).toEqual([200, "found"]);
+    expect(await reasonOf(await call())).toEqual([200, "found"]);
+    const proved = await provedBy(step);
+    await step.close("COMPLETED", { awaitReceiptsSeconds: 10 });
+    await expect(call()).rejects.toMatchObject({ reason: "STEP_CLOSED" });
+    // What was left over is worth nothing either.
+    expect(await reasonOf(await post(proved))).toEqual([401, "STEP_CLOSED"]);
+  });
+
+  test("has its Workload Proof Token taken once, for this URL and this token, by this key alone", async () => {
+    const [step, thief] = [await next(), await next()];
+    const proved = await provedBy(step);
+    expect(await reasonOf(await post(proved))).toEqual([200, "found"]);
+    expect(await reasonOf(await post(proved))).toEqual([400, "PROOF_REPLAYED"]);
+
+    const token = proved.authorization.slice("Bearer ".length);
+    const [wit, other] = [await step.witSvid(), await thief.witSvid()];
+    const refusals = {
+      without: undefined,
+      "for another URL": wit.proof({ url: `${plain}/other`, token }),
+      "for another server": wit.proof({ url: secure, token }),
+      "of the WIT-SVID alone": wit.proof({ url: plain }),
+      "of another token": wit.proof({ url: plain, token: (await thief.jwtSvid(plain)).svid() }),
+      "by another key": other.proof({ url: plain, token }),
+    };
+    for (const [what, proof] of Object.entries(refusals)) {
+      const { "workload-proof-token": _, ...rest } = proved;
+      const headers = proof === undefined ? rest : { ...rest, "workload-proof-token": proof };
+      expect([what, ...(await reasonOf(await post(headers)))]).toEqual([what, 400, "PROOF_INVALID"]);
+    }
+    const mixed = { ...(await provedBy(thief, token)), authorization: proved.authorization };
+    expect(await reasonOf(await post(mixed))).toEqual([400, "PROOF_MISMATCH"]);
+    await Promise.all([step.close(), thief.close()]);
+  });
+
+  test("is known by its WIT-SVID and proof without a token, and may do nothing by them", async () => {
+    const step = await next();
+    const alone = async () => {
+      const wit = await step.witSvid();
+      return { "workload-identity-token": wit.svid(), "workload-proof-token": wit.proof({ url: plain }) };
+    };
+    const verified = verifier.verifyRequest({ method: "POST", url: plain, headers: await alone() });
+    expect(verified).toMatchObject({ kind: "wit-svid", step: { spiffeId: step.spiffeId } });
+    expect(verified.step).not.toHaveProperty("grant");
+    expect(verified.step.claims).not.toHaveProperty("authorization_details");
+    expect(await reasonOf(await post(await alone()))).toEqual([401, "TOKEN_MISSING"]);
+    const authorization = `Bearer ${(await step.witSvid()).svid()}`;
+    expect(await reasonOf(await post({ authorization }))).toEqual([401, "TOKEN_MALFORMED"]);
+    await step.close();
+  });
+
+  /** The headers of one call by hand, with a token of the step's own unless another is given. */
+  async function provedBy(step: Step, token?: string) {
+    const [wit, svid] = [await step.witSvid(), await step.jwtSvid(plain)];
+    return {
+      authorization: svid.authorization(),
+      "workload-identity-token": wit.svid(),
+      "workload-proof-token": wit.proof({ url: plain, token: token ?? svid.svid() }),
+    };
+  }
 
   test("is refused with a bearer token where proofs are required", async () => {
     const step = await next();

@@ -20,6 +20,7 @@ test("the runtime SDK exports these names", () => {
 test("the runtime SDK's own reasons are these", () => {
   expect(runtime.SDK_REASONS).toEqual([
     "NO_ENDPOINT",
+    "NO_EVIDENCE",
     "UNREACHABLE",
     "BROKER_FAILED",
     "HOLD_LOST",

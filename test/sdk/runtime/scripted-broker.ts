@@ -6,7 +6,11 @@ import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Server, ServerCredentials, type ServerWritableStream } from "@grpc/grpc-js";
 import { onTestFinished } from "vitest";
 import { BrokerError } from "../../../src/domain/errors.ts";
-import { Credentials, type IssueJwtSvidRequest } from "../../../src/gen/stint/v1/credentials_pb.js";
+import {
+  Credentials,
+  type IssueJwtSvidRequest,
+  type IssueWitSvidRequest,
+} from "../../../src/gen/stint/v1/credentials_pb.js";
 import {
   type CloseRequest,
   type HoldRequest,
@@ -30,6 +34,7 @@ export type Script = {
   opened?: (attempt: number) => void;
   close?: (request: CloseRequest, attempt: number) => void;
   jwtSvid?: (request: IssueJwtSvidRequest, mint: number) => void;
+  witSvid?: (request: IssueWitSvidRequest, mint: number) => void;
   /** Seconds. */
   ttl?: number;
   hold?: (call: HoldCall) => boolean;
@@ -50,6 +55,7 @@ export async function scriptedBroker(script: Script = {}) {
     closed: [] as CloseRequest[],
     minted: [] as IssueJwtSvidRequest[],
     csrs: [] as Uint8Array[],
+    wits: [] as IssueWitSvidRequest[],
     holds: 0,
     metadata: [] as string[],
   };
@@ -185,7 +191,16 @@ export async function scriptedBroker(script: Script = {}) {
       });
     },
     issueJwtSvids: (_call, reply) => reply(null, {}),
-    issueWitSvid: (_call, reply) => reply(null, {}),
+    issueWitSvid(call, reply) {
+      const request = receivedMessage(call.request);
+      seen.wits.push(request);
+      answer(reply, () => {
+        script.witSvid?.(request, seen.wits.length);
+        const svid = `eyJhbGciOiJFUzI1NiJ9.wit${seen.wits.length}.c2lnbmF0dXJl`;
+        const spiffeId = openNamed(request.stepId).spiffeId ?? "";
+        return { svid: { issuanceId: "iss_3", spiffeId, svid, expiresAt: expiry() } };
+      });
+    },
     issueX509Svid(call, reply) {
       const { stepId, csr } = receivedMessage(call.request);
       seen.csrs.push(csr);

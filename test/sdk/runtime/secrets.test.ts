@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { StintError } from "../../../src/sdk/runtime/index.ts";
 import { createJwtSvid } from "../../../src/sdk/runtime/jwt-svid.ts";
+import { createWitSvid } from "../../../src/sdk/runtime/wit-svid.ts";
 import { createX509Svid } from "../../../src/sdk/runtime/x509-svid.ts";
 import { loopback } from "./loopback.ts";
 import { scriptedBroker, thrownBy } from "./scripted-broker.ts";
@@ -27,6 +28,14 @@ const x509Svid = createX509Svid({
   expiresAt,
   certificates,
   bundle: certificates,
+  privateKey,
+});
+
+const witSvid = createWitSvid({
+  issuanceId: "iss_3",
+  spiffeId,
+  expiresAt,
+  svid: "eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln",
   privateKey,
 });
 
@@ -76,6 +85,16 @@ describe("a credential", () => {
     expect(JSON.parse(JSON.stringify(x509Svid))).toEqual({ spiffeId, expiresAt: "2031-01-01T00:00:00.000Z" });
   });
 
+  test("is not in any print of a WIT-SVID, nor is its key to be got out", () => {
+    for (const text of printed(witSvid)) {
+      for (const secret of ["topsecret", secretScalar, "KeyObject", "PRIVATE KEY"]) expect(text).not.toContain(secret);
+    }
+    expect(inspect(witSvid)).toBe(`WitSvid(${spiffeId}) until 2031-01-01T00:00:00.000Z`);
+    expect(JSON.parse(JSON.stringify(witSvid))).toEqual({ spiffeId, expiresAt: "2031-01-01T00:00:00.000Z" });
+    expect(witSvid.svid()).toBe("eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln");
+    expect(Object.values(witSvid).filter((value) => typeof value === "object")).toEqual([expiresAt]);
+  });
+
   test("is not in any print of the step that holds it, nor of what the step's failures throw", async () => {
     const origin = await loopback((_request, response) => response.destroy());
     const broker = await scriptedBroker();
@@ -86,20 +105,25 @@ describe("a credential", () => {
     const step = await stint.openStep({ runId: "r", step: "s", grant, principalToken: "eyJ.topsecret.sig" });
     expect((await step.jwtSvid(origin)).svid()).toContain("secret1");
     await step.x509Svid();
+    await step.witSvid();
     const failures = [await thrownBy(step.fetch(origin)), await thrownBy(step.fetch("http://127.0.0.1:1"))];
     await step.close();
     failures.push(await thrownBy(step.jwtSvid(origin)), step.signal.reason);
     for (const value of [stint, step, ...failures]) {
-      for (const text of printed(value)) expect(text).not.toMatch(/secret\d|topsecret/);
+      for (const text of printed(value)) expect(text).not.toMatch(/secret\d|topsecret|\bwit\d/);
     }
     expect(inspect(step)).toBe("Step(spiffe://example.org/agent/researcher/run/r/step/s/1)");
   });
 
-  test("that is malformed is refused without being repeated", () => {
-    const facts = { issuanceId: "", spiffeId, audience: "a", expiresAt, svid: "eyJ.topsecret\r\nx: y.sig" };
-    expect(() => createJwtSvid(facts)).toThrow(StintError);
+  test.for([
+    { what: "a JWT-SVID", create: createJwtSvid },
+    { what: "a WIT-SVID", create: createWitSvid },
+  ])("that is malformed is refused as $what without being repeated", ({ create }) => {
+    const svid = "eyJ.topsecret\r\nx: y.sig";
+    const facts = { issuanceId: "", spiffeId, audience: "a", expiresAt, svid, privateKey };
+    expect(() => create(facts)).toThrow(StintError);
     try {
-      createJwtSvid(facts);
+      create(facts);
     } catch (thrown) {
       expect(inspect(thrown)).not.toContain("topsecret");
     }

@@ -52,7 +52,12 @@ export function denied(denials: readonly DenialInit[], cursor = ""): WatchRespon
 
 export function bundle(
   jwks: string,
-  more: { readonly trustDomain?: string; readonly issuer?: string; readonly development?: boolean } = {},
+  more: {
+    readonly trustDomain?: string;
+    readonly issuer?: string;
+    readonly development?: boolean;
+    readonly federated?: boolean;
+  } = {},
 ): WatchResponse {
   return response({ case: "bundle", value: { trustDomain: "spiffe://example.org", jwks: Buffer.from(jwks), ...more } });
 }

@@ -263,3 +263,29 @@ describe("a bundle", () => {
     expect([...state.bundles.values()].map(({ development }) => development)).toEqual([false, true]);
   });
 });
+
+describe("a foreign bundle", () => {
+  const FOREIGN = { trustDomain: "spiffe://other.example", federated: true };
+  const names = (state: FeedState) => [...state.bundles.keys()];
+
+  test("is no reason to be ready: what the broker itself signs can't be verified by it", () => {
+    const state = createFeedState();
+    state.apply(snapshot([], "c1"), at(0));
+    state.apply(bundle(JWKS, FOREIGN), at(0));
+    expect(confirm(state, 0).confirmed).toBe(false);
+    state.apply(bundle(JWKS), at(0));
+    expect(confirm(state, 1).confirmed).toBe(true);
+  });
+
+  test("that was withdrawn while the stream was down is gone with the first answer of the next", () => {
+    const state = ready();
+    state.apply(bundle(JWKS, FOREIGN), at(1));
+    state.apply(bundle(JWKS, { ...FOREIGN, trustDomain: "spiffe://third.example" }), at(1));
+    state.restart();
+    expect(names(state)).toEqual(["example.org", "other.example", "third.example"]);
+    state.apply(bundle(JWKS), at(2));
+    state.apply(bundle(JWKS, { ...FOREIGN, trustDomain: "spiffe://third.example" }), at(2));
+    confirm(state, 3);
+    expect(names(state)).toEqual(["example.org", "third.example"]);
+  });
+});

@@ -66,6 +66,14 @@ export declare type EntryContent = Message<"stint.v1.EntryContent"> & {
     value: ServerEntry;
     case: "server";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Of an agent, a runtime or a verifier: foreign trust domains, e.g. other.example, whose bundles it is given and whose
+   * SVIDs it may believe. Nothing is given of one that the broker has no bundle of.
+   *
+   * @generated from field: repeated string federates_with = 8;
+   */
+  federatesWith: string[];
 };
 
 /**

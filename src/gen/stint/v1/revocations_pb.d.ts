@@ -276,6 +276,14 @@ export declare type WatchResponse_Bundle = Message<"stint.v1.WatchResponse.Bundl
    * @generated from field: bool development = 4;
    */
   development: boolean;
+
+  /**
+   * True for a foreign trust domain that the watcher's entry federates with: what ends there is not on this feed. One
+   * that is to be believed no more comes without keys.
+   *
+   * @generated from field: bool federated = 5;
+   */
+  federated: boolean;
 };
 
 /**

@@ -7,17 +7,26 @@ export type JsonObject = Readonly<Record<string, unknown>>;
  * Parses a JSON object so that no two readers can see different values in it: a member name that occurs twice (in any
  * spelling) is refused, as are bytes that are not UTF-8, a byte order mark, and `__proto__`.
  *
- * The platform's parser keeps the last of two equal names and tells nobody. It does accept nothing but JSON, so that
- * each colon outside a string stands for one member; and when fewer members came out than went in, a name was repeated.
- *
  * @returns the object, or `undefined` for anything else. Never throws.
  * @see RFC 7515 section 4, RFC 7519 section 4, RFC 8259 section 4
  */
 export function parseStrictObject(bytes: Uint8Array): JsonObject | undefined {
-  let text: string;
+  try {
+    return parseStrictText(utf8.decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The same for what is text already.
+ *
+ * The platform's parser keeps the last of two equal names and tells nobody. It does accept nothing but JSON, so that
+ * each colon outside a string stands for one member; and when fewer members came out than went in, a name was repeated.
+ */
+export function parseStrictText(text: string): JsonObject | undefined {
   let value: unknown;
   try {
-    text = utf8.decode(bytes);
     value = JSON.parse(text);
   } catch {
     return undefined;

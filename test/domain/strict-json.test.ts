@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseStrictObject } from "../../src/verify/strict-json.ts";
+import { parseStrictObject } from "../../src/domain/strict-json.ts";
 
 function parse(text: string) {
   return parseStrictObject(Buffer.from(text));

@@ -1,0 +1,59 @@
+import { createLocalJWKSet, type JSONWebKeySet } from "jose";
+import { LIMITS } from "../../domain/limits.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { fetchDocument, issuerUnusable } from "./issuer-document.ts";
+
+/** The keys of an issuer, from which a token's header picks one. */
+export type KeySet = ReturnType<typeof createLocalJWKSet>;
+
+/** Where an issuer's keys are found. */
+export type Discovery = {
+  /** As in the tokens' `iss`. */
+  readonly issuer: string;
+  /** CA certificates, PEM, that vouch for the issuer's host; absent: those that Node.js has. */
+  readonly roots: string | undefined;
+  readonly clock: Clock;
+};
+
+/**
+ * Asks an issuer where its keys are, and for the keys.
+ *
+ * @throws BrokerError NO_IDENTITY when they can't be had in time, or what it answers is not about this issuer
+ * @see OpenID Connect Discovery 1.0 sections 4 and 4.3
+ */
+export async function discoverKeys({ issuer, roots, clock }: Discovery): Promise<KeySet> {
+  const late = new AbortController();
+  const cancel = clock.schedule(LIMITS.issuerFetchMs, () => late.abort());
+  try {
+    const reach = { roots, over: late.signal };
+    const metadata = await fetchDocument(metadataUrlOf(issuer), reach);
+    if (metadata["issuer"] !== issuer) throw issuerUnusable(`the metadata at ${issuer} is of another issuer`);
+    const keys = await fetchDocument(keysUrlOf(metadata["jwks_uri"], issuer), reach);
+    return keySetOf(keys as unknown as JSONWebKeySet, issuer);
+  } catch (thrown) {
+    throw late.signal.aborted ? issuerUnusable(`${issuer} did not answer within ${LIMITS.issuerFetchMs} ms`) : thrown;
+  } finally {
+    cancel();
+  }
+}
+
+function metadataUrlOf(issuer: string): URL {
+  return new URL(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
+}
+
+/** Elsewhere is allowed, as large issuers have it; less protected than the metadata is not. */
+function keysUrlOf(text: unknown, issuer: string): URL {
+  const url = typeof text === "string" && URL.canParse(text) ? new URL(text) : undefined;
+  const issuerUrl = new URL(issuer);
+  const isProtected = url?.protocol === "https:" || (url?.protocol === "http:" && url.origin === issuerUrl.origin);
+  if (url !== undefined && isProtected) return url;
+  throw issuerUnusable(`the keys of ${issuer} are not at an https URL`);
+}
+
+function keySetOf(keys: JSONWebKeySet, issuer: string): KeySet {
+  try {
+    return createLocalJWKSet(keys);
+  } catch {
+    throw issuerUnusable(`the keys of ${issuer} are no JSON Web Key Set`);
+  }
+}

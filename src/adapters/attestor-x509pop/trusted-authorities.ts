@@ -1,0 +1,38 @@
+import { bytesOfBase64 } from "../../domain/base64url.ts";
+import { KEY_PURPOSE } from "../../domain/certificate-extensions.ts";
+import { BrokerError } from "../../domain/errors.ts";
+import type { SignedCertificate } from "../../domain/signed-certificate.ts";
+import { faultOfIssuer, parseCertificate } from "../../verify/path-certificate.ts";
+import { VerificationError } from "../../verify/verification-error.ts";
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
+
+/**
+ * The CA certificates of a PEM file. Every one has to be of an authority that may issue certificates for clients: found out
+ * at the start, rather than by refusing everybody whom it vouches for.
+ *
+ * @throws BrokerError NOT_SERVING, saying in `detail` which is wrong, and why
+ */
+export function trustedAuthorities(pem: string): readonly SignedCertificate[] {
+  const authorities = [...pem.matchAll(PEM_CERTIFICATE)].map(([, base64 = ""], index) => {
+    try {
+      return authorityOf(bytesOfBase64(base64.replace(/\s/g, "")));
+    } catch (thrown) {
+      if (!(thrown instanceof VerificationError)) throw thrown;
+      throw unusable(`certificate ${index + 1}: ${thrown.message}`);
+    }
+  });
+  if (authorities.length === 0) throw unusable("the file has no certificate");
+  return authorities;
+}
+
+function authorityOf(der: Uint8Array = new Uint8Array()): SignedCertificate {
+  const certificate = parseCertificate(der);
+  const fault = faultOfIssuer(certificate, [KEY_PURPOSE.clientAuth]);
+  if (fault !== undefined) throw fault;
+  return certificate;
+}
+
+function unusable(detail: string): BrokerError {
+  return new BrokerError("NOT_SERVING", "the CA certificates of the x509pop attestor can't be used", { detail });
+}

@@ -1,0 +1,114 @@
+import type { AddressInfo, Socket } from "node:net";
+import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
+import type { Server } from "@grpc/grpc-js";
+import { LIMITS } from "../../domain/limits.ts";
+import type { Peer } from "../../ports/attestor.ts";
+import { followContext, type TlsContext } from "../http/tls-context.ts";
+import { type ConnectedPeer, createConnections } from "./connections.ts";
+import { type Address, bindAddress, failureText, HANDSHAKE } from "./tls-address.ts";
+
+/** Somebody, of whom the connection says nothing but where it comes from. */
+export type AnonymousPeer = Peer & ConnectedPeer & { readonly address: string };
+
+export type ServerTlsEndpointOptions = {
+  readonly place: Address;
+  /** Serves the calls; it is not bound to any address itself. */
+  readonly server: Server;
+  /** The certificate that is shown, replaced as it is renewed; connections that are open stay. */
+  readonly context: TlsContext;
+  readonly onRefused?: (refusal: AnonymousRefusal) => void;
+  readonly connectionsMax?: number;
+  readonly connectionsPerAddressMax?: number;
+  readonly silenceMs?: number;
+};
+
+/** Why a connection was dropped: `detail` for the log, `address` where it is known. */
+export type AnonymousRefusal = {
+  readonly reason: "handshake" | "too-many-connections" | "silent" | "not-accepted" | "certificate";
+  readonly detail?: string;
+  readonly address?: string;
+};
+
+export type ServerTlsEndpoint = {
+  /** @throws BrokerError NO_IDENTITY when the connection is none of this endpoint's, or closed by now */
+  peerOf(call: { getPeer(): string }): AnonymousPeer;
+  connections(): { readonly open: number };
+  /** As it was bound. */
+  readonly port: number;
+  stop(): void;
+  close(): void;
+};
+
+/** Anybody may connect, for seconds; more at one time is no fleet but an attack on the descriptors of the other endpoints. */
+const CONNECTIONS_MAX = 1_024;
+const UNKNOWN = -1;
+
+let connectionNumber = 0;
+
+/**
+ * Listens with TLS 1.3 that shows a certificate and asks for none, and hands every connection to a grpc-js server.
+ *
+ * @throws BrokerError NOT_SERVING when the address can't be had
+ */
+export async function listenOnServerTls(options: ServerTlsEndpointOptions): Promise<ServerTlsEndpoint> {
+  const context = { ...options.context, current: () => modern(options.context.current()) };
+  const listener = createServer({ ...context.current(), ...HANDSHAKE });
+  listener.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX;
+  const connections = createConnections<AnonymousPeer>({
+    server: options.server,
+    partyOf: ({ address }) => address,
+    perPartyMax: options.connectionsPerAddressMax ?? LIMITS.connectionsPerUidMax,
+    onSilent: ({ address }) => refuse({ reason: "silent", address }),
+    ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
+  });
+
+  function refuse(refusal: AnonymousRefusal, socket?: Socket): void {
+    socket?.destroy();
+    options.onRefused?.(refusal);
+  }
+
+  function admit(socket: TLSSocket): void {
+    socket.on("error", () => undefined);
+    const { remoteAddress: address = "" } = socket;
+    connectionNumber += 1;
+    const connectionId = `attestation-${connectionNumber}`;
+    const peer = { connectionId, address, uid: UNKNOWN, pid: UNKNOWN, close: () => undefined };
+    if (!connections.admit(socket, peer)) refuse({ reason: "too-many-connections", address }, socket);
+  }
+
+  listener.on("secureConnection", admit);
+  listener.on("tlsClientError", (error) => refuse({ reason: "handshake", detail: failureText(error) }));
+  listener.on("drop", () => refuse({ reason: "too-many-connections" }));
+  const unfollow = followContext(listener, context, (thrown) =>
+    refuse({ reason: "certificate", detail: failureText(thrown) }),
+  );
+  await bindAddress(listener, options.place).catch((thrown: unknown) => {
+    unfollow();
+    throw thrown;
+  });
+  listener.on("error", (error) => refuse({ reason: "not-accepted", detail: failureText(error) }));
+
+  function stop(): void {
+    unfollow();
+    listener.close();
+  }
+
+  return {
+    peerOf: connections.peerOf,
+    connections: () => ({ open: connections.open() }),
+    port: (listener.address() as AddressInfo).port,
+    stop,
+    close() {
+      stop();
+      connections.drop(() => true);
+    },
+  };
+}
+
+/** Every client of this endpoint is made for it: none has to be met with less. */
+function modern(shown: SecureContextOptions): SecureContextOptions {
+  const context: SecureContextOptions = { ...shown, minVersion: "TLSv1.3", maxVersion: "TLSv1.3" };
+  // Thrown here it names what is wrong with the certificate; thrown by the server it would end the process.
+  createSecureContext(context);
+  return context;
+}

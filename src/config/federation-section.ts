@@ -1,0 +1,8 @@
+import { absolutePath, section } from "./fields.ts";
+
+/** Foreign trust domains. Which ones, operators say at run time: `stint federation create`. */
+export const federationSection = section({
+  web_roots: absolutePath()
+    .optional()
+    .describe("PEM file of CA certificates that count for https_web bundle endpoints, beside those of Node.js."),
+});

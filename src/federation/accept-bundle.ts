@@ -1,0 +1,109 @@
+import { formatSpiffeBundle, parseSpiffeBundle, type SpiffeBundle } from "../domain/bundle.ts";
+import { KEY_PURPOSE } from "../domain/certificate-extensions.ts";
+import { DerError } from "../domain/der-reader.ts";
+import { BrokerError, invalidField } from "../domain/errors.ts";
+import type { FederatedBundle } from "../domain/federation.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { checkPublicKey } from "../domain/public-key.ts";
+import { readSignedCertificate, type SignedCertificate } from "../domain/signed-certificate.ts";
+import { type TrustDomain, trustDomainId } from "../domain/spiffe-id.ts";
+import { faultOfIssuer } from "../verify/path-certificate.ts";
+import { verificationKeysOf } from "../verify/verification-keys.ts";
+import { urisOf } from "../verify/x509-svid.ts";
+
+/** What of a foreign bundle is kept. */
+export type AcceptableBundle = Pick<FederatedBundle, "document" | "sequence">;
+
+/**
+ * Judges what was given as the bundle of a foreign trust domain, and takes over the keys that this broker can verify
+ * with. One that lists none is accepted: nothing of the trust domain is to be believed any longer.
+ *
+ * What is asked of a bundle as a whole: its X.509 authorities can sign X.509-SVIDs, and are of no other trust domain; its
+ * sequence does not go back, nor away, and is another one for other keys.
+ *
+ * @param of.known - what was accepted last. Given back when the new one has the same sequence and keys.
+ * @throws BrokerError INVALID_FIELD; LIMIT_EXCEEDED for one that is too large to be recorded
+ * @see SPIFFE Federation section 4.2, SPIFFE Trust Domain and Bundle section 4.1.1, X509-SVID sections 3.2 and 4
+ */
+export function acceptBundle(
+  bundle: SpiffeBundle,
+  of: { readonly trustDomain: TrustDomain; readonly known?: AcceptableBundle | undefined },
+): AcceptableBundle {
+  const understood = understoodOf(bundle, of.trustDomain);
+  const { sequence } = bundle;
+  if (of.known?.sequence !== undefined) {
+    checkSequence(sequence, of.known.sequence);
+    if (sequence === of.known.sequence) return unchanged(understood, of.known);
+  }
+  const document = formatSpiffeBundle(understood);
+  // In its event it is a string of JSON, where each quotation mark is two bytes.
+  if (Buffer.byteLength(JSON.stringify(document)) > LIMITS.federatedBundleBytesMax) {
+    throw new BrokerError("LIMIT_EXCEEDED", `the bundle has more than ${LIMITS.federatedBundleBytesMax} bytes of keys`);
+  }
+  return { document, ...(sequence === undefined ? {} : { sequence }) };
+}
+
+/** The bundle with those of its keys that would verify something here. */
+function understoodOf(bundle: SpiffeBundle, trustDomain: TrustDomain): SpiffeBundle {
+  const usable = (keys: SpiffeBundle["jwtKeys"]) => {
+    const verifying = verificationKeysOf(keys);
+    return new Map([...keys].filter(([kid]) => verifying.has(kid)));
+  };
+  const authorities = bundle.x509.map(authorityOf);
+  for (const authority of authorities) checkAuthority(authority, trustDomain);
+  return {
+    ...bundle,
+    x509: authorities.filter(hasKnownKey).map(({ encoded }) => encoded),
+    jwtKeys: usable(bundle.jwtKeys),
+    witKeys: usable(bundle.witKeys),
+  };
+}
+
+function authorityOf(der: Uint8Array): SignedCertificate {
+  try {
+    return readSignedCertificate(der);
+  } catch (thrown) {
+    if (!(thrown instanceof DerError)) throw thrown;
+    throw invalidField("bundle.keys", "X.509 authorities in strict DER");
+  }
+}
+
+/** Whether it is valid now is left to whoever verifies by it: it may be published before its time, and after. */
+function checkAuthority(authority: SignedCertificate, trustDomain: TrustDomain): void {
+  // An authority need not say whose it is. One that does is no other's, and names no workload. X509-SVID section 3.2.
+  const [spiffeId = trustDomainId(trustDomain), ...more] = urisOf(authority).filter((uri) => /^spiffe:/i.test(uri));
+  if (spiffeId !== trustDomainId(trustDomain) || more.length > 0) {
+    throw invalidField("bundle.keys", `authorities of ${trustDomain} alone; one is of another trust domain`);
+  }
+  if (faultOfIssuer(authority, [KEY_PURPOSE.serverAuth, KEY_PURPOSE.clientAuth]) !== undefined) {
+    throw invalidField("bundle.keys", "X.509 authorities that may sign X.509-SVIDs; one may not");
+  }
+}
+
+/** A kind of key that nobody here verifies by is as one of an unknown `kty`. */
+function hasKnownKey({ publicKey }: SignedCertificate): boolean {
+  try {
+    checkPublicKey(publicKey);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof BrokerError) return false;
+    throw thrown;
+  }
+}
+
+function checkSequence(sequence: number | undefined, known: number): void {
+  // An older bundle may hold keys that were taken out since; one that counts no more could hide that it is older.
+  if (sequence === undefined || sequence < known) {
+    throw invalidField("spiffe_sequence", "not below the one that was accepted last");
+  }
+}
+
+/** A publisher may ask to be asked more or less often, and mean the same bundle. */
+function unchanged(bundle: SpiffeBundle, known: AcceptableBundle): AcceptableBundle {
+  if (keysOf(bundle) === keysOf(parseSpiffeBundle(known.document))) return known;
+  throw invalidField("spiffe_sequence", "a new one for new content");
+}
+
+function keysOf(bundle: SpiffeBundle): string {
+  return formatSpiffeBundle({ ...bundle, refreshHintSeconds: undefined });
+}

@@ -1,0 +1,289 @@
+import { parseSpiffeBundle, type SpiffeBundle } from "../domain/bundle.ts";
+import { parseBundleOf } from "../domain/bundle-map.ts";
+import { BrokerError, type Denial, errorOf, invalidField, isDenial } from "../domain/errors.ts";
+import {
+  type FederatedBundle,
+  type FederationRelationship,
+  type FederationRelationshipInput,
+  parseFederationRelationship,
+} from "../domain/federation.ts";
+import type { Actor } from "../domain/ledger-event.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { type TrustDomain, trustDomainOf } from "../domain/spiffe-id.ts";
+import { addMicros, type UnixMicros } from "../domain/time.ts";
+import type { BundleEndpoint } from "../ports/bundle-endpoint.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { FederatedBundles } from "../ports/federated-bundles.ts";
+import type { Ledger, Sequenced } from "../ports/ledger.ts";
+import type { RegistryReads } from "../ports/ledger-reads.ts";
+import type { Randomness } from "../ports/randomness.ts";
+import { type AcceptableBundle, acceptBundle } from "./accept-bundle.ts";
+import { nextRefreshMs } from "./refresh-times.ts";
+
+export type FederationState = {
+  readonly relationship: FederationRelationship;
+  readonly bundle?: FederatedBundle;
+  /** When the endpoint is asked next. */
+  readonly nextRefreshAt: UnixMicros;
+  /** Why the last attempt brought nothing; absent after one that did. Safe to show to an operator. */
+  readonly failure?: { readonly at: UnixMicros; readonly message: string };
+};
+
+/** The foreign trust domains whose members are believed, and their keys as they are now. */
+export type Federation = FederatedBundles & {
+  /**
+   * Enters into a relationship, on record, and asks its endpoint in the background.
+   *
+   * @param bootstrap - text of a bundle, or of a bundle map that has the trust domain's; needed where the endpoint shows
+   *   an X.509-SVID of the trust domain itself.
+   * @throws BrokerError INVALID_FIELD; LIMIT_EXCEEDED for a bundle that is too large
+   */
+  create(input: FederationRelationshipInput, bootstrap: string | undefined, by: Actor): Promise<FederationState>;
+  /** By trust domain. */
+  list(): readonly FederationState[];
+  /** @throws BrokerError INVALID_FIELD `trust_domain` where there is no relationship */
+  find(trustDomain: string): FederationState;
+  /**
+   * Asks the endpoint now, or joins whoever is asking. Resolves with the state after it; `failure` says when it brought
+   * nothing.
+   *
+   * @throws BrokerError INVALID_FIELD `trust_domain` where there is no relationship, or none any more
+   */
+  refresh(trustDomain: string): Promise<FederationState>;
+  /** Ends a relationship: from then on nobody of the trust domain is believed. @throws BrokerError INVALID_FIELD `trust_domain` */
+  remove(trustDomain: string, by: Actor): Promise<void>;
+  stop(): void;
+};
+
+export type FederationPorts = {
+  /** The broker's own. */
+  readonly trustDomain: TrustDomain;
+  /** The broker's own X.509 authorities as they are now, DER: an endpoint may show an X.509-SVID of theirs. */
+  readonly ownAuthorities: () => readonly Uint8Array[];
+  readonly ledger: Pick<Ledger, "perform">;
+  readonly reads: Pick<RegistryReads, "federations">;
+  readonly endpoint: BundleEndpoint;
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  /** Takes what an attempt failed with; there is always a next one. */
+  readonly failed: (error: unknown) => void;
+};
+
+type Kept = {
+  readonly relationship: FederationRelationship;
+  bundle: FederatedBundle | undefined;
+  hintSeconds: number | undefined;
+  nextRefreshAt: UnixMicros;
+  cancel: Cancel;
+  failuresInARow: number;
+  failure: FederationState["failure"];
+  underWay: Promise<void> | undefined;
+  /** Aborted when nobody wants any more what its attempts bring. */
+  wanted: AbortController;
+};
+
+/** What an operator is told of a fault that is none of the endpoint's. */
+const OWN_FAULT = "the broker failed at it, and its log says why";
+
+/**
+ * Keeps the bundles of foreign trust domains: what the ledger has is in force at once, without asking anybody, and from
+ * then on each endpoint is asked as often as its bundle recommends. An attempt that fails changes nothing.
+ *
+ * @throws BrokerError LEDGER_UNAVAILABLE
+ * @see SPIFFE Federation sections 4 and 6
+ */
+export async function keepFederation(ports: FederationPorts): Promise<Federation> {
+  const { clock, ledger } = ports;
+  const kept = new Map<TrustDomain, Kept>();
+  const listeners = new Set<() => void>();
+  let isStopped = false;
+
+  function tell(): void {
+    for (const changed of listeners) changed();
+  }
+
+  /** Asks in no time: what is known may be of long ago. */
+  function keep(relationship: FederationRelationship, bundle: FederatedBundle | undefined): Kept {
+    const one: Kept = {
+      relationship,
+      bundle,
+      hintSeconds: bundle === undefined ? undefined : parseSpiffeBundle(bundle.document).refreshHintSeconds,
+      nextRefreshAt: clock.now(),
+      cancel: () => undefined,
+      failuresInARow: 0,
+      failure: undefined,
+      underWay: undefined,
+      wanted: new AbortController(),
+    };
+    kept.set(relationship.trustDomain, one);
+    askIn(0, one);
+    return one;
+  }
+
+  /** Ends what is under way or to come; what it brings is dropped. */
+  function leave(one: Kept): void {
+    one.cancel();
+    one.wanted.abort();
+    one.underWay = undefined;
+  }
+
+  function askIn(delayMs: number, one: Kept): void {
+    one.cancel();
+    if (isStopped) return;
+    one.nextRefreshAt = addMicros(clock.now(), delayMs * 1_000);
+    one.cancel = clock.schedule(delayMs, () => void ask(one));
+  }
+
+  function askLater(one: Kept): void {
+    const { hintSeconds, failuresInARow } = one;
+    const random = Buffer.from(ports.randomness.bytes(4)).readUInt32BE() / 0xffff_ffff;
+    askIn(nextRefreshMs({ hintSeconds, failuresInARow, random }), one);
+  }
+
+  /** Never rejects. One at a time: an answer that was overtaken by a newer one would seem to go back. */
+  function ask(one: Kept): Promise<void> {
+    const { signal } = one.wanted;
+    one.underWay ??= attempt(one, signal).finally(() => {
+      if (!signal.aborted) one.underWay = undefined;
+    });
+    return one.underWay;
+  }
+
+  async function attempt(one: Kept, signal: AbortSignal): Promise<void> {
+    try {
+      const spiffeAuthorities = authoritiesFor(one.relationship);
+      const text = await ports.endpoint.fetchBundle(one.relationship, { spiffeAuthorities, signal });
+      if (signal.aborted) return;
+      await take(one, parseSpiffeBundle(text));
+      one.failuresInARow = 0;
+      one.failure = undefined;
+    } catch (thrown) {
+      if (signal.aborted) return;
+      ports.failed(thrown);
+      one.failuresInARow += 1;
+      one.failure = { at: clock.now(), message: thrown instanceof BrokerError ? thrown.message : OWN_FAULT };
+    }
+    if (!signal.aborted) askLater(one);
+  }
+
+  /** The CA certificates by which an endpoint is recognised: of its own trust domain, as they were accepted last. */
+  function authoritiesFor({ profile }: FederationRelationship): readonly Uint8Array[] {
+    if (profile.kind === "https_web") return [];
+    const trustDomain = trustDomainOf(profile.endpointSpiffeId);
+    if (trustDomain === ports.trustDomain) return ports.ownAuthorities();
+    const bundle = kept.get(trustDomain)?.bundle;
+    const authorities = bundle === undefined ? [] : parseSpiffeBundle(bundle.document).x509;
+    if (authorities.length > 0) return authorities;
+    throw new BrokerError(
+      "NOT_SERVING",
+      `there are no X.509 authorities of ${trustDomain} to recognise the bundle endpoint by`,
+    );
+  }
+
+  async function take(one: Kept, bundle: SpiffeBundle): Promise<void> {
+    const { trustDomain } = one.relationship;
+    const accepted = acceptBundle(bundle, { trustDomain, known: one.bundle });
+    if (accepted.document !== one.bundle?.document) {
+      const now = clock.now();
+      const result = await ledger.perform({ act: "accept-bundle", trustDomain, bundle: accepted, now });
+      if (isDenial(result)) throw errorOf(result);
+      one.bundle = { trustDomain, ...accepted, acceptedAt: now };
+      tell();
+    }
+    one.hintSeconds = bundle.refreshHintSeconds;
+  }
+
+  function known(trustDomain: string): Kept {
+    const one = kept.get(trustDomain as TrustDomain);
+    if (one === undefined) throw invalidField("trust_domain", "one that has a relationship");
+    return one;
+  }
+
+  for (const { relationship, bundle } of await ports.reads.federations()) keep(relationship, bundle);
+
+  return {
+    of: (trustDomain) => kept.get(trustDomain)?.bundle,
+    onChange(changed) {
+      const told = () => changed();
+      listeners.add(told);
+      return () => void listeners.delete(told);
+    },
+
+    async create(input, bootstrap, by) {
+      const relationship = parseFederationRelationship(input, ports.trustDomain);
+      const { trustDomain } = relationship;
+      const first = firstBundleOf(relationship, bootstrap);
+      const now = clock.now();
+      const given = first === undefined ? {} : { bundle: first };
+      const result = await ledger.perform({ act: "put-federation", relationship, ...given, by, now });
+      if (isDenial(result)) throw errorOf(result);
+      const one = keep(relationship, first === undefined ? undefined : { trustDomain, ...first, acceptedAt: now });
+      if (first !== undefined) tell();
+      return stateOf(one);
+    },
+
+    list: () => [...kept.values()].map(stateOf).sort(byTrustDomain),
+    find: (trustDomain) => stateOf(known(trustDomain)),
+
+    async refresh(trustDomain) {
+      await ask(known(trustDomain));
+      return stateOf(known(trustDomain));
+    },
+
+    async remove(trustDomain, by) {
+      const one = known(trustDomain);
+      const { relationship } = one;
+      const isKept = () => kept.get(relationship.trustDomain) === one;
+      // Before it is on record, so that nothing of this relationship can be accepted into one that follows it.
+      leave(one);
+      let result: Sequenced | Denial;
+      try {
+        const act = { act: "end-federation", trustDomain: relationship.trustDomain, by, now: clock.now() } as const;
+        result = await ledger.perform(act);
+      } catch (thrown) {
+        if (isKept()) keep(relationship, one.bundle);
+        throw thrown;
+      }
+      if (isKept()) kept.delete(relationship.trustDomain);
+      if (isDenial(result)) throw errorOf(result);
+      tell();
+    },
+
+    stop() {
+      isStopped = true;
+      for (const one of kept.values()) leave(one);
+    },
+  };
+}
+
+/** The bundle with which a relationship begins; one whose endpoint is held to the bundle itself can't do without. */
+function firstBundleOf(relationship: FederationRelationship, text: string | undefined): AcceptableBundle | undefined {
+  const { trustDomain, profile } = relationship;
+  const isOfItself = profile.kind === "https_spiffe" && trustDomainOf(profile.endpointSpiffeId) === trustDomain;
+  if (text === undefined) {
+    if (isOfItself) throw invalidField("bundle", "the trust domain's bundle, by which its endpoint is recognised");
+    return undefined;
+  }
+  if (Buffer.byteLength(text) > LIMITS.foreignBundleBytesMax) {
+    throw new BrokerError("LIMIT_EXCEEDED", `a bundle has at most ${LIMITS.foreignBundleBytesMax} bytes`);
+  }
+  const bundle = parseBundleOf(trustDomain, text);
+  const accepted = acceptBundle(bundle, { trustDomain });
+  if (isOfItself && parseSpiffeBundle(accepted.document).x509.length === 0) {
+    throw invalidField("bundle", "one with an X.509 authority, by which the endpoint is recognised");
+  }
+  return accepted;
+}
+
+function stateOf({ relationship, bundle, nextRefreshAt, failure }: Kept): FederationState {
+  return {
+    relationship,
+    ...(bundle === undefined ? {} : { bundle }),
+    nextRefreshAt,
+    ...(failure === undefined ? {} : { failure }),
+  };
+}
+
+function byTrustDomain(a: FederationState, b: FederationState): number {
+  return a.relationship.trustDomain < b.relationship.trustDomain ? -1 : 1;
+}

@@ -1,0 +1,35 @@
+import { errorOf, isDenial } from "../domain/errors.ts";
+import type { Attested, Delivery } from "../domain/stages.ts";
+import { deliver } from "./deliver.ts";
+import { draft } from "./draft.ts";
+import { onlyAnswer } from "./entitle.ts";
+import { countIssuance, entitleByEvidence } from "./entitle-infrastructure.ts";
+import type { InfrastructurePorts } from "./issue-infrastructure-svid.ts";
+import { record } from "./record.ts";
+import { sign } from "./sign.ts";
+
+/**
+ * The issuance path for a caller whose evidence may count once. It is spent before anything is recorded, so that no two
+ * SVIDs ever come of it; and behind all that can refuse but the ledger and the rate, so that it is not spent for nothing.
+ *
+ * @param wanted.publicKey - SubjectPublicKeyInfo, DER, of a request that was checked.
+ * @param spend - throws when the evidence was spent before.
+ * @throws BrokerError when the caller is not entitled to it, or it can't be issued now; and what `spend` throws
+ */
+export async function issueByEvidence(
+  caller: Attested,
+  wanted: { readonly entryId: string; readonly publicKey: Uint8Array },
+  spend: () => Promise<void>,
+  ports: InfrastructurePorts,
+): Promise<Delivery> {
+  const entitled = entitleByEvidence(caller, wanted, ports);
+  const drafted = onlyAnswer(draft([entitled], ports));
+  if (isDenial(drafted)) throw errorOf(drafted);
+  await spend();
+  countIssuance(caller, wanted.entryId, ports);
+  const recorded = await record([drafted], ports);
+  const signed = await sign(recorded, ports);
+  const delivery = onlyAnswer(await deliver(signed, ports));
+  if (isDenial(delivery)) throw errorOf(delivery);
+  return delivery;
+}

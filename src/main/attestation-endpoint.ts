@@ -1,0 +1,60 @@
+import { listenOnServerTls, type ServerTlsEndpoint } from "../api/endpoint/server-tls-endpoint.ts";
+import { type ApiPorts, type ApiServer, attestationServer } from "../api/grpc/servers.ts";
+import { stopServing } from "../api/grpc/stop-serving.ts";
+import { type SvidSource, tlsContextOf } from "../api/http/tls-context.ts";
+import type { Config } from "../config/config.ts";
+import { BrokerError, denial, errorOf } from "../domain/errors.ts";
+import type { Log } from "../ports/log.ts";
+import type { Core } from "./core.ts";
+import { evidenceAttestorsOf } from "./evidence-attestors.ts";
+
+export type AttestationEndpoint = { readonly server: ApiServer; readonly port: number };
+
+/**
+ * Starts the attestation endpoint where it is configured.
+ *
+ * @param stops - takes what ends it.
+ */
+export async function startAttestationEndpoint(
+  {
+    core,
+    ports,
+    own,
+    config: { attestation },
+    log,
+  }: {
+    readonly core: Core;
+    readonly ports: ApiPorts;
+    /** Shown where the endpoint is to show the broker's own X.509-SVID. */
+    readonly own: SvidSource;
+    readonly config: Config;
+    readonly log: Log;
+  },
+  stops: (() => Promise<void>)[],
+): Promise<AttestationEndpoint | undefined> {
+  if (attestation === undefined) return undefined;
+  const evidenceAttestors = await evidenceAttestorsOf(attestation, core);
+  let endpoint: ServerTlsEndpoint | undefined;
+  const server = attestationServer(
+    {
+      peerOf(call) {
+        if (endpoint === undefined) throw errorOf(denial("NOT_SERVING", "starting"));
+        return endpoint.peerOf(call);
+      },
+      // Who is connected says nothing of who it is.
+      attest: () => Promise.reject(new BrokerError("NO_IDENTITY", "nobody is attested by this connection")),
+      log,
+      clock: core.clock,
+    },
+    { ...ports, evidenceAttestors, takesJoinTokens: attestation.joinToken },
+  );
+  endpoint = await listenOnServerTls({
+    place: attestation.listen,
+    server: server.server,
+    context: await tlsContextOf(attestation.tls === "own-svid" ? own : attestation.tls, undefined),
+    onRefused: (refusal) => log.info("connection refused", { endpoint: "attestation", ...refusal }),
+  });
+  const bound = endpoint;
+  stops.push(() => stopServing(server.server, bound, core.clock));
+  return { server, port: bound.port };
+}

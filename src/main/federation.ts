@@ -1,0 +1,68 @@
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { httpsBundleEndpoint } from "../adapters/bundle-endpoint/bundle-endpoint.ts";
+import type { Config } from "../config/config.ts";
+import { BrokerError } from "../domain/errors.ts";
+import { type Federation, type FederationPorts, keepFederation } from "../federation/federation.ts";
+import type { Log } from "../ports/log.ts";
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+
+/**
+ * Keeps the bundles of foreign trust domains. What goes wrong with that is told to the log and to operators, and keeps
+ * the broker from nothing else: its own trust domain needs no other.
+ */
+export async function openFederation(
+  { federation: { webRoots }, trustDomain }: Pick<Config, "federation" | "trustDomain">,
+  ports: Omit<FederationPorts, "trustDomain" | "endpoint" | "failed">,
+  log: Log,
+): Promise<Federation> {
+  const webAuthorities = webRoots === undefined ? [] : await readWebRoots(webRoots, log);
+  const endpoint = httpsBundleEndpoint({ clock: ports.clock, webAuthorities });
+  const failed = (thrown: unknown) => {
+    // Every minute perhaps, for as long as others need to mend it: no fault of this broker's.
+    if (isOfEndpoint(thrown))
+      log.info("a bundle was not refreshed", { why: thrown.message, detail: thrown.detail ?? "" });
+    else log.fault("a bundle was not refreshed", thrown);
+  };
+  try {
+    return await keepFederation({ ...ports, trustDomain, endpoint, failed });
+  } catch (thrown) {
+    log.fault("federation did not start: nobody of a foreign trust domain is believed", thrown);
+    return notKept();
+  }
+}
+
+function isOfEndpoint(thrown: unknown): thrown is BrokerError {
+  return thrown instanceof BrokerError && thrown.code !== "LEDGER_UNAVAILABLE";
+}
+
+/** Without them every endpoint that needs them is refused, and `stint federation list` says so. */
+async function readWebRoots(path: string, log: Log): Promise<readonly string[]> {
+  try {
+    const found = (await readFile(path, "utf8")).match(PEM_CERTIFICATE) ?? [];
+    if (found.length === 0) throw new Error("no certificate in PEM");
+    return found.map((pem) => new X509Certificate(pem).toString());
+  } catch (thrown) {
+    log.fault(`federation.web_roots: ${path} can't be used; only the authorities of Node.js count`, thrown);
+    return [];
+  }
+}
+
+function notKept(): Federation {
+  const refusal = () => new BrokerError("NOT_SERVING", "federation did not start; the broker's log says why");
+  const refuse = () => {
+    throw refusal();
+  };
+  const reject = () => Promise.reject(refusal());
+  return {
+    of: () => undefined,
+    onChange: () => () => undefined,
+    list: refuse,
+    find: refuse,
+    create: reject,
+    refresh: reject,
+    remove: reject,
+    stop: () => undefined,
+  };
+}

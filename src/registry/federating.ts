@@ -1,0 +1,37 @@
+import { federatesWith } from "../domain/registration-entry.ts";
+import type { Cancel } from "../ports/clock.ts";
+import type { FederatedBundles } from "../ports/federated-bundles.ts";
+import type { MutableEntryDirectory } from "./entry-directory.ts";
+
+/**
+ * Tells when somebody is to be given other foreign bundles than before: because one changed, or because an entry names
+ * other trust domains. Any other change of the entries would send every stream what it has.
+ */
+export function followFederating(
+  entries: Pick<MutableEntryDirectory, "all" | "onChange">,
+  federated: FederatedBundles,
+): (changed: () => void) => Cancel {
+  const listeners = new Set<() => void>();
+  const tell = () => {
+    for (const changed of listeners) changed();
+  };
+  const named = () =>
+    entries
+      .all()
+      .filter((entry) => !entry.disabled && federatesWith(entry).length > 0)
+      .map((entry) => `${entry.entryId} ${federatesWith(entry).join(" ")}`)
+      .sort()
+      .join("\n");
+  let known = named();
+  entries.onChange(() => {
+    const now = named();
+    if (now === known) return;
+    known = now;
+    tell();
+  });
+  federated.onChange(tell);
+  return (changed) => {
+    listeners.add(changed);
+    return () => void listeners.delete(changed);
+  };
+}
