@@ -1,4 +1,4 @@
-import { constants, type X509Certificate } from "node:crypto";
+import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
 import type { Server } from "@grpc/grpc-js";
@@ -8,6 +8,7 @@ import type { SpiffeId } from "../../domain/spiffe-id.ts";
 import { microsOf, type UnixSeconds } from "../../domain/time.ts";
 import type { Peer } from "../../ports/attestor.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
+import { presentedChain } from "../../verify/presented-chain.ts";
 import { type ConnectedPeer, createConnections, descriptorOf } from "./connections.ts";
 import { bindSocket, type SocketPlace } from "./socket-path.ts";
 import { type Address, bindAddress, failureText, HANDSHAKE } from "./tls-address.ts";
@@ -80,9 +81,6 @@ export type TlsEndpoint = {
   close(): void;
 };
 
-/** No SVID chain is longer. */
-const CHAIN_CERTIFICATES_MAX = 8;
-
 let connectionNumber = 0;
 
 /**
@@ -111,7 +109,7 @@ export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpo
 
   function admit(socket: TLSSocket): void {
     socket.on("error", () => undefined);
-    const chain = chainOf(socket);
+    const chain = presentedChain(socket.getPeerX509Certificate());
     let identity: TlsIdentity;
     try {
       identity = options.identify(chain);
@@ -228,18 +226,4 @@ function contextOf(material: TlsMaterial | undefined): SecureContextOptions {
   // Thrown here it names what is wrong with the material; thrown by the server it would end the process.
   createSecureContext(context);
   return context;
-}
-
-/** The certificates the client showed, leaf first, as far as they belong together. */
-export function chainOf(socket: TLSSocket): readonly Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  let certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
-  while (certificate !== undefined && chain.length < CHAIN_CERTIFICATES_MAX) {
-    const { raw } = certificate;
-    // A self-signed certificate is its own issuer.
-    if (chain.some((one) => raw.equals(one))) break;
-    chain.push(new Uint8Array(raw));
-    certificate = certificate.issuerCertificate;
-  }
-  return chain;
 }

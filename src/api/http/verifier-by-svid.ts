@@ -4,7 +4,8 @@ import type { Attested } from "../../domain/stages.ts";
 import { secondsOf } from "../../domain/time.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { CredentialReads } from "../../ports/ledger-reads.ts";
-import { chainOf, type TlsIdentity } from "../endpoint/tls-endpoint.ts";
+import { presentedChain } from "../../verify/presented-chain.ts";
+import type { TlsIdentity } from "../endpoint/tls-endpoint.ts";
 import type { IntrospectionFacts } from "./introspection-routes.ts";
 
 export type VerifierBySvidPorts = {
@@ -26,7 +27,7 @@ export type VerifierBySvidPorts = {
  */
 export function verifierBySvid(ports: VerifierBySvidPorts): IntrospectionFacts["verifierOf"] {
   return async (socket) => {
-    const identity = identityOf(chainOf(socket), ports);
+    const identity = identityOf(presentedChain(socket.getPeerX509Certificate()), ports);
     if ("code" in identity) return identity;
     const issuance = await ports.credentials.issuance({ serialNumber: identity.serialNumber });
     const isOver = !(secondsOf(ports.clock.now()) < identity.expiresAt);

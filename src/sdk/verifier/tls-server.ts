@@ -1,8 +1,9 @@
-import { constants, type X509Certificate } from "node:crypto";
+import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import type { SecureContextOptions, Server, TLSSocket, TlsOptions } from "node:tls";
 import { invalidField } from "../../domain/errors.ts";
 import type { Action } from "../../domain/grant.ts";
+import { presentedChain } from "../../verify/presented-chain.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { SYSTEM_CLOCK, type VerifierClock } from "./clock.ts";
 import type { VerifiedPeer } from "./verified-peer.ts";
@@ -88,7 +89,8 @@ export function createTlsServer<Wrapped extends Server>(options: TlsServerOption
   function admit(socket: TLSSocket): boolean {
     // From here on whatever goes wrong with it is a reason to be rid of it.
     socket.on("error", () => socket.destroy());
-    const chain = presentedChain(socket);
+    // Once and for all: reading it takes the certificates above the leaf out of the session.
+    const chain = presentedChain(socket.getPeerX509Certificate());
     try {
       checkSession(socket);
       const peer = verifier.verifyX509(chain, defaults);
@@ -142,17 +144,6 @@ function checkSession(socket: TLSSocket): void {
   if (socket.getProtocol() !== PROTOCOL || socket.isSessionReused()) {
     throw new VerificationError("CERTIFICATE_INVALID", "the connection is not of TLS 1.3, or was resumed");
   }
-}
-
-/** Can be asked for once: reading it takes the certificates above the leaf out of the session. */
-function presentedChain(socket: TLSSocket): readonly Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  let certificate: X509Certificate | undefined = socket.getPeerX509Certificate();
-  while (certificate !== undefined) {
-    chain.push(certificate.raw);
-    certificate = certificate.issuerCertificate;
-  }
-  return chain;
 }
 
 /** Calls when the wall clock has come to an instant. @returns what gives it up. */

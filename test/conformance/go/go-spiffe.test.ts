@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Step } from "../../../src/gen/stint/v1/types_pb.js";
+import { authority, x509BundleDocument } from "../../verify/certificate-forge.ts";
 import { buildGo, GO_BUILD_MS_MAX, goIsMissing } from "../go-toolchain.ts";
 import { type ForeignSvid, startTold, type ToldWorkload, type WorkloadEvent } from "../told-workload.ts";
 import { AGENT, GRANT, hintOf, NO_OPERATOR, PLAIN, RESOURCE, type Scene, startScene } from "../workload-scene.ts";
@@ -183,6 +184,49 @@ describe.skipIf(goIsMissing("tests with go-spiffe"))("go-spiffe", () => {
         workload.tell("dial", { address, hint: hintOf(calling), spiffe_id: serving.spiffeId }),
       ).rejects.toThrow(/certificate/);
       expect(await server.event("refused")).toMatchObject({ why: expect.stringContaining("unexpected ID") });
+    });
+  });
+
+  describe("with other trust domains", () => {
+    let federated: Scene;
+    let abroad: ToldWorkload;
+
+    beforeAll(async () => {
+      federated = await startScene({
+        entries: [{ ...AGENT, selectors: [`unix:path:${program}`], federates_with: ["other.example"] }],
+        config: { http: { listen: "127.0.0.1:0", own_svid: true } },
+      });
+      abroad = await startTold([program], federated.daemon.workloadSocket);
+    });
+    afterAll(async () => {
+      await abroad?.[Symbol.asyncDispose]();
+      await federated?.[Symbol.asyncDispose]();
+    });
+
+    test("fetches the bundle from the https_spiffe endpoint, whose X.509-SVID it verifies by the bundle that it has", async () => {
+      const address = `${federated.daemon.httpUrl}/spiffe-bundle.json`;
+      expect(await abroad.tell("bundle", { address, spiffe_id: "spiffe://example.org/stint/server" })).toEqual({
+        x509: 1,
+        jwt: 1,
+        sequence: expect.any(Number),
+        refresh_hint: 60,
+      });
+      await expect(abroad.tell("bundle", { address, spiffe_id: "spiffe://example.org/stint/other" })).rejects.toThrow();
+    });
+
+    test("is given the foreign bundles of its entry, as long as there is a relationship", async () => {
+      const { federation } = federated.operator;
+      const bundle = Buffer.from(x509BundleDocument(authority()));
+      const endpointSpiffeId = "spiffe://other.example/stint/server";
+      await federation.create({
+        trustDomain: "other.example",
+        bundleEndpointUrl: "https://127.0.0.1:9/",
+        profile: { case: "httpsSpiffe", value: { endpointSpiffeId } },
+        bundle,
+      });
+      expect(await abroad.tell("trust-domains")).toEqual(["example.org", "other.example"]);
+      await federation.delete({ trustDomain: "other.example" });
+      expect(await abroad.tell("trust-domains")).toEqual(["example.org"]);
     });
   });
 });

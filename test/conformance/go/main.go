@@ -92,6 +92,10 @@ func (w *workload) follow(ctx context.Context, o order) (any, error) {
 		return w.serve(ctx, o)
 	case "dial":
 		return w.dial(ctx, o)
+	case "bundle":
+		return w.fetchBundle(ctx, o)
+	case "trust-domains":
+		return w.trustDomains(ctx)
 	default:
 		return nil, errors.New("no such command: " + o.Command)
 	}
