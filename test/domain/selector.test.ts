@@ -34,7 +34,7 @@ describe("a selector is refused that has", () => {
   test.for([
     { what: "no kind", text: "unix" },
     { what: "a kind that nothing attests", text: "docker:label:a" },
-    { what: "a kind that every object has", text: "constructor:name:a" },
+    { what: "a kind that every object has", text: "constructor" },
     { what: "no value", text: "oidc:sub:" },
     { what: "an issuer that is no URL", text: "oidc:iss:issuer.example.org" },
     { what: "an issuer of plain HTTP elsewhere", text: "oidc:iss:http://issuer.example.org" },
