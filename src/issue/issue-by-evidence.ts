@@ -1,12 +1,10 @@
 import { errorOf, isDenial } from "../domain/errors.ts";
 import type { Attested, Delivery } from "../domain/stages.ts";
-import { deliver } from "./deliver.ts";
 import { draft } from "./draft.ts";
 import { onlyAnswer } from "./entitle.ts";
 import { countIssuance, entitleByEvidence } from "./entitle-infrastructure.ts";
+import { issueDrafted } from "./issue-entitled.ts";
 import type { InfrastructurePorts } from "./issue-infrastructure-svid.ts";
-import { record } from "./record.ts";
-import { sign } from "./sign.ts";
 
 /**
  * The issuance path for a caller whose evidence may count once. It is spent before anything is recorded, so that no two
@@ -27,9 +25,7 @@ export async function issueByEvidence(
   if (isDenial(drafted)) throw errorOf(drafted);
   await spend();
   countIssuance(caller, wanted.entryId, ports);
-  const recorded = await record([drafted], ports);
-  const signed = await sign(recorded, ports);
-  const delivery = onlyAnswer(await deliver(signed, ports));
+  const delivery = onlyAnswer(await issueDrafted([drafted], ports));
   if (isDenial(delivery)) throw errorOf(delivery);
   return delivery;
 }

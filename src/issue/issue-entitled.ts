@@ -1,5 +1,5 @@
 import type { Denial } from "../domain/errors.ts";
-import type { Delivery, Entitled } from "../domain/stages.ts";
+import type { Delivery, Drafted, Entitled } from "../domain/stages.ts";
 import { type DeliverPorts, deliver } from "./deliver.ts";
 import { type DraftPorts, draft } from "./draft.ts";
 import { type RecordPorts, record } from "./record.ts";
@@ -16,7 +16,14 @@ export async function issueEntitled(
   entitled: readonly (Entitled | Denial)[],
   ports: IssueEntitledPorts,
 ): Promise<readonly (Delivery | Denial)[]> {
-  const drafted = draft(entitled, ports);
+  return issueDrafted(draft(entitled, ports), ports);
+}
+
+/** What comes after the draft: nothing is recorded before, and nothing signed that is not. */
+export async function issueDrafted(
+  drafted: readonly (Drafted | Denial)[],
+  ports: RecordPorts & SignPorts & DeliverPorts,
+): Promise<readonly (Delivery | Denial)[]> {
   const recorded = await record(drafted, ports);
   const signed = await sign(recorded, ports);
   return deliver(signed, ports);

@@ -1,12 +1,9 @@
 import type { Denial } from "../domain/errors.ts";
 import type { Attested, Delivery } from "../domain/stages.ts";
-import { type DeliverPorts, deliver } from "./deliver.ts";
-import { type DraftPorts, draft } from "./draft.ts";
 import { type EntitlePorts, entitle, type SvidOrder } from "./entitle.ts";
-import { type RecordPorts, record } from "./record.ts";
-import { type SignPorts, sign } from "./sign.ts";
+import { type IssueEntitledPorts, issueEntitled } from "./issue-entitled.ts";
 
-export type IssuePorts = EntitlePorts & DraftPorts & RecordPorts & SignPorts & DeliverPorts;
+export type IssuePorts = EntitlePorts & IssueEntitledPorts;
 
 /**
  * The issuance path. Recording comes before signing, so a credential that no ledger row names has never existed;
@@ -21,9 +18,5 @@ export async function issueSvids(
   order: SvidOrder,
   ports: IssuePorts,
 ): Promise<readonly (Delivery | Denial)[]> {
-  const entitled = await entitle(caller, order, ports);
-  const drafted = draft(entitled, ports);
-  const recorded = await record(drafted, ports);
-  const signed = await sign(recorded, ports);
-  return deliver(signed, ports);
+  return issueEntitled(await entitle(caller, order, ports), ports);
 }

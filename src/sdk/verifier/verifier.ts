@@ -158,6 +158,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return state.bundles.get(trustDomain)?.federated ?? true;
   }
 
+  function doGrantsCount(trustDomain: TrustDomain): boolean {
+    return !isFederated(trustDomain) || settings.grantsFrom.has(trustDomain);
+  }
+
   function nowSeconds(): UnixSeconds {
     return Math.floor(clock.wallMs() / 1_000) as UnixSeconds;
   }
@@ -177,9 +181,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
       allowSeveralAudiences: settings.allowSeveralAudiences,
       ...(request.confirmation === undefined ? {} : { confirmation: request.confirmation }),
     });
-    const federated = isFederated(verified.trustDomain);
-    const grants = !federated || settings.grantsFrom.has(verified.trustDomain);
-    const step = verifiedStepOf(verified, { federated, grants });
+    const { trustDomain } = verified;
+    const step = verifiedStepOf(verified, { federated: isFederated(trustDomain), grants: doGrantsCount(trustDomain) });
     checkNotDenied(denyKeysOf(step));
     return step;
   }
@@ -209,7 +212,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (!(nowSeconds() < addSeconds(verified.expiresAt, LIMITS.verifierLeewaySeconds))) {
       throw new VerificationError("EXPIRED", "the token has expired");
     }
-    if (verified.federated && !settings.grantsFrom.has(verified.trustDomain)) {
+    if (!doGrantsCount(verified.trustDomain)) {
       throw new VerificationError(
         "GRANT_EXCEEDED",
         "the step is of a foreign trust domain, whose grants do not count here",
