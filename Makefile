@@ -100,6 +100,10 @@ test: install ## the tests; ONLY=test/domain narrows them
 conformance: install ## the standards: their MUSTs, vectors, and foreign libraries as clients and verifiers (Go, Python, openssl)
 	@vitest run test/conformance
 
+.PHONY: simulate
+simulate: install ## 10,000 random lives of a broker; SEEDS=<n> for another number, FC_SEED=<seed> to replay one
+	@FC_RUNS=$(or $(SEEDS),10000) FC_STATS=1 vitest run test/simulation
+
 .PHONY: bench
 bench: install ## how fast it is on this machine
 	@node scripts/bench.ts

@@ -7,7 +7,8 @@ import { formatFinding } from "./config/finding.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { BrokerError } from "./domain/errors.ts";
 import { apiPortsOf } from "./main/api-ports.ts";
-import { type Closers, openCore, withOwn } from "./main/core.ts";
+import { type Closers, closeAll } from "./main/closers.ts";
+import { openCore, withOwn } from "./main/core.ts";
 import { startServers } from "./main/servers.ts";
 import type { Log } from "./ports/log.ts";
 import { type Difference, differenceOf } from "./registry/declare.ts";
@@ -35,9 +36,7 @@ export type Broker = {
  */
 export async function openBroker(config: Config, log: Log): Promise<Broker> {
   const closers: Closers = [];
-  const close = async () => {
-    for (const end of closers.splice(0).reverse()) await end();
-  };
+  const close = () => closeAll(closers);
   try {
     const core = await openCore(config, log, closers);
     const serving = await startServers({ core, ports: apiPortsOf(core, config), config, log }, closers);

@@ -1,19 +1,20 @@
 import { newId } from "../domain/ids.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { CloseResult, Ledger } from "../ports/ledger.ts";
+import type { InForce } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { CloseResult } from "../ports/ledger-acts.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { Authorities } from "./authorities.ts";
 import type { Suspensions } from "./suspensions.ts";
 
 export type AcceptRestorePorts = {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, "perform">;
   readonly clock: Clock;
   readonly random: Randomness;
   readonly authorities: Authorities;
   readonly suspensions: Suspensions;
-  /** Steps were closed: looks at them again. */
-  readonly stepsClosed: () => Promise<void>;
+  readonly inForce: InForce;
   /** From here on the ledger's head is the one to continue from. */
   readonly trustHead: () => Promise<void>;
 };
@@ -35,7 +36,7 @@ export async function acceptRestore(reason: string, by: Actor, ports: AcceptRest
     throw thrown;
   });
   await ports.authorities.replaceAll();
-  await ports.stepsClosed();
+  await ports.inForce(result.sequence);
   await ports.trustHead();
   suspensions.lift("rollback");
   suspensions.lift("restore");

@@ -1,17 +1,21 @@
 import type { Authority, AuthorityState, KeyFamily } from "../domain/authority.ts";
+import { BrokerError } from "../domain/errors.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { AuthorityDirectory, IssuanceGate } from "../ports/directories.ts";
-import type { Ledger, PutAuthoritiesAct } from "../ports/ledger.ts";
-import type { RegistryReads } from "../ports/ledger-reads.ts";
+import type { Following, InForce } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { PutAuthoritiesAct } from "../ports/ledger-acts.ts";
+import type { ProjectionReads } from "../ports/ledger-reads.ts";
 import type { Signer } from "../ports/signer.ts";
 import type { UpstreamAuthority } from "../ports/upstream-authority.ts";
-import { createAuthorityBook } from "./authority-book.ts";
+import { keepAuthorityBook } from "./authority-book.ts";
 import { type AuthorityOrders, createAuthorityOrders } from "./authority-orders.ts";
 import {
   activatableAt,
   type Due,
   dueIn,
+  isWorthMaking,
   type Rotation,
   SIGNING_FAMILIES,
   type SigningFamily,
@@ -20,8 +24,7 @@ import {
 
 export type Authorities = AuthorityDirectory &
   AuthorityOrders & {
-    /** Loads what the ledger knows, makes what is missing, finishes what was cut short, and rotates from here on. */
-    start(): Promise<void>;
+    readonly following: Following;
     /** New keys for every family: the old ones sign no more, and nothing that they signed is believed. For an epoch that begins. */
     replaceAll(): Promise<void>;
     /** Changes when what verifiers are to know changes. */
@@ -32,25 +35,29 @@ export type Authorities = AuthorityDirectory &
     history(): readonly Authority[];
     /** From when on a prepared one has been published for long enough to sign; `undefined` of any other. */
     activatableAt(authority: Authority): UnixSeconds | undefined;
+    /** Why a family can't be rotated, in words for the operator. */
+    troubles(): readonly string[];
+    /** Calls after each change; ends with the returned function. */
+    onChange(changed: () => void): Cancel;
     /** Ends the rotation. */
     stop(): void;
   };
 
 export type AuthoritiesPorts = {
-  readonly ledger: Ledger;
-  readonly reads: RegistryReads;
+  readonly ledger: Pick<Ledger, "follow" | "perform">;
+  readonly projections: Pick<ProjectionReads, "authorities">;
   readonly signer: Signer;
   /** Certifies the X.509 authorities; absent: each is a root of its own. */
   readonly upstream?: UpstreamAuthority;
   readonly clock: Clock;
+  /** What a withdrawal took back is refused by verifiers. */
+  readonly inForce: InForce;
   readonly lifetimeSeconds: Readonly<Record<SigningFamily, number>>;
   readonly rotation?: Rotation;
   /** While nothing may be issued nothing is rotated either: the clock or the ledger can't be believed. */
   readonly gate?: IssuanceGate;
-  /** The set of authorities changed. */
-  readonly changed: () => void;
-  /** Takes what a rotation in the background failed with; it is tried again a minute later. */
-  readonly failed?: (error: unknown) => void;
+  /** Takes what a rotation in the background failed with, which is tried again a minute later, and what a listener throws. */
+  readonly failed: (error: unknown) => void;
 };
 
 /** Half a life leaves the other half to notice a rotation that does not happen; three times five minutes, the refresh hint. */
@@ -62,14 +69,23 @@ const BACKDATE_SECONDS = 60;
 /** Often enough that nothing is late by a share of any time involved, and cheap. */
 const LOOK_INTERVAL_MS = 60_000;
 
-/** The broker's signing authorities: recorded in the ledger by their public parts, kept by the signer. */
-export function createAuthorities(ports: AuthoritiesPorts): Authorities {
+const UPSTREAM_IS_OVER =
+  "the upstream authority has ended, or is about to: no X.509 authority can be made before it is renewed";
+
+/**
+ * The broker's signing authorities: recorded in the ledger by their public parts, kept by the signer. Takes up what the
+ * ledger knows, makes what is missing, finishes what was cut short, and rotates from here on.
+ *
+ * @throws BrokerError LEDGER_UNAVAILABLE, AUTHORITY_UNAVAILABLE
+ */
+export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorities> {
   const { signer, clock } = ports;
   const rotation = ports.rotation ?? ROTATION_DEFAULT;
-  const book = createAuthorityBook(ports);
+  const book = await keepAuthorityBook(ports);
   let turn: Promise<unknown> = Promise.resolve();
   let cancel: Cancel = () => undefined;
   let isStopped = false;
+  let told: readonly string[] = [];
 
   /** One change after another: each decides on what the one before left. */
   function inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -87,6 +103,7 @@ export function createAuthorities(ports: AuthoritiesPorts): Authorities {
     state: "prepared" | "active",
     order?: PutAuthoritiesAct["order"],
   ): Promise<Authority> {
+    if (!isWorthMaking(endOfNew(family), now())) throw new BrokerError("AUTHORITY_UNAVAILABLE", UPSTREAM_IS_OVER);
     const validity = { notBefore: addSeconds(now(), -BACKDATE_SECONDS), expiresAt: endOfNew(family) };
     const created = await signer.create(family, validity);
     try {
@@ -169,34 +186,50 @@ export function createAuthorities(ports: AuthoritiesPorts): Authorities {
     }
   }
 
+  /** Once each: operators see them in readiness for as long as they last. */
+  function tellTroubles(): void {
+    const now = troubles();
+    for (const trouble of now.filter((one) => !told.includes(one))) {
+      ports.failed(new BrokerError("AUTHORITY_UNAVAILABLE", trouble));
+    }
+    told = now;
+  }
+
   function lookLater(): void {
     cancel();
     if (isStopped) return;
     cancel = clock.schedule(LOOK_INTERVAL_MS, () => {
       const look = inTurn(async () => {
         if (ports.gate?.refusal() === undefined) await doWhatIsDue();
+        tellTroubles();
       });
-      look.catch((thrown: unknown) => ports.failed?.(thrown));
+      look.catch(ports.failed);
       lookLater();
     });
   }
 
+  function troubles(): readonly string[] {
+    return isWorthMaking(endOfNew("x509-svid"), now()) ? [] : [UPSTREAM_IS_OVER];
+  }
+
+  await inTurn(async () => {
+    await destroyLeftovers();
+    await doWhatIsDue();
+    tellTroubles();
+    lookLater();
+  });
+
   return {
+    following: book.following,
     active: (family) => signingAt(book.of(family), now(), signer.holds),
     all: book.published,
     byId: book.byId,
     history: book.all,
+    onChange: book.onChange,
     activatableAt: (authority) => (authority.state === "prepared" ? activatableAt(authority, rotation) : undefined),
     bundleSequence: book.sequence,
-    ...createAuthorityOrders({ book, inTurn, make, activate, remove, now, rotation }),
-
-    start: () =>
-      inTurn(async () => {
-        book.load(await ports.reads.authorities());
-        await destroyLeftovers();
-        await doWhatIsDue();
-        lookLater();
-      }),
+    troubles,
+    ...createAuthorityOrders({ book, inTurn, make, activate, remove, now, rotation, inForce: ports.inForce }),
 
     replaceAll: () =>
       inTurn(async () => {

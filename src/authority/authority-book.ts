@@ -1,48 +1,117 @@
 import { type Authority, isPublished, type KeyFamily } from "../domain/authority.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Ledger, PutAuthoritiesAct, PutAuthoritiesResult } from "../ports/ledger.ts";
+import { errorOf } from "../domain/errors.ts";
+import { authorityFrom } from "../domain/recorded-authority.ts";
+import { secondsOf } from "../domain/time.ts";
+import { createListeners } from "../follow/listeners.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Committed, Following } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { PutAuthoritiesAct, PutAuthoritiesResult } from "../ports/ledger-acts.ts";
+import type { ProjectionReads } from "../ports/ledger-reads.ts";
 
-/** All authorities there ever were, as the ledger has them. */
+/** All authorities there ever were, as the ledger's events have them. */
 export type AuthorityBook = {
-  /** Takes over what the ledger held at the start. */
-  load(authorities: readonly Authority[]): void;
+  readonly following: Following;
   of(family: KeyFamily): readonly Authority[];
   byId(authorityId: string): Authority | undefined;
+  /** In the order in which they came. */
   all(): readonly Authority[];
   /** Those that verifiers are to know. */
   published(): readonly Authority[];
   /** Grows with every change. */
   sequence(): number;
-  /** Records a change; only once it is durable does anything here say so. */
+  /** Calls after each change; ends with the returned function. */
+  onChange(changed: () => void): Cancel;
+  /** Records a change, and resolves once the book has it. Only what is durable is ever in the book. */
   record(change: Omit<PutAuthoritiesAct, "act" | "now">): Promise<PutAuthoritiesResult>;
 };
 
-export function createAuthorityBook(ports: {
-  readonly ledger: Ledger;
-  readonly clock: Clock;
-  readonly changed: () => void;
-}): AuthorityBook {
-  const known = new Map<string, Authority>();
-  let sequence = 0;
+export type AuthorityBookPorts = {
+  readonly ledger: Pick<Ledger, "follow" | "perform">;
+  readonly projections: Pick<ProjectionReads, "authorities">;
+  readonly clock: Pick<Clock, "now">;
+  /** Takes what a listener throws. */
+  readonly failed: (error: unknown) => void;
+};
+
+/** @throws BrokerError LEDGER_UNAVAILABLE */
+export async function keepAuthorityBook(ports: AuthorityBookPorts): Promise<AuthorityBook> {
+  const { value, through } = await ports.projections.authorities();
+  const known = new Map(value.map((one) => [one.authorityId, one]));
+  const { onChange, tell } = createListeners(ports.failed);
+  let sequence = through;
+  let byFamily = sorted(known);
+
+  function take(committed: Committed): void {
+    if (!applyTo(known, committed)) return;
+    sequence = committed.sequence;
+    byFamily = sorted(known);
+    tell();
+  }
+  const following = ports.ledger.follow({ name: "authorities", take }, through);
+
+  /** What is kept must not be relied on while it is behind. */
+  function inForce(): typeof known {
+    const refusal = following.refusal();
+    if (refusal !== undefined) throw errorOf(refusal);
+    return known;
+  }
 
   return {
-    load(authorities) {
-      for (const one of authorities) known.set(one.authorityId, one);
-      sequence = ports.ledger.head().sequence;
+    following,
+    onChange,
+    of(family) {
+      inForce();
+      return byFamily.get(family) ?? [];
     },
-    of: (family) => [...known.values()].filter((one) => one.family === family),
-    byId: (authorityId) => known.get(authorityId),
-    all: () => [...known.values()],
-    published: () => [...known.values()].filter(isPublished),
+    byId: (authorityId) => inForce().get(authorityId),
+    all: () => [...inForce().values()],
+    published: () => [...inForce().values()].filter(isPublished),
     sequence: () => sequence,
     async record(change) {
       const result = await ports.ledger.perform({ act: "put-authorities", ...change, now: ports.clock.now() });
-      for (const one of change.authorities) known.set(one.authorityId, one);
-      const tainted = change.taints === undefined ? undefined : known.get(change.taints.authorityId);
-      if (tainted !== undefined) known.set(tainted.authorityId, { ...tainted, tainted: true });
-      sequence = result.sequence;
-      ports.changed();
+      await following.reached(result.sequence);
       return result;
     },
   };
+}
+
+/** Every credential is drafted by one of a family, so that is looked up and not searched. */
+function sorted(known: ReadonlyMap<string, Authority>): ReadonlyMap<KeyFamily, readonly Authority[]> {
+  return Map.groupBy(known.values(), ({ family }) => family);
+}
+
+/** Whether an event changed anything in the book. */
+function applyTo(known: Map<string, Authority>, { event }: Committed): boolean {
+  switch (event.type) {
+    case "authority.put": {
+      const put = authorityFrom(event.authority);
+      const before = known.get(put.authorityId);
+      const { state: _, stateSince: __, ...facts } = put;
+      // What was removed stays so, whatever an event says: a new epoch removes without naming any.
+      const state = stateOf(before?.state === "removed" ? before : put);
+      known.set(put.authorityId, { ...facts, ...state, ...(before?.tainted === true ? { tainted: true } : {}) });
+      return true;
+    }
+    case "authority.tainted": {
+      const tainted = known.get(event.authorityId);
+      if (tainted !== undefined) known.set(event.authorityId, { ...tainted, tainted: true });
+      return true;
+    }
+    case "epoch.started": {
+      for (const [authorityId, one] of known) {
+        if (one.state === "removed") continue;
+        // Where an instant was never recorded none is made up.
+        const since = one.stateSince === undefined ? {} : { stateSince: secondsOf(event.at) };
+        known.set(authorityId, { ...one, state: "removed", ...since });
+      }
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+function stateOf({ state, stateSince }: Authority): Pick<Authority, "state" | "stateSince"> {
+  return stateSince === undefined ? { state } : { state, stateSince };
 }

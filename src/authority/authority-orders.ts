@@ -3,7 +3,8 @@ import { BrokerError, invalidField } from "../domain/errors.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
 import type { UnixSeconds } from "../domain/time.ts";
-import type { PutAuthoritiesAct, PutAuthoritiesResult } from "../ports/ledger.ts";
+import type { InForce } from "../ports/following.ts";
+import type { PutAuthoritiesAct, PutAuthoritiesResult } from "../ports/ledger-acts.ts";
 import type { AuthorityBook } from "./authority-book.ts";
 import { activatableAt, type Rotation, type SigningFamily } from "./lifecycle.ts";
 
@@ -58,6 +59,7 @@ type OrderPorts = {
   ) => Promise<PutAuthoritiesResult>;
   readonly now: () => UnixSeconds;
   readonly rotation: Rotation;
+  readonly inForce: InForce;
 };
 
 export function createAuthorityOrders(ports: OrderPorts): AuthorityOrders {
@@ -115,14 +117,17 @@ export function createAuthorityOrders(ports: OrderPorts): AuthorityOrders {
       inTurn(async () => {
         const authority = named(authorityId, ["old"]);
         if (authority.tainted === true) return { authority, credentialsRevoked: 0 };
-        const { credentialsRevoked } = await book.record({ authorities: [], ...withdrawal("taint", authority, order) });
+        const taint = { authorities: [], ...withdrawal("taint", authority, order) };
+        const { credentialsRevoked, sequence } = await book.record(taint);
+        await ports.inForce(sequence);
         return { authority: after(authority), credentialsRevoked };
       }),
 
     revoke: (authorityId, order) =>
       inTurn(async () => {
         const authority = named(authorityId, ["prepared", "old"]);
-        const { credentialsRevoked } = await ports.remove(authority, withdrawal("revoke", authority, order));
+        const { credentialsRevoked, sequence } = await ports.remove(authority, withdrawal("revoke", authority, order));
+        await ports.inForce(sequence);
         return { authority: after(authority), credentialsRevoked };
       }),
   };

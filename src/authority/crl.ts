@@ -1,10 +1,11 @@
 import { type EncodedCrlEntry, encodeCrlEntry } from "../domain/crl.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { addSeconds, secondsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
+import { createListeners } from "../follow/listeners.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { AuthorityDirectory } from "../ports/directories.ts";
 import type { Head } from "../ports/ledger.ts";
-import type { CredentialReads, DenyEntry, RevokedPosition } from "../ports/ledger-reads.ts";
+import type { CredentialReads, DenyEntry } from "../ports/ledger-reads.ts";
 import type { Signer } from "../ports/signer.ts";
 
 /** A CRL as it was signed. */
@@ -48,8 +49,6 @@ const RETRY_MS = 1_000;
 const LIFE_SECONDS = 600;
 /** An expired X.509-SVID stays for one regular CRL more, RFC 5280 section 3.3; and a publication may be late. */
 const KEPT_SECONDS = 120;
-/** Revocations read and encoded in one turn of the event loop: about two milliseconds. */
-const PAGE = 500;
 
 /**
  * Keeps a CRL current for each X.509 authority: published anew within a second of a revocation, of a change of
@@ -63,7 +62,7 @@ const PAGE = 500;
 export async function keepCrls(ports: CrlPorts): Promise<CrlKeeper> {
   const { clock } = ports;
   const publish = createPublisher(ports);
-  const listeners = new Set<() => void>();
+  const { onChange, tell } = createListeners(ports.failed);
   let current: readonly Crl[] = [];
   let cancel: Cancel = () => undefined;
   let state: "idle" | "due" | "publishing" | "stopped" = "idle";
@@ -81,7 +80,7 @@ export async function keepCrls(ports: CrlPorts): Promise<CrlKeeper> {
     try {
       if (!ports.ledgerIsDoubted()) {
         current = await publish();
-        for (const changed of listeners) changed();
+        tell();
         nextMs = REGULAR_MS;
       }
     } catch (thrown) {
@@ -113,11 +112,7 @@ export async function keepCrls(ports: CrlPorts): Promise<CrlKeeper> {
 
   return {
     current: () => current.filter(({ nextUpdate }) => nextUpdate > secondsOf(clock.now())),
-    onChange(changed) {
-      const told = () => changed();
-      listeners.add(told);
-      return () => void listeners.delete(told);
-    },
+    onChange,
     stop() {
       state = "stopped";
       cancel();
@@ -173,17 +168,14 @@ async function revokedSince(
   reads: CrlPorts["credentials"],
 ): Promise<ReadonlyMap<string, ReadonlyMap<string, EncodedCrlEntry>>> {
   const found = new Map<string, Map<string, EncodedCrlEntry>>();
-  let after: RevokedPosition | undefined;
-  do {
-    const { svids, next } = await reads.revokedX509Svids({ expiringAfter, after, limit: PAGE });
-    for (const { authorityId, serialNumber, revokedAt, reason } of svids) {
+  for await (const part of reads.revokedX509Svids(expiringAfter)) {
+    for (const { authorityId, serialNumber, revokedAt, reason } of part) {
       const entries = found.get(authorityId) ?? new Map<string, EncodedCrlEntry>();
       const entry = encodeCrlEntry({ serialNumber, revokedAt: secondsOf(revokedAt), reason });
       found.set(authorityId, entries.set(serialNumber, entry));
     }
-    if (next !== undefined) await nextTurn();
-    after = next;
-  } while (after !== undefined);
+    await nextTurn();
+  }
   return found;
 }
 

@@ -46,11 +46,19 @@ export function dueIn(authorities: readonly Authority[], { now, endOfNew, rotati
 
   const prepared = newestIn("prepared", authorities);
   const active = signingAt(authorities, now, holds);
-  if (active === undefined) return prepared === undefined ? { kind: "create" } : activate(prepared);
+  if (active === undefined && prepared !== undefined) return activate(prepared);
+  // One that ends before anything it signs could be used would be followed at once by the next, and so on without end.
+  if (active === undefined) return isWorthMaking(endOfNew, now) ? { kind: "create" } : undefined;
   if (now < prepareAt(active, rotation)) return undefined;
   // One that ends no later would have to be followed just as soon; an operator has to renew what is above.
   if (prepared === undefined) return endOfNew > active.expiresAt ? { kind: "prepare" } : undefined;
   return now < activatableAt(prepared, rotation) ? undefined : activate(prepared);
+}
+
+/** Whether an authority that ends then could sign anything that is of use. */
+export function isWorthMaking(endOfNew: UnixSeconds, now: UnixSeconds): boolean {
+  // Written as "not enough", so that a NaN is refused.
+  return endOfNew - now >= LIMITS.svidTtlSecondsMin;
 }
 
 function activate(authority: Authority): Due {

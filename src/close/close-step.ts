@@ -1,13 +1,16 @@
-import { visibleTo } from "../decide/step-access.ts";
-import { BrokerError, errorOf, invalidField } from "../domain/errors.ts";
+import { type StepAccess, visibleTo } from "../decide/step-access.ts";
+import { BrokerError, errorOf, invalidField, isDenial } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { formatProcess } from "../domain/process.ts";
 import type { Attested } from "../domain/stages.ts";
 import { REASON_OF_STATE, type Step } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { CloseResult, Ledger } from "../ports/ledger.ts";
-import type { FeedReads, StepReads } from "../ports/ledger-reads.ts";
-import type { ReceiptBook, Receipts } from "./receipts.ts";
+import type { StepDirectory } from "../ports/directories.ts";
+import type { InForce } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { CloseResult } from "../ports/ledger-acts.ts";
+import type { FeedReads } from "../ports/ledger-reads.ts";
+import { type ReceiptBook, type Receipts, summaryOf } from "./receipts.ts";
 
 export type CloseRequest = {
   readonly stepId: string;
@@ -16,14 +19,16 @@ export type CloseRequest = {
   readonly awaitReceiptsMs: number;
 };
 
-export type ClosePorts = {
-  readonly ledger: Ledger;
-  readonly steps: StepReads;
-  readonly feed: FeedReads;
+export type ClosePorts = ReceiptsPorts & {
+  readonly ledger: Pick<Ledger, "perform">;
+  readonly stepDirectory: Pick<StepDirectory, "byId">;
+  readonly inForce: InForce;
+};
+
+export type ReceiptsPorts = {
+  readonly feed: Pick<FeedReads, "denied">;
   readonly receipts: ReceiptBook;
   readonly clock: Clock;
-  /** Told of every close, before it is answered. */
-  readonly closed: (result: CloseResult) => void;
 };
 
 export type Closed = { readonly step: Step; readonly result: CloseResult; readonly receipts: Receipts };
@@ -35,44 +40,66 @@ export type Closed = { readonly step: Step; readonly result: CloseResult; readon
  * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, INVALID_FIELD, LEDGER_UNAVAILABLE
  */
 export async function closeStep(caller: Attested, request: CloseRequest, ports: ClosePorts): Promise<Closed> {
-  const limitMs = LIMITS.awaitReceiptsSecondsMax * 1_000;
-  if (!(request.awaitReceiptsMs >= 0 && request.awaitReceiptsMs <= limitMs)) {
-    throw invalidField("await_receipts", `at most ${LIMITS.awaitReceiptsSecondsMax} s`);
-  }
-  const { step, access } = visibleTo(caller, await ports.steps.step(request.stepId));
-  const mayClose = access.asOpener || (access.asExecutor && request.outcome !== "CANCELLED");
-  if (!mayClose) {
-    throw new BrokerError(
-      "NOT_ENTITLED",
-      access.asExecutor ? "an executor reports COMPLETED or FAILED" : "only its opener closes a step; operators revoke",
-    );
-  }
+  checkAwaited(request);
+  const { step, access } = visibleTo(caller, await ports.stepDirectory.byId(request.stepId));
+  checkMayClose(access, request);
+  const result = await record(caller, access, step, request, ports);
+  await ports.inForce(result.sequence);
+  const closed = await afterClose(step, request, result, ports);
+  const receipts = await receiptsOf(result.sequence, request.awaitReceiptsMs, ports);
+  return { step: closed, result, receipts };
+}
 
-  const result = await ports.ledger.perform({
+function checkAwaited({ awaitReceiptsMs }: CloseRequest): void {
+  const limitMs = LIMITS.awaitReceiptsSecondsMax * 1_000;
+  if (awaitReceiptsMs >= 0 && awaitReceiptsMs <= limitMs) return;
+  throw invalidField("await_receipts", `at most ${LIMITS.awaitReceiptsSecondsMax} s`);
+}
+
+function checkMayClose({ asOpener, asExecutor }: StepAccess, { outcome }: CloseRequest): void {
+  if (asOpener || (asExecutor && outcome !== "CANCELLED")) return;
+  throw new BrokerError(
+    "NOT_ENTITLED",
+    asExecutor ? "an executor reports COMPLETED or FAILED" : "only its opener closes a step; operators revoke",
+  );
+}
+
+async function record(
+  caller: Attested,
+  access: StepAccess,
+  step: Step,
+  { outcome }: CloseRequest,
+  { ledger, clock }: ClosePorts,
+): Promise<CloseResult> {
+  const entryId = access.asOpener ? step.openerEntryId : step.agentEntryId;
+  const result = await ledger.perform({
     act: "close",
     target: { kind: "steps", stepIds: [step.stepId] },
-    state: request.outcome,
-    reason: REASON_OF_STATE[request.outcome],
-    by: {
-      kind: "entry",
-      entryId: access.asOpener ? step.openerEntryId : step.agentEntryId,
-      process: formatProcess(caller.process),
-    },
-    now: ports.clock.now(),
+    state: outcome,
+    reason: REASON_OF_STATE[outcome],
+    by: { kind: "entry", entryId, process: formatProcess(caller.process) },
+    now: clock.now(),
   });
-  if (result.kind === "denial") throw errorOf(result);
-  if (!result.alreadyClosed) ports.closed(result);
+  if (isDenial(result)) throw errorOf(result);
+  return result;
+}
 
-  const receipts = await receiptsOf(result.sequence, request.awaitReceiptsMs, ports);
-  return { step: (await ports.steps.step(step.stepId)) ?? step, result, receipts };
+/** The step as its close left it, which may have been another close than this one. */
+async function afterClose(
+  step: Step,
+  { outcome }: CloseRequest,
+  { sequence, closedAt, alreadyClosed }: CloseResult,
+  { stepDirectory }: ClosePorts,
+): Promise<Step> {
+  if (alreadyClosed) return (await stepDirectory.byId(step.stepId)) ?? step;
+  return { ...step, state: outcome, closedSequence: sequence, closedAt, closeReason: REASON_OF_STATE[outcome] };
 }
 
 /** Who has applied the close of this sequence by now, or within a time. */
 export async function receiptsOf(
   sequence: number,
   waitMs: number,
-  ports: Pick<ClosePorts, "feed" | "receipts" | "clock">,
+  { feed, receipts }: Pick<ReceiptsPorts, "feed" | "receipts">,
 ): Promise<Receipts> {
-  const { entries } = await ports.feed.denied(sequence - 1, sequence, LIMITS.watcherBacklogEventsMax);
-  return ports.receipts.settled(sequence, entries, waitMs);
+  return receipts.settled(sequence, await summaryOf(feed.denied(sequence - 1, sequence)), waitMs);
 }

@@ -1,36 +1,34 @@
 import type { Actor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { permits, REASON_OF_STATE, type Step } from "../domain/step.ts";
+import { REASON_OF_STATE, type Step } from "../domain/step.ts";
 import { microsOf, type UnixMicros } from "../domain/time.ts";
+import { createOpenSteps, type StepChange } from "../follow/open-steps.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
-import type { StepDirectory } from "../ports/directories.ts";
-import type { ExecutorSteps } from "../ports/executor-steps.ts";
-import type { CloseAct, CloseResult, Ledger } from "../ports/ledger.ts";
-import type { StepReads } from "../ports/ledger-reads.ts";
-import { createExecutorIndex } from "./executor-index.ts";
+import type { Committed, Following } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { CloseAct } from "../ports/ledger-acts.ts";
+import type { ProjectionReads } from "../ports/ledger-reads.ts";
 
 /** Ends what ends by itself: expiry, lease, hold, and the executor's process. */
-export type Lifetimes = StepDirectory &
-  ExecutorSteps & {
-    /** Closes what lapsed while the broker was down, and takes up every step that is still open. */
-    start(): Promise<void>;
-    opened(step: Step): void;
-    renewed(step: Step): void;
-    /** Someone holds the step; the function returned says that it no longer does. The caller has recorded the hold. */
-    hold(stepId: string): () => void;
-    /** Steps were closed by whatever act: their timers end and those who follow them are told. */
-    closed(result: CloseResult): void;
-    /** Looks at every step again: for acts that do not say which steps they closed. */
-    recheck(): Promise<void>;
-    /** The clock was set, by so many seconds: what is over by the new time ends now, and nothing lasts longer than it was to. */
-    clockChanged(bySeconds: number): void;
-    /** Calls when the step is closed, or changed otherwise; ends with the returned function. */
-    follow(stepId: string, changed: () => void): Cancel;
-    stop(): void;
-  };
+export type Lifetimes = {
+  readonly following: Following;
+  /** Someone holds the step; the function returned says that it no longer does. The caller has recorded the hold. */
+  hold(stepId: string): () => void;
+  /** The clock was set, by so many seconds: what is over by the new time ends now, and nothing lasts longer than it was to. */
+  clockChanged(bySeconds: number): void;
+  stop(): void;
+};
 
-type Tracked = { step: Step; holds: number; readonly timers: Map<Timer, Cancel>; readonly followers: Set<() => void> };
+export type LifetimesPorts = {
+  readonly ledger: Pick<Ledger, "follow" | "perform">;
+  readonly projections: Pick<ProjectionReads, "openSteps">;
+  readonly processes: Pick<ProcessWatch, "watch">;
+  readonly clock: Clock;
+  readonly failed: (error: unknown) => void;
+};
+
+type Tracked = { step: Step; holds: number; readonly timers: Map<Timer, Cancel> };
 type Timer = "expiry" | "lease" | "hold" | "executor";
 
 /** A close that could not be recorded is tried again: nothing may stay open only because the disk was in the way. */
@@ -40,19 +38,17 @@ const RETRY_MS = 1_000;
  * Meanwhile nothing can be issued: nobody is left who could be attested as the executor.
  */
 const EXECUTOR_GRACE_MS = 500;
-/** `CloseResult.stepIds` is cut here; a longer list means looking at all. */
-const LISTED_STEPS_MAX = 1_000;
 
-export function createLifetimes(ports: {
-  readonly ledger: Ledger;
-  readonly steps: StepReads;
-  readonly processes: ProcessWatch;
-  readonly clock: Clock;
-  readonly failed: (error: unknown) => void;
-}): Lifetimes {
-  const tracked = new Map<string, Tracked>();
-  const executors = createExecutorIndex();
+/**
+ * Takes up every step that is open, closes what lapsed while the broker was down, and follows from there.
+ *
+ * @throws BrokerError LEDGER_UNAVAILABLE
+ */
+export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   const { clock } = ports;
+  const { value, through } = await ports.projections.openSteps();
+  const open = createOpenSteps(value);
+  const tracked = new Map<string, Tracked>();
 
   /** @param due - the instant that the timer was set for. By then it is over, also when the clock was set back since. */
   function end(stepId: string, timer: Timer, due?: UnixMicros): void {
@@ -70,20 +66,15 @@ export function createLifetimes(ports: {
       now,
       ...(onlyIf === undefined ? {} : { onlyIf }),
     };
-    ports.ledger.perform(act).then(
-      (result) => {
-        if (result.kind === "closed") closed(result);
-      },
-      (thrown: unknown) => {
-        ports.failed(thrown);
-        if (isTakenUpAgain(stepId, timer, due)) return;
-        set(
-          stepId,
-          timer,
-          clock.schedule(RETRY_MS, () => end(stepId, timer, due)),
-        );
-      },
-    );
+    ports.ledger.perform(act).catch((thrown: unknown) => {
+      ports.failed(thrown);
+      if (isTakenUpAgain(stepId, timer, due)) return;
+      set(
+        stepId,
+        timer,
+        clock.schedule(RETRY_MS, () => end(stepId, timer, due)),
+      );
+    });
   }
 
   /** Whether it was held or renewed while its end could not be recorded, and so has another timer by now, or needs none. */
@@ -106,38 +97,37 @@ export function createLifetimes(ports: {
 
   const until = (instant: UnixMicros) => Math.max(0, Math.ceil((instant - clock.now()) / 1_000));
 
-  function setLease(step: Step): void {
-    if (step.leaseExpiresAt === undefined) return;
-    const { leaseExpiresAt } = step;
+  function setLease({ stepId, leaseExpiresAt }: Step): void {
+    if (leaseExpiresAt === undefined) return;
     set(
-      step.stepId,
+      stepId,
       "lease",
-      clock.schedule(until(leaseExpiresAt), () => end(step.stepId, "lease", leaseExpiresAt)),
+      clock.schedule(until(leaseExpiresAt), () => end(stepId, "lease", leaseExpiresAt)),
     );
   }
 
-  function setExpiry(step: Step): void {
-    const expiresAt = microsOf(step.expiresAt);
+  function setExpiry({ stepId, expiresAt: seconds }: Step): void {
+    const expiresAt = microsOf(seconds);
     set(
-      step.stepId,
+      stepId,
       "expiry",
-      clock.schedule(until(expiresAt), () => end(step.stepId, "expiry", expiresAt)),
+      clock.schedule(until(expiresAt), () => end(stepId, "expiry", expiresAt)),
     );
   }
 
-  function opened(step: Step): void {
-    if (tracked.has(step.stepId) || !permits(step.state)) return;
-    tracked.set(step.stepId, { step, holds: 0, timers: new Map(), followers: new Set() });
+  function track(step: Step): void {
+    // An event that failed half-way is taken again.
+    forget(step);
+    const { stepId, executor } = step;
+    tracked.set(stepId, { step, holds: 0, timers: new Map() });
     setExpiry(step);
     setLease(step);
-    if (step.executor.kind === "process") {
-      set(
-        step.stepId,
-        "executor",
-        ports.processes.watch(step.executor.process, () => executorGone(step.stepId)),
-      );
-    }
-    executors.put(step);
+    if (executor.kind !== "process") return;
+    set(
+      stepId,
+      "executor",
+      ports.processes.watch(executor.process, () => executorGone(stepId)),
+    );
   }
 
   function executorGone(stepId: string): void {
@@ -148,54 +138,38 @@ export function createLifetimes(ports: {
     );
   }
 
-  function forget(stepId: string): void {
-    const one = tracked.get(stepId);
-    if (one === undefined) return;
+  function forget({ stepId }: Step): void {
+    for (const cancel of tracked.get(stepId)?.timers.values() ?? []) cancel();
     tracked.delete(stepId);
-    for (const cancel of one.timers.values()) cancel();
-    for (const changed of one.followers) changed();
-    executors.remove(one.step);
   }
 
-  async function recheck(): Promise<void> {
-    for (const stepId of [...tracked.keys()]) {
-      const step = await ports.steps.step(stepId);
-      if (step === undefined || !permits(step.state)) forget(stepId);
+  function change({ kind, step }: StepChange): void {
+    const one = tracked.get(step.stepId);
+    if (kind === "opened") track(step);
+    else if (kind === "closed") forget(step);
+    else if (one !== undefined) {
+      const isRenewed = one.step.leaseExpiresAt !== step.leaseExpiresAt;
+      one.step = step;
+      if (isRenewed) setLease(step);
     }
   }
 
-  function closed(result: CloseResult): void {
-    for (const stepId of result.stepIds) forget(stepId);
-    if (result.stepsClosed > LISTED_STEPS_MAX || result.stepsClosed > result.stepIds.length) {
-      recheck().catch(ports.failed);
-    }
+  for (const step of value) {
+    track(step);
+    if (!step.held) continue;
+    set(
+      step.stepId,
+      "hold",
+      clock.schedule(LIMITS.holdGraceAfterRestartMs, () => end(step.stepId, "hold")),
+    );
   }
+  const take = (committed: Committed) => {
+    for (const one of open.take(committed)) change(one);
+  };
+  const following = ports.ledger.follow({ name: "lifetimes of steps", take }, through);
 
   return {
-    // A close takes its steps out of here before it is answered.
-    byId: async (stepId) => tracked.get(stepId)?.step ?? ports.steps.step(stepId),
-    executedBy: executors.executedBy,
-    followExecutor: executors.followExecutor,
-    async start() {
-      for (const step of await ports.steps.openSteps({})) {
-        opened(step);
-        if (!step.held) continue;
-        set(
-          step.stepId,
-          "hold",
-          clock.schedule(LIMITS.holdGraceAfterRestartMs, () => end(step.stepId, "hold")),
-        );
-      }
-    },
-    opened,
-    renewed(step) {
-      const one = tracked.get(step.stepId);
-      if (one === undefined) return;
-      one.step = step;
-      executors.put(step);
-      setLease(step);
-      for (const changed of one.followers) changed();
-    },
+    following,
     hold(stepId) {
       const one = tracked.get(stepId);
       if (one === undefined) return () => undefined;
@@ -214,8 +188,6 @@ export function createLifetimes(ports: {
         );
       };
     },
-    closed,
-    recheck,
     clockChanged(bySeconds) {
       // Set back, the timers that run keep to the time there was.
       if (bySeconds <= 0) return;
@@ -224,20 +196,9 @@ export function createLifetimes(ports: {
         setLease(step);
       }
     },
-    follow(stepId, changed) {
-      const one = tracked.get(stepId);
-      if (one === undefined) {
-        // Closed before anyone could follow it: told at once, but never from within this call.
-        queueMicrotask(changed);
-        return () => undefined;
-      }
-      one.followers.add(changed);
-      return () => void one.followers.delete(changed);
-    },
     stop() {
-      for (const one of tracked.values()) for (const cancel of one.timers.values()) cancel();
-      tracked.clear();
-      executors.clear();
+      following.end();
+      for (const { step } of tracked.values()) forget(step);
     },
   };
 }

@@ -1,10 +1,14 @@
+import type { LedgerEvent } from "../domain/ledger-event.ts";
+import { createListeners } from "../follow/listeners.ts";
+import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { DenyEntry, FeedReads } from "../ports/ledger-reads.ts";
+import type { DenyPart, FeedReads } from "../ports/ledger-reads.ts";
 
-/** Deny entries of consecutive sequences, whole sequences only, through one sequence. */
-export type FeedBatch = { readonly entries: readonly DenyEntry[]; readonly through: number };
+/** A part of the feed: deny entries in ledger order, and through which sequence everything was delivered with it. */
+export type FeedBatch = DenyPart;
 
 export type Notifier = {
+  readonly following: Following;
   /** Delivers every batch from the present position on, each once and in ledger order; ends with the returned function. */
   subscribe(deliver: (batch: FeedBatch) => void): { readonly from: number; readonly unsubscribe: () => void };
   /** Resolves once everything that is in the ledger now was delivered to every subscriber. */
@@ -12,74 +16,60 @@ export type Notifier = {
   close(): void;
 };
 
-/** Sequences read at once: enough for a burst, little enough that memory stays flat. */
-const BATCH_SEQUENCES = 1_000;
+/** The events that take something back: only these leave anything for the feed. */
+const DENYING: ReadonlySet<LedgerEvent["type"]> = new Set(["step.closed", "issuance.revoked", "authority.tainted"]);
 
 /**
- * Moves what the ledger holds to whoever watches, in ledger order. It keeps nothing: each commit is read once and handed
- * to all, so the cost of a close does not grow with the history.
+ * Moves what the ledger holds to whoever watches, in ledger order. It keeps nothing: what a commit denies is read once and
+ * handed to all, so the cost of a close does not grow with the history.
  */
 export function createNotifier(ports: {
-  readonly ledger: Pick<Ledger, "head" | "onCommit">;
+  readonly ledger: Pick<Ledger, "head" | "follow">;
   readonly feed: FeedReads;
+  /** Takes what a subscriber throws; the others are delivered to all the same. */
   readonly failed: (error: unknown) => void;
 }): Notifier {
-  const subscribers = new Set<(batch: FeedBatch) => void>();
-  const waiters: { readonly sequence: number; readonly resolve: (position: number) => void }[] = [];
-  let position = ports.ledger.head().sequence;
-  let pumping = false;
-  /** Up to here there may be something to deny. Beyond it there is nothing to look for. */
-  let deniesThrough = position;
+  const { onChange: subscribe, tell: deliver } = createListeners<[FeedBatch]>(ports.failed);
+  const start = ports.ledger.head().sequence;
+  /** Through this, everything was delivered. */
+  let position = start;
+  const waiters = new Set<{ readonly sequence: number; readonly resolve: (position: number) => void }>();
 
-  async function pump(): Promise<void> {
-    if (pumping) return;
-    pumping = true;
-    try {
-      for (let head = ports.ledger.head(); position < head.sequence; head = ports.ledger.head()) {
-        const batch =
-          position < deniesThrough
-            ? await ports.feed.denied(position, head.sequence, BATCH_SEQUENCES)
-            : { entries: [], through: head.sequence };
-        position = batch.through;
-        for (const deliver of subscribers) deliver(batch);
-        release();
-      }
-    } catch (thrown) {
-      // Watchers' freshness runs out by itself while nothing moves; the next commit or ping tries again.
-      ports.failed(thrown);
-    } finally {
-      pumping = false;
+  async function takeAll(committed: readonly Committed[]): Promise<void> {
+    const last = committed.at(-1)?.sequence ?? position;
+    if (!committed.some(({ event }) => DENYING.has(event.type))) return move({ entries: [], through: last });
+    for await (const part of ports.feed.denied(position, last)) {
+      move(part);
+      // What is sent and what is read take turns with whoever wants something else of the event loop.
+      if (part.through < last) await nextTurn();
     }
   }
 
-  function release(): void {
-    for (let index = waiters.length - 1; index >= 0; index -= 1) {
-      const waiter = waiters[index];
-      if (waiter !== undefined && waiter.sequence <= position) {
-        waiters.splice(index, 1);
-        waiter.resolve(position);
-      }
+  function move(batch: FeedBatch): void {
+    deliver(batch);
+    // After it was delivered: a position is a promise that nothing before it is missing.
+    position = batch.through;
+    for (const waiter of waiters) {
+      if (waiter.sequence > position) continue;
+      waiters.delete(waiter);
+      waiter.resolve(position);
     }
   }
 
-  const stop = ports.ledger.onCommit(({ sequence }, denies) => {
-    if (denies) deniesThrough = sequence;
-    void pump();
-  });
+  const following = ports.ledger.follow({ name: "feed", takeAll }, start);
 
   return {
-    subscribe(deliver) {
-      subscribers.add(deliver);
-      return { from: position, unsubscribe: () => void subscribers.delete(deliver) };
-    },
+    following,
+    subscribe: (listener) => ({ from: position, unsubscribe: subscribe(listener) }),
     caughtUp() {
       const { sequence } = ports.ledger.head();
       if (position >= sequence) return Promise.resolve(position);
-      return new Promise((resolve) => {
-        waiters.push({ sequence, resolve });
-        void pump();
-      });
+      return new Promise((resolve) => void waiters.add({ sequence, resolve }));
     },
-    close: stop,
+    close: following.end,
   };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

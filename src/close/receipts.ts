@@ -4,7 +4,7 @@ import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
 import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
-import type { DenyEntry } from "../ports/ledger-reads.ts";
+import type { DenyPart } from "../ports/ledger-reads.ts";
 
 export type ReceiptState = "APPLIED" | "PENDING" | "DISCONNECTED" | "LAPSED";
 
@@ -31,8 +31,33 @@ export type WatcherStatus = {
   readonly audiences: readonly string[];
   readonly maxStalenessSeconds: number;
   readonly connectedSince: UnixMicros;
+  /** The sequence it had applied before it connected: that of the cursor by which it resumes, else 0. */
+  readonly appliedBefore: number;
   readonly process?: ProcessIdentity;
 };
+
+/** What a close, or several, left for verifiers. */
+export type DenySummary = {
+  /** Whether anything is denied at all. */
+  readonly isAny: boolean;
+  readonly concernsAll: boolean;
+  readonly audiences: ReadonlySet<string>;
+  readonly latestExpiry: UnixSeconds;
+};
+
+export async function summaryOf(parts: AsyncIterable<DenyPart>): Promise<DenySummary> {
+  let [isAny, concernsAll, latestExpiry] = [false, false, 0];
+  const audiences = new Set<string>();
+  for await (const { entries } of parts) {
+    for (const entry of entries) {
+      isAny = true;
+      concernsAll ||= entry.concernsAll;
+      latestExpiry = Math.max(latestExpiry, entry.latestExpiry);
+      for (const audience of entry.audiences) audiences.add(audience);
+    }
+  }
+  return { isAny, concernsAll, audiences, latestExpiry: latestExpiry as UnixSeconds };
+}
 
 /** Who applied what, and by when everyone else must have lapsed. */
 export type ReceiptBook = {
@@ -42,7 +67,7 @@ export type ReceiptBook = {
   acknowledged(watcherId: string, sequence: number): void;
   disconnected(watcherId: string): void;
   /** The receipts for a sequence, as soon as nobody is pending or the time is up. */
-  settled(sequence: number, denied: readonly DenyEntry[], waitMs: number): Promise<Receipts>;
+  settled(sequence: number, denied: DenySummary, waitMs: number): Promise<Receipts>;
   /** For each verifier entry the sequence that all its watchers have applied, those aside that have lapsed. */
   applied(): readonly { readonly entryId: string; readonly sequence: number }[];
   watchers(): readonly (WatcherStatus & Watching)[];
@@ -89,24 +114,24 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     return { verifier, state: lapsesAt > now ? "DISCONNECTED" : "LAPSED", lapsesAt };
   }
 
-  function receiptsFor(sequence: number, denied: readonly DenyEntry[]): Receipts {
+  function receiptsFor(sequence: number, denied: DenySummary): Receipts {
     const now = ports.clock.now();
     const concerned = ports.entries
       .all()
       .filter((entry): entry is VerifierEntry => isOfKind(entry, "verifier") && !entry.disabled)
-      .filter((entry) =>
-        denied.some((one) => one.concernsAll || one.audiences.some((each) => entry.content.audiences.includes(each))),
+      .filter(
+        ({ content }) =>
+          denied.isAny && (denied.concernsAll || content.audiences.some((one) => denied.audiences.has(one))),
       );
     const verifiers = concerned.map((entry) => receiptOf(entry, sequence, now));
     const watched = new Set(concerned.flatMap((entry) => entry.content.audiences));
-    const latestExpiry = Math.max(0, ...denied.map((one) => one.latestExpiry)) as UnixSeconds;
-    const byExpiry = microsOf(addSeconds(latestExpiry, LIMITS.verifierLeewaySeconds));
-    const unwatched = denied.some((one) => one.concernsAll || one.audiences.some((each) => !watched.has(each)));
+    const byExpiry = microsOf(addSeconds(denied.latestExpiry, LIMITS.verifierLeewaySeconds));
+    const unwatched = denied.concernsAll || [...denied.audiences].some((one) => !watched.has(one));
     const open = verifiers
       .filter((one) => one.state !== "APPLIED")
       .map((one) => Math.min(one.lapsesAt ?? byExpiry, byExpiry));
     const closed = verifiers.map((one) => one.appliedAt ?? 0);
-    const latest = denied.length === 0 ? now : Math.max(unwatched ? byExpiry : 0, ...open, ...closed);
+    const latest = !denied.isAny ? now : Math.max(unwatched ? byExpiry : 0, ...open, ...closed);
     return {
       expected: verifiers.length,
       applied: verifiers.filter((one) => one.state === "APPLIED").length,
@@ -127,7 +152,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
       const now = ports.clock.now();
       watchers.set(watcher.watcherId, {
         ...watcher,
-        acknowledged: 0,
+        acknowledged: watcher.appliedBefore,
         lastSeen: now,
         isConnected: true,
         appliedAt: now,

@@ -1,10 +1,11 @@
-import { BrokerError, errorOf } from "../domain/errors.ts";
+import { BrokerError, errorOf, isDenial } from "../domain/errors.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
-import type { Step } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { CloseResult, CloseTarget, EntryResult, IssuanceRow, Ledger } from "../ports/ledger.ts";
-import type { HistoryReads } from "../ports/ledger-reads.ts";
+import type { InForce } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { CloseTarget, CredentialName, EntryResult, Written } from "../ports/ledger-acts.ts";
+import type { CredentialReads, HistoryReads, TakenBack } from "../ports/ledger-reads.ts";
 
 /** What an operator takes back: one credential, or steps with all they hold. */
 export type RevocationTarget =
@@ -15,87 +16,97 @@ export type RevocationTarget =
   | Exclude<CloseTarget, { kind: "entry" } | { kind: "steps" }>
   | { readonly kind: "step"; readonly stepId: string };
 
+type OfCredential = Extract<RevocationTarget, { kind: "jti" | "serialNumber" }>;
+type OfSteps = Exclude<RevocationTarget, OfCredential>;
+
 export type RevokePorts = {
-  readonly ledger: Ledger;
-  readonly history: HistoryReads;
+  readonly ledger: Pick<Ledger, "perform">;
+  readonly history: Pick<HistoryReads, "preview" | "takenBack">;
+  readonly credentials: Pick<CredentialReads, "issuance">;
   readonly clock: Clock;
-  readonly disableEntry: (entryId: string, by: Actor) => Promise<EntryResult>;
-  readonly closed: (result: CloseResult) => void;
+  readonly disableEntry: (entryId: string, by: Actor, reason: RevocationReason) => Promise<EntryResult>;
+  readonly inForce: InForce;
 };
 
-/** What was, or on a dry run would be, closed and revoked. The lists are cut; the counts are whole. */
-export type Revoked = {
+export type RevocationOrder = {
+  readonly reason: RevocationReason;
+  readonly dryRun: boolean;
+  readonly by: Actor;
+};
+
+/** What was, or on a dry run would be, closed and revoked. */
+export type Revoked = TakenBack & {
   /** 0 on a dry run. */
   readonly sequence: number;
-  readonly steps: readonly Step[];
-  readonly issuances: readonly IssuanceRow[];
-  readonly stepsCount: number;
-  readonly issuancesCount: number;
 };
 
 /**
- * Takes back by operator's order, in one transaction. What is taken back is told from what was there just before.
+ * Takes back by operator's order, in one transaction: first it is done, then it is told what was done.
  *
  * @throws BrokerError STEP_NOT_FOUND when nothing has that name, LEDGER_UNAVAILABLE
  */
-export async function revoke(
-  target: RevocationTarget,
-  order: { readonly reason: RevocationReason; readonly dryRun: boolean; readonly by: Actor },
-  ports: RevokePorts,
-): Promise<Revoked> {
-  if (target.kind === "jti" || target.kind === "serialNumber") return revokeCredential(target, order, ports);
-
-  const now = ports.clock.now();
-  const closeTarget = closeTargetOf(target);
-  const preview = await ports.history.preview(closeTarget, now);
-  if (order.dryRun) return { sequence: 0, ...preview };
-
-  if (target.kind === "agent") {
-    const { sequence, stepsClosed } = await ports.disableEntry(target.entryId, order.by);
-    return { ...preview, sequence, stepsCount: stepsClosed };
+export async function revoke(target: RevocationTarget, order: RevocationOrder, ports: RevokePorts): Promise<Revoked> {
+  if (target.kind === "jti" || target.kind === "serialNumber") return revokeCredential(nameOf(target), order, ports);
+  if (order.dryRun) {
+    return { sequence: 0, ...(await ports.history.preview(closeTargetOf(target), ports.clock.now())) };
   }
+  const closed = await close(target, order, ports);
+  await ports.inForce(closed.sequence);
+  return told(closed, ports);
+}
+
+type Closed = Written & { readonly stepsClosed: number; readonly credentialsRevoked: number };
+
+async function close(target: OfSteps, { by, reason }: RevocationOrder, ports: RevokePorts): Promise<Closed> {
+  if (target.kind === "agent") return ports.disableEntry(target.entryId, by, reason);
   const result = await ports.ledger.perform({
     act: "close",
-    target: closeTarget,
+    target: closeTargetOf(target),
     state: "REVOKED",
-    reason: order.reason,
-    by: order.by,
-    now,
+    reason,
+    by,
+    now: ports.clock.now(),
   });
-  if (result.kind === "denial") throw errorOf(result);
-  if (!result.alreadyClosed) ports.closed(result);
-  return {
-    ...preview,
-    sequence: result.sequence,
-    stepsCount: result.stepsClosed,
-    issuancesCount: result.credentialsRevoked,
-  };
+  if (isDenial(result)) throw errorOf(result);
+  return result;
+}
+
+/** The counts are those of the act. What can't be listed, though it was done, is left out of the lists. */
+async function told(closed: Closed, { history }: RevokePorts): Promise<Revoked> {
+  const { firstSequence, sequence, stepsClosed: stepsCount, credentialsRevoked: issuancesCount } = closed;
+  const counts = { sequence, stepsCount, issuancesCount };
+  if (stepsCount === 0) return { ...counts, steps: [], issuances: [] };
+  try {
+    const { steps, issuances } = await history.takenBack(firstSequence, sequence);
+    return { ...counts, steps, issuances };
+  } catch (thrown) {
+    if (thrown instanceof BrokerError) return { ...counts, steps: [], issuances: [] };
+    throw thrown;
+  }
 }
 
 async function revokeCredential(
-  target: Extract<RevocationTarget, { kind: "jti" | "serialNumber" }>,
-  order: { readonly reason: RevocationReason; readonly dryRun: boolean; readonly by: Actor },
-  ports: RevokePorts,
+  credential: CredentialName,
+  { reason, dryRun, by }: RevocationOrder,
+  { ledger, clock, credentials, inForce }: RevokePorts,
 ): Promise<Revoked> {
-  const now = ports.clock.now();
-  const credential = target.kind === "jti" ? { jti: target.jti } : { serialNumber: target.serialNumber };
-  if (order.dryRun) {
-    const issuances = await ports.history.issuances({ ...credential, now, limit: 1 });
-    if (issuances.length === 0) throw new BrokerError("STEP_NOT_FOUND", "no credential has it");
-    return { sequence: 0, steps: [], issuances, stepsCount: 0, issuancesCount: 1 };
+  let sequence = 0;
+  if (!dryRun) {
+    const result = await ledger.perform({ act: "revoke-credential", credential, reason, by, now: clock.now() });
+    if (isDenial(result)) throw errorOf(result);
+    ({ sequence } = result);
+    await inForce(sequence);
   }
-  const result = await ports.ledger.perform({
-    act: "revoke-credential",
-    credential,
-    reason: order.reason,
-    by: order.by,
-    now,
-  });
-  if (result.kind === "denial") throw errorOf(result);
-  return { sequence: result.sequence, steps: [], issuances: [result.issuance], stepsCount: 0, issuancesCount: 1 };
+  const issuance = await credentials.issuance(credential);
+  if (issuance === undefined) throw new BrokerError("STEP_NOT_FOUND", "no credential has it");
+  return { sequence, steps: [], issuances: [issuance], stepsCount: 0, issuancesCount: 1 };
 }
 
-function closeTargetOf(target: Exclude<RevocationTarget, { kind: "jti" | "serialNumber" }>): CloseTarget {
+function nameOf(target: OfCredential): CredentialName {
+  return target.kind === "jti" ? { jti: target.jti } : { serialNumber: target.serialNumber };
+}
+
+function closeTargetOf(target: OfSteps): CloseTarget {
   switch (target.kind) {
     case "step":
       return { kind: "steps", stepIds: [target.stepId] };

@@ -142,11 +142,6 @@ async function read(cursor: Cursor | undefined, from: number, ports: WatchPorts)
     return { kind: "snapshot", batch: await ports.feed.snapshot(secondsOf(ports.clock.now())) };
   }
   const entries: DenyEntry[] = [];
-  let through = cursor.sequence;
-  while (through < from) {
-    const batch = await ports.feed.denied(through, from, LIMITS.watcherBacklogEventsMax);
-    entries.push(...batch.entries);
-    through = batch.through;
-  }
-  return { kind: "resume", batch: { entries, through: Math.max(through, from) } };
+  for await (const part of ports.feed.denied(cursor.sequence, from)) entries.push(...part.entries);
+  return { kind: "resume", batch: { entries, through: Math.max(cursor.sequence, from) } };
 }

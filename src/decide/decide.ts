@@ -1,10 +1,10 @@
 import type { Decision } from "../domain/decision.ts";
 import { sha256Hex } from "../domain/digest.ts";
-import { divide, type Grant } from "../domain/grant.ts";
+import { type Grant, type GrantElement, isWithin } from "../domain/grant.ts";
 import type { AgentEntry } from "../domain/registration-entry.ts";
 import type { StepName } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
-import type { Policy } from "../ports/policy.ts";
+import type { ElementAnswer, Policy, PolicyAnswer } from "../ports/policy.ts";
 
 export type DecisionRequest = {
   readonly callerEntryId: string;
@@ -23,6 +23,9 @@ export type Decided = Omit<Decision, "decisionId" | "decidedAt" | "stepId" | "co
   readonly reason?: "POLICY_DENIED" | "DELEGATION_REFUSED";
 };
 
+/** Who refused an element first: each is asked only for what those before permit. */
+type Refuser = "ceiling" | "parent" | "policy";
+
 /**
  * What a step may be granted: the request, within the entry's ceiling, within what its parent holds, within what policy
  * permits. An element is granted or refused whole; none is ever widened or rewritten.
@@ -30,42 +33,56 @@ export type Decided = Omit<Decision, "decisionId" | "decidedAt" | "stepId" | "co
  * @throws BrokerError of the policy port; the caller then opens nothing
  */
 export async function decide(request: DecisionRequest, policy: Policy): Promise<Decided> {
-  const { content } = request.entry;
-  const underCeiling = divide(request.requested, content.ceiling);
-  const underParent =
-    request.parent === undefined
-      ? { permitted: underCeiling.permitted, refused: [] }
-      : divide(underCeiling.permitted, request.parent.grant);
+  const { entry, name, requested, workflow, purpose } = request;
+  const limited = requested.map((element) => limitOn(element, request));
   const answer = await policy.evaluate({
     act: "open",
-    entry: request.entry,
-    requested: underParent.permitted,
-    runId: request.name.runId,
-    step: request.name.step,
-    ...(request.workflow === undefined ? {} : { workflow: request.workflow }),
-    ...(request.purpose === undefined ? {} : { purpose: request.purpose }),
+    entry,
+    requested: requested.filter((_, index) => limited[index] === undefined),
+    runId: name.runId,
+    step: name.step,
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(purpose === undefined ? {} : { purpose }),
   });
+  const answers = answer.elements[Symbol.iterator]();
+  const refusers = limited.map((limit) => limit ?? refusedBy(answers.next().value));
+  return decided(request, refusers, answer);
+}
 
-  // A policy answers with elements of what it was asked; anything else it might say is not granted.
-  const granted = underParent.permitted.filter((element) => answer.permitted.includes(element));
-  const refused = request.requested.filter((element) => !granted.includes(element));
-  const isAllowed = refused.length === 0 || (request.allowPartial && granted.length > 0);
-  const onlyTheParentRefused =
-    underCeiling.refused.length === 0 && refused.every((one) => underParent.refused.includes(one));
+function limitOn(element: GrantElement, { entry, parent }: DecisionRequest): Refuser | undefined {
+  if (!isWithin([element], entry.content.ceiling)) return "ceiling";
+  return parent === undefined || isWithin([element], parent.grant) ? undefined : "parent";
+}
 
+/** An element that a policy says nothing of is refused. */
+function refusedBy(answer: ElementAnswer | undefined): Refuser | undefined {
+  return answer?.effect === "allow" ? undefined : "policy";
+}
+
+function decided(
+  request: DecisionRequest,
+  refusers: readonly (Refuser | undefined)[],
+  { elements, policyDigest }: PolicyAnswer,
+): Decided {
+  const { entry, name, requested, allowPartial } = request;
+  const granted = requested.filter((_, index) => refusers[index] === undefined);
+  const refused = requested.filter((_, index) => refusers[index] !== undefined);
+  const isAllowed = refused.length === 0 || (allowPartial && granted.length > 0);
+  const onlyTheParentRefused = refusers.every((refuser) => refuser === undefined || refuser === "parent");
+  const ofEntry = `${entry.entryId}@${entry.revision}`;
   return {
     act: "open",
     effect: isAllowed ? "allow" : "deny",
     ...(isAllowed ? {} : { reason: onlyTheParentRefused ? "DELEGATION_REFUSED" : "POLICY_DENIED" }),
     callerEntryId: request.callerEntryId,
-    agent: content.name,
-    runId: request.name.runId,
-    step: request.name.step,
-    attempt: request.name.attempt,
-    requested: request.requested,
+    agent: entry.content.name,
+    runId: name.runId,
+    step: name.step,
+    attempt: name.attempt,
+    requested,
     granted: isAllowed ? granted : [],
     refused,
-    determiningPolicies: [`ceiling:${request.entry.entryId}@${request.entry.revision}`, ...answer.determiningPolicies],
-    policyDigest: sha256Hex(`${request.entry.entryId}@${request.entry.revision}\n${answer.policyDigest}`),
+    determiningPolicies: [`ceiling:${ofEntry}`, ...new Set(elements.flatMap(({ policies }) => policies))],
+    policyDigest: sha256Hex(`${ofEntry}\n${policyDigest}`),
   };
 }

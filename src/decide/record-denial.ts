@@ -1,28 +1,42 @@
 import type { Decision } from "../domain/decision.ts";
 import type { Denial } from "../domain/errors.ts";
+import type { Grant } from "../domain/grant.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { Randomness } from "../ports/randomness.ts";
 
 export type DenialRecorder = {
-  /** Records a deny; resolves once it is durable, or at once when it only adds to a count. Never throws. */
-  record(decision: Decision): Promise<void>;
+  /**
+   * Records a deny. Never throws.
+   *
+   * @param uid - of the process that was refused; absent over a network.
+   * @returns the id of the decision by which the deny is found: its own, once it is durable, or that of the one decision
+   *   which counts what comes past the limit, to be written when the minute is over
+   */
+  record(decision: Decision, uid: number | undefined): Promise<string>;
+  /** Writes what is being counted, and resolves once it is durable. */
+  flush(): Promise<void>;
 };
 
-type Window = { readonly endsAtMs: number; recorded: number; pending: Decision | undefined; pendingCount: number };
+type Window = {
+  recorded: number;
+  /** The decision that stands for all past the limit, with their count so far. */
+  counting: Decision | undefined;
+  readonly cancel: Cancel;
+};
 
 const WINDOW_MS = 60_000;
 /** Callers and reasons told apart at one time; past it the oldest window is closed early. */
 const WINDOWS_MAX = 10_000;
 
 /**
- * Records denials, the first ten a minute of one caller and reason each by itself, the rest as one decision with a
- * count: a caller in a loop must not be able to fill the ledger.
+ * Records denials: of one user, entry, agent, act and reason the first ten a minute each by itself, the rest as one decision
+ * with a count. A caller in a loop must not be able to fill the ledger, nor, by starting ever new processes, to be many.
  */
 export function createDenialRecorder(ports: {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, "perform">;
   readonly clock: Clock;
   readonly failed: (error: unknown) => void;
 }): DenialRecorder {
@@ -37,34 +51,53 @@ export function createDenialRecorder(ports: {
     }
   }
 
-  function flush(key: string): void {
+  async function end(key: string): Promise<void> {
     const window = windows.get(key);
     windows.delete(key);
-    if (window?.pending === undefined) return;
-    void write({ ...window.pending, count: window.pendingCount });
+    window?.cancel();
+    if (window?.counting !== undefined) await write(window.counting);
+  }
+
+  function begin(key: string): Window {
+    const [oldest] = windows.keys();
+    if (windows.size >= WINDOWS_MAX && oldest !== undefined) void end(oldest);
+    const cancel = ports.clock.schedule(WINDOW_MS, () => void end(key));
+    const window = { recorded: 0, counting: undefined, cancel };
+    windows.set(key, window);
+    return window;
   }
 
   return {
-    async record(decision) {
-      const key = `${decision.callerEntryId ?? ""} ${decision.act} ${decision.reason ?? ""}`;
-      const nowMs = ports.clock.monotonicMs();
-      let window = windows.get(key);
-      if (window === undefined || window.endsAtMs <= nowMs) {
-        flush(key);
-        const [oldest] = windows.keys();
-        if (windows.size >= WINDOWS_MAX && oldest !== undefined) flush(oldest);
-        window = { endsAtMs: nowMs + WINDOW_MS, recorded: 0, pending: undefined, pendingCount: 0 };
-        windows.set(key, window);
-        ports.clock.schedule(WINDOW_MS, () => flush(key));
-      }
+    async record(decision, uid) {
+      const { callerEntryId, agent, act, reason } = decision;
+      const key = JSON.stringify([uid, callerEntryId, agent, act, reason]);
+      const window = windows.get(key) ?? begin(key);
       if (window.recorded < LIMITS.denialsRecordedPerMinute) {
         window.recorded += 1;
         await write(decision);
-        return;
+        return decision.decisionId;
       }
-      window.pending = decision;
-      window.pendingCount += 1;
+      window.counting = window.counting === undefined ? decision : counted(window.counting, decision);
+      return window.counting.decisionId;
     },
+    async flush() {
+      await Promise.all([...windows.keys()].map(end));
+    },
+  };
+}
+
+/** One more that a decision stands for; what is not the same of all of them it no longer says. */
+function counted(standing: Decision, { runId, step, attempt, stepId, requested }: Decision): Decision {
+  const { runId: ofRun, step: ofStep, attempt: ofAttempt, stepId: ofStepId, ...rest } = standing;
+  const isSameGrant = JSON.stringify(standing.requested) === JSON.stringify(requested);
+  return {
+    ...rest,
+    ...(ofRun !== undefined && ofRun === runId ? { runId } : {}),
+    ...(ofStep !== undefined && ofStep === step ? { step } : {}),
+    ...(ofAttempt !== undefined && ofAttempt === attempt ? { attempt } : {}),
+    ...(ofStepId !== undefined && ofStepId === stepId ? { stepId } : {}),
+    ...(isSameGrant ? {} : { requested: [], refused: [] }),
+    count: standing.count + 1,
   };
 }
 
@@ -83,19 +116,29 @@ export function isDecision(code: Denial["code"]): boolean {
   return DECISIONS.has(code);
 }
 
-/** The decision that a caller is nobody the broker knows. */
-export function refusedIdentity(clock: Pick<Clock, "now">, random: Randomness): Decision {
+/** What was refused, and to whom. */
+export type Refused = Pick<Decision, "act" | "callerEntryId" | "agent" | "runId" | "step" | "attempt" | "stepId"> & {
+  readonly reason: Denial["code"];
+  /** Absent: nothing that is an element of a grant. */
+  readonly requested?: Grant;
+  readonly determiningPolicies?: readonly string[];
+};
+
+/** A refusal of authority as the decision that it is. */
+export function denyOf(
+  { requested = [], determiningPolicies = [], ...refused }: Refused,
+  { clock, random }: { readonly clock: Pick<Clock, "now">; readonly random: Randomness },
+): Decision {
   const now = clock.now();
   return {
+    ...refused,
     decisionId: newId("decision", now, random.bytes(ID_RANDOM_BYTES)),
-    act: "attest",
     effect: "deny",
-    reason: "NO_IDENTITY",
     decidedAt: now,
-    requested: [],
+    requested,
     granted: [],
-    refused: [],
-    determiningPolicies: [],
+    refused: requested,
+    determiningPolicies,
     policyDigest: "",
     count: 1,
   };

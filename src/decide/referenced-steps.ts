@@ -2,6 +2,7 @@ import { BrokerError, invalidField } from "../domain/errors.ts";
 import type { Attested } from "../domain/stages.ts";
 import { permits, type Step } from "../domain/step.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
+import type { ExecutorSteps } from "../ports/executor-steps.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import { processNamed } from "./named-process.ts";
 import { accessTo } from "./step-access.ts";
@@ -11,7 +12,11 @@ export type WorkloadReference =
   | { readonly kind: "step"; readonly runId: string; readonly step: string; readonly attempt: number }
   | { readonly kind: "process"; readonly pid: number };
 
-export type ReferencePorts = { readonly steps: StepReads; readonly processes: Pick<ProcessWatch, "find"> };
+export type ReferencePorts = {
+  readonly steps: Pick<StepReads, "newestAttempt">;
+  readonly executorSteps: Pick<ExecutorSteps, "stepsOf">;
+  readonly processes: Pick<ProcessWatch, "find">;
+};
 
 /**
  * The open steps that a reference stands for, of the caller's own runs and no others.
@@ -45,11 +50,11 @@ async function stepNamed(
   return step;
 }
 
-async function stepsExecutedBy(caller: Attested, pid: number, ports: ReferencePorts): Promise<readonly Step[]> {
+function stepsExecutedBy(caller: Attested, pid: number, ports: ReferencePorts): readonly Step[] {
   if (pid <= 0) throw invalidField("reference.pid", "the pid of a process");
   const found = processNamed(pid, caller, ports.processes, { field: "reference.pid", instead: "a step" });
   if (found === undefined) throw notFound("no process has this pid");
-  const executed = await ports.steps.openSteps({ executor: found.process });
+  const executed = ports.executorSteps.stepsOf(found.process);
   if (executed.length === 0) throw notFound("this process executes no open step");
   const own = executed.filter((step) => accessTo(step, caller).asOpener);
   if (own.length === 0) throw new BrokerError("NOT_ENTITLED", "the process executes steps of other entries' runs");

@@ -26,11 +26,29 @@ const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
  * @see RFC 8785 section 3.2
  */
 export function canonicalJson(value: CanonicalValue): Uint8Array {
-  const bytes = encoder.encode(encode(value, "value"));
+  return canonicalBytes(canonicalText(value));
+}
+
+/**
+ * The bytes of a canonical text, to be recorded.
+ *
+ * @throws BrokerError LIMIT_EXCEEDED beyond `LIMITS.eventBytesMax`
+ */
+export function canonicalBytes(text: string): Uint8Array {
+  const bytes = encoder.encode(text);
   if (bytes.length > LIMITS.eventBytesMax) {
     throw new BrokerError("LIMIT_EXCEEDED", `more than ${LIMITS.eventBytesMax} bytes to be recorded at once`);
   }
   return bytes;
+}
+
+/**
+ * The same as text.
+ *
+ * @throws BrokerError INVALID_FIELD as `canonicalJson`; the length is not looked at
+ */
+export function canonicalText(value: CanonicalValue): string {
+  return encode(value, "value");
 }
 
 function encode(value: unknown, name: string): string {

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "./errors.ts";
 import type { Grant } from "./grant.ts";
+import type { RegistrationEntry } from "./registration-entry.ts";
 import type { UnixMicros } from "./time.ts";
 
 /** One recorded allow or deny, with what determined it. */
@@ -25,3 +26,18 @@ export type Decision = {
   /** How many equal denials this one stands for. */
   readonly count: number;
 };
+
+/**
+ * What a decision or an entitlement was made on. It is carried along to the ledger, which records nothing unless all of it
+ * still stands.
+ */
+export type DecidedOn = {
+  /** Registration entries in force, each with the revision that was looked at. */
+  readonly entries: readonly { readonly entryId: string; readonly revision: number }[];
+};
+
+/** What was decided on these entries alone. An entry that is named twice counts once. */
+export function decidedOn(...entries: readonly Pick<RegistrationEntry, "entryId" | "revision">[]): DecidedOn {
+  const byId = new Map(entries.map(({ entryId, revision }) => [entryId, { entryId, revision }]));
+  return { entries: [...byId.values()] };
+}

@@ -5,7 +5,7 @@ import type { IssuanceRecord } from "./issuance.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
 import type { RevocationReason } from "./revocation.ts";
 import type { Segment, TrustDomain } from "./spiffe-id.ts";
-import type { ClosedState, Step } from "./step.ts";
+import type { ClosedState, OpenedStep } from "./step.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
 
 /**
@@ -51,12 +51,6 @@ export type DecisionMade = Event<"decision.made"> & { readonly decision: Decisio
 
 /** The step as it was opened: state OPEN, no sequence. */
 export type StepOpened = Event<"step.opened"> & { readonly step: OpenedStep };
-
-/** A step as its opening event holds it; what the ledger adds afterwards is left out. */
-export type OpenedStep = Omit<
-  Step,
-  "state" | "openedSequence" | "closedSequence" | "closedAt" | "closeReason" | "held" | "leaseExpiresAt"
->;
 
 /** Someone began to hold the step (`held`), so that from here on it needs a hold. */
 export type StepHeld = Event<"step.held"> & { readonly stepId: string };

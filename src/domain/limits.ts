@@ -34,6 +34,8 @@ export const LIMITS = {
   watcherBacklogEventsMax: 10_000,
   pageSizeMax: 500,
   pageSizeDefault: 100,
+  /** Steps, and credentials, that one answer lists one by one; the counts beside the lists are whole. */
+  listedMax: 500,
 
   svidTtlSecondsMin: 10,
   svidTtlSecondsMax: 3_600,

@@ -15,6 +15,14 @@ export function formatProcess(process: ProcessIdentity): string {
   return `${process.bootId}/${process.pidNamespace}/${process.pid}/${process.startTimeTicks}`;
 }
 
+/** The process that `formatProcess` wrote. @throws RangeError for any other text */
+export function processFrom(text: string): ProcessIdentity {
+  const [bootId = "", pidNamespace = "", pid, startTimeTicks, ...rest] = text.split("/");
+  const process = { bootId, pidNamespace, pid: Number(pid), startTimeTicks: Number(startTimeTicks) };
+  if (rest.length > 0 || formatProcess(process) !== text) throw new RangeError("not the text of a process");
+  return process;
+}
+
 /** Stands for a process where there is none to be seen: whoever is connected with an entry's X.509-SVID over a network. */
 export function remoteProcess(entryId: string): ProcessIdentity {
   return { bootId: entryId, pidNamespace: REMOTE, pid: 0, startTimeTicks: 0 };

@@ -116,6 +116,11 @@ export function kindOf(text: Selector): string {
   return prefixOf(text);
 }
 
+/** Whether a selector names the user whom a process runs as. */
+export function isOfUser(text: Selector): boolean {
+  return kindOf(text) === "unix:uid" || kindOf(text) === "unix:user";
+}
+
 /** What stands before the first colon: whose evidence it takes, e.g. `unix`. */
 export function typeOf(text: Selector): string {
   return text.slice(0, text.indexOf(":"));

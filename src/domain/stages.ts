@@ -1,5 +1,6 @@
 import type { Authority } from "./authority.ts";
 import type { Confirmation } from "./confirmation.ts";
+import type { DecidedOn } from "./decision.ts";
 import type { Grant } from "./grant.ts";
 import type { IssuanceRecord, Subject } from "./issuance.ts";
 import type { ProcessIdentity } from "./process.ts";
@@ -40,9 +41,7 @@ export type Entitled = {
   readonly spiffeId: SpiffeId;
   /** Absent for infrastructure. */
   readonly step?: Step;
-  /** The entry whose terms apply, as it was when this was decided. */
-  readonly entryId: string;
-  readonly entryRevision: number;
+  readonly decidedOn: DecidedOn;
   readonly ttlSeconds: number;
   readonly content: SvidContent;
   /** What the step's executor runs: pinned by its first issuance, and the same ever after. */
@@ -74,8 +73,7 @@ export type Drafted = {
   readonly record: IssuanceRecord;
   readonly toBeSigned: Uint8Array;
   readonly authority: Authority;
-  readonly entryId: string;
-  readonly entryRevision: number;
+  readonly decidedOn: DecidedOn;
   readonly executable?: string;
 };
 

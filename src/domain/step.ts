@@ -2,7 +2,7 @@ import type { Grant } from "./grant.ts";
 import type { ProcessIdentity } from "./process.ts";
 import type { RevocationReason } from "./revocation.ts";
 import type { Segment, SpiffeId } from "./spiffe-id.ts";
-import type { UnixMicros, UnixSeconds } from "./time.ts";
+import { addMicros, microsOf, type UnixMicros, type UnixSeconds } from "./time.ts";
 
 export const STEP_STATES = [
   "PENDING_APPROVAL",
@@ -83,6 +83,19 @@ export type Step = {
   readonly closeReason?: RevocationReason;
 };
 
+/** A step as its opening event holds it; what the ledger adds afterwards is left out. */
+export type OpenedStep = Omit<
+  Step,
+  "state" | "openedSequence" | "closedSequence" | "closedAt" | "closeReason" | "held" | "leaseExpiresAt"
+>;
+
+/** The step that an opening with this sequence makes. */
+export function asOpened(step: OpenedStep, openedSequence: number): Step {
+  const { leaseSeconds, openedAt } = step;
+  const lease = leaseSeconds === undefined ? {} : { leaseExpiresAt: leaseEnd(openedAt, leaseSeconds) };
+  return { ...step, ...lease, state: "OPEN", held: false, openedSequence };
+}
+
 /** The audiences a step can get credentials for. */
 export function audiencesOf(step: Pick<Step, "grant" | "audiences">): readonly string[] {
   return [...new Set([...step.grant.flatMap((element) => element.locations), ...step.audiences])];
@@ -94,4 +107,14 @@ export function audiencesOf(step: Pick<Step, "grant" | "audiences">): readonly s
  */
 export function descendantState(ancestor: ClosedState): ClosedState {
   return ancestor === "COMPLETED" || ancestor === "FAILED" ? "CANCELLED" : ancestor;
+}
+
+/** Whether an expiry, which is a whole second and exclusive, has come. */
+export function hasExpired(expiresAt: UnixSeconds, now: UnixMicros): boolean {
+  return microsOf(expiresAt) <= now;
+}
+
+/** When a lease ends that begins, or begins anew, now. */
+export function leaseEnd(now: UnixMicros, leaseSeconds: number): UnixMicros {
+  return addMicros(now, leaseSeconds * 1_000_000);
 }

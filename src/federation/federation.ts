@@ -1,6 +1,6 @@
 import { parseSpiffeBundle, type SpiffeBundle } from "../domain/bundle.ts";
 import { parseBundleOf } from "../domain/bundle-map.ts";
-import { BrokerError, type Denial, errorOf, invalidField, isDenial } from "../domain/errors.ts";
+import { BrokerError, errorOf, invalidField, isDenial } from "../domain/errors.ts";
 import {
   type FederatedBundle,
   type FederationRelationship,
@@ -14,10 +14,11 @@ import { addMicros, type UnixMicros } from "../domain/time.ts";
 import type { BundleEndpoint } from "../ports/bundle-endpoint.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { FederatedBundles } from "../ports/federated-bundles.ts";
-import type { Ledger, Sequenced } from "../ports/ledger.ts";
-import type { RegistryReads } from "../ports/ledger-reads.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { ProjectionReads } from "../ports/ledger-reads.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import { type AcceptableBundle, acceptBundle } from "./accept-bundle.ts";
+import { keepFederationBook } from "./federation-book.ts";
 import { nextRefreshMs } from "./refresh-times.ts";
 
 export type FederationState = {
@@ -60,18 +61,18 @@ export type FederationPorts = {
   readonly trustDomain: TrustDomain;
   /** The broker's own X.509 authorities as they are now, DER: an endpoint may show an X.509-SVID of theirs. */
   readonly ownAuthorities: () => readonly Uint8Array[];
-  readonly ledger: Pick<Ledger, "perform">;
-  readonly reads: Pick<RegistryReads, "federations">;
+  readonly ledger: Pick<Ledger, "follow" | "perform">;
+  readonly projections: Pick<ProjectionReads, "federations">;
   readonly endpoint: BundleEndpoint;
   readonly clock: Clock;
   readonly randomness: Randomness;
-  /** Takes what an attempt failed with; there is always a next one. */
+  /** Takes what an attempt failed with, of which there is always a next one, and what a listener throws. */
   readonly failed: (error: unknown) => void;
 };
 
+/** What is kept of a relationship beside what the ledger has: when its endpoint is asked, and how that went. */
 type Kept = {
   readonly relationship: FederationRelationship;
-  bundle: FederatedBundle | undefined;
   hintSeconds: number | undefined;
   nextRefreshAt: UnixMicros;
   cancel: Cancel;
@@ -94,19 +95,17 @@ const OWN_FAULT = "the broker failed at it, and its log says why";
  */
 export async function keepFederation(ports: FederationPorts): Promise<Federation> {
   const { clock, ledger } = ports;
+  const book = await keepFederationBook(ports);
   const kept = new Map<TrustDomain, Kept>();
-  const listeners = new Set<() => void>();
   let isStopped = false;
 
-  function tell(): void {
-    for (const changed of listeners) changed();
-  }
+  const bundleOf = (trustDomain: TrustDomain) => book.of(trustDomain)?.bundle;
 
   /** Asks in no time: what is known may be of long ago. */
-  function keep(relationship: FederationRelationship, bundle: FederatedBundle | undefined): Kept {
+  function keep(relationship: FederationRelationship): void {
+    const bundle = bundleOf(relationship.trustDomain);
     const one: Kept = {
       relationship,
-      bundle,
       hintSeconds: bundle === undefined ? undefined : parseSpiffeBundle(bundle.document).refreshHintSeconds,
       nextRefreshAt: clock.now(),
       cancel: () => undefined,
@@ -117,7 +116,6 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
     };
     kept.set(relationship.trustDomain, one);
     askIn(0, one);
-    return one;
   }
 
   /** Ends what is under way or to come; what it brings is dropped. */
@@ -125,6 +123,15 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
     one.cancel();
     one.wanted.abort();
     one.underWay = undefined;
+  }
+
+  /** Takes up a relationship as it is now on record, and nothing of one that was there before. */
+  function arrange(trustDomain: TrustDomain): void {
+    const before = kept.get(trustDomain);
+    if (before !== undefined) leave(before);
+    kept.delete(trustDomain);
+    const relationship = book.of(trustDomain)?.relationship;
+    if (relationship !== undefined) keep(relationship);
   }
 
   function askIn(delayMs: number, one: Kept): void {
@@ -171,7 +178,7 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
     if (profile.kind === "https_web") return [];
     const trustDomain = trustDomainOf(profile.endpointSpiffeId);
     if (trustDomain === ports.trustDomain) return ports.ownAuthorities();
-    const bundle = kept.get(trustDomain)?.bundle;
+    const bundle = bundleOf(trustDomain);
     const authorities = bundle === undefined ? [] : parseSpiffeBundle(bundle.document).x509;
     if (authorities.length > 0) return authorities;
     throw new BrokerError(
@@ -182,13 +189,13 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
 
   async function take(one: Kept, bundle: SpiffeBundle): Promise<void> {
     const { trustDomain } = one.relationship;
-    const accepted = acceptBundle(bundle, { trustDomain, known: one.bundle });
-    if (accepted.document !== one.bundle?.document) {
+    const known = bundleOf(trustDomain);
+    const accepted = acceptBundle(bundle, { trustDomain, known });
+    if (accepted.document !== known?.document) {
       const now = clock.now();
       const result = await ledger.perform({ act: "accept-bundle", trustDomain, bundle: accepted, now });
       if (isDenial(result)) throw errorOf(result);
-      one.bundle = { trustDomain, ...accepted, acceptedAt: now };
-      tell();
+      await book.following.reached(result.sequence);
     }
     one.hintSeconds = bundle.refreshHintSeconds;
   }
@@ -199,27 +206,36 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
     return one;
   }
 
-  for (const { relationship, bundle } of await ports.reads.federations()) keep(relationship, bundle);
+  function stateOf({ relationship, nextRefreshAt, failure }: Kept): FederationState {
+    const bundle = bundleOf(relationship.trustDomain);
+    return {
+      relationship,
+      ...(bundle === undefined ? {} : { bundle }),
+      nextRefreshAt,
+      ...(failure === undefined ? {} : { failure }),
+    };
+  }
+
+  for (const { relationship } of book.all()) keep(relationship);
+  const unfollow = book.onRelationship(arrange);
 
   return {
-    of: (trustDomain) => kept.get(trustDomain)?.bundle,
-    onChange(changed) {
-      const told = () => changed();
-      listeners.add(told);
-      return () => void listeners.delete(told);
+    onChange: book.onBundle,
+    of(trustDomain) {
+      const refusal = book.following.refusal();
+      if (refusal !== undefined) throw errorOf(refusal);
+      return bundleOf(trustDomain);
     },
 
     async create(input, bootstrap, by) {
       const relationship = parseFederationRelationship(input, ports.trustDomain);
-      const { trustDomain } = relationship;
       const first = firstBundleOf(relationship, bootstrap);
-      const now = clock.now();
       const given = first === undefined ? {} : { bundle: first };
-      const result = await ledger.perform({ act: "put-federation", relationship, ...given, by, now });
+      const act = { act: "put-federation", relationship, ...given, by, now: clock.now() } as const;
+      const result = await ledger.perform(act);
       if (isDenial(result)) throw errorOf(result);
-      const one = keep(relationship, first === undefined ? undefined : { trustDomain, ...first, acceptedAt: now });
-      if (first !== undefined) tell();
-      return stateOf(one);
+      await book.following.reached(result.sequence);
+      return stateOf(known(relationship.trustDomain));
     },
 
     list: () => [...kept.values()].map(stateOf).sort(byTrustDomain),
@@ -233,24 +249,24 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
     async remove(trustDomain, by) {
       const one = known(trustDomain);
       const { relationship } = one;
-      const isKept = () => kept.get(relationship.trustDomain) === one;
       // Before it is on record, so that nothing of this relationship can be accepted into one that follows it.
       leave(one);
-      let result: Sequenced | Denial;
       try {
         const act = { act: "end-federation", trustDomain: relationship.trustDomain, by, now: clock.now() } as const;
-        result = await ledger.perform(act);
+        const result = await ledger.perform(act);
+        if (isDenial(result)) throw errorOf(result);
+        await book.following.reached(result.sequence);
       } catch (thrown) {
-        if (isKept()) keep(relationship, one.bundle);
+        // It goes on as it was, unless it was ended, or begun anew, by somebody else meanwhile.
+        if (kept.get(relationship.trustDomain) === one) arrange(relationship.trustDomain);
         throw thrown;
       }
-      if (isKept()) kept.delete(relationship.trustDomain);
-      if (isDenial(result)) throw errorOf(result);
-      tell();
     },
 
     stop() {
       isStopped = true;
+      unfollow();
+      book.following.end();
       for (const one of kept.values()) leave(one);
     },
   };
@@ -273,15 +289,6 @@ function firstBundleOf(relationship: FederationRelationship, text: string | unde
     throw invalidField("bundle", "one with an X.509 authority, by which the endpoint is recognised");
   }
   return accepted;
-}
-
-function stateOf({ relationship, bundle, nextRefreshAt, failure }: Kept): FederationState {
-  return {
-    relationship,
-    ...(bundle === undefined ? {} : { bundle }),
-    nextRefreshAt,
-    ...(failure === undefined ? {} : { failure }),
-  };
 }
 
 function byTrustDomain(a: FederationState, b: FederationState): number {

@@ -5,7 +5,11 @@ import type { Clock } from "../ports/clock.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import type { Ledger } from "../ports/ledger.ts";
 
-export type DeliverPorts = { readonly stepDirectory: StepDirectory; readonly ledger: Ledger; readonly clock: Clock };
+export type DeliverPorts = {
+  readonly stepDirectory: Pick<StepDirectory, "byId">;
+  readonly ledger: Pick<Ledger, "perform">;
+  readonly clock: Clock;
+};
 
 /**
  * Looks at the step once more. A close that overtook the signature has revoked the credential already; there is no use

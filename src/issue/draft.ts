@@ -72,8 +72,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     record,
     toBeSigned,
     authority,
-    entryId: entitled.entryId,
-    entryRevision: entitled.entryRevision,
+    decidedOn: entitled.decidedOn,
     ...(entitled.executable === undefined ? {} : { executable: entitled.executable }),
   } as Drafted;
 }

@@ -1,3 +1,4 @@
+import { decidedOn } from "../domain/decision.ts";
 import { BrokerError, errorOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { formatProcess } from "../domain/process.ts";
@@ -84,8 +85,7 @@ function entitledAs(entry: RegistrationEntry, publicKey: Uint8Array): Entitled {
   return entitledTo({
     subject: { kind: "infrastructure", entryId: entry.entryId },
     spiffeId: entry.spiffeId,
-    entryId: entry.entryId,
-    entryRevision: entry.revision,
+    decidedOn: decidedOn(entry),
     ttlSeconds: LIMITS.x509SvidTtlSecondsDefault,
     content: { kind: "x509-svid", publicKey },
   });

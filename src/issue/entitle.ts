@@ -1,10 +1,9 @@
-import type { DenialRecorder } from "../decide/record-denial.ts";
-import { isDecision } from "../decide/record-denial.ts";
+import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
 import { accessTo } from "../decide/step-access.ts";
 import type { Confirmation } from "../domain/confirmation.ts";
+import { decidedOn } from "../domain/decision.ts";
 import { BrokerError, type Denial, denial, denialFrom, errorOf, isDenial } from "../domain/errors.ts";
 import { divide, type Grant, narrowTo } from "../domain/grant.ts";
-import { newId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { sameProcess } from "../domain/process.ts";
 import { type AgentEntry, isOfKind } from "../domain/registration-entry.ts";
@@ -28,7 +27,7 @@ export type SvidOrder = {
 
 export type SvidWanted =
   | { readonly kind: "x509-svid"; readonly csr: Uint8Array }
-  /** SubjectPublicKeyInfo, DER, of a key that the broker itself made for the caller. */
+  /** SubjectPublicKeyInfo, DER, of a key whose possession was proved, or that the broker itself made for the caller. */
   | { readonly kind: "x509-svid"; readonly publicKey: Uint8Array }
   /** SubjectPublicKeyInfo, DER, of a P-256 key. */
   | { readonly kind: "wit-svid"; readonly publicKey: Uint8Array }
@@ -42,7 +41,7 @@ export type SvidWanted =
     };
 
 export type EntitlePorts = {
-  readonly stepDirectory: StepDirectory;
+  readonly stepDirectory: Pick<StepDirectory, "byId">;
   readonly gate: IssuanceGate;
   /** For what is asked for as the opener. */
   readonly entries: Pick<EntryDirectory, "byId">;
@@ -136,8 +135,7 @@ function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted, executab
     subject: { kind: "step", stepId: step.stepId },
     spiffeId: step.spiffeId,
     step,
-    entryId: entry.entryId,
-    entryRevision: entry.revision,
+    decidedOn: decidedOn(entry),
     // A WIT-SVID is what an X.509-SVID is, an identity with a key of its own.
     ttlSeconds: wanted.kind === "jwt-svid" ? jwtSvidTtlSeconds : x509SvidTtlSeconds,
     content,
@@ -202,31 +200,22 @@ function askedBy(wanted: SvidWanted | undefined): Grant {
 async function recordDenial(
   caller: Attested,
   step: Step,
-  asked: Grant,
+  requested: Grant,
   refused: Denial,
   ports: EntitlePorts,
 ): Promise<void> {
   if (!isDecision(refused.code)) return;
-  const now = ports.clock.now();
-  await ports.denials.record({
-    decisionId: newId("decision", now, ports.random.bytes(10)),
-    act: "issue",
-    effect: "deny",
-    reason: refused.code,
-    decidedAt: now,
-    ...(caller.entries[0] === undefined ? {} : { callerEntryId: caller.entries[0].entryId }),
-    agent: step.agent,
-    runId: step.runId,
-    step: step.step,
-    attempt: step.attempt,
-    stepId: step.stepId,
-    requested: asked,
-    granted: [],
-    refused: asked,
-    determiningPolicies: [`grant:${step.decisionId}`],
-    policyDigest: "",
-    count: 1,
-  });
+  const { agent, runId, step: name, attempt, stepId } = step;
+  const callerEntryId = caller.entries[0]?.entryId;
+  const decision = denyOf(
+    {
+      ...{ act: "issue", reason: refused.code, agent, runId, step: name, attempt, stepId, requested },
+      ...(callerEntryId === undefined ? {} : { callerEntryId }),
+      determiningPolicies: [`grant:${step.decisionId}`],
+    },
+    ports,
+  );
+  await ports.denials.record(decision, caller.uid);
 }
 
 /** The order as one refusal, for a caller who asked for a single credential. */

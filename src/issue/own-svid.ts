@@ -2,6 +2,7 @@ import { isPublished } from "../domain/authority.ts";
 import { BrokerError, errorOf, isDenial } from "../domain/errors.ts";
 import type { Delivery } from "../domain/stages.ts";
 import { microsOf } from "../domain/time.ts";
+import { createListeners } from "../follow/listeners.ts";
 import type { Cancel } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
 import type { KeyPair, KeyPairs } from "../ports/key-pairs.ts";
@@ -34,7 +35,7 @@ const RETRY_MS = 5_000;
 
 export function createOwnSvid(ports: OwnSvidPorts): OwnSvid {
   const { clock } = ports;
-  const listeners = new Set<() => void>();
+  const { onChange, tell } = createListeners(ports.failed);
   let identity: OwnIdentity | undefined;
   let cancel: Cancel = () => undefined;
   let isStopped = false;
@@ -46,7 +47,7 @@ export function createOwnSvid(ports: OwnSvidPorts): OwnSvid {
     const delivery = onlyAnswer(await issueEntitled([entitleServer(entry, key.publicKey, ports)], ports));
     if (isDenial(delivery)) throw errorOf(delivery);
     identity = { delivery, key };
-    for (const changed of listeners) changed();
+    tell();
   }
 
   /** At half of its life, so that as much is left to try in. */
@@ -75,10 +76,7 @@ export function createOwnSvid(ports: OwnSvidPorts): OwnSvid {
       if (identity !== undefined && clock.now() < microsOf(identity.delivery.expiresAt)) return identity;
       return undefined;
     },
-    onChange(changed) {
-      listeners.add(changed);
-      return () => void listeners.delete(changed);
-    },
+    onChange,
     async start() {
       await issue();
       renewLater();

@@ -3,7 +3,7 @@ import type { Drafted, Recorded } from "../domain/stages.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Ledger } from "../ports/ledger.ts";
 
-export type RecordPorts = { readonly ledger: Ledger; readonly clock: Clock };
+export type RecordPorts = { readonly ledger: Pick<Ledger, "perform">; readonly clock: Clock };
 
 /**
  * Makes the drafts' rows durable, all in one append. The ledger looks once more, in the same transaction, whether each
@@ -20,8 +20,7 @@ export async function record(
     act: "record-issuances",
     items: drafts.map((item) => ({
       record: item.record,
-      entryId: item.entryId,
-      entryRevision: item.entryRevision,
+      decidedOn: item.decidedOn,
       ...(item.executable === undefined ? {} : { executable: item.executable }),
     })),
     now: ports.clock.now(),

@@ -9,7 +9,7 @@ import type { SvidFormat } from "../ports/svid-format.ts";
 export type SignPorts = {
   readonly signer: Signer;
   readonly formats: Readonly<Record<SvidKind, SvidFormat>>;
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, "perform">;
   readonly clock: Clock;
 };
 

@@ -3,56 +3,110 @@ import { witEs256Format } from "../adapters/jwt-es256/wit-es256.ts";
 import { createCeilingPolicy } from "../adapters/policy-ceiling/policy-ceiling.ts";
 import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
 import { x509DerFormat } from "../adapters/x509-der/x509-der.ts";
+import type { RevocationsPorts } from "../api/grpc/revocations.ts";
 import type { ApiPorts } from "../api/grpc/servers.ts";
+import type { StepsPorts } from "../api/grpc/steps.ts";
+import type { BundlePorts } from "../api/grpc/workload-api-bundles.ts";
 import { acceptRestore } from "../authority/accept-restore.ts";
 import type { Config } from "../config/config.ts";
 import { readCertificate } from "../domain/certificate.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import { trustDomainId } from "../domain/spiffe-id.ts";
+import type { IssuePorts } from "../issue/issue-svids.ts";
 import { tokenSizeCheck } from "../open/token-size.ts";
-import { followFederating } from "../registry/federating.ts";
 import type { Core } from "./core.ts";
 
-/** Everything that the handlers of the API stand on. */
+/** What each service of the API stands on. */
 export function apiPortsOf(core: Core, config: Config): ApiPorts {
-  const { trustDomain, issuer } = config;
-  const { store, unix, authorities, suspensions, lifetimes, registry, clock, random, rate } = core;
-  const { ledger, steps, feed, history } = store;
+  const { authorities, clock, entries, random, receipts, registry, unix } = core;
+  const { ledger, steps, history, credentials, registry: registryReads } = core.store;
+  const issuing = issuingPortsOf(core, config);
+  const bundles = bundlePortsOf(core, config);
+  const streaming = { ...issuing, executorSteps: core.stepDirectory, onEntriesChange: entries.onChange };
+  const keyPairs = systemKeyPairs();
   return {
-    ledger,
-    steps,
-    feed,
-    history,
-    entries: core.entries,
-    registry,
+    issuing,
+    steps: stepsPortsOf(core, config, issuing),
+    revocations: revocationsPortsOf(core, config),
+    history: { history, steps, ledger, receipts, entries, clock },
+    entries: { registry, entries },
+    ledger: {
+      ledger,
+      suspendedBecause: core.suspensions.reasons,
+      acceptRestore: (reason, by) => acceptRestore(reason, by, { ...core, ledger, trustHead: core.store.trustHead }),
+    },
+    authorities: { authorities, confirmClock: (by) => confirmClock(by, core) },
+    federation: { federation: core.federation, trustDomain: config.trustDomain, ownBundle: core.bundle },
+    joinTokens: { ledger, joinTokens: registryReads.joinTokens, clock, random },
+    workloadApi: { ...streaming, ...bundles, keyPairs, credentials, issuer: config.issuer, witSvid: config.witSvid },
+    brokerApi: {
+      ...streaming,
+      ...bundles,
+      keyPairs,
+      steps,
+      processes: unix.watch,
+      followStep: core.stepDirectory.followStep,
+      brokerCallers: config.broker?.callers ?? new Map(),
+    },
+  };
+}
+
+function issuingPortsOf(core: Core, { issuer }: Config): IssuePorts {
+  const { authorities, clock, denials, entries, random, rate, signer, stepDirectory, suspensions, unix } = core;
+  return {
+    ledger: core.store.ledger,
+    stepDirectory,
+    entries,
     authorities,
-    federation: core.federation,
-    federated: core.federation,
-    onFederatingChange: followFederating(core.entries, core.federation),
-    ownBundle: core.bundle,
-    signer: core.signer,
-    receipts: core.receipts,
-    notifier: core.notifier,
-    lifetimes,
-    stepDirectory: lifetimes,
-    executorSteps: lifetimes,
-    denials: core.denials,
+    processes: unix.watch,
+    signer,
+    formats: { "x509-svid": x509DerFormat(), "jwt-svid": jwtEs256Format(issuer), "wit-svid": witEs256Format() },
+    denials,
     rate,
-    seal: core.seal,
+    gate: suspensions,
     clock,
     random,
-    gate: suspensions,
-    policy: createCeilingPolicy(),
+  };
+}
+
+function stepsPortsOf(core: Core, { issuer }: Config, issuing: IssuePorts): StepsPorts {
+  const { authorities, entries, inDirectory, inForce, lifetimes, receipts, stepDirectory, unix } = core;
+  const { ledger, steps, feed, history } = core.store;
+  return {
+    ...issuing,
+    ledger,
+    steps,
+    stepDirectory,
+    entries,
     processes: unix.watch,
-    formats: { "x509-svid": x509DerFormat(), "jwt-svid": jwtEs256Format(issuer), "wit-svid": witEs256Format() },
+    policy: createCeilingPolicy(),
     checkTokenSize: tokenSizeCheck(issuer, authorities),
-    opened(step, superseded) {
-      if (superseded !== undefined) lifetimes.closed(superseded);
-      lifetimes.opened(step);
-      lifetimes.follow(step.stepId, () => rate.forget(step.stepId));
-    },
-    closed: (result) => lifetimes.closed(result),
-    disableEntry: (entryId, by) => registry.disable(entryId, by),
+    inDirectory,
+    inForce,
+    lifetimes,
+    feed,
+    receipts,
+    history,
+  };
+}
+
+function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
+  const { authorities, clock, entries, inForce, notifier, receipts, registry, seal, suspensions, unix } = core;
+  const { ledger, feed, history, credentials } = core.store;
+  const { issuer, trustDomain, development } = config;
+  return {
+    ledger,
+    feed,
+    history,
+    credentials,
+    notifier,
+    receipts,
+    entries,
+    processes: unix.watch,
+    clock,
+    seal,
+    inForce,
+    disableEntry: registry.disable,
     watchersMax: config.limits.watchers,
     names: {
       issuer,
@@ -61,48 +115,40 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
         return certificate === undefined ? undefined : readCertificate(certificate).subject;
       },
     },
-    bundle: () => ({
-      case: "bundle",
-      value: {
-        trustDomain: trustDomainId(trustDomain),
-        jwks: Buffer.from(JSON.stringify(core.bundle())),
-        issuer,
-        development: config.development,
-      },
-    }),
-    onBundleChange: core.onBundleChange,
-    onEntriesChange: core.entries.onChange,
-    followStep: lifetimes.follow,
-    brokerCallers: config.broker?.callers ?? new Map(),
-    crls: () => (config.workload.crlOnStreams ? core.crls.current().map(({ der }) => der) : []),
-    onCrlChange: (changed) => (config.workload.crlOnStreams ? core.crls.onChange(changed) : () => undefined),
-    keyPairs: systemKeyPairs(),
-    credentials: store.credentials,
-    joinTokens: store.registry.joinTokens,
-    trustDomain,
-    issuer,
-    witSvid: config.witSvid,
-    rolledBack: (why) => suspensions.suspend("rollback", why),
-    suspendedBecause: () => suspensions.reasons(),
-    acceptRestore: (reason: string, by: Actor) =>
-      acceptRestore(reason, by, {
-        ledger,
-        clock,
-        random,
-        authorities,
-        suspensions,
-        stepsClosed: lifetimes.recheck,
-        trustHead: store.trustHead,
-      }),
-    async confirmClock(by: Actor) {
-      const departed = clock.skewSeconds();
-      clock.anchor();
-      suspensions.lift("clock");
-      lifetimes.clockChanged(departed);
-      const now = clock.now();
-      const what = { operation: "confirm-clock", target: "clock", reason: `${departed.toFixed(3)} s` };
-      await ledger.perform({ act: "record-operation", ...what, by, now });
-      return departed;
+    bundle: () => {
+      const jwks = Buffer.from(JSON.stringify(core.bundle()));
+      return { case: "bundle", value: { trustDomain: trustDomainId(trustDomain), jwks, issuer, development } };
     },
+    onBundleChange: core.onBundleChange,
+    federated: core.federation,
+    onFederatingChange: core.onFederatingChange,
+    rolledBack: (why) => suspensions.suspend("rollback", why),
   };
+}
+
+function bundlePortsOf(core: Core, config: Config): BundlePorts {
+  const { authorities, crls, entries, federation, onBundleChange, onFederatingChange } = core;
+  const { crlOnStreams } = config.workload;
+  return {
+    trustDomain: config.trustDomain,
+    authorities,
+    entries,
+    federated: federation,
+    onBundleChange,
+    onFederatingChange,
+    onEntriesChange: entries.onChange,
+    crls: () => (crlOnStreams ? crls.current().map(({ der }) => der) : []),
+    onCrlChange: (changed) => (crlOnStreams ? crls.onChange(changed) : () => undefined),
+  };
+}
+
+/** Takes the wall clock's word: first on record, then in effect. How far the clock was off, in seconds. */
+async function confirmClock(by: Actor, { clock, store, suspensions, lifetimes }: Core): Promise<number> {
+  const departed = clock.skewSeconds();
+  const what = { operation: "confirm-clock", target: "clock", reason: `${departed.toFixed(3)} s` };
+  await store.ledger.perform({ act: "record-operation", ...what, by, now: clock.now() });
+  clock.anchor();
+  suspensions.lift("clock");
+  lifetimes.clockChanged(departed);
+  return departed;
 }

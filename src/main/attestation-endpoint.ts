@@ -46,7 +46,13 @@ export async function startAttestationEndpoint(
       log,
       clock: core.clock,
     },
-    { ...ports, evidenceAttestors, takesJoinTokens: attestation.joinToken },
+    {
+      ...ports.issuing,
+      entries: core.entries,
+      ledger: core.store.ledger,
+      evidenceAttestors,
+      takesJoinTokens: attestation.joinToken,
+    },
   );
   endpoint = await listenOnServerTls({
     place: attestation.listen,

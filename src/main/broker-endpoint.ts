@@ -5,7 +5,7 @@ import { stopServing } from "../api/grpc/stop-serving.ts";
 import type { SvidSource } from "../api/http/tls-context.ts";
 import { attestSvid } from "../attest/attest-svid.ts";
 import type { BrokerEndpointConfig, Config } from "../config/config.ts";
-import { refusedIdentity } from "../decide/record-denial.ts";
+import { denyOf } from "../decide/record-denial.ts";
 import { BrokerError, denial, errorOf } from "../domain/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { Core } from "./core.ts";
@@ -93,7 +93,7 @@ async function serve(
     onRefused(refusal) {
       log.info("connection refused", { endpoint: "broker", ...refusal });
       if (refusal.reason !== "certificate") return;
-      void core.denials.record(refusedIdentity(clock, core.random)).catch(core.failed);
+      void core.denials.record(denyOf({ act: "attest", reason: "NO_IDENTITY" }, core), undefined);
     },
   });
   const bound = endpoint;

@@ -3,36 +3,28 @@ import { openCheckpointFile } from "../adapters/checkpoint-file/checkpoint-file.
 import { createCursorSeal } from "../adapters/cursor-seal/cursor-seal.ts";
 import { openDataDirectory } from "../adapters/data-directory/open-data-directory.ts";
 import { openSqliteLedger } from "../adapters/ledger-sqlite/ledger-sqlite.ts";
+import type { UpgradeProgress } from "../adapters/ledger-sqlite/migrate.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
-import { createAuthorities } from "../authority/authorities.ts";
 import { keepCrls } from "../authority/crl.ts";
 import { createSuspensions } from "../authority/suspensions.ts";
-import { createLifetimes } from "../close/lifetimes.ts";
-import { createNotifier } from "../close/notify.ts";
-import { keepReceiptJournal } from "../close/receipt-journal.ts";
-import { createReceiptBook } from "../close/receipts.ts";
 import type { Config } from "../config/config.ts";
-import { createDenialRecorder } from "../decide/record-denial.ts";
 import { x509RootsOf } from "../domain/authority.ts";
 import { BUNDLE_REFRESH_HINT_SECONDS, spiffeBundle } from "../domain/bundle.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
 import { selector } from "../domain/selector.ts";
 import { parseSegment } from "../domain/spiffe-id.ts";
-import { createIssuanceRate } from "../issue/issuance-rate.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { Log } from "../ports/log.ts";
 import { declareEntries } from "../registry/declare.ts";
-import { createEntryDirectory } from "../registry/entry-directory.ts";
-import { createRegistry } from "../registry/registry.ts";
+import { followFederating } from "../registry/federating.ts";
+import { keepBeside } from "./beside.ts";
+import type { Closers } from "./closers.ts";
 import { openFederation } from "./federation.ts";
 import { openSigner, openUpstream } from "./open-signer.ts";
-
-/** What is to be undone at the end, newest first. */
-export type Closers = (() => Promise<void> | void)[];
 
 export type Core = Awaited<ReturnType<typeof openCore>>;
 
@@ -58,12 +50,13 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     reserveBytes: config.ledger.reserveBytes,
     diskFreeBytesMin: config.ledger.diskFreeBytesMin,
     failed,
+    upgrading: upgradeLog(log),
   });
   closers.push(() => store.close());
   // Behind the ledger's lock: a second daemon must not so much as look at the keys.
   const signer = await openSigner(config, { directory: directory.keys, randomness: random }, closers);
   const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
-  const { ledger, steps, feed } = store;
+  const { ledger, projections } = store;
   if (store.verdict.kind === "rolled-back") suspensions.suspend("rollback", store.verdict.reason);
   const behind = await secondsBehind(store.history, clock);
   if (behind > LIMITS.clockSkewSecondsMax) {
@@ -73,63 +66,42 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     );
   }
 
-  // What is in force.
-  const entries = createEntryDirectory();
-  for (const entry of await store.registry.entries()) entries.put(entry);
-  const bundleListeners = new Set<() => void>();
-  const upstream = await openUpstream(config, { clock, randomness: random });
-  const authorities = createAuthorities({
-    ledger,
-    reads: store.registry,
-    signer,
-    ...(upstream === undefined ? {} : { upstream }),
-    clock,
-    lifetimeSeconds: {
-      "x509-svid": config.authority.x509AuthoritySeconds,
-      "jwt-svid": config.authority.jwtAuthoritySeconds,
-      // WIT-SVIDs are JWTs too: one setting for both families.
-      "wit-svid": config.authority.jwtAuthoritySeconds,
-    },
-    rotation: config.authority,
-    gate: suspensions,
-    changed: () => {
-      for (const listener of bundleListeners) listener();
-    },
-    failed,
-  });
-  closers.push(() => authorities.stop());
-  await authorities.start();
-
-  const federation = await openFederation(
-    config,
-    {
-      ownAuthorities: () => x509RootsOf(authorities.all()),
-      ledger,
-      reads: store.registry,
-      clock,
-      randomness: random,
-    },
-    log,
-  );
-  closers.push(() => federation.stop());
-
   // Who is there.
   const unix = createUnixAttestor();
   closers.push(() => unix.close());
 
-  // Opening, issuing, closing.
-  const lifetimes = createLifetimes({ ledger, steps, processes: unix.watch, clock, failed });
-  closers.push(() => lifetimes.stop());
-  const registry = createRegistry({
-    ledger,
-    steps,
-    entries,
-    trustDomain,
-    clock,
-    random,
-    ownSelectors: config.development ? undefined : [selector("unix:uid", process.getuid?.() ?? 0)],
-    stepsClosed: () => void lifetimes.recheck().catch(failed),
-  });
+  // What is kept beside the ledger, each by the ledger's events.
+  const upstream = await openUpstream(config, { clock, randomness: random });
+  const beside = await keepBeside(
+    {
+      store,
+      signer,
+      ...(upstream === undefined ? {} : { upstream }),
+      lifetimeSeconds: {
+        "x509-svid": config.authority.x509AuthoritySeconds,
+        "jwt-svid": config.authority.jwtAuthoritySeconds,
+        // WIT-SVIDs are JWTs too: one setting for both families.
+        "wit-svid": config.authority.jwtAuthoritySeconds,
+      },
+      rotation: config.authority,
+      gate: suspensions,
+      processes: unix.watch,
+      trustDomain,
+      ownSelectors: config.development ? undefined : [selector("unix:uid", process.getuid?.() ?? 0)],
+      clock,
+      random,
+      failed,
+    },
+    closers,
+  );
+  const { authorities, entries, notifier, registry } = beside;
+  const federation = await openFederation(
+    config,
+    { ownAuthorities: () => x509RootsOf(authorities.all()), ledger, projections, clock, randomness: random },
+    log,
+  );
+  closers.push(() => federation.stop());
+
   const { conflicting } = await declareEntries(withOwn(config), entries.all(), registry);
   for (const { content } of conflicting) {
     log.warning(
@@ -137,13 +109,6 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     );
   }
   await registry.start();
-  await lifetimes.start();
-  const notifier = createNotifier({ ledger, feed, failed });
-  closers.push(() => notifier.close());
-  const onBundleChange = (listener: () => void) => {
-    bundleListeners.add(listener);
-    return () => void bundleListeners.delete(listener);
-  };
   const crls = await keepCrls({
     ledger,
     credentials: store.credentials,
@@ -151,23 +116,23 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     signer,
     clock,
     onDenied: (listener) => notifier.subscribe(({ entries: denied }) => listener(denied)).unsubscribe,
-    onAuthoritiesChange: onBundleChange,
+    onAuthoritiesChange: authorities.onChange,
     ledgerIsDoubted: suspensions.ledgerIsDoubted,
     failed,
   });
   closers.push(() => crls.stop());
-  const receipts = createReceiptBook({ entries, clock });
-  closers.push(keepReceiptJournal({ ledger, receipts, notifier, clock, failed }));
-  const denials = createDenialRecorder({ ledger, clock, failed });
-  const rate = createIssuanceRate(clock);
   const bundle = () => spiffeBundle(authorities.all(), authorities.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS);
 
   /** What is wrong, in words for the operator. */
   const readiness = () => {
     const reasons = [...suspensions.reasons(), ...store.health().reasons];
-    for (const family of ["x509-svid", "jwt-svid", "wit-svid"] as const) {
-      if (authorities.active(family) === undefined) reasons.push(`no authority for ${family}s is active`);
+    for (const { name, failure } of ledger.followers()) if (failure !== undefined) reasons.push(`${name}: ${failure}`);
+    if (authorities.following.refusal() === undefined) {
+      for (const family of ["x509-svid", "jwt-svid", "wit-svid"] as const) {
+        if (authorities.active(family) === undefined) reasons.push(`no authority for ${family}s is active`);
+      }
     }
+    reasons.push(...authorities.troubles());
     return { ready: reasons.length === 0, reasons };
   };
 
@@ -179,20 +144,25 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     signer,
     seal,
     suspensions,
-    entries,
-    authorities,
+    ...beside,
     bundle,
-    onBundleChange,
+    onBundleChange: authorities.onChange,
     federation,
+    onFederatingChange: followFederating(entries, federation, failed),
     crls,
     unix,
-    lifetimes,
-    registry,
-    notifier,
-    receipts,
-    denials,
-    rate,
     readiness,
+  };
+}
+
+/** Tells how an upgrade of the ledger goes on: at its beginning, and then every tenth of it. */
+function upgradeLog(log: Log): (progress: UpgradeProgress) => void {
+  let told = -1;
+  return ({ done, total, diskBytes }) => {
+    const tenths = Math.floor((10 * done) / total);
+    if (tenths === told) return;
+    told = tenths;
+    log.info("upgrading the ledger", { percent: 10 * tenths, events: total, diskMib: Math.ceil(diskBytes / 2 ** 20) });
   };
 }
 

@@ -12,7 +12,8 @@ import { attestSvid } from "../attest/attest-svid.ts";
 import { introspect } from "../audit/introspect.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
 import type { Log } from "../ports/log.ts";
-import type { Closers, Core } from "./core.ts";
+import type { Closers } from "./closers.ts";
+import type { Core } from "./core.ts";
 import { authorityPems, type Trust } from "./trust.ts";
 
 /** Where the HTTP listeners are reached. */

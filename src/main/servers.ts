@@ -9,7 +9,8 @@ import { createOwnSvid } from "../issue/own-svid.ts";
 import type { Log } from "../ports/log.ts";
 import { startAttestationEndpoint } from "./attestation-endpoint.ts";
 import { startBrokerEndpoint } from "./broker-endpoint.ts";
-import type { Closers, Core } from "./core.ts";
+import type { Closers } from "./closers.ts";
+import type { Core } from "./core.ts";
 import { type HttpUrls, startHttpListeners } from "./http.ts";
 import { shownBy, trustOf } from "./trust.ts";
 
@@ -33,7 +34,7 @@ export async function startServers(
 ): Promise<Serving> {
   const { clock, receipts, readiness, unix } = core;
   const metrics = createMetrics({
-    ledgerSequence: () => ports.ledger.head().sequence,
+    ledgerSequence: () => core.store.ledger.head().sequence,
     watchers: () => receipts.watchers().filter((watcher) => watcher.isConnected).length,
     isReady: () => readiness().ready,
   });
@@ -79,7 +80,13 @@ export async function startServers(
     return api;
   }
 
-  const ownSvid = createOwnSvid({ ...ports, failed: core.failed });
+  const ownSvid = createOwnSvid({
+    ...ports.issuing,
+    entries: core.entries,
+    keyPairs: ports.workloadApi.keyPairs,
+    onBundleChange: core.onBundleChange,
+    failed: core.failed,
+  });
   closers.push(() => ownSvid.stop());
   const listeners = [config.http, config.operations, config.attestation];
   if (config.broker !== undefined || listeners.some((one) => one?.tls === "own-svid")) await ownSvid.start();

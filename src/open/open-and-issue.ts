@@ -1,7 +1,10 @@
 import { type Denial, errorOf, isDenial } from "../domain/errors.ts";
+import { formatProcess } from "../domain/process.ts";
 import type { Attested, Delivery } from "../domain/stages.ts";
+import { REASON_OF_STATE, type Step } from "../domain/step.ts";
 import type { SvidWanted } from "../issue/entitle.ts";
 import { type IssuePorts, issueSvids } from "../issue/issue-svids.ts";
+import { checkCsr } from "../verify/csr-proof.ts";
 import type { OpenRequest } from "./open-request.ts";
 import { type Opened, type OpenPorts, openStep } from "./open-step.ts";
 
@@ -11,7 +14,8 @@ export type OpenedWithSvids = Opened & { readonly svids: readonly (Delivery | De
  * Opens a step and issues its first credentials, so that a step costs its runtime one round trip.
  *
  * @param wanted - only for executor `self`; checked by the caller of this function, which knows the field's name.
- * @throws BrokerError as `openStep`; a refused X.509-SVID or order is thrown too, the step staying open
+ * @throws BrokerError as `openStep`; and when the order, or the X.509-SVID in it, is refused: then no step stays open that
+ *   its opener was not told of
  */
 export async function openAndIssue(
   caller: Attested,
@@ -19,11 +23,46 @@ export async function openAndIssue(
   wanted: readonly SvidWanted[],
   ports: OpenPorts & IssuePorts,
 ): Promise<OpenedWithSvids> {
+  const proven = wanted.map(withProvenKey);
   const opened = await openStep(caller, request, ports);
-  if (wanted.length === 0) return { ...opened, svids: [] };
-  const svids = await issueSvids(caller, { stepId: opened.step.stepId, wanted }, ports);
+  try {
+    return { ...opened, svids: await firstSvids(caller, opened.step, proven, ports) };
+  } catch (thrown) {
+    if (opened.isNew) await cancel(caller, opened.step, ports);
+    throw thrown;
+  }
+}
+
+/** A request for a certificate is looked at before anything is opened for it. */
+function withProvenKey(wanted: SvidWanted): SvidWanted {
+  if (!("csr" in wanted)) return wanted;
+  return { kind: wanted.kind, publicKey: checkCsr(wanted.csr).publicKey };
+}
+
+async function firstSvids(
+  caller: Attested,
+  { stepId }: Step,
+  wanted: readonly SvidWanted[],
+  ports: IssuePorts,
+): Promise<readonly (Delivery | Denial)[]> {
+  if (wanted.length === 0) return [];
+  const svids = await issueSvids(caller, { stepId, wanted }, ports);
   for (const [index, svid] of svids.entries()) {
     if (wanted[index]?.kind === "x509-svid" && isDenial(svid)) throw errorOf(svid);
   }
-  return { ...opened, svids };
+  return svids;
+}
+
+/** Where that can't be recorded either, the step ends by its expiry. */
+async function cancel(caller: Attested, { stepId, openerEntryId }: Step, ports: OpenPorts): Promise<void> {
+  await ports.ledger
+    .perform({
+      act: "close",
+      target: { kind: "steps", stepIds: [stepId] },
+      state: "CANCELLED",
+      reason: REASON_OF_STATE.CANCELLED,
+      by: { kind: "entry", entryId: openerEntryId, process: formatProcess(caller.process) },
+      now: ports.clock.now(),
+    })
+    .catch(() => undefined);
 }

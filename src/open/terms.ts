@@ -5,11 +5,11 @@ import { isRemote, sameProcess } from "../domain/process.ts";
 import { type AgentEntry, isOfKind, type RegistrationEntry } from "../domain/registration-entry.ts";
 import { kindOf, matches } from "../domain/selector.ts";
 import type { Attested } from "../domain/stages.ts";
-import { type Executor, permits, type Step } from "../domain/step.ts";
-import { addSeconds, secondsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
+import { audiencesOf, type Executor, permits, type Step } from "../domain/step.ts";
+import { addSeconds, secondsOf, type UnixSeconds } from "../domain/time.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
-import type { EntryDirectory } from "../ports/directories.ts";
-import type { StepReads } from "../ports/ledger-reads.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
 import type { OpenRequest } from "./open-request.ts";
 
 /** On what terms a step may be opened at all, before anything is decided about its grant. */
@@ -24,8 +24,9 @@ export type Terms = {
 
 export type TermsPorts = {
   readonly entries: EntryDirectory;
-  readonly steps: StepReads;
-  readonly processes: ProcessWatch;
+  readonly stepDirectory: Pick<StepDirectory, "byId">;
+  readonly processes: Pick<ProcessWatch, "find">;
+  readonly clock: Pick<Clock, "now">;
 };
 
 /**
@@ -33,12 +34,7 @@ export type TermsPorts = {
  *
  * @throws BrokerError NOT_ENTITLED, ENTRY_NOT_FOUND, DELEGATION_REFUSED, EXECUTOR_GONE, INVALID_FIELD, LIMIT_EXCEEDED
  */
-export async function termsOf(
-  caller: Attested,
-  request: OpenRequest,
-  now: UnixMicros,
-  ports: TermsPorts,
-): Promise<Terms> {
+export async function termsOf(caller: Attested, request: OpenRequest, ports: TermsPorts): Promise<Terms> {
   const opener = openerOf(caller, request);
   const agent = ports.entries.byName("agent", request.agent);
   // An agent that is not the caller's business and one that does not exist look the same to it.
@@ -46,8 +42,7 @@ export async function termsOf(
   if (agent === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "no entry of this agent");
   if (agent.disabled) throw new BrokerError("NOT_ENTITLED", "the agent's entry is disabled");
 
-  const parent =
-    request.parentStepId === undefined ? undefined : await parentOf(caller, request.parentStepId, ports.steps);
+  const parent = request.parentStepId === undefined ? undefined : await parentOf(caller, request.parentStepId, ports);
   if (parent !== undefined && parent.depth + 1 > LIMITS.delegationDepthMax) {
     throw new BrokerError("LIMIT_EXCEEDED", `delegation goes at most ${LIMITS.delegationDepthMax} levels deep`);
   }
@@ -57,7 +52,7 @@ export async function termsOf(
     opener,
     executor: executorOf(caller, request, agent, ports.processes),
     parent,
-    expiresAt: expiryOf(request, agent, parent, secondsOf(now)),
+    expiresAt: expiryOf(request, agent, parent, secondsOf(ports.clock.now())),
     openStepsMax: isOfKind(opener, "runtime") ? opener.content.openStepsMax : LIMITS.openStepsPerRuntimeDefault,
   };
 }
@@ -71,8 +66,12 @@ function openerOf(caller: Attested, request: OpenRequest): RegistrationEntry | u
   );
 }
 
-async function parentOf(caller: Attested, stepId: string, steps: StepReads): Promise<Step> {
-  const parent = await steps.step(stepId);
+async function parentOf(
+  caller: Attested,
+  stepId: string,
+  { stepDirectory }: Pick<TermsPorts, "stepDirectory">,
+): Promise<Step> {
+  const parent = await stepDirectory.byId(stepId);
   const isCallers =
     parent !== undefined &&
     (caller.entries.some((entry) => entry.entryId === parent.openerEntryId) ||
@@ -93,7 +92,7 @@ function checkAudiences(asked: readonly string[], agent: AgentEntry, parent: Ste
         metadata: { field: "audiences" },
       });
     }
-    if (parent !== undefined && !parent.audiences.includes(audience)) {
+    if (parent !== undefined && !audiencesOf(parent).includes(audience)) {
       throw new BrokerError("DELEGATION_REFUSED", "the parent step does not hold one of the audiences");
     }
   }
@@ -102,7 +101,12 @@ function checkAudiences(asked: readonly string[], agent: AgentEntry, parent: Ste
 /** Selectors of what a process runs; a child that has yet to exec can't match them, so they are left to the first issuance. */
 const OF_EXECUTABLE: readonly string[] = ["unix:path", "unix:sha256"];
 
-function executorOf(caller: Attested, request: OpenRequest, agent: AgentEntry, processes: ProcessWatch): Executor {
+function executorOf(
+  caller: Attested,
+  request: OpenRequest,
+  agent: AgentEntry,
+  processes: TermsPorts["processes"],
+): Executor {
   switch (request.executor.kind) {
     case "any":
       if (!agent.content.allowAnyExecutor)

@@ -3,6 +3,7 @@ import type { Denial } from "../domain/errors.ts";
 import type { EntryContent, EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Selector } from "../domain/selector.ts";
 import type { Step } from "../domain/step.ts";
+import type { Cancel } from "./clock.ts";
 
 /**
  * The registration entries in force, beside the event loop. It may be a commit behind the ledger; whatever is decided on
@@ -39,8 +40,14 @@ export type IssuanceGate = {
 
 /**
  * Steps, the open ones beside the event loop: issuing looks at its step twice, and each look would be a read of the
- * database. It may be a commit behind; the ledger's guards have the last word.
+ * database. A caller finds what that caller was answered before; beyond that the directory may be a commit behind, and the
+ * ledger's guards have the last word.
+ *
  */
 export type StepDirectory = {
   byId(stepId: string): Promise<Step | undefined>;
+  /** Oldest first. @throws BrokerError NOT_SERVING while what is kept is behind the ledger by more than that */
+  open(): readonly Step[];
+  /** Calls with the step after each change, the last time when it was closed; ends with the returned function. */
+  followStep(stepId: string, changed: (step: Step) => void): Cancel;
 };

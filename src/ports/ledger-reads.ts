@@ -1,7 +1,7 @@
 import type { Authority } from "../domain/authority.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
-import type { SvidKind } from "../domain/issuance.ts";
+import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
 import type { LedgerEvent } from "../domain/ledger-event.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
@@ -9,7 +9,31 @@ import type { RevocationReason } from "../domain/revocation.ts";
 import type { Segment, SpiffeId } from "../domain/spiffe-id.ts";
 import type { ClosedState, Step, StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
-import type { CloseResult, CloseTarget, IssuanceRow } from "./ledger.ts";
+import type { AsOf } from "./following.ts";
+import type { CloseTarget, CredentialName } from "./ledger-acts.ts";
+
+/**
+ * What projections begin with, each as of one sequence.
+ * All throw BrokerError LEDGER_UNAVAILABLE when the ledger can't be read.
+ */
+export type ProjectionReads = {
+  /** Oldest first. */
+  openSteps(): Promise<AsOf<readonly Step[]>>;
+  /** Those that were not removed, by kind and name. */
+  entries(): Promise<AsOf<readonly RegistrationEntry[]>>;
+  /** Every one there ever was, in the order in which they came. */
+  authorities(): Promise<AsOf<readonly Authority[]>>;
+  /** By trust domain. */
+  federations(): Promise<AsOf<readonly RecordedFederation[]>>;
+  /** The sequence up to which each verifier's entry has acknowledged the feed. */
+  receipts(): Promise<AsOf<readonly { readonly entryId: string; readonly sequence: number }[]>>;
+};
+
+export type RecordedFederation = {
+  readonly relationship: FederationRelationship;
+  /** Absent where no bundle was accepted yet. */
+  readonly bundle?: FederatedBundle;
+};
 
 /**
  * Point reads of the paths. They may be a commit behind: the guards inside the ledger's acts are the truth.
@@ -18,27 +42,13 @@ import type { CloseResult, CloseTarget, IssuanceRow } from "./ledger.ts";
 export type StepReads = {
   step(stepId: string): Promise<Step | undefined>;
   newestAttempt(runId: string, step: string): Promise<Step | undefined>;
-  run(
-    runId: string,
-  ): Promise<{ readonly runId: string; readonly entryId: string; readonly barred: boolean } | undefined>;
+  /** The newest step that this process opened by this entry under this request id. */
   stepByRequest(entryId: string, process: ProcessIdentity, requestId: string): Promise<Step | undefined>;
-  /** Open steps, oldest first; of one executor where given. */
-  openSteps(filter: { readonly executor?: ProcessIdentity; readonly entryId?: string }): Promise<readonly Step[]>;
-  /** The recorded close that ended this step; `undefined` while it is open. */
-  closeOf(stepId: string): Promise<CloseResult | undefined>;
 };
 
 export type RegistryReads = {
-  entries(): Promise<readonly RegistrationEntry[]>;
-  authorities(): Promise<readonly Authority[]>;
-  /** By trust domain. */
-  federations(): Promise<
-    readonly { readonly relationship: FederationRelationship; readonly bundle?: FederatedBundle }[]
-  >;
   /** Those that could still be used, by name and age. */
   joinTokens(now: UnixMicros): Promise<readonly JoinToken[]>;
-  /** Sequence up to which each verifier entry has acknowledged. */
-  receipts(): Promise<readonly { readonly entryId: string; readonly sequence: number; readonly at: UnixMicros }[]>;
 };
 
 /** A join token that nobody has used, as far as it may be shown: the token itself is known to its holder alone. */
@@ -68,15 +78,18 @@ export type DenyEntry = {
     | { readonly kind: "certificate"; readonly authorityId: string; readonly serialNumber: string };
 };
 
+/** A part of the deny-list; `through` is the last sequence all of whose entries were given by now. */
+export type DenyPart = { readonly entries: readonly DenyEntry[]; readonly through: number };
+
 export type FeedReads = {
-  /** Deny entries with a sequence in (after, through], in ledger order; whole sequences only, about `limit` of them. */
-  denied(
-    after: number,
-    through: number,
-    limit: number,
-  ): Promise<{ readonly entries: readonly DenyEntry[]; readonly through: number }>;
+  /**
+   * Deny entries with a sequence in (after, through], in ledger order and in parts small enough to be sent without holding
+   * anybody up. A close of many steps may take several parts. The last part's `through` is the one that was asked for, or
+   * the ledger's end where that comes first.
+   */
+  denied(after: number, through: number): AsyncIterable<DenyPart>;
   /** The whole deny-list that still matters: everything whose latest expiry plus leeway and skew is after `now`. */
-  snapshot(now: UnixSeconds): Promise<{ readonly entries: readonly DenyEntry[]; readonly through: number }>;
+  snapshot(now: UnixSeconds): Promise<DenyPart>;
 };
 
 /** An X.509-SVID that was taken back, by itself or with its step. */
@@ -88,29 +101,26 @@ export type RevokedX509Svid = {
   readonly reason: RevocationReason;
 };
 
-/** Where a page of revoked X.509-SVIDs ended; for the next one alone. */
-export type RevokedPosition = {
-  readonly latestExpiry: UnixSeconds;
-  readonly sequence: number;
-  readonly subjectSequence: number;
-};
-
 /** What became of credentials: for CRLs, and for those who ask about one. */
 export type CredentialReads = {
   /**
-   * The X.509-SVIDs that were taken back before they expired and expire after an instant, in pages. What was taken back
-   * before the first page is read is in one of them at least, and may be in two; what is taken back meanwhile may be.
-   *
-   * @param page.limit - about so many; a step's are never divided.
-   * @returns `next` is absent on the last page
+   * The X.509-SVIDs that were taken back before they expired and expire after an instant, in parts. What was taken back
+   * before the first part is read is in one of them at least, and may be in two; what is taken back meanwhile may be.
    */
-  revokedX509Svids(page: {
-    readonly expiringAfter: UnixSeconds;
-    readonly after?: RevokedPosition | undefined;
-    readonly limit: number;
-  }): Promise<{ readonly svids: readonly RevokedX509Svid[]; readonly next?: RevokedPosition }>;
+  revokedX509Svids(expiringAfter: UnixSeconds): AsyncIterable<readonly RevokedX509Svid[]>;
   /** The issuance of this credential, with what became of it and of its step. */
-  issuance(credential: { readonly jti: string } | { readonly serialNumber: string }): Promise<IssuanceRow | undefined>;
+  issuance(credential: CredentialName): Promise<IssuanceRow | undefined>;
+};
+
+/** An issuance with what became of it. */
+export type IssuanceRow = IssuanceRecord & {
+  readonly sequence: number;
+  readonly undelivered: boolean;
+  readonly revokedAt?: UnixMicros;
+  readonly revocationReason?: RevocationReason;
+  readonly revokedSequence?: number;
+  /** Present for a step's. */
+  readonly step?: Pick<Step, "runId" | "step" | "attempt" | "agent" | "state">;
 };
 
 /** Filters of the operator's view. Absent members do not filter. */
@@ -157,13 +167,15 @@ export type HistoryReads = {
     filter: HistoryFilter & { readonly type?: string; readonly after?: number; readonly oldestFirst?: boolean },
   ): Promise<readonly EventRow[]>;
   /** What closing this target would close and revoke now. */
-  preview(
-    target: CloseTarget,
-    now: UnixMicros,
-  ): Promise<{
-    readonly steps: readonly Step[];
-    readonly issuances: readonly IssuanceRow[];
-    readonly stepsCount: number;
-    readonly issuancesCount: number;
-  }>;
+  preview(target: CloseTarget, now: UnixMicros): Promise<TakenBack>;
+  /** What the events in [first, last] closed and revoked. */
+  takenBack(firstSequence: number, sequence: number): Promise<TakenBack>;
+};
+
+/** Steps closed and credentials revoked. The lists end after `LIMITS.listedMax`, the counts are whole. */
+export type TakenBack = {
+  readonly steps: readonly Step[];
+  readonly issuances: readonly IssuanceRow[];
+  readonly stepsCount: number;
+  readonly issuancesCount: number;
 };

@@ -1,32 +1,34 @@
-import type { Authority } from "../domain/authority.ts";
-import type { Decision } from "../domain/decision.ts";
-import type { Denial } from "../domain/errors.ts";
-import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
-import type { IssuanceRecord } from "../domain/issuance.ts";
-import type { Actor, OpenedStep } from "../domain/ledger-event.ts";
-import type { ProcessIdentity } from "../domain/process.ts";
-import type { RegistrationEntry } from "../domain/registration-entry.ts";
-import type { RevocationReason } from "../domain/revocation.ts";
-import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
-import type { ClosedState, Step } from "../domain/step.ts";
-import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+import type { Follower, FollowerStatus, Following } from "./following.ts";
+import type { ActName, LedgerAct, ResultOf } from "./ledger-acts.ts";
+import type {
+  CredentialReads,
+  FeedReads,
+  HistoryReads,
+  ProjectionReads,
+  RegistryReads,
+  StepReads,
+} from "./ledger-reads.ts";
 
 /**
  * The one writer. Each act is a transaction of its own: its guards, its events and their projections happen together or
  * not at all, and an act that is refused leaves no trace and does not disturb the others it was committed with.
- *
- * The promise resolves only once the act is durable (fsync). It rejects with BrokerError LEDGER_UNAVAILABLE when nothing
- * was recorded because nothing can be.
  */
 export type Ledger = {
-  perform<A extends LedgerAct>(act: A): Promise<ResultOf<A>>;
+  /**
+   * Resolves only once the act is durable (fsync).
+   *
+   * @throws BrokerError LEDGER_UNAVAILABLE when nothing was recorded because nothing can be
+   */
+  perform<Name extends ActName>(act: LedgerAct<Name> & { readonly act: Name }): Promise<ResultOf<Name>>;
   head(): Head;
   /**
-   * Calls after each commit with the new head, in order.
+   * Gives out what was committed to a follower, from the event after a sequence on. Followers that keep up are given a
+   * commit of ordinary size before its acts are answered.
    *
-   * `denies` is false only when nothing in the commit denies anything: there is nothing in it for the revocation feed.
+   * A follower that throws is tried again from its own position; meanwhile it holds nobody else up.
    */
-  onCommit(listener: (head: Head, denies: boolean) => void): () => void;
+  follow(follower: Follower, after: number): Following;
+  followers(): readonly FollowerStatus[];
   close(): Promise<void>;
 };
 
@@ -38,321 +40,32 @@ export type Head = {
   readonly rootHash: Uint8Array;
 };
 
-export type LedgerAct =
-  | OpenStepAct
-  | HoldStepAct
-  | RenewStepAct
-  | RecordIssuancesAct
-  | MarkUndeliveredAct
-  | CloseAct
-  | RevokeCredentialAct
-  | RecordDecisionAct
-  | PutEntryAct
-  | RetireEntryAct
-  | PutAuthoritiesAct
-  | PutFederationAct
-  | EndFederationAct
-  | AcceptBundleAct
-  | CreateJoinTokenAct
-  | RevokeJoinTokensAct
-  | SpendJoinTokenAct
-  | SpendEvidenceAct
-  | TakeReceiptsAct
-  | RecordOperationAct
-  | StartEpochAct;
-
-export type ResultOf<A extends LedgerAct> = A extends OpenStepAct
-  ? OpenStepResult | Denial
-  : A extends HoldStepAct | RenewStepAct
-    ? Step | Denial
-    : A extends RecordIssuancesAct
-      ? readonly (Sequenced | Denial)[]
-      : A extends CloseAct
-        ? CloseResult | Denial
-        : A extends RevokeCredentialAct
-          ? (Sequenced & { readonly issuance: IssuanceRow }) | Denial
-          : A extends PutEntryAct | RetireEntryAct
-            ? EntryResult | Denial
-            : A extends StartEpochAct
-              ? CloseResult
-              : A extends PutAuthoritiesAct
-                ? PutAuthoritiesResult
-                : A extends RevokeJoinTokensAct
-                  ? (Sequenced & { readonly count: number }) | Denial
-                  : A extends SpendJoinTokenAct
-                    ? (Sequenced & { readonly name: Segment }) | Denial
-                    : A extends PutFederationAct | EndFederationAct | AcceptBundleAct | SpendEvidenceAct
-                      ? Sequenced | Denial
-                      : Sequenced;
-
-export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number };
-
-/**
- * Opens a step and records the decision that allowed it.
- *
- * Guards, in this order:
- * - the same `requestId` of the same entry and process: the same step (`existing`), or REQUEST_ID_REUSED when
- *   `requestDigest` differs;
- * - the run is barred → NOT_ENTITLED; it belongs to another entry → NOT_ENTITLED, unless `parentStepId` names an open
- *   step of this run;
- * - each of `decidedOn` is enabled and has that revision → else NOT_ENTITLED;
- * - the parent is open, its expiry not before the child's → else DELEGATION_REFUSED;
- * - the newest attempt: open, and `supersedes` is false → STEP_EXISTS; not below this attempt → STALE_ATTEMPT;
- * - `openStepsMax` of the opener's entry, `openStepsPerExecutorMax` of a process executor → LIMIT_EXCEEDED;
- * - expiry ahead of `now` by `LIMITS.stepSecondsLeftMin` → else STEP_EXPIRING.
- *
- * An open older attempt is closed as SUPERSEDED with its descendants.
- */
-export type OpenStepAct = {
-  readonly act: "open-step";
-  readonly step: OpenedStep;
-  readonly decision: Decision;
-  readonly decidedOn: readonly { readonly entryId: string; readonly revision: number }[];
-  readonly supersedes: boolean;
-  readonly openStepsMax: number;
-  readonly now: UnixMicros;
+/** A ledger that was opened, with all that may be asked of it. */
+export type OpenedLedger = {
+  readonly ledger: Ledger;
+  readonly projections: ProjectionReads;
+  readonly steps: StepReads;
+  readonly registry: RegistryReads;
+  readonly feed: FeedReads;
+  readonly credentials: CredentialReads;
+  readonly history: HistoryReads;
+  readonly verdict: Verdict;
+  health(): LedgerHealth;
+  /** After an operator accepted the ledger as it is: from here on its head is the one to continue from. */
+  trustHead(): Promise<void>;
+  /** Verifies every event and every table. Takes about as long as writing all of it once more. */
+  verifyAll(): Promise<Finding>;
+  close(): Promise<void>;
 };
 
-export type OpenStepResult = {
-  readonly kind: "opened" | "existing";
-  readonly step: Step;
-  readonly superseded?: CloseResult;
-};
+/** Whether the ledger continues what was acknowledged before this start; if not, nothing may be issued on it. */
+export type Verdict =
+  | { readonly kind: "trusted" }
+  /** `reason` is for the operator. */
+  | { readonly kind: "rolled-back"; readonly reason: string };
 
-/** The first hold of a step. Idempotent. STEP_NOT_FOUND, STEP_CLOSED. */
-export type HoldStepAct = { readonly act: "hold-step"; readonly stepId: string; readonly now: UnixMicros };
+/** Whether everything can be recorded, and if not, why; in words for the operator. */
+export type LedgerHealth = { readonly writable: boolean; readonly reasons: readonly string[] };
 
-/** Sets the lease's end anew, `now` + the step's lease. STEP_NOT_FOUND, STEP_CLOSED; INVALID_FIELD without a lease. */
-export type RenewStepAct = { readonly act: "renew-step"; readonly stepId: string; readonly now: UnixMicros };
-
-/**
- * Records drafts before they are signed; answered item by item, in order.
- *
- * Guards of an item with a step: the step is open (STEP_CLOSED, STEP_NOT_FOUND), its expiry is ahead of `now` and not
- * before the credential's (STEP_EXPIRING), the entry is enabled and has that revision (NOT_ENTITLED), and the executable
- * is the pinned one (EXECUTOR_GONE). Of an infrastructure item: the entry's guard alone. Of every item: its authority is
- * not tainted, removed or yet to be activated (AUTHORITY_UNAVAILABLE).
- */
-export type RecordIssuancesAct = {
-  readonly act: "record-issuances";
-  readonly items: readonly {
-    readonly record: IssuanceRecord;
-    readonly entryId: string;
-    readonly entryRevision: number;
-    /** Of a process executor. */
-    readonly executable?: string;
-  }[];
-  readonly now: UnixMicros;
-};
-
-export type MarkUndeliveredAct = {
-  readonly act: "mark-undelivered";
-  readonly issuanceId: string;
-  readonly now: UnixMicros;
-};
-
-/**
- * Closes steps with all their live descendants, revokes what they hold, and bars what `target` says, in one transaction
- * that also works from the reserve when the disk is full.
- *
- * STEP_NOT_FOUND for an unknown step. A step that is closed already answers with its recorded close and
- * `alreadyClosed`. `onlyIf` that does not hold answers with a CloseResult of zero counts and sequence 0.
- */
-export type CloseAct = {
-  readonly act: "close";
-  readonly target: CloseTarget;
-  readonly state: ClosedState;
-  readonly reason: RevocationReason;
-  readonly onlyIf?: { readonly expiredAt: UnixMicros } | { readonly leaseExpiredAt: UnixMicros };
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-export type CloseTarget =
-  | { readonly kind: "steps"; readonly stepIds: readonly string[] }
-  /** Stays barred. */
-  | { readonly kind: "run"; readonly runId: string }
-  /** All steps of an agent's entry, or that a runtime's entry opened. */
-  | { readonly kind: "entry"; readonly entryId: string }
-  /** As opener or as executor. */
-  | { readonly kind: "process"; readonly process: ProcessIdentity }
-  | { readonly kind: "principal"; readonly iss: string; readonly sub: string };
-
-export type CloseResult = {
-  readonly kind: "closed";
-  /** Of the last event written; 0 when nothing was. */
-  readonly sequence: number;
-  readonly closedAt: UnixMicros;
-  readonly alreadyClosed: boolean;
-  readonly stepsClosed: number;
-  readonly credentialsRevoked: number;
-  /** Ids of the steps closed, roots first, cut at 1,000. */
-  readonly stepIds: readonly string[];
-};
-
-/** Takes one credential back, its step staying open. STEP_NOT_FOUND when no issuance has it. */
-export type RevokeCredentialAct = {
-  readonly act: "revoke-credential";
-  readonly credential: { readonly jti: string } | { readonly serialNumber: string };
-  readonly reason: RevocationReason;
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-export type RecordDecisionAct = {
-  readonly act: "record-decision";
-  readonly decision: Decision;
-  readonly now: UnixMicros;
-};
-
-/**
- * Creates an entry (`expectedRevision` 0) or replaces one, and closes steps that hold what it no longer permits.
- * INVALID_FIELD `name` when another has kind and name; INVALID_FIELD `revision` when it is not the expected one.
- */
-export type PutEntryAct = {
-  readonly act: "put-entry";
-  readonly entry: RegistrationEntry;
-  readonly expectedRevision: number;
-  /** `all`: every open step of the entry. */
-  readonly closes: readonly string[] | "all";
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-/** Removes an entry from the list and closes its steps; kind and name are free again. ENTRY_NOT_FOUND. */
-export type RetireEntryAct = {
-  readonly act: "retire-entry";
-  readonly entryId: string;
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-export type EntryResult = {
-  readonly kind: "entry";
-  readonly sequence: number;
-  readonly entry: RegistrationEntry;
-  readonly stepsClosed: number;
-};
-
-/**
- * Puts authorities as they are from here on, all at once. One that was removed stays removed, whatever is put.
- *
- * `taints` marks one as trusted no more and takes back everything of it that a verifier may still accept; from then on
- * nothing is recorded under it. `order` is what an operator asked for, put on record beside it. INVALID_FIELD, thrown, for an unknown one to taint.
- */
-export type PutAuthoritiesAct = {
-  readonly act: "put-authorities";
-  readonly authorities: readonly Authority[];
-  readonly taints?: { readonly authorityId: string; readonly reason: RevocationReason; readonly by: Actor };
-  readonly order?: Omit<RecordOperationAct, "act" | "now">;
-  readonly now: UnixMicros;
-};
-
-export type PutAuthoritiesResult = Sequenced & { readonly credentialsRevoked: number };
-
-/**
- * Records from where a foreign trust domain's keys are taken, with the first bundle where there is one. INVALID_FIELD
- * `trust_domain` where there is a relationship already.
- */
-export type PutFederationAct = {
-  readonly act: "put-federation";
-  readonly relationship: FederationRelationship;
-  readonly bundle?: Pick<FederatedBundle, "document" | "sequence">;
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-/** Ends a relationship; its bundle goes with it. INVALID_FIELD `trust_domain` where there is none. */
-export type EndFederationAct = {
-  readonly act: "end-federation";
-  readonly trustDomain: TrustDomain;
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-/**
- * Takes a foreign bundle for the one in force. INVALID_FIELD `trust_domain` without a relationship, and
- * `spiffe_sequence` when it goes back, is missing where it was there, or is the same with other content. The same bundle
- * again is not recorded: sequence 0.
- */
-export type AcceptBundleAct = {
-  readonly act: "accept-bundle";
-  readonly trustDomain: TrustDomain;
-  readonly bundle: Pick<FederatedBundle, "document" | "sequence">;
-  readonly now: UnixMicros;
-};
-
-/** Lets whoever presents the token with this digest be attested, once, under this name. */
-export type CreateJoinTokenAct = {
-  readonly act: "create-join-token";
-  /** Of the token, hexadecimal. */
-  readonly sha256: string;
-  readonly name: Segment;
-  /** Exclusive. */
-  readonly expiresAt: UnixSeconds;
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-/** Takes back all join tokens of a name that nobody has used. INVALID_FIELD `name` when there is none. */
-export type RevokeJoinTokensAct = {
-  readonly act: "revoke-join-tokens";
-  readonly name: Segment;
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-/** Spends a join token. NO_IDENTITY when it is unknown, spent, revoked or expired, which are one and the same to a caller. */
-export type SpendJoinTokenAct = {
-  readonly act: "spend-join-token";
-  readonly sha256: string;
-  readonly now: UnixMicros;
-};
-
-/** Spends evidence that counts once. NO_IDENTITY when it was spent before, or has expired. */
-export type SpendEvidenceAct = {
-  readonly act: "spend-evidence";
-  readonly attestor: "oidc";
-  readonly sha256: string;
-  /** Exclusive. */
-  readonly expiresAt: UnixSeconds;
-  readonly now: UnixMicros;
-};
-
-/** Cumulative: a sequence never goes back. */
-export type TakeReceiptsAct = {
-  readonly act: "take-receipts";
-  readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
-  readonly now: UnixMicros;
-};
-
-/** An operator's act that no other event names. */
-export type RecordOperationAct = {
-  readonly act: "record-operation";
-  /** E.g. `confirm-clock`. */
-  readonly operation: string;
-  readonly target: string;
-  readonly reason: string;
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-/** Begins a new epoch: closes every open step as REVOKED, and every authority is `removed`. */
-export type StartEpochAct = {
-  readonly act: "start-epoch";
-  readonly epoch: string;
-  readonly reason: string;
-  readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-/** An issuance with what became of it. */
-export type IssuanceRow = IssuanceRecord & {
-  readonly sequence: number;
-  readonly undelivered: boolean;
-  readonly revokedAt?: UnixMicros;
-  readonly revocationReason?: RevocationReason;
-  readonly revokedSequence?: number;
-  /** Present for a step's. */
-  readonly step?: Pick<Step, "runId" | "step" | "attempt" | "agent" | "state">;
-};
+/** What verification says; `reason` is for the operator. */
+export type Finding = { readonly kind: "intact" } | { readonly kind: "damaged"; readonly reason: string };

@@ -11,10 +11,18 @@ export type PolicyRequest = {
   readonly purpose?: string;
 };
 
+/** What policies say of one element of a request. */
+export type ElementAnswer = {
+  readonly effect: "allow" | "deny";
+  /** Those that determined it. */
+  readonly policies: readonly string[];
+  /** Why it is denied, in words that may be shown to the caller. */
+  readonly reason?: string;
+};
+
 export type PolicyAnswer = {
-  /** Elements of `requested`, unchanged; whatever is not in here is denied. */
-  readonly permitted: Grant;
-  readonly determiningPolicies: readonly string[];
+  /** One for each element of `requested`, in the same order. An element without an answer is denied. */
+  readonly elements: readonly ElementAnswer[];
   /** SHA-256, hexadecimal, of the policies in force. */
   readonly policyDigest: string;
 };

@@ -1,103 +1,59 @@
-import type { EntryContent, EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
-import { kindOf, matches, type Selector } from "../domain/selector.ts";
+import { errorOf } from "../domain/errors.ts";
+import { createListeners } from "../follow/listeners.ts";
 import type { Cancel } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
+import type { Committed, Following } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { ProjectionReads } from "../ports/ledger-reads.ts";
+import { createEntryIndex } from "./entry-index.ts";
 
-export type MutableEntryDirectory = EntryDirectory & {
-  put(entry: RegistrationEntry): void;
-  remove(entryId: string): void;
+export type KeptEntries = EntryDirectory & {
+  readonly following: Following;
   /** Calls after each change, once what was changed is in force; ends with the returned function. */
   onChange(changed: () => void): Cancel;
 };
 
-/** The rarer a kind of selector is among workloads, the fewer entries share a bucket. */
-const MOST_TELLING: readonly string[] = [
-  "unix:sha256",
-  "unix:path",
-  "systemd:unit",
-  "unix:uid",
-  "unix:user",
-  "unix:gid",
-  "unix:group",
-  "unix:supplementary_gid",
-];
+export type EntryDirectoryPorts = {
+  readonly ledger: Pick<Ledger, "follow">;
+  readonly projections: Pick<ProjectionReads, "entries">;
+  /** Takes what a listener throws. */
+  readonly failed: (error: unknown) => void;
+};
 
-function bucketOf(entry: RegistrationEntry): Selector | undefined {
-  const rank = (one: Selector) =>
-    (MOST_TELLING.indexOf(kindOf(one)) + MOST_TELLING.length + 1) % (MOST_TELLING.length + 1);
-  return [...entry.content.selectors].sort((a, b) => rank(a) - rank(b))[0];
-}
+/**
+ * Keeps the registration entries beside the event loop.
+ *
+ * @throws BrokerError LEDGER_UNAVAILABLE
+ */
+export async function keepEntryDirectory(ports: EntryDirectoryPorts): Promise<KeptEntries> {
+  const { value, through } = await ports.projections.entries();
+  const entries = createEntryIndex();
+  for (const entry of value) entries.put(entry);
+  const { onChange, tell } = createListeners(ports.failed);
 
-/** Entries by one telling selector each, so that ten thousand of them cost a caller no more than ten. */
-export function createEntryDirectory(): MutableEntryDirectory {
-  const byId = new Map<string, RegistrationEntry>();
-  const byName = new Map<string, RegistrationEntry>();
-  const buckets = new Map<Selector, Set<RegistrationEntry>>();
-  const listeners = new Set<() => void>();
-  /** How many entries have a selector of a kind that is costly to attest. */
-  const wanting = { "unix:sha256": 0, "systemd:unit": 0 };
-
-  function count(entry: RegistrationEntry, by: 1 | -1): void {
-    for (const kind of ["unix:sha256", "systemd:unit"] as const) {
-      if (entry.content.selectors.some((one) => kindOf(one) === kind)) wanting[kind] += by;
-    }
+  function take({ event }: Committed): void {
+    if (event.type === "entry.put") entries.put(event.entry);
+    else if (event.type === "entry.retired") entries.remove(event.entryId);
+    else return;
+    tell();
   }
+  const following = ports.ledger.follow({ name: "registration entries", take }, through);
 
-  function take(entryId: string): void {
-    const entry = byId.get(entryId);
-    if (entry === undefined) return;
-    byId.delete(entryId);
-    byName.delete(`${entry.content.kind}/${entry.content.name}`);
-    const bucket = bucketOf(entry);
-    if (bucket !== undefined) {
-      buckets.get(bucket)?.delete(entry);
-      if (buckets.get(bucket)?.size === 0) buckets.delete(bucket);
-    }
-    count(entry, -1);
-  }
-
-  function tell(): void {
-    for (const changed of listeners) changed();
+  /** What is kept must not be relied on while it is behind. */
+  function inForce(): typeof entries {
+    const refusal = following.refusal();
+    if (refusal !== undefined) throw errorOf(refusal);
+    return entries;
   }
 
   return {
-    put(entry) {
-      take(entry.entryId);
-      byId.set(entry.entryId, entry);
-      byName.set(`${entry.content.kind}/${entry.content.name}`, entry);
-      const bucket = bucketOf(entry);
-      if (bucket !== undefined) {
-        const members = buckets.get(bucket) ?? new Set();
-        buckets.set(bucket, members.add(entry));
-      }
-      count(entry, 1);
-      tell();
-    },
-    remove(entryId) {
-      take(entryId);
-      tell();
-    },
-    onChange(changed) {
-      // Another function for each who listens: one given twice would be forgotten with whoever leaves first.
-      const told = () => changed();
-      listeners.add(told);
-      return () => void listeners.delete(told);
-    },
-    matching(attested) {
-      const found: RegistrationEntry[] = [];
-      for (const one of attested) {
-        for (const entry of buckets.get(one) ?? []) {
-          if (!entry.disabled && matches(entry.content.selectors, attested)) found.push(entry);
-        }
-      }
-      return found;
-    },
-    byId: (entryId) => byId.get(entryId),
-    byName<Kind extends EntryKind>(kind: Kind, name: string) {
-      return byName.get(`${kind}/${name}`) as RegistrationEntry<Extract<EntryContent, { kind: Kind }>> | undefined;
-    },
-    all: () => [...byId.values()],
-    wantsExecutableDigest: () => wanting["unix:sha256"] > 0,
-    wantsSystemdUnit: () => wanting["systemd:unit"] > 0,
+    following,
+    onChange,
+    matching: (attested) => inForce().matching(attested),
+    byId: (entryId) => inForce().byId(entryId),
+    byName: (kind, name) => inForce().byName(kind, name),
+    all: () => inForce().all(),
+    wantsExecutableDigest: entries.wantsExecutableDigest,
+    wantsSystemdUnit: entries.wantsSystemdUnit,
   };
 }

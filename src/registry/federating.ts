@@ -1,20 +1,19 @@
 import { federatesWith } from "../domain/registration-entry.ts";
+import { createListeners } from "../follow/listeners.ts";
 import type { Cancel } from "../ports/clock.ts";
 import type { FederatedBundles } from "../ports/federated-bundles.ts";
-import type { MutableEntryDirectory } from "./entry-directory.ts";
+import type { KeptEntries } from "./entry-directory.ts";
 
 /**
  * Tells when somebody is to be given other foreign bundles than before: because one changed, or because an entry names
  * other trust domains. Any other change of the entries would send every stream what it has.
  */
 export function followFederating(
-  entries: Pick<MutableEntryDirectory, "all" | "onChange">,
+  entries: Pick<KeptEntries, "all" | "onChange">,
   federated: FederatedBundles,
+  failed: (error: unknown) => void,
 ): (changed: () => void) => Cancel {
-  const listeners = new Set<() => void>();
-  const tell = () => {
-    for (const changed of listeners) changed();
-  };
+  const { onChange, tell } = createListeners(failed);
   const named = () =>
     entries
       .all()
@@ -30,8 +29,5 @@ export function followFederating(
     tell();
   });
   federated.onChange(tell);
-  return (changed) => {
-    listeners.add(changed);
-    return () => void listeners.delete(changed);
-  };
+  return onChange;
 }

@@ -1,30 +1,30 @@
 import { entrySpiffeId } from "../domain/entry-content.ts";
-import { BrokerError, errorOf, invalidField } from "../domain/errors.ts";
+import { BrokerError, errorOf, invalidField, isDenial } from "../domain/errors.ts";
 import { newId } from "../domain/ids.ts";
 import type { Actor } from "../domain/ledger-event.ts";
-import { LIMITS } from "../domain/limits.ts";
 import { type EntryContent, federatesWith, type RegistrationEntry } from "../domain/registration-entry.ts";
-import { kindOf, type Selector } from "../domain/selector.ts";
+import type { RevocationReason } from "../domain/revocation.ts";
+import { isOfUser, type Selector } from "../domain/selector.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import { REASON_OF_STATE } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { EntryResult, Ledger } from "../ports/ledger.ts";
-import type { StepReads } from "../ports/ledger-reads.ts";
+import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
+import type { InForce } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { EntryChange, EntryResult, PutEntryAct } from "../ports/ledger-acts.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import { stepsNoLongerPermitted } from "./closes.ts";
-import type { MutableEntryDirectory } from "./entry-directory.ts";
 
 export type RegistryPorts = {
-  readonly ledger: Ledger;
-  readonly steps: StepReads;
-  readonly entries: MutableEntryDirectory;
+  readonly ledger: Pick<Ledger, "perform">;
+  readonly steps: Pick<StepDirectory, "open">;
+  readonly entries: EntryDirectory;
   readonly trustDomain: TrustDomain;
   readonly clock: Clock;
   readonly random: Randomness;
   /** Selectors of the broker's own user; absent in development, where one user may play every part. */
   readonly ownSelectors: readonly Selector[] | undefined;
-  /** Steps may have been closed: looks at them again. */
-  readonly stepsClosed: () => void;
+  readonly inForce: InForce;
 };
 
 /** Registration entries: who may be what. Every change is one durable act, with the closes it brings about. */
@@ -34,10 +34,10 @@ export type Registry = {
   create(content: EntryContent, origin: RegistrationEntry["origin"], by: Actor): Promise<EntryResult>;
   /** @param revision - the one this change starts from; 0: whatever it is. */
   update(reference: string, content: EntryContent, revision: number, by: Actor): Promise<EntryResult>;
-  /** Closes its steps and bars new ones. */
-  disable(reference: string, by: Actor): Promise<EntryResult>;
+  /** Closes its steps and bars new ones. @param reason - why what they hold is taken back. */
+  disable(reference: string, by: Actor, reason?: RevocationReason): Promise<EntryResult>;
   enable(reference: string, by: Actor): Promise<EntryResult>;
-  remove(reference: string, by: Actor): Promise<EntryResult>;
+  remove(reference: string, by: Actor): Promise<EntryChange & { readonly entryId: string }>;
   /** @throws BrokerError ENTRY_NOT_FOUND */
   find(reference: string): RegistrationEntry;
 };
@@ -67,19 +67,12 @@ export function createRegistry(ports: RegistryPorts): Registry {
     return entry;
   }
 
-  /** An agent that runs as the broker or as an operator could act as either, so no policy would hold it. */
+  /** An agent that runs as the broker could act as the broker, so no policy would hold it. Operators: the ledger looks. */
   function checkApart(content: EntryContent): void {
-    if (ports.ownSelectors === undefined) return;
-    const isUser = (one: Selector) => kindOf(one) === "unix:uid" || kindOf(one) === "unix:user";
-    const others = content.kind === "agent" ? "operator" : content.kind === "operator" ? "agent" : undefined;
-    const taken = entries
-      .all()
-      .filter((entry) => entry.content.kind === others)
-      .flatMap((entry) => entry.content.selectors)
-      .filter(isUser);
-    const forbidden = new Set(content.kind === "agent" ? [...taken, ...ports.ownSelectors] : taken);
-    if (content.selectors.some((one) => forbidden.has(one))) {
-      throw invalidField("selectors", "one user a role: an agent's user is neither the broker's nor an operator's");
+    if (content.kind !== "agent" || ports.ownSelectors === undefined) return;
+    const own = new Set(ports.ownSelectors.filter(isOfUser));
+    if (content.selectors.some((one) => own.has(one))) {
+      throw invalidField("selectors", "one user a role: an agent's user is not the broker's");
     }
   }
 
@@ -90,20 +83,18 @@ export function createRegistry(ports: RegistryPorts): Registry {
   }
 
   async function put(
-    entry: RegistrationEntry,
-    expectedRevision: number,
-    closes: readonly string[] | "all",
-    by: Actor,
+    change: Pick<PutEntryAct, "entry" | "expectedRevision" | "closes" | "by"> & Partial<Pick<PutEntryAct, "reason">>,
   ): Promise<EntryResult> {
-    const result = await ledger.perform({ act: "put-entry", entry, expectedRevision, closes, by, now: clock.now() });
-    if (result.kind === "denial") throw errorOf(result);
-    entries.put(result.entry);
-    if (result.stepsClosed > 0) ports.stepsClosed();
+    const usersApart = ports.ownSelectors !== undefined;
+    const standing = { reason: REASON_OF_STATE.REVOKED, usersApart, now: clock.now() };
+    const result = await ledger.perform({ act: "put-entry", ...standing, ...change });
+    if (isDenial(result)) throw errorOf(result);
+    await ports.inForce(result.sequence);
     return result;
   }
 
-  async function noLongerPermitted(entry: RegistrationEntry, content: EntryContent): Promise<readonly string[]> {
-    return stepsNoLongerPermitted(entry, content, await ports.steps.openSteps({ entryId: entry.entryId }));
+  function noLongerPermitted(entry: RegistrationEntry, content: EntryContent): readonly string[] {
+    return stepsNoLongerPermitted(entry, content, ports.steps.open());
   }
 
   async function closeSteps(stepIds: readonly string[], by: Actor): Promise<number> {
@@ -116,8 +107,8 @@ export function createRegistry(ports: RegistryPorts): Registry {
       by,
       now: clock.now(),
     });
-    if (closed.kind === "denial") throw errorOf(closed);
-    ports.stepsClosed();
+    if (isDenial(closed)) throw errorOf(closed);
+    await ports.inForce(closed.sequence);
     return closed.alreadyClosed ? 0 : closed.stepsClosed;
   }
 
@@ -128,7 +119,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
   return {
     find,
     async start() {
-      const openSteps = await ports.steps.openSteps({});
+      const openSteps = ports.steps.open();
       const concerned = new Set(openSteps.flatMap((step) => [step.agentEntryId, step.openerEntryId]));
       for (const entry of entries.all().filter(({ entryId }) => concerned.has(entryId))) {
         const stepIds = stepsNoLongerPermitted(entry, entry.content, openSteps);
@@ -136,12 +127,6 @@ export function createRegistry(ports: RegistryPorts): Registry {
       }
     },
     async create(content, origin, by) {
-      if (entries.all().length >= LIMITS.entriesMax) {
-        throw new BrokerError("LIMIT_EXCEEDED", `at most ${LIMITS.entriesMax} registration entries`);
-      }
-      if (entries.byName(content.kind, content.name) !== undefined) {
-        throw invalidField("name", "one that no other entry of this kind has");
-      }
       checkApart(content);
       checkForeign(content);
       const now = clock.now();
@@ -155,42 +140,41 @@ export function createRegistry(ports: RegistryPorts): Registry {
         updatedAt: now,
         content,
       };
-      return put(entry, 0, [], by);
+      return put({ entry, expectedRevision: 0, closes: [], by });
     },
     async update(reference, content, revision, by) {
       const entry = ofApi(reference, by);
       if (revision !== 0 && revision !== entry.revision)
         throw invalidField("revision", `the current one, ${entry.revision}`);
       if (content.kind !== entry.content.kind) throw invalidField("kind", "the one the entry was created with");
-      if (content.name !== entry.content.name && entries.byName(content.kind, content.name) !== undefined) {
-        throw invalidField("name", "one that no other entry of this kind has");
-      }
       checkApart(content);
       checkForeign(content);
       const next = changed(entry, { content, spiffeId: entrySpiffeId(ports.trustDomain, content) });
-      if (content.name !== entry.content.name) return put(next, entry.revision, "all", by);
-      const result = await put(next, entry.revision, await noLongerPermitted(entry, content), by);
+      const change = { entry: next, expectedRevision: entry.revision, by };
+      if (content.name !== entry.content.name) return put({ ...change, closes: "all" });
+      const result = await put({ ...change, closes: noLongerPermitted(entry, content) });
       // Meanwhile one may have been opened on the old content; from this revision on the ledger refuses that.
-      const missed = await closeSteps(await noLongerPermitted(entry, content), by);
+      const missed = await closeSteps(noLongerPermitted(entry, content), by);
       return { ...result, stepsClosed: result.stepsClosed + missed };
     },
-    async disable(reference, by) {
+    async disable(reference, by, reason = REASON_OF_STATE.REVOKED) {
       const entry = find(reference);
       // Its keys are replaced by rotating the authority that signs for it.
       if (entry.content.kind === "server") throw invalidField("entry", "another than the broker's own");
-      return put(changed(entry, { disabled: true }), entry.revision, "all", by);
+      const disabled = changed(entry, { disabled: true });
+      return put({ entry: disabled, expectedRevision: entry.revision, closes: "all", reason, by });
     },
     async enable(reference, by) {
       const entry = find(reference);
-      return put(changed(entry, { disabled: false }), entry.revision, [], by);
+      const enabled = changed(entry, { disabled: false });
+      return put({ entry: enabled, expectedRevision: entry.revision, closes: [], by });
     },
     async remove(reference, by) {
       const entry = ofApi(reference, by);
       const result = await ledger.perform({ act: "retire-entry", entryId: entry.entryId, by, now: clock.now() });
-      if (result.kind === "denial") throw errorOf(result);
-      entries.remove(entry.entryId);
-      if (result.stepsClosed > 0) ports.stepsClosed();
-      return result;
+      if (isDenial(result)) throw errorOf(result);
+      await ports.inForce(result.sequence);
+      return { ...result, entryId: entry.entryId };
     },
   };
 }

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
 import { type AcceptRestorePorts, acceptRestore } from "../../src/authority/accept-restore.ts";
-import { createAuthorities } from "../../src/authority/authorities.ts";
+import { openAuthorities } from "../../src/authority/authorities.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import type { Ledger } from "../../src/ports/ledger.ts";
 import { OPERATOR, ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
 
 let world: World;
 let given: AcceptRestorePorts;
@@ -31,15 +31,15 @@ beforeEach(async () => {
   const ledger = { ...store.ledger, perform };
   const signer = memorySigner({ trustDomain: parseTrustDomain("example.org"), randomness });
   const lifetimeSeconds = { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400 };
-  const authorities = createAuthorities({
+  const authorities = await openAuthorities({
     ledger,
-    reads: store.registry,
+    projections: store.projections,
     signer,
     clock,
     lifetimeSeconds,
-    changed: () => undefined,
+    inForce: () => Promise.resolve(),
+    failed: (error) => expect.unreachable(String(error)),
   });
-  await authorities.start();
   done.length = 0;
   given = {
     ledger,
@@ -47,7 +47,7 @@ beforeEach(async () => {
     random: randomness,
     authorities,
     suspensions,
-    stepsClosed: async () => note("steps closed"),
+    inForce: async () => note("in force"),
     trustHead: async () => note("head trusted"),
   };
 });
@@ -66,7 +66,7 @@ test("nothing can be issued from before the epoch begins until the keys are new 
     "start-epoch suspended",
     // All that there were, and then one for each family.
     ...Array.from({ length: 4 }, () => "put-authorities suspended"),
-    "steps closed suspended",
+    "in force suspended",
     "head trusted suspended",
   ]);
   expect(given.suspensions.refusal()).toBeUndefined();

@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
-import { type Authorities, createAuthorities } from "../../src/authority/authorities.ts";
+import { type Authorities, type AuthoritiesPorts, openAuthorities } from "../../src/authority/authorities.ts";
 import type { Authority } from "../../src/domain/authority.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { secondsOf } from "../../src/domain/time.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import { OPERATOR, ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
 
 const DAY_SECONDS = 86_400;
 const FAMILIES = ["x509-svid", "jwt-svid", "wit-svid"] as const;
@@ -28,20 +28,21 @@ beforeEach(async () => {
 afterEach(() => world.store.close());
 
 /** Of a broker that starts on what there is. */
-async function started(own: Partial<Parameters<typeof createAuthorities>[0]> = {}): Promise<Authorities> {
+async function started(own: Partial<AuthoritiesPorts> = {}): Promise<Authorities> {
   const { store, clock } = world;
-  const authorities = createAuthorities({
+  const authorities = await openAuthorities({
     ledger: store.ledger,
-    reads: store.registry,
+    projections: store.projections,
     signer,
     clock,
     lifetimeSeconds: { "x509-svid": 365 * DAY_SECONDS, "jwt-svid": 30 * DAY_SECONDS, "wit-svid": 30 * DAY_SECONDS },
-    changed: () => {
-      changes += 1;
-    },
+    inForce: () => Promise.resolve(),
+    failed: (error) => expect.unreachable(String(error)),
     ...own,
   });
-  await authorities.start();
+  authorities.onChange(() => {
+    changes += 1;
+  });
   return authorities;
 }
 
@@ -63,7 +64,7 @@ describe("the first start", () => {
       ["wit-svid", "active"],
     ]);
     for (const family of FAMILIES) expect(authorities.active(family)?.family).toBe(family);
-    expect(idsOf(await world.store.registry.authorities())).toEqual(idsOf(authorities.all()));
+    expect(idsOf(await world.authorities())).toEqual(idsOf(authorities.all()));
     const events = await world.store.history.events({ type: "authority.put", limit: 10 });
     expect(events).toHaveLength(FAMILIES.length);
     for (const { canonical } of events) expect(Buffer.from(canonical).toString()).not.toMatch(/private/i);
@@ -143,7 +144,7 @@ describe("replacing all, for an epoch that begins", () => {
     await authorities.replaceAll();
     const again = await started();
     expect(idsOf(again.all())).toEqual(idsOf(authorities.all()));
-    const recorded = await world.store.registry.authorities();
+    const recorded = await world.authorities();
     expect(recorded.filter(({ state }) => state === "removed")).toHaveLength(FAMILIES.length);
   });
 
@@ -178,5 +179,5 @@ test("an authority that could not be recorded is not used", async () => {
   await expect(started({ ledger: { ...ledger, perform: refuse } })).rejects.toMatchObject({
     code: "LEDGER_UNAVAILABLE",
   });
-  expect(await world.store.registry.authorities()).toEqual([]);
+  expect(await world.authorities()).toEqual([]);
 });

@@ -1,12 +1,13 @@
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
-import { type Authorities, type AuthoritiesPorts, createAuthorities } from "../../src/authority/authorities.ts";
+import { type Authorities, type AuthoritiesPorts, openAuthorities } from "../../src/authority/authorities.ts";
 import { SIGNING_FAMILIES } from "../../src/authority/lifecycle.ts";
 import type { Authority, KeyFamily } from "../../src/domain/authority.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
-import type { Ledger, LedgerAct } from "../../src/ports/ledger.ts";
+import type { Ledger } from "../../src/ports/ledger.ts";
+import type { LedgerAct } from "../../src/ports/ledger-acts.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import { ports, present, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
 
 const DAY_SECONDS = 86_400;
 /** Half of it is 15 days; a key is published for 15 minutes before it signs. */
@@ -45,9 +46,9 @@ export async function openScene() {
     /** Ends the broker that runs, and starts one on what there is. */
     async start(own: Partial<AuthoritiesPorts> = {}): Promise<Authorities> {
       running?.stop();
-      running = createAuthorities({
+      running = await openAuthorities({
         ledger,
-        reads: store.registry,
+        projections: store.projections,
         signer,
         clock,
         lifetimeSeconds: {
@@ -55,11 +56,10 @@ export async function openScene() {
           "jwt-svid": LIFETIME_SECONDS,
           "wit-svid": LIFETIME_SECONDS,
         },
-        changed: () => undefined,
+        inForce: () => Promise.resolve(),
         failed: (error) => void failures.push(error),
         ...own,
       });
-      await running.start();
       return running;
     },
     onAct(listener: (act: LedgerAct) => void): void {

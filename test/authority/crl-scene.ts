@@ -1,9 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { onTestFinished } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
-import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
 import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
 import { type CrlKeeper, type CrlPorts, keepCrls } from "../../src/authority/crl.ts";
 import { createNotifier } from "../../src/close/notify.ts";
@@ -11,6 +8,9 @@ import type { Authority } from "../../src/domain/authority.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
 import { type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
+import { virtualClock } from "../memory/virtual-clock.ts";
 import { recordedOf, TRUST_DOMAIN } from "../samples/credentials.ts";
 
 /** An X.509-SVID as it was issued, with its key. */

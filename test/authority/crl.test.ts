@@ -83,10 +83,9 @@ test("what is revoked while a CRL is made is on the next one, within a second to
   let afterRead = async (): Promise<void> => undefined;
   const crls = await scene.keep({
     credentials: {
-      async revokedX509Svids(page) {
-        const found = await scene.store.credentials.revokedX509Svids(page);
+      async *revokedX509Svids(expiringAfter) {
+        yield* scene.store.credentials.revokedX509Svids(expiringAfter);
         await afterRead();
-        return found;
       },
     },
   });

@@ -4,7 +4,7 @@ import { createSuspensions } from "../../src/authority/suspensions.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { secondsOf } from "../../src/domain/time.ts";
-import type { LedgerAct } from "../../src/ports/ledger.ts";
+import type { LedgerAct } from "../../src/ports/ledger-acts.ts";
 import {
   activeOf,
   inState,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
+import { virtualClock } from "../memory/virtual-clock.ts";
 
 function setUp() {
   const clock = virtualClock(1_795_341_600 as UnixSeconds);

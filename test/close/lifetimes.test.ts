@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { createLifetimes, type Lifetimes } from "../../src/close/lifetimes.ts";
+import { keepLifetimes, type Lifetimes } from "../../src/close/lifetimes.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
-import type { OpenedStep } from "../../src/domain/ledger-event.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
-import type { Step } from "../../src/domain/step.ts";
-import { addMicros, addSeconds, microsOf, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
+import type { OpenedStep, Step } from "../../src/domain/step.ts";
+import { addMicros, addSeconds, microsOf, secondsOf } from "../../src/domain/time.ts";
+import type { Committed } from "../../src/ports/following.ts";
 import type { Ledger } from "../../src/ports/ledger.ts";
 import { done, ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { createKernel, type Kernel, type SimulatedProcess } from "../simulation/kernel.ts";
 
 let world: World;
@@ -18,6 +18,8 @@ let agent: RegistrationEntry;
 let isDiskFull: boolean;
 /** How far the clock was set, as `confirm-clock` does. */
 let setByMicros: number;
+/** Events that the lifetimes are not given yet; `undefined` while they are given everything at once. */
+let heldBack: (() => void)[] | undefined;
 const failures: unknown[] = [];
 
 beforeEach(async () => {
@@ -28,7 +30,8 @@ beforeEach(async () => {
   agent = await world.agent();
   isDiskFull = false;
   setByMicros = 0;
-  lifetimes = create();
+  heldBack = undefined;
+  lifetimes = await create();
 });
 afterEach(async () => {
   lifetimes.stop();
@@ -37,15 +40,23 @@ afterEach(async () => {
   expect(failures.splice(0)).toEqual([]);
 });
 
-function create(): Lifetimes {
+function create(): Promise<Lifetimes> {
   const { clock, store } = world;
   const perform: Ledger["perform"] = (act) =>
     isDiskFull
       ? Promise.reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger's disk is full"))
       : store.ledger.perform(act);
-  return createLifetimes({
-    ledger: { ...store.ledger, perform },
-    steps: store.steps,
+  const follow: Ledger["follow"] = (follower, after) => {
+    if (!("take" in follower)) throw new TypeError("lifetimes take one event after another");
+    const take = (committed: Committed) => {
+      if (heldBack === undefined) follower.take(committed);
+      else heldBack.push(() => follower.take(committed));
+    };
+    return store.ledger.follow({ ...follower, take }, after);
+  };
+  return keepLifetimes({
+    ledger: { perform, follow },
+    projections: store.projections,
     processes: kernel.processes,
     clock: { ...clock, now: () => addMicros(clock.now(), setByMicros) },
     failed: (error) => void failures.push(error),
@@ -55,14 +66,18 @@ function create(): Lifetimes {
 /** A new broker on the same ledger. */
 async function restart(): Promise<void> {
   lifetimes.stop();
-  lifetimes = create();
-  await lifetimes.start();
+  lifetimes = await create();
 }
 
-async function open(own: Partial<OpenedStep> = {}): Promise<Step> {
-  const step = await world.open(agent, { executor: { kind: "any" }, ...own });
-  lifetimes.opened(step);
-  return step;
+const open = (own: Partial<OpenedStep> = {}): Promise<Step> => world.open(agent, { executor: { kind: "any" }, ...own });
+
+/** What is committed in the meantime, the lifetimes learn of at its end. */
+async function heldBackWhile(work: () => Promise<void>): Promise<void> {
+  const events: (() => void)[] = [];
+  heldBack = events;
+  await work();
+  heldBack = undefined;
+  for (const give of events) give();
 }
 
 async function hold({ stepId }: Step): Promise<() => void> {
@@ -71,7 +86,7 @@ async function hold({ stepId }: Step): Promise<() => void> {
 }
 
 async function renew({ stepId }: Step): Promise<void> {
-  lifetimes.renewed(done(await world.ledger.perform({ act: "renew-step", stepId, now: world.clock.now() })));
+  done(await world.ledger.perform({ act: "renew-step", stepId, now: world.clock.now() }));
 }
 
 /** Time passes, and what that brings about is recorded. */
@@ -109,7 +124,6 @@ describe("a step ends at its expiry", () => {
   test("with its descendants, which hold no longer than it", async () => {
     const parent = await open();
     const child = await world.openChild(agent, parent, { executor: { kind: "any" } });
-    lifetimes.opened(child);
     await pass(300_000);
     expect([await stateOf(parent), await stateOf(child)]).toEqual(["EXPIRED", "EXPIRED"]);
   });
@@ -138,10 +152,11 @@ describe("a lease", () => {
     const step = await open({ leaseSeconds: 10 });
     await pass(9_999);
     // The renewal is recorded and its timer not set yet: what the ledger holds decides.
-    done(await world.ledger.perform({ act: "renew-step", stepId: step.stepId, now: world.clock.now() }));
-    await pass(1);
+    await heldBackWhile(async () => {
+      await renew(step);
+      await pass(1);
+    });
     expect(await stateOf(step)).toBe("OPEN");
-    lifetimes.renewed(await world.step(step.stepId));
     await pass(10_000);
     expect(await stateOf(step)).toBe("ABANDONED");
   });
@@ -192,7 +207,7 @@ describe("a hold", () => {
   test("of a step that has ended is nothing", async () => {
     const step = await open();
     const release = await hold(step);
-    lifetimes.closed(await world.close(step));
+    await world.close(step);
     release();
     expect(world.clock.pending()).toBe(0);
     lifetimes.hold(step.stepId)();
@@ -229,7 +244,7 @@ describe("an executor's process", () => {
     const step = await openFor(executor);
     kernel.kill(executor);
     await pass(100);
-    lifetimes.closed(await world.close(step, { state: "FAILED" }));
+    await world.close(step, { state: "FAILED" });
     await pass(999);
     expect(await stateOf(step)).toBe("FAILED");
   });
@@ -237,7 +252,7 @@ describe("an executor's process", () => {
   test("is watched for as long as its step is open", async () => {
     const step = await openFor(executor);
     expect(kernel.watched()).toBe(1);
-    lifetimes.closed(await world.close(step));
+    await world.close(step);
     expect(kernel.watched()).toBe(0);
   });
 });
@@ -337,11 +352,11 @@ describe("a close that can't be recorded", () => {
   test("because of a lease leaves the lease alone that began while that failed", async () => {
     const step = await open({ leaseSeconds: 10 });
     await pass(9_999);
-    const { stepId } = step;
-    const renewed = done(await world.ledger.perform({ act: "renew-step", stepId, now: world.clock.now() }));
-    isDiskFull = true;
-    world.clock.advance(1);
-    lifetimes.renewed(renewed);
+    await heldBackWhile(async () => {
+      await renew(step);
+      isDiskFull = true;
+      world.clock.advance(1);
+    });
     isDiskFull = false;
     await pass(9_998);
     expect(failures.splice(0)).toHaveLength(1);
@@ -364,61 +379,6 @@ describe("a close that can't be recorded", () => {
   });
 });
 
-describe("who follows a step", () => {
-  test("is told when it changes and when it ends, and not after having left", async () => {
-    const step = await open({ leaseSeconds: 60 });
-    const told: string[] = [];
-    lifetimes.follow(step.stepId, () => told.push("stays"));
-    const leave = lifetimes.follow(step.stepId, () => told.push("leaves"));
-    await renew(step);
-    leave();
-    lifetimes.closed(await world.close(step));
-    expect(told).toEqual(["stays", "leaves", "stays"]);
-  });
-
-  test("that has ended already is told at once, though not from within the call", async () => {
-    const step = await open();
-    lifetimes.closed(await world.close(step));
-    let told = 0;
-    lifetimes.follow(step.stepId, () => {
-      told += 1;
-    });
-    expect(told).toBe(0);
-    await Promise.resolve();
-    expect(told).toBe(1);
-  });
-
-  test("learns of a close of more steps than an answer lists", async () => {
-    const root = await open();
-    const steps = await Promise.all(
-      Array.from({ length: 1_050 }, () => {
-        const { stepId: parentStepId, runId } = root;
-        return world.open(agent, { executor: { kind: "any" }, parentStepId, runId, depth: 1 }, { openStepsMax: 2_000 });
-      }),
-    );
-    const told = new Set<string>();
-    for (const step of steps) {
-      lifetimes.opened(step);
-      lifetimes.follow(step.stepId, () => told.add(step.stepId));
-    }
-    const result = await world.close(root);
-    expect(result).toMatchObject({ stepsClosed: 1_051, stepIds: { length: 1_000 } });
-    lifetimes.closed(result);
-    await pass(0);
-    expect(told.size).toBe(steps.length);
-    expect(world.clock.pending()).toBe(0);
-  });
-
-  test("learns of closes that nobody told of when all are looked at again", async () => {
-    const [closed, open_] = [await open(), await open()];
-    const told: string[] = [];
-    for (const step of [closed, open_]) lifetimes.follow(step.stepId, () => told.push(step.stepId));
-    await world.close(closed);
-    await lifetimes.recheck();
-    expect(told).toEqual([closed.stepId]);
-  });
-});
-
 describe("when the clock is set", () => {
   test("forward, what is over by the new time ends now", async () => {
     const [step, leased] = [await open(), await open({ leaseSeconds: 200 })];
@@ -438,35 +398,5 @@ describe("when the clock is set", () => {
     expect([await stateOf(step), await stateOf(leased)]).toEqual(["OPEN", "ABANDONED"]);
     await pass(100_000);
     expect(await stateOf(step)).toBe("EXPIRED");
-  });
-});
-
-test("an open step is known beside the ledger, and one that was closed as the ledger has it", async () => {
-  const step = await open();
-  expect(await lifetimes.byId(step.stepId)).toEqual(step);
-  lifetimes.closed(await world.close(step));
-  expect(await lifetimes.byId(step.stepId)).toMatchObject({ state: "COMPLETED" });
-  expect(await lifetimes.byId("step_of_nobody")).toBeUndefined();
-  expect(step.openedAt).toBe(world.clock.now() satisfies UnixMicros);
-});
-
-describe("the open steps of an executor", () => {
-  const executing = ({ process }: SimulatedProcess) => ({ process, entryIds: [agent.entryId] });
-
-  test("are those that are open, also after a restart, and no more from the close on", async () => {
-    const executor = kernel.start(31);
-    const one = await open({ executor: { kind: "process", process: executor.process } });
-    const two = await open();
-    const idsOf = () => lifetimes.executedBy(executing(executor)).map(({ stepId }) => stepId);
-    expect(idsOf()).toEqual([one.stepId, two.stepId]);
-    await restart();
-    expect(idsOf()).toEqual([one.stepId, two.stepId]);
-    let told = 0;
-    lifetimes.followExecutor(executing(executor), () => {
-      told += 1;
-    });
-    lifetimes.closed(await world.close(one));
-    expect(told).toBe(1);
-    expect(idsOf()).toEqual([two.stepId]);
   });
 });

@@ -1,110 +1,118 @@
-import { expect, test } from "vitest";
-import { createNotifier, type FeedBatch } from "../../src/close/notify.ts";
-import type { Head } from "../../src/ports/ledger.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createNotifier, type FeedBatch, type Notifier } from "../../src/close/notify.ts";
 import type { FeedReads } from "../../src/ports/ledger-reads.ts";
+import { ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 
-/** A ledger of which only the head is looked at, and a feed that tells which sequences were read. */
-function growing() {
-  let head: Head = { epoch: "e", sequence: 3, rootHash: new Uint8Array(32) };
-  const listeners = new Set<(head: Head, denies: boolean) => void>();
-  const reads: [number, number][] = [];
+let world: World;
+let notifier: Notifier;
+/** What the feed was read for, and whether it can be read. */
+let reads: [number, number][];
+let isReadable: boolean;
+const failures: unknown[] = [];
+const failed = (error: unknown) => void failures.push(error);
+
+beforeEach(async () => {
+  const given = ports();
+  world = worldOf(await openMemoryLedger({ ...given, failed }), given);
+  reads = [];
+  isReadable = true;
   const feed: FeedReads = {
-    denied: async (after, through) => {
+    ...world.store.feed,
+    denied(after, through) {
       reads.push([after, through]);
-      return { entries: [], through: Math.min(through, after + 2) };
-    },
-    snapshot: async () => ({ entries: [], through: head.sequence }),
-  };
-  return {
-    reads,
-    feed,
-    ledger: {
-      head: () => head,
-      onCommit: (listener: (head: Head, denies: boolean) => void) => {
-        listeners.add(listener);
-        return () => void listeners.delete(listener);
-      },
-    },
-    commit(sequence: number, denies = true) {
-      head = { ...head, sequence };
-      for (const listener of listeners) listener(head, denies);
+      if (!isReadable) throw new Error("disk");
+      return world.store.feed.denied(after, through);
     },
   };
-}
-
-test("every sequence is delivered once, in order, to all who are subscribed", async () => {
-  const source = growing();
-  const notifier = createNotifier({
-    ledger: source.ledger,
-    feed: source.feed,
-    failed: (error) => expect.unreachable(String(error)),
-  });
-  const seen: number[][] = [[], []];
-  for (const into of seen) notifier.subscribe((batch: FeedBatch) => into.push(batch.through));
-  source.commit(4);
-  source.commit(8);
-  expect(await notifier.caughtUp()).toBe(8);
-  source.commit(9);
-  expect(await notifier.caughtUp()).toBe(9);
-  // Each read begins where the one before ended: nothing is skipped, nothing comes twice.
-  expect(source.reads.map(([after]) => after)).toEqual([3, ...(seen[0] ?? []).slice(0, -1)]);
-  expect(seen[0]?.at(-1)).toBe(9);
-  expect(seen[1]).toEqual(seen[0]);
+  notifier = createNotifier({ ledger: world.ledger, feed, failed });
+});
+afterEach(async () => {
+  notifier.close();
+  await world.store.close();
+  expect(failures.splice(0)).toEqual([]);
 });
 
-test("a commit that denies nothing is passed on without a look at the feed, and what denied before it is not passed over", async () => {
-  const source = growing();
-  const notifier = createNotifier({
-    ledger: source.ledger,
-    feed: source.feed,
-    failed: (error) => expect.unreachable(String(error)),
-  });
-  const seen: number[] = [];
-  notifier.subscribe((batch: FeedBatch) => seen.push(batch.through));
-  source.commit(5, false);
-  expect(await notifier.caughtUp()).toBe(5);
-  expect(source.reads).toEqual([]);
-  source.commit(6, true);
-  source.commit(9, false);
-  expect(await notifier.caughtUp()).toBe(9);
-  expect(source.reads[0]?.[0]).toBe(5);
-  expect(seen).toEqual(seen.toSorted((a, b) => a - b));
-  expect(seen.at(-1)).toBe(9);
+/** @returns the sequence of the close. */
+async function closeOne(): Promise<number> {
+  const step = await world.open(await world.agent());
+  await world.issue(step);
+  return (await world.close(step)).sequence;
+}
+
+function subscribe(): FeedBatch[] {
+  const seen: FeedBatch[] = [];
+  notifier.subscribe((batch) => void seen.push(batch));
+  return seen;
+}
+
+const deniedIn = (batches: readonly FeedBatch[]) =>
+  batches.flatMap(({ entries }) => entries.map(({ sequence }) => sequence));
+
+test("every denial is delivered once, in order, to all who are subscribed", async () => {
+  const seen = [subscribe(), subscribe()];
+  const closed = [await closeOne(), await closeOne(), await closeOne()];
+  expect(await notifier.caughtUp()).toBe(world.ledger.head().sequence);
+  for (const batches of seen) {
+    expect(deniedIn(batches)).toEqual(closed);
+    expect(batches.at(-1)?.through).toBe(world.ledger.head().sequence);
+  }
+  // Each read begins where the one before ended: nothing is skipped, nothing comes twice.
+  for (const [index, [after]] of reads.entries()) expect(after).toBeGreaterThanOrEqual(reads[index - 1]?.[1] ?? 0);
+});
+
+test("a commit that denies nothing is passed on without a look at the feed, and what is denied next is not passed over", async () => {
+  const seen = subscribe();
+  await world.agent();
+  expect(await notifier.caughtUp()).toBe(world.ledger.head().sequence);
+  expect(reads).toEqual([]);
+  expect(seen.at(-1)).toEqual({ entries: [], through: world.ledger.head().sequence });
+  const closed = await closeOne();
+  await world.agent();
+  await notifier.caughtUp();
+  expect(deniedIn(seen)).toEqual([closed]);
+  expect(seen.map(({ through }) => through)).toEqual(seen.map(({ through }) => through).toSorted((a, b) => a - b));
 });
 
 test("being caught up means that what was durable at the call was delivered before", async () => {
-  const source = growing();
-  const notifier = createNotifier({
-    ledger: source.ledger,
-    feed: source.feed,
-    failed: (error) => expect.unreachable(String(error)),
-  });
-  let delivered = 0;
-  notifier.subscribe((batch) => {
-    delivered = batch.through;
-  });
-  source.commit(40);
+  const seen = subscribe();
+  const closed = await closeOne();
   await notifier.caughtUp();
-  expect(delivered).toBe(40);
+  expect(deniedIn(seen)).toContain(closed);
 });
 
-test("a read that fails is told and tried again with the next commit; nothing is skipped", async () => {
-  const source = growing();
-  const failures: unknown[] = [];
-  let failing = true;
-  const feed: FeedReads = {
-    ...source.feed,
-    denied: (after, through, limit) => {
-      if (failing) return Promise.reject(new Error("disk"));
-      return source.feed.denied(after, through, limit);
-    },
-  };
-  const notifier = createNotifier({ ledger: source.ledger, feed, failed: (error) => failures.push(error) });
-  source.commit(5);
-  await new Promise((resolve) => setImmediate(resolve));
+test("a read that fails is told once and tried again by itself; nothing is skipped, and meanwhile the feed counts as behind", async () => {
+  const seen = subscribe();
+  isReadable = false;
+  const closed = [await closeOne()];
+  await nextTurn();
   expect(failures).toHaveLength(1);
-  failing = false;
-  source.commit(6);
+  expect(notifier.following.refusal()).toMatchObject({ code: "NOT_SERVING" });
+  closed.push(await closeOne());
+  world.clock.advance(1_000);
+  await nextTurn();
+  expect(failures.splice(0)).toHaveLength(1);
+  expect(deniedIn(seen)).toEqual([]);
+  isReadable = true;
+  world.clock.advance(1_000);
   await notifier.caughtUp();
-  expect(source.reads[0]).toEqual([3, 6]);
+  await nextTurn();
+  expect(deniedIn(seen)).toEqual(closed);
+  expect(notifier.following.refusal()).toBeUndefined();
 });
+
+test("a subscriber that throws keeps nothing from the others", async () => {
+  notifier.subscribe(() => {
+    throw new Error("this one");
+  });
+  const seen = subscribe();
+  const closed = await closeOne();
+  await notifier.caughtUp();
+  expect(deniedIn(seen)).toEqual([closed]);
+  expect(failures.splice(0)).not.toEqual([]);
+});
+
+/** Whatever is ready in this turn of the event loop has happened. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { createNotifier } from "../../src/close/notify.ts";
 import { keepReceiptJournal } from "../../src/close/receipt-journal.ts";
 import { createReceiptBook } from "../../src/close/receipts.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
-import { createEntryDirectory } from "../../src/registry/entry-directory.ts";
+import { createEntryIndex } from "../../src/registry/entry-index.ts";
 import { MCP, ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 
 let world: World;
 let book: ReturnType<typeof createReceiptBook>;
@@ -20,12 +20,13 @@ beforeEach(async () => {
   world = worldOf(store, given);
   const verifier = await world.verifier();
   entryId = verifier.entryId;
-  const entries = createEntryDirectory();
+  const entries = createEntryIndex();
   entries.put(verifier);
   book = createReceiptBook({ entries, clock });
   const failed = (error: unknown) => void failures.push(error);
   const notifier = createNotifier({ ledger: store.ledger, feed: store.feed, failed });
-  end = keepReceiptJournal({ ledger: store.ledger, receipts: book, notifier, clock, failed });
+  const { ledger, projections } = store;
+  end = await keepReceiptJournal({ ledger, projections, receipts: book, notifier, clock, failed });
   connect("w1");
 });
 afterEach(async () => {
@@ -36,7 +37,8 @@ afterEach(async () => {
 
 function connect(watcherId: string): void {
   const maxStalenessSeconds = LIMITS.maxStalenessSecondsMax;
-  book.connected({ watcherId, entryId, audiences: [MCP], maxStalenessSeconds, connectedSince: world.clock.now() });
+  const connectedSince = world.clock.now();
+  book.connected({ watcherId, entryId, audiences: [MCP], maxStalenessSeconds, connectedSince, appliedBefore: 0 });
 }
 
 /** A second passes, in which each of these acknowledges all that there is. */
@@ -57,7 +59,7 @@ async function closeOne(): Promise<void> {
   await world.close(step);
 }
 
-const recorded = async () => (await world.store.registry.receipts()).map((one) => one.sequence);
+const recorded = async () => (await world.store.projections.receipts()).value.map((one) => one.sequence);
 
 test("what every watcher of an entry has applied is recorded within a second", async () => {
   await closeOne();

@@ -1,11 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
-import { createReceiptBook } from "../../src/close/receipts.ts";
+import { createReceiptBook, type DenySummary } from "../../src/close/receipts.ts";
 import type { VerifierEntry } from "../../src/domain/registration-entry.ts";
 import type { Segment, SpiffeId } from "../../src/domain/spiffe-id.ts";
 import { addSeconds, microsOf, secondsOf, type UnixMicros, type UnixSeconds } from "../../src/domain/time.ts";
-import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
-import { createEntryDirectory } from "../../src/registry/entry-directory.ts";
+import { createEntryIndex } from "../../src/registry/entry-index.ts";
+import { virtualClock } from "../memory/virtual-clock.ts";
 
 const AUDIENCE = "https://a.example/mcp";
 
@@ -24,26 +23,23 @@ function verifier(name: string, audiences: readonly string[] = [AUDIENCE]): Veri
 
 function setUp(...entries: readonly VerifierEntry[]) {
   const clock = virtualClock(1_800_000_000 as UnixSeconds);
-  const directory = createEntryDirectory();
+  const directory = createEntryIndex();
   for (const entry of entries) directory.put(entry);
   const book = createReceiptBook({ entries: directory, clock });
-  const connect = (watcherId: string, entry: VerifierEntry) =>
+  const connect = (watcherId: string, entry: VerifierEntry, appliedBefore = 0) =>
     book.connected({
       watcherId,
       entryId: entry.entryId,
       audiences: entry.content.audiences,
       maxStalenessSeconds: 20,
       connectedSince: clock.now(),
+      appliedBefore,
     });
-  const denied: DenyEntry = {
-    sequence: 5,
-    reason: "cessationOfOperation",
-    state: "COMPLETED",
+  const denied: DenySummary = {
+    isAny: true,
     latestExpiry: addSeconds(secondsOf(clock.now()), 120),
-    audiences: [AUDIENCE],
+    audiences: new Set([AUDIENCE]),
     concernsAll: false,
-    runEntryId: "entry_r",
-    subject: { kind: "step", stepId: "step_1", spiffeId: "spiffe://example.org/a" as SpiffeId },
   };
   return { clock, book, connect, denied };
 }
@@ -55,7 +51,7 @@ describe("receipts say who applied a close, and by when everyone else must have 
     connect("w1", one);
     clock.advance(1_000);
     book.acknowledged("w1", 5);
-    const receipts = await book.settled(5, [denied], 0);
+    const receipts = await book.settled(5, denied, 0);
     expect(receipts).toEqual({
       expected: 1,
       applied: 1,
@@ -64,13 +60,21 @@ describe("receipts say who applied a close, and by when everyone else must have 
     });
   });
 
+  test("a verifier that resumes has applied what its cursor covers, though it acknowledges nothing anew", async () => {
+    const one = verifier("mcp-1");
+    const { book, connect, denied } = setUp(one);
+    connect("w1", one, 5);
+    expect(await book.settled(5, denied, 0)).toMatchObject({ applied: 1, verifiers: [{ state: "APPLIED" }] });
+    expect(await book.settled(6, denied, 0)).toMatchObject({ applied: 0, verifiers: [{ state: "PENDING" }] });
+  });
+
   test("one of an entry's two processes is not enough", async () => {
     const one = verifier("mcp-1");
     const { book, connect, denied } = setUp(one);
     connect("w1", one);
     connect("w2", one);
     book.acknowledged("w1", 5);
-    expect(await book.settled(5, [denied], 0)).toMatchObject({ applied: 0, verifiers: [{ state: "PENDING" }] });
+    expect(await book.settled(5, denied, 0)).toMatchObject({ applied: 0, verifiers: [{ state: "PENDING" }] });
   });
 
   test("a silent verifier is pending until its staleness bound, counted from its last ping, has passed", async () => {
@@ -82,12 +86,12 @@ describe("receipts say who applied a close, and by when everyone else must have 
     const lastSeen = clock.now();
     book.disconnected("w1");
     clock.advance(19_000);
-    expect(await book.settled(5, [denied], 0)).toMatchObject({
+    expect(await book.settled(5, denied, 0)).toMatchObject({
       verifiers: [{ state: "DISCONNECTED", lapsesAt: lastSeen + 20_000_000 }],
       latestPossibleAcceptance: lastSeen + 20_000_000,
     });
     clock.advance(1_000);
-    expect(await book.settled(5, [denied], 0)).toMatchObject({ applied: 0, verifiers: [{ state: "LAPSED" }] });
+    expect(await book.settled(5, denied, 0)).toMatchObject({ applied: 0, verifiers: [{ state: "LAPSED" }] });
   });
 
   test("a verifier that is connected and says nothing lapses like one that has left", async () => {
@@ -97,28 +101,28 @@ describe("receipts say who applied a close, and by when everyone else must have 
     connect("w1", one);
     const lastSeen = clock.now();
     clock.advance(19_999);
-    expect(await book.settled(5, [denied], 0)).toMatchObject({ verifiers: [{ state: "PENDING" }] });
+    expect(await book.settled(5, denied, 0)).toMatchObject({ verifiers: [{ state: "PENDING" }] });
     clock.advance(1);
-    expect(await book.settled(5, [denied], 0)).toMatchObject({
+    expect(await book.settled(5, denied, 0)).toMatchObject({
       applied: 0,
       verifiers: [{ state: "LAPSED", lapsesAt: lastSeen + 20_000_000 }],
       latestPossibleAcceptance: lastSeen + 20_000_000,
     });
     book.acknowledged("w1", 5);
-    expect(await book.settled(5, [denied], 0)).toMatchObject({ applied: 1 });
+    expect(await book.settled(5, denied, 0)).toMatchObject({ applied: 1 });
   });
 
   test("after a restart a registered verifier that is not back yet counts until its bound has passed", async () => {
     const { clock, book, denied } = setUp(verifier("mcp-1"));
-    expect(await book.settled(5, [denied], 0)).toMatchObject({ expected: 1, verifiers: [{ state: "DISCONNECTED" }] });
+    expect(await book.settled(5, denied, 0)).toMatchObject({ expected: 1, verifiers: [{ state: "DISCONNECTED" }] });
     clock.advance(20_000);
-    expect(await book.settled(5, [denied], 0)).toMatchObject({ verifiers: [{ state: "LAPSED" }] });
+    expect(await book.settled(5, denied, 0)).toMatchObject({ verifiers: [{ state: "LAPSED" }] });
   });
 
   test("an audience that nobody watches is acceptable until the latest expiry and leeway", async () => {
     const { clock, book, denied } = setUp(verifier("mcp-2", ["https://b.example/mcp"]));
     clock.advance(60_000);
-    const receipts = await book.settled(5, [denied], 0);
+    const receipts = await book.settled(5, denied, 0);
     expect(receipts).toMatchObject({
       expected: 0,
       latestPossibleAcceptance: microsOf(addSeconds(denied.latestExpiry, 5)),
@@ -127,7 +131,7 @@ describe("receipts say who applied a close, and by when everyone else must have 
 
   test("a step that holds a certificate concerns every verifier", async () => {
     const { book, denied } = setUp(verifier("mcp-2", ["https://b.example/mcp"]));
-    expect(await book.settled(5, [{ ...denied, concernsAll: true }], 0)).toMatchObject({ expected: 1 });
+    expect(await book.settled(5, { ...denied, concernsAll: true }, 0)).toMatchObject({ expected: 1 });
   });
 });
 
@@ -137,7 +141,7 @@ describe("waiting for receipts", () => {
     const { book, connect, denied } = setUp(one, two);
     connect("w1", one);
     connect("w2", two);
-    const settled = book.settled(5, [denied], 10_000);
+    const settled = book.settled(5, denied, 10_000);
     book.acknowledged("w1", 5);
     book.acknowledged("w2", 6);
     expect(await settled).toMatchObject({ expected: 2, applied: 2 });
@@ -148,7 +152,7 @@ describe("waiting for receipts", () => {
     const { clock, book, connect, denied } = setUp(one, two);
     connect("w1", one);
     connect("w2", two);
-    const settled = book.settled(5, [denied], 5_000);
+    const settled = book.settled(5, denied, 5_000);
     book.acknowledged("w1", 5);
     clock.advance(5_000);
     expect(await settled).toMatchObject({
@@ -165,7 +169,7 @@ describe("waiting for receipts", () => {
     const { clock, book, connect, denied } = setUp(one);
     connect("w1", one);
     book.disconnected("w1");
-    const settled = book.settled(5, [denied], 60_000);
+    const settled = book.settled(5, denied, 60_000);
     clock.advance(20_001);
     expect(await settled).toMatchObject({ verifiers: [{ state: "LAPSED" }] });
   });
@@ -175,7 +179,7 @@ describe("waiting for receipts", () => {
     const { clock, book, connect, denied } = setUp(one);
     connect("w1", one);
     let receipts: unknown;
-    void book.settled(5, [denied], 60_000).then((settled) => {
+    void book.settled(5, denied, 60_000).then((settled) => {
       receipts = settled;
     });
     clock.advance(15_000);

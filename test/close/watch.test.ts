@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createCursorSeal } from "../../src/adapters/cursor-seal/cursor-seal.ts";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { attest } from "../../src/attest/attest.ts";
 import { createNotifier, type FeedBatch } from "../../src/close/notify.ts";
 import { beginWatch, openCursor, scopeOf, sealCursor } from "../../src/close/watch.ts";
@@ -10,8 +9,9 @@ import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
 import type { DenyEntry, FeedReads } from "../../src/ports/ledger-reads.ts";
-import { createEntryDirectory } from "../../src/registry/entry-directory.ts";
+import { createEntryIndex } from "../../src/registry/entry-index.ts";
 import { ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { createKernel } from "../simulation/kernel.ts";
 
 const [A, B, C] = ["https://a.example/mcp", "https://b.example/mcp", "https://c.example/mcp"] as const;
@@ -20,7 +20,7 @@ const UID = 1_001;
 /** A caller that matches entries saying this. */
 async function callerWith(...contents: readonly EntryContentInput[]) {
   const kernel = createKernel();
-  const entries = createEntryDirectory();
+  const entries = createEntryIndex();
   for (const [index, own] of contents.entries()) {
     const content = parseEntryContent({ ...own, name: `n${index}` });
     const at = 0 as UnixMicros;
@@ -185,7 +185,10 @@ describe("a watch that begins", () => {
     world = worldOf(store, given);
     gate = Promise.resolve();
     feed = {
-      denied: async (...range) => gate.then(() => store.feed.denied(...range)),
+      async *denied(...range) {
+        await gate;
+        yield* store.feed.denied(...range);
+      },
       snapshot: async (now) => gate.then(() => store.feed.snapshot(now)),
     };
   });

@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { X509Certificate as Oracle } from "@peculiar/x509";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
 import type { Authority } from "../../src/domain/authority.ts";
@@ -21,6 +20,7 @@ import {
   leafCertificate,
   signedCertificate,
 } from "../../src/domain/x509-profile.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
 import { NOW, P256_SPKI, recordedOf, STEP, TRUST_DOMAIN } from "../samples/credentials.ts";
 
 const serialNumber = Buffer.from("00112233445566778899aabbccddeeff", "hex");

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
 import { parseSpiffeBundle, spiffeBundle } from "../../src/domain/bundle.ts";
@@ -18,6 +17,7 @@ import {
   type X509BundleSet,
   x509AuthoritiesOf,
 } from "../../src/verify/x509-svid.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
 import { recordedOf, STEP, TRUST_DOMAIN } from "../samples/credentials.ts";
 import {
   altNames,

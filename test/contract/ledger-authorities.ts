@@ -3,7 +3,7 @@ import type { Authority } from "../../src/domain/authority.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
-import type { PutAuthoritiesAct } from "../../src/ports/ledger.ts";
+import type { PutAuthoritiesAct } from "../../src/ports/ledger-acts.ts";
 import { done, MCP, OPERATOR, present, type World } from "./ledger-world.ts";
 
 /** What the ledger promises of authorities: their rows change together, and what a tainted one signed is taken back whole. */
@@ -29,7 +29,7 @@ export function authoritiesContract(worldOf: () => World): void {
     change(world, { authorities: [], taints: { authorityId, reason: "cACompromise", by: OPERATOR } });
 
   async function read(world: World, { authorityId }: Authority): Promise<Authority> {
-    return present((await world.store.registry.authorities()).find((one) => one.authorityId === authorityId));
+    return present((await world.authorities()).find((one) => one.authorityId === authorityId));
   }
   const rowOf = async (world: World, { jti, serialNumber }: IssuanceRecord) => {
     const name = jti === undefined ? { serialNumber: present(serialNumber) } : { jti };
@@ -44,7 +44,7 @@ export function authoritiesContract(worldOf: () => World): void {
     const x509 = authorityOf(world, { family: "x509-svid", state: "prepared", certificate, upstream });
     await put(world, jwt, x509);
     await put(world, { ...jwt, state: "old" });
-    const all = await world.store.registry.authorities();
+    const all = await world.authorities();
     expect(all.filter((one) => [jwt, x509].some(({ authorityId }) => authorityId === one.authorityId))).toEqual([
       { ...jwt, state: "old" },
       x509,
@@ -62,8 +62,6 @@ export function authoritiesContract(worldOf: () => World): void {
     const world = worldOf();
     const [one, other] = [authorityOf(world), authorityOf(world, { state: "prepared" })];
     await put(world, one, other);
-    const heads: number[] = [];
-    const stop = world.ledger.onCommit(({ sequence }) => void heads.push(sequence));
     const order = { operation: "authority-activate", target: other.authorityId, reason: "planned", by: OPERATOR };
     const before = world.ledger.head().sequence;
     const result = await change(world, {
@@ -73,9 +71,7 @@ export function authoritiesContract(worldOf: () => World): void {
       ],
       order,
     });
-    stop();
     expect(result).toEqual({ kind: "sequenced", sequence: before + 3, credentialsRevoked: 0 });
-    expect(heads).toEqual([before + 3]);
     const [event] = await world.store.history.events({ type: "operator.acted", limit: 1 });
     const { operation, ...rest } = order;
     expect(JSON.parse(Buffer.from(present(event).canonical).toString())).toMatchObject({ act: operation, ...rest });
@@ -119,7 +115,7 @@ export function authoritiesContract(worldOf: () => World): void {
       expect(await read(world, tainted)).toEqual({ ...tainted, tainted: true });
       expect(await read(world, other)).toEqual(other);
 
-      const { entries } = await world.store.feed.denied(before, result.sequence, 100);
+      const { entries } = await world.denied(before, result.sequence);
       const common = { sequence: result.sequence, reason: "cACompromise", state: "REVOKED" };
       expect(entries).toMatchObject([
         { ...common, subject: { kind: "jwt", jti: jwt.jti }, audiences: [MCP], latestExpiry: jwt.expiresAt },
@@ -162,17 +158,6 @@ export function authoritiesContract(worldOf: () => World): void {
       expect(credentialsRevoked).toBe(2);
       const events = await world.store.history.events({ stepId: step.stepId, limit: 10 });
       expect(events.map((one) => one.sequence)).toContain(sequence);
-    });
-
-    test("is told to the feed", async () => {
-      const world = worldOf();
-      const authority = authorityOf(world);
-      const told: boolean[] = [];
-      const stop = world.ledger.onCommit((_, denies) => void told.push(denies));
-      await put(world, authority);
-      await taint(world, authority);
-      stop();
-      expect(told).toEqual([false, true]);
     });
 
     test("that nobody knows is refused, and leaves no trace", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { FederationRelationship } from "../../src/domain/federation.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
-import type { AcceptBundleAct } from "../../src/ports/ledger.ts";
+import type { AcceptBundleAct } from "../../src/ports/ledger-acts.ts";
 import { done, OPERATOR, type World } from "./ledger-world.ts";
 
 type Bundle = AcceptBundleAct["bundle"];
@@ -25,7 +25,9 @@ export function federationContract(worldOf: () => World): void {
   const accept = (world: World, { trustDomain }: FederationRelationship, bundle: Bundle) =>
     world.ledger.perform({ act: "accept-bundle", trustDomain, bundle, now: world.clock.now() });
   const read = async (world: World, { trustDomain }: FederationRelationship) =>
-    (await world.store.registry.federations()).find(({ relationship }) => relationship.trustDomain === trustDomain);
+    (await world.store.projections.federations()).value.find(
+      ({ relationship }) => relationship.trustDomain === trustDomain,
+    );
   const bundleOf = (sequence?: number, document = `{"keys":[],"spiffe_sequence":${sequence}}`): Bundle => ({
     document,
     ...(sequence === undefined ? {} : { sequence }),

@@ -6,10 +6,10 @@ import { done, MCP, OPERATOR, present, type World } from "./ledger-world.ts";
 
 /** What the deny-list promises: everything that anybody could still present, in ledger order, nothing twice. */
 export function feedContract(worldOf: () => World): void {
-  /** What was denied since a sequence, in one page. */
+  /** What was denied since a sequence. */
   async function deniedSince(world: World, after: number): Promise<readonly DenyEntry[]> {
     const { sequence } = world.ledger.head();
-    const { entries, through } = await world.store.feed.denied(after, sequence, 1_000);
+    const { entries, through } = await world.denied(after, sequence);
     expect(through).toBe(sequence);
     return entries;
   }
@@ -144,34 +144,43 @@ export function feedContract(worldOf: () => World): void {
     }
   });
 
-  test("pages follow each other without a gap or a repeat, and never break a close in two", async () => {
+  test("a close of very many steps comes in parts, none of which claims more than was told by then", async () => {
     const world = worldOf();
     const agent = await world.agent();
     const before = world.ledger.head().sequence;
-    const closes: number[] = [];
-    for (const children of [0, 3, 1]) {
-      const root = await world.open(agent);
-      await world.issue(root);
-      for (let index = 0; index < children; index += 1) await world.issue(await world.openChild(agent, root));
-      closes.push((await world.close(root)).sequence);
-    }
+    const root = await world.open(agent);
+    const children = Array.from({ length: 1_100 }, () =>
+      world
+        .openChild(agent, root, { executor: { kind: "any" } }, { openStepsMax: 2_000 })
+        .then((step) => world.issue(step)),
+    );
+    await Promise.all(children);
+    await world.close(await world.issue(root).then(() => root));
+    const last = await world.open(agent);
+    await world.issue(last);
+    const closes = [(await world.step(root.stepId)).closedSequence, (await world.close(last)).sequence];
     const { sequence: head } = world.ledger.head();
-    const pages: DenyEntry[][] = [];
-    for (let after = before; after < head; ) {
-      const page = await world.store.feed.denied(after, head, 2);
-      expect(page.through).toBeGreaterThan(after);
-      pages.push([...page.entries]);
-      after = page.through;
+    const told: DenyEntry[] = [];
+    const claims: number[] = [];
+    for await (const { entries, through } of world.store.feed.denied(before, head)) {
+      told.push(...entries);
+      claims.push(through);
+      // Whatever has a sequence up to the claim has been told.
+      const missing = (await deniedSince(world, before)).filter((one) => one.sequence <= through).length;
+      expect(told.filter((one) => one.sequence <= through)).toHaveLength(missing);
     }
-    expect(pages.map((page) => page.length)).toEqual([1, 4, 2]);
-    expect(pages.flat()).toEqual(await deniedSince(world, before));
-    expect([...new Set(pages.flat().map((one) => one.sequence))]).toEqual(closes);
+    expect(claims.length).toBeGreaterThan(2);
+    expect(claims).toEqual(claims.toSorted((a, b) => a - b));
+    expect(claims.at(-1)).toBe(head);
+    expect(told).toHaveLength(1_102);
+    expect(told).toEqual(await deniedSince(world, before));
+    expect([...new Set(told.map((one) => one.sequence))]).toEqual(closes);
   });
 
-  test("a page never claims what is not written yet", async () => {
+  test("what is not written yet is never claimed", async () => {
     const world = worldOf();
     const { sequence } = world.ledger.head();
-    expect(await world.store.feed.denied(sequence, sequence + 1_000, 10)).toEqual({ entries: [], through: sequence });
+    expect(await world.denied(sequence, sequence + 1_000)).toEqual({ entries: [], through: sequence });
   });
 
   test("the snapshot forgets a step once nobody can accept its last credential any more, and not a second before", async () => {

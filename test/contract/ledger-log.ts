@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { append, type CompactRange, EMPTY_RANGE, rootOf } from "../../src/domain/merkle-tree.ts";
-import type { Head } from "../../src/ports/ledger.ts";
+import type { Committed } from "../../src/ports/following.ts";
 import type { Fixture } from "./ledger.ts";
 import { done, OPERATOR, type World } from "./ledger-world.ts";
 
@@ -40,63 +40,67 @@ export function logContract(open: () => Promise<Fixture>): void {
       expect(await world.store.verifyAll()).toEqual({ kind: "intact" });
     }));
 
-  test("every commit is told once, in order, before its acts are answered", () =>
+  test("every event is given to a follower once, in order, before the act that made it is answered", () =>
     inWorld(async (world) => {
-      const heads: Head[] = [];
-      const stop = world.ledger.onCommit((head) => void heads.push(head));
+      const from = world.ledger.head().sequence;
+      const { committed, following } = world.follow();
       const agent = await world.agent();
-      const toldOf = await Promise.all(
+      const wasTold = await Promise.all(
         Array.from({ length: 20 }, async () => {
           const step = await world.open(agent);
-          return (heads.at(-1)?.sequence ?? 0) >= step.openedSequence;
+          return following.position() >= step.openedSequence;
         }),
       );
-      expect(toldOf).not.toContain(false);
-      const sequences = heads.map((head) => head.sequence);
-      expect(sequences).toEqual([...new Set(sequences)].toSorted((a, b) => a - b));
-      expect(heads.at(-1)).toEqual(world.ledger.head());
-      stop();
+      expect(wasTold).not.toContain(false);
+      const rows = await world.store.history.events({ after: from, oldestFirst: true, limit: 1_000 });
+      expect(committed).toEqual(
+        rows.map(({ sequence, canonical }) => ({ sequence, event: JSON.parse(Buffer.from(canonical).toString()) })),
+      );
+      following.end();
       await world.open(agent);
-      expect(heads).toHaveLength(sequences.length);
+      expect(committed).toHaveLength(rows.length);
     }));
 
-  test("a commit that is told to deny nothing has nothing for the feed, and one that closes or revokes is told to deny", () =>
+  test("a follower is given everything from where it begins, however long ago and however much that is", () =>
     inWorld(async (world) => {
-      const told: { readonly through: number; readonly denies: boolean }[] = [];
-      world.ledger.onCommit(({ sequence }, denies) => void told.push({ through: sequence, denies }));
-      const from = world.ledger.head().sequence;
       const agent = await world.agent();
-      const [first, second] = [await world.open(agent), await world.open(agent)];
-      await world.issue(first);
-      const taken = await world.issue(second);
-      await world.ledger.perform({
-        act: "revoke-credential",
-        credential: { jti: taken.jti ?? "" },
-        reason: "keyCompromise",
-        by: { kind: "broker", cause: "expiry" },
-        now: world.clock.now(),
-      });
-      await world.close(first);
-      await world.close(second);
-      let denials = 0;
-      for (const [index, { through, denies }] of told.entries()) {
-        const { entries } = await world.store.feed.denied(told[index - 1]?.through ?? from, through, 1_000);
-        denials += entries.length;
-        if (!denies) expect(entries).toEqual([]);
+      // More in one commit than is handed over at once.
+      const opening = Array.from({ length: 700 }, () => world.open(agent, { executor: { kind: "any" } }));
+      await Promise.all(opening);
+      const { sequence: head } = world.ledger.head();
+      for (const after of [0, 1, head - 1, head]) {
+        const sequences: number[] = [];
+        const take = (one: Committed) => void sequences.push(one.sequence);
+        const following = world.ledger.follow({ name: "late", take }, after);
+        expect(await following.reached(head)).toBe(true);
+        expect(sequences).toEqual(Array.from({ length: head - after }, (_, index) => after + index + 1));
+        following.end();
       }
-      expect(denials).toBe(3);
-      expect(told.filter(({ denies }) => !denies).length).toBeGreaterThanOrEqual(4);
     }));
 
-  test("what writes nothing is not a commit", () =>
+  test("a close of very many steps reaches its followers, though it is too much to be handed over at once", () =>
     inWorld(async (world) => {
       const agent = await world.agent();
-      const heads: Head[] = [];
-      world.ledger.onCommit((head) => void heads.push(head));
+      const opening = Array.from({ length: 1_500 }, () =>
+        world.open(agent, { executor: { kind: "any" } }, { openStepsMax: 2_000 }),
+      );
+      await Promise.all(opening);
+      const { committed, following } = world.follow();
+      const { firstSequence, sequence } = await world.close({ kind: "entry", entryId: agent.entryId });
+      expect(await following.reached(sequence)).toBe(true);
+      expect(committed.map((one) => one.sequence)).toEqual(
+        Array.from({ length: 1_500 }, (_, index) => firstSequence + index),
+      );
+    }));
+
+  test("what writes nothing is no commit", () =>
+    inWorld(async (world) => {
+      const agent = await world.agent();
+      const { committed } = world.follow();
       expect(await world.ledger.perform(world.openAct(agent, { parentStepId: "step_none" }))).toMatchObject({
         kind: "denial",
       });
-      expect(heads).toEqual([]);
+      expect(committed).toEqual([]);
     }));
 
   test("a new epoch closes every open step, whoever's, and lets no authority sign on", () =>
@@ -126,8 +130,8 @@ export function logContract(open: () => Promise<Fixture>): void {
       for (const step of steps) {
         expect(await world.step(step.stepId)).toMatchObject({ state: "REVOKED", closeReason: "privilegeWithdrawn" });
       }
-      expect(await world.store.registry.authorities()).toMatchObject([{ authorityId: "a", state: "removed" }]);
-      expect(await world.store.steps.openSteps({})).toEqual([]);
+      expect(await world.authorities()).toMatchObject([{ authorityId: "a", state: "removed" }]);
+      expect(await world.openSteps()).toEqual([]);
       expect(await world.ledger.perform(world.openAct(agent))).toMatchObject({ kind: "opened" });
     }));
 

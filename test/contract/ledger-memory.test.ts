@@ -1,4 +1,4 @@
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { ledgerContract } from "./ledger.ts";
 import { ports, worldOf } from "./ledger-world.ts";
 

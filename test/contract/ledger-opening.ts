@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
-import type { OpenedStep } from "../../src/domain/ledger-event.ts";
+import { decidedOn } from "../../src/domain/decision.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
+import type { OpenedStep } from "../../src/domain/step.ts";
 import { addMicros, addSeconds, secondsOf } from "../../src/domain/time.ts";
-import type { OpenStepAct } from "../../src/ports/ledger.ts";
+import type { OpenStepAct } from "../../src/ports/ledger-acts.ts";
 import { done, present, processOf, type World } from "./ledger-world.ts";
 
 /** What opening a step promises: every guard of the port, and which of two comes first. */
@@ -27,37 +28,24 @@ export function openingContract(worldOf: () => World): void {
     expect(await world.step(opened.stepId)).toEqual(opened);
     expect(await world.store.steps.newestAttempt(opened.runId, opened.step)).toEqual(opened);
     expect(await world.store.steps.stepByRequest(agent.entryId, opened.opener, "request-1")).toEqual(opened);
-    expect(await world.store.steps.closeOf(opened.stepId)).toBeUndefined();
   });
 
   test("what was never opened is nowhere", async () => {
     const { steps } = worldOf().store;
     expect(await steps.step("step_none")).toBeUndefined();
     expect(await steps.newestAttempt("run-none", "none")).toBeUndefined();
-    expect(await steps.run("run-none")).toBeUndefined();
-    expect(await steps.closeOf("step_none")).toBeUndefined();
     expect(await steps.stepByRequest("entry_none", processOf(9), "none")).toBeUndefined();
-    expect(await steps.openSteps({ executor: processOf(999) })).toEqual([]);
   });
 
-  test("open steps are listed oldest first, by executor and by the entry of agent or opener", async () => {
+  test("open steps are listed oldest first, as of the newest event", async () => {
     const world = worldOf();
     const agent = await world.agent();
-    const runtime = await world.runtime();
-    const executor = { kind: "process", process: processOf(31) } as const;
-    const first = await world.open(agent, { openerEntryId: runtime.entryId, executor });
-    const second = await world.open(agent, { executor });
-    const third = await world.open(agent, { executor: { kind: "any" } });
-    const closed = await world.open(agent, { executor });
-    await world.close(closed);
-    const { openSteps } = world.store.steps;
-    expect(await openSteps({ executor: processOf(31) })).toEqual([first, second]);
-    expect(await openSteps({ entryId: agent.entryId })).toEqual([first, second, third]);
-    expect(await openSteps({ entryId: runtime.entryId })).toEqual([first]);
-    expect(await openSteps({ executor: processOf(31), entryId: runtime.entryId })).toEqual([first]);
-    expect((await openSteps({})).map((step) => step.stepId)).toEqual(
-      expect.arrayContaining([first.stepId, second.stepId, third.stepId]),
-    );
+    const first = await world.open(agent);
+    const second = await world.open(agent, { executor: { kind: "any" } });
+    await world.close(await world.open(agent));
+    const { value, through } = await world.store.projections.openSteps();
+    expect(value.filter((step) => step.agentEntryId === agent.entryId)).toEqual([first, second]);
+    expect(through).toBe(world.ledger.head().sequence);
   });
 
   test("a repeated request gets the same step, also after it was closed, until the step's expiry", async () => {
@@ -67,14 +55,14 @@ export function openingContract(worldOf: () => World): void {
     const step = await world.open(agent, request);
     const before = world.ledger.head().sequence;
     const again = () => world.ledger.perform(world.openAct(agent, request));
-    expect(await again()).toEqual({ kind: "existing", step });
+    expect(await again()).toEqual({ kind: "existing", stepId: step.stepId });
     expect(world.ledger.head().sequence).toBe(before);
     const other = world.openAct(agent, { ...request, requestDigest: "other" });
     expect(await world.ledger.perform(other)).toEqual(refusal("REQUEST_ID_REUSED"));
     const elsewhere = world.openAct(agent, { ...request, opener: processOf(77), requestDigest: "other" });
     expect(await world.ledger.perform(elsewhere)).toMatchObject({ kind: "opened" });
     await world.close(step);
-    expect(await again()).toMatchObject({ kind: "existing", step: { stepId: step.stepId, state: "COMPLETED" } });
+    expect(await again()).toEqual({ kind: "existing", stepId: step.stepId });
     world.clock.advance(301_000);
     expect(await again()).toMatchObject({ kind: "opened" });
   });
@@ -83,7 +71,6 @@ export function openingContract(worldOf: () => World): void {
     const world = worldOf();
     const [mine, other] = [await world.agent(), await world.agent()];
     const { runId } = await world.open(mine);
-    expect(await world.store.steps.run(runId)).toEqual({ runId, entryId: mine.entryId, barred: false });
     expect(await world.ledger.perform(world.openAct(other, { runId }))).toEqual(refusal("NOT_ENTITLED"));
     expect(await world.ledger.perform(world.openAct(mine, { runId }))).toMatchObject({ kind: "opened" });
   });
@@ -106,7 +93,7 @@ export function openingContract(worldOf: () => World): void {
     const world = worldOf();
     const agent = await world.agent();
     const open = (revision: number) =>
-      world.ledger.perform(world.openAct(agent, {}, { decidedOn: [{ entryId: agent.entryId, revision }] }));
+      world.ledger.perform(world.openAct(agent, {}, { decidedOn: decidedOn({ entryId: agent.entryId, revision }) }));
     done(await world.put(agent, 1));
     expect(await open(1)).toEqual(refusal("NOT_ENTITLED"));
     expect(await open(2)).toMatchObject({ kind: "opened" });
@@ -121,8 +108,8 @@ export function openingContract(worldOf: () => World): void {
     const by = { kind: "broker", cause: "config" } as const;
     done(await ledger.perform({ act: "retire-entry", entryId: agent.entryId, by, now: clock.now() }));
     expect(await ledger.perform(world.openAct(agent))).toEqual(refusal("NOT_ENTITLED"));
-    const decidedOn = [{ entryId: "entry_none", revision: 1 }];
-    expect(await ledger.perform(world.openAct(await world.agent(), {}, { decidedOn }))).toEqual(
+    const onNone = decidedOn({ entryId: "entry_none", revision: 1 });
+    expect(await ledger.perform(world.openAct(await world.agent(), {}, { decidedOn: onNone }))).toEqual(
       refusal("NOT_ENTITLED"),
     );
   });
@@ -167,17 +154,14 @@ export function openingContract(worldOf: () => World): void {
     expect(await attempt(2, false)).toEqual(refusal("STEP_EXISTS"));
     expect(await attempt(1, true)).toEqual(refusal("STALE_ATTEMPT"));
     // Gaps are allowed.
-    const result = done(await attempt(7, true));
-    expect(result).toMatchObject({
-      kind: "opened",
-      step: { attempt: 7 },
-      superseded: { stepsClosed: 2, credentialsRevoked: 1, stepIds: [first.stepId, child.stepId] },
-    });
-    const state = { state: "SUPERSEDED", closeReason: "superseded", closedSequence: result.superseded?.sequence };
+    const before = world.ledger.head().sequence;
+    // Its decision, the close of the older attempt, and the opening.
+    expect(await attempt(7, true)).toEqual({ kind: "opened", sequence: before + 3 });
+    const state = { state: "SUPERSEDED", closeReason: "superseded", closedSequence: before + 2 };
     expect(await world.step(first.stepId)).toMatchObject(state);
     expect(await world.step(child.stepId)).toMatchObject(state);
     expect(await attempt(7, false)).toEqual(refusal("STEP_EXISTS"));
-    await world.close(result.step);
+    await world.close(present(await world.store.steps.newestAttempt(runId, step)));
     expect(await attempt(7, false)).toEqual(refusal("STALE_ATTEMPT"));
     expect(await attempt(8, false)).toMatchObject({ kind: "opened" });
     const newest = present(await world.store.steps.newestAttempt(runId, step));
@@ -187,31 +171,29 @@ export function openingContract(worldOf: () => World): void {
   test("an entry has no more open steps than it may, and a retry does not count twice", async () => {
     const world = worldOf();
     const agent = await world.agent();
-    const open = (own: Partial<OpenedStep>, act: Partial<OpenStepAct> = {}) =>
-      world.ledger.perform(world.openAct(agent, own, { openStepsMax: 2, ...act }));
-    const first = done(await open({})).step;
-    done(await open({}));
-    expect(await open({})).toEqual(refusal("LIMIT_EXCEEDED"));
+    const oneMore = () => world.ledger.perform(world.openAct(agent, {}, { openStepsMax: 2 }));
+    const first = await world.open(agent, {}, { openStepsMax: 2 });
+    await world.open(agent, {}, { openStepsMax: 2 });
+    expect(await oneMore()).toEqual(refusal("LIMIT_EXCEEDED"));
     const retry = { runId: first.runId, step: first.step, attempt: 2 };
-    const second = done(await open(retry, { supersedes: true })).step;
-    expect(await open({})).toEqual(refusal("LIMIT_EXCEEDED"));
+    const second = await world.open(agent, retry, { supersedes: true, openStepsMax: 2 });
+    expect(await oneMore()).toEqual(refusal("LIMIT_EXCEEDED"));
     await world.close(second);
-    expect(await open({})).toMatchObject({ kind: "opened" });
+    expect(await oneMore()).toMatchObject({ kind: "opened" });
   });
 
   test("a process executes no more open steps than it may, whoever opened them", async () => {
     const world = worldOf();
     const agent = await world.agent();
     const executor = { kind: "process", process: processOf(42) } as const;
-    const acts = Array.from({ length: LIMITS.openStepsPerExecutorMax }, () => world.openAct(agent, { executor }));
-    const opened = await Promise.all(acts.map((act) => world.ledger.perform(act)));
-    expect(opened.every((result) => result.kind === "opened")).toBe(true);
+    const opening = Array.from({ length: LIMITS.openStepsPerExecutorMax }, () => world.open(agent, { executor }));
+    const [first] = await Promise.all(opening);
     const other = await world.agent();
     const oneMore = () => world.ledger.perform(world.openAct(other, { executor }));
     expect(await oneMore()).toEqual(refusal("LIMIT_EXCEEDED"));
     const any = world.openAct(other, { executor: { kind: "any" } });
     expect(await world.ledger.perform(any)).toMatchObject({ kind: "opened" });
-    await world.close(done(opened[0]).step);
+    await world.close(present(first));
     expect(await oneMore()).toMatchObject({ kind: "opened" });
   });
 
@@ -232,7 +214,7 @@ export function openingContract(worldOf: () => World): void {
     const [barred, other] = [await world.open(agent), await world.open(await world.agent())];
     await world.close({ kind: "run", runId: barred.runId }, { state: "REVOKED" });
     const expired = { expiresAt: secondsOf(world.clock.now()), parentStepId: "step_none" };
-    const stale = [{ entryId: agent.entryId, revision: 9 }];
+    const stale = decidedOn({ entryId: agent.entryId, revision: 9 });
     const codeOf = async (own: Partial<OpenedStep>, act: Partial<OpenStepAct>) => {
       const result = await world.ledger.perform(world.openAct(agent, own, { openStepsMax: 0, ...act }));
       return result.kind === "denial" ? result.code : result.kind;
@@ -282,15 +264,18 @@ export function openingContract(worldOf: () => World): void {
     const step = await world.open(agent, { leaseSeconds: 10 });
     const { stepId } = step;
     const held = await ledger.perform({ act: "hold-step", stepId, now: clock.now() });
-    expect(held).toEqual({ ...step, held: true });
     const { sequence } = ledger.head();
-    expect(await ledger.perform({ act: "hold-step", stepId, now: clock.now() })).toEqual(held);
+    expect(held).toEqual({ kind: "sequenced", sequence });
+    expect(await world.step(stepId)).toEqual({ ...step, held: true });
+    const nothing = { kind: "sequenced", sequence: 0 };
+    expect(await ledger.perform({ act: "hold-step", stepId, now: clock.now() })).toEqual(nothing);
     expect(ledger.head().sequence).toBe(sequence);
 
     clock.advance(7_000);
     const renewed = await ledger.perform({ act: "renew-step", stepId, now: clock.now() });
-    expect(renewed).toMatchObject({ leaseExpiresAt: addMicros(clock.now(), 10_000_000), expiresAt: step.expiresAt });
-    expect(await world.step(stepId)).toEqual(renewed);
+    expect(renewed).toEqual({ kind: "sequenced", sequence: sequence + 1 });
+    const leaseExpiresAt = addMicros(clock.now(), 10_000_000);
+    expect(await world.step(stepId)).toEqual({ ...step, held: true, leaseExpiresAt });
   });
 
   test("what is closed, unknown or has no lease can be neither held nor renewed", async () => {

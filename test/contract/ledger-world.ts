@@ -1,21 +1,24 @@
 import { hash } from "node:crypto";
-import type { OpenedLedger } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
-import { type VirtualClock, virtualClock } from "../../src/adapters/system/virtual-clock.ts";
-import type { Decision } from "../../src/domain/decision.ts";
+import { type Decision, decidedOn } from "../../src/domain/decision.ts";
 import { type EntryContentInput, entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
 import { type Denial, isDenial } from "../../src/domain/errors.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import { newId, newJti, newSerialNumber } from "../../src/domain/ids.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
-import type { Actor, OpenedStep } from "../../src/domain/ledger-event.ts";
+import type { Actor } from "../../src/domain/ledger-event.ts";
 import type { ProcessIdentity } from "../../src/domain/process.ts";
 import type { EntryContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSegment, parseTrustDomain, type Segment, stepSpiffeId } from "../../src/domain/spiffe-id.ts";
-import { REASON_OF_STATE, type Step } from "../../src/domain/step.ts";
+import type { OpenedStep } from "../../src/domain/step.ts";
+import { asOpened, REASON_OF_STATE, type Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
 import type { Clock } from "../../src/ports/clock.ts";
-import type { CloseAct, CloseResult, OpenStepAct, RecordIssuancesAct } from "../../src/ports/ledger.ts";
+import type { Committed } from "../../src/ports/following.ts";
+import type { OpenedLedger } from "../../src/ports/ledger.ts";
+import type { CloseAct, CloseResult, OpenStepAct, OpenStepResult } from "../../src/ports/ledger-acts.ts";
+import type { DenyEntry, DenyPart } from "../../src/ports/ledger-reads.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
+import { type VirtualClock, virtualClock } from "../memory/virtual-clock.ts";
 
 /** 2026-11-22T10:00:00Z. */
 const START = 1_795_341_600 as UnixSeconds;
@@ -76,8 +79,8 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
   }
 
   async function put(entry: RegistrationEntry, expectedRevision = 0, closes: readonly string[] | "all" = []) {
-    const act = { act: "put-entry", entry, expectedRevision, closes, by: CONFIG, now: clock.now() } as const;
-    const result = await ledger.perform(act);
+    const standing = { reason: "privilegeWithdrawn", usersApart: false, by: CONFIG, now: clock.now() } as const;
+    const result = await ledger.perform({ act: "put-entry", entry, expectedRevision, closes, ...standing });
     if (!isDenial(result)) revisions.set(entry.entryId, result.entry.revision);
     return result;
   }
@@ -112,12 +115,18 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
       decisionId: id("decision"),
       ...own,
     };
-    const decidedOn = [...new Set([step.agentEntryId, step.openerEntryId])].map((entryId) => ({
-      entryId,
-      revision: revisions.get(entryId) ?? 1,
-    }));
     const decision = decisionOn(step);
-    return { act: "open-step", step, decision, decidedOn, supersedes: false, openStepsMax: 1_000, now, ...act };
+    const entries = decidedOn(asDecided(step.agentEntryId), asDecided(step.openerEntryId));
+    return {
+      act: "open-step",
+      step,
+      decision,
+      decidedOn: entries,
+      supersedes: false,
+      openStepsMax: 1_000,
+      now,
+      ...act,
+    };
   }
 
   function decisionOn(step: OpenedStep, own: Partial<Decision> = {}): Decision {
@@ -143,13 +152,24 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
   }
 
   async function open(...parameters: Parameters<typeof openAct>): Promise<Step> {
-    return done(await ledger.perform(openAct(...parameters))).step;
+    const act = openAct(...parameters);
+    const { sequence } = opened(done(await ledger.perform(act)));
+    return asOpened(act.step, sequence);
+  }
+
+  function asDecided(entryId: string) {
+    return { entryId, revision: revisions.get(entryId) ?? 1 };
   }
 
   /** A child of an open step, in its run and with its expiry. */
-  async function openChild(agent: RegistrationEntry, parent: Step, own: Partial<OpenedStep> = {}): Promise<Step> {
+  async function openChild(
+    agent: RegistrationEntry,
+    parent: Step,
+    own: Partial<OpenedStep> = {},
+    act: Partial<OpenStepAct> = {},
+  ): Promise<Step> {
     const { stepId, runId, expiresAt, depth } = parent;
-    return open(agent, { parentStepId: stepId, runId, expiresAt, depth: depth + 1, ...own });
+    return open(agent, { parentStepId: stepId, runId, expiresAt, depth: depth + 1, ...own }, act);
   }
 
   function record(step: Step, own: Partial<IssuanceRecord> = {}): IssuanceRecord {
@@ -176,10 +196,15 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     };
   }
 
-  function issueAct(records: readonly IssuanceRecord[], own: Partial<RecordIssuancesAct["items"][number]>) {
-    const entryId = own.entryId ?? "";
-    const entryRevision = own.entryRevision ?? revisions.get(entryId) ?? 1;
-    const items = records.map((one) => ({ record: one, ...own, entryId, entryRevision }));
+  /** @param own.entryId - of the entry that was decided on, at the revision that is the newest unless it is said. */
+  function issueAct(
+    records: readonly IssuanceRecord[],
+    own: { readonly entryId?: string; readonly entryRevision?: number; readonly executable?: string },
+  ) {
+    const { entryId = "", entryRevision, ...rest } = own;
+    const { revision } = asDecided(entryId);
+    const on = decidedOn({ entryId, revision: entryRevision ?? revision });
+    const items = records.map((one) => ({ record: one, ...rest, decidedOn: on }));
     return { act: "record-issuances", items, now: clock.now() } as const;
   }
 
@@ -231,6 +256,17 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     closeAct,
     close,
     step: async (stepId: string) => present(await store.steps.step(stepId)),
+    openSteps: async () => (await store.projections.openSteps()).value,
+    entries: async () => (await store.projections.entries()).value,
+    authorities: async () => (await store.projections.authorities()).value,
+    /** The part of the deny-list with a sequence in (after, through]. */
+    denied: (after: number, through: number) => collected(store.feed.denied(after, through)),
+    /** What is committed from here on, as a follower is given it. */
+    follow(name = "test") {
+      const committed: Committed[] = [];
+      const take = (one: Committed) => void committed.push(one);
+      return { committed, following: ledger.follow({ name, take }, ledger.head().sequence) };
+    },
   };
 }
 
@@ -238,6 +274,23 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
 export function done<Result extends object>(result: Result | Denial | undefined): Result {
   if (result === undefined) throw new TypeError("no answer");
   if (isDenial(result)) throw new TypeError(`refused: ${result.code} ${result.message}`);
+  return result;
+}
+
+/** The whole of a deny-list that is read in parts. */
+async function collected(parts: AsyncIterable<DenyPart>): Promise<DenyPart> {
+  const entries: DenyEntry[] = [];
+  let through = 0;
+  for await (const part of parts) {
+    entries.push(...part.entries);
+    through = part.through;
+  }
+  return { entries, through };
+}
+
+/** Of an opening that must not have been one of before. */
+export function opened(result: OpenStepResult): Extract<OpenStepResult, { readonly kind: "opened" }> {
+  if (result.kind !== "opened") throw new TypeError(`it was opened before: ${result.stepId}`);
   return result;
 }
 

@@ -62,8 +62,7 @@ function asking(requested: Grant, ceiling: Grant, parent?: Grant, allowPartial =
 /** Permits every other element it is asked for, so that a run-time policy is part of what is tested. */
 const halfPolicy: Policy = {
   evaluate: async ({ requested }) => ({
-    permitted: requested.filter((_, index) => index % 2 === 0),
-    determiningPolicies: ["every-other"],
+    elements: requested.map((_, index) => ({ effect: index % 2 === 0 ? "allow" : "deny", policies: ["every-other"] })),
     policyDigest: "00",
   }),
 };
@@ -98,8 +97,10 @@ describe("never wider: a grant lies within request, ceiling, parent and policy",
     } as const;
     const generous: Policy = {
       evaluate: async ({ requested }) => ({
-        permitted: [...requested, { ...search, identifier: "write_file" }],
-        determiningPolicies: [],
+        elements: [...requested, { ...search, identifier: "write_file" }].map(() => ({
+          effect: "allow",
+          policies: [],
+        })),
         policyDigest: "00",
       }),
     };

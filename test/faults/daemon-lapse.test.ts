@@ -3,14 +3,14 @@ import { once } from "node:events";
 import process from "node:process";
 import { setTimeout as pass } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { createLifetimes, type Lifetimes } from "../../src/close/lifetimes.ts";
+import { keepLifetimes, type Lifetimes } from "../../src/close/lifetimes.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import type { ProcessWatch } from "../../src/ports/attestor.ts";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { fakeClock, LIBRARY } from "./daemon-fake-clock.ts";
 import { eventsOf, issueJwt, openStep, restarted, sessionWith, startOwnDaemon, stateOf } from "./daemon-scene.ts";
 
@@ -78,11 +78,9 @@ describe("by a clock that a test can turn,", () => {
   afterEach(() => world.store.close());
 
   async function started(): Promise<Lifetimes> {
-    const { ledger, steps } = world.store;
+    const { ledger, projections } = world.store;
     const failed = (error: unknown) => expect.fail(String(error));
-    const lifetimes = createLifetimes({ ledger, steps, processes: nobodyEnds, clock: world.clock, failed });
-    await lifetimes.start();
-    return lifetimes;
+    return keepLifetimes({ ledger, projections, processes: nobodyEnds, clock: world.clock, failed });
   }
 
   /** After everything that was set off is recorded. */

@@ -42,8 +42,17 @@ async function callForEver(): Promise<void> {
   }
 }
 
-store.ledger.onCommit(({ epoch, sequence, rootHash }) => {
-  acknowledge("head", epoch, String(sequence), Buffer.from(rootHash).toString("hex"));
-});
+// The last event of each commit is handed over with the head as it then is.
+store.ledger.follow(
+  {
+    name: "acknowledgements",
+    take({ sequence }) {
+      const head = store.ledger.head();
+      if (head.sequence !== sequence) return;
+      acknowledge("head", head.epoch, String(sequence), Buffer.from(head.rootHash).toString("hex"));
+    },
+  },
+  store.ledger.head().sequence,
+);
 acknowledge("ready");
 await Promise.all(Array.from({ length: CALLERS }, callForEver));

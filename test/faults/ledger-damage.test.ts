@@ -43,7 +43,11 @@ type Found = "refused" | "not what was acknowledged" | "damaged" | "as it was";
 
 function openDamaged(driver: Driver, directory: string, head: Head): Found {
   try {
-    const store = openDurableStore(driver, { directory, reserveBytes: 0, diskFreeBytesMin: 0, now: 0 as UnixMicros });
+    const store = openDurableStore(
+      driver,
+      { directory, reserveBytes: 0, diskFreeBytesMin: 0, now: 0 as UnixMicros },
+      { upgrading: () => undefined },
+    );
     try {
       const reader = openReader(driver, join(directory, "ledger.db"));
       try {

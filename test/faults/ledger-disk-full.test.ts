@@ -53,7 +53,7 @@ test("on a full disk nothing is given, everything can be taken back and read, an
 
         // Nothing is given, and what was refused has left no trace.
         const head = world.ledger.head();
-        const [agent] = await world.store.registry.entries();
+        const [agent] = await world.entries();
         await expect(world.issue(step)).rejects.toEqual(unavailable);
         await expect(world.open(present(agent))).rejects.toEqual(unavailable);
         await expect(world.put(present(agent), 1)).rejects.toEqual(unavailable);
@@ -74,7 +74,7 @@ test("on a full disk nothing is given, everything can be taken back and read, an
 
         // Everything can be read.
         expect((await world.step(present(steps[7]).stepId)).state).toBe("COMPLETED");
-        const { entries } = await world.store.feed.denied(head.sequence, world.ledger.head().sequence, 1_000);
+        const { entries } = await world.denied(head.sequence, world.ledger.head().sequence);
         expect(entries).toHaveLength(1 + steps.length);
 
         disk.free();
@@ -131,7 +131,7 @@ test("below the limit of free space nothing is opened or issued, while all else 
         ]);
         const { sequence } = world.ledger.head();
         await expect(world.issue(step)).rejects.toEqual(unavailable);
-        const [agent] = await world.store.registry.entries();
+        const [agent] = await world.entries();
         await expect(world.open(present(agent))).rejects.toEqual(unavailable);
         const now = world.clock.now();
         await world.ledger.perform({ act: "hold-step", stepId: step.stepId, now });

@@ -134,6 +134,6 @@ test("a ledger on a read-only file system is refused, and its path is not in the
     await expect(opening).rejects.toEqual(unavailable);
     await expect(opening).rejects.not.toMatchObject({ message: expect.stringContaining(disk.path) });
     execFileSync("mount", ["-o", "remount,rw", disk.path]);
-    await inLedger(disk.path, async (world) => expect(await world.store.registry.entries()).toHaveLength(1), { given });
+    await inLedger(disk.path, async (world) => expect(await world.entries()).toHaveLength(1), { given });
   });
 });

@@ -3,11 +3,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import type { OpenedLedger } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import { systemClock } from "../../src/adapters/system/system-clock.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import { isClosed } from "../../src/domain/step.ts";
-import type { Head } from "../../src/ports/ledger.ts";
+import type { Head, OpenedLedger } from "../../src/ports/ledger.ts";
 import { inDirectory, openIn } from "../adapters/ledger-sqlite/ledger-directory.ts";
 
 // More rounds: STINT_KILL_ROUNDS=200 npx vitest run test/faults/ledger-kill.test.ts

@@ -1,5 +1,4 @@
 import { expect, onTestFinished } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { parseSpiffeBundle } from "../../src/domain/bundle.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import type { FederationRelationship, FederationRelationshipInput } from "../../src/domain/federation.ts";
@@ -12,8 +11,10 @@ import {
   keepFederation,
 } from "../../src/federation/federation.ts";
 import type { BundleEndpoint } from "../../src/ports/bundle-endpoint.ts";
-import type { Ledger, LedgerAct } from "../../src/ports/ledger.ts";
+import type { Ledger } from "../../src/ports/ledger.ts";
+import type { LedgerAct } from "../../src/ports/ledger-acts.ts";
 import { OPERATOR, ports } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { FOREIGN, published } from "./foreign-bundle.ts";
 
 export const OWN = parseTrustDomain("example.org");
@@ -109,7 +110,7 @@ export async function openScene() {
     question,
     changes: () => changes,
     head: () => store.ledger.head().sequence,
-    recorded: () => store.registry.federations(),
+    recorded: async () => (await store.projections.federations()).value,
     afterAct(listener: (act: LedgerAct) => Promise<void>): void {
       afterAct = listener;
     },
@@ -122,8 +123,8 @@ export async function openScene() {
       federation = await keepFederation({
         trustDomain: OWN,
         ownAuthorities: () => [],
-        ledger: { perform },
-        reads: store.registry,
+        ledger: { ...store.ledger, perform },
+        projections: store.projections,
         endpoint,
         clock,
         // Halfway: nothing is earlier or later than it is said to be.

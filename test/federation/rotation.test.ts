@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { httpsBundleEndpoint } from "../../src/adapters/bundle-endpoint/bundle-endpoint.ts";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
-import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
 import { type Federation, keepFederation } from "../../src/federation/federation.ts";
 import { ENDPOINT_ID, endpoint, shown, svidFor } from "../adapters/bundle-endpoint/endpoint-scene.ts";
 import { OPERATOR } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { virtualClock } from "../memory/virtual-clock.ts";
 import { authority, type Forged } from "../verify/certificate-forge.ts";
 import { NOW } from "../verify/token-forge.ts";
 import { OWN, spiffe } from "./federation-scene.ts";
@@ -28,7 +28,7 @@ beforeEach(async () => {
     trustDomain: OWN,
     ownAuthorities: () => [],
     ledger: store.ledger,
-    reads: store.registry,
+    projections: store.projections,
     endpoint: httpsBundleEndpoint({ clock }),
     clock,
     randomness,

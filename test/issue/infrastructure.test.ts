@@ -1,14 +1,14 @@
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
-import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
 import { parseEntryContent } from "../../src/domain/entry-content.ts";
 import { isDenial } from "../../src/domain/errors.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
 import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
+import { virtualClock } from "../memory/virtual-clock.ts";
 import { OPERATOR, startBroker, TRUST_DOMAIN } from "../simulation/broker.ts";
 import { createKernel } from "../simulation/kernel.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
 import { createIssuanceRate } from "../../src/issue/issuance-rate.ts";
+import { virtualClock } from "../memory/virtual-clock.ts";
 
 test("a step may burst to 100, then 50 a second; another step is not disturbed", () => {
   const clock = virtualClock(1_800_000_000 as UnixSeconds);

@@ -1,13 +1,13 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
 import { systemKeyPairs } from "../../src/adapters/system/system-key-pairs.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
-import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
 import type { OwnSvid } from "../../src/issue/own-svid.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
+import { virtualClock } from "../memory/virtual-clock.ts";
 import { startBroker, TRUST_DOMAIN } from "../simulation/broker.ts";
 import { createKernel } from "../simulation/kernel.ts";
 

@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { createLog } from "../../src/adapters/log-pino/log-pino.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
@@ -11,6 +10,7 @@ import { runStint } from "../cli/running.ts";
 import { ports } from "../contract/ledger-world.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { FOREIGN } from "../federation/foreign-bundle.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 
 const FAULT = 50;
 
@@ -24,7 +24,9 @@ test("a broker whose ledger can't say with whom it federates goes on without, an
       ...given,
       ownAuthorities: () => [],
       ledger: store.ledger,
-      reads: { federations: () => Promise.reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger can't be read")) },
+      projections: {
+        federations: () => Promise.reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger can't be read")),
+      },
     },
     createLog({ level: "silent" }),
   );

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { jwtEs256Format } from "../../src/adapters/jwt-es256/jwt-es256.ts";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import { addSeconds } from "../../src/domain/time.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
 import { NOW, STEP, TRUST_DOMAIN } from "../samples/credentials.ts";
 
 // The names that verifiers, gateways and cloud IAM conditions match.

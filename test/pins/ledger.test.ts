@@ -1,12 +1,12 @@
 import { hash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
 import { canonicalJson } from "../../src/domain/canonical-json.ts";
 import { EVENT_TYPES, type LedgerEvent, type StepHeld } from "../../src/domain/ledger-event.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
 import { CONFIG, done, OPERATOR, ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { NOW, P256_SPKI } from "../samples/credentials.ts";
 
 // What was hashed once must hash the same for ever, and what a database was made with is never edited.

@@ -1,12 +1,14 @@
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { type EntryContentInput, parseEntryContent } from "../../src/domain/entry-content.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
 import type { EntryContent } from "../../src/domain/registration-entry.ts";
 import { type Selector, selector } from "../../src/domain/selector.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
-import { createEntryDirectory } from "../../src/registry/entry-directory.ts";
+import { keepStepDirectory } from "../../src/follow/step-directory.ts";
+import { reachedBy } from "../../src/main/in-force.ts";
+import { keepEntryDirectory } from "../../src/registry/entry-directory.ts";
 import { createRegistry } from "../../src/registry/registry.ts";
 import { ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
 
 export const BY_OPERATOR: Actor = { kind: "operator", entryId: "entry_operator", uid: 0 };
 export const BY_CONFIG: Actor = { kind: "broker", cause: "config" };
@@ -36,40 +38,36 @@ export const runtime = (own: Partial<Extract<EntryContentInput, { kind: "runtime
 export const operator = (own: Partial<Extract<EntryContentInput, { kind: "operator" }>> = {}): EntryContent =>
   parseEntryContent({ kind: "operator", name: "ops", selectors: ["unix:uid:1003"], role: "admin", ...own });
 
-/** A registry over a ledger in memory, and what it was asked to look at again. */
+/** A registry over a ledger in memory. */
 export async function brokerRegistry(
   ownSelectors: readonly Selector[] | undefined = [selector("unix:uid", BROKER_UID)],
 ) {
   const given = ports();
   const store = await openMemoryLedger(given);
   const world: World = worldOf(store, given);
-  const told = { stepsClosed: 0 };
-  const create = () => {
-    const entries = createEntryDirectory();
+  const failed = (error: unknown) => {
+    throw error;
+  };
+  const create = async () => {
+    const entries = await keepEntryDirectory({ ...store, failed });
+    const steps = await keepStepDirectory({ ...store, failed });
     const registry = createRegistry({
       ledger: store.ledger,
-      steps: store.steps,
+      steps,
       entries,
       trustDomain: parseTrustDomain("example.org"),
       clock: given.clock,
       random: given.randomness,
       ownSelectors,
-      stepsClosed: () => {
-        told.stepsClosed += 1;
-      },
+      inForce: reachedBy(entries.following, steps.following),
     });
     return { entries, registry };
   };
   return {
     world,
-    told,
-    ...create(),
-    /** As after a restart: a new registry, the directory filled from the ledger. */
-    async again() {
-      const made = create();
-      for (const entry of await store.registry.entries()) made.entries.put(entry);
-      return made;
-    },
+    ...(await create()),
+    /** As after a restart: a new registry on what the ledger has. */
+    again: create,
     close: () => store.close(),
   };
 }

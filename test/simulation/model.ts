@@ -2,9 +2,10 @@ import { AUTHORITY_STATES, type Authority } from "../../src/domain/authority.ts"
 import type { Decision } from "../../src/domain/decision.ts";
 import { isWithin, narrowTo } from "../../src/domain/grant.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
-import type { AuthorityTainted, LedgerEvent, OpenedStep, StepClosed } from "../../src/domain/ledger-event.ts";
+import type { AuthorityTainted, LedgerEvent, StepClosed } from "../../src/domain/ledger-event.ts";
 import type { AgentContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
+import type { OpenedStep } from "../../src/domain/step.ts";
 import { audiencesOf, type StepState } from "../../src/domain/step.ts";
 import { addMicros, microsOf, type UnixMicros } from "../../src/domain/time.ts";
 
@@ -94,8 +95,8 @@ export function createModel(): Model {
       promise(parent?.state === "OPEN", "a child is opened under an open parent");
       promise(isWithin(step.grant, parent.step.grant), "a child is granted no more than its parent");
       promise(
-        step.audiences.every((one) => parent.step.audiences.includes(one)),
-        "nor for more audiences",
+        step.audiences.every((one) => audiencesOf(parent.step).includes(one)),
+        "nor for an audience that its parent has not",
       );
       promise(step.expiresAt <= parent.step.expiresAt, "nor for longer");
     }

@@ -15,7 +15,7 @@ export type Event =
       readonly step: number;
       readonly attempt: number | undefined;
       readonly grant: readonly number[];
-      readonly withAudience: boolean;
+      readonly audiences: readonly number[];
       readonly under: number | undefined;
       readonly expiresInSeconds: number | undefined;
       readonly leaseSeconds: number | undefined;
@@ -44,7 +44,9 @@ export type Event =
   | { readonly kind: "disable" | "enable"; readonly entry: number }
   | { readonly kind: "wall"; readonly seconds: number }
   | { readonly kind: "ledger" | "signer"; readonly isUnavailable: boolean }
+  | { readonly kind: "follower"; readonly failing: number | undefined }
   | { readonly kind: "watch" | "leave"; readonly watcher: number }
+  | { readonly kind: "replicate" }
   | { readonly kind: "restart" | "accept-restore" };
 
 /** What is asked for at once, in one turn of the event loop; then everything comes to rest. */
@@ -63,7 +65,7 @@ const open = fc.record({
   step: fc.nat({ max: 1 }),
   attempt: oneIn(2, fc.integer({ min: 1, max: 9 })),
   grant: fc.subarray([0, 1, 2, 3]),
-  withAudience: fc.boolean(),
+  audiences: fc.subarray([0, 1]),
   under: oneIn(3, index),
   expiresInSeconds: oneIn(4, fc.integer({ min: 5, max: 125 })),
   leaseSeconds: oneIn(4, fc.integer({ min: 1, max: 30 })),
@@ -129,6 +131,11 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constantFrom("watch", "watch", "leave"), watcher: fc.nat({ max: 1 }) }),
     weight: 3,
   },
+  {
+    arbitrary: fc.record({ kind: fc.constant("follower" as const), failing: oneIn(2, fc.nat({ max: 4 })) }),
+    weight: 2,
+  },
+  { arbitrary: fc.record({ kind: fc.constant("replicate" as const) }), weight: 2 },
   { arbitrary: fc.record({ kind: fc.constantFrom("restart", "restart", "restart", "accept-restore") }), weight: 1 },
 );
 

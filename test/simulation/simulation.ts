@@ -1,73 +1,48 @@
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
-import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
+import type { FeedBatch } from "../../src/close/notify.ts";
+import { beginWatch } from "../../src/close/watch.ts";
 import { readCertificate } from "../../src/domain/certificate.ts";
 import { sha256Hex } from "../../src/domain/digest.ts";
-import { type EntryContentInput, parseEntryContent } from "../../src/domain/entry-content.ts";
+import { parseEntryContent } from "../../src/domain/entry-content.ts";
 import { BrokerError, isDenial } from "../../src/domain/errors.ts";
-import type { Grant } from "../../src/domain/grant.ts";
-import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
 import { type ProcessIdentity, sameProcess } from "../../src/domain/process.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
 import type { SvidWanted } from "../../src/issue/entitle.ts";
+import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
+import { dumpOf, openReplica } from "../follow/replica.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
+import { virtualClock } from "../memory/virtual-clock.ts";
 import { certificationRequest, p256 } from "../samples/certification-request.ts";
-import { type Ground, OPERATOR, startBroker, TRUST_DOMAIN } from "./broker.ts";
+import { type Broker, type Ground, OPERATOR, startBroker, TRUST_DOMAIN } from "./broker.ts";
+import {
+  AUDIENCES,
+  agentContent,
+  chosenOf,
+  ELEMENTS,
+  ENTRIES,
+  IDENTITY,
+  MORE_AUDIENCES,
+  NAMED,
+  PLACES,
+  USERS,
+} from "./cast.ts";
 import { createKernel, type SimulatedProcess } from "./kernel.ts";
-import { createModel, type Model } from "./model.ts";
+import { eventsAfter, laggingReplica } from "./lagging-replica.ts";
+import { createModel, type Model, promise } from "./model.ts";
 import type { Event, Round } from "./schedule.ts";
 import { type Faults, Killed, type Signature, unsteady } from "./unsteady.ts";
 import { createWatcher, type Watcher } from "./watcher.ts";
 
-const PLACES = ["https://a.example/mcp", "https://b.example/mcp"] as const;
-const IDENTITY = "https://identity.example";
-const AUDIENCES = [...PLACES, IDENTITY, "https://else.example"] as const;
-/** Four elements that grants and ceilings are made of; the last is within the third. */
-const ELEMENTS: Grant = [
-  { type: "mcp_tool", locations: [PLACES[0]], identifier: "search", actions: ["read"], datatypes: ["internal"] },
-  {
-    type: "mcp_tool",
-    locations: [PLACES[1]],
-    identifier: "write",
-    actions: ["read", "write"],
-    datatypes: ["internal"],
-  },
-  {
-    type: "mcp_tool",
-    locations: [...PLACES],
-    identifier: "list",
-    actions: ["read"],
-    datatypes: ["internal", "public"],
-  },
-  { type: "mcp_tool", locations: [PLACES[0]], identifier: "list", actions: ["read"], datatypes: ["public"] },
-];
 const OUTCOMES = ["COMPLETED", "FAILED", "CANCELLED"] as const;
+/** Followers have two seconds; some answers wait for one act after another. */
+const ANSWERED_WITHIN_MS = 5_000;
 const START = 1_795_341_600 as UnixSeconds;
 const CSR = certificationRequest(p256());
 
-const agentContent = (agent: number, ceiling: readonly number[]): EntryContentInput => ({
-  kind: "agent",
-  name: `agent-${agent}`,
-  selectors: [`unix:uid:${agent + 1}`],
-  ceiling: pick(ELEMENTS, ceiling),
-  audiences: [IDENTITY],
-  jwtSvidTtlSeconds: 60,
-  x509SvidTtlSeconds: 90,
-  stepSecondsMax: 120,
-  mayOpen: agent === 0,
-  allowAnyExecutor: agent === 1,
-});
-/** Two agents, of which the first opens for itself; two runtimes, of which the second is one agent's alone. */
-const ENTRIES: readonly EntryContentInput[] = [
-  agentContent(0, [0, 1, 2]),
-  agentContent(1, [0, 1, 2]),
-  { kind: "runtime", name: "flow", selectors: ["unix:uid:11"], agents: ["agent-0", "agent-1"] },
-  { kind: "runtime", name: "other", selectors: ["unix:uid:12"], agents: ["agent-1"] },
-  { kind: "verifier", name: "mcp", selectors: ["unix:uid:21"], audiences: [...PLACES] },
-];
-const USERS = [1, 2, 11, 12] as const;
-const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other"] as const;
+/** Those that may fail: each keeps something that answers depend on. */
+const FOLLOWERS = ["steps", "registration entries", "lifetimes of steps", "feed", "authorities"] as const;
 
 /** A credential that left the broker, and to whom. */
 export type Delivered = {
@@ -93,6 +68,10 @@ export type Simulation = {
   isAlive(pid: number): boolean;
   /** Does what is asked for at once, and waits until all is at rest. */
   run(round: Round): Promise<void>;
+  /** What each has that follows: the broker's own followers, a second process behind it, and one that begins now. */
+  replicas(): Promise<readonly string[]>;
+  /** Whether the broker's feed has delivered all there is. */
+  isFeedInForce(): boolean;
   /** Lets time pass second by second. */
   pass(seconds: number): Promise<void>;
   end(): Promise<void>;
@@ -103,20 +82,22 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
   const random = countingRandomness();
   const kernel = createKernel();
   const failures: unknown[] = [];
-  const store = await openMemoryLedger({ clock, randomness: random });
+  const failed = (error: unknown) => void failures.push(error);
+  const store = await openMemoryLedger({ clock, randomness: random, failed });
   const ground: Ground = {
     store,
     signer: memorySigner({ trustDomain: TRUST_DOMAIN, randomness: random }),
     kernel,
     clock,
     random,
-    failed: (error) => void failures.push(error),
+    failed,
   };
-  const faults: Faults = { isLedgerUnavailable: false, isSignerUnavailable: false };
+  const faults: Faults = { isLedgerUnavailable: false, isSignerUnavailable: false, failingFollower: undefined };
   const signatures: Signature[] = [];
   const delivered: Delivered[] = [];
   const model = createModel();
   const watchers = [createWatcher([PLACES[0]]), createWatcher(PLACES)];
+  const replica = await laggingReplica(ground);
   const holds = new Map<() => void, string>();
   const processes: SimulatedProcess[] = USERS.map((uid) => kernel.start(uid));
 
@@ -127,6 +108,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
   let restarting = Promise.resolve();
   let life = unsteady(ground, delays, faults, signatures);
   let broker = await startBroker(life.ground);
+  let denied = await deniedBy(broker);
   for (const content of ENTRIES) await broker.registry.create(parseEntryContent(content), "api", OPERATOR);
   await rest();
 
@@ -138,21 +120,52 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
     holds.clear();
     for (const watcher of watchers) watcher.leave();
     faults.isLedgerUnavailable = false;
+    faults.failingFollower = undefined;
     await turn();
     life = unsteady(ground, delays, faults, signatures);
     broker = await startBroker(life.ground);
+    denied = await deniedBy(broker);
     isUp = true;
     isChangePending = false;
+  }
+
+  /** All that the broker denies, as a watcher from its start on is told. */
+  async function deniedBy({ notifier }: Broker): Promise<readonly DenyEntry[]> {
+    const entries: DenyEntry[] = [];
+    const take = (batch: FeedBatch) => void entries.push(...batch.entries);
+    const { beginning, go } = await beginWatch(undefined, take, { ...store, notifier, clock });
+    take(beginning.batch);
+    go();
+    return entries;
   }
 
   async function rest(): Promise<void> {
     await turn();
     for (;;) {
-      const rows = await store.history.events({ after: model.sequence, oldestFirst: true, limit: 500 });
-      for (const { canonical, sequence } of rows) {
-        model.take(JSON.parse(Buffer.from(canonical).toString()) as LedgerEvent, sequence);
-      }
-      if (rows.length === 0) return;
+      const events = await eventsAfter(store, model.sequence, 500);
+      for (const { event, sequence } of events) model.take(event, sequence);
+      if (events.length === 0) break;
+    }
+    // Whoever is well takes what there is, a page a turn.
+    while (
+      store.ledger.followers().some(({ position, failure }) => failure === undefined && position < model.sequence)
+    ) {
+      await turn();
+    }
+  }
+
+  /** Lets time pass while an answer waits for what makes it hold, which is not for long. */
+  async function answered<Value>(asked: Promise<Value>): Promise<Value> {
+    let isAnswered = false;
+    const settled = () => {
+      isAnswered = true;
+    };
+    asked.then(settled, settled);
+    for (let waitedMs = 0; ; waitedMs += 500) {
+      await turn();
+      if (isAnswered) return asked;
+      promise(waitedMs <= ANSWERED_WITHIN_MS, "an answer waits for seconds at most for what makes it hold");
+      clock.advance(500);
     }
   }
 
@@ -189,8 +202,8 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
         runId: parent === undefined || event.run === 0 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
         step: parseSegment(`step-${event.step}`, "step"),
         agent: parseSegment(`agent-${agent}`, "agent"),
-        grant: pick(ELEMENTS, event.grant),
-        audiences: event.withAudience ? [IDENTITY] : [],
+        grant: chosenOf(ELEMENTS, event.grant),
+        audiences: chosenOf(MORE_AUDIENCES, event.audiences),
         executor: executorOf(event.executor, by, agent),
         allowPartial: event.allowPartial,
         ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
@@ -270,7 +283,10 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
         if (step === undefined) return;
         const by = actor(event.by, isProcess(step.opener));
         if (event.kind === "renew") await broker.renew(by, step.stepId);
-        else holds.set(await broker.hold(by, step.stepId), step.stepId);
+        else {
+          const { access, release } = await broker.hold(by, step.stepId);
+          if (access.asOpener) holds.set(release, step.stepId);
+        }
         return;
       }
       case "release": {
@@ -307,6 +323,11 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
       case "signer":
         faults.isSignerUnavailable = event.isUnavailable;
         return;
+      case "follower":
+        faults.failingFollower = event.failing === undefined ? undefined : FOLLOWERS[event.failing];
+        return;
+      case "replicate":
+        return replica.catchUp();
       case "watch":
         return isUp ? chosen(watchers, event.watcher).watch(broker, life.ground) : undefined;
       case "leave":
@@ -336,7 +357,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
     async run(round) {
       const { killed } = life;
       isSteady = !round.some(({ kind }) => kind === "wall" || kind === "accept-restore" || kind === "restart");
-      const outcomes = await Promise.allSettled(round.map((event) => Promise.race([happen(event), killed])));
+      const outcomes = await answered(Promise.allSettled(round.map((event) => Promise.race([happen(event), killed]))));
       for (const outcome of outcomes) {
         if (outcome.status === "fulfilled") continue;
         // A refusal is an answer, and who asks of a broker that is killed gets none.
@@ -351,9 +372,21 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
         await rest();
       }
     },
+    async replicas() {
+      const fresh = await openReplica({ ...store, clock, failed: ground.failed });
+      replica.catchUp();
+      await rest();
+      for (let left = 100; left > 0; left -= 1) await turn();
+      const own = { ...broker, authorities: { all: broker.authorities.history } };
+      const dumps = [dumpOf(own, denied, clock), replica.dump(), fresh.dump()];
+      fresh.end();
+      return dumps;
+    },
+    isFeedInForce: () => broker.notifier.following.refusal() === undefined,
     async end() {
       life.kill();
       broker.stop();
+      replica.end();
       await store.close();
     },
   };
@@ -379,10 +412,6 @@ function chosen<Value>(list: readonly Value[], which: number): Value {
   const value = at(list, which);
   if (value === undefined) throw new TypeError("nothing to choose from");
   return value;
-}
-
-function pick<Value>(list: readonly Value[], which: readonly number[]): Value[] {
-  return which.flatMap((index) => list[index] ?? []);
 }
 
 /** Bytes that never repeat and are the same in every run. */

@@ -1,5 +1,6 @@
 import { BrokerError } from "../../src/domain/errors.ts";
 import type { Recorded } from "../../src/domain/stages.ts";
+import type { Follower } from "../../src/ports/following.ts";
 import type { Head } from "../../src/ports/ledger.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import type { Ground } from "./broker.ts";
@@ -19,7 +20,17 @@ export type Unsteady = {
   readonly killed: Promise<never>;
 };
 
-export type Faults = { isLedgerUnavailable: boolean; isSignerUnavailable: boolean };
+export type Faults = {
+  isLedgerUnavailable: boolean;
+  isSignerUnavailable: boolean;
+  /** The follower of this name throws at every event that it is given. */
+  failingFollower: string | undefined;
+};
+
+/** What a follower throws whose turn it is to fail. */
+export class FollowerFault extends Error {
+  override readonly name = "FollowerFault";
+}
 
 export class Killed extends Error {
   override readonly name = "Killed";
@@ -49,6 +60,32 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
     }
   }
 
+  /** What is committed once the broker is dead reaches nobody any more: that is a crash between commit and delivery. */
+  function mortal(follower: Follower): Follower {
+    const { name } = follower;
+    const failInTurn = () => {
+      if (faults.failingFollower === name) throw new FollowerFault(name);
+    };
+    if ("take" in follower) {
+      return {
+        name,
+        take(committed) {
+          if (isDead) return;
+          failInTurn();
+          follower.take(committed);
+        },
+      };
+    }
+    return {
+      name,
+      async takeAll(committed) {
+        if (isDead) return;
+        failInTurn();
+        await follower.takeAll(committed);
+      },
+    };
+  }
+
   const { store, signer } = ground;
   const slow: Signer = {
     ...signer,
@@ -69,6 +106,7 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
         ...store,
         ledger: {
           ...store.ledger,
+          follow: (follower, after) => store.ledger.follow(mortal(follower), after),
           perform: (act) =>
             slowly(async () => {
               if (faults.isLedgerUnavailable) throw new BrokerError("LEDGER_UNAVAILABLE", "the disk is full");
@@ -79,7 +117,7 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
           ...store.steps,
           step: (stepId) => slowly(() => store.steps.step(stepId)),
           newestAttempt: (...name) => slowly(() => store.steps.newestAttempt(...name)),
-          openSteps: (filter) => slowly(() => store.steps.openSteps(filter)),
+          stepByRequest: (...request) => slowly(() => store.steps.stepByRequest(...request)),
         },
       },
     },

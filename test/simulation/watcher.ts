@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { denialMessageOf } from "../../src/api/grpc/denial-message.ts";
+import type { FeedBatch } from "../../src/close/notify.ts";
 import { beginWatch, type Cursor } from "../../src/close/watch.ts";
 import { readCertificate } from "../../src/domain/certificate.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
@@ -26,6 +27,11 @@ export function createWatcher(audiences: readonly string[]): Watcher {
   let cursor: Cursor | undefined;
   let end: (() => void) | undefined;
 
+  function leave(): void {
+    end?.();
+    end = undefined;
+  }
+
   const concerns = (entry: DenyEntry) => entry.concernsAll || entry.audiences.some((one) => audiences.includes(one));
 
   return {
@@ -41,21 +47,26 @@ export function createWatcher(audiences: readonly string[]): Watcher {
         const certificate = broker.authorities.all().find((one) => one.authorityId === authorityId)?.certificate;
         return certificate === undefined ? undefined : readCertificate(certificate).subject;
       };
-      const take = ({ entries, through }: { readonly entries: readonly DenyEntry[]; readonly through: number }) => {
+      const take = ({ entries, through }: FeedBatch) => {
         const denials = entries.filter(concerns).map((one) => denialMessageOf(one, { issuer: ISSUER, caNameOf }));
         denyList.add(denials.map((one) => denyListEntryOf(create(DenialSchema, one))));
         cursor = { epoch: ledger.head().epoch, sequence: through };
       };
-      const watch = await beginWatch(cursor, take, { ledger, feed, notifier: broker.notifier, clock });
+      // What can't be told ends the stream: a watcher that missed something must not seem to be up to date.
+      const takeOrLeave = (batch: FeedBatch) => {
+        try {
+          take(batch);
+        } catch {
+          leave();
+        }
+      };
+      const watch = await beginWatch(cursor, takeOrLeave, { ledger, feed, notifier: broker.notifier, clock });
       if (end !== connecting) return watch.end();
       end = watch.end;
-      take(watch.beginning.batch);
+      takeOrLeave(watch.beginning.batch);
       watch.go();
     },
-    leave() {
-      end?.();
-      end = undefined;
-    },
+    leave,
     isConcernedBy: (record) =>
       record.kind === "x509-svid" || record.audiences.some((audience) => audiences.includes(audience)),
     denies(record, ca) {

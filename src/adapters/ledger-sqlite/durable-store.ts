@@ -2,14 +2,14 @@ import { statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
-import type { Head, LedgerAct } from "../../ports/ledger.ts";
+import type { Head, LedgerHealth } from "../../ports/ledger.ts";
+import type { ActName, LedgerAct } from "../../ports/ledger-acts.ts";
 import { type Connection, openWriter, WAL_AUTOCHECKPOINT_PAGES } from "./connection.ts";
 import type { Driver } from "./driver.ts";
-import { HEALTHY, type LedgerHealth, unhealthy } from "./health.ts";
-import { migrate, readMigrations } from "./migrate.ts";
+import { migrate, readMigrations, type UpgradeProgress } from "./migrate.ts";
 import { openReserve } from "./reserve.ts";
 import { faultOf, sqliteCodeOf } from "./sqlite-fault.ts";
-import { type Outcome, openStore, type Store } from "./store.ts";
+import { type Commit, type Outcome, openStore, type Store } from "./store.ts";
 import { continues, verifyLog, verifyPages } from "./verify-log.ts";
 
 export type StoreOptions = {
@@ -20,11 +20,19 @@ export type StoreOptions = {
   readonly now: UnixMicros;
 };
 
+export type StoreWatch = { readonly upgrading: (progress: UpgradeProgress) => void };
+
+export const HEALTHY: LedgerHealth = { writable: true, reasons: [] };
+
+export function unhealthy(reason: string): LedgerHealth {
+  return { writable: false, reasons: [reason] };
+}
+
 /** A store on files that lives through a full disk, and stops at whatever is worse. */
 export type DurableStore = {
   head(): Head;
   health(): LedgerHealth;
-  run(acts: readonly LedgerAct[]): readonly Outcome[];
+  run(acts: readonly LedgerAct[]): Commit;
   /** To be called now and then: notices a disk that fills or empties, and mends what can be mended. */
   probe(): void;
   close(): void;
@@ -34,19 +42,14 @@ export const DATABASE_FILE = "ledger.db";
 const RESERVE_FILE = "ledger.reserve";
 
 /** What takes authority away must be recorded also when nothing else can be. */
-const ESSENTIAL: ReadonlySet<LedgerAct["act"]> = new Set([
-  "close",
-  "revoke-credential",
-  "retire-entry",
-  "mark-undelivered",
-]);
+const ESSENTIAL: ReadonlySet<ActName> = new Set(["close", "revoke-credential", "retire-entry", "mark-undelivered"]);
 /** Disabling an entry takes authority away too; putting one otherwise may give it. */
 function isEssential(act: LedgerAct): boolean {
   return ESSENTIAL.has(act.act) || (act.act === "put-entry" && act.entry.disabled);
 }
 
 /** What gives authority stops first, while there is room left for all the rest. */
-const GRANTING: ReadonlySet<LedgerAct["act"]> = new Set(["open-step", "record-issuances"]);
+const GRANTING: ReadonlySet<ActName> = new Set(["open-step", "record-issuances"]);
 
 const DISK_CHECK_INTERVAL_MS = 100;
 /** On a full disk the write-ahead log has to be reused instead of growing. */
@@ -65,7 +68,7 @@ const REASONS = {
  *
  * @throws BrokerError NOT_SERVING or LEDGER_UNAVAILABLE saying why it can't be opened; what SQLite threw otherwise
  */
-export function openDurableStore(driver: Driver, options: StoreOptions): DurableStore {
+export function openDurableStore(driver: Driver, options: StoreOptions, watch: StoreWatch): DurableStore {
   const { directory, reserveBytes, diskFreeBytesMin, now } = options;
   const path = join(directory, DATABASE_FILE);
   const reserve = openReserve(join(directory, RESERVE_FILE), reserveBytes);
@@ -79,7 +82,7 @@ export function openDurableStore(driver: Driver, options: StoreOptions): Durable
   function open(): { db: Connection; store: Store } {
     const opened = openWriter(driver, path);
     try {
-      migrate(opened, readMigrations(), now);
+      migrate(opened, readMigrations(), now, { freeBytes, progress: watch.upgrading });
       verify(opened, path);
       return { db: opened, store: openStore(opened) };
     } catch (thrown) {
@@ -133,13 +136,13 @@ export function openDurableStore(driver: Driver, options: StoreOptions): Durable
     return disk === "ample" || !GRANTING.has(act.act);
   }
 
-  function commit(acts: readonly LedgerAct[]): readonly Outcome[] {
+  function commit(acts: readonly LedgerAct[]): Commit {
     const admitted = acts.filter(admits);
     const refused: Outcome = unavailable(disk === "ample" ? REASONS.broken : REASONS[disk]);
-    if (admitted.length === 0) return acts.map(() => refused);
-    let outcomes: readonly Outcome[];
+    if (admitted.length === 0) return allOf(acts, refused);
+    let done: Commit;
     try {
-      outcomes = store.commit(admitted);
+      done = store.commit(admitted);
       head = store.head();
     } catch (thrown) {
       if (faultOf(thrown) !== "full" || disk === "full") return failAll(acts, thrown);
@@ -148,17 +151,18 @@ export function openDurableStore(driver: Driver, options: StoreOptions): Durable
       setDisk("full");
       return commit(acts);
     }
-    const results = outcomes[Symbol.iterator]();
-    return acts.map((act) => (admits(act) ? (results.next().value ?? refused) : refused));
+    const results = done.outcomes[Symbol.iterator]();
+    const outcomes = acts.map((act) => (admits(act) ? (results.next().value ?? refused) : refused));
+    return { outcomes, events: done.events };
   }
 
-  function failAll(acts: readonly LedgerAct[], thrown: unknown): readonly Outcome[] {
+  function failAll(acts: readonly LedgerAct[], thrown: unknown): Commit {
     const fault = faultOf(thrown);
     const code = sqliteCodeOf(thrown) ?? String(thrown);
     // Neither of the two has damaged anything: the next group may try.
     if (fault !== "full" && fault !== "busy") broken = `${REASONS.broken} (${code})`;
     const reason = fault === "busy" ? "the ledger is held by another program" : (broken ?? REASONS.full);
-    return acts.map(() => unavailable(reason, code));
+    return allOf(acts, unavailable(reason, code));
   }
 
   /**
@@ -189,10 +193,7 @@ export function openDurableStore(driver: Driver, options: StoreOptions): Durable
       return disk === "ample" ? HEALTHY : unhealthy(REASONS[disk]);
     },
     run(acts) {
-      if (broken !== undefined) {
-        const outcome = unavailable(broken);
-        return acts.map(() => outcome);
-      }
+      if (broken !== undefined) return allOf(acts, unavailable(broken));
       checkDisk(false);
       return commit(acts);
     },
@@ -222,6 +223,11 @@ function rewrite(db: Connection): boolean {
   db.exec("UPDATE schema_migration SET applied_at_us = applied_at_us");
   const [result] = db.pragma("wal_checkpoint(TRUNCATE)") as readonly { readonly busy: number }[];
   return result?.busy === 0;
+}
+
+/** One outcome for all, nothing being recorded. */
+function allOf(acts: readonly LedgerAct[], outcome: Outcome): Commit {
+  return { outcomes: acts.map(() => outcome), events: [] };
 }
 
 function unavailable(reason: string, detail?: string): Outcome {

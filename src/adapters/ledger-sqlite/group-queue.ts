@@ -1,5 +1,6 @@
 import { BrokerError } from "../../domain/errors.ts";
-import type { LedgerAct, ResultOf } from "../../ports/ledger.ts";
+import type { Ledger } from "../../ports/ledger.ts";
+import type { ActName, LedgerAct, ResultOf } from "../../ports/ledger-acts.ts";
 import type { Outcome } from "./store.ts";
 
 /** More would only make the first of them wait for the last. */
@@ -9,13 +10,13 @@ const WAITING_ACTS_MAX = 16_384;
 
 type Waiting = {
   readonly act: LedgerAct;
-  readonly resolve: (result: ResultOf<LedgerAct>) => void;
+  /** `undefined`: there was no answer. */
+  readonly settle: (outcome: Outcome | undefined) => void;
   readonly reject: (error: unknown) => void;
 };
 
 /** Acts one by one on this side, groups on the other. */
-export type GroupQueue = {
-  perform<A extends LedgerAct>(act: A): Promise<ResultOf<A>>;
+export type GroupQueue = Pick<Ledger, "perform"> & {
   /** Resolves when everything that was asked for is answered; what comes later is refused. */
   drain(): Promise<void>;
 };
@@ -47,25 +48,25 @@ export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise
   async function settle(group: readonly Waiting[]): Promise<void> {
     try {
       const outcomes = await commit(group.map(({ act }) => act));
-      for (const [position, { resolve, reject }] of group.entries()) {
-        const outcome = outcomes[position];
-        if (outcome?.kind === "done") resolve(outcome.result);
-        else reject(outcome?.error ?? new BrokerError("LEDGER_UNAVAILABLE", "the ledger gave no answer"));
-      }
+      for (const [position, { settle: answer }] of group.entries()) answer(outcomes[position]);
     } catch (thrown) {
       for (const { reject } of group) reject(thrown);
     }
   }
 
   return {
-    perform<A extends LedgerAct>(act: A): Promise<ResultOf<A>> {
-      return new Promise<ResultOf<A>>((resolve, reject) => {
+    perform<Name extends ActName>(act: LedgerAct<Name> & { readonly act: Name }): Promise<ResultOf<Name>> {
+      return new Promise((resolve, reject) => {
         if (isClosed) return reject(new BrokerError("NOT_SERVING", "the ledger is closed"));
         if (waiting.length >= WAITING_ACTS_MAX) {
           return reject(new BrokerError("LEDGER_UNAVAILABLE", "too many acts are waiting to be recorded"));
         }
-        // The store answers each act with the result of its kind.
-        waiting.push({ act, resolve: resolve as Waiting["resolve"], reject });
+        const settleOne = (outcome: Outcome | undefined) => {
+          // The store answers each act with the result of its kind.
+          if (outcome?.kind === "done") resolve(outcome.result as ResultOf<Name>);
+          else reject(outcome?.error ?? new BrokerError("LEDGER_UNAVAILABLE", "the ledger gave no answer"));
+        };
+        waiting.push({ act, settle: settleOne, reject });
         if (isRunning) return;
         isRunning = true;
         void run();

@@ -1,9 +1,9 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
+import type { Finding } from "../../ports/ledger.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import { decodeError, type WireError } from "./thread-messages.ts";
-import type { Finding } from "./verify-log.ts";
 
 /** The operator's reads and the whole verification, on a thread that may take its time. */
 export type HistoryThread = HistoryReads & {
@@ -76,6 +76,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     decisions: call("decisions"),
     events: call("events"),
     preview: call("preview"),
+    takenBack: call("takenBack"),
     verifyAll: call("verifyAll"),
     async close() {
       isClosed = true;

@@ -1,50 +1,29 @@
 import { join } from "node:path";
 import { BrokerError } from "../../domain/errors.ts";
 import { newId } from "../../domain/ids.ts";
+import { createFollowers } from "../../ledger/followers.ts";
 import type { CheckpointStore } from "../../ports/checkpoint-store.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { Head, Ledger } from "../../ports/ledger.ts";
-import type { CredentialReads, FeedReads, HistoryReads, RegistryReads, StepReads } from "../../ports/ledger-reads.ts";
+import type { Head, OpenedLedger, Verdict } from "../../ports/ledger.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import { openReader } from "./connection.ts";
 import { type Driver, loadDriver } from "./driver.ts";
 import { DATABASE_FILE } from "./durable-store.ts";
 import { createGroupQueue, type GroupQueue } from "./group-queue.ts";
-import { createHeadKeeper } from "./head-keeper.ts";
-import { createHeadListeners } from "./head-listeners.ts";
-import type { LedgerHealth } from "./health.ts";
+import { createHeadKeeper, type HeadKeeper } from "./head-keeper.ts";
 import { createHistoryThread } from "./history-thread.ts";
 import { lockDirectory } from "./lock.ts";
+import type { UpgradeProgress } from "./migrate.ts";
 import { createCredentialReads } from "./reads/credential-reads.ts";
+import { createEventReads } from "./reads/event-reads.ts";
 import { createFeedReads } from "./reads/feed-reads.ts";
+import { createProjectionReads } from "./reads/projection-reads.ts";
 import { createReader, type Reader } from "./reads/reader.ts";
 import { createRegistryReads } from "./reads/registry-reads.ts";
 import { createStepReads } from "./reads/step-reads.ts";
 import { decodeError, encodeError } from "./thread-messages.ts";
-import { continues, type Finding } from "./verify-log.ts";
+import { continues } from "./verify-log.ts";
 import { startWriter } from "./writer-thread.ts";
-
-/** Whether the ledger continues what was acknowledged before this start; if not, nothing may be issued on it. */
-export type Verdict =
-  | { readonly kind: "trusted" }
-  /** `reason` is for the operator. */
-  | { readonly kind: "rolled-back"; readonly reason: string };
-
-export type OpenedLedger = {
-  readonly ledger: Ledger;
-  readonly steps: StepReads;
-  readonly registry: RegistryReads;
-  readonly feed: FeedReads;
-  readonly credentials: CredentialReads;
-  readonly history: HistoryReads;
-  readonly verdict: Verdict;
-  health(): LedgerHealth;
-  /** After an operator accepted the ledger as it is: from here on its head is the one to continue from. */
-  trustHead(): Promise<void>;
-  /** Verifies every event and every table. Takes about as long as writing it all once more. */
-  verifyAll(): Promise<Finding>;
-  close(): Promise<void>;
-};
 
 export type SqliteLedgerOptions = {
   /** Exists, and is the broker's alone. */
@@ -58,6 +37,8 @@ export type SqliteLedgerOptions = {
   readonly diskFreeBytesMin: number;
   /** Told of what fails in the background. */
   readonly failed: (error: unknown) => void;
+  /** Told, before anything else is possible, how far an upgrade of an older ledger has come. */
+  readonly upgrading?: (progress: UpgradeProgress) => void;
 };
 
 /**
@@ -79,16 +60,29 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Op
 
 async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: () => void): Promise<OpenedLedger> {
   const { directory, reserveBytes, diskFreeBytesMin, clock } = options;
-  const listeners = createHeadListeners();
   const data = { directory, reserveBytes, diskFreeBytesMin, now: clock.now() };
-  const writer = await startWriter(data, listeners.tell).catch((thrown: unknown) => {
+  const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
+  let keeper: HeadKeeper | undefined;
+  const followers = createFollowers({
+    head: () => writer.head().sequence,
+    read: createEventReads(reader),
+    clock,
+    failed: options.failed,
+  });
+  const writer = await startWriter(data, {
+    committed(head, events) {
+      keeper?.committed(head);
+      followers.committed(events);
+    },
+    upgrading: options.upgrading ?? (() => undefined),
+  }).catch((thrown: unknown) => {
     unlock();
     throw thrown;
   });
   const queue = createGroupQueue(writer.commit);
-  const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
-  const history = createHistoryThread({ directory });
-  const closers = [unlock, writer.close, reader.close, history.close];
+  // A verification takes minutes on a large ledger, and nobody's question is to wait for that.
+  const [history, verification] = [createHistoryThread({ directory }), createHistoryThread({ directory })];
+  const closers = [unlock, writer.close, reader.close, history.close, verification.close, followers.close];
   const close = once(async () => {
     await queue.drain();
     for (const end of closers.splice(0).reverse()) await end();
@@ -96,12 +90,19 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
 
   try {
     const verdict = await judge(reader, options.checkpoints);
-    const keeper = createHeadKeeper(options, verdict.kind === "trusted");
-    closers.push(keeper.close);
-    listeners.onCommit(keeper.committed);
+    const kept = createHeadKeeper(options, verdict.kind === "trusted");
+    keeper = kept;
+    closers.push(kept.close);
     if (writer.head().epoch === "") await beginFirstEpoch(queue, options);
     return {
-      ledger: { perform: queue.perform, head: writer.head, onCommit: listeners.onCommit, close },
+      ledger: {
+        perform: queue.perform,
+        head: writer.head,
+        follow: followers.follow,
+        followers: followers.followers,
+        close,
+      },
+      projections: createProjectionReads(reader),
       steps: createStepReads(reader),
       registry: createRegistryReads(reader),
       feed: createFeedReads(reader),
@@ -109,8 +110,8 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       history,
       verdict,
       health: writer.health,
-      trustHead: () => keeper.trust(writer.head()),
-      verifyAll: history.verifyAll,
+      trustHead: () => kept.trust(writer.head()),
+      verifyAll: verification.verifyAll,
       close,
     };
   } catch (thrown) {

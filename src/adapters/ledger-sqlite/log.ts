@@ -1,4 +1,4 @@
-import { canonicalJson } from "../../domain/canonical-json.ts";
+import { canonicalBytes } from "../../domain/canonical-json.ts";
 import { BrokerError } from "../../domain/errors.ts";
 import type { LedgerEvent } from "../../domain/ledger-event.ts";
 import {
@@ -36,9 +36,13 @@ export function headOf(state: LogState): Head {
   return { epoch: state.epoch, sequence: state.range.size, rootHash: new Uint8Array(rootOf(state.range)) };
 }
 
-/** Writes an event: its bytes, its place in the tree, and what follows from it. */
-export function appendEvent(db: Connection, state: LogState, event: LedgerEvent): LogState {
-  const canonical = canonicalJson(event);
+/**
+ * Writes an event: its bytes, its place in the tree, and what follows from it.
+ *
+ * @param text - of the event, canonical.
+ */
+export function appendEvent(db: Connection, state: LogState, event: LedgerEvent, text: string): LogState {
+  const canonical = canonicalBytes(text);
   const hash = leafHash(canonical);
   const sequence = state.range.size + 1;
   db.run(EVENT.insert, { sequence, type: event.type, recordedAt: event.at, leafHash: hash, canonical });

@@ -1,8 +1,9 @@
+import { canonicalText } from "../../domain/canonical-json.ts";
+import { digestOfIds } from "../../domain/digest.ts";
 import type {
   AuthorityTainted,
   BundleAccepted,
   DecisionMade,
-  EntryPut,
   EpochStarted,
   EvidenceSpent,
   IssuanceRecorded,
@@ -18,21 +19,20 @@ import type {
   StepRenewed,
 } from "../../domain/ledger-event.ts";
 import { descendantState } from "../../domain/step.ts";
-import { secondsOf } from "../../domain/time.ts";
-import { acceptableOf } from "./acceptable.ts";
+import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
-import { digestOf, digestOfIds, heldByStep, liveSubtree } from "./subtree.ts";
+import { acceptableOf } from "./sql-view.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
 import { DECISION, parametersOfDecision } from "./tables/decision-table.ts";
-import { ENTRY } from "./tables/entry-table.ts";
+import { ENTRY, parametersOfEntry } from "./tables/entry-table.ts";
 import { EPOCH } from "./tables/event-table.ts";
 import { JOIN_TOKEN, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
 import { FEDERATION } from "./tables/federation-table.ts";
-import { ISSUANCE, type IssuanceGuard, parametersOfIssuance } from "./tables/issuance-table.ts";
+import { type HeldByStep, ISSUANCE, type IssuanceSubject, parametersOfIssuance } from "./tables/issuance-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { REVOCATION } from "./tables/revocation-table.ts";
 import { RUN } from "./tables/run-table.ts";
-import { parametersOfOpened, STEP } from "./tables/step-table.ts";
+import { parametersOfOpened, STEP, type SubtreeRow } from "./tables/step-table.ts";
 
 /** The log does not fit the tables that should follow from it: one of the two was changed from outside. */
 export class ProjectionMismatch extends Error {
@@ -51,7 +51,7 @@ const PROJECTIONS: {
   readonly [Type in LedgerEvent["type"]]: (db: Connection, event: EventOf<Type>, sequence: number) => void;
 } = {
   "epoch.started": startEpoch,
-  "entry.put": putEntry,
+  "entry.put": (db, event, sequence) => void db.run(ENTRY.put, parametersOfEntry(event, sequence)),
   "entry.retired": (db, { entryId }, sequence) => void db.run(ENTRY.retire, { entryId, sequence }),
   "decision.made": makeDecision,
   "step.opened": openStep,
@@ -65,8 +65,11 @@ const PROJECTIONS: {
   "authority.put": (db, { authority }, sequence) =>
     void db.run(AUTHORITY.put, parametersOfAuthority(authority, sequence)),
   "authority.tainted": taintAuthority,
-  "federation.put": (db, { relationship }, sequence) =>
-    void db.run(FEDERATION.put, { trustDomain: relationship.trustDomain, sequence }),
+  "federation.put": (db, { relationship }) =>
+    void db.run(FEDERATION.put, {
+      trustDomain: relationship.trustDomain,
+      relationship: canonicalText(relationship),
+    }),
   "federation.ended": (db, { trustDomain }) => void db.run(FEDERATION.end, { trustDomain }),
   "bundle.accepted": acceptBundle,
   "join_token.created": createJoinToken,
@@ -94,8 +97,9 @@ function startEpoch(db: Connection, event: EpochStarted, sequence: number): void
   db.run(JOIN_TOKEN.removeAll);
 }
 
-function acceptBundle(db: Connection, { trustDomain, bundle }: BundleAccepted, sequence: number): void {
-  const changed = db.run(FEDERATION.accept, { trustDomain, sequence, bundleSequence: bundle.sequence ?? null });
+function acceptBundle(db: Connection, { trustDomain, bundle, at }: BundleAccepted, sequence: number): void {
+  const { document, sequence: counted = null } = bundle;
+  const changed = db.run(FEDERATION.accept, { trustDomain, document, sequence: counted, acceptedAt: at });
   if (changed !== 1) throw new ProjectionMismatch(sequence);
 }
 
@@ -113,24 +117,9 @@ function spendEvidence(db: Connection, { sha256, expiresAt, at }: EvidenceSpent,
   db.run(SPENT_EVIDENCE.insert, { sha256, expiresAt });
 }
 
-function putEntry(db: Connection, { entry }: EntryPut, sequence: number): void {
-  db.run(ENTRY.put, {
-    sequence,
-    entryId: entry.entryId,
-    kind: entry.content.kind,
-    name: entry.content.name,
-    spiffeId: entry.spiffeId,
-    origin: entry.origin,
-    disabled: entry.disabled ? 1 : 0,
-    revision: entry.revision,
-    createdAt: entry.createdAt,
-    updatedAt: entry.updatedAt,
-  });
-}
-
-function makeDecision(db: Connection, { decision }: DecisionMade, sequence: number): void {
-  db.run(DECISION.insert, parametersOfDecision(decision, sequence));
-  if (decision.stepId !== undefined) db.run(DECISION.linkToStep, { sequence });
+function makeDecision(db: Connection, event: DecisionMade, sequence: number): void {
+  db.run(DECISION.insert, parametersOfDecision(event, sequence));
+  if (event.decision.stepId !== undefined) db.run(DECISION.linkToStep, { sequence });
 }
 
 function openStep(db: Connection, event: StepOpened, sequence: number): void {
@@ -154,15 +143,17 @@ function renewStep(db: Connection, event: StepRenewed, sequence: number): void {
 
 function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
   const root = stepSequenceOf(db, event.stepId, sequence);
-  const subtree = liveSubtree(db, root);
-  if (subtree.length !== event.count || digestOf(subtree) !== event.digest) throw new ProjectionMismatch(sequence);
+  const subtree = db.all<SubtreeRow>(STEP.liveSubtree, { root });
+  const digest = digestOfIds(subtree.map(({ stepId }) => stepId));
+  if (subtree.length !== event.count || digest !== event.digest) throw new ProjectionMismatch(sequence);
   const { reason, at } = event;
   for (const step of subtree) {
     const state = step.sequence === root ? event.state : descendantState(event.state);
-    db.run(STEP.close, { sequence: step.sequence, state, closedSequence: sequence, closedAt: at, reason });
+    const { latestExpiry, concernsAll, live } = heldByStep(db, step.sequence, at);
+    const closed = { state, closedSequence: sequence, closedAt: at, reason, revoked: live };
+    db.run(STEP.close, { sequence: step.sequence, ...closed });
     db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
     db.run(ENTRY.countClosed, { entryId: step.openerEntryId });
-    const { latestExpiry, concernsAll } = heldByStep(db, step.sequence, at);
     // A step that never had a credential is nothing that anybody could present.
     if (latestExpiry === null || concernsAll === null) continue;
     const subject = { subject: "step", subjectSequence: step.sequence };
@@ -170,15 +161,21 @@ function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
   }
 }
 
+/** What a step holds, as a close at this instant finds it. */
+function heldByStep(db: Connection, stepSequence: number, at: UnixMicros): HeldByStep {
+  const held = db.get<HeldByStep>(ISSUANCE.heldByStep, { stepSequence, at });
+  return held ?? { latestExpiry: null, concernsAll: null, live: 0 };
+}
+
 function recordIssuance(db: Connection, event: IssuanceRecorded, sequence: number): void {
   const { issuance, executable } = event;
   const { subject } = issuance;
   if (subject.kind === "infrastructure") {
-    db.run(ISSUANCE.insert, parametersOfIssuance(issuance, sequence, null));
+    db.run(ISSUANCE.insert, parametersOfIssuance(event, sequence, null));
     return;
   }
   const stepSequence = stepSequenceOf(db, subject.stepId, sequence);
-  db.run(ISSUANCE.insert, parametersOfIssuance(issuance, sequence, stepSequence));
+  db.run(ISSUANCE.insert, parametersOfIssuance(event, sequence, stepSequence));
   db.run(STEP.insertEvent, { stepSequence, sequence });
   if (executable !== undefined) db.run(STEP.pinExecutable, { stepId: subject.stepId, executable });
 }
@@ -203,7 +200,7 @@ function taintAuthority(db: Connection, event: AuthorityTainted, sequence: numbe
 /** One credential of which this event takes back one or many. */
 function takeBack(
   db: Connection,
-  issuance: Pick<IssuanceGuard, "sequence" | "kind" | "stepSequence" | "expiresAt"> & { readonly issuanceId: string },
+  issuance: IssuanceSubject & { readonly issuanceId: string },
   { reason, at }: IssuanceRevoked | AuthorityTainted,
   sequence: number,
 ): void {
@@ -240,8 +237,8 @@ function stepSequenceOf(db: Connection, stepId: string, sequence: number): numbe
   return step.sequence;
 }
 
-function issuanceOf(db: Connection, issuanceId: string, sequence: number): IssuanceGuard {
-  const issuance = db.get<IssuanceGuard>(ISSUANCE.guardById, { issuanceId });
+function issuanceOf(db: Connection, issuanceId: string, sequence: number): IssuanceSubject {
+  const issuance = db.get<IssuanceSubject>(ISSUANCE.subjectById, { issuanceId });
   if (issuance === undefined) throw new ProjectionMismatch(sequence);
   return issuance;
 }

@@ -4,8 +4,8 @@ import type { RegistrationEntry } from "../../domain/registration-entry.ts";
 import { openReader } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
 import { DATABASE_FILE } from "./durable-store.ts";
+import { createProjectionReads } from "./reads/projection-reads.ts";
 import { createReader } from "./reads/reader.ts";
-import { createRegistryReads } from "./reads/registry-reads.ts";
 
 /**
  * The entries in force, read beside a running broker and without its lock.
@@ -19,7 +19,7 @@ export async function readEntries(directory: string): Promise<readonly Registrat
   const driver = await loadDriver();
   const reader = createReader(() => openReader(driver, path));
   try {
-    return await createRegistryReads(reader).entries();
+    return (await createProjectionReads(reader).entries()).value;
   } finally {
     await reader.close();
   }

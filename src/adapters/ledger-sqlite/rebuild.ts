@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { BrokerError } from "../../domain/errors.ts";
 import type { Connection } from "./connection.ts";
 import { EMPTY_LOG, followEvent, type LogState, writeHead } from "./log.ts";
-import { EVENT, eventOf, type StoredEvent } from "./tables/event-table.ts";
+import { EVENT, eventOf, type HeadRow, type StoredEvent, TREE } from "./tables/event-table.ts";
 
 /** All tables that follow from the log, those first that others refer to. */
 const PROJECTIONS = [
@@ -31,8 +32,7 @@ export function rebuild(db: Connection): void {
   try {
     // Rows refer to others of their own table, in an order that deleting does not know.
     db.pragma("defer_foreign_keys = ON");
-    for (const table of PROJECTIONS.toReversed()) db.exec(`DELETE FROM ${table}`);
-    replay(db, db);
+    refill(db, () => undefined);
     db.exec("COMMIT");
   } catch (thrown) {
     if (db.inTransaction()) db.exec("ROLLBACK");
@@ -41,15 +41,38 @@ export function rebuild(db: Connection): void {
 }
 
 /**
+ * The same within a transaction that is under way.
+ *
+ * @param progress - told how many events were projected, of how many.
+ * @throws BrokerError LEDGER_UNAVAILABLE when the events are not those of the tree head that is stored
+ */
+export function refill(db: Connection, progress: (done: number, total: number) => void): void {
+  const stored = db.get<HeadRow>(TREE.head);
+  for (const table of PROJECTIONS.toReversed()) db.exec(`DELETE FROM ${table}`);
+  replay(db, db, (done) => progress(done, stored?.treeSize ?? done));
+  const rebuilt = db.get<HeadRow>(TREE.head);
+  const isSame = Buffer.compare(stored?.rootHash ?? NO_HASH, rebuilt?.rootHash ?? NO_HASH) === 0;
+  if (!isSame)
+    throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger is damaged: its events are not those of its tree");
+}
+
+const NO_HASH = new Uint8Array();
+
+/**
  * Writes what follows from the log of one database into the empty tables of another, or of the same.
  *
  * @throws ProjectionMismatch when an event does not fit what the events before it say
  */
-export function replay(source: Connection, target: Connection): void {
+export function replay(
+  source: Connection,
+  target: Connection,
+  progress: (done: number) => void = () => undefined,
+): void {
   let state: LogState = EMPTY_LOG;
   for (;;) {
     const page = source.all<StoredEvent>(EVENT.after, { after: state.range.size, limit: PAGE_EVENTS });
     for (const event of page) state = followEvent(target, state, eventOf(event.canonical), event.leafHash);
+    progress(state.range.size);
     if (page.length < PAGE_EVENTS) break;
   }
   if (state.range.size > 0) writeHead(target, state);

@@ -1,16 +1,22 @@
+import { canonicalText } from "../../domain/canonical-json.ts";
 import { BrokerError } from "../../domain/errors.ts";
-import type { Head, LedgerAct, ResultOf } from "../../ports/ledger.ts";
-import type { ActContext } from "./acts/act-context.ts";
+import type { LedgerEvent } from "../../domain/ledger-event.ts";
+import { rulingOn } from "../../ledger/rules.ts";
+import type { Head } from "../../ports/ledger.ts";
+import type { LedgerAct, ResultOf } from "../../ports/ledger-acts.ts";
 import type { Connection } from "./connection.ts";
 import { appendEvent, headOf, readState, writeHead } from "./log.ts";
-import { runAct } from "./run-act.ts";
+import { createSqlView } from "./sql-view.ts";
 import { faultOf, sqliteCodeOf } from "./sqlite-fault.ts";
 import { TREE } from "./tables/event-table.ts";
 
 /** What became of one act: its result, a refusal among them, or the error with which it left no trace. */
 export type Outcome =
-  | { readonly kind: "done"; readonly result: ResultOf<LedgerAct> }
+  | { readonly kind: "done"; readonly result: ResultOf }
   | { readonly kind: "failed"; readonly error: BrokerError };
+
+/** What a group of acts came to: its outcomes, act by act, and the canonical texts of the events that it committed. */
+export type Commit = { readonly outcomes: readonly Outcome[]; readonly events: readonly string[] };
 
 /** Somebody else wrote to the database while this process had it. */
 class ForeignChange extends Error {
@@ -25,26 +31,34 @@ class ForeignChange extends Error {
  */
 export type Store = {
   head(): Head;
-  commit(acts: readonly LedgerAct[]): readonly Outcome[];
+  commit(acts: readonly LedgerAct[]): Commit;
 };
 
 export function openStore(db: Connection): Store {
+  const view = createSqlView(db);
   let committed = readState(db);
   let head = headOf(committed);
   let state = committed;
-  const context: ActContext = {
-    db,
-    append(event) {
-      state = appendEvent(db, state, event);
-      return state.range.size;
-    },
-  };
+  let events: string[] = [];
+
+  function append(event: LedgerEvent): void {
+    const text = canonicalText(event);
+    state = appendEvent(db, state, event, text);
+    events.push(text);
+  }
+
+  function perform(act: LedgerAct): ResultOf {
+    const ruling = rulingOn(act, state.epoch, view);
+    const first = state.range.size + 1;
+    for (const event of ruling.events) append(event);
+    return ruling.answer(first);
+  }
 
   function attempt(act: LedgerAct): Outcome {
-    const before = state;
+    const before = { state, events: events.length };
     db.run("SAVEPOINT act");
     try {
-      const result = runAct(context, state.epoch, act);
+      const result = perform(act);
       db.run("RELEASE act");
       return { kind: "done", result };
     } catch (thrown) {
@@ -52,7 +66,8 @@ export function openStore(db: Connection): Store {
       if (fault !== undefined && fault !== "constraint") throw thrown;
       db.run("ROLLBACK TO act");
       db.run("RELEASE act");
-      state = before;
+      state = before.state;
+      events.length = before.events;
       return { kind: "failed", error: errorOfAct(thrown) };
     }
   }
@@ -62,6 +77,7 @@ export function openStore(db: Connection): Store {
     commit(acts) {
       db.run("BEGIN IMMEDIATE");
       try {
+        events = [];
         const stored = db.get<{ readonly treeSize: number }>(TREE.size)?.treeSize ?? 0;
         if (stored !== committed.range.size)
           throw new ForeignChange("the tree head is not the one that was left there");
@@ -70,7 +86,7 @@ export function openStore(db: Connection): Store {
         db.run("COMMIT");
         committed = state;
         head = next;
-        return outcomes;
+        return { outcomes, events };
       } catch (thrown) {
         state = committed;
         // Some errors end the transaction by themselves.

@@ -1,10 +1,13 @@
-import type { Authority } from "../../domain/authority.ts";
 import { BrokerError, type ErrorCode, type ErrorMetadata } from "../../domain/errors.ts";
-import type { Head, LedgerAct, PutAuthoritiesAct, ResultOf } from "../../ports/ledger.ts";
+import type { AuthorityPut, LedgerEvent } from "../../domain/ledger-event.ts";
+import { authorityFrom, recordedAuthority } from "../../domain/recorded-authority.ts";
+import type { Committed } from "../../ports/following.ts";
+import type { Head, LedgerHealth } from "../../ports/ledger.ts";
+import type { LedgerAct, PutAuthoritiesAct, ResultOf } from "../../ports/ledger-acts.ts";
 import type { StoreOptions } from "./durable-store.ts";
-import type { LedgerHealth } from "./health.ts";
+import type { UpgradeProgress } from "./migrate.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";
-import type { Outcome } from "./store.ts";
+import type { Commit, Outcome } from "./store.ts";
 
 /*
  * What crosses between the event loop and the writing thread. Groups travel as JSON text, both ways: it costs less than
@@ -17,6 +20,7 @@ export type WriterData = StoreOptions;
 export type ToWriter = { readonly kind: "group"; readonly acts: string } | { readonly kind: "close" };
 
 export type FromWriter =
+  | { readonly kind: "upgrading"; readonly progress: UpgradeProgress }
   | { readonly kind: "opened"; readonly head: WireHead; readonly health: LedgerHealth }
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "group"; readonly reply: string }
@@ -26,7 +30,12 @@ export type GroupReply = {
   readonly outcomes: readonly Outcome[];
   readonly head: Head;
   readonly health: LedgerHealth;
+  /** What was committed; absent where that is too much to be handed over at once. */
+  readonly events: readonly Committed[] | undefined;
 };
+
+/** More events than this are read by those who follow, a page a turn. */
+export const HANDED_OVER_MAX = 512;
 
 /** An error as a value: threads can't hand each other an instance. */
 export type WireError = {
@@ -39,65 +48,58 @@ export type WireError = {
 export type WireHead = { readonly epoch: string; readonly sequence: number; readonly rootHash: string };
 
 type WireOutcome =
-  | { readonly kind: "done"; readonly result: ResultOf<LedgerAct> }
+  | { readonly kind: "done"; readonly result: ResultOf }
   | { readonly kind: "failed"; readonly error: WireError };
 type WireReply = {
   readonly outcomes: readonly WireOutcome[];
   readonly head: WireHead;
   readonly health: LedgerHealth;
+  readonly events?: readonly LedgerEvent[];
 };
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"));
 
+type WireAct =
+  | Exclude<LedgerAct, PutAuthoritiesAct>
+  | (Omit<PutAuthoritiesAct, "authorities"> & { readonly authorities: readonly AuthorityPut["authority"][] });
+
 export function encodeActs(acts: readonly LedgerAct[]): string {
-  return JSON.stringify(
-    acts.map((act) =>
-      act.act === "put-authorities" ? { ...act, authorities: act.authorities.map(encodeAuthority) } : act,
-    ),
+  const wire = acts.map(
+    (act): WireAct =>
+      act.act === "put-authorities" ? { ...act, authorities: act.authorities.map(recordedAuthority) } : act,
   );
-}
-
-type WireAuthority = Omit<Authority, "publicKey" | "certificate" | "upstream"> & {
-  readonly publicKey: string;
-  readonly certificate?: string;
-  readonly upstream?: readonly string[];
-};
-type WireAuthoritiesAct = Omit<PutAuthoritiesAct, "authorities"> & { readonly authorities: readonly WireAuthority[] };
-
-function encodeAuthority({ publicKey, certificate, upstream, ...rest }: Authority): WireAuthority {
-  return {
-    ...rest,
-    publicKey: hex(publicKey),
-    ...(certificate === undefined ? {} : { certificate: hex(certificate) }),
-    ...(upstream === undefined ? {} : { upstream: upstream.map(hex) }),
-  };
+  return JSON.stringify(wire);
 }
 
 export function decodeActs(text: string): readonly LedgerAct[] {
-  const acts = JSON.parse(text) as readonly (Exclude<LedgerAct, PutAuthoritiesAct> | WireAuthoritiesAct)[];
+  const acts = JSON.parse(text) as readonly WireAct[];
   return acts.map((act) =>
-    act.act === "put-authorities" ? { ...act, authorities: act.authorities.map(decodeAuthority) } : act,
+    act.act === "put-authorities" ? { ...act, authorities: act.authorities.map(authorityFrom) } : act,
   );
 }
 
-function decodeAuthority({ publicKey, certificate, upstream, ...rest }: WireAuthority): Authority {
-  return {
-    ...rest,
-    publicKey: bytesOf(publicKey),
-    ...(certificate === undefined ? {} : { certificate: bytesOf(certificate) }),
-    ...(upstream === undefined ? {} : { upstream: upstream.map(bytesOf) }),
-  };
-}
-
-export function encodeReply({ outcomes, head, health }: GroupReply): string {
+/** The events are JSON already, and are put in as they are. */
+export function encodeReply({ outcomes, events }: Commit, head: Head, health: LedgerHealth): string {
   const reply: WireReply = { outcomes: outcomes.map(encodeOutcome), head: encodeHead(head), health };
-  return JSON.stringify(reply);
+  const text = JSON.stringify(reply);
+  return events.length > HANDED_OVER_MAX ? text : `${text.slice(0, -1)},"events":[${events.join(",")}]}`;
 }
 
 export function decodeReply(text: string): GroupReply {
-  const { outcomes, head, health } = JSON.parse(text) as WireReply;
-  return { outcomes: outcomes.map(decodeOutcome), head: decodeHead(head), health };
+  const { outcomes, head, health, events } = JSON.parse(text) as WireReply;
+  return {
+    outcomes: outcomes.map(decodeOutcome),
+    head: decodeHead(head),
+    health,
+    events: events === undefined ? undefined : numbered(events, head.sequence),
+  };
+}
+
+/** Events in their places, of which the last is the newest there is. */
+export function numbered(events: readonly LedgerEvent[], newest: number): readonly Committed[] {
+  const before = newest - events.length;
+  return events.map((event, index) => ({ sequence: before + index + 1, event }));
 }
 
 function encodeOutcome(outcome: Outcome): WireOutcome {

@@ -1,5 +1,6 @@
 import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
+import type { Finding } from "../../ports/ledger.ts";
 import { type Connection, openScratch } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { migrate, readMigrations } from "./migrate.ts";
@@ -7,7 +8,7 @@ import { ProjectionMismatch } from "./project.ts";
 import { consistently } from "./reads/reader.ts";
 import { replay, tableDigests } from "./rebuild.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";
-import { type Finding, verifyLog, verifyPages } from "./verify-log.ts";
+import { verifyLog, verifyPages } from "./verify-log.ts";
 
 /**
  * Verifies the whole ledger, on a connection that may only read: every page and index, every event against the tree, and

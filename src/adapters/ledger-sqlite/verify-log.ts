@@ -7,13 +7,10 @@ import {
   rootOf,
   type TreeNode,
 } from "../../domain/merkle-tree.ts";
-import type { Head } from "../../ports/ledger.ts";
+import type { Finding, Head } from "../../ports/ledger.ts";
 import type { Connection } from "./connection.ts";
 import { NODE_LEVELS, readState } from "./log.ts";
 import { EPOCH, EVENT, eventOf, type HeadRow, type StoredEvent, TREE } from "./tables/event-table.ts";
-
-/** What verification says; `reason` is for the operator. */
-export type Finding = { readonly kind: "intact" } | { readonly kind: "damaged"; readonly reason: string };
 
 /** Events whose bytes are hashed again at every start: some tens of milliseconds. */
 const TAIL_EVENTS = 10_000;

@@ -1,9 +1,11 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
-import type { Head, LedgerAct } from "../../ports/ledger.ts";
-import { type LedgerHealth, unhealthy } from "./health.ts";
-import { mayDeny } from "./may-deny.ts";
+import type { Committed } from "../../ports/following.ts";
+import type { Head, LedgerHealth } from "../../ports/ledger.ts";
+import type { LedgerAct } from "../../ports/ledger-acts.ts";
+import { unhealthy } from "./durable-store.ts";
+import type { UpgradeProgress } from "./migrate.ts";
 import type { Outcome } from "./store.ts";
 import {
   decodeError,
@@ -28,16 +30,19 @@ export type WriterThread = {
 /** TypeScript in a checkout, JavaScript in the package: whichever this file is. */
 const ENTRY = new URL(`./writer-worker${extname(import.meta.url)}`, import.meta.url);
 
+/** Told of by the writing thread. */
+export type WriterWatch = {
+  /** Called with every new head, before the acts of its group are answered. Events are absent where they are very many. */
+  readonly committed: (head: Head, events: readonly Committed[] | undefined) => void;
+  readonly upgrading: (progress: UpgradeProgress) => void;
+};
+
 /**
  * Starts the writing thread, so that the event loop never waits for a disk.
  *
- * @param committed - called with every new head, before the acts of its group are answered.
  * @throws BrokerError saying why the ledger can't be opened
  */
-export async function startWriter(
-  data: WriterData,
-  committed: (head: Head, denies: boolean) => void,
-): Promise<WriterThread> {
+export async function startWriter(data: WriterData, watch: WriterWatch): Promise<WriterThread> {
   const worker = new Worker(ENTRY, { workerData: data });
   const post = (message: ToWriter): void => worker.postMessage(message);
   let pending:
@@ -51,12 +56,14 @@ export async function startWriter(
   ({ head, health } = await new Promise<{ head: Head; health: LedgerHealth }>((resolve, reject) => {
     worker.once("error", reject);
     worker.once("exit", () => reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended")));
-    worker.once("message", (message: FromWriter) => {
+    worker.on("message", (message: FromWriter) => {
       if (message.kind === "opened") resolve({ head: decodeHead(message.head), health: message.health });
       else if (message.kind === "refused") reject(decodeError(message.error));
+      else if (message.kind === "upgrading") watch.upgrading(message.progress);
     });
   }));
 
+  worker.removeAllListeners("message");
   worker.removeAllListeners("error");
   worker.removeAllListeners("exit");
   worker.on("message", (message: FromWriter) => {
@@ -86,7 +93,7 @@ export async function startWriter(
       health = reply.health;
       if (reply.head.sequence !== head.sequence || reply.head.epoch !== head.epoch) {
         head = reply.head;
-        committed(head, mayDeny(acts));
+        watch.committed(head, reply.events);
       }
       return reply.outcomes;
     },

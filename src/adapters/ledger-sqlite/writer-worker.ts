@@ -1,7 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads";
+import type { LedgerHealth } from "../../ports/ledger.ts";
 import { loadDriver } from "./driver.ts";
 import { type DurableStore, openDurableStore } from "./durable-store.ts";
-import type { LedgerHealth } from "./health.ts";
+import type { UpgradeProgress } from "./migrate.ts";
 import {
   decodeActs,
   encodeError,
@@ -20,7 +21,8 @@ if (port === null) throw new TypeError("the ledger's writer is not a program of 
 const send = (message: FromWriter): void => port.postMessage(message);
 
 try {
-  serve(openDurableStore(await loadDriver(), workerData as WriterData));
+  const upgrading = (progress: UpgradeProgress) => send({ kind: "upgrading", progress });
+  serve(openDurableStore(await loadDriver(), workerData as WriterData, { upgrading }));
 } catch (thrown) {
   send({ kind: "refused", error: encodeError(thrown) });
 }
@@ -45,9 +47,9 @@ function serve(store: DurableStore): void {
       port.close();
       return;
     }
-    const outcomes = store.run(decodeActs(message.acts));
+    const commit = store.run(decodeActs(message.acts));
     told = store.health();
-    send({ kind: "group", reply: encodeReply({ outcomes, head: store.head(), health: told }) });
+    send({ kind: "group", reply: encodeReply(commit, store.head(), told) });
   });
   send({ kind: "opened", head: encodeHead(store.head()), health: told });
 }

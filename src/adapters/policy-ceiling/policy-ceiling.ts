@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import type { Policy } from "../../ports/policy.ts";
+import type { ElementAnswer, Policy } from "../../ports/policy.ts";
 
 const DIGEST = createHash("sha256").update("ceiling").digest("hex");
+const ALLOWED: ElementAnswer = { effect: "allow", policies: [] };
 
 /**
  * The policy of a broker without a run-time policy engine: what an entry's ceiling permits is permitted. There is always
@@ -9,6 +10,6 @@ const DIGEST = createHash("sha256").update("ceiling").digest("hex");
  */
 export function createCeilingPolicy(): Policy {
   return {
-    evaluate: async (request) => ({ permitted: request.requested, determiningPolicies: [], policyDigest: DIGEST }),
+    evaluate: async ({ requested }) => ({ elements: requested.map(() => ALLOWED), policyDigest: DIGEST }),
   };
 }

@@ -1,5 +1,5 @@
 import { type AttestPorts, attest } from "../../attest/attest.ts";
-import { type DenialRecorder, isDecision, refusedIdentity } from "../../decide/record-denial.ts";
+import { type DenialRecorder, denyOf, isDecision } from "../../decide/record-denial.ts";
 import { BrokerError } from "../../domain/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Randomness } from "../../ports/randomness.ts";
@@ -13,20 +13,29 @@ export type RecordingPorts = {
 
 /** Attests callers by their processes, and records as a decision that one of them is nobody the broker knows. */
 export function attesting(ports: AttestPorts & RecordingPorts): Endpoint["attest"] {
-  return recordingRefusals((peer) => attest(peer, ports), ports);
+  return recordingRefusals(
+    (peer) => attest(peer, ports),
+    ports,
+    ({ uid }) => uid,
+  );
 }
 
-/** The same, however callers are attested. */
+/**
+ * The same, however callers are attested.
+ *
+ * @param uidOf - the user of whoever is refused, where the kernel says it.
+ */
 export function recordingRefusals<By, Result>(
   attested: (by: By) => Promise<Result>,
   ports: RecordingPorts,
+  uidOf: (by: By) => number | undefined = () => undefined,
 ): (by: By) => Promise<Result> {
   return async (by) => {
     try {
       return await attested(by);
     } catch (thrown) {
       if (thrown instanceof BrokerError && isDecision(thrown.code)) {
-        await ports.denials.record(refusedIdentity(ports.clock, ports.random));
+        await ports.denials.record(denyOf({ act: "attest", reason: thrown.code }, ports), uidOf(by));
       }
       throw thrown;
     }

@@ -11,8 +11,8 @@ import type {
   SubscribeToJWTBundlesRequest,
   SubscribeToX509BundlesRequest,
 } from "../../gen/spiffe/broker/api_pb.js";
-import { type ReferencedPorts, referencedIdentities } from "../../issue/referenced-identities.ts";
-import type { SvidStreamPorts } from "../../issue/svid-stream.ts";
+import { type ReferencedPorts, referencedIdentities } from "../../stream/referenced-identities.ts";
+import type { SvidStreamPorts } from "../../stream/svid-stream.ts";
 import type { HandlersOf, Received } from "../../wire/service-definition.ts";
 import { receivedMessage } from "../../wire/service-definition.ts";
 import { brokerApiErrorOf } from "./broker-api-errors.ts";

@@ -59,8 +59,8 @@ export function entriesHandlers(endpoint: Endpoint, ports: EntriesPorts): Handle
       return { entry: entryMessageOf(entry) };
     }),
     delete: unary(endpoint, "Entries.Delete", async (request, caller, ids) => {
-      const { entry, stepsClosed } = await registry.remove(request.entry, actor(caller));
-      ids["entryId"] = entry.entryId;
+      const { entryId, stepsClosed } = await registry.remove(request.entry, actor(caller));
+      ids["entryId"] = entryId;
       return { stepsClosed };
     }),
   };

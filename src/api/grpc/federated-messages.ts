@@ -2,10 +2,10 @@ import { parseSpiffeBundle, type SpiffeBundle } from "../../domain/bundle.ts";
 import type { FederatedBundle } from "../../domain/federation.ts";
 import { federatedTrustDomains, type RegistrationEntry } from "../../domain/registration-entry.ts";
 import { type TrustDomain, trustDomainId } from "../../domain/spiffe-id.ts";
-import type { SvidIdentity } from "../../issue/svid-identity.ts";
 import type { Cancel } from "../../ports/clock.ts";
 import type { EntryDirectory } from "../../ports/directories.ts";
 import type { FederatedBundles } from "../../ports/federated-bundles.ts";
+import type { SvidIdentity } from "../../stream/svid-identity.ts";
 
 export type FederatedPorts = {
   readonly federated: FederatedBundles;

@@ -21,8 +21,8 @@ import { tailHandler } from "./tail.ts";
 
 export type HistoryPorts = {
   readonly history: HistoryReads;
-  readonly steps: StepReads;
-  readonly ledger: Pick<Ledger, "head" | "onCommit">;
+  readonly steps: Pick<StepReads, "step">;
+  readonly ledger: Pick<Ledger, "follow" | "head">;
   readonly receipts: ReceiptBook;
   readonly entries: EntryDirectory;
   readonly clock: Clock;

@@ -1,25 +1,18 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { handleServerStreamingCall } from "@grpc/grpc-js";
-import type { Lifetimes } from "../../close/lifetimes.ts";
-import { type StepAccess, visibleTo } from "../../decide/step-access.ts";
-import { errorOf } from "../../domain/errors.ts";
+import type { StepAccess } from "../../decide/step-access.ts";
 import { isClosed, type Step } from "../../domain/step.ts";
 import { microsOf } from "../../domain/time.ts";
 import type { HoldRequest, HoldResponseSchema } from "../../gen/stint/v1/steps_pb.js";
-import type { Cancel, Clock } from "../../ports/clock.ts";
-import type { Ledger } from "../../ports/ledger.ts";
-import type { StepReads } from "../../ports/ledger-reads.ts";
+import { type Held, type HoldPorts, holdStep } from "../../open/hold-step.ts";
+import type { Cancel } from "../../ports/clock.ts";
+import type { StepDirectory } from "../../ports/directories.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 import { stepMessageOf } from "../../wire/step-message.ts";
 import { begin, type Endpoint } from "./call.ts";
 
-export type HoldPorts = {
-  readonly ledger: Ledger;
-  readonly steps: StepReads;
-  readonly lifetimes: Lifetimes;
-  readonly clock: Clock;
-};
+export type HoldHandlerPorts = HoldPorts & { readonly stepDirectory: StepDirectory };
 
 /** A step is near its expiry when less than this is left, or a tenth of its life if that is longer. */
 const EXPIRING_SECONDS_MIN = 30;
@@ -30,7 +23,7 @@ const EXPIRING_SECONDS_MIN = 30;
  */
 export function holdHandler(
   endpoint: Endpoint,
-  ports: HoldPorts,
+  ports: HoldHandlerPorts,
 ): handleServerStreamingCall<Received<HoldRequest>, MessageInitShape<typeof HoldResponseSchema>> {
   return (call) => {
     const begun = begin(endpoint, "Steps.Hold", call);
@@ -52,33 +45,26 @@ export function holdHandler(
       .run(async () => {
         const { stepId } = receivedMessage(call.request);
         begun.ids["stepId"] = stepId;
-        const caller = await begun.attested();
-        const { step, access } = visibleTo(caller, await ports.steps.step(stepId));
-        if (access.asOpener && !isClosed(step.state)) {
-          const held = await ports.ledger.perform({ act: "hold-step", stepId, now: ports.clock.now() });
-          // Closed in between: told by the first message instead.
-          if ("kind" in held && held.code !== "STEP_CLOSED") throw errorOf(held);
-          const release = ports.lifetimes.hold(stepId);
-          // Whoever left meanwhile has held it for a moment, and a step once held needs a hold.
-          if (isOver) release();
-          else ends.push(release);
-        }
-        return { step, access };
+        return holdStep(await begun.attested(), stepId, ports);
       })
-      .then(({ step, access }) => tell(step, access))
+      .then(tell)
       .catch(fail);
 
-    async function tell(step: Step, access: StepAccess): Promise<void> {
+    function tell({ step, access, release }: Held): void {
+      // Whoever left meanwhile has held it for a moment, and a step once held needs a hold.
+      if (isOver) {
+        release();
+        return;
+      }
+      ends.push(release);
+      told(step, access);
       if (isOver) return;
-      const unfollow = ports.lifetimes.follow(step.stepId, () => void told(step.stepId, access).catch(fail));
-      ends.push(unfollow, warnBeforeExpiry(step, access));
-      await told(step.stepId, access);
+      ends.push(ports.stepDirectory.followStep(step.stepId, (changed) => told(changed, access)));
+      ends.push(warnBeforeExpiry(step, access));
     }
 
-    async function told(stepId: string, access: StepAccess): Promise<void> {
-      const step = await ports.steps.step(stepId);
+    function told(step: Step, access: StepAccess): void {
       if (isOver) return;
-      if (step === undefined) return finish();
       write(step, access, isExpiring(step));
       if (!isClosed(step.state)) return;
       finish();
@@ -99,7 +85,9 @@ export function holdHandler(
     function warnBeforeExpiry(step: Step, access: StepAccess): Cancel {
       const inMs = (warningAt(step) - ports.clock.now()) / 1_000;
       if (inMs <= 0) return () => undefined;
-      return ports.clock.schedule(Math.ceil(inMs), () => void told(step.stepId, access).catch(fail));
+      return ports.clock.schedule(Math.ceil(inMs), () => {
+        ports.stepDirectory.byId(step.stepId).then((now) => told(now ?? step, access), fail);
+      });
     }
   };
 }

@@ -22,9 +22,6 @@ export type RevocationsPorts = FeedPorts &
 /** What names a process that has gone, or that the broker knows by another pid. */
 const WHOLE = "boot id, PID namespace and start time too";
 
-/** Listed steps and credentials of one answer; the counts beside them are whole. */
-const LISTED_MAX = 1_000;
-
 export function revocationsHandlers(endpoint: Endpoint, ports: RevocationsPorts): HandlersOf<typeof Revocations> {
   return {
     watch: watchHandler(endpoint, ports),
@@ -40,9 +37,9 @@ export function revocationsHandlers(endpoint: Endpoint, ports: RevocationsPorts)
       const now = ports.clock.now();
       return {
         sequence: BigInt(revoked.sequence),
-        stepsClosed: revoked.steps.slice(0, LISTED_MAX).map((step) => stepMessageOf(step, { processes: true })),
-        credentialsRevoked: revoked.issuances.slice(0, LISTED_MAX).map((row) => issuanceMessageOf(row, now)),
-        truncated: revoked.stepsCount > LISTED_MAX || revoked.issuancesCount > LISTED_MAX,
+        stepsClosed: revoked.steps.map((step) => stepMessageOf(step, { processes: true })),
+        credentialsRevoked: revoked.issuances.map((row) => issuanceMessageOf(row, now)),
+        truncated: revoked.steps.length < revoked.stepsCount || revoked.issuances.length < revoked.issuancesCount,
         stepsClosedCount: revoked.stepsCount,
         credentialsRevokedCount: revoked.issuancesCount,
       };

@@ -13,6 +13,7 @@ import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
+import type { IssuePorts } from "../../issue/issue-svids.ts";
 import { addReflection } from "../../wire/reflection.ts";
 import { addService } from "../../wire/service-definition.ts";
 import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
@@ -31,16 +32,21 @@ import { type StepsPorts, stepsHandlers } from "./steps.ts";
 import { type WorkloadApiPorts, workloadApiHandlers } from "./workload-api.ts";
 import { checkMayReferenceSteps } from "./workload-reference.ts";
 
-export type ApiPorts = StepsPorts &
-  RevocationsPorts &
-  HistoryPorts &
-  EntriesPorts &
-  LedgerPorts &
-  AuthoritiesPorts &
-  FederationPorts &
-  WorkloadApiPorts &
-  BrokerApiPorts &
-  JoinTokensPorts;
+/** What each service stands on, and no other service. */
+export type ApiPorts = {
+  /** For credentials of steps, and for those who renew an identity of their own. */
+  readonly issuing: IssuePorts;
+  readonly steps: StepsPorts;
+  readonly revocations: RevocationsPorts;
+  readonly history: HistoryPorts;
+  readonly entries: EntriesPorts;
+  readonly ledger: LedgerPorts;
+  readonly authorities: AuthoritiesPorts;
+  readonly federation: FederationPorts;
+  readonly joinTokens: JoinTokensPorts;
+  readonly workloadApi: WorkloadApiPorts;
+  readonly brokerApi: BrokerApiPorts;
+};
 
 /** A grpc-js server with its health, which follows readiness. */
 export type ApiServer = { readonly server: Server; setServing(isServing: boolean): void };
@@ -69,10 +75,10 @@ const STRANGERS = {
 /** What runtimes, agents and verifiers reach over the workload socket. */
 export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   const server = new Server({ ...OPTIONS, interceptors: [requireSecurityHeader("workload.spiffe.io")] });
-  addService(server, Steps, stepsHandlers(endpoint, ports));
-  addService(server, Credentials, credentialsHandlers(endpoint, ports));
-  addService(server, Revocations, revocationsHandlers(endpoint, ports));
-  addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports));
+  addService(server, Steps, stepsHandlers(endpoint, ports.steps));
+  addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing));
+  addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
+  addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports.workloadApi));
   const services = [Steps, Credentials, Revocations, SpiffeWorkloadAPI];
   addReflection(server, services);
   return withHealth(
@@ -84,14 +90,14 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
 /** What operators reach over theirs. */
 export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   const server = new Server(OPTIONS);
-  addService(server, Steps, stepsHandlers(endpoint, ports));
-  addService(server, Revocations, revocationsHandlers(endpoint, ports));
-  addService(server, History, historyHandlers(endpoint, ports));
-  addService(server, Entries, entriesHandlers(endpoint, ports));
-  addService(server, Ledger, ledgerHandlers(endpoint, ports));
-  addService(server, Authorities, authoritiesHandlers(endpoint, ports));
-  addService(server, Federation, federationHandlers(endpoint, ports));
-  addService(server, JoinTokens, joinTokensHandlers(endpoint, ports));
+  addService(server, Steps, stepsHandlers(endpoint, ports.steps));
+  addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
+  addService(server, History, historyHandlers(endpoint, ports.history));
+  addService(server, Entries, entriesHandlers(endpoint, ports.entries));
+  addService(server, Ledger, ledgerHandlers(endpoint, ports.ledger));
+  addService(server, Authorities, authoritiesHandlers(endpoint, ports.authorities));
+  addService(server, Federation, federationHandlers(endpoint, ports.federation));
+  addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
   const services = [Steps, Revocations, History, Entries, Ledger, Authorities, Federation, JoinTokens];
   addReflection(server, services);
   return withHealth(
@@ -103,18 +109,18 @@ export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
 /** What runtimes, and operators from afar, reach with an X.509-SVID of theirs. */
 export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   const server = new Server({ ...OPTIONS, interceptors: [requireSecurityHeader("broker.spiffe.io")] });
-  addService(server, API, brokerApiHandlers(endpoint, ports));
-  addService(server, Steps, stepsHandlers(endpoint, ports));
-  const mayAsk = (caller: Attested) => checkMayReferenceSteps(caller, ports.brokerCallers);
-  addService(server, Credentials, credentialsHandlers(endpoint, ports, "opener", mayAsk));
-  addService(server, Revocations, revocationsHandlers(endpoint, ports));
-  addService(server, History, historyHandlers(endpoint, ports));
-  addService(server, Entries, entriesHandlers(endpoint, ports));
-  addService(server, Ledger, ledgerHandlers(endpoint, ports));
-  addService(server, Authorities, authoritiesHandlers(endpoint, ports));
-  addService(server, Federation, federationHandlers(endpoint, ports));
-  addService(server, JoinTokens, joinTokensHandlers(endpoint, ports));
-  addService(server, Renewals, renewalsHandlers(endpoint, ports));
+  addService(server, API, brokerApiHandlers(endpoint, ports.brokerApi));
+  addService(server, Steps, stepsHandlers(endpoint, ports.steps));
+  const mayAsk = (caller: Attested) => checkMayReferenceSteps(caller, ports.brokerApi.brokerCallers);
+  addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing, "opener", mayAsk));
+  addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
+  addService(server, History, historyHandlers(endpoint, ports.history));
+  addService(server, Entries, entriesHandlers(endpoint, ports.entries));
+  addService(server, Ledger, ledgerHandlers(endpoint, ports.ledger));
+  addService(server, Authorities, authoritiesHandlers(endpoint, ports.authorities));
+  addService(server, Federation, federationHandlers(endpoint, ports.federation));
+  addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
+  addService(server, Renewals, renewalsHandlers(endpoint, ports.issuing));
   const services = [
     API,
     Steps,

@@ -1,7 +1,6 @@
 import { type ClosePorts, closeStep, receiptsOf } from "../../close/close-step.ts";
-import type { Lifetimes } from "../../close/lifetimes.ts";
 import { accessTo, operatorRole, visibleTo } from "../../decide/step-access.ts";
-import { BrokerError, errorOf, invalidField, isDenial } from "../../domain/errors.ts";
+import { invalidField, isDenial } from "../../domain/errors.ts";
 import type { Attested, Delivery } from "../../domain/stages.ts";
 import type { Step } from "../../domain/step.ts";
 import { type OpenRequest as OpenMessage, Outcome, type Steps } from "../../gen/stint/v1/steps_pb.js";
@@ -10,6 +9,7 @@ import type { IssuePorts } from "../../issue/issue-svids.ts";
 import { openAndIssue } from "../../open/open-and-issue.ts";
 import { checkOpenRequest, type OpenRequest } from "../../open/open-request.ts";
 import type { OpenPorts } from "../../open/open-step.ts";
+import { type RenewPorts, renewStep } from "../../open/renew-step.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import { grantMessageOf, grantOfMessage } from "../../wire/grant-message.ts";
 import { executorOfMessage } from "../../wire/process-message.ts";
@@ -17,14 +17,16 @@ import type { HandlersOf } from "../../wire/service-definition.ts";
 import { stepMessageOf } from "../../wire/step-message.ts";
 import { msOfDuration, secondsOfDuration, secondsOfTimestamp } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
-import { holdHandler } from "./hold.ts";
+import { type HoldHandlerPorts, holdHandler } from "./hold.ts";
 import { nextPageToken, pageOf, stepStatesOf } from "./paging.ts";
 import { receiptsMessageOf } from "./receipts-message.ts";
 import { jwtSvidOutcomeOf, jwtSvidsWantedOf, x509SvidMessageOf } from "./svid-messages.ts";
 
 export type StepsPorts = OpenPorts &
   IssuePorts &
-  ClosePorts & { readonly history: HistoryReads; readonly lifetimes: Lifetimes };
+  HoldHandlerPorts &
+  RenewPorts &
+  ClosePorts & { readonly history: Pick<HistoryReads, "steps"> };
 
 const OUTCOMES = {
   [Outcome.COMPLETED]: "COMPLETED",
@@ -52,12 +54,7 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
     hold: holdHandler(endpoint, ports),
     renew: unary(endpoint, "Steps.Renew", async (request, caller, ids) => {
       ids["stepId"] = request.stepId;
-      const { step, access } = visibleTo(caller, await ports.steps.step(request.stepId));
-      if (!access.asOpener) throw new BrokerError("NOT_ENTITLED", "only its opener renews a step");
-      const renewed = await ports.ledger.perform({ act: "renew-step", stepId: step.stepId, now: ports.clock.now() });
-      if ("kind" in renewed) throw errorOf(renewed);
-      ports.lifetimes.renewed(renewed);
-      return { step: messageFor(caller, renewed) };
+      return { step: messageFor(caller, await renewStep(caller, request.stepId, ports)) };
     }),
     close: unary(endpoint, "Steps.Close", async (request, caller, ids) => {
       ids["stepId"] = request.stepId;
@@ -164,7 +161,7 @@ type Named =
 async function named(by: Named, ports: StepsPorts): Promise<Step | undefined> {
   switch (by.case) {
     case "stepId":
-      return ports.steps.step(by.value);
+      return ports.stepDirectory.byId(by.value);
     case "name": {
       const { runId, step, attempt } = by.value;
       const newest = await ports.steps.newestAttempt(runId, step);

@@ -1,7 +1,7 @@
 import type { handleServerStreamingCall, ServiceError } from "@grpc/grpc-js";
 import type { Attested } from "../../domain/stages.ts";
-import { openSvidStream, type StreamedSvid, type SvidSource, type SvidStreamPorts } from "../../issue/svid-stream.ts";
 import type { Cancel } from "../../ports/clock.ts";
+import { openSvidStream, type StreamedSvid, type SvidSource, type SvidStreamPorts } from "../../stream/svid-stream.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 import { begin, type Endpoint } from "./call.ts";

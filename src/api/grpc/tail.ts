@@ -14,7 +14,7 @@ import { eventMessageOf } from "./event-message.ts";
 /** Every event after a sequence, then each as it is recorded, no faster than the operator reads. */
 export function tailHandler(
   endpoint: Endpoint,
-  ports: { readonly history: HistoryReads; readonly ledger: Pick<Ledger, "head" | "onCommit"> },
+  ports: { readonly history: HistoryReads; readonly ledger: Pick<Ledger, "follow" | "head"> },
 ): handleServerStreamingCall<Received<TailEventsRequest>, MessageInitShape<typeof TailEventsResponseSchema>> {
   return (call) => {
     const begun = begin(endpoint, "History.TailEvents", call);
@@ -35,7 +35,8 @@ export function tailHandler(
 
     async function tail(from: number): Promise<void> {
       let wake = Promise.withResolvers<void>();
-      const stop = ports.ledger.onCommit(() => wake.resolve());
+      // What is sent is read with its hash, no faster than the operator takes it; the events only say that there is more.
+      const following = ports.ledger.follow({ name: "tail", take: () => wake.resolve() }, ports.ledger.head().sequence);
       ended.signal.addEventListener("abort", () => wake.resolve());
       try {
         for (let after = from; !ended.signal.aborted; ) {
@@ -48,7 +49,7 @@ export function tailHandler(
           if (rows.length === 0 && !ended.signal.aborted) await wake.promise;
         }
       } finally {
-        stop();
+        following.end();
       }
     }
   };

@@ -127,7 +127,12 @@ async function startWatch(
   );
   const position = { sent: 0 };
   const deliver = (batch: FeedBatch) => {
-    for (const [message, denials] of deniedMessages(batch, scope, position, ports)) outbox.send(message, denials);
+    try {
+      for (const [message, denials] of deniedMessages(batch, scope, position, ports)) outbox.send(message, denials);
+    } catch (thrown) {
+      // A watcher that missed something must not stay fresh: it comes again by its cursor.
+      fail(thrown);
+    }
   };
   const { beginning, go, end } = await beginWatch(cursor, deliver, ports);
 
@@ -151,7 +156,10 @@ async function startWatch(
   if (scope.isVerifier) {
     const { process } = caller;
     const connectedSince = ports.clock.now();
-    ports.receipts.connected({ watcherId, entryId, audiences, maxStalenessSeconds, connectedSince, process });
+    const appliedBefore = beginning.kind === "resume" ? (cursor?.sequence ?? 0) : 0;
+    ports.receipts.connected({
+      ...{ watcherId, entryId, audiences, maxStalenessSeconds, connectedSince, appliedBefore, process },
+    });
   }
   const stopBundles = ports.onBundleChange(() => outbox.send({ message: ports.bundle() }, 1));
   const stopForeign = ports.onFederatingChange(sendForeign);

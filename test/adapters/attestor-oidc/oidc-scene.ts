@@ -1,9 +1,9 @@
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { createOidcAttestor, type OidcIssuer } from "../../../src/adapters/attestor-oidc/oidc-attestor.ts";
-import { type VirtualClock, virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
 import type { UnixSeconds } from "../../../src/domain/time.ts";
 import type { EvidenceFacts } from "../../../src/ports/evidence-attestor.ts";
+import { type VirtualClock, virtualClock } from "../../memory/virtual-clock.ts";
 import { ecSigner, forge, type Json, rsaSigner, signature } from "../../verify/token-forge.ts";
 import { AUDIENCE, jwkOf, type LoopbackIssuer, loopbackIssuer, type ProviderKey, ROOTS } from "./loopback-issuer.ts";
 

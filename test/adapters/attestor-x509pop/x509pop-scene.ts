@@ -15,9 +15,9 @@ import {
 import { expect } from "vitest";
 import { createX509popAttestor } from "../../../src/adapters/attestor-x509pop/x509pop-attestor.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
-import { type VirtualClock, virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
 import type { UnixSeconds } from "../../../src/domain/time.ts";
 import type { EvidenceFacts } from "../../../src/ports/evidence-attestor.ts";
+import { type VirtualClock, virtualClock } from "../../memory/virtual-clock.ts";
 
 // Chains as another implementation makes them, and answers as the contract has them: by nothing that the broker uses itself.
 

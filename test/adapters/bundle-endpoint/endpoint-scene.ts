@@ -4,10 +4,10 @@ import { createServer, type ServerOptions } from "node:https";
 import type { AddressInfo, Server, Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import { httpsBundleEndpoint } from "../../../src/adapters/bundle-endpoint/bundle-endpoint.ts";
-import { virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
 import type { BundleEndpointProfile, FederationRelationship } from "../../../src/domain/federation.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../../src/domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../../../src/domain/time.ts";
+import { virtualClock } from "../../memory/virtual-clock.ts";
 import {
   altNames,
   authority,

@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { createLocalJWKSet, decodeProtectedHeader, errors, jwtVerify } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
 import { jwtEs256Format } from "../../../src/adapters/jwt-es256/jwt-es256.ts";
-import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 import type { Authority } from "../../../src/domain/authority.ts";
 import { plainJwks } from "../../../src/domain/bundle.ts";
@@ -13,6 +12,7 @@ import { LIMITS } from "../../../src/domain/limits.ts";
 import { audiencesOf, type Step } from "../../../src/domain/step.ts";
 import { addSeconds } from "../../../src/domain/time.ts";
 import type { SvidFacts } from "../../../src/ports/svid-format.ts";
+import { memorySigner } from "../../memory/memory-signer.ts";
 import { NOW, recordedOf, STEP, TRUST_DOMAIN } from "../../samples/credentials.ts";
 
 const ISSUER = "https://broker.example.org";

@@ -2,9 +2,9 @@ import { createPublicKey } from "node:crypto";
 import { calculateJwkThumbprint, decodeProtectedHeader, importSPKI, jwtVerify } from "jose";
 import { expect, test } from "vitest";
 import { witEs256Format } from "../../../src/adapters/jwt-es256/wit-es256.ts";
-import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 import { addSeconds } from "../../../src/domain/time.ts";
+import { memorySigner } from "../../memory/memory-signer.ts";
 import { NOW, P256_SPKI, recordedOf, STEP, TRUST_DOMAIN } from "../../samples/credentials.ts";
 
 const format = witEs256Format();

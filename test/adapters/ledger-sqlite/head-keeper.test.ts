@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { createHeadKeeper } from "../../../src/adapters/ledger-sqlite/head-keeper.ts";
-import { virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
 import type { UnixSeconds } from "../../../src/domain/time.ts";
 import type { CheckpointStore } from "../../../src/ports/checkpoint-store.ts";
 import type { Head } from "../../../src/ports/ledger.ts";
+import { virtualClock } from "../../memory/virtual-clock.ts";
 
 const head = (sequence: number): Head => ({ epoch: "e", sequence, rootHash: new Uint8Array(32) });
 const settled = () => new Promise((resolve) => setImmediate(resolve));

@@ -2,11 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openCheckpointFile } from "../../../src/adapters/checkpoint-file/checkpoint-file.ts";
-import {
-  type OpenedLedger,
-  openSqliteLedger,
-  type SqliteLedgerOptions,
-} from "../../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
+import { openSqliteLedger, type SqliteLedgerOptions } from "../../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
+import type { OpenedLedger } from "../../../src/ports/ledger.ts";
 import { type Ports, ports, type World, worldOf } from "../../contract/ledger-world.ts";
 
 /** A directory for one test, gone afterwards. */

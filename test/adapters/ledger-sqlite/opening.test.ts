@@ -151,8 +151,8 @@ test.for([
     says: "the tree head names another epoch",
   },
   {
-    name: "a state is none that there is",
-    sql: "PRAGMA ignore_check_constraints = ON; UPDATE step SET state = 'OPEM'",
+    name: "a row breaks a rule of its table",
+    sql: "PRAGMA ignore_check_constraints = ON; UPDATE step SET held = 7",
     says: "its pages contradict each other",
   },
 ])("a ledger is refused when $name", ({ sql, says }) =>

@@ -6,12 +6,12 @@ import { expect, test } from "vitest";
 import { type Connection, openWriter } from "../../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../../src/adapters/ledger-sqlite/driver.ts";
 import { openSqliteLedger } from "../../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
-import { openMemoryLedger } from "../../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { rebuild, tableDigests } from "../../../src/adapters/ledger-sqlite/rebuild.ts";
 import { verifyAll } from "../../../src/adapters/ledger-sqlite/verify-all.ts";
 import { isClosed } from "../../../src/domain/step.ts";
 import { microsOf } from "../../../src/domain/time.ts";
 import { ports, present, worldOf } from "../../contract/ledger-world.ts";
+import { openMemoryLedger } from "../../memory/memory-ledger.ts";
 import { commands, play } from "./random-acts.ts";
 
 const driver = await loadDriver();
@@ -47,7 +47,7 @@ test("whatever happened, no open step has a closed ancestor and nothing that was
         expect(now.get(step.parentStepId)?.state).toBe("OPEN");
       }
 
-      const { entries } = await store.feed.denied(0, store.ledger.head().sequence, 10_000);
+      const { entries } = await world.denied(0, store.ledger.head().sequence);
       const denied = new Map(entries.map((one) => [Object.values(one.subject).at(1), one]));
       const rows = await store.history.issuances({ now: world.clock.now(), limit: 10_000 });
       expect(rows).toHaveLength(issuances.length);

@@ -4,9 +4,9 @@ import { BrokerError } from "../../../src/domain/errors.ts";
 import type { IssuanceRecord, SvidKind } from "../../../src/domain/issuance.ts";
 import type { RegistrationEntry } from "../../../src/domain/registration-entry.ts";
 import { parseSegment, parseTrustDomain } from "../../../src/domain/spiffe-id.ts";
-import type { ClosedState, Step } from "../../../src/domain/step.ts";
+import { asOpened, type ClosedState, type Step } from "../../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../../src/domain/time.ts";
-import type { CloseTarget, LedgerAct } from "../../../src/ports/ledger.ts";
+import type { CloseTarget, LedgerAct } from "../../../src/ports/ledger-acts.ts";
 import { CONFIG, OPERATOR, processOf, type World } from "../../contract/ledger-world.ts";
 import { P256_SPKI } from "../../samples/credentials.ts";
 
@@ -129,7 +129,8 @@ export async function play(
 
   async function open(act: ReturnType<World["openAct"]>): Promise<void> {
     const result = await perform(act);
-    if ("kind" in result && result.kind === "opened" && "step" in result) steps.push(result.step as Step);
+    const isOpened = "kind" in result && result.kind === "opened" && "sequence" in result;
+    if (isOpened) steps.push(asOpened(act.step, Number(result.sequence)));
   }
 
   /** From here on another authority signs. */
@@ -221,8 +222,7 @@ export async function play(
       };
       await perform(world.closeAct(targets[what.wide], { state: what.state, by: OPERATOR }));
     } else if (what.do === "change" && entry !== undefined) {
-      const { revision } =
-        (await world.store.registry.entries()).find((each) => each.entryId === entry.entryId) ?? entry;
+      const { revision } = (await world.entries()).find((each) => each.entryId === entry.entryId) ?? entry;
       await world.put({ ...entry, disabled: what.disabled }, revision, what.closes ? "all" : []);
     } else if (what.do === "retire" && entry !== undefined) {
       await perform({ act: "retire-entry", entryId: entry.entryId, by: CONFIG, now });

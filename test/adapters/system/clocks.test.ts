@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { systemClock } from "../../../src/adapters/system/system-clock.ts";
-import { virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
+import { virtualClock } from "../../memory/virtual-clock.ts";
 import { NOW } from "../../samples/credentials.ts";
 
 describe("the system's clock", () => {

@@ -1,6 +1,5 @@
 import { X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 import { openDiskUpstream } from "../../../src/adapters/upstream-disk/upstream-disk.ts";
 import { intermediatesOf, x509RootsOf } from "../../../src/domain/authority.ts";
@@ -8,6 +7,7 @@ import { parseSpiffeBundle, spiffeBundle } from "../../../src/domain/bundle.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../../src/domain/time.ts";
 import { openScene } from "../../authority/authority-scene.ts";
 import { present } from "../../contract/ledger-world.ts";
+import { memorySigner } from "../../memory/memory-signer.ts";
 import { TRUST_DOMAIN } from "../../samples/credentials.ts";
 import {
   CA_EXTENSIONS,
@@ -200,7 +200,8 @@ describe("the authorities below an upstream", () => {
   test("end no later than it does, survive a restart, and wait for it to be renewed", async () => {
     const scene = await openScene();
     try {
-      const { clock, store } = scene.world;
+      const { world } = scene;
+      const { clock } = world;
       const own = secondsOf(clock.now());
       const expiresAt = addSeconds(own, 10 * 86_400);
       const real = upstreamOf(root.certificate, root.key);
@@ -208,7 +209,7 @@ describe("the authorities below an upstream", () => {
       const first = await scene.start({ upstream });
       expect(first.active("x509-svid")).toMatchObject({ expiresAt });
       expect(first.active("jwt-svid")?.expiresAt).toBeGreaterThan(expiresAt);
-      const recorded = (await store.registry.authorities()).find(({ family }) => family === "x509-svid");
+      const recorded = (await world.authorities()).find(({ family }) => family === "x509-svid");
       expect(recorded).toEqual(first.active("x509-svid"));
       expect(recorded?.upstream).toHaveLength(1);
       expect((await scene.start({ upstream })).active("x509-svid")).toEqual(recorded);
@@ -236,7 +237,7 @@ describe("the authorities below an upstream", () => {
       const upstream = { ...upstreamOf(root.certificate, root.key), certify };
       await expect(scene.start({ upstream })).rejects.toThrow("not today");
       expect(scene.signer.held("x509-svid")).toEqual([]);
-      expect(await scene.world.store.registry.authorities()).toEqual([]);
+      expect(await scene.world.authorities()).toEqual([]);
     } finally {
       await scene.close();
     }

@@ -7,9 +7,7 @@ import { connect as connectTls, type TLSSocket } from "node:tls";
 import { Client, credentials, type MethodDefinition, Server, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, onTestFinished, test } from "vitest";
 import { createUnixAttestor } from "../../../src/adapters/attestor-unix/unix-attestor.ts";
-import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
-import { type VirtualClock, virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
 import { x509DerFormat } from "../../../src/adapters/x509-der/x509-der.ts";
 import { CONNECTION_OPTIONS } from "../../../src/api/endpoint/connections.ts";
 import {
@@ -25,6 +23,8 @@ import { newSerialNumber } from "../../../src/domain/ids.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../../src/domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../../../src/domain/time.ts";
 import { openDirectory } from "../../adapters/attestor-unix/peer-processes.ts";
+import { memorySigner } from "../../memory/memory-signer.ts";
+import { type VirtualClock, virtualClock } from "../../memory/virtual-clock.ts";
 import { recordedOf } from "../../samples/credentials.ts";
 
 /** The machine's own time: OpenSSL looks at it. */

@@ -2,11 +2,8 @@ import { X509Certificate } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { onTestFinished } from "vitest";
-import { openMemoryLedger } from "../../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.ts";
 import { systemKeyPairs } from "../../../src/adapters/system/system-key-pairs.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
-import { virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
 import {
   type AnonymousRefusal,
   listenOnServerTls,
@@ -29,6 +26,9 @@ import type { RequestLine } from "../../../src/ports/log.ts";
 import { certificateRequestOf, generateKey } from "../../../src/sdk/runtime/certificate-request.ts";
 import { openServerTlsChannel } from "../../../src/wire/channel.ts";
 import { createClient } from "../../../src/wire/client.ts";
+import { openMemoryLedger } from "../../memory/memory-ledger.ts";
+import { memorySigner } from "../../memory/memory-signer.ts";
+import { virtualClock } from "../../memory/virtual-clock.ts";
 import { OPERATOR, startBroker, TRUST_DOMAIN } from "../../simulation/broker.ts";
 import { createKernel } from "../../simulation/kernel.ts";
 

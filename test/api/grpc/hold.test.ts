@@ -3,21 +3,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { openMemoryLedger } from "../../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { holdHandler } from "../../../src/api/grpc/hold.ts";
 import { attest } from "../../../src/attest/attest.ts";
-import { createLifetimes, type Lifetimes } from "../../../src/close/lifetimes.ts";
+import { keepLifetimes, type Lifetimes } from "../../../src/close/lifetimes.ts";
 import { BrokerError } from "../../../src/domain/errors.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
 import type { Step } from "../../../src/domain/step.ts";
+import { keepStepDirectory } from "../../../src/follow/step-directory.ts";
 import { Steps } from "../../../src/gen/stint/v1/steps_pb.js";
 import { StepState } from "../../../src/gen/stint/v1/types_pb.js";
+import type { StepDirectory } from "../../../src/ports/directories.ts";
 import type { Ledger } from "../../../src/ports/ledger.ts";
-import { createEntryDirectory } from "../../../src/registry/entry-directory.ts";
+import { createEntryIndex } from "../../../src/registry/entry-index.ts";
 import { openChannel } from "../../../src/wire/channel.ts";
 import { type ClientOf, createClient } from "../../../src/wire/client.ts";
 import { methodDefinitionOf } from "../../../src/wire/service-definition.ts";
 import { ports, type World, worldOf } from "../../contract/ledger-world.ts";
+import { openMemoryLedger } from "../../memory/memory-ledger.ts";
 import { createKernel } from "../../simulation/kernel.ts";
 
 let world: World;
@@ -41,7 +43,7 @@ beforeEach(async () => {
   const kernel = createKernel();
   const caller = kernel.start(1_001);
   const agent = await world.agent();
-  const entries = createEntryDirectory();
+  const entries = createEntryIndex();
   entries.put(agent);
   gate = Promise.resolve();
   asked = Promise.withResolvers();
@@ -56,10 +58,15 @@ beforeEach(async () => {
     },
   };
   const failed = (error: unknown) => void faults.push(error);
-  lifetimes = createLifetimes({ ledger, steps: store.steps, processes: kernel.processes, clock, failed });
-  const byId = async (stepId: string) => {
-    if (isUnreadable) throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger can't be read");
-    return store.steps.step(stepId);
+  const { projections } = store;
+  lifetimes = await keepLifetimes({ ledger, projections, processes: kernel.processes, clock, failed });
+  const kept = await keepStepDirectory({ ledger, projections, steps: store.steps, failed });
+  const stepDirectory: StepDirectory = {
+    ...kept,
+    byId: async (stepId) => {
+      if (isUnreadable) throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger can't be read");
+      return kept.byId(stepId);
+    },
   };
   const server = new Server();
   const hold = holdHandler(
@@ -74,7 +81,7 @@ beforeEach(async () => {
       },
       clock,
     },
-    { ledger, steps: { ...store.steps, step: byId }, lifetimes, clock },
+    { ledger, stepDirectory, lifetimes, clock },
   );
   server.addService(
     { hold: methodDefinitionOf(Steps.method.hold) },
@@ -91,7 +98,6 @@ beforeEach(async () => {
   const channel = openChannel(socket);
   steps = createClient(Steps, channel);
   step = await world.open(agent, { executor: { kind: "any" } });
-  lifetimes.opened(step);
   closers.push(
     () => channel.close(),
     () => server.forceShutdown(),
@@ -135,7 +141,7 @@ test("a hold keeps its step open for as long as the stream is up, and is told of
   expect(await messages.next()).toMatchObject({ value: { step: { state: StepState.OPEN }, expiring: false } });
   await pass(200_000);
   expect(await stateOf()).toBe("OPEN");
-  lifetimes.closed(await world.close(step));
+  await world.close(step);
   expect(await messages.next()).toMatchObject({ value: { step: { state: StepState.COMPLETED } } });
   expect(await messages.next()).toMatchObject({ done: true });
 });
@@ -152,7 +158,7 @@ test("a ledger that can't be read when there is something to tell ends the strea
   const messages = steps.hold({ stepId: step.stepId });
   await messages.next();
   isUnreadable = true;
-  lifetimes.renewed(step);
+  await pass(270_000);
   await expect(messages.next()).rejects.toMatchObject({ reason: "LEDGER_UNAVAILABLE" });
   isUnreadable = false;
   await pass(LIMITS.holdGraceMs - 1);

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { createCursorSeal } from "../../../src/adapters/cursor-seal/cursor-seal.ts";
-import { openMemoryLedger } from "../../../src/adapters/ledger-sqlite/memory-ledger.ts";
 import { revocationsHandlers } from "../../../src/api/grpc/revocations.ts";
 import { attest } from "../../../src/attest/attest.ts";
 import { createNotifier } from "../../../src/close/notify.ts";
@@ -13,11 +12,12 @@ import { BrokerError } from "../../../src/domain/errors.ts";
 import { selector } from "../../../src/domain/selector.ts";
 import type { Step } from "../../../src/domain/step.ts";
 import { Revocations } from "../../../src/gen/stint/v1/revocations_pb.js";
-import type { FeedReads } from "../../../src/ports/ledger-reads.ts";
-import { createEntryDirectory } from "../../../src/registry/entry-directory.ts";
+import type { DenyPart, FeedReads } from "../../../src/ports/ledger-reads.ts";
+import { createEntryIndex } from "../../../src/registry/entry-index.ts";
 import { openChannel } from "../../../src/wire/channel.ts";
 import { addService } from "../../../src/wire/service-definition.ts";
 import { ports, processOf, type World, worldOf } from "../../contract/ledger-world.ts";
+import { openMemoryLedger } from "../../memory/memory-ledger.ts";
 
 /** The feed's service alone, on a socket, over a ledger in memory: for what a whole broker would take minutes to fill. */
 export type ServedFeed = {
@@ -44,13 +44,13 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
   const given = ports();
   const { clock } = given;
   const store = await openMemoryLedger(given);
-  const { ledger, history } = store;
+  const { ledger, history, credentials } = store;
   let reads = Promise.resolve();
   const feed = multiplied(
     {
-      denied: async (...range) => {
+      async *denied(...range) {
         await reads;
-        return store.feed.denied(...range);
+        yield* store.feed.denied(...range);
       },
       snapshot: store.feed.snapshot,
     },
@@ -59,7 +59,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
   const world = worldOf(store, given);
   const agent = await world.agent();
   const verifier = await world.verifier();
-  const entries = createEntryDirectory();
+  const entries = createEntryIndex();
   for (const entry of [agent, verifier]) entries.put(entry);
 
   const faults: string[] = [];
@@ -97,6 +97,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
         ledger,
         feed,
         history,
+        credentials,
         notifier,
         receipts,
         entries,
@@ -114,7 +115,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
         rolledBack: (why) => void faults.push(why),
         processes: { watch: () => () => undefined, find: () => undefined },
         disableEntry: refuse,
-        closed: () => undefined,
+        inForce: () => Promise.resolve(),
       },
     ),
   );
@@ -157,8 +158,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
 }
 
 function multiplied(feed: FeedReads, manifold: number): FeedReads {
-  type Page = Awaited<ReturnType<FeedReads["denied"]>>;
-  const each = ({ entries, through }: Page): Page => ({
+  const each = ({ entries, through }: DenyPart): DenyPart => ({
     entries: entries.flatMap((entry) =>
       Array.from({ length: manifold }, (_, index) => {
         const { subject } = entry;
@@ -169,7 +169,9 @@ function multiplied(feed: FeedReads, manifold: number): FeedReads {
     through,
   });
   return {
-    denied: async (after, through, limit) => each(await feed.denied(after, through, limit)),
+    async *denied(...range) {
+      for await (const part of feed.denied(...range)) yield each(part);
+    },
     snapshot: async (now) => each(await feed.snapshot(now)),
   };
 }

@@ -2,10 +2,7 @@ import { createHash, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { request } from "node:https";
 import { onTestFinished } from "vitest";
 import { jwtEs256Format } from "../../../src/adapters/jwt-es256/jwt-es256.ts";
-import { openMemoryLedger } from "../../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
-import { virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
 import { x509DerFormat } from "../../../src/adapters/x509-der/x509-der.ts";
 import { introspectionForms, introspectionRoutes } from "../../../src/api/http/introspection-routes.ts";
 import { startHttp } from "../../../src/api/http/start-http.ts";
@@ -19,11 +16,14 @@ import type { RegistrationEntry } from "../../../src/domain/registration-entry.t
 import type { Step } from "../../../src/domain/step.ts";
 import { addSeconds, microsOf, secondsOf, type UnixSeconds } from "../../../src/domain/time.ts";
 import type { SvidFacts } from "../../../src/ports/svid-format.ts";
-import { createEntryDirectory } from "../../../src/registry/entry-directory.ts";
+import { createEntryIndex } from "../../../src/registry/entry-index.ts";
 import { verificationKeysOf } from "../../../src/verify/verification-keys.ts";
 import { verifyX509Svid, x509AuthoritiesOf } from "../../../src/verify/x509-svid.ts";
 import { pemOf } from "../../authority/crl-scene.ts";
 import { done, MCP, OPERATOR, present, type World, worldOf } from "../../contract/ledger-world.ts";
+import { openMemoryLedger } from "../../memory/memory-ledger.ts";
+import { memorySigner } from "../../memory/memory-signer.ts";
+import { virtualClock } from "../../memory/virtual-clock.ts";
 import { recordedOf, TRUST_DOMAIN } from "../../samples/credentials.ts";
 import { type Answer, madeCertificate } from "./http-peers.ts";
 
@@ -44,7 +44,7 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
   const validity = { notBefore: addSeconds(start, -60), expiresAt: addSeconds(start, 86_400) };
   const ca = await signer.create("x509-svid", validity);
   const jwtKey = await signer.create("jwt-svid", validity);
-  const entries = createEntryDirectory();
+  const entries = createEntryIndex();
   const { x509, jwtKeys } = parseSpiffeBundle(JSON.stringify(spiffeBundle([ca, jwtKey], 1, 60)));
   const x509Bundle = { trustDomain: TRUST_DOMAIN, authorities: x509AuthoritiesOf(x509) };
   const jwtBundle = { trustDomain: TRUST_DOMAIN, issuer: ISSUER, keys: verificationKeysOf(jwtKeys) };

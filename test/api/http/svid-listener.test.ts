@@ -3,7 +3,6 @@ import { Agent, request } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
 import { Hono } from "hono";
 import { expect, onTestFinished, test } from "vitest";
-import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 import { x509DerFormat } from "../../../src/adapters/x509-der/x509-der.ts";
 import { startHttp } from "../../../src/api/http/start-http.ts";
@@ -14,6 +13,7 @@ import { parseSpiffeId } from "../../../src/domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../../../src/domain/time.ts";
 import { pemOf } from "../../authority/crl-scene.ts";
 import { present } from "../../contract/ledger-world.ts";
+import { memorySigner } from "../../memory/memory-signer.ts";
 import { recordedOf, TRUST_DOMAIN } from "../../samples/credentials.ts";
 
 const ID = "spiffe://example.org/stint/server";

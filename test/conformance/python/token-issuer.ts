@@ -1,5 +1,4 @@
 import { jwtEs256Format } from "../../../src/adapters/jwt-es256/jwt-es256.ts";
-import { memorySigner } from "../../../src/adapters/signer-memory/signer-memory.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 import { keyRoutes } from "../../../src/api/http/key-routes.ts";
 import { startHttp } from "../../../src/api/http/start-http.ts";
@@ -9,6 +8,7 @@ import type { GrantElement } from "../../../src/domain/grant.ts";
 import { ID_RANDOM_BYTES, newJti } from "../../../src/domain/ids.ts";
 import { addSeconds, microsOf, type UnixSeconds } from "../../../src/domain/time.ts";
 import type { SvidFacts } from "../../../src/ports/svid-format.ts";
+import { memorySigner } from "../../memory/memory-signer.ts";
 import { recordedOf, STEP, TRUST_DOMAIN } from "../../samples/credentials.ts";
 
 /** A signer and format as the broker has them, and the listener that publishes their keys. */

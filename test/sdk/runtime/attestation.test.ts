@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createX509popAttestor } from "../../../src/adapters/attestor-x509pop/x509pop-attestor.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
-import { virtualClock } from "../../../src/adapters/system/virtual-clock.ts";
 import { tlsContextOf } from "../../../src/api/http/tls-context.ts";
 import { spiffeBundle } from "../../../src/domain/bundle.ts";
 import { sha256Hex } from "../../../src/domain/digest.ts";
@@ -21,6 +20,7 @@ import { certificateRequestOf, generateKey } from "../../../src/sdk/runtime/cert
 import { createStint } from "../../../src/sdk/runtime/index.ts";
 import type { TlsIdentity } from "../../../src/wire/channel.ts";
 import { type AttestationScene, attestationScene } from "../../api/grpc/attestation-scene.ts";
+import { virtualClock } from "../../memory/virtual-clock.ts";
 import { opensslAuthorities, P256, P384, RSA } from "../../samples/openssl-authority.ts";
 import { manualTime } from "./manual-time.ts";
 

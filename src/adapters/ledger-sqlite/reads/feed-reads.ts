@@ -1,21 +1,28 @@
 import { LIMITS } from "../../../domain/limits.ts";
-import type { FeedReads } from "../../../ports/ledger-reads.ts";
+import type { DenyPart, FeedReads } from "../../../ports/ledger-reads.ts";
 import type { Connection } from "../connection.ts";
-import { TREE } from "../tables/event-table.ts";
+import { sizeOf } from "../tables/event-table.ts";
 import { denyEntryOf, REVOCATION, type RevocationRow } from "../tables/revocation-table.ts";
 import { consistently, type Reader } from "./reader.ts";
 
 /** A verifier may accept a credential for so long after its expiry, its clock being as wrong as is still believed. */
 const FORGET_AFTER_SECONDS = LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
+/** Rows read in one turn of the event loop, and sent in the next: some milliseconds each. */
+const PART_ROWS = 500;
 
-type Page = { readonly rows: readonly RevocationRow[]; readonly through: number };
+type Position = { readonly sequence: number; readonly subjectSequence: number };
+type Part = DenyPart & { readonly next?: Position };
 
 export function createFeedReads({ read }: Reader): FeedReads {
   return {
-    async denied(after, through, limit) {
-      // What isn't written yet can't have been passed over.
-      const page = read((db) => consistently(db, () => pageOf(db, after, Math.min(through, sizeOf(db)), limit)));
-      return { entries: page.rows.map(denyEntryOf), through: page.through };
+    async *denied(after, through) {
+      let from: Position | undefined = { sequence: after, subjectSequence: Number.MAX_SAFE_INTEGER };
+      while (from !== undefined) {
+        const position: Position = from;
+        const part: Part = read((db) => consistently(db, () => partAfter(db, position, through)));
+        yield { entries: part.entries, through: part.through };
+        from = part.next;
+      }
     },
     async snapshot(now) {
       const expiry = now - FORGET_AFTER_SECONDS;
@@ -30,20 +37,13 @@ export function createFeedReads({ read }: Reader): FeedReads {
   };
 }
 
-/** At most `limit` rows, ending between two sequences: a close comes whole, however large it is. */
-function pageOf(db: Connection, after: number, through: number, limit: number): Page {
-  const rows = db.all<RevocationRow>(REVOCATION.between, { after, through, limit: limit + 1 });
-  const beyond = rows[limit];
-  if (beyond === undefined) return { rows, through };
-  const whole = rows.filter((row) => row.sequence < beyond.sequence);
-  if (whole.length > 0) return { rows: whole, through: beyond.sequence - 1 };
-  const { sequence } = beyond;
-  return {
-    rows: db.all<RevocationRow>(REVOCATION.between, { after, through: sequence, limit: -1 }),
-    through: sequence,
-  };
-}
-
-function sizeOf(db: Connection): number {
-  return db.get<{ readonly treeSize: number }>(TREE.size)?.treeSize ?? 0;
+function partAfter(db: Connection, from: Position, through: number): Part {
+  // What isn't written yet can't have been passed over.
+  const end = Math.min(through, sizeOf(db));
+  const rows = db.all<RevocationRow>(REVOCATION.between, { ...from, through: end, limit: PART_ROWS });
+  const entries = rows.map(denyEntryOf);
+  const last = rows.at(-1);
+  if (last === undefined || rows.length < PART_ROWS) return { entries, through: end };
+  // There may be more with the last one's sequence, so only those before are complete.
+  return { entries, through: last.sequence - 1, next: last };
 }

@@ -15,20 +15,21 @@ export function when(sql: string, name: string, value: SqlValue | undefined): re
 }
 
 /**
- * What all pages have in common: where they begin, and when the event was recorded. Events are joined as `e`.
+ * What all pages have in common: where they begin, and when what they list was recorded.
  *
- * @param sequence - the column that orders the page.
+ * @param table - the alias of a table with `sequence`, which orders the page, and `recorded_at_us`.
  */
 export function pageConditions(
-  sequence: string,
+  table: string,
   filter: { readonly since?: UnixMicros; readonly until?: UnixMicros; readonly before?: number },
 ): readonly Condition[] {
   const { since, until, before } = filter;
+  const sequence = `${table}.sequence`;
   return [
     ...when(`${sequence} < @before`, "before", before),
-    ...when("e.recorded_at_us >= @since", "since", since),
+    ...when(`${table}.recorded_at_us >= @since`, "since", since),
     ...when(`${sequence} >= ${MINUTE.firstSince}`, "sinceMinute", since === undefined ? undefined : minuteOf(since)),
-    ...when("e.recorded_at_us < @until", "until", until),
+    ...when(`${table}.recorded_at_us < @until`, "until", until),
     ...when(`${sequence} <= ${MINUTE.lastUntil}`, "untilMinute", until === undefined ? undefined : minuteOf(until)),
   ];
 }

@@ -7,8 +7,8 @@ import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../ta
 import { RUN } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import { type Condition, pageConditions, readPage, stepConditions, when, whereOf } from "./history-page.ts";
-import { previewClose } from "./preview-close.ts";
 import type { Reader } from "./reader.ts";
+import { previewClose, takenBack } from "./taken-back.ts";
 
 export function createHistoryReads({ read }: Reader): HistoryReads {
   return {
@@ -16,7 +16,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       const { kind, state, serialNumber, jti, toBeSignedSha256, now } = filter;
       const digest = toBeSignedSha256 === undefined ? undefined : Buffer.from(toBeSignedSha256, "hex");
       const conditions = [
-        ...pageConditions("i.sequence", filter),
+        ...pageConditions("i", filter),
         ...issuancesOfSteps(filter),
         ...when("i.kind = @kind", "kind", kind),
         ...when("i.serial_number = @serialNumber", "serialNumber", serialNumber),
@@ -30,7 +30,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
     },
     async steps(filter) {
       const conditions = [
-        ...pageConditions("s.sequence", filter),
+        ...pageConditions("s", filter),
         ...stepConditions("s", filter),
         ...when(
           "s.state IN (SELECT value FROM json_each(@states))",
@@ -44,7 +44,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
     },
     async decisions(filter) {
       const conditions = [
-        ...pageConditions("d.sequence", filter),
+        ...pageConditions("d", filter),
         ...stepConditions("d", filter),
         ...when("d.effect = @effect", "effect", filter.effect),
         ...when("d.decision_id = @decisionId", "decisionId", filter.decisionId),
@@ -54,7 +54,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
     },
     async events(filter) {
       const conditions = [
-        ...pageConditions("e.sequence", filter),
+        ...pageConditions("e", filter),
         ...eventsConcerning(filter),
         ...when("e.type = @type", "type", filter.type),
         ...when("e.sequence > @after", "after", filter.after),
@@ -64,6 +64,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       return read((db) => readPage<StoredEvent>(db, page)).map(eventRowOf);
     },
     preview: async (target, now) => read((db) => previewClose(db, target, now)),
+    takenBack: async (firstSequence, sequence) => read((db) => takenBack(db, firstSequence, sequence)),
   };
 }
 

@@ -33,7 +33,7 @@ export const AUTHORITY = {
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"));
 
 /** What the guards look at. */
-export type AuthorityGuard = { readonly state: Authority["state"]; readonly tainted: number };
+export type AuthorityGuardRow = { readonly state: Authority["state"]; readonly tainted: number };
 
 export type AuthorityRow = {
   readonly authorityId: string;
@@ -63,23 +63,6 @@ export function authorityOf({
     ...(tainted === 1 ? { tainted: true } : {}),
     ...(certificate === null ? {} : { certificate: new Uint8Array(certificate) }),
     ...(upstream === null ? {} : { upstream: (JSON.parse(upstream) as string[]).map(bytesOf) }),
-  };
-}
-
-/** What an event says of an authority: its bytes in hexadecimal. That it is tainted is in an event of its own. */
-export function recordedAuthority({
-  publicKey,
-  certificate,
-  upstream,
-  tainted: _,
-  ...rest
-}: Authority): AuthorityPut["authority"] {
-  const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-  return {
-    ...rest,
-    publicKey: hex(publicKey),
-    ...(certificate === undefined ? {} : { certificate: hex(certificate) }),
-    ...(upstream === undefined ? {} : { upstream: upstream.map(hex) }),
   };
 }
 

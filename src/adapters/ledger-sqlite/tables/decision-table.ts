@@ -1,14 +1,19 @@
+import { canonicalText } from "../../../domain/canonical-json.ts";
 import type { Decision } from "../../../domain/decision.ts";
+import type { ErrorCode } from "../../../domain/errors.ts";
+import type { Grant } from "../../../domain/grant.ts";
 import type { DecisionMade } from "../../../domain/ledger-event.ts";
+import type { UnixMicros } from "../../../domain/time.ts";
 import type { SqlParameters } from "../connection.ts";
-import { eventOf } from "./event-table.ts";
 
 export const DECISION = {
   insert: `
     INSERT INTO decision (
-      sequence, decision_id, act, effect, reason, caller_entry_id, agent, run_id, step, attempt, step_id, count)
+      sequence, decision_id, act, effect, reason, decided_at_us, recorded_at_us, caller_entry_id, agent, run_id, step,
+      attempt, step_id, requested, granted, refused, determining_policies, policy_digest, count)
     VALUES (
-      @sequence, @decisionId, @act, @effect, @reason, @callerEntryId, @agent, @runId, @step, @attempt, @stepId, @count)`,
+      @sequence, @decisionId, @act, @effect, @reason, @decidedAt, @recordedAt, @callerEntryId, @agent, @runId, @step,
+      @attempt, @stepId, @requested, @granted, @refused, @determiningPolicies, @policyDigest, @count)`,
   /** Links a decision to the step it is about, where that is known. */
   linkToStep: `
     INSERT INTO step_event (step_sequence, sequence)
@@ -21,29 +26,78 @@ export const DECISION = {
     SELECT @stepSequence, sequence FROM decision WHERE decision_id = @decisionId
     ON CONFLICT DO NOTHING`,
   /** For the operator's view; conditions are appended. */
-  history: "SELECT d.sequence, e.canonical FROM decision AS d JOIN event AS e ON e.sequence = d.sequence",
+  history: `
+    SELECT d.sequence, d.decision_id AS decisionId, d.act, d.effect, d.reason, d.decided_at_us AS decidedAt,
+           d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt, d.step_id AS stepId,
+           d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
+           d.policy_digest AS policyDigest, d.count
+      FROM decision AS d`,
 } as const;
 
-export type DecisionRow = { readonly sequence: number; readonly canonical: Uint8Array };
+export type DecisionRow = {
+  readonly sequence: number;
+  readonly decisionId: string;
+  readonly act: Decision["act"];
+  readonly effect: Decision["effect"];
+  readonly reason: ErrorCode | null;
+  readonly decidedAt: UnixMicros;
+  readonly callerEntryId: string | null;
+  readonly agent: string | null;
+  readonly runId: string | null;
+  readonly step: string | null;
+  readonly attempt: number | null;
+  readonly stepId: string | null;
+  readonly requested: string;
+  readonly granted: string;
+  readonly refused: string;
+  readonly determiningPolicies: string;
+  readonly policyDigest: string;
+  readonly count: number;
+};
 
 export function decisionOf(row: DecisionRow): Decision & { readonly sequence: number } {
-  const { decision } = eventOf(row.canonical) as DecisionMade;
-  return { ...decision, sequence: row.sequence };
+  return {
+    sequence: row.sequence,
+    decisionId: row.decisionId,
+    act: row.act,
+    effect: row.effect,
+    ...(row.reason === null ? {} : { reason: row.reason }),
+    decidedAt: row.decidedAt,
+    ...(row.callerEntryId === null ? {} : { callerEntryId: row.callerEntryId }),
+    ...(row.agent === null ? {} : { agent: row.agent }),
+    ...(row.runId === null ? {} : { runId: row.runId }),
+    ...(row.step === null ? {} : { step: row.step }),
+    ...(row.attempt === null ? {} : { attempt: row.attempt }),
+    ...(row.stepId === null ? {} : { stepId: row.stepId }),
+    requested: JSON.parse(row.requested) as Grant,
+    granted: JSON.parse(row.granted) as Grant,
+    refused: JSON.parse(row.refused) as Grant,
+    determiningPolicies: JSON.parse(row.determiningPolicies) as readonly string[],
+    policyDigest: row.policyDigest,
+    count: row.count,
+  };
 }
 
-export function parametersOfDecision(decision: Decision, sequence: number): SqlParameters {
+export function parametersOfDecision({ decision, at }: DecisionMade, sequence: number): SqlParameters {
   return {
     sequence,
     decisionId: decision.decisionId,
     act: decision.act,
     effect: decision.effect,
     reason: decision.reason ?? null,
+    decidedAt: decision.decidedAt,
+    recordedAt: at,
     callerEntryId: decision.callerEntryId ?? null,
     agent: decision.agent ?? null,
     runId: decision.runId ?? null,
     step: decision.step ?? null,
     attempt: decision.attempt ?? null,
     stepId: decision.stepId ?? null,
+    requested: canonicalText(decision.requested),
+    granted: canonicalText(decision.granted),
+    refused: canonicalText(decision.refused),
+    determiningPolicies: canonicalText(decision.determiningPolicies),
+    policyDigest: decision.policyDigest,
     count: decision.count,
   };
 }

@@ -1,42 +1,77 @@
+import { canonicalText } from "../../../domain/canonical-json.ts";
 import type { EntryPut } from "../../../domain/ledger-event.ts";
-import type { RegistrationEntry } from "../../../domain/registration-entry.ts";
-import { eventOf } from "./event-table.ts";
+import type { EntryContent, RegistrationEntry } from "../../../domain/registration-entry.ts";
+import type { SpiffeId } from "../../../domain/spiffe-id.ts";
+import type { UnixMicros } from "../../../domain/time.ts";
+import type { SqlParameters } from "../connection.ts";
 
 export const ENTRY = {
   put: `
     INSERT INTO registration_entry (
-      entry_id, kind, name, spiffe_id, origin, disabled, revision, created_at_us, updated_at_us, put_sequence, open_steps)
+      entry_id, kind, name, spiffe_id, origin, disabled, revision, created_at_us, updated_at_us, content, put_sequence,
+      open_steps)
     VALUES (
-      @entryId, @kind, @name, @spiffeId, @origin, @disabled, @revision, @createdAt, @updatedAt, @sequence, 0)
+      @entryId, @kind, @name, @spiffeId, @origin, @disabled, @revision, @createdAt, @updatedAt, @content, @sequence, 0)
     ON CONFLICT (entry_id) DO UPDATE
        SET kind = excluded.kind, name = excluded.name, spiffe_id = excluded.spiffe_id, origin = excluded.origin,
            disabled = excluded.disabled, revision = excluded.revision, created_at_us = excluded.created_at_us,
-           updated_at_us = excluded.updated_at_us, put_sequence = excluded.put_sequence`,
+           updated_at_us = excluded.updated_at_us, content = excluded.content, put_sequence = excluded.put_sequence`,
   retire: "UPDATE registration_entry SET retired_sequence = @sequence WHERE entry_id = @entryId",
   countOpened: "UPDATE registration_entry SET open_steps = open_steps + 1 WHERE entry_id = @entryId",
   countClosed: "UPDATE registration_entry SET open_steps = open_steps - 1 WHERE entry_id = @entryId",
   guard: `
     SELECT revision, disabled, open_steps AS openSteps, retired_sequence AS retiredSequence
       FROM registration_entry WHERE entry_id = @entryId`,
-  namesake: `
+  named: `
     SELECT entry_id AS entryId FROM registration_entry
      WHERE kind = @kind AND name = @name AND retired_sequence IS NULL`,
-  /** Of an entry that is not retired. */
-  byId: `
-    SELECT e.canonical FROM registration_entry AS r JOIN event AS e ON e.sequence = r.put_sequence
-     WHERE r.entry_id = @entryId AND r.retired_sequence IS NULL`,
+  count: "SELECT count(*) AS count FROM registration_entry WHERE retired_sequence IS NULL",
+  /** By one of these selectors: read through the entries of one kind. */
+  sharing: `
+    SELECT r.entry_id AS entryId FROM registration_entry AS r INDEXED BY registration_entry_name
+     WHERE r.kind = @kind AND r.retired_sequence IS NULL
+       AND EXISTS (SELECT 1 FROM json_each(r.content, '$.selectors') AS own
+                    WHERE own.value IN (SELECT value FROM json_each(@selectors)))`,
   current: `
-    SELECT e.canonical FROM registration_entry AS r JOIN event AS e ON e.sequence = r.put_sequence
-     WHERE r.retired_sequence IS NULL ORDER BY r.kind, r.name`,
+    SELECT entry_id AS entryId, spiffe_id AS spiffeId, origin, disabled, revision, created_at_us AS createdAt,
+           updated_at_us AS updatedAt, content
+      FROM registration_entry WHERE retired_sequence IS NULL ORDER BY kind, name`,
 } as const;
 
-export type EntryGuard = {
+export type EntryGuardRow = {
   readonly revision: number;
   readonly disabled: number;
   readonly openSteps: number;
   readonly retiredSequence: number | null;
 };
 
-export function entryOf(row: { readonly canonical: Uint8Array }): RegistrationEntry {
-  return (eventOf(row.canonical) as EntryPut).entry;
+export type EntryRow = {
+  readonly entryId: string;
+  readonly spiffeId: SpiffeId;
+  readonly origin: RegistrationEntry["origin"];
+  readonly disabled: number;
+  readonly revision: number;
+  readonly createdAt: UnixMicros;
+  readonly updatedAt: UnixMicros;
+  readonly content: string;
+};
+
+export function entryOf({ disabled, content, ...row }: EntryRow): RegistrationEntry {
+  return { ...row, disabled: disabled === 1, content: JSON.parse(content) as EntryContent };
+}
+
+export function parametersOfEntry({ entry }: EntryPut, sequence: number): SqlParameters {
+  return {
+    sequence,
+    entryId: entry.entryId,
+    kind: entry.content.kind,
+    name: entry.content.name,
+    spiffeId: entry.spiffeId,
+    origin: entry.origin,
+    disabled: entry.disabled ? 1 : 0,
+    revision: entry.revision,
+    createdAt: entry.createdAt,
+    updatedAt: entry.updatedAt,
+    content: canonicalText(entry.content),
+  };
 }

@@ -1,6 +1,7 @@
 import type { LedgerEvent } from "../../../domain/ledger-event.ts";
 import type { UnixMicros } from "../../../domain/time.ts";
 import type { EventRow } from "../../../ports/ledger-reads.ts";
+import type { Connection } from "../connection.ts";
 
 export type StoredEvent = {
   readonly sequence: number;
@@ -30,7 +31,6 @@ export const EVENT = {
      LIMIT @limit`,
   leafHashes: `
     SELECT leaf_hash AS leafHash FROM event WHERE sequence > @after AND sequence <= @through ORDER BY sequence`,
-  canonicalAt: "SELECT canonical FROM event WHERE sequence = @sequence",
   newest: "SELECT max(sequence) AS sequence FROM event",
   /** For the operator's view; conditions are appended. */
   history: `
@@ -88,4 +88,9 @@ const decoder = new TextDecoder();
 /** Reads an event back from the bytes that were hashed. */
 export function eventOf(canonical: Uint8Array): LedgerEvent {
   return JSON.parse(decoder.decode(canonical)) as LedgerEvent;
+}
+
+/** How many events there are. */
+export function sizeOf(db: Pick<Connection, "get">): number {
+  return db.get<{ readonly treeSize: number }>(TREE.size)?.treeSize ?? 0;
 }

@@ -1,39 +1,34 @@
-import type { FederatedBundle, FederationRelationship } from "../../../domain/federation.ts";
-import type { BundleAccepted, FederationPut } from "../../../domain/ledger-event.ts";
-import { eventOf } from "./event-table.ts";
+import type { FederationRelationship } from "../../../domain/federation.ts";
+import type { TrustDomain } from "../../../domain/spiffe-id.ts";
+import type { UnixMicros } from "../../../domain/time.ts";
+import type { RecordedFederation } from "../../../ports/ledger-reads.ts";
+
+const COLUMNS = `
+  trust_domain AS trustDomain, relationship, bundle_document AS document, bundle_sequence AS sequence,
+  accepted_at_us AS acceptedAt`;
 
 export const FEDERATION = {
-  put: "INSERT INTO federation (trust_domain, put_sequence) VALUES (@trustDomain, @sequence)",
+  put: "INSERT INTO federation (trust_domain, relationship) VALUES (@trustDomain, @relationship)",
   end: "DELETE FROM federation WHERE trust_domain = @trustDomain",
   accept: `
-    UPDATE federation SET accepted_sequence = @sequence, bundle_sequence = @bundleSequence
+    UPDATE federation SET bundle_document = @document, bundle_sequence = @sequence, accepted_at_us = @acceptedAt
      WHERE trust_domain = @trustDomain`,
-  guard: `
-    SELECT f.bundle_sequence AS bundleSequence, a.canonical AS accepted
-      FROM federation AS f LEFT JOIN event AS a ON a.sequence = f.accepted_sequence
-     WHERE f.trust_domain = @trustDomain`,
-  all: `
-    SELECT p.canonical AS put, a.canonical AS accepted
-      FROM federation AS f
-      JOIN event AS p ON p.sequence = f.put_sequence
-      LEFT JOIN event AS a ON a.sequence = f.accepted_sequence
-     ORDER BY f.trust_domain`,
+  of: `SELECT ${COLUMNS} FROM federation WHERE trust_domain = @trustDomain`,
+  all: `SELECT ${COLUMNS} FROM federation ORDER BY trust_domain`,
 } as const;
 
-/** What the guards look at. */
-export type FederationGuard = { readonly bundleSequence: number | null; readonly accepted: Uint8Array | null };
+export type FederationRow = {
+  readonly trustDomain: TrustDomain;
+  readonly relationship: string;
+  readonly document: string | null;
+  readonly sequence: number | null;
+  readonly acceptedAt: UnixMicros | null;
+};
 
-export type FederationRow = { readonly put: Uint8Array; readonly accepted: Uint8Array | null };
-
-export function federationOf({ put, accepted }: FederationRow): {
-  readonly relationship: FederationRelationship;
-  readonly bundle?: FederatedBundle;
-} {
-  const { relationship } = eventOf(put) as FederationPut;
-  return { relationship, ...(accepted === null ? {} : { bundle: acceptedBundleOf(accepted) }) };
-}
-
-export function acceptedBundleOf(canonical: Uint8Array): FederatedBundle {
-  const { trustDomain, bundle, at } = eventOf(canonical) as BundleAccepted;
-  return { trustDomain, ...bundle, acceptedAt: at };
+export function federationOf(row: FederationRow): RecordedFederation {
+  const { trustDomain, document, sequence, acceptedAt } = row;
+  const relationship = JSON.parse(row.relationship) as FederationRelationship;
+  if (document === null || acceptedAt === null) return { relationship };
+  const counted = sequence === null ? {} : { sequence };
+  return { relationship, bundle: { trustDomain, document, ...counted, acceptedAt } };
 }

@@ -1,45 +1,55 @@
+import { canonicalText } from "../../../domain/canonical-json.ts";
+import type { Confirmation } from "../../../domain/confirmation.ts";
+import type { Grant } from "../../../domain/grant.ts";
 import type { IssuanceRecord } from "../../../domain/issuance.ts";
 import type { IssuanceRecorded } from "../../../domain/ledger-event.ts";
 import type { RevocationReason } from "../../../domain/revocation.ts";
-import type { Segment } from "../../../domain/spiffe-id.ts";
+import type { Segment, SpiffeId } from "../../../domain/spiffe-id.ts";
 import type { StepState } from "../../../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../../../domain/time.ts";
-import type { IssuanceRow } from "../../../ports/ledger.ts";
+import type { IssuanceRow } from "../../../ports/ledger-reads.ts";
 import type { SqlParameters } from "../connection.ts";
-import { eventOf, MINUTE } from "./event-table.ts";
+import { MINUTE } from "./event-table.ts";
 
 /** Whether its step's close took it back: it had not expired by then. */
 const ENDED_WITH_STEP = "s.closed_at_us < i.expires_at_s * 1000000";
 
+const REVOKED_SEQUENCE = `coalesce(i.revoked_sequence, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_sequence END)`;
+
 const COLUMNS = `
-  i.sequence, i.undelivered_sequence AS undeliveredSequence,
-  coalesce(i.revoked_sequence, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_sequence END) AS revokedSequence,
+  i.sequence, i.issuance_id AS issuanceId, i.kind, i.entry_id AS entryId, i.spiffe_id AS spiffeId,
+  i.authority_id AS authorityId, i.serial_number AS serialNumber, i.jti, i.audiences, i.granted,
+  i.not_before_s AS notBefore, i.expires_at_s AS expiresAt, i.to_be_signed_sha256 AS toBeSignedSha256,
+  i.public_key_sha256 AS publicKeySha256, i.confirmation, i.issued_at_us AS issuedAt,
+  i.undelivered_sequence AS undeliveredSequence, ${REVOKED_SEQUENCE} AS revokedSequence,
   coalesce(i.revoked_at_us, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_at_us END) AS revokedAt,
   coalesce(i.revocation_reason, CASE WHEN ${ENDED_WITH_STEP} THEN s.close_reason END) AS revocationReason,
-  s.run_id AS runId, s.step, s.attempt, s.agent, s.state, e.canonical`;
+  s.step_id AS stepId, s.run_id AS runId, s.step, s.attempt, s.agent, s.state`;
 
-/** The event comes last: it is the one large row, and not to be read for what the other two rule out. */
-const FROM = `
-  FROM issuance AS i
-  LEFT JOIN step AS s ON s.sequence = i.step_sequence
-  CROSS JOIN event AS e ON e.sequence = i.sequence`;
+const FROM = "FROM issuance AS i LEFT JOIN step AS s ON s.sequence = i.step_sequence";
+
+const NAME_COLUMNS = `
+  i.issuance_id AS issuanceId, i.undelivered_sequence AS undeliveredSequence, ${REVOKED_SEQUENCE} AS revokedSequence`;
 
 export const ISSUANCE = {
   insert: `
     INSERT INTO issuance (
-      sequence, issuance_id, kind, step_sequence, entry_id, authority_id, serial_number, jti, expires_at_s,
-      to_be_signed_sha256)
+      sequence, issuance_id, kind, step_sequence, entry_id, spiffe_id, authority_id, serial_number, jti, audiences,
+      granted, not_before_s, expires_at_s, to_be_signed_sha256, public_key_sha256, confirmation, issued_at_us,
+      recorded_at_us)
     VALUES (
-      @sequence, @issuanceId, @kind, @stepSequence, @entryId, @authorityId, @serialNumber, @jti, @expiresAt,
-      @toBeSignedSha256)`,
+      @sequence, @issuanceId, @kind, @stepSequence, @entryId, @spiffeId, @authorityId, @serialNumber, @jti, @audiences,
+      @granted, @notBefore, @expiresAt, @toBeSignedSha256, @publicKeySha256, @confirmation, @issuedAt, @recordedAt)`,
   markUndelivered: "UPDATE issuance SET undelivered_sequence = @sequence WHERE issuance_id = @issuanceId",
   revoke: `
     UPDATE issuance SET revoked_sequence = @sequence, revoked_at_us = @at, revocation_reason = @reason
      WHERE issuance_id = @issuanceId`,
-  guardById: `
-    SELECT sequence, kind, step_sequence AS stepSequence, expires_at_s AS expiresAt,
-           undelivered_sequence AS undeliveredSequence
+  subjectById: `
+    SELECT sequence, kind, step_sequence AS stepSequence, expires_at_s AS expiresAt
       FROM issuance WHERE issuance_id = @issuanceId`,
+  guardById: `SELECT ${NAME_COLUMNS} ${FROM} WHERE i.issuance_id = @issuanceId`,
+  guardByJti: `SELECT ${NAME_COLUMNS} ${FROM} WHERE i.jti = @jti`,
+  guardBySerialNumber: `SELECT ${NAME_COLUMNS} ${FROM} WHERE i.serial_number = @serialNumber`,
   /** All that a step ever held: NULLs when it never held any. Live is what its close at `at` takes back. */
   heldByStep: `
     SELECT max(i.expires_at_s) AS latestExpiry, max(i.kind <> 'jwt-svid') AS concernsAll,
@@ -48,9 +58,18 @@ export const ISSUANCE = {
      WHERE h.step_sequence = @stepSequence`,
   liveOfStep: `
     SELECT ${COLUMNS} ${FROM}
-     WHERE i.sequence IN (SELECT sequence FROM step_event WHERE step_sequence = @stepSequence)
+     WHERE i.sequence IN (SELECT h.sequence FROM step_event AS h
+                            JOIN step AS t ON t.sequence = h.step_sequence WHERE t.step_id = @stepId)
        AND i.expires_at_s * 1000000 > @at AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL
      ORDER BY i.sequence LIMIT @limit`,
+  /** What closes with these sequences took back. */
+  revokedBetween: `
+    SELECT ${COLUMNS}
+      FROM step AS s CROSS JOIN step_event AS h ON h.step_sequence = s.sequence
+      CROSS JOIN issuance AS i ON i.sequence = h.sequence
+     WHERE s.closed_sequence >= @first AND s.closed_sequence <= @last AND ${ENDED_WITH_STEP}
+       AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL
+     ORDER BY s.sequence, i.sequence LIMIT @limit`,
   /** Of one authority, from the minute on in which the oldest that can still be accepted was recorded. */
   acceptableOfAuthority: `
     SELECT i.sequence, i.issuance_id AS issuanceId, i.kind, i.step_sequence AS stepSequence, i.expires_at_s AS expiresAt
@@ -67,7 +86,6 @@ export const ISSUANCE = {
      ORDER BY sequence`,
   byJti: `SELECT ${COLUMNS} ${FROM} WHERE i.jti = @jti`,
   bySerialNumber: `SELECT ${COLUMNS} ${FROM} WHERE i.serial_number = @serialNumber`,
-  bySequence: `SELECT ${COLUMNS} ${FROM} WHERE i.sequence = @sequence`,
   /** For the operator's view; conditions are appended. */
   history: `SELECT ${COLUMNS} ${FROM}`,
 } as const;
@@ -82,15 +100,21 @@ export const ISSUANCE_STATE = {
          AND i.expires_at_s * 1000000 > @now`,
 } as const;
 
-export type IssuanceGuard = {
+/** What projections look at. */
+export type IssuanceSubject = {
   readonly sequence: number;
   readonly kind: IssuanceRecord["kind"];
   readonly stepSequence: number | null;
   readonly expiresAt: UnixSeconds;
-  readonly undeliveredSequence: number | null;
 };
 
-export type AcceptableIssuance = Omit<IssuanceGuard, "undeliveredSequence"> & { readonly issuanceId: string };
+export type AcceptableIssuance = IssuanceSubject & { readonly issuanceId: string };
+
+export type IssuanceGuardRow = {
+  readonly issuanceId: string;
+  readonly undeliveredSequence: number | null;
+  readonly revokedSequence: number | null;
+};
 
 export type HeldByStep = {
   readonly latestExpiry: UnixSeconds | null;
@@ -100,24 +124,52 @@ export type HeldByStep = {
 
 export type StoredIssuance = {
   readonly sequence: number;
+  readonly issuanceId: string;
+  readonly kind: IssuanceRecord["kind"];
+  readonly entryId: string | null;
+  readonly spiffeId: SpiffeId;
+  readonly authorityId: string;
+  readonly serialNumber: string | null;
+  readonly jti: string | null;
+  readonly audiences: string;
+  readonly granted: string;
+  readonly notBefore: UnixSeconds;
+  readonly expiresAt: UnixSeconds;
+  readonly toBeSignedSha256: Uint8Array;
+  readonly publicKeySha256: string | null;
+  readonly confirmation: string | null;
+  readonly issuedAt: UnixMicros;
   readonly undeliveredSequence: number | null;
   readonly revokedSequence: number | null;
   readonly revokedAt: UnixMicros | null;
   readonly revocationReason: RevocationReason | null;
+  readonly stepId: string | null;
   readonly runId: Segment | null;
   readonly step: Segment | null;
   readonly attempt: number | null;
   readonly agent: Segment | null;
   readonly state: StepState | null;
-  readonly canonical: Uint8Array;
 };
 
 export function issuanceOf(row: StoredIssuance): IssuanceRow {
-  const { issuance } = eventOf(row.canonical) as IssuanceRecorded;
-  const { runId, step, attempt, agent, state } = row;
+  const { stepId, entryId, runId, step, attempt, agent, state } = row;
   const hasStep = runId !== null && step !== null && attempt !== null && agent !== null && state !== null;
   return {
-    ...issuance,
+    issuanceId: row.issuanceId,
+    kind: row.kind,
+    subject: stepId === null ? { kind: "infrastructure", entryId: entryId ?? "" } : { kind: "step", stepId },
+    spiffeId: row.spiffeId,
+    authorityId: row.authorityId,
+    ...(row.serialNumber === null ? {} : { serialNumber: row.serialNumber }),
+    ...(row.jti === null ? {} : { jti: row.jti }),
+    audiences: JSON.parse(row.audiences) as readonly string[],
+    grant: JSON.parse(row.granted) as Grant,
+    notBefore: row.notBefore,
+    expiresAt: row.expiresAt,
+    toBeSignedSha256: Buffer.from(row.toBeSignedSha256).toString("hex"),
+    ...(row.publicKeySha256 === null ? {} : { publicKeySha256: row.publicKeySha256 }),
+    ...(row.confirmation === null ? {} : { confirmation: JSON.parse(row.confirmation) as Confirmation }),
+    issuedAt: row.issuedAt,
     sequence: row.sequence,
     undelivered: row.undeliveredSequence !== null,
     ...(row.revokedAt === null ? {} : { revokedAt: row.revokedAt }),
@@ -128,20 +180,29 @@ export function issuanceOf(row: StoredIssuance): IssuanceRow {
 }
 
 export function parametersOfIssuance(
-  issuance: IssuanceRecord,
+  { issuance, at }: IssuanceRecorded,
   sequence: number,
   stepSequence: number | null,
 ): SqlParameters {
+  const { confirmation } = issuance;
   return {
     sequence,
     issuanceId: issuance.issuanceId,
     kind: issuance.kind,
     stepSequence,
     entryId: issuance.subject.kind === "infrastructure" ? issuance.subject.entryId : null,
+    spiffeId: issuance.spiffeId,
     authorityId: issuance.authorityId,
     serialNumber: issuance.serialNumber ?? null,
     jti: issuance.jti ?? null,
+    audiences: canonicalText(issuance.audiences),
+    granted: canonicalText(issuance.grant),
+    notBefore: issuance.notBefore,
     expiresAt: issuance.expiresAt,
     toBeSignedSha256: Buffer.from(issuance.toBeSignedSha256, "hex"),
+    publicKeySha256: issuance.publicKeySha256 ?? null,
+    confirmation: confirmation === undefined ? null : canonicalText(confirmation),
+    issuedAt: issuance.issuedAt,
+    recordedAt: at,
   };
 }

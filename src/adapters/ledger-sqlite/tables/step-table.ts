@@ -1,14 +1,21 @@
+import { canonicalText } from "../../../domain/canonical-json.ts";
+import type { Grant } from "../../../domain/grant.ts";
 import type { StepOpened } from "../../../domain/ledger-event.ts";
-import { formatProcess } from "../../../domain/process.ts";
+import { formatProcess, processFrom } from "../../../domain/process.ts";
 import type { RevocationReason } from "../../../domain/revocation.ts";
-import { audiencesOf, type Step, type StepState } from "../../../domain/step.ts";
-import { addMicros, microsOf, type UnixMicros, type UnixSeconds } from "../../../domain/time.ts";
+import type { Segment, SpiffeId } from "../../../domain/spiffe-id.ts";
+import { audiencesOf, leaseEnd, type Step, type StepState } from "../../../domain/step.ts";
+import type { UnixMicros, UnixSeconds } from "../../../domain/time.ts";
 import type { SqlParameters } from "../connection.ts";
-import { eventOf } from "./event-table.ts";
 
 const COLUMNS = `
-  s.sequence AS openedSequence, s.state, s.executable, s.lease_expires_at_us AS leaseExpiresAt, s.held,
-  s.closed_sequence AS closedSequence, s.closed_at_us AS closedAt, s.close_reason AS closeReason, e.canonical`;
+  s.sequence AS openedSequence, s.step_id AS stepId, s.run_id AS runId, s.step, s.attempt, s.workflow, s.purpose, s.agent,
+  s.agent_entry_id AS agentEntryId, s.opener_entry_id AS openerEntryId, s.opener, s.executor, s.executable,
+  s.spiffe_id AS spiffeId, s.granted, s.more_audiences AS moreAudiences, s.state, s.opened_at_us AS openedAt,
+  s.expires_at_s AS expiresAt, s.lease_seconds AS leaseSeconds, s.lease_expires_at_us AS leaseExpiresAt, s.held,
+  s.parent_step_id AS parentStepId, s.depth, s.principal_iss AS principalIss, s.principal_sub AS principalSub,
+  s.request_id AS requestId, s.request_digest AS requestDigest, s.decision_id AS decisionId,
+  s.closed_sequence AS closedSequence, s.closed_at_us AS closedAt, s.close_reason AS closeReason`;
 
 /** What the guards look at. */
 const GUARD_COLUMNS = `
@@ -16,26 +23,65 @@ const GUARD_COLUMNS = `
   executor, executable, request_digest AS requestDigest, held, lease_seconds AS leaseSeconds,
   lease_expires_at_us AS leaseExpiresAt, closed_sequence AS closedSequence`;
 
+/** Live are the steps that are not closed. */
+const LIVE = {
+  steps: `
+    SELECT sequence FROM step
+     WHERE step_id IN (SELECT value FROM json_each(@stepIds)) AND closed_sequence IS NULL`,
+  run: "SELECT sequence FROM step WHERE run_id = @runId AND closed_sequence IS NULL",
+  entry: `
+    SELECT sequence FROM step WHERE agent_entry_id = @entryId AND closed_sequence IS NULL
+     UNION SELECT sequence FROM step WHERE opener_entry_id = @entryId AND closed_sequence IS NULL`,
+  process: `
+    SELECT sequence FROM step WHERE opener = @process AND closed_sequence IS NULL
+     UNION SELECT sequence FROM step WHERE executor = @process AND closed_sequence IS NULL`,
+  principal: `
+    SELECT sequence FROM step INDEXED BY step_live_opener_entry
+     WHERE principal_iss = @iss AND principal_sub = @sub AND closed_sequence IS NULL`,
+  all: "SELECT sequence FROM step INDEXED BY step_live_opener_entry WHERE closed_sequence IS NULL",
+} as const;
+
 /**
- * Live are the steps that are not closed. The first member of each recursion is the step itself, so a subtree holds its
- * root; CROSS JOIN keeps it the outer loop, for the other order would read every step there ever was.
+ * Live steps that a selection names, and all their live descendants, with what a close at `@at` takes back of each.
+ * CROSS JOIN keeps the recursion the outer loop: the other order would read every step there ever was.
  */
+function liveSubtrees(named: string): string {
+  return `
+    WITH RECURSIVE named (sequence) AS MATERIALIZED (${named}),
+    subtree (sequence) AS (
+      SELECT sequence FROM named
+      UNION
+      SELECT child.sequence
+        FROM subtree CROSS JOIN step AS child ON child.parent_sequence = subtree.sequence
+       WHERE child.closed_sequence IS NULL)
+    SELECT s.sequence AS openedSequence, s.step_id AS stepId, s.parent_step_id AS parentStepId,
+           s.opener_entry_id AS openerEntryId, s.executor, s.sequence IN (SELECT sequence FROM named) AS isNamed,
+           (SELECT count(*)
+              FROM step_event AS h CROSS JOIN issuance AS i ON i.sequence = h.sequence
+             WHERE h.step_sequence = s.sequence AND i.expires_at_s * 1000000 > @at
+               AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL) AS liveCredentials
+      FROM subtree CROSS JOIN step AS s ON s.sequence = subtree.sequence
+     ORDER BY s.sequence`;
+}
+
 export const STEP = {
   insert: `
     INSERT INTO step (
-      sequence, step_id, run_id, step, attempt, agent, agent_entry_id, opener_entry_id, opener, executor, executable,
-      spiffe_id, audiences, state, expires_at_s, lease_seconds, lease_expires_at_us, held, parent_sequence, depth,
-      principal_iss, principal_sub, request_id, request_digest, decision_id)
+      sequence, step_id, run_id, step, attempt, workflow, purpose, agent, agent_entry_id, opener_entry_id, opener,
+      executor, executable, spiffe_id, granted, more_audiences, audiences, state, opened_at_us, recorded_at_us,
+      expires_at_s, lease_seconds, lease_expires_at_us, held, parent_sequence, parent_step_id, depth, principal_iss,
+      principal_sub, request_id, request_digest, decision_id)
     VALUES (
-      @sequence, @stepId, @runId, @step, @attempt, @agent, @agentEntryId, @openerEntryId, @opener, @executor, @executable,
-      @spiffeId, @audiences, 'OPEN', @expiresAt, @leaseSeconds, @leaseExpiresAt, 0,
-      (SELECT sequence FROM step WHERE step_id = @parentStepId), @depth,
-      @principalIss, @principalSub, @requestId, @requestDigest, @decisionId)`,
+      @sequence, @stepId, @runId, @step, @attempt, @workflow, @purpose, @agent, @agentEntryId, @openerEntryId, @opener,
+      @executor, @executable, @spiffeId, @granted, @moreAudiences, @audiences, 'OPEN', @openedAt, @recordedAt,
+      @expiresAt, @leaseSeconds, @leaseExpiresAt, 0, (SELECT sequence FROM step WHERE step_id = @parentStepId),
+      @parentStepId, @depth, @principalIss, @principalSub, @requestId, @requestDigest, @decisionId)`,
   hold: "UPDATE step SET held = 1 WHERE step_id = @stepId",
   renew: "UPDATE step SET lease_expires_at_us = @leaseExpiresAt WHERE step_id = @stepId",
   pinExecutable: "UPDATE step SET executable = @executable WHERE step_id = @stepId AND executable IS NULL",
   close: `
-    UPDATE step SET state = @state, closed_sequence = @closedSequence, closed_at_us = @closedAt, close_reason = @reason
+    UPDATE step SET state = @state, closed_sequence = @closedSequence, closed_at_us = @closedAt, close_reason = @reason,
+           revoked_credentials = @revoked
      WHERE sequence = @sequence`,
   insertEvent: `
     INSERT INTO step_event (step_sequence, sequence) VALUES (@stepSequence, @sequence) ON CONFLICT DO NOTHING`,
@@ -49,8 +95,8 @@ export const STEP = {
      WHERE opener_entry_id = @entryId AND opener = @process AND request_id = @requestId
      ORDER BY sequence DESC LIMIT 1`,
   liveOfExecutorCount: "SELECT count(*) AS count FROM step WHERE executor = @executor AND closed_sequence IS NULL",
-  parentOf: "SELECT parent_sequence AS parent FROM step WHERE sequence = @sequence",
 
+  /** A live step with its live descendants, roots first: the first member of the recursion is the step itself. */
   liveSubtree: `
     WITH RECURSIVE subtree (sequence, level) AS (
       SELECT sequence, 0 FROM step WHERE sequence = @root AND closed_sequence IS NULL
@@ -58,63 +104,44 @@ export const STEP = {
       SELECT child.sequence, subtree.level + 1
         FROM subtree CROSS JOIN step AS child ON child.parent_sequence = subtree.sequence
        WHERE child.closed_sequence IS NULL)
-    SELECT s.sequence, s.step_id AS stepId, s.opener_entry_id AS openerEntryId, s.executor
+    SELECT s.sequence, s.step_id AS stepId, s.opener_entry_id AS openerEntryId
       FROM subtree CROSS JOIN step AS s ON s.sequence = subtree.sequence
      ORDER BY subtree.level, s.sequence`,
-  closedSubtreeIds: `
-    WITH RECURSIVE subtree (sequence, level) AS (
-      SELECT sequence, 0 FROM step WHERE step_id = @rootStepId
-      UNION ALL
-      SELECT child.sequence, subtree.level + 1
-        FROM subtree CROSS JOIN step AS child ON child.parent_sequence = subtree.sequence
-       WHERE child.closed_sequence = @closedSequence)
-    SELECT s.step_id AS stepId
-      FROM subtree CROSS JOIN step AS s ON s.sequence = subtree.sequence
-     ORDER BY subtree.level, s.sequence LIMIT @limit`,
+  liveSubtreesOfSteps: liveSubtrees(LIVE.steps),
+  liveSubtreesOfRun: liveSubtrees(LIVE.run),
+  liveSubtreesOfEntry: liveSubtrees(LIVE.entry),
+  liveSubtreesOfProcess: liveSubtrees(LIVE.process),
+  liveSubtreesOfPrincipal: liveSubtrees(LIVE.principal),
+  liveSubtreesOfAll: liveSubtrees(LIVE.all),
 
-  liveOfRun: "SELECT sequence FROM step WHERE run_id = @runId AND closed_sequence IS NULL ORDER BY sequence",
-  liveOfEntry: `
-    SELECT sequence FROM step WHERE agent_entry_id = @entryId AND closed_sequence IS NULL
-     UNION SELECT sequence FROM step WHERE opener_entry_id = @entryId AND closed_sequence IS NULL
-     ORDER BY sequence`,
-  liveOfProcess: `
-    SELECT sequence FROM step WHERE opener = @process AND closed_sequence IS NULL
-     UNION SELECT sequence FROM step WHERE executor = @process AND closed_sequence IS NULL
-     ORDER BY sequence`,
-  liveOfPrincipal: `
-    SELECT sequence FROM step INDEXED BY step_live_opener_entry
-     WHERE principal_iss = @iss AND principal_sub = @sub AND closed_sequence IS NULL
-     ORDER BY sequence`,
-  live: "SELECT sequence FROM step INDEXED BY step_live_opener_entry WHERE closed_sequence IS NULL ORDER BY sequence",
+  /** What was recorded with one close, which may be that of an ancestor. */
+  closeAt: `
+    SELECT closed_sequence AS sequence, closed_at_us AS closedAt, count(*) AS stepsClosed,
+           sum(revoked_credentials) AS credentialsRevoked
+      FROM step WHERE closed_sequence = @sequence GROUP BY closed_sequence, closed_at_us`,
+  closedBetween: `
+    SELECT ${COLUMNS} FROM step AS s
+     WHERE s.closed_sequence >= @first AND s.closed_sequence <= @last
+     ORDER BY s.closed_sequence, s.sequence LIMIT @limit`,
+  closedBetweenCount: `
+    SELECT count(*) AS count, coalesce(sum(revoked_credentials), 0) AS credentials
+      FROM step WHERE closed_sequence >= @first AND closed_sequence <= @last`,
 
-  byId: `SELECT ${COLUMNS} FROM step AS s JOIN event AS e ON e.sequence = s.sequence WHERE s.step_id = @stepId`,
-  bySequence: `SELECT ${COLUMNS} FROM step AS s JOIN event AS e ON e.sequence = s.sequence WHERE s.sequence = @sequence`,
+  byId: `SELECT ${COLUMNS} FROM step AS s WHERE s.step_id = @stepId`,
   newestAttempt: `
-    SELECT ${COLUMNS} FROM step AS s JOIN event AS e ON e.sequence = s.sequence
-     WHERE s.run_id = @runId AND s.step = @step ORDER BY s.attempt DESC LIMIT 1`,
+    SELECT ${COLUMNS} FROM step AS s WHERE s.run_id = @runId AND s.step = @step ORDER BY s.attempt DESC LIMIT 1`,
   byRequest: `
-    SELECT ${COLUMNS} FROM step AS s JOIN event AS e ON e.sequence = s.sequence
+    SELECT ${COLUMNS} FROM step AS s
      WHERE s.opener_entry_id = @entryId AND s.opener = @process AND s.request_id = @requestId
      ORDER BY s.sequence DESC LIMIT 1`,
   open: `
-    SELECT ${COLUMNS} FROM step AS s INDEXED BY step_live_opener_entry JOIN event AS e ON e.sequence = s.sequence
+    SELECT ${COLUMNS} FROM step AS s INDEXED BY step_live_opener_entry
      WHERE s.closed_sequence IS NULL AND s.state = 'OPEN' ORDER BY s.sequence`,
-  openOfEntry: `
-    SELECT ${COLUMNS} FROM step AS s JOIN event AS e ON e.sequence = s.sequence
-     WHERE s.sequence IN (SELECT sequence FROM step WHERE agent_entry_id = @entryId AND closed_sequence IS NULL
-                          UNION SELECT sequence FROM step WHERE opener_entry_id = @entryId AND closed_sequence IS NULL)
-       AND s.state = 'OPEN' ORDER BY s.sequence`,
-  openOfExecutor: `
-    SELECT ${COLUMNS} FROM step AS s JOIN event AS e ON e.sequence = s.sequence
-     WHERE s.executor = @executor AND s.closed_sequence IS NULL AND s.state = 'OPEN'
-       AND (@entryId IS NULL OR @entryId IN (s.agent_entry_id, s.opener_entry_id))
-     ORDER BY s.sequence`,
   /** For the operator's view; conditions are appended. */
-  history: `
-    SELECT ${COLUMNS} FROM step AS s JOIN run AS r ON r.run_id = s.run_id CROSS JOIN event AS e ON e.sequence = s.sequence`,
+  history: `SELECT ${COLUMNS} FROM step AS s JOIN run AS r ON r.run_id = s.run_id`,
 } as const;
 
-export type StepGuard = {
+export type StepGuardRow = {
   readonly sequence: number;
   readonly stepId: string;
   readonly runId: string;
@@ -122,7 +149,6 @@ export type StepGuard = {
   readonly state: StepState;
   readonly expiresAt: UnixSeconds;
   readonly openerEntryId: string;
-  /** NULL: any. */
   readonly executor: string | null;
   readonly executable: string | null;
   readonly requestDigest: string | null;
@@ -132,44 +158,91 @@ export type StepGuard = {
   readonly closedSequence: number | null;
 };
 
-export type SubtreeRow = {
-  readonly sequence: number;
+export type SubtreeRow = { readonly sequence: number; readonly stepId: string; readonly openerEntryId: string };
+
+export type LiveStepRow = {
+  readonly openedSequence: number;
   readonly stepId: string;
+  readonly parentStepId: string | null;
   readonly openerEntryId: string;
   readonly executor: string | null;
+  readonly isNamed: number;
+  readonly liveCredentials: number;
 };
 
 export type StepRow = {
   readonly openedSequence: number;
-  readonly state: StepState;
+  readonly stepId: string;
+  readonly runId: Segment;
+  readonly step: Segment;
+  readonly attempt: number;
+  readonly workflow: string | null;
+  readonly purpose: string | null;
+  readonly agent: Segment;
+  readonly agentEntryId: string;
+  readonly openerEntryId: string;
+  readonly opener: string;
+  readonly executor: string | null;
   readonly executable: string | null;
+  readonly spiffeId: SpiffeId;
+  readonly granted: string;
+  readonly moreAudiences: string;
+  readonly state: StepState;
+  readonly openedAt: UnixMicros;
+  readonly expiresAt: UnixSeconds;
+  readonly leaseSeconds: number | null;
   readonly leaseExpiresAt: UnixMicros | null;
   readonly held: number;
+  readonly parentStepId: string | null;
+  readonly depth: number;
+  readonly principalIss: string | null;
+  readonly principalSub: string | null;
+  readonly requestId: string | null;
+  readonly requestDigest: string | null;
+  readonly decisionId: string;
   readonly closedSequence: number | null;
   readonly closedAt: UnixMicros | null;
   readonly closeReason: RevocationReason | null;
-  readonly canonical: Uint8Array;
 };
 
-/** The step as its opening event has it, with what became of it since. */
 export function stepOf(row: StepRow): Step {
-  const { step } = eventOf(row.canonical) as StepOpened;
-  const { executor } = step;
-  const pinned = executor.kind === "process" && row.executable !== null ? { executable: row.executable } : {};
+  const { executor, executable, principalIss, principalSub } = row;
+  const pinned = executable === null ? {} : { executable };
   return {
-    ...step,
-    executor: { ...executor, ...pinned },
+    stepId: row.stepId,
+    runId: row.runId,
+    step: row.step,
+    attempt: row.attempt,
+    ...(row.workflow === null ? {} : { workflow: row.workflow }),
+    ...(row.purpose === null ? {} : { purpose: row.purpose }),
+    agent: row.agent,
+    agentEntryId: row.agentEntryId,
+    openerEntryId: row.openerEntryId,
+    opener: processFrom(row.opener),
+    executor: executor === null ? { kind: "any" } : { kind: "process", process: processFrom(executor), ...pinned },
+    spiffeId: row.spiffeId,
+    grant: JSON.parse(row.granted) as Grant,
+    audiences: JSON.parse(row.moreAudiences) as readonly string[],
     state: row.state,
-    held: row.held === 1,
-    openedSequence: row.openedSequence,
+    openedAt: row.openedAt,
+    expiresAt: row.expiresAt,
+    ...(row.leaseSeconds === null ? {} : { leaseSeconds: row.leaseSeconds }),
     ...(row.leaseExpiresAt === null ? {} : { leaseExpiresAt: row.leaseExpiresAt }),
+    held: row.held === 1,
+    ...(row.parentStepId === null ? {} : { parentStepId: row.parentStepId }),
+    depth: row.depth,
+    ...(principalIss === null || principalSub === null ? {} : { principal: { iss: principalIss, sub: principalSub } }),
+    ...(row.requestId === null ? {} : { requestId: row.requestId }),
+    ...(row.requestDigest === null ? {} : { requestDigest: row.requestDigest }),
+    decisionId: row.decisionId,
+    openedSequence: row.openedSequence,
     ...(row.closedSequence === null ? {} : { closedSequence: row.closedSequence }),
     ...(row.closedAt === null ? {} : { closedAt: row.closedAt }),
     ...(row.closeReason === null ? {} : { closeReason: row.closeReason }),
   };
 }
 
-export function parametersOfOpened({ step }: StepOpened, sequence: number): SqlParameters {
+export function parametersOfOpened({ step, at }: StepOpened, sequence: number): SqlParameters {
   const { executor, principal, leaseSeconds } = step;
   return {
     sequence,
@@ -177,6 +250,8 @@ export function parametersOfOpened({ step }: StepOpened, sequence: number): SqlP
     runId: step.runId,
     step: step.step,
     attempt: step.attempt,
+    workflow: step.workflow ?? null,
+    purpose: step.purpose ?? null,
     agent: step.agent,
     agentEntryId: step.agentEntryId,
     openerEntryId: step.openerEntryId,
@@ -184,7 +259,11 @@ export function parametersOfOpened({ step }: StepOpened, sequence: number): SqlP
     executor: executor.kind === "process" ? formatProcess(executor.process) : null,
     executable: executor.kind === "process" ? (executor.executable ?? null) : null,
     spiffeId: step.spiffeId,
-    audiences: JSON.stringify(audiencesOf(step)),
+    granted: canonicalText(step.grant),
+    moreAudiences: canonicalText(step.audiences),
+    audiences: canonicalText(audiencesOf(step)),
+    openedAt: step.openedAt,
+    recordedAt: at,
     expiresAt: step.expiresAt,
     leaseSeconds: leaseSeconds ?? null,
     leaseExpiresAt: leaseSeconds === undefined ? null : leaseEnd(step.openedAt, leaseSeconds),
@@ -196,14 +275,4 @@ export function parametersOfOpened({ step }: StepOpened, sequence: number): SqlP
     requestDigest: step.requestDigest ?? null,
     decisionId: step.decisionId,
   };
-}
-
-/** A lease lasts this long from `now`, to the microsecond. */
-export function leaseEnd(now: UnixMicros, leaseSeconds: number): UnixMicros {
-  return addMicros(now, leaseSeconds * 1_000_000);
-}
-
-/** Whether an expiry, which is a whole second and exclusive, has come. */
-export function hasExpired(expiresAt: UnixSeconds, now: UnixMicros): boolean {
-  return microsOf(expiresAt) <= now;
 }

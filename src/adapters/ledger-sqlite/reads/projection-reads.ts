@@ -1,0 +1,26 @@
+import type { AsOf } from "../../../ports/following.ts";
+import type { ProjectionReads } from "../../../ports/ledger-reads.ts";
+import type { Connection } from "../connection.ts";
+import { AUTHORITY, authorityOf } from "../tables/authority-table.ts";
+import { ENTRY, entryOf } from "../tables/entry-table.ts";
+import { sizeOf } from "../tables/event-table.ts";
+import { FEDERATION, federationOf } from "../tables/federation-table.ts";
+import { RECEIPT, type ReceiptRow } from "../tables/receipt-table.ts";
+import { STEP, stepOf } from "../tables/step-table.ts";
+import { consistently, type Reader } from "./reader.ts";
+
+export function createProjectionReads({ read }: Reader): ProjectionReads {
+  async function asOf<Row, Value>(sql: string, from: (row: Row) => Value): Promise<AsOf<readonly Value[]>> {
+    const rows = (db: Connection) => ({ rows: db.all<Row>(sql), through: sizeOf(db) });
+    const { rows: found, through } = read((db) => consistently(db, () => rows(db)));
+    return { value: found.map(from), through };
+  }
+
+  return {
+    openSteps: () => asOf(STEP.open, stepOf),
+    entries: () => asOf(ENTRY.current, entryOf),
+    authorities: () => asOf(AUTHORITY.all, authorityOf),
+    federations: () => asOf(FEDERATION.all, federationOf),
+    receipts: () => asOf(RECEIPT.all, (row: ReceiptRow) => row),
+  };
+}

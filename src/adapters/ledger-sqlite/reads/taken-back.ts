@@ -1,0 +1,45 @@
+import { LIMITS } from "../../../domain/limits.ts";
+import type { UnixMicros } from "../../../domain/time.ts";
+import type { CloseTarget } from "../../../ports/ledger-acts.ts";
+import type { IssuanceRow, TakenBack } from "../../../ports/ledger-reads.ts";
+import type { Connection } from "../connection.ts";
+import { liveSteps } from "../sql-view.ts";
+import { ISSUANCE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
+import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
+import { consistently } from "./reader.ts";
+
+/** What a close would find, by the very statement that the close itself uses. */
+export function previewClose(db: Connection, target: CloseTarget, now: UnixMicros): TakenBack {
+  return consistently(db, () => {
+    const closing = liveSteps(db, target, now);
+    const listed = closing.slice(0, LIMITS.listedMax);
+    const issuances: IssuanceRow[] = [];
+    for (const { stepId, liveCredentials } of listed) {
+      const limit = Math.min(LIMITS.listedMax - issuances.length, liveCredentials);
+      if (limit === 0) continue;
+      const rows = db.all<StoredIssuance>(ISSUANCE.liveOfStep, { stepId, at: now, limit });
+      issuances.push(...rows.map(issuanceOf));
+    }
+    return {
+      steps: listed.flatMap(({ stepId }) => db.all<StepRow>(STEP.byId, { stepId }).map(stepOf)),
+      issuances,
+      stepsCount: closing.length,
+      issuancesCount: closing.reduce((sum, step) => sum + step.liveCredentials, 0),
+    };
+  });
+}
+
+/** What closes with a sequence in [first, last] found. */
+export function takenBack(db: Connection, first: number, last: number): TakenBack {
+  const limit = LIMITS.listedMax;
+  return consistently(db, () => {
+    type Counts = { readonly count: number; readonly credentials: number };
+    const counts = db.get<Counts>(STEP.closedBetweenCount, { first, last });
+    return {
+      steps: db.all<StepRow>(STEP.closedBetween, { first, last, limit }).map(stepOf),
+      issuances: db.all<StoredIssuance>(ISSUANCE.revokedBetween, { first, last, limit }).map(issuanceOf),
+      stepsCount: counts?.count ?? 0,
+      issuancesCount: counts?.credentials ?? 0,
+    };
+  });
+}

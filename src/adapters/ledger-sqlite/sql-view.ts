@@ -1,0 +1,158 @@
+import { LIMITS } from "../../domain/limits.ts";
+import { formatProcess } from "../../domain/process.ts";
+import { addMicros, secondsOf, type UnixMicros } from "../../domain/time.ts";
+import type {
+  GuardedIssuance,
+  GuardedStep,
+  LedgerView,
+  LiveStep,
+  LiveTarget,
+  RecordedClose,
+} from "../../ledger/view.ts";
+import type { Connection, SqlParameters } from "./connection.ts";
+import { AUTHORITY, type AuthorityGuardRow } from "./tables/authority-table.ts";
+import { ENTRY, type EntryGuardRow } from "./tables/entry-table.ts";
+import { minuteOf } from "./tables/event-table.ts";
+import { JOIN_TOKEN, type JoinTokenGuard, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
+import { FEDERATION, type FederationRow, federationOf } from "./tables/federation-table.ts";
+import { type AcceptableIssuance, ISSUANCE, type IssuanceGuardRow } from "./tables/issuance-table.ts";
+import { RECEIPT } from "./tables/receipt-table.ts";
+import { RUN, type RunRow } from "./tables/run-table.ts";
+import { type LiveStepRow, STEP, type StepGuardRow } from "./tables/step-table.ts";
+
+/** What rules ask for, in SQL. */
+export function createSqlView(db: Connection): LedgerView {
+  const step = (sql: string, parameters: SqlParameters) => guardedStepOf(db.get<StepGuardRow>(sql, parameters));
+  const count = (sql: string, parameters: SqlParameters = {}) =>
+    db.get<{ readonly count: number }>(sql, parameters)?.count ?? 0;
+  return {
+    run(runId) {
+      const row = db.get<RunRow>(RUN.byId, { runId });
+      if (row === undefined) return undefined;
+      return { ...(row.entryId === null ? {} : { entryId: row.entryId }), isBarred: row.barredSequence !== null };
+    },
+    step: (stepId) => step(STEP.guardById, { stepId }),
+    newestAttempt: (runId, name) => step(STEP.guardNewestAttempt, { runId, step: name }),
+    stepByRequest: (entryId, process, requestId) =>
+      step(STEP.guardByRequest, { entryId, process: formatProcess(process), requestId }),
+    liveSteps: (target, at) => liveSteps(db, target, at),
+    liveStepsOfExecutor: (process) => count(STEP.liveOfExecutorCount, { executor: formatProcess(process) }),
+    closeOf(stepId) {
+      const sequence = db.get<StepGuardRow>(STEP.guardById, { stepId })?.closedSequence ?? undefined;
+      return sequence === undefined ? undefined : db.get<RecordedClose>(STEP.closeAt, { sequence });
+    },
+
+    entry(entryId) {
+      const row = db.get<EntryGuardRow>(ENTRY.guard, { entryId });
+      if (row === undefined) return undefined;
+      const { revision, openSteps, disabled, retiredSequence } = row;
+      return { revision, openSteps, isDisabled: disabled === 1, isRetired: retiredSequence !== null };
+    },
+    entryNamed: (kind, name) => db.get<{ readonly entryId: string }>(ENTRY.named, { kind, name })?.entryId,
+    entriesCount: () => count(ENTRY.count),
+    entriesSharing(kind, selectors) {
+      if (selectors.length === 0) return [];
+      const rows = db.all<{ readonly entryId: string }>(ENTRY.sharing, { kind, selectors: JSON.stringify(selectors) });
+      return rows.map(({ entryId }) => entryId);
+    },
+
+    issuance: (issuanceId) => guardedIssuanceOf(db.get(ISSUANCE.guardById, { issuanceId })),
+    issuanceNamed: (credential) =>
+      guardedIssuanceOf(
+        "jti" in credential
+          ? db.get(ISSUANCE.guardByJti, credential)
+          : db.get(ISSUANCE.guardBySerialNumber, credential),
+      ),
+    liveIssuancesOfEntry: (entryId, at) =>
+      db.all<{ readonly issuanceId: string }>(ISSUANCE.liveOfEntry, { entryId, at }).map(idOf),
+    acceptableIssuances: (authorityId, at) => acceptableOf(db, authorityId, at).map(idOf),
+    authority(authorityId) {
+      const row = db.get<AuthorityGuardRow>(AUTHORITY.guard, { authorityId });
+      return row === undefined ? undefined : { state: row.state, isTainted: row.tainted === 1 };
+    },
+
+    federation(trustDomain) {
+      const row = db.get<FederationRow>(FEDERATION.of, { trustDomain });
+      return row === undefined ? undefined : federationOf(row);
+    },
+    joinToken: (sha256) => db.get<JoinTokenGuard>(JOIN_TOKEN.bySha256, { sha256 }),
+    liveJoinTokens: (name, now) => count(JOIN_TOKEN.liveOfName, { name, now }),
+    isEvidenceSpent: (sha256) => db.get(SPENT_EVIDENCE.bySha256, { sha256 }) !== undefined,
+    receipt: (entryId) => db.get<{ readonly sequence: number }>(RECEIPT.of, { entryId })?.sequence,
+  };
+}
+
+const idOf = ({ issuanceId }: { readonly issuanceId: string }) => issuanceId;
+
+/** Live steps and descendants: also what a preview of a close reads. */
+export function liveSteps(db: Connection, target: LiveTarget, at: UnixMicros): readonly LiveStep[] {
+  const [sql, parameters] = selectionOf(target);
+  return db.all<LiveStepRow>(sql, { ...parameters, at }).map(({ parentStepId, executor, isNamed, ...row }) => ({
+    ...row,
+    ...(parentStepId === null ? {} : { parentStepId }),
+    ...(executor === null ? {} : { executor }),
+    isNamed: isNamed === 1,
+  }));
+}
+
+function selectionOf(target: LiveTarget): readonly [sql: string, parameters: SqlParameters] {
+  switch (target.kind) {
+    case "steps":
+      return [STEP.liveSubtreesOfSteps, { stepIds: JSON.stringify(target.stepIds) }];
+    case "run":
+      return [STEP.liveSubtreesOfRun, { runId: target.runId }];
+    case "entry":
+      return [STEP.liveSubtreesOfEntry, { entryId: target.entryId }];
+    case "process":
+      return [STEP.liveSubtreesOfProcess, { process: formatProcess(target.process) }];
+    case "principal":
+      return [STEP.liveSubtreesOfPrincipal, { iss: target.iss, sub: target.sub }];
+    case "all":
+      return [STEP.liveSubtreesOfAll, {}];
+  }
+}
+
+/** A verifier may accept a credential for so long after its expiry, its clock being as wrong as is still believed. */
+const LENIENCE_SECONDS = LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
+
+/**
+ * All that an authority signed and a verifier may still accept at this instant, oldest first: what was taken back already,
+ * by itself or with its step, is not among it.
+ */
+export function acceptableOf(db: Connection, authorityId: string, at: UnixMicros): readonly AcceptableIssuance[] {
+  const livesSeconds = LIMITS.svidTtlSecondsMax + LENIENCE_SECONDS;
+  return db.all<AcceptableIssuance>(ISSUANCE.acceptableOfAuthority, {
+    authorityId,
+    refusedThrough: secondsOf(at) - LENIENCE_SECONDS,
+    sinceMinute: minuteOf(addMicros(at, -livesSeconds * 1_000_000)),
+  });
+}
+
+function guardedStepOf(row: StepGuardRow | undefined): GuardedStep | undefined {
+  if (row === undefined) return undefined;
+  const { executor, executable, requestDigest, leaseSeconds, leaseExpiresAt } = row;
+  return {
+    stepId: row.stepId,
+    runId: row.runId,
+    attempt: row.attempt,
+    state: row.state,
+    expiresAt: row.expiresAt,
+    openerEntryId: row.openerEntryId,
+    isHeld: row.held === 1,
+    ...(executor === null ? {} : { executor }),
+    ...(executable === null ? {} : { executable }),
+    ...(requestDigest === null ? {} : { requestDigest }),
+    ...(leaseSeconds === null ? {} : { leaseSeconds }),
+    ...(leaseExpiresAt === null ? {} : { leaseExpiresAt }),
+  };
+}
+
+function guardedIssuanceOf(row: IssuanceGuardRow | undefined): GuardedIssuance | undefined {
+  if (row === undefined) return undefined;
+  const { issuanceId, undeliveredSequence, revokedSequence } = row;
+  return {
+    issuanceId,
+    ...(undeliveredSequence === null ? {} : { undeliveredSequence }),
+    ...(revokedSequence === null ? {} : { revokedSequence }),
+  };
+}

@@ -1,0 +1,102 @@
+import type { IssuanceRecorded, StepClosed } from "../domain/ledger-event.ts";
+import { asOpened, descendantState, type Step } from "../domain/step.ts";
+import type { Committed } from "../ports/following.ts";
+
+/** What an event makes of a step that is open, or was. */
+export type StepChange = { readonly kind: "opened" | "changed" | "closed"; readonly step: Step };
+
+/** The open steps, told from the ledger's events alone. */
+export type OpenSteps = {
+  get(stepId: string): Step | undefined;
+  /** Oldest first. */
+  all(): readonly Step[];
+  /**
+   * What follows from the next event.
+   *
+   * @throws RangeError, having changed nothing, when the event does not fit what the events before say
+   */
+  take(committed: Committed): readonly StepChange[];
+};
+
+/** @param steps - those that are open to begin with, oldest first. */
+export function createOpenSteps(steps: readonly Step[]): OpenSteps {
+  const open = new Map<string, Step>();
+  const children = new Map<string, Set<string>>();
+  for (const step of steps) put(step);
+
+  function put(step: Step): void {
+    open.set(step.stepId, step);
+    if (step.parentStepId === undefined) return;
+    const siblings = children.get(step.parentStepId);
+    if (siblings === undefined) children.set(step.parentStepId, new Set([step.stepId]));
+    else siblings.add(step.stepId);
+  }
+
+  function remove({ stepId, parentStepId }: Step): void {
+    open.delete(stepId);
+    children.delete(stepId);
+    if (parentStepId !== undefined) children.get(parentStepId)?.delete(stepId);
+  }
+
+  function change(stepId: string, changed: Partial<Step>): readonly StepChange[] {
+    const step = open.get(stepId);
+    if (step === undefined) return [];
+    const next = { ...step, ...changed };
+    open.set(stepId, next);
+    return [{ kind: "changed", step: next }];
+  }
+
+  function pin({ issuance: { subject }, executable }: IssuanceRecorded): readonly StepChange[] {
+    if (executable === undefined || subject.kind !== "step") return [];
+    const executor = open.get(subject.stepId)?.executor;
+    return executor?.kind === "process" ? change(subject.stepId, { executor: { ...executor, executable } }) : [];
+  }
+
+  function subtreeOf(root: Step): readonly Step[] {
+    const subtree = [root];
+    // The list grows while it is walked: each step's children come behind it.
+    for (const { stepId } of subtree) {
+      for (const childId of children.get(stepId) ?? []) {
+        const child = open.get(childId);
+        if (child !== undefined) subtree.push(child);
+      }
+    }
+    return subtree;
+  }
+
+  function close({ stepId, state, reason, at, count }: StepClosed, sequence: number): readonly StepChange[] {
+    const root = open.get(stepId);
+    const subtree = root === undefined ? [] : subtreeOf(root);
+    if (subtree.length !== count)
+      throw new RangeError(`event ${sequence} closes ${count} steps, not ${subtree.length}`);
+    const closed = { closedSequence: sequence, closedAt: at, closeReason: reason };
+    return subtree.map((step) => {
+      remove(step);
+      return { kind: "closed", step: { ...step, state: step === root ? state : descendantState(state), ...closed } };
+    });
+  }
+
+  return {
+    get: (stepId) => open.get(stepId),
+    all: () => [...open.values()],
+    take({ event, sequence }) {
+      switch (event.type) {
+        case "step.opened": {
+          const step = asOpened(event.step, sequence);
+          put(step);
+          return [{ kind: "opened", step }];
+        }
+        case "step.held":
+          return change(event.stepId, { held: true });
+        case "step.renewed":
+          return change(event.stepId, { leaseExpiresAt: event.leaseExpiresAt });
+        case "issuance.recorded":
+          return pin(event);
+        case "step.closed":
+          return close(event, sequence);
+        default:
+          return [];
+      }
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import { errorOf } from "../domain/errors.ts";
+import type { Step } from "../domain/step.ts";
+import type { StepDirectory } from "../ports/directories.ts";
+import type { ExecutorSteps } from "../ports/executor-steps.ts";
+import type { Committed, Following } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { ProjectionReads, StepReads } from "../ports/ledger-reads.ts";
+import { createExecutorIndex } from "./executor-index.ts";
+import { createListeners, type Listeners } from "./listeners.ts";
+import { createOpenSteps, type StepChange } from "./open-steps.ts";
+
+export type KeptSteps = StepDirectory & ExecutorSteps & { readonly following: Following };
+
+export type StepDirectoryPorts = {
+  readonly ledger: Pick<Ledger, "follow">;
+  readonly projections: Pick<ProjectionReads, "openSteps">;
+  /** For steps that are not open. */
+  readonly steps: Pick<StepReads, "step">;
+  /** Takes what a listener throws. */
+  readonly failed: (error: unknown) => void;
+};
+
+/**
+ * Keeps the open steps beside the event loop, by themselves and under their executors.
+ *
+ * @throws BrokerError LEDGER_UNAVAILABLE
+ */
+export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<KeptSteps> {
+  const { value, through } = await ports.projections.openSteps();
+  const open = createOpenSteps(value);
+  const executors = createExecutorIndex(value, ports.failed);
+  const byStep = new Map<string, Listeners<[Step]>>();
+
+  function tell({ kind, step }: StepChange): void {
+    if (kind === "closed") executors.remove(step);
+    else executors.put(step);
+    byStep.get(step.stepId)?.tell(step);
+    if (kind === "closed") byStep.delete(step.stepId);
+  }
+
+  const take = (committed: Committed) => {
+    for (const change of open.take(committed)) tell(change);
+  };
+  const following = ports.ledger.follow({ name: "steps", take }, through);
+
+  /** What is kept must not be relied on while it is behind. */
+  function inForce(): typeof open {
+    const refusal = following.refusal();
+    if (refusal !== undefined) throw errorOf(refusal);
+    return open;
+  }
+
+  function listenersOf(stepId: string): Listeners<[Step]> {
+    const listeners = byStep.get(stepId) ?? createListeners<[Step]>(ports.failed);
+    byStep.set(stepId, listeners);
+    return listeners;
+  }
+
+  return {
+    following,
+    // The ledger itself is asked where what is kept must not be relied on, so that nothing has to be refused.
+    byId: async (stepId) =>
+      (following.refusal() === undefined ? open.get(stepId) : undefined) ?? ports.steps.step(stepId),
+    open: () => inForce().all(),
+    executedBy(executor) {
+      inForce();
+      return executors.executedBy(executor);
+    },
+    stepsOf(process) {
+      inForce();
+      return executors.stepsOf(process);
+    },
+    followExecutor: executors.followExecutor,
+    followStep(stepId, changed) {
+      if (open.get(stepId) !== undefined) return listenersOf(stepId).onChange(changed);
+      // Closed before anyone could follow: told of that, but never from within this call.
+      let isOver = false;
+      ports.steps.step(stepId).then((step) => {
+        if (step !== undefined && !isOver) changed(step);
+      }, ports.failed);
+      return () => {
+        isOver = true;
+      };
+    },
+  };
+}

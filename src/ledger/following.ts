@@ -1,0 +1,166 @@
+import { BrokerError, type Denial, denial } from "../domain/errors.ts";
+import type { Cancel } from "../ports/clock.ts";
+import type { Committed, Follower, FollowerStatus, Following } from "../ports/following.ts";
+import type { FollowersPorts } from "./followers.ts";
+
+/** A follower under way, as those see it who feed it. */
+export type KeptFollowing = Following & {
+  /** Gives events that were committed just now; to a follower that is behind, nothing: that one reads them when its turn comes. */
+  offer(events: readonly Committed[]): void;
+  /** Reads what is missing, if anything is. */
+  catchUp(): void;
+  status(): FollowerStatus;
+};
+
+type FollowingPorts = Pick<FollowersPorts, "head" | "clock" | "failed"> & {
+  /** The events after a sequence, some at least. */
+  readonly readPage: (after: number) => Promise<readonly Committed[]>;
+  readonly ended: () => void;
+};
+
+/** How long an answer waits for what makes it in force; by then the follower counts as failed. */
+const REACHED_WITHIN_MS = 2_000;
+/** A follower that threw is tried again after this, so once at least before somebody gives up waiting. */
+const RETRY_MS = 1_000;
+
+type Waiter = { readonly sequence: number; readonly settle: (isReached: boolean) => void };
+
+export function createFollowing(follower: Follower, after: number, ports: FollowingPorts): KeptFollowing {
+  const { name } = follower;
+  const waiters = new Set<Waiter>();
+  let position = after;
+  /** `busy` while something is being read or taken that takes longer than a call. */
+  let state: "idle" | "busy" | "failed" | "ended" = "idle";
+  /** The event at which the follower failed, until it has taken that one. */
+  let failedAt: number | undefined;
+  /** Somebody waited for this sequence in vain. */
+  let owed = 0;
+  let cancelRetry: Cancel = () => undefined;
+
+  function release(): void {
+    if (failedAt !== undefined && position >= failedAt) failedAt = undefined;
+    for (const waiter of waiters) if (waiter.sequence <= position) waiter.settle(true);
+  }
+
+  function fail(error: unknown): void {
+    release();
+    if (state === "ended") return;
+    state = "failed";
+    // Told once for each event, however often it is tried.
+    if (failedAt !== position + 1) ports.failed(new Error(`the follower ${name} failed`, { cause: error }));
+    failedAt = position + 1;
+    cancelRetry = ports.clock.schedule(RETRY_MS, () => {
+      if (state !== "failed") return;
+      state = "idle";
+      catchUp();
+    });
+  }
+
+  function takeEach(events: readonly Committed[], take: (committed: Committed) => void): void {
+    for (const committed of events) {
+      if (state === "ended") return;
+      if (committed.sequence <= position) continue;
+      take(committed);
+      position = committed.sequence;
+    }
+  }
+
+  async function take(events: readonly Committed[]): Promise<void> {
+    if ("take" in follower) return takeEach(events, (one) => follower.take(one));
+    const missing = events.filter(({ sequence }) => sequence > position);
+    if (missing.length === 0) return;
+    await follower.takeAll(missing);
+    position = missing.at(-1)?.sequence ?? position;
+  }
+
+  async function readOn(): Promise<readonly Committed[]> {
+    const events = await ports.readPage(position);
+    if (events.length === 0) throw new BrokerError("LEDGER_UNAVAILABLE", "committed events can't be read");
+    return events;
+  }
+
+  /** @param events - what to begin with; what follows is read, a page a turn. */
+  async function run(events?: readonly Committed[]): Promise<void> {
+    state = "busy";
+    try {
+      for (let next = events; isBusy(); next = undefined) {
+        await take(next ?? (await readOn()));
+        release();
+        if (position >= ports.head()) break;
+        await nextTurn();
+      }
+      if (isBusy()) state = "idle";
+    } catch (thrown) {
+      fail(thrown);
+    }
+  }
+
+  /** Asked rather than compared in place: it may have been ended while something was waited for. */
+  function isBusy(): boolean {
+    return state === "busy";
+  }
+
+  /** In words for the operator. */
+  function failure(): string {
+    return failedAt === undefined
+      ? `behind the ledger: at event ${position} of ${ports.head()}`
+      : `stopped at event ${failedAt}; the broker's log says why`;
+  }
+
+  function catchUp(): void {
+    if (state === "idle" && position < ports.head()) void run();
+  }
+
+  return {
+    offer(events) {
+      if (state !== "idle") return;
+      if ((events[0]?.sequence ?? 0) > position + 1) return catchUp();
+      if (!("take" in follower)) return void run(events);
+      try {
+        takeEach(events, (one) => follower.take(one));
+        release();
+      } catch (thrown) {
+        fail(thrown);
+      }
+    },
+    catchUp,
+    position: () => position,
+    reached(sequence) {
+      if (position >= sequence) return Promise.resolve(true);
+      return new Promise((resolve) => {
+        const waiter: Waiter = {
+          sequence,
+          settle(isReached) {
+            waiters.delete(waiter);
+            cancel();
+            resolve(isReached);
+          },
+        };
+        const cancel = ports.clock.schedule(REACHED_WITHIN_MS, () => {
+          owed = Math.max(owed, sequence);
+          waiter.settle(false);
+        });
+        waiters.add(waiter);
+      });
+    },
+    refusal: (): Denial | undefined =>
+      failedAt === undefined && position >= owed
+        ? undefined
+        : denial("NOT_SERVING", `what the broker keeps of its ${name} is behind the ledger; it catches up by itself`),
+    status: () => ({
+      name,
+      position,
+      ...(failedAt === undefined && position >= owed ? {} : { failure: failure() }),
+    }),
+    end() {
+      state = "ended";
+      cancelRetry();
+      ports.ended();
+      for (const waiter of waiters) waiter.settle(false);
+    },
+  };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}

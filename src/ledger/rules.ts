@@ -1,0 +1,53 @@
+import { BrokerError } from "../domain/errors.ts";
+import type { ActName, LedgerAct, ResultOf } from "../ports/ledger-acts.ts";
+import { deliberate, type Rule, type Ruling } from "./rule.ts";
+import { putAuthorities } from "./rules/authorities.ts";
+import { close } from "./rules/close.ts";
+import { putEntry, retireEntry } from "./rules/entries.ts";
+import { createJoinToken, revokeJoinTokens, spendEvidence, spendJoinToken } from "./rules/evidence.ts";
+import { acceptBundle, endFederation, putFederation } from "./rules/federation.ts";
+import { markUndelivered, recordIssuances, revokeCredential } from "./rules/issuances.ts";
+import { holdStep, renewStep } from "./rules/keep-step.ts";
+import { openStep } from "./rules/open-step.ts";
+import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
+import type { LedgerView } from "./view.ts";
+
+const RULES: { readonly [Name in ActName]: Rule<Name> } = {
+  "open-step": openStep,
+  "hold-step": holdStep,
+  "renew-step": renewStep,
+  "record-issuances": recordIssuances,
+  "mark-undelivered": markUndelivered,
+  close,
+  "revoke-credential": revokeCredential,
+  "record-decision": recordDecision,
+  "put-entry": putEntry,
+  "retire-entry": retireEntry,
+  "put-authorities": putAuthorities,
+  "put-federation": putFederation,
+  "end-federation": endFederation,
+  "accept-bundle": acceptBundle,
+  "create-join-token": createJoinToken,
+  "revoke-join-tokens": revokeJoinTokens,
+  "spend-join-token": spendJoinToken,
+  "spend-evidence": spendEvidence,
+  "take-receipts": takeReceipts,
+  "record-operation": recordOperation,
+  "start-epoch": startEpoch,
+};
+
+/**
+ * What one act comes to on a view that answers at once.
+ *
+ * @param epoch - the one in force; empty before the first.
+ * @throws BrokerError NOT_SERVING before the first epoch, and what the rule throws
+ */
+export function rulingOn<Name extends ActName>(
+  act: LedgerAct<Name> & { readonly act: Name },
+  epoch: string,
+  view: LedgerView,
+): Ruling<ResultOf<Name>> {
+  if (epoch === "" && act.act !== "start-epoch") throw new BrokerError("NOT_SERVING", "the ledger has no epoch yet");
+  const rule: Rule<Name> = RULES[act.act];
+  return deliberate(rule(act), view);
+}

@@ -1,0 +1,98 @@
+import { digestOfIds } from "../../domain/digest.ts";
+import type { Actor, LedgerEvent, StepClosed } from "../../domain/ledger-event.ts";
+import type { RevocationReason } from "../../domain/revocation.ts";
+import type { ClosedState } from "../../domain/step.ts";
+import type { UnixMicros } from "../../domain/time.ts";
+import type { CloseResult } from "../../ports/ledger-acts.ts";
+import type { LiveStep } from "../view.ts";
+import { writtenFrom } from "./sequenced.ts";
+
+export type Ending = {
+  readonly state: ClosedState;
+  readonly reason: RevocationReason;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** What closing comes to: an event for each named step that descends from no other. */
+export type Closing = {
+  readonly events: readonly StepClosed[];
+  readonly stepsClosed: number;
+  readonly credentialsRevoked: number;
+};
+
+/**
+ * Closes the named among these live steps with all their descendants.
+ *
+ * @param live - steps with all their live descendants. A live step's ancestors are live, since a close takes all descendants
+ *   along, so the links among these steps tell which descends from which.
+ * @param isDue - which of the named are to be closed.
+ */
+export function closingOf(
+  live: readonly LiveStep[],
+  { state, reason, by, now }: Ending,
+  isDue: (step: LiveStep) => boolean = () => true,
+): Closing {
+  const roots = rootsAmong(live, isDue);
+  const children = childrenOf(live);
+  let stepsClosed = 0;
+  let credentialsRevoked = 0;
+  const events = roots.map((root): StepClosed => {
+    const subtree = subtreeOf(root, children);
+    const revoked = subtree.reduce((sum, step) => sum + step.liveCredentials, 0);
+    stepsClosed += subtree.length;
+    credentialsRevoked += revoked;
+    const digest = digestOfIds(subtree.map((step) => step.stepId));
+    const { stepId } = root;
+    return { type: "step.closed", v: 1, at: now, stepId, state, reason, count: subtree.length, digest, revoked, by };
+  });
+  return { events, stepsClosed, credentialsRevoked };
+}
+
+/**
+ * The answer to an act that closes.
+ *
+ * @param events - all that the act records.
+ */
+export function closeResult(
+  closing: Closing,
+  {
+    events,
+    first,
+    closedAt,
+  }: { readonly events: readonly LedgerEvent[]; readonly first: number; readonly closedAt: UnixMicros },
+): CloseResult {
+  const { stepsClosed, credentialsRevoked } = closing;
+  const written = writtenFrom(first, events.length);
+  return { kind: "closed", ...written, closedAt, alreadyClosed: false, stepsClosed, credentialsRevoked };
+}
+
+/** The due among the named that descend from no other due one, oldest first. */
+function rootsAmong(live: readonly LiveStep[], isDue: (step: LiveStep) => boolean): readonly LiveStep[] {
+  const byId = new Map(live.map((step) => [step.stepId, step]));
+  const due = new Set(live.filter((step) => step.isNamed && isDue(step)));
+  const parentOf = ({ parentStepId }: LiveStep) => (parentStepId === undefined ? undefined : byId.get(parentStepId));
+  const hasDueAncestor = (step: LiveStep): boolean => {
+    for (let above = parentOf(step); above !== undefined; above = parentOf(above)) if (due.has(above)) return true;
+    return false;
+  };
+  return [...due].filter((step) => !hasDueAncestor(step)).sort((a, b) => a.openedSequence - b.openedSequence);
+}
+
+function childrenOf(live: readonly LiveStep[]): ReadonlyMap<string, readonly LiveStep[]> {
+  const children = new Map<string, LiveStep[]>();
+  for (const step of live) {
+    if (step.parentStepId === undefined) continue;
+    const siblings = children.get(step.parentStepId);
+    if (siblings === undefined) children.set(step.parentStepId, [step]);
+    else siblings.push(step);
+  }
+  return children;
+}
+
+function subtreeOf(root: LiveStep, children: ReadonlyMap<string, readonly LiveStep[]>): readonly LiveStep[] {
+  const subtree = [root];
+  // The list grows while it is walked: each step's children come behind it.
+  for (const step of subtree) subtree.push(...(children.get(step.stepId) ?? []));
+  return subtree;
+}

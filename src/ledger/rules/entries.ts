@@ -1,0 +1,105 @@
+import { type Denial, denial } from "../../domain/errors.ts";
+import type { LedgerEvent } from "../../domain/ledger-event.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import type { EntryKind } from "../../domain/registration-entry.ts";
+import type { RevocationReason } from "../../domain/revocation.ts";
+import { isOfUser } from "../../domain/selector.ts";
+import type { EntryChange, EntryResult, PutEntryAct, RetireEntryAct } from "../../ports/ledger-acts.ts";
+import { ask, type Deliberation, type Ruling, read, recorded, refused } from "../rule.ts";
+import type { GuardedEntry, LiveStep, LiveTarget } from "../view.ts";
+import { closingOf } from "./closing.ts";
+import { writtenFrom } from "./sequenced.ts";
+
+/** An agent that has an operator's user could act as that operator. */
+const APART: Partial<Record<EntryKind, EntryKind>> = { agent: "operator", operator: "agent" };
+
+/** The entry is recorded with the revision that follows the expected one, whatever the caller wrote there. */
+export function* putEntry(act: PutEntryAct): Deliberation<EntryResult | Denial> {
+  const { closes, expectedRevision, by, now, reason } = act;
+  const { entryId, content } = act.entry;
+  const target: LiveTarget = closes === "all" ? { kind: "entry", entryId } : { kind: "steps", stepIds: closes };
+  const other = act.usersApart ? APART[content.kind] : undefined;
+  const { current, namesake, count, sharing, live, issued } = yield* ask({
+    current: read("entry", entryId),
+    namesake: read("entryNamed", content.kind, content.name),
+    count: read("entriesCount"),
+    sharing: other === undefined ? undefined : read("entriesSharing", other, content.selectors.filter(isOfUser)),
+    live: read("liveSteps", target, now),
+    issued: closes === "all" ? read("liveIssuancesOfEntry", entryId, now) : undefined,
+  });
+  const refusal =
+    revisionRefusal(current, expectedRevision) ??
+    nameRefusal(namesake, entryId) ??
+    countRefusal(current, count) ??
+    sharingRefusal(sharing);
+  if (refusal !== undefined) return refused(refusal);
+  const entry = { ...act.entry, revision: expectedRevision + 1 };
+  const { events, answer } = changed(
+    { type: "entry.put", v: 1, at: now, entry, by },
+    { live, issued: issued ?? [], reason, by, now },
+  );
+  return recorded(events, (first) => ({ ...answer(first), entry }));
+}
+
+export function* retireEntry({ entryId, by, now }: RetireEntryAct): Deliberation<EntryChange | Denial> {
+  const { current, live, issued } = yield* ask({
+    current: read("entry", entryId),
+    live: read("liveSteps", { kind: "entry", entryId }, now),
+    issued: read("liveIssuancesOfEntry", entryId, now),
+  });
+  if (current === undefined || current.isRetired) {
+    return refused(denial("ENTRY_NOT_FOUND", "no such registration entry"));
+  }
+  const ending = { live, issued, reason: "privilegeWithdrawn", by, now } as const;
+  return changed({ type: "entry.retired", v: 1, at: now, entryId, by }, ending);
+}
+
+/** What an entry permits no more. */
+type Withdrawal = {
+  readonly live: readonly LiveStep[];
+  /** Ids of what the entry was issued for itself, beside any step. */
+  readonly issued: readonly string[];
+  readonly reason: RevocationReason;
+} & Pick<PutEntryAct, "by" | "now">;
+
+/** Records a change with all that it takes back. */
+function changed(change: LedgerEvent, { live, issued, reason, by, now }: Withdrawal): Ruling<EntryChange> {
+  const { events: closes, stepsClosed, credentialsRevoked } = closingOf(live, { state: "REVOKED", reason, by, now });
+  const revokes = issued.map(
+    (issuanceId) => ({ type: "issuance.revoked", v: 1, at: now, issuanceId, reason, by }) as const,
+  );
+  const events = [change, ...closes, ...revokes];
+  return recorded(events, (first) => ({
+    kind: "entry",
+    ...writtenFrom(first, events.length),
+    stepsClosed,
+    credentialsRevoked: credentialsRevoked + issued.length,
+  }));
+}
+
+function revisionRefusal(current: GuardedEntry | undefined, expected: number): Denial | undefined {
+  const isExpected = (current?.revision ?? 0) === expected && current?.isRetired !== true;
+  return isExpected
+    ? undefined
+    : denial("INVALID_FIELD", "revision: the current one of this entry", { field: "revision" });
+}
+
+function nameRefusal(namesake: string | undefined, entryId: string): Denial | undefined {
+  return namesake === undefined || namesake === entryId
+    ? undefined
+    : denial("INVALID_FIELD", "name: one that no other entry of this kind has", { field: "name" });
+}
+
+function countRefusal(current: GuardedEntry | undefined, count: number): Denial | undefined {
+  return current !== undefined || count < LIMITS.entriesMax
+    ? undefined
+    : denial("LIMIT_EXCEEDED", `at most ${LIMITS.entriesMax} registration entries`);
+}
+
+function sharingRefusal(sharing: readonly string[] | undefined): Denial | undefined {
+  return sharing === undefined || sharing.length === 0
+    ? undefined
+    : denial("INVALID_FIELD", "selectors: one user a role: an agent's user is not an operator's", {
+        field: "selectors",
+      });
+}

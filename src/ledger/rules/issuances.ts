@@ -1,0 +1,118 @@
+import { BrokerError, type Denial, denial } from "../../domain/errors.ts";
+import type { IssuanceRecorded } from "../../domain/ledger-event.ts";
+import { hasExpired } from "../../domain/step.ts";
+import type { UnixMicros } from "../../domain/time.ts";
+import type {
+  MarkUndeliveredAct,
+  RecordIssuanceItem,
+  RecordIssuancesAct,
+  RevokeCredentialAct,
+  Sequenced,
+} from "../../ports/ledger-acts.ts";
+import { answered, ask, type Deliberation, type Ruling, read, recorded, refused } from "../rule.ts";
+import type { GuardedAuthority, GuardedEntry, GuardedStep } from "../view.ts";
+import { authorityRefusal, decidedOnRefusal, entriesOf, stepRefusal } from "./refusals.ts";
+import { recordedAll, sequenced } from "./sequenced.ts";
+
+/** What the guards of one item look at. */
+type Situation = {
+  readonly step: GuardedStep | undefined;
+  readonly entries: readonly (GuardedEntry | undefined)[];
+  readonly authority: GuardedAuthority | undefined;
+  /** The executable that the items before this one leave pinned to the step. */
+  readonly pinned: string | undefined;
+  readonly now: UnixMicros;
+};
+
+export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberation<readonly (Sequenced | Denial)[]> {
+  const { steps, entries, authorities } = yield* ask({
+    steps: items.flatMap(({ record: { subject } }) => (subject.kind === "step" ? [read("step", subject.stepId)] : [])),
+    entries: items.flatMap(({ decidedOn }) => entriesOf(decidedOn)),
+    authorities: items.map(({ record }) => read("authority", record.authorityId)),
+  });
+  const stepAnswers = steps[Symbol.iterator]();
+  let entriesAsked = 0;
+  const pins = new Map<string, string>();
+  const rulings = items.map((item, index): IssuanceRecorded | Denial => {
+    const { subject } = item.record;
+    const step = subject.kind === "step" ? stepAnswers.next().value : undefined;
+    const from = entriesAsked;
+    entriesAsked += item.decidedOn.entries.length;
+    const situation: Situation = {
+      step,
+      entries: entries.slice(from, entriesAsked),
+      authority: authorities[index],
+      pinned: step === undefined ? undefined : (pins.get(step.stepId) ?? step.executable),
+      now,
+    };
+    const refusal =
+      (subject.kind === "step" ? stepItemRefusal(item, situation) : infrastructureItemRefusal(item, situation)) ??
+      authorityRefusal(situation.authority);
+    if (refusal !== undefined) return refusal;
+    const pin = pinOf(item, situation);
+    if (pin !== undefined && step !== undefined) pins.set(step.stepId, pin);
+    return issuanceRecorded(item, now, pin);
+  });
+  return answerEach(rulings);
+}
+
+function stepItemRefusal(item: RecordIssuanceItem, { step, entries, pinned, now }: Situation): Denial | undefined {
+  const refusal = stepRefusal(step);
+  if (refusal !== undefined || step === undefined) return refusal;
+  if (hasExpired(step.expiresAt, now)) return denial("STEP_EXPIRING", "the step's time is over");
+  // Written as "not by then", so that a NaN is refused.
+  if (!(item.record.expiresAt <= step.expiresAt)) {
+    return denial("STEP_EXPIRING", "the step ends before the credential would");
+  }
+  const undecided = decidedOnRefusal(item.decidedOn, entries);
+  if (undecided !== undefined) return undecided;
+  return step.executor !== undefined && pinned !== undefined && pinned !== item.executable
+    ? denial("EXECUTOR_GONE", "the executor runs another program than it did at the first issuance")
+    : undefined;
+}
+
+function infrastructureItemRefusal({ record, decidedOn }: RecordIssuanceItem, { entries }: Situation) {
+  const { subject } = record;
+  const isNamed =
+    subject.kind === "infrastructure" && decidedOn.entries.some(({ entryId }) => entryId === subject.entryId);
+  if (!isNamed) return denial("NOT_ENTITLED", "the credential is for another registration entry");
+  return decidedOnRefusal(decidedOn, entries);
+}
+
+/** The executable that this item pins to its step: the first issuance to a process executor does. */
+function pinOf({ executable }: RecordIssuanceItem, { step, pinned }: Situation): string | undefined {
+  return step?.executor !== undefined && pinned === undefined ? executable : undefined;
+}
+
+function issuanceRecorded({ record }: RecordIssuanceItem, at: UnixMicros, pin: string | undefined): IssuanceRecorded {
+  const event = { type: "issuance.recorded", v: 1, at, issuance: record } as const;
+  return pin === undefined ? event : { ...event, executable: pin };
+}
+
+function answerEach(rulings: readonly (IssuanceRecorded | Denial)[]): Ruling<readonly (Sequenced | Denial)[]> {
+  const events = rulings.filter((one): one is IssuanceRecorded => "type" in one);
+  return recorded(events, (first) => {
+    let sequence = first - 1;
+    return rulings.map((one) => {
+      if (!("type" in one)) return one;
+      sequence += 1;
+      return sequenced(sequence);
+    });
+  });
+}
+
+export function* markUndelivered({ issuanceId, now }: MarkUndeliveredAct): Deliberation<Sequenced> {
+  const { issuance } = yield* ask({ issuance: read("issuance", issuanceId) });
+  if (issuance === undefined) throw new BrokerError("STEP_NOT_FOUND", "no issuance has this id");
+  if (issuance.undeliveredSequence !== undefined) return answered(sequenced(issuance.undeliveredSequence));
+  return recordedAll([{ type: "issuance.undelivered", v: 1, at: now, issuanceId }]);
+}
+
+/** What is revoked already, be it with its step, stays as it was recorded. */
+export function* revokeCredential(act: RevokeCredentialAct): Deliberation<Sequenced | Denial> {
+  const { credential, reason, by, now } = act;
+  const { issuance } = yield* ask({ issuance: read("issuanceNamed", credential) });
+  if (issuance === undefined) return refused(denial("STEP_NOT_FOUND", "no credential has it"));
+  if (issuance.revokedSequence !== undefined) return answered(sequenced(issuance.revokedSequence));
+  return recordedAll([{ type: "issuance.revoked", v: 1, at: now, issuanceId: issuance.issuanceId, reason, by }]);
+}

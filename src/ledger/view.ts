@@ -1,0 +1,120 @@
+import type { Authority } from "../domain/authority.ts";
+import type { FederatedBundle } from "../domain/federation.ts";
+import type { ProcessIdentity } from "../domain/process.ts";
+import type { EntryKind } from "../domain/registration-entry.ts";
+import type { Selector } from "../domain/selector.ts";
+import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
+import type { StepState } from "../domain/step.ts";
+import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+import type { CloseTarget, CredentialName } from "../ports/ledger-acts.ts";
+
+/**
+ * What rules may ask of a ledger's tables, as the acts before left them. Each read is a lookup by an index, or is bounded by
+ * what is open; an adapter answers it inside the transaction of the group.
+ */
+export type LedgerView = {
+  /** Where anybody opened a step of the run, or it was barred. */
+  run(runId: string): GuardedRun | undefined;
+  step(stepId: string): GuardedStep | undefined;
+  newestAttempt(runId: string, step: string): GuardedStep | undefined;
+  /** The newest step that this process opened by this entry under this request id. */
+  stepByRequest(entryId: string, process: ProcessIdentity, requestId: string): GuardedStep | undefined;
+  /** The steps that a target names and that are not closed, with all their live descendants; in no order. */
+  liveSteps(target: LiveTarget, at: UnixMicros): readonly LiveStep[];
+  liveStepsOfExecutor(process: ProcessIdentity): number;
+  /** What was recorded when a step was closed; `undefined` of one that is live, or unknown. */
+  closeOf(stepId: string): RecordedClose | undefined;
+
+  /** Also one that was removed. */
+  entry(entryId: string): GuardedEntry | undefined;
+  /** The id of the entry, among those not removed. */
+  entryNamed(kind: EntryKind, name: string): string | undefined;
+  /** How many are not removed. */
+  entriesCount(): number;
+  /** Ids of entries of a kind, not removed, that have one of these selectors. */
+  entriesSharing(kind: EntryKind, selectors: readonly Selector[]): readonly string[];
+
+  issuance(issuanceId: string): GuardedIssuance | undefined;
+  issuanceNamed(credential: CredentialName): GuardedIssuance | undefined;
+  /** Ids of what an entry was issued for itself and could still be presented, oldest first. */
+  liveIssuancesOfEntry(entryId: string, at: UnixMicros): readonly string[];
+  /** Ids of what an authority signed and a verifier may still accept, oldest first; nothing that was taken back. */
+  acceptableIssuances(authorityId: string, at: UnixMicros): readonly string[];
+  authority(authorityId: string): GuardedAuthority | undefined;
+
+  federation(trustDomain: TrustDomain): GuardedFederation | undefined;
+  joinToken(sha256: string): { readonly name: Segment; readonly expiresAt: UnixSeconds } | undefined;
+  /** How many of a name could still be used. */
+  liveJoinTokens(name: Segment, now: UnixSeconds): number;
+  isEvidenceSpent(sha256: string): boolean;
+  /** The sequence that a verifier's entry has acknowledged. */
+  receipt(entryId: string): number | undefined;
+};
+
+/** Live steps are named as for a close; `all`: every one. */
+export type LiveTarget = CloseTarget | { readonly kind: "all" };
+
+export type GuardedRun = {
+  /** Absent of a run that was barred before anybody opened a step of it. */
+  readonly entryId?: string;
+  readonly isBarred: boolean;
+};
+
+export type GuardedStep = {
+  readonly stepId: string;
+  readonly runId: string;
+  readonly attempt: number;
+  readonly state: StepState;
+  readonly expiresAt: UnixSeconds;
+  readonly openerEntryId: string;
+  /** As `formatProcess` writes it; absent: any. */
+  readonly executor?: string;
+  /** The executable that the first issuance pinned. */
+  readonly executable?: string;
+  readonly requestDigest?: string;
+  readonly isHeld: boolean;
+  readonly leaseSeconds?: number;
+  readonly leaseExpiresAt?: UnixMicros;
+};
+
+export type LiveStep = {
+  readonly stepId: string;
+  readonly openedSequence: number;
+  readonly parentStepId?: string;
+  readonly openerEntryId: string;
+  /** As `formatProcess` writes it; absent: any. */
+  readonly executor?: string;
+  /** Whether the target names the step itself; otherwise it descends from one that is named. */
+  readonly isNamed: boolean;
+  /** Credentials that a close at the instant asked for takes back. */
+  readonly liveCredentials: number;
+};
+
+export type RecordedClose = {
+  readonly sequence: number;
+  readonly closedAt: UnixMicros;
+  readonly stepsClosed: number;
+  readonly credentialsRevoked: number;
+};
+
+export type GuardedEntry = {
+  readonly revision: number;
+  readonly isDisabled: boolean;
+  readonly isRetired: boolean;
+  /** Steps that the entry opened and that are not closed. */
+  readonly openSteps: number;
+};
+
+export type GuardedIssuance = {
+  readonly issuanceId: string;
+  readonly undeliveredSequence?: number;
+  /** Of the credential's own revocation, or of the close that took it back. */
+  readonly revokedSequence?: number;
+};
+
+export type GuardedAuthority = Pick<Authority, "state"> & { readonly isTainted: boolean };
+
+export type GuardedFederation = {
+  /** What was accepted last; absent: nothing yet. */
+  readonly bundle?: Pick<FederatedBundle, "document" | "sequence">;
+};

@@ -1,0 +1,72 @@
+import { type AuthoritiesPorts, openAuthorities } from "../authority/authorities.ts";
+import { keepLifetimes, type LifetimesPorts } from "../close/lifetimes.ts";
+import { createNotifier } from "../close/notify.ts";
+import { keepReceiptJournal } from "../close/receipt-journal.ts";
+import { createReceiptBook } from "../close/receipts.ts";
+import { createDenialRecorder } from "../decide/record-denial.ts";
+import { keepStepDirectory } from "../follow/step-directory.ts";
+import { createIssuanceRate } from "../issue/issuance-rate.ts";
+import type { OpenedLedger } from "../ports/ledger.ts";
+import { keepEntryDirectory } from "../registry/entry-directory.ts";
+import { createRegistry, type RegistryPorts } from "../registry/registry.ts";
+import type { Closers } from "./closers.ts";
+import { reachedBy } from "./in-force.ts";
+
+export type BesidePorts = Pick<LifetimesPorts, "processes" | "clock" | "failed"> &
+  Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate"> &
+  Pick<RegistryPorts, "trustDomain" | "random" | "ownSelectors"> & { readonly store: OpenedLedger };
+
+export type Beside = Awaited<ReturnType<typeof keepBeside>>;
+
+/**
+ * Everything that is kept beside the ledger and follows it, and what waits for that: this is the one place that knows
+ * which followers make which answer hold.
+ *
+ * @param closers - takes what has to be ended, also when this throws.
+ * @throws BrokerError LEDGER_UNAVAILABLE, AUTHORITY_UNAVAILABLE
+ */
+export async function keepBeside(ports: BesidePorts, closers: Closers) {
+  const { store, clock, failed } = ports;
+  const { ledger, projections, steps, feed } = store;
+
+  const notifier = createNotifier({ ledger, feed, failed });
+  closers.push(() => notifier.close());
+  const entries = await keepEntryDirectory({ ledger, projections, failed });
+  const stepDirectory = await keepStepDirectory({ ledger, projections, steps, failed });
+  closers.push(
+    () => entries.following.end(),
+    () => stepDirectory.following.end(),
+  );
+  const inDirectory = reachedBy(stepDirectory.following);
+  const inForce = reachedBy(stepDirectory.following, notifier.following);
+  const authorities = await openAuthorities({ ...ports, ledger, projections, inForce });
+  closers.push(() => authorities.stop());
+  const registry = createRegistry({
+    ...ports,
+    ledger,
+    steps: stepDirectory,
+    entries,
+    inForce: reachedBy(entries.following, stepDirectory.following, notifier.following),
+  });
+  const lifetimes = await keepLifetimes({ ...ports, ledger, projections });
+  closers.push(() => lifetimes.stop());
+  const receipts = createReceiptBook({ entries, clock });
+  closers.push(await keepReceiptJournal({ ledger, projections, receipts, notifier, clock, failed }));
+  const denials = createDenialRecorder({ ledger, clock, failed });
+  // What is counted only is on record before the ledger closes.
+  closers.push(() => denials.flush());
+
+  return {
+    notifier,
+    entries,
+    stepDirectory,
+    inDirectory,
+    inForce,
+    authorities,
+    registry,
+    lifetimes,
+    receipts,
+    denials,
+    rate: createIssuanceRate(clock),
+  };
+}

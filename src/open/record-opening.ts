@@ -1,0 +1,101 @@
+import { type Decision, decidedOn } from "../domain/decision.ts";
+import { errorOf, isDenial } from "../domain/errors.ts";
+import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
+import { stepSpiffeId } from "../domain/spiffe-id.ts";
+import type { Attested } from "../domain/stages.ts";
+import { asOpened, type OpenedStep, type Step } from "../domain/step.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { InForce } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { StepReads } from "../ports/ledger-reads.ts";
+import type { Randomness } from "../ports/randomness.ts";
+import type { Fenced } from "./fence.ts";
+import { digestOf, type OpenRequest } from "./open-request.ts";
+import type { Terms } from "./terms.ts";
+
+export type RecordOpeningPorts = {
+  readonly ledger: Pick<Ledger, "perform">;
+  readonly steps: Pick<StepReads, "step">;
+  readonly clock: Clock;
+  readonly random: Randomness;
+  /** Refuses a step whose tokens would be too large to travel. */
+  readonly checkTokenSize: (step: Step) => void;
+  /** The step is where its opener's next call looks for it. */
+  readonly inDirectory: InForce;
+  /** What the opening superseded has ended, for verifiers too. */
+  readonly inForce: InForce;
+};
+
+/** All that an opening was found to be, before the ledger has the last word. */
+export type Opening = {
+  readonly caller: Attested;
+  readonly request: OpenRequest;
+  readonly terms: Terms;
+  readonly fenced: Fenced;
+  readonly decision: Decision;
+};
+
+/** `isNew` is false of a step that the same request had opened before. */
+export type Recorded = { readonly step: Step; readonly isNew: boolean };
+
+/**
+ * Opens the step in one durable act, which checks once more all that the opening stands on.
+ *
+ * @throws BrokerError with the refusal of a guard, LIMIT_EXCEEDED, LEDGER_UNAVAILABLE
+ */
+export async function recordOpening(opening: Opening, ports: RecordOpeningPorts): Promise<Recorded> {
+  const { terms, fenced, decision } = opening;
+  const step = stepOf(opening, ports);
+  ports.checkTokenSize(asOpened(step, 0));
+  const result = await ports.ledger.perform({
+    act: "open-step",
+    step,
+    decision: { ...decision, stepId: step.stepId },
+    decidedOn: decidedOn(terms.agent, terms.opener),
+    supersedes: fenced.supersedes,
+    openStepsMax: terms.openStepsMax,
+    now: step.openedAt,
+  });
+  if (isDenial(result)) throw errorOf(result);
+  if (result.kind === "existing") return { step: await existing(result.stepId, ports), isNew: false };
+  await (fenced.supersedes ? ports.inForce : ports.inDirectory)(result.sequence);
+  return { step: asOpened(step, result.sequence), isNew: true };
+}
+
+async function existing(stepId: string, { steps }: RecordOpeningPorts): Promise<Step> {
+  const step = await steps.step(stepId);
+  if (step === undefined) throw new RangeError("the ledger names a step that it does not have");
+  return step;
+}
+
+function stepOf(
+  { caller, request, terms, fenced, decision }: Opening,
+  { clock, random }: RecordOpeningPorts,
+): OpenedStep {
+  const now = clock.now();
+  const name = { runId: request.runId, step: request.step, attempt: fenced.attempt };
+  const { parent } = terms;
+  const { workflow, purpose, leaseSeconds, requestId } = request;
+  return {
+    stepId: newId("step", now, random.bytes(ID_RANDOM_BYTES)),
+    ...name,
+    agent: request.agent,
+    agentEntryId: terms.agent.entryId,
+    openerEntryId: terms.opener.entryId,
+    opener: caller.process,
+    executor: terms.executor,
+    spiffeId: stepSpiffeId(terms.agent.spiffeId, name),
+    grant: decision.granted,
+    audiences: request.audiences,
+    openedAt: now,
+    expiresAt: terms.expiresAt,
+    depth: parent === undefined ? 0 : parent.depth + 1,
+    decisionId: decision.decisionId,
+    ...(parent === undefined ? {} : { parentStepId: parent.stepId }),
+    ...(parent?.principal === undefined ? {} : { principal: parent.principal }),
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(purpose === undefined ? {} : { purpose }),
+    ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
+    ...(requestId === undefined ? {} : { requestId, requestDigest: digestOf(request) }),
+  };
+}

@@ -1,0 +1,49 @@
+import type { Denial } from "../domain/errors.ts";
+import type { LedgerEvent } from "../domain/ledger-event.ts";
+
+/** An event in its place in the ledger. Sequences are dense and begin at 1. */
+export type Committed = { readonly sequence: number; readonly event: LedgerEvent };
+
+/**
+ * Whatever is kept beside the ledger. A follower is given every event after the position it began at, in ledger order,
+ * none left out. An event counts as taken once the call has returned, or its promise has resolved; an event at which a
+ * follower threw is given to that follower again, so taking an event has to be all or nothing.
+ */
+export type Follower = {
+  /** For operators: what is kept, e.g. `steps`. */
+  readonly name: string;
+} & (
+  | { take(committed: Committed): void }
+  /** Several events at once, for what is worth doing once for many of them. */
+  | { takeAll(committed: readonly Committed[]): Promise<void> }
+);
+
+/** A follower under way. */
+export type Following = {
+  /** Sequence up to which the follower has taken everything. */
+  position(): number;
+  /**
+   * Resolves once the follower has taken this sequence: `true`. `false` when it has not within two seconds; from then on
+   * the follower counts as failed until it has.
+   */
+  reached(sequence: number): Promise<boolean>;
+  /** Why what the follower keeps must not be relied on: it failed, and has not caught up since. */
+  refusal(): Denial | undefined;
+  end(): void;
+};
+
+export type FollowerStatus = {
+  readonly name: string;
+  readonly position: number;
+  /** In words for the operator; absent of a follower that is well. */
+  readonly failure?: string;
+};
+
+/** What a projection begins with: what the ledger's tables hold, and through which sequence they do. */
+export type AsOf<Value> = { readonly value: Value; readonly through: number };
+
+/**
+ * Waits until what was recorded is in force beside the ledger too: whoever serves from what is kept there has it, or counts
+ * as failed and serves nothing. Resolves within two seconds, for the ledger's guards hold in any case.
+ */
+export type InForce = (sequence: number) => Promise<void>;

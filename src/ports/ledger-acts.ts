@@ -1,0 +1,316 @@
+import type { Authority } from "../domain/authority.ts";
+import type { DecidedOn, Decision } from "../domain/decision.ts";
+import type { Denial } from "../domain/errors.ts";
+import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
+import type { IssuanceRecord } from "../domain/issuance.ts";
+import type { Actor } from "../domain/ledger-event.ts";
+import type { ProcessIdentity } from "../domain/process.ts";
+import type { RegistrationEntry } from "../domain/registration-entry.ts";
+import type { RevocationReason } from "../domain/revocation.ts";
+import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
+import type { ClosedState, OpenedStep } from "../domain/step.ts";
+import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+
+/** All that can be done to the ledger: each act by its name, with what it is answered. */
+export type Acts = {
+  readonly "open-step": Answered<OpenStepAct, OpenStepResult | Denial>;
+  readonly "hold-step": Answered<HoldStepAct, Sequenced | Denial>;
+  readonly "renew-step": Answered<RenewStepAct, Sequenced | Denial>;
+  readonly "record-issuances": Answered<RecordIssuancesAct, readonly (Sequenced | Denial)[]>;
+  readonly "mark-undelivered": Answered<MarkUndeliveredAct, Sequenced>;
+  readonly close: Answered<CloseAct, CloseResult | Denial>;
+  readonly "revoke-credential": Answered<RevokeCredentialAct, Sequenced | Denial>;
+  readonly "record-decision": Answered<RecordDecisionAct, Sequenced>;
+  readonly "put-entry": Answered<PutEntryAct, EntryResult | Denial>;
+  readonly "retire-entry": Answered<RetireEntryAct, EntryChange | Denial>;
+  readonly "put-authorities": Answered<PutAuthoritiesAct, PutAuthoritiesResult>;
+  readonly "put-federation": Answered<PutFederationAct, Sequenced | Denial>;
+  readonly "end-federation": Answered<EndFederationAct, Sequenced | Denial>;
+  readonly "accept-bundle": Answered<AcceptBundleAct, Sequenced | Denial>;
+  readonly "create-join-token": Answered<CreateJoinTokenAct, Sequenced>;
+  readonly "revoke-join-tokens": Answered<RevokeJoinTokensAct, (Sequenced & { readonly count: number }) | Denial>;
+  readonly "spend-join-token": Answered<SpendJoinTokenAct, (Sequenced & { readonly name: Segment }) | Denial>;
+  readonly "spend-evidence": Answered<SpendEvidenceAct, Sequenced | Denial>;
+  readonly "take-receipts": Answered<TakeReceiptsAct, Sequenced>;
+  readonly "record-operation": Answered<RecordOperationAct, Sequenced>;
+  readonly "start-epoch": Answered<StartEpochAct, CloseResult>;
+};
+
+type Answered<Act, Result> = { readonly act: Act; readonly result: Result };
+
+export type ActName = keyof Acts;
+export type LedgerAct<Name extends ActName = ActName> = Acts[Name]["act"];
+export type ResultOf<Name extends ActName = ActName> = Acts[Name]["result"];
+
+/** `sequence` of the last event written; 0 when nothing was. */
+export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number };
+
+/**
+ * Opens a step and records the decision that allowed it.
+ *
+ * Guards, in this order:
+ * - the same `requestId` of the same entry and process, its step not expired: that step (`existing`), or
+ *   REQUEST_ID_REUSED when `requestDigest` differs;
+ * - the run is barred → NOT_ENTITLED; it belongs to another entry → NOT_ENTITLED, unless `parentStepId` names an open
+ *   step of this run;
+ * - `decidedOn` no longer stands → NOT_ENTITLED;
+ * - the parent is open, its expiry not before the child's → else DELEGATION_REFUSED;
+ * - the newest attempt: open, and `supersedes` is false → STEP_EXISTS; not below this attempt → STALE_ATTEMPT;
+ * - `openStepsMax` of the opener's entry, `LIMITS.openStepsPerExecutorMax` of a process executor → LIMIT_EXCEEDED;
+ * - expiry ahead of `now` by `LIMITS.stepSecondsLeftMin` → else STEP_EXPIRING.
+ *
+ * An open older attempt is closed as SUPERSEDED with its descendants.
+ */
+export type OpenStepAct = {
+  readonly act: "open-step";
+  readonly step: OpenedStep;
+  readonly decision: Decision;
+  readonly decidedOn: DecidedOn;
+  readonly supersedes: boolean;
+  readonly openStepsMax: number;
+  readonly now: UnixMicros;
+};
+
+export type OpenStepResult =
+  | { readonly kind: "opened"; readonly sequence: number }
+  | { readonly kind: "existing"; readonly stepId: string };
+
+/** The first hold of a step. Idempotent: sequence 0 of one that is held already. STEP_NOT_FOUND, STEP_CLOSED. */
+export type HoldStepAct = { readonly act: "hold-step"; readonly stepId: string; readonly now: UnixMicros };
+
+/** Sets the lease's end anew, `now` + the step's lease. STEP_NOT_FOUND, STEP_CLOSED; INVALID_FIELD without a lease. */
+export type RenewStepAct = { readonly act: "renew-step"; readonly stepId: string; readonly now: UnixMicros };
+
+/**
+ * Records drafts before they are signed; answered item by item, in order.
+ *
+ * Guards of an item with a step: the step is open (STEP_CLOSED, STEP_NOT_FOUND), its expiry is ahead of `now` and not
+ * before the credential's (STEP_EXPIRING), `decidedOn` still stands (NOT_ENTITLED), and the executable is the pinned one
+ * (EXECUTOR_GONE). Of an infrastructure item: `decidedOn` alone, which has to name the item's entry. Of every item: its
+ * authority is not tainted, removed or yet to be activated (AUTHORITY_UNAVAILABLE).
+ */
+export type RecordIssuancesAct = {
+  readonly act: "record-issuances";
+  readonly items: readonly RecordIssuanceItem[];
+  readonly now: UnixMicros;
+};
+
+export type RecordIssuanceItem = {
+  readonly record: IssuanceRecord;
+  readonly decidedOn: DecidedOn;
+  /** Of a process executor. */
+  readonly executable?: string;
+};
+
+/** Idempotent. STEP_NOT_FOUND, thrown, when no issuance has this id. */
+export type MarkUndeliveredAct = {
+  readonly act: "mark-undelivered";
+  readonly issuanceId: string;
+  readonly now: UnixMicros;
+};
+
+/**
+ * Closes steps with all their live descendants, revokes what they hold, and bars what `target` says, in one transaction
+ * that also works from the reserve when the disk is full.
+ *
+ * STEP_NOT_FOUND for an unknown step. A step that is closed already answers with its recorded close and
+ * `alreadyClosed`. `onlyIf` that does not hold answers with a CloseResult of zero counts and sequence 0.
+ */
+export type CloseAct = {
+  readonly act: "close";
+  readonly target: CloseTarget;
+  readonly state: ClosedState;
+  readonly reason: RevocationReason;
+  readonly onlyIf?: { readonly expiredAt: UnixMicros } | { readonly leaseExpiredAt: UnixMicros };
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+export type CloseTarget =
+  | { readonly kind: "steps"; readonly stepIds: readonly string[] }
+  /** Stays barred. */
+  | { readonly kind: "run"; readonly runId: string }
+  /** All steps of an agent's entry, or that a runtime's entry opened. */
+  | { readonly kind: "entry"; readonly entryId: string }
+  /** As opener or as executor. */
+  | { readonly kind: "process"; readonly process: ProcessIdentity }
+  | { readonly kind: "principal"; readonly iss: string; readonly sub: string };
+
+export type CloseResult = Written & {
+  readonly kind: "closed";
+  readonly closedAt: UnixMicros;
+  readonly alreadyClosed: boolean;
+  readonly stepsClosed: number;
+  readonly credentialsRevoked: number;
+};
+
+/** The events of one act, which follow one another; both 0 when there are none. */
+export type Written = { readonly firstSequence: number; readonly sequence: number };
+
+/** Takes one credential back, its step staying open. STEP_NOT_FOUND when no issuance has it. */
+export type RevokeCredentialAct = {
+  readonly act: "revoke-credential";
+  readonly credential: CredentialName;
+  readonly reason: RevocationReason;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** By what a credential is known to whoever holds it. */
+export type CredentialName = { readonly jti: string } | { readonly serialNumber: string };
+
+export type RecordDecisionAct = {
+  readonly act: "record-decision";
+  readonly decision: Decision;
+  readonly now: UnixMicros;
+};
+
+/**
+ * Creates an entry (`expectedRevision` 0) or replaces one, and closes steps that hold what it no longer permits.
+ *
+ * Guards: `revision` is the expected one, and no other entry has kind and name (INVALID_FIELD); at most
+ * `LIMITS.entriesMax` (LIMIT_EXCEEDED); with `usersApart` no agent has the user of an operator (INVALID_FIELD).
+ */
+export type PutEntryAct = {
+  readonly act: "put-entry";
+  readonly entry: RegistrationEntry;
+  readonly expectedRevision: number;
+  /** `all`: every open step of the entry, and what the entry was issued for itself. */
+  readonly closes: readonly string[] | "all";
+  /** Why what is closed is taken back. */
+  readonly reason: RevocationReason;
+  readonly usersApart: boolean;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Removes an entry from the list and closes its steps; kind and name are free again. ENTRY_NOT_FOUND. */
+export type RetireEntryAct = {
+  readonly act: "retire-entry";
+  readonly entryId: string;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** What a change of an entry took back. */
+export type EntryChange = Written & {
+  readonly kind: "entry";
+  readonly stepsClosed: number;
+  readonly credentialsRevoked: number;
+};
+
+/** With the entry as it was recorded. */
+export type EntryResult = EntryChange & { readonly entry: RegistrationEntry };
+
+/**
+ * Puts authorities as they are from here on, all at once. One that was removed stays removed, whatever is put.
+ *
+ * `taints` marks one as trusted no more and takes back everything of it that a verifier may still accept; from then on
+ * nothing is recorded under it. `order` is what an operator asked for, put on record beside it. INVALID_FIELD, thrown,
+ * for an unknown one to taint.
+ */
+export type PutAuthoritiesAct = {
+  readonly act: "put-authorities";
+  readonly authorities: readonly Authority[];
+  readonly taints?: { readonly authorityId: string; readonly reason: RevocationReason; readonly by: Actor };
+  readonly order?: Omit<RecordOperationAct, "act" | "now">;
+  readonly now: UnixMicros;
+};
+
+export type PutAuthoritiesResult = Sequenced & { readonly credentialsRevoked: number };
+
+/**
+ * Records from where a foreign trust domain's keys are taken, with the first bundle where there is one. INVALID_FIELD
+ * `trust_domain` where there is a relationship already.
+ */
+export type PutFederationAct = {
+  readonly act: "put-federation";
+  readonly relationship: FederationRelationship;
+  readonly bundle?: Pick<FederatedBundle, "document" | "sequence">;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Ends a relationship; its bundle goes with it. INVALID_FIELD `trust_domain` where there is none. */
+export type EndFederationAct = {
+  readonly act: "end-federation";
+  readonly trustDomain: TrustDomain;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/**
+ * Takes a foreign bundle for the one in force. INVALID_FIELD `trust_domain` without a relationship, and
+ * `spiffe_sequence` when it goes back, is missing where it was there, or is the same with other content. The same bundle
+ * again is not recorded: sequence 0.
+ */
+export type AcceptBundleAct = {
+  readonly act: "accept-bundle";
+  readonly trustDomain: TrustDomain;
+  readonly bundle: Pick<FederatedBundle, "document" | "sequence">;
+  readonly now: UnixMicros;
+};
+
+/** Lets whoever presents the token with this digest be attested, once, under this name. */
+export type CreateJoinTokenAct = {
+  readonly act: "create-join-token";
+  /** Of the token, hexadecimal. */
+  readonly sha256: string;
+  readonly name: Segment;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Takes back all join tokens of a name that nobody has used. INVALID_FIELD `name` when there is none. */
+export type RevokeJoinTokensAct = {
+  readonly act: "revoke-join-tokens";
+  readonly name: Segment;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Spends a join token. NO_IDENTITY when it is unknown, spent, revoked or expired, which are one and the same to a caller. */
+export type SpendJoinTokenAct = {
+  readonly act: "spend-join-token";
+  readonly sha256: string;
+  readonly now: UnixMicros;
+};
+
+/** Spends evidence that counts once. NO_IDENTITY when it was spent before, or has expired. */
+export type SpendEvidenceAct = {
+  readonly act: "spend-evidence";
+  readonly attestor: "oidc";
+  readonly sha256: string;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly now: UnixMicros;
+};
+
+/** Cumulative: a sequence never goes back. */
+export type TakeReceiptsAct = {
+  readonly act: "take-receipts";
+  readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
+  readonly now: UnixMicros;
+};
+
+/** An operator's act that no other event names. */
+export type RecordOperationAct = {
+  readonly act: "record-operation";
+  /** E.g. `confirm-clock`. */
+  readonly operation: string;
+  readonly target: string;
+  readonly reason: string;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Begins a new epoch: closes every open step as REVOKED, and every authority is `removed`. */
+export type StartEpochAct = {
+  readonly act: "start-epoch";
+  readonly epoch: string;
+  readonly reason: string;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};

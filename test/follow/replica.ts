@@ -1,0 +1,74 @@
+import { type AuthorityBook, keepAuthorityBook } from "../../src/authority/authority-book.ts";
+import { createNotifier } from "../../src/close/notify.ts";
+import { beginWatch } from "../../src/close/watch.ts";
+import { type CanonicalValue, canonicalText } from "../../src/domain/canonical-json.ts";
+import { LIMITS } from "../../src/domain/limits.ts";
+import { microsOf } from "../../src/domain/time.ts";
+import { type KeptSteps, keepStepDirectory } from "../../src/follow/step-directory.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { Ledger, OpenedLedger } from "../../src/ports/ledger.ts";
+import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
+import { type KeptEntries, keepEntryDirectory } from "../../src/registry/entry-directory.ts";
+
+/** What only follows: it reads a ledger that somebody else writes. */
+export type Replica = {
+  /** All of it in one text, the same of two replicas that have come equally far. */
+  dump(): string;
+  end(): void;
+};
+
+export type ReplicaPorts = Pick<OpenedLedger, "projections" | "steps" | "feed"> & {
+  readonly ledger: Pick<Ledger, "head" | "follow">;
+  readonly clock: Clock;
+  readonly failed: (error: unknown) => void;
+};
+
+/** Begins with what the ledger's tables hold now, and follows its events from there. */
+export async function openReplica(ports: ReplicaPorts): Promise<Replica> {
+  const { ledger, projections, clock, failed } = ports;
+  const perform = () => Promise.reject(new Error("a replica records nothing"));
+  const kept = {
+    stepDirectory: await keepStepDirectory(ports),
+    entries: await keepEntryDirectory(ports),
+    authorities: await keepAuthorityBook({ ledger: { ...ledger, perform }, projections, clock, failed }),
+  };
+  const denied: DenyEntry[] = [];
+  const notifier = createNotifier(ports);
+  const take = ({ entries }: { readonly entries: readonly DenyEntry[] }) => void denied.push(...entries);
+  const watch = await beginWatch(undefined, take, { ...ports, notifier });
+  take(watch.beginning.batch);
+  watch.go();
+  return {
+    dump: () => dumpOf(kept, denied, clock),
+    end() {
+      watch.end();
+      notifier.close();
+      for (const { following } of Object.values(kept)) following.end();
+    },
+  };
+}
+
+/** @param denied - with repetitions: a snapshot may hold what is delivered after it too. */
+export function dumpOf(
+  kept: {
+    readonly stepDirectory: Pick<KeptSteps, "open">;
+    readonly entries: Pick<KeptEntries, "all">;
+    readonly authorities: Pick<AuthorityBook, "all">;
+  },
+  denied: readonly DenyEntry[],
+  clock: Pick<Clock, "now">,
+): string {
+  const forgetAfter = (LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax) * 1_000_000;
+  const remembered = denied.filter(({ latestExpiry }) => microsOf(latestExpiry) + forgetAfter > clock.now());
+  const lines = [
+    ...kept.stepDirectory.open(),
+    ...kept.entries.all().toSorted((a, b) => (a.entryId < b.entryId ? -1 : 1)),
+    ...kept.authorities.all(),
+  ].map(lineOf);
+  return [...lines, ...new Set(remembered.map(lineOf).toSorted())].join("\n");
+}
+
+function lineOf(value: object): string {
+  const hex = (_name: string, one: unknown) => (one instanceof Uint8Array ? Buffer.from(one).toString("hex") : one);
+  return canonicalText(JSON.parse(JSON.stringify(value, hex)) as CanonicalValue);
+}

@@ -1,0 +1,100 @@
+import { openWriter } from "../../src/adapters/ledger-sqlite/connection.ts";
+import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
+import { HEALTHY } from "../../src/adapters/ledger-sqlite/durable-store.ts";
+import { createGroupQueue } from "../../src/adapters/ledger-sqlite/group-queue.ts";
+import { beginFirstEpoch } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
+import { migrate, readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
+import { createCredentialReads } from "../../src/adapters/ledger-sqlite/reads/credential-reads.ts";
+import { createEventReads } from "../../src/adapters/ledger-sqlite/reads/event-reads.ts";
+import { createFeedReads } from "../../src/adapters/ledger-sqlite/reads/feed-reads.ts";
+import { createHistoryReads } from "../../src/adapters/ledger-sqlite/reads/history-reads.ts";
+import { createProjectionReads } from "../../src/adapters/ledger-sqlite/reads/projection-reads.ts";
+import { createReader } from "../../src/adapters/ledger-sqlite/reads/reader.ts";
+import { createRegistryReads } from "../../src/adapters/ledger-sqlite/reads/registry-reads.ts";
+import { createStepReads } from "../../src/adapters/ledger-sqlite/reads/step-reads.ts";
+import { sqliteCodeOf } from "../../src/adapters/ledger-sqlite/sqlite-fault.ts";
+import { openStore } from "../../src/adapters/ledger-sqlite/store.ts";
+import { HANDED_OVER_MAX, numbered } from "../../src/adapters/ledger-sqlite/thread-messages.ts";
+import { verifyAll } from "../../src/adapters/ledger-sqlite/verify-all.ts";
+import { BrokerError } from "../../src/domain/errors.ts";
+import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
+import { createFollowers } from "../../src/ledger/followers.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { OpenedLedger } from "../../src/ports/ledger.ts";
+import type { Randomness } from "../../src/ports/randomness.ts";
+
+/**
+ * The same store in memory and without threads, for tests and simulations: every act is done in the order in which it was
+ * asked for, and nothing outlives `close`.
+ *
+ * @param options.failed - told of what a follower throws; a test that does not say where is to fail with it.
+ */
+export async function openMemoryLedger(options: {
+  readonly clock: Clock;
+  readonly randomness: Randomness;
+  readonly failed?: (error: unknown) => void;
+}): Promise<OpenedLedger> {
+  const driver = await loadDriver();
+  const db = openWriter(driver, ":memory:");
+  migrate(db, readMigrations(), options.clock.now());
+  const store = openStore(db);
+  // The one connection there is: a failed read must not end it.
+  const reader = createReader(() => ({ ...db, close: () => undefined }));
+  const followers = createFollowers({
+    head: () => store.head().sequence,
+    read: createEventReads(reader),
+    clock: options.clock,
+    failed: options.failed ?? fail,
+  });
+  const queue = createGroupQueue(async (acts) => {
+    try {
+      const { outcomes, events } = store.commit(acts);
+      if (events.length > 0) followers.committed(handedOver(events, store.head().sequence));
+      return outcomes;
+    } catch (thrown) {
+      throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger can't be written", {
+        detail: sqliteCodeOf(thrown) ?? "",
+      });
+    }
+  });
+  await beginFirstEpoch(queue, options);
+
+  const close = async (): Promise<void> => {
+    await queue.drain();
+    followers.close();
+    db.close();
+  };
+  return {
+    ledger: {
+      perform: queue.perform,
+      head: store.head,
+      follow: followers.follow,
+      followers: followers.followers,
+      close,
+    },
+    projections: createProjectionReads(reader),
+    steps: createStepReads(reader),
+    registry: createRegistryReads(reader),
+    feed: createFeedReads(reader),
+    credentials: createCredentialReads(reader),
+    history: createHistoryReads(reader),
+    verdict: { kind: "trusted" },
+    health: () => HEALTHY,
+    trustHead: async () => undefined,
+    verifyAll: async () => reader.read((connection) => verifyAll(driver, connection)),
+    close,
+  };
+}
+
+/** As the writing thread hands them over: parsed from what was hashed. */
+function handedOver(events: readonly string[], newest: number) {
+  if (events.length > HANDED_OVER_MAX) return undefined;
+  return numbered(
+    events.map((text) => JSON.parse(text) as LedgerEvent),
+    newest,
+  );
+}
+
+function fail(error: unknown): never {
+  throw error;
+}

@@ -1,0 +1,55 @@
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
+import type { KeyFamily } from "../../src/domain/authority.ts";
+import { signedCrl } from "../../src/domain/crl.ts";
+import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../src/domain/ids.ts";
+import { newAuthority } from "../../src/domain/new-authority.ts";
+import { checkSignable, signableCrl, unsigned } from "../../src/domain/signable.ts";
+import type { TrustDomain } from "../../src/domain/spiffe-id.ts";
+import type { Randomness } from "../../src/ports/randomness.ts";
+import type { Signer } from "../../src/ports/signer.ts";
+
+/** Keeps the keys in this process only: for `stint dev` and tests. What it made is gone when the process is. */
+export function memorySigner(options: { readonly trustDomain: TrustDomain; readonly randomness: Randomness }): Signer {
+  const keys = new Map<string, { readonly family: KeyFamily; readonly key: KeyObject }>();
+
+  return {
+    async create(family, validity) {
+      const { publicKey, privateKey } =
+        family === "ledger" ? generateKeyPairSync("ed25519") : generateKeyPairSync("ec", { namedCurve: "P-256" });
+      const serialNumber = newSerialNumber(options.randomness.bytes(SERIAL_NUMBER_RANDOM_BYTES));
+      const authority = newAuthority(
+        {
+          family,
+          publicKey: new Uint8Array(publicKey.export({ type: "spki", format: "der" })),
+          trustDomain: options.trustDomain,
+          serialNumber: Buffer.from(serialNumber, "hex"),
+          ...validity,
+        },
+        (toBeSigned) => sign("sha256", toBeSigned, privateKey),
+      );
+      keys.set(authority.authorityId, { family, key: privateKey });
+      return authority;
+    },
+
+    holds: (authorityId) => keys.has(authorityId),
+    held: (family) => [...keys].filter(([, one]) => one.family === family).map(([authorityId]) => authorityId),
+
+    async signSvid(recorded) {
+      const held = keys.get(recorded.authority.authorityId);
+      if (held === undefined) throw unsigned(`no key of authority ${recorded.authority.authorityId}`);
+      checkSignable(recorded, held.family);
+      return sign("sha256", recorded.toBeSigned, held.key);
+    },
+
+    async signCrl(authority, facts) {
+      const held = keys.get(authority.authorityId);
+      if (held === undefined) throw unsigned(`no key of authority ${authority.authorityId}`);
+      const toBeSigned = signableCrl(authority, held.family, facts);
+      return signedCrl(toBeSigned, sign("sha256", toBeSigned, held.key));
+    },
+
+    async destroy(authorityId) {
+      keys.delete(authorityId);
+    },
+  };
+}

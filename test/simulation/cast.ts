@@ -1,0 +1,55 @@
+import type { EntryContentInput } from "../../src/domain/entry-content.ts";
+import type { Grant } from "../../src/domain/grant.ts";
+
+/* Who plays in a simulation, and what for. */
+
+export const PLACES = ["https://a.example/mcp", "https://b.example/mcp"] as const;
+export const IDENTITY = "https://identity.example";
+/** What agents may ask for beside the places of their grants; one is such a place. */
+export const MORE_AUDIENCES = [IDENTITY, PLACES[0]] as const;
+export const AUDIENCES = [...PLACES, IDENTITY, "https://else.example"] as const;
+/** Four elements that grants and ceilings are made of; the last is within the third. */
+export const ELEMENTS: Grant = [
+  { type: "mcp_tool", locations: [PLACES[0]], identifier: "search", actions: ["read"], datatypes: ["internal"] },
+  {
+    type: "mcp_tool",
+    locations: [PLACES[1]],
+    identifier: "write",
+    actions: ["read", "write"],
+    datatypes: ["internal"],
+  },
+  {
+    type: "mcp_tool",
+    locations: [...PLACES],
+    identifier: "list",
+    actions: ["read"],
+    datatypes: ["internal", "public"],
+  },
+  { type: "mcp_tool", locations: [PLACES[0]], identifier: "list", actions: ["read"], datatypes: ["public"] },
+];
+export const agentContent = (agent: number, ceiling: readonly number[]): EntryContentInput => ({
+  kind: "agent",
+  name: `agent-${agent}`,
+  selectors: [`unix:uid:${agent + 1}`],
+  ceiling: chosenOf(ELEMENTS, ceiling),
+  audiences: [...MORE_AUDIENCES],
+  jwtSvidTtlSeconds: 60,
+  x509SvidTtlSeconds: 90,
+  stepSecondsMax: 120,
+  mayOpen: agent === 0,
+  allowAnyExecutor: agent === 1,
+});
+/** Two agents, of which the first opens for itself; two runtimes, of which the second is one agent's alone. */
+export const ENTRIES: readonly EntryContentInput[] = [
+  agentContent(0, [0, 1, 2]),
+  agentContent(1, [0, 1, 2]),
+  { kind: "runtime", name: "flow", selectors: ["unix:uid:11"], agents: ["agent-0", "agent-1"] },
+  { kind: "runtime", name: "other", selectors: ["unix:uid:12"], agents: ["agent-1"] },
+  { kind: "verifier", name: "mcp", selectors: ["unix:uid:21"], audiences: [...PLACES] },
+];
+export const USERS = [1, 2, 11, 12] as const;
+export const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other"] as const;
+
+export function chosenOf<Value>(list: readonly Value[], which: readonly number[]): Value[] {
+  return which.flatMap((index) => list[index] ?? []);
+}
