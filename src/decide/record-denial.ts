@@ -33,11 +33,13 @@ const WINDOWS_MAX = 10_000;
 
 /**
  * Records denials: of one user, entry, agent, act and reason the first ten a minute each by itself, the rest as one decision
- * with a count. A caller in a loop must not be able to fill the ledger, nor, by starting ever new processes, to be many.
+ * with a count. A caller in a loop must not be able to fill the ledger, nor to be many by ever new processes or invented names.
  */
 export function createDenialRecorder(ports: {
   readonly ledger: Pick<Ledger, "perform">;
   readonly clock: Clock;
+  /** Whether an agent of this name is registered. A caller can ask for as many names as it likes. */
+  readonly isAgent: (name: string) => boolean;
   readonly failed: (error: unknown) => void;
 }): DenialRecorder {
   const windows = new Map<string, Window>();
@@ -69,7 +71,8 @@ export function createDenialRecorder(ports: {
 
   return {
     async record(decision, uid) {
-      const { callerEntryId, agent, act, reason } = decision;
+      const { callerEntryId, act, reason } = decision;
+      const agent = decision.agent !== undefined && ports.isAgent(decision.agent) ? decision.agent : undefined;
       const key = JSON.stringify([uid, callerEntryId, agent, act, reason]);
       const window = windows.get(key) ?? begin(key);
       if (window.recorded < LIMITS.denialsRecordedPerMinute) {
@@ -87,11 +90,12 @@ export function createDenialRecorder(ports: {
 }
 
 /** One more that a decision stands for; what is not the same of all of them it no longer says. */
-function counted(standing: Decision, { runId, step, attempt, stepId, requested }: Decision): Decision {
-  const { runId: ofRun, step: ofStep, attempt: ofAttempt, stepId: ofStepId, ...rest } = standing;
+function counted(standing: Decision, { agent, runId, step, attempt, stepId, requested }: Decision): Decision {
+  const { agent: ofAgent, runId: ofRun, step: ofStep, attempt: ofAttempt, stepId: ofStepId, ...rest } = standing;
   const isSameGrant = JSON.stringify(standing.requested) === JSON.stringify(requested);
   return {
     ...rest,
+    ...(ofAgent !== undefined && ofAgent === agent ? { agent } : {}),
     ...(ofRun !== undefined && ofRun === runId ? { runId } : {}),
     ...(ofStep !== undefined && ofStep === step ? { step } : {}),
     ...(ofAttempt !== undefined && ofAttempt === attempt ? { attempt } : {}),

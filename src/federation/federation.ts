@@ -231,11 +231,13 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
       const relationship = parseFederationRelationship(input, ports.trustDomain);
       const first = firstBundleOf(relationship, bootstrap);
       const given = first === undefined ? {} : { bundle: first };
-      const act = { act: "put-federation", relationship, ...given, by, now: clock.now() } as const;
-      const result = await ledger.perform(act);
+      const now = clock.now();
+      const result = await ledger.perform({ act: "put-federation", relationship, ...given, by, now });
       if (isDenial(result)) throw errorOf(result);
       await book.following.reached(result.sequence);
-      return stateOf(known(relationship.trustDomain));
+      // It is on record, whether or not it is kept here yet.
+      const one = kept.get(relationship.trustDomain);
+      return one === undefined ? { relationship, nextRefreshAt: now } : stateOf(one);
     },
 
     list: () => [...kept.values()].map(stateOf).sort(byTrustDomain),

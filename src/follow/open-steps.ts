@@ -2,8 +2,11 @@ import type { IssuanceRecorded, StepClosed } from "../domain/ledger-event.ts";
 import { asOpened, descendantState, type Step } from "../domain/step.ts";
 import type { Committed } from "../ports/following.ts";
 
-/** What an event makes of a step that is open, or was. */
-export type StepChange = { readonly kind: "opened" | "changed" | "closed"; readonly step: Step };
+/**
+ * What an event makes of a step that is open, or was. `pinned`: its executable is known from here on, which no message
+ * about a step tells.
+ */
+export type StepChange = { readonly kind: "opened" | "changed" | "pinned" | "closed"; readonly step: Step };
 
 /** The open steps, told from the ledger's events alone. */
 export type OpenSteps = {
@@ -38,18 +41,20 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     if (parentStepId !== undefined) children.get(parentStepId)?.delete(stepId);
   }
 
-  function change(stepId: string, changed: Partial<Step>): readonly StepChange[] {
+  function change(stepId: string, changed: Partial<Step>, kind: StepChange["kind"] = "changed"): readonly StepChange[] {
     const step = open.get(stepId);
     if (step === undefined) return [];
     const next = { ...step, ...changed };
     open.set(stepId, next);
-    return [{ kind: "changed", step: next }];
+    return [{ kind, step: next }];
   }
 
   function pin({ issuance: { subject }, executable }: IssuanceRecorded): readonly StepChange[] {
     if (executable === undefined || subject.kind !== "step") return [];
     const executor = open.get(subject.stepId)?.executor;
-    return executor?.kind === "process" ? change(subject.stepId, { executor: { ...executor, executable } }) : [];
+    return executor?.kind === "process"
+      ? change(subject.stepId, { executor: { ...executor, executable } }, "pinned")
+      : [];
   }
 
   function subtreeOf(root: Step): readonly Step[] {

@@ -34,7 +34,7 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
   function tell({ kind, step }: StepChange): void {
     if (kind === "closed") executors.remove(step);
     else executors.put(step);
-    byStep.get(step.stepId)?.tell(step);
+    if (kind !== "pinned") byStep.get(step.stepId)?.tell(step);
     if (kind === "closed") byStep.delete(step.stepId);
   }
 

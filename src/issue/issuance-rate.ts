@@ -6,7 +6,6 @@ import type { Clock } from "../ports/clock.ts";
 export type IssuanceRate = {
   /** @throws BrokerError LIMIT_EXCEEDED, having taken nothing */
   take(subject: string, count: number): void;
-  forget(subject: string): void;
 };
 
 /** Nobody says when a process is forgotten. At so many those that have been idle are dropped, and next at twice what is left. */
@@ -41,6 +40,5 @@ export function createIssuanceRate(clock: Pick<Clock, "monotonicMs">): IssuanceR
       }
       bucket.tokens -= count;
     },
-    forget: (subject) => void buckets.delete(subject),
   };
 }

@@ -127,6 +127,7 @@ export function createFollowing(follower: Follower, after: number, ports: Follow
     position: () => position,
     reached(sequence) {
       if (position >= sequence) return Promise.resolve(true);
+      if (state === "ended") return Promise.resolve(false);
       return new Promise((resolve) => {
         const waiter: Waiter = {
           sequence,

@@ -52,7 +52,9 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
   closers.push(() => lifetimes.stop());
   const receipts = createReceiptBook({ entries, clock });
   closers.push(await keepReceiptJournal({ ledger, projections, receipts, notifier, clock, failed }));
-  const denials = createDenialRecorder({ ledger, clock, failed });
+  const isAgent = (name: string) =>
+    entries.following.refusal() === undefined && entries.byName("agent", name) !== undefined;
+  const denials = createDenialRecorder({ ledger, clock, isAgent, failed });
   // What is counted only is on record before the ledger closes.
   closers.push(() => denials.flush());
 

@@ -15,6 +15,7 @@ const FAMILIES = ["x509-svid", "jwt-svid", "wit-svid"] as const;
 
 let world: World;
 let signer: Signer;
+const running: Authorities[] = [];
 /** How often whoever sends bundles was told. */
 let changes: number;
 
@@ -25,7 +26,12 @@ beforeEach(async () => {
   signer = memorySigner({ trustDomain: parseTrustDomain("example.org"), randomness: given.randomness });
   changes = 0;
 });
-afterEach(() => world.store.close());
+afterEach(async () => {
+  for (const authorities of running.splice(0)) authorities.stop();
+  // A look at what is due may be under way.
+  await new Promise((resolve) => setImmediate(resolve));
+  await world.store.close();
+});
 
 /** Of a broker that starts on what there is. */
 async function started(own: Partial<AuthoritiesPorts> = {}): Promise<Authorities> {
@@ -43,6 +49,7 @@ async function started(own: Partial<AuthoritiesPorts> = {}): Promise<Authorities
   authorities.onChange(() => {
     changes += 1;
   });
+  running.push(authorities);
   return authorities;
 }
 

@@ -1,10 +1,12 @@
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
+import { attest } from "../../src/attest/attest.ts";
 import { parseEntryContent } from "../../src/domain/entry-content.ts";
 import { isDenial } from "../../src/domain/errors.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
+import { issueInfrastructureSvid } from "../../src/issue/issue-infrastructure-svid.ts";
 import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { memorySigner } from "../memory/memory-signer.ts";
@@ -104,10 +106,11 @@ test("nobody is issued another's identity, and an agent none outside a step", as
 
 test("an entry that was disabled since the caller was matched is issued nothing: the ledger's guard refuses", async () => {
   const { kernel, broker, runtime } = await setUp();
-  const caller = kernel.start(OWN.runtime);
-  const disabling = broker.registry.disable(runtime.entryId, OPERATOR);
-  const issuing = broker.issueInfrastructure(caller, { entryId: runtime.entryId, publicKey: publicKey() });
-  await disabling;
+  const { peer } = kernel.start(OWN.runtime);
+  const caller = await attest(peer, { attestor: kernel.attestor, entries: broker.entries });
+  await broker.registry.disable(runtime.entryId, OPERATOR);
+  const wanted = { entryId: runtime.entryId, publicKey: publicKey() };
+  const issuing = issueInfrastructureSvid(caller, wanted, broker.ports);
   await expect(issuing.then((answer) => (isDenial(answer) ? Promise.reject(answer) : answer))).rejects.toMatchObject({
     code: "NOT_ENTITLED",
   });
