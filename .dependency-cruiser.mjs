@@ -66,6 +66,8 @@ const sdkPeers = {
   mcp: ["@modelcontextprotocol/client", "@modelcontextprotocol/server"],
   "mcp-v1": ["@modelcontextprotocol/sdk"],
 };
+/** And those with a library whose one home in the SDK they are. */
+const sdkHomes = { ...sdkPeers, "mcp-guard": ["@hono/node-server"] };
 
 const folders = (names) => names.map((name) => `^src/${name}/`);
 /** Anywhere up the tree, because the planted violations are cruised from a folder of their own; types count as their package. */
@@ -117,20 +119,20 @@ const adapterRules = [
 adapterRules.at(-1).to.pathNot.push("^src/adapters/$1/");
 
 const sdkRules = [
-  ...Object.entries(sdkPeers).map(([name, peers]) =>
+  ...Object.entries(sdkHomes).map(([name, libraries]) =>
     mayImportOnly(
       `sdk-${name}-imports`,
       { path: `^src/sdk/${name}/` },
       {
         rooms: ["sdk", ...sdkRooms],
-        packages: [...sdkPackages, ...peers],
+        packages: [...sdkPackages, ...libraries],
         builtins: true,
       },
     ),
   ),
   mayImportOnly(
     "sdk-imports",
-    { path: "^src/sdk/", pathNot: folders(Object.keys(sdkPeers).map((name) => `sdk/${name}`)) },
+    { path: "^src/sdk/", pathNot: folders(Object.keys(sdkHomes).map((name) => `sdk/${name}`)) },
     { rooms: ["sdk", ...sdkRooms], packages: sdkPackages, builtins: true },
   ),
 ];

@@ -45,8 +45,8 @@ export type Guard = {
    */
   fetch(request: Request, handler: McpFetch, given?: GivenRequest): Promise<Response>;
   /**
-   * The same as a listener for `node:http` and `node:https` and a handler for Express; takes `req.body` where that is parsed,
-   * and of a TLS connection the client's certificate.
+   * The same as a listener for `node:http`, `node:https` and `node:http2`, and a handler for Express; takes `req.body` where
+   * that is parsed, and of a TLS connection the client's certificate.
    */
   listener(handler: McpFetch): NodeListener;
   readonly metadata: ProtectedResourceMetadata;

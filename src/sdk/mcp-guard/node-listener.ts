@@ -1,13 +1,18 @@
-import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { TLSSocket } from "node:tls";
+import { getRequestListener } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
+import { breakOff, sendable } from "./sendable-response.ts";
+import { signalledRequest } from "./signalled-request.ts";
 
-/** A listener for `node:http`, and a handler for Express, which may have parsed the body. */
-export type NodeListener = (
-  request: IncomingMessage & { readonly body?: unknown; readonly originalUrl?: string },
-  response: ServerResponse,
-) => Promise<void>;
+type NodeRequest = (IncomingMessage | Http2ServerRequest) & {
+  readonly body?: unknown;
+  readonly originalUrl?: string;
+};
+
+/** A listener for `node:http`, `node:https` and `node:http2`, and a handler for Express, which may have parsed the body. */
+export type NodeListener = (request: NodeRequest, response: ServerResponse | Http2ServerResponse) => Promise<void>;
 
 /**
  * Carries requests from Node to a function of the fetch kind, and its answers back: with back-pressure, and with a signal
@@ -16,66 +21,74 @@ export type NodeListener = (
  *
  * @param resource - gives requests their origin; what a client says in `Host` is not believed.
  * @param serve - its rejection becomes a 500 without a body.
- * @param onError - told what it rejected with.
+ * @param onError - told what it rejected with, and what a body failed with that had begun.
  */
 export function createNodeListener(
   resource: string,
   serve: (request: Request, parsedBody: unknown, clientCertificate: Uint8Array | undefined) => Promise<Response>,
   onError: (thrown: unknown) => void,
 ): NodeListener {
-  const { origin } = new URL(resource);
-  return async (incoming, outgoing) => {
-    const gone = new AbortController();
-    outgoing.once("close", () => gone.abort());
-    let response: Response;
+  const { origin, host } = new URL(resource);
+
+  async function answer(given: Request, incoming: NodeRequest, outgoing: Parameters<NodeListener>[1]) {
+    let request: Request;
     try {
-      response = await serve(requestOf(incoming, origin, gone.signal), incoming.body, certificateOf(incoming));
+      request = requestOf(given, incoming, origin);
+    } catch {
+      // Such as TRACE, of which nobody can make a Request.
+      return new Response(null, { status: 400 });
+    }
+    try {
+      const response = await serve(request, incoming.body, certificateOf(incoming));
+      return sendable(response, outgoing, onError);
     } catch (thrown) {
       // A body that broke off because its client left is nobody's fault.
-      if (!gone.signal.aborted) onError(thrown);
-      response = new Response(null, { status: 500 });
+      if (!request.signal.aborted) onError(thrown);
+      return new Response(null, { status: 500 });
     }
-    await send(response, outgoing, gone.signal);
+  }
+
+  const listener = getRequestListener(
+    async (request, { incoming, outgoing }) => {
+      const response = await answer(request, incoming, outgoing);
+      if (!outgoing.headersSent) return response;
+      // Something else has answered in the meantime, as what looks after timeouts does.
+      await response.body?.cancel();
+      return RESPONSE_ALREADY_SENT;
+    },
+    // The host is for requests that name none; the library would refuse them.
+    { hostname: host, overrideGlobalObjects: false },
+  );
+  return async (incoming, outgoing) => {
+    try {
+      await listener(incoming, outgoing);
+    } catch (thrown) {
+      breakOff(outgoing);
+      onError(thrown);
+    }
   };
 }
 
-function certificateOf({ socket }: IncomingMessage): Uint8Array | undefined {
-  return socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined;
-}
-
-function requestOf(
-  incoming: IncomingMessage & { readonly body?: unknown; readonly originalUrl?: string },
-  origin: string,
-  signal: AbortSignal,
-): Request {
-  const { method = "GET" } = incoming;
-  const target = incoming.originalUrl ?? incoming.url ?? "/";
+/** The library's own has the origin that the client named, and is none that `new Request` would take. */
+function requestOf(given: Request, { body, originalUrl, url = "/" }: NodeRequest, origin: string): Request {
+  const target = originalUrl ?? url;
+  const { method, headers, signal } = given;
+  const hasBody = method !== "GET" && method !== "HEAD" && body === undefined;
   // As text, since a path that begins with two slashes would be read as a host.
-  const url = target.startsWith("/") ? `${origin}${target}` : origin;
-  const headers = new Headers();
-  // Every header as it came: Node itself would drop a second Authorization.
-  for (const [name, values] of Object.entries(incoming.headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value);
-  }
-  const hasBody = method !== "GET" && method !== "HEAD" && incoming.body === undefined;
-  return new Request(url, {
+  return signalledRequest(target.startsWith("/") ? `${origin}${target}` : origin, {
     method,
     headers,
     signal,
-    ...(hasBody && { body: Readable.toWeb(incoming) as ReadableStream<Uint8Array>, duplex: "half" }),
+    ...(hasBody && { body: ReadableStream.from(bytesOf(given)), duplex: "half" }),
   });
 }
 
-async function send(response: Response, outgoing: ServerResponse, gone: AbortSignal): Promise<void> {
-  outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-  try {
-    for await (const chunk of response.body ?? []) {
-      if (gone.aborted) break;
-      if (!outgoing.write(chunk)) await once(outgoing, "drain", { signal: gone });
-    }
-    outgoing.end();
-  } catch {
-    // Headers are out: a connection that breaks is the only way left to say that this is not all.
-    outgoing.destroy();
-  }
+/** Begins to read when somebody asks: of a body that has begun, the library can't clear the connection. */
+async function* bytesOf(given: Request): AsyncGenerator<Uint8Array> {
+  yield* given.body ?? [];
+}
+
+/** Of HTTP/2 one gets a proxy of the socket, which passes for it. */
+function certificateOf({ socket }: NodeRequest): Uint8Array | undefined {
+  return socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined;
 }

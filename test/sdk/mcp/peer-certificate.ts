@@ -1,4 +1,5 @@
 import { execFileSync } from "node:child_process";
+import { createHash, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,4 +19,9 @@ export function makePeer(name: string): Peer {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** By which a token is bound to it. */
+export function certificateHash({ cert }: Peer): string {
+  return createHash("sha256").update(new X509Certificate(cert).raw).digest("base64url");
 }

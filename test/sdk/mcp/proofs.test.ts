@@ -1,10 +1,9 @@
-import { createHash, X509Certificate } from "node:crypto";
 import { request as tlsRequest } from "node:https";
 import { describe, expect, test } from "vitest";
 import { requestTargetOf } from "../../../src/sdk/mcp-guard/request-target.ts";
 import { dpopProof, type Holder, hashOf, newHolder, witSvid, workloadProof } from "../../verify/proof-forge.ts";
 import type { Json } from "../../verify/token-forge.ts";
-import { makePeer, type Peer } from "./peer-certificate.ts";
+import { certificateHash, makePeer, type Peer } from "./peer-certificate.ts";
 import { guardedServerOf, type Scene, witSigner } from "./scene.ts";
 import { SDK_LINES } from "./sdk-lines.ts";
 
@@ -226,7 +225,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
   test("takes a token that is bound to the certificate of its connection, and on no other", async () => {
     const [server, client, other] = [makePeer("127.0.0.1"), makePeer("client"), makePeer("other")];
     const scene = await guardedServerOf(line, { tls: server });
-    const token = scene.token({ cnf: { "x5t#S256": x5tOf(client) } });
+    const token = scene.token({ cnf: { "x5t#S256": certificateHash(client) } });
     const statuses = [];
     for (const peer of [client, other, undefined])
       statuses.push(await postWith(scene.resource, server.cert, token, peer));
@@ -244,10 +243,6 @@ async function witHeaders({ resource }: AnyScene, claims: Json = {}): Promise<Re
   const token = witSvid(witSigner, holder, { claims: times });
   const proof = await workloadProof(holder, token, { claims: { aud: resource, exp: now() + 30, ...claims } });
   return { "workload-identity-token": token, "workload-proof-token": proof };
-}
-
-function x5tOf({ cert }: Peer): string {
-  return createHash("sha256").update(new X509Certificate(cert).raw).digest("base64url");
 }
 
 /** The status of a call on a connection with this peer's certificate. */

@@ -11,6 +11,7 @@ import {
   type McpFetch,
   type McpGuard,
   type McpGuardOptions,
+  type NodeListener,
   stepOf,
 } from "../../../src/sdk/mcp/index.ts";
 import {
@@ -55,6 +56,8 @@ export type Scene<Context = ServerContext> = {
   /** The server's canonical URI, on a loopback port of its own. */
   readonly resource: string;
   readonly guard: Omit<McpGuard, "verifyAccessToken">;
+  /** The guarded server, for whatever listens besides. */
+  readonly listener: NodeListener;
   readonly verifier: Verifier;
   readonly watch: Watch;
   /** A token of a step that may `search` and `wait` and `stream` here, with claims changed. */
@@ -132,7 +135,8 @@ export async function guardedServerOf<Context>(
     begun.resolve(context);
     begun = Promise.withResolvers();
   });
-  http.on("request", guard.listener(mcp.fetch));
+  const listener = guard.listener(mcp.fetch);
+  http.on("request", listener);
   onTestFinished(async () => {
     verifier.close();
     await mcp.close();
@@ -153,6 +157,7 @@ export async function guardedServerOf<Context>(
   return {
     resource,
     guard,
+    listener,
     verifier,
     watch,
     calls,

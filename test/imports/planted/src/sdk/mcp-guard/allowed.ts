@@ -1,0 +1,2 @@
+// planted: nothing
+export { getRequestListener } from "@hono/node-server";

@@ -1,0 +1,2 @@
+// planted: sdk-imports
+export { getRequestListener } from "@hono/node-server";
