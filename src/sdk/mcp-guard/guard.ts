@@ -20,6 +20,7 @@ import {
 import { requestTargetOf } from "./request-target.ts";
 import { metadataResponse, type ProtectedResourceMetadata, resourceMetadataOf } from "./resource-metadata.ts";
 import { serveWhileOpen } from "./serve-while-open.ts";
+import { signalledRequest } from "./signalled-request.ts";
 import { authInfoOf, type StepAuthInfo } from "./step-auth-info.ts";
 
 /** What is behind the guard. */
@@ -182,7 +183,7 @@ const NOT_FORWARDED = [
 function forwarded(request: Request, message: JsonRpcMessage, signal: AbortSignal): Request {
   const headers = new Headers(request.headers);
   for (const name of NOT_FORWARDED) headers.delete(name);
-  return new Request(request.url, { method: "POST", headers, body: JSON.stringify(message.body), signal });
+  return signalledRequest(request.url, { method: "POST", headers, body: JSON.stringify(message.body), signal });
 }
 
 const ONLY_POST = refusal({

@@ -45,6 +45,8 @@ export function createStepFetch(options: {
     // First, since it may be refused: the making of the request takes the body away from its caller.
     const wit = await options.witSvid?.();
     const request = new Request(input, { ...init, redirect: "manual" });
+    // Not the request's own, which falls silent when the request is collected, while the answer's body still comes.
+    const caller = init?.signal === undefined && input instanceof Request ? input.signal : init?.signal;
     const { origin } = new URL(request.url);
     request.headers.set("authorization", svid.authorization());
     if (options.dpopKey !== undefined) {
@@ -53,7 +55,8 @@ export function createStepFetch(options: {
       request.headers.set("dpop", proof);
     }
     if (wit !== undefined) presentWit(wit, request, svid.svid());
-    const response = await send(request, { signal: AbortSignal.any([options.signal, request.signal]) });
+    const signal = caller === undefined || caller === null ? options.signal : AbortSignal.any([options.signal, caller]);
+    const response = await send(request, { signal });
     keepNonce(origin, response.headers.get("dpop-nonce"));
     if (response.type === "opaqueredirect" || REDIRECTS.includes(response.status)) {
       await response.body?.cancel();

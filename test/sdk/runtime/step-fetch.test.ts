@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { BrokerError } from "../../../src/domain/errors.ts";
 import { StepState } from "../../../src/gen/stint/v1/types_pb.js";
 import type { Grant } from "../../../src/sdk/runtime/index.ts";
+import { collectGarbage } from "../../garbage.ts";
 import { bodyOf, loopback } from "./loopback.ts";
 import { type Script, scriptedBroker, thrownBy } from "./scripted-broker.ts";
 
@@ -146,6 +147,21 @@ describe("step.fetch", () => {
     const rest = reader?.read() ?? Promise.resolve();
     broker.end(step.stepId, StepState.SUPERSEDED);
     expect(await thrownBy(rest)).toMatchObject({ metadata: { state: "SUPERSEDED" } });
+  });
+
+  test("stops such a body for its caller too, whatever was collected meanwhile", async () => {
+    const origin = await loopback((_request, response) => {
+      response.writeHead(200).write("first");
+    });
+    const { step } = await openStep({}, origin);
+    const caller = new AbortController();
+    const response = await step.fetch(origin, { signal: caller.signal });
+    const reader = response.body?.getReader();
+    await reader?.read();
+    const rest = reader?.read() ?? Promise.resolve();
+    await collectGarbage();
+    caller.abort(new Error("enough"));
+    expect(await thrownBy(rest)).toEqual(new Error("enough"));
   });
 
   test("is what stint.fetch is inside of withStep, and ends with it", async () => {
