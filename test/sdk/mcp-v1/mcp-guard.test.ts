@@ -3,8 +3,9 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { requireBearerAuth } from "@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js";
 import type { AuthInfo } from "@modelcontextprotocol/sdk/server/auth/types.js";
 import { createMcpExpressApp } from "@modelcontextprotocol/sdk/server/express.js";
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { createMcpGuard } from "../../../src/sdk/mcp-v1/index.ts";
+import { createMcpGuard, type StepAuthInfo, serveStateless } from "../../../src/sdk/mcp-v1/index.ts";
 import { guardedServerOf, ISSUER, type Scene, STEP_ID, searchGrant, withToken } from "../mcp/scene.ts";
 import { loopback } from "../runtime/loopback.ts";
 import { manualClock } from "../verifier/manual-clock.ts";
@@ -89,6 +90,32 @@ describe("a client and a server of the older line of the MCP SDK", () => {
     gone.abort();
     await expect(answer).rejects.toThrow();
     await vi.waitFor(() => expect(context.signal.aborted).toBe(true));
+  });
+});
+
+describe("serveStateless", () => {
+  test.for([
+    { what: "a call", message: { id: 1, method: "tools/list" }, headers: {} },
+    { what: "a notification", message: { method: "notifications/initialized" }, headers: {} },
+    {
+      what: "a message in a form that is refused",
+      message: { id: 1, method: "ping" },
+      headers: { accept: "text/html" },
+    },
+  ])("closes the server of $what once the answer is complete", async ({ message, headers }) => {
+    const closed = Promise.withResolvers<void>();
+    const serve = serveStateless(() => {
+      const server = new McpServer({ name: "one", version: "1" });
+      server.registerTool("search", {}, () => ({ content: [] }));
+      server.server.onclose = () => closed.resolve();
+      return server;
+    });
+    const types = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+    const body = JSON.stringify({ jsonrpc: "2.0", ...message });
+    const request = new Request("http://x/mcp", { method: "POST", headers: { ...types, ...headers }, body });
+    const response = await serve(request, { authInfo: {} as StepAuthInfo, parsedBody: undefined });
+    await response.text();
+    await closed.promise;
   });
 });
 
