@@ -30,7 +30,7 @@ test("the guide's proofs, service and server of the older SDK work together", as
   await verifier.ready();
   try {
     const step = await stint.openStep({ runId: "r", step: "search", grant, proof: "dpop" });
-    let listener = async ({ method = "", headersDistinct: headers }: IncomingMessage, response: ServerResponse) => {
+    let listener = async ({ method = "", rawHeaders: headers }: IncomingMessage, response: ServerResponse) => {
       response.end(identify(verifier, { method, url: resource, headers }));
     };
     http.on("request", (request, response) => void listener(request, response));

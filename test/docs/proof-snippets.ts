@@ -5,7 +5,7 @@ import type { PresentedRequest, Verifier } from "stint-sdk/verifier";
 /** What an HTTP service does with a request that may bring any form of credential. */
 export function identify(verifier: Verifier, request: PresentedRequest): string {
   // #region verify-request
-  // method, url as the client wrote it, headers, and of a TLS connection the client's certificate
+  // method, url as the client wrote it, headers (Node's `rawHeaders`), and of a TLS connection the client's certificate
   const verified = verifier.verifyRequest(request, { proof: "required" });
   // #endregion
   return `${verified.step.spiffeId} ${verified.proof}`;

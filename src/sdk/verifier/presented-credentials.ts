@@ -5,8 +5,11 @@ export type PresentedRequest = {
   readonly method: string;
   /** Its target URI as its client wrote it: behind a proxy the public one, since proofs are made for that. */
   readonly url: string;
-  /** Every value as it came. Of a Node request take `headersDistinct`: its `headers` leave out what came twice. */
-  readonly headers: Headers | Readonly<Record<string, string | readonly string[] | undefined>>;
+  /**
+   * Every value as it came. Of a Node request take `rawHeaders`, a list of names and values by turns, whether it is of
+   * HTTP/1.1 or HTTP/2: its `headers` leave out what came twice.
+   */
+  readonly headers: Headers | Readonly<Record<string, string | readonly string[] | undefined>> | readonly string[];
   /**
    * The certificate of this connection's client, DER: `socket.getPeerX509Certificate()?.raw`. Its possession is what the
    * TLS handshake has shown; whom it names does not matter here. Never from a header.
@@ -59,8 +62,18 @@ function accessTokenOf(header: string): Pick<PresentedCredentials, "scheme" | "t
 function headersOf(given: PresentedRequest["headers"]): Headers {
   if (given instanceof Headers) return given;
   const headers = new Headers();
-  for (const [name, values] of Object.entries(given)) {
+  for (const [name, values] of isRaw(given) ? byTurns(given) : Object.entries(given)) {
+    // Of HTTP/2 `:method` and its like stand among them.
+    if (name.startsWith(":")) continue;
     for (const value of values === undefined ? [] : [values].flat()) headers.append(name, value);
   }
   return headers;
+}
+
+function isRaw(given: PresentedRequest["headers"]): given is readonly string[] {
+  return Array.isArray(given);
+}
+
+function* byTurns(raw: readonly string[]): Generator<readonly [name: string, value: string | undefined]> {
+  for (let index = 0; index < raw.length; index += 2) yield [raw[index] ?? "", raw[index + 1]];
 }
