@@ -1,5 +1,6 @@
 import { chmodSync, copyFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { connect as connectTls } from "node:tls";
 import { Hono } from "hono";
 import { expect, onTestFinished, test } from "vitest";
@@ -145,6 +146,34 @@ test("what a route throws goes to the log and not to the peer", async () => {
   const { url } = await started(routes, LOOPBACK, (error) => thrown.push(error));
   expect(await ask(`${url}/broken`)).toMatchObject({ status: 500, body: "internal error\n" });
   expect(thrown).toEqual([new Error("secret at /var/lib/stint")]);
+});
+
+test("a form that breaks off because its client leaves is told to nobody", async () => {
+  const thrown: unknown[] = [];
+  const [begun, failed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const routes = new Hono().post("/form", async (context) => {
+    const form = context.req.text();
+    begun.resolve();
+    await form.finally(failed.resolve);
+    return context.text("taken");
+  });
+  const forms = new Map([["/form", { bytesMax: 100 }]]);
+  const running = await startHttp(
+    LOOPBACK,
+    () => routes,
+    (error) => thrown.push(error),
+    { forms },
+  );
+  onTestFinished(running.close);
+  const { host, port } = new URL(running.url);
+  const socket = connect(Number(port), "127.0.0.1");
+  socket.write(`POST /form HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/x-www-form-urlencoded\r\n`);
+  socket.write("Content-Length: 9\r\n\r\nhalf");
+  await begun.promise;
+  socket.destroy();
+  await failed.promise;
+  await setImmediate();
+  expect(thrown).toEqual([]);
 });
 
 test("a head that never ends is cut off", async () => {
