@@ -72,6 +72,8 @@ const LOOK_INTERVAL_MS = 60_000;
 const UPSTREAM_IS_OVER =
   "the upstream authority has ended, or is about to: no X.509 authority can be made before it is renewed";
 
+const NEW_ONE_CANNOT_SIGN = "the authority that was made just now can't sign: its key is gone, or it has ended already";
+
 /**
  * The broker's signing authorities: recorded in the ledger by their public parts, kept by the signer. Takes up what the
  * ledger knows, makes what is missing, finishes what was cut short, and rotates from here on.
@@ -178,9 +180,13 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
 
   async function doWhatIsDue(): Promise<void> {
     for (const family of SIGNING_FAMILIES) {
+      let isMade = false;
       for (;;) {
         const due = dueIn(book.of(family), { now: now(), endOfNew: endOfNew(family), rotation, holds: signer.holds });
         if (due === undefined) break;
+        // Whatever it is that keeps a new one from signing keeps the next one too.
+        if (due.kind === "create" && isMade) throw new BrokerError("AUTHORITY_UNAVAILABLE", NEW_ONE_CANNOT_SIGN);
+        isMade ||= due.kind === "create";
         await doOne(family, due);
       }
     }

@@ -75,12 +75,18 @@ async function close(target: OfSteps, { by, reason }: RevocationOrder, ports: Re
 async function told(closed: Closed, { history }: RevokePorts): Promise<Revoked> {
   const { firstSequence, sequence, stepsClosed: stepsCount, credentialsRevoked: issuancesCount } = closed;
   const counts = { sequence, stepsCount, issuancesCount };
-  if (stepsCount === 0) return { ...counts, steps: [], issuances: [] };
+  const nothing = { ...counts, steps: [], issuances: [] };
+  if (stepsCount === 0) return nothing;
+  const { steps, issuances } = await listed(() => history.takenBack(firstSequence, sequence), nothing);
+  return { ...counts, steps, issuances };
+}
+
+/** What was done stays done, and is answered so, where it can't be read back. */
+async function listed<Value>(read: () => Promise<Value>, instead: Value): Promise<Value> {
   try {
-    const { steps, issuances } = await history.takenBack(firstSequence, sequence);
-    return { ...counts, steps, issuances };
+    return await read();
   } catch (thrown) {
-    if (thrown instanceof BrokerError) return { ...counts, steps: [], issuances: [] };
+    if (thrown instanceof BrokerError) return instead;
     throw thrown;
   }
 }
@@ -90,16 +96,18 @@ async function revokeCredential(
   { reason, dryRun, by }: RevocationOrder,
   { ledger, clock, credentials, inForce }: RevokePorts,
 ): Promise<Revoked> {
-  let sequence = 0;
-  if (!dryRun) {
-    const result = await ledger.perform({ act: "revoke-credential", credential, reason, by, now: clock.now() });
-    if (isDenial(result)) throw errorOf(result);
-    ({ sequence } = result);
-    await inForce(sequence);
+  const counts = { stepsCount: 0, issuancesCount: 1 };
+  if (dryRun) {
+    const issuance = await credentials.issuance(credential);
+    if (issuance === undefined) throw new BrokerError("STEP_NOT_FOUND", "no credential has it");
+    return { sequence: 0, steps: [], issuances: [issuance], ...counts };
   }
-  const issuance = await credentials.issuance(credential);
-  if (issuance === undefined) throw new BrokerError("STEP_NOT_FOUND", "no credential has it");
-  return { sequence, steps: [], issuances: [issuance], stepsCount: 0, issuancesCount: 1 };
+  const result = await ledger.perform({ act: "revoke-credential", credential, reason, by, now: clock.now() });
+  if (isDenial(result)) throw errorOf(result);
+  const { sequence } = result;
+  await inForce(sequence);
+  const issuance = await listed(() => credentials.issuance(credential), undefined);
+  return { sequence, steps: [], issuances: issuance === undefined ? [] : [issuance], ...counts };
 }
 
 function nameOf(target: OfCredential): CredentialName {

@@ -8,9 +8,9 @@ import type { ApiPorts } from "../api/grpc/servers.ts";
 import type { StepsPorts } from "../api/grpc/steps.ts";
 import type { BundlePorts } from "../api/grpc/workload-api-bundles.ts";
 import { acceptRestore } from "../authority/accept-restore.ts";
+import { confirmClock } from "../authority/confirm-clock.ts";
 import type { Config } from "../config/config.ts";
 import { readCertificate } from "../domain/certificate.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import { trustDomainId } from "../domain/spiffe-id.ts";
 import type { IssuePorts } from "../issue/issue-svids.ts";
 import { tokenSizeCheck } from "../open/token-size.ts";
@@ -35,7 +35,10 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       suspendedBecause: core.suspensions.reasons,
       acceptRestore: (reason, by) => acceptRestore(reason, by, { ...core, ledger, trustHead: core.store.trustHead }),
     },
-    authorities: { authorities, confirmClock: (by) => confirmClock(by, core) },
+    authorities: {
+      authorities,
+      confirmClock: (by) => confirmClock(by, { ...core, ledger, clockChanged: core.lifetimes.clockChanged }),
+    },
     federation: { federation: core.federation, trustDomain: config.trustDomain, ownBundle: core.bundle },
     joinTokens: { ledger, joinTokens: registryReads.joinTokens, clock, random },
     workloadApi: { ...streaming, ...bundles, keyPairs, credentials, issuer: config.issuer, witSvid: config.witSvid },
@@ -140,15 +143,4 @@ function bundlePortsOf(core: Core, config: Config): BundlePorts {
     crls: () => (crlOnStreams ? crls.current().map(({ der }) => der) : []),
     onCrlChange: (changed) => (crlOnStreams ? crls.onChange(changed) : () => undefined),
   };
-}
-
-/** Takes the wall clock's word: first on record, then in effect. How far the clock was off, in seconds. */
-async function confirmClock(by: Actor, { clock, store, suspensions, lifetimes }: Core): Promise<number> {
-  const departed = clock.skewSeconds();
-  const what = { operation: "confirm-clock", target: "clock", reason: `${departed.toFixed(3)} s` };
-  await store.ledger.perform({ act: "record-operation", ...what, by, now: clock.now() });
-  clock.anchor();
-  suspensions.lift("clock");
-  lifetimes.clockChanged(departed);
-  return departed;
 }

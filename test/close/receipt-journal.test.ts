@@ -86,3 +86,14 @@ test("nothing is claimed for an entry one of whose processes has not acknowledge
   const applied = await second("w1", "w2");
   expect(await recorded()).toEqual([applied]);
 });
+
+test("once it has ended nothing is written or scheduled any more, not even by a write that was under way", async () => {
+  await closeOne();
+  book.seen("w1");
+  book.acknowledged("w1", world.ledger.head().sequence);
+  world.clock.advance(1_000);
+  // The write waits for the ledger now.
+  end();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(world.clock.pending()).toBe(0);
+});

@@ -8,20 +8,6 @@ import { done, MCP, OPERATOR, present, type World } from "./ledger-world.ts";
 
 /** What the ledger promises of authorities: their rows change together, and what a tainted one signed is taken back whole. */
 export function authoritiesContract(worldOf: () => World): void {
-  function authorityOf(world: World, own: Partial<Authority> = {}): Authority {
-    const now = secondsOf(world.clock.now());
-    return {
-      authorityId: world.name(),
-      family: "jwt-svid",
-      state: "active",
-      stateSince: now,
-      publicKey: new Uint8Array([0, 1, 255]),
-      notBefore: now,
-      expiresAt: addSeconds(now, 86_400),
-      ...own,
-    };
-  }
-
   const put = (world: World, ...authorities: readonly Authority[]) => change(world, { authorities });
   const change = (world: World, given: Omit<PutAuthoritiesAct, "act" | "now">) =>
     world.ledger.perform({ act: "put-authorities", ...given, now: world.clock.now() });
@@ -38,10 +24,10 @@ export function authoritiesContract(worldOf: () => World): void {
 
   test("authorities read back with their bytes, in the order in which they came, in their last state", async () => {
     const world = worldOf();
-    const jwt = authorityOf(world);
+    const jwt = world.authority();
     const certificate = new Uint8Array([48, 0]);
     const upstream = [new Uint8Array([48, 1, 0]), new Uint8Array([255])];
-    const x509 = authorityOf(world, { family: "x509-svid", state: "prepared", certificate, upstream });
+    const x509 = world.authority({ family: "x509-svid", state: "prepared", certificate, upstream });
     await put(world, jwt, x509);
     await put(world, { ...jwt, state: "old" });
     const all = await world.authorities();
@@ -53,14 +39,14 @@ export function authoritiesContract(worldOf: () => World): void {
 
   test("one that an earlier version recorded has no instant of its state", async () => {
     const world = worldOf();
-    const { stateSince: _, ...before } = authorityOf(world);
+    const { stateSince: _, ...before } = world.authority();
     await put(world, before);
     expect(await read(world, before)).toEqual(before);
   });
 
   test("several change in one commit, with the order that an operator gave", async () => {
     const world = worldOf();
-    const [one, other] = [authorityOf(world), authorityOf(world, { state: "prepared" })];
+    const [one, other] = [world.authority(), world.authority({ state: "prepared" })];
     await put(world, one, other);
     const order = { operation: "authority-activate", target: other.authorityId, reason: "planned", by: OPERATOR };
     const before = world.ledger.head().sequence;
@@ -79,7 +65,7 @@ export function authoritiesContract(worldOf: () => World): void {
 
   test("what was removed stays removed, whatever is put", async () => {
     const world = worldOf();
-    const authority = authorityOf(world);
+    const authority = world.authority();
     await put(world, authority);
     await put(world, { ...authority, state: "removed" });
     await put(world, authority);
@@ -89,7 +75,7 @@ export function authoritiesContract(worldOf: () => World): void {
   describe("tainting an authority", () => {
     test("takes back all that it signed and a verifier may still accept, in one commit, and nothing else", async () => {
       const world = worldOf();
-      const [tainted, other] = [authorityOf(world), authorityOf(world)];
+      const [tainted, other] = [world.authority(), world.authority()];
       await put(world, tainted, other);
       const { authorityId } = tainted;
       const agent = await world.agent();
@@ -139,7 +125,7 @@ export function authoritiesContract(worldOf: () => World): void {
 
     test("finds what was signed an hour ago for an hour, and is in the history of its step", async () => {
       const world = worldOf();
-      const tainted = authorityOf(world);
+      const tainted = world.authority();
       await put(world, tainted);
       const { authorityId } = tainted;
       const verifier = await world.verifier();
@@ -163,7 +149,7 @@ export function authoritiesContract(worldOf: () => World): void {
     test("that nobody knows is refused, and leaves no trace", async () => {
       const world = worldOf();
       const { sequence } = world.ledger.head();
-      await expect(taint(world, authorityOf(world))).rejects.toMatchObject({ code: "INVALID_FIELD" });
+      await expect(taint(world, world.authority())).rejects.toMatchObject({ code: "INVALID_FIELD" });
       expect(world.ledger.head().sequence).toBe(sequence);
     });
   });
@@ -175,7 +161,7 @@ export function authoritiesContract(worldOf: () => World): void {
       { name: "before it is active", own: { state: "prepared" }, isTainted: false },
     ] as const)("$name", async ({ own, isTainted }) => {
       const world = worldOf();
-      const authority = authorityOf(world, own);
+      const authority = world.authority(own);
       await put(world, authority);
       if (isTainted) await taint(world, authority);
       const step = await world.open(await world.agent());
@@ -186,7 +172,7 @@ export function authoritiesContract(worldOf: () => World): void {
 
     test("but what was drafted before its successor signed still is: it stays published for that long", async () => {
       const world = worldOf();
-      const authority = authorityOf(world, { state: "old" });
+      const authority = world.authority({ state: "old" });
       await put(world, authority);
       const step = await world.open(await world.agent());
       await world.issue(step, { authorityId: authority.authorityId });

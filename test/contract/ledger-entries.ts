@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { CONFIG, done, OPERATOR, present, type World } from "./ledger-world.ts";
+import { parseEntryContent } from "../../src/domain/entry-content.ts";
+import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import { CONFIG, done, GRANT, OPERATOR, present, type World } from "./ledger-world.ts";
 
 /** What entries, receipts and recorded acts promise. */
 export function entriesContract(worldOf: () => World): void {
@@ -44,6 +46,30 @@ export function entriesContract(worldOf: () => World): void {
     const known = await entries(world);
     expect(known.has(agent.entryId)).toBe(false);
     expect(known.has(namesake.entryId)).toBe(true);
+  });
+
+  test("of an agent and an operator that are given one user at once, one is refused, whoever comes first", async () => {
+    const world = worldOf();
+    const user = ["unix:uid:4001"];
+    const agent = (selectors = user) =>
+      world.entryOf(parseEntryContent({ kind: "agent", name: world.name(), ceiling: GRANT, selectors }));
+    const operator = (selectors = user) =>
+      world.entryOf(parseEntryContent({ kind: "operator", name: world.name(), role: "admin", selectors }));
+    const put = (entry: RegistrationEntry, revision = 0) => world.put(entry, revision, [], true);
+    const first = agent();
+    expect(await Promise.all([put(first), put(operator())])).toMatchObject([{ kind: "entry" }, wrong("selectors")]);
+    // Another agent may share the user; a group, which has many users, is nobody's.
+    expect(await put(agent())).toMatchObject({ kind: "entry" });
+    const group = ["unix:gid:4001"];
+    expect(await put(agent(group))).toMatchObject({ kind: "entry" });
+    expect(await put(operator(group))).toMatchObject({ kind: "entry" });
+    // Nor by a change of an entry that was apart before.
+    const apart = operator(["unix:uid:4002"]);
+    expect(await put(apart)).toMatchObject({ kind: "entry" });
+    const { selectors } = first.content;
+    expect(await put({ ...apart, content: { ...apart.content, selectors } }, 1)).toMatchObject(wrong("selectors"));
+    // Where one user may play every part it is not asked.
+    expect(await world.put(operator())).toMatchObject({ kind: "entry" });
   });
 
   test("changing an entry closes the steps named, with their descendants, and leaves the others", async () => {

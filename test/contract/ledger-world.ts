@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import type { Authority } from "../../src/domain/authority.ts";
 import { type Decision, decidedOn } from "../../src/domain/decision.ts";
 import { type EntryContentInput, entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
 import { type Denial, isDenial } from "../../src/domain/errors.ts";
@@ -78,8 +79,13 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     return { entryId: id("entry"), spiffeId: entrySpiffeId(TRUST_DOMAIN, content), content, ...own };
   }
 
-  async function put(entry: RegistrationEntry, expectedRevision = 0, closes: readonly string[] | "all" = []) {
-    const standing = { reason: "privilegeWithdrawn", usersApart: false, by: CONFIG, now: clock.now() } as const;
+  async function put(
+    entry: RegistrationEntry,
+    expectedRevision = 0,
+    closes: readonly string[] | "all" = [],
+    usersApart = false,
+  ) {
+    const standing = { reason: "privilegeWithdrawn", usersApart, by: CONFIG, now: clock.now() } as const;
     const result = await ledger.perform({ act: "put-entry", entry, expectedRevision, closes, ...standing });
     if (!isDenial(result)) revisions.set(entry.entryId, result.entry.revision);
     return result;
@@ -233,6 +239,20 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     return done(await ledger.perform(closeAct(...parameters)));
   }
 
+  function authority(own: Partial<Authority> = {}): Authority {
+    const now = secondsOf(clock.now());
+    return {
+      authorityId: name(),
+      family: "jwt-svid",
+      state: "active",
+      stateSince: now,
+      publicKey: new Uint8Array([0, 1, 255]),
+      notBefore: now,
+      expiresAt: addSeconds(now, 86_400),
+      ...own,
+    };
+  }
+
   return {
     store,
     ledger,
@@ -255,6 +275,7 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     issue,
     closeAct,
     close,
+    authority,
     step: async (stepId: string) => present(await store.steps.step(stepId)),
     openSteps: async () => (await store.projections.openSteps()).value,
     entries: async () => (await store.projections.entries()).value,

@@ -14,6 +14,8 @@ import { type KeptEntries, keepEntryDirectory } from "../../src/registry/entry-d
 export type Replica = {
   /** All of it in one text, the same of two replicas that have come equally far. */
   dump(): string;
+  /** Whether all of it has come so far, within two seconds. */
+  reached(sequence: number): Promise<boolean>;
   end(): void;
 };
 
@@ -38,12 +40,16 @@ export async function openReplica(ports: ReplicaPorts): Promise<Replica> {
   const watch = await beginWatch(undefined, take, { ...ports, notifier });
   take(watch.beginning.batch);
   watch.go();
+  const followings = [notifier.following, ...Object.values(kept).map(({ following }) => following)];
   return {
     dump: () => dumpOf(kept, denied, clock),
+    async reached(sequence) {
+      const reached = await Promise.all(followings.map((following) => following.reached(sequence)));
+      return !reached.includes(false);
+    },
     end() {
       watch.end();
-      notifier.close();
-      for (const { following } of Object.values(kept)) following.end();
+      for (const following of followings) following.end();
     },
   };
 }

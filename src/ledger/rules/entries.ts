@@ -22,7 +22,7 @@ export function* putEntry(act: PutEntryAct): Deliberation<EntryResult | Denial> 
   const { current, namesake, count, sharing, live, issued } = yield* ask({
     current: read("entry", entryId),
     namesake: read("entryNamed", content.kind, content.name),
-    count: read("entriesCount"),
+    count: expectedRevision === 0 ? read("entriesCount") : undefined,
     sharing: other === undefined ? undefined : read("entriesSharing", other, content.selectors.filter(isOfUser)),
     live: read("liveSteps", target, now),
     issued: closes === "all" ? read("liveIssuancesOfEntry", entryId, now) : undefined,
@@ -30,7 +30,7 @@ export function* putEntry(act: PutEntryAct): Deliberation<EntryResult | Denial> 
   const refusal =
     revisionRefusal(current, expectedRevision) ??
     nameRefusal(namesake, entryId) ??
-    countRefusal(current, count) ??
+    countRefusal(count) ??
     sharingRefusal(sharing);
   if (refusal !== undefined) return refused(refusal);
   const entry = { ...act.entry, revision: expectedRevision + 1 };
@@ -90,8 +90,9 @@ function nameRefusal(namesake: string | undefined, entryId: string): Denial | un
     : denial("INVALID_FIELD", "name: one that no other entry of this kind has", { field: "name" });
 }
 
-function countRefusal(current: GuardedEntry | undefined, count: number): Denial | undefined {
-  return current !== undefined || count < LIMITS.entriesMax
+/** @param count - of those there are; absent for a change of one of them. */
+function countRefusal(count = 0): Denial | undefined {
+  return count < LIMITS.entriesMax
     ? undefined
     : denial("LIMIT_EXCEEDED", `at most ${LIMITS.entriesMax} registration entries`);
 }

@@ -1,0 +1,30 @@
+import type { Actor } from "../domain/ledger-event.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { Suspensions } from "./suspensions.ts";
+
+export type ConfirmClockPorts = {
+  readonly ledger: Pick<Ledger, "perform">;
+  /** The broker's time, which `anchor` begins anew from the wall clock's. */
+  readonly clock: Pick<Clock, "now" | "skewSeconds"> & { anchor(): void };
+  readonly suspensions: Pick<Suspensions, "lift">;
+  /** What lasts until an instant lasts until then by the time that there is now. */
+  readonly clockChanged: (bySeconds: number) => void;
+};
+
+/**
+ * Takes the wall clock's word, by operator's order: first on record, then in effect.
+ *
+ * @returns how far the clock was off, in seconds
+ * @throws BrokerError LEDGER_UNAVAILABLE, and everything is as it was
+ */
+export async function confirmClock(by: Actor, ports: ConfirmClockPorts): Promise<number> {
+  const { ledger, clock } = ports;
+  const departed = clock.skewSeconds();
+  const what = { operation: "confirm-clock", target: "clock", reason: `${departed.toFixed(3)} s` };
+  await ledger.perform({ act: "record-operation", ...what, by, now: clock.now() });
+  clock.anchor();
+  ports.suspensions.lift("clock");
+  ports.clockChanged(departed);
+  return departed;
+}

@@ -1,0 +1,147 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { createDenialRecorder, type DenialRecorder, denyOf, type Refused } from "../../src/decide/record-denial.ts";
+import type { Decision } from "../../src/domain/decision.ts";
+import { BrokerError } from "../../src/domain/errors.ts";
+import type { Ledger } from "../../src/ports/ledger.ts";
+import { GRANT, ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+
+const UID = 1_001;
+const LIMIT = 10;
+
+let world: World;
+let denials: DenialRecorder;
+let isWritable: boolean;
+let random: ReturnType<typeof ports>["randomness"];
+const failures: unknown[] = [];
+
+beforeEach(async () => {
+  const given = ports();
+  world = worldOf(await openMemoryLedger(given), given);
+  random = given.randomness;
+  isWritable = true;
+  failures.length = 0;
+  const perform: Ledger["perform"] = async (act) => {
+    if (!isWritable) throw new BrokerError("LEDGER_UNAVAILABLE", "the disk is full");
+    return world.ledger.perform(act);
+  };
+  denials = createDenialRecorder({
+    ledger: { perform },
+    clock: world.clock,
+    isAgent: (name) => name.startsWith("agent-"),
+    failed: (error) => void failures.push(error),
+  });
+});
+
+const refused = (own: Partial<Refused> = {}): Decision =>
+  denyOf(
+    {
+      act: "open",
+      reason: "POLICY_DENIED",
+      callerEntryId: "entry_1",
+      agent: "agent-a",
+      runId: "run",
+      step: "step",
+      requested: GRANT,
+      ...own,
+    },
+    { clock: world.clock, random },
+  );
+
+async function recordMany(count: number, own: Partial<Refused> = {}, uid: number | undefined = UID) {
+  const ids: string[] = [];
+  for (let number = 0; number < count; number += 1) ids.push(await denials.record(refused(own), uid));
+  return ids;
+}
+
+const recorded = () => world.store.history.decisions({ limit: 1_000 });
+
+/** What is on record under each of these ids. */
+async function foundBy(ids: readonly string[]) {
+  const all = await recorded();
+  return ids.map((id) => all.find(({ decisionId }) => decisionId === id));
+}
+
+describe("of one caller, agent, act and reason", () => {
+  test("the first ten a minute are each on record by the time that they are answered", async () => {
+    const ids = await recordMany(LIMIT);
+    expect(new Set(ids).size).toBe(LIMIT);
+    expect(await recorded()).toHaveLength(LIMIT);
+    expect((await foundBy(ids)).every((one) => one?.count === 1)).toBe(true);
+  });
+
+  test("those beyond are counted by one decision, whose id each of them was given", async () => {
+    const ids = await recordMany(30);
+    expect(new Set(ids).size).toBe(LIMIT + 1);
+    expect(await recorded()).toHaveLength(LIMIT);
+    world.clock.advance(60_000);
+    await denials.flush();
+    expect(await recorded()).toHaveLength(LIMIT + 1);
+    const found = await foundBy(ids);
+    expect(found.every((one) => one !== undefined)).toBe(true);
+    expect(found.at(-1)).toMatchObject({
+      count: 20,
+      agent: "agent-a",
+      reason: "POLICY_DENIED",
+      callerEntryId: "entry_1",
+    });
+  });
+
+  test("a new minute begins anew", async () => {
+    await recordMany(LIMIT);
+    world.clock.advance(60_000);
+    const ids = await recordMany(LIMIT);
+    expect(new Set(ids).size).toBe(LIMIT);
+    expect(await recorded()).toHaveLength(2 * LIMIT);
+  });
+
+  test("what is counted at a stop is on record before the stop is over", async () => {
+    const ids = await recordMany(15);
+    await denials.flush();
+    expect((await foundBy(ids)).at(-1)).toMatchObject({ count: 5 });
+    expect(world.clock.pending()).toBe(0);
+  });
+
+  test("the counting decision says of run, step, attempt and grant only what is true of all", async () => {
+    await recordMany(LIMIT);
+    await recordMany(1, { attempt: 1 });
+    await recordMany(1, { attempt: 2, step: "other", requested: [] });
+    await denials.flush();
+    const counting = (await recorded()).find(({ count }) => count === 2);
+    expect(counting).toMatchObject({ runId: "run", requested: [], refused: [] });
+    expect(counting).not.toHaveProperty("step");
+    expect(counting).not.toHaveProperty("attempt");
+  });
+});
+
+describe("are told apart:", () => {
+  test.for([
+    { what: "agents", own: { agent: "agent-b" } },
+    { what: "acts", own: { act: "issue" as const } },
+    { what: "reasons", own: { reason: "NOT_ENTITLED" as const } },
+    { what: "entries", own: { callerEntryId: "entry_2" } },
+    { what: "users", own: {}, uid: UID + 1 },
+  ])("$what", async ({ own, uid = UID }) => {
+    await recordMany(30);
+    const ids = await recordMany(LIMIT, own, uid);
+    expect(new Set(ids).size).toBe(LIMIT);
+    const found = await foundBy(ids);
+    expect(found.every((one) => one?.count === 1)).toBe(true);
+    for (const one of found) expect(one).toMatchObject(own);
+  });
+});
+
+test("a caller is not many by asking for names that no agent has", async () => {
+  for (let number = 0; number < 30; number += 1) await recordMany(1, { agent: `invented-${number}` });
+  expect(await recorded()).toHaveLength(LIMIT);
+  await denials.flush();
+  const counting = (await recorded()).find(({ count }) => count === 20);
+  expect(counting).toBeDefined();
+  expect(counting).not.toHaveProperty("agent");
+});
+
+test("a refusal that can't be recorded is told to whoever looks after the broker, and refuses all the same", async () => {
+  isWritable = false;
+  expect(await denials.record(refused(), UID)).toMatch(/^dec_/);
+  expect(failures).toHaveLength(1);
+});
