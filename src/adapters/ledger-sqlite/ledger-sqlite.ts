@@ -85,7 +85,8 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
   const closers = [unlock, writer.close, reader.close, history.close, verification.close, followers.close];
   const close = once(async () => {
     await queue.drain();
-    for (const end of closers.splice(0).reverse()) await end();
+    // What one fails with keeps no other from being ended.
+    for (const end of closers.splice(0).reverse()) await (async () => end())().catch(options.failed);
   });
 
   try {

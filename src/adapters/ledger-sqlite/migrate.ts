@@ -47,7 +47,10 @@ const SQL = {
     INSERT INTO schema_migration (number, name, sha256, applied_at_us) VALUES (@number, @name, @sha256, @appliedAt)`,
 } as const;
 
-/** Measured: 1.6 to 1.9 of ledgers of a thousand and of a million events. */
+/**
+ * Measured on ledgers of 20,000 and 300,000 events: 0.7 in the write-ahead log, and 0.2 by which the database is longer once
+ * that is copied. Twice as much, for ledgers that hold other things.
+ */
 const DISK_PER_DATABASE = 2;
 
 type AppliedRow = { readonly number: number; readonly name: string; readonly sha256: string };

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { BrokerError } from "../../domain/errors.ts";
+import { leafHash } from "../../domain/merkle-tree.ts";
 import type { Connection } from "./connection.ts";
 import { EMPTY_LOG, followEvent, type LogState, writeHead } from "./log.ts";
 import { EVENT, eventOf, type HeadRow, type StoredEvent, TREE } from "./tables/event-table.ts";
@@ -71,7 +72,8 @@ export function replay(
   let state: LogState = EMPTY_LOG;
   for (;;) {
     const page = source.all<StoredEvent>(EVENT.after, { after: state.range.size, limit: PAGE_EVENTS });
-    for (const event of page) state = followEvent(target, state, eventOf(event.canonical), event.leafHash);
+    // The hash of the bytes there are, not the stored one: the root that comes of it is then held against the stored root.
+    for (const { canonical } of page) state = followEvent(target, state, eventOf(canonical), leafHash(canonical));
     progress(state.range.size);
     if (page.length < PAGE_EVENTS) break;
   }

@@ -11,8 +11,8 @@ import { verifyAll } from "../../../src/adapters/ledger-sqlite/verify-all.ts";
 import { isClosed } from "../../../src/domain/step.ts";
 import { microsOf } from "../../../src/domain/time.ts";
 import { ports, present, worldOf } from "../../contract/ledger-world.ts";
+import { commands, play } from "../../contract/random-acts.ts";
 import { openMemoryLedger } from "../../memory/memory-ledger.ts";
-import { commands, play } from "./random-acts.ts";
 
 const driver = await loadDriver();
 

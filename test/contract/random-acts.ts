@@ -1,20 +1,20 @@
 import { hash } from "node:crypto";
 import fc from "fast-check";
-import { BrokerError } from "../../../src/domain/errors.ts";
-import type { IssuanceRecord, SvidKind } from "../../../src/domain/issuance.ts";
-import type { RegistrationEntry } from "../../../src/domain/registration-entry.ts";
-import { parseSegment, parseTrustDomain } from "../../../src/domain/spiffe-id.ts";
-import { asOpened, type ClosedState, type Step } from "../../../src/domain/step.ts";
-import { addSeconds, secondsOf } from "../../../src/domain/time.ts";
-import type { CloseTarget, LedgerAct } from "../../../src/ports/ledger-acts.ts";
-import { CONFIG, OPERATOR, processOf, type World } from "../../contract/ledger-world.ts";
-import { P256_SPKI } from "../../samples/credentials.ts";
+import { BrokerError } from "../../src/domain/errors.ts";
+import type { IssuanceRecord, SvidKind } from "../../src/domain/issuance.ts";
+import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import { parseSegment, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
+import { asOpened, type ClosedState, type Step } from "../../src/domain/step.ts";
+import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import type { CloseTarget, LedgerAct } from "../../src/ports/ledger-acts.ts";
+import { P256_SPKI } from "../samples/credentials.ts";
+import { CONFIG, OPERATOR, processOf, type World } from "./ledger-world.ts";
 
 /**
  * One thing that somebody does to a ledger. Numbers choose among what is there when it is done, so that any sequence makes
  * sense; many are refused, which is as good a thing to happen as any.
  */
-type Command =
+export type Command =
   | { readonly do: "open"; readonly entry: number; readonly lease: boolean }
   | { readonly do: "delegate"; readonly step: number; readonly entry: number }
   | { readonly do: "retry"; readonly step: number; readonly supersedes: boolean }
@@ -102,10 +102,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 
 export const commands: fc.Arbitrary<readonly Command[]> = fc.array(command, { minLength: 30, maxLength: 120 });
 
-/** Does the commands one after the other. Returns every step and every credential there ever was. */
+/**
+ * Does the commands one after the other. Returns every step and every credential there ever was.
+ *
+ * @param halfway - called when half of it is done.
+ */
 export async function play(
   world: World,
   sequence: readonly Command[],
+  halfway: () => Promise<void> = async () => undefined,
 ): Promise<{ readonly steps: readonly Step[]; readonly issuances: readonly IssuanceRecord[] }> {
   const entries: RegistrationEntry[] = [await world.agent(), await world.agent(), await world.agent()];
   const steps: Step[] = [];
@@ -234,6 +239,9 @@ export async function play(
   }
 
   await signAnew();
-  for (const what of sequence) await run(what);
+  const half = Math.floor(sequence.length / 2);
+  for (const what of sequence.slice(0, half)) await run(what);
+  await halfway();
+  for (const what of sequence.slice(half)) await run(what);
   return { steps, issuances };
 }
