@@ -13,17 +13,34 @@ const rooms = {
   attest: { rooms: core, packages: [], builtins: [] },
   decide: { rooms: core, packages: [], builtins: [] },
   audit: { rooms: core, packages: [], builtins: [] },
-  issue: { rooms: [...core, "decide"], packages: [], builtins: [] },
-  close: { rooms: [...core, "decide"], packages: [], builtins: [] },
-  registry: { rooms: [...core, "decide"], packages: [], builtins: [] },
-  authority: { rooms: [...core, "decide"], packages: [], builtins: [] },
-  federation: { rooms: [...core, "decide"], packages: [], builtins: [] },
-  // A new attempt closes the old one, and a step may be opened together with its first credentials.
+  // What an act may do, and who is told of it; no path and no database.
+  ledger: { rooms: ["domain", "ports"], packages: [], builtins: [] },
+  follow: { rooms: ["domain", "ports"], packages: [], builtins: [] },
+  issue: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
+  close: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
+  registry: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
+  authority: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
+  federation: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
+  // A step may be opened together with its first credentials, and is held by what ends it otherwise.
   open: { rooms: [...core, "decide", "issue", "close"], packages: [], builtins: [] },
+  // The issuing path, again and again.
+  stream: { rooms: [...core, "decide", "issue"], packages: [], builtins: [] },
   verify: { rooms: ["domain"], packages: ["jose"], builtins: ["crypto"] },
   wire: { rooms: ["gen", "domain"], packages: grpc, builtins: [] },
   api: {
-    rooms: ["attest", "decide", ...paths, "registry", "authority", "federation", "audit", ...core, "wire", "gen"],
+    rooms: [
+      "attest",
+      "decide",
+      ...paths,
+      "stream",
+      "registry",
+      "authority",
+      "federation",
+      "audit",
+      ...core,
+      "wire",
+      "gen",
+    ],
     packages: [...grpc, "grpc-health-check", "hono", "@hono/node-server"],
     builtins: true,
   },
@@ -104,7 +121,8 @@ const adapterRules = [
       `adapters-${name}-imports`,
       { path: `^src/adapters/${name}/` },
       {
-        rooms: [adapterFolder(name), ...core],
+        // A ledger's adapter shares the rules with every other; what it adds is a database.
+        rooms: [adapterFolder(name), ...core, ...(name.startsWith("ledger-") ? ["ledger"] : [])],
         packages: libraries,
         builtins: true,
       },

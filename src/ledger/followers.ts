@@ -1,17 +1,11 @@
-import type { Clock } from "../ports/clock.ts";
 import type { Committed, Follower, FollowerStatus } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import { createFollowing, type KeptFollowing } from "./following.ts";
+import { createFollowing, type FollowingPorts, type KeptFollowing } from "./following.ts";
 
 /** What the followers of a ledger are fed from. */
-export type FollowersPorts = {
-  /** The sequence of the newest event. */
-  readonly head: () => number;
+export type FollowersPorts = Pick<FollowingPorts, "head" | "clock" | "failed"> & {
   /** The events after a sequence, in order, at most so many. */
   readonly read: (after: number, limit: number) => Promise<readonly Committed[]>;
-  readonly clock: Pick<Clock, "schedule">;
-  /** Takes what a follower threw. */
-  readonly failed: (error: unknown) => void;
 };
 
 /** All followers of one ledger, each at its own position. */

@@ -1,7 +1,6 @@
 import { BrokerError, type Denial, denial } from "../domain/errors.ts";
-import type { Cancel } from "../ports/clock.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Committed, Follower, FollowerStatus, Following } from "../ports/following.ts";
-import type { FollowersPorts } from "./followers.ts";
 
 /** A follower under way, as those see it who feed it. */
 export type KeptFollowing = Following & {
@@ -12,7 +11,12 @@ export type KeptFollowing = Following & {
   status(): FollowerStatus;
 };
 
-type FollowingPorts = Pick<FollowersPorts, "head" | "clock" | "failed"> & {
+export type FollowingPorts = {
+  /** The sequence of the newest event. */
+  readonly head: () => number;
+  readonly clock: Pick<Clock, "schedule">;
+  /** Takes what a follower threw. */
+  readonly failed: (error: unknown) => void;
   /** The events after a sequence, some at least. */
   readonly readPage: (after: number) => Promise<readonly Committed[]>;
   readonly ended: () => void;

@@ -22,7 +22,7 @@ export type Ruling<Result> = {
 };
 
 /** A round trip each on a database that is not in the same process, and within a transaction that others wait for. */
-export const ROUNDS_MAX = 3;
+const ROUNDS_MAX = 3;
 
 type ReadName = keyof LedgerView;
 

@@ -16,8 +16,6 @@ export type BesidePorts = Pick<LifetimesPorts, "processes" | "clock" | "failed">
   Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate"> &
   Pick<RegistryPorts, "trustDomain" | "random" | "ownSelectors"> & { readonly store: OpenedLedger };
 
-export type Beside = Awaited<ReturnType<typeof keepBeside>>;
-
 /**
  * Everything that is kept beside the ledger and follows it, and what waits for that: this is the one place that knows
  * which followers make which answer hold.

@@ -4,7 +4,10 @@ import { status } from "@grpc/grpc-js";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { API } from "../../src/gen/spiffe/broker/api_pb.js";
+import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import { Outcome } from "../../src/gen/stint/v1/steps_pb.js";
+import { openChannel } from "../../src/wire/channel.ts";
+import { createClient } from "../../src/wire/client.ts";
 import { reflectionContract } from "../../src/wire/reflection-contract.ts";
 import type { Daemon } from "../daemon.ts";
 import { SEARCH } from "../e2e/entries.ts";
@@ -187,6 +190,20 @@ describe("Broker API section 4", () => {
     await runtime.steps.close({ stepId: first.stepId, outcome: Outcome.COMPLETED });
     expect(await idsOf()).toEqual([second.spiffeId]);
     await stream.return?.();
+  });
+
+  test("a step whose executor has been issued a credential itself is served as before, under either reference", async () => {
+    const step = await runtime.open(process.pid);
+    const channel = openChannel(daemon.workloadSocket);
+    onTestFinished(() => channel.close());
+    const { stepId } = step;
+    await createClient(Credentials, channel).issueJwtSvid({ stepId, wanted: { audiences: [SEARCH] } });
+    for (const reference of [toStep(step), toPid(process.pid)]) {
+      const { svids } = await runtime.api.fetchJWTSVID({ ...reference, audience: [SEARCH] });
+      expect(svids.map(({ spiffeId }) => spiffeId)).toContain(step.spiffeId);
+    }
+    await runtime.credentials.issueJwtSvid({ stepId, wanted: { audiences: [SEARCH] } });
+    await runtime.steps.close({ stepId, outcome: Outcome.COMPLETED });
   });
 
   test("FetchJWTSVID: a token of the step for the audience, within its grant and for nothing else", async () => {

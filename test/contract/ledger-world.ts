@@ -310,7 +310,7 @@ async function collected(parts: AsyncIterable<DenyPart>): Promise<DenyPart> {
 }
 
 /** Of an opening that must not have been one of before. */
-export function opened(result: OpenStepResult): Extract<OpenStepResult, { readonly kind: "opened" }> {
+function opened(result: OpenStepResult): Extract<OpenStepResult, { readonly kind: "opened" }> {
   if (result.kind !== "opened") throw new TypeError(`it was opened before: ${result.stepId}`);
   return result;
 }

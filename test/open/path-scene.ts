@@ -2,7 +2,7 @@ import { expect, onTestFinished } from "vitest";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import { attest } from "../../src/attest/attest.ts";
 import { type EntryContentInput, parseEntryContent } from "../../src/domain/entry-content.ts";
-import { type Denial, isDenial } from "../../src/domain/errors.ts";
+import type { Denial } from "../../src/domain/errors.ts";
 import type { GrantElement } from "../../src/domain/grant.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
@@ -117,8 +117,4 @@ export async function pathScene(own: Partial<Signer> = {}) {
 
 export function segment(text: string) {
   return parseSegment(text, "step");
-}
-
-export function refusals(answers: readonly (Delivery | Denial)[]): readonly string[] {
-  return answers.filter(isDenial).map(({ code }) => code);
 }

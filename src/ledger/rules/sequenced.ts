@@ -2,6 +2,8 @@ import type { LedgerEvent } from "../../domain/ledger-event.ts";
 import type { Sequenced, Written } from "../../ports/ledger-acts.ts";
 import { type Ruling, recorded } from "../rule.ts";
 
+const NOTHING_WRITTEN: Written = { firstSequence: 0, sequence: 0 };
+
 export function sequenced(sequence: number): Sequenced {
   return { kind: "sequenced", sequence };
 }
@@ -15,5 +17,3 @@ export function recordedAll(events: readonly LedgerEvent[]): Ruling<Sequenced> {
 export function writtenFrom(firstSequence: number, count: number): Written {
   return count === 0 ? NOTHING_WRITTEN : { firstSequence, sequence: firstSequence + count - 1 };
 }
-
-export const NOTHING_WRITTEN: Written = { firstSequence: 0, sequence: 0 };

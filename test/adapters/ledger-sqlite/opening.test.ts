@@ -305,3 +305,18 @@ test("the tree of a long log is verified from its stored subtrees, and a wrong o
     }
     db.close();
   }));
+
+test("whoever asks for the history is answered while everything is being verified", () =>
+  inWorkedDirectory((directory) =>
+    inLedger(directory, async (world) => {
+      await work(world, 500);
+      const { history } = world.store;
+      const preview = () => history.preview({ kind: "run", runId: "none" }, world.clock.now());
+      await preview();
+      const ended: string[] = [];
+      const verified = world.store.verifyAll().then(() => ended.push("verified"));
+      const previewed = preview().then(() => ended.push("previewed"));
+      await Promise.all([verified, previewed]);
+      expect(ended).toEqual(["previewed", "verified"]);
+    }),
+  ));

@@ -1,0 +1,2 @@
+// planted: adapters-attestor-unix-imports
+export { openStep } from "../../ledger/open-step.ts";

@@ -1,0 +1,2 @@
+// planted: nothing
+export { openStep } from "../../ledger/open-step.ts";

@@ -1,0 +1,2 @@
+// planted: follow-imports
+export { issueSvid } from "../issue/issue-svid.ts";

@@ -1,0 +1,2 @@
+// planted: ledger-imports
+export { openLedger } from "../adapters/ledger-sqlite/open-ledger.ts";

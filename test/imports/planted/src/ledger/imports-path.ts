@@ -1,0 +1,2 @@
+// planted: ledger-imports
+export { issueSvid } from "../issue/issue-svid.ts";

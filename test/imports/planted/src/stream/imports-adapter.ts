@@ -1,0 +1,2 @@
+// planted: stream-imports
+export { openLedger } from "../adapters/ledger-sqlite/open-ledger.ts";
