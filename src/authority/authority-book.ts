@@ -48,7 +48,7 @@ export async function keepAuthorityBook(ports: AuthorityBookPorts): Promise<Auth
     byFamily = sorted(known);
     tell();
   }
-  const following = ports.ledger.follow({ name: "authorities", take }, through);
+  const following = ports.ledger.follow({ name: "authorities", take, recovered: tell }, through);
 
   /** What is kept must not be relied on while it is behind. */
   function inForce(): typeof known {

@@ -179,18 +179,26 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     settled(sequence, denied, waitMs) {
       const first = receiptsFor(sequence, denied);
       if (waitMs <= 0 || isSettled(first)) return Promise.resolve(first);
-      return new Promise((resolve) => {
-        const finish = (receipts: Receipts) => {
+      return new Promise((resolve, reject) => {
+        const end = () => {
           waiting.delete(check);
           cancelTime();
           cancelLapse();
+        };
+        /** What can't be told is for whoever waits, and for nobody who happens to call. */
+        const look = (then: (receipts: Receipts) => void) => {
+          try {
+            then(receiptsFor(sequence, denied));
+          } catch (thrown) {
+            end();
+            reject(thrown);
+          }
+        };
+        const finish = (receipts: Receipts) => {
+          end();
           resolve(receipts);
         };
-        const check = () => {
-          const receipts = receiptsFor(sequence, denied);
-          if (isSettled(receipts)) finish(receipts);
-          else awaitLapse(receipts);
-        };
+        const check = () => look((receipts) => (isSettled(receipts) ? finish(receipts) : awaitLapse(receipts)));
         let cancelLapse: Cancel = () => undefined;
         // A lapse happens without anyone saying so, and later than it looked at first with every ping.
         const awaitLapse = ({ verifiers }: Receipts) => {
@@ -199,7 +207,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
           cancelLapse();
           cancelLapse = ports.clock.schedule(Math.max(0, inMs) + 1, check);
         };
-        const cancelTime = ports.clock.schedule(waitMs, () => finish(receiptsFor(sequence, denied)));
+        const cancelTime = ports.clock.schedule(waitMs, () => look(finish));
         waiting.add(check);
         awaitLapse(first);
       });

@@ -45,7 +45,7 @@ export async function keepFederationBook(ports: FederationBookPorts): Promise<Fe
       bundles.tell();
     }
   }
-  const following = ports.ledger.follow({ name: "foreign bundles", take }, through);
+  const following = ports.ledger.follow({ name: "foreign bundles", take, recovered: bundles.tell }, through);
 
   return {
     following,

@@ -40,10 +40,19 @@ export function createFollowing(follower: Follower, after: number, ports: Follow
   /** Somebody waited for this sequence in vain. */
   let owed = 0;
   let cancelRetry: Cancel = () => undefined;
+  let wasReliable = true;
 
   function release(): void {
     if (failedAt !== undefined && position >= failedAt) failedAt = undefined;
     for (const waiter of waiters) if (waiter.sequence <= position) waiter.settle(true);
+    if (!wasReliable && isReliable()) {
+      wasReliable = true;
+      follower.recovered?.();
+    }
+  }
+
+  function isReliable(): boolean {
+    return failedAt === undefined && position >= owed;
   }
 
   function fail(error: unknown): void {
@@ -53,6 +62,7 @@ export function createFollowing(follower: Follower, after: number, ports: Follow
     // Told once for each event, however often it is tried.
     if (failedAt !== position + 1) ports.failed(new Error(`the follower ${name} failed`, { cause: error }));
     failedAt = position + 1;
+    wasReliable = false;
     cancelRetry = ports.clock.schedule(RETRY_MS, () => {
       if (state !== "failed") return;
       state = "idle";
@@ -143,19 +153,20 @@ export function createFollowing(follower: Follower, after: number, ports: Follow
         };
         const cancel = ports.clock.schedule(REACHED_WITHIN_MS, () => {
           owed = Math.max(owed, sequence);
+          wasReliable = false;
           waiter.settle(false);
         });
         waiters.add(waiter);
       });
     },
     refusal: (): Denial | undefined =>
-      failedAt === undefined && position >= owed
+      isReliable()
         ? undefined
         : denial("NOT_SERVING", `what the broker keeps of its ${name} is behind the ledger; it catches up by itself`),
     status: () => ({
       name,
       position,
-      ...(failedAt === undefined && position >= owed ? {} : { failure: failure() }),
+      ...(isReliable() ? {} : { failure: failure() }),
     }),
     end() {
       state = "ended";

@@ -12,6 +12,8 @@ export type Committed = { readonly sequence: number; readonly event: LedgerEvent
 export type Follower = {
   /** For operators: what is kept, e.g. `steps`. */
   readonly name: string;
+  /** Called when what is kept may be relied on again: whoever was told of a change meanwhile could not look at it. */
+  recovered?(): void;
 } & (
   | { take(committed: Committed): void }
   /** Several events at once, for what is worth doing once for many of them. */

@@ -37,7 +37,7 @@ export async function keepEntryDirectory(ports: EntryDirectoryPorts): Promise<Ke
     else return;
     tell();
   }
-  const following = ports.ledger.follow({ name: "registration entries", take }, through);
+  const following = ports.ledger.follow({ name: "registration entries", take, recovered: tell }, through);
 
   /** What is kept must not be relied on while it is behind. */
   function inForce(): typeof entries {

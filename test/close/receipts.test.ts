@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createReceiptBook, type DenySummary } from "../../src/close/receipts.ts";
+import { BrokerError } from "../../src/domain/errors.ts";
 import type { VerifierEntry } from "../../src/domain/registration-entry.ts";
 import type { Segment, SpiffeId } from "../../src/domain/spiffe-id.ts";
 import { addSeconds, microsOf, secondsOf, type UnixMicros, type UnixSeconds } from "../../src/domain/time.ts";
@@ -23,7 +24,7 @@ function verifier(name: string, audiences: readonly string[] = [AUDIENCE]): Veri
 
 function setUp(...entries: readonly VerifierEntry[]) {
   const clock = virtualClock(1_800_000_000 as UnixSeconds);
-  const directory = createEntryIndex();
+  const directory = { ...createEntryIndex() };
   for (const entry of entries) directory.put(entry);
   const book = createReceiptBook({ entries: directory, clock });
   const connect = (watcherId: string, entry: VerifierEntry, appliedBefore = 0) =>
@@ -41,7 +42,7 @@ function setUp(...entries: readonly VerifierEntry[]) {
     audiences: new Set([AUDIENCE]),
     concernsAll: false,
   };
-  return { clock, book, connect, denied };
+  return { clock, directory, book, connect, denied };
 }
 
 describe("receipts say who applied a close, and by when everyone else must have lapsed", () => {
@@ -192,6 +193,28 @@ describe("waiting for receipts", () => {
     expect(receipts).toMatchObject({ verifiers: [{ state: "LAPSED" }] });
     expect(clock.pending()).toBe(0);
   });
+});
+
+test("entries that can't be relied on for a while are told to whoever waits, and disturb nobody else", async () => {
+  const one = verifier("mcp-1");
+  const { clock, directory, book, connect, denied } = setUp(one);
+  connect("w1", one);
+  connect("w2", one);
+  let isBehind = false;
+  const { all } = directory;
+  directory.all = () => {
+    if (isBehind) throw new BrokerError("NOT_SERVING", "behind the ledger");
+    return all();
+  };
+  const [early, late] = [book.settled(5, denied, 10_000), book.settled(5, denied, 10_000)];
+  isBehind = true;
+  book.acknowledged("w1", 5);
+  await expect(early).rejects.toMatchObject({ code: "NOT_SERVING" });
+  await expect(late).rejects.toMatchObject({ code: "NOT_SERVING" });
+  expect(clock.pending()).toBe(0);
+  isBehind = false;
+  book.acknowledged("w2", 5);
+  expect(await book.settled(5, denied, 0)).toMatchObject({ applied: 1 });
 });
 
 describe("what an entry has applied", () => {

@@ -195,6 +195,27 @@ describe("a follower that throws", () => {
     expect(statusOf("steps")).toEqual({ name: "steps", position: 2 });
   });
 
+  test("says so once when it may be relied on again", async () => {
+    const states: boolean[] = [];
+    let isFailing = true;
+    const follower = {
+      name: "entries",
+      take() {
+        if (isFailing) throw new Error("not yet");
+      },
+      recovered: () => void states.push(following.refusal() === undefined),
+    };
+    const following = followers.follow(follower, 0);
+    commit(3);
+    clock.advance(1_000);
+    await settled();
+    isFailing = false;
+    clock.advance(1_000);
+    await settled();
+    commit(1);
+    expect(states).toEqual([true]);
+  });
+
   test("counts as failed too where what it is missing can't be read, until it can", async () => {
     isReadable = false;
     const { taken, following } = follow("steps");

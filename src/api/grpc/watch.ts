@@ -126,14 +126,19 @@ async function startWatch(
     fail(new BrokerError("LIMIT_EXCEEDED", "the watcher does not keep up; resume by cursor")),
   );
   const position = { sent: 0 };
-  const deliver = (batch: FeedBatch) => {
-    try {
-      for (const [message, denials] of deniedMessages(batch, scope, position, ports)) outbox.send(message, denials);
-    } catch (thrown) {
-      // A watcher that missed something must not stay fresh: it comes again by its cursor.
-      fail(thrown);
-    }
-  };
+  // A watcher that missed something must not stay fresh: it comes again by its cursor.
+  const orFail =
+    <Told extends readonly unknown[]>(send: (...told: Told) => void) =>
+    (...told: Told): void => {
+      try {
+        send(...told);
+      } catch (thrown) {
+        fail(thrown);
+      }
+    };
+  const deliver = orFail((batch: FeedBatch) => {
+    for (const [message, denials] of deniedMessages(batch, scope, position, ports)) outbox.send(message, denials);
+  });
   const { beginning, go, end } = await beginWatch(cursor, deliver, ports);
 
   outbox.send({ message: ports.bundle() }, 1);
@@ -161,8 +166,8 @@ async function startWatch(
       ...{ watcherId, entryId, audiences, maxStalenessSeconds, connectedSince, appliedBefore, process },
     });
   }
-  const stopBundles = ports.onBundleChange(() => outbox.send({ message: ports.bundle() }, 1));
-  const stopForeign = ports.onFederatingChange(sendForeign);
+  const stopBundles = ports.onBundleChange(orFail(() => outbox.send({ message: ports.bundle() }, 1)));
+  const stopForeign = ports.onFederatingChange(orFail(sendForeign));
 
   return {
     async take(message) {

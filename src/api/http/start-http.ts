@@ -110,6 +110,9 @@ function answering(routes: Hono, onError: (thrown: unknown) => void): Hono["fetc
   return routes
     .notFound((context) => context.text("not found\n", 404, neverKept))
     .onError((thrown, context) => {
+      if (thrown instanceof BrokerError && thrown.code === "NOT_SERVING") {
+        return context.text("not serving at present\n", 503, neverKept);
+      }
       // A form that broke off because its client left is nobody's fault.
       if (!context.req.raw.signal.aborted) onError(thrown);
       return context.text("internal error\n", 500, neverKept);

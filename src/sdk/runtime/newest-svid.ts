@@ -41,8 +41,9 @@ export function keepNewestSvid(source: string, wanted: () => void): NewestSvid {
     take(identity) {
       newest = identity;
       lastError = undefined;
-      for (const changed of listeners) changed(identity);
+      // Those who wait first: a listener that throws must not keep them waiting.
       settle();
+      for (const changed of listeners) changed(identity);
     },
     lack(reason) {
       lastError = reason;
