@@ -1,8 +1,8 @@
 import { type Authority, isPublished, type KeyFamily } from "../domain/authority.ts";
-import { errorOf } from "../domain/errors.ts";
 import { authorityFrom } from "../domain/recorded-authority.ts";
 import { secondsOf } from "../domain/time.ts";
 import { createListeners } from "../follow/listeners.ts";
+import { reliable } from "../follow/reliable.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
@@ -49,13 +49,7 @@ export async function keepAuthorityBook(ports: AuthorityBookPorts): Promise<Auth
     tell();
   }
   const following = ports.ledger.follow({ name: "authorities", take, recovered: tell }, through);
-
-  /** What is kept must not be relied on while it is behind. */
-  function inForce(): typeof known {
-    const refusal = following.refusal();
-    if (refusal !== undefined) throw errorOf(refusal);
-    return known;
-  }
+  const inForce = reliable(following, known);
 
   return {
     following,

@@ -11,6 +11,7 @@ import type { Actor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { type TrustDomain, trustDomainOf } from "../domain/spiffe-id.ts";
 import { addMicros, type UnixMicros } from "../domain/time.ts";
+import { reliable } from "../follow/reliable.ts";
 import type { BundleEndpoint } from "../ports/bundle-endpoint.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { FederatedBundles } from "../ports/federated-bundles.ts";
@@ -218,14 +219,11 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
 
   for (const { relationship } of book.all()) keep(relationship);
   const unfollow = book.onRelationship(arrange);
+  const inForce = reliable(book.following, bundleOf);
 
   return {
     onChange: book.onBundle,
-    of(trustDomain) {
-      const refusal = book.following.refusal();
-      if (refusal !== undefined) throw errorOf(refusal);
-      return bundleOf(trustDomain);
-    },
+    of: (trustDomain) => inForce()(trustDomain),
 
     async create(input, bootstrap, by) {
       const relationship = parseFederationRelationship(input, ports.trustDomain);

@@ -1,4 +1,3 @@
-import { errorOf } from "../domain/errors.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import type { ExecutorSteps } from "../ports/executor-steps.ts";
@@ -8,6 +7,7 @@ import type { ProjectionReads, StepReads } from "../ports/ledger-reads.ts";
 import { createExecutorIndex } from "./executor-index.ts";
 import { createListeners, type Listeners } from "./listeners.ts";
 import { createOpenSteps, type StepChange } from "./open-steps.ts";
+import { reliable } from "./reliable.ts";
 
 export type KeptSteps = StepDirectory & ExecutorSteps & { readonly following: Following };
 
@@ -42,13 +42,7 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
     for (const change of open.take(committed)) tell(change);
   };
   const following = ports.ledger.follow({ name: "steps", take }, through);
-
-  /** What is kept must not be relied on while it is behind. */
-  function inForce(): typeof open {
-    const refusal = following.refusal();
-    if (refusal !== undefined) throw errorOf(refusal);
-    return open;
-  }
+  const inForce = reliable(following, open);
 
   function listenersOf(stepId: string): Listeners<[Step]> {
     const listeners = byStep.get(stepId) ?? createListeners<[Step]>(ports.failed);

@@ -1,5 +1,5 @@
-import { errorOf } from "../domain/errors.ts";
 import { createListeners } from "../follow/listeners.ts";
+import { reliable } from "../follow/reliable.ts";
 import type { Cancel } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
 import type { Committed, Following } from "../ports/following.ts";
@@ -38,13 +38,7 @@ export async function keepEntryDirectory(ports: EntryDirectoryPorts): Promise<Ke
     tell();
   }
   const following = ports.ledger.follow({ name: "registration entries", take, recovered: tell }, through);
-
-  /** What is kept must not be relied on while it is behind. */
-  function inForce(): typeof entries {
-    const refusal = following.refusal();
-    if (refusal !== undefined) throw errorOf(refusal);
-    return entries;
-  }
+  const inForce = reliable(following, entries);
 
   return {
     following,

@@ -116,6 +116,7 @@ describe("a later start", () => {
 
   test("makes another where the one there is has expired; verifiers are shown both", async () => {
     const first = await started();
+    first.stop();
     world.clock.advance(30 * DAY_SECONDS * 1_000);
     expect(first.active("jwt-svid")).toBeUndefined();
     const second = await started();

@@ -1,3 +1,4 @@
+import type { DescService } from "@bufbuild/protobuf";
 import { Server } from "@grpc/grpc-js";
 import { HealthImplementation, type ServingStatusMap } from "grpc-health-check";
 import { LIMITS } from "../../domain/limits.ts";
@@ -79,18 +80,11 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing));
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
   addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports.workloadApi));
-  const services = [Steps, Credentials, Revocations, SpiffeWorkloadAPI];
-  addReflection(server, services);
-  return withHealth(
-    server,
-    services.map((service) => service.typeName),
-  );
+  return serving(server, [Steps, Credentials, Revocations, SpiffeWorkloadAPI]);
 }
 
-/** What operators reach over theirs. */
-export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
-  const server = new Server(OPTIONS);
-  addService(server, Steps, stepsHandlers(endpoint, ports.steps));
+/** What is for operators, on whichever endpoint. @returns the services */
+function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): readonly DescService[] {
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
   addService(server, History, historyHandlers(endpoint, ports.history));
   addService(server, Entries, entriesHandlers(endpoint, ports.entries));
@@ -98,12 +92,14 @@ export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Authorities, authoritiesHandlers(endpoint, ports.authorities));
   addService(server, Federation, federationHandlers(endpoint, ports.federation));
   addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
-  const services = [Steps, Revocations, History, Entries, Ledger, Authorities, Federation, JoinTokens];
-  addReflection(server, services);
-  return withHealth(
-    server,
-    services.map((service) => service.typeName),
-  );
+  return [Revocations, History, Entries, Ledger, Authorities, Federation, JoinTokens];
+}
+
+/** What operators reach over theirs. */
+export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
+  const server = new Server(OPTIONS);
+  addService(server, Steps, stepsHandlers(endpoint, ports.steps));
+  return serving(server, [Steps, ...addOperations(server, endpoint, ports)]);
 }
 
 /** What runtimes, and operators from afar, reach with an X.509-SVID of theirs. */
@@ -113,44 +109,22 @@ export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Steps, stepsHandlers(endpoint, ports.steps));
   const mayAsk = (caller: Attested) => checkMayReferenceSteps(caller, ports.brokerApi.brokerCallers);
   addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing, "opener", mayAsk));
-  addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
-  addService(server, History, historyHandlers(endpoint, ports.history));
-  addService(server, Entries, entriesHandlers(endpoint, ports.entries));
-  addService(server, Ledger, ledgerHandlers(endpoint, ports.ledger));
-  addService(server, Authorities, authoritiesHandlers(endpoint, ports.authorities));
-  addService(server, Federation, federationHandlers(endpoint, ports.federation));
-  addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
+  const operations = addOperations(server, endpoint, ports);
   addService(server, Renewals, renewalsHandlers(endpoint, ports.issuing));
-  const services = [
-    API,
-    Steps,
-    Credentials,
-    Revocations,
-    History,
-    Entries,
-    Ledger,
-    Authorities,
-    Federation,
-    JoinTokens,
-    Renewals,
-  ];
-  addReflection(server, services);
-  return withHealth(
-    server,
-    services.map((service) => service.typeName),
-  );
+  return serving(server, [API, Steps, Credentials, ...operations, Renewals]);
 }
 
 /** What anybody reaches who has evidence of what it is; ours alone, so no header is demanded. */
 export function attestationServer(endpoint: Endpoint, ports: AttestationPorts): ApiServer {
   const server = new Server({ ...OPTIONS, ...STRANGERS });
   addService(server, Attestation, attestationHandlers(endpoint, ports));
-  addReflection(server, [Attestation]);
-  return withHealth(server, [Attestation.typeName]);
+  return serving(server, [Attestation]);
 }
 
-function withHealth(server: Server, services: readonly string[]): ApiServer {
-  const names = ["", ...services];
+/** A server of these services, which says by reflection what they are, and whether it serves. */
+function serving(server: Server, services: readonly DescService[]): ApiServer {
+  addReflection(server, services);
+  const names = ["", ...services.map(({ typeName }) => typeName)];
   const statuses: ServingStatusMap = Object.fromEntries(names.map((name) => [name, "NOT_SERVING"]));
   const health = new HealthImplementation(statuses);
   health.addToServer(server);
