@@ -28,7 +28,7 @@ export type LifetimesPorts = {
   readonly failed: (error: unknown) => void;
 };
 
-type Tracked = { step: Step; holds: number; readonly timers: Map<Timer, Cancel> };
+type Tracked = { step: Step; readonly timers: Map<Timer, Cancel> };
 type Timer = "expiry" | "lease" | "hold" | "executor";
 
 /** A close that could not be recorded is tried again: nothing may stay open only because the disk was in the way. */
@@ -49,6 +49,8 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   const { value, through } = await ports.projections.openSteps();
   const open = createOpenSteps(value);
   const tracked = new Map<string, Tracked>();
+  /** How many hold a step, also one that is not tracked yet. */
+  const holders = new Map<string, number>();
 
   /** @param due - the instant that the timer was set for. By then it is over, also when the clock was set back since. */
   function end(stepId: string, timer: Timer, due?: UnixMicros): void {
@@ -81,7 +83,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   function isTakenUpAgain(stepId: string, timer: Timer, due: UnixMicros | undefined): boolean {
     const one = tracked.get(stepId);
     if (one === undefined) return true;
-    return (timer === "hold" && one.holds > 0) || (timer === "lease" && one.step.leaseExpiresAt !== due);
+    return (timer === "hold" && holders.has(stepId)) || (timer === "lease" && one.step.leaseExpiresAt !== due);
   }
 
   function set(stepId: string, timer: Timer, cancel: Cancel | undefined): void {
@@ -115,11 +117,20 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     );
   }
 
+  /** Nobody holds the step, which needs a hold: it ends unless somebody does within this time. */
+  function setHold(stepId: string, graceMs: number): void {
+    set(
+      stepId,
+      "hold",
+      clock.schedule(graceMs, () => end(stepId, "hold")),
+    );
+  }
+
   function track(step: Step): void {
     // An event that failed half-way is taken again.
     forget(step);
     const { stepId, executor } = step;
-    tracked.set(stepId, { step, holds: 0, timers: new Map() });
+    tracked.set(stepId, { step, timers: new Map() });
     setExpiry(step);
     setLease(step);
     if (executor.kind !== "process") return;
@@ -148,20 +159,17 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     if (kind === "opened") track(step);
     else if (kind === "closed") forget(step);
     else if (one !== undefined) {
-      const isRenewed = one.step.leaseExpiresAt !== step.leaseExpiresAt;
+      const before = one.step;
       one.step = step;
-      if (isRenewed) setLease(step);
+      if (before.leaseExpiresAt !== step.leaseExpiresAt) setLease(step);
+      // Whoever recorded the hold takes it up next; where that one is gone meanwhile, nobody does.
+      if (!before.held && step.held && !holders.has(step.stepId)) setHold(step.stepId, LIMITS.holdGraceMs);
     }
   }
 
   for (const step of value) {
     track(step);
-    if (!step.held) continue;
-    set(
-      step.stepId,
-      "hold",
-      clock.schedule(LIMITS.holdGraceAfterRestartMs, () => end(step.stepId, "hold")),
-    );
+    if (step.held) setHold(step.stepId, LIMITS.holdGraceAfterRestartMs);
   }
   const take = (committed: Committed) => {
     for (const one of open.take(committed)) change(one);
@@ -171,21 +179,18 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   return {
     following,
     hold(stepId) {
-      const one = tracked.get(stepId);
-      if (one === undefined) return () => undefined;
-      one.holds += 1;
+      holders.set(stepId, (holders.get(stepId) ?? 0) + 1);
       set(stepId, "hold", undefined);
       let released = false;
       return () => {
         if (released) return;
         released = true;
-        one.holds -= 1;
-        if (one.holds > 0 || !tracked.has(stepId)) return;
-        set(
-          stepId,
-          "hold",
-          clock.schedule(LIMITS.holdGraceMs, () => end(stepId, "hold")),
-        );
+        const left = (holders.get(stepId) ?? 1) - 1;
+        if (left > 0) holders.set(stepId, left);
+        else {
+          holders.delete(stepId);
+          setHold(stepId, LIMITS.holdGraceMs);
+        }
       };
     },
     clockChanged(bySeconds) {

@@ -7,7 +7,7 @@ import type { OpenedStep, Step } from "../../src/domain/step.ts";
 import { addMicros, addSeconds, microsOf, secondsOf } from "../../src/domain/time.ts";
 import type { Committed } from "../../src/ports/following.ts";
 import type { Ledger } from "../../src/ports/ledger.ts";
-import { done, ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { done, ports, present, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { createKernel, type Kernel, type SimulatedProcess } from "../simulation/kernel.ts";
 
@@ -202,6 +202,32 @@ describe("a hold", () => {
     two();
     await pass(5_000);
     expect(await stateOf(step)).toBe("ABANDONED");
+  });
+
+  test("that was let go of before anybody here knew of the step leaves the same time to take it up again", async () => {
+    let step: Step | undefined;
+    await heldBackWhile(async () => {
+      step = await open();
+      (await hold(step))();
+    });
+    await pass(LIMITS.holdGraceMs - 1);
+    expect(await stateOf(present(step))).toBe("OPEN");
+    await pass(1);
+    expect(await stateOf(present(step))).toBe("ABANDONED");
+  });
+
+  test("that began before anybody here knew of the step keeps it open", async () => {
+    let step: Step | undefined;
+    let release: (() => void) | undefined;
+    await heldBackWhile(async () => {
+      step = await open();
+      release = await hold(step);
+    });
+    await pass(60_000);
+    expect(await stateOf(present(step))).toBe("OPEN");
+    release?.();
+    await pass(LIMITS.holdGraceMs);
+    expect(await stateOf(present(step))).toBe("ABANDONED");
   });
 
   test("of a step that has ended is nothing", async () => {
