@@ -53,10 +53,13 @@ export function createWatcher(audiences: readonly string[]): Watcher {
         cursor = { epoch: ledger.head().epoch, sequence: through };
       };
       // What can't be told ends the stream: a watcher that missed something must not seem to be up to date.
+      let isOver = false;
       const takeOrLeave = (batch: FeedBatch) => {
+        if (isOver) return;
         try {
           take(batch);
         } catch {
+          isOver = true;
           leave();
         }
       };

@@ -3,6 +3,7 @@ import type { handleBidiStreamingCall, ServerDuplexStream } from "@grpc/grpc-js"
 import type { FeedBatch } from "../../close/notify.ts";
 import type { ReceiptBook } from "../../close/receipts.ts";
 import {
+  type Beginning,
   beginWatch,
   type Cursor,
   openCursor,
@@ -139,19 +140,19 @@ async function startWatch(
   const deliver = orFail((batch: FeedBatch) => {
     for (const [message, denials] of deniedMessages(batch, scope, position, ports)) outbox.send(message, denials);
   });
-  const { beginning, go, end } = await beginWatch(cursor, deliver, ports);
-
-  outbox.send({ message: ports.bundle() }, 1);
   const foreignBundles = createFederatedFeed(scope.entryId, ports);
   const sendForeign = () => {
     for (const message of foreignBundles()) outbox.send(message, 1);
   };
-  sendForeign();
-  // What a watcher that fell behind is given must not cut it off again by its size, so each message counts as one.
-  if (beginning.kind === "snapshot") {
-    for (const message of snapshotMessages(beginning.batch, scope, position, ports)) outbox.send(message, 1);
-  } else {
-    for (const [message] of deniedMessages(beginning.batch, scope, position, ports)) outbox.send(message, 1);
+  const { beginning, go, end } = await beginWatch(cursor, deliver, ports);
+  try {
+    outbox.send({ message: ports.bundle() }, 1);
+    sendForeign();
+    // What a watcher that fell behind is given must not cut it off again by its size, so each message counts as one.
+    for (const message of beginningMessages(beginning, scope, position, ports)) outbox.send(message, 1);
+  } catch (thrown) {
+    end();
+    throw thrown;
   }
   go();
 
@@ -230,6 +231,16 @@ function pong(nonce: Uint8Array, sequence: number, ports: FeedPorts) {
     sequence: BigInt(sequence),
     cursor: sealCursor(ports.seal, { epoch: ports.ledger.head().epoch, sequence }),
   };
+}
+
+function beginningMessages(
+  { kind, batch }: Beginning,
+  scope: WatchScope,
+  position: { sent: number },
+  ports: FeedPorts,
+): readonly Response[] {
+  if (kind === "snapshot") return snapshotMessages(batch, scope, position, ports);
+  return deniedMessages(batch, scope, position, ports).map(([message]) => message);
 }
 
 function snapshotMessages(

@@ -5,7 +5,7 @@ import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { createCursorSeal } from "../../../src/adapters/cursor-seal/cursor-seal.ts";
 import { revocationsHandlers } from "../../../src/api/grpc/revocations.ts";
 import { attest } from "../../../src/attest/attest.ts";
-import { createNotifier } from "../../../src/close/notify.ts";
+import { createNotifier, type Notifier } from "../../../src/close/notify.ts";
 import { createReceiptBook, type ReceiptBook } from "../../../src/close/receipts.ts";
 import { sealCursor } from "../../../src/close/watch.ts";
 import { BrokerError } from "../../../src/domain/errors.ts";
@@ -26,6 +26,10 @@ export type ServedFeed = {
   readonly channel: ReturnType<typeof openChannel>;
   readonly receipts: ReceiptBook;
   readonly verifierEntryId: string;
+  /** How many the notifier delivers to. */
+  subscribed(): number;
+  /** From here on nobody can be told the bundle, until the function returned is called. */
+  withholdBundle(): () => void;
   /** What the log and readiness were told. */
   readonly faults: readonly string[];
   /** Keeps back what the ledger answers to reads of the feed, until the function returned is called. */
@@ -64,7 +68,23 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
 
   const faults: string[] = [];
   const failed = (error: unknown) => void faults.push(String(error));
-  const notifier = createNotifier({ ledger, feed, failed });
+  const told = createNotifier({ ledger, feed, failed });
+  let subscribed = 0;
+  const notifier: Notifier = {
+    ...told,
+    subscribe(deliver) {
+      const { from, unsubscribe } = told.subscribe(deliver);
+      subscribed += 1;
+      return {
+        from,
+        unsubscribe() {
+          subscribed -= 1;
+          unsubscribe();
+        },
+      };
+    },
+  };
+  let isBundleWithheld = false;
   const receipts = createReceiptBook({ entries, clock });
   const seal = createCursorSeal(Buffer.alloc(32, 7));
   const attestor = {
@@ -105,10 +125,13 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
         clock,
         names: { issuer: "https://broker.example.org", caNameOf: () => undefined },
         watchersMax: 1_000,
-        bundle: () => ({
-          case: "bundle",
-          value: { trustDomain: "spiffe://example.org", jwks: Buffer.from('{"keys":[]}') },
-        }),
+        bundle() {
+          if (isBundleWithheld) throw new BrokerError("NOT_SERVING", "the authorities are behind the ledger");
+          return {
+            case: "bundle",
+            value: { trustDomain: "spiffe://example.org", jwks: Buffer.from('{"keys":[]}') },
+          };
+        },
         onBundleChange: () => () => undefined,
         federated: { of: () => undefined, onChange: () => () => undefined },
         onFederatingChange: () => () => undefined,
@@ -135,6 +158,13 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
     receipts,
     verifierEntryId: verifier.entryId,
     faults,
+    subscribed: () => subscribed,
+    withholdBundle() {
+      isBundleWithheld = true;
+      return () => {
+        isBundleWithheld = false;
+      };
+    },
     holdReads() {
       const { promise, resolve } = Promise.withResolvers<void>();
       reads = promise;

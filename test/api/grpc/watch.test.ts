@@ -131,6 +131,16 @@ test("a ping is not answered before everything that was durable when it came has
   expect(watching.received.map(({ message }) => message.case).slice(-2)).toEqual(["denied", "pong"]);
 });
 
+test("a watcher that can't be told the bundle is told so, leaves nothing behind, and may come again", async () => {
+  const served = await serve();
+  const release = served.withholdBundle();
+  expect(await watch(served).failure()).toMatchObject({ reason: "NOT_SERVING" });
+  expect([served.subscribed(), connectedTo(served)]).toEqual([0, 0]);
+  release();
+  await watch(served).first("snapshot");
+  expect(served.subscribed()).toBe(1);
+});
+
 test.for([
   { cursor: "ahead of what was sent", ahead: 1, epoch: undefined },
   { cursor: "of another epoch", ahead: 0, epoch: "epoch_other" },
