@@ -104,6 +104,10 @@ conformance: install ## the standards: their MUSTs, vectors, and foreign librari
 simulate: install ## 10,000 random lives of a broker; SEEDS=<n> for another number, FC_SEED=<seed> to replay one
 	@FC_RUNS=$(or $(SEEDS),10000) FC_STATS=1 vitest run test/simulation
 
+.PHONY: mutants
+mutants: install ## a folder's code, broken in every small way: which breaks does no test notice? ONLY=src/decide TESTS=… FRESH=1
+	@node scripts/mutants.ts "$(ONLY)" $(TESTS)
+
 .PHONY: bench
 bench: install ## how fast it is on this machine
 	@node scripts/bench.ts

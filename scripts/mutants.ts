@@ -1,0 +1,131 @@
+// Breaks a folder of the sources in every small way, one way at a time, and tells which breaks no test notices.
+//   node scripts/mutants.ts src/decide [test/decide test/open …]      FRESH=1 asks everything anew
+//
+// Method: StrykerJS writes all the mutations into a copy of the checkout below build, and for each runs the tests that reach it, in
+// its own process. A daemon, a worker thread or a program that a test starts runs unbroken code there, so such tests notice
+// nothing: what only they guard is reported as unnoticed.
+// Results are kept in build/mutants. Asked again is what changed in the mutated files and in the test files; a change elsewhere, in a
+// test's scene or in code that is called, goes unseen.
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { relative } from "node:path";
+import process from "node:process";
+import type { LogLevel, MutantResult } from "@stryker-mutator/api/core";
+import { Stryker } from "@stryker-mutator/core";
+
+/** Whose tests can notice, beside those in the folder of the same name. In process, and quick: each mutant costs a run of them. */
+const FURTHER_TESTS: Readonly<Record<string, readonly string[]>> = {
+  attest: ["test/api/grpc", "test/issue"],
+  audit: ["test/api/http/introspection.test.ts"],
+  authority: ["test/issue", "test/conformance/crl.test.ts"],
+  close: ["test/simulation"],
+  decide: ["test/open", "test/issue", "test/simulation"],
+  domain: [
+    "test/verify",
+    "test/fuzz",
+    "test/pins",
+    "test/adapters/x509-der",
+    "test/adapters/jwt-es256",
+    "test/conformance/csr.test.ts",
+    "test/conformance/x509-profile.test.ts",
+  ],
+  federation: ["test/main"],
+  issue: ["test/open", "test/api/grpc", "test/simulation"],
+  open: ["test/decide", "test/issue", "test/simulation"],
+  registry: [],
+  verify: ["test/fuzz", "test/conformance/csr.test.ts"],
+};
+
+const KEPT = "build/mutants";
+const CONCURRENT_RUNS = 2;
+/** On top of four times what the tests took unbroken: the machine may be busy, and only a loop without end takes this long. */
+const TIMEOUT_MS = 30_000;
+const SHOWN_CHARACTERS_MAX = 100;
+
+const [first = "", ...asked] = process.argv.slice(2);
+const only = first.replace(/\/+$/, "");
+const room = /^src\/([a-z-]+)(\/.*)?$/.exec(only)?.[1];
+if (room === undefined || !existsSync(only)) {
+  refuse(`which folder, or file, of src? e.g. make mutants ONLY=src/decide${only === "" ? "" : `; not: ${only}`}`);
+}
+const tests = asked.length > 0 ? asked : [`test/${room}`, ...(FURTHER_TESTS[room] ?? [])].filter(existsSync);
+for (const path of tests) if (!existsSync(path)) refuse(`no such tests: ${path}`);
+if (tests.length === 0)
+  refuse(`no tests are known for src/${room}: name their folders, e.g. TESTS="test/cli test/e2e"`);
+
+// One seed for the simulation, so that two runs with the same code say the same; every mutant that survives costs one.
+process.env["FC_SEED"] ??= "1";
+
+const results = await new Stryker({
+  testRunner: "vitest",
+  plugins: ["@stryker-mutator/vitest-runner", "./scripts/mutants/phrases.ts"],
+  ignorers: ["phrases"],
+  mutate: [isFolder(only) ? `${only}/**/*.ts` : only],
+  testFiles: tests.map((path) => (isFolder(path) ? `${path}/**/*.test.ts` : path)),
+  // Which tests import a mutated file says nothing of which reach it: most go through a scene.
+  vitest: { pool: "forks", related: false },
+  ignorePatterns: ["build", "dist", "coverage", "docs"],
+  // Node strips the types, so nothing checks them; and the sources stay as they are but for the mutations.
+  disableTypeChecks: false,
+  incremental: true,
+  incrementalFile: `${KEPT}/${room}.json`,
+  force: process.env["FRESH"] !== undefined,
+  tempDirName: `${KEPT}/sandbox`,
+  cleanTempDir: "always",
+  reporters: ["json", process.stdout.isTTY ? "progress" : "progress-append-only"],
+  jsonReporter: { fileName: `${KEPT}/${room}-report.json` },
+  concurrency: CONCURRENT_RUNS,
+  timeoutMS: TIMEOUT_MS,
+  timeoutFactor: 4,
+  dryRunTimeoutMinutes: 15,
+  logLevel: "warn" as LogLevel,
+  // That a mutant of what a module holds takes a run of all tests is known, and wanted: bounds and tables are such.
+  warnings: { slow: false, unknownOptions: true, preprocessorErrors: true, unserializableOptions: true },
+  allowConsoleColors: process.env["NO_COLOR"] === undefined,
+}).runMutationTest();
+
+report(
+  results
+    .map((mutant) => ({ ...mutant, fileName: relative(process.cwd(), mutant.fileName) }))
+    .filter(({ fileName }) => fileName === only || fileName.startsWith(`${only}/`)),
+);
+
+function report(mutants: readonly MutantResult[]): void {
+  const count = (...statuses: readonly MutantResult["status"][]) =>
+    mutants.filter(({ status }) => statuses.includes(status)).length;
+  const unnoticed = mutants.filter(({ status }) => status === "Survived" || status === "NoCoverage");
+  for (const mutant of unnoticed) console.log(describe(mutant));
+  const noticed = count("Killed", "Timeout");
+  const all = noticed + unnoticed.length;
+  const score = all === 0 ? "–" : `${((100 * noticed) / all).toFixed(1)} %`;
+  console.log(
+    `\n${only}: ${noticed} of ${all} mutants noticed, ${score}; ${count("Survived")} survived, ${count("NoCoverage")} that no test reaches; ` +
+      `left out: ${count("Ignored")} texts for people, ${count("RuntimeError", "CompileError")} that do not run`,
+  );
+  console.log(`by ${tests.join(" ")}; all of it in ${KEPT}/${room}-report.json`);
+}
+
+/** file:line:column, what is there, what was put in its place. */
+function describe({ fileName, location: { start, end }, replacement, status }: MutantResult): string {
+  const lines = readFileSync(fileName, "utf8")
+    .split("\n")
+    .slice(start.line - 1, end.line);
+  const cut = lines.map((line, index) =>
+    line.slice(index === 0 ? start.column - 1 : 0, index === lines.length - 1 ? end.column - 1 : undefined),
+  );
+  const where = `${fileName}:${start.line}:${start.column}`;
+  return `${where} ${shown(cut.join("\n"))} → ${shown(replacement ?? "")}${status === "NoCoverage" ? " (not reached)" : ""}`;
+}
+
+function shown(code: string): string {
+  const line = code.replace(/\s+/g, " ");
+  return line.length <= SHOWN_CHARACTERS_MAX ? line : `${line.slice(0, SHOWN_CHARACTERS_MAX)}…`;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path).isDirectory();
+}
+
+function refuse(why: string): never {
+  console.error(why);
+  process.exit(2);
+}
