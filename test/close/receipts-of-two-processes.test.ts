@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
+import { createReceiptBook } from "../../src/close/receipts.ts";
+import { entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
+import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import { parseTrustDomain, type SpiffeId } from "../../src/domain/spiffe-id.ts";
+import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
+import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
+import { createEntryDirectory } from "../../src/registry/entry-directory.ts";
+
+const AUDIENCE = "https://mcp.example.org";
+const STALENESS_SECONDS = 20;
+const SEQUENCE = 5;
+
+/** One verifier entry, with two processes that follow the feed; the credential that is denied to them lives for two minutes. */
+function twoProcesses() {
+  const clock = virtualClock(1_800_000_000 as UnixSeconds);
+  const now = clock.now();
+  const content = parseEntryContent({
+    kind: "verifier",
+    name: "mcp",
+    selectors: ["unix:uid:21"],
+    audiences: [AUDIENCE],
+    maxStalenessSeconds: STALENESS_SECONDS,
+  });
+  const entry: RegistrationEntry = {
+    entryId: "entry_mcp",
+    spiffeId: entrySpiffeId(parseTrustDomain("example.org"), content),
+    origin: "api",
+    disabled: false,
+    revision: 1,
+    createdAt: now,
+    updatedAt: now,
+    content,
+  };
+  const entries = createEntryDirectory();
+  entries.put(entry);
+  const book = createReceiptBook({ entries, clock });
+  for (const watcherId of ["stays", "goes"]) {
+    book.connected({
+      watcherId,
+      entryId: entry.entryId,
+      audiences: [AUDIENCE],
+      maxStalenessSeconds: STALENESS_SECONDS,
+      connectedSince: now,
+    });
+  }
+  const denied: DenyEntry = {
+    sequence: SEQUENCE,
+    reason: "cessationOfOperation",
+    state: "COMPLETED",
+    latestExpiry: addSeconds(secondsOf(now), 120),
+    audiences: [AUDIENCE],
+    concernsAll: false,
+    runEntryId: "entry_flow",
+    subject: { kind: "step", stepId: "step_1", spiffeId: "spiffe://example.org/a" as SpiffeId },
+  };
+  const receipts = (waitMs = 0) => book.settled(SEQUENCE, [denied], waitMs);
+  return { clock, book, receipts };
+}
+
+describe("a verifier of which one process is gone", () => {
+  test("has not applied what the gone one was not told, until that one refuses everything by itself", async () => {
+    const { clock, book, receipts } = twoProcesses();
+    clock.advance(3_000);
+    book.seen("goes");
+    const lapsesAt = clock.now() + STALENESS_SECONDS * 1_000_000;
+    book.disconnected("goes");
+    clock.advance(1_000);
+    book.seen("stays");
+    book.acknowledged("stays", SEQUENCE);
+    const appliedAt = clock.now();
+
+    expect(await receipts()).toEqual({
+      expected: 1,
+      applied: 0,
+      verifiers: [{ verifier: "mcp", state: "DISCONNECTED", lapsesAt }],
+      latestPossibleAcceptance: lapsesAt,
+    });
+    clock.advance(18_999);
+    expect(await receipts()).toMatchObject({ applied: 0 });
+    clock.advance(1);
+    expect(clock.now()).toBe(lapsesAt);
+    expect(await receipts()).toMatchObject({
+      applied: 1,
+      verifiers: [{ verifier: "mcp", state: "APPLIED", appliedAt }],
+    });
+  });
+
+  test("is waited for as long as the gone one may still honor the credential", async () => {
+    const { clock, book, receipts } = twoProcesses();
+    book.disconnected("goes");
+    book.acknowledged("stays", SEQUENCE);
+    let isSettled = false;
+    const waiting = receipts(60_000).finally(() => {
+      isSettled = true;
+    });
+    clock.advance(STALENESS_SECONDS * 1_000 - 1);
+    await new Promise(setImmediate);
+    expect(isSettled).toBe(false);
+    clock.advance(2);
+    expect(await waiting).toMatchObject({ applied: 1 });
+  });
+
+  test("is pending while the one that is there has not applied it, and lapses with the later of the two", async () => {
+    const { clock, book, receipts } = twoProcesses();
+    book.disconnected("goes");
+    clock.advance(5_000);
+    book.seen("stays");
+    const lapsesAt = clock.now() + STALENESS_SECONDS * 1_000_000;
+    expect(await receipts()).toMatchObject({ applied: 0, verifiers: [{ state: "PENDING", lapsesAt }] });
+  });
+});

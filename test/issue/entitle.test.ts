@@ -1,0 +1,19 @@
+import { decodeJwt } from "jose";
+import { expect, test } from "vitest";
+import { FILES, MCP, openingScene } from "../open/opening-scene.ts";
+
+test("a token names each of its audiences once: an order that repeats one is refused, and the others of the batch are not", async () => {
+  const { broker, agent, runtime, open } = await openingScene();
+  const { stepId } = await open(runtime);
+  const [repeated, several] = await broker.issue(agent, {
+    stepId,
+    wanted: [
+      { kind: "jwt-svid", audiences: [MCP, FILES, MCP] },
+      { kind: "jwt-svid", audiences: [MCP, FILES] },
+    ],
+  });
+  expect(repeated).toMatchObject({ kind: "denial", code: "AUDIENCE_INVALID" });
+  expect(several).toMatchObject({ kind: "jwt-svid" });
+  if (several?.kind !== "jwt-svid") return;
+  expect(decodeJwt(Buffer.from(several.svid).toString("latin1")).aud).toEqual([MCP, FILES]);
+});
