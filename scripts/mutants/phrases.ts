@@ -7,7 +7,7 @@ type Node = {
 };
 
 /** Two words: nothing that a program reads is written so. */
-const PHRASE = /\p{Ll}[,:;]? \p{Ll}/u;
+const PHRASE = /\p{Ll}[,:;]? \p{L}/u;
 
 /**
  * Leaves out of the mutations what is said to people. The words of a message may change without any promise being broken, and no
