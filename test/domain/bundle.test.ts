@@ -94,6 +94,13 @@ describe("a SPIFFE bundle as a verifier reads it", () => {
     });
   });
 
+  test("may count from 0, and hint at none at all", () => {
+    expect(read({ keys: [], spiffe_sequence: 0, spiffe_refresh_hint: 0 })).toMatchObject({
+      sequence: 0,
+      refreshHintSeconds: 0,
+    });
+  });
+
   test("takes an RSA key, and of any key only its public members and the algorithm that it is for", () => {
     const rsa = { use: "jwt-svid", kid: "r", kty: "RSA", n: "AQAB", e: "AQAB", alg: "RS256", key_ops: ["verify"] };
     expect(read({ keys: [rsa] }).jwtKeys.get("r")).toEqual({
@@ -142,6 +149,7 @@ describe("a SPIFFE bundle as a verifier reads it", () => {
     { what: "a private key", document: { keys: [{ ...jwt, d: "AAAA" }] }, field: "bundle.keys[0]" },
     { what: "x5c that is no list", document: { keys: [{ ...x509, x5c: "MAMCAQU=" }] }, field: "bundle.keys[0].x5c" },
     { what: "x5c that is empty", document: { keys: [{ ...x509, x5c: [] }] }, field: "bundle.keys[0].x5c" },
+    { what: "x5c of nothing", document: { keys: [{ ...x509, x5c: [""] }] }, field: "bundle.keys[0].x5c" },
     { what: "x5c in base64url", document: { keys: [{ ...x509, x5c: ["MAMCAQU"] }] }, field: "bundle.keys[0].x5c" },
     { what: "a negative sequence", document: { keys: [], spiffe_sequence: -1 }, field: "bundle.spiffe_sequence" },
     { what: "a sequence in text", document: { keys: [], spiffe_sequence: "1" }, field: "bundle.spiffe_sequence" },

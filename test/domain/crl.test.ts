@@ -65,6 +65,8 @@ test("each reason has the code that RFC 5280 section 5.3.1 gives it", () => {
 test.for([
   { crlNumber: 0n, encoded: "020100" },
   { crlNumber: 128n, encoded: "02020080" },
+  { crlNumber: 0x123n, encoded: "02020123" },
+  { crlNumber: (1n << 64n) | 7n, encoded: "0209010000000000000007" },
   { crlNumber: 2n ** 159n - 1n, encoded: `02147f${"ff".repeat(19)}` },
 ])("CRL number $crlNumber is the INTEGER $encoded", ({ crlNumber, encoded }) => {
   expect(listOf({ crlNumber }).endsWith(encoded)).toBe(true);

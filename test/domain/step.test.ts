@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { descendantState, isClosed, permits, REASON_OF_STATE, STEP_STATES } from "../../src/domain/step.ts";
+import {
+  audiencesOf,
+  descendantState,
+  isClosed,
+  permits,
+  REASON_OF_STATE,
+  STEP_STATES,
+} from "../../src/domain/step.ts";
 
 test("only OPEN permits anything, and a state from the future counts as closed", () => {
   expect([...STEP_STATES, "SUSPENDED", "open", ""].filter(permits)).toEqual(["OPEN"]);
@@ -34,4 +41,16 @@ test("a descendant is cut short by its ancestor's outcome, and shares every othe
     REVOKED: "REVOKED",
     REFUSED: "REFUSED",
   });
+});
+
+test("a step has credentials for the locations of its grant and for its audiences, each once", () => {
+  const element = (...locations: readonly string[]) =>
+    ({ type: "mcp_tool", locations, identifier: "*", actions: ["read"], datatypes: ["internal"] }) as const;
+  const grant = [element("https://a.example", "https://b.example"), element("https://b.example")];
+  expect(audiencesOf({ grant, audiences: ["urn:c", "https://a.example"] })).toEqual([
+    "https://a.example",
+    "https://b.example",
+    "urn:c",
+  ]);
+  expect(audiencesOf({ grant: [], audiences: [] })).toEqual([]);
 });
