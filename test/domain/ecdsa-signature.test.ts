@@ -29,6 +29,7 @@ test("short numbers are padded on the left, and a byte for the sign is dropped",
 test.for([
   { what: "nothing", der: "" },
   { what: "a number of 33 bytes", der: `3026022101${"00".repeat(32)}020101` },
+  { what: "a second number of 33 bytes", der: `3026020101022101${"00".repeat(32)}` },
   { what: "zero", der: "3006020100020101" },
   { what: "a negative number", der: "3006020181020101" },
   { what: "a third number", der: "3009020101020101020101" },

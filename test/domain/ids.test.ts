@@ -63,6 +63,12 @@ test("a serial number is positive in DER, without leading zero bytes, and at mos
   );
 });
 
+test("a serial number keeps every random bit but the sign's, zero bytes within it too", () => {
+  const serialOf = (hex: string) => newSerialNumber(Buffer.from(hex, "hex"));
+  expect(serialOf("ff00112233445566000099aabbccdd00")).toBe("7f00112233445566000099aabbccdd00");
+  expect(serialOf("800000112233445566778899aabb00dd")).toBe("112233445566778899aabb00dd");
+});
+
 test("a serial number of zero is not made, and neither is anything from too few random bytes", () => {
   expect(() => newSerialNumber(new Uint8Array(16))).toThrow(RangeError);
   expect(() => newSerialNumber(new Uint8Array(15).fill(1))).toThrow(RangeError);

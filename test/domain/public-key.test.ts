@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync, hash, type KeyObject } from "node
 import { describe, expect, test } from "vitest";
 import { bitStringOf, derOf, integerOf, NULL, oidOf, sequenceOf, TAG } from "../../src/domain/der.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
-import { authorityIdOf, checkPublicKey, ecJwkOf, keyIdentifierOf } from "../../src/domain/public-key.ts";
+import { authorityIdOf, caJwkOf, checkPublicKey, ecJwkOf, keyIdentifierOf } from "../../src/domain/public-key.ts";
 import { P256_SPKI } from "../samples/credentials.ts";
 
 const RSA = "1.2.840.113549.1.1.1";
@@ -66,6 +66,11 @@ describe("a key that credentials are issued for", () => {
     { what: "RSA with an exponent of five bytes", spki: rsa(modulus(2_048), 2 ** 32 + 1) },
     { what: "RSA without its NULL", spki: rsa(modulus(2_048), 65_537, []) },
     { what: "RSA with parameters", spki: rsa(modulus(2_048), 65_537, [oidOf(P256)]) },
+    {
+      what: "RSA with a NULL that has content",
+      spki: rsa(modulus(2_048), 65_537, [derOf(TAG.null, Uint8Array.of(0))]),
+    },
+    { what: "RSA with nothing, but not a NULL", spki: rsa(modulus(2_048), 65_537, [sequenceOf()]) },
     { what: "a compressed point", spki: ec(Uint8Array.of(2, ...point.subarray(1, 33))) },
     { what: "a hybrid point", spki: ec(Uint8Array.of(6, ...point.subarray(1))) },
     { what: "the point at infinity", spki: ec(Uint8Array.of(0)) },
@@ -107,7 +112,23 @@ test("the JWK of a P-256 key is the one that Node makes of it, and another key h
   expect(ecJwkOf(P256_SPKI)).toEqual(exported);
   const p384 = spkiOf(generateKeyPairSync("ec", { namedCurve: "P-384" }));
   expect(() => ecJwkOf(p384)).toThrow(expect.objectContaining({ code: "KEY_REFUSED" }));
-  expect(() => ecJwkOf(P256_SPKI.subarray(1))).toThrow(expect.objectContaining({ code: "KEY_REFUSED" }));
+  const hybrid = Uint8Array.from(P256_SPKI).fill(6, 26, 27);
+  for (const spki of [P256_SPKI.subarray(1), P256_SPKI.subarray(0, -1), Uint8Array.of(...P256_SPKI, 0), hybrid]) {
+    expect(() => ecJwkOf(spki)).toThrow(expect.objectContaining({ code: "KEY_REFUSED" }));
+  }
+});
+
+test.for([
+  { what: "P-256", pair: generateKeyPairSync("ec", { namedCurve: "P-256" }) },
+  { what: "P-384", pair: generateKeyPairSync("ec", { namedCurve: "P-384" }) },
+  { what: "RSA", pair: generateKeyPairSync("rsa", { modulusLength: 2_048 }) },
+])("the JWK of a CA's key is the one that Node makes of it: $what", ({ pair }) => {
+  expect(caJwkOf(spkiOf(pair))).toEqual(pair.publicKey.export({ format: "jwk" }));
+});
+
+test("a CA of a key that is not accepted has no JWK", () => {
+  const p521 = spkiOf(generateKeyPairSync("ec", { namedCurve: "P-521" }));
+  expect(() => caJwkOf(p521)).toThrow(expect.objectContaining({ code: "KEY_REFUSED" }));
 });
 
 function explicitP256(): Uint8Array {

@@ -60,8 +60,15 @@ test.for([
   { text: "{'a':1}", is: "other quotes" },
   { text: '{"a":01}', is: "a number that JSON does not know" },
   { text: `${'{"a":'.repeat(17)}1${"}".repeat(17)}`, is: "nested too deep" },
+  { text: `{"a":${"[".repeat(16)}1${"]".repeat(16)}}`, is: "nested too deep in lists" },
 ])("$is is refused", ({ text }) => {
   expect(parse(text)).toBeUndefined();
+});
+
+test("16 levels are not too deep, be they objects or lists", () => {
+  for (const text of [`${'{"a":'.repeat(16)}1${"}".repeat(16)}`, `{"a":${"[".repeat(15)}1${"]".repeat(15)}}`]) {
+    expect(parse(text)).toEqual(JSON.parse(text));
+  }
 });
 
 test("bytes that are not UTF-8 are refused rather than replaced", () => {
