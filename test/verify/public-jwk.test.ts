@@ -17,6 +17,12 @@ test.for([
   { what: "a member that says more", text: JSON.stringify({ ...JWK, kid: "x" }), code: "INVALID_FIELD" },
   { what: "a missing coordinate", text: JSON.stringify({ ...JWK, y: undefined }), code: "INVALID_FIELD" },
   { what: "another algorithm", text: JSON.stringify({ ...JWK, alg: "ES384" }), code: "KEY_REFUSED" },
+  {
+    what: "a key of another curve",
+    text: JSON.stringify(generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey.export({ format: "jwk" })),
+    code: "KEY_REFUSED",
+  },
+  { what: "a coordinate that is no text", text: JSON.stringify({ ...JWK, x: 7 }), code: "INVALID_FIELD" },
   { what: "an RSA key", text: JSON.stringify({ kty: "RSA" }), code: "KEY_REFUSED" },
   { what: "a point off the curve", text: JSON.stringify({ ...JWK, y: JWK.x }), code: "KEY_REFUSED" },
 ])("$what is refused", ({ text, code }) => {

@@ -46,6 +46,19 @@ describe("a replay cache", () => {
     cache.use("flood", "c", later(65));
   });
 
+  test("gives a key its share back one by one, as its proofs are forgotten", () => {
+    const cache = createReplayCache({ keepSeconds: 65, capacity: 10, holderCapacity: 3 });
+    const full = expect.objectContaining({ code: "OVERLOADED" });
+    for (const [seconds, jti] of ["a", "b", "c"].entries()) cache.use("holder", jti, later(seconds));
+    expect(() => cache.use("holder", "d", later(64))).toThrow(full);
+    cache.use("holder", "d", later(65));
+    expect(() => cache.use("holder", "e", later(65))).toThrow(full);
+    cache.use("holder", "e", later(66));
+    expect(() => cache.use("holder", "f", later(66))).toThrow(full);
+    for (const jti of ["f", "g", "h"]) cache.use("holder", jti, later(200));
+    expect(() => cache.use("holder", "i", later(200))).toThrow(full);
+  });
+
   test("never takes a proof twice within its time, and never holds more than it may", () => {
     const use = fc.record({
       holder: fc.integer({ max: 3, min: 0 }),
