@@ -136,13 +136,14 @@ function executorOf(
 
 function expiryOf(request: OpenRequest, agent: AgentEntry, parent: Step | undefined, now: UnixSeconds): UnixSeconds {
   const latest = addSeconds(now, agent.content.stepSecondsMax);
-  const parentEnd = parent?.expiresAt ?? latest;
   if (request.expiresAt === undefined) {
-    return Math.min(addSeconds(now, LIMITS.stepSecondsDefault), latest, parentEnd) as UnixSeconds;
+    return Math.min(addSeconds(now, LIMITS.stepSecondsDefault), latest, parent?.expiresAt ?? latest) as UnixSeconds;
   }
   // A second of tolerance: the caller computed the longest expiry a moment ago, by another clock's rounding.
   if (request.expiresAt > latest + 1)
     throw invalidField("expires_at", `at most ${agent.content.stepSecondsMax} s from now`);
-  if (request.expiresAt > parentEnd) throw new BrokerError("DELEGATION_REFUSED", "the parent step expires before that");
+  if (parent !== undefined && request.expiresAt > parent.expiresAt) {
+    throw new BrokerError("DELEGATION_REFUSED", "the parent step expires before that");
+  }
   return Math.min(request.expiresAt, latest) as UnixSeconds;
 }

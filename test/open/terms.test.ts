@@ -36,6 +36,17 @@ describe("the audiences of a step", () => {
 });
 
 describe("a step ends", () => {
+  test("with the longest that its agent may have, though it asked for a second more, and not later", async () => {
+    const { open, runtime, clock } = await openingScene();
+    const longest = addSeconds(secondsOf(clock.now()), 900);
+    expect((await open(runtime, { expiresAt: longest })).expiresAt).toBe(longest);
+    expect((await open(runtime, { expiresAt: addSeconds(longest, 1) })).expiresAt).toBe(longest);
+    await expect(open(runtime, { expiresAt: addSeconds(longest, 2) })).rejects.toMatchObject({
+      code: "INVALID_FIELD",
+      metadata: { field: "expires_at" },
+    });
+  });
+
   test("no later than the step that it is delegated from, asked or not", async () => {
     const { open, runtime, clock } = await openingScene();
     const { stepId: parentStepId, expiresAt } = await open(runtime, {
