@@ -6,7 +6,7 @@
 // nothing: what only they guard is reported as unnoticed.
 // Results are kept in build/mutants. Asked again is what changed in the mutated files and in the test files; a change elsewhere, in a
 // test's scene or in code that is called, goes unseen. An interrupted run leaves nothing, so a large folder may be asked file by file.
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { relative } from "node:path";
 import process from "node:process";
 import type { LogLevel, MutantResult } from "@stryker-mutator/api/core";
@@ -50,6 +50,7 @@ if (tests.length === 0)
 const sandbox = `${KEPT}/${room}-sandbox`;
 // Of a run that was interrupted.
 rmSync(sandbox, { recursive: true, force: true });
+forgetStatic(`${KEPT}/${room}.json`);
 process.env["STINT_MUTANTS_TESTS"] = JSON.stringify(
   tests.map((path) => (isFolder(path) ? `${path}/**/*.test.ts` : path)),
 );
@@ -105,6 +106,21 @@ function report(mutants: readonly MutantResult[]): void {
       `left out: ${count("Ignored")} texts for people, ${count("RuntimeError", "CompileError")} that do not run`,
   );
   console.log(`by ${tests.join(" ")}; all of it in ${KEPT}/${room}-report.json`);
+}
+
+/**
+ * Takes out of the kept results what survived of what a module holds. No test is known to reach that, so StrykerJS could not tell
+ * that a test is new, and would keep the result for good.
+ */
+function forgetStatic(path: string): void {
+  if (!existsSync(path)) return;
+  const kept = JSON.parse(readFileSync(path, "utf8")) as {
+    readonly files: Readonly<Record<string, { mutants: readonly Pick<MutantResult, "coveredBy" | "status">[] }>>;
+  };
+  for (const file of Object.values(kept.files)) {
+    file.mutants = file.mutants.filter(({ status, coveredBy = [] }) => status !== "Survived" || coveredBy.length > 0);
+  }
+  writeFileSync(path, JSON.stringify(kept));
 }
 
 /** file:line:column, what is there, what was put in its place. */
