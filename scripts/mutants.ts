@@ -20,13 +20,16 @@ const FURTHER_TESTS: Readonly<Record<string, readonly string[]>> = {
   attest: ["test/api/grpc", "test/issue"],
   audit: ["test/api/http/introspection.test.ts"],
   authority: ["test/issue", "test/conformance/crl.test.ts"],
-  close: ["test/simulation"],
+  close: ["test/open", "test/api/grpc", "test/simulation"],
   decide: ["test/open", "test/issue", "test/simulation"],
   domain: ["test/verify", "test/pins", "test/adapters/x509-der", "test/adapters/jwt-es256"],
   federation: ["test/main"],
-  issue: ["test/open", "test/simulation"],
+  follow: ["test/stream", "test/simulation"],
+  issue: ["test/open", "test/stream", "test/simulation"],
+  ledger: ["test/contract/ledger-memory.test.ts", "test/adapters/ledger-sqlite/projections.test.ts", "test/simulation"],
   open: ["test/decide", "test/issue", "test/simulation"],
   registry: [],
+  stream: ["test/simulation"],
   verify: ["test/conformance/x509-svid.test.ts", "test/conformance/csr.test.ts"],
 };
 

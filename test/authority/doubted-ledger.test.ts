@@ -1,12 +1,12 @@
 import { expect, onTestFinished, test } from "vitest";
-import { openMemoryLedger } from "../../src/adapters/ledger-sqlite/memory-ledger.ts";
-import { memorySigner } from "../../src/adapters/signer-memory/signer-memory.ts";
 import { introspect } from "../../src/audit/introspect.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
 import type { VerifierEntry } from "../../src/domain/registration-entry.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
 import type { Ledger } from "../../src/ports/ledger.ts";
 import { ports, worldOf } from "../contract/ledger-world.ts";
+import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { memorySigner } from "../memory/memory-signer.ts";
 import { type Broker, startBroker, TRUST_DOMAIN } from "../simulation/broker.ts";
 import { createKernel } from "../simulation/kernel.ts";
 import { crlScene } from "./crl-scene.ts";

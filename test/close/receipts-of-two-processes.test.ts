@@ -1,12 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { virtualClock } from "../../src/adapters/system/virtual-clock.ts";
-import { createReceiptBook } from "../../src/close/receipts.ts";
+import { createReceiptBook, type DenySummary } from "../../src/close/receipts.ts";
 import { entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
-import { parseTrustDomain, type SpiffeId } from "../../src/domain/spiffe-id.ts";
+import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
-import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
-import { createEntryDirectory } from "../../src/registry/entry-directory.ts";
+import { createEntryIndex } from "../../src/registry/entry-index.ts";
+import { virtualClock } from "../memory/virtual-clock.ts";
 
 const AUDIENCE = "https://mcp.example.org";
 const STALENESS_SECONDS = 20;
@@ -33,7 +32,7 @@ function twoProcesses() {
     updatedAt: now,
     content,
   };
-  const entries = createEntryDirectory();
+  const entries = createEntryIndex();
   entries.put(entry);
   const book = createReceiptBook({ entries, clock });
   for (const watcherId of ["stays", "goes"]) {
@@ -43,19 +42,16 @@ function twoProcesses() {
       audiences: [AUDIENCE],
       maxStalenessSeconds: STALENESS_SECONDS,
       connectedSince: now,
+      appliedBefore: 0,
     });
   }
-  const denied: DenyEntry = {
-    sequence: SEQUENCE,
-    reason: "cessationOfOperation",
-    state: "COMPLETED",
+  const denied: DenySummary = {
+    isAny: true,
     latestExpiry: addSeconds(secondsOf(now), 120),
-    audiences: [AUDIENCE],
+    audiences: new Set([AUDIENCE]),
     concernsAll: false,
-    runEntryId: "entry_flow",
-    subject: { kind: "step", stepId: "step_1", spiffeId: "spiffe://example.org/a" as SpiffeId },
   };
-  const receipts = (waitMs = 0) => book.settled(SEQUENCE, [denied], waitMs);
+  const receipts = (waitMs = 0) => book.settled(SEQUENCE, denied, waitMs);
   return { clock, book, receipts };
 }
 

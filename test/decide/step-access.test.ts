@@ -2,12 +2,12 @@ import { expect, test } from "vitest";
 import { attest } from "../../src/attest/attest.ts";
 import { referencedSteps } from "../../src/decide/referenced-steps.ts";
 import { accessTo } from "../../src/decide/step-access.ts";
-import { MCP, openingScene } from "../open/opening-scene.ts";
+import { MCP, pathScene } from "../open/path-scene.ts";
 
 async function openedByOperator() {
-  const scene = await openingScene();
+  const scene = await pathScene();
   const { broker, kernel, operator } = scene;
-  const step = await scene.open(operator);
+  const step = await scene.openForAudiences(operator);
   const caller = await attest(operator.peer, { attestor: kernel.attestor, entries: broker.entries });
   return { ...scene, step, caller };
 }
@@ -28,10 +28,11 @@ test("an operator takes back a step that it opened, and does not report how it e
 test("an operator is issued nothing of a step that it opened, and finds it by no reference", async () => {
   const { broker, operator, step, caller } = await openedByOperator();
   const wanted = [{ kind: "jwt-svid", audiences: [MCP] }] as const;
+  const ports = { ...broker.ports, executorSteps: broker.stepDirectory };
   await expect(broker.issue(operator, { stepId: step.stepId, wanted, as: "opener" })).rejects.toMatchObject({
     code: "NOT_ENTITLED",
   });
-  await expect(referencedSteps(caller, { kind: "step", ...step }, broker.ports)).rejects.toMatchObject({
+  await expect(referencedSteps(caller, { kind: "step", ...step }, ports)).rejects.toMatchObject({
     code: "NOT_ENTITLED",
   });
 });

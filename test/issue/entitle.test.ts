@@ -1,11 +1,11 @@
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
-import { FILES, MCP, openingScene } from "../open/opening-scene.ts";
+import { FILES, MCP, pathScene } from "../open/path-scene.ts";
 
 test("a token names each of its audiences once: an order that repeats one is refused, and the others of the batch are not", async () => {
-  const { broker, agent, runtime, open } = await openingScene();
-  const { stepId } = await open(runtime);
-  const [repeated, several] = await broker.issue(agent, {
+  const { broker, researcher, runtime, openForAudiences } = await pathScene();
+  const { stepId } = await openForAudiences(runtime);
+  const [repeated, several] = await broker.issue(researcher, {
     stepId,
     wanted: [
       { kind: "jwt-svid", audiences: [MCP, FILES, MCP] },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { checkOpenRequest, digestOf, type OpenRequest } from "../../src/open/open-request.ts";
-import { FILES, MCP } from "./opening-scene.ts";
+import { FILES, MCP } from "./path-scene.ts";
 
 type Asked = Parameters<typeof checkOpenRequest>[0];
 

@@ -22,6 +22,7 @@ import { createKernel, type SimulatedProcess } from "../simulation/kernel.ts";
 
 export const SEARCH = "https://mcp.example.org/search";
 export const FILES = "https://mcp.example.org/files";
+export const MCP = "https://mcp.example.org";
 export const READ: GrantElement = {
   type: "mcp_tool",
   locations: [SEARCH],
@@ -35,13 +36,14 @@ const AGENT = {
   kind: "agent",
   selectors: ["unix:uid:31"],
   ceiling: [READ, WRITE],
-  audiences: [FILES],
+  audiences: [FILES, MCP],
   mayOpen: true,
   allowAnyExecutor: true,
+  allowMultipleAudiences: true,
 } satisfies Partial<EntryContentInput>;
 
 /**
- * The real paths with an agent that opens for itself, another, and a runtime that opens for both.
+ * The real paths with an agent that opens for itself, another, a runtime that opens for both, and an operator.
  *
  * @param own - what of the signer is otherwise.
  */
@@ -59,8 +61,21 @@ export async function pathScene(own: Partial<Signer> = {}) {
     return store.ledger.perform(act);
   };
   const signer = { ...memorySigner({ trustDomain: TRUST_DOMAIN, randomness: random }), ...own };
+  let beforeSigning: () => Promise<unknown> = async () => undefined;
+  const signSvid: Signer["signSvid"] = async (recorded) => {
+    await beforeSigning();
+    return signer.signSvid(recorded);
+  };
+  let runs = 0;
   const ledger = { ...store.ledger, perform };
-  const broker = await startBroker({ store: { ...store, ledger }, signer, kernel, clock, random, failed });
+  const broker = await startBroker({
+    store: { ...store, ledger },
+    signer: { ...signer, signSvid },
+    kernel,
+    clock,
+    random,
+    failed,
+  });
   onTestFinished(async () => {
     broker.stop();
     await store.close();
@@ -73,6 +88,7 @@ export async function pathScene(own: Partial<Signer> = {}) {
     researcher: await enter({ ...AGENT, name: "researcher" }),
     writer: await enter({ ...AGENT, name: "writer", selectors: ["unix:uid:32"] }),
     flow: await enter({ kind: "runtime", name: "flow", selectors: ["unix:uid:11"], agents: ["researcher", "writer"] }),
+    alice: await enter({ kind: "operator", name: "alice", selectors: ["unix:uid:51"], role: "admin" }),
   };
 
   const requestOf = (own: Partial<OpenRequest> = {}): OpenRequest => ({
@@ -97,6 +113,7 @@ export async function pathScene(own: Partial<Signer> = {}) {
     runtime: kernel.start(11),
     researcher: kernel.start(31),
     writer: kernel.start(32),
+    operator: kernel.start(51),
     enter,
     requestOf,
     attested,
@@ -105,6 +122,16 @@ export async function pathScene(own: Partial<Signer> = {}) {
     },
     async open(by: SimulatedProcess, own: Partial<OpenRequest> = {}) {
       return (await broker.open(by, requestOf(own))).step;
+    },
+    /** A step in a run of its own, for audiences alone. */
+    async openForAudiences(by: SimulatedProcess, own: Partial<OpenRequest> = {}) {
+      runs += 1;
+      const runId = parseSegment(`run-${runs}`, "run_id");
+      return (await broker.open(by, requestOf({ runId, grant: [], audiences: [MCP, FILES], ...own }))).step;
+    },
+    /** What happens between the row of a credential and its signature. */
+    beforeSigning(happens: () => Promise<unknown>): void {
+      beforeSigning = happens;
     },
     openAndIssue: async (by: SimulatedProcess, own: Partial<OpenRequest>, wanted: readonly SvidWanted[]) =>
       openAndIssue(await attested(by), requestOf(own), wanted, broker.ports),
