@@ -17,6 +17,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0002_authority_lifecycle.sql 7caa2c5dccc7b8014425150577c8446cb58a04960d5780968024cf6bc6d8a109",
     "0003_server_entry.sql 44b37baf7dae7557d0427358f0fa13ecf7e8eacdc5785dcfba0e668ca68cfa4e",
     "0004_federation_and_evidence.sql 8af04487498881bf823151c3e9440aa62fb6031fbb6baaa61a4a5118dc5e575e",
+    "0005_own_content.sql 268146f37f08639d7d89df57c34da3653a26d7c606ba363c3a4bbc21fe778c79",
   ]);
 });
 
