@@ -109,13 +109,14 @@ mutants: install ## a folder's code, broken in every small way: which breaks doe
 	@node scripts/mutants.ts "$(ONLY)" $(TESTS)
 
 .PHONY: bench
-bench: install ## how fast it is on this machine
-	@node scripts/bench.ts
+bench: install ## how fast it is on this machine; BASE=<commit> compares with that one, in ROUNDS=10 rounds
+	@node scripts/bench.ts $(if $(BASE),--base '$(BASE)') $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(OUTPUT),--output '$(OUTPUT)')
 
 ##@ Clean
 
 .PHONY: tidy
 tidy: ## remove what builds, checks and tests leave behind
+	@for base in build/base/*/; do [ ! -d "$$base" ] || git worktree remove --force "$$base" || true; done
 	@rm -rf build dist coverage
 
 # npm writes these files last, so they say that an install was completed.

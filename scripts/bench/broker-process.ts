@@ -1,33 +1,41 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
+import process from "node:process";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
+import { ROOT } from "./checkout.ts";
+import { DELAY_FILE_VARIABLE } from "./event-loop-delay-file.ts";
 import { entriesOf } from "./workload.ts";
 
-const STINTD = fileURLToPath(new URL("../stintd", import.meta.url));
-/** Linux counts a process' CPU in these, whatever the kernel's own tick is. */
-const TICKS_PER_SECOND = 100;
+const EVENT_LOOP_DELAY = new URL("event-loop-delay.ts", import.meta.url).href;
 
-export type BrokerProcess = {
+export type BrokerProcess = AsyncDisposable & {
   readonly socket: string;
   readonly operatorSocket: string;
-  /** CPU time of all its threads so far. */
-  cpuSeconds(): number;
-  residentMiB(): number;
+  /** Where it writes the delay of its event loop when it is signaled, if it was started to watch that. */
+  readonly delayFile: string;
+  /** Another one after a restart. */
+  pid(): number;
   /** Stops and starts it on the same data; gives how long the start took, in milliseconds. */
   restart(): Promise<number>;
-  stop(): Promise<void>;
 };
 
-/** Starts the daemon as it runs in production, on a real disk. */
-export async function startBroker(): Promise<BrokerProcess> {
+/**
+ * Starts a daemon as it runs in production, on a real disk, with data of its own that go when it is disposed of.
+ *
+ * @param options.directory - the checkout that it is started from; this one when absent.
+ * @param options.watchesEventLoop - a timer of one millisecond runs in it from the first signal on.
+ */
+export async function startBroker(
+  options: { readonly directory?: string; readonly watchesEventLoop?: boolean } = {},
+): Promise<BrokerProcess> {
   const directory = mkdtempSync(join(process.env["STINT_BENCH_DIR"] ?? tmpdir(), "stint-bench-"));
   const socket = join(directory, "workload.sock");
   const operatorSocket = join(directory, "operator.sock");
+  const delayFile = join(directory, "event-loop-delay.json");
   const config = {
     trust_domain: "bench.example",
     issuer: "https://broker.bench.example",
@@ -40,47 +48,58 @@ export async function startBroker(): Promise<BrokerProcess> {
   };
   const path = join(directory, "stint.yaml");
   writeFileSync(path, stringify(config, { aliasDuplicateObjects: false }));
-  let running = await serve(path);
-  const stat = () =>
-    readFileSync(`/proc/${running.child.pid}/stat`, "latin1")
-      .replace(/^.*\) /s, "")
-      .split(" ");
+  const stintd = join(options.directory ?? ROOT, "scripts/stintd");
+  const environment: NodeJS.ProcessEnv = {
+    ...process.env,
+    // A checkout beside this one has no Node.js of its own.
+    PATH: `${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}`,
+  };
+  if (options.watchesEventLoop === true) {
+    environment["NODE_OPTIONS"] = `${environment["NODE_OPTIONS"] ?? ""} --import=${EVENT_LOOP_DELAY}`;
+    environment[DELAY_FILE_VARIABLE] = delayFile;
+  }
+  const start = () => serve(stintd, path, environment);
+  let running = await start();
   return {
     socket,
     operatorSocket,
-    cpuSeconds: () => (Number(stat()[11]) + Number(stat()[12])) / TICKS_PER_SECOND,
-    residentMiB: () =>
-      Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${running.child.pid}/status`, "latin1"))?.[1] ?? 0) / 1_024,
+    delayFile,
+    pid: () => running.pid,
     async restart() {
       await end(running);
       const startedMs = performance.now();
-      running = await serve(path);
+      running = await start();
       return performance.now() - startedMs;
     },
-    async stop() {
+    async [Symbol.asyncDispose]() {
       await end(running);
       rmSync(directory, { recursive: true, force: true });
     },
   };
 }
 
-type Running = { readonly child: ChildProcess; readonly exited: Promise<unknown> };
+type Running = { readonly child: ChildProcess; readonly pid: number; readonly exited: Promise<unknown> };
 
 /** Logs go where nobody reads them, once it serves. */
-async function serve(configPath: string): Promise<Running> {
-  const child = spawn(STINTD, ["run", "--config", configPath], { stdio: ["ignore", "ignore", "pipe"] });
-  if (child.stderr === null) throw new Error("no log");
+async function serve(stintd: string, configPath: string, env: NodeJS.ProcessEnv): Promise<Running> {
+  const child = spawn(stintd, ["run", "--config", configPath], { stdio: ["ignore", "ignore", "pipe"], env });
   const serving = Promise.withResolvers<void>();
+  let said = "";
+  let isServing = false;
   createInterface({ input: child.stderr }).on("line", (line) => {
-    if (line.includes('"serving"')) serving.resolve();
+    if (isServing) return;
+    said += `${line}\n`;
+    if (!line.includes('"serving"')) return;
+    isServing = true;
+    serving.resolve();
   });
   const exited = once(child, "exit");
   const failed = exited.then(() => {
-    throw new Error("the broker did not start");
+    throw new Error(`${stintd} did not start:\n${said}`);
   });
   failed.catch(() => undefined);
   await Promise.race([serving.promise, failed]);
-  return { child, exited };
+  return { child, pid: Number(child.pid), exited };
 }
 
 async function end({ child, exited }: Running): Promise<void> {

@@ -1,5 +1,5 @@
-// The load generator: a process of its own, so that its CPU is told apart from the broker's. Prints one JSON line.
-import { parseArgs } from "node:util";
+// The load generator: all callers of a row are on one connection of one process, each waiting for its answer before it asks again.
+import process from "node:process";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { JWTSVIDRequestSchema, JWTSVIDResponseSchema } from "../../src/gen/spiffe/workload/workload_pb.js";
 import {
@@ -12,30 +12,22 @@ import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
 import { openChannel } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
+import { measureWhenAsked, readFlags } from "./measure-when-asked.ts";
+import type { Asked, CpuSeconds, Loaded } from "./measurements.ts";
+import { factsOf, machineCpuSeconds } from "./process-facts.ts";
 import { framed, openRawCalls } from "./raw-calls.ts";
 import { AUDIENCE, GRANT, percentile } from "./workload.ts";
 
-const { values } = parseArgs({
-  options: {
-    socket: { type: "string" },
-    kind: { type: "string" },
-    callers: { type: "string" },
-    seconds: { type: "string" },
-    run: { type: "string" },
-  },
-});
-const { socket = "", kind = "", run = "" } = values;
-const callers = Number(values.callers);
-const measuredMs = Number(values.seconds) * 1_000;
+const { socket, pid, run, kind } = readFlags("kind");
 
 /** A step is issued 50 credentials a second; this many take turns, so that the limit is never met. */
 const STEPS = kind === "spiffe-jwt" ? 64 : 512;
 const BATCH = 32;
-const WARM_UP_MS = 1_500;
 
 const channel = openChannel(socket);
 const steps = createClient(Steps, channel);
 const raw = openRawCalls(socket);
+const broker = factsOf(Number(pid));
 
 const leftOpen: string[] = [];
 
@@ -125,44 +117,58 @@ async function actOf(): Promise<Act> {
 }
 
 const act = await actOf();
-const latenciesMs: number[] = [];
-let count = 0;
-let isMeasuring = false;
-let isOver = false;
-
-async function caller(): Promise<void> {
-  while (!isOver) {
-    const startedMs = performance.now();
-    const credentialsCount = await act();
-    if (!isMeasuring || isOver) continue;
-    latenciesMs.push(performance.now() - startedMs);
-    count += credentialsCount;
-  }
+/** Gives what was used since. */
+function startCpuCount(): () => CpuSeconds {
+  const before = { own: process.cpuUsage(), broker: broker.cpuSeconds(), machine: machineCpuSeconds() };
+  return () => {
+    const own = process.cpuUsage(before.own);
+    const generator = (own.user + own.system) / 1_000_000;
+    const ofBroker = broker.cpuSeconds() - before.broker;
+    // They are told in ticks of different clocks, so that a difference of nothing may come out negative.
+    const others = Math.max(0, machineCpuSeconds() - before.machine - ofBroker - generator);
+    return { broker: ofBroker, generator, others };
+  };
 }
 
-const running = Array.from({ length: callers }, caller);
-await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
-process.stdout.write("measuring\n");
-isMeasuring = true;
-const cpu = process.cpuUsage();
-const startedMs = performance.now();
-await new Promise((resolve) => setTimeout(resolve, measuredMs));
-isOver = true;
-const wallSeconds = (performance.now() - startedMs) / 1_000;
-const used = process.cpuUsage(cpu);
-process.stdout.write(
-  `${JSON.stringify({
+const after = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+
+await measureWhenAsked(async ({ callers, seconds, warmUpSeconds }: Asked["load"]): Promise<Loaded> => {
+  const latenciesMs: number[] = [];
+  let count = 0;
+  let isMeasuring = false;
+  let isOver = false;
+
+  async function caller(): Promise<void> {
+    while (!isOver) {
+      const startedMs = performance.now();
+      const credentialsCount = await act();
+      if (!isMeasuring || isOver) continue;
+      latenciesMs.push(performance.now() - startedMs);
+      count += credentialsCount;
+    }
+  }
+
+  const running = Promise.all(Array.from({ length: callers }, caller));
+  await after(warmUpSeconds);
+  isMeasuring = true;
+  const cpu = startCpuCount();
+  const startedMs = performance.now();
+  // A rate of nothing can't be compared: on a machine that is busy, one caller may have to wait longer.
+  do await after(seconds);
+  while (count === 0);
+  isOver = true;
+  const wallSeconds = (performance.now() - startedMs) / 1_000;
+  const cpuSeconds = cpu();
+  await running;
+  latenciesMs.sort((a, b) => a - b);
+  return {
     count,
     wallSeconds,
-    cpuSeconds: (used.user + used.system) / 1_000_000,
-    p50Ms: percentile(
-      latenciesMs.sort((a, b) => a - b),
-      0.5,
-    ),
+    p50Ms: percentile(latenciesMs, 0.5),
     p99Ms: percentile(latenciesMs, 0.99),
-  })}\n`,
-);
-await Promise.allSettled(running);
+    cpuSeconds,
+  };
+});
 // Or they would be the next load's too, whose process matches the same agent.
 await Promise.all(leftOpen.map((stepId) => steps.close({ stepId, outcome: 1 })));
 raw.close();

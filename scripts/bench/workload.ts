@@ -24,6 +24,9 @@ export function entriesOf(uid = process.getuid?.() ?? 0): readonly object[] {
   ];
 }
 
+/** Open at once, and closed by one revocation: what an agent has that was let loose, or a site that takes an agent back. */
+export const BULK_STEPS = 10_000;
+
 /** Registers agents that nobody is: what a large site has besides those who call. */
 export async function registerStrangers(operatorSocket: string, count: number): Promise<void> {
   const channel = openChannel(operatorSocket);

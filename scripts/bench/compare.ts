@@ -1,0 +1,142 @@
+import { type BrokerProcess, startBroker } from "./broker-process.ts";
+import type { Checkout } from "./checkout.ts";
+import { type ComparedRow, createComparison, type Figure, type OfBoth, type Side } from "./compared-rows.ts";
+import { startGenerator } from "./generator.ts";
+import { closeInBulk } from "./measure-alone.ts";
+import type { BulkClosed, Closings, Loaded } from "./measurements.ts";
+import { factsOf } from "./process-facts.ts";
+
+export type Plan = {
+  readonly rounds: number;
+  /** Of the bulk close, which takes long. An even number has each side first as often as the other. */
+  readonly bulkRounds: number;
+  /** How long a slice of a load is; there are four of each side in a round. */
+  readonly seconds: number;
+};
+
+const LOADS = [
+  { kind: "jwt", what: "JWT-SVID" },
+  { kind: "x509", what: "X.509-SVID" },
+  { kind: "open", what: "Open with a JWT-SVID, Close" },
+] as const;
+const CALLERS = [1, 8, 64] as const;
+const VERIFIERS = 100;
+/** In one slice. */
+const CLOSES = 15;
+/** Before anything of a kind is measured: its code is compiled by then, and twice as fast. */
+const BROKER_WARM_UP = { callers: 64, seconds: 1, warmUpSeconds: 0 };
+/** Until every caller waits for an answer again. */
+const SLICE_WARM_UP_SECONDS = 0.1;
+
+const LOAD_FIGURES: readonly Figure<Loaded>[] = [
+  ["a second", "more", ({ count, wallSeconds }) => count / wallSeconds],
+  ["broker µs", "less", ({ cpuSeconds, count }) => (cpuSeconds.broker / count) * 1_000_000],
+];
+const CLOSING_FIGURES: readonly Figure<Closings>[] = [
+  ["answer p50 ms", "less", ({ returnedP50Ms }) => returnedP50Ms],
+  ["answer p99 ms", "less", ({ returnedP99Ms }) => returnedP99Ms],
+  ["refusal p50 ms", "less", ({ refusedP50Ms }) => refusedP50Ms],
+  ["refusal p99 ms", "less", ({ refusedP99Ms }) => refusedP99Ms],
+];
+const BULK_FIGURES: readonly Figure<BulkClosed>[] = [
+  ["answer ms", "less", ({ answerMs }) => answerMs],
+  ["loop p50 ms", "less", ({ loopP50Ms }) => loopP50Ms],
+  ["loop p99 ms", "less", ({ loopP99Ms }) => loopP99Ms],
+  ["loop max ms", "less", ({ loopMaxMs }) => loopMaxMs],
+  ["done MiB", "less", ({ answeredMiB }) => answeredMiB],
+  ["peak MiB", "less", ({ peakMiB }) => peakMiB],
+];
+
+/** Which side is first: it changes from round to round. */
+const orderOf = (round: number): readonly [Side, Side] => (round % 2 === 1 ? ["base", "head"] : ["head", "base"]);
+
+/**
+ * Measures two checkouts in turns, with the load of this one.
+ *
+ * A round has a daemon of each, both new, on new data: what a process happens to be like for as long as it lives (its memory's
+ * layout, what was compiled when) is different in each round, and so is part of the interval. Within a round a row is measured
+ * eight times in short slices, in an order that takes off what a machine that gets steadily faster or slower would add to one
+ * side; in the next round the sides change places.
+ */
+export async function compare(
+  checkouts: OfBoth<Checkout>,
+  { rounds, bulkRounds, seconds }: Plan,
+  say: (progress: string) => void,
+): Promise<readonly ComparedRow[]> {
+  const comparison = createComparison();
+
+  async function compareLoads(
+    kind: string,
+    what: string,
+    brokers: OfBoth<BrokerProcess>,
+    order: readonly [Side, Side],
+  ) {
+    await using loads = await startBoth((side) => startGenerator("load", brokers[side], { kind }));
+    for (const side of order) await loads[side].measure(BROKER_WARM_UP);
+    for (const callers of CALLERS) {
+      const asked = { callers, seconds, warmUpSeconds: SLICE_WARM_UP_SECONDS };
+      const slices = await inTurns(order, (side) => loads[side].measure(asked));
+      comparison.add(`${what}, ${formatCallers(callers)}`, LOAD_FIGURES, slices, [...slices.base, ...slices.head]);
+    }
+  }
+
+  async function compareClosings(brokers: OfBoth<BrokerProcess>, order: readonly [Side, Side]) {
+    const flags = { watchers: String(VERIFIERS) };
+    await using closings = await startBoth((side) => startGenerator("closing", brokers[side], flags));
+    for (const side of order) await closings[side].measure({ closes: CLOSES });
+    const slices = await inTurns(order, (side) => closings[side].measure({ closes: CLOSES }));
+    comparison.add(`Close, ${VERIFIERS} verifiers`, CLOSING_FIGURES, slices);
+  }
+
+  for (let round = 1; round <= rounds; round += 1) {
+    say(`round ${round} of ${rounds}`);
+    await using brokers = await startBoth((side) => startBroker({ directory: checkouts[side].directory }));
+    requireSameProgram(brokers);
+    // First, while there is little that verifiers must be told as they connect.
+    await compareClosings(brokers, orderOf(round));
+    for (const { kind, what } of LOADS) await compareLoads(kind, what, brokers, orderOf(round));
+  }
+  for (let round = 1; round <= bulkRounds; round += 1) {
+    say(`bulk close, round ${round} of ${bulkRounds}`);
+    const seen: OfBoth<BulkClosed[]> = { base: [], head: [] };
+    for (const side of orderOf(round)) seen[side].push(await closeInBulk(checkouts[side].directory));
+    comparison.add("10,000 steps revoked", BULK_FIGURES, seen);
+  }
+  return comparison.rows();
+}
+
+const formatCallers = (callers: number) => (callers === 1 ? "1 caller" : `${callers} callers`);
+
+/** One is idle while the other is measured. */
+async function inTurns<Measured>(
+  [first, second]: readonly [Side, Side],
+  measure: (side: Side) => Promise<Measured>,
+): Promise<OfBoth<readonly Measured[]>> {
+  const seen: OfBoth<Measured[]> = { base: [], head: [] };
+  for (const side of [first, second, second, first, second, first, first, second]) seen[side].push(await measure(side));
+  return seen;
+}
+
+/** Starts one of each side at the same time; they end together, and none is left when one of them does not start. */
+async function startBoth<Started extends AsyncDisposable>(
+  start: (side: Side) => Promise<Started>,
+): Promise<OfBoth<Started> & AsyncDisposable> {
+  const starting = [start("base"), start("head")] as const;
+  const end = async () => {
+    for (const one of await Promise.allSettled(starting)) {
+      if (one.status === "fulfilled") await one.value[Symbol.asyncDispose]();
+    }
+  };
+  try {
+    const [base, head] = await Promise.all(starting);
+    return { base, head, [Symbol.asyncDispose]: end };
+  } catch (thrown) {
+    await end();
+    throw thrown;
+  }
+}
+
+function requireSameProgram({ base, head }: OfBoth<BrokerProcess>): void {
+  const [ofBase, ofHead] = [base, head].map((broker) => factsOf(broker.pid()).executable());
+  if (ofBase !== ofHead) throw new Error(`the base runs on ${ofBase}, this checkout on ${ofHead}: use \`make bench\``);
+}

@@ -1,0 +1,69 @@
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+
+/** Linux tells CPU time in these, whatever the kernel's own tick is. */
+const TICKS_PER_SECOND = 100;
+
+/** CPU time of all processes so far, and what the machine below took of it. */
+export function machineCpuSeconds(): number {
+  const [user, nice, system, , , irq, softirq, steal] = (
+    /^cpu +(.+)$/m.exec(readFileSync("/proc/stat", "latin1"))?.[1] ?? ""
+  )
+    .split(" ")
+    .map(Number);
+  return (
+    [user, nice, system, irq, softirq, steal].reduce<number>((sum, ticks = 0) => sum + ticks, 0) / TICKS_PER_SECOND
+  );
+}
+
+/** What the kernel says of a process that is not this one. */
+export type ProcessFacts = {
+  readonly pid: number;
+  /** CPU time of all its threads so far. */
+  cpuSeconds(): number;
+  residentMiB(): number;
+  /** The most that was resident since it started, or since `forgetPeak`. */
+  peakMiB(): number;
+  forgetPeak(): void;
+  /** The program that it runs, links followed. */
+  executable(): string;
+  /** Resolves once it has next to nothing left to do. */
+  quiet(): Promise<void>;
+};
+
+/** A daemon with nothing to do still looks at its timers. */
+const QUIET_CPU_SHARE = 0.1;
+const QUIET_FOR_MS = 250;
+
+export function factsOf(pid: number): ProcessFacts {
+  const read = (name: string) => readFileSync(`/proc/${pid}/${name}`, "latin1");
+  const statusMiB = (field: string) =>
+    Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(read("status"))?.[1]) / 1_024;
+  const facts: ProcessFacts = {
+    pid,
+    cpuSeconds() {
+      // The name in parentheses may have spaces in it; behind it the fields are numbers: utime and stime are these.
+      const fields = read("stat")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    },
+    residentMiB: () => statusMiB("VmRSS"),
+    peakMiB: () => statusMiB("VmHWM"),
+    forgetPeak() {
+      // Kernels are built without it too, rarely; the peak is then since the start.
+      const file = `/proc/${pid}/clear_refs`;
+      if (existsSync(file)) writeFileSync(file, "5");
+    },
+    executable: () => readlinkSync(`/proc/${pid}/exe`),
+    async quiet() {
+      for (let before = facts.cpuSeconds(); ; ) {
+        const since = performance.now();
+        await new Promise((resolve) => setTimeout(resolve, QUIET_FOR_MS));
+        const now = facts.cpuSeconds();
+        if ((now - before) * 1_000 < QUIET_CPU_SHARE * (performance.now() - since)) return;
+        before = now;
+      }
+    },
+  };
+  return facts;
+}
