@@ -1,6 +1,6 @@
 import type { UnixSeconds } from "./time.ts";
 
-/** One key per family: a token of one kind can never pass for one of another. */
+/** One key per family: a credential of one kind can never pass for a credential of another kind. */
 export type KeyFamily = "x509-svid" | "jwt-svid" | "wit-svid" | "events" | "ledger";
 
 /**
@@ -13,33 +13,33 @@ export type KeyFamily = "x509-svid" | "jwt-svid" | "wit-svid" | "events" | "ledg
 export const AUTHORITY_STATES = ["prepared", "active", "old", "removed"] as const;
 export type AuthorityState = (typeof AUTHORITY_STATES)[number];
 
-/** A key that signs, by its public part. */
+/** A key that signs, described by its public part. */
 export type Authority = {
   /** Also the `kid`; unique across all families. */
   readonly authorityId: string;
   readonly family: KeyFamily;
   readonly state: AuthorityState;
-  /** When it came into its state. Absent where the ledger was written before this was recorded. */
+  /** When the authority came into its state. Absent where the ledger was written before this instant was recorded. */
   readonly stateSince?: UnixSeconds;
-  /** Trusted no more: all that it had signed was taken back, and it is in no bundle. Never undone. */
+  /** The authority is trusted no more: all that it had signed was taken back, and it is in no bundle. Never undone. */
   readonly tainted?: true;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
   /** The CA certificate, DER; X.509 only. */
   readonly certificate?: Uint8Array;
-  /** Where another CA issued it: the certificates above it, DER, its issuer's first and the root last. Else it is the root. */
+  /** The certificates above `certificate`, DER, issuer first, root last. Absent: `certificate` is the root itself. */
   readonly upstream?: readonly Uint8Array[];
   readonly notBefore: UnixSeconds;
-  /** Exclusive; nothing signed by it outlives it. */
+  /** Exclusive; nothing that the authority signs outlives it. */
   readonly expiresAt: UnixSeconds;
 };
 
-/** Whether verifiers are to believe what it signed, or soon will sign. */
+/** Whether verifiers are to believe what the authority signed, or soon will sign. */
 export function isPublished({ state, tainted }: Authority): boolean {
   return state !== "removed" && tainted !== true;
 }
 
-/** The certificates that X.509-SVIDs are verified by, DER, each once: generations of one upstream CA share their root. */
+/** The certificates, DER, that verify X.509-SVIDs, each once: generations of one upstream CA share their root. */
 export function x509RootsOf(authorities: readonly Authority[]): readonly Uint8Array[] {
   const roots = authorities.flatMap(({ family, certificate, upstream }) => {
     const root = upstream?.at(-1) ?? certificate;
@@ -49,7 +49,7 @@ export function x509RootsOf(authorities: readonly Authority[]): readonly Uint8Ar
 }
 
 /**
- * What an X.509-SVID is delivered with, DER: the certificates between it and the root, which is left out.
+ * The certificates, DER, that are delivered with an X.509-SVID: those between the SVID and the root, without the root.
  *
  * @see RFC 5246 section 7.4.2, SPIFFE Workload API section 5
  */

@@ -9,8 +9,8 @@ export function base64urlLength(bytes: number): number {
 }
 
 /**
- * Decodes base64url in its one canonical form: no padding, no other characters, no bits left over. Two texts are never
- * the same bytes, so that what was compared or hashed as text cannot be written another way.
+ * Decodes base64url in its one canonical form: no padding, no other characters, no bits left over. Two texts never
+ * decode to the same bytes, so that a text that was compared or hashed cannot be written another way.
  *
  * @returns `undefined` for anything else.
  * @see RFC 7515 section 2, RFC 4648 section 3.5
@@ -19,13 +19,13 @@ export function bytesOfBase64url(text: string): Uint8Array | undefined {
   return decoded(text, "base64url");
 }
 
-/** The same for base64 with its padding, as in `x5c`. */
+/** Decodes base64 with its padding, as in `x5c`, in its one canonical form; `undefined` for anything else. */
 export function bytesOfBase64(text: string): Uint8Array | undefined {
   return decoded(text, "base64");
 }
 
 function decoded(text: string, encoding: "base64" | "base64url"): Uint8Array | undefined {
   const bytes = Buffer.from(text, encoding);
-  // The decoder skips what it does not know; what it understood comes out the same way only if that was all.
+  // The decoder skips characters that it does not know. The bytes encode to the same text only if it skipped nothing.
   return bytes.toString(encoding) === text ? new Uint8Array(bytes) : undefined;
 }

@@ -1,6 +1,6 @@
 import type { SpiffeId } from "./spiffe-id.ts";
 
-/** By what workloads can be referenced: full names of the messages. SPIFFE Broker API section 3.1. */
+/** The full names of the messages by which workloads can be referenced. SPIFFE Broker API section 3.1. */
 export const REFERENCE_TYPES = ["stint.v1.WorkflowStepReference", "spiffe.broker.WorkloadPIDReference"] as const;
 
 /** A message by which workloads are referenced, and whether that is allowed over TCP too. */

@@ -7,7 +7,8 @@ import { isObject } from "./strict-json.ts";
 const TRUST_DOMAINS = "trust_domains";
 
 /**
- * Reads a SPIFFE bundle map, whole or not at all: the bundles of several trust domains, each by its own.
+ * Reads a SPIFFE bundle map, whole or not at all: the bundles of several trust domains, each under the trust domain's
+ * name.
  *
  * @param text - JSON; the caller bounds its size.
  * @throws BrokerError INVALID_FIELD
@@ -19,7 +20,7 @@ export function parseBundleMap(text: string, field = "bundle_map"): ReadonlyMap<
 
 /**
  * Finds the bundle of one trust domain in a document that is a bundle, or a map of bundles. A bundle by itself does not
- * say whose it is; that it is this one's is the word of whoever gives it.
+ * say whose it is; the caller vouches that it is this trust domain's.
  *
  * @param text - JSON; the caller bounds its size.
  * @throws BrokerError INVALID_FIELD
@@ -39,7 +40,7 @@ function bundlesIn(value: unknown, field: string): ReadonlyMap<TrustDomain, Spif
   const place = `${field}.${TRUST_DOMAINS}`;
   return new Map(
     Object.entries(value).map(([name, bundle]) => {
-      // Checked before it is repeated in the name of a field.
+      // The name is checked before it is repeated in the name of a field.
       const trustDomain = parseTrustDomain(name, place);
       return [trustDomain, spiffeBundleIn(bundle, `${place}.${trustDomain}`)];
     }),
@@ -59,7 +60,7 @@ export function formatBundleMap(
     [own.trustDomain, JSON.stringify(own.document)],
     ...foreign.map(({ trustDomain, document }) => [trustDomain, document] as const),
   ];
-  // Each document stands as it is: neither parsed again nor able to say anything about its neighbours.
+  // Each document goes in as it stands: it is not parsed again, and it can say nothing about another trust domain.
   const members = bundles.map(([trustDomain, document]) => `${JSON.stringify(trustDomain)}:${document}`);
   return `{${JSON.stringify(TRUST_DOMAINS)}:{${members.join(",")}}}`;
 }

@@ -16,8 +16,8 @@ export type SpiffeBundleDocument = {
 };
 
 /**
- * How often it is worth asking for the broker's own bundle. Whoever fetches it believes a key that was taken out for so
- * long; and a new one is published for many times as long before it signs.
+ * How often it is worth asking for the broker's own bundle. A verifier that fetches the bundle so often believes a key
+ * that was taken out for no longer than this; a new key is published for many times as long before it signs.
  *
  * @see SPIFFE Federation section 4.1
  */
@@ -27,7 +27,7 @@ export const BUNDLE_REFRESH_HINT_SECONDS = 60;
  * Writes the SPIFFE bundle of these authorities; families that sign no SVIDs are left out.
  *
  * @param sequence - grows with every change of the content.
- * @param refreshHintSeconds - how often it is worth asking again.
+ * @param refreshHintSeconds - how often it is worth fetching the bundle again.
  * @see SPIFFE Trust Domain and Bundle section 4, X509-SVID section 6, JWT-SVID section 6, WIT-SVID section 6
  */
 export function spiffeBundle(
@@ -67,8 +67,8 @@ export function plainJwks(authorities: readonly Authority[]): PlainJwks {
 }
 
 /**
- * The public members of a verification key, and the one algorithm that it is for where the bundle says so; never `use`,
- * which JWT libraries would take amiss.
+ * The public members of a verification key, and the one algorithm that the key is for where the bundle names one. Never
+ * `use`: JWT libraries would take SPIFFE's values of `use` amiss.
  */
 export type VerificationJwk = { readonly kid: string; readonly alg?: string } & (
   | { readonly kty: "EC"; readonly crv: string; readonly x: string; readonly y: string }
@@ -80,7 +80,7 @@ export type SpiffeBundle = {
   readonly sequence: number | undefined;
   readonly refreshHintSeconds: number | undefined;
   readonly jwtKeys: ReadonlyMap<string, VerificationJwk>;
-  /** Of WIT-SVIDs; they never verify a JWT-SVID, nor the others a WIT-SVID. */
+  /** Keys of WIT-SVIDs. They never verify a JWT-SVID, and `jwtKeys` never verify a WIT-SVID. */
   readonly witKeys: ReadonlyMap<string, VerificationJwk>;
   /** CA certificates, DER. */
   readonly x509: readonly Uint8Array[];
@@ -88,7 +88,7 @@ export type SpiffeBundle = {
 
 /**
  * Reads a SPIFFE bundle. Elements whose `use` or `kty` is unknown are passed over, as the standard asks; anything else
- * that is not as it says makes the whole bundle unusable. No keys at all is a valid bundle: it trusts nobody.
+ * that departs from the standard makes the whole bundle unusable. A bundle without keys is valid: it trusts nobody.
  *
  * @param text - JSON; the caller bounds its size.
  * @throws BrokerError INVALID_FIELD
@@ -99,7 +99,7 @@ export function parseSpiffeBundle(text: string, field = "bundle"): SpiffeBundle 
 }
 
 /**
- * Parses what is a bundle, or has bundles in it.
+ * Parses the JSON of a bundle, or of a document that has bundles in it.
  *
  * @throws BrokerError INVALID_FIELD
  */
@@ -133,7 +133,7 @@ export function spiffeBundleIn(value: unknown, field: string): SpiffeBundle {
       if (certificate !== undefined) x509.push(certificate);
     } else if (use === "jwt-svid" || use === "wit-svid") {
       const jwk = jwkIn(members, kty, at);
-      // Which of two keys a token means must not depend on who reads the bundle. WIT-SVID section 6.1.
+      // Two keys with one `kid` would make the key that a token means depend on the reader. WIT-SVID section 6.1.
       if (jwtKeys.has(jwk.kid) || witKeys.has(jwk.kid)) throw invalidField(`${at}.kid`, "one that no other key has");
       (use === "jwt-svid" ? jwtKeys : witKeys).set(jwk.kid, jwk);
     }
@@ -153,10 +153,10 @@ function membersOf(value: unknown, field: string): ReadonlyMap<string, unknown> 
 }
 
 /**
- * Writes a bundle that was read, and nothing of what was passed over. The same keys are the same text, in whatever order
- * they came: there are publishers that list them in another one each time.
+ * Writes a bundle that was read, without the elements that were passed over. The same keys give the same text in
+ * whatever order they came: some publishers list their keys in another order each time.
  *
- * @throws BrokerError KEY_REFUSED for a CA whose key is none of a kind that `checkPublicKey` accepts
+ * @throws BrokerError KEY_REFUSED for a CA whose key `checkPublicKey` does not accept
  * @see SPIFFE Trust Domain and Bundle section 4
  */
 export function formatSpiffeBundle({ x509, jwtKeys, witKeys, sequence, refreshHintSeconds }: SpiffeBundle): string {
@@ -187,7 +187,7 @@ function countIn(members: ReadonlyMap<string, unknown>, name: string, field: str
   return value;
 }
 
-/** Consumers look at the first certificate only; an element without any is passed over. X509-SVID section 6.2. */
+/** A consumer looks at the first certificate only; an element without `x5c` is passed over. X509-SVID section 6.2. */
 function certificateIn(members: ReadonlyMap<string, unknown>, field: string): Uint8Array | undefined {
   const x5c = members.get("x5c");
   if (x5c === undefined) return undefined;

@@ -14,7 +14,7 @@ export type CanonicalValue =
 
 const encoder = new TextEncoder();
 
-/** Printable ASCII without `"` and `\`: almost every string there is, and it needs no escaping. */
+/** Printable ASCII without `"` and `\`: almost every string is of this kind, and needs no escaping. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 /**
@@ -43,7 +43,7 @@ export function canonicalBytes(text: string): Uint8Array {
 }
 
 /**
- * The same as text.
+ * The canonical JSON of a value, as text.
  *
  * @throws BrokerError INVALID_FIELD as `canonicalJson`; the length is not looked at
  */

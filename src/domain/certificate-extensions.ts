@@ -27,14 +27,14 @@ const RFC822_NAME = 1;
 const DNS_NAME = 2;
 export const URI_NAME = 6;
 const TEXT_KINDS: readonly number[] = [RFC822_NAME, DNS_NAME, URI_NAME];
-/** otherName, x400Address, directoryName and ediPartyName have members; the others have none. */
+/** otherName, x400Address, directoryName and ediPartyName have members; the other kinds have none. */
 const CONSTRUCTED_KINDS: readonly number[] = [0, 3, 4, 5];
 const KIND_MAX = 8;
 
-/** Base names of subtrees below which all names must be, and below which none may be. */
+/** Base names of subtrees: every name must be in a permitted one, and none in an excluded one. */
 export type NameConstraints = { readonly permitted: readonly GeneralName[]; readonly excluded: readonly GeneralName[] };
 
-/** The extensions that decide about a path; `undefined` where there is none. */
+/** The extensions that decide about a path; `undefined` where a certificate lacks the extension. */
 export type CertificateExtensions = {
   readonly basicConstraints:
     | { readonly critical: boolean; readonly isAuthority: boolean; readonly pathLength: number | undefined }
@@ -46,9 +46,9 @@ export type CertificateExtensions = {
   readonly subjectAltName: { readonly critical: boolean; readonly names: readonly GeneralName[] } | undefined;
   readonly nameConstraints: (NameConstraints & { readonly critical: boolean }) | undefined;
   readonly subjectKeyIdentifier: Uint8Array | undefined;
-  /** The key identifier in it; an extension that identifies the key otherwise counts as none. */
+  /** The key identifier in the extension; an extension that identifies the key in another way counts as absent. */
   readonly authorityKeyIdentifier: Uint8Array | undefined;
-  /** Dotted: critical and not read here, or not read here although it must never be passed over. */
+  /** Dotted OIDs of critical extensions that are not read here or must not be critical, and of `NEVER_PASSED_OVER`. */
   readonly unprocessed: readonly string[];
 };
 
@@ -64,7 +64,7 @@ const OID = {
   inhibitAnyPolicy: "2.5.29.54",
 } as const;
 
-/** The others are never critical in a conforming certificate, so that one that is means something else by it. */
+/** No other extension read here is critical in a conforming certificate: a critical one means something else. */
 const MAY_BE_CRITICAL: readonly string[] = [
   OID.keyUsage,
   OID.subjectAltName,
@@ -72,11 +72,11 @@ const MAY_BE_CRITICAL: readonly string[] = [
   OID.nameConstraints,
   OID.extKeyUsage,
 ];
-/** Always critical in a conforming certificate. Policies are not looked at here, so whoever restricts them is refused. */
+/** Always critical in a conforming certificate. Policies are not processed, so a certificate with these is refused. */
 const NEVER_PASSED_OVER: readonly string[] = [OID.policyConstraints, OID.inhibitAnyPolicy];
 
 /**
- * Reads what decides about a path.
+ * Reads the extensions that decide about a path.
  *
  * @throws DerError
  * @see RFC 5280 section 4.2

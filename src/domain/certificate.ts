@@ -1,7 +1,7 @@
 import { contextConstructed, TAG } from "./der.ts";
 import { DerError, dottedOf, elementsOf, membersOf, parseDer, positiveOf } from "./der-reader.ts";
 
-/** What is read from a certificate here: one's own, or one to be looked up in the ledger. Nothing is verified. */
+/** What is read from a certificate: ours, a bundle's, or one to look up in the ledger. Nothing is verified. */
 export type Certificate = {
   /** The signed part as it was signed; its SHA-256 finds the issuance. */
   readonly toBeSigned: Uint8Array;

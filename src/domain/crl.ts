@@ -19,7 +19,7 @@ export type CrlEntry = {
 export type CrlFacts = {
   readonly thisUpdate: UnixSeconds;
   readonly nextUpdate: UnixSeconds;
-  /** Larger than that of every CRL of this issuer before; at most 20 octets. */
+  /** Larger than the number of every earlier CRL of this issuer; at most 20 octets. */
   readonly crlNumber: bigint;
   /** No serial number twice. */
   readonly entries: readonly EncodedCrlEntry[];
@@ -27,7 +27,7 @@ export type CrlFacts = {
 
 declare const encoded: unique symbol;
 
-/** An entry in DER: ten thousand of them take a while, and can be encoded a few at a time. */
+/** An entry in DER. Encoding ten thousand entries takes a while, so they can be encoded a few at a time. */
 export type EncodedCrlEntry = Uint8Array & { readonly [encoded]: "CRL entry" };
 
 const OID = { crlNumber: "2.5.29.20", reasonCode: "2.5.29.21" } as const;
@@ -35,7 +35,7 @@ const VERSION_2 = integerOf(Uint8Array.of(1));
 /** RFC 5280 section 5.2.3. */
 const CRL_NUMBER_BYTES_MAX = 20;
 
-/** CRLReason, RFC 5280 section 5.3.1. 6 (on hold) and 8 (removed) are for what comes back, and nothing comes back here. */
+/** CRLReason, RFC 5280 section 5.3.1. 6 (on hold) and 8 (removed) are for revocations that end, and none ends here. */
 const REASON_CODE = {
   unspecified: 0,
   keyCompromise: 1,
@@ -46,7 +46,7 @@ const REASON_CODE = {
   privilegeWithdrawn: 9,
 } as const satisfies Record<RevocationReason, number>;
 
-/** The extensions of an entry by its reason, made once. Unspecified is said by saying nothing. */
+/** The extensions of an entry by its reason, made once. The reason `unspecified` has no extension. */
 const ENTRY_EXTENSIONS = Object.fromEntries(
   Object.entries(REASON_CODE).map(([reason, code]) => [
     reason,
@@ -55,16 +55,17 @@ const ENTRY_EXTENSIONS = Object.fromEntries(
 ) as Readonly<Record<RevocationReason, Uint8Array>>;
 
 /**
- * The to-be-signed part of a CRL (TBSCertList). It begins with its version where a certificate has a tag of another class, so that the
- * signature of one can't pass for that of the other.
+ * The to-be-signed part of a CRL (TBSCertList). A CRL begins with its version where a certificate has a tag of another
+ * class, so that the signature of a CRL can't pass for that of a certificate, nor the reverse.
  *
- * @param issuer - of the CA's own certificate, so that its name is the certificate's subject byte for byte.
+ * @param issuer - taken from the CA's own certificate, so that the CRL's issuer is the certificate's subject byte for
+ *   byte.
  * @see RFC 5280 section 5.1.2
  */
 export function certificateList(issuer: Issuer, facts: CrlFacts): Uint8Array {
   const { thisUpdate, nextUpdate, crlNumber, entries } = facts;
   if (!(thisUpdate < nextUpdate)) throw new TypeError("a CRL that is over before it begins");
-  // An empty list is left out; some verifiers refuse one that is there and holds nothing.
+  // An empty list is left out; some verifiers refuse a CRL with a list that holds nothing.
   const revoked = entries.length === 0 ? [] : [derOf(TAG.sequence, Buffer.concat(entries))];
   return sequenceOf(
     VERSION_2,
@@ -90,7 +91,7 @@ export function encodeCrlEntry({ serialNumber, revokedAt, reason }: CrlEntry): E
 }
 
 function bytesOf(number: bigint): Uint8Array {
-  // One bit is the sign's.
+  // One bit is for the sign.
   const fits = number >= 0n && number < 1n << BigInt(8 * CRL_NUMBER_BYTES_MAX - 1);
   if (!fits) throw new TypeError("a CRL number that is negative or takes more than 20 octets");
   const digits = number.toString(16);

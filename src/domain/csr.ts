@@ -9,9 +9,9 @@ import { type SignatureAlgorithm, signatureAlgorithmOf } from "./signature-algor
 export type Csr = {
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
-  /** What the signature is over. */
+  /** The bytes that the signature covers. */
   readonly signedPart: Uint8Array;
-  /** As Node names it. */
+  /** The digest of the signature, as Node names it. */
   readonly hash: SignatureAlgorithm["hash"];
   readonly signature: Uint8Array;
 };
@@ -20,12 +20,12 @@ const VERSION_1 = 0;
 
 /**
  * Reads a PKCS#10 request for its key. Subject, attributes and the extensions asked for are checked to be DER and
- * ignored: what a certificate says is the broker's to decide.
+ * ignored: the broker decides what a certificate says.
  *
  * The signature is not verified here.
  *
  * @param der - the request, DER, at most `LIMITS.csrBytesMax`.
- * @throws BrokerError CSR_INVALID; KEY_REFUSED for a key of a kind that is not issued for
+ * @throws BrokerError CSR_INVALID; KEY_REFUSED for a key that no SVID may be issued for
  * @see RFC 2986 section 4
  */
 export function parseCsr(der: Uint8Array): Csr {
@@ -43,7 +43,7 @@ export function parseCsr(der: Uint8Array): Csr {
     );
     if (version.content.length !== 1 || version.content[0] !== VERSION_1) throw new DerError("not version 1");
     membersOf(key, TAG.sequence, TAG.bitString);
-    // The key before the signature: a request for a key that is refused anyway is told so, however it was signed.
+    // The key is checked before the algorithm: a refused key is reported as refused, however the request was signed.
     const kind = checkPublicKey(key.encoded);
     const hash = hashOf(algorithm, kind);
     return { publicKey: key.encoded, signedPart: signedPart.encoded, hash, signature: bitsOf(signature) };
@@ -53,7 +53,7 @@ export function parseCsr(der: Uint8Array): Csr {
   }
 }
 
-/** Only a signature algorithm of the key's own kind. */
+/** The digest of the signature; only a signature algorithm of the key's own kind is accepted. */
 function hashOf(algorithm: DerElement, key: "ec" | "rsa"): Csr["hash"] {
   const known = signatureAlgorithmOf(algorithm);
   if (known?.key !== key) {

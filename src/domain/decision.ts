@@ -23,20 +23,20 @@ export type Decision = {
   readonly determiningPolicies: readonly string[];
   /** SHA-256, hexadecimal, of the policies that were in force. */
   readonly policyDigest: string;
-  /** How many equal denials this one stands for. */
+  /** How many equal denials this decision stands for. */
   readonly count: number;
 };
 
 /**
- * What a decision or an entitlement was made on. It is carried along to the ledger, which records nothing unless all of it
- * still stands.
+ * What a decision or an entitlement was made on. `DecidedOn` is carried along to the ledger, which records nothing
+ * unless all the entries in it still stand.
  */
 export type DecidedOn = {
   /** Registration entries in force, each with the revision that was looked at. */
   readonly entries: readonly { readonly entryId: string; readonly revision: number }[];
 };
 
-/** What was decided on these entries alone. An entry that is named twice counts once. */
+/** The `DecidedOn` of a decision that was made on these entries alone. An entry that is named twice counts once. */
 export function decidedOn(...entries: readonly Pick<RegistrationEntry, "entryId" | "revision">[]): DecidedOn {
   const byId = new Map(entries.map(({ entryId, revision }) => [entryId, { entryId, revision }]));
   return { entries: [...byId.values()] };

@@ -4,7 +4,7 @@ import type { UnixSeconds } from "./time.ts";
 /** One element of DER: its identifier octet, its content, and the whole as it stood in the input. */
 export type DerElement = { readonly tag: number; readonly content: Uint8Array; readonly encoded: Uint8Array };
 
-/** The one thing the reader throws, whatever it is given. */
+/** The only error that the reader throws, whatever bytes it is given. */
 export class DerError extends Error {
   override readonly name = "DerError";
 }
@@ -15,9 +15,9 @@ export const DER_BYTES_MAX = 64 * 1024;
 /** A name within an extension within a request is 12 deep; recursion has to end somewhere. */
 export const DER_DEPTH_MAX = 24;
 
-/** The longest in use is 11 bytes; a UUID arc would be 20. */
+/** The longest object identifier in use is 11 bytes; one with a UUID arc would be 20. */
 const OID_BYTES_MAX = 32;
-/** What Go's parser takes as an arc. */
+/** The largest arc that Go's parser takes. */
 const OID_ARC_MAX = 2 ** 31 - 1;
 
 const CLASS_BITS = 0xc0;
@@ -30,7 +30,7 @@ const SET_NUMBER = TAG.set & NUMBER_BITS;
  * Reads one element of this tag that fills the input to the last byte.
  *
  * Strict: definite lengths in their shortest form, one-octet tags, nothing behind the end. Looks at the element's own
- * header only; `checkNested` looks at all of it.
+ * header only; `checkNested` looks at everything inside the element.
  *
  * @throws DerError
  * @see X.690 section 10
@@ -44,7 +44,7 @@ export function parseDer(bytes: Uint8Array, tag: number): DerElement {
 }
 
 /**
- * The elements inside a constructed one, in order.
+ * The elements inside a constructed element, in order.
  *
  * @throws DerError
  */
@@ -61,9 +61,9 @@ export function elementsOf(element: DerElement): readonly DerElement[] {
 }
 
 /**
- * The elements inside a constructed one that has to have exactly these, by their tags.
+ * The elements inside a constructed element, which must be exactly of these tags, in this order.
  *
- * @throws DerError when there is one more, one less or another
+ * @throws DerError when there is an element more, an element less or another tag
  */
 export function membersOf<const Tags extends readonly number[]>(
   element: DerElement,
@@ -76,8 +76,8 @@ export function membersOf<const Tags extends readonly number[]>(
 }
 
 /**
- * Checks that everything inside is DER as well, down to the primitives: what nobody reads must not be able to hide what
- * another parser would read differently.
+ * Checks that everything inside is DER as well, down to the primitives: a part that nobody reads here must not hide
+ * something that another parser would read differently.
  *
  * @throws DerError
  */
@@ -112,7 +112,7 @@ function checkTag(tag: number): void {
   if (number === NUMBER_BITS) throw new DerError("a tag of more than one octet");
   if ((tag & CLASS_BITS) !== 0) return;
   if (number === 0) throw new DerError("an end-of-contents mark");
-  // Of the universal types only these two are constructed, and always; a string in pieces is BER.
+  // Of the universal types only SEQUENCE and SET are constructed, and they always are; a string in pieces is BER.
   const isCollection = number === SEQUENCE_NUMBER || number === SET_NUMBER;
   if (((tag & CONSTRUCTED_BIT) !== 0) !== isCollection) throw new DerError("a universal type in the wrong form");
 }
@@ -130,7 +130,7 @@ export function bitsOf(element: DerElement): Uint8Array {
 /**
  * The big-endian bytes of a positive INTEGER, without leading zero bytes.
  *
- * @throws DerError for zero, a negative one, or one that is not in its shortest form
+ * @throws DerError for zero, a negative number, or a number that is not in its shortest form
  */
 export function positiveOf(element: DerElement): Uint8Array {
   const [first, second] = element.content;
@@ -144,7 +144,7 @@ export function positiveOf(element: DerElement): Uint8Array {
 /**
  * The dotted text of an OBJECT IDENTIFIER.
  *
- * @throws DerError also for one that is longer than any in use
+ * @throws DerError also for an identifier that is longer than any in use
  */
 export function dottedOf(element: DerElement): string {
   const { tag, content } = element;
@@ -170,7 +170,7 @@ export function dottedOf(element: DerElement): string {
 /**
  * An INTEGER that is zero or positive, as a count.
  *
- * @throws DerError also for one that is larger than any count here
+ * @throws DerError also for a number that is larger than any count here
  */
 export function countOf(element: DerElement): number {
   const isZero = element.tag === TAG.integer && element.content.length === 1 && element.content[0] === 0;
@@ -184,7 +184,7 @@ export function countOf(element: DerElement): number {
 const COUNT_BYTES_MAX = 4;
 
 /**
- * A BOOLEAN that is not the default: everything read here defaults to FALSE, and DER leaves defaults out.
+ * Accepts a BOOLEAN only if it is TRUE: every BOOLEAN read here is FALSE by default, and DER leaves defaults out.
  *
  * @throws DerError
  * @see X.690 section 11.1 and 11.5
@@ -197,7 +197,7 @@ export function checkTrue(element: DerElement): void {
 /**
  * The numbers of the bits that are set in a BIT STRING of named bits, the most significant being bit 0.
  *
- * @throws DerError for one with zero bits at its end, which DER drops
+ * @throws DerError for a BIT STRING with zero bits at its end, which DER drops
  * @see X.690 section 11.2.2
  */
 export function namedBitsOf(element: DerElement): ReadonlySet<number> {
@@ -213,13 +213,13 @@ export function namedBitsOf(element: DerElement): ReadonlySet<number> {
   );
 }
 
-/** 2050, where two digits stop being enough for a year, and before which they have to do. */
+/** From 2050 on a year is written with four digits, and before 2050 always with two. */
 const FIRST_YEAR_OF_FOUR_DIGITS = 2_050;
 
 /**
  * The instant of a certificate's Time: UTCTime through 2049 and GeneralizedTime from then on, whole seconds and `Z`.
  *
- * @throws DerError also for a day or an hour that there never was
+ * @throws DerError also for a day or an hour that does not exist
  * @see RFC 5280 section 4.1.2.5
  */
 export function instantOf(element: DerElement): UnixSeconds {
@@ -234,7 +234,7 @@ export function instantOf(element: DerElement): UnixSeconds {
   const at = new Date(0);
   at.setUTCFullYear(year, month - 1, rest[0]);
   at.setUTCHours(rest[1] ?? 0, rest[2], rest[3]);
-  // What does not exist is counted on into the next minute, day or month, and so comes out as something else.
+  // A time that does not exist is counted on into the next minute, day or month, and so comes out as another text.
   const printed = at
     .toISOString()
     .replace(/[-:T]/g, "")

@@ -30,7 +30,7 @@ export function contextPrimitive(number: number): number {
   return CONTEXT | number;
 }
 
-/** The octets that a length takes: one below 128, else one more than it has bytes. */
+/** How many octets encode a length: one below 128, else one more than the length has bytes. */
 export function lengthOctets(length: number): number {
   if (length < 0x80) return 1;
   if (length < 0x100) return 2;
@@ -119,7 +119,7 @@ export function timeOf(instant: UnixSeconds): Uint8Array {
   const day = [year % 100, at.getUTCMonth() + 1, at.getUTCDate()];
   const pairs = [...century, ...day, at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()];
 
-  // Digit by digit: printing and cutting a text takes five times as long, and every leaf has two of these.
+  // Written digit by digit: printing and cutting a text takes five times as long, and every leaf has two times in it.
   const length = 2 * pairs.length + 1;
   const encoded = new Uint8Array(2 + length);
   let offset = writeHeader(encoded, 0, tag, length);
@@ -138,7 +138,7 @@ const LETTER_Z = 0x5a;
 /** 2050-01-01T00:00:00Z, where two digits stop being enough for a year. */
 const YEAR_2050 = 2_524_608_000;
 
-/** A BOOLEAN that is true; a false one is nearly always a DEFAULT, which DER leaves out. */
+/** A BOOLEAN that is true; FALSE is nearly always a DEFAULT, which DER leaves out. */
 export const TRUE = derOf(TAG.boolean, Uint8Array.of(0xff));
 
 export const NULL = derOf(TAG.null);

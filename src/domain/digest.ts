@@ -6,8 +6,8 @@ export function sha256Hex(data: Uint8Array | string): string {
 }
 
 /**
- * The digest by which an event names things without listing them: SHA-256, hexadecimal, of the sorted ids, each followed
- * by a line feed.
+ * The digest by which an event names things without listing them: SHA-256, hexadecimal, of the sorted ids, each
+ * followed by a line feed.
  */
 export function digestOfIds(ids: readonly string[]): string {
   const lines = ids.map((id) => `${id}\n`).sort();

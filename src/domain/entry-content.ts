@@ -22,13 +22,13 @@ import {
 } from "./spiffe-id.ts";
 
 const TEMPLATE_DEFAULT = "/agent/{agent}";
-/** With trust domain, run, step and attempt at their longest, a step's SPIFFE ID still is within SPIFFE's 2,048 bytes. */
+/** At this length, with `{agent}` once and the longest names, a step's SPIFFE ID is within SPIFFE's 2,048 bytes. */
 const TEMPLATE_BYTES_MAX = 1_024;
-/** Where the broker, runtimes, verifiers and operators live: no agent's identity may be read as one of theirs. */
+/** First path segments of broker, runtimes, verifiers, operators: no agent's identity may be read as one of theirs. */
 const RESERVED = ["stint", "runtime", "verifier", "operator"] as const;
 const AUDIENCES_MAX = 256;
 const AGENTS_MAX = 1_000;
-/** Each message of a bundle stream has the bundles of all. */
+/** Each message of a bundle stream has the bundles of all trust domains that an entry names. */
 const TRUST_DOMAINS_MAX = 32;
 const OPEN_STEPS_MAX = 1_000_000;
 /** The event that records an entry holds at most `LIMITS.eventBytesMax`; the rest is for what the ledger adds. */
@@ -42,7 +42,7 @@ export type EntryContentInput =
       readonly selectors: readonly string[];
       readonly federatesWith?: readonly string[] | undefined;
       readonly spiffeIdTemplate?: string | undefined;
-      /** The elements of the grant. */
+      /** The elements of a grant, as `parseGrant` takes them. */
       readonly ceiling?: unknown;
       readonly audiences?: readonly string[] | undefined;
       readonly exchangeAudiences?: readonly string[] | undefined;
@@ -81,7 +81,7 @@ export type EntryContentInput =
  *
  * @param prefix - put before the members' names in messages, e.g. `entries[2].`; the names are those of the contract
  * (`jwt_svid_ttl`).
- * @throws BrokerError INVALID_FIELD naming the member
+ * @throws BrokerError INVALID_FIELD naming the member; LIMIT_EXCEEDED for a grant or an entry that is too large
  * @see contracts sections 1, 2 and 6
  */
 export function parseEntryContent(input: EntryContentInput, prefix = ""): EntryContent {
@@ -201,7 +201,7 @@ function parseAudiences(input: readonly string[], field: string): readonly strin
   return [...input];
 }
 
-/** None is left out: what was recorded before there was federation says the same. */
+/** An empty list is left out, so that the content equals what was recorded before there was federation. */
 function parseFederatesWith(
   input: readonly string[] | undefined,
   field: string,
@@ -263,7 +263,8 @@ function checkList(
 }
 
 /**
- * The SPIFFE ID of what an entry registers: an agent's stable one, or that of a runtime, verifier, operator, or the broker.
+ * The SPIFFE ID of what an entry registers: the stable ID of an agent, or the ID of a runtime, a verifier, an operator
+ * or the broker.
  *
  * @see contracts section 1
  */

@@ -4,13 +4,14 @@ import { kindOf, type Selector, typeOf } from "./selector.ts";
 /** Types whose selectors one workload can have at the same time: by its process, or by one piece of evidence. */
 const TOGETHER: readonly (readonly string[])[] = [["unix", "systemd"], ["oidc"], ["x509pop"], ["join_token"]];
 const OF_A_PROCESS = TOGETHER[0] ?? [];
-/** Whose word the others are: without it any other whose word counts could say the same of somebody else. */
+/** The selector that says who vouches for the others; without it anybody else who is trusted could vouch for them. */
 const AUTHORITY_OF: Readonly<Record<string, string>> = { oidc: "oidc:iss", x509pop: "x509pop:ca" };
 
 /**
  * Accepts the selectors of one entry, each of which was accepted by itself.
  *
- * @param ofAgent - an agent has its identity within a step, and so on a machine with the broker: evidence gives none.
+ * @param ofAgent - whether the entry is an agent's, whose identity exists only within a step, on the broker's machine:
+ *   no evidence gives that identity.
  * @throws BrokerError INVALID_FIELD
  */
 export function checkSelectorsTogether(selectors: readonly Selector[], ofAgent: boolean, field: string): void {

@@ -1,6 +1,6 @@
 /**
  * Every reason for which Stint says no. The same words are the reasons on the wire (`stint.v1.Reason`), so the list is
- * closed: adding one is a change of the contract.
+ * closed: adding a code is a change of the contract.
  */
 export const ERROR_CODES = [
   "NO_IDENTITY",
@@ -72,7 +72,7 @@ export function errorOf(refused: Denial): BrokerError {
   return new BrokerError(refused.code, refused.message, { metadata: refused.metadata });
 }
 
-/** A refusal that was thrown, as a value; anything else is a bug or a fault, and goes on up. */
+/** A refusal that was thrown, as a value; anything else that was thrown is a bug or a fault, and is thrown on. */
 export function denialFrom(thrown: unknown): Denial {
   if (thrown instanceof BrokerError) return denial(thrown.code, thrown.message, thrown.metadata);
   throw thrown;

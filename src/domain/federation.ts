@@ -13,7 +13,7 @@ export type BundleEndpointProfile =
   | { readonly kind: "https_spiffe"; readonly endpointSpiffeId: SpiffeId };
 
 /**
- * From where the keys of one foreign trust domain are taken. All of it is said by an operator, and nothing ever inferred.
+ * Where the keys of one foreign trust domain are taken from. An operator states every member; none is ever inferred.
  *
  * @see SPIFFE Federation section 5.1
  */
@@ -47,7 +47,7 @@ export type FederationRelationshipInput = {
 /**
  * Accepts a relationship, whole or not at all.
  *
- * @param own - the broker's own trust domain, which it needs nobody to tell it of.
+ * @param own - the broker's own trust domain, whose keys the broker knows without asking anybody.
  * @throws BrokerError INVALID_FIELD
  * @see SPIFFE Federation section 5
  */

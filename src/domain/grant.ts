@@ -7,7 +7,7 @@ export type Action = (typeof ACTIONS)[number];
 
 /**
  * One element of a grant, in the member names of RFC 9396. In a ceiling `*` may stand for locations and identifier, in
- * a request for the identifier.
+ * a request for the identifier only.
  */
 export type GrantElement = {
   readonly type: "mcp_tool";
@@ -23,7 +23,7 @@ export type Grant = readonly GrantElement[];
 export const ANY = "*";
 
 const MEMBERS = ["type", "locations", "identifier", "actions", "datatypes"] as const;
-/** RFC 6749 scope-token characters, since a tool's name becomes part of one; MCP allows no more. */
+/** RFC 6749 scope-token characters, since a tool's name becomes part of a scope token; MCP allows no others. */
 const IDENTIFIER = /^[A-Za-z0-9._/-]{1,128}$/;
 const DATATYPE = /^[A-Za-z0-9._-]{1,128}$/;
 /** No white space, no control characters, and neither `"` nor `\`, which would break a header's quoted string. */
@@ -34,7 +34,7 @@ const PRINTABLE = /^[\u0021\u0023-\u005b\u005d-\u007e\u00a1-\u1fff\u2070-\ud7ff\
  *
  * @param input - any value, e.g. of `authorization_details` or of a configuration file.
  * @param options.ceiling - `*` may stand for locations too.
- * @param field - how messages call it.
+ * @param field - how messages name the grant.
  * @throws BrokerError INVALID_FIELD or LIMIT_EXCEEDED
  * @see RFC 9396 section 2, contracts section 2
  */
@@ -109,7 +109,7 @@ export function checkResourceUri(text: string, field: string): void {
   if (!isCanonical || text.endsWith("?")) throw invalidField(field, expected);
 }
 
-/** Whether one element permits all that another asks. */
+/** Whether the element `wide` permits all that the element `narrow` asks. */
 export function covers(wide: GrantElement, narrow: GrantElement): boolean {
   return (
     (wide.identifier === ANY || wide.identifier === narrow.identifier) &&
@@ -119,7 +119,7 @@ export function covers(wide: GrantElement, narrow: GrantElement): boolean {
   );
 }
 
-/** Splits what is asked into the elements that one element of `limit` covers and those that none does. */
+/** Splits what is asked into the elements that one element of `limit` covers and the elements that none covers. */
 export function divide(asked: Grant, limit: Grant): { readonly permitted: Grant; readonly refused: Grant } {
   const permitted: GrantElement[] = [];
   const refused: GrantElement[] = [];
@@ -163,8 +163,7 @@ export function formatGrant(grant: Grant): string {
 }
 
 /**
- * Accepts an audience: an RFC 7519 StringOrURI, so one that holds a colon must be a URI; a http(s) one must be
- * canonical.
+ * Accepts an audience: an RFC 7519 StringOrURI, so a text with a colon must be a URI. An http(s) URI must be canonical.
  *
  * @throws BrokerError INVALID_FIELD
  */

@@ -1,7 +1,7 @@
 import { base64urlOf } from "./base64url.ts";
 import type { UnixMicros } from "./time.ts";
 
-/** What an id begins with, so that one kind is never taken for another. */
+/** What an id begins with, so that an id of one kind is never taken for an id of another. */
 const PREFIXES = { step: "step", issuance: "iss", decision: "dec", entry: "entry", epoch: "epoch" } as const;
 
 export type IdKind = keyof typeof PREFIXES;
@@ -29,7 +29,7 @@ export function newId(kind: IdKind, now: UnixMicros, random: Uint8Array): string
 }
 
 /**
- * A new `jti`: 48 bits of time in milliseconds, then 80 random ones, base64url.
+ * A new `jti`: 48 bits of time in milliseconds, then 80 random bits, base64url.
  *
  * @param random - `ID_RANDOM_BYTES` bytes.
  */

@@ -5,7 +5,7 @@ import type { UnixMicros, UnixSeconds } from "./time.ts";
 
 export type SvidKind = "x509-svid" | "jwt-svid" | "wit-svid";
 
-/** What a credential is bound to: a step, or an entry for the broker itself, runtimes, verifiers, operators. */
+/** What a credential is bound to: a step; or, for the broker itself, runtimes, verifiers and operators, an entry. */
 export type Subject =
   | { readonly kind: "step"; readonly stepId: string }
   | { readonly kind: "infrastructure"; readonly entryId: string };
@@ -30,7 +30,7 @@ export type IssuanceRecord = {
   readonly toBeSignedSha256: string;
   /** SHA-256 of the subject's SubjectPublicKeyInfo, hexadecimal; where the credential carries a key. */
   readonly publicKeySha256?: string;
-  /** What a JWT-SVID is bound to, where it is. */
+  /** What a JWT-SVID is bound to; absent where it is bound to nothing. */
   readonly confirmation?: Confirmation;
   readonly issuedAt: UnixMicros;
 };

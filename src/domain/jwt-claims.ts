@@ -29,13 +29,13 @@ export type JwtClaims = {
   readonly cnf?: Confirmation;
 };
 
-/** What every token of a step says of it. */
+/** The claims about a step that every token of the step has. */
 export type StepClaims = Pick<
   JwtClaims,
   "client_id" | "txn" | "workflow" | "run_id" | "step" | "attempt" | "step_id" | "parent_step_id" | "principal"
 >;
 
-/** What of a step its tokens say. */
+/** The members of a step that its tokens repeat. */
 export type NamedStep = Pick<
   Step,
   "stepId" | "runId" | "step" | "attempt" | "spiffeId" | "workflow" | "parentStepId" | "principal"
@@ -44,7 +44,7 @@ export type NamedStep = Pick<
 export type JwtFacts = {
   readonly step: NamedStep;
   readonly audiences: readonly string[];
-  /** What the token may say at its audience; narrowed to it here. */
+  /** The grant for the token, before `jwtClaims` narrows it to the token's audience. */
   readonly grant: Grant;
   readonly issuedAt: UnixSeconds;
   readonly notBefore: UnixSeconds;
@@ -55,8 +55,8 @@ export type JwtFacts = {
 };
 
 /**
- * What a JWT-SVID says. For several audiences it says who the step is and nothing of what it may do, since one of them
- * could use at another what was meant for that one.
+ * The claims of a JWT-SVID. A token for several audiences says who the step is and nothing of what the step may do,
+ * since each audience could use the token at the others.
  *
  * @param issuer - the broker's https issuer URL.
  * @see JWT-SVID section 3, RFC 9068 section 2.2, RFC 9396 section 9.1
@@ -85,7 +85,7 @@ export function jwtClaims(issuer: string, facts: JwtFacts): JwtClaims {
   };
 }
 
-/** What a token says of its step, in the order in which it is written. Contracts section 2. */
+/** The claims of a token about its step, in the order in which they are written. Contracts section 2. */
 export function stepClaims(step: NamedStep): StepClaims {
   const agent = stepNameOf(step.spiffeId)?.agent;
   if (agent === undefined) throw new TypeError("a step whose SPIFFE ID does not name it");
@@ -111,10 +111,10 @@ export function jwtHeader(authorityId: string): string {
 const SIGNATURE_LENGTH = base64urlLength(64);
 
 /**
- * How long the longest JWT-SVID will be that a step can be issued for one audience, so that a step whose tokens could
- * not be minted is refused before it is opened.
+ * The length of the longest JWT-SVID for one audience that a step can be issued, so that a step whose tokens could not
+ * be minted is refused before it is opened.
  *
- * @param authorityId - of any authority; all are equally long.
+ * @param authorityId - the id of any authority; all ids are equally long.
  * @returns bytes of the compact serialization, exactly, while instants have ten digits.
  */
 export function longestJwtSvidBytes(
@@ -140,7 +140,7 @@ export function longestJwtSvidBytes(
       notBefore: instant,
       expiresAt: instant,
       jti: "0".repeat(JTI_LENGTH),
-      // Whether it will be bound to something is not known yet; this is the longer of the two ways.
+      // Whether the token will be bound is not known yet; `x5t#S256` is the longer of the two forms of `cnf`.
       confirmation: { "x5t#S256": "0".repeat(base64urlLength(32)) },
     };
     return base64urlLength(Buffer.byteLength(JSON.stringify(jwtClaims(issuer, facts))));

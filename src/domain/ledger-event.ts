@@ -39,7 +39,7 @@ export type LedgerEvent =
 
 type Event<Type extends string> = { readonly type: Type; readonly v: 1; readonly at: UnixMicros };
 
-/** The first event, and the first after a restored backup was accepted. */
+/** The first event of the ledger, and the first event after a restored backup was accepted. */
 export type EpochStarted = Event<"epoch.started"> & { readonly epoch: string; readonly reason: string };
 
 /** An entry as it is from here on: created, changed, disabled or enabled. */
@@ -49,10 +49,10 @@ export type EntryRetired = Event<"entry.retired"> & { readonly entryId: string; 
 
 export type DecisionMade = Event<"decision.made"> & { readonly decision: Decision };
 
-/** The step as it was opened: state OPEN, no sequence. */
+/** The step as it was opened. Its state is OPEN and its sequence is the event's, so the event holds neither. */
 export type StepOpened = Event<"step.opened"> & { readonly step: OpenedStep };
 
-/** Someone began to hold the step (`held`), so that from here on it needs a hold. */
+/** Someone began to hold the step (`held`), so that from here on the step needs a hold to stay open. */
 export type StepHeld = Event<"step.held"> & { readonly stepId: string };
 
 export type StepRenewed = Event<"step.renewed"> & { readonly stepId: string; readonly leaseExpiresAt: UnixMicros };
@@ -69,7 +69,7 @@ export type StepClosed = Event<"step.closed"> & {
   readonly count: number;
   /** SHA-256, hexadecimal, of the sorted step ids, each followed by a line feed. */
   readonly digest: string;
-  /** Issuances not yet expired that this revokes. */
+  /** Issuances not yet expired that the close revokes. */
   readonly revoked: number;
   readonly by: Actor;
 };
@@ -77,16 +77,16 @@ export type StepClosed = Event<"step.closed"> & {
 /** No step of this run may be opened any more. */
 export type RunBarred = Event<"run.barred"> & { readonly runId: string; readonly by: Actor };
 
-/** `executable` is set on the first issuance to a process executor: it pins what may be issued more. */
+/** `executable` is set on the first issuance to a process executor: every later one must be for this executable. */
 export type IssuanceRecorded = Event<"issuance.recorded"> & {
   readonly issuance: IssuanceRecord;
   readonly executable?: string;
 };
 
-/** The signature failed, or a close overtook it: the credential never left. */
+/** The signature failed, or a close came before the delivery: the credential never left the broker. */
 export type IssuanceUndelivered = Event<"issuance.undelivered"> & { readonly issuanceId: string };
 
-/** One credential taken back, its step staying open. */
+/** One credential was taken back; its step stays open. */
 export type IssuanceRevoked = Event<"issuance.revoked"> & {
   readonly issuanceId: string;
   readonly reason: RevocationReason;
@@ -103,26 +103,26 @@ export type AuthorityPut = Event<"authority.put"> & {
 };
 
 /**
- * An authority is trusted no more, and all that it had signed is taken back. Rebuilding finds the credentials by what was
- * still acceptable at this instant; `count` and `digest` tell whether it found the same ones.
+ * An authority is trusted no more, and all that it had signed is taken back. Rebuilding finds the credentials by what
+ * was still acceptable at this instant; `count` and `digest` tell whether it found the same credentials.
  */
 export type AuthorityTainted = Event<"authority.tainted"> & {
   readonly authorityId: string;
   readonly reason: RevocationReason;
-  /** Issuances that this revokes. */
+  /** Issuances that the tainting revokes. */
   readonly count: number;
   /** SHA-256, hexadecimal, of the sorted issuance ids, each followed by a line feed. */
   readonly digest: string;
   readonly by: Actor;
 };
 
-/** From where the keys of a foreign trust domain are taken, from here on. */
+/** Where the keys of a foreign trust domain are taken from, from here on. */
 export type FederationPut = Event<"federation.put"> & {
   readonly relationship: FederationRelationship;
   readonly by: Actor;
 };
 
-/** Its keys are believed no more. */
+/** The keys of a foreign trust domain are believed no more. */
 export type FederationEnded = Event<"federation.ended"> & { readonly trustDomain: TrustDomain; readonly by: Actor };
 
 /** A foreign trust domain's keys as they are from here on. */
@@ -141,7 +141,7 @@ export type JoinTokenCreated = Event<"join_token.created"> & {
   readonly by: Actor;
 };
 
-/** All of this name that nobody had used. */
+/** All join tokens of this name that nobody had used were revoked. */
 export type JoinTokensRevoked = Event<"join_token.revoked"> & {
   readonly name: Segment;
   readonly count: number;
@@ -155,7 +155,7 @@ export type EvidenceSpent = Event<"evidence.spent"> & {
   readonly attestor: "oidc";
   /** Of the evidence, hexadecimal. */
   readonly sha256: string;
-  /** Exclusive: from then on it is refused as expired. */
+  /** Exclusive: from then on the evidence is refused as expired. */
   readonly expiresAt: UnixSeconds;
 };
 

@@ -28,13 +28,13 @@ export const LIMITS = {
   selectorBytesMax: 4_096,
   entriesMax: 100_000,
   connectionsPerUidMax: 256,
-  /** A connection without a call for this long is a leak of its owner's. */
+  /** A connection without a call for this long is one that its owner forgot to close. */
   connectionIdleMs: 15 * 60 * 1_000,
   watchersMax: 10_000,
   watcherBacklogEventsMax: 10_000,
   pageSizeMax: 500,
   pageSizeDefault: 100,
-  /** Steps, and credentials, that one answer lists one by one; the counts beside the lists are whole. */
+  /** Steps, and credentials, that one answer lists one by one; the counts beside the lists count all. */
   listedMax: 500,
 
   svidTtlSecondsMin: 10,
@@ -59,43 +59,43 @@ export const LIMITS = {
   awaitReceiptsSecondsMax: 60,
   maxStalenessSecondsMax: 60,
 
-  /** How far after `exp` a verifier may still accept; part of when a revocation may be forgotten. */
+  /** How long after `exp` a verifier may still accept a credential; a revocation is kept for this time too. */
   verifierLeewaySeconds: 5,
   /** A clock farther off than this is not believed: a verifier refuses, a broker stops issuing. */
   clockSkewSecondsMax: 5,
 
-  /** A bundle of a hundred authorities of RSA-4096 is 300 KiB. Whoever answers with more than this is not answering with a bundle. */
+  /** A bundle of a hundred RSA-4096 authorities is 300 KiB. An answer larger than this is not a bundle. */
   foreignBundleBytesMax: 1024 * 1024,
-  /** What is kept of one is an event of the ledger, `eventBytesMax`: counted as it stands in it, with its quotes escaped. */
+  /** What is kept of a bundle goes into one event (`eventBytesMax`): counted as it stands there, quotes escaped. */
   federatedBundleBytesMax: 48 * 1024,
-  /** From looking up the endpoint's name to the last byte, redirects included: one that takes longer is asked again anyway. */
+  /** From looking up the endpoint's name to the last byte, with redirects; a slower endpoint is asked again anyway. */
   bundleFetchMs: 10_000,
-  /** A bundle is moved once; more are a loop. */
+  /** A bundle that was moved takes one redirect; more than these are a loop. */
   bundleRedirectsMax: 3,
   /** What SPIFFE Federation section 4.1 recommends where a bundle gives no hint. */
   bundleRefreshSecondsDefault: 300,
-  /** No publisher's word makes the broker ask, and record, more often than this; failures are tried again as soon as this. */
+  /** No hint makes the broker fetch, and record, more often than this; the first retry after a failure is this soon. */
   bundleRefreshSecondsMin: 5,
-  /** Keys that were taken out are believed no longer than this for want of asking. */
+  /** A bundle is fetched at least this often, so that a key that was taken out is believed no longer than this. */
   bundleRefreshSecondsMax: 3_600,
 
   /** A token with a few hundred groups in it; it travels in a message, not in a header. */
   evidenceTokenBytesMax: 16 * 1024,
   /** For an issuer whose clock is a little off. */
   evidenceLeewaySeconds: 5,
-  /** The longest that a token may have been good for: evidence is made for the occasion, not kept. */
+  /** The longest lifetime of a token that counts as evidence: evidence is made for the occasion, not kept. */
   evidenceTokenSecondsMax: 86_400,
-  /** More than any issuer's claims come to: each is looked up among the entries. */
+  /** More selectors than any issuer's claims come to; bounded because each is looked up among the entries. */
   evidenceSelectorsMax: 256,
-  /** An issuer's metadata, or its keys: a hundred of them in certificates. */
+  /** An issuer's metadata, or its keys: a hundred keys with their certificates. */
   issuerDocumentBytesMax: 256 * 1024,
-  /** For both documents, from looking up the name: whoever attests waits for it. */
+  /** For both documents of an issuer, from looking up its name: the workload that attests waits for them. */
   issuerFetchMs: 5_000,
   /** Keys that an issuer took back are believed no longer than this. */
   issuerKeysFreshMs: 10 * 60 * 1_000,
-  /** Nobody's made-up key ids make the broker ask an issuer more often than this. */
+  /** Made-up key ids can't make the broker ask an issuer more often than this. */
   issuerKeysRenewedMs: 30_000,
-  /** One that can't be reached is asked again as soon as this. */
+  /** An issuer that could not be reached is not asked again before this time. */
   issuerRetryMs: 5_000,
 
   /** Issuance stops below this much free space on the ledger's disk. */

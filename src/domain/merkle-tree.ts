@@ -6,12 +6,13 @@ const LEAF_PREFIX = 0x00;
 const NODE_PREFIX = 0x01;
 
 /**
- * A tree of `size` leaves by its frontier: the hashes of the largest complete subtrees that it falls into, from the left;
- * one for each bit that is set in `size`. All that is needed to append to it and to know its root.
+ * A tree of `size` leaves by its frontier: the hashes of the largest complete subtrees that the tree falls into, from
+ * the left; one hash for each bit that is set in `size`. The frontier is all that is needed to append to the tree and
+ * to know its root.
  */
 export type CompactRange = { readonly size: number; readonly nodes: readonly Uint8Array[] };
 
-/** A complete subtree: of 2^`level` leaves, the `index`-th of its level. */
+/** A complete subtree of 2^`level` leaves, the `index`-th of its level. */
 export type TreeNode = { readonly level: number; readonly index: number; readonly hash: Uint8Array };
 
 export const EMPTY_RANGE: CompactRange = { size: 0, nodes: [] };
@@ -41,9 +42,9 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
  * Appends a complete subtree, by default a single leaf.
  *
  * @param hash - of the subtree, 32 bytes; `leafHash` for a leaf.
- * @param level - of the subtree: it has 2^`level` leaves. `range.size` must be a multiple of that.
- * @returns the longer range, and every subtree that became complete by this, smallest first, the appended one not among
- *   them.
+ * @param level - of the subtree: it has 2^`level` leaves. `range.size` must be a multiple of this number.
+ * @returns the longer range, and every subtree that became complete by the append, smallest first, without the appended
+ *   subtree.
  */
 export function append(
   range: CompactRange,
@@ -68,7 +69,7 @@ export function append(
 }
 
 /**
- * The root of the tree, 32 bytes; of no leaves it is the hash of nothing.
+ * The root of the tree, 32 bytes; for a tree without leaves, the hash of no bytes.
  *
  * @see RFC 6962 section 2.1
  */

@@ -23,7 +23,7 @@ export function processFrom(text: string): ProcessIdentity {
   return process;
 }
 
-/** Stands for a process where there is none to be seen: whoever is connected with an entry's X.509-SVID over a network. */
+/** Stands for the process of a caller with an entry's X.509-SVID on the network, which the broker can't see. */
 export function remoteProcess(entryId: string): ProcessIdentity {
   return { bootId: entryId, pidNamespace: REMOTE, pid: 0, startTimeTicks: 0 };
 }
@@ -32,7 +32,7 @@ export function isRemote(process: ProcessIdentity): boolean {
   return process.pidNamespace === REMOTE;
 }
 
-/** No namespace of the kernel's, which are numbers. */
+/** The kernel's namespaces are numbers, so that none of them has this name. */
 const REMOTE = "remote";
 
 export function sameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {

@@ -4,13 +4,13 @@ import { bitsOf, DerError, dottedOf, elementsOf, membersOf, parseDer, positiveOf
 import { sha256Hex } from "./digest.ts";
 import { BrokerError } from "./errors.ts";
 
-/** Below is breakable. */
+/** A shorter modulus can be broken. */
 const RSA_MODULUS_BITS_MIN = 2_048;
-/** Above, one handshake costs a verifier milliseconds, and nobody is safer. */
+/** With a longer modulus, one handshake costs a verifier milliseconds, and nobody is safer. */
 const RSA_MODULUS_BITS_MAX = 8_192;
 /** Smaller exponents have a history of broken paddings. */
 const RSA_EXPONENT_MIN = 65_537;
-/** Larger ones make Go refuse the whole certificate. */
+/** Larger exponents make Go refuse the whole certificate. */
 const RSA_EXPONENT_MAX = 2 ** 31 - 1;
 
 const EC_PUBLIC_KEY = "1.2.840.10045.2.1";
@@ -26,7 +26,8 @@ const KEY_IDENTIFIER_BYTES = 20;
 
 /**
  * Accepts a key that a credential may be issued for: P-256 or P-384 on a named curve with an uncompressed point, or RSA
- * of 2048 to 8192 bits. Whether a point is on its curve takes arithmetic and is left to whoever makes a key of it.
+ * of 2048 to 8192 bits. Whether a point is on its curve takes arithmetic to tell, and is left to the code that makes a
+ * key object of `spki`.
  *
  * @param spki - SubjectPublicKeyInfo, DER.
  * @returns what kind of key it is.
@@ -58,7 +59,7 @@ export function checkPublicKey(spki: Uint8Array): "ec" | "rsa" {
   throw keyRefused();
 }
 
-/** The refusal of a key; says what is accepted, since the caller has the key at hand. */
+/** The refusal of a key; the message says what is accepted, since the caller has the key at hand. */
 export function keyRefused(detail?: string): BrokerError {
   const message = `key: P-256 or P-384 with a named curve and an uncompressed point, or RSA of ${RSA_MODULUS_BITS_MIN} to ${RSA_MODULUS_BITS_MAX} bits`;
   return new BrokerError("KEY_REFUSED", message, detail === undefined ? {} : { detail });
@@ -91,7 +92,7 @@ export function keyIdentifierOf(spki: Uint8Array): Uint8Array {
   return Buffer.from(sha256Hex(bitsOf(bits)).slice(0, 2 * KEY_IDENTIFIER_BYTES), "hex");
 }
 
-/** The id of the authority that signs with a key, and its `kid`: the key's identifier in lower-case hexadecimal. */
+/** The id of the authority that signs with a key, also the `kid`: the key's identifier in lower-case hexadecimal. */
 export function authorityIdOf(spki: Uint8Array): string {
   return Buffer.from(keyIdentifierOf(spki)).toString("hex");
 }
@@ -106,7 +107,7 @@ export type EcJwk = { readonly kty: "EC"; readonly crv: "P-256"; readonly x: str
  * @see RFC 7518 section 6.2.1
  */
 export function ecJwkOf(spki: Uint8Array): EcJwk {
-  // The header of a P-256 key is the same bytes always, up to and with the mark of an uncompressed point.
+  // The header of a P-256 key is always the same bytes, up to and including the mark of an uncompressed point.
   const header = Buffer.from(P256_HEADER, "hex");
   const coordinates = spki.subarray(header.length);
   if (coordinates.length !== 64 || header.compare(spki, 0, header.length) !== 0) throw keyRefused();
@@ -118,7 +119,7 @@ export function ecJwkOf(spki: Uint8Array): EcJwk {
   };
 }
 
-/** The public key of a CA in the member names of RFC 7518: an upstream one has the key that it has. */
+/** The public key of a CA in the member names of RFC 7518: an upstream CA may also have a P-384 or an RSA key. */
 export type CaJwk =
   | { readonly kty: "EC"; readonly crv: "P-256" | "P-384"; readonly x: string; readonly y: string }
   | { readonly kty: "RSA"; readonly n: string; readonly e: string };

@@ -4,7 +4,7 @@ import type { AuthorityPut } from "./ledger-event.ts";
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"));
 
-/** What an event says of an authority: its bytes in hexadecimal. That an authority is tainted is in an event of its own. */
+/** An authority as its event holds it, with bytes in hexadecimal. Without `tainted`, which has an event of its own. */
 export function recordedAuthority(authority: Authority): AuthorityPut["authority"] {
   const { publicKey, certificate, upstream, tainted: _, ...rest } = authority;
   return {
@@ -15,7 +15,7 @@ export function recordedAuthority(authority: Authority): AuthorityPut["authority
   };
 }
 
-/** The authority that an event tells of. */
+/** The authority that an event holds. */
 export function authorityFrom(recorded: AuthorityPut["authority"]): Authority {
   const { publicKey, certificate, upstream, ...rest } = recorded;
   return {

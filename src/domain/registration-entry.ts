@@ -6,9 +6,9 @@ import type { UnixMicros } from "./time.ts";
 export const OPERATOR_ROLES = ["viewer", "approver", "detector", "admin"] as const;
 export type OperatorRole = (typeof OPERATOR_ROLES)[number];
 
-/** Of those that are given bundles. */
+/** A member of the entries that are given bundles. */
 type Federating = {
-  /** Foreign trust domains whose bundles it is given, and whose SVIDs it may believe. Absent: none. */
+  /** Foreign trust domains whose bundles the workload is given, and whose SVIDs it may believe. Absent: none. */
   readonly federatesWith?: readonly TrustDomain[];
 };
 
@@ -19,9 +19,9 @@ export type AgentContent = Federating & {
   /** Path before `/run/`, `{agent}` standing for the name. */
   readonly spiffeIdTemplate: string;
   readonly ceiling: Grant;
-  /** Beyond the ceiling's locations. */
+  /** In addition to the ceiling's locations. */
   readonly audiences: readonly string[];
-  /** Of `audiences`: where a token is traded for something that lives on elsewhere. */
+  /** Those of `audiences` at which a token is traded for another system's credential, which lives on there. */
   readonly exchangeAudiences: readonly string[];
   readonly jwtSvidTtlSeconds: number;
   readonly x509SvidTtlSeconds: number;
@@ -58,11 +58,11 @@ export type OperatorContent = {
 export type ServerContent = {
   readonly kind: "server";
   readonly name: Segment;
-  /** None, so that nobody is ever taken for it. */
+  /** Always empty, so that no caller is ever taken for the broker. */
   readonly selectors: readonly Selector[];
 };
 
-/** What an entry says; what is digested and compared to see whether it changed. */
+/** What an entry says; it is digested and compared to see whether the entry changed. */
 export type EntryContent = AgentContent | RuntimeContent | VerifierContent | OperatorContent | ServerContent;
 export type EntryKind = EntryContent["kind"];
 
@@ -71,14 +71,14 @@ export type RegistrationEntry<Content extends EntryContent = EntryContent> = {
   readonly spiffeId: SpiffeId;
   readonly origin: "config" | "api";
   readonly disabled: boolean;
-  /** 1, 2, …: a decision names the revision it was made on, and an issuance on an older one is refused. */
+  /** 1, 2, …: a decision names the revision it was made on, and an issuance on an older revision is refused. */
   readonly revision: number;
   readonly createdAt: UnixMicros;
   readonly updatedAt: UnixMicros;
   readonly content: Content;
 };
 
-/** The kinds that are declared, or created by API. */
+/** The kinds of entry that are declared, or created by API. */
 export type DeclaredKind = Exclude<EntryKind, "server">;
 
 export type AgentEntry = RegistrationEntry<AgentContent>;
@@ -91,7 +91,7 @@ export function isOfKind<Kind extends EntryKind>(
   return entry.content.kind === kind;
 }
 
-/** Whether an entry has an identity of its own: an agent has one only within a step, and the broker's is nobody else's. */
+/** Whether callers get the entry's identity: an agent has one only within a step, and no caller is the broker. */
 export function isInfrastructure(entry: RegistrationEntry): boolean {
   return entry.content.kind !== "agent" && entry.content.kind !== "server";
 }

@@ -1,4 +1,4 @@
-/** RFC 5280 section 5.3.1 names, those of them that fit. */
+/** The names of RFC 5280 section 5.3.1 that fit here. */
 export const REVOCATION_REASONS = [
   "unspecified",
   "keyCompromise",

@@ -9,7 +9,7 @@ export type Selector = string & { readonly [checked]: "selector" };
 /** What a kind of selector takes as its value. */
 type Form = { readonly value: RegExp; readonly expected: string };
 
-/** Without what can't be seen or turns the order of the rest around: two values that look the same are the same. */
+/** Without characters that can't be seen or that reorder others: two values that look the same are the same. */
 const TEXT: Form = { value: /^[^\p{C}\p{Zl}\p{Zp}]+$/u, expected: "a text without control characters" };
 const DNS_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?";
 
@@ -34,7 +34,7 @@ const FORMS: Readonly<Record<string, Form>> = {
   },
   "oidc:sub": TEXT,
   "oidc:claim": {
-    // A name with a colon in it could be another name, and the rest of it that one's value.
+    // A name with a colon in it could be read as a shorter name and the beginning of that name's value.
     value: /^[^\s\p{C}:]{1,128}:[^\p{C}\p{Zl}\p{Zp}]+$/u,
     expected: "the name of a claim, a colon and its value",
   },
@@ -57,7 +57,7 @@ const FORMS: Readonly<Record<string, Form>> = {
 };
 
 /**
- * Accepts a selector of a known kind: one that no attestor ever yields would make an entry that nothing matches.
+ * Accepts a selector of a known kind: an entry with a selector that no attestor ever yields would match nothing.
  *
  * @throws BrokerError INVALID_FIELD
  */
@@ -69,9 +69,10 @@ export function parseSelector(text: string, field = "selectors"): Selector {
 }
 
 /**
- * Accepts the URL of an OIDC issuer as its tokens have it, where exactness is all: canonical, but for a slash at its end.
+ * Accepts the URL of an OIDC issuer, which must be exactly as the issuer's tokens have it: canonical, but the slash
+ * after a bare host may be missing.
  *
- * @returns what the selector `oidc:iss` takes.
+ * @returns the value for a selector `oidc:iss`.
  * @throws BrokerError INVALID_FIELD
  */
 export function parseIssuerUrl(url: string, field = "issuer"): string {
@@ -87,9 +88,9 @@ export function selector(kind: string, value: string | number): Selector {
 }
 
 /**
- * The selector of what was attested and may be in any form, as a claim is that somebody else made.
+ * The selector of an attested value that may have any form, such as a claim that an issuer made.
  *
- * @returns `undefined` for what no entry could name.
+ * @returns `undefined` for a value that no entry could name.
  */
 export function selectorIfNameable(kind: string, value: string): Selector | undefined {
   const text = `${kind}:${value}`;
@@ -111,7 +112,7 @@ function prefixOf(text: string): string {
   return text.split(":", 2).join(":");
 }
 
-/** What stands before the value, e.g. `unix:uid`. */
+/** The part of a selector before its value, e.g. `unix:uid`. */
 export function kindOf(text: Selector): string {
   return prefixOf(text);
 }
@@ -121,12 +122,12 @@ export function isOfUser(text: Selector): boolean {
   return kindOf(text) === "unix:uid" || kindOf(text) === "unix:user";
 }
 
-/** What stands before the first colon: whose evidence it takes, e.g. `unix`. */
+/** The part of a selector before the first colon, e.g. `unix`: which type of evidence proves the selector. */
 export function typeOf(text: Selector): string {
   return text.slice(0, text.indexOf(":"));
 }
 
-/** An entry matches a workload when the workload has every one of its selectors. */
+/** An entry matches a workload when the workload has every one of the entry's selectors. */
 export function matches(wanted: readonly Selector[], attested: ReadonlySet<Selector>): boolean {
   return wanted.length > 0 && wanted.every((one) => attested.has(one));
 }

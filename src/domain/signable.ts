@@ -8,8 +8,8 @@ import type { Recorded } from "./stages.ts";
 import { issuerOf } from "./x509-profile.ts";
 
 /**
- * The last look before a signature: the bytes are the ones whose digest is in the row, and the key is of the row's
- * authority and family. Only a defect elsewhere fails here, and then nothing is signed.
+ * The last check before a signature: the bytes are the ones whose digest is in the row, and the key is of the row's
+ * authority and family. Only a defect elsewhere makes this check fail, and then nothing is signed.
  *
  * @param family - of the key that is about to sign, as its keeper knows it.
  * @throws BrokerError AUTHORITY_UNAVAILABLE
@@ -22,8 +22,8 @@ export function checkSignable(recorded: Recorded, family: KeyFamily): void {
 }
 
 /**
- * The bytes of a CRL, made here from what it is to say: a signer that signs nothing else with this can't be handed a
- * certificate or a token in a CRL's place.
+ * The bytes of a CRL, made here from the CRL's facts: a signer that signs only what this function returns can't be
+ * handed a certificate or a token in a CRL's place.
  *
  * @param family - of the key that is about to sign, as its keeper knows it.
  * @throws BrokerError AUTHORITY_UNAVAILABLE

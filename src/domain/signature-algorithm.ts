@@ -4,11 +4,11 @@ import { type DerElement, DerError, dottedOf, elementsOf } from "./der-reader.ts
 /** How a signature is made: by which kind of key, over which digest. */
 export type SignatureAlgorithm = {
   readonly key: "ec" | "rsa";
-  /** As Node names it. */
+  /** The digest, as Node names it. */
   readonly hash: "sha256" | "sha384" | "sha512";
 };
 
-/** ECDSA and RSA (PKCS#1 v1.5) with a digest that nobody can find collisions of; nothing older is anywhere in here. */
+/** ECDSA and RSA (PKCS#1 v1.5) with a digest that nobody can find collisions of; nothing older is accepted here. */
 const SIGNATURE_ALGORITHMS = new Map<string, SignatureAlgorithm>([
   ["1.2.840.10045.4.3.2", { key: "ec", hash: "sha256" }],
   ["1.2.840.10045.4.3.3", { key: "ec", hash: "sha384" }],
@@ -21,7 +21,7 @@ const SIGNATURE_ALGORITHMS = new Map<string, SignatureAlgorithm>([
 /**
  * The algorithm that an AlgorithmIdentifier names, with exactly the parameters that its standard gives it.
  *
- * @returns `undefined` for one that is not accepted.
+ * @returns `undefined` for an algorithm that is not accepted.
  * @throws DerError
  * @see RFC 5758 section 3.2, RFC 4055 section 5
  */

@@ -20,9 +20,9 @@ import { addSeconds, type UnixSeconds } from "./time.ts";
 
 /** A certificate read to be judged; nothing of it is verified yet. */
 export type SignedCertificate = Omit<Certificate, "extensions"> & {
-  /** The whole, DER. */
+  /** The whole certificate, DER. */
   readonly encoded: Uint8Array;
-  /** `undefined`: one that is not accepted. */
+  /** `undefined`: the algorithm is not one that is accepted. */
   readonly signatureAlgorithm: SignatureAlgorithm | undefined;
   readonly signature: Uint8Array;
   readonly notBefore: UnixSeconds;
@@ -33,7 +33,7 @@ export type SignedCertificate = Omit<Certificate, "extensions"> & {
   readonly extensions: CertificateExtensions;
 };
 
-/** An X.509-SVID is below 1 KiB, one of RSA-4096 with a SPIFFE ID of the greatest length below 4. */
+/** An X.509-SVID is below 1 KiB, with an RSA-4096 key and the longest SPIFFE ID below 4 KiB. */
 const CERTIFICATE_BYTES_MAX = 16 * 1024;
 
 const VERSION_3 = 2;
@@ -41,8 +41,8 @@ const VERSION_3 = 2;
 const SERIAL_NUMBER_BYTES_MAX = 20;
 
 /**
- * Reads a version 3 certificate, strictly: DER down to the values of its extensions, none of them twice, the algorithm
- * inside and outside of the signature the same, a positive serial number of at most 20 octets, a named issuer.
+ * Reads a version 3 certificate, strictly: DER down to the values of its extensions, no extension twice, the same
+ * algorithm inside and outside of the signed part, a positive serial number of at most 20 octets, a named issuer.
  *
  * @param der - at most `CERTIFICATE_BYTES_MAX`.
  * @throws DerError
@@ -88,7 +88,7 @@ export function readSignedCertificate(der: Uint8Array): SignedCertificate {
   };
 }
 
-/** Whether the certificate says of whom it is in its subject, and not in an alternative name alone. */
+/** Whether the certificate names its holder in the subject, and not in an alternative name alone. */
 export function hasSubject({ subject }: SignedCertificate): boolean {
   return parseDer(subject, TAG.sequence).content.length > 0;
 }
@@ -113,7 +113,7 @@ function extensionOf(element: DerElement): [string, Extension] {
   }
   const critical = members.length === 3;
   if (critical) checkTrue(second);
-  // What nobody here reads must be DER as well, or the next reader may find something else in it.
+  // A value that nobody reads here must be DER as well, or the next reader may find something else in the value.
   checkNested(parseDer(value.content, value.content[0] ?? 0));
   return [dottedOf(oid), { critical, value: value.content }];
 }

@@ -53,7 +53,7 @@ export function parseSegment(text: string, field: string): Segment {
 
 /**
  * Accepts a SPIFFE ID with or without a path. Stricter than the standard in one point: upper case in scheme or trust
- * domain is refused rather than folded, as go-spiffe does.
+ * domain is refused, as go-spiffe does, rather than folded.
  *
  * @throws BrokerError INVALID_FIELD
  * @see SPIFFE-ID section 2
@@ -88,7 +88,7 @@ export function trustDomainId(trustDomain: TrustDomain): SpiffeId {
 
 /**
  * Makes a SPIFFE ID of a trust domain and a path such as `/agent/researcher`. The result is checked whole, so that a
- * template can never yield what would not have been accepted as written.
+ * template can never yield an ID that would be refused if it were written out.
  *
  * @throws BrokerError INVALID_FIELD
  */
@@ -122,7 +122,7 @@ export function stepNameOf(id: SpiffeId): (StepName & { readonly agent: SpiffeId
 
 const INFRASTRUCTURE = /^\/(runtime|verifier|operator)\/([^/]+)$/;
 
-/** What a runtime's, verifier's or operator's SPIFFE ID names; `undefined` for any other. */
+/** What a runtime's, verifier's or operator's SPIFFE ID names; `undefined` for any other SPIFFE ID. */
 export function infrastructureNameOf(
   id: SpiffeId,
 ): { readonly kind: "runtime" | "verifier" | "operator"; readonly name: Segment } | undefined {
@@ -131,7 +131,7 @@ export function infrastructureNameOf(
   return { kind: kind as "runtime" | "verifier" | "operator", name: name as Segment };
 }
 
-/** Whether an accepted value was in fact one: for code that must not throw. */
+/** Whether a text is a SPIFFE ID, for code that must not throw. */
 export function isSpiffeId(text: string): text is SpiffeId {
   try {
     parseSpiffeId(text);

@@ -13,24 +13,24 @@ import type { UnixSeconds } from "./time.ts";
 declare const stage: unique symbol;
 
 /*
- * What each stage of the issuance path hands to the next. A value of a later type can only come from the stage before
- * it: each stage's own file holds the one cast that makes it.
+ * What each stage of the issuance path hands to the next. A value of a later type can only come from the stage before:
+ * each stage's own file holds the one cast that makes such a value.
  */
 
-/** What a stage says, before it is one. */
+/** The members of a stage's value, before the stage's cast brands it. */
 export type Unbranded<Stage> = { [Member in keyof Stage as Member extends symbol ? never : Member]: Stage[Member] };
 
-/** A caller whose evidence was checked just now. Never kept beyond the act it was made for. */
+/** A caller whose evidence was checked just now. Never kept beyond the act that the caller was attested for. */
 export type Attested = {
   readonly [stage]: "attested";
   readonly selectors: ReadonlySet<Selector>;
   readonly process: ProcessIdentity;
   readonly uid: number;
-  /** Whether a pid that it names means the same process to the broker. */
+  /** Whether a pid that the caller names means the same process to the broker. */
   readonly sharesPids: boolean;
-  /** Path of the executable; absent where it can't be had or can't be believed. */
+  /** Path of the executable; absent where the path can't be read or can't be believed. */
   readonly executable?: string;
-  /** Enabled entries it matches; at least one. */
+  /** Enabled entries that the caller matches; at least one. */
   readonly entries: readonly RegistrationEntry[];
 };
 
@@ -44,7 +44,7 @@ export type Entitled = {
   readonly decidedOn: DecidedOn;
   readonly ttlSeconds: number;
   readonly content: SvidContent;
-  /** What the step's executor runs: pinned by its first issuance, and the same ever after. */
+  /** The executable of the step's executor: pinned by the step's first issuance, and the same for every later one. */
   readonly executable?: string;
 };
 
@@ -63,7 +63,7 @@ export type SvidContent =
     }
   | {
       readonly kind: "wit-svid";
-      /** SubjectPublicKeyInfo, DER, of the P-256 key that its presenter proves to hold. */
+      /** SubjectPublicKeyInfo, DER, of the P-256 key that the SVID's presenter proves to hold. */
       readonly publicKey: Uint8Array;
     };
 
@@ -77,7 +77,7 @@ export type Drafted = {
   readonly executable?: string;
 };
 
-/** A draft whose row is durable: the only thing a signer takes. */
+/** A draft whose row is durable: the only thing that a signer makes an SVID of. */
 export type Recorded = {
   readonly [stage]: "recorded";
   readonly record: IssuanceRecord;
@@ -94,7 +94,7 @@ export type Signed = {
   readonly svid: Uint8Array;
 };
 
-/** A credential that may leave: its step was still open after it was signed. */
+/** A credential that may leave the broker: its step, if it has one, was still open after the signature. */
 export type Delivery = {
   readonly [stage]: "delivery";
   readonly issuanceId: string;

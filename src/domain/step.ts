@@ -21,7 +21,7 @@ export type StepState = (typeof STEP_STATES)[number];
 /** States a step does not leave. */
 export type ClosedState = Exclude<StepState, "PENDING_APPROVAL" | "OPEN">;
 
-/** Why the credentials of a step end with it, by the state it ends in. */
+/** Why the credentials of a step are revoked when it ends, by the state in which it ends. */
 export const REASON_OF_STATE = {
   COMPLETED: "cessationOfOperation",
   FAILED: "cessationOfOperation",
@@ -33,7 +33,7 @@ export const REASON_OF_STATE = {
   REFUSED: "privilegeWithdrawn",
 } as const satisfies Record<ClosedState, RevocationReason>;
 
-/** Only `OPEN` permits anything; whatever this version does not know counts as closed. */
+/** Only `OPEN` permits anything; a state that this version does not know counts as closed. */
 export function permits(state: string): boolean {
   return state === "OPEN";
 }
@@ -63,7 +63,7 @@ export type Step = {
   readonly workflow?: string;
   readonly purpose?: string;
   readonly grant: Grant;
-  /** Beyond the grant's locations. */
+  /** In addition to the grant's locations. */
   readonly audiences: readonly string[];
   readonly openedAt: UnixMicros;
   readonly expiresAt: UnixSeconds;
@@ -102,8 +102,8 @@ export function audiencesOf(step: Pick<Step, "grant" | "audiences">): readonly s
 }
 
 /**
- * The state in which a live descendant ends when its ancestor ends. An outcome is the ancestor's own and says nothing
- * of the descendant's, which was cut short; every other state passes down as it is.
+ * The state in which a live descendant ends when its ancestor ends. COMPLETED and FAILED are the outcome of the
+ * ancestor alone, while the descendant was cut short; every other state passes down as it is.
  */
 export function descendantState(ancestor: ClosedState): ClosedState {
   return ancestor === "COMPLETED" || ancestor === "FAILED" ? "CANCELLED" : ancestor;
@@ -114,7 +114,7 @@ export function hasExpired(expiresAt: UnixSeconds, now: UnixMicros): boolean {
   return microsOf(expiresAt) <= now;
 }
 
-/** When a lease ends that begins, or begins anew, now. */
+/** The end of a lease that begins, or begins anew, now. */
 export function leaseEnd(now: UnixMicros, leaseSeconds: number): UnixMicros {
   return addMicros(now, leaseSeconds * 1_000_000);
 }

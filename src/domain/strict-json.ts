@@ -19,10 +19,10 @@ export function parseStrictObject(bytes: Uint8Array): JsonObject | undefined {
 }
 
 /**
- * The same for what is text already.
+ * Does what `parseStrictObject` does, for a text instead of bytes.
  *
- * The platform's parser keeps the last of two equal names and tells nobody. It does accept nothing but JSON, so that
- * each colon outside a string stands for one member; and when fewer members came out than went in, a name was repeated.
+ * The platform's parser keeps the last of two equal names and tells nobody. But it accepts nothing except JSON, so that
+ * each colon outside a string stands for one member: when fewer members came out than went in, a name was repeated.
  */
 export function parseStrictText(text: string): JsonObject | undefined {
   let value: unknown;
@@ -41,7 +41,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** All members of all objects; not a number for what must be refused, which equals no count. */
+/** Counts the members of all objects; NaN, which equals no count, for a value that must be refused. */
 function membersIn(value: unknown, depth: number): number {
   if (typeof value !== "object" || value === null) return 0;
   if (depth > DEPTH_MAX) return Number.NaN;

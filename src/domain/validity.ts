@@ -11,7 +11,7 @@ export type Validity = { readonly kind: "validity"; readonly notBefore: UnixSeco
  * @param input.ttlSeconds - asked lifetime; clamped to `LIMITS.svidTtlSecondsMin..Max`.
  * @param input.stepExpiresAt - end of the step, Unix seconds; absent for infrastructure.
  * @param input.authorityExpiresAt - end of the signing authority; an SVID must not outlive its issuer.
- * @param input.backdateSeconds - how far before `now` it already holds.
+ * @param input.backdateSeconds - how many seconds before `now` the SVID already holds.
  * @returns a validity of at least `LIMITS.svidTtlSecondsMin` seconds, or a denial. Never throws.
  * @see RFC 5280 section 4.1.2.5, RFC 7519 section 4.1.4
  */

@@ -20,12 +20,12 @@ export type WitFacts = {
   /** Exclusive, as `exp` is. */
   readonly expiresAt: UnixSeconds;
   readonly jti: string;
-  /** SubjectPublicKeyInfo, DER, of the P-256 key that its presenter holds. */
+  /** SubjectPublicKeyInfo, DER, of the P-256 key that the SVID's presenter holds. */
   readonly publicKey: Uint8Array;
 };
 
 /**
- * What a WIT-SVID says: who the step is, and the key by which its presenter proves it.
+ * The claims of a WIT-SVID: who the step is, and the key by which the SVID's presenter proves to be the step.
  *
  * @throws BrokerError KEY_REFUSED for any key but P-256
  * @see WIT-SVID section 3

@@ -43,10 +43,10 @@ const OID = {
 
 const COMMON_NAME = "Stint CA";
 
-/** X.520 allows an organization no more; the subject alternative name has the trust domain whole. */
+/** X.520 allows an organization no more characters; the subject alternative name has the whole trust domain. */
 const ORGANIZATION_LENGTH_MAX = 64;
 
-/** KeyUsage bits, most significant first; DER drops the zero bits at the end and counts them. */
+/** KeyUsage bits, most significant first; DER drops the zero bits at the end, and the first byte counts them. */
 const DIGITAL_SIGNATURE = Uint8Array.of(7, 0b1000_0000);
 const KEY_CERT_SIGN_AND_CRL_SIGN = Uint8Array.of(1, 0b0000_0110);
 
@@ -59,10 +59,10 @@ export const EMPTY_NAME = sequenceOf();
 export type Issuer = { readonly name: Uint8Array; readonly keyIdentifier: Uint8Array };
 
 /**
- * What the certificate of an authority gives to those that it issues. The name is copied byte for byte, which is how
- * verifiers compare it.
+ * What a leaf takes over from its issuer, read from the issuer's certificate. The name is copied byte for byte, because
+ * verifiers compare it so.
  *
- * @param certificate - of the authority, DER.
+ * @param certificate - the authority's, DER.
  * @throws DerError
  */
 export function issuerOf(certificate: Uint8Array): Issuer {
@@ -116,7 +116,7 @@ export const LEAF_CONSTRAINTS: readonly Uint8Array[] = [
   extension(OID.basicConstraints, sequenceOf(), "critical"),
 ];
 
-/** What an extension begins with that names the subject: critical, because in a leaf it is the only name there is. */
+/** The beginning of the extension that names the subject: critical, because a leaf has no other name. */
 export const SUBJECT_ALT_NAME_CRITICAL = Buffer.concat([oidOf(OID.subjectAltName), TRUE]);
 
 export type AuthorityFacts = {
@@ -127,11 +127,11 @@ export type AuthorityFacts = {
   readonly expiresAt: UnixSeconds;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
-  /** Another CA that issues it; absent: it issues itself. */
+  /** Another CA that issues the certificate; absent where the certificate is self-signed. */
   readonly upstream?: UpstreamIssuer;
 };
 
-/** A CA above ours, and by which algorithm it signs: an AlgorithmIdentifier. */
+/** A CA above ours, and the AlgorithmIdentifier by which that CA signs. */
 export type UpstreamIssuer = Issuer & { readonly algorithm: Uint8Array };
 
 /** AlgorithmIdentifiers that an upstream CA may sign by. ECDSA has no parameters, RSA has NULL. RFC 5758, RFC 4055. */
@@ -142,9 +142,10 @@ export const UPSTREAM_ALGORITHMS = {
 } as const;
 
 /**
- * The to-be-signed certificate of the trust domain's own signing authority: issues leaves and nothing else.
+ * The to-be-signed certificate of the trust domain's own signing authority, which issues no certificates but leaves.
  *
- * Its subject names the trust domain and the key, so that two generations never share a name and a CRL belongs to one.
+ * Its subject names the trust domain and the key, so that two generations of the authority never share a name, and each
+ * CRL belongs to one generation.
  *
  * @throws DerError when the key is not a SubjectPublicKeyInfo
  */

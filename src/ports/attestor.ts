@@ -6,25 +6,26 @@ export type Evidence = {
   readonly selectors: ReadonlySet<Selector>;
   readonly process: ProcessIdentity;
   readonly uid: number;
-  /** Whether it lives in the broker's PID namespace, so that pids mean the same to both. */
+  /** Whether the process lives in the broker's PID namespace, so that a pid means the same process to both. */
   readonly sharesPids: boolean;
-  /** Path of the executable; absent where it can't be read, or where a mount namespace could forge it. */
+  /** Path of the executable; absent where the path can't be read, or where a mount namespace could forge it. */
   readonly executable?: string;
-  /** Kinds of selector that could not be had, each with the reason, for the log and for readiness. */
+  /** Kinds of selector that could not be attested, each with the reason, for the log and for readiness. */
   readonly unavailable: readonly { readonly kind: string; readonly reason: string }[];
 };
 
-/** The other end of one connection, as the transport holds it. Only its attestor looks inside. */
+/** The other end of one connection, as the transport holds it. Only the attestor looks inside. */
 export type Peer = {
   readonly connectionId: string;
-  /** Kernel's word at connect time. */
+  /** `uid` and `pid` are what the kernel said when the connection was made. */
   readonly uid: number;
   readonly pid: number;
 };
 
 /**
  * Turns a connection into evidence. Asked anew for every act, since a connection outlives an exec, and a descriptor can
- * be handed on. Acts that came in together, in one turn of the event loop, may be answered with one look.
+ * be handed on. Acts that came in together, in one turn of the event loop, may be answered from one look at the
+ * process.
  */
 export type Attestor = {
   /**
@@ -38,7 +39,7 @@ export type Attestor = {
 /** Tells when processes end. */
 export type ProcessWatch = {
   /**
-   * Calls once, within a second of the process being gone (a zombie is gone), or soon when it is gone already.
+   * Calls `gone` once, within a second after the process is gone (a zombie is gone), or soon if it is gone already.
    *
    * @returns a function that ends the watch.
    */

@@ -6,8 +6,8 @@ import type { Step } from "../domain/step.ts";
 import type { Cancel } from "./clock.ts";
 
 /**
- * The registration entries in force, beside the event loop. It may be a commit behind the ledger; whatever is decided on
- * it names entry and revision, and the ledger's guards have the last word.
+ * The registration entries in force, kept in memory. The directory may be a commit behind the ledger; a decision that
+ * is made on an entry names the entry and its revision, and the ledger's guards have the last word.
  */
 export type EntryDirectory = {
   /** Enabled entries all of whose selectors are among those attested. */
@@ -26,9 +26,9 @@ export type EntryDirectory = {
 
 /** The authorities in force. */
 export type AuthorityDirectory = {
-  /** The one that signs; `undefined` when none of this family is active and its key at hand. */
+  /** The authority that signs; `undefined` when no authority of this family is active with its key at hand. */
   active(family: KeyFamily): Authority | undefined;
-  /** All that verifiers are to know, `old` ones too. */
+  /** All authorities that verifiers are to know, `old` authorities too. */
   all(): readonly Authority[];
 };
 
@@ -39,14 +39,13 @@ export type IssuanceGate = {
 };
 
 /**
- * Steps, the open ones beside the event loop: issuing looks at its step twice, and each look would be a read of the
- * database. A caller finds what that caller was answered before; beyond that the directory may be a commit behind, and the
- * ledger's guards have the last word.
- *
+ * Steps. The open ones are kept in memory, since issuing looks at its step twice and each look would be a read of the
+ * database. A caller finds what an earlier answer told that caller; otherwise the directory may be a commit behind, and
+ * the ledger's guards have the last word.
  */
 export type StepDirectory = {
   byId(stepId: string): Promise<Step | undefined>;
-  /** Oldest first. @throws BrokerError NOT_SERVING while what is kept is behind the ledger by more than that */
+  /** Oldest first. @throws BrokerError NOT_SERVING while the directory is more than a commit behind the ledger */
   open(): readonly Step[];
   /** Calls with the step after each change, the last time when it was closed; ends with the returned function. */
   followStep(stepId: string, changed: (step: Step) => void): Cancel;

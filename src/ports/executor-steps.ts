@@ -2,17 +2,17 @@ import type { ProcessIdentity } from "../domain/process.ts";
 import type { Step } from "../domain/step.ts";
 import type { Cancel } from "./clock.ts";
 
-/** Who executes: a process, and the entries of agents that it matches as it is now. */
+/** Who executes: a process, and the entries of agents that the process matches now. */
 export type ExecutingProcess = { readonly process: ProcessIdentity; readonly entryIds: readonly string[] };
 
 /**
- * The open steps by who may be issued their credentials, beside the event loop. It may be a commit behind the ledger; both
- * reads throw BrokerError NOT_SERVING while it is behind by more.
+ * The open steps by the process that may be issued their credentials, kept in memory. They may be a commit behind the
+ * ledger; both reads throw BrokerError NOT_SERVING while they are further behind.
  */
 export type ExecutorSteps = {
   /**
-   * The open steps of agents that the process matches, whose executor is this very process or any that matches; oldest
-   * first.
+   * The open steps of agents that the process matches, whose executor is this very process or any matching process;
+   * oldest first.
    */
   executedBy(executor: ExecutingProcess): readonly Step[];
   /** The open steps whose executor is this very process, whatever entries it matches; oldest first. */

@@ -7,6 +7,6 @@ export type KeyPairs = {
 export type KeyPair = {
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Uint8Array;
-  /** PKCS#8, DER, unencrypted: for whom it was made, and never for a log or the ledger. */
+  /** PKCS#8, DER, unencrypted: for the party that the key was made for, and never for a log or the ledger. */
   readonly privateKey: Uint8Array;
 };

@@ -11,7 +11,7 @@ import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 
-/** All that can be done to the ledger: each act by its name, with what it is answered. */
+/** All that can be done to the ledger: each act by its name, with its answer. */
 export type Acts = {
   readonly "open-step": Answered<OpenStepAct, OpenStepResult | Denial>;
   readonly "hold-step": Answered<HoldStepAct, Sequenced | Denial>;
@@ -42,20 +42,21 @@ export type ActName = keyof Acts;
 export type LedgerAct<Name extends ActName = ActName> = Acts[Name]["act"];
 export type ResultOf<Name extends ActName = ActName> = Acts[Name]["result"];
 
-/** `sequence` of the last event written; 0 when nothing was. */
+/** `sequence` of the last event written; 0 when none was. */
 export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number };
 
 /**
  * Opens a step and records the decision that allowed it.
  *
  * Guards, in this order:
- * - the same `requestId` of the same entry and process, its step not expired: that step (`existing`), or
- *   REQUEST_ID_REUSED when `requestDigest` differs;
- * - the run is barred → NOT_ENTITLED; it belongs to another entry → NOT_ENTITLED, unless `parentStepId` names an open
- *   step of this run;
+ * - a step that was opened with the same `requestId` by the same entry and process, and has not expired: that step
+ *   (`existing`), or REQUEST_ID_REUSED when `requestDigest` differs;
+ * - the run is barred → NOT_ENTITLED; the run belongs to another entry → NOT_ENTITLED, unless `parentStepId` names an
+ *   open step of this run;
  * - `decidedOn` no longer stands → NOT_ENTITLED;
- * - the parent is open, its expiry not before the child's → else DELEGATION_REFUSED;
- * - the newest attempt: open, and `supersedes` is false → STEP_EXISTS; not below this attempt → STALE_ATTEMPT;
+ * - the parent is open, expires no earlier than the child, and is not closed by this opening → else DELEGATION_REFUSED;
+ * - the newest attempt is open, and `supersedes` is false → STEP_EXISTS; the newest attempt is not below this attempt →
+ *   STALE_ATTEMPT;
  * - `openStepsMax` of the opener's entry, `LIMITS.openStepsPerExecutorMax` of a process executor → LIMIT_EXCEEDED;
  * - expiry ahead of `now` by `LIMITS.stepSecondsLeftMin` → else STEP_EXPIRING.
  *
@@ -75,7 +76,7 @@ export type OpenStepResult =
   | { readonly kind: "opened"; readonly sequence: number }
   | { readonly kind: "existing"; readonly stepId: string };
 
-/** The first hold of a step. Idempotent: sequence 0 of one that is held already. STEP_NOT_FOUND, STEP_CLOSED. */
+/** The first hold of a step. Idempotent: sequence 0 for a step that is held already. STEP_NOT_FOUND, STEP_CLOSED. */
 export type HoldStepAct = { readonly act: "hold-step"; readonly stepId: string; readonly now: UnixMicros };
 
 /** Sets the lease's end anew, `now` + the step's lease. STEP_NOT_FOUND, STEP_CLOSED; INVALID_FIELD without a lease. */
@@ -85,9 +86,9 @@ export type RenewStepAct = { readonly act: "renew-step"; readonly stepId: string
  * Records drafts before they are signed; answered item by item, in order.
  *
  * Guards of an item with a step: the step is open (STEP_CLOSED, STEP_NOT_FOUND), its expiry is ahead of `now` and not
- * before the credential's (STEP_EXPIRING), `decidedOn` still stands (NOT_ENTITLED), and the executable is the pinned one
- * (EXECUTOR_GONE). Of an infrastructure item: `decidedOn` alone, which has to name the item's entry. Of every item: its
- * authority is not tainted, removed or yet to be activated (AUTHORITY_UNAVAILABLE).
+ * before the credential's (STEP_EXPIRING), `decidedOn` still stands (NOT_ENTITLED), and the executable is the pinned
+ * one (EXECUTOR_GONE). Guard of an infrastructure item: `decidedOn` alone, which has to name the item's entry. Guard of
+ * every item: its authority is not tainted, removed or yet to be activated (AUTHORITY_UNAVAILABLE).
  */
 export type RecordIssuancesAct = {
   readonly act: "record-issuances";
@@ -98,7 +99,7 @@ export type RecordIssuancesAct = {
 export type RecordIssuanceItem = {
   readonly record: IssuanceRecord;
   readonly decidedOn: DecidedOn;
-  /** Of a process executor. */
+  /** The executable of a process executor. */
   readonly executable?: string;
 };
 
@@ -110,11 +111,11 @@ export type MarkUndeliveredAct = {
 };
 
 /**
- * Closes steps with all their live descendants, revokes what they hold, and bars what `target` says, in one transaction
- * that also works from the reserve when the disk is full.
+ * Closes steps with all their live descendants, revokes what they hold, and bars the run that `target` names, in one
+ * transaction that also works from the reserve when the disk is full.
  *
  * STEP_NOT_FOUND for an unknown step. A step that is closed already answers with its recorded close and
- * `alreadyClosed`. `onlyIf` that does not hold answers with a CloseResult of zero counts and sequence 0.
+ * `alreadyClosed`. When `onlyIf` does not hold, the answer is a CloseResult of zero counts and sequence 0.
  */
 export type CloseAct = {
   readonly act: "close";
@@ -128,11 +129,11 @@ export type CloseAct = {
 
 export type CloseTarget =
   | { readonly kind: "steps"; readonly stepIds: readonly string[] }
-  /** Stays barred. */
+  /** The run stays barred. */
   | { readonly kind: "run"; readonly runId: string }
-  /** All steps of an agent's entry, or that a runtime's entry opened. */
+  /** All steps of an agent's entry, or all steps that a runtime's entry opened. */
   | { readonly kind: "entry"; readonly entryId: string }
-  /** As opener or as executor. */
+  /** All steps whose opener or executor is this process. */
   | { readonly kind: "process"; readonly process: ProcessIdentity }
   | { readonly kind: "principal"; readonly iss: string; readonly sub: string };
 
@@ -147,7 +148,7 @@ export type CloseResult = Written & {
 /** The events of one act, which follow one another; both 0 when there are none. */
 export type Written = { readonly firstSequence: number; readonly sequence: number };
 
-/** Takes one credential back, its step staying open. STEP_NOT_FOUND when no issuance has it. */
+/** Takes one credential back, its step staying open. STEP_NOT_FOUND when there is no such credential. */
 export type RevokeCredentialAct = {
   readonly act: "revoke-credential";
   readonly credential: CredentialName;
@@ -156,7 +157,7 @@ export type RevokeCredentialAct = {
   readonly now: UnixMicros;
 };
 
-/** By what a credential is known to whoever holds it. */
+/** The name by which the holder of a credential knows it. */
 export type CredentialName = { readonly jti: string } | { readonly serialNumber: string };
 
 export type RecordDecisionAct = {
@@ -166,9 +167,10 @@ export type RecordDecisionAct = {
 };
 
 /**
- * Creates an entry (`expectedRevision` 0) or replaces one, and closes steps that hold what it no longer permits.
+ * Creates an entry (`expectedRevision` 0) or replaces one, and closes the steps in `closes`, which hold what the entry
+ * no longer permits.
  *
- * Guards: `revision` is the expected one, and no other entry has kind and name (INVALID_FIELD); at most
+ * Guards: `revision` is the expected one, and no other entry has this kind and name (INVALID_FIELD); at most
  * `LIMITS.entriesMax` (LIMIT_EXCEEDED); with `usersApart` no agent has the user of an operator (INVALID_FIELD).
  */
 export type PutEntryAct = {
@@ -177,7 +179,7 @@ export type PutEntryAct = {
   readonly expectedRevision: number;
   /** `all`: every open step of the entry, and what the entry was issued for itself. */
   readonly closes: readonly string[] | "all";
-  /** Why what is closed is taken back. */
+  /** Why the credentials are taken back. */
   readonly reason: RevocationReason;
   readonly usersApart: boolean;
   readonly by: Actor;
@@ -199,15 +201,15 @@ export type EntryChange = Written & {
   readonly credentialsRevoked: number;
 };
 
-/** With the entry as it was recorded. */
+/** An `EntryChange` with the entry as it was recorded. */
 export type EntryResult = EntryChange & { readonly entry: RegistrationEntry };
 
 /**
- * Puts authorities as they are from here on, all at once. One that was removed stays removed, whatever is put.
+ * Puts authorities as they are from here on, all at once. An authority that was removed stays removed, whatever is put.
  *
- * `taints` marks one as trusted no more and takes back everything of it that a verifier may still accept; from then on
- * nothing is recorded under it. `order` is what an operator asked for, put on record beside it. INVALID_FIELD, thrown,
- * for an unknown one to taint.
+ * `taints` marks one authority as trusted no more and takes back all of its credentials that a verifier may still
+ * accept; from then on nothing is recorded under this authority. `order` is what an operator asked for, and is recorded
+ * too. INVALID_FIELD, thrown, when the authority to taint is unknown.
  */
 export type PutAuthoritiesAct = {
   readonly act: "put-authorities";
@@ -220,7 +222,7 @@ export type PutAuthoritiesAct = {
 export type PutAuthoritiesResult = Sequenced & { readonly credentialsRevoked: number };
 
 /**
- * Records from where a foreign trust domain's keys are taken, with the first bundle where there is one. INVALID_FIELD
+ * Records where a foreign trust domain's keys are taken from, with the first bundle if there is one. INVALID_FIELD
  * `trust_domain` where there is a relationship already.
  */
 export type PutFederationAct = {
@@ -241,8 +243,8 @@ export type EndFederationAct = {
 
 /**
  * Takes a foreign bundle for the one in force. INVALID_FIELD `trust_domain` without a relationship, and
- * `spiffe_sequence` when it goes back, is missing where it was there, or is the same with other content. The same bundle
- * again is not recorded: sequence 0.
+ * `spiffe_sequence` when the sequence goes back, is missing although the last bundle had one, or is the same with other
+ * content. The same bundle again is not recorded: sequence 0.
  */
 export type AcceptBundleAct = {
   readonly act: "accept-bundle";
@@ -271,14 +273,14 @@ export type RevokeJoinTokensAct = {
   readonly now: UnixMicros;
 };
 
-/** Spends a join token. NO_IDENTITY when it is unknown, spent, revoked or expired, which are one and the same to a caller. */
+/** Spends a join token. NO_IDENTITY when the token is unknown, spent, revoked or expired; a caller can't tell which. */
 export type SpendJoinTokenAct = {
   readonly act: "spend-join-token";
   readonly sha256: string;
   readonly now: UnixMicros;
 };
 
-/** Spends evidence that counts once. NO_IDENTITY when it was spent before, or has expired. */
+/** Spends evidence that counts once. NO_IDENTITY when the evidence was spent before, or has expired. */
 export type SpendEvidenceAct = {
   readonly act: "spend-evidence";
   readonly attestor: "oidc";

@@ -19,11 +19,11 @@ import type { CloseTarget, CredentialName } from "./ledger-acts.ts";
 export type ProjectionReads = {
   /** Oldest first. */
   openSteps(): Promise<AsOf<readonly Step[]>>;
-  /** Those that were not removed, by kind and name. */
+  /** Entries that were not removed, ordered by kind and name. */
   entries(): Promise<AsOf<readonly RegistrationEntry[]>>;
-  /** Every one there ever was, in the order in which they came. */
+  /** Every authority there ever was, in the order in which they came. */
   authorities(): Promise<AsOf<readonly Authority[]>>;
-  /** By trust domain. */
+  /** Ordered by trust domain. */
   federations(): Promise<AsOf<readonly RecordedFederation[]>>;
   /** The sequence up to which each verifier's entry has acknowledged the feed. */
   receipts(): Promise<AsOf<readonly { readonly entryId: string; readonly sequence: number }[]>>;
@@ -47,7 +47,7 @@ export type StepReads = {
 };
 
 export type RegistryReads = {
-  /** Those that could still be used, by name and age. */
+  /** Join tokens that could still be used, ordered by name and age. */
   joinTokens(now: UnixMicros): Promise<readonly JoinToken[]>;
 };
 
@@ -64,13 +64,13 @@ export type DenyEntry = {
   readonly sequence: number;
   readonly reason: RevocationReason;
   readonly state: ClosedState;
-  /** Latest `exp` among what is denied. */
+  /** Latest expiry among the credentials that are denied. */
   readonly latestExpiry: UnixSeconds;
-  /** What may present it: locations and audiences of the step, or of the credential. */
+  /** Where a denied credential may be presented: the step's locations and audiences, or the credential's audiences. */
   readonly audiences: readonly string[];
-  /** Whether the step holds credentials without an audience (X.509-, WIT-SVIDs): then it concerns everyone. */
+  /** Whether the step holds credentials without an audience (X.509-, WIT-SVIDs): then the entry concerns everyone. */
   readonly concernsAll: boolean;
-  /** Whose run it was, for a runtime that watches its own runs. */
+  /** The entry that the step's run belongs to, for a runtime that watches its own runs. */
   readonly runEntryId: string;
   readonly subject:
     | { readonly kind: "step"; readonly stepId: string; readonly spiffeId: SpiffeId }
@@ -78,14 +78,14 @@ export type DenyEntry = {
     | { readonly kind: "certificate"; readonly authorityId: string; readonly serialNumber: string };
 };
 
-/** A part of the deny-list; `through` is the last sequence all of whose entries were given by now. */
+/** A part of the deny-list; `through` is the last sequence whose deny entries were all given by now. */
 export type DenyPart = { readonly entries: readonly DenyEntry[]; readonly through: number };
 
 export type FeedReads = {
   /**
-   * Deny entries with a sequence in (after, through], in ledger order and in parts small enough to be sent without holding
-   * anybody up. A close of many steps may take several parts. The last part's `through` is the one that was asked for, or
-   * the ledger's end where that comes first.
+   * Deny entries with a sequence in (after, through], in ledger order and in parts small enough to be sent without
+   * holding anybody up. A close of many steps may take several parts. The last part's `through` is the sequence that
+   * was asked for, or the ledger's end where that comes first.
    */
   denied(after: number, through: number): AsyncIterable<DenyPart>;
   /** The whole deny-list that still matters: everything whose latest expiry plus leeway and skew is after `now`. */
@@ -101,11 +101,12 @@ export type RevokedX509Svid = {
   readonly reason: RevocationReason;
 };
 
-/** What became of credentials: for CRLs, and for those who ask about one. */
+/** What became of credentials: for CRLs, and for callers that ask about one credential. */
 export type CredentialReads = {
   /**
-   * The X.509-SVIDs that were taken back before they expired and expire after an instant, in parts. What was taken back
-   * before the first part is read is in one of them at least, and may be in two; what is taken back meanwhile may be.
+   * The X.509-SVIDs that were taken back before they expired and expire after an instant, in parts. An SVID that was
+   * taken back before the first part is read is in at least one part, and may be in two; an SVID that is taken back
+   * meanwhile may be in none.
    */
   revokedX509Svids(expiringAfter: UnixSeconds): AsyncIterable<readonly RevokedX509Svid[]>;
   /** The issuance of this credential, with what became of it and of its step. */
@@ -119,7 +120,7 @@ export type IssuanceRow = IssuanceRecord & {
   readonly revokedAt?: UnixMicros;
   readonly revocationReason?: RevocationReason;
   readonly revokedSequence?: number;
-  /** Present for a step's. */
+  /** Present for a step's credential. */
   readonly step?: Pick<Step, "runId" | "step" | "attempt" | "agent" | "state">;
 };
 

@@ -11,21 +11,21 @@ import type {
 
 /**
  * The one writer. Each act is a transaction of its own: its guards, its events and their projections happen together or
- * not at all, and an act that is refused leaves no trace and does not disturb the others it was committed with.
+ * not at all, and an act that is refused leaves no trace and does not disturb the acts that it was committed with.
  */
 export type Ledger = {
   /**
    * Resolves only once the act is durable (fsync).
    *
-   * @throws BrokerError LEDGER_UNAVAILABLE when nothing was recorded because nothing can be
+   * @throws BrokerError LEDGER_UNAVAILABLE when nothing was recorded because nothing can be recorded
    */
   perform<Name extends ActName>(act: LedgerAct<Name> & { readonly act: Name }): Promise<ResultOf<Name>>;
   head(): Head;
   /**
-   * Gives out what was committed to a follower, from the event after a sequence on. Followers that keep up are given a
-   * commit of ordinary size before its acts are answered.
+   * Gives a follower what was committed, from the event after `after` on. A follower that keeps up is given a commit of
+   * ordinary size before the acts of that commit are answered.
    *
-   * A follower that throws is tried again from its own position; meanwhile it holds nobody else up.
+   * A follower that throws is tried again from its own position; meanwhile no other follower waits for it.
    */
   follow(follower: Follower, after: number): Following;
   followers(): readonly FollowerStatus[];
@@ -51,9 +51,9 @@ export type OpenedLedger = {
   readonly history: HistoryReads;
   readonly verdict: Verdict;
   health(): LedgerHealth;
-  /** After an operator accepted the ledger as it is: from here on its head is the one to continue from. */
+  /** Called after an operator accepted the ledger as it is: from here on its head is the head to continue from. */
   trustHead(): Promise<void>;
-  /** Verifies every event and every table. Takes about as long as writing all of it once more. */
+  /** Verifies every event and every table. Takes about as long as writing the whole ledger once more. */
   verifyAll(): Promise<Finding>;
   close(): Promise<void>;
 };

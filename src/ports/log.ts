@@ -4,7 +4,7 @@ export type Log = {
   request(line: RequestLine): void;
   /** Something is wrong that no caller was told of; `error`'s own text goes to the log only. */
   fault(what: string, error: unknown): void;
-  /** Permitted, and yet likely not meant. */
+  /** Something is permitted, and yet likely not meant. */
   warning(what: string): void;
   info(what: string, facts?: Readonly<Record<string, string | number | boolean>>): void;
 };

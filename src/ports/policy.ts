@@ -14,14 +14,14 @@ export type PolicyRequest = {
 /** What policies say of one element of a request. */
 export type ElementAnswer = {
   readonly effect: "allow" | "deny";
-  /** Those that determined it. */
+  /** The policies that determined the effect. */
   readonly policies: readonly string[];
-  /** Why it is denied, in words that may be shown to the caller. */
+  /** Why the element is denied, in words that may be shown to the caller. */
   readonly reason?: string;
 };
 
 export type PolicyAnswer = {
-  /** One for each element of `requested`, in the same order. An element without an answer is denied. */
+  /** One answer for each element of `requested`, in the same order. An element without an answer is denied. */
   readonly elements: readonly ElementAnswer[];
   /** SHA-256, hexadecimal, of the policies in force. */
   readonly policyDigest: string;

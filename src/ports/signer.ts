@@ -4,8 +4,8 @@ import type { Recorded } from "../domain/stages.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 
 /**
- * Keeps the private keys. A key never leaves it, and a credential is signed only from its durable row: `signSvid` takes
- * nothing but a `Recorded`.
+ * Keeps the private keys. A key never leaves the signer, and a credential is signed only from its durable row:
+ * `signSvid` takes nothing but a `Recorded`.
  */
 export type Signer = {
   /**
@@ -27,8 +27,8 @@ export type Signer = {
    */
   signSvid(recorded: Recorded): Promise<Uint8Array>;
   /**
-   * Makes and signs a CRL of this X.509 authority: ECDSA P-256 with SHA-256. It takes what the CRL is to say and never
-   * bytes, so that a CA key can be put to nothing else by it.
+   * Makes and signs a CRL of this X.509 authority: ECDSA P-256 with SHA-256. The method takes the CRL's facts and never
+   * bytes, so that it can't be used to sign anything else with a CA key.
    *
    * @returns the CRL, DER.
    * @throws BrokerError AUTHORITY_UNAVAILABLE when it definitely made no signature

@@ -1,12 +1,12 @@
 import type { Authority } from "../domain/authority.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 
-/** A CA above this broker's, which certifies its X.509 authorities, so that verifiers trust a root they have already. */
+/** A CA that certifies this broker's X.509 authorities, so that verifiers trust a root that they have already. */
 export type UpstreamAuthority = {
-  /** Exclusive end of it and of all above it; nothing it certifies outlives that. */
+  /** Exclusive end of this CA and of all above it; no authority that the CA certifies outlives this end. */
   readonly expiresAt: UnixSeconds;
   /**
-   * The authority with a certificate of the upstream's in place of its own, and the certificates above that.
+   * The authority with a certificate by the upstream CA in place of its own, and with the certificates above that one.
    *
    * @throws BrokerError AUTHORITY_UNAVAILABLE
    */
