@@ -12,12 +12,12 @@ import { attestedAs } from "./attest.ts";
 import { NO_UID } from "./attest-svid.ts";
 import { digestOfJoinToken, nameInJoinToken } from "./join-token.ts";
 
-/** What a workload says that it is, and by what. */
+/** What a workload claims to be, and the evidence for the claim. */
 export type Claim = {
   readonly evidence: Evidence;
   /** PKCS#10, DER. */
   readonly csr: Uint8Array;
-  /** `kind/name` of the entry it means; empty where its evidence matches only one. */
+  /** `kind/name` of the entry that the workload means; empty where its evidence matches only one entry. */
   readonly entry: string;
 };
 
@@ -25,22 +25,22 @@ export type Evidence =
   | { readonly attestor: "oidc" | "x509pop"; readonly evidence: Uint8Array }
   | { readonly attestor: "join_token"; readonly token: string };
 
-/** Whoever is behind a claim. Nothing may come of it before `spend`. */
+/** The caller that a claim's evidence stands for. Nothing may be issued to the caller before `spend`. */
 export type Claimant = {
   readonly caller: Attested;
   readonly entry: RegistrationEntry;
   /** SubjectPublicKeyInfo, DER, of the request's own key. */
   readonly publicKey: Uint8Array;
   /**
-   * Uses up what counts once.
+   * Spends evidence that counts once.
    *
-   * @throws BrokerError NO_IDENTITY when it was used up before
+   * @throws BrokerError NO_IDENTITY when the evidence was spent before, has expired, or is no join token of this broker
    */
   readonly spend: () => Promise<void>;
 };
 
 export type AttestEvidencePorts = {
-  /** Those that are configured. */
+  /** The attestors that are configured. */
   readonly evidenceAttestors: { readonly [Kind in "oidc" | "x509pop"]?: EvidenceAttestor };
   /** Whether join tokens are evidence. */
   readonly takesJoinTokens: boolean;
@@ -50,8 +50,8 @@ export type AttestEvidencePorts = {
 };
 
 /**
- * Makes a caller of whoever holds evidence that matches the entry of a runtime, a verifier or an operator. The request for
- * a certificate is looked at first: what is malformed must not cost anybody its evidence.
+ * Makes a caller of a workload whose evidence matches the entry of a runtime, a verifier or an operator. The request
+ * for a certificate is looked at first: a malformed request must not cost the workload its evidence.
  *
  * @throws BrokerError CSR_INVALID, KEY_REFUSED, INVALID_FIELD; NO_IDENTITY with a `detail` for the log
  */
@@ -68,9 +68,7 @@ export async function attestEvidence(
   return { caller, entry, publicKey, spend };
 }
 
-/**
- * Whoever is refused an identity is told no more than that: why is for the log, or evidence could be tried out.
- */
+/** The error for a workload that is refused an identity. The reason is for the log, or evidence could be tried out. */
 export function uniformRefusal(thrown: unknown): unknown {
   if (!(thrown instanceof BrokerError)) return thrown;
   if (thrown.code !== "NO_IDENTITY" && thrown.code !== "NOT_ENTITLED") return thrown;
@@ -82,7 +80,7 @@ export function uniformRefusal(thrown: unknown): unknown {
 
 type Judged = {
   readonly selectors: ReadonlySet<Selector>;
-  /** Whether more than its form was looked at already. */
+  /** Whether the evidence was verified already, and not only its form. */
   readonly isProved: boolean;
   readonly spend: () => Promise<void>;
 };
@@ -102,7 +100,7 @@ async function judged({ evidence, csr }: Claim, challenger: Challenger, ports: A
   return { selectors, isProved: true, spend };
 }
 
-/** Only the ledger knows whether a token is one, and says so only by spending it. */
+/** Only the ledger knows whether a join token is good, and says so only by spending the token. */
 function judgedToken(token: string, ports: AttestEvidencePorts): Judged {
   if (!ports.takesJoinTokens) throw new BrokerError("NO_IDENTITY", "join tokens are not evidence here");
   const name = nameInJoinToken(token);

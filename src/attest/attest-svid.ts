@@ -7,19 +7,19 @@ import type { Attestor, Peer } from "../ports/attestor.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
 import { attestedAs } from "./attest.ts";
 
-/** The other end of a mutual-TLS connection: whose X.509-SVID it proved, and over a unix socket its process. */
+/** The other end of a mutual-TLS connection: the identity that its SVID proved, and over a unix socket its process. */
 export type SvidPeer = { readonly identity: { readonly spiffeId: SpiffeId }; readonly process: Peer | undefined };
 
 export type AttestSvidPorts = { readonly attestor: Attestor; readonly entries: EntryDirectory };
 
-/** Of a caller that no uid is known of. */
+/** Stands for the uid of a caller whose uid is not known. */
 export const NO_UID = -1;
 
 /**
- * Makes a caller of whoever proved an X.509-SVID of a runtime, a verifier or an operator: by the entry as it is now, and by
- * nothing that the caller says of itself. A step's SVID is nobody's here.
+ * Makes a caller of a peer that proved to hold the X.509-SVID of a runtime, a verifier or an operator: by the entry as
+ * it is now, and by nothing that the peer says of itself. An SVID of a step makes no caller here.
  *
- * @throws BrokerError NO_IDENTITY when no entry in force has this SPIFFE ID, or its process is gone
+ * @throws BrokerError NO_IDENTITY when no entry in force has this SPIFFE ID, or the peer's process is gone
  */
 export async function attestSvid(peer: SvidPeer, ports: AttestSvidPorts): Promise<Attested> {
   const { spiffeId } = peer.identity;

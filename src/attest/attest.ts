@@ -6,8 +6,8 @@ import type { EntryDirectory } from "../ports/directories.ts";
 export type AttestPorts = { readonly attestor: Attestor; readonly entries: EntryDirectory };
 
 /**
- * The one way to become a caller: evidence of the connection's other end, as it is now, matched against the entries in
- * force. What the caller says of itself is not looked at.
+ * Makes a caller of the process at a connection's other end: evidence of the process as it is now is matched against
+ * the entries in force. What the process says of itself is not looked at.
  *
  * @throws BrokerError NO_IDENTITY when the process is gone or replaced, or matches no entry
  */
@@ -32,7 +32,7 @@ export async function attest(peer: Peer, ports: AttestPorts): Promise<Attested> 
   });
 }
 
-/** For this room alone: whoever calls it has looked at the evidence. */
+/** For this room alone: each function that calls this one has looked at the evidence. */
 export function attestedAs(facts: Unbranded<Attested>): Attested {
   return facts as Attested;
 }

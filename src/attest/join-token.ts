@@ -11,19 +11,20 @@ const SECRET_BYTES = 32;
 const JOIN_TOKEN = /^stint-join-([A-Za-z0-9._-]{1,128})-[A-Za-z0-9_-]{43}$/;
 
 /**
- * A new join token: `stint-join-<name>-<secret>`. People and scanners of leaked secrets see what it is, and a broker which
- * entry it is for before it is spent; the digest is over all of it, so that the name is proved with the secret.
+ * A new join token: `stint-join-<name>-<secret>`. The text tells people and scanners of leaked secrets what it is, and
+ * tells a broker before the token is spent which entry it is for. The digest is over the whole token, so that the name
+ * is proved with the secret.
  */
 export function newJoinToken(name: Segment, random: Randomness): string {
   return `stint-join-${name}-${base64urlOf(random.bytes(SECRET_BYTES))}`;
 }
 
-/** What the ledger knows a join token by. */
+/** The digest by which the ledger knows a join token. */
 export function digestOfJoinToken(token: string): string {
   return sha256Hex(token);
 }
 
-/** The name that a join token is said to be of; `undefined` for what is none. It is nobody's until the token is spent. */
+/** The name in a join token; `undefined` for another text. The name proves nothing until the token is spent. */
 export function nameInJoinToken(token: string): Segment | undefined {
   const [, name] = JOIN_TOKEN.exec(token) ?? [];
   return name as Segment | undefined;

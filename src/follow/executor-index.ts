@@ -4,15 +4,15 @@ import type { ExecutingProcess, ExecutorSteps } from "../ports/executor-steps.ts
 import { createListeners, type Listeners } from "./listeners.ts";
 
 export type ExecutorIndex = ExecutorSteps & {
-  /** Takes up an open step, or what has become of it. */
+  /** Takes up an open step, or a change of an open step. */
   put(step: Step): void;
   remove(step: Step): void;
 };
 
 /**
- * Open steps under their executors, so that what a process may be issued is found without looking at all of them.
+ * Open steps under their executors, so that the steps of a process are found without looking at all open steps.
  *
- * @param steps - those that are open to begin with.
+ * @param steps - the steps that are open to begin with.
  * @param failed - takes what a listener throws.
  */
 export function createExecutorIndex(steps: readonly Step[], failed: (error: unknown) => void): ExecutorIndex {

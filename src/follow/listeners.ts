@@ -8,8 +8,8 @@ export type Listeners<Told extends readonly unknown[] = []> = {
 };
 
 /**
- * @param failed - takes what a listener throws. A listener is not to keep others from being told, nor whoever tells from
- *   going on: what changed has changed, and is on record.
+ * @param failed - takes what a listener throws. A listener that throws must not keep other listeners from being told,
+ *   nor stop the caller of `tell`: the change has happened, and is on record.
  */
 export function createListeners<Told extends readonly unknown[] = []>(
   failed: (error: unknown) => void,
@@ -17,13 +17,14 @@ export function createListeners<Told extends readonly unknown[] = []>(
   const listeners = new Set<(...told: Told) => void>();
   return {
     onChange(changed) {
-      // Another function for each who listens: one given twice would be forgotten with whoever leaves first.
+      // A function of its own for each call: a function that was given twice would be removed when the first caller
+      // leaves.
       const listener = (...told: Told) => changed(...told);
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
     tell(...told) {
-      // A copy: whoever is told may listen anew.
+      // A copy, since a listener that is told may add listeners.
       for (const listener of [...listeners]) {
         try {
           listener(...told);

@@ -3,8 +3,8 @@ import { asOpened, descendantState, type Step } from "../domain/step.ts";
 import type { Committed } from "../ports/following.ts";
 
 /**
- * What an event makes of a step that is open, or was. `pinned`: its executable is known from here on, which no message
- * about a step tells.
+ * What an event makes of a step that is open, or was open until then. `pinned`: the step's executable is known from
+ * here on, which no message about a step tells.
  */
 export type StepChange = { readonly kind: "opened" | "changed" | "pinned" | "closed"; readonly step: Step };
 
@@ -14,14 +14,14 @@ export type OpenSteps = {
   /** Oldest first. */
   all(): readonly Step[];
   /**
-   * What follows from the next event.
+   * Takes the next event, and gives the changes that follow from the event.
    *
    * @throws RangeError, having changed nothing, when the event does not fit what the events before say
    */
   take(committed: Committed): readonly StepChange[];
 };
 
-/** @param steps - those that are open to begin with, oldest first. */
+/** @param steps - the steps that are open to begin with, oldest first. */
 export function createOpenSteps(steps: readonly Step[]): OpenSteps {
   const open = new Map<string, Step>();
   const children = new Map<string, Set<string>>();
@@ -59,7 +59,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
 
   function subtreeOf(root: Step): readonly Step[] {
     const subtree = [root];
-    // The list grows while it is walked: each step's children come behind it.
+    // The list grows while it is walked: the children of each step are put at its end.
     for (const { stepId } of subtree) {
       for (const childId of children.get(stepId) ?? []) {
         const child = open.get(childId);

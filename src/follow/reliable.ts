@@ -2,9 +2,9 @@ import { errorOf } from "../domain/errors.ts";
 import type { Following } from "../ports/following.ts";
 
 /**
- * What a follower keeps, for whoever serves from it.
+ * Gives what a follower keeps to code that serves from it.
  *
- * @returns a function that gives it; it throws BrokerError NOT_SERVING while what is kept must not be relied on
+ * @returns a function that gives `kept`, and throws BrokerError NOT_SERVING while `kept` must not be relied on
  */
 export function reliable<Kept>(following: Pick<Following, "refusal">, kept: Kept): () => Kept {
   return () => {

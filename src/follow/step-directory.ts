@@ -21,7 +21,7 @@ export type StepDirectoryPorts = {
 };
 
 /**
- * Keeps the open steps beside the event loop, by themselves and under their executors.
+ * Keeps the open steps in memory, by their ids and by their executors.
  *
  * @throws BrokerError LEDGER_UNAVAILABLE
  */
@@ -52,7 +52,7 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
 
   return {
     following,
-    // The ledger itself is asked where what is kept must not be relied on, so that nothing has to be refused.
+    // While the kept steps must not be relied on, the ledger itself is asked, so that nothing has to be refused.
     byId: async (stepId) =>
       (following.refusal() === undefined ? open.get(stepId) : undefined) ?? ports.steps.step(stepId),
     open: () => inForce().all(),
@@ -67,7 +67,7 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
     followExecutor: executors.followExecutor,
     followStep(stepId, changed) {
       if (open.get(stepId) !== undefined) return listenersOf(stepId).onChange(changed);
-      // Closed before anyone could follow: told of that, but never from within this call.
+      // The step was closed before anyone could follow it: the listener is told, but never from within this call.
       let isOver = false;
       ports.steps.step(stepId).then((step) => {
         if (step !== undefined && !isOver) changed(step);

@@ -4,7 +4,7 @@ import { createFollowing, type FollowingPorts, type KeptFollowing } from "./foll
 
 /** What the followers of a ledger are fed from. */
 export type FollowersPorts = Pick<FollowingPorts, "head" | "clock" | "failed"> & {
-  /** The events after a sequence, in order, at most so many. */
+  /** The events after a sequence, in order, at most `limit`. */
   readonly read: (after: number, limit: number) => Promise<readonly Committed[]>;
 };
 
@@ -13,7 +13,8 @@ export type Followers = Pick<Ledger, "follow" | "followers"> & {
   /**
    * To be called after each commit.
    *
-   * @param events - of this commit; absent where they are too many to be handed over at once: they are read then.
+   * @param events - of this commit; absent where they are too many to be handed over at once, so that followers read
+   *   them.
    */
   committed(events: readonly Committed[] | undefined): void;
   close(): void;
@@ -29,7 +30,7 @@ export function createFollowers(ports: FollowersPorts): Followers {
   const all = new Set<KeptFollowing>();
   let page: { readonly after: number; readonly events: Promise<readonly Committed[]> } | undefined;
 
-  /** Followers mostly are at the same place: what one reads is there for the others. */
+  /** Followers mostly are at the same position: a page that one follower reads is there for the others. */
   function readPage(after: number): Promise<readonly Committed[]> {
     if (page?.after !== after) page = { after, events: ports.read(after, PAGE_EVENTS) };
     const { events } = page;
@@ -48,7 +49,7 @@ export function createFollowers(ports: FollowersPorts): Followers {
     },
     followers: (): readonly FollowerStatus[] => [...all].map((one) => one.status()),
     committed(events) {
-      // A page that was read up to the end before may lack what is there now.
+      // A page that ended where the ledger ended lacks the events of this commit.
       page = undefined;
       for (const following of all) {
         if (events === undefined) following.catchUp();

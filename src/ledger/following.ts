@@ -2,11 +2,11 @@ import { BrokerError, type Denial, denial } from "../domain/errors.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Committed, Follower, FollowerStatus, Following } from "../ports/following.ts";
 
-/** A follower under way, as those see it who feed it. */
+/** A follower under way, as the code that feeds the follower sees it. */
 export type KeptFollowing = Following & {
-  /** Gives events that were committed just now; to a follower that is behind, nothing: that one reads them when its turn comes. */
+  /** Offers events that were committed just now. A follower that is behind does not take them, but reads them later. */
   offer(events: readonly Committed[]): void;
-  /** Reads what is missing, if anything is. */
+  /** Reads the events that the follower has not taken yet, if there are any. */
   catchUp(): void;
   status(): FollowerStatus;
 };
@@ -17,14 +17,14 @@ export type FollowingPorts = {
   readonly clock: Pick<Clock, "schedule">;
   /** Takes what a follower threw. */
   readonly failed: (error: unknown) => void;
-  /** The events after a sequence, some at least. */
+  /** The next events after a sequence, at least one. */
   readonly readPage: (after: number) => Promise<readonly Committed[]>;
   readonly ended: () => void;
 };
 
-/** How long an answer waits for what makes it in force; by then the follower counts as failed. */
+/** How long an answer waits for a follower; a follower that takes longer counts as failed. */
 const REACHED_WITHIN_MS = 2_000;
-/** A follower that threw is tried again after this, so once at least before somebody gives up waiting. */
+/** A follower that threw is tried again after this, so at least once before an answer gives up waiting. */
 const RETRY_MS = 1_000;
 
 type Waiter = { readonly sequence: number; readonly settle: (isReached: boolean) => void };
@@ -33,11 +33,11 @@ export function createFollowing(follower: Follower, after: number, ports: Follow
   const { name } = follower;
   const waiters = new Set<Waiter>();
   let position = after;
-  /** `busy` while something is being read or taken that takes longer than a call. */
+  /** `busy` while events are read, or are taken by a call that returns a promise. */
   let state: "idle" | "busy" | "failed" | "ended" = "idle";
-  /** The event at which the follower failed, until it has taken that one. */
+  /** The event at which the follower failed, until the follower has taken that event. */
   let failedAt: number | undefined;
-  /** Somebody waited for this sequence in vain. */
+  /** The highest sequence that an answer waited for in vain. */
   let owed = 0;
   let cancelRetry: Cancel = () => undefined;
   let wasReliable = true;
@@ -59,7 +59,7 @@ export function createFollowing(follower: Follower, after: number, ports: Follow
     release();
     if (state === "ended") return;
     state = "failed";
-    // Told once for each event, however often it is tried.
+    // Reported once for each event, however often the event is tried.
     if (failedAt !== position + 1) ports.failed(new Error(`the follower ${name} failed`, { cause: error }));
     failedAt = position + 1;
     wasReliable = false;
@@ -93,7 +93,7 @@ export function createFollowing(follower: Follower, after: number, ports: Follow
     return events;
   }
 
-  /** @param events - what to begin with; what follows is read, a page a turn. */
+  /** @param events - the events to begin with; later events are read, one page in each turn of the event loop. */
   async function run(events?: readonly Committed[]): Promise<void> {
     state = "busy";
     try {
@@ -109,7 +109,7 @@ export function createFollowing(follower: Follower, after: number, ports: Follow
     }
   }
 
-  /** Asked rather than compared in place: it may have been ended while something was waited for. */
+  /** A function, since the follower may have been ended during an `await`, which the compiler would not see. */
   function isBusy(): boolean {
     return state === "busy";
   }

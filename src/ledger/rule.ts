@@ -4,9 +4,9 @@ import type { ActName, LedgerAct, ResultOf } from "../ports/ledger-acts.ts";
 import type { LedgerView } from "./view.ts";
 
 /**
- * What an act may do: from the act, and the rows that the rule asks for, to events or a refusal. A rule reads no clock and
- * writes nothing, so every database shares it: an adapter answers the questions inside the group's transaction, appends the
- * events and projects them.
+ * Says what an act may do: from the act, and the rows that the rule asks for, it makes events or a refusal. A rule
+ * reads no clock and writes nothing, so that all databases share the rules: an adapter answers the questions inside the
+ * group's transaction, appends the events and projects them.
  */
 export type Rule<Name extends ActName> = (
   act: LedgerAct<Name>,
@@ -15,13 +15,13 @@ export type Rule<Name extends ActName> = (
 /** A rule under way: asks in rounds, and ends with a ruling. */
 export type Deliberation<Result> = Generator<Questions, Ruling<Result>, Answers>;
 
-/** The events to be appended, and the answer, which may name the sequence that the first of them is given. */
+/** The events to be appended, and the answer, which may name the sequence that the first event is given. */
 export type Ruling<Result> = {
   readonly events: readonly LedgerEvent[];
   readonly answer: (firstSequence: number) => Result;
 };
 
-/** A round trip each on a database that is not in the same process, and within a transaction that others wait for. */
+/** Each round is a round trip to a database in another process, within a transaction that other acts wait for. */
 const ROUNDS_MAX = 3;
 
 type ReadName = keyof LedgerView;
@@ -32,7 +32,7 @@ export type Question<Name extends ReadName = ReadName> = {
   readonly parameters: Parameters<LedgerView[Name]>;
 };
 
-/** One round of reads, none of which needs the answer of another. */
+/** One round of reads; no read in it needs the answer of another. */
 export type Questions = Readonly<Record<string, Question | readonly Question[] | undefined>>;
 export type Answers = Readonly<Record<string, unknown>>;
 
@@ -51,7 +51,7 @@ export function read<Name extends ReadName>(name: Name, ...parameters: Parameter
 export function* ask<Asked extends Questions>(
   questions: Asked,
 ): Generator<Questions, { readonly [Key in keyof Asked]: AnswerTo<Asked[Key]> }, Answers> {
-  // The answers bear the keys of their questions: `answersOf` gives one to each.
+  // `answersOf` gives each answer the key of its question.
   return (yield questions) as { readonly [Key in keyof Asked]: AnswerTo<Asked[Key]> };
 }
 
@@ -72,9 +72,10 @@ export function answered<Result>(result: Result): Ruling<Result> {
 }
 
 /**
- * Carries a deliberation to its ruling, on a view that answers at once; a rule that asks nothing gives its ruling as it is.
+ * Carries a deliberation to its ruling, on a view that answers at once; a ruling is given back as it is.
  *
- * @throws RangeError for a rule that asks more than `ROUNDS_MAX` times, which would be too slow elsewhere; and what rule and view throw
+ * @throws RangeError for a rule that asks more than `ROUNDS_MAX` times, which would be too slow on a remote database;
+ *   and what rule and view throw
  */
 export function deliberate<Result>(
   deliberation: Deliberation<Result> | Ruling<Result>,

@@ -37,9 +37,9 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
 };
 
 /**
- * What one act comes to on a view that answers at once.
+ * The ruling on one act, by a view that answers at once.
  *
- * @param epoch - the one in force; empty before the first.
+ * @param epoch - the epoch in force; empty before the first epoch.
  * @throws BrokerError NOT_SERVING before the first epoch, and what the rule throws
  */
 export function rulingOn<Name extends ActName>(

@@ -9,11 +9,11 @@ import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 import type { CloseTarget, CredentialName } from "../ports/ledger-acts.ts";
 
 /**
- * What rules may ask of a ledger's tables, as the acts before left them. Each read is a lookup by an index, or is bounded by
- * what is open; an adapter answers it inside the transaction of the group.
+ * What rules may ask of a ledger's tables, as the acts before left them. Each read is a lookup by an index, or is
+ * bounded by what is open; an adapter answers the reads inside the transaction of the group.
  */
 export type LedgerView = {
-  /** Where anybody opened a step of the run, or it was barred. */
+  /** Present once anybody opened a step of the run, or the run was barred. */
   run(runId: string): GuardedRun | undefined;
   step(stepId: string): GuardedStep | undefined;
   newestAttempt(runId: string, step: string): GuardedStep | undefined;
@@ -22,40 +22,40 @@ export type LedgerView = {
   /** The steps that a target names and that are not closed, with all their live descendants; in no order. */
   liveSteps(target: LiveTarget, at: UnixMicros): readonly LiveStep[];
   liveStepsOfExecutor(process: ProcessIdentity): number;
-  /** What was recorded when a step was closed; `undefined` of one that is live, or unknown. */
+  /** What was recorded when a step was closed; `undefined` for a step that is live or unknown. */
   closeOf(stepId: string): RecordedClose | undefined;
 
-  /** Also one that was removed. */
+  /** Also an entry that was removed. */
   entry(entryId: string): GuardedEntry | undefined;
-  /** The id of the entry, among those not removed. */
+  /** The id of the entry with this kind and name, among entries that are not removed. */
   entryNamed(kind: EntryKind, name: string): string | undefined;
-  /** How many are not removed. */
+  /** How many entries are not removed. */
   entriesCount(): number;
   /** Ids of entries of a kind, not removed, that have one of these selectors. */
   entriesSharing(kind: EntryKind, selectors: readonly Selector[]): readonly string[];
 
   issuance(issuanceId: string): GuardedIssuance | undefined;
   issuanceNamed(credential: CredentialName): GuardedIssuance | undefined;
-  /** Ids of what an entry was issued for itself and could still be presented, oldest first. */
+  /** Ids of issuances to an entry itself whose credentials could still be presented, oldest first. */
   liveIssuancesOfEntry(entryId: string, at: UnixMicros): readonly string[];
-  /** Ids of what an authority signed and a verifier may still accept, oldest first; nothing that was taken back. */
+  /** Ids of issuances by an authority that a verifier may still accept, oldest first; none that was taken back. */
   acceptableIssuances(authorityId: string, at: UnixMicros): readonly string[];
   authority(authorityId: string): GuardedAuthority | undefined;
 
   federation(trustDomain: TrustDomain): GuardedFederation | undefined;
   joinToken(sha256: string): { readonly name: Segment; readonly expiresAt: UnixSeconds } | undefined;
-  /** How many of a name could still be used. */
+  /** How many join tokens of a name could still be used. */
   liveJoinTokens(name: Segment, now: UnixSeconds): number;
   isEvidenceSpent(sha256: string): boolean;
   /** The sequence that a verifier's entry has acknowledged. */
   receipt(entryId: string): number | undefined;
 };
 
-/** Live steps are named as for a close; `all`: every one. */
+/** Which live steps are meant: named as for a close, or `all` of them. */
 export type LiveTarget = CloseTarget | { readonly kind: "all" };
 
 export type GuardedRun = {
-  /** Absent of a run that was barred before anybody opened a step of it. */
+  /** Absent for a run that was barred before anybody opened a step of the run. */
   readonly entryId?: string;
   readonly isBarred: boolean;
 };
@@ -84,9 +84,9 @@ export type LiveStep = {
   readonly openerEntryId: string;
   /** As `formatProcess` writes it; absent: any. */
   readonly executor?: string;
-  /** Whether the target names the step itself; otherwise it descends from one that is named. */
+  /** Whether the target names the step itself; otherwise the step descends from a named step. */
   readonly isNamed: boolean;
-  /** Credentials that a close at the instant asked for takes back. */
+  /** How many credentials a close at the instant asked for takes back. */
   readonly liveCredentials: number;
 };
 
@@ -108,13 +108,13 @@ export type GuardedEntry = {
 export type GuardedIssuance = {
   readonly issuanceId: string;
   readonly undeliveredSequence?: number;
-  /** Of the credential's own revocation, or of the close that took it back. */
+  /** Sequence of the credential's own revocation, or of the close that took the credential back. */
   readonly revokedSequence?: number;
 };
 
 export type GuardedAuthority = Pick<Authority, "state"> & { readonly isTainted: boolean };
 
 export type GuardedFederation = {
-  /** What was accepted last; absent: nothing yet. */
+  /** The bundle that was accepted last; absent: none yet. */
   readonly bundle?: Pick<FederatedBundle, "document" | "sequence">;
 };

@@ -37,8 +37,8 @@ function* closeSteps(act: CloseAct, stepIds: readonly string[]): Deliberation<Cl
 }
 
 /**
- * Closes by what the steps have in common. What this does beyond closing steps is in events of its own: a run is barred,
- * and an operator's order by entry, process or principal is named.
+ * Closes the steps that have something in common. An event before the closes records what else the act does: it bars
+ * the run, or names an operator's order by entry, process or principal.
  */
 function* closeByWhatTheyShare(
   act: CloseAct,
@@ -65,7 +65,7 @@ function endingOf({ state, reason, by, now }: CloseAct) {
   return { state, reason, by, now };
 }
 
-/** What was recorded when each was closed, as one answer. */
+/** One answer from what was recorded when each of the steps was closed. */
 function alreadyClosed(closes: readonly (RecordedClose | undefined)[]): CloseResult {
   const bySequence = new Map(closes.flatMap((one) => (one === undefined ? [] : [[one.sequence, one]])));
   const all = [...bySequence.values()];

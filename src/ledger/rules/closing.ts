@@ -14,7 +14,7 @@ export type Ending = {
   readonly now: UnixMicros;
 };
 
-/** What closing comes to: an event for each named step that descends from no other. */
+/** What a close records and takes back: one event for each named step that descends from no other named step. */
 export type Closing = {
   readonly events: readonly StepClosed[];
   readonly stepsClosed: number;
@@ -22,11 +22,11 @@ export type Closing = {
 };
 
 /**
- * Closes the named among these live steps with all their descendants.
+ * Closes the named steps among these live steps, with all their descendants.
  *
- * @param live - steps with all their live descendants. A live step's ancestors are live, since a close takes all descendants
- *   along, so the links among these steps tell which descends from which.
- * @param isDue - which of the named are to be closed.
+ * @param live - steps with all their live descendants. A live step's ancestors are live, since a close takes all
+ *   descendants along, so the parent links among these steps tell which step descends from which.
+ * @param isDue - which of the named steps are to be closed.
  */
 export function closingOf(
   live: readonly LiveStep[],
@@ -67,7 +67,7 @@ export function closeResult(
   return { kind: "closed", ...written, closedAt, alreadyClosed: false, stepsClosed, credentialsRevoked };
 }
 
-/** The due among the named that descend from no other due one, oldest first. */
+/** The named steps that are due and descend from no other step that is due, oldest first. */
 function rootsAmong(live: readonly LiveStep[], isDue: (step: LiveStep) => boolean): readonly LiveStep[] {
   const byId = new Map(live.map((step) => [step.stepId, step]));
   const due = new Set(live.filter((step) => step.isNamed && isDue(step)));
@@ -92,7 +92,7 @@ function childrenOf(live: readonly LiveStep[]): ReadonlyMap<string, readonly Liv
 
 function subtreeOf(root: LiveStep, children: ReadonlyMap<string, readonly LiveStep[]>): readonly LiveStep[] {
   const subtree = [root];
-  // The list grows while it is walked: each step's children come behind it.
+  // The list grows while it is walked: the children of each step are put at its end.
   for (const step of subtree) subtree.push(...(children.get(step.stepId) ?? []));
   return subtree;
 }

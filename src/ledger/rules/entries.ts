@@ -13,7 +13,7 @@ import { writtenFrom } from "./sequenced.ts";
 /** An agent that has an operator's user could act as that operator. */
 const APART: Partial<Record<EntryKind, EntryKind>> = { agent: "operator", operator: "agent" };
 
-/** The entry is recorded with the revision that follows the expected one, whatever the caller wrote there. */
+/** The entry is recorded with the revision after `expectedRevision`, whatever revision the caller wrote in it. */
 export function* putEntry(act: PutEntryAct): Deliberation<EntryResult | Denial> {
   const { closes, expectedRevision, by, now, reason } = act;
   const { entryId, content } = act.entry;
@@ -54,15 +54,15 @@ export function* retireEntry({ entryId, by, now }: RetireEntryAct): Deliberation
   return changed({ type: "entry.retired", v: 1, at: now, entryId, by }, ending);
 }
 
-/** What an entry permits no more. */
+/** What a change of an entry takes back. */
 type Withdrawal = {
   readonly live: readonly LiveStep[];
-  /** Ids of what the entry was issued for itself, beside any step. */
+  /** Ids of issuances to the entry itself, outside of any step. */
   readonly issued: readonly string[];
   readonly reason: RevocationReason;
 } & Pick<PutEntryAct, "by" | "now">;
 
-/** Records a change with all that it takes back. */
+/** Records a change of an entry with all that the change takes back. */
 function changed(change: LedgerEvent, { live, issued, reason, by, now }: Withdrawal): Ruling<EntryChange> {
   const { events: closes, stepsClosed, credentialsRevoked } = closingOf(live, { state: "REVOKED", reason, by, now });
   const revokes = issued.map(
@@ -90,7 +90,7 @@ function nameRefusal(namesake: string | undefined, entryId: string): Denial | un
     : denial("INVALID_FIELD", "name: one that no other entry of this kind has", { field: "name" });
 }
 
-/** @param count - of those there are; absent for a change of one of them. */
+/** @param count - of the entries there are; absent when an entry is changed. */
 function countRefusal(count = 0): Denial | undefined {
   return count < LIMITS.entriesMax
     ? undefined

@@ -35,7 +35,7 @@ export function* acceptBundle({ trustDomain, bundle, now }: AcceptBundleAct): De
   return recordedAll([{ type: "bundle.accepted", v: 1, at: now, trustDomain, bundle }]);
 }
 
-/** An older bundle may hold keys that were taken out since; one that counts no more could hide that it is older. */
+/** An older bundle may hold keys that were taken out since; a bundle without a sequence could hide that it is older. */
 function sequenceRefusal(
   { sequence: known }: AcceptBundleAct["bundle"],
   { sequence }: AcceptBundleAct["bundle"],

@@ -19,7 +19,7 @@ type Situation = {
   readonly step: GuardedStep | undefined;
   readonly entries: readonly (GuardedEntry | undefined)[];
   readonly authority: GuardedAuthority | undefined;
-  /** The executable that the items before this one leave pinned to the step. */
+  /** The executable that is pinned to the step once the items before this item are recorded. */
   readonly pinned: string | undefined;
   readonly now: UnixMicros;
 };
@@ -79,7 +79,7 @@ function infrastructureItemRefusal({ record, decidedOn }: RecordIssuanceItem, { 
   return decidedOnRefusal(decidedOn, entries);
 }
 
-/** The executable that this item pins to its step: the first issuance to a process executor does. */
+/** The executable that this item pins to its step; only the first issuance to a process executor pins one. */
 function pinOf({ executable }: RecordIssuanceItem, { step, pinned }: Situation): string | undefined {
   return step?.executor !== undefined && pinned === undefined ? executable : undefined;
 }
@@ -108,7 +108,7 @@ export function* markUndelivered({ issuanceId, now }: MarkUndeliveredAct): Delib
   return recordedAll([{ type: "issuance.undelivered", v: 1, at: now, issuanceId }]);
 }
 
-/** What is revoked already, be it with its step, stays as it was recorded. */
+/** A credential that is revoked already, by itself or with its step, stays as it was recorded. */
 export function* revokeCredential(act: RevokeCredentialAct): Deliberation<Sequenced | Denial> {
   const { credential, reason, by, now } = act;
   const { issuance } = yield* ask({ issuance: read("issuanceNamed", credential) });

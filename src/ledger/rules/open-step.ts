@@ -15,10 +15,10 @@ type Situation = {
   readonly parent: GuardedStep | undefined;
   readonly newest: GuardedStep | undefined;
   readonly opener: GuardedEntry | undefined;
-  /** The entries of `decidedOn`, in that order. */
+  /** The entries of `decidedOn`, in the same order. */
   readonly entries: readonly (GuardedEntry | undefined)[];
   readonly openOfExecutor: number;
-  /** The steps that opening this one closes: the newest attempt with its live descendants. */
+  /** The steps that opening this step closes: the newest attempt with its live descendants. */
   readonly ending: readonly LiveStep[];
 };
 
@@ -86,7 +86,7 @@ function parentGuard({ step }: OpenStepAct, { parent, ending }: Situation): Deni
   if (parent === undefined) return denial("DELEGATION_REFUSED", "no such parent step");
   if (!permits(parent.state)) return denial("DELEGATION_REFUSED", `the parent step is ${parent.state}`);
   if (parent.expiresAt < step.expiresAt) return denial("DELEGATION_REFUSED", "the parent step ends before");
-  // A step that replaced its own ancestor would be left without one.
+  // A step that replaced its own ancestor would be left without a parent.
   const endsWithThis = ending.some(({ stepId }) => stepId === parent.stepId);
   return endsWithThis ? denial("DELEGATION_REFUSED", "opening this step would close its parent") : undefined;
 }

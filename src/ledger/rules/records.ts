@@ -12,7 +12,7 @@ import { answered, ask, type Deliberation, type Ruling, read, recorded } from ".
 import { closeResult, closingOf } from "./closing.ts";
 import { recordedAll, sequenced } from "./sequenced.ts";
 
-/** Receipts of so many verifiers stay well below the size of one event. */
+/** The receipts of so many verifiers stay well below the largest size of one event. */
 const RECEIPTS_PER_EVENT_MAX = 500;
 
 export function recordDecision({ decision, now }: RecordDecisionAct): Ruling<Sequenced> {
@@ -30,7 +30,7 @@ export function operatorActed(
   return { type: "operator.acted", v: 1, at, act: operation, target, reason, by };
 }
 
-/** Records those that say more than what is known; sequence 0 when none does. */
+/** Records the receipts whose sequence is above the known one; sequence 0 when there are none. */
 export function* takeReceipts({ receipts, now }: TakeReceiptsAct): Deliberation<Sequenced> {
   const { known } = yield* ask({ known: receipts.map(({ entryId }) => read("receipt", entryId)) });
   const news = receipts.filter(({ sequence }, index) => sequence > (known[index] ?? 0));

@@ -4,7 +4,7 @@ import { isClosed } from "../../domain/step.ts";
 import { type Question, read } from "../rule.ts";
 import type { GuardedAuthority, GuardedEntry, GuardedStep } from "../view.ts";
 
-/** The refusals that several rules share, so that one thing is said in one way. */
+/** The refusals that several rules share, so that the same refusal always has the same words. */
 
 export function stepNotFound(): Denial {
   return denial("STEP_NOT_FOUND", "no such step");
@@ -18,13 +18,13 @@ export function stepRefusal(step: GuardedStep | undefined): Denial | undefined {
   return denial("STEP_CLOSED", message, { state: step.state });
 }
 
-/** What `decidedOnRefusal` has to be told, in the order of what was decided on. */
+/** The reads whose answers `decidedOnRefusal` needs, in the order of `decidedOn.entries`. */
 export function entriesOf({ entries }: DecidedOn): readonly Question<"entry">[] {
   return entries.map(({ entryId }) => read("entry", entryId));
 }
 
 /**
- * Whether all that something was decided on still stands just as it was; else the refusal.
+ * The refusal when an entry that something was decided on is not as it was then; `undefined` when all still stand.
  *
  * @param entries - the answers to `entriesOf`.
  */
@@ -47,8 +47,8 @@ function entryRefusal(entry: GuardedEntry | undefined, revision: number): Denial
 }
 
 /**
- * Why nothing may be recorded under an authority. One that became old while its draft was on the way may still be: it is
- * published for as long as that credential lives.
+ * Why nothing may be recorded under an authority. An authority that became old while a draft was on the way is not
+ * refused: it is published for as long as the draft's credential lives.
  */
 export function authorityRefusal(authority: GuardedAuthority | undefined): Denial | undefined {
   if (authority === undefined) return undefined;

@@ -8,12 +8,12 @@ export function sequenced(sequence: number): Sequenced {
   return { kind: "sequenced", sequence };
 }
 
-/** Events, one at least, answered with the sequence of the last. */
+/** Records events, at least one, and answers with the sequence of the last. */
 export function recordedAll(events: readonly LedgerEvent[]): Ruling<Sequenced> {
   return recorded(events, (first) => sequenced(first + events.length - 1));
 }
 
-/** Where so many events of one act came to stand. */
+/** The first and last sequence of so many events of one act. */
 export function writtenFrom(firstSequence: number, count: number): Written {
   return count === 0 ? NOTHING_WRITTEN : { firstSequence, sequence: firstSequence + count - 1 };
 }
