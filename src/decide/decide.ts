@@ -18,17 +18,17 @@ export type DecisionRequest = {
   readonly purpose: string | undefined;
 };
 
-/** A decision but for what only its recording adds. */
+/** A decision without the members that only its recording adds. */
 export type Decided = Omit<Decision, "decisionId" | "decidedAt" | "stepId" | "count"> & {
   readonly reason?: "POLICY_DENIED" | "DELEGATION_REFUSED";
 };
 
-/** Who refused an element first: each is asked only for what those before permit. */
+/** Who refused an element first: each of these is asked only about what the ones before it permit. */
 type Refuser = "ceiling" | "parent" | "policy";
 
 /**
- * What a step may be granted: the request, within the entry's ceiling, within what its parent holds, within what policy
- * permits. An element is granted or refused whole; none is ever widened or rewritten.
+ * What a step may be granted: the request, within the entry's ceiling, within what the parent step holds, within what
+ * policy permits. An element is granted or refused whole; none is ever widened or rewritten.
  *
  * @throws BrokerError of the policy port; the caller then opens nothing
  */

@@ -6,9 +6,9 @@ import type { ProcessWatch } from "../ports/attestor.ts";
 /**
  * The live process that a caller names by its pid; `undefined` when there is none.
  *
- * @param field - how messages call it.
- * @param instead - what a caller names whose pids are not the broker's.
- * @throws BrokerError INVALID_FIELD where the caller's pids are not the broker's: the number would be another process
+ * @param field - how messages name the pid.
+ * @param instead - what a caller has to name instead if its pids are not the broker's.
+ * @throws BrokerError INVALID_FIELD where the caller's pids are not the broker's: the number would mean another process
  */
 export function processNamed(
   pid: number,

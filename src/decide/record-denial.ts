@@ -12,28 +12,29 @@ export type DenialRecorder = {
    * Records a deny. Never throws.
    *
    * @param uid - of the process that was refused; absent over a network.
-   * @returns the id of the decision by which the deny is found: its own, once it is durable, or that of the one decision
-   *   which counts what comes past the limit, to be written when the minute is over
+   * @returns the id of the decision by which the deny is found: this decision, once it is durable; or, past the limit,
+   *   the decision that counts the further denials, which is written when the minute is over
    */
   record(decision: Decision, uid: number | undefined): Promise<string>;
-  /** Writes what is being counted, and resolves once it is durable. */
+  /** Writes the decisions that still count denials, and resolves once they are durable. */
   flush(): Promise<void>;
 };
 
 type Window = {
   recorded: number;
-  /** The decision that stands for all past the limit, with their count so far. */
+  /** The decision that stands for all denials past the limit, with their count so far. */
   counting: Decision | undefined;
   readonly cancel: Cancel;
 };
 
 const WINDOW_MS = 60_000;
-/** Callers and reasons told apart at one time; past it the oldest window is closed early. */
+/** Combinations of caller and reason told apart at one time; past this number the oldest window is closed early. */
 const WINDOWS_MAX = 10_000;
 
 /**
- * Records denials: of one user, entry, agent, act and reason the first ten a minute each by itself, the rest as one decision
- * with a count. A caller in a loop must not be able to fill the ledger, nor to be many by ever new processes or invented names.
+ * Records denials. Of one user, entry, agent, act and reason, the first ten a minute are recorded one by one, and the
+ * rest as one decision with a count. A caller in a loop must not be able to fill the ledger, nor to pass for many
+ * callers by new processes or invented names.
  */
 export function createDenialRecorder(ports: {
   readonly ledger: Pick<Ledger, "perform">;
@@ -89,7 +90,7 @@ export function createDenialRecorder(ports: {
   };
 }
 
-/** One more that a decision stands for; what is not the same of all of them it no longer says. */
+/** Counts one more denial that a decision stands for; leaves out members that are not the same in all of these. */
 function counted(standing: Decision, { agent, runId, step, attempt, stepId, requested }: Decision): Decision {
   const { agent: ofAgent, runId: ofRun, step: ofStep, attempt: ofAttempt, stepId: ofStepId, ...rest } = standing;
   const isSameGrant = JSON.stringify(standing.requested) === JSON.stringify(requested);
@@ -123,12 +124,12 @@ export function isDecision(code: Denial["code"]): boolean {
 /** What was refused, and to whom. */
 export type Refused = Pick<Decision, "act" | "callerEntryId" | "agent" | "runId" | "step" | "attempt" | "stepId"> & {
   readonly reason: Denial["code"];
-  /** Absent: nothing that is an element of a grant. */
+  /** Absent where the request asked for no element of a grant. */
   readonly requested?: Grant;
   readonly determiningPolicies?: readonly string[];
 };
 
-/** A refusal of authority as the decision that it is. */
+/** The decision that records a refusal of authority. */
 export function denyOf(
   { requested = [], determiningPolicies = [], ...refused }: Refused,
   { clock, random }: { readonly clock: Pick<Clock, "now">; readonly random: Randomness },

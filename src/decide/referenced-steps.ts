@@ -7,7 +7,7 @@ import type { StepReads } from "../ports/ledger-reads.ts";
 import { processNamed } from "./named-process.ts";
 import { accessTo } from "./step-access.ts";
 
-/** By what a runtime names the workload it asks for: the step that it executes, or its process. */
+/** How a runtime names the workload that it asks for: by the step that the workload executes, or by its process. */
 export type WorkloadReference =
   | { readonly kind: "step"; readonly runId: string; readonly step: string; readonly attempt: number }
   | { readonly kind: "process"; readonly pid: number };
@@ -21,8 +21,8 @@ export type ReferencePorts = {
 /**
  * The open steps that a reference stands for, of the caller's own runs and no others.
  *
- * @throws BrokerError STEP_NOT_FOUND for a workload that is unknown or over, NOT_ENTITLED for another runtime's,
- *   INVALID_FIELD for a reference that means nothing where the caller is
+ * @throws BrokerError STEP_NOT_FOUND for a workload that is unknown or has ended, NOT_ENTITLED for another runtime's
+ *   workload, INVALID_FIELD for a pid that means nothing where the caller is
  * @see contracts section 3, SPIFFE Broker API sections 3.1.1 and 4.1
  */
 export async function referencedSteps(
@@ -40,7 +40,7 @@ async function stepNamed(
   { runId, step: name, attempt }: Extract<WorkloadReference, { readonly kind: "step" }>,
   { steps }: ReferencePorts,
 ): Promise<Step> {
-  // A new attempt closes the one before it, so the newest is the only one that can be open.
+  // A new attempt closes the one before it, so only the newest attempt can be open.
   const step = await steps.newestAttempt(runId, name);
   if (step === undefined || step.attempt !== attempt) throw notFound("no such step");
   if (!accessTo(step, caller).asOpener) {

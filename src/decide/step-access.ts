@@ -6,7 +6,7 @@ import type { Step } from "../domain/step.ts";
 
 /** What a caller is to a step. Contracts section 3, "Who may call what". */
 export type StepAccess = {
-  /** Its opener's process, or another process of the opener's entry. */
+  /** Any process of the entry that opened the step, unless that entry is an operator's. */
   readonly asOpener: boolean;
   readonly asExecutor: boolean;
   readonly asOperator: OperatorRole | undefined;
@@ -22,7 +22,7 @@ export function accessTo(step: Step, caller: Attested): StepAccess {
   };
 }
 
-/** The most powerful role among the caller's operator entries. */
+/** `admin` if one of the caller's operator entries has that role, else the role of the first. */
 export function operatorRole(caller: Attested): OperatorRole | undefined {
   const roles = caller.entries.filter((entry) => isOfKind(entry, "operator")).map((entry) => entry.content.role);
   return roles.includes("admin") ? "admin" : roles[0];

@@ -2,11 +2,11 @@ import { BrokerError } from "../domain/errors.ts";
 import { formatGrant, type Grant } from "../domain/grant.ts";
 
 /**
- * A decision names what was asked and what became of it, so a grant is recorded twice in one event, which has 64 KiB. A
- * token holds 6 KiB in all.
+ * A decision names the grant that was asked for and what was granted or refused of it, so one event of at most 64 KiB
+ * holds the grant twice. A token holds 6 KiB in all.
  */
 const ASKED_BYTES_MAX = 24 * 1_024;
-/** What a refusal says travels in trailers, twice, and some clients take no more than 8 KiB of them. */
+/** The message of a refusal travels in trailers, twice, and some clients take no more than 8 KiB of trailers. */
 const NAMED_CHARACTERS_MAX = 1_024;
 
 /**

@@ -12,8 +12,8 @@ export type DeliverPorts = {
 };
 
 /**
- * Looks at the step once more. A close that overtook the signature has revoked the credential already; there is no use
- * in handing out what every verifier refuses.
+ * Looks at the step once more. A close that came before the signature has revoked the credential already; there is no
+ * use in handing out a credential that every verifier refuses.
  */
 export async function deliver(
   signed: readonly (Signed | Denial)[],

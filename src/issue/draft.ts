@@ -79,7 +79,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
 
 type Said = Pick<SvidFacts, "serialNumber" | "jti" | "publicKey" | "audiences" | "grant" | "confirmation">;
 
-/** What distinguishes this credential, its name among them. */
+/** What distinguishes this credential, its serial number or `jti` included. */
 function saidBy(content: SvidContent, now: UnixMicros, random: Randomness): Said {
   const jti = () => newJti(now, random.bytes(10));
   switch (content.kind) {

@@ -1,6 +1,6 @@
 import { type Denial, denialFrom, isDenial } from "../domain/errors.ts";
 
-/** Carries one stage through a batch: what an earlier stage refused stays refused, in its place. */
+/** Applies one stage to a batch: an item that an earlier stage refused stays refused, in its place. */
 export function each<In extends object, Out>(
   items: readonly (In | Denial)[],
   stage: (item: In) => Out | Denial,

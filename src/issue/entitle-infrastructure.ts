@@ -18,7 +18,7 @@ export type InfrastructureWanted = { readonly entryId: string } & (
 
 export type EntitleInfrastructurePorts = { readonly gate: IssuanceGate; readonly rate: IssuanceRate };
 
-/** The broker's own X.509-SVID. Nobody asks for it but the broker, so there is no caller to be entitled. */
+/** The broker's own X.509-SVID. Only the broker asks for it, so there is no caller to be entitled. */
 export function entitleServer(
   entry: RegistrationEntry,
   publicKey: Uint8Array,
@@ -31,10 +31,10 @@ export function entitleServer(
 }
 
 /**
- * What the caller may be issued as what it is, beside any step: an identity, never a grant.
+ * What the caller may be issued for itself, outside of any step: an identity, never a grant.
  *
- * @throws BrokerError NOT_ENTITLED for an entry that it does not match or that has no identity of its own, LIMIT_EXCEEDED,
- *   what the request's check throws, and the gate's
+ * @throws BrokerError NOT_ENTITLED for an entry that the caller does not match or that has no identity of its own,
+ *   LIMIT_EXCEEDED, what `checkCsr` throws, and the gate's refusal
  */
 export function entitleInfrastructure(
   caller: Attested,
@@ -47,10 +47,10 @@ export function entitleInfrastructure(
 }
 
 /**
- * The same for a caller whose evidence is not spent yet. It is not counted: a stranger with evidence that is none must not
- * use up what the entry's own may be issued.
+ * As `entitleInfrastructure`, for a caller whose evidence is not spent yet. The issuance is not counted here: a
+ * stranger with bad evidence must not use up what the entry's own workloads may be issued.
  *
- * @throws BrokerError NOT_ENTITLED, and the gate's
+ * @throws BrokerError NOT_ENTITLED, and the gate's refusal
  */
 export function entitleByEvidence(
   caller: Attested,

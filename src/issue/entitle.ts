@@ -21,7 +21,7 @@ import type { IssuanceRate } from "./issuance-rate.ts";
 export type SvidOrder = {
   readonly stepId: string;
   readonly wanted: readonly SvidWanted[];
-  /** For whom the caller asks: as the executor for itself, or as the opener, through the Broker API, for the executor. */
+  /** For whom the caller asks: as executor for itself, or as opener, through the Broker API, for the executor. */
   readonly as?: "executor" | "opener";
 };
 
@@ -34,16 +34,16 @@ export type SvidWanted =
   | {
       readonly kind: "jwt-svid";
       readonly audiences: readonly string[];
-      /** Narrower than the step's own; absent: all of it at that audience. */
+      /** Narrower than the step's grant; absent: all of the step's grant at that audience. */
       readonly grant?: Grant;
-      /** What its presenter will have to prove. */
+      /** What the token's presenter will have to prove. */
       readonly confirmation?: Confirmation;
     };
 
 export type EntitlePorts = {
   readonly stepDirectory: Pick<StepDirectory, "byId">;
   readonly gate: IssuanceGate;
-  /** For what is asked for as the opener. */
+  /** For orders that the caller makes as the opener. */
   readonly entries: Pick<EntryDirectory, "byId">;
   readonly processes: Pick<ProcessWatch, "find">;
   readonly rate: IssuanceRate;
@@ -53,10 +53,11 @@ export type EntitlePorts = {
 };
 
 /**
- * What the caller may be issued: its process must be the step's executor and match the agent's entry as it is now, and
- * each credential must lie within the step's grant and audiences.
+ * What the caller may be issued. As executor, its process must be the step's executor and match the agent's entry as it
+ * is now; as opener, it must match the entry that opened the step. Each credential must lie within the step's grant and
+ * audiences.
  *
- * @throws BrokerError STEP_NOT_FOUND, STEP_CLOSED, NOT_ENTITLED, EXECUTOR_GONE, LIMIT_EXCEEDED, and the gate's
+ * @throws BrokerError STEP_NOT_FOUND, STEP_CLOSED, NOT_ENTITLED, EXECUTOR_GONE, LIMIT_EXCEEDED, and the gate's refusal
  */
 export async function entitle(
   caller: Attested,
@@ -108,8 +109,8 @@ function executorEntry(caller: Attested, step: Step): AgentEntry {
 }
 
 /**
- * The agent's entry, for the runtime that opened the step and hands on what it is issued: only while there is an executor
- * to hand it to.
+ * The agent's entry, for the runtime that opened the step and hands its SVIDs on to the executor: only while there is
+ * an executor.
  */
 function entryForOpener(caller: Attested, step: Step, ports: Pick<EntitlePorts, "entries" | "processes">): AgentEntry {
   if (!accessTo(step, caller).asOpener) {
@@ -136,14 +137,14 @@ function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted, executab
     spiffeId: step.spiffeId,
     step,
     decidedOn: decidedOn(entry),
-    // A WIT-SVID is what an X.509-SVID is, an identity with a key of its own.
+    // A WIT-SVID lives as long as an X.509-SVID, since both are identities with a key of their own.
     ttlSeconds: wanted.kind === "jwt-svid" ? jwtSvidTtlSeconds : x509SvidTtlSeconds,
     content,
     ...(executable === undefined ? {} : { executable }),
   });
 }
 
-/** For this stage alone: whoever calls it has decided. */
+/** For this stage alone: each function that calls this one has decided. */
 export function entitledTo(facts: Unbranded<Entitled>): Entitled {
   return facts as Entitled;
 }
@@ -218,7 +219,7 @@ async function recordDenial(
   await ports.denials.record(decision, caller.uid);
 }
 
-/** The order as one refusal, for a caller who asked for a single credential. */
+/** The one answer, for a caller that asked for a single credential. */
 export function onlyAnswer<T extends object>(answers: readonly (T | Denial)[]): T | Denial {
   const [answer] = answers;
   return answer ?? denial("NOT_SERVING", "no answer");

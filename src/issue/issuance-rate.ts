@@ -8,15 +8,15 @@ export type IssuanceRate = {
   take(subject: string, count: number): void;
 };
 
-/** Nobody says when a process is forgotten. At so many those that have been idle are dropped, and next at twice what is left. */
+/** Nobody tells when a subject is gone. At so many buckets idle ones are dropped, and next at twice what is left. */
 const BUCKETS_LOOKED_AT = 16_384;
 
-/** A token bucket a subject: an agent in a loop must not spend what its neighbours need. */
+/** One token bucket for each subject: an agent in a loop must not spend what its neighbours need. */
 export function createIssuanceRate(clock: Pick<Clock, "monotonicMs">): IssuanceRate {
   const buckets = new Map<string, { tokens: number; atMs: number }>();
   let lookAt = BUCKETS_LOOKED_AT;
 
-  /** A bucket that is full again says no more than none. */
+  /** A bucket that is full again says no more than a bucket that is missing. */
   function dropIdle(nowMs: number): void {
     const refillMs = (LIMITS.issuanceBurstPerStep / LIMITS.issuancesPerSecondPerStep) * 1_000;
     for (const [subject, { atMs }] of buckets) if (nowMs - atMs >= refillMs) buckets.delete(subject);

@@ -7,12 +7,13 @@ import { issueDrafted } from "./issue-entitled.ts";
 import type { InfrastructurePorts } from "./issue-infrastructure-svid.ts";
 
 /**
- * The issuance path for a caller whose evidence may count once. It is spent before anything is recorded, so that no two
- * SVIDs ever come of it; and behind all that can refuse but the ledger and the rate, so that it is not spent for nothing.
+ * The issuance path for a caller whose evidence may count once. The evidence is spent before anything is recorded, so
+ * that no two SVIDs ever come of it; and after all other checks but those of the rate and the ledger, so that it is not
+ * spent for nothing.
  *
  * @param wanted.publicKey - SubjectPublicKeyInfo, DER, of a request that was checked.
  * @param spend - throws when the evidence was spent before.
- * @throws BrokerError when the caller is not entitled to it, or it can't be issued now; and what `spend` throws
+ * @throws BrokerError when the caller is not entitled to the SVID, or it can't be issued now; and what `spend` throws
  */
 export async function issueByEvidence(
   caller: Attested,

@@ -8,9 +8,9 @@ import { type SignPorts, sign } from "./sign.ts";
 export type IssueEntitledPorts = DraftPorts & RecordPorts & SignPorts & DeliverPorts;
 
 /**
- * The rest of the issuance path, for what somebody is entitled to: recorded in one append.
+ * The issuance path after `entitle`; all items are recorded in one append.
  *
- * @returns one answer for each, in their order; what one is refused is not the others' matter.
+ * @returns one answer for each item, in their order; the refusal of one item does not affect the others.
  */
 export async function issueEntitled(
   entitled: readonly (Entitled | Denial)[],
@@ -19,7 +19,7 @@ export async function issueEntitled(
   return issueDrafted(draft(entitled, ports), ports);
 }
 
-/** What comes after the draft: nothing is recorded before, and nothing signed that is not. */
+/** The issuance path after `draft`: nothing was recorded before, and only what is recorded here is signed. */
 export async function issueDrafted(
   drafted: readonly (Drafted | Denial)[],
   ports: RecordPorts & SignPorts & DeliverPorts,

@@ -11,9 +11,10 @@ import { type IssueEntitledPorts, issueEntitled } from "./issue-entitled.ts";
 export type InfrastructurePorts = EntitleInfrastructurePorts & IssueEntitledPorts;
 
 /**
- * The issuance path for what is bound to an entry instead of a step: drafted, recorded and signed like any other.
+ * The issuance path for an SVID that is bound to an entry instead of a step, drafted, recorded and signed like any
+ * other.
  *
- * @throws BrokerError when the caller is not entitled to it
+ * @throws BrokerError when the caller is not entitled to the SVID
  */
 export async function issueInfrastructureSvid(
   caller: Attested,

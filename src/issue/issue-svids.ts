@@ -9,7 +9,7 @@ export type IssuePorts = EntitlePorts & IssueEntitledPorts;
  * The issuance path. Recording comes before signing, so a credential that no ledger row names has never existed;
  * a crash between the two costs the caller a retry, not the operator an unknown credential.
  *
- * @param order - one step and the credentials wanted of it.
+ * @param order - one step, and the credentials of the step that are wanted.
  * @returns one answer for each wanted credential, in their order.
  * @throws BrokerError when the order as a whole is refused
  */

@@ -13,7 +13,7 @@ export type SvidRequest =
 /**
  * The issuance path for several identities of one caller, recorded in one append.
  *
- * @returns one answer for each request, in their order; what one is refused is not the others' matter.
+ * @returns one answer for each request, in their order; the refusal of one request does not affect the others.
  */
 export async function issueTogether(
   caller: Attested,

@@ -13,13 +13,13 @@ import type { InfrastructurePorts } from "./issue-infrastructure-svid.ts";
 
 export type OwnIdentity = { readonly delivery: Delivery; readonly key: KeyPair };
 
-/** The broker's own X.509-SVID, by which its TLS endpoints are known; always one that is some minutes from its end. */
+/** The broker's own X.509-SVID, by which its TLS endpoints are known; renewed some minutes before it ends. */
 export type OwnSvid = {
-  /** `undefined` while there is none: nothing could be issued since the last one ended. */
+  /** `undefined` while there is no SVID, because none could be issued since the last SVID ended. */
   current(): OwnIdentity | undefined;
   /** Calls after each change; ends with the returned function. */
   onChange(changed: () => void): Cancel;
-  /** Issues the first, or fails; from then on failures are told and tried again. */
+  /** Issues the first SVID, or fails; later failures are reported and tried again. */
   start(): Promise<void>;
   stop(): void;
 };
@@ -50,7 +50,7 @@ export function createOwnSvid(ports: OwnSvidPorts): OwnSvid {
     tell();
   }
 
-  /** At half of its life, so that as much is left to try in. */
+  /** Renews at half of the SVID's life, so that the other half is left for retries. */
   function renewLater(): void {
     if (isStopped) return;
     const expiresAt = identity === undefined ? clock.now() : microsOf(identity.delivery.expiresAt);
@@ -61,7 +61,7 @@ export function createOwnSvid(ports: OwnSvidPorts): OwnSvid {
     });
   }
 
-  /** What signed the present one may be trusted no more, and then nobody would believe it. */
+  /** Issues anew when the present SVID's authority is trusted no more: nobody would believe the SVID then. */
   function lookAtAuthority(): void {
     if (identity === undefined || isStopped) return;
     const { authorityId } = identity.delivery.authority;

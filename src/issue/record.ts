@@ -6,8 +6,8 @@ import type { Ledger } from "../ports/ledger.ts";
 export type RecordPorts = { readonly ledger: Pick<Ledger, "perform">; readonly clock: Clock };
 
 /**
- * Makes the drafts' rows durable, all in one append. The ledger looks once more, in the same transaction, whether each
- * may be issued; what it refuses is never signed.
+ * Makes the drafts' rows durable, all in one append. The ledger checks once more, in the same transaction, whether each
+ * draft may be issued; a draft that it refuses is never signed.
  */
 export async function record(
   drafted: readonly (Drafted | Denial)[],

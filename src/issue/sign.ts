@@ -13,7 +13,7 @@ export type SignPorts = {
   readonly clock: Clock;
 };
 
-/** Signs what is recorded, and nothing else can be signed. What definitely got no signature is marked so. */
+/** Signs recorded drafts, and nothing else can be signed. A draft that could not be signed is marked as undelivered. */
 export function sign(
   recorded: readonly (Recorded | Denial)[],
   ports: SignPorts,

@@ -20,7 +20,7 @@ export type DecidePorts = {
 };
 
 /**
- * What the step is granted, as the decision that will be on record with it.
+ * What the step is granted, as the decision that will be recorded with the step.
  *
  * @throws BrokerError POLICY_DENIED or DELEGATION_REFUSED, with the id of the recorded decision
  */
@@ -56,7 +56,7 @@ export async function decideOpening(
   });
 }
 
-/** A refusal of authority is a decision, and recorded as one, wherever it is made. */
+/** Runs `act`. A refusal of authority that `act` throws is a decision, and is recorded as one. */
 export async function recordingDenials<T>(
   caller: Attested,
   { agent, runId, step, grant }: OpenRequest,

@@ -1,12 +1,12 @@
 import { BrokerError } from "../domain/errors.ts";
 import { isClosed, type Step } from "../domain/step.ts";
 
-/** Which attempt a step is opened as, and whether that fences off one that is still open. */
+/** Which attempt a step is opened as, and whether this attempt fences off an older attempt that is still open. */
 export type Fenced = { readonly attempt: number; readonly supersedes: boolean };
 
 /**
- * A retry is a new attempt. Without a number, one follows the newest only once that is closed, so that two runtimes
- * never work on the same step unawares; with a number, the newer attempt wins.
+ * A retry is a new attempt. Without a number, the next attempt is opened only once the newest is closed, so that two
+ * runtimes never work on the same step unawares; with a number, the newer attempt wins.
  *
  * @param asked - the attempt asked for; `undefined`: the next.
  * @param newest - the newest attempt there is. The ledger checks again when it records.

@@ -23,7 +23,7 @@ export type Held = {
 };
 
 /**
- * Holds a step. An executor's hold only observes: what keeps a step open is its opener's word.
+ * Holds a step. An executor's hold only observes: only the opener's hold keeps a step open.
  *
  * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, LEDGER_UNAVAILABLE
  */

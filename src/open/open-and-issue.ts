@@ -13,9 +13,9 @@ export type OpenedWithSvids = Opened & { readonly svids: readonly (Delivery | De
 /**
  * Opens a step and issues its first credentials, so that a step costs its runtime one round trip.
  *
- * @param wanted - only for executor `self`; checked by the caller of this function, which knows the field's name.
- * @throws BrokerError as `openStep`; and when the order, or the X.509-SVID in it, is refused: then no step stays open that
- *   its opener was not told of
+ * @param wanted - only for executor `self`; the caller of this function checks that, because it knows the field's name.
+ * @throws BrokerError as `openStep`; and when the order, or the X.509-SVID in it, is refused: then the new step is
+ *   cancelled, since its opener is not told of it
  */
 export async function openAndIssue(
   caller: Attested,
@@ -33,7 +33,7 @@ export async function openAndIssue(
   }
 }
 
-/** A request for a certificate is looked at before anything is opened for it. */
+/** Checks a request for a certificate before a step is opened for it. */
 function withProvenKey(wanted: SvidWanted): SvidWanted {
   if (!("csr" in wanted)) return wanted;
   return { kind: wanted.kind, publicKey: checkCsr(wanted.csr).publicKey };
@@ -53,7 +53,7 @@ async function firstSvids(
   return svids;
 }
 
-/** Where that can't be recorded either, the step ends by its expiry. */
+/** Where this close can't be recorded, the step ends by its expiry. */
 async function cancel(caller: Attested, { stepId, openerEntryId }: Step, ports: OpenPorts): Promise<void> {
   await ports.ledger
     .perform({

@@ -30,7 +30,7 @@ export type WantedExecutor =
   | { readonly kind: "any" };
 
 const ATTEMPT_MAX = 2 ** 31 - 1;
-/** Text that is recorded and shown: no control characters, so that no terminal or log line is steered by it. */
+/** Text that is recorded and shown: no control characters, so that the text can't steer a terminal or a log. */
 const SHOWABLE = /^[\P{C}]*$/u;
 
 /**
@@ -95,7 +95,7 @@ function showable(text: string, field: string, bytesMax: number): string {
   return text;
 }
 
-/** What tells two uses of one request_id apart: every field that the caller chose. */
+/** A digest of every field that the caller chose, to tell two uses of one request_id apart. */
 export function digestOf(request: OpenRequest): string {
   const { requestId: _, ...rest } = request;
   return sha256Hex(JSON.stringify(rest, Object.keys(rest).sort().concat(NESTED_MEMBERS)));

@@ -16,14 +16,15 @@ export type OpenPorts = TermsPorts &
 
 export type Opened = {
   readonly step: Step;
-  /** False of a step that the same request had opened before. */
+  /** False for a step that the same request had opened before. */
   readonly isNew: boolean;
   /** Elements that `allowPartial` dropped. */
   readonly refused: Grant;
 };
 
 /**
- * Opens a step: who may, what it is granted, which attempt it is; then one durable act that checks all of it again.
+ * Opens a step: finds who may open it, which attempt it is and what it is granted; then one durable act checks all of
+ * this again.
  *
  * @throws BrokerError with each reason that `termsOf`, `decideOpening`, `fence` and the ledger's guards give
  */
@@ -44,7 +45,7 @@ function checkGate(gate: IssuanceGate): void {
   if (refusal !== undefined) throw errorOf(refusal);
 }
 
-/** The step that the same request opened before. Past its expiry a request id says nothing any more. */
+/** The step that the same request opened before. Once that step has expired, its request id says nothing any more. */
 async function repeatedOpening(
   caller: Attested,
   request: OpenRequest,

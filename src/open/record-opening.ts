@@ -20,13 +20,13 @@ export type RecordOpeningPorts = {
   readonly random: Randomness;
   /** Refuses a step whose tokens would be too large to travel. */
   readonly checkTokenSize: (step: Step) => void;
-  /** The step is where its opener's next call looks for it. */
+  /** Waits until the step is in the directory, where the opener's next call looks for the step. */
   readonly inDirectory: InForce;
-  /** What the opening superseded has ended, for verifiers too. */
+  /** Waits until the attempt that the opening superseded has ended for verifiers too. */
   readonly inForce: InForce;
 };
 
-/** All that an opening was found to be, before the ledger has the last word. */
+/** All that is known of an opening before the ledger has the last word. */
 export type Opening = {
   readonly caller: Attested;
   readonly request: OpenRequest;
@@ -35,7 +35,7 @@ export type Opening = {
   readonly decision: Decision;
 };
 
-/** `isNew` is false of a step that the same request had opened before. */
+/** `isNew` is false for a step that the same request had opened before. */
 export type Recorded = { readonly step: Step; readonly isNew: boolean };
 
 /**

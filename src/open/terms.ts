@@ -37,7 +37,7 @@ export type TermsPorts = {
 export async function termsOf(caller: Attested, request: OpenRequest, ports: TermsPorts): Promise<Terms> {
   const opener = openerOf(caller, request);
   const agent = ports.entries.byName("agent", request.agent);
-  // An agent that is not the caller's business and one that does not exist look the same to it.
+  // A caller that may not open steps for an agent can't tell whether the agent exists.
   if (opener === undefined) throw new BrokerError("NOT_ENTITLED", "the caller may not open steps for this agent");
   if (agent === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "no entry of this agent");
   if (agent.disabled) throw new BrokerError("NOT_ENTITLED", "the agent's entry is disabled");
@@ -98,7 +98,7 @@ function checkAudiences(asked: readonly string[], agent: AgentEntry, parent: Ste
   }
 }
 
-/** Selectors of what a process runs; a child that has yet to exec can't match them, so they are left to the first issuance. */
+/** Selectors of the executable. A child that has yet to exec can't match them, so the first issuance checks them. */
 const OF_EXECUTABLE: readonly string[] = ["unix:path", "unix:sha256"];
 
 function executorOf(

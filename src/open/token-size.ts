@@ -5,9 +5,10 @@ import type { Step } from "../domain/step.ts";
 import type { AuthorityDirectory } from "../ports/directories.ts";
 
 /**
- * Refuses a step whose tokens could not be minted, before it is opened.
+ * Refuses a step whose tokens could not be minted, before the step is opened.
  *
- * @returns a function that throws BrokerError LIMIT_EXCEEDED, or AUTHORITY_UNAVAILABLE when nobody could sign them anyway
+ * @returns a function that throws BrokerError LIMIT_EXCEEDED, or AUTHORITY_UNAVAILABLE when no authority could sign the
+ *   tokens
  */
 export function tokenSizeCheck(issuer: string, authorities: Pick<AuthorityDirectory, "active">): (step: Step) => void {
   return (step) => {
