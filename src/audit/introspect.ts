@@ -12,18 +12,18 @@ import { type VerifiedJwtSvid, verifyJwtSvid } from "../verify/jwt-svid.ts";
 import { VerificationError } from "../verify/verification-error.ts";
 import type { BundleSet } from "../verify/verification-keys.ts";
 
-/** What a verifier is told of a token. Of one that is not active it is told that, and nothing more. */
+/** What a verifier is told of a token. Of a token that is not active the verifier is told this, and nothing more. */
 export type Introspection = { readonly active: false } | ({ readonly active: true } & JsonObject);
 
 export type IntrospectPorts = {
   readonly credentials: Pick<CredentialReads, "issuance">;
-  /** This broker's own trust domain alone, as it is now. */
+  /** The keys of this broker's own trust domain alone, as they are now. */
   readonly bundles: () => BundleSet;
   readonly ledgerIsDoubted: () => boolean;
   readonly clock: Clock;
 };
 
-/** Claims that the answer has as the token has them; the rest is of use to those who know what a step is. */
+/** Claims that the answer repeats from the token; others are of use only to verifiers that know what a step is. */
 const TOLD = [
   "scope",
   "client_id",
@@ -42,10 +42,10 @@ const TOLD = [
 const INACTIVE: Introspection = { active: false };
 
 /**
- * Whether a token may be honored by this verifier at this instant, and what it says. Asked of the ledger itself: a close
- * that has returned is in the answer.
+ * Whether a token may be honored by this verifier at this instant, and what the token says. The ledger itself is asked,
+ * so a close that has returned is in the answer.
  *
- * To what a token is bound is told in `cnf`; that its presenter possesses that is for the asking verifier to see.
+ * `cnf` tells what a token is bound to; the verifier that asks has to check that the token's presenter possesses it.
  *
  * @throws BrokerError LEDGER_UNAVAILABLE; NOT_SERVING while the ledger may not know of all that was revoked
  * @see RFC 7662 section 2.2, RFC 8705 section 3.2, RFC 9396 section 9.2
@@ -87,13 +87,13 @@ function verifiedOrNothing(
   }
 }
 
-/** What the token asks its presenter for, taken as given: the verifier is told of it, and asks for it itself. */
+/** The possession that the token asks of its presenter, taken as proved: the verifier has to ask for the proof. */
 function claimedPossession(token: string): Possession {
   const confirmation = parseStrictObject(parseCompactJws(token).payload)?.["cnf"];
   return isObject(confirmation) ? (confirmation as Possession) : {};
 }
 
-/** The very token that was recorded, not one that merely bears its number. */
+/** Whether the token is the very one that was recorded, and not another token with the same `jti`. */
 function isOf(token: string, issuance: IssuanceRow): boolean {
   return sha256Hex(Buffer.from(token.slice(0, token.lastIndexOf(".")), "latin1")) === issuance.toBeSignedSha256;
 }

@@ -34,8 +34,8 @@ export type ReceiptsPorts = {
 export type Closed = { readonly step: Step; readonly result: CloseResult; readonly receipts: Receipts };
 
 /**
- * Closes a step with its live descendants and revokes all they hold, in one durable act. Once this has returned no
- * credential of the step can be recorded any more. Closing a closed step answers with what was recorded.
+ * Closes a step with its live descendants and revokes all they hold, in one durable act. Once `closeStep` has returned,
+ * no credential of the step can be recorded any more. Closing a closed step answers with what was recorded.
  *
  * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, INVALID_FIELD, LEDGER_UNAVAILABLE
  */
@@ -84,7 +84,7 @@ async function record(
   return result;
 }
 
-/** The step as its close left it, which may have been another close than this one. */
+/** The step as its close left it; that may have been an earlier close than this one. */
 async function afterClose(
   step: Step,
   { outcome }: CloseRequest,
@@ -95,7 +95,7 @@ async function afterClose(
   return { ...step, state: outcome, closedSequence: sequence, closedAt, closeReason: REASON_OF_STATE[outcome] };
 }
 
-/** Who has applied the close of this sequence by now, or within a time. */
+/** Who has applied the close of this sequence, by now or within `waitMs`. */
 export async function receiptsOf(
   sequence: number,
   waitMs: number,

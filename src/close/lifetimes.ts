@@ -10,12 +10,12 @@ import type { Ledger } from "../ports/ledger.ts";
 import type { CloseAct } from "../ports/ledger-acts.ts";
 import type { ProjectionReads } from "../ports/ledger-reads.ts";
 
-/** Ends what ends by itself: expiry, lease, hold, and the executor's process. */
+/** Ends the steps that end by themselves: by expiry, lease, hold, or with the executor's process. */
 export type Lifetimes = {
   readonly following: Following;
-  /** Someone holds the step; the function returned says that it no longer does. The caller has recorded the hold. */
+  /** Notes that the caller holds the step; the returned function lets go. The caller has recorded the hold before. */
   hold(stepId: string): () => void;
-  /** The clock was set, by so many seconds: what is over by the new time ends now, and nothing lasts longer than it was to. */
+  /** The clock was set by so many seconds: steps over by the new time end now, and no step lasts any longer. */
   clockChanged(bySeconds: number): void;
   stop(): void;
 };
@@ -34,13 +34,13 @@ type Timer = "expiry" | "lease" | "hold" | "executor";
 /** A close that could not be recorded is tried again: nothing may stay open only because the disk was in the way. */
 const RETRY_MS = 1_000;
 /**
- * A program that has just ended is closed by whoever waited for it, with its outcome; only what nobody closes is abandoned.
- * Meanwhile nothing can be issued: nobody is left who could be attested as the executor.
+ * When a program has just ended, the runtime that waited for it closes the step with its outcome; only a step that
+ * nobody closes is abandoned. Meanwhile nothing can be issued, since no process can be attested as the executor.
  */
 const EXECUTOR_GRACE_MS = 500;
 
 /**
- * Takes up every step that is open, closes what lapsed while the broker was down, and follows from there.
+ * Takes up every open step, closes the steps that lapsed while the broker was down, and follows the ledger from there.
  *
  * @throws BrokerError LEDGER_UNAVAILABLE
  */
@@ -49,10 +49,10 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   const { value, through } = await ports.projections.openSteps();
   const open = createOpenSteps(value);
   const tracked = new Map<string, Tracked>();
-  /** How many hold a step, also one that is not tracked yet. */
+  /** How many hold each step, also a step that is not tracked yet. */
   const holders = new Map<string, number>();
 
-  /** @param due - the instant that the timer was set for. By then it is over, also when the clock was set back since. */
+  /** @param due - the instant that the timer was set for. The step is over then, even if the clock was set back. */
   function end(stepId: string, timer: Timer, due?: UnixMicros): void {
     const state = timer === "expiry" ? "EXPIRED" : "ABANDONED";
     const now = clock.now();
@@ -79,7 +79,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     });
   }
 
-  /** Whether it was held or renewed while its end could not be recorded, and so has another timer by now, or needs none. */
+  /** Whether the step was held, renewed or closed while its end could not be recorded, so that this end is off. */
   function isTakenUpAgain(stepId: string, timer: Timer, due: UnixMicros | undefined): boolean {
     const one = tracked.get(stepId);
     if (one === undefined) return true;
@@ -117,7 +117,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     );
   }
 
-  /** Nobody holds the step, which needs a hold: it ends unless somebody does within this time. */
+  /** Nobody holds the step, which needs a hold: the step ends unless somebody holds it within this time. */
   function setHold(stepId: string, graceMs: number): void {
     set(
       stepId,
@@ -127,7 +127,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   }
 
   function track(step: Step): void {
-    // An event that failed half-way is taken again.
+    // An event that failed half-way is taken again, so the step may be tracked already.
     forget(step);
     const { stepId, executor } = step;
     tracked.set(stepId, { step, timers: new Map() });
@@ -162,7 +162,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
       const before = one.step;
       one.step = step;
       if (before.leaseExpiresAt !== step.leaseExpiresAt) setLease(step);
-      // Whoever recorded the hold takes it up next; where that one is gone meanwhile, nobody does.
+      // The caller that recorded the hold calls `hold` next; if it is gone meanwhile, this timer ends the step.
       if (!before.held && step.held && !holders.has(step.stepId)) setHold(step.stepId, LIMITS.holdGraceMs);
     }
   }
@@ -194,7 +194,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
       };
     },
     clockChanged(bySeconds) {
-      // Set back, the timers that run keep to the time there was.
+      // When the clock was set back, the timers that run keep to the old time.
       if (bySeconds <= 0) return;
       for (const { step } of tracked.values()) {
         setExpiry(step);

@@ -4,34 +4,34 @@ import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { DenyPart, FeedReads } from "../ports/ledger-reads.ts";
 
-/** A part of the feed: deny entries in ledger order, and through which sequence everything was delivered with it. */
+/** A part of the feed: deny entries in ledger order, and the sequence up to which the feed is then complete. */
 export type FeedBatch = DenyPart;
 
 export type Notifier = {
   readonly following: Following;
-  /** Delivers every batch from the present position on, each once and in ledger order; ends with the returned function. */
+  /** Delivers every batch after the position `from`, each once and in ledger order, until `unsubscribe` is called. */
   subscribe(deliver: (batch: FeedBatch) => void): { readonly from: number; readonly unsubscribe: () => void };
   /** Resolves once everything that is in the ledger now was delivered to every subscriber. */
   caughtUp(): Promise<number>;
   close(): void;
 };
 
-/** The events that take something back: only these leave anything for the feed. */
+/** The events that take something back: only these events add to the feed. */
 const DENYING: ReadonlySet<LedgerEvent["type"]> = new Set(["step.closed", "issuance.revoked", "authority.tainted"]);
 
 /**
- * Moves what the ledger holds to whoever watches, in ledger order. It keeps nothing: what a commit denies is read once and
- * handed to all, so the cost of a close does not grow with the history.
+ * Moves deny entries from the ledger to all watchers, in ledger order. The notifier keeps no entries: those of a commit
+ * are read once and handed to all, so the cost of a close does not grow with the history.
  */
 export function createNotifier(ports: {
   readonly ledger: Pick<Ledger, "head" | "follow">;
   readonly feed: FeedReads;
-  /** Takes what a subscriber throws; the others are delivered to all the same. */
+  /** Takes what a subscriber throws; the other subscribers are delivered to all the same. */
   readonly failed: (error: unknown) => void;
 }): Notifier {
   const { onChange: subscribe, tell: deliver } = createListeners<[FeedBatch]>(ports.failed);
   const start = ports.ledger.head().sequence;
-  /** Through this, everything was delivered. */
+  /** The sequence through which everything was delivered. */
   let position = start;
   const waiters = new Set<{ readonly sequence: number; readonly resolve: (position: number) => void }>();
 
@@ -40,14 +40,14 @@ export function createNotifier(ports: {
     if (!committed.some(({ event }) => DENYING.has(event.type))) return move({ entries: [], through: last });
     for await (const part of ports.feed.denied(position, last)) {
       move(part);
-      // What is sent and what is read take turns with whoever wants something else of the event loop.
+      // Between two parts the event loop is free for other work.
       if (part.through < last) await nextTurn();
     }
   }
 
   function move(batch: FeedBatch): void {
     deliver(batch);
-    // After it was delivered: a position is a promise that nothing before it is missing.
+    // Set after the delivery: a position is a promise that nothing before it is missing.
     position = batch.through;
     for (const waiter of waiters) {
       if (waiter.sequence > position) continue;

@@ -21,16 +21,16 @@ export type ReceiptJournalPorts = {
  * Writes what verifiers have acknowledged into the ledger: for each verifier entry, the sequence that all its watchers
  * have applied.
  *
- * Only a denial is news. Verifiers acknowledge these very events too, and would have the ledger grow by one a second for
- * as long as anybody listens.
+ * Writes only after a new denial. Verifiers acknowledge the events that are written here too, so the ledger would
+ * otherwise grow by one event a second for as long as anybody listens.
  *
- * @returns a function that ends it.
+ * @returns a function that ends the journal.
  * @throws BrokerError LEDGER_UNAVAILABLE
  */
 export async function keepReceiptJournal(ports: ReceiptJournalPorts): Promise<Cancel> {
   const { value, through } = await ports.projections.receipts();
   const written = new Map(value.map(({ entryId, sequence }) => [entryId, sequence]));
-  // What was denied before the start may have been applied since.
+  // Denials from before the start may have been applied since.
   let lastDenied = ports.ledger.head().sequence;
   let isOver = false;
   let cancel: Cancel = () => undefined;

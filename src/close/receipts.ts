@@ -12,7 +12,7 @@ export type Receipt = {
   readonly verifier: string;
   readonly state: ReceiptState;
   readonly appliedAt?: UnixMicros;
-  /** When it refuses everything by its staleness bound; on receipts that are not applied. */
+  /** When the verifier refuses everything, by its staleness bound; present unless the state is APPLIED. */
   readonly lapsesAt?: UnixMicros;
 };
 
@@ -20,7 +20,7 @@ export type Receipts = {
   readonly expected: number;
   readonly applied: number;
   readonly verifiers: readonly Receipt[];
-  /** From here on nobody accepts what was denied, whoever did or did not listen. */
+  /** From here on no verifier accepts what was denied, whether it listens or not. */
   readonly latestPossibleAcceptance: UnixMicros;
 };
 
@@ -31,12 +31,12 @@ export type WatcherStatus = {
   readonly audiences: readonly string[];
   readonly maxStalenessSeconds: number;
   readonly connectedSince: UnixMicros;
-  /** The sequence it had applied before it connected: that of the cursor by which it resumes, else 0. */
+  /** The sequence that the watcher had applied before it connected: that of the resumed cursor, else 0. */
   readonly appliedBefore: number;
   readonly process?: ProcessIdentity;
 };
 
-/** What a close, or several, left for verifiers. */
+/** What one close, or several closes, denied to verifiers. */
 export type DenySummary = {
   /** Whether anything is denied at all. */
   readonly isAny: boolean;
@@ -66,9 +66,9 @@ export type ReceiptBook = {
   seen(watcherId: string): void;
   acknowledged(watcherId: string, sequence: number): void;
   disconnected(watcherId: string): void;
-  /** The receipts for a sequence, as soon as nobody is pending or the time is up. */
+  /** The receipts for a sequence, once every verifier has applied it or lapsed, or the time is up. */
   settled(sequence: number, denied: DenySummary, waitMs: number): Promise<Receipts>;
-  /** For each verifier entry the sequence that all its watchers have applied, those aside that have lapsed. */
+  /** For each verifier entry the sequence that all its watchers have applied, except watchers that have lapsed. */
   applied(): readonly { readonly entryId: string; readonly sequence: number }[];
   watchers(): readonly (WatcherStatus & Watching)[];
 };
@@ -78,7 +78,7 @@ type Watcher = WatcherStatus & {
   acknowledged: number;
   lastSeen: UnixMicros;
   isConnected: boolean;
-  /** When each recently awaited sequence was first covered. */
+  /** When `acknowledged` got its present value. */
   appliedAt: UnixMicros;
 };
 
@@ -94,11 +94,11 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     for (const check of [...waiting]) check();
   }
 
-  /** One verifier entry may have several processes: it has applied what all of them have. */
+  /** One verifier entry may have several processes: the entry has applied what all of them have applied. */
   function receiptOf(entry: VerifierEntry, sequence: number, now: UnixMicros): Receipt {
     const verifier = entry.content.name;
     const own = [...watchers.values()].filter((watcher) => watcher.entryId === entry.entryId);
-    // Past its bound a watcher refuses everything, also one that is connected and has fallen silent.
+    // Past its staleness bound a watcher refuses everything, also a watcher that is connected and has fallen silent.
     const missing = own.filter((watcher) => watcher.acknowledged < sequence && lapseOf(watcher) > now);
     if (missing.length > 0) {
       const lapsesAt = Math.max(...missing.map(lapseOf)) as UnixMicros;
@@ -108,7 +108,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     if (applied.length > 0) {
       return { verifier, state: "APPLIED", appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros };
     }
-    // Nobody else of this entry is known since the start; one that was connected before may still be within its bound.
+    // No live watcher of this entry is known since the start; a watcher from before the start may be within its bound.
     const sinceStart = addMicros(startedAt, entry.content.maxStalenessSeconds * 1_000_000);
     const lapsesAt = Math.max(sinceStart, ...own.map(lapseOf)) as UnixMicros;
     return { verifier, state: lapsesAt > now ? "DISCONNECTED" : "LAPSED", lapsesAt };
@@ -145,7 +145,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
 
   return {
     connected(watcher) {
-      // The same entry's lapsed watchers have nothing more to tell.
+      // Watchers that are disconnected and have lapsed have nothing more to tell.
       for (const [id, one] of watchers) {
         if (!one.isConnected && lapseOf(one) <= ports.clock.now()) watchers.delete(id);
       }
@@ -185,7 +185,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
           cancelTime();
           cancelLapse();
         };
-        /** What can't be told is for whoever waits, and for nobody who happens to call. */
+        /** An error of `receiptsFor` goes to the caller that waits, not to the code that happens to call this. */
         const look = (then: (receipts: Receipts) => void) => {
           try {
             then(receiptsFor(sequence, denied));
@@ -200,7 +200,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
         };
         const check = () => look((receipts) => (isSettled(receipts) ? finish(receipts) : awaitLapse(receipts)));
         let cancelLapse: Cancel = () => undefined;
-        // A lapse happens without anyone saying so, and later than it looked at first with every ping.
+        // Nobody reports a lapse, and every ping puts it off: so the time is computed anew at each check.
         const awaitLapse = ({ verifiers }: Receipts) => {
           const lapses = verifiers.flatMap((one) => (isOpen(one) && one.lapsesAt !== undefined ? [one.lapsesAt] : []));
           const inMs = (Math.min(...lapses) - ports.clock.now()) / 1_000;

@@ -11,7 +11,7 @@ import type { CredentialReads, HistoryReads, TakenBack } from "../ports/ledger-r
 export type RevocationTarget =
   | { readonly kind: "jti"; readonly jti: string }
   | { readonly kind: "serialNumber"; readonly serialNumber: string }
-  /** Also barred until enabled again. */
+  /** The agent's entry is also disabled, until an operator enables it again. */
   | { readonly kind: "agent"; readonly entryId: string }
   | Exclude<CloseTarget, { kind: "entry" } | { kind: "steps" }>
   | { readonly kind: "step"; readonly stepId: string };
@@ -41,9 +41,10 @@ export type Revoked = TakenBack & {
 };
 
 /**
- * Takes back by operator's order, in one transaction: first it is done, then it is told what was done.
+ * Takes back what an operator orders, in one transaction; what was taken back is read afterwards.
  *
- * @throws BrokerError STEP_NOT_FOUND when nothing has that name, LEDGER_UNAVAILABLE
+ * @throws BrokerError STEP_NOT_FOUND when no step and no credential has that name, LEDGER_UNAVAILABLE, and what
+ *   `disableEntry` throws
  */
 export async function revoke(target: RevocationTarget, order: RevocationOrder, ports: RevokePorts): Promise<Revoked> {
   if (target.kind === "jti" || target.kind === "serialNumber") return revokeCredential(nameOf(target), order, ports);
@@ -71,7 +72,7 @@ async function close(target: OfSteps, { by, reason }: RevocationOrder, ports: Re
   return result;
 }
 
-/** The counts are those of the act. What can't be listed, though it was done, is left out of the lists. */
+/** The counts are those of the act. When the lists can't be read, they are empty. */
 async function told(closed: Closed, { history }: RevokePorts): Promise<Revoked> {
   const { firstSequence, sequence, stepsClosed: stepsCount, credentialsRevoked: issuancesCount } = closed;
   const counts = { sequence, stepsCount, issuancesCount };
@@ -81,7 +82,7 @@ async function told(closed: Closed, { history }: RevokePorts): Promise<Revoked> 
   return { ...counts, steps, issuances };
 }
 
-/** What was done stays done, and is answered so, where it can't be read back. */
+/** Answers with `instead` when the read fails: the act was done, and must not be answered with an error. */
 async function listed<Value>(read: () => Promise<Value>, instead: Value): Promise<Value> {
   try {
     return await read();

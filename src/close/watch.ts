@@ -9,7 +9,7 @@ import type { Ledger } from "../ports/ledger.ts";
 import type { DenyEntry, FeedReads } from "../ports/ledger-reads.ts";
 import type { FeedBatch, Notifier } from "./notify.ts";
 
-/** What a watcher is sent of the feed, and by which entry. */
+/** Which part of the feed a watcher is sent, and the entry by which it watches. */
 export type WatchScope = {
   readonly entryId: string;
   /** A verifier's watch counts for receipts. */
@@ -22,7 +22,7 @@ export type WatchScope = {
 /**
  * Which part of the feed a caller may watch: a verifier its audiences, a runtime its own runs, an operator all of it.
  *
- * @param asked.audiences - within the verifier's entry; empty: all of it.
+ * @param asked.audiences - within the audiences of the verifier's entry; empty: all of them.
  * @returns the scope, or NOT_ENTITLED, AUDIENCE_INVALID, INVALID_FIELD
  */
 export function scopeOf(
@@ -30,7 +30,7 @@ export function scopeOf(
   asked: { readonly audiences: readonly string[]; readonly maxStalenessSeconds: number | undefined },
 ): WatchScope | Denial {
   const verifiers = caller.entries.filter((entry) => isOfKind(entry, "verifier"));
-  // A process that matches several verifier entries watches by the one that holds what it asks for.
+  // A process that matches several verifier entries watches by the entry that holds all audiences asked for.
   const verifier = verifiers.find((entry) => asked.audiences.every((one) => entry.content.audiences.includes(one)));
   const maxStalenessSeconds =
     asked.maxStalenessSeconds ?? verifier?.content.maxStalenessSeconds ?? LIMITS.maxStalenessSecondsMax;
@@ -40,7 +40,7 @@ export function scopeOf(
     });
   }
   if (verifier !== undefined) {
-    // Lowered silently, receipts would call a verifier lapsed that still accepts.
+    // If the bound were lowered silently, receipts would call a verifier lapsed that still accepts.
     if (maxStalenessSeconds > verifier.content.maxStalenessSeconds) {
       return denial(
         "INVALID_FIELD",
@@ -92,7 +92,7 @@ export function openCursor(seal: CursorSeal, bytes: Uint8Array): Cursor | undefi
   return epoch === undefined || sequence === undefined ? undefined : { epoch, sequence: Number(sequence) };
 }
 
-/** How a watch begins: where it can resume, or with the whole deny-list. */
+/** How a watch begins: with what came after the cursor, or with the whole deny-list. */
 export type Beginning =
   | { readonly kind: "resume"; readonly batch: FeedBatch }
   | { readonly kind: "snapshot"; readonly batch: FeedBatch };
@@ -105,8 +105,8 @@ export type WatchPorts = {
 };
 
 /**
- * Subscribes first and reads second, so that nothing falls between what is read and what is delivered; what comes twice
- * does no harm, since the deny-list only grows.
+ * Subscribes first and reads second, so that nothing falls between what is read and what is delivered; an entry that
+ * comes twice does no harm, since the deny-list only grows.
  *
  * @param cursor - authentic, or `undefined` to begin with a snapshot.
  * @param deliver - called for every later batch, after the beginning was returned.

@@ -1,6 +1,6 @@
 import { BrokerError, type Denial, type ErrorCode, errorOf } from "../domain/errors.ts";
 
-/** Refusals that only say that the step has ended, or that its executor is another by now. */
+/** Refusals that only say that the step has ended, or that its executor is gone. */
 const STEP_IS_OVER: ReadonlySet<ErrorCode> = new Set([
   "STEP_CLOSED",
   "STEP_NOT_FOUND",
@@ -9,11 +9,11 @@ const STEP_IS_OVER: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * What a workload is told that has no identity at present. The standard knows one answer to that, whatever there was before:
+ * What a workload without an identity is told. The standard has one answer, whatever identities there were before:
  * PermissionDenied.
  *
- * @param refused - why what it still has could not be issued, where there is something.
- * @param instead - what another contract asks to say.
+ * @param refused - why no SVID could be issued for an identity that the workload still has; absent where it has none.
+ * @param instead - the answer that another contract asks for.
  * @see SPIFFE Workload Endpoint section 6.2
  */
 export function nothingLeft(refused?: Denial, instead: () => BrokerError = noIdentity): BrokerError {

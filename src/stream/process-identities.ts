@@ -19,7 +19,7 @@ export type ProcessIdentitiesPorts = IssuePorts & {
 /**
  * The open steps that the caller executes, oldest first.
  *
- * @throws BrokerError LIMIT_EXCEEDED when they are more than one process may execute
+ * @throws BrokerError LIMIT_EXCEEDED when there are more steps than one process may execute
  */
 export function executedSteps(caller: Attested, steps: ExecutorSteps): readonly Step[] {
   const executed = steps.executedBy(executingOf(caller));
@@ -27,10 +27,10 @@ export function executedSteps(caller: Attested, steps: ExecutorSteps): readonly 
   throw new BrokerError("LIMIT_EXCEEDED", `a process executes at most ${LIMITS.openStepsPerExecutorMax} open steps`);
 }
 
-/** Which comes first where a process is several: a default that follows the order of entries would change with them. */
+/** The order of a process's identities: a default in the order of the entries would change with the entries. */
 const INFRASTRUCTURE: readonly EntryKind[] = ["runtime", "verifier", "operator"];
 
-/** What the caller is: first beside any step, then by the steps that it executes. */
+/** The caller's identities: first those outside of any step, then those of the steps that it executes. */
 function identitiesOf(caller: Attested, steps: ExecutorSteps): readonly SvidIdentity[] {
   const infrastructure = caller.entries
     .filter(isInfrastructure)
@@ -45,11 +45,11 @@ function identitiesOf(caller: Attested, steps: ExecutorSteps): readonly SvidIden
 }
 
 /**
- * What one process is, for a stream to it.
+ * The identities of one process, for a stream to the process.
  *
  * @param attested - the process at the other end, as it is now; called for every act.
- * @param kind - of the SVIDs. WIT-SVIDs are of steps alone.
- * @param isWanted - which of its identities.
+ * @param kind - of the SVIDs; only steps have WIT-SVIDs.
+ * @param isWanted - which of its identities the subscriber wants.
  */
 export function processIdentities(
   attested: () => Promise<Attested>,
@@ -61,7 +61,7 @@ export function processIdentities(
   let unfollow: Cancel = () => undefined;
   let isOver = false;
 
-  /** By another program, or with other entries, a process executes other steps. */
+  /** Follows anew, since a process with another program or other entries executes other steps. */
   function followAs(caller: Attested): void {
     unfollow();
     unfollow = isOver ? () => undefined : ports.executorSteps.followExecutor(executingOf(caller), told);

@@ -17,11 +17,11 @@ export type ReferencedPorts = IssuePorts &
   };
 
 /**
- * What a runtime may have on behalf of the workload it references, for a stream to it. Everything is resolved anew for
- * every act: whether the workload is still there, and still the caller's.
+ * The identities that a runtime may have on behalf of the workload that it references, for a stream to the runtime. The
+ * reference is resolved anew for every act: whether the workload is still there, and still the caller's.
  *
  * @param attested - the runtime at the other end, as it is now.
- * @param referenceFor - what it references, if it may; throws when it may not.
+ * @param referenceFor - what the runtime references; throws when the runtime may not.
  * @see SPIFFE Broker API sections 4.2, 4.4 and 4.9
  */
 export function referencedIdentities(

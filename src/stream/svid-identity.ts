@@ -2,12 +2,12 @@ import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { SpiffeId } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
 
-/** An identity that a workload has for a while: a step that it executes, or what it is beside any step. */
+/** An identity that a workload has for a while: a step that it executes, or an entry, outside of any step. */
 export type SvidIdentity =
   | { readonly kind: "step"; readonly step: Step }
   | { readonly kind: "infrastructure"; readonly entry: RegistrationEntry };
 
-/** Tells an identity from every other that there ever is. */
+/** An id that no other identity ever has. */
 export function identityIdOf(identity: SvidIdentity): string {
   return identity.kind === "step" ? identity.step.stepId : identity.entry.entryId;
 }
@@ -17,8 +17,8 @@ export function spiffeIdOf(identity: SvidIdentity): SpiffeId {
 }
 
 /**
- * By what a workload tells its identities apart: `<run_id>/<step>/<attempt>`, or `<role>/<name>`. No two of one workload
- * are the same.
+ * The hint by which a workload tells its identities apart: `<run_id>/<step>/<attempt>`, or `<role>/<name>`. No two
+ * identities of one workload have the same hint.
  *
  * @see SPIFFE Workload API section 8
  */

@@ -9,19 +9,19 @@ import type { Randomness } from "../ports/randomness.ts";
 import { nothingLeft } from "./nothing-left.ts";
 import { identityIdOf, type SvidIdentity } from "./svid-identity.ts";
 
-/** Which identities a subscriber has, and how they are issued to it. */
+/** Which identities a subscriber has, and how SVIDs of them are issued to it. */
 export type SvidSource = {
   /**
-   * The identities that it has now, in their order: the first is its default.
+   * The identities that the subscriber has now, in their order: the first is its default.
    *
-   * @throws BrokerError when it is nobody, or has more than it can be given
+   * @throws BrokerError when the subscriber is nobody, or has more identities than it can be given
    */
   identities(): Promise<readonly SvidIdentity[]>;
-  /** Issues an SVID of each, recorded in one append; one answer for each, in their order. */
+  /** Issues an SVID for each wanted identity, all recorded in one append; one answer for each, in their order. */
   issue(wanted: readonly WantedSvid[]): Promise<readonly (Delivery | Denial)[]>;
-  /** Calls after whatever may change what `identities` gives; ends with the returned function. */
+  /** Calls after anything that may change the answer of `identities`; ends with the returned function. */
   follow(changed: () => void): Cancel;
-  /** What a subscriber is told that has nothing any more; where it is not said, that it has no identity. */
+  /** The error for a subscriber that has nothing any more. Absent: the error says that it has no identity. */
   readonly nothingLeft?: () => BrokerError;
 };
 
@@ -39,16 +39,16 @@ export type StreamedSvid = {
 
 /** Where a stream goes. */
 export type SvidSink = {
-  /** All that the subscriber has from now on, at least one; what was there before and is no more is to be dropped. */
+  /** All SVIDs that the subscriber has from now on, at least one; the subscriber drops any others. */
   deliver(svids: readonly StreamedSvid[]): void;
-  /** The subscriber has nothing any more. Called at most once, and nothing after it. */
+  /** The stream ends, with this error. Called at most once, and nothing is called afterwards. */
   end(thrown: unknown): void;
 };
 
 export type SvidStream = {
-  /** Delivers once more, the authorities of verifiers having changed. */
+  /** Delivers once more, since the authorities that the subscriber verifies by have changed. */
   refresh(): void;
-  /** Forgets every key. */
+  /** Ends the stream, and forgets every key. */
   stop(): void;
 };
 
@@ -61,13 +61,13 @@ export type SvidStreamPorts = {
 
 type Held = StreamedSvid & { readonly renewAt: UnixMicros };
 
-/** An SVID is renewed at half of its life, give or take this much of it, so that not all subscribers come at once. */
+/** An SVID is renewed at half of its life, give or take this share, so that not all subscribers come at once. */
 const RENEWAL_JITTER = 0.05;
-/** After an issuance that could not be made. */
+/** How long to wait after an issuance that could not be made. */
 const RETRY_MICROS = 5_000_000;
-/** After one that was refused: what has to change first is told of, so this is only for what is not. */
+/** How long to wait after a refused issuance. `follow` tells of most changes that lift a refusal, but not of all. */
 const REFUSED_RETRY_MICROS = 60_000_000;
-/** Refusals that say nothing of the subscriber's right: what it holds is good for as long as it lasts. */
+/** Refusals that say nothing of the subscriber's right: the SVID that it holds is good until it expires. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
   "LEDGER_UNAVAILABLE",
   "AUTHORITY_UNAVAILABLE",
@@ -77,22 +77,23 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /**
- * Keeps a subscriber supplied: delivers everything it has, at once and after each change, and renews what it holds.
+ * Keeps a subscriber supplied: delivers all its SVIDs, at once and after each change, and renews them.
  *
- * An SVID is repeated for as long as it is good; its key is nowhere but here. What the subscriber lost is gone from the
- * next delivery, which waits for nothing that is to be issued. Changes within one turn of the event loop are one delivery.
+ * An SVID is repeated in each delivery for as long as it is good; its key is kept nowhere but here. An SVID that the
+ * subscriber lost is gone from the next delivery, which does not wait for SVIDs that are yet to be issued. Changes
+ * within one turn of the event loop are one delivery.
  *
  * @see SPIFFE Workload API sections 4.3 and 4.4
  */
 export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidStreamPorts): SvidStream {
   const { clock } = ports;
   const held = new Map<string, Held>();
-  /** When to ask again for what could not be issued. */
+  /** When to ask again for an SVID that could not be issued, by identity. */
   const retryAt = new Map<string, UnixMicros>();
   let isAsked = false;
   let isRunning = false;
   let isOver = false;
-  /** Whether the subscriber has been given less or other than what there is now. */
+  /** Whether the last delivery differs from what the subscriber has now. */
   let isOutdated = true;
   let cancelTimer: Cancel = () => undefined;
 
@@ -132,11 +133,11 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
     if (isOver) return;
     dropAllBut(identities);
     const now = clock.now();
-    // With nothing to fall back on it is asked for now or given up.
+    // Without an SVID to fall back on, every identity is asked for now, and else the stream ends.
     const due = identities.filter((one) => held.size === 0 || dueAt(one) <= now);
     let refused: Denial | undefined;
     if (due.length > 0) {
-      // What was lost is told of without waiting for the disk.
+      // The loss of an SVID is delivered without waiting for the disk.
       if (isOutdated && held.size > 0) deliver(identities);
       refused = await issue(due);
       if (isOver) return;
@@ -146,7 +147,7 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
     scheduleNext(identities);
   }
 
-  /** Drops what the subscriber has no more, what is over, and what no verifier would believe. */
+  /** Drops SVIDs of identities that the subscriber lost, expired SVIDs, and SVIDs that no verifier would believe. */
   function dropAllBut(identities: readonly SvidIdentity[]): void {
     const ids = new Set(identities.map(identityIdOf));
     const published = new Set(
@@ -173,7 +174,7 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
     return Math.max(renewAt, retryAt.get(id) ?? 0) as UnixMicros;
   }
 
-  /** @returns a refusal, where there was one. */
+  /** @returns the first refusal, if there was one. */
   async function issue(due: readonly SvidIdentity[]): Promise<Denial | undefined> {
     const keys = await Promise.all(due.map(() => ports.keyPairs.generate()));
     const wanted = due.flatMap((identity, index): readonly (WantedSvid & { key: KeyPair })[] => {
@@ -181,7 +182,7 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
       return key === undefined ? [] : [{ identity, publicKey: key.publicKey, key }];
     });
     const answers = await source.issue(wanted).catch((thrown: unknown) => wanted.map(() => denialFrom(thrown)));
-    // One for all, so that what was issued together is renewed together.
+    // One share for all, so that SVIDs that were issued together are renewed together.
     const share = 0.5 + RENEWAL_JITTER * ((2 * (ports.random.bytes(1)[0] ?? 0)) / 255 - 1);
     let refused: Denial | undefined;
     for (const [index, { identity, key }] of wanted.entries()) {
@@ -202,7 +203,7 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
     const id = identityIdOf(identity);
     const now = clock.now();
     const life = microsOf(delivery.expiresAt) - now;
-    // One that lasts as long as its step can't be had any longer.
+    // An SVID that lasts as long as its step can't be renewed for longer.
     const lastsToTheEnd = identity.kind === "step" && delivery.expiresAt >= identity.step.expiresAt;
     const renewAt = lastsToTheEnd ? Number.POSITIVE_INFINITY : now + Math.round(life * share);
     held.set(id, { ...svid, renewAt: renewAt as UnixMicros });
@@ -239,7 +240,7 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
   };
 }
 
-/** What happens within one turn of the event loop, such as the opening of steps that were committed together, comes first. */
+/** Lets the rest of this turn of the event loop come first, such as openings that were committed together. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
