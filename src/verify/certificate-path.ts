@@ -13,22 +13,22 @@ import {
 } from "./path-certificate.ts";
 import { VerificationError } from "./verification-error.ts";
 
-/** A leaf and all that it was sent with; SPIFFE deployments send three at most. */
+/** A leaf and all certificates that were sent with it; SPIFFE deployments send three at most. */
 const CHAIN_CERTIFICATES_MAX = 10;
 /**
- * Whoever presents a chain chooses how many issuers there seem to be of each certificate, and each costs a signature's
- * verification. An honest chain takes as many as it is long.
+ * The presenter of a chain chooses how many issuers each certificate seems to have, and each of them costs a
+ * verification of a signature. An honest chain takes as many verifications as it has certificates.
  */
 const SIGNATURE_CHECKS_MAX = 32;
 
 export type PathOptions = {
-  /** Authorities that are trusted, for what this leaf says of itself. */
+  /** Authorities that are trusted for the identity that this leaf claims. */
   readonly anchors: readonly SignedCertificate[];
   /** The verifier's clock, rounded down. */
   readonly now: UnixSeconds;
-  /** KeyPurposeIds, dotted, all of which whatever has an extended key usage must have. */
+  /** KeyPurposeIds, dotted. A certificate with an extended key usage must have all of them. */
   readonly keyPurposes: readonly string[];
-  /** Authorities between anchor and leaf, those left out that issued themselves. Default: as many as can be sent. */
+  /** How many authorities may be between anchor and leaf, self-issued ones aside. Default: as many as can be sent. */
   readonly intermediatesMax?: number;
 };
 
@@ -36,16 +36,16 @@ export type PathOptions = {
 export type CertificatePath = readonly SignedCertificate[];
 
 /**
- * Finds a valid path from a leaf to a trusted authority: each signed by the next, within its time, of an accepted key and
- * algorithm, its issuer an authority that may sign, within path lengths and constraints on URIs. No leeway on time. Policies
- * are not processed: what restricts them is refused, as every critical extension is that is not processed here. Whether
- * something was revoked is not said here, nor what the leaf's names mean.
+ * Finds a valid path from a leaf to a trusted authority: each certificate is signed by the next, is within its time,
+ * has an accepted key and algorithm and an issuer that may sign, and keeps to path lengths and constraints on URIs. No
+ * leeway on time. Policies are not processed: a certificate that restricts them is refused, like one with any other
+ * critical extension that is not processed here. Revocation and the meaning of the leaf's names are not looked at.
  *
- * Names are compared byte by byte, as everybody writes them.
+ * Names are compared byte by byte, since everybody copies an issuer's name so.
  *
- * @param chain - DER; the leaf first, the others in any order, those that lead nowhere are ignored.
- * @throws VerificationError CERTIFICATE_INVALID, ALGORITHM_REFUSED, SIGNATURE_INVALID, EXPIRED, NOT_YET_VALID, or KEY_UNKNOWN
- *   when no trusted authority issued it; of several faults the one that was met first
+ * @param chain - DER; the leaf first, the others in any order; certificates that lead nowhere are ignored.
+ * @throws VerificationError CERTIFICATE_INVALID, ALGORITHM_REFUSED, SIGNATURE_INVALID, EXPIRED, NOT_YET_VALID, or
+ *   KEY_UNKNOWN when no trusted authority issued it; of several faults the first that was met
  * @see RFC 5280 section 6.1
  */
 export function verifyCertificatePath(chain: readonly Uint8Array[], options: PathOptions): CertificatePath {
@@ -81,7 +81,7 @@ function readable(der: Uint8Array, faults: VerificationError[]): readonly Signed
   }
 }
 
-/** @param faults - where the faults are put of what would have been a path without them. */
+/** @param faults - takes the faults that kept a candidate from being a path. */
 function searchPath(
   leaf: SignedCertificate,
   intermediates: readonly SignedCertificate[],
@@ -95,7 +95,7 @@ function searchPath(
     return fault === undefined;
   }
 
-  /** Whether this one issued that one, as far as the two of them tell. */
+  /** Whether `issuer` issued `certificate`, as far as these two tell. */
   function isIssuedBy(certificate: SignedCertificate, issuer: SignedCertificate): boolean {
     if (!isNamedIssuer(certificate, issuer) || checksLeft === 0) return false;
     if (!isSound(faultOf(issuer, now) ?? faultOfIssuer(issuer, keyPurposes))) return false;
@@ -113,7 +113,7 @@ function searchPath(
     for (const intermediate of intermediates) {
       const longer = [...path, intermediate];
       if (path.includes(intermediate) || intermediatesOf(longer).length > intermediatesMax) continue;
-      // A root that was sent along leads nowhere and is no fault: it is trusted, or it is not.
+      // A root that was sent along leads nowhere and is no fault: it is among the anchors, or it is not trusted.
       if (intermediate.isSelfIssued && faultOfIssued(intermediate) !== undefined) continue;
       if (!isIssuedBy(last, intermediate) || !isSound(faultOfIssued(intermediate))) continue;
       const found = extend(longer);
@@ -130,16 +130,16 @@ function isNamedIssuer(certificate: SignedCertificate, issuer: SignedCertificate
   const { authorityKeyIdentifier } = certificate.extensions;
   const { subjectKeyIdentifier } = issuer.extensions;
   if (Buffer.compare(certificate.issuer, issuer.subject) !== 0 || authorityKeyIdentifier === undefined) return false;
-  // One that lacks its identifier is a fault to be told, rather than somebody else.
+  // An issuer without a key identifier counts as the issuer here, so that this fault of it is reported.
   return subjectKeyIdentifier === undefined || Buffer.compare(authorityKeyIdentifier, subjectKeyIdentifier) === 0;
 }
 
-/** Those above the leaf that count against a path length. RFC 5280 section 4.2.1.9. */
+/** The certificates above the leaf that count against a path length. RFC 5280 section 4.2.1.9. */
 function intermediatesOf(path: CertificatePath): readonly SignedCertificate[] {
   return path.slice(1).filter(({ isSelfIssued }) => !isSelfIssued);
 }
 
-/** What takes all of a path to tell. RFC 5280 sections 6.1.3 (b) to (c) and 6.1.4 (l) to (m). */
+/** The faults that only the whole path shows. RFC 5280 sections 6.1.3 (b) to (c) and 6.1.4 (l) to (m). */
 function faultOfWhole(path: CertificatePath): Fault {
   for (const [index, issuer] of path.entries()) {
     if (index === 0) continue;

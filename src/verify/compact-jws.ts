@@ -7,7 +7,7 @@ export type Jws = {
   readonly header: JsonObject;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
-  /** What the signature is over. */
+  /** The bytes that the signature covers. */
   readonly signed: Uint8Array;
 };
 
@@ -15,8 +15,8 @@ export type Jws = {
 export type Refuse = (expected: string) => VerificationError;
 
 /**
- * Takes a JWS in compact serialization apart. Base64url is accepted in its one form: no padding, no line breaks, no stray
- * bits at the end.
+ * Takes a JWS in compact serialization apart. Base64url is accepted in its one form: no padding, no line breaks, no
+ * stray bits at the end.
  *
  * @throws what `refuse` makes
  * @see RFC 7515 section 3.1
@@ -45,8 +45,8 @@ export function headerTextOf(header: JsonObject, name: string, refuse: Refuse): 
 }
 
 /**
- * A JWS of an explicit type, whose header may hold more than is looked at: but nothing critical, since what is critical
- * is not to be passed over.
+ * Reads a JWS of an explicit type. Its header may hold parameters that are not looked at here, but no critical ones,
+ * since those must not be passed over.
  *
  * @returns its algorithm and claims; neither is believed yet.
  * @see RFC 7515 section 4.1.11, RFC 8725 section 3.11

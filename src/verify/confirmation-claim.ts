@@ -5,8 +5,9 @@ import { claimsInvalid } from "./step-claims.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /**
- * What the presenter of a token has proved to possess, SHA-256 in base64url: the certificate of its TLS connection, which
- * any token may come over; or the key of its DPoP proof, which only a token that is bound to it may come with.
+ * What the presenter of a token has proved to possess, SHA-256 in base64url: the certificate of its TLS connection,
+ * over which any token may come; or the key of its DPoP proof, with which only a token that is bound to this key may
+ * come.
  */
 export type Possession = {
   readonly "x5t#S256"?: string;
@@ -17,8 +18,8 @@ const METHODS = ["x5t#S256", "jkt"] as const;
 const SHA256_BYTES = 32;
 
 /**
- * Holds a token to what it is bound to. A `cnf` of any other kind, or of several, is refused: what it asks for would
- * go unproved.
+ * Checks that the presenter possesses what a token is bound to. A `cnf` of an unknown kind, or of several kinds, is
+ * refused: the possession that it asks for would go unproved.
  *
  * @returns what the token is bound to; `undefined` for a bearer token.
  * @throws VerificationError CLAIMS_INVALID, PROOF_REQUIRED (metadata `proof`) or PROOF_MISMATCH
@@ -57,7 +58,7 @@ function isBoundTo(confirmation: Confirmation | undefined, method: "x5t#S256" | 
   return bound[method] === digest;
 }
 
-/** @param proof - what would do: `dpop`, `mtls`, or any. */
+/** @param proof - the proof that would do: `dpop`, `mtls`, or `any`. */
 export function proofRequired(proof: "dpop" | "mtls" | "any"): VerificationError {
   return new VerificationError("PROOF_REQUIRED", PROOFS[proof], { proof });
 }

@@ -7,8 +7,8 @@ import { keyRefused } from "../domain/public-key.ts";
  *
  * @param csr - PKCS#10, DER.
  * @returns the key, SubjectPublicKeyInfo in DER: all that is taken from the request.
- * @throws BrokerError CSR_INVALID for what is malformed or not signed by its own key, KEY_REFUSED for a key of another
- *   kind or one that is none
+ * @throws BrokerError CSR_INVALID for a request that is malformed or not signed by its own key, KEY_REFUSED for a key
+ *   of another kind or a point off its curve
  * @see RFC 2986 section 3, note 2
  */
 export function checkCsr(csr: Uint8Array): { readonly publicKey: Uint8Array } {
@@ -19,7 +19,7 @@ export function checkCsr(csr: Uint8Array): { readonly publicKey: Uint8Array } {
   return { publicKey: Uint8Array.from(publicKey) };
 }
 
-/** OpenSSL finds the points that are not on their curve. */
+/** OpenSSL refuses points that are not on their curve. */
 function keyOf(spki: Uint8Array): KeyObject {
   try {
     return createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
@@ -32,7 +32,7 @@ function isSignedBy(key: KeyObject, hash: string, data: Uint8Array, signature: U
   try {
     return verify(hash, data, key, signature);
   } catch {
-    // Thrown, rather than answered, for some keys that only look like one.
+    // For some keys that are malformed, Node throws instead of answering.
     return false;
   }
 }

@@ -2,22 +2,23 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { base64urlOf } from "../domain/base64url.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 
-/** Nonces of a server's own, which it need not remember: whoever has the secret knows which it gave out, and when. */
+/** Nonces that a server need not remember: with the secret it can tell which nonces it gave out, and when. */
 export type DpopNonces = {
-  /** The one to give out now. */
+  /** The nonce to give out now. */
   current(now: UnixSeconds): string;
   /**
-   * Whether a nonce was given out of late: in this period, or in the one before, when it is time to give a new one.
+   * Whether a nonce was given out in this period (`current`), or in the period before (`previous`: time for a new
+   * nonce).
    */
   judge(nonce: string, now: UnixSeconds): "current" | "previous" | "unknown";
 };
 
-/** Half of the digest is more than a guess can meet within the life of a nonce. */
+/** Half of the digest is too much to guess within the life of a nonce. */
 const TAG_BYTES = 16;
 
 /**
  * @param options.secret - at least 32 bytes; the same for all processes that answer for one server.
- * @param options.periodSeconds - a nonce is good for one to two of them.
+ * @param options.periodSeconds - a nonce is good for one to two periods.
  * @see RFC 9449 sections 8 and 9
  */
 export function createDpopNonces(options: { readonly secret: Uint8Array; readonly periodSeconds: number }): DpopNonces {

@@ -9,30 +9,30 @@ import { isInstant } from "./registered-claims.ts";
 import { normalizeTargetUri, withoutQuery } from "./target-uri.ts";
 import { VerificationError } from "./verification-error.ts";
 
-/** A DPoP proof taken apart; that whoever sent it has the key is not shown yet. */
+/** A DPoP proof taken apart; it is not shown yet that its sender has the key. */
 export type DpopProof = ProofKey & { readonly jws: Jws; readonly claims: JsonObject };
 
-/** The request that a proof came with, and what is asked of it. */
+/** The request that a proof came with, and what is asked of the proof. */
 export type DpopExpectations = {
   readonly method: string;
-  /** As its client wrote it; query and fragment are passed over. */
+  /** As the client wrote it; query and fragment are passed over. */
   readonly url: string;
   /** The access token, as it was presented. */
   readonly token: string;
   readonly now: UnixSeconds;
   /** How far in the past `iat` may be. */
   readonly ageSecondsMax: number;
-  /** Asks for one of these. Absent: a nonce is passed over. */
+  /** The proof must have one of these nonces. Absent: its nonce is passed over. */
   readonly nonces?: DpopNonces | undefined;
 };
 
-/** A proof that holds. Whether it was used before is for its taker to remember. */
+/** A proof that holds. It is left to a `ReplayCache` to tell whether the proof was used before. */
 export type VerifiedDpopProof = {
-  /** Of the key that was proved. */
+  /** The thumbprint of the key that was proved. */
   readonly jkt: string;
-  /** Of this proof; at most 256 characters. */
+  /** The id of this proof; at most 256 characters. */
   readonly jti: string;
-  /** The nonce to give out with the answer, where the one of this proof will not do for long. */
+  /** The nonce to give out with the answer, where the proof's own nonce will not do for long. */
   readonly nextNonce?: string;
 };
 
@@ -96,7 +96,7 @@ function nextNonceOf(nonce: unknown, { nonces, now }: DpopExpectations): string 
   throw new VerificationError("NONCE_REQUIRED", "the DPoP proof must have a nonce of this server", { nonce: current });
 }
 
-/** For how long a proof can be presented at most, in seconds: so long its taker remembers it. */
+/** For how many seconds a proof can be presented at most; for as long it must be remembered. */
 export function dpopProofSeconds(ageSecondsMax: number): number {
   return ageSecondsMax + AHEAD_SECONDS_MAX;
 }

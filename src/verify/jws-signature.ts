@@ -2,7 +2,7 @@ import { constants, type KeyObject, verify } from "node:crypto";
 import { integerOf, sequenceOf } from "../domain/der.ts";
 
 /**
- * The algorithms of JWT-SVID, and no more: neither `none` nor a symmetric one is anywhere in this table.
+ * The algorithms of JWT-SVID, and no more: neither `none` nor a symmetric algorithm is in this table.
  *
  * @see JWT-SVID section 2.1, RFC 7518 section 3.1
  */
@@ -22,9 +22,9 @@ export type JwsAlgorithm = keyof typeof ALGORITHMS;
 export const JWS_ALGORITHMS = Object.keys(ALGORITHMS) as readonly JwsAlgorithm[];
 
 const RSA_MODULUS_BITS_MIN = 2_048;
-/** Verifying with a larger one costs so much that a bundle could stall its verifiers with it. */
+/** Verifying with a larger modulus costs so much that a bundle could stall its verifiers. */
 const RSA_MODULUS_BITS_MAX = 8_192;
-/** Smaller exponents have been the lever of most forgeries of PKCS#1 signatures. */
+/** Most forgeries of PKCS#1 signatures have exploited a smaller exponent. */
 const RSA_EXPONENT_MIN = 65_537n;
 
 export function isJwsAlgorithm(name: string): name is JwsAlgorithm {
@@ -32,8 +32,8 @@ export function isJwsAlgorithm(name: string): name is JwsAlgorithm {
 }
 
 /**
- * The algorithms that a public key may verify, by its type and size. A token picks from these and can never bring a key
- * to another family.
+ * The algorithms that a public key may verify, by its type and size. A token picks one of these, and so can never use
+ * the key with an algorithm of another family.
  *
  * @returns empty for a key that is not accepted at all. Never throws.
  */
@@ -71,7 +71,7 @@ export function verifySignature(
   const parameters = ALGORITHMS[algorithm];
   switch (parameters.family) {
     case "ecdsa":
-      // The platform's own conversion costs half as much again as the verification itself.
+      // Converted here, since Node's own conversion costs half as much again as the verification itself.
       return (
         signature.length === 2 * parameters.scalarBytes &&
         verify(parameters.hash, signed, key, derSignature(signature, parameters.scalarBytes))
@@ -88,7 +88,7 @@ export function verifySignature(
   }
 }
 
-/** ECDSA-Sig-Value from r and s side by side. Whether both are in range is the verification's to find. */
+/** ECDSA-Sig-Value from r and s side by side. The verification finds out whether both are in range. */
 function derSignature(signature: Uint8Array, scalarBytes: number): Uint8Array {
   return sequenceOf(integerOf(signature.subarray(0, scalarBytes)), integerOf(signature.subarray(scalarBytes)));
 }

@@ -25,13 +25,13 @@ export type JwtSvidOptions = AudienceOptions &
   TrustedKeys & {
     /** The verifier's clock, rounded down. */
     readonly now: UnixSeconds;
-    /** What came with the token and is proved, or will be before the token is believed. Default: nothing. */
+    /** What the presenter has proved to possess, or will have before the token is believed. Default: nothing. */
     readonly confirmation?: Possession;
   };
 
 /**
- * A JWT-SVID whose signature, subject, audience and times hold. Whether it was revoked is not said here. `expiresAt` is
- * exclusive, and accepted for `LIMITS.verifierLeewaySeconds` more.
+ * A JWT-SVID whose signature, subject, audience and times hold. Revocation is not looked at here. `expiresAt` is
+ * exclusive, and the token is accepted for `LIMITS.verifierLeewaySeconds` more.
  */
 export type VerifiedJwtSvid = Times & {
   readonly spiffeId: SpiffeId;
@@ -46,7 +46,7 @@ export type VerifiedJwtSvid = Times & {
   readonly scopes: readonly string[];
   /** `authorization_details`; empty when the token only identifies. */
   readonly grant: Grant;
-  /** To what the token is bound, and was presented with. Absent: a bearer token. */
+  /** What the token is bound to, and was presented with. Absent: a bearer token. */
   readonly confirmation?: Confirmation;
   /** Present when the subject is a step of ours. */
   readonly step?: StepFacts;
@@ -57,8 +57,8 @@ export type VerifiedJwtSvid = Times & {
 const TYPES: readonly (string | undefined)[] = [undefined, "JWT", "JOSE"];
 
 /**
- * Verifies a JWT-SVID against bundles: no network, no state, and nothing believed before the signature holds but where
- * to look for its key.
+ * Verifies a JWT-SVID against bundles: no network, no state. Before the signature holds, nothing of the token is
+ * believed but where to look for its key.
  *
  * Time, with `L` = 5 s of leeway: refused from `exp + L` on, and before `nbf - L` or `iat - L`.
  *
@@ -103,7 +103,7 @@ export function verifyJwtSvid(token: string, options: JwtSvidOptions): VerifiedJ
   };
 }
 
-/** A trust domain whose issuer is not known may name any but one that is known to be another's. */
+/** Where a trust domain's issuer is not known, `iss` may be any but the known issuer of another trust domain. */
 function checkIssuer(issuer: string | undefined, trustDomain: TrustDomain, bundles: BundleSet): void {
   const expected = bundles.get(trustDomain)?.issuer;
   const isAnothers =

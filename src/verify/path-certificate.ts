@@ -12,7 +12,7 @@ import { VerificationError } from "./verification-error.ts";
  * What one certificate must be to stand in a path, whatever stands beside it. RFC 5280 sections 4 and 6.1.
  */
 
-/** RSA keys of other lengths come from broken or home-made generators. */
+/** RSA keys that are not a multiple of this long come from broken or home-made generators. */
 const RSA_MODULUS_BITS_UNIT = 8;
 
 /**
@@ -29,10 +29,10 @@ export function parseCertificate(der: Uint8Array): SignedCertificate {
   }
 }
 
-/** What is at fault with a certificate where it stands; `undefined` when nothing is. */
+/** The fault of a certificate at its place in a path; `undefined` when it has none. */
 export type Fault = VerificationError | undefined;
 
-/** What any certificate of a path must be. */
+/** Checks for every certificate of a path. */
 export function faultOf(certificate: SignedCertificate, now: UnixSeconds): Fault {
   const { extensions, notBefore, expiresAt } = certificate;
   const [unprocessed] = extensions.unprocessed;
@@ -51,13 +51,13 @@ export function faultOf(certificate: SignedCertificate, now: UnixSeconds): Fault
     : new VerificationError("ALGORITHM_REFUSED", "a key is not P-256, P-384 or RSA of 2048 bits or more");
 }
 
-/** What every certificate must be that another one's key signed, beside that. */
+/** Further checks for a certificate that another certificate's key signed. */
 export function faultOfIssued({ extensions }: SignedCertificate): Fault {
   const { authorityKeyIdentifier } = extensions;
   return authorityKeyIdentifier === undefined ? certificateInvalid("an authority key identifier") : undefined;
 }
 
-/** What the end of a path must be, beside that. */
+/** Further checks for the leaf of a path. */
 export function faultOfLeaf({ extensions }: SignedCertificate, keyPurposes: readonly string[]): Fault {
   const { basicConstraints, keyUsage, nameConstraints } = extensions;
   if (basicConstraints?.isAuthority === true || keyUsage?.bits.has(KEY_USAGE.keyCertSign) === true) {
@@ -67,7 +67,7 @@ export function faultOfLeaf({ extensions }: SignedCertificate, keyPurposes: read
   return faultOfPurposes(extensions.extendedKeyUsage, keyPurposes);
 }
 
-/** What whoever signs others' certificates must be, beside that. */
+/** Further checks for a certificate whose key signs other certificates. */
 export function faultOfIssuer(certificate: SignedCertificate, keyPurposes: readonly string[]): Fault {
   const { basicConstraints, keyUsage, nameConstraints, subjectKeyIdentifier, extendedKeyUsage } =
     certificate.extensions;
@@ -83,7 +83,7 @@ export function faultOfIssuer(certificate: SignedCertificate, keyPurposes: reado
   return faultOfPurposes(extendedKeyUsage, keyPurposes);
 }
 
-/** An authority that names purposes is for leaves of these alone, as everybody reads it. */
+/** An authority that names purposes may sign only leaves for these purposes, as all verifiers read it. */
 function faultOfPurposes(named: readonly string[] | undefined, wanted: readonly string[]): Fault {
   const isFor = named === undefined || wanted.every((purpose) => named.includes(purpose));
   return isFor ? undefined : certificateInvalid("the extended key usage that is needed, or none");
@@ -100,10 +100,10 @@ function isGoodKey(certificate: SignedCertificate): boolean {
   }
 }
 
-/** Keys of trusted authorities verify again and again, and making a key ready takes as long as a tenth of that. */
+/** Keys of trusted authorities verify again and again, and making a key object takes a tenth of a verification. */
 const keys = new WeakMap<SignedCertificate, KeyObject>();
 
-/** @throws BrokerError KEY_REFUSED for what is none: OpenSSL finds the points that are not on their curve. */
+/** @throws BrokerError KEY_REFUSED for bytes that are no key: OpenSSL refuses points that are not on their curve. */
 function keyOf(certificate: SignedCertificate): KeyObject {
   const known = keys.get(certificate);
   if (known !== undefined) return known;
@@ -116,9 +116,7 @@ function keyOf(certificate: SignedCertificate): KeyObject {
   }
 }
 
-/**
- * Whether an issuer signed a certificate, by an algorithm that is accepted. Its key was found good before.
- */
+/** Checks that an issuer signed a certificate, by an accepted algorithm. The issuer's key was found good before. */
 export function faultOfSignature(certificate: SignedCertificate, issuer: SignedCertificate): Fault {
   const { signatureAlgorithm, toBeSigned, signature } = certificate;
   const key = keyOf(issuer);
@@ -134,7 +132,7 @@ function isSigned(hash: string, data: Uint8Array, key: KeyObject, signature: Uin
   try {
     return verify(hash, data, key, signature);
   } catch {
-    // Thrown, rather than answered, for some signatures that are none.
+    // For some signatures that are malformed, Node throws instead of answering.
     return false;
   }
 }

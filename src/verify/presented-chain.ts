@@ -4,7 +4,8 @@ import type { X509Certificate } from "node:crypto";
 const CHAIN_CERTIFICATES_MAX = 8;
 
 /**
- * The certificates that the other end of a TLS connection showed, DER, leaf first, as far as they belong together.
+ * The certificates that the other end of a TLS connection showed, DER, leaf first, each followed by its issuer as far
+ * as issuers were shown.
  *
  * @param leaf - what the connection gives as its peer's certificate.
  */

@@ -4,11 +4,11 @@ import { isObject } from "../domain/strict-json.ts";
 import type { Refuse } from "./compact-jws.ts";
 import { algorithmsOf, isJwsAlgorithm, type JwsAlgorithm } from "./jws-signature.ts";
 
-/** A key whose holder is to prove that it has it. Anybody may have made it: nothing follows from its being here. */
+/** A key whose possession its presenter is to prove. Anybody may have made the key: nothing follows from it alone. */
 export type ProofKey = {
   readonly key: KeyObject;
   readonly algorithm: JwsAlgorithm;
-  /** Its thumbprint. RFC 7638 with SHA-256. */
+  /** The key's thumbprint. RFC 7638 with SHA-256. */
   readonly jkt: string;
 };
 
@@ -18,7 +18,7 @@ const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] as const;
 /**
  * Reads the public JWK that a proof or a token brings along.
  *
- * @param algorithm - what the key is used with, as whoever names it says; it must be one of the key's.
+ * @param algorithm - the algorithm that the presenter names; it must be an algorithm of the key.
  * @throws what `refuse` makes
  * @see RFC 9449 section 4.3, RFC 8725 section 3.4
  */
@@ -47,7 +47,7 @@ function publicKeyOf(jwk: Readonly<Record<string, unknown>>): KeyObject | undefi
 }
 
 /**
- * The thumbprint of a public key: over what the key is, not over how somebody wrote it, so that it has one.
+ * The thumbprint of a public key: over the key's values and not over a JWK's text, so that a key has only one.
  *
  * @returns base64url
  * @see RFC 7638 section 3
@@ -59,7 +59,7 @@ export function thumbprintOf(publicKey: KeyObject): string {
   return sha256Of(JSON.stringify(required));
 }
 
-/** How a proof names a token, and a token a certificate: SHA-256, base64url. RFC 9449 section 4.2, RFC 8705 section 3.1. */
+/** How proofs name tokens, and tokens certificates: SHA-256, base64url. RFC 9449 section 4.2, RFC 8705 section 3.1. */
 export function sha256Of(data: string | Uint8Array): string {
   return base64urlOf(createHash("sha256").update(data).digest());
 }

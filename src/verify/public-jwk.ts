@@ -10,7 +10,8 @@ const MEMBERS: readonly string[] = ["kty", "crv", "x", "y", "alg"];
  *
  * @param text - JSON, no member twice.
  * @returns SubjectPublicKeyInfo, DER.
- * @throws BrokerError INVALID_FIELD for what is no public JWK, KEY_REFUSED for a key of another kind or a point off its curve
+ * @throws BrokerError INVALID_FIELD for a text that is no public JWK, KEY_REFUSED for a key of another kind or a point
+ *   off its curve
  * @see RFC 7517 section 4, RFC 7518 section 6.2.1
  */
 export function publicKeyOfJwk(text: string, field: string): Uint8Array {

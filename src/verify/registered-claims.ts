@@ -7,13 +7,13 @@ import { addSeconds, type UnixSeconds } from "../domain/time.ts";
 import { claimsInvalid, textOf } from "./step-claims.ts";
 import { VerificationError } from "./verification-error.ts";
 
-/** 9999-12-31T23:59:59Z; what no clock can print is no instant. */
+/** 9999-12-31T23:59:59Z; a number above it is no instant that a clock can print. */
 const NUMERIC_DATE_MAX = 253_402_300_799;
-/** RFC 6749 appendix A.4, several of them joined by single spaces. */
+/** Scope tokens of RFC 6749 appendix A.4, joined by single spaces. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/;
 
 /**
- * The workload that a token is of.
+ * The SPIFFE ID of the workload that a token identifies.
  *
  * @throws VerificationError SUBJECT_INVALID
  * @see JWT-SVID section 3.1, WIT-SVID section 3.1
@@ -67,7 +67,7 @@ function instantOf(claims: JsonObject, name: string): UnixSeconds | undefined {
   return value;
 }
 
-/** Whether a claim is a NumericDate, of the whole seconds that everybody writes. RFC 7519 section 2. */
+/** Whether a claim is a NumericDate, in whole seconds, as everybody writes it. RFC 7519 section 2. */
 export function isInstant(value: unknown): value is UnixSeconds {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= NUMERIC_DATE_MAX;
 }
@@ -76,8 +76,8 @@ export type AudienceOptions = {
   /** The verifier's own audiences; one of them must be the token's. */
   readonly audiences: readonly string[];
   /**
-   * Accepts a token that is also for others. Any of them could present it here, so such a token identifies and grants
-   * nothing. Default: false.
+   * Accepts a token that is also for other audiences. Any of them could present the token here, so it identifies and
+   * grants nothing. Default: false.
    */
   readonly allowSeveralAudiences?: boolean;
 };
@@ -125,7 +125,8 @@ export function scopesOf(claims: JsonObject): readonly string[] {
 }
 
 /**
- * `authorization_details`; empty when there are none. One of a type that is not ours is refused rather than skipped.
+ * `authorization_details`; empty when there are none. An element of a type that is not ours is refused rather than
+ * skipped.
  *
  * @throws VerificationError CLAIMS_INVALID
  */

@@ -5,10 +5,10 @@ import { VerificationError } from "./verification-error.ts";
 /** The proofs that were used, for as long as they could be used again. */
 export type ReplayCache = {
   /**
-   * Takes a proof that holds in every other respect; what does not hold is not to be remembered.
+   * Takes a proof that holds in every other respect; a proof that does not hold must not be remembered.
    *
-   * @param holder - the thumbprint of its key.
-   * @throws VerificationError PROOF_REPLAYED; OVERLOADED when there is no room for another
+   * @param holder - the thumbprint of the proof's key.
+   * @throws VerificationError PROOF_REPLAYED; OVERLOADED when there is no room for another proof
    */
   use(holder: string, jti: string, now: UnixSeconds): void;
   readonly size: number;
@@ -17,8 +17,8 @@ export type ReplayCache = {
 type Entry = { readonly holder: string; readonly forgetAt: UnixSeconds };
 
 /**
- * Remembers proofs, a bounded number of them: when it is full it refuses, since to forget one early is to let it in
- * twice. One key has a share of the room and no more, so that who floods it is the one who is refused.
+ * Remembers a bounded number of proofs. A full cache refuses, since a proof that is forgotten early could be used
+ * twice. One key has a share of the room and no more, so that the holder who floods the cache is the one refused.
  *
  * @param options.keepSeconds - longer than any proof holds.
  * @param options.capacity - of proofs; each takes some 200 bytes.
@@ -33,7 +33,7 @@ export function createReplayCache(options: {
   const used = new Map<string, Entry>();
   const byHolder = new Map<string, number>();
 
-  /** What is kept equally long is over in the order in which it came. */
+  /** All proofs are kept equally long, so they expire in the order in which they came. */
   function forget(now: UnixSeconds): void {
     for (const [id, { holder, forgetAt }] of used) {
       if (forgetAt > now) return;
@@ -47,7 +47,7 @@ export function createReplayCache(options: {
   return {
     use(holder, jti, now) {
       forget(now);
-      // A digest: equally long whatever the `jti`, and no key can take another's.
+      // A digest of both: equally long whatever the `jti`, and no key can use up another key's `jti`.
       const id = sha256Of(`${holder} ${jti}`);
       if (used.has(id)) throw new VerificationError("PROOF_REPLAYED", "the proof was used before");
       const ofHolder = byHolder.get(holder) ?? 0;

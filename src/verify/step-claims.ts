@@ -2,7 +2,7 @@ import { type Segment, type SpiffeId, stepNameOf } from "../domain/spiffe-id.ts"
 import { isObject, type JsonObject } from "../domain/strict-json.ts";
 import { VerificationError } from "./verification-error.ts";
 
-/** What a token says of the step whose identity it is. */
+/** What a token says of the step that it identifies. */
 export type StepFacts = {
   readonly stepId: string;
   readonly runId: Segment;
@@ -12,15 +12,15 @@ export type StepFacts = {
   readonly agent: SpiffeId;
   /** The workflow's name, where the runtime gave one. */
   readonly workflow?: string;
-  /** Of a delegated step. */
+  /** Present for a delegated step. */
   readonly parentStepId?: string;
   /** On whose behalf the run works, where that was verified. */
   readonly principal?: { readonly iss: string; readonly sub: string };
 };
 
 /**
- * The step facts of a set of claims. They repeat in flat claims what the SPIFFE ID says, and a token in which the two
- * differ is refused: one reader would believe the one, the next the other.
+ * The step facts in a token's claims. Flat claims repeat what the SPIFFE ID says, and a token whose claims and SPIFFE
+ * ID differ is refused: one reader would believe the claims, the next the SPIFFE ID.
  *
  * @returns `undefined` when the claims name no step.
  * @throws VerificationError CLAIMS_INVALID

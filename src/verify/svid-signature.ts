@@ -18,8 +18,8 @@ type Signed = {
 };
 
 /**
- * Whether a token is signed by the trust domain of its subject, with a key that is for tokens of its kind. The subject's
- * trust domain comes before the `kid`, so that no domain can sign for another's names.
+ * Checks that the trust domain of its subject signed a token, with a key that is for tokens of this kind. The key is
+ * looked up by trust domain first and by `kid` second, so that no trust domain can sign for another's names.
  *
  * @throws VerificationError ALGORITHM_REFUSED, KEY_UNKNOWN or SIGNATURE_INVALID
  * @see SPIFFE Workload API section 6.3, JWT-SVID section 2.1, WIT-SVID section 6.2

@@ -3,11 +3,11 @@ const URI = /^(?:[A-Za-z0-9\-._~:/[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+$/;
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
 
 /**
- * An HTTP target URI without query and fragment, in the form in which two of them are compared: scheme and host in lower
+ * An HTTP target URI without query and fragment, in the form in which two URIs are compared: scheme and host in lower
  * case, no default port, no dot segments, `/` for an empty path, and nothing escaped that needs no escape. Anything
  * further, such as a trailing slash, makes another URI.
  *
- * @returns `undefined` for anything else, one with a query, a fragment or a user among it.
+ * @returns `undefined` for anything else, such as a URI with a query, a fragment or a user.
  * @see RFC 9449 section 4.3, RFC 3986 sections 6.2.2 and 6.2.3
  */
 export function normalizeTargetUri(text: string): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * Every reason for which a presented SVID, or what is asked with it, is refused. Closed: adding one is a change of the
- * contract with whoever switches on it.
+ * Every reason for which a presented SVID, or what is asked with it, is refused. The list is closed: adding a code
+ * changes the contract with all code that switches on it.
  */
 export const VERIFICATION_CODES = [
   "TOKEN_MISSING",
@@ -31,8 +31,8 @@ export const VERIFICATION_CODES = [
 export type VerificationCode = (typeof VERIFICATION_CODES)[number];
 
 /**
- * Whose matter a refusal is. `token`: another token is needed, or another proof (HTTP 401). `grant`: the token is good and does not permit
- * this (403). `verifier`: the verifier cannot tell at present, whatever the token (503).
+ * What a refusal is about. `token`: another token is needed, or another proof (HTTP 401). `grant`: the token is good,
+ * but does not permit this (403). `verifier`: the verifier cannot tell at present, whatever the token (503).
  */
 export type VerificationFault = "token" | "grant" | "verifier";
 
@@ -71,8 +71,8 @@ export class VerificationError extends Error {
   override readonly name = "VerificationError";
   readonly code: VerificationCode;
   /**
-   * For machines. Of a `REVOKED`: `reason`, and the `state` in which the step ended. Of a `PROOF_REQUIRED`: the `proof`.
-   * Of a `NONCE_REQUIRED`: the `nonce`. Of whatever a WIT-SVID or its proof is refused for: `credential`, `wit-svid`.
+   * For machines. `REVOKED` has `reason`, and the `state` in which the step ended; `PROOF_REQUIRED` has `proof`;
+   * `NONCE_REQUIRED` has `nonce`. Every refusal of a WIT-SVID or its proof has `credential`, which is `wit-svid`.
    */
   readonly metadata: Readonly<Record<string, string>>;
 

@@ -11,7 +11,7 @@ export type JwtBundle = {
   readonly trustDomain: TrustDomain;
   /** By `kid`. Empty: nothing of this trust domain is to be believed. */
   readonly keys: ReadonlyMap<string, VerificationKey>;
-  /** By `kid`, those of WIT-SVIDs. Absent: the trust domain has none. */
+  /** Keys of WIT-SVIDs, by `kid`. Absent: the trust domain has none. */
   readonly witKeys?: ReadonlyMap<string, VerificationKey>;
   /** What `iss` must be; `undefined` where the trust domain has no single issuer. */
   readonly issuer?: string;
@@ -23,9 +23,9 @@ export type JwtBundle = {
 export type BundleSet = ReadonlyMap<TrustDomain, JwtBundle>;
 
 /**
- * Makes the keys of a bundle ready, those of JWT-SVIDs or of WIT-SVIDs, once for all the tokens that they will verify. A
- * key that is malformed, too weak or for an algorithm that is none of theirs is left out: tokens that name it are then
- * refused, and others are not.
+ * Makes the keys of a bundle ready, those of JWT-SVIDs or of WIT-SVIDs, once for all the tokens that they will verify.
+ * A key that is malformed, too weak or for an algorithm that SVIDs may not have is left out: only tokens that name this
+ * key are then refused.
  *
  * Never throws.
  */
@@ -45,7 +45,7 @@ function verificationKeyOf(jwk: VerificationJwk): VerificationKey | undefined {
   } catch {
     return undefined;
   }
-  // What may be verified follows from the key; what the bundle says of it can only narrow that.
+  // The algorithms follow from the key; the bundle's `alg` can only narrow them.
   const algorithms = algorithmsOf(key).filter((name) => jwk.alg === undefined || jwk.alg === name);
   return algorithms.length === 0 ? undefined : { key, algorithms };
 }

@@ -10,8 +10,8 @@ import { checkSvidSignature, type TrustedKeys } from "./svid-signature.ts";
 import { VerificationError } from "./verification-error.ts";
 
 /**
- * A WIT-SVID whose signature, subject and times hold. It shows nothing by itself: only whoever proves that it has
- * `confirmationKey` is its subject.
+ * A WIT-SVID whose signature, subject and times hold. The SVID shows nothing by itself: only a presenter that proves
+ * possession of `confirmationKey` is its subject.
  */
 export type VerifiedWitSvid = Times & {
   readonly spiffeId: SpiffeId;
@@ -45,7 +45,7 @@ export function verifyWitSvid(token: string, options: TrustedKeys & { readonly n
   checkSvidSignature({ ...jws, algorithm, keyId }, spiffeId, "witKeys", options);
 
   const times = timesOf(claims, options.now);
-  // Whoever it is for is told by the proof; one with an audience may have been meant as a token of another kind.
+  // The proof tells whom the SVID is for; a token with an audience may have been meant as a token of another kind.
   if (Object.hasOwn(claims, "aud")) throw claimsInvalid("no aud");
   const confirmationKey = confirmationKeyOf(claims["cnf"]);
   const step = stepFactsOf(claims, spiffeId);

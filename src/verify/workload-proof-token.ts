@@ -10,9 +10,9 @@ import { normalizeTargetUri, withoutQuery } from "./target-uri.ts";
 
 /** The request that a proof came with. */
 export type WptExpectations = {
-  /** The WIT's. */
+  /** The key in the WIT. */
   readonly key: ProofKey;
-  /** As its client wrote it; query and fragment are passed over. */
+  /** As the client wrote it; query and fragment are passed over. */
   readonly url: string;
   /** The tokens of the request, as they were presented. */
   readonly wit: string;
@@ -26,10 +26,10 @@ export type WptExpectations = {
 const refuse = proofInvalid("Workload Proof Token");
 
 /**
- * Whether a Workload Proof Token shows possession of the WIT's key, for this request and the tokens that it brings, now.
+ * Whether a Workload Proof Token shows possession of the WIT's key, for this request and its tokens, now.
  *
  * @param text - the value of a `Workload-Proof-Token` header.
- * @returns its `jti`: whether it was used before is for its taker to remember.
+ * @returns the proof's `jti`, by which a `ReplayCache` tells whether the proof was used before.
  * @throws VerificationError PROOF_INVALID
  * @see draft-ietf-wimse-wpt, section Workload Proof Token
  */
@@ -59,7 +59,7 @@ function checkExpiry(expiresAt: unknown, { now, secondsMax }: WptExpectations): 
   if (!(expiresAt <= addSeconds(now, secondsMax + leeway))) throw refuse(`exp at most ${secondsMax} seconds ahead`);
 }
 
-/** A token that the proof does not name was not sent by whoever made it; one that it names and is not there was taken out. */
+/** The proof names every token of the request and no other, so that nobody can put a token in or take one out. */
 function checkHashes(claims: JsonObject, { wit, accessToken, transactionToken }: WptExpectations): void {
   const bound = { wth: wit, ath: accessToken, tth: transactionToken };
   for (const [name, token] of Object.entries(bound)) {
@@ -71,7 +71,7 @@ function checkHashes(claims: JsonObject, { wit, accessToken, transactionToken }:
   if (!isObject(oth) || Object.keys(oth).length > 0) throw refuse("no oth but of tokens that are known here");
 }
 
-/** For how long a proof can be presented at most, in seconds: so long its taker remembers it. */
+/** For how many seconds a proof can be presented at most; for as long it must be remembered. */
 export function workloadProofSeconds(secondsMax: number): number {
   return secondsMax + 2 * LIMITS.verifierLeewaySeconds;
 }

@@ -25,7 +25,7 @@ export type X509Bundle = {
   readonly development?: boolean;
 };
 
-/** Bundles by their trust domain; an SVID is held to that of its own trust domain and to no other. */
+/** Bundles by their trust domain; an SVID is verified by the bundle of its own trust domain and by no other. */
 export type X509BundleSet = ReadonlyMap<TrustDomain, X509Bundle>;
 
 export type X509SvidOptions = {
@@ -36,26 +36,26 @@ export type X509SvidOptions = {
   readonly development?: boolean;
 };
 
-/** An X.509-SVID that an authority of its trust domain issued and that is within its time. Whether it was revoked is not said here. */
+/** An X.509-SVID that an authority of its trust domain issued, within its time. Revocation is not looked at here. */
 export type VerifiedX509Svid = {
   readonly spiffeId: SpiffeId;
   readonly trustDomain: TrustDomain;
-  /** Present when the SPIFFE ID is one of a step. */
+  /** Present when the SPIFFE ID is a step's. */
   readonly step?: StepName & { readonly agent: SpiffeId };
   /** Lower-case hexadecimal without leading zero bytes, as the ledger and the feed have it. */
   readonly serialNumber: string;
-  /** Name of whoever issued it, DER, as the feed has it. */
+  /** Name of the issuer, DER, as the feed has it. */
   readonly issuerName: Uint8Array;
   readonly notBefore: UnixSeconds;
   /** Exclusive: one second after `notAfter`. */
   readonly expiresAt: UnixSeconds;
-  /** SHA-256 of the certificate, base64url: what `cnf.x5t#S256` of a token that is bound to it says. */
+  /** SHA-256 of the certificate, base64url: what `cnf.x5t#S256` is in a token that is bound to the certificate. */
   readonly thumbprintSha256: string;
 };
 
 /**
- * Reads the CA certificates of a bundle, once for all the SVIDs that they will verify. One that is malformed is left out:
- * what it issued is then refused, and the rest is not.
+ * Reads the CA certificates of a bundle, once for all the SVIDs that they will verify. A certificate that is malformed
+ * is left out: only SVIDs that its authority issued are then refused.
  *
  * Never throws.
  */
@@ -71,8 +71,8 @@ export function x509AuthoritiesOf(certificates: readonly Uint8Array[]): readonly
 }
 
 /**
- * Verifies a presented X.509-SVID against bundles: no network, no state. Whoever presents it has to prove possession of
- * its key besides, as a TLS handshake does.
+ * Verifies a presented X.509-SVID against bundles: no network, no state. The presenter has to prove possession of the
+ * SVID's key besides, as in a TLS handshake.
  *
  * @param chain - DER; the leaf first, then the authorities between it and the bundle, in any order.
  * @throws VerificationError with one of its codes; never anything else
@@ -83,7 +83,7 @@ export function verifyX509Svid(chain: readonly Uint8Array[], options: X509SvidOp
   const spiffeId = spiffeIdOf(leaf);
   const trustDomain = trustDomainOf(spiffeId);
   const [, ...authorities] = verifyCertificatePath(chain, {
-    // The trust domain that the leaf claims says whose authorities may have issued it: none can sign for another's names.
+    // Only authorities of the trust domain that the leaf claims may have issued it: none signs for another's names.
     anchors: authoritiesOf(trustDomain, options),
     now: options.now,
     keyPurposes: [KEY_PURPOSE.serverAuth, KEY_PURPOSE.clientAuth],
@@ -130,7 +130,7 @@ export function urisOf({ extensions }: SignedCertificate): readonly string[] {
   return names.filter(({ kind }) => kind === URI_NAME).map(({ content }) => Buffer.from(content).toString("latin1"));
 }
 
-/** @see X509-SVID section 4.3; that a leaf's key signs no certificates is a matter of its path */
+/** @see X509-SVID section 4.3; `verifyCertificatePath` checks that a leaf's key signs no certificates */
 function checkKeyUsage({ extensions }: SignedCertificate): void {
   const { keyUsage } = extensions;
   if (keyUsage?.critical !== true || !keyUsage.bits.has(KEY_USAGE.digitalSignature)) {
@@ -139,7 +139,7 @@ function checkKeyUsage({ extensions }: SignedCertificate): void {
   if (keyUsage.bits.has(KEY_USAGE.cRLSign)) throw certificateInvalid("a leaf that signs no CRLs");
 }
 
-/** Of whichever trust domain a signing certificate is: it names no workload, and so can't be mistaken for one. X509-SVID section 3.2. */
+/** A signing certificate of any trust domain names no workload, so it can't pass for one. X509-SVID section 3.2. */
 function checkSigningId(authority: SignedCertificate): void {
   const spiffeIds = urisOf(authority).filter((uri) => /^spiffe:/i.test(uri));
   const isNameless = spiffeIds.every((uri) => isSpiffeId(uri) && pathOf(uri) === "");
