@@ -6,12 +6,14 @@ import type { Driver } from "./driver.ts";
 export type SqlValue = string | number | null | Uint8Array;
 export type SqlParameters = Readonly<Record<string, SqlValue>>;
 
-/** A database connection that prepares each statement once. Rows are named by the caller, as the SQL names its columns. */
+/**
+ * A database connection that prepares each statement once. Callers type its rows, by the names of the SQL's columns.
+ */
 export type Connection = {
   get<Row>(sql: string, parameters?: SqlParameters): Row | undefined;
   all<Row>(sql: string, parameters?: SqlParameters): readonly Row[];
   iterate<Row>(sql: string, parameters?: SqlParameters): IterableIterator<Row>;
-  /** Returns how many rows it changed. */
+  /** Returns how many rows the statement changed. */
   run(sql: string, parameters?: SqlParameters): number;
   /** Several statements at once, unprepared. */
   exec(sql: string): void;
@@ -20,19 +22,21 @@ export type Connection = {
   close(): void;
 };
 
-/** A foreign process that holds the database for longer is not waited for. */
+/** The longest wait for a foreign process that holds the database. */
 const BUSY_TIMEOUT_MS = 2_000;
-/** One checkpoint in so many pages: fewer would make commits wait more often, more would make the waits longer. */
+/**
+ * Pages from one checkpoint to the next: fewer would make commits wait more often, more would make each wait longer.
+ */
 export const WAL_AUTOCHECKPOINT_PAGES = 1_000;
-/** After a long read has kept the write-ahead log from being reused, it shrinks back to this. */
+/** The write-ahead log grows while a long read keeps it from being reused; afterwards it shrinks back to this size. */
 const WAL_BYTES_MAX = 64 * 1024 * 1024;
-/** The writer's pages are those of the newest events and of the open steps, again and again. */
+/** The writer reads the same pages again and again: those of the newest events and of the open steps. */
 const WRITER_CACHE_KIB = 64 * 1024;
 const READER_CACHE_KIB = 16 * 1024;
 
 /**
- * Opens the one writing connection. A commit returns only after fsync: the library's own default for write-ahead logging
- * would not wait for it, and could lose what was acknowledged.
+ * Opens the one writing connection. A commit returns only after fsync: by the library's default for write-ahead logging
+ * a commit would not wait for fsync, and an acknowledged commit could be lost.
  */
 export function openWriter(driver: Driver, path: string): Connection {
   if (path !== ":memory:") createPrivately(path);
@@ -45,14 +49,14 @@ export function openWriter(driver: Driver, path: string): Connection {
   return connectionOf(database);
 }
 
-/** Opens a connection that can only read. What it reads may be a commit behind. */
+/** Opens a connection that can only read. A read may be one commit behind. */
 export function openReader(driver: Driver, path: string): Connection {
   const database = new driver(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
   prepareSession(database, READER_CACHE_KIB);
   return connectionOf(database);
 }
 
-/** Opens a database that is gone when it is closed; what does not fit into memory goes into a temporary file. */
+/** Opens a database that is gone when it is closed; pages that do not fit into memory go into a temporary file. */
 export function openScratch(driver: Driver): Connection {
   const database = new driver("");
   database.pragma("journal_mode = OFF");
@@ -70,7 +74,7 @@ function prepareSession(database: BetterSqlite3.Database, cacheKib: number): voi
   database.pragma(`cache_size = -${cacheKib}`);
 }
 
-/** SQLite would create it readable for all; its companion files take over the mode of the database. */
+/** SQLite would create the file readable for all; the database's companion files take over the mode of this file. */
 export function createPrivately(path: string): void {
   if (existsSync(path)) return;
   closeSync(openSync(path, "a", 0o600));
@@ -93,7 +97,7 @@ function connectionOf(database: BetterSqlite3.Database): Connection {
     const known = prepared.get(sql);
     if (known !== undefined) return known;
     // This build of SQLite prepares a statement anew, at five to ten times its cost, whenever a value is bound that the
-    // planner might like to look at. Behind a plus, which changes nothing else, it can't.
+    // planner might look at. A plus before the parameter keeps the planner from looking, and changes nothing else.
     const made = database.prepare<SqlParameters[]>(sql.replaceAll("@", "+@"));
     prepared.set(sql, made);
     return made;

@@ -6,7 +6,7 @@ export type Driver = typeof BetterSqlite3;
 
 /** The library's binary ends the process without a word on an older Node.js. */
 const NODE_MAJOR_MIN = 22;
-/** Earlier ones can corrupt a database when its write-ahead log is reset. */
+/** Earlier versions can corrupt a database when its write-ahead log is reset. */
 const SQLITE_VERSION_MIN = [3, 51, 3] as const;
 
 /**
@@ -31,7 +31,7 @@ export async function loadDriver(nodeVersion: string = process.versions.node): P
   return driver;
 }
 
-/** Compares dotted version numbers; what is no number counts as too old. */
+/** Compares dotted version numbers; a part that is no number counts as too old. */
 export function isAtLeast(version: string, minimum: readonly number[]): boolean {
   const parts = version.split(".").map(Number);
   for (const [position, wanted] of minimum.entries()) {

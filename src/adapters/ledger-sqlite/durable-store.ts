@@ -16,7 +16,7 @@ export type StoreOptions = {
   readonly directory: string;
   readonly reserveBytes: number;
   readonly diskFreeBytesMin: number;
-  /** Of the start, for the record of migrations. */
+  /** The instant of the start, for the record of migrations. */
   readonly now: UnixMicros;
 };
 
@@ -28,12 +28,12 @@ export function unhealthy(reason: string): LedgerHealth {
   return { writable: false, reasons: [reason] };
 }
 
-/** A store on files that lives through a full disk, and stops at whatever is worse. */
+/** A store on files that goes on when the disk is full, and stops after any worse fault. */
 export type DurableStore = {
   head(): Head;
   health(): LedgerHealth;
   run(acts: readonly LedgerAct[]): Commit;
-  /** To be called now and then: notices a disk that fills or empties, and mends what can be mended. */
+  /** To be called at intervals: notices a disk that fills or empties, and tries to reopen a broken ledger. */
   probe(): void;
   close(): void;
 };
@@ -41,14 +41,14 @@ export type DurableStore = {
 export const DATABASE_FILE = "ledger.db";
 const RESERVE_FILE = "ledger.reserve";
 
-/** What takes authority away must be recorded also when nothing else can be. */
+/** Acts that take authority away must be recorded even when nothing else can be recorded. */
 const ESSENTIAL: ReadonlySet<ActName> = new Set(["close", "revoke-credential", "retire-entry", "mark-undelivered"]);
-/** Disabling an entry takes authority away too; putting one otherwise may give it. */
+/** Disabling an entry takes authority away too; any other put of an entry may give authority. */
 function isEssential(act: LedgerAct): boolean {
   return ESSENTIAL.has(act.act) || (act.act === "put-entry" && act.entry.disabled);
 }
 
-/** What gives authority stops first, while there is room left for all the rest. */
+/** Acts that give authority are refused first, while there is room left for all other acts. */
 const GRANTING: ReadonlySet<ActName> = new Set(["open-step", "record-issuances"]);
 
 const DISK_CHECK_INTERVAL_MS = 100;
@@ -66,7 +66,8 @@ const REASONS = {
 /**
  * Opens the ledger in a directory, bringing its schema up to date and verifying it.
  *
- * @throws BrokerError NOT_SERVING or LEDGER_UNAVAILABLE saying why it can't be opened; what SQLite threw otherwise
+ * @throws BrokerError NOT_SERVING or LEDGER_UNAVAILABLE saying why the ledger can't be opened; any other error is what
+ *   SQLite threw
  */
 export function openDurableStore(driver: Driver, options: StoreOptions, watch: StoreWatch): DurableStore {
   const { directory, reserveBytes, diskFreeBytesMin, now } = options;
@@ -102,7 +103,7 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
     }
   }
 
-  /** Where it can't be told there is none, as far as giving authority goes. */
+  /** Free bytes on the ledger's disk; 0 where the system can't tell, so that no act that gives authority is done. */
   function freeBytes(): number {
     try {
       const { bavail, bsize } = statfsSync(directory);
@@ -113,14 +114,14 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
   }
 
   /**
-   * Looks at the disk, at most every so often. It counts as full for as long as there is no reserve: what else would be
-   * written takes the room in which closing has to be recorded.
+   * Looks at the disk, at most once in `DISK_CHECK_INTERVAL_MS` unless forced. The disk counts as full for as long as
+   * there is no reserve: any other write would take the room in which closes have to be recorded.
    */
   function checkDisk(isForced: boolean): void {
     const nowMs = performance.now();
     if (!isForced && nowMs - checkedAtMs < DISK_CHECK_INTERVAL_MS) return;
     checkedAtMs = nowMs;
-    // Twice, so that taking the reserve leaves as much again.
+    // Twice the reserve must be free, so that as much again is left once the reserve is taken.
     const hasReserve = reserve.isFilled() || (freeBytes() >= 2 * reserveBytes && reserve.fill());
     if (hasReserve) setDisk(freeBytes() < diskFreeBytesMin ? "low" : "ample");
     else setDisk("full");
@@ -146,7 +147,7 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
       head = store.head();
     } catch (thrown) {
       if (faultOf(thrown) !== "full" || disk === "full") return failAll(acts, thrown);
-      // Once more, now with the room that was kept, and with nothing but what it was kept for.
+      // Tries again, now with the room of the reserve, and only with the acts that the reserve is kept for.
       reserve.release();
       setDisk("full");
       return commit(acts);
@@ -159,15 +160,15 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
   function failAll(acts: readonly LedgerAct[], thrown: unknown): Commit {
     const fault = faultOf(thrown);
     const code = sqliteCodeOf(thrown) ?? String(thrown);
-    // Neither of the two has damaged anything: the next group may try.
+    // Neither a full disk nor a foreign lock has damaged anything: the next group may try.
     if (fault !== "full" && fault !== "busy") broken = `${REASONS.broken} (${code})`;
     const reason = fault === "busy" ? "the ledger is held by another program" : (broken ?? REASONS.full);
     return allOf(acts, unavailable(reason, code));
   }
 
   /**
-   * After an I/O error a later success proves nothing of what was written before, so everything is read and written
-   * anew: the connection, the pages of the write-ahead log, and the comparison with what was acknowledged.
+   * After an I/O error, a later success proves nothing about earlier writes. So the connection is opened anew, the log
+   * is compared with the head that was acknowledged, and the write-ahead log is written into the database again.
    */
   function reopen(): void {
     closeQuietly(db);
@@ -218,14 +219,14 @@ function verify(db: Connection, path: string): void {
   db.exec("BEGIN IMMEDIATE; ROLLBACK");
 }
 
-/** Makes a write that succeeds and moves the whole write-ahead log into the database; `false` while a reader hinders it. */
+/** Writes a row and moves the whole write-ahead log into the database; `false` while a reader prevents the move. */
 function rewrite(db: Connection): boolean {
   db.exec("UPDATE schema_migration SET applied_at_us = applied_at_us");
   const [result] = db.pragma("wal_checkpoint(TRUNCATE)") as readonly { readonly busy: number }[];
   return result?.busy === 0;
 }
 
-/** One outcome for all, nothing being recorded. */
+/** Answers every act with one outcome; nothing is recorded. */
 function allOf(acts: readonly LedgerAct[], outcome: Outcome): Commit {
   return { outcomes: acts.map(() => outcome), events: [] };
 }
@@ -239,6 +240,6 @@ function closeQuietly(db: Connection): void {
   try {
     db.close();
   } catch {
-    // It is given up because it is broken; that it can't even be closed adds nothing.
+    // The connection is given up because it is broken; a close that fails adds nothing to that.
   }
 }

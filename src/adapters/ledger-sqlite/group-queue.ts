@@ -3,9 +3,9 @@ import type { Ledger } from "../../ports/ledger.ts";
 import type { ActName, LedgerAct, ResultOf } from "../../ports/ledger-acts.ts";
 import type { Outcome } from "./store.ts";
 
-/** More would only make the first of them wait for the last. */
+/** In a larger group the first act would only wait for the last. */
 const GROUP_ACTS_MAX = 512;
-/** What waits longer than a few seconds is better refused at once. */
+/** An act that would wait longer than a few seconds is better refused at once. */
 const WAITING_ACTS_MAX = 16_384;
 
 type Waiting = {
@@ -15,17 +15,17 @@ type Waiting = {
   readonly reject: (error: unknown) => void;
 };
 
-/** Acts one by one on this side, groups on the other. */
+/** Takes acts one by one and hands them on in groups. */
 export type GroupQueue = Pick<Ledger, "perform"> & {
-  /** Resolves when everything that was asked for is answered; what comes later is refused. */
+  /** Resolves when every act that was asked for is answered; later acts are refused. */
   drain(): Promise<void>;
 };
 
 /**
- * Natural group commit: while one group is being committed the next gathers, and goes when the first has come back. No
- * timer, so a single act never waits for company.
+ * Group commit without a timer: while one group is being committed, the next group gathers, and is handed on when the
+ * first has been answered. So a single act never waits for company.
  *
- * @param commit - answers act by act, in order; a rejection is the answer to all of them.
+ * @param commit - answers act by act, in order; a rejection answers all acts of the group.
  */
 export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise<readonly Outcome[]>): GroupQueue {
   let waiting: Waiting[] = [];
@@ -34,7 +34,7 @@ export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise
   const idle: (() => void)[] = [];
 
   async function run(): Promise<void> {
-    // Whatever the same turn of the event loop asks for goes together.
+    // All acts that the same turn of the event loop asks for go together.
     await Promise.resolve();
     while (waiting.length > 0) {
       const group = waiting.slice(0, GROUP_ACTS_MAX);

@@ -4,17 +4,17 @@ import type { Head } from "../../ports/ledger.ts";
 
 const SAVE_INTERVAL_MS = 1_000;
 
-/** Keeps the newest head in the checkpoint store, beside the commits and never in their way. */
+/** Keeps the newest head in the checkpoint store, beside the commits: no commit waits for a save. */
 export type HeadKeeper = {
   committed(head: Head): void;
-  /** Takes this head as the one to continue from, whatever was seen before. Resolves once it is kept. */
+  /** Takes this head as the one to continue from, whatever head was kept before. Resolves once this head is kept. */
   trust(head: Head): Promise<void>;
   close(): Promise<void>;
 };
 
 /**
- * @param isTrusted - when the ledger went back in time, nothing is kept until `trust`: the head that shows it would be
- *   lost.
+ * @param isTrusted - `false` when the ledger went back in time: then nothing is kept until `trust`, because the kept
+ *   head, which shows the step back, would be lost.
  */
 export function createHeadKeeper(
   ports: {
@@ -37,7 +37,7 @@ export function createHeadKeeper(
     unsaved = undefined;
     if (head === undefined) return saving;
     savedAtMs = ports.clock.monotonicMs();
-    // One after the other, so that an older head can't overtake a newer one.
+    // Saves run one after the other, so that an older head can't overtake a newer one.
     saving = saving.then(() => ports.checkpoints.save(head)).catch(ports.failed);
     return saving;
   }

@@ -5,7 +5,7 @@ import type { Finding } from "../../ports/ledger.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import { decodeError, type WireError } from "./thread-messages.ts";
 
-/** The operator's reads and the whole verification, on a thread that may take its time. */
+/** The operator's reads and the whole verification, on a thread where they may take long. */
 export type HistoryThread = HistoryReads & {
   verifyAll(): Promise<Finding>;
   close(): Promise<void>;
@@ -22,12 +22,12 @@ export type FromHistory =
   | { readonly id: number; readonly kind: "answer"; readonly answer: unknown }
   | { readonly id: number; readonly kind: "error"; readonly error: WireError };
 
-/** TypeScript in a checkout, JavaScript in the package: whichever this file is. */
+/** The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is. */
 const ENTRY = new URL(`./history-worker${extname(import.meta.url)}`, import.meta.url);
 
 type Waiting = { readonly resolve: (answer: unknown) => void; readonly reject: (error: BrokerError) => void };
 
-/** Starts with the first read, and again with the next one after it broke. */
+/** The thread starts with the first read; after the thread broke, the next read starts a new one. */
 export function createHistoryThread(data: HistoryData): HistoryThread {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
@@ -39,7 +39,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     started.on("message", (message: FromHistory) => {
       const one = waiting.get(message.id);
       waiting.delete(message.id);
-      // Only a read that somebody waits for keeps the process.
+      // Only a read that somebody waits for keeps the process alive.
       if (waiting.size === 0) started.unref();
       if (message.kind === "answer") one?.resolve(message.answer);
       else one?.reject(decodeError(message.error));
@@ -84,7 +84,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
       if (ending === undefined) return;
       ending.ref();
       const ended = new Promise<void>((resolve) => void ending.once("exit", () => resolve()));
-      // Left alone it ends as soon as its database is closed; a read that takes long is not waited for.
+      // A thread without reads ends as soon as its database is closed; a thread that still reads is not waited for.
       if (waiting.size === 0) ending.postMessage("close" satisfies ToHistory);
       else await ending.terminate();
       await ended;

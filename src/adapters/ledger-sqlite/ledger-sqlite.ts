@@ -26,27 +26,27 @@ import { continues } from "./verify-log.ts";
 import { startWriter } from "./writer-thread.ts";
 
 export type SqliteLedgerOptions = {
-  /** Exists, and is the broker's alone. */
+  /** An existing directory that is the broker's alone. */
   readonly directory: string;
   readonly checkpoints: CheckpointStore;
   readonly clock: Clock;
   readonly randomness: Randomness;
   /** Room kept for closing and revoking on a full disk. */
   readonly reserveBytes: number;
-  /** Below this nothing is opened or issued. */
+  /** With less free space than this, nothing is opened or issued. */
   readonly diskFreeBytesMin: number;
-  /** Told of what fails in the background. */
+  /** Told of each error in the background. */
   readonly failed: (error: unknown) => void;
-  /** Told, before anything else is possible, how far an upgrade of an older ledger has come. */
+  /** Told how far the upgrade of an older ledger has come; until the upgrade is done nothing else is possible. */
   readonly upgrading?: (progress: UpgradeProgress) => void;
 };
 
 /**
- * Opens the ledger in a directory: alone on it, its schema up to date, verified, and compared with the head that was
- * acknowledged last. A new ledger begins its first epoch.
+ * Opens the ledger in a directory: locks it against other processes, brings its schema up to date, verifies it, and
+ * compares it with the head that was acknowledged last. A new ledger begins its first epoch.
  *
- * @throws BrokerError NOT_SERVING when another process has it or its schema is not this program's; LEDGER_UNAVAILABLE when
- *   it is damaged or can't be written
+ * @throws BrokerError NOT_SERVING when another process has the ledger or its schema is not this program's;
+ *   LEDGER_UNAVAILABLE when the ledger is damaged or can't be written
  */
 export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<OpenedLedger> {
   const driver = await loadDriver();
@@ -80,12 +80,12 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
     throw thrown;
   });
   const queue = createGroupQueue(writer.commit);
-  // A verification takes minutes on a large ledger, and nobody's question is to wait for that.
+  // A verification takes minutes on a large ledger. On a thread of its own, it keeps no operator's read waiting.
   const [history, verification] = [createHistoryThread({ directory }), createHistoryThread({ directory })];
   const closers = [unlock, writer.close, reader.close, history.close, verification.close, followers.close];
   const close = once(async () => {
     await queue.drain();
-    // What one fails with keeps no other from being ended.
+    // Where closing one part fails, the others are closed all the same.
     for (const end of closers.splice(0).reverse()) await (async () => end())().catch(options.failed);
   });
 
@@ -121,7 +121,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
   }
 }
 
-/** A checkpoint that can't be read is no proof of anything, so it counts as one that the ledger does not meet. */
+/** A checkpoint that can't be read proves nothing, so it counts as a checkpoint that the ledger does not continue. */
 async function judge(reader: Reader, checkpoints: CheckpointStore): Promise<Verdict> {
   let seen: Head | undefined;
   try {
@@ -152,7 +152,7 @@ export async function beginFirstEpoch(
   });
 }
 
-/** However often it is called, it is done once, and all wait for that. */
+/** The work is done once, however often the returned function is called; every call waits for that one run. */
 function once(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   return () => {

@@ -15,7 +15,7 @@ import type { Connection } from "./connection.ts";
 import { project } from "./project.ts";
 import { EVENT, type HeadRow, MINUTE, minuteOf, TREE } from "./tables/event-table.ts";
 
-/** Only complete subtrees of 256^n leaves are kept; what lies between is a few hundred hashes away. */
+/** Only hashes of complete subtrees of 256^n leaves are stored; any other is computed from a few hundred of these. */
 export const NODE_LEVELS = 8;
 
 /** All that the next event's row depends on, besides the tables. */
@@ -39,7 +39,7 @@ export function headOf(state: LogState): Head {
 /**
  * Writes an event: its bytes, its place in the tree, and what follows from it.
  *
- * @param text - of the event, canonical.
+ * @param text - the event's canonical text.
  */
 export function appendEvent(db: Connection, state: LogState, event: LedgerEvent, text: string): LogState {
   const canonical = canonicalBytes(text);
@@ -65,7 +65,7 @@ export function followEvent(db: Connection, state: LogState, event: LedgerEvent,
   return { epoch: event.type === "epoch.started" ? event.epoch : state.epoch, range, minute };
 }
 
-/** Once for each group of acts, just before it commits. */
+/** Called once for each group of acts, just before the group commits. */
 export function writeHead(db: Connection, state: LogState): Head {
   const head = headOf(state);
   db.run(TREE.putHead, {

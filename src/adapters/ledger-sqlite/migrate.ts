@@ -12,21 +12,21 @@ export type Migration = {
   readonly name: string;
   readonly sha256: string;
   readonly sql: string;
-  /** Whether the file makes tables anew that are then filled from the events. */
+  /** Whether the file creates tables anew, which are then filled from the events. */
   readonly rebuildsProjections: boolean;
 };
 
-/** What an upgrade that takes its time needs of whoever waits for it. */
+/** What a long upgrade asks of its caller, and what it tells the caller. */
 export type UpgradeWatch = {
   /** Bytes that may still be written on the ledger's disk. */
   readonly freeBytes: () => number;
   readonly progress: (progress: UpgradeProgress) => void;
 };
 
-/** Events that have been projected anew, of all there are. `diskBytes`: about so much room is taken meanwhile. */
+/** How many of all events have been projected anew. `diskBytes`: about how much room the upgrade takes meanwhile. */
 export type UpgradeProgress = { readonly done: number; readonly total: number; readonly diskBytes: number };
 
-/** Beside `src` in a checkout and beside `dist` in the package, so equally far from here in both. */
+/** The folder lies beside `src` in a checkout and beside `dist` in the package, so this path fits both. */
 const MIGRATIONS_URL = new URL("../../../migrations/sqlite/", import.meta.url);
 const FILE_NAME = /^([0-9]{4})_[a-z0-9_]+\.sql$/;
 /** How the first line of a file says that it makes tables anew. */
@@ -48,8 +48,9 @@ const SQL = {
 } as const;
 
 /**
- * Measured on ledgers of 20,000 and 300,000 events: 0.7 in the write-ahead log, and 0.2 by which the database is longer once
- * that is copied. Twice as much, for ledgers that hold other things.
+ * Room that an upgrade takes, in sizes of the database. Measured on ledgers of 20,000 and 300,000 events: 0.7 for the
+ * write-ahead log, and 0.2 by which the database is longer once the log is copied. Doubled, for ledgers that hold other
+ * things.
  */
 const DISK_PER_DATABASE = 2;
 
@@ -70,11 +71,12 @@ export function readMigrations(directory: URL = MIGRATIONS_URL): readonly Migrat
 }
 
 /**
- * Brings a database to this program's schema, in one transaction: what is cut short leaves the ledger as it was.
+ * Brings a database to this program's schema, in one transaction: a migration that is cut short leaves the ledger as it
+ * was.
  *
- * @throws BrokerError NOT_SERVING, naming the migration, when one that was applied was edited or is missing here, or a
- *   newer program applied one that this one does not know; also when the database is something else's, or the disk has no
- *   room for the upgrade
+ * @throws BrokerError NOT_SERVING, naming the migration, when an applied migration was edited or is missing here, or
+ *   was applied by a newer program and is unknown to this one; also when the database is not a ledger's, or the disk
+ *   has no room for the upgrade
  */
 export function migrate(
   db: Connection,
@@ -93,7 +95,8 @@ export function migrate(
 
   const rebuilds = !isNew && pending.some(({ rebuildsProjections }) => rebuildsProjections);
   const diskBytes = rebuilds ? diskNeeded(db, watch) : 0;
-  // Dropping a table looks through all that refer to it, row by row, though those are dropped as well.
+  // With foreign keys on, dropping a table looks through every table that refers to it, row by row, though those tables
+  // are dropped as well.
   db.pragma("foreign_keys = OFF");
   db.exec("BEGIN IMMEDIATE");
   try {
@@ -116,8 +119,8 @@ export function migrate(
 const UNWATCHED: UpgradeWatch = { freeBytes: () => Number.POSITIVE_INFINITY, progress: () => undefined };
 
 /**
- * Room that an upgrade takes: the pages that it writes stay in the write-ahead log until it is done, and most of them come
- * on top of the database.
+ * Bytes that an upgrade takes on the disk: the pages that the upgrade writes stay in the write-ahead log until it is
+ * done, and most of these pages come on top of the database.
  */
 function diskNeeded(db: Connection, { freeBytes }: UpgradeWatch): number {
   const { pages, bytes } = db.get<{ readonly pages: number; readonly bytes: number }>(SQL.size) ?? {

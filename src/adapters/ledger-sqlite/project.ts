@@ -77,13 +77,13 @@ const PROJECTIONS: {
   "join_token.spent": (db, { sha256 }) => void db.run(JOIN_TOKEN.spend, { sha256 }),
   "evidence.spent": spendEvidence,
   "receipts.taken": takeReceipts,
-  // What it says is in the log, and nothing else follows from it.
+  // What the event says is in the log, and no table follows from it.
   "operator.acted": () => undefined,
 };
 
 /**
- * Writes what follows from an event into the tables. It looks at nothing but the event and what the events before it
- * left there, so that replaying the log gives the same tables.
+ * Writes what follows from an event into the tables. The projection looks only at the event and at what the events
+ * before it left in the tables, so that replaying the log gives the same tables.
  */
 export function project<Event extends LedgerEvent>(db: Connection, event: Event, sequence: number): void {
   const write = PROJECTIONS[event.type] as (db: Connection, event: Event, sequence: number) => void;
@@ -93,7 +93,7 @@ export function project<Event extends LedgerEvent>(db: Connection, event: Event,
 function startEpoch(db: Connection, event: EpochStarted, sequence: number): void {
   db.run(EPOCH.insert, { sequence, epoch: event.epoch, reason: event.reason, at: event.at });
   db.run(AUTHORITY.removeAll, { since: secondsOf(event.at) });
-  // One that was spent since the backup was made would be good again.
+  // A join token that was spent since the backup was made would be good again.
   db.run(JOIN_TOKEN.removeAll);
 }
 
@@ -154,7 +154,7 @@ function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
     db.run(STEP.close, { sequence: step.sequence, ...closed });
     db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
     db.run(ENTRY.countClosed, { entryId: step.openerEntryId });
-    // A step that never had a credential is nothing that anybody could present.
+    // Of a step that never had a credential, nobody can present anything.
     if (latestExpiry === null || concernsAll === null) continue;
     const subject = { subject: "step", subjectSequence: step.sequence };
     db.run(REVOCATION.insert, { ...subject, sequence, reason, state, latestExpiry, concernsAll });
@@ -197,7 +197,7 @@ function taintAuthority(db: Connection, event: AuthorityTainted, sequence: numbe
   for (const issuance of issuances) takeBack(db, issuance, event, sequence);
 }
 
-/** One credential of which this event takes back one or many. */
+/** Takes back one credential; an event takes back one or many. */
 function takeBack(
   db: Connection,
   issuance: IssuanceSubject & { readonly issuanceId: string },
@@ -212,7 +212,7 @@ function takeBack(
     reason,
     state: "REVOKED",
     latestExpiry: issuance.expiresAt,
-    // Without an audience of its own it may be presented anywhere.
+    // Only a JWT-SVID has an audience of its own; any other credential may be presented anywhere.
     concernsAll: issuance.kind === "jwt-svid" ? 0 : 1,
   });
   if (issuance.stepSequence !== null) db.run(STEP.insertEvent, { stepSequence: issuance.stepSequence, sequence });

@@ -11,7 +11,7 @@ import { createReader } from "./reads/reader.ts";
  * The entries in force, read beside a running broker and without its lock.
  *
  * @returns `undefined` where no broker has run yet
- * @throws BrokerError LEDGER_UNAVAILABLE
+ * @throws BrokerError LEDGER_UNAVAILABLE when the ledger can't be read; NOT_SERVING when Node.js or SQLite is too old
  */
 export async function readEntries(directory: string): Promise<readonly RegistrationEntry[] | undefined> {
   const path = join(directory, DATABASE_FILE);

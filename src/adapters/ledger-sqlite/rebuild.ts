@@ -5,7 +5,7 @@ import type { Connection } from "./connection.ts";
 import { EMPTY_LOG, followEvent, type LogState, writeHead } from "./log.ts";
 import { EVENT, eventOf, type HeadRow, type StoredEvent, TREE } from "./tables/event-table.ts";
 
-/** All tables that follow from the log, those first that others refer to. */
+/** All tables that follow from the log, each before the tables that refer to it. */
 const PROJECTIONS = [
   "tree_head",
   "tree_node",
@@ -31,7 +31,7 @@ const PAGE_EVENTS = 1_000;
 export function rebuild(db: Connection): void {
   db.exec("BEGIN IMMEDIATE");
   try {
-    // Rows refer to others of their own table, in an order that deleting does not know.
+    // Rows refer to other rows of their own table, and deleting does not know the order of these references.
     db.pragma("defer_foreign_keys = ON");
     refill(db, () => undefined);
     db.exec("COMMIT");
@@ -42,10 +42,10 @@ export function rebuild(db: Connection): void {
 }
 
 /**
- * The same within a transaction that is under way.
+ * Empties the same tables and writes them anew, within a transaction that is under way.
  *
  * @param progress - told how many events were projected, of how many.
- * @throws BrokerError LEDGER_UNAVAILABLE when the events are not those of the tree head that is stored
+ * @throws BrokerError LEDGER_UNAVAILABLE when the events do not give the tree head that is stored
  */
 export function refill(db: Connection, progress: (done: number, total: number) => void): void {
   const stored = db.get<HeadRow>(TREE.head);
@@ -60,7 +60,7 @@ export function refill(db: Connection, progress: (done: number, total: number) =
 const NO_HASH = new Uint8Array();
 
 /**
- * Writes what follows from the log of one database into the empty tables of another, or of the same.
+ * Writes what follows from the log of one database into the empty tables of another database, or of the same one.
  *
  * @throws ProjectionMismatch when an event does not fit what the events before it say
  */
@@ -72,7 +72,7 @@ export function replay(
   let state: LogState = EMPTY_LOG;
   for (;;) {
     const page = source.all<StoredEvent>(EVENT.after, { after: state.range.size, limit: PAGE_EVENTS });
-    // The hash of the bytes there are, not the stored one: the root that comes of it is then held against the stored root.
+    // Hashes the stored bytes, and ignores the stored hash: the root of these hashes is compared with the stored root.
     for (const { canonical } of page) state = followEvent(target, state, eventOf(canonical), leafHash(canonical));
     progress(state.range.size);
     if (page.length < PAGE_EVENTS) break;
@@ -87,7 +87,7 @@ export function tableDigests(db: Connection): ReadonlyMap<string, string> {
 
 function tableDigest(db: Connection, table: (typeof PROJECTIONS)[number]): string {
   const digest = createHash("sha256");
-  // The first column begins the primary key; the second makes it whole where it has two.
+  // The first column begins the primary key; where the key has two columns, the second completes it.
   for (const row of db.iterate<object>(`SELECT * FROM ${table} ORDER BY 1, 2`)) {
     digest.update(`${JSON.stringify(Object.values(row))}\n`);
   }

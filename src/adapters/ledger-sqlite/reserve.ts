@@ -7,13 +7,13 @@ const CHUNK_BYTES = 64 * 1024;
 /** Room on the disk that is kept for closing and revoking. */
 export type Reserve = {
   isFilled(): boolean;
-  /** Takes the room, by writing all of it. Returns whether it could; where not, it takes none. */
+  /** Takes the room, by writing all of its bytes. Returns whether the room could be taken; on failure none is taken. */
   fill(): boolean;
   /** Gives the room back to the file system, for the ledger to use. */
   release(): void;
 };
 
-/** @param bytes - how much is kept; 0 keeps nothing, and is always filled. */
+/** @param bytes - how much room is kept; with 0 nothing is kept, and the reserve is always filled. */
 export function openReserve(path: string, bytes: number): Reserve {
   function isFilled(): boolean {
     if (bytes === 0) return true;
@@ -33,7 +33,7 @@ export function openReserve(path: string, bytes: number): Reserve {
       let file: number | undefined;
       try {
         file = openSync(path, "w", 0o600);
-        // Random, so that no file system can make it smaller than it is.
+        // Random bytes, so that no file system can store them in less room.
         const chunk = randomFillSync(new Uint8Array(CHUNK_BYTES));
         for (let written = 0; written < bytes; ) {
           written += writeSync(file, chunk, 0, Math.min(CHUNK_BYTES, bytes - written));

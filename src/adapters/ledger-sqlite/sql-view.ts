@@ -84,7 +84,7 @@ export function createSqlView(db: Connection): LedgerView {
 
 const idOf = ({ issuanceId }: { readonly issuanceId: string }) => issuanceId;
 
-/** Live steps and descendants: also what a preview of a close reads. */
+/** The live steps of a target and their live descendants; a preview of a close reads the same. */
 export function liveSteps(db: Connection, target: LiveTarget, at: UnixMicros): readonly LiveStep[] {
   const [sql, parameters] = selectionOf(target);
   return db.all<LiveStepRow>(sql, { ...parameters, at }).map(({ parentStepId, executor, isNamed, ...row }) => ({
@@ -112,12 +112,12 @@ function selectionOf(target: LiveTarget): readonly [sql: string, parameters: Sql
   }
 }
 
-/** A verifier may accept a credential for so long after its expiry, its clock being as wrong as is still believed. */
+/** How long after its expiry a credential may be accepted: the leeway, and the largest clock error still believed. */
 const LENIENCE_SECONDS = LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
 
 /**
- * All that an authority signed and a verifier may still accept at this instant, oldest first: what was taken back already,
- * by itself or with its step, is not among it.
+ * All credentials that an authority signed and that a verifier may still accept at this instant, oldest first.
+ * Credentials that were taken back already, by themselves or with their step, are not among them.
  */
 export function acceptableOf(db: Connection, authorityId: string, at: UnixMicros): readonly AcceptableIssuance[] {
   const livesSeconds = LIMITS.svidTtlSecondsMax + LENIENCE_SECONDS;

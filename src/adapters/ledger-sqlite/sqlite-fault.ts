@@ -1,15 +1,15 @@
 /**
  * What an error of the SQLite library means for the ledger.
  *
- * - `constraint`: this act contradicts what is recorded; others are not concerned.
+ * - `constraint`: this act contradicts what is recorded; other acts are not concerned.
  * - `full`: no room, and nothing is damaged.
  * - `busy`: a foreign process holds the database.
- * - `broken`: from here on nothing that was not written before can be relied on. After a failed fsync the next one may
- *   succeed without the pages of the first ever having reached the disk.
+ * - `broken`: only what was written before the error can be relied on. After a failed fsync the next fsync may succeed
+ *   although the pages of the first never reached the disk.
  */
 export type SqliteFault = "constraint" | "full" | "busy" | "broken";
 
-/** @returns `undefined` for what did not come from SQLite. */
+/** @returns `undefined` for an error that did not come from SQLite. */
 export function faultOf(thrown: unknown): SqliteFault | undefined {
   const code = sqliteCodeOf(thrown);
   if (code === undefined) return undefined;

@@ -10,15 +10,15 @@ import { createSqlView } from "./sql-view.ts";
 import { faultOf, sqliteCodeOf } from "./sqlite-fault.ts";
 import { TREE } from "./tables/event-table.ts";
 
-/** What became of one act: its result, a refusal among them, or the error with which it left no trace. */
+/** What became of one act: its result, which may be a refusal, or the error of an act that left no trace. */
 export type Outcome =
   | { readonly kind: "done"; readonly result: ResultOf }
   | { readonly kind: "failed"; readonly error: BrokerError };
 
-/** What a group of acts came to: its outcomes, act by act, and the canonical texts of the events that it committed. */
+/** What became of a group of acts: its outcomes, act by act, and the canonical texts of the committed events. */
 export type Commit = { readonly outcomes: readonly Outcome[]; readonly events: readonly string[] };
 
-/** Somebody else wrote to the database while this process had it. */
+/** Another program wrote to the database while this process held it. */
 class ForeignChange extends Error {
   override readonly name = "ForeignChange";
 }
@@ -26,8 +26,9 @@ class ForeignChange extends Error {
 /**
  * The ledger itself: synchronous, for one thread, and for the one process that holds the lock.
  *
- * `commit` does a group of acts in one transaction with one fsync. An act that fails leaves no trace and does not disturb
- * the others. When the group as a whole can't be committed it throws what SQLite threw, and nothing of it is recorded.
+ * `commit` does a group of acts in one transaction with one fsync. An act that fails leaves no trace and does not
+ * disturb the other acts. When the group as a whole can't be committed, `commit` throws what SQLite threw, or
+ * ForeignChange, and nothing of the group is recorded.
  */
 export type Store = {
   head(): Head;

@@ -10,11 +10,11 @@ import { sqliteCodeOf } from "./sqlite-fault.ts";
 import type { Commit, Outcome } from "./store.ts";
 
 /*
- * What crosses between the event loop and the writing thread. Groups travel as JSON text, both ways: it costs less than
- * the structured clone of as many small objects. The few bytes among them are written in hexadecimal.
+ * What crosses between the event loop and the writing thread. Groups travel as JSON text, both ways: the text costs
+ * less than the structured clone of as many small objects. The few byte arrays in a group are written in hexadecimal.
  */
 
-/** Begins a writing thread. */
+/** What a writing thread is started with. */
 export type WriterData = StoreOptions;
 
 export type ToWriter = { readonly kind: "group"; readonly acts: string } | { readonly kind: "close" };
@@ -30,11 +30,11 @@ export type GroupReply = {
   readonly outcomes: readonly Outcome[];
   readonly head: Head;
   readonly health: LedgerHealth;
-  /** What was committed; absent where that is too much to be handed over at once. */
+  /** The events that were committed; absent where they are too many to be handed over at once. */
   readonly events: readonly Committed[] | undefined;
 };
 
-/** More events than this are read by those who follow, a page a turn. */
+/** Events of a larger group are not handed over: followers read them, a page a turn. */
 export const HANDED_OVER_MAX = 512;
 
 /** An error as a value: threads can't hand each other an instance. */
@@ -96,7 +96,7 @@ export function decodeReply(text: string): GroupReply {
   };
 }
 
-/** Events in their places, of which the last is the newest there is. */
+/** Events with their sequences; the last of them is the newest of the log. */
 export function numbered(events: readonly LedgerEvent[], newest: number): readonly Committed[] {
   const before = newest - events.length;
   return events.map((event, index) => ({ sequence: before + index + 1, event }));
@@ -118,7 +118,7 @@ export function decodeHead({ epoch, sequence, rootHash }: WireHead): Head {
   return { epoch, sequence, rootHash: bytesOf(rootHash) };
 }
 
-/** Anything that is no BrokerError becomes one that shows nothing of it but SQLite's name of the error. */
+/** An error that is no BrokerError becomes a BrokerError whose message holds only SQLite's name for the error. */
 export function encodeError(thrown: unknown): WireError {
   if (thrown instanceof BrokerError) {
     const { code, message, metadata, detail } = thrown;

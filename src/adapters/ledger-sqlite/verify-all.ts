@@ -11,8 +11,9 @@ import { sqliteCodeOf } from "./sqlite-fault.ts";
 import { verifyLog, verifyPages } from "./verify-log.ts";
 
 /**
- * Verifies the whole ledger, on a connection that may only read: every page and index, every event against the tree, and
- * every table against what the events say, by replaying them into a temporary database. Takes about as long as writing it all once more.
+ * Verifies the whole ledger, on a connection that may only read: every page and index, every event against the tree,
+ * and every table against what the events say, by replaying the events into a temporary database. Takes about as long
+ * as writing the whole ledger once more.
  */
 export function verifyAll(driver: Driver, db: Connection): Finding {
   const scratch = openScratch(driver);

@@ -15,7 +15,7 @@ import { EPOCH, EVENT, eventOf, type HeadRow, type StoredEvent, TREE } from "./t
 /** Events whose bytes are hashed again at every start: some tens of milliseconds. */
 const TAIL_EVENTS = 10_000;
 const PAGE_EVENTS = 1_000;
-/** Of 256^6 leaves and less. */
+/** The levels of the stored subtrees, from 256^6 leaves down to 256. */
 const LEVELS = [6, 5, 4, 3, 2, 1].map((power) => power * NODE_LEVELS);
 
 const INTACT: Finding = { kind: "intact" };
@@ -108,7 +108,8 @@ function rangeAt(db: Connection, size: number): CompactRange | undefined {
 }
 
 /**
- * Whether this log continues one that was seen before: the same epoch, not shorter, and the same root where it was seen.
+ * Whether this log continues a log that was seen before: the same epoch, not shorter, and the same root at the size
+ * that was seen.
  *
  * @param seen - a head that was acknowledged to somebody.
  */

@@ -27,12 +27,12 @@ export type WriterThread = {
   close(): Promise<void>;
 };
 
-/** TypeScript in a checkout, JavaScript in the package: whichever this file is. */
+/** The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is. */
 const ENTRY = new URL(`./writer-worker${extname(import.meta.url)}`, import.meta.url);
 
-/** Told of by the writing thread. */
+/** What the writing thread tells the event loop. */
 export type WriterWatch = {
-  /** Called with every new head, before the acts of its group are answered. Events are absent where they are very many. */
+  /** Called with every new head, before the acts of its group are answered. `events` is absent for a large group. */
   readonly committed: (head: Head, events: readonly Committed[] | undefined) => void;
   readonly upgrading: (progress: UpgradeProgress) => void;
 };
@@ -100,7 +100,7 @@ export async function startWriter(data: WriterData, watch: WriterWatch): Promise
     close: () =>
       new Promise<void>((resolve) => {
         if (ended !== undefined) return resolve();
-        // It ends by itself once its database is closed.
+        // The thread ends by itself once its database is closed.
         closed = resolve;
         post({ kind: "close" });
       }),

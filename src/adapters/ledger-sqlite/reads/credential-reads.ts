@@ -6,9 +6,9 @@ import { consistently, type Reader } from "./reader.ts";
 /** Rows of the deny-list looked at in one turn of the event loop: about two milliseconds. */
 const PART_ROWS = 500;
 
-/** Beside the event loop, so that no long read of an operator's delays a CRL; therefore in parts. */
+/** On the event loop, so that no long read of an operator delays a CRL; in parts, so as not to block the event loop. */
 export function createCredentialReads({ read }: Reader): CredentialReads {
-  /** Where the next part begins is absent with the last. */
+  /** `next` is where the next part begins; the last part has none. */
   function partAfter(from: ExpiryPosition, expiringAfter: number) {
     return read((db) =>
       consistently(db, (): { readonly svids: readonly RevokedX509Svid[]; readonly next?: ExpiryPosition } => {

@@ -5,7 +5,7 @@ import { sizeOf } from "../tables/event-table.ts";
 import { denyEntryOf, REVOCATION, type RevocationRow } from "../tables/revocation-table.ts";
 import { consistently, type Reader } from "./reader.ts";
 
-/** A verifier may accept a credential for so long after its expiry, its clock being as wrong as is still believed. */
+/** How long after its expiry a credential may be accepted: the leeway, and the largest clock error still believed. */
 const FORGET_AFTER_SECONDS = LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
 /** Rows read in one turn of the event loop, and sent in the next: some milliseconds each. */
 const PART_ROWS = 500;
@@ -38,12 +38,12 @@ export function createFeedReads({ read }: Reader): FeedReads {
 }
 
 function partAfter(db: Connection, from: Position, through: number): Part {
-  // What isn't written yet can't have been passed over.
+  // Events after the newest one are not written yet, so a part can't reach beyond the newest.
   const end = Math.min(through, sizeOf(db));
   const rows = db.all<RevocationRow>(REVOCATION.between, { ...from, through: end, limit: PART_ROWS });
   const entries = rows.map(denyEntryOf);
   const last = rows.at(-1);
   if (last === undefined || rows.length < PART_ROWS) return { entries, through: end };
-  // There may be more with the last one's sequence, so only those before are complete.
+  // More rows with the last row's sequence may follow, so only the sequences before it are complete.
   return { entries, through: last.sequence - 1, next: last };
 }

@@ -3,7 +3,7 @@ import type { HistoryFilter } from "../../../ports/ledger-reads.ts";
 import type { Connection, SqlParameters, SqlValue } from "../connection.ts";
 import { MINUTE, minuteOf } from "../tables/event-table.ts";
 
-/** Whatever a caller asks for. */
+/** The most rows of a page, whatever limit a caller asks for. */
 const ROWS_MAX = 10_000;
 
 /** A condition in SQL with the values it names; several are joined by AND. */
@@ -15,7 +15,7 @@ export function when(sql: string, name: string, value: SqlValue | undefined): re
 }
 
 /**
- * What all pages have in common: where they begin, and when what they list was recorded.
+ * Conditions that all pages have in common: where the page begins, and when its rows were recorded.
  *
  * @param table - the alias of a table with `sequence`, which orders the page, and `recorded_at_us`.
  */
@@ -49,7 +49,7 @@ export function whereOf(conditions: readonly Condition[]): string {
   return conditions.length === 0 ? "" : ` WHERE ${conditions.map((one) => `(${one.sql})`).join(" AND ")}`;
 }
 
-/** One page: a selection, its conditions, and the key it is ordered by. Only our own words are ever put into the SQL. */
+/** Reads one page: a selection, its conditions, and the key that orders it. Only our own words are put into the SQL. */
 export function readPage<Row>(
   db: Connection,
   page: {

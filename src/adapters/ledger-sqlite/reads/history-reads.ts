@@ -68,7 +68,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
   };
 }
 
-/** By way of the steps where they are few, else by looking at each issuance's step. */
+/** Finds issuances through their steps where the filter leaves few steps, else by looking at each issuance's step. */
 function issuancesOfSteps(filter: HistoryFilter): readonly Condition[] {
   if (filter.runId === undefined && filter.stepId === undefined) return stepConditions("s", filter);
   const conditions = stepConditions("t", filter);
@@ -95,14 +95,14 @@ function valuesOf(conditions: readonly Condition[]): Condition["values"] {
   return Object.assign({}, ...conditions.map((one) => one.values)) as Condition["values"];
 }
 
-/** No credential lives longer than the longest step, so those that live are found without reading all that ever did. */
+/** No credential lives longer than the longest step, so live credentials are found without reading all older ones. */
 function stillLive(now: UnixMicros): Condition {
   const earliest = addMicros(now, -LIMITS.stepSecondsMax * 1_000_000);
   const sql = `i.sequence >= ${MINUTE.firstSince.replace("@sinceMinute", "@liveMinute")}`;
   return { sql, values: { liveMinute: minuteOf(earliest) } };
 }
 
-/** Bytes of its own, which outlive the statement and can be handed to another thread. */
+/** Copies the bytes, so that they outlive the statement and can be handed to another thread. */
 function eventRowOf(row: StoredEvent): EventRow {
   return { ...row, canonical: new Uint8Array(row.canonical), leafHash: new Uint8Array(row.leafHash) };
 }

@@ -2,7 +2,7 @@ import { BrokerError } from "../../../domain/errors.ts";
 import type { Connection } from "../connection.ts";
 import { sqliteCodeOf } from "../sqlite-fault.ts";
 
-/** Reads on a connection of its own, which is opened when it is first needed and anew after it failed. */
+/** Reads on a connection of its own, which is opened at the first read, and anew at the first read after a failure. */
 export type Reader = {
   /** @throws BrokerError LEDGER_UNAVAILABLE when the ledger can't be read */
   read<T>(work: (db: Connection) => T): T;
@@ -35,7 +35,7 @@ export function createReader(open: () => Connection): Reader {
   };
 }
 
-/** Several statements that see one and the same commit. */
+/** Runs several statements that all see the same commit. */
 export function consistently<T>(db: Connection, work: () => T): T {
   db.run("BEGIN");
   try {

@@ -5,7 +5,7 @@ import type { SqlParameters } from "../connection.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import type { Reader } from "./reader.ts";
 
-/** Point reads beside the event loop: each is a lookup or two by an index, so the thread hop would cost more. */
+/** Reads single steps on the event loop: each read is a lookup or two by an index, and costs less than a thread hop. */
 export function createStepReads({ read }: Reader): StepReads {
   function one(sql: string, parameters: SqlParameters): Step | undefined {
     const row = read((db) => db.get<StepRow>(sql, parameters));

@@ -8,7 +8,7 @@ import { ISSUANCE, issuanceOf, type StoredIssuance } from "../tables/issuance-ta
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import { consistently } from "./reader.ts";
 
-/** What a close would find, by the very statement that the close itself uses. */
+/** What a close would take back, found by the same statement that the close itself uses. */
 export function previewClose(db: Connection, target: CloseTarget, now: UnixMicros): TakenBack {
   return consistently(db, () => {
     const closing = liveSteps(db, target, now);
@@ -29,7 +29,7 @@ export function previewClose(db: Connection, target: CloseTarget, now: UnixMicro
   });
 }
 
-/** What closes with a sequence in [first, last] found. */
+/** What the closes with a sequence in [first, last] took back. */
 export function takenBack(db: Connection, first: number, last: number): TakenBack {
   const limit = LIMITS.listedMax;
   return consistently(db, () => {

@@ -4,7 +4,7 @@ import type { UnixSeconds } from "../../../domain/time.ts";
 import type { SqlParameters } from "../connection.ts";
 
 export const AUTHORITY = {
-  /** What was removed stays so, whatever an event says: a new epoch removes without naming any. */
+  /** A removed authority stays removed, whatever a later event says: a new epoch removes all of them, naming none. */
   put: `
     INSERT INTO authority (
       authority_id, family, state, state_since_s, tainted, public_key, certificate, upstream, not_before_s, expires_at_s,
@@ -18,7 +18,7 @@ export const AUTHORITY = {
            state_since_s = CASE authority.state WHEN 'removed' THEN authority.state_since_s ELSE excluded.state_since_s END,
            certificate = excluded.certificate, upstream = excluded.upstream, not_before_s = excluded.not_before_s,
            expires_at_s = excluded.expires_at_s`,
-  /** Where an instant was never recorded none is made up: rows that an earlier version wrote say the same when replayed. */
+  /** An instant that was never recorded is not made up: a replay gives the rows that an earlier version wrote. */
   removeAll: `
     UPDATE authority SET state = 'removed', state_since_s = CASE WHEN state_since_s IS NULL THEN NULL ELSE @since END
      WHERE state <> 'removed'`,

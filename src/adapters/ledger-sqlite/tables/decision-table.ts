@@ -14,7 +14,7 @@ export const DECISION = {
     VALUES (
       @sequence, @decisionId, @act, @effect, @reason, @decidedAt, @recordedAt, @callerEntryId, @agent, @runId, @step,
       @attempt, @stepId, @requested, @granted, @refused, @determiningPolicies, @policyDigest, @count)`,
-  /** Links a decision to the step it is about, where that is known. */
+  /** Links a decision to the step it is about, where that step exists. */
   linkToStep: `
     INSERT INTO step_event (step_sequence, sequence)
     SELECT s.sequence, d.sequence

@@ -26,7 +26,7 @@ export const ENTRY = {
     SELECT entry_id AS entryId FROM registration_entry
      WHERE kind = @kind AND name = @name AND retired_sequence IS NULL`,
   count: "SELECT count(*) AS count FROM registration_entry WHERE retired_sequence IS NULL",
-  /** By one of these selectors: read through the entries of one kind. */
+  /** Entries of one kind that have one of these selectors; all entries of the kind are read. */
   sharing: `
     SELECT r.entry_id AS entryId FROM registration_entry AS r INDEXED BY registration_entry_name
      WHERE r.kind = @kind AND r.retired_sequence IS NULL

@@ -22,7 +22,7 @@ export const EVENT = {
   insert: `
     INSERT INTO event (sequence, type, recorded_at_us, leaf_hash, canonical)
     VALUES (@sequence, @type, @recordedAt, @leafHash, @canonical)`,
-  /** In order, for whoever reads the whole log: replay and verification. */
+  /** Events in order, for replay, verification and followers. */
   after: `
     SELECT sequence, type, recorded_at_us AS recordedAt, leaf_hash AS leafHash, canonical
       FROM event
@@ -39,7 +39,7 @@ export const EVENT = {
 
 const MICROS_PER_MINUTE = 60_000_000;
 
-/** The minute in which an instant lies, as `recorded_minute` counts them. */
+/** The number of the minute in which an instant lies, as `recorded_minute` counts minutes. */
 export function minuteOf(instant: UnixMicros): number {
   return Math.floor(instant / MICROS_PER_MINUTE);
 }
@@ -70,7 +70,7 @@ export const MINUTE = {
   /** A bound: no event recorded in this minute or later has a lower sequence. */
   firstSince: `
     (SELECT coalesce(min(first_sequence), ${Number.MAX_SAFE_INTEGER}) FROM recorded_minute WHERE minute >= @sinceMinute)`,
-  /** A bound: no event recorded in this minute or before has a higher one. */
+  /** A bound: no event recorded in this minute or before has a higher sequence. */
   lastUntil: `
     (SELECT CASE WHEN count(*) > count(last_sequence) THEN ${Number.MAX_SAFE_INTEGER}
                  ELSE coalesce(max(last_sequence), 0) END

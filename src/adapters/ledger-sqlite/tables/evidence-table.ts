@@ -1,7 +1,7 @@
 import type { Segment } from "../../../domain/spiffe-id.ts";
 import type { UnixSeconds } from "../../../domain/time.ts";
 
-/** Tokens that nobody has used; the other rows that a statement here removes are unknown from then on. */
+/** Join tokens that nobody has used. A token whose row one of these statements removes is unknown from then on. */
 export const JOIN_TOKEN = {
   insert: `
     INSERT INTO join_token (sha256, name, created_at_us, expires_at_s) VALUES (@sha256, @name, @createdAt, @expiresAt)`,

@@ -11,7 +11,7 @@ import type { IssuanceRow } from "../../../ports/ledger-reads.ts";
 import type { SqlParameters } from "../connection.ts";
 import { MINUTE } from "./event-table.ts";
 
-/** Whether its step's close took it back: it had not expired by then. */
+/** Whether the close of the step took the issuance back: the issuance had not expired by then. */
 const ENDED_WITH_STEP = "s.closed_at_us < i.expires_at_s * 1000000";
 
 const REVOKED_SEQUENCE = `coalesce(i.revoked_sequence, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_sequence END)`;
@@ -50,7 +50,7 @@ export const ISSUANCE = {
   guardById: `SELECT ${NAME_COLUMNS} ${FROM} WHERE i.issuance_id = @issuanceId`,
   guardByJti: `SELECT ${NAME_COLUMNS} ${FROM} WHERE i.jti = @jti`,
   guardBySerialNumber: `SELECT ${NAME_COLUMNS} ${FROM} WHERE i.serial_number = @serialNumber`,
-  /** All that a step ever held: NULLs when it never held any. Live is what its close at `at` takes back. */
+  /** All that a step ever held: NULLs when it never held any. `live` counts what its close at `@at` takes back. */
   heldByStep: `
     SELECT max(i.expires_at_s) AS latestExpiry, max(i.kind <> 'jwt-svid') AS concernsAll,
            total(i.expires_at_s * 1000000 > @at AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL) AS live
@@ -62,7 +62,7 @@ export const ISSUANCE = {
                             JOIN step AS t ON t.sequence = h.step_sequence WHERE t.step_id = @stepId)
        AND i.expires_at_s * 1000000 > @at AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL
      ORDER BY i.sequence LIMIT @limit`,
-  /** What closes with these sequences took back. */
+  /** The credentials that the closes with these sequences took back. */
   revokedBetween: `
     SELECT ${COLUMNS}
       FROM step AS s CROSS JOIN step_event AS h ON h.step_sequence = s.sequence
@@ -70,7 +70,7 @@ export const ISSUANCE = {
      WHERE s.closed_sequence >= @first AND s.closed_sequence <= @last AND ${ENDED_WITH_STEP}
        AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL
      ORDER BY s.sequence, i.sequence LIMIT @limit`,
-  /** Of one authority, from the minute on in which the oldest that can still be accepted was recorded. */
+  /** Of one authority, from the minute on in which the oldest issuance that can still be accepted was recorded. */
   acceptableOfAuthority: `
     SELECT i.sequence, i.issuance_id AS issuanceId, i.kind, i.step_sequence AS stepSequence, i.expires_at_s AS expiresAt
       FROM issuance AS i LEFT JOIN step AS s ON s.sequence = i.step_sequence
@@ -78,7 +78,7 @@ export const ISSUANCE = {
        AND i.authority_id = @authorityId AND i.expires_at_s > @refusedThrough
        AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL AND s.closed_sequence IS NULL
      ORDER BY i.sequence`,
-  /** What an entry was issued for itself, and could still be presented. */
+  /** Credentials that an entry was issued for itself and that could still be presented. */
   liveOfEntry: `
     SELECT issuance_id AS issuanceId FROM issuance
      WHERE entry_id = @entryId AND expires_at_s > @at / 1000000

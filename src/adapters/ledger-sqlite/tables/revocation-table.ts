@@ -16,7 +16,7 @@ const FROM = `
   LEFT JOIN step AS s ON s.sequence = CASE v.subject WHEN 'step' THEN v.subject_sequence ELSE i.step_sequence END
   LEFT JOIN run AS r ON r.run_id = s.run_id`;
 
-/** A part of the deny-list, by the index that orders it by expiry; `through` is its last row. */
+/** A part of the deny-list, by the index on expiry; the `@through…` parameters are the position of its last row. */
 const RANGE = `
   (v.latest_expiry_s, v.sequence, v.subject_sequence) > (@latestExpiry, @sequence, @subjectSequence)
    AND (v.latest_expiry_s, v.sequence, v.subject_sequence) <= (@throughExpiry, @throughSequence, @throughSubject)`;
@@ -27,7 +27,7 @@ export const REVOCATION = {
   insert: `
     INSERT INTO revocation (sequence, subject_sequence, subject, reason, state, latest_expiry_s, concerns_all)
     VALUES (@sequence, @subjectSequence, @subject, @reason, @state, @latestExpiry, @concernsAll)`,
-  /** A part of the deny-list in ledger order, from behind one row on. */
+  /** A part of the deny-list in ledger order, beginning after one row. */
   between: `
     SELECT ${COLUMNS} ${FROM}
      WHERE (v.sequence, v.subject_sequence) > (@sequence, @subjectSequence) AND v.sequence <= @through
@@ -41,7 +41,7 @@ export const REVOCATION = {
       FROM revocation AS v INDEXED BY revocation_latest_expiry
      WHERE (v.latest_expiry_s, v.sequence, v.subject_sequence) > (@latestExpiry, @sequence, @subjectSequence)
      ORDER BY v.latest_expiry_s, v.sequence, v.subject_sequence LIMIT @limit`,
-  /** One that was taken back by itself, and whose step has ended since, is in both rows, with its own reason in both. */
+  /** An SVID taken back by itself, whose step has ended since, is in both halves, with its own reason in both. */
   revokedX509Svids: `
     SELECT i.authority_id AS authorityId, i.serial_number AS serialNumber, i.expires_at_s AS expiresAt,
            coalesce(i.revoked_at_us, s.closed_at_us) AS revokedAt,
@@ -59,7 +59,7 @@ export const REVOCATION = {
      WHERE ${RANGE} AND v.subject = 'issuance' AND ${X509_SVID}`,
 } as const;
 
-/** Where a part of the deny-list ended that is read by its expiry. */
+/** Where a part of the deny-list ended, when the list is read in the order of expiry. */
 export type ExpiryPosition = {
   readonly latestExpiry: UnixSeconds;
   readonly sequence: number;

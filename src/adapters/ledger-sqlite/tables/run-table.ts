@@ -1,5 +1,5 @@
 export const RUN = {
-  /** A run belongs to the entry that opened its first step, also when it was barred before that. */
+  /** A run belongs to the entry that opened its first step, also when the run was barred before. */
   claim: `
     INSERT INTO run (run_id, entry_id) VALUES (@runId, @entryId)
     ON CONFLICT (run_id) DO UPDATE SET entry_id = coalesce(entry_id, excluded.entry_id)`,

@@ -23,7 +23,7 @@ const GUARD_COLUMNS = `
   executor, executable, request_digest AS requestDigest, held, lease_seconds AS leaseSeconds,
   lease_expires_at_us AS leaseExpiresAt, closed_sequence AS closedSequence`;
 
-/** Live are the steps that are not closed. */
+/** Live steps are those that are not closed. */
 const LIVE = {
   steps: `
     SELECT sequence FROM step
@@ -114,7 +114,7 @@ export const STEP = {
   liveSubtreesOfPrincipal: liveSubtrees(LIVE.principal),
   liveSubtreesOfAll: liveSubtrees(LIVE.all),
 
-  /** What was recorded with one close, which may be that of an ancestor. */
+  /** What was recorded with one close, which may be the close of an ancestor. */
   closeAt: `
     SELECT closed_sequence AS sequence, closed_at_us AS closedAt, count(*) AS stepsClosed,
            sum(revoked_credentials) AS credentialsRevoked
