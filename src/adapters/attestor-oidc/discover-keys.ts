@@ -18,7 +18,7 @@ export type Discovery = {
 /**
  * Asks an issuer where its keys are, and for the keys.
  *
- * @throws BrokerError NO_IDENTITY when they can't be had in time, or what it answers is not about this issuer
+ * @throws BrokerError NO_IDENTITY when the keys can't be had in time, or the answer is about another issuer
  * @see OpenID Connect Discovery 1.0 sections 4 and 4.3
  */
 export async function discoverKeys({ issuer, roots, clock }: Discovery): Promise<KeySet> {
@@ -41,7 +41,7 @@ function metadataUrlOf(issuer: string): URL {
   return new URL(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
 }
 
-/** Elsewhere is allowed, as large issuers have it; less protected than the metadata is not. */
+/** The keys may be on another host, as large issuers have it, but must not be less protected than the metadata. */
 function keysUrlOf(text: unknown, issuer: string): URL {
   const url = typeof text === "string" && URL.canParse(text) ? new URL(text) : undefined;
   const issuerUrl = new URL(issuer);

@@ -17,10 +17,10 @@ export function issuerUnusable(detail: string): BrokerError {
 }
 
 /**
- * Asks an issuer for a JSON document, on a connection of its own. Redirects are not followed: they could lead where only the
- * broker can reach.
+ * Asks an issuer for a JSON document, on a connection of its own. Redirects are not followed: they could lead to an
+ * address that only the broker can reach.
  *
- * @param url - https, or http to the machine itself; the caller has made sure.
+ * @param url - https, or http to the machine itself; the caller has checked this.
  * @throws BrokerError NO_IDENTITY
  */
 export async function fetchDocument(url: URL, reach: Reach): Promise<JsonObject> {
@@ -41,7 +41,7 @@ function answerTo(url: URL, { roots, over }: Reach): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const common = {
       method: "GET",
-      // None is kept, and no proxy is asked.
+      // No connection is kept, and no proxy is asked.
       agent: false,
       signal: over,
       headers: { accept: "application/json", "accept-encoding": "identity" },
@@ -50,7 +50,7 @@ function answerTo(url: URL, { roots, over }: Reach): Promise<IncomingMessage> {
       url.protocol === "https:"
         ? tlsRequest(url, {
             ...common,
-            // Said, since an environment variable could change what holds otherwise.
+            // Stated here, since an environment variable could change the default.
             rejectUnauthorized: true,
             minVersion: "TLSv1.2",
             ...(roots === undefined ? {} : { ca: roots }),

@@ -7,10 +7,11 @@ import type { KeySet } from "./discover-keys.ts";
 export type KeyFinder = (header: JWSHeaderParameters, token: FlattenedJWSInput) => ReturnType<KeySet>;
 
 /**
- * Keeps the keys of one issuer: fetched when first needed and when they have become old, and once more for a token whose key
- * is not among them, so that a new key counts at once. Whoever comes while they are fetched waits for the same answer.
+ * Keeps the keys of one issuer. They are fetched when they are first needed, when they have become old, and once more
+ * for a token whose key is not among them, so that a new key counts at once. A caller who comes during a fetch waits
+ * for the same answer.
  *
- * Old keys are not believed when the issuer can't be asked: it may have taken one back.
+ * Old keys are not believed when the issuer can't be asked: the issuer may have taken a key back.
  *
  * @param fetchKeys - throws BrokerError NO_IDENTITY.
  */

@@ -14,11 +14,11 @@ import { selectorsOf } from "./token-selectors.ts";
 
 /** An issuer whose tokens are believed. */
 export type OidcIssuer = {
-  /** As in its tokens, exactly. Plain HTTP reaches this machine alone; whoever configures it has made sure. */
+  /** Exactly the `iss` of its tokens. Plain HTTP only to this machine; whoever configures the issuer has made sure. */
   readonly issuer: string;
-  /** What its tokens must be for, so that one that was shown elsewhere is worth nothing here. */
+  /** The audience that its tokens must have, so that a token that was shown elsewhere is worth nothing here. */
   readonly audience: string;
-  /** Whether a token counts once. */
+  /** Whether a token is accepted only once. */
   readonly singleUse: boolean;
   /** CA certificates, PEM, that vouch for the issuer's host; absent: those that Node.js has. */
   readonly roots?: string;
@@ -33,7 +33,7 @@ type Token = {
   readonly claims: JsonObject;
 };
 
-/** Neither `none` nor a symmetric algorithm, by which a public key would pass for a shared secret. */
+/** Neither `none` nor symmetric algorithms: with a symmetric one, a public key would pass for a shared secret. */
 const ALGORITHMS = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
   ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
@@ -67,7 +67,7 @@ export function createOidcAttestor({
       const expiresAt = expiryOf(token, now);
       const selectors = selectorsOf(token.claims);
       if (selectors === undefined) throw notAccepted(`more than ${LIMITS.evidenceSelectorsMax} claims`);
-      // An ECDSA signature can be written in two ways, so that what is signed tells one token from another.
+      // One ECDSA signature can be written in two ways, so a token is told from another by its signed part alone.
       return issuer.singleUse
         ? { selectors, spends: { sha256: sha256Hex(token.jws.signed), expiresAt } }
         : { selectors };
@@ -95,7 +95,7 @@ function tokenIn(evidence: Uint8Array): Token {
   throw invalidField("oidc_token", "a JWT in compact serialization, without repeated members");
 }
 
-/** The token says itself whose keys it is to be held to: it can only choose among those that are trusted. */
+/** The token itself names the issuer whose keys are to verify it, but can only choose among trusted issuers. */
 function issuerOf({ claims }: Token, trusted: ReadonlyMap<unknown, TrustedIssuer>): TrustedIssuer {
   const issuer = trusted.get(claims["iss"]);
   if (issuer !== undefined) return issuer;
@@ -120,7 +120,8 @@ async function verify({ compact, jws }: Token, issuer: TrustedIssuer, now: UnixS
     });
   } catch (thrown) {
     if (thrown instanceof BrokerError) throw thrown;
-    // Also for a key that the library can't use, or refuses for its size. The error may hold the claims, so it is not kept.
+    // Also for a key that the library can't use, or refuses for its size. The error may hold the claims, so it is no
+    // cause.
     throw notAccepted(`${issuer.issuer}: ${thrown instanceof Error ? thrown.message : "not an error"}`);
   }
 }

@@ -2,7 +2,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import { type Selector, selectorIfNameable } from "../../domain/selector.ts";
 import type { JsonObject } from "../../domain/strict-json.ts";
 
-/** What has a kind of its own, or is another one with every token. */
+/** Claims that have a selector kind of their own, or another value in every token. */
 const NOT_CLAIMS_OF_A_WORKLOAD: readonly string[] = [
   "iss",
   "sub",
@@ -16,10 +16,10 @@ const NOT_CLAIMS_OF_A_WORKLOAD: readonly string[] = [
 ];
 
 /**
- * What a verified token says, as far as an entry could name it: issuer, subject, and the claims that are a text, a whole
- * number, true or false, or a list of texts. The elements of a list are a selector each.
+ * The selectors of a verified token, as far as an entry could name them: the issuer, the subject, and the claims whose
+ * value is a text, a whole number, true or false, or a list of texts. Each element of a list is a selector.
  *
- * @returns `undefined` when there are more than `LIMITS.evidenceSelectorsMax`.
+ * @returns `undefined` when there are more selectors than `LIMITS.evidenceSelectorsMax`.
  */
 export function selectorsOf(claims: JsonObject): ReadonlySet<Selector> | undefined {
   const selectors = new Set<Selector>();
@@ -32,7 +32,7 @@ export function selectorsOf(claims: JsonObject): ReadonlySet<Selector> | undefin
     if (typeof value === "string") add(`oidc:${registered}`, value);
   }
   for (const [name, claim] of Object.entries(claims)) {
-    // A colon in a name would let it pass for a shorter one with the rest in its value.
+    // A claim with a colon in its name could pass for a claim with a shorter name and the rest in its value.
     if (NOT_CLAIMS_OF_A_WORKLOAD.includes(name) || name.includes(":")) continue;
     for (const value of textsOf(claim)) add("oidc:claim", `${name}:${value}`);
   }
@@ -41,7 +41,7 @@ export function selectorsOf(claims: JsonObject): ReadonlySet<Selector> | undefin
 
 function textsOf(claim: unknown): readonly string[] {
   if (typeof claim === "string") return [claim];
-  // Beyond what a number holds exactly, two ids would read as one.
+  // In numbers beyond the safe integers, two ids would read as one.
   if (typeof claim === "boolean" || Number.isSafeInteger(claim)) return [String(claim)];
   if (!Array.isArray(claim)) return [];
   return claim.every((one): one is string => typeof one === "string") ? claim : [];

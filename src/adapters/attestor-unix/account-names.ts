@@ -9,8 +9,9 @@ export type AccountNames = {
 export type AccountFiles = { readonly passwd: string; readonly group: string };
 
 /**
- * Local accounts alone: a directory service behind the C library's lookup may take seconds or hang, and would do so
- * while the event loop waits. An account that is known only there has no name here, and is matched by its number.
+ * Knows local accounts alone: a directory service behind the C library's lookup may take seconds or hang, and the event
+ * loop would wait for it. An account that only a directory service knows has no name here, and is matched by its
+ * number.
  *
  * @see passwd(5), group(5)
  */

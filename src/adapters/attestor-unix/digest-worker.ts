@@ -3,8 +3,8 @@ import { type BigIntStats, closeSync, constants, fstatSync, openSync, readlinkSy
 import { parentPort } from "node:worker_threads";
 
 /*
- * Hashes executables in a thread of its own. Not only hashing but every touch of the file happens here: whoever serves
- * its file system could make an open or a stat wait for ever.
+ * Hashes executables in a thread of its own. Not only the hashing but every touch of the file happens here: whoever
+ * serves the file system could make an open or a stat wait for ever.
  */
 
 /** What the worker answers to a pid. */
@@ -18,19 +18,19 @@ export type DigestAnswer =
     }
   | { readonly kind: "failure"; readonly errno: string };
 
-/** The largest runtimes are a fifth of this; a sparse file could otherwise be read for days. */
+/** The largest runtimes have a fifth of this size; without a limit, a sparse file could be read for days. */
 const EXECUTABLE_BYTES_MAX = 512 * 1024 * 1024;
 const CACHED_DIGESTS_MAX = 1_024;
 const READ_BYTES = 1024 * 1024;
-/** A file changed again within one tick of its file system's clock keeps its ctime, so a fresh one proves nothing. */
+/** A file changed again within one tick of its file system's clock keeps its ctime, so a fresh ctime proves nothing. */
 const SETTLED_MS = 2_000;
 
-/** SHA-256 by what tells one state of a file from another; oldest first. */
+/** SHA-256 by what `versionOf` gives for a file; oldest first. */
 const cache = new Map<string, string>();
 const buffer = Buffer.alloc(READ_BYTES);
 
 function digestOf(pid: number): DigestAnswer {
-  // The link leads to the file that is being executed, whatever stands at its path by now.
+  // The link leads to the file that is being executed, whatever file is at its path by now.
   const fd = openSync(`/proc/${pid}/exe`, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const link = readlinkSync(`/proc/self/fd/${fd}`);

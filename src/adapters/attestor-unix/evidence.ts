@@ -8,12 +8,12 @@ import type { Failure } from "./libc.ts";
 import type { ProcessFacts } from "./process-facts.ts";
 import { systemdUnitOf } from "./systemd-unit.ts";
 
-/** A file that no longer has a name, or whose name ends so. */
+/** How the kernel's link ends for a file that no longer has a name; a file's own name may end so too. */
 const DELETED = " (deleted)";
 
 type Withheld = { readonly kind: "withheld"; readonly reason: string };
 
-/** The identity of the process that has this pid in the broker's own PID namespace, whichever namespace it lives in. */
+/** The identity of the process that has this pid in the broker's own PID namespace, wherever the process lives. */
 function identityOf(pid: number, startTimeTicks: number, host: HostFacts): ProcessIdentity {
   return { bootId: host.bootId, pidNamespace: host.pidNamespace, pid, startTimeTicks };
 }
@@ -81,7 +81,7 @@ function executableOf({ executableLink }: ProcessFacts): string | Withheld {
   if (executableLink.endsWith(DELETED)) {
     return withheld("the file was replaced or removed since the process started it");
   }
-  // The kernel prefixes what lies outside the broker's root, and what is not UTF-8 must not pass for something else.
+  // The kernel prefixes a path outside the broker's root; a path that is not UTF-8 must not pass for another path.
   const isBelievable = executableLink.startsWith("/") && !executableLink.includes("\ufffd");
   return isBelievable ? executableLink : withheld("the file has no path that can be believed");
 }

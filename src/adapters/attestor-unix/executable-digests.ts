@@ -5,9 +5,9 @@ import type { DigestAnswer } from "./digest-worker.ts";
 /** SHA-256 of the executables of live processes, made off the event loop. */
 export type ExecutableDigests = {
   /**
-   * Of the file that the process with this pid executes. Trust it only if the process proves alive afterwards.
+   * Digest of the file that the process with this pid executes. Trust it only if the process proves alive afterwards.
    *
-   * @param uid - on whose account the work is done: each uid has its turn, so that none keeps the others waiting.
+   * @param uid - the user for whom the work is done: each uid has its turn, so that no uid keeps the others waiting.
    * @returns never rejects; failure `ETIMEDOUT` when the file could not be read in time, `EFBIG` when it is too large.
    */
   of(pid: number, uid: number): Promise<DigestAnswer>;
@@ -16,7 +16,7 @@ export type ExecutableDigests = {
 
 /** The largest file allowed takes less than this from a slow disk. */
 const ANSWER_TIMEOUT_MS = 10_000;
-/** Threads stuck in a file system that never answers; each is lost until it does. */
+/** Threads stuck in a file system that never answers; each thread is lost until the file system answers. */
 const STUCK_WORKERS_MAX = 4;
 
 type Job = { readonly pid: number; readonly answer: (answer: DigestAnswer) => void };
@@ -67,9 +67,9 @@ export function createExecutableDigests(options: { readonly timeoutMs?: number }
   }
 
   function startWorker(): Worker {
-    // The sources run as they are and as compiled: the name of the file next to this one follows.
+    // The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is.
     const started = new Worker(new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url));
-    // Without a listener it would end the process. "exit" follows and does what is needed.
+    // Without a listener an error would end the process. "exit" follows, and its listener does what is needed.
     started.on("error", () => undefined);
     started.on("exit", () => {
       if (worker === started) abandon("EIO");

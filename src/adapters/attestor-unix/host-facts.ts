@@ -2,14 +2,14 @@ import { readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
 import { BrokerError } from "../../domain/errors.ts";
 
-/** What is true of the broker's own place for as long as it runs. */
+/** What is true of the broker's surroundings for as long as the broker runs. */
 export type HostFacts = {
   readonly bootId: string;
-  /** Inode of the broker's PID namespace: the one in which every pid it is told has its meaning. */
+  /** Inode of the broker's PID namespace, in which every pid that the broker is told has its meaning. */
   readonly pidNamespace: string;
   /** As in `mnt:[4026531832]`. */
   readonly mountNamespace: string;
-  /** What the kernel shows for an id that the broker's user namespace has no number for; `undefined` if it has all. */
+  /** What the kernel shows for an id that the broker's user namespace does not map; `undefined` if it maps every id. */
   readonly unmappedUid: number | undefined;
   readonly unmappedGid: number | undefined;
 };
@@ -18,15 +18,15 @@ export type HostFacts = {
 const ALL_MAPPED = /^\s*0\s+0\s+4294967295\s*$/;
 
 /**
- * @throws BrokerError NOT_SERVING when /proc is missing, or shows another PID namespace: its facts would then be those
- * of other processes with the same numbers
+ * @throws BrokerError NOT_SERVING when the system is not Linux, or /proc is missing or shows another PID namespace: its
+ *   facts would then be those of other processes with the same numbers
  */
 export function readHostFacts(): HostFacts {
   if (process.platform !== "linux") {
     throw new BrokerError("NOT_SERVING", "attesting callers on a unix socket needs Linux");
   }
   try {
-    // A process is listed with one number for each PID namespace from that of /proc down to its own.
+    // The list has one number for each PID namespace, from that of /proc down to the process's own.
     const numbers = /^NSpid:\s*(.*)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1]?.split(/\s+/);
     if (numbers?.length !== 1 || Number(numbers[0]) !== process.pid) {
       throw new BrokerError("NOT_SERVING", "/proc shows another PID namespace than the broker's own: mount one in it");

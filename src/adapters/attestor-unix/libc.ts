@@ -15,18 +15,18 @@ export type PeerCredentials = {
   readonly gid: number;
 };
 
-/** A descriptor that refers to one process for good, whatever becomes of its pid. Closed by whoever asked for it. */
+/** A descriptor that refers to one process for good, whatever becomes of its pid. The caller who got it closes it. */
 export type Pidfd = { readonly kind: "pidfd"; readonly fd: number };
 
 /** The few calls that Node.js has no API for. */
 export type Libc = {
-  /** Of the other end of a connected unix socket. */
+  /** Credentials of the other end of a connected unix socket. */
   peerCredentials(socketFd: number): PeerCredentials | Failure;
-  /** Of the process that connected, even when it is gone. `ENOPROTOOPT` before Linux 6.5. */
+  /** A pidfd of the process that connected, even when it is gone. `ENOPROTOOPT` before Linux 6.5. */
   peerPidfd(socketFd: number): Pidfd | Failure;
-  /** Of whatever process has this pid now. `ESRCH` when there is none; needs Linux 5.3. */
+  /** A pidfd of the process that has this pid now. `ESRCH` when there is none; needs Linux 5.3. */
   openPidfd(pid: number): Pidfd | Failure;
-  /** For each descriptor whether its process has exited: a zombie has, a process one of whose threads still runs has not. */
+  /** For each descriptor, whether its process has exited: a zombie has, a process with a running thread has not. */
   haveExited(pidfds: readonly number[]): readonly boolean[] | Failure;
 };
 
@@ -88,12 +88,13 @@ export function openLibc(): Libc {
         set.writeInt32LE(fd, index * POLLFD_BYTES);
         set.writeInt16LE(POLLIN, index * POLLFD_BYTES + 4);
       });
-      // A signal that is pending, a profiler's for one, interrupts even a poll that does not wait: it says nothing of them.
+      // A pending signal, for example a profiler's, interrupts even a poll that does not wait: the poll is then
+      // repeated.
       while (poll(set, pidfds.length, 0) < 0) {
         const failure = lastFailure();
         if (failure.errno !== "EINTR") return failure;
       }
-      // Any event at all: an error or a closed descriptor must not pass for a live process.
+      // Any event counts as an exit: an error or a closed descriptor must not pass for a live process.
       return pidfds.map((_, index) => set.readInt16LE(index * POLLFD_BYTES + 6) !== 0);
     },
   };

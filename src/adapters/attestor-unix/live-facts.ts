@@ -7,12 +7,12 @@ export const GONE = denial("NO_IDENTITY", "the process that opened this connecti
 const HIDDEN = denial("NO_IDENTITY", "the broker may not see this process in /proc");
 const EXHAUSTED = denial("NOT_SERVING", "the broker is out of file descriptors");
 
-/** A process pinned by a descriptor of the kernel, with the start time that its pid had meanwhile. */
+/** A process pinned by a descriptor of the kernel, with the start time that its pid had while it was pinned. */
 export type PinnedProcess = { readonly kind: "pinned"; readonly pidfd: number; readonly startTimeTicks: number };
 
 /**
- * The facts of a pinned process. The descriptor shows it alive before and after they are read; in between its pid can't
- * have gone to another.
+ * The facts of a pinned process. The descriptor shows the process alive before and after its facts are read, so its pid
+ * can't have gone to another process in between.
  */
 export function liveFacts(libc: Libc, pid: number, pidfd: number, withControlGroups: boolean): ProcessFacts | Denial {
   if (hasExited(libc, pidfd)) return GONE;
@@ -24,7 +24,7 @@ export function liveFacts(libc: Libc, pid: number, pidfd: number, withControlGro
 /**
  * Pins the process that connected.
  *
- * @param open - how its descriptor is had.
+ * @param open - opens a descriptor of the process.
  */
 export function pinProcess(libc: Libc, pid: number, open: () => Pidfd | Failure): PinnedProcess | Denial {
   const opened = open();
@@ -38,7 +38,7 @@ export function pinProcess(libc: Libc, pid: number, open: () => Pidfd | Failure)
   return isGone || typeof startTimeTicks === "number" ? GONE : refusalOf(startTimeTicks);
 }
 
-/** A descriptor that can't be asked proves nobody alive. */
+/** A process whose descriptor can't be polled counts as gone, since nothing proves it alive. */
 function hasExited(libc: Libc, pidfd: number): boolean {
   const exited = libc.haveExited([pidfd]);
   return "kind" in exited || exited[0] !== false;

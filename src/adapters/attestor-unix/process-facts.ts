@@ -1,7 +1,7 @@
 import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
 import type { Failure } from "./libc.ts";
 
-/** What /proc says of one process at one moment. Worth nothing unless a pidfd shows it alive afterwards. */
+/** What /proc says of one process at one moment. Worth nothing unless a pidfd shows the process alive afterwards. */
 export type ProcessFacts = {
   readonly kind: "facts";
   readonly startTimeTicks: number;
@@ -9,7 +9,7 @@ export type ProcessFacts = {
   readonly uid: number;
   readonly gid: number;
   readonly supplementaryGids: readonly number[];
-  /** Whether it has one pid alone: a process of a nested PID namespace has one in each. */
+  /** Whether the process has one pid alone: a process of a nested PID namespace has a pid in each namespace. */
   readonly sharesPids: boolean;
   /** Target of the `exe` link as the kernel prints it, which is not always a path that can be believed. */
   readonly executableLink: string | Failure;
@@ -19,9 +19,9 @@ export type ProcessFacts = {
   readonly controlGroups?: string | Failure;
 };
 
-/** Both files fit many times over, save for a process in thousands of groups. */
+/** `stat` and `status` fit many times over, save for a process in thousands of groups. */
 const READ_BYTES = 4_096;
-/** One for all: every read is synchronous and its text is copied out. */
+/** One buffer for all reads: every read is synchronous, and its text is copied out. */
 const readBuffer = Buffer.alloc(READ_BYTES);
 
 /**
@@ -65,8 +65,8 @@ export function parseStartTime(stat: string): number | undefined {
 }
 
 /**
- * The effective ids, the supplementary groups and the number of pids in /proc/<pid>/status. The kernel escapes line ends in the name that
- * stands on the first line, so a line can't be forged.
+ * The effective ids, the supplementary groups and the number of pids in /proc/<pid>/status. The kernel escapes line
+ * ends in the program's name on the first line, so a process can't forge a line.
  *
  * @see proc_pid_status(5)
  */

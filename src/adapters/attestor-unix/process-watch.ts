@@ -13,20 +13,21 @@ const LOOK_EVERY_MS = 250;
 
 type Watched = {
   readonly process: ProcessIdentity;
-  /** Absent as long as descriptors are short. */
+  /** Absent for as long as the broker is out of file descriptors. */
   pinned: PinnedProcess | undefined;
   readonly watchers: Set<{ readonly gone: () => void }>;
 };
 
-/** Watches processes by one descriptor each, however many ask for the same, and looks at all of them together. */
+/** Watches each process by one descriptor, however many watchers it has, and looks at all processes together. */
 export function createProcessWatch(libc: Libc, host: HostFacts, names: AccountNames): ProcessWatch & { close(): void } {
   const watched = new Map<string, Watched>();
   let timer: NodeJS.Timeout | undefined;
 
-  /** Pins a process that has none yet; `false` when it is gone, or can't be told from another. */
+  /** Pins a process that is not pinned yet; `false` when it is gone, or can't be told from another process. */
   function pin(one: Watched): boolean {
     const { bootId, pidNamespace, pid, startTimeTicks } = one.process;
-    // After a restart elsewhere nothing can be said of this pid, and an executor that can't be seen is none.
+    // After a restart on another boot or in another PID namespace this pid says nothing: an executor that can't be seen
+    // is gone.
     if (bootId !== host.bootId || pidNamespace !== host.pidNamespace || pid <= 0) return false;
     const pinned = pinProcess(libc, pid, () => libc.openPidfd(pid));
     if (pinned.kind === "denial") return pinned.code === "NOT_SERVING";
@@ -43,11 +44,11 @@ export function createProcessWatch(libc: Libc, host: HostFacts, names: AccountNa
     const gone = all.filter((one) => one.pinned === undefined && !pin(one));
     const pinned = all.filter((one) => one.pinned !== undefined);
     const exited = libc.haveExited(pinned.flatMap((one) => one.pinned?.pidfd ?? []));
-    // A look that failed says nothing of anybody; the next will.
+    // A look that failed says nothing of any process; the next look will.
     if (!("kind" in exited)) gone.push(...pinned.filter((_, index) => exited[index] === true));
     for (const one of gone) {
       forget(one);
-      // Each in a turn of its own: one that throws must not keep the others from hearing of it.
+      // Each watcher in a microtask of its own: one that throws must not keep the others from being told.
       for (const watcher of one.watchers) {
         queueMicrotask(() => {
           if (one.watchers.delete(watcher)) watcher.gone();
@@ -58,7 +59,7 @@ export function createProcessWatch(libc: Libc, host: HostFacts, names: AccountNa
 
   function forget(one: Watched): void {
     const key = formatProcess(one.process);
-    // Another watch of the same process may have taken its place meanwhile.
+    // Another watch of the same process may have taken this one's place meanwhile.
     if (watched.get(key) !== one) return;
     watched.delete(key);
     if (one.pinned !== undefined) closeSync(one.pinned.pidfd);
@@ -70,7 +71,7 @@ export function createProcessWatch(libc: Libc, host: HostFacts, names: AccountNa
     const one: Watched = { process, pinned: undefined, watchers: new Set() };
     if (watched.size === 0) timer = setInterval(look, LOOK_EVERY_MS).unref();
     watched.set(formatProcess(process), one);
-    // Before the pid can go to another. What is gone already is found by the next look, like all else.
+    // Pinned before the pid can go to another process. A process that is gone already is found by the next look.
     pin(one);
     return one;
   }

@@ -1,16 +1,17 @@
-/** Where systemd puts what it starts for the whole machine; only root can put a process there. */
+/** Where systemd puts the services of the whole machine; only root can put a process there. */
 const SYSTEM_SLICE = "system.slice";
 const SERVICE = ".service";
 const SLICE = ".slice";
 
-/** Why no unit is told. */
+/** Why no unit is given. */
 export type NoUnit = { readonly kind: "no-unit"; readonly reason: string };
 
 /**
  * The system service that a process belongs to, by the kernel's word on its control group.
  *
- * A unit below `user.slice` is made by a user, under any name, and is not told: nor is one that a process could have moved
- * itself into, which takes write access to the group. What a service makes of its own groups below its unit is its matter.
+ * A unit below `user.slice` is not given: a user makes such units, under any name. Nor is a unit given that a process
+ * could have moved itself into; a move takes write access to the control group. Groups that a service makes below its
+ * own unit do not count.
  *
  * @param text - content of `/proc/<pid>/cgroup`.
  * @returns the unit's name, e.g. `worker@7.service`.
@@ -19,7 +20,7 @@ export type NoUnit = { readonly kind: "no-unit"; readonly reason: string };
 export function systemdUnitOf(text: string): string | NoUnit {
   const path = unifiedPath(text) ?? namedPath(text);
   if (path === undefined) return noUnit("the process is in no control group of systemd's");
-  // As seen from a namespace of the broker's own, groups outside of it are shown by way of their parents.
+  // Where the broker has a control-group namespace of its own, groups outside it are shown with `/../` in their path.
   if (path.includes("/../")) return noUnit("the process is outside the broker's control-group namespace");
   const [root, slice, ...below] = path.split("/");
   if (root !== "" || slice !== SYSTEM_SLICE) return noUnit("the process is not in system.slice");
@@ -31,7 +32,8 @@ export function systemdUnitOf(text: string): string | NoUnit {
 /** Control groups of version 2. */
 function unifiedPath(text: string): string | undefined {
   const path = /^0::(\/.*)$/m.exec(text)?.[1];
-  // Where version 1 is still in use systemd has a hierarchy of its own, and this one may be empty.
+  // Where version 1 is still in use, systemd has a hierarchy of its own there, and may leave the one of version 2
+  // empty.
   return path === "/" ? undefined : path;
 }
 

@@ -1,6 +1,7 @@
 /**
  * Keeps a value for the rest of this turn of the event loop, and no longer. Requests that were read from a connection
- * together were all sent before the first of them is looked at, so what is true of their sender then is true for each.
+ * together were all sent before the first of them is looked at, so a fact about their sender at that moment holds for
+ * each of them.
  */
 export type TurnMemory<Key, Value> = {
   get(key: Key): Value | undefined;

@@ -12,11 +12,11 @@ import type { ProcessFacts } from "./process-facts.ts";
 import { createProcessWatch } from "./process-watch.ts";
 import { createTurnMemory } from "./turn-memory.ts";
 
-/** The process that opened a connection on a unix socket. Holds a descriptor until it is closed. */
+/** The process that opened a connection on a unix socket. Holds a descriptor until `close` is called. */
 export type UnixPeer = Peer & {
-  /** Kernel's word at connect time. */
+  /** Effective group id at connect time, by the kernel's word. */
   readonly gid: number;
-  /** With the connection. Whatever is attested afterwards is refused. Idempotent. */
+  /** To be called with the end of the connection. Every later `attest` of the peer is refused. Idempotent. */
   close(): void;
 };
 
@@ -25,15 +25,15 @@ export type UnixAttestor = {
   readonly watch: ProcessWatch;
   /**
    * Learns from the kernel who opened a connection. A process that can be named but not attested (outside the broker's
-   * PID namespace, gone already) is a peer all the same: every `attest` of it throws the reason, so that its calls can
-   * be answered with it.
+   * PID namespace, gone already) is a peer all the same: every `attest` of this peer throws the reason, so that its
+   * calls can be answered with the reason.
    *
-   * @param socketFd - of a unix socket just accepted; it stays the caller's.
-   * @returns a denial when there is no telling: NO_IDENTITY for something that is no unix socket, NOT_SERVING when the
-   * broker is out of descriptors. The connection is then to be dropped.
+   * @param socketFd - descriptor of a unix socket just accepted; it stays the caller's.
+   * @returns a denial when the peer can't be told: NO_IDENTITY for something that is no unix socket, NOT_SERVING when
+   *   the broker is out of descriptors. The connection is then to be dropped.
    */
   adopt(socketFd: number): UnixPeer | Denial;
-  /** Ends all watches and the hashing thread. Peers stay to be closed by those who hold them. */
+  /** Ends all watches and the hashing thread. Peers stay open until their holders close them. */
   close(): void;
 };
 
@@ -65,13 +65,14 @@ const CHANGED = denial(
 );
 /** `SO_PEERCRED` of a socket that has no peer credentials. */
 const NO_UID = 0xffff_ffff;
-/** An executable that changes between the hashing and the look at the process, and does so again. */
+/** Attempts for a process whose executable changes between the hashing and the look at the process. */
 const DIGEST_ATTEMPTS_MAX = 3;
 
 /**
  * Attests the processes that connect to unix sockets, by what the Linux kernel says of them.
  *
- * @throws BrokerError NOT_SERVING on a system that can't tell: not Linux, older than 5.3, or without a /proc of its own
+ * @throws BrokerError NOT_SERVING on a system that can't tell who connects: not Linux, older than 5.3, or without a
+ *   /proc of its own
  * @see unix(7) SO_PEERCRED, pidfd_open(2), proc(5)
  */
 export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttestor {
@@ -93,7 +94,7 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
     return pinned.code === "NO_IDENTITY" ? { kind: "refused", denial: pinned } : pinned;
   }
 
-  /** The facts of a peer that is alive, is the process that connected, and is still what it was in the kernel's eyes. */
+  /** The facts of a peer that is alive, is the process that connected, and still has the same user and group. */
   function factsOf(peer: Peer, wanted: Wanted): ProcessFacts {
     const state = states.get(peer);
     if (state === undefined) throw new BrokerError("NO_IDENTITY", "this connection has no peer known to the kernel");
@@ -102,7 +103,7 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
     const facts = liveFacts(libc, peer.pid, state.pidfd, wanted.systemdUnit === true);
     if (facts.kind === "denial") throw errorOf(facts);
     if (facts.startTimeTicks !== state.startTimeTicks) throw errorOf(GONE);
-    // After an exec of a set-id program the connection may be in other hands than the new ids.
+    // After an exec of a set-id program, the connection may still be in the hands of a user without the new ids.
     if (facts.uid !== peer.uid || facts.gid !== state.gid) throw errorOf(CHANGED);
     return facts;
   }
@@ -112,7 +113,7 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
       const known = wanted.executableDigest ? undefined : thisTurn.get(peer);
       if (known !== undefined) return known;
       const facts = factsOf(peer, wanted);
-      // What would not be believed is not even opened.
+      // An executable that would not be believed is not even opened.
       const isDigestMade = wanted.executableDigest && foreignMountsOf(facts, host) === undefined;
       if (!isDigestMade) return thisTurn.keep(peer, evidenceOf(peer.pid, facts, host, names));
       for (let attempt = 0; attempt < DIGEST_ATTEMPTS_MAX; attempt += 1) {
@@ -159,8 +160,9 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
 }
 
 /**
- * The descriptor that the kernel holds for the peer, or, before Linux 6.5, one opened by the pid it had: between connect
- * and accept that pid may have gone to another process of the same user and group, which nothing would show.
+ * The descriptor that the kernel holds for the peer or, before Linux 6.5, a descriptor opened by the peer's pid.
+ * Between connect and accept that pid may have gone to another process of the same user and group; nothing would show
+ * this.
  */
 function peerPidfd(libc: Libc, socketFd: number, pid: number, source: UnixAttestorOptions["pidfds"]): Pidfd | Failure {
   if (source === "opened") return libc.openPidfd(pid);

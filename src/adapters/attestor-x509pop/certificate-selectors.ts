@@ -12,8 +12,8 @@ const TEXTS: readonly number[] = [TAG.utf8String, TAG.printableString];
 const DNS_NAME = 2;
 
 /**
- * What a verified path says of its leaf, as far as an entry could name it: every authority above it, its serial number, its
- * common name if it has one, and its alternative names that are DNS names or URIs.
+ * The selectors of a verified path, as far as an entry could name them: every authority above the leaf, and the leaf's
+ * serial number, common name if there is one, and alternative names that are DNS names or URIs.
  *
  * @throws DerError when the subject is not a name
  */
@@ -36,7 +36,7 @@ function selectorsOfLeaf(leaf: SignedCertificate): readonly Selector[] {
   ].filter((one) => one !== undefined);
 }
 
-/** The common name; none when there are several, of which others would take another. */
+/** The common name; none when there are several, because other programs would take another of them. */
 function commonNamesOf(subject: Uint8Array): readonly string[] {
   const names = elementsOf(parseDer(subject, TAG.sequence))
     .flatMap(elementsOf)
@@ -48,7 +48,7 @@ function commonNamesOf(subject: Uint8Array): readonly string[] {
   try {
     return [utf8.decode(name.content)];
   } catch {
-    // Decoded with replacements, several names would be one.
+    // Decoded with replacement characters, several names would become one.
     return [];
   }
 }

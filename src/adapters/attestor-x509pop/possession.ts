@@ -1,11 +1,11 @@
 import { constants, createPublicKey, type KeyObject, verify } from "node:crypto";
 
-/** P-256 goes with SHA-256, P-384 with SHA-384. RFC 5753 pairs them so, and so does TLS 1.3. */
+/** P-256 goes with SHA-256 and P-384 with SHA-384, as in RFC 5753 and in TLS 1.3. */
 const HASH_OF_CURVE: Readonly<Record<string, string>> = { prime256v1: "sha256", secp384r1: "sha384" };
 const RSA_HASH = "sha256";
 
 /**
- * Whether a key signed this, by the one algorithm that there is for its kind.
+ * Whether a key signed the data, by the one algorithm for this kind of key.
  *
  * @param publicKey - SubjectPublicKeyInfo, DER, of a certificate whose path was found valid.
  */
@@ -14,7 +14,7 @@ export function isSignedBy(publicKey: Uint8Array, data: Uint8Array, signature: U
   try {
     return key.asymmetricKeyType === "rsa" ? isPssSigned(key, data, signature) : isEcdsaSigned(key, data, signature);
   } catch {
-    // Thrown, rather than answered, for some signatures that are none.
+    // For some malformed signatures the library throws, where it could answer `false`.
     return false;
   }
 }

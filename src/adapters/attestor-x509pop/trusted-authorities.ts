@@ -8,10 +8,10 @@ import { VerificationError } from "../../verify/verification-error.ts";
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
 
 /**
- * The CA certificates of a PEM file. Every one has to be of an authority that may issue certificates for clients: found out
- * at the start, rather than by refusing everybody whom it vouches for.
+ * The CA certificates of a PEM file. Each has to be of an authority that may issue certificates for clients. A wrong
+ * certificate is found at the start, and not only when everybody whom it vouches for is refused.
  *
- * @throws BrokerError NOT_SERVING, saying in `detail` which is wrong, and why
+ * @throws BrokerError NOT_SERVING, saying in `detail` which certificate is wrong, and why
  */
 export function trustedAuthorities(pem: string): readonly SignedCertificate[] {
   const authorities = [...pem.matchAll(PEM_CERTIFICATE)].map(([, base64 = ""], index) => {

@@ -20,7 +20,7 @@ import { trustedAuthorities } from "./trusted-authorities.ts";
  * Keys are P-256, P-384 or RSA of 2048 to 8192 bits, as everywhere in the broker.
  *
  * @param options.authorities - PEM: CA certificates that are trusted, roots or not.
- * @throws BrokerError NOT_SERVING, saying in `detail` what is wrong with them
+ * @throws BrokerError NOT_SERVING, saying in `detail` what is wrong with the authorities
  */
 export function createX509popAttestor(options: {
   readonly authorities: string;
@@ -36,7 +36,7 @@ export function createX509popAttestor(options: {
       const challenge = Uint8Array.from(randomness.bytes(CHALLENGE_BYTES));
       const answer = await challenger.challenge(challenge);
       return judged(() => {
-        // All at one instant, behind the answer: what has ended by then is not accepted.
+        // All is judged at one instant, after the answer: a certificate that has expired by then is not accepted.
         const now = secondsOf(clock.now());
         const path = verifyCertificatePath(chain, { anchors, now, keyPurposes: [KEY_PURPOSE.clientAuth] });
         checkPossession(parseLeaf(chain), possessionProofOf(challenge, csr), answer);
@@ -46,7 +46,7 @@ export function createX509popAttestor(options: {
   };
 }
 
-/** Certificates one after another are the content of a list of them. */
+/** Certificates one after another are read as the content of a SEQUENCE. */
 function chainIn(evidence: Uint8Array): readonly Uint8Array[] {
   try {
     if (evidence.length > DER_BYTES_MAX) throw new DerError(`more than ${DER_BYTES_MAX} bytes`);

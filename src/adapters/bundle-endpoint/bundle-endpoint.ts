@@ -35,7 +35,7 @@ export function httpsBundleEndpoint(options: {
       try {
         return await follow(new URL(bundleEndpointUrl), recognition, over);
       } catch (thrown) {
-        // Whatever a connection fails with once it was given up follows from that.
+        // An error that comes after the connection was given up only follows from that.
         if (late.signal.aborted) throw late.signal.reason;
         throw signal.aborted ? endpointFailure("was not waited for") : thrown;
       } finally {
@@ -60,7 +60,8 @@ async function askAt(url: URL, recognition: Recognition, over: AbortSignal): Pro
   const socket = openTls(url, recognition);
   const giveUp = () => socket.destroy(new Error("given up"));
   over.addEventListener("abort", giveUp);
-  // Listened to by whoever waits for something on it; an error that comes when nobody does changes nothing any more.
+  // Whoever waits for something on the socket listens for errors too; an error while nobody waits changes nothing any
+  // more.
   socket.on("error", () => undefined);
   try {
     await recognised(socket, recognition);

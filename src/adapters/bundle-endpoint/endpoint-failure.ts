@@ -22,7 +22,7 @@ export type EndpointFailure =
   | `answers with more than ${number} MiB`
   | "answers with something that is not UTF-8";
 
-/** @param cause - whatever says more; for the log alone, since a foreign server may have had its part in it. */
+/** @param cause - says more; for the log alone, since a foreign server may have written a part of it. */
 export function endpointFailure(what: EndpointFailure, cause?: unknown): BrokerError {
   const detail = detailOf(cause);
   return new BrokerError("NOT_SERVING", `the bundle endpoint ${what}`, detail === undefined ? {} : { detail });
@@ -35,7 +35,7 @@ function detailOf(cause: unknown): string | undefined {
   return code === undefined ? cause.message : `${code}: ${cause.message}`;
 }
 
-/** What Node.js and OpenSSL tell errors apart by. */
+/** The code by which Node.js and OpenSSL tell errors apart. */
 export function codeOf(error: object): string | undefined {
   return "code" in error && typeof error.code === "string" ? error.code : undefined;
 }

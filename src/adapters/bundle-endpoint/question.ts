@@ -5,7 +5,7 @@ import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { codeOf, endpointFailure } from "./endpoint-failure.ts";
 
-/** Redirects that say where it is this time. 301 and 308 say where it is from now on, and 300 lets one choose. */
+/** Redirects that say where the document is this time. 301 and 308 say where it is from now on; 300 offers a choice. */
 const TEMPORARY_REDIRECTS: readonly number[] = [302, 303, 307];
 const PERMANENT_REDIRECTS: readonly number[] = [301, 308];
 
@@ -37,7 +37,7 @@ function answerTo(socket: TLSSocket, url: URL): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const question = request(url, {
       method: "GET",
-      // With a connection given there is no agent: nothing is kept, and no proxy is asked.
+      // With a connection given there is no agent: no connection is kept, and no proxy is asked.
       createConnection: () => socket,
       headers: { accept: "application/json", "accept-encoding": "identity", connection: "close" },
     });
@@ -46,7 +46,7 @@ function answerTo(socket: TLSSocket, url: URL): Promise<IncomingMessage> {
       const isNotHttp = codeOf(error)?.startsWith("HPE_") === true;
       reject(endpointFailure(isNotHttp ? "answers with something that is not HTTP" : "broke off its answer", error));
     });
-    // Also without an error, as when the other end wants to speak another protocol.
+    // A connection may also close without an error, for example when the other end wants to speak another protocol.
     question.once("close", () => reject(endpointFailure("broke off its answer")));
     question.end();
   });

@@ -9,7 +9,7 @@ import { VerificationError } from "../../verify/verification-error.ts";
 import { verifyX509Svid, x509AuthoritiesOf } from "../../verify/x509-svid.ts";
 import { codeOf, type EndpointFailure, endpointFailure } from "./endpoint-failure.ts";
 
-/** By what an endpoint is recognised, as things are now. */
+/** What an endpoint is recognised by at this moment. */
 export type Recognition = {
   readonly profile: BundleEndpointProfile;
   /** CA certificates of the trust domain of the endpoint's SPIFFE ID, DER. */
@@ -21,21 +21,22 @@ export type Recognition = {
 
 const HTTPS_PORT = 443;
 
-/** Opens a connection on which nothing is sent yet: `recognised` says when it may be. */
+/** Opens a connection. Nothing may be sent on it before `recognised` resolves. */
 export function openTls(url: URL, { profile, webAuthorities }: Recognition): TLSSocket {
   // An address of IPv6 stands in brackets in a URL.
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const web: ConnectionOptions = {
-    // Said, since an environment variable could change what holds otherwise.
+    // Stated here, since an environment variable could change the default.
     rejectUnauthorized: true,
     ...(webAuthorities === undefined ? {} : { ca: [...webAuthorities] }),
   };
-  // The judge is `recognised`: OpenSSL knows neither SPIFFE IDs nor whose authorities count for one.
+  // `recognised` judges the certificate: OpenSSL knows neither SPIFFE IDs nor the authorities that count for a SPIFFE
+  // ID.
   const spiffe: ConnectionOptions = { rejectUnauthorized: false, ca: [] };
   return connect({
     host,
     port: url.port === "" ? HTTPS_PORT : Number(url.port),
-    // Which of several certificates to show; no address may be said here. RFC 6066 section 3.
+    // Names the certificate that the server is to show; an IP address must not stand here. RFC 6066 section 3.
     ...(isIP(host) === 0 ? { servername: host } : {}),
     minVersion: "TLSv1.2",
     ALPNProtocols: ["http/1.1"],
@@ -46,7 +47,8 @@ export function openTls(url: URL, { profile, webAuthorities }: Recognition): TLS
 /**
  * Waits until the endpoint has shown who it is.
  *
- * @throws BrokerError NOT_SERVING when it is not the one, cannot be reached, or speaks no TLS that is good enough
+ * @throws BrokerError NOT_SERVING when the endpoint is not the expected one, can't be reached, or speaks no TLS 1.2 or
+ *   later
  */
 export async function recognised(socket: TLSSocket, recognition: Recognition): Promise<void> {
   let isConnected = false;
@@ -57,7 +59,7 @@ export async function recognised(socket: TLSSocket, recognition: Recognition): P
     await once(socket, "secureConnect");
   } catch (thrown) {
     if (!isConnected) throw endpointFailure("can't be reached", thrown);
-    // Set only where a certificate was looked at and refused.
+    // `authorizationError` is set only where a certificate was looked at and refused.
     const isRefused = typeof socket.authorizationError === "string";
     throw endpointFailure(isRefused ? ofWebCertificate(thrown) : "and the broker agree on no TLS 1.2 or later", thrown);
   }

@@ -10,7 +10,8 @@ const ROOT_HASH = /^[0-9a-f]{64}$/;
 type Saved = { readonly epoch: string; readonly sequence: number; readonly rootHash: Uint8Array };
 
 /**
- * Keeps the head in a small file, mode 0600, that is replaced whole: after a crash it is the old one or the new one.
+ * Keeps the head in a small file, mode 0600, that is replaced whole: after a crash the file is the old one or the new
+ * one.
  *
  * `load` throws BrokerError LEDGER_UNAVAILABLE for a file that is not what `save` wrote.
  */

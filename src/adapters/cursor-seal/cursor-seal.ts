@@ -5,7 +5,7 @@ const TAG_BYTES = 16;
 
 /** Seals with HMAC-SHA-256, cut to 128 bits, in front of the text. */
 export function createCursorSeal(key: Uint8Array): CursorSeal {
-  /** A hundred watchers are given one cursor, and give it back, at the same time. */
+  /** Kept because a hundred watchers may be given the same cursor, and give it back, at the same time. */
   let newest: { readonly text: string; readonly tag: Uint8Array } = { text: "", tag: tag("") };
 
   function tag(text: string): Uint8Array {
@@ -22,7 +22,7 @@ export function createCursorSeal(key: Uint8Array): CursorSeal {
       const bytes = Buffer.from(cursor.subarray(TAG_BYTES));
       const text = bytes.toString();
       const own = newest.text === text ? newest.tag : tag(text);
-      // Two byte strings that are no UTF-8 may decode to one text.
+      // Two byte strings that are no UTF-8 may decode to the same text.
       const isWhole = Buffer.from(text).equals(bytes);
       return isWhole && given.length === TAG_BYTES && timingSafeEqual(given, own) ? text : undefined;
     },

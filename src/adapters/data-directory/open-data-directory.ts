@@ -3,14 +3,14 @@ import { type FileHandle, mkdir, open, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { BrokerError } from "../../domain/errors.ts";
 
-/** Where the broker keeps what must survive it. Every directory exists, is the broker's own and opens for nobody else. */
+/** Where the broker keeps what must survive a restart. Every directory is the broker's own and closed to all others. */
 export type DataDirectory = {
   readonly path: string;
   /** Directory of the private keys. */
   readonly keys: string;
   /** Directory of the database, its journal and the reserve. */
   readonly ledger: string;
-  /** File of the last acknowledged head; beside the database, so that putting back one does not put back the other. */
+  /** File of the last acknowledged head; outside `ledger`, so that putting back the ledger leaves the head alone. */
   readonly checkpoint: string;
 };
 
@@ -62,7 +62,7 @@ async function ownDirectory(path: string): Promise<void> {
   const isNew = await attempt(path, "can't be created", () => made(path));
   const handle = await attempt(path, "expected a directory, and no symlink", () => open(path, DIRECTORY_ITSELF));
   try {
-    // Of the descriptor, not of the path: what was opened is what is checked.
+    // The descriptor is checked, and not the path, so that what was opened is what is checked.
     const { mode, uid } = await handle.stat();
     if (uid !== process.geteuid?.())
       throw unfit(path, `belongs to uid ${uid}, not to the user that the broker runs as`);

@@ -8,13 +8,13 @@ import type { SvidFacts, SvidFormat } from "../../ports/svid-format.ts";
 const SIGNATURE_LENGTH = base64urlLength(P1363_BYTES);
 
 /**
- * Tokens with ES256: `toBeSigned` is the JWS signing input, `assemble` gives the compact serialization, both ASCII.
- * Written by hand, which is three times as fast as a library; a test has a library verify them.
+ * Tokens with ES256: `toBeSigned` is the JWS signing input, `assemble` gives the compact serialization, both ASCII. The
+ * encoding is written by hand, which is three times as fast as a library; a test has a library verify the tokens.
  *
  * `toBeSigned` throws BrokerError LIMIT_EXCEEDED when the token would be longer than `LIMITS.jwtMintedBytesMax`.
  *
  * @param headerOf - the protected header, JSON.
- * @param claimsOf - the claims; throws TypeError for facts that no such token can say.
+ * @param claimsOf - the claims; throws TypeError for facts that this kind of token can't state.
  * @see RFC 7515 section 7.1
  */
 export function jwsEs256Format<Kind extends SvidFormat["kind"]>(

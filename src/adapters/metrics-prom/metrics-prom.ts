@@ -3,7 +3,7 @@ import type { Log } from "../../ports/log.ts";
 
 export type Metrics = {
   readonly registry: Registry;
-  /** The same log, each of whose requests is counted too. */
+  /** A log that passes all lines on to the given log, and counts each request. */
   counting(log: Log): Log;
 };
 

@@ -5,8 +5,8 @@ const DIGEST = createHash("sha256").update("ceiling").digest("hex");
 const ALLOWED: ElementAnswer = { effect: "allow", policies: [] };
 
 /**
- * The policy of a broker without a run-time policy engine: what an entry's ceiling permits is permitted. There is always
- * a ceiling, so there is no request that nothing decides.
+ * The policy of a broker without a run-time policy engine: what an entry's ceiling permits is permitted. There is
+ * always a ceiling, so no request is left undecided.
  */
 export function createCeilingPolicy(): Policy {
   return {

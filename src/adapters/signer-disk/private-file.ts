@@ -4,8 +4,8 @@ import { lstat, open, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 /**
- * A file or directory that anyone else could read, change or have put there. Its message names the path: it is for the
- * operator who starts the daemon, and must not be shown to a caller.
+ * A file or directory that anyone else could read, change or have put there. The error's message names the path: the
+ * message is for the operator who starts the daemon, and must not be shown to a caller.
  */
 export class UnsafeFileError extends Error {
   override readonly name = "UnsafeFileError";
@@ -24,12 +24,12 @@ const OTHERS_BITS = 0o077;
 const PRIVATE_FILE_BYTES_MAX = 64 * 1024;
 
 /**
- * Checks a directory that holds secrets: a real one, ours, closed to everybody else.
+ * Checks a directory that holds secrets: no link, owned by the broker's user, and closed to everybody else.
  *
  * @throws UnsafeFileError
  */
 export async function checkPrivateDirectory(path: string): Promise<void> {
-  // A trailing slash would have the kernel follow a link before anyone has looked at it.
+  // With a trailing slash the kernel would follow a link before the link has been looked at.
   const stats = await lstat(resolve(path));
   if (!stats.isDirectory()) throw new UnsafeFileError(path, `${kindOf(stats)}, where a directory is expected`);
   checkOwnerAndMode(path, stats, "0700");
@@ -41,9 +41,9 @@ export async function checkPrivateDirectory(path: string): Promise<void> {
  * @throws UnsafeFileError
  */
 export async function readPrivateFile(path: string): Promise<Buffer> {
-  // Before it is opened too: opening a device can do things of its own.
+  // Checked before the file is opened too: opening a device can have effects of its own.
   checkPrivateStats(path, await lstat(path));
-  // Not blocking, so that a FIFO put there since can't hold up the start.
+  // Opened without blocking, so that a FIFO put there since can't hold up the start.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     const stats = await file.stat();
@@ -77,13 +77,14 @@ function kindOf(stats: Stats): string {
   return stats.isSocket() ? "a socket" : "a device";
 }
 
-/** What an unfinished write leaves behind when the machine stops within it. */
+/** Ends the name of the file that a write leaves behind when the machine stops during it. */
 export const UNFINISHED_SUFFIX = ".unfinished";
 
 /**
- * Writes a file with mode 0600 so that after a crash it is there whole or not at all. Returns once it is durable.
+ * Writes a file with mode 0600 so that after a crash the file is there whole or not at all. Returns once the file is
+ * durable.
  *
- * @param name - within the directory; replaced when it is there.
+ * @param name - the file's name within the directory; a file of this name is replaced.
  */
 export async function writePrivateFile(directory: string, name: string, content: string | Uint8Array): Promise<void> {
   const unfinished = join(directory, `${name}.${randomBytes(8).toString("hex")}${UNFINISHED_SUFFIX}`);

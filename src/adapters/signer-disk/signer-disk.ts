@@ -19,14 +19,14 @@ import {
   writePrivateFile,
 } from "./private-file.ts";
 
-/** The family is in the name, so that a key can't be put to another family's use by whoever names it. */
+/** The family is in the file's name, so that a caller who names a key can't put it to another family's use. */
 const KEY_FILE = /^(x509-svid|jwt-svid|wit-svid|events|ledger)\.([0-9a-f]{40})\.pem$/;
 
 type HeldKey = { readonly family: KeyFamily; readonly key: KeyObject };
 
 /**
  * Keeps each key in a PKCS#8 PEM file of mode 0600, named `<family>.<authority id>.pem`, in a directory of mode 0700
- * that holds nothing else. The directory is made if it is not there; its parent must be.
+ * that holds nothing else. A missing directory is made; its parent must exist.
  *
  * @throws UnsafeFileError for a directory or file that others could have read or made, or that is no key of its name
  */
@@ -128,7 +128,7 @@ async function loadKey(path: string, authorityId: string): Promise<KeyObject> {
     const publicKey = createPublicKey(key).export({ type: "spki", format: "der" });
     if (authorityIdOf(publicKey) === authorityId) return key;
   } catch {
-    // What could not be read is told by its path alone: the reason may quote the content.
+    // A file that is no key is told by its path alone: the reason may quote the content.
   }
   throw new UnsafeFileError(path, "not the private key that its name says");
 }

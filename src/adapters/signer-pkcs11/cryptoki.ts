@@ -5,7 +5,7 @@ import { BrokerError } from "../../domain/errors.ts";
 export type Cryptoki = typeof import("pkcs11js");
 
 /**
- * Loads the binding. It is an optional package with a native part that is not built when it is installed, so that nobody
+ * Loads the binding. The binding is an optional package, whose native part is not built at installation, so that nobody
  * who keeps keys on disk needs a compiler.
  *
  * @throws BrokerError AUTHORITY_UNAVAILABLE, saying in `detail` how to build it
@@ -19,13 +19,13 @@ export function loadCryptoki(): Cryptoki {
   }
 }
 
-/** What PKCS #11 calls an error, e.g. `CKR_PIN_INCORRECT`; it never holds what was given to the call. */
+/** What PKCS #11 calls an error, e.g. `CKR_PIN_INCORRECT`; the name never holds what was given to the call. */
 export function returnValueOf(thrown: unknown): string {
   const name = thrown instanceof Error ? /\bCKR_[A-Z_0-9]+/.exec(thrown.message)?.[0] : undefined;
   return name ?? "an error that PKCS #11 does not name";
 }
 
-/** What stands in the way at the start, for the operator alone. */
+/** An error at the start; `detail` says what stands in the way, for the operator alone. */
 export function unusable(detail: string): BrokerError {
   return new BrokerError("AUTHORITY_UNAVAILABLE", "the key manager can't be used", { detail });
 }

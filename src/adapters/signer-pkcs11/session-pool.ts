@@ -1,8 +1,8 @@
 import type { Handle } from "pkcs11js";
 
 /**
- * Hands out sessions one use at a time: a session of PKCS #11 has one signature under way at most, and whoever comes when
- * all are in use waits for the next.
+ * Hands out sessions one use at a time: a session of PKCS #11 has one signature under way at most, and a caller who
+ * comes while all sessions are in use waits for the next free one.
  */
 export function createSessionPool(
   sessions: readonly Handle[],

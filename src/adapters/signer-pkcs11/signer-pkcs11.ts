@@ -16,7 +16,7 @@ export type Pkcs11Options = {
   /** Path of the module's shared library. */
   readonly module: string;
   readonly tokenLabel: string;
-  /** Of the token's user. Kept nowhere. */
+  /** The PIN of the token's user. Kept nowhere. */
   readonly pin: string;
   readonly trustDomain: TrustDomain;
   readonly randomness: Randomness;
@@ -24,16 +24,17 @@ export type Pkcs11Options = {
 
 /** Signatures under way at one time; a module in hardware takes a millisecond or more for each. */
 const SIGNING_SESSIONS = 4;
-/** Two integers of 32 bytes; a token asks for the room before it signs. */
+/** Two integers of 32 bytes; a token asks for a buffer of this size before it signs. */
 const SIGNATURE_BYTES = 64;
 
 /**
- * Keeps the keys in a PKCS #11 token: made there, sensitive and not extractable, and found again by their label and id.
- * The token is this broker's alone; keys of this trust domain that the ledger does not know are destroyed.
+ * Keeps the keys in a PKCS #11 token. Keys are made there, are sensitive and not extractable, and are found again by
+ * their label and id. The token must be this broker's alone: keys of this trust domain that the ledger does not know
+ * are destroyed.
  *
  * `close` logs out and unloads the module.
  *
- * @throws BrokerError AUTHORITY_UNAVAILABLE, with what stands in the way for the operator in `detail`
+ * @throws BrokerError AUTHORITY_UNAVAILABLE, saying in `detail` what stands in the way, for the operator
  */
 export function openPkcs11Signer(options: Pkcs11Options): { readonly signer: Signer; readonly close: () => void } {
   const cryptoki = loadCryptoki();
@@ -63,7 +64,7 @@ function signerOf(cryptoki: Cryptoki, module: PKCS11, { tokenLabel, pin, ...opti
   const slot = slotOf(module, tokenLabel);
   const flags = cryptoki.CKF_SERIAL_SESSION | cryptoki.CKF_RW_SESSION;
   const session = module.C_OpenSession(slot, flags);
-  // Of all sessions of this process, present and future.
+  // Logs in all sessions of this process, present and future.
   module.C_Login(session, cryptoki.CKU_USER, pin);
   const keysInToken = tokenKeys(cryptoki, { module, session, trustDomain: options.trustDomain });
   const keys = new Map<string, TokenKey>(keysInToken.find());
@@ -78,7 +79,7 @@ function signerOf(cryptoki: Cryptoki, module: PKCS11, { tokenLabel, pin, ...opti
     return key;
   }
 
-  /** ECDSA with SHA-256. The digest is made here: many tokens know the bare signature alone. */
+  /** ECDSA with SHA-256. The digest is made here: many tokens know only the bare signature. */
   async function sign({ privateHandle }: TokenKey, toBeSigned: Uint8Array): Promise<Uint8Array> {
     const digest = createHash("sha256").update(toBeSigned).digest();
     return inSession(async (signing) => {
@@ -91,7 +92,7 @@ function signerOf(cryptoki: Cryptoki, module: PKCS11, { tokenLabel, pin, ...opti
     });
   }
 
-  /** The same while a key is being made, when nothing else waits for it. */
+  /** Signs the certificate of a key that is being made, synchronously: nothing else waits for the new key. */
   function signOwnCertificate({ privateHandle }: TokenKey, toBeSigned: Uint8Array): Uint8Array {
     const digest = createHash("sha256").update(toBeSigned).digest();
     module.C_SignInit(session, ecdsa, privateHandle);

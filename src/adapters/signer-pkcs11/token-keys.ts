@@ -5,7 +5,7 @@ import { DerError, parseDer } from "../../domain/der-reader.ts";
 import { authorityIdOf } from "../../domain/public-key.ts";
 import type { Cryptoki } from "./cryptoki.ts";
 
-/** A pair of the token: its private half signs and never leaves it. */
+/** A key pair in the token: the private half signs, and never leaves the token. */
 export type TokenKey = {
   readonly authorityId: string;
   readonly family: KeyFamily;
@@ -16,9 +16,9 @@ export type TokenKey = {
 
 /** The keys of one trust domain in a token, as one session sees them. */
 export type TokenKeys = {
-  /** Every key of ours, by its id. What a crash left half made is destroyed. */
+  /** Every key of ours, by its id. Keys that a crash left half made are destroyed. */
   find(): ReadonlyMap<string, TokenKey>;
-  /** Makes a pair; once this returns it is found again. */
+  /** Makes a key pair, which `find` finds from then on. */
   generate(family: KeyFamily): TokenKey;
   destroy(authorityId: string): void;
 };
@@ -26,10 +26,10 @@ export type TokenKeys = {
 /** ECParameters, DER: the OID of P-256, and the name of edwards25519 as PKCS #11 3.0 section 6.3.3 has it. */
 const P256_PARAMETERS = Buffer.from("06082a8648ce3d030107", "hex");
 const ED25519_PARAMETERS = Buffer.from("130c656477617264733235353139", "hex");
-/** PKCS #11 3.0; the binding does not know it. */
+/** A mechanism of PKCS #11 3.0 that the binding does not know. */
 const CKM_EC_EDWARDS_KEY_PAIR_GEN = 0x1055;
 
-/** What a SubjectPublicKeyInfo begins with, up to the point. */
+/** The bytes of a SubjectPublicKeyInfo before the point. */
 const P256_HEADER = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d030107034200", "hex");
 const ED25519_HEADER = Buffer.from("302a300506032b6570032100", "hex");
 
@@ -37,8 +37,8 @@ const FAMILIES = ["x509-svid", "jwt-svid", "wit-svid", "events", "ledger"] as co
 const OBJECTS_MAX = 1_000;
 
 /**
- * A key is two objects, both labelled `stint:<trust domain>:<family>`, both with the authority's id as CKA_ID. Until that
- * is known they are labelled as unfinished.
+ * A key is two objects, both labelled `stint:<trust domain>:<family>`, both with the authority's id as CKA_ID. Until
+ * that id is known, both objects are labelled as unfinished.
  */
 export function tokenKeys(
   cryptoki: Cryptoki,
@@ -77,7 +77,7 @@ export function tokenKeys(
 
   function destroyAll(label: string, id?: Buffer): void {
     const { privates, publics } = halves(label, id);
-    // The private half first: a public one that is left over does no harm.
+    // The private half first: a public half that is left over does no harm.
     for (const object of [...privates, ...publics]) module.C_DestroyObject(session, object);
   }
 
@@ -91,7 +91,7 @@ export function tokenKeys(
         if (publicHandle === undefined) continue;
         const publicKey = publicKeyOf(family, publicHandle);
         const authorityId = id.toString("hex");
-        // A key under another's name could be put to that one's use.
+        // A key under another key's id could be put to the other key's use.
         if (isOfKey(publicKey, authorityId)) found.set(authorityId, { authorityId, family, publicKey, privateHandle });
       }
     }
@@ -125,7 +125,8 @@ export function tokenKeys(
       );
       const publicKey = publicKeyOf(family, publicHandle);
       const authorityId = authorityIdOf(publicKey);
-      // The public half first: a private one without it is not found, and is destroyed with what is unfinished.
+      // The public half first: after a crash in between, the private half is still labelled as unfinished, and is
+      // destroyed.
       for (const object of [publicHandle, privateHandle]) {
         module.C_SetAttributeValue(session, object, [
           { type: cryptoki.CKA_ID, value: Buffer.from(authorityId, "hex") },

@@ -16,7 +16,7 @@ const machine: TimeSource = { wallMs: () => Date.now(), monotonicMs: () => perfo
 
 /**
  * The machine's time, anchored: the wall clock is read once, and from then on the monotonic clock counts. Where the two
- * part, `skewSeconds` says how far, and `anchor` takes the wall clock's word again.
+ * clocks part, `skewSeconds` says how far, and `anchor` takes over the wall clock's time again.
  *
  * Timers do not keep the process alive.
  */
@@ -43,7 +43,7 @@ export function systemClock(source: TimeSource = machine): Clock & { anchor(): v
       const wait = (): void => {
         const leftMs = due - source.monotonicMs();
         timer = setTimeout(
-          // A timer may be early by a fraction, and a long delay takes several.
+          // A timer may fire a fraction too early, and a long delay takes several timers.
           () => (source.monotonicMs() < due ? wait() : call()),
           Math.min(Math.max(Math.ceil(leftMs), 0), TIMER_MS_MAX),
         );

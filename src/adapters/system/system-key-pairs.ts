@@ -4,7 +4,7 @@ import type { KeyPairs } from "../../ports/key-pairs.ts";
 
 const generate = promisify(generateKeyPair);
 
-/** Keys of OpenSSL, made beside the event loop. */
+/** Key pairs of OpenSSL, made off the event loop. */
 export function systemKeyPairs(): KeyPairs {
   return {
     async generate() {

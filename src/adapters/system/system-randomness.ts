@@ -1,7 +1,7 @@
 import { randomFillSync } from "node:crypto";
 import type { Randomness } from "../../ports/randomness.ts";
 
-/** Filling a pool once costs hardly more than 16 bytes do; what one issuance takes is 20 to 30. */
+/** Filling the pool once costs hardly more than drawing 16 bytes; one issuance takes 20 to 30 bytes. */
 const POOL_BYTES = 8 * 1024;
 
 /** Random bytes of the operating system, taken in large portions. For serial numbers, ids and nonces, not for keys. */

@@ -8,18 +8,19 @@ import type { UnixSeconds } from "../../domain/time.ts";
 const BASIC_CONSTRAINTS = "2.5.29.19";
 
 /**
- * Checks that a CA of ours below this chain would be accepted: each issued by the next, the last by itself, all within
- * their time, CAs that may sign certificates, with room for those below. Name constraints are left to verifiers.
+ * Checks that a CA of ours below this chain would be accepted. Each certificate is issued by the next, the last by
+ * itself; each is valid now and of a CA that may sign certificates, with room for the CAs below it. Name constraints
+ * are left to verifiers.
  *
  * @param chain - the CA that is to certify ours first, the root last; not empty.
- * @returns when the first of them ends, exclusive.
+ * @returns when the first of the certificates ends, exclusive.
  * @throws BrokerError AUTHORITY_UNAVAILABLE, saying in `detail` what is wrong
  * @see RFC 5280 section 6.1
  */
 export function checkUpstreamChain(chain: readonly X509Certificate[], now: UnixSeconds): UnixSeconds {
   chain.forEach((certificate, index) => {
     const place = `certificate ${index + 1}`;
-    // The last one has to be its own issuer.
+    // The last certificate has to be its own issuer.
     const issuer = chain[index + 1] ?? certificate;
     if (!certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey)) {
       throw unusable(
@@ -31,7 +32,7 @@ export function checkUpstreamChain(chain: readonly X509Certificate[], now: UnixS
     if (secondsOf(certificate.validFromDate) > now || endOf(certificate) <= now) {
       throw unusable(`${place} is not valid now`);
     }
-    // Below it: ours, and those before it in the chain.
+    // CAs below this certificate: ours, and those before it in the chain.
     const problem = problemAsIssuer(certificate, index + 1);
     if (problem !== undefined) throw unusable(`${place} ${problem}`);
   });
@@ -39,7 +40,7 @@ export function checkUpstreamChain(chain: readonly X509Certificate[], now: UnixS
 }
 
 function problemAsIssuer(certificate: X509Certificate, authoritiesBelow: number): string | undefined {
-  // OpenSSL looks at the key's usage for this too.
+  // For `ca` OpenSSL looks at the key's usage too.
   if (!certificate.ca) return "is not of a CA that may sign certificates";
   try {
     const { extensions } = readCertificate(certificate.raw);
@@ -51,7 +52,7 @@ function problemAsIssuer(certificate: X509Certificate, authoritiesBelow: number)
   }
 }
 
-/** How many CAs may stand between it and a leaf; without a constraint any number. */
+/** How many CAs may stand between this CA and a leaf; without a constraint any number. */
 function pathLengthOf(value: Uint8Array | undefined): number {
   if (value === undefined) return Number.POSITIVE_INFINITY;
   const length = elementsOf(parseDer(value, TAG.sequence)).find(({ tag }) => tag === TAG.integer);
@@ -69,7 +70,7 @@ function secondsOf(date: Date): number {
   return Math.floor(date.getTime() / 1_000);
 }
 
-/** What stands in the way at the start, for the operator alone. */
+/** An error at the start; `detail` says what stands in the way, for the operator alone. */
 export function unusable(detail: string): BrokerError {
   return new BrokerError("AUTHORITY_UNAVAILABLE", "the upstream authority can't be used", { detail });
 }

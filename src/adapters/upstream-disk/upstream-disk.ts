@@ -19,11 +19,11 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CE
 const HASH_OF = { "P-256": "sha256", "P-384": "sha384", rsa: "sha256" } as const;
 
 /**
- * A CA whose certificate and key are at hand.
+ * An upstream CA whose certificates and private key are at hand.
  *
  * @param options.certificates - PEM: the CA's own certificate first, then each one's issuer, the self-signed root last.
  * @param options.privateKey - PEM, of the first certificate.
- * @throws BrokerError AUTHORITY_UNAVAILABLE, saying in `detail` what is wrong with them
+ * @throws BrokerError AUTHORITY_UNAVAILABLE, saying in `detail` what is wrong with the certificates or the key
  */
 export function openDiskUpstream(options: {
   readonly certificates: string;

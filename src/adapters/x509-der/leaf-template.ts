@@ -16,8 +16,8 @@ import {
 const KEY_IDENTIFIER_BYTES = 20;
 
 /**
- * A writer of leaves of one issuer: what never changes is encoded once, and the rest is written between. Gives the very
- * bytes of `leafCertificate`, which is the definition; a test holds them together.
+ * Makes a writer of leaves of one issuer: parts that never change are encoded once, and the others are written in
+ * between. The writer gives the very bytes of `leafCertificate`, which is the definition; a test compares the two.
  */
 export function leafTemplate(issuer: Issuer): (facts: LeafFacts) => Uint8Array {
   const algorithmAndIssuer = Buffer.concat([ECDSA_WITH_SHA256, issuer.name]);
@@ -79,12 +79,12 @@ export function leafTemplate(issuer: Issuer): (facts: LeafFacts) => Uint8Array {
   };
 }
 
-/** Bytes of an element whose content has so many. */
+/** Bytes of an element with `length` bytes of content. */
 function sized(length: number): number {
   return 1 + lengthOctets(length) + length;
 }
 
-/** Bytes of a positive integer's content, of a magnitude without leading zero bytes. */
+/** Bytes of a positive integer's content; the magnitude has no leading zero bytes. */
 function integerBytes(magnitude: Uint8Array): number {
   return magnitude.length + ((magnitude[0] ?? 0) >= 0x80 ? 1 : 0);
 }

@@ -9,7 +9,7 @@ import { leafTemplate } from "./leaf-template.ts";
  * @see contracts section 2; the profile is in `domain/x509-profile.ts`
  */
 export function x509DerFormat(): SvidFormat {
-  // Keyed by the value and not by its id, so that a template can't outlive or be taken for another authority's.
+  // Keyed by the authority object, not by its id, so that a template can't outlive its authority or serve another.
   const templates = new WeakMap<Authority, (facts: LeafFacts) => Uint8Array>();
 
   function templateOf(authority: Authority): (facts: LeafFacts) => Uint8Array {
