@@ -6,35 +6,35 @@ import { LIMITS } from "../../domain/limits.ts";
 /** Who is at the other end, for as long as the connection lasts. */
 export type ConnectedPeer = {
   readonly connectionId: string;
-  /** With the connection. */
+  /** Called when the connection ends. */
   close(): void;
 };
 
 /** Connections that are handed to a grpc-js server, each under an id by which a call's peer is found. */
 export type Connections<P extends ConnectedPeer> = {
-  /** Takes a connection; `false`, and nothing done, when its party has as many as it may. */
+  /** Takes a connection. Returns `false`, and does nothing, when the party has as many connections as it may. */
   admit(socket: Socket, peer: P): boolean;
   /** @throws BrokerError NO_IDENTITY when the connection is none of these, or closed by now */
   peerOf(call: { getPeer(): string }): P;
   open(): number;
-  /** Cuts off those peers. */
+  /** Cuts off the peers that `which` names. */
   drop(which: (peer: P) => boolean): void;
 };
 
 /** For the grpc-js server behind an endpoint: a connection without a call is closed after a while. */
 export const CONNECTION_OPTIONS: ChannelOptions = { "grpc.max_connection_idle_ms": LIMITS.connectionIdleMs };
 
-/** How long a connection may stay before its preface, which a client sends at once, and after the broker has ended it. */
+/** How long a connection may stay without its preface, which a client sends at once, or after the broker ended it. */
 const SILENCE_MS = 20_000;
 const PREFACE_BYTES = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".length;
 
 export function createConnections<P extends ConnectedPeer>(options: {
-  /** Serves the calls; created with `CONNECTION_OPTIONS`. It is not bound to any address itself. */
+  /** Serves the calls; created with `CONNECTION_OPTIONS`. The server is not bound to any address itself. */
   readonly server: Server;
-  /** Whose connections are counted together. */
+  /** The party that a peer belongs to: its connections are counted together. */
   readonly partyOf: (peer: P) => string;
   readonly perPartyMax: number;
-  /** Of a connection that says nothing; it is cut off afterwards. */
+  /** Called for a connection that says nothing, just before that connection is cut off. */
   readonly onSilent: (peer: P) => void;
   readonly silenceMs?: number;
 }): Connections<P> {
@@ -64,7 +64,7 @@ export function createConnections<P extends ConnectedPeer>(options: {
         socket.destroy();
       });
       socket.once("close", () => leave(peer));
-      // grpc-js tells a call's handler this address and port, and nothing else, of the connection it came by.
+      // This address and port are all that grpc-js tells a call's handler of the connection that the call came by.
       Object.defineProperty(socket, "remoteAddress", { value: peer.connectionId });
       Object.defineProperty(socket, "remotePort", { value: undefined });
       injector.injectConnection(socket);
@@ -82,14 +82,14 @@ export function createConnections<P extends ConnectedPeer>(options: {
   };
 }
 
-/** The one place that reaches into Node.js for what it does not show: the number of a socket's descriptor. */
+/** The one place that reaches for something that Node.js does not show: the number of a socket's descriptor. */
 export function descriptorOf(socket: Socket): number | undefined {
   const handle: unknown = Reflect.get(socket, "_handle");
   const fd: unknown = typeof handle === "object" && handle !== null ? Reflect.get(handle, "fd") : undefined;
   return typeof fd === "number" && fd >= 0 ? fd : undefined;
 }
 
-/** Ends a connection that says nothing, and one that the other end leaves open after this end is closed. */
+/** Ends a connection that says nothing, and a connection that the other end leaves open after this end is closed. */
 function limitSilence(socket: Socket, silenceMs: number, onSilent: () => void): void {
   const silence = setTimeout(() => {
     if (socket.bytesRead < PREFACE_BYTES) onSilent();

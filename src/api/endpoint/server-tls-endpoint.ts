@@ -7,12 +7,12 @@ import { followContext, type TlsContext } from "../http/tls-context.ts";
 import { type ConnectedPeer, createConnections } from "./connections.ts";
 import { type Address, bindAddress, failureText, HANDSHAKE } from "./tls-address.ts";
 
-/** Somebody, of whom the connection says nothing but where it comes from. */
+/** A peer of whom the connection says nothing but where it comes from. */
 export type AnonymousPeer = Peer & ConnectedPeer & { readonly address: string };
 
 export type ServerTlsEndpointOptions = {
   readonly place: Address;
-  /** Serves the calls; it is not bound to any address itself. */
+  /** Serves the calls; the server is not bound to any address itself. */
   readonly server: Server;
   /** The certificate that is shown, replaced as it is renewed; connections that are open stay. */
   readonly context: TlsContext;
@@ -33,13 +33,13 @@ export type ServerTlsEndpoint = {
   /** @throws BrokerError NO_IDENTITY when the connection is none of this endpoint's, or closed by now */
   peerOf(call: { getPeer(): string }): AnonymousPeer;
   connections(): { readonly open: number };
-  /** As it was bound. */
+  /** The port that was bound. */
   readonly port: number;
   stop(): void;
   close(): void;
 };
 
-/** Anybody may connect, for seconds; more at one time is no fleet but an attack on the descriptors of the other endpoints. */
+/** Anybody may connect, for seconds; more at one time is an attack on the descriptors of the other endpoints. */
 const CONNECTIONS_MAX = 1_024;
 const UNKNOWN = -1;
 
@@ -105,10 +105,10 @@ export async function listenOnServerTls(options: ServerTlsEndpointOptions): Prom
   };
 }
 
-/** Every client of this endpoint is made for it: none has to be met with less. */
+/** Every client of this endpoint is made for it, so none has to be met with less than TLS 1.3. */
 function modern(shown: SecureContextOptions): SecureContextOptions {
   const context: SecureContextOptions = { ...shown, minVersion: "TLSv1.3", maxVersion: "TLSv1.3" };
-  // Thrown here it names what is wrong with the certificate; thrown by the server it would end the process.
+  // Thrown here, the error names what is wrong with the certificate; thrown by the server, it would end the process.
   createSecureContext(context);
   return context;
 }

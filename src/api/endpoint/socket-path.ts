@@ -35,16 +35,17 @@ const TAKEN_OVER = "somebody else took it over just now";
 const PATH_BYTES_MAX = 107;
 /** `/.AbCdEf/AbCdEf`: where the socket is bound before it is put into place. */
 const PRIVATE_NAME_BYTES = 15;
-/** The kernel cuts it to net.core.somaxconn; Node.js's own 511 refuses callers that come all at once. */
+/** The kernel cuts the backlog to net.core.somaxconn; Node.js's own 511 refuses callers that come all at once. */
 const BACKLOG = 4_096;
 
 /**
- * Makes a server listen at a path without ever touching what is not ours: whatever stands there, be it a link, a file or
- * a socket that somebody listens on or that belongs to another user, is left as it is and refused. Only a socket of our
- * own uid on which nobody listens any more makes room.
+ * Makes a server listen at a path without ever touching what is not ours: a link, a file, or a socket that somebody
+ * listens on or that belongs to another user is left as it is, and the path is refused. Only a socket of our own uid on
+ * which nobody listens any more makes room.
  *
  * The socket is bound in a private directory and linked into place with its final mode and group, so that it is never
- * open to more than it should be. Node.js removes on close only the name that a socket was bound by, not this one.
+ * open to more users than it should be. On close Node.js removes only the name that the socket was bound by, not this
+ * path.
  *
  * @throws BrokerError NOT_SERVING naming the path and what is wrong with it
  * @see unix(7)
@@ -62,7 +63,7 @@ export async function bindSocket(server: Server, place: SocketPlace): Promise<Bo
     try {
       if (place.gid !== undefined) chownSync(boundPath, -1, place.gid);
       chmodSync(boundPath, place.mode);
-      // Unlike a rename, a link fails where something stands.
+      // Unlike a rename, a link fails where the path exists already.
       linkSync(boundPath, path);
       const own = lstatSync(path);
       return { release: () => releaseIfOwn(path, own) };
@@ -109,7 +110,7 @@ function checkDirectory(path: string): string {
 
 function makePrivateDirectory(path: string, directory: string): string {
   try {
-    // Not by `join`, which would drop the dot and make it beside the directory.
+    // Not by `join`, which would drop the dot, so that the new directory would stand beside this one.
     return mkdtempSync(`${directory}/.`);
   } catch (cause) {
     throw refused(path, "its directory can't be written to", cause);
@@ -126,7 +127,7 @@ async function makeRoom(path: string, privateDirectory: string): Promise<void> {
   takeAway(path, found, join(privateDirectory, "stale"));
 }
 
-/** Another broker may have come to the same conclusion first and listen there by now: so look at what was taken. */
+/** Another broker may have taken the stale socket first and listen there by now: so look at what was taken. */
 function takeAway(path: string, expected: Stats, aside: string): void {
   try {
     renameSync(path, aside);
@@ -138,7 +139,7 @@ function takeAway(path: string, expected: Stats, aside: string): void {
   throw refused(path, TAKEN_OVER);
 }
 
-/** Only a refused connection shows that nobody listens; whatever else happens may be a listener's doing. */
+/** Only a refused connection shows that nobody listens; any other outcome may be a listener's doing. */
 function isListenedOn(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);

@@ -25,17 +25,17 @@ export type TlsIdentity = {
 export type TlsPeer = Peer &
   ConnectedPeer & {
     readonly identity: TlsIdentity;
-    /** Kernel's word on the process, over a unix socket. */
+    /** The process by the kernel's word; known over a unix socket only. */
     readonly process: Peer | undefined;
-    /** By what is trusted now. */
+    /** Whether `identify` still accepts the peer's chain. */
     isStillBelieved(): boolean;
   };
 
-/** What the endpoint shows of itself, and whom it believes, both as they are now. PEM. */
+/** What the endpoint shows of itself, and whom it believes, both as of now. PEM. */
 export type TlsMaterial = {
   readonly certificateChain: string;
   readonly privateKey: string;
-  /** CA certificates of every trust domain whose members may connect. Which of them a member's chain ends in is checked afterwards. */
+  /** CA certificates of every trust domain whose members may connect. Which CA a chain ends in is checked later. */
   readonly authorities: readonly string[];
 };
 
@@ -44,12 +44,12 @@ export type TlsEndpointOptions = {
   readonly server: Server;
   /** `undefined` while the endpoint has nothing to show: handshakes fail then. */
   readonly material: () => TlsMaterial | undefined;
-  /** Calls when `material` has changed, or whom `identify` believes. Connections of those who are still believed stay. */
+  /** Calls when `material`, or whom `identify` believes, has changed. Peers who are still believed stay connected. */
   readonly onMaterialChange: (changed: () => void) => Cancel;
   /**
    * Says whose chain this is, leaf first.
    *
-   * @throws whatever says why it is nobody's
+   * @throws an error that says why the chain is nobody's
    */
   readonly identify: (chain: readonly Uint8Array[]) => TlsIdentity;
   /** Over a unix socket: learns from the kernel who connected. */
@@ -70,12 +70,12 @@ export type TlsRefusal = {
 export type TlsEndpoint = {
   /** @throws BrokerError NO_IDENTITY when the connection is none of this endpoint's, or closed by now */
   peerOf(call: { getPeer(): string }): TlsPeer;
-  /** The same peer, by what it is to those who know of no TLS. */
+  /** The TLS peer behind a peer that was handed on without its TLS identity. */
   tlsPeerOf(peer: Peer): TlsPeer;
   connections(): { readonly open: number };
-  /** Cuts off those peers: their SVID was revoked, or is believed no more. */
+  /** Cuts off the peers that `which` names: their SVID was revoked, or is believed no more. */
   drop(which: (identity: TlsIdentity) => boolean): void;
-  /** Of a TCP endpoint, as it was bound. */
+  /** The port that a TCP endpoint was bound to. */
   readonly port: number | undefined;
   stop(): void;
   close(): void;
@@ -84,8 +84,9 @@ export type TlsEndpoint = {
 let connectionNumber = 0;
 
 /**
- * Listens with mutual TLS 1.3 and hands each connection whose client has proved an X.509-SVID to a grpc-js server. Nothing
- * is resumed: a resumed session would skip the look at the certificate. A connection ends with its client's SVID.
+ * Listens with mutual TLS 1.3 and hands each connection whose client has proved an X.509-SVID to a grpc-js server. No
+ * session is resumed: a resumed session would skip the look at the certificate. A connection ends with its client's
+ * SVID.
  *
  * @throws BrokerError NOT_SERVING when the address can't be had
  * @see SPIFFE Broker Endpoint sections 3 and 5, X509-SVID section 5
@@ -156,7 +157,7 @@ export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpo
     }
   }
 
-  /** What is shown is new for those who come; those who are there stay only if they would be let in again. */
+  /** New connections are shown the new material; open connections stay only if they would be let in again. */
   function renew(): void {
     listener.setSecureContext(contextOf(options.material()));
     connections.drop((peer) => !peer.isStillBelieved());
@@ -199,7 +200,7 @@ export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpo
   };
 }
 
-/** Over a network nobody sees the process. */
+/** Stands for the uid and pid of a peer over a network, where nobody sees the process. */
 const UNKNOWN = -1;
 
 const NO_DESCRIPTOR: Denial = {
@@ -223,7 +224,7 @@ function contextOf(material: TlsMaterial | undefined): SecureContextOptions {
     secureOptions: constants.SSL_OP_NO_TICKET,
     sessionIdContext: "stint",
   };
-  // Thrown here it names what is wrong with the material; thrown by the server it would end the process.
+  // Thrown here, the error names what is wrong with the material; thrown by the server, it would end the process.
   createSecureContext(context);
   return context;
 }

@@ -10,14 +10,14 @@ import { bindSocket, type SocketPlace } from "./socket-path.ts";
 export type UnixPeer = Peer & ConnectedPeer;
 
 export type UnixEndpointOptions<P extends UnixPeer> = SocketPlace & {
-  /** Serves the calls; created with `CONNECTION_OPTIONS`. It is not bound to any address itself. */
+  /** Serves the calls; created with `CONNECTION_OPTIONS`. The server is not bound to any address itself. */
   readonly server: Server;
   /** Learns from the kernel who connected. A denial drops the connection. */
   readonly adopt: (socketFd: number) => P | Denial;
   /** For the log. Not called more often than somebody tries to connect. */
   readonly onRefused?: (refusal: ConnectionRefusal) => void;
   readonly connectionsPerUidMax?: number;
-  /** How long a connection may stay that says nothing, and one that the broker has ended. */
+  /** How long a connection may stay open that says nothing, or that the broker has ended. */
   readonly silenceMs?: number;
 };
 
@@ -36,7 +36,7 @@ export type UnixEndpoint<P extends UnixPeer> = {
   peerOf(call: { getPeer(): string }): P;
   /** Connections open now, and those dropped since the start by reason. */
   connections(): { readonly open: number; readonly refused: Readonly<Record<ConnectionRefusal["reason"], number>> };
-  /** Takes the path away and accepts nobody any more; calls in flight go on. `server.tryShutdown` ends those. */
+  /** Takes the path away and accepts nobody any more. Calls in flight go on; `server.tryShutdown` ends them. */
   stop(): void;
   /** Stops, and drops every connection. */
   close(): void;
@@ -64,7 +64,7 @@ export async function listenOnUnix<P extends UnixPeer>(options: UnixEndpointOpti
   }
 
   function admit(socket: Socket): void {
-    // Whatever breaks a connection breaks that one only.
+    // An error of a connection ends that connection only.
     socket.on("error", () => undefined);
     const fd = descriptorOf(socket);
     const peer = fd === undefined ? undefined : options.adopt(fd);

@@ -8,18 +8,21 @@ import { type Received, receivedMessage } from "../../wire/service-definition.ts
 
 export type AttestCall = ServerDuplexStream<Received<AttestRequest>, MessageInitShape<typeof AttestResponseSchema>>;
 
-/** One attestation: a client's messages in their turn, for as long as it may take. */
+/** One attestation: the client's messages one by one, within the time that an attestation may take. */
 export type AttestConversation = Challenger & {
   /** @throws BrokerError INVALID_FIELD when the client ends instead */
   next(): Promise<AttestRequest["message"]>;
-  /** The result of the work. @throws BrokerError LIMIT_EXCEEDED when it takes too long, INVALID_FIELD when the client goes */
+  /**
+   * The result of the work. @throws BrokerError LIMIT_EXCEEDED when it takes too long, INVALID_FIELD when the client
+   * goes
+   */
   inTime<Result>(work: Promise<Result>): Promise<Result>;
-  /** @throws the same, when it is over */
+  /** @throws the errors of `inTime`, when time is over or the client is gone */
   checkTime(): void;
   end(): void;
 };
 
-/** A round trip, a look at the issuer's keys and two writes to a disk; whoever takes longer holds a place. */
+/** A round trip, a look at the issuer's keys and two writes to a disk; a client that takes longer holds a place. */
 const ATTESTATION_MS_MAX = 10_000;
 
 export function converse(call: AttestCall, clock: Clock): AttestConversation {
@@ -27,7 +30,7 @@ export function converse(call: AttestCall, clock: Clock): AttestConversation {
   const failed = new Promise<never>((_, reject) => {
     over.signal.addEventListener("abort", () => reject(over.signal.reason), { once: true });
   });
-  // Whoever waits is told; nobody may be waiting.
+  // Whoever waits for `failed` is told; with nobody waiting, its rejection must not count as unhandled.
   failed.catch(() => undefined);
   const cancelTimer = clock.schedule(ATTESTATION_MS_MAX, () =>
     over.abort(new BrokerError("LIMIT_EXCEEDED", `an attestation takes at most ${ATTESTATION_MS_MAX / 1_000} s`)),
@@ -35,7 +38,7 @@ export function converse(call: AttestCall, clock: Clock): AttestConversation {
   call.on("cancelled", () => over.abort(leftEarly()));
   let isChallenged = false;
 
-  /** One message and no further: what a client sends ahead waits at its end. */
+  /** Takes one message and no further: messages that a client sends ahead wait at the client's end. */
   function received(): Promise<Received<AttestRequest>> {
     return new Promise((resolve, reject) => {
       call.once("data", (message: Received<AttestRequest>) => {

@@ -14,7 +14,7 @@ import { x509SvidMessageOf } from "./svid-messages.ts";
 
 export type AttestationPorts = AttestEvidencePorts & InfrastructurePorts & RecordingPorts;
 
-/** Identities by evidence, for whoever reaches the endpoint: nobody is anybody there by the connection. */
+/** Identities by evidence, for whoever reaches the endpoint: here the connection says nothing of who a caller is. */
 export function attestationHandlers(endpoint: Endpoint, ports: AttestationPorts): HandlersOf<typeof Attestation> {
   return { attest: (call) => attest(call, endpoint, ports) };
 }
@@ -41,7 +41,7 @@ async function attested(conversation: AttestConversation, begun: Begun, ports: A
     begun.ids["attestor"] = claim.evidence.attestor;
     const { caller, entry, publicKey, spend } = await attestEvidence(claim, conversation, ports);
     const spendInTime = async (): Promise<void> => {
-      // When nobody waits for the SVID any more, the evidence stays good for the next attempt.
+      // When nobody waits for the SVID any more, this throws, and the evidence stays good for the next attempt.
       conversation.checkTime();
       await spend();
       begun.calledBy(caller);
@@ -73,7 +73,7 @@ function evidenceOf(evidence: AttestationClaim["evidence"]): Claim["evidence"] {
   }
 }
 
-/** The next SVID for whoever has one, where there is no evidence to show again. */
+/** The next SVID for a caller that has an SVID, and whose evidence can't be shown again. */
 export function renewalsHandlers(endpoint: Endpoint, ports: InfrastructurePorts): HandlersOf<typeof Renewals> {
   return {
     renew: unary(endpoint, "Renewals.Renew", async ({ csr }, caller, ids) => {

@@ -11,7 +11,7 @@ export type RecordingPorts = {
   readonly random: Randomness;
 };
 
-/** Attests callers by their processes, and records as a decision that one of them is nobody the broker knows. */
+/** Attests callers by their processes, and records a decision when a caller is nobody that the broker knows. */
 export function attesting(ports: AttestPorts & RecordingPorts): Endpoint["attest"] {
   return recordingRefusals(
     (peer) => attest(peer, ports),
@@ -21,9 +21,9 @@ export function attesting(ports: AttestPorts & RecordingPorts): Endpoint["attest
 }
 
 /**
- * The same, however callers are attested.
+ * Records refusals as decisions, however callers are attested.
  *
- * @param uidOf - the user of whoever is refused, where the kernel says it.
+ * @param uidOf - the uid of the refused caller, where the kernel says it.
  */
 export function recordingRefusals<By, Result>(
   attested: (by: By) => Promise<Result>,

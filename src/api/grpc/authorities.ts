@@ -14,7 +14,7 @@ import { operatorActor } from "./revocations.ts";
 
 export type AuthoritiesPorts = {
   readonly authorities: AuthorityKeeper;
-  /** Takes the wall clock's word, as an operator's recorded act; how far it was off, in seconds. */
+  /** Takes over the wall clock's time, as an operator's recorded act; gives how far the clock was off, in seconds. */
   readonly confirmClock: (by: Actor) => Promise<number>;
 };
 

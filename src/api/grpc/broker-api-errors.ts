@@ -2,14 +2,15 @@ import { type ServiceError, status } from "@grpc/grpc-js";
 import { BrokerError, type ErrorCode } from "../../domain/errors.ts";
 import { serviceError, serviceErrorOf } from "../../wire/service-error.ts";
 
-/** Whose reasons these are: the published contract's. */
+/** The domain of the standard's reasons, by the published contract. */
 const SPIFFE_DOMAIN = "spiffe.io";
 
-/** Of a workload that is not there any more, whatever ended it. */
+/** Codes for a workload that is not there any more, whatever ended it. */
 const OVER: ReadonlySet<ErrorCode> = new Set(["STEP_NOT_FOUND", "STEP_CLOSED", "STEP_EXPIRING", "EXECUTOR_GONE"]);
 
 /**
- * What the SPIFFE Broker API answers: the standard's own reasons for what concerns the reference, and ours for the rest.
+ * The error that the SPIFFE Broker API answers with: errors about the reference have the standard's own reasons, all
+ * others ours.
  *
  * @see SPIFFE Broker API section 4.8
  */

@@ -32,7 +32,8 @@ export type BrokerApiPorts = ReferencedPorts &
 const SERVICE = "spiffe.broker.API";
 
 /**
- * The SPIFFE Broker API: a runtime is given, for the workloads it names, what they would be given themselves.
+ * The SPIFFE Broker API: for the workloads that a runtime names, it is given what these workloads would be given
+ * themselves.
  *
  * @see SPIFFE Broker API
  */

@@ -26,7 +26,7 @@ export type Endpoint = {
 /** Ids that a handler wants in the log line of its request, as the caller gave them. */
 export type Ids = Record<string, string>;
 
-/** What an id or a name can be. Anything else that is given for one may be a secret given by mistake. */
+/** The form of an id or a name. Any other text that is given for an id may be a secret given by mistake. */
 const LOGGED_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 function loggedIds(ids: Ids): Ids {
@@ -65,7 +65,7 @@ export type Begun = {
   attested(): Promise<Attested>;
   /** Tells the log of a caller that was attested by something else than its connection. */
   calledBy(caller: Attested): void;
-  /** Runs the act and logs its outcome; what it throws is for the caller to answer with. */
+  /** Runs the act and logs its outcome; an error of the act is thrown on, for the answer. */
   run<T>(act: () => Promise<T>): Promise<T>;
 };
 

@@ -7,7 +7,7 @@ import type { DenyEntry } from "../../ports/ledger-reads.ts";
 import { stepStateMessageOf } from "../../wire/step-message.ts";
 import { timestampOfSeconds } from "../../wire/timestamps.ts";
 
-/** What names a credential beside its `jti` or serial number. */
+/** The issuer's names, which name a credential together with its `jti` or serial number. */
 export type IssuerNames = {
   readonly issuer: string;
   /** DER of the CA's name; `undefined` for an authority that is no more. */
@@ -21,7 +21,8 @@ export function denialMessageOf(entry: DenyEntry, names: IssuerNames): MessageIn
     reason: entry.reason,
     state: stepStateMessageOf(entry.state),
     sequence: BigInt(entry.sequence),
-    // Forgotten any earlier, a revoked token would come back to life at a verifier whose clock is behind.
+    // If the entry were forgotten any earlier, a revoked token would come back to life at a verifier whose clock is
+    // behind.
     forgetAfter: timestampOfSeconds(
       addSeconds(entry.latestExpiry, LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax),
     ),

@@ -30,7 +30,7 @@ export function entriesHandlers(endpoint: Endpoint, ports: EntriesPorts): Handle
       checkMayLook(caller);
       if (request.pageSize > LIMITS.pageSizeMax) throw invalidField("page_size", `at most ${LIMITS.pageSizeMax}`);
       const limit = request.pageSize === 0 ? LIMITS.pageSizeDefault : request.pageSize;
-      // Ids are ordered by time, so the last one of a page is where the next begins.
+      // Ids are ordered by time, so the next page begins after the last id of this page.
       const rest = ports.entries
         .all()
         .filter((entry) => entry.entryId > request.pageToken)

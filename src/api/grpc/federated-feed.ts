@@ -8,14 +8,14 @@ import { federatedBundlesFor } from "./federated-messages.ts";
 
 type Response = MessageInitShape<typeof WatchResponseSchema>;
 
-/** Trusts nobody. */
+/** A bundle that trusts nobody. */
 const NO_KEYS = '{"keys":[]}';
 
 /**
- * The messages that bring a watcher from the foreign bundles it was sent to those it is to have now.
+ * Gives the messages that bring a watcher from the foreign bundles it was sent to those that it is to have now.
  *
- * A bundle that it is to have no more is replaced by one without keys: on a stream nothing can be taken back but by
- * something that takes its place.
+ * A bundle that the watcher is to have no more is replaced by a bundle without keys: on a stream a message can't be
+ * taken back, only be replaced by another.
  */
 export function createFederatedFeed(
   entryId: string,

@@ -10,11 +10,11 @@ import type { SvidIdentity } from "../../stream/svid-identity.ts";
 export type FederatedPorts = {
   readonly federated: FederatedBundles;
   readonly entries: Pick<EntryDirectory, "byId">;
-  /** Calls after a change of which foreign bundles go to whom, or of one of them. */
+  /** Calls after a change of a foreign bundle, or of who is given which foreign bundles. */
   readonly onFederatingChange: (changed: () => void) => Cancel;
 };
 
-/** Read once for all the streams that it goes to. */
+/** Each bundle is parsed once for all the streams that it goes to. */
 const read = new WeakMap<FederatedBundle, SpiffeBundle>();
 
 export function readBundleOf(bundle: FederatedBundle): SpiffeBundle {
@@ -51,8 +51,8 @@ export function jwksIn(use: "jwt-svid" | "wit-svid"): BundleWriter<string> {
 }
 
 /**
- * The foreign bundles that these entries name, by the SPIFFE ID of their trust domain. One without keys is there too: it
- * says that nobody of that trust domain is to be believed.
+ * The foreign bundles that these entries name, by the SPIFFE ID of their trust domain. A bundle without keys is there
+ * too: it says that nobody of its trust domain is to be believed.
  */
 export function foreignBundlesOf<Bundle>(
   entries: readonly RegistrationEntry[],
@@ -63,7 +63,7 @@ export function foreignBundlesOf<Bundle>(
   return Object.fromEntries([...bundles].map(([name, bundle]) => [trustDomainId(name), write(readBundleOf(bundle))]));
 }
 
-/** The entries that identities stand on: of a step its agent's. */
+/** The entries that identities stand on; a step stands on the entry of its agent. */
 export function entriesOf(
   identities: readonly SvidIdentity[],
   { entries }: Pick<FederatedPorts, "entries">,

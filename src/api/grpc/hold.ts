@@ -14,12 +14,12 @@ import { begin, type Endpoint } from "./call.ts";
 
 export type HoldHandlerPorts = HoldPorts & { readonly stepDirectory: StepDirectory };
 
-/** A step is near its expiry when less than this is left, or a tenth of its life if that is longer. */
+/** A step is near its expiry when less than this is left, or less than a tenth of its life if a tenth is longer. */
 const EXPIRING_SECONDS_MIN = 30;
 
 /**
- * Holds a step for as long as the stream is up, and tells of its changes. An executor's hold only observes: what keeps a
- * step open is its opener's word.
+ * Holds a step for as long as the stream is up, and tells the caller of the step's changes. An executor's hold only
+ * observes: only its opener's hold keeps a step open.
  */
 export function holdHandler(
   endpoint: Endpoint,
@@ -51,7 +51,7 @@ export function holdHandler(
       .catch(fail);
 
     function tell({ step, access, release }: Held): void {
-      // Whoever left meanwhile has held it for a moment, and a step once held needs a hold.
+      // A caller who left meanwhile has held the step for a moment, and a step once held needs a hold.
       if (isOver) {
         release();
         return;

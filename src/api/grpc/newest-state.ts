@@ -1,14 +1,15 @@
 /** The writing side of a stream, as grpc-js gives it. */
 type Sink<Message> = {
-  /** @param sent - called once the message is on its way, and the next would be too. */
+  /** @param sent - called once the message is on its way, so that the next may be written. */
   write(message: Message, sent: () => void): unknown;
   readonly writableEnded: boolean;
   readonly destroyed: boolean;
 };
 
 /**
- * Writes states to a stream no faster than its peer reads. Each state is the whole of it, so of those that come while one
- * is on its way only the newest is written: a peer that does not read costs two states of memory, and then gets no old one.
+ * Writes states to a stream no faster than its peer reads. Each message is the whole state, so of the states that come
+ * while a message is on its way only the newest is written: a peer that does not read costs two states of memory, and
+ * then gets no old state.
  */
 export function newestState<Message>(sink: Sink<Message>): (state: () => Message) => void {
   let waiting: (() => Message) | undefined;

@@ -11,8 +11,8 @@ export type Outbox<Message> = {
 };
 
 /**
- * Writes to a stream no faster than its peer reads. What waits is bounded: past the bound the peer is cut off, so that
- * one that does not read costs the broker no memory and the others nothing.
+ * Writes to a stream no faster than its peer reads. The messages that wait are bounded: past the bound the peer is cut
+ * off, so that a peer that does not read costs the broker little memory and the other peers nothing.
  */
 export function createOutbox<Message>(sink: Sink<Message>, weightMax: number, overflow: () => void): Outbox<Message> {
   const waiting: { readonly message: Message; readonly weight: number }[] = [];

@@ -19,7 +19,7 @@ import { type FeedPorts, watchHandler } from "./watch.ts";
 export type RevocationsPorts = FeedPorts &
   RevokePorts & { readonly entries: EntryDirectory; readonly processes: ProcessWatch };
 
-/** What names a process that has gone, or that the broker knows by another pid. */
+/** What else must name a process that has gone, or that the broker knows by another pid. */
 const WHOLE = "boot id, PID namespace and start time too";
 
 export function revocationsHandlers(endpoint: Endpoint, ports: RevocationsPorts): HandlersOf<typeof Revocations> {

@@ -33,9 +33,9 @@ import { type StepsPorts, stepsHandlers } from "./steps.ts";
 import { type WorkloadApiPorts, workloadApiHandlers } from "./workload-api.ts";
 import { checkMayReferenceSteps } from "./workload-reference.ts";
 
-/** What each service stands on, and no other service. */
+/** What each service needs, and no other service. */
 export type ApiPorts = {
-  /** For credentials of steps, and for those who renew an identity of their own. */
+  /** For credentials of steps, and for callers who renew an identity of their own. */
   readonly issuing: IssuePorts;
   readonly steps: StepsPorts;
   readonly revocations: RevocationsPorts;
@@ -59,13 +59,13 @@ const STREAMS_PER_CONNECTION_MAX = 1_024;
 
 const OPTIONS = {
   ...CONNECTION_OPTIONS,
-  // A little above our own bound, whose refusal says why; this one only guards memory.
+  // Above our own bound, whose refusal says why; this bound only guards memory.
   "grpc.max_receive_message_length": 4 * LIMITS.requestBytesMax,
   "grpc.max_metadata_size": METADATA_BYTES_MAX,
   "grpc.max_concurrent_streams": STREAMS_PER_CONNECTION_MAX,
 } as const;
 
-/** Of those who are nobody yet: they come for one answer, and may not stay for more. */
+/** For clients that have no identity yet: they come for one answer, and may not stay for more. */
 const STRANGERS = {
   "grpc.max_connection_idle_ms": 15_000,
   "grpc.max_connection_age_ms": 60_000,
@@ -83,7 +83,7 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   return serving(server, [Steps, Credentials, Revocations, SpiffeWorkloadAPI]);
 }
 
-/** What is for operators, on whichever endpoint. @returns the services */
+/** Adds the services for operators, on whichever endpoint. @returns these services */
 function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): readonly DescService[] {
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
   addService(server, History, historyHandlers(endpoint, ports.history));
@@ -95,14 +95,14 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   return [Revocations, History, Entries, Ledger, Authorities, Federation, JoinTokens];
 }
 
-/** What operators reach over theirs. */
+/** What operators reach over the operator socket. */
 export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   const server = new Server(OPTIONS);
   addService(server, Steps, stepsHandlers(endpoint, ports.steps));
   return serving(server, [Steps, ...addOperations(server, endpoint, ports)]);
 }
 
-/** What runtimes, and operators from afar, reach with an X.509-SVID of theirs. */
+/** What runtimes, and operators from afar, reach with an X.509-SVID of their own. */
 export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   const server = new Server({ ...OPTIONS, interceptors: [requireSecurityHeader("broker.spiffe.io")] });
   addService(server, API, brokerApiHandlers(endpoint, ports.brokerApi));
@@ -114,14 +114,14 @@ export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   return serving(server, [API, Steps, Credentials, ...operations, Renewals]);
 }
 
-/** What anybody reaches who has evidence of what it is; ours alone, so no header is demanded. */
+/** What anybody reaches who has evidence of an identity. The service is ours alone, so no header is demanded. */
 export function attestationServer(endpoint: Endpoint, ports: AttestationPorts): ApiServer {
   const server = new Server({ ...OPTIONS, ...STRANGERS });
   addService(server, Attestation, attestationHandlers(endpoint, ports));
   return serving(server, [Attestation]);
 }
 
-/** A server of these services, which says by reflection what they are, and whether it serves. */
+/** Adds reflection, which says what the services are, and health, which says whether the server serves. */
 function serving(server: Server, services: readonly DescService[]): ApiServer {
   addReflection(server, services);
   const names = ["", ...services.map(({ typeName }) => typeName)];

@@ -1,16 +1,16 @@
 import type { Server } from "@grpc/grpc-js";
 import type { Clock } from "../../ports/clock.ts";
 
-/** What listens, as far as stopping goes. */
+/** The part of an endpoint that stopping needs. */
 export type Listening = { connections(): { readonly open: number }; stop(): void; close(): void };
 
-/** What is in flight may take this long to finish when the broker stops; streams, which never do, are ended then. */
+/** Calls in flight may take this long to finish when the broker stops; streams, which never finish, are ended then. */
 const SHUTDOWN_MS = 2_000;
 const LOOK_EVERY_MS = 20;
 
 /**
- * Stops serving: lets nobody in any more, tells every client to go elsewhere, and waits for what is in flight. What takes
- * longer is cut off, which its caller sees as UNAVAILABLE.
+ * Stops serving: lets nobody in any more, tells every client to go elsewhere, and waits for calls in flight. A call
+ * that takes longer is cut off, and its caller sees UNAVAILABLE.
  */
 export async function stopServing(
   server: Server,
@@ -18,10 +18,10 @@ export async function stopServing(
   clock: Pick<Clock, "monotonicMs">,
 ): Promise<void> {
   endpoint.stop();
-  // Its own answer comes too early: a connection that is closing counts as closed, whatever is still in flight on it.
+  // The callback of `tryShutdown` comes too early: a closing connection counts as closed, whatever is in flight on it.
   server.tryShutdown(() => undefined);
   await emptied(endpoint, clock.monotonicMs() + SHUTDOWN_MS, clock);
-  // Before the sessions, which would tell clients that they had cancelled their calls themselves.
+  // Closed before the sessions, which would tell clients that they had cancelled their calls themselves.
   endpoint.close();
   server.forceShutdown();
 }
@@ -32,7 +32,8 @@ function emptied(
   clock: Pick<Clock, "monotonicMs">,
 ): Promise<void> {
   return new Promise((resolve) => {
-    // Not left to the clock's timers, which let the process end before its time.
+    // Not left to the clock's timers: these don't keep the process alive, so the process could end before the wait
+    // does.
     const interval = setInterval(look, LOOK_EVERY_MS);
     function look(): void {
       if (endpoint.connections().open > 0 && clock.monotonicMs() < untilMs) return;

@@ -8,19 +8,19 @@ import { begin, type Endpoint } from "./call.ts";
 import { newestState } from "./newest-state.ts";
 
 export type SvidStreamHandler<Request, Response> = {
-  /** As it is logged and counted; what is issued later on the stream is so under this name and `.Renew`. */
+  /** The name that the call is logged and counted by; later issuances on the stream have this name and `.Renew`. */
   readonly method: string;
   /**
-   * What the subscriber is, by its request.
+   * Who the subscriber is and which SVIDs it wants, by its request.
    *
-   * @param attested - the other end, as it is now.
-   * @throws BrokerError when the request is none
+   * @param attested - attests the other end, as it is now.
+   * @throws BrokerError when the request can't be read so
    */
   readonly sourceOf: (request: Request, attested: () => Promise<Attested>) => SvidSource;
   readonly messageOf: (svids: readonly StreamedSvid[]) => Response;
   /** Calls when a message must be sent anew though its SVIDs are the same. */
   readonly onChange: (changed: () => void) => Cancel;
-  /** How what ends the stream is answered; in the words of `stint.v1` where it is not said. */
+  /** How the error that ends the stream is answered; absent: in the words of `stint.v1`. */
   readonly serviceErrorOf?: (thrown: unknown) => ServiceError;
 };
 

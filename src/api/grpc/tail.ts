@@ -35,7 +35,8 @@ export function tailHandler(
 
     async function tail(from: number): Promise<void> {
       let wake = Promise.withResolvers<void>();
-      // What is sent is read with its hash, no faster than the operator takes it; the events only say that there is more.
+      // Events are read with their hashes, no faster than the operator takes them; the follower only learns that there
+      // are more.
       const following = ports.ledger.follow({ name: "tail", take: () => wake.resolve() }, ports.ledger.head().sequence);
       ended.signal.addEventListener("abort", () => wake.resolve());
       try {

@@ -35,10 +35,10 @@ export type FeedPorts = WatchPorts & {
   /** The bundle message for now; sent at the start and whenever `onBundleChange` calls. */
   readonly bundle: () => NonNullable<Response["message"]>;
   readonly onBundleChange: (listener: () => void) => () => void;
-  /** The foreign bundles in force, some of which go with the watcher's entry. */
+  /** The foreign bundles in force; a watcher is sent those that its entry names. */
   readonly federated: FederatedBundles;
   readonly onFederatingChange: (listener: () => void) => () => void;
-  /** An authentic cursor is ahead of the ledger: it was put back in time. */
+  /** Told that an authentic cursor is ahead of the ledger: the ledger was put back in time. */
   readonly rolledBack: (why: string) => void;
 };
 
@@ -127,7 +127,7 @@ async function startWatch(
     fail(new BrokerError("LIMIT_EXCEEDED", "the watcher does not keep up; resume by cursor")),
   );
   const position = { sent: 0 };
-  // A watcher that missed something must not stay fresh: it comes again by its cursor.
+  // A watcher that missed a message must not stay fresh: its stream fails, and it comes again by its cursor.
   const orFail =
     <Told extends readonly unknown[]>(send: (...told: Told) => void) =>
     (...told: Told): void => {
@@ -148,7 +148,7 @@ async function startWatch(
   try {
     outbox.send({ message: ports.bundle() }, 1);
     sendForeign();
-    // What a watcher that fell behind is given must not cut it off again by its size, so each message counts as one.
+    // The size of what a watcher missed must not cut it off again, so each of these messages counts as one.
     for (const message of beginningMessages(beginning, scope, position, ports)) outbox.send(message, 1);
   } catch (thrown) {
     end();
@@ -265,7 +265,7 @@ function snapshotMessages(
 /** A message, and how many denials it holds. */
 type DeniedMessage = readonly [Response, number];
 
-/** Messages of one batch, shared by all watchers that are concerned by the same entries of it. */
+/** Messages of one batch, shared by all watchers that the same entries of the batch concern. */
 const messagesOfBatch = new WeakMap<FeedBatch, Map<string, readonly DeniedMessage[]>>();
 
 function deniedMessages(

@@ -34,7 +34,7 @@ export function x509BundleOf({ authorities }: Pick<BundlePorts, "authorities">):
 }
 
 /**
- * The keys of one use as a JWKS, and no others: a client that takes every key of it for this use is right.
+ * The keys of one use as a JWKS, and no others, so that a client may take every key in it for this use.
  *
  * @see SPIFFE Workload API sections 6.2.2 and 7.2.2
  */
@@ -49,7 +49,7 @@ export function jwksOf(use: "jwt-svid" | "wit-svid", { authorities }: Pick<Bundl
 /**
  * Bundles by the SPIFFE ID of their trust domain: the broker's own, and the foreign ones that entries name.
  *
- * @param foreign - how a foreign one is written.
+ * @param foreign - how a foreign bundle is written.
  */
 export function bundlesOf<Bundle>(
   own: Bundle,
@@ -63,8 +63,8 @@ export function bundlesOf<Bundle>(
 /**
  * Streams bundles to any registered workload, whether it has a step or not: now, and after each change.
  *
- * @param current - the message for now, for whoever has these entries.
- * @param textOf - what tells one message from another.
+ * @param current - the message for now, for a caller with these entries.
+ * @param textOf - a text by which one message is told from another.
  */
 export function bundleStream<Request, Response>(
   endpoint: Endpoint,
@@ -90,7 +90,7 @@ export function bundleStream<Request, Response>(
       finish();
       call.emit("error", serviceErrorOf(thrown));
     };
-    /** Whoever lost its entry meanwhile is told no more. */
+    /** A caller that lost its entry meanwhile is told no more. */
     const tell = async () => {
       if (isOver) return;
       const message = current((await begun.attested()).entries);

@@ -30,7 +30,7 @@ export function selectedIdOf(spiffeId: string): SpiffeId | undefined {
   return spiffeId === "" ? undefined : parseSpiffeId(spiffeId);
 }
 
-/** One JWT-SVID of each open step of the caller, or of the one it names, with all the audiences asked for. */
+/** One JWT-SVID of each open step of the caller, or of the step that it names, with all the audiences asked for. */
 export async function fetchJwtSvids(request: JWTSVIDRequest, caller: Attested, ports: TokenPorts) {
   if (request.audience.length === 0 || request.audience.includes("")) throw invalidField("audience", "at least one");
   const selected = selectedIdOf(request.spiffeId);
@@ -39,12 +39,12 @@ export async function fetchJwtSvids(request: JWTSVIDRequest, caller: Attested, p
   );
   if (steps.length === 0) throw nothingLeft();
   const { svids, refused } = await jwtSvidsOf(steps, request.audience, { caller }, ports);
-  // Several steps are seldom open for the same audience; a workload is told of a refusal when there is nothing else.
+  // Several steps are seldom open for the same audience, so a refusal is told only when there is no SVID at all.
   if (svids.length === 0) throw nothingLeft(refused);
   return { svids };
 }
 
-/** One JWT-SVID of each step, in their order; of those that are refused the first refusal. */
+/** One JWT-SVID of each step, in the order of the steps, and the first refusal if there is one. */
 export async function jwtSvidsOf(
   steps: readonly Step[],
   audiences: readonly string[],
@@ -69,9 +69,9 @@ function jwtSvidMessageOf(step: Step, { spiffeId, svid }: Delivery) {
 }
 
 /**
- * Validates a JWT-SVID as a verifier would that has just asked the ledger: one of this trust domain that was taken back,
- * or whose step has ended, is refused. Of a foreign one that a caller's entry federates with no more is known than its
- * bundle says.
+ * Validates a JWT-SVID as a verifier would that has just asked the ledger: an SVID of this trust domain that was taken
+ * back, or whose step has ended, is refused. Of an SVID of a foreign trust domain, which the caller's entry federates
+ * with, no more is known than the foreign bundle says.
  *
  * @throws BrokerError INVALID_FIELD, with the refusal's code in `verification`
  * @see SPIFFE Workload API section 6.3
@@ -92,7 +92,7 @@ function verify({ svid, audience }: ValidateJWTSVIDRequest, caller: Attested, po
       bundles: bundlesFor(caller, ports),
       now: secondsOf(ports.clock.now()),
       audiences: [audience],
-      // It identifies, and grants nothing; what the caller makes of it is the caller's decision.
+      // The answer identifies, and grants nothing; what the caller makes of it is the caller's decision.
       allowSeveralAudiences: true,
     });
   } catch (thrown) {

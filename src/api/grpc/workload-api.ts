@@ -83,7 +83,7 @@ function witHandlers(endpoint: Endpoint, ports: WorkloadApiPorts): WitHandlers {
           return processIdentities(attested, "wit-svid", (one) => isWanted(spiffeIdOf(one)), ports);
         },
         messageOf: (svids) => ({ svids: svids.map(witSvidOf) }),
-        // No bundle is in the message, but a key that left it took its WIT-SVIDs along.
+        // The message holds no bundle, but a key that leaves the bundle takes its WIT-SVIDs along.
         onChange: ports.onBundleChange,
       },
       ports,
@@ -103,14 +103,14 @@ function unimplemented(call: { emit(event: "error", error: object): unknown }): 
   call.emit("error", Object.assign(new Error(details), { code: status.UNIMPLEMENTED, details }));
 }
 
-/** As the standard asks of a server without the profile. SPIFFE Workload API section 7. */
+/** What the standard asks of a server without the profile. SPIFFE Workload API section 7. */
 const NO_WIT: WitHandlers = { fetchWITSVID: unimplemented, fetchWITBundles: unimplemented };
 
 function textOf(part: string | Uint8Array): string {
   return typeof part === "string" ? part : Buffer.from(part).toString("base64");
 }
 
-/** The JWT bundles for whoever has these entries. */
+/** The JWT bundles for a caller with these entries. */
 export function jwtBundlesOf(
   entries: readonly RegistrationEntry[],
   ports: BundlePorts,
@@ -119,7 +119,7 @@ export function jwtBundlesOf(
   return bundlesOf(Buffer.from(jwksOf("jwt-svid", ports)), foreign, entries, ports);
 }
 
-/** X.509-SVIDs with all that verifies others': the CRLs where they are sent, and foreign bundles. */
+/** X.509-SVIDs, with what verifies the SVIDs of others: the CRLs, where they are sent, and foreign bundles. */
 export function x509SvidsMessageOf(svids: readonly StreamedSvid[], ports: BundlePorts) {
   const identities = svids.map(({ identity }) => identity);
   return {
@@ -129,7 +129,7 @@ export function x509SvidsMessageOf(svids: readonly StreamedSvid[], ports: Bundle
   };
 }
 
-/** Calls when such a message is another though its SVIDs are the same. */
+/** Calls when the message of `x509SvidsMessageOf` is another though its SVIDs are the same. */
 export function onX509Change(changed: () => void, ports: BundlePorts): Cancel {
   const ends = [ports.onBundleChange(changed), ports.onCrlChange(changed), ports.onFederatingChange(changed)];
   return () => {
@@ -140,7 +140,7 @@ export function onX509Change(changed: () => void, ports: BundlePorts): Cancel {
 function x509SvidOf({ identity, delivery, key }: StreamedSvid, ports: Pick<WorkloadApiPorts, "authorities">) {
   return {
     spiffeId: delivery.spiffeId,
-    // The leaf alone, unless the trust domain's CA was certified by another.
+    // The leaf alone, unless another CA certified the trust domain's CA.
     x509Svid: Buffer.concat([delivery.svid, ...intermediatesOf(delivery.authority)]),
     x509SvidKey: key.privateKey,
     bundle: x509BundleOf(ports),

@@ -33,10 +33,10 @@ const TYPES: ReadonlyMap<string, (value: Uint8Array) => WorkloadReference> = new
 ]);
 
 /**
- * The workload that a request references, if the caller may reference workloads so.
+ * The workload that a request references, if the caller may reference workloads by this type.
  *
  * @throws BrokerError INVALID_FIELD for a reference that is missing, of an unknown type or malformed, and only then
- *   NOT_ENTITLED for a caller that is not listed for it
+ *   NOT_ENTITLED for a caller that is not listed for the type
  * @see SPIFFE Broker API sections 3.1 and 4.1
  */
 export function workloadReferenceOf(
@@ -56,7 +56,7 @@ export function workloadReferenceOf(
 }
 
 /**
- * Steps named by their ids are referenced all the same.
+ * Checks that a caller may reference steps: naming a step by its id is a reference too.
  *
  * @throws BrokerError NOT_ENTITLED for a caller that may not reference steps where it is connected
  */

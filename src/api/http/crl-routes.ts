@@ -5,16 +5,16 @@ import { answerWith, type Document } from "./document.ts";
 export type CrlRouteFacts = {
   /** The CRLs in force; `der` is signed by the authority it is about. */
   crls(): readonly { readonly authorityId: string; readonly der: Uint8Array }[];
-  /** Of the X.509 authority that signs at present. */
+  /** Id of the X.509 authority that signs at present. */
   activeAuthorityId(): string | undefined;
 };
 
-/** A cache in between adds this much to how late a verifier hears of a revocation; the CRL itself lasts ten minutes. */
+/** With a cache in between a verifier hears of a revocation this much later; the CRL itself lasts ten minutes. */
 const MAX_AGE_SECONDS = 10;
 
 /**
- * The CRLs for verifiers that know of revocations by nothing else: that of the authority in force, and by its id that of
- * each one whose X.509-SVIDs may still be in use.
+ * The CRLs for verifiers that hear of revocations by nothing else: the CRL of the authority in force, and by its id
+ * that of each authority whose X.509-SVIDs may still be in use.
  *
  * @see RFC 5280 section 5, RFC 2585 section 4
  */
@@ -23,7 +23,7 @@ export function crlRoutes(facts: CrlRouteFacts): Hono {
   routes.get("/crl.der", (context) => {
     const active = facts.activeAuthorityId();
     const crl = facts.crls().find((one) => one.authorityId === active);
-    // Not "404": one that was here a moment ago must not be taken for never having been.
+    // Not "404": a CRL that was here a moment ago must not be taken for one that never was.
     if (crl === undefined) return context.text("no CRL is in force\n", 503, { "cache-control": "no-store" });
     return answerWith(context, documentOf(crl.der));
   });

@@ -5,12 +5,12 @@ import { type Context, Hono } from "hono";
 export type Document = {
   readonly body: string | Uint8Array;
   readonly mediaType: string;
-  /** How long a cache may give it out without asking. */
+  /** How long a cache may give the document out without asking. */
   readonly maxAgeSeconds: number;
 };
 
 /**
- * Answers with a document, or with 304 to whoever has it already.
+ * Answers with a document, or with 304 when the client has it already.
  *
  * @see RFC 9110 sections 8.8.3 and 13.1.2
  */
@@ -29,8 +29,8 @@ export function answerWith(context: Context, { body, mediaType, maxAgeSeconds }:
 }
 
 /**
- * Routes at the root, and below the issuer's path where it has one: verifiers follow the issuer's URL, and a proxy may
- * have taken the path away.
+ * Puts routes at the root, and below the issuer's path where the issuer has one: verifiers follow the issuer's URL, and
+ * a proxy may have taken the path away.
  */
 export function belowIssuer(issuer: string, ...all: readonly Hono[]): Hono {
   const { pathname } = new URL(issuer);

@@ -7,11 +7,11 @@ const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::([0-9]{1,5}))?$/;
  * Makes the check of the Host header, the defence against DNS rebinding: a web page whose name was made to resolve to
  * this machine still sends its own name here.
  *
- * Passes are the given names (`name` for any port, `name:port` for that port), and the address at which the connection
- * arrived with its port; on loopback `localhost` too, which nobody can make resolve elsewhere.
+ * The given names pass (`name` for any port, `name:port` for that port), and so does the address at which the
+ * connection arrived, with its port; on loopback `localhost` passes too, which nobody can make resolve elsewhere.
  *
  * @param names - in lower case.
- * @param defaultPort - that a Host without port means: 80, or 443 with TLS.
+ * @param defaultPort - the port that a Host without port means: 80, or 443 with TLS.
  * @see RFC 9110 sections 7.2 and 15.5.20
  */
 export function hostCheck(names: readonly string[], defaultPort: number): (host: string, arrival: Arrival) => boolean {
@@ -26,7 +26,7 @@ export function hostCheck(names: readonly string[], defaultPort: number): (host:
 }
 
 function ownNames(address: string): readonly string[] {
-  // An IPv4 connection to a socket of both families shows as its IPv6 form.
+  // An IPv4 connection to a socket of both families shows its address in the IPv6 form.
   const plain = address.startsWith("::ffff:") && address.includes(".") ? address.slice("::ffff:".length) : address;
   const name = plain.includes(":") ? `[${plain}]` : plain;
   return isLoopback(plain) ? [name, "localhost"] : [name];

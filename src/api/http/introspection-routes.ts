@@ -8,8 +8,8 @@ import type { FormPaths } from "./request-guard.ts";
 
 export type IntrospectionFacts = {
   /**
-   * The verifier at the other end of a connection, by its X.509-SVID as it is now. NO_IDENTITY when it has none that is
-   * to be believed, NOT_ENTITLED when it is somebody else's.
+   * The verifier at the other end of a connection, by its X.509-SVID as it is now. NO_IDENTITY when the connection has
+   * no SVID that is to be believed, NOT_ENTITLED when the SVID is not a verifier's.
    */
   verifierOf(socket: TLSSocket): Promise<VerifierEntry | Denial>;
   /** The answer as it is sent. */
@@ -18,18 +18,18 @@ export type IntrospectionFacts = {
 
 const INTROSPECTION_PATH = "/introspect";
 
-/** Beside the token: its hint, and what else a client library puts there. */
+/** Bytes beside the token: for its hint, and for what else a client library puts there. */
 const OTHER_PARAMETERS_BYTES = 1024;
 const FORM_BYTES_MAX = LIMITS.jwtPresentedBytesMax + OTHER_PARAMETERS_BYTES;
 
-/** Below the issuer's path too, where it has one. */
+/** The paths that take the form: at the root, and below the issuer's path too, where the issuer has one. */
 export function introspectionForms(issuer: string): FormPaths {
   const { pathname } = new URL(issuer);
   const paths = pathname === "/" ? [INTROSPECTION_PATH] : [INTROSPECTION_PATH, pathname + INTROSPECTION_PATH];
   return new Map(paths.map((path) => [path, { bytesMax: FORM_BYTES_MAX }]));
 }
 
-/** Whoever can't show a client certificate is told so: behind a proxy that ends TLS, nobody could. */
+/** The answer over plain HTTP: behind a proxy that ends TLS, no client could show a certificate. */
 const NEEDS_TLS = "introspection is asked over TLS 1.3 with a client certificate\n";
 const NEVER_KEPT = { "cache-control": "no-store", pragma: "no-cache" };
 
@@ -48,7 +48,7 @@ export function introspectionRoutes(facts: IntrospectionFacts): Hono {
     if (!(socket instanceof TLSSocket)) return context.text(NEEDS_TLS, 404, NEVER_KEPT);
     if (socket.getProtocol() !== "TLSv1.3") return refusal(context, 401, "invalid_client", "expected TLS 1.3");
     try {
-      // Before the body: what a stranger sends is not even read.
+      // The verifier is looked up before the body: what a stranger sends is not even read.
       const verifier = await facts.verifierOf(socket);
       if (isDenial(verifier)) {
         const status = verifier.code === "NO_IDENTITY" ? 401 : 403;
@@ -68,7 +68,7 @@ export function introspectionRoutes(facts: IntrospectionFacts): Hono {
   return routes as unknown as Hono;
 }
 
-/** As OAuth says it, RFC 6749 section 5.2. */
+/** A refusal in the form of OAuth, RFC 6749 section 5.2. */
 function refusal(context: Context, status: 400 | 401 | 403 | 503, error: string, description: string): Response {
   return context.json({ error, error_description: description }, status, NEVER_KEPT);
 }

@@ -6,7 +6,7 @@ import { answerWith, belowIssuer } from "./document.ts";
 
 /** What verifiers are told. */
 export type KeyFacts = {
-  /** Those whose signatures are to be believed; other families than X.509- and JWT-SVID are left out. */
+  /** The authorities whose signatures are to be believed; families other than X.509- and JWT-SVID are left out. */
   authorities(): readonly Authority[];
   /** The `iss` of tokens: an https URL without trailing slash. */
   readonly issuer: string;
@@ -14,10 +14,10 @@ export type KeyFacts = {
   bundleSequence(): number;
 };
 
-/** A cache in between adds this much to how late a verifier learns of a key that was withdrawn. */
+/** With a cache in between a verifier learns this much later of a key that was withdrawn. */
 const MAX_AGE_SECONDS = 60;
 
-/** For cloud providers, which match conditions on claims and list what they may ask for by this. */
+/** For cloud providers: they match conditions on claims, and take from this list which claims they may ask for. */
 const CLAIMS = [
   "iss",
   "sub",
@@ -40,8 +40,8 @@ const CLAIMS = [
 ] as const satisfies readonly (keyof JwtClaims)[];
 
 /**
- * The public keys for everyone who verifies: OIDC discovery, plain JWKS, SPIFFE bundle. Where the issuer has a path they
- * are below it too, as discovery asks.
+ * The public keys for everyone who verifies: OIDC discovery, plain JWKS, SPIFFE bundle. Where the issuer has a path,
+ * the keys are below that path too, as discovery asks.
  *
  * @see OpenID Connect Discovery 1.0 section 4, RFC 7517, SPIFFE Federation section 5
  */

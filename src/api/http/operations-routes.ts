@@ -1,8 +1,8 @@
 import { Hono } from "hono";
 
-/** How the broker is. */
+/** The state of the broker. */
 export type OperationsFacts = {
-  /** Whether it issues, and if not, every reason why. */
+  /** Whether the broker issues, and if not, every reason why. */
   readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
   readonly metrics: {
     /** Media type of what `metrics` gives. */
@@ -16,7 +16,8 @@ const NEVER_KEPT = { "cache-control": "no-store" };
 /**
  * Health and metrics, for a listener of their own: they say more of the inside than a verifier has to know.
  *
- * `/livez` answers as long as the event loop turns; a broker that can't issue is alive, and must not be restarted for it.
+ * `/livez` answers as long as the event loop turns; a broker that can't issue is alive, and must not be restarted for
+ * that reason.
  */
 export function operationsRoutes(facts: OperationsFacts): Hono {
   const routes = new Hono();

@@ -14,13 +14,13 @@ export type FormPaths = ReadonlyMap<string, { readonly bytesMax: number }>;
 type Head = Pick<IncomingMessage, "method" | "url" | "headers" | "rawHeaders">;
 
 const METHODS = ["GET", "HEAD"];
-/** With no parameter, or with the one that says what it has to be anyhow. */
+/** The media type of a form: without parameters, or with the charset that a form has to have anyhow. */
 const FORM = /^application\/x-www-form-urlencoded(?:;\s*charset="?utf-8"?)?$/i;
 const LENGTH = /^[0-9]{1,10}$/;
 
 /**
- * Judges a request by its head. Everything here is read-only and public or for operators, so there is one shape of
- * request, and one more for the paths that take a form; whatever has another is refused.
+ * Judges a request by its head. Everything here is read-only, and public or for operators, so there is one shape of
+ * request, and one more for the paths that take a form; any other request is refused.
  *
  * @returns the refusal; nothing when the request may pass.
  */
@@ -31,7 +31,7 @@ export function refusalOf(
   forms: FormPaths,
 ): Refusal | undefined {
   const { url = "", headers, rawHeaders } = request;
-  // The absolute form carries a host of its own, which would then be the one that counts. RFC 9112 section 3.2.2
+  // A URL in absolute form carries a host of its own, which would count instead of the header's. RFC 9112 section 3.2.2
   if (!url.startsWith("/")) return { status: 400, text: "expected a path" };
   // Of two Host headers one program may believe the first and another the second.
   const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === "host");
@@ -46,14 +46,14 @@ function refusalOfRead({ method = "", headers }: Head): Refusal | undefined {
   if (!METHODS.includes(method)) {
     return { status: 405, text: "expected GET or HEAD", headers: { allow: METHODS.join(", ") } };
   }
-  // Nothing here reads a body: one that is not refused would have to be swallowed, however long it is.
+  // No route reads a body here: a body that is not refused would have to be swallowed, however long it is.
   const hasBody = headers["transfer-encoding"] !== undefined || !["0", undefined].includes(headers["content-length"]);
   return hasBody ? { status: 400, text: "expected no body" } : undefined;
 }
 
 function refusalOfForm({ method, headers }: Head, query: string | undefined, bytesMax: number): Refusal | undefined {
   if (method !== "POST") return { status: 405, text: "expected POST", headers: { allow: "POST" } };
-  // URLs are logged on their way, and what is in a form here is secret.
+  // URLs are logged on their way, and what a form holds here is secret.
   if (query !== undefined) return { status: 400, text: "expected a form, and no query" };
   if (!FORM.test(headers["content-type"] ?? "")) {
     return { status: 415, text: "expected application/x-www-form-urlencoded" };

@@ -24,19 +24,19 @@ export type HttpListener = {
 /** What a listener takes beyond GET and HEAD by anybody. */
 export type HttpExtras = {
   readonly forms?: FormPaths;
-  /** Over TLS, clients may show a certificate: those of these authorities are asked for theirs. */
+  /** Over TLS, clients are asked for a certificate of these authorities, and may show one. */
   readonly clients?: ClientAuthorities;
 };
 
 export type RunningHttp = {
   /** Scheme, address and port; no trailing slash. */
   readonly url: string;
-  /** Stops accepting, lets what is in flight finish for a moment, and closes. */
+  /** Stops accepting, lets requests in flight finish for a moment, and closes. */
   close(): Promise<void>;
 };
 
 const LIMITS = {
-  /** Together with the request line; a GET by a verifier has a tenth of it. */
+  /** Headers and request line together; a verifier's GET has a tenth of this. */
   headerBytes: 8 * 1024,
   headers: 64,
   /** A head that takes longer is held back on purpose. */
@@ -57,15 +57,15 @@ const SECURITY_HEADERS = {
 } as const;
 
 /**
- * Serves routes that are read only: GET and HEAD without a body, to the names of this listener, and no other origin. The
- * paths of `extras.forms` take a form by POST in place of that.
+ * Serves routes that are read only: GET and HEAD without a body, to the names of this listener, and no other origin.
+ * The paths of `extras.forms` take a form by POST instead.
  *
- * A client certificate that is shown is not judged here: whoever needs one looks at the socket's.
+ * A client certificate is not judged here: a route that needs one looks at the socket's.
  *
- * @param routesAt - gives the routes, for the URL at which they will be: with port 0 nobody knows it before.
- * @param onError - is given what a route threw; the peer is told nothing of it.
- * @throws BrokerError NOT_SERVING when the address can't be listened on, is not loopback without TLS, or the certificate
- *   can't be used; `detail` says what
+ * @param routesAt - gives the routes, for the URL at which they will be: with port 0 nobody knows the URL before.
+ * @param onError - is given what a route threw; the peer is told nothing of the error.
+ * @throws BrokerError NOT_SERVING when the address can't be listened on, is not loopback without TLS, or the
+ *   certificate can't be used; `detail` says what
  */
 export async function startHttp(
   listener: HttpListener,

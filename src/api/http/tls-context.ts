@@ -7,7 +7,7 @@ import { readTlsFiles, type TlsFiles } from "./tls-files.ts";
 export type SvidSource = {
   /** PEM, leaf first. `undefined` while there is none: handshakes fail then. */
   material(): { readonly certificateChain: string; readonly privateKey: string } | undefined;
-  /** Calls when it has changed. Connections that are open stay. */
+  /** Calls when the SVID has changed. Connections that are open stay. */
   onChange(changed: () => void): Cancel;
 };
 
@@ -39,14 +39,14 @@ export async function tlsContextOf(
       minVersion: "TLSv1.2",
       // A resumed session would skip the look at the client's certificate.
       secureOptions: constants.SSL_OP_NO_TICKET,
-      // Never the system's CAs: nobody of theirs is anybody here.
+      // Never the system's CAs: whom they certify is nobody here.
       ca: [...(clients?.current() ?? [])],
     }),
     onChange: [...(isSource ? [tls.onChange] : []), ...(clients === undefined ? [] : [clients.onChange])],
   };
 }
 
-/** Gives a listener each new context as it comes, for the handshakes from then on. One that can't be used is told of. */
+/** Gives a listener each new context, for the handshakes from then on. `onError` is told of one that can't be used. */
 export function followContext(
   server: Pick<Server, "setSecureContext">,
   context: TlsContext,

@@ -12,8 +12,8 @@ const PEM_BYTES_MAX = 256 * 1024;
 /**
  * Reads a server certificate with its key. The files may be symlinks, as those of an ACME client are.
  *
- * @throws BrokerError NOT_SERVING when a file can't be read, the key is open to everybody, or they do not fit together;
- *   `detail` names the file
+ * @throws BrokerError NOT_SERVING when a file can't be read, the key is open to everybody, or certificate and key do
+ *   not fit together; `detail` names the file
  */
 export async function readTlsFiles(files: TlsFiles): Promise<SecureContextOptions> {
   const cert = await read(files.certificate);

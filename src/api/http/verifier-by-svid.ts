@@ -12,7 +12,7 @@ export type VerifierBySvidPorts = {
   /**
    * Says whose chain this is, leaf first.
    *
-   * @throws whatever says why it is nobody's
+   * @throws an error that says why the chain is nobody's
    */
   readonly identify: (chain: readonly Uint8Array[]) => TlsIdentity;
   /** @throws BrokerError NO_IDENTITY */
@@ -22,8 +22,8 @@ export type VerifierBySvidPorts = {
 };
 
 /**
- * Knows a verifier by the client certificate of its connection. The handshake has proved the key; the rest is looked at
- * with each request, since a connection outlives its SVID, that SVID's revocation, and the entry.
+ * Knows a verifier by the client certificate of its connection. The handshake has proved the key; all else is looked at
+ * with each request, since a connection may outlive its SVID, the SVID's revocation, and the entry.
  */
 export function verifierBySvid(ports: VerifierBySvidPorts): IntrospectionFacts["verifierOf"] {
   return async (socket) => {
@@ -48,7 +48,7 @@ function identityOf(chain: readonly Uint8Array[], { identify }: VerifierBySvidPo
   try {
     return identify(chain);
   } catch {
-    // Why exactly is nothing for a stranger.
+    // A stranger is not told why exactly.
     return notBelieved();
   }
 }
