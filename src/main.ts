@@ -18,21 +18,22 @@ export type Broker = {
   readonly trustDomain: string;
   readonly workloadSocket: string;
   readonly operatorSocket: string;
-  /** Of the broker endpoint over TCP. */
+  /** Port of the broker endpoint over TCP. */
   readonly brokerPort: number | undefined;
   readonly attestationPort: number | undefined;
   readonly httpUrl: string | undefined;
   readonly operationsUrl: string | undefined;
   /** The SPIFFE bundle document as it is now. */
   bundle(): object;
-  /** Stops accepting, finishes what is in flight, and closes. Idempotent. */
+  /** Stops accepting, finishes calls in flight, and closes. Idempotent. */
   close(): Promise<void>;
 };
 
 /**
- * Wires adapters, paths and servers. Nothing else does.
+ * Wires adapters, paths and servers. Nothing else wires.
  *
- * @throws BrokerError, UnsafeFileError and whatever else says why it can't start; nothing stays open then
+ * @throws BrokerError, UnsafeFileError and any other error that says why the broker can't start; nothing stays open
+ *   then
  */
 export async function openBroker(config: Config, log: Log): Promise<Broker> {
   const closers: Closers = [];
@@ -57,7 +58,7 @@ export async function openBroker(config: Config, log: Log): Promise<Broker> {
 /**
  * `stintd run`: serves until SIGTERM or SIGINT.
  *
- * @throws whatever says why it can't start
+ * @throws an error that says why the daemon can't start
  */
 export async function runDaemon(options: {
   readonly configPath: string;

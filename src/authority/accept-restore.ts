@@ -15,19 +15,19 @@ export type AcceptRestorePorts = {
   readonly authorities: Authorities;
   readonly suspensions: Suspensions;
   readonly inForce: InForce;
-  /** From here on the ledger's head is the one to continue from. */
+  /** Makes the ledger's head the one to continue from. */
   readonly trustHead: () => Promise<void>;
 };
 
 /**
- * Accepts the ledger as it is, by operator's order: a new epoch begins, every open step is closed, and all keys are new.
- * Safe to be done again when it was cut short.
+ * Accepts the ledger as it is, by operator's order: a new epoch begins, every open step is closed, and all keys are
+ * new. An acceptance that was cut short can safely be done again.
  *
  * @throws BrokerError LEDGER_UNAVAILABLE
  */
 export async function acceptRestore(reason: string, by: Actor, ports: AcceptRestorePorts): Promise<CloseResult> {
   const { ledger, clock, random, suspensions } = ports;
-  // What the old keys sign from here on, nobody will believe.
+  // From here on nobody will believe what the old keys sign.
   suspensions.suspend("restore", "the ledger is being accepted as it is; if this lasts, accept it again");
   const now = clock.now();
   const epoch = newId("epoch", now, random.bytes(10));

@@ -25,15 +25,15 @@ import {
 export type Authorities = AuthorityDirectory &
   AuthorityOrders & {
     readonly following: Following;
-    /** New keys for every family: the old ones sign no more, and nothing that they signed is believed. For an epoch that begins. */
+    /** New keys for every family, for a new epoch: old keys sign no more, and nothing they signed is believed. */
     replaceAll(): Promise<void>;
-    /** Changes when what verifiers are to know changes. */
+    /** Changes when the keys that verifiers are to know change. */
     bundleSequence(): number;
-    /** One that there ever was; what it signed may have to be named after it is gone. */
+    /** An authority that there ever was; what it signed may have to be named after the authority is gone. */
     byId(authorityId: string): Authority | undefined;
-    /** Every one there ever was, in the order in which they came. */
+    /** Every authority that there ever was, in the order in which they came. */
     history(): readonly Authority[];
-    /** From when on a prepared one has been published for long enough to sign; `undefined` of any other. */
+    /** When a prepared authority has been published for long enough to sign; `undefined` for any other. */
     activatableAt(authority: Authority): UnixSeconds | undefined;
     /** Why a family can't be rotated, in words for the operator. */
     troubles(): readonly string[];
@@ -50,23 +50,23 @@ export type AuthoritiesPorts = {
   /** Certifies the X.509 authorities; absent: each is a root of its own. */
   readonly upstream?: UpstreamAuthority;
   readonly clock: Clock;
-  /** What a withdrawal took back is refused by verifiers. */
+  /** Resolves when verifiers refuse what a withdrawal took back. */
   readonly inForce: InForce;
   readonly lifetimeSeconds: Readonly<Record<SigningFamily, number>>;
   readonly rotation?: Rotation;
   /** While nothing may be issued nothing is rotated either: the clock or the ledger can't be believed. */
   readonly gate?: IssuanceGate;
-  /** Takes what a rotation in the background failed with, which is tried again a minute later, and what a listener throws. */
+  /** Takes errors of rotations in the background, which are tried again a minute later, and of listeners. */
   readonly failed: (error: unknown) => void;
 };
 
-/** Half a life leaves the other half to notice a rotation that does not happen; three times five minutes, the refresh hint. */
+/** Half of a life is left to notice a rotation that does not happen; 900 s are three refresh hints of five minutes. */
 const ROTATION_DEFAULT: Rotation = { prepareShare: 0.5, propagationSeconds: 900 };
 
 /** How far back a new authority is valid, for verifiers whose clocks are behind. */
 const BACKDATE_SECONDS = 60;
 
-/** Often enough that nothing is late by a share of any time involved, and cheap. */
+/** So often that no rotation is late by a notable share of any time involved, and yet cheap. */
 const LOOK_INTERVAL_MS = 60_000;
 
 const UPSTREAM_IS_OVER =
@@ -75,8 +75,9 @@ const UPSTREAM_IS_OVER =
 const NEW_ONE_CANNOT_SIGN = "the authority that was made just now can't sign: its key is gone, or it has ended already";
 
 /**
- * The broker's signing authorities: recorded in the ledger by their public parts, kept by the signer. Takes up what the
- * ledger knows, makes what is missing, finishes what was cut short, and rotates from here on.
+ * The broker's signing authorities: the ledger records their public parts, the signer keeps their keys. Takes up the
+ * authorities that the ledger knows, makes those that are missing, finishes changes that were cut short, and rotates
+ * from here on.
  *
  * @throws BrokerError LEDGER_UNAVAILABLE, AUTHORITY_UNAVAILABLE
  */
@@ -89,7 +90,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
   let isStopped = false;
   let told: readonly string[] = [];
 
-  /** One change after another: each decides on what the one before left. */
+  /** Makes one change after another, so that each change decides on what the change before left. */
   function inTurn<T>(change: () => Promise<T>): Promise<T> {
     const done = turn.then(change);
     turn = done.catch(() => undefined);
@@ -99,7 +100,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
   const now = () => secondsOf(clock.now());
   const inState = (authority: Authority, state: AuthorityState) => ({ ...authority, state, stateSince: now() });
 
-  /** A key and its row. A key without its row is one that nobody knows of: it goes again. */
+  /** Makes a key and records its row. A key whose row can't be recorded is destroyed: nobody would know of the key. */
   async function make(
     family: SigningFamily,
     state: "prepared" | "active",
@@ -121,7 +122,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
     }
   }
 
-  /** When one that is made now ends: no later than what is above it. */
+  /** When an authority that is made now ends: no later than the upstream authority. */
   function endOfNew(family: SigningFamily): UnixSeconds {
     const own = addSeconds(now(), ports.lifetimeSeconds[family]);
     return family === "x509-svid" && ports.upstream !== undefined && ports.upstream.expiresAt < own
@@ -134,7 +135,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
     return created.family === "x509-svid" && upstream !== undefined ? upstream.certify(created) : created;
   }
 
-  /** What becomes of those that sign now, when another does. */
+  /** The authorities that sign now, as they are when another signs: old. */
   function retired(family: KeyFamily, but?: Authority): readonly Authority[] {
     const active = book.of(family).filter((one) => one.state === "active" && one.authorityId !== but?.authorityId);
     return active.map((one) => inState(one, "old"));
@@ -145,17 +146,18 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
     await book.record({ authorities: changed, ...(order === undefined ? {} : { order }) });
   }
 
-  /** The row first: a key that a row still names may be needed after a crash, one that no row names is destroyed then. */
+  /** The row first: after a crash in between, the next start destroys a key whose row says that it is removed. */
   async function remove(authority: Authority, more: Pick<PutAuthoritiesAct, "order" | "taints"> = {}) {
     const result = await book.record({ authorities: [inState(authority, "removed")], ...more });
     await signer.destroy(authority.authorityId);
     return result;
   }
 
-  /** What was to be destroyed when the broker stopped, or was made and not recorded. */
+  /** Destroys keys that were to be destroyed when the broker stopped, or that were made and not recorded. */
   async function destroyLeftovers(): Promise<void> {
     for (const { state, authorityId } of book.all()) if (state === "removed") await signer.destroy(authorityId);
-    // A ledger that went back in time does not know its newest keys; they are needed when the right one is put back.
+    // A ledger that went back in time does not know its newest keys; these are needed when the right ledger is put
+    // back.
     if (ports.gate?.refusal() !== undefined) return;
     await destroyAll((authorityId) => book.byId(authorityId) === undefined);
   }
@@ -184,7 +186,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
       for (;;) {
         const due = dueIn(book.of(family), { now: now(), endOfNew: endOfNew(family), rotation, holds: signer.holds });
         if (due === undefined) break;
-        // Whatever it is that keeps a new one from signing keeps the next one too.
+        // Whatever keeps a new authority from signing would keep the next new authority from signing too.
         if (due.kind === "create" && isMade) throw new BrokerError("AUTHORITY_UNAVAILABLE", NEW_ONE_CANNOT_SIGN);
         isMade ||= due.kind === "create";
         await doOne(family, due);
@@ -192,7 +194,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
     }
   }
 
-  /** Once each: operators see them in readiness for as long as they last. */
+  /** Reports each trouble once; operators see a trouble in readiness for as long as it lasts. */
   function tellTroubles(): void {
     const now = troubles();
     for (const trouble of now.filter((one) => !told.includes(one))) {

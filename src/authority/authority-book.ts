@@ -16,7 +16,7 @@ export type AuthorityBook = {
   byId(authorityId: string): Authority | undefined;
   /** In the order in which they came. */
   all(): readonly Authority[];
-  /** Those that verifiers are to know. */
+  /** The authorities that verifiers are to know. */
   published(): readonly Authority[];
   /** Grows with every change. */
   sequence(): number;
@@ -70,19 +70,19 @@ export async function keepAuthorityBook(ports: AuthorityBookPorts): Promise<Auth
   };
 }
 
-/** Every credential is drafted by one of a family, so that is looked up and not searched. */
+/** Every draft of a credential needs the authorities of one family: these are looked up, and not searched. */
 function sorted(known: ReadonlyMap<string, Authority>): ReadonlyMap<KeyFamily, readonly Authority[]> {
   return Map.groupBy(known.values(), ({ family }) => family);
 }
 
-/** Whether an event changed anything in the book. */
+/** Applies an event to the book; returns whether the event changed anything. */
 function applyTo(known: Map<string, Authority>, { event }: Committed): boolean {
   switch (event.type) {
     case "authority.put": {
       const put = authorityFrom(event.authority);
       const before = known.get(put.authorityId);
       const { state: _, stateSince: __, ...facts } = put;
-      // What was removed stays so, whatever an event says: a new epoch removes without naming any.
+      // A removed authority stays removed, whatever a later event says: a new epoch removes all of them, naming none.
       const state = stateOf(before?.state === "removed" ? before : put);
       known.set(put.authorityId, { ...facts, ...state, ...(before?.tainted === true ? { tainted: true } : {}) });
       return true;
@@ -95,7 +95,7 @@ function applyTo(known: Map<string, Authority>, { event }: Committed): boolean {
     case "epoch.started": {
       for (const [authorityId, one] of known) {
         if (one.state === "removed") continue;
-        // Where an instant was never recorded none is made up.
+        // An instant that was never recorded is not made up.
         const since = one.stateSince === undefined ? {} : { stateSince: secondsOf(event.at) };
         known.set(authorityId, { ...one, state: "removed", ...since });
       }

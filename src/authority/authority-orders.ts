@@ -12,31 +12,32 @@ import { activatableAt, type Rotation, type SigningFamily } from "./lifecycle.ts
 export type Ordered = { readonly authority: Authority; readonly credentialsRevoked: number };
 
 /**
- * What operators may order, in SPIRE's words. Each is recorded as the operator's act, before it takes effect.
- * All throw BrokerError LEDGER_UNAVAILABLE, having done nothing.
+ * What operators may order, in SPIRE's words. Each order is recorded as the operator's act, before it takes effect. All
+ * orders throw BrokerError LEDGER_UNAVAILABLE, having done nothing.
  */
 export type AuthorityOrders = {
   /**
    * Makes the next key and publishes it.
    *
-   * @throws BrokerError INVALID_FIELD while one is prepared already, AUTHORITY_UNAVAILABLE when no key can be made
+   * @throws BrokerError INVALID_FIELD while a key is prepared already, AUTHORITY_UNAVAILABLE when no key can be made
    */
   prepare(family: SigningFamily, by: Actor): Promise<Authority>;
   /**
-   * Lets a prepared key sign; the one that signed is old from then on.
+   * Lets a prepared key sign; the key that signed before is old from then on.
    *
-   * @param order.force - also when it has not been published for long enough: verifiers without it refuse for a while.
+   * @param order.force - also when the key has not been published for long enough: verifiers without it refuse for a
+   *   while.
    * @throws BrokerError INVALID_FIELD
    */
   activate(authorityId: string, order: { readonly force: boolean; readonly by: Actor }): Promise<Authority>;
   /**
-   * An old key is trusted no more: all that it signed is taken back, and it leaves the bundle.
+   * Ends the trust in an old key: all that the key signed is taken back, and the key leaves the bundle.
    *
    * @throws BrokerError INVALID_FIELD
    */
   taint(authorityId: string, order: WithdrawOrder): Promise<Ordered>;
   /**
-   * The same of an old or prepared key, which is then destroyed.
+   * Ends the trust in an old or prepared key, as `taint` does, and destroys the key.
    *
    * @throws BrokerError INVALID_FIELD
    */
@@ -47,7 +48,7 @@ export type WithdrawOrder = { readonly reason: RevocationReason; readonly by: Ac
 
 type Order = PutAuthoritiesAct["order"];
 
-/** What the orders are carried out by. */
+/** What the orders are carried out with. */
 type OrderPorts = {
   readonly book: AuthorityBook;
   readonly inTurn: <T>(change: () => Promise<T>) => Promise<T>;
@@ -74,7 +75,7 @@ export function createAuthorityOrders(ports: OrderPorts): AuthorityOrders {
     return authority;
   }
 
-  /** As it is after the change that was just recorded. */
+  /** The authority as it is after the change that was just recorded. */
   function after({ authorityId }: Authority): Authority {
     const authority = book.byId(authorityId);
     if (authority === undefined) throw new BrokerError("AUTHORITY_UNAVAILABLE", "the authority is not there");

@@ -8,15 +8,15 @@ export type ConfirmClockPorts = {
   /** The broker's time, which `anchor` begins anew from the wall clock's. */
   readonly clock: Pick<Clock, "now" | "skewSeconds"> & { anchor(): void };
   readonly suspensions: Pick<Suspensions, "lift">;
-  /** What lasts until an instant lasts until then by the time that there is now. */
+  /** Told by how much time changed, so that what lasts until an instant ends at that instant by the new time. */
   readonly clockChanged: (bySeconds: number) => void;
 };
 
 /**
- * Takes the wall clock's word, by operator's order: first on record, then in effect.
+ * Takes over the wall clock's time, by operator's order: the act is recorded first, and then takes effect.
  *
  * @returns how far the clock was off, in seconds
- * @throws BrokerError LEDGER_UNAVAILABLE, and everything is as it was
+ * @throws BrokerError LEDGER_UNAVAILABLE, and nothing has changed
  */
 export async function confirmClock(by: Actor, ports: ConfirmClockPorts): Promise<number> {
   const { ledger, clock } = ports;

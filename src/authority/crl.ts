@@ -10,14 +10,14 @@ import type { Signer } from "../ports/signer.ts";
 
 /** A CRL as it was signed. */
 export type Crl = {
-  /** The X.509 authority whose X.509-SVIDs it is about. */
+  /** The X.509 authority whose X.509-SVIDs the CRL is about. */
   readonly authorityId: string;
   readonly der: Uint8Array;
   readonly nextUpdate: UnixSeconds;
 };
 
 export type CrlKeeper = {
-  /** The CRLs in force, one for each X.509 authority of the bundle. One that is over is left out. */
+  /** The CRLs in force, one for each X.509 authority of the bundle. A CRL that has expired is left out. */
   current(): readonly Crl[];
   /** Calls after each publication; ends with the returned function. */
   onChange(changed: () => void): Cancel;
@@ -30,7 +30,7 @@ export type CrlPorts = {
   readonly authorities: Pick<AuthorityDirectory, "all">;
   readonly signer: Pick<Signer, "holds" | "signCrl">;
   readonly clock: Clock;
-  /** Calls with all that is denied from here on. */
+  /** Calls with the deny entries of each event from here on. */
   readonly onDenied: (listener: (entries: readonly DenyEntry[]) => void) => Cancel;
   /** Calls when the set of authorities changed. */
   readonly onAuthoritiesChange: (listener: () => void) => Cancel;
@@ -39,25 +39,25 @@ export type CrlPorts = {
   readonly failed: (error: unknown) => void;
 };
 
-/** What ends within this time is in one CRL: a revocation is out in less than a second, and a burst of them costs two. */
+/** Revocations within this time are in one CRL: each is out within a second, and a burst of them costs two CRLs. */
 const BURST_MS = 250;
-/** A verifier that fetches once a minute finds a new one each time. */
+/** A verifier that fetches once a minute finds a new CRL each time. */
 const REGULAR_MS = 50_000;
-/** After a publication that failed, or could not be. */
+/** The wait after a publication that failed, or could not be made. */
 const RETRY_MS = 1_000;
-/** A CRL that is over makes its verifiers refuse everything: it outlasts a restart, and an operator who is awake. */
+/** Verifiers refuse everything by an expired CRL: a CRL outlasts a restart, and an operator who is awake. */
 const LIFE_SECONDS = 600;
-/** An expired X.509-SVID stays for one regular CRL more, RFC 5280 section 3.3; and a publication may be late. */
+/** An expired X.509-SVID stays on one more regular CRL, RFC 5280 section 3.3; and a publication may be late. */
 const KEPT_SECONDS = 120;
 
 /**
- * Keeps a CRL current for each X.509 authority: published anew within a second of a revocation, of a change of
- * authorities, and otherwise each minute. Every one is made from the ledger alone; nothing is carried over.
+ * Keeps a CRL current for each X.509 authority: it is published anew within a second of a revocation or of a change of
+ * authorities, and otherwise each minute. Every CRL is made from the ledger alone; nothing is carried over.
  *
- * While the ledger is suspected of having gone back in time nothing is published: such a CRL would pardon what the ledger
+ * While the ledger is suspected of having gone back in time nothing is published: a CRL would pardon what the ledger
  * has forgotten.
  *
- * @returns once the first are published, or could not be
+ * @returns once the first CRLs are published, or could not be
  */
 export async function keepCrls(ports: CrlPorts): Promise<CrlKeeper> {
   const { clock } = ports;
@@ -91,7 +91,7 @@ export async function keepCrls(ports: CrlPorts): Promise<CrlKeeper> {
     schedule(isOutdated ? BURST_MS : nextMs);
   }
 
-  /** Asked rather than compared in place: it may have been stopped while something was waited for. */
+  /** Called rather than compared in place: `stop` may have been called while something was waited for. */
   function isStopped(): boolean {
     return state === "stopped";
   }
@@ -104,7 +104,7 @@ export async function keepCrls(ports: CrlPorts): Promise<CrlKeeper> {
   }
 
   const unsubscribe = [
-    // A step that held tokens alone is nothing that a CRL tells of.
+    // A CRL tells nothing of a step that held tokens alone.
     ports.onDenied((entries) => void (entries.some((entry) => entry.concernsAll) && outdated())),
     ports.onAuthoritiesChange(outdated),
   ];
@@ -123,7 +123,8 @@ export async function keepCrls(ports: CrlPorts): Promise<CrlKeeper> {
 
 function createPublisher(ports: CrlPorts): () => Promise<readonly Crl[]> {
   const { clock, signer } = ports;
-  // At the start a CRL of before may still be in force, and what has expired since it was made on none after that.
+  // A CRL from before the start may still be in force, so the first CRL also lists what has expired within a CRL's
+  // life.
   let keptSeconds = LIFE_SECONDS;
   let lastNumber = 0n;
 
@@ -139,7 +140,7 @@ function createPublisher(ports: CrlPorts): () => Promise<readonly Crl[]> {
       const { authorityId, family } = authority;
       if (family !== "x509-svid" || !signer.holds(authorityId)) continue;
       const der = await signer.signCrl(authority, {
-        // A verifier whose clock is behind refuses a CRL of the future, and with it everybody.
+        // A verifier whose clock is behind would refuse a CRL of the future, and so refuse everybody.
         thisUpdate: addSeconds(nowSeconds, -LIMITS.x509BackdateSeconds),
         nextUpdate,
         crlNumber,
@@ -153,16 +154,17 @@ function createPublisher(ports: CrlPorts): () => Promise<readonly Crl[]> {
 }
 
 /**
- * Grows with every CRL, over restarts too, without being kept anywhere: the ledger's sequence, which never goes back in
- * the life of a CA key, and below it the time, since a CRL is made each minute also when nothing was recorded. By the
- * time alone it would go back with a clock that is set right between two starts.
+ * A number that grows with every CRL, over restarts too, without being kept anywhere. Its high part is the ledger's
+ * sequence, which never goes back in the life of a CA key; its low part is the time, since a CRL is made each minute
+ * even when nothing was recorded. By the time alone the number would go back when a clock is set right between two
+ * starts.
  */
 function numberAfter(last: bigint, sequence: number, now: UnixMicros): bigint {
   const number = (BigInt(sequence) << 64n) | BigInt(now);
   return number > last ? number : last + 1n;
 }
 
-/** What was taken back, by authority and serial number. */
+/** The X.509-SVIDs that were taken back, by authority and serial number. */
 async function revokedSince(
   expiringAfter: UnixSeconds,
   reads: CrlPorts["credentials"],

@@ -8,7 +8,7 @@ export type SigningFamily = (typeof SIGNING_FAMILIES)[number];
 
 /** How keys follow one another. */
 export type Rotation = {
-  /** The next key is prepared once this share of the active one's life has passed; above 0, below 1. */
+  /** The next key is prepared once this share of the active key's life has passed; above 0, below 1. */
   readonly prepareShare: number;
   /** How long a key is published before it signs, so that every verifier has it by then. */
   readonly propagationSeconds: number;
@@ -16,7 +16,7 @@ export type Rotation = {
 
 /** What has to be done next in one family. */
 export type Due =
-  /** Nothing signs, and nothing is there that could: a key is made and signs at once. */
+  /** No key signs, and none is there that could: a key is made and signs at once. */
   | { readonly kind: "create" }
   | { readonly kind: "prepare" }
   | { readonly kind: "activate"; readonly authority: Authority }
@@ -25,18 +25,18 @@ export type Due =
 /** What a family's authorities are judged by. */
 type Given = {
   readonly now: UnixSeconds;
-  /** When one would end that was made now. */
+  /** When an authority would end that was made now. */
   readonly endOfNew: UnixSeconds;
   readonly rotation: Rotation;
   /** Whether the key of an authority is at hand. */
   readonly holds: (authorityId: string) => boolean;
 };
 
-/** A verifier may accept a credential for so long after its expiry, its clock being as wrong as is still believed. */
+/** How long after its expiry a credential may be accepted: the leeway, and the largest clock error still believed. */
 const LENIENCE_SECONDS = LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
 
 /**
- * The one thing that is due next in a family, or nothing. Asked again after each is done, until nothing is.
+ * The one act that is due next in a family, or nothing. Asked again after each act is done, until nothing is due.
  *
  * @param authorities - of the family, whatever their state.
  */
@@ -47,15 +47,17 @@ export function dueIn(authorities: readonly Authority[], { now, endOfNew, rotati
   const prepared = newestIn("prepared", authorities);
   const active = signingAt(authorities, now, holds);
   if (active === undefined && prepared !== undefined) return activate(prepared);
-  // One that ends before anything it signs could be used would be followed at once by the next, and so on without end.
+  // An authority that ends before anything it signs could be used would be followed at once by the next authority, and
+  // so on without end.
   if (active === undefined) return isWorthMaking(endOfNew, now) ? { kind: "create" } : undefined;
   if (now < prepareAt(active, rotation)) return undefined;
-  // One that ends no later would have to be followed just as soon; an operator has to renew what is above.
+  // An authority that ends no later than the active one would have to be followed just as soon; an operator has to
+  // renew the upstream authority.
   if (prepared === undefined) return endOfNew > active.expiresAt ? { kind: "prepare" } : undefined;
   return now < activatableAt(prepared, rotation) ? undefined : activate(prepared);
 }
 
-/** Whether an authority that ends then could sign anything that is of use. */
+/** Whether an authority that ends at `endOfNew` could sign anything that is of use. */
 export function isWorthMaking(endOfNew: UnixSeconds, now: UnixSeconds): boolean {
   // Written as "not enough", so that a NaN is refused.
   return endOfNew - now >= LIMITS.svidTtlSecondsMin;
@@ -65,7 +67,7 @@ function activate(authority: Authority): Due {
   return { kind: "activate", authority };
 }
 
-/** The one that signs: of several that are active the newest, for a crash may have left two. */
+/** The authority that signs: of several active ones the newest, for a crash may have left two. */
 export function signingAt(
   authorities: readonly Authority[],
   now: UnixSeconds,
@@ -83,12 +85,12 @@ function newestIn(state: Authority["state"], authorities: readonly Authority[]):
   return newest;
 }
 
-/** The instant from which a key may sign that was prepared. */
+/** The instant from which a prepared key may sign. */
 export function activatableAt(prepared: Authority, { propagationSeconds }: Rotation): UnixSeconds {
   return addSeconds(prepared.stateSince ?? prepared.notBefore, propagationSeconds);
 }
 
-/** Early enough that the next key can sign before the end of this one shortens any credential. */
+/** When the next key is prepared: early enough to sign before the end of the active key shortens any credential. */
 function prepareAt({ notBefore, expiresAt }: Authority, rotation: Rotation): UnixSeconds {
   const share = notBefore + rotation.prepareShare * (expiresAt - notBefore);
   const latest = expiresAt - rotation.propagationSeconds - LIMITS.svidTtlSecondsMax;
@@ -109,7 +111,8 @@ function isUseless(authority: Authority, now: UnixSeconds, holds: (authorityId: 
     case "prepared":
       return !holds(authority.authorityId) || authority.expiresAt <= now;
     case "active":
-      // Nobody knows where a key is that is not here; what it signed dies within minutes, and must not be believed longer.
+      // Nobody knows where a key is that is not here. What the key signed dies within minutes, and must not be believed
+      // for longer.
       return !holds(authority.authorityId);
     case "old":
       return now >= removableAt(authority);

@@ -4,8 +4,8 @@ import type { Clock } from "../ports/clock.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 
 /**
- * A ledger that went back in time; one that is being accepted as it is, its keys not yet replaced; a clock that was behind
- * the ledger at the start.
+ * A ledger that went back in time; a ledger that is being accepted as it is, whose keys are not yet replaced; a clock
+ * that was behind the ledger at the start.
  */
 type Cause = "rollback" | "restore" | "clock";
 

@@ -11,18 +11,18 @@ import { faultOfIssuer } from "../verify/path-certificate.ts";
 import { verificationKeysOf } from "../verify/verification-keys.ts";
 import { urisOf } from "../verify/x509-svid.ts";
 
-/** What of a foreign bundle is kept. */
+/** The part of a foreign bundle that is kept. */
 export type AcceptableBundle = Pick<FederatedBundle, "document" | "sequence">;
 
 /**
  * Judges what was given as the bundle of a foreign trust domain, and takes over the keys that this broker can verify
- * with. One that lists none is accepted: nothing of the trust domain is to be believed any longer.
+ * with. A bundle without keys is accepted: nothing of the trust domain is to be believed any longer.
  *
- * What is asked of a bundle as a whole: its X.509 authorities can sign X.509-SVIDs, and are of no other trust domain; its
- * sequence does not go back, nor away, and is another one for other keys.
+ * A bundle as a whole has to fit: its X.509 authorities can sign X.509-SVIDs, and are of no other trust domain; its
+ * sequence neither goes back nor goes away, and is another for other keys.
  *
- * @param of.known - what was accepted last. Given back when the new one has the same sequence and keys.
- * @throws BrokerError INVALID_FIELD; LIMIT_EXCEEDED for one that is too large to be recorded
+ * @param of.known - the bundle that was accepted last. Given back when the new bundle has the same sequence and keys.
+ * @throws BrokerError INVALID_FIELD; LIMIT_EXCEEDED for a bundle that is too large to be recorded
  * @see SPIFFE Federation section 4.2, SPIFFE Trust Domain and Bundle section 4.1.1, X509-SVID sections 3.2 and 4
  */
 export function acceptBundle(
@@ -36,14 +36,14 @@ export function acceptBundle(
     if (sequence === of.known.sequence) return unchanged(understood, of.known);
   }
   const document = formatSpiffeBundle(understood);
-  // In its event it is a string of JSON, where each quotation mark is two bytes.
+  // In its event the document is a string of JSON, where each quotation mark is two bytes.
   if (Buffer.byteLength(JSON.stringify(document)) > LIMITS.federatedBundleBytesMax) {
     throw new BrokerError("LIMIT_EXCEEDED", `the bundle has more than ${LIMITS.federatedBundleBytesMax} bytes of keys`);
   }
   return { document, ...(sequence === undefined ? {} : { sequence }) };
 }
 
-/** The bundle with those of its keys that would verify something here. */
+/** The bundle with only the keys that would verify something here. */
 function understoodOf(bundle: SpiffeBundle, trustDomain: TrustDomain): SpiffeBundle {
   const usable = (keys: SpiffeBundle["jwtKeys"]) => {
     const verifying = verificationKeysOf(keys);
@@ -68,9 +68,10 @@ function authorityOf(der: Uint8Array): SignedCertificate {
   }
 }
 
-/** Whether it is valid now is left to whoever verifies by it: it may be published before its time, and after. */
+/** Leaves it to verifiers whether the authority is valid now: a bundle may have it before its time, and after. */
 function checkAuthority(authority: SignedCertificate, trustDomain: TrustDomain): void {
-  // An authority need not say whose it is. One that does is no other's, and names no workload. X509-SVID section 3.2.
+  // An authority need not name its trust domain. One that does is of this trust domain alone, and names no workload.
+  // X509-SVID section 3.2.
   const [spiffeId = trustDomainId(trustDomain), ...more] = urisOf(authority).filter((uri) => /^spiffe:/i.test(uri));
   if (spiffeId !== trustDomainId(trustDomain) || more.length > 0) {
     throw invalidField("bundle.keys", `authorities of ${trustDomain} alone; one is of another trust domain`);
@@ -80,7 +81,7 @@ function checkAuthority(authority: SignedCertificate, trustDomain: TrustDomain):
   }
 }
 
-/** A kind of key that nobody here verifies by is as one of an unknown `kty`. */
+/** Whether anybody here verifies by this kind of key. Other kinds are left out, like keys of an unknown `kty`. */
 function hasKnownKey({ publicKey }: SignedCertificate): boolean {
   try {
     checkPublicKey(publicKey);
@@ -92,13 +93,13 @@ function hasKnownKey({ publicKey }: SignedCertificate): boolean {
 }
 
 function checkSequence(sequence: number | undefined, known: number): void {
-  // An older bundle may hold keys that were taken out since; one that counts no more could hide that it is older.
+  // An older bundle may hold keys that were taken out since; a bundle without a sequence could hide that it is older.
   if (sequence === undefined || sequence < known) {
     throw invalidField("spiffe_sequence", "not below the one that was accepted last");
   }
 }
 
-/** A publisher may ask to be asked more or less often, and mean the same bundle. */
+/** A publisher may change the refresh hint alone, and mean the same bundle. */
 function unchanged(bundle: SpiffeBundle, known: AcceptableBundle): AcceptableBundle {
   if (keysOf(bundle) === keysOf(parseSpiffeBundle(known.document))) return known;
   throw invalidField("spiffe_sequence", "a new one for new content");

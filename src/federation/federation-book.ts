@@ -11,7 +11,7 @@ export type FederationBook = {
   readonly following: Following;
   of(trustDomain: TrustDomain): RecordedFederation | undefined;
   all(): readonly RecordedFederation[];
-  /** Calls after a relationship began or ended; a relationship that begins anew is another one. */
+  /** Calls after a relationship began or ended; a relationship that begins anew is another relationship. */
   onRelationship(changed: (trustDomain: TrustDomain) => void): Cancel;
   /** Calls after a bundle was accepted, or its relationship ended. */
   onBundle(changed: () => void): Cancel;

@@ -27,17 +27,17 @@ export type FederationState = {
   readonly bundle?: FederatedBundle;
   /** When the endpoint is asked next. */
   readonly nextRefreshAt: UnixMicros;
-  /** Why the last attempt brought nothing; absent after one that did. Safe to show to an operator. */
+  /** Why the last attempt brought nothing; absent after an attempt with a bundle. Safe to show to an operator. */
   readonly failure?: { readonly at: UnixMicros; readonly message: string };
 };
 
 /** The foreign trust domains whose members are believed, and their keys as they are now. */
 export type Federation = FederatedBundles & {
   /**
-   * Enters into a relationship, on record, and asks its endpoint in the background.
+   * Records a new relationship, and asks its endpoint in the background.
    *
-   * @param bootstrap - text of a bundle, or of a bundle map that has the trust domain's; needed where the endpoint shows
-   *   an X.509-SVID of the trust domain itself.
+   * @param bootstrap - text of a bundle, or of a bundle map that has the trust domain's bundle; needed where the
+   *   endpoint shows an X.509-SVID of the trust domain itself.
    * @throws BrokerError INVALID_FIELD; LIMIT_EXCEEDED for a bundle that is too large
    */
   create(input: FederationRelationshipInput, bootstrap: string | undefined, by: Actor): Promise<FederationState>;
@@ -46,19 +46,19 @@ export type Federation = FederatedBundles & {
   /** @throws BrokerError INVALID_FIELD `trust_domain` where there is no relationship */
   find(trustDomain: string): FederationState;
   /**
-   * Asks the endpoint now, or joins whoever is asking. Resolves with the state after it; `failure` says when it brought
-   * nothing.
+   * Asks the endpoint now, or joins an attempt under way. Resolves with the state after the attempt; `failure` says why
+   * an attempt brought nothing.
    *
    * @throws BrokerError INVALID_FIELD `trust_domain` where there is no relationship, or none any more
    */
   refresh(trustDomain: string): Promise<FederationState>;
-  /** Ends a relationship: from then on nobody of the trust domain is believed. @throws BrokerError INVALID_FIELD `trust_domain` */
+  /** Ends a relationship: its trust domain is believed no more. @throws BrokerError INVALID_FIELD `trust_domain` */
   remove(trustDomain: string, by: Actor): Promise<void>;
   stop(): void;
 };
 
 export type FederationPorts = {
-  /** The broker's own. */
+  /** The broker's own trust domain. */
   readonly trustDomain: TrustDomain;
   /** The broker's own X.509 authorities as they are now, DER: an endpoint may show an X.509-SVID of theirs. */
   readonly ownAuthorities: () => readonly Uint8Array[];
@@ -67,11 +67,11 @@ export type FederationPorts = {
   readonly endpoint: BundleEndpoint;
   readonly clock: Clock;
   readonly randomness: Randomness;
-  /** Takes what an attempt failed with, of which there is always a next one, and what a listener throws. */
+  /** Takes the error of an attempt, after which there is always another attempt, and what a listener throws. */
   readonly failed: (error: unknown) => void;
 };
 
-/** What is kept of a relationship beside what the ledger has: when its endpoint is asked, and how that went. */
+/** What is kept of a relationship beside the ledger: when its endpoint is asked, and how the attempts went. */
 type Kept = {
   readonly relationship: FederationRelationship;
   hintSeconds: number | undefined;
@@ -80,16 +80,16 @@ type Kept = {
   failuresInARow: number;
   failure: FederationState["failure"];
   underWay: Promise<void> | undefined;
-  /** Aborted when nobody wants any more what its attempts bring. */
+  /** Aborted when nobody wants the results of its attempts any more. */
   wanted: AbortController;
 };
 
-/** What an operator is told of a fault that is none of the endpoint's. */
+/** What an operator is told of a fault that is not the endpoint's. */
 const OWN_FAULT = "the broker failed at it, and its log says why";
 
 /**
- * Keeps the bundles of foreign trust domains: what the ledger has is in force at once, without asking anybody, and from
- * then on each endpoint is asked as often as its bundle recommends. An attempt that fails changes nothing.
+ * Keeps the bundles of foreign trust domains: bundles that the ledger has are in force at once, without asking anybody,
+ * and from then on each endpoint is asked as often as its bundle recommends. An attempt that fails changes nothing.
  *
  * @throws BrokerError LEDGER_UNAVAILABLE
  * @see SPIFFE Federation sections 4 and 6
@@ -102,7 +102,7 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
 
   const bundleOf = (trustDomain: TrustDomain) => book.of(trustDomain)?.bundle;
 
-  /** Asks in no time: what is known may be of long ago. */
+  /** Keeps a relationship, and asks its endpoint at once: the known bundle may be old. */
   function keep(relationship: FederationRelationship): void {
     const bundle = bundleOf(relationship.trustDomain);
     const one: Kept = {
@@ -119,14 +119,14 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
     askIn(0, one);
   }
 
-  /** Ends what is under way or to come; what it brings is dropped. */
+  /** Ends the attempt that is under way or to come; whatever an attempt under way brings is dropped. */
   function leave(one: Kept): void {
     one.cancel();
     one.wanted.abort();
     one.underWay = undefined;
   }
 
-  /** Takes up a relationship as it is now on record, and nothing of one that was there before. */
+  /** Takes up a relationship as it is now on record, and nothing of a relationship that was there before. */
   function arrange(trustDomain: TrustDomain): void {
     const before = kept.get(trustDomain);
     if (before !== undefined) leave(before);
@@ -148,7 +148,7 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
     askIn(nextRefreshMs({ hintSeconds, failuresInARow, random }), one);
   }
 
-  /** Never rejects. One at a time: an answer that was overtaken by a newer one would seem to go back. */
+  /** Never rejects. One attempt at a time: an answer that a newer answer overtook would seem to go back. */
   function ask(one: Kept): Promise<void> {
     const { signal } = one.wanted;
     one.underWay ??= attempt(one, signal).finally(() => {
@@ -174,7 +174,7 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
     if (!signal.aborted) askLater(one);
   }
 
-  /** The CA certificates by which an endpoint is recognised: of its own trust domain, as they were accepted last. */
+  /** The CA certificates that an endpoint is recognised by: of the endpoint's trust domain, as accepted last. */
   function authoritiesFor({ profile }: FederationRelationship): readonly Uint8Array[] {
     if (profile.kind === "https_web") return [];
     const trustDomain = trustDomainOf(profile.endpointSpiffeId);
@@ -233,7 +233,7 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
       const result = await ledger.perform({ act: "put-federation", relationship, ...given, by, now });
       if (isDenial(result)) throw errorOf(result);
       await book.following.reached(result.sequence);
-      // It is on record, whether or not it is kept here yet.
+      // The relationship is on record, whether or not it is kept here yet.
       const one = kept.get(relationship.trustDomain);
       return one === undefined ? { relationship, nextRefreshAt: now } : stateOf(one);
     },
@@ -249,7 +249,7 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
     async remove(trustDomain, by) {
       const one = known(trustDomain);
       const { relationship } = one;
-      // Before it is on record, so that nothing of this relationship can be accepted into one that follows it.
+      // Left before the end is on record, so that nothing of this relationship can be accepted into a later one.
       leave(one);
       try {
         const act = { act: "end-federation", trustDomain: relationship.trustDomain, by, now: clock.now() } as const;
@@ -257,7 +257,7 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
         if (isDenial(result)) throw errorOf(result);
         await book.following.reached(result.sequence);
       } catch (thrown) {
-        // It goes on as it was, unless it was ended, or begun anew, by somebody else meanwhile.
+        // The relationship goes on as it was, unless somebody else ended it, or began it anew, meanwhile.
         if (kept.get(relationship.trustDomain) === one) arrange(relationship.trustDomain);
         throw thrown;
       }
@@ -272,7 +272,7 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
   };
 }
 
-/** The bundle with which a relationship begins; one whose endpoint is held to the bundle itself can't do without. */
+/** The bundle with which a relationship begins; needed where the endpoint is recognised by this bundle itself. */
 function firstBundleOf(relationship: FederationRelationship, text: string | undefined): AcceptableBundle | undefined {
   const { trustDomain, profile } = relationship;
   const isOfItself = profile.kind === "https_spiffe" && trustDomainOf(profile.endpointSpiffeId) === trustDomain;

@@ -16,7 +16,7 @@ import type { IssuePorts } from "../issue/issue-svids.ts";
 import { tokenSizeCheck } from "../open/token-size.ts";
 import type { Core } from "./core.ts";
 
-/** What each service of the API stands on. */
+/** What each service of the API needs. */
 export function apiPortsOf(core: Core, config: Config): ApiPorts {
   const { authorities, clock, entries, random, receipts, registry, unix } = core;
   const { ledger, steps, history, credentials, registry: registryReads } = core.store;

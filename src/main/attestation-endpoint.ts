@@ -13,7 +13,7 @@ export type AttestationEndpoint = { readonly server: ApiServer; readonly port: n
 /**
  * Starts the attestation endpoint where it is configured.
  *
- * @param stops - takes what ends it.
+ * @param stops - takes the function that ends the endpoint.
  */
 export async function startAttestationEndpoint(
   {
@@ -41,7 +41,7 @@ export async function startAttestationEndpoint(
         if (endpoint === undefined) throw errorOf(denial("NOT_SERVING", "starting"));
         return endpoint.peerOf(call);
       },
-      // Who is connected says nothing of who it is.
+      // The connection says nothing of who the client is.
       attest: () => Promise.reject(new BrokerError("NO_IDENTITY", "nobody is attested by this connection")),
       log,
       clock: core.clock,

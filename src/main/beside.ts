@@ -17,10 +17,10 @@ export type BesidePorts = Pick<LifetimesPorts, "processes" | "clock" | "failed">
   Pick<RegistryPorts, "trustDomain" | "random" | "ownSelectors"> & { readonly store: OpenedLedger };
 
 /**
- * Everything that is kept beside the ledger and follows it, and what waits for that: this is the one place that knows
- * which followers make which answer hold.
+ * Everything that is kept beside the ledger and follows it, and what waits for these followers: this is the one place
+ * that knows which followers make which answer hold.
  *
- * @param closers - takes what has to be ended, also when this throws.
+ * @param closers - takes what has to be ended, also when this function throws.
  * @throws BrokerError LEDGER_UNAVAILABLE, AUTHORITY_UNAVAILABLE
  */
 export async function keepBeside(ports: BesidePorts, closers: Closers) {
@@ -53,7 +53,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
   const isAgent = (name: string) =>
     entries.following.refusal() === undefined && entries.byName("agent", name) !== undefined;
   const denials = createDenialRecorder({ ledger, clock, isAgent, failed });
-  // What is counted only is on record before the ledger closes.
+  // Denials that were only counted are on record before the ledger closes.
   closers.push(() => denials.flush());
 
   return {

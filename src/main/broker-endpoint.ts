@@ -16,7 +16,7 @@ export type BrokerEndpoints = { readonly servers: readonly ApiServer[]; readonly
 /**
  * Starts the SPIFFE Broker Endpoint where it is configured: on a unix socket, on TCP, or on both.
  *
- * @param stops - takes what ends it.
+ * @param stops - takes the functions that end the endpoints.
  */
 export async function startBrokerEndpoint(
   given: {
@@ -62,7 +62,7 @@ async function serve(
       attest: recordingRefusals(async (peer) => {
         const known = listening().tlsPeerOf(peer);
         const issuance = await store.credentials.issuance({ serialNumber: known.identity.serialNumber });
-        // One that the ledger does not know was issued before it was put back in time.
+        // An SVID that the ledger does not know was issued before the ledger was put back in time.
         if (issuance === undefined || issuance.revokedAt !== undefined) {
           throw new BrokerError("NO_IDENTITY", "the caller's X.509-SVID was revoked");
         }

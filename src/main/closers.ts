@@ -2,9 +2,9 @@
 export type Closers = (() => Promise<void> | void)[];
 
 /**
- * Ends one after another, newest first, and all of them: what one fails with keeps no other from being ended.
+ * Calls all closers one after another, newest first: a closer that fails keeps no other from being called.
  *
- * @throws AggregateError of what failed, once all is ended
+ * @throws AggregateError of the failures, once all closers were called
  */
 export async function closeAll(closers: Closers): Promise<void> {
   const failures: unknown[] = [];

@@ -31,7 +31,7 @@ export type Core = Awaited<ReturnType<typeof openCore>>;
 /**
  * Opens what a broker consists of, from the data directory up, without letting anybody in yet.
  *
- * @param closers - takes what has to be closed, also when this throws.
+ * @param closers - takes what has to be closed, also when this function throws.
  */
 export async function openCore(config: Config, log: Log, closers: Closers) {
   const { trustDomain } = config;
@@ -53,7 +53,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     upgrading: upgradeLog(log),
   });
   closers.push(() => store.close());
-  // Behind the ledger's lock: a second daemon must not so much as look at the keys.
+  // Opened behind the ledger's lock: a second daemon must not so much as look at the keys.
   const signer = await openSigner(config, { directory: directory.keys, randomness: random }, closers);
   const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
   const { ledger, projections } = store;
@@ -155,7 +155,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   };
 }
 
-/** Tells how an upgrade of the ledger goes on: at its beginning, and then every tenth of it. */
+/** Logs how an upgrade of the ledger goes on: at its beginning, and then after every tenth. */
 function upgradeLog(log: Log): (progress: UpgradeProgress) => void {
   let told = -1;
   return ({ done, total, diskBytes }) => {
@@ -166,7 +166,7 @@ function upgradeLog(log: Log): (progress: UpgradeProgress) => void {
   };
 }
 
-/** How far the clock is behind what was recorded last. Time can't have gone back: one of the two was wrong. */
+/** Seconds that the clock is behind the newest event. Time can't have gone back: the clock is wrong, or it was then. */
 async function secondsBehind(history: HistoryReads, clock: Clock): Promise<number> {
   const [newest] = await history.events({ limit: 1 });
   return newest === undefined ? 0 : (newest.recordedAt - clock.now()) / 1_000_000;

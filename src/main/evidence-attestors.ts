@@ -7,9 +7,9 @@ import { BrokerError } from "../domain/errors.ts";
 import type { Core } from "./core.ts";
 
 /**
- * What is evidence at the attestation endpoint.
+ * The attestors for the evidence that the attestation endpoint takes.
  *
- * @throws BrokerError NOT_SERVING when a file can't be used; `detail` says what is wrong with it
+ * @throws BrokerError NOT_SERVING when a file can't be used; `detail` says what is wrong with the file
  */
 export async function evidenceAttestorsOf(
   { oidc, x509pop }: AttestationEndpointConfig,

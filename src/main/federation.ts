@@ -9,8 +9,8 @@ import type { Log } from "../ports/log.ts";
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
 /**
- * Keeps the bundles of foreign trust domains. What goes wrong with that is told to the log and to operators, and keeps
- * the broker from nothing else: its own trust domain needs no other.
+ * Keeps the bundles of foreign trust domains. A fault of federation is told to the log and to operators, and keeps the
+ * broker from nothing else: its own trust domain needs no other.
  */
 export async function openFederation(
   { federation: { webRoots }, trustDomain }: Pick<Config, "federation" | "trustDomain">,
@@ -20,7 +20,8 @@ export async function openFederation(
   const webAuthorities = webRoots === undefined ? [] : await readWebRoots(webRoots, log);
   const endpoint = httpsBundleEndpoint({ clock: ports.clock, webAuthorities });
   const failed = (thrown: unknown) => {
-    // Every minute perhaps, for as long as others need to mend it: no fault of this broker's.
+    // Such a failure may come every minute, for as long as others need to mend their endpoint: no fault of this
+    // broker's.
     if (isOfEndpoint(thrown))
       log.info("a bundle was not refreshed", { why: thrown.message, detail: thrown.detail ?? "" });
     else log.fault("a bundle was not refreshed", thrown);
@@ -37,7 +38,7 @@ function isOfEndpoint(thrown: unknown): thrown is BrokerError {
   return thrown instanceof BrokerError && thrown.code !== "LEDGER_UNAVAILABLE";
 }
 
-/** Without them every endpoint that needs them is refused, and `stint federation list` says so. */
+/** Without web roots, every endpoint that needs them is refused, and `stint federation list` says so. */
 async function readWebRoots(path: string, log: Log): Promise<readonly string[]> {
   try {
     const found = (await readFile(path, "utf8")).match(PEM_CERTIFICATE) ?? [];

@@ -19,7 +19,7 @@ import { authorityPems, type Trust } from "./trust.ts";
 /** Where the HTTP listeners are reached. */
 export type HttpUrls = { readonly httpUrl: string | undefined; readonly operationsUrl: string | undefined };
 
-/** Starts the HTTP listeners that are configured: what verifiers are told, and how the broker is. */
+/** Starts the HTTP listeners that are configured: one with what verifiers are told, one with the broker's state. */
 export async function startHttpListeners(
   {
     core,

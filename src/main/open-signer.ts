@@ -11,13 +11,13 @@ import type { Randomness } from "../ports/randomness.ts";
 import type { Signer } from "../ports/signer.ts";
 import type { UpstreamAuthority } from "../ports/upstream-authority.ts";
 
-/** The PIN where no file has it. Not a setting: what is set is shown by `stintd validate`. */
+/** Has the PIN where no file has it. The PIN is no setting: `stintd validate` shows what is set. */
 const PIN_VARIABLE = "STINT_PKCS11_PIN";
 
 /**
- * Opens whatever keeps the private keys.
+ * Opens the signer that keeps the private keys.
  *
- * @param closers - takes what ends it.
+ * @param closers - takes the function that ends the signer.
  * @throws BrokerError, UnsafeFileError
  */
 export async function openSigner(
@@ -41,7 +41,7 @@ export async function openSigner(
 }
 
 /**
- * Opens the CA above, where there is one.
+ * Opens the upstream CA, where there is one.
  *
  * @throws BrokerError, UnsafeFileError
  */

@@ -16,7 +16,7 @@ import { shownBy, trustOf } from "./trust.ts";
 
 const READINESS_INTERVAL_MS = 250;
 
-/** Where the servers are reached that were not told where to be. */
+/** Where those servers are reached that may have been given any free port. */
 export type Serving = HttpUrls & {
   readonly brokerPort: number | undefined;
   readonly attestationPort: number | undefined;
@@ -40,7 +40,7 @@ export async function startServers(
   });
   const counted = metrics.counting(log);
   const attested = attesting({ ...core, attestor: unix.attestor });
-  // All at once: while one finishes what is in flight, the other must not go on taking calls.
+  // All servers stop at once: while one finishes its calls in flight, the others must not go on taking calls.
   const stops: (() => Promise<void>)[] = [];
   closers.push(async () => void (await Promise.all(stops.map((stop) => stop()))));
   const workload = await serve(workloadServer, config.workload.socket, config.workload.mode, undefined);

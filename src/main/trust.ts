@@ -11,9 +11,9 @@ import type { Core } from "./core.ts";
 
 /** Whom the broker itself believes. */
 export type Trust = {
-  /** What it tells verifiers, made ready once for each change of it. */
+  /** What the broker tells verifiers, parsed once for each change. */
   bundles(): { readonly jwt: BundleSet; readonly x509: X509BundleSet };
-  /** Whose certificate chain this is, leaf first. @throws VerificationError when it is nobody's */
+  /** Whose certificate chain this is, leaf first. @throws VerificationError when the chain is nobody's */
   identify(chain: readonly Uint8Array[]): ReturnType<typeof verifyX509Svid>;
 };
 
@@ -35,7 +35,7 @@ export function trustOf({ authorities, bundle, clock }: Core, { trustDomain, iss
 
   return {
     bundles,
-    // Of this broker's own trust domain, of which it knows whether it is one for development.
+    // A trust domain for development counts here: it is the broker's own, and the broker knows what it is for.
     identify: (chain) =>
       verifyX509Svid(chain, { bundles: bundles().x509, now: secondsOf(clock.now()), development: true }),
   };

@@ -23,7 +23,7 @@ function stillPermitted(entry: RegistrationEntry, content: EntryContent, step: S
     (step.executor.kind !== "any" || content.allowAnyExecutor) &&
     (!opensItself || content.mayOpen) &&
     isOfKind(entry, "agent") &&
-    // Its steps' identities were made from the old template.
+    // The identities of the entry's steps were made from the old template.
     entry.content.spiffeIdTemplate === content.spiffeIdTemplate
   );
 }

@@ -7,7 +7,7 @@ import type { Registry } from "./registry.ts";
 export type Difference = {
   readonly created: readonly EntryContent[];
   readonly updated: readonly { readonly entry: RegistrationEntry; readonly content: EntryContent }[];
-  /** Declared once, and no more. */
+  /** Entries that were declared once and are declared no more. */
   readonly removed: readonly RegistrationEntry[];
   /** Declared under a name that an entry made by API has. */
   readonly conflicting: readonly RegistrationEntry[];

@@ -9,7 +9,7 @@ import { createEntryIndex } from "./entry-index.ts";
 
 export type KeptEntries = EntryDirectory & {
   readonly following: Following;
-  /** Calls after each change, once what was changed is in force; ends with the returned function. */
+  /** Calls after each change, once the change is in force; ends with the returned function. */
   onChange(changed: () => void): Cancel;
 };
 
@@ -21,7 +21,7 @@ export type EntryDirectoryPorts = {
 };
 
 /**
- * Keeps the registration entries beside the event loop.
+ * Keeps the registration entries in memory, beside the ledger.
  *
  * @throws BrokerError LEDGER_UNAVAILABLE
  */

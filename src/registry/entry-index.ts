@@ -25,7 +25,7 @@ export type EntryIndex = EntryDirectory & {
   remove(entryId: string): void;
 };
 
-/** Entries by one telling selector each, so that ten thousand of them cost a caller no more than ten. */
+/** Entries by one telling selector each, so that ten thousand entries cost a caller no more than ten. */
 export function createEntryIndex(): EntryIndex {
   const byId = new Map<string, RegistrationEntry>();
   const byName = new Map<string, RegistrationEntry>();

@@ -5,8 +5,9 @@ import type { FederatedBundles } from "../ports/federated-bundles.ts";
 import type { KeptEntries } from "./entry-directory.ts";
 
 /**
- * Tells when somebody is to be given other foreign bundles than before: because one changed, or because an entry names
- * other trust domains. Any other change of the entries would send every stream what it has.
+ * Tells when somebody is to be given other foreign bundles than before: because a bundle changed, or because an entry
+ * names other trust domains. Told of any other change of the entries, every stream would only send again what its
+ * client has.
  */
 export function followFederating(
   entries: Pick<KeptEntries, "all" | "onChange">,

@@ -32,9 +32,9 @@ export type Registry = {
   /** Closes the open steps that hold what their entries do not permit: a change may have been cut short. */
   start(): Promise<void>;
   create(content: EntryContent, origin: RegistrationEntry["origin"], by: Actor): Promise<EntryResult>;
-  /** @param revision - the one this change starts from; 0: whatever it is. */
+  /** @param revision - the revision that this change starts from; 0: any. */
   update(reference: string, content: EntryContent, revision: number, by: Actor): Promise<EntryResult>;
-  /** Closes its steps and bars new ones. @param reason - why what they hold is taken back. */
+  /** Closes the entry's steps and bars new ones. @param reason - why the credentials of these steps are taken back. */
   disable(reference: string, by: Actor, reason?: RevocationReason): Promise<EntryResult>;
   enable(reference: string, by: Actor): Promise<EntryResult>;
   remove(reference: string, by: Actor): Promise<EntryChange & { readonly entryId: string }>;
@@ -55,7 +55,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
     return entry;
   }
 
-  /** What an entry says is changed where it is declared; whether it is in force can be changed by an operator too. */
+  /** An entry is changed where it was declared; only whether it is in force may be changed by an operator too. */
   function ofApi(reference: string, by: Actor): RegistrationEntry {
     const entry = find(reference);
     if (entry.origin === "config" && by.kind === "operator") {
@@ -67,7 +67,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
     return entry;
   }
 
-  /** An agent that runs as the broker could act as the broker, so no policy would hold it. Operators: the ledger looks. */
+  /** An agent that runs as the broker could act as the broker: no policy would hold it. The ledger checks operators. */
   function checkApart(content: EntryContent): void {
     if (content.kind !== "agent" || ports.ownSelectors === undefined) return;
     const own = new Set(ports.ownSelectors.filter(isOfUser));
@@ -76,7 +76,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
     }
   }
 
-  /** Its own bundle everybody is given who is given any. */
+  /** Everybody who is given any bundle is given the broker's own, so no entry has to name it. */
   function checkForeign(content: EntryContent): void {
     if (!federatesWith({ content }).includes(ports.trustDomain)) return;
     throw invalidField("federates_with", "other trust domains than the broker's own");
@@ -153,13 +153,13 @@ export function createRegistry(ports: RegistryPorts): Registry {
       const change = { entry: next, expectedRevision: entry.revision, by };
       if (content.name !== entry.content.name) return put({ ...change, closes: "all" });
       const result = await put({ ...change, closes: noLongerPermitted(entry, content) });
-      // Meanwhile one may have been opened on the old content; from this revision on the ledger refuses that.
+      // Meanwhile a step may have been opened on the old content; from this revision on the ledger refuses such a step.
       const missed = await closeSteps(noLongerPermitted(entry, content), by);
       return { ...result, stepsClosed: result.stepsClosed + missed };
     },
     async disable(reference, by, reason = REASON_OF_STATE.REVOKED) {
       const entry = find(reference);
-      // Its keys are replaced by rotating the authority that signs for it.
+      // The broker's own keys are replaced by rotating the authority that signs for it.
       if (entry.content.kind === "server") throw invalidField("entry", "another than the broker's own");
       const disabled = changed(entry, { disabled: true });
       return put({ entry: disabled, expectedRevision: entry.revision, closes: "all", reason, by });
