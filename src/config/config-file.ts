@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { ConfigError } from "./finding.ts";
 import { readYaml, type YamlSource } from "./yaml-source.ts";
 
-/** More than two thousand entries; whoever has more registers them by the API. */
+/** Room for more than two thousand entries; whoever has more registers them by the API. */
 const FILE_BYTES_MAX = 1024 * 1024;
 const WORLD_WRITABLE = 0o002;
 /** Opening a FIFO would otherwise wait for a writer for ever. */
@@ -11,8 +11,8 @@ const WITHOUT_WAITING = constants.O_RDONLY | constants.O_NONBLOCK;
 /**
  * Reads the configuration file.
  *
- * @throws ConfigError when it can't be read, is no file of at most 1 MiB in UTF-8, or anybody may change it: it says who
- *   gets which credentials.
+ * @throws ConfigError when the file can't be read, is no file of at most 1 MiB in UTF-8, or may be changed by anybody:
+ *   the file says who gets which credentials.
  */
 export function readConfigFile(path: string): YamlSource {
   const refuse = (message: string): never => {

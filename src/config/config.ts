@@ -11,7 +11,7 @@ export type HttpListenerConfig = {
   readonly port: number;
   /** Paths of PEM files, or the broker's own X.509-SVID. */
   readonly tls?: { readonly certificate: string; readonly privateKey: string } | "own-svid";
-  /** Names it answers to beside its own address, each with a port or for any port. */
+  /** Names that the listener answers to beside its own address, each with a port or for any port. */
   readonly hosts: readonly string[];
 };
 
@@ -27,7 +27,7 @@ export type AttestationEndpointConfig = {
 
 /** An issuer whose tokens are evidence. */
 export type OidcIssuerConfig = {
-  /** As in its tokens, exactly. */
+  /** Exactly the `iss` of its tokens. */
   readonly issuer: string;
   readonly audience: string;
   readonly singleUse: boolean;
@@ -57,7 +57,7 @@ export type Config = {
   readonly limits: {
     readonly connectionsPerUid: number;
     readonly watchers: number;
-    /** Of runtimes that do not say how many; the declared ones have it already. */
+    /** For runtimes that do not say how many; in declared entries the number is filled in already. */
     readonly openStepsPerRuntime: number;
   };
   readonly ledger: { readonly reserveBytes: number; readonly diskFreeBytesMin: number };
@@ -74,7 +74,7 @@ export type Config = {
   readonly keyManager:
     | { readonly kind: "disk" }
     | { readonly kind: "pkcs11"; readonly module: string; readonly tokenLabel: string; readonly pinFile?: string };
-  /** PEM files of a CA above. */
+  /** PEM files of an upstream CA. */
   readonly upstreamAuthority?: { readonly certificate: string; readonly privateKey: string };
   readonly federation: {
     /** PEM file of CA certificates that count for `https_web` bundle endpoints too. */
@@ -82,6 +82,6 @@ export type Config = {
   };
   readonly development: boolean;
   readonly entries: readonly EntryContent[];
-  /** Permitted, and yet likely not meant. */
+  /** What is permitted, and yet likely not meant. */
   readonly warnings: readonly Finding[];
 };

@@ -9,7 +9,7 @@ export type EntryProblem = { readonly path: readonly PropertyKey[]; readonly mes
 /**
  * Accepts the declared entries, each by the domain's own checks, and no two of one kind and name.
  *
- * @param openSteps - of runtimes that do not say how many.
+ * @param openSteps - how many open steps a runtime may have that does not say how many.
  * @returns the entries in the file's order, and what is wrong with the others.
  */
 export function acceptEntries(

@@ -3,7 +3,7 @@ import type { EntryContent } from "../domain/registration-entry.ts";
 import { kindOf, type Selector, typeOf } from "../domain/selector.ts";
 import type { SystemNames } from "./system-names.ts";
 
-/** What an entry's selectors, one by one fit, let happen together. */
+/** What an entry's selectors let happen together, though each by itself is fit. */
 export type SafetyFinding = {
   readonly entry: number;
   readonly severity: "refusal" | "warning";
@@ -20,11 +20,12 @@ const NAMES_A_PROGRAM = new Set(["unix:path", "unix:sha256"]);
 /**
  * Finds entries under which one party could pass for another.
  *
- * An agent under the broker's own user could read its keys, and one under an operator's user could administer it: the
- * kernel tells users apart, not the programs of one user.
+ * An agent under the broker's own user could read the broker's keys, and an agent under an operator's user could
+ * administer the broker: the kernel tells users apart, not the programs of one user.
  *
  * @param own.uid - the user that the broker runs as.
- * @param own.development - permits agents under such users: there everything is one user's.
+ * @param own.development - permits agents under the broker's and operators' users: in development everything is one
+ *   user's.
  */
 export function checkEntrySafety(
   entries: readonly EntryContent[],
@@ -57,7 +58,7 @@ export function checkEntrySafety(
   });
 }
 
-/** Users that the selectors name, as ids; a name that has none here stands for itself. */
+/** Users that the selectors name, as ids; a name without an id here stands for itself. */
 function usersOf(selectors: readonly Selector[], names: SystemNames): readonly string[] {
   return selectors
     .filter((one) => NAMES_A_USER.has(kindOf(one)))
@@ -66,7 +67,7 @@ function usersOf(selectors: readonly Selector[], names: SystemNames): readonly s
     );
 }
 
-/** Evidence that is the same whoever presents it says of whom it is in its further selectors. */
+/** An issuer or a CA alone is the same for everybody: only further selectors say whose the evidence is. */
 function weaknessOfEvidence(selectors: readonly Selector[]): string | undefined {
   const kinds = new Set(selectors.map(kindOf));
   if (kinds.size !== 1) return undefined;

@@ -3,8 +3,8 @@ import { OPERATOR_ROLES } from "../domain/registration-entry.ts";
 import { duration, list, number, section, text, yesNo } from "./fields.ts";
 
 /*
- * The shape of a declared entry: keys, types and units. Whether its values are fit is for the domain, which checks
- * entries that come by the API in the same way.
+ * The shape of a declared entry: keys, types and units. Whether the values are fit is for the domain to judge, which
+ * checks entries that come by the API in the same way.
  */
 
 const name = text("a name that is a SPIFFE path segment").describe("Unique within its kind.");

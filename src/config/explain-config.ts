@@ -4,20 +4,20 @@ import { type LoadOptions, loadConfig } from "./load-config.ts";
 import { fileSchema } from "./schema.ts";
 import { type Environment, overlay, settingsOf } from "./settings.ts";
 
-/** One setting, what it is, and why it is that. */
+/** One setting, its value, and where the value comes from. */
 export type ExplainedSetting = {
   readonly key: string;
-  /** As it would be written in the file; absent where it is set nowhere and has no default. */
+  /** As it would be written in the file; absent where the setting is set nowhere and has no default. */
   readonly value?: string | number | boolean;
   /** `flag log.level`, `environment STINT_LOG_LEVEL`, `stint.yaml:12:3` or `default`. */
   readonly source: string;
-  /** The environment variable that would set it. */
+  /** The environment variable that would set this setting. */
   readonly variable: string;
   readonly description: string;
 };
 
 /**
- * Says of every scalar setting what it is and where that comes from, in the order of the schema.
+ * Says of every scalar setting what its value is and where the value comes from, in the order of the schema.
  *
  * @throws ConfigError as `loadConfig` does
  */

@@ -1,6 +1,6 @@
 import { absolutePath, section } from "./fields.ts";
 
-/** Foreign trust domains. Which ones, operators say at run time: `stint federation create`. */
+/** Settings for foreign trust domains. Operators add the trust domains at run time: `stint federation create`. */
 export const federationSection = section({
   web_roots: absolutePath()
     .optional()

@@ -63,7 +63,7 @@ export function number(expected: string) {
   return z.number({ error: expecting(expected) });
 }
 
-/** A time span in seconds: text with its unit, or a bare number. Its bounds are the domain's. */
+/** A time span in seconds: text with its unit, or a bare number. The domain checks its bounds. */
 export function duration() {
   const expected = "a time such as 90s, 5m or 1h, or a number of seconds";
   return z.union([z.string(), z.number()], { error: expecting(expected) }).transform((value, context) => {

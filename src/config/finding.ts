@@ -12,7 +12,7 @@ export type Finding = {
   readonly message: string;
 };
 
-/** What is wrong with a configuration, as much of it at once as can be told, so that nobody has to mend it one start at a time. */
+/** What is wrong with a configuration: as many findings at once as possible, so that nobody mends it start by start. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly findings: readonly Finding[];
@@ -39,7 +39,7 @@ export function formatPlace(place: Place): string {
   }
 }
 
-/** A key's path as people write it. What is no plain name is quoted, so that it can't forge a line of its own. */
+/** A key's path as people write it. A part that is no plain name is quoted, so that it can't forge a line. */
 export function formatKey(path: readonly PropertyKey[]): string {
   let text = "";
   for (const part of path) {

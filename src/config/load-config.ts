@@ -12,11 +12,11 @@ const SECONDS_PER_DAY = 86_400;
 /** The trust domain that verifiers refuse unless they were told that they run in development. */
 const DEVELOPMENT_TRUST_DOMAIN = "stint-dev.invalid";
 
-/** What is known of the machine and the call beside the file. */
+/** What is known from the machine and the call, beside the file. */
 export type LoadOptions = {
   /** Values by key, e.g. `{"log.level": "debug"}`; before environment, file and default. */
   readonly flags?: Flags;
-  /** The user that the broker runs as; by default the one this process runs as. */
+  /** The user that the broker runs as; by default the user of this process. */
   readonly uid?: number;
   readonly names?: SystemNames;
 };
@@ -24,8 +24,9 @@ export type LoadOptions = {
 /**
  * Loads the configuration: flag, then `STINT_*` environment variable, then file, then default.
  *
- * @param path - of the file, as findings shall name it.
- * @throws ConfigError with what is wrong, each with its place; it never says what was found there, only what belongs
+ * @param path - path of the file, as findings shall name it.
+ * @throws ConfigError with all findings, each with its place; a finding never says what was found there, only what
+ *   belongs there
  */
 export function loadConfig(path: string, environment: Environment, options: LoadOptions = {}): Config {
   const source = readConfigFile(path);
@@ -65,7 +66,7 @@ export function loadConfig(path: string, environment: Environment, options: Load
       ),
     );
   }
-  // Positions of entries are the file's only when none was refused.
+  // Positions of entries are the same as in the file only when no entry was refused.
   const safety = problems.length > 0 ? [] : safetyFindings(entries, file.development, options, names);
   const safetyFindingOf = (found: (typeof safety)[number]): Finding =>
     findingOf(["entries", found.entry, "selectors"], found.message);
@@ -91,7 +92,7 @@ function safetyFindings(
   return checkEntrySafety(entries, { uid, development }, names);
 }
 
-/** A name, or an id: as a number, or as digits that name no group, which is how it comes from the environment. */
+/** The group's id, given by a name, a number, or digits that name no group: the environment gives an id as digits. */
 function groupIdOf(group: string | number | undefined, names: SystemNames): number | undefined | "unknown" {
   if (group === undefined) return undefined;
   const known = typeof group === "string" ? names.groupId(group) : undefined;
@@ -99,7 +100,7 @@ function groupIdOf(group: string | number | undefined, names: SystemNames): numb
   return /^[0-9]{1,9}$/.test(String(group)) ? Number(group) : "unknown";
 }
 
-/** In the order of the file, so that a reader goes through it once. What comes from elsewhere is first. */
+/** Findings in the order of the file, so that a reader goes through it once. Findings from elsewhere are first. */
 function sorted(findings: readonly Finding[]): readonly Finding[] {
   const line = (place: Place): number => (place.kind === "file" ? place.line : 0);
   return [...findings].sort((a, b) => line(a.place) - line(b.place));
@@ -117,7 +118,7 @@ function configOf(
     dataDirectory: file.data_directory,
     workload: { socket: file.workload.socket, mode: file.workload.mode, crlOnStreams: file.workload.crl_on_streams },
     operator: { socket: file.operator.socket, ...(groupId !== undefined && { groupId }) },
-    // Verifiers follow the issuer's URL, so its name is always one to answer to.
+    // Verifiers follow the issuer's URL, so the listener always answers to the name in it.
     ...(file.http !== undefined && { http: listenerOf(file.http, [new URL(file.issuer).host]) }),
     ...(file.operations !== undefined && { operations: listenerOf(file.operations, []) }),
     ...(file.broker !== undefined && { broker: brokerOf(file.broker) }),

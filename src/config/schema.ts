@@ -28,12 +28,12 @@ import {
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"] as const;
 
 const MEBIBYTE = 1024 * 1024;
-/** Room for one close of a very large run; smaller would not hold a single transaction's journal. */
+/** Room for one close of a very large run; a smaller reserve would not hold a single transaction's journal. */
 const RESERVE_BYTES_MIN = MEBIBYTE;
 const BYTES_MAX = 1024 * 1024 * MEBIBYTE;
-/** Keys are for years at most: one that nobody remembers is one that nobody guards. */
+/** Keys are for years at most: a key that nobody remembers is a key that nobody guards. */
 const AUTHORITY_DAYS_MAX = 3_650;
-/** Below, a verifier on the feed would have it; one that fetches bundles would not. */
+/** In less time a verifier on the feed would have the key; a verifier that fetches bundles would not. */
 const PROPAGATION_SECONDS_MIN = 60;
 /** Half of the shortest life that a key can have. */
 const PROPAGATION_SECONDS_MAX = 43_200;
@@ -196,7 +196,7 @@ export const fileSchema = section({
 
 export type FileSettings = z.infer<typeof fileSchema>;
 
-/** Canonical, and nothing that a path could not be appended to. */
+/** Accepts a canonical URL to which a path can be appended. */
 function parseIssuer(url: string): string {
   checkResourceUri(url, "issuer");
   if (url.includes("?")) throw new BrokerError("INVALID_FIELD", "issuer: a URL without a query");

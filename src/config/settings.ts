@@ -1,17 +1,17 @@
 import { z } from "zod";
 import type { Place } from "./finding.ts";
 
-/** One setting of the file that is no list: these can also come from a flag or from the environment. */
+/** One setting of the file that is no list: such a setting can also come from a flag or from the environment. */
 export type Setting = {
   /** As in the file, e.g. `http.listen`. */
   readonly key: string;
   readonly path: readonly string[];
   readonly variable: string;
   readonly description: string;
-  /** As it would be written in the file; absent where there is none. */
+  /** The default, as it would be written in the file; absent where there is none. */
   readonly fallback?: string | number | boolean;
   readonly schema: z.ZodType;
-  /** The section it is in that may be absent as a whole, and then its defaults with it. */
+  /** The section around the setting that may be absent as a whole, and its defaults with it. */
   readonly optionalSection?: readonly string[];
 };
 
@@ -70,8 +70,9 @@ function isScalarValue(value: unknown): value is string | number | boolean {
 /**
  * Puts flags and environment over what the file says: flag, then environment, then file, then default.
  *
- * @param environment - a variable that is empty counts as not set: that is how a shell or a unit file leaves one out.
- * @returns the file's data with the others put in, and where each of these came from, by key.
+ * @param environment - an empty variable counts as not set: a shell or a unit file leaves a variable out by making it
+ *   empty.
+ * @returns the file's data with the values from outside put in, and where each of these values came from, by key.
  */
 export function overlay(
   file: unknown,
@@ -102,7 +103,7 @@ function givenOutside(
   return { text, place: { kind: "environment", variable: setting.variable } };
 }
 
-/** Text as the kind of value that the setting takes. What it takes in no form is left as text, and refused as such. */
+/** Text as the kind of value that the setting takes. Text that fits in no form stays text, and is refused as such. */
 function typed(text: string, schema: z.ZodType): string | number | boolean {
   if (schema.safeParse(text).success) return text;
   if (text === "true" || text === "false") return text === "true";

@@ -14,7 +14,7 @@ import { ConfigError, formatKey, type Place } from "./finding.ts";
 /** A YAML file as plain data, with the place of each part of it. */
 export type YamlSource = {
   readonly value: unknown;
-  /** The place of a key's value; of the nearest part around it where there is none. */
+  /** The place of a key's value; for a key without value, that of the nearest part around it. */
   placeOf(path: readonly PropertyKey[]): Place;
   /** The place of a key itself. */
   placeOfKey(path: readonly PropertyKey[]): Place;
@@ -22,7 +22,7 @@ export type YamlSource = {
 
 /** Aliases are followed, so a few lines could stand for more data than there is memory. */
 const NODES_MAX = 100_000;
-/** The deepest thing that means anything is a list within a ceiling within an entry. */
+/** The deepest part with a meaning is a list within a ceiling within an entry. */
 const DEPTH_MAX = 16;
 /** A broken file yields an error for nearly every character that follows; the first ones tell. */
 const SYNTAX_FINDINGS_MAX = 10;
@@ -69,7 +69,7 @@ export function readYaml(text: string, file: string): YamlSource {
     if (isScalar(target)) return target.value;
     if (isSeq(target)) return target.items.map((item, index) => plain(item, [...path, index], depth + 1));
     if (!isMap(target)) return refuse(offset, formatKey(path), "expected text, a number, a list or a mapping");
-    // fromEntries defines members: a key `__proto__` becomes one like any other, and is refused as unknown.
+    // fromEntries defines members: a key `__proto__` becomes a member like any other, and is refused as unknown.
     return Object.fromEntries(
       target.items.map(({ key, value }) => {
         const name = isScalar(key) ? key.value : undefined;
@@ -103,7 +103,8 @@ function parsed(text: string, lines: LineCounter, onOverflow: () => never): Docu
       strict: true,
       uniqueKeys: true,
       prettyErrors: false,
-      // Printed nowhere: every error and warning becomes a finding. "silent" would leave out that of a second document.
+      // Nothing is printed: every error and warning becomes a finding. "silent" would leave out the error of a second
+      // document.
       logLevel: "error",
     });
   } catch (thrown) {

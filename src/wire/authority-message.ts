@@ -13,7 +13,7 @@ const STATES = {
   removed: StateMessage.REMOVED,
 } as const satisfies Record<AuthorityState, StateMessage>;
 
-/** @param activatableAt - of a prepared one: when it has been published for long enough. */
+/** @param activatableAt - of a prepared authority: when it has been published for long enough. */
 export function authorityMessageOf(
   authority: Authority & { readonly family: SvidKind },
   activatableAt: UnixSeconds | undefined,

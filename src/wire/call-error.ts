@@ -20,7 +20,7 @@ export class CallError extends Error {
     this.info = options.info;
   }
 
-  /** The reason, where this version knows it. One it does not know is a refusal all the same. */
+  /** The reason, where this version knows it. An error with an unknown reason is a refusal all the same. */
   get reason(): ErrorCode | undefined {
     const { info } = this;
     if (info === undefined || info.domain !== STINT_DOMAIN) return undefined;
@@ -36,7 +36,7 @@ export class CallError extends Error {
     return status[this.code] ?? `code ${this.code}`;
   }
 
-  /** Nobody answered: not a refusal, and nothing is known of what was done. */
+  /** Whether nobody answered: then this is no refusal, and nothing is known of what was done. */
   get unreachable(): boolean {
     const unanswered = this.code === status.UNAVAILABLE || this.code === status.DEADLINE_EXCEEDED;
     return unanswered && this.info === undefined;

@@ -1,7 +1,7 @@
 import { Channel, type ChannelOptions, credentials } from "@grpc/grpc-js";
 import { invalidField } from "../domain/errors.ts";
 
-/** A local socket comes back in no time, and a verifier is without its feed until it is found again. */
+/** A local socket comes back in no time, and a verifier is without its feed until the socket is found again. */
 const RECONNECT_MS_MIN = 100;
 const RECONNECT_MS_MAX = 2_000;
 /** The broker is trusted with our memory; a preview of 1,000 steps and credentials with their grants is some MiB. */
@@ -24,7 +24,7 @@ const OPTIONS: ChannelOptions = {
   "grpc.max_reconnect_backoff_ms": RECONNECT_MS_MAX,
   "grpc.max_receive_message_length": RESPONSE_BYTES_MAX,
   "grpc.enable_http_proxy": 0,
-  // A connection of its own, so that closing the channel closes it.
+  // The channel has a connection of its own, so that closing the channel closes the connection.
   "grpc.use_local_subchannel_pool": 1,
 };
 
@@ -41,7 +41,7 @@ export type TlsIdentity = {
  * A connection to the broker endpoint, with mutual TLS. The server is known by its SPIFFE ID, whatever its address.
  *
  * @param endpoint - `unix:///run/stint/broker.sock` or `tcp://host:port`, where the host may be a name.
- * @throws BrokerError INVALID_FIELD for any other
+ * @throws BrokerError INVALID_FIELD for any other endpoint
  * @see SPIFFE Broker Endpoint section 4
  */
 export function openTlsChannel(endpoint: string, identity: TlsIdentity): Channel {
@@ -55,7 +55,7 @@ export function openTlsChannel(endpoint: string, identity: TlsIdentity): Channel
   return new Channel(targetOf(endpoint), secured, { ...OPTIONS, ...UNNAMED });
 }
 
-/** By what a client that has nothing to show knows the broker: its X.509-SVID, or a certificate for a name. PEM. */
+/** How a client that has nothing to show knows the broker: by its X.509-SVID, or by a certificate for a name. PEM. */
 export type ServerTrust =
   | { readonly authorities: string; readonly serverId: string }
   /** Absent `roots`: the public CAs that Node.js knows. Absent `serverName`: the host. */
@@ -65,7 +65,7 @@ export type ServerTrust =
  * A connection to the attestation endpoint: TLS in which the server alone shows a certificate.
  *
  * @param address - `host:port`.
- * @throws BrokerError INVALID_FIELD for any other
+ * @throws BrokerError INVALID_FIELD for any other address
  */
 export function openServerTlsChannel(address: string, trust: ServerTrust): Channel {
   if (!ADDRESS.test(address)) throw invalidField("address", "host:port");
@@ -83,10 +83,10 @@ export function openServerTlsChannel(address: string, trust: ServerTrust): Chann
   });
 }
 
-/** The name is sent in the handshake, and means nothing there. */
+/** This name is sent in the handshake, and means nothing there. */
 const UNNAMED: ChannelOptions = { "grpc.ssl_target_name_override": "stint" };
 
-/** The one thing that a broker's X.509-SVID is for, is named in it alone. */
+/** A broker's X.509-SVID has one alternative name, its SPIFFE ID, so all of the text is compared. */
 function isServer(serverId: string) {
   return (_host: string, { subjectaltname }: { readonly subjectaltname?: string | undefined }): Error | undefined =>
     subjectaltname === `URI:${serverId}` ? undefined : new Error("the server is not the broker");

@@ -7,20 +7,20 @@ import { methodDefinitionOf } from "./service-definition.ts";
 export type CallOptions = {
   /** Cancels the call; it then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** From now; absent: for a unary call what the client was made with, for a stream none. */
+  /** Milliseconds from now; absent: for a unary call as many as the client was made with, for a stream no deadline. */
   readonly deadlineMs?: number | undefined;
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 };
 
 /** The two sides of a bidirectional call. */
 type BidiCall<Request, Response> = {
-  /** Queues a message; after the call has ended it is dropped. */
+  /** Queues a message; a message that comes after the end of the call is dropped. */
   send(request: Request): void;
   /** Says that no more is sent; the other side may still answer. */
   end(): void;
   /** Ends the call at once; `responses` is then over, without an error. */
   cancel(): void;
-  /** For one consumer. Leaving it early cancels the call. */
+  /** Messages for one consumer. A consumer that leaves early cancels the call. */
   readonly responses: AsyncIterableIterator<Response, undefined, void>;
 };
 
@@ -49,14 +49,14 @@ type CallOf<Method> = Method extends {
         : never
   : never;
 
-/** What the SPIFFE Workload Endpoint asks of every request, so that a browser tricked into one can't make it. */
+/** What the SPIFFE Workload Endpoint asks of every request, so that a tricked browser can't make a request. */
 const SECURITY_HEADER = "workload.spiffe.io";
 
 /**
  * A client of a service over a channel, which the caller closes.
  *
  * @param options.securityHeader - set to `true` on every call; `workload.spiffe.io` when absent.
- * @param options.deadlineMs - of unary calls that have none of their own; absent: none.
+ * @param options.deadlineMs - deadline of unary calls that have none of their own; absent: none.
  * @see SPIFFE Workload Endpoint section 6.1
  */
 export function createClient<Service extends DescService>(
@@ -172,7 +172,7 @@ function messagesOf(call: ResponseStream, signal: AbortSignal | undefined) {
   function cancel(): void {
     finish();
     call.cancel();
-    // What is still on its way is read and dropped, or the call would never come to its end.
+    // Messages still on their way are read and dropped, or the call would never come to its end.
     call.resume();
   }
 

@@ -4,7 +4,7 @@ import { type DecisionSchema, Effect } from "../gen/stint/v1/history_pb.js";
 import { grantMessageOf } from "./grant-message.ts";
 import { timestampOfMicros } from "./timestamps.ts";
 
-/** @param decision.sequence - of the ledger's event that holds it. */
+/** @param decision.sequence - sequence of the ledger's event that holds the decision. */
 export function decisionMessageOf(
   decision: Decision & { readonly sequence: number },
 ): MessageInitShape<typeof DecisionSchema> {

@@ -25,7 +25,7 @@ const ROLES = {
   admin: RoleMessage.ADMIN,
 } as const satisfies Record<OperatorRole, RoleMessage>;
 
-/** The role a message names; `undefined` for unspecified, and for one this version does not know. */
+/** The role a message names; `undefined` for unspecified, and for a role that this version does not know. */
 export function operatorRoleOf(message: RoleMessage): OperatorRole | undefined {
   return (Object.keys(ROLES) as OperatorRole[]).find((role) => ROLES[role] === message);
 }

@@ -9,12 +9,12 @@ export type ErrorInfo = {
 
 /** The trailer that carries a `google.rpc.Status`. */
 export const STATUS_DETAILS_KEY = "grpc-status-details-bin";
-/** Whose reasons `stint.v1.Reason` lists. */
+/** The domain of the reasons that `stint.v1.Reason` lists. */
 export const STINT_DOMAIN = "stint";
 
 const ERROR_INFO_TYPE = "google.rpc.ErrorInfo";
 const TYPE_PREFIX = "type.googleapis.com/";
-/** Of protobuf's wire format: a field of bytes, a string or a message. */
+/** Protobuf's wire type of bytes, strings and messages. */
 const LENGTH_DELIMITED = 2;
 const VARINT = 0;
 

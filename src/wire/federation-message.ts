@@ -75,7 +75,7 @@ function profileOf(profile: FederationCreateRequest["profile"]): FederationRelat
 /**
  * The text of the first bundle, where a request has one.
  *
- * @throws BrokerError INVALID_FIELD when it is no text
+ * @throws BrokerError INVALID_FIELD when the bundle is no text
  */
 export function bootstrapOf({ bundle }: FederationCreateRequest): string | undefined {
   if (bundle.length === 0) return undefined;

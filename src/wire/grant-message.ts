@@ -41,7 +41,7 @@ export function grantOfMessage(
 
 /**
  * A grant as the broker tells it, for its holder. Total: an element of a type or with an action that this version does
- * not know is left out, since a holder that cannot understand it must not act on it.
+ * not know is left out, since a holder must not act on an element that it can't understand.
  */
 export function knownGrantOf(message: GrantMessage | undefined): Grant {
   return (message?.elements ?? []).flatMap((element): GrantElement[] => {

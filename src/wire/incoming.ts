@@ -6,7 +6,7 @@ type MessageSource = {
 
 type Incoming<Message> = {
   push(message: Message): void;
-  /** Ends the iteration once all that was pushed is consumed; with an error, by throwing it. Only the first counts. */
+  /** Ends the iteration once all that was pushed is consumed; with an error, by throwing it. The first call counts. */
   finish(error?: Error): void;
   readonly messages: AsyncIterableIterator<Message, undefined, void>;
 };
@@ -15,7 +15,7 @@ type Incoming<Message> = {
 const WAITING_MAX = 64;
 
 /**
- * Turns pushed messages into an iteration for one consumer. An error waits in it for the consumer, so that one which
+ * Turns pushed messages into an iteration for one consumer. An error waits for the consumer too, so that an error that
  * comes before anybody listens is neither lost nor fatal.
  *
  * @param source - paused while too many messages wait.

@@ -17,7 +17,7 @@ type IssuanceRow = IssuanceRecord & {
   readonly step?: Pick<Step, "runId" | "step" | "attempt" | "agent">;
 };
 
-/** @param now - the instant at which its state is judged. */
+/** @param now - the instant at which the issuance's state is judged. */
 export function issuanceMessageOf(row: IssuanceRow, now: UnixMicros): MessageInitShape<typeof IssuanceSchema> {
   return {
     issuanceId: row.issuanceId,
@@ -43,7 +43,7 @@ export function issuanceMessageOf(row: IssuanceRow, now: UnixMicros): MessageIni
   };
 }
 
-/** What is known of it, the strongest first: that it never left, that it was taken back, that its time is over. */
+/** The state of an issuance, the strongest first: it never left, it was taken back, its time is over. */
 function issuanceStateOf(
   row: { readonly undelivered: boolean; readonly revokedAt?: UnixMicros; readonly expiresAt: IssuanceRow["expiresAt"] },
   now: UnixMicros,
@@ -63,7 +63,7 @@ export function svidKindMessageOf(kind: SvidKind): KindMessage {
   return KINDS[kind];
 }
 
-/** The kind a message names; `undefined` for unspecified, and for one this version does not know. */
+/** The kind a message names; `undefined` for unspecified, and for a kind that this version does not know. */
 export function svidKindOf(message: KindMessage): SvidKind | undefined {
   return (Object.keys(KINDS) as SvidKind[]).find((kind) => KINDS[kind] === message);
 }

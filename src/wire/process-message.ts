@@ -17,8 +17,8 @@ export function processMessageOf(process: ProcessIdentity): MessageInitShape<typ
 }
 
 /**
- * A process as a request names it. A pid alone does not name one for good; the members that are left out are for the
- * receiver to fill in or to refuse.
+ * A process as a request names it. A pid alone does not name a process for good; the receiver has to fill in the
+ * members that are left out, or refuse.
  *
  * @throws BrokerError INVALID_FIELD
  */

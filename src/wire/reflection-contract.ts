@@ -41,7 +41,7 @@ type Field = readonly [
 
 const SCALARS: Readonly<Record<string, Type>> = { string: Type.STRING, int32: Type.INT32, bytes: Type.BYTES };
 
-/** Messages of the published contract: number, name, type, and whether it is repeated or one of the oneof. */
+/** Messages of the published contract: a field's number, name, type, and whether it is repeated or one of the oneof. */
 const MESSAGES: Readonly<Record<string, { readonly oneof?: string; readonly fields: readonly Field[] }>> = {
   ServerReflectionRequest: {
     oneof: "message_request",

@@ -21,7 +21,7 @@ import type {
 import { BrokerError, invalidField } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 
-/** A request as it came in: the message, or the reason why the bytes are none. */
+/** A request as it came in: the message, or the reason why the bytes are no message. */
 export type Received<Message> = Message | BrokerError;
 
 /** The grpc-js handlers of a service, by the methods' local names. Responses may be given as plain objects. */
@@ -56,8 +56,8 @@ export function receivedMessage<Message>(received: Received<Message>): Message {
 /**
  * The grpc-js definition of a service described by protobuf-es. Fields that this version does not know are skipped.
  *
- * Requests are `Received`: grpc-js would answer a deserializer that throws with INTERNAL and no reason, and one over its
- * own size limit likewise, past every interceptor. So bad bytes become a value, and the handler's answer.
+ * Requests are `Received`: when a deserializer throws, or a request is above grpc-js's own size limit, grpc-js answers
+ * without a reason, past every interceptor. So bad bytes become a value, which the handler answers.
  */
 function serviceDefinitionOf<Service extends DescService>(service: Service): ServiceDefinition<HandlersOf<Service>> {
   const definition: Record<string, MethodDefinition<unknown, unknown>> = {};

@@ -4,10 +4,10 @@ import { type ErrorInfo, encodeStatusDetails, STATUS_DETAILS_KEY, STINT_DOMAIN }
 import { STATUS_OF } from "./status-of.ts";
 
 /**
- * What a handler answers for anything it caught: a BrokerError with its code, message and ErrorInfo; anything else as
- * INTERNAL without a word of its own text, which may hold what the caller must not see.
+ * What a handler answers for anything it caught: a BrokerError with its code, message and ErrorInfo; any other error as
+ * INTERNAL without a word of its text, which may hold what the caller must not see.
  *
- * A stream is ended with it by `call.emit("error", …)`: grpc-js sends no status for one that is destroyed.
+ * A stream is ended with this error by `call.emit("error", …)`: grpc-js sends no status for a stream that is destroyed.
  */
 export function serviceErrorOf(thrown: unknown): ServiceError {
   if (!(thrown instanceof BrokerError)) {

@@ -9,7 +9,8 @@ import { durationOfSeconds, timestampOfMicros, timestampOfSeconds } from "./time
 /**
  * A step as its readers see it.
  *
- * @param readers.processes - name the opener's and the executor's process: for operators and the opener's own entry.
+ * @param readers.processes - whether to name the opener's and the executor's process: for operators and the opener's
+ *   own entry.
  */
 export function stepMessageOf(
   step: Step,
@@ -45,7 +46,7 @@ export function stepNameMessageOf(name: StepName): MessageInitShape<typeof StepN
   return { runId: name.runId, step: name.step, attempt: name.attempt };
 }
 
-/** The state a message names; `undefined` for one that this version does not know, which counts as closed. */
+/** The state a message names; `undefined` for a state that this version does not know, which counts as closed. */
 export function stepStateOf(state: StateMessage): StepState | undefined {
   return STEP_STATES.find((known) => StateMessage[known] === state);
 }

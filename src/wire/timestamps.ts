@@ -5,7 +5,7 @@ import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 
 export type { Duration, Timestamp };
 
-/** 9999-12-31T23:59:59Z: the last that google.protobuf.Timestamp allows, and far within a number's exact range in seconds. */
+/** 9999-12-31T23:59:59Z, the last that google.protobuf.Timestamp allows; in seconds a number holds it exactly. */
 const UNIX_SECONDS_MAX = 253_402_300_799n;
 /** In microseconds a number is exact until 2255. */
 const UNIX_SECONDS_IN_MICROS_MAX = BigInt(Math.floor(Number.MAX_SAFE_INTEGER / 1_000_000)) - 1n;
@@ -23,7 +23,7 @@ export function timestampOfSeconds(instant: UnixSeconds): Timestamp {
 }
 
 /**
- * An instant to the microsecond; what is finer is cut off.
+ * An instant to the microsecond; a finer fraction is cut off.
  *
  * @throws BrokerError INVALID_FIELD before 1970, after 2255, or with nanoseconds outside a second
  */
@@ -61,7 +61,7 @@ export function durationOfMs(ms: number): Duration {
 /**
  * A duration that must be of whole seconds; bounds are for the caller to check.
  *
- * @throws BrokerError INVALID_FIELD for a fraction or a negative one
+ * @throws BrokerError INVALID_FIELD for a fraction or a negative duration
  */
 export function secondsOfDuration(duration: Duration, field: string): number {
   checkDuration(duration, field);
@@ -70,9 +70,9 @@ export function secondsOfDuration(duration: Duration, field: string): number {
 }
 
 /**
- * A duration in milliseconds; what is finer is rounded up, so that a wait is never cut to none.
+ * A duration in milliseconds; a finer fraction is rounded up, so that a wait is never cut to none.
  *
- * @throws BrokerError INVALID_FIELD for a negative one
+ * @throws BrokerError INVALID_FIELD for a negative duration
  */
 export function msOfDuration(duration: Duration, field: string): number {
   checkDuration(duration, field);
