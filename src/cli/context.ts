@@ -1,6 +1,6 @@
 import type { Readable, Writable } from "node:stream";
 
-/** What a command has to do with but its arguments: data goes to `out`, everything else to `err`. */
+/** What a command works with beside its arguments: data goes to `out`, everything else to `err`. */
 export type Context = {
   readonly input: Readable;
   readonly out: Writable;

@@ -87,7 +87,7 @@ export function readDeclaration(yaml: string): Declaration {
   return value as Declaration;
 }
 
-/** The revision that a declaration was printed at; 0 when it does not say. */
+/** The revision that a declaration was printed at; 0 when the declaration does not say. */
 export function revisionOf(declaration: Declaration): number {
   const revision = declaration["revision"];
   return typeof revision === "number" ? revision : 0;

@@ -23,7 +23,7 @@ export type EntryFlags = {
   readonly role?: string;
 };
 
-/** The content of an entry as flags; those of other kinds than its own are refused with it. */
+/** The content of an entry as flags; flags that the entry's kind does not have are refused when it is read. */
 export function addEntryFlags(command: Command): Command {
   return command
     .option(

@@ -5,7 +5,7 @@ import { showControls } from "./output/show-controls.ts";
 /** Exit statuses: pinned, since scripts branch on them. */
 export const EXIT = { done: 0, refused: 1, usage: 2, unreachable: 3 } as const;
 
-/** How a command ends other than well: what is said of it on standard error, and the exit status. */
+/** How a command fails: what is said of the failure on standard error, and the exit status. */
 export class Failure extends Error {
   override readonly name = "Failure";
   readonly exitStatus: number;
@@ -32,7 +32,7 @@ export function usageFailure(message: string): Failure {
   return new Failure(message, EXIT.usage);
 }
 
-/** What connecting said, in words; the rest of a gRPC library's text is of no help to anybody. */
+/** Why connecting failed, in words; the rest of a gRPC library's text is of no help to anybody. */
 const WHY_UNREACHABLE: Readonly<Record<string, string>> = {
   ENOENT: "there is no such socket",
   ECONNREFUSED: "nobody listens there",
@@ -47,7 +47,7 @@ const WHY_UNREACHABLE: Readonly<Record<string, string>> = {
  */
 export function failureOf(thrown: unknown, endpoint: string | undefined): Failure {
   if (thrown instanceof Failure) return thrown;
-  // Ours, before anything was sent: what the user gave could not be accepted.
+  // Thrown on our side, before anything was sent: what the user gave could not be accepted.
   if (thrown instanceof BrokerError) return new Failure(`${thrown.code}: ${thrown.message}`, EXIT.usage);
   if (!(thrown instanceof CallError)) {
     const message = thrown instanceof Error ? thrown.message : String(thrown);

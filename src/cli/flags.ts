@@ -7,7 +7,7 @@ const WHOLE = /^(0|[1-9][0-9]{0,14})$/;
 const INSTANT = /^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?(Z|[+-][0-9]{2}:[0-9]{2}))?$/;
 
 /*
- * Values of flags. Each function is what commander calls with the text; what it refuses is a mistake of usage.
+ * Values of flags. Commander calls each function with the text; a text that the function refuses is a mistake of usage.
  */
 
 /** Seconds, of `90`, `90s`, `5m`, `1h` or `7d`. */
@@ -30,7 +30,7 @@ export function countFlag(text: string): number {
   return Number(text);
 }
 
-/** A serial number as the ledger writes it; with colons and in capitals, as openssl prints it, it is the same. */
+/** A serial number as the ledger writes it; colons, capitals and leading zero bytes, as openssl prints them, go. */
 export function serialFlag(text: string): string {
   const digits = text
     .replaceAll(":", "")

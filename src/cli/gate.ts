@@ -5,8 +5,8 @@ import type { Writable } from "node:stream";
 import { EXIT, Failure } from "./failure.ts";
 
 /**
- * A process that waits. Reads, one a line, the values of the variables that its first argument names; then becomes the
- * command. When the pipe ends first it goes away without having run anything.
+ * A process that waits. It reads, one a line, the values of the variables that its first argument names, and then
+ * becomes the command. When the pipe ends first, the process ends without having run anything.
  */
 const GATE = `
 stint_gate_names=$1
@@ -20,16 +20,16 @@ unset stint_gate_names stint_gate_name stint_gate_value
 exec "$@"
 `;
 
-/** What a shell says for a command that a signal ended. */
+/** What a shell adds to the signal's number for a command that a signal ended. */
 const SIGNALED = 128;
-/** Those that ask a program to do something; the others stop or kill it, or are its own business. */
+/** Signals that ask a program to do something; others stop or kill the program, or are its own business. */
 const FORWARDED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 
 /** Names of the variables that are known only once the step is open. */
 const LATER = ["STINT_STEP_ID", "STINT_STEP_ATTEMPT"] as const;
 
 export type Gate = {
-  /** Of the gate, and then of the command: it is the same process. */
+  /** Pid of the gate, and then of the command, which is the same process. */
   readonly pid: number;
   /** Lets the command run, with these variables too; gives its exit status. */
   open(variables: Readonly<Record<(typeof LATER)[number], string>>): Promise<number>;
@@ -47,14 +47,14 @@ export function startGate(command: readonly string[], variables: Readonly<Record
     stdio: ["inherit", "inherit", "inherit", "pipe"],
     env: { ...process.env, ...variables },
   });
-  // It is without a pid that nothing was started; a signal that came too late is nothing to die of.
+  // A start that failed shows by the missing pid; a signal that came too late is nothing to die of.
   child.on("error", () => undefined);
   const { pid } = child;
   if (pid === undefined) throw new Failure("can't start a process for the command", EXIT.refused);
   const exited = exitStatusOf(child);
   const stopForwarding = forwardSignals(child);
   const pipe = child.stdio[3] as Writable;
-  // A command that was killed at the gate does not read what it is told.
+  // A process that was killed at the gate does not read the pipe.
   pipe.on("error", () => undefined);
 
   return {
@@ -80,7 +80,7 @@ async function exitStatusOf(child: ChildProcess): Promise<number> {
   return code ?? SIGNALED + (signal === null ? 0 : constants.signals[signal]);
 }
 
-/** Passes signals on. What a terminal sends to us it has sent to the command as well, which must not get it twice. */
+/** Passes signals on to the command. It has a terminal's signals from the terminal, and must not get them twice. */
 function forwardSignals(child: ChildProcess): () => void {
   const fromTerminal = new Set<NodeJS.Signals>(process.stdin.isTTY ? ["SIGINT", "SIGQUIT"] : []);
   const listeners = FORWARDED.map((signal) => {

@@ -4,14 +4,14 @@ import { StepState } from "../gen/stint/v1/types_pb.js";
 import { callErrorOf } from "../wire/call-error.ts";
 import type { ClientOf } from "../wire/client.ts";
 
-/** Well within the broker's grace, and not so often that a broker that is starting is kept busy by it. */
+/** A wait well within the broker's grace, and long enough not to keep busy a broker that is starting. */
 const AGAIN_AFTER_MS = 250;
 
 /**
  * Holds a step until it ends or is released; takes the hold up again when the connection breaks.
  *
  * @param ended - called once if the step ends before it is released.
- * @returns held: resolves with the first word of the broker, and rejects with its refusal.
+ * @returns held: resolves with the broker's first message, and rejects with the broker's refusal.
  */
 export function holdStep(
   steps: Pick<ClientOf<typeof Steps>, "hold">,
@@ -32,7 +32,7 @@ export function holdStep(
         }
       } catch (thrown) {
         const error = callErrorOf(thrown);
-        // The first word is the caller's to hear; a later refusal says that the step is no more.
+        // Until the first message a failure is for the caller; a later refusal says that the step is no more.
         if (!error.unreachable || !wasHeld) return held.reject(error);
       }
       await sleep(AGAIN_AFTER_MS, undefined, { signal: released.signal }).catch(() => undefined);

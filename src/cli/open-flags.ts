@@ -32,7 +32,7 @@ export type WantedExecutor =
   | { readonly case: "any"; readonly value: Record<never, never> }
   | { readonly case: "pid"; readonly value: number };
 
-/** The agent that `stint dev` registers; anywhere else it most likely is no entry's name, and refused. */
+/** The agent that `stint dev` registers; elsewhere most likely no entry has this name, and the step is refused. */
 const AGENT_DEFAULT = "dev";
 
 export function addOpenFlags(command: Command): Command {
@@ -54,7 +54,7 @@ export function addOpenFlags(command: Command): Command {
  * The request that the flags make.
  *
  * @param now - milliseconds since 1970.
- * @throws Failure when the grant can't be read, BrokerError INVALID_FIELD when it is none
+ * @throws Failure when the grant can't be read, BrokerError INVALID_FIELD when it is no grant
  */
 export function openRequestOf(
   options: OpenOptions,
@@ -89,7 +89,7 @@ function grantOf(flag: string | undefined): Grant {
 }
 
 /**
- * JSON of a flag that holds it, or names a file that does.
+ * The JSON that a flag holds, or the file that the flag names.
  *
  * @throws Failure
  */

@@ -4,8 +4,8 @@ import { usageFailure } from "./failure.ts";
 /**
  * All that a stream holds.
  *
- * @param from - the stream in words, for whoever gave it.
- * @throws Failure when it is more than that; whatever reading fails with
+ * @param from - the stream's name in a message, for whoever gave the stream.
+ * @throws Failure when the stream holds more than `bytesMax`; whatever reading fails with
  */
 export async function readInput(input: Readable, bytesMax: number, from: string): Promise<Buffer> {
   const chunks: Buffer[] = [];

@@ -6,16 +6,16 @@ const DAY_MS = 86_400_000;
 /**
  * Who applied a close, in one line: `applied 3 of 4; mcp-2 silent; acceptable there until 03:12:40`.
  *
- * @param now - milliseconds since 1970; what lies before it is not worth a word.
+ * @param now - milliseconds since 1970; an instant before this one is not worth a word.
  */
 export function receiptsSentence(receipts: Receipts, now: number): string {
   const inState = (...states: readonly ReceiptState[]) =>
     receipts.verifiers.filter((one) => states.includes(one.state));
   const lapsed = inState(ReceiptState.LAPSED);
-  // One in a state not known here has not said that it applied anything.
+  // A verifier in a state not known here has not said that it applied anything.
   const silent = receipts.verifiers.filter((one) => one.state !== ReceiptState.APPLIED && !lapsed.includes(one));
   const latest = msOf(receipts.latestPossibleAcceptance);
-  // Nothing is accepted past its own expiry, however stale a verifier may be.
+  // No credential is accepted past its own expiry, however stale a verifier may be.
   const silentUntil = Math.min(latest, Math.max(...silent.map((one) => msOf(one.lapsesAt))));
 
   const parts = [
@@ -39,7 +39,7 @@ function msOf(timestamp: Timestamp | undefined): number {
   return timestamp === undefined ? Number.NEGATIVE_INFINITY : Number(timestamp.seconds) * 1_000 + timestamp.nanos / 1e6;
 }
 
-/** The time of day here, as on the reader's own clock; with the date when it is not soon. */
+/** The time of day here, as on the reader's own clock; with the date when it is a day away or more. */
 function clockOf(ms: number, now: number): string {
   const at = new Date(ms);
   const two = (value: number) => String(value).padStart(2, "0");

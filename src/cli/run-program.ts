@@ -23,8 +23,8 @@ export async function runProgram(program: Command, args: readonly string[], cont
 }
 
 /**
- * A command whose every flag has an environment variable, `STINT_` and the flag's name, over which the flag wins. It is
- * named here because commander only heeds a variable that an option has when it is added.
+ * A command whose every flag has an environment variable too, `STINT_` and the flag's name; the flag wins. The variable
+ * is named in `addOption`, since commander only heeds a variable that an option has when it is added.
  */
 class ProgramCommand extends Command {
   override createCommand(name?: string): Command {
@@ -38,7 +38,7 @@ class ProgramCommand extends Command {
   }
 }
 
-/** A program that tells what is wrong in its own name, and leaves it to `runProgram` to exit. */
+/** A program that tells under its own name what is wrong, and leaves the exit to `runProgram`. */
 export function createProgram(name: string, context: Context): Command {
   return new ProgramCommand(name)
     .exitOverride()

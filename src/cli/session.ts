@@ -31,7 +31,8 @@ export type Session = {
 };
 
 /**
- * What commander calls: opens a session for the act, gives it options and arguments, and ends its connections after.
+ * Makes what commander calls: it opens a session for the act, calls the act with options and arguments, and then ends
+ * the session's connections.
  *
  * @throws Failure
  */

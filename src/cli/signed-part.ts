@@ -3,12 +3,12 @@ import { readCertificate } from "../domain/certificate.ts";
 import { DerError } from "../domain/der-reader.ts";
 
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/;
-/** Header, payload and signature; in front perhaps what it was found with in a header. */
+/** Header, payload and signature; in front perhaps the word `Bearer`, as in an HTTP header. */
 const JWS = /^(?:bearer\s+)?([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+$/i;
 const DER_SEQUENCE = 0x30;
 
 /**
- * SHA-256 of what was signed of a credential: by it the ledger knows every one that was ever issued.
+ * SHA-256 of the signed part of a credential, by which the ledger knows every credential that was ever issued.
  *
  * @param credential - a JWS in compact serialization, or a certificate in PEM (the first of a chain) or DER.
  * @returns 32 bytes; `undefined` for anything else. Never throws.

@@ -52,7 +52,7 @@ function requestOf(options: Options): Parameters<typeof runDaemon>[0] {
   return { configPath: options.config, environment: process.env, flags: options.set ?? {} };
 }
 
-/** Why a daemon does not start is in the message alone: it names the file and line, or the path, that has to change. */
+/** The message alone says why a daemon does not start: it names the file and line, or the path, that has to change. */
 async function orFail<T>(outcome: Promise<T>): Promise<T> {
   try {
     return await outcome;

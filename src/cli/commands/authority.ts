@@ -41,7 +41,7 @@ export function addAuthority(program: Command, context: Context): void {
         "--force",
         "also before it has been published for long enough; verifiers without it refuse for a while",
       )
-        // Not STINT_FORCE: what is forced here must be meant.
+        // A variable of its own, and not STINT_FORCE: whoever forces this must mean it.
         .env("STINT_AUTHORITY_FORCE"),
     )
     .action(

@@ -111,7 +111,7 @@ function addContent(command: Command): Command {
   );
 }
 
-/** What to register: all in a file, or kind and name and the flags. */
+/** What to register: what a file says, or kind and name; in both cases with the flags on top. */
 function newDeclaration(options: ContentOptions, reference: string | undefined): Declaration {
   const flags = declaredByFlags(options);
   if (options.file === undefined) {
@@ -123,7 +123,7 @@ function newDeclaration(options: ContentOptions, reference: string | undefined):
   return { ...readFile(options.file), ...flags };
 }
 
-/** What the entry is to say: all that a file says, or what it says now, changed by the flags. */
+/** What the entry is to say: what a file says, or what the entry says now; in both cases changed by the flags. */
 async function changedDeclaration(
   options: ContentOptions,
   present: () => Promise<Entry>,
@@ -135,7 +135,8 @@ async function changedDeclaration(
   }
   if (Object.keys(flags).length === 0) throw usageFailure("nothing to change: give a flag or --file");
   const entry = await present();
-  // Changed from what was just read: were it changed meanwhile by another, this is refused rather than undoing that.
+  // The change starts from the revision that was just read: if somebody else changed the entry meanwhile, the broker
+  // refuses this change instead of undoing the other.
   return { declaration: { ...recordOf(entryView, entry), ...flags }, revision: Number(entry.revision) };
 }
 

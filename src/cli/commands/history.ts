@@ -167,7 +167,7 @@ export function statesOf(states: readonly Lowercase<StepState>[] | undefined) {
   return (states ?? []).map((state) => stepStateMessageOf(state.toUpperCase() as StepState));
 }
 
-/** What the list RPCs have in common, of the flags. */
+/** The filter that the list RPCs have in common, made of the flags. */
 function filterOf(options: FilterOptions) {
   const instant = (ms: number) => timestampOfMicros((ms * 1_000) as UnixMicros);
   return {
@@ -180,7 +180,7 @@ function filterOf(options: FilterOptions) {
   };
 }
 
-/** Events as they come. The stream knows no filters but these, so what else was asked for is refused, not ignored. */
+/** Events as they come. The stream has no filters but `--type` and `--after`, so any other is refused, not ignored. */
 async function* followed(operator: Operator, options: EventsOptions): AsyncGenerator<Event, void, void> {
   const unserved = (["run", "step", "stepId", "agent", "since", "until", "pageToken"] as const).filter(
     (name) => options[name] !== undefined,

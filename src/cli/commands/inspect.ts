@@ -10,7 +10,7 @@ import { readInput } from "../read-input.ts";
 import { acting } from "../session.ts";
 import { signedPartSha256 } from "../signed-part.ts";
 
-/** A chain of certificates is a few KiB; what is larger is not a credential. */
+/** A chain of certificates is a few KiB; a larger input is not a credential. */
 const INPUT_BYTES_MAX = 64 * 1024;
 
 export function addInspect(program: Command, context: Context): void {
@@ -37,7 +37,7 @@ export function addInspect(program: Command, context: Context): void {
     );
 }
 
-/** A field of the issuance, or of its step, of what was found. */
+/** A field of the issuance that was found, or of its step. */
 function of<Part extends "issuance" | "step">(
   part: Part,
   [name, value]: Field<NonNullable<LookUpResponse[Part]>>,

@@ -22,7 +22,7 @@ export function addJoinToken(program: Command, context: Context): void {
       acting(context, async (session, { ttl }: { readonly ttl?: number }, name: string) => {
         const duration = ttl === undefined ? {} : { ttl: durationOfSeconds(ttl) };
         const created = await session.operator().joinTokens.create({ name, ...duration });
-        // Alone, so that it can be piped to where it is needed and into nobody's eyes.
+        // The token alone, so that it can be piped to where it is needed and into nobody's eyes.
         if (session.globals.output === "table") context.out.write(`${created.token}\n`);
         else await session.print.one(newJoinTokenView, created);
         session.note(`good once, until ${instantCell(created.expiresAt)}, for an entry with join_token:name:${name}`);

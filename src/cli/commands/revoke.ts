@@ -48,8 +48,8 @@ export function addRevoke(program: Command, context: Context): void {
 }
 
 /**
- * Has a variable of its own: STINT_STEP_ID and the like are set for every command that runs as a step, and a revocation
- * must not pick one up from there.
+ * A flag with a variable of its own: STINT_STEP_ID and the like are set for every command that runs as a step, and a
+ * revocation must not take its target from them.
  */
 function target(flags: string, description: string): Option {
   const option = new Option(flags, description);

@@ -28,8 +28,8 @@ export function addStepRun(step: Command, context: Context): void {
 }
 
 /**
- * Runs a command as the executor of a new step. Its process exists before the step does, so that the step can name it,
- * and waits at a gate until the step is open and held.
+ * Runs a command as the executor of a new step. The command's process exists before the step does, so that the step can
+ * name the process, which waits at a gate until the step is open and held.
  *
  * @returns the command's exit status
  * @throws CallError when the step can't be opened; the command has then not run
@@ -70,7 +70,7 @@ async function runHeld(session: Session, steps: StepsClient, step: Step, gate: G
   }
 }
 
-/** The command has run, whatever becomes of this: what went wrong is said, and its exit status still is the answer. */
+/** Closes the step once its command has run; a failure is only noted: the command's exit status still is the answer. */
 async function close(
   session: Session,
   steps: StepsClient,

@@ -11,10 +11,10 @@ import { devEntries } from "./dev-entries.ts";
 type Config = Parameters<typeof openBroker>[0];
 type Log = Parameters<typeof openBroker>[1];
 
-/** What verifiers refuse unless they were told that they run in development. */
+/** The trust domain that verifiers refuse unless they were told that they run in development. */
 const TRUST_DOMAIN = "stint-dev.invalid";
 const HOST = "127.0.0.1";
-/** Another process may take a free port before the broker does; five times in a row it was not chance. */
+/** Another process may take a free port before the broker does; five times in a row is no chance. */
 const PORT_ATTEMPTS_MAX = 5;
 const MEBIBYTE = 1024 * 1024;
 const DAY_SECONDS = 86_400;
@@ -24,13 +24,13 @@ export type DevBroker = {
   readonly workloadSocket: string;
   readonly operatorSocket: string;
   readonly httpUrl: string;
-  /** Stops it and removes all that it made. */
+  /** Stops the broker and removes all that it made. */
   close(): Promise<void>;
 };
 
 /**
  * Starts a broker for the calling user, with `workload.sock`, `operator.sock`, `bundle.json` and `http.url` in a
- * directory; what it keeps is in a directory beside them.
+ * directory; the broker's data is in a directory beside these files.
  *
  * @param options.directory - made where it is missing; absent: a new one in the directory for temporary files.
  * @throws BrokerError INVALID_FIELD for audiences or classes of data, NOT_SERVING when another broker is there
@@ -56,7 +56,7 @@ export async function startDevBroker(options: {
       await place.remove();
     };
     try {
-      // The URL last: whoever finds it finds everything.
+      // The URL is written last: whoever finds the URL finds everything.
       await writeFile(published[0], `${JSON.stringify(broker.bundle(), null, 2)}\n`);
       await writeFile(published[1], `${httpUrl}\n`);
     } catch (thrown) {
@@ -71,14 +71,14 @@ export async function startDevBroker(options: {
   }
 }
 
-/** The directory, and what has to be removed with it; one that was there before stays, and so does all else in it. */
+/** The directory, and what has to be removed. A directory that was there before stays, and so does all else in it. */
 async function makePlace(given: string | undefined) {
   const directory = given === undefined ? await mkdtemp(join(tmpdir(), "stint-dev-")) : resolve(given);
   const isNew = given === undefined || (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
   const made: string[] = [];
   async function remove(): Promise<void> {
     for (const path of made) await rm(path, { recursive: true, force: true });
-    // Not empty: somebody else keeps something there by now.
+    // `rmdir` fails when somebody else keeps something in the directory by now.
     if (isNew) await rmdir(directory).catch(() => undefined);
   }
   return { directory, made, remove };

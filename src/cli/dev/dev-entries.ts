@@ -3,7 +3,7 @@ import { ACTIONS, ANY } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { EntryContent } from "../../domain/registration-entry.ts";
 
-/** What everything is called that is registered here. */
+/** The name of every entry here. */
 const NAME = "dev";
 /** Where servers under development usually listen. A verifier names its audiences: there is no `*` for them. */
 const PORTS = [3000, 8000, 8080];
@@ -19,7 +19,7 @@ function usualAudiences(): readonly string[] {
 /**
  * Entries under which the processes of one user may be everything: agent, runtime, verifier, operator.
  *
- * @param wanted.audiences - beside the usual ones; of the verifier, and of steps beyond their grant.
+ * @param wanted.audiences - audiences beside the usual ones, of the verifier, and of steps beyond their grant.
  * @throws BrokerError INVALID_FIELD for an audience or a class of data that can't be one
  */
 export function devEntries(
@@ -35,7 +35,7 @@ export function devEntries(
     actions: [...ACTIONS],
     datatypes: [...new Set([...wanted.datatypes, ...DATATYPES])],
   };
-  // A caller that matches several opens by the first, and only a runtime's or an agent's step can be held.
+  // A caller that matches several entries opens by the first, and only a runtime's or an agent's step can be held.
   const entries: readonly EntryContentInput[] = [
     { kind: "runtime", name: NAME, selectors, agents: [NAME] },
     {

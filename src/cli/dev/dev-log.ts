@@ -18,7 +18,7 @@ export function devLog(err: Writable, verbose: boolean): Parameters<typeof openB
       say(what);
     },
     info() {
-      // What is of use here is said when the broker serves.
+      // `runDev` says what is of use once the broker serves.
     },
   };
 }

@@ -10,7 +10,7 @@ type DevOptions = {
   readonly verbose?: boolean;
 };
 
-/** `stint dev`: a throw-away broker. What it runs is loaded only then: no other command needs a broker's libraries. */
+/** `stint dev`: a throw-away broker. Its code is loaded only then: no other command needs a broker's libraries. */
 export function addDev(program: Command, context: Context): void {
   program
     .command("dev")

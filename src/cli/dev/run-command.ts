@@ -3,15 +3,16 @@ import { constants } from "node:os";
 import process from "node:process";
 import { Failure } from "../failure.ts";
 
-/** As shells have it. */
+/** Exit statuses, as shells have them. */
 const STATUS = { notExecutable: 126, notFound: 127, bySignal: 128 } as const;
 
 /**
- * Runs a command on our own standard input, output and error, to its end. What asks us to end asks the command.
+ * Runs a command on our own standard input, output and error, to its end. A signal that asks us to end is passed on to
+ * it.
  *
  * @param variables - set beside our own environment.
- * @returns its exit status; 128 and the signal's number when a signal ended it.
- * @throws Failure with status 126 or 127 when it can't be run
+ * @returns the command's exit status; 128 and the signal's number when a signal ended the command.
+ * @throws Failure with status 126 or 127 when the command can't be run
  */
 export async function runCommand(
   command: readonly string[],

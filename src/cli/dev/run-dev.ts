@@ -11,14 +11,14 @@ export type DevRequest = {
   readonly audiences: readonly string[];
   readonly datatypes: readonly string[];
   readonly verbose: boolean;
-  /** Empty: none, the broker stays until it is told to end. */
+  /** Empty: no command; the broker stays until a signal ends it. */
   readonly command: readonly string[];
 };
 
 const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Runs a throw-away broker until a signal ends it, or the command that it is for.
+ * Runs a throw-away broker until a signal comes, or until the command ends that the broker is for.
  *
  * @returns the exit status: the command's own, or 0.
  */
@@ -41,14 +41,14 @@ export async function runDev(request: DevRequest, { out, err }: Context): Promis
   }
 }
 
-/** From here on a signal asks for the end rather than being it, so that what is made can be removed. */
+/** From here on a signal asks for the end, and does not kill the process, so that what is made can be removed. */
 function heedSignals(): AbortSignal {
   const ending = new AbortController();
   for (const signal of ENDING) process.on(signal, () => ending.abort());
   return ending.signal;
 }
 
-/** For `eval` in a shell, whatever the directory is called. */
+/** Quotes a value for `eval` in a shell, whatever the directory is called. */
 function quoted(value: string): string {
   return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", "'\\''")}'`;
 }

@@ -33,7 +33,7 @@ export const authorityView: View<Authority> = {
 
 type Withdrawn = { readonly authority?: Authority | undefined; readonly credentialsRevoked: number };
 
-/** One that was taken back, and with it what it had signed. */
+/** A withdrawn authority, and how many credentials were taken back with it. */
 export const withdrawnView: View<Withdrawn> = {
   fields: [
     ...fields.map(

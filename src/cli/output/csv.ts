@@ -1,7 +1,7 @@
 import { showControls } from "./show-controls.ts";
 import type { Json } from "./view.ts";
 
-/** With these a spreadsheet takes a cell for a formula. */
+/** A spreadsheet takes a cell that begins with one of these for a formula. */
 const FORMULA = /^[=+\-@]/;
 const NEEDS_QUOTES = /[",\n\r]/;
 
@@ -16,7 +16,7 @@ export function formatCsvLine(cells: readonly Json[]): string {
 }
 
 function cellOf(value: Json): string {
-  // What is a number here is one in the spreadsheet too; only text can become a formula.
+  // A number here is a number in the spreadsheet too; only text can become a formula.
   if (typeof value === "number") return String(value);
   const text = showControls(textOf(value));
   const safe = FORMULA.test(text) ? `'${text}` : text;

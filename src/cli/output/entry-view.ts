@@ -65,7 +65,7 @@ export const entryView: View<Entry> = {
   ],
 };
 
-/** Where there are none it is left out, as in the configuration file. */
+/** Foreign trust domains; left out where there are none, as in the configuration file. */
 function federatesWith({ content }: Entry): Json | undefined {
   return content === undefined || content.federatesWith.length === 0 ? undefined : content.federatesWith;
 }

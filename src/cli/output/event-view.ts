@@ -3,7 +3,7 @@ import type { Event } from "../../gen/stint/v1/history_pb.js";
 import { hexField, instantCell, instantField, sequenceField } from "./fields.ts";
 import type { Json, View } from "./view.ts";
 
-/** The longest type there is, so that the last column of a stream begins at one place. */
+/** Characters of the longest type, so that the last column of a stream begins at one place. */
 const EVENT_TYPE_WIDTH = Math.max(...EVENT_TYPES.map((type) => type.length));
 
 export const eventView: View<Event> = {
@@ -32,7 +32,7 @@ function canonicalOf(event: Event): Json {
   }
 }
 
-/** What the other columns do not say already. */
+/** The members of an event that the other columns do not show. */
 function membersText(event: Json): string {
   if (typeof event !== "object" || event === null || Array.isArray(event)) return JSON.stringify(event);
   const members = Object.entries(event).filter(([name]) => !["type", "v", "at"].includes(name));

@@ -30,7 +30,7 @@ export const federationView: View<FederationRelationship> = {
   ],
 };
 
-/** As the standard names it, and `create` takes it; a profile that this version does not know by none. */
+/** The profile's name in the standard, which `create` takes; UNKNOWN for a profile that this version does not know. */
 function profileOf({ profile }: FederationRelationship): string {
   switch (profile.case) {
     case "httpsWeb":

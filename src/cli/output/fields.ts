@@ -4,7 +4,7 @@ import type { Json } from "./view.ts";
 
 /*
  * Members of messages as data: instants in RFC 3339 with the fraction they have, durations in seconds, digests in
- * hexadecimal, sequences as numbers, and what is not there as null.
+ * hexadecimal, sequences as numbers, and absent values as null.
  */
 
 export function instantField(timestamp: Timestamp | undefined): string | null {

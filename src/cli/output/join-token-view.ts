@@ -15,7 +15,7 @@ export const joinTokenView: View<JoinToken> = {
   ],
 };
 
-/** With the token itself, which is told once. */
+/** A new join token, with the token itself, which is told once. */
 export const newJoinTokenView: View<JoinTokensCreateResponse> = {
   fields: [
     ["token", (created) => created.token],

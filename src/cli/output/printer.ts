@@ -81,7 +81,7 @@ function jsonLine(record: DataRecord): string {
   return `${escapeControls(JSON.stringify(record))}\n`;
 }
 
-/** Fixed, so that a file without rows still has its header. */
+/** The header is fixed, so that a file without rows still has it. */
 function csvHeader(view: { readonly fields: readonly (readonly [string, unknown])[] }): string {
   return formatCsvLine(view.fields.map(([name]) => name));
 }

@@ -15,7 +15,7 @@ export function showControls(text: string): string {
 /** JSON text with the same characters escaped in JSON's own way: the values stay what they were. */
 export function escapeControls(json: string): string {
   return json.replaceAll(CONTROLS, (control) => {
-    // The layout of the JSON itself; within its strings a line feed is escaped already.
+    // A line feed is the layout of the JSON itself; within strings it is escaped already.
     if (control === "\n") return control;
     return control
       .split("")

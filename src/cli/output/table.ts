@@ -18,7 +18,7 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
       .map((column, index) => {
         const text = cells[line]?.[index] ?? "";
         const padded = pad(column, text, widths[index] ?? 0);
-        // Only the text: an underlined or colored gap would look like a value.
+        // Only the text is painted: an underlined or colored gap would look like a value.
         return text === "" ? padded : padded.replace(text, () => paint(column, row, text));
       })
       .join(GAP)
