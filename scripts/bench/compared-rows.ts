@@ -1,5 +1,5 @@
 import type { Loaded } from "./measurements.ts";
-import { type Better, geometricMean, mean, median, type PairedRatio, pairedRatio } from "./paired-ratio.ts";
+import { type Better, mean, median, type PairedRatio, pairedRatio } from "./paired-ratio.ts";
 
 export type Side = "base" | "head";
 export type OfBoth<Value> = { readonly [Name in Side]: Value };
@@ -65,7 +65,7 @@ export function createComparison() {
           loaded: [],
         };
         collected.set(name, row);
-        for (const side of ["base", "head"] as const) row.values[side].push(geometricMean(slices[side].map(of)));
+        for (const side of ["base", "head"] as const) row.values[side].push(mean(slices[side].map(of)));
         row.loaded.push(...loaded);
       }
     },

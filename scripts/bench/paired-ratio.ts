@@ -15,13 +15,14 @@ const CONFIDENCE = 0.95;
  *
  * @param base - one value a round, positive.
  * @param head - of the same rounds, in the same order.
- * @throws Error for fewer than two rounds, rounds that do not pair up, and values of which no ratio can be taken
+ * @returns NaN throughout when one of the values is not positive: a ratio of such values says nothing.
+ * @throws Error for fewer than two rounds, and for rounds that do not pair up
  */
 export function pairedRatio(base: readonly number[], head: readonly number[], better: Better): PairedRatio {
   if (base.length !== head.length || base.length < 2) throw new Error("a ratio takes two rounds or more, in pairs");
   const direction = better === "more" ? 1 : -1;
   const logs = base.map((one, round) => direction * Math.log((head[round] ?? Number.NaN) / one));
-  if (!logs.every(Number.isFinite)) throw new Error("a ratio takes positive values");
+  if (!logs.every(Number.isFinite)) return { ratio: Number.NaN, low: Number.NaN, high: Number.NaN };
   const center = mean(logs);
   const variance = logs.reduce((sum, one) => sum + (one - center) ** 2, 0) / (logs.length - 1);
   const margin = studentT(CONFIDENCE, logs.length - 1) * Math.sqrt(variance / logs.length);
@@ -30,9 +31,10 @@ export function pairedRatio(base: readonly number[], head: readonly number[], be
 
 /**
  * Where an interval lies with respect to a threshold: `above` and `below` are shown by the measurement, and between them it
- * allows for both.
+ * allows for both. `unknown` where there is no interval.
  */
-export function standing({ low, high }: PairedRatio, threshold: number): "above" | "reached" | "below" {
+export function standing({ low, high }: PairedRatio, threshold: number): "above" | "reached" | "below" | "unknown" {
+  if (Number.isNaN(low) || Number.isNaN(high)) return "unknown";
   if (high < threshold) return "below";
   return low < threshold ? "reached" : "above";
 }
@@ -71,11 +73,6 @@ function probabilityWithin(t: number, degreesOfFreedom: number): number {
 
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, one) => sum + one, 0) / values.length;
-}
-
-/** The mean that fits ratios: of 1 and 4 it is 2. */
-export function geometricMean(values: readonly number[]): number {
-  return Math.exp(mean(values.map(Math.log)));
 }
 
 export function median(values: readonly number[]): number {

@@ -58,9 +58,16 @@ function encode(value: unknown, name: string): string {
     if (!Number.isSafeInteger(value)) throw invalidField(name, "a whole number between -(2^53 - 1) and 2^53 - 1");
     return String(value);
   }
-  if (Array.isArray(value)) return `[${Array.from(value, (element) => encode(element, name)).join(",")}]`;
+  if (Array.isArray(value)) return encodeArray(value, name);
   if (isPlainObject(value)) return encodeObject(value);
   throw invalidField(name, "an object, a list, a string, a whole number or a boolean");
+}
+
+/** Written element by element: every event has lists of one or two elements, and a list of texts takes twice as long. */
+function encodeArray(elements: readonly unknown[], name: string): string {
+  let text = "";
+  for (const element of elements) text += `${text === "" ? "" : ","}${encode(element, name)}`;
+  return `[${text}]`;
 }
 
 function encodeObject(object: Readonly<Record<string, unknown>>): string {

@@ -32,7 +32,7 @@ import { type HeldByStep, ISSUANCE, type IssuanceSubject, parametersOfIssuance }
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { REVOCATION } from "./tables/revocation-table.ts";
 import { RUN } from "./tables/run-table.ts";
-import { parametersOfOpened, STEP, type SubtreeRow } from "./tables/step-table.ts";
+import { type ClosingRow, parametersOfOpened, STEP } from "./tables/step-table.ts";
 
 /** The log does not fit the tables that should follow from it: one of the two was changed from outside. */
 export class ProjectionMismatch extends Error {
@@ -142,13 +142,18 @@ function renewStep(db: Connection, event: StepRenewed, sequence: number): void {
 }
 
 function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
-  const root = stepSequenceOf(db, event.stepId, sequence);
-  const subtree = db.all<SubtreeRow>(STEP.liveSubtree, { root });
+  const root = db.get<ClosingRow>(STEP.closing, { stepId: event.stepId });
+  if (root === undefined) throw new ProjectionMismatch(sequence);
+  const subtree = [root];
+  // The list grows while it is walked: the live children of each step are put at its end.
+  for (const { sequence: parentSequence } of subtree) {
+    subtree.push(...db.all<ClosingRow>(STEP.closingChildren, { parentSequence }));
+  }
   const digest = digestOfIds(subtree.map(({ stepId }) => stepId));
   if (subtree.length !== event.count || digest !== event.digest) throw new ProjectionMismatch(sequence);
   const { reason, at } = event;
   for (const step of subtree) {
-    const state = step.sequence === root ? event.state : descendantState(event.state);
+    const state = step === root ? event.state : descendantState(event.state);
     const { latestExpiry, concernsAll, live } = heldByStep(db, step.sequence, at);
     const closed = { state, closedSequence: sequence, closedAt: at, reason, revoked: live };
     db.run(STEP.close, { sequence: step.sequence, ...closed });

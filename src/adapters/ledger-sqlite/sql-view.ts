@@ -86,30 +86,41 @@ const idOf = ({ issuanceId }: { readonly issuanceId: string }) => issuanceId;
 
 /** The live steps of a target and their live descendants; a preview of a close reads the same. */
 export function liveSteps(db: Connection, target: LiveTarget, at: UnixMicros): readonly LiveStep[] {
-  const [sql, parameters] = selectionOf(target);
-  return db.all<LiveStepRow>(sql, { ...parameters, at }).map(({ parentStepId, executor, isNamed, ...row }) => ({
+  const named = namedLiveSteps(db, target, at);
+  const all = new Map(named.map((row) => [row.openedSequence, liveStepOf(row, true)]));
+  // The map grows while it is walked: the children of each step are put at its end.
+  for (const parentSequence of all.keys()) {
+    for (const row of db.all<LiveStepRow>(STEP.liveChildren, { parentSequence, at })) {
+      if (!all.has(row.openedSequence)) all.set(row.openedSequence, liveStepOf(row, false));
+    }
+  }
+  return [...all.values()];
+}
+
+function namedLiveSteps(db: Connection, target: LiveTarget, at: UnixMicros): readonly LiveStepRow[] {
+  switch (target.kind) {
+    case "steps":
+      return target.stepIds.flatMap((stepId) => db.all<LiveStepRow>(STEP.liveStep, { stepId, at }));
+    case "run":
+      return db.all(STEP.liveOfRun, { runId: target.runId, at });
+    case "entry":
+      return db.all(STEP.liveOfEntry, { entryId: target.entryId, at });
+    case "process":
+      return db.all(STEP.liveOfProcess, { process: formatProcess(target.process), at });
+    case "principal":
+      return db.all(STEP.liveOfPrincipal, { iss: target.iss, sub: target.sub, at });
+    case "all":
+      return db.all(STEP.liveOfAll, { at });
+  }
+}
+
+function liveStepOf({ parentStepId, executor, ...row }: LiveStepRow, isNamed: boolean): LiveStep {
+  return {
     ...row,
     ...(parentStepId === null ? {} : { parentStepId }),
     ...(executor === null ? {} : { executor }),
-    isNamed: isNamed === 1,
-  }));
-}
-
-function selectionOf(target: LiveTarget): readonly [sql: string, parameters: SqlParameters] {
-  switch (target.kind) {
-    case "steps":
-      return [STEP.liveSubtreesOfSteps, { stepIds: JSON.stringify(target.stepIds) }];
-    case "run":
-      return [STEP.liveSubtreesOfRun, { runId: target.runId }];
-    case "entry":
-      return [STEP.liveSubtreesOfEntry, { entryId: target.entryId }];
-    case "process":
-      return [STEP.liveSubtreesOfProcess, { process: formatProcess(target.process) }];
-    case "principal":
-      return [STEP.liveSubtreesOfPrincipal, { iss: target.iss, sub: target.sub }];
-    case "all":
-      return [STEP.liveSubtreesOfAll, {}];
-  }
+    isNamed,
+  };
 }
 
 /** How long after its expiry a credential may be accepted: the leeway, and the largest clock error still believed. */

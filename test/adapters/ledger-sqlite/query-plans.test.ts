@@ -41,7 +41,6 @@ const BOUNDED = [
   /^SCAN (json_each|own EXISTS) VIRTUAL TABLE/,
   /^SCAN join_token USING INDEX join_token_name$/,
   /^SCAN epoch$/,
-  /^SCAN (named|subtree)$/,
 ];
 
 const driver = await loadDriver();

@@ -23,46 +23,41 @@ const GUARD_COLUMNS = `
   executor, executable, request_digest AS requestDigest, held, lease_seconds AS leaseSeconds,
   lease_expires_at_us AS leaseExpiresAt, closed_sequence AS closedSequence`;
 
-/** Live steps are those that are not closed. */
-const LIVE = {
-  steps: `
-    SELECT sequence FROM step
-     WHERE step_id IN (SELECT value FROM json_each(@stepIds)) AND closed_sequence IS NULL`,
-  run: "SELECT sequence FROM step WHERE run_id = @runId AND closed_sequence IS NULL",
+/** Which steps a target names, live or not: conditions on `s`. */
+const TARGETED = {
+  step: "s.step_id = @stepId",
+  run: "s.run_id = @runId",
   entry: `
-    SELECT sequence FROM step WHERE agent_entry_id = @entryId AND closed_sequence IS NULL
-     UNION SELECT sequence FROM step WHERE opener_entry_id = @entryId AND closed_sequence IS NULL`,
+    s.sequence IN (SELECT sequence FROM step WHERE agent_entry_id = @entryId AND closed_sequence IS NULL
+                    UNION SELECT sequence FROM step WHERE opener_entry_id = @entryId AND closed_sequence IS NULL)`,
   process: `
-    SELECT sequence FROM step WHERE opener = @process AND closed_sequence IS NULL
-     UNION SELECT sequence FROM step WHERE executor = @process AND closed_sequence IS NULL`,
+    s.sequence IN (SELECT sequence FROM step WHERE opener = @process AND closed_sequence IS NULL
+                    UNION SELECT sequence FROM step WHERE executor = @process AND closed_sequence IS NULL)`,
   principal: `
-    SELECT sequence FROM step INDEXED BY step_live_opener_entry
-     WHERE principal_iss = @iss AND principal_sub = @sub AND closed_sequence IS NULL`,
-  all: "SELECT sequence FROM step INDEXED BY step_live_opener_entry WHERE closed_sequence IS NULL",
+    s.sequence IN (SELECT sequence FROM step INDEXED BY step_live_opener_entry
+                    WHERE principal_iss = @iss AND principal_sub = @sub AND closed_sequence IS NULL)`,
+  all: "s.sequence IN (SELECT sequence FROM step INDEXED BY step_live_opener_entry WHERE closed_sequence IS NULL)",
 } as const;
 
+const CHILDREN = "s.parent_sequence = @parentSequence";
+
 /**
- * Live steps that a selection names, and all their live descendants, with what a close at `@at` takes back of each.
- * CROSS JOIN keeps the recursion the outer loop: the other order would read every step there ever was.
+ * Live steps, those that are not closed, with what a close at `@at` takes back of each. Descendants are read parent by
+ * parent: most steps have none, and a recursive query costs as much as four simple ones.
  */
-function liveSubtrees(named: string): string {
-  return `
-    WITH RECURSIVE named (sequence) AS MATERIALIZED (${named}),
-    subtree (sequence) AS (
-      SELECT sequence FROM named
-      UNION
-      SELECT child.sequence
-        FROM subtree CROSS JOIN step AS child ON child.parent_sequence = subtree.sequence
-       WHERE child.closed_sequence IS NULL)
+const live = (condition: string) => `
     SELECT s.sequence AS openedSequence, s.step_id AS stepId, s.parent_step_id AS parentStepId,
-           s.opener_entry_id AS openerEntryId, s.executor, s.sequence IN (SELECT sequence FROM named) AS isNamed,
+           s.opener_entry_id AS openerEntryId, s.executor,
            (SELECT count(*)
               FROM step_event AS h CROSS JOIN issuance AS i ON i.sequence = h.sequence
              WHERE h.step_sequence = s.sequence AND i.expires_at_s * 1000000 > @at
                AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL) AS liveCredentials
-      FROM subtree CROSS JOIN step AS s ON s.sequence = subtree.sequence
-     ORDER BY s.sequence`;
-}
+      FROM step AS s WHERE ${condition} AND s.closed_sequence IS NULL`;
+
+/** Live steps as a recorded close looks at them. */
+const closing = (condition: string) => `
+    SELECT s.sequence, s.step_id AS stepId, s.opener_entry_id AS openerEntryId
+      FROM step AS s WHERE ${condition} AND s.closed_sequence IS NULL ORDER BY s.sequence`;
 
 export const STEP = {
   insert: `
@@ -96,23 +91,15 @@ export const STEP = {
      ORDER BY sequence DESC LIMIT 1`,
   liveOfExecutorCount: "SELECT count(*) AS count FROM step WHERE executor = @executor AND closed_sequence IS NULL",
 
-  /** A live step with its live descendants, roots first: the first member of the recursion is the step itself. */
-  liveSubtree: `
-    WITH RECURSIVE subtree (sequence, level) AS (
-      SELECT sequence, 0 FROM step WHERE sequence = @root AND closed_sequence IS NULL
-      UNION ALL
-      SELECT child.sequence, subtree.level + 1
-        FROM subtree CROSS JOIN step AS child ON child.parent_sequence = subtree.sequence
-       WHERE child.closed_sequence IS NULL)
-    SELECT s.sequence, s.step_id AS stepId, s.opener_entry_id AS openerEntryId
-      FROM subtree CROSS JOIN step AS s ON s.sequence = subtree.sequence
-     ORDER BY subtree.level, s.sequence`,
-  liveSubtreesOfSteps: liveSubtrees(LIVE.steps),
-  liveSubtreesOfRun: liveSubtrees(LIVE.run),
-  liveSubtreesOfEntry: liveSubtrees(LIVE.entry),
-  liveSubtreesOfProcess: liveSubtrees(LIVE.process),
-  liveSubtreesOfPrincipal: liveSubtrees(LIVE.principal),
-  liveSubtreesOfAll: liveSubtrees(LIVE.all),
+  closing: closing(TARGETED.step),
+  closingChildren: closing(CHILDREN),
+  liveStep: live(TARGETED.step),
+  liveOfRun: live(TARGETED.run),
+  liveOfEntry: live(TARGETED.entry),
+  liveOfProcess: live(TARGETED.process),
+  liveOfPrincipal: live(TARGETED.principal),
+  liveOfAll: live(TARGETED.all),
+  liveChildren: live(CHILDREN),
 
   /** What was recorded with one close, which may be the close of an ancestor. */
   closeAt: `
@@ -158,7 +145,7 @@ export type StepGuardRow = {
   readonly closedSequence: number | null;
 };
 
-export type SubtreeRow = { readonly sequence: number; readonly stepId: string; readonly openerEntryId: string };
+export type ClosingRow = { readonly sequence: number; readonly stepId: string; readonly openerEntryId: string };
 
 export type LiveStepRow = {
   readonly openedSequence: number;
@@ -166,7 +153,6 @@ export type LiveStepRow = {
   readonly parentStepId: string | null;
   readonly openerEntryId: string;
   readonly executor: string | null;
-  readonly isNamed: number;
   readonly liveCredentials: number;
 };
 
