@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=200
 import { type Command, InvalidArgumentError } from "commander";
 import { runDaemon, validateConfig } from "../main.ts";
 import { EXIT, Failure } from "./failure.ts";

@@ -35,7 +35,7 @@ export const LIMITS = {
   pageSizeMax: 500,
   pageSizeDefault: 100,
   /** Steps, and credentials, that one answer lists one by one; the counts beside the lists count all. */
-  listedMax: 500,
+  listedMax: 100,
 
   svidTtlSecondsMin: 10,
   svidTtlSecondsMax: 3_600,

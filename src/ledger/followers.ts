@@ -21,10 +21,10 @@ export type Followers = Pick<Ledger, "follow" | "followers"> & {
 };
 
 /**
- * Events that are read, and taken, within one turn of the event loop: a bulk close of ten thousand steps must not keep
- * anybody waiting for longer than some milliseconds.
+ * Events that are read within one turn of the event loop, in which every follower takes them: a bulk close of ten
+ * thousand steps must not keep anybody waiting for longer than some milliseconds.
  */
-const PAGE_EVENTS = 100;
+const PAGE_EVENTS = 32;
 
 export function createFollowers(ports: FollowersPorts): Followers {
   const all = new Set<KeptFollowing>();

@@ -31,7 +31,7 @@ export const WAL_AUTOCHECKPOINT_PAGES = 1_000;
 /** The write-ahead log grows while a long read keeps it from being reused; afterwards it shrinks back to this size. */
 const WAL_BYTES_MAX = 64 * 1024 * 1024;
 /** The writer reads the same pages again and again: those of the newest events and of the open steps. */
-const WRITER_CACHE_KIB = 64 * 1024;
+const WRITER_CACHE_KIB = 32 * 1024;
 const READER_CACHE_KIB = 16 * 1024;
 
 /**

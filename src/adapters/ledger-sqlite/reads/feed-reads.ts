@@ -8,7 +8,7 @@ import { consistently, type Reader } from "./reader.ts";
 /** How long after its expiry a credential may be accepted: the leeway, and the largest clock error still believed. */
 const FORGET_AFTER_SECONDS = LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
 /** Rows read in one turn of the event loop, and sent in the next: some milliseconds each. */
-const PART_ROWS = 500;
+const PART_ROWS = 200;
 
 type Position = { readonly sequence: number; readonly subjectSequence: number };
 type Part = DenyPart & { readonly next?: Position };

@@ -540,7 +540,7 @@ export declare type RevokeResponse = Message<"stint.v1.RevokeResponse"> & {
   credentialsRevoked: Issuance[];
 
   /**
-   * True when the lists were cut at 1,000; the counts are whole.
+   * True when the lists do not hold all: each ends after 100. The counts are whole.
    *
    * @generated from field: bool truncated = 4;
    */
