@@ -13,7 +13,7 @@ import type { InfrastructurePorts } from "./issue-infrastructure-svid.ts";
 
 export type OwnIdentity = { readonly delivery: Delivery; readonly key: KeyPair };
 
-/** The broker's own X.509-SVID, by which its TLS endpoints are known; renewed some minutes before it ends. */
+/** The broker's own X.509-SVID, by which its TLS endpoints are known; renewed at half of its life. */
 export type OwnSvid = {
   /** `undefined` while there is no SVID, because none could be issued since the last SVID ended. */
   current(): OwnIdentity | undefined;
@@ -50,24 +50,28 @@ export function createOwnSvid(ports: OwnSvidPorts): OwnSvid {
     tell();
   }
 
-  /** Renews at half of the SVID's life, so that the other half is left for retries. */
+  /** Renews at half of the SVID's life, so that the other half is left for retries; at once where it is good no more. */
   function renewLater(): void {
     if (isStopped) return;
-    const expiresAt = identity === undefined ? clock.now() : microsOf(identity.delivery.expiresAt);
+    const expiresAt = identity === undefined || !isBelieved(identity) ? 0 : microsOf(identity.delivery.expiresAt);
     const left = Math.max(0, expiresAt - clock.now()) / 1_000;
     cancel();
-    cancel = clock.schedule(Math.max(RETRY_MS, left / 2), () => {
-      issue().catch(ports.failed).finally(renewLater);
-    });
+    cancel = clock.schedule(Math.max(RETRY_MS, left / 2), renew);
   }
 
-  /** Issues anew when the present SVID's authority is trusted no more: nobody would believe the SVID then. */
-  function lookAtAuthority(): void {
-    if (identity === undefined || isStopped) return;
-    const { authorityId } = identity.delivery.authority;
-    const authority = ports.authorities.all().find((one) => one.authorityId === authorityId);
-    if (authority !== undefined && isPublished(authority)) return;
+  function renew(): void {
     issue().catch(ports.failed).finally(renewLater);
+  }
+
+  /** Whether the SVID's authority is trusted: nobody believes the SVID once the authority is not. */
+  function isBelieved({ delivery }: OwnIdentity): boolean {
+    const { authorityId } = delivery.authority;
+    const authority = ports.authorities.all().find((one) => one.authorityId === authorityId);
+    return authority !== undefined && isPublished(authority);
+  }
+
+  function lookAtAuthority(): void {
+    if (identity !== undefined && !isStopped && !isBelieved(identity)) renew();
   }
 
   let unfollow: Cancel = () => undefined;

@@ -2,12 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createCeilingPolicy } from "../../src/adapters/policy-ceiling/policy-ceiling.ts";
 import { decide } from "../../src/decide/decide.ts";
-import { ACTIONS, type Grant, isWithin } from "../../src/domain/grant.ts";
+import { sha256Hex } from "../../src/domain/digest.ts";
+import { ACTIONS, type Grant, type GrantElement, isWithin } from "../../src/domain/grant.ts";
 import type { AgentEntry } from "../../src/domain/registration-entry.ts";
 import type { Segment, SpiffeId } from "../../src/domain/spiffe-id.ts";
 import type { Step } from "../../src/domain/step.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
-import type { Policy } from "../../src/ports/policy.ts";
+import type { Policy, PolicyRequest } from "../../src/ports/policy.ts";
 
 const LOCATIONS = ["https://a.example/mcp", "https://b.example/mcp"];
 const element = fc.record({
@@ -106,6 +107,82 @@ describe("never wider: a grant lies within request, ceiling, parent and policy",
     };
     const decided = await decide(asking([search], [search]), generous);
     expect(decided.granted).toEqual([search]);
+  });
+});
+
+describe("policy is asked", () => {
+  const within: GrantElement = {
+    type: "mcp_tool",
+    locations: [LOCATIONS[0] ?? ""],
+    identifier: "search",
+    actions: ["read"],
+    datatypes: ["public"],
+  };
+  const aboveCeiling: GrantElement = { ...within, identifier: "write_file" };
+  const aboveParent: GrantElement = { ...within, datatypes: ["internal"] };
+  const ceiling = [within, aboveParent];
+  const denied: GrantElement = { ...within, locations: [LOCATIONS[1] ?? ""] };
+
+  /** Notes what it is asked, and permits what is not `denied`. */
+  function askedPolicy() {
+    const asked: PolicyRequest[] = [];
+    const policy: Policy = {
+      async evaluate(request) {
+        asked.push(request);
+        const elements = request.requested.map((one) => ({
+          effect: one === denied ? ("deny" as const) : ("allow" as const),
+          policies: [`on-${one.identifier}`, "base"],
+        }));
+        return { elements, policyDigest: "ab" };
+      },
+    };
+    return { asked, policy };
+  }
+
+  test("about the elements that ceiling and parent permit, and its answers are for these elements, in their order", async () => {
+    const { asked, policy } = askedPolicy();
+    const requested = [aboveCeiling, denied, within, aboveParent];
+    const request = asking(requested, [...ceiling, denied], [within, denied], true);
+    const decided = await decide({ ...request, workflow: "report", purpose: "to know" }, policy);
+    expect(asked).toEqual([
+      {
+        act: "open",
+        entry: request.entry,
+        requested: [denied, within],
+        runId: "r",
+        step: "s",
+        workflow: "report",
+        purpose: "to know",
+      },
+    ]);
+    expect(decided).toMatchObject({ granted: [within], refused: [aboveCeiling, denied, aboveParent] });
+    expect(decided.determiningPolicies).toEqual(["ceiling:entry_1@4", "on-search", "base"]);
+  });
+
+  test("nothing that the request does not say", async () => {
+    const { asked, policy } = askedPolicy();
+    await decide(asking([within], ceiling), policy);
+    expect(Object.keys(asked[0] ?? {})).toEqual(["act", "entry", "requested", "runId", "step"]);
+  });
+
+  test("and what it refuses beside the parent is no refusal of the parent's alone", async () => {
+    const { policy } = askedPolicy();
+    const decided = await decide(asking([denied, aboveParent], [...ceiling, denied], [within, denied]), policy);
+    expect(decided).toMatchObject({ effect: "deny", reason: "POLICY_DENIED", refused: [denied, aboveParent] });
+  });
+
+  test("and says nothing of an element: the element is refused", async () => {
+    const decided = await decide(asking([within, aboveParent], ceiling), {
+      evaluate: async () => ({ elements: [{ effect: "allow", policies: [] }], policyDigest: "ab" }),
+    });
+    expect(decided).toMatchObject({ effect: "deny", reason: "POLICY_DENIED", refused: [aboveParent] });
+  });
+
+  test("and its digest is a part of the decision's, with the entry's revision", async () => {
+    const digestOf = async (policyDigest: string) =>
+      (await decide(asking([], ceiling), { evaluate: async () => ({ elements: [], policyDigest }) })).policyDigest;
+    expect(await digestOf("ab")).toBe(sha256Hex("entry_1@4\nab"));
+    expect(await digestOf("cd")).toBe(sha256Hex("entry_1@4\ncd"));
   });
 });
 

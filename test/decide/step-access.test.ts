@@ -1,7 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { attest } from "../../src/attest/attest.ts";
 import { referencedSteps } from "../../src/decide/referenced-steps.ts";
-import { accessTo } from "../../src/decide/step-access.ts";
+import { accessTo, checkMayLook, operatorRole, operatorWith, visibleTo } from "../../src/decide/step-access.ts";
 import { MCP, pathScene } from "../open/path-scene.ts";
 
 async function openedByOperator() {
@@ -34,5 +34,75 @@ test("an operator is issued nothing of a step that it opened, and finds it by no
   });
   await expect(referencedSteps(caller, { kind: "step", ...step }, ports)).rejects.toMatchObject({
     code: "NOT_ENTITLED",
+  });
+});
+
+describe("the executor of a step", () => {
+  test("is one process: another of the same agent is not, nor is it once another program's entry matches", async () => {
+    const { kernel, researcher, writer, runtime, open, attested } = await pathScene();
+    const step = await open(runtime, { executor: { kind: "pid", pid: researcher.process.pid } });
+    expect(accessTo(step, await attested(researcher)).asExecutor).toBe(true);
+    expect(accessTo(step, await attested(kernel.start(31))).asExecutor).toBe(false);
+    expect(accessTo(step, await attested(writer)).asExecutor).toBe(false);
+  });
+
+  test("is any process of the agent where it is said so, and none of another agent", async () => {
+    const { kernel, researcher, writer, runtime, open, attested } = await pathScene();
+    const step = await open(runtime, { executor: { kind: "any" } });
+    for (const process of [researcher, kernel.start(31)]) {
+      expect(accessTo(step, await attested(process))).toEqual({
+        asOpener: false,
+        asExecutor: true,
+        asOperator: undefined,
+      });
+    }
+    expect(accessTo(step, await attested(writer)).asExecutor).toBe(false);
+  });
+});
+
+describe("a step is seen", () => {
+  test("by its opener, its executor and any operator, and by nobody else", async () => {
+    const { kernel, researcher, writer, runtime, operator, enter, open, attested } = await pathScene();
+    await enter({ kind: "operator", name: "bob", selectors: ["unix:uid:52"], role: "viewer" });
+    const step = await open(runtime, { executor: { kind: "pid", pid: researcher.process.pid } });
+    for (const process of [runtime, researcher, operator, kernel.start(52)]) {
+      expect(visibleTo(await attested(process), step).step).toBe(step);
+    }
+    const stranger = await attested(writer);
+    expect(() => visibleTo(stranger, step)).toThrow(expect.objectContaining({ code: "NOT_ENTITLED" }));
+    expect(() => visibleTo(stranger, undefined)).toThrow(expect.objectContaining({ code: "STEP_NOT_FOUND" }));
+  });
+});
+
+describe("an operator with several entries", () => {
+  test("has the strongest of their roles, and acts by the entry that has the role", async () => {
+    const { kernel, entries, enter, attested } = await pathScene();
+    const viewer = await enter({ kind: "operator", name: "aaron", selectors: ["unix:uid:52"], role: "viewer" });
+    const admin = await enter({
+      kind: "operator",
+      name: "zoe",
+      selectors: ["unix:uid:52"],
+      role: "admin",
+    });
+    const caller = await attested(kernel.start(52));
+    expect(operatorRole(caller)).toBe("admin");
+    expect(operatorWith(caller, ["admin"])).toEqual({ entryId: admin.entryId });
+    expect(operatorWith(caller, ["viewer"])).toEqual({ entryId: viewer.entryId });
+    expect(() => checkMayLook(caller)).not.toThrow();
+    expect(entries.alice.entryId).not.toBe(admin.entryId);
+  });
+
+  test("is refused what none of its roles is for, by the roles' names; whoever is no operator may not even look", async () => {
+    const { kernel, researcher, enter, attested } = await pathScene();
+    await enter({ kind: "operator", name: "bob", selectors: ["unix:uid:52"], role: "viewer" });
+    const viewer = await attested(kernel.start(52));
+    expect(operatorRole(viewer)).toBe("viewer");
+    expect(() => operatorWith(viewer, ["admin"])).toThrow(
+      expect.objectContaining({ code: "NOT_ENTITLED", message: expect.stringContaining("admin") }),
+    );
+    expect(() => checkMayLook(viewer)).not.toThrow();
+    const agent = await attested(researcher);
+    expect(operatorRole(agent)).toBeUndefined();
+    expect(() => checkMayLook(agent)).toThrow(expect.objectContaining({ code: "NOT_ENTITLED" }));
   });
 });

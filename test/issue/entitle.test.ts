@@ -1,6 +1,9 @@
 import { decodeJwt } from "jose";
-import { expect, test } from "vitest";
-import { FILES, MCP, pathScene } from "../open/path-scene.ts";
+import { describe, expect, test } from "vitest";
+import { type Denial, isDenial } from "../../src/domain/errors.ts";
+import type { Delivery } from "../../src/domain/stages.ts";
+import { issueSvids } from "../../src/issue/issue-svids.ts";
+import { FILES, MCP, pathScene, READ, SEARCH, segment, WRITE } from "../open/path-scene.ts";
 
 test("a token names each of its audiences once: an order that repeats one is refused, and the others of the batch are not", async () => {
   const { broker, researcher, runtime, openForAudiences } = await pathScene();
@@ -17,3 +20,186 @@ test("a token names each of its audiences once: an order that repeats one is ref
   if (several?.kind !== "jwt-svid") return;
   expect(decodeJwt(Buffer.from(several.svid).toString("latin1")).aud).toEqual([MCP, FILES]);
 });
+
+const JWT = { kind: "jwt-svid", audiences: [MCP] } as const;
+const refusal = (code: string, own: object = {}) => expect.objectContaining({ kind: "denial", code, ...own });
+
+/** A step of the runtime that the researcher's process executes. */
+async function executedScene() {
+  const scene = await pathScene();
+  const executor = { kind: "pid", pid: scene.researcher.process.pid } as const;
+  const step = await scene.open(scene.runtime, { executor, audiences: [MCP] });
+  return { ...scene, step };
+}
+
+describe("an order for one's own step", () => {
+  test("is for the step's executor alone: another process of the agent, or another agent, is issued nothing", async () => {
+    const { broker, kernel, writer, step } = await executedScene();
+    for (const stranger of [kernel.start(31), writer]) {
+      await expect(broker.issue(stranger, { stepId: step.stepId, wanted: [JWT] })).rejects.toMatchObject({
+        code: "NOT_ENTITLED",
+      });
+    }
+  });
+
+  test("is refused once the executor runs another program than the one first issued to", async () => {
+    const { broker, attested, researcher, step } = await executedScene();
+    await broker.issue(researcher, { stepId: step.stepId, wanted: [JWT] });
+    const other = { ...(await attested(researcher)), executable: "/usr/bin/another" };
+    await expect(issueSvids(other, { stepId: step.stepId, wanted: [JWT] }, broker.ports)).rejects.toMatchObject({
+      code: "EXECUTOR_GONE",
+    });
+    expect(await broker.issue(researcher, { stepId: step.stepId, wanted: [JWT] })).toEqual([
+      expect.objectContaining({ kind: "jwt-svid" }),
+    ]);
+  });
+
+  test("names a step that there is, and that is open", async () => {
+    const { broker, runtime, researcher, step } = await executedScene();
+    await expect(broker.issue(researcher, { stepId: "step_none", wanted: [JWT] })).rejects.toMatchObject({
+      code: "STEP_NOT_FOUND",
+    });
+    await broker.close(runtime, { stepId: step.stepId, outcome: "FAILED", awaitReceiptsMs: 0 });
+    await expect(broker.issue(researcher, { stepId: step.stepId, wanted: [JWT] })).rejects.toMatchObject({
+      code: "STEP_CLOSED",
+      metadata: { state: "FAILED" },
+    });
+  });
+
+  test("spends of the step's rate what it asks for, and no more than that", async () => {
+    const { issue, researcher, step } = await executedScene();
+    for (const count of [60, 40]) expect(await issue(researcher, step.stepId, count)).toHaveLength(count);
+    await expect(issue(researcher, step.stepId)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  });
+});
+
+describe("an order of the opener's for the executor", () => {
+  test("is refused once the executor has ended, and to whoever did not open the step", async () => {
+    const { broker, kernel, runtime, researcher, writer, step } = await executedScene();
+    const order = { stepId: step.stepId, wanted: [JWT], as: "opener" } as const;
+    expect(await broker.issue(runtime, order)).toEqual([expect.objectContaining({ kind: "jwt-svid" })]);
+    for (const stranger of [researcher, writer]) {
+      await expect(broker.issue(stranger, order)).rejects.toMatchObject({ code: "NOT_ENTITLED" });
+    }
+    kernel.kill(researcher);
+    await expect(broker.issue(runtime, order)).rejects.toMatchObject({ code: "EXECUTOR_GONE" });
+  });
+
+  test("is refused while the agent's entry is disabled", async () => {
+    const { broker, runtime, entries, attested, openForAudiences } = await pathScene();
+    const { stepId } = await openForAudiences(runtime);
+    const caller = await attested(runtime);
+    const disabled = { ...broker.ports, entries: { byId: () => ({ ...entries.researcher, disabled: true }) } };
+    const removed = { ...broker.ports, entries: { byId: () => undefined } };
+    for (const ports of [disabled, removed]) {
+      await expect(issueSvids(caller, { stepId, wanted: [JWT], as: "opener" }, ports)).rejects.toMatchObject({
+        code: "NOT_ENTITLED",
+      });
+    }
+  });
+});
+
+describe("a token", () => {
+  test("needs an audience that the step was opened for", async () => {
+    const { broker, researcher, step } = await executedScene();
+    const answers = await broker.issue(researcher, {
+      stepId: step.stepId,
+      wanted: [
+        { kind: "jwt-svid", audiences: [] },
+        { kind: "jwt-svid", audiences: ["https://elsewhere.example"] },
+        { kind: "jwt-svid", audiences: [MCP, "https://elsewhere.example"] },
+        JWT,
+      ],
+    });
+    expect(answers).toEqual([
+      refusal("AUDIENCE_INVALID"),
+      refusal("AUDIENCE_INVALID"),
+      refusal("AUDIENCE_INVALID"),
+      expect.objectContaining({ kind: "jwt-svid" }),
+    ]);
+  });
+
+  test("is for several audiences only where the agent's entry allows that, and carries no grant then", async () => {
+    const { broker, enter, kernel, open } = await pathScene();
+    const own = { selectors: ["unix:uid:33"], ceiling: [READ], audiences: [MCP, FILES], mayOpen: true };
+    await enter({ kind: "agent", name: "single", ...own });
+    const single = kernel.start(33);
+    const audiences = [MCP, FILES];
+    const step = await open(single, { agent: segment("single"), executor: { kind: "self" }, audiences });
+    expect(await broker.issue(single, { stepId: step.stepId, wanted: [{ kind: "jwt-svid", audiences }] })).toEqual([
+      refusal("AUDIENCE_INVALID", { message: expect.stringContaining("one audience a token") }),
+    ]);
+  });
+
+  test("for several audiences identifies and carries no grant, so none may be asked for", async () => {
+    const { broker, researcher, runtime, open } = await pathScene();
+    const { stepId } = await open(runtime, { audiences: [MCP, FILES] });
+    const several = { kind: "jwt-svid", audiences: [SEARCH, MCP] } as const;
+    const answers = await broker.issue(researcher, { stepId, wanted: [{ ...several, grant: [READ] }, several] });
+    expect(answers).toEqual([refusal("AUDIENCE_INVALID"), expect.objectContaining({ kind: "jwt-svid" })]);
+    expect(claimsOf(answers[1])).not.toHaveProperty("authorization_details");
+  });
+
+  test("carries what the step holds at its audience, or the part of it that was asked for, and nothing above", async () => {
+    const { broker, researcher, runtime, open } = await pathScene();
+    const both = { ...READ, actions: ["read", "write"] } as const;
+    const { stepId } = await open(runtime, { grant: [READ, WRITE] });
+    const answers = await broker.issue(researcher, {
+      stepId,
+      wanted: [
+        { kind: "jwt-svid", audiences: [SEARCH] },
+        { kind: "jwt-svid", audiences: [SEARCH], grant: [] },
+        { kind: "jwt-svid", audiences: [SEARCH], grant: [both] },
+        { kind: "jwt-svid", audiences: [SEARCH], grant: [WRITE] },
+      ],
+    });
+    expect(claimsOf(answers[0])).toMatchObject({ authorization_details: [READ] });
+    expect(claimsOf(answers[1])).not.toHaveProperty("authorization_details");
+    expect(answers.slice(2)).toEqual([
+      refusal("GRANT_EXCEEDED", { message: expect.stringContaining("write") }),
+      refusal("GRANT_EXCEEDED"),
+    ]);
+  });
+});
+
+describe("a refusal to issue is on record", () => {
+  test("with who asked for what of which step, and why not", async () => {
+    const { broker, store, entries, researcher, runtime, open } = await pathScene();
+    const step = await open(runtime);
+    await broker.issue(researcher, {
+      stepId: step.stepId,
+      wanted: [{ kind: "jwt-svid", audiences: [SEARCH], grant: [WRITE] }],
+    });
+    expect(await store.history.decisions({ effect: "deny", limit: 2 })).toEqual([
+      expect.objectContaining({
+        act: "issue",
+        effect: "deny",
+        reason: "GRANT_EXCEEDED",
+        callerEntryId: entries.researcher.entryId,
+        agent: "researcher",
+        runId: step.runId,
+        step: step.step,
+        attempt: step.attempt,
+        stepId: step.stepId,
+        requested: [WRITE],
+        granted: [],
+        determiningPolicies: [`grant:${step.decisionId}`],
+      }),
+    ]);
+  });
+
+  test("also where the whole order is refused, and not where nothing was decided", async () => {
+    const { broker, store, writer, researcher, runtime, issue, open } = await pathScene();
+    const step = await open(runtime);
+    await expect(issue(writer, step.stepId)).rejects.toMatchObject({ code: "NOT_ENTITLED" });
+    await expect(issue(researcher, step.stepId, 101)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    await expect(broker.issue(researcher, { stepId: "step_none", wanted: [JWT] })).rejects.toBeDefined();
+    const denials = await store.history.decisions({ effect: "deny", limit: 5 });
+    expect(denials.map(({ reason }) => reason)).toEqual(["NOT_ENTITLED"]);
+  });
+});
+
+function claimsOf(answer: Delivery | Denial | undefined) {
+  if (answer === undefined || isDenial(answer)) throw new TypeError("refused");
+  return decodeJwt(Buffer.from(answer.svid).toString("latin1"));
+}

@@ -105,6 +105,39 @@ test("while no other can be issued it keeps the one it has to its end, and no lo
   expect(certificateOf(own).serialNumber).not.toBe(serialNumber);
 });
 
+test("it is replaced at once when its authority is trusted no more, and not when another one merely signs", async () => {
+  const { broker, own } = await setUp();
+  await own.start();
+  const first = certificateOf(own);
+  const by = { kind: "operator", entryId: "entry_operator", uid: 0 } as const;
+  const authorityId = own.current()?.delivery.authority.authorityId ?? "";
+  const { authorities } = broker.ports;
+  const next = await authorities.prepare("x509-svid", by);
+  await authorities.activate(next.authorityId, { force: true, by });
+  expect(certificateOf(own).serialNumber).toBe(first.serialNumber);
+  const replaced = new Promise<void>((resolve) => own.onChange(resolve));
+  await authorities.taint(authorityId, { reason: "keyCompromise", by });
+  await replaced;
+  expect(own.current()?.delivery.authority.authorityId).toBe(next.authorityId);
+  expect(certificateOf(own).publicKey.equals(first.publicKey)).toBe(false);
+});
+
+test("a replacement that can't be signed is tried again within seconds, since nobody believes the one there is", async () => {
+  const { broker, clock, own, faults, failures } = await setUp();
+  await own.start();
+  const by = { kind: "operator", entryId: "entry_operator", uid: 0 } as const;
+  const authorityId = own.current()?.delivery.authority.authorityId ?? "";
+  const { authorities } = broker.ports;
+  const next = await authorities.prepare("x509-svid", by);
+  await authorities.activate(next.authorityId, { force: true, by });
+  faults.isSignerUnavailable = true;
+  await authorities.taint(authorityId, { reason: "keyCompromise", by });
+  await expect.poll(() => failures.length).toBe(1);
+  faults.isSignerUnavailable = false;
+  await pass(clock, 5, own);
+  expect(own.current()?.delivery.authority.authorityId).toBe(next.authorityId);
+});
+
 test("nobody changes the broker's own entry, and nobody is taken for the broker", async () => {
   const { broker } = await setUp();
   const by = { kind: "operator", entryId: "entry_operator", uid: 0 } as const;

@@ -96,7 +96,7 @@ export async function startBroker(ground: Ground) {
     issueInfrastructure: async (by: SimulatedProcess, wanted: InfrastructureWanted) =>
       issueInfrastructureSvid(await attested(by), wanted, ports),
     ownSvid: (keyPairs: KeyPairs) =>
-      createOwnSvid({ ...ports, keyPairs, onBundleChange: () => () => undefined, failed }),
+      createOwnSvid({ ...ports, keyPairs, onBundleChange: beside.authorities.onChange, failed }),
     /** A stream of SVIDs to a process, as the Workload API opens it. */
     stream(
       to: SimulatedProcess,
