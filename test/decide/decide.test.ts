@@ -198,7 +198,13 @@ describe("a refusal says what refused, and which elements", () => {
 
   test("above the ceiling: POLICY_DENIED with the elements refused", async () => {
     const decided = await decide(asking([read, write], [read]), createCeilingPolicy());
-    expect(decided).toMatchObject({ effect: "deny", reason: "POLICY_DENIED", refused: [write], granted: [] });
+    expect(decided).toMatchObject({
+      act: "open",
+      effect: "deny",
+      reason: "POLICY_DENIED",
+      refused: [write],
+      granted: [],
+    });
   });
 
   test("above the parent alone: DELEGATION_REFUSED", async () => {

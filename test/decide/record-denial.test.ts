@@ -114,6 +114,46 @@ describe("of one caller, agent, act and reason", () => {
   });
 });
 
+describe("of a step, the counting decision says", () => {
+  const whole = { runId: "run", step: "step", attempt: 1, stepId: "step_1" };
+
+  test("all that is the same for all", async () => {
+    await recordMany(LIMIT + 2, whole);
+    await denials.flush();
+    expect((await recorded()).find(({ count }) => count === 2)).toMatchObject({ ...whole, requested: GRANT });
+  });
+
+  test.for([
+    { member: "runId", other: "other" },
+    { member: "step", other: "other" },
+    { member: "attempt", other: 2 },
+    { member: "stepId", other: "step_2" },
+  ] as const)("not its $member where that differs, or is missing", async ({ member, other }) => {
+    await recordMany(LIMIT, whole);
+    await recordMany(1, whole);
+    await recordMany(1, { ...whole, [member]: other });
+    await recordMany(LIMIT + 1, { ...whole, act: "issue" });
+    const { [member]: _, ...without } = whole;
+    await recordMany(1, { ...whole, [member]: undefined, act: "issue" });
+    await denials.flush();
+    const counting = (await recorded()).filter(({ count }) => count === 2);
+    expect(counting.map(({ act }) => act).sort()).toEqual(["issue", "open"]);
+    for (const one of counting) {
+      expect(one).toMatchObject(without);
+      expect(one).not.toHaveProperty(member);
+    }
+  });
+});
+
+test("as many are told apart as there is room for; then the oldest are counted to their end, and lost is none", async () => {
+  await recordMany(LIMIT + 3);
+  // One is counted already.
+  for (let uid = 1; uid <= 9_999; uid += 1) await denials.record(refused(), 100_000 + uid);
+  expect((await recorded()).every(({ count }) => count === 1)).toBe(true);
+  await denials.record(refused(), 200_000);
+  await expect.poll(async () => (await recorded()).map(({ count }) => count)).toContain(3);
+});
+
 describe("are told apart:", () => {
   test.for([
     { what: "agents", own: { agent: "agent-b" } },

@@ -82,6 +82,18 @@ describe("a workload that is referenced by its process", () => {
     });
   });
 
+  test("is no workload where the caller's pids are not the broker's", async () => {
+    const { runtime, researcher, broker, kernel, attested } = await referenceScene();
+    const ports = { ...broker.ports, executorSteps: broker.stepDirectory, processes: kernel.processes };
+    const reference = { kind: "process", pid: researcher.process.pid } as const;
+    const elsewhere = { ...(await attested(runtime)), sharesPids: false };
+    await expect(referencedSteps(elsewhere, reference, ports)).rejects.toMatchObject({
+      code: "INVALID_FIELD",
+      message: expect.stringMatching(/a step.*PID namespace/),
+      metadata: { field: "reference.pid" },
+    });
+  });
+
   test("is refused where all that it executes is of other entries' runs", async () => {
     const { runtime, researcher, open, find } = await referenceScene();
     await open(researcher, { executor: { kind: "self" } });

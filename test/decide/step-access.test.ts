@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { attest } from "../../src/attest/attest.ts";
 import { referencedSteps } from "../../src/decide/referenced-steps.ts";
 import { accessTo, checkMayLook, operatorRole, operatorWith, visibleTo } from "../../src/decide/step-access.ts";
-import { MCP, pathScene } from "../open/path-scene.ts";
+import { MCP, pathScene, segment } from "../open/path-scene.ts";
 
 async function openedByOperator() {
   const scene = await pathScene();
@@ -76,7 +76,7 @@ describe("a step is seen", () => {
 
 describe("an operator with several entries", () => {
   test("has the strongest of their roles, and acts by the entry that has the role", async () => {
-    const { kernel, entries, enter, attested } = await pathScene();
+    const { kernel, entries, operator, enter, open, attested } = await pathScene();
     const viewer = await enter({ kind: "operator", name: "aaron", selectors: ["unix:uid:52"], role: "viewer" });
     const admin = await enter({
       kind: "operator",
@@ -86,6 +86,13 @@ describe("an operator with several entries", () => {
     });
     const caller = await attested(kernel.start(52));
     expect(operatorRole(caller)).toBe("admin");
+    // One that is an agent's process too is no less an operator, nor less an executor.
+    await enter({ kind: "agent", name: "both", selectors: ["unix:uid:52"], ceiling: [], allowAnyExecutor: true });
+    const both = await attested(kernel.start(52));
+    expect(both.entries.map(({ content }) => content.kind)).toContain("agent");
+    expect(operatorRole(both)).toBe("admin");
+    const own = await open(operator, { agent: segment("both"), grant: [] });
+    expect(accessTo(own, both)).toEqual({ asOpener: false, asExecutor: true, asOperator: "admin" });
     expect(operatorWith(caller, ["admin"])).toEqual({ entryId: admin.entryId });
     expect(operatorWith(caller, ["viewer"])).toEqual({ entryId: viewer.entryId });
     expect(() => checkMayLook(caller)).not.toThrow();
