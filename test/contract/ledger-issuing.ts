@@ -176,6 +176,7 @@ export function issuingContract(worldOf: () => World): void {
     const step = await world.open(agent);
     const record = await world.issue(step);
     const { entryId } = agent;
+    const { committed } = world.follow();
     const [before, again, after] = await Promise.allSettled([
       world.ledger.perform(world.issueAct([world.record(step)], { entryId })),
       world.ledger.perform(world.issueAct([world.record(step), { ...record, issuanceId: "iss_other" }], { entryId })),
@@ -187,6 +188,8 @@ export function issuingContract(worldOf: () => World): void {
     const rows = await world.store.history.issuances({ stepId: step.stepId, now: world.clock.now(), limit: 10 });
     // The first item of the act that failed left no trace either.
     expect(rows).toHaveLength(3);
+    // Nor were followers told of it.
+    expect(committed.map(({ sequence }) => sequence)).toEqual(rows.slice(0, 2).map((row) => row.sequence).reverse());
     expect(await world.store.verifyAll()).toEqual({ kind: "intact" });
   });
 
