@@ -106,6 +106,18 @@ export function closingContract(worldOf: () => World): void {
     expect(again).toMatchObject({ alreadyClosed: true, stepsClosed: 5, sequence: before + 2 });
   });
 
+  test("a named step is closed by itself where its ancestor, named too, is not due", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const root = await world.open(agent);
+    const child = await world.openChild(agent, root, { leaseSeconds: 10 });
+    const target = { kind: "steps", stepIds: [root.stepId, child.stepId] } as const;
+    const onlyIf = { leaseExpiredAt: present(child.leaseExpiresAt) };
+    expect(await world.close(target, { state: "ABANDONED", onlyIf })).toMatchObject({ stepsClosed: 1 });
+    expect((await world.step(child.stepId)).state).toBe("ABANDONED");
+    expect((await world.step(root.stepId)).state).toBe("OPEN");
+  });
+
   test("a step that nobody knows is refused, and nothing else of the order is done", async () => {
     const world = worldOf();
     const step = await world.open(await world.agent());
