@@ -84,12 +84,14 @@ test("what the signer can't sign is refused, on record as never delivered, and t
 });
 
 test("no credential outlives its step: near the step's end it is shorter, and too near it is none", async () => {
-  const { broker, researcher, runtime, openForAudiences, clock } = await pathScene();
+  const { broker, researcher, runtime, openForAudiences, clock, onAct } = await pathScene();
   const { stepId, expiresAt } = await openForAudiences(runtime);
   clock.advance((microsOf(expiresAt) - clock.now()) / 1_000 - 30_000);
   const [jwt] = await broker.issue(researcher, { stepId, wanted: [JWT] });
   expect(decodeJwt(Buffer.from(delivered(jwt).svid).toString("latin1")).exp).toBe(expiresAt);
   clock.advance(28_000);
+  // Refused before anything is recorded.
+  onAct(({ act }) => expect(act).not.toBe("record-issuances"));
   expect(await broker.issue(researcher, { stepId, wanted: [JWT] })).toEqual([
     expect.objectContaining({ kind: "denial", code: "STEP_EXPIRING" }),
   ]);

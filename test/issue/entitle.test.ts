@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type Denial, isDenial } from "../../src/domain/errors.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import { issueSvids } from "../../src/issue/issue-svids.ts";
+import type { RecordIssuanceItem } from "../../src/ports/ledger-acts.ts";
 import { FILES, MCP, pathScene, READ, SEARCH, segment, WRITE } from "../open/path-scene.ts";
 
 test("a token names each of its audiences once: an order that repeats one is refused, and the others of the batch are not", async () => {
@@ -99,7 +100,100 @@ describe("an order of the opener's for the executor", () => {
   });
 });
 
+describe("what is recorded of an order", () => {
+  /** The items of every act that recorded issuances. */
+  function recordedItems({ onAct }: Pick<Awaited<ReturnType<typeof pathScene>>, "onAct">) {
+    const items: RecordIssuanceItem[] = [];
+    onAct((act) => void (act.act === "record-issuances" && items.push(...act.items)));
+    return items;
+  }
+
+  test("names the program that runs as executor; of an order of the opener's, the one that was pinned before", async () => {
+    const scene = await executedScene();
+    const { broker, runtime, researcher, step } = scene;
+    const items = recordedItems(scene);
+    const order = { stepId: step.stepId, wanted: [JWT] } as const;
+    await broker.issue(runtime, { ...order, as: "opener" });
+    await broker.issue(researcher, order);
+    await broker.issue(runtime, { ...order, as: "opener" });
+    const { executable } = researcher;
+    expect(items.map((item) => item.executable)).toEqual([undefined, executable, executable]);
+  });
+
+  test("is decided on the agent's entry as it is, and is nothing where all of it is refused", async () => {
+    const scene = await executedScene();
+    const { broker, entries, researcher, step } = scene;
+    const items = recordedItems(scene);
+    const { entryId, revision } = entries.researcher;
+    await broker.issue(researcher, { stepId: step.stepId, wanted: [JWT] });
+    expect(items.map(({ decidedOn }) => decidedOn)).toEqual([{ entries: [{ entryId, revision }] }]);
+    scene.onAct(({ act }) => expect(act).not.toBe("record-issuances"));
+    await broker.issue(researcher, { stepId: step.stepId, wanted: [{ kind: "jwt-svid", audiences: [] }] });
+  });
+
+  test("for a step that any process of the agent executes, the opener orders too, and no program is named", async () => {
+    const scene = await pathScene();
+    const { stepId } = await scene.openForAudiences(scene.runtime);
+    const items = recordedItems(scene);
+    expect(await scene.broker.issue(scene.runtime, { stepId, wanted: [JWT], as: "opener" })).toEqual([
+      expect.objectContaining({ kind: "jwt-svid" }),
+    ]);
+    expect(items.map((item) => item.executable)).toEqual([undefined]);
+  });
+});
+
 describe("a token", () => {
+  test("says what its presenter has to prove, for one audience and for several, and its record says so too", async () => {
+    const { broker, store, clock, researcher, runtime, openForAudiences } = await pathScene();
+    const { stepId } = await openForAudiences(runtime);
+    const confirmation = { jkt: "a".repeat(43) };
+    const answers = await broker.issue(researcher, {
+      stepId,
+      wanted: [
+        { kind: "jwt-svid", audiences: [MCP], confirmation },
+        { kind: "jwt-svid", audiences: [MCP], grant: [], confirmation },
+        { kind: "jwt-svid", audiences: [MCP, FILES], confirmation },
+        JWT,
+      ],
+    });
+    for (const answer of answers.slice(0, 3)) expect(claimsOf(answer)).toMatchObject({ cnf: confirmation });
+    expect(claimsOf(answers[3])).not.toHaveProperty("cnf");
+    const rows = await store.history.issuances({ stepId, now: clock.now(), limit: 5 });
+    expect(rows.map((row) => row.confirmation)).toEqual([undefined, confirmation, confirmation, confirmation]);
+  });
+
+  test("is for sixteen audiences at most, however many the step has", async () => {
+    const { broker, enter, kernel, open } = await pathScene();
+    const locations = Array.from({ length: 17 }, (_, number) => `https://mcp.example.org/${number}`);
+    const wide = { ...READ, locations };
+    const own = { selectors: ["unix:uid:33"], ceiling: [wide], mayOpen: true, allowMultipleAudiences: true };
+    await enter({ kind: "agent", name: "wide", ...own });
+    const agent = kernel.start(33);
+    const { stepId } = await open(agent, { agent: segment("wide"), executor: { kind: "self" }, grant: [wide] });
+    const answers = await broker.issue(agent, {
+      stepId,
+      wanted: [locations.slice(0, 16), locations].map((audiences) => ({ kind: "jwt-svid", audiences })),
+    });
+    expect(answers).toEqual([expect.objectContaining({ kind: "jwt-svid" }), refusal("AUDIENCE_INVALID")]);
+  });
+
+  test("is refused a grant that is too large to be recorded, and a refusal of many elements names as many as fit", async () => {
+    const { broker, researcher, runtime, open } = await pathScene();
+    const { stepId } = await open(runtime);
+    const tools = (count: number) =>
+      Array.from({ length: count }, (_, number) => ({ ...WRITE, locations: [SEARCH], identifier: `tool-${number}` }));
+    const wantedOf = (count: number) => ({ kind: "jwt-svid", audiences: [SEARCH], grant: tools(count) }) as const;
+    const answers = await broker.issue(researcher, { stepId, wanted: [wantedOf(400), wantedOf(60), wantedOf(1)] });
+    expect(answers).toEqual([
+      refusal("LIMIT_EXCEEDED", { message: expect.stringMatching(/^grant: at most/) }),
+      refusal("GRANT_EXCEEDED", { message: expect.stringMatching(/… \(60 elements in all\)$/) }),
+      refusal("GRANT_EXCEEDED", { message: expect.stringMatching(/tool-0[^…]*$/) }),
+    ]);
+    for (const answer of answers) {
+      expect(answer !== undefined && isDenial(answer) ? answer.message.length : 0).toBeLessThan(1_200);
+    }
+  });
+
   test("needs an audience that the step was opened for", async () => {
     const { broker, researcher, step } = await executedScene();
     const answers = await broker.issue(researcher, {
@@ -194,8 +288,11 @@ describe("a refusal to issue is on record", () => {
     await expect(issue(writer, step.stepId)).rejects.toMatchObject({ code: "NOT_ENTITLED" });
     await expect(issue(researcher, step.stepId, 101)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
     await expect(broker.issue(researcher, { stepId: "step_none", wanted: [JWT] })).rejects.toBeDefined();
+    await broker.issue(researcher, { stepId: step.stepId, wanted: [{ kind: "jwt-svid", audiences: [FILES] }] });
     const denials = await store.history.decisions({ effect: "deny", limit: 5 });
-    expect(denials.map(({ reason }) => reason)).toEqual(["NOT_ENTITLED"]);
+    expect(denials.map(({ reason }) => reason)).toEqual(["AUDIENCE_INVALID", "NOT_ENTITLED"]);
+    // Neither asked for an element of a grant.
+    for (const { requested } of denials) expect(requested).toEqual([]);
   });
 });
 

@@ -79,7 +79,10 @@ test("it is replaced at half of its life, by another key", async () => {
   const { clock, own } = await setUp();
   await own.start();
   const first = certificateOf(own);
-  await pass(clock, 150, own);
+  clock.advance(149_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(certificateOf(own).serialNumber).toBe(first.serialNumber);
+  await pass(clock, 1, own);
   const second = certificateOf(own);
   expect(second.publicKey.equals(first.publicKey)).toBe(false);
   expect(Date.parse(second.validTo)).toBe(Date.parse(first.validTo) + 150_000);
@@ -103,6 +106,23 @@ test("while no other can be issued it keeps the one it has to its end, and no lo
     })
     .toBeDefined();
   expect(certificateOf(own).serialNumber).not.toBe(serialNumber);
+});
+
+test("once it is stopped nothing is issued any more, at no time and for no change of authorities", async () => {
+  const { broker, clock, store, own } = await setUp();
+  await own.start();
+  own.stop();
+  const { sequence } = store.ledger.head();
+  const by = { kind: "operator", entryId: "entry_operator", uid: 0 } as const;
+  const authorityId = own.current()?.delivery.authority.authorityId ?? "";
+  const { authorities } = broker.ports;
+  const next = await authorities.prepare("x509-svid", by);
+  await authorities.activate(next.authorityId, { force: true, by });
+  await authorities.taint(authorityId, { reason: "keyCompromise", by });
+  clock.advance(300_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  const events = await store.history.events({ after: sequence, oldestFirst: true, limit: 50 });
+  expect(events.map(({ type }) => type)).not.toContain("issuance.recorded");
 });
 
 test("it is replaced at once when its authority is trusted no more, and not when another one merely signs", async () => {
