@@ -106,6 +106,23 @@ export function closingContract(worldOf: () => World): void {
     expect(again).toMatchObject({ alreadyClosed: true, stepsClosed: 5, sequence: before + 2 });
   });
 
+  test("of several steps those that are open are closed, though others were before; then each close is told", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const [early, late] = [await world.open(agent), await world.open(agent)];
+    const first = await world.close(early);
+    const target = { kind: "steps", stepIds: [late.stepId, early.stepId] } as const;
+    const second = await world.close(target);
+    expect(second).toMatchObject({ alreadyClosed: false, stepsClosed: 1 });
+    expect(await world.close(target)).toMatchObject({
+      alreadyClosed: true,
+      firstSequence: first.sequence,
+      sequence: second.sequence,
+      stepsClosed: 2,
+    });
+    expect(await world.close({ kind: "steps", stepIds: [] })).toMatchObject({ alreadyClosed: false, stepsClosed: 0 });
+  });
+
   test("a named step is closed by itself where its ancestor, named too, is not due", async () => {
     const world = worldOf();
     const agent = await world.agent();

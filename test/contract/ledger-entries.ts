@@ -101,6 +101,21 @@ export function entriesContract(worldOf: () => World): void {
     expect((await world.step(own.stepId)).state).toBe("REVOKED");
   });
 
+  test("removing an entry takes back what it was issued itself, beside what its steps hold, and counts both", async () => {
+    const world = worldOf();
+    const [agent, runtime] = [await world.agent(), await world.runtime()];
+    const opened = await world.open(agent, { openerEntryId: runtime.entryId });
+    await world.issue(opened);
+    const { entryId } = runtime;
+    const subject = { kind: "infrastructure", entryId } as const;
+    for (let count = 0; count < 2; count += 1) {
+      const record = world.record(opened, { kind: "x509-svid", subject, spiffeId: runtime.spiffeId });
+      done((await world.ledger.perform(world.issueAct([record], { entryId })))[0]);
+    }
+    const retire = { act: "retire-entry", entryId, by: CONFIG, now: world.clock.now() } as const;
+    expect(await world.ledger.perform(retire)).toMatchObject({ stepsClosed: 1, credentialsRevoked: 3 });
+  });
+
   test("receipts never go back, and what says nothing new is not written", async () => {
     const world = worldOf();
     const [a, b] = [await world.verifier(), await world.verifier()];

@@ -100,6 +100,8 @@ export function evidenceContract(worldOf: () => World): void {
     expect(await spendEvidence(world, sha256, expiresAt)).toMatchObject(REFUSED);
     world.clock.advance(1_000);
     expect(await spendEvidence(world, sha256, expiresAt)).toMatchObject(REFUSED);
+    // It expires in this very second.
+    expect(await spendEvidence(world, digest(world), secondsOf(world.clock.now()))).toMatchObject(REFUSED);
     expect(await spendEvidence(world, digest(world), Number.NaN as UnixSeconds)).toMatchObject(REFUSED);
   });
 }

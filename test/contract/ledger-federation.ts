@@ -75,6 +75,20 @@ export function federationContract(worldOf: () => World): void {
     expect(await read(world, relationship)).toMatchObject({ bundle: bundleOf(6) });
   });
 
+  test("a refusal of a sequence says whether it is too low, or has other content", async () => {
+    const world = worldOf();
+    const relationship = relationshipOf(world);
+    done(await put(world, relationship, bundleOf(5)));
+    const other = { message: expect.stringContaining("a new one for new content") };
+    expect(await accept(world, relationship, bundleOf(5, '{"keys":[1]}'))).toMatchObject(other);
+    const older = { message: expect.stringContaining("not below") };
+    expect(await accept(world, relationship, bundleOf(4))).toMatchObject(older);
+    // The same content with another sequence is another bundle.
+    const { document } = bundleOf(5);
+    done(await accept(world, relationship, bundleOf(6, document)));
+    expect(await read(world, relationship)).toMatchObject({ bundle: { sequence: 6 } });
+  });
+
   test("one that does not count may change, and may begin to count", async () => {
     const world = worldOf();
     const relationship = relationshipOf(world);

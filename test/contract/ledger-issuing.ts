@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { decidedOn } from "../../src/domain/decision.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import type { IssuanceRow } from "../../src/ports/ledger-reads.ts";
 import { CONFIG, done, FILES, GRANT, OPERATOR, present, processOf, type World } from "./ledger-world.ts";
@@ -164,10 +165,60 @@ export function issuingContract(worldOf: () => World): void {
     expect(await world.ledger.perform(world.issueAct([record], { entryId: other.entryId }))).toEqual([
       refusal("NOT_ENTITLED"),
     ]);
+    // Decided on its own entry and on another: both must stand.
+    const onBoth = decidedOn({ entryId, revision: 1 }, { entryId: other.entryId, revision: 1 });
+    const both = {
+      record: { ...record, issuanceId: world.id("issuance"), serialNumber: "0b".repeat(16) },
+      decidedOn: onBoth,
+    };
+    const [answer] = await world.ledger.perform({ act: "record-issuances", items: [both], now: world.clock.now() });
+    expect(answer).toMatchObject({ kind: "sequenced" });
     const act = world.issueAct([record], { entryId });
     expect(await world.ledger.perform(act)).toEqual([expect.objectContaining({ kind: "sequenced" })]);
     const row = await rowOf(world, { serialNumber: present(record.serialNumber) });
     expect(row).toEqual({ ...record, undelivered: false, sequence: expect.any(Number) });
+  });
+
+  test("each item of a batch is guarded by the entries that it was decided on, and by no others", async () => {
+    const world = worldOf();
+    const [fresh, stale] = [await world.agent(), await world.agent()];
+    const steps = [await world.open(fresh), await world.open(stale)];
+    done(await world.put({ ...stale, disabled: false }, 1));
+    const itemOf = (index: number) => {
+      const step = present(steps[index]);
+      const agent = index === 0 ? fresh : stale;
+      return present(world.issueAct([world.record(step)], { entryId: agent.entryId, entryRevision: 1 }).items[0]);
+    };
+    const { now } = world.issueAct([], {});
+    for (const order of [
+      [0, 1, 0],
+      [1, 0, 1],
+    ]) {
+      const answers = await world.ledger.perform({ act: "record-issuances", items: order.map(itemOf), now });
+      const expected = order.map((index) =>
+        index === 0 ? expect.objectContaining({ kind: "sequenced" }) : refusal("NOT_ENTITLED"),
+      );
+      expect(answers).toEqual(expected);
+    }
+  });
+
+  test("only the first issuance to a process pins its program, and none to a step that any process executes", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const { entryId } = agent;
+    const executable = "/usr/bin/agent";
+    const [bound, any] = [await world.open(agent), await world.open(agent, { executor: { kind: "any" } })];
+    const { committed } = world.follow();
+    for (const step of [bound, bound, any, any]) {
+      done((await world.ledger.perform(world.issueAct([world.record(step)], { entryId, executable })))[0]);
+    }
+    const batch = world.issueAct([world.record(any), world.record(any)], { entryId, executable: "/usr/bin/other" });
+    expect(await world.ledger.perform(batch)).toEqual([
+      expect.objectContaining({ kind: "sequenced" }),
+      expect.objectContaining({ kind: "sequenced" }),
+    ]);
+    const pins = committed.map(({ event }) => event.type === "issuance.recorded" && event.executable);
+    expect(pins).toEqual([executable, undefined, undefined, undefined, undefined, undefined]);
   });
 
   test("an id that was used before is refused, and the acts around it are not disturbed", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { decidedOn } from "../../src/domain/decision.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
-import type { OpenedStep } from "../../src/domain/step.ts";
+import type { OpenedStep, Step } from "../../src/domain/step.ts";
 import { addMicros, addSeconds, secondsOf } from "../../src/domain/time.ts";
 import type { OpenStepAct } from "../../src/ports/ledger-acts.ts";
 import { done, present, processOf, type World } from "./ledger-world.ts";
@@ -195,6 +195,52 @@ export function openingContract(worldOf: () => World): void {
     expect(await world.ledger.perform(any)).toMatchObject({ kind: "opened" });
     await world.close(present(first));
     expect(await oneMore()).toMatchObject({ kind: "opened" });
+  });
+
+  test("a retry frees the place of the attempt that it closes, for its own entry and its own executor alone", async () => {
+    const world = worldOf();
+    const [agent, runtime] = [await world.agent(), await world.runtime()];
+    const executor = { kind: "process", process: processOf(43) } as const;
+    const opening = Array.from({ length: LIMITS.openStepsPerExecutorMax - 1 }, () => world.open(agent, { executor }));
+    await Promise.all(opening);
+    const elsewhere = await world.open(agent);
+    const last = await world.open(agent, { executor });
+    const retry = ({ runId, step }: Step, own: Partial<OpenedStep>, act: Partial<OpenStepAct> = {}) =>
+      world.ledger.perform(world.openAct(agent, { runId, step, attempt: 2, ...own }, { supersedes: true, ...act }));
+    // The place that it frees is another executor's.
+    expect(await retry(elsewhere, { executor })).toEqual(refusal("LIMIT_EXCEEDED"));
+    expect(await retry(last, { executor })).toMatchObject({ kind: "opened" });
+
+    const own = { openerEntryId: runtime.entryId } as const;
+    const parent = await world.open(agent, own);
+    const child = await world.openChild(agent, parent, { openerEntryId: agent.entryId });
+    const full = { ...own, runId: parent.runId, parentStepId: parent.stepId };
+    // The runtime has one step open, and what it would close is the agent's.
+    expect(await retry(child, full, { openStepsMax: 1 })).toEqual(refusal("LIMIT_EXCEEDED"));
+    expect(await retry(child, full, { openStepsMax: 2 })).toMatchObject({ kind: "opened" });
+  });
+
+  test("a refusal of an attempt names the newest there is", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const { runId, step } = await world.open(agent, { attempt: 3 });
+    for (const [attempt, supersedes] of [
+      [4, false],
+      [2, true],
+    ] as const) {
+      const act = world.openAct(agent, { runId, step, attempt }, { supersedes });
+      expect(await world.ledger.perform(act)).toMatchObject({ metadata: { attempt: "3" } });
+    }
+  });
+
+  test("a retry may be opened below a step that it does not close", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const parent = await world.open(agent);
+    const { runId, step } = await world.openChild(agent, parent);
+    const again = { runId, step, attempt: 2, parentStepId: parent.stepId };
+    const act = world.openAct(agent, again, { supersedes: true });
+    expect(await world.ledger.perform(act)).toMatchObject({ kind: "opened" });
   });
 
   test("a step must have some time left, to the second", async () => {
