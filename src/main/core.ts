@@ -21,6 +21,7 @@ import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { Log } from "../ports/log.ts";
 import { declareEntries } from "../registry/declare.ts";
 import { followFederating } from "../registry/federating.ts";
+import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
 import { keepBeside } from "./beside.ts";
 import type { Closers } from "./closers.ts";
 import { openFederation } from "./federation.ts";
@@ -53,10 +54,13 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     upgrading: upgradeLog(log),
   });
   closers.push(() => store.close());
+  const { ledger, projections } = store;
+  // Before anything is written or signed, and before the signer destroys keys that its trust domain's ledger knows not.
+  const [kept, known] = await Promise.all([projections.entries(), projections.authorities()]);
+  checkTrustDomain(trustDomain, { entries: kept.value, authorities: known.value });
   // Opened behind the ledger's lock: a second daemon must not so much as look at the keys.
   const signer = await openSigner(config, { directory: directory.keys, randomness: random }, closers);
   const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
-  const { ledger, projections } = store;
   if (store.verdict.kind === "rolled-back") suspensions.suspend("rollback", store.verdict.reason);
   const behind = await secondsBehind(store.history, clock);
   if (behind > LIMITS.clockSkewSecondsMax) {

@@ -286,3 +286,31 @@ test("validate tells what running would create, update and remove, what stands i
   ]);
   expect((await operator.ledger.get({})).sequence).toBe(sequence);
 });
+
+describe("a ledger's trust domain can't be changed", () => {
+  const because =
+    "trust_domain: expected example.org, which is this ledger's and can't be changed; another trust domain takes a data directory of its own";
+  const asFlag = ["--set", "trust_domain=other.example"];
+
+  test.for([{ command: "run" as const }, { command: "validate" as const }])(
+    "by a flag: $command says where it is set, and nothing is written",
+    async ({ command }) => {
+      using at = place();
+      const keys = readdirSync(join(at.data, "keys"));
+      const ran = await runStintd(command, at.configPath, ...asFlag);
+      expect(ran).toEqual({ status: 1, out: "", err: `stintd: flag trust_domain: ${because}` });
+      expect(readdirSync(join(at.data, "keys"))).toEqual(keys);
+      expect(await runStintd("validate", at.configPath)).toMatchObject({
+        status: 0,
+        out: "valid\nwould change nothing\n",
+      });
+    },
+  );
+
+  test("by the file", async () => {
+    using at = place();
+    configure(at.configPath, (config) => ({ ...config, trust_domain: "other.example" }));
+    const { status, err } = await runStintd("run", at.configPath);
+    expect([status, err]).toEqual([1, `stintd: ${at.configPath}:1:15: ${because}`]);
+  });
+});

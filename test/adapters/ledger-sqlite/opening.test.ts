@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openWriter } from "../../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../../src/adapters/ledger-sqlite/driver.ts";
-import { readEntries } from "../../../src/adapters/ledger-sqlite/read-entries.ts";
+import { readBeside } from "../../../src/adapters/ledger-sqlite/read-beside.ts";
 import type { CheckpointStore } from "../../../src/ports/checkpoint-store.ts";
 import { OPERATOR, ports, type World } from "../../contract/ledger-world.ts";
 import { inDirectory, inLedger, openIn } from "./ledger-directory.ts";
@@ -104,12 +104,12 @@ test("an end does not wait for a long read, which is told so, and nothing can be
 
 test("entries can be read beside a running ledger, after it, and not before it was there", () =>
   inDirectory(async (directory) => {
-    expect(await readEntries(directory)).toBeUndefined();
+    expect(await readBeside(directory)).toBeUndefined();
     await inLedger(directory, async (world) => {
       const agent = await world.agent();
-      expect(await readEntries(directory)).toEqual([agent]);
+      expect(await readBeside(directory)).toEqual({ entries: [agent], authorities: [] });
     });
-    expect(await readEntries(directory)).toHaveLength(1);
+    expect((await readBeside(directory))?.entries).toHaveLength(1);
   }));
 
 test.for([
