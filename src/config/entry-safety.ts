@@ -1,7 +1,8 @@
 import { basename } from "node:path";
+import { type KernelUser, mayBeUser, mayShareUser } from "../domain/entry-users.ts";
+import type { LocalAccounts } from "../domain/local-accounts.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
 import { kindOf, type Selector, typeOf } from "../domain/selector.ts";
-import type { SystemNames } from "./system-names.ts";
 
 /** What an entry's selectors let happen together, though each by itself is fit. */
 export type SafetyFinding = {
@@ -23,22 +24,20 @@ const NAMES_A_PROGRAM = new Set(["unix:path", "unix:sha256"]);
  * An agent under the broker's own user could read the broker's keys, and an agent under an operator's user could
  * administer the broker: the kernel tells users apart, not the programs of one user.
  *
- * @param own.uid - the user that the broker runs as.
+ * @param own.user - the user that the broker runs as.
  * @param own.development - permits agents under the broker's and operators' users: in development everything is one
  *   user's.
  */
 export function checkEntrySafety(
   entries: readonly EntryContent[],
-  own: { readonly uid: number; readonly development: boolean },
-  names: SystemNames,
+  own: { readonly user: KernelUser; readonly development: boolean },
+  accounts: LocalAccounts,
 ): readonly SafetyFinding[] {
-  const operators = new Set(
-    entries.filter(({ kind }) => kind === "operator").flatMap(({ selectors }) => usersOf(selectors, names)),
-  );
+  const operators = entries.filter(({ kind }) => kind === "operator");
   return entries.flatMap((content, entry): readonly SafetyFinding[] => {
     const found: SafetyFinding[] = [];
     if (content.kind === "agent" && !own.development) {
-      const users = usersOf(content.selectors, names);
+      const { selectors } = content;
       const refuse = (whose: string): void => {
         found.push({
           entry,
@@ -46,8 +45,8 @@ export function checkEntrySafety(
           message: `expected an agent under a user of its own, not ${whose} (development aside)`,
         });
       };
-      if (users.includes(String(own.uid))) refuse("the broker's");
-      else if (users.some((user) => operators.has(user))) refuse("an operator's");
+      if (mayBeUser(selectors, own.user, accounts)) refuse("the broker's");
+      else if (operators.some((one) => mayShareUser(selectors, one.selectors, accounts))) refuse("an operator's");
     }
     // An operator is a person, who may use any program.
     const weakness =
@@ -56,15 +55,6 @@ export function checkEntrySafety(
     if (weakness !== undefined) found.push({ entry, severity: "warning", message: weakness });
     return found;
   });
-}
-
-/** Users that the selectors name, as ids; a name without an id here stands for itself. */
-function usersOf(selectors: readonly Selector[], names: SystemNames): readonly string[] {
-  return selectors
-    .filter((one) => NAMES_A_USER.has(kindOf(one)))
-    .map((one) =>
-      kindOf(one) === "unix:user" ? String(names.userId(attributeOf(one)) ?? attributeOf(one)) : attributeOf(one),
-    );
 }
 
 /** An issuer or a CA alone is the same for everybody: only further selectors say whose the evidence is. */

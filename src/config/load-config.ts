@@ -1,12 +1,16 @@
+import { statSync } from "node:fs";
+import type { KernelUser } from "../domain/entry-users.ts";
+import { groupIdOf, type LocalAccounts } from "../domain/local-accounts.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
 import type { AttestationEndpointConfig, BrokerEndpointConfig, Config, HttpListenerConfig } from "./config.ts";
 import { readConfigFile } from "./config-file.ts";
 import { acceptEntries } from "./entries.ts";
 import { checkEntrySafety } from "./entry-safety.ts";
 import { ConfigError, type Finding, formatKey, type Place } from "./finding.ts";
+import { kernelUser } from "./kernel-user.ts";
+import { readLocalAccounts } from "./local-accounts.ts";
 import { type FileSettings, fileSchema } from "./schema.ts";
 import { type Environment, type Flags, overlay, settingsOf } from "./settings.ts";
-import { type SystemNames, systemNames } from "./system-names.ts";
 
 const SECONDS_PER_DAY = 86_400;
 /** The trust domain that verifiers refuse unless they were told that they run in development. */
@@ -16,9 +20,9 @@ const DEVELOPMENT_TRUST_DOMAIN = "stint-dev.invalid";
 export type LoadOptions = {
   /** Values by key, e.g. `{"log.level": "debug"}`; before environment, file and default. */
   readonly flags?: Flags;
-  /** The user that the broker runs as; by default the user of this process. */
-  readonly uid?: number;
-  readonly names?: SystemNames;
+  /** The user that the broker runs as; by default the owner of the data directory, else the user of this process. */
+  readonly user?: KernelUser;
+  readonly accounts?: LocalAccounts;
 };
 
 /**
@@ -53,11 +57,11 @@ export function loadConfig(path: string, environment: Environment, options: Load
     );
   }
   const file = parsed.data;
-  const names = options.names ?? systemNames();
+  const accounts = options.accounts ?? readLocalAccounts();
   const { entries, problems } = acceptEntries(file.entries, file.limits.open_steps);
   const findings = problems.map((problem) => findingOf(problem.path, problem.message));
 
-  const groupId = groupIdOf(file.operator.group, names);
+  const groupId = operatorGroupIdOf(file.operator.group, accounts);
   if (groupId === "unknown") {
     findings.push(
       findingOf(
@@ -67,7 +71,7 @@ export function loadConfig(path: string, environment: Environment, options: Load
     );
   }
   // Positions of entries are the same as in the file only when no entry was refused.
-  const safety = problems.length > 0 ? [] : safetyFindings(entries, file.development, options, names);
+  const safety = problems.length > 0 ? [] : safetyFindings(entries, file, options, accounts);
   const safetyFindingOf = (found: (typeof safety)[number]): Finding =>
     findingOf(["entries", found.entry, "selectors"], found.message);
   findings.push(...safety.filter(({ severity }) => severity === "refusal").map(safetyFindingOf));
@@ -83,19 +87,31 @@ export function loadConfig(path: string, environment: Environment, options: Load
 
 function safetyFindings(
   entries: readonly EntryContent[],
-  development: boolean,
+  { development, data_directory: directory }: FileSettings,
   options: LoadOptions,
-  names: SystemNames,
+  accounts: LocalAccounts,
 ): ReturnType<typeof checkEntrySafety> {
-  const uid = options.uid ?? process.geteuid?.();
-  if (uid === undefined) throw new TypeError("the broker runs where users have ids");
-  return checkEntrySafety(entries, { uid, development }, names);
+  return checkEntrySafety(entries, { user: options.user ?? brokerUser(directory), development }, accounts);
+}
+
+/** The data directory is the daemon's own, so its owner is the daemon's user, whoever looks at the configuration. */
+function brokerUser(dataDirectory: string): KernelUser {
+  const self = kernelUser();
+  try {
+    const { uid } = statSync(dataDirectory);
+    return uid === self.uid ? self : { uid, gids: [] };
+  } catch {
+    return self;
+  }
 }
 
 /** The group's id, given by a name, a number, or digits that name no group: the environment gives an id as digits. */
-function groupIdOf(group: string | number | undefined, names: SystemNames): number | undefined | "unknown" {
+function operatorGroupIdOf(
+  group: string | number | undefined,
+  accounts: LocalAccounts,
+): number | undefined | "unknown" {
   if (group === undefined) return undefined;
-  const known = typeof group === "string" ? names.groupId(group) : undefined;
+  const known = typeof group === "string" ? groupIdOf(group, accounts) : undefined;
   if (known !== undefined) return known;
   return /^[0-9]{1,9}$/.test(String(group)) ? Number(group) : "unknown";
 }

@@ -117,11 +117,6 @@ export function kindOf(text: Selector): string {
   return prefixOf(text);
 }
 
-/** Whether a selector names the user whom a process runs as. */
-export function isOfUser(text: Selector): boolean {
-  return kindOf(text) === "unix:uid" || kindOf(text) === "unix:user";
-}
-
 /** The part of a selector before the first colon, e.g. `unix`: which type of evidence proves the selector. */
 export function typeOf(text: Selector): string {
   return text.slice(0, text.indexOf(":"));

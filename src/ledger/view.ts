@@ -1,8 +1,7 @@
 import type { Authority } from "../domain/authority.ts";
 import type { FederatedBundle } from "../domain/federation.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
-import type { EntryKind } from "../domain/registration-entry.ts";
-import type { Selector } from "../domain/selector.ts";
+import type { EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
@@ -31,8 +30,8 @@ export type LedgerView = {
   entryNamed(kind: EntryKind, name: string): string | undefined;
   /** How many entries are not removed. */
   entriesCount(): number;
-  /** Ids of entries of a kind, not removed, that have one of these selectors. */
-  entriesSharing(kind: EntryKind, selectors: readonly Selector[]): readonly string[];
+  /** The entries of a kind that are not removed. */
+  entriesOf(kind: EntryKind): readonly KnownEntry[];
 
   issuance(issuanceId: string): GuardedIssuance | undefined;
   issuanceNamed(credential: CredentialName): GuardedIssuance | undefined;
@@ -104,6 +103,8 @@ export type GuardedEntry = {
   /** Steps that the entry opened and that are not closed. */
   readonly openSteps: number;
 };
+
+export type KnownEntry = Pick<RegistrationEntry, "entryId" | "content" | "disabled">;
 
 export type GuardedIssuance = {
   readonly issuanceId: string;

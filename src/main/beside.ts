@@ -14,7 +14,7 @@ import { reachedBy } from "./in-force.ts";
 
 export type BesidePorts = Pick<LifetimesPorts, "processes" | "clock" | "failed"> &
   Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate"> &
-  Pick<RegistryPorts, "trustDomain" | "random" | "ownSelectors"> & { readonly store: OpenedLedger };
+  Pick<RegistryPorts, "trustDomain" | "random" | "apart"> & { readonly store: OpenedLedger };
 
 /**
  * Everything that is kept beside the ledger and follows it, and what waits for these followers: this is the one place

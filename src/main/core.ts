@@ -10,6 +10,8 @@ import { systemRandomness } from "../adapters/system/system-randomness.ts";
 import { keepCrls } from "../authority/crl.ts";
 import { createSuspensions } from "../authority/suspensions.ts";
 import type { Config } from "../config/config.ts";
+import { kernelUser } from "../config/kernel-user.ts";
+import { readLocalAccounts } from "../config/local-accounts.ts";
 import { x509RootsOf } from "../domain/authority.ts";
 import { BUNDLE_REFRESH_HINT_SECONDS, spiffeBundle } from "../domain/bundle.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -91,7 +93,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       gate: suspensions,
       processes: unix.watch,
       trustDomain,
-      ownSelectors: config.development ? undefined : [selector("unix:uid", process.getuid?.() ?? 0)],
+      apart: config.development ? undefined : { own: kernelUser(), accounts: () => readLocalAccounts() },
       clock,
       random,
       failed,

@@ -4,6 +4,7 @@ import type { Denial } from "../domain/errors.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { IssuanceRecord } from "../domain/issuance.ts";
 import type { Actor } from "../domain/ledger-event.ts";
+import type { LocalAccounts } from "../domain/local-accounts.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
@@ -171,7 +172,8 @@ export type RecordDecisionAct = {
  * no longer permits.
  *
  * Guards: `revision` is the expected one, and no other entry has this kind and name (INVALID_FIELD); at most
- * `LIMITS.entriesMax` (LIMIT_EXCEEDED); with `usersApart` no agent has the user of an operator (INVALID_FIELD).
+ * `LIMITS.entriesMax` (LIMIT_EXCEEDED); with `usersApart` no agent that is put in force may
+ * have the user of an operator, and the other way round (INVALID_FIELD).
  */
 export type PutEntryAct = {
   readonly act: "put-entry";
@@ -181,7 +183,8 @@ export type PutEntryAct = {
   readonly closes: readonly string[] | "all";
   /** Why the credentials are taken back. */
   readonly reason: RevocationReason;
-  readonly usersApart: boolean;
+  /** By which agents are kept apart from operators; absent where one user may play every part. */
+  readonly usersApart?: LocalAccounts;
   readonly by: Actor;
   readonly now: UnixMicros;
 };

@@ -1,10 +1,11 @@
 import { entrySpiffeId } from "../domain/entry-content.ts";
+import { type KernelUser, mayBeUser } from "../domain/entry-users.ts";
 import { BrokerError, errorOf, invalidField, isDenial } from "../domain/errors.ts";
 import { newId } from "../domain/ids.ts";
 import type { Actor } from "../domain/ledger-event.ts";
+import type { LocalAccounts } from "../domain/local-accounts.ts";
 import { type EntryContent, federatesWith, type RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
-import { isOfUser, type Selector } from "../domain/selector.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import { REASON_OF_STATE } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -22,10 +23,13 @@ export type RegistryPorts = {
   readonly trustDomain: TrustDomain;
   readonly clock: Clock;
   readonly random: Randomness;
-  /** Selectors of the broker's own user; absent in development, where one user may play every part. */
-  readonly ownSelectors: readonly Selector[] | undefined;
+  /** What keeps agents apart; absent in development, where one user may play every part. */
+  readonly apart: UsersApart | undefined;
   readonly inForce: InForce;
 };
+
+/** The broker's own user, and the machine's accounts as they are when an entry is put. */
+export type UsersApart = { readonly own: KernelUser; readonly accounts: () => LocalAccounts };
 
 /** Registration entries: who may be what. Every change is one durable act, with the closes it brings about. */
 export type Registry = {
@@ -69,9 +73,9 @@ export function createRegistry(ports: RegistryPorts): Registry {
 
   /** An agent that runs as the broker could act as the broker: no policy would hold it. The ledger checks operators. */
   function checkApart(content: EntryContent): void {
-    if (content.kind !== "agent" || ports.ownSelectors === undefined) return;
-    const own = new Set(ports.ownSelectors.filter(isOfUser));
-    if (content.selectors.some((one) => own.has(one))) {
+    if (content.kind !== "agent" || ports.apart === undefined) return;
+    const { own, accounts } = ports.apart;
+    if (mayBeUser(content.selectors, own, accounts())) {
       throw invalidField("selectors", "one user a role: an agent's user is not the broker's");
     }
   }
@@ -85,8 +89,8 @@ export function createRegistry(ports: RegistryPorts): Registry {
   async function put(
     change: Pick<PutEntryAct, "entry" | "expectedRevision" | "closes" | "by"> & Partial<Pick<PutEntryAct, "reason">>,
   ): Promise<EntryResult> {
-    const usersApart = ports.ownSelectors !== undefined;
-    const standing = { reason: REASON_OF_STATE.REVOKED, usersApart, now: clock.now() };
+    const apart = ports.apart === undefined ? {} : { usersApart: ports.apart.accounts() };
+    const standing = { reason: REASON_OF_STATE.REVOKED, ...apart, now: clock.now() };
     const result = await ledger.perform({ act: "put-entry", ...standing, ...change });
     if (isDenial(result)) throw errorOf(result);
     await ports.inForce(result.sequence);
@@ -166,6 +170,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
     },
     async enable(reference, by) {
       const entry = find(reference);
+      checkApart(entry.content);
       const enabled = changed(entry, { disabled: false });
       return put({ entry: enabled, expectedRevision: entry.revision, closes: [], by });
     },

@@ -11,11 +11,19 @@ import type { Environment } from "../../src/config/settings.ts";
 export const LEAST = "trust_domain: example.org\nissuer: https://stint.example.org\n";
 
 /** No test depends on who runs it or on the machine's users. */
-const OPTIONS: LoadOptions = {
-  uid: 900,
-  names: {
-    userId: (name) => ({ stint: 900, admin: 1000, agent: 1001 })[name],
-    groupId: (name) => ({ operators: 500 })[name],
+export const OPTIONS: LoadOptions = {
+  user: { uid: 900, gids: [900, 500] },
+  accounts: {
+    users: [
+      { name: "stint", uid: 900, gid: 900 },
+      { name: "admin", uid: 1000, gid: 100 },
+      { name: "agent", uid: 1001, gid: 1001 },
+    ],
+    groups: [
+      { name: "stint", gid: 900, members: [] },
+      { name: "operators", gid: 500, members: ["stint", "admin"] },
+      { name: "agents", gid: 600, members: ["agent"] },
+    ],
   },
 };
 

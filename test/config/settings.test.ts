@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { explainConfig } from "../../src/config/explain-config.ts";
 import { configFile, findingsOf, LEAST, load } from "./config-files.ts";
 
-const OPTIONS = { uid: 900 };
+const OPTIONS = { user: { uid: 900, gids: [] } };
 
 test.for([
   { from: "the default", file: LEAST, environment: {}, flags: {}, level: "info", source: "default" },

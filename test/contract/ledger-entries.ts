@@ -1,7 +1,16 @@
 import { expect, test } from "vitest";
 import { parseEntryContent } from "../../src/domain/entry-content.ts";
+import type { LocalAccounts } from "../../src/domain/local-accounts.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { CONFIG, done, GRANT, OPERATOR, present, type World } from "./ledger-world.ts";
+
+const ACCOUNTS: LocalAccounts = {
+  users: [{ name: "same", uid: 4001, gid: 4004 }],
+  groups: [
+    { name: "them", gid: 4004, members: [] },
+    { name: "more", gid: 4005, members: ["same"] },
+  ],
+};
 
 /** What entries, receipts and recorded acts promise. */
 export function entriesContract(worldOf: () => World): void {
@@ -55,14 +64,20 @@ export function entriesContract(worldOf: () => World): void {
       world.entryOf(parseEntryContent({ kind: "agent", name: world.name(), ceiling: GRANT, selectors }));
     const operator = (selectors = user) =>
       world.entryOf(parseEntryContent({ kind: "operator", name: world.name(), role: "admin", selectors }));
-    const put = (entry: RegistrationEntry, revision = 0) => world.put(entry, revision, [], true);
+    const put = (entry: RegistrationEntry, revision = 0) => world.put(entry, revision, [], ACCOUNTS);
     const first = agent();
     expect(await Promise.all([put(first), put(operator())])).toMatchObject([{ kind: "entry" }, wrong("selectors")]);
-    // Another agent may share the user; a group, which has many users, is nobody's.
+    // Another agent may share the user.
     expect(await put(agent())).toMatchObject({ kind: "entry" });
-    const group = ["unix:gid:4001"];
-    expect(await put(agent(group))).toMatchObject({ kind: "entry" });
-    expect(await put(operator(group))).toMatchObject({ kind: "entry" });
+    // Compared is what selectors mean: the name of the user, and a group that the user is in.
+    for (const selectors of [["unix:user:same"], ["unix:group:them"], ["unix:supplementary_gid:4005"]]) {
+      expect(await put(operator(selectors))).toMatchObject(wrong("selectors"));
+    }
+    // What shared a user before that was compared may still be put out of force, and not into force again.
+    const shared = operator();
+    expect(await world.put(shared)).toMatchObject({ kind: "entry" });
+    expect(await put({ ...shared, disabled: true }, 1)).toMatchObject({ kind: "entry" });
+    expect(await put(shared, 2)).toMatchObject(wrong("selectors"));
     // Nor by a change of an entry that was apart before.
     const apart = operator(["unix:uid:4002"]);
     expect(await put(apart)).toMatchObject({ kind: "entry" });

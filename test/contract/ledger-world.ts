@@ -7,6 +7,7 @@ import type { Grant } from "../../src/domain/grant.ts";
 import { newId, newJti, newSerialNumber } from "../../src/domain/ids.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
+import type { LocalAccounts } from "../../src/domain/local-accounts.ts";
 import type { ProcessIdentity } from "../../src/domain/process.ts";
 import type { EntryContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSegment, parseTrustDomain, type Segment, stepSpiffeId } from "../../src/domain/spiffe-id.ts";
@@ -83,10 +84,17 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     entry: RegistrationEntry,
     expectedRevision = 0,
     closes: readonly string[] | "all" = [],
-    usersApart = false,
+    usersApart?: LocalAccounts,
   ) {
-    const standing = { reason: "privilegeWithdrawn", usersApart, by: CONFIG, now: clock.now() } as const;
-    const result = await ledger.perform({ act: "put-entry", entry, expectedRevision, closes, ...standing });
+    const standing = { reason: "privilegeWithdrawn", by: CONFIG, now: clock.now() } as const;
+    const result = await ledger.perform({
+      act: "put-entry",
+      entry,
+      expectedRevision,
+      closes,
+      ...(usersApart !== undefined && { usersApart }),
+      ...standing,
+    });
     if (!isDenial(result)) revisions.set(entry.entryId, result.entry.revision);
     return result;
   }

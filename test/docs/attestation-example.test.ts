@@ -22,8 +22,8 @@ const scripts = join(folder, "../../scripts");
 const SCRIPT_MS_MAX = 120_000;
 const AUDIENCE = "https://stint.example.org:8443";
 
-const names = { userId: () => undefined, groupId: () => undefined };
-const config = () => loadConfig(join(folder, "attestation.yaml"), {}, { uid: 900, names });
+const accounts = { users: [], groups: [] };
+const config = () => loadConfig(join(folder, "attestation.yaml"), {}, { user: { uid: 900, gids: [] }, accounts });
 const yamlOf = (name: string) => parse(readFileSync(join(folder, name), "utf8"));
 
 afterEach(() => vi.unstubAllEnvs());

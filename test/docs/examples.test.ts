@@ -197,8 +197,8 @@ describe("the code of the documentation", () => {
   );
 
   test("is a configuration that the daemon takes", () => {
-    const names = { userId: () => undefined, groupId: (name: string) => ({ "stint-operators": 950 })[name] };
-    const config = loadConfig(join(folder, "stint.yaml"), {}, { uid: 900, names });
+    const accounts = { users: [], groups: [{ name: "stint-operators", gid: 950, members: ["alice"] }] };
+    const config = loadConfig(join(folder, "stint.yaml"), {}, { user: { uid: 900, gids: [] }, accounts });
     expect(config.entries.map(({ kind, name }) => `${kind}/${name}`)).toEqual([
       "operator/alice",
       "runtime/flow",
@@ -214,7 +214,7 @@ describe("the code of the documentation", () => {
       whole,
       ["stint.yaml", "broker.yaml"].map((name) => readFileSync(join(folder, name), "utf8")).join("\n"),
     );
-    const { broker } = loadConfig(whole, {}, { uid: 900, names });
+    const { broker } = loadConfig(whole, {}, { user: { uid: 900, gids: [] }, accounts });
     expect(broker?.callers.get(parseSpiffeId("spiffe://example.org/runtime/flow"))).toEqual([
       { type: "stint.v1.WorkflowStepReference", allowOverTcp: true },
       { type: "spiffe.broker.WorkloadPIDReference", allowOverTcp: false },

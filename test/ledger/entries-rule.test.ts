@@ -12,7 +12,7 @@ function viewOf(count: number, revision?: number): LedgerView {
     entry: () => (revision === undefined ? undefined : { revision, isDisabled: false, isRetired: false, openSteps: 0 }),
     entryNamed: () => undefined,
     entriesCount: () => count,
-    entriesSharing: () => [],
+    entriesOf: () => [],
     liveSteps: () => [],
   };
   return view as LedgerView;
@@ -24,7 +24,12 @@ async function putAct(expectedRevision: number): Promise<PutEntryAct & { readonl
   const world = worldOf(store, given);
   const entry = await world.agent();
   await store.close();
-  const standing = { reason: "privilegeWithdrawn", usersApart: true, by: CONFIG, now: given.clock.now() } as const;
+  const standing = {
+    reason: "privilegeWithdrawn",
+    usersApart: { users: [], groups: [] },
+    by: CONFIG,
+    now: given.clock.now(),
+  } as const;
   return { act: "put-entry", entry, expectedRevision, closes: [], ...standing };
 }
 

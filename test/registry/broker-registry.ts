@@ -1,18 +1,29 @@
 import { type EntryContentInput, parseEntryContent } from "../../src/domain/entry-content.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
+import type { LocalAccounts } from "../../src/domain/local-accounts.ts";
 import type { EntryContent } from "../../src/domain/registration-entry.ts";
-import { type Selector, selector } from "../../src/domain/selector.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { keepStepDirectory } from "../../src/follow/step-directory.ts";
 import { reachedBy } from "../../src/main/in-force.ts";
 import { keepEntryDirectory } from "../../src/registry/entry-directory.ts";
-import { createRegistry } from "../../src/registry/registry.ts";
+import { createRegistry, type UsersApart } from "../../src/registry/registry.ts";
 import { ports, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 
 export const BY_OPERATOR: Actor = { kind: "operator", entryId: "entry_operator", uid: 0 };
 export const BY_CONFIG: Actor = { kind: "broker", cause: "config" };
 export const BROKER_UID = 990;
+const ACCOUNTS: LocalAccounts = {
+  users: [
+    { name: "stint", uid: BROKER_UID, gid: BROKER_UID },
+    { name: "ops", uid: 1003, gid: 1003 },
+    { name: "nine", uid: 1009, gid: 1009 },
+  ],
+  groups: [
+    { name: "stint", gid: BROKER_UID, members: [] },
+    { name: "operators", gid: 500, members: ["ops"] },
+  ],
+};
 
 export const SEARCH = "https://mcp.example.org/search";
 export const FILES = "https://mcp.example.org/files";
@@ -40,7 +51,7 @@ export const operator = (own: Partial<Extract<EntryContentInput, { kind: "operat
 
 /** A registry over a ledger in memory. */
 export async function brokerRegistry(
-  ownSelectors: readonly Selector[] | undefined = [selector("unix:uid", BROKER_UID)],
+  apart: UsersApart | undefined = { own: { uid: BROKER_UID, gids: [BROKER_UID] }, accounts: () => ACCOUNTS },
 ) {
   const given = ports();
   const store = await openMemoryLedger(given);
@@ -58,7 +69,7 @@ export async function brokerRegistry(
       trustDomain: parseTrustDomain("example.org"),
       clock: given.clock,
       random: given.randomness,
-      ownSelectors,
+      apart,
       inForce: reachedBy(entries.following, steps.following),
     });
     return { entries, registry };

@@ -59,10 +59,25 @@ describe("an entry that is created", () => {
     { what: "an agent as the broker's user", content: agent({ selectors: [`unix:uid:${BROKER_UID}`] }) },
     { what: "an agent as an operator's user", content: agent({ selectors: ["unix:uid:1003", "unix:path:/bin/a"] }) },
     { what: "an operator as an agent's user", content: operator({ name: "other", selectors: ["unix:uid:1009"] }) },
+    { what: "an agent as the broker's user by its name", content: agent({ selectors: ["unix:user:stint"] }) },
+    { what: "an agent as whoever is in the broker's group", content: agent({ selectors: ["unix:group:stint"] }) },
+    { what: "an agent as an operator's user by its name", content: agent({ selectors: ["unix:user:ops"] }) },
+    {
+      what: "an agent as whoever is in an operator's group",
+      content: agent({ selectors: ["unix:supplementary_gid:500"] }),
+    },
   ])("is not $what", async ({ content }) => {
     await create(operator());
     await create(agent({ name: "nine", selectors: ["unix:uid:1009"] }));
-    await expect(create(content)).rejects.toMatchObject({ code: "INVALID_FIELD", metadata: { field: "selectors" } });
+    const refusal = { code: "INVALID_FIELD", metadata: { field: "selectors" } };
+    await expect(create(content)).rejects.toMatchObject(refusal);
+    // Nor by an update of an entry that was taken.
+    const taken =
+      content.kind === "agent"
+        ? agent({ name: content.name })
+        : operator({ name: content.name, selectors: ["unix:uid:9"] });
+    const entry = await create(taken);
+    await expect(broker.registry.update(entry.entryId, content, 0, BY_OPERATOR)).rejects.toMatchObject(refusal);
   });
 });
 

@@ -57,7 +57,7 @@ export async function startBroker(ground: Ground) {
       lifetimeSeconds: { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400 },
       processes: kernel.processes,
       trustDomain: TRUST_DOMAIN,
-      ownSelectors: undefined,
+      apart: undefined,
       clock,
       random,
       failed,

@@ -11,7 +11,7 @@ import type {
 } from "../../ledger/view.ts";
 import type { Connection, SqlParameters } from "./connection.ts";
 import { AUTHORITY, type AuthorityGuardRow } from "./tables/authority-table.ts";
-import { ENTRY, type EntryGuardRow } from "./tables/entry-table.ts";
+import { ENTRY, type EntryGuardRow, type EntryRow, entryOf } from "./tables/entry-table.ts";
 import { minuteOf } from "./tables/event-table.ts";
 import { JOIN_TOKEN, type JoinTokenGuard, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
 import { FEDERATION, type FederationRow, federationOf } from "./tables/federation-table.ts";
@@ -50,11 +50,7 @@ export function createSqlView(db: Connection): LedgerView {
     },
     entryNamed: (kind, name) => db.get<{ readonly entryId: string }>(ENTRY.named, { kind, name })?.entryId,
     entriesCount: () => count(ENTRY.count),
-    entriesSharing(kind, selectors) {
-      if (selectors.length === 0) return [];
-      const rows = db.all<{ readonly entryId: string }>(ENTRY.sharing, { kind, selectors: JSON.stringify(selectors) });
-      return rows.map(({ entryId }) => entryId);
-    },
+    entriesOf: (kind) => db.all<EntryRow>(ENTRY.ofKind, { kind }).map(entryOf),
 
     issuance: (issuanceId) => guardedIssuanceOf(db.get(ISSUANCE.guardById, { issuanceId })),
     issuanceNamed: (credential) =>

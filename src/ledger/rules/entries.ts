@@ -1,12 +1,12 @@
+import { mayShareUser } from "../../domain/entry-users.ts";
 import { type Denial, denial } from "../../domain/errors.ts";
 import type { LedgerEvent } from "../../domain/ledger-event.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { EntryKind } from "../../domain/registration-entry.ts";
 import type { RevocationReason } from "../../domain/revocation.ts";
-import { isOfUser } from "../../domain/selector.ts";
 import type { EntryChange, EntryResult, PutEntryAct, RetireEntryAct } from "../../ports/ledger-acts.ts";
 import { ask, type Deliberation, type Ruling, read, recorded, refused } from "../rule.ts";
-import type { GuardedEntry, LiveStep, LiveTarget } from "../view.ts";
+import type { GuardedEntry, KnownEntry, LiveStep, LiveTarget } from "../view.ts";
 import { closingOf } from "./closing.ts";
 import { writtenFrom } from "./sequenced.ts";
 
@@ -18,12 +18,13 @@ export function* putEntry(act: PutEntryAct): Deliberation<EntryResult | Denial> 
   const { closes, expectedRevision, by, now, reason } = act;
   const { entryId, content } = act.entry;
   const target: LiveTarget = closes === "all" ? { kind: "entry", entryId } : { kind: "steps", stepIds: closes };
-  const other = act.usersApart ? APART[content.kind] : undefined;
-  const { current, namesake, count, sharing, live, issued } = yield* ask({
+  // Nobody is kept from putting an entry out of force, whatever it shares.
+  const other = act.usersApart !== undefined && !act.entry.disabled ? APART[content.kind] : undefined;
+  const { current, namesake, count, others, live, issued } = yield* ask({
     current: read("entry", entryId),
     namesake: read("entryNamed", content.kind, content.name),
     count: expectedRevision === 0 ? read("entriesCount") : undefined,
-    sharing: other === undefined ? undefined : read("entriesSharing", other, content.selectors.filter(isOfUser)),
+    others: other === undefined ? undefined : read("entriesOf", other),
     live: read("liveSteps", target, now),
     issued: closes === "all" ? read("liveIssuancesOfEntry", entryId, now) : undefined,
   });
@@ -31,7 +32,7 @@ export function* putEntry(act: PutEntryAct): Deliberation<EntryResult | Denial> 
     revisionRefusal(current, expectedRevision) ??
     nameRefusal(namesake, entryId) ??
     countRefusal(count) ??
-    sharingRefusal(sharing);
+    sharingRefusal(act, others);
   if (refusal !== undefined) return refused(refusal);
   const entry = { ...act.entry, revision: expectedRevision + 1 };
   const { events, answer } = changed(
@@ -97,10 +98,17 @@ function countRefusal(count = 0): Denial | undefined {
     : denial("LIMIT_EXCEEDED", `at most ${LIMITS.entriesMax} registration entries`);
 }
 
-function sharingRefusal(sharing: readonly string[] | undefined): Denial | undefined {
-  return sharing === undefined || sharing.length === 0
-    ? undefined
-    : denial("INVALID_FIELD", "selectors: one user a role: an agent's user is not an operator's", {
+/** @param others - of the kind that the entry has to be apart from; absent where it need not be apart from any. */
+function sharingRefusal(
+  { entry: { content }, usersApart }: PutEntryAct,
+  others: readonly KnownEntry[] = [],
+): Denial | undefined {
+  const isShared =
+    usersApart !== undefined &&
+    others.some((other) => mayShareUser(content.selectors, other.content.selectors, usersApart));
+  return isShared
+    ? denial("INVALID_FIELD", "selectors: one user a role: an agent's user is not an operator's", {
         field: "selectors",
-      });
+      })
+    : undefined;
 }

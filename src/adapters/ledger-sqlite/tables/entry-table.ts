@@ -26,12 +26,11 @@ export const ENTRY = {
     SELECT entry_id AS entryId FROM registration_entry
      WHERE kind = @kind AND name = @name AND retired_sequence IS NULL`,
   count: "SELECT count(*) AS count FROM registration_entry WHERE retired_sequence IS NULL",
-  /** Entries of one kind that have one of these selectors; all entries of the kind are read. */
-  sharing: `
-    SELECT r.entry_id AS entryId FROM registration_entry AS r INDEXED BY registration_entry_name
-     WHERE r.kind = @kind AND r.retired_sequence IS NULL
-       AND EXISTS (SELECT 1 FROM json_each(r.content, '$.selectors') AS own
-                    WHERE own.value IN (SELECT value FROM json_each(@selectors)))`,
+  ofKind: `
+    SELECT entry_id AS entryId, spiffe_id AS spiffeId, origin, disabled, revision, created_at_us AS createdAt,
+           updated_at_us AS updatedAt, content
+      FROM registration_entry INDEXED BY registration_entry_name
+     WHERE kind = @kind AND retired_sequence IS NULL ORDER BY name`,
   current: `
     SELECT entry_id AS entryId, spiffe_id AS spiffeId, origin, disabled, revision, created_at_us AS createdAt,
            updated_at_us AS updatedAt, content
