@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import { Command, CommanderError, type Option } from "commander";
 import type { Context } from "./context.ts";
 import { EXIT, ExitStatus, Failure, failureOf } from "./failure.ts";
@@ -22,9 +23,13 @@ export async function runProgram(program: Command, args: readonly string[], cont
   }
 }
 
+/** What a variable may say for a flag without a value. Anything else is a mistake: "no" must not force an act. */
+const SAID_BY: Readonly<Record<string, boolean>> = { true: true, "1": true, false: false, "0": false };
+
 /**
- * A command whose every flag has an environment variable too, `STINT_` and the flag's name; the flag wins. The variable
- * is named in `addOption`, since commander only heeds a variable that an option has when it is added.
+ * A command whose every flag has an environment variable too, `STINT_` and the flag's name; the flag wins, and an empty
+ * variable counts as not set. A negation has none, since `false` for the flag says the same. The variable is named in
+ * `addOption`, since commander only heeds a variable that an option has when it is added.
  */
 class ProgramCommand extends Command {
   override createCommand(name?: string): Command {
@@ -32,9 +37,32 @@ class ProgramCommand extends Command {
   }
 
   override addOption(option: Option): this {
-    const name = option.name().toUpperCase().replaceAll("-", "_");
-    if (option.envVar === undefined) option.env(`STINT_${option.negate ? "NO_" : ""}${name}`);
-    return super.addOption(option);
+    if (option.negate) return super.addOption(option);
+    if (option.envVar === undefined) option.env(`STINT_${option.name().toUpperCase().replaceAll("-", "_")}`);
+    super.addOption(option);
+    this.#heedVariable(option);
+    return this;
+  }
+
+  /** Commander takes any text of a variable, an empty one too, for `true`, and an empty text for a value. */
+  #heedVariable(option: Option): void {
+    const { envVar = "" } = option;
+    const event = `optionEnv:${option.name()}`;
+    // Commander's declarations leave out that a command is an emitter of all its options.
+    const emitter: EventEmitter = this as unknown as EventEmitter;
+    const taken = emitter.listeners(event);
+    emitter.removeAllListeners(event);
+    emitter.on(event, () => {
+      const text = process.env[envVar] ?? "";
+      if (text === "") return;
+      if (!option.isBoolean()) {
+        for (const take of taken) take(text);
+        return;
+      }
+      const said = SAID_BY[text];
+      if (said === undefined) this.error(`error: environment ${envVar}: expected true or false`);
+      this.setOptionValueWithSource(option.attributeName(), said, "env");
+    });
   }
 }
 

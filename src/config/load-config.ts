@@ -10,7 +10,7 @@ import { ConfigError, type Finding, formatKey, type Place } from "./finding.ts";
 import { kernelUser } from "./kernel-user.ts";
 import { readLocalAccounts } from "./local-accounts.ts";
 import { type FileSettings, fileSchema } from "./schema.ts";
-import { type Environment, type Flags, overlay, settingsOf } from "./settings.ts";
+import { type Environment, type Flags, overlay, type Setting, settingsOf } from "./settings.ts";
 
 const SECONDS_PER_DAY = 86_400;
 /** The trust domain that verifiers refuse unless they were told that they run in development. */
@@ -34,7 +34,9 @@ export type LoadOptions = {
  */
 export function loadConfig(path: string, environment: Environment, options: LoadOptions = {}): Config {
   const source = readConfigFile(path);
-  const { value, places } = overlay(source.value, settingsOf(fileSchema), options.flags ?? {}, environment);
+  const settings = settingsOf(fileSchema);
+  checkFlags(options.flags ?? {}, settings);
+  const { value, places } = overlay(source.value, settings, options.flags ?? {}, environment);
   const findingOf = (at: readonly PropertyKey[], message: string): Finding => ({
     place: places.get(at.join(".")) ?? source.placeOf(at),
     key: formatKey(at),
@@ -83,6 +85,20 @@ export function loadConfig(path: string, environment: Environment, options: Load
     warnings.push(findingOf(["development"], message));
   }
   return configOf(file, entries, groupId, warnings);
+}
+
+/** @throws ConfigError for keys that no setting has: what was meant by them would be left out without a word */
+function checkFlags(flags: Flags, settings: readonly Setting[]): void {
+  const keys = new Set(settings.map(({ key }) => key));
+  const unknown = Object.keys(flags).filter((key) => !keys.has(key));
+  if (unknown.length === 0) return;
+  throw new ConfigError(
+    unknown.map((flag) => ({
+      place: { kind: "flag", flag },
+      key: "",
+      message: "expected the key of a setting that is no list, as in the file",
+    })),
+  );
 }
 
 function safetyFindings(

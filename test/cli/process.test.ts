@@ -91,6 +91,57 @@ describe("a flag", () => {
     expect((await run(STINT, ["revoke"], environment)).status).toBe(2);
   });
 
+  test("for one step is not taken from what is set for every command that runs as a step", async () => {
+    const environment = {
+      STINT_OPERATOR_SOCKET: daemon.operatorSocket,
+      STINT_STEP_ID: "step_1",
+      STINT_OUTPUT: "jsonl",
+    };
+    const { status, out } = await run(STINT, ["history", "events"], environment);
+    expect([status, out.includes("epoch.started")]).toEqual([0, true]);
+  });
+
+  test.for([
+    { said: "false", keeps: false },
+    { said: "0", keeps: false },
+    { said: "", keeps: false },
+    { said: "true", keeps: true },
+    { said: "1", keeps: true },
+  ])("without a value is on or off as its variable says: $said", async ({ said, keeps }) => {
+    const environment = { STINT_OPERATOR_SOCKET: daemon.operatorSocket, STINT_OUTPUT: "jsonl", STINT_DRY_RUN: said };
+    const { status, out } = await run(STINT, ["revoke", "--run", `run-${said}`], environment);
+    expect([status, JSON.parse(out)]).toEqual([0, expect.objectContaining({ dry_run: keeps })]);
+  });
+
+  test("without a value is refused where its variable says neither, and nothing is done", async () => {
+    const environment = { STINT_OPERATOR_SOCKET: daemon.operatorSocket, STINT_AUTHORITY_FORCE: "no" };
+    const { status, err } = await run(STINT, ["authority", "activate", "authority_1"], environment);
+    expect([status, err]).toEqual([
+      2,
+      "stint: environment STINT_AUTHORITY_FORCE: expected true or false\n(--help tells how it is called)\n",
+    ]);
+  });
+
+  test("that takes a value is not set by an empty variable", async () => {
+    const environment = { STINT_OPERATOR_SOCKET: daemon.operatorSocket, STINT_OUTPUT: "", STINT_LIMIT: "" };
+    expect(await run(STINT, ["history", "events"], environment)).toMatchObject({ status: 0, err: "" });
+  });
+
+  test("that is negated has no variable: false for the flag says the same", async () => {
+    const { out } = await run(STINT, ["entry", "create", "--help"]);
+    expect(out).not.toContain("STINT_NO_");
+    const flags = ["--selector", "unix:uid:1", "--ceiling", "[]"];
+    const environment = {
+      STINT_OPERATOR_SOCKET: daemon.operatorSocket,
+      STINT_OUTPUT: "jsonl",
+      STINT_MAY_OPEN: "false",
+    };
+    const created = await run(STINT, ["entry", "create", "agent/a", ...flags], environment);
+    expect([created.status, JSON.parse(created.out)]).toEqual([0, expect.objectContaining({ may_open: false })]);
+    const wins = await run(STINT, ["entry", "create", "agent/b", ...flags, "--may-open"], environment);
+    expect(JSON.parse(wins.out)).toMatchObject({ may_open: true });
+  });
+
   test("for reading steps chooses the endpoint that was named", async () => {
     const nowhere = { STINT_OPERATOR_SOCKET: undefined, SPIFFE_ENDPOINT_SOCKET: `unix://${daemon.workloadSocket}` };
     expect((await run(STINT, ["step", "list"], nowhere)).err).not.toContain("operator.sock");
@@ -173,6 +224,18 @@ describe("stintd", () => {
     expect(ran).toMatchObject({ status: 1, out: "" });
     expect(ran.err).toMatch(/^stintd: flag log\.level: log\.level: expected one of /);
   });
+
+  test.for([{ key: "log.levle" }, { key: "entries" }, { key: "federation" }])(
+    "refuses --set $key, which is no setting that a flag can say",
+    async ({ key }) => {
+      const ran = await run(STINTD, ["validate", "--config", config(), "--set", `${key}=debug`]);
+      expect(ran).toEqual({
+        status: 1,
+        out: "",
+        err: `stintd: flag ${key}: expected the key of a setting that is no list, as in the file\n`,
+      });
+    },
+  );
 
   test.for([
     { what: "a file that is not there", args: ["--config", "/nowhere/stint.yaml"], status: 1 },

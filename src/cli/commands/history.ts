@@ -143,7 +143,8 @@ function addFilter(command: Command, context: Context): Command {
     command
       .option("--run <run>", "of this run")
       .option("--step <step>", "of this step, all attempts")
-      .option("--step-id <id>", "of this step")
+      // A variable of its own: STINT_STEP_ID is set for every command that runs as a step, and would hide all others.
+      .addOption(new Option("--step-id <id>", "of this step").env("STINT_HISTORY_STEP_ID"))
       .option("--agent <agent>", "of this agent")
       .option("--since <instant>", "not before: 2026-01-31T12:00:00Z, or a time ago such as 15m", instant)
       .option("--until <instant>", "before", instant),
