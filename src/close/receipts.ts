@@ -1,5 +1,5 @@
 import { LIMITS } from "../domain/limits.ts";
-import type { ProcessIdentity } from "../domain/process.ts";
+import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
 import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
 import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
@@ -70,6 +70,7 @@ export type ReceiptBook = {
   settled(sequence: number, denied: DenySummary, waitMs: number): Promise<Receipts>;
   /** For each verifier entry the sequence that all its watchers have applied, except watchers that have lapsed. */
   applied(): readonly { readonly entryId: string; readonly sequence: number }[];
+  /** Those that are connected or may still count, and of a verifier without any the one that was there last. */
   watchers(): readonly (WatcherStatus & Watching)[];
 };
 
@@ -81,6 +82,20 @@ type Watcher = WatcherStatus & {
   /** When `acknowledged` got its present value. */
   appliedAt: UnixMicros;
 };
+
+/** Whether the same process has connected again since it was last heard on this watch. */
+function isReplaced(watcher: Watcher, all: readonly Watcher[]): boolean {
+  const { process, entryId, lastSeen } = watcher;
+  if (process === undefined) return false;
+  return all.some(
+    (other) =>
+      other !== watcher &&
+      other.entryId === entryId &&
+      other.connectedSince >= lastSeen &&
+      other.process !== undefined &&
+      formatProcess(other.process) === formatProcess(process),
+  );
+}
 
 export function createReceiptBook(ports: { readonly entries: EntryDirectory; readonly clock: Clock }): ReceiptBook {
   const watchers = new Map<string, Watcher>();
@@ -222,6 +237,13 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
       }
       return [...applied].map(([entryId, sequence]) => ({ entryId, sequence }));
     },
-    watchers: () => [...watchers.values()],
+    watchers() {
+      const now = ports.clock.now();
+      const all = [...watchers.values()];
+      const present = all.filter((one) => one.isConnected || (lapseOf(one) > now && !isReplaced(one, all)));
+      const shown = new Set(present.map(({ entryId }) => entryId));
+      const last = new Map(all.filter(({ entryId }) => !shown.has(entryId)).map((one) => [one.entryId, one]));
+      return [...present, ...last.values()];
+    },
   };
 }

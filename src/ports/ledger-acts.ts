@@ -173,7 +173,8 @@ export type RecordDecisionAct = {
  *
  * Guards: `revision` is the expected one, and no other entry has this kind and name (INVALID_FIELD); at most
  * `LIMITS.entriesMax` (LIMIT_EXCEEDED); with `usersApart` no agent that is put in force may
- * have the user of an operator, and the other way round (INVALID_FIELD).
+ * have the user of an operator, and the other way round (INVALID_FIELD); the last enabled admin is not put out of
+ * force by an operator (INVALID_FIELD).
  */
 export type PutEntryAct = {
   readonly act: "put-entry";
@@ -189,7 +190,10 @@ export type PutEntryAct = {
   readonly now: UnixMicros;
 };
 
-/** Removes an entry from the list and closes its steps; kind and name are free again. ENTRY_NOT_FOUND. */
+/**
+ * Removes an entry from the list and closes its steps; kind and name are free again. ENTRY_NOT_FOUND; INVALID_FIELD when
+ * an operator removes the last enabled admin.
+ */
 export type RetireEntryAct = {
   readonly act: "retire-entry";
   readonly entryId: string;

@@ -109,7 +109,7 @@ describe("a flag", () => {
     { said: "1", keeps: true },
   ])("without a value is on or off as its variable says: $said", async ({ said, keeps }) => {
     const environment = { STINT_OPERATOR_SOCKET: daemon.operatorSocket, STINT_OUTPUT: "jsonl", STINT_DRY_RUN: said };
-    const { status, out } = await run(STINT, ["revoke", "--run", `run-${said}`], environment);
+    const { status, out } = await run(STINT, ["revoke", "--run", `run-${said}`, "--bar"], environment);
     expect([status, JSON.parse(out)]).toEqual([0, expect.objectContaining({ dry_run: keeps })]);
   });
 

@@ -271,6 +271,27 @@ describe("stint revoke", () => {
     });
   });
 
+  test("of a run that nobody has opened a step of is refused, unless barring its name is what is meant", async () => {
+    const head = async () => (await data(operator(["-o", "json", "ledger", "show"])))["sequence"];
+    const before = await head();
+    for (const more of [[], ["--dry-run"]]) {
+      expect(await operator(["revoke", "--run", "run-revokd", ...more])).toEqual({
+        status: 1,
+        out: "",
+        err: "stint: no step of a run with this name was ever opened; with --bar none ever will be\n",
+      });
+    }
+    expect(await head()).toBe(before);
+    const barred = await operator(["revoke", "--run", "run-never", "--bar"]);
+    expect(barred).toMatchObject({ status: 0, err: expect.stringMatching(/^stint: closed 0 steps /) });
+    const opens = ["step", "open", "--run", "run-never", "--step", "s", "--agent", "researcher", "--executor", "any"];
+    expect((await stint(opens)).err).toMatch(/^stint: NOT_ENTITLED: /);
+    expect(await operator(["revoke", "--jti", "j", "--bar"])).toMatchObject({
+      status: 2,
+      err: "stint: --bar goes with --run\n",
+    });
+  });
+
   test("of a jti that nothing has is refused", async () => {
     expect(await operator(["revoke", "--jti", "AAAA"])).toMatchObject({
       status: 1,

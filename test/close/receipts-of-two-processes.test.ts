@@ -56,6 +56,34 @@ function twoProcesses() {
 }
 
 describe("a verifier of which one process is gone", () => {
+  const shown = (book: ReturnType<typeof twoProcesses>["book"]) => book.watchers().map(({ watcherId }) => watcherId);
+
+  test("is shown without it once it counts for nothing, and with its last one where none is left", () => {
+    const { clock, book } = twoProcesses();
+    book.disconnected("goes");
+    clock.advance(STALENESS_SECONDS * 1_000 - 1);
+    book.seen("stays");
+    expect(shown(book)).toEqual(["stays", "goes"]);
+    clock.advance(1);
+    expect(shown(book)).toEqual(["stays"]);
+    book.disconnected("stays");
+    clock.advance(STALENESS_SECONDS * 1_000);
+    expect(shown(book)).toHaveLength(1);
+  });
+
+  test("is shown once for a process that connected again, however often it did", () => {
+    const { clock, book } = twoProcesses();
+    const process = { bootId: "boot", pidNamespace: "1", pid: 7, startTimeTicks: 8 };
+    const [own] = book.watchers();
+    if (own === undefined) throw new TypeError("no watcher");
+    for (const watcherId of ["first", "second", "third"]) {
+      clock.advance(10);
+      book.connected({ ...own, watcherId, process, connectedSince: clock.now() });
+      if (watcherId !== "third") book.disconnected(watcherId);
+    }
+    expect(shown(book)).toEqual(["stays", "goes", "third"]);
+  });
+
   test("has not applied what the gone one was not told, until that one refuses everything by itself", async () => {
     const { clock, book, receipts } = twoProcesses();
     clock.advance(3_000);

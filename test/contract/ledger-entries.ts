@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { parseEntryContent } from "../../src/domain/entry-content.ts";
+import type { Actor } from "../../src/domain/ledger-event.ts";
 import type { LocalAccounts } from "../../src/domain/local-accounts.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { CONFIG, done, GRANT, OPERATOR, present, type World } from "./ledger-world.ts";
@@ -85,6 +86,48 @@ export function entriesContract(worldOf: () => World): void {
     expect(await put({ ...apart, content: { ...apart.content, selectors } }, 1)).toMatchObject(wrong("selectors"));
     // Where one user may play every part it is not asked.
     expect(await world.put(operator())).toMatchObject({ kind: "entry" });
+  });
+
+  test("an operator puts the last enabled admin neither out of force nor into another role", async () => {
+    const world = worldOf();
+    const wrongEntry = wrong("entry");
+    const operator = (role: "admin" | "viewer") =>
+      world.entryOf(
+        parseEntryContent({ kind: "operator", name: world.name(), role, selectors: [`unix:user:${world.name()}`] }),
+      );
+    const by = OPERATOR;
+    const put = (entry: RegistrationEntry, expectedRevision: number, actor: Actor = by) =>
+      world.ledger.perform({
+        act: "put-entry",
+        entry,
+        expectedRevision,
+        closes: [],
+        reason: "privilegeWithdrawn",
+        by: actor,
+        now: world.clock.now(),
+      });
+    const retire = (entryId: string, actor: Actor = by) =>
+      world.ledger.perform({ act: "retire-entry", entryId, by: actor, now: world.clock.now() });
+    // The ledger may be one that other tests have worked on.
+    for (const { entryId, content } of await world.entries()) {
+      if (content.kind === "operator") await retire(entryId, CONFIG);
+    }
+    const [first, second] = [operator("admin"), operator("admin")];
+    await put(first, 0);
+    await put(operator("viewer"), 0);
+    const viewer = { ...first, content: { ...operator("viewer").content, name: first.content.name } };
+    const ends = () => [put({ ...first, disabled: true }, 1), put(viewer, 1), retire(first.entryId)];
+    for (const refused of await Promise.all(ends())) expect(refused).toMatchObject(wrongEntry);
+    // An admin who is disabled is none that could help.
+    await put({ ...second, disabled: true }, 0);
+    for (const refused of await Promise.all(ends())) expect(refused).toMatchObject(wrongEntry);
+    // Of two that are disabled at once, one stays.
+    await put(second, 1);
+    expect(
+      await Promise.all([put({ ...first, disabled: true }, 1), put({ ...second, disabled: true }, 2)]),
+    ).toMatchObject([{ kind: "entry" }, wrongEntry]);
+    // What the file says is done.
+    expect(await retire(second.entryId, CONFIG)).toMatchObject({ kind: "entry" });
   });
 
   test("changing an entry closes the steps named, with their descendants, and leaves the others", async () => {

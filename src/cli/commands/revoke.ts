@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { REVOCATION_REASONS } from "../../domain/revocation.ts";
 import type { Operator, RevokeResponse } from "../../sdk/operator/index.ts";
 import type { Context } from "../context.ts";
-import { usageFailure } from "../failure.ts";
+import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { serialFlag } from "../flags.ts";
 import { issuanceView } from "../output/issuance-view.ts";
 import { stepView } from "../output/step-view.ts";
@@ -20,6 +20,7 @@ const TARGETS = {
 
 type RevokeOptions = { readonly [Target in keyof typeof TARGETS]?: string } & {
   readonly reason?: string;
+  readonly bar?: boolean;
   readonly dryRun?: boolean;
 };
 type Target = NonNullable<Parameters<Operator["revocations"]["revoke"]>[0]["target"]>;
@@ -34,13 +35,15 @@ export function addRevoke(program: Command, context: Context): void {
     .addOption(target("--run <run>", "every step of the run, which stays barred"))
     .addOption(target("--agent <agent>", "every step of the agent, whose entry stays disabled"))
     .addOption(new Option("--reason <reason>", "recorded, and told to verifiers").choices(REVOCATION_REASONS))
+    .option("--bar", "with --run: also a run of which no step was ever opened")
     .option("--dry-run", "tell what would be revoked, and do nothing")
     .action(
       acting(context, async (session, options: RevokeOptions) => {
         const dryRun = options.dryRun ?? false;
-        const response = await session
-          .operator()
-          .revocations.revoke({ target: targetOf(options), reason: options.reason ?? "", dryRun });
+        const target = targetOf(options);
+        const operator = session.operator();
+        await checkRun(operator, options);
+        const response = await operator.revocations.revoke({ target, reason: options.reason ?? "", dryRun });
         await print(session, response, dryRun);
         session.note(summaryOf(response, dryRun));
       }),
@@ -68,6 +71,20 @@ function targetOf(options: RevokeOptions): Target {
     throw usageFailure("one of --jti, --serial, --step-id, --run, --agent says what to revoke");
   }
   return target;
+}
+
+/**
+ * A run need not be there to be barred, so nothing else would tell a name that was mistyped from the one that was meant.
+ *
+ * @throws Failure
+ */
+async function checkRun(operator: Operator, { run, bar = false }: RevokeOptions): Promise<void> {
+  if (bar && run === undefined) throw usageFailure("--bar goes with --run");
+  if (bar || run === undefined) return;
+  const known = await operator.history.listSteps({ filter: { runId: run, pageSize: 1 } }).catch(() => undefined);
+  // Where the history can't be read, what is to be taken back must not wait for it.
+  if (known?.steps.length !== 0) return;
+  throw new Failure("no step of a run with this name was ever opened; with --bar none ever will be", EXIT.refused);
 }
 
 async function print({ globals, print }: Session, response: RevokeResponse, dryRun: boolean): Promise<void> {

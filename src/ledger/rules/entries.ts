@@ -20,11 +20,13 @@ export function* putEntry(act: PutEntryAct): Deliberation<EntryResult | Denial> 
   const target: LiveTarget = closes === "all" ? { kind: "entry", entryId } : { kind: "steps", stepIds: closes };
   // Nobody is kept from putting an entry out of force, whatever it shares.
   const other = act.usersApart !== undefined && !act.entry.disabled ? APART[content.kind] : undefined;
-  const { current, namesake, count, others, live, issued } = yield* ask({
+  const mayEndAdmin = content.kind === "operator" && by.kind === "operator";
+  const { current, namesake, count, others, operators, live, issued } = yield* ask({
     current: read("entry", entryId),
     namesake: read("entryNamed", content.kind, content.name),
     count: expectedRevision === 0 ? read("entriesCount") : undefined,
     others: other === undefined ? undefined : read("entriesOf", other),
+    operators: mayEndAdmin ? read("entriesOf", "operator") : undefined,
     live: read("liveSteps", target, now),
     issued: closes === "all" ? read("liveIssuancesOfEntry", entryId, now) : undefined,
   });
@@ -32,7 +34,8 @@ export function* putEntry(act: PutEntryAct): Deliberation<EntryResult | Denial> 
     revisionRefusal(current, expectedRevision) ??
     nameRefusal(namesake, entryId) ??
     countRefusal(count) ??
-    sharingRefusal(act, others);
+    sharingRefusal(act, others) ??
+    lastAdminRefusal(entryId, operators, act.entry);
   if (refusal !== undefined) return refused(refusal);
   const entry = { ...act.entry, revision: expectedRevision + 1 };
   const { events, answer } = changed(
@@ -43,14 +46,17 @@ export function* putEntry(act: PutEntryAct): Deliberation<EntryResult | Denial> 
 }
 
 export function* retireEntry({ entryId, by, now }: RetireEntryAct): Deliberation<EntryChange | Denial> {
-  const { current, live, issued } = yield* ask({
+  const { current, operators, live, issued } = yield* ask({
     current: read("entry", entryId),
+    operators: by.kind === "operator" ? read("entriesOf", "operator") : undefined,
     live: read("liveSteps", { kind: "entry", entryId }, now),
     issued: read("liveIssuancesOfEntry", entryId, now),
   });
   if (current === undefined || current.isRetired) {
     return refused(denial("ENTRY_NOT_FOUND", "no such registration entry"));
   }
+  const refusal = lastAdminRefusal(entryId, operators);
+  if (refusal !== undefined) return refused(refusal);
   const ending = { live, issued, reason: "privilegeWithdrawn", by, now } as const;
   return changed({ type: "entry.retired", v: 1, at: now, entryId, by }, ending);
 }
@@ -111,4 +117,29 @@ function sharingRefusal(
         field: "selectors",
       })
     : undefined;
+}
+
+/**
+ * An operator is kept from leaving a broker that nobody may administer; the configuration, which whoever runs the broker
+ * writes, is not.
+ *
+ * @param operators - as they are; absent where no operator acts.
+ * @param after - the entry as it is to be; absent when it is removed.
+ */
+function lastAdminRefusal(
+  entryId: string,
+  operators: readonly KnownEntry[] = [],
+  after?: Pick<KnownEntry, "content" | "disabled">,
+): Denial | undefined {
+  const admins = operators.filter(isEnabledAdmin);
+  const isLast = admins.length === 1 && admins[0]?.entryId === entryId;
+  return isLast && (after === undefined || !isEnabledAdmin(after))
+    ? denial("INVALID_FIELD", "entry: another than the last enabled admin's, or nobody could administer the broker", {
+        field: "entry",
+      })
+    : undefined;
+}
+
+function isEnabledAdmin({ content, disabled }: Pick<KnownEntry, "content" | "disabled">): boolean {
+  return content.kind === "operator" && content.role === "admin" && !disabled;
 }
