@@ -1,19 +1,16 @@
 import { once } from "node:events";
-import { join } from "node:path";
-import { readBeside } from "./adapters/ledger-sqlite/read-beside.ts";
 import { createLog } from "./adapters/log-pino/log-pino.ts";
 import type { Config } from "./config/config.ts";
-import { explainConfig } from "./config/explain-config.ts";
 import { formatFinding } from "./config/finding.ts";
 import { loadConfig } from "./config/load-config.ts";
-import { BrokerError } from "./domain/errors.ts";
 import { apiPortsOf } from "./main/api-ports.ts";
 import { type Closers, closeAll } from "./main/closers.ts";
-import { openCore, withOwn } from "./main/core.ts";
+import { openCore } from "./main/core.ts";
+import { type ConfigRequest, forOperator } from "./main/for-operator.ts";
 import { startServers } from "./main/servers.ts";
 import type { Log } from "./ports/log.ts";
-import { type Difference, differenceOf } from "./registry/declare.ts";
-import { checkTrustDomain } from "./registry/ledger-trust-domain.ts";
+
+export { type Validated, validateConfig } from "./main/validate.ts";
 
 /** A running broker. */
 export type Broker = {
@@ -57,13 +54,6 @@ export async function openBroker(config: Config, log: Log): Promise<Broker> {
   }
 }
 
-/** Where the configuration comes from. */
-export type ConfigRequest = {
-  readonly configPath: string;
-  readonly environment: NodeJS.ProcessEnv;
-  readonly flags?: Readonly<Record<string, string>>;
-};
-
 /**
  * `stintd run`: serves until SIGTERM or SIGINT.
  *
@@ -90,34 +80,4 @@ export async function runDaemon(options: ConfigRequest): Promise<void> {
   await stopping;
   log.info("stopping");
   await broker.close();
-}
-
-/** Whoever starts the daemon is told what no caller may see: the path that has to change, or where a setting is set. */
-function forOperator(thrown: unknown, { configPath, environment, flags }: ConfigRequest): unknown {
-  if (!(thrown instanceof BrokerError)) return thrown;
-  const { field } = thrown.metadata;
-  const setting = explainConfig(configPath, environment, { flags: flags ?? {} }).find(({ key }) => key === field);
-  const parts = [...(setting === undefined ? [] : [setting.source]), thrown.message];
-  if (thrown.detail !== undefined) parts.push(thrown.detail);
-  return new Error(parts.join(": "), { cause: thrown });
-}
-
-/**
- * `stintd validate`: what is wrong with the configuration, and what running with it would change.
- *
- * @returns the difference to the database; `undefined` where there is none yet
- * @throws ConfigError with every finding; an error that says why a daemon would not start
- */
-export async function validateConfig(
-  options: ConfigRequest,
-): Promise<{ readonly config: Config; readonly difference: Difference | undefined }> {
-  const config = loadConfig(options.configPath, options.environment, { flags: options.flags ?? {} });
-  try {
-    const kept = await readBeside(join(config.dataDirectory, "ledger"));
-    if (kept === undefined) return { config, difference: undefined };
-    checkTrustDomain(config.trustDomain, kept);
-    return { config, difference: differenceOf(withOwn(config), kept.entries) };
-  } catch (thrown) {
-    throw forOperator(thrown, options);
-  }
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=200
 import { type Command, InvalidArgumentError } from "commander";
-import { runDaemon, validateConfig } from "../main.ts";
+import { runDaemon, type Validated, validateConfig } from "../main.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { createProgram, runProgram } from "./run-program.ts";
 import { systemContext } from "./system-context.ts";
@@ -25,9 +25,9 @@ addSettings(
     .command("validate")
     .description("what is wrong with the configuration, and what running with it would change"),
 ).action(async (options: Options) => {
-  const { config, difference } = await orFail(validateConfig(requestOf(options)));
-  for (const { key, message } of config.warnings) context.err.write(`stintd: warning: ${key}: ${message}\n`);
-  context.out.write(`${describe(difference)}\n`);
+  const { warnings, ledger } = await orFail(validateConfig(requestOf(options)));
+  for (const { key, message } of warnings) context.err.write(`stintd: warning: ${key}: ${message}\n`);
+  context.out.write(`${describe(ledger)}\n`);
 });
 
 process.exitCode = await runProgram(program, process.argv.slice(2), context);
@@ -61,10 +61,9 @@ async function orFail<T>(outcome: Promise<T>): Promise<T> {
   }
 }
 
-type Difference = Awaited<ReturnType<typeof validateConfig>>["difference"];
-
-function describe(difference: Difference): string {
-  if (difference === undefined) return "valid; there is no database yet";
+function describe(difference: Validated["ledger"]): string {
+  if (difference === "none") return "valid; there is no database yet";
+  if (difference === "older") return "valid; the ledger is an older version's, and running brings it up to date first";
   const name = ({ kind, name: own }: { readonly kind: string; readonly name: string }) => `${kind}/${own}`;
   const lines = [
     ...difference.created.map((content) => `would create ${name(content)}`),

@@ -53,8 +53,24 @@ export function checkEntrySafety(
       weaknessOfEvidence(content.selectors) ??
       (content.kind === "operator" ? undefined : weaknessOfProcess(content.selectors));
     if (weakness !== undefined) found.push({ entry, severity: "warning", message: weakness });
+    const unknown = unknownAccount(content.selectors, accounts);
+    if (unknown !== undefined) found.push({ entry, severity: "warning", message: unknown });
     return found;
   });
+}
+
+/** The attestor knows names by the same files: without a line there, no process has the name. */
+function unknownAccount(selectors: readonly Selector[], { users, groups }: LocalAccounts): string | undefined {
+  for (const one of selectors) {
+    const isKnown = ({ name }: { readonly name: string }) => name === attributeOf(one);
+    if (kindOf(one) === "unix:user" && !users.some(isKnown)) return notThere("user", "/etc/passwd", "unix:uid");
+    if (kindOf(one) === "unix:group" && !groups.some(isKnown)) return notThere("group", "/etc/group", "unix:gid");
+  }
+  return undefined;
+}
+
+function notThere(what: string, file: string, instead: string): string {
+  return `nobody matches: ${file} has no ${what} of this name; one that only a directory service knows is named by ${instead}`;
 }
 
 /** An issuer or a CA alone is the same for everybody: only further selectors say whose the evidence is. */

@@ -15,9 +15,6 @@ import { readLocalAccounts } from "../config/local-accounts.ts";
 import { x509RootsOf } from "../domain/authority.ts";
 import { BUNDLE_REFRESH_HINT_SECONDS, spiffeBundle } from "../domain/bundle.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { EntryContent } from "../domain/registration-entry.ts";
-import { selector } from "../domain/selector.ts";
-import { parseSegment } from "../domain/spiffe-id.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { Log } from "../ports/log.ts";
@@ -28,6 +25,7 @@ import { keepBeside } from "./beside.ts";
 import type { Closers } from "./closers.ts";
 import { openFederation } from "./federation.ts";
 import { openSigner, openUpstream } from "./open-signer.ts";
+import { withOwn } from "./own-entries.ts";
 
 export type Core = Awaited<ReturnType<typeof openCore>>;
 
@@ -176,20 +174,4 @@ function upgradeLog(log: Log): (progress: UpgradeProgress) => void {
 async function secondsBehind(history: HistoryReads, clock: Clock): Promise<number> {
   const [newest] = await history.events({ limit: 1 });
   return newest === undefined ? 0 : (newest.recordedAt - clock.now()) / 1_000_000;
-}
-
-/**
- * The declared entries, and the broker's own. Where no operator is declared, the user that runs the broker is one: a
- * broker nobody may administer could not be mended.
- */
-export function withOwn(config: Config): readonly EntryContent[] {
-  const server: EntryContent = { kind: "server", name: parseSegment("server", "name"), selectors: [] };
-  if (config.entries.some((entry) => entry.kind === "operator")) return [...config.entries, server];
-  const operator: EntryContent = {
-    kind: "operator",
-    name: parseSegment("broker-user", "name"),
-    selectors: [selector("unix:uid", process.getuid?.() ?? 0)],
-    role: "admin",
-  };
-  return [...config.entries, operator, server];
 }

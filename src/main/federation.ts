@@ -41,13 +41,18 @@ function isOfEndpoint(thrown: unknown): thrown is BrokerError {
 /** Without web roots, every endpoint that needs them is refused, and `stint federation list` says so. */
 async function readWebRoots(path: string, log: Log): Promise<readonly string[]> {
   try {
-    const found = (await readFile(path, "utf8")).match(PEM_CERTIFICATE) ?? [];
-    if (found.length === 0) throw new Error("no certificate in PEM");
-    return found.map((pem) => new X509Certificate(pem).toString());
+    return await webRootsIn(path);
   } catch (thrown) {
     log.fault(`federation.web_roots: ${path} can't be used; only the authorities of Node.js count`, thrown);
     return [];
   }
+}
+
+/** The certificates of a file, PEM. Rejects when the file can't be read or has none. */
+export async function webRootsIn(path: string): Promise<readonly string[]> {
+  const found = (await readFile(path, "utf8")).match(PEM_CERTIFICATE) ?? [];
+  if (found.length === 0) throw new Error("no certificate in PEM");
+  return found.map((pem) => new X509Certificate(pem).toString());
 }
 
 function notKept(): Federation {

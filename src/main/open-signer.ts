@@ -59,7 +59,12 @@ export async function openUpstream(
   });
 }
 
-async function readPin(pinFile: string | undefined): Promise<string> {
+/**
+ * The PIN of the token's user, from its file or the environment.
+ *
+ * @throws BrokerError, UnsafeFileError
+ */
+export async function readPin(pinFile: string | undefined): Promise<string> {
   // An editor ends a file with a line feed; no PIN has one.
   const pin =
     pinFile === undefined ? process.env[PIN_VARIABLE] : String(await readPrivateFile(pinFile)).replace(/\r?\n$/, "");

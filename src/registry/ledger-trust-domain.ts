@@ -1,13 +1,15 @@
 import type { Authority } from "../domain/authority.ts";
 import { invalidField } from "../domain/errors.ts";
-import type { RegistrationEntry } from "../domain/registration-entry.ts";
+import type { EntryContent, RegistrationEntry } from "../domain/registration-entry.ts";
 import { readSignedCertificate } from "../domain/signed-certificate.ts";
 import { isSpiffeId, type TrustDomain, trustDomainOf } from "../domain/spiffe-id.ts";
 import { urisOf } from "../verify/x509-svid.ts";
 
 /** What of a ledger says which trust domain the ledger is for. */
 export type KeptIdentities = {
-  readonly entries: readonly Pick<RegistrationEntry, "content" | "spiffeId" | "createdAt">[];
+  readonly entries: readonly (Pick<RegistrationEntry, "spiffeId" | "createdAt"> & {
+    readonly content: Pick<EntryContent, "kind">;
+  })[];
   /** In the order in which they came. */
   readonly authorities: readonly Pick<Authority, "certificate">[];
 };

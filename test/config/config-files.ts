@@ -18,6 +18,7 @@ export const OPTIONS: LoadOptions = {
       { name: "stint", uid: 900, gid: 900 },
       { name: "admin", uid: 1000, gid: 100 },
       { name: "agent", uid: 1001, gid: 1001 },
+      { name: "graph", uid: 1002, gid: 1002 },
     ],
     groups: [
       { name: "stint", gid: 900, members: [] },

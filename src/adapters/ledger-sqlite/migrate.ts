@@ -84,12 +84,7 @@ export function migrate(
   now: UnixMicros,
   watch: UpgradeWatch = UNWATCHED,
 ): void {
-  const tables = db.get<{ readonly count: number; readonly own: number }>(SQL.tables);
-  if (tables !== undefined && tables.count > 0 && tables.own === 0) throw refusal("the database is not a ledger's");
-  const isNew = tables === undefined || tables.count === 0;
-  const applied = isNew ? [] : db.all<AppliedRow>(SQL.applied);
-  checkApplied(applied, migrations);
-  const pending = migrations.slice(applied.length);
+  const { isNew, pending } = pendingOf(db, migrations);
   // Nothing is written where nothing changed: a full disk must not keep the broker from starting.
   if (pending.length === 0) return;
 
@@ -114,6 +109,23 @@ export function migrate(
   } finally {
     db.pragma("foreign_keys = ON");
   }
+}
+
+/**
+ * What a database lacks of this program's schema.
+ *
+ * @throws BrokerError NOT_SERVING, as `migrate` does, when the database is not a ledger's or a newer program's
+ */
+export function pendingOf(
+  db: Connection,
+  migrations: readonly Migration[],
+): { readonly isNew: boolean; readonly pending: readonly Migration[] } {
+  const tables = db.get<{ readonly count: number; readonly own: number }>(SQL.tables);
+  if (tables !== undefined && tables.count > 0 && tables.own === 0) throw refusal("the database is not a ledger's");
+  const isNew = tables === undefined || tables.count === 0;
+  const applied = isNew ? [] : db.all<AppliedRow>(SQL.applied);
+  checkApplied(applied, migrations);
+  return { isNew, pending: migrations.slice(applied.length) };
 }
 
 const UNWATCHED: UpgradeWatch = { freeBytes: () => Number.POSITIVE_INFINITY, progress: () => undefined };

@@ -107,7 +107,7 @@ test("entries can be read beside a running ledger, after it, and not before it w
     expect(await readBeside(directory)).toBeUndefined();
     await inLedger(directory, async (world) => {
       const agent = await world.agent();
-      expect(await readBeside(directory)).toEqual({ entries: [agent], authorities: [] });
+      expect(await readBeside(directory)).toEqual({ schema: "current", entries: [agent], authorities: [] });
     });
     expect((await readBeside(directory))?.entries).toHaveLength(1);
   }));

@@ -31,6 +31,10 @@ export const ENTRY = {
            updated_at_us AS updatedAt, content
       FROM registration_entry INDEXED BY registration_entry_name
      WHERE kind = @kind AND retired_sequence IS NULL ORDER BY name`,
+  /** What every version of the table has. */
+  identities: `
+    SELECT kind, spiffe_id AS spiffeId, created_at_us AS createdAt
+      FROM registration_entry WHERE retired_sequence IS NULL ORDER BY kind, name`,
   current: `
     SELECT entry_id AS entryId, spiffe_id AS spiffeId, origin, disabled, revision, created_at_us AS createdAt,
            updated_at_us AS updatedAt, content

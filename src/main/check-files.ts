@@ -1,0 +1,54 @@
+import { access, constants } from "node:fs/promises";
+import { systemClock } from "../adapters/system/system-clock.ts";
+import { systemRandomness } from "../adapters/system/system-randomness.ts";
+import { readTlsFiles } from "../api/http/tls-files.ts";
+import type { Config, HttpListenerConfig } from "../config/config.ts";
+import { evidenceAttestorsOf } from "./evidence-attestors.ts";
+import { webRootsIn } from "./federation.ts";
+import { openUpstream, readPin } from "./open-signer.ts";
+
+/** A file that a setting names, looked at as a start looks at it. */
+export type FileCheck = {
+  /** Of the setting. */
+  readonly key: string;
+  /** Whether the broker starts all the same. */
+  readonly isOptional?: boolean;
+  /** Whether the file is for the daemon's user alone: nobody else can tell whether the daemon may read it. */
+  readonly isPrivate?: boolean;
+  /** Rejects with what is wrong. */
+  check(): Promise<unknown>;
+};
+
+/** The files that a configuration names, in its order. */
+export function fileChecks(config: Config): readonly FileCheck[] {
+  const { keyManager, attestation, upstreamAuthority, federation } = config;
+  const ports = { clock: systemClock(), random: systemRandomness(), randomness: systemRandomness() };
+  const checks: FileCheck[] = [
+    ...certificateOf("http", config.http?.tls),
+    ...certificateOf("operations", config.operations?.tls),
+    ...certificateOf("attestation", attestation?.tls),
+  ];
+  if (attestation !== undefined) {
+    checks.push({ key: "attestation", check: () => evidenceAttestorsOf(attestation, ports) });
+  }
+  if (keyManager.kind === "pkcs11") {
+    checks.push(
+      { key: "key_manager.pkcs11.module", check: () => access(keyManager.module, constants.R_OK) },
+      { key: "key_manager.pkcs11.pin_file", isPrivate: true, check: () => readPin(keyManager.pinFile) },
+    );
+  }
+  if (upstreamAuthority !== undefined) {
+    const check = () => openUpstream(config, ports);
+    checks.push({ key: "upstream_authority.disk.certificate", isPrivate: true, check });
+  }
+  const { webRoots } = federation;
+  if (webRoots !== undefined) {
+    checks.push({ key: "federation.web_roots", isOptional: true, check: () => webRootsIn(webRoots) });
+  }
+  return checks;
+}
+
+function certificateOf(section: string, tls: HttpListenerConfig["tls"]): readonly FileCheck[] {
+  if (tls === undefined || tls === "own-svid") return [];
+  return [{ key: `${section}.tls.certificate`, check: () => readTlsFiles(tls) }];
+}

@@ -1,0 +1,106 @@
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { type Kept, readBeside } from "../adapters/ledger-sqlite/read-beside.ts";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load-config.ts";
+import type { RegistrationEntry } from "../domain/registration-entry.ts";
+import { type Difference, differenceOf } from "../registry/declare.ts";
+import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
+import { fileChecks } from "./check-files.ts";
+import { type ConfigRequest, forOperator, placeOf, sentenceOf } from "./for-operator.ts";
+import { withOwn } from "./own-entries.ts";
+
+/** What running with a configuration would find. */
+export type Validated = {
+  readonly config: Config;
+  /** What is permitted, and yet likely not meant. */
+  readonly warnings: readonly { readonly key: string; readonly message: string }[];
+  /** What running would change: of a ledger by an older version that is not known. */
+  readonly ledger: "none" | "older" | Difference;
+};
+
+/**
+ * `stintd validate`: what is wrong with the configuration and the files it names, and what running would change.
+ *
+ * @throws ConfigError with every finding; an error that says why a daemon would not start
+ */
+export async function validateConfig(request: ConfigRequest): Promise<Validated> {
+  const config = loadConfig(request.configPath, request.environment, { flags: request.flags ?? {} });
+  const files = await checkedFiles(config, request);
+  try {
+    const kept = await readBeside(join(config.dataDirectory, "ledger"));
+    if (kept !== undefined) checkTrustDomain(config.trustDomain, kept);
+    return {
+      config,
+      warnings: [...config.warnings, ...files, ...unknownAgents(config, kept)],
+      ledger: ledgerOf(config, kept),
+    };
+  } catch (thrown) {
+    throw forOperator(thrown, request);
+  }
+}
+
+function ledgerOf(config: Config, kept: Kept | undefined): Validated["ledger"] {
+  if (kept === undefined) return "none";
+  return kept.schema === "older" ? "older" : differenceOf(withOwn(config), kept.entries);
+}
+
+/**
+ * Looks at every file that a start reads.
+ *
+ * @returns warnings.
+ * @throws an error that says of each file that can't be used what is wrong with the file
+ */
+async function checkedFiles(config: Config, request: ConfigRequest): Promise<Validated["warnings"]> {
+  const isDaemon = isDaemonUser(config.dataDirectory);
+  const warnings: { key: string; message: string }[] = [];
+  const refusals: string[] = [];
+  for (const { key, isOptional = false, isPrivate = false, check } of fileChecks(config)) {
+    if (isPrivate && !isDaemon) {
+      warnings.push({ key, message: "not looked at: only the daemon's user, who owns the data directory, can tell" });
+      continue;
+    }
+    try {
+      await check();
+    } catch (thrown) {
+      const message = sentenceOf(thrown);
+      if (isOptional) warnings.push({ key, message });
+      else refusals.push([placeOf(key, request), key, message].filter((part) => part !== undefined).join(": "));
+    }
+  }
+  if (refusals.length > 0) throw new Error(refusals.join("\n"));
+  return warnings;
+}
+
+function isDaemonUser(dataDirectory: string): boolean {
+  try {
+    return statSync(dataDirectory).uid === process.geteuid?.();
+  } catch {
+    // Where there is none yet, whoever runs the daemon will own it.
+    return true;
+  }
+}
+
+/** Agents that a runtime opens steps for and that no entry is for: a step for such an agent is refused. */
+function unknownAgents({ entries }: Config, kept: Kept | undefined): Validated["warnings"] {
+  const registered: readonly RegistrationEntry[] = kept?.schema === "current" ? kept.entries : [];
+  const known = new Set(
+    [...entries, ...registered.filter(({ origin }) => origin === "api").map(({ content }) => content)]
+      .filter(({ kind }) => kind === "agent")
+      .map(({ name }) => name),
+  );
+  return entries.flatMap((content, entry) =>
+    content.kind === "runtime"
+      ? content.agents.flatMap((agent, index) =>
+          known.has(agent)
+            ? []
+            : [
+                {
+                  key: `entries[${entry}].agents[${index}]`,
+                  message: "no agent of this name is declared or registered",
+                },
+              ],
+        )
+      : [],
+  );
+}
