@@ -19,7 +19,8 @@ const SIGNATURE_ALGORITHMS = new Map<string, SignatureAlgorithm>([
 ]);
 
 /**
- * The algorithm that an AlgorithmIdentifier names, with exactly the parameters that its standard gives it.
+ * The algorithm that an AlgorithmIdentifier names, with exactly the parameters that its standard gives it: none for
+ * ECDSA; for RSA a NULL, which whoever reads it must do without too.
  *
  * @returns `undefined` for an algorithm that is not accepted.
  * @throws DerError
@@ -29,9 +30,8 @@ export function signatureAlgorithmOf(identifier: DerElement): SignatureAlgorithm
   const [oid, ...parameters] = elementsOf(identifier);
   if (oid === undefined) throw new DerError("no signature algorithm");
   const known = SIGNATURE_ALGORITHMS.get(dottedOf(oid));
-  const parametersFit =
-    known?.key === "ec"
-      ? parameters.length === 0
-      : parameters.length === 1 && parameters[0]?.tag === TAG.null && parameters[0].content.length === 0;
-  return parametersFit ? known : undefined;
+  const [parameter, ...more] = parameters;
+  if (parameter === undefined) return known;
+  const isNull = parameter.tag === TAG.null && parameter.content.length === 0 && more.length === 0;
+  return known?.key === "rsa" && isNull ? known : undefined;
 }

@@ -65,6 +65,8 @@ export type FederationPorts = {
   readonly ledger: Pick<Ledger, "follow" | "perform">;
   readonly projections: Pick<ProjectionReads, "federations">;
   readonly endpoint: BundleEndpoint;
+  /** Told why an X.509 authority of a bundle that is accepted is not in force. */
+  readonly leftOut: (trustDomain: TrustDomain, why: string) => void;
   readonly clock: Clock;
   readonly randomness: Randomness;
   /** Takes the error of an attempt, after which there is always another attempt, and what a listener throws. */
@@ -191,8 +193,11 @@ export async function keepFederation(ports: FederationPorts): Promise<Federation
   async function take(one: Kept, bundle: SpiffeBundle): Promise<void> {
     const { trustDomain } = one.relationship;
     const known = bundleOf(trustDomain);
-    const accepted = acceptBundle(bundle, { trustDomain, known });
+    const leftOut: string[] = [];
+    const accepted = acceptBundle(bundle, { trustDomain, known, leftOut: (why) => void leftOut.push(why) });
     if (accepted.document !== known?.document) {
+      // Told with each new bundle, and not with each answer: an answer may come every minute.
+      for (const why of leftOut) ports.leftOut(trustDomain, why);
       const now = clock.now();
       const result = await ledger.perform({ act: "accept-bundle", trustDomain, bundle: accepted, now });
       if (isDenial(result)) throw errorOf(result);

@@ -14,7 +14,7 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CE
  */
 export async function openFederation(
   { federation: { webRoots }, trustDomain }: Pick<Config, "federation" | "trustDomain">,
-  ports: Omit<FederationPorts, "trustDomain" | "endpoint" | "failed">,
+  ports: Omit<FederationPorts, "trustDomain" | "endpoint" | "leftOut" | "failed">,
   log: Log,
 ): Promise<Federation> {
   const webAuthorities = webRoots === undefined ? [] : await readWebRoots(webRoots, log);
@@ -26,8 +26,10 @@ export async function openFederation(
       log.info("a bundle was not refreshed", { why: thrown.message, detail: thrown.detail ?? "" });
     else log.fault("a bundle was not refreshed", thrown);
   };
+  const leftOut = (of: string, why: string) =>
+    log.warning(`federation: an X.509 authority of ${of} is left out, none of its SVIDs would verify: ${why}`);
   try {
-    return await keepFederation({ ...ports, trustDomain, endpoint, failed });
+    return await keepFederation({ ...ports, trustDomain, endpoint, leftOut, failed });
   } catch (thrown) {
     log.fault("federation did not start: nobody of a foreign trust domain is believed", thrown);
     return notKept();

@@ -22,7 +22,7 @@ const scripts = join(folder, "../../scripts");
 const SCRIPT_MS_MAX = 120_000;
 const AUDIENCE = "https://stint.example.org:8443";
 
-const accounts = { users: [], groups: [] };
+const accounts = { users: [{ name: "researcher", uid: 1_001, gid: 1_001 }], groups: [] };
 const config = () => loadConfig(join(folder, "attestation.yaml"), {}, { user: { uid: 900, gids: [] }, accounts });
 const yamlOf = (name: string) => parse(readFileSync(join(folder, name), "utf8"));
 

@@ -16,13 +16,13 @@ describe.for([
 ] as const)("$oid", ({ oid, key, hash }) => {
   const isEc = key === "ec";
 
-  test(`is ${key} with ${hash}, ${isEc ? "without parameters" : "with NULL for parameters"}`, () => {
-    expect(read(oidOf(oid), ...(isEc ? [] : [NULL]))).toEqual({ key, hash });
+  test(`is ${key} with ${hash}, ${isEc ? "without parameters" : "with NULL for parameters or without"}`, () => {
+    for (const parameters of isEc ? [[]] : [[], [NULL]]) expect(read(oidOf(oid), ...parameters)).toEqual({ key, hash });
   });
 
   test("with any other parameters is nothing", () => {
     const nullWithContent = derOf(TAG.null, Uint8Array.of(0));
-    const others = [isEc ? [NULL] : [], [sequenceOf()], [nullWithContent], [NULL, NULL]];
+    const others = [...(isEc ? [[NULL]] : []), [sequenceOf()], [nullWithContent], [NULL, NULL]];
     for (const parameters of others) expect(read(oidOf(oid), ...parameters)).toBeUndefined();
   });
 });

@@ -71,6 +71,33 @@ describe("what is kept of a foreign bundle", () => {
     expect([...jwtKeys.keys()]).toEqual(["P-256", "RSA"]);
   });
 
+  test.for([
+    { what: "a leaf", certificate: leafOf(authority(), { extensions: { san: undefined } }) },
+    { what: "no authority by its constraints", certificate: authorityWith({ bc: basicConstraints(false) }) },
+    {
+      what: "constraints that may be passed over",
+      certificate: authorityWith({ bc: basicConstraints(true, undefined, false) }),
+    },
+    { what: "a key that signs no certificates", certificate: authorityWith({ ku: keyUsage(USAGE.digitalSignature) }) },
+    { what: "no key usage", certificate: authorityWith({ ku: undefined }) },
+    { what: "no key identifier", certificate: authorityWith({ ski: undefined }) },
+    { what: "the purpose of servers alone", certificate: authorityWith({ eku: extendedKeyUsage(SERVER_AUTH) }) },
+    { what: "bytes that are no certificate", certificate: { ...ecPair(), der: Uint8Array.of(0x30, 0x00) } },
+  ])("has no authority that can't sign X.509-SVIDs, and has all other keys: $what", ({ certificate }) => {
+    const good = authority();
+    const text = published({ keys: [jwtKey("one"), x509Key(certificate), x509Key(good)] });
+    const leftOut: string[] = [];
+    const accepted = acceptBundle(parseSpiffeBundle(text), {
+      trustDomain: FOREIGN,
+      leftOut: (why) => void leftOut.push(why),
+    });
+    expect(keysOf(accepted).x509.map((der) => Buffer.from(der).toString("hex"))).toEqual([
+      Buffer.from(good.der).toString("hex"),
+    ]);
+    expect([...keysOf(accepted).jwtKeys.keys()]).toEqual(["one"]);
+    expect(leftOut).toEqual([expect.stringMatching(/^(can't be read|certificates): /)]);
+  });
+
   test("may be of before its time or of after it: keys are published early, and taken out late", () => {
     const keys = [authority({ notBefore: addSeconds(NOW, 60) }), authority({ notAfter: addSeconds(NOW, -60) })];
     expect(keysOf(accept(published({ keys: keys.map(x509Key) }))).x509).toHaveLength(2);
@@ -106,23 +133,6 @@ describe("a foreign bundle is refused whole", () => {
         message: "bundle.keys: authorities of foreign.example alone; one is of another trust domain",
       }),
     );
-  });
-
-  test.for([
-    { what: "a leaf", certificate: leafOf(authority(), { extensions: { san: undefined } }) },
-    { what: "no authority by its constraints", certificate: authorityWith({ bc: basicConstraints(false) }) },
-    {
-      what: "constraints that may be passed over",
-      certificate: authorityWith({ bc: basicConstraints(true, undefined, false) }),
-    },
-    { what: "a key that signs no certificates", certificate: authorityWith({ ku: keyUsage(USAGE.digitalSignature) }) },
-    { what: "no key usage", certificate: authorityWith({ ku: undefined }) },
-    { what: "no key identifier", certificate: authorityWith({ ski: undefined }) },
-    { what: "the purpose of servers alone", certificate: authorityWith({ eku: extendedKeyUsage(SERVER_AUTH) }) },
-    { what: "bytes that are no certificate", certificate: { ...ecPair(), der: Uint8Array.of(0x30, 0x00) } },
-  ])("for an authority that can't sign X.509-SVIDs: $what", ({ certificate }) => {
-    const text = published({ keys: [x509Key(authority()), x509Key(certificate)] });
-    expect(() => accept(text)).toThrow(refusal("bundle.keys"));
   });
 
   test("when its keys are too large for the ledger, however they are spelled", () => {

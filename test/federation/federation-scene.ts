@@ -129,6 +129,7 @@ export async function openScene() {
         clock,
         // Halfway: nothing is earlier or later than it is said to be.
         randomness: { bytes: (count) => new Uint8Array(count).fill(0x80, 0, 1) },
+        leftOut: (_trustDomain, why) => void failures.push(why),
         failed: (error) => void failures.push(error),
         ...own,
       });

@@ -32,6 +32,7 @@ beforeEach(async () => {
     endpoint: httpsBundleEndpoint({ clock }),
     clock,
     randomness,
+    leftOut: () => undefined,
     failed: () => undefined,
   });
   onTestFinished(async () => {

@@ -185,6 +185,8 @@ describe("a signature", () => {
   test("by RSA with SHA-256 holds, and with SHA-1 is refused", () => {
     const rsa = authority({ pair: rsaPair() });
     expect(answerTo([leafOf(rsa)], [rsa])).toBe(2);
+    const withoutParameters = sequenceOf(oidOf("1.2.840.113549.1.1.11"));
+    expect(answerTo([leafOf(rsa, { algorithm: withoutParameters })], [rsa])).toBe(2);
     expect(answerTo([leafOf(rsa, { hash: "sha1", algorithm: ALGORITHM.rsaSha1 })], [rsa])).toBe("ALGORITHM_REFUSED");
   });
 

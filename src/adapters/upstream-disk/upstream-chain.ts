@@ -1,16 +1,20 @@
 import type { X509Certificate } from "node:crypto";
 import { readCertificate } from "../../domain/certificate.ts";
+import { KEY_PURPOSE } from "../../domain/certificate-extensions.ts";
 import { TAG } from "../../domain/der.ts";
 import { DerError, elementsOf, parseDer, positiveOf } from "../../domain/der-reader.ts";
 import { BrokerError } from "../../domain/errors.ts";
+import { readSignedCertificate, type SignedCertificate } from "../../domain/signed-certificate.ts";
 import type { UnixSeconds } from "../../domain/time.ts";
+import { type Fault, faultOf, faultOfIssued, faultOfIssuer, faultOfSignature } from "../../verify/path-certificate.ts";
 
 const BASIC_CONSTRAINTS = "2.5.29.19";
 
 /**
  * Checks that a CA of ours below this chain would be accepted. Each certificate is issued by the next, the last by
- * itself; each is valid now and of a CA that may sign certificates, with room for the CAs below it. Name constraints
- * are left to verifiers.
+ * itself; each is valid now and of a CA that may sign certificates, with room for the CAs below it. And each is looked
+ * at as this broker's own verifiers do: what they refuse later would be refused with everything that it had issued.
+ * Whether our names are within name constraints is left to verifiers.
  *
  * @param chain - the CA that is to certify ours first, the root last; not empty.
  * @returns when the first of the certificates ends, exclusive.
@@ -35,6 +39,8 @@ export function checkUpstreamChain(chain: readonly X509Certificate[], now: UnixS
     // CAs below this certificate: ours, and those before it in the chain.
     const problem = problemAsIssuer(certificate, index + 1);
     if (problem !== undefined) throw unusable(`${place} ${problem}`);
+    const refusal = refusalByVerifiers(certificate, chain[index + 1], now);
+    if (refusal !== undefined) throw unusable(`${place} ${refusal}`);
   });
   return Math.min(...chain.map(endOf)) as UnixSeconds;
 }
@@ -50,6 +56,32 @@ function problemAsIssuer(certificate: X509Certificate, authoritiesBelow: number)
     if (!(thrown instanceof DerError)) throw thrown;
     return "can't be read";
   }
+}
+
+/** @param issuer - absent for the root, whose own signature nobody looks at. */
+function refusalByVerifiers(
+  { raw }: X509Certificate,
+  issuer: X509Certificate | undefined,
+  now: UnixSeconds,
+): string | undefined {
+  try {
+    const certificate = readSignedCertificate(raw);
+    if (certificate.extensions.keyUsage === undefined) {
+      return "has no key usage, and verifiers ask for keyCertSign (with openssl: -addext keyUsage=critical,keyCertSign,cRLSign)";
+    }
+    const fault =
+      faultOf(certificate, now) ??
+      faultOfIssuer(certificate, [KEY_PURPOSE.serverAuth, KEY_PURPOSE.clientAuth]) ??
+      (issuer === undefined ? undefined : faultAsIssued(certificate, readSignedCertificate(issuer.raw)));
+    return fault === undefined ? undefined : `would be refused by verifiers: ${fault.message}`;
+  } catch (thrown) {
+    if (!(thrown instanceof DerError)) throw thrown;
+    return `can't be read by verifiers: ${thrown.message}`;
+  }
+}
+
+function faultAsIssued(certificate: SignedCertificate, issuer: SignedCertificate): Fault {
+  return faultOfIssued(certificate) ?? faultOfSignature(certificate, issuer);
 }
 
 /** How many CAs may stand between this CA and a leaf; without a constraint any number. */

@@ -169,6 +169,50 @@ describe("an upstream is refused", () => {
       },
       detail: /not of a CA that may sign certificates/,
     },
+    {
+      name: "as plain openssl req -x509 makes it, without key usage",
+      files: () => {
+        const [key, certificate] = ["plain.key", "plain.crt"];
+        ground.openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key);
+        ground.openssl("req", "-x509", "-new", "-key", key, "-days", "365", "-subj", "/O=Example", "-out", certificate);
+        return [ground.openssl("x509", "-in", certificate), ground.openssl("ec", "-in", key)];
+      },
+      detail: /^certificate 1 has no key usage, and verifiers ask for keyCertSign \(with openssl: /,
+    },
+    {
+      name: "whose root has no key usage, however good the CA below it",
+      files: () => {
+        const top = ground.make({ name: "unused", extensions: [CA_EXTENSIONS[0] ?? ""] });
+        const ca = ground.make({ name: "below-unused", issuer: top });
+        return [ca.certificate + top.certificate, ca.key];
+      },
+      detail: /^certificate 2 has no key usage/,
+    },
+    {
+      name: "whose constraints may be passed over",
+      files: () => {
+        const ca = ground.make({ name: "lax", extensions: ["basicConstraints=CA:TRUE", CA_EXTENSIONS[1] ?? ""] });
+        return [ca.certificate, ca.key];
+      },
+      detail: /^certificate 1 would be refused by verifiers: certificates: expected an issuer with critical basic/,
+    },
+    {
+      name: "for servers alone",
+      files: () => {
+        const ca = ground.make({ name: "servers", extensions: [...CA_EXTENSIONS, "extendedKeyUsage=serverAuth"] });
+        return [ca.certificate, ca.key];
+      },
+      detail: /^certificate 1 would be refused by verifiers: .*extended key usage/,
+    },
+    {
+      name: "with a critical extension that no verifier here processes",
+      files: () => {
+        const policies = "certificatePolicies=critical,1.2.3.4";
+        const ca = ground.make({ name: "policies", extensions: [...CA_EXTENSIONS, policies] });
+        return [ca.certificate, ca.key];
+      },
+      detail: /^certificate 1 would be refused by verifiers: .*2\.5\.29\.32/,
+    },
   ];
 
   test.for(cases)("$name", ({ files, detail }) => {
