@@ -10,11 +10,13 @@ import { systemRandomness } from "../adapters/system/system-randomness.ts";
 import { keepCrls } from "../authority/crl.ts";
 import { createSuspensions } from "../authority/suspensions.ts";
 import type { Config } from "../config/config.ts";
+import { checkEntrySafety } from "../config/entry-safety.ts";
 import { kernelUser } from "../config/kernel-user.ts";
 import { readLocalAccounts } from "../config/local-accounts.ts";
 import { x509RootsOf } from "../domain/authority.ts";
 import { BUNDLE_REFRESH_HINT_SECONDS, spiffeBundle } from "../domain/bundle.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { Log } from "../ports/log.ts";
@@ -112,6 +114,10 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       `entries: ${content.kind}/${content.name} was made by API and stays as it is; what is declared is not in force`,
     );
   }
+  // What was registered before users were compared by what selectors mean, or before a user came into a group.
+  for (const { content } of config.development ? [] : sharingAgents(entries.all())) {
+    log.warning(`entries: ${content.kind}/${content.name} is under the broker's user or an operator's: take it back`);
+  }
   await registry.start();
   const crls = await keepCrls({
     ledger,
@@ -157,6 +163,17 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     unix,
     readiness,
   };
+}
+
+/** Agents in force that nobody may put into force now. */
+function sharingAgents(inForce: readonly RegistrationEntry[]): readonly RegistrationEntry[] {
+  const enabled = inForce.filter(({ disabled }) => !disabled);
+  const own = { user: kernelUser(), development: false };
+  const contents = enabled.map(({ content }) => content);
+  return checkEntrySafety(contents, own, readLocalAccounts()).flatMap(({ entry, severity }) => {
+    const sharing = enabled[entry];
+    return severity === "refusal" && sharing !== undefined ? [sharing] : [];
+  });
 }
 
 /** Logs how an upgrade of the ledger goes on: at its beginning, and then after every tenth. */

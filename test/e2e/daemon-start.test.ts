@@ -314,3 +314,21 @@ describe("a ledger's trust domain can't be changed", () => {
     expect([status, err]).toEqual([1, `stintd: ${at.configPath}:1:15: ${because}`]);
   });
 });
+
+test("an agent under the broker's user that was let in before is told of at the start", async () => {
+  await using first = await startDaemon({ entries: [] });
+  using operator = operatorOf(first.operatorSocket);
+  const uid = `unix:uid:${process.geteuid?.()}`;
+  await operator.entries.create({
+    content: { name: "old", selectors: [uid], kind: { case: "agent", value: { ceiling: { elements: [] } } } },
+  });
+  await first.stop();
+  const config = { development: false };
+  await using second = await startDaemon({ entries: [], config, directory: first.directory });
+  expect(second.log.map(({ msg }) => msg)).toContain(
+    "entries: agent/old is under the broker's user or an operator's: take it back",
+  );
+  using next = operatorOf(second.operatorSocket);
+  await next.entries.disable({ entry: "agent/old" });
+  await expect(next.entries.enable({ entry: "agent/old" })).rejects.toMatchObject({ reason: "INVALID_FIELD" });
+});
