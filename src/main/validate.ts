@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Kept, readBeside } from "../adapters/ledger-sqlite/read-beside.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load-config.ts";
-import type { RegistrationEntry } from "../domain/registration-entry.ts";
+import type { EntryContent, RegistrationEntry } from "../domain/registration-entry.ts";
 import { type Difference, differenceOf } from "../registry/declare.ts";
 import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
 import { fileChecks } from "./check-files.ts";
@@ -32,7 +32,7 @@ export async function validateConfig(request: ConfigRequest): Promise<Validated>
     if (kept !== undefined) checkTrustDomain(config.trustDomain, kept);
     return {
       config,
-      warnings: [...config.warnings, ...files, ...unknownAgents(config, kept)],
+      warnings: [...config.warnings, ...files, ...unknownAgents(config, kept), ...missingAdmin(config, kept)],
       ledger: ledgerOf(config, kept),
     };
   } catch (thrown) {
@@ -79,6 +79,21 @@ function isDaemonUser(dataDirectory: string): boolean {
     // Where there is none yet, whoever runs the daemon will own it.
     return true;
   }
+}
+
+/** An operator can't put the last enabled admin out of force, but a configuration can. */
+function missingAdmin(config: Config, kept: Kept | undefined): Validated["warnings"] {
+  const registered: readonly RegistrationEntry[] = kept?.schema === "current" ? kept.entries : [];
+  const isDisabled = (declared: EntryContent) =>
+    registered.some(
+      ({ content, disabled }) => disabled && content.kind === declared.kind && content.name === declared.name,
+    );
+  const inForce = [
+    ...withOwn(config).filter((content) => !isDisabled(content)),
+    ...registered.filter(({ origin, disabled }) => origin === "api" && !disabled).map(({ content }) => content),
+  ];
+  if (inForce.some((content) => content.kind === "operator" && content.role === "admin")) return [];
+  return [{ key: "entries", message: "no admin would be in force, so nobody could administer the broker" }];
 }
 
 /** Agents that a runtime opens steps for and that no entry is for: a step for such an agent is refused. */

@@ -110,6 +110,15 @@ test("an entry for a user, a group or an agent that nobody is, is warned of", as
   ]);
 });
 
+test.for([
+  { role: "viewer", warned: true },
+  { role: "admin", warned: false },
+])("that no admin would be in force is warned of: $warned where the operator is $role", async ({ role, warned }) => {
+  const entries = [{ kind: "operator", name: "o", selectors: ["unix:user:root"], role }];
+  const { warnings } = await configured(() => ({ entries })).validate();
+  expect(warnings.filter(({ message }) => message.startsWith("no admin"))).toHaveLength(warned ? 1 : 0);
+});
+
 describe("a ledger", () => {
   test("that is not there yet is no obstacle", async () => {
     expect((await configured().validate()).ledger).toBe("none");
