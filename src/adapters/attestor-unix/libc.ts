@@ -18,6 +18,8 @@ export type PeerCredentials = {
 /** A descriptor that refers to one process for good, whatever becomes of its pid. The caller who got it closes it. */
 export type Pidfd = { readonly kind: "pidfd"; readonly fd: number };
 
+export type SocketPair = { readonly kind: "socket-pair"; readonly fds: readonly [number, number] };
+
 /** The few calls that Node.js has no API for. */
 export type Libc = {
   /** Credentials of the other end of a connected unix socket. */
@@ -26,6 +28,8 @@ export type Libc = {
   peerPidfd(socketFd: number): Pidfd | Failure;
   /** A pidfd of the process that has this pid now. `ESRCH` when there is none; needs Linux 5.3. */
   openPidfd(pid: number): Pidfd | Failure;
+  /** Two stream sockets that are connected with each other. The caller who got them closes them. */
+  socketPair(): SocketPair | Failure;
   /** For each descriptor, whether its process has exited: a zombie has, a process with a running thread has not. */
   haveExited(pidfds: readonly number[]): readonly boolean[] | Failure;
 };
@@ -36,6 +40,9 @@ const SO_PEERCRED = 17;
 const SO_PEERPIDFD = 77;
 const SYS_PIDFD_OPEN = 434;
 const POLLIN = 1;
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2_000_000;
 
 const UCRED_BYTES = 12;
 const INT_BYTES = 4;
@@ -54,10 +61,14 @@ export function openLibc(): Libc {
   const syscall = library.func("syscall", "long", ["long", "long", "long"]) as KoffiFunc<
     (call: number, pid: number, flags: number) => number
   >;
+  const socketpair = library.func("socketpair", "int", ["int", "int", "int", "void *"]) as KoffiFunc<
+    (domain: number, type: number, protocol: number, fds: Buffer) => number
+  >;
   // Every call is synchronous and copies its answer out, so one buffer each is enough.
   const credentials = Buffer.alloc(UCRED_BYTES);
   const descriptor = Buffer.alloc(INT_BYTES);
   const length = Buffer.alloc(INT_BYTES);
+  const pair = Buffer.alloc(2 * INT_BYTES);
 
   function option(fd: number, name: number, into: Buffer): Failure | undefined {
     length.writeInt32LE(into.length);
@@ -81,6 +92,10 @@ export function openLibc(): Libc {
     openPidfd(pid) {
       const fd = Number(syscall(SYS_PIDFD_OPEN, pid, 0));
       return fd < 0 ? lastFailure() : { kind: "pidfd", fd };
+    },
+    socketPair() {
+      if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) !== 0) return lastFailure();
+      return { kind: "socket-pair", fds: [pair.readInt32LE(0), pair.readInt32LE(INT_BYTES)] };
     },
     haveExited(pidfds) {
       const set = Buffer.alloc(POLLFD_BYTES * pidfds.length);

@@ -33,6 +33,8 @@ export type UnixAttestor = {
    *   the broker is out of descriptors. The connection is then to be dropped.
    */
   adopt(socketFd: number): UnixPeer | Denial;
+  /** Descriptors of two sockets that are connected with each other, the caller's from now on; `undefined` when there are none left. */
+  openSocketPair(): readonly [number, number] | undefined;
   /** Ends all watches and the hashing thread. Peers stay open until their holders close them. */
   close(): void;
 };
@@ -151,6 +153,10 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
       };
       states.set(peer, state);
       return peer;
+    },
+    openSocketPair() {
+      const pair = libc.socketPair();
+      return pair.kind === "failure" ? undefined : pair.fds;
     },
     close() {
       watch.close();

@@ -28,6 +28,11 @@ export const CONNECTION_OPTIONS: ChannelOptions = { "grpc.max_connection_idle_ms
 const SILENCE_MS = 20_000;
 const PREFACE_BYTES = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".length;
 
+/** Gives on, at once or later, the socket that is to be served for a client's: the same or another. */
+export type Prepare = (socket: Socket, serve: (socket: Socket) => void) => void;
+
+const AS_IT_IS: Prepare = (socket, serve) => serve(socket);
+
 export function createConnections<P extends ConnectedPeer>(options: {
   /** Serves the calls; created with `CONNECTION_OPTIONS`. The server is not bound to any address itself. */
   readonly server: Server;
@@ -37,8 +42,10 @@ export function createConnections<P extends ConnectedPeer>(options: {
   /** Called for a connection that says nothing, just before that connection is cut off. */
   readonly onSilent: (peer: P) => void;
   readonly silenceMs?: number;
+  /** A connection that is not given on is one that says nothing. */
+  readonly prepare?: Prepare;
 }): Connections<P> {
-  const { partyOf, silenceMs = SILENCE_MS } = options;
+  const { partyOf, silenceMs = SILENCE_MS, prepare = AS_IT_IS } = options;
   const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
   const connected = new Map<string, { readonly peer: P; readonly socket: Socket }>();
   const openByParty = new Map<string, number>();
@@ -59,15 +66,20 @@ export function createConnections<P extends ConnectedPeer>(options: {
       if (open >= options.perPartyMax) return false;
       openByParty.set(party, open + 1);
       connected.set(peer.connectionId, { peer, socket });
+      let isServed = false;
       limitSilence(socket, silenceMs, () => {
+        if (isServed && socket.bytesRead >= PREFACE_BYTES) return;
         options.onSilent(peer);
         socket.destroy();
       });
       socket.once("close", () => leave(peer));
-      // This address and port are all that grpc-js tells a call's handler of the connection that the call came by.
-      Object.defineProperty(socket, "remoteAddress", { value: peer.connectionId });
-      Object.defineProperty(socket, "remotePort", { value: undefined });
-      injector.injectConnection(socket);
+      prepare(socket, (served) => {
+        isServed = true;
+        // This address and port are all that grpc-js tells a call's handler of the connection that the call came by.
+        Object.defineProperty(served, "remoteAddress", { value: peer.connectionId });
+        Object.defineProperty(served, "remotePort", { value: undefined });
+        injector.injectConnection(served);
+      });
       return true;
     },
     peerOf(call) {
@@ -89,11 +101,9 @@ export function descriptorOf(socket: Socket): number | undefined {
   return typeof fd === "number" && fd >= 0 ? fd : undefined;
 }
 
-/** Ends a connection that says nothing, and a connection that the other end leaves open after this end is closed. */
-function limitSilence(socket: Socket, silenceMs: number, onSilent: () => void): void {
-  const silence = setTimeout(() => {
-    if (socket.bytesRead < PREFACE_BYTES) onSilent();
-  }, silenceMs).unref();
+/** Looks whether a connection said anything, and ends a connection that the other end leaves open after this end is closed. */
+function limitSilence(socket: Socket, silenceMs: number, look: () => void): void {
+  const silence = setTimeout(look, silenceMs).unref();
   socket.once("finish", () => {
     const linger = setTimeout(() => socket.destroy(), silenceMs).unref();
     socket.once("close", () => clearTimeout(linger));

@@ -3,6 +3,8 @@ import type { Server } from "@grpc/grpc-js";
 import type { Denial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Peer } from "../../ports/attestor.ts";
+import { filteredSocket, type OpenSocketPair } from "./authority-filter/filtered-socket.ts";
+import { lookAtFirstBytes } from "./authority-filter/look-at-first-bytes.ts";
 import { type ConnectedPeer, createConnections, descriptorOf } from "./connections.ts";
 import { bindSocket, type SocketPlace } from "./socket-path.ts";
 
@@ -14,6 +16,8 @@ export type UnixEndpointOptions<P extends UnixPeer> = SocketPlace & {
   readonly server: Server;
   /** Learns from the kernel who connected. A denial drops the connection. */
   readonly adopt: (socketFd: number) => P | Denial;
+  /** For a client that names the socket's path where HTTP/2 wants an authority, see `filteredSocket`. */
+  readonly openSocketPair: OpenSocketPair;
   /** For the log. Not called more often than somebody tries to connect. */
   readonly onRefused?: (refusal: ConnectionRefusal) => void;
   readonly connectionsPerUidMax?: number;
@@ -54,6 +58,7 @@ export async function listenOnUnix<P extends UnixPeer>(options: UnixEndpointOpti
     partyOf: (peer) => String(peer.uid),
     perPartyMax: options.connectionsPerUidMax ?? LIMITS.connectionsPerUidMax,
     onSilent: ({ uid }) => refuse({ reason: "silent", uid }),
+    prepare: servable,
     ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
   });
 
@@ -61,6 +66,15 @@ export async function listenOnUnix<P extends UnixPeer>(options: UnixEndpointOpti
     refused[refusal.reason] += 1;
     socket?.destroy();
     options.onRefused?.(refusal);
+  }
+
+  /** One look at a client's first bytes; only those that may need it are served through a filter. */
+  function servable(socket: Socket, serve: (socket: Socket) => void): void {
+    lookAtFirstBytes(socket, (mayNamePath) => {
+      const served = mayNamePath ? filteredSocket(socket, options.openSocketPair) : socket;
+      if (served === undefined) refuse({ reason: "not-accepted" }, socket);
+      else serve(served);
+    });
   }
 
   function admit(socket: Socket): void {

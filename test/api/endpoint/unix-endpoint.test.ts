@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { existsSync, readFileSync, rmSync } from "node:fs";
+import { connect as connectHttp2, type Settings } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -134,6 +135,102 @@ describe("callers of other users", () => {
       return (await answerTo(greedy)).includes("unix:uid:61001");
     };
     await eventually(served).toBe(true);
+  });
+});
+
+describe("a client that names the socket's path as its authority, as grpc-java does", () => {
+  /** The answer of `Am`, or what the call failed with. */
+  async function answerOver(authority: string, settings: Settings, calls = 1): Promise<string[]> {
+    const session = connectHttp2("http://localhost", { createConnection: () => connect(path), settings });
+    session.on("error", () => undefined);
+    const answers: string[] = [];
+    for (let call = 0; call < calls; call += 1) {
+      const stream = session.request({
+        ":method": "POST",
+        ":path": "/stint.test.Who/Am",
+        ":authority": authority,
+        "content-type": "application/grpc",
+        te: "trailers",
+      });
+      stream.end(Buffer.alloc(5));
+      const chunks: Buffer[] = [];
+      try {
+        for await (const chunk of stream) chunks.push(chunk as Buffer);
+        answers.push(Buffer.concat(chunks).subarray(5).toString());
+      } catch (error) {
+        answers.push(String(Reflect.get(error as object, "code")));
+      }
+    }
+    session.close();
+    return answers;
+  }
+
+  test("is served, call after call, and known by what the kernel says", async () => {
+    const { endpoint } = await serve();
+    const answers = await answerOver(path, { maxConcurrentStreams: 0 }, 3);
+    expect(answers).toHaveLength(3);
+    for (const answer of answers) expect(JSON.parse(answer).uid).toBe(process.geteuid?.());
+    await eventually(() => endpoint.connections().open).toBe(0);
+  });
+
+  test("is refused by HTTP/2 when nothing in its settings says that it may", async () => {
+    await serve();
+    expect(await answerOver(path, {})).toEqual(["ERR_HTTP2_STREAM_ERROR"]);
+    expect(JSON.parse((await answerOver("localhost", {})).join("")).uid).toBe(process.geteuid?.());
+  });
+
+  test("leaves no descriptor behind, whoever ends the connection", async () => {
+    const { endpoint } = await serve();
+    await ownAnswer();
+    const before = openDescriptors();
+    for (let round = 0; round < 10; round += 1) {
+      await answerOver(path, { maxConcurrentStreams: 0 });
+      const gone = rawConnection(PREFACE, Buffer.from("000006040000000000000300000000", "hex"));
+      await once(gone, "connect");
+      await eventually(() => endpoint.connections().open).toBe(2);
+      gone.destroy();
+      await eventually(() => endpoint.connections().open).toBe(1);
+    }
+    await eventually(openDescriptors).toBeLessThanOrEqual(before);
+  });
+
+  test("is closed when it has been idle", async () => {
+    const { endpoint } = await serve({ silenceMs: 100 }, { "grpc.max_connection_idle_ms": 100 });
+    const idle = rawConnection(PREFACE, Buffer.from("000006040000000000000300000000", "hex"));
+    await once(idle, "connect");
+    await eventually(() => endpoint.connections().open).toBe(1);
+    await eventually(() => endpoint.connections().open).toBe(0);
+  });
+
+  test("is dropped, and nobody else is, when there are no descriptors for its filter", async () => {
+    const { endpoint } = await serve({ openSocketPair: () => undefined });
+    expect(await answerOver(path, { maxConcurrentStreams: 0 })).not.toEqual([expect.stringContaining("uid")]);
+    expect(await ownAnswer()).toContain("uid");
+    expect(endpoint.connections().refused["not-accepted"]).toBe(1);
+  });
+
+  test("has a call in flight, and is dropped by force", async () => {
+    const { endpoint, waiting } = await serve();
+    const session = connectHttp2("http://localhost", {
+      createConnection: () => connect(path),
+      settings: { maxConcurrentStreams: 0 },
+    });
+    session.on("error", () => undefined);
+    session
+      .request({
+        ":method": "POST",
+        ":path": "/stint.test.Who/Wait",
+        ":authority": path,
+        te: "trailers",
+        "content-type": "application/grpc",
+      })
+      .on("error", () => undefined)
+      .end(Buffer.alloc(5));
+    await eventually(() => waiting.length).toBe(1);
+    endpoint.close();
+    await once(session, "close");
+    await eventually(() => endpoint.connections().open).toBe(0);
+    expect(await waiting[0]?.()).toBe("NO_IDENTITY: the connection is closed");
   });
 });
 

@@ -40,12 +40,13 @@ export type WhoEndpoint = {
 
 /** A real endpoint with a real attestor, and a service that tells callers who they are. */
 export async function serveWho(
-  options: Pick<UnixEndpointOptions<UnixPeer>, "path" | "mode" | "connectionsPerUidMax" | "silenceMs" | "onRefused">,
+  options: Pick<UnixEndpointOptions<UnixPeer>, "path" | "mode" | "connectionsPerUidMax" | "silenceMs" | "onRefused"> &
+    Partial<Pick<UnixEndpointOptions<UnixPeer>, "openSocketPair">>,
   channelOptions: ChannelOptions = CONNECTION_OPTIONS,
 ): Promise<WhoEndpoint> {
   const unix = createUnixAttestor();
   const server = new Server(channelOptions);
-  const endpoint = await listenOnUnix({ ...options, server, adopt: unix.adopt });
+  const endpoint = await listenOnUnix({ openSocketPair: unix.openSocketPair, ...options, server, adopt: unix.adopt });
   const waiting: (() => Promise<string>)[] = [];
 
   async function whoIs(call: { getPeer(): string }): Promise<Buffer> {
