@@ -27,10 +27,13 @@ export function executedSteps(caller: Attested, steps: ExecutorSteps): readonly 
   throw new BrokerError("LIMIT_EXCEEDED", `a process executes at most ${LIMITS.openStepsPerExecutorMax} open steps`);
 }
 
-/** The order of a process's identities: a default in the order of the entries would change with the entries. */
+/** The order among those outside of any step: a default in the order of the entries would change with the entries. */
 const INFRASTRUCTURE: readonly EntryKind[] = ["runtime", "verifier", "operator"];
 
-/** The caller's identities: first those outside of any step, then those of the steps that it executes. */
+/**
+ * The caller's identities: first those of the steps that it executes, then those outside of any step. A library that is asked for
+ * "the" SVID takes the first, and in the middle of a step that must be the one that may do less and ends with the step.
+ */
 function identitiesOf(caller: Attested, steps: ExecutorSteps): readonly SvidIdentity[] {
   const infrastructure = caller.entries
     .filter(isInfrastructure)
@@ -39,8 +42,8 @@ function identitiesOf(caller: Attested, steps: ExecutorSteps): readonly SvidIden
         INFRASTRUCTURE.indexOf(a.kind) - INFRASTRUCTURE.indexOf(b.kind) || (a.name < b.name ? -1 : 1),
     );
   return [
-    ...infrastructure.map((entry) => ({ kind: "infrastructure", entry }) as const),
     ...executedSteps(caller, steps).map((step) => ({ kind: "step", step }) as const),
+    ...infrastructure.map((entry) => ({ kind: "infrastructure", entry }) as const),
   ];
 }
 

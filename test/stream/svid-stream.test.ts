@@ -174,11 +174,14 @@ describe("a delivery is everything there is", () => {
     }
   });
 
-  test("what a process is beside any step comes first", async () => {
+  test("what a process is beside any step comes last, also when the step opens later", async () => {
     agent = await becomeBoth();
-    const step = await open();
     const { hints } = await subscribe(agent);
-    expect(hints()).toEqual(["verifier/beside", nameOf(step)]);
+    const before = hints();
+    const [one, two] = [await open(), await open()];
+    await settled();
+    expect(before).toEqual(["verifier/beside"]);
+    expect(hints()).toEqual([nameOf(one), nameOf(two), "verifier/beside"]);
   });
 
   test("steps that open in one turn are one delivery and one batch", async () => {
@@ -392,11 +395,11 @@ describe("when it can't be renewed", () => {
     const { deliveries, hints, ended } = await subscribe(agent);
     meddle = full;
     await pass(299);
-    expect(hints()).toEqual(["verifier/beside", nameOf(step)]);
+    expect(hints()).toEqual([nameOf(step), "verifier/beside"]);
     expect(deliveries).toHaveLength(1);
     meddle = async () => undefined;
     await pass(5);
-    expect(hints()).toEqual(["verifier/beside", nameOf(step)]);
+    expect(hints()).toEqual([nameOf(step), "verifier/beside"]);
     expect(ended).toEqual([]);
     for (const { delivery } of deliveries.at(-1) ?? []) expect(delivery.expiresAt).toBeGreaterThan(START + 590);
   });
