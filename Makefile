@@ -97,7 +97,7 @@ test: install ## the tests; ONLY=test/domain narrows them
 	@vitest run $(ONLY)
 
 .PHONY: conformance
-conformance: install ## the standards: their MUSTs, vectors, and foreign libraries as clients and verifiers (Go, Python, openssl)
+conformance: install ## the standards: their MUSTs, vectors, and foreign libraries as clients and verifiers (Go, Java, Python, Rust, openssl)
 	@vitest run test/conformance
 
 .PHONY: simulate

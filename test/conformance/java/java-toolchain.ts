@@ -1,0 +1,50 @@
+import { execFile, execFileSync } from "node:child_process";
+import { realpathSync } from "node:fs";
+import { copyFile, mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+/** Time to download and compile, once for a machine; afterwards it is in Maven's repository. */
+export const JAVA_BUILD_MS_MAX = 300_000;
+
+const run = promisify(execFile);
+
+/**
+ * Whether a JDK of at least 17 or Maven is absent, which is said once on standard error; where everything is tested their absence is an
+ * error.
+ *
+ * @param tests - what is then skipped.
+ */
+export function javaIsMissing(tests: string): boolean {
+  try {
+    execFileSync("javac", ["--release", "17", "--version"], { stdio: "ignore" });
+    execFileSync("mvn", ["--version"], { stdio: "ignore" });
+    return false;
+  } catch {
+    if (process.env["CI"] === "true") throw new Error(`CI runs ${tests}, and a JDK or Maven is not there`);
+    process.stderr.write(`${tests} are skipped: a JDK of 17 or later, or Maven, is not there\n`);
+    return true;
+  }
+}
+
+/** Downloads what the program in a folder needs, compiles it into another folder, and gives the command that runs it: first the executable. */
+export async function buildJava(folder: string, into: string): Promise<readonly string[]> {
+  const libraries = join(into, "libraries");
+  await mkdir(into, { recursive: true });
+  // Maven writes beside its pom.xml.
+  await copyFile(join(folder, "pom.xml"), join(into, "pom.xml"));
+  const copying = ["dependency:copy-dependencies", `-DoutputDirectory=${libraries}`];
+  await run("mvn", ["--batch-mode", "--quiet", ...copying], { cwd: into });
+  const classes = join(into, "classes");
+  const libraryPath = join(libraries, "*");
+  await run("javac", ["--release", "17", "-cp", libraryPath, "-d", classes, join(folder, "Workload.java")]);
+  return [await javaExecutable(), "-cp", `${classes}:${libraryPath}`, "Workload"];
+}
+
+/** The program itself, behind whatever links and wrappers `java` is reached by: an entry is to name it. */
+async function javaExecutable(): Promise<string> {
+  const { stderr } = await run("java", ["-XshowSettings:properties", "-version"]);
+  const [, home] = /^ *java\.home = (.+)$/m.exec(stderr) ?? [];
+  if (home === undefined) throw new Error("java does not say where it is");
+  return realpathSync(join(home, "bin", "java"));
+}
