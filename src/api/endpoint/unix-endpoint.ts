@@ -1,8 +1,9 @@
 import { createServer, type Socket } from "node:net";
 import type { Server } from "@grpc/grpc-js";
-import type { Denial } from "../../domain/errors.ts";
+import { BrokerError, type Denial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Peer } from "../../ports/attestor.ts";
+import { createAnswerRefused } from "./answer-refused.ts";
 import { filteredSocket, type OpenSocketPair } from "./authority-filter/filtered-socket.ts";
 import { lookAtFirstBytes } from "./authority-filter/look-at-first-bytes.ts";
 import { type ConnectedPeer, createConnections, descriptorOf } from "./connections.ts";
@@ -25,7 +26,7 @@ export type UnixEndpointOptions<P extends UnixPeer> = SocketPlace & {
   readonly silenceMs?: number;
 };
 
-/** Why a connection was dropped without a word: `uid` where it is known. */
+/** Why a connection was dropped: `uid` where it is known. Only who has too many connections is told why. */
 export type ConnectionRefusal = {
   readonly reason: "too-many-connections" | "no-peer" | "silent" | "not-accepted";
   readonly uid?: number;
@@ -53,10 +54,14 @@ export type UnixEndpoint<P extends UnixPeer> = {
  */
 export async function listenOnUnix<P extends UnixPeer>(options: UnixEndpointOptions<P>): Promise<UnixEndpoint<P>> {
   const refused = { "too-many-connections": 0, "no-peer": 0, silent: 0, "not-accepted": 0 };
+  const connectionsPerUidMax = options.connectionsPerUidMax ?? LIMITS.connectionsPerUidMax;
+  const answered = createAnswerRefused(
+    new BrokerError("LIMIT_EXCEEDED", `too many connections of this user: at most ${connectionsPerUidMax}`),
+  );
   const connections = createConnections<P>({
     server: options.server,
     partyOf: (peer) => String(peer.uid),
-    perPartyMax: options.connectionsPerUidMax ?? LIMITS.connectionsPerUidMax,
+    perPartyMax: connectionsPerUidMax,
     onSilent: ({ uid }) => refuse({ reason: "silent", uid }),
     prepare: servable,
     ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
@@ -70,8 +75,8 @@ export async function listenOnUnix<P extends UnixPeer>(options: UnixEndpointOpti
 
   /** One look at a client's first bytes; only those that may need it are served through a filter. */
   function servable(socket: Socket, serve: (socket: Socket) => void): void {
-    lookAtFirstBytes(socket, (mayNamePath) => {
-      const served = mayNamePath ? filteredSocket(socket, options.openSocketPair) : socket;
+    lookAtFirstBytes(socket, (how) => {
+      const served = how === "filtered" ? filteredSocket(socket, options.openSocketPair) : socket;
       if (served === undefined) refuse({ reason: "not-accepted" }, socket);
       else serve(served);
     });
@@ -86,7 +91,9 @@ export async function listenOnUnix<P extends UnixPeer>(options: UnixEndpointOpti
       refuse({ reason: "no-peer" }, socket);
     } else if (!connections.admit(socket, peer)) {
       peer.close();
-      refuse({ reason: "too-many-connections", uid: peer.uid }, socket);
+      const isAnswered = answered.take(socket);
+      refuse({ reason: "too-many-connections", uid: peer.uid }, isAnswered ? undefined : socket);
+      if (isAnswered) servable(socket, answered.serve);
     }
   }
 

@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { ChannelOptions } from "@grpc/grpc-js";
+import { type ChannelOptions, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { CONNECTION_OPTIONS } from "../../../src/api/endpoint/connections.ts";
 import type { ConnectionRefusal } from "../../../src/api/endpoint/unix-endpoint.ts";
@@ -173,9 +173,9 @@ describe("a client that names the socket's path as its authority, as grpc-java d
     await eventually(() => endpoint.connections().open).toBe(0);
   });
 
-  test("is refused by HTTP/2 when nothing in its settings says that it may", async () => {
+  test("is not known by its settings, and calls in its first bytes, is served too", async () => {
     await serve();
-    expect(await answerOver(path, {})).toEqual(["ERR_HTTP2_STREAM_ERROR"]);
+    expect(JSON.parse((await answerOver(path, {})).join("")).uid).toBe(process.geteuid?.());
     expect(JSON.parse((await answerOver("localhost", {})).join("")).uid).toBe(process.geteuid?.());
   });
 
@@ -231,6 +231,64 @@ describe("a client that names the socket's path as its authority, as grpc-java d
     await once(session, "close");
     await eventually(() => endpoint.connections().open).toBe(0);
     expect(await waiting[0]?.()).toBe("NO_IDENTITY: the connection is closed");
+  });
+});
+
+test.for([
+  { where: "that is served", connectionsPerUidMax: 10 },
+  { where: "that is refused", connectionsPerUidMax: 0 },
+])(
+  "calls that are taken back at once, by the thousand, disturb no other, on a connection $where",
+  async ({ connectionsPerUidMax }) => {
+    const { endpoint } = await serve({ connectionsPerUidMax });
+    for (const method of ["GET", "POST"]) {
+      const session = connectHttp2("http://localhost", { createConnection: () => connect(path) });
+      session.on("error", () => undefined);
+      for (let made = 0; made < 3_000 && !session.destroyed && !session.closed; made += 1) {
+        session
+          .request({ ":method": method, ":path": "/stint.test.Who/Echo" })
+          .on("error", () => undefined)
+          .close(8);
+        if (made % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+      }
+      session.destroy();
+    }
+    await eventually(() => endpoint.connections().open).toBe(0);
+  },
+);
+
+describe("a user with as many connections as it may have", () => {
+  test("is told so by the answer to each call", async () => {
+    const refusals: ConnectionRefusal[] = [];
+    const { endpoint } = await serve({ connectionsPerUidMax: 1, onRefused: (refusal) => refusals.push(refusal) });
+    const first = rawConnection(PREFACE, EMPTY_SETTINGS);
+    await eventually(() => endpoint.connections().open).toBe(1);
+
+    const second = client();
+    for (let call = 0; call < 3; call += 1) {
+      expect(await second.call("Echo")).toBe("too many connections of this user: at most 1");
+    }
+    const { code, reason } = await second.refusal("Echo");
+    expect({ code, reason }).toEqual({ code: status.RESOURCE_EXHAUSTED, reason: "LIMIT_EXCEEDED" });
+
+    expect(endpoint.connections().open).toBe(1);
+    expect(refusals).toContainEqual({ reason: "too-many-connections", uid: process.geteuid?.() });
+    first.destroy();
+    await eventually(() => endpoint.connections().open).toBe(0);
+    await eventually(() => second.call("Echo")).toBe("x");
+  });
+
+  test("and asks for more and more, is answered for some and cut off otherwise, and leaves nothing behind", async () => {
+    const { endpoint } = await serve({ connectionsPerUidMax: 1 });
+    const first = client();
+    await first.call("Echo");
+    const before = openDescriptors();
+    const flood = Array.from({ length: 100 }, () => rawConnection().resume());
+    await Promise.all(flood.map((socket) => once(socket, "end")));
+    for (const socket of flood) socket.destroy();
+    expect(endpoint.connections()).toMatchObject({ open: 1, refused: { "too-many-connections": 100 } });
+    await eventually(openDescriptors).toBeLessThanOrEqual(before);
+    expect(await first.call("Echo")).toBe("x");
   });
 });
 

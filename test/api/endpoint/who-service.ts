@@ -12,6 +12,7 @@ import { createUnixAttestor, type UnixPeer } from "../../../src/adapters/attesto
 import { CONNECTION_OPTIONS } from "../../../src/api/endpoint/connections.ts";
 import { listenOnUnix, type UnixEndpoint, type UnixEndpointOptions } from "../../../src/api/endpoint/unix-endpoint.ts";
 import { BrokerError } from "../../../src/domain/errors.ts";
+import { type CallError, callErrorOf } from "../../../src/wire/call-error.ts";
 
 const bytes = (value: Buffer): Buffer => value;
 
@@ -91,26 +92,35 @@ async function answer(value: Promise<Buffer>, callback: Callback): Promise<strin
 export type WhoClient = {
   /** The answer, or the error's details. */
   call(method: keyof typeof METHODS, metadata?: Readonly<Record<string, string>>): Promise<string>;
+  /** The error, of a call that is refused. */
+  refusal(method: keyof typeof METHODS): Promise<CallError>;
   close(): void;
 };
 
 export function whoClient(path: string): WhoClient {
   const client = new Client(`unix:${path}`, credentials.createInsecure());
+  function ask(method: keyof typeof METHODS, extra: Readonly<Record<string, string>>): Promise<string> {
+    const metadata = new Metadata();
+    for (const [key, value] of Object.entries(extra)) metadata.set(key, value);
+    const deadline = Date.now() + 10_000;
+    return new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        METHODS[method].path,
+        bytes,
+        bytes,
+        Buffer.from("x"),
+        metadata,
+        { deadline },
+        (error, value) => (error === null ? resolve(String(value)) : reject(error)),
+      );
+    });
+  }
   return {
-    call: (method, extra = {}) =>
-      new Promise((resolve) => {
-        const metadata = new Metadata();
-        for (const [key, value] of Object.entries(extra)) metadata.set(key, value);
-        client.makeUnaryRequest(
-          METHODS[method].path,
-          bytes,
-          bytes,
-          Buffer.from("x"),
-          metadata,
-          { deadline: Date.now() + 10_000 },
-          (error, value) => resolve(error === null ? String(value) : error.details),
-        );
-      }),
+    call: (method, extra = {}) => ask(method, extra).catch((error: ServiceError) => error.details),
+    refusal: (method) =>
+      ask(method, {}).then((answered) => {
+        throw new Error(`answered: ${answered}`);
+      }, callErrorOf),
     close: () => client.close(),
   };
 }

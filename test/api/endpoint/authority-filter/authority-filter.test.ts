@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Session, constants } from "node:http2";
+import { connect, constants, createServer, type IncomingHttpHeaders, type ServerHttp2Session } from "node:http2";
 import { Duplex, duplexPair } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";

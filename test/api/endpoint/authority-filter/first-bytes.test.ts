@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mayNamePath, PREFACE } from "../../../../src/api/endpoint/authority-filter/first-bytes.ts";
+import { howToServe, PREFACE } from "../../../../src/api/endpoint/authority-filter/first-bytes.ts";
 
 /** The first frame of each client, as it sent it. */
 const SETTINGS = {
@@ -14,19 +14,44 @@ const SETTINGS = {
 
 const bytesOf = (client: keyof typeof SETTINGS) => Buffer.concat([PREFACE, Buffer.from(SETTINGS[client], "hex")]);
 
-test.for(Object.keys(SETTINGS) as (keyof typeof SETTINGS)[])("only grpc-java may name the path: %s", (client) => {
-  expect(mayNamePath(bytesOf(client))).toBe(client === "grpc-java 1.80.0");
+const frameOf = (type: number, bytes = 4) =>
+  Buffer.concat([Buffer.of(0, 0, bytes, type, 0, 0, 0, 0, 1), Buffer.alloc(bytes)]);
+
+test.for([
+  { client: "grpc-java 1.80.0", served: "filtered" },
+  { client: "grpc's C core 58.0.0, from Python", served: "as it is" },
+  { client: "Rust's tonic 0.14", served: "as it is" },
+  { client: "no settings", served: "as it is" },
+  { client: "one stream allowed", served: "as it is" },
+  { client: "settings that are no settings", served: "filtered" },
+  { client: "another frame", served: "filtered" },
+] as const)("by its settings, $client is served $served", ({ client, served }) => {
+  expect(howToServe(bytesOf(client))).toBe(served);
 });
 
 test("more is wanted up to the end of the settings, and no byte further", () => {
   const bytes = bytesOf("grpc-java 1.80.0");
-  for (let length = 0; length < bytes.length; length += 1) expect(mayNamePath(bytes.subarray(0, length))).toBe("more");
-  expect(mayNamePath(Buffer.concat([bytes, Buffer.from("more")]))).toBe(true);
+  for (let length = 0; length < bytes.length; length += 1) expect(howToServe(bytes.subarray(0, length))).toBe("more");
+  expect(howToServe(Buffer.concat([bytes, Buffer.from("more")]))).toBe("filtered");
 });
 
-test("no more is wanted of what is no HTTP/2, or has more settings than any client", () => {
-  expect(mayNamePath(Buffer.from("GET"))).toBe(false);
-  expect(mayNamePath(Buffer.of(0x16, 3, 1))).toBe(false);
-  const many = Buffer.concat([PREFACE, Buffer.from("0000c6040000000000", "hex")]);
-  expect(mayNamePath(many)).toBe(false);
+test.for([
+  {
+    what: "window updates, pings and settings",
+    frames: [frameOf(8), frameOf(6, 8), frameOf(4, 0)],
+    served: "as it is",
+  },
+  { what: "a frame header that is cut off", frames: [frameOf(8), Buffer.alloc(8, 1)], served: "as it is" },
+  { what: "a window update that is cut off", frames: [frameOf(8).subarray(0, 11)], served: "as it is" },
+  { what: "a call", frames: [frameOf(8), frameOf(1)], served: "filtered" },
+  { what: "a call that is cut off", frames: [frameOf(1).subarray(0, 9)], served: "filtered" },
+  { what: "a frame of a kind that nobody knows", frames: [frameOf(77)], served: "filtered" },
+])("with $what behind its settings, a client is served $served", ({ frames, served }) => {
+  expect(howToServe(Buffer.concat([bytesOf("Rust's tonic 0.14"), ...frames]))).toBe(served);
+});
+
+test("what is no HTTP/2 is not looked at, and more settings than any client has are no reason to wait", () => {
+  expect(howToServe(Buffer.from("GET"))).toBe("as it is");
+  expect(howToServe(Buffer.of(0x16, 3, 1))).toBe("as it is");
+  expect(howToServe(Buffer.concat([PREFACE, Buffer.from("0000c6040000000000", "hex")]))).toBe("filtered");
 });
