@@ -12,8 +12,8 @@ export type Permit = {
 
 const CALL = "tools/call";
 const VERSION_KEY = "io.modelcontextprotocol/protocolVersion";
-/** From this revision on, the standard headers are required. */
-const HEADERS_SINCE = "2026-07-28";
+/** From this revision on, the standard headers are required, and there are no sessions. */
+const MODERN_SINCE = "2026-07-28";
 
 /**
  * Whether a step may send this message: a tool's call by the tool map and the step's grant, anything else by the list of
@@ -87,7 +87,7 @@ const HEADER_MISMATCH = {
 
 /** @returns what differs, or `undefined`. */
 function headerMismatch(message: JsonRpcMessage, headers: Headers): string | undefined {
-  const required = message.id !== undefined && isSinceHeaders(message, headers);
+  const required = message.id !== undefined && isModern(message, headers);
   const method = headers.get("mcp-method") ?? undefined;
   if (method === undefined ? required : method !== message.method) {
     return "the header Mcp-Method must be the method of the body";
@@ -102,10 +102,11 @@ function headerMismatch(message: JsonRpcMessage, headers: Headers): string | und
   return undefined;
 }
 
-function isSinceHeaders(message: JsonRpcMessage, headers: Headers): boolean {
+/** Whether a message is of the protocol without sessions, whose requests say by themselves all there is to know. */
+export function isModern(message: JsonRpcMessage, headers: Headers): boolean {
   const meta = message.params["_meta"];
   const claimed = typeof meta === "object" && meta !== null && VERSION_KEY in meta;
-  return claimed || (headers.get("mcp-protocol-version") ?? "") >= HEADERS_SINCE;
+  return claimed || (headers.get("mcp-protocol-version") ?? "") >= MODERN_SINCE;
 }
 
 /** The scope that a request takes, as far as its headers tell before its body is read. */

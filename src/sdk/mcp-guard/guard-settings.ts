@@ -1,6 +1,7 @@
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { type Action, ANY, checkResourceUri, parseGrant } from "../../domain/grant.ts";
 import { PROOF_KINDS, type ProofKind, type ProofTerms, VerificationError, type Verifier } from "../verifier/index.ts";
+import type { SessionOwner } from "./sessions.ts";
 
 /** What a call of one tool does, so that it can be compared with what a step was granted. */
 export type ToolNeeds = {
@@ -25,6 +26,11 @@ export type McpGuardOptions = ProofTerms & {
    * Absent: `OTHER_METHODS`. The rest is refused.
    */
   readonly otherMethods?: readonly string[];
+  /**
+   * Who may use a session that a step has opened at the server: that step alone, or every step of its agent in its run.
+   * Absent: `step`.
+   */
+  readonly sessionOwner?: SessionOwner;
   /** For the metadata, to show to people. */
   readonly resourceName?: string;
   /** A longer body is refused. Absent: 4 MiB, the MCP SDK's own bound. */
@@ -67,6 +73,8 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
   }
   const maxBodyBytes = options.maxBodyBytes ?? BODY_BYTES_MAX;
   if (!(maxBodyBytes > 0)) throw invalidField("maxBodyBytes", "more than 0");
+  const sessionOwner = options.sessionOwner ?? "step";
+  if (sessionOwner !== "step" && sessionOwner !== "run") throw invalidField("sessionOwner", "step or run");
   const metadataPath = `${WELL_KNOWN}${resource.pathname === "/" ? "" : resource.pathname}`;
   const proof = options.proof ?? "accepted";
   return {
@@ -77,6 +85,7 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
     issuer: options.issuer,
     tools: toolsOf(options.tools, options.resource),
     otherMethods: [...otherMethods],
+    sessionOwner,
     resourceName: options.resourceName,
     maxBodyBytes,
     onError: options.onError ?? (() => undefined),

@@ -4,7 +4,7 @@ import {
   type VerifiedRequest,
   type VerifiedStep,
 } from "../verifier/index.ts";
-import { authorizeMessage, type Permit, scopeByHeaders } from "./authorize-message.ts";
+import { authorizeMessage, isModern, type Permit, scopeByHeaders } from "./authorize-message.ts";
 import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
 import { type JsonRpcMessage, readMessage } from "./json-rpc-message.ts";
 import { createNodeListener, type NodeListener } from "./node-listener.ts";
@@ -20,6 +20,7 @@ import {
 import { requestTargetOf } from "./request-target.ts";
 import { metadataResponse, type ProtectedResourceMetadata, resourceMetadataOf } from "./resource-metadata.ts";
 import { serveWhileOpen } from "./serve-while-open.ts";
+import { createSessions, type Sessions } from "./sessions.ts";
 import { signalledRequest } from "./signalled-request.ts";
 import { authInfoOf, type StepAuthInfo } from "./step-auth-info.ts";
 
@@ -63,9 +64,10 @@ export type Guard = {
  * @see MCP authorization, RFC 6750, RFC 9449, RFC 9728
  */
 export function createGuard(settings: GuardSettings): Guard {
+  const sessions = createSessions(settings.verifier.signalFor, settings.sessionOwner);
   const guard: Guard = {
     async fetch(request, handler, given = {}) {
-      return metadataResponse(settings, request) ?? guardRequest(settings, request, handler, given);
+      return metadataResponse(settings, request) ?? guardRequest(settings, sessions, request, handler, given);
     },
     listener: (handler) =>
       createNodeListener(
@@ -82,6 +84,7 @@ export function createGuard(settings: GuardSettings): Guard {
 /** Who asks, what they ask, whether they may; then it is served. */
 async function guardRequest(
   settings: GuardSettings,
+  sessions: Sessions,
   request: Request,
   handler: McpFetch,
   { parsedBody, clientCertificate }: GivenRequest,
@@ -94,8 +97,11 @@ async function guardRequest(
   if (request.method !== "POST") return refuse(ONLY_POST);
   const message = await readMessage(request, settings.maxBodyBytes, parsedBody);
   if (isRefusal(message)) return refuse(message);
-  const permit = orInternal(settings, () => authorizeMessage(settings, verified, message, request.headers, terms));
   const id = message.id ?? null;
+  // Where the protocol has no sessions, none is looked at here, and none gets to the server.
+  const sessionId = isModern(message, request.headers) ? undefined : request.headers.get(SESSION)?.trim();
+  if (sessionId !== undefined && !sessions.isOf(sessionId, verified)) return refuse(NO_SESSION, id);
+  const permit = orInternal(settings, () => authorizeMessage(settings, verified, message, request.headers, terms));
   if (isRefusal(permit)) return refuse(permit, id);
 
   const scope = permit.use === undefined ? undefined : scopeOfTool(permit.use.tool);
@@ -109,13 +115,14 @@ async function guardRequest(
     recheck: recheckOf(settings, verified, permit),
     callerGone: request.signal,
     serve: async (signal) =>
-      handler(forwarded(request, message, signal), {
+      handler(forwarded(request, message, sessionId, signal), {
         authInfo: authInfoOf(verified, settings.metadataUrl),
         parsedBody: message.body,
       }),
     refuse: (why) => refuse(ended(why), id),
     lastEvent: (why) => errorMessageOf(ended(why), id),
   });
+  keepSession(sessions, verified, sessionId, response);
   return dpopNonce === undefined ? response : withNonce(response, dpopNonce);
 }
 
@@ -168,6 +175,20 @@ function recheckOf(settings: GuardSettings, verified: VerifiedStep, { use }: Per
   };
 }
 
+const SESSION = "mcp-session-id";
+
+/** A session that the server has opened is whose request it was; one that the server does not know any more is nobody's. */
+function keepSession(
+  sessions: Sessions,
+  verified: VerifiedStep,
+  sessionId: string | undefined,
+  { status, headers }: Response,
+): void {
+  const opened = headers.get(SESSION);
+  if (sessionId === undefined && opened !== null) sessions.bind(opened, verified);
+  if (sessionId !== undefined && status === 404) sessions.forget(sessionId);
+}
+
 /** What says who sends a request, and what another body would contradict. */
 const NOT_FORWARDED = [
   "authorization",
@@ -180,8 +201,14 @@ const NOT_FORWARDED = [
 ];
 
 /** What was looked at, and no more: without the credentials, and with the body as it was understood. */
-function forwarded(request: Request, message: JsonRpcMessage, signal: AbortSignal): Request {
+function forwarded(
+  request: Request,
+  message: JsonRpcMessage,
+  sessionId: string | undefined,
+  signal: AbortSignal,
+): Request {
   const headers = new Headers(request.headers);
+  if (sessionId === undefined) headers.delete(SESSION);
   for (const name of NOT_FORWARDED) headers.delete(name);
   return signalledRequest(request.url, { method: "POST", headers, body: JSON.stringify(message.body), signal });
 }
@@ -192,6 +219,13 @@ const ONLY_POST = refusal({
   reason: "HTTP_METHOD_REFUSED",
   message: "only POST is served",
   headers: { allow: "POST" },
+});
+
+const NO_SESSION = refusal({
+  status: 404,
+  code: REFUSAL_CODES.sessionNotFound,
+  reason: "SESSION_NOT_FOUND",
+  message: "there is no such session",
 });
 
 const INTERNAL = refusal({

@@ -9,6 +9,7 @@ export const GUARD_REASONS = [
   "HEADER_MISMATCH",
   "METHOD_REFUSED",
   "TOOL_UNDECLARED",
+  "SESSION_NOT_FOUND",
   "STEP_CLOSED",
   "INTERNAL",
 ] as const;
@@ -21,6 +22,8 @@ export const REFUSAL_CODES = {
   parseError: -32_700,
   invalidRequest: -32_600,
   internalError: -32_603,
+  /** As both lines of the MCP SDK say it. */
+  sessionNotFound: -32_001,
   /** As MCP defines it. */
   headerMismatch: -32_020,
   /** Ours for every refusal of authority, in the range that MCP leaves to implementations; `data.reason` says which. */

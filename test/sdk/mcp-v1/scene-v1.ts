@@ -15,7 +15,7 @@ export const LINE_1: SdkLine<LegacyContext> = {
 };
 
 /** The same tools as those of the other line. */
-function toolsOf(begin: (tool: string, context: LegacyContext) => void): McpServer {
+export function toolsOf(begin: (tool: string, context: LegacyContext) => void): McpServer {
   const server = new McpServer({ name: "guarded", version: "1" });
   const inputSchema = { query: z.string().optional() };
   const answer = (text: string) => ({ content: [{ type: "text" as const, text }] });

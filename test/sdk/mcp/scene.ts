@@ -146,7 +146,7 @@ export async function guardedServerOf<Context>(
 
   const now = Math.floor((clock?.wallMs() ?? Date.now()) / 1_000);
   const times = { iat: now, nbf: now - 5, exp: now + 120 };
-  const everything = ["search", "wait", "stream", "hidden"].map((identifier) => ({
+  const everything = ["search", "wait", "stream", "ask", "hidden"].map((identifier) => ({
     type: "mcp_tool",
     locations: [resource],
     identifier,

@@ -68,6 +68,7 @@ test("the MCP adapter's own reasons, codes and methods are these", () => {
     "HEADER_MISMATCH",
     "METHOD_REFUSED",
     "TOOL_UNDECLARED",
+    "SESSION_NOT_FOUND",
     "STEP_CLOSED",
     "INTERNAL",
   ]);
@@ -75,6 +76,7 @@ test("the MCP adapter's own reasons, codes and methods are these", () => {
     parseError: -32700,
     invalidRequest: -32600,
     internalError: -32603,
+    sessionNotFound: -32001,
     headerMismatch: -32020,
     refused: -32010,
   });

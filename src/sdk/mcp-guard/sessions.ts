@@ -1,0 +1,103 @@
+import type { VerificationError, VerifiedStep, Verifier } from "../verifier/index.ts";
+
+/** Whose a session is: the step's that opened it, or that of all the steps of its agent in its run. */
+export type SessionOwner = "step" | "run";
+
+/** Of one owner; beyond, its idlest goes. An agent's runtime opens one for each client that it makes. */
+const SESSIONS_PER_OWNER_MAX = 100;
+/** Of all owners: some MiB. */
+const SESSIONS_MAX = 10_000;
+
+export type Sessions = {
+  /** Whether there is such a session of the caller's. */
+  isOf(id: string, caller: VerifiedStep): boolean;
+  /** A server has opened it for the caller; one that is somebody's already stays theirs. */
+  bind(id: string, caller: VerifiedStep): void;
+  forget(id: string): void;
+  readonly size: number;
+};
+
+type Owner = {
+  /** The idlest first. */
+  readonly ids: Set<string>;
+  /** `undefined` for a run, of whose end nobody tells, and after a denial of the token alone that was watched. */
+  watched: Disposable | undefined;
+};
+
+/**
+ * Whose each session is that a server has opened, for as long as its step is open. A session that is not known here is
+ * nobody's: what was forgotten must not become another's.
+ *
+ * @param signalFor - the verifier's.
+ */
+export function createSessions(signalFor: Verifier["signalFor"], by: SessionOwner): Sessions {
+  const owners = new Map<string, Owner>();
+  /** By id, the name of the owner; the idlest first. */
+  const sessions = new Map<string, string>();
+
+  function watch(name: string, owner: Owner, caller: VerifiedStep): void {
+    if (by === "run" || owner.watched !== undefined) return;
+    const watched = signalFor(caller);
+    const { signal } = watched;
+    const onDenied = () => {
+      owner.watched = undefined;
+      // Where the token alone was revoked its step goes on, and comes back with another.
+      if ((signal.reason as VerificationError).metadata["state"] === undefined) return;
+      for (const id of owner.ids) sessions.delete(id);
+      owners.delete(name);
+    };
+    owner.watched = watched;
+    if (signal.aborted) onDenied();
+    else signal.addEventListener("abort", onDenied, { once: true });
+  }
+
+  function forget(id: string): void {
+    const name = sessions.get(id);
+    if (name === undefined) return;
+    sessions.delete(id);
+    const owner = owners.get(name);
+    owner?.ids.delete(id);
+    if (owner?.ids.size !== 0) return;
+    owner.watched?.[Symbol.dispose]();
+    owners.delete(name);
+  }
+
+  function use(id: string, name: string, owner: Owner): void {
+    sessions.delete(id);
+    sessions.set(id, name);
+    owner.ids.delete(id);
+    owner.ids.add(id);
+  }
+
+  return {
+    isOf(id, caller) {
+      const name = nameOf(by, caller);
+      const owner = owners.get(name);
+      if (owner === undefined || sessions.get(id) !== name) return false;
+      use(id, name, owner);
+      watch(name, owner, caller);
+      return true;
+    },
+    bind(id, caller) {
+      if (sessions.has(id)) return;
+      const name = nameOf(by, caller);
+      const owner = owners.get(name) ?? { ids: new Set(), watched: undefined };
+      owners.set(name, owner);
+      use(id, name, owner);
+      watch(name, owner, caller);
+      const [idlestOwn] = owner.ids;
+      if (owner.ids.size > SESSIONS_PER_OWNER_MAX && idlestOwn !== undefined) forget(idlestOwn);
+      const [idlest] = sessions.keys();
+      if (sessions.size > SESSIONS_MAX && idlest !== undefined) forget(idlest);
+    },
+    forget,
+    get size() {
+      return sessions.size;
+    },
+  };
+}
+
+/** A SPIFFE ID names one attempt of a step; a run's name is its agent's own. */
+function nameOf(by: SessionOwner, { spiffeId, step }: VerifiedStep): string {
+  return by === "step" ? spiffeId : `${step.agent}/run/${step.runId}`;
+}

@@ -1,0 +1,62 @@
+import { expect, test } from "vitest";
+import { createSessions } from "../../../src/sdk/mcp-guard/sessions.ts";
+import { VerificationError, type VerifiedStep } from "../../../src/sdk/verifier/index.ts";
+
+const stepNamed = (name: string) =>
+  ({ spiffeId: name, step: { agent: "spiffe://example.org/agent/a", runId: "r1" } }) as unknown as VerifiedStep;
+
+/** What a verifier's `signalFor` is to the sessions. */
+function watches() {
+  const controllers: AbortController[] = [];
+  let disposed = 0;
+  const signalFor = () => {
+    const controller = new AbortController();
+    controllers.push(controller);
+    const dispose = () => {
+      disposed += 1;
+    };
+    return { signal: controller.signal, [Symbol.dispose]: dispose };
+  };
+  return { controllers, signalFor, disposed: () => disposed };
+}
+
+const ENDED = new VerificationError("REVOKED", "the step has ended", { state: "COMPLETED", reason: "superseded" });
+const TOKEN_REVOKED = new VerificationError("REVOKED", "the credential was revoked", { reason: "superseded" });
+
+test("the sessions of a step are forgotten when it ends, all with one watch", () => {
+  const { signalFor, controllers } = watches();
+  const sessions = createSessions(signalFor, "step");
+  const step = stepNamed("one");
+  sessions.bind("s1", step);
+  sessions.bind("s2", step);
+  expect([sessions.isOf("s1", step), sessions.isOf("s2", step), controllers.length]).toEqual([true, true, 1]);
+  controllers[0]?.abort(ENDED);
+  expect([sessions.isOf("s1", step), sessions.isOf("s2", step), sessions.size]).toEqual([false, false, 0]);
+});
+
+test("a token that is revoked alone leaves them, and the step's next token is watched", () => {
+  const { signalFor, controllers } = watches();
+  const sessions = createSessions(signalFor, "step");
+  const step = stepNamed("one");
+  sessions.bind("s1", step);
+  controllers[0]?.abort(TOKEN_REVOKED);
+  expect([sessions.isOf("s1", step), controllers.length]).toEqual([true, 2]);
+  controllers[1]?.abort(ENDED);
+  expect(sessions.isOf("s1", step)).toBe(false);
+});
+
+test("a session stays whose it is when its id is given out again", () => {
+  const sessions = createSessions(watches().signalFor, "step");
+  sessions.bind("s1", stepNamed("one"));
+  sessions.bind("s1", stepNamed("two"));
+  expect([sessions.isOf("s1", stepNamed("one")), sessions.isOf("s1", stepNamed("two"))]).toEqual([true, false]);
+});
+
+test("of too many the one goes that was idle longest, with the watch of its step", () => {
+  const { signalFor, disposed } = watches();
+  const sessions = createSessions(signalFor, "step");
+  for (let opened = 0; opened < 10_001; opened += 1) sessions.bind(`s${opened}`, stepNamed(`step ${opened}`));
+  expect([sessions.size, disposed()]).toEqual([10_000, 1]);
+  expect(sessions.isOf("s0", stepNamed("step 0"))).toBe(false);
+  expect(sessions.isOf("s1", stepNamed("step 1"))).toBe(true);
+});
