@@ -1,6 +1,6 @@
 import { type ToolUse, VerificationError, type VerifiedStep } from "../verifier/index.ts";
 import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
-import type { JsonRpcMessage } from "./json-rpc-message.ts";
+import type { JsonRpcMessage, JsonRpcResponse } from "./json-rpc-message.ts";
 import { type ChallengeTerms, REFUSAL_CODES, type Refusal, refusal, refusalOf } from "./refusal.ts";
 
 /** What a step may do with its message. */
@@ -40,6 +40,18 @@ export function authorizeMessage(
     message: "the method is not one that this server permits",
   });
 }
+
+/** A response answers what the server has asked in a session; elsewhere there is nobody whom it could reach. */
+export function authorizeResponse(sessionId: string | undefined): Permit | Refusal {
+  return sessionId === undefined ? NOT_IN_SESSION : { kind: "permit" };
+}
+
+const NOT_IN_SESSION = refusal({
+  status: 400,
+  code: REFUSAL_CODES.invalidRequest,
+  reason: "REQUEST_MALFORMED",
+  message: "a JSON-RPC response must be sent in the session in which it was asked for",
+});
 
 function authorizeCall(
   settings: GuardSettings,
@@ -103,8 +115,8 @@ function headerMismatch(message: JsonRpcMessage, headers: Headers): string | und
 }
 
 /** Whether a message is of the protocol without sessions, whose requests say by themselves all there is to know. */
-export function isModern(message: JsonRpcMessage, headers: Headers): boolean {
-  const meta = message.params["_meta"];
+export function isModern(message: JsonRpcMessage | JsonRpcResponse, headers: Headers): boolean {
+  const meta = message.kind === "message" ? message.params["_meta"] : undefined;
   const claimed = typeof meta === "object" && meta !== null && VERSION_KEY in meta;
   return claimed || (headers.get("mcp-protocol-version") ?? "") >= MODERN_SINCE;
 }

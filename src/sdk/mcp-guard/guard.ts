@@ -4,9 +4,10 @@ import {
   type VerifiedRequest,
   type VerifiedStep,
 } from "../verifier/index.ts";
-import { authorizeMessage, isModern, type Permit, scopeByHeaders } from "./authorize-message.ts";
+import { authorizeMessage, authorizeResponse, isModern, type Permit, scopeByHeaders } from "./authorize-message.ts";
+import { forwardedRequest, SESSION_HEADER } from "./forwarded-request.ts";
 import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
-import { type JsonRpcMessage, readMessage } from "./json-rpc-message.ts";
+import { readMessage } from "./json-rpc-message.ts";
 import { createNodeListener, type NodeListener } from "./node-listener.ts";
 import {
   type ChallengeTerms,
@@ -21,7 +22,6 @@ import { requestTargetOf } from "./request-target.ts";
 import { metadataResponse, type ProtectedResourceMetadata, resourceMetadataOf } from "./resource-metadata.ts";
 import { serveWhileOpen } from "./serve-while-open.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
-import { signalledRequest } from "./signalled-request.ts";
 import { authInfoOf, type StepAuthInfo } from "./step-auth-info.ts";
 
 /** What is behind the guard. */
@@ -97,11 +97,15 @@ async function guardRequest(
   if (request.method !== "POST") return refuse(ONLY_POST);
   const message = await readMessage(request, settings.maxBodyBytes, parsedBody);
   if (isRefusal(message)) return refuse(message);
-  const id = message.id ?? null;
+  const id = (message.kind === "message" ? message.id : undefined) ?? null;
   // Where the protocol has no sessions, none is looked at here, and none gets to the server.
-  const sessionId = isModern(message, request.headers) ? undefined : request.headers.get(SESSION)?.trim();
+  const sessionId = isModern(message, request.headers) ? undefined : request.headers.get(SESSION_HEADER)?.trim();
   if (sessionId !== undefined && !sessions.isOf(sessionId, verified)) return refuse(NO_SESSION, id);
-  const permit = orInternal(settings, () => authorizeMessage(settings, verified, message, request.headers, terms));
+  const permit = orInternal(settings, () =>
+    message.kind === "message"
+      ? authorizeMessage(settings, verified, message, request.headers, terms)
+      : authorizeResponse(sessionId),
+  );
   if (isRefusal(permit)) return refuse(permit, id);
 
   const scope = permit.use === undefined ? undefined : scopeOfTool(permit.use.tool);
@@ -115,7 +119,7 @@ async function guardRequest(
     recheck: recheckOf(settings, verified, permit),
     callerGone: request.signal,
     serve: async (signal) =>
-      handler(forwarded(request, message, sessionId, signal), {
+      handler(forwardedRequest(request, message.body, sessionId, signal), {
         authInfo: authInfoOf(verified, settings.metadataUrl),
         parsedBody: message.body,
       }),
@@ -175,8 +179,6 @@ function recheckOf(settings: GuardSettings, verified: VerifiedStep, { use }: Per
   };
 }
 
-const SESSION = "mcp-session-id";
-
 /** A session that the server has opened is whose request it was; one that the server does not know any more is nobody's. */
 function keepSession(
   sessions: Sessions,
@@ -184,33 +186,9 @@ function keepSession(
   sessionId: string | undefined,
   { status, headers }: Response,
 ): void {
-  const opened = headers.get(SESSION);
+  const opened = headers.get(SESSION_HEADER);
   if (sessionId === undefined && opened !== null) sessions.bind(opened, verified);
   if (sessionId !== undefined && status === 404) sessions.forget(sessionId);
-}
-
-/** What says who sends a request, and what another body would contradict. */
-const NOT_FORWARDED = [
-  "authorization",
-  "dpop",
-  "workload-identity-token",
-  "workload-proof-token",
-  "content-length",
-  "content-encoding",
-  "transfer-encoding",
-];
-
-/** What was looked at, and no more: without the credentials, and with the body as it was understood. */
-function forwarded(
-  request: Request,
-  message: JsonRpcMessage,
-  sessionId: string | undefined,
-  signal: AbortSignal,
-): Request {
-  const headers = new Headers(request.headers);
-  if (sessionId === undefined) headers.delete(SESSION);
-  for (const name of NOT_FORWARDED) headers.delete(name);
-  return signalledRequest(request.url, { method: "POST", headers, body: JSON.stringify(message.body), signal });
 }
 
 const ONLY_POST = refusal({

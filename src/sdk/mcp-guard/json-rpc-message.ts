@@ -1,6 +1,6 @@
 import { REFUSAL_CODES, type Refusal, refusal } from "./refusal.ts";
 
-/** A request or notification of JSON-RPC; a response posted by a client is neither. */
+/** A request or notification of JSON-RPC. */
 export type JsonRpcMessage = {
   readonly kind: "message";
   /** `undefined` for a notification. */
@@ -8,6 +8,12 @@ export type JsonRpcMessage = {
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;
   /** As it was parsed: what the server must act on is what was looked at. */
+  readonly body: unknown;
+};
+
+/** What a client answers to a request of the server: to elicitation, sampling, roots and ping. */
+export type JsonRpcResponse = {
+  readonly kind: "response";
   readonly body: unknown;
 };
 
@@ -21,7 +27,7 @@ export async function readMessage(
   request: Request,
   maxBodyBytes: number,
   given: unknown,
-): Promise<JsonRpcMessage | Refusal> {
+): Promise<JsonRpcMessage | JsonRpcResponse | Refusal> {
   if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
     return malformed(415, REFUSAL_CODES.invalidRequest, "the content type must be application/json");
   }
@@ -54,16 +60,30 @@ async function readBody(request: Request, maxBytes: number): Promise<Uint8Array 
   return Buffer.concat(chunks);
 }
 
-function messageOf(body: unknown): JsonRpcMessage | Refusal {
+function messageOf(body: unknown): JsonRpcMessage | JsonRpcResponse | Refusal {
   // A batch would need an answer for each of its elements; MCP has none of them any more.
   if (!isObject(body))
     return malformed(400, REFUSAL_CODES.invalidRequest, "the body must be a single JSON-RPC message");
   const { jsonrpc, id, method, params = {} } = body;
+  if (isResponse(body)) return { kind: "response", body };
   const isCall = jsonrpc === "2.0" && typeof method === "string" && isObject(params);
   if (!isCall || !(id === undefined || typeof id === "string" || Number.isInteger(id))) {
-    return malformed(400, REFUSAL_CODES.invalidRequest, "the body must be a JSON-RPC request or notification");
+    return malformed(
+      400,
+      REFUSAL_CODES.invalidRequest,
+      "the body must be a JSON-RPC request, notification or response",
+    );
   }
   return { kind: "message", id: id as string | number | undefined, method, params, body };
+}
+
+/** With a method it would be a response to one reader and a request to the next. */
+function isResponse({ jsonrpc, id, method, result, error }: Readonly<Record<string, unknown>>): boolean {
+  if (jsonrpc !== "2.0" || method !== undefined || !(typeof id === "string" || Number.isInteger(id))) return false;
+  if (error === undefined) return isObject(result);
+  return (
+    result === undefined && isObject(error) && Number.isInteger(error["code"]) && typeof error["message"] === "string"
+  );
 }
 
 function malformed(status: number, code: number, message: string): Refusal {

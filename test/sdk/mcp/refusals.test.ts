@@ -194,13 +194,13 @@ describe("a request that is refused for what it asks", () => {
       body: refused(null, "the body must be a single JSON-RPC message", { reason: "REQUEST_MALFORMED" }, -32600),
     },
     {
-      what: "a response",
+      what: "a response outside of a session",
       message: { jsonrpc: "2.0", id: 7, result: {} },
       status: 400,
       challenge: undefined,
       body: refused(
         null,
-        "the body must be a JSON-RPC request or notification",
+        "a JSON-RPC response must be sent in the session in which it was asked for",
         { reason: "REQUEST_MALFORMED" },
         -32600,
       ),
