@@ -6,7 +6,7 @@ type Controller = ReadableStreamDefaultController<Uint8Array>;
  * The same bytes, up to when it is stopped.
  *
  * @param end.stop - ends it when it aborts.
- * @param end.lastEvent - what a stream of server-sent events then says last; absent: the stream fails.
+ * @param end.lastEvent - what a stream of server-sent events then says last, if anything; absent: the stream fails.
  * @param end.finish - called once it is over, however that came.
  */
 export function endingStream(
@@ -14,7 +14,7 @@ export function endingStream(
   end: {
     readonly stop: AbortSignal;
     readonly finish: () => void;
-    readonly lastEvent?: (why: unknown) => string;
+    readonly lastEvent?: (why: unknown) => string | undefined;
   },
 ): ReadableStream<Uint8Array> {
   const reader = body.getReader();
@@ -34,9 +34,11 @@ export function endingStream(
       void reader.cancel().catch(() => undefined);
       const { reason } = end.stop;
       if (end.lastEvent === undefined) return controller.error(reason);
+      const data = end.lastEvent(reason);
+      if (data === undefined) return controller.close();
       // An event that was cut in two ends here, so that it does not swallow the last one.
       const before = lastByte === NEWLINE ? "" : "\n\n";
-      controller.enqueue(new TextEncoder().encode(`${before}event: message\ndata: ${end.lastEvent(reason)}\n\n`));
+      controller.enqueue(new TextEncoder().encode(`${before}event: message\ndata: ${data}\n\n`));
       controller.close();
     });
   }

@@ -20,6 +20,7 @@ import {
 } from "./refusal.ts";
 import { requestTargetOf } from "./request-target.ts";
 import { metadataResponse, type ProtectedResourceMetadata, resourceMetadataOf } from "./resource-metadata.ts";
+import { CallCancelled, createRunningCalls, enterCall, type RunningCalls } from "./running-calls.ts";
 import { serveWhileOpen } from "./serve-while-open.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { authInfoOf, type StepAuthInfo } from "./step-auth-info.ts";
@@ -56,6 +57,13 @@ export type Guard = {
   readonly metadataPath: string;
 };
 
+/** What a guard keeps from request to request. */
+type GuardState = {
+  readonly settings: GuardSettings;
+  readonly sessions: Sessions;
+  readonly calls: RunningCalls;
+};
+
 /**
  * Stands in front of an MCP server: every request must bring the JWT-SVID of an open step for this resource, with the proof
  * of what it is bound to; it calls only tools that the step was granted, and is stopped when the step ends. What the
@@ -65,9 +73,10 @@ export type Guard = {
  */
 export function createGuard(settings: GuardSettings): Guard {
   const sessions = createSessions(settings.verifier.signalFor, settings.sessionOwner);
+  const state: GuardState = { settings, sessions, calls: createRunningCalls() };
   const guard: Guard = {
     async fetch(request, handler, given = {}) {
-      return metadataResponse(settings, request) ?? guardRequest(settings, sessions, request, handler, given);
+      return metadataResponse(settings, request) ?? guardRequest(state, request, handler, given);
     },
     listener: (handler) =>
       createNodeListener(
@@ -83,8 +92,7 @@ export function createGuard(settings: GuardSettings): Guard {
 
 /** Who asks, what they ask, whether they may; then it is served. */
 async function guardRequest(
-  settings: GuardSettings,
-  sessions: Sessions,
+  { settings, sessions, calls }: GuardState,
   request: Request,
   handler: McpFetch,
   { parsedBody, clientCertificate }: GivenRequest,
@@ -107,6 +115,8 @@ async function guardRequest(
       : authorizeResponse(sessionId),
   );
   if (isRefusal(permit)) return refuse(permit, id);
+  const running = enterCall(calls, message, verified.spiffeId, sessionId);
+  if (running === "taken") return refuse(ID_TAKEN, id);
 
   const scope = permit.use === undefined ? undefined : scopeOfTool(permit.use.tool);
   const ended = (why: unknown) => {
@@ -116,6 +126,7 @@ async function guardRequest(
   };
   const response = await serveWhileOpen({
     watched: settings.verifier.signalFor(verified),
+    running,
     recheck: recheckOf(settings, verified, permit),
     callerGone: request.signal,
     serve: async (signal) =>
@@ -123,11 +134,23 @@ async function guardRequest(
         authInfo: authInfoOf(verified, settings.metadataUrl),
         parsedBody: message.body,
       }),
-    refuse: (why) => refuse(ended(why), id),
-    lastEvent: (why) => errorMessageOf(ended(why), id),
+    refuse: (why) => (why instanceof CallCancelled ? unanswered() : refuse(ended(why), id)),
+    lastEvent: (why) => (why instanceof CallCancelled ? undefined : errorMessageOf(ended(why), id)),
   });
   keepSession(sessions, verified, sessionId, response);
   return dpopNonce === undefined ? response : withNonce(response, dpopNonce);
+}
+
+const ID_TAKEN = refusal({
+  status: 400,
+  code: REFUSAL_CODES.invalidRequest,
+  reason: "REQUEST_MALFORMED",
+  message: "a request with this id is under way in the session",
+});
+
+/** MCP cancellation: whoever has cancelled a request gets no response to it. */
+function unanswered(): Response {
+  return new Response("", { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
 }
 
 function challengeTermsOf({ proofKinds }: GuardSettings, headers: Headers): ChallengeTerms {

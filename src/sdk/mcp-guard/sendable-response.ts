@@ -1,6 +1,7 @@
 import { type ServerResponse, validateHeaderValue } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import { VerificationError } from "../verifier/index.ts";
+import { CallCancelled } from "./running-calls.ts";
 
 /** Of one connection, and so not for a handler to say; on HTTP/2 a failure. RFC 9110 section 7.6.1, RFC 9113 section 8.2.2 */
 const OF_THE_CONNECTION = [
@@ -36,8 +37,8 @@ export function sendable(
 ): Response {
   function broken(thrown: unknown): void {
     breakOff(outgoing);
-    // That the end of its step cut it short is nobody's fault.
-    if (!(thrown instanceof VerificationError)) onError(thrown);
+    // That the end of its step or its client cut it short is nobody's fault.
+    if (!(thrown instanceof VerificationError || thrown instanceof CallCancelled)) onError(thrown);
   }
   const unfailingBody = body && unfailing(body, broken);
   try {

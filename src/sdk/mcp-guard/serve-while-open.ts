@@ -4,10 +4,15 @@ import { endingStream } from "./ending-stream.ts";
 const RECHECK_MS = 1_000;
 const EVENT_STREAM = /^text\/event-stream\s*(;|$)/i;
 
+/** What aborts when something has happened, until it is disposed of. */
+type Watched = { readonly signal: AbortSignal; [Symbol.dispose](): void };
+
 /** A request that is being served. */
 export type ServedRequest = {
   /** Aborts when the step has ended; its reason says why. */
-  readonly watched: { readonly signal: AbortSignal; [Symbol.dispose](): void };
+  readonly watched: Watched;
+  /** Aborts when its caller has given it up. */
+  readonly running?: Watched | undefined;
   /** Throws once the request would not be permitted any more for another reason. */
   readonly recheck?: (() => void) | undefined;
   /** Aborts when the caller went away. */
@@ -16,8 +21,8 @@ export type ServedRequest = {
   readonly serve: (signal: AbortSignal) => Promise<Response>;
   /** The answer, where none has begun. */
   readonly refuse: (why: unknown) => Response;
-  /** The last event of a stream of events that has begun. */
-  readonly lastEvent: (why: unknown) => string;
+  /** The last event of a stream of events that has begun; `undefined`: it ends without one. */
+  readonly lastEvent: (why: unknown) => string | undefined;
 };
 
 /**
@@ -58,13 +63,14 @@ export async function serveWhileOpen(request: ServedRequest): Promise<Response> 
  * Two signals that abort when the request must not be served any longer, until `finish` ends the watch. The handler's
  * comes first: a handler that ends its stream when it hears of it must not find the stream taken from it already.
  */
-function watch({ watched, recheck }: ServedRequest): {
+function watch({ watched, running, recheck }: ServedRequest): {
   readonly stop: AbortSignal;
   readonly handlerStop: AbortSignal;
   readonly finish: () => void;
 } {
   const controller = new AbortController();
   const forHandler = new AbortController();
+  const ended = new AbortController();
   const timer = recheck === undefined ? undefined : setInterval(check, RECHECK_MS).unref();
   function check(): void {
     try {
@@ -78,16 +84,16 @@ function watch({ watched, recheck }: ServedRequest): {
     forHandler.abort(why);
     controller.abort(why);
   }
-  function onEnd(): void {
-    halt(watched.signal.reason);
-  }
   function finish(): void {
     clearInterval(timer);
-    watched.signal.removeEventListener("abort", onEnd);
+    ended.abort();
     watched[Symbol.dispose]();
+    running?.[Symbol.dispose]();
   }
-  if (watched.signal.aborted) onEnd();
-  else watched.signal.addEventListener("abort", onEnd, { once: true });
+  for (const { signal } of running === undefined ? [watched] : [watched, running]) {
+    if (signal.aborted) halt(signal.reason);
+    else signal.addEventListener("abort", () => halt(signal.reason), { once: true, signal: ended.signal });
+  }
   return { stop: controller.signal, handlerStop: forHandler.signal, finish };
 }
 
