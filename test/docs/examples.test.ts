@@ -1,7 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
@@ -123,6 +123,12 @@ describe("the code of the documentation", () => {
       env: environment,
     });
     expect(stdout).toContain("owls, for report-7/search");
+    const status = await new Promise<number | undefined>((resolved, reject) => {
+      const rebound = request(mcpResource, { headers: { host: "page.example.com" } });
+      rebound.on("response", (response) => resolved(response.resume().statusCode)).on("error", reject);
+      rebound.end();
+    });
+    expect(status).toBe(403);
   });
 
   test("opens, delegates, takes up and closes steps as the guide says", async () => {

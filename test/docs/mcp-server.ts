@@ -2,7 +2,7 @@
 
 // #region server
 import { createServer } from "node:http";
-import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
+import { createMcpHandler, McpServer, validateHostHeader } from "@modelcontextprotocol/server";
 import { createMcpGuard, stepOf } from "stint-sdk/mcp";
 import { createVerifier } from "stint-sdk/verifier";
 import { z } from "zod";
@@ -36,8 +36,14 @@ const handler = createMcpHandler(() => {
   return server;
 });
 
-const server = createServer(guard.listener(handler.fetch));
-server.listen(Number(new URL(resource).port));
+const listener = guard.listener(handler.fetch);
+const { hostname, port } = new URL(resource);
+const server = createServer((request, response) => {
+  // A page in somebody's browser could have this machine under a name of its own (DNS rebinding).
+  if (validateHostHeader(request.headers.host, [hostname]).ok) void listener(request, response);
+  else response.writeHead(403).end();
+});
+server.listen(Number(port));
 // #endregion
 
 server.on("listening", () => process.stdout.write("listening\n"));

@@ -190,8 +190,8 @@ function withNonce({ body, status, statusText, headers: given }: Response, nonce
 }
 
 /** A call goes on past the expiry of the token that it came with, which was for calling; but never past its step's. */
-function recheckOf(settings: GuardSettings, verified: VerifiedStep, { use }: Permit): (() => void) | undefined {
-  if (use === undefined) return undefined;
+function recheckOf(settings: GuardSettings, verified: VerifiedStep, { use }: Permit): () => void {
+  if (use === undefined) return () => settings.verifier.recheck(verified);
   return () => {
     try {
       settings.verifier.authorize(verified, use);

@@ -88,6 +88,13 @@ export type Verifier = AsyncDisposable & {
    */
   authorize(verified: VerifiedStep, use: ToolUse): void;
   /**
+   * Whether what was verified may still be served, whatever it does: neither denied since nor too old to tell by the
+   * loosest bound. Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells.
+   *
+   * @throws VerificationError EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY
+   */
+  recheck(verified: Verified): void;
+  /**
    * A signal that aborts when the step or its credential is denied; aborted already if it is. Neither its expiry nor
    * a feed that is lost aborts it: what was admitted in time runs on until its step ends.
    */
@@ -205,13 +212,22 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return peer;
   }
 
+  function checkNotExpired({ expiresAt }: Verified): void {
+    if (nowSeconds() < addSeconds(expiresAt, LIMITS.verifierLeewaySeconds)) return;
+    throw new VerificationError("EXPIRED", "the token has expired");
+  }
+
+  function recheck(verified: Verified): void {
+    checkFitness([]);
+    checkNotDenied(denyKeysOf(verified));
+    if (verified.federated) checkNotExpired(verified);
+  }
+
   function authorize(verified: VerifiedStep, use: ToolUse): void {
     checkToolUse(use);
     checkFitness(use.actions);
     checkNotDenied(denyKeysOf(verified));
-    if (!(nowSeconds() < addSeconds(verified.expiresAt, LIMITS.verifierLeewaySeconds))) {
-      throw new VerificationError("EXPIRED", "the token has expired");
-    }
+    checkNotExpired(verified);
     if (!doGrantsCount(verified.trustDomain)) {
       throw new VerificationError(
         "GRANT_EXCEEDED",
@@ -269,6 +285,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       verifyRequest({ proofs, now: nowSeconds, jwtSvid: verify, witSvid: verifyWit }, request, options),
     verifyX509,
     authorize,
+    recheck,
     signalFor,
     onClosed,
     ready,

@@ -12,6 +12,7 @@ import {
   type McpGuard,
   type McpGuardOptions,
   type NodeListener,
+  OTHER_METHODS,
   stepOf,
 } from "../../../src/sdk/mcp/index.ts";
 import {
@@ -33,6 +34,9 @@ const foreign = ecSigner("own");
 export const witSigner = ecSigner("own-wit");
 
 const KEYS = bundleDocumentOf({ "jwt-svid": [signer], "wit-svid": [witSigner] });
+
+/** For servers that keep streams open beside their calls. */
+export const OTHER_METHODS_AND_LISTEN = [...OTHER_METHODS, "subscriptions/listen"];
 
 /** A line of the MCP SDK: its guard, and a server of its own with the tools of the scene. */
 export type SdkLine<Context> = {

@@ -456,6 +456,31 @@ describe("authorize", () => {
   });
 });
 
+describe("recheck", () => {
+  test("refuses what was denied since, and everything past the loosest bound, but nothing for its age", async () => {
+    const { verifier, watch, clock } = await ready();
+    const verified = verifier.verify(mint(own, { claims: { exp: NOW + 5 } }));
+    clock.advance(60_000);
+    expect(codeOf(() => verifier.recheck(verified))).toBe("accepted");
+    clock.advance(1);
+    expect(codeOf(() => verifier.recheck(verified))).toBe("STALE");
+    await answer({ watch, clock }, "c3");
+    expect(codeOf(() => verifier.recheck(verified))).toBe("accepted");
+    await apply(watch, denied([deniedStep(STEP_ID, SUBJECT)], "c4"), "c4");
+    expect(codeOf(() => verifier.recheck(verified))).toBe("REVOKED");
+  });
+
+  test("refuses what is of a foreign trust domain once it has expired", async () => {
+    const { verifier, clock } = await ready();
+    const verified = verifier.verify(mint(own, { claims: { exp: NOW + 5 } }));
+    const foreign = { ...verified, federated: true };
+    clock.advance(9_999);
+    expect(codeOf(() => verifier.recheck(foreign))).toBe("accepted");
+    clock.advance(1);
+    expect(codeOf(() => verifier.recheck(foreign))).toBe("EXPIRED");
+  });
+});
+
 describe("verify", () => {
   test.for([
     { without: "a step", claims: { step_id: undefined } },
