@@ -1,5 +1,6 @@
 import { type ToolUse, VerificationError, type VerifiedStep } from "../verifier/index.ts";
 import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
+import { decodeHeaderValue } from "./header-value.ts";
 import type { JsonRpcMessage, JsonRpcResponse } from "./json-rpc-message.ts";
 import { type ChallengeTerms, REFUSAL_CODES, type Refusal, refusal, refusalOf } from "./refusal.ts";
 
@@ -28,14 +29,14 @@ export function authorizeMessage(
   headers: Headers,
   terms: ChallengeTerms,
 ): Permit | Refusal {
-  const mismatch = headerMismatch(message, headers);
+  const modern = isModern(message, headers);
+  const mismatch = headerMismatch(message, headers, modern);
   if (mismatch !== undefined) return refusal({ ...HEADER_MISMATCH, message: mismatch });
   if (message.method === CALL) return authorizeCall(settings, verified, message, terms);
   if (settings.otherMethods.some((listed) => isListed(listed, message.method))) return { kind: "permit" };
-  // No challenge: there is no token that would help.
   return refusal({
-    status: 403,
-    code: REFUSAL_CODES.refused,
+    status: methodRefusedStatus(message, modern),
+    code: REFUSAL_CODES.methodNotFound,
     reason: "METHOD_REFUSED",
     message: "the method is not one that this server permits",
   });
@@ -70,9 +71,10 @@ function authorizeCall(
   }
   const needs = settings.tools.get(name);
   if (needs === undefined) {
+    // As a server answers that has no such tool.
     return refusal({
-      status: 403,
-      code: REFUSAL_CODES.refused,
+      status: 200,
+      code: REFUSAL_CODES.invalidParams,
       reason: "TOOL_UNDECLARED",
       message: "the tool is not one that this server permits",
     });
@@ -87,6 +89,17 @@ function authorizeCall(
   return { kind: "permit", use };
 }
 
+/**
+ * No 403, since there is no token that would help: it is as if there were no such method. In the older protocol 404 would say
+ * that the session is gone, and what has no answer can be refused by its status alone.
+ *
+ * @see SEP-2575
+ */
+function methodRefusedStatus({ id }: JsonRpcMessage, modern: boolean): number {
+  if (modern) return 404;
+  return id === undefined ? 400 : 200;
+}
+
 function isListed(listed: string, method: string): boolean {
   return listed.endsWith("/*") ? method.startsWith(listed.slice(0, -1)) : listed === method;
 }
@@ -98,20 +111,24 @@ const HEADER_MISMATCH = {
 } as const;
 
 /** @returns what differs, or `undefined`. */
-function headerMismatch(message: JsonRpcMessage, headers: Headers): string | undefined {
-  const required = message.id !== undefined && isModern(message, headers);
+function headerMismatch(message: JsonRpcMessage, headers: Headers, modern: boolean): string | undefined {
+  const required = message.id !== undefined && modern;
   const method = headers.get("mcp-method") ?? undefined;
   if (method === undefined ? required : method !== message.method) {
     return "the header Mcp-Method must be the method of the body";
   }
   // What other methods have in Mcp-Name decides nothing here, and is the server's to check.
   if (message.method !== CALL) return undefined;
-  const name = headers.get("mcp-name") ?? undefined;
-  // A tool's name is of characters that go into a header as they are; an encoded one would be another spelling.
-  if (name === undefined ? required : name !== message.params["name"]) {
+  const name = headers.get("mcp-name");
+  if (name === null ? required : decodeHeaderValue(name) !== message.params["name"]) {
     return "the header Mcp-Name must be the name of the tool in the body";
   }
-  return undefined;
+  // Which argument each of these mirrors the tool's schema says, so that the rest is the server's to compare.
+  const isUnreadable = ([header, value]: [string, string]) =>
+    header.startsWith("mcp-param-") && decodeHeaderValue(value) === undefined;
+  return [...headers].some(isUnreadable)
+    ? "a header Mcp-Param must be text, or Base64 of UTF-8 in its frame"
+    : undefined;
 }
 
 /** Whether a message is of the protocol without sessions, whose requests say by themselves all there is to know. */
@@ -123,6 +140,6 @@ export function isModern(message: JsonRpcMessage | JsonRpcResponse, headers: Hea
 
 /** The scope that a request takes, as far as its headers tell before its body is read. */
 export function scopeByHeaders(settings: GuardSettings, headers: Headers): string | undefined {
-  const name = headers.get("mcp-name") ?? "";
+  const name = decodeHeaderValue(headers.get("mcp-name") ?? "") ?? "";
   return headers.get("mcp-method") === CALL && settings.tools.has(name) ? scopeOfTool(name) : undefined;
 }

@@ -21,12 +21,14 @@ export type RefusalReason = (typeof GUARD_REASONS)[number] | VerificationCode;
 export const REFUSAL_CODES = {
   parseError: -32_700,
   invalidRequest: -32_600,
+  methodNotFound: -32_601,
+  invalidParams: -32_602,
   internalError: -32_603,
   /** As both lines of the MCP SDK say it. */
   sessionNotFound: -32_001,
   /** As MCP defines it. */
   headerMismatch: -32_020,
-  /** Ours for every refusal of authority, in the range that MCP leaves to implementations; `data.reason` says which. */
+  /** Ours for every refusal of authority that another token could mend, in the range that MCP leaves to implementations; `data.reason` says which. */
   refused: -32_010,
 } as const;
 

@@ -47,7 +47,9 @@ describe("a client and a server of the older line of the MCP SDK", () => {
     const scene = await guardedServerOf(LINE_1);
     const client = await clientOf(scene, withToken(scene.token(searchGrant(scene.resource, "*"))));
     await expect(client.callTool({ name: "erase", arguments: {} })).rejects.toThrow();
-    await expect(client.callTool({ name: "hidden", arguments: {} })).rejects.toThrow(/TOOL_UNDECLARED/);
+    await expect(client.callTool({ name: "hidden", arguments: {} })).rejects.toMatchObject({
+      data: { reason: "TOOL_UNDECLARED" },
+    });
     expect(scene.calls).toEqual([]);
   });
 

@@ -61,6 +61,6 @@ describe("a guarded server", () => {
     const client = await scene.client(withToken(scene.token(searchGrant(scene.resource, "*"))));
     expect((await client.callTool({ name: "search" })).isError).not.toBe(true);
     await expect(client.callTool({ name: "erase" })).rejects.toThrow();
-    await expect(client.callTool({ name: "hidden" })).rejects.toThrow(/TOOL_UNDECLARED/);
+    await expect(client.callTool({ name: "hidden" })).rejects.toMatchObject({ data: { reason: "TOOL_UNDECLARED" } });
   });
 });

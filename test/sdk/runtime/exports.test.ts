@@ -75,6 +75,8 @@ test("the MCP adapter's own reasons, codes and methods are these", () => {
   expect(mcp.REFUSAL_CODES).toEqual({
     parseError: -32700,
     invalidRequest: -32600,
+    methodNotFound: -32601,
+    invalidParams: -32602,
     internalError: -32603,
     sessionNotFound: -32001,
     headerMismatch: -32020,
