@@ -14,19 +14,23 @@ const NOT_FORWARDED = [
   "transfer-encoding",
 ];
 
-/**
- * What was looked at, and no more: without the credentials, and with the body as it was understood.
- *
- * @param sessionId - the session in which it is served; `undefined`: in none, whatever its headers say.
- */
+export type ForwardedTerms = {
+  /** The session in which it is served; `undefined`: in none, whatever its headers say. */
+  readonly sessionId: string | undefined;
+  /** The answer is going to be looked at: it must come as it is. */
+  readonly unencoded: boolean;
+  readonly signal: AbortSignal;
+};
+
+/** What was looked at, and no more: without the credentials, and with the body as it was understood. */
 export function forwardedRequest(
   request: Request,
   body: unknown,
-  sessionId: string | undefined,
-  signal: AbortSignal,
+  { sessionId, unencoded, signal }: ForwardedTerms,
 ): Request {
   const headers = new Headers(request.headers);
   if (sessionId === undefined) headers.delete(SESSION_HEADER);
+  if (unencoded) headers.delete("accept-encoding");
   for (const name of NOT_FORWARDED) headers.delete(name);
   return signalledRequest(request.url, { method: "POST", headers, body: JSON.stringify(body), signal });
 }

@@ -20,10 +20,12 @@ import {
 } from "./refusal.ts";
 import { requestTargetOf } from "./request-target.ts";
 import { metadataResponse, type ProtectedResourceMetadata, resourceMetadataOf } from "./resource-metadata.ts";
+import { rewrittenResult } from "./rewritten-result.ts";
 import { CallCancelled, createRunningCalls, enterCall, type RunningCalls } from "./running-calls.ts";
 import { serveWhileOpen } from "./serve-while-open.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { authInfoOf, type StepAuthInfo } from "./step-auth-info.ts";
+import { resultViewOf } from "./visible-features.ts";
 
 /** What is behind the guard. */
 export type McpFetch = (
@@ -107,7 +109,8 @@ async function guardRequest(
   if (isRefusal(message)) return refuse(message);
   const id = (message.kind === "message" ? message.id : undefined) ?? null;
   // Where the protocol has no sessions, none is looked at here, and none gets to the server.
-  const sessionId = isModern(message, request.headers) ? undefined : request.headers.get(SESSION_HEADER)?.trim();
+  const modern = isModern(message, request.headers);
+  const sessionId = modern ? undefined : request.headers.get(SESSION_HEADER)?.trim();
   if (sessionId !== undefined && !sessions.isOf(sessionId, verified)) return refuse(NO_SESSION, id);
   const permit = orInternal(settings, () =>
     message.kind === "message"
@@ -118,6 +121,7 @@ async function guardRequest(
   const running = enterCall(calls, message, verified.spiffeId, sessionId);
   if (running === "taken") return refuse(ID_TAKEN, id);
 
+  const view = message.kind === "message" ? resultViewOf(settings, verified, message.method, modern) : undefined;
   const scope = permit.use === undefined ? undefined : scopeOfTool(permit.use.tool);
   const ended = (why: unknown) => {
     if (why instanceof VerificationError) return refusalOf(why, { ...terms, scope });
@@ -129,11 +133,16 @@ async function guardRequest(
     running,
     recheck: recheckOf(settings, verified, permit),
     callerGone: request.signal,
-    serve: async (signal) =>
-      handler(forwardedRequest(request, message.body, sessionId, signal), {
-        authInfo: authInfoOf(verified, settings.metadataUrl),
-        parsedBody: message.body,
-      }),
+    serve: async (signal) => {
+      const response = await handler(
+        forwardedRequest(request, message.body, { sessionId, unencoded: view !== undefined, signal }),
+        {
+          authInfo: authInfoOf(verified, settings.metadataUrl),
+          parsedBody: message.body,
+        },
+      );
+      return view === undefined ? response : rewrittenResult(response, view);
+    },
     refuse: (why) => (why instanceof CallCancelled ? unanswered() : refuse(ended(why), id)),
     lastEvent: (why) => (why instanceof CallCancelled ? undefined : errorMessageOf(ended(why), id)),
   });

@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import { rewrittenResult } from "../../../src/sdk/mcp-guard/rewritten-result.ts";
+
+const EVENTS = { headers: { "content-type": "text/event-stream" } };
+const JSON_BODY = { headers: { "content-type": "application/json", "content-length": "99" } };
+const RESULT = '{"jsonrpc":"2.0","id":1,"result":{"a":1}}';
+const REWRITTEN = '{"jsonrpc":"2.0","id":1,"result":{"a":2}}';
+
+const twice = (result: { readonly [name: string]: unknown }) => ({ ...result, a: 2 });
+
+function streamOf(...chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) controller.enqueue(chunk);
+      controller.close();
+    },
+  });
+}
+
+describe("a result", () => {
+  test("in a body of JSON is rewritten, and its old length forgotten", async () => {
+    const answer = await rewrittenResult(new Response(RESULT, { status: 200, ...JSON_BODY }), twice);
+    expect([await answer.text(), answer.headers.get("content-length")]).toEqual([REWRITTEN, null]);
+  });
+
+  test.for([
+    { lines: "\n", text: `event: message\nid: 7\ndata: ${RESULT}\n\n` },
+    { lines: "\r\n", text: `event: message\r\nid: 7\r\ndata: ${RESULT}\r\n\r\n` },
+    { lines: "\r", text: `event: message\rid: 7\rdata:${RESULT}\r\r` },
+    { lines: "several of data", text: `event: message\nid: 7\ndata: ${RESULT.replace(",", ",\ndata: ")}\n\n` },
+  ])("in an event with lines that end by $lines is rewritten, however it is cut", async ({ text }) => {
+    const bytes = new TextEncoder().encode(text);
+    for (let cut = 0; cut <= bytes.length; cut += 1) {
+      const body = streamOf(bytes.subarray(0, cut), bytes.subarray(cut));
+      const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+      expect((await answer.text()).replace(/^\n+|\n+$/g, "")).toBe(`event: message\nid: 7\ndata: ${REWRITTEN}`);
+    }
+  });
+
+  test("is rewritten in each event that has one, and other events stay", async () => {
+    const notice = '{"jsonrpc":"2.0","method":"notifications/progress"}';
+    const error = '{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}';
+    const events = [": a comment", "id: 0\ndata: ", `data: ${notice}`, `data: ${RESULT}`, `data: ${error}`];
+    const body = streamOf(new TextEncoder().encode([...events, ""].join("\n\n")));
+    const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+    const expected = events.map((event) => event.replace(RESULT, REWRITTEN));
+    expect((await answer.text()).split("\n\n")).toEqual([...expected, ""]);
+  });
+
+  test("that its stream does not complete is not told", async () => {
+    const body = streamOf(new TextEncoder().encode(`data: ${RESULT}\n`));
+    expect(await (await rewrittenResult(new Response(body, EVENTS), twice)).text()).toBe("");
+  });
+});
+
+describe("an answer that can't be looked at is not passed on", () => {
+  test.for([
+    { what: "in an encoding", answer: () => new Response(RESULT, { headers: { "content-encoding": "gzip" } }) },
+    { what: "that is not the JSON it says", answer: () => new Response(`${RESULT}x`, JSON_BODY) },
+  ])("$what", async ({ answer }) => {
+    await expect(rewrittenResult(answer(), twice)).rejects.toThrow();
+  });
+
+  test("with an event that is not JSON", async () => {
+    const body = streamOf(new TextEncoder().encode(`data: ${RESULT}x\n\n`));
+    const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+    await expect(answer.text()).rejects.toThrow(SyntaxError);
+  });
+});
+
+test("whoever leaves an answer leaves the handler's", async () => {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const body = new ReadableStream<Uint8Array>({ cancel: resolve });
+  const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+  await answer.body?.cancel("enough");
+  await promise;
+});
