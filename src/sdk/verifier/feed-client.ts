@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { BrokerError } from "../../domain/errors.ts";
+import { BrokerError, type ErrorCode, type ErrorMetadata } from "../../domain/errors.ts";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { callErrorOf } from "../../wire/call-error.ts";
 import { openChannel } from "../../wire/channel.ts";
@@ -17,6 +17,18 @@ const RECONNECT_MS_MIN = 100;
 const RECONNECT_MS_MAX = 2_000;
 const NONCE_BYTES = 16;
 
+/** What ended a stream. */
+export type FeedFailure = {
+  /** The broker's, where it gave one. */
+  readonly reason: ErrorCode | undefined;
+  readonly message: string;
+  readonly metadata: ErrorMetadata;
+  /** Whether nobody answered. */
+  readonly unreachable: boolean;
+  /** All of it in a few words. */
+  readonly text: string;
+};
+
 export type FeedClientOptions = {
   /** The workload endpoint's socket. */
   readonly endpoint: string;
@@ -27,6 +39,8 @@ export type FeedClientOptions = {
   readonly state: FeedState;
   /** Called for each message that was applied, before it is acknowledged. */
   readonly onApplied: (applied: Applied) => void;
+  /** Called when a stream has ended, before the next begins. */
+  readonly onFailed: (failure: FeedFailure) => void;
 };
 
 export type FeedClient = {
@@ -95,12 +109,14 @@ export function startFeedClient(options: FeedClientOptions): FeedClient {
       try {
         await watchOnce();
       } catch (thrown) {
-        lastError = describe(thrown);
+        const failure = failureOf(thrown);
+        lastError = failure.text;
         // A broker whose keys are new does not know its predecessor's cursors, and would refuse this one for ever.
-        const { reason, metadata } = callErrorOf(thrown);
+        const { reason, metadata } = failure;
         if (reason === "INVALID_FIELD" && metadata["field"]?.endsWith("cursor") === true) state.forgetCursor();
+        connected = false;
+        if (!closed) options.onFailed(failure);
       }
-      connected = false;
       cancelTimer();
       if (!closed) await pause();
     }
@@ -126,8 +142,12 @@ export function startFeedClient(options: FeedClientOptions): FeedClient {
   };
 }
 
-function describe(thrown: unknown): string {
-  if (thrown instanceof BrokerError) return `${thrown.code}: ${thrown.message}`;
-  const { codeName, reason, message } = callErrorOf(thrown);
-  return reason === undefined ? codeName : `${reason}: ${message}`;
+function failureOf(thrown: unknown): FeedFailure {
+  // Of ours, about what the broker has sent: it has refused nothing.
+  if (thrown instanceof BrokerError) {
+    const { code, message } = thrown;
+    return { reason: undefined, message, metadata: {}, unreachable: false, text: `${code}: ${message}` };
+  }
+  const { codeName, reason, message, metadata, unreachable } = callErrorOf(thrown);
+  return { reason, message, metadata, unreachable, text: reason === undefined ? codeName : `${reason}: ${message}` };
 }

@@ -13,6 +13,7 @@ export type { StepSignal } from "./denial-signals.ts";
 export type { StalenessBounds, Unfitness } from "./freshness.ts";
 export type { PresentedRequest } from "./presented-credentials.ts";
 export { PROOF_KINDS, type ProofKind, type ProofOptions, type ProofPolicy, type ProofTerms } from "./proof-settings.ts";
+export type { ReadyOptions } from "./ready.ts";
 export type { VerifierOptions } from "./settings.ts";
 export { createTlsServer, type TlsServer, type TlsServerOptions, type TlsSvid } from "./tls-server.ts";
 export type { ToolUse } from "./tool-use.ts";

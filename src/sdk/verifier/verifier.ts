@@ -1,4 +1,4 @@
-import { BrokerError, invalidField } from "../../domain/errors.ts";
+import { invalidField } from "../../domain/errors.ts";
 import { ACTIONS, type Action } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
@@ -11,11 +11,12 @@ import { verifyX509Svid } from "../../verify/x509-svid.ts";
 import { instantOf } from "./clock.ts";
 import { createDenialSignals, type StepSignal } from "./denial-signals.ts";
 import type { DenyKey } from "./deny-list.ts";
-import { startFeedClient } from "./feed-client.ts";
+import { type FeedFailure, startFeedClient } from "./feed-client.ts";
 import { type Applied, createFeedState } from "./feed-state.ts";
 import { boundMsOf, clockOffsetMs, stalenessMs, type Unfitness, unfitness } from "./freshness.ts";
 import type { PresentedRequest } from "./presented-credentials.ts";
 import { createProofState } from "./proof-settings.ts";
+import { type Readiness, type ReadyOptions, waitUntilReady } from "./ready.ts";
 import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
 import { checkToolUse, isGranted, type ToolUse } from "./tool-use.ts";
 import { type VerifiedPeer, verifiedPeerOf } from "./verified-peer.ts";
@@ -101,8 +102,8 @@ export type Verifier = AsyncDisposable & {
   signalFor(verified: Verified): StepSignal;
   /** Calls once when the step or its credential is denied. @returns what ends the listening. */
   onClosed(verified: Verified, listener: (reason: VerificationError) => void): () => void;
-  /** Resolves when the deny-list, a bundle and the broker's time are there; rejects when closed or given up. */
-  ready(options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Resolves when the deny-list, a bundle and the broker's time are there; see `waitUntilReady` for when it rejects. */
+  ready(options?: ReadyOptions): Promise<void>;
   status(): VerifierStatus;
   /** Ends the feed. From then on everything is refused as NOT_READY, and no signal aborts any more. */
   close(): void;
@@ -125,6 +126,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const boundMs = (actions: readonly Action[]) => boundMsOf(settings.maxStalenessSeconds, actions);
   const loosestMs = boundMs([]);
   let closed = false;
+  let failure: FeedFailure | undefined;
 
   const feed = startFeedClient({
     endpoint: settings.endpoint,
@@ -133,9 +135,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
     clock,
     state,
     onApplied,
+    onFailed(failed) {
+      failure = failed;
+      wakeWaiting();
+    },
   });
 
   function onApplied(applied: Applied): void {
+    failure = undefined;
     for (const key of applied.denied) {
       const entry = state.denyList.find([key]);
       if (entry !== undefined) signals.abort(key, refusalOf(entry));
@@ -257,21 +264,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
     };
   }
 
-  async function ready({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    signal?.throwIfAborted();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const wake = () => resolve();
-    signal?.addEventListener("abort", wake);
-    waiting.add(wake);
-    try {
-      if (!closed && refusalWithin(loosestMs) !== undefined) await promise;
-    } finally {
-      waiting.delete(wake);
-      signal?.removeEventListener("abort", wake);
-    }
-    signal?.throwIfAborted();
-    if (closed) throw new BrokerError("NOT_SERVING", "the verifier is closed");
-  }
+  const readiness: Readiness = {
+    endpoint: settings.endpoint,
+    clock,
+    waiting,
+    state: () => (closed ? "closed" : refusalWithin(loosestMs) === undefined ? "ready" : "waiting"),
+    failure: () => failure,
+    isConnected: () => feed.status().connected,
+  };
 
   function close(): void {
     closed = true;
@@ -288,7 +288,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     recheck,
     signalFor,
     onClosed,
-    ready,
+    ready: (waitOptions = {}) => waitUntilReady(readiness, waitOptions),
     status() {
       const now = instantOf(clock);
       const { confirmation } = state;
