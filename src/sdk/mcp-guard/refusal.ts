@@ -138,15 +138,16 @@ export function responseOf(refused: Refusal, id: string | number | null, metadat
   const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store", ...refused.headers });
   const { challenges = [] } = refused;
   if (challenges.length > 0) {
-    const { message } = refused;
-    headers.set("www-authenticate", challenges.map((one) => challengeText(one, message, metadataUrl)).join(", "));
+    // The word as well, since of a 403 with a challenge the official client shows nothing but this description.
+    const description = `${refused.reason}: ${refused.message}`;
+    headers.set("www-authenticate", challenges.map((one) => challengeText(one, description, metadataUrl)).join(", "));
   }
   return new Response(errorMessageOf(refused, id), { status: refused.status, headers });
 }
 
-function challengeText({ scheme, error, scope }: Challenge, message: string, metadataUrl: string): string {
+function challengeText({ scheme, error, scope }: Challenge, description: string, metadataUrl: string): string {
   const parameters = [];
-  if (error !== undefined) parameters.push(`error="${error}"`, `error_description="${quotable(message)}"`);
+  if (error !== undefined) parameters.push(`error="${error}"`, `error_description="${quotable(description)}"`);
   if (scope !== undefined) parameters.push(`scope="${scope}"`);
   // RFC 9449 section 7.1.
   if (scheme === "DPoP") parameters.push(`algs="${JWS_ALGORITHMS.join(" ")}"`);

@@ -7,6 +7,7 @@ export { createStint, type Stint, type StintOptions } from "./create-stint.ts";
 export { currentStep } from "./current-step.ts";
 export { createDpopKey, type DpopKey, type ProvenRequest } from "./dpop-key.ts";
 export type { JwtSvid } from "./jwt-svid.ts";
+export { type McpRefusal, mcpRefusalOf } from "./mcp-refusal.ts";
 export type { Outcome, OutcomeOf } from "./outcome.ts";
 export { segment } from "./segment.ts";
 export type {

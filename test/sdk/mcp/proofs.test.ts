@@ -58,7 +58,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
       headers: async (scene) => ({ authorization: `Bearer ${boundToken(scene)}` }),
       is: {
         status: 401,
-        challenge: `DPoP error="invalid_token", error_description="the token is bound to a key: a DPoP proof of it is required", algs="${ALGORITHMS}", ${METADATA}`,
+        challenge: `DPoP error="invalid_token", error_description="PROOF_REQUIRED: the token is bound to a key: a DPoP proof of it is required", algs="${ALGORITHMS}", ${METADATA}`,
         reason: "PROOF_REQUIRED",
       },
     },
@@ -67,7 +67,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
       headers: async (scene) => ({ authorization: `Bearer ${scene.token({ cnf: { "x5t#S256": hashOf("x") } })}` }),
       is: {
         status: 401,
-        challenge: `Bearer error="invalid_token", error_description="the token is bound to a certificate: a connection with it is required", ${METADATA}, DPoP algs="${ALGORITHMS}", ${METADATA}`,
+        challenge: `Bearer error="invalid_token", error_description="PROOF_REQUIRED: the token is bound to a certificate: a connection with it is required", ${METADATA}, DPoP algs="${ALGORITHMS}", ${METADATA}`,
         reason: "PROOF_REQUIRED",
       },
     },
@@ -76,7 +76,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
       headers: (scene) => dpopHeaders(scene, boundToken(scene), thief),
       is: {
         status: 401,
-        challenge: `DPoP error="invalid_token", error_description="the token is not bound to the key of the proof", algs="${ALGORITHMS}", ${METADATA}`,
+        challenge: `DPoP error="invalid_token", error_description="PROOF_MISMATCH: the token is not bound to the key of the proof", algs="${ALGORITHMS}", ${METADATA}`,
         reason: "PROOF_MISMATCH",
       },
     },
@@ -90,7 +90,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
       headers: (scene) => dpopHeaders(scene, boundToken(scene), holder, { htu: "https://mcp.example.com/mcp" }),
       is: {
         status: 401,
-        challenge: `DPoP error="invalid_dpop_proof", error_description="not a DPoP proof: expected htu as the URI of the request, without query and fragment", algs="${ALGORITHMS}", ${METADATA}`,
+        challenge: `DPoP error="invalid_dpop_proof", error_description="PROOF_INVALID: not a DPoP proof: expected htu as the URI of the request, without query and fragment", algs="${ALGORITHMS}", ${METADATA}`,
         reason: "PROOF_INVALID",
       },
     },
@@ -154,7 +154,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
     expect(await ask(scene, headers)).toMatchObject({
       status: 401,
       challenge: expect.stringMatching(
-        /^DPoP error="invalid_dpop_proof", error_description="the proof was used before"/,
+        /^DPoP error="invalid_dpop_proof", error_description="PROOF_REPLAYED: the proof was used before"/,
       ),
       reason: "PROOF_REPLAYED",
     });
@@ -167,7 +167,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
     const nonce = response.headers.get("dpop-nonce");
     expect(await answerOf(scene, response)).toEqual({
       status: 401,
-      challenge: `DPoP error="use_dpop_nonce", error_description="the DPoP proof must have a nonce of this server", algs="${ALGORITHMS}", ${METADATA}`,
+      challenge: `DPoP error="use_dpop_nonce", error_description="NONCE_REQUIRED: the DPoP proof must have a nonce of this server", algs="${ALGORITHMS}", ${METADATA}`,
       reason: "NONCE_REQUIRED",
     });
     expect(await ask(scene, await dpopHeaders(scene, token, holder, { nonce }))).toMatchObject({ status: 200 });
@@ -179,7 +179,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
     const response = await scene.post({ ...CALL, params: { name: "erase", arguments: {} } }, headers);
     expect(await answerOf(scene, response)).toEqual({
       status: 403,
-      challenge: `DPoP error="insufficient_scope", error_description="the grant of the step does not permit this", scope="mcp:tool:erase", algs="${ALGORITHMS}", ${METADATA}`,
+      challenge: `DPoP error="insufficient_scope", error_description="GRANT_EXCEEDED: the grant of the step does not permit this", scope="mcp:tool:erase", algs="${ALGORITHMS}", ${METADATA}`,
       reason: "GRANT_EXCEEDED",
     });
   });
@@ -189,7 +189,9 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
     await scene.endStep();
     expect(await ask(scene, await dpopHeaders(scene, boundToken(scene), holder))).toMatchObject({
       status: 401,
-      challenge: expect.stringMatching(/^DPoP error="invalid_token", error_description="the step has ended"/),
+      challenge: expect.stringMatching(
+        /^DPoP error="invalid_token", error_description="STEP_CLOSED: the step has ended"/,
+      ),
       reason: "STEP_CLOSED",
     });
   });
@@ -198,7 +200,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
     const scene = await guardedServerOf(line, { proof: "required" });
     expect(await ask(scene, bearer(scene))).toEqual({
       status: 401,
-      challenge: `Bearer error="invalid_token", error_description="a token that is bound to a key, and the proof of that key, are required", ${METADATA}, DPoP algs="${ALGORITHMS}", ${METADATA}`,
+      challenge: `Bearer error="invalid_token", error_description="PROOF_REQUIRED: a token that is bound to a key, and the proof of that key, are required", ${METADATA}, DPoP algs="${ALGORITHMS}", ${METADATA}`,
       reason: "PROOF_REQUIRED",
     });
     const token = scene.token();

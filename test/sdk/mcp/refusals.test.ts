@@ -59,7 +59,7 @@ describe("a request that is refused for its token", () => {
       without: "a well-formed header",
       headers: ({ token }: Scene) => ({ authorization: `Bearer ${token()} x` }),
       status: 400,
-      challenge: `Bearer error="invalid_request", error_description="the Authorization header must be one token, Bearer or DPoP", ${METADATA}`,
+      challenge: `Bearer error="invalid_request", error_description="REQUEST_MALFORMED: the Authorization header must be one token, Bearer or DPoP", ${METADATA}`,
       body: refused(null, "the Authorization header must be one token, Bearer or DPoP", {
         reason: "REQUEST_MALFORMED",
       }),
@@ -68,7 +68,7 @@ describe("a request that is refused for its token", () => {
       without: "a JWT",
       headers: () => bearer("abc"),
       status: 401,
-      challenge: `Bearer error="invalid_token", error_description="not a JWT-SVID: expected three base64url parts joined by dots", ${METADATA}`,
+      challenge: `Bearer error="invalid_token", error_description="TOKEN_MALFORMED: not a JWT-SVID: expected three base64url parts joined by dots", ${METADATA}`,
       body: refused(null, "not a JWT-SVID: expected three base64url parts joined by dots", {
         reason: "TOKEN_MALFORMED",
       }),
@@ -77,28 +77,28 @@ describe("a request that is refused for its token", () => {
       without: "a signature of the trust domain",
       headers: ({ foreignToken }: Scene) => bearer(foreignToken()),
       status: 401,
-      challenge: `Bearer error="invalid_token", error_description="the signature does not hold", ${METADATA}`,
+      challenge: `Bearer error="invalid_token", error_description="SIGNATURE_INVALID: the signature does not hold", ${METADATA}`,
       body: refused(null, "the signature does not hold", { reason: "SIGNATURE_INVALID" }),
     },
     {
       without: "its audience",
       headers: ({ token }: Scene) => bearer(token({ aud: ["https://other.example.com/mcp"] })),
       status: 401,
-      challenge: `Bearer error="invalid_token", error_description="the token is for another audience", ${METADATA}`,
+      challenge: `Bearer error="invalid_token", error_description="AUDIENCE_MISMATCH: the token is for another audience", ${METADATA}`,
       body: refused(null, "the token is for another audience", { reason: "AUDIENCE_MISMATCH" }),
     },
     {
       without: "time left",
       headers: ({ token }: Scene) => bearer(token({ iat: 1_700_000_000, nbf: 1_700_000_000, exp: 1_700_000_120 })),
       status: 401,
-      challenge: `Bearer error="invalid_token", error_description="the token has expired", ${METADATA}`,
+      challenge: `Bearer error="invalid_token", error_description="EXPIRED: the token has expired", ${METADATA}`,
       body: refused(null, "the token has expired", { reason: "EXPIRED" }),
     },
     {
       without: "the proof that its token asks for",
       headers: ({ token }: Scene) => bearer(token({ cnf: { jkt: "A".repeat(43) } })),
       status: 401,
-      challenge: `DPoP error="invalid_token", error_description="the token is bound to a key: a DPoP proof of it is required", algs="${ALGORITHMS}", ${METADATA}`,
+      challenge: `DPoP error="invalid_token", error_description="PROOF_REQUIRED: the token is bound to a key: a DPoP proof of it is required", algs="${ALGORITHMS}", ${METADATA}`,
       body: refused(null, "the token is bound to a key: a DPoP proof of it is required", { reason: "PROOF_REQUIRED" }),
     },
   ])("without $without is answered $status", async ({ headers, ...expected }) => {
@@ -115,7 +115,7 @@ describe("a request that is refused for its token", () => {
     await scene.endStep();
     expect(await answerOf(scene, await scene.post(CALL, bearer(scene.token())))).toEqual({
       status: 401,
-      challenge: `Bearer error="invalid_token", error_description="the step has ended", ${METADATA}`,
+      challenge: `Bearer error="invalid_token", error_description="STEP_CLOSED: the step has ended", ${METADATA}`,
       body: refused(null, "the step has ended", { reason: "STEP_CLOSED", state: "COMPLETED" }),
     });
   });
@@ -148,7 +148,7 @@ describe("a request that is refused for what it asks", () => {
       what: "a tool outside the grant",
       message: callOf("erase"),
       status: 403,
-      challenge: `Bearer error="insufficient_scope", error_description="the grant of the step does not permit this", scope="mcp:tool:erase", ${METADATA}`,
+      challenge: `Bearer error="insufficient_scope", error_description="GRANT_EXCEEDED: the grant of the step does not permit this", scope="mcp:tool:erase", ${METADATA}`,
       body: refused(7, "the grant of the step does not permit this", { reason: "GRANT_EXCEEDED" }),
     },
     {
@@ -375,7 +375,7 @@ describe("a call that is under way when its step ends", () => {
     await scene.endStep();
     expect(await answerOf(scene, await answer)).toEqual({
       status: 401,
-      challenge: `Bearer error="invalid_token", error_description="the step has ended", scope="mcp:tool:wait", ${METADATA}`,
+      challenge: `Bearer error="invalid_token", error_description="STEP_CLOSED: the step has ended", scope="mcp:tool:wait", ${METADATA}`,
       body: stopped,
     });
   });

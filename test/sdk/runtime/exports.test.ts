@@ -13,6 +13,7 @@ test("the runtime SDK exports these names", () => {
     "createStint",
     "currentStep",
     "isStintError",
+    "mcpRefusalOf",
     "segment",
   ]);
 });
