@@ -74,7 +74,7 @@ type GuardState = {
  * @see MCP authorization, RFC 6750, RFC 9449, RFC 9728
  */
 export function createGuard(settings: GuardSettings): Guard {
-  const sessions = createSessions(settings.verifier.signalFor, settings.sessionOwner);
+  const sessions = createSessions((caller) => settings.verifier.signalFor(caller), settings.sessionOwner);
   const state: GuardState = { settings, sessions, calls: createRunningCalls() };
   const guard: Guard = {
     async fetch(request, handler, given = {}) {

@@ -41,6 +41,7 @@ export function createSessions(signalFor: Verifier["signalFor"], by: SessionOwne
     const { signal } = watched;
     const onDenied = () => {
       owner.watched = undefined;
+      watched[Symbol.dispose]();
       // Where the token alone was revoked its step goes on, and comes back with another.
       if ((signal.reason as VerificationError).metadata["state"] === undefined) return;
       for (const id of owner.ids) sessions.delete(id);

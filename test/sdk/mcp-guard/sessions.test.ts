@@ -35,7 +35,7 @@ test("the sessions of a step are forgotten when it ends, all with one watch", ()
 });
 
 test("a token that is revoked alone leaves them, and the step's next token is watched", () => {
-  const { signalFor, controllers } = watches();
+  const { signalFor, controllers, disposed } = watches();
   const sessions = createSessions(signalFor, "step");
   const step = stepNamed("one");
   sessions.bind("s1", step);
@@ -43,6 +43,8 @@ test("a token that is revoked alone leaves them, and the step's next token is wa
   expect([sessions.isOf("s1", step), controllers.length]).toEqual([true, 2]);
   controllers[1]?.abort(ENDED);
   expect(sessions.isOf("s1", step)).toBe(false);
+  // Each was watched under several names, and told under one.
+  expect(disposed()).toBe(2);
 });
 
 test("a session stays whose it is when its id is given out again", () => {
