@@ -219,7 +219,7 @@ function keepSession(
   { status, headers }: Response,
 ): void {
   const opened = headers.get(SESSION_HEADER);
-  if (sessionId === undefined && opened !== null) sessions.bind(opened, verified);
+  if (opened !== null) sessions.bind(opened, verified);
   if (sessionId !== undefined && status === 404) sessions.forget(sessionId);
 }
 

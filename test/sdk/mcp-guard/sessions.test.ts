@@ -47,6 +47,24 @@ test("a token that is revoked alone leaves them, and the step's next token is wa
   expect(disposed()).toBe(2);
 });
 
+test("a session of a run is not forgotten with the step that opened it", () => {
+  const { signalFor, controllers } = watches();
+  const sessions = createSessions(signalFor, "run");
+  sessions.bind("s1", stepNamed("one"));
+  for (const controller of controllers) controller.abort(ENDED);
+  expect(sessions.isOf("s1", stepNamed("two"))).toBe(true);
+});
+
+test("a session that its server has ended takes its watch along, if it was the last", () => {
+  const { signalFor, disposed } = watches();
+  const sessions = createSessions(signalFor, "step");
+  for (const id of ["s1", "s2"]) sessions.bind(id, stepNamed("one"));
+  sessions.forget("s1");
+  expect([disposed(), sessions.size]).toEqual([0, 1]);
+  sessions.forget("s2");
+  expect([disposed(), sessions.size]).toEqual([1, 0]);
+});
+
 test("a session stays whose it is when its id is given out again", () => {
   const sessions = createSessions(watches().signalFor, "step");
   sessions.bind("s1", stepNamed("one"));

@@ -107,6 +107,59 @@ describe("waiting to be ready", () => {
     expect(told).toEqual(["the verifier waits for revocations, keys and the time of the broker, which has answered"]);
   });
 
+  test("speaks of a broker that has come back no more as of one that has not", async () => {
+    const told = warnings();
+    const broker = await scriptedBroker();
+    const { verifier, clock } = verifierAt(broker);
+    void verifier.ready().catch(() => undefined);
+    (await broker.nextWatch()).fail(new BrokerError("NO_IDENTITY", "not now"));
+    await vi.waitFor(() => expect(verifier.status().lastError).toContain("NO_IDENTITY"));
+    clock.advance(100);
+    (await broker.nextWatch()).send(snapshot([]));
+    await vi.waitFor(() => expect(verifier.status().connected).toBe(true));
+    clock.advance(900);
+    expect(told).toEqual(["the verifier waits for revocations, keys and the time of the broker, which has answered"]);
+  });
+
+  test("goes on past a cursor that the broker does not know, which is given up by itself", async () => {
+    const broker = await scriptedBroker();
+    const { verifier, clock } = verifierAt(broker);
+    const waiting = verifier.ready();
+    const field = { metadata: { field: "cursor" } };
+    (await broker.nextWatch()).fail(new BrokerError("INVALID_FIELD", "cursor: one of this broker's", field));
+    await vi.waitFor(() => expect(verifier.status().lastError).toContain("INVALID_FIELD"));
+    clock.advance(100);
+    const watch = await broker.nextWatch();
+    watch.send(snapshot([], "c1"), bundle(bundleDocument(ecSigner("own"))));
+    watch.send(pong((await watch.next("ping")).nonce, clock.wallMs()));
+    await waiting;
+  });
+
+  test("leaves no timer behind", async () => {
+    const broker = await scriptedBroker();
+    const running = new Set<object>();
+    const clock = manualClock(NOW_MS);
+    const counting = {
+      ...clock,
+      schedule(delayMs: number, call: () => void) {
+        const timer = { delayMs };
+        running.add(timer);
+        const cancel = clock.schedule(delayMs, call);
+        return () => {
+          running.delete(timer);
+          cancel();
+        };
+      },
+    };
+    const verifier = createVerifier({ endpoint: broker.socket, audiences: [AUDIENCE], clock: counting });
+    const controller = new AbortController();
+    const waiting = verifier.ready({ timeoutMs: 5_000, signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(waiting).rejects.toThrow("enough");
+    verifier.close();
+    expect([...running]).toEqual([]);
+  });
+
   test("that is soon over warns of nothing", async () => {
     const told = warnings();
     const broker = await scriptedBroker();
