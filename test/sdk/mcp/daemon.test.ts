@@ -154,4 +154,14 @@ describe("an agent's step at a guarded MCP server", () => {
     });
     expect(await thrownBy(result)).toMatchObject({ reason: "STEP_CLOSED", metadata: { state: "SUPERSEDED" } });
   });
+
+  test("a verifier of an audience that its entry has not is told so, instead of being kept waiting", async () => {
+    const endpoint = `unix://${daemon.workloadSocket}`;
+    const other = createVerifier({ endpoint, audiences: [resource, "https://else.example.org/mcp"] });
+    onTestFinished(() => other.close());
+    await expect(other.ready()).rejects.toMatchObject({
+      code: "AUDIENCE_INVALID",
+      message: "an audience that the verifier's entry does not name",
+    });
+  });
 });
