@@ -123,6 +123,7 @@ function headerMismatch(message: JsonRpcMessage, headers: Headers, modern: boole
   if (name === null ? required : decodeHeaderValue(name) !== message.params["name"]) {
     return "the header Mcp-Name must be the name of the tool in the body";
   }
+  if (!modern) return undefined;
   // Which argument each of these mirrors the tool's schema says, so that the rest is the server's to compare.
   const isUnreadable = ([header, value]: [string, string]) =>
     header.startsWith("mcp-param-") && decodeHeaderValue(value) === undefined;

@@ -9,8 +9,12 @@ export type CallName = {
   readonly id: string | number;
 };
 
-/** Aborts when its client cancels it. Dispose of it when it is over. */
-export type RunningCall = { readonly signal: AbortSignal; [Symbol.dispose](): void };
+/** Dispose of it when it is over. Without a signal of its own, which most calls would make for nothing. */
+export type RunningCall = {
+  /** @param stop - called when its client cancels it. */
+  onCancelled(stop: (why: CallCancelled) => void): void;
+  [Symbol.dispose](): void;
+};
 
 export type RunningCalls = {
   /** @returns `undefined` where a request of this session that is under way has the id. */
@@ -31,7 +35,7 @@ export class CallCancelled extends Error {
  * @see MCP cancellation: only what is under way in the same direction, by whoever sent it
  */
 export function createRunningCalls(): RunningCalls {
-  const running = new Map<string, Set<{ readonly step: string; readonly controller: AbortController }>>();
+  const running = new Map<string, Set<{ readonly step: string; stop?: (why: CallCancelled) => void }>>();
 
   return {
     begin(name) {
@@ -39,10 +43,12 @@ export function createRunningCalls(): RunningCalls {
       const namesakes = running.get(key) ?? new Set();
       // Two clients of one step both begin to count at 0; but a session's server would mix up the two answers.
       if (name.sessionId !== undefined && namesakes.size > 0) return undefined;
-      const call = { step: name.step, controller: new AbortController() };
+      const call: { readonly step: string; stop?: (why: CallCancelled) => void } = { step: name.step };
       running.set(key, namesakes.add(call));
       return {
-        signal: call.controller.signal,
+        onCancelled(stop) {
+          call.stop = stop;
+        },
         [Symbol.dispose]() {
           namesakes.delete(call);
           if (namesakes.size === 0 && running.get(key) === namesakes) running.delete(key);
@@ -52,14 +58,16 @@ export function createRunningCalls(): RunningCalls {
     cancel(name) {
       const [call, ...others] = running.get(keyOf(name)) ?? [];
       if (call === undefined || others.length > 0 || call.step !== name.step) return;
-      call.controller.abort(new CallCancelled("the client has cancelled the call"));
+      call.stop?.(new CallCancelled("the client has cancelled the call"));
     },
   };
 }
 
 /** An id of letters is another than one of the same digits. */
 function keyOf({ step, sessionId, id }: CallName): string {
-  return JSON.stringify(sessionId === undefined ? [step, id] : [null, sessionId, id]);
+  const typed = typeof id === "string" ? `"${id}` : id;
+  // Neither a SPIFFE ID nor a header has a line's end in it.
+  return sessionId === undefined ? `step\n${step}\n${typed}` : `session\n${sessionId}\n${typed}`;
 }
 
 /** Notes a request as under way, and stops the one that a notification cancels. */

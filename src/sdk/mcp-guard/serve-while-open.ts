@@ -1,18 +1,16 @@
 import { endingStream } from "./ending-stream.ts";
+import type { RunningCall } from "./running-calls.ts";
 
 /** How often a call that is under way is held to the verifier's staleness bound, which no event tells of. */
 const RECHECK_MS = 1_000;
 const EVENT_STREAM = /^text\/event-stream\s*(;|$)/i;
 
-/** What aborts when something has happened, until it is disposed of. */
-type Watched = { readonly signal: AbortSignal; [Symbol.dispose](): void };
-
 /** A request that is being served. */
 export type ServedRequest = {
   /** Aborts when the step has ended; its reason says why. */
-  readonly watched: Watched;
-  /** Aborts when its caller has given it up. */
-  readonly running?: Watched | undefined;
+  readonly watched: { readonly signal: AbortSignal; [Symbol.dispose](): void };
+  /** Tells when its caller has given it up. */
+  readonly running?: RunningCall | undefined;
   /** Throws once the request would not be permitted any more for another reason. */
   readonly recheck?: (() => void) | undefined;
   /** Aborts when the caller went away. */
@@ -70,7 +68,6 @@ function watch({ watched, running, recheck }: ServedRequest): {
 } {
   const controller = new AbortController();
   const forHandler = new AbortController();
-  const ended = new AbortController();
   const timer = recheck === undefined ? undefined : setInterval(check, RECHECK_MS).unref();
   function check(): void {
     try {
@@ -84,16 +81,18 @@ function watch({ watched, running, recheck }: ServedRequest): {
     forHandler.abort(why);
     controller.abort(why);
   }
+  function onEnd(): void {
+    halt(watched.signal.reason);
+  }
   function finish(): void {
     clearInterval(timer);
-    ended.abort();
+    watched.signal.removeEventListener("abort", onEnd);
     watched[Symbol.dispose]();
     running?.[Symbol.dispose]();
   }
-  for (const { signal } of running === undefined ? [watched] : [watched, running]) {
-    if (signal.aborted) halt(signal.reason);
-    else signal.addEventListener("abort", () => halt(signal.reason), { once: true, signal: ended.signal });
-  }
+  running?.onCancelled(halt);
+  if (watched.signal.aborted) onEnd();
+  else watched.signal.addEventListener("abort", onEnd, { once: true });
   return { stop: controller.signal, handlerStop: forHandler.signal, finish };
 }
 
