@@ -7,6 +7,7 @@ import { apiPortsOf } from "./main/api-ports.ts";
 import { type Closers, closeAll } from "./main/closers.ts";
 import { openCore } from "./main/core.ts";
 import { type ConfigRequest, forOperator } from "./main/for-operator.ts";
+import { checkNode } from "./main/node-version.ts";
 import { startServers } from "./main/servers.ts";
 import type { Log } from "./ports/log.ts";
 
@@ -35,6 +36,7 @@ export type Broker = {
  *   then
  */
 export async function openBroker(config: Config, log: Log): Promise<Broker> {
+  checkNode(process.versions.node);
   const closers: Closers = [];
   const close = () => closeAll(closers);
   try {
