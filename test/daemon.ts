@@ -43,6 +43,8 @@ export type DaemonOptions = {
   readonly environment?: NodeJS.ProcessEnv;
   /** Put before the command, e.g. `["prlimit", "--nofile=64"]`. */
   readonly wrapper?: readonly string[];
+  /** Absent: those without which the daemon would first start anew. */
+  readonly nodeFlags?: readonly string[];
 };
 
 /** Starts a real daemon of its own on real sockets, with a directory that goes when it is disposed of. */
@@ -67,7 +69,8 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   };
   writeFileSync(configPath, stringify(config));
 
-  const command = [...(options.wrapper ?? []), process.execPath, STINTD, "run", "--config", configPath];
+  const nodeFlags = options.nodeFlags ?? ["--disable-sigusr1"];
+  const command = [...(options.wrapper ?? []), process.execPath, ...nodeFlags, STINTD, "run", "--config", configPath];
   const child = spawn(command[0] ?? "", command.slice(1), {
     stdio: ["ignore", "inherit", "pipe"],
     env: { ...process.env, ...options.environment },

@@ -57,7 +57,7 @@ export async function startBroker(
     entries: entriesFor(users, resources),
   };
   writeFileSync(configPath, stringify(config), { mode: 0o644 });
-  const child = spawn(process.execPath, [STINTD, "run", "--config", configPath], {
+  const child = spawn(process.execPath, ["--disable-sigusr1", STINTD, "run", "--config", configPath], {
     stdio: ["ignore", "inherit", "pipe"],
     ...(users.broker === undefined ? {} : { uid: users.broker, gid: users.broker }),
   });

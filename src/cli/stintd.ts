@@ -1,10 +1,11 @@
-#!/usr/bin/env -S node --max-semi-space-size=8 --heap-growing-percent=200
+#!/usr/bin/env -S node --disable-sigusr1 --max-semi-space-size=8 --heap-growing-percent=200
 import { type Command, InvalidArgumentError } from "commander";
 import { runDaemon, type Validated, validateConfig } from "../main.ts";
 import { EXIT, Failure } from "./failure.ts";
 import { createProgram, runProgram } from "./run-program.ts";
 import { systemContext } from "./system-context.ts";
 import { readVersion } from "./version.ts";
+import { withoutDebugger } from "./without-debugger.ts";
 
 type Settings = Readonly<Record<string, string>>;
 type Options = { readonly config: string; readonly set?: Settings };
@@ -17,6 +18,7 @@ const program = createProgram("stintd", context)
   .version(readVersion(), "--version", "the version");
 
 addSettings(program.command("run").description("serve until SIGTERM or SIGINT")).action(async (options: Options) => {
+  withoutDebugger();
   await orFail(runDaemon(requestOf(options)));
 });
 

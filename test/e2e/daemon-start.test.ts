@@ -115,6 +115,23 @@ test("a second daemon on the same data directory does not start, whatever its so
   expect(await first.stop()).toBe(0);
 });
 
+test.for([{ nodeFlags: ["--disable-sigusr1"] }, { nodeFlags: [] }])(
+  "no signal opens a debugger, whoever started the daemon and how: node $nodeFlags",
+  async ({ nodeFlags }) => {
+    await using daemon = await startDaemon({ entries: OWN_ENTRIES, nodeFlags });
+    expect(daemon.pid).toBe(daemon.child.pid);
+    expect(daemon.log.every(({ msg }) => !/warning/i.test(String(msg)))).toBe(true);
+    process.kill(daemon.pid, "SIGUSR1");
+    using operator = operatorOf(daemon.operatorSocket);
+    // Answered after the signal was, which a debugger would have announced by then.
+    await operator.ledger.get({});
+    await operator.ledger.get({});
+    expect(readFileSync(`/proc/${daemon.pid}/cmdline`, "utf8").split("\0")).toContain("--disable-sigusr1");
+    expect(daemon.stderr()).not.toContain("Debugger");
+    expect(await daemon.stop()).toBe(0);
+  },
+);
+
 describe("a daemon that was killed", () => {
   test("leaves its sockets behind, and the next takes their place", async () => {
     await using first = await startDaemon({ entries: OWN_ENTRIES });
