@@ -22,7 +22,7 @@ test("each figure is a row of its own: one value a round, whatever the number of
   comparison.add("Open", FIGURES, {
     base: [
       { rate: 100, ms: 1 },
-      { rate: 400, ms: 4 },
+      { rate: 300, ms: 3 },
     ],
     head: [{ rate: 400, ms: 1 }],
   });
