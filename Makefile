@@ -6,8 +6,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# Node.js 24 comes from npm, pinned by digest, when the one on PATH is older; npm itself then runs under it too.
-node_is_new := $(shell node --version 2>/dev/null | grep -E '^v(2[4-9]|[3-9][0-9])\.')
+# Node.js 24 comes from npm, pinned by digest, when the one on PATH is older, or 24.21.0, which the daemon refuses; npm itself then
+# runs under it too.
+node_is_new := $(shell node --version 2>/dev/null | grep -E '^v(2[4-9]|[3-9][0-9])\.' | grep -vxF v24.21.0)
 NODE := $(if $(node_is_new),,scripts/node/node_modules/.package-lock.json)
 MODULES := node_modules/.package-lock.json
 export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/scripts/node/node_modules/.bin:$(PATH)
