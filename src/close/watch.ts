@@ -70,8 +70,6 @@ export function scopeOf(
   const own = new Set(caller.entries.filter((entry) => isOfKind(entry, "runtime")).map((entry) => entry.entryId));
   const [runtime] = own;
   if (runtime === undefined) return denial("NOT_ENTITLED", "only verifiers, runtimes and operators watch revocations");
-  // Whoever names places verifies there, and would take for open what ended in the runs of other runtimes.
-  if (asked.audiences.length > 0) return denial("NOT_ENTITLED", "only a verifier's entry watches by audience");
   return {
     entryId: runtime,
     isVerifier: false,

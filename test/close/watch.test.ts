@@ -68,12 +68,6 @@ describe("which part of the feed a caller may watch", () => {
   test.for([
     { who: "an agent", entries: [AGENT], asked: nothing, code: "NOT_ENTITLED" },
     {
-      who: "a runtime, of a place, since it would be told of its own runs alone",
-      entries: [RUNTIME],
-      asked: { audiences: [A] },
-      code: "NOT_ENTITLED",
-    },
-    {
       who: "a verifier, of a place of its own and another",
       entries: [VERIFIER],
       asked: { audiences: [A, C] },
