@@ -1,5 +1,5 @@
 import { type ToolUse, VerificationError, type VerifiedStep } from "../verifier/index.ts";
-import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
+import { type GuardSettings, isOtherMethod, scopeOfTool } from "./guard-settings.ts";
 import { decodeHeaderValue } from "./header-value.ts";
 import type { JsonRpcMessage, JsonRpcResponse } from "./json-rpc-message.ts";
 import { type ChallengeTerms, REFUSAL_CODES, type Refusal, refusal, refusalOf } from "./refusal.ts";
@@ -33,7 +33,7 @@ export function authorizeMessage(
   const mismatch = headerMismatch(message, headers, modern);
   if (mismatch !== undefined) return refusal({ ...HEADER_MISMATCH, message: mismatch });
   if (message.method === CALL) return authorizeCall(settings, verified, message, terms);
-  if (settings.otherMethods.some((listed) => isListed(listed, message.method))) return { kind: "permit" };
+  if (isOtherMethod(settings.otherMethods, message.method)) return { kind: "permit" };
   return refusal({
     status: methodRefusedStatus(message, modern),
     code: REFUSAL_CODES.methodNotFound,
@@ -98,10 +98,6 @@ function authorizeCall(
 function methodRefusedStatus({ id }: JsonRpcMessage, modern: boolean): number {
   if (modern) return 404;
   return id === undefined ? 400 : 200;
-}
-
-function isListed(listed: string, method: string): boolean {
-  return listed.endsWith("/*") ? method.startsWith(listed.slice(0, -1)) : listed === method;
 }
 
 const HEADER_MISMATCH = {

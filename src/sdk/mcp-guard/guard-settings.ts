@@ -131,6 +131,13 @@ function toolsOf(tools: Readonly<Record<string, ToolNeeds>>, resource: string): 
   return new Map(entries.map(([name, needs]) => [name, { ...needs }]));
 }
 
+/** Whether a list of methods, in which `x/*` stands for all that begin with `x/`, has this one. */
+export function isOtherMethod(otherMethods: readonly string[], method: string): boolean {
+  return otherMethods.some((listed) =>
+    listed.endsWith("/*") ? method.startsWith(listed.slice(0, -1)) : listed === method,
+  );
+}
+
 export function scopeOfTool(tool: string): string {
   return `mcp:tool:${tool}`;
 }

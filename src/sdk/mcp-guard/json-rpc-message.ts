@@ -1,3 +1,5 @@
+import { isObject } from "../../domain/strict-json.ts";
+import { isJson } from "./content-type.ts";
 import { REFUSAL_CODES, type Refusal, refusal } from "./refusal.ts";
 
 /** A request or notification of JSON-RPC. */
@@ -28,7 +30,7 @@ export async function readMessage(
   maxBodyBytes: number,
   given: unknown,
 ): Promise<JsonRpcMessage | JsonRpcResponse | Refusal> {
-  if (!/^application\/json\s*(;|$)/i.test(request.headers.get("content-type") ?? "")) {
+  if (!isJson(request.headers)) {
     return malformed(415, REFUSAL_CODES.invalidRequest, "the content type must be application/json");
   }
   if (given !== undefined) return messageOf(given);
@@ -88,8 +90,4 @@ function isResponse({ jsonrpc, id, method, result, error }: Readonly<Record<stri
 
 function malformed(status: number, code: number, message: string): Refusal {
   return refusal({ status, code, reason: "REQUEST_MALFORMED", message });
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,6 @@
-type JsonObject = Readonly<Record<string, unknown>>;
+import { isObject, type JsonObject } from "../../domain/strict-json.ts";
+import { isEventStream, isJson } from "./content-type.ts";
 
-const JSON_TYPE = /^application\/json\s*(;|$)/i;
-const EVENT_STREAM = /^text\/event-stream\s*(;|$)/i;
 /** An empty line, whichever ends of lines it is between. */
 const END_OF_EVENT = /(?:\r\n|\n|\r(?!\n)){2}/;
 const END_OF_LINE = /\r\n|\n|\r/;
@@ -19,16 +18,15 @@ export async function rewrittenResult(
   const { body, status, statusText } = response;
   if (body === null) return response;
   const headers = new Headers(response.headers);
-  const contentType = headers.get("content-type") ?? "";
   headers.delete("content-length");
   if (headers.has("content-encoding")) {
     void body.cancel().catch(() => undefined);
     throw new TypeError("an answer in an encoding, of which the guard has to see the text");
   }
-  if (JSON_TYPE.test(contentType)) {
+  if (isJson(headers)) {
     return new Response(rewrittenMessage(await response.text(), rewrite), { status, statusText, headers });
   }
-  if (!EVENT_STREAM.test(contentType)) return response;
+  if (!isEventStream(headers)) return response;
   const rewritten = body
     .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array<ArrayBuffer>, string>)
     .pipeThrough(eventsRewritten((data) => rewrittenMessage(data, rewrite)))
@@ -63,8 +61,4 @@ function eventRewritten(event: string, rewrite: (data: string) => string): strin
   // An event that only says from where to resume has an empty one.
   const rewritten = data.join("") === "" ? data : [rewrite(data.join("\n"))];
   return [...lines.filter((line) => !isData(line)), ...rewritten.map((line) => `data: ${line}`), "", ""].join("\n");
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,9 +1,9 @@
+import { isEventStream } from "./content-type.ts";
 import { endingStream } from "./ending-stream.ts";
 import type { RunningCall } from "./running-calls.ts";
 
 /** How often a call that is under way is held to the verifier's staleness bound, which no event tells of. */
 const RECHECK_MS = 1_000;
-const EVENT_STREAM = /^text\/event-stream\s*(;|$)/i;
 
 /** A request that is being served. */
 export type ServedRequest = {
@@ -52,7 +52,7 @@ export async function serveWhileOpen(request: ServedRequest): Promise<Response> 
     finish();
     return response;
   }
-  const isEvents = EVENT_STREAM.test(headers.get("content-type") ?? "");
+  const isEvents = isEventStream(headers);
   const ending = endingStream(body, { stop, finish, ...(isEvents && { lastEvent: request.lastEvent }) });
   return new Response(ending, { status, statusText, headers });
 }

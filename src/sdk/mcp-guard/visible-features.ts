@@ -1,8 +1,7 @@
+import { isObject, type JsonObject } from "../../domain/strict-json.ts";
 import type { VerifiedStep } from "../verifier/index.ts";
 import { isGranted } from "../verifier/tool-use.ts";
-import type { GuardSettings } from "./guard-settings.ts";
-
-type JsonObject = Readonly<Record<string, unknown>>;
+import { type GuardSettings, isOtherMethod } from "./guard-settings.ts";
 
 /** What a client is told of a server, made to say no more than what this step gets there. */
 export type ResultView = (result: JsonObject) => JsonObject;
@@ -65,7 +64,7 @@ function capabilitiesSeen(otherMethods: readonly string[], result: JsonObject, m
     const methods = Object.hasOwn(METHODS_OF_CAPABILITY, name) ? METHODS_OF_CAPABILITY[name] : undefined;
     return methods === undefined || isLetThrough(methods);
   };
-  const hasNews = modern && (isLetThrough(NEWS_METHOD) || otherMethods.includes("subscriptions/*"));
+  const hasNews = modern && isOtherMethod(otherMethods, NEWS_METHOD);
   const seen = Object.entries(capabilities)
     .filter(([name]) => isSeen(name))
     .map(([name, value]) => {
@@ -78,8 +77,4 @@ function capabilitiesSeen(otherMethods: readonly string[], result: JsonObject, m
 
 function without(value: JsonObject, names: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)));
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

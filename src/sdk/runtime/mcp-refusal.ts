@@ -1,3 +1,5 @@
+import { isObject, type JsonObject } from "../../domain/strict-json.ts";
+
 /** Why a guarded MCP server has refused. */
 export type McpRefusal = {
   /** `GRANT_EXCEEDED`, `STEP_CLOSED`, `STALE` and the like; newer servers may have others. */
@@ -28,7 +30,7 @@ export function mcpRefusalOf(thrown: unknown): McpRefusal | undefined {
   return undefined;
 }
 
-function refusalIn({ data, message, errorDescription }: Readonly<Record<string, unknown>>): McpRefusal | undefined {
+function refusalIn({ data, message, errorDescription }: JsonObject): McpRefusal | undefined {
   if (isObject(data)) {
     const found = refusalOfData(data) ?? (typeof data["text"] === "string" ? refusalInText(data["text"]) : undefined);
     if (found !== undefined) return found;
@@ -54,11 +56,7 @@ function refusalInText(text: string): McpRefusal | undefined {
   }
 }
 
-function refusalOfData({ reason, state }: Readonly<Record<string, unknown>>): McpRefusal | undefined {
+function refusalOfData({ reason, state }: JsonObject): McpRefusal | undefined {
   if (typeof reason !== "string" || !REASON.test(reason)) return undefined;
   return { reason, ...(typeof state === "string" && { state }) };
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }
