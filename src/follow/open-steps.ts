@@ -1,3 +1,4 @@
+import { withDescendants } from "../domain/descendants.ts";
 import type { IssuanceRecorded, StepClosed } from "../domain/ledger-event.ts";
 import { asOpened, descendantState, type Step } from "../domain/step.ts";
 import type { Committed } from "../ports/following.ts";
@@ -57,21 +58,13 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
       : [];
   }
 
-  function subtreeOf(root: Step): readonly Step[] {
-    const subtree = [root];
-    // The list grows while it is walked: the children of each step are put at its end.
-    for (const { stepId } of subtree) {
-      for (const childId of children.get(stepId) ?? []) {
-        const child = open.get(childId);
-        if (child !== undefined) subtree.push(child);
-      }
-    }
-    return subtree;
+  function childrenOf({ stepId }: Step): readonly Step[] {
+    return [...(children.get(stepId) ?? [])].flatMap((childId) => open.get(childId) ?? []);
   }
 
   function close({ stepId, state, reason, at, count }: StepClosed, sequence: number): readonly StepChange[] {
     const root = open.get(stepId);
-    const subtree = root === undefined ? [] : subtreeOf(root);
+    const subtree = root === undefined ? [] : withDescendants(root, childrenOf);
     if (subtree.length !== count)
       throw new RangeError(`event ${sequence} closes ${count} steps, not ${subtree.length}`);
     const closed = { closedSequence: sequence, closedAt: at, closeReason: reason };

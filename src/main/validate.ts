@@ -81,9 +81,14 @@ function isDaemonUser(dataDirectory: string): boolean {
   }
 }
 
+/** The entries in force as far as a ledger of this version says. */
+function registeredIn(kept: Kept | undefined): readonly RegistrationEntry[] {
+  return kept?.schema === "current" ? kept.entries : [];
+}
+
 /** An operator can't put the last enabled admin out of force, but a configuration can. */
 function missingAdmin(config: Config, kept: Kept | undefined): Validated["warnings"] {
-  const registered: readonly RegistrationEntry[] = kept?.schema === "current" ? kept.entries : [];
+  const registered = registeredIn(kept);
   const isDisabled = (declared: EntryContent) =>
     registered.some(
       ({ content, disabled }) => disabled && content.kind === declared.kind && content.name === declared.name,
@@ -98,9 +103,13 @@ function missingAdmin(config: Config, kept: Kept | undefined): Validated["warnin
 
 /** Agents that a runtime opens steps for and that no entry is for: a step for such an agent is refused. */
 function unknownAgents({ entries }: Config, kept: Kept | undefined): Validated["warnings"] {
-  const registered: readonly RegistrationEntry[] = kept?.schema === "current" ? kept.entries : [];
   const known = new Set(
-    [...entries, ...registered.filter(({ origin }) => origin === "api").map(({ content }) => content)]
+    [
+      ...entries,
+      ...registeredIn(kept)
+        .filter(({ origin }) => origin === "api")
+        .map(({ content }) => content),
+    ]
       .filter(({ kind }) => kind === "agent")
       .map(({ name }) => name),
   );

@@ -71,13 +71,18 @@ export function createRegistry(ports: RegistryPorts): Registry {
     return entry;
   }
 
-  /** An agent that runs as the broker could act as the broker: no policy would hold it. The ledger checks operators. */
-  function checkApart(content: EntryContent): void {
-    if (content.kind !== "agent" || ports.apart === undefined) return;
-    const { own, accounts } = ports.apart;
-    if (mayBeUser(content.selectors, own, accounts())) {
+  /**
+   * An agent that runs as the broker could act as the broker: no policy would hold it.
+   *
+   * @returns the accounts by which the ledger keeps agents apart from operators.
+   */
+  function checkApart(content: EntryContent): Pick<PutEntryAct, "usersApart"> {
+    if (ports.apart === undefined) return {};
+    const accounts = ports.apart.accounts();
+    if (content.kind === "agent" && mayBeUser(content.selectors, ports.apart.own, accounts)) {
       throw invalidField("selectors", "one user a role: an agent's user is not the broker's");
     }
+    return { usersApart: accounts };
   }
 
   /** Everybody who is given any bundle is given the broker's own, so no entry has to name it. */
@@ -87,10 +92,10 @@ export function createRegistry(ports: RegistryPorts): Registry {
   }
 
   async function put(
-    change: Pick<PutEntryAct, "entry" | "expectedRevision" | "closes" | "by"> & Partial<Pick<PutEntryAct, "reason">>,
+    change: Pick<PutEntryAct, "entry" | "expectedRevision" | "closes" | "by" | "usersApart"> &
+      Partial<Pick<PutEntryAct, "reason">>,
   ): Promise<EntryResult> {
-    const apart = ports.apart === undefined ? {} : { usersApart: ports.apart.accounts() };
-    const standing = { reason: REASON_OF_STATE.REVOKED, ...apart, now: clock.now() };
+    const standing = { reason: REASON_OF_STATE.REVOKED, now: clock.now() };
     const result = await ledger.perform({ act: "put-entry", ...standing, ...change });
     if (isDenial(result)) throw errorOf(result);
     await ports.inForce(result.sequence);
@@ -131,7 +136,7 @@ export function createRegistry(ports: RegistryPorts): Registry {
       }
     },
     async create(content, origin, by) {
-      checkApart(content);
+      const apart = checkApart(content);
       checkForeign(content);
       const now = clock.now();
       const entry: RegistrationEntry = {
@@ -144,17 +149,17 @@ export function createRegistry(ports: RegistryPorts): Registry {
         updatedAt: now,
         content,
       };
-      return put({ entry, expectedRevision: 0, closes: [], by });
+      return put({ entry, expectedRevision: 0, closes: [], by, ...apart });
     },
     async update(reference, content, revision, by) {
       const entry = ofApi(reference, by);
       if (revision !== 0 && revision !== entry.revision)
         throw invalidField("revision", `the current one, ${entry.revision}`);
       if (content.kind !== entry.content.kind) throw invalidField("kind", "the one the entry was created with");
-      checkApart(content);
+      const apart = checkApart(content);
       checkForeign(content);
       const next = changed(entry, { content, spiffeId: entrySpiffeId(ports.trustDomain, content) });
-      const change = { entry: next, expectedRevision: entry.revision, by };
+      const change = { entry: next, expectedRevision: entry.revision, by, ...apart };
       if (content.name !== entry.content.name) return put({ ...change, closes: "all" });
       const result = await put({ ...change, closes: noLongerPermitted(entry, content) });
       // Meanwhile a step may have been opened on the old content; from this revision on the ledger refuses such a step.
@@ -170,9 +175,9 @@ export function createRegistry(ports: RegistryPorts): Registry {
     },
     async enable(reference, by) {
       const entry = find(reference);
-      checkApart(entry.content);
+      const apart = checkApart(entry.content);
       const enabled = changed(entry, { disabled: false });
-      return put({ entry: enabled, expectedRevision: entry.revision, closes: [], by });
+      return put({ entry: enabled, expectedRevision: entry.revision, closes: [], by, ...apart });
     },
     async remove(reference, by) {
       const entry = ofApi(reference, by);

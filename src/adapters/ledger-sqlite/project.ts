@@ -1,4 +1,5 @@
 import { canonicalText } from "../../domain/canonical-json.ts";
+import { withDescendants } from "../../domain/descendants.ts";
 import { digestOfIds } from "../../domain/digest.ts";
 import type {
   AuthorityTainted,
@@ -144,11 +145,9 @@ function renewStep(db: Connection, event: StepRenewed, sequence: number): void {
 function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
   const root = db.get<ClosingRow>(STEP.closing, { stepId: event.stepId });
   if (root === undefined) throw new ProjectionMismatch(sequence);
-  const subtree = [root];
-  // The list grows while it is walked: the live children of each step are put at its end.
-  for (const { sequence: parentSequence } of subtree) {
-    subtree.push(...db.all<ClosingRow>(STEP.closingChildren, { parentSequence }));
-  }
+  const subtree = withDescendants(root, ({ sequence: parentSequence }) =>
+    db.all<ClosingRow>(STEP.closingChildren, { parentSequence }),
+  );
   const digest = digestOfIds(subtree.map(({ stepId }) => stepId));
   if (subtree.length !== event.count || digest !== event.digest) throw new ProjectionMismatch(sequence);
   const { reason, at } = event;

@@ -1,3 +1,4 @@
+import { withDescendants } from "../../domain/descendants.ts";
 import { digestOfIds } from "../../domain/digest.ts";
 import type { Actor, LedgerEvent, StepClosed } from "../../domain/ledger-event.ts";
 import type { RevocationReason } from "../../domain/revocation.ts";
@@ -38,7 +39,7 @@ export function closingOf(
   let stepsClosed = 0;
   let credentialsRevoked = 0;
   const events = roots.map((root): StepClosed => {
-    const subtree = subtreeOf(root, children);
+    const subtree = withDescendants(root, ({ stepId }) => children.get(stepId) ?? []);
     const revoked = subtree.reduce((sum, step) => sum + step.liveCredentials, 0);
     stepsClosed += subtree.length;
     credentialsRevoked += revoked;
@@ -88,11 +89,4 @@ function childrenOf(live: readonly LiveStep[]): ReadonlyMap<string, readonly Liv
     else siblings.push(step);
   }
   return children;
-}
-
-function subtreeOf(root: LiveStep, children: ReadonlyMap<string, readonly LiveStep[]>): readonly LiveStep[] {
-  const subtree = [root];
-  // The list grows while it is walked: the children of each step are put at its end.
-  for (const step of subtree) subtree.push(...(children.get(step.stepId) ?? []));
-  return subtree;
 }
