@@ -1,111 +1,59 @@
 import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import type { Step } from "../../../src/gen/stint/v1/types_pb.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { authority, x509BundleDocument } from "../../verify/certificate-forge.ts";
+import {
+  endOfWatchContract,
+  fetchingContract,
+  foreignWorkload,
+  named,
+  svidsOf,
+  watchingContract,
+} from "../foreign-workload.ts";
 import { buildGo, GO_BUILD_MS_MAX, goIsMissing } from "../go-toolchain.ts";
-import { type ForeignSvid, startTold, type ToldWorkload, type WorkloadEvent } from "../told-workload.ts";
-import { AGENT, GRANT, hintOf, NO_OPERATOR, PLAIN, RESOURCE, type Scene, startScene } from "../workload-scene.ts";
+import { startTold, type ToldWorkload } from "../told-workload.ts";
+import { AGENT, GRANT, hintOf, PLAIN, RESOURCE, type Scene, startScene } from "../workload-scene.ts";
 
 // go-spiffe is what most workloads use. Each test is what one of them does.
+
+const CODES = { permissionDenied: "PermissionDenied", invalidArgument: "InvalidArgument" };
 
 describe.skipIf(goIsMissing("tests with go-spiffe"))("go-spiffe", () => {
   let directory = "";
   let program = "";
-  let scene: Scene;
-  let workload: ToldWorkload;
-  let opened: Step[] = [];
-  const others: ToldWorkload[] = [];
-
-  beforeAll(async () => {
+  // Hooks registered first run last: the program ends before its folder goes.
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+  const foreign = foreignWorkload(async () => {
     directory = realpathSync(mkdtempSync(join(tmpdir(), "stint-go-")));
     program = join(directory, "workload");
     await buildGo(import.meta.dirname, program);
-    const selectors = [`unix:path:${program}`];
-    // By their executables, so that the workload is the agent and nothing else.
-    scene = await startScene({
-      entries: [
-        { ...AGENT, selectors },
-        { ...AGENT, name: "brief", selectors, x509_svid_ttl: 10 },
-        {
-          kind: "runtime",
-          name: "flow",
-          selectors: [`unix:path:${realpathSync(process.execPath)}`],
-          agents: ["worker", "brief"],
-        },
-        NO_OPERATOR,
-      ],
-    });
-    workload = await start();
+    return [program];
   }, GO_BUILD_MS_MAX);
-  afterEach(async () => {
-    for (const step of opened.splice(0)) await scene.close(step);
-    for (const other of others.splice(0)) await other[Symbol.asyncDispose]();
-  });
-  afterAll(async () => {
-    await workload?.[Symbol.asyncDispose]();
-    await scene?.[Symbol.asyncDispose]();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  const { another, open, close } = foreign;
 
-  const start = () => startTold([program], scene.daemon.workloadSocket);
-  async function another(): Promise<ToldWorkload> {
-    const started = await start();
-    others.push(started);
-    return started;
-  }
-  async function open(more: { readonly agent?: string; readonly by?: ToldWorkload } = {}): Promise<Step> {
-    const step = await scene.open({
-      agent: more.agent ?? "worker",
-      executor: { executor: { case: "pid", value: (more.by ?? workload).pid } },
-    });
-    opened.push(step);
-    return step;
-  }
-  async function close(step: Step): Promise<void> {
-    opened = opened.filter((one) => one !== step);
-    await scene.close(step);
-  }
-  const named = (steps: readonly Step[]) => steps.map((step) => ({ id: step.spiffeId, hint: hintOf(step) }));
-  const svidsOf = (event: WorkloadEvent) => event["svids"] as readonly ForeignSvid[];
+  fetchingContract(foreign, CODES);
+  watchingContract(foreign);
+  endOfWatchContract(foreign, CODES);
 
-  test("fetches every X.509-SVID with its hint, oldest step first, and verifies it against the bundles", async () => {
-    const steps = [await open(), await open()];
-    expect(await workload.tell("x509")).toMatchObject(named(steps));
-  });
-
-  test("fetches JWT-SVIDs, of all steps or of the one it names, and verifies them against the bundles", async () => {
+  test("fetches JWT-SVIDs with what they grant, for several audiences, and by a source", async () => {
     const steps = [await open(), await open()] as const;
-    expect(await workload.tell("jwt", { audience: [RESOURCE] })).toMatchObject(
+    expect(await foreign.workload.tell("jwt", { audience: [RESOURCE] })).toMatchObject(
       named(steps).map((svid) => ({ ...svid, claims: { authorization_details: GRANT.elements } })),
     );
     const [, two] = steps;
-    expect(await workload.tell("jwt", { audience: [RESOURCE, PLAIN], spiffe_id: two.spiffeId })).toMatchObject(
+    expect(await foreign.workload.tell("jwt", { audience: [RESOURCE, PLAIN], spiffe_id: two.spiffeId })).toMatchObject(
       named([two]),
     );
-    expect(await workload.tell("jwt-source", { audience: [PLAIN], spiffe_id: two.spiffeId })).toMatchObject(
+    expect(await foreign.workload.tell("jwt-source", { audience: [PLAIN], spiffe_id: two.spiffeId })).toMatchObject(
       named([two])[0] ?? {},
     );
   });
 
-  test("has a JWT-SVID validated, and refused once its step has ended", async () => {
-    const step = await open();
-    await open();
-    const [svid] = (await workload.tell("jwt", { audience: [PLAIN] })) as readonly ForeignSvid[];
-    const order = { audience: [PLAIN], token: svid?.token ?? "" };
-    expect(await workload.tell("validate", order)).toMatchObject({ id: step.spiffeId });
-    await expect(workload.tell("validate", { ...order, audience: [RESOURCE] })).rejects.toMatchObject({
-      code: "InvalidArgument",
-    });
-    await close(step);
-    await expect(workload.tell("validate", order)).rejects.toMatchObject({ code: "InvalidArgument" });
-  });
-
   test("fetches WIT-SVIDs, verifies them against the bundles, and has the key that they are bound to", async () => {
     const steps = [await open(), await open()] as const;
-    expect(await workload.tell("wit")).toMatchObject(named(steps));
-    expect(await workload.tell("wit", { spiffe_id: steps[1].spiffeId })).toMatchObject(named([steps[1]]));
+    expect(await foreign.workload.tell("wit")).toMatchObject(named(steps));
+    expect(await foreign.workload.tell("wit", { spiffe_id: steps[1].spiffeId })).toMatchObject(named([steps[1]]));
   });
 
   test("is told PermissionDenied without a step, and comes back by itself when there is one", async () => {
@@ -115,21 +63,6 @@ describe.skipIf(goIsMissing("tests with go-spiffe"))("go-spiffe", () => {
     expect(await waiting.event("x509-error")).toMatchObject({ code: "PermissionDenied" });
     const step = await open({ by: waiting });
     expect(svidsOf(await waiting.event("x509"))).toMatchObject(named([step]));
-  });
-
-  test("watches: a step that opens is added, one that closes is gone, and the last one ends the watch", async () => {
-    const watching = await another();
-    const one = await open({ by: watching });
-    await watching.tell("watch");
-    expect(svidsOf(await watching.event("x509"))).toMatchObject(named([one]));
-    const two = await open({ by: watching });
-    expect(svidsOf(await watching.event("x509"))).toMatchObject(named([one, two]));
-    await close(one);
-    const left = svidsOf(await watching.event("x509"));
-    expect(left).toMatchObject(named([two]));
-    expect(left).toHaveLength(1);
-    await close(two);
-    expect(await watching.event("x509-error")).toMatchObject({ code: "PermissionDenied" });
   });
 
   test("a source that is one step is none of the others: when its step ends, it has nothing", async () => {
@@ -155,23 +88,17 @@ describe.skipIf(goIsMissing("tests with go-spiffe"))("go-spiffe", () => {
     expect(await keeping.tell("kept")).toEqual(kept);
   });
 
-  test("watches the rotation: the same identity by another certificate, before the first is over", async () => {
-    const watching = await another();
-    const step = await open({ agent: "brief", by: watching });
-    await watching.tell("watch");
-    const [first] = svidsOf(await watching.event("x509"));
-    const [second] = svidsOf(await watching.event("x509"));
-    expect([first, second]).toMatchObject([...named([step]), ...named([step])]);
-    expect(second?.serial).not.toBe(first?.serial);
-  });
-
   describe("mutual TLS between two steps", () => {
     test("each knows the other by its step, picked by its hint", async () => {
       const server = await another();
       await open({ by: server });
       const [serving, calling] = [await open({ by: server }), await open()];
       const address = await server.tell("serve", { hint: hintOf(serving), spiffe_id: calling.spiffeId });
-      const answer = await workload.tell("dial", { address, hint: hintOf(calling), spiffe_id: serving.spiffeId });
+      const answer = await foreign.workload.tell("dial", {
+        address,
+        hint: hintOf(calling),
+        spiffe_id: serving.spiffeId,
+      });
       expect(answer).toBe(`hello ${calling.spiffeId}\n`);
       expect(await server.event("served")).toMatchObject({ peer: calling.spiffeId });
     });
@@ -181,7 +108,7 @@ describe.skipIf(goIsMissing("tests with go-spiffe"))("go-spiffe", () => {
       const [serving, calling, other] = [await open({ by: server }), await open(), await open()];
       const address = await server.tell("serve", { hint: hintOf(serving), spiffe_id: other.spiffeId });
       await expect(
-        workload.tell("dial", { address, hint: hintOf(calling), spiffe_id: serving.spiffeId }),
+        foreign.workload.tell("dial", { address, hint: hintOf(calling), spiffe_id: serving.spiffeId }),
       ).rejects.toThrow(/certificate/);
       expect(await server.event("refused")).toMatchObject({ why: expect.stringContaining("unexpected ID") });
     });

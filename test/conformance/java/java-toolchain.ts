@@ -1,31 +1,25 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { realpathSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { isMissing } from "../toolchain.ts";
 
 /** Time to download and compile, once for a machine; afterwards it is in Maven's repository. */
 export const JAVA_BUILD_MS_MAX = 300_000;
 
 const run = promisify(execFile);
 
-/**
- * Whether a JDK of at least 17 or Maven is absent, which is said once on standard error; where everything is tested their absence is an
- * error.
- *
- * @param tests - what is then skipped.
- */
-export function javaIsMissing(tests: string): boolean {
-  try {
-    execFileSync("javac", ["--release", "17", "--version"], { stdio: "ignore" });
-    execFileSync("mvn", ["--version"], { stdio: "ignore" });
-    return false;
-  } catch {
-    if (process.env["CI"] === "true") throw new Error(`CI runs ${tests}, and a JDK or Maven is not there`);
-    process.stderr.write(`${tests} are skipped: a JDK of 17 or later, or Maven, is not there\n`);
-    return true;
-  }
-}
+const JAVA = {
+  name: "a JDK of 17 or later, or Maven,",
+  commands: [
+    ["javac", "--release", "17", "--version"],
+    ["mvn", "--version"],
+  ],
+} as const;
+
+/** @param tests - what is skipped where a JDK of at least 17 or Maven is absent; see `isMissing`. */
+export const javaIsMissing = (tests: string) => isMissing(JAVA, tests);
 
 /** Downloads what the program in a folder needs, compiles it into another folder, and gives the command that runs it: first the executable. */
 export async function buildJava(folder: string, into: string): Promise<readonly string[]> {
