@@ -24,7 +24,12 @@ export async function runProgram(program: Command, args: readonly string[], cont
 }
 
 /** What a variable may say for a flag without a value. Anything else is a mistake: "no" must not force an act. */
-const SAID_BY: Readonly<Record<string, boolean>> = { true: true, "1": true, false: false, "0": false };
+const SAID_BY: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+]);
 
 /**
  * A command whose every flag has an environment variable too, `STINT_` and the flag's name; the flag wins, and an empty
@@ -59,7 +64,7 @@ class ProgramCommand extends Command {
         for (const take of taken) take(text);
         return;
       }
-      const said = SAID_BY[text];
+      const said = SAID_BY.get(text);
       if (said === undefined) this.error(`error: environment ${envVar}: expected true or false`);
       this.setOptionValueWithSource(option.attributeName(), said, "env");
     });

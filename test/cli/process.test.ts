@@ -113,8 +113,9 @@ describe("a flag", () => {
     expect([status, JSON.parse(out)]).toEqual([0, expect.objectContaining({ dry_run: keeps })]);
   });
 
-  test("without a value is refused where its variable says neither, and nothing is done", async () => {
-    const environment = { STINT_OPERATOR_SOCKET: daemon.operatorSocket, STINT_AUTHORITY_FORCE: "no" };
+  // The second is a member of every object.
+  test.for(["no", "constructor"])("without a value is refused where its variable says neither: %s", async (said) => {
+    const environment = { STINT_OPERATOR_SOCKET: daemon.operatorSocket, STINT_AUTHORITY_FORCE: said };
     const { status, err } = await run(STINT, ["authority", "activate", "authority_1"], environment);
     expect([status, err]).toEqual([
       2,
