@@ -72,7 +72,7 @@ export async function startServers(
       ...(gid === undefined ? {} : { gid }),
       server: api.server,
       adopt: (fd) => unix.adopt(fd),
-      openSocketPair: () => unix.openSocketPair(),
+      descriptors: unix.descriptors,
       connectionsPerUidMax: config.limits.connectionsPerUid,
       onRefused: ({ reason, uid }) => log.info("connection refused", { reason, uid: uid ?? -1 }),
     });

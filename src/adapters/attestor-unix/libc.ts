@@ -20,6 +20,8 @@ export type Pidfd = { readonly kind: "pidfd"; readonly fd: number };
 
 export type SocketPair = { readonly kind: "socket-pair"; readonly fds: readonly [number, number] };
 
+export type Duplicate = { readonly kind: "duplicate"; readonly fd: number };
+
 /** The few calls that Node.js has no API for. */
 export type Libc = {
   /** Credentials of the other end of a connected unix socket. */
@@ -30,6 +32,10 @@ export type Libc = {
   openPidfd(pid: number): Pidfd | Failure;
   /** Two stream sockets that are connected with each other. The caller who got them closes them. */
   socketPair(): SocketPair | Failure;
+  /** Another descriptor of what `fd` refers to. The caller who got it closes it. */
+  duplicate(fd: number): Duplicate | Failure;
+  /** How many descriptors the process may have now: every descriptor is less, and a new one is the least that is free. */
+  descriptorsMax(): number | Failure;
   /** For each descriptor, whether its process has exited: a zombie has, a process with a running thread has not. */
   haveExited(pidfds: readonly number[]): readonly boolean[] | Failure;
 };
@@ -43,9 +49,13 @@ const POLLIN = 1;
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2_000_000;
+const RLIMIT_NOFILE = 7;
+const F_DUPFD_CLOEXEC = 1030;
 
 const UCRED_BYTES = 12;
 const INT_BYTES = 4;
+/** `struct rlimit`: unsigned long current, maximum. */
+const RLIMIT_BYTES = 16;
 /** `struct pollfd`: int fd; short events, revents. */
 const POLLFD_BYTES = 8;
 
@@ -64,11 +74,18 @@ export function openLibc(): Libc {
   const socketpair = library.func("socketpair", "int", ["int", "int", "int", "void *"]) as KoffiFunc<
     (domain: number, type: number, protocol: number, fds: Buffer) => number
   >;
+  const fcntl = library.func("fcntl", "int", ["int", "int", "int"]) as KoffiFunc<
+    (fd: number, command: number, lowest: number) => number
+  >;
+  const getrlimit = library.func("getrlimit", "int", ["int", "void *"]) as KoffiFunc<
+    (resource: number, limit: Buffer) => number
+  >;
   // Every call is synchronous and copies its answer out, so one buffer each is enough.
   const credentials = Buffer.alloc(UCRED_BYTES);
   const descriptor = Buffer.alloc(INT_BYTES);
   const length = Buffer.alloc(INT_BYTES);
   const pair = Buffer.alloc(2 * INT_BYTES);
+  const limit = Buffer.alloc(RLIMIT_BYTES);
 
   function option(fd: number, name: number, into: Buffer): Failure | undefined {
     length.writeInt32LE(into.length);
@@ -96,6 +113,13 @@ export function openLibc(): Libc {
     socketPair() {
       if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) !== 0) return lastFailure();
       return { kind: "socket-pair", fds: [pair.readInt32LE(0), pair.readInt32LE(INT_BYTES)] };
+    },
+    duplicate(fd) {
+      const duplicate = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+      return duplicate < 0 ? lastFailure() : { kind: "duplicate", fd: duplicate };
+    },
+    descriptorsMax() {
+      return getrlimit(RLIMIT_NOFILE, limit) === 0 ? Number(limit.readBigUInt64LE(0)) : lastFailure();
     },
     haveExited(pidfds) {
       const set = Buffer.alloc(POLLFD_BYTES * pidfds.length);

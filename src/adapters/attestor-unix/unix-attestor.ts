@@ -33,11 +33,21 @@ export type UnixAttestor = {
    *   the broker is out of descriptors. The connection is then to be dropped.
    */
   adopt(socketFd: number): UnixPeer | Denial;
-  /** Descriptors of two sockets that are connected with each other, the caller's from now on; `undefined` when there are none left. */
-  openSocketPair(): readonly [number, number] | undefined;
+  /** What the kernel gives out beside peers. The caller closes what it was given; `undefined` when there are none left. */
+  readonly descriptors: {
+    /** Two stream sockets that are connected with each other. */
+    openPair(): readonly [number, number] | undefined;
+    /** Another descriptor of what `fd` refers to. */
+    duplicate(fd: number): number | undefined;
+    /** Whether `fd`, just got, is among the last that the process may have, which are kept for what is being served. */
+    isOneOfTheLast(fd: number): boolean;
+  };
   /** Ends all watches and the hashing thread. Peers stay open until their holders close them. */
   close(): void;
 };
+
+/** To attest a caller takes one or two at a time, to hash an executable and to write a checkpoint one each. */
+const DESCRIPTORS_KEPT = 8;
 
 export type UnixAttestorOptions = {
   readonly accounts?: AccountFiles;
@@ -154,9 +164,19 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
       states.set(peer, state);
       return peer;
     },
-    openSocketPair() {
-      const pair = libc.socketPair();
-      return pair.kind === "failure" ? undefined : pair.fds;
+    descriptors: {
+      openPair() {
+        const pair = libc.socketPair();
+        return pair.kind === "failure" ? undefined : pair.fds;
+      },
+      duplicate(fd) {
+        const duplicate = libc.duplicate(fd);
+        return duplicate.kind === "failure" ? undefined : duplicate.fd;
+      },
+      isOneOfTheLast(fd) {
+        const max = libc.descriptorsMax();
+        return typeof max !== "number" || fd >= max - DESCRIPTORS_KEPT;
+      },
     },
     close() {
       watch.close();

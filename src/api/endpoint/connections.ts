@@ -28,10 +28,13 @@ export const CONNECTION_OPTIONS: ChannelOptions = { "grpc.max_connection_idle_ms
 const SILENCE_MS = 20_000;
 const PREFACE_BYTES = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".length;
 
-/** Gives on, at once or later, the socket that is to be served for a client's: the same or another. */
-export type Prepare = (socket: Socket, serve: (socket: Socket) => void) => void;
+/**
+ * Gives on, at once or later, the socket that is to be served for a client's, the same or another, and how many bytes of the client
+ * were heard by other means than that socket.
+ */
+export type Prepare = (socket: Socket, serve: (socket: Socket, said: number) => void) => void;
 
-const AS_IT_IS: Prepare = (socket, serve) => serve(socket);
+const AS_IT_IS: Prepare = (socket, serve) => serve(socket, 0);
 
 export function createConnections<P extends ConnectedPeer>(options: {
   /** Serves the calls; created with `CONNECTION_OPTIONS`. The server is not bound to any address itself. */
@@ -66,15 +69,16 @@ export function createConnections<P extends ConnectedPeer>(options: {
       if (open >= options.perPartyMax) return false;
       openByParty.set(party, open + 1);
       connected.set(peer.connectionId, { peer, socket });
-      let isServed = false;
+      let heard = 0;
       limitSilence(socket, silenceMs, () => {
-        if (isServed && socket.bytesRead >= PREFACE_BYTES) return;
+        if (heard + socket.bytesRead >= PREFACE_BYTES) return;
         options.onSilent(peer);
         socket.destroy();
       });
       socket.once("close", () => leave(peer));
-      prepare(socket, (served) => {
-        isServed = true;
+      prepare(socket, (served, said) => {
+        heard = said;
+        if (served !== socket) served.once("close", () => limitLinger(socket, silenceMs));
         // This address and port are all that grpc-js tells a call's handler of the connection that the call came by.
         Object.defineProperty(served, "remoteAddress", { value: peer.connectionId });
         Object.defineProperty(served, "remotePort", { value: undefined });
@@ -104,9 +108,11 @@ export function descriptorOf(socket: Socket): number | undefined {
 /** Looks whether a connection said anything, and ends a connection that the other end leaves open after this end is closed. */
 function limitSilence(socket: Socket, silenceMs: number, look: () => void): void {
   const silence = setTimeout(look, silenceMs).unref();
-  socket.once("finish", () => {
-    const linger = setTimeout(() => socket.destroy(), silenceMs).unref();
-    socket.once("close", () => clearTimeout(linger));
-  });
+  socket.once("finish", () => limitLinger(socket, silenceMs));
   socket.once("close", () => clearTimeout(silence));
+}
+
+function limitLinger(socket: Socket, silenceMs: number): void {
+  const linger = setTimeout(() => socket.destroy(), silenceMs).unref();
+  socket.once("close", () => clearTimeout(linger));
 }

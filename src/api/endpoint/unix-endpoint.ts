@@ -4,8 +4,8 @@ import { BrokerError, type Denial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Peer } from "../../ports/attestor.ts";
 import { createAnswerRefused } from "./answer-refused.ts";
-import { filteredSocket, type OpenSocketPair } from "./authority-filter/filtered-socket.ts";
-import { lookAtFirstBytes } from "./authority-filter/look-at-first-bytes.ts";
+import { filteredSocket, type OpenPair } from "./authority-filter/filtered-socket.ts";
+import { type Duplicate, lookAtFirstBytes } from "./authority-filter/look-at-first-bytes.ts";
 import { type ConnectedPeer, createConnections, descriptorOf } from "./connections.ts";
 import { bindSocket, type SocketPlace } from "./socket-path.ts";
 
@@ -17,8 +17,13 @@ export type UnixEndpointOptions<P extends UnixPeer> = SocketPlace & {
   readonly server: Server;
   /** Learns from the kernel who connected. A denial drops the connection. */
   readonly adopt: (socketFd: number) => P | Denial;
-  /** For a client that names the socket's path where HTTP/2 wants an authority, see `filteredSocket`. */
-  readonly openSocketPair: OpenSocketPair;
+  /** For clients that name the socket's path where HTTP/2 wants an authority, see `lookAtFirstBytes` and `filteredSocket`. */
+  readonly descriptors: {
+    readonly openPair: OpenPair;
+    readonly duplicate: Duplicate;
+    /** Whether a connection's descriptor is among the last that the process may have, which connections leave to others. */
+    isOneOfTheLast(fd: number): boolean;
+  };
   /** For the log. Not called more often than somebody tries to connect. */
   readonly onRefused?: (refusal: ConnectionRefusal) => void;
   readonly connectionsPerUidMax?: number;
@@ -74,18 +79,24 @@ export async function listenOnUnix<P extends UnixPeer>(options: UnixEndpointOpti
   }
 
   /** One look at a client's first bytes; only those that may need it are served through a filter. */
-  function servable(socket: Socket, serve: (socket: Socket) => void): void {
-    lookAtFirstBytes(socket, (how) => {
-      const served = how === "filtered" ? filteredSocket(socket, options.openSocketPair) : socket;
+  function servable(socket: Socket, serve: (socket: Socket, said: number) => void): void {
+    const { openPair, duplicate } = options.descriptors;
+    const isLookedAt = lookAtFirstBytes(socket, duplicate, (how, said) => {
+      const served = how === "filtered" ? filteredSocket(socket, openPair) : socket;
       if (served === undefined) refuse({ reason: "not-accepted" }, socket);
-      else serve(served);
+      else serve(served, said);
     });
+    if (!isLookedAt) refuse({ reason: "not-accepted" }, socket);
   }
 
   function admit(socket: Socket): void {
     // An error of a connection ends that connection only.
     socket.on("error", () => undefined);
     const fd = descriptorOf(socket);
+    if (fd !== undefined && options.descriptors.isOneOfTheLast(fd)) {
+      refuse({ reason: "not-accepted" }, socket);
+      return;
+    }
     const peer = fd === undefined ? undefined : options.adopt(fd);
     if (peer === undefined || isDenial(peer)) {
       refuse({ reason: "no-peer" }, socket);
@@ -97,7 +108,7 @@ export async function listenOnUnix<P extends UnixPeer>(options: UnixEndpointOpti
     }
   }
 
-  const listener = createServer(admit);
+  const listener = createServer({ pauseOnConnect: true }, admit);
   const bound = await bindSocket(listener, options);
   // An accept that failed has cost one caller its connection, and must not cost the others the endpoint.
   listener.on("error", () => refuse({ reason: "not-accepted" }));

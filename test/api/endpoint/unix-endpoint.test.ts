@@ -138,45 +138,39 @@ describe("callers of other users", () => {
   });
 });
 
-describe("a client that names the socket's path as its authority, as grpc-java does", () => {
-  /** The answer of `Am`, or what the call failed with. */
-  async function answerOver(authority: string, settings: Settings, calls = 1): Promise<string[]> {
-    const session = connectHttp2("http://localhost", { createConnection: () => connect(path), settings });
-    session.on("error", () => undefined);
-    const answers: string[] = [];
-    for (let call = 0; call < calls; call += 1) {
-      const stream = session.request({
-        ":method": "POST",
-        ":path": "/stint.test.Who/Am",
-        ":authority": authority,
-        "content-type": "application/grpc",
-        te: "trailers",
-      });
-      stream.end(Buffer.alloc(5));
-      const chunks: Buffer[] = [];
-      try {
-        for await (const chunk of stream) chunks.push(chunk as Buffer);
-        answers.push(Buffer.concat(chunks).subarray(5).toString());
-      } catch (error) {
-        answers.push(String(Reflect.get(error as object, "code")));
-      }
+/** The answers of `Am`, or what the call failed with. */
+async function answerOver(authority: string, settings: Settings, calls = 1): Promise<string[]> {
+  const session = connectHttp2("http://localhost", { createConnection: () => connect(path), settings });
+  session.on("error", () => undefined);
+  const answers: string[] = [];
+  for (let call = 0; call < calls; call += 1) {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/stint.test.Who/Am",
+      ":authority": authority,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    stream.end(Buffer.alloc(5));
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of stream) chunks.push(chunk as Buffer);
+      answers.push(Buffer.concat(chunks).subarray(5).toString());
+    } catch (error) {
+      answers.push(String(Reflect.get(error as object, "code")));
     }
-    session.close();
-    return answers;
   }
+  session.close();
+  return answers;
+}
 
+describe("a client that names the socket's path as its authority, as grpc-java does", () => {
   test("is served, call after call, and known by what the kernel says", async () => {
     const { endpoint } = await serve();
     const answers = await answerOver(path, { maxConcurrentStreams: 0 }, 3);
     expect(answers).toHaveLength(3);
     for (const answer of answers) expect(JSON.parse(answer).uid).toBe(process.geteuid?.());
     await eventually(() => endpoint.connections().open).toBe(0);
-  });
-
-  test("is not known by its settings, and calls in its first bytes, is served too", async () => {
-    await serve();
-    expect(JSON.parse((await answerOver(path, {})).join("")).uid).toBe(process.geteuid?.());
-    expect(JSON.parse((await answerOver("localhost", {})).join("")).uid).toBe(process.geteuid?.());
   });
 
   test("leaves no descriptor behind, whoever ends the connection", async () => {
@@ -203,7 +197,7 @@ describe("a client that names the socket's path as its authority, as grpc-java d
   });
 
   test("is dropped, and nobody else is, when there are no descriptors for its filter", async () => {
-    const { endpoint } = await serve({ openSocketPair: () => undefined });
+    const { endpoint } = await serve({ openPair: () => undefined });
     expect(await answerOver(path, { maxConcurrentStreams: 0 })).not.toEqual([expect.stringContaining("uid")]);
     expect(await ownAnswer()).toContain("uid");
     expect(endpoint.connections().refused["not-accepted"]).toBe(1);
@@ -233,6 +227,28 @@ describe("a client that names the socket's path as its authority, as grpc-java d
     expect(await waiting[0]?.()).toBe("NO_IDENTITY: the connection is closed");
   });
 });
+
+test("a client that calls in its first bytes needs no filter, and gets none", async () => {
+  await serve({ openPair: () => undefined });
+  expect(JSON.parse((await answerOver("localhost", {})).join("")).uid).toBe(process.geteuid?.());
+});
+
+test.for([
+  { client: "through a filter", settings: Buffer.from("000006040000000000000300000000", "hex") },
+  { client: "as it is", settings: EMPTY_SETTINGS },
+])(
+  "a client that is served $client, and cut off in the middle of what it says, is let go at once",
+  async ({ settings }) => {
+    const { endpoint } = await serve({ silenceMs: 3_600_000 });
+    const headers = Buffer.concat([Buffer.from([0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82]), continuations(2 << 20)]);
+    for (let round = 0; round < 5; round += 1) {
+      const clients = Array.from({ length: 20 }, () => rawConnection(PREFACE, settings).resume());
+      for (const one of clients) one.end(headers);
+      await Promise.all(clients.map((one) => new Promise((resolve) => one.once("close", resolve))));
+    }
+    await eventually(() => endpoint.connections().open).toBe(0);
+  },
+);
 
 test.for([
   { where: "that is served", connectionsPerUidMax: 10 },
@@ -451,32 +467,42 @@ describe("stopping", () => {
   });
 });
 
-test("running out of descriptors costs new callers their connection, and nobody else anything", async (context) => {
-  context.skip(!succeeds(["prlimit", "--version"]), "needs prlimit");
-  const limit = ["--nofile=64:64", process.execPath, ENDPOINT_CHILD, path];
-  const broker = start("prlimit", limit);
-  onTestFinished(broker.kill);
-  await broker.said("listening");
-  const early = client();
-  expect(await early.call("Echo")).toBe("x");
+test.for([61, 62, 63, 64])(
+  "with no more than %i descriptors, running out of them costs new callers their connection, and nobody else anything",
+  async (descriptors, context) => {
+    context.skip(!succeeds(["prlimit", "--version"]), "needs prlimit");
+    const limit = [`--nofile=${descriptors}:${descriptors}`, process.execPath, ENDPOINT_CHILD, path];
+    const broker = start("prlimit", limit);
+    onTestFinished(broker.kill);
+    await broker.said("listening");
+    const early = client();
+    expect(await early.call("Echo")).toBe("x");
 
-  const flood = Array.from({ length: 100 }, () => rawConnection(PREFACE).resume());
-  await Promise.all(flood.map((socket) => once(socket, "connect")));
-  const refused = async (): Promise<number> => {
-    broker.tell("connections");
-    const { refused: counts } = JSON.parse((await broker.said("connections")).join(" "));
-    return counts["not-accepted"] + counts["no-peer"];
-  };
-  await eventually(refused).toBeGreaterThan(0);
-  expect(await early.call("Echo")).toBe("x");
-  for (const socket of flood) socket.destroy();
+    const flood = Array.from({ length: 100 }, () => rawConnection(PREFACE).resume());
+    await Promise.all(flood.map((socket) => once(socket, "connect")));
+    const refused = async (): Promise<number> => {
+      broker.tell("connections");
+      const { refused: counts } = JSON.parse((await broker.said("connections")).join(" "));
+      return counts["not-accepted"] + counts["no-peer"];
+    };
+    await eventually(refused).toBeGreaterThan(0);
+    // A caller cannot be attested without a descriptor.
+    expect(JSON.parse(await early.call("Am")).uid).toBe(process.geteuid?.());
+    for (const socket of flood) socket.destroy();
 
-  await eventually(ownAnswer).toContain(`unix:uid:${process.geteuid?.()}`);
-  expect(JSON.parse(await early.call("Am")).uid).toBe(process.geteuid?.());
-  expect(broker.child.exitCode).toBeNull();
-});
+    await eventually(ownAnswer).toContain(`unix:uid:${process.geteuid?.()}`);
+    expect(JSON.parse(await early.call("Am")).uid).toBe(process.geteuid?.());
+    expect(broker.child.exitCode).toBeNull();
+  },
+);
 
 /** A HEADERS frame whose block refers to an entry that no table has. */
 function badHeaders(): Buffer {
   return Buffer.from([0, 0, 2, 1, 4, 0, 0, 0, 1, 0xff, 0xff]);
+}
+
+/** Frames of a block of headers that does not end. */
+function continuations(bytes: number): Buffer {
+  const frame = Buffer.concat([Buffer.from([0, 0x40, 0, 9, 0, 0, 0, 0, 1]), Buffer.alloc(16_384, "a")]);
+  return Buffer.concat(Array.from({ length: bytes / 16_384 }, () => frame));
 }

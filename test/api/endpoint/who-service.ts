@@ -42,12 +42,17 @@ export type WhoEndpoint = {
 /** A real endpoint with a real attestor, and a service that tells callers who they are. */
 export async function serveWho(
   options: Pick<UnixEndpointOptions<UnixPeer>, "path" | "mode" | "connectionsPerUidMax" | "silenceMs" | "onRefused"> &
-    Partial<Pick<UnixEndpointOptions<UnixPeer>, "openSocketPair">>,
+    Partial<Pick<UnixEndpointOptions<UnixPeer>["descriptors"], "openPair">>,
   channelOptions: ChannelOptions = CONNECTION_OPTIONS,
 ): Promise<WhoEndpoint> {
   const unix = createUnixAttestor();
   const server = new Server(channelOptions);
-  const endpoint = await listenOnUnix({ openSocketPair: unix.openSocketPair, ...options, server, adopt: unix.adopt });
+  const endpoint = await listenOnUnix({
+    ...options,
+    descriptors: { ...unix.descriptors, ...options },
+    server,
+    adopt: unix.adopt,
+  });
   const waiting: (() => Promise<string>)[] = [];
 
   async function whoIs(call: { getPeer(): string }): Promise<Buffer> {
