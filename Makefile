@@ -45,6 +45,10 @@ fmt: install ## format, sort imports, apply the safe fixes of the linter
 generate: install ## src/gen from proto
 	@buf generate
 
+.PHONY: settings
+settings: install ## docs/settings.md from the schema that checks stint.yaml
+	@node scripts/settings-page.ts
+
 .PHONY: proto-image
 proto-image: install ## accept the contract as it now is: what `make proto` compares later changes with
 	@buf build --exclude-source-info -o $(IMAGE)
@@ -90,7 +94,7 @@ generated: install ## is src/gen what proto says?
 	@diff -rq src/gen build/generated/src/gen || { echo "src/gen is not what proto says: run \`make generate\`" >&2; exit 1; }
 
 .PHONY: packages
-packages: install ## build both packages, install them elsewhere, import and run what they promise
+packages: install ## build both packages as tarballs, install them elsewhere, import and run what they promise
 	@node scripts/check-packages.ts
 
 .PHONY: test

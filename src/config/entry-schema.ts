@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { LIMITS } from "../domain/limits.ts";
 import { OPERATOR_ROLES } from "../domain/registration-entry.ts";
 import { duration, list, number, section, text, yesNo } from "./fields.ts";
 
@@ -15,6 +16,8 @@ const audiences = list(text("a resource URI or another audience"), "audiences").
 const federatesWith = list(text("a trust domain, e.g. other.example"), "trust domains")
   .optional()
   .describe("Foreign trust domains whose bundles it is given, and whose SVIDs it may believe.");
+/** Of an SVID's life. */
+const TTL_BOUNDS = `From ${LIMITS.svidTtlSecondsMin}s to ${LIMITS.svidTtlSecondsMax}s`;
 const svidTtl = duration().optional();
 
 const agent = section({
@@ -23,15 +26,19 @@ const agent = section({
   selectors,
   spiffe_id_template: text("a path such as /agent/{agent}")
     .optional()
-    .describe("Path before /run/ in its steps' SPIFFE IDs; {agent} stands for the name."),
+    .describe("Path before /run/ in its steps' SPIFFE IDs; {agent} stands for the name. Absent: /agent/{agent}."),
   ceiling: list(z.unknown(), "elements of type mcp_tool")
     .optional()
     .describe("The most that a step may be granted: authorization_details as in RFC 9396. Absent: nothing."),
   audiences: audiences.describe("Audiences beyond the ceiling's locations."),
   exchange_audiences: audiences.describe("Of these: where a token is traded for something that lives on elsewhere."),
-  jwt_svid_ttl: svidTtl.describe("Life of a JWT-SVID."),
-  x509_svid_ttl: svidTtl.describe("Life of an X.509-SVID."),
-  step_duration_max: duration().optional().describe("The longest that a step may be open."),
+  jwt_svid_ttl: svidTtl.describe(`Life of a JWT-SVID. ${TTL_BOUNDS}; absent: ${LIMITS.jwtSvidTtlSecondsDefault}s.`),
+  x509_svid_ttl: svidTtl.describe(
+    `Life of an X.509-SVID. ${TTL_BOUNDS}; absent: ${LIMITS.x509SvidTtlSecondsDefault}s.`,
+  ),
+  step_duration_max: duration()
+    .optional()
+    .describe(`The longest that a step may be open. At most 24h; absent: ${LIMITS.stepSecondsMaxDefault}s.`),
   may_open: yesNo().optional().describe("May open steps for itself."),
   allow_any_executor: yesNo().optional().describe("A step may be left to whichever process of this agent comes."),
   allow_multiple_audiences: yesNo().optional().describe("A JWT-SVID may have several audiences, and then no grant."),
@@ -43,7 +50,9 @@ const runtime = section({
   name,
   selectors,
   agents: list(text("an agent's name"), "agents' names").describe("Agents it may open steps for."),
-  open_steps_max: number("a number of steps").optional().describe("Steps it may have open at once."),
+  open_steps_max: number("a number of steps")
+    .optional()
+    .describe("Steps it may have open at once. Absent: `limits.open_steps`."),
   federates_with: federatesWith,
 });
 
@@ -52,7 +61,9 @@ const verifier = section({
   name,
   selectors,
   audiences: list(text("a resource URI or another audience"), "audiences").describe("What it answers for."),
-  max_staleness: duration().optional().describe("Its largest staleness bound."),
+  max_staleness: duration()
+    .optional()
+    .describe(`Its largest staleness bound. At most, and absent: ${LIMITS.maxStalenessSecondsMax}s.`),
   federates_with: federatesWith,
 });
 

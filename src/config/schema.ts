@@ -73,7 +73,7 @@ function listener(listen: { readonly fallback: string; readonly serves: string }
     });
 }
 
-/** What stint.yaml may say. Descriptions are what `explainConfig` prints. */
+/** What stint.yaml may say. Descriptions are what docs/settings.md says. */
 export const fileSchema = section({
   trust_domain: accepted(parseTrustDomain, "a trust domain in lower case, e.g. example.org").describe(
     "Name that every SPIFFE ID begins with. It can't be changed later: all identities would be others.",

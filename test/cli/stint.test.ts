@@ -228,6 +228,9 @@ describe("stint history", () => {
     expect(events.map((event) => event["type"])).toEqual(["step.closed", "step.opened", "decision.made"]);
     const everything = await data(operator(["-o", "json", "history", "events", "--type", "epoch.started"]));
     expect(everything).toMatchObject([{ sequence: 1, event: { type: "epoch.started", v: 1 } }]);
+    for (const { canonical, leaf_hash } of events) {
+      expect(createHash("sha256").update(`\0${canonical}`).digest("hex")).toBe(leaf_hash);
+    }
   });
 
   test("refuses filters that following does not know, rather than ignoring them", async () => {

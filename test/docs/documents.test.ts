@@ -1,10 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { settingsPage } from "../../scripts/settings-page.ts";
 import { codeBlocksOf, documents, linkedFiles, read, root, sourceText } from "./documents.ts";
 
 /** What nobody runs: output, and files of other systems. */
 const NOT_CODE = ["", "text", "ini"];
+
+test("the page of settings is what the schema says: if not, run `make settings`", () => {
+  expect(read("docs/settings.md")).toBe(settingsPage());
+});
 
 describe.for(documents())("%s", (path) => {
   const blocks = codeBlocksOf(path).filter(({ language }) => !NOT_CODE.includes(language));

@@ -131,6 +131,20 @@ describe("the code of the documentation", () => {
     expect(status).toBe(403);
   });
 
+  test("works against a throw-away broker as the README says", async () => {
+    const audience = `${await freeOrigin()}/mcp`;
+    await using broker = await startDevBroker({ agents: ["researcher"], audiences: [audience] });
+    const env = { ...process.env, ...broker.environment, RESOURCE: audience };
+    const server = spawn(process.execPath, [join(folder, "mcp-server.ts")], {
+      env: { ...env, NODE_ENV: "development" },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    onTestFinished(() => void server.kill("SIGKILL"));
+    await once(createInterface({ input: server.stdout }), "line");
+    const { stdout } = await run(process.execPath, [join(folder, "agent-runtime.ts")], { env });
+    expect(stdout).toContain("owls, for report-7/search");
+  });
+
   test("opens, delegates, takes up and closes steps as the guide says", async () => {
     const grant = mayRead(resource, "internal", "public");
     const stepId = await openByHand(stint, "by-hand", grant, `${resource}/papers`);

@@ -6,7 +6,13 @@ import type { Verifier } from "stint-sdk/verifier";
 
 export function listenerFor(verifier: Verifier, resource: string) {
   const tools = { search: { actions: ["read"], datatypes: ["internal"] } } as const;
-  const guard = createMcpGuard({ verifier, resource, issuer: "https://stint.example.org", tools, proof: "required" });
+  const guard = createMcpGuard({
+    verifier,
+    resource,
+    issuer: "https://stint.example.org:8443",
+    tools,
+    proof: "required",
+  });
   const handler = serveStateless(() => {
     const server = new McpServer({ name: "library", version: "1.0.0" });
     server.registerTool("search", {}, (context) => {

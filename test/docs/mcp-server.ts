@@ -19,7 +19,7 @@ await verifier.ready();
 const guard = createMcpGuard({
   verifier,
   resource,
-  issuer: "https://stint.example.org",
+  issuer: "https://stint.example.org:8443",
   // What calling a tool takes. A tool that is not named here is refused.
   tools: { search: { actions: ["read"], datatypes: ["internal"] } },
 });
@@ -43,7 +43,8 @@ const server = createServer((request, response) => {
   if (validateHostHeader(request.headers.host, [hostname]).ok) void listener(request, response);
   else response.writeHead(403).end();
 });
-server.listen(Number(port));
+// A URL without a port is that of a proxy in front, on this machine.
+server.listen(port === "" ? 3000 : Number(port), "127.0.0.1");
 // #endregion
 
 server.on("listening", () => process.stdout.write("listening\n"));

@@ -5,7 +5,7 @@ import os
 
 import jwt  # PyJWT, with cryptography
 
-ISSUER = os.environ.get("ISSUER", "https://stint.example.org")
+ISSUER = os.environ.get("ISSUER", "https://stint.example.org:8443")
 RESOURCE = os.environ.get("RESOURCE", "https://mcp.example.org/mcp")
 keys = jwt.PyJWKClient(f"{ISSUER}/jwks.json", lifespan=60)
 

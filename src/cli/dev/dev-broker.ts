@@ -33,10 +33,11 @@ export type DevBroker = {
  * directory; the broker's data is in a directory beside these files.
  *
  * @param options.directory - made where it is missing; absent: a new one in the directory for temporary files.
- * @throws BrokerError INVALID_FIELD for audiences or classes of data, NOT_SERVING when another broker is there
+ * @throws BrokerError INVALID_FIELD for agents, audiences or classes of data, NOT_SERVING when another broker is there
  */
 export async function startDevBroker(options: {
   readonly directory: string | undefined;
+  readonly agents: readonly string[];
   readonly audiences: readonly string[];
   readonly datatypes: readonly string[];
   readonly log: Log;

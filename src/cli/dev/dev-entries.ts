@@ -3,7 +3,7 @@ import { ACTIONS, ANY } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { EntryContent } from "../../domain/registration-entry.ts";
 
-/** The name of every entry here. */
+/** The name of every entry here that nobody named. */
 const NAME = "dev";
 /** Where servers under development usually listen. A verifier names its audiences: there is no `*` for them. */
 const PORTS = [3000, 8000, 8080];
@@ -20,13 +20,19 @@ function usualAudiences(): readonly string[] {
  * Entries under which the processes of one user may be everything: agent, runtime, verifier, operator.
  *
  * @param wanted.audiences - audiences beside the usual ones, of the verifier, and of steps beyond their grant.
- * @throws BrokerError INVALID_FIELD for an audience or a class of data that can't be one
+ * @param wanted.agents - agents beside `dev`.
+ * @throws BrokerError INVALID_FIELD for a name, an audience or a class of data that can't be one
  */
 export function devEntries(
   uid: number,
-  wanted: { readonly audiences: readonly string[]; readonly datatypes: readonly string[] },
+  wanted: {
+    readonly agents: readonly string[];
+    readonly audiences: readonly string[];
+    readonly datatypes: readonly string[];
+  },
 ): readonly EntryContent[] {
   const selectors = [`unix:uid:${uid}`];
+  const agents = [...new Set([NAME, ...wanted.agents])];
   const audiences = [...new Set([...wanted.audiences, ...usualAudiences()])];
   const anything = {
     type: "mcp_tool",
@@ -37,10 +43,10 @@ export function devEntries(
   };
   // A caller that matches several entries opens by the first, and only a runtime's or an agent's step can be held.
   const entries: readonly EntryContentInput[] = [
-    { kind: "runtime", name: NAME, selectors, agents: [NAME] },
-    {
-      kind: "agent",
-      name: NAME,
+    { kind: "runtime", name: NAME, selectors, agents },
+    ...agents.map((name) => ({
+      kind: "agent" as const,
+      name,
       selectors,
       ceiling: [anything],
       audiences,
@@ -48,7 +54,7 @@ export function devEntries(
       mayOpen: true,
       allowAnyExecutor: true,
       allowMultipleAudiences: true,
-    },
+    })),
     { kind: "verifier", name: NAME, selectors, audiences },
     { kind: "operator", name: NAME, selectors, role: "admin" },
   ];

@@ -5,6 +5,7 @@ import { listFlag } from "../flags.ts";
 
 type DevOptions = {
   readonly dir?: string;
+  readonly agent?: readonly string[];
   readonly audience?: readonly string[];
   readonly datatype?: readonly string[];
   readonly verbose?: boolean;
@@ -19,6 +20,7 @@ export function addDev(program: Command, context: Context): void {
     )
     .argument("[command...]", "a command to run with it, its environment set, and to end with; after --")
     .option("--dir <path>", "where its sockets, bundle.json and http.url go; by default a new temporary directory")
+    .option("--agent <name>", "an agent beside `dev`; may be repeated", listFlag)
     .option(
       "--audience <uri>",
       "what the verifier `dev` answers for beside the usual local ones; may be repeated",
@@ -31,6 +33,7 @@ export function addDev(program: Command, context: Context): void {
       const status = await runDev(
         {
           directory: options.dir,
+          agents: options.agent ?? [],
           audiences: options.audience ?? [],
           datatypes: options.datatype ?? [],
           verbose: options.verbose ?? false,

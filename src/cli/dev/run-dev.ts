@@ -8,6 +8,7 @@ import { runCommand } from "./run-command.ts";
 
 export type DevRequest = {
   readonly directory: string | undefined;
+  readonly agents: readonly string[];
   readonly audiences: readonly string[];
   readonly datatypes: readonly string[];
   readonly verbose: boolean;

@@ -1,5 +1,6 @@
 import { EVENT_TYPES } from "../../domain/ledger-event.ts";
 import type { Event } from "../../gen/stint/v1/history_pb.js";
+import { eventMembers } from "./event-members.ts";
 import { hexField, instantCell, instantField, sequenceField } from "./fields.ts";
 import type { Json, View } from "./view.ts";
 
@@ -11,20 +12,30 @@ export const eventView: View<Event> = {
     ["sequence", (event) => sequenceField(event.sequence)],
     ["recorded_at", (event) => instantField(event.recordedAt)],
     ["type", (event) => event.type],
-    ["event", (event) => canonicalOf(event)],
+    ["event", (event) => readable(event)],
+    ["canonical", (event) => canonicalOf(event)],
     ["leaf_hash", (event) => hexField(event.leafHash)],
   ],
   columns: [
     { header: "SEQUENCE", text: (event) => String(event.sequence), align: "right" },
     { header: "RECORDED", text: (event) => instantCell(event.recordedAt) },
     { header: "TYPE", text: (event) => event.type.padEnd(EVENT_TYPE_WIDTH) },
-    { header: "EVENT", text: (event) => membersText(canonicalOf(event)) },
+    { header: "EVENT", text: (event) => membersText(readable(event)) },
   ],
 };
 
-/** The event as it was hashed; bytes that are no JSON as text, for then something is very wrong and must be seen. */
-function canonicalOf(event: Event): Json {
-  const text = Buffer.from(event.canonical).toString("utf8");
+/** The very text that was hashed: `leaf_hash` is its SHA-256 behind a zero byte, RFC 9162 section 2.1.1. */
+function canonicalOf(event: Event): string {
+  return Buffer.from(event.canonical).toString("utf8");
+}
+
+/** The event in the words of the other views. */
+function readable(event: Event): Json {
+  return eventMembers(parsed(canonicalOf(event)));
+}
+
+/** Text that is no JSON stays text, for then something is very wrong and must be seen. */
+function parsed(text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch {

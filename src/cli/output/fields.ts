@@ -49,7 +49,7 @@ export function grantField(grant: Grant | undefined): Json {
   }));
 }
 
-export function processField(process: Process | undefined): Json {
+export function processField(process: Omit<Process, "$typeName" | "$unknown"> | undefined): Json {
   if (process === undefined) return null;
   return {
     pid: process.pid,

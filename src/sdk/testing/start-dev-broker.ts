@@ -2,16 +2,23 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 export type DevBrokerOptions = {
+  /** Agents beside `dev`, each of which is the calling user. */
+  readonly agents?: readonly string[] | undefined;
   /** What the verifier `dev` answers for, beside the usual local URLs: the resource URIs of the servers under test. */
   readonly audiences?: readonly string[] | undefined;
   /** Classes of data to permit, beside the usual ones. */
   readonly datatypes?: readonly string[] | undefined;
-  /** The command `stint`; default: the checkout's own, or the one on PATH. */
+  /**
+   * The command `stint`; default: the checkout's own, that of the package `stint` as the working directory or this package finds it, or
+   * the one on PATH.
+   */
   readonly command?: string | undefined;
 };
 
@@ -47,9 +54,8 @@ const UNTIL_WE_END = ["/bin/sh", "-c", "echo ready && exec cat >/dev/null"];
  */
 export async function startDevBroker(options: DevBrokerOptions = {}): Promise<DevBroker> {
   const directory = await mkdtemp(join(tmpdir(), "stint-"));
-  const child = spawn(options.command ?? defaultCommand(), argumentsOf(directory, options), {
-    stdio: ["pipe", "pipe", "pipe"],
-  });
+  const [command, ...first] = options.command === undefined ? defaultCommand() : [options.command];
+  const child = spawn(command, [...first, ...argumentsOf(directory, options)], { stdio: ["pipe", "pipe", "pipe"] });
   // A broker that is gone does not read what it is told.
   child.stdin.on("error", () => undefined);
   let complaint = "";
@@ -76,10 +82,14 @@ export async function startDevBroker(options: DevBrokerOptions = {}): Promise<De
   }
 }
 
-function argumentsOf(directory: string, { audiences = [], datatypes = [] }: DevBrokerOptions): readonly string[] {
+function argumentsOf(
+  directory: string,
+  { agents = [], audiences = [], datatypes = [] }: DevBrokerOptions,
+): readonly string[] {
   return [
     "dev",
     `--dir=${directory}`,
+    ...agents.map((agent) => `--agent=${agent}`),
     ...audiences.map((audience) => `--audience=${audience}`),
     ...datatypes.map((datatype) => `--datatype=${datatype}`),
     "--",
@@ -88,9 +98,24 @@ function argumentsOf(directory: string, { audiences = [], datatypes = [] }: DevB
 }
 
 /** From a checkout this file is TypeScript and `scripts/stint` beside `src`; from the package it is neither. */
-function defaultCommand(): string {
+function defaultCommand(): readonly [string, ...string[]] {
   const ofCheckout = fileURLToPath(new URL("../../../scripts/stint", import.meta.url));
-  return import.meta.url.endsWith(".ts") && existsSync(ofCheckout) ? ofCheckout : "stint";
+  if (import.meta.url.endsWith(".ts") && existsSync(ofCheckout)) return [ofCheckout];
+  // A test that is started by itself, and not by npm, has no node_modules/.bin on its PATH.
+  for (const from of [join(process.cwd(), "package.json"), import.meta.url]) {
+    const installed = commandBeside(from);
+    if (installed !== undefined) return [process.execPath, installed];
+  }
+  return ["stint"];
+}
+
+/** The file of the command `stint` in the package of that name, as a module at `from` would find it. */
+function commandBeside(from: string): string | undefined {
+  try {
+    return join(dirname(createRequire(from).resolve("stint/package.json")), "dist/cli/stint.js");
+  } catch {
+    return undefined;
+  }
 }
 
 /** How it ended, in words. Never rejects. */

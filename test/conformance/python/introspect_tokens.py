@@ -4,10 +4,10 @@ What is needed is in Python itself. The certificate is the X.509-SVID of a verif
 fetches a new one loads it into a new context.
 """
 
-import json
 import sys
 
 # region introspect
+import json
 import ssl
 import urllib.error
 import urllib.parse
