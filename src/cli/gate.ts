@@ -33,6 +33,8 @@ export type Gate = {
   readonly pid: number;
   /** Lets the command run, with these variables too; gives its exit status. */
   open(variables: Readonly<Record<(typeof LATER)[number], string>>): Promise<number>;
+  /** Signals the command, if it still runs. */
+  signal(signal: NodeJS.Signals): void;
   /** Ends the gate; the command has never run. */
   refuse(): Promise<void>;
 };
@@ -67,6 +69,7 @@ export function startGate(command: readonly string[], variables: Readonly<Record
         stopForwarding();
       }
     },
+    signal: (signal) => void child.kill(signal),
     async refuse() {
       pipe.end();
       await exited;

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { type CloseRequest, type OpenRequest, Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
@@ -56,10 +57,11 @@ type Seen = {
 async function brokerOfSteps(answers: {
   readonly open?: () => void;
   readonly closed?: StepState;
+  readonly step?: { readonly state?: StepState; readonly expiresAt?: Timestamp };
   readonly hold?: (call: Parameters<HandlersOf<typeof Steps>["hold"]>[0]) => void;
 }): Promise<{ readonly socket: string; readonly seen: Seen }> {
   const seen: Seen = { holding: false, closes: [] };
-  const step = { stepId: STEP_ID, name: { runId: "r", step: "s", attempt: 3 }, state: StepState.OPEN };
+  const step = { stepId: STEP_ID, name: { runId: "r", step: "s", attempt: 3 }, state: StepState.OPEN, ...answers.step };
   const unexpected = () => {
     throw new Error("not called in this test");
   };
@@ -196,24 +198,96 @@ describe("stint step run", () => {
     expect(seen.closes).toMatchObject([{ outcome: Outcome.FAILED }]);
   });
 
-  test("says when the step ends under the command, and in which state it ended", async () => {
-    const file = join(scratch(), "go");
-    const { socket } = await brokerOfSteps({
-      closed: StepState.EXPIRED,
-      hold(call) {
-        call.write({ step: { stepId: STEP_ID, state: StepState.EXPIRED } });
-        call.end();
-      },
+  /** A step that ends when `end` is called, which is when its command has shown that it runs. */
+  async function endingStep(
+    script: (file: string) => string,
+    flags: readonly string[] = [],
+    step: { readonly state?: StepState; readonly expiresAt?: Timestamp } = {},
+  ) {
+    const file = join(scratch(), "runs");
+    const held = Promise.withResolvers<Parameters<HandlersOf<typeof Steps>["hold"]>[0]>();
+    const { socket, seen } = await brokerOfSteps({ hold: held.resolve, step });
+    const run = ["step", "run", "--run", "r", "--step", "s", "--agent", "a", ...flags];
+    const ran = start(["--socket", socket, ...run, "--", "sh", "-c", script(file)]);
+    await appears(file);
+    const call = await held.promise;
+    return { ran, seen, call, file };
+  }
+  const end = (call: Parameters<HandlersOf<typeof Steps>["hold"]>[0], state: StepState) => {
+    call.write({ step: { stepId: STEP_ID, state } });
+    call.end();
+  };
+
+  test.for([
+    { state: StepState.EXPIRED, says: "the step is EXPIRED: its time was over" },
+    { state: StepState.REVOKED, says: "the step is REVOKED: an operator revoked it, its run, its agent or an entry" },
+    { state: StepState.COMPLETED, says: "the step is COMPLETED: another process closed it" },
+  ])("ends the command when the step ends under it, says why, and is no success: $says", async ({ state, says }) => {
+    // A command that puts its things away and then calls itself content.
+    const { ran, seen, call } = await endingStep(
+      (file) => `trap 'exit 0' TERM; touch ${file}; while :; do sleep 0.05; done`,
+    );
+    end(call, state);
+    expect(await ran.exited).toBe(1);
+    expect(ran.err()).toBe(
+      `stint: ${says}; the command has no credentials any more, and is ended: SIGTERM, and SIGKILL in 10 s\n`,
+    );
+    expect(seen.closes).toEqual([]);
+  });
+
+  test("kills a command that stays when its step has ended", async () => {
+    const { ran, call } = await endingStep(
+      (file) => `trap '' TERM; touch ${file}; while :; do sleep 0.05; done`,
+      ["--end-grace", "0s"],
+    );
+    end(call, StepState.EXPIRED);
+    expect(await ran.exited).toBe(137);
+  });
+
+  test("leaves a command alone that shall go on, and is no success all the same", async () => {
+    const { ran, call, file } = await endingStep(
+      (file) => `touch ${file}; while [ ! -e ${file}.go ]; do sleep 0.02; done`,
+      ["--on-end", "ignore"],
+    );
+    const said = once(ran.child.stderr as NodeJS.ReadableStream, "data");
+    end(call, StepState.REVOKED);
+    expect(String(await said)).toContain("; the command has no credentials any more\n");
+    writeFileSync(`${file}.go`, "");
+    expect(await ran.exited).toBe(1);
+  });
+
+  test("ends the command when the broker does not let it hold the step any more", async () => {
+    const { ran, call } = await endingStep((file) => `touch ${file}; while :; do sleep 0.05; done`);
+    call.emit("error", serviceErrorOf(new BrokerError("NOT_ENTITLED", "the step belongs to another entry's run")));
+    expect(await ran.exited).toBe(143);
+    expect(ran.err()).toContain(
+      "the step can't be held any more: NOT_ENTITLED: the step belongs to another entry's run;",
+    );
+  });
+
+  test("ends the command when nobody answers and the step's time is over", async () => {
+    const { ran, call } = await endingStep((file) => `touch ${file}; while :; do sleep 0.05; done`, [], {
+      expiresAt: timestampFromMs(0),
     });
-    const ran = runStep(socket, ["sh", "-c", `while [ ! -e '${file}' ]; do sleep 0.02; done`]);
-    await new Promise<void>((resolve) => ran.child.stderr?.once("data", () => resolve()));
-    writeFileSync(file, "");
-    expect(await ran.exited).toBe(0);
-    expect(ran.err().split("\n")).toEqual([
-      "stint: the step is EXPIRED: the command has no credentials any more",
-      "stint: the step had ended before its command: it is EXPIRED",
-      "",
-    ]);
+    call.emit("error", { code: 14, details: "going away" });
+    expect(await ran.exited).toBe(143);
+    expect(ran.err()).toContain("the step's time is over, and the broker can't be reached;");
+  });
+
+  test("runs nothing when the step has ended before the command could begin", async () => {
+    const proof = join(scratch(), "ran");
+    const { socket } = await brokerOfSteps({ step: { state: StepState.REVOKED } });
+    const ran = runStep(socket, ["touch", proof]);
+    expect(await ran.exited).toBe(1);
+    expect(ran.err()).toMatch(/^stint: the step is REVOKED: .*; the command has not run\n$/);
+    expect(existsSync(proof)).toBe(false);
+  });
+
+  test("is no success when the step turns out to have ended before its command", async () => {
+    const { socket } = await brokerOfSteps({ closed: StepState.EXPIRED });
+    const ran = runStep(socket, ["true"]);
+    expect(await ran.exited).toBe(1);
+    expect(ran.err()).toBe("stint: the step is EXPIRED: its time was over, before the command ended\n");
   });
 
   test("holds on to its step over a connection that breaks", async () => {

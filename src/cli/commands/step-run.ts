@@ -1,18 +1,30 @@
 import { resolve } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { Outcome } from "../../gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../gen/stint/v1/types_pb.js";
 import { callErrorOf } from "../../wire/call-error.ts";
 import { socketPathOf } from "../../wire/channel.ts";
 import type { Context } from "../context.ts";
-import { ExitStatus } from "../failure.ts";
+import { EXIT, ExitStatus, Failure } from "../failure.ts";
+import { durationFlag } from "../flags.ts";
 import { type Gate, startGate } from "../gate.ts";
 import { holdStep } from "../hold-step.ts";
 import { addOpenFlags, type OpenOptions, openRequestOf } from "../open-flags.ts";
 import { enumField } from "../output/fields.ts";
 import { acting, ENDPOINT_VARIABLE, type Session } from "../session.ts";
+import { type StepEnd, stepEndSentence } from "../step-end.ts";
 
 type StepsClient = ReturnType<Session["workload"]>;
+
+type RunOptions = OpenOptions & {
+  /** What is done with a command whose step has ended. */
+  readonly onEnd: "term" | "ignore";
+  /** Seconds between SIGTERM and SIGKILL. */
+  readonly endGrace: number;
+};
+
+/** As long as most supervisors give a program to put its things away. */
+const END_GRACE_SECONDS = 10;
 
 export function addStepRun(step: Command, context: Context): void {
   addOpenFlags(
@@ -20,21 +32,32 @@ export function addStepRun(step: Command, context: Context): void {
       .command("run")
       .description("run a command as a step: open, run as its executor, hold, close with the command's exit status")
       .argument("<command...>", "after --: the command and its arguments"),
-  ).action(
-    acting(context, async (session, options: OpenOptions, command: readonly string[]) => {
-      throw new ExitStatus(await runAsStep(session, options, command));
-    }),
-  );
+  )
+    .addOption(
+      new Option("--on-end <act>", "when the step ends under the command: end the command too, or only say so")
+        .choices(["term", "ignore"])
+        .default("term"),
+    )
+    .addOption(
+      new Option("--end-grace <time>", "how long a command has after SIGTERM, before SIGKILL")
+        .argParser(durationFlag)
+        .default(END_GRACE_SECONDS, `${END_GRACE_SECONDS}s`),
+    )
+    .action(
+      acting(context, async (session, options: RunOptions, command: readonly string[]) => {
+        throw new ExitStatus(await runAsStep(session, options, command));
+      }),
+    );
 }
 
 /**
  * Runs a command as the executor of a new step. The command's process exists before the step does, so that the step can
  * name the process, which waits at a gate until the step is open and held.
  *
- * @returns the command's exit status
- * @throws CallError when the step can't be opened; the command has then not run
+ * @returns the command's exit status, but never 0 if the step ended before the command did
+ * @throws CallError when the step can't be opened, Failure when it ended at once; the command has then not run
  */
-async function runAsStep(session: Session, options: OpenOptions, command: readonly string[]): Promise<number> {
+async function runAsStep(session: Session, options: RunOptions, command: readonly string[]): Promise<number> {
   const steps = session.workload();
   const gate = startGate(command, {
     STINT_RUN_ID: options.run,
@@ -46,47 +69,81 @@ async function runAsStep(session: Session, options: OpenOptions, command: readon
     const request = openRequestOf(options, { case: "pid", value: gate.pid }, session.context.now());
     const { step } = await steps.open(request);
     if (step === undefined) throw new Error("the broker opened a step and told nothing of it");
-    return await runHeld(session, steps, step, gate);
+    return await runHeld(session, steps, step, gate, options);
   } catch (thrown) {
     await gate.refuse();
     throw thrown;
   }
 }
 
-async function runHeld(session: Session, steps: StepsClient, step: Step, gate: Gate): Promise<number> {
-  let isRunning = true;
-  const hold = holdStep(steps, step.stepId, (state) => {
-    if (isRunning) session.note(`the step is ${stateName(state)}: the command has no credentials any more`);
+async function runHeld(
+  session: Session,
+  steps: StepsClient,
+  step: Step,
+  gate: Gate,
+  options: RunOptions,
+): Promise<number> {
+  let phase: "waiting" | "running" | "over" = "waiting";
+  let end: StepEnd | undefined;
+  let kill: NodeJS.Timeout | undefined;
+  const hold = holdStep(steps, step, session.context.now, (ended) => {
+    if (phase === "over") return;
+    end = ended;
+    if (phase === "running") kill = endCommand(session, gate, ended, options);
   });
   try {
     await hold.held;
+    if (end !== undefined) throw new Failure(`${stepEndSentence(end)}; the command has not run`, EXIT.refused);
+    phase = "running";
     const attempt = String(step.name?.attempt ?? "");
     const exitStatus = await gate.open({ STINT_STEP_ID: step.stepId, STINT_STEP_ATTEMPT: attempt });
-    isRunning = false;
-    await close(session, steps, step, exitStatus === 0 ? "COMPLETED" : "FAILED");
-    return exitStatus;
+    phase = "over";
+    const isClosed =
+      end === undefined && (await close(session, steps, step, exitStatus === 0 ? "COMPLETED" : "FAILED"));
+    return exitStatus === 0 && !isClosed ? EXIT.refused : exitStatus;
   } finally {
+    clearTimeout(kill);
     hold.release();
   }
 }
 
-/** Closes the step once its command has run; a failure is only noted: the command's exit status still is the answer. */
+/** Tells a command that its step has ended: only its own process, which is the one that the step was for. */
+function endCommand(
+  { note }: Session,
+  gate: Gate,
+  end: StepEnd,
+  { onEnd, endGrace }: RunOptions,
+): NodeJS.Timeout | undefined {
+  const sentence = `${stepEndSentence(end)}; the command has no credentials any more`;
+  if (onEnd === "ignore") {
+    note(sentence);
+    return undefined;
+  }
+  note(`${sentence}, and is ended: SIGTERM, and SIGKILL in ${endGrace} s`);
+  gate.signal("SIGTERM");
+  return setTimeout(() => gate.signal("SIGKILL"), endGrace * 1_000);
+}
+
+/**
+ * Closes the step once its command has run. A failure is only noted: the command's exit status still is the answer.
+ *
+ * @returns `false` for a step that had ended before its command
+ */
 async function close(
   session: Session,
   steps: StepsClient,
   { stepId }: Step,
   outcome: "COMPLETED" | "FAILED",
-): Promise<void> {
+): Promise<boolean> {
   try {
     const closed = await steps.close({ stepId, outcome: Outcome[outcome] });
-    const state = stateName(closed.step?.state ?? StepState.UNSPECIFIED);
-    if (state !== outcome) session.note(`the step had ended before its command: it is ${state}`);
+    const state = closed.step?.state ?? StepState.UNSPECIFIED;
+    if (enumField(StepState, state) === outcome) return true;
+    session.note(`${stepEndSentence({ kind: "closed", state })}, before the command ended`);
+    return false;
   } catch (thrown) {
     const { info, codeName, message } = callErrorOf(thrown);
     session.note(`the step could not be closed: ${info?.reason ?? codeName}: ${message}`);
+    return true;
   }
-}
-
-function stateName(state: StepState): string {
-  return enumField(StepState, state);
 }
