@@ -27,6 +27,7 @@ export async function attest(peer: Peer, ports: AttestPorts): Promise<Attested> 
     process: evidence.process,
     uid: evidence.uid,
     sharesPids: evidence.sharesPids,
+    ancestors: evidence.ancestors,
     ...(evidence.executable === undefined ? {} : { executable: evidence.executable }),
     entries,
   });

@@ -49,6 +49,8 @@ const KEYS: { readonly [Kind in DeclaredKind]: Readonly<Record<string, readonly 
     step_duration_max: ["stepSecondsMax", seconds],
     may_open: ["mayOpen", yesNo],
     allow_any_executor: ["allowAnyExecutor", yesNo],
+    allow_executor_tree: ["allowExecutorTree", yesNo],
+    executor_open_steps_max: ["executorOpenStepsMax", count],
     allow_multiple_audiences: ["allowMultipleAudiences", yesNo],
     federates_with: ["federatesWith", texts],
   },

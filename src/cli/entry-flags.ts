@@ -15,6 +15,8 @@ export type EntryFlags = {
   readonly stepDurationMax?: number;
   readonly mayOpen?: boolean;
   readonly allowAnyExecutor?: boolean;
+  readonly allowExecutorTree?: boolean;
+  readonly executorOpenStepsMax?: number;
   readonly allowMultipleAudiences?: boolean;
   readonly agents?: readonly string[];
   readonly openStepsMax?: number;
@@ -42,6 +44,9 @@ export function addEntryFlags(command: Command): Command {
     .option("--no-may-open", "agent: may not")
     .option("--allow-any-executor", "agent: a step may be left to any process of it")
     .option("--no-allow-any-executor", "agent: may not")
+    .option("--allow-executor-tree", "agent: a step may be executed by a process with those that it started")
+    .option("--no-allow-executor-tree", "agent: may not")
+    .option("--executor-open-steps-max <count>", "agent: open steps that one process may execute at once", countFlag)
     .option("--allow-multiple-audiences", "agent: a JWT-SVID may have several audiences, and then no grant")
     .option("--no-allow-multiple-audiences", "agent: may not")
     .option("--agents <agent>", "runtime: an agent it may open steps for; may be repeated", listFlag)
@@ -68,6 +73,8 @@ export function declaredByFlags(flags: EntryFlags): Declaration {
     step_duration_max: flags.stepDurationMax,
     may_open: flags.mayOpen,
     allow_any_executor: flags.allowAnyExecutor,
+    allow_executor_tree: flags.allowExecutorTree,
+    executor_open_steps_max: flags.executorOpenStepsMax,
     allow_multiple_audiences: flags.allowMultipleAudiences,
     agents: flags.agents,
     open_steps_max: flags.openStepsMax,

@@ -30,7 +30,8 @@ export type OpenOptions = {
 /** Who may fetch the step's credentials: never the command line itself, which is gone before anyone could use them. */
 export type WantedExecutor =
   | { readonly case: "any"; readonly value: Record<never, never> }
-  | { readonly case: "pid"; readonly value: number };
+  | { readonly case: "pid"; readonly value: number }
+  | { readonly case: "tree"; readonly value: { readonly pid: number } };
 
 /** The agent that `stint dev` registers; elsewhere most likely no entry has this name, and the step is refused. */
 const AGENT_DEFAULT = "dev";

@@ -133,7 +133,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
     tracked.set(stepId, { step, timers: new Map() });
     setExpiry(step);
     setLease(step);
-    if (executor.kind !== "process") return;
+    if (executor.kind === "any") return;
     set(
       stepId,
       "executor",

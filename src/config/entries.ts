@@ -54,6 +54,8 @@ function contentOf(entry: DeclaredEntry, openSteps: number): EntryContentInput {
         stepSecondsMax: entry.step_duration_max,
         mayOpen: entry.may_open,
         allowAnyExecutor: entry.allow_any_executor,
+        allowExecutorTree: entry.allow_executor_tree,
+        executorOpenStepsMax: entry.executor_open_steps_max,
         allowMultipleAudiences: entry.allow_multiple_audiences,
         federatesWith: entry.federates_with,
       };

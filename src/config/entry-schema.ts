@@ -41,6 +41,12 @@ const agent = section({
     .describe(`The longest that a step may be open. At most 24h; absent: ${LIMITS.stepSecondsMaxDefault}s.`),
   may_open: yesNo().optional().describe("May open steps for itself."),
   allow_any_executor: yesNo().optional().describe("A step may be left to whichever process of this agent comes."),
+  allow_executor_tree: yesNo()
+    .optional()
+    .describe("A step may be executed by a process together with those that the process started."),
+  executor_open_steps_max: number("a number of steps")
+    .optional()
+    .describe("Open steps that one process may execute at once."),
   allow_multiple_audiences: yesNo().optional().describe("A JWT-SVID may have several audiences, and then no grant."),
   federates_with: federatesWith,
 });

@@ -1,8 +1,8 @@
 import { BrokerError } from "../domain/errors.ts";
-import { sameProcess } from "../domain/process.ts";
 import { isOfKind, OPERATOR_ROLES, type OperatorRole } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
+import { isExecutedBy } from "./executed-by.ts";
 
 /** What a caller is to a step. Contracts section 3, "Who may call what". */
 export type StepAccess = {
@@ -14,10 +14,9 @@ export type StepAccess = {
 
 export function accessTo(step: Step, caller: Attested): StepAccess {
   const isAgent = caller.entries.some((entry) => entry.entryId === step.agentEntryId);
-  const { executor } = step;
   return {
     asOpener: caller.entries.some((entry) => entry.entryId === step.openerEntryId && !isOfKind(entry, "operator")),
-    asExecutor: isAgent && (executor.kind === "any" || sameProcess(executor.process, caller.process)),
+    asExecutor: isAgent && isExecutedBy(step.executor, caller),
     asOperator: operatorRole(caller),
   };
 }

@@ -52,6 +52,8 @@ export type EntryContentInput =
       readonly mayOpen?: boolean | undefined;
       readonly allowAnyExecutor?: boolean | undefined;
       readonly allowMultipleAudiences?: boolean | undefined;
+      readonly allowExecutorTree?: boolean | undefined;
+      readonly executorOpenStepsMax?: number | undefined;
     }
   | {
       readonly kind: "runtime";
@@ -136,7 +138,22 @@ function parseAgent(input: InputOf<"agent">, field: FieldOf): AgentContent {
     mayOpen: input.mayOpen ?? false,
     allowAnyExecutor: input.allowAnyExecutor ?? false,
     allowMultipleAudiences: input.allowMultipleAudiences ?? false,
+    ...parseExecutors(input, field),
     ...parseFederatesWith(input.federatesWith, field("federates_with")),
+  };
+}
+
+/** What is as it was before there was a word for it is left out, so that the content equals what was recorded then. */
+function parseExecutors(
+  { allowExecutorTree, executorOpenStepsMax }: InputOf<"agent">,
+  field: FieldOf,
+): Pick<AgentContent, "allowExecutorTree" | "executorOpenStepsMax"> {
+  const bounds = { min: 1, max: LIMITS.openStepsPerExecutorMax, unit: "" };
+  return {
+    ...(allowExecutorTree === true ? { allowExecutorTree } : {}),
+    ...(executorOpenStepsMax === undefined
+      ? {}
+      : { executorOpenStepsMax: parseWhole(executorOpenStepsMax, field("executor_open_steps_max"), bounds) }),
   };
 }
 

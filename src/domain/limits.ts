@@ -17,8 +17,11 @@ export const LIMITS = {
   jwtSvidsPerBatchMax: 64,
   delegationDepthMax: 8,
   openStepsPerRuntimeDefault: 10_000,
+  /** Above what common workers do at once by default (100); an agent's entry may say up to the maximum. */
+  openStepsPerExecutorDefault: 256,
+  openStepsPerExecutorMax: 1_000,
   /** Beyond this a stock Workload API client would be sent megabytes with every change. */
-  openStepsPerExecutorMax: 64,
+  stepsPerStreamMax: 64,
   issuancesPerSecondPerStep: 50,
   issuanceBurstPerStep: 100,
   segmentBytesMax: 128,

@@ -28,7 +28,11 @@ export type AgentContent = Federating & {
   readonly stepSecondsMax: number;
   readonly mayOpen: boolean;
   readonly allowAnyExecutor: boolean;
+  /** Absent: not allowed. */
+  readonly allowExecutorTree?: true;
   readonly allowMultipleAudiences: boolean;
+  /** Open steps that one process may execute; absent: `LIMITS.openStepsPerExecutorDefault`. */
+  readonly executorOpenStepsMax?: number;
 };
 
 export type RuntimeContent = Federating & {

@@ -28,6 +28,10 @@ export type Attested = {
   readonly uid: number;
   /** Whether a pid that the caller names means the same process to the broker. */
   readonly sharesPids: boolean;
+  /**
+   * The processes above this one, its parent first, looked up when it is called; absent where nobody sees processes.
+   */
+  readonly ancestors?: () => readonly ProcessIdentity[];
   /** Path of the executable; absent where the path can't be read or can't be believed. */
   readonly executable?: string;
   /** Enabled entries that the caller matches; at least one. */

@@ -1,3 +1,4 @@
+import type { Executor } from "./executor.ts";
 import type { Grant } from "./grant.ts";
 import type { ProcessIdentity } from "./process.ts";
 import type { RevocationReason } from "./revocation.ts";
@@ -41,11 +42,6 @@ export function permits(state: string): boolean {
 export function isClosed(state: StepState): state is ClosedState {
   return state !== "OPEN" && state !== "PENDING_APPROVAL";
 }
-
-/** The process that may be issued a step's credentials. */
-export type Executor =
-  | { readonly kind: "process"; readonly process: ProcessIdentity; readonly executable?: string }
-  | { readonly kind: "any" };
 
 /** A step as the ledger holds it. Absent members are absent in the event too. */
 export type Step = {

@@ -1,4 +1,4 @@
-import { formatProcess } from "../domain/process.ts";
+import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
 import type { Step } from "../domain/step.ts";
 import type { ExecutingProcess, ExecutorSteps } from "../ports/executor-steps.ts";
 import { createListeners, type Listeners } from "./listeners.ts";
@@ -17,6 +17,8 @@ export type ExecutorIndex = ExecutorSteps & {
  */
 export function createExecutorIndex(steps: readonly Step[], failed: (error: unknown) => void): ExecutorIndex {
   const byKey = new Map<string, Map<string, Step>>();
+  /** How many trees execute steps of an agent's entry. */
+  const trees = new Map<string, number>();
   const listeners = new Map<string, { readonly told: Listeners; count: number }>();
 
   function put(step: Step): void {
@@ -24,8 +26,29 @@ export function createExecutorIndex(steps: readonly Step[], failed: (error: unkn
     const there = byKey.get(key) ?? new Map<string, Step>();
     const isNew = !there.has(step.stepId);
     byKey.set(key, there.set(step.stepId, step));
-    if (isNew) listeners.get(key)?.told.tell();
+    if (isNew) count(step, 1);
   }
+
+  /** Counts a step in or out, and tells those whom it concerns. @param by - 1 or -1. */
+  function count(step: Step, by: number): void {
+    listeners.get(keyOf(step))?.told.tell();
+    if (step.executor.kind !== "tree") return;
+    const there = (trees.get(step.agentEntryId) ?? 0) + by;
+    if (there === 0) trees.delete(step.agentEntryId);
+    else trees.set(step.agentEntryId, there);
+    // Who is in the tree is known only by looking, so whoever could be is told.
+    listeners.get(treesOf(step.agentEntryId))?.told.tell();
+  }
+
+  /** Where the steps are that a process executes now. */
+  function placesOf(executor: ExecutingProcess): readonly string[] {
+    const { process, entryIds, ancestors = () => [] } = executor;
+    const own = [processOf(process), ...entryIds.map(anyOf)];
+    if (!entryIds.some((entryId) => trees.has(entryId))) return own;
+    return [...own, ...[process, ...ancestors()].map(treeOf)];
+  }
+
+  const at = (key: string): readonly Step[] => [...(byKey.get(key)?.values() ?? [])];
 
   for (const step of steps) put(step);
 
@@ -36,17 +59,17 @@ export function createExecutorIndex(steps: readonly Step[], failed: (error: unkn
       const there = byKey.get(key);
       if (there?.delete(step.stepId) !== true) return;
       if (there.size === 0) byKey.delete(key);
-      listeners.get(key)?.told.tell();
+      count(step, -1);
     },
-    stepsOf: (process) => [...(byKey.get(processOf({ process }))?.values() ?? [])].sort(byAge),
+    stepsOf: (process) => [processOf(process), treeOf(process)].flatMap(at).sort(byAge),
     executedBy(executor) {
-      return keysOf(executor)
-        .flatMap((key) => [...(byKey.get(key)?.values() ?? [])])
+      return placesOf(executor)
+        .flatMap(at)
         .filter((step) => executor.entryIds.includes(step.agentEntryId))
         .sort(byAge);
     },
     followExecutor(executor, changed) {
-      const ends = keysOf(executor).map((key) => {
+      const ends = followedOf(executor).map((key) => {
         const there = listeners.get(key) ?? { told: createListeners(failed), count: 0 };
         listeners.set(key, there);
         there.count += 1;
@@ -70,12 +93,22 @@ export function createExecutorIndex(steps: readonly Step[], failed: (error: unkn
 const byAge = (a: Step, b: Step) => a.openedSequence - b.openedSequence;
 
 function keyOf({ executor, agentEntryId }: Step): string {
-  return executor.kind === "any" ? anyOf(agentEntryId) : processOf(executor);
+  switch (executor.kind) {
+    case "any":
+      return anyOf(agentEntryId);
+    case "process":
+      return processOf(executor.process);
+    case "tree":
+      return treeOf(executor.process);
+  }
 }
 
-function keysOf(executor: ExecutingProcess): readonly string[] {
-  return [processOf(executor), ...executor.entryIds.map(anyOf)];
+/** Where a change may be one of what the process executes. */
+function followedOf({ process, entryIds }: ExecutingProcess): readonly string[] {
+  return [processOf(process), treeOf(process), ...entryIds.flatMap((entryId) => [anyOf(entryId), treesOf(entryId)])];
 }
 
-const processOf = ({ process }: Pick<ExecutingProcess, "process">) => `process ${formatProcess(process)}`;
+const processOf = (process: ProcessIdentity) => `process ${formatProcess(process)}`;
+const treeOf = (process: ProcessIdentity) => `tree ${formatProcess(process)}`;
 const anyOf = (entryId: string) => `any ${entryId}`;
+const treesOf = (entryId: string) => `trees ${entryId}`;

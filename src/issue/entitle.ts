@@ -1,8 +1,10 @@
+import { isBelow, isExecutedBy, STARTED_BY_EXECUTOR } from "../decide/executed-by.ts";
 import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
 import { accessTo } from "../decide/step-access.ts";
 import type { Confirmation } from "../domain/confirmation.ts";
 import { decidedOn } from "../domain/decision.ts";
 import { BrokerError, type Denial, denial, denialFrom, errorOf, isDenial } from "../domain/errors.ts";
+import type { Executor } from "../domain/executor.ts";
 import { divide, type Grant, narrowTo } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { sameProcess } from "../domain/process.ts";
@@ -82,8 +84,7 @@ export async function entitle(
     throw thrown;
   }
 
-  const pinned = step.executor.kind === "process" ? step.executor.executable : undefined;
-  const executable = as === "executor" ? caller.executable : pinned;
+  const executable = executableOf(caller, step, as);
   const entitled = each(order.wanted, (wanted) => entitlement(step, entry, wanted, executable));
   for (const [index, item] of entitled.entries()) {
     if (isDenial(item)) await recordDenial(caller, step, askedBy(order.wanted[index]), item, ports);
@@ -96,16 +97,26 @@ function executorEntry(caller: Attested, step: Step): AgentEntry {
   if (entry === undefined || !isOfKind(entry, "agent")) {
     throw new BrokerError("NOT_ENTITLED", "the calling process does not match the entry of the step's agent");
   }
-  if (step.executor.kind === "process") {
-    if (!sameProcess(step.executor.process, caller.process)) {
-      throw new BrokerError("NOT_ENTITLED", "the calling process is not the step's executor");
-    }
-    const pinned = step.executor.executable;
-    if (pinned !== undefined && pinned !== caller.executable) {
-      throw new BrokerError("EXECUTOR_GONE", "the executor runs another program than the one first issued to");
-    }
+  const { executor } = step;
+  if (!isExecutedBy(executor, caller)) throw new BrokerError("NOT_ENTITLED", notTheExecutor(executor, caller));
+  const pinned = executor.kind === "process" ? executor.executable : undefined;
+  if (pinned !== undefined && pinned !== caller.executable) {
+    throw new BrokerError("EXECUTOR_GONE", "the executor runs another program than the one first issued to");
   }
   return entry;
+}
+
+function notTheExecutor(executor: Executor, caller: Attested): string {
+  const message = "the calling process is not the step's executor";
+  if (executor.kind === "tree") return `${message}, and no chain of parents leads to it`;
+  return isBelow(executor, caller) ? STARTED_BY_EXECUTOR : message;
+}
+
+/** The program that the step is pinned to: none where several processes execute the step, each with its own. */
+function executableOf(caller: Attested, { executor }: Step, as: SvidOrder["as"]): string | undefined {
+  if (executor.kind === "tree") return undefined;
+  if (as === "executor") return caller.executable;
+  return executor.kind === "process" ? executor.executable : undefined;
 }
 
 /**
@@ -120,7 +131,7 @@ function entryForOpener(caller: Attested, step: Step, ports: Pick<EntitlePorts, 
   if (entry === undefined || entry.disabled || !isOfKind(entry, "agent")) {
     throw new BrokerError("NOT_ENTITLED", "the entry of the step's agent is no longer in force");
   }
-  if (step.executor.kind === "process") {
+  if (step.executor.kind !== "any") {
     const found = ports.processes.find(step.executor.process.pid);
     if (found === undefined || !sameProcess(found.process, step.executor.process)) {
       throw new BrokerError("EXECUTOR_GONE", "the step's executor has ended");

@@ -20,6 +20,7 @@ export type LedgerView = {
   stepByRequest(entryId: string, process: ProcessIdentity, requestId: string): GuardedStep | undefined;
   /** The steps that a target names and that are not closed, with all their live descendants; in no order. */
   liveSteps(target: LiveTarget, at: UnixMicros): readonly LiveStep[];
+  /** How many steps this process executes, by itself or with those below it. */
   liveStepsOfExecutor(process: ProcessIdentity): number;
   /** What was recorded when a step was closed; `undefined` for a step that is live or unknown. */
   closeOf(stepId: string): RecordedClose | undefined;
@@ -66,7 +67,7 @@ export type GuardedStep = {
   readonly state: StepState;
   readonly expiresAt: UnixSeconds;
   readonly openerEntryId: string;
-  /** As `formatProcess` writes it; absent: any. */
+  /** As `formatExecutor` writes it; absent: any. */
   readonly executor?: string;
   /** The executable that the first issuance pinned. */
   readonly executable?: string;
@@ -81,7 +82,7 @@ export type LiveStep = {
   readonly openedSequence: number;
   readonly parentStepId?: string;
   readonly openerEntryId: string;
-  /** As `formatProcess` writes it; absent: any. */
+  /** As `formatExecutor` writes it; absent: any. */
   readonly executor?: string;
   /** Whether the target names the step itself; otherwise the step descends from a named step. */
   readonly isNamed: boolean;

@@ -27,6 +27,8 @@ export type OpenRequest = {
 export type WantedExecutor =
   | { readonly kind: "self" }
   | { readonly kind: "pid"; readonly pid: number }
+  /** Below the opener itself where no pid is named. */
+  | { readonly kind: "tree"; readonly pid?: number }
   | { readonly kind: "any" };
 
 const ATTEMPT_MAX = 2 ** 31 - 1;

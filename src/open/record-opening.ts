@@ -54,6 +54,7 @@ export async function recordOpening(opening: Opening, ports: RecordOpeningPorts)
     decidedOn: decidedOn(terms.agent, terms.opener),
     supersedes: fenced.supersedes,
     openStepsMax: terms.openStepsMax,
+    executorOpenStepsMax: terms.executorOpenStepsMax,
     now: step.openedAt,
   });
   if (isDenial(result)) throw errorOf(result);

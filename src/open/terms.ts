@@ -1,11 +1,13 @@
+import { isExecutedBy } from "../decide/executed-by.ts";
 import { processNamed } from "../decide/named-process.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
+import type { Executor } from "../domain/executor.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { isRemote, sameProcess } from "../domain/process.ts";
+import { isRemote, type ProcessIdentity } from "../domain/process.ts";
 import { type AgentEntry, isOfKind, type RegistrationEntry } from "../domain/registration-entry.ts";
 import { kindOf, matches } from "../domain/selector.ts";
 import type { Attested } from "../domain/stages.ts";
-import { audiencesOf, type Executor, permits, type Step } from "../domain/step.ts";
+import { audiencesOf, permits, type Step } from "../domain/step.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../domain/time.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -20,6 +22,7 @@ export type Terms = {
   readonly parent: Step | undefined;
   readonly expiresAt: UnixSeconds;
   readonly openStepsMax: number;
+  readonly executorOpenStepsMax: number;
 };
 
 export type TermsPorts = {
@@ -53,6 +56,7 @@ export async function termsOf(caller: Attested, request: OpenRequest, ports: Ter
     executor: executorOf(caller, request, agent, ports.processes),
     parent,
     expiresAt: expiryOf(request, agent, parent, secondsOf(ports.clock.now())),
+    executorOpenStepsMax: agent.content.executorOpenStepsMax ?? LIMITS.openStepsPerExecutorDefault,
     openStepsMax: isOfKind(opener, "runtime") ? opener.content.openStepsMax : LIMITS.openStepsPerRuntimeDefault,
   };
 }
@@ -75,7 +79,7 @@ async function parentOf(
   const isCallers =
     parent !== undefined &&
     (caller.entries.some((entry) => entry.entryId === parent.openerEntryId) ||
-      (parent.executor.kind === "process" && sameProcess(parent.executor.process, caller.process)));
+      (parent.executor.kind !== "any" && isExecutedBy(parent.executor, caller)));
   if (!isCallers) throw new BrokerError("DELEGATION_REFUSED", "the parent step is not the caller's to delegate from");
   if (!permits(parent.state)) {
     throw new BrokerError("DELEGATION_REFUSED", `the parent step is ${parent.state}`, {
@@ -113,25 +117,48 @@ function executorOf(
         throw invalidField("executor", "a process: the agent's entry does not allow any executor");
       return { kind: "any" };
     case "self":
-      if (isRemote(caller.process))
-        throw invalidField("executor", "any: over a network nobody sees the opener's process");
-      if (!caller.entries.some((entry) => entry.entryId === agent.entryId)) {
-        throw new BrokerError(
-          "NOT_ENTITLED",
-          "the opener's process does not match the agent's entry, so it can't execute the step",
-        );
-      }
-      return { kind: "process", process: caller.process };
-    case "pid": {
-      const found = processNamed(request.executor.pid, caller, processes, { field: "executor", instead: "any" });
-      if (found === undefined) throw new BrokerError("EXECUTOR_GONE", "no process has the executor's pid");
-      const selectors = agent.content.selectors.filter((one) => !OF_EXECUTABLE.includes(kindOf(one)));
-      if (selectors.length > 0 && !matches(selectors, found.selectors)) {
-        throw new BrokerError("NOT_ENTITLED", "the executor's process does not match the agent's entry");
-      }
-      return { kind: "process", process: found.process };
+      return { kind: "process", process: ownProcess(caller, agent) };
+    case "pid":
+      return { kind: "process", process: processOf(request.executor.pid, caller, agent, processes) };
+    case "tree": {
+      if (agent.content.allowExecutorTree !== true)
+        throw invalidField("executor", "a single process: the agent's entry does not say allow_executor_tree");
+      const { pid } = request.executor;
+      const process = pid === undefined ? ownProcess(caller, agent) : processOf(pid, caller, agent, processes);
+      if (process.pid === ORPHANS_PARENT)
+        throw invalidField("executor", "a single process: every process whose parent ends becomes a child of this one");
+      return { kind: "tree", process };
     }
   }
+}
+
+/** The first process of a PID namespace. */
+const ORPHANS_PARENT = 1;
+
+function ownProcess(caller: Attested, agent: AgentEntry): ProcessIdentity {
+  if (isRemote(caller.process)) throw invalidField("executor", "any: over a network nobody sees the opener's process");
+  if (!caller.entries.some((entry) => entry.entryId === agent.entryId)) {
+    throw new BrokerError(
+      "NOT_ENTITLED",
+      "the opener's process does not match the agent's entry, so it can't execute the step",
+    );
+  }
+  return caller.process;
+}
+
+function processOf(
+  pid: number,
+  caller: Attested,
+  agent: AgentEntry,
+  processes: TermsPorts["processes"],
+): ProcessIdentity {
+  const found = processNamed(pid, caller, processes, { field: "executor", instead: "any" });
+  if (found === undefined) throw new BrokerError("EXECUTOR_GONE", "no process has the executor's pid");
+  const selectors = agent.content.selectors.filter((one) => !OF_EXECUTABLE.includes(kindOf(one)));
+  if (selectors.length > 0 && !matches(selectors, found.selectors)) {
+    throw new BrokerError("NOT_ENTITLED", "the executor's process does not match the agent's entry");
+  }
+  return found.process;
 }
 
 function expiryOf(request: OpenRequest, agent: AgentEntry, parent: Step | undefined, now: UnixSeconds): UnixSeconds {

@@ -8,6 +8,11 @@ export type Evidence = {
   readonly uid: number;
   /** Whether the process lives in the broker's PID namespace, so that a pid means the same process to both. */
   readonly sharesPids: boolean;
+  /**
+   * The processes above this one, its parent first, as far as they can be told: none that may be another one with the
+   * same pid. Looked up by the first call; empty when the process is gone by then.
+   */
+  readonly ancestors: () => readonly ProcessIdentity[];
   /** Path of the executable; absent where the path can't be read, or where a mount namespace could forge it. */
   readonly executable?: string;
   /** Kinds of selector that could not be attested, each with the reason, for the log and for readiness. */

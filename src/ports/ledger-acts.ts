@@ -58,7 +58,7 @@ export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number 
  * - the parent is open, expires no earlier than the child, and is not closed by this opening → else DELEGATION_REFUSED;
  * - the newest attempt is open, and `supersedes` is false → STEP_EXISTS; the newest attempt is not below this attempt →
  *   STALE_ATTEMPT;
- * - `openStepsMax` of the opener's entry, `LIMITS.openStepsPerExecutorMax` of a process executor → LIMIT_EXCEEDED;
+ * - `openStepsMax` of the opener's entry, `executorOpenStepsMax` of an executor's process → LIMIT_EXCEEDED;
  * - expiry ahead of `now` by `LIMITS.stepSecondsLeftMin` → else STEP_EXPIRING.
  *
  * An open older attempt is closed as SUPERSEDED with its descendants.
@@ -70,6 +70,7 @@ export type OpenStepAct = {
   readonly decidedOn: DecidedOn;
   readonly supersedes: boolean;
   readonly openStepsMax: number;
+  readonly executorOpenStepsMax: number;
   readonly now: UnixMicros;
 };
 

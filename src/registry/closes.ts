@@ -21,6 +21,7 @@ function stillPermitted(entry: RegistrationEntry, content: EntryContent, step: S
     isWithin(step.grant, content.ceiling) &&
     step.audiences.every((audience) => content.audiences.includes(audience)) &&
     (step.executor.kind !== "any" || content.allowAnyExecutor) &&
+    (step.executor.kind !== "tree" || content.allowExecutorTree === true) &&
     (!opensItself || content.mayOpen) &&
     isOfKind(entry, "agent") &&
     // The identities of the entry's steps were made from the old template.

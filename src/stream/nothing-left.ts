@@ -20,7 +20,7 @@ export function nothingLeft(refused?: Denial, instead: () => BrokerError = noIde
   return refused === undefined || STEP_IS_OVER.has(refused.code) ? instead() : errorOf(refused);
 }
 
-function noIdentity(): BrokerError {
+export function noIdentity(): BrokerError {
   return new BrokerError(
     "NO_IDENTITY",
     "the calling process has no identity at present: no open step that it executes",

@@ -1,3 +1,4 @@
+import { STARTED_BY_EXECUTOR } from "../decide/executed-by.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { type EntryKind, isInfrastructure } from "../domain/registration-entry.ts";
@@ -7,6 +8,7 @@ import type { IssuePorts } from "../issue/issue-svids.ts";
 import { issueTogether, type SvidRequest } from "../issue/issue-together.ts";
 import type { Cancel } from "../ports/clock.ts";
 import type { ExecutingProcess, ExecutorSteps } from "../ports/executor-steps.ts";
+import { noIdentity } from "./nothing-left.ts";
 import type { SvidIdentity } from "./svid-identity.ts";
 import type { SvidSource } from "./svid-stream.ts";
 
@@ -16,15 +18,36 @@ export type ProcessIdentitiesPorts = IssuePorts & {
   readonly onEntriesChange: (changed: () => void) => Cancel;
 };
 
-/**
- * The open steps that the caller executes, oldest first.
- *
- * @throws BrokerError LIMIT_EXCEEDED when there are more steps than one process may execute
- */
+/** The open steps that the caller executes, oldest first. */
 export function executedSteps(caller: Attested, steps: ExecutorSteps): readonly Step[] {
-  const executed = steps.executedBy(executingOf(caller));
-  if (executed.length <= LIMITS.openStepsPerExecutorMax) return executed;
-  throw new BrokerError("LIMIT_EXCEEDED", `a process executes at most ${LIMITS.openStepsPerExecutorMax} open steps`);
+  return steps.executedBy(executingOf(caller));
+}
+
+/**
+ * The steps, if they are few enough for an answer that has something of each.
+ *
+ * @param instead - how to get what is wanted all the same.
+ * @throws BrokerError LIMIT_EXCEEDED
+ */
+export function fewEnough(steps: readonly Step[], instead = INSTEAD_OF_STREAM): readonly Step[] {
+  const { stepsPerStreamMax: max } = LIMITS;
+  if (steps.length <= max) return steps;
+  const message = `${steps.length} open steps, and an answer with all SVIDs of a process has those of ${max} at most: ${instead}`;
+  throw new BrokerError("LIMIT_EXCEEDED", message);
+}
+
+const INSTEAD_OF_STREAM = "ask for each step's by stint.v1.Credentials";
+
+/** What is told to a process without an identity: whether it is one that the executor of a step started. */
+export function withoutIdentity(caller: Attested, steps: Pick<ExecutorSteps, "stepsOf">): BrokerError | undefined {
+  const isBelowExecutor = caller
+    .ancestors?.()
+    .some((one) =>
+      steps.stepsOf(one).some(({ agentEntryId }) => caller.entries.some(({ entryId }) => entryId === agentEntryId)),
+    );
+  return isBelowExecutor === true
+    ? new BrokerError("NO_IDENTITY", `the calling process has no identity at present: ${STARTED_BY_EXECUTOR}`)
+    : undefined;
 }
 
 /** The order among those outside of any step: a default in the order of the entries would change with the entries. */
@@ -42,7 +65,7 @@ function identitiesOf(caller: Attested, steps: ExecutorSteps): readonly SvidIden
         INFRASTRUCTURE.indexOf(a.kind) - INFRASTRUCTURE.indexOf(b.kind) || (a.name < b.name ? -1 : 1),
     );
   return [
-    ...executedSteps(caller, steps).map((step) => ({ kind: "step", step }) as const),
+    ...fewEnough(executedSteps(caller, steps)).map((step) => ({ kind: "step", step }) as const),
     ...infrastructure.map((entry) => ({ kind: "infrastructure", entry }) as const),
   ];
 }
@@ -63,6 +86,7 @@ export function processIdentities(
   let told: () => void = () => undefined;
   let unfollow: Cancel = () => undefined;
   let isOver = false;
+  let refusal: BrokerError | undefined;
 
   /** Follows anew, since a process with another program or other entries executes other steps. */
   function followAs(caller: Attested): void {
@@ -75,6 +99,7 @@ export function processIdentities(
       const caller = await attested();
       followAs(caller);
       const all = identitiesOf(caller, ports.executorSteps);
+      refusal = all.length === 0 ? withoutIdentity(caller, ports.executorSteps) : undefined;
       return all.filter((one) => (one.kind === "step" || kind === "x509-svid") && isWanted(one));
     },
     async issue(wanted) {
@@ -82,6 +107,7 @@ export function processIdentities(
       const requests = wanted.map(({ identity, publicKey }) => requestOf(identity, kind, publicKey));
       return issueTogether(caller, requests, ports);
     },
+    nothingLeft: () => refusal ?? noIdentity(),
     follow(changed) {
       told = changed;
       const end = ports.onEntriesChange(changed);
@@ -104,5 +130,6 @@ function requestOf(identity: SvidIdentity, kind: "x509-svid" | "wit-svid", publi
 
 function executingOf(caller: Attested): ExecutingProcess {
   const agents = caller.entries.filter(({ content }) => content.kind === "agent");
-  return { process: caller.process, entryIds: agents.map(({ entryId }) => entryId) };
+  const entryIds = agents.map(({ entryId }) => entryId);
+  return { process: caller.process, entryIds, ancestors: caller.ancestors };
 }

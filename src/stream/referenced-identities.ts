@@ -6,6 +6,7 @@ import type { IssuePorts } from "../issue/issue-svids.ts";
 import { issueTogether } from "../issue/issue-together.ts";
 import type { Cancel } from "../ports/clock.ts";
 import type { ExecutorSteps } from "../ports/executor-steps.ts";
+import { fewEnough } from "./process-identities.ts";
 import type { SvidSource } from "./svid-stream.ts";
 
 export type ReferencedPorts = IssuePorts &
@@ -42,7 +43,7 @@ export function referencedIdentities(
     for (const { stepId, executor } of steps) {
       if (!followed.has(stepId)) followed.set(stepId, ports.followStep(stepId, told));
       // Another step may be opened for the same process.
-      if (reference.kind === "process" && executor.kind === "process" && !followed.has(PROCESS)) {
+      if (reference.kind === "process" && executor.kind !== "any" && !followed.has(PROCESS)) {
         const { process } = executor;
         followed.set(PROCESS, ports.executorSteps.followExecutor({ process, entryIds: [] }, told));
       }
@@ -53,7 +54,7 @@ export function referencedIdentities(
     async identities() {
       const caller = await attested();
       const reference = referenceFor(caller);
-      const steps = await referencedSteps(caller, reference, ports);
+      const steps = fewEnough(await referencedSteps(caller, reference, ports), "reference each step");
       followAll(steps, reference);
       return steps.map((step) => ({ kind: "step", step }) as const);
     },

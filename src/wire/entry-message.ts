@@ -72,6 +72,8 @@ function kindMessageOf(content: EntryContent): MessageInitShape<typeof EntryCont
           mayOpen: content.mayOpen,
           allowAnyExecutor: content.allowAnyExecutor,
           allowMultipleAudiences: content.allowMultipleAudiences,
+          allowExecutorTree: content.allowExecutorTree ?? false,
+          executorOpenStepsMax: content.executorOpenStepsMax ?? 0,
         },
       };
     case "runtime":
@@ -127,6 +129,8 @@ function inputOf(message: ContentMessage): EntryContentInput {
         mayOpen: agent.mayOpen,
         allowAnyExecutor: agent.allowAnyExecutor,
         allowMultipleAudiences: agent.allowMultipleAudiences,
+        allowExecutorTree: agent.allowExecutorTree,
+        executorOpenStepsMax: agent.executorOpenStepsMax === 0 ? undefined : agent.executorOpenStepsMax,
       };
     }
     case "runtime": {

@@ -42,6 +42,7 @@ export function processOfMessage(
 export type WantedExecutor =
   | { readonly kind: "self" }
   | { readonly kind: "pid"; readonly pid: number }
+  | { readonly kind: "tree"; readonly pid?: number }
   | { readonly kind: "any" };
 
 /**
@@ -60,7 +61,9 @@ export function executorOfMessage(message: ExecutorMessage | undefined, field = 
     case "pid":
       if (executor.value === 0) throw invalidField(`${field}.pid`, "the pid of a process");
       return { kind: "pid", pid: executor.value };
+    case "tree":
+      return { kind: "tree", ...(executor.value.pid === 0 ? {} : { pid: executor.value.pid }) };
     case undefined:
-      throw invalidField(field, "self, pid or any");
+      throw invalidField(field, "self, pid, any or tree");
   }
 }

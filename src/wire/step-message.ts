@@ -1,10 +1,22 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Executor } from "../domain/executor.ts";
 import type { StepName } from "../domain/spiffe-id.ts";
 import { STEP_STATES, type Step, type StepState } from "../domain/step.ts";
-import { StepState as StateMessage, type StepNameSchema, type StepSchema } from "../gen/stint/v1/types_pb.js";
+import {
+  ExecutorKind,
+  StepState as StateMessage,
+  type StepNameSchema,
+  type StepSchema,
+} from "../gen/stint/v1/types_pb.js";
 import { grantMessageOf } from "./grant-message.ts";
 import { processMessageOf } from "./process-message.ts";
 import { durationOfSeconds, timestampOfMicros, timestampOfSeconds } from "./timestamps.ts";
+
+const EXECUTOR_KINDS = {
+  process: ExecutorKind.PROCESS,
+  any: ExecutorKind.ANY,
+  tree: ExecutorKind.TREE,
+} as const satisfies Record<Executor["kind"], ExecutorKind>;
 
 /**
  * A step as its readers see it.
@@ -36,7 +48,8 @@ export function stepMessageOf(
     closeReason: step.closeReason ?? "",
     decisionId: step.decisionId,
     ...(readers.processes ? { opener: processMessageOf(step.opener) } : {}),
-    ...(readers.processes && executor.kind === "process" ? { executor: processMessageOf(executor.process) } : {}),
+    executorKind: EXECUTOR_KINDS[executor.kind],
+    ...(readers.processes && executor.kind !== "any" ? { executor: processMessageOf(executor.process) } : {}),
     openedSequence: BigInt(step.openedSequence),
     closedSequence: BigInt(step.closedSequence ?? 0),
   };

@@ -38,7 +38,16 @@ describe("a declared entry", () => {
 
   const selectors = ["unix:uid:1001"];
   const inputs: readonly EntryContentInput[] = [
-    { kind: "agent", name: "a", selectors, audiences: ["urn:x"], jwtSvidTtlSeconds: 60, allowAnyExecutor: true },
+    {
+      kind: "agent",
+      name: "a",
+      selectors,
+      audiences: ["urn:x"],
+      jwtSvidTtlSeconds: 60,
+      allowAnyExecutor: true,
+      allowExecutorTree: true,
+      executorOpenStepsMax: 300,
+    },
     { kind: "runtime", name: "r", selectors, agents: ["a"], openStepsMax: 5 },
     { kind: "verifier", name: "v", selectors, audiences: ["https://mcp.example.org"], maxStalenessSeconds: 15 },
     { kind: "operator", name: "o", selectors, role: "viewer" },

@@ -186,11 +186,18 @@ export function openingContract(worldOf: () => World): void {
     const world = worldOf();
     const agent = await world.agent();
     const executor = { kind: "process", process: processOf(42) } as const;
-    const opening = Array.from({ length: LIMITS.openStepsPerExecutorMax }, () => world.open(agent, { executor }));
+    const tree = { kind: "tree", process: executor.process } as const;
+    const opening = Array.from({ length: LIMITS.openStepsPerExecutorDefault }, (_, index) =>
+      world.open(agent, { executor: index % 2 === 0 ? executor : tree }),
+    );
     const [first] = await Promise.all(opening);
     const other = await world.agent();
     const oneMore = () => world.ledger.perform(world.openAct(other, { executor }));
     expect(await oneMore()).toEqual(refusal("LIMIT_EXCEEDED"));
+    expect(await world.ledger.perform(world.openAct(other, { executor: tree }))).toEqual(refusal("LIMIT_EXCEEDED"));
+    // The entry of another agent may allow more.
+    const allowed = { executorOpenStepsMax: LIMITS.openStepsPerExecutorDefault + 1 };
+    await world.close(await world.open(other, { executor }, allowed));
     const any = world.openAct(other, { executor: { kind: "any" } });
     expect(await world.ledger.perform(any)).toMatchObject({ kind: "opened" });
     await world.close(present(first));
@@ -201,7 +208,9 @@ export function openingContract(worldOf: () => World): void {
     const world = worldOf();
     const [agent, runtime] = [await world.agent(), await world.runtime()];
     const executor = { kind: "process", process: processOf(43) } as const;
-    const opening = Array.from({ length: LIMITS.openStepsPerExecutorMax - 1 }, () => world.open(agent, { executor }));
+    const opening = Array.from({ length: LIMITS.openStepsPerExecutorDefault - 1 }, () =>
+      world.open(agent, { executor }),
+    );
     await Promise.all(opening);
     const elsewhere = await world.open(agent);
     const last = await world.open(agent, { executor });

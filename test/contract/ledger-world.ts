@@ -7,6 +7,7 @@ import type { Grant } from "../../src/domain/grant.ts";
 import { newId, newJti, newSerialNumber } from "../../src/domain/ids.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
+import { LIMITS } from "../../src/domain/limits.ts";
 import type { LocalAccounts } from "../../src/domain/local-accounts.ts";
 import type { ProcessIdentity } from "../../src/domain/process.ts";
 import type { EntryContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
@@ -138,6 +139,7 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
       decidedOn: entries,
       supersedes: false,
       openStepsMax: 1_000,
+      executorOpenStepsMax: LIMITS.openStepsPerExecutorDefault,
       now,
       ...act,
     };

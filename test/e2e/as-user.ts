@@ -58,6 +58,8 @@ export async function callerAs(
     readonly groups?: readonly number[];
     /** In a PID namespace of its own, where it is the first process. */
     readonly ownPids?: boolean;
+    /** What starts it, e.g. a shell. */
+    readonly before?: readonly string[];
   },
   socket: string,
 ): Promise<Caller> {
@@ -72,7 +74,7 @@ export async function callerAs(
           groups.length === 0 ? "--clear-groups" : `--groups=${groups.join(",")}`,
         ];
   const apart = user.ownPids === true ? OWN_PIDS : [];
-  const [command = "", ...rest] = [...apart, ...change, process.execPath, CALLER, socket];
+  const [command = "", ...rest] = [...(user.before ?? []), ...apart, ...change, process.execPath, CALLER, socket];
   const child = spawn(command, rest, { stdio: ["pipe", "pipe", "inherit"] });
   const waiting = new Map<number, (line: Line) => void>();
   const ready = Promise.withResolvers<void>();

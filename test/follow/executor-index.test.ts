@@ -6,6 +6,7 @@ import { STEP } from "../samples/credentials.ts";
 
 const process = (pid: number): ProcessIdentity => ({ bootId: "boot", pidNamespace: "1", pid, startTimeTicks: pid });
 const by = (pid: number) => ({ kind: "process", process: process(pid) }) as const;
+const below = (pid: number) => ({ kind: "tree", process: process(pid) }) as const;
 const ANY = { kind: "any" } as const;
 
 function failed(error: unknown): never {
@@ -41,6 +42,54 @@ describe("the open steps of a process", () => {
     index.put(stepOf(by(1)));
     const reused = { process: { ...process(1), startTimeTicks: 99 }, entryIds: ["entry_a"] };
     expect(index.executedBy(reused)).toEqual([]);
+  });
+});
+
+describe("the steps of a tree of processes", () => {
+  const under = (...pids: number[]) => ({ ...executing(9, "entry_a"), ancestors: () => pids.map(process) });
+
+  test("are those of the process itself, and of each whose chain of parents reaches it", () => {
+    const index = createExecutorIndex([], failed);
+    const step = stepOf(below(1));
+    index.put(step);
+    expect(index.executedBy(executing(1, "entry_a"))).toEqual([step]);
+    expect(index.executedBy(under(8, 1))).toEqual([step]);
+    expect(index.stepsOf(process(1))).toEqual([step]);
+  });
+
+  test("are nobody's whose chain leads elsewhere, whose parent alone executes, or who is of another agent", () => {
+    const index = createExecutorIndex([], failed);
+    for (const executor of [below(1), by(8)]) index.put(stepOf(executor));
+    expect(index.executedBy(under(8, 2))).toEqual([]);
+    expect(index.executedBy({ ...under(1), entryIds: ["entry_b"] })).toEqual([]);
+  });
+
+  test("cost a look at the processes above only while there are any of the caller's agents", () => {
+    const index = createExecutorIndex([], failed);
+    const looking = () => {
+      throw new Error("looked");
+    };
+    const caller = { ...executing(9, "entry_a"), ancestors: looking };
+    const [own, others] = [stepOf(below(1)), stepOf(below(1), { agentEntryId: "entry_b" })];
+    index.put(others);
+    expect(index.executedBy(caller)).toEqual([]);
+    index.put(own);
+    expect(() => index.executedBy(caller)).toThrow("looked");
+    index.remove(own);
+    expect(index.executedBy(caller)).toEqual([]);
+  });
+
+  test("are told of to whoever could be in the tree", () => {
+    const index = createExecutorIndex([], failed);
+    let told = 0;
+    index.followExecutor(executing(9, "entry_a"), () => {
+      told += 1;
+    });
+    const step = stepOf(below(1));
+    index.put(step);
+    index.put(stepOf(below(1), { agentEntryId: "entry_b" }));
+    index.remove(step);
+    expect(told).toBe(2);
   });
 });
 

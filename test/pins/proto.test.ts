@@ -103,6 +103,12 @@ test("the numbers of every enum", () => {
     ],
     "stint.v1.Effect": ["0 EFFECT_UNSPECIFIED", "1 EFFECT_ALLOW", "2 EFFECT_DENY"],
     "stint.v1.Outcome": ["0 OUTCOME_UNSPECIFIED", "1 OUTCOME_COMPLETED", "2 OUTCOME_FAILED", "3 OUTCOME_CANCELLED"],
+    "stint.v1.ExecutorKind": [
+      "0 EXECUTOR_KIND_UNSPECIFIED",
+      "1 EXECUTOR_KIND_PROCESS",
+      "2 EXECUTOR_KIND_ANY",
+      "3 EXECUTOR_KIND_TREE",
+    ],
     "stint.v1.StepState": [
       "0 STEP_STATE_UNSPECIFIED",
       "1 STEP_STATE_PENDING_APPROVAL",

@@ -44,6 +44,18 @@ test.for([
   { change: "any executor is allowed no more", to: agent(), of: step({ executor: { kind: "any" } }), closed: true },
   { change: "any executor is allowed no more, and it has one", to: agent(), of: step(), closed: false },
   {
+    change: "a tree of processes is allowed no more",
+    to: agent(),
+    of: step({ executor: { kind: "tree", process: STEP.opener } }),
+    closed: true,
+  },
+  {
+    change: "a tree of processes is allowed still",
+    to: agent({ allowExecutorTree: true }),
+    of: step({ executor: { kind: "tree", process: STEP.opener } }),
+    closed: false,
+  },
+  {
     change: "the agent may open no more, and opened it",
     to: agent(),
     of: step({ openerEntryId: "entry_agent" }),

@@ -34,7 +34,15 @@ export function createKernel(): Kernel {
         const found = alive.get(peer.pid);
         if (found === undefined || found.peer !== peer) throw new BrokerError("NO_IDENTITY", "the process is gone");
         const { uid, process, executable } = found;
-        return { selectors: selectorsOf(uid), process, uid, sharesPids: true, executable, unavailable: [] };
+        return {
+          selectors: selectorsOf(uid),
+          process,
+          uid,
+          sharesPids: true,
+          ancestors: () => [],
+          executable,
+          unavailable: [],
+        };
       },
     },
     processes: {

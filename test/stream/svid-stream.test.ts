@@ -237,12 +237,16 @@ describe("a delivery is everything there is", () => {
     for (let count = 0; count < 64; count += 1) await open({ executor: "any" });
     const { deliveries, ended, hints } = await subscribe(agent);
     expect(hints()).toHaveLength(64);
-    await open({ executor: "any" });
+    const last = await open({ executor: "any" });
     await settled();
     const refused = expect.objectContaining({ code: "LIMIT_EXCEEDED" });
     expect(ended).toEqual([refused]);
     expect(deliveries).toHaveLength(1);
     expect((await subscribe(agent)).ended).toEqual([refused]);
+    // Each step's credentials are there all the same, one by one.
+    const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const wanted = [{ kind: "wit-svid", publicKey: publicKey.export({ type: "spki", format: "der" }) }] as const;
+    expect(await broker.issue(agent, { stepId: last.stepId, wanted })).toMatchObject([{ kind: "wit-svid" }]);
   });
 });
 

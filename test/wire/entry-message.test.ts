@@ -29,6 +29,8 @@ const inputs: readonly EntryContentInput[] = [
     mayOpen: true,
     allowAnyExecutor: true,
     allowMultipleAudiences: true,
+    allowExecutorTree: true,
+    executorOpenStepsMax: 1_000,
     federatesWith: ["other.example"],
   },
   { kind: "agent", name: "plain", selectors },

@@ -14,7 +14,7 @@ const DELETED = " (deleted)";
 type Withheld = { readonly kind: "withheld"; readonly reason: string };
 
 /** The identity of the process that has this pid in the broker's own PID namespace, wherever the process lives. */
-function identityOf(pid: number, startTimeTicks: number, host: HostFacts): ProcessIdentity {
+export function identityOf(pid: number, startTimeTicks: number, host: HostFacts): ProcessIdentity {
   return { bootId: host.bootId, pidNamespace: host.pidNamespace, pid, startTimeTicks };
 }
 
@@ -29,7 +29,7 @@ export function evidenceOf(
   host: HostFacts,
   names: AccountNames,
   digest?: DigestAnswer,
-): Evidence {
+): Omit<Evidence, "ancestors"> {
   const selectors = new Set<Selector>();
   const unavailable: { readonly kind: string; readonly reason: string }[] = [];
   const add = (kind: string, value: string | number | Withheld): void => {

@@ -39,7 +39,7 @@ export function pinProcess(libc: Libc, pid: number, open: () => Pidfd | Failure)
 }
 
 /** A process whose descriptor can't be polled counts as gone, since nothing proves it alive. */
-function hasExited(libc: Libc, pidfd: number): boolean {
+export function hasExited(libc: Libc, pidfd: number): boolean {
   const exited = libc.haveExited([pidfd]);
   return "kind" in exited || exited[0] !== false;
 }

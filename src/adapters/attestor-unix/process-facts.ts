@@ -53,6 +53,19 @@ export function readStartTime(pid: number): number | Failure {
   return parseStartTime(stat) ?? { kind: "failure", errno: "EPROTO" };
 }
 
+/** Who the parent of a process is, and when the process itself started. `parentPid` 0: none that the broker can see. */
+export type Parentage = { readonly kind: "parentage"; readonly startTimeTicks: number; readonly parentPid: number };
+
+/** The parentage of the process that has this pid now. */
+export function readParentage(pid: number): Parentage | Failure {
+  const stat = attempt(() => readText(`/proc/${pid}/stat`));
+  if (typeof stat !== "string") return stat;
+  const startTimeTicks = parseStartTime(stat);
+  const parentPid = parseNumber(fieldOf(stat, 4));
+  if (startTimeTicks === undefined || parentPid === undefined) return { kind: "failure", errno: "EPROTO" };
+  return { kind: "parentage", startTimeTicks, parentPid };
+}
+
 /**
  * Field 22 of /proc/<pid>/stat. The second field is the program's name in parentheses, which the process chooses: it may
  * hold spaces, parentheses and line ends, so fields are counted from the last parenthesis.
@@ -60,8 +73,12 @@ export function readStartTime(pid: number): number | Failure {
  * @see proc_pid_stat(5)
  */
 export function parseStartTime(stat: string): number | undefined {
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return parseNumber(fields[22 - 3]);
+  return parseNumber(fieldOf(stat, 22));
+}
+
+/** A field after the second, by its number in proc_pid_stat(5). */
+function fieldOf(stat: string, number: number): string | undefined {
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[number - 3];
 }
 
 /**

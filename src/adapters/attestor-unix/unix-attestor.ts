@@ -1,13 +1,15 @@
 import { closeSync } from "node:fs";
 import process from "node:process";
 import { BrokerError, type Denial, denial, errorOf } from "../../domain/errors.ts";
+import type { ProcessIdentity } from "../../domain/process.ts";
 import type { Attestor, Evidence, Peer, ProcessWatch } from "../../ports/attestor.ts";
 import { type AccountFiles, createAccountNames } from "./account-names.ts";
+import { ancestorsOf } from "./ancestors.ts";
 import { evidenceOf, foreignMountsOf } from "./evidence.ts";
 import { createExecutableDigests } from "./executable-digests.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { type Failure, type Libc, openLibc, type PeerCredentials, type Pidfd } from "./libc.ts";
-import { GONE, liveFacts, type PinnedProcess, pinProcess } from "./live-facts.ts";
+import { GONE, hasExited, liveFacts, type PinnedProcess, pinProcess } from "./live-facts.ts";
 import type { ProcessFacts } from "./process-facts.ts";
 import { createProcessWatch } from "./process-watch.ts";
 import { createTurnMemory } from "./turn-memory.ts";
@@ -120,6 +122,26 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
     return facts;
   }
 
+  /** Adds the way to look up the processes above the peer's, once, for the few acts that ask for them. */
+  function withAncestors(peer: Peer, evidence: Omit<Evidence, "ancestors">): Evidence {
+    let found: readonly ProcessIdentity[] | undefined;
+    return {
+      ...evidence,
+      ancestors() {
+        found ??= lookUpAncestors(peer, evidence.process);
+        return found;
+      },
+    };
+  }
+
+  /** Between two proofs that the peer is alive, so that it can't be another process that has the pid by now. */
+  function lookUpAncestors(peer: Peer, { pid, startTimeTicks }: ProcessIdentity): readonly ProcessIdentity[] {
+    const state = states.get(peer);
+    if (state?.kind !== "pinned" || hasExited(libc, state.pidfd)) return [];
+    const ancestors = ancestorsOf(pid, startTimeTicks, host);
+    return hasExited(libc, state.pidfd) ? [] : ancestors;
+  }
+
   const attestor: Attestor = {
     async attest(peer, wanted) {
       const known = wanted.executableDigest ? undefined : thisTurn.get(peer);
@@ -127,12 +149,12 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
       const facts = factsOf(peer, wanted);
       // An executable that would not be believed is not even opened.
       const isDigestMade = wanted.executableDigest && foreignMountsOf(facts, host) === undefined;
-      if (!isDigestMade) return thisTurn.keep(peer, evidenceOf(peer.pid, facts, host, names));
+      if (!isDigestMade) return thisTurn.keep(peer, withAncestors(peer, evidenceOf(peer.pid, facts, host, names)));
       for (let attempt = 0; attempt < DIGEST_ATTEMPTS_MAX; attempt += 1) {
         const digest = await digests.of(peer.pid, peer.uid);
         const now = factsOf(peer, wanted);
         if (digest.kind === "failure" || digest.link === now.executableLink) {
-          return evidenceOf(peer.pid, now, host, names, digest);
+          return withAncestors(peer, evidenceOf(peer.pid, now, host, names, digest));
         }
       }
       throw new BrokerError("NO_IDENTITY", "the process changes its executable too often to be attested");

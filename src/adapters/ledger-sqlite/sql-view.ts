@@ -1,5 +1,6 @@
+import { treeText } from "../../domain/executor.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import { formatProcess } from "../../domain/process.ts";
+import { formatProcess, type ProcessIdentity } from "../../domain/process.ts";
 import { addMicros, secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type {
   GuardedIssuance,
@@ -36,7 +37,7 @@ export function createSqlView(db: Connection): LedgerView {
     stepByRequest: (entryId, process, requestId) =>
       step(STEP.guardByRequest, { entryId, process: formatProcess(process), requestId }),
     liveSteps: (target, at) => liveSteps(db, target, at),
-    liveStepsOfExecutor: (process) => count(STEP.liveOfExecutorCount, { executor: formatProcess(process) }),
+    liveStepsOfExecutor: (process) => count(STEP.liveOfExecutorCount, byProcess(process)),
     closeOf(stepId) {
       const sequence = db.get<StepGuardRow>(STEP.guardById, { stepId })?.closedSequence ?? undefined;
       return sequence === undefined ? undefined : db.get<RecordedClose>(STEP.closeAt, { sequence });
@@ -80,6 +81,12 @@ export function createSqlView(db: Connection): LedgerView {
 
 const idOf = ({ issuanceId }: { readonly issuanceId: string }) => issuanceId;
 
+/** A process, and the tree below it. */
+function byProcess(identity: ProcessIdentity): { readonly process: string; readonly tree: string } {
+  const process = formatProcess(identity);
+  return { process, tree: treeText(process) };
+}
+
 /** The live steps of a target and their live descendants; a preview of a close reads the same. */
 export function liveSteps(db: Connection, target: LiveTarget, at: UnixMicros): readonly LiveStep[] {
   const named = namedLiveSteps(db, target, at);
@@ -102,7 +109,7 @@ function namedLiveSteps(db: Connection, target: LiveTarget, at: UnixMicros): rea
     case "entry":
       return db.all(STEP.liveOfEntry, { entryId: target.entryId, at });
     case "process":
-      return db.all(STEP.liveOfProcess, { process: formatProcess(target.process), at });
+      return db.all(STEP.liveOfProcess, { ...byProcess(target.process), at });
     case "principal":
       return db.all(STEP.liveOfPrincipal, { iss: target.iss, sub: target.sub, at });
     case "all":

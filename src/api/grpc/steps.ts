@@ -142,8 +142,9 @@ function openRequestOf(message: OpenMessage): OpenRequest {
 function wantedOf(message: OpenMessage, request: OpenRequest): readonly SvidWanted[] {
   const { credentials } = message;
   if (credentials === undefined) return [];
-  if (request.executor.kind !== "self")
-    throw invalidField("credentials", "absent unless the executor is the caller itself");
+  const { executor } = request;
+  const isCaller = executor.kind === "self" || (executor.kind === "tree" && executor.pid === undefined);
+  if (!isCaller) throw invalidField("credentials", "absent unless the executor is the caller itself");
   const jwtSvids = jwtSvidsWantedOf(credentials.jwtSvids, "credentials.jwt_svids");
   return credentials.csr.length === 0 ? jwtSvids : [{ kind: "x509-svid", csr: credentials.csr }, ...jwtSvids];
 }

@@ -10,7 +10,12 @@ import type { IssuePorts } from "../../issue/issue-svids.ts";
 import { issueTogether } from "../../issue/issue-together.ts";
 import type { CredentialReads } from "../../ports/ledger-reads.ts";
 import { nothingLeft } from "../../stream/nothing-left.ts";
-import { executedSteps, type ProcessIdentitiesPorts } from "../../stream/process-identities.ts";
+import {
+  executedSteps,
+  fewEnough,
+  type ProcessIdentitiesPorts,
+  withoutIdentity,
+} from "../../stream/process-identities.ts";
 import { hintOf } from "../../stream/svid-identity.ts";
 import { type VerifiedJwtSvid, verifyJwtSvid } from "../../verify/jwt-svid.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
@@ -37,7 +42,8 @@ export async function fetchJwtSvids(request: JWTSVIDRequest, caller: Attested, p
   const steps = executedSteps(caller, ports.executorSteps).filter(
     (step) => selected === undefined || step.spiffeId === selected,
   );
-  if (steps.length === 0) throw nothingLeft();
+  if (steps.length === 0) throw withoutIdentity(caller, ports.executorSteps) ?? nothingLeft();
+  fewEnough(steps, "name one by spiffe_id");
   const { svids, refused } = await jwtSvidsOf(steps, request.audience, { caller }, ports);
   // Several steps are seldom open for the same audience, so a refusal is told only when there is no SVID at all.
   if (svids.length === 0) throw nothingLeft(refused);

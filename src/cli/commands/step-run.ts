@@ -17,6 +17,8 @@ import { type StepEnd, stepEndSentence } from "../step-end.ts";
 type StepsClient = ReturnType<Session["workload"]>;
 
 type RunOptions = OpenOptions & {
+  /** Who executes the step: the command alone, or with the processes that it starts. */
+  readonly executor: "process" | "tree";
   /** What is done with a command whose step has ended. */
   readonly onEnd: "term" | "ignore";
   /** Seconds between SIGTERM and SIGKILL. */
@@ -33,6 +35,11 @@ export function addStepRun(step: Command, context: Context): void {
       .description("run a command as a step: open, run as its executor, hold, close with the command's exit status")
       .argument("<command...>", "after --: the command and its arguments"),
   )
+    .addOption(
+      new Option("--executor <which>", "who may fetch its credentials: the command's process, or with those below it")
+        .choices(["process", "tree"])
+        .default("process"),
+    )
     .addOption(
       new Option("--on-end <act>", "when the step ends under the command: end the command too, or only say so")
         .choices(["term", "ignore"])
@@ -66,7 +73,12 @@ async function runAsStep(session: Session, options: RunOptions, command: readonl
     [ENDPOINT_VARIABLE]: `unix://${resolve(socketPathOf(session.globals.socket))}`,
   });
   try {
-    const request = openRequestOf(options, { case: "pid", value: gate.pid }, session.context.now());
+    const { pid } = gate;
+    const executor =
+      options.executor === "tree"
+        ? ({ case: "tree", value: { pid } } as const)
+        : ({ case: "pid", value: pid } as const);
+    const request = openRequestOf(options, executor, session.context.now());
     const { step } = await steps.open(request);
     if (step === undefined) throw new Error("the broker opened a step and told nothing of it");
     return await runHeld(session, steps, step, gate, options);

@@ -34,8 +34,8 @@ export function addStep(program: Command, context: Context): void {
 
   addOpenFlags(step.command("open").description("open a step, as a runtime of the workload endpoint"))
     .requiredOption(
-      "--executor <any|pid>",
-      "who may fetch its credentials: any process of the agent, or one",
+      "--executor <any|pid|tree:pid>",
+      "who may fetch its credentials: any process of the agent, one, or one with those that it started",
       executorFlag,
     )
     .option("--lease <time>", "abandoned when this long passes without a renewal", durationFlag)
@@ -109,9 +109,10 @@ export function addStep(program: Command, context: Context): void {
 /** @throws InvalidArgumentError */
 export function executorFlag(text: string): WantedExecutor {
   if (text === "any") return { case: "any", value: {} };
-  const pid = /^[1-9][0-9]*$/.test(text) ? countFlag(text) : 0;
-  if (pid === 0) throw new InvalidArgumentError("Expected any, or the pid of a process.");
-  return { case: "pid", value: pid };
+  const [, tree, digits] = /^(tree:)?([1-9][0-9]*)$/.exec(text) ?? [];
+  const pid = digits === undefined ? 0 : countFlag(digits);
+  if (pid === 0) throw new InvalidArgumentError("Expected any, the pid of a process, or tree: and a pid.");
+  return tree === undefined ? { case: "pid", value: pid } : { case: "tree", value: { pid } };
 }
 
 export type StepReference =

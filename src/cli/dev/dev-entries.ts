@@ -53,6 +53,7 @@ export function devEntries(
       stepSecondsMax: LIMITS.stepSecondsMax,
       mayOpen: true,
       allowAnyExecutor: true,
+      allowExecutorTree: true,
       allowMultipleAudiences: true,
     })),
     { kind: "verifier", name: NAME, selectors, audiences },

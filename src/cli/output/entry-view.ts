@@ -8,7 +8,7 @@ type ContentOf<Case> = Extract<Kind, { readonly case: Case }>["value"];
 /** A member that only entries of one kind have. */
 function of<Case extends "agent" | "runtime" | "verifier" | "operator">(
   kind: Case,
-  value: (content: ContentOf<Case>) => Json,
+  value: (content: ContentOf<Case>) => Json | undefined,
 ): (entry: Entry) => Json | undefined {
   return (entry) => {
     const content = entry.content?.kind;
@@ -30,6 +30,8 @@ const CONTENT_FIELDS: readonly Field<Entry>[] = [
   ["step_duration_max", of("agent", (agent) => secondsField(agent.stepDurationMax))],
   ["may_open", of("agent", (agent) => agent.mayOpen)],
   ["allow_any_executor", of("agent", (agent) => agent.allowAnyExecutor)],
+  ["allow_executor_tree", of("agent", (agent) => agent.allowExecutorTree)],
+  ["executor_open_steps_max", of("agent", (agent) => agent.executorOpenStepsMax || undefined)],
   ["allow_multiple_audiences", of("agent", (agent) => agent.allowMultipleAudiences)],
   ["agents", of("runtime", (runtime) => runtime.agents)],
   ["open_steps_max", of("runtime", (runtime) => runtime.openStepsMax)],

@@ -1,4 +1,4 @@
-import { type Step, StepState } from "../../gen/stint/v1/types_pb.js";
+import { ExecutorKind, type Step, StepState } from "../../gen/stint/v1/types_pb.js";
 import {
   enumField,
   grantField,
@@ -33,6 +33,7 @@ export const stepView: View<Step> = {
     ["parent_step_id", (step) => textField(step.parentStepId)],
     ["decision_id", (step) => textField(step.decisionId)],
     ["opener", (step) => processField(step.opener)],
+    ["executor_kind", (step) => enumField(ExecutorKind, step.executorKind).toLowerCase()],
     ["executor", (step) => processField(step.executor)],
     ["opened_sequence", (step) => sequenceField(step.openedSequence)],
     ["closed_sequence", (step) => sequenceField(step.closedSequence)],

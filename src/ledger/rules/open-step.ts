@@ -1,4 +1,5 @@
 import { type Denial, denial } from "../../domain/errors.ts";
+import { treeText } from "../../domain/executor.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { formatProcess } from "../../domain/process.ts";
 import { hasExpired, isClosed, permits } from "../../domain/step.ts";
@@ -103,7 +104,10 @@ function attemptGuard({ step, supersedes }: OpenStepAct, { newest, ending }: Sit
   return undefined;
 }
 
-function limitsGuard({ step, openStepsMax }: OpenStepAct, situation: Situation): Denial | undefined {
+function limitsGuard(
+  { step, openStepsMax, executorOpenStepsMax }: OpenStepAct,
+  situation: Situation,
+): Denial | undefined {
   const { opener, openOfExecutor, ending } = situation;
   const freedOfEntry = ending.filter((one) => one.openerEntryId === step.openerEntryId).length;
   if (opener !== undefined && opener.openSteps - freedOfEntry >= openStepsMax) {
@@ -111,9 +115,10 @@ function limitsGuard({ step, openStepsMax }: OpenStepAct, situation: Situation):
   }
   if (step.executor.kind === "any") return undefined;
   const executor = formatProcess(step.executor.process);
-  const freedOfExecutor = ending.filter((one) => one.executor === executor).length;
-  if (openOfExecutor - freedOfExecutor >= LIMITS.openStepsPerExecutorMax) {
-    return denial("LIMIT_EXCEEDED", `at most ${LIMITS.openStepsPerExecutorMax} open steps for one executor`);
+  const own: readonly (string | undefined)[] = [executor, treeText(executor)];
+  const freedOfExecutor = ending.filter((one) => own.includes(one.executor)).length;
+  if (openOfExecutor - freedOfExecutor >= executorOpenStepsMax) {
+    return denial("LIMIT_EXCEEDED", `at most ${executorOpenStepsMax} open steps for one executor`);
   }
   return undefined;
 }

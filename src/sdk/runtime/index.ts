@@ -16,6 +16,7 @@ export type {
   OpenStepOptions,
   ResumeStepOptions,
   Step,
+  StepExecutor,
   StepProof,
   WithStepOptions,
 } from "./step.ts";

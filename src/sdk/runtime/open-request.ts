@@ -8,7 +8,7 @@ import { durationOfSeconds } from "../../wire/timestamps.ts";
 import { confirmationMessageOf } from "./binding.ts";
 import { certificateRequestOf, generateKey } from "./certificate-request.ts";
 import type { DpopKey } from "./dpop-key.ts";
-import type { OpenStepOptions } from "./step.ts";
+import type { OpenStepOptions, StepExecutor } from "./step.ts";
 import { jwtSvidOf, type StepSvids, x509SvidOf } from "./step-svids.ts";
 
 /** A request to open a step, and what to do with the credentials that its answer brings. */
@@ -70,9 +70,11 @@ function wishesOf(
   };
 }
 
-function executorOf(executor: "self" | "any" | { readonly pid: number }): MessageInitShape<typeof ExecutorSchema> {
+function executorOf(executor: StepExecutor): MessageInitShape<typeof ExecutorSchema> {
   if (executor === "self") return { executor: { case: "self", value: {} } };
   if (executor === "any") return { executor: { case: "any", value: {} } };
+  if (executor === "tree") return { executor: { case: "tree", value: {} } };
+  if (executor.tree === true) return { executor: { case: "tree", value: { pid: executor.pid } } };
   return { executor: { case: "pid", value: executor.pid } };
 }
 

@@ -30,13 +30,16 @@ export type OpenStepOptions = {
   readonly leaseSeconds?: number | undefined;
   /** A token of the human or service on whose behalf the run works. */
   readonly principalToken?: string | undefined;
-  /** Which process may be issued the step's credentials. Absent: this one. */
-  readonly executor?: "self" | "any" | { readonly pid: number } | undefined;
+  /**
+   * Which process may be issued the step's credentials. Absent: this one. With `tree`, also the processes that it starts
+   * and that these start, where the agent's entry says `allow_executor_tree`: those of this process, or of another one.
+   */
+  readonly executor?: StepExecutor | undefined;
   /** Take the part of the grant that is permitted rather than be refused all of it. */
   readonly allowPartial?: boolean | undefined;
   /** The same id again gives the same step. Absent: a random one, so that trying again within one call is safe. */
   readonly requestId?: string | undefined;
-  /** Credentials to bring along in the same round trip; for executor `self`. One that is refused is asked for again later. */
+  /** Credentials to bring along in the same round trip; for executor `self` or `tree`. One that is refused is asked for again later. */
   readonly first?: { readonly jwtSvids?: readonly string[]; readonly x509Svid?: boolean } | undefined;
 } & HoldOptions;
 
@@ -45,6 +48,8 @@ export type OpenStepOptions = {
  * nothing without it. `wpt`: beside a bearer token goes a WIT-SVID with a proof of both.
  */
 export type StepProof = "dpop" | "wpt";
+
+export type StepExecutor = "self" | "any" | "tree" | { readonly pid: number; readonly tree?: boolean | undefined };
 
 export type HoldOptions = {
   /** False: nobody holds it, so it lives until its expiry, its lease or its executor ends. Absent: true. */

@@ -86,6 +86,44 @@ test("attests the process that connected: ids, executable, start time", async ()
   );
 });
 
+describe("the processes above the peer", () => {
+  const own = () => {
+    const ticks = readFileSync("/proc/self/stat", "latin1").split(") ").at(-1)?.split(" ")[19];
+    return expect.objectContaining({ pid: process.pid, startTimeTicks: Number(ticks) });
+  };
+
+  test("are told from its parent up, each with its start time", async () => {
+    const { peer, process: outer } = await connected({ before: ["sh", "-c", '"$@"; true', "sh"] });
+    const [shell, above, ...rest] = (await unix.attestor.attest(peer, QUICK)).ancestors();
+    expect(shell?.pid).toBe(outer.child.pid);
+    expect(above).toEqual(own());
+    expect(rest.at(-1)?.pid).toBe(1);
+  });
+
+  test("are those of the moment when they are asked for: none that has ended by then, and none of a peer that has", async () => {
+    // The outer shell keeps the pipe, so that the peer goes on when its parent is killed.
+    const { peer, process: outer } = await connected({
+      before: ["sh", "-c", 'exec 3<&0; ("$@" <&3; true) & exec sleep 100000', "sh"],
+    });
+    const [evidence, later] = [await unix.attestor.attest(peer, QUICK), await attestAnew(peer)];
+    const parent = evidence.ancestors().at(0)?.pid ?? -1;
+    expect(evidence.ancestors()).toContainEqual(own());
+    process.kill(parent, "SIGKILL");
+    await eventually(async () => (await attestAnew(peer)).ancestors()).not.toContainEqual(own());
+    expect(later.ancestors()).not.toContainEqual(expect.objectContaining({ pid: outer.child.pid }));
+    const last = await attestAnew(peer);
+    process.kill(peer.pid, "SIGKILL");
+    await eventually(() => unix.attestor.attest(peer, QUICK).catch(() => "gone")).toBe("gone");
+    expect(last.ancestors()).toEqual([]);
+  });
+
+  /** In another turn, so that the answer is from another look. */
+  async function attestAnew(peer: UnixPeer) {
+    await nextTurn();
+    return unix.attestor.attest(peer, QUICK);
+  }
+});
+
 test("gives every connection an id of its own", async () => {
   const { peer } = await connected();
   const other = await connected();

@@ -93,6 +93,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
       process: processOf(1),
       uid: 1_003,
       sharesPids: true,
+      ancestors: () => [],
       unavailable: [],
     }),
   };

@@ -1,4 +1,5 @@
 import { canonicalText } from "../../../domain/canonical-json.ts";
+import { executorFrom, formatExecutor } from "../../../domain/executor.ts";
 import type { Grant } from "../../../domain/grant.ts";
 import type { StepOpened } from "../../../domain/ledger-event.ts";
 import { formatProcess, processFrom } from "../../../domain/process.ts";
@@ -32,7 +33,7 @@ const TARGETED = {
                     UNION SELECT sequence FROM step WHERE opener_entry_id = @entryId AND closed_sequence IS NULL)`,
   process: `
     s.sequence IN (SELECT sequence FROM step WHERE opener = @process AND closed_sequence IS NULL
-                    UNION SELECT sequence FROM step WHERE executor = @process AND closed_sequence IS NULL)`,
+                    UNION SELECT sequence FROM step WHERE executor IN (@process, @tree) AND closed_sequence IS NULL)`,
   principal: `
     s.sequence IN (SELECT sequence FROM step INDEXED BY step_live_opener_entry
                     WHERE principal_iss = @iss AND principal_sub = @sub AND closed_sequence IS NULL)`,
@@ -89,7 +90,8 @@ export const STEP = {
     SELECT ${GUARD_COLUMNS} FROM step
      WHERE opener_entry_id = @entryId AND opener = @process AND request_id = @requestId
      ORDER BY sequence DESC LIMIT 1`,
-  liveOfExecutorCount: "SELECT count(*) AS count FROM step WHERE executor = @executor AND closed_sequence IS NULL",
+  liveOfExecutorCount: `
+    SELECT count(*) AS count FROM step WHERE executor IN (@process, @tree) AND closed_sequence IS NULL`,
 
   closing: closing(TARGETED.step),
   closingChildren: closing(CHILDREN),
@@ -205,7 +207,7 @@ export function stepOf(row: StepRow): Step {
     agentEntryId: row.agentEntryId,
     openerEntryId: row.openerEntryId,
     opener: processFrom(row.opener),
-    executor: executor === null ? { kind: "any" } : { kind: "process", process: processFrom(executor), ...pinned },
+    executor: { ...executorFrom(executor ?? undefined), ...pinned },
     spiffeId: row.spiffeId,
     grant: JSON.parse(row.granted) as Grant,
     audiences: JSON.parse(row.moreAudiences) as readonly string[],
@@ -242,7 +244,7 @@ export function parametersOfOpened({ step, at }: StepOpened, sequence: number): 
     agentEntryId: step.agentEntryId,
     openerEntryId: step.openerEntryId,
     opener: formatProcess(step.opener),
-    executor: executor.kind === "process" ? formatProcess(executor.process) : null,
+    executor: formatExecutor(executor) ?? null,
     executable: executor.kind === "process" ? (executor.executable ?? null) : null,
     spiffeId: step.spiffeId,
     granted: canonicalText(step.grant),

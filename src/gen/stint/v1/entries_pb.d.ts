@@ -153,6 +153,20 @@ export declare type AgentEntry = Message<"stint.v1.AgentEntry"> & {
    * @generated from field: repeated string exchange_audiences = 10;
    */
   exchangeAudiences: string[];
+
+  /**
+   * A step may be executed by a process together with those that the process started (executor tree).
+   *
+   * @generated from field: bool allow_executor_tree = 11;
+   */
+  allowExecutorTree: boolean;
+
+  /**
+   * Open steps that one process may execute at once, at most 1000; 0: 256.
+   *
+   * @generated from field: uint32 executor_open_steps_max = 12;
+   */
+  executorOpenStepsMax: number;
 };
 
 /**

@@ -167,6 +167,14 @@ export declare type Executor = Message<"stint.v1.Executor"> & {
      */
     value: Executor_Any;
     case: "any";
+  } | {
+    /**
+     * A process and all whose chain of parents reaches it, where the agent's entry says allow_executor_tree.
+     *
+     * @generated from field: stint.v1.Executor.Tree tree = 4;
+     */
+    value: Executor_Tree;
+    case: "tree";
   } | { case: undefined; value?: undefined };
 };
 
@@ -199,6 +207,24 @@ export declare type Executor_Any = Message<"stint.v1.Executor.Any"> & {
  * Use `create(Executor_AnySchema)` to create a new message.
  */
 export declare const Executor_AnySchema: GenMessage<Executor_Any>;
+
+/**
+ * @generated from message stint.v1.Executor.Tree
+ */
+export declare type Executor_Tree = Message<"stint.v1.Executor.Tree"> & {
+  /**
+   * The process that the others descend from, as for pid; 0: the opener's own process.
+   *
+   * @generated from field: uint32 pid = 1;
+   */
+  pid: number;
+};
+
+/**
+ * Describes the message stint.v1.Executor.Tree.
+ * Use `create(Executor_TreeSchema)` to create a new message.
+ */
+export declare const Executor_TreeSchema: GenMessage<Executor_Tree>;
 
 /**
  * @generated from message stint.v1.Step
@@ -318,6 +344,11 @@ export declare type Step = Message<"stint.v1.Step"> & {
    * @generated from field: uint64 closed_sequence = 21;
    */
   closedSequence: bigint;
+
+  /**
+   * @generated from field: stint.v1.ExecutorKind executor_kind = 22;
+   */
+  executorKind: ExecutorKind;
 };
 
 /**
@@ -597,6 +628,42 @@ export enum StepState {
  * Describes the enum stint.v1.StepState.
  */
 export declare const StepStateSchema: GenEnum<StepState>;
+
+/**
+ * @generated from enum stint.v1.ExecutorKind
+ */
+export enum ExecutorKind {
+  /**
+   * @generated from enum value: EXECUTOR_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * One process.
+   *
+   * @generated from enum value: EXECUTOR_KIND_PROCESS = 1;
+   */
+  PROCESS = 1,
+
+  /**
+   * Any process that matches the agent's entry.
+   *
+   * @generated from enum value: EXECUTOR_KIND_ANY = 2;
+   */
+  ANY = 2,
+
+  /**
+   * A process and all whose chain of parents reaches it.
+   *
+   * @generated from enum value: EXECUTOR_KIND_TREE = 3;
+   */
+  TREE = 3,
+}
+
+/**
+ * Describes the enum stint.v1.ExecutorKind.
+ */
+export declare const ExecutorKindSchema: GenEnum<ExecutorKind>;
 
 /**
  * @generated from enum stint.v1.SvidKind
