@@ -1,6 +1,6 @@
 import { BrokerError } from "../domain/errors.ts";
 import type { Attested, Unbranded } from "../domain/stages.ts";
-import type { Attestor, Peer } from "../ports/attestor.ts";
+import type { Attestor, Evidence, Peer } from "../ports/attestor.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
 
 export type AttestPorts = { readonly attestor: Attestor; readonly entries: EntryDirectory };
@@ -16,12 +16,30 @@ export async function attest(peer: Peer, ports: AttestPorts): Promise<Attested> 
     executableDigest: ports.entries.wantsExecutableDigest(),
     systemdUnit: ports.entries.wantsSystemdUnit(),
   });
-  const entries = ports.entries.matching(evidence.selectors);
-  if (entries.length === 0) {
-    throw new BrokerError("NO_IDENTITY", "no registration entry matches the calling process", {
-      detail: `selectors ${[...evidence.selectors].join(" ")}; unavailable ${evidence.unavailable.map((one) => `${one.kind} (${one.reason})`).join(", ")}`,
-    });
-  }
+  const caller = matched(evidence, ports);
+  if (caller !== undefined) return caller;
+  throw new BrokerError("NO_IDENTITY", "no registration entry matches the calling process", {
+    detail: `selectors ${[...evidence.selectors].join(" ")}; unavailable ${evidence.unavailable.map((one) => `${one.kind} (${one.reason})`).join(", ")}`,
+  });
+}
+
+/**
+ * All that can be found out about the process at a connection's other end, for that process to see.
+ *
+ * @returns caller: absent when no entry matches
+ * @throws BrokerError NO_IDENTITY when the process is gone or replaced, or nothing can be found out
+ */
+export async function lookAt(
+  peer: Peer,
+  ports: AttestPorts,
+): Promise<{ readonly evidence: Evidence; readonly caller: Attested | undefined }> {
+  const evidence = await ports.attestor.attest(peer, { executableDigest: true, systemdUnit: true });
+  return { evidence, caller: matched(evidence, ports) };
+}
+
+function matched(evidence: Evidence, { entries: directory }: Pick<AttestPorts, "entries">): Attested | undefined {
+  const entries = directory.matching(evidence.selectors);
+  if (entries.length === 0) return undefined;
   return attestedAs({
     selectors: evidence.selectors,
     process: evidence.process,

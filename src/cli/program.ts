@@ -11,6 +11,7 @@ import { addLedger } from "./commands/ledger.ts";
 import { addRevoke } from "./commands/revoke.ts";
 import { addStep } from "./commands/step.ts";
 import { addVerifier } from "./commands/verifier.ts";
+import { addWhoami } from "./commands/whoami.ts";
 import type { Context } from "./context.ts";
 import { addDev } from "./dev/dev.ts";
 import { durationFlag } from "./flags.ts";
@@ -46,6 +47,7 @@ export function stintProgram(context: Context): Command {
   addAuthority(program, context);
   addFederation(program, context);
   addJoinToken(program, context);
+  addWhoami(program, context);
   addDev(program, context);
   tab(program, { completionCommandName: "completion" });
   return program;

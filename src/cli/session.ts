@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { Callers } from "../gen/stint/v1/callers_pb.js";
 import { Steps } from "../gen/stint/v1/steps_pb.js";
 import { connectOperator, type Operator } from "../sdk/operator/index.ts";
 import { openChannel } from "../wire/channel.ts";
@@ -26,6 +27,8 @@ export type Session = {
   operator(): Operator;
   /** The steps of the workload endpoint, as a runtime sees them. */
   workload(): ClientOf<typeof Steps>;
+  /** What the workload endpoint says of this process. */
+  callers(): ClientOf<typeof Callers>;
   /** Steps to read: as an operator, unless only a workload endpoint was named. */
   readableSteps(): Pick<ClientOf<typeof Steps>, "get" | "list">;
 };
@@ -48,6 +51,13 @@ export function acting<Options, Args extends readonly unknown[]>(
     const opened: (() => void)[] = [];
     let endpoint: string | undefined;
 
+    function workloadClient<Service extends Parameters<typeof createClient>[0]>(service: Service): ClientOf<Service> {
+      endpoint = options.socket;
+      const channel = openChannel(endpoint);
+      opened.push(() => channel.close());
+      return createClient(service, channel, { deadlineMs: options.timeout * 1_000 });
+    }
+
     const session: Session = {
       context,
       globals: options,
@@ -59,12 +69,8 @@ export function acting<Options, Args extends readonly unknown[]>(
         opened.push(operator.close);
         return operator;
       },
-      workload() {
-        endpoint = options.socket;
-        const channel = openChannel(endpoint);
-        opened.push(() => channel.close());
-        return createClient(Steps, channel, { deadlineMs: options.timeout * 1_000 });
-      },
+      workload: () => workloadClient(Steps),
+      callers: () => workloadClient(Callers),
       readableSteps() {
         const named = (flag: string) => command.getOptionValueSourceWithGlobals(flag) !== "default";
         const onlyWorkload = !named("operatorSocket") && (named("socket") || hasEndpointVariable());

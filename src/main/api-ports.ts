@@ -42,6 +42,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     federation: { federation: core.federation, trustDomain: config.trustDomain, ownBundle: core.bundle },
     joinTokens: { ledger, joinTokens: registryReads.joinTokens, clock, random },
     workloadApi: { ...streaming, ...bundles, keyPairs, credentials, issuer: config.issuer, witSvid: config.witSvid },
+    callers: { attestor: unix.attestor, entries, executorSteps: core.stepDirectory },
     brokerApi: {
       ...streaming,
       ...bundles,

@@ -7,6 +7,7 @@ import { API } from "../../gen/spiffe/broker/api_pb.js";
 import { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js";
 import { Attestation, JoinTokens, Renewals } from "../../gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
+import { Callers } from "../../gen/stint/v1/callers_pb.js";
 import { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { Entries } from "../../gen/stint/v1/entries_pb.js";
 import { Federation } from "../../gen/stint/v1/federation_pb.js";
@@ -22,6 +23,7 @@ import { type AttestationPorts, attestationHandlers, renewalsHandlers } from "./
 import { type AuthoritiesPorts, authoritiesHandlers } from "./authorities.ts";
 import { type BrokerApiPorts, brokerApiHandlers } from "./broker-api.ts";
 import { type Endpoint, requireSecurityHeader } from "./call.ts";
+import { type CallersPorts, callersHandlers } from "./callers.ts";
 import { credentialsHandlers } from "./credentials.ts";
 import { type EntriesPorts, entriesHandlers } from "./entries.ts";
 import { type FederationPorts, federationHandlers } from "./federation.ts";
@@ -47,6 +49,7 @@ export type ApiPorts = {
   readonly joinTokens: JoinTokensPorts;
   readonly workloadApi: WorkloadApiPorts;
   readonly brokerApi: BrokerApiPorts;
+  readonly callers: CallersPorts;
 };
 
 /** A grpc-js server with its health, which follows readiness. */
@@ -80,7 +83,8 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing));
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
   addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports.workloadApi));
-  return serving(server, [Steps, Credentials, Revocations, SpiffeWorkloadAPI]);
+  addService(server, Callers, callersHandlers(endpoint, ports.callers));
+  return serving(server, [Steps, Credentials, Revocations, SpiffeWorkloadAPI, Callers]);
 }
 
 /** Adds the services for operators, on whichever endpoint. @returns these services */
