@@ -175,10 +175,13 @@ describe("the code of the documentation", () => {
       /^denied: decision dec_/,
     );
     expect(await explain(stint, "permitted", mayRead(resource, "public"))).toBe("published");
-    await interrupted(endpoint, "interrupt");
-    await expect(stint.resumeStep({ runId: "interrupt", step: "ask" })).rejects.toMatchObject({
-      metadata: { state: "CANCELLED" },
-    });
+    const ends = [() => ({ __interrupt__: [{ value: "sure?" }] }), () => ({ finishReason: "suspended" })];
+    for (const [index, end] of ends.entries()) {
+      await interrupted(endpoint, `interrupt-${index}`, end);
+      await expect(stint.resumeStep({ runId: `interrupt-${index}`, step: "ask" })).rejects.toMatchObject({
+        metadata: { state: "CANCELLED" },
+      });
+    }
     expect(await ambient(stint, "thread 7/b", mayRead(resource, "public"), `${resource}/papers`)).toMatch(
       /^200 as spiffe:\/\/example.org\/agent\/researcher\/run\/thread-7-b--[a-z2-7]{26}\/step\/search\/1$/,
     );

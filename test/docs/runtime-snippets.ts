@@ -1,15 +1,7 @@
 // Pieces of the guide for agent runtimes; each is run by examples.test.ts.
 import { createServer, type Server } from "node:https";
-import {
-  createStint,
-  currentStep,
-  type Grant,
-  isStintError,
-  type Outcome,
-  type Step,
-  type Stint,
-  segment,
-} from "stint-sdk/runtime";
+import { createStint, currentStep, type Grant, isStintError, type Step, type Stint, segment } from "stint-sdk/runtime";
+import { outcomeOf } from "./framework-outcomes.ts";
 
 /** A step that is opened by hand. */
 export async function openByHand(stint: Stint, runId: string, grant: Grant, url: string): Promise<string> {
@@ -55,20 +47,10 @@ export async function explain(stint: Stint, runId: string, grant: Grant): Promis
   // #endregion
 }
 
-class GraphInterrupt extends Error {}
-
-/** What a framework throws need not be a failure. */
-export async function interrupted(endpoint: string, runId: string): Promise<void> {
-  // #region outcome
-  const outcomeOf = (error: unknown): Outcome | undefined =>
-    error instanceof GraphInterrupt ? "CANCELLED" : undefined;
+/** What a framework throws or returns need not be a failure, or a completion. */
+export async function interrupted(endpoint: string, runId: string, end: () => unknown): Promise<void> {
   using stint = createStint({ endpoint, agent: "researcher", outcomeOf });
-  // #endregion
-  await stint
-    .withStep({ runId, step: "ask" }, async () => {
-      throw new GraphInterrupt();
-    })
-    .catch(() => undefined);
+  await stint.withStep({ runId, step: "ask" }, async () => end()).catch(() => undefined);
 }
 
 /** Ids of a framework, and code that knows no step. */

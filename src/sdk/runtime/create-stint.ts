@@ -21,7 +21,7 @@ export type StintOptions = {
   readonly agent?: string | undefined;
   /** The workflow of steps that name none. */
   readonly workflow?: string | undefined;
-  /** For errors that are not failures, such as a framework's interrupt. */
+  /** For errors that are no failures, and results that are no completion, such as a framework's interrupt. */
   readonly outcomeOf?: OutcomeOf | undefined;
   /** What requests go through, e.g. for a proxy or a private CA. It must honor `redirect: "manual"`. Absent: `fetch`. */
   readonly fetch?: Fetch | undefined;

@@ -8,7 +8,7 @@ export { currentStep } from "./current-step.ts";
 export { createDpopKey, type DpopKey, type ProvenRequest } from "./dpop-key.ts";
 export type { JwtSvid } from "./jwt-svid.ts";
 export { type McpRefusal, mcpRefusalOf } from "./mcp-refusal.ts";
-export type { Outcome, OutcomeOf } from "./outcome.ts";
+export type { Outcome, OutcomeOf, WorkEnd } from "./outcome.ts";
 export { segment } from "./segment.ts";
 export type {
   HoldOptions,

@@ -7,13 +7,21 @@ import { runInStep } from "./current-step.ts";
 import { createDpopKey, type DpopKey } from "./dpop-key.ts";
 import { openRequestOf } from "./open-request.ts";
 import type { OutcomeOf } from "./outcome.ts";
-import type { HoldOptions, OpenStepOptions, ResumeStepOptions, Step, StepProof, WithStepOptions } from "./step.ts";
+import type {
+  HoldOptions,
+  InParentsRun,
+  OpenStepOptions,
+  ResumeStepOptions,
+  Step,
+  StepProof,
+  WithStepOptions,
+} from "./step.ts";
 import { stateNameOf, stepFactsOf } from "./step-facts.ts";
 import { createStepFetch, type Fetch } from "./step-fetch.ts";
 import { type EndsWith, watchStep } from "./step-lifetime.ts";
 import { createStepSvids, type StepSvids } from "./step-svids.ts";
 import { isStintError, StintError, stepClosed } from "./stint-error.ts";
-import { withStep } from "./with-step.ts";
+import { type OpenedStep, withStep } from "./with-step.ts";
 
 /** What all steps of one client have in common. */
 export type StepTerms = {
@@ -37,6 +45,10 @@ export type StepTerms = {
  * HOLD_LOST when it was opened and then could not be held
  */
 export async function openStep(terms: StepTerms, options: OpenStepOptions, parentStepId = ""): Promise<Step> {
+  return (await opened(terms, options, parentStepId)).step;
+}
+
+async function opened(terms: StepTerms, options: OpenStepOptions, parentStepId = ""): Promise<OpenedStep> {
   const dpopKey = await dpopKeyOf(terms, options);
   const request = await openRequestOf(options, terms, parentStepId, dpopKey);
   const response = await askBroker((call) => terms.broker.steps.open(request.message, call), {
@@ -57,7 +69,7 @@ export async function resumeStep(terms: StepTerms, options: ResumeStepOptions): 
       : { case: "name" as const, value: { runId: options.runId, step: options.step, attempt: options.attempt ?? 0 } };
   const { signal } = options;
   const { step } = await askBroker((call) => terms.broker.steps.get({ by }, call), { signal });
-  return stepOf(terms, step, options, await dpopKeyOf(terms, options));
+  return (await stepOf(terms, step, options, await dpopKeyOf(terms, options))).step;
 }
 
 function proofOf(terms: StepTerms, options: HoldOptions): StepProof | undefined {
@@ -75,7 +87,7 @@ async function stepOf(
   options: HoldOptions,
   dpopKey: DpopKey | undefined,
   prepare: (svids: StepSvids) => void = () => undefined,
-): Promise<Step> {
+): Promise<OpenedStep> {
   if (message === undefined) throw new StintError("BROKER_FAILED", "the broker's answer holds no step");
   if (message.state !== StepState.OPEN) throw stepClosed(message.stepId, stateNameOf(message.state));
   const { broker } = terms;
@@ -108,10 +120,12 @@ async function stepOf(
 
   const witSvid = () => minted(svids.witSvid());
 
-  const childTerms = () => {
+  async function openChild(child: InParentsRun<OpenStepOptions>): Promise<OpenedStep> {
+    ended.throwIfAborted();
     const withParent = { signal: ended, error: (childId: string) => stepClosed(childId, "CANCELLED") };
-    return { ...terms, proof: proofOf(terms, options), endsWith: [...terms.endsWith, withParent] };
-  };
+    const childTerms = { ...terms, proof: proofOf(terms, options), endsWith: [...terms.endsWith, withParent] };
+    return opened(childTerms, { ...child, runId: child.runId ?? facts.name.runId }, stepId);
+  }
 
   const step: Step = {
     ...facts,
@@ -128,11 +142,8 @@ async function stepOf(
       fetch: terms.fetch,
     }),
     run: (work) => runInStep(step, work),
-    async openStep(child) {
-      ended.throwIfAborted();
-      return openStep(childTerms(), { ...child, runId: child.runId ?? facts.name.runId }, stepId);
-    },
-    withStep: (child, work) => withStep(() => step.openStep(child), { outcomeOf: terms.outcomeOf, ...child }, work),
+    openStep: async (child) => (await openChild(child)).step,
+    withStep: (child, work) => withStep(() => openChild(child), { outcomeOf: terms.outcomeOf, ...child }, work),
     async renew() {
       await askBroker((call) => broker.steps.renew({ stepId }, call), { signal: ended });
     },
@@ -157,7 +168,7 @@ async function stepOf(
   // A step that nobody holds would outlive a process that dies now; one that cannot be held is of no use.
   await lifetime.begun;
   ended.throwIfAborted();
-  return step;
+  return { step, isClosing: () => closing !== undefined };
 }
 
 /** `withStep` of a client: without a parent. */
@@ -166,5 +177,5 @@ export function workInStep<Result>(
   options: WithStepOptions,
   work: (step: Step) => Promise<Result> | Result,
 ): Promise<Result> {
-  return withStep(() => openStep(terms, options), { outcomeOf: terms.outcomeOf, ...options }, work);
+  return withStep(() => opened(terms, options), { outcomeOf: terms.outcomeOf, ...options }, work);
 }

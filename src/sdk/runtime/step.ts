@@ -62,7 +62,7 @@ export type HoldOptions = {
 
 export type WithStepOptions = OpenStepOptions &
   CloseOptions & {
-    /** For errors that are not failures. Absent: the client's. */
+    /** For errors that are no failures, and results that are no completion. Absent: the client's. */
     readonly outcomeOf?: OutcomeOf | undefined;
   };
 

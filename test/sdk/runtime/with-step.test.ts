@@ -2,7 +2,14 @@ import { describe, expect, test } from "vitest";
 import { BrokerError } from "../../../src/domain/errors.ts";
 import { Outcome } from "../../../src/gen/stint/v1/steps_pb.js";
 import { StepState } from "../../../src/gen/stint/v1/types_pb.js";
-import { createStint, currentStep, type Grant, isStintError, StintError } from "../../../src/sdk/runtime/index.ts";
+import {
+  createStint,
+  currentStep,
+  type Grant,
+  isStintError,
+  StintError,
+  type WorkEnd,
+} from "../../../src/sdk/runtime/index.ts";
 import { aborted, scriptedBroker, thrownBy } from "./scripted-broker.ts";
 
 const STEP = { runId: "run-1", step: "search" } as const;
@@ -65,12 +72,23 @@ describe("withStep", () => {
     { ends: "fails when outcomeOf has no opinion", thrown: undefined, outcome: Outcome.FAILED },
   ])("$ends, and the error comes out", async ({ thrown, outcome }) => {
     const broker = await scriptedBroker();
-    const outcomeOf = (error: unknown) => {
-      if (error === undefined) throw new Error("outcomeOf has a fault");
-      return error instanceof Interrupt ? ("COMPLETED" as const) : undefined;
+    const outcomeOf = (end: WorkEnd) => {
+      if (end.kind !== "threw" || end.error === undefined) throw new Error("outcomeOf has a fault");
+      return end.error instanceof Interrupt ? ("COMPLETED" as const) : undefined;
     };
     const work = () => Promise.reject(thrown);
     expect(await thrownBy(broker.stint({ outcomeOf }).withStep(STEP, work))).toBe(thrown);
+    expect(broker.seen.closed).toMatchObject([{ outcome }]);
+  });
+
+  test.for([
+    { says: "FAILED", outcome: Outcome.FAILED },
+    { says: "CANCELLED", outcome: Outcome.CANCELLED },
+    { says: undefined, outcome: Outcome.COMPLETED },
+  ] as const)("is what outcomeOf says of the result: $says, and the result comes out", async ({ says, outcome }) => {
+    const broker = await scriptedBroker();
+    const outcomeOf = (end: WorkEnd) => (end.kind === "returned" && end.result === "paused" ? says : undefined);
+    expect(await broker.stint({ outcomeOf }).withStep(STEP, () => "paused")).toBe("paused");
     expect(broker.seen.closed).toMatchObject([{ outcome }]);
   });
 
@@ -83,6 +101,49 @@ describe("withStep", () => {
       throw await aborted(step.signal);
     });
     expect(await thrownBy(work)).toBe(why);
+    expect(broker.seen.closed).toMatchObject([{ outcome: Outcome.CANCELLED }]);
+  });
+
+  test.for([
+    { says: undefined, outcome: Outcome.CANCELLED },
+    { says: "COMPLETED", outcome: Outcome.COMPLETED },
+  ] as const)(
+    "whose caller aborted it, and whose work returned, is cancelled unless outcomeOf says: $says",
+    async (case_) => {
+      const broker = await scriptedBroker();
+      const caller = new AbortController();
+      const options = { ...STEP, signal: caller.signal, outcomeOf: () => case_.says };
+      const result = await broker.stint().withStep(options, () => {
+        caller.abort();
+        return "what there was";
+      });
+      expect(result).toBe("what there was");
+      expect(broker.seen.closed).toMatchObject([{ outcome: case_.outcome }]);
+    },
+  );
+
+  test("does not complete a child whose parent is being closed, whatever its work returns", async () => {
+    const broker = await scriptedBroker();
+    const parent = await broker.stint().openStep(STEP);
+    let closing: Promise<unknown> | undefined;
+    const work = parent.withStep({ step: "part" }, () => {
+      closing = parent.close();
+      return "done";
+    });
+    expect(await thrownBy(work)).toMatchObject({ reason: "STEP_CLOSED", metadata: { state: "CANCELLED" } });
+    await closing;
+    expect(broker.seen.closed.map(({ stepId }) => stepId)).toEqual([parent.stepId]);
+  });
+
+  test("does not give the result of work whose hold was lost, and is not completed", async () => {
+    const broker = await scriptedBroker();
+    const work = broker.stint({ holdGraceMs: 100 }).withStep(STEP, async (step) => {
+      broker.stop();
+      await aborted(step.signal);
+      await broker.start();
+      return "done";
+    });
+    expect(await thrownBy(work)).toMatchObject({ reason: "HOLD_LOST" });
     expect(broker.seen.closed).toMatchObject([{ outcome: Outcome.CANCELLED }]);
   });
 

@@ -1,0 +1,40 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+
+const folder = import.meta.dirname;
+const FILES = ["package.json", "package-lock.json"] as const;
+const environments = resolve(folder, "../../../build/frameworks");
+
+/**
+ * The pinned frameworks, below build/; installed once for each state of their lock file. They are no dependencies of the project: together
+ * they bring more packages than it has.
+ *
+ * @returns what loads one of their modules, by its name.
+ */
+export async function frameworkModules(): Promise<(name: string) => Promise<unknown>> {
+  const digest = createHash("sha256")
+    .update(readFileSync(join(folder, "package-lock.json")))
+    .digest("hex");
+  const environment = join(environments, digest.slice(0, 16));
+  if (!existsSync(environment)) await install(environment);
+  const { resolve: pathOf } = createRequire(join(environment, "package.json"));
+  return (name) => import(pathOf(name));
+}
+
+async function install(environment: string): Promise<void> {
+  mkdirSync(environments, { recursive: true });
+  // Made under another name, so that an interrupted installation is not taken for whole.
+  const unfinished = mkdtempSync(`${environments}/.`);
+  for (const file of FILES) copyFileSync(join(folder, file), join(unfinished, file));
+  await promisify(execFile)("npm", ["ci", "--ignore-scripts", "--loglevel=error"], { cwd: unfinished });
+  try {
+    renameSync(unfinished, environment);
+  } catch {
+    // Another test was first.
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+}
