@@ -6,7 +6,7 @@ import type { UnixSeconds } from "../domain/time.ts";
 import type { InForce } from "../ports/following.ts";
 import type { PutAuthoritiesAct, PutAuthoritiesResult } from "../ports/ledger-acts.ts";
 import type { AuthorityBook } from "./authority-book.ts";
-import { activatableAt, type Rotation, type SigningFamily } from "./lifecycle.ts";
+import { activatableAt, FORCED_PROPAGATION_SECONDS, type Rotation, type SigningFamily } from "./lifecycle.ts";
 
 /** An authority after an order, and how many credentials the order took back. */
 export type Ordered = { readonly authority: Authority; readonly credentialsRevoked: number };
@@ -25,11 +25,11 @@ export type AuthorityOrders = {
   /**
    * Lets a prepared key sign; the key that signed before is old from then on.
    *
-   * @param order.force - also when the key has not been published for long enough: verifiers without it refuse for a
-   *   while.
-   * @throws BrokerError INVALID_FIELD
+   * @param order.haste - `forced`: once it has been published for `FORCED_PROPAGATION_SECONDS`, though not for as long as is
+   *   configured; `at-once`: verifiers without it refuse for a while.
+   * @throws BrokerError INVALID_FIELD; of a key that was not published for long enough its metadata has `seconds_left`
    */
-  activate(authorityId: string, order: { readonly force: boolean; readonly by: Actor }): Promise<Authority>;
+  activate(authorityId: string, order: { readonly haste: Haste; readonly by: Actor }): Promise<Authority>;
   /**
    * Ends the trust in an old key: all that the key signed is taken back, and the key leaves the bundle.
    *
@@ -43,6 +43,9 @@ export type AuthorityOrders = {
    */
   revoke(authorityId: string, order: WithdrawOrder): Promise<Ordered>;
 };
+
+/** How little time verifiers may be given to fetch a key before it signs. */
+export type Haste = "none" | "forced" | "at-once";
 
 export type WithdrawOrder = { readonly reason: RevocationReason; readonly by: Actor };
 
@@ -75,6 +78,19 @@ export function createAuthorityOrders(ports: OrderPorts): AuthorityOrders {
     return authority;
   }
 
+  /** @throws BrokerError INVALID_FIELD */
+  function checkPublished(authority: Authority, haste: "none" | "forced"): void {
+    const { seconds, sooner } =
+      haste === "forced"
+        ? { seconds: FORCED_PROPAGATION_SECONDS, sooner: "now" }
+        : { seconds: ports.rotation.propagationSeconds, sooner: "force" };
+    const secondsLeft = activatableAt(authority, { propagationSeconds: seconds }) - ports.now();
+    if (secondsLeft <= 0) return;
+    const message = `authority_id: of one that is published for ${seconds} s; ${secondsLeft} s are left, or use ${sooner}`;
+    const metadata = { field: "authority_id", seconds_left: String(secondsLeft) };
+    throw new BrokerError("INVALID_FIELD", message, { metadata });
+  }
+
   /** The authority as it is after the change that was just recorded. */
   function after({ authorityId }: Authority): Authority {
     const authority = book.byId(authorityId);
@@ -99,17 +115,12 @@ export function createAuthorityOrders(ports: OrderPorts): AuthorityOrders {
         return ports.make(family, "prepared", { operation: "authority-prepare", target: family, reason: family, by });
       }),
 
-    activate: (authorityId, { force, by }) =>
+    activate: (authorityId, { haste, by }) =>
       inTurn(async () => {
         const authority = named(authorityId, ["prepared"]);
+        if (haste !== "at-once") checkPublished(authority, haste);
         const secondsEarly = activatableAt(authority, ports.rotation) - ports.now();
-        if (secondsEarly > 0 && !force) {
-          throw invalidField(
-            "authority_id",
-            `of one that is published for ${ports.rotation.propagationSeconds} s; ${secondsEarly} s are left, or use force`,
-          );
-        }
-        const reason = secondsEarly > 0 ? `forced, ${secondsEarly} s early` : "published for long enough";
+        const reason = secondsEarly > 0 ? `${haste}, ${secondsEarly} s early` : "published for long enough";
         await ports.activate(authority, { operation: "authority-activate", target: authorityId, reason, by });
         return after(authority);
       }),

@@ -32,6 +32,12 @@ type Given = {
   readonly holds: (authorityId: string) => boolean;
 };
 
+/**
+ * How long even a key in a hurry is published before it signs: PyJWT and FastMCP do not ask for an unknown key within 30 s after they last
+ * fetched, and refuse what it signs until then. Less than any propagation that can be configured.
+ */
+export const FORCED_PROPAGATION_SECONDS = 35;
+
 /** How long after its expiry a credential may be accepted: the leeway, and the largest clock error still believed. */
 const LENIENCE_SECONDS = LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
 
@@ -86,7 +92,10 @@ function newestIn(state: Authority["state"], authorities: readonly Authority[]):
 }
 
 /** The instant from which a prepared key may sign. */
-export function activatableAt(prepared: Authority, { propagationSeconds }: Rotation): UnixSeconds {
+export function activatableAt(
+  prepared: Authority,
+  { propagationSeconds }: Pick<Rotation, "propagationSeconds">,
+): UnixSeconds {
   return addSeconds(prepared.stateSince ?? prepared.notBefore, propagationSeconds);
 }
 

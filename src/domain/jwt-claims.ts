@@ -46,7 +46,7 @@ export type JwtFacts = {
   readonly audiences: readonly string[];
   /** The grant for the token, before `jwtClaims` narrows it to the token's audience. */
   readonly grant: Grant;
-  readonly issuedAt: UnixSeconds;
+  /** Also `iat`: verifiers whose clocks are behind refuse one that is ahead of them, whatever `nbf` says. */
   readonly notBefore: UnixSeconds;
   /** Exclusive, as `exp` is. */
   readonly expiresAt: UnixSeconds;
@@ -72,7 +72,7 @@ export function jwtClaims(issuer: string, facts: JwtFacts): JwtClaims {
     iss: issuer,
     sub: step.spiffeId,
     aud: audiences,
-    iat: facts.issuedAt,
+    iat: facts.notBefore,
     nbf: facts.notBefore,
     exp: facts.expiresAt,
     jti: facts.jti,
@@ -136,7 +136,6 @@ export function longestJwtSvidBytes(
       step,
       audiences: [audience],
       grant: byLocation.get(audience) ?? [],
-      issuedAt: instant,
       notBefore: instant,
       expiresAt: instant,
       jti: "0".repeat(JTI_LENGTH),

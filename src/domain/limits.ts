@@ -44,7 +44,7 @@ export const LIMITS = {
   svidTtlSecondsMax: 3_600,
   x509SvidTtlSecondsDefault: 300,
   jwtSvidTtlSecondsDefault: 120,
-  /** For a verifier whose clock is a little behind. */
+  /** For a verifier whose clock is a little behind; of tokens `iat` as well as `nbf`. */
   x509BackdateSeconds: 10,
   jwtBackdateSeconds: 5,
   stepSecondsDefault: 300,

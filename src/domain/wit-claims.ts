@@ -15,7 +15,7 @@ export type WitClaims = {
 
 export type WitFacts = {
   readonly step: NamedStep;
-  readonly issuedAt: UnixSeconds;
+  /** Also `iat`, as in a JWT-SVID. */
   readonly notBefore: UnixSeconds;
   /** Exclusive, as `exp` is. */
   readonly expiresAt: UnixSeconds;
@@ -33,7 +33,7 @@ export type WitFacts = {
 export function witClaims(facts: WitFacts): WitClaims {
   return {
     sub: facts.step.spiffeId,
-    iat: facts.issuedAt,
+    iat: facts.notBefore,
     nbf: facts.notBefore,
     exp: facts.expiresAt,
     jti: facts.jti,

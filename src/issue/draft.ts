@@ -45,7 +45,6 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     spiffeId: entitled.spiffeId,
     notBefore: validity.notBefore,
     expiresAt: validity.expiresAt,
-    issuedAt: secondsOf(now),
     authority,
     ...said,
     ...(step === undefined ? {} : { step }),

@@ -9,10 +9,10 @@ import type { UnixSeconds } from "../domain/time.ts";
 /** All that a credential says. */
 export type SvidFacts = {
   readonly spiffeId: SpiffeId;
+  /** Also what a token says of when it was issued. */
   readonly notBefore: UnixSeconds;
   /** Exclusive. */
   readonly expiresAt: UnixSeconds;
-  readonly issuedAt: UnixSeconds;
   readonly authority: Authority;
   /** Lower-case hexadecimal without leading zero bytes; X.509 only. */
   readonly serialNumber?: string;

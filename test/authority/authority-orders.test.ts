@@ -29,7 +29,7 @@ const isShown = ({ authorityId }: Authority) => authorities.all().some((one) => 
 /** A new key, and it signs at once. */
 async function replace(): Promise<{ readonly old: Authority; readonly active: Authority }> {
   const { authorityId } = await authorities.prepare("jwt-svid", OPERATOR);
-  await authorities.activate(authorityId, { force: true, by: OPERATOR });
+  await authorities.activate(authorityId, { haste: "at-once", by: OPERATOR });
   return { old: inState(authorities, "old"), active: activeOf(authorities) };
 }
 
@@ -74,7 +74,7 @@ describe("activate", () => {
   test("is refused before the key has been published for long enough, and says how long is left", async () => {
     const { authorityId } = await authorities.prepare("jwt-svid", OPERATOR);
     await scene.pass(PROPAGATION_SECONDS - 1);
-    const order = { force: false, by: OPERATOR };
+    const order = { haste: "none" as const, by: OPERATOR };
     await expect(authorities.activate(authorityId, order)).rejects.toMatchObject(refused(/900 s; 1 s are left.*force/));
     await scene.pass(1);
     await authorities.activate(authorityId, order);
@@ -86,23 +86,47 @@ describe("activate", () => {
     ]);
   });
 
-  test("by force says on record that it was, and how early", async () => {
+  test("by force waits until libraries ask for the key, and says on record that it was, and how early", async () => {
+    const before = activeOf(authorities);
+    const { authorityId } = await authorities.prepare("jwt-svid", OPERATOR);
+    const order = { haste: "forced" as const, by: OPERATOR };
+    await scene.pass(34);
+    await expect(authorities.activate(authorityId, order)).rejects.toMatchObject({
+      ...refused(/published for 35 s; 1 s are left, or use now/),
+      metadata: { field: "authority_id", seconds_left: "1" },
+    });
+    expect(activeOf(authorities)).toEqual(before);
+    await scene.pass(1);
+    await authorities.activate(authorityId, order);
+    expect(activeOf(authorities).authorityId).toBe(authorityId);
+    expect((await ordersOnRecord()).at(-1)).toMatchObject({ target: authorityId, reason: "forced, 865 s early" });
+  });
+
+  test("at once says on record that it was, and how early", async () => {
     const { active } = await replace();
     expect((await ordersOnRecord()).at(-1)).toMatchObject({
       target: active.authorityId,
-      reason: "forced, 900 s early",
+      reason: "at-once, 900 s early",
     });
+  });
+
+  test("does not keep another key from being taken back while one waits", async () => {
+    const { old } = await replace();
+    const { authorityId } = await authorities.prepare("jwt-svid", OPERATOR);
+    await authorities.activate(authorityId, { haste: "forced", by: OPERATOR }).catch(() => undefined);
+    expect(await authorities.taint(old.authorityId, withdraw)).toMatchObject({ authority: { tainted: true } });
+    expect(await authorities.revoke(authorityId, withdraw)).toMatchObject({ authority: { state: "removed" } });
   });
 
   test("is for a prepared one alone", async () => {
     const { old, active } = await replace();
     for (const { authorityId } of [old, active]) {
-      const order = { force: true, by: OPERATOR };
+      const order = { haste: "at-once" as const, by: OPERATOR };
       await expect(authorities.activate(authorityId, order)).rejects.toMatchObject(
         refused(/prepared; it is (old|active)/),
       );
     }
-    await expect(authorities.activate("nobody", { force: true, by: OPERATOR })).rejects.toMatchObject(
+    await expect(authorities.activate("nobody", { haste: "at-once", by: OPERATOR })).rejects.toMatchObject(
       refused(/the id of/),
     );
   });
@@ -212,7 +236,7 @@ test.for(["prepare", "activate", "taint", "revoke"] as const)("%s that can't be 
   });
   const order = {
     prepare: () => authorities.prepare("jwt-svid", OPERATOR),
-    activate: () => authorities.activate(present(prepared).authorityId, { force: true, by: OPERATOR }),
+    activate: () => authorities.activate(present(prepared).authorityId, { haste: "at-once", by: OPERATOR }),
     taint: () => authorities.taint(old.authorityId, withdraw),
     revoke: () => authorities.revoke(old.authorityId, withdraw),
   }[verb];

@@ -69,7 +69,6 @@ export async function crlScene(start: UnixSeconds) {
       spiffeId: step.spiffeId,
       notBefore: addSeconds(now, -10),
       expiresAt,
-      issuedAt: now,
       authority,
       serialNumber,
       publicKey: pair.publicKey.export({ type: "spki", format: "der" }),

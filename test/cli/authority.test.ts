@@ -1,4 +1,7 @@
+import { spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Denial } from "../../src/gen/stint/v1/revocations_pb.js";
@@ -9,6 +12,8 @@ import { SEARCH } from "../e2e/entries.ts";
 import { watchFeed } from "../e2e/feed-watch.ts";
 import { jtiOf, type OpenedStep, OWN_ENTRIES, type Runtime, runtimeAt } from "../e2e/one-user.ts";
 import { type Ran, runStint } from "./running.ts";
+
+const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 
 let daemon: Daemon;
 let runtime: Runtime;
@@ -54,7 +59,7 @@ async function certificateOf({ stepId }: OpenedStep): Promise<{ leaf: X509Certif
 async function replace(kind: "x509" | "jwt"): Promise<{ readonly old: string; readonly active: string }> {
   const old = await idOf(`${kind}-svid`, "ACTIVE");
   const prepared = String((await order("prepare", kind))["authority_id"]);
-  await order("activate", prepared, "--force");
+  await order("activate", prepared, "--now");
   return { old, active: prepared };
 }
 
@@ -86,6 +91,18 @@ test("a bundle names the keys of WIT-SVIDs by their kid", async () => {
   expect(wit).toEqual([expect.objectContaining({ kid: await idOf("wit-svid", "ACTIVE"), kty: "EC", crv: "P-256" })]);
 });
 
+test("activate --force waits until the key was published for 35 s, and changes nothing when it is stopped", async () => {
+  const prepared = String((await order("prepare", "wit"))["authority_id"]);
+  const args = ["--operator-socket", daemon.operatorSocket, "authority", "activate", prepared, "--force"];
+  const waiting = spawn(process.execPath, [STINT, ...args], { stdio: ["ignore", "ignore", "pipe"] });
+  const [said] = (await once(waiting.stderr, "data")) as [Buffer];
+  expect(said.toString()).toMatch(/^stint: .*: 3[0-5] s left, .*; --now does not wait\n$/);
+  waiting.kill("SIGTERM");
+  await once(waiting, "exit");
+  expect(await idOf("wit-svid", "PREPARED")).toBe(prepared);
+  await order("revoke", prepared);
+});
+
 describe("a key of JWT-SVIDs", () => {
   test("is published before it signs, and the one before verifies on", async () => {
     const channel = openChannel(daemon.workloadSocket);
@@ -110,7 +127,11 @@ describe("a key of JWT-SVIDs", () => {
     );
     expect(kidOf(await runtime.token(step, SEARCH))).toBe(old);
 
-    expect(await order("activate", next, "--force")).toMatchObject({ authority_id: next, state: "ACTIVE" });
+    const activated = await stint("-o", "json", "authority", "activate", next, "--now");
+    expect(activated.err).toBe(
+      "stint: verifiers off the feed may refuse what it signs until they next fetch the keys\n",
+    );
+    expect(JSON.parse(activated.out)).toMatchObject({ authority_id: next, state: "ACTIVE" });
     const token = await runtime.token(step, SEARCH);
     expect(kidOf(token)).toBe(next);
     expect((await show()).filter(({ kind }) => kind === "jwt-svid").map(({ state }) => state)).toEqual([
@@ -230,7 +251,7 @@ test("an operator who may only look sees them and changes nothing", async () => 
   const id = String(shown[0]?.["authority_id"]);
   for (const args of [
     ["prepare", "jwt"],
-    ["activate", id, "--force"],
+    ["activate", id, "--now"],
     ["taint", id],
     ["revoke", id],
   ]) {

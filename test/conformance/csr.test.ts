@@ -169,7 +169,6 @@ describe("what a request asks for is ignored", () => {
       spiffeId: STEP.spiffeId,
       notBefore: NOW,
       expiresAt: addSeconds(NOW, 300),
-      issuedAt: NOW,
       authority,
       serialNumber: "7f",
       publicKey: checkCsr(csr).publicKey,

@@ -143,7 +143,7 @@ test("Workload API §5.2.2, §6.2.2: bundles are sent anew when an authority com
   const [old] = certificates(await until(x509, (message) => certificates(message).length === 2));
   await until(jwt, (message) => keys(message).length === 2);
 
-  await authorities.activate({ authorityId: prepared?.authorityId ?? "", force: true });
+  await authorities.activate({ authorityId: prepared?.authorityId ?? "", now: true });
   const { authorities: all } = await authorities.list({});
   const retired = all.find(({ certificate }) => Buffer.compare(certificate, old?.raw ?? Buffer.of()) === 0);
   await authorities.taint({ authorityId: retired?.authorityId ?? "" });

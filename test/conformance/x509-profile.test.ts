@@ -129,7 +129,6 @@ describe("a certificate as issued", () => {
       spiffeId: STEP.spiffeId,
       notBefore: addSeconds(NOW, -10),
       expiresAt,
-      issuedAt: NOW,
       authority,
       serialNumber: "7f112233445566778899aabbccddeeff",
       publicKey,

@@ -312,7 +312,6 @@ describe("what is read from a verified X.509-SVID", () => {
       spiffeId: STEP.spiffeId,
       notBefore: addSeconds(NOW, -10),
       expiresAt: addSeconds(NOW, 300),
-      issuedAt: NOW,
       authority: issuer,
       serialNumber: "7f112233445566778899aabbccddeeff",
       publicKey: ecPair().publicKey.export({ type: "spki", format: "der" }),

@@ -66,7 +66,7 @@ test("the sequence grows with every change of the keys and with nothing else, a 
     const signing = authorities.find(({ kind, state }) => kind === SvidKind.JWT && state === AuthorityState.ACTIVE);
     const { authority } = await operator.authorities.prepare({ kind: SvidKind.JWT });
     await look(daemon);
-    await operator.authorities.activate({ authorityId: authority?.authorityId ?? "", force: true });
+    await operator.authorities.activate({ authorityId: authority?.authorityId ?? "", now: true });
     await operator.authorities.revoke({ authorityId: signing?.authorityId ?? "" });
   }
   const before = await look(daemon);

@@ -34,7 +34,7 @@ async function rotate(
   const signing = authorities.find((one) => one.kind === kind && one.state === AuthorityState.ACTIVE);
   const { authority } = await operator.authorities.prepare({ kind });
   await published();
-  await operator.authorities.activate({ authorityId: authority?.authorityId ?? "", force: true });
+  await operator.authorities.activate({ authorityId: authority?.authorityId ?? "", now: true });
   await operator.authorities[withdrawal]({ authorityId: signing?.authorityId ?? "" });
 }
 

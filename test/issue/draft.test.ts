@@ -11,6 +11,7 @@ import { P256_SPKI } from "../samples/credentials.ts";
 
 const JWT = { kind: "jwt-svid", audiences: [MCP] } as const;
 const X509 = { kind: "x509-svid", publicKey: P256_SPKI } as const;
+const WIT = { kind: "wit-svid", publicKey: P256_SPKI } as const;
 
 function delivered(answer: Delivery | Denial | undefined): Delivery {
   if (answer === undefined || isDenial(answer)) throw new TypeError(`refused: ${answer?.message}`);
@@ -20,13 +21,14 @@ function delivered(answer: Delivery | Denial | undefined): Delivery {
 test("a credential is valid from a few seconds before it was made, as many as its kind asks for, and as long as its agent allows", async () => {
   const { broker, researcher, runtime, openForAudiences, clock } = await pathScene();
   const { stepId } = await openForAudiences(runtime);
-  const [jwt, x509] = await broker.issue(researcher, { stepId, wanted: [JWT, X509] });
+  const [jwt, x509, wit] = await broker.issue(researcher, { stepId, wanted: [JWT, X509, WIT] });
   const now = secondsOf(clock.now());
   expect(decodeJwt(Buffer.from(delivered(jwt).svid).toString("latin1"))).toMatchObject({
-    iat: now,
+    iat: now - 5,
     nbf: now - 5,
     exp: now + 120,
   });
+  expect(decodeJwt(Buffer.from(delivered(wit).svid).toString("latin1"))).toMatchObject({ iat: now - 5, nbf: now - 5 });
   const certificate = new X509Certificate(delivered(x509).svid);
   expect(Date.parse(certificate.validFrom) / 1_000).toBe(now - 10);
   // The last second is inclusive in a certificate.

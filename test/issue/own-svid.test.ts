@@ -117,7 +117,7 @@ test("once it is stopped nothing is issued any more, at no time and for no chang
   const authorityId = own.current()?.delivery.authority.authorityId ?? "";
   const { authorities } = broker.ports;
   const next = await authorities.prepare("x509-svid", by);
-  await authorities.activate(next.authorityId, { force: true, by });
+  await authorities.activate(next.authorityId, { haste: "at-once", by });
   await authorities.taint(authorityId, { reason: "keyCompromise", by });
   clock.advance(300_000);
   await new Promise((resolve) => setImmediate(resolve));
@@ -133,7 +133,7 @@ test("it is replaced at once when its authority is trusted no more, and not when
   const authorityId = own.current()?.delivery.authority.authorityId ?? "";
   const { authorities } = broker.ports;
   const next = await authorities.prepare("x509-svid", by);
-  await authorities.activate(next.authorityId, { force: true, by });
+  await authorities.activate(next.authorityId, { haste: "at-once", by });
   expect(certificateOf(own).serialNumber).toBe(first.serialNumber);
   const replaced = new Promise<void>((resolve) => own.onChange(resolve));
   await authorities.taint(authorityId, { reason: "keyCompromise", by });
@@ -149,7 +149,7 @@ test("a replacement that can't be signed is tried again within seconds, since no
   const authorityId = own.current()?.delivery.authority.authorityId ?? "";
   const { authorities } = broker.ports;
   const next = await authorities.prepare("x509-svid", by);
-  await authorities.activate(next.authorityId, { force: true, by });
+  await authorities.activate(next.authorityId, { haste: "at-once", by });
   faults.isSignerUnavailable = true;
   await authorities.taint(authorityId, { reason: "keyCompromise", by });
   await expect.poll(() => failures.length).toBe(1);

@@ -44,10 +44,11 @@ export function authoritiesHandlers(
       ids["authorityId"] = authority.authorityId;
       return { authority: messageOf(authority) };
     }),
-    activate: unary(endpoint, "Authorities.Activate", async ({ authorityId, force }, caller, ids) => {
+    activate: unary(endpoint, "Authorities.Activate", async ({ authorityId, force, now }, caller, ids) => {
       const by = operatorActor(caller, ["admin"]);
       ids["authorityId"] = authorityId;
-      return { authority: messageOf(await authorities.activate(authorityId, { force, by })) };
+      const haste = now ? "at-once" : force ? "forced" : "none";
+      return { authority: messageOf(await authorities.activate(authorityId, { haste, by })) };
     }),
     taint: unary(endpoint, "Authorities.Taint", async ({ authorityId, reason }, caller, ids) => {
       const by = operatorActor(caller, ["admin"]);

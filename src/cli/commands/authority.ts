@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { Argument, type Command, Option } from "commander";
 import { REVOCATION_REASONS } from "../../domain/revocation.ts";
 import { type Authority, SvidKind } from "../../sdk/operator/index.ts";
+import { CallError } from "../../wire/call-error.ts";
 import type { Context } from "../context.ts";
 import { authorityView, withdrawnView } from "../output/authority-view.ts";
 import type { View } from "../output/view.ts";
@@ -39,15 +41,23 @@ export function addAuthority(program: Command, context: Context): void {
     .addOption(
       new Option(
         "--force",
-        "also before it has been published for long enough; verifiers without it refuse for a while",
+        "also before it has been published for as long as is configured; waits until it has been for 35 s, since libraries such as PyJWT and FastMCP do not see a new key for up to 30 s after their last fetch",
       )
         // A variable of its own, and not STINT_FORCE: whoever forces this must mean it.
         .env("STINT_AUTHORITY_FORCE"),
     )
+    .addOption(
+      new Option("--now", "at once, published or not; verifiers without the key refuse what it signs for a while").env(
+        "STINT_AUTHORITY_NOW",
+      ),
+    )
     .action(
-      acting(context, async (session, { force = false }: { readonly force?: boolean }, authorityId: string) => {
-        const answer = await session.operator().authorities.activate({ authorityId, force });
+      acting(context, async (session, { force = false, now = false }: ActivateOptions, authorityId: string) => {
+        const { authorities } = session.operator();
+        const activate = () => authorities.activate({ authorityId, force, now });
+        const answer = await (force ? whenPublished(session, activate) : activate());
         await printOne(session, answer.authority);
+        if (now) session.note("verifiers off the feed may refuse what it signs until they next fetch the keys");
       }),
     );
 
@@ -81,6 +91,22 @@ function addWithdrawal(authority: Command, context: Context, verb: "taint" | "re
         await session.print.one(withdrawnView, answer);
       }),
     );
+}
+
+type ActivateOptions = { readonly force?: boolean; readonly now?: boolean };
+
+/** Asks again once the key has been published for as long as even a forced one has to be; stopping the command changes nothing. */
+async function whenPublished<Answer>({ note }: Session, activate: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    try {
+      return await activate();
+    } catch (thrown) {
+      const secondsLeft = thrown instanceof CallError ? Number(thrown.metadata["seconds_left"]) : Number.NaN;
+      if (!(secondsLeft > 0)) throw thrown;
+      note(`not published for long enough: ${secondsLeft} s left, until libraries ask for it; --now does not wait`);
+      await sleep(secondsLeft * 1_000);
+    }
+  }
 }
 
 async function printOne({ print }: Session, authority: Authority | undefined): Promise<void> {

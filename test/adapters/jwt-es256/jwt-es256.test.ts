@@ -32,7 +32,6 @@ function factsOf(step: Step, audience: string): SvidFacts {
     spiffeId: step.spiffeId,
     notBefore: addSeconds(NOW, -5),
     expiresAt: addSeconds(NOW, 120),
-    issuedAt: NOW,
     authority,
     jti: JTI,
     audiences: [audience],

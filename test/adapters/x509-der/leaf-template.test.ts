@@ -82,7 +82,6 @@ test("one issuer's template never serves another", () => {
   const facts = {
     spiffeId: STEP.spiffeId,
     ...validity,
-    issuedAt: NOW,
     serialNumber: "7f",
     publicKey: P256_SPKI,
     audiences: [],

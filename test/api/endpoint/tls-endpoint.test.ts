@@ -55,7 +55,6 @@ async function domainOf(trustDomain = TRUST_DOMAIN): Promise<{
         spiffeId: parseSpiffeId(id),
         notBefore: addSeconds(NOW, -10),
         expiresAt: addSeconds(NOW, seconds),
-        issuedAt: NOW,
         authority,
         serialNumber,
         publicKey: new Uint8Array(publicKey.export({ type: "spki", format: "der" })),

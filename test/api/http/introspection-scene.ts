@@ -102,7 +102,6 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
       spiffeId: entry.spiffeId,
       notBefore: addSeconds(now, -10),
       expiresAt: addSeconds(now, 300),
-      issuedAt: now,
       authority,
       serialNumber,
       publicKey: publicKey.export({ type: "spki", format: "der" }),
@@ -138,7 +137,6 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
     const facts = {
       spiffeId: step.spiffeId,
       step,
-      issuedAt: now,
       notBefore: addSeconds(now, -5),
       expiresAt: addSeconds(now, 120),
       jti: newJti(microsOf(now), randomness.bytes(ID_RANDOM_BYTES)),

@@ -35,7 +35,7 @@ test("a verifier is told what a token for it says, and that it holds", async () 
     aud: [MCP],
     iss: ISSUER,
     exp: now + 120,
-    iat: now,
+    iat: now - 5,
     nbf: now - 5,
     jti: expect.stringMatching(/^[\w-]{22}$/),
     txn: step.runId,
@@ -104,7 +104,7 @@ describe("exactly that it is not active, and nothing more, is said of a token", 
       what: "that is not valid yet",
       make({ scene, step }) {
         const later = addSeconds(secondsOf(scene.clock.now()), 60);
-        return scene.mint(step, { notBefore: later, issuedAt: later });
+        return scene.mint(step, { notBefore: later });
       },
     },
     {

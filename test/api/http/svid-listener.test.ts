@@ -39,7 +39,6 @@ async function ownSvid() {
       spiffeId: parseSpiffeId(ID),
       notBefore: addSeconds(now, -10),
       expiresAt: addSeconds(now, 300),
-      issuedAt: now,
       authority: by,
       serialNumber,
       publicKey: publicKey.export({ type: "spki", format: "der" }),

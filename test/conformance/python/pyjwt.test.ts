@@ -119,7 +119,7 @@ describe.skipIf(pythonIsMissing() !== undefined)("in Python", () => {
     const forged: Record<string, string> = {
       "another audience": await mint("https://mcp.example.org/files"),
       expired: await mint(AUDIENCE, { notBefore: addSeconds(now, -200), expiresAt: addSeconds(now, -60) }),
-      "not yet valid": await mint(AUDIENCE, { notBefore: addSeconds(now, 60), issuedAt: addSeconds(now, 60) }),
+      "not yet valid": await mint(AUDIENCE, { notBefore: addSeconds(now, 60) }),
       "a key that is not published": await mintByUnpublishedKey(AUDIENCE),
       "another issuer's": await other.mint(AUDIENCE),
       "another signature": `${head}.${claims}.${flipped}`,

@@ -50,7 +50,6 @@ export async function startTokenIssuer(tls?: TlsFiles): Promise<TokenIssuer> {
     const toBeSigned = format.toBeSigned({
       spiffeId: STEP.spiffeId,
       step: STEP,
-      issuedAt: now,
       notBefore: addSeconds(now, -BACKDATE_SECONDS),
       expiresAt: addSeconds(now, TTL_SECONDS),
       jti: newJti(microsOf(now), randomness.bytes(ID_RANDOM_BYTES)),

@@ -66,7 +66,7 @@ test("a held step does not notice that the runtime's SVID, the broker's and the 
   };
   const old = (await active())?.authorityId ?? "";
   const { authority } = await operator.authorities.prepare({ kind: SvidKind.X509 });
-  await operator.authorities.activate({ authorityId: authority?.authorityId ?? "", force: true });
+  await operator.authorities.activate({ authorityId: authority?.authorityId ?? "", now: true });
   await operator.authorities.taint({ authorityId: old, reason: "keyCompromise" });
   expect((await active())?.authorityId).toBe(authority?.authorityId);
 

@@ -190,11 +190,19 @@ export declare type AuthoritiesActivateRequest = Message<"stint.v1.AuthoritiesAc
   authorityId: string;
 
   /**
-   * Also before it has been published for long enough: verifiers that do not have it yet will refuse for a while.
+   * Also before it has been published for as long as is configured, but not before it has been for 35 s, until when
+   * libraries may not ask for an unknown key again: refused until then, with the metadata seconds_left.
    *
    * @generated from field: bool force = 2;
    */
   force: boolean;
+
+  /**
+   * At once, whatever force says: verifiers that do not have it yet refuse for a while what it signs.
+   *
+   * @generated from field: bool now = 3;
+   */
+  now: boolean;
 };
 
 /**
