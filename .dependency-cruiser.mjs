@@ -44,7 +44,12 @@ const rooms = {
     packages: [...grpc, "grpc-health-check", "hono", "@hono/node-server"],
     builtins: true,
   },
-  cli: { rooms: ["sdk", "wire", "gen", "domain"], packages: ["commander", "@bomb.sh/tab", "yaml"], builtins: true },
+  // PKCS #12 is written for a program that runs beside the command line, and read for the daemon.
+  cli: {
+    rooms: ["sdk", "wire", "gen", "domain", "adapters/pkcs12-forge"],
+    packages: ["commander", "@bomb.sh/tab", "yaml"],
+    builtins: true,
+  },
   console: {
     rooms: ["gen"],
     packages: [
@@ -72,6 +77,7 @@ const adapters = {
   "ledger-sqlite": ["better-sqlite3"],
   "log-pino": ["pino"],
   "metrics-prom": ["prom-client"],
+  "pkcs12-forge": ["node-forge"],
   "policy-cedar": ["@cedar-policy/cedar-wasm"],
   "signer-pkcs11": ["pkcs11js"],
 };

@@ -10,6 +10,7 @@ import { addJoinToken } from "./commands/join-token.ts";
 import { addLedger } from "./commands/ledger.ts";
 import { addRevoke } from "./commands/revoke.ts";
 import { addStep } from "./commands/step.ts";
+import { addSvid } from "./commands/svid.ts";
 import { addVerifier } from "./commands/verifier.ts";
 import { addWhoami } from "./commands/whoami.ts";
 import type { Context } from "./context.ts";
@@ -39,6 +40,7 @@ export function stintProgram(context: Context): Command {
 
   addEntry(program, context);
   addStep(program, context);
+  addSvid(program, context);
   addRevoke(program, context);
   addHistory(program, context);
   addVerifier(program, context);

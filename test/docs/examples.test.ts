@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -203,6 +203,18 @@ describe("the code of the documentation", () => {
 
   test("runs a command as a step", async () => {
     expect(await script("run-as-step.sh")).toMatch(/^indexing as step_/);
+  });
+
+  test("gets credentials in a shell, as a token and as files", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "stint-shell-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    writeFileSync(join(directory, "password"), "changeit\n", { mode: 0o600 });
+    const variables = { grant: JSON.stringify(mayRead(resource, "public")), resource };
+    const env = { ...environment, ...variables };
+    const { stdout } = await run("sh", [join(folder, "shell.sh")], { cwd: directory, env });
+    expect(decodeJwt(stdout.split("\n")[0] ?? "").sub).toContain("/run/nightly/step/print/1");
+    const files = readdirSync(join(directory, "svid")).toSorted();
+    expect(files).toEqual(["svid.p12", "svid.pem", "svid_bundle.pem", "svid_key.pem"]);
   });
 
   test(

@@ -1,0 +1,50 @@
+import { resolve } from "node:path";
+import { createStint, isStintError, type Step, StintError } from "../../sdk/runtime/index.ts";
+import { socketPathOf } from "../../wire/channel.ts";
+import { EXIT, Failure, usageFailure } from "../failure.ts";
+import { showControls } from "../output/show-controls.ts";
+import type { Session } from "../session.ts";
+
+/** What the broker says to a process that is not the step's executor: it need not know more of the step. */
+const NOT_THE_EXECUTOR = new Set(["NOT_ENTITLED", "STEP_NOT_FOUND", "NO_IDENTITY"]);
+
+/**
+ * Works with the step that this process executes.
+ *
+ * @param stepId - as `stint step run` tells it to its command.
+ * @param hold - whether the step's end is to be heard of while the work goes on.
+ * @throws Failure, also for what the broker refuses
+ */
+export async function withOwnStep<Result>(
+  session: Session,
+  { stepId, hold }: { readonly stepId: string | undefined; readonly hold: boolean },
+  work: (step: Step) => Promise<Result>,
+): Promise<Result> {
+  if (stepId === undefined) {
+    throw usageFailure(
+      "no step: this is for a command that runs as one (stint step run … -- …), or name it by --step-id",
+    );
+  }
+  // Not over the broker endpoint, whatever the environment says: nobody sees there which process asks.
+  using stint = createStint({
+    endpoint: `unix://${resolve(socketPathOf(session.globals.socket))}`,
+    brokerEndpoint: "",
+  });
+  try {
+    return await work(await stint.resumeStep({ stepId, hold }));
+  } catch (thrown) {
+    throw thrown instanceof StintError ? failureOfStep(thrown) : thrown;
+  }
+}
+
+function failureOfStep(error: StintError): Failure {
+  const text = `${error.reason}: ${showControls(error.message)}`;
+  if (isStintError(error, "UNREACHABLE"))
+    return new Failure(`can't reach the broker: ${error.message}`, EXIT.unreachable);
+  if (!NOT_THE_EXECUTOR.has(error.reason)) return new Failure(text, EXIT.refused);
+  return new Failure(
+    `${text}; a step's credentials are for its executor alone, and a command that a shell starts is another process than the shell: ` +
+      "run it as the step's command (stint step run … -- stint svid …), put exec before it, or have the step opened for a tree of processes (--executor tree)",
+    EXIT.refused,
+  );
+}
