@@ -102,7 +102,7 @@ test: install ## the tests; ONLY=test/domain narrows them
 	@vitest run $(ONLY)
 
 .PHONY: conformance
-conformance: install ## the standards: their MUSTs, vectors, and foreign libraries as clients and verifiers (Go, Java, Python, Rust, openssl)
+conformance: install ## the standards: their MUSTs, vectors, foreign libraries as clients and verifiers (Go, Java, Python, Rust, openssl), and the suite of MCP
 	@vitest run test/conformance
 
 .PHONY: simulate

@@ -132,7 +132,12 @@ function headerMismatch(message: JsonRpcMessage, headers: Headers, modern: boole
 export function isModern(message: JsonRpcMessage | JsonRpcResponse, headers: Headers): boolean {
   const meta = message.kind === "message" ? message.params["_meta"] : undefined;
   const claimed = typeof meta === "object" && meta !== null && VERSION_KEY in meta;
-  return claimed || (headers.get("mcp-protocol-version") ?? "") >= MODERN_SINCE;
+  return claimed || isModernVersion(headers);
+}
+
+/** The same of a request without a message. */
+export function isModernVersion(headers: Headers): boolean {
+  return (headers.get("mcp-protocol-version") ?? "") >= MODERN_SINCE;
 }
 
 /** The scope that a request takes, as far as its headers tell before its body is read. */

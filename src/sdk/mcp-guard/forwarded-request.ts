@@ -32,5 +32,6 @@ export function forwardedRequest(
   if (sessionId === undefined) headers.delete(SESSION_HEADER);
   if (unencoded) headers.delete("accept-encoding");
   for (const name of NOT_FORWARDED) headers.delete(name);
-  return signalledRequest(request.url, { method: "POST", headers, body: JSON.stringify(body), signal });
+  const { method, url } = request;
+  return signalledRequest(url, { method, headers, signal, ...(body !== undefined && { body: JSON.stringify(body) }) });
 }

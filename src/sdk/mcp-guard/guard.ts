@@ -4,28 +4,27 @@ import {
   type VerifiedRequest,
   type VerifiedStep,
 } from "../verifier/index.ts";
-import { authorizeMessage, authorizeResponse, isModern, type Permit, scopeByHeaders } from "./authorize-message.ts";
+import { type Asked, askedOf, orInternal } from "./asked.ts";
+import { scopeByHeaders } from "./authorize-message.ts";
 import { forwardedRequest, SESSION_HEADER } from "./forwarded-request.ts";
 import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
-import { readMessage } from "./json-rpc-message.ts";
 import { createNodeListener, type NodeListener } from "./node-listener.ts";
 import {
   type ChallengeTerms,
   errorMessageOf,
-  REFUSAL_CODES,
+  INTERNAL,
+  isRefusal,
   type Refusal,
-  refusal,
   refusalOf,
   responseOf,
 } from "./refusal.ts";
 import { requestTargetOf } from "./request-target.ts";
 import { metadataResponse, type ProtectedResourceMetadata, resourceMetadataOf } from "./resource-metadata.ts";
 import { rewrittenResult } from "./rewritten-result.ts";
-import { CallCancelled, createRunningCalls, enterCall, type RunningCalls } from "./running-calls.ts";
+import { CallCancelled, createRunningCalls, type RunningCalls } from "./running-calls.ts";
 import { serveWhileOpen } from "./serve-while-open.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { authInfoOf, type StepAuthInfo } from "./step-auth-info.ts";
-import { resultViewOf } from "./visible-features.ts";
 
 /** What is behind the guard. */
 export type McpFetch = (
@@ -94,68 +93,57 @@ export function createGuard(settings: GuardSettings): Guard {
 
 /** Who asks, what they ask, whether they may; then it is served. */
 async function guardRequest(
-  { settings, sessions, calls }: GuardState,
+  state: GuardState,
   request: Request,
   handler: McpFetch,
   { parsedBody, clientCertificate }: GivenRequest,
 ): Promise<Response> {
+  const { settings } = state;
   const terms = challengeTermsOf(settings, request.headers);
-  const refuse = (refused: Refusal, id: string | number | null = null) => responseOf(refused, id, settings.metadataUrl);
   const identified = orInternal(settings, () => identify(settings, request, clientCertificate, terms));
-  if (isRefusal(identified)) return refuse(identified);
+  if (isRefusal(identified)) return responseOf(identified, null, settings.metadataUrl);
   const { step: verified, dpopNonce } = identified;
-  if (request.method !== "POST") return refuse(ONLY_POST);
-  const message = await readMessage(request, settings.maxBodyBytes, parsedBody);
-  if (isRefusal(message)) return refuse(message);
-  const id = (message.kind === "message" ? message.id : undefined) ?? null;
-  // Where the protocol has no sessions, none is looked at here, and none gets to the server.
-  const modern = isModern(message, request.headers);
-  const sessionId = modern ? undefined : request.headers.get(SESSION_HEADER)?.trim();
-  if (sessionId !== undefined && !sessions.isOf(sessionId, verified)) return refuse(NO_SESSION, id);
-  const permit = orInternal(settings, () =>
-    message.kind === "message"
-      ? authorizeMessage(settings, verified, message, request.headers, terms)
-      : authorizeResponse(sessionId),
-  );
-  if (isRefusal(permit)) return refuse(permit, id);
-  const running = enterCall(calls, message, verified.spiffeId, sessionId);
-  if (running === "taken") return refuse(ID_TAKEN, id);
+  const asked = await askedOf(state, request, verified, parsedBody, terms);
+  if (asked.kind === "refused") return responseOf(asked.refusal, asked.id, settings.metadataUrl);
+  const response = await serve(state, request, handler, verified, asked, terms);
+  keepSession(state.sessions, verified, request.method, asked.sessionId, response);
+  return dpopNonce === undefined ? response : withNonce(response, dpopNonce);
+}
 
-  const view = message.kind === "message" ? resultViewOf(settings, verified, message.method, modern) : undefined;
-  const scope = permit.use === undefined ? undefined : scopeOfTool(permit.use.tool);
+async function serve(
+  { settings }: GuardState,
+  request: Request,
+  handler: McpFetch,
+  verified: VerifiedStep,
+  { id, body, sessionId, use, running, view }: Asked,
+  terms: ChallengeTerms,
+): Promise<Response> {
+  const scope = use === undefined ? undefined : scopeOfTool(use.tool);
   const ended = (why: unknown) => {
     if (why instanceof VerificationError) return refusalOf(why, { ...terms, scope });
     settings.onError(why);
     return INTERNAL;
   };
-  const response = await serveWhileOpen({
+  // To the client of a stream that no request has, no answer is due: it comes again, and is refused then.
+  const isAnswered = (why: unknown) => request.method === "POST" && !(why instanceof CallCancelled);
+  return serveWhileOpen({
     watched: settings.verifier.signalFor(verified),
     running,
-    recheck: recheckOf(settings, verified, permit),
+    recheck: recheckOf(settings, verified, use),
     callerGone: request.signal,
     serve: async (signal) => {
       const response = await handler(
-        forwardedRequest(request, message.body, { sessionId, unencoded: view !== undefined, signal }),
-        {
-          authInfo: authInfoOf(verified, settings.metadataUrl),
-          parsedBody: message.body,
-        },
+        forwardedRequest(request, body, { sessionId, unencoded: view !== undefined, signal }),
+        { authInfo: authInfoOf(verified, settings.metadataUrl), parsedBody: body },
       );
-      return view === undefined ? response : rewrittenResult(response, view);
+      if (view === undefined) return response;
+      const inSession = sessionId !== undefined || response.headers.has(SESSION_HEADER);
+      return rewrittenResult(response, (result) => view(result, inSession));
     },
-    refuse: (why) => (why instanceof CallCancelled ? unanswered() : refuse(ended(why), id)),
-    lastEvent: (why) => (why instanceof CallCancelled ? undefined : errorMessageOf(ended(why), id)),
+    refuse: (why) => (why instanceof CallCancelled ? unanswered() : responseOf(ended(why), id, settings.metadataUrl)),
+    lastEvent: (why) => (isAnswered(why) ? errorMessageOf(ended(why), id) : undefined),
   });
-  keepSession(sessions, verified, sessionId, response);
-  return dpopNonce === undefined ? response : withNonce(response, dpopNonce);
 }
-
-const ID_TAKEN = refusal({
-  status: 400,
-  code: REFUSAL_CODES.invalidRequest,
-  reason: "REQUEST_MALFORMED",
-  message: "a request with this id is under way in the session",
-});
 
 /** MCP cancellation: whoever has cancelled a request gets no response to it. */
 function unanswered(): Response {
@@ -199,7 +187,7 @@ function withNonce({ body, status, statusText, headers: given }: Response, nonce
 }
 
 /** A call goes on past the expiry of the token that it came with, which was for calling; but never past its step's. */
-function recheckOf(settings: GuardSettings, verified: VerifiedStep, { use }: Permit): () => void {
+function recheckOf(settings: GuardSettings, verified: VerifiedStep, use: Asked["use"]): () => void {
   if (use === undefined) return () => settings.verifier.recheck(verified);
   return () => {
     try {
@@ -211,50 +199,15 @@ function recheckOf(settings: GuardSettings, verified: VerifiedStep, { use }: Per
   };
 }
 
-/** A session that the server has opened is whose request it was; one that the server does not know any more is nobody's. */
+/** A session that the server has opened is whose request it was; one that it has ended or does not know any more is nobody's. */
 function keepSession(
   sessions: Sessions,
   verified: VerifiedStep,
+  method: string,
   sessionId: string | undefined,
-  { status, headers }: Response,
+  { ok, status, headers }: Response,
 ): void {
   const opened = headers.get(SESSION_HEADER);
-  if (opened !== null) sessions.bind(opened, verified);
-  if (sessionId !== undefined && status === 404) sessions.forget(sessionId);
-}
-
-const ONLY_POST = refusal({
-  status: 405,
-  code: REFUSAL_CODES.invalidRequest,
-  reason: "HTTP_METHOD_REFUSED",
-  message: "only POST is served",
-  headers: { allow: "POST" },
-});
-
-const NO_SESSION = refusal({
-  status: 404,
-  code: REFUSAL_CODES.sessionNotFound,
-  reason: "SESSION_NOT_FOUND",
-  message: "there is no such session",
-});
-
-const INTERNAL = refusal({
-  status: 500,
-  code: REFUSAL_CODES.internalError,
-  reason: "INTERNAL",
-  message: "internal error",
-});
-
-/** A fault of ours refuses, and says nothing of itself to the client. */
-function orInternal<Value>(settings: GuardSettings, decide: () => Value | Refusal): Value | Refusal {
-  try {
-    return decide();
-  } catch (thrown) {
-    settings.onError(thrown);
-    return INTERNAL;
-  }
-}
-
-function isRefusal(value: { readonly kind: string }): value is Refusal {
-  return value.kind === "refusal";
+  if (opened !== null && !(ok && method === "DELETE")) sessions.bind(opened, verified);
+  if (sessionId !== undefined && (status === 404 || (ok && method === "DELETE"))) sessions.forget(sessionId);
 }

@@ -71,6 +71,17 @@ export function refusal(refused: Omit<Refusal, "kind">): Refusal {
   return { kind: "refusal", ...refused };
 }
 
+export function isRefusal(value: { readonly kind: string }): value is Refusal {
+  return value.kind === "refusal";
+}
+
+export const INTERNAL = refusal({
+  status: 500,
+  code: REFUSAL_CODES.internalError,
+  reason: "INTERNAL",
+  message: "internal error",
+});
+
 /**
  * What a verification error means to a client: 401 with a new token or proof, 403 with a wider grant, 503 later. A verifier
  * that cannot tell is no reason to ask for new tokens, hence not 401. What is wrong with a WIT-SVID or its proof is a bad

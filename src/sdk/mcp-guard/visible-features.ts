@@ -3,8 +3,12 @@ import type { VerifiedStep } from "../verifier/index.ts";
 import { isGranted } from "../verifier/tool-use.ts";
 import { type GuardSettings, isOtherMethod } from "./guard-settings.ts";
 
-/** What a client is told of a server, made to say no more than what this step gets there. */
-export type ResultView = (result: JsonObject) => JsonObject;
+/**
+ * What a client is told of a server, made to say no more than what this step gets there.
+ *
+ * @param inSession - whether the result is of a session, which has a stream for what no request asked for.
+ */
+export type ResultView = (result: JsonObject, inSession: boolean) => JsonObject;
 
 /** By whose methods each of these is used. */
 const METHODS_OF_CAPABILITY: Readonly<Record<string, string>> = {
@@ -15,9 +19,11 @@ const METHODS_OF_CAPABILITY: Readonly<Record<string, string>> = {
   tasks: "tasks/",
 };
 const TASKS_EXTENSION = "io.modelcontextprotocol/tasks";
-/** What these promise is told on a stream of no call's: that of a GET, which is refused, and since 2026-07-28 this method's. */
+/** What these promise is told on a stream of no call's: that of a session, and since 2026-07-28 this method's. */
 const NEWS = ["listChanged", "subscribe"];
 const NEWS_METHOD = "subscriptions/listen";
+/** Before, of resources one is told in the session's stream once one has asked by this method. */
+const SUBSCRIBE_METHOD = "resources/subscribe";
 
 /**
  * How the result of a method has to be changed; `undefined`: not at all.
@@ -35,10 +41,20 @@ export function resultViewOf(
       return (result) => toolsSeen(settings, verified, result, modern);
     case "initialize":
     case "server/discover":
-      return (result) => capabilitiesSeen(settings.otherMethods, result, modern);
+      return (result, inSession) => capabilitiesSeen(settings.otherMethods, result, modern, inSession);
     default:
       return undefined;
   }
+}
+
+/** The same for what a session's stream repeats: there, no answer says which method it is of. */
+export function repeatedResultViewOf(settings: GuardSettings, verified: VerifiedStep): ResultView {
+  return (result, inSession) => {
+    // A call's result could have anything beside its content.
+    if (Array.isArray(result["tools"]) && !("content" in result)) return toolsSeen(settings, verified, result, false);
+    if ("protocolVersion" in result) return capabilitiesSeen(settings.otherMethods, result, false, inSession);
+    return result;
+  };
 }
 
 /** The tools that the step may call. A cache must not give them to another, who may call others. */
@@ -54,7 +70,12 @@ function toolsSeen({ tools }: GuardSettings, verified: VerifiedStep, result: Jso
 }
 
 /** What the guard refuses is no feature of the server here. */
-function capabilitiesSeen(otherMethods: readonly string[], result: JsonObject, modern: boolean): JsonObject {
+function capabilitiesSeen(
+  otherMethods: readonly string[],
+  result: JsonObject,
+  modern: boolean,
+  inSession: boolean,
+): JsonObject {
   const { capabilities } = result;
   if (!isObject(capabilities)) return result;
   const isLetThrough = (begin: string) => otherMethods.some((method) => method.startsWith(begin));
@@ -64,13 +85,15 @@ function capabilitiesSeen(otherMethods: readonly string[], result: JsonObject, m
     const methods = Object.hasOwn(METHODS_OF_CAPABILITY, name) ? METHODS_OF_CAPABILITY[name] : undefined;
     return methods === undefined || isLetThrough(methods);
   };
-  const hasNews = modern && isOtherMethod(otherMethods, NEWS_METHOD);
+  const hasNews = modern ? isOtherMethod(otherMethods, NEWS_METHOD) : inSession;
+  const subscribes = hasNews && (modern || isOtherMethod(otherMethods, SUBSCRIBE_METHOD));
+  const unseen = NEWS.filter((name) => !(name === "subscribe" ? subscribes : hasNews));
   const seen = Object.entries(capabilities)
     .filter(([name]) => isSeen(name))
     .map(([name, value]) => {
       if (!isObject(value)) return [name, value];
       if (name === "extensions") return [name, isLetThrough("tasks/") ? value : without(value, [TASKS_EXTENSION])];
-      return [name, hasNews ? value : without(value, NEWS)];
+      return [name, without(value, unseen)];
     });
   return { ...result, capabilities: Object.fromEntries(seen) };
 }

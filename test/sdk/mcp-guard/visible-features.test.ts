@@ -1,15 +1,23 @@
 import { expect, test } from "vitest";
 import type { GuardSettings } from "../../../src/sdk/mcp-guard/guard-settings.ts";
-import { resultViewOf } from "../../../src/sdk/mcp-guard/visible-features.ts";
+import { repeatedResultViewOf, resultViewOf } from "../../../src/sdk/mcp-guard/visible-features.ts";
 import type { VerifiedStep } from "../../../src/sdk/verifier/index.ts";
 
 // Of servers that are not of the official SDK, and of features that it has not yet.
 
 const step = { audience: "https://mcp.example.org/mcp", grant: [] } as unknown as VerifiedStep;
 
-function seen(method: string, modern: boolean, result: object, otherMethods: readonly string[] = []): unknown {
-  const settings = { tools: new Map(), otherMethods } as unknown as GuardSettings;
-  return resultViewOf(settings, step, method, modern)?.({ ...result });
+const settingsOf = (otherMethods: readonly string[]) =>
+  ({ tools: new Map(), otherMethods }) as unknown as GuardSettings;
+
+function seen(
+  method: string,
+  modern: boolean,
+  result: object,
+  otherMethods: readonly string[] = [],
+  inSession = false,
+): unknown {
+  return resultViewOf(settingsOf(otherMethods), step, method, modern)?.({ ...result }, inSession);
 }
 
 test.for([
@@ -28,6 +36,7 @@ test.for([
 });
 
 const TASKS = { "io.modelcontextprotocol/tasks": {} };
+const NEWS = { listChanged: true };
 const OTHER = { "com.example/other": { listChanged: true } };
 
 type Case = { readonly otherMethods: readonly string[]; readonly has: object; readonly shows: object };
@@ -46,4 +55,27 @@ test.for<Case>([
 test("other results, and what is no list of capabilities, stay as they are", () => {
   expect(seen("tools/call", true, {})).toBeUndefined();
   expect(seen("initialize", false, { capabilities: null })).toEqual({ capabilities: null });
+});
+
+test.for([
+  { otherMethods: ["resources/read"], inSession: false, shows: { tools: {}, resources: {} } },
+  { otherMethods: ["resources/read"], inSession: true, shows: { tools: NEWS, resources: NEWS } },
+  { otherMethods: ["resources/*"], inSession: true, shows: { tools: NEWS, resources: { ...NEWS, subscribe: true } } },
+])("before 2026-07-28, news are promised in a session alone: $otherMethods, $inSession", ({ shows, ...terms }) => {
+  const capabilities = { tools: NEWS, resources: { ...NEWS, subscribe: true } };
+  expect(seen("initialize", false, { capabilities }, terms.otherMethods, terms.inSession)).toEqual({
+    capabilities: shows,
+  });
+});
+
+test.for([
+  { what: "a list of tools", result: { tools: [{ name: "search" }] }, is: { tools: [] } },
+  {
+    what: "an initialization",
+    result: { protocolVersion: "2025-11-25", capabilities: { prompts: {} } },
+    is: { protocolVersion: "2025-11-25", capabilities: {} },
+  },
+  { what: "a call", result: { content: [], tools: ["hammer"] }, is: { content: [], tools: ["hammer"] } },
+])("$what that a session's stream repeats shows no more than the answer itself", ({ result, is }) => {
+  expect(repeatedResultViewOf(settingsOf([]), step)(result, true)).toEqual(is);
 });

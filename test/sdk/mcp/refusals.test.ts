@@ -277,7 +277,12 @@ describe("a request that is refused for what it asks", () => {
     expect(await answerOf(scene, response)).toEqual({
       status: 405,
       challenge: undefined,
-      body: refused(null, "only POST is served", { reason: "HTTP_METHOD_REFUSED" }, -32600),
+      body: refused(
+        null,
+        "only POST is served, and in a session GET and DELETE",
+        { reason: "HTTP_METHOD_REFUSED" },
+        -32600,
+      ),
     });
   });
 });

@@ -1,0 +1,128 @@
+import type { ToolUse, VerifiedStep } from "../verifier/index.ts";
+import { authorizeMessage, authorizeResponse, isModern, isModernVersion } from "./authorize-message.ts";
+import { SESSION_HEADER } from "./forwarded-request.ts";
+import type { GuardSettings } from "./guard-settings.ts";
+import { type JsonRpcMessage, type JsonRpcResponse, readMessage } from "./json-rpc-message.ts";
+import { type ChallengeTerms, INTERNAL, isRefusal, REFUSAL_CODES, type Refusal, refusal } from "./refusal.ts";
+import { enterCall, type RunningCall, type RunningCalls } from "./running-calls.ts";
+import type { Sessions } from "./sessions.ts";
+import { type ResultView, repeatedResultViewOf, resultViewOf } from "./visible-features.ts";
+
+/** What a request asks of the server, which its step may ask. */
+export type Asked = {
+  readonly kind: "asked";
+  /** `null` where no answer is due to a message. */
+  readonly id: string | number | null;
+  /** The message; `undefined` for a request that has none. */
+  readonly body: unknown;
+  /** The session in which it is served; `undefined`: in none. */
+  readonly sessionId: string | undefined;
+  /** Present for a call of a tool. */
+  readonly use: ToolUse | undefined;
+  readonly running: RunningCall | undefined;
+  /** How results have to be changed; `undefined`: not at all. */
+  readonly view: ResultView | undefined;
+};
+
+/** What it may not ask. */
+type Refused = { readonly kind: "refused"; readonly refusal: Refusal; readonly id: string | number | null };
+
+type AskedState = {
+  readonly settings: GuardSettings;
+  readonly sessions: Sessions;
+  readonly calls: RunningCalls;
+};
+
+/** A message of a POST; and of a session its stream (GET) and its end (DELETE). */
+export async function askedOf(
+  state: AskedState,
+  request: Request,
+  verified: VerifiedStep,
+  parsedBody: unknown,
+  terms: ChallengeTerms,
+): Promise<Asked | Refused> {
+  const { method, headers } = request;
+  if (method !== "POST") return askedOfSession(state, method, headers, verified);
+  const message = await readMessage(request, state.settings.maxBodyBytes, parsedBody);
+  if (isRefusal(message)) return refused(message);
+  return askedByMessage(state, message, headers, verified, terms);
+}
+
+function askedOfSession(
+  { settings, sessions }: AskedState,
+  method: string,
+  headers: Headers,
+  verified: VerifiedStep,
+): Asked | Refused {
+  const sessionId = sessionIdOf(headers);
+  const isOfSession = (method === "GET" || method === "DELETE") && !isModernVersion(headers);
+  // Of a server without sessions clients ask for a stream too, to see that it has none.
+  if (!isOfSession || sessionId === undefined) return refused(ONLY_POST);
+  if (!sessions.isOf(sessionId, verified)) return refused(NO_SESSION);
+  const view = method === "GET" ? repeatedResultViewOf(settings, verified) : undefined;
+  return { kind: "asked", id: null, body: undefined, sessionId, use: undefined, running: undefined, view };
+}
+
+function askedByMessage(
+  { settings, sessions, calls }: AskedState,
+  message: JsonRpcMessage | JsonRpcResponse,
+  headers: Headers,
+  verified: VerifiedStep,
+  terms: ChallengeTerms,
+): Asked | Refused {
+  const id = (message.kind === "message" ? message.id : undefined) ?? null;
+  // Where the protocol has no sessions, none is looked at here, and none gets to the server.
+  const modern = isModern(message, headers);
+  const sessionId = modern ? undefined : sessionIdOf(headers);
+  if (sessionId !== undefined && !sessions.isOf(sessionId, verified)) return refused(NO_SESSION, id);
+  const permit = orInternal(settings, () =>
+    message.kind === "message"
+      ? authorizeMessage(settings, verified, message, headers, terms)
+      : authorizeResponse(sessionId),
+  );
+  if (isRefusal(permit)) return refused(permit, id);
+  const running = enterCall(calls, message, verified.spiffeId, sessionId);
+  if (running === "taken") return refused(ID_TAKEN, id);
+  const view = message.kind === "message" ? resultViewOf(settings, verified, message.method, modern) : undefined;
+  return { kind: "asked", id, body: message.body, sessionId, use: permit.use, running, view };
+}
+
+function sessionIdOf(headers: Headers): string | undefined {
+  return headers.get(SESSION_HEADER)?.trim();
+}
+
+function refused(refusal: Refusal, id: string | number | null = null): Refused {
+  return { kind: "refused", refusal, id };
+}
+
+/** A fault of ours refuses, and says nothing of itself to the client. */
+export function orInternal<Value>(settings: GuardSettings, decide: () => Value | Refusal): Value | Refusal {
+  try {
+    return decide();
+  } catch (thrown) {
+    settings.onError(thrown);
+    return INTERNAL;
+  }
+}
+
+const ONLY_POST = refusal({
+  status: 405,
+  code: REFUSAL_CODES.invalidRequest,
+  reason: "HTTP_METHOD_REFUSED",
+  message: "only POST is served, and in a session GET and DELETE",
+  headers: { allow: "POST" },
+});
+
+const NO_SESSION = refusal({
+  status: 404,
+  code: REFUSAL_CODES.sessionNotFound,
+  reason: "SESSION_NOT_FOUND",
+  message: "there is no such session",
+});
+
+const ID_TAKEN = refusal({
+  status: 400,
+  code: REFUSAL_CODES.invalidRequest,
+  reason: "REQUEST_MALFORMED",
+  message: "a request with this id is under way in the session",
+});

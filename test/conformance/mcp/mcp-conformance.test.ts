@@ -1,0 +1,46 @@
+import { beforeAll, expect, test } from "vitest";
+import { withoutSessions, withSessions } from "./everything-server.ts";
+import { type Check, checksOf, installedSuite, SUITE_INSTALL_MS_MAX, type SuiteRelease } from "./official-suite.ts";
+import { guardedServer, plainServer, resultsFolder } from "./suite-scene.ts";
+
+/** Of the suite against one server: some seconds, on a machine that has nothing else to do. */
+const RUN_MS_MAX = 300_000;
+
+let suite: string;
+beforeAll(async () => {
+  suite = await installedSuite();
+}, SUITE_INSTALL_MS_MAX);
+
+type Run = {
+  readonly release: SuiteRelease;
+  readonly version: string;
+  readonly served: () => Parameters<typeof guardedServer>[0];
+  /** So many checks the suite must have made at least: one that looks at nothing finds no fault. */
+  readonly checksMin: number;
+};
+
+test.for<Run>([
+  { release: "conformance-0.2", version: "2026-07-28", served: withoutSessions, checksMin: 150 },
+  { release: "conformance-0.2", version: "2025-11-25", served: withSessions, checksMin: 84 },
+  { release: "conformance-0.1", version: "2025-11-25", served: withSessions, checksMin: 44 },
+])(
+  "a guarded server passes every check of $release for MCP $version that it passes without the guard",
+  { timeout: RUN_MS_MAX },
+  async ({ release, version, served, checksMin }) => {
+    const plain = await checksOf(suite, release, version, await plainServer(served()), resultsFolder());
+    const guarded = await checksOf(suite, release, version, await guardedServer(served()), resultsFolder());
+    expect(plain.filter(isPassed).length).toBeGreaterThanOrEqual(checksMin);
+    expect(faultsOf(guarded)).toEqual(faultsOf(plain));
+    expect(guarded.filter(isPassed).length).toBeGreaterThanOrEqual(plain.filter(isPassed).length);
+  },
+);
+
+const isPassed = ({ status }: Check) => status === "SUCCESS";
+
+/** What the suite finds fault with, and what it could not look at. */
+function faultsOf(checks: readonly Check[]): string[] {
+  return checks
+    .filter(({ status }) => status === "FAILURE" || status === "WARNING" || status === "SKIPPED")
+    .map(({ scenario, id, status, errorMessage = "" }) => `${status} ${scenario} ${id}: ${errorMessage}`)
+    .sort();
+}
