@@ -22,6 +22,8 @@ export type DpopExpectations = {
   readonly now: UnixSeconds;
   /** How far in the past `iat` may be. */
   readonly ageSecondsMax: number;
+  /** How far in the future. Absent: `DPOP_AHEAD_SECONDS`. */
+  readonly aheadSecondsMax?: number | undefined;
   /** The proof must have one of these nonces. Absent: its nonce is passed over. */
   readonly nonces?: DpopNonces | undefined;
 };
@@ -38,7 +40,7 @@ export type VerifiedDpopProof = {
 
 const refuse = proofInvalid("DPoP proof");
 /** A client's clock may be ahead; less than its proofs may be late, since it costs nothing to send one later. */
-const AHEAD_SECONDS_MAX = 5;
+export const DPOP_AHEAD_SECONDS = 5;
 
 /**
  * Takes the value of a DPoP header apart.
@@ -80,11 +82,12 @@ export function verifyDpopProof(proof: DpopProof, expected: DpopExpectations): V
   };
 }
 
-function checkAge(issuedAt: unknown, { now, ageSecondsMax }: DpopExpectations): void {
+function checkAge(issuedAt: unknown, expected: DpopExpectations): void {
+  const { now, ageSecondsMax, aheadSecondsMax = DPOP_AHEAD_SECONDS } = expected;
   if (!isInstant(issuedAt)) throw refuse("iat as whole seconds since 1970");
   // Written as "within", so that a clock that is not a number refuses.
   if (!(now <= addSeconds(issuedAt, ageSecondsMax))) throw refuse("one that was made just now; this one is old");
-  if (!(now >= addSeconds(issuedAt, -AHEAD_SECONDS_MAX))) throw refuse("one that was made just now; its iat is ahead");
+  if (!(now >= addSeconds(issuedAt, -aheadSecondsMax))) throw refuse("one that was made just now; its iat is ahead");
 }
 
 function nextNonceOf(nonce: unknown, { nonces, now }: DpopExpectations): string | undefined {
@@ -97,6 +100,6 @@ function nextNonceOf(nonce: unknown, { nonces, now }: DpopExpectations): string 
 }
 
 /** For how many seconds a proof can be presented at most; for as long it must be remembered. */
-export function dpopProofSeconds(ageSecondsMax: number): number {
-  return ageSecondsMax + AHEAD_SECONDS_MAX;
+export function dpopProofSeconds(ageSecondsMax: number, aheadSecondsMax = DPOP_AHEAD_SECONDS): number {
+  return ageSecondsMax + aheadSecondsMax;
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { invalidField } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { createDpopNonces, type DpopNonces } from "../../verify/dpop-nonce.ts";
-import { dpopProofSeconds } from "../../verify/dpop-proof.ts";
+import { DPOP_AHEAD_SECONDS, dpopProofSeconds } from "../../verify/dpop-proof.ts";
 import { createReplayCache, type ReplayCache } from "../../verify/replay-cache.ts";
 import { workloadProofSeconds } from "../../verify/workload-proof-token.ts";
 
@@ -26,6 +26,11 @@ export type ProofTerms = {
 export type ProofOptions = {
   /** How long ago a DPoP proof may have been made, in seconds; 1 to 300. Default: 60. */
   readonly dpopAgeSecondsMax?: number;
+  /**
+   * How far the clock of a DPoP proof's maker may be ahead, in seconds; 0 to 300. Default: 5. MCP's clients without state of
+   * their own are served with 300 for this and for `dpopAgeSecondsMax`.
+   */
+  readonly dpopAheadSecondsMax?: number;
   /** How long a Workload Proof Token may last, in seconds; 1 to 300. Default: 60. */
   readonly workloadProofSecondsMax?: number;
   /**
@@ -41,6 +46,7 @@ export type ProofOptions = {
 /** What a verifier judges proofs by, and remembers of them. */
 export type ProofState = {
   readonly dpopAgeSecondsMax: number;
+  readonly dpopAheadSecondsMax: number;
   readonly workloadProofSecondsMax: number;
   readonly nonces: DpopNonces | undefined;
   readonly replays: ReplayCache;
@@ -64,14 +70,18 @@ const HOLDER_SHARE = 10;
  */
 export function createProofState(options: ProofOptions): ProofState {
   const dpopAgeSecondsMax = options.dpopAgeSecondsMax ?? AGE_SECONDS_DEFAULT;
+  const dpopAheadSecondsMax = options.dpopAheadSecondsMax ?? DPOP_AHEAD_SECONDS;
   const workloadProofSecondsMax = options.workloadProofSecondsMax ?? AGE_SECONDS_DEFAULT;
   checkWithin("dpopAgeSecondsMax", dpopAgeSecondsMax, 1, AGE_SECONDS_MAX);
+  checkWithin("dpopAheadSecondsMax", dpopAheadSecondsMax, 0, AGE_SECONDS_MAX);
   checkWithin("workloadProofSecondsMax", workloadProofSecondsMax, 1, AGE_SECONDS_MAX);
   const capacity = options.replayCapacity ?? REPLAY_CAPACITY_DEFAULT;
   checkWithin("replayCapacity", capacity, 1, Number.MAX_SAFE_INTEGER);
-  const proofSeconds = Math.max(dpopProofSeconds(dpopAgeSecondsMax), workloadProofSeconds(workloadProofSecondsMax));
+  const dpopSeconds = dpopProofSeconds(dpopAgeSecondsMax, dpopAheadSecondsMax);
+  const proofSeconds = Math.max(dpopSeconds, workloadProofSeconds(workloadProofSecondsMax));
   return {
     dpopAgeSecondsMax,
+    dpopAheadSecondsMax,
     workloadProofSecondsMax,
     nonces: options.dpopNonces === undefined ? undefined : noncesOf(options.dpopNonces),
     replays: createReplayCache({

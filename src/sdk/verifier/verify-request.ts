@@ -111,9 +111,13 @@ function verifyToken(
   const parsed = parseDpopProof(dpop);
   // The token first: whose key it is not bound to does not get a signature of their own choice verified.
   const step = verifiers.jwtSvid(token, { ...options, confirmation: { ...certificate, jkt: parsed.jkt } });
-  const { nonces, dpopAgeSecondsMax: ageSecondsMax } = verifiers.proofs;
+  const { nonces, dpopAgeSecondsMax: ageSecondsMax, dpopAheadSecondsMax: aheadSecondsMax } = verifiers.proofs;
   const { method, url } = request;
-  return { step, proof: "dpop", dpop: verifyDpopProof(parsed, { method, url, token, now, ageSecondsMax, nonces }) };
+  return {
+    step,
+    proof: "dpop",
+    dpop: verifyDpopProof(parsed, { method, url, token, now, ageSecondsMax, aheadSecondsMax, nonces }),
+  };
 }
 
 /** @returns `undefined` when there is neither a WIT-SVID nor a proof of one. */

@@ -275,6 +275,28 @@ describe("a proof", () => {
     );
   });
 
+  test.for([
+    { iat: NOW - 300, is: "jwt-svid dpop" },
+    { iat: NOW + 300, is: "jwt-svid dpop" },
+    { iat: NOW - 301, is: "PROOF_INVALID" },
+    { iat: NOW + 301, is: "PROOF_INVALID" },
+  ])("of a client without state may be 5 minutes off where the verifier was told so: $iat", async ({ iat, is }) => {
+    const scene = await ready({ dpopAgeSecondsMax: 300, dpopAheadSecondsMax: 300 });
+    expect(outcomeOf(scene, requestOf(await dpop(toKey, holder, { claims: { iat } })))).toBe(is);
+  });
+
+  test("is remembered for as long as it could be sent again, also when it came ahead of time", async () => {
+    const scene = await ready({ dpopAheadSecondsMax: 300 });
+    const headers = await dpop(toKey, holder, { claims: { iat: NOW + 100 } });
+    expect(outcomeOf(scene, requestOf(headers))).toBe("jwt-svid dpop");
+    // Past what is remembered by default.
+    scene.clock.advance(90_000);
+    const { nonce } = await scene.watch.next("ping");
+    scene.watch.send(pong(nonce, scene.clock.wallMs()));
+    await vi.waitFor(() => expect(scene.verifier.status().stalenessSeconds).toBe(0));
+    expect(outcomeOf(scene, requestOf(headers))).toBe("PROOF_REPLAYED");
+  });
+
   test("needs a nonce where nonces are asked for", async () => {
     const { verifier, clock } = await ready({ dpopNonces: { periodSeconds: 10 } });
     const nonceFor = async (nonce?: unknown, iat: number = NOW) => {
@@ -394,6 +416,7 @@ describe("a verifier", () => {
   test.for<{ field: string; proofs: ProofOptions }>([
     { field: "proofs.dpopAgeSecondsMax", proofs: { dpopAgeSecondsMax: 0 } },
     { field: "proofs.dpopAgeSecondsMax", proofs: { dpopAgeSecondsMax: 301 } },
+    { field: "proofs.dpopAheadSecondsMax", proofs: { dpopAheadSecondsMax: 301 } },
     { field: "proofs.workloadProofSecondsMax", proofs: { workloadProofSecondsMax: Number.NaN } },
     { field: "proofs.replayCapacity", proofs: { replayCapacity: 0 } },
     { field: "proofs.dpopNonces.secret", proofs: { dpopNonces: { secret: randomBytes(31) } } },
