@@ -4,6 +4,7 @@ import { SESSION_HEADER } from "./forwarded-request.ts";
 import type { GuardSettings } from "./guard-settings.ts";
 import { type JsonRpcMessage, type JsonRpcResponse, readMessage } from "./json-rpc-message.ts";
 import { type ChallengeTerms, INTERNAL, isRefusal, REFUSAL_CODES, type Refusal, refusal } from "./refusal.ts";
+import { STATE_INVALID, STATE_TEXT } from "./request-state.ts";
 import { enterCall, type RunningCall, type RunningCalls } from "./running-calls.ts";
 import type { Sessions } from "./sessions.ts";
 import { type ResultView, repeatedResultViewOf, resultViewOf } from "./visible-features.ts";
@@ -21,7 +22,14 @@ export type Asked = {
   readonly use: ToolUse | undefined;
   readonly running: RunningCall | undefined;
   /** How results have to be changed; `undefined`: not at all. */
-  readonly view: ResultView | undefined;
+  readonly view: View | undefined;
+};
+
+/** A view, and of which results. */
+export type View = {
+  readonly change: ResultView;
+  /** Only those with this text in them are looked at. Absent: all, and an answer that can't be is not passed on. */
+  readonly ifText?: string;
 };
 
 /** What it may not ask. */
@@ -59,18 +67,20 @@ function askedOfSession(
   // Of a server without sessions clients ask for a stream too, to see that it has none.
   if (!isOfSession || sessionId === undefined) return refused(ONLY_POST);
   if (!sessions.isOf(sessionId, verified)) return refused(NO_SESSION);
-  const view = method === "GET" ? repeatedResultViewOf(settings, verified) : undefined;
+  const view = method === "GET" ? { change: repeatedResultViewOf(settings, verified) } : undefined;
   return { kind: "asked", id: null, body: undefined, sessionId, use: undefined, running: undefined, view };
 }
 
 function askedByMessage(
   { settings, sessions, calls }: AskedState,
-  message: JsonRpcMessage | JsonRpcResponse,
+  given: JsonRpcMessage | JsonRpcResponse,
   headers: Headers,
   verified: VerifiedStep,
   terms: ChallengeTerms,
 ): Asked | Refused {
-  const id = (message.kind === "message" ? message.id : undefined) ?? null;
+  const id = (given.kind === "message" ? given.id : undefined) ?? null;
+  const message = given.kind === "message" ? settings.requestStates.opened(given, verified) : given;
+  if (message === undefined) return refused(STATE_INVALID, id);
   // Where the protocol has no sessions, none is looked at here, and none gets to the server.
   const modern = isModern(message, headers);
   const sessionId = modern ? undefined : sessionIdOf(headers);
@@ -83,8 +93,21 @@ function askedByMessage(
   if (isRefusal(permit)) return refused(permit, id);
   const running = enterCall(calls, message, verified.spiffeId, sessionId);
   if (running === "taken") return refused(ID_TAKEN, id);
-  const view = message.kind === "message" ? resultViewOf(settings, verified, message.method, modern) : undefined;
+  const view = message.kind === "message" ? viewOf(settings, verified, message, modern) : undefined;
   return { kind: "asked", id, body: message.body, sessionId, use: permit.use, running, view };
+}
+
+function viewOf(
+  settings: GuardSettings,
+  verified: VerifiedStep,
+  message: JsonRpcMessage,
+  modern: boolean,
+): View | undefined {
+  const shown = resultViewOf(settings, verified, message.method, modern);
+  if (shown !== undefined) return { change: shown };
+  // Before, no result has such a state.
+  if (!modern || message.id === undefined) return undefined;
+  return { change: (result) => settings.requestStates.sealed(result, message, verified), ifText: STATE_TEXT };
 }
 
 function sessionIdOf(headers: Headers): string | undefined {

@@ -1,6 +1,7 @@
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { type Action, ANY, checkResourceUri, parseGrant } from "../../domain/grant.ts";
 import { PROOF_KINDS, type ProofKind, type ProofTerms, VerificationError, type Verifier } from "../verifier/index.ts";
+import { createRequestStates, type RequestStates } from "./request-state.ts";
 import type { SessionOwner } from "./sessions.ts";
 
 /** What a call of one tool does, so that it can be compared with what a step was granted. */
@@ -31,6 +32,11 @@ export type McpGuardOptions = ProofTerms & {
    * Absent: `step`.
    */
   readonly sessionOwner?: SessionOwner;
+  /**
+   * Seals the `requestState` that a server has its client keep: at least 32 bytes, the same for all processes behind one name.
+   * Absent: random, so that another process, or this one once it was started anew, refuses what was sealed here.
+   */
+  readonly requestStateSecret?: Uint8Array;
   /** For the metadata, to show to people. */
   readonly resourceName?: string;
   /** A longer body is refused. Absent: 4 MiB, the MCP SDK's own bound. */
@@ -39,7 +45,8 @@ export type McpGuardOptions = ProofTerms & {
   readonly onError?: (thrown: unknown) => void;
 };
 
-export type GuardSettings = Required<Omit<McpGuardOptions, "tools" | "resourceName">> & {
+export type GuardSettings = Required<Omit<McpGuardOptions, "tools" | "resourceName" | "requestStateSecret">> & {
+  readonly requestStates: RequestStates;
   readonly tools: ReadonlyMap<string, ToolNeeds>;
   readonly resourceName: string | undefined;
   /** Where the metadata is served. */
@@ -86,6 +93,7 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
     tools: toolsOf(options.tools, options.resource),
     otherMethods: [...otherMethods],
     sessionOwner,
+    requestStates: createRequestStates(options.requestStateSecret),
     resourceName: options.resourceName,
     maxBodyBytes,
     onError: options.onError ?? (() => undefined),

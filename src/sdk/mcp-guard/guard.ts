@@ -138,7 +138,7 @@ async function serve(
       );
       if (view === undefined) return response;
       const inSession = sessionId !== undefined || response.headers.has(SESSION_HEADER);
-      return rewrittenResult(response, (result) => view(result, inSession));
+      return rewrittenResult(response, (result) => view.change(result, inSession), view.ifText);
     },
     refuse: (why) => (why instanceof CallCancelled ? unanswered() : responseOf(ended(why), id, settings.metadataUrl)),
     lastEvent: (why) => (isAnswered(why) ? errorMessageOf(ended(why), id) : undefined),

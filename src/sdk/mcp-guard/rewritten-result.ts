@@ -2,36 +2,41 @@ import { isObject, type JsonObject } from "../../domain/strict-json.ts";
 import { isEventStream, isJson } from "./content-type.ts";
 
 /** An empty line, whichever ends of lines it is between. */
-const END_OF_EVENT = /(?:\r\n|\n|\r(?!\n)){2}/;
+const END_OF_EVENT = /(?:\r\n|\n|\r(?!\n)){2}/g;
+const END_LENGTH_MAX = 4;
 const END_OF_LINE = /\r\n|\n|\r/;
 
 /**
  * The same answer with another result: in a body of JSON, or in whichever event of a stream has one.
  *
  * @param rewrite - given each result that the answer has.
+ * @param ifText - what is without this text is left as it is, and so is an answer in an encoding.
  * @throws TypeError, SyntaxError for an answer that can't be read, and so must not be passed on
  */
 export async function rewrittenResult(
   response: Response,
   rewrite: (result: JsonObject) => JsonObject,
+  ifText?: string,
 ): Promise<Response> {
   const { body, status, statusText } = response;
   if (body === null) return response;
   const headers = new Headers(response.headers);
-  headers.delete("content-length");
   if (headers.has("content-encoding")) {
+    if (ifText !== undefined) return response;
     void body.cancel().catch(() => undefined);
     throw new TypeError("an answer in an encoding, of which the guard has to see the text");
   }
+  const isOfInterest = (text: string) => ifText === undefined || text.includes(ifText);
+  headers.delete("content-length");
   if (isJson(headers)) {
-    return new Response(rewrittenMessage(await response.text(), rewrite), { status, statusText, headers });
+    const text = await response.text();
+    return new Response(isOfInterest(text) ? rewrittenMessage(text, rewrite) : text, { status, statusText, headers });
   }
   if (!isEventStream(headers)) return response;
-  const rewritten = body
-    .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array<ArrayBuffer>, string>)
-    .pipeThrough(eventsRewritten((data) => rewrittenMessage(data, rewrite)))
-    .pipeThrough(new TextEncoderStream());
-  return new Response(rewritten, { status, statusText, headers });
+  const events = eventsRewritten((event) =>
+    isOfInterest(event) ? eventRewritten(event, (data) => rewrittenMessage(data, rewrite)) : `${event}\n\n`,
+  );
+  return new Response(body.pipeThrough(events), { status, statusText, headers });
 }
 
 function rewrittenMessage(text: string, rewrite: (result: JsonObject) => JsonObject): string {
@@ -41,15 +46,21 @@ function rewrittenMessage(text: string, rewrite: (result: JsonObject) => JsonObj
 }
 
 /** Of an event that its end does not complete nothing is told. */
-function eventsRewritten(rewrite: (data: string) => string): TransformStream<string, string> {
+function eventsRewritten(rewrite: (event: string) => string): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+  const decoder = new TextDecoder();
+  const encoder = new TextEncoder();
   let text = "";
   return new TransformStream({
     transform(chunk, controller) {
-      text += chunk;
+      // An end may have begun in what came before; the rest of that has none.
+      END_OF_EVENT.lastIndex = Math.max(0, text.length - END_LENGTH_MAX);
+      text += decoder.decode(chunk, { stream: true });
+      let done = 0;
       for (let end = END_OF_EVENT.exec(text); end !== null; end = END_OF_EVENT.exec(text)) {
-        controller.enqueue(eventRewritten(text.slice(0, end.index), rewrite));
-        text = text.slice(end.index + end[0].length);
+        controller.enqueue(encoder.encode(rewrite(text.slice(done, end.index))));
+        done = END_OF_EVENT.lastIndex;
       }
+      text = text.slice(done);
     },
   });
 }

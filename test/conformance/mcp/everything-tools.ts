@@ -236,6 +236,7 @@ const ASKING_BY_ANSWER: readonly SuiteTool[] = [
       context.mcpReq.requestState() === "asked" ? text("state-ok") : asking("confirm", "Please confirm", "ok", "asked"),
   },
   {
+    // Trusts what comes back: whoever is in front has to see to it.
     name: "test_input_required_result_tampered_state",
     call: (_given, context) =>
       answered(context, "confirm") ? text("confirmed") : asking("confirm", "Please confirm", "ok", "asked"),

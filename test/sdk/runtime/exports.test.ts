@@ -70,6 +70,7 @@ test("the MCP adapter's own reasons, codes and methods are these", () => {
     "METHOD_REFUSED",
     "TOOL_UNDECLARED",
     "SESSION_NOT_FOUND",
+    "REQUEST_STATE_INVALID",
     "STEP_CLOSED",
     "INTERNAL",
   ]);
