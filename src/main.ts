@@ -1,12 +1,14 @@
 import { once } from "node:events";
-import { createLog } from "./adapters/log-pino/log-pino.ts";
+import { createLog, type ProcessLog } from "./adapters/log-pino/log-pino.ts";
+import { systemClock } from "./adapters/system/system-clock.ts";
 import type { Config } from "./config/config.ts";
 import { formatFinding } from "./config/finding.ts";
 import { loadConfig } from "./config/load-config.ts";
 import { apiPortsOf } from "./main/api-ports.ts";
 import { type Closers, closeAll } from "./main/closers.ts";
 import { openCore } from "./main/core.ts";
-import { type ConfigRequest, forOperator } from "./main/for-operator.ts";
+import { type ConfigRequest, forOperator, sentenceOf } from "./main/for-operator.ts";
+import { mergingLog } from "./main/merging-log.ts";
 import { checkNode } from "./main/node-version.ts";
 import { startServers } from "./main/servers.ts";
 import type { Log } from "./ports/log.ts";
@@ -35,9 +37,10 @@ export type Broker = {
  * @throws BrokerError, UnsafeFileError and any other error that says why the broker can't start; nothing stays open
  *   then
  */
-export async function openBroker(config: Config, log: Log): Promise<Broker> {
+export async function openBroker(config: Config, whole: Log): Promise<Broker> {
   checkNode(process.versions.node);
-  const closers: Closers = [];
+  const { log, flush } = mergingLog(whole, systemClock());
+  const closers: Closers = [flush];
   const close = () => closeAll(closers);
   try {
     const core = await openCore(config, log, closers);
@@ -59,17 +62,30 @@ export async function openBroker(config: Config, log: Log): Promise<Broker> {
 /**
  * `stintd run`: serves until SIGTERM or SIGINT.
  *
- * @throws an error that says why the daemon can't start
+ * @param options.isAttended - whether a person reads standard error. If not, why the daemon can't go on is the last
+ *   line of its log.
+ * @throws an error that says why the daemon can't start, or did not end as it should
  */
-export async function runDaemon(options: ConfigRequest): Promise<void> {
-  const config = loadConfig(options.configPath, options.environment, { flags: options.flags ?? {} });
-  const log = createLog({ level: config.log.level });
+export async function runDaemon(options: ConfigRequest & { readonly isAttended: boolean }): Promise<void> {
+  let log = createLog({ level: "info" });
+  try {
+    const config = loadConfig(options.configPath, options.environment, { flags: options.flags ?? {} });
+    log = createLog({ level: config.log.level });
+    logWhatNodePrints(log);
+    await serve(config, log);
+  } catch (thrown) {
+    const told = forOperator(thrown, options);
+    if (!options.isAttended) log.fatal("stintd can't run", { why: sentenceOf(told) });
+    throw told;
+  }
+}
+
+async function serve(config: Config, log: Log): Promise<void> {
   for (const warning of config.warnings) log.warning(formatFinding(warning));
   const stopping = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
-  const broker = await openBroker(config, log).catch((thrown: unknown) => {
-    throw forOperator(thrown, options);
-  });
+  const broker = await openBroker(config, log);
   log.info("serving", {
+    daemonPid: process.pid,
     trustDomain: broker.trustDomain,
     workloadSocket: broker.workloadSocket,
     operatorSocket: broker.operatorSocket,
@@ -82,4 +98,14 @@ export async function runDaemon(options: ConfigRequest): Promise<void> {
   await stopping;
   log.info("stopping");
   await broker.close();
+}
+
+/** What Node.js would print as text on standard error is a line of the log, like all else that is written there. */
+function logWhatNodePrints(log: ProcessLog): void {
+  process.removeAllListeners("warning");
+  process.on("warning", ({ name, message }) => log.warning("Node.js warns", { name, warning: message }));
+  process.on("uncaughtException", (error) => {
+    log.fatal("an error that nobody caught ends the daemon", {}, error);
+    process.exit(1);
+  });
 }

@@ -97,7 +97,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     operatorSocket,
     httpUrl: String(first["http"]),
     brokerPort: Number(first["brokerPort"]),
-    pid: Number(first["pid"]),
+    pid: Number(first["daemonPid"]),
     child,
     log,
     stderr: () => stderr,
@@ -117,6 +117,11 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
     },
   };
   return daemon;
+}
+
+/** Whether a line tells of a fault, or of something worse. */
+export function isFault({ level }: LogLine): boolean {
+  return level === "error" || level === "fatal";
 }
 
 function parseLine(line: string): LogLine {

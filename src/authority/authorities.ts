@@ -56,6 +56,8 @@ export type AuthoritiesPorts = {
   readonly rotation?: Rotation;
   /** While nothing may be issued nothing is rotated either: the clock or the ledger can't be believed. */
   readonly gate?: IssuanceGate;
+  /** Told of an authority that is to sign and whose key is not at hand, before the authority is removed. */
+  readonly keyMissing?: (authority: Authority) => void;
   /** Takes errors of rotations in the background, which are tried again a minute later, and of listeners. */
   readonly failed: (error: unknown) => void;
 };
@@ -176,6 +178,8 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
       case "activate":
         return activate(due.authority);
       case "remove":
+        if (due.authority.state !== "old" && !signer.holds(due.authority.authorityId))
+          ports.keyMissing?.(due.authority);
         return void (await remove(due.authority));
     }
   }

@@ -9,12 +9,16 @@ import type { IssuanceGate } from "../ports/directories.ts";
  */
 type Cause = "rollback" | "restore" | "clock";
 
+/** Why nothing is issued: of which kind that is, and in words. A clock that jumped is no cause that anybody lifts. */
+export type Suspension = { readonly cause: Cause | "skew"; readonly why: string };
+
 /** Why nothing is issued at present. */
 export type Suspensions = IssuanceGate & {
   /** Stops issuance until `lift`. */
   suspend(cause: Cause, why: string): void;
   lift(cause: Cause): void;
   reasons(): readonly string[];
+  conditions(): readonly Suspension[];
   /** Whether the ledger may have gone back in time: then it does not know all that was revoked. */
   ledgerIsDoubted(): boolean;
 };
@@ -23,14 +27,16 @@ export type Suspensions = IssuanceGate & {
 export function createSuspensions(clock: Clock): Suspensions {
   const causes = new Map<Cause, string>();
 
-  function reasons(): readonly string[] {
+  function conditions(): readonly Suspension[] {
+    const ofCauses = [...causes].map(([cause, why]) => ({ cause, why }));
     const skew = Math.abs(clock.skewSeconds());
-    const ofClock =
-      skew > LIMITS.clockSkewSecondsMax
-        ? [`the wall clock departs by ${skew.toFixed(0)} s from the time since start; set it right, or confirm it`]
-        : [];
-    return [...causes.values(), ...ofClock];
+    // Written as "not within", so that a clock that reads no number is not believed.
+    if (skew <= LIMITS.clockSkewSecondsMax) return ofCauses;
+    const why = `the wall clock departs by ${skew.toFixed(0)} s from the time since start; set it right, or confirm it`;
+    return [...ofCauses, { cause: "skew", why }];
   }
+
+  const reasons = () => conditions().map(({ why }) => why);
 
   return {
     refusal() {
@@ -40,6 +46,7 @@ export function createSuspensions(clock: Clock): Suspensions {
     suspend: (cause, why) => void causes.set(cause, why),
     lift: (cause) => void causes.delete(cause),
     reasons,
+    conditions,
     ledgerIsDoubted: () => causes.has("rollback") || causes.has("restore"),
   };
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --disable-sigusr1 --max-semi-space-size=8 --heap-growing-percent=200
 import { type Command, InvalidArgumentError } from "commander";
 import { runDaemon, type Validated, validateConfig } from "../main.ts";
-import { EXIT, Failure } from "./failure.ts";
+import { EXIT, ExitStatus, Failure } from "./failure.ts";
 import { createProgram, runProgram } from "./run-program.ts";
 import { systemContext } from "./system-context.ts";
 import { readVersion } from "./version.ts";
@@ -19,7 +19,11 @@ const program = createProgram("stintd", context)
 
 addSettings(program.command("run").description("serve until SIGTERM or SIGINT")).action(async (options: Options) => {
   withoutDebugger();
-  await orFail(runDaemon(requestOf(options)));
+  // A person is told in a sentence; the log of a daemon is JSON from its first line to its last.
+  const isAttended = process.stderr.isTTY;
+  await runDaemon({ ...requestOf(options), isAttended }).catch((thrown: unknown) => {
+    throw isAttended ? failureToStart(thrown) : new ExitStatus(EXIT.refused);
+  });
 });
 
 addSettings(
@@ -50,8 +54,12 @@ function settingFlag(text: string, before: Settings | undefined): Settings {
   return { ...before, [key]: value };
 }
 
-function requestOf(options: Options): Parameters<typeof runDaemon>[0] {
+function requestOf(options: Options): Parameters<typeof validateConfig>[0] {
   return { configPath: options.config, environment: process.env, flags: options.set ?? {} };
+}
+
+function failureToStart(thrown: unknown): Failure {
+  return new Failure(thrown instanceof Error ? thrown.message : String(thrown), EXIT.refused, { cause: thrown });
 }
 
 /** The message alone says why a daemon does not start: it names the file and line, or the path, that has to change. */
@@ -59,7 +67,7 @@ async function orFail<T>(outcome: Promise<T>): Promise<T> {
   try {
     return await outcome;
   } catch (thrown) {
-    throw new Failure(thrown instanceof Error ? thrown.message : String(thrown), EXIT.refused, { cause: thrown });
+    throw failureToStart(thrown);
   }
 }
 

@@ -70,6 +70,8 @@ export type ReceiptBook = {
   settled(sequence: number, denied: DenySummary, waitMs: number): Promise<Receipts>;
   /** For each verifier entry the sequence that all its watchers have applied, except watchers that have lapsed. */
   applied(): readonly { readonly entryId: string; readonly sequence: number }[];
+  /** Those that are connected now. */
+  listening(): readonly (WatcherStatus & Watching)[];
   /** Those that are connected or may still count, and of a verifier without any the one that was there last. */
   watchers(): readonly (WatcherStatus & Watching)[];
 };
@@ -237,6 +239,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
       }
       return [...applied].map(([entryId, sequence]) => ({ entryId, sequence }));
     },
+    listening: () => [...watchers.values()].filter((one) => one.isConnected),
     watchers() {
       const now = ports.clock.now();
       const all = [...watchers.values()];

@@ -58,7 +58,7 @@ export async function startAttestationEndpoint(
     place: attestation.listen,
     server: server.server,
     context: await tlsContextOf(attestation.tls === "own-svid" ? own : attestation.tls, undefined),
-    onRefused: (refusal) => log.info("connection refused", { endpoint: "attestation", ...refusal }),
+    onRefused: (refusal) => log.recurring("connection refused", { endpoint: "attestation", ...refusal }),
   });
   const bound = endpoint;
   stops.push(() => stopServing(server.server, bound, core.clock));

@@ -13,7 +13,7 @@ import type { Closers } from "./closers.ts";
 import { reachedBy } from "./in-force.ts";
 
 export type BesidePorts = Pick<LifetimesPorts, "processes" | "clock" | "failed"> &
-  Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate"> &
+  Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate" | "keyMissing"> &
   Pick<RegistryPorts, "trustDomain" | "random" | "apart"> & { readonly store: OpenedLedger };
 
 /**

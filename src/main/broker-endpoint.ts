@@ -91,7 +91,7 @@ async function serve(
     adopt: (fd) => unix.adopt(fd),
     clock,
     onRefused(refusal) {
-      log.info("connection refused", { endpoint: "broker", ...refusal });
+      log.recurring("connection refused", { endpoint: "broker", ...refusal });
       if (refusal.reason !== "certificate") return;
       void core.denials.record(denyOf({ act: "attest", reason: "NO_IDENTITY" }, core), undefined);
     },

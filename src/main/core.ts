@@ -28,6 +28,8 @@ import type { Closers } from "./closers.ts";
 import { openFederation } from "./federation.ts";
 import { openSigner, openUpstream } from "./open-signer.ts";
 import { withOwn } from "./own-entries.ts";
+import { readinessOf } from "./readiness.ts";
+import { tellEvents } from "./tell-events.ts";
 
 export type Core = Awaited<ReturnType<typeof openCore>>;
 
@@ -57,6 +59,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   });
   closers.push(() => store.close());
   const { ledger, projections } = store;
+  closers.push(tellEvents(ledger, log));
   // Before anything is written or signed, and before the signer destroys keys that its trust domain's ledger knows not.
   const [kept, known] = await Promise.all([projections.entries(), projections.authorities()]);
   checkTrustDomain(trustDomain, { entries: kept.value, authorities: known.value });
@@ -96,6 +99,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       apart: config.development ? undefined : { own: kernelUser(), accounts: () => readLocalAccounts() },
       clock,
       random,
+      keyMissing: ({ authorityId, family }) =>
+        log.warning("a key is missing, and is replaced", { authorityId, family }),
       failed,
     },
     closers,
@@ -133,18 +138,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   closers.push(() => crls.stop());
   const bundle = () => spiffeBundle(authorities.all(), authorities.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS);
 
-  /** What is wrong, in words for the operator. */
-  const readiness = () => {
-    const reasons = [...suspensions.reasons(), ...store.health().reasons];
-    for (const { name, failure } of ledger.followers()) if (failure !== undefined) reasons.push(`${name}: ${failure}`);
-    if (authorities.following.refusal() === undefined) {
-      for (const family of ["x509-svid", "jwt-svid", "wit-svid"] as const) {
-        if (authorities.active(family) === undefined) reasons.push(`no authority for ${family}s is active`);
-      }
-    }
-    reasons.push(...authorities.troubles());
-    return { ready: reasons.length === 0, reasons };
-  };
+  const readiness = () => readinessOf({ suspensions, store, authorities });
 
   return {
     clock,

@@ -10,9 +10,11 @@ import type { Log } from "../ports/log.ts";
 import { startAttestationEndpoint } from "./attestation-endpoint.ts";
 import { startBrokerEndpoint } from "./broker-endpoint.ts";
 import type { Closers } from "./closers.ts";
+import { conditionLines } from "./condition-lines.ts";
 import type { Core } from "./core.ts";
 import { type HttpUrls, startHttpListeners } from "./http.ts";
 import { shownBy, trustOf } from "./trust.ts";
+import { verifierLines } from "./verifier-lines.ts";
 
 const READINESS_INTERVAL_MS = 250;
 
@@ -35,7 +37,7 @@ export async function startServers(
   const { clock, receipts, readiness, unix } = core;
   const metrics = createMetrics({
     ledgerSequence: () => core.store.ledger.head().sequence,
-    watchers: () => receipts.watchers().filter((watcher) => watcher.isConnected).length,
+    watchers: () => receipts.listening().length,
     isReady: () => readiness().ready,
   });
   const counted = metrics.counting(log);
@@ -74,7 +76,7 @@ export async function startServers(
       adopt: (fd) => unix.adopt(fd),
       descriptors: unix.descriptors,
       connectionsPerUidMax: config.limits.connectionsPerUid,
-      onRefused: ({ reason, uid }) => log.info("connection refused", { reason, uid: uid ?? -1 }),
+      onRefused: ({ reason, uid }) => log.recurring("connection refused", { reason, uid: uid ?? -1 }),
     });
     const listening = endpoint;
     stops.push(() => stopServing(api.server, listening, clock));
@@ -99,8 +101,17 @@ export async function startServers(
 
   const urls = await startHttpListeners({ core, own, trust, config, log, metrics: metrics.registry }, closers);
 
+  const tellConditions = conditionLines(log);
+  const tellVerifiers = verifierLines(log, {
+    receipts,
+    entries: core.entries,
+    head: () => core.store.ledger.head().sequence,
+    monotonicMs: clock.monotonicMs,
+  });
   const tellServing = () => {
-    const { ready } = readiness();
+    const { ready, conditions } = readiness();
+    tellConditions(conditions);
+    tellVerifiers();
     workload.setServing(ready);
     operator.setServing(true);
     for (const server of broker.servers) server.setServing(ready);

@@ -90,7 +90,15 @@ async function runStintd(command: "run" | "validate", configPath: string, ...fla
   });
   const [status] = (await once(child, "close")) as [number | null];
   clearTimeout(timer);
-  return { status, out, err: err.trimEnd().split("\n").at(-1) ?? "" };
+  return { status, out, err: whyOf(err.trimEnd().split("\n").at(-1) ?? "") };
+}
+
+/** What a person would be told: a daemon without a terminal says the same in the last line of its log. */
+function whyOf(line: string): string {
+  if (!line.startsWith("{")) return line;
+  const { level, why } = JSON.parse(line) as { readonly level: string; readonly why: string };
+  expect(level).toBe("fatal");
+  return `stintd: ${why}`;
 }
 
 test("a second daemon on the same data directory does not start, whatever its sockets, and the first goes on unharmed", async () => {

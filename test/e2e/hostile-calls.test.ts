@@ -17,7 +17,7 @@ import { openChannel } from "../../src/wire/channel.ts";
 import { type ClientOf, createClient } from "../../src/wire/client.ts";
 import { knownGrantOf } from "../../src/wire/grant-message.ts";
 import { methodDefinitionOf } from "../../src/wire/service-definition.ts";
-import { type Daemon, startDaemon } from "../daemon.ts";
+import { type Daemon, isFault, startDaemon } from "../daemon.ts";
 import { certificationRequest, p256 } from "../samples/certification-request.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
 import { type Operator, operatorOf } from "./operator.ts";
@@ -417,7 +417,7 @@ describe("whatever a caller puts into a call", () => {
     expect(daemon.child.exitCode).toBeNull();
     const lines = daemon.stderr().trimEnd().split("\n");
     for (const line of lines) expect(JSON.parse(line)).toEqual(expect.any(Object));
-    expect(daemon.log.filter((line) => Number(line["level"]) >= 50 || line["outcome"] === "INTERNAL")).toEqual([]);
+    expect(daemon.log.filter((line) => isFault(line) || line["outcome"] === "INTERNAL")).toEqual([]);
     expect(daemon.stderr()).not.toContain(token.slice(0, 40));
     expect(await daemon.stop()).toBe(0);
   });

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { Outcome } from "../../src/gen/stint/v1/steps_pb.js";
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
+import { isFault } from "../daemon.ts";
 import { SEARCH } from "../e2e/entries.ts";
 import { startLoad } from "./daemon-load.ts";
 import {
@@ -59,7 +60,7 @@ test("told to stop under load it finishes or refuses what is in flight, ends eve
   expect(status).toBe(0);
   for (const end of await Promise.all(ends)) expect(["ended", "UNAVAILABLE"]).toContain(end);
   expect([daemon.workloadSocket, daemon.operatorSocket].map((path) => existsSync(path))).toEqual([false, false]);
-  expect(daemon.log.filter((line) => Number(line["level"]) >= 50)).toEqual([]);
+  expect(daemon.log.filter(isFault)).toEqual([]);
 
   const next = await restarted(daemon);
   await load.stop();

@@ -12,7 +12,7 @@ import { type Daemon, startDaemon } from "../daemon.ts";
 import { FOREIGN } from "../federation/foreign-bundle.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 
-const FAULT = 50;
+const FAULT = "error";
 
 test("a broker whose ledger can't say with whom it federates goes on without, and says so to whoever asks", async () => {
   const given = ports();

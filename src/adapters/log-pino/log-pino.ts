@@ -1,14 +1,28 @@
 import { pino } from "pino";
 import { BrokerError } from "../../domain/errors.ts";
-import type { Log } from "../../ports/log.ts";
+import type { Facts, Log } from "../../ports/log.ts";
 
-/** JSON lines on standard error, which nothing else of the daemon writes to. */
+/** The log of a process: beside what a broker tells, the process itself may end. */
+export type ProcessLog = Log & {
+  /** What ends the process. Written before this returns. */
+  fatal(what: string, facts: Facts, error?: unknown): void;
+};
+
+/**
+ * JSON lines on standard error, which nothing else of the daemon writes to. Levels are names. The daemon's own pid is in
+ * the line that says that it serves, and in no other: `pid` is always a caller's.
+ */
 export function createLog(options: {
   readonly level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
   readonly destination?: NodeJS.WritableStream;
-}): Log {
+}): ProcessLog {
   const logger = pino(
-    { level: options.level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level: options.level,
+      base: null,
+      formatters: { level: (label) => ({ level: label }) },
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
     options.destination ?? pino.destination({ fd: 2, sync: false }),
   );
   return {
@@ -19,8 +33,14 @@ export function createLog(options: {
     fault(what, error) {
       logger.error({ error: describe(error) }, what);
     },
-    warning(what) {
-      logger.warn(what);
+    fatal(what, facts, error) {
+      logger.fatal({ ...facts, ...(error === undefined ? {} : { error: describe(error) }) }, what);
+    },
+    warning(what, facts = {}) {
+      logger.warn(facts, what);
+    },
+    recurring(what, facts) {
+      logger.warn(facts, what);
     },
     info(what, facts = {}) {
       logger.info(facts, what);

@@ -14,8 +14,11 @@ export function devLog(err: Writable, verbose: boolean): Parameters<typeof openB
       const detail = error instanceof BrokerError && error.detail !== undefined ? ` (${error.detail})` : "";
       say(`${what}: ${error instanceof Error ? error.message : "not an error"}${detail}`);
     },
-    warning(what) {
-      say(what);
+    warning(what, facts = {}) {
+      say([what, ...Object.values(facts)].join(": "));
+    },
+    recurring(what, facts) {
+      say([what, ...Object.values(facts)].join(": "));
     },
     info() {
       // `runDev` says what is of use once the broker serves.

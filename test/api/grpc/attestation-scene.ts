@@ -82,6 +82,7 @@ export async function attestationScene(
         },
         fault: (what, error) => void failures.push(`${what}: ${String(error)}`),
         warning: (what) => void failures.push(what),
+        recurring: () => undefined,
         info: () => undefined,
       },
       clock,

@@ -77,6 +77,7 @@ beforeEach(async () => {
         request: () => undefined,
         fault: (_what, error) => failed(error),
         warning: () => undefined,
+        recurring: () => undefined,
         info: () => undefined,
       },
       clock,

@@ -110,6 +110,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
           request: () => undefined,
           fault: (what, error) => void faults.push(`${what}: ${String(error)}`),
           warning: (what) => void faults.push(what),
+          recurring: () => undefined,
           info: () => undefined,
         },
         clock,
