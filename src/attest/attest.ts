@@ -9,13 +9,19 @@ export type AttestPorts = { readonly attestor: Attestor; readonly entries: Entry
  * Makes a caller of the process at a connection's other end: evidence of the process as it is now is matched against
  * the entries in force. What the process says of itself is not looked at.
  *
+ * @param seen - given the evidence, also when it matches no entry.
  * @throws BrokerError NO_IDENTITY when the process is gone or replaced, or matches no entry
  */
-export async function attest(peer: Peer, ports: AttestPorts): Promise<Attested> {
+export async function attest(
+  peer: Peer,
+  ports: AttestPorts,
+  seen: (evidence: Evidence) => void = () => undefined,
+): Promise<Attested> {
   const evidence = await ports.attestor.attest(peer, {
     executableDigest: ports.entries.wantsExecutableDigest(),
     systemdUnit: ports.entries.wantsSystemdUnit(),
   });
+  seen(evidence);
   const caller = matched(evidence, ports);
   if (caller !== undefined) return caller;
   throw new BrokerError("NO_IDENTITY", "no registration entry matches the calling process", {

@@ -3,19 +3,21 @@ import type { Denial } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { formatProcess, isRemote, type ProcessIdentity } from "../domain/process.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { Randomness } from "../ports/randomness.ts";
+import { commonCaller, digestIn, type Refusee, refusalText, refusedCaller } from "./refused-caller.ts";
 
 export type DenialRecorder = {
   /**
    * Records a deny. Never throws.
    *
-   * @param uid - of the process that was refused; absent over a network.
+   * @param refusee - who was refused; absent where nothing is known of whoever it was.
    * @returns the id of the decision by which the deny is found: this decision, once it is durable; or, past the limit,
    *   the decision that counts the further denials, which is written when the minute is over
    */
-  record(decision: Decision, uid: number | undefined): Promise<string>;
+  record(decision: Decision, refusee: Refusee | undefined): Promise<string>;
   /** Writes the decisions that still count denials, and resolves once they are durable. */
   flush(): Promise<void>;
 };
@@ -24,25 +26,33 @@ type Window = {
   recorded: number;
   /** The decision that stands for all denials past the limit, with their count so far. */
   counting: Decision | undefined;
+  /** Digests of executables of this window's callers, by process and path: each process is hashed once. */
+  readonly digests: Map<string, Promise<string | undefined>>;
   readonly cancel: Cancel;
 };
 
 const WINDOW_MS = 60_000;
+/** A refusal is not put off for longer than this by a large executable on a slow disk. */
+const DIGEST_WAIT_MS = 1_000;
 /** Combinations of caller and reason told apart at one time; past this number the oldest window is closed early. */
 const WINDOWS_MAX = 10_000;
+
+export type DenialPorts = {
+  readonly ledger: Pick<Ledger, "perform">;
+  readonly clock: Clock;
+  /** Whether an agent of this name is registered. A caller can ask for as many names as it likes. */
+  readonly isAgent: (name: string) => boolean;
+  /** SHA-256 of what a live process executes, hexadecimal, made off the event loop; absent where nobody can tell. */
+  readonly executableSha256?: (process: ProcessIdentity, uid: number) => Promise<string | undefined>;
+  readonly failed: (error: unknown) => void;
+};
 
 /**
  * Records denials. Of one user, entry, agent, act and reason, the first ten a minute are recorded one by one, and the
  * rest as one decision with a count. A caller in a loop must not be able to fill the ledger, nor to pass for many
  * callers by new processes or invented names.
  */
-export function createDenialRecorder(ports: {
-  readonly ledger: Pick<Ledger, "perform">;
-  readonly clock: Clock;
-  /** Whether an agent of this name is registered. A caller can ask for as many names as it likes. */
-  readonly isAgent: (name: string) => boolean;
-  readonly failed: (error: unknown) => void;
-}): DenialRecorder {
+export function createDenialRecorder(ports: DenialPorts): DenialRecorder {
   const windows = new Map<string, Window>();
 
   async function write(decision: Decision): Promise<void> {
@@ -65,22 +75,48 @@ export function createDenialRecorder(ports: {
     const [oldest] = windows.keys();
     if (windows.size >= WINDOWS_MAX && oldest !== undefined) void end(oldest);
     const cancel = ports.clock.schedule(WINDOW_MS, () => void end(key));
-    const window = { recorded: 0, counting: undefined, cancel };
+    const window = { recorded: 0, counting: undefined, digests: new Map(), cancel };
     windows.set(key, window);
     return window;
   }
 
+  /** The digest of the refused caller's executable, if it can be told soon. */
+  function digestOf({ digests }: Window, refusee: Refusee): Promise<string | undefined> | undefined {
+    const { selectors, process, executable, uid } = refusee;
+    if (process === undefined || executable === undefined || isRemote(process)) return undefined;
+    // Where entries ask for digests, it is part of the attestation already.
+    if (selectors !== undefined && digestIn(selectors) !== undefined) return undefined;
+    const key = `${formatProcess(process)} ${executable}`;
+    const known = digests.get(key);
+    if (known !== undefined || ports.executableSha256 === undefined) return known;
+    const late = Promise.withResolvers<undefined>();
+    const cancel = ports.clock.schedule(DIGEST_WAIT_MS, () => late.resolve(undefined));
+    const made = Promise.race([ports.executableSha256(process, uid).catch(() => undefined), late.promise]).finally(
+      cancel,
+    );
+    digests.set(key, made);
+    return made;
+  }
+
+  async function named(decision: Decision, refusee: Refusee, window: Window): Promise<Decision> {
+    const digest = await digestOf(window, refusee);
+    const caller = refusedCaller(refusee);
+    return { ...decision, caller: digest === undefined ? caller : { ...caller, executableSha256: digest } };
+  }
+
   return {
-    async record(decision, uid) {
-      const { callerEntryId, act, reason } = decision;
-      const agent = decision.agent !== undefined && ports.isAgent(decision.agent) ? decision.agent : undefined;
+    async record(refused, refusee) {
+      const { callerEntryId, act, reason } = refused;
+      const uid = refusee?.uid;
+      const agent = refused.agent !== undefined && ports.isAgent(refused.agent) ? refused.agent : undefined;
       const key = JSON.stringify([uid, callerEntryId, agent, act, reason]);
       const window = windows.get(key) ?? begin(key);
       if (window.recorded < LIMITS.denialsRecordedPerMinute) {
         window.recorded += 1;
-        await write(decision);
-        return decision.decisionId;
+        await write(refusee === undefined ? refused : await named(refused, refusee, window));
+        return refused.decisionId;
       }
+      const decision = refusee === undefined ? refused : { ...refused, caller: refusedCaller(refusee) };
       window.counting = window.counting === undefined ? decision : counted(window.counting, decision);
       return window.counting.decisionId;
     },
@@ -91,8 +127,12 @@ export function createDenialRecorder(ports: {
 }
 
 /** Counts one more denial that a decision stands for; leaves out members that are not the same in all of these. */
-function counted(standing: Decision, { agent, runId, step, attempt, stepId, requested }: Decision): Decision {
-  const { agent: ofAgent, runId: ofRun, step: ofStep, attempt: ofAttempt, stepId: ofStepId, ...rest } = standing;
+function counted(
+  standing: Decision,
+  { agent, runId, step, attempt, stepId, requested, message, caller }: Decision,
+): Decision {
+  const { agent: ofAgent, runId: ofRun, step: ofStep, attempt: ofAttempt, stepId: ofStepId, ...others } = standing;
+  const { message: ofMessage, caller: ofCaller, ...rest } = others;
   const isSameGrant = JSON.stringify(standing.requested) === JSON.stringify(requested);
   return {
     ...rest,
@@ -101,6 +141,8 @@ function counted(standing: Decision, { agent, runId, step, attempt, stepId, requ
     ...(ofStep !== undefined && ofStep === step ? { step } : {}),
     ...(ofAttempt !== undefined && ofAttempt === attempt ? { attempt } : {}),
     ...(ofStepId !== undefined && ofStepId === stepId ? { stepId } : {}),
+    ...(ofMessage !== undefined && ofMessage === message ? { message } : {}),
+    ...(ofCaller === undefined || caller === undefined ? {} : { caller: commonCaller(ofCaller, caller) }),
     ...(isSameGrant ? {} : { requested: [], refused: [] }),
     count: standing.count + 1,
   };
@@ -124,6 +166,8 @@ export function isDecision(code: Denial["code"]): boolean {
 /** What was refused, and to whom. */
 export type Refused = Pick<Decision, "act" | "callerEntryId" | "agent" | "runId" | "step" | "attempt" | "stepId"> & {
   readonly reason: Denial["code"];
+  /** What the caller is told. */
+  readonly message: string;
   /** Absent where the request asked for no element of a grant. */
   readonly requested?: Grant;
   readonly determiningPolicies?: readonly string[];
@@ -131,7 +175,7 @@ export type Refused = Pick<Decision, "act" | "callerEntryId" | "agent" | "runId"
 
 /** The decision that records a refusal of authority. */
 export function denyOf(
-  { requested = [], determiningPolicies = [], ...refused }: Refused,
+  { requested = [], determiningPolicies = [], message, ...refused }: Refused,
   { clock, random }: { readonly clock: Pick<Clock, "now">; readonly random: Randomness },
 ): Decision {
   const now = clock.now();
@@ -139,6 +183,7 @@ export function denyOf(
     ...refused,
     decisionId: newId("decision", now, random.bytes(ID_RANDOM_BYTES)),
     effect: "deny",
+    message: refusalText(message),
     decidedAt: now,
     requested,
     granted: [],

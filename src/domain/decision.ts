@@ -3,6 +3,21 @@ import type { Grant } from "./grant.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
 import type { UnixMicros } from "./time.ts";
 
+/**
+ * Who was refused, as far as it was known: enough to find the program, and no path. The ledger holds one for a denial,
+ * and of several denials in one decision only what is the same in all of them.
+ */
+export type RefusedCaller = {
+  /** Absent over a network. */
+  readonly uid?: number;
+  /** Base name of the executable's path; absent where the path can't be believed. */
+  readonly executable?: string;
+  /** SHA-256 of the executable, hexadecimal; absent where it could not be made in time. */
+  readonly executableSha256?: string;
+  /** Sorted, without those that name the executable; no more than fit into `LIMITS.refusedSelectorsBytesMax`. */
+  readonly selectors: readonly string[];
+};
+
 /** One recorded allow or deny, with what determined it. */
 export type Decision = {
   readonly decisionId: string;
@@ -10,6 +25,10 @@ export type Decision = {
   readonly effect: "allow" | "deny";
   /** Set on a deny. */
   readonly reason?: ErrorCode;
+  /** What the caller was told, on a deny. Absent where a decision stands for denials that were told different things. */
+  readonly message?: string;
+  /** Whom it was told, on a deny. */
+  readonly caller?: RefusedCaller;
   readonly decidedAt: UnixMicros;
   readonly callerEntryId?: string;
   readonly agent?: string;

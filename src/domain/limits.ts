@@ -106,4 +106,8 @@ export const LIMITS = {
   /** tlog-tiles counts an entry's length in 16 bits. */
   eventBytesMax: 65_535,
   denialsRecordedPerMinute: 10,
+  /** A refusal's text in the ledger; a longer one names many elements of a grant, which the decision lists anyway. */
+  refusalBytesMax: 512,
+  /** What a process ordinarily has takes a tenth of this; a process can be in thousands of groups. */
+  refusedSelectorsBytesMax: 2_048,
 } as const;

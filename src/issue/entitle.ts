@@ -221,13 +221,23 @@ async function recordDenial(
   const callerEntryId = caller.entries[0]?.entryId;
   const decision = denyOf(
     {
-      ...{ act: "issue", reason: refused.code, agent, runId, step: name, attempt, stepId, requested },
+      ...{
+        act: "issue",
+        reason: refused.code,
+        message: refused.message,
+        agent,
+        runId,
+        step: name,
+        attempt,
+        stepId,
+        requested,
+      },
       ...(callerEntryId === undefined ? {} : { callerEntryId }),
       determiningPolicies: [`grant:${step.decisionId}`],
     },
     ports,
   );
-  await ports.denials.record(decision, caller.uid);
+  await ports.denials.record(decision, caller);
 }
 
 /** The one answer, for a caller that asked for a single credential. */

@@ -3,7 +3,7 @@ import { keepLifetimes, type LifetimesPorts } from "../close/lifetimes.ts";
 import { createNotifier } from "../close/notify.ts";
 import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
-import { createDenialRecorder } from "../decide/record-denial.ts";
+import { createDenialRecorder, type DenialPorts } from "../decide/record-denial.ts";
 import { keepStepDirectory } from "../follow/step-directory.ts";
 import { createIssuanceRate } from "../issue/issuance-rate.ts";
 import type { OpenedLedger } from "../ports/ledger.ts";
@@ -14,7 +14,8 @@ import { reachedBy } from "./in-force.ts";
 
 export type BesidePorts = Pick<LifetimesPorts, "processes" | "clock" | "failed"> &
   Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate" | "keyMissing"> &
-  Pick<RegistryPorts, "trustDomain" | "random" | "apart"> & { readonly store: OpenedLedger };
+  Pick<RegistryPorts, "trustDomain" | "random" | "apart"> &
+  Pick<DenialPorts, "executableSha256"> & { readonly store: OpenedLedger };
 
 /**
  * Everything that is kept beside the ledger and follows it, and what waits for these followers: this is the one place
@@ -52,7 +53,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
   closers.push(await keepReceiptJournal({ ledger, projections, receipts, notifier, clock, failed }));
   const isAgent = (name: string) =>
     entries.following.refusal() === undefined && entries.byName("agent", name) !== undefined;
-  const denials = createDenialRecorder({ ledger, clock, isAgent, failed });
+  const denials = createDenialRecorder({ ...ports, ledger, isAgent });
   // Denials that were only counted are on record before the ledger closes.
   closers.push(() => denials.flush());
 

@@ -93,7 +93,8 @@ async function serve(
     onRefused(refusal) {
       log.recurring("connection refused", { endpoint: "broker", ...refusal });
       if (refusal.reason !== "certificate") return;
-      void core.denials.record(denyOf({ act: "attest", reason: "NO_IDENTITY" }, core), undefined);
+      const message = "the caller's certificate is not believed";
+      void core.denials.record(denyOf({ act: "attest", reason: "NO_IDENTITY", message }, core), undefined);
     },
   });
   const bound = endpoint;

@@ -1,5 +1,6 @@
 import { decide } from "../decide/decide.ts";
 import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
+import { refusalText } from "../decide/refused-caller.ts";
 import type { Decision } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
@@ -51,9 +52,9 @@ export async function decideOpening(
   if (decision.effect === "allow") return decision;
 
   const by = decided.reason === "DELEGATION_REFUSED" ? "the parent step's grant" : "the agent's ceiling or policy";
-  throw new BrokerError(decided.reason ?? "POLICY_DENIED", `above ${by}: ${nameRefused(decision.refused)}`, {
-    metadata: { decision_id: await ports.denials.record(decision, caller.uid) },
-  });
+  const message = `above ${by}: ${nameRefused(decision.refused)}`;
+  const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
+  throw new BrokerError(decided.reason ?? "POLICY_DENIED", message, { metadata: { decision_id: recorded } });
 }
 
 /** Runs `act`. A refusal of authority that `act` throws is a decision, and is recorded as one. */
@@ -69,8 +70,9 @@ export async function recordingDenials<T>(
     if (thrown instanceof BrokerError && isDecision(thrown.code)) {
       const callerEntryId = caller.entries[0]?.entryId;
       const of = callerEntryId === undefined ? {} : { callerEntryId };
-      const refused = { act: "open", reason: thrown.code, agent, runId, step, requested: grant, ...of } as const;
-      await ports.denials.record(denyOf(refused, ports), caller.uid);
+      const { code: reason, message } = thrown;
+      const refused = { act: "open", reason, message, agent, runId, step, requested: grant, ...of } as const;
+      await ports.denials.record(denyOf(refused, ports), caller);
     }
     throw thrown;
   }

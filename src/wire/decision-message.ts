@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Decision } from "../domain/decision.ts";
+import type { Decision, RefusedCaller } from "../domain/decision.ts";
 import { type DecisionSchema, Effect } from "../gen/stint/v1/history_pb.js";
 import { grantMessageOf } from "./grant-message.ts";
 import { timestampOfMicros } from "./timestamps.ts";
@@ -26,5 +26,16 @@ export function decisionMessageOf(
     policyDigest: decision.policyDigest,
     sequence: BigInt(decision.sequence),
     count: decision.count,
+    message: decision.message ?? "",
+    ...(decision.caller === undefined ? {} : { caller: callerMessageOf(decision.caller) }),
+  };
+}
+
+function callerMessageOf({ uid, executable = "", executableSha256 = "", selectors }: RefusedCaller) {
+  return {
+    ...(uid === undefined ? {} : { uid }),
+    executable,
+    executableSha256: new Uint8Array(Buffer.from(executableSha256, "hex")),
+    selectors: [...selectors],
   };
 }

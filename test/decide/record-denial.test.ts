@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { createDenialRecorder, type DenialRecorder, denyOf, type Refused } from "../../src/decide/record-denial.ts";
 import type { Decision } from "../../src/domain/decision.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
+import type { ProcessIdentity } from "../../src/domain/process.ts";
+import type { Selector } from "../../src/domain/selector.ts";
 import type { Ledger } from "../../src/ports/ledger.ts";
 import { GRANT, ports, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
@@ -38,6 +40,7 @@ const refused = (own: Partial<Refused> = {}): Decision =>
     {
       act: "open",
       reason: "POLICY_DENIED",
+      message: "above the agent's ceiling",
       callerEntryId: "entry_1",
       agent: "agent-a",
       runId: "run",
@@ -50,7 +53,8 @@ const refused = (own: Partial<Refused> = {}): Decision =>
 
 async function recordMany(count: number, own: Partial<Refused> = {}, uid: number | undefined = UID) {
   const ids: string[] = [];
-  for (let number = 0; number < count; number += 1) ids.push(await denials.record(refused(own), uid));
+  for (let number = 0; number < count; number += 1)
+    ids.push(await denials.record(refused(own), uid === undefined ? undefined : { uid }));
   return ids;
 }
 
@@ -148,9 +152,9 @@ describe("of a step, the counting decision says", () => {
 test("as many are told apart as there is room for; then the oldest are counted to their end, and lost is none", async () => {
   await recordMany(LIMIT + 3);
   // One is counted already.
-  for (let uid = 1; uid <= 9_999; uid += 1) await denials.record(refused(), 100_000 + uid);
+  for (let uid = 1; uid <= 9_999; uid += 1) await denials.record(refused(), { uid: 100_000 + uid });
   expect((await recorded()).every(({ count }) => count === 1)).toBe(true);
-  await denials.record(refused(), 200_000);
+  await denials.record(refused(), { uid: 200_000 });
   await expect.poll(async () => (await recorded()).map(({ count }) => count)).toContain(3);
 });
 
@@ -182,6 +186,80 @@ test("a caller is not many by asking for names that no agent has", async () => {
 
 test("a refusal that can't be recorded is told to whoever looks after the broker, and refuses all the same", async () => {
   isWritable = false;
-  expect(await denials.record(refused(), UID)).toMatch(/^dec_/);
+  expect(await denials.record(refused(), { uid: UID })).toMatch(/^dec_/);
   expect(failures).toHaveLength(1);
+});
+
+describe("who was refused", () => {
+  const SHA256 = "ab".repeat(32);
+  const caller = (pid: number, ...groups: readonly string[]) => ({
+    uid: UID,
+    process: { bootId: "boot", pidNamespace: "4026531836", pid, startTimeTicks: 1 },
+    executable: "/opt/agents/secret-project/agent",
+    selectors: new Set(["unix:uid:1001", "unix:path:/opt/agents/secret-project/agent", ...groups] as Selector[]),
+  });
+  let hashed: number[];
+  let answer: (process: ProcessIdentity) => Promise<string | undefined>;
+
+  beforeEach(() => {
+    hashed = [];
+    answer = () => Promise.resolve(SHA256);
+    denials = createDenialRecorder({
+      ledger: world.ledger,
+      clock: world.clock,
+      isAgent: () => true,
+      executableSha256(process) {
+        hashed.push(process.pid);
+        return answer(process);
+      },
+      failed: (error) => void failures.push(error),
+    });
+  });
+
+  test("is on record by uid, selectors, and the executable's base name and digest, with what the caller was told", async () => {
+    await denials.record(refused(), caller(7));
+    expect(await recorded()).toMatchObject([
+      {
+        message: "above the agent's ceiling",
+        caller: { uid: UID, executable: "agent", executableSha256: SHA256, selectors: ["unix:uid:1001"] },
+      },
+    ]);
+    expect(JSON.stringify(await recorded())).not.toContain("secret-project");
+  });
+
+  test("of those that one decision counts it says what is the same in all", async () => {
+    for (let times = 0; times < LIMIT; times += 1) await denials.record(refused(), caller(7));
+    await denials.record(refused(), caller(7, "unix:gid:1", "unix:gid:2"));
+    await denials.record(refused({ message: "something else" }), caller(8, "unix:gid:2"));
+    await denials.flush();
+    const counting = (await recorded()).find(({ count }) => count === 2);
+    expect(counting?.caller).toEqual({ uid: UID, executable: "agent", selectors: ["unix:gid:2", "unix:uid:1001"] });
+    expect(counting).not.toHaveProperty("message");
+  });
+
+  test("its executable is read once for a process, and never for a denial that is only counted", async () => {
+    for (let times = 0; times < 100; times += 1) await denials.record(refused(), caller(7));
+    for (let pid = 100; pid < 200; pid += 1) await denials.record(refused(), caller(pid));
+    expect(hashed).toEqual([7]);
+  });
+
+  test("a digest that takes too long is left out, and the refusal waits for it no longer than a second", async () => {
+    answer = () => new Promise(() => undefined);
+    const answered = denials.record(refused(), caller(7));
+    await expect.poll(() => hashed).toEqual([7]);
+    world.clock.advance(1_000);
+    await answered;
+    const [decision] = await recorded();
+    expect(decision?.caller).toMatchObject({ executable: "agent" });
+    expect(decision?.caller).not.toHaveProperty("executableSha256");
+  });
+
+  test("takes no more room than there is for it, however many groups it is in and whatever it was told", async () => {
+    const groups = Array.from({ length: 60_000 }, (_, gid) => `unix:supplementary_gid:${gid}`);
+    await denials.record(refused({ message: "ü".repeat(10_000) }), caller(7, ...groups));
+    const [decision] = await recorded();
+    expect(Buffer.byteLength((decision?.caller?.selectors ?? []).join(""))).toBeLessThanOrEqual(2_048);
+    expect(Buffer.byteLength(decision?.message ?? "")).toBeLessThanOrEqual(512);
+    expect(decision?.message).toMatch(/^ü+…$/);
+  });
 });

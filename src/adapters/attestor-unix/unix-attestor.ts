@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import process from "node:process";
 import { BrokerError, type Denial, denial, errorOf } from "../../domain/errors.ts";
-import type { ProcessIdentity } from "../../domain/process.ts";
+import { type ProcessIdentity, sameProcess } from "../../domain/process.ts";
 import type { Attestor, Evidence, Peer, ProcessWatch } from "../../ports/attestor.ts";
 import { type AccountFiles, createAccountNames } from "./account-names.ts";
 import { ancestorsOf } from "./ancestors.ts";
@@ -35,6 +35,11 @@ export type UnixAttestor = {
    *   the broker is out of descriptors. The connection is then to be dropped.
    */
   adopt(socketFd: number): UnixPeer | Denial;
+  /**
+   * SHA-256, hexadecimal, of what a live process executes, made off the event loop. `undefined` where the process is
+   * gone or another, or where its executable can't be read or believed. Never rejects.
+   */
+  executableSha256(process: ProcessIdentity, uid: number): Promise<string | undefined>;
   /** What the kernel gives out beside peers. The caller closes what it was given; `undefined` when there are none left. */
   readonly descriptors: {
     /** Two stream sockets that are connected with each other. */
@@ -79,6 +84,7 @@ const CHANGED = denial(
 );
 /** `SO_PEERCRED` of a socket that has no peer credentials. */
 const NO_UID = 0xffff_ffff;
+const PATH_SELECTOR = "unix:path:";
 /** Attempts for a process whose executable changes between the hashing and the look at the process. */
 const DIGEST_ATTEMPTS_MAX = 3;
 
@@ -161,6 +167,19 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
     },
   };
 
+  /** Path of what a live process executes, where it can be believed. */
+  function pathOf(identity: ProcessIdentity): string | undefined {
+    try {
+      const found = watch.find(identity.pid);
+      if (found === undefined || !sameProcess(found.process, identity)) return undefined;
+      const path = [...found.selectors].find((one) => one.startsWith(PATH_SELECTOR));
+      return path?.slice(PATH_SELECTOR.length);
+    } catch {
+      // Out of descriptors: nothing can be told just now.
+      return undefined;
+    }
+  }
+
   return {
     attestor,
     watch,
@@ -186,6 +205,15 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
       states.set(peer, state);
       return peer;
     },
+    async executableSha256(identity, uid) {
+      if (pathOf(identity) === undefined) return undefined;
+      const digest = await digests.of(identity.pid, uid);
+      // Alive, and with the same executable, after the file was read: so the file was its executable.
+      return digest.kind === "digest" && digest.link === pathOf(identity) ? digest.sha256 : undefined;
+    },
+    openSocketPair() {
+      const pair = libc.socketPair();
+      return pair.kind === "failure" ? undefined : pair.fds;
     descriptors: {
       openPair() {
         const pair = libc.socketPair();

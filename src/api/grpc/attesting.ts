@@ -1,5 +1,6 @@
 import { type AttestPorts, attest } from "../../attest/attest.ts";
 import { type DenialRecorder, denyOf, isDecision } from "../../decide/record-denial.ts";
+import type { Refusee } from "../../decide/refused-caller.ts";
 import { BrokerError } from "../../domain/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Randomness } from "../../ports/randomness.ts";
@@ -14,28 +15,32 @@ export type RecordingPorts = {
 /** Attests callers by their processes, and records a decision when a caller is nobody that the broker knows. */
 export function attesting(ports: AttestPorts & RecordingPorts): Endpoint["attest"] {
   return recordingRefusals(
-    (peer) => attest(peer, ports),
+    (peer, seen) => attest(peer, ports, seen),
     ports,
-    ({ uid }) => uid,
+    ({ uid }) => ({ uid }),
   );
 }
 
 /**
  * Records refusals as decisions, however callers are attested.
  *
- * @param uidOf - the uid of the refused caller, where the kernel says it.
+ * @param refuseeOf - what is known of the caller before the caller is attested.
  */
 export function recordingRefusals<By, Result>(
-  attested: (by: By) => Promise<Result>,
+  attested: (by: By, seen: (refusee: Refusee) => void) => Promise<Result>,
   ports: RecordingPorts,
-  uidOf: (by: By) => number | undefined = () => undefined,
+  refuseeOf: (by: By) => Refusee | undefined = () => undefined,
 ): (by: By) => Promise<Result> {
   return async (by) => {
+    let refusee = refuseeOf(by);
     try {
-      return await attested(by);
+      return await attested(by, (seen) => {
+        refusee = seen;
+      });
     } catch (thrown) {
       if (thrown instanceof BrokerError && isDecision(thrown.code)) {
-        await ports.denials.record(denyOf({ act: "attest", reason: thrown.code }, ports), uidOf(by));
+        const { code: reason, message } = thrown;
+        await ports.denials.record(denyOf({ act: "attest", reason, message }, ports), refusee);
       }
       throw thrown;
     }

@@ -1,6 +1,6 @@
-import { type Decision, Effect } from "../../gen/stint/v1/history_pb.js";
-import { enumField, grantField, instantCell, instantField, sequenceField, textField } from "./fields.ts";
-import { styleOf, type View } from "./view.ts";
+import { type Decision, Effect, type RefusedCaller } from "../../gen/stint/v1/history_pb.js";
+import { enumField, grantField, hexField, instantCell, instantField, sequenceField, textField } from "./fields.ts";
+import { type Json, styleOf, type View } from "./view.ts";
 
 export const decisionView: View<Decision> = {
   fields: [
@@ -21,6 +21,8 @@ export const decisionView: View<Decision> = {
     ["determining_policies", (decision) => decision.determiningPolicies],
     ["policy_digest", (decision) => textField(decision.policyDigest)],
     ["count", (decision) => decision.count],
+    ["message", (decision) => textField(decision.message)],
+    ["caller", (decision) => callerField(decision.caller)],
   ],
   columns: [
     { header: "SEQUENCE", text: (decision) => String(decision.sequence), align: "right" },
@@ -30,6 +32,7 @@ export const decisionView: View<Decision> = {
       style: (decision) => styleOf(decision.effect === Effect.ALLOW, decision.effect === Effect.DENY),
     },
     { header: "REASON", text: (decision) => decision.reason },
+    { header: "CALLER", text: (decision) => callerCell(decision.caller) },
     { header: "COUNT", text: (decision) => String(decision.count), align: "right" },
     { header: "AGENT", text: (decision) => decision.agent },
     { header: "RUN", text: (decision) => decision.stepName?.runId ?? "" },
@@ -48,4 +51,19 @@ function effectOf(decision: Decision): string {
 function attemptOf(decision: Decision): number | undefined {
   const attempt = decision.stepName?.attempt ?? 0;
   return attempt === 0 ? undefined : attempt;
+}
+
+function callerField(caller: RefusedCaller | undefined): Json {
+  if (caller === undefined) return null;
+  return {
+    uid: caller.uid ?? null,
+    executable: textField(caller.executable),
+    executable_sha256: hexField(caller.executableSha256),
+    selectors: caller.selectors,
+  };
+}
+
+/** `1001 node`: the user, and what the user's process executes. */
+function callerCell(caller: RefusedCaller | undefined): string {
+  return [caller?.uid ?? "", caller?.executable ?? ""].join(" ").trim();
 }

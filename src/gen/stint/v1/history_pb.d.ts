@@ -310,6 +310,20 @@ export declare type Decision = Message<"stint.v1.Decision"> & {
    * @generated from field: uint32 count = 15;
    */
   count: number;
+
+  /**
+   * What the caller was told, on a deny.
+   *
+   * @generated from field: string message = 16;
+   */
+  message: string;
+
+  /**
+   * Whom it was told; of several denials in one, what is the same in all.
+   *
+   * @generated from field: stint.v1.RefusedCaller caller = 17;
+   */
+  caller?: RefusedCaller | undefined;
 };
 
 /**
@@ -317,6 +331,45 @@ export declare type Decision = Message<"stint.v1.Decision"> & {
  * Use `create(DecisionSchema)` to create a new message.
  */
 export declare const DecisionSchema: GenMessage<Decision>;
+
+/**
+ * @generated from message stint.v1.RefusedCaller
+ */
+export declare type RefusedCaller = Message<"stint.v1.RefusedCaller"> & {
+  /**
+   * Absent over a network.
+   *
+   * @generated from field: optional uint32 uid = 1;
+   */
+  uid?: number | undefined;
+
+  /**
+   * Base name of the executable.
+   *
+   * @generated from field: string executable = 2;
+   */
+  executable: string;
+
+  /**
+   * SHA-256 of the executable, 32 bytes; empty where it could not be told.
+   *
+   * @generated from field: bytes executable_sha256 = 3;
+   */
+  executableSha256: Uint8Array;
+
+  /**
+   * Without those that name the executable.
+   *
+   * @generated from field: repeated string selectors = 4;
+   */
+  selectors: string[];
+};
+
+/**
+ * Describes the message stint.v1.RefusedCaller.
+ * Use `create(RefusedCallerSchema)` to create a new message.
+ */
+export declare const RefusedCallerSchema: GenMessage<RefusedCaller>;
 
 /**
  * @generated from message stint.v1.ListEventsRequest
