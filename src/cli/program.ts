@@ -9,6 +9,7 @@ import { addInspect } from "./commands/inspect.ts";
 import { addJoinToken } from "./commands/join-token.ts";
 import { addLedger } from "./commands/ledger.ts";
 import { addRevoke } from "./commands/revoke.ts";
+import { addStatus } from "./commands/status.ts";
 import { addStep } from "./commands/step.ts";
 import { addSvid } from "./commands/svid.ts";
 import { addVerifier } from "./commands/verifier.ts";
@@ -38,6 +39,7 @@ export function stintProgram(context: Context): Command {
     )
     .option("--timeout <time>", "how long a call may take", durationFlag, TIMEOUT_SECONDS_DEFAULT);
 
+  addStatus(program, context);
   addEntry(program, context);
   addStep(program, context);
   addSvid(program, context);

@@ -87,15 +87,13 @@ export function createDenialRecorder(ports: DenialPorts): DenialRecorder {
     // Where entries ask for digests, it is part of the attestation already.
     if (selectors !== undefined && digestIn(selectors) !== undefined) return undefined;
     const key = `${formatProcess(process)} ${executable}`;
-    const known = digests.get(key);
-    if (known !== undefined || ports.executableSha256 === undefined) return known;
+    const made = digests.get(key) ?? ports.executableSha256?.(process, uid).catch(() => undefined);
+    if (made === undefined) return undefined;
+    // Kept also when this denial does not wait for it: the next of the same process has it.
+    digests.set(key, made);
     const late = Promise.withResolvers<undefined>();
     const cancel = ports.clock.schedule(DIGEST_WAIT_MS, () => late.resolve(undefined));
-    const made = Promise.race([ports.executableSha256(process, uid).catch(() => undefined), late.promise]).finally(
-      cancel,
-    );
-    digests.set(key, made);
-    return made;
+    return Promise.race([made, late.promise]).finally(cancel);
   }
 
   async function named(decision: Decision, refusee: Refusee, window: Window): Promise<Decision> {

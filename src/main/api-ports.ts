@@ -41,6 +41,16 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     },
     federation: { federation: core.federation, trustDomain: config.trustDomain, ownBundle: core.bundle },
     joinTokens: { ledger, joinTokens: registryReads.joinTokens, clock, random },
+    status: {
+      trustDomain: config.trustDomain,
+      readiness: core.readiness,
+      head: ledger.head,
+      openSteps: core.openSteps,
+      authorities,
+      upstreamExpiresAt: core.upstream?.expiresAt,
+      history: { receipts, entries, ledger },
+      disk: core.store.disk,
+    },
     workloadApi: { ...streaming, ...bundles, keyPairs, credentials, issuer: config.issuer, witSvid: config.witSvid },
     callers: { attestor: unix.attestor, entries, executorSteps: core.stepDirectory },
     brokerApi: {

@@ -59,7 +59,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   });
   closers.push(() => store.close());
   const { ledger, projections } = store;
-  closers.push(tellEvents(ledger, log));
+  const { counts, end } = tellEvents(ledger, log);
+  closers.push(end);
   // Before anything is written or signed, and before the signer destroys keys that its trust domain's ledger knows not.
   const [kept, known] = await Promise.all([projections.entries(), projections.authorities()]);
   checkTrustDomain(trustDomain, { entries: kept.value, authorities: known.value });
@@ -157,6 +158,11 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     crls,
     unix,
     readiness,
+    /** `undefined` while what is kept of steps can't be relied on. */
+    openSteps: () =>
+      beside.stepDirectory.following.refusal() === undefined ? beside.stepDirectory.open().length : undefined,
+    counts,
+    upstream,
   };
 }
 

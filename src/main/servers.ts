@@ -1,4 +1,3 @@
-import { createMetrics } from "../adapters/metrics-prom/metrics-prom.ts";
 import { listenOnUnix } from "../api/endpoint/unix-endpoint.ts";
 import { attesting } from "../api/grpc/attesting.ts";
 import { type ApiPorts, type ApiServer, operatorServer, workloadServer } from "../api/grpc/servers.ts";
@@ -13,6 +12,7 @@ import type { Closers } from "./closers.ts";
 import { conditionLines } from "./condition-lines.ts";
 import type { Core } from "./core.ts";
 import { type HttpUrls, startHttpListeners } from "./http.ts";
+import { metricsOf } from "./metrics.ts";
 import { shownBy, trustOf } from "./trust.ts";
 import { verifierLines } from "./verifier-lines.ts";
 
@@ -35,11 +35,7 @@ export async function startServers(
   closers: Closers,
 ): Promise<Serving> {
   const { clock, receipts, readiness, unix } = core;
-  const metrics = createMetrics({
-    ledgerSequence: () => core.store.ledger.head().sequence,
-    watchers: () => receipts.listening().length,
-    isReady: () => readiness().ready,
-  });
+  const metrics = metricsOf(core);
   const counted = metrics.counting(log);
   const attested = attesting({ ...core, attestor: unix.attestor });
   // All servers stop at once: while one finishes its calls in flight, the others must not go on taking calls.

@@ -51,6 +51,8 @@ export type OpenedLedger = {
   readonly history: HistoryReads;
   readonly verdict: Verdict;
   health(): LedgerHealth;
+  /** As it was half a second ago at most, unless the disk stands still. */
+  disk(): LedgerDisk | undefined;
   /** Called after an operator accepted the ledger as it is: from here on its head is the head to continue from. */
   trustHead(): Promise<void>;
   /** Verifies every event and every table. Takes about as long as writing the whole ledger once more. */
@@ -66,6 +68,16 @@ export type Verdict =
 
 /** Whether everything can be recorded, and if not, why; in words for the operator. */
 export type LedgerHealth = { readonly writable: boolean; readonly reasons: readonly string[] };
+
+/** The disk that the ledger is on; absent where the ledger is on none. */
+export type LedgerDisk = {
+  /** What the broker may still use. */
+  readonly freeBytes: number;
+  /** What the ledger takes, its write-ahead log included. */
+  readonly ledgerBytes: number;
+  /** Below this nothing is opened or issued. */
+  readonly freeBytesMin: number;
+};
 
 /** What verification says; `reason` is for the operator. */
 export type Finding = { readonly kind: "intact" } | { readonly kind: "damaged"; readonly reason: string };

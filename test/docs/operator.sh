@@ -2,6 +2,7 @@
 set -eu
 
 # region look
+stint status                                          # ready or why not; keys, verifiers, disk; exit 1 when not ready
 stint step list --state open                          # who holds something now
 stint step show report-7/search                       # one step, and which verifiers have applied its end
 stint history issuances --run report-7 --live         # every credential; --live: neither expired nor revoked

@@ -80,6 +80,7 @@ export async function openMemoryLedger(options: {
     history: createHistoryReads(reader),
     verdict: { kind: "trusted" },
     health: () => HEALTHY,
+    disk: () => undefined,
     trustHead: async () => undefined,
     verifyAll: async () => reader.read((connection) => verifyAll(driver, connection)),
     close,

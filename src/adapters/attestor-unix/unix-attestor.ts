@@ -211,9 +211,6 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
       // Alive, and with the same executable, after the file was read: so the file was its executable.
       return digest.kind === "digest" && digest.link === pathOf(identity) ? digest.sha256 : undefined;
     },
-    openSocketPair() {
-      const pair = libc.socketPair();
-      return pair.kind === "failure" ? undefined : pair.fds;
     descriptors: {
       openPair() {
         const pair = libc.socketPair();

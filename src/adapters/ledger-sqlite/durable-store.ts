@@ -2,7 +2,7 @@ import { statfsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BrokerError } from "../../domain/errors.ts";
 import type { UnixMicros } from "../../domain/time.ts";
-import type { Head, LedgerHealth } from "../../ports/ledger.ts";
+import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { ActName, LedgerAct } from "../../ports/ledger-acts.ts";
 import { type Connection, openWriter, WAL_AUTOCHECKPOINT_PAGES } from "./connection.ts";
 import type { Driver } from "./driver.ts";
@@ -32,6 +32,8 @@ export function unhealthy(reason: string): LedgerHealth {
 export type DurableStore = {
   head(): Head;
   health(): LedgerHealth;
+  /** Looks at the disk now. */
+  disk(): LedgerDisk;
   run(acts: readonly LedgerAct[]): Commit;
   /** To be called at intervals: notices a disk that fills or empties, and tries to reopen a broken ledger. */
   probe(): void;
@@ -193,6 +195,11 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
       if (broken !== undefined) return unhealthy(broken);
       return disk === "ample" ? HEALTHY : unhealthy(REASONS[disk]);
     },
+    disk: () => ({
+      freeBytes: freeBytes(),
+      ledgerBytes: sizeOf(path) + sizeOf(`${path}-wal`),
+      freeBytesMin: diskFreeBytesMin,
+    }),
     run(acts) {
       if (broken !== undefined) return allOf(acts, unavailable(broken));
       checkDisk(false);
@@ -204,6 +211,10 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
     },
     close: () => db.close(),
   };
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 /** @throws BrokerError LEDGER_UNAVAILABLE when the database is not what was written */

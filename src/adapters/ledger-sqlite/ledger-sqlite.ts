@@ -111,6 +111,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       history,
       verdict,
       health: writer.health,
+      disk: writer.disk,
       trustHead: () => kept.trust(writer.head()),
       verifyAll: verification.verifyAll,
       close,

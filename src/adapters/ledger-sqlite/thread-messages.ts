@@ -2,7 +2,7 @@ import { BrokerError, type ErrorCode, type ErrorMetadata } from "../../domain/er
 import type { AuthorityPut, LedgerEvent } from "../../domain/ledger-event.ts";
 import { authorityFrom, recordedAuthority } from "../../domain/recorded-authority.ts";
 import type { Committed } from "../../ports/following.ts";
-import type { Head, LedgerHealth } from "../../ports/ledger.ts";
+import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { LedgerAct, PutAuthoritiesAct, ResultOf } from "../../ports/ledger-acts.ts";
 import type { StoreOptions } from "./durable-store.ts";
 import type { UpgradeProgress } from "./migrate.ts";
@@ -21,10 +21,11 @@ export type ToWriter = { readonly kind: "group"; readonly acts: string } | { rea
 
 export type FromWriter =
   | { readonly kind: "upgrading"; readonly progress: UpgradeProgress }
-  | { readonly kind: "opened"; readonly head: WireHead; readonly health: LedgerHealth }
+  | { readonly kind: "opened"; readonly head: WireHead; readonly health: LedgerHealth; readonly disk: LedgerDisk }
   | { readonly kind: "refused"; readonly error: WireError }
   | { readonly kind: "group"; readonly reply: string }
-  | { readonly kind: "health"; readonly health: LedgerHealth };
+  /** Comes at every probe: a thread that is not heard of for long waits for its disk. */
+  | { readonly kind: "probed"; readonly health: LedgerHealth; readonly disk: LedgerDisk };
 
 export type GroupReply = {
   readonly outcomes: readonly Outcome[];

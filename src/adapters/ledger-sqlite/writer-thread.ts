@@ -2,7 +2,7 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
 import type { Committed } from "../../ports/following.ts";
-import type { Head, LedgerHealth } from "../../ports/ledger.ts";
+import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { LedgerAct } from "../../ports/ledger-acts.ts";
 import { unhealthy } from "./durable-store.ts";
 import type { UpgradeProgress } from "./migrate.ts";
@@ -22,10 +22,16 @@ import {
 export type WriterThread = {
   head(): Head;
   health(): LedgerHealth;
+  disk(): LedgerDisk;
   /** One group at a time. Rejects with BrokerError LEDGER_UNAVAILABLE when the thread ended without an answer. */
   commit(acts: readonly LedgerAct[]): Promise<readonly Outcome[]>;
   close(): Promise<void>;
 };
+
+const STANDS_STILL = unhealthy("the ledger's disk stands still: whatever is to be recorded waits for it");
+/** Ten probes. The largest act there is takes less on a disk that works. */
+const SILENT_TICKS_MAX = 5;
+const TICK_MS = 1_000;
 
 /** The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is. */
 const ENTRY = new URL(`./writer-worker${extname(import.meta.url)}`, import.meta.url);
@@ -52,28 +58,41 @@ export async function startWriter(data: WriterData, watch: WriterWatch): Promise
   let ended: BrokerError | undefined;
   let head: Head;
   let health: LedgerHealth;
+  let disk: LedgerDisk;
+  /**
+   * Ticks since the thread was heard of. Counted by a timer and not by a clock: when the event loop itself stood still,
+   * it has not heard what the thread said meanwhile.
+   */
+  let silentTicks = 0;
 
-  ({ head, health } = await new Promise<{ head: Head; health: LedgerHealth }>((resolve, reject) => {
-    worker.once("error", reject);
-    worker.once("exit", () => reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended")));
-    worker.on("message", (message: FromWriter) => {
-      if (message.kind === "opened") resolve({ head: decodeHead(message.head), health: message.health });
-      else if (message.kind === "refused") reject(decodeError(message.error));
-      else if (message.kind === "upgrading") watch.upgrading(message.progress);
-    });
-  }));
+  ({ head, health, disk } = await new Promise<{ head: Head; health: LedgerHealth; disk: LedgerDisk }>(
+    (resolve, reject) => {
+      worker.once("error", reject);
+      worker.once("exit", () => reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended")));
+      worker.on("message", (message: FromWriter) => {
+        if (message.kind === "opened") resolve({ ...message, head: decodeHead(message.head) });
+        else if (message.kind === "refused") reject(decodeError(message.error));
+        else if (message.kind === "upgrading") watch.upgrading(message.progress);
+      });
+    },
+  ));
 
   worker.removeAllListeners("message");
   worker.removeAllListeners("error");
   worker.removeAllListeners("exit");
   worker.on("message", (message: FromWriter) => {
+    silentTicks = 0;
     if (message.kind === "group") pending?.resolve(decodeReply(message.reply));
-    else if (message.kind === "health") health = message.health;
+    else if (message.kind === "probed") ({ health, disk } = message);
   });
+  const ticking = setInterval(() => {
+    silentTicks += 1;
+  }, TICK_MS).unref();
   worker.on("error", (error) => end(error));
   worker.on("exit", () => end(undefined));
 
   function end(cause: unknown): void {
+    clearInterval(ticking);
     health = unhealthy("the ledger's writer ended");
     ended ??= new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended", { cause });
     pending?.reject(ended);
@@ -82,7 +101,8 @@ export async function startWriter(data: WriterData, watch: WriterWatch): Promise
 
   return {
     head: () => head,
-    health: () => health,
+    health: () => (ended === undefined && silentTicks > SILENT_TICKS_MAX ? STANDS_STILL : health),
+    disk: () => disk,
     async commit(acts) {
       const reply = await new Promise<GroupReply>((resolve, reject) => {
         if (ended !== undefined) return reject(ended);

@@ -1,5 +1,4 @@
 import { parentPort, workerData } from "node:worker_threads";
-import type { LedgerHealth } from "../../ports/ledger.ts";
 import { loadDriver } from "./driver.ts";
 import { type DurableStore, openDurableStore } from "./durable-store.ts";
 import type { UpgradeProgress } from "./migrate.ts";
@@ -28,17 +27,10 @@ try {
 }
 
 function serve(store: DurableStore): void {
-  let told = store.health();
   const interval = setInterval(() => {
     store.probe();
-    tell(store.health());
+    send({ kind: "probed", health: store.health(), disk: store.disk() });
   }, PROBE_INTERVAL_MS);
-
-  function tell(health: LedgerHealth): void {
-    if (JSON.stringify(health) === JSON.stringify(told)) return;
-    told = health;
-    send({ kind: "health", health });
-  }
 
   port?.on("message", (message: ToWriter) => {
     if (message.kind === "close") {
@@ -48,8 +40,7 @@ function serve(store: DurableStore): void {
       return;
     }
     const commit = store.run(decodeActs(message.acts));
-    told = store.health();
-    send({ kind: "group", reply: encodeReply(commit, store.head(), told) });
+    send({ kind: "group", reply: encodeReply(commit, store.head(), store.health()) });
   });
-  send({ kind: "opened", head: encodeHead(store.head()), health: told });
+  send({ kind: "opened", head: encodeHead(store.head()), health: store.health(), disk: store.disk() });
 }

@@ -10,12 +10,31 @@ export type Metrics = {
 /** From a step of the hot path, a fraction of a millisecond, to a call that waits for receipts. */
 const SECONDS_BUCKETS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 60];
 
-/** What operators watch: requests by method and outcome, how far the ledger is, who listens. Prometheus' text. */
-export function createMetrics(sources: {
+/** Labels, then the value. Nobody outside can add to the labels: each set is closed or bounded. */
+export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+/** Where the values come from, asked at each scrape. A value that can't be told just now is absent. */
+export type MetricsSources = {
   readonly ledgerSequence: () => number;
   readonly watchers: () => number;
   readonly isReady: () => boolean;
-}): Metrics {
+  readonly openSteps: () => number | undefined;
+  readonly issued: () => readonly Sample[];
+  readonly revoked: () => number;
+  readonly closed: () => readonly Sample[];
+  readonly denied: () => readonly Sample[];
+  readonly verifierLag: () => readonly Sample[];
+  readonly authorityExpiry: () => readonly Sample[];
+  readonly upstreamExpiry: () => number | undefined;
+  readonly diskFreeBytes: () => number | undefined;
+  readonly ledgerBytes: () => number | undefined;
+};
+
+/**
+ * What operators watch: requests by method and outcome, how far the ledger is, who listens, what was issued and refused,
+ * when keys expire, the disk; and of the process, among others, how long its event loop stood still. Prometheus' text.
+ */
+export function createMetrics(sources: MetricsSources): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -32,18 +51,58 @@ export function createMetrics(sources: {
     buckets: SECONDS_BUCKETS,
     registers,
   });
-  const gauge = (name: string, help: string, read: () => number) =>
+  const gauge = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
       name,
       help,
       registers,
       collect() {
-        this.set(read());
+        this.set(read() ?? Number.NaN);
+      },
+    });
+  const gauges = (name: string, help: string, labelNames: readonly string[], read: () => readonly Sample[]) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        for (const [labels, value] of read()) this.set({ ...labels }, value);
+      },
+    });
+  /** A counter that counts elsewhere, since the start of the process. */
+  const counter = (name: string, help: string, labelNames: readonly string[], read: () => readonly Sample[]) =>
+    new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset();
+        for (const [labels, value] of read()) this.inc({ ...labels }, value);
       },
     });
   gauge("stint_ledger_sequence", "Events in the ledger.", sources.ledgerSequence);
   gauge("stint_watchers", "Watches of the revocation feed that are connected.", sources.watchers);
   gauge("stint_ready", "1 while credentials are issued.", () => Number(sources.isReady()));
+  gauge("stint_open_steps", "Steps that are open.", sources.openSteps);
+  counter("stint_credentials_issued_total", "Credentials recorded to be issued, by kind.", ["kind"], sources.issued);
+  counter("stint_credentials_revoked_total", "Credentials revoked before they expired.", [], () => [
+    [{}, sources.revoked()],
+  ]);
+  counter("stint_steps_closed_total", "Steps closed, by the state they were closed in.", ["state"], sources.closed);
+  const ofDenials = "Refusals of authority on record, by what was asked for and the reason.";
+  counter("stint_denials_total", ofDenials, ["act", "reason"], sources.denied);
+  const ofLag = "Events of the ledger that a connected verifier has not acknowledged; of the hundred with most.";
+  gauges("stint_verifier_lag_events", ofLag, ["verifier"], sources.verifierLag);
+  const ofExpiry = "When a signing key, and its CA certificate where it has one, expires; Unix seconds.";
+  const ofAuthority = ["authority_id", "family", "state"];
+  gauges("stint_authority_expiry_timestamp_seconds", ofExpiry, ofAuthority, sources.authorityExpiry);
+  const ofUpstream = "When the upstream CA's chain expires; Unix seconds, NaN without an upstream CA.";
+  gauge("stint_upstream_authority_expiry_timestamp_seconds", ofUpstream, sources.upstreamExpiry);
+  gauge("stint_disk_free_bytes", "Free space on the ledger's disk.", sources.diskFreeBytes);
+  gauge("stint_ledger_bytes", "Size of the ledger, its write-ahead log included.", sources.ledgerBytes);
 
   return {
     registry,

@@ -22,8 +22,7 @@ export function authoritiesHandlers(
   endpoint: Endpoint,
   { authorities, confirmClock }: AuthoritiesPorts,
 ): HandlersOf<typeof Authorities> {
-  const messageOf = (authority: Authority) =>
-    isOfSvids(authority) ? authorityMessageOf(authority, authorities.activatableAt(authority)) : {};
+  const messageOf = messagesBy(authorities);
 
   return {
     confirmClock: unary(endpoint, "Authorities.ConfirmClock", async (_request, caller) => ({
@@ -63,6 +62,17 @@ export function authoritiesHandlers(
       return { authority: messageOf(authority), credentialsRevoked };
     }),
   };
+}
+
+function messagesBy(authorities: Pick<AuthorityKeeper, "activatableAt">) {
+  return (authority: Authority) =>
+    isOfSvids(authority) ? authorityMessageOf(authority, authorities.activatableAt(authority)) : {};
+}
+
+/** The authorities that verifiers know, as messages; none while what is kept of authorities can't be relied on. */
+export function publishedAuthorities(authorities: AuthoritiesPorts["authorities"]) {
+  if (authorities.following.refusal() !== undefined) return [];
+  return authorities.all().filter(isOfSvids).map(messagesBy(authorities));
 }
 
 /** @throws BrokerError INVALID_FIELD */

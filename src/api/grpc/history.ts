@@ -112,7 +112,8 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
   };
 }
 
-function verifiersOf(ports: HistoryPorts) {
+/** The state of every registered verifier, one for each of its processes. */
+export function verifiersOf(ports: Pick<HistoryPorts, "ledger" | "receipts" | "entries">) {
   const head = ports.ledger.head().sequence;
   const watchers = ports.receipts.watchers();
   return ports.entries

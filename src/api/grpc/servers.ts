@@ -14,6 +14,7 @@ import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
+import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import type { IssuePorts } from "../../issue/issue-svids.ts";
 import { addReflection } from "../../wire/reflection.ts";
@@ -31,6 +32,7 @@ import { type HistoryPorts, historyHandlers } from "./history.ts";
 import { type JoinTokensPorts, joinTokensHandlers } from "./join-tokens.ts";
 import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
 import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
+import { type StatusPorts, statusHandlers } from "./status.ts";
 import { type StepsPorts, stepsHandlers } from "./steps.ts";
 import { type WorkloadApiPorts, workloadApiHandlers } from "./workload-api.ts";
 import { checkMayReferenceSteps } from "./workload-reference.ts";
@@ -47,6 +49,7 @@ export type ApiPorts = {
   readonly authorities: AuthoritiesPorts;
   readonly federation: FederationPorts;
   readonly joinTokens: JoinTokensPorts;
+  readonly status: StatusPorts;
   readonly workloadApi: WorkloadApiPorts;
   readonly brokerApi: BrokerApiPorts;
   readonly callers: CallersPorts;
@@ -96,7 +99,8 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   addService(server, Authorities, authoritiesHandlers(endpoint, ports.authorities));
   addService(server, Federation, federationHandlers(endpoint, ports.federation));
   addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
-  return [Revocations, History, Entries, Ledger, Authorities, Federation, JoinTokens];
+  addService(server, Status, statusHandlers(endpoint, ports.status));
+  return [Revocations, History, Entries, Ledger, Authorities, Federation, JoinTokens, Status];
 }
 
 /** What operators reach over the operator socket. */

@@ -5,6 +5,7 @@ import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
+import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { openChannel } from "../../wire/channel.ts";
 import { type ClientOf, createClient } from "../../wire/client.ts";
@@ -31,6 +32,7 @@ export type Operator = {
   readonly authorities: ClientOf<typeof Authorities>;
   readonly federation: ClientOf<typeof Federation>;
   readonly joinTokens: ClientOf<typeof JoinTokens>;
+  readonly status: ClientOf<typeof Status>;
   /** Ends the connection and all that is under way on it. */
   close(): void;
 };
@@ -53,6 +55,7 @@ export function connectOperator(options: OperatorOptions = {}): Operator {
     authorities: createClient(Authorities, channel, terms),
     federation: createClient(Federation, channel, terms),
     joinTokens: createClient(JoinTokens, channel, terms),
+    status: createClient(Status, channel, terms),
     close: () => channel.close(),
   };
 }

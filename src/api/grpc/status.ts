@@ -1,0 +1,59 @@
+import { checkMayLook } from "../../decide/step-access.ts";
+import type { UnixSeconds } from "../../domain/time.ts";
+import type { Status } from "../../gen/stint/v1/status_pb.js";
+import type { Head, LedgerDisk } from "../../ports/ledger.ts";
+import type { HandlersOf } from "../../wire/service-definition.ts";
+import { timestampOfSeconds } from "../../wire/timestamps.ts";
+import { type AuthoritiesPorts, publishedAuthorities } from "./authorities.ts";
+import { type Endpoint, unary } from "./call.ts";
+import { type HistoryPorts, verifiersOf } from "./history.ts";
+
+export type StatusPorts = {
+  readonly trustDomain: string;
+  readonly readiness: () => { readonly ready: boolean; readonly reasons: readonly string[] };
+  readonly head: () => Head;
+  /** `undefined` while nobody can tell. */
+  readonly openSteps: () => number | undefined;
+  readonly authorities: AuthoritiesPorts["authorities"];
+  readonly upstreamExpiresAt: UnixSeconds | undefined;
+  readonly history: Pick<HistoryPorts, "ledger" | "receipts" | "entries">;
+  readonly disk: () => LedgerDisk | undefined;
+};
+
+/** One answer shows no more verifiers than this; `History.ListVerifiers` has all of them. */
+const VERIFIERS_MAX = 100;
+
+export function statusHandlers(endpoint: Endpoint, ports: StatusPorts): HandlersOf<typeof Status> {
+  return {
+    get: unary(endpoint, "Status.Get", async (_request, caller) => {
+      checkMayLook(caller);
+      const { ready, reasons } = ports.readiness();
+      const { epoch, sequence } = ports.head();
+      const [openSteps, disk] = [ports.openSteps(), ports.disk()];
+      const verifiers = verifiersOf(ports.history).sort((one, other) => Number(other.lag - one.lag));
+      return {
+        ready,
+        reasons: [...reasons],
+        trustDomain: ports.trustDomain,
+        epoch,
+        sequence: BigInt(sequence),
+        ...(openSteps === undefined ? {} : { openSteps }),
+        authorities: publishedAuthorities(ports.authorities),
+        ...(ports.upstreamExpiresAt === undefined
+          ? {}
+          : { upstreamExpiresAt: timestampOfSeconds(ports.upstreamExpiresAt) }),
+        verifiersConnected: verifiers.filter(({ connected }) => connected).length,
+        verifiers: verifiers.slice(0, VERIFIERS_MAX),
+        ...(disk === undefined ? {} : { disk: diskMessageOf(disk) }),
+      };
+    }),
+  };
+}
+
+function diskMessageOf({ freeBytes, freeBytesMin, ledgerBytes }: LedgerDisk) {
+  return {
+    freeBytes: BigInt(freeBytes),
+    freeBytesMin: BigInt(freeBytesMin),
+    ledgerBytes: BigInt(ledgerBytes),
+  };
+}

@@ -1,0 +1,55 @@
+import { createMetrics, type Metrics, type Sample } from "../adapters/metrics-prom/metrics-prom.ts";
+import type { Core } from "./core.ts";
+
+/** Verifiers that are shown by name. Whoever has more watches the largest lag. */
+const VERIFIERS_SHOWN_MAX = 100;
+
+/** The metrics of a running broker. */
+export function metricsOf(core: Core): Metrics {
+  const { authorities, counts, entries, openSteps, receipts, readiness, store, upstream } = core;
+  return createMetrics({
+    ledgerSequence: () => store.ledger.head().sequence,
+    watchers: () => receipts.listening().length,
+    isReady: () => readiness().ready,
+    openSteps,
+    issued: () => samples(counts.issued, "kind"),
+    revoked: counts.revoked,
+    closed: () => samples(counts.closed, "state"),
+    denied: () =>
+      [...counts.denied].map(([of, count]): Sample => {
+        const [act = "", reason = ""] = of.split(" ");
+        return [{ act, reason }, count];
+      }),
+    verifierLag: () => verifierLags({ store, receipts, entries }),
+    authorityExpiry: () =>
+      authorities.following.refusal() === undefined
+        ? authorities
+            .all()
+            .map(({ authorityId, family, state, expiresAt }) => [
+              { authority_id: authorityId, family, state },
+              expiresAt,
+            ])
+        : [],
+    upstreamExpiry: () => upstream?.expiresAt,
+    diskFreeBytes: () => store.disk()?.freeBytes,
+    ledgerBytes: () => store.disk()?.ledgerBytes,
+  });
+}
+
+function samples(counts: ReadonlyMap<string, number>, label: string): readonly Sample[] {
+  return [...counts].map(([value, count]) => [{ [label]: value }, count]);
+}
+
+/** Of each verifier that listens, how far the one of its processes is behind that is farthest behind. */
+function verifierLags({ store, receipts, entries }: Pick<Core, "store" | "receipts" | "entries">): readonly Sample[] {
+  const head = store.ledger.head().sequence;
+  const lags = new Map<string, number>();
+  for (const { entryId, acknowledged } of receipts.listening()) {
+    lags.set(entryId, Math.max(lags.get(entryId) ?? 0, head - acknowledged));
+  }
+  const names = new Map(entries.all().map(({ entryId, content }) => [entryId, content.name]));
+  return [...lags]
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, VERIFIERS_SHOWN_MAX)
+    .map(([entryId, lag]) => [{ verifier: names.get(entryId) ?? entryId }, lag]);
+}
