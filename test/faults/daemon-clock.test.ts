@@ -3,6 +3,7 @@ import { decodeJwt } from "jose";
 import { describe, expect, test } from "vitest";
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
+import { runStint } from "../cli/running.ts";
 import type { Daemon } from "../daemon.ts";
 import { fakeClock, LIBRARY } from "./daemon-fake-clock.ts";
 import {
@@ -35,6 +36,11 @@ async function expectSuspended(daemon: Daemon, session: Session, stepId: string)
   const why = expect.stringMatching(/^the wall clock departs by 3(600|599|601) s from the time since start/);
   expect(await readiness(daemon)).toEqual({ status: 503, ready: false, reasons: [why] });
   expect((await session.operator.ledger.get({})).suspendedBecause).toEqual([why]);
+  const shown = await runStint(["--operator-socket", daemon.operatorSocket, "status"]);
+  expect(shown).toMatchObject({
+    status: 1,
+    out: expect.stringMatching(/^because +the wall clock departs by 3\d\d\d s/m),
+  });
   await expect(issueJwt(session, stepId)).rejects.toEqual(NOT_SERVING);
   await expect(openStep(session, "late")).rejects.toEqual(NOT_SERVING);
 }
@@ -50,6 +56,8 @@ describe.skipIf(LIBRARY === undefined)("a wall clock that jumps by an hour", () 
   test("forward or back, stops issuing, and neither ends a step early nor lets one live longer", async () => {
     const { daemon, session, setClock } = await daemonWithClock();
     const lasting = await openStep(session, "lasting");
+    const told = (msg: string) => daemon.log.filter((line) => line.msg === msg);
+    let times = 0;
     for (const offset of [HOUR, -HOUR]) {
       const closing = await openStep(session, `closing-${offset}`);
       await issueJwt(session, closing.stepId);
@@ -67,6 +75,10 @@ describe.skipIf(LIBRARY === undefined)("a wall clock that jumps by an hour", () 
       setClock(0);
       expect(await readiness(daemon)).toEqual(READY);
       await expectIssued(session, lasting.stepId, 0);
+      // Told when it began and when it was over, and not every time that somebody looked.
+      times += 1;
+      await eventually(() => told("everything is issued again").length).toBe(times);
+      expect(told("issuance is suspended")).toHaveLength(times);
     }
   });
 

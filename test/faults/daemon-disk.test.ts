@@ -7,6 +7,7 @@ import { decodeJwt } from "jose";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { IssuanceState, StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
+import { runStint } from "../cli/running.ts";
 import type { Daemon } from "../daemon.ts";
 import {
   closeStep,
@@ -110,6 +111,16 @@ describe.skipIf(!isRoot).for([
     await expect(openStep(session, "late")).rejects.toEqual(UNAVAILABLE);
     expect(await issuancesOf(session, keptId)).toHaveLength(before.length);
     expect(await readiness(daemon)).toEqual({ status: 503, ready: false, reasons: [expect.stringContaining(says)] });
+    const shown = await runStint(["--operator-socket", daemon.operatorSocket, "status", "-o", "json"]);
+    expect(shown.status).toBe(1);
+    expect(JSON.parse(shown.out)).toMatchObject({
+      ready: false,
+      reasons: [expect.stringContaining(says)],
+      disk_free_bytes_min: diskFreeBytesMin,
+    });
+    await eventually(() => daemon.log).toContainEqual(
+      expect.objectContaining({ level: "warn", why: expect.stringContaining(says) }),
+    );
 
     expect(await closeStep(session, closing?.stepId ?? "")).toMatchObject({ credentialsRevoked: 1 });
     const byStep = { target: { case: "stepId", value: revoked?.stepId ?? "" } } as const;
@@ -124,6 +135,7 @@ describe.skipIf(!isRoot).for([
     empty(disk);
     await eventually(() => readiness(daemon)).toEqual(READY);
     expect(await issueJwt(session, keptId)).toMatch(/^eyJ/);
+    await eventually(() => daemon.log.map(({ msg }) => msg)).toContain("the ledger records again");
     await openStep(session, "late");
 
     await daemon.kill();
