@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -50,6 +51,22 @@ test("a key that is missing at the start is told of, by its id, and replaced", a
   expect(new Set(missing.map(({ family }) => family))).toEqual(new Set(["x509-svid", "jwt-svid", "wit-svid"]));
   const made = told(first, "a key signs from now on").map((line) => line["authorityId"]);
   expect(missing.map((line) => line["authorityId"]).sort()).toEqual(made.sort());
+});
+
+test("an error that nobody caught ends the daemon with a line of the log, and nothing that is none", async () => {
+  const planted = 'process.on("SIGUSR2", () => { throw new TypeError("planted"); });';
+  await using doomed = await startDaemon({
+    entries: OWN_ENTRIES,
+    environment: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(planted)}` },
+  });
+  const closed = once(doomed.child, "close");
+  doomed.child.kill("SIGUSR2");
+  expect(await closed).toEqual([1, null]);
+  await eventually(() => doomed.log.at(-1)).toMatchObject({
+    level: "fatal",
+    error: { name: "TypeError", message: "planted" },
+  });
+  for (const line of doomed.stderr().trimEnd().split("\n")) expect(parseStrictText(line), line).toBeDefined();
 });
 
 test("every line is JSON that names nothing twice, with the level by its name", () => {
