@@ -1,3 +1,4 @@
+import type { JsonObject } from "../../domain/strict-json.ts";
 import type { ToolUse, VerifiedStep } from "../verifier/index.ts";
 import { authorizeMessage, authorizeResponse, isModern, isModernVersion } from "./authorize-message.ts";
 import { SESSION_HEADER } from "./forwarded-request.ts";
@@ -7,6 +8,7 @@ import { type ChallengeTerms, INTERNAL, isRefusal, REFUSAL_CODES, type Refusal, 
 import { STATE_INVALID, STATE_TEXT } from "./request-state.ts";
 import { enterCall, type RunningCall, type RunningCalls } from "./running-calls.ts";
 import type { Sessions } from "./sessions.ts";
+import { cancelMessage, NO_TASK, TASK_TEXT, TASKS_LIST, type Tasks } from "./tasks.ts";
 import { type ResultView, repeatedResultViewOf, resultViewOf } from "./visible-features.ts";
 
 /** What a request asks of the server, which its step may ask. */
@@ -28,9 +30,11 @@ export type Asked = {
 /** A view, and of which results. */
 export type View = {
   readonly change: ResultView;
-  /** Only those with this text in them are looked at. Absent: all, and an answer that can't be is not passed on. */
-  readonly ifText?: string;
+  /** Only those with one of these texts in them are looked at. Absent: all, and an answer that can't be is not passed on. */
+  readonly ifText?: readonly string[];
 };
+
+export type SendToServer = (message: JsonObject, sessionId: string | undefined) => void;
 
 /** What it may not ask. */
 type Refused = { readonly kind: "refused"; readonly refusal: Refusal; readonly id: string | number | null };
@@ -39,21 +43,27 @@ type AskedState = {
   readonly settings: GuardSettings;
   readonly sessions: Sessions;
   readonly calls: RunningCalls;
+  readonly tasks: Tasks;
 };
 
-/** A message of a POST; and of a session its stream (GET) and its end (DELETE). */
+/**
+ * A message of a POST; and of a session its stream (GET) and its end (DELETE).
+ *
+ * @param send - a message of the guard's own to the same server, in the same session.
+ */
 export async function askedOf(
   state: AskedState,
   request: Request,
   verified: VerifiedStep,
   parsedBody: unknown,
   terms: ChallengeTerms,
+  send: SendToServer,
 ): Promise<Asked | Refused> {
   const { method, headers } = request;
   if (method !== "POST") return askedOfSession(state, method, headers, verified);
   const message = await readMessage(request, state.settings.maxBodyBytes, parsedBody);
   if (isRefusal(message)) return refused(message);
-  return askedByMessage(state, message, headers, verified, terms);
+  return askedByMessage(state, message, headers, verified, terms, send);
 }
 
 function askedOfSession(
@@ -72,12 +82,14 @@ function askedOfSession(
 }
 
 function askedByMessage(
-  { settings, sessions, calls }: AskedState,
+  state: AskedState,
   given: JsonRpcMessage | JsonRpcResponse,
   headers: Headers,
   verified: VerifiedStep,
   terms: ChallengeTerms,
+  send: SendToServer,
 ): Asked | Refused {
+  const { settings, sessions, calls, tasks } = state;
   const id = (given.kind === "message" ? given.id : undefined) ?? null;
   const message = given.kind === "message" ? settings.requestStates.opened(given, verified) : given;
   if (message === undefined) return refused(STATE_INVALID, id);
@@ -91,23 +103,35 @@ function askedByMessage(
       : authorizeResponse(sessionId),
   );
   if (isRefusal(permit)) return refused(permit, id);
+  if (message.kind === "message" && !tasks.areOf(message, verified)) return refused(NO_TASK, id);
   const running = enterCall(calls, message, verified.spiffeId, sessionId);
   if (running === "taken") return refused(ID_TAKEN, id);
-  const view = message.kind === "message" ? viewOf(settings, verified, message, modern) : undefined;
+  const view =
+    message.kind === "message" ? viewOf(state, verified, message, modern, (sent) => send(sent, sessionId)) : undefined;
   return { kind: "asked", id, body: message.body, sessionId, use: permit.use, running, view };
 }
 
 function viewOf(
-  settings: GuardSettings,
+  { settings, tasks }: AskedState,
   verified: VerifiedStep,
   message: JsonRpcMessage,
   modern: boolean,
+  send: (message: JsonObject) => void,
 ): View | undefined {
+  const { requestStates, otherMethods } = settings;
   const shown = resultViewOf(settings, verified, message.method, modern);
   if (shown !== undefined) return { change: shown };
+  if (message.id === undefined) return undefined;
+  if (message.method === TASKS_LIST) return { change: (result) => tasks.listed(result, verified) };
+  const hasTasks = otherMethods.some((method) => method.startsWith("tasks/"));
   // Before, no result has such a state.
-  if (!modern || message.id === undefined) return undefined;
-  return { change: (result) => settings.requestStates.sealed(result, message, verified), ifText: STATE_TEXT };
+  const ifText = [...(modern ? [STATE_TEXT] : []), ...(hasTasks ? [TASK_TEXT] : [])];
+  if (ifText.length === 0) return undefined;
+  const change = (result: JsonObject) => {
+    if (hasTasks) tasks.note(result, verified, (taskId) => send(cancelMessage(taskId, message)));
+    return modern ? requestStates.sealed(result, message, verified) : result;
+  };
+  return { change, ifText };
 }
 
 function sessionIdOf(headers: Headers): string | undefined {

@@ -1,13 +1,16 @@
+import type { JsonObject } from "../../domain/strict-json.ts";
 import {
   type PresentedRequest,
   VerificationError,
   type VerifiedRequest,
   type VerifiedStep,
+  type Verifier,
 } from "../verifier/index.ts";
 import { type Asked, askedOf, orInternal } from "./asked.ts";
 import { scopeByHeaders } from "./authorize-message.ts";
 import { forwardedRequest, SESSION_HEADER } from "./forwarded-request.ts";
 import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
+import { encodeHeaderValue } from "./header-value.ts";
 import { createNodeListener, type NodeListener } from "./node-listener.ts";
 import {
   type ChallengeTerms,
@@ -25,6 +28,7 @@ import { CallCancelled, createRunningCalls, type RunningCalls } from "./running-
 import { serveWhileOpen } from "./serve-while-open.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
 import { authInfoOf, type StepAuthInfo } from "./step-auth-info.ts";
+import { createTasks, type Tasks } from "./tasks.ts";
 
 /** What is behind the guard. */
 export type McpFetch = (
@@ -63,6 +67,7 @@ type GuardState = {
   readonly settings: GuardSettings;
   readonly sessions: Sessions;
   readonly calls: RunningCalls;
+  readonly tasks: Tasks;
 };
 
 /**
@@ -73,8 +78,9 @@ type GuardState = {
  * @see MCP authorization, RFC 6750, RFC 9449, RFC 9728
  */
 export function createGuard(settings: GuardSettings): Guard {
-  const sessions = createSessions((caller) => settings.verifier.signalFor(caller), settings.sessionOwner);
-  const state: GuardState = { settings, sessions, calls: createRunningCalls() };
+  const signalFor: Verifier["signalFor"] = (caller) => settings.verifier.signalFor(caller);
+  const sessions = createSessions(signalFor, settings.sessionOwner);
+  const state: GuardState = { settings, sessions, calls: createRunningCalls(), tasks: createTasks(signalFor) };
   const guard: Guard = {
     async fetch(request, handler, given = {}) {
       return metadataResponse(settings, request) ?? guardRequest(state, request, handler, given);
@@ -103,7 +109,9 @@ async function guardRequest(
   const identified = orInternal(settings, () => identify(settings, request, clientCertificate, terms));
   if (isRefusal(identified)) return responseOf(identified, null, settings.metadataUrl);
   const { step: verified, dpopNonce } = identified;
-  const asked = await askedOf(state, request, verified, parsedBody, terms);
+  const send = (message: JsonObject, sessionId: string | undefined) =>
+    void sendOwn(settings, request, handler, verified, message, sessionId);
+  const asked = await askedOf(state, request, verified, parsedBody, terms, send);
   if (asked.kind === "refused") return responseOf(asked.refusal, asked.id, settings.metadataUrl);
   const response = await serve(state, request, handler, verified, asked, terms);
   keepSession(state.sessions, verified, request.method, asked.sessionId, response);
@@ -143,6 +151,32 @@ async function serve(
     refuse: (why) => (why instanceof CallCancelled ? unanswered() : responseOf(ended(why), id, settings.metadataUrl)),
     lastEvent: (why) => (isAnswered(why) ? errorMessageOf(ended(why), id) : undefined),
   });
+}
+
+/** A server is slow to take a word of the guard's own, or does not take it: then the guard does not wait any longer. */
+const OWN_MESSAGE_MS_MAX = 10_000;
+
+/** Says something to the server that the step itself did not say, as the step. */
+async function sendOwn(
+  settings: GuardSettings,
+  request: Request,
+  handler: McpFetch,
+  verified: VerifiedStep,
+  message: JsonObject,
+  sessionId: string | undefined,
+): Promise<void> {
+  const signal = AbortSignal.timeout(OWN_MESSAGE_MS_MAX);
+  const forwarded = forwardedRequest(request, message, { sessionId, unencoded: true, signal });
+  const { taskId } = message["params"] as { readonly taskId: string };
+  forwarded.headers.set("mcp-method", String(message["method"]));
+  forwarded.headers.set("mcp-name", encodeHeaderValue(taskId));
+  try {
+    const authInfo = authInfoOf(verified, settings.metadataUrl);
+    const response = await handler(forwarded, { authInfo, parsedBody: message });
+    await response.body?.cancel();
+  } catch (thrown) {
+    settings.onError(thrown);
+  }
 }
 
 /** MCP cancellation: whoever has cancelled a request gets no response to it. */

@@ -19,3 +19,9 @@ export function decodeHeaderValue(value: string): string | undefined {
     return undefined;
   }
 }
+
+/** The other way round. */
+export function encodeHeaderValue(text: string): string {
+  const isPlain = /^[\x21-\x7e]+$/.test(text) && !text.startsWith(PREFIX);
+  return isPlain ? text : `${PREFIX}${Buffer.from(text).toString("base64")}${SUFFIX}`;
+}

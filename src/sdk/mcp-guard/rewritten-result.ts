@@ -10,13 +10,13 @@ const END_OF_LINE = /\r\n|\n|\r/;
  * The same answer with another result: in a body of JSON, or in whichever event of a stream has one.
  *
  * @param rewrite - given each result that the answer has.
- * @param ifText - what is without this text is left as it is, and so is an answer in an encoding.
+ * @param ifText - what is without any of these texts is left as it is, and so is an answer in an encoding.
  * @throws TypeError, SyntaxError for an answer that can't be read, and so must not be passed on
  */
 export async function rewrittenResult(
   response: Response,
   rewrite: (result: JsonObject) => JsonObject,
-  ifText?: string,
+  ifText?: readonly string[],
 ): Promise<Response> {
   const { body, status, statusText } = response;
   if (body === null) return response;
@@ -26,7 +26,7 @@ export async function rewrittenResult(
     void body.cancel().catch(() => undefined);
     throw new TypeError("an answer in an encoding, of which the guard has to see the text");
   }
-  const isOfInterest = (text: string) => ifText === undefined || text.includes(ifText);
+  const isOfInterest = (text: string) => ifText === undefined || ifText.some((one) => text.includes(one));
   headers.delete("content-length");
   if (isJson(headers)) {
     const text = await response.text();

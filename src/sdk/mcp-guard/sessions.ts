@@ -29,8 +29,13 @@ type Owner = {
  * nobody's: what was forgotten must not become another's.
  *
  * @param signalFor - the verifier's.
+ * @param ended - told of each that is forgotten because its step has ended, or for younger ones.
  */
-export function createSessions(signalFor: Verifier["signalFor"], by: SessionOwner): Sessions {
+export function createSessions(
+  signalFor: Verifier["signalFor"],
+  by: SessionOwner,
+  ended: (id: string) => void = () => undefined,
+): Sessions {
   const owners = new Map<string, Owner>();
   /** By id, the name of the owner; the idlest first. */
   const sessions = new Map<string, string>();
@@ -46,6 +51,7 @@ export function createSessions(signalFor: Verifier["signalFor"], by: SessionOwne
       if ((signal.reason as VerificationError).metadata["state"] === undefined) return;
       for (const id of owner.ids) sessions.delete(id);
       owners.delete(name);
+      for (const id of owner.ids) ended(id);
     };
     owner.watched = watched;
     if (signal.aborted) onDenied();
@@ -61,6 +67,11 @@ export function createSessions(signalFor: Verifier["signalFor"], by: SessionOwne
     if (owner?.ids.size !== 0) return;
     owner.watched?.[Symbol.dispose]();
     owners.delete(name);
+  }
+
+  function end(id: string): void {
+    forget(id);
+    ended(id);
   }
 
   function use(id: string, name: string, owner: Owner): void {
@@ -87,9 +98,9 @@ export function createSessions(signalFor: Verifier["signalFor"], by: SessionOwne
       use(id, name, owner);
       watch(name, owner, caller);
       const [idlestOwn] = owner.ids;
-      if (owner.ids.size > SESSIONS_PER_OWNER_MAX && idlestOwn !== undefined) forget(idlestOwn);
+      if (owner.ids.size > SESSIONS_PER_OWNER_MAX && idlestOwn !== undefined) end(idlestOwn);
       const [idlest] = sessions.keys();
-      if (sessions.size > SESSIONS_MAX && idlest !== undefined) forget(idlest);
+      if (sessions.size > SESSIONS_MAX && idlest !== undefined) end(idlest);
     },
     forget,
     get size() {

@@ -71,6 +71,7 @@ test("the MCP adapter's own reasons, codes and methods are these", () => {
     "TOOL_UNDECLARED",
     "SESSION_NOT_FOUND",
     "REQUEST_STATE_INVALID",
+    "TASK_NOT_FOUND",
     "STEP_CLOSED",
     "INTERNAL",
   ]);
