@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decodeHeaderValue } from "../../../src/sdk/mcp-guard/header-value.ts";
+import { decodeHeaderValue, encodeHeaderValue } from "../../../src/sdk/mcp-guard/header-value.ts";
 
 test.for([
   { value: "search", says: "search" },
@@ -17,3 +17,12 @@ test.for([
 ])("$value says $says", ({ value, says }) => {
   expect(decodeHeaderValue(value)).toBe(says);
 });
+
+test.for(["task-1", "task 1", "Aufgabe für morgen", "=?base64?", "=?base64?dGFzaw==?=", ""])(
+  "%j is read again as it was written, in what a header can hold",
+  (text) => {
+    const written = encodeHeaderValue(text);
+    expect(new Headers({ name: written }).get("name")).toBe(written);
+    expect(decodeHeaderValue(written)).toBe(text);
+  },
+);
