@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { readCertificate } from "../domain/certificate.ts";
 import { DerError } from "../domain/der-reader.ts";
+import { certificatesInPem } from "../domain/pem.ts";
 
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/;
 /** Header, payload and signature; in front perhaps the word `Bearer`, as in an HTTP header. */
 const JWS = /^(?:bearer\s+)?([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)\.[A-Za-z0-9_-]+$/i;
 const DER_SEQUENCE = 0x30;
@@ -17,8 +17,7 @@ export function signedPartSha256(credential: Uint8Array): Uint8Array | undefined
   const text = Buffer.from(credential).toString("latin1").trim();
   const [, signedPart] = JWS.exec(text) ?? [];
   if (signedPart !== undefined) return sha256(Buffer.from(signedPart, "latin1"));
-  const [, base64] = PEM_CERTIFICATE.exec(text) ?? [];
-  const der = base64 === undefined ? credential : Buffer.from(base64, "base64");
+  const [der = credential] = certificatesInPem(text);
   return der[0] === DER_SEQUENCE ? digestOfCertificate(der) : undefined;
 }
 

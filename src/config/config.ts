@@ -74,8 +74,10 @@ export type Config = {
   readonly keyManager:
     | { readonly kind: "disk" }
     | { readonly kind: "pkcs11"; readonly module: string; readonly tokenLabel: string; readonly pinFile?: string };
-  /** PEM files of an upstream CA. */
-  readonly upstreamAuthority?: { readonly certificate: string; readonly privateKey: string };
+  /** Files of an upstream CA: two in PEM, or one in PKCS #12 and its passphrase. */
+  readonly upstreamAuthority?:
+    | { readonly certificate: string; readonly privateKey: string }
+    | { readonly certificate: string; readonly passphraseFile: string };
   readonly federation: {
     /** PEM file of CA certificates that count for `https_web` bundle endpoints too. */
     readonly webRoots?: string;

@@ -171,10 +171,7 @@ function configOf(
     witSvid: file.wit_svid,
     keyManager: keyManagerOf(file.key_manager),
     ...(file.upstream_authority.disk !== undefined && {
-      upstreamAuthority: {
-        certificate: file.upstream_authority.disk.certificate,
-        privateKey: file.upstream_authority.disk.private_key,
-      },
+      upstreamAuthority: upstreamFilesOf(file.upstream_authority.disk),
     }),
     federation: { ...(file.federation.web_roots !== undefined && { webRoots: file.federation.web_roots }) },
     development: file.development,
@@ -210,6 +207,14 @@ function attestationOf(file: NonNullable<FileSettings["attestation"]>): Attestat
     ...(x509pop !== undefined && { x509pop }),
     joinToken,
   };
+}
+
+function upstreamFilesOf({
+  certificate,
+  private_key: privateKey = "",
+  passphrase_file: passphraseFile,
+}: NonNullable<FileSettings["upstream_authority"]["disk"]>): NonNullable<Config["upstreamAuthority"]> {
+  return passphraseFile === undefined ? { certificate, privateKey } : { certificate, passphraseFile };
 }
 
 function filesOf({ certificate, private_key: privateKey }: NonNullable<NonNullable<FileSettings["http"]>["tls"]>) {

@@ -165,9 +165,22 @@ export const fileSchema = section({
   }).prefault({}),
   upstream_authority: section({
     disk: section({
-      certificate: absolutePath().describe("PEM file of the CA's certificate and those above it, the root last."),
-      private_key: absolutePath().describe("PEM file of the CA's private key, of mode 0600."),
+      certificate: absolutePath().describe(
+        "PEM file of the CA's certificate and those above it, the root last; or PKCS #12, of mode 0600, with all of them and the private key.",
+      ),
+      private_key: absolutePath().optional().describe("PEM file of the CA's private key, of mode 0600."),
+      passphrase_file: absolutePath()
+        .optional()
+        .describe("File of mode 0600 with the passphrase of a certificate in PKCS #12."),
     })
+      .superRefine(({ private_key, passphrase_file }, context) => {
+        if ((private_key === undefined) !== (passphrase_file === undefined)) return;
+        const [path, message] =
+          private_key === undefined
+            ? ["private_key", "missing; expected an absolute path, or passphrase_file for PKCS #12"]
+            : ["passphrase_file", "expected this or private_key, not both"];
+        context.addIssue({ code: "custom", path: [path], message });
+      })
       .optional()
       .describe("A CA that certifies the one of this broker; its root is what verifiers trust. Absent: no other CA."),
   }).prefault({}),

@@ -3,10 +3,9 @@ import { readFile } from "node:fs/promises";
 import { httpsBundleEndpoint } from "../adapters/bundle-endpoint/bundle-endpoint.ts";
 import type { Config } from "../config/config.ts";
 import { BrokerError } from "../domain/errors.ts";
+import { certificatesInPem } from "../domain/pem.ts";
 import { type Federation, type FederationPorts, keepFederation } from "../federation/federation.ts";
 import type { Log } from "../ports/log.ts";
-
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 
 /**
  * Keeps the bundles of foreign trust domains. A fault of federation is told to the log and to operators, and keeps the
@@ -52,9 +51,9 @@ async function readWebRoots(path: string, log: Log): Promise<readonly string[]> 
 
 /** The certificates of a file, PEM. Rejects when the file can't be read or has none. */
 export async function webRootsIn(path: string): Promise<readonly string[]> {
-  const found = (await readFile(path, "utf8")).match(PEM_CERTIFICATE) ?? [];
+  const found = certificatesInPem(await readFile(path, "utf8"));
   if (found.length === 0) throw new Error("no certificate in PEM");
-  return found.map((pem) => new X509Certificate(pem).toString());
+  return found.map((der) => new X509Certificate(der).toString());
 }
 
 function notKept(): Federation {

@@ -51,12 +51,38 @@ export async function openUpstream(
 ): Promise<UpstreamAuthority | undefined> {
   if (upstreamAuthority === undefined) return undefined;
   return openDiskUpstream({
-    certificates: await readFile(upstreamAuthority.certificate, "utf8"),
-    privateKey: await readPrivateFile(upstreamAuthority.privateKey),
+    ...(await upstreamFiles(upstreamAuthority)),
     trustDomain,
     randomness,
     now: secondsOf(clock.now()),
   });
+}
+
+/** @throws BrokerError, UnsafeFileError */
+async function upstreamFiles(
+  files: NonNullable<Config["upstreamAuthority"]>,
+): Promise<{ readonly certificates: string; readonly privateKey: string | Buffer }> {
+  if ("privateKey" in files) {
+    return {
+      certificates: await readFile(files.certificate, "utf8"),
+      privateKey: await readPrivateFile(files.privateKey),
+    };
+  }
+  const passphrase = String(await readPrivateFile(files.passphraseFile)).replace(/\r?\n$/, "");
+  const file = await readPrivateFile(files.certificate);
+  // Loaded where it is needed: few have such a file.
+  const { readPkcs12 } = await import("../adapters/pkcs12-forge/read-pkcs12.ts");
+  try {
+    const { certificates, privateKey } = readPkcs12(file, passphrase);
+    return {
+      certificates: certificates.map(String).join(""),
+      privateKey: privateKey.export({ type: "pkcs8", format: "pem" }),
+    };
+  } catch (thrown) {
+    throw new BrokerError("AUTHORITY_UNAVAILABLE", "the upstream authority can't be used", {
+      detail: `its PKCS #12 file: ${(thrown as Error).message}`,
+    });
+  }
 }
 
 /**

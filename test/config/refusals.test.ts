@@ -99,6 +99,13 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     findings: ["stint.yaml:3:55: key_manager.pkcs11.pin: no such key; expected module, token_label, pin_file"],
   },
   {
+    what: "an upstream authority with a key and a passphrase",
+    text: `${LEAST}upstream_authority: {disk: {certificate: /ca.p12, private_key: /ca.key, passphrase_file: /ca.txt}}\n`,
+    findings: [
+      expect.stringMatching(/upstream_authority.disk.passphrase_file: expected this or private_key, not both/),
+    ] as never,
+  },
+  {
     what: "an upstream authority without its key",
     text: `${LEAST}upstream_authority: {disk: {certificate: /ca.pem}}\n`,
     findings: [

@@ -141,6 +141,7 @@ test("every scalar setting is there, each with its variable and what it is for",
     "key_manager.pkcs11.pin_file STINT_KEY_MANAGER_PKCS11_PIN_FILE",
     "upstream_authority.disk.certificate STINT_UPSTREAM_AUTHORITY_DISK_CERTIFICATE",
     "upstream_authority.disk.private_key STINT_UPSTREAM_AUTHORITY_DISK_PRIVATE_KEY",
+    "upstream_authority.disk.passphrase_file STINT_UPSTREAM_AUTHORITY_DISK_PASSPHRASE_FILE",
     "federation.web_roots STINT_FEDERATION_WEB_ROOTS",
     "development STINT_DEVELOPMENT",
   ]);

@@ -1,11 +1,9 @@
-import { bytesOfBase64 } from "../../domain/base64url.ts";
 import { KEY_PURPOSE } from "../../domain/certificate-extensions.ts";
 import { BrokerError } from "../../domain/errors.ts";
+import { certificatesInPem } from "../../domain/pem.ts";
 import type { SignedCertificate } from "../../domain/signed-certificate.ts";
 import { faultOfIssuer, parseCertificate } from "../../verify/path-certificate.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
-
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
 
 /**
  * The CA certificates of a PEM file. Each has to be of an authority that may issue certificates for clients. A wrong
@@ -14,9 +12,9 @@ const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END 
  * @throws BrokerError NOT_SERVING, saying in `detail` which certificate is wrong, and why
  */
 export function trustedAuthorities(pem: string): readonly SignedCertificate[] {
-  const authorities = [...pem.matchAll(PEM_CERTIFICATE)].map(([, base64 = ""], index) => {
+  const authorities = certificatesInPem(pem).map((der, index) => {
     try {
-      return authorityOf(bytesOfBase64(base64.replace(/\s/g, "")));
+      return authorityOf(der);
     } catch (thrown) {
       if (!(thrown instanceof VerificationError)) throw thrown;
       throw unusable(`certificate ${index + 1}: ${thrown.message}`);
@@ -26,7 +24,7 @@ export function trustedAuthorities(pem: string): readonly SignedCertificate[] {
   return authorities;
 }
 
-function authorityOf(der: Uint8Array = new Uint8Array()): SignedCertificate {
+function authorityOf(der: Uint8Array): SignedCertificate {
   const certificate = parseCertificate(der);
   const fault = faultOfIssuer(certificate, [KEY_PURPOSE.clientAuth]);
   if (fault !== undefined) throw fault;

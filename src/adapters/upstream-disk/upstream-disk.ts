@@ -1,6 +1,7 @@
 import { createPrivateKey, type KeyObject, sign, X509Certificate } from "node:crypto";
 import type { Authority } from "../../domain/authority.ts";
 import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../domain/ids.ts";
+import { certificatesInPem } from "../../domain/pem.ts";
 import { checkPublicKey } from "../../domain/public-key.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import type { UnixSeconds } from "../../domain/time.ts";
@@ -15,7 +16,6 @@ import type { Randomness } from "../../ports/randomness.ts";
 import type { UpstreamAuthority } from "../../ports/upstream-authority.ts";
 import { checkUpstreamChain, unusable } from "./upstream-chain.ts";
 
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 const HASH_OF = { "P-256": "sha256", "P-384": "sha384", rsa: "sha256" } as const;
 
 /**
@@ -65,7 +65,7 @@ export function openDiskUpstream(options: {
 
 function certificatesIn(pem: string): readonly X509Certificate[] {
   try {
-    return [...pem.matchAll(PEM_CERTIFICATE)].map(([text]) => new X509Certificate(text));
+    return certificatesInPem(pem).map((der) => new X509Certificate(der));
   } catch {
     throw unusable("the certificate file holds something that is no certificate");
   }

@@ -1,6 +1,7 @@
 import { constants, createPrivateKey, type KeyObject, sign, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { certificatesInPem } from "../../domain/pem.ts";
 import { possessionProofOf } from "../../domain/possession-proof.ts";
 import type { AttestationClaimSchema } from "../../gen/stint/v1/attestation_pb.js";
 import type { AttestationEvidence } from "./attestation-options.ts";
@@ -43,9 +44,9 @@ function joinToken(value: string): PresentedEvidence {
 }
 
 function x509pop(certificateChain: string, key: KeyObject): PresentedEvidence {
-  const pems = certificateChain.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  if (pems.length === 0) throw new Error("no certificate in PEM");
-  const ders = pems.map((pem) => new X509Certificate(pem).raw);
+  const found = certificatesInPem(certificateChain);
+  if (found.length === 0) throw new Error("no certificate in PEM");
+  const ders = found.map((der) => new X509Certificate(der).raw);
   return {
     evidence: { case: "x509pop", value: Buffer.concat(ders) },
     answer: (challenge, csr) => signatureOf(possessionProofOf(challenge, csr), key),
