@@ -4,7 +4,11 @@ import { type Failure, isExhaustion, type Libc, type Pidfd } from "./libc.ts";
 import { type ProcessFacts, readFacts, readStartTime } from "./process-facts.ts";
 
 export const GONE = denial("NO_IDENTITY", "the process that opened this connection is gone");
-const HIDDEN = denial("NO_IDENTITY", "the broker may not see this process in /proc");
+const HIDDEN = denial(
+  "NO_IDENTITY",
+  "the broker may not see the calling process in /proc, as where it is mounted with hidepid: give the broker's user " +
+    "the group of that mount (gid=), or CAP_SYS_PTRACE",
+);
 const EXHAUSTED = denial("NOT_SERVING", "the broker is out of file descriptors");
 
 /** A process pinned by a descriptor of the kernel, with the start time that its pid had while it was pinned. */

@@ -1,9 +1,11 @@
 import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
 import type { Server } from "@grpc/grpc-js";
+import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Peer } from "../../ports/attestor.ts";
 import { followContext, type TlsContext } from "../http/tls-context.ts";
+import { createAnswerRefused } from "./answer-refused.ts";
 import { type ConnectedPeer, createConnections } from "./connections.ts";
 import { type Address, bindAddress, failureText, HANDSHAKE } from "./tls-address.ts";
 
@@ -54,10 +56,14 @@ export async function listenOnServerTls(options: ServerTlsEndpointOptions): Prom
   const context = { ...options.context, current: () => modern(options.context.current()) };
   const listener = createServer({ ...context.current(), ...HANDSHAKE });
   listener.maxConnections = options.connectionsMax ?? CONNECTIONS_MAX;
+  const perPartyMax = options.connectionsPerAddressMax ?? LIMITS.connectionsPerUidMax;
+  const answered = createAnswerRefused(
+    new BrokerError("LIMIT_EXCEEDED", `too many connections of this address: at most ${perPartyMax}`),
+  );
   const connections = createConnections<AnonymousPeer>({
     server: options.server,
     partyOf: ({ address }) => address,
-    perPartyMax: options.connectionsPerAddressMax ?? LIMITS.connectionsPerUidMax,
+    perPartyMax,
     onSilent: ({ address }) => refuse({ reason: "silent", address }),
     ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
   });
@@ -73,7 +79,10 @@ export async function listenOnServerTls(options: ServerTlsEndpointOptions): Prom
     connectionNumber += 1;
     const connectionId = `attestation-${connectionNumber}`;
     const peer = { connectionId, address, uid: UNKNOWN, pid: UNKNOWN, close: () => undefined };
-    if (!connections.admit(socket, peer)) refuse({ reason: "too-many-connections", address }, socket);
+    if (connections.admit(socket, peer)) return;
+    const isAnswered = answered.take(socket);
+    refuse({ reason: "too-many-connections", address }, isAnswered ? undefined : socket);
+    if (isAnswered) answered.serve(socket);
   }
 
   listener.on("secureConnection", admit);

@@ -2,13 +2,14 @@ import { constants } from "node:crypto";
 import type { AddressInfo, Socket } from "node:net";
 import { createSecureContext, createServer, type SecureContextOptions, type TLSSocket } from "node:tls";
 import type { Server } from "@grpc/grpc-js";
-import { type Denial, isDenial } from "../../domain/errors.ts";
+import { BrokerError, type Denial, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { SpiffeId } from "../../domain/spiffe-id.ts";
 import { microsOf, type UnixSeconds } from "../../domain/time.ts";
 import type { Peer } from "../../ports/attestor.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
 import { presentedChain } from "../../verify/presented-chain.ts";
+import { createAnswerRefused } from "./answer-refused.ts";
 import { type ConnectedPeer, createConnections, descriptorOf } from "./connections.ts";
 import { bindSocket, type SocketPlace } from "./socket-path.ts";
 import { type Address, bindAddress, failureText, HANDSHAKE } from "./tls-address.ts";
@@ -95,10 +96,14 @@ export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpo
   const { clock, place } = options;
   const listener = createServer({ ...contextOf(options.material()), ...MUTUAL_HANDSHAKE });
   const expiries = new Map<string, Cancel>();
+  const perPartyMax = options.connectionsPerIdentityMax ?? LIMITS.connectionsPerUidMax;
+  const answered = createAnswerRefused(
+    new BrokerError("LIMIT_EXCEEDED", `too many connections of this SPIFFE ID: at most ${perPartyMax}`),
+  );
   const connections = createConnections<TlsPeer>({
     server: options.server,
     partyOf: ({ identity }) => identity.spiffeId,
-    perPartyMax: options.connectionsPerIdentityMax ?? LIMITS.connectionsPerUidMax,
+    perPartyMax,
     onSilent: ({ identity }) => refuse({ reason: "silent", spiffeId: identity.spiffeId }),
     ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
   });
@@ -145,7 +150,9 @@ export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpo
     );
     if (connections.admit(socket, peer)) return;
     peer.close();
-    refuse({ reason: "too-many-connections", spiffeId: identity.spiffeId }, socket);
+    const isAnswered = answered.take(socket);
+    refuse({ reason: "too-many-connections", spiffeId: identity.spiffeId }, isAnswered ? undefined : socket);
+    if (isAnswered) answered.serve(socket);
   }
 
   function isBelieved(chain: readonly Uint8Array[]): boolean {

@@ -1,11 +1,11 @@
 import { createServer, type Server, type ServerOptions } from "node:http";
-import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer, Server as TlsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { BrokerError } from "../../domain/errors.ts";
 import { hostCheck, isLoopback } from "./host-check.ts";
-import { type FormPaths, refusalOf, refuse } from "./request-guard.ts";
+import { type FormPaths, type Refusal, refusalOf, refuse } from "./request-guard.ts";
 import { type ClientAuthorities, followContext, type SvidSource, tlsContextOf } from "./tls-context.ts";
 import type { TlsFiles } from "./tls-files.ts";
 
@@ -46,6 +46,8 @@ const LIMITS = {
   idleMs: 15_000,
   /** Verifiers come once a minute; more connections than this are an attack on the descriptors that gRPC needs. */
   connections: 512,
+  /** Connections beyond these that are answered, with 503. What comes beyond them is cut off without a word. */
+  answeredConnections: 32,
   closingMs: 2_000,
 } as const;
 
@@ -86,10 +88,13 @@ export async function startHttp(
   const url = `${tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${bound.port}`;
   const isOurHost = hostCheck(listener.hosts, tls === undefined ? 80 : 443);
   const answer = getRequestListener(answering(routesAt(url), onError), { overrideGlobalObjects: false });
+  const isTooMany = countConnections(server);
   server.on("request", (request, response) => {
     const { localAddress = "", localPort = 0 } = request.socket;
     const arrival = { address: localAddress, port: localPort };
-    const refusal = refusalOf(request, arrival, isOurHost, extras.forms ?? NO_FORMS);
+    const refusal = isTooMany(request.socket)
+      ? TOO_MANY
+      : refusalOf(request, arrival, isOurHost, extras.forms ?? NO_FORMS);
     if (refusal !== undefined) return refuse(response, refusal, SECURITY_HEADERS);
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     answer(request, response).catch(onError);
@@ -101,6 +106,25 @@ export async function startHttp(
       return closed(server);
     },
   };
+}
+
+const TOO_MANY: Refusal = { status: 503, text: "too many connections", headers: { "retry-after": "1" } };
+
+/** Counts a server's connections. @returns whether a connection was one too many when it came. */
+function countConnections(server: Server): (socket: Socket) => boolean {
+  const tooMany = new WeakSet<Socket>();
+  let open = 0;
+  server.on("connection", (socket: Socket) => {
+    open += 1;
+    socket.once("close", () => {
+      open -= 1;
+    });
+  });
+  // A request over TLS names the socket of TLS, which is there once hands are shaken.
+  server.on(server instanceof TlsServer ? "secureConnection" : "connection", (socket: Socket) => {
+    if (open > LIMITS.connections) tooMany.add(socket);
+  });
+  return (socket) => tooMany.has(socket);
 }
 
 const NO_FORMS: FormPaths = new Map();
@@ -146,7 +170,7 @@ async function serverFor(
 
 function bounded<S extends Server>(server: S): S {
   server.maxHeadersCount = LIMITS.headers;
-  server.maxConnections = LIMITS.connections;
+  server.maxConnections = LIMITS.connections + LIMITS.answeredConnections;
   server.timeout = LIMITS.idleMs;
   return server;
 }

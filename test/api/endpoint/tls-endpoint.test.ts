@@ -290,7 +290,10 @@ test("one identity's connections are bounded, and another's are not among them",
   const first = clientAt(target, await own.svid("spiffe://example.org/runtime/flow"));
   expect(await first.am()).toContain("flow");
   const second = clientAt(target, await own.svid("spiffe://example.org/runtime/flow"));
-  await expect(second.am()).rejects.toMatchObject({ code: status.UNAVAILABLE });
+  await expect(second.am()).rejects.toMatchObject({
+    code: status.RESOURCE_EXHAUSTED,
+    details: "too many connections of this SPIFFE ID: at most 1",
+  });
   expect(refusals.at(-1)).toMatchObject({
     reason: "too-many-connections",
     spiffeId: "spiffe://example.org/runtime/flow",

@@ -1,5 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
+import { connect as connectHttp2 } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
@@ -122,6 +123,21 @@ test("one address has so many connections, and all together have so many", async
   held[0]?.destroy();
   await expect.poll(() => scene.endpoint.connections().open).toBe(2);
   await once(tlsTo(scene), "secureConnect");
+});
+
+test("an address with as many connections as it may have is told so by the answer to its call", async () => {
+  const scene = await attestationScene({ endpoint: { connectionsPerAddressMax: 1 } });
+  const held = tlsTo(scene);
+  await once(held, "secureConnect");
+  const session = connectHttp2("https://stint", { createConnection: () => tlsTo(scene) });
+  onTestFinished(() => session.destroy());
+  session.on("error", () => undefined);
+  const call = session.request({ ":method": "POST", ":path": "/stint.v1.Attestation/Attest" });
+  const [answer] = (await once(call, "response")) as [Record<string, string>];
+  expect(answer).toMatchObject({
+    "grpc-status": String(status.RESOURCE_EXHAUSTED),
+    "grpc-message": expect.stringContaining(encodeURI("too many connections of this address")),
+  });
 });
 
 test("a connection that says nothing is cut off", async () => {
