@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createLog, type ProcessLog } from "./adapters/log-pino/log-pino.ts";
 import { systemClock } from "./adapters/system/system-clock.ts";
 import type { Config } from "./config/config.ts";
@@ -7,6 +6,7 @@ import { loadConfig } from "./config/load-config.ts";
 import { apiPortsOf } from "./main/api-ports.ts";
 import { type Closers, closeAll } from "./main/closers.ts";
 import { openCore } from "./main/core.ts";
+import { heedEnding } from "./main/ending.ts";
 import { type ConfigRequest, forOperator, sentenceOf } from "./main/for-operator.ts";
 import { mergingLog } from "./main/merging-log.ts";
 import { checkNode } from "./main/node-version.ts";
@@ -14,6 +14,9 @@ import { startServers } from "./main/servers.ts";
 import type { Log } from "./ports/log.ts";
 
 export { type Validated, validateConfig } from "./main/validate.ts";
+
+/** How long the last lines of the log may take, where their reader is slow. */
+const LAST_LINES_MS = 500;
 
 /** A running broker. */
 export type Broker = {
@@ -66,7 +69,9 @@ export async function openBroker(config: Config, whole: Log): Promise<Broker> {
  *   line of its log.
  * @throws an error that says why the daemon can't start, or did not end as it should
  */
-export async function runDaemon(options: ConfigRequest & { readonly isAttended: boolean }): Promise<void> {
+export async function runDaemon(
+  options: ConfigRequest & { readonly isAttended: boolean; onHangup(call: () => void): void },
+): Promise<void> {
   let log = createLog({ level: "info" });
   try {
     const config = loadConfig(options.configPath, options.environment, { flags: options.flags ?? {} });
@@ -80,9 +85,9 @@ export async function runDaemon(options: ConfigRequest & { readonly isAttended: 
   }
 }
 
-async function serve(config: Config, log: Log): Promise<void> {
+async function serve(config: Config, log: ProcessLog): Promise<void> {
   for (const warning of config.warnings) log.warning(formatFinding(warning));
-  const stopping = Promise.race([once(process, "SIGTERM"), once(process, "SIGINT")]);
+  const stopping = heedEnding(log);
   const broker = await openBroker(config, log);
   log.info("serving", {
     daemonPid: process.pid,
@@ -98,6 +103,7 @@ async function serve(config: Config, log: Log): Promise<void> {
   await stopping;
   log.info("stopping");
   await broker.close();
+  await log.flushed(LAST_LINES_MS);
 }
 
 /** What Node.js would print as text on standard error is a line of the log, like all else that is written there. */
@@ -106,6 +112,6 @@ function logWhatNodePrints(log: ProcessLog): void {
   process.on("warning", ({ name, message }) => log.warning("Node.js warns", { name, warning: message }));
   process.on("uncaughtException", (error) => {
     log.fatal("an error that nobody caught ends the daemon", {}, error);
-    process.exit(1);
+    void log.flushed(LAST_LINES_MS).then(() => process.exit(1));
   });
 }

@@ -1,21 +1,33 @@
 import { pino } from "pino";
 import { BrokerError } from "../../domain/errors.ts";
 import type { Facts, Log } from "../../ports/log.ts";
+import { createLineWriter } from "./line-writer.ts";
 
-/** The log of a process: beside what a broker tells, the process itself may end. */
+type Level = "fatal" | "error" | "warn" | "info" | "debug" | "trace";
+
+/** The log of a process of its own: beside what a broker tells, the process itself may end. */
 export type ProcessLog = Log & {
-  /** What ends the process. Written before this returns. */
+  setLevel(level: Level): void;
+  /** What ends the process. */
   fatal(what: string, facts: Facts, error?: unknown): void;
+  /** Resolves when all lines are written, or after this many milliseconds. */
+  flushed(withinMs: number): Promise<void>;
 };
 
+const STANDARD_ERROR = 2;
+
 /**
- * JSON lines on standard error, which nothing else of the daemon writes to. Levels are names. The daemon's own pid is in
- * the line that says that it serves, and in no other: `pid` is always a caller's.
+ * JSON lines on standard error, which nothing else of the daemon writes to. Nobody has to be reading. Levels are names. The daemon's
+ * own pid is in the line that says that it serves, and in no other: `pid` is always a caller's.
  */
 export function createLog(options: {
-  readonly level: "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "silent";
-  readonly destination?: NodeJS.WritableStream;
+  readonly level: Level | "silent";
+  /** Absent: standard error. */
+  readonly descriptor?: number;
 }): ProcessLog {
+  const writer = createLineWriter(options.descriptor ?? STANDARD_ERROR, (lines) =>
+    logger.warn({ lines }, "lines of the log were lost"),
+  );
   const logger = pino(
     {
       level: options.level,
@@ -23,9 +35,13 @@ export function createLog(options: {
       formatters: { level: (label) => ({ level: label }) },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    options.destination ?? pino.destination({ fd: 2, sync: false }),
+    writer,
   );
   return {
+    setLevel(level) {
+      logger.level = level;
+    },
+    flushed: writer.flushed,
     request(line) {
       const { method, outcome, ids, durationMs, ...rest } = line;
       logger.info({ method, outcome, durationMs: Math.round(durationMs * 1_000) / 1_000, ...rest, ...ids }, "request");

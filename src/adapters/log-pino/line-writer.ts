@@ -1,0 +1,97 @@
+import { write } from "node:fs";
+
+/** Lines of text on a descriptor, of which nobody has to be reading. */
+export type LineWriter = {
+  /** Never waits and never throws. A line for which there is no room is lost, and counted. */
+  write(line: string): void;
+  /** Resolves when all lines are written, or after this many milliseconds. */
+  flushed(withinMs: number): Promise<void>;
+};
+
+/** A minute of a busy broker's lines. More would be kept in memory for a reader who does not come. */
+const CHARACTERS_MAX = 4 * 1024 * 1024;
+/** How long a pipe that is full is left alone. */
+const FULL_MS = 50;
+
+/**
+ * Writes lines beside the event loop: whatever becomes of the reader, nobody waits for the reader.
+ *
+ * @param lost - is given the number of lines that were lost, as soon as there is room again.
+ */
+export function createLineWriter(
+  descriptor: number,
+  lost: (lines: number) => void,
+  charactersMax = CHARACTERS_MAX,
+): LineWriter {
+  let waiting: string[] = [];
+  let characters = 0;
+  let linesLost = 0;
+  let isWriting = false;
+  let isReaderGone = false;
+  const idle: (() => void)[] = [];
+
+  function writeNext(): void {
+    if (isWriting) return;
+    if (waiting.length === 0) {
+      tellIdle();
+      return;
+    }
+    const bytes = Buffer.from(waiting.join(""));
+    waiting = [];
+    characters = 0;
+    isWriting = true;
+    writeAll(bytes);
+  }
+
+  function writeAll(bytes: Buffer): void {
+    write(descriptor, bytes, (failure, count) => {
+      if (failure === null) {
+        if (count < bytes.length) writeAll(bytes.subarray(count));
+        else written();
+      } else if (failure.code === "EAGAIN") {
+        // The timer keeps no process alive that is about to end.
+        setTimeout(() => writeAll(bytes), FULL_MS).unref();
+      } else {
+        isReaderGone ||= failure.code === "EPIPE";
+        written();
+      }
+    });
+  }
+
+  function written(): void {
+    isWriting = false;
+    if (linesLost > 0) {
+      const lines = linesLost;
+      linesLost = 0;
+      lost(lines);
+    }
+    writeNext();
+  }
+
+  function tellIdle(): void {
+    for (const tell of idle.splice(0)) tell();
+  }
+
+  return {
+    write(line) {
+      if (isReaderGone) return;
+      if (characters + line.length > charactersMax) {
+        linesLost += 1;
+        return;
+      }
+      waiting.push(line);
+      characters += line.length;
+      writeNext();
+    },
+    flushed(withinMs) {
+      if (!isWriting) return Promise.resolve();
+      return new Promise((resolve) => {
+        const timer = setTimeout(resolve, withinMs);
+        idle.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { runDaemon, type Validated, validateConfig } from "../../main.ts";
+import { EXIT, ExitStatus, Failure } from "../failure.ts";
+import { createProgram, runProgram } from "../run-program.ts";
+import { systemContext } from "../system-context.ts";
+import { readVersion } from "../version.ts";
+import { onHangup } from "./hangups.ts";
+
+type Settings = Readonly<Record<string, string>>;
+type Options = { readonly config: string; readonly set?: Settings };
+
+const CONFIG_DEFAULT = "/etc/stint/stint.yaml";
+const context = systemContext();
+
+const program = createProgram("stintd", context)
+  .description("the broker")
+  .version(readVersion(), "--version", "the version");
+
+addSettings(
+  program.command("run").description("serve until SIGTERM or SIGINT; SIGHUP reads configuration and files again"),
+).action(async (options: Options) => {
+  // A person is told in a sentence; the log of a daemon is JSON from its first line to its last.
+  const isAttended = process.stderr.isTTY;
+  await runDaemon({ ...requestOf(options), isAttended, onHangup }).catch((thrown: unknown) => {
+    throw isAttended ? failureToStart(thrown) : new ExitStatus(EXIT.refused);
+  });
+});
+
+addSettings(
+  program
+    .command("validate")
+    .description("what is wrong with the configuration, and what running with it would change"),
+).action(async (options: Options) => {
+  const { warnings, ledger } = await orFail(validateConfig(requestOf(options)));
+  for (const { key, message } of warnings) context.err.write(`stintd: warning: ${key}: ${message}\n`);
+  context.out.write(`${describe(ledger)}\n`);
+});
+
+/** @returns the exit status. */
+export function runStintd(): Promise<number> {
+  return runProgram(program, process.argv.slice(2), context);
+}
+
+function addSettings(command: Command): Command {
+  return command
+    .option("--config <file>", "the configuration", CONFIG_DEFAULT)
+    .option(
+      "--set <key=value>",
+      "a setting by its key in the file, e.g. log.level=debug; may be repeated",
+      settingFlag,
+    );
+}
+
+function settingFlag(text: string, before: Settings | undefined): Settings {
+  const [, key, value] = /^([a-z0-9_.]+)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined) throw new InvalidArgumentError("Expected key=value.");
+  return { ...before, [key]: value };
+}
+
+function requestOf(options: Options): Parameters<typeof validateConfig>[0] {
+  return { configPath: options.config, environment: process.env, flags: options.set ?? {} };
+}
+
+function failureToStart(thrown: unknown): Failure {
+  return new Failure(thrown instanceof Error ? thrown.message : String(thrown), EXIT.refused, { cause: thrown });
+}
+
+/** The message alone says why a daemon does not start: it names the file and line, or the path, that has to change. */
+async function orFail<T>(outcome: Promise<T>): Promise<T> {
+  try {
+    return await outcome;
+  } catch (thrown) {
+    throw failureToStart(thrown);
+  }
+}
+
+function describe(difference: Validated["ledger"]): string {
+  if (difference === "none") return "valid; there is no database yet";
+  if (difference === "older") return "valid; the ledger is an older version's, and running brings it up to date first";
+  const name = ({ kind, name: own }: { readonly kind: string; readonly name: string }) => `${kind}/${own}`;
+  const lines = [
+    ...difference.created.map((content) => `would create ${name(content)}`),
+    ...difference.updated.map(({ content }) => `would update ${name(content)}`),
+    ...difference.removed.map(({ content }) => `would remove ${name(content)}, closing its steps`),
+    ...difference.conflicting.map(({ content }) => `conflict: ${name(content)} was made by API and is left alone`),
+  ];
+  return ["valid", ...(lines.length === 0 ? ["would change nothing"] : lines)].join("\n");
+}
