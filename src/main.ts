@@ -2,7 +2,7 @@ import { createLog, type ProcessLog } from "./adapters/log-pino/log-pino.ts";
 import { systemClock } from "./adapters/system/system-clock.ts";
 import type { Config } from "./config/config.ts";
 import { formatFinding } from "./config/finding.ts";
-import { loadConfig } from "./config/load-config.ts";
+import { loadSettings } from "./config/load-config.ts";
 import { apiPortsOf } from "./main/api-ports.ts";
 import { type Closers, closeAll } from "./main/closers.ts";
 import { openCore } from "./main/core.ts";
@@ -10,6 +10,7 @@ import { heedEnding } from "./main/ending.ts";
 import { type ConfigRequest, forOperator, sentenceOf } from "./main/for-operator.ts";
 import { mergingLog } from "./main/merging-log.ts";
 import { checkNode } from "./main/node-version.ts";
+import { createReload, type Reloadable } from "./main/reload.ts";
 import { startServers } from "./main/servers.ts";
 import type { Log } from "./ports/log.ts";
 
@@ -30,6 +31,8 @@ export type Broker = {
   readonly operationsUrl: string | undefined;
   /** The SPIFFE bundle document as it is now. */
   bundle(): object;
+  /** What can be changed while the broker runs. */
+  readonly reloadable: Reloadable;
   /** Stops accepting, finishes calls in flight, and closes. Idempotent. */
   close(): Promise<void>;
 };
@@ -54,6 +57,7 @@ export async function openBroker(config: Config, whole: Log): Promise<Broker> {
       operatorSocket: config.operator.socket,
       ...serving,
       bundle: core.bundle,
+      reloadable: { registry: core.registry, entries: core.entries.all },
       close,
     };
   } catch (thrown) {
@@ -62,22 +66,24 @@ export async function openBroker(config: Config, whole: Log): Promise<Broker> {
   }
 }
 
+type DaemonRequest = ConfigRequest & {
+  readonly isAttended: boolean;
+  onHangup(call: () => void): void;
+};
+
 /**
- * `stintd run`: serves until SIGTERM or SIGINT.
+ * `stintd run`: serves until SIGTERM or SIGINT, and reads the configuration again with each hangup.
  *
  * @param options.isAttended - whether a person reads standard error. If not, why the daemon can't go on is the last
  *   line of its log.
+ * @param options.onHangup - calls with each SIGHUP, and for one that came before.
  * @throws an error that says why the daemon can't start, or did not end as it should
  */
-export async function runDaemon(
-  options: ConfigRequest & { readonly isAttended: boolean; onHangup(call: () => void): void },
-): Promise<void> {
-  let log = createLog({ level: "info" });
+export async function runDaemon(options: DaemonRequest): Promise<void> {
+  const log = createLog({ level: "info" });
   try {
-    const config = loadConfig(options.configPath, options.environment, { flags: options.flags ?? {} });
-    log = createLog({ level: config.log.level });
     logWhatNodePrints(log);
-    await serve(config, log);
+    await serve(options, log);
   } catch (thrown) {
     const told = forOperator(thrown, options);
     if (!options.isAttended) log.fatal("stintd can't run", { why: sentenceOf(told) });
@@ -85,7 +91,9 @@ export async function runDaemon(
   }
 }
 
-async function serve(config: Config, log: ProcessLog): Promise<void> {
+async function serve(options: DaemonRequest, log: ProcessLog): Promise<void> {
+  const { config, settings } = loadSettings(options.configPath, options.environment, { flags: options.flags ?? {} });
+  log.setLevel(config.log.level);
   for (const warning of config.warnings) log.warning(formatFinding(warning));
   const stopping = heedEnding(log);
   const broker = await openBroker(config, log);
@@ -100,6 +108,9 @@ async function serve(config: Config, log: ProcessLog): Promise<void> {
     ...(broker.httpUrl === undefined ? {} : { http: broker.httpUrl }),
     ...(broker.operationsUrl === undefined ? {} : { operations: broker.operationsUrl }),
   });
+  options.onHangup(
+    createReload({ request: options, settings, broker: broker.reloadable, setLevel: log.setLevel, log }),
+  );
   await stopping;
   log.info("stopping");
   await broker.close();

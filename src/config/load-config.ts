@@ -23,6 +23,8 @@ export type LoadOptions = {
   /** The user that the broker runs as; by default the owner of the data directory, else the user of this process. */
   readonly user?: KernelUser;
   readonly accounts?: LocalAccounts;
+  /** Given where nobody but this user and root may be able to write to the file. */
+  readonly writer?: number;
 };
 
 /**
@@ -33,7 +35,16 @@ export type LoadOptions = {
  *   belongs there
  */
 export function loadConfig(path: string, environment: Environment, options: LoadOptions = {}): Config {
-  const source = readConfigFile(path);
+  return loadSettings(path, environment, options).config;
+}
+
+/** The configuration, and what it was made of: the settings as in the file, defaults filled in. */
+export function loadSettings(
+  path: string,
+  environment: Environment,
+  options: LoadOptions = {},
+): { readonly config: Config; readonly settings: FileSettings } {
+  const source = readConfigFile(path, options.writer);
   const settings = settingsOf(fileSchema);
   checkFlags(options.flags ?? {}, settings);
   const { value, places } = overlay(source.value, settings, options.flags ?? {}, environment);
@@ -84,7 +95,7 @@ export function loadConfig(path: string, environment: Environment, options: Load
     const message = `in a trust domain other than ${DEVELOPMENT_TRUST_DOMAIN} verifiers do not know that this is for development`;
     warnings.push(findingOf(["development"], message));
   }
-  return configOf(file, entries, groupId, warnings);
+  return { config: configOf(file, entries, groupId, warnings), settings: file };
 }
 
 /** @throws ConfigError for keys that no setting has: what was meant by them would be left out without a word */

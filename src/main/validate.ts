@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { type Kept, readBeside } from "../adapters/ledger-sqlite/read-beside.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load-config.ts";
-import type { EntryContent, RegistrationEntry } from "../domain/registration-entry.ts";
+import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import { type Difference, differenceOf } from "../registry/declare.ts";
 import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
+import { leavesAnAdmin } from "./admins.ts";
 import { fileChecks } from "./check-files.ts";
 import { type ConfigRequest, forOperator, placeOf, sentenceOf } from "./for-operator.ts";
 import { withOwn } from "./own-entries.ts";
@@ -51,7 +52,7 @@ function ledgerOf(config: Config, kept: Kept | undefined): Validated["ledger"] {
  * @returns warnings.
  * @throws an error that says of each file that can't be used what is wrong with the file
  */
-async function checkedFiles(config: Config, request: ConfigRequest): Promise<Validated["warnings"]> {
+export async function checkedFiles(config: Config, request: ConfigRequest): Promise<Validated["warnings"]> {
   const isDaemon = isDaemonUser(config.dataDirectory);
   const warnings: { key: string; message: string }[] = [];
   const refusals: string[] = [];
@@ -88,16 +89,7 @@ function registeredIn(kept: Kept | undefined): readonly RegistrationEntry[] {
 
 /** An operator can't put the last enabled admin out of force, but a configuration can. */
 function missingAdmin(config: Config, kept: Kept | undefined): Validated["warnings"] {
-  const registered = registeredIn(kept);
-  const isDisabled = (declared: EntryContent) =>
-    registered.some(
-      ({ content, disabled }) => disabled && content.kind === declared.kind && content.name === declared.name,
-    );
-  const inForce = [
-    ...withOwn(config).filter((content) => !isDisabled(content)),
-    ...registered.filter(({ origin, disabled }) => origin === "api" && !disabled).map(({ content }) => content),
-  ];
-  if (inForce.some((content) => content.kind === "operator" && content.role === "admin")) return [];
+  if (leavesAnAdmin(withOwn(config), registeredIn(kept))) return [];
   return [{ key: "entries", message: "no admin would be in force, so nobody could administer the broker" }];
 }
 
