@@ -7,6 +7,7 @@ import { BrokerError, denial, errorOf } from "../domain/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { Core } from "./core.ts";
 import { evidenceAttestorsOf } from "./evidence-attestors.ts";
+import { followTlsFiles } from "./renewed-files.ts";
 
 export type AttestationEndpoint = { readonly server: ApiServer; readonly port: number };
 
@@ -54,10 +55,15 @@ export async function startAttestationEndpoint(
       takesJoinTokens: attestation.joinToken,
     },
   );
+  const files =
+    attestation.tls === "own-svid"
+      ? undefined
+      : await followTlsFiles("attestation.tls", attestation.tls, { clock: core.clock, log });
+  stops.push(async () => files?.stop());
   endpoint = await listenOnServerTls({
     place: attestation.listen,
     server: server.server,
-    context: await tlsContextOf(attestation.tls === "own-svid" ? own : attestation.tls, undefined),
+    context: await tlsContextOf(files ?? own, undefined),
     onRefused: (refusal) => log.recurring("connection refused", { endpoint: "attestation", ...refusal }),
   });
   const bound = endpoint;

@@ -14,6 +14,7 @@ import type { Config, HttpListenerConfig } from "../config/config.ts";
 import type { Log } from "../ports/log.ts";
 import type { Closers } from "./closers.ts";
 import type { Core } from "./core.ts";
+import { followTlsFiles } from "./renewed-files.ts";
 import { authorityPems, type Trust } from "./trust.ts";
 
 /** Where the HTTP listeners are reached. */
@@ -48,21 +49,25 @@ export async function startHttpListeners(
       onChange: core.onBundleChange,
     },
   };
+  const listenerOf = async (key: string, { tls, ...listener }: HttpListenerConfig): Promise<HttpListener> => {
+    if (tls === undefined) return listener;
+    if (tls === "own-svid") return { ...listener, tls: own };
+    const files = await followTlsFiles(key, tls, { clock: core.clock, log });
+    closers.push(() => files.stop());
+    return { ...listener, tls: files };
+  };
   const http =
-    config.http === undefined ? undefined : await startHttp(listenerOf(config.http, own), () => routes, failed, extras);
+    config.http === undefined
+      ? undefined
+      : await startHttp(await listenerOf("http.tls", config.http), () => routes, failed, extras);
   if (http !== undefined) closers.push(() => http.close());
   const health = operationsRoutes({ readiness: core.readiness, metrics });
   const operations =
     config.operations === undefined
       ? undefined
-      : await startHttp(listenerOf(config.operations, own), () => health, failed);
+      : await startHttp(await listenerOf("operations.tls", config.operations), () => health, failed);
   if (operations !== undefined) closers.push(() => operations.close());
   return { httpUrl: http?.url, operationsUrl: operations?.url };
-}
-
-function listenerOf({ tls, ...listener }: HttpListenerConfig, own: SvidSource): HttpListener {
-  if (tls === undefined) return listener;
-  return { ...listener, tls: tls === "own-svid" ? own : tls };
 }
 
 function forVerifiers(core: Core, trust: Trust, config: Config): Hono {

@@ -1,0 +1,48 @@
+import { once } from "node:events";
+import { copyFileSync, renameSync } from "node:fs";
+import { connect, type TLSSocket } from "node:tls";
+import { expect, onTestFinished, test } from "vitest";
+import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
+import { madeCertificate } from "../api/http/http-peers.ts";
+import { startDaemon } from "../daemon.ts";
+
+/** A handshake with whoever listens at a URL. */
+async function shaken(url: string): Promise<TLSSocket> {
+  const socket = connect({ host: "127.0.0.1", port: Number(new URL(url).port), rejectUnauthorized: false });
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "secureConnect");
+  return socket;
+}
+
+const shownAt = async (url: string) => (await shaken(url)).getPeerCertificate().fingerprint256;
+
+/** What comes back on a connection that is open. */
+async function asked(socket: TLSSocket, url: string): Promise<string> {
+  socket.write(`GET /.well-known/openid-configuration HTTP/1.1\r\nHost: 127.0.0.1:${new URL(url).port}\r\n\r\n`);
+  const [answer] = await once(socket, "data");
+  return String(answer);
+}
+
+function put(from: string, to: string): void {
+  copyFileSync(from, `${to}.new`);
+  renameSync(`${to}.new`, to);
+}
+
+test("new handshakes get the renewed certificate, open connections go on, and a pair that does not fit changes nothing", async () => {
+  const [shown, next, other] = [madeCertificate(), madeCertificate(), madeCertificate()];
+  const tls = { certificate: shown.certificate, private_key: shown.privateKey };
+  const daemon = await startDaemon({ config: { http: { listen: "127.0.0.1:0", tls } } });
+  onTestFinished(() => daemon[Symbol.asyncDispose]());
+  const before = await shownAt(daemon.httpUrl);
+
+  put(other.privateKey, shown.privateKey);
+  await eventually(() => daemon.log.map(({ msg }) => msg).join("\n")).toContain("the certificate before stays");
+  expect(await shownAt(daemon.httpUrl)).toBe(before);
+
+  const open = await shaken(daemon.httpUrl);
+  expect(await asked(open, daemon.httpUrl)).toMatch(/^HTTP\/1\.1 200 /);
+  put(next.privateKey, shown.privateKey);
+  put(next.certificate, shown.certificate);
+  await eventually(() => shownAt(daemon.httpUrl)).not.toBe(before);
+  expect(await asked(open, daemon.httpUrl)).toMatch(/^HTTP\/1\.1 200 /);
+}, 60_000);
