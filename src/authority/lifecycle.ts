@@ -3,7 +3,12 @@ import { LIMITS } from "../domain/limits.ts";
 import { addSeconds, type UnixSeconds } from "../domain/time.ts";
 
 /** Families that this broker signs with. */
-export const SIGNING_FAMILIES = ["x509-svid", "jwt-svid", "wit-svid"] as const satisfies readonly KeyFamily[];
+export const SIGNING_FAMILIES = [
+  "x509-svid",
+  "jwt-svid",
+  "wit-svid",
+  "txn-token",
+] as const satisfies readonly KeyFamily[];
 export type SigningFamily = (typeof SIGNING_FAMILIES)[number];
 
 /** How keys follow one another. */

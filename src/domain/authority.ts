@@ -1,7 +1,7 @@
 import type { UnixSeconds } from "./time.ts";
 
 /** One key per family: a credential of one kind can never pass for a credential of another kind. */
-export type KeyFamily = "x509-svid" | "jwt-svid" | "wit-svid" | "events" | "ledger";
+export type KeyFamily = "x509-svid" | "jwt-svid" | "wit-svid" | "txn-token" | "events" | "ledger";
 
 /**
  * The life of an authority, which only goes forward:

@@ -75,6 +75,8 @@ export type VerificationJwk = { readonly kid: string; readonly alg?: string } & 
   | { readonly kty: "RSA"; readonly n: string; readonly e: string }
 );
 
+export type KeysByKid = ReadonlyMap<string, VerificationJwk>;
+
 /** A SPIFFE bundle as a verifier uses it. */
 export type SpiffeBundle = {
   readonly sequence: number | undefined;
@@ -116,28 +118,20 @@ export function parseBundleJson(text: string, field: string): JsonObject {
  */
 export function spiffeBundleIn(value: unknown, field: string): SpiffeBundle {
   const document = membersOf(value, field);
-  const keys = document.get("keys");
-  if (!Array.isArray(keys)) throw invalidField(`${field}.keys`, "a list of JWKs");
-
   const jwtKeys = new Map<string, VerificationJwk>();
   const witKeys = new Map<string, VerificationJwk>();
   const x509: Uint8Array[] = [];
-  keys.forEach((key: unknown, index) => {
-    const at = `${field}.keys[${index}]`;
-    const members = membersOf(key, at);
-    const kty = members.get("kty");
-    if (kty !== "EC" && kty !== "RSA") return;
-    const use = members.get("use");
+  for (const { kty, use, members, at } of knownKeysIn(document, field)) {
     if (use === "x509-svid") {
       const certificate = certificateIn(members, at);
       if (certificate !== undefined) x509.push(certificate);
     } else if (use === "jwt-svid" || use === "wit-svid") {
       const jwk = jwkIn(members, kty, at);
       // Two keys with one `kid` would make the key that a token means depend on the reader. WIT-SVID section 6.1.
-      if (jwtKeys.has(jwk.kid) || witKeys.has(jwk.kid)) throw invalidField(`${at}.kid`, "one that no other key has");
+      if (jwtKeys.has(jwk.kid) || witKeys.has(jwk.kid)) throw kidTaken(at);
       (use === "jwt-svid" ? jwtKeys : witKeys).set(jwk.kid, jwk);
     }
-  });
+  }
   return {
     sequence: countIn(document, "spiffe_sequence", field),
     refreshHintSeconds: countIn(document, "spiffe_refresh_hint", field),
@@ -145,6 +139,47 @@ export function spiffeBundleIn(value: unknown, field: string): SpiffeBundle {
     witKeys,
     x509,
   };
+}
+
+/**
+ * Reads the keys of a JWKS that are for one use. Elements for another use, or of an unknown `kty`, are passed over.
+ *
+ * @throws BrokerError INVALID_FIELD
+ * @see RFC 7517 section 5
+ */
+export function tokenKeysIn(document: JsonObject, wanted: string, field: string): KeysByKid {
+  const found = new Map<string, VerificationJwk>();
+  for (const { kty, use, members, at } of knownKeysIn(membersOf(document, field), field)) {
+    if (use !== wanted) continue;
+    const jwk = jwkIn(members, kty, at);
+    if (found.has(jwk.kid)) throw kidTaken(at);
+    found.set(jwk.kid, jwk);
+  }
+  return found;
+}
+
+type KnownKey = {
+  readonly kty: "EC" | "RSA";
+  readonly use: unknown;
+  readonly members: ReadonlyMap<string, unknown>;
+  /** Where the key stands in the document. */
+  readonly at: string;
+};
+
+/** The elements of `keys` whose `kty` is known. */
+function knownKeysIn(document: ReadonlyMap<string, unknown>, field: string): readonly KnownKey[] {
+  const keys = document.get("keys");
+  if (!Array.isArray(keys)) throw invalidField(`${field}.keys`, "a list of JWKs");
+  return keys.flatMap((key: unknown, index): readonly KnownKey[] => {
+    const at = `${field}.keys[${index}]`;
+    const members = membersOf(key, at);
+    const kty = members.get("kty");
+    return kty === "EC" || kty === "RSA" ? [{ kty, use: members.get("use"), members, at }] : [];
+  });
+}
+
+function kidTaken(at: string): BrokerError {
+  return invalidField(`${at}.kid`, "one that no other key has");
 }
 
 function membersOf(value: unknown, field: string): ReadonlyMap<string, unknown> {

@@ -3,7 +3,8 @@ import type { Grant } from "./grant.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
 
-export type SvidKind = "x509-svid" | "jwt-svid" | "wit-svid";
+/** The kinds of credential. A transaction token is no SVID: it says what a step may do, and identifies nobody by itself. */
+export type SvidKind = "x509-svid" | "jwt-svid" | "wit-svid" | "txn-token";
 
 /** What a credential is bound to: a step; or, for the broker itself, runtimes, verifiers and operators, an entry. */
 export type Subject =
@@ -19,8 +20,9 @@ export type IssuanceRecord = {
   readonly authorityId: string;
   /** Lower-case hexadecimal without leading zero bytes; X.509-SVIDs only. */
   readonly serialNumber?: string;
-  /** JWT- and WIT-SVIDs only. */
+  /** All kinds but X.509-SVIDs. */
   readonly jti?: string;
+  /** For whom the credential is: of a transaction token the one location that it names. */
   readonly audiences: readonly string[];
   readonly grant: Grant;
   readonly notBefore: UnixSeconds;

@@ -69,6 +69,12 @@ export type SvidContent =
       readonly kind: "wit-svid";
       /** SubjectPublicKeyInfo, DER, of the P-256 key that the SVID's presenter proves to hold. */
       readonly publicKey: Uint8Array;
+    }
+  | {
+      readonly kind: "txn-token";
+      readonly location: string;
+      /** At that location alone; at least one element. */
+      readonly grant: Grant;
     };
 
 /** A credential complete but for its signature. */

@@ -92,5 +92,7 @@ function saidBy(content: SvidContent, now: UnixMicros, random: Randomness): Said
       const { kind: _, ...said } = content;
       return { jti: jti(), ...said };
     }
+    case "txn-token":
+      return { jti: jti(), audiences: [content.location], grant: content.grant };
   }
 }

@@ -3,7 +3,7 @@ import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial
 import { accessTo } from "../decide/step-access.ts";
 import type { Confirmation } from "../domain/confirmation.ts";
 import { decidedOn } from "../domain/decision.ts";
-import { BrokerError, type Denial, denial, denialFrom, errorOf, isDenial } from "../domain/errors.ts";
+import { BrokerError, type Denial, denial, denialFrom, errorOf, invalidField, isDenial } from "../domain/errors.ts";
 import type { Executor } from "../domain/executor.ts";
 import { divide, type Grant, narrowTo } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -40,6 +40,13 @@ export type SvidWanted =
       readonly grant?: Grant;
       /** What the token's presenter will have to prove. */
       readonly confirmation?: Confirmation;
+    }
+  | {
+      readonly kind: "txn-token";
+      /** Of the step's grant. */
+      readonly location: string;
+      /** Narrower than the step's grant; absent: all of the step's grant at that location. */
+      readonly grant?: Grant;
     };
 
 export type EntitlePorts = {
@@ -148,8 +155,9 @@ function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted, executab
     spiffeId: step.spiffeId,
     step,
     decidedOn: decidedOn(entry),
-    // A WIT-SVID lives as long as an X.509-SVID, since both are identities with a key of their own.
-    ttlSeconds: wanted.kind === "jwt-svid" ? jwtSvidTtlSeconds : x509SvidTtlSeconds,
+    // A WIT-SVID lives as long as an X.509-SVID, since both are identities with a key of their own; what carries a grant
+    // lives as long as a JWT-SVID.
+    ttlSeconds: wanted.kind === "jwt-svid" || wanted.kind === "txn-token" ? jwtSvidTtlSeconds : x509SvidTtlSeconds,
     content,
     ...(executable === undefined ? {} : { executable }),
   });
@@ -168,7 +176,21 @@ function contentOf(step: Step, entry: AgentEntry, wanted: SvidWanted): SvidConte
       return { kind: wanted.kind, publicKey: wanted.publicKey };
     case "jwt-svid":
       return claimsOf(step, entry, wanted);
+    case "txn-token":
+      return transactionOf(step, wanted);
   }
+}
+
+/** A transaction token carries a grant and identifies nobody, so there is none where nothing is granted. */
+function transactionOf(
+  step: Step,
+  { location, grant: asked }: Extract<SvidWanted, { kind: "txn-token" }>,
+): SvidContent {
+  const held = narrowTo(step.grant, location);
+  if (held.length === 0) throw new BrokerError("AUDIENCE_INVALID", "not a location of the step's grant");
+  const grant = asked === undefined ? held : grantedOf(asked, held);
+  if (grant.length === 0) throw invalidField("grant", "at least one element, or none given for all of the step's");
+  return { kind: "txn-token", location, grant };
 }
 
 function claimsOf(step: Step, entry: AgentEntry, wanted: Extract<SvidWanted, { kind: "jwt-svid" }>): SvidContent {
@@ -196,17 +218,22 @@ function claimsOf(step: Step, entry: AgentEntry, wanted: Extract<SvidWanted, { k
   }
 
   const held = narrowTo(step.grant, audience);
-  if (wanted.grant === undefined) return { kind: "jwt-svid", audiences: [audience], grant: held, ...bound };
-  checkAskedGrant(wanted.grant, "grant");
-  const { permitted, refused } = divide(wanted.grant, held);
+  const grant = wanted.grant === undefined ? held : grantedOf(wanted.grant, held);
+  return { kind: "jwt-svid", audiences: [audience], grant, ...bound };
+}
+
+/** A narrower grant that was asked for, within what the step holds there. */
+function grantedOf(asked: Grant, held: Grant): Grant {
+  checkAskedGrant(asked, "grant");
+  const { permitted, refused } = divide(asked, held);
   if (refused.length > 0) {
     throw new BrokerError("GRANT_EXCEEDED", `above the step's grant at that audience: ${nameRefused(refused)}`);
   }
-  return { kind: "jwt-svid", audiences: [audience], grant: permitted, ...bound };
+  return permitted;
 }
 
 function askedBy(wanted: SvidWanted | undefined): Grant {
-  return wanted?.kind === "jwt-svid" && wanted.grant !== undefined ? wanted.grant : [];
+  return wanted !== undefined && "grant" in wanted && wanted.grant !== undefined ? wanted.grant : [];
 }
 
 async function recordDenial(

@@ -1,4 +1,5 @@
 import { jwtEs256Format } from "../adapters/jwt-es256/jwt-es256.ts";
+import { txnTokenEs256Format } from "../adapters/jwt-es256/txn-token-es256.ts";
 import { witEs256Format } from "../adapters/jwt-es256/wit-es256.ts";
 import { createCeilingPolicy } from "../adapters/policy-ceiling/policy-ceiling.ts";
 import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
@@ -12,6 +13,7 @@ import { confirmClock } from "../authority/confirm-clock.ts";
 import type { Config } from "../config/config.ts";
 import { readCertificate } from "../domain/certificate.ts";
 import { trustDomainId } from "../domain/spiffe-id.ts";
+import { txnTokenKeySet } from "../domain/txn-token-keys.ts";
 import type { IssuePorts } from "../issue/issue-svids.ts";
 import { tokenSizeCheck } from "../open/token-size.ts";
 import type { Core } from "./core.ts";
@@ -74,7 +76,12 @@ function issuingPortsOf(core: Core, { issuer }: Config): IssuePorts {
     authorities,
     processes: unix.watch,
     signer,
-    formats: { "x509-svid": x509DerFormat(), "jwt-svid": jwtEs256Format(issuer), "wit-svid": witEs256Format() },
+    formats: {
+      "x509-svid": x509DerFormat(),
+      "jwt-svid": jwtEs256Format(issuer),
+      "wit-svid": witEs256Format(),
+      "txn-token": txnTokenEs256Format(issuer),
+    },
     denials,
     rate,
     gate: suspensions,
@@ -131,7 +138,11 @@ function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
     },
     bundle: () => {
       const jwks = Buffer.from(JSON.stringify(core.bundle()));
-      return { case: "bundle", value: { trustDomain: trustDomainId(trustDomain), jwks, issuer, development } };
+      const txnTokenJwks = Buffer.from(JSON.stringify(txnTokenKeySet(authorities.all())));
+      return {
+        case: "bundle",
+        value: { trustDomain: trustDomainId(trustDomain), jwks, issuer, development, txnTokenJwks },
+      };
     },
     onBundleChange: core.onBundleChange,
     federated: core.federation,

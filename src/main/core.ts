@@ -90,8 +90,9 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       lifetimeSeconds: {
         "x509-svid": config.authority.x509AuthoritySeconds,
         "jwt-svid": config.authority.jwtAuthoritySeconds,
-        // WIT-SVIDs are JWTs too: one setting for both families.
+        // WIT-SVIDs and transaction tokens are JWTs too: one setting for these families.
         "wit-svid": config.authority.jwtAuthoritySeconds,
+        "txn-token": config.authority.jwtAuthoritySeconds,
       },
       rotation: config.authority,
       gate: suspensions,

@@ -27,7 +27,7 @@ type Signed = {
 export function checkSvidSignature(
   jws: Signed,
   spiffeId: SpiffeId,
-  kind: "keys" | "witKeys",
+  kind: "keys" | "witKeys" | "txnTokenKeys",
   { bundles, development }: TrustedKeys,
 ): void {
   const { algorithm } = jws;

@@ -3,7 +3,7 @@ import type { VerificationJwk } from "../domain/bundle.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import { algorithmsOf, type JwsAlgorithm } from "./jws-signature.ts";
 
-/** A key for JWT- or WIT-SVIDs, ready to verify with. */
+/** A key for one kind of token, ready to verify with. */
 export type VerificationKey = { readonly key: KeyObject; readonly algorithms: readonly JwsAlgorithm[] };
 
 /** What verifies the tokens of one trust domain. */
@@ -13,6 +13,8 @@ export type JwtBundle = {
   readonly keys: ReadonlyMap<string, VerificationKey>;
   /** Keys of WIT-SVIDs, by `kid`. Absent: the trust domain has none. */
   readonly witKeys?: ReadonlyMap<string, VerificationKey>;
+  /** Keys of transaction tokens, by `kid`. Absent: the trust domain has none. */
+  readonly txnTokenKeys?: ReadonlyMap<string, VerificationKey>;
   /** What `iss` must be; `undefined` where the trust domain has no single issuer. */
   readonly issuer?: string;
   /** The trust domain of a throw-away broker, whose keys anybody may have made. */

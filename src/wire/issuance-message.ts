@@ -57,6 +57,7 @@ const KINDS = {
   "x509-svid": KindMessage.X509,
   "jwt-svid": KindMessage.JWT,
   "wit-svid": KindMessage.WIT,
+  "txn-token": KindMessage.TXN_TOKEN,
 } as const satisfies Record<SvidKind, KindMessage>;
 
 export function svidKindMessageOf(kind: SvidKind): KindMessage {

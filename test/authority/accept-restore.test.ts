@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type AcceptRestorePorts, acceptRestore } from "../../src/authority/accept-restore.ts";
 import { openAuthorities } from "../../src/authority/authorities.ts";
+import { SIGNING_FAMILIES } from "../../src/authority/lifecycle.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
@@ -30,7 +31,7 @@ beforeEach(async () => {
   };
   const ledger = { ...store.ledger, perform };
   const signer = memorySigner({ trustDomain: parseTrustDomain("example.org"), randomness });
-  const lifetimeSeconds = { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400 };
+  const lifetimeSeconds = { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400, "txn-token": 86_400 };
   const authorities = await openAuthorities({
     ledger,
     projections: store.projections,
@@ -65,7 +66,7 @@ test("nothing can be issued from before the epoch begins until the keys are new 
   expect(done).toEqual([
     "start-epoch suspended",
     // The epoch itself removed all that there were; now one for each family.
-    ...Array.from({ length: 3 }, () => "put-authorities suspended"),
+    ...Array.from(SIGNING_FAMILIES, () => "put-authorities suspended"),
     "in force suspended",
     "head trusted suspended",
   ]);

@@ -11,7 +11,7 @@ import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { memorySigner } from "../memory/memory-signer.ts";
 
 const DAY_SECONDS = 86_400;
-const FAMILIES = ["x509-svid", "jwt-svid", "wit-svid"] as const;
+const FAMILIES = ["x509-svid", "jwt-svid", "wit-svid", "txn-token"] as const;
 
 let world: World;
 let signer: Signer;
@@ -41,7 +41,12 @@ async function started(own: Partial<AuthoritiesPorts> = {}): Promise<Authorities
     projections: store.projections,
     signer,
     clock,
-    lifetimeSeconds: { "x509-svid": 365 * DAY_SECONDS, "jwt-svid": 30 * DAY_SECONDS, "wit-svid": 30 * DAY_SECONDS },
+    lifetimeSeconds: {
+      "x509-svid": 365 * DAY_SECONDS,
+      "jwt-svid": 30 * DAY_SECONDS,
+      "wit-svid": 30 * DAY_SECONDS,
+      "txn-token": 30 * DAY_SECONDS,
+    },
     inForce: () => Promise.resolve(),
     failed: (error) => expect.unreachable(String(error)),
     ...own,
@@ -69,6 +74,7 @@ describe("the first start", () => {
       ["x509-svid", "active"],
       ["jwt-svid", "active"],
       ["wit-svid", "active"],
+      ["txn-token", "active"],
     ]);
     for (const family of FAMILIES) expect(authorities.active(family)?.family).toBe(family);
     expect(idsOf(await world.authorities())).toEqual(idsOf(authorities.all()));
@@ -121,7 +127,7 @@ describe("a later start", () => {
     expect(first.active("jwt-svid")).toBeUndefined();
     const second = await started();
     expect(second.active("jwt-svid")?.expiresAt).toBe(secondsOf(world.clock.now()) + 30 * DAY_SECONDS);
-    expect(second.all()).toHaveLength(2 + FAMILIES.length);
+    expect(second.all()).toHaveLength(FAMILIES.length + 3);
   });
 });
 

@@ -55,6 +55,7 @@ export async function openScene() {
           "x509-svid": LIFETIME_SECONDS,
           "jwt-svid": LIFETIME_SECONDS,
           "wit-svid": LIFETIME_SECONDS,
+          "txn-token": LIFETIME_SECONDS,
         },
         inForce: () => Promise.resolve(),
         failed: (error) => void failures.push(error),

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Authorities } from "../../src/authority/authorities.ts";
+import { SIGNING_FAMILIES } from "../../src/authority/lifecycle.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
@@ -24,6 +25,8 @@ afterEach(() => scene.close());
 const HALF_SECONDS = LIFETIME_SECONDS / 2;
 /** A look a minute: what is due is done by then. */
 const LOOK_SECONDS = 60;
+/** Authorities of a life in which there are few looks. */
+const ONE_DAY = { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400, "txn-token": 86_400 };
 /** The longest life of a credential, and how long after it a verifier may still take it. */
 const OLD_SECONDS = LIMITS.svidTtlSecondsMax + LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
 const idsOf = (authorities: Authorities) => authorities.all().map(({ authorityId }) => authorityId);
@@ -76,20 +79,19 @@ describe("by schedule", () => {
       await scene.pass(86_400);
       // A look does one family after the other; a day has many.
       await scene.pass(PROPAGATION_SECONDS + LOOK_SECONDS);
-      for (const family of ["x509-svid", "jwt-svid", "wit-svid"] as const) {
+      for (const family of SIGNING_FAMILIES) {
         const { authorityId, expiresAt } = activeOf(authorities, family);
         seen.add(authorityId);
         expect(expiresAt - secondsOf(scene.world.clock.now())).toBeGreaterThan(LIMITS.svidTtlSecondsMax);
         expect(statesOf(authorities, family).length).toBeLessThanOrEqual(3);
       }
     }
-    expect(seen.size).toBeGreaterThan(3 * 6);
+    expect(seen.size).toBeGreaterThan(SIGNING_FAMILIES.length * 6);
     expect(scene.failures).toEqual([]);
   });
 
   test("a life too short for the share is rotated early enough that no credential is cut short", async () => {
-    const day = 86_400;
-    const lifetimeSeconds = { "x509-svid": day, "jwt-svid": day, "wit-svid": day };
+    const lifetimeSeconds = ONE_DAY;
     const rotation = { prepareShare: 0.999, propagationSeconds: 4 * 3_600 };
     const authorities = await scene.start({ lifetimeSeconds, rotation });
     for (let minute = 0; minute < 2 * 24 * 60; minute += 15) {
@@ -111,11 +113,11 @@ describe("by schedule", () => {
   });
 
   test("what fails is tried again a minute later, and told", async () => {
-    const authorities = await scene.start();
+    const authorities = await scene.start({ lifetimeSeconds: ONE_DAY });
     scene.onAct(() => {
       throw new BrokerError("LEDGER_UNAVAILABLE", "the disk is full");
     });
-    await scene.pass(HALF_SECONDS + LOOK_SECONDS);
+    await scene.pass(ONE_DAY["jwt-svid"] / 2 + LOOK_SECONDS);
     expect(statesOf(authorities, "jwt-svid")).toEqual(["active"]);
     expect(scene.failures[0]).toMatchObject({ code: "LEDGER_UNAVAILABLE" });
     // A key whose row could not be written is not kept.
@@ -149,15 +151,15 @@ test("nothing takes effect before its row is durable", async () => {
   await scene.pass(PROPAGATION_SECONDS + LOOK_SECONDS);
   await scene.pass(OLD_SECONDS + LOOK_SECONDS);
   const each = (state: string) => changes.filter((one) => one === state).length;
-  expect(["prepared", "active", "old", "removed"].map(each)).toEqual([3, 3, 3, 3]);
+  expect(["prepared", "active", "old", "removed"].map(each)).toEqual([4, 4, 4, 4]);
 });
 
 describe("a restart", () => {
   /** Everything that can be seen of one from outside. */
   const facesOf = (authorities: Authorities) => ({
     published: authorities.all(),
-    active: ["x509-svid", "jwt-svid", "wit-svid"].map((family) => authorities.active(family as "jwt-svid")),
-    held: ["x509-svid", "jwt-svid", "wit-svid"].flatMap((family) => scene.signer.held(family as "jwt-svid")).toSorted(),
+    active: SIGNING_FAMILIES.map((family) => authorities.active(family)),
+    held: SIGNING_FAMILIES.flatMap((family) => scene.signer.held(family)).toSorted(),
   });
 
   test.for([

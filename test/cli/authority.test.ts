@@ -69,6 +69,7 @@ test("show lists what signs each kind, as a table, as data, and as a line each",
     ["x509-svid", "ACTIVE", false],
     ["jwt-svid", "ACTIVE", false],
     ["wit-svid", "ACTIVE", false],
+    ["txn-token", "ACTIVE", false],
   ]);
   expect(Object.keys(shown[0] ?? {})).toEqual([
     "authority_id",
@@ -247,7 +248,7 @@ test("an operator who may only look sees them and changes nothing", async () => 
   const look = (...args: string[]) =>
     runStint(["--operator-socket", own.operatorSocket, "-o", "json", "authority", ...args]);
   const shown = await data<Shown[]>(look("show"));
-  expect(shown).toHaveLength(3);
+  expect(shown).toHaveLength(4);
   const id = String(shown[0]?.["authority_id"]);
   for (const args of [
     ["prepare", "jwt"],

@@ -48,6 +48,22 @@ export function feedContract(worldOf: () => World): void {
     expect(await deniedSince(world, sequence - 1)).toMatchObject([{ concernsAll: true }]);
   });
 
+  test("a step that held transaction tokens beside JWT-SVIDs concerns those alone for whom they were", async () => {
+    const world = worldOf();
+    const step = await world.open(await world.agent());
+    await world.issue(step);
+    const token = await world.issue(step, { kind: "txn-token" });
+    const credential = { jti: token.jti ?? "" };
+    const order = { act: "revoke-credential", credential, reason: "keyCompromise", by: OPERATOR } as const;
+    await world.ledger.perform({ ...order, now: world.clock.now() });
+    const revoked = world.ledger.head().sequence;
+    expect(await deniedSince(world, revoked - 1)).toMatchObject([
+      { concernsAll: false, audiences: [MCP], subject: { kind: "jwt", jti: token.jti } },
+    ]);
+    const { sequence } = await world.close(step);
+    expect(await deniedSince(world, sequence - 1)).toMatchObject([{ concernsAll: false }]);
+  });
+
   test("a step that never had a credential is not denied; its descendants that had one are", async () => {
     const world = worldOf();
     const agent = await world.agent();

@@ -22,8 +22,9 @@ export function issuingContract(worldOf: () => World): void {
     const jwt = await world.issue(step);
     const x509 = await world.issue(step, { kind: "x509-svid" });
     const wit = await world.issue(step, { kind: "wit-svid", audiences: [] });
+    const txn = await world.issue(step, { kind: "txn-token" });
     const common = { undelivered: false, step: { runId, step: step.step, attempt, agent, state: "OPEN" } };
-    for (const record of [jwt, x509, wit]) {
+    for (const record of [jwt, x509, wit, txn]) {
       const { jti, serialNumber } = record;
       const row = await rowOf(world, jti === undefined ? { serialNumber: present(serialNumber) } : { jti });
       expect(row).toEqual({ ...record, ...common, sequence: expect.any(Number) });

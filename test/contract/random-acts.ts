@@ -48,7 +48,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant("issue" as const),
       step: pick,
-      kind: fc.constantFrom<SvidKind>("jwt-svid", "x509-svid", "wit-svid"),
+      kind: fc.constantFrom<SvidKind>("jwt-svid", "x509-svid", "wit-svid", "txn-token"),
       seconds: fc.integer({ min: 1, max: 250 }),
     }),
   },

@@ -36,6 +36,7 @@ export function signerContract(
       { family: "x509-svid", type: "ec", curve: "prime256v1" },
       { family: "jwt-svid", type: "ec", curve: "prime256v1" },
       { family: "wit-svid", type: "ec", curve: "prime256v1" },
+      { family: "txn-token", type: "ec", curve: "prime256v1" },
       { family: "events", type: "ec", curve: "prime256v1" },
       { family: "ledger", type: "ed25519", curve: undefined },
     ] as const)("makes an active authority for $family with a key of its kind", async ({ family, type, curve }) => {
@@ -67,11 +68,14 @@ export function signerContract(
       expect(parsed.validToDate.getTime()).toBe((validity.expiresAt - 1) * 1_000);
     });
 
-    test.for(["x509-svid", "jwt-svid", "wit-svid"] as const)("signs what was recorded as a %s", async (kind) => {
-      const authority = await signer.create(kind, validity);
-      const signature = await signer.signSvid(recordedOf(kind, authority, toBeSigned));
-      expect(verify("sha256", toBeSigned, keyOf(authority), signature)).toBe(true);
-    });
+    test.for(["x509-svid", "jwt-svid", "wit-svid", "txn-token"] as const)(
+      "signs what was recorded as a %s",
+      async (kind) => {
+        const authority = await signer.create(kind, validity);
+        const signature = await signer.signSvid(recordedOf(kind, authority, toBeSigned));
+        expect(verify("sha256", toBeSigned, keyOf(authority), signature)).toBe(true);
+      },
+    );
 
     describe("makes no signature, and says so definitely,", () => {
       async function refusedWith(change: (recorded: Recorded, other: Authority) => Recorded): Promise<void> {
@@ -142,7 +146,7 @@ export function signerContract(
         expect(verify("sha256", signed.encoded, keyOf(other), bitsOf(signature))).toBe(false);
       });
 
-      test.for(["jwt-svid", "wit-svid", "events", "ledger"] as const satisfies readonly KeyFamily[])(
+      test.for(["jwt-svid", "wit-svid", "txn-token", "events", "ledger"] as const satisfies readonly KeyFamily[])(
         "makes none with a key for %s, whatever is said of it",
         async (family) => {
           const { authorityId, publicKey } = await signer.create(family, validity);

@@ -28,6 +28,7 @@ const authorities = [
   authority("jwt-svid", "one"),
   authority("jwt-svid", "two", "old"),
   authority("wit-svid", "wit"),
+  authority("txn-token", "txn"),
   authority("events", "events"),
   authority("ledger", "ledger"),
 ];

@@ -2,6 +2,7 @@ import { decodeJwt } from "jose";
 import { describe, expect, test } from "vitest";
 import { type Denial, isDenial } from "../../src/domain/errors.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
+import type { SvidOrder } from "../../src/issue/entitle.ts";
 import { issueSvids } from "../../src/issue/issue-svids.ts";
 import type { RecordIssuanceItem } from "../../src/ports/ledger-acts.ts";
 import { FILES, MCP, pathScene, READ, SEARCH, segment, WRITE } from "../open/path-scene.ts";
@@ -300,3 +301,35 @@ function claimsOf(answer: Delivery | Denial | undefined) {
   if (answer === undefined || isDenial(answer)) throw new TypeError("refused");
   return decodeJwt(Buffer.from(answer.svid).toString("latin1"));
 }
+
+describe("an order for a transaction token", () => {
+  const TXN = { kind: "txn-token", location: SEARCH } as const;
+
+  async function grantedScene() {
+    const { broker, researcher, runtime, open, store } = await pathScene();
+    const executor = { kind: "pid", pid: researcher.process.pid } as const;
+    const step = await open(runtime, { executor, audiences: [MCP], grant: [READ, WRITE] });
+    const order = (...wanted: SvidOrder["wanted"]) => broker.issue(researcher, { stepId: step.stepId, wanted });
+    return { order, step, store };
+  }
+
+  test("gives what the step may do at one location of its grant, for as long as a JWT-SVID, and is in the ledger", async () => {
+    const { order, step, store } = await grantedScene();
+    const [token, jwt] = (await order(TXN, { kind: "jwt-svid", audiences: [SEARCH] })) as readonly Delivery[];
+    expect(token).toMatchObject({ kind: "txn-token", spiffeId: step.spiffeId, expiresAt: jwt?.expiresAt });
+    const claims = decodeJwt(Buffer.from(token?.svid ?? []).toString("latin1"));
+    expect(claims["tctx"]).toMatchObject({ location: SEARCH, authorization_details: [READ] });
+    const row = await store.credentials.issuance({ jti: String(claims.jti) });
+    expect(row).toMatchObject({ kind: "txn-token", audiences: [SEARCH], grant: [READ], issuanceId: token?.issuanceId });
+  });
+
+  test.for([
+    { what: "for an audience where nothing is granted", wanted: { location: MCP }, is: "AUDIENCE_INVALID" },
+    { what: "for a location of others", wanted: { location: "https://other.example" }, is: "AUDIENCE_INVALID" },
+    { what: "for what is granted elsewhere", wanted: { grant: [WRITE] }, is: "GRANT_EXCEEDED" },
+    { what: "for no grant at all", wanted: { grant: [] }, is: "INVALID_FIELD" },
+  ])("is refused $what", async ({ wanted, is }) => {
+    const { order } = await grantedScene();
+    expect(await order({ ...TXN, ...wanted })).toMatchObject([{ kind: "denial", code: is }]);
+  });
+});

@@ -38,7 +38,7 @@ test("the services and their methods", () => {
   expect(Object.fromEntries(services)).toEqual({
     "stint.v1.Attestation": ["Attest (bidi_streaming)"],
     "stint.v1.Authorities": ["ConfirmClock", "List", "Prepare", "Activate", "Taint", "Revoke"],
-    "stint.v1.Credentials": ["IssueX509Svid", "IssueJwtSvid", "IssueJwtSvids", "IssueWitSvid"],
+    "stint.v1.Credentials": ["IssueX509Svid", "IssueJwtSvid", "IssueJwtSvids", "IssueWitSvid", "IssueTxnToken"],
     "stint.v1.Entries": ["Create", "Get", "List", "Update", "Disable", "Enable", "Delete"],
     "stint.v1.Federation": ["Create", "Get", "List", "Refresh", "Delete", "GetBundles"],
     "stint.v1.History": [
@@ -125,7 +125,13 @@ test("the numbers of every enum", () => {
       "9 STEP_STATE_REVOKED",
       "10 STEP_STATE_REFUSED",
     ],
-    "stint.v1.SvidKind": ["0 SVID_KIND_UNSPECIFIED", "1 SVID_KIND_X509", "2 SVID_KIND_JWT", "3 SVID_KIND_WIT"],
+    "stint.v1.SvidKind": [
+      "0 SVID_KIND_UNSPECIFIED",
+      "1 SVID_KIND_X509",
+      "2 SVID_KIND_JWT",
+      "3 SVID_KIND_WIT",
+      "4 SVID_KIND_TXN_TOKEN",
+    ],
     "stint.v1.IssuanceState": [
       "0 ISSUANCE_STATE_UNSPECIFIED",
       "1 ISSUANCE_STATE_LIVE",

@@ -1,4 +1,5 @@
 import { jwtEs256Format } from "../../src/adapters/jwt-es256/jwt-es256.ts";
+import { txnTokenEs256Format } from "../../src/adapters/jwt-es256/txn-token-es256.ts";
 import { witEs256Format } from "../../src/adapters/jwt-es256/wit-es256.ts";
 import { createCeilingPolicy } from "../../src/adapters/policy-ceiling/policy-ceiling.ts";
 import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
@@ -54,7 +55,7 @@ export async function startBroker(ground: Ground) {
     {
       store,
       signer,
-      lifetimeSeconds: { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400 },
+      lifetimeSeconds: { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400, "txn-token": 86_400 },
       processes: kernel.processes,
       trustDomain: TRUST_DOMAIN,
       apart: undefined,
@@ -80,7 +81,12 @@ export async function startBroker(ground: Ground) {
     gate: suspensions,
     policy: createCeilingPolicy(),
     processes: kernel.processes,
-    formats: { "x509-svid": x509DerFormat(), "jwt-svid": jwtEs256Format(ISSUER), "wit-svid": witEs256Format() },
+    formats: {
+      "x509-svid": x509DerFormat(),
+      "jwt-svid": jwtEs256Format(ISSUER),
+      "wit-svid": witEs256Format(),
+      "txn-token": txnTokenEs256Format(ISSUER),
+    },
     checkTokenSize: () => undefined,
     disableEntry: registry.disable,
   };

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, type JWK, SignJWT } from "jose";
-import { forge, type Json, NOW, type Signer, signature, stepClaims } from "./token-forge.ts";
+import { AUDIENCE, forge, ISSUER, type Json, NOW, type Signer, SUBJECT, signature, stepClaims } from "./token-forge.ts";
 
 // Makes proofs of possession as clients do, with jose: nothing of the code that verifies them is used.
 
@@ -55,6 +55,21 @@ export function witSvid(
   const ofToken = { iss: undefined, aud: undefined, scope: undefined, authorization_details: undefined };
   const cnf = { jwk: { ...holder.jwk, alg: "ES256" } };
   const claims = stepClaims({ ...ofToken, cnf, ...changes.claims });
+  return forge(JSON.stringify(header), JSON.stringify(claims), signature(signer, algorithm));
+}
+
+/** A transaction token of the step at `NOW`, with claims changed and members of `tctx`; `undefined` leaves one out. */
+export function txnToken(
+  signer: Signer,
+  changes: { readonly claims?: Json; readonly tctx?: Json; readonly header?: Json; readonly algorithm?: string } = {},
+): string {
+  const algorithm = changes.algorithm ?? "ES256";
+  const header = { alg: algorithm, kid: signer.kid, typ: "txntoken+jwt", ...changes.header };
+  const { authorization_details, run_id, step, attempt, step_id, client_id: sub, scope, txn } = stepClaims();
+  const tctx = { location: AUDIENCE, authorization_details, run_id, step, attempt, step_id, ...changes.tctx };
+  const times = { iat: NOW - 5, exp: NOW + 120 };
+  const names = { iss: ISSUER, aud: "example.org", jti: "BZh5t0Zk3Ez8yB8n2mRkQw", txn, sub, req_wl: SUBJECT };
+  const claims = { ...names, ...times, scope, tctx, ...changes.claims };
   return forge(JSON.stringify(header), JSON.stringify(claims), signature(signer, algorithm));
 }
 

@@ -219,8 +219,8 @@ describe("an issuance", () => {
   });
 
   test("has a kind on the wire for each of its kinds, and back", () => {
-    const kinds: readonly SvidKind[] = ["x509-svid", "jwt-svid", "wit-svid"];
-    expect(kinds.map((kind) => svidKindMessageOf(kind))).toEqual([1, 2, 3]);
+    const kinds: readonly SvidKind[] = ["x509-svid", "jwt-svid", "wit-svid", "txn-token"];
+    expect(kinds.map((kind) => svidKindMessageOf(kind))).toEqual([1, 2, 3, 4]);
     expect(kinds.map((kind) => svidKindOf(svidKindMessageOf(kind)))).toEqual(kinds);
     expect(svidKindOf(0)).toBeUndefined();
   });

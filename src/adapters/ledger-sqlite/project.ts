@@ -216,8 +216,8 @@ function takeBack(
     reason,
     state: "REVOKED",
     latestExpiry: issuance.expiresAt,
-    // Only a JWT-SVID has an audience of its own; any other credential may be presented anywhere.
-    concernsAll: issuance.kind === "jwt-svid" ? 0 : 1,
+    // Only JWT-SVIDs and transaction tokens have an audience; any other credential may be presented anywhere.
+    concernsAll: issuance.kind === "jwt-svid" || issuance.kind === "txn-token" ? 0 : 1,
   });
   if (issuance.stepSequence !== null) db.run(STEP.insertEvent, { stepSequence: issuance.stepSequence, sequence });
 }

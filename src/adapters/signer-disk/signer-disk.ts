@@ -20,7 +20,7 @@ import {
 } from "./private-file.ts";
 
 /** The family is in the file's name, so that a caller who names a key can't put it to another family's use. */
-const KEY_FILE = /^(x509-svid|jwt-svid|wit-svid|events|ledger)\.([0-9a-f]{40})\.pem$/;
+const KEY_FILE = /^(x509-svid|jwt-svid|wit-svid|txn-token|events|ledger)\.([0-9a-f]{40})\.pem$/;
 
 type HeldKey = { readonly family: KeyFamily; readonly key: KeyObject };
 

@@ -33,7 +33,14 @@ const CKM_EC_EDWARDS_KEY_PAIR_GEN = 0x1055;
 const P256_HEADER = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d030107034200", "hex");
 const ED25519_HEADER = Buffer.from("302a300506032b6570032100", "hex");
 
-const FAMILIES = ["x509-svid", "jwt-svid", "wit-svid", "events", "ledger"] as const satisfies readonly KeyFamily[];
+const FAMILIES = [
+  "x509-svid",
+  "jwt-svid",
+  "wit-svid",
+  "txn-token",
+  "events",
+  "ledger",
+] as const satisfies readonly KeyFamily[];
 const OBJECTS_MAX = 1_000;
 
 /**

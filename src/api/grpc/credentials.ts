@@ -11,6 +11,8 @@ import {
   jwtSvidOutcomeOf,
   jwtSvidsWantedOf,
   jwtSvidWantedOf,
+  txnTokenMessageOf,
+  txnTokenWantedOf,
   witSvidMessageOf,
   x509SvidMessageOf,
 } from "./svid-messages.ts";
@@ -53,6 +55,12 @@ export function credentialsHandlers(
       const delivery = await issueOne(caller, request.stepId, { kind: "wit-svid", publicKey });
       ids["issuanceId"] = delivery.issuanceId;
       return { svid: witSvidMessageOf(delivery) };
+    }),
+    issueTxnToken: unary(endpoint, "Credentials.IssueTxnToken", async (request, caller, ids) => {
+      ids["stepId"] = request.stepId;
+      const delivery = await issueOne(caller, request.stepId, txnTokenWantedOf(request));
+      ids["issuanceId"] = delivery.issuanceId;
+      return { token: txnTokenMessageOf(delivery) };
     }),
     issueJwtSvids: unary(endpoint, "Credentials.IssueJwtSvids", async (request, caller, ids) => {
       ids["stepId"] = request.stepId;

@@ -2,13 +2,16 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { intermediatesOf, x509RootsOf } from "../../domain/authority.ts";
 import { type Confirmation, confirmationOf } from "../../domain/confirmation.ts";
 import { type Denial, invalidField, isDenial } from "../../domain/errors.ts";
+import type { Grant } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Delivery } from "../../domain/stages.ts";
 import type {
   Confirmation as ConfirmationMessage,
+  IssueTxnTokenRequest,
   JwtSvidOutcomeSchema,
   JwtSvidSchema,
   JwtSvidWanted,
+  TxnTokenSchema,
   WitSvidSchema,
   X509SvidSchema,
 } from "../../gen/stint/v1/credentials_pb.js";
@@ -22,10 +25,18 @@ export function jwtSvidWantedOf(message: JwtSvidWanted, field: string): SvidWant
     kind: "jwt-svid",
     audiences: message.audiences,
     ...(message.cnf === undefined ? {} : { confirmation: confirmationOfMessage(message.cnf, `${field}.cnf`) }),
-    ...(message.grant === undefined
-      ? {}
-      : { grant: grantOfMessage(message.grant, { ceiling: false }, `${field}.grant`) }),
+    ...narrowedTo(message.grant, `${field}.grant`),
   };
+}
+
+export function txnTokenWantedOf({ location, grant }: IssueTxnTokenRequest): SvidWanted {
+  if (location === "") throw invalidField("location", "one of those of the step's grant");
+  return { kind: "txn-token", location, ...narrowedTo(grant, "grant") };
+}
+
+/** A narrower grant, where one is asked for. */
+function narrowedTo(grant: JwtSvidWanted["grant"], field: string): { readonly grant?: Grant } {
+  return grant === undefined ? {} : { grant: grantOfMessage(grant, { ceiling: false }, field) };
 }
 
 function confirmationOfMessage({ confirmation }: ConfirmationMessage, field: string): Confirmation {
@@ -61,7 +72,7 @@ export function jwtSvidMessageOf(delivery: Delivery): MessageInitShape<typeof Jw
   return tokenMessageOf(delivery);
 }
 
-/** What the messages of both kinds of token have. */
+/** What the messages of all kinds of token have. */
 type TokenMessage = {
   readonly issuanceId: string;
   readonly spiffeId: string;
@@ -80,6 +91,11 @@ function tokenMessageOf(delivery: Delivery): TokenMessage {
 
 export function witSvidMessageOf(delivery: Delivery): MessageInitShape<typeof WitSvidSchema> {
   return tokenMessageOf(delivery);
+}
+
+export function txnTokenMessageOf(delivery: Delivery): MessageInitShape<typeof TxnTokenSchema> {
+  const { svid: token, ...message } = tokenMessageOf(delivery);
+  return { ...message, token };
 }
 
 export function jwtSvidOutcomeOf(answer: Delivery | Denial): MessageInitShape<typeof JwtSvidOutcomeSchema> {

@@ -8,7 +8,7 @@ import { authorityView, withdrawnView } from "../output/authority-view.ts";
 import type { View } from "../output/view.ts";
 import { acting, type Session } from "../session.ts";
 
-const KINDS = { x509: SvidKind.X509, jwt: SvidKind.JWT, wit: SvidKind.WIT } as const;
+const KINDS = { x509: SvidKind.X509, jwt: SvidKind.JWT, wit: SvidKind.WIT, txn: SvidKind.TXN_TOKEN } as const;
 
 export function addAuthority(program: Command, context: Context): void {
   const authority = program.command("authority").description("what signs, and by which clock");

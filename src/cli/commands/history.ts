@@ -32,7 +32,10 @@ const ISSUANCE_STATES = {
   revoked: IssuanceState.REVOKED,
   undelivered: IssuanceState.UNDELIVERED,
 } as const;
-const SVID_KINDS = { x509: "x509-svid", jwt: "jwt-svid", wit: "wit-svid" } as const satisfies Record<string, SvidKind>;
+const SVID_KINDS = { x509: "x509-svid", jwt: "jwt-svid", wit: "wit-svid", txn: "txn-token" } as const satisfies Record<
+  string,
+  SvidKind
+>;
 const EFFECTS = { allow: Effect.ALLOW, deny: Effect.DENY } as const;
 
 type IssuancesOptions = FilterOptions & {

@@ -66,7 +66,7 @@ test("OIDC discovery says what verifiers need, and no more", async () => {
 });
 
 test("the JWKS has the keys of JWT-SVIDs alone, in the form that any library takes", async () => {
-  const families = ["x509-svid", "jwt-svid", "wit-svid", "events", "ledger"] as const;
+  const families = ["x509-svid", "jwt-svid", "wit-svid", "txn-token", "events", "ledger"] as const;
   const authorities = families.map((family) => authority(family, `key-of-${family}`));
   const { url } = await started(keyRoutes({ issuer: ISSUER, authorities: () => authorities, bundleSequence: () => 1 }));
   const { body } = await ask(`${url}/jwks.json`);

@@ -9,6 +9,7 @@ import { BrokerError } from "../../../src/domain/errors.ts";
 import {
   Credentials,
   type IssueJwtSvidRequest,
+  type IssueTxnTokenRequest,
   type IssueWitSvidRequest,
 } from "../../../src/gen/stint/v1/credentials_pb.js";
 import {
@@ -35,6 +36,7 @@ export type Script = {
   close?: (request: CloseRequest, attempt: number) => void;
   jwtSvid?: (request: IssueJwtSvidRequest, mint: number) => void;
   witSvid?: (request: IssueWitSvidRequest, mint: number) => void;
+  txnToken?: (request: IssueTxnTokenRequest, mint: number) => void;
   /** Seconds. */
   ttl?: number;
   hold?: (call: HoldCall) => boolean;
@@ -56,6 +58,7 @@ export async function scriptedBroker(script: Script = {}) {
     minted: [] as IssueJwtSvidRequest[],
     csrs: [] as Uint8Array[],
     wits: [] as IssueWitSvidRequest[],
+    transactions: [] as IssueTxnTokenRequest[],
     holds: 0,
     metadata: [] as string[],
   };
@@ -199,6 +202,16 @@ export async function scriptedBroker(script: Script = {}) {
         const svid = `eyJhbGciOiJFUzI1NiJ9.wit${seen.wits.length}.c2lnbmF0dXJl`;
         const spiffeId = openNamed(request.stepId).spiffeId ?? "";
         return { svid: { issuanceId: "iss_3", spiffeId, svid, expiresAt: expiry() } };
+      });
+    },
+    issueTxnToken(call, reply) {
+      const request = receivedMessage(call.request);
+      seen.transactions.push(request);
+      answer(reply, () => {
+        script.txnToken?.(request, seen.transactions.length);
+        const token = `eyJhbGciOiJFUzI1NiJ9.txn${seen.transactions.length}.c2lnbmF0dXJl`;
+        const spiffeId = openNamed(request.stepId).spiffeId ?? "";
+        return { token: { issuanceId: "iss_4", spiffeId, token, expiresAt: expiry() } };
       });
     },
     issueX509Svid(call, reply) {

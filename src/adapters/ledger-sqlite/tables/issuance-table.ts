@@ -52,7 +52,7 @@ export const ISSUANCE = {
   guardBySerialNumber: `SELECT ${NAME_COLUMNS} ${FROM} WHERE i.serial_number = @serialNumber`,
   /** All that a step ever held: NULLs when it never held any. `live` counts what its close at `@at` takes back. */
   heldByStep: `
-    SELECT max(i.expires_at_s) AS latestExpiry, max(i.kind <> 'jwt-svid') AS concernsAll,
+    SELECT max(i.expires_at_s) AS latestExpiry, max(i.kind NOT IN ('jwt-svid', 'txn-token')) AS concernsAll,
            total(i.expires_at_s * 1000000 > @at AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL) AS live
       FROM step_event AS h JOIN issuance AS i ON i.sequence = h.sequence
      WHERE h.step_sequence = @stepSequence`,

@@ -169,6 +169,52 @@ export declare type IssueWitSvidResponse = Message<"stint.v1.IssueWitSvidRespons
 export declare const IssueWitSvidResponseSchema: GenMessage<IssueWitSvidResponse>;
 
 /**
+ * @generated from message stint.v1.IssueTxnTokenRequest
+ */
+export declare type IssueTxnTokenRequest = Message<"stint.v1.IssueTxnTokenRequest"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * One location of the step's grant.
+   *
+   * @generated from field: string location = 2;
+   */
+  location: string;
+
+  /**
+   * Narrower than the step's grant at that location; absent: all of it.
+   *
+   * @generated from field: stint.v1.Grant grant = 3;
+   */
+  grant?: Grant | undefined;
+};
+
+/**
+ * Describes the message stint.v1.IssueTxnTokenRequest.
+ * Use `create(IssueTxnTokenRequestSchema)` to create a new message.
+ */
+export declare const IssueTxnTokenRequestSchema: GenMessage<IssueTxnTokenRequest>;
+
+/**
+ * @generated from message stint.v1.IssueTxnTokenResponse
+ */
+export declare type IssueTxnTokenResponse = Message<"stint.v1.IssueTxnTokenResponse"> & {
+  /**
+   * @generated from field: stint.v1.TxnToken token = 1;
+   */
+  token?: TxnToken | undefined;
+};
+
+/**
+ * Describes the message stint.v1.IssueTxnTokenResponse.
+ * Use `create(IssueTxnTokenResponseSchema)` to create a new message.
+ */
+export declare const IssueTxnTokenResponseSchema: GenMessage<IssueTxnTokenResponse>;
+
+/**
  * @generated from message stint.v1.JwtSvidOutcome
  */
 export declare type JwtSvidOutcome = Message<"stint.v1.JwtSvidOutcome"> & {
@@ -397,6 +443,41 @@ export declare type WitSvid = Message<"stint.v1.WitSvid"> & {
 export declare const WitSvidSchema: GenMessage<WitSvid>;
 
 /**
+ * @generated from message stint.v1.TxnToken
+ */
+export declare type TxnToken = Message<"stint.v1.TxnToken"> & {
+  /**
+   * @generated from field: string issuance_id = 1;
+   */
+  issuanceId: string;
+
+  /**
+   * Of the step.
+   *
+   * @generated from field: string spiffe_id = 2;
+   */
+  spiffeId: string;
+
+  /**
+   * JWS compact serialization, for the header Txn-Token.
+   *
+   * @generated from field: string token = 3;
+   */
+  token: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stint.v1.TxnToken.
+ * Use `create(TxnTokenSchema)` to create a new message.
+ */
+export declare const TxnTokenSchema: GenMessage<TxnToken>;
+
+/**
  * Credentials of open steps, for their executor. Every RPC attests the caller anew.
  *
  * @generated from service stint.v1.Credentials
@@ -437,6 +518,16 @@ export declare const Credentials: GenService<{
     methodKind: "unary";
     input: typeof IssueWitSvidRequestSchema;
     output: typeof IssueWitSvidResponseSchema;
+  },
+  /**
+   * What the step may do at one location, for a request that proves a WIT-SVID of the step (OAuth transaction token).
+   *
+   * @generated from rpc stint.v1.Credentials.IssueTxnToken
+   */
+  issueTxnToken: {
+    methodKind: "unary";
+    input: typeof IssueTxnTokenRequestSchema;
+    output: typeof IssueTxnTokenResponseSchema;
   },
 }>;
 

@@ -10,7 +10,7 @@ import { file_stint_v1_types } from "./types_pb.js";
  * Describes the file stint/v1/credentials.proto.
  */
 export const file_stint_v1_credentials = /*@__PURE__*/
-  fileDesc("ChpzdGludC92MS9jcmVkZW50aWFscy5wcm90bxIIc3RpbnQudjEiNAoUSXNzdWVYNTA5U3ZpZFJlcXVlc3QSDwoHc3RlcF9pZBgBIAEoCRILCgNjc3IYAiABKAwiOQoVSXNzdWVYNTA5U3ZpZFJlc3BvbnNlEiAKBHN2aWQYASABKAsyEi5zdGludC52MS5YNTA5U3ZpZCJPChNJc3N1ZUp3dFN2aWRSZXF1ZXN0Eg8KB3N0ZXBfaWQYASABKAkSJwoGd2FudGVkGAIgASgLMhcuc3RpbnQudjEuSnd0U3ZpZFdhbnRlZCI3ChRJc3N1ZUp3dFN2aWRSZXNwb25zZRIfCgRzdmlkGAEgASgLMhEuc3RpbnQudjEuSnd0U3ZpZCJQChRJc3N1ZUp3dFN2aWRzUmVxdWVzdBIPCgdzdGVwX2lkGAEgASgJEicKBndhbnRlZBgCIAMoCzIXLnN0aW50LnYxLkp3dFN2aWRXYW50ZWQiQwoVSXNzdWVKd3RTdmlkc1Jlc3BvbnNlEioKCG91dGNvbWVzGAEgAygLMhguc3RpbnQudjEuSnd0U3ZpZE91dGNvbWUiMwoTSXNzdWVXaXRTdmlkUmVxdWVzdBIPCgdzdGVwX2lkGAEgASgJEgsKA2p3axgCIAEoCSI3ChRJc3N1ZVdpdFN2aWRSZXNwb25zZRIfCgRzdmlkGAEgASgLMhEuc3RpbnQudjEuV2l0U3ZpZCJkCg5Kd3RTdmlkT3V0Y29tZRIhCgRzdmlkGAEgASgLMhEuc3RpbnQudjEuSnd0U3ZpZEgAEiQKB3JlZnVzYWwYAiABKAsyES5zdGludC52MS5SZWZ1c2FsSABCCQoHb3V0Y29tZSKOAQoHUmVmdXNhbBIOCgZyZWFzb24YASABKAkSDwoHbWVzc2FnZRgCIAEoCRIxCghtZXRhZGF0YRgDIAMoCzIfLnN0aW50LnYxLlJlZnVzYWwuTWV0YWRhdGFFbnRyeRovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiZwoNSnd0U3ZpZFdhbnRlZBIRCglhdWRpZW5jZXMYASADKAkSHgoFZ3JhbnQYAiABKAsyDy5zdGludC52MS5HcmFudBIjCgNjbmYYAyABKAsyFi5zdGludC52MS5Db25maXJtYXRpb24iQQoMQ29uZmlybWF0aW9uEhIKCHg1dF9zMjU2GAEgASgMSAASDQoDamt0GAIgASgMSABCDgoMY29uZmlybWF0aW9uIoUBCghYNTA5U3ZpZBITCgtpc3N1YW5jZV9pZBgBIAEoCRIRCglzcGlmZmVfaWQYAiABKAkSEQoJeDUwOV9zdmlkGAMgAygMEg4KBmJ1bmRsZRgEIAMoDBIuCgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJvCgdKd3RTdmlkEhMKC2lzc3VhbmNlX2lkGAEgASgJEhEKCXNwaWZmZV9pZBgCIAEoCRIMCgRzdmlkGAMgASgJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIm8KB1dpdFN2aWQSEwoLaXNzdWFuY2VfaWQYASABKAkSEQoJc3BpZmZlX2lkGAIgASgJEgwKBHN2aWQYAyABKAkSLgoKZXhwaXJlc19hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAyzwIKC0NyZWRlbnRpYWxzElAKDUlzc3VlWDUwOVN2aWQSHi5zdGludC52MS5Jc3N1ZVg1MDlTdmlkUmVxdWVzdBofLnN0aW50LnYxLklzc3VlWDUwOVN2aWRSZXNwb25zZRJNCgxJc3N1ZUp3dFN2aWQSHS5zdGludC52MS5Jc3N1ZUp3dFN2aWRSZXF1ZXN0Gh4uc3RpbnQudjEuSXNzdWVKd3RTdmlkUmVzcG9uc2USUAoNSXNzdWVKd3RTdmlkcxIeLnN0aW50LnYxLklzc3VlSnd0U3ZpZHNSZXF1ZXN0Gh8uc3RpbnQudjEuSXNzdWVKd3RTdmlkc1Jlc3BvbnNlEk0KDElzc3VlV2l0U3ZpZBIdLnN0aW50LnYxLklzc3VlV2l0U3ZpZFJlcXVlc3QaHi5zdGludC52MS5Jc3N1ZVdpdFN2aWRSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_stint_v1_types]);
+  fileDesc("ChpzdGludC92MS9jcmVkZW50aWFscy5wcm90bxIIc3RpbnQudjEiNAoUSXNzdWVYNTA5U3ZpZFJlcXVlc3QSDwoHc3RlcF9pZBgBIAEoCRILCgNjc3IYAiABKAwiOQoVSXNzdWVYNTA5U3ZpZFJlc3BvbnNlEiAKBHN2aWQYASABKAsyEi5zdGludC52MS5YNTA5U3ZpZCJPChNJc3N1ZUp3dFN2aWRSZXF1ZXN0Eg8KB3N0ZXBfaWQYASABKAkSJwoGd2FudGVkGAIgASgLMhcuc3RpbnQudjEuSnd0U3ZpZFdhbnRlZCI3ChRJc3N1ZUp3dFN2aWRSZXNwb25zZRIfCgRzdmlkGAEgASgLMhEuc3RpbnQudjEuSnd0U3ZpZCJQChRJc3N1ZUp3dFN2aWRzUmVxdWVzdBIPCgdzdGVwX2lkGAEgASgJEicKBndhbnRlZBgCIAMoCzIXLnN0aW50LnYxLkp3dFN2aWRXYW50ZWQiQwoVSXNzdWVKd3RTdmlkc1Jlc3BvbnNlEioKCG91dGNvbWVzGAEgAygLMhguc3RpbnQudjEuSnd0U3ZpZE91dGNvbWUiMwoTSXNzdWVXaXRTdmlkUmVxdWVzdBIPCgdzdGVwX2lkGAEgASgJEgsKA2p3axgCIAEoCSI3ChRJc3N1ZVdpdFN2aWRSZXNwb25zZRIfCgRzdmlkGAEgASgLMhEuc3RpbnQudjEuV2l0U3ZpZCJZChRJc3N1ZVR4blRva2VuUmVxdWVzdBIPCgdzdGVwX2lkGAEgASgJEhAKCGxvY2F0aW9uGAIgASgJEh4KBWdyYW50GAMgASgLMg8uc3RpbnQudjEuR3JhbnQiOgoVSXNzdWVUeG5Ub2tlblJlc3BvbnNlEiEKBXRva2VuGAEgASgLMhIuc3RpbnQudjEuVHhuVG9rZW4iZAoOSnd0U3ZpZE91dGNvbWUSIQoEc3ZpZBgBIAEoCzIRLnN0aW50LnYxLkp3dFN2aWRIABIkCgdyZWZ1c2FsGAIgASgLMhEuc3RpbnQudjEuUmVmdXNhbEgAQgkKB291dGNvbWUijgEKB1JlZnVzYWwSDgoGcmVhc29uGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSMQoIbWV0YWRhdGEYAyADKAsyHy5zdGludC52MS5SZWZ1c2FsLk1ldGFkYXRhRW50cnkaLwoNTWV0YWRhdGFFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImcKDUp3dFN2aWRXYW50ZWQSEQoJYXVkaWVuY2VzGAEgAygJEh4KBWdyYW50GAIgASgLMg8uc3RpbnQudjEuR3JhbnQSIwoDY25mGAMgASgLMhYuc3RpbnQudjEuQ29uZmlybWF0aW9uIkEKDENvbmZpcm1hdGlvbhISCgh4NXRfczI1NhgBIAEoDEgAEg0KA2prdBgCIAEoDEgAQg4KDGNvbmZpcm1hdGlvbiKFAQoIWDUwOVN2aWQSEwoLaXNzdWFuY2VfaWQYASABKAkSEQoJc3BpZmZlX2lkGAIgASgJEhEKCXg1MDlfc3ZpZBgDIAMoDBIOCgZidW5kbGUYBCADKAwSLgoKZXhwaXJlc19hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAibwoHSnd0U3ZpZBITCgtpc3N1YW5jZV9pZBgBIAEoCRIRCglzcGlmZmVfaWQYAiABKAkSDAoEc3ZpZBgDIAEoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJvCgdXaXRTdmlkEhMKC2lzc3VhbmNlX2lkGAEgASgJEhEKCXNwaWZmZV9pZBgCIAEoCRIMCgRzdmlkGAMgASgJEi4KCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wInEKCFR4blRva2VuEhMKC2lzc3VhbmNlX2lkGAEgASgJEhEKCXNwaWZmZV9pZBgCIAEoCRINCgV0b2tlbhgDIAEoCRIuCgpleHBpcmVzX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKhAwoLQ3JlZGVudGlhbHMSUAoNSXNzdWVYNTA5U3ZpZBIeLnN0aW50LnYxLklzc3VlWDUwOVN2aWRSZXF1ZXN0Gh8uc3RpbnQudjEuSXNzdWVYNTA5U3ZpZFJlc3BvbnNlEk0KDElzc3VlSnd0U3ZpZBIdLnN0aW50LnYxLklzc3VlSnd0U3ZpZFJlcXVlc3QaHi5zdGludC52MS5Jc3N1ZUp3dFN2aWRSZXNwb25zZRJQCg1Jc3N1ZUp3dFN2aWRzEh4uc3RpbnQudjEuSXNzdWVKd3RTdmlkc1JlcXVlc3QaHy5zdGludC52MS5Jc3N1ZUp3dFN2aWRzUmVzcG9uc2USTQoMSXNzdWVXaXRTdmlkEh0uc3RpbnQudjEuSXNzdWVXaXRTdmlkUmVxdWVzdBoeLnN0aW50LnYxLklzc3VlV2l0U3ZpZFJlc3BvbnNlElAKDUlzc3VlVHhuVG9rZW4SHi5zdGludC52MS5Jc3N1ZVR4blRva2VuUmVxdWVzdBofLnN0aW50LnYxLklzc3VlVHhuVG9rZW5SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_stint_v1_types]);
 
 /**
  * Describes the message stint.v1.IssueX509SvidRequest.
@@ -69,53 +69,74 @@ export const IssueWitSvidResponseSchema = /*@__PURE__*/
   messageDesc(file_stint_v1_credentials, 7);
 
 /**
+ * Describes the message stint.v1.IssueTxnTokenRequest.
+ * Use `create(IssueTxnTokenRequestSchema)` to create a new message.
+ */
+export const IssueTxnTokenRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_credentials, 8);
+
+/**
+ * Describes the message stint.v1.IssueTxnTokenResponse.
+ * Use `create(IssueTxnTokenResponseSchema)` to create a new message.
+ */
+export const IssueTxnTokenResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_credentials, 9);
+
+/**
  * Describes the message stint.v1.JwtSvidOutcome.
  * Use `create(JwtSvidOutcomeSchema)` to create a new message.
  */
 export const JwtSvidOutcomeSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_credentials, 8);
+  messageDesc(file_stint_v1_credentials, 10);
 
 /**
  * Describes the message stint.v1.Refusal.
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_credentials, 9);
+  messageDesc(file_stint_v1_credentials, 11);
 
 /**
  * Describes the message stint.v1.JwtSvidWanted.
  * Use `create(JwtSvidWantedSchema)` to create a new message.
  */
 export const JwtSvidWantedSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_credentials, 10);
+  messageDesc(file_stint_v1_credentials, 12);
 
 /**
  * Describes the message stint.v1.Confirmation.
  * Use `create(ConfirmationSchema)` to create a new message.
  */
 export const ConfirmationSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_credentials, 11);
+  messageDesc(file_stint_v1_credentials, 13);
 
 /**
  * Describes the message stint.v1.X509Svid.
  * Use `create(X509SvidSchema)` to create a new message.
  */
 export const X509SvidSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_credentials, 12);
+  messageDesc(file_stint_v1_credentials, 14);
 
 /**
  * Describes the message stint.v1.JwtSvid.
  * Use `create(JwtSvidSchema)` to create a new message.
  */
 export const JwtSvidSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_credentials, 13);
+  messageDesc(file_stint_v1_credentials, 15);
 
 /**
  * Describes the message stint.v1.WitSvid.
  * Use `create(WitSvidSchema)` to create a new message.
  */
 export const WitSvidSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_credentials, 14);
+  messageDesc(file_stint_v1_credentials, 16);
+
+/**
+ * Describes the message stint.v1.TxnToken.
+ * Use `create(TxnTokenSchema)` to create a new message.
+ */
+export const TxnTokenSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_credentials, 17);
 
 /**
  * Credentials of open steps, for their executor. Every RPC attests the caller anew.

@@ -284,6 +284,14 @@ export declare type WatchResponse_Bundle = Message<"stint.v1.WatchResponse.Bundl
    * @generated from field: bool federated = 5;
    */
   federated: boolean;
+
+  /**
+   * The keys of transaction tokens, a JWKS; of the broker's own trust domain alone. They are in no other document, so that
+   * no library takes a transaction token for a JWT-SVID.
+   *
+   * @generated from field: bytes txn_token_jwks = 6;
+   */
+  txnTokenJwks: Uint8Array;
 };
 
 /**

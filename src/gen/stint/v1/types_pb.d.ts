@@ -403,7 +403,7 @@ export declare type Issuance = Message<"stint.v1.Issuance"> & {
   serialNumber: string;
 
   /**
-   * JWT- and WIT-SVIDs only.
+   * All kinds but X.509-SVIDs.
    *
    * @generated from field: string jti = 8;
    */
@@ -688,6 +688,13 @@ export enum SvidKind {
    * @generated from enum value: SVID_KIND_WIT = 3;
    */
   WIT = 3,
+
+  /**
+   * Not an SVID: the grant of a step at one location, for whoever proves to be the step by a WIT-SVID.
+   *
+   * @generated from enum value: SVID_KIND_TXN_TOKEN = 4;
+   */
+  TXN_TOKEN = 4,
 }
 
 /**
