@@ -72,7 +72,8 @@ export class VerificationError extends Error {
   readonly code: VerificationCode;
   /**
    * For machines. `REVOKED` has `reason`, and the `state` in which the step ended; `PROOF_REQUIRED` has `proof`;
-   * `NONCE_REQUIRED` has `nonce`. Every refusal of a WIT-SVID or its proof has `credential`, which is `wit-svid`.
+   * `NONCE_REQUIRED` has `nonce`. Every refusal of a request that comes with a WIT-SVID, its proof or a transaction token
+   * has `credential`, which is `wit-svid`.
    */
   readonly metadata: Readonly<Record<string, string>>;
 

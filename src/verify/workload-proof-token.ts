@@ -16,7 +16,6 @@ export type WptExpectations = {
   readonly url: string;
   /** The tokens of the request, as they were presented. */
   readonly wit: string;
-  readonly accessToken?: string | undefined;
   readonly transactionToken?: string | undefined;
   readonly now: UnixSeconds;
   /** How far ahead `exp` may be. */
@@ -28,7 +27,7 @@ const refuse = proofInvalid("Workload Proof Token");
 /**
  * Whether a Workload Proof Token shows possession of the WIT's key, for this request and its tokens, now.
  *
- * @param text - the value of a `Workload-Proof-Token` header.
+ * @param text - what stands after `WPT` in an `Authorization` header.
  * @returns the proof's `jti`, by which a `ReplayCache` tells whether the proof was used before.
  * @throws VerificationError PROOF_INVALID
  * @see draft-ietf-wimse-wpt, section Workload Proof Token
@@ -60,13 +59,15 @@ function checkExpiry(expiresAt: unknown, { now, secondsMax }: WptExpectations): 
 }
 
 /** The proof names every token of the request and no other, so that nobody can put a token in or take one out. */
-function checkHashes(claims: JsonObject, { wit, accessToken, transactionToken }: WptExpectations): void {
-  const bound = { wth: wit, ath: accessToken, tth: transactionToken };
+function checkHashes(claims: JsonObject, { wit, transactionToken }: WptExpectations): void {
+  const bound = { wth: wit, tth: transactionToken };
   for (const [name, token] of Object.entries(bound)) {
     if (claims[name] !== (token === undefined ? undefined : sha256Of(token))) {
       throw refuse(`${name} as the hash of that token, if it is there`);
     }
   }
+  // What earlier drafts had for an access token: there is none beside a proof that stands in `Authorization` itself.
+  if (Object.hasOwn(claims, "ath")) throw refuse("no ath");
   const { oth = {} } = claims;
   if (!isObject(oth) || Object.keys(oth).length > 0) throw refuse("no oth but of tokens that are known here");
 }

@@ -35,7 +35,7 @@ test("the guide's proofs, service and server of the older SDK work together", as
     };
     http.on("request", (request, response) => void listener(request, response));
     expect(await (await ask(step, resource)).text()).toBe(`${step.spiffeId} dpop`);
-    expect(await (await askWithWit(step, resource)).text()).toBe(`${step.spiffeId} wit`);
+    expect(await (await askWithWit(step, resource)).text()).toBe(`${step.spiffeId} wpt`);
     listener = listenerFor(verifier, resource);
     const headers = { "content-type": "application/json", accept: "application/json, text/event-stream" };
     const answer = await step.fetch(resource, { method: "POST", headers, body: JSON.stringify(CALL) });

@@ -7,8 +7,9 @@ export function identify(verifier: Verifier, request: PresentedRequest): string 
   // #region verify-request
   // method, url as the client wrote it, headers (Node's `rawHeaders`), and of a TLS connection the client's certificate
   const verified = verifier.verifyRequest(request, { proof: "required" });
+  if (verified.kind === "wit-svid") return `${verified.workload.spiffeId} ${verified.proof}`; // says who, and grants nothing
+  return `${verified.step.spiffeId} ${verified.proof}`; // what the step may do: verifier.authorize(verified.step, …)
   // #endregion
-  return `${verified.step.spiffeId} ${verified.proof}`;
 }
 
 /** A request by hand, with a proof. */
@@ -26,11 +27,11 @@ export async function ask(step: Step, url: string): Promise<Response> {
 export async function askWithWit(step: Step, url: string): Promise<Response> {
   // #region wit
   const wit = await step.witSvid();
-  const svid = await step.jwtSvid(url);
+  const txn = await step.txnToken(url); // what the step may do there
   const headers = {
-    authorization: svid.authorization(),
+    authorization: wit.authorization({ url, txnToken: txn.token() }), // WPT and a proof, of this one request
     "workload-identity-token": wit.svid(),
-    "workload-proof-token": wit.proof({ url, token: svid.svid() }), // of this one request
+    "txn-token": txn.token(),
   };
   // #endregion
   return fetch(url, { method: "POST", headers });

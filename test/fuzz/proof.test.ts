@@ -1,20 +1,24 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseDpopProof, verifyDpopProof } from "../../src/verify/dpop-proof.ts";
+import { verifyTxnToken } from "../../src/verify/txn-token.ts";
 import { VerificationError } from "../../src/verify/verification-error.ts";
 import { verifyWitSvid } from "../../src/verify/wit-svid.ts";
 import { verifyWorkloadProofToken } from "../../src/verify/workload-proof-token.ts";
-import { METHOD, newHolder, URL_OF_REQUEST, witSvid } from "../verify/proof-forge.ts";
-import { bundleSet, ecSigner, forge, jwtBundle, NOW, signature } from "../verify/token-forge.ts";
+import { METHOD, newHolder, txnToken, URL_OF_REQUEST, witSvid, workloadProof } from "../verify/proof-forge.ts";
+import { AUDIENCE, bundleSet, ecSigner, forge, jwtBundle, NOW, signature } from "../verify/token-forge.ts";
 
 // Goal: whatever is presented as a proof of possession, the answer is a VerificationError; never another error, and never a yes.
 // Method: texts, and JWS of a real key with odd headers and odd claims. Replay: FC_SEED=<seed> npx vitest run test/fuzz/proof.test.ts
 
 const holder = await newHolder();
 const signer = ecSigner("wit");
-const bundles = bundleSet({ ...jwtBundle("example.org", []), witKeys: jwtBundle("example.org", [signer]).keys });
+const { keys } = jwtBundle("example.org", [signer]);
+const bundles = bundleSet({ ...jwtBundle("example.org", []), witKeys: keys, txnTokenKeys: keys });
 const wit = witSvid(signer, holder);
 const { confirmationKey: key } = verifyWitSvid(wit, { bundles, now: NOW });
+
+const ofRequest = { key, url: URL_OF_REQUEST, wit, now: NOW, secondsMax: 60 };
 
 const ACTS: readonly ((text: string) => unknown)[] = [
   (text) =>
@@ -25,8 +29,10 @@ const ACTS: readonly ((text: string) => unknown)[] = [
       now: NOW,
       ageSecondsMax: 60,
     }),
-  (text) => verifyWorkloadProofToken(text, { key, url: URL_OF_REQUEST, wit, now: NOW, secondsMax: 60 }),
+  (text) => verifyWorkloadProofToken(text, ofRequest),
+  (text) => verifyWorkloadProofToken(text, { ...ofRequest, transactionToken: "t" }),
   (text) => verifyWitSvid(text, { bundles, now: NOW }),
+  (text) => verifyTxnToken(text, { bundles, audiences: [AUDIENCE], now: NOW }),
 ];
 
 function isRefused(text: string): void {
@@ -60,12 +66,20 @@ const name = fc.oneof(
     "exp",
     "wth",
     "oth",
+    "tth",
+    "tctx",
+    "location",
+    "authorization_details",
+    "req_wl",
+    "txn",
+    "scope",
+    "step_id",
     "cnf",
     "sub",
   ),
 );
 const members = fc.dictionary(name, odd, { maxKeys: 8 });
-const types = fc.constantFrom("dpop+jwt", "wpt+jwt", "wit+jwt", "JWT");
+const types = fc.constantFrom("dpop+jwt", "wpt+jwt", "wit+jwt", "txntoken+jwt", "JWT");
 
 test("texts", () => {
   fc.assert(
@@ -90,3 +104,25 @@ test("well signed, with odd headers and claims", () => {
     }),
   );
 });
+
+test("a good one with any one character changed", async () => {
+  const tokens = [wit, txnToken(signer), await workloadProof(holder, wit)];
+  expect(ACTS.filter((act) => tokens.some((token) => isTaken(act, token)))).toHaveLength(tokens.length);
+  fc.assert(
+    fc.property(fc.constantFrom(...tokens), fc.nat(), fc.string({ minLength: 1, maxLength: 2 }), (token, at, text) => {
+      const index = at % token.length;
+      const changed = `${token.slice(0, index)}${text}${token.slice(index + 1)}`;
+      // What differs in the bits alone that pad the last character of a signature is the same token to some, and here none.
+      if (changed !== token) isRefused(changed);
+    }),
+  );
+});
+
+function isTaken(act: (text: string) => unknown, text: string): boolean {
+  try {
+    act(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -90,8 +90,17 @@ export function bundleDocument(...signers: readonly Signer[]): string {
   return bundleDocumentOf({ "jwt-svid": signers });
 }
 
+/** The keys of these signers of transaction tokens, as the broker tells verifiers. */
+export function txnTokenKeysOf(...signers: readonly Signer[]): string {
+  return bundleDocumentOf({ "txn-token": signers });
+}
+
 /** The same, by what the signers sign. */
-export function bundleDocumentOf(uses: { readonly [Use in "jwt-svid" | "wit-svid"]?: readonly Signer[] }): string {
+export function bundleDocumentOf(
+  uses: {
+    readonly [Use in "jwt-svid" | "wit-svid" | "txn-token"]?: readonly Signer[];
+  },
+): string {
   const keys = Object.entries(uses).flatMap(([use, signers]) =>
     signers.map(({ kid, publicKey }) => ({ use, kid, ...publicKey.export({ format: "jwk" }) })),
   );

@@ -8,7 +8,7 @@ const NOT_FORWARDED = [
   "authorization",
   "dpop",
   "workload-identity-token",
-  "workload-proof-token",
+  "txn-token",
   "content-length",
   "content-encoding",
   "transfer-encoding",

@@ -72,10 +72,10 @@ type GuardState = {
 
 /**
  * Stands in front of an MCP server: every request must bring the JWT-SVID of an open step for this resource, with the proof
- * of what it is bound to; it calls only tools that the step was granted, and is stopped when the step ends. What the
- * guard cannot decide it refuses.
+ * of what it is bound to, or a WIT-SVID with its proof and a transaction token; it calls only tools that the step was granted,
+ * and is stopped when the step ends. What the guard cannot decide it refuses.
  *
- * @see MCP authorization, RFC 6750, RFC 9449, RFC 9728
+ * @see MCP authorization, RFC 6750, RFC 9449, RFC 9728, draft-ietf-wimse-wpt
  */
 export function createGuard(settings: GuardSettings): Guard {
   const signalFor: Verifier["signalFor"] = (caller) => settings.verifier.signalFor(caller);
@@ -108,7 +108,8 @@ async function guardRequest(
   const terms = challengeTermsOf(settings, request.headers);
   const identified = orInternal(settings, () => identify(settings, request, clientCertificate, terms));
   if (isRefusal(identified)) return responseOf(identified, null, settings.metadataUrl);
-  const { step: verified, dpopNonce } = identified;
+  const { step: verified } = identified;
+  const dpopNonce = identified.kind === "jwt-svid" ? identified.dpopNonce : undefined;
   const send = (message: JsonObject, sessionId: string | undefined) =>
     void sendOwn(settings, request, handler, verified, message, sessionId);
   const asked = await askedOf(state, request, verified, parsedBody, terms, send);
@@ -185,14 +186,15 @@ function unanswered(): Response {
 }
 
 function challengeTermsOf({ proofKinds }: GuardSettings, headers: Headers): ChallengeTerms {
-  const dpop = proofKinds.includes("dpop");
-  const isDpop = dpop && /^DPoP(\s|$)/i.test(headers.get("authorization") ?? "");
-  return { scheme: isDpop ? "DPoP" : "Bearer", dpop };
+  const [dpop, wpt] = [proofKinds.includes("dpop"), proofKinds.includes("wpt")];
+  const [, named = ""] = /^(DPoP|WPT)(?:\s|$)/i.exec(headers.get("authorization") ?? "") ?? [];
+  const scheme = named.toUpperCase();
+  return { scheme: wpt && scheme === "WPT" ? "WPT" : dpop && scheme === "DPOP" ? "DPoP" : "Bearer", dpop, wpt };
 }
 
-type Identified = Extract<VerifiedRequest, { kind: "jwt-svid" }>;
+type Identified = Exclude<VerifiedRequest, { kind: "wit-svid" }>;
 
-/** The step whose token a request brings. */
+/** The step whose token a request brings, as what it may do. */
 function identify(
   settings: GuardSettings,
   { method, url, headers }: Request,
@@ -203,8 +205,10 @@ function identify(
   const request = { method, url: requestTargetOf(resource, url), headers, clientCertificate };
   try {
     const verified = settings.verifier.verifyRequest(request, { audience: resource, proof, proofKinds });
-    if (verified.kind === "jwt-svid") return verified;
-    throw new VerificationError("TOKEN_MISSING", "a token is required: a WIT-SVID alone grants nothing");
+    if (verified.kind !== "wit-svid") return verified;
+    throw new VerificationError("TOKEN_MISSING", "a Txn-Token is required: a WIT-SVID alone grants nothing", {
+      credential: verified.kind,
+    });
   } catch (thrown) {
     if (thrown instanceof VerificationError) {
       return refusalOf(thrown, { ...terms, scope: scopeByHeaders(settings, headers) });

@@ -51,7 +51,7 @@ export type Refusal = {
 
 /** A scheme that would do, with its parameters, but for those that every challenge of the scheme has. */
 type Challenge = {
-  readonly scheme: "Bearer" | "DPoP";
+  readonly scheme: "Bearer" | "DPoP" | "WPT";
   readonly error?: string;
   readonly scope?: string | undefined;
 };
@@ -59,9 +59,11 @@ type Challenge = {
 /** What a challenge depends on beside the error. */
 export type ChallengeTerms = {
   /** Of the request. */
-  readonly scheme: "Bearer" | "DPoP";
+  readonly scheme: "Bearer" | "DPoP" | "WPT";
   /** Whether DPoP is taken here. */
   readonly dpop: boolean;
+  /** Whether WIT-SVIDs with their proofs are. */
+  readonly wpt: boolean;
   /** What the call takes, where that is known. */
   readonly scope?: string | undefined;
 };
@@ -86,8 +88,8 @@ export const INTERNAL = refusal({
 
 /**
  * What a verification error means to a client: 401 with a new token or proof, 403 with a wider grant, 503 later. A verifier
- * that cannot tell is no reason to ask for new tokens, hence not 401. What is wrong with a WIT-SVID or its proof is a bad
- * request: they are not of HTTP authentication, and there is no challenge to answer.
+ * that cannot tell is no reason to ask for new tokens, hence not 401. A request that is authenticated by a WIT-SVID gets the
+ * challenge of that scheme, which has no parameters: the reason is in the body.
  *
  * @see RFC 6750 section 3.1, RFC 9449 section 7.1, draft-ietf-wimse-wpt section Error Conditions, MCP authorization
  */
@@ -100,12 +102,14 @@ export function refusalOf(error: VerificationError, terms: ChallengeTerms): Refu
     ...(ended && { details: { state: error.metadata["state"] ?? "" } }),
   };
   const { scheme, scope } = terms;
+  const isOfWit = scheme === "WPT" || error.metadata["credential"] === "wit-svid";
   switch (error.fault) {
     case "token":
-      return error.metadata["credential"] === "wit-svid"
-        ? refusal({ ...said, status: 400 })
+      return isOfWit
+        ? refusal({ ...said, status: 401, challenges: [{ scheme: "WPT" }] })
         : refusal({ ...said, ...tokenChallengeOf(error, terms) });
     case "grant":
+      if (isOfWit) return refusal({ ...said, status: 403 });
       return refusal({ ...said, status: 403, challenges: [{ scheme, error: "insufficient_scope", scope }] });
     case "verifier":
       return refusal({ ...said, status: 503, headers: { "retry-after": String(RETRY_AFTER_SECONDS) } });
@@ -114,11 +118,14 @@ export function refusalOf(error: VerificationError, terms: ChallengeTerms): Refu
 
 function tokenChallengeOf(
   { code, metadata }: VerificationError,
-  { scheme, dpop, scope }: ChallengeTerms,
+  { scheme, dpop, wpt, scope }: ChallengeTerms,
 ): Pick<Refusal, "status" | "challenges" | "headers"> {
   const bearer = (error: string) => ({ scheme: "Bearer" as const, error, scope });
   const dpopChallenge = (error: string) => ({ scheme: "DPoP" as const, error, scope });
-  const also: readonly Challenge[] = dpop ? [{ scheme: "DPoP", scope }] : [];
+  const also: readonly Challenge[] = [
+    ...(dpop ? [{ scheme: "DPoP" as const, scope }] : []),
+    ...(wpt ? [{ scheme: "WPT" as const }] : []),
+  ];
   switch (code) {
     case "TOKEN_MISSING":
       // Whoever brought no token is told no error, only where tokens come from.
@@ -159,6 +166,7 @@ export function responseOf(refused: Refusal, id: string | number | null, metadat
 }
 
 function challengeText({ scheme, error, scope }: Challenge, description: string, metadataUrl: string): string {
+  if (scheme === "WPT") return scheme;
   const parameters = [];
   if (error !== undefined) parameters.push(`error="${error}"`, `error_description="${quotable(description)}"`);
   if (scope !== undefined) parameters.push(`scope="${scope}"`);

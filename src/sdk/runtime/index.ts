@@ -30,5 +30,6 @@ export {
   StintError,
   type StintReason,
 } from "./stint-error.ts";
+export type { TxnToken } from "./txn-token.ts";
 export type { WitProvenRequest, WitSvid } from "./wit-svid.ts";
 export type { X509Svid } from "./x509-svid.ts";

@@ -7,6 +7,7 @@ import { runInStep } from "./current-step.ts";
 import { createDpopKey, type DpopKey } from "./dpop-key.ts";
 import { openRequestOf } from "./open-request.ts";
 import type { OutcomeOf } from "./outcome.ts";
+import { tokenCredentials, witCredentials } from "./request-credentials.ts";
 import type {
   HoldOptions,
   InParentsRun,
@@ -118,7 +119,16 @@ async function stepOf(
     }
   }
 
-  const witSvid = () => minted(svids.witSvid());
+  const credentials =
+    proofOf(terms, options) === "wpt"
+      ? witCredentials({
+          witSvid: (rejected) => minted(svids.witSvid(rejected)),
+          txnToken: (location, rejected) => minted(svids.txnToken(location, { rejected })),
+        })
+      : tokenCredentials(
+          (audience, rejected) => minted(svids.jwtSvid(audience, { boundTo: dpopKey, rejected })),
+          dpopKey,
+        );
 
   async function openChild(child: InParentsRun<OpenStepOptions>): Promise<OpenedStep> {
     ended.throwIfAborted();
@@ -132,15 +142,9 @@ async function stepOf(
     signal,
     jwtSvid: (audience, { grant, boundTo } = {}) => minted(svids.jwtSvid(audience, { grant, boundTo })),
     x509Svid: () => minted(svids.x509Svid()),
-    witSvid,
-    fetch: createStepFetch({
-      locations: locationsOf(facts.grant),
-      jwtSvid: (audience, rejected) => minted(svids.jwtSvid(audience, { boundTo: dpopKey, rejected })),
-      dpopKey,
-      witSvid: proofOf(terms, options) === "wpt" ? witSvid : undefined,
-      signal,
-      fetch: terms.fetch,
-    }),
+    witSvid: () => minted(svids.witSvid()),
+    txnToken: (location, { grant } = {}) => minted(svids.txnToken(location, { grant })),
+    fetch: createStepFetch({ locations: locationsOf(facts.grant), credentials, signal, fetch: terms.fetch }),
     run: (work) => runInStep(step, work),
     openStep: async (child) => (await openChild(child)).step,
     withStep: (child, work) => withStep(() => openChild(child), { outcomeOf: terms.outcomeOf, ...child }, work),

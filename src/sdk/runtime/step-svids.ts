@@ -3,6 +3,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Grant } from "../../domain/grant.ts";
 import type {
   JwtSvid as JwtSvidMessage,
+  TxnToken as TxnTokenMessage,
   WitSvid as WitSvidMessage,
   X509Svid as X509SvidMessage,
 } from "../../gen/stint/v1/credentials_pb.js";
@@ -14,6 +15,7 @@ import { publicJwkOf } from "./jws.ts";
 import { createJwtSvid, type JwtSvid } from "./jwt-svid.ts";
 import { StintError } from "./stint-error.ts";
 import { createSvidCache } from "./svid-cache.ts";
+import { createTxnToken, type TxnToken } from "./txn-token.ts";
 import { createWitSvid, type WitSvid } from "./wit-svid.ts";
 import { createX509Svid, type X509Svid } from "./x509-svid.ts";
 
@@ -21,7 +23,9 @@ import { createX509Svid, type X509Svid } from "./x509-svid.ts";
 export type StepSvids = {
   jwtSvid(audience: string, wanted?: JwtSvidWanted): Promise<JwtSvid>;
   x509Svid(): Promise<X509Svid>;
-  witSvid(): Promise<WitSvid>;
+  /** @param rejected - not this one. */
+  witSvid(rejected?: WitSvid | undefined): Promise<WitSvid>;
+  txnToken(location: string, wanted?: TxnTokenWanted): Promise<TxnToken>;
   keepJwtSvid(svid: JwtSvid, boundTo?: BoundTo): void;
   keepX509Svid(svid: X509Svid): void;
   /** Lets go of all. */
@@ -33,6 +37,12 @@ export type JwtSvidWanted = {
   readonly boundTo?: BoundTo | undefined;
   /** Not this one. */
   readonly rejected?: JwtSvid | undefined;
+};
+
+export type TxnTokenWanted = {
+  readonly grant?: Grant | undefined;
+  /** Not this one. */
+  readonly rejected?: TxnToken | undefined;
 };
 
 /** The key of what a step has one of. */
@@ -52,6 +62,7 @@ export function createStepSvids(options: {
   const jwtSvids = createSvidCache<JwtSvid>(terms);
   const x509Svids = createSvidCache<X509Svid>(terms);
   const witSvids = createSvidCache<WitSvid>(terms);
+  const txnTokens = createSvidCache<TxnToken>(terms);
 
   async function mintJwtSvid(audience: string, { grant, boundTo }: JwtSvidWanted, once: boolean): Promise<JwtSvid> {
     const wanted = {
@@ -77,6 +88,12 @@ export function createStepSvids(options: {
     return witSvidOf((await ask).svid, keys.privateKey);
   }
 
+  async function mintTxnToken(location: string, grant: Grant | undefined, once: boolean): Promise<TxnToken> {
+    const request = { stepId, location, ...(grant !== undefined && { grant: grantMessageOf(grant) }) };
+    const ask = askBroker((call) => broker.credentials.issueTxnToken(request, call), { signal, once });
+    return txnTokenOf((await ask).token, location);
+  }
+
   return {
     async jwtSvid(audience, wanted = {}) {
       signal.throwIfAborted();
@@ -87,9 +104,14 @@ export function createStepSvids(options: {
       signal.throwIfAborted();
       return x509Svids.get(ONLY, (urgency) => mintX509Svid(urgency === "spare"));
     },
-    async witSvid() {
+    async witSvid(rejected) {
       signal.throwIfAborted();
-      return witSvids.get(ONLY, (urgency) => mintWitSvid(urgency === "spare"));
+      return witSvids.get(ONLY, (urgency) => mintWitSvid(urgency === "spare"), rejected);
+    },
+    async txnToken(location, { grant, rejected } = {}) {
+      signal.throwIfAborted();
+      const mint = (urgency: "needed" | "spare") => mintTxnToken(location, grant, urgency === "spare");
+      return txnTokens.get(keyOf(location, { grant }), mint, rejected);
     },
     keepJwtSvid: (svid, boundTo) => jwtSvids.put(keyOf(svid.audience, { boundTo }), svid),
     keepX509Svid: (svid) => x509Svids.put(ONLY, svid),
@@ -97,6 +119,7 @@ export function createStepSvids(options: {
       jwtSvids.clear();
       x509Svids.clear();
       witSvids.clear();
+      txnTokens.clear();
     },
   };
 }
@@ -133,6 +156,15 @@ export function x509SvidOf(message: X509SvidMessage | undefined, privateKey: Key
     bundle,
     privateKey,
   });
+}
+
+/** @throws StintError BROKER_FAILED when there is none */
+function txnTokenOf(message: TxnTokenMessage | undefined, location: string): TxnToken {
+  if (message?.expiresAt === undefined) {
+    throw new StintError("BROKER_FAILED", "the broker's answer holds no transaction token");
+  }
+  const { issuanceId, spiffeId, token, expiresAt } = message;
+  return createTxnToken({ issuanceId, spiffeId, location, expiresAt: timestampDate(expiresAt), token });
 }
 
 /** @throws StintError BROKER_FAILED when there is none */

@@ -5,6 +5,7 @@ import type { JwtSvid } from "./jwt-svid.ts";
 import type { Outcome, OutcomeOf } from "./outcome.ts";
 import type { StepFacts } from "./step-facts.ts";
 import type { Fetch } from "./step-fetch.ts";
+import type { TxnToken } from "./txn-token.ts";
 import type { WitSvid } from "./wit-svid.ts";
 import type { X509Svid } from "./x509-svid.ts";
 
@@ -45,7 +46,7 @@ export type OpenStepOptions = {
 
 /**
  * A proof, with every request, of a key that is made for the step in this process. `dpop`: the step's tokens are bound to the key, and worth
- * nothing without it. `wpt`: beside a bearer token goes a WIT-SVID with a proof of both.
+ * nothing without it. `wpt`: in place of a bearer token go a WIT-SVID, a proof of its key, and a transaction token with the grant.
  */
 export type StepProof = "dpop" | "wpt";
 
@@ -104,6 +105,14 @@ export type Step = StepFacts & {
    * @throws StintError as `jwtSvid`
    */
   witSvid(): Promise<WitSvid>;
+  /**
+   * A transaction token for one location of the grant, to go with the WIT-SVID of the step and its proof. Kept as JWT-SVIDs
+   * are.
+   *
+   * @param options.grant - narrower than the step's grant at that location; absent: all of it.
+   * @throws StintError as `jwtSvid`
+   */
+  txnToken(location: string, options?: { readonly grant?: Grant | undefined }): Promise<TxnToken>;
   /** `fetch`, authenticated as this step; see `createStepFetch`. Fits where a library asks for a fetch. */
   readonly fetch: Fetch;
   /** Runs `work` with this step as the current one. */

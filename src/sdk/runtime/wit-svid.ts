@@ -1,4 +1,4 @@
-import { type KeyObject, randomUUID } from "node:crypto";
+import { type KeyObject, randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { sha256Of } from "../../verify/proof-key.ts";
 import { withoutQuery } from "../../verify/target-uri.ts";
@@ -18,15 +18,14 @@ export type WitSvid = {
   /** The token itself, the value of a `Workload-Identity-Token` header. It is never one for `Authorization`. */
   svid(): string;
   /**
-   * A Workload Proof Token for one request, the value of its `Workload-Proof-Token` header. Good for half a minute, and no
+   * The value of the `Authorization` header of one request: `WPT` and a Workload Proof Token. Good for half a minute, and no
    * longer than the WIT-SVID.
    *
    * @param request.url - of the request; query and fragment are left out of the proof.
-   * @param request.token - that stands in the request's `Authorization`, where one does.
-   * @param request.transactionToken - that the request's `Txn-Token` is, where it has one.
+   * @param request.txnToken - that the request's `Txn-Token` is, where it has one. What the proof does not name is refused.
    * @see draft-ietf-wimse-wpt, section Workload Proof Token
    */
-  proof(request: WitProvenRequest): string;
+  authorization(request: WitProvenRequest): string;
   /** `WitSvid(<SPIFFE ID>)` */
   toString(): string;
   toJSON(): { readonly spiffeId: string; readonly expiresAt: string };
@@ -34,12 +33,13 @@ export type WitSvid = {
 
 export type WitProvenRequest = {
   readonly url: string;
-  readonly token?: string | undefined;
-  readonly transactionToken?: string | undefined;
+  readonly txnToken?: string | undefined;
 };
 
 /** Half of what verifiers take unless they are told otherwise: the rest is for clocks that differ. */
 const PROOF_SECONDS = 30;
+/** So that nobody can guess the id of a proof, and no two proofs have the same. */
+const PROOF_ID_BYTES = 16;
 
 /**
  * @param facts.privateKey - of the P-256 key that the token names.
@@ -62,16 +62,15 @@ export function createWitSvid(facts: {
     ...shown,
     ...printed,
     svid: () => wit,
-    proof({ url, token, transactionToken }: WitProvenRequest): string {
+    authorization({ url, txnToken }: WitProvenRequest): string {
       const claims = {
         aud: withoutQuery(url),
         exp: Math.min(Math.floor(Date.now() / 1_000) + PROOF_SECONDS, witExpiresAt),
-        jti: randomUUID(),
+        jti: randomBytes(PROOF_ID_BYTES).toString("base64url"),
         wth,
-        ...(token !== undefined && { ath: sha256Of(token) }),
-        ...(transactionToken !== undefined && { tth: sha256Of(transactionToken) }),
+        ...(txnToken !== undefined && { tth: sha256Of(txnToken) }),
       };
-      return signJws({ typ: "wpt+jwt" }, claims, privateKey);
+      return `WPT ${signJws({ typ: "wpt+jwt" }, claims, privateKey)}`;
     },
     toString: () => text,
     toJSON: () => ({ spiffeId: shown.spiffeId, expiresAt: shown.expiresAt.toISOString() }),

@@ -3,6 +3,7 @@ import { parseSpiffeBundle } from "../../domain/bundle.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { parseSpiffeId, pathOf, type TrustDomain, trustDomainOf } from "../../domain/spiffe-id.ts";
 import { STEP_STATES } from "../../domain/step.ts";
+import { parseTxnTokenKeySet } from "../../domain/txn-token-keys.ts";
 import type { Denial, WatchResponse_Bundle } from "../../gen/stint/v1/revocations_pb.js";
 import { StepState } from "../../gen/stint/v1/types_pb.js";
 import { type JwtBundle, verificationKeysOf } from "../../verify/verification-keys.ts";
@@ -24,7 +25,8 @@ export function denyListEntryOf(denial: Denial): DenyListEntry {
   return {
     keys: keysOf(denial),
     reason: denial.reason,
-    state: stateOf(denial.state),
+    // A broker sends a state with a credential too, which says nothing of the step: the step may go on.
+    state: denial.subject.case === "step" ? stateOf(denial.state) : undefined,
     sequence: denial.sequence,
     forgetAfterMs: denial.forgetAfter === undefined ? Number.POSITIVE_INFINITY : unixMsOf(denial.forgetAfter),
   };
@@ -83,6 +85,8 @@ export function trustBundleOf(bundle: WatchResponse_Bundle): TrustBundle {
   return {
     trustDomain,
     ...keysOfDocument(bundle.jwks),
+    // A transaction token holds in its own trust domain alone, whatever a foreign one might send.
+    ...(bundle.federated ? {} : { txnTokenKeys: txnTokenKeysOf(bundle.txnTokenJwks) }),
     ...(bundle.issuer === "" ? {} : { issuer: bundle.issuer }),
     federated: bundle.federated,
     development: bundle.development || trustDomain === DEVELOPMENT_TRUST_DOMAIN,
@@ -99,6 +103,17 @@ function keysOfDocument(document: Uint8Array): Pick<TrustBundle, "keys" | "witKe
     };
   } catch (thrown) {
     if (thrown instanceof BrokerError) return { keys: new Map(), authorities: [] };
+    throw thrown;
+  }
+}
+
+/** A broker that knows no transaction tokens sends nothing, and none is believed then. */
+function txnTokenKeysOf(document: Uint8Array): NonNullable<TrustBundle["txnTokenKeys"]> {
+  if (document.length === 0) return new Map();
+  try {
+    return verificationKeysOf(parseTxnTokenKeySet(Buffer.from(document).toString("utf8")));
+  } catch (thrown) {
+    if (thrown instanceof BrokerError) return new Map();
     throw thrown;
   }
 }

@@ -18,6 +18,6 @@ export type { VerifierOptions } from "./settings.ts";
 export { createTlsServer, type TlsServer, type TlsServerOptions, type TlsSvid } from "./tls-server.ts";
 export type { ToolUse } from "./tool-use.ts";
 export type { VerifiedPeer } from "./verified-peer.ts";
-export type { VerifiedStep, VerifiedWitStep } from "./verified-step.ts";
+export type { RequestOptions, VerifiedRequest } from "./verified-request.ts";
+export type { VerifiedStep, VerifiedWorkload } from "./verified-step.ts";
 export { createVerifier, type Verifier, type VerifierStatus } from "./verifier.ts";
-export type { RequestOptions, VerifiedRequest } from "./verify-request.ts";

@@ -19,24 +19,25 @@ export type PresentedRequest = {
 
 /** What a request brings, unverified. */
 export type PresentedCredentials = {
-  readonly scheme: "Bearer" | "DPoP" | undefined;
-  /** The access token of that scheme. */
+  readonly scheme: "Bearer" | "DPoP" | "WPT" | undefined;
+  /** The access token of that scheme; of `WPT` the Workload Proof Token. */
   readonly token: string | undefined;
   readonly dpop: string | undefined;
   readonly wit: string | undefined;
-  readonly workloadProof: string | undefined;
   readonly transactionToken: string | undefined;
 };
 
 /** RFC 6750 section 2.1, RFC 9449 section 7.1: the scheme in any case, one space, and a token68. */
-const CREDENTIALS = /^(Bearer|DPoP) ([A-Za-z0-9._~+/-]+=*)$/i;
-const SCHEME = /^(Bearer|DPoP)(\s|$)/i;
+const CREDENTIALS = /^(Bearer|DPoP|WPT) ([A-Za-z0-9._~+/-]+=*)$/i;
+const SCHEMES = { bearer: "Bearer", dpop: "DPoP", wpt: "WPT" } as const;
+const SCHEME = /^(Bearer|DPoP|WPT)(\s|$)/i;
 
 /**
  * Reads the credentials of a request, each from the one place where it may be.
  *
  * @throws VerificationError REQUEST_MALFORMED for an Authorization header that is not one token of a scheme
- * @see RFC 6750 section 2, RFC 9449 section 4.3, draft-ietf-wimse-workload-creds
+ * @see RFC 6750 section 2, RFC 9449 section 4.3, draft-ietf-wimse-workload-creds, draft-ietf-wimse-wpt,
+ *   draft-ietf-oauth-transaction-tokens
  */
 export function presentedCredentials(request: PresentedRequest): PresentedCredentials {
   const headers = headersOf(request.headers);
@@ -44,17 +45,16 @@ export function presentedCredentials(request: PresentedRequest): PresentedCreden
     ...accessTokenOf(headers.get("authorization") ?? ""),
     dpop: headers.get("DPoP") ?? undefined,
     wit: headers.get("Workload-Identity-Token") ?? undefined,
-    workloadProof: headers.get("Workload-Proof-Token") ?? undefined,
     transactionToken: headers.get("Txn-Token") ?? undefined,
   };
 }
 
 function accessTokenOf(header: string): Pick<PresentedCredentials, "scheme" | "token"> {
   const [, scheme, token] = CREDENTIALS.exec(header) ?? [];
-  if (scheme !== undefined) return { scheme: scheme.toLowerCase() === "dpop" ? "DPoP" : "Bearer", token };
+  if (scheme !== undefined) return { scheme: SCHEMES[scheme.toLowerCase() as keyof typeof SCHEMES], token };
   // Two headers come as one with a comma, which no token has.
   if (SCHEME.test(header) || header.includes(",")) {
-    throw new VerificationError("REQUEST_MALFORMED", "the Authorization header must be one token, Bearer or DPoP");
+    throw new VerificationError("REQUEST_MALFORMED", "the Authorization header must be one token: Bearer, DPoP or WPT");
   }
   return { scheme: undefined, token: undefined };
 }

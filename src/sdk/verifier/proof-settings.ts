@@ -6,8 +6,8 @@ import { DPOP_AHEAD_SECONDS, dpopProofSeconds } from "../../verify/dpop-proof.ts
 import { createReplayCache, type ReplayCache } from "../../verify/replay-cache.ts";
 import { workloadProofSeconds } from "../../verify/workload-proof-token.ts";
 
-/** Ways to prove possession of the key that a token is bound to. */
-export const PROOF_KINDS = ["dpop", "mtls", "wit"] as const;
+/** Ways to prove possession of a key: of that which a token is bound to, or of that of a WIT-SVID. */
+export const PROOF_KINDS = ["dpop", "mtls", "wpt"] as const;
 export type ProofKind = (typeof PROOF_KINDS)[number];
 
 /**

@@ -1,5 +1,6 @@
 import type { VerifiedJwtSvid } from "../../verify/jwt-svid.ts";
 import type { StepFacts } from "../../verify/step-claims.ts";
+import type { VerifiedTxnToken } from "../../verify/txn-token.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import type { VerifiedWitSvid } from "../../verify/wit-svid.ts";
 import { type DenyKey, type DenyListEntry, jwtKey, spiffeIdKey, stepKey } from "./deny-list.ts";
@@ -7,7 +8,10 @@ import { denyKeysOfPeer, type VerifiedPeer } from "./verified-peer.ts";
 
 declare const checked: unique symbol;
 
-/** A step whose JWT-SVID holds, and was not denied when it was verified; comes from `verify` alone. */
+/**
+ * A step whose JWT-SVID, or transaction token with a proof, holds, and was not denied when it was verified; comes from
+ * `verify` and `verifyRequest` alone.
+ */
 export type VerifiedStep = VerifiedJwtSvid & {
   readonly [checked]: "verified-step";
   readonly issuer: string;
@@ -15,12 +19,18 @@ export type VerifiedStep = VerifiedJwtSvid & {
   readonly step: StepFacts;
   /** Of a foreign trust domain: nothing is known here of its end. Its grant is empty unless the verifier takes its grants. */
   readonly federated: boolean;
+  /** Of a transaction token: whose WIT-SVID it came with. */
+  readonly provedBy?: VerifiedWorkload;
 };
 
-/** A step whose WIT-SVID and proof hold; comes from `verifyRequest` alone. It identifies, and grants nothing. */
-export type VerifiedWitStep = VerifiedWitSvid & {
-  readonly [checked]: "verified-wit-step";
-  readonly step: StepFacts;
+/**
+ * A workload whose WIT-SVID and proof hold; comes from `verifyRequest` alone. It identifies, and grants nothing. A workload
+ * of this trust domain is a step; a foreign one need not be.
+ */
+export type VerifiedWorkload = VerifiedWitSvid & {
+  readonly [checked]: "verified-workload";
+  /** With its `jti` the name by which the WIT-SVID can be denied; absent where nobody would tell. */
+  readonly issuer?: string;
   /** Of a foreign trust domain: nothing is known here of its end. */
   readonly federated: boolean;
 };
@@ -45,26 +55,47 @@ export function verifiedStepOf(
 }
 
 /**
- * A verified WIT-SVID as one of a step.
+ * A verified WIT-SVID as one of a workload.
  *
- * @throws VerificationError CLAIMS_INVALID
+ * @param trust.issuer - of the trust domain's tokens, where it is known; a WIT-SVID does not say it.
+ * @throws VerificationError CLAIMS_INVALID when it is of this trust domain and of no step
  */
-export function verifiedWitStepOf(verified: VerifiedWitSvid, federated: boolean): VerifiedWitStep {
-  const { step } = verified;
-  if (step === undefined) {
+export function verifiedWorkloadOf(
+  verified: VerifiedWitSvid,
+  { federated, issuer }: { readonly federated: boolean; readonly issuer: string | undefined },
+): VerifiedWorkload {
+  if (verified.step === undefined && !federated) {
     throw new VerificationError("CLAIMS_INVALID", "claims of the token: expected the facts of a step");
   }
-  return { ...verified, step, federated } as VerifiedWitSvid as VerifiedWitStep;
+  return { ...verified, ...(issuer === undefined ? {} : { issuer }), federated } as VerifiedWitSvid as VerifiedWorkload;
+}
+
+/**
+ * A verified transaction token as what a step may do that is proved by its WIT-SVID.
+ *
+ * @throws VerificationError PROOF_MISMATCH for the WIT-SVID of another workload
+ */
+export function verifiedTransactionOf(verified: VerifiedTxnToken, provedBy: VerifiedWorkload): VerifiedStep {
+  if (verified.spiffeId !== provedBy.spiffeId) {
+    throw new VerificationError("PROOF_MISMATCH", "the WIT-SVID and the transaction token are of different steps");
+  }
+  const expiresAt = Math.min(verified.expiresAt, provedBy.expiresAt) as VerifiedTxnToken["expiresAt"];
+  return { ...verified, expiresAt, federated: provedBy.federated, provedBy } as VerifiedTxnToken as VerifiedStep;
 }
 
 /** Whatever was verified, and can be denied. */
-export type Verified = VerifiedStep | VerifiedWitStep | VerifiedPeer;
+export type Verified = VerifiedStep | VerifiedWorkload | VerifiedPeer;
 
-/** Every name by which a step or its credential can be denied; a WIT-SVID has no issuer, so it is by its step alone. */
+/** Every name by which a step or its credentials can be denied. */
 export function denyKeysOf(verified: Verified): readonly DenyKey[] {
   if ("serialNumber" in verified) return denyKeysOfPeer(verified);
-  const ofStep = [stepKey(verified.step.stepId), spiffeIdKey(verified.spiffeId)];
-  return "issuer" in verified ? [...ofStep, jwtKey(verified.issuer, verified.jti)] : ofStep;
+  const { step, spiffeId, issuer, jti } = verified;
+  return [
+    ...(step === undefined ? [] : [stepKey(step.stepId)]),
+    spiffeIdKey(spiffeId),
+    ...(issuer === undefined || jti === undefined ? [] : [jwtKey(issuer, jti)]),
+    ...("provedBy" in verified && verified.provedBy !== undefined ? denyKeysOf(verified.provedBy) : []),
+  ];
 }
 
 /** What a denial is to whoever presents what it names. */

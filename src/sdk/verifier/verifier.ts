@@ -5,6 +5,7 @@ import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../../domain/time.ts";
 import type { Possession } from "../../verify/confirmation-claim.ts";
 import { verifyJwtSvid } from "../../verify/jwt-svid.ts";
+import { verifyTxnToken } from "../../verify/txn-token.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { verifyWitSvid } from "../../verify/wit-svid.ts";
 import { verifyX509Svid } from "../../verify/x509-svid.ts";
@@ -20,16 +21,18 @@ import { type Readiness, type ReadyOptions, waitUntilReady } from "./ready.ts";
 import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
 import { checkToolUse, isGranted, type ToolUse } from "./tool-use.ts";
 import { type VerifiedPeer, verifiedPeerOf } from "./verified-peer.ts";
+import type { RequestOptions, VerifiedRequest } from "./verified-request.ts";
 import {
   denyKeysOf,
   refusalOf,
   type Verified,
   type VerifiedStep,
-  type VerifiedWitStep,
+  type VerifiedWorkload,
   verifiedStepOf,
-  verifiedWitStepOf,
+  verifiedTransactionOf,
+  verifiedWorkloadOf,
 } from "./verified-step.ts";
-import { type RequestOptions, type VerifiedRequest, verifyRequest } from "./verify-request.ts";
+import { verifyRequest } from "./verify-request.ts";
 
 export type VerifierStatus = {
   readonly connected: boolean;
@@ -65,10 +68,11 @@ export type Verifier = AsyncDisposable & {
   verify(token: string, options?: TokenOptions): VerifiedStep;
   /**
    * Verifies whatever a request brings: a Bearer token, also one that is bound to the certificate of its connection; a DPoP
-   * token with its proof; a WIT-SVID with its proof, alone or beside a token. A proof is taken once.
+   * token with its proof; a WIT-SVID with its proof, alone or with a transaction token that says what its step may do. A
+   * proof is taken once.
    *
    * @throws VerificationError
-   * @see RFC 6750, RFC 8705 section 3, RFC 9449 section 7, draft-ietf-wimse-wpt
+   * @see RFC 6750, RFC 8705 section 3, RFC 9449 section 7, draft-ietf-wimse-wpt, draft-ietf-oauth-transaction-tokens
    */
   verifyRequest(request: PresentedRequest, options?: RequestOptions): VerifiedRequest;
   /**
@@ -181,14 +185,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   function verify(token: string, request: TokenOptions = {}): VerifiedStep {
-    const { audience } = request;
-    if (audience !== undefined && !settings.audiences.includes(audience)) {
-      // Denials for others are not sent, so a token for them would pass unwatched.
-      throw invalidField("audience", "one of those that the verifier was created with");
-    }
+    const audiences = audiencesOf(request);
     checkFitness(request.actions ?? []);
     const verified = verifyJwtSvid(token, {
-      audiences: audience === undefined ? settings.audiences : [audience],
+      audiences,
       bundles: state.bundles,
       now: nowSeconds(),
       development: settings.development,
@@ -201,13 +201,33 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return step;
   }
 
-  function verifyWit(token: string, request: RequestOptions): VerifiedWitStep {
+  function verifyWit(token: string, request: RequestOptions): VerifiedWorkload {
     checkFitness(request.actions ?? []);
     const { development } = settings;
     const verified = verifyWitSvid(token, { bundles: state.bundles, now: nowSeconds(), development });
-    const step = verifiedWitStepOf(verified, isFederated(verified.trustDomain));
+    const { trustDomain } = verified;
+    const issuer = state.bundles.get(trustDomain)?.issuer;
+    const workload = verifiedWorkloadOf(verified, { federated: isFederated(trustDomain), issuer });
+    checkNotDenied(denyKeysOf(workload));
+    return workload;
+  }
+
+  function verifyTxn(token: string, workload: VerifiedWorkload, request: RequestOptions): VerifiedStep {
+    const { development } = settings;
+    const audiences = audiencesOf(request);
+    const verified = verifyTxnToken(token, { bundles: state.bundles, audiences, now: nowSeconds(), development });
+    const step = verifiedTransactionOf(verified, workload);
     checkNotDenied(denyKeysOf(step));
     return step;
+  }
+
+  function audiencesOf({ audience }: Pick<RequestOptions, "audience">): readonly string[] {
+    if (audience === undefined) return settings.audiences;
+    // Denials for others are not sent, so a token for them would pass unwatched.
+    if (!settings.audiences.includes(audience)) {
+      throw invalidField("audience", "one of those that the verifier was created with");
+    }
+    return [audience];
   }
 
   function verifyX509(chain: readonly Uint8Array[], request: { readonly actions?: readonly Action[] } = {}) {
@@ -282,7 +302,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
   return {
     verify,
     verifyRequest: (request, options = {}) =>
-      verifyRequest({ proofs, now: nowSeconds, jwtSvid: verify, witSvid: verifyWit }, request, options),
+      verifyRequest(
+        { proofs, now: nowSeconds, jwtSvid: verify, witSvid: verifyWit, txnToken: verifyTxn },
+        request,
+        options,
+      ),
     verifyX509,
     authorize,
     recheck,

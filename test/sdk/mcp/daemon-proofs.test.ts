@@ -2,9 +2,12 @@ import { once } from "node:events";
 import { createServer as createPlainServer, type Server } from "node:http";
 import { createServer, request as tlsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
+import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Credentials } from "../../../src/gen/stint/v1/credentials_pb.js";
+import { IssuanceState, SvidKind } from "../../../src/gen/stint/v1/types_pb.js";
 import { createMcpGuard } from "../../../src/sdk/mcp/index.ts";
+import { connectOperator } from "../../../src/sdk/operator/index.ts";
 import {
   createDpopKey,
   createStint,
@@ -50,9 +53,15 @@ describe("a step of a real broker that proves what it has", () => {
     const selectors = [`unix:uid:${process.getuid?.()}`];
     daemon = await startDaemon({
       entries: [
-        { kind: "agent", name: "researcher", selectors, ceiling: grant },
+        {
+          kind: "agent",
+          name: "researcher",
+          selectors,
+          ceiling: [{ ...(grant[0] as Grant[number]), identifier: "*" }],
+        },
         { kind: "runtime", name: "flow", selectors, agents: ["researcher"] },
         { kind: "verifier", name: "mcp", selectors, audiences: [plain, secure] },
+        { kind: "operator", name: "op", selectors, role: "admin" },
       ],
     });
     const endpoint = `unix://${daemon.workloadSocket}`;
@@ -79,9 +88,9 @@ describe("a step of a real broker that proves what it has", () => {
     await daemon?.[Symbol.asyncDispose]();
   });
 
-  function next(options: Pick<HoldOptions, "proof"> = {}): Promise<Step> {
+  function next(options: Pick<HoldOptions, "proof"> = {}, granted = grant): Promise<Step> {
     run += 1;
-    return stint.openStep({ runId: `run-${run}`, step: "search", grant, ...options });
+    return stint.openStep({ runId: `run-${run}`, step: "search", grant: granted, ...options });
   }
 
   async function reasonOf(response: Response): Promise<readonly unknown[]> {
@@ -129,56 +138,102 @@ describe("a step of a real broker that proves what it has", () => {
     expect(await reasonOf(await post(proved))).toEqual([401, "STEP_CLOSED"]);
   });
 
-  test("has its Workload Proof Token taken once, for this URL and this token, by this key alone", async () => {
+  test("has its Workload Proof Token taken once, for this URL and these tokens, by this key alone", async () => {
     const [step, thief] = [await next(), await next()];
     const proved = await provedBy(step);
     expect(await reasonOf(await post(proved))).toEqual([200, "found"]);
-    expect(await reasonOf(await post(proved))).toEqual([400, "PROOF_REPLAYED"]);
+    const replayed = await post(proved);
+    expect(replayed.headers.get("www-authenticate")).toBe("WPT");
+    expect(await reasonOf(replayed)).toEqual([401, "PROOF_REPLAYED"]);
 
-    const token = proved.authorization.slice("Bearer ".length);
+    const txnToken = proved["txn-token"];
     const [wit, other] = [await step.witSvid(), await thief.witSvid()];
     const refusals = {
       without: undefined,
-      "for another URL": wit.proof({ url: `${plain}/other`, token }),
-      "for another server": wit.proof({ url: secure, token }),
-      "of the WIT-SVID alone": wit.proof({ url: plain }),
-      "of another token": wit.proof({ url: plain, token: (await thief.jwtSvid(plain)).svid() }),
-      "by another key": other.proof({ url: plain, token }),
+      "for another URL": wit.authorization({ url: `${plain}/other`, txnToken }),
+      "for another server": wit.authorization({ url: secure, txnToken }),
+      "of the WIT-SVID alone": wit.authorization({ url: plain }),
+      "of another token": wit.authorization({ url: plain, txnToken: (await thief.txnToken(plain)).token() }),
+      "by another key": other.authorization({ url: plain, txnToken }),
     };
-    for (const [what, proof] of Object.entries(refusals)) {
-      const { "workload-proof-token": _, ...rest } = proved;
-      const headers = proof === undefined ? rest : { ...rest, "workload-proof-token": proof };
-      expect([what, ...(await reasonOf(await post(headers)))]).toEqual([what, 400, "PROOF_INVALID"]);
+    for (const [what, authorization] of Object.entries(refusals)) {
+      const { authorization: _, ...rest } = proved;
+      const headers = authorization === undefined ? rest : { ...rest, authorization };
+      expect([what, ...(await reasonOf(await post(headers)))]).toEqual([what, 401, "PROOF_INVALID"]);
     }
-    const mixed = { ...(await provedBy(thief, token)), authorization: proved.authorization };
-    expect(await reasonOf(await post(mixed))).toEqual([400, "PROOF_MISMATCH"]);
+    // A thief that is a step itself proves the stolen token with its own key.
+    expect(await reasonOf(await post(await provedBy(thief, txnToken)))).toEqual([401, "PROOF_MISMATCH"]);
+    // A token for another of the step's servers, by its own proof.
+    const elsewhere = (await step.txnToken(secure)).token();
+    expect(await reasonOf(await post(await provedBy(step, elsewhere)))).toEqual([401, "AUDIENCE_MISMATCH"]);
     await Promise.all([step.close(), thief.close()]);
+  });
+
+  test("is refused with a transaction token that was revoked by its jti, and gets another", async () => {
+    const step = await next({ proof: "wpt" });
+    const call = () => step.fetch(plain, { method: "POST", headers: JSON_TYPE, body: JSON.stringify(CALL) });
+    expect(await reasonOf(await call())).toEqual([200, "found"]);
+    const token = (await step.txnToken(plain)).token();
+    const { jti = "" } = decodeJwt(token);
+    const by = connectOperator({ socket: daemon.operatorSocket });
+    await by.revocations.revoke({ target: { case: "jti", value: jti }, reason: "keyCompromise" });
+    expect(await reasonOf(await post(await provedBy(step, token)))).toEqual([401, "REVOKED"]);
+    expect(await reasonOf(await call())).toEqual([200, "found"]);
+    const { issuances } = await by.history.listIssuances({
+      filter: { runId: step.name.runId },
+      kind: SvidKind.TXN_TOKEN,
+    });
+    expect(issuances.map((one) => [one.jti === jti, one.audiences, one.state])).toEqual([
+      [false, [plain], IssuanceState.LIVE],
+      [true, [plain], IssuanceState.REVOKED],
+    ]);
+    await step.close();
+    by.close();
+  });
+
+  test("can be granted less by a transaction token than it holds", async () => {
+    const both = [...grant, { ...(grant[0] as Grant[number]), identifier: "find" }];
+    const step = await next({}, both);
+    const narrow = await step.txnToken(plain, { grant: [{ ...(both[1] as Grant[number]), locations: [plain] }] });
+    expect(await reasonOf(await post(await provedBy(step, narrow.token())))).toEqual([403, "GRANT_EXCEEDED"]);
+    expect(await reasonOf(await post(await provedBy(step)))).toEqual([200, "found"]);
+    await step.close();
+  });
+
+  test("has transaction tokens by keys that are in no document for JWT-SVIDs", async () => {
+    const step = await next();
+    const { kid = "" } = decodeProtectedHeader((await step.txnToken(plain)).token());
+    const { kid: jwtKid = "" } = decodeProtectedHeader((await step.jwtSvid(plain)).svid());
+    for (const path of ["/jwks.json", "/spiffe-bundle.json"]) {
+      const document = await (await fetch(`${daemon.httpUrl}${path}`)).text();
+      expect([document.includes(jwtKid), document.includes(kid)]).toEqual([true, false]);
+    }
+    await step.close();
   });
 
   test("is known by its WIT-SVID and proof without a token, and may do nothing by them", async () => {
     const step = await next();
     const alone = async () => {
       const wit = await step.witSvid();
-      return { "workload-identity-token": wit.svid(), "workload-proof-token": wit.proof({ url: plain }) };
+      return { authorization: wit.authorization({ url: plain }), "workload-identity-token": wit.svid() };
     };
     const verified = verifier.verifyRequest({ method: "POST", url: plain, headers: await alone() });
-    expect(verified).toMatchObject({ kind: "wit-svid", step: { spiffeId: step.spiffeId } });
-    expect(verified.step).not.toHaveProperty("grant");
-    expect(verified.step.claims).not.toHaveProperty("authorization_details");
+    expect(verified).toMatchObject({ kind: "wit-svid", workload: { spiffeId: step.spiffeId } });
+    if (verified.kind !== "wit-svid") throw new TypeError("another kind");
+    expect(verified.workload).not.toHaveProperty("grant");
+    expect(verified.workload.claims).not.toHaveProperty("authorization_details");
     expect(await reasonOf(await post(await alone()))).toEqual([401, "TOKEN_MISSING"]);
     const authorization = `Bearer ${(await step.witSvid()).svid()}`;
     expect(await reasonOf(await post({ authorization }))).toEqual([401, "TOKEN_MALFORMED"]);
     await step.close();
   });
 
-  /** The headers of one call by hand, with a token of the step's own unless another is given. */
+  /** The headers of one call by hand, with a transaction token of the step's own unless another is given. */
   async function provedBy(step: Step, token?: string) {
-    const [wit, svid] = [await step.witSvid(), await step.jwtSvid(plain)];
-    return {
-      authorization: svid.authorization(),
-      "workload-identity-token": wit.svid(),
-      "workload-proof-token": wit.proof({ url: plain, token: token ?? svid.svid() }),
-    };
+    const wit = await step.witSvid();
+    const txnToken = token ?? (await step.txnToken(plain)).token();
+    const authorization = wit.authorization({ url: plain, txnToken });
+    return { authorization, "workload-identity-token": wit.svid(), "txn-token": txnToken };
   }
 
   test("is refused with a bearer token where proofs are required", async () => {
@@ -210,19 +265,19 @@ describe("a step of a real broker that proves what it has", () => {
     });
   }
 
-  test("identifies itself with a WIT-SVID beside its token, until it has ended", async () => {
+  test("proves itself with proofs that a library made, until it has ended", async () => {
     const step = await next();
     const holder = await newHolder();
     const wit = await issueWit(daemon, step.stepId, holder);
-    const authorization = (await step.jwtSvid(plain)).authorization();
-    const headers = async (ath?: string) => ({
-      "workload-identity-token": wit,
-      "workload-proof-token": await workloadProof(holder, wit, { claims: { aud: plain, exp: now() + 30, ath } }),
-    });
-    const both = async () => ({ authorization, ...(await headers(hashOf(authorization.slice("Bearer ".length)))) });
+    const token = (await step.txnToken(plain)).token();
+    const headers = async (tth?: string) => {
+      const proof = await workloadProof(holder, wit, { claims: { aud: plain, exp: now() + 30, tth } });
+      return { authorization: `WPT ${proof}`, "workload-identity-token": wit };
+    };
+    const both = async () => ({ "txn-token": token, ...(await headers(hashOf(token))) });
     expect(await reasonOf(await post(await both()))).toEqual([200, "found"]);
     const alone = { method: "POST", url: plain, headers: await headers() };
-    expect(verifier.verifyRequest(alone)).toMatchObject({ kind: "wit-svid", step: { spiffeId: step.spiffeId } });
+    expect(verifier.verifyRequest(alone)).toMatchObject({ kind: "wit-svid", workload: { spiffeId: step.spiffeId } });
     await step.close("COMPLETED", { awaitReceiptsSeconds: 10 });
     expect(await reasonOf(await post(await both()))).toEqual([401, "STEP_CLOSED"]);
     const later = { ...alone, headers: await headers() };

@@ -1,10 +1,18 @@
 import { request as tlsRequest } from "node:https";
 import { describe, expect, test } from "vitest";
 import { requestTargetOf } from "../../../src/sdk/mcp-guard/request-target.ts";
-import { dpopProof, type Holder, hashOf, newHolder, witSvid, workloadProof } from "../../verify/proof-forge.ts";
+import {
+  dpopProof,
+  type Holder,
+  hashOf,
+  newHolder,
+  txnToken,
+  witSvid,
+  workloadProof,
+} from "../../verify/proof-forge.ts";
 import type { Json } from "../../verify/token-forge.ts";
 import { certificateHash, makePeer, type Peer } from "./peer-certificate.ts";
-import { guardedServerOf, type Scene, witSigner } from "./scene.ts";
+import { guardedServerOf, type Scene, searchGrant, txnSigner, witSigner } from "./scene.ts";
 import { SDK_LINES } from "./sdk-lines.ts";
 
 // Bound tokens at a real MCP server of each line of the official SDK; proofs are made with jose.
@@ -67,7 +75,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
       headers: async (scene) => ({ authorization: `Bearer ${scene.token({ cnf: { "x5t#S256": hashOf("x") } })}` }),
       is: {
         status: 401,
-        challenge: `Bearer error="invalid_token", error_description="PROOF_REQUIRED: the token is bound to a certificate: a connection with it is required", ${METADATA}, DPoP algs="${ALGORITHMS}", ${METADATA}`,
+        challenge: `Bearer error="invalid_token", error_description="PROOF_REQUIRED: the token is bound to a certificate: a connection with it is required", ${METADATA}, DPoP algs="${ALGORITHMS}", ${METADATA}, WPT`,
         reason: "PROOF_REQUIRED",
       },
     },
@@ -122,19 +130,54 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
       },
     },
     {
-      what: "a WIT-SVID alone",
-      headers: (scene) => witHeaders(scene),
-      is: { status: 401, challenge: expect.stringMatching(/^Bearer resource_metadata/), reason: "TOKEN_MISSING" },
+      what: "a WIT-SVID alone, with its proof",
+      headers: (scene) => witHeaders(scene, null),
+      is: { status: 401, challenge: "WPT", reason: "TOKEN_MISSING" },
+    },
+    {
+      what: "a transaction token that the proof does not name",
+      headers: (scene) => witHeaders(scene, transaction(scene), { tth: undefined }),
+      is: { status: 401, challenge: "WPT", reason: "PROOF_INVALID" },
+    },
+    {
+      what: "a transaction token for another server",
+      headers: (scene) => witHeaders(scene, transaction(scene, { location: "https://other.example/mcp" })),
+      is: { status: 401, challenge: "WPT", reason: "AUDIENCE_MISMATCH" },
+    },
+    {
+      what: "a transaction token beside a bearer token",
+      headers: async (scene) => ({ ...bearer(scene), "txn-token": transaction(scene) }),
+      is: { status: 401, challenge: "WPT", reason: "PROOF_INVALID" },
+    },
+    {
+      what: "a Workload Proof Token that came with a second",
+      headers: async (scene) => {
+        const { authorization = "", ...rest } = await witHeaders(scene);
+        return { authorization: `${authorization}, ${authorization}`, ...rest };
+      },
+      is: { status: 401, challenge: "WPT", reason: "REQUEST_MALFORMED" },
+    },
+    {
+      what: "no credentials, and names the schemes",
+      headers: async () => ({}),
+      is: {
+        status: 401,
+        challenge: `Bearer ${METADATA}, DPoP algs="${ALGORITHMS}", ${METADATA}, WPT`,
+        reason: "TOKEN_MISSING",
+      },
     },
     {
       what: "a WIT-SVID without its proof",
       headers: async (scene) => ({ ...bearer(scene), "workload-identity-token": witSvid(witSigner, holder) }),
-      is: { status: 400, challenge: undefined, reason: "PROOF_INVALID" },
+      is: { status: 401, challenge: "WPT", reason: "PROOF_INVALID" },
     },
     {
-      what: "a WIT-SVID whose proof does not name the token beside it",
-      headers: async (scene) => ({ ...bearer(scene), ...(await witHeaders(scene)) }),
-      is: { status: 400, challenge: undefined, reason: "PROOF_INVALID" },
+      what: "a WIT-SVID and its proof beside a bearer token, as drafts had it before",
+      headers: async (scene) => {
+        const { authorization = "", ...wit } = await witHeaders(scene, null);
+        return { ...bearer(scene), ...wit, "workload-proof-token": authorization.slice("WPT ".length) };
+      },
+      is: { status: 401, challenge: "WPT", reason: "PROOF_INVALID" },
     },
     {
       what: "a WIT-SVID as a Bearer token",
@@ -196,16 +239,41 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
     });
   });
 
-  test("that requires proofs refuses a bearer token, but beside a WIT-SVID with a proof of both", async () => {
+  test("serves a step with a WIT-SVID, its proof and a transaction token, of which its handler sees none", async () => {
+    const scene = await guardedServerOf(line);
+    const headers = await witHeaders(scene);
+    expect(await ask(scene, headers)).toMatchObject({ status: 200 });
+    expect(scene.calls).toHaveLength(1);
+    const seen = line.headersOf(scene.calls[0]?.context as never);
+    for (const secret of Object.values(headers)) expect(seen).not.toContain(secret.slice(-40));
+    expect(await ask(scene, headers)).toEqual({ status: 401, challenge: "WPT", reason: "PROOF_REPLAYED" });
+  });
+
+  test("holds a step to the grant of its transaction token, with no challenge since no other would help", async () => {
+    const scene = await guardedServerOf(line);
+    const response = await scene.post({ ...CALL, params: { name: "erase", arguments: {} } }, await witHeaders(scene));
+    expect(await answerOf(scene, response)).toEqual({ status: 403, challenge: undefined, reason: "GRANT_EXCEEDED" });
+    expect(scene.calls).toEqual([]);
+  });
+
+  test("refuses a step that has ended, whatever its WIT-SVID proves", async () => {
+    const scene = await guardedServerOf(line);
+    await scene.endStep();
+    expect(await ask(scene, await witHeaders(scene))).toEqual({
+      status: 401,
+      challenge: "WPT",
+      reason: "STEP_CLOSED",
+    });
+  });
+
+  test("that requires proofs refuses a bearer token", async () => {
     const scene = await guardedServerOf(line, { proof: "required" });
     expect(await ask(scene, bearer(scene))).toEqual({
       status: 401,
-      challenge: `Bearer error="invalid_token", error_description="PROOF_REQUIRED: a token that is bound to a key, and the proof of that key, are required", ${METADATA}, DPoP algs="${ALGORITHMS}", ${METADATA}`,
+      challenge: `Bearer error="invalid_token", error_description="PROOF_REQUIRED: a token that is bound to a key, and the proof of that key, are required", ${METADATA}, DPoP algs="${ALGORITHMS}", ${METADATA}, WPT`,
       reason: "PROOF_REQUIRED",
     });
-    const token = scene.token();
-    const wit = await witHeaders(scene, { ath: hashOf(token) });
-    expect(await ask(scene, { authorization: `Bearer ${token}`, ...wit })).toMatchObject({ status: 200 });
+    expect(await ask(scene, await witHeaders(scene))).toMatchObject({ status: 200 });
     expect(await ask(scene, await dpopHeaders(scene, boundToken(scene), holder))).toMatchObject({ status: 200 });
   });
 
@@ -240,11 +308,26 @@ function bearer(scene: AnyScene): Record<string, string> {
   return { authorization: `Bearer ${scene.token()}` };
 }
 
-async function witHeaders({ resource }: AnyScene, claims: Json = {}): Promise<Record<string, string>> {
-  const times = { iat: now(), nbf: now() - 5, exp: now() + 120 };
-  const token = witSvid(witSigner, holder, { claims: times });
-  const proof = await workloadProof(holder, token, { claims: { aud: resource, exp: now() + 30, ...claims } });
-  return { "workload-identity-token": token, "workload-proof-token": proof };
+/** A transaction token for the scene's server. */
+function transaction({ resource }: AnyScene, tctx: Json = {}): string {
+  const { authorization_details } = searchGrant(resource);
+  const claims = { iat: now() - 5, exp: now() + 120 };
+  return txnToken(txnSigner, { claims, tctx: { location: resource, authorization_details, ...tctx } });
+}
+
+/** A WIT-SVID with its proof; with a transaction token unless there is to be none. */
+async function witHeaders(
+  scene: AnyScene,
+  txn: string | null = transaction(scene),
+  claims: Json = {},
+): Promise<Record<string, string>> {
+  const token = witSvid(witSigner, holder, { claims: { iat: now(), nbf: now() - 5, exp: now() + 120 } });
+  const tth = txn === null ? undefined : hashOf(txn);
+  const proof = await workloadProof(holder, token, {
+    claims: { aud: scene.resource, exp: now() + 30, tth, ...claims },
+  });
+  const headers = { authorization: `WPT ${proof}`, "workload-identity-token": token };
+  return txn === null ? headers : { ...headers, "txn-token": txn };
 }
 
 /** The status of a call on a connection with this peer's certificate. */

@@ -26,7 +26,7 @@ async function answerOf({ resource }: Scene, response: Response) {
 const METADATA = `resource_metadata="<origin>/.well-known/oauth-protected-resource/mcp"`;
 
 const ALGORITHMS = "ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384 PS512";
-const OR_DPOP = `DPoP algs="${ALGORITHMS}", ${METADATA}`;
+const OR_OTHERS = `DPoP algs="${ALGORITHMS}", ${METADATA}, WPT`;
 
 function refused(id: number | null, message: string, data: object, code = -32010) {
   return { jsonrpc: "2.0", id, error: { code, message, data } };
@@ -38,29 +38,29 @@ describe("a request that is refused for its token", () => {
       without: "a token",
       headers: () => ({}),
       status: 401,
-      challenge: `Bearer ${METADATA}, ${OR_DPOP}`,
+      challenge: `Bearer ${METADATA}, ${OR_OTHERS}`,
       body: refused(null, "a token is required", { reason: "TOKEN_MISSING" }),
     },
     {
       without: "a token, for a tool that its headers name",
       headers: () => ({ "mcp-method": "tools/call", "mcp-name": "search" }),
       status: 401,
-      challenge: `Bearer scope="mcp:tool:search", ${METADATA}, DPoP scope="mcp:tool:search", algs="${ALGORITHMS}", ${METADATA}`,
+      challenge: `Bearer scope="mcp:tool:search", ${METADATA}, DPoP scope="mcp:tool:search", algs="${ALGORITHMS}", ${METADATA}, WPT`,
       body: refused(null, "a token is required", { reason: "TOKEN_MISSING" }),
     },
     {
       without: "a scheme that there is",
       headers: ({ token }: Scene) => ({ authorization: `Basic ${token()}` }),
       status: 401,
-      challenge: `Bearer ${METADATA}, ${OR_DPOP}`,
+      challenge: `Bearer ${METADATA}, ${OR_OTHERS}`,
       body: refused(null, "a token is required", { reason: "TOKEN_MISSING" }),
     },
     {
       without: "a well-formed header",
       headers: ({ token }: Scene) => ({ authorization: `Bearer ${token()} x` }),
       status: 400,
-      challenge: `Bearer error="invalid_request", error_description="REQUEST_MALFORMED: the Authorization header must be one token, Bearer or DPoP", ${METADATA}`,
-      body: refused(null, "the Authorization header must be one token, Bearer or DPoP", {
+      challenge: `Bearer error="invalid_request", error_description="REQUEST_MALFORMED: the Authorization header must be one token: Bearer, DPoP or WPT", ${METADATA}`,
+      body: refused(null, "the Authorization header must be one token: Bearer, DPoP or WPT", {
         reason: "REQUEST_MALFORMED",
       }),
     },

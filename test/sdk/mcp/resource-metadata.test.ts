@@ -55,7 +55,7 @@ describe("the metadata about proofs", () => {
     },
     { proof: "accepted", proofKinds: ["dpop"], says: { dpop_signing_alg_values_supported: ALGORITHMS } },
     { proof: "required", proofKinds: ["mtls"], says: { tls: true } },
-    { proof: "required", proofKinds: ["wit"], says: {} },
+    { proof: "required", proofKinds: ["wpt"], says: {} },
   ] as const)("with proof $proof and $proofKinds", async ({ proof, says, ...kinds }) => {
     const broker = await scriptedBroker();
     const resource = "https://mcp.example.com/mcp";

@@ -21,7 +21,7 @@ import {
   type Verifier,
   type VerifierClock,
 } from "../../../src/sdk/verifier/index.ts";
-import { bundleDocumentOf, ecSigner, type Json, mint } from "../../verify/token-forge.ts";
+import { bundleDocumentOf, ecSigner, type Json, mint, txnTokenKeysOf } from "../../verify/token-forge.ts";
 import { bundle, denied, deniedStep, pong, snapshot } from "../verifier/feed-responses.ts";
 import { scriptedBroker, type Watch } from "../verifier/scripted-broker.ts";
 
@@ -32,6 +32,8 @@ const signer = ecSigner("own");
 const foreign = ecSigner("own");
 /** Of the WIT-SVIDs that the verifier believes. */
 export const witSigner = ecSigner("own-wit");
+/** Of the transaction tokens that it does. */
+export const txnSigner = ecSigner("own-txn");
 
 const KEYS = bundleDocumentOf({ "jwt-svid": [signer], "wit-svid": [witSigner] });
 
@@ -112,7 +114,7 @@ export async function guardedServerOf<Context>(
     ...(proofs !== undefined && { proofs }),
   });
   const watch = await broker.nextWatch();
-  watch.send(snapshot([], "c1"), bundle(KEYS, { issuer: ISSUER }));
+  watch.send(snapshot([], "c1"), bundle(KEYS, { issuer: ISSUER, txnTokenJwks: txnTokenKeysOf(txnSigner) }));
   let silent = false;
   void answerPings();
   await verifier.ready();

@@ -3,6 +3,7 @@ import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { StintError } from "../../../src/sdk/runtime/index.ts";
 import { createJwtSvid } from "../../../src/sdk/runtime/jwt-svid.ts";
+import { createTxnToken } from "../../../src/sdk/runtime/txn-token.ts";
 import { createWitSvid } from "../../../src/sdk/runtime/wit-svid.ts";
 import { createX509Svid } from "../../../src/sdk/runtime/x509-svid.ts";
 import { loopback } from "./loopback.ts";
@@ -37,6 +38,14 @@ const witSvid = createWitSvid({
   expiresAt,
   svid: "eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln",
   privateKey,
+});
+
+const txnToken = createTxnToken({
+  issuanceId: "iss_4",
+  spiffeId,
+  location: "https://mcp.example.com/mcp",
+  expiresAt,
+  token: "eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln",
 });
 
 /** All the ways in which a value ends up in a log. */
@@ -95,6 +104,14 @@ describe("a credential", () => {
     expect(Object.values(witSvid).filter((value) => typeof value === "object")).toEqual([expiresAt]);
   });
 
+  test("is not in any print of a transaction token", () => {
+    for (const text of printed(txnToken)) expect(text).not.toContain("topsecret");
+    expect(String(txnToken)).toBe("TxnToken(https://mcp.example.com/mcp)");
+    const shown = { spiffeId, location: "https://mcp.example.com/mcp", expiresAt: "2031-01-01T00:00:00.000Z" };
+    expect(JSON.parse(JSON.stringify(txnToken))).toEqual(shown);
+    expect(txnToken.token()).toBe("eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln");
+  });
+
   test("is not in any print of the step that holds it, nor of what the step's failures throw", async () => {
     const origin = await loopback((_request, response) => response.destroy());
     const broker = await scriptedBroker();
@@ -106,11 +123,12 @@ describe("a credential", () => {
     expect((await step.jwtSvid(origin)).svid()).toContain("secret1");
     await step.x509Svid();
     await step.witSvid();
+    await step.txnToken("https://mcp.example.org");
     const failures = [await thrownBy(step.fetch(origin)), await thrownBy(step.fetch("http://127.0.0.1:1"))];
     await step.close();
     failures.push(await thrownBy(step.jwtSvid(origin)), step.signal.reason);
     for (const value of [stint, step, ...failures]) {
-      for (const text of printed(value)) expect(text).not.toMatch(/secret\d|topsecret|\bwit\d/);
+      for (const text of printed(value)) expect(text).not.toMatch(/secret\d|topsecret|\b(wit|txn)\d/);
     }
     expect(inspect(step)).toBe("Step(spiffe://example.org/agent/researcher/run/r/step/s/1)");
   });
@@ -118,9 +136,10 @@ describe("a credential", () => {
   test.for([
     { what: "a JWT-SVID", create: createJwtSvid },
     { what: "a WIT-SVID", create: createWitSvid },
+    { what: "a transaction token", create: createTxnToken },
   ])("that is malformed is refused as $what without being repeated", ({ create }) => {
     const svid = "eyJ.topsecret\r\nx: y.sig";
-    const facts = { issuanceId: "", spiffeId, audience: "a", expiresAt, svid, privateKey };
+    const facts = { issuanceId: "", spiffeId, audience: "a", location: "a", expiresAt, svid, token: svid, privateKey };
     expect(() => create(facts)).toThrow(StintError);
     try {
       create(facts);

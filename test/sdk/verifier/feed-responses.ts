@@ -57,9 +57,12 @@ export function bundle(
     readonly issuer?: string;
     readonly development?: boolean;
     readonly federated?: boolean;
+    readonly txnTokenJwks?: string;
   } = {},
 ): WatchResponse {
-  return response({ case: "bundle", value: { trustDomain: "spiffe://example.org", jwks: Buffer.from(jwks), ...more } });
+  const { txnTokenJwks = "", ...rest } = more;
+  const documents = { jwks: Buffer.from(jwks), txnTokenJwks: Buffer.from(txnTokenJwks) };
+  return response({ case: "bundle", value: { trustDomain: "spiffe://example.org", ...documents, ...rest } });
 }
 
 export function pong(nonce: Uint8Array, brokerTimeMs: number, cursor = ""): WatchResponse {

@@ -45,5 +45,5 @@ test("the names that are exported", () => {
 });
 
 test("the ways to prove possession", () => {
-  expect(exported.PROOF_KINDS).toEqual(["dpop", "mtls", "wit"]);
+  expect(exported.PROOF_KINDS).toEqual(["dpop", "mtls", "wpt"]);
 });

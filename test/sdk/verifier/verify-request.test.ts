@@ -1,106 +1,34 @@
-import { createHash, randomBytes } from "node:crypto";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { randomBytes } from "node:crypto";
+import { describe, expect, test, vi } from "vitest";
+import { createVerifier, type ProofOptions, VerificationError } from "../../../src/sdk/verifier/index.ts";
+import { hashOf, METHOD, URL_OF_REQUEST } from "../../verify/proof-forge.ts";
+import { AUDIENCE, NOW, SUBJECT } from "../../verify/token-forge.ts";
+import { pong } from "./feed-responses.ts";
 import {
-  createVerifier,
-  type PresentedRequest,
-  type ProofOptions,
-  type RequestOptions,
-  VerificationError,
-  type Verifier,
-} from "../../../src/sdk/verifier/index.ts";
-import {
-  dpopProof,
-  type Holder,
-  hashOf,
-  METHOD,
-  newHolder,
-  URL_OF_REQUEST,
-  witSvid,
-  workloadProof,
-} from "../../verify/proof-forge.ts";
-import {
-  AUDIENCE,
-  bundleDocumentOf,
-  ecSigner,
-  ISSUER,
-  type Json,
-  mint,
-  NOW,
-  SUBJECT,
-} from "../../verify/token-forge.ts";
-import { bundle, denied, deniedStep, pong, snapshot } from "./feed-responses.ts";
-import { type ManualClock, manualClock } from "./manual-clock.ts";
-import { scriptedBroker, type Watch } from "./scripted-broker.ts";
-
-const own = ecSigner("own");
-const ownWit = ecSigner("own-wit");
-const holder = await newHolder();
-const thief = await newHolder();
-const CERTIFICATE = randomBytes(300);
-const X5T = createHash("sha256").update(CERTIFICATE).digest("base64url");
-
-type Scene = { readonly verifier: Verifier; readonly watch: Watch; readonly clock: ManualClock };
-
-async function ready(proofs: ProofOptions = {}): Promise<Scene> {
-  const broker = await scriptedBroker();
-  const clock = manualClock(NOW * 1_000);
-  const verifier = createVerifier({ endpoint: broker.socket, audiences: [AUDIENCE], clock, proofs });
-  onTestFinished(() => verifier.close());
-  const watch = await broker.nextWatch();
-  const document = bundleDocumentOf({ "jwt-svid": [own], "wit-svid": [ownWit] });
-  watch.send(snapshot([], "c1"), bundle(document, { issuer: ISSUER }));
-  const { nonce } = await watch.next("ping");
-  watch.send(pong(nonce, clock.wallMs()));
-  await verifier.ready();
-  return { verifier, watch, clock };
-}
-
-async function endStep(watch: Watch): Promise<void> {
-  watch.send(denied([deniedStep("step_other_name", SUBJECT)], "c9"));
-  while (Buffer.from((await watch.next("acknowledge")).cursor).toString() !== "c9");
-}
-
-function requestOf(headers: Record<string, string | string[]>, more: Partial<PresentedRequest> = {}): PresentedRequest {
-  return { method: METHOD, url: URL_OF_REQUEST, headers, ...more };
-}
-
-/** What a request came to: how it was proved, or why it was refused. */
-function outcomeOf({ verifier }: Scene, request: PresentedRequest, options?: RequestOptions): string {
-  try {
-    const { kind, proof } = verifier.verifyRequest(request, options);
-    return `${kind} ${proof}`;
-  } catch (thrown) {
-    if (!(thrown instanceof VerificationError)) throw thrown;
-    const { credential } = thrown.metadata;
-    return credential === undefined ? thrown.code : `${thrown.code} of ${credential}`;
-  }
-}
-
-const bound = (to: Json, claims: Json = {}) => mint(own, { claims: { cnf: to, ...claims } });
-const bearer = mint(own);
-const toKey = bound({ jkt: holder.jkt });
-const toCertificate = bound({ "x5t#S256": X5T });
-
-async function dpop(token = toKey, by: Holder = holder, changes: Parameters<typeof dpopProof>[2] = {}) {
-  return { authorization: `DPoP ${token}`, dpop: await dpopProof(by, token, changes) };
-}
-
-async function wit(changes: { readonly claims?: Json; readonly wpt?: Json; readonly by?: Holder } = {}) {
-  const token = witSvid(ownWit, holder, { claims: changes.claims ?? {} });
-  const proof = await workloadProof(changes.by ?? holder, token, { claims: changes.wpt ?? {} });
-  return { "workload-identity-token": token, "workload-proof-token": proof };
-}
+  bearer,
+  bound,
+  CERTIFICATE,
+  dpop,
+  holder,
+  outcomeOf,
+  ready,
+  requestOf,
+  thief,
+  toCertificate,
+  toKey,
+  txn,
+  wit,
+} from "./request-scene.ts";
 
 describe("a request", () => {
   test("is taken with each of the forms there are", async () => {
     const scene = await ready();
-    const withWit = await wit({ wpt: { ath: hashOf(bearer) } });
     const forms = {
       "jwt-svid none": requestOf({ authorization: `Bearer ${bearer}` }),
       "jwt-svid dpop": requestOf(await dpop()),
       "jwt-svid mtls": requestOf({ authorization: `bearer ${toCertificate}` }, { clientCertificate: CERTIFICATE }),
-      "jwt-svid wit": requestOf({ authorization: `Bearer ${bearer}`, ...withWit }),
-      "wit-svid wit": requestOf(await wit()),
+      "txn-token wpt": requestOf(await txn()),
+      "wit-svid wpt": requestOf(await wit()),
     };
     for (const [form, request] of Object.entries(forms)) expect(outcomeOf(scene, request)).toBe(form);
   });
@@ -114,8 +42,25 @@ describe("a request", () => {
     });
     expect(verifier.verifyRequest(requestOf(await wit()))).toMatchObject({
       kind: "wit-svid",
-      step: { spiffeId: SUBJECT, step: { stepId: "step_0190a5f2" } },
+      workload: { spiffeId: SUBJECT, step: { stepId: "step_0190a5f2" }, federated: false },
     });
+    const verified = verifier.verifyRequest(requestOf(await txn()));
+    expect(verified).toMatchObject({
+      kind: "txn-token",
+      step: { spiffeId: SUBJECT, audience: AUDIENCE, step: { stepId: "step_0190a5f2" }, scopes: ["mcp:tool:search"] },
+    });
+    const use = { tool: "search", actions: ["read"], datatypes: ["internal"] } as const;
+    if (verified.kind !== "txn-token") throw new TypeError("another kind");
+    expect(() => verifier.authorize(verified.step, use)).not.toThrow();
+    expect(() => verifier.authorize(verified.step, { ...use, tool: "erase" })).toThrow(
+      expect.objectContaining({ code: "GRANT_EXCEEDED" }),
+    );
+  });
+
+  test("names its scheme in any letters", async () => {
+    const { authorization, ...rest } = await txn();
+    const request = requestOf({ authorization: authorization.replace("WPT", "wpt"), ...rest });
+    expect(outcomeOf(await ready(), request)).toBe("txn-token wpt");
   });
 
   test("is read from Headers as from a record, whatever the letters", async () => {
@@ -211,13 +156,12 @@ describe("a bearer token", () => {
     expect(outcomeOf(await ready(), request)).toBe("jwt-svid none");
   });
 
-  test("is refused where proofs are required, but beside a WIT-SVID of its step", async () => {
+  test("is refused where proofs are required", async () => {
     const scene = await ready();
     const options = { proof: "required" } as const;
     const authorization = `Bearer ${bearer}`;
     expect(outcomeOf(scene, requestOf({ authorization }), options)).toBe("PROOF_REQUIRED");
-    const withWit = await wit({ wpt: { ath: hashOf(bearer) } });
-    expect(outcomeOf(scene, requestOf({ authorization, ...withWit }), options)).toBe("jwt-svid wit");
+    expect(outcomeOf(scene, requestOf(await txn()), options)).toBe("txn-token wpt");
     expect(outcomeOf(scene, requestOf(await dpop()), options)).toBe("jwt-svid dpop");
     expect(outcomeOf(scene, requestOf({}), options)).toBe("TOKEN_MISSING");
   });
@@ -228,7 +172,8 @@ describe("a proof", () => {
     const scene = await ready();
     for (const { headers, first, second } of [
       { headers: await dpop(), first: "jwt-svid dpop", second: "PROOF_REPLAYED" },
-      { headers: await wit(), first: "wit-svid wit", second: "PROOF_REPLAYED of wit-svid" },
+      { headers: await wit(), first: "wit-svid wpt", second: "PROOF_REPLAYED of wit-svid" },
+      { headers: await txn(), first: "txn-token wpt", second: "PROOF_REPLAYED of wit-svid" },
     ]) {
       expect(outcomeOf(scene, requestOf(headers))).toBe(first);
       expect(outcomeOf(scene, requestOf(headers))).toBe(second);
@@ -318,83 +263,6 @@ describe("a proof", () => {
   });
 });
 
-describe("a WIT-SVID", () => {
-  test.for<{ presented: string; is: string; headers: () => Promise<Record<string, string>> }>([
-    {
-      presented: "without its proof",
-      is: "PROOF_INVALID of wit-svid",
-      headers: async () => ({ "workload-identity-token": witSvid(ownWit, holder) }),
-    },
-    {
-      presented: "as nothing but its proof",
-      is: "PROOF_INVALID of wit-svid",
-      headers: async () => ({ "workload-proof-token": await workloadProof(holder, "x") }),
-    },
-    { presented: "with the proof of a thief", is: "PROOF_INVALID of wit-svid", headers: () => wit({ by: thief }) },
-    {
-      presented: "as a Bearer token",
-      is: "TOKEN_MALFORMED",
-      headers: async () => ({ authorization: `Bearer ${witSvid(ownWit, holder)}` }),
-    },
-    {
-      presented: "signed as a JWT-SVID is",
-      is: "KEY_UNKNOWN of wit-svid",
-      headers: async () => {
-        const token = witSvid(own, holder);
-        return { "workload-identity-token": token, "workload-proof-token": await workloadProof(holder, token) };
-      },
-    },
-    {
-      presented: "with an audience",
-      is: "CLAIMS_INVALID of wit-svid",
-      headers: () => wit({ claims: { aud: AUDIENCE } }),
-    },
-    {
-      presented: "of no step",
-      is: "CLAIMS_INVALID of wit-svid",
-      headers: () => wit({ claims: { step_id: undefined } }),
-    },
-    {
-      presented: "beside a token that its proof does not name",
-      is: "PROOF_INVALID of wit-svid",
-      headers: async () => ({ authorization: `Bearer ${bearer}`, ...(await wit()) }),
-    },
-    {
-      presented: "beside a transaction token that its proof does not name",
-      is: "PROOF_INVALID of wit-svid",
-      headers: async () => ({ "txn-token": "a.b.c", ...(await wit()) }),
-    },
-    {
-      presented: "beside the token of another step",
-      is: "PROOF_MISMATCH of wit-svid",
-      headers: async () => {
-        const sub = SUBJECT.replace("/run/r1/", "/run/r2/");
-        const token = mint(own, { claims: { sub, run_id: "r2" } });
-        return { authorization: `Bearer ${token}`, ...(await wit({ wpt: { ath: hashOf(token) } })) };
-      },
-    },
-  ])("$presented is refused: $is", async ({ is, headers }) => {
-    expect(outcomeOf(await ready(), requestOf(await headers()))).toBe(is);
-  });
-
-  test("is refused once its step has ended, and its signal aborts when it does", async () => {
-    const scene = await ready();
-    const verified = scene.verifier.verifyRequest(requestOf(await wit()));
-    using watched = scene.verifier.signalFor(verified.step);
-    await endStep(scene.watch);
-    expect(watched.signal.reason).toMatchObject({ code: "REVOKED", metadata: { state: "COMPLETED" } });
-    expect(outcomeOf(scene, requestOf(await wit()))).toBe("REVOKED of wit-svid");
-    expect(outcomeOf(scene, requestOf(await dpop()))).toBe("REVOKED");
-  });
-
-  test("is refused by a verifier without its feed", async () => {
-    const scene = await ready();
-    const headers = await wit({ wpt: { exp: NOW + 100 } });
-    scene.clock.suspend(61_000);
-    expect(outcomeOf(scene, requestOf(headers))).toBe("STALE of wit-svid");
-  });
-});
-
 describe("an Authorization header", () => {
   test.for([
     { that: "is missing", headers: {}, is: "TOKEN_MISSING" },
@@ -407,6 +275,13 @@ describe("an Authorization header", () => {
       is: "REQUEST_MALFORMED",
     },
     { that: "has no token", headers: { authorization: "DPoP" }, is: "REQUEST_MALFORMED" },
+    { that: "has no proof", headers: { authorization: "WPT" }, is: "REQUEST_MALFORMED" },
+    { that: "has two proofs", headers: { authorization: ["WPT a.b.c", "WPT d.e.f"] }, is: "REQUEST_MALFORMED" },
+    {
+      that: "came with a proof and a token",
+      headers: { authorization: ["WPT a.b.c", `Bearer ${bearer}`] },
+      is: "REQUEST_MALFORMED",
+    },
   ])("that $that is refused: $is", async ({ headers, is }) => {
     expect(outcomeOf(await ready(), requestOf(headers))).toBe(is);
   });
