@@ -4,6 +4,7 @@ import { createServer, request as tlsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AuthorityState } from "../../../src/gen/stint/v1/authorities_pb.js";
 import { Credentials } from "../../../src/gen/stint/v1/credentials_pb.js";
 import { IssuanceState, SvidKind } from "../../../src/gen/stint/v1/types_pb.js";
 import { createMcpGuard } from "../../../src/sdk/mcp/index.ts";
@@ -187,6 +188,29 @@ describe("a step of a real broker that proves what it has", () => {
       [false, [plain], IssuanceState.LIVE],
       [true, [plain], IssuanceState.REVOKED],
     ]);
+    await step.close();
+    by.close();
+  });
+
+  test("loses the transaction tokens of a key that is tainted, and has others by the key that came after it", async () => {
+    const step = await next({ proof: "wpt" });
+    const old = (await step.txnToken(plain)).token();
+    const by = connectOperator({ socket: daemon.operatorSocket });
+    const kind = SvidKind.TXN_TOKEN;
+    const { authorities } = await by.authorities.list({});
+    const signing = authorities.find((one) => one.kind === kind && one.state === AuthorityState.ACTIVE);
+    expect(decodeProtectedHeader(old).kid).toBe(signing?.authorityId);
+    const { authority } = await by.authorities.prepare({ kind });
+    await by.authorities.activate({ authorityId: authority?.authorityId ?? "", force: true });
+    expect(await reasonOf(await post(await provedBy(step, old)))).toEqual([200, "found"]);
+    const { credentialsRevoked } = await by.authorities.taint({ authorityId: signing?.authorityId ?? "" });
+    expect(credentialsRevoked).toBeGreaterThan(0);
+    await expect
+      .poll(async () => reasonOf(await post(await provedBy(step, old))))
+      .toEqual([401, expect.stringMatching(/^(REVOKED|KEY_UNKNOWN)$/)]);
+    const call = () => step.fetch(plain, { method: "POST", headers: JSON_TYPE, body: JSON.stringify(CALL) });
+    expect(await reasonOf(await call())).toEqual([200, "found"]);
+    expect(decodeProtectedHeader((await step.txnToken(plain)).token()).kid).toBe(authority?.authorityId);
     await step.close();
     by.close();
   });
