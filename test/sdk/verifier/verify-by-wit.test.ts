@@ -72,6 +72,14 @@ describe("a WIT-SVID", () => {
       headers: () => wit({ wpt: { ath: hashOf(bearer) } }),
     },
     {
+      presented: "with its proof in the Bearer scheme",
+      is: "PROOF_INVALID of wit-svid",
+      headers: async () => {
+        const { authorization, ...rest } = await wit();
+        return { authorization: authorization.replace("WPT", "Bearer"), ...rest };
+      },
+    },
+    {
       presented: "in the DPoP scheme",
       is: "PROOF_INVALID of wit-svid",
       headers: async () => ({ ...(await wit()), ...(await dpop()) }),
