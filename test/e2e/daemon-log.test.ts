@@ -35,7 +35,7 @@ test("the log tells of keys made and put to use, of entries, and of steps that e
 
   const { authority } = await session.operator.authorities.prepare({ kind: SvidKind.JWT });
   const { authorityId } = authority ?? {};
-  await session.operator.authorities.activate({ authorityId: authorityId ?? "", force: true });
+  await session.operator.authorities.activate({ authorityId: authorityId ?? "", now: true });
   await eventually(() => told(daemon, "a key was made; it does not sign yet")).toMatchObject([{ authorityId }]);
   await eventually(() => told(daemon, "a key signs from now on").at(-1)).toMatchObject({ authorityId });
   expect(daemon.log.map(({ msg }) => String(msg).split(":")[0])).toContain("a key was replaced");
@@ -48,7 +48,9 @@ test("a key that is missing at the start is told of, by its id, and replaced", a
   for (const name of readdirSync(keys)) rmSync(join(keys, name), { recursive: true });
   await using second = await first.restart();
   const missing = told(second, "a key is missing, and is replaced");
-  expect(new Set(missing.map(({ family }) => family))).toEqual(new Set(["x509-svid", "jwt-svid", "wit-svid"]));
+  expect(new Set(missing.map(({ family }) => family))).toEqual(
+    new Set(["x509-svid", "jwt-svid", "wit-svid", "txn-token"]),
+  );
   const made = told(first, "a key signs from now on").map((line) => line["authorityId"]);
   expect(missing.map((line) => line["authorityId"]).sort()).toEqual(made.sort());
 });

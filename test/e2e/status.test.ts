@@ -37,7 +37,7 @@ test("as data it has what a script asks for", async () => {
     open_steps: 1,
     verifiers_connected: 0,
     disk_free_bytes_min: 1_048_576,
-    authorities: [{ state: "ACTIVE" }, { state: "ACTIVE" }, { state: "ACTIVE" }],
+    authorities: ["x509-svid", "jwt-svid", "wit-svid", "txn-token"].map((kind) => ({ kind, state: "ACTIVE" })),
     verifiers: [{ name: "mcp-1", connected: false }],
   });
 });
@@ -65,7 +65,7 @@ test("a scrape is Prometheus' text, and counts what was opened, issued, revoked 
   expect(after.get("stint_disk_free_bytes")).toBeGreaterThan(1_048_576);
   expect(after.get("stint_ledger_bytes")).toBeGreaterThan(0);
   const expiries = [...after].filter(([sample]) => sample.startsWith("stint_authority_expiry_timestamp_seconds{"));
-  expect(expiries).toHaveLength(3);
+  expect(expiries).toHaveLength(4);
   for (const [, expiry] of expiries) expect(expiry).toBeGreaterThan(Date.now() / 1_000);
   expect(after.get("nodejs_eventloop_lag_p99_seconds")).toBeGreaterThanOrEqual(0);
 });

@@ -201,7 +201,7 @@ describe("a step of a real broker that proves what it has", () => {
     const signing = authorities.find((one) => one.kind === kind && one.state === AuthorityState.ACTIVE);
     expect(decodeProtectedHeader(old).kid).toBe(signing?.authorityId);
     const { authority } = await by.authorities.prepare({ kind });
-    await by.authorities.activate({ authorityId: authority?.authorityId ?? "", force: true });
+    await by.authorities.activate({ authorityId: authority?.authorityId ?? "", now: true });
     expect(await reasonOf(await post(await provedBy(step, old)))).toEqual([200, "found"]);
     const { credentialsRevoked } = await by.authorities.taint({ authorityId: signing?.authorityId ?? "" });
     expect(credentialsRevoked).toBeGreaterThan(0);
