@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { realpathSync } from "node:fs";
+import { globSync, realpathSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -21,8 +21,12 @@ const JAVA = {
 /** @param tests - what is skipped where a JDK of at least 17 or Maven is absent; see `isMissing`. */
 export const javaIsMissing = (tests: string) => isMissing(JAVA, tests);
 
-/** Downloads what the program in a folder needs, compiles it into another folder, and gives the command that runs it: first the executable. */
-export async function buildJava(folder: string, into: string): Promise<readonly string[]> {
+/**
+ * Downloads what the program in a folder needs, compiles it into another folder, and gives the command that runs it: first the executable.
+ *
+ * @param program - the class whose `main` is run.
+ */
+export async function buildJava(folder: string, into: string, program = "Workload"): Promise<readonly string[]> {
   const libraries = join(into, "libraries");
   await mkdir(into, { recursive: true });
   // Maven writes beside its pom.xml.
@@ -31,8 +35,9 @@ export async function buildJava(folder: string, into: string): Promise<readonly 
   await run("mvn", ["--batch-mode", "--quiet", ...copying], { cwd: into });
   const classes = join(into, "classes");
   const libraryPath = join(libraries, "*");
-  await run("javac", ["--release", "17", "-cp", libraryPath, "-d", classes, join(folder, "Workload.java")]);
-  return [await javaExecutable(), "-cp", `${classes}:${libraryPath}`, "Workload"];
+  const sources = globSync("*.java", { cwd: folder }).map((name) => join(folder, name));
+  await run("javac", ["--release", "17", "-cp", libraryPath, "-d", classes, ...sources]);
+  return [await javaExecutable(), "-cp", `${classes}:${libraryPath}`, program];
 }
 
 /** The program itself, behind whatever links and wrappers `java` is reached by: an entry is to name it. */

@@ -6,7 +6,6 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const folder = import.meta.dirname;
-const requirements = join(folder, "requirements.txt");
 const environments = resolve(folder, "../../../build/python");
 /** The first version that the MCP SDK takes. */
 const PYTHON_MINOR_MIN = 10;
@@ -31,9 +30,10 @@ export function pythonIsMissing(): string | undefined {
 /**
  * A Python with the pinned packages, below build/; made once for each state of the requirements.
  *
+ * @param requirements - the file that pins them.
  * @returns the interpreter's path.
  */
-export async function pythonWithPackages(): Promise<string> {
+export async function pythonWithPackages(requirements = join(folder, "requirements.txt")): Promise<string> {
   const digest = createHash("sha256").update(readFileSync(requirements)).digest("hex").slice(0, 16);
   const environment = join(environments, digest);
   const python = join(environment, "bin", "python");

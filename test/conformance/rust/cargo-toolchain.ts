@@ -11,8 +11,8 @@ const target = resolve(import.meta.dirname, "../../../build/rust");
 /** @param tests - what is skipped where Rust is absent; see `isMissing`. */
 export const rustIsMissing = (tests: string) => isMissing({ name: "Rust", commands: [["cargo", "--version"]] }, tests);
 
-/** Compiles the program in a folder, by its lock file. @returns the executable's path. */
-export async function buildRust(folder: string): Promise<string> {
+/** Compiles the program of this name in a folder, by its lock file. @returns the executable's path. */
+export async function buildRust(folder: string, program = "conformance"): Promise<string> {
   await promisify(execFile)("cargo", ["build", "--quiet", "--locked", "--target-dir", target], { cwd: folder });
-  return join(target, "debug", "conformance");
+  return join(target, "debug", program);
 }

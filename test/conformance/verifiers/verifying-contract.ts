@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { addSeconds, type UnixSeconds } from "../../../src/domain/time.ts";
+import { read } from "../../docs/documents.ts";
+import { startTokenIssuer, type TokenIssuer } from "../python/token-issuer.ts";
+import type { Mode, StartVerifier, StockVerifier } from "./stock-verifier.ts";
+
+/** A server's framework may take half a minute to be up on a machine that has other things to do. */
+export const START_MS_MAX = 180_000;
+const ELSEWHERE = "https://files.example.org/mcp";
+/** Far from every bound that a library has, so that a slow machine does not move a token over it. */
+const EXPIRED_SECONDS = { little: 30, long: 100 };
+
+type Row = {
+  /** Until how long after `exp` a token is taken, e.g. `60 s`, when nothing is said about it. */
+  readonly afterExpiry: string;
+  /** A token for another server, when no audience is told: `taken` or `refused`. */
+  readonly elsewhere: string;
+  /** A token that is bound to a key, brought without any proof: `taken` or `refused`. */
+  readonly bound: string;
+};
+
+/** What the guide's table says of a library. */
+function rowOf(library: string): Row {
+  const cells = read("docs/guides/verify/README.md")
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  const row = cells.find(([, name = ""]) => name.replace(/^\[(.*)\]\(.*\)$/, "$1") === library);
+  if (row === undefined) throw new Error(`the table of docs/guides/verify/README.md has no row for ${library}`);
+  const [, , , afterExpiry = "", elsewhere = "", bound = ""] = row;
+  return { afterExpiry, elsewhere, bound };
+}
+
+/** A library, in a program that believes an issuer of the test. */
+export type VerifyingScene = StockVerifier & { readonly issuer: TokenIssuer };
+
+export async function startVerifying(start: StartVerifier, mode: Mode): Promise<VerifyingScene> {
+  const issuer = await startTokenIssuer();
+  const verifier = await start(mode, issuer.url);
+  return {
+    ...verifier,
+    issuer,
+    async [Symbol.asyncDispose]() {
+      await verifier[Symbol.asyncDispose]();
+      await issuer.close();
+    },
+  };
+}
+
+const now = () => Math.floor(Date.now() / 1_000) as UnixSeconds;
+const expired = (seconds: number) => ({
+  issuedAt: addSeconds(now(), -200),
+  notBefore: addSeconds(now(), -205),
+  expiresAt: addSeconds(now(), -seconds),
+});
+const bound = { confirmation: { jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } };
+
+/** What a page promises of a library that is used as it says, and what the table says of one that is not. */
+export function verifyingContract(library: string, start: StartVerifier): void {
+  describe("used as its page says", () => {
+    let scene: VerifyingScene;
+    beforeAll(async () => {
+      scene = await startVerifying(start, "guide");
+    }, START_MS_MAX);
+    afterAll(() => scene?.[Symbol.asyncDispose]());
+
+    test("takes a step's token for this server", async () => {
+      const { audience, judge, issuer } = scene;
+      expect(await judge(await issuer.mint(audience))).toBe("taken");
+    });
+
+    test("refuses what is for another server, expired, bound to a key, or another issuer's", async () => {
+      const { audience, judge, issuer } = scene;
+      const other = await startTokenIssuer();
+      onTestFinished(other.close);
+      const tokens = {
+        "another server's": await issuer.mint(ELSEWHERE),
+        // Past the leeway of 5 s that pages set.
+        expired: await issuer.mint(audience, expired(10)),
+        bound: await issuer.mint(audience, bound),
+        "another issuer's": await other.mint(audience),
+      };
+      const judged: Record<string, string> = {};
+      for (const [what, token] of Object.entries(tokens)) judged[what] = await judge(token);
+      const refused = Object.keys(tokens).map((what) => [what, "refused"]);
+      expect(judged).toEqual(Object.fromEntries(refused));
+    });
+
+    test("forgives a clock that is 3 s behind the broker's", async () => {
+      const { audience, judge, issuer } = scene;
+      const ahead = addSeconds(now(), 3);
+      const token = await issuer.mint(audience, { issuedAt: ahead, notBefore: addSeconds(ahead, -5) });
+      expect(await judge(token)).toBe("taken");
+    });
+  });
+
+  test(
+    "left to itself, takes an expired token for as long as the table says, and a bound one if it says so",
+    async () => {
+      await using scene = await startVerifying(start, "defaults");
+      const { audience, judge, issuer } = scene;
+      expect(await judge(await issuer.mint(audience))).toBe("taken");
+      const row = rowOf(library);
+      expect(["0 s", "60 s"]).toContain(row.afterExpiry);
+      const little = await judge(await issuer.mint(audience, expired(EXPIRED_SECONDS.little)));
+      const long = await judge(await issuer.mint(audience, expired(EXPIRED_SECONDS.long)));
+      expect({ little, long }).toEqual({ little: row.afterExpiry === "60 s" ? "taken" : "refused", long: "refused" });
+      expect(await judge(await issuer.mint(audience, bound))).toBe(row.bound);
+    },
+    START_MS_MAX,
+  );
+
+  test(
+    "told no audience, does with another server's token what the table says",
+    async () => {
+      await using scene = await startVerifying(start, "no audience");
+      expect(await scene.judge(await scene.issuer.mint(ELSEWHERE))).toBe(rowOf(library).elsewhere);
+    },
+    START_MS_MAX,
+  );
+}
