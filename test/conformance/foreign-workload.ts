@@ -153,6 +153,25 @@ export function watchingContract({ another, open, close }: ForeignWorkload): voi
   });
 }
 
+/** Of a library whose source does not drop what was withdrawn. Not as it should be, and as the guide says that it is. */
+export function keptContract(
+  { another, open, close }: ForeignWorkload,
+  codes: CodeNames,
+  order: (step: Step) => object = (step) => ({ hint: hintOf(step) }),
+): void {
+  test("gives out the SVID of a step that ended, also once that has expired, without an error", async () => {
+    const keeping = await another();
+    const step = await open({ agent: "brief", by: keeping });
+    await keeping.tell("keep", { ...order(step) });
+    await close(step);
+    await expect(keeping.tell("x509")).rejects.toMatchObject({ code: codes.permissionDenied });
+    const kept = (await keeping.tell("kept")) as { readonly id: string; readonly not_after: number };
+    expect(kept.id).toBe(step.spiffeId);
+    await expect.poll(() => Date.now() / 1_000, { timeout: 20_000 }).toBeGreaterThan(kept.not_after + 1);
+    expect(await keeping.tell("kept")).toEqual(kept);
+  });
+}
+
 /** Of a library that tells whoever watches of an error. */
 export function endOfWatchContract({ another, open, close }: ForeignWorkload, codes: CodeNames): void {
   test("the end of the last step ends the watch", async () => {

@@ -16,11 +16,12 @@ import (
 
 // An svid is what go-spiffe made of one, after it verified it against the bundles that it was given.
 type svid struct {
-	ID     string         `json:"id"`
-	Hint   string         `json:"hint"`
-	Serial string         `json:"serial,omitempty"`
-	Token  string         `json:"token,omitempty"`
-	Claims map[string]any `json:"claims,omitempty"`
+	ID       string         `json:"id"`
+	Hint     string         `json:"hint"`
+	Serial   string         `json:"serial,omitempty"`
+	NotAfter int64          `json:"not_after,omitempty"`
+	Token    string         `json:"token,omitempty"`
+	Claims   map[string]any `json:"claims,omitempty"`
 }
 
 // Every X.509-SVID that there is, each verified against the X.509 bundles.
@@ -45,7 +46,8 @@ func (w *workload) fetchX509(ctx context.Context) (any, error) {
 }
 
 func x509Of(one *x509svid.SVID, id spiffeid.ID) svid {
-	return svid{ID: id.String(), Hint: one.Hint, Serial: one.Certificates[0].SerialNumber.Text(16)}
+	leaf := one.Certificates[0]
+	return svid{ID: id.String(), Hint: one.Hint, Serial: leaf.SerialNumber.Text(16), NotAfter: leaf.NotAfter.Unix()}
 }
 
 func paramsOf(o order) (jwtsvid.Params, error) {

@@ -23,6 +23,7 @@ type order struct {
 	Token    string   `json:"token"`
 	Address  string   `json:"address"`
 	Hint     string   `json:"hint"`
+	Tickets  bool     `json:"tickets"`
 }
 
 type workload struct {
@@ -90,6 +91,8 @@ func (w *workload) follow(ctx context.Context, o order) (any, error) {
 		return w.own()
 	case "serve":
 		return w.serve(ctx, o)
+	case "resume":
+		return w.resume(ctx, o)
 	case "dial":
 		return w.dial(ctx, o)
 	case "bundle":

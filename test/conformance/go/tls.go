@@ -29,6 +29,17 @@ func sourceOf(ctx context.Context, client *workloadapi.Client, hint string) (*wo
 
 // #endregion
 
+// #region server
+// serverConfig is that of a server which asks the authorizer about every connection.
+func serverConfig(source *workloadapi.X509Source, authorizer tlsconfig.Authorizer) *tls.Config {
+	config := tlsconfig.MTLSServerConfig(source, source, authorizer)
+	// A client that comes back with a ticket is let in by it, and nobody is asked: not about an SVID that has been revoked since.
+	config.SessionTicketsDisabled = true
+	return config
+}
+
+// #endregion
+
 // serve accepts one connection of the one step that may connect, and says who it was.
 func (w *workload) serve(ctx context.Context, o order) (any, error) {
 	client, err := spiffeid.FromString(o.SpiffeID)
@@ -39,8 +50,7 @@ func (w *workload) serve(ctx context.Context, o order) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := tlsconfig.MTLSServerConfig(source, source, tlsconfig.AuthorizeID(client))
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", serverConfig(source, tlsconfig.AuthorizeID(client)))
 	if err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ public final class Workload {
   }
 
   /** Every X.509-SVID that there is, each verified against the X.509 bundles. */
-  private List<Map<String, String>> x509() throws Exception {
+  private List<Map<String, Object>> x509() throws Exception {
     X509Context context = client.fetchX509Context();
     for (X509Svid svid : context.getX509Svids()) {
       X509SvidValidator.verifyChain(svid.getChain(), client.fetchX509Bundles());
@@ -91,13 +91,14 @@ public final class Workload {
     return x509Of(context);
   }
 
-  private static List<Map<String, String>> x509Of(X509Context context) {
+  private static List<Map<String, Object>> x509Of(X509Context context) {
     return context.getX509Svids().stream().map(Workload::x509Of).collect(Collectors.toList());
   }
 
-  private static Map<String, String> x509Of(X509Svid svid) {
+  private static Map<String, Object> x509Of(X509Svid svid) {
     String serial = svid.getLeaf().getSerialNumber().toString(16);
-    return Map.of("id", svid.getSpiffeId().toString(), "hint", svid.getHint(), "serial", serial);
+    long notAfter = svid.getLeaf().getNotAfter().toInstant().getEpochSecond();
+    return Map.of("id", svid.getSpiffeId().toString(), "hint", svid.getHint(), "serial", serial, "not_after", notAfter);
   }
 
   /** Every JWT-SVID that there is for the audience, each verified against the JWT bundles. */
@@ -125,13 +126,13 @@ public final class Workload {
     return Map.of("id", svid.getSpiffeId().toString());
   }
 
-  private Map<String, String> keep(String hint) throws Exception {
+  private Map<String, Object> keep(String hint) throws Exception {
     kept = sourceOf(client, hint);
     return own();
   }
 
   /** What the kept source gives now: where the picker picks none, java-spiffe says nothing of it and gives null. */
-  private Map<String, String> own() {
+  private Map<String, Object> own() {
     X509Svid svid = kept.getX509Svid();
     if (svid == null) throw new IllegalStateException("no SVID");
     return x509Of(svid);

@@ -2,7 +2,14 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { fetchingContract, foreignWorkload, named, svidsOf, watchingContract } from "../foreign-workload.ts";
+import {
+  fetchingContract,
+  foreignWorkload,
+  keptContract,
+  named,
+  svidsOf,
+  watchingContract,
+} from "../foreign-workload.ts";
 import { hintOf } from "../workload-scene.ts";
 import { buildJava, JAVA_BUILD_MS_MAX, javaIsMissing } from "./java-toolchain.ts";
 
@@ -22,6 +29,7 @@ describe.skipIf(javaIsMissing("tests with java-spiffe"))("java-spiffe", () => {
 
   fetchingContract(foreign, CODES);
   watchingContract(foreign);
+  keptContract(foreign, CODES);
 
   test("comes back by itself: the end of the last step, then another", async () => {
     const watching = await another();
@@ -40,15 +48,5 @@ describe.skipIf(javaIsMissing("tests with java-spiffe"))("java-spiffe", () => {
     await close(own);
     await expect.poll(() => keeping.tell("kept").catch(String), { timeout: 10_000 }).toMatch(/no SVID/);
     expect(await keeping.tell("x509")).toMatchObject(named([other]));
-  });
-
-  // Not as it should be, and as the guide says that it is. What bites is that verifiers refuse it.
-  test("keeps the SVID of the last step when that ends, until it expires", async () => {
-    const keeping = await another();
-    const step = await open({ by: keeping });
-    const kept = await keeping.tell("keep", { hint: hintOf(step) });
-    await close(step);
-    await expect(keeping.tell("x509")).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
-    expect(await keeping.tell("kept")).toEqual(kept);
   });
 });

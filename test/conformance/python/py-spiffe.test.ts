@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Step } from "../../../src/gen/stint/v1/types_pb.js";
-import { fetchingContract, foreignWorkload, svidsOf } from "../foreign-workload.ts";
+import { fetchingContract, foreignWorkload, keptContract, svidsOf } from "../foreign-workload.ts";
 import { pythonIsMissing, pythonWithPackages } from "./python-environment.ts";
 
 // py-spiffe shows no hints, so its users tell identities apart by their SPIFFE IDs.
@@ -18,6 +18,7 @@ describe.skipIf(pythonIsMissing() !== undefined)("py-spiffe", () => {
   const { open, close } = foreign;
 
   fetchingContract(foreign, CODES, shown);
+  keptContract(foreign, CODES, ({ spiffeId }) => ({ spiffe_id: spiffeId }));
 
   test("keeps the X.509-SVID of the step it picks by its SPIFFE ID", async () => {
     const steps = [await open(), await open()] as const;

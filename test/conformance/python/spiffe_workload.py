@@ -19,7 +19,8 @@ def say(line):
 
 
 def x509_of(svid):
-    return {"id": str(svid.spiffe_id), "serial": format(svid.leaf.serial_number, "x")}
+    not_after = int(svid.leaf.not_valid_after_utc.timestamp())
+    return {"id": str(svid.spiffe_id), "serial": format(svid.leaf.serial_number, "x"), "not_after": not_after}
 
 
 def x509(client, _order):
@@ -73,6 +74,21 @@ def source(client, order):
     return x509_of(svid)
 
 
+kept = {}
+
+
+def keep(client, order):
+    def step(svids):
+        return next(svid for svid in svids if str(svid.spiffe_id) == order["spiffe_id"])
+
+    kept["source"] = X509Source(client, svid_picker=step)
+    return own(client, order)
+
+
+def own(_client, _order):
+    return x509_of(kept["source"].svid)
+
+
 def watch(client, _order):
     client.stream_x509_contexts(
         lambda context: say({"event": "x509", "svids": [x509_of(svid) for svid in context.x509_svids]}),
@@ -82,7 +98,7 @@ def watch(client, _order):
     return "watching"
 
 
-COMMANDS = {"x509": x509, "jwt": jwt, "validate": validate, "source": source, "watch": watch}
+COMMANDS = {"x509": x509, "jwt": jwt, "validate": validate, "source": source, "keep": keep, "kept": own, "watch": watch}
 
 
 def code_of(error):

@@ -16,17 +16,31 @@ describe.skipIf(goIsMissing("tests with Go verifiers"))("in Go", () => {
   }, GO_BUILD_MS_MAX);
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
   const command = (library: string) => async () => [join(directory, "verifiers"), library];
+  const withKeys = (path: string, library: string) => async () => [
+    "env",
+    `KEYS=${path}`,
+    ...(await command(library)()),
+  ];
 
   describe("go-oidc", () => verifyingContract("go-oidc", lineProgram(command("go-oidc"))));
-  describe("go-spiffe", () => verifyingContract("go-spiffe", lineProgram(command("go-spiffe"))));
+  describe("go-spiffe", () => {
+    verifyingContract("go-spiffe", lineProgram(command("go-spiffe")));
+
+    test("reads by spiffebundle no key of /jwks.json, and by jwtbundle no SPIFFE bundle", async () => {
+      const by = (path: string) => lineProgram(withKeys(path, "go-spiffe"));
+      await using scene = await startVerifying(by("/jwks.json"), "guide");
+      expect(await scene.judge(await scene.issuer.mint(scene.audience))).toBe("refused");
+      await expect(by("/spiffe-bundle.json")("defaults", scene.issuer.url)).rejects.toThrow(/ended: .*jwtbundle/);
+    });
+  });
   describe("cap", () => verifyingContract("cap (Vault, OpenBao)", lineProgram(command("cap"))));
 
   describe("golang-jwt with keyfunc", () => {
     verifyingContract("golang-jwt with keyfunc", lineProgram(command("golang-jwt")));
 
     test("given the bundle's URL, starts without an error and believes nobody", async () => {
-      const byBundle = async () => ["env", "KEYS=/spiffe-bundle.json", ...(await command("golang-jwt")())];
-      await using scene = await startVerifying(lineProgram(byBundle), "defaults");
+      const byBundle = lineProgram(withKeys("/spiffe-bundle.json", "golang-jwt"));
+      await using scene = await startVerifying(byBundle, "defaults");
       expect(await scene.judge(await scene.issuer.mint(scene.audience))).toBe("refused");
     });
   });

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/jwtbundle"
@@ -13,9 +15,9 @@ import (
 )
 
 // #region verify
-// bundleOf fetches the broker's keys. /spiffe-bundle.json is for the package spiffebundle, /jwks.json for jwtbundle.
-func bundleOf(trustDomain spiffeid.TrustDomain, issuer string) (*spiffebundle.Bundle, error) {
-	answer, err := http.Get(issuer + "/spiffe-bundle.json")
+// bundleOf fetches the broker's keys from <issuer>/spiffe-bundle.json. /jwks.json is for the package jwtbundle.
+func bundleOf(trustDomain spiffeid.TrustDomain, url string) (*spiffebundle.Bundle, error) {
+	answer, err := http.Get(url)
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +49,11 @@ func svidOf(token string, bundles jwtbundle.Source, issuer, resource string) (*j
 func judgeByGoSPIFFE(_ context.Context, mode, issuer, resource string) (judge, error) {
 	trustDomain := spiffeid.RequireTrustDomainFromString("example.org")
 	var bundles jwtbundle.Source
-	bundles, err := bundleOf(trustDomain, issuer)
-	if mode != "guide" {
-		bundles, err = byKeySet(trustDomain, issuer)
+	var err error
+	if mode == "guide" {
+		bundles, err = bundleOf(trustDomain, issuer+cmp.Or(os.Getenv("KEYS"), "/spiffe-bundle.json"))
+	} else {
+		bundles, err = keySetOf(trustDomain, issuer+cmp.Or(os.Getenv("KEYS"), "/jwks.json"))
 	}
 	if err != nil {
 		return nil, err
@@ -73,8 +77,8 @@ func judgeByGoSPIFFE(_ context.Context, mode, issuer, resource string) (judge, e
 	}, nil
 }
 
-func byKeySet(trustDomain spiffeid.TrustDomain, issuer string) (*jwtbundle.Bundle, error) {
-	answer, err := http.Get(issuer + "/jwks.json")
+func keySetOf(trustDomain spiffeid.TrustDomain, url string) (*jwtbundle.Bundle, error) {
+	answer, err := http.Get(url)
 	if err != nil {
 		return nil, err
 	}

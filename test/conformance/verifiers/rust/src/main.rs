@@ -13,7 +13,10 @@ type Claims = Map<String, Value>;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let (mode, issuer, resource) = (var("MODE")?, var("ISSUER")?, var("RESOURCE")?);
-    let served = ureq::get(format!("{issuer}/jwks.json")).call()?.body_mut().read_to_string()?;
+    let served = ureq::get(format!("{issuer}/jwks.json"))
+        .call()?
+        .body_mut()
+        .read_to_string()?;
     let keys: JwkSet = serde_json::from_str(&served)?;
     println!("ready");
     for line in stdin().lines() {
