@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Confirmation } from "../../../src/domain/confirmation.ts";
 import { addSeconds, type UnixSeconds } from "../../../src/domain/time.ts";
 import { read } from "../../docs/documents.ts";
 import { startTokenIssuer, type TokenIssuer } from "../python/token-issuer.ts";
@@ -54,6 +55,8 @@ const expired = (seconds: number) => ({
   expiresAt: addSeconds(now(), -seconds),
 });
 const bound = { confirmation: { jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" } };
+/** RFC 7800 section 3.4. The broker binds to no key by its id, and whoever refuses what is bound does not ask how. */
+const boundByKid = { confirmation: { kid: "k1" } as unknown as Confirmation };
 
 /** What a page promises of a library that is used as it says, and what the table says of one that is not. */
 export function verifyingContract(library: string, start: StartVerifier): void {
@@ -78,6 +81,7 @@ export function verifyingContract(library: string, start: StartVerifier): void {
         // Past the leeway of 5 s that pages set.
         expired: await issuer.mint(audience, expired(10)),
         bound: await issuer.mint(audience, bound),
+        "bound in another way": await issuer.mint(audience, boundByKid),
         "another issuer's": await other.mint(audience),
       };
       const judged: Record<string, string> = {};
