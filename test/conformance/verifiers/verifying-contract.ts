@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Confirmation } from "../../../src/domain/confirmation.ts";
 import { addSeconds, type UnixSeconds } from "../../../src/domain/time.ts";
-import { read } from "../../docs/documents.ts";
 import { startTokenIssuer, type TokenIssuer } from "../python/token-issuer.ts";
+import { rowOf } from "./guide-table.ts";
 import type { Mode, StartVerifier, StockVerifier } from "./stock-verifier.ts";
 
 /** A server's framework may take half a minute to be up on a machine that has other things to do. */
@@ -10,27 +10,6 @@ export const START_MS_MAX = 180_000;
 const ELSEWHERE = "https://files.example.org/mcp";
 /** Far from every bound that a library has, so that a slow machine does not move a token over it. */
 const EXPIRED_SECONDS = { little: 30, long: 100 };
-
-type Row = {
-  /** Until how long after `exp` a token is taken, e.g. `60 s`, when nothing is said about it. */
-  readonly afterExpiry: string;
-  /** A token for another server, when no audience is told: `taken` or `refused`. */
-  readonly elsewhere: string;
-  /** A token that is bound to a key, brought without any proof: `taken` or `refused`. */
-  readonly bound: string;
-};
-
-/** What the guide's table says of a library. */
-function rowOf(library: string): Row {
-  const cells = read("docs/guides/verify/README.md")
-    .split("\n")
-    .filter((line) => line.startsWith("|"))
-    .map((line) => line.split("|").map((cell) => cell.trim()));
-  const row = cells.find(([, name = ""]) => name.replace(/^\[(.*)\]\(.*\)$/, "$1") === library);
-  if (row === undefined) throw new Error(`the table of docs/guides/verify/README.md has no row for ${library}`);
-  const [, , , afterExpiry = "", elsewhere = "", bound = ""] = row;
-  return { afterExpiry, elsewhere, bound };
-}
 
 /** A library, in a program that believes an issuer of the test. */
 export type VerifyingScene = StockVerifier & { readonly issuer: TokenIssuer };
@@ -109,7 +88,7 @@ export function verifyingContract(library: string, start: StartVerifier, can = {
   });
 
   test(
-    "left to itself, takes an expired token for as long as the table says, and a bound one if it says so",
+    "left to itself, takes what is expired, bound, or by a new key as the table says",
     async () => {
       await using scene = await startVerifying(start, "defaults");
       const { audience, judge, issuer } = scene;
@@ -120,6 +99,10 @@ export function verifyingContract(library: string, start: StartVerifier, can = {
       const long = await judge(await issuer.mint(audience, expired(EXPIRED_SECONDS.long)));
       expect({ little, long }).toEqual({ little: row.afterExpiry === "60 s" ? "taken" : "refused", long: "refused" });
       expect(await judge(await issuer.mint(audience, bound))).toBe(row.bound);
+      expect(["at once", "30 s", "yours"]).toContain(row.newKey);
+      await issuer.rotate();
+      const byNewKey = await judge(await issuer.mint(audience));
+      if (row.newKey !== "yours") expect(byNewKey).toBe(row.newKey === "at once" ? "taken" : "refused");
     },
     START_MS_MAX,
   );
