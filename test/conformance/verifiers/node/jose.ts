@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 // #region verify
 import { createRemoteJWKSet, errors, type JWTPayload, jwtVerify } from "jose";
 
-const issuer = process.env["ISSUER"] ?? "https://stint.example.org";
+const issuer = process.env["ISSUER"] ?? "https://stint.example.org:8443";
 const resource = process.env["RESOURCE"] ?? "https://mcp.example.org/mcp";
 const keys = createRemoteJWKSet(new URL(`${issuer}/jwks.json`), { cacheMaxAge: 60_000 });
 

@@ -6,7 +6,7 @@ import os
 from fastmcp import FastMCP
 from fastmcp.server.auth.providers.jwt import JWTVerifier
 
-ISSUER = os.environ.get("ISSUER", "https://stint.example.org")
+ISSUER = os.environ.get("ISSUER", "https://stint.example.org:8443")
 RESOURCE = os.environ.get("RESOURCE", "https://mcp.example.org/mcp")
 
 

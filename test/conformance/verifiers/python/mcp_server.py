@@ -9,7 +9,7 @@ from mcp.server import MCPServer
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 
-ISSUER = os.environ.get("ISSUER", "https://stint.example.org")
+ISSUER = os.environ.get("ISSUER", "https://stint.example.org:8443")
 RESOURCE = os.environ.get("RESOURCE", "https://mcp.example.org/mcp")
 keys = jwt.PyJWKClient(f"{ISSUER}/jwks.json", lifespan=60)
 

@@ -8,7 +8,7 @@ import jwt  # PyJWT, which py-spiffe brings
 from spiffe import JwtBundle, JwtSvid, TrustDomain
 from spiffe.errors import PySpiffeError
 
-ISSUER = os.environ.get("ISSUER", "https://stint.example.org")
+ISSUER = os.environ.get("ISSUER", "https://stint.example.org:8443")
 RESOURCE = os.environ.get("RESOURCE", "https://mcp.example.org/mcp")
 
 

@@ -53,7 +53,7 @@ func main() {
 func settings(path string) map[string]any {
 	text, err := os.ReadFile(path)
 	exitOn(err)
-	told := strings.NewReplacer("https://stint.example.org", os.Getenv("ISSUER"), "https://vault.example.org", os.Getenv("RESOURCE"))
+	told := strings.NewReplacer("https://stint.example.org:8443", os.Getenv("ISSUER"), "https://vault.example.org", os.Getenv("RESOURCE"))
 	var read map[string]any
 	exitOn(json.Unmarshal([]byte(told.Replace(string(text))), &read))
 	return read
