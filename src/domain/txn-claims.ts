@@ -45,7 +45,7 @@ const SCOPE_OF_ANY_TOOL = "mcp:tool";
  * step's process is for its ledger, and not for servers.
  *
  * @param issuer - the broker's https issuer URL.
- * @see draft-ietf-oauth-transaction-tokens, section Txn-Token Claims; ADR 17
+ * @see draft-ietf-oauth-transaction-tokens, section Txn-Token Claims; ADR 14
  */
 export function txnClaims(issuer: string, { step, location, ...facts }: TxnFacts): TxnClaims {
   const { client_id: agent, txn, ...ofStep } = stepClaims(step);

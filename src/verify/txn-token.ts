@@ -32,7 +32,7 @@ export type VerifiedTxnToken = Omit<VerifiedJwtSvid, "confirmation"> & {
  *
  * @param token - the value of a `Txn-Token` header.
  * @throws VerificationError with one of its codes; never anything else
- * @see draft-ietf-oauth-transaction-tokens, section Txn-Token Validation; ADR 17
+ * @see draft-ietf-oauth-transaction-tokens, section Txn-Token Validation; ADR 14
  */
 export function verifyTxnToken(token: string, options: TxnTokenOptions): VerifiedTxnToken {
   if (typeof token !== "string" || token.length > LIMITS.jwtPresentedBytesMax) {
