@@ -18,6 +18,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0003_server_entry.sql 44b37baf7dae7557d0427358f0fa13ecf7e8eacdc5785dcfba0e668ca68cfa4e",
     "0004_federation_and_evidence.sql 8af04487498881bf823151c3e9440aa62fb6031fbb6baaa61a4a5118dc5e575e",
     "0005_own_content.sql 268146f37f08639d7d89df57c34da3653a26d7c606ba363c3a4bbc21fe778c79",
+    "0006_refused_caller.sql 30a11a715d7d5cbc0769adf11478b401bbaa36c2623ba3521d85e01d9d39d69d",
   ]);
 });
 
