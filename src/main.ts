@@ -57,7 +57,7 @@ export async function openBroker(config: Config, whole: Log): Promise<Broker> {
       operatorSocket: config.operator.socket,
       ...serving,
       bundle: core.bundle,
-      reloadable: { registry: core.registry, entries: core.entries.all },
+      reloadable: { registry: core.registry, files: core.files, entries: core.entries.all },
       close,
     };
   } catch (thrown) {

@@ -39,6 +39,8 @@ export type Authorities = AuthorityDirectory &
     troubles(): readonly string[];
     /** Calls after each change; ends with the returned function. */
     onChange(changed: () => void): Cancel;
+    /** Does at once what is due, which is done within a minute otherwise. */
+    look(): Promise<void>;
     /** Ends the rotation. */
     stop(): void;
   };
@@ -47,8 +49,8 @@ export type AuthoritiesPorts = {
   readonly ledger: Pick<Ledger, "follow" | "perform">;
   readonly projections: Pick<ProjectionReads, "authorities">;
   readonly signer: Signer;
-  /** Certifies the X.509 authorities; absent: each is a root of its own. */
-  readonly upstream?: UpstreamAuthority;
+  /** The CA that certifies the X.509 authorities now; absent: each is a root of its own. */
+  readonly upstream?: () => UpstreamAuthority;
   readonly clock: Clock;
   /** Resolves when verifiers refuse what a withdrawal took back. */
   readonly inForce: InForce;
@@ -108,11 +110,13 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
     state: "prepared" | "active",
     order?: PutAuthoritiesAct["order"],
   ): Promise<Authority> {
-    if (!isWorthMaking(endOfNew(family), now())) throw new BrokerError("AUTHORITY_UNAVAILABLE", UPSTREAM_IS_OVER);
-    const validity = { notBefore: addSeconds(now(), -BACKDATE_SECONDS), expiresAt: endOfNew(family) };
-    const created = await signer.create(family, validity);
+    // One and the same upstream CA says when the authority ends and certifies it, whichever CA is there by then.
+    const upstream = upstreamOf(family);
+    const expiresAt = endOfNew(family, upstream);
+    if (!isWorthMaking(expiresAt, now())) throw new BrokerError("AUTHORITY_UNAVAILABLE", UPSTREAM_IS_OVER);
+    const created = await signer.create(family, { notBefore: addSeconds(now(), -BACKDATE_SECONDS), expiresAt });
     try {
-      const made = inState(await certified(created), state);
+      const made = inState(upstream === undefined ? created : await upstream.certify(created), state);
       await book.record({
         authorities: [made, ...(state === "active" ? retired(family) : [])],
         ...orderOf(made, order),
@@ -125,16 +129,13 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
   }
 
   /** When an authority that is made now ends: no later than the upstream authority. */
-  function endOfNew(family: SigningFamily): UnixSeconds {
+  function endOfNew(family: SigningFamily, upstream = upstreamOf(family)): UnixSeconds {
     const own = addSeconds(now(), ports.lifetimeSeconds[family]);
-    return family === "x509-svid" && ports.upstream !== undefined && ports.upstream.expiresAt < own
-      ? ports.upstream.expiresAt
-      : own;
+    return upstream !== undefined && upstream.expiresAt < own ? upstream.expiresAt : own;
   }
 
-  async function certified(created: Authority): Promise<Authority> {
-    const { upstream } = ports;
-    return created.family === "x509-svid" && upstream !== undefined ? upstream.certify(created) : created;
+  function upstreamOf(family: SigningFamily): UpstreamAuthority | undefined {
+    return family === "x509-svid" ? ports.upstream?.() : undefined;
   }
 
   /** The authorities that sign now, as they are when another signs: old. */
@@ -207,15 +208,20 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
     told = now;
   }
 
+  function look(): Promise<void> {
+    const looked = inTurn(async () => {
+      if (isStopped) return;
+      if (ports.gate?.refusal() === undefined) await doWhatIsDue();
+      tellTroubles();
+    });
+    return looked.catch(ports.failed);
+  }
+
   function lookLater(): void {
     cancel();
     if (isStopped) return;
     cancel = clock.schedule(LOOK_INTERVAL_MS, () => {
-      const look = inTurn(async () => {
-        if (ports.gate?.refusal() === undefined) await doWhatIsDue();
-        tellTroubles();
-      });
-      look.catch(ports.failed);
+      void look();
       lookLater();
     });
   }
@@ -241,6 +247,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
     activatableAt: (authority) => (authority.state === "prepared" ? activatableAt(authority, rotation) : undefined),
     bundleSequence: book.sequence,
     troubles,
+    look,
     ...createAuthorityOrders({ book, inTurn, make, activate, remove, now, rotation, inForce: ports.inForce }),
 
     replaceAll: () =>

@@ -49,7 +49,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       head: ledger.head,
       openSteps: core.openSteps,
       authorities,
-      upstreamExpiresAt: core.upstream?.expiresAt,
+      upstreamExpiresAt: () => core.upstream?.current().expiresAt,
       history: { receipts, entries, ledger },
       disk: core.store.disk,
     },

@@ -7,7 +7,7 @@ import { BrokerError, denial, errorOf } from "../domain/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { Core } from "./core.ts";
 import { evidenceAttestorsOf } from "./evidence-attestors.ts";
-import { followTlsFiles } from "./renewed-files.ts";
+import { serverCertificate } from "./server-certificate.ts";
 
 export type AttestationEndpoint = { readonly server: ApiServer; readonly port: number };
 
@@ -55,15 +55,13 @@ export async function startAttestationEndpoint(
       takesJoinTokens: attestation.joinToken,
     },
   );
-  const files =
-    attestation.tls === "own-svid"
-      ? undefined
-      : await followTlsFiles("attestation.tls", attestation.tls, { clock: core.clock, log });
-  stops.push(async () => files?.stop());
+  const { tls } = attestation;
+  const files = tls === "own-svid" ? undefined : await core.files.follow(serverCertificate("attestation.tls", tls));
+  const shown = files === undefined ? own : { material: files.current, onChange: files.onChange };
   endpoint = await listenOnServerTls({
     place: attestation.listen,
     server: server.server,
-    context: await tlsContextOf(files ?? own, undefined),
+    context: await tlsContextOf(shown, undefined),
     onRefused: (refusal) => log.recurring("connection refused", { endpoint: "attestation", ...refusal }),
   });
   const bound = endpoint;

@@ -5,7 +5,7 @@ import { readTlsFiles } from "../api/http/tls-files.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
 import { evidenceAttestorsOf } from "./evidence-attestors.ts";
 import { webRootsIn } from "./federation.ts";
-import { openUpstream, readPin } from "./open-signer.ts";
+import { readPin, upstreamFiles } from "./open-signer.ts";
 
 /** A file that a setting names, looked at as a start looks at it. */
 export type FileCheck = {
@@ -21,7 +21,7 @@ export type FileCheck = {
 
 /** The files that a configuration names, in its order. */
 export function fileChecks(config: Config): readonly FileCheck[] {
-  const { keyManager, attestation, upstreamAuthority, federation } = config;
+  const { keyManager, attestation, federation } = config;
   const ports = { clock: systemClock(), random: systemRandomness(), randomness: systemRandomness() };
   const checks: FileCheck[] = [
     ...certificateOf("http", config.http?.tls),
@@ -37,9 +37,9 @@ export function fileChecks(config: Config): readonly FileCheck[] {
       { key: "key_manager.pkcs11.pin_file", isPrivate: true, check: () => readPin(keyManager.pinFile) },
     );
   }
-  if (upstreamAuthority !== undefined) {
-    const check = () => openUpstream(config, ports);
-    checks.push({ key: "upstream_authority.disk.certificate", isPrivate: true, check });
+  const upstream = upstreamFiles(config, ports);
+  if (upstream !== undefined) {
+    checks.push({ key: `${upstream.setting}.certificate`, isPrivate: true, check: upstream.read });
   }
   const { webRoots } = federation;
   if (webRoots !== undefined) {

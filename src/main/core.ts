@@ -26,9 +26,10 @@ import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
 import { keepBeside } from "./beside.ts";
 import type { Closers } from "./closers.ts";
 import { openFederation } from "./federation.ts";
-import { openSigner, openUpstream } from "./open-signer.ts";
+import { openSigner, upstreamFiles } from "./open-signer.ts";
 import { withOwn } from "./own-entries.ts";
 import { readinessOf } from "./readiness.ts";
+import { keepFilesRenewed } from "./renewed-files.ts";
 import { tellEvents } from "./tell-events.ts";
 
 export type Core = Awaited<ReturnType<typeof openCore>>;
@@ -43,6 +44,9 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const clock = systemClock();
   const random = systemRandomness();
   const failed = (error: unknown) => log.fault("a background act failed", error);
+
+  const files = keepFilesRenewed({ clock, log });
+  closers.push(() => files.stop());
 
   // What is kept.
   const directory = await openDataDirectory(config.dataDirectory);
@@ -81,12 +85,13 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   closers.push(() => unix.close());
 
   // What is kept beside the ledger, each by the ledger's events.
-  const upstream = await openUpstream(config, { clock, randomness: random });
+  const ofUpstream = upstreamFiles(config, { clock, randomness: random });
+  const upstream = ofUpstream === undefined ? undefined : await files.follow(ofUpstream);
   const beside = await keepBeside(
     {
       store,
       signer,
-      ...(upstream === undefined ? {} : { upstream }),
+      ...(upstream === undefined ? {} : { upstream: upstream.current }),
       lifetimeSeconds: {
         "x509-svid": config.authority.x509AuthoritySeconds,
         "jwt-svid": config.authority.jwtAuthoritySeconds,
@@ -109,6 +114,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     closers,
   );
   const { authorities, entries, notifier, registry } = beside;
+  if (upstream !== undefined) closers.push(upstream.onChange(() => void authorities.look()));
   const federation = await openFederation(
     config,
     { ownAuthorities: () => x509RootsOf(authorities.all()), ledger, projections, clock, randomness: random },
@@ -164,6 +170,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       beside.stepDirectory.following.refusal() === undefined ? beside.stepDirectory.open().length : undefined,
     counts,
     upstream,
+    files,
   };
 }
 

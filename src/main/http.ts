@@ -14,7 +14,7 @@ import type { Config, HttpListenerConfig } from "../config/config.ts";
 import type { Log } from "../ports/log.ts";
 import type { Closers } from "./closers.ts";
 import type { Core } from "./core.ts";
-import { followTlsFiles } from "./renewed-files.ts";
+import { serverCertificate } from "./server-certificate.ts";
 import { authorityPems, type Trust } from "./trust.ts";
 
 /** Where the HTTP listeners are reached. */
@@ -52,9 +52,8 @@ export async function startHttpListeners(
   const listenerOf = async (key: string, { tls, ...listener }: HttpListenerConfig): Promise<HttpListener> => {
     if (tls === undefined) return listener;
     if (tls === "own-svid") return { ...listener, tls: own };
-    const files = await followTlsFiles(key, tls, { clock: core.clock, log });
-    closers.push(() => files.stop());
-    return { ...listener, tls: files };
+    const { current, onChange } = await core.files.follow(serverCertificate(key, tls));
+    return { ...listener, tls: { material: current, onChange } };
   };
   const http =
     config.http === undefined

@@ -30,7 +30,7 @@ export function metricsOf(core: Core): Metrics {
               expiresAt,
             ])
         : [],
-    upstreamExpiry: () => upstream?.expiresAt,
+    upstreamExpiry: () => upstream?.current().expiresAt,
     diskFreeBytes: () => store.disk()?.freeBytes,
     ledgerBytes: () => store.disk()?.ledgerBytes,
   });

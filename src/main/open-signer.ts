@@ -2,17 +2,19 @@ import { readFile } from "node:fs/promises";
 import { readPrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { openDiskSigner } from "../adapters/signer-disk/signer-disk.ts";
 import { openPkcs11Signer } from "../adapters/signer-pkcs11/signer-pkcs11.ts";
-import { openDiskUpstream } from "../adapters/upstream-disk/upstream-disk.ts";
+import { type DiskUpstream, openDiskUpstream } from "../adapters/upstream-disk/upstream-disk.ts";
 import type { Config } from "../config/config.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { secondsOf } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { Signer } from "../ports/signer.ts";
-import type { UpstreamAuthority } from "../ports/upstream-authority.ts";
+import type { Files } from "./renewed-files.ts";
 
 /** Has the PIN where no file has it. The PIN is no setting: `stintd validate` shows what is set. */
 const PIN_VARIABLE = "STINT_PKCS11_PIN";
+
+const UPSTREAM_SETTING = "upstream_authority.disk";
 
 /**
  * Opens the signer that keeps the private keys.
@@ -40,26 +42,25 @@ export async function openSigner(
   return signer;
 }
 
-/**
- * Opens the upstream CA, where there is one.
- *
- * @throws BrokerError, UnsafeFileError
- */
-export async function openUpstream(
-  { upstreamAuthority, trustDomain }: Config,
-  { clock, randomness }: { readonly clock: Clock; readonly randomness: Randomness },
-): Promise<UpstreamAuthority | undefined> {
+/** The files of the upstream CA, where there is one. Reading rejects with BrokerError or UnsafeFileError. */
+export function upstreamFiles(
+  { upstreamAuthority, trustDomain }: Pick<Config, "upstreamAuthority" | "trustDomain">,
+  { clock, randomness }: { readonly clock: Pick<Clock, "now">; readonly randomness: Randomness },
+): Files<DiskUpstream> | undefined {
   if (upstreamAuthority === undefined) return undefined;
-  return openDiskUpstream({
-    ...(await upstreamFiles(upstreamAuthority)),
-    trustDomain,
-    randomness,
-    now: secondsOf(clock.now()),
-  });
+  return {
+    setting: UPSTREAM_SETTING,
+    paths: Object.values(upstreamAuthority),
+    async read() {
+      const now = secondsOf(clock.now());
+      return openDiskUpstream({ ...(await upstreamPems(upstreamAuthority)), trustDomain, randomness, now });
+    },
+    lifeOf: (upstream) => upstream,
+  };
 }
 
 /** @throws BrokerError, UnsafeFileError */
-async function upstreamFiles(
+async function upstreamPems(
   files: NonNullable<Config["upstreamAuthority"]>,
 ): Promise<{ readonly certificates: string; readonly privateKey: string | Buffer }> {
   if ("privateKey" in files) {

@@ -9,6 +9,7 @@ import type { Registry } from "../registry/registry.ts";
 import { leavesAnAdmin } from "./admins.ts";
 import { type ConfigRequest, sentenceOf } from "./for-operator.ts";
 import { withOwn } from "./own-entries.ts";
+import type { RenewedFiles } from "./renewed-files.ts";
 import { checkedFiles } from "./validate.ts";
 
 type Settings = ReturnType<typeof loadSettings>["settings"];
@@ -16,6 +17,7 @@ type Settings = ReturnType<typeof loadSettings>["settings"];
 /** What of a running broker can be changed without a restart. */
 export type Reloadable = {
   readonly registry: Registry;
+  readonly files: Pick<RenewedFiles, "renew">;
   entries(): readonly RegistrationEntry[];
 };
 
@@ -79,6 +81,7 @@ async function reload({ request, settings, broker, setLevel, log }: ReloadPorts)
     return;
   }
   setLevel(config.log.level);
+  const renewed = await broker.files.renew();
   for (const warning of config.warnings) log.warning(formatFinding(warning));
   for (const { key, message } of warnings) log.warning(`${key}: ${message}`);
   for (const { content } of difference.conflicting) {
@@ -86,6 +89,7 @@ async function reload({ request, settings, broker, setLevel, log }: ReloadPorts)
   }
   log.info("reloaded", {
     logLevel: config.log.level,
+    filesRenewed: renewed.join(", "),
     entriesCreated: difference.created.length,
     entriesUpdated: difference.updated.length,
     entriesRemoved: difference.removed.length,

@@ -37,7 +37,7 @@ describe("an upstream that ends while the broker runs", () => {
   });
 
   test("is not followed by authorities that end with it, and readiness and the log say so once", async () => {
-    const authorities = await scene.start({ upstream: endingAt(end) });
+    const authorities = await scene.start({ upstream: () => endingAt(end) });
     expect(authorities.troubles()).toEqual([]);
     const before = await putCount();
     await passMinutes(3 * 60 + 10);
@@ -48,7 +48,7 @@ describe("an upstream that ends while the broker runs", () => {
   });
 
   test("keeps no order of an operator waiting: each is answered, those for X.509 with what is the matter", async () => {
-    const authorities = await scene.start({ upstream: endingAt(end) });
+    const authorities = await scene.start({ upstream: () => endingAt(end) });
     await passMinutes(3 * 60 + 10);
     const by = { kind: "operator", entryId: "entry_operator", uid: 0 } as const;
     expect(await authorities.prepare("jwt-svid", by)).toMatchObject({ family: "jwt-svid", state: "prepared" });
@@ -57,7 +57,7 @@ describe("an upstream that ends while the broker runs", () => {
 
   test("is told of at the start of a broker that finds it so; all else is there", async () => {
     scene.world.clock.advance(4 * HOUR * 1_000);
-    const authorities = await scene.start({ upstream: endingAt(end) });
+    const authorities = await scene.start({ upstream: () => endingAt(end) });
     expect(authorities.active("x509-svid")).toBeUndefined();
     expect(authorities.active("jwt-svid")).toBeDefined();
     expect(authorities.troubles()).toHaveLength(1);
@@ -67,7 +67,7 @@ describe("an upstream that ends while the broker runs", () => {
 test("an upstream that certifies for a past time is asked once a look, not without end", async () => {
   const shortened = async (made: Authority): Promise<Authority> => ({ ...made, expiresAt: made.notBefore });
   const upstream = endingAt(addSeconds(secondsOf(scene.world.clock.now()), 9_000 * HOUR), shortened);
-  await expect(scene.start({ upstream })).rejects.toMatchObject({ code: "AUTHORITY_UNAVAILABLE" });
+  await expect(scene.start({ upstream: () => upstream })).rejects.toMatchObject({ code: "AUTHORITY_UNAVAILABLE" });
   expect(await putCount()).toBe(1);
 });
 

@@ -36,7 +36,7 @@ test("new handshakes get the renewed certificate, open connections go on, and a 
   const before = await shownAt(daemon.httpUrl);
 
   put(other.privateKey, shown.privateKey);
-  await eventually(() => daemon.log.map(({ msg }) => msg).join("\n")).toContain("the certificate before stays");
+  await eventually(() => daemon.log.map(({ msg }) => msg).join("\n")).toContain("what was read before stays");
   expect(await shownAt(daemon.httpUrl)).toBe(before);
 
   const open = await shaken(daemon.httpUrl);

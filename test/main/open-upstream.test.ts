@@ -5,7 +5,8 @@ import { systemClock } from "../../src/adapters/system/system-clock.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import type { Config } from "../../src/config/config.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
-import { openUpstream } from "../../src/main/open-signer.ts";
+import { upstreamFiles } from "../../src/main/open-signer.ts";
+import { present } from "../contract/ledger-world.ts";
 import { opensslAuthorities } from "../samples/openssl-authority.ts";
 
 let ground: ReturnType<typeof opensslAuthorities>;
@@ -36,11 +37,11 @@ function opened(own: { readonly certificate?: string; readonly passphraseFile?: 
     upstreamAuthority: { certificate, passphraseFile, ...own },
     trustDomain: parseTrustDomain("example.org"),
   } as Config;
-  return openUpstream(config, { clock: systemClock(), randomness: systemRandomness() });
+  return present(upstreamFiles(config, { clock: systemClock(), randomness: systemRandomness() })).read();
 }
 
 test("an upstream CA is taken from a PKCS #12 file by the passphrase of another file", async () => {
-  expect((await opened())?.expiresAt).toBeGreaterThan(Date.now() / 1_000);
+  expect((await opened()).expiresAt).toBeGreaterThan(Date.now() / 1_000);
 });
 
 test("another passphrase is refused, with the reason for the operator and without a word of it", async () => {

@@ -18,6 +18,11 @@ import { checkUpstreamChain, unusable } from "./upstream-chain.ts";
 
 const HASH_OF = { "P-256": "sha256", "P-384": "sha384", rsa: "sha256" } as const;
 
+export type DiskUpstream = UpstreamAuthority & {
+  /** When the CA's own certificate began. */
+  readonly notBefore: UnixSeconds;
+};
+
 /**
  * An upstream CA whose certificates and private key are at hand.
  *
@@ -31,7 +36,7 @@ export function openDiskUpstream(options: {
   readonly trustDomain: TrustDomain;
   readonly randomness: Randomness;
   readonly now: UnixSeconds;
-}): UpstreamAuthority {
+}): DiskUpstream {
   const chain = certificatesIn(options.certificates);
   const [issuer] = chain;
   if (issuer === undefined) throw unusable("the certificate file has none");
@@ -44,6 +49,7 @@ export function openDiskUpstream(options: {
   const above = chain.map(({ raw }) => new Uint8Array(raw));
 
   return {
+    notBefore: Math.floor(issuer.validFromDate.getTime() / 1_000) as UnixSeconds,
     expiresAt,
     async certify(authority: Authority): Promise<Authority> {
       const serialNumber = newSerialNumber(options.randomness.bytes(SERIAL_NUMBER_RANDOM_BYTES));

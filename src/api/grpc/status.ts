@@ -15,7 +15,7 @@ export type StatusPorts = {
   /** `undefined` while nobody can tell. */
   readonly openSteps: () => number | undefined;
   readonly authorities: AuthoritiesPorts["authorities"];
-  readonly upstreamExpiresAt: UnixSeconds | undefined;
+  readonly upstreamExpiresAt: () => UnixSeconds | undefined;
   readonly history: Pick<HistoryPorts, "ledger" | "receipts" | "entries">;
   readonly disk: () => LedgerDisk | undefined;
 };
@@ -29,7 +29,7 @@ export function statusHandlers(endpoint: Endpoint, ports: StatusPorts): Handlers
       checkMayLook(caller);
       const { ready, reasons } = ports.readiness();
       const { epoch, sequence } = ports.head();
-      const [openSteps, disk] = [ports.openSteps(), ports.disk()];
+      const [openSteps, disk, upstreamExpiresAt] = [ports.openSteps(), ports.disk(), ports.upstreamExpiresAt()];
       const verifiers = verifiersOf(ports.history).sort((one, other) => Number(other.lag - one.lag));
       return {
         ready,
@@ -39,9 +39,7 @@ export function statusHandlers(endpoint: Endpoint, ports: StatusPorts): Handlers
         sequence: BigInt(sequence),
         ...(openSteps === undefined ? {} : { openSteps }),
         authorities: publishedAuthorities(ports.authorities),
-        ...(ports.upstreamExpiresAt === undefined
-          ? {}
-          : { upstreamExpiresAt: timestampOfSeconds(ports.upstreamExpiresAt) }),
+        ...(upstreamExpiresAt === undefined ? {} : { upstreamExpiresAt: timestampOfSeconds(upstreamExpiresAt) }),
         verifiersConnected: verifiers.filter(({ connected }) => connected).length,
         verifiers: verifiers.slice(0, VERIFIERS_MAX),
         ...(disk === undefined ? {} : { disk: diskMessageOf(disk) }),

@@ -2,9 +2,10 @@ import { X509Certificate } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 import { openDiskUpstream } from "../../../src/adapters/upstream-disk/upstream-disk.ts";
-import { intermediatesOf, x509RootsOf } from "../../../src/domain/authority.ts";
+import { type Authority, intermediatesOf, x509RootsOf } from "../../../src/domain/authority.ts";
 import { parseSpiffeBundle, spiffeBundle } from "../../../src/domain/bundle.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../../src/domain/time.ts";
+import type { Signer } from "../../../src/ports/signer.ts";
 import { openScene } from "../../authority/authority-scene.ts";
 import { present } from "../../contract/ledger-world.ts";
 import { memorySigner } from "../../memory/memory-signer.ts";
@@ -250,19 +251,20 @@ describe("the authorities below an upstream", () => {
       const expiresAt = addSeconds(own, 10 * 86_400);
       const real = upstreamOf(root.certificate, root.key);
       const upstream = { ...real, expiresAt };
-      const first = await scene.start({ upstream });
+      const first = await scene.start({ upstream: () => upstream });
       expect(first.active("x509-svid")).toMatchObject({ expiresAt });
       expect(first.active("jwt-svid")?.expiresAt).toBeGreaterThan(expiresAt);
       const recorded = (await world.authorities()).find(({ family }) => family === "x509-svid");
       expect(recorded).toEqual(first.active("x509-svid"));
       expect(recorded?.upstream).toHaveLength(1);
-      expect((await scene.start({ upstream })).active("x509-svid")).toEqual(recorded);
+      expect((await scene.start({ upstream: () => upstream })).active("x509-svid")).toEqual(recorded);
 
       // Half of its life is over, and the next would not live longer.
       await scene.pass(6 * 86_400);
-      const second = await scene.start({ upstream });
+      const second = await scene.start({ upstream: () => upstream });
       expect(second.all().filter(({ family }) => family === "x509-svid")).toHaveLength(1);
-      const third = await scene.start({ upstream: { ...real, expiresAt: addSeconds(expiresAt, 30 * 86_400) } });
+      const renewed = { ...real, expiresAt: addSeconds(expiresAt, 30 * 86_400) };
+      const third = await scene.start({ upstream: () => renewed });
       expect(
         third
           .all()
@@ -274,12 +276,72 @@ describe("the authorities below an upstream", () => {
     }
   });
 
+  test("another upstream certifies from then on: its root is published before anything is signed below it, and the one before stays for what is", async () => {
+    const scene = await openScene();
+    try {
+      const other = ground.make({ name: "other-root" });
+      let upstream = upstreamOf(root.certificate, root.key);
+      const authorities = await scene.start({ upstream: () => upstream });
+      const rootsNow = () => x509RootsOf(authorities.all()).map((der) => new X509Certificate(der).subject);
+      const signing = () => authorities.active("x509-svid");
+      const before = signing();
+
+      upstream = upstreamOf(other.certificate, other.key);
+      expect(rootsNow()).toEqual(["CN=root"]);
+      const by = { kind: "operator", entryId: "entry_operator", uid: 0 } as const;
+      const made = await authorities.prepare("x509-svid", by);
+      expect(rootsNow()).toEqual(["CN=root", "CN=other-root"]);
+      expect(signing()).toEqual(before);
+      expect(made.upstream?.map((der) => new X509Certificate(der).subject)).toEqual(["CN=other-root"]);
+
+      await authorities.activate(made.authorityId, { haste: "at-once", by });
+      expect(signing()?.authorityId).toBe(made.authorityId);
+      expect(authorities.byId(before?.authorityId ?? "")).toMatchObject({ upstream: before?.upstream, state: "old" });
+      // What was signed below the first lives for an hour at most.
+      await scene.pass(3_600);
+      expect(rootsNow()).toEqual(["CN=root", "CN=other-root"]);
+      await scene.pass(3_600);
+      expect(rootsNow()).toEqual(["CN=other-root"]);
+    } finally {
+      await scene.close();
+    }
+  });
+
+  test("an upstream that comes while a key is made does not certify what ends with the one before", async () => {
+    const scene = await openScene();
+    try {
+      const real = upstreamOf(root.certificate, root.key);
+      const certifiedBy: number[] = [];
+      const endingAt = (expiresAt: UnixSeconds) => ({
+        expiresAt,
+        certify(authority: Authority) {
+          certifiedBy.push(expiresAt);
+          return real.certify(authority);
+        },
+      });
+      const ends = addSeconds(secondsOf(scene.world.clock.now()), 10 * 86_400);
+      let upstream = endingAt(ends);
+      const signer: Signer = {
+        ...scene.signer,
+        async create(...wanted) {
+          upstream = endingAt(addSeconds(ends, -86_400));
+          return scene.signer.create(...wanted);
+        },
+      };
+      const authorities = await scene.start({ signer, upstream: () => upstream });
+      expect(certifiedBy).toEqual([ends]);
+      expect(authorities.active("x509-svid")?.expiresAt).toBe(ends);
+    } finally {
+      await scene.close();
+    }
+  });
+
   test("an upstream that does not certify leaves no key and no row behind", async () => {
     const scene = await openScene();
     try {
       const certify = () => Promise.reject(new Error("not today"));
       const upstream = { ...upstreamOf(root.certificate, root.key), certify };
-      await expect(scene.start({ upstream })).rejects.toThrow("not today");
+      await expect(scene.start({ upstream: () => upstream })).rejects.toThrow("not today");
       expect(scene.signer.held("x509-svid")).toEqual([]);
       expect(await scene.world.authorities()).toEqual([]);
     } finally {
