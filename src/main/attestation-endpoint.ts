@@ -6,7 +6,7 @@ import type { Config } from "../config/config.ts";
 import { BrokerError, denial, errorOf } from "../domain/errors.ts";
 import type { Log } from "../ports/log.ts";
 import type { Core } from "./core.ts";
-import { evidenceAttestorsOf } from "./evidence-attestors.ts";
+import { evidenceAttestors } from "./evidence-attestors.ts";
 import { serverCertificate } from "./server-certificate.ts";
 
 export type AttestationEndpoint = { readonly server: ApiServer; readonly port: number };
@@ -34,7 +34,7 @@ export async function startAttestationEndpoint(
   stops: (() => Promise<void>)[],
 ): Promise<AttestationEndpoint | undefined> {
   if (attestation === undefined) return undefined;
-  const evidenceAttestors = await evidenceAttestorsOf(attestation, core);
+  const attestors = await evidenceAttestors(attestation, core);
   let endpoint: ServerTlsEndpoint | undefined;
   const server = attestationServer(
     {
@@ -51,7 +51,7 @@ export async function startAttestationEndpoint(
       ...ports.issuing,
       entries: core.entries,
       ledger: core.store.ledger,
-      evidenceAttestors,
+      evidenceAttestors: attestors,
       takesJoinTokens: attestation.joinToken,
     },
   );

@@ -3,8 +3,8 @@ import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
 import { readTlsFiles } from "../api/http/tls-files.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
-import { evidenceAttestorsOf } from "./evidence-attestors.ts";
-import { webRootsIn } from "./federation.ts";
+import { evidenceFiles } from "./evidence-attestors.ts";
+import { webRootFiles } from "./federation.ts";
 import { readPin, upstreamFiles } from "./open-signer.ts";
 
 /** A file that a setting names, looked at as a start looks at it. */
@@ -29,7 +29,9 @@ export function fileChecks(config: Config): readonly FileCheck[] {
     ...certificateOf("attestation", attestation?.tls),
   ];
   if (attestation !== undefined) {
-    checks.push({ key: "attestation", check: () => evidenceAttestorsOf(attestation, ports) });
+    for (const { setting, read } of Object.values(evidenceFiles(attestation, ports))) {
+      checks.push({ key: setting, check: read });
+    }
   }
   if (keyManager.kind === "pkcs11") {
     checks.push(
@@ -43,7 +45,8 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   }
   const { webRoots } = federation;
   if (webRoots !== undefined) {
-    checks.push({ key: "federation.web_roots", isOptional: true, check: () => webRootsIn(webRoots) });
+    const { setting, read } = webRootFiles(webRoots);
+    checks.push({ key: setting, isOptional: true, check: read });
   }
   return checks;
 }

@@ -118,7 +118,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const federation = await openFederation(
     config,
     { ownAuthorities: () => x509RootsOf(authorities.all()), ledger, projections, clock, randomness: random },
-    log,
+    { log, files },
   );
   closers.push(() => federation.stop());
 

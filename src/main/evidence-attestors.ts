@@ -1,27 +1,53 @@
-import { readFile } from "node:fs/promises";
 import { createOidcAttestor, type OidcIssuer } from "../adapters/attestor-oidc/oidc-attestor.ts";
 import { createX509popAttestor } from "../adapters/attestor-x509pop/x509pop-attestor.ts";
 import type { AttestEvidencePorts } from "../attest/attest-evidence.ts";
 import type { AttestationEndpointConfig, OidcIssuerConfig } from "../config/config.ts";
 import { BrokerError } from "../domain/errors.ts";
+import type { EvidenceAttestor } from "../ports/evidence-attestor.ts";
 import type { Core } from "./core.ts";
+import { sentenceOf } from "./for-operator.ts";
+import { pemCertificates } from "./pem-certificates.ts";
+import type { Files } from "./renewed-files.ts";
+
+type Kind = "oidc" | "x509pop";
 
 /**
- * The attestors for the evidence that the attestation endpoint takes.
+ * The attestors for the evidence that the attestation endpoint takes. Each judges by the CAs of its files as they are.
  *
  * @throws BrokerError NOT_SERVING when a file can't be used; `detail` says what is wrong with the file
  */
-export async function evidenceAttestorsOf(
+export async function evidenceAttestors(
+  config: AttestationEndpointConfig,
+  { files, ...ports }: Pick<Core, "clock" | "random" | "files">,
+): Promise<AttestEvidencePorts["evidenceAttestors"]> {
+  const followed = Object.entries(evidenceFiles(config, ports)).map(async ([kind, of]) => {
+    const { current } = await files.follow(of);
+    const attestor: EvidenceAttestor = { attest: (...presented) => current().attest(...presented) };
+    return [kind, attestor] as const;
+  });
+  return Object.fromEntries(await Promise.all(followed));
+}
+
+/** The files of each attestor. An attestor of which the files changed is made anew, and asks issuers for their keys again. */
+export function evidenceFiles(
   { oidc, x509pop }: AttestationEndpointConfig,
   { clock, random }: Pick<Core, "clock" | "random">,
-): Promise<AttestEvidencePorts["evidenceAttestors"]> {
+): { readonly [kind in Kind]?: Files<EvidenceAttestor> } {
   return {
-    ...(oidc.length === 0
-      ? {}
-      : { oidc: createOidcAttestor({ issuers: await Promise.all(oidc.map(issuerOf)), clock }) }),
-    ...(x509pop === undefined
-      ? {}
-      : { x509pop: createX509popAttestor({ authorities: await pemIn(x509pop.ca), clock, randomness: random }) }),
+    ...(oidc.length > 0 && {
+      oidc: {
+        setting: "attestation.oidc",
+        paths: oidc.flatMap(({ roots }) => roots ?? []),
+        read: async () => createOidcAttestor({ issuers: await Promise.all(oidc.map(issuerOf)), clock }),
+      },
+    }),
+    ...(x509pop !== undefined && {
+      x509pop: {
+        setting: "attestation.x509pop.ca",
+        paths: [x509pop.ca],
+        read: async () => createX509popAttestor({ authorities: await pemIn(x509pop.ca), clock, randomness: random }),
+      },
+    }),
   };
 }
 
@@ -31,8 +57,9 @@ async function issuerOf({ roots, ...issuer }: OidcIssuerConfig): Promise<OidcIss
 
 async function pemIn(path: string): Promise<string> {
   try {
-    return await readFile(path, "utf8");
+    return (await pemCertificates(path)).join("");
   } catch (cause) {
-    throw new BrokerError("NOT_SERVING", "the CA certificates of an attestor can't be read", { detail: path, cause });
+    const detail = `${path}: ${sentenceOf(cause)}`;
+    throw new BrokerError("NOT_SERVING", "the CA certificates of an attestor can't be read", { detail, cause });
   }
 }

@@ -1,11 +1,10 @@
-import { X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { httpsBundleEndpoint } from "../adapters/bundle-endpoint/bundle-endpoint.ts";
 import type { Config } from "../config/config.ts";
 import { BrokerError } from "../domain/errors.ts";
-import { certificatesInPem } from "../domain/pem.ts";
 import { type Federation, type FederationPorts, keepFederation } from "../federation/federation.ts";
 import type { Log } from "../ports/log.ts";
+import { pemCertificates } from "./pem-certificates.ts";
+import type { Files, RenewedFiles } from "./renewed-files.ts";
 
 /**
  * Keeps the bundles of foreign trust domains. A fault of federation is told to the log and to operators, and keeps the
@@ -14,10 +13,13 @@ import type { Log } from "../ports/log.ts";
 export async function openFederation(
   { federation: { webRoots }, trustDomain }: Pick<Config, "federation" | "trustDomain">,
   ports: Omit<FederationPorts, "trustDomain" | "endpoint" | "leftOut" | "failed">,
-  log: Log,
+  { log, files }: { readonly log: Log; readonly files: Pick<RenewedFiles, "follow"> },
 ): Promise<Federation> {
-  const webAuthorities = webRoots === undefined ? [] : await readWebRoots(webRoots, log);
-  const endpoint = httpsBundleEndpoint({ clock: ports.clock, webAuthorities });
+  const roots = webRoots === undefined ? undefined : await files.follow(webRootFiles(webRoots));
+  const endpoint = httpsBundleEndpoint({
+    clock: ports.clock,
+    ...(roots === undefined ? {} : { webAuthorities: roots.current }),
+  });
   const failed = (thrown: unknown) => {
     // Such a failure may come every minute, for as long as others need to mend their endpoint: no fault of this
     // broker's.
@@ -39,21 +41,17 @@ function isOfEndpoint(thrown: unknown): thrown is BrokerError {
   return thrown instanceof BrokerError && thrown.code !== "LEDGER_UNAVAILABLE";
 }
 
-/** Without web roots, every endpoint that needs them is refused, and `stint federation list` says so. */
-async function readWebRoots(path: string, log: Log): Promise<readonly string[]> {
-  try {
-    return await webRootsIn(path);
-  } catch (thrown) {
-    log.fault(`federation.web_roots: ${path} can't be used; only the authorities of Node.js count`, thrown);
-    return [];
-  }
-}
-
-/** The certificates of a file, PEM. Rejects when the file can't be read or has none. */
-export async function webRootsIn(path: string): Promise<readonly string[]> {
-  const found = certificatesInPem(await readFile(path, "utf8"));
-  if (found.length === 0) throw new Error("no certificate in PEM");
-  return found.map((der) => new X509Certificate(der).toString());
+/**
+ * The file of the CAs that count beside those of Node.js; read, it is their certificates, PEM. Without them, every
+ * endpoint that needs them is refused, and `stint federation list` says so.
+ */
+export function webRootFiles(path: string): Files<readonly string[]> {
+  return {
+    setting: "federation.web_roots",
+    paths: [path],
+    read: () => pemCertificates(path),
+    otherwise: [],
+  };
 }
 
 function notKept(): Federation {

@@ -7,6 +7,7 @@ import type { AttestationEvidence } from "../../src/sdk/runtime/attestation-opti
 import { attestedRuntimeSvid } from "../../src/sdk/runtime/attested-svid.ts";
 import { createStint } from "../../src/sdk/runtime/index.ts";
 import type { TlsIdentity } from "../../src/wire/channel.ts";
+import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { type OpensslAuthority, opensslAuthorities } from "../samples/openssl-authority.ts";
 import { manualTime } from "../sdk/runtime/manual-time.ts";
@@ -21,6 +22,7 @@ let issuer: Awaited<ReturnType<typeof startIssuer>>;
 let openssl: ReturnType<typeof opensslAuthorities>;
 let authority: OpensslAuthority;
 let device: OpensslAuthority;
+let caFile: string;
 let daemon: Daemon;
 let operator: Operator;
 
@@ -56,6 +58,7 @@ beforeAll(async () => {
   const extensions = ["keyUsage=critical,digitalSignature", "extendedKeyUsage=clientAuth"];
   device = openssl.make({ name: "device-7", issuer: authority, extensions });
   const ca = createHash("sha256").update(new X509Certificate(authority.certificate).raw).digest("hex");
+  caFile = openssl.write("ca.pem", authority.certificate);
   const agents = ["researcher"];
   const runtimes = [
     { name: "ci", selectors: [`oidc:iss:${issuer.url}`, `oidc:sub:${SUBJECT}`] },
@@ -78,7 +81,7 @@ beforeAll(async () => {
         listen: "127.0.0.1:0",
         own_svid: true,
         oidc: [{ issuer: issuer.url, audience: AUDIENCE }],
-        x509pop: { ca: authority.certificatePath },
+        x509pop: { ca: caFile },
       },
     },
   });
@@ -142,6 +145,26 @@ test("a token is good once, and one for another audience never", async () => {
   const { events } = await operator.history.listEvents({ filter: { pageSize: 100 } });
   expect(events.map(({ type }) => type)).toContain("evidence.spent");
   expect(daemon.stderr()).not.toContain(token.split(".")[2]);
+});
+
+test("a CA that was taken out of the file vouches for nobody from the next hangup on, and again once it is back", async () => {
+  const refused = { reason: "NO_IDENTITY", message: "the evidence is not accepted" };
+  const attested = async () => {
+    const svid = attestedRuntimeSvid(await optionsFor(EVIDENCE.x509pop()), brokerEndpoint());
+    onTestFinished(svid.close);
+    return svid.current();
+  };
+  const reloadWith = async ({ certificate }: OpensslAuthority) => {
+    openssl.write("ca.pem", certificate);
+    const before = daemon.log.length;
+    daemon.child.kill("SIGHUP");
+    await eventually(() => daemon.log.slice(before).map(({ msg }) => msg)).toContain("reloaded");
+  };
+  await attested();
+  await reloadWith(openssl.make({ name: "others" }));
+  await expect(attested()).rejects.toMatchObject(refused);
+  await reloadWith(authority);
+  await attested();
 });
 
 test("a broker whose CA file is not there does not start, and says which", async () => {

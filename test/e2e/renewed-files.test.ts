@@ -46,3 +46,30 @@ test("new handshakes get the renewed certificate, open connections go on, and a 
   await eventually(() => shownAt(daemon.httpUrl)).not.toBe(before);
   expect(await asked(open, daemon.httpUrl)).toMatch(/^HTTP\/1\.1 200 /);
 }, 60_000);
+
+test("a hangup takes changed files at once, and with one that does not fit it takes nothing and says so", async () => {
+  const [shown, next, other] = [madeCertificate(), madeCertificate(), madeCertificate()];
+  const tls = { certificate: shown.certificate, private_key: shown.privateKey };
+  const daemon = await startDaemon({ config: { http: { listen: "127.0.0.1:0", tls } } });
+  onTestFinished(() => daemon[Symbol.asyncDispose]());
+  const outcomes = () => daemon.log.filter(({ msg }) => /reloaded/.test(msg ?? ""));
+  const reloaded = async () => {
+    const before = outcomes().length;
+    daemon.child.kill("SIGHUP");
+    await eventually(() => outcomes().length).toBeGreaterThan(before);
+  };
+  const before = await shownAt(daemon.httpUrl);
+
+  put(other.privateKey, shown.privateKey);
+  await reloaded();
+  expect(outcomes().at(-1)?.msg).toMatch(/^not reloaded, nothing is changed: .*: http\.tls\.certificate: /);
+  expect(await shownAt(daemon.httpUrl)).toBe(before);
+
+  put(next.privateKey, shown.privateKey);
+  put(next.certificate, shown.certificate);
+  await reloaded();
+  expect(await shownAt(daemon.httpUrl)).not.toBe(before);
+  // Where the machine is so slow that the daemon's own look came first, the line is before that of the hangup.
+  expect(daemon.log.filter(({ msg }) => msg === "files renewed")).toMatchObject([{ setting: "http.tls" }]);
+  expect(["http.tls", ""]).toContain(outcomes().at(-1)?.["filesRenewed"]);
+}, 60_000);

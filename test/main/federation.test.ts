@@ -1,10 +1,12 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createLog } from "../../src/adapters/log-pino/log-pino.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { openFederation } from "../../src/main/federation.ts";
+import { keepFilesRenewed } from "../../src/main/renewed-files.ts";
+import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { madeCertificate } from "../api/http/http-peers.ts";
 import { runStint } from "../cli/running.ts";
 import { ports } from "../contract/ledger-world.ts";
@@ -18,6 +20,9 @@ test("a broker whose ledger can't say with whom it federates goes on without, an
   const given = ports();
   const store = await openMemoryLedger(given);
   onTestFinished(() => store.close());
+  const log = createLog({ level: "silent" });
+  const files = keepFilesRenewed({ clock: given.clock, log });
+  onTestFinished(() => files.stop());
   const federation = await openFederation(
     { trustDomain: parseTrustDomain("example.org"), federation: {} },
     {
@@ -28,7 +33,7 @@ test("a broker whose ledger can't say with whom it federates goes on without, an
         federations: () => Promise.reject(new BrokerError("LEDGER_UNAVAILABLE", "the ledger can't be read")),
       },
     },
-    createLog({ level: "silent" }),
+    { log, files },
   );
   expect(federation.of(FOREIGN)).toBeUndefined();
   const refusal = expect.objectContaining({ code: "NOT_SERVING" });
@@ -70,6 +75,22 @@ describe("web_roots", () => {
       status: 0,
       err: "stint: the bundle endpoint answered, and its bundle is in force\n",
       faults: [],
+    });
+  });
+
+  test("that come while the broker runs count from the next hangup on", async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const daemons = await toldBy((certificate, directory) => {
+      resolve(certificate);
+      return join(directory, "roots.pem");
+    });
+    const asker = daemons[1];
+    copyFileSync(await promise, join(asker?.directory ?? "", "roots.pem"));
+    asker?.child.kill("SIGHUP");
+    await eventually(() => asker?.log.map(({ msg }) => msg)).toContain("reloaded");
+    expect(await createdBy(daemons)).toMatchObject({
+      status: 0,
+      err: "stint: the bundle endpoint answered, and its bundle is in force\n",
     });
   });
 

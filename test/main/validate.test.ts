@@ -46,7 +46,7 @@ describe("a file that a setting names", () => {
     const lines = (await messageOf(validate())).split("\n").map((line) => line.replaceAll(directory, "…"));
     expect(lines).toEqual([
       "…/stint.yaml:6:18: http.tls.certificate: the server certificate can't be used: …/tls.crt: can't be read (ENOENT)",
-      "attestation: the CA certificates of an attestor can't be read: …/ca.pem",
+      expect.stringMatching(/^…\/stint\.yaml:\d+:\d+: attestation\.x509pop\.ca: .* can't be read: …\/ca\.pem: ENOENT/),
       expect.stringMatching(/^…\/stint\.yaml:\d+:\d+: key_manager\.pkcs11\.module: ENOENT: .*…\/module\.so/),
       expect.stringMatching(/^…\/stint\.yaml:\d+:\d+: key_manager\.pkcs11\.pin_file: ENOENT: .*…\/pin/),
       expect.stringMatching(/^…\/stint\.yaml:\d+:\d+: upstream_authority\.disk\.certificate: ENOENT: .*…\/root\.pem/),
@@ -62,6 +62,18 @@ describe("a file that a setting names", () => {
     );
     const fits = { certificate: one.certificate, private_key: one.privateKey };
     expect(await messageOf(configured(() => ({ http: { tls: fits } })).validate())).toBe("valid");
+  });
+
+  test("of an issuer's CAs has to have one: without any, those of Node.js would count", async () => {
+    const { validate, directory } = configured((at) => ({
+      attestation: {
+        listen: "127.0.0.1:0",
+        own_svid: true,
+        oidc: [{ issuer: "https://issuer.example.org", audience: "stint", roots: join(at, "roots.pem") }],
+      },
+    }));
+    writeFileSync(join(directory, "roots.pem"), "");
+    expect(await messageOf(validate())).toMatch(/^attestation\.oidc: .*roots\.pem: no certificate in PEM$/);
   });
 
   test("and that the broker can do without is warned of", async () => {

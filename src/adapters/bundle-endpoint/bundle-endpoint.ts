@@ -13,16 +13,16 @@ import { openTls, type Recognition, recognised } from "./tls-connection.ts";
  * Redirects are followed when they are temporary and stay at the same scheme, host and port: the standard would let an
  * endpoint send the broker to any address, also to those that only the broker can reach.
  *
- * @param options.webAuthorities - CA certificates, PEM, that count for `https_web` beside those that Node.js has.
+ * @param options.webAuthorities - gives the CA certificates, PEM, that count for `https_web` now beside those that Node.js has.
  * @see SPIFFE Federation section 5.2
  */
 export function httpsBundleEndpoint(options: {
   readonly clock: Clock;
-  readonly webAuthorities?: readonly string[];
+  readonly webAuthorities?: () => readonly string[];
 }): BundleEndpoint {
   const { clock } = options;
-  const webAuthorities =
-    options.webAuthorities === undefined ? undefined : [...getCACertificates("default"), ...options.webAuthorities];
+  const webAuthorities = () =>
+    options.webAuthorities === undefined ? undefined : [...getCACertificates("default"), ...options.webAuthorities()];
 
   return {
     async fetchBundle({ bundleEndpointUrl, profile }, { spiffeAuthorities, signal }) {
@@ -31,7 +31,7 @@ export function httpsBundleEndpoint(options: {
         late.abort(endpointFailure(`did not answer within ${LIMITS.bundleFetchMs / 1_000} s`));
       });
       const over = AbortSignal.any([signal, late.signal]);
-      const recognition = { profile, spiffeAuthorities, webAuthorities, now: secondsOf(clock.now()) };
+      const recognition = { profile, spiffeAuthorities, webAuthorities: webAuthorities(), now: secondsOf(clock.now()) };
       try {
         return await follow(new URL(bundleEndpointUrl), recognition, over);
       } catch (thrown) {

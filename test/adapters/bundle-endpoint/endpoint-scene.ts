@@ -89,7 +89,7 @@ export async function endpoint(
 /** Whoever asks, at `NOW` by a clock that stands still. */
 export function asker() {
   const clock = virtualClock(NOW);
-  const client = httpsBundleEndpoint({ clock, webAuthorities: [pemOf("CERTIFICATE", webAuthority.der)] });
+  const client = httpsBundleEndpoint({ clock, webAuthorities: () => [pemOf("CERTIFICATE", webAuthority.der)] });
   return {
     clock,
     fetch(
