@@ -28,7 +28,7 @@ export const attestationSection = section({
     .describe("TLS with the broker's own X.509-SVID (/stint/server) instead, for clients that have the bundle."),
   oidc: list(oidcIssuer, "issuers").prefault([]).describe("Issuers whose tokens are evidence."),
   x509pop: section({
-    ca: absolutePath().describe("PEM file of the CA certificates that are trusted for it; read at the start."),
+    ca: absolutePath().describe("PEM file of the CA certificates that are trusted for it; read again when it changes."),
   })
     .optional()
     .describe("Certificates of a CA are evidence, with the proof of their key. Absent: they are not."),

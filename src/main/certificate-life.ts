@@ -22,7 +22,7 @@ export function checkInForce(life: Life, now: UnixMicros): void {
 }
 
 /** Why a certificate is not valid now; `undefined` when it is. */
-function faultOf({ notBefore, expiresAt }: Life, now: UnixSeconds): string | undefined {
+export function faultOf({ notBefore, expiresAt }: Life, now: UnixSeconds): string | undefined {
   if (now < notBefore) return `it is not valid before ${isoOf(notBefore)}`;
   return now < expiresAt ? undefined : `it ended at ${isoOf(expiresAt)}`;
 }

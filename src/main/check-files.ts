@@ -1,11 +1,13 @@
 import { access, constants } from "node:fs/promises";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
-import { readTlsFiles } from "../api/http/tls-files.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
+import type { Clock } from "../ports/clock.ts";
+import { checkInForce } from "./certificate-life.ts";
 import { evidenceFiles } from "./evidence-attestors.ts";
 import { webRootFiles } from "./federation.ts";
 import { readPin, upstreamFiles } from "./open-signer.ts";
+import { serverCertificate } from "./server-certificate.ts";
 
 /** A file that a setting names, looked at as a start looks at it. */
 export type FileCheck = {
@@ -24,9 +26,9 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   const { keyManager, attestation, federation } = config;
   const ports = { clock: systemClock(), random: systemRandomness(), randomness: systemRandomness() };
   const checks: FileCheck[] = [
-    ...certificateOf("http", config.http?.tls),
-    ...certificateOf("operations", config.operations?.tls),
-    ...certificateOf("attestation", attestation?.tls),
+    ...certificateOf("http.tls", config.http?.tls, ports.clock),
+    ...certificateOf("operations.tls", config.operations?.tls, ports.clock),
+    ...certificateOf("attestation.tls", attestation?.tls, ports.clock),
   ];
   if (attestation !== undefined) {
     for (const { setting, read } of Object.values(evidenceFiles(attestation, ports))) {
@@ -51,7 +53,13 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   return checks;
 }
 
-function certificateOf(section: string, tls: HttpListenerConfig["tls"]): readonly FileCheck[] {
+/** A start shows a certificate that is not valid now all the same, and says so: who comes over the sockets needs none. */
+function certificateOf(
+  setting: string,
+  tls: HttpListenerConfig["tls"],
+  clock: Pick<Clock, "now">,
+): readonly FileCheck[] {
   if (tls === undefined || tls === "own-svid") return [];
-  return [{ key: `${section}.tls.certificate`, check: () => readTlsFiles(tls) }];
+  const { read } = serverCertificate(setting, tls);
+  return [{ key: `${setting}.certificate`, check: async () => checkInForce(await read(), clock.now()) }];
 }

@@ -17,6 +17,7 @@ import { x509RootsOf } from "../domain/authority.ts";
 import { BUNDLE_REFRESH_HINT_SECONDS, spiffeBundle } from "../domain/bundle.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
+import { secondsOf } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { Log } from "../ports/log.ts";
@@ -24,6 +25,7 @@ import { declareEntries } from "../registry/declare.ts";
 import { followFederating } from "../registry/federating.ts";
 import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
 import { keepBeside } from "./beside.ts";
+import { endingsOf } from "./certificate-endings.ts";
 import type { Closers } from "./closers.ts";
 import { openFederation } from "./federation.ts";
 import { openSigner, upstreamFiles } from "./open-signer.ts";
@@ -147,7 +149,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   closers.push(() => crls.stop());
   const bundle = () => spiffeBundle(authorities.all(), authorities.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS);
 
-  const readiness = () => readinessOf({ suspensions, store, authorities });
+  const endings = () => endingsOf(files.certificates(), secondsOf(clock.now()));
+  const readiness = () => readinessOf({ suspensions, store, authorities, endings: endings() });
 
   return {
     clock,
@@ -171,6 +174,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     counts,
     upstream,
     files,
+    endings,
   };
 }
 

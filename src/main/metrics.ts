@@ -1,12 +1,13 @@
 import { createMetrics, type Metrics, type Sample } from "../adapters/metrics-prom/metrics-prom.ts";
 import type { Core } from "./core.ts";
+import { UPSTREAM_SETTING } from "./open-signer.ts";
 
 /** Verifiers that are shown by name. Whoever has more watches the largest lag. */
 const VERIFIERS_SHOWN_MAX = 100;
 
 /** The metrics of a running broker. */
 export function metricsOf(core: Core): Metrics {
-  const { authorities, counts, entries, openSteps, receipts, readiness, store, upstream } = core;
+  const { authorities, counts, entries, files, openSteps, receipts, readiness, store, upstream } = core;
   return createMetrics({
     ledgerSequence: () => store.ledger.head().sequence,
     watchers: () => receipts.listening().length,
@@ -31,6 +32,12 @@ export function metricsOf(core: Core): Metrics {
             ])
         : [],
     upstreamExpiry: () => upstream?.current().expiresAt,
+    certificateExpiry: () =>
+      files
+        .certificates()
+        // Its expiry is a metric of its own.
+        .filter(({ setting }) => setting !== UPSTREAM_SETTING)
+        .map(({ setting, expiresAt }) => [{ certificate: setting.replace(/\.tls$/, "") }, expiresAt]),
     diskFreeBytes: () => store.disk()?.freeBytes,
     ledgerBytes: () => store.disk()?.ledgerBytes,
   });

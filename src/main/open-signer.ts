@@ -14,7 +14,7 @@ import type { Files } from "./renewed-files.ts";
 /** Has the PIN where no file has it. The PIN is no setting: `stintd validate` shows what is set. */
 const PIN_VARIABLE = "STINT_PKCS11_PIN";
 
-const UPSTREAM_SETTING = "upstream_authority.disk";
+export const UPSTREAM_SETTING = "upstream_authority.disk";
 
 /**
  * Opens the signer that keeps the private keys.

@@ -2,6 +2,7 @@ import type { Authorities } from "../authority/authorities.ts";
 import { SIGNING_FAMILIES } from "../authority/lifecycle.ts";
 import type { Suspensions } from "../authority/suspensions.ts";
 import type { OpenedLedger } from "../ports/ledger.ts";
+import type { Ending } from "./certificate-endings.ts";
 
 /** One thing that keeps the broker from doing all that it is for. */
 export type Condition = {
@@ -15,6 +16,8 @@ export type Condition = {
 export type Readiness = {
   readonly ready: boolean;
   readonly reasons: readonly string[];
+  /** What wants to be mended and keeps nothing from being issued. */
+  readonly warnings: readonly string[];
   readonly conditions: readonly Condition[];
 };
 
@@ -23,6 +26,7 @@ export function readinessOf(of: {
   readonly suspensions: Pick<Suspensions, "conditions">;
   readonly store: Pick<OpenedLedger, "health" | "ledger">;
   readonly authorities: Pick<Authorities, "following" | "active" | "troubles">;
+  readonly endings: readonly Ending[];
 }): Readiness {
   const conditions: Condition[] = [
     ...of.suspensions.conditions().map(({ cause, why }): Condition => ({ kind: "suspension", key: cause, why })),
@@ -32,7 +36,13 @@ export function readinessOf(of: {
     if (failure !== undefined) conditions.push({ kind: "follower", key: name, why: `${name}: ${failure}` });
   }
   conditions.push(...ofAuthorities(of.authorities));
-  return { ready: conditions.length === 0, reasons: conditions.map(({ why }) => why), conditions };
+  return {
+    ready: conditions.length === 0,
+    reasons: conditions.map(({ why }) => why),
+    // Whoever issues over the sockets is not to be taken out of service for what a listener shows.
+    warnings: of.endings.map(({ why }) => why),
+    conditions,
+  };
 }
 
 function ofAuthorities(authorities: Pick<Authorities, "following" | "active" | "troubles">): readonly Condition[] {

@@ -8,6 +8,7 @@ import { createOwnSvid } from "../issue/own-svid.ts";
 import type { Log } from "../ports/log.ts";
 import { startAttestationEndpoint } from "./attestation-endpoint.ts";
 import { startBrokerEndpoint } from "./broker-endpoint.ts";
+import { endingLines } from "./certificate-endings.ts";
 import type { Closers } from "./closers.ts";
 import { conditionLines } from "./condition-lines.ts";
 import type { Core } from "./core.ts";
@@ -98,6 +99,7 @@ export async function startServers(
   const urls = await startHttpListeners({ core, own, trust, config, log, metrics: metrics.registry }, closers);
 
   const tellConditions = conditionLines(log);
+  const tellEndings = endingLines(log, clock);
   const tellVerifiers = verifierLines(log, {
     receipts,
     entries: core.entries,
@@ -107,6 +109,7 @@ export async function startServers(
   const tellServing = () => {
     const { ready, conditions } = readiness();
     tellConditions(conditions);
+    tellEndings(core.endings());
     tellVerifiers();
     workload.setServing(ready);
     operator.setServing(true);

@@ -111,12 +111,12 @@ export async function eventsOf({ operator }: Session, type: string): Promise<rea
 
 export type Readiness = { readonly status: number; readonly ready: boolean; readonly reasons: readonly string[] };
 
-/** What `/readyz` says. */
+/** What `/readyz` says of what is issued. */
 export async function readiness(daemon: Daemon): Promise<Readiness> {
   const { operations } = daemon.log.find((line) => line.msg === "serving") ?? {};
   const response = await fetch(`${operations}/readyz`);
-  const body = (await response.json()) as Omit<Readiness, "status">;
-  return { status: response.status, ...body };
+  const { ready, reasons } = (await response.json()) as Readiness;
+  return { status: response.status, ready, reasons };
 }
 
 export const READY: Readiness = { status: 200, ready: true, reasons: [] };

@@ -8,9 +8,11 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { stringify } from "yaml";
 import { openWriter } from "../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
+import type { UnixSeconds } from "../../src/domain/time.ts";
 import { validateConfig } from "../../src/main/validate.ts";
 import { inLedger } from "../adapters/ledger-sqlite/ledger-directory.ts";
 import { madeCertificate } from "../api/http/http-peers.ts";
+import { authority, leafOf, pemOf } from "../verify/certificate-forge.ts";
 
 const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
 const SCHEMA_4 = new URL("../adapters/ledger-sqlite/schema-4/", import.meta.url);
@@ -62,6 +64,19 @@ describe("a file that a setting names", () => {
     );
     const fits = { certificate: one.certificate, private_key: one.privateKey };
     expect(await messageOf(configured(() => ({ http: { tls: fits } })).validate())).toBe("valid");
+  });
+
+  test("and a certificate that has ended is refused, though a start would show it", async () => {
+    const { validate, directory } = configured((at) => ({
+      http: { tls: { certificate: join(at, "tls.crt"), private_key: join(at, "tls.key") } },
+    }));
+    const [notBefore, notAfter] = [1_700_000_000, 1_700_086_400] as [UnixSeconds, UnixSeconds];
+    const { der, privateKey } = leafOf(authority(), { notBefore, notAfter });
+    writeFileSync(join(directory, "tls.crt"), pemOf("CERTIFICATE", der));
+    writeFileSync(join(directory, "tls.key"), privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    expect(await messageOf(validate())).toMatch(
+      /: http\.tls\.certificate: the certificate is not valid now: it ended at 2023-11-15T22:13:21Z$/,
+    );
   });
 
   test("of an issuer's CAs has to have one: without any, those of Node.js would count", async () => {

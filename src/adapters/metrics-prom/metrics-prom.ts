@@ -26,6 +26,7 @@ export type MetricsSources = {
   readonly verifierLag: () => readonly Sample[];
   readonly authorityExpiry: () => readonly Sample[];
   readonly upstreamExpiry: () => number | undefined;
+  readonly certificateExpiry: () => readonly Sample[];
   readonly diskFreeBytes: () => number | undefined;
   readonly ledgerBytes: () => number | undefined;
 };
@@ -101,6 +102,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
   gauges("stint_authority_expiry_timestamp_seconds", ofExpiry, ofAuthority, sources.authorityExpiry);
   const ofUpstream = "When the upstream CA's chain expires; Unix seconds, NaN without an upstream CA.";
   gauge("stint_upstream_authority_expiry_timestamp_seconds", ofUpstream, sources.upstreamExpiry);
+  const ofCertificate = "When a certificate expires that a listener shows from files; Unix seconds.";
+  gauges("stint_certificate_expiry_timestamp_seconds", ofCertificate, ["certificate"], sources.certificateExpiry);
   gauge("stint_disk_free_bytes", "Free space on the ledger's disk.", sources.diskFreeBytes);
   gauge("stint_ledger_bytes", "Size of the ledger, its write-ahead log included.", sources.ledgerBytes);
 

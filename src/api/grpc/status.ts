@@ -10,7 +10,11 @@ import { type HistoryPorts, verifiersOf } from "./history.ts";
 
 export type StatusPorts = {
   readonly trustDomain: string;
-  readonly readiness: () => { readonly ready: boolean; readonly reasons: readonly string[] };
+  readonly readiness: () => {
+    readonly ready: boolean;
+    readonly reasons: readonly string[];
+    readonly warnings: readonly string[];
+  };
   readonly head: () => Head;
   /** `undefined` while nobody can tell. */
   readonly openSteps: () => number | undefined;
@@ -27,13 +31,14 @@ export function statusHandlers(endpoint: Endpoint, ports: StatusPorts): Handlers
   return {
     get: unary(endpoint, "Status.Get", async (_request, caller) => {
       checkMayLook(caller);
-      const { ready, reasons } = ports.readiness();
+      const { ready, reasons, warnings } = ports.readiness();
       const { epoch, sequence } = ports.head();
       const [openSteps, disk, upstreamExpiresAt] = [ports.openSteps(), ports.disk(), ports.upstreamExpiresAt()];
       const verifiers = verifiersOf(ports.history).sort((one, other) => Number(other.lag - one.lag));
       return {
         ready,
         reasons: [...reasons],
+        warnings: [...warnings],
         trustDomain: ports.trustDomain,
         epoch,
         sequence: BigInt(sequence),

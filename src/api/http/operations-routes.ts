@@ -2,8 +2,12 @@ import { Hono } from "hono";
 
 /** The state of the broker. */
 export type OperationsFacts = {
-  /** Whether the broker issues, and if not, every reason why. */
-  readiness(): { readonly ready: boolean; readonly reasons: readonly string[] };
+  /** Whether the broker issues, and if not, every reason why; and what wants to be mended all the same. */
+  readiness(): {
+    readonly ready: boolean;
+    readonly reasons: readonly string[];
+    readonly warnings: readonly string[];
+  };
   readonly metrics: {
     /** Media type of what `metrics` gives. */
     readonly contentType: string;
@@ -23,8 +27,8 @@ export function operationsRoutes(facts: OperationsFacts): Hono {
   const routes = new Hono();
   routes.get("/livez", (context) => context.json({ live: true }, 200, NEVER_KEPT));
   routes.get("/readyz", (context) => {
-    const { ready, reasons } = facts.readiness();
-    return context.json({ ready, reasons }, ready ? 200 : 503, NEVER_KEPT);
+    const { ready, reasons, warnings } = facts.readiness();
+    return context.json({ ready, reasons, warnings }, ready ? 200 : 503, NEVER_KEPT);
   });
   routes.get("/metrics", async (context) =>
     context.body(await facts.metrics.metrics(), 200, { ...NEVER_KEPT, "content-type": facts.metrics.contentType }),

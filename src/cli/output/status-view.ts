@@ -11,6 +11,7 @@ export const statusView: View<StatusGetResponse> = {
   fields: [
     ["ready", (status) => status.ready],
     ["reasons", (status) => status.reasons],
+    ["warnings", (status) => status.warnings],
     ["trust_domain", (status) => status.trustDomain],
     ["epoch", (status) => status.epoch],
     ["sequence", (status) => Number(status.sequence)],
@@ -31,6 +32,7 @@ export const summaryView: View<StatusGetResponse> = {
   fields: [
     ["ready", (status) => (status.ready ? "yes" : "no")],
     ["because", ({ ready, reasons }) => (ready ? undefined : reasons.join("; "))],
+    ["warning", ({ warnings }) => (warnings.length === 0 ? undefined : warnings.join("; "))],
     ["trust_domain", (status) => status.trustDomain],
     ["ledger", ({ epoch, sequence }) => `event ${sequence} of epoch ${epoch}`],
     ["open_steps", ({ openSteps }) => openSteps ?? "not known just now"],

@@ -131,24 +131,29 @@ test("an issuer with a path is served below it, and at the root for a proxy that
 });
 
 const facts = (change: Partial<OperationsFacts>): OperationsFacts => ({
-  readiness: () => ({ ready: true, reasons: [] }),
+  readiness: () => ({ ready: true, reasons: [], warnings: [] }),
   metrics: new Registry(),
   ...change,
 });
 
 test("a broker that can't issue is not ready and says every reason, and is alive all the same", async () => {
   const reasons = ["the disk is too full", "the clock jumped"];
-  const { url } = await started(operationsRoutes(facts({ readiness: () => ({ ready: false, reasons }) })));
+  const { url } = await started(
+    operationsRoutes(facts({ readiness: () => ({ ready: false, reasons, warnings: [] }) })),
+  );
   const ready = await ask(`${url}/readyz`);
   expect(ready).toMatchObject({ status: 503, headers: { "cache-control": "no-store" } });
-  expect(JSON.parse(ready.body)).toEqual({ ready: false, reasons });
+  expect(JSON.parse(ready.body)).toEqual({ ready: false, reasons, warnings: [] });
   const live = await ask(`${url}/livez`);
   expect(live).toMatchObject({ status: 200, body: '{"live":true}', headers: { "cache-control": "no-store" } });
 });
 
-test("a broker that issues is ready", async () => {
-  const { url } = await started(operationsRoutes(facts({})));
-  expect(await ask(`${url}/readyz`)).toMatchObject({ status: 200, body: '{"ready":true,"reasons":[]}' });
+test("a broker that issues is ready, whatever else wants to be mended", async () => {
+  const warnings = ["http.tls: the certificate ends at 2026-11-22T10:00:00Z"];
+  const readiness = () => ({ ready: true, reasons: [], warnings });
+  const { url } = await started(operationsRoutes(facts({ readiness })));
+  const body = JSON.stringify({ ready: true, reasons: [], warnings });
+  expect(await ask(`${url}/readyz`)).toMatchObject({ status: 200, body });
 });
 
 test("metrics are in the text that Prometheus reads, as they are now", async () => {

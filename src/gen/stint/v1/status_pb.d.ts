@@ -99,6 +99,13 @@ export declare type StatusGetResponse = Message<"stint.v1.StatusGetResponse"> & 
    * @generated from field: stint.v1.DiskStatus disk = 11;
    */
   disk?: DiskStatus | undefined;
+
+  /**
+   * What keeps nothing from being issued and yet wants to be mended: a certificate that has ended, or ends soon.
+   *
+   * @generated from field: repeated string warnings = 12;
+   */
+  warnings: string[];
 };
 
 /**
