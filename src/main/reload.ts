@@ -7,6 +7,7 @@ import type { Log } from "../ports/log.ts";
 import { type Difference, declareEntries } from "../registry/declare.ts";
 import type { Registry } from "../registry/registry.ts";
 import { leavesAnAdmin } from "./admins.ts";
+import { folded } from "./folded.ts";
 import { type ConfigRequest, sentenceOf } from "./for-operator.ts";
 import { withOwn } from "./own-entries.ts";
 import type { RenewedFiles } from "./renewed-files.ts";
@@ -38,26 +39,13 @@ const TAKEN: ReadonlySet<string> = new Set(["entries", "log.level"]);
  * nothing. While one reload is under way, any number of further calls make one more.
  */
 export function createReload(ports: ReloadPorts): () => void {
-  let isRunning = false;
-  let isWanted = false;
-
-  async function run(): Promise<void> {
-    isRunning = true;
-    while (isWanted) {
-      isWanted = false;
-      try {
-        await reload(ports);
-      } catch (thrown) {
-        ports.log.fault(`not reloaded, nothing is changed: ${sentenceOf(thrown)}`, thrown);
-      }
+  return folded(async () => {
+    try {
+      await reload(ports);
+    } catch (thrown) {
+      ports.log.fault(`not reloaded, nothing is changed: ${sentenceOf(thrown)}`, thrown);
     }
-    isRunning = false;
-  }
-
-  return () => {
-    isWanted = true;
-    if (!isRunning) void run();
-  };
+  });
 }
 
 async function reload({ request, settings, broker, setLevel, log }: ReloadPorts): Promise<void> {

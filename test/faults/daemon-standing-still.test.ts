@@ -1,6 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,29 +10,13 @@ import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import type { Daemon } from "../daemon.ts";
 import { operatorOf } from "../e2e/operator.ts";
 import { startOwnDaemon } from "./daemon-scene.ts";
+import { fullPipe } from "./full-pipe.ts";
 
 const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
+const STREAM_CHILD = fileURLToPath(new URL("stream-child.ts", import.meta.url));
 const ENDING_CHILD = fileURLToPath(new URL("ending-child.ts", import.meta.url));
 /** Room for a machine that is busy: what is tested would stand still for ever. */
 const ENDED = { timeout: 60_000 };
-
-/** A pipe that is full, of which nobody reads. */
-function fullPipe(directory: string): { readonly writeEnd: number; readonly readEnd: number } {
-  const path = join(directory, "pipe");
-  execFileSync("mkfifo", [path]);
-  const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  const writeEnd = openSync(path, constants.O_WRONLY);
-  const filling = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
-  for (const bytes of [4_096, 1]) {
-    try {
-      for (;;) writeSync(filling, Buffer.alloc(bytes, "."));
-    } catch (thrown) {
-      expect(thrown).toMatchObject({ code: "EAGAIN" });
-    }
-  }
-  closeSync(filling);
-  return { writeEnd, readEnd };
-}
 
 /** The daemon of a directory where one ran before, with this standard error, once somebody accepts connections. */
 async function startedWith({ directory, operatorSocket }: Daemon, standardError: number): Promise<ChildProcess> {
@@ -68,19 +52,14 @@ test("nobody reads standard error: calls are answered, and told to end the daemo
 test("a reader of standard error that comes late gets the lines, and one that goes ends nothing", ENDED, async () => {
   const before = await startOwnDaemon();
   await before.stop();
-  const { writeEnd, readEnd } = fullPipe(before.directory);
+  const { writeEnd, readEnd, read } = fullPipe(before.directory);
   const child = await startedWith(before, writeEnd);
   const exited = once(child, "exit");
   closeSync(writeEnd);
-  const room = Buffer.alloc(1 << 20);
-  let read = "";
+  let text = "";
   await eventually(() => {
-    try {
-      read += room.toString("utf8", 0, readSync(readEnd, room));
-    } catch (thrown) {
-      expect(thrown).toMatchObject({ code: "EAGAIN" });
-    }
-    return read;
+    text += read();
+    return text;
   }).toContain('"msg":"serving"');
 
   closeSync(readEnd);
@@ -89,6 +68,25 @@ test("a reader of standard error that comes late gets the lines, and one that go
   child.kill("SIGTERM");
   expect(await exited).toEqual([0, null]);
 });
+
+test.for([
+  { what: "takes no data, and stays connected", windowBytes: 0, isStopped: false },
+  { what: "stands still itself", windowBytes: 65_535, isStopped: true },
+])(
+  "a stream's client that $what keeps the daemon from ending in order no longer than others",
+  ENDED,
+  async (client) => {
+    const daemon = await startOwnDaemon();
+    const args = [STREAM_CHILD, daemon.operatorSocket, String(client.windowBytes)];
+    const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    await once(child.stdout, "data");
+    if (client.isStopped) child.kill("SIGSTOP");
+    expect(await daemon.stop()).toBe(0);
+    // Not cut off by the limit for what stands still, but by the time that streams are given.
+    expect(daemon.log.at(-1)?.msg).toBe("stopping");
+  },
+);
 
 test.for([
   { what: "does not end by itself is ended within the limit", again: false, says: "not everything had stopped" },

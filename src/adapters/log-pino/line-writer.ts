@@ -41,6 +41,7 @@ export function createLineWriter(
     characters = 0;
     isWriting = true;
     writeAll(bytes);
+    tellLost();
   }
 
   function writeAll(bytes: Buffer): void {
@@ -60,12 +61,15 @@ export function createLineWriter(
 
   function written(): void {
     isWriting = false;
-    if (linesLost > 0) {
-      const lines = linesLost;
-      linesLost = 0;
-      lost(lines);
-    }
     writeNext();
+  }
+
+  /** Called when all that waited is being written: before, a line that tells of lost lines would be lost too. */
+  function tellLost(): void {
+    if (linesLost === 0) return;
+    const lines = linesLost;
+    linesLost = 0;
+    lost(lines);
   }
 
   function tellIdle(): void {
