@@ -72,9 +72,9 @@ async function upstreamPems(
   const passphrase = String(await readPrivateFile(files.passphraseFile)).replace(/\r?\n$/, "");
   const file = await readPrivateFile(files.certificate);
   // Loaded where it is needed: few have such a file.
-  const { readPkcs12 } = await import("../adapters/pkcs12-forge/read-pkcs12.ts");
+  const { readPkcs12Apart } = await import("../adapters/pkcs12-forge/read-pkcs12-apart.ts");
   try {
-    const { certificates, privateKey } = readPkcs12(file, passphrase);
+    const { certificates, privateKey } = await readPkcs12Apart(file, passphrase);
     return {
       certificates: certificates.map(String).join(""),
       privateKey: privateKey.export({ type: "pkcs8", format: "pem" }),

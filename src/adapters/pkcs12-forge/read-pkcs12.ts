@@ -6,7 +6,7 @@ import { checkPassword, Pkcs12Error } from "./pkcs12-error.ts";
 
 /** A key and a chain are a few thousand bytes. */
 const FILE_BYTES_MAX = 64 * 1024;
-/** Of all derivations of a file together; forge takes a second and a half for 100,000, and nothing else happens meanwhile. */
+/** Of all derivations of a file together; forge takes a second and a half for 100,000. */
 const ITERATIONS_MAX = 200_000;
 
 const { asn1 } = forge;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readPkcs12 } from "../../../src/adapters/pkcs12-forge/read-pkcs12.ts";
+import { readPkcs12Apart } from "../../../src/adapters/pkcs12-forge/read-pkcs12-apart.ts";
 import { writePkcs12 } from "../../../src/adapters/pkcs12-forge/write-pkcs12.ts";
 import { isMissing } from "../../conformance/toolchain.ts";
 
@@ -91,6 +92,27 @@ describe.each(["ec", "rsa"])("a file with a key of kind %s", (name) => {
     const read = readPkcs12(writtenBy(name), PASSWORD);
     expect(namesOf(read.certificates)).toEqual([`CN=${name}`, "CN=middle", "CN=root"]);
     expect(read.privateKey.equals(key(name))).toBe(true);
+  });
+});
+
+describe("read apart", () => {
+  test("it is the same, and whoever else has something to do has turns meanwhile", async () => {
+    let turns = 0;
+    const counting = setInterval(() => {
+      turns += 1;
+    }, 1);
+    const read = await readPkcs12Apart(exported("ec", "-iter", "20000"), PASSWORD);
+    clearInterval(counting);
+    expect(turns).toBeGreaterThan(0);
+    expect(namesOf(read.certificates)).toEqual(["CN=ec", "CN=middle", "CN=root"]);
+    expect(read.privateKey.equals(key("ec"))).toBe(true);
+  });
+
+  test("it is refused with the same words", async () => {
+    await expect(readPkcs12Apart(writtenBy("ec"), "other")).rejects.toMatchObject({
+      name: "Pkcs12Error",
+      message: "the password is not that of the file, or the file is damaged",
+    });
   });
 });
 
