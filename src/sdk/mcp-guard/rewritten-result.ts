@@ -1,9 +1,9 @@
 import { isObject, type JsonObject } from "../../domain/strict-json.ts";
 import { isEventStream, isJson } from "./content-type.ts";
+import { wholeEvents } from "./whole-events.ts";
 
-/** An empty line, whichever ends of lines it is between. */
-const END_OF_EVENT = /(?:\r\n|\n|\r(?!\n)){2}/g;
-const END_LENGTH_MAX = 4;
+/** Of an answer in JSON, or of one event; eight times the largest request. It is held as a whole to be looked at. */
+const CHARACTERS_MAX = 32 * 1024 * 1024;
 const END_OF_LINE = /\r\n|\n|\r/;
 
 /**
@@ -11,7 +11,7 @@ const END_OF_LINE = /\r\n|\n|\r/;
  *
  * @param rewrite - given each result that the answer has.
  * @param ifText - what is without any of these texts is left as it is, and so is an answer in an encoding.
- * @throws TypeError, SyntaxError for an answer that can't be read, and so must not be passed on
+ * @throws TypeError, SyntaxError, RangeError for an answer that can't be read, and so must not be passed on
  */
 export async function rewrittenResult(
   response: Response,
@@ -29,7 +29,7 @@ export async function rewrittenResult(
   const isOfInterest = (text: string) => ifText === undefined || ifText.some((one) => text.includes(one));
   headers.delete("content-length");
   if (isJson(headers)) {
-    const text = await response.text();
+    const text = await textOf(body);
     return new Response(isOfInterest(text) ? rewrittenMessage(text, rewrite) : text, { status, statusText, headers });
   }
   if (!isEventStream(headers)) return response;
@@ -37,6 +37,20 @@ export async function rewrittenResult(
     isOfInterest(event) ? eventRewritten(event, (data) => rewrittenMessage(data, rewrite)) : `${event}\n\n`,
   );
   return new Response(body.pipeThrough(events), { status, statusText, headers });
+}
+
+/** @throws RangeError for more than is allowed */
+async function textOf(body: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  const pieces: string[] = [];
+  let characters = 0;
+  for await (const chunk of body) {
+    const piece = decoder.decode(chunk, { stream: true });
+    characters += piece.length;
+    if (characters > CHARACTERS_MAX) throw new RangeError(`an answer of more than ${CHARACTERS_MAX} characters`);
+    pieces.push(piece);
+  }
+  return [...pieces, decoder.decode()].join("");
 }
 
 function rewrittenMessage(text: string, rewrite: (result: JsonObject) => JsonObject): string {
@@ -49,18 +63,12 @@ function rewrittenMessage(text: string, rewrite: (result: JsonObject) => JsonObj
 function eventsRewritten(rewrite: (event: string) => string): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
-  let text = "";
+  const events = wholeEvents(CHARACTERS_MAX);
   return new TransformStream({
     transform(chunk, controller) {
-      // An end may have begun in what came before; the rest of that has none.
-      END_OF_EVENT.lastIndex = Math.max(0, text.length - END_LENGTH_MAX);
-      text += decoder.decode(chunk, { stream: true });
-      let done = 0;
-      for (let end = END_OF_EVENT.exec(text); end !== null; end = END_OF_EVENT.exec(text)) {
-        controller.enqueue(encoder.encode(rewrite(text.slice(done, end.index))));
-        done = END_OF_EVENT.lastIndex;
+      for (const event of events.take(decoder.decode(chunk, { stream: true }))) {
+        controller.enqueue(encoder.encode(rewrite(event)));
       }
-      text = text.slice(done);
     },
   });
 }

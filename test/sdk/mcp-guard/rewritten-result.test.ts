@@ -68,6 +68,48 @@ describe("an answer that can't be looked at is not passed on", () => {
   });
 });
 
+/** A server that sends the same without end, until it is stopped. */
+function endless(text: string): { readonly body: ReadableStream<Uint8Array>; readonly stopped: Promise<unknown> } {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const chunk = new TextEncoder().encode(text);
+  return {
+    body: new ReadableStream({ pull: (controller) => controller.enqueue(chunk), cancel: resolve }),
+    stopped: promise,
+  };
+}
+
+describe("an answer that does not end is given up before it fills the memory, and its server is stopped", () => {
+  const MIB = 1024 * 1024;
+
+  test("in JSON", async () => {
+    const { body, stopped } = endless(" ".repeat(MIB));
+    await expect(rewrittenResult(new Response(body, JSON_BODY), twice, ["a"])).rejects.toThrow(RangeError);
+    await stopped;
+  });
+
+  test("in an event", async () => {
+    const { body, stopped } = endless("x".repeat(MIB));
+    const answer = await rewrittenResult(new Response(body, EVENTS), twice, ["a"]);
+    await expect(answer.text()).rejects.toThrow(RangeError);
+    await stopped;
+  });
+});
+
+// Were an event searched anew with each piece, this would keep everybody else waiting for minutes, and not be done in time.
+test("an event of many small pieces costs no more than one of a few large ones", async () => {
+  const [pieces, piece] = [16_384, "x".repeat(1_024)];
+  let left = pieces;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      left -= 1;
+      controller.enqueue(new TextEncoder().encode(left === 0 ? "\n\n" : piece));
+      if (left === 0) controller.close();
+    },
+  });
+  const answer = await rewrittenResult(new Response(body, EVENTS), twice, ["a"]);
+  expect((await answer.text()).length).toBe((pieces - 1) * piece.length + 2);
+});
+
 test("whoever leaves an answer leaves the handler's", async () => {
   const { promise, resolve } = Promise.withResolvers<unknown>();
   const body = new ReadableStream<Uint8Array>({ cancel: resolve });
