@@ -8,7 +8,7 @@ import { type ChallengeTerms, INTERNAL, isRefusal, REFUSAL_CODES, type Refusal, 
 import { STATE_INVALID, STATE_TEXT } from "./request-state.ts";
 import { enterCall, type RunningCall, type RunningCalls } from "./running-calls.ts";
 import type { Sessions } from "./sessions.ts";
-import { cancelMessage, NO_TASK, TASK_TEXT, TASKS_LIST, type Tasks } from "./tasks.ts";
+import { cancellerOf, NO_TASK, TASK_TEXT, TASKS_LIST, type Tasks } from "./tasks.ts";
 import { type ResultView, repeatedResultViewOf, resultViewOf } from "./visible-features.ts";
 
 /** What a request asks of the server, which its step may ask. */
@@ -34,7 +34,8 @@ export type View = {
   readonly ifText?: readonly string[];
 };
 
-export type SendToServer = (message: JsonObject, sessionId: string | undefined) => void;
+/** Makes what sends a message of the guard's own to the server that a request is for, in that session. */
+export type Sender = (sessionId: string | undefined) => (message: JsonObject) => Promise<void>;
 
 /** What it may not ask. */
 type Refused = { readonly kind: "refused"; readonly refusal: Refusal; readonly id: string | number | null };
@@ -49,7 +50,7 @@ type AskedState = {
 /**
  * A message of a POST; and of a session its stream (GET) and its end (DELETE).
  *
- * @param send - a message of the guard's own to the same server, in the same session.
+ * @param sender - for messages to the same server, as the same step.
  */
 export async function askedOf(
   state: AskedState,
@@ -57,27 +58,33 @@ export async function askedOf(
   verified: VerifiedStep,
   parsedBody: unknown,
   terms: ChallengeTerms,
-  send: SendToServer,
+  sender: Sender,
 ): Promise<Asked | Refused> {
   const { method, headers } = request;
-  if (method !== "POST") return askedOfSession(state, method, headers, verified);
+  if (method !== "POST") return askedOfSession(state, method, headers, verified, sender);
   const message = await readMessage(request, state.settings.maxBodyBytes, parsedBody);
   if (isRefusal(message)) return refused(message);
-  return askedByMessage(state, message, headers, verified, terms, send);
+  return askedByMessage(state, message, headers, verified, terms, sender);
 }
 
 function askedOfSession(
-  { settings, sessions }: AskedState,
+  { settings, sessions, tasks }: AskedState,
   method: string,
   headers: Headers,
   verified: VerifiedStep,
+  sender: Sender,
 ): Asked | Refused {
   const sessionId = sessionIdOf(headers);
   const isOfSession = (method === "GET" || method === "DELETE") && !isModernVersion(headers);
   // Of a server without sessions clients ask for a stream too, to see that it has none.
   if (!isOfSession || sessionId === undefined) return refused(ONLY_POST);
   if (!sessions.isOf(sessionId, verified)) return refused(NO_SESSION);
-  const view = method === "GET" ? { change: repeatedResultViewOf(settings, verified) } : undefined;
+  const shown = repeatedResultViewOf(settings, verified);
+  const change: ResultView = (result, inSession) => {
+    if (hasTasks(settings)) tasks.note(result, verified, () => cancellerOf(undefined, sender(sessionId)));
+    return tasks.repeated(shown(result, inSession), verified);
+  };
+  const view = method === "GET" ? { change } : undefined;
   return { kind: "asked", id: null, body: undefined, sessionId, use: undefined, running: undefined, view };
 }
 
@@ -87,7 +94,7 @@ function askedByMessage(
   headers: Headers,
   verified: VerifiedStep,
   terms: ChallengeTerms,
-  send: SendToServer,
+  sender: Sender,
 ): Asked | Refused {
   const { settings, sessions, calls, tasks } = state;
   const id = (given.kind === "message" ? given.id : undefined) ?? null;
@@ -107,7 +114,7 @@ function askedByMessage(
   const running = enterCall(calls, message, verified.spiffeId, sessionId);
   if (running === "taken") return refused(ID_TAKEN, id);
   const view =
-    message.kind === "message" ? viewOf(state, verified, message, modern, (sent) => send(sent, sessionId)) : undefined;
+    message.kind === "message" ? viewOf(state, verified, message, modern, () => sender(sessionId)) : undefined;
   return { kind: "asked", id, body: message.body, sessionId, use: permit.use, running, view };
 }
 
@@ -116,22 +123,26 @@ function viewOf(
   verified: VerifiedStep,
   message: JsonRpcMessage,
   modern: boolean,
-  send: (message: JsonObject) => void,
+  sender: () => ReturnType<Sender>,
 ): View | undefined {
-  const { requestStates, otherMethods } = settings;
+  const { requestStates } = settings;
   const shown = resultViewOf(settings, verified, message.method, modern);
   if (shown !== undefined) return { change: shown };
   if (message.id === undefined) return undefined;
   if (message.method === TASKS_LIST) return { change: (result) => tasks.listed(result, verified) };
-  const hasTasks = otherMethods.some((method) => method.startsWith("tasks/"));
+  const withTasks = hasTasks(settings);
   // Before, no result has such a state.
-  const ifText = [...(modern ? [STATE_TEXT] : []), ...(hasTasks ? [TASK_TEXT] : [])];
+  const ifText = [...(modern ? [STATE_TEXT] : []), ...(withTasks ? [TASK_TEXT] : [])];
   if (ifText.length === 0) return undefined;
   const change = (result: JsonObject) => {
-    if (hasTasks) tasks.note(result, verified, (taskId) => send(cancelMessage(taskId, message)));
+    if (withTasks) tasks.note(result, verified, () => cancellerOf(message.params["_meta"], sender()));
     return modern ? requestStates.sealed(result, message, verified) : result;
   };
   return { change, ifText };
+}
+
+function hasTasks({ otherMethods }: GuardSettings): boolean {
+  return otherMethods.some((method) => method.startsWith("tasks/"));
 }
 
 function sessionIdOf(headers: Headers): string | undefined {

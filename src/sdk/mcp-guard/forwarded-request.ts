@@ -24,7 +24,7 @@ export type ForwardedTerms = {
 
 /** What was looked at, and no more: without the credentials, and with the body as it was understood. */
 export function forwardedRequest(
-  request: Request,
+  request: Pick<Request, "method" | "url" | "headers">,
   body: unknown,
   { sessionId, unencoded, signal }: ForwardedTerms,
 ): Request {

@@ -1,4 +1,3 @@
-import type { JsonObject } from "../../domain/strict-json.ts";
 import {
   type PresentedRequest,
   VerificationError,
@@ -6,7 +5,7 @@ import {
   type VerifiedStep,
   type Verifier,
 } from "../verifier/index.ts";
-import { type Asked, askedOf, orInternal } from "./asked.ts";
+import { type Asked, askedOf, orInternal, type Sender } from "./asked.ts";
 import { scopeByHeaders } from "./authorize-message.ts";
 import { forwardedRequest, SESSION_HEADER } from "./forwarded-request.ts";
 import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
@@ -110,9 +109,8 @@ async function guardRequest(
   if (isRefusal(identified)) return responseOf(identified, null, settings.metadataUrl);
   const { step: verified } = identified;
   const dpopNonce = identified.kind === "jwt-svid" ? identified.dpopNonce : undefined;
-  const send = (message: JsonObject, sessionId: string | undefined) =>
-    void sendOwn(settings, request, handler, verified, message, sessionId);
-  const asked = await askedOf(state, request, verified, parsedBody, terms, send);
+  const sender: Sender = (sessionId) => senderOf(settings, request, handler, verified, sessionId);
+  const asked = await askedOf(state, request, verified, parsedBody, terms, sender);
   if (asked.kind === "refused") return responseOf(asked.refusal, asked.id, settings.metadataUrl);
   const response = await serve(state, request, handler, verified, asked, terms);
   keepSession(state.sessions, verified, request.method, asked.sessionId, response);
@@ -157,27 +155,36 @@ async function serve(
 /** A server is slow to take a word of the guard's own, or does not take it: then the guard does not wait any longer. */
 const OWN_MESSAGE_MS_MAX = 10_000;
 
-/** Says something to the server that the step itself did not say, as the step. */
-async function sendOwn(
+/**
+ * Says something to the server that the step itself did not say, as the step. What is returned may be kept for long, so it has of the
+ * request only what it needs, and nothing of its body.
+ */
+function senderOf(
   settings: GuardSettings,
   request: Request,
   handler: McpFetch,
   verified: VerifiedStep,
-  message: JsonObject,
   sessionId: string | undefined,
-): Promise<void> {
-  const signal = AbortSignal.timeout(OWN_MESSAGE_MS_MAX);
-  const forwarded = forwardedRequest(request, message, { sessionId, unencoded: true, signal });
-  const { taskId } = message["params"] as { readonly taskId: string };
-  forwarded.headers.set("mcp-method", String(message["method"]));
-  forwarded.headers.set("mcp-name", encodeHeaderValue(taskId));
-  try {
-    const authInfo = authInfoOf(verified, settings.metadataUrl);
-    const response = await handler(forwarded, { authInfo, parsedBody: message });
-    await response.body?.cancel();
-  } catch (thrown) {
-    settings.onError(thrown);
-  }
+): ReturnType<Sender> {
+  const from = { method: "POST", url: request.url, headers: new Headers(request.headers) };
+  // The request may have been for a session's stream.
+  from.headers.delete("last-event-id");
+  from.headers.set("content-type", "application/json");
+  from.headers.set("accept", "application/json, text/event-stream");
+  return async (message) => {
+    const signal = AbortSignal.timeout(OWN_MESSAGE_MS_MAX);
+    const forwarded = forwardedRequest(from, message, { sessionId, unencoded: true, signal });
+    const { taskId } = message["params"] as { readonly taskId: string };
+    forwarded.headers.set("mcp-method", String(message["method"]));
+    forwarded.headers.set("mcp-name", encodeHeaderValue(taskId));
+    try {
+      const authInfo = authInfoOf(verified, settings.metadataUrl);
+      const response = await handler(forwarded, { authInfo, parsedBody: message });
+      await response.body?.cancel();
+    } catch (thrown) {
+      settings.onError(thrown);
+    }
+  };
 }
 
 /** MCP cancellation: whoever has cancelled a request gets no response to it. */

@@ -7,6 +7,8 @@ export type SessionOwner = "step" | "run";
 const SESSIONS_PER_OWNER_MAX = 100;
 /** Of all owners: some MiB. */
 const SESSIONS_MAX = 10_000;
+/** Servers make them of some 40. What has a longer id is not kept, and so is nobody's. */
+export const ID_CHARACTERS_MAX = 1_024;
 
 export type Sessions = {
   /** Whether there is such a session of the caller's. */
@@ -91,7 +93,7 @@ export function createSessions(
       return true;
     },
     bind(id, caller) {
-      if (sessions.has(id)) return;
+      if (sessions.has(id) || id.length > ID_CHARACTERS_MAX) return;
       const name = nameOf(by, caller);
       const owner = owners.get(name) ?? { ids: new Set(), watched: undefined };
       owners.set(name, owner);

@@ -2,7 +2,7 @@ import { isObject, type JsonObject } from "../../domain/strict-json.ts";
 import type { VerifiedStep, Verifier } from "../verifier/index.ts";
 import type { JsonRpcMessage } from "./json-rpc-message.ts";
 import { REFUSAL_CODES, refusal } from "./refusal.ts";
-import { createSessions } from "./sessions.ts";
+import { createSessions, ID_CHARACTERS_MAX } from "./sessions.ts";
 
 /**
  * Whose each task is that a server has made of a call: the step's that called, for as long as it is open. To others there is no such
@@ -14,14 +14,19 @@ export type Tasks = {
   /**
    * Notes the task that a result tells of, if any.
    *
-   * @param cancel - called with the task's id when its step ends, and when it is forgotten for younger ones.
+   * @param canceller - makes what is called with the task's id when its step ends, and when it is forgotten for younger ones.
+   *   What it makes is kept for as long as the task, so it should hold on to little.
    */
-  note(result: JsonObject, caller: VerifiedStep, cancel: (taskId: string) => void): void;
+  note(result: JsonObject, caller: VerifiedStep, canceller: () => Cancel): void;
   /** Whether all the tasks that a message names are the caller's. */
   areOf(message: JsonRpcMessage, caller: VerifiedStep): boolean;
   /** The list without the tasks of others. */
   listed(result: JsonObject, caller: VerifiedStep): JsonObject;
+  /** The same of a result of which nobody knows what it is an answer to. */
+  repeated(result: JsonObject, caller: VerifiedStep): JsonObject;
 };
+
+type Cancel = (taskId: string) => void;
 
 /** A result in which this text is not tells of no task. */
 export const TASK_TEXT = '"taskId"';
@@ -30,7 +35,7 @@ const TASK_METHODS = "tasks/";
 
 /** @param signalFor - the verifier's. */
 export function createTasks(signalFor: Verifier["signalFor"]): Tasks {
-  const cancels = new Map<string, (taskId: string) => void>();
+  const cancels = new Map<string, Cancel>();
   // They are owned as a step's sessions are.
   const owned = createSessions(signalFor, "step", (taskId) => {
     const cancel = cancels.get(taskId);
@@ -39,11 +44,17 @@ export function createTasks(signalFor: Verifier["signalFor"]): Tasks {
   });
   const isOf = (taskId: unknown, caller: VerifiedStep) => typeof taskId === "string" && owned.isOf(taskId, caller);
 
+  function listed(result: JsonObject, caller: VerifiedStep): JsonObject {
+    const { tasks } = result;
+    const own = Array.isArray(tasks) ? tasks.filter((task) => isObject(task) && isOf(task["taskId"], caller)) : [];
+    return { ...result, tasks: own };
+  }
+
   return {
-    note(result, caller, cancel) {
+    note(result, caller, canceller) {
       const taskId = taskOf(result);
-      if (taskId === undefined || cancels.has(taskId)) return;
-      cancels.set(taskId, cancel);
+      if (taskId === undefined || taskId.length > ID_CHARACTERS_MAX || cancels.has(taskId)) return;
+      cancels.set(taskId, canceller());
       owned.bind(taskId, caller);
     },
     areOf({ method, params }, caller) {
@@ -53,11 +64,10 @@ export function createTasks(signalFor: Verifier["signalFor"]): Tasks {
       const asked = isObject(notifications) ? notifications["taskIds"] : undefined;
       return asked === undefined || (Array.isArray(asked) && asked.every((taskId) => isOf(taskId, caller)));
     },
-    listed(result, caller) {
-      const { tasks } = result;
-      const own = Array.isArray(tasks) ? tasks.filter((task) => isObject(task) && isOf(task["taskId"], caller)) : [];
-      return { ...result, tasks: own };
-    },
+    listed,
+    // A call's result could have anything beside its content.
+    repeated: (result, caller) =>
+      Array.isArray(result["tasks"]) && !("content" in result) ? listed(result, caller) : result,
   };
 }
 
@@ -67,15 +77,20 @@ function taskOf({ task, resultType, taskId }: JsonObject): string | undefined {
   return typeof id === "string" ? id : undefined;
 }
 
-/** The message that cancels a task, to a server that has not heard it from its client. */
-export function cancelMessage(taskId: string, { params }: JsonRpcMessage): JsonObject {
-  const { _meta } = params;
-  return {
-    jsonrpc: "2.0",
-    id: `cancel ${taskId}`,
-    method: "tasks/cancel",
-    params: { taskId, ...(isObject(_meta) && { _meta }) },
-  };
+/** What stands in `_meta` of every request since 2026-07-28 is some hundred characters. */
+const META_CHARACTERS_MAX = 4_096;
+
+/**
+ * Makes what cancels a task at a server that has not heard it from its client.
+ *
+ * @param meta - `_meta` of the request whose task it is; left out where it is longer than it has to be.
+ * @param send - sends a message as the step.
+ */
+export function cancellerOf(meta: unknown, send: (message: JsonObject) => Promise<void>): Cancel {
+  const text = isObject(meta) ? JSON.stringify(meta) : "";
+  const kept = text === "" || text.length > META_CHARACTERS_MAX ? {} : { _meta: JSON.parse(text) as unknown };
+  return (taskId) =>
+    void send({ jsonrpc: "2.0", id: `cancel ${taskId}`, method: "tasks/cancel", params: { taskId, ...kept } });
 }
 
 /** As a server answers that has no such task. */

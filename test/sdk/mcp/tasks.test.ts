@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createMcpGuard, type McpFetch, OTHER_METHODS } from "../../../src/sdk/mcp/index.ts";
+import { collectGarbage } from "../../garbage.ts";
 import { guardedServerOf, type Scene } from "./scene.ts";
 import { stepClaims } from "./session-line.ts";
 
@@ -121,4 +122,81 @@ test("where no method of tasks is let through, a server is not told of a step's 
   await scene.endStep();
   await ended;
   expect(scene.seen).toEqual([["tools/call", undefined]]);
+});
+
+describe("what a guard keeps of a task", () => {
+  test("is nothing of the call that it is of, which may have been megabytes", async () => {
+    const scene = await taskScene({ wire: "2025-11-25", form: (taskId) => ({ task: { taskId } }) });
+    const called = await callLargely(scene);
+    await collectGarbage();
+    expect(called.deref()).toBeUndefined();
+    await scene.endStep();
+    await vi.waitFor(() => expect(scene.seen.slice(1)).toEqual([["tasks/cancel", "task 1"]]));
+  });
+
+  test("is no id that is longer than any server's: such a task is nobody's", async () => {
+    const scene = await taskScene({ wire: "2025-11-25", form: () => ({ task: { taskId: "x".repeat(1_025) } }) });
+    await scene.ask(scene.token(), "tools/call", CALL);
+    expect((await scene.ask(scene.token(), "tasks/get", { taskId: "x".repeat(1_025) })).text).toEqual(NONE);
+  });
+});
+
+/** Calls with a body that somebody before has parsed. @returns that body, as long as anybody keeps it. */
+async function callLargely({ guard, resource, token, seen }: TaskScene): Promise<WeakRef<object>> {
+  const parsedBody = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { ...CALL, _meta: { a: 1 } } };
+  const headers = { authorization: `Bearer ${token()}`, "content-type": "application/json" };
+  const request = new Request(resource, { method: "POST", headers });
+  const handler = taskServer(seen, (taskId) => ({ task: { taskId } }));
+  await (await guard.fetch(request, handler, { parsedBody })).text();
+  return new WeakRef(parsedBody.params);
+}
+
+test("in what a session's stream repeats, the list of tasks is without those of others", async () => {
+  const stream =
+    'id: 1\ndata: {"jsonrpc":"2.0","id":1,"result":{"tasks":[{"taskId":"task 1"},{"taskId":"task 2"}]}}\n\n';
+  const made = new Set<string>();
+  const fetch: McpFetch = async ({ method }, { parsedBody }) => {
+    if (method === "GET") return new Response(stream, { headers: { "content-type": "text/event-stream" } });
+    const taskId = `task ${made.size + 1}`;
+    made.add(taskId);
+    const { id } = parsedBody as Message;
+    return Response.json(
+      { jsonrpc: "2.0", id, result: { task: { taskId } } },
+      { headers: { "mcp-session-id": taskId } },
+    );
+  };
+  const serve = () => ({ fetch, close: async () => undefined });
+  const scene = await guardedServerOf<never>(
+    { createGuard: createMcpGuard, serve },
+    { otherMethods: [...OTHER_METHODS, "tasks/*"] },
+  );
+  const tokens = [scene.token(), scene.token(stepClaims("r1", "other"))];
+  for (const token of tokens) {
+    const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: CALL };
+    await scene.post(call, { authorization: `Bearer ${token}` });
+  }
+  const headers = { authorization: `Bearer ${tokens[1]}`, "mcp-session-id": "task 2", "last-event-id": "0" };
+  const repeated = await (await globalThis.fetch(scene.resource, { headers })).text();
+  expect(repeated).toContain('{"tasks":[{"taskId":"task 2"}]}');
+});
+
+test("a task of which a session's stream tells first is its step's too, and is cancelled with it", async () => {
+  const stream = 'id: 1\ndata: {"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":"late"}}}\n\n';
+  const cancelled: unknown[] = [];
+  const fetch: McpFetch = async ({ method, headers }, { parsedBody }) => {
+    if (method === "GET") return new Response(stream, { headers: { "content-type": "text/event-stream" } });
+    const body = parsedBody as Message;
+    if (body.method === "tasks/cancel") cancelled.push([body.params.taskId, headers.get("mcp-session-id")]);
+    return Response.json({ jsonrpc: "2.0", id: body.id, result: {} }, { headers: { "mcp-session-id": "s" } });
+  };
+  const serve = () => ({ fetch, close: async () => undefined });
+  const scene = await guardedServerOf<never>(
+    { createGuard: createMcpGuard, serve },
+    { otherMethods: [...OTHER_METHODS, "tasks/*"] },
+  );
+  const headers = { authorization: `Bearer ${scene.token()}` };
+  await scene.post({ jsonrpc: "2.0", id: 1, method: "tools/call", params: CALL }, headers);
+  await (await globalThis.fetch(scene.resource, { headers: { ...headers, "mcp-session-id": "s" } })).text();
+  await scene.endStep();
+  await vi.waitFor(() => expect(cancelled).toEqual([["late", "s"]]));
 });
