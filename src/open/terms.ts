@@ -76,17 +76,28 @@ async function parentOf(
   { stepDirectory }: Pick<TermsPorts, "stepDirectory">,
 ): Promise<Step> {
   const parent = await stepDirectory.byId(stepId);
-  const isCallers =
-    parent !== undefined &&
-    (caller.entries.some((entry) => entry.entryId === parent.openerEntryId) ||
-      (parent.executor.kind !== "any" && isExecutedBy(parent.executor, caller)));
-  if (!isCallers) throw new BrokerError("DELEGATION_REFUSED", "the parent step is not the caller's to delegate from");
+  if (parent === undefined || !mayDelegate(parent, caller))
+    throw new BrokerError("DELEGATION_REFUSED", "the parent step is not the caller's to delegate from");
   if (!permits(parent.state)) {
     throw new BrokerError("DELEGATION_REFUSED", `the parent step is ${parent.state}`, {
       metadata: { state: parent.state },
     });
   }
   return parent;
+}
+
+function mayDelegate({ openerEntryId, agentEntryId, executor }: Step, caller: Attested): boolean {
+  const has = (entryId: string) => caller.entries.some((entry) => entry.entryId === entryId);
+  if (has(openerEntryId)) return true;
+  switch (executor.kind) {
+    case "any":
+      return false;
+    case "process":
+      return isExecutedBy(executor, caller);
+    case "tree":
+      // Below the executor there may be programs of other users, which it started for something else.
+      return has(agentEntryId) && isExecutedBy(executor, caller);
+  }
 }
 
 function checkAudiences(asked: readonly string[], agent: AgentEntry, parent: Step | undefined): void {

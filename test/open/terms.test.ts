@@ -134,6 +134,32 @@ describe("who may delegate from a step", () => {
   });
 });
 
+describe("who may delegate from a step that a tree of processes executes", () => {
+  test("is what runs below the executor and matches the agent's entry, and not what runs there as somebody else", async () => {
+    const { broker, enter, kernel, operator, attested, requestOf, openForAudiences } = await pathScene();
+    const selectors = ["unix:uid:36"];
+    await enter({
+      kind: "agent",
+      name: "shell",
+      selectors,
+      ceiling: [],
+      audiences: [MCP, FILES],
+      allowExecutorTree: true,
+    });
+    await enter({ kind: "runtime", name: "other", selectors: ["unix:uid:12"], agents: ["researcher"] });
+    const { process } = kernel.start(36);
+    const executor = { kind: "tree", pid: process.pid } as const;
+    const { stepId: parentStepId } = await openForAudiences(operator, { agent: segment("shell"), executor });
+    await enter({ kind: "runtime", name: "own", selectors, agents: ["researcher"] });
+    const terms = async (uid: number) => {
+      const below = { ...(await attested(kernel.start(uid))), ancestors: () => [process] };
+      return termsOf(below, requestOf({ grant: [], parentStepId }), broker.ports);
+    };
+    expect((await terms(36)).parent?.stepId).toBe(parentStepId);
+    await expect(terms(12)).rejects.toEqual(refused("DELEGATION_REFUSED"));
+  });
+});
+
 describe("the executor of a step", () => {
   test("is the opener's own process, which must match the agent's entry", async () => {
     const { runtime, researcher, openForAudiences } = await pathScene();

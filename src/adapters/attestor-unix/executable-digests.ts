@@ -7,7 +7,8 @@ export type ExecutableDigests = {
   /**
    * Digest of the file that the process with this pid executes. Trust it only if the process proves alive afterwards.
    *
-   * @param uid - the user for whom the work is done: each uid has its turn, so that no uid keeps the others waiting.
+   * @param uid - the user for whom the work is done: each uid has its turn, so that no uid keeps the others waiting. Those
+   *   who wait for the same process have one turn together, so that a process that asks a thousand times has no more.
    * @returns never rejects; failure `ETIMEDOUT` when the file could not be read in time, `EFBIG` when it is too large.
    */
   of(pid: number, uid: number): Promise<DigestAnswer>;
@@ -20,11 +21,13 @@ const ANSWER_TIMEOUT_MS = 10_000;
 const STUCK_WORKERS_MAX = 4;
 
 type Job = { readonly pid: number; readonly answer: (answer: DigestAnswer) => void };
+/** Who waits, by pid; the first pid is next. */
+type Queue = Map<number, ((answer: DigestAnswer) => void)[]>;
 
 export function createExecutableDigests(options: { readonly timeoutMs?: number } = {}): ExecutableDigests {
   const timeoutMs = options.timeoutMs ?? ANSWER_TIMEOUT_MS;
-  /** Jobs by uid; the first uid is next. */
-  const waiting = new Map<number, Job[]>();
+  /** By uid; the first uid is next. */
+  const waiting = new Map<number, Queue>();
   let worker: Worker | undefined;
   let settle: ((answer: DigestAnswer) => void) | undefined;
   let stuckWorkers = 0;
@@ -87,9 +90,12 @@ export function createExecutableDigests(options: { readonly timeoutMs?: number }
   return {
     of: (pid, uid) =>
       new Promise((resolve) => {
-        const queue = waiting.get(uid) ?? [];
+        const queue: Queue = waiting.get(uid) ?? new Map();
         waiting.set(uid, queue);
-        queue.push({ pid, answer: resolve });
+        // A look that has not begun is good for all who ask by then: each has the process prove alive afterwards.
+        const answers = queue.get(pid) ?? [];
+        queue.set(pid, answers);
+        answers.push(resolve);
         startNext();
       }),
     close() {
@@ -100,13 +106,20 @@ export function createExecutableDigests(options: { readonly timeoutMs?: number }
   };
 }
 
-function takeNext(waiting: Map<number, Job[]>): Job | undefined {
+function takeNext(waiting: Map<number, Queue>): Job | undefined {
   for (const [uid, queue] of waiting) {
-    const job = queue.shift();
     waiting.delete(uid);
-    // Behind all others: a uid with a thousand jobs has one turn in each round, like a uid with one.
-    if (queue.length > 0) waiting.set(uid, queue);
-    return job;
+    for (const [pid, answers] of queue) {
+      queue.delete(pid);
+      // Behind all others: a uid with a thousand jobs has one turn in each round, like a uid with one.
+      if (queue.size > 0) waiting.set(uid, queue);
+      return {
+        pid,
+        answer(answer) {
+          for (const give of answers) give(answer);
+        },
+      };
+    }
   }
   return undefined;
 }

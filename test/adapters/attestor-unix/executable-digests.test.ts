@@ -88,13 +88,31 @@ test("a process that is gone has no digest", async () => {
   expect(await digests.of(4_194_303, UID)).toEqual({ kind: "failure", errno: "ENOENT" });
 });
 
-test("a user with many requests keeps no other waiting for more than one of them", async () => {
+test("a user with many processes keeps no other waiting for more than one of them", async () => {
+  const order: number[] = [];
+  const [one = 0, two = 0, three = 0] = [1, 2, 3].map(() => startSleep("/bin/sleep"));
+  const ask = (uid: number, pid: number): Promise<unknown> => digests.of(pid, uid).then(() => order.push(uid));
+
+  await Promise.all([
+    ask(1, one),
+    ask(1, two),
+    ask(1, three),
+    ask(1, process.pid),
+    ask(2, one),
+    ask(3, one),
+    ask(3, two),
+  ]);
+
+  expect(order).toEqual([1, 1, 2, 3, 1, 3, 1]);
+});
+
+test("a process that asks again and again has one turn for all that it asks until then", async () => {
   const order: number[] = [];
   const ask = (uid: number): Promise<unknown> => digests.of(process.pid, uid).then(() => order.push(uid));
 
   await Promise.all([ask(1), ask(1), ask(1), ask(1), ask(2), ask(3), ask(3)]);
 
-  expect(order).toEqual([1, 1, 2, 3, 1, 3, 1]);
+  expect(order).toEqual([1, 1, 1, 1, 2, 3, 3]);
 });
 
 test("a file that can't be read in time has no digest, and the process goes on", async () => {
