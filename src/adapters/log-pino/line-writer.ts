@@ -2,7 +2,7 @@ import { write } from "node:fs";
 
 /** Lines of text on a descriptor, of which nobody has to be reading. */
 export type LineWriter = {
-  /** Never waits and never throws. A line for which there is no room is lost, and counted. */
+  /** Never waits and never throws. A line for which there is no room, here or where it goes to, is lost, and counted. */
   write(line: string): void;
   /** Resolves when all lines are written, or after this many milliseconds. */
   flushed(withinMs: number): Promise<void>;
@@ -10,13 +10,14 @@ export type LineWriter = {
 
 /** A minute of a busy broker's lines. More would be kept in memory for a reader who does not come. */
 const CHARACTERS_MAX = 4 * 1024 * 1024;
+const LINE_FEED = 0x0a;
 /** How long a pipe that is full is left alone. */
 const FULL_MS = 50;
 
 /**
  * Writes lines beside the event loop: whatever becomes of the reader, nobody waits for the reader.
  *
- * @param lost - is given the number of lines that were lost, as soon as there is room again.
+ * @param lost - is given the number of lines that were lost, as soon as one could be written again.
  */
 export function createLineWriter(
   descriptor: number,
@@ -28,12 +29,14 @@ export function createLineWriter(
   let linesLost = 0;
   let isWriting = false;
   let isReaderGone = false;
+  let isFailing = false;
   const idle: (() => void)[] = [];
 
   function writeNext(): void {
     if (isWriting) return;
     if (waiting.length === 0) {
-      tellIdle();
+      tellLost();
+      if (!isWriting) tellIdle();
       return;
     }
     const bytes = Buffer.from(waiting.join(""));
@@ -48,25 +51,31 @@ export function createLineWriter(
     write(descriptor, bytes, (failure, count) => {
       if (failure === null) {
         if (count < bytes.length) writeAll(bytes.subarray(count));
-        else written();
+        else written(true);
       } else if (failure.code === "EAGAIN") {
         // The timer keeps no process alive that is about to end.
         setTimeout(() => writeAll(bytes), FULL_MS).unref();
       } else {
         isReaderGone ||= failure.code === "EPIPE";
-        written();
+        // Such as a disk that is full.
+        linesLost += linesIn(bytes);
+        written(false);
       }
     });
   }
 
-  function written(): void {
+  function written(isWell: boolean): void {
     isWriting = false;
+    isFailing = !isWell;
     writeNext();
   }
 
-  /** Called when all that waited is being written: before, a line that tells of lost lines would be lost too. */
+  /**
+   * Called when nothing waits that is not being written: before, a line that tells of lost lines would be lost too, as it would be while
+   * writing fails.
+   */
   function tellLost(): void {
-    if (linesLost === 0) return;
+    if (linesLost === 0 || isFailing) return;
     const lines = linesLost;
     linesLost = 0;
     lost(lines);
@@ -98,4 +107,9 @@ export function createLineWriter(
       });
     },
   };
+}
+
+/** Of each line its end is counted, also where its beginning was written. */
+function linesIn(bytes: Uint8Array): number {
+  return bytes.reduce((lines, byte) => lines + (byte === LINE_FEED ? 1 : 0), 0);
 }

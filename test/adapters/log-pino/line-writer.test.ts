@@ -1,11 +1,11 @@
-import { closeSync, constants, mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createLineWriter } from "../../../src/adapters/log-pino/line-writer.ts";
 import { createLog } from "../../../src/adapters/log-pino/log-pino.ts";
 import { type FullPipe, fullPipe } from "../../faults/full-pipe.ts";
-import { eventually } from "../attestor-unix/peer-processes.ts";
+import { eventually, openDirectory } from "../attestor-unix/peer-processes.ts";
 
 /** A real pipe that is full, and a descriptor of it on which a write waits, or is told to come again. */
 function pipeFor(mode: "waits" | "is refused"): FullPipe & { readonly descriptor: number } {
@@ -64,4 +64,32 @@ test("the log of a reader who came late says how many lines are missing: none is
   const arrived = text.split("\n").filter((line) => line.includes('"msg":"a line"')).length;
   expect(arrived + (lost ?? 0)).toBe(written);
   expect(lost).toBeGreaterThan(0);
+});
+
+test("lines for which a disk had no room are counted, and told once there is room again", async () => {
+  const directory = openDirectory();
+  const file = join(directory, "log");
+  const descriptor = openSync("/dev/full", "w");
+  onTestFinished(() => {
+    closeSync(descriptor);
+    rmSync(directory, { recursive: true });
+  });
+  const told: number[] = [];
+  const writer = createLineWriter(descriptor, (lines) => {
+    told.push(lines);
+    writer.write("lost some\n");
+  });
+  writer.write("one\n");
+  writer.write("two\n");
+  writer.write("three\n");
+  await writer.flushed(60_000);
+  expect(told).toEqual([]);
+
+  closeSync(descriptor);
+  // The least that is free is given out.
+  expect(openSync(file, "w")).toBe(descriptor);
+  writer.write("four\n");
+  await writer.flushed(60_000);
+  expect(told).toEqual([3]);
+  expect(readFileSync(file, "utf8")).toBe("four\nlost some\n");
 });
