@@ -5,6 +5,8 @@ export type SessionOwner = "step" | "run";
 
 /** Of one owner; beyond, its idlest goes. An agent's runtime opens one for each client that it makes. */
 const SESSIONS_PER_OWNER_MAX = 100;
+/** Of all steps of an agent; beyond, the agent's idlest goes, so that an agent with many steps puts no other's out. */
+const SESSIONS_PER_AGENT_MAX = 2_500;
 /** Of all owners: some MiB. */
 const SESSIONS_MAX = 10_000;
 /** Servers make them of some 40. What has a longer id is not kept, and so is nobody's. */
@@ -22,6 +24,8 @@ export type Sessions = {
 type Owner = {
   /** The idlest first. */
   readonly ids: Set<string>;
+  /** SPIFFE ID. */
+  readonly agent: string;
   /** `undefined` for a run, of whose end nobody tells, and after a denial of the token alone that was watched. */
   watched: Disposable | undefined;
 };
@@ -41,6 +45,8 @@ export function createSessions(
   const owners = new Map<string, Owner>();
   /** By id, the name of the owner; the idlest first. */
   const sessions = new Map<string, string>();
+  /** By agent, the ids of all its owners; the idlest first. */
+  const agents = new Map<string, Set<string>>();
 
   function watch(name: string, owner: Owner, caller: VerifiedStep): void {
     if (by === "run" || owner.watched !== undefined) return;
@@ -51,7 +57,7 @@ export function createSessions(
       watched[Symbol.dispose]();
       // Where the token alone was revoked its step goes on, and comes back with another.
       if ((signal.reason as VerificationError).metadata["state"] === undefined) return;
-      for (const id of owner.ids) sessions.delete(id);
+      for (const id of owner.ids) leave(id, owner);
       owners.delete(name);
       for (const id of owner.ids) ended(id);
     };
@@ -60,13 +66,20 @@ export function createSessions(
     else signal.addEventListener("abort", onDenied, { once: true });
   }
 
-  function forget(id: string): void {
-    const name = sessions.get(id);
-    if (name === undefined) return;
+  function leave(id: string, { agent }: Owner): void {
     sessions.delete(id);
+    const ofAgent = agents.get(agent);
+    ofAgent?.delete(id);
+    if (ofAgent?.size === 0) agents.delete(agent);
+  }
+
+  function forget(id: string): void {
+    const name = sessions.get(id) ?? "";
     const owner = owners.get(name);
-    owner?.ids.delete(id);
-    if (owner?.ids.size !== 0) return;
+    if (owner === undefined) return;
+    leave(id, owner);
+    owner.ids.delete(id);
+    if (owner.ids.size > 0) return;
     owner.watched?.[Symbol.dispose]();
     owners.delete(name);
   }
@@ -79,8 +92,18 @@ export function createSessions(
   function use(id: string, name: string, owner: Owner): void {
     sessions.delete(id);
     sessions.set(id, name);
-    owner.ids.delete(id);
-    owner.ids.add(id);
+    const ofAgent = agents.get(owner.agent) ?? new Set();
+    agents.set(owner.agent, ofAgent);
+    for (const ids of [owner.ids, ofAgent]) {
+      ids.delete(id);
+      ids.add(id);
+    }
+  }
+
+  /** Ends the idlest of these, where they are more than they may be. */
+  function bound(ids: Pick<Set<string> | Map<string, string>, "keys" | "size">, max: number): void {
+    const [idlest] = ids.keys();
+    if (ids.size > max && idlest !== undefined) end(idlest);
   }
 
   return {
@@ -95,14 +118,13 @@ export function createSessions(
     bind(id, caller) {
       if (sessions.has(id) || id.length > ID_CHARACTERS_MAX) return;
       const name = nameOf(by, caller);
-      const owner = owners.get(name) ?? { ids: new Set(), watched: undefined };
+      const owner = owners.get(name) ?? { ids: new Set(), agent: caller.step.agent, watched: undefined };
       owners.set(name, owner);
       use(id, name, owner);
       watch(name, owner, caller);
-      const [idlestOwn] = owner.ids;
-      if (owner.ids.size > SESSIONS_PER_OWNER_MAX && idlestOwn !== undefined) end(idlestOwn);
-      const [idlest] = sessions.keys();
-      if (sessions.size > SESSIONS_MAX && idlest !== undefined) end(idlest);
+      bound(owner.ids, SESSIONS_PER_OWNER_MAX);
+      bound(agents.get(owner.agent) ?? new Set(), SESSIONS_PER_AGENT_MAX);
+      bound(sessions, SESSIONS_MAX);
     },
     forget,
     get size() {

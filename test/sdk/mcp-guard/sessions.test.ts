@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { createSessions } from "../../../src/sdk/mcp-guard/sessions.ts";
 import { VerificationError, type VerifiedStep } from "../../../src/sdk/verifier/index.ts";
 
-const stepNamed = (name: string) =>
-  ({ spiffeId: name, step: { agent: "spiffe://example.org/agent/a", runId: "r1" } }) as unknown as VerifiedStep;
+const stepNamed = (name: string, agent = "a") =>
+  ({ spiffeId: name, step: { agent: `spiffe://example.org/agent/${agent}`, runId: "r1" } }) as unknown as VerifiedStep;
 
 /** What a verifier's `signalFor` is to the sessions. */
 function watches() {
@@ -75,8 +75,22 @@ test("a session stays whose it is when its id is given out again", () => {
 test("of too many the one goes that was idle longest, with the watch of its step", () => {
   const { signalFor, disposed } = watches();
   const sessions = createSessions(signalFor, "step");
-  for (let opened = 0; opened < 10_001; opened += 1) sessions.bind(`s${opened}`, stepNamed(`step ${opened}`));
+  const step = (opened: number) => stepNamed(`step ${opened}`, `of ${opened % 5}`);
+  for (let opened = 0; opened < 10_001; opened += 1) sessions.bind(`s${opened}`, step(opened));
   expect([sessions.size, disposed()]).toEqual([10_000, 1]);
-  expect(sessions.isOf("s0", stepNamed("step 0"))).toBe(false);
-  expect(sessions.isOf("s1", stepNamed("step 1"))).toBe(true);
+  expect(sessions.isOf("s0", step(0))).toBe(false);
+  expect(sessions.isOf("s1", step(1))).toBe(true);
+});
+
+test("an agent that opens them without end puts out its own, and no other's", () => {
+  const { signalFor, disposed } = watches();
+  const ended: string[] = [];
+  const sessions = createSessions(signalFor, "step", (id) => ended.push(id));
+  const other = stepNamed("other", "b");
+  sessions.bind("of another", other);
+  for (let opened = 0; opened < 12_000; opened += 1) sessions.bind(`s${opened}`, stepNamed(`step ${opened}`));
+  expect([sessions.size, disposed(), ended.length]).toEqual([2_501, 9_500, 9_500]);
+  expect(sessions.isOf("of another", other)).toBe(true);
+  expect(sessions.isOf("s9499", stepNamed("step 9499"))).toBe(false);
+  expect(sessions.isOf("s9500", stepNamed("step 9500"))).toBe(true);
 });
