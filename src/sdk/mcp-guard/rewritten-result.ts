@@ -32,7 +32,12 @@ export async function rewrittenResult(
     const text = await textOf(body);
     return new Response(isOfInterest(text) ? rewrittenMessage(text, rewrite) : text, { status, statusText, headers });
   }
-  if (!isEventStream(headers)) return response;
+  if (!isEventStream(headers)) {
+    // Clients differ in what else they take for JSON; of what was no success none reads a result.
+    if (ifText !== undefined || !response.ok) return response;
+    void body.cancel().catch(() => undefined);
+    throw new TypeError("an answer that is neither JSON nor a stream of events");
+  }
   const events = eventsRewritten((event) =>
     isOfInterest(event) ? eventRewritten(event, (data) => rewrittenMessage(data, rewrite)) : `${event}\n\n`,
   );
@@ -55,7 +60,9 @@ async function textOf(body: ReadableStream<Uint8Array>): Promise<string> {
 
 function rewrittenMessage(text: string, rewrite: (result: JsonObject) => JsonObject): string {
   const message: unknown = JSON.parse(text);
-  if (!isObject(message) || !isObject(message["result"])) return text;
+  // A batch, which some clients still read.
+  if (!isObject(message)) throw new TypeError("an answer that is no single message");
+  if (!isObject(message["result"])) return text;
   return JSON.stringify({ ...message, result: rewrite(message["result"]) });
 }
 

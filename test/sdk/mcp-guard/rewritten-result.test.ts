@@ -57,8 +57,24 @@ describe("an answer that can't be looked at is not passed on", () => {
   test.for([
     { what: "in an encoding", answer: () => new Response(RESULT, { headers: { "content-encoding": "gzip" } }) },
     { what: "that is not the JSON it says", answer: () => new Response(`${RESULT}x`, JSON_BODY) },
+    { what: "that is a batch", answer: () => new Response(`[${RESULT}]`, JSON_BODY) },
+    {
+      what: "of a type that begins like JSON's",
+      answer: () => new Response(RESULT, { headers: { "content-type": "application/json-x" } }),
+    },
   ])("$what", async ({ answer }) => {
     await expect(rewrittenResult(answer(), twice)).rejects.toThrow();
+  });
+
+  test("with an event that has a batch", async () => {
+    const body = streamOf(new TextEncoder().encode(`data: [${RESULT}]\n\n`));
+    const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+    await expect(answer.text()).rejects.toThrow(TypeError);
+  });
+
+  test("but a refusal of the server's is, of whatever type, since no client reads a result in it", async () => {
+    const refusal = new Response("no stream here", { status: 405, headers: { "content-type": "text/plain" } });
+    expect(await (await rewrittenResult(refusal, twice)).text()).toBe("no stream here");
   });
 
   test("with an event that is not JSON", async () => {
