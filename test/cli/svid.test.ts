@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { Outcome } from "../../src/gen/stint/v1/steps_pb.js";
@@ -27,6 +28,8 @@ const STINT = fileURLToPath(new URL("../../src/cli/stint.ts", import.meta.url));
 const selectors = [`unix:uid:${process.getuid?.()}`];
 /** The shortest life that there is; two thirds of it pass in a test. */
 const X509_TTL_SECONDS = 10;
+/** Less than two lives of an SVID: the broker gives none to a step that has less than 10 s left. */
+const STEP_SECONDS_SHORT = 18;
 const WAIT = { timeout: 20_000 };
 
 let daemon: Daemon;
@@ -72,7 +75,7 @@ function start(args: readonly string[]): Running {
 
 let steps = 0;
 /** A step whose credentials any process of the agent gets. */
-async function openForAny(): Promise<Step> {
+async function openForAny(seconds?: number): Promise<Step> {
   steps += 1;
   const { step } = await runtime.steps.open({
     runId: `any-${steps}`,
@@ -80,6 +83,7 @@ async function openForAny(): Promise<Step> {
     agent: "researcher",
     grant: { elements: [READ_SEARCH] },
     executor: { executor: { case: "any", value: {} } },
+    ...(seconds !== undefined && { expiresAt: timestampFromDate(new Date(Date.now() + seconds * 1_000)) }),
   });
   if (step === undefined) throw new TypeError("no step in the answer");
   return step;
@@ -179,6 +183,15 @@ describe("an X.509-SVID", () => {
     expect(await watching.exited).toBe(0);
     expect(readdirSync(out)).toEqual([]);
     expect(watching.err()).toMatch(/^stint: renewed: until .*\n(.*\n)*stint: .*COMPLETED: its files are removed\n$/);
+  });
+
+  test("that is watched stays until its step's time is over, also once the broker gives no new one, and then goes", async () => {
+    const out = join(scratch(), "out");
+    const { stepId } = await openForAny(STEP_SECONDS_SHORT);
+    const watching = start(["svid", "x509", "--out", out, "--watch", "--step-id", stepId]);
+    expect(await watching.exited).toBe(0);
+    expect(readdirSync(out)).toEqual([]);
+    expect(watching.err()).toMatch(/^(stint: renewed: .*\n)*stint: .*EXPIRED: its files are removed\n$/);
   });
 
   test("that is watched goes, and nothing else in its directory, when the command is stopped", async () => {

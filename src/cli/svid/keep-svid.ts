@@ -35,9 +35,12 @@ export async function keepSvid(
       }
     } catch (thrown) {
       if (over.aborted) break;
-      if (kept === undefined || !isStintError(thrown) || !thrown.retryable) throw thrown;
-      if (!isTold) note(`no new X.509-SVID yet: ${thrown.reason}: ${thrown.message}`);
-      isTold = true;
+      if (kept === undefined || !isStintError(thrown)) throw thrown;
+      // The step's last seconds: what there is lasts about as long as the step.
+      const isLast = isStintError(thrown, "STEP_EXPIRING");
+      if (!isLast && !thrown.retryable) throw thrown;
+      if (!isLast && !isTold) note(`no new X.509-SVID yet: ${thrown.reason}: ${thrown.message}`);
+      isTold ||= !isLast;
     }
     await sleep(waitMs, undefined, { signal: over }).catch(() => undefined);
   }

@@ -57,7 +57,8 @@ export function createStepSvids(options: {
   const { broker, stepId, signal } = options;
   const terms = {
     now: () => Date.now(),
-    isPassing: (thrown: unknown) => thrown instanceof StintError && thrown.retryable,
+    isPassing: (thrown: unknown) =>
+      thrown instanceof StintError && (thrown.retryable || thrown.reason === "STEP_EXPIRING"),
   };
   const jwtSvids = createSvidCache<JwtSvid>(terms);
   const x509Svids = createSvidCache<X509Svid>(terms);

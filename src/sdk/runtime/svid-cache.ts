@@ -12,7 +12,7 @@ type Entry<Kind extends Svid> = { readonly svid: Kind; readonly mintedAtMs: numb
 export type SvidCache<Kind extends Svid> = {
   /**
    * The credential of this key: the one at hand, or a new one. Callers that come while one is minted share it. When the
-   * broker is away and the old one still holds, it is given.
+   * broker is away, or the step too near its end for a new one, and the old one still holds, it is given.
    *
    * @param rejected - not this one, which somebody refused.
    * @throws whatever `mint` threw
@@ -31,7 +31,7 @@ export type Mint<Kind> = (urgency: "needed" | "spare") => Promise<Kind>;
  *
  * @param options.now - milliseconds since 1970: expiry is an instant, and a clock that stands still while the machine
  * sleeps would miss it.
- * @param options.isPassing - whether an error says "not now" rather than "no".
+ * @param options.isPassing - whether an error speaks against a new credential only, and not against the old one.
  */
 export function createSvidCache<Kind extends Svid>(options: {
   readonly now: () => number;

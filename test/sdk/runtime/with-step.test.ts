@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { BrokerError } from "../../../src/domain/errors.ts";
 import { Outcome } from "../../../src/gen/stint/v1/steps_pb.js";
 import { StepState } from "../../../src/gen/stint/v1/types_pb.js";
@@ -293,6 +293,21 @@ describe("an open step", () => {
       expect(step.signal.aborted).toBe(false);
     }
     expect(broker.seen.closed).toMatchObject([{ outcome: Outcome.FAILED }]);
+  });
+
+  test("that is too near its expiry for a new credential goes on with the one that still holds", async () => {
+    const broker = await scriptedBroker({
+      jwtSvid(_request, mint) {
+        if (mint > 1) throw new BrokerError("STEP_EXPIRING", "the step has less than 10 s left");
+      },
+    });
+    const step = await broker.stint().openStep(STEP);
+    const last = await step.jwtSvid(MCP);
+    vi.useFakeTimers({ toFake: ["Date"], now: last.expiresAt.getTime() - 9_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    expect(await step.jwtSvid(MCP)).toBe(last);
+    vi.setSystemTime(last.expiresAt.getTime() - 1_000);
+    expect(await thrownBy(step.jwtSvid(MCP))).toMatchObject({ reason: "STEP_EXPIRING" });
   });
 
   test("that was closed goes out of scope as it is", async () => {
