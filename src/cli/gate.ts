@@ -16,6 +16,10 @@ for stint_gate_name in $stint_gate_names; do
   export "$stint_gate_name=$stint_gate_value"
 done
 exec 3<&-
+if ! command -v "$1" >/dev/null 2>&1 && ! [ -e "$1" ]; then
+  printf "stint: can't run %s: there is no such program\\n" "$1" >&2
+  exit 127
+fi
 unset stint_gate_names stint_gate_name stint_gate_value
 exec "$@"
 `;

@@ -37,7 +37,11 @@ export function stintProgram(context: Context): Command {
       `the workload endpoint; ${ENDPOINT_VARIABLE} names it too`,
       process.env[ENDPOINT_VARIABLE] ?? WORKLOAD_ENDPOINT_DEFAULT,
     )
-    .option("--timeout <time>", "how long a call may take", durationFlag, TIMEOUT_SECONDS_DEFAULT);
+    .addOption(
+      new Option("--timeout <time>", "how long a call may take")
+        .argParser(durationFlag)
+        .default(TIMEOUT_SECONDS_DEFAULT, `${TIMEOUT_SECONDS_DEFAULT}s`),
+    );
 
   addStatus(program, context);
   addEntry(program, context);
@@ -54,5 +58,8 @@ export function stintProgram(context: Context): Command {
   addWhoami(program, context);
   addDev(program, context);
   tab(program, { completionCommandName: "completion" });
+  const completion = program.commands.find((command) => command.name() === "completion");
+  completion?.description("a script that has a shell complete commands and flags: source <(stint completion bash)");
+  for (const argument of completion?.registeredArguments ?? []) argument.description = "which shell";
   return program;
 }

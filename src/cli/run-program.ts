@@ -1,5 +1,5 @@
 import type { EventEmitter } from "node:events";
-import { Command, CommanderError, type Option } from "commander";
+import { Command, CommanderError, Help, type Option } from "commander";
 import type { Context } from "./context.ts";
 import { EXIT, ExitStatus, Failure, failureOf } from "./failure.ts";
 
@@ -71,10 +71,19 @@ class ProgramCommand extends Command {
   }
 }
 
+const help = new Help();
+
+/** Commander's, and whether the flag has to be given. */
+function optionDescription(option: Option): string {
+  const text = help.optionDescription(option);
+  return option.mandatory && option.defaultValue === undefined ? text.replace(/(?=env: \w+\)$)/, "required, ") : text;
+}
+
 /** A program that tells under its own name what is wrong, and leaves the exit to `runProgram`. */
 export function createProgram(name: string, context: Context): Command {
   return new ProgramCommand(name)
     .exitOverride()
+    .configureHelp({ optionDescription: (option) => optionDescription(option) })
     .configureOutput({
       writeOut: (text) => void context.out.write(text),
       writeErr: (text) => void context.err.write(text),

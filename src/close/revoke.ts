@@ -21,7 +21,7 @@ type OfSteps = Exclude<RevocationTarget, OfCredential>;
 
 export type RevokePorts = {
   readonly ledger: Pick<Ledger, "perform">;
-  readonly history: Pick<HistoryReads, "preview" | "takenBack">;
+  readonly history: Pick<HistoryReads, "preview" | "steps" | "takenBack">;
   readonly credentials: Pick<CredentialReads, "issuance">;
   readonly clock: Clock;
   readonly disableEntry: (entryId: string, by: Actor, reason: RevocationReason) => Promise<EntryResult>;
@@ -49,11 +49,21 @@ export type Revoked = TakenBack & {
 export async function revoke(target: RevocationTarget, order: RevocationOrder, ports: RevokePorts): Promise<Revoked> {
   if (target.kind === "jti" || target.kind === "serialNumber") return revokeCredential(nameOf(target), order, ports);
   if (order.dryRun) {
-    return { sequence: 0, ...(await ports.history.preview(closeTargetOf(target), ports.clock.now())) };
+    return preview(target, ports);
   }
   const closed = await close(target, order, ports);
   await ports.inForce(closed.sequence);
   return told(closed, ports);
+}
+
+async function preview(target: OfSteps, { history, clock }: RevokePorts): Promise<Revoked> {
+  const found = await history.preview(closeTargetOf(target), clock.now());
+  // Nothing would be closed of a step that has ended, nor of one that never was: the second is refused, as the act is.
+  if (found.stepsCount === 0 && target.kind === "step") {
+    const [known] = await history.steps({ stepId: target.stepId, limit: 1 });
+    if (known === undefined) throw new BrokerError("STEP_NOT_FOUND", "no such step");
+  }
+  return { sequence: 0, ...found };
 }
 
 type Closed = Written & { readonly stepsClosed: number; readonly credentialsRevoked: number };

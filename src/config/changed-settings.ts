@@ -1,4 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
+import { fileSchema } from "./schema.ts";
+import { settingsOf } from "./settings.ts";
+
+/** What is one setting in the file may have been parsed into parts, such as an address into host and port. */
+const SETTINGS: ReadonlySet<string> = new Set(settingsOf(fileSchema).map(({ key }) => key));
 
 /**
  * The settings in which two configurations differ, by their keys in the file. Sections are looked into, lists are not.
@@ -12,7 +17,7 @@ export function changedSettings(
   above = "",
 ): readonly string[] {
   if (isLeftOut(above) || isDeepStrictEqual(before, after)) return [];
-  if (!isSection(before) || !isSection(after)) return [above];
+  if (SETTINGS.has(above) || !isSection(before) || !isSection(after)) return [above];
   const names = new Set([...Object.keys(before), ...Object.keys(after)]);
   return [...names].flatMap((name) =>
     changedSettings(before[name], after[name], isLeftOut, above === "" ? name : `${above}.${name}`),

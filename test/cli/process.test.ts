@@ -2,7 +2,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { stintProgram } from "../../src/cli/program.ts";
+import { systemContext } from "../../src/cli/system-context.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { runStint } from "./running.ts";
 
@@ -36,6 +39,11 @@ async function run(program: string, args: readonly string[], environment?: NodeJ
   });
   const [status] = (await once(child, "close")) as [number | null];
   return { status, out, err };
+}
+
+function commandsOf(command: Command): readonly Command[] {
+  const shown = command.createHelp().visibleCommands(command);
+  return [command, ...shown.filter((one) => one.name() !== "help").flatMap(commandsOf)];
 }
 
 describe("the exit status", () => {
@@ -141,6 +149,25 @@ describe("a flag", () => {
     expect([created.status, JSON.parse(created.out)]).toEqual([0, expect.objectContaining({ may_open: false })]);
     const wins = await run(STINT, ["entry", "create", "agent/b", ...flags, "--may-open"], environment);
     expect(JSON.parse(wins.out)).toMatchObject({ may_open: true });
+  });
+
+  test("is told by the help of every command in one style, and so is what has to be given", async () => {
+    const flags: string[] = [];
+    for (const command of commandsOf(stintProgram(systemContext()))) {
+      const help = command.createHelp();
+      const where = command.name();
+      const parts = [...command.registeredArguments, ...command.options];
+      for (const text of [command.description(), ...parts.map(({ description }) => description)]) {
+        expect(text, `${where}: ${parts.map((part) => part.name()).join(", ")}`).toMatch(/^[^A-Z].*[^.]$/);
+      }
+      for (const option of command.options) {
+        if (option.mandatory && option.defaultValue === undefined) flags.push(`${where} ${option.long}`);
+        expect(help.optionDescription(option).includes("required"), `${where} ${option.long}`).toBe(
+          option.mandatory && option.defaultValue === undefined,
+        );
+      }
+    }
+    expect(flags).toContain("run --step");
   });
 
   test("for reading steps chooses the endpoint that was named", async () => {

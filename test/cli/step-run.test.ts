@@ -144,6 +144,7 @@ describe("stint step run", () => {
     const { socket, seen } = await brokerOfSteps({});
     const ran = runStep(socket, ["/nowhere/no-such-command"]);
     expect(await ran.exited).toBe(127);
+    expect(ran.err()).toBe("stint: can't run /nowhere/no-such-command: there is no such program\n");
     expect(seen.closes).toMatchObject([{ outcome: Outcome.FAILED }]);
   });
 

@@ -295,6 +295,16 @@ describe("stint revoke", () => {
     });
   });
 
+  test("of a step that is not there is refused, on a dry run as without one", async () => {
+    for (const more of [[], ["--dry-run"]]) {
+      expect(await operator(["revoke", "--step-id", "step_01a2257b-c0f9-7871-8066-2a7f285ac33f", ...more])).toEqual({
+        status: 1,
+        out: "",
+        err: "stint: STEP_NOT_FOUND: no such step\n",
+      });
+    }
+  });
+
   test("of a jti that nothing has is refused", async () => {
     expect(await operator(["revoke", "--jti", "AAAA"])).toMatchObject({
       status: 1,

@@ -124,7 +124,11 @@ describe("a JWT-SVID", () => {
   test("is refused to a command that a shell starts, with the reason and the ways on; exec is one of them", async () => {
     const ran = asStep("sh", "-c", `${inShell("jwt", "--audience", SEARCH)}; exit $?`);
     expect([await ran.exited, ran.out()]).toEqual([1, ""]);
-    expect(ran.err()).toMatch(/^stint: NOT_ENTITLED: .*another process than the shell: .*exec.*--executor tree\)\n$/);
+    expect(ran.err()).toMatch(
+      /^stint: NOT_ENTITLED: .*--executor tree\).*another process than the shell: .*exec before it\n$/,
+    );
+    // Each way on is told once.
+    expect(ran.err().match(/--executor tree/g)).toHaveLength(1);
     const exec = asStep("sh", "-c", `exec ${inShell("jwt", "--audience", SEARCH)}`);
     expect([await exec.exited, exec.err()]).toEqual([0, ""]);
   });

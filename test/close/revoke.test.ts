@@ -49,7 +49,7 @@ describe("what was done is answered with its counts", () => {
   });
 
   test("where it can't be listed", async () => {
-    const scene = await setUp({ history: { preview: unreadable, takenBack: unreadable } });
+    const scene = await setUp({ history: { preview: unreadable, steps: unreadable, takenBack: unreadable } });
     const revoked = await scene.revoking({ kind: "step", stepId: scene.step.stepId });
     expect(revoked).toMatchObject({ stepsCount: 1, issuancesCount: 1, steps: [], issuances: [] });
     expect(revoked.sequence).toBeGreaterThan(0);
@@ -62,7 +62,7 @@ describe("what was done is answered with its counts", () => {
       asked.resolve();
       return new Promise<never>(() => undefined);
     };
-    const ports = { ...scene.broker.ports, history: { preview: never, takenBack: never } };
+    const ports = { ...scene.broker.ports, history: { preview: never, steps: never, takenBack: never } };
     void revoke({ kind: "step", stepId: scene.step.stepId }, order, ports);
     await asked.promise;
     expect((await scene.store.steps.step(scene.step.stepId))?.state).toBe("REVOKED");

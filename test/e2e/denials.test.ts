@@ -62,4 +62,7 @@ test("a process that no entry is for is on record as what it is", async () => {
   const { decisions } = await sessionWith(next).operator.history.listDecisions({});
   expect(decisions).toMatchObject([{ reason: "NO_IDENTITY", caller: { uid: UID, executable: EXECUTABLE.executable } }]);
   expect(decisions[0]?.message).toBe("no registration entry matches the calling process");
+  const shown = await runStint(["--operator-socket", next.operatorSocket, "history", "decisions", "-o", "json"]);
+  // What a decision is not about is null, and has its member as everywhere.
+  expect(JSON.parse(shown.out)).toMatchObject([{ run_id: null, step: null, attempt: null }]);
 });

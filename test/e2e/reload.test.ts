@@ -125,8 +125,14 @@ test.for<{ readonly what: string; readonly spoil: (configPath: string) => void; 
   },
   {
     what: "changes what needs a restart, whatever else it changes",
-    spoil: (path) => configure(path, () => ({ issuer: "https://other.example.org", wit_svid: false, entries: [] })),
-    says: "needs a restart: issuer, wit_svid",
+    spoil: (path) =>
+      configure(path, () => ({
+        issuer: "https://other.example.org",
+        wit_svid: false,
+        http: { listen: "127.0.0.1:1", plain_on_loopback: true },
+        entries: [],
+      })),
+    says: "needs a restart: issuer, http.listen, wit_svid",
   },
   {
     what: "leaves no admin",

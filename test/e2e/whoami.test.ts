@@ -47,6 +47,7 @@ test("a process is told which entries it matches, and of no other", async () => 
     steps: [],
     uid,
   });
+  expect(seen).toMatchObject({ without_step: null });
   expect(stdout).not.toContain("secret-project");
 });
 
@@ -64,8 +65,9 @@ test("a process that matches none is told all that an entry for it could name", 
     executable_sha256: sha256,
     selectors: expect.arrayContaining([`unix:uid:${uid}`, `unix:path:${process.execPath}`, `unix:sha256:${sha256}`]),
   });
-  expect(stderr).toContain("no registration entry matches");
+  expect(stderr).toContain("no entry of the broker's matches this process");
   expect(stdout).not.toMatch(/secret-project|shell|graph/);
+  expect((await stint(strange, "-o", "table", "whoami")).stdout).toMatch(/^entries +none$/m);
 });
 
 test("a command that runs as a step is told of the step, and a child of it why it has none", async () => {

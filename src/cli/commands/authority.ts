@@ -10,6 +10,8 @@ import { acting, type Session } from "../session.ts";
 
 const KINDS = { x509: SvidKind.X509, jwt: SvidKind.JWT, wit: SvidKind.WIT, txn: SvidKind.TXN_TOKEN } as const;
 
+const AUTHORITY_ID = "the key, as authority show has it under AUTHORITY";
+
 export function addAuthority(program: Command, context: Context): void {
   const authority = program.command("authority").description("what signs, and by which clock");
 
@@ -37,7 +39,7 @@ export function addAuthority(program: Command, context: Context): void {
   authority
     .command("activate")
     .description("let a prepared key sign; the one that signed is old from then on")
-    .argument("<authority-id>")
+    .argument("<authority-id>", AUTHORITY_ID)
     .addOption(
       new Option(
         "--force",
@@ -78,7 +80,7 @@ function addWithdrawal(authority: Command, context: Context, verb: "taint" | "re
   authority
     .command(verb)
     .description(description)
-    .argument("<authority-id>")
+    .argument("<authority-id>", AUTHORITY_ID)
     .addOption(
       new Option("--reason <reason>", "recorded, and told to verifiers")
         .choices(REVOCATION_REASONS)

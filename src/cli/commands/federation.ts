@@ -22,6 +22,8 @@ type CreateOptions = {
 
 type Profile = NonNullable<Parameters<Operator["federation"]["create"]>[0]["profile"]>;
 
+const FOREIGN = "the foreign one, e.g. partner.example";
+
 export function addFederation(program: Command, context: Context): void {
   const federation = program
     .command("federation")
@@ -30,7 +32,7 @@ export function addFederation(program: Command, context: Context): void {
   federation
     .command("create")
     .description("take the keys of a trust domain from its bundle endpoint from now on")
-    .argument("<trust-domain>", "the foreign one, e.g. partner.example")
+    .argument("<trust-domain>", FOREIGN)
     .requiredOption("--url <url>", "of its bundle endpoint; https")
     .addOption(
       new Option("--profile <profile>", "how the endpoint shows whose it is: to a browser, or by an X.509-SVID")
@@ -67,7 +69,7 @@ export function addFederation(program: Command, context: Context): void {
   federation
     .command("show")
     .description("one of them, and why the last attempt brought nothing if it did not")
-    .argument("<trust-domain>")
+    .argument("<trust-domain>", FOREIGN)
     .action(
       acting(context, async (session, _options: object, trustDomain: string) => {
         await printOne(session, (await session.operator().federation.get({ trustDomain })).relationship);
@@ -77,7 +79,7 @@ export function addFederation(program: Command, context: Context): void {
   federation
     .command("refresh")
     .description("ask its bundle endpoint now")
-    .argument("<trust-domain>")
+    .argument("<trust-domain>", FOREIGN)
     .action(
       acting(context, async (session, _options: object, trustDomain: string) => {
         const { relationship } = await session.operator().federation.refresh({ trustDomain });
@@ -90,7 +92,7 @@ export function addFederation(program: Command, context: Context): void {
   federation
     .command("delete")
     .description("believe nobody of a trust domain any more")
-    .argument("<trust-domain>")
+    .argument("<trust-domain>", FOREIGN)
     .action(
       acting(context, async (session, _options: object, trustDomain: string) => {
         await session.operator().federation.delete({ trustDomain });

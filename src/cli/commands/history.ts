@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { SvidKind } from "../../domain/issuance.ts";
+import { EVENT_TYPES } from "../../domain/ledger-event.ts";
 import { STEP_STATES, type StepState } from "../../domain/step.ts";
 import type { UnixMicros } from "../../domain/time.ts";
 import { Effect, type Event, IssuanceState, type Operator } from "../../sdk/operator/index.ts";
@@ -54,7 +55,7 @@ export function addHistory(program: Command, context: Context): void {
   const list = (name: string, description: string) =>
     addFilter(history.command(name).description(description), context);
 
-  list("issuances", "credentials")
+  list("issuances", "credentials: whose, until when, and what became of them")
     .addOption(new Option("--kind <kind>", "of this kind").choices(Object.keys(SVID_KINDS)))
     .addOption(new Option("--state <state>", "in this state now").choices(Object.keys(ISSUANCE_STATES)))
     .option("--live", "neither expired nor revoked")
@@ -81,7 +82,7 @@ export function addHistory(program: Command, context: Context): void {
       }),
     );
 
-  addStates(list("steps", "steps")).action(
+  addStates(list("steps", "steps: opened when, and ended how")).action(
     acting(context, async (session, options: StepsOptions) => {
       const { listSteps } = session.operator().history;
       const states = statesOf(options.state);
@@ -117,7 +118,7 @@ export function addHistory(program: Command, context: Context): void {
     );
 
   list("events", "the ledger itself")
-    .option("--type <type>", "of this type, e.g. step.opened")
+    .addOption(new Option("--type <type>", "of this type").choices(EVENT_TYPES))
     .option("--follow", "go on with each event as it is recorded")
     .option("--after <sequence>", "with --follow: begin behind this sequence, 0 for the first event", countFlag)
     .action(

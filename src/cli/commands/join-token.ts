@@ -17,7 +17,7 @@ export function addJoinToken(program: Command, context: Context): void {
     .command("create")
     .description("make one; it is shown here and never again")
     .argument("<name>", NAME)
-    .option("--ttl <time>", "how long it may wait to be used: 30s to 1h (default 10m)", durationFlag)
+    .option("--ttl <time>", "how long it may wait to be used: 30s to 1h; absent: 10m", durationFlag)
     .action(
       acting(context, async (session, { ttl }: { readonly ttl?: number }, name: string) => {
         const duration = ttl === undefined ? {} : { ttl: durationOfSeconds(ttl) };

@@ -13,7 +13,7 @@ export function addWhoami(program: Command, context: Context): void {
         await session.print.one(whoamiView(session.globals.output === "table"), seen);
         if (seen.entries.length === 0) {
           session.note(
-            "no registration entry matches: one of this process would name some of these selectors, and all would have to match",
+            "no entry of the broker's matches this process: one that does would name some of these selectors and no other",
           );
         }
       }),

@@ -48,9 +48,9 @@ function effectOf(decision: Decision): string {
 }
 
 /** A denied opening may have named no attempt, which is 0 on the wire. */
-function attemptOf(decision: Decision): number | undefined {
+function attemptOf(decision: Decision): number | null {
   const attempt = decision.stepName?.attempt ?? 0;
-  return attempt === 0 ? undefined : attempt;
+  return attempt === 0 ? null : attempt;
 }
 
 function callerField(caller: RefusedCaller | undefined): Json {

@@ -1,5 +1,5 @@
 import type { WhoAmIResponse } from "../../gen/stint/v1/callers_pb.js";
-import { processField } from "./fields.ts";
+import { processField, textField } from "./fields.ts";
 
 import { stepView } from "./step-view.ts";
 import { recordOf, type View } from "./view.ts";
@@ -11,17 +11,19 @@ export function whoamiView(isForPeople: boolean): View<WhoAmIResponse> {
       [
         "entries",
         ({ entries }) =>
-          entries.map(({ kind, name, spiffeId }) =>
-            isForPeople ? `${kind}/${name}` : { entry: `${kind}/${name}`, spiffe_id: spiffeId },
-          ),
+          isForPeople && entries.length === 0
+            ? "none"
+            : entries.map(({ kind, name, spiffeId }) =>
+                isForPeople ? `${kind}/${name}` : { entry: `${kind}/${name}`, spiffe_id: spiffeId },
+              ),
       ],
       ["steps", ({ steps }) => steps.map((step) => (isForPeople ? step.spiffeId : recordOf(stepView, step)))],
       ["steps_count", ({ stepsCount }) => stepsCount],
-      ["without_step", ({ withoutStep }) => (withoutStep === "" ? undefined : withoutStep)],
+      ["without_step", ({ withoutStep }) => textField(withoutStep)],
       ["uid", ({ uid }) => uid],
       ["gid", ({ gid }) => gid],
-      ["executable", ({ executable }) => (executable === "" ? undefined : executable)],
-      ["executable_sha256", ({ executableSha256 }) => (executableSha256 === "" ? undefined : executableSha256)],
+      ["executable", ({ executable }) => textField(executable)],
+      ["executable_sha256", ({ executableSha256 }) => textField(executableSha256)],
       ["selectors", ({ selectors }) => selectors],
       [
         "unavailable",

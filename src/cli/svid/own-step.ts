@@ -42,9 +42,13 @@ function failureOfStep(error: StintError): Failure {
   if (isStintError(error, "UNREACHABLE"))
     return new Failure(`can't reach the broker: ${error.message}`, EXIT.unreachable);
   if (!NOT_THE_EXECUTOR.has(error.reason)) return new Failure(text, EXIT.refused);
+  // Of a process below the executor the broker knows what it is, and has named the tree as a way on.
+  const tree = error.message.includes("--executor tree")
+    ? ""
+    : "open the step for a tree of processes (stint step run --executor tree, where the agent's entry has allow_executor_tree), ";
   return new Failure(
-    `${text}; a step's credentials are for its executor alone, and a command that a shell starts is another process than the shell: ` +
-      "run it as the step's command (stint step run … -- stint svid …), put exec before it, or have the step opened for a tree of processes (--executor tree)",
+    `${text}; a command that a shell starts is another process than the shell: ${tree}run it as the step's command ` +
+      "(stint step run … -- stint svid …), or put exec before it",
     EXIT.refused,
   );
 }
