@@ -1,5 +1,5 @@
 import { BrokerError } from "../domain/errors.ts";
-import { CallError } from "../wire/call-error.ts";
+import { CallError, whyUnreachable } from "../wire/call-error.ts";
 import { showControls } from "./output/show-controls.ts";
 
 /** Exit statuses: pinned, since scripts branch on them. */
@@ -32,14 +32,6 @@ export function usageFailure(message: string): Failure {
   return new Failure(message, EXIT.usage);
 }
 
-/** Why connecting failed, in words; the rest of a gRPC library's text is of no help to anybody. */
-const WHY_UNREACHABLE: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such socket",
-  ECONNREFUSED: "nobody listens there",
-  EACCES: "permission denied",
-  ENOTSOCK: "it is not a socket",
-};
-
 /**
  * The failure that says what was caught.
  *
@@ -54,9 +46,8 @@ export function failureOf(thrown: unknown, endpoint: string | undefined): Failur
     return new Failure(`internal error: ${showControls(message)}`, EXIT.refused, { cause: thrown });
   }
   if (thrown.unreachable) {
-    const [known] = Object.entries(WHY_UNREACHABLE).filter(([code]) => thrown.message.includes(code));
-    const why = known?.[1] ?? (thrown.codeName === "DEADLINE_EXCEEDED" ? "no answer in time" : "no connection");
-    return new Failure(`can't reach the broker at ${endpoint ?? "its socket"}: ${why}`, EXIT.unreachable);
+    const where = endpoint ?? "its socket";
+    return new Failure(`can't reach the broker at ${where}: ${whyUnreachable(thrown)}`, EXIT.unreachable);
   }
   const decision = thrown.metadata["decision_id"];
   const text = `${thrown.info?.reason ?? thrown.codeName}: ${thrown.message}`;

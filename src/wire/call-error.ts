@@ -43,6 +43,20 @@ export class CallError extends Error {
   }
 }
 
+/** Why connecting failed, in words; the rest of a gRPC library's text is of no help to anybody. */
+const WHY_UNREACHABLE: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such socket",
+  ECONNREFUSED: "nobody listens there",
+  EACCES: "permission denied",
+  ENOTSOCK: "it is not a socket",
+};
+
+/** Why nobody answered a call that is `unreachable`. */
+export function whyUnreachable({ message, codeName }: CallError): string {
+  const [known] = Object.entries(WHY_UNREACHABLE).filter(([code]) => message.includes(code));
+  return known?.[1] ?? (codeName === "DEADLINE_EXCEEDED" ? "no answer in time" : "no connection");
+}
+
 /** The one door for whatever a call threw. Never throws. */
 export function callErrorOf(thrown: unknown): CallError {
   if (thrown instanceof CallError) return thrown;

@@ -1,6 +1,13 @@
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { type Action, ANY, checkResourceUri, parseGrant } from "../../domain/grant.ts";
-import { PROOF_KINDS, type ProofKind, type ProofTerms, VerificationError, type Verifier } from "../verifier/index.ts";
+import {
+  PROOF_KINDS,
+  PROOF_POLICIES,
+  type ProofKind,
+  type ProofTerms,
+  VerificationError,
+  type Verifier,
+} from "../verifier/index.ts";
 import { createRequestStates, type RequestStates } from "./request-state.ts";
 import type { SessionOwner } from "./sessions.ts";
 
@@ -84,6 +91,7 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
   if (sessionOwner !== "step" && sessionOwner !== "run") throw invalidField("sessionOwner", "step or run");
   const metadataPath = `${WELL_KNOWN}${resource.pathname === "/" ? "" : resource.pathname}`;
   const proof = options.proof ?? "accepted";
+  if (!PROOF_POLICIES.includes(proof)) throw invalidField("proof", `one of ${PROOF_POLICIES.join(", ")}`);
   return {
     verifier: options.verifier,
     proof,

@@ -1,11 +1,11 @@
 import type { AttestationOptions } from "./attestation-options.ts";
 import { connectBroker } from "./broker.ts";
 import { currentStep } from "./current-step.ts";
-import { openStep, resumeStep, type StepTerms, workInStep } from "./open-step.ts";
+import { checkProof, openStep, resumeStep, type StepTerms, workInStep } from "./open-step.ts";
 import type { OutcomeOf } from "./outcome.ts";
 import type { OpenStepOptions, ResumeStepOptions, Step, StepProof, WithStepOptions } from "./step.ts";
 import type { Fetch } from "./step-fetch.ts";
-import { StintError } from "./stint-error.ts";
+import { isStintError, StintError } from "./stint-error.ts";
 
 export type StintOptions = {
   /** `unix:///run/stint/workload.sock`. Absent: `SPIFFE_ENDPOINT_SOCKET`. */
@@ -62,6 +62,7 @@ export type Stint = {
  */
 export function createStint(options: StintOptions = {}): Stint {
   const { endpoint, brokerEndpoint, attestation, ...defaults } = options;
+  checkProof(defaults.proof);
   const broker = connectBroker(endpoint, brokerEndpoint, attestation);
   const closed = new AbortController();
   const withClient = {
@@ -73,10 +74,22 @@ export function createStint(options: StintOptions = {}): Stint {
     closed.abort();
     broker.close();
   }
+
+  /** What fails because the channel was closed under it, as by `using` in a function that returns without `await`. */
+  async function unlessClosed<Result>(answer: Promise<Result>): Promise<Result> {
+    try {
+      return await answer;
+    } catch (thrown) {
+      if (!closed.signal.aborted || !isStintError(thrown, "BROKER_FAILED")) throw thrown;
+      const message = "the client was closed before the broker answered: await the work, then close the client";
+      throw new StintError("HOLD_LOST", message, { cause: thrown });
+    }
+  }
+
   return {
-    withStep: (step, work) => workInStep(terms, step, work),
-    openStep: (step) => openStep(terms, step),
-    resumeStep: (step) => resumeStep(terms, step),
+    withStep: (step, work) => unlessClosed(workInStep(terms, step, work)),
+    openStep: (step) => unlessClosed(openStep(terms, step)),
+    resumeStep: (step) => unlessClosed(resumeStep(terms, step)),
     async fetch(input, init) {
       const step = currentStep();
       if (step === undefined) throw new StintError("NO_CURRENT_STEP", "stint.fetch works inside of withStep");

@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { invalidField } from "../../domain/errors.ts";
 import { locationsOf } from "../../domain/grant.ts";
 import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb.js";
 import { askBroker, type Broker } from "./broker.ts";
@@ -8,20 +9,21 @@ import { createDpopKey, type DpopKey } from "./dpop-key.ts";
 import { openRequestOf } from "./open-request.ts";
 import type { OutcomeOf } from "./outcome.ts";
 import { tokenCredentials, witCredentials } from "./request-credentials.ts";
-import type {
-  HoldOptions,
-  InParentsRun,
-  OpenStepOptions,
-  ResumeStepOptions,
-  Step,
-  StepProof,
-  WithStepOptions,
+import {
+  type HoldOptions,
+  type InParentsRun,
+  type OpenStepOptions,
+  type ResumeStepOptions,
+  STEP_PROOFS,
+  type Step,
+  type StepProof,
+  type WithStepOptions,
 } from "./step.ts";
 import { stateNameOf, stepFactsOf } from "./step-facts.ts";
 import { createStepFetch, type Fetch } from "./step-fetch.ts";
 import { type EndsWith, watchStep } from "./step-lifetime.ts";
 import { createStepSvids, type StepSvids } from "./step-svids.ts";
-import { isStintError, StintError, stepClosed } from "./stint-error.ts";
+import { isStintError, StintError, stepClosed, stintErrorOf } from "./stint-error.ts";
 import { type OpenedStep, withStep } from "./with-step.ts";
 
 /** What all steps of one client have in common. */
@@ -74,7 +76,19 @@ export async function resumeStep(terms: StepTerms, options: ResumeStepOptions): 
 }
 
 function proofOf(terms: StepTerms, options: HoldOptions): StepProof | undefined {
-  return options.proof ?? terms.proof;
+  const proof = options.proof ?? terms.proof;
+  checkProof(proof);
+  return proof;
+}
+
+/**
+ * Another word for a proof, such as a mistyped one, would otherwise be no proof.
+ *
+ * @throws StintError INVALID_FIELD
+ */
+export function checkProof(proof: StepProof | undefined): void {
+  if (proof !== undefined && !STEP_PROOFS.includes(proof))
+    throw stintErrorOf(invalidField("proof", STEP_PROOFS.join(" or ")));
 }
 
 /** One for each step, so that a server cannot tell by it that two are of one process. */

@@ -48,7 +48,9 @@ export type OpenStepOptions = {
  * A proof, with every request, of a key that is made for the step in this process. `dpop`: the step's tokens are bound to the key, and worth
  * nothing without it. `wpt`: in place of a bearer token go a WIT-SVID, a proof of its key, and a transaction token with the grant.
  */
-export type StepProof = "dpop" | "wpt";
+export type StepProof = (typeof STEP_PROOFS)[number];
+
+export const STEP_PROOFS = ["dpop", "wpt"] as const;
 
 export type StepExecutor = "self" | "any" | "tree" | { readonly pid: number; readonly tree?: boolean | undefined };
 

@@ -1,5 +1,5 @@
 import { BrokerError, type ErrorCode } from "../../domain/errors.ts";
-import { type CallError, callErrorOf } from "../../wire/call-error.ts";
+import { type CallError, callErrorOf, whyUnreachable } from "../../wire/call-error.ts";
 import { STINT_DOMAIN } from "../../wire/error-info.ts";
 
 /** Why the SDK itself said no, without asking the broker. */
@@ -97,7 +97,7 @@ export function stintErrorOf(thrown: unknown): StintError {
 function refusalOf(error: CallError): StintError {
   const { info } = error;
   if (error.unreachable) {
-    return new StintError("UNREACHABLE", "the broker does not answer", { cause: error });
+    return new StintError("UNREACHABLE", `the broker does not answer: ${whyUnreachable(error)}`, { cause: error });
   }
   if (info === undefined || info.domain !== STINT_DOMAIN || info.reason === "") {
     return new StintError("BROKER_FAILED", `the broker failed: ${error.codeName}`, { cause: error });

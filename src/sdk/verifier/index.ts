@@ -12,7 +12,14 @@ export type { VerifierClock } from "./clock.ts";
 export type { StepSignal } from "./denial-signals.ts";
 export type { StalenessBounds, Unfitness } from "./freshness.ts";
 export type { PresentedRequest } from "./presented-credentials.ts";
-export { PROOF_KINDS, type ProofKind, type ProofOptions, type ProofPolicy, type ProofTerms } from "./proof-settings.ts";
+export {
+  PROOF_KINDS,
+  PROOF_POLICIES,
+  type ProofKind,
+  type ProofOptions,
+  type ProofPolicy,
+  type ProofTerms,
+} from "./proof-settings.ts";
 export type { ReadyOptions } from "./ready.ts";
 export type { VerifierOptions } from "./settings.ts";
 export { createTlsServer, type TlsServer, type TlsServerOptions, type TlsSvid } from "./tls-server.ts";

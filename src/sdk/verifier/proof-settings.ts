@@ -14,7 +14,18 @@ export type ProofKind = (typeof PROOF_KINDS)[number];
  * What is asked of a request. `none`: proofs are not looked at, so that a bound token is refused. `accepted`: a bound token
  * needs its proof, a bearer token none. `required`: a token that nobody proves anything about is refused too.
  */
-export type ProofPolicy = "none" | "accepted" | "required";
+export type ProofPolicy = (typeof PROOF_POLICIES)[number];
+
+export const PROOF_POLICIES = ["none", "accepted", "required"] as const;
+
+/**
+ * A policy that was mistyped would otherwise ask for less than was meant.
+ *
+ * @throws BrokerError INVALID_FIELD
+ */
+export function checkProofPolicy(proof: ProofPolicy): void {
+  if (!PROOF_POLICIES.includes(proof)) throw invalidField("proof", `one of ${PROOF_POLICIES.join(", ")}`);
+}
 
 export type ProofTerms = {
   /** Absent: `accepted`. */

@@ -4,7 +4,7 @@ import { parseDpopProof, type VerifiedDpopProof, verifyDpopProof } from "../../v
 import { sha256Of } from "../../verify/proof-key.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { type PresentedCredentials, type PresentedRequest, presentedCredentials } from "./presented-credentials.ts";
-import { PROOF_KINDS, type ProofKind } from "./proof-settings.ts";
+import { checkProofPolicy, PROOF_KINDS, type ProofKind } from "./proof-settings.ts";
 import type { CredentialVerifiers, RequestOptions, VerifiedRequest } from "./verified-request.ts";
 import type { VerifiedStep } from "./verified-step.ts";
 import { verifyByWit } from "./verify-by-wit.ts";
@@ -13,7 +13,7 @@ import { verifyByWit } from "./verify-by-wit.ts";
  * Verifies all that a request brings: its token and the proof of what the token is bound to; or its WIT-SVID with the proof,
  * and the transaction token that the proof covers. A proof is remembered once everything else holds.
  *
- * @throws VerificationError
+ * @throws VerificationError; BrokerError INVALID_FIELD for a policy that is none
  */
 export function verifyRequest(
   verifiers: CredentialVerifiers,
@@ -21,6 +21,7 @@ export function verifyRequest(
   options: RequestOptions,
 ): VerifiedRequest {
   const { proof = "accepted", proofKinds = PROOF_KINDS } = options;
+  checkProofPolicy(proof);
   const kinds = proof === "none" ? [] : proofKinds;
   const presented = presentedCredentials(request);
   if (kinds.includes("wpt") && hasPartOfWit(presented)) return verifyByWit(verifiers, request, presented, options);

@@ -80,8 +80,11 @@ describe("a session", () => {
   });
 });
 
-test("a setting that is neither step nor run is refused", async () => {
+test("a setting that has no such value is refused", async () => {
   await expect(sessionServer({ sessionOwner: "agent" as "run" })).rejects.toThrow("sessionOwner: step or run");
+  await expect(sessionServer({ proof: "requried" as "required" })).rejects.toThrow(
+    "proof: one of none, accepted, required",
+  );
 });
 
 test("of more sessions than a step may have the one goes that was idle longest", async () => {

@@ -282,6 +282,33 @@ describe("opening", () => {
       expect.objectContaining({ reason: "INVALID_FIELD" }),
     );
   });
+
+  test("with a kind of proof that is none is refused, and not done with bearer tokens", async () => {
+    const broker = await scriptedBroker();
+    const proof = "wit" as "wpt";
+    const refused = { reason: "INVALID_FIELD", message: "proof: dpop or wpt" };
+    expect(() => broker.stint({ proof })).toThrow(expect.objectContaining(refused));
+    expect(await thrownBy(broker.stint().openStep({ ...STEP, proof }))).toMatchObject(refused);
+    expect(broker.seen.opened).toEqual([]);
+  });
+
+  test("where nobody listens says why it could not connect", async () => {
+    const broker = await scriptedBroker();
+    await broker.stop();
+    expect(await thrownBy(broker.stint().openStep(STEP))).toMatchObject({
+      reason: "UNREACHABLE",
+      message: "the broker does not answer: there is no such socket",
+    });
+  });
+
+  test("by a client that is closed meanwhile says so, and does not put it down to the broker", async () => {
+    const broker = await scriptedBroker();
+    const stint = broker.stint();
+    const opening = thrownBy(stint.openStep(STEP));
+    stint.close();
+    expect(await opening).toMatchObject({ reason: "HOLD_LOST", message: expect.stringContaining("closed") });
+    expect(await thrownBy(stint.withStep(STEP, async () => 1))).toMatchObject({ reason: "HOLD_LOST" });
+  });
 });
 
 describe("an open step", () => {

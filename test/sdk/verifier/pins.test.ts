@@ -37,6 +37,7 @@ test("the names that are exported", () => {
   expect(Object.keys(exported).toSorted()).toEqual([
     "FAULT_OF",
     "PROOF_KINDS",
+    "PROOF_POLICIES",
     "VERIFICATION_CODES",
     "VerificationError",
     "createTlsServer",
@@ -46,4 +47,5 @@ test("the names that are exported", () => {
 
 test("the ways to prove possession", () => {
   expect(exported.PROOF_KINDS).toEqual(["dpop", "mtls", "wpt"]);
+  expect(exported.PROOF_POLICIES).toEqual(["none", "accepted", "required"]);
 });

@@ -123,6 +123,13 @@ describe("a bound token", () => {
     expect(outcomeOf(await ready(), requestOf(await headers()))).toBe(is);
   });
 
+  test("under a policy that is none is refused, as is whatever comes with it", async () => {
+    const scene = await ready();
+    const request = requestOf({ authorization: `Bearer ${bearer}` });
+    const proof = "requried" as "required";
+    expect(() => outcomeOf(scene, request, { proof })).toThrow("proof: one of none, accepted, required");
+  });
+
   test("to a certificate is refused on the connection of another", async () => {
     const request = requestOf({ authorization: `Bearer ${toCertificate}` }, { clientCertificate: randomBytes(300) });
     expect(outcomeOf(await ready(), request)).toBe("PROOF_MISMATCH");
