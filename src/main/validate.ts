@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type Kept, readBeside } from "../adapters/ledger-sqlite/read-beside.ts";
 import type { Config } from "../config/config.ts";
+import { type Finding, formatPlace } from "../config/finding.ts";
 import { loadConfig } from "../config/load-config.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import { type Difference, differenceOf } from "../registry/declare.ts";
@@ -11,11 +12,18 @@ import { fileChecks } from "./check-files.ts";
 import { type ConfigRequest, forOperator, placeOf, sentenceOf } from "./for-operator.ts";
 import { withOwn } from "./own-entries.ts";
 
+type Warning = {
+  /** In the file or outside of it, as far as it is known. */
+  readonly place?: string;
+  readonly key: string;
+  readonly message: string;
+};
+
 /** What running with a configuration would find. */
 export type Validated = {
   readonly config: Config;
   /** What is permitted, and yet likely not meant. */
-  readonly warnings: readonly { readonly key: string; readonly message: string }[];
+  readonly warnings: readonly Warning[];
   /** What running would change: of a ledger by an older version that is not known. */
   readonly ledger: "none" | "older" | Difference;
 };
@@ -33,12 +41,21 @@ export async function validateConfig(request: ConfigRequest): Promise<Validated>
     if (kept !== undefined) checkTrustDomain(config.trustDomain, kept);
     return {
       config,
-      warnings: [...config.warnings, ...files, ...unknownAgents(config, kept), ...missingAdmin(config, kept)],
+      warnings: [
+        ...config.warnings.map(warningOf),
+        ...files,
+        ...unknownAgents(config, kept),
+        ...missingAdmin(config, kept),
+      ],
       ledger: ledgerOf(config, kept),
     };
   } catch (thrown) {
     throw forOperator(thrown, request);
   }
+}
+
+function warningOf({ place, key, message }: Finding): Warning {
+  return { place: formatPlace(place), key, message };
 }
 
 function ledgerOf(config: Config, kept: Kept | undefined): Validated["ledger"] {

@@ -123,6 +123,29 @@ describe("stint dev without a command", () => {
     expect(existsSync(directory)).toBe(false);
   });
 
+  test("says that its directory can't be made, as a mistake of usage", async () => {
+    writeFileSync(join(home, "file"), "");
+    const { status, out, err } = await start("--dir", join(home, "file", "dev")).ended;
+    expect({ status, out, err }).toEqual({ status: 2, out: "", err: "stint: --dir: can't be made (ENOTDIR)\n" });
+  });
+
+  test("tells of a verifier with its name and its bound, each under its word", async () => {
+    const directory = join(home, "dev");
+    const { child } = await serving(directory);
+    const told = Promise.withResolvers<string>();
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      if (line.includes("a verifier listens")) told.resolve(line);
+    });
+    const options = {
+      endpoint: `unix://${join(directory, "workload.sock")}`,
+      audiences: [AUDIENCE],
+      development: true,
+    };
+    await using verifier = createVerifier(options);
+    await verifier.ready();
+    expect(await told.promise).toBe("stint dev: a verifier listens (verifier dev, maxStalenessSeconds 60)");
+  });
+
   test("refuses a directory where another one serves, and leaves that one alone", async () => {
     const directory = join(home, "dev");
     await serving(directory);

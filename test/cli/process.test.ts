@@ -247,6 +247,18 @@ describe("stintd", () => {
     });
   });
 
+  test("validate warns with the place", async () => {
+    await using warned = await startDaemon({
+      entries: [{ kind: "verifier", name: "v", selectors: ["unix:uid:4321"], audiences: ["urn:a:b"] }],
+    });
+    const file = `${warned.directory}/stint.yaml`;
+    const { status, err } = await run(STINTD, ["validate", "--config", file]);
+    expect([status, err.split("\n")]).toEqual([0, expect.arrayContaining([expect.stringContaining("every program")])]);
+    expect(err).toMatch(
+      new RegExp(`^stintd: warning: ${file}:\\d+:\\d+: entries\\[0\\]\\.selectors: every program`, "m"),
+    );
+  });
+
   test("validate tells what is wrong, with its place, and exits with 1", async () => {
     const ran = await run(STINTD, ["validate", "--config", config(), "--set", "log.level=loud"]);
     expect(ran).toMatchObject({ status: 1, out: "" });

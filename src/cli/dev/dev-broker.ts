@@ -6,6 +6,7 @@ import process from "node:process";
 import { BrokerError } from "../../domain/errors.ts";
 import { parseTrustDomain } from "../../domain/spiffe-id.ts";
 import { openBroker } from "../../main.ts";
+import { usageFailure } from "../failure.ts";
 import { devEntries } from "./dev-entries.ts";
 
 type Config = Parameters<typeof openBroker>[0];
@@ -72,10 +73,22 @@ export async function startDevBroker(options: {
   }
 }
 
+/**
+ * @returns whether it is new.
+ * @throws Failure
+ */
+async function makeDirectory(directory: string): Promise<boolean> {
+  try {
+    return (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
+  } catch (thrown) {
+    throw usageFailure(`--dir: can't be made (${(thrown as NodeJS.ErrnoException).code ?? "unknown"})`);
+  }
+}
+
 /** The directory, and what has to be removed. A directory that was there before stays, and so does all else in it. */
 async function makePlace(given: string | undefined) {
   const directory = given === undefined ? await mkdtemp(join(tmpdir(), "stint-dev-")) : resolve(given);
-  const isNew = given === undefined || (await mkdir(directory, { recursive: true, mode: 0o700 })) !== undefined;
+  const isNew = given === undefined || (await makeDirectory(directory));
   const made: string[] = [];
   async function remove(): Promise<void> {
     for (const path of made) await rm(path, { recursive: true, force: true });

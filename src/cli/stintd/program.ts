@@ -32,7 +32,10 @@ addSettings(
     .description("what is wrong with the configuration, and what running with it would change"),
 ).action(async (options: Options) => {
   const { warnings, ledger } = await orFail(validateConfig(requestOf(options)));
-  for (const { key, message } of warnings) context.err.write(`stintd: warning: ${key}: ${message}\n`);
+  for (const { place, key, message } of warnings) {
+    const where = place === undefined ? "" : `${place}: `;
+    context.err.write(`stintd: warning: ${where}${key}: ${message}\n`);
+  }
   context.out.write(`${describe(ledger)}\n`);
 });
 
