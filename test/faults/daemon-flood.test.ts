@@ -74,9 +74,10 @@ test("a user has as many connections as the configuration says, and no more", as
   for (const socket of more) socket.destroy();
   await eventually(() => openStep(sessionWith(daemon), "late").then((step) => step.state, String)).toBe(StepState.OPEN);
   expect(await daemon.stop()).toBe(0);
-  expect(daemon.log).toContainEqual(
-    expect.objectContaining({ msg: "connection refused, again within the last minute", times: 4 }),
-  );
+  const again = daemon.log.filter((line) => line.msg === "connection refused, again within the last minute");
+  expect(again).toHaveLength(1);
+  // Of the four, and of those that came before the broker had noticed that there is room again.
+  expect(again[0]?.["times"]).toBeGreaterThanOrEqual(4);
 });
 
 type Answer = { readonly http: number | undefined; readonly grpc: number | undefined; readonly message: string };
