@@ -3,17 +3,20 @@ import type { Command } from "commander";
 import { type Grant, parseGrant } from "../domain/grant.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { Steps } from "../gen/stint/v1/steps_pb.js";
+import { CallError } from "../wire/call-error.ts";
 import type { ClientOf } from "../wire/client.ts";
 import { grantMessageOf } from "../wire/grant-message.ts";
 import { durationOfSeconds, timestampOfMicros } from "../wire/timestamps.ts";
 import { usageFailure } from "./failure.ts";
 import { countFlag, durationFlag, listFlag } from "./flags.ts";
+import type { Session } from "./session.ts";
 
 /** What is asked for when a step is opened from the command line. */
 export type OpenOptions = {
   readonly run: string;
   readonly step: string;
-  readonly agent: string;
+  /** Absent: `AGENT_DEFAULT`. */
+  readonly agent?: string;
   readonly attempt?: number;
   readonly workflow?: string;
   readonly purpose?: string;
@@ -34,13 +37,15 @@ export type WantedExecutor =
   | { readonly case: "tree"; readonly value: { readonly pid: number } };
 
 /** The agent that `stint dev` registers; elsewhere most likely no entry has this name, and the step is refused. */
-const AGENT_DEFAULT = "dev";
+export const AGENT_DEFAULT = "dev";
+/** What the broker says to whoever may not open steps for an agent, or where none has the name. */
+const NOT_FOR_THE_AGENT: ReadonlySet<string | undefined> = new Set(["NOT_ENTITLED", "ENTRY_NOT_FOUND"]);
 
 export function addOpenFlags(command: Command): Command {
   return command
     .requiredOption("--run <run>", "the run it belongs to")
     .requiredOption("--step <step>", "its name in the run")
-    .option("--agent <agent>", "the agent that does it", AGENT_DEFAULT)
+    .option("--agent <agent>", `the agent that does it; absent: ${AGENT_DEFAULT}, which stint dev registers`)
     .option("--attempt <number>", "which attempt; absent: the next", countFlag)
     .option("--workflow <name>", "the workflow definition's name")
     .option("--purpose <text>", "recorded; decides nothing")
@@ -65,7 +70,7 @@ export function openRequestOf(
   return {
     runId: options.run,
     step: options.step,
-    agent: options.agent,
+    agent: options.agent ?? AGENT_DEFAULT,
     workflow: options.workflow ?? "",
     purpose: options.purpose ?? "",
     grant: grantMessageOf(grantOf(options.grant)),
@@ -78,6 +83,22 @@ export function openRequestOf(
     ...(options.lease === undefined ? {} : { lease: durationOfSeconds(options.lease) }),
     ...(options.expiresIn === undefined ? {} : { expiresAt: after(options.expiresIn, now) }),
   };
+}
+
+/** Waits for a step to be opened. Says so if it was refused for an agent that nobody named. */
+export async function opened<Answer>(
+  answer: Promise<Answer>,
+  { agent }: OpenOptions,
+  { note }: Pick<Session, "note">,
+): Promise<Answer> {
+  try {
+    return await answer;
+  } catch (thrown) {
+    if (agent === undefined && thrown instanceof CallError && NOT_FOR_THE_AGENT.has(thrown.reason)) {
+      note(`no --agent was given, so it was asked for ${AGENT_DEFAULT}, which only stint dev registers`);
+    }
+    throw thrown;
+  }
 }
 
 function after(seconds: number, now: number) {

@@ -239,6 +239,19 @@ describe("stint history", () => {
   });
 });
 
+describe("a step for which no agent was named", () => {
+  test.for([
+    { by: "open", more: ["--executor", "any"] },
+    { by: "run", more: ["--", "true"] },
+  ])("and which is refused is said to have been for dev: step $by", async ({ by, more }) => {
+    const ran = await stint(["step", by, "--run", "run-nobody", "--step", "s", ...more]);
+    expect(ran.status).toBe(1);
+    expect(ran.err).toMatch(
+      /^stint: no --agent was given, so it was asked for dev, .*\nstint: (NOT_ENTITLED|ENTRY_NOT_FOUND): [^\n]+\n$/,
+    );
+  });
+});
+
 describe("stint revoke", () => {
   test("tells on a dry run what it would do, and does it without one", async () => {
     const stepId = await openStep("run-revoke");

@@ -9,7 +9,7 @@ import { EXIT, ExitStatus, Failure } from "../failure.ts";
 import { durationFlag } from "../flags.ts";
 import { type Gate, startGate } from "../gate.ts";
 import { holdStep } from "../hold-step.ts";
-import { addOpenFlags, type OpenOptions, openRequestOf } from "../open-flags.ts";
+import { AGENT_DEFAULT, addOpenFlags, type OpenOptions, opened, openRequestOf } from "../open-flags.ts";
 import { enumField } from "../output/fields.ts";
 import { acting, ENDPOINT_VARIABLE, type Session } from "../session.ts";
 import { type StepEnd, stepEndSentence } from "../step-end.ts";
@@ -69,7 +69,7 @@ async function runAsStep(session: Session, options: RunOptions, command: readonl
   const gate = startGate(command, {
     STINT_RUN_ID: options.run,
     STINT_STEP_NAME: options.step,
-    STINT_STEP_AGENT: options.agent,
+    STINT_STEP_AGENT: options.agent ?? AGENT_DEFAULT,
     [ENDPOINT_VARIABLE]: `unix://${resolve(socketPathOf(session.globals.socket))}`,
   });
   try {
@@ -79,7 +79,7 @@ async function runAsStep(session: Session, options: RunOptions, command: readonl
         ? ({ case: "tree", value: { pid } } as const)
         : ({ case: "pid", value: pid } as const);
     const request = openRequestOf(options, executor, session.context.now());
-    const { step } = await steps.open(request);
+    const { step } = await opened(steps.open(request), options, session);
     if (step === undefined) throw new Error("the broker opened a step and told nothing of it");
     return await runHeld(session, steps, step, gate, options);
   } catch (thrown) {

@@ -5,7 +5,7 @@ import type { Receipts, Step } from "../../gen/stint/v1/types_pb.js";
 import { durationOfSeconds } from "../../wire/timestamps.ts";
 import type { Context } from "../context.ts";
 import { countFlag, durationFlag } from "../flags.ts";
-import { addOpenFlags, type OpenOptions, openRequestOf, type WantedExecutor } from "../open-flags.ts";
+import { addOpenFlags, type OpenOptions, opened, openRequestOf, type WantedExecutor } from "../open-flags.ts";
 import { grantField } from "../output/fields.ts";
 import { receiptFields } from "../output/receipts-fields.ts";
 import { stepView } from "../output/step-view.ts";
@@ -43,7 +43,7 @@ export function addStep(program: Command, context: Context): void {
     .action(
       acting(context, async (session, options: OpenOptions & { readonly executor: WantedExecutor }) => {
         const request = openRequestOf(options, options.executor, context.now());
-        await session.print.one(openedView, await session.workload().open(request));
+        await session.print.one(openedView, await opened(session.workload().open(request), options, session));
       }),
     );
 
