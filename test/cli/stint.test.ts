@@ -239,6 +239,24 @@ describe("stint history", () => {
   });
 });
 
+test("a step that is to be opened for too short a time is refused with the least that it takes", async () => {
+  const args = [
+    "--run",
+    "run-short",
+    "--step",
+    "s",
+    "--agent",
+    "researcher",
+    "--executor",
+    "any",
+    "--expires-in",
+    "10s",
+  ];
+  expect((await stint(["step", "open", ...args])).err).toBe(
+    "stint: STEP_EXPIRING: at least 10 s have to be left once it is open: ask for a few more\n",
+  );
+});
+
 describe("a step for which no agent was named", () => {
   test.for([
     { by: "open", more: ["--executor", "any"] },

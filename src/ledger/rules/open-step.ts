@@ -126,5 +126,10 @@ function limitsGuard(
 function expiryGuard({ step, now }: OpenStepAct): Denial | undefined {
   // Written as "not enough", so that a NaN is refused.
   const isEnough = microsOf(step.expiresAt) >= addMicros(now, LIMITS.stepSecondsLeftMin * 1_000_000);
-  return isEnough ? undefined : denial("STEP_EXPIRING", `less than ${LIMITS.stepSecondsLeftMin} s would be left`);
+  return isEnough
+    ? undefined
+    : denial(
+        "STEP_EXPIRING",
+        `at least ${LIMITS.stepSecondsLeftMin} s have to be left once it is open: ask for a few more`,
+      );
 }
