@@ -30,6 +30,8 @@ export function createLineWriter(
   let isWriting = false;
   let isReaderGone = false;
   let isFailing = false;
+  /** What was written last breaks off in the middle of a line. */
+  let isTorn = false;
   const idle: (() => void)[] = [];
 
   function writeNext(): void {
@@ -39,7 +41,7 @@ export function createLineWriter(
       if (!isWriting) tellIdle();
       return;
     }
-    const bytes = Buffer.from(waiting.join(""));
+    const bytes = Buffer.from(`${isTorn ? "\n" : ""}${waiting.join("")}`);
     waiting = [];
     characters = 0;
     isWriting = true;
@@ -50,6 +52,7 @@ export function createLineWriter(
   function writeAll(bytes: Buffer): void {
     write(descriptor, bytes, (failure, count) => {
       if (failure === null) {
+        isTorn = bytes[count - 1] !== LINE_FEED;
         if (count < bytes.length) writeAll(bytes.subarray(count));
         else written(true);
       } else if (failure.code === "EAGAIN") {

@@ -1,6 +1,8 @@
+import { execFileSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { createLineWriter } from "../../../src/adapters/log-pino/line-writer.ts";
 import { createLog } from "../../../src/adapters/log-pino/log-pino.ts";
@@ -92,4 +94,15 @@ test("lines for which a disk had no room are counted, and told once there is roo
   await writer.flushed(60_000);
   expect(told).toEqual([3]);
   expect(readFileSync(file, "utf8")).toBe("four\nlost some\n");
+});
+
+test("a line of which a disk took the beginning alone does not spoil the next one", () => {
+  const directory = openDirectory();
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, "log");
+  const child = fileURLToPath(new URL("full-disk-child.ts", import.meta.url));
+  // 1,024 bytes; past them the signal would end the process.
+  const command = `trap "" XFSZ; exec prlimit --fsize=1024:unlimited "$@"`;
+  execFileSync("sh", ["-c", command, "sh", process.execPath, child, file]);
+  expect(readFileSync(file, "utf8").split("\n")).toEqual(["1".repeat(799), "2".repeat(224), "3", "lost 1", ""]);
 });
