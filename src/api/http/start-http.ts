@@ -1,5 +1,5 @@
 import { createServer, type Server, type ServerOptions } from "node:http";
-import { createServer as createTlsServer, Server as TlsServer } from "node:https";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
@@ -46,6 +46,8 @@ const LIMITS = {
   idleMs: 15_000,
   /** Verifiers come once a minute; more connections than this are an attack on the descriptors that gRPC needs. */
   connections: 512,
+  /** Of one address, as at the other endpoints: half of all, so that no single one keeps all others out. */
+  connectionsPerAddress: 256,
   /** Connections beyond these that are answered, with 503. What comes beyond them is cut off without a word. */
   answeredConnections: 32,
   closingMs: 2_000,
@@ -112,19 +114,37 @@ const TOO_MANY: Refusal = { status: 503, text: "too many connections", headers: 
 
 /** Counts a server's connections. @returns whether a connection was one too many when it came. */
 function countConnections(server: Server): (socket: Socket) => boolean {
-  const tooMany = new WeakSet<Socket>();
+  const openByAddress = new Map<string, number>();
+  /** Those that were one too many, and are there to be told so. */
+  const answered = new Set<string>();
   let open = 0;
+
+  function count(address: string, by: 1 | -1): number {
+    const ofAddress = (openByAddress.get(address) ?? 0) + by;
+    if (ofAddress === 0) openByAddress.delete(address);
+    else openByAddress.set(address, ofAddress);
+    open += by;
+    return ofAddress;
+  }
+
   server.on("connection", (socket: Socket) => {
-    open += 1;
+    const name = nameOf(socket);
+    const { remoteAddress: address = "" } = socket;
+    const ofAddress = count(address, 1);
     socket.once("close", () => {
-      open -= 1;
+      count(address, -1);
+      answered.delete(name);
     });
+    if (open <= LIMITS.connections && ofAddress <= LIMITS.connectionsPerAddress) return;
+    if (answered.size < LIMITS.answeredConnections) answered.add(name);
+    else socket.destroy();
   });
-  // A request over TLS names the socket of TLS, which is there once hands are shaken.
-  server.on(server instanceof TlsServer ? "secureConnection" : "connection", (socket: Socket) => {
-    if (open > LIMITS.connections) tooMany.add(socket);
-  });
-  return (socket) => tooMany.has(socket);
+  return (socket) => answered.has(nameOf(socket));
+}
+
+/** The same of a TCP connection and of the TLS on it, which is another socket. */
+function nameOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 const NO_FORMS: FormPaths = new Map();

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { chmodSync, copyFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
@@ -192,7 +193,8 @@ test("silent connections are bounded, the next are told so, and when they are go
   let dropped = 0;
   for (let count = 0; count < 600; count += 1) {
     if (count === 512) expect(await ask(`${url}/hello`)).toMatchObject({ status: 503 });
-    const socket = connect(port, "127.0.0.1");
+    // Two addresses, each with as many as one may have.
+    const socket = connect({ port, host: "127.0.0.1", localAddress: `127.0.0.${1 + (count % 2)}` });
     socket.on("error", () => undefined);
     socket.on("close", () => {
       dropped += 1;
@@ -203,6 +205,26 @@ test("silent connections are bounded, the next are told so, and when they are go
   await expect.poll(() => dropped).toBe(600 - 512 - 32);
   for (const socket of sockets) socket.destroy();
   await expect.poll(async () => (await ask(`${url}/hello`).catch(() => undefined))?.status).toBe(200);
+});
+
+test("silent connections of one address, however many, keep no other address out", async () => {
+  const { url, port } = await started(hello());
+  const sockets: Socket[] = [];
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  let dropped = 0;
+  for (let count = 0; count < 600; count += 1) {
+    const socket = connect({ port, host: "127.0.0.1", localAddress: "127.0.0.2" });
+    socket.on("error", () => undefined);
+    socket.on("close", () => {
+      dropped += 1;
+    });
+    sockets.push(socket);
+    await once(socket, "connect");
+  }
+  await expect.poll(() => dropped).toBe(600 - 256 - 32);
+  expect(await ask(`${url}/hello`)).toMatchObject({ status: 200 });
 });
 
 test("closing lets what is in flight finish, and then nobody listens", async () => {
