@@ -4,7 +4,7 @@ import type { BrokerError } from "../../domain/errors.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 
 /** Connections that get an answer at one time. What comes beyond is cut off without a word: a flood is owed none. */
-const ANSWERED_MAX = 32;
+export const ANSWERED_MAX = 32;
 /** How long a client has for its first call, which it sends as soon as it is connected. */
 const ANSWER_MS_MAX = 2_000;
 

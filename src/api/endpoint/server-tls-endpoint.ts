@@ -5,7 +5,7 @@ import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Peer } from "../../ports/attestor.ts";
 import { followContext, type TlsContext } from "../http/tls-context.ts";
-import { createAnswerRefused } from "./answer-refused.ts";
+import { ANSWERED_MAX, createAnswerRefused } from "./answer-refused.ts";
 import { type ConnectedPeer, createConnections } from "./connections.ts";
 import { type Address, bindAddress, failureText, HANDSHAKE } from "./tls-address.ts";
 
@@ -68,9 +68,25 @@ export async function listenOnServerTls(options: ServerTlsEndpointOptions): Prom
     ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
   });
 
+  /** All of them, also those that have not shaken hands. */
+  const openByAddress = new Map<string, number>();
+
   function refuse(refusal: AnonymousRefusal, socket?: Socket): void {
     socket?.destroy();
     options.onRefused?.(refusal);
+  }
+
+  /** Who shakes no hands for seconds is no peer yet, and must not keep all other addresses out meanwhile. */
+  function boundByAddress(socket: Socket): void {
+    const { remoteAddress: address = "" } = socket;
+    const open = (openByAddress.get(address) ?? 0) + 1;
+    openByAddress.set(address, open);
+    socket.once("close", () => {
+      const left = (openByAddress.get(address) ?? 1) - 1;
+      if (left === 0) openByAddress.delete(address);
+      else openByAddress.set(address, left);
+    });
+    if (open > perPartyMax + ANSWERED_MAX) refuse({ reason: "too-many-connections", address }, socket);
   }
 
   function admit(socket: TLSSocket): void {
@@ -85,6 +101,7 @@ export async function listenOnServerTls(options: ServerTlsEndpointOptions): Prom
     if (isAnswered) answered.serve(socket);
   }
 
+  listener.on("connection", boundByAddress);
   listener.on("secureConnection", admit);
   listener.on("tlsClientError", (error) => refuse({ reason: "handshake", detail: failureText(error) }));
   listener.on("drop", () => refuse({ reason: "too-many-connections" }));

@@ -125,6 +125,22 @@ test("one address has so many connections, and all together have so many", async
   await once(tlsTo(scene), "secureConnect");
 });
 
+test("connections of one address that shake no hands, however many, keep no other address out", async () => {
+  const scene = await attestationScene({ endpoint: { connectionsPerAddressMax: 2, connectionsMax: 40 } });
+  let dropped = 0;
+  for (let count = 0; count < 40; count += 1) {
+    const mute = connectTcp({ port: scene.endpoint.port, host: "127.0.0.1", localAddress: "127.0.0.2" });
+    onTestFinished(() => void mute.destroy());
+    mute.on("error", () => undefined);
+    mute.on("close", () => {
+      dropped += 1;
+    });
+    await once(mute, "connect");
+  }
+  await expect.poll(() => dropped).toBe(40 - 2 - 32);
+  await once(tlsTo(scene), "secureConnect");
+});
+
 test("an address with as many connections as it may have is told so by the answer to its call", async () => {
   const scene = await attestationScene({ endpoint: { connectionsPerAddressMax: 1 } });
   const held = tlsTo(scene);
