@@ -10,6 +10,7 @@ import type { Peer } from "../../ports/attestor.ts";
 import type { Cancel, Clock } from "../../ports/clock.ts";
 import { presentedChain } from "../../verify/presented-chain.ts";
 import { createAnswerRefused } from "./answer-refused.ts";
+import { boundHandshakes } from "./bound-handshakes.ts";
 import { type ConnectedPeer, createConnections, descriptorOf } from "./connections.ts";
 import { bindSocket, type SocketPlace } from "./socket-path.ts";
 import { type Address, bindAddress, failureText, HANDSHAKE } from "./tls-address.ts";
@@ -59,6 +60,8 @@ export type TlsEndpointOptions = {
   readonly onRefused?: (refusal: TlsRefusal) => void;
   readonly connectionsPerIdentityMax?: number;
   readonly silenceMs?: number;
+  /** Over TCP: connections whose hands are not shaken yet. */
+  readonly handshakesMax?: { readonly perAddress: number; readonly total: number };
 };
 
 /** Why a connection was dropped: `detail` for the log, `spiffeId` where it is known. */
@@ -175,6 +178,11 @@ export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpo
     return fd === undefined ? NO_DESCRIPTOR : options.adopt(fd);
   }
 
+  if (!("path" in place)) {
+    boundHandshakes(listener, options.handshakesMax ?? HANDSHAKES_MAX, (socket) =>
+      refuse({ reason: "too-many-connections", detail: "before their handshake" }, socket),
+    );
+  }
   listener.on("secureConnection", admit);
   listener.on("tlsClientError", (error) => refuse({ reason: "handshake", detail: failureText(error) }));
   const stopFollowing = options.onMaterialChange(renew);
@@ -206,6 +214,9 @@ export async function listenOnTls(options: TlsEndpointOptions): Promise<TlsEndpo
     },
   };
 }
+
+/** Many runtimes may come from one address, and all at once. */
+const HANDSHAKES_MAX = { perAddress: 256, total: 1_024 };
 
 /** Stands for the uid and pid of a peer over a network, where nobody sees the process. */
 const UNKNOWN = -1;

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { connect as connectTcp } from "node:net";
+import { connect as connectTcp, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { Client, credentials, type MethodDefinition, Server, status } from "@grpc/grpc-js";
@@ -22,7 +22,7 @@ import type { Authority } from "../../../src/domain/authority.ts";
 import { newSerialNumber } from "../../../src/domain/ids.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../../src/domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../../../src/domain/time.ts";
-import { openDirectory } from "../../adapters/attestor-unix/peer-processes.ts";
+import { eventually, openDirectory } from "../../adapters/attestor-unix/peer-processes.ts";
 import { memorySigner } from "../../memory/memory-signer.ts";
 import { type VirtualClock, virtualClock } from "../../memory/virtual-clock.ts";
 import { recordedOf } from "../../samples/credentials.ts";
@@ -188,6 +188,28 @@ test("a client is known by its SVID, and the server by its own, over TCP", async
   const { port } = await serve();
   const client = clientAt(`127.0.0.1:${port}`, await own.svid("spiffe://example.org/runtime/flow"));
   expect(await client.am()).toBe("spiffe://example.org/runtime/flow remote");
+});
+
+test("connections that shake no hands keep no other address out, and those whose hands are shaken are not counted", async () => {
+  const { port } = await serve(undefined, { handshakesMax: { perAddress: 2, total: 3 } });
+  const flow = await own.svid("spiffe://example.org/runtime/flow");
+  const known = [clientAt(`127.0.0.1:${port}`, flow), clientAt(`127.0.0.1:${port}`, flow)];
+  for (const client of known) expect(await client.am()).toContain("flow");
+  const mutes: Socket[] = [];
+  for (const localAddress of ["127.0.0.2", "127.0.0.2", "127.0.0.2", "127.0.0.1", "127.0.0.3"]) {
+    const mute = connectTcp({ port: Number(port), host: "127.0.0.1", localAddress }).on("error", () => undefined);
+    onTestFinished(() => void mute.destroy());
+    mutes.push(mute.resume());
+    await once(mute, "connect");
+  }
+  // The third of one address, and the fourth of all.
+  await eventually(() => mutes.map((mute) => mute.closed)).toEqual([false, false, true, false, true]);
+  const refused = { reason: "too-many-connections", detail: "before their handshake" };
+  // Each of these handshakes has failed, too.
+  expect(refusals.filter(({ reason }) => reason !== "handshake")).toEqual([refused, refused]);
+  for (const mute of mutes) mute.destroy();
+  for (const client of known) expect(await client.am()).toContain("flow");
+  await eventually(() => clientAt(`127.0.0.1:${port}`, flow).am().catch(String)).toContain("flow");
 });
 
 test("over a unix socket the kernel's word on the process comes along", async () => {
