@@ -1,6 +1,7 @@
 import type { Actor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { REASON_OF_STATE, type Step } from "../domain/step.ts";
+import { createTally } from "../domain/tally.ts";
 import { microsOf, type UnixMicros } from "../domain/time.ts";
 import { createOpenSteps, type StepChange } from "../follow/open-steps.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
@@ -50,7 +51,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   const open = createOpenSteps(value);
   const tracked = new Map<string, Tracked>();
   /** How many hold each step, also a step that is not tracked yet. */
-  const holders = new Map<string, number>();
+  const holders = createTally();
 
   /** @param due - the instant that the timer was set for. The step is over then, even if the clock was set back. */
   function end(stepId: string, timer: Timer, due?: UnixMicros): void {
@@ -83,7 +84,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   function isTakenUpAgain(stepId: string, timer: Timer, due: UnixMicros | undefined): boolean {
     const one = tracked.get(stepId);
     if (one === undefined) return true;
-    return (timer === "hold" && holders.has(stepId)) || (timer === "lease" && one.step.leaseExpiresAt !== due);
+    return (timer === "hold" && holders.of(stepId) > 0) || (timer === "lease" && one.step.leaseExpiresAt !== due);
   }
 
   function set(stepId: string, timer: Timer, cancel: Cancel | undefined): void {
@@ -163,7 +164,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
       one.step = step;
       if (before.leaseExpiresAt !== step.leaseExpiresAt) setLease(step);
       // The caller that recorded the hold calls `hold` next; if it is gone meanwhile, this timer ends the step.
-      if (!before.held && step.held && !holders.has(step.stepId)) setHold(step.stepId, LIMITS.holdGraceMs);
+      if (!before.held && step.held && holders.of(step.stepId) === 0) setHold(step.stepId, LIMITS.holdGraceMs);
     }
   }
 
@@ -179,18 +180,13 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
   return {
     following,
     hold(stepId) {
-      holders.set(stepId, (holders.get(stepId) ?? 0) + 1);
+      holders.add(stepId);
       set(stepId, "hold", undefined);
       let released = false;
       return () => {
         if (released) return;
         released = true;
-        const left = (holders.get(stepId) ?? 1) - 1;
-        if (left > 0) holders.set(stepId, left);
-        else {
-          holders.delete(stepId);
-          setHold(stepId, LIMITS.holdGraceMs);
-        }
+        if (holders.remove(stepId) === 0) setHold(stepId, LIMITS.holdGraceMs);
       };
     },
     clockChanged(bySeconds) {

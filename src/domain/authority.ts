@@ -1,7 +1,8 @@
 import type { UnixSeconds } from "./time.ts";
 
 /** One key per family: a credential of one kind can never pass for a credential of another kind. */
-export type KeyFamily = "x509-svid" | "jwt-svid" | "wit-svid" | "txn-token" | "events" | "ledger";
+export const KEY_FAMILIES = ["x509-svid", "jwt-svid", "wit-svid", "txn-token", "events", "ledger"] as const;
+export type KeyFamily = (typeof KEY_FAMILIES)[number];
 
 /**
  * The life of an authority, which only goes forward:

@@ -1,5 +1,6 @@
 import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
 import type { Step } from "../domain/step.ts";
+import { createTally } from "../domain/tally.ts";
 import type { ExecutingProcess, ExecutorSteps } from "../ports/executor-steps.ts";
 import { createListeners, type Listeners } from "./listeners.ts";
 
@@ -18,7 +19,7 @@ export type ExecutorIndex = ExecutorSteps & {
 export function createExecutorIndex(steps: readonly Step[], failed: (error: unknown) => void): ExecutorIndex {
   const byKey = new Map<string, Map<string, Step>>();
   /** How many trees execute steps of an agent's entry. */
-  const trees = new Map<string, number>();
+  const trees = createTally();
   const listeners = new Map<string, { readonly told: Listeners; count: number }>();
 
   function put(step: Step): void {
@@ -33,9 +34,8 @@ export function createExecutorIndex(steps: readonly Step[], failed: (error: unkn
   function count(step: Step, by: number): void {
     listeners.get(keyOf(step))?.told.tell();
     if (step.executor.kind !== "tree") return;
-    const there = (trees.get(step.agentEntryId) ?? 0) + by;
-    if (there === 0) trees.delete(step.agentEntryId);
-    else trees.set(step.agentEntryId, there);
+    if (by > 0) trees.add(step.agentEntryId);
+    else trees.remove(step.agentEntryId);
     // Who is in the tree is known only by looking, so whoever could be is told.
     listeners.get(treesOf(step.agentEntryId))?.told.tell();
   }
@@ -44,7 +44,7 @@ export function createExecutorIndex(steps: readonly Step[], failed: (error: unkn
   function placesOf(executor: ExecutingProcess): readonly string[] {
     const { process, entryIds, ancestors = () => [] } = executor;
     const own = [processOf(process), ...entryIds.map(anyOf)];
-    if (!entryIds.some((entryId) => trees.has(entryId))) return own;
+    if (!entryIds.some((entryId) => trees.of(entryId) > 0)) return own;
     return [...own, ...[process, ...ancestors()].map(treeOf)];
   }
 

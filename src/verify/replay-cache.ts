@@ -1,3 +1,4 @@
+import { createTally } from "../domain/tally.ts";
 import { addSeconds, type UnixSeconds } from "../domain/time.ts";
 import { sha256Of } from "./proof-key.ts";
 import { VerificationError } from "./verification-error.ts";
@@ -31,16 +32,14 @@ export function createReplayCache(options: {
   readonly holderCapacity: number;
 }): ReplayCache {
   const used = new Map<string, Entry>();
-  const byHolder = new Map<string, number>();
+  const byHolder = createTally();
 
   /** All proofs are kept equally long, so they expire in the order in which they came. */
   function forget(now: UnixSeconds): void {
     for (const [id, { holder, forgetAt }] of used) {
       if (forgetAt > now) return;
       used.delete(id);
-      const left = (byHolder.get(holder) ?? 0) - 1;
-      if (left > 0) byHolder.set(holder, left);
-      else byHolder.delete(holder);
+      byHolder.remove(holder);
     }
   }
 
@@ -50,12 +49,11 @@ export function createReplayCache(options: {
       // A digest of both: equally long whatever the `jti`, and no key can use up another key's `jti`.
       const id = sha256Of(`${holder} ${jti}`);
       if (used.has(id)) throw new VerificationError("PROOF_REPLAYED", "the proof was used before");
-      const ofHolder = byHolder.get(holder) ?? 0;
-      if (used.size >= options.capacity || ofHolder >= options.holderCapacity) {
+      if (used.size >= options.capacity || byHolder.of(holder) >= options.holderCapacity) {
         throw new VerificationError("OVERLOADED", "the verifier cannot remember more proofs at present");
       }
       used.set(id, { holder, forgetAt: addSeconds(now, options.keepSeconds) });
-      byHolder.set(holder, ofHolder + 1);
+      byHolder.add(holder);
     },
     get size() {
       return used.size;

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { KeyFamily } from "../../domain/authority.ts";
+import { KEY_FAMILIES, type KeyFamily } from "../../domain/authority.ts";
 import { signedCrl } from "../../domain/crl.ts";
 import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../domain/ids.ts";
 import { newAuthority } from "../../domain/new-authority.ts";
@@ -20,7 +20,7 @@ import {
 } from "./private-file.ts";
 
 /** The family is in the file's name, so that a caller who names a key can't put it to another family's use. */
-const KEY_FILE = /^(x509-svid|jwt-svid|wit-svid|txn-token|events|ledger)\.([0-9a-f]{40})\.pem$/;
+const KEY_FILE = new RegExp(`^(${KEY_FAMILIES.join("|")})\\.([0-9a-f]{40})\\.pem$`);
 
 type HeldKey = { readonly family: KeyFamily; readonly key: KeyObject };
 

@@ -1,5 +1,5 @@
 import type { Handle, PKCS11 } from "pkcs11js";
-import type { KeyFamily } from "../../domain/authority.ts";
+import { KEY_FAMILIES, type KeyFamily } from "../../domain/authority.ts";
 import { TAG } from "../../domain/der.ts";
 import { DerError, parseDer } from "../../domain/der-reader.ts";
 import { authorityIdOf } from "../../domain/public-key.ts";
@@ -33,14 +33,6 @@ const CKM_EC_EDWARDS_KEY_PAIR_GEN = 0x1055;
 const P256_HEADER = Buffer.from("3059301306072a8648ce3d020106082a8648ce3d030107034200", "hex");
 const ED25519_HEADER = Buffer.from("302a300506032b6570032100", "hex");
 
-const FAMILIES = [
-  "x509-svid",
-  "jwt-svid",
-  "wit-svid",
-  "txn-token",
-  "events",
-  "ledger",
-] as const satisfies readonly KeyFamily[];
 const OBJECTS_MAX = 1_000;
 
 /**
@@ -91,7 +83,7 @@ export function tokenKeys(
   function find(): ReadonlyMap<string, TokenKey> {
     destroyAll(labelOf("unfinished"));
     const found = new Map<string, TokenKey>();
-    for (const family of FAMILIES) {
+    for (const family of KEY_FAMILIES) {
       for (const privateHandle of halves(labelOf(family)).privates) {
         const id = attribute(privateHandle, cryptoki.CKA_ID);
         const [publicHandle] = halves(labelOf(family), id).publics;
@@ -144,7 +136,7 @@ export function tokenKeys(
     },
     destroy(authorityId) {
       const id = Buffer.from(authorityId, "hex");
-      for (const family of FAMILIES) destroyAll(labelOf(family), id);
+      for (const family of KEY_FAMILIES) destroyAll(labelOf(family), id);
     },
   };
 }

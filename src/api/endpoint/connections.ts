@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import { type ChannelOptions, type Server, ServerCredentials } from "@grpc/grpc-js";
 import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import { createTally } from "../../domain/tally.ts";
 
 /** Who is at the other end, for as long as the connection lasts. */
 export type ConnectedPeer = {
@@ -51,23 +52,19 @@ export function createConnections<P extends ConnectedPeer>(options: {
   const { partyOf, silenceMs = SILENCE_MS, prepare = AS_IT_IS } = options;
   const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
   const connected = new Map<string, { readonly peer: P; readonly socket: Socket }>();
-  const openByParty = new Map<string, number>();
+  const open = createTally();
 
   function leave(peer: P): void {
     connected.delete(peer.connectionId);
-    const party = partyOf(peer);
-    const open = (openByParty.get(party) ?? 1) - 1;
-    if (open === 0) openByParty.delete(party);
-    else openByParty.set(party, open);
+    open.remove(partyOf(peer));
     peer.close();
   }
 
   return {
     admit(socket, peer) {
       const party = partyOf(peer);
-      const open = openByParty.get(party) ?? 0;
-      if (open >= options.perPartyMax) return false;
-      openByParty.set(party, open + 1);
+      if (open.of(party) >= options.perPartyMax) return false;
+      open.add(party);
       connected.set(peer.connectionId, { peer, socket });
       let heard = 0;
       limitSilence(socket, silenceMs, () => {

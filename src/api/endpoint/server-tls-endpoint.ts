@@ -3,6 +3,7 @@ import { createSecureContext, createServer, type SecureContextOptions, type TLSS
 import type { Server } from "@grpc/grpc-js";
 import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import { createTally } from "../../domain/tally.ts";
 import type { Peer } from "../../ports/attestor.ts";
 import { followContext, type TlsContext } from "../http/tls-context.ts";
 import { ANSWERED_MAX, createAnswerRefused } from "./answer-refused.ts";
@@ -69,7 +70,7 @@ export async function listenOnServerTls(options: ServerTlsEndpointOptions): Prom
   });
 
   /** All of them, also those that have not shaken hands. */
-  const openByAddress = new Map<string, number>();
+  const open = createTally();
 
   function refuse(refusal: AnonymousRefusal, socket?: Socket): void {
     socket?.destroy();
@@ -79,14 +80,9 @@ export async function listenOnServerTls(options: ServerTlsEndpointOptions): Prom
   /** Who shakes no hands for seconds is no peer yet, and must not keep all other addresses out meanwhile. */
   function boundByAddress(socket: Socket): void {
     const { remoteAddress: address = "" } = socket;
-    const open = (openByAddress.get(address) ?? 0) + 1;
-    openByAddress.set(address, open);
-    socket.once("close", () => {
-      const left = (openByAddress.get(address) ?? 1) - 1;
-      if (left === 0) openByAddress.delete(address);
-      else openByAddress.set(address, left);
-    });
-    if (open > perPartyMax + ANSWERED_MAX) refuse({ reason: "too-many-connections", address }, socket);
+    const ofAddress = open.add(address);
+    socket.once("close", () => open.remove(address));
+    if (ofAddress > perPartyMax + ANSWERED_MAX) refuse({ reason: "too-many-connections", address }, socket);
   }
 
   function admit(socket: TLSSocket): void {

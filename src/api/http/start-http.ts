@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { BrokerError } from "../../domain/errors.ts";
+import { createTally } from "../../domain/tally.ts";
 import { hostCheck, isLoopback } from "./host-check.ts";
 import { type FormPaths, type Refusal, refusalOf, refuse } from "./request-guard.ts";
 import { type ClientAuthorities, followContext, type SvidSource, tlsContextOf } from "./tls-context.ts";
@@ -114,28 +115,19 @@ const TOO_MANY: Refusal = { status: 503, text: "too many connections", headers: 
 
 /** Counts a server's connections. @returns whether a connection was one too many when it came. */
 function countConnections(server: Server): (socket: Socket) => boolean {
-  const openByAddress = new Map<string, number>();
+  const open = createTally();
   /** Those that were one too many, and are there to be told so. */
   const answered = new Set<string>();
-  let open = 0;
-
-  function count(address: string, by: 1 | -1): number {
-    const ofAddress = (openByAddress.get(address) ?? 0) + by;
-    if (ofAddress === 0) openByAddress.delete(address);
-    else openByAddress.set(address, ofAddress);
-    open += by;
-    return ofAddress;
-  }
 
   server.on("connection", (socket: Socket) => {
     const name = nameOf(socket);
     const { remoteAddress: address = "" } = socket;
-    const ofAddress = count(address, 1);
+    const ofAddress = open.add(address);
     socket.once("close", () => {
-      count(address, -1);
+      open.remove(address);
       answered.delete(name);
     });
-    if (open <= LIMITS.connections && ofAddress <= LIMITS.connectionsPerAddress) return;
+    if (open.total() <= LIMITS.connections && ofAddress <= LIMITS.connectionsPerAddress) return;
     if (answered.size < LIMITS.answeredConnections) answered.add(name);
     else socket.destroy();
   });
