@@ -1,6 +1,9 @@
 import type { ErrorCode } from "./errors.ts";
 import type { Grant } from "./grant.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
+import type { RiskAround, RiskScope } from "./risk.ts";
+import type { FactScope, RunFacts } from "./run-facts.ts";
+import type { Segment, StepName } from "./spiffe-id.ts";
 import type { UnixMicros } from "./time.ts";
 
 /**
@@ -21,7 +24,7 @@ export type RefusedCaller = {
 /** One recorded allow or deny, with what determined it. */
 export type Decision = {
   readonly decisionId: string;
-  readonly act: "open" | "issue" | "attest" | "administer";
+  readonly act: "open" | "issue" | "attest" | "administer" | "judge" | "call";
   readonly effect: "allow" | "deny";
   /** Set on a deny. */
   readonly reason?: ErrorCode;
@@ -42,8 +45,30 @@ export type Decision = {
   readonly determiningPolicies: readonly string[];
   /** SHA-256, hexadecimal, of the policies that were in force. */
   readonly policyDigest: string;
+  /** Policies that could not be evaluated, sorted; each is a deny. */
+  readonly policyErrors?: readonly string[];
+  /** What else the policies were asked on. Absent where no policy was asked. */
+  readonly situation?: Situation;
+  /** Open steps that end with this decision, since what it grants puts them out of bounds. */
+  readonly closes?: readonly string[];
   /** How many equal denials this decision stands for. */
   readonly count: number;
+};
+
+/** The request as it was evaluated, apart from what the decision says anyway. */
+export type Situation = {
+  /** Version of the set of policies. */
+  readonly policyVersion: number;
+  readonly runtime?: Segment;
+  readonly principalId?: string;
+  readonly workflow?: string;
+  readonly parent?: { readonly agent: Segment; readonly name: StepName };
+  readonly facts: RunFacts;
+  readonly risk: RiskAround;
+  readonly depth: number;
+  /** Of the caller, sorted; no more than fit into `LIMITS.refusedSelectorsBytesMax`. */
+  readonly selectors: readonly string[];
+  readonly confinedTo?: readonly string[];
 };
 
 /**
@@ -53,6 +78,21 @@ export type Decision = {
 export type DecidedOn = {
   /** Registration entries in force, each with the revision that was looked at. */
   readonly entries: readonly { readonly entryId: string; readonly revision: number }[];
+  /** Absent where no policy was asked. */
+  readonly world?: DecidedOnWorld;
+};
+
+/** The state of the world that policies were asked on, each part with what tells that it has not changed since. */
+export type DecidedOnWorld = {
+  /** Sequence of the event that put the policies in force; 0 where none were. */
+  readonly policies: number;
+  /**
+   * The facts of the step's scopes, by their version. `steps` as well where the answer hung on how many steps there
+   * are, or where no step may have been opened meanwhile that this decision would have to close.
+   */
+  readonly facts: readonly { readonly scope: FactScope; readonly version: number; readonly steps?: number }[];
+  /** Sequence of the event that set the risk of a scope last; 0 where none did. */
+  readonly risk: readonly { readonly scope: RiskScope; readonly sequence: number }[];
 };
 
 /** The `DecidedOn` of a decision that was made on these entries alone. An entry that is named twice counts once. */

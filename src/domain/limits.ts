@@ -101,6 +101,17 @@ export const LIMITS = {
   /** An issuer that could not be reached is not asked again before this time. */
   issuerRetryMs: 5_000,
 
+  /** An event holds a policy and 16 KiB of what goes with it. */
+  policyBytesMax: 48 * 1_024,
+  /** More policies than a site writes by hand; a set is loaded whole, and validated whole. */
+  policiesPerSetMax: 5_000,
+  /** Data classes that the configuration lists: their digest and names travel in one event. */
+  dataClassesMax: 256,
+  /** One request asks each server, action and data class of each element; at 300 µs each, a third of a second. */
+  policyEvaluationsMax: 1_024,
+  /** How often a request is decided again when what it was decided on has changed meanwhile. */
+  decisionsPerRequestMax: 5,
+
   /** Issuance stops below this much free space on the ledger's disk. */
   diskFreeBytesMin: 64 * 1024 * 1024,
   /** tlog-tiles counts an entry's length in 16 bits. */

@@ -2,6 +2,7 @@ import type { Executor } from "./executor.ts";
 import type { Grant } from "./grant.ts";
 import type { ProcessIdentity } from "./process.ts";
 import type { RevocationReason } from "./revocation.ts";
+import type { FactScope } from "./run-facts.ts";
 import type { Segment, SpiffeId } from "./spiffe-id.ts";
 import { addMicros, microsOf, type UnixMicros, type UnixSeconds } from "./time.ts";
 
@@ -70,6 +71,8 @@ export type Step = {
   readonly parentStepId?: string;
   readonly depth: number;
   readonly principal?: { readonly iss: string; readonly sub: string };
+  /** Where the grant counts beside the step's own run. Absent: in the run alone. */
+  readonly factScopes?: readonly FactScope[];
   readonly requestId?: string;
   readonly requestDigest?: string;
   readonly decisionId: string;

@@ -1,0 +1,28 @@
+import { invalidField } from "./errors.ts";
+
+/** From the least to the most. */
+export const RISK_LEVELS = ["low", "elevated", "high"] as const;
+export type RiskLevel = (typeof RISK_LEVELS)[number];
+
+/** Whether `a` is a greater risk than `b`. */
+export function isRiskier(a: RiskLevel, b: RiskLevel): boolean {
+  return RISK_LEVELS.indexOf(a) > RISK_LEVELS.indexOf(b);
+}
+
+/** What is known of the risk around a step; `low` where nobody has said otherwise, or what was said has lapsed. */
+export type RiskAround = { readonly domain: RiskLevel; readonly agent: RiskLevel; readonly run: RiskLevel };
+
+/** @throws BrokerError INVALID_FIELD */
+export function parseRiskLevel(text: string, field: string): RiskLevel {
+  const level = RISK_LEVELS.find((one) => one === text);
+  if (level === undefined) throw invalidField(field, `one of ${RISK_LEVELS.join(", ")}`);
+  return level;
+}
+
+/** The scopes of risk, as the ledger names them: `domain`, `agent:<name>`, `run:<run id>`. */
+export type RiskScope = "domain" | `agent:${string}` | `run:${string}`;
+
+/** The scopes that concern a step. */
+export function riskScopesOf(agent: string, runId: string): readonly [RiskScope, RiskScope, RiskScope] {
+  return ["domain", `agent:${agent}`, `run:${runId}`];
+}
