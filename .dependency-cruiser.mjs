@@ -18,6 +18,8 @@ const rooms = {
   follow: { rooms: ["domain", "ports"], packages: [], builtins: [] },
   issue: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   close: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
+  // The set of policies in force, and who puts which in force.
+  policy: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   registry: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   authority: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   federation: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
@@ -34,6 +36,7 @@ const rooms = {
       ...paths,
       "stream",
       "registry",
+      "policy",
       "authority",
       "federation",
       "audit",

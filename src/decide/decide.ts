@@ -1,13 +1,19 @@
-import type { Decision } from "../domain/decision.ts";
+import type { DecidedOn, Decision } from "../domain/decision.ts";
+import { decidedOn } from "../domain/decision.ts";
 import { sha256Hex } from "../domain/digest.ts";
 import { type Grant, type GrantElement, isWithin } from "../domain/grant.ts";
-import type { AgentEntry } from "../domain/registration-entry.ts";
+import type { AgentEntry, RegistrationEntry } from "../domain/registration-entry.ts";
+import type { FactScope } from "../domain/run-facts.ts";
 import type { StepName } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
-import type { ElementAnswer, Policy, PolicyAnswer } from "../ports/policy.ts";
+import type { PolicyEffect, PolicyEngine } from "../ports/policy-engine.ts";
+import { type Asked, askPolicies, type KnownPrincipal, type Question } from "./ask-policies.ts";
+import { type Bounds, type BoundsPorts, stepsOutOfBounds } from "./out-of-bounds.ts";
+import { lookAround, type World, type WorldPorts, withoutCounts } from "./world.ts";
 
 export type DecisionRequest = {
-  readonly callerEntryId: string;
+  /** The entry by which the caller opens the step. */
+  readonly opener: RegistrationEntry;
   readonly entry: AgentEntry;
   readonly name: StepName;
   readonly requested: Grant;
@@ -15,12 +21,23 @@ export type DecisionRequest = {
   /** Grant what is permitted rather than refuse all for one element. */
   readonly allowPartial: boolean;
   readonly workflow: string | undefined;
-  readonly purpose: string | undefined;
+  readonly principal: KnownPrincipal | undefined;
+  /** Attested selectors of the caller. */
+  readonly selectors: ReadonlySet<string>;
+  /** Where the grant will count. */
+  readonly scopes: readonly FactScope[];
+  /** The attempt that this step will replace, and which therefore counts for nothing. */
+  readonly replaces: string | undefined;
 };
 
-/** A decision without the members that only its recording adds. */
-export type Decided = Omit<Decision, "decisionId" | "decidedAt" | "stepId" | "count"> & {
-  readonly reason?: "POLICY_DENIED" | "DELEGATION_REFUSED";
+export type DecidePorts = WorldPorts & BoundsPorts & { readonly engine: Pick<PolicyEngine, "evaluate"> };
+
+/** A decision without the members that only its recording adds, and what it was made on. */
+export type Decided = {
+  readonly decision: Omit<Decision, "decisionId" | "decidedAt" | "stepId" | "count"> & {
+    readonly reason?: "POLICY_DENIED" | "DELEGATION_REFUSED";
+  };
+  readonly decidedOn: DecidedOn;
 };
 
 /** Who refused an element first: each of these is asked only about what the ones before it permit. */
@@ -30,23 +47,59 @@ type Refuser = "ceiling" | "parent" | "policy";
  * What a step may be granted: the request, within the entry's ceiling, within what the parent step holds, within what
  * policy permits. An element is granted or refused whole; none is ever widened or rewritten.
  *
- * @throws BrokerError of the policy port; the caller then opens nothing
+ * @throws BrokerError as `askPolicies` and `lookAround` do; the caller then opens nothing
  */
-export async function decide(request: DecisionRequest, policy: Policy): Promise<Decided> {
-  const { entry, name, requested, workflow, purpose } = request;
+export async function decide(request: DecisionRequest, ports: DecidePorts): Promise<Decided> {
+  const { name, requested, scopes } = request;
   const limited = requested.map((element) => limitOn(element, request));
-  const answer = await policy.evaluate({
-    act: "open",
-    entry,
-    requested: requested.filter((_, index) => limited[index] === undefined),
-    runId: name.runId,
-    step: name.step,
-    ...(workflow === undefined ? {} : { workflow }),
-    ...(purpose === undefined ? {} : { purpose }),
+  const question = questionOf(
+    request,
+    requested.filter((_, index) => limited[index] === undefined),
+  );
+  const world = await lookAround({ agent: question.agent, runId: name.runId, scopes }, ports);
+  const asked = await askPolicies(question, world, ports.engine);
+  const answers = asked.answer.elements[Symbol.iterator]();
+  const refusers = limited.map((limit) => limit ?? refusedBy(answers.next().value, asked.answer.whole));
+  const granted = requested.filter((_, index) => refusers[index] === undefined);
+  const isAllowed =
+    asked.answer.whole.effect === "allow" &&
+    (granted.length === requested.length || (request.allowPartial && granted.length > 0));
+  const bounds = isAllowed ? await stepsOutOfBounds({ ...request, granted }, world, ports) : NO_BOUNDS;
+  return decided(request, {
+    refusers,
+    asked,
+    world,
+    bounds,
+    granted: isAllowed && !bounds.closesParent ? granted : [],
   });
-  const answers = answer.elements[Symbol.iterator]();
-  const refusers = limited.map((limit) => limit ?? refusedBy(answers.next().value));
-  return decided(request, refusers, answer);
+}
+
+const NO_BOUNDS: Bounds = { closes: [], closesParent: false, isNew: false };
+
+function questionOf(request: DecisionRequest, elements: Grant): Question {
+  const { opener, entry, name, requested, parent, workflow, principal, selectors } = request;
+  return {
+    act: "open",
+    agent: entry.content.name,
+    name,
+    ...(opener.content.kind === "runtime" ? { runtime: opener.content.name } : {}),
+    ...(principal === undefined ? {} : { principal }),
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(parent === undefined ? {} : { parent: { agent: parent.agent, name: nameOf(parent) } }),
+    requested,
+    elements,
+    depth: parent === undefined ? 0 : parent.depth + 1,
+    selectors: [...selectors].filter(holdsNoPath).sort(),
+  };
+}
+
+export function nameOf({ runId, step, attempt }: Step): StepName {
+  return { runId, step, attempt };
+}
+
+/** Paths of the host are no business of the ledger. */
+function holdsNoPath(selector: string): boolean {
+  return !selector.startsWith("unix:path:");
 }
 
 function limitOn(element: GrantElement, { entry, parent }: DecisionRequest): Refuser | undefined {
@@ -54,35 +107,57 @@ function limitOn(element: GrantElement, { entry, parent }: DecisionRequest): Ref
   return parent === undefined || isWithin([element], parent.grant) ? undefined : "parent";
 }
 
-/** An element that a policy says nothing of is refused. */
-function refusedBy(answer: ElementAnswer | undefined): Refuser | undefined {
-  return answer?.effect === "allow" ? undefined : "policy";
+/** An element that a policy says nothing of is refused, and so is each where the step may not be opened at all. */
+function refusedBy(answer: PolicyEffect | undefined, whole: PolicyEffect): Refuser | undefined {
+  return answer?.effect === "allow" && whole.effect === "allow" ? undefined : "policy";
 }
 
-function decided(
-  request: DecisionRequest,
-  refusers: readonly (Refuser | undefined)[],
-  { elements, policyDigest }: PolicyAnswer,
-): Decided {
-  const { entry, name, requested, allowPartial } = request;
-  const granted = requested.filter((_, index) => refusers[index] === undefined);
-  const refused = requested.filter((_, index) => refusers[index] !== undefined);
-  const isAllowed = refused.length === 0 || (allowPartial && granted.length > 0);
-  const onlyTheParentRefused = refusers.every((refuser) => refuser === undefined || refuser === "parent");
+type Findings = {
+  readonly refusers: readonly (Refuser | undefined)[];
+  readonly asked: Asked;
+  readonly world: World;
+  readonly bounds: Bounds;
+  readonly granted: Grant;
+};
+
+function decided(request: DecisionRequest, findings: Findings): Decided {
+  const { entry, opener, name, requested } = request;
+  const { refusers, asked, world, bounds, granted } = findings;
+  const { whole, elements, countsSteps } = asked.answer;
+  const isAllowed = granted.length > 0 || (requested.length === 0 && whole.effect === "allow" && !bounds.closesParent);
+  const onlyTheParentRefused =
+    refusers.some((refuser) => refuser === "parent") &&
+    refusers.every((refuser) => refuser === undefined || refuser === "parent");
   const ofEntry = `${entry.entryId}@${entry.revision}`;
+  const errors = sorted([whole, ...elements].flatMap((effect) => effect.errors ?? []));
+  const guard = countsSteps || bounds.isNew ? world.guard : withoutCounts(world.guard);
   return {
-    act: "open",
-    effect: isAllowed ? "allow" : "deny",
-    ...(isAllowed ? {} : { reason: onlyTheParentRefused ? "DELEGATION_REFUSED" : "POLICY_DENIED" }),
-    callerEntryId: request.callerEntryId,
-    agent: entry.content.name,
-    runId: name.runId,
-    step: name.step,
-    attempt: name.attempt,
-    requested,
-    granted: isAllowed ? granted : [],
-    refused,
-    determiningPolicies: [`ceiling:${ofEntry}`, ...new Set(elements.flatMap(({ policies }) => policies))],
-    policyDigest: sha256Hex(`${ofEntry}\n${policyDigest}`),
+    decision: {
+      act: "open",
+      effect: isAllowed ? "allow" : "deny",
+      ...(isAllowed ? {} : { reason: onlyTheParentRefused ? "DELEGATION_REFUSED" : "POLICY_DENIED" }),
+      callerEntryId: opener.entryId,
+      agent: entry.content.name,
+      runId: name.runId,
+      step: name.step,
+      attempt: name.attempt,
+      requested,
+      granted,
+      refused: bounds.closesParent ? requested : requested.filter((_, index) => refusers[index] !== undefined),
+      determiningPolicies: [
+        `ceiling:${ofEntry}`,
+        ...sorted([whole, ...elements].flatMap(({ policies }) => policies)),
+        ...(bounds.closesParent ? (bounds.policies ?? []) : []),
+      ],
+      policyDigest: sha256Hex(`${ofEntry}\n${world.policies.root}`),
+      ...(errors.length === 0 ? {} : { policyErrors: errors }),
+      ...(asked.situation === undefined ? {} : { situation: asked.situation }),
+      ...(isAllowed && bounds.closes.length > 0 ? { closes: bounds.closes } : {}),
+    },
+    decidedOn: { ...decidedOn(entry, opener), world: guard },
   };
+}
+
+function sorted(texts: readonly string[]): readonly string[] {
+  return [...new Set(texts)].sort();
 }

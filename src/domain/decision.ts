@@ -55,7 +55,10 @@ export type Decision = {
   readonly count: number;
 };
 
-/** The request as it was evaluated, apart from what the decision says anyway. */
+/**
+ * The request as it was evaluated, apart from what the decision says anyway, and from where the run is confined to, which
+ * follows from the facts, the request and the data classes of the set.
+ */
 export type Situation = {
   /** Version of the set of policies. */
   readonly policyVersion: number;
@@ -66,9 +69,8 @@ export type Situation = {
   readonly facts: RunFacts;
   readonly risk: RiskAround;
   readonly depth: number;
-  /** Of the caller, sorted; no more than fit into `LIMITS.refusedSelectorsBytesMax`. */
+  /** Of the caller, sorted; none that holds a path. */
   readonly selectors: readonly string[];
-  readonly confinedTo?: readonly string[];
 };
 
 /**

@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   "LEDGER_UNAVAILABLE",
   "AUTHORITY_UNAVAILABLE",
   "NOT_SERVING",
+  "DECISION_OUTDATED",
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

@@ -1,9 +1,12 @@
 import type { Authority } from "./authority.ts";
+import type { DataClasses } from "./data-classes.ts";
 import type { Decision } from "./decision.ts";
 import type { FederatedBundle, FederationRelationship } from "./federation.ts";
 import type { IssuanceRecord } from "./issuance.ts";
+import type { Policy, RecordedPolicySet } from "./policy-set.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
 import type { RevocationReason } from "./revocation.ts";
+import type { RiskLevel, RiskScope } from "./risk.ts";
 import type { Segment, TrustDomain } from "./spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "./step.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
@@ -35,6 +38,12 @@ export type LedgerEvent =
   | JoinTokenSpent
   | EvidenceSpent
   | ReceiptsTaken
+  | PolicyPut
+  | PolicySetListed
+  | PolicySetPut
+  | PolicySetActivated
+  | RiskSet
+  | StepsJudged
   | OperatorActed;
 
 type Event<Type extends string> = { readonly type: Type; readonly v: 1; readonly at: UnixMicros };
@@ -71,6 +80,8 @@ export type StepClosed = Event<"step.closed"> & {
   readonly digest: string;
   /** Issuances not yet expired that the close revokes. */
   readonly revoked: number;
+  /** The decision that says why, where policies closed the step. */
+  readonly decisionId?: string;
   readonly by: Actor;
 };
 
@@ -159,6 +170,44 @@ export type EvidenceSpent = Event<"evidence.spent"> & {
   readonly expiresAt: UnixSeconds;
 };
 
+/** The text of a policy. Sets name it by its digest, so a policy that several sets have is recorded once. */
+export type PolicyPut = Event<"policy.put"> & { readonly digest: string; readonly policy: Policy };
+
+/** Policies of a set that is about to be put, in the order of their ids; as many of these events as the set takes. */
+export type PolicySetListed = Event<"policy_set.listed"> & {
+  readonly version: number;
+  readonly digests: readonly string[];
+};
+
+/** A set of policies, complete: those listed under its version just before. */
+export type PolicySetPut = Event<"policy_set.put"> & {
+  readonly set: Pick<RecordedPolicySet, "version" | "root" | "origin"> & {
+    readonly count: number;
+    readonly dataClasses: DataClasses;
+  };
+  readonly by: Actor;
+};
+
+/** The set that decides from here on; version 0: none, and the ceilings alone decide. */
+export type PolicySetActivated = Event<"policy_set.activated"> & {
+  readonly version: number;
+  readonly reason: string;
+  readonly by: Actor;
+};
+
+/** How much risk a scope bears until it lapses. */
+export type RiskSet = Event<"risk.set"> & {
+  readonly scope: RiskScope;
+  readonly level: RiskLevel;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly reason: string;
+  readonly by: Actor;
+};
+
+/** These open steps were judged anew, on the state of the world as of a sequence, and may go on. */
+export type StepsJudged = Event<"steps.judged"> & { readonly through: number; readonly stepIds: readonly string[] };
+
 /** What verifiers have acknowledged: cumulative, at most one event a second. */
 export type ReceiptsTaken = Event<"receipts.taken"> & {
   readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
@@ -178,7 +227,7 @@ export type Actor =
   | { readonly kind: "operator"; readonly entryId: string; readonly uid: number }
   | {
       readonly kind: "broker";
-      readonly cause: "expiry" | "lease" | "hold" | "executor" | "attempt" | "config" | "restore" | "start";
+      readonly cause: "expiry" | "lease" | "hold" | "executor" | "attempt" | "config" | "restore" | "start" | "policy";
     };
 
 export const EVENT_TYPES = [
@@ -204,5 +253,11 @@ export const EVENT_TYPES = [
   "join_token.spent",
   "evidence.spent",
   "receipts.taken",
+  "policy.put",
+  "policy_set.listed",
+  "policy_set.put",
+  "policy_set.activated",
+  "risk.set",
+  "steps.judged",
   "operator.acted",
 ] as const satisfies readonly LedgerEvent["type"][];

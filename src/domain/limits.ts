@@ -105,6 +105,14 @@ export const LIMITS = {
   policyBytesMax: 48 * 1_024,
   /** More policies than a site writes by hand; a set is loaded whole, and validated whole. */
   policiesPerSetMax: 5_000,
+  /** A set is read into memory whole, and goes to the engine whole. */
+  policySetBytesMax: 8 * 1024 * 1024,
+  /** A decision names the steps that end with it, in the event that holds the grant twice. */
+  stepsClosedByDecisionMax: 100,
+  /** Attested selectors that policies look at: a process in 140 groups. Policies must not be asked on a part of them. */
+  policySelectorsBytesMax: 4 * 1_024,
+  /** Names of the data classes that one run was granted, for the same reason. */
+  factClassesBytesMax: 4 * 1_024,
   /** Data classes that the configuration lists: their digest and names travel in one event. */
   dataClassesMax: 256,
   /** One request asks each server, action and data class of each element; at 300 µs each, a third of a second. */

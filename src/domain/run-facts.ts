@@ -23,10 +23,19 @@ export type FactScope = `run:${string}` | `principal:${string}`;
 /** The facts of one scope as the ledger keeps them. `version` grows with each grant that adds a class or an action. */
 export type ScopeFacts = RunFacts & { readonly scope: FactScope; readonly version: number };
 
+/** The scopes in which a step's grant counts. */
+export function factScopesOf({
+  runId,
+  factScopes,
+}: {
+  readonly runId: string;
+  readonly factScopes?: readonly FactScope[];
+}): readonly FactScope[] {
+  return factScopes ?? [`run:${runId}`];
+}
+
 /** The facts of several scopes, taken together. */
 export function unitedFacts(all: readonly RunFacts[]): RunFacts {
-  const [first] = all;
-  if (all.length === 1 && first !== undefined) return first;
   return {
     classes: sortedSet(all.flatMap(({ classes }) => classes)),
     actions: sortedSet(all.flatMap(({ actions }) => actions)),

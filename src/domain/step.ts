@@ -77,15 +77,27 @@ export type Step = {
   readonly requestDigest?: string;
   readonly decisionId: string;
   readonly openedSequence: number;
+  /** Up to which sequence the step was judged anew on the state of the world. Absent: not since its opening. */
+  readonly judgedSequence?: number;
   readonly closedSequence?: number;
   readonly closedAt?: UnixMicros;
   readonly closeReason?: RevocationReason;
+  /** The decision that says why, where policies closed the step. */
+  readonly closeDecisionId?: string;
 };
 
 /** A step as its opening event holds it; what the ledger adds afterwards is left out. */
 export type OpenedStep = Omit<
   Step,
-  "state" | "openedSequence" | "closedSequence" | "closedAt" | "closeReason" | "held" | "leaseExpiresAt"
+  | "state"
+  | "openedSequence"
+  | "judgedSequence"
+  | "closedSequence"
+  | "closedAt"
+  | "closeReason"
+  | "closeDecisionId"
+  | "held"
+  | "leaseExpiresAt"
 >;
 
 /** The step that an opening with this sequence makes. */

@@ -1,19 +1,22 @@
 import { withDescendants } from "../domain/descendants.ts";
-import type { IssuanceRecorded, StepClosed } from "../domain/ledger-event.ts";
+import type { IssuanceRecorded, StepClosed, StepsJudged } from "../domain/ledger-event.ts";
+import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
 import { asOpened, descendantState, type Step } from "../domain/step.ts";
 import type { Committed } from "../ports/following.ts";
 
 /**
  * What an event makes of a step that is open, or was open until then. `pinned`: the step's executable is known from
- * here on, which no message about a step tells.
+ * here on; `judged`: what was decided of the step takes account of more. No message about a step tells of either.
  */
-export type StepChange = { readonly kind: "opened" | "changed" | "pinned" | "closed"; readonly step: Step };
+export type StepChange = { readonly kind: "opened" | "changed" | "pinned" | "judged" | "closed"; readonly step: Step };
 
 /** The open steps, told from the ledger's events alone. */
 export type OpenSteps = {
   get(stepId: string): Step | undefined;
   /** Oldest first. */
   all(): readonly Step[];
+  /** Whose grants count in any of these scopes, oldest first. */
+  inScopes(scopes: readonly FactScope[]): readonly Step[];
   /**
    * Takes the next event, and gives the changes that follow from the event.
    *
@@ -26,20 +29,21 @@ export type OpenSteps = {
 export function createOpenSteps(steps: readonly Step[]): OpenSteps {
   const open = new Map<string, Step>();
   const children = new Map<string, Set<string>>();
+  const byScope = new Map<FactScope, Set<string>>();
   for (const step of steps) put(step);
 
   function put(step: Step): void {
     open.set(step.stepId, step);
-    if (step.parentStepId === undefined) return;
-    const siblings = children.get(step.parentStepId);
-    if (siblings === undefined) children.set(step.parentStepId, new Set([step.stepId]));
-    else siblings.add(step.stepId);
+    for (const scope of factScopesOf(step)) addTo(byScope, scope, step.stepId);
+    if (step.parentStepId !== undefined) addTo(children, step.parentStepId, step.stepId);
   }
 
-  function remove({ stepId, parentStepId }: Step): void {
+  function remove(step: Step): void {
+    const { stepId, parentStepId } = step;
     open.delete(stepId);
     children.delete(stepId);
-    if (parentStepId !== undefined) children.get(parentStepId)?.delete(stepId);
+    for (const scope of factScopesOf(step)) removeFrom(byScope, scope, stepId);
+    if (parentStepId !== undefined) removeFrom(children, parentStepId, stepId);
   }
 
   function change(stepId: string, changed: Partial<Step>, kind: StepChange["kind"] = "changed"): readonly StepChange[] {
@@ -62,21 +66,37 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     return [...(children.get(stepId) ?? [])].flatMap((childId) => open.get(childId) ?? []);
   }
 
-  function close({ stepId, state, reason, at, count }: StepClosed, sequence: number): readonly StepChange[] {
+  function judge({ stepIds, through }: StepsJudged): readonly StepChange[] {
+    return stepIds.flatMap((stepId) => change(stepId, { judgedSequence: through }, "judged"));
+  }
+
+  function close(
+    { stepId, state, reason, at, count, decisionId }: StepClosed,
+    sequence: number,
+  ): readonly StepChange[] {
     const root = open.get(stepId);
     const subtree = root === undefined ? [] : withDescendants(root, childrenOf);
     if (subtree.length !== count)
       throw new RangeError(`event ${sequence} closes ${count} steps, not ${subtree.length}`);
     const closed = { closedSequence: sequence, closedAt: at, closeReason: reason };
+    const because = decisionId === undefined ? {} : { closeDecisionId: decisionId };
     return subtree.map((step) => {
       remove(step);
-      return { kind: "closed", step: { ...step, state: step === root ? state : descendantState(state), ...closed } };
+      return {
+        kind: "closed",
+        step: { ...step, state: step === root ? state : descendantState(state), ...closed, ...because },
+      };
     });
   }
 
   return {
     get: (stepId) => open.get(stepId),
     all: () => [...open.values()],
+    inScopes(scopes) {
+      const ids = new Set(scopes.flatMap((scope) => [...(byScope.get(scope) ?? [])]));
+      const steps = [...ids].flatMap((stepId) => open.get(stepId) ?? []);
+      return steps.sort((a, b) => a.openedSequence - b.openedSequence);
+    },
     take({ event, sequence }) {
       switch (event.type) {
         case "step.opened": {
@@ -90,6 +110,8 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
           return change(event.stepId, { leaseExpiresAt: event.leaseExpiresAt });
         case "issuance.recorded":
           return pin(event);
+        case "steps.judged":
+          return judge(event);
         case "step.closed":
           return close(event, sequence);
         default:
@@ -97,4 +119,15 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
       }
     },
   };
+}
+
+function addTo<Key>(sets: Map<Key, Set<string>>, key: Key, stepId: string): void {
+  const set = sets.get(key);
+  if (set === undefined) sets.set(key, new Set([stepId]));
+  else set.add(stepId);
+}
+
+function removeFrom<Key>(sets: Map<Key, Set<string>>, key: Key, stepId: string): void {
+  const set = sets.get(key);
+  if (set?.delete(stepId) === true && set.size === 0) sets.delete(key);
 }

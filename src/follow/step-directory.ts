@@ -34,7 +34,7 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
   function tell({ kind, step }: StepChange): void {
     if (kind === "closed") executors.remove(step);
     else executors.put(step);
-    if (kind !== "pinned") byStep.get(step.stepId)?.tell(step);
+    if (kind !== "pinned" && kind !== "judged") byStep.get(step.stepId)?.tell(step);
     if (kind === "closed") byStep.delete(step.stepId);
   }
 
@@ -56,6 +56,7 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
     byId: async (stepId) =>
       (following.refusal() === undefined ? open.get(stepId) : undefined) ?? ports.steps.step(stepId),
     open: () => inForce().all(),
+    openInScopes: (scopes) => inForce().inScopes(scopes),
     executedBy(executor) {
       inForce();
       return executors.executedBy(executor);

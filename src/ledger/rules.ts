@@ -7,8 +7,10 @@ import { putEntry, retireEntry } from "./rules/entries.ts";
 import { createJoinToken, revokeJoinTokens, spendEvidence, spendJoinToken } from "./rules/evidence.ts";
 import { acceptBundle, endFederation, putFederation } from "./rules/federation.ts";
 import { markUndelivered, recordIssuances, revokeCredential } from "./rules/issuances.ts";
+import { judgeSteps, setRisk } from "./rules/judging.ts";
 import { holdStep, renewStep } from "./rules/keep-step.ts";
 import { openStep } from "./rules/open-step.ts";
+import { activatePolicySet, putPolicySet } from "./rules/policies.ts";
 import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
 import type { LedgerView } from "./view.ts";
 
@@ -33,6 +35,10 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "spend-evidence": spendEvidence,
   "take-receipts": takeReceipts,
   "record-operation": recordOperation,
+  "put-policy-set": putPolicySet,
+  "activate-policy-set": activatePolicySet,
+  "set-risk": setRisk,
+  "judge-steps": judgeSteps,
   "start-epoch": startEpoch,
 };
 

@@ -2,6 +2,8 @@ import type { Authority } from "../domain/authority.ts";
 import type { FederatedBundle } from "../domain/federation.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
+import type { RiskLevel, RiskScope } from "../domain/risk.ts";
+import type { FactScope, ScopeFacts } from "../domain/run-facts.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
@@ -42,6 +44,19 @@ export type LedgerView = {
   acceptableIssuances(authorityId: string, at: UnixMicros): readonly string[];
   authority(authorityId: string): GuardedAuthority | undefined;
 
+  /** The version of a set of policies with this root. */
+  policySetNamed(root: string): number | undefined;
+  policySetRoot(version: number): string | undefined;
+  /** The version that was put last; 0: none yet. */
+  newestPolicySet(): number;
+  isPolicyKnown(digest: string): boolean;
+  /** What decides: version 0 where nothing was ever put in force, or nothing is. */
+  policiesInForce(): { readonly version: number; readonly sequence: number };
+  facts(scope: FactScope): Pick<ScopeFacts, "version" | "steps"> | undefined;
+  risk(scope: RiskScope): GuardedRisk | undefined;
+  /** The sequence at which the risk around a step rose last; 0: it never did. */
+  riskRoseAt(agent: string, runId: string): number;
+
   federation(trustDomain: TrustDomain): GuardedFederation | undefined;
   joinToken(sha256: string): { readonly name: Segment; readonly expiresAt: UnixSeconds } | undefined;
   /** How many join tokens of a name could still be used. */
@@ -60,8 +75,13 @@ export type GuardedRun = {
   readonly isBarred: boolean;
 };
 
+export type GuardedRisk = { readonly sequence: number; readonly level: RiskLevel; readonly expiresAt: UnixSeconds };
+
 export type GuardedStep = {
   readonly stepId: string;
+  readonly agent: string;
+  /** Up to which sequence what was decided of the step takes account of the state of the world. */
+  readonly judgedSequence: number;
   readonly runId: string;
   readonly attempt: number;
   readonly state: StepState;

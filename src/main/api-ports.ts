@@ -1,7 +1,6 @@
 import { jwtEs256Format } from "../adapters/jwt-es256/jwt-es256.ts";
 import { txnTokenEs256Format } from "../adapters/jwt-es256/txn-token-es256.ts";
 import { witEs256Format } from "../adapters/jwt-es256/wit-es256.ts";
-import { createCeilingPolicy } from "../adapters/policy-ceiling/policy-ceiling.ts";
 import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
 import { x509DerFormat } from "../adapters/x509-der/x509-der.ts";
 import type { RevocationsPorts } from "../api/grpc/revocations.ts";
@@ -91,7 +90,8 @@ function issuingPortsOf(core: Core, { issuer }: Config): IssuePorts {
 }
 
 function stepsPortsOf(core: Core, { issuer }: Config, issuing: IssuePorts): StepsPorts {
-  const { authorities, entries, inDirectory, inForce, lifetimes, receipts, stepDirectory, unix } = core;
+  const { authorities, entries, inDirectory, inForce, lifetimes, policies, receipts, retries, stepDirectory, unix } =
+    core;
   const { ledger, steps, feed, history } = core.store;
   return {
     ...issuing,
@@ -100,7 +100,9 @@ function stepsPortsOf(core: Core, { issuer }: Config, issuing: IssuePorts): Step
     stepDirectory,
     entries,
     processes: unix.watch,
-    policy: createCeilingPolicy(),
+    policies,
+    engine: core.engine,
+    retries,
     checkTokenSize: tokenSizeCheck(issuer, authorities),
     inDirectory,
     inForce,

@@ -3,10 +3,13 @@ import { keepLifetimes, type LifetimesPorts } from "../close/lifetimes.ts";
 import { createNotifier } from "../close/notify.ts";
 import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
+import { createRetries } from "../decide/decide-again.ts";
 import { createDenialRecorder, type DenialPorts } from "../decide/record-denial.ts";
 import { keepStepDirectory } from "../follow/step-directory.ts";
 import { createIssuanceRate } from "../issue/issuance-rate.ts";
+import { keepPolicyDirectory } from "../policy/policy-directory.ts";
 import type { OpenedLedger } from "../ports/ledger.ts";
+import type { PolicyEngine } from "../ports/policy-engine.ts";
 import { keepEntryDirectory } from "../registry/entry-directory.ts";
 import { createRegistry, type RegistryPorts } from "../registry/registry.ts";
 import type { Closers } from "./closers.ts";
@@ -15,7 +18,7 @@ import { reachedBy } from "./in-force.ts";
 export type BesidePorts = Pick<LifetimesPorts, "processes" | "clock" | "failed"> &
   Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate" | "keyMissing"> &
   Pick<RegistryPorts, "trustDomain" | "random" | "apart"> &
-  Pick<DenialPorts, "executableSha256"> & { readonly store: OpenedLedger };
+  Pick<DenialPorts, "executableSha256"> & { readonly store: OpenedLedger; readonly engine: PolicyEngine };
 
 /**
  * Everything that is kept beside the ledger and follows it, and what waits for these followers: this is the one place
@@ -32,7 +35,9 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
   closers.push(() => notifier.close());
   const entries = await keepEntryDirectory({ ledger, projections, failed });
   const stepDirectory = await keepStepDirectory({ ledger, projections, steps, failed });
+  const policies = await keepPolicyDirectory({ ...ports, ledger, projections, policies: store.policies });
   closers.push(
+    () => policies.following.end(),
     () => entries.following.end(),
     () => stepDirectory.following.end(),
   );
@@ -68,6 +73,8 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     lifetimes,
     receipts,
     denials,
+    policies,
+    retries: createRetries(),
     rate: createIssuanceRate(clock),
   };
 }

@@ -15,12 +15,14 @@ import { kernelUser } from "../config/kernel-user.ts";
 import { readLocalAccounts } from "../config/local-accounts.ts";
 import { x509RootsOf } from "../domain/authority.ts";
 import { BUNDLE_REFRESH_HINT_SECONDS, spiffeBundle } from "../domain/bundle.ts";
+import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import { secondsOf } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { Log } from "../ports/log.ts";
+import type { PolicyEngine } from "../ports/policy-engine.ts";
 import { declareEntries } from "../registry/declare.ts";
 import { followFederating } from "../registry/federating.ts";
 import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
@@ -86,6 +88,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const unix = createUnixAttestor();
   closers.push(() => unix.close());
 
+  const engine = NO_ENGINE;
+
   // What is kept beside the ledger, each by the ledger's events.
   const ofUpstream = upstreamFiles(config, { clock, randomness: random });
   const upstream = ofUpstream === undefined ? undefined : await files.follow(ofUpstream);
@@ -109,6 +113,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       apart: config.development ? undefined : { own: kernelUser(), accounts: () => readLocalAccounts() },
       clock,
       random,
+      engine,
       keyMissing: ({ authorityId, family }) =>
         log.warning("a key is missing, and is replaced", { authorityId, family }),
       failed,
@@ -158,6 +163,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     failed,
     store,
     signer,
+    engine,
     seal,
     suspensions,
     ...beside,
@@ -205,3 +211,14 @@ async function secondsBehind(history: HistoryReads, clock: Clock): Promise<numbe
   const [newest] = await history.events({ limit: 1 });
   return newest === undefined ? 0 : (newest.recordedAt - clock.now()) / 1_000_000;
 }
+
+const refuse = async () => {
+  throw new BrokerError("NOT_SERVING", "there is no engine for policies");
+};
+const NO_ENGINE: PolicyEngine = {
+  check: refuse,
+  load: refuse,
+  unload: () => undefined,
+  evaluate: refuse,
+  close: async () => undefined,
+};

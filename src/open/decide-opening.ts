@@ -1,67 +1,83 @@
-import { decide } from "../decide/decide.ts";
+import { type Decided, type DecidePorts, decide } from "../decide/decide.ts";
 import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
 import { refusalText } from "../decide/refused-caller.ts";
-import type { Decision } from "../domain/decision.ts";
+import type { DecidedOn, Decision } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
+import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
 import type { Attested } from "../domain/stages.ts";
+import type { Step } from "../domain/step.ts";
 import { nameRefused } from "../issue/asked-grant.ts";
-import type { Clock } from "../ports/clock.ts";
-import type { Policy } from "../ports/policy.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { Fenced } from "./fence.ts";
 import type { OpenRequest } from "./open-request.ts";
 import type { Terms } from "./terms.ts";
 
-export type DecidePorts = {
-  readonly policy: Policy;
-  readonly denials: DenialRecorder;
-  readonly clock: Clock;
-  readonly random: Randomness;
+export type DecideOpeningPorts = DecidePorts & { readonly denials: DenialRecorder; readonly random: Randomness };
+
+/** A decision that allows, with all that the ledger has to check once more. */
+export type DecidedOpening = {
+  readonly decision: Decision;
+  readonly decidedOn: DecidedOn;
+  /** Where the grant counts. */
+  readonly scopes: readonly FactScope[];
 };
 
 /**
  * What the step is granted, as the decision that will be recorded with the step.
  *
- * @throws BrokerError POLICY_DENIED or DELEGATION_REFUSED, with the id of the recorded decision
+ * @throws BrokerError POLICY_DENIED or DELEGATION_REFUSED, with the id of the recorded decision; and as `decide` does
  */
 export async function decideOpening(
   caller: Attested,
   request: OpenRequest,
   terms: Terms,
-  { attempt }: Fenced,
-  ports: DecidePorts,
-): Promise<Decision> {
-  const { runId, step, grant, allowPartial, workflow, purpose } = request;
-  const decided = await decide(
+  { attempt, replaces }: Fenced,
+  ports: DecideOpeningPorts,
+): Promise<DecidedOpening> {
+  const { runId, step, grant, allowPartial, workflow } = request;
+  const scopes = scopesOf(runId, terms.parent);
+  const { decision: decided, decidedOn } = await decide(
     {
-      callerEntryId: terms.opener.entryId,
+      opener: terms.opener,
       entry: terms.agent,
       name: { runId, step, attempt },
       requested: grant,
       parent: terms.parent,
       allowPartial,
       workflow,
-      purpose,
+      principal: undefined,
+      selectors: caller.selectors,
+      scopes,
+      replaces,
     },
-    ports.policy,
+    ports,
   );
   const now = ports.clock.now();
   const decisionId = newId("decision", now, ports.random.bytes(ID_RANDOM_BYTES));
   const decision: Decision = { ...decided, decisionId, decidedAt: now, count: 1 };
-  if (decision.effect === "allow") return decision;
+  if (decision.effect === "allow") return { decision, decidedOn, scopes };
 
-  const by = decided.reason === "DELEGATION_REFUSED" ? "the parent step's grant" : "the agent's ceiling or policy";
-  const message = `above ${by}: ${nameRefused(decision.refused)}`;
+  const message = `${whatRefused(decided)}: ${nameRefused(decision.refused)}`;
   const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
   throw new BrokerError(decided.reason ?? "POLICY_DENIED", message, { metadata: { decision_id: recorded } });
+}
+
+/** A grant counts in its own run, and in those that it was delegated from: what is read here flows back there. */
+function scopesOf(runId: string, parent: Step | undefined): readonly FactScope[] {
+  return [...new Set<FactScope>([`run:${runId}`, ...(parent === undefined ? [] : factScopesOf(parent))])];
+}
+
+function whatRefused({ reason, policyErrors }: Decided["decision"]): string {
+  if (reason === "DELEGATION_REFUSED") return "above the parent step's grant";
+  return policyErrors === undefined ? "above the agent's ceiling or policy" : "a policy could not be evaluated";
 }
 
 /** Runs `act`. A refusal of authority that `act` throws is a decision, and is recorded as one. */
 export async function recordingDenials<T>(
   caller: Attested,
   { agent, runId, step, grant }: OpenRequest,
-  ports: DecidePorts,
+  ports: Pick<DecideOpeningPorts, "denials" | "clock" | "random">,
   act: () => Promise<T>,
 ): Promise<T> {
   try {

@@ -1,18 +1,19 @@
+import type { Retries } from "../decide/decide-again.ts";
 import { BrokerError, errorOf } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { Attested } from "../domain/stages.ts";
 import { hasExpired, type Step } from "../domain/step.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
-import { type DecidePorts, decideOpening, recordingDenials } from "./decide-opening.ts";
+import { type DecideOpeningPorts, decideOpening, recordingDenials } from "./decide-opening.ts";
 import { fence } from "./fence.ts";
 import { digestOf, type OpenRequest } from "./open-request.ts";
 import { type RecordOpeningPorts, recordOpening } from "./record-opening.ts";
 import { type TermsPorts, termsOf } from "./terms.ts";
 
 export type OpenPorts = TermsPorts &
-  DecidePorts &
-  RecordOpeningPorts & { readonly steps: StepReads; readonly gate: IssuanceGate };
+  DecideOpeningPorts &
+  RecordOpeningPorts & { readonly steps: StepReads; readonly gate: IssuanceGate; readonly retries: Retries };
 
 export type Opened = {
   readonly step: Step;
@@ -24,7 +25,7 @@ export type Opened = {
 
 /**
  * Opens a step: finds who may open it, which attempt it is and what it is granted; then one durable act checks all of
- * this again.
+ * this again. When something that was decided on has changed by then, all of it is decided again.
  *
  * @throws BrokerError with each reason that `termsOf`, `decideOpening`, `fence` and the ledger's guards give
  */
@@ -33,11 +34,13 @@ export async function openStep(caller: Attested, request: OpenRequest, ports: Op
   const repeated = await repeatedOpening(caller, request, ports);
   if (repeated !== undefined) return { step: repeated, isNew: false, refused: [] };
 
-  const terms = await recordingDenials(caller, request, ports, () => termsOf(caller, request, ports));
-  const fenced = fence(request.attempt, await ports.steps.newestAttempt(request.runId, request.step));
-  const decision = await decideOpening(caller, request, terms, fenced, ports);
-  const recorded = await recordOpening({ caller, request, terms, fenced, decision }, ports);
-  return { ...recorded, refused: decision.refused };
+  return ports.retries.untilItStands(request.runId, async () => {
+    const terms = await recordingDenials(caller, request, ports, () => termsOf(caller, request, ports));
+    const fenced = fence(request.attempt, await ports.steps.newestAttempt(request.runId, request.step));
+    const decided = await decideOpening(caller, request, terms, fenced, ports);
+    const recorded = await recordOpening({ caller, request, terms, fenced, decided }, ports);
+    return { ...recorded, refused: decided.decision.refused };
+  });
 }
 
 function checkGate(gate: IssuanceGate): void {

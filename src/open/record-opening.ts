@@ -1,4 +1,3 @@
-import { type Decision, decidedOn } from "../domain/decision.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { stepSpiffeId } from "../domain/spiffe-id.ts";
@@ -9,6 +8,7 @@ import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import type { Randomness } from "../ports/randomness.ts";
+import type { DecidedOpening } from "./decide-opening.ts";
 import type { Fenced } from "./fence.ts";
 import { digestOf, type OpenRequest } from "./open-request.ts";
 import type { Terms } from "./terms.ts";
@@ -22,7 +22,7 @@ export type RecordOpeningPorts = {
   readonly checkTokenSize: (step: Step) => void;
   /** Waits until the step is in the directory, where the opener's next call looks for the step. */
   readonly inDirectory: InForce;
-  /** Waits until the attempt that the opening superseded has ended for verifiers too. */
+  /** Waits until the steps that the opening ended have ended for verifiers too. */
   readonly inForce: InForce;
 };
 
@@ -32,7 +32,7 @@ export type Opening = {
   readonly request: OpenRequest;
   readonly terms: Terms;
   readonly fenced: Fenced;
-  readonly decision: Decision;
+  readonly decided: DecidedOpening;
 };
 
 /** `isNew` is false for a step that the same request had opened before. */
@@ -44,14 +44,15 @@ export type Recorded = { readonly step: Step; readonly isNew: boolean };
  * @throws BrokerError with the refusal of a guard, LIMIT_EXCEEDED, LEDGER_UNAVAILABLE
  */
 export async function recordOpening(opening: Opening, ports: RecordOpeningPorts): Promise<Recorded> {
-  const { terms, fenced, decision } = opening;
+  const { terms, fenced, decided } = opening;
+  const { decision, decidedOn } = decided;
   const step = stepOf(opening, ports);
   ports.checkTokenSize(asOpened(step, 0));
   const result = await ports.ledger.perform({
     act: "open-step",
     step,
     decision: { ...decision, stepId: step.stepId },
-    decidedOn: decidedOn(terms.agent, terms.opener),
+    decidedOn,
     supersedes: fenced.supersedes,
     openStepsMax: terms.openStepsMax,
     executorOpenStepsMax: terms.executorOpenStepsMax,
@@ -59,7 +60,8 @@ export async function recordOpening(opening: Opening, ports: RecordOpeningPorts)
   });
   if (isDenial(result)) throw errorOf(result);
   if (result.kind === "existing") return { step: await existing(result.stepId, ports), isNew: false };
-  await (fenced.supersedes ? ports.inForce : ports.inDirectory)(result.sequence);
+  const endsSteps = fenced.supersedes || decision.closes !== undefined;
+  await (endsSteps ? ports.inForce : ports.inDirectory)(result.sequence);
   return { step: asOpened(step, result.sequence), isNew: true };
 }
 
@@ -70,12 +72,13 @@ async function existing(stepId: string, { steps }: RecordOpeningPorts): Promise<
 }
 
 function stepOf(
-  { caller, request, terms, fenced, decision }: Opening,
+  { caller, request, terms, fenced, decided }: Opening,
   { clock, random }: RecordOpeningPorts,
 ): OpenedStep {
   const now = clock.now();
   const name = { runId: request.runId, step: request.step, attempt: fenced.attempt };
   const { parent } = terms;
+  const { decision, scopes } = decided;
   const { workflow, purpose, leaseSeconds, requestId } = request;
   return {
     stepId: newId("step", now, random.bytes(ID_RANDOM_BYTES)),
@@ -91,6 +94,7 @@ function stepOf(
     openedAt: now,
     expiresAt: terms.expiresAt,
     depth: parent === undefined ? 0 : parent.depth + 1,
+    ...(scopes.length === 1 ? {} : { factScopes: scopes }),
     decisionId: decision.decisionId,
     ...(parent === undefined ? {} : { parentStepId: parent.stepId }),
     ...(parent?.principal === undefined ? {} : { principal: parent.principal }),

@@ -1,9 +1,11 @@
 import type { Authority, KeyFamily } from "../domain/authority.ts";
 import type { Denial } from "../domain/errors.ts";
 import type { EntryContent, EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
+import type { FactScope } from "../domain/run-facts.ts";
 import type { Selector } from "../domain/selector.ts";
 import type { Step } from "../domain/step.ts";
 import type { Cancel } from "./clock.ts";
+import type { PoliciesInForce } from "./policy-engine.ts";
 
 /**
  * The registration entries in force, kept in memory. The directory may be a commit behind the ledger; a decision that
@@ -32,6 +34,12 @@ export type AuthorityDirectory = {
   all(): readonly Authority[];
 };
 
+/** The policies in force. It may be a commit behind the ledger, whose guards have the last word. */
+export type PolicyDirectory = {
+  /** @throws BrokerError NOT_SERVING while the policies in force can't be asked */
+  inForce(): Promise<PoliciesInForce>;
+};
+
 /** Says whether anything may be issued at all: a clock that jumped or a ledger put back in time stops all issuance. */
 export type IssuanceGate = {
   /** The refusal in force; `undefined` when issuing is allowed. */
@@ -47,6 +55,8 @@ export type StepDirectory = {
   byId(stepId: string): Promise<Step | undefined>;
   /** Oldest first. @throws BrokerError NOT_SERVING while the directory is more than a commit behind the ledger */
   open(): readonly Step[];
+  /** Open steps whose grants count in any of these scopes, oldest first. @throws as `open` does */
+  openInScopes(scopes: readonly FactScope[]): readonly Step[];
   /** Calls with the step after each change, the last time when it was closed; ends with the returned function. */
   followStep(stepId: string, changed: (step: Step) => void): Cancel;
 };

@@ -5,9 +5,11 @@ import type { FederatedBundle, FederationRelationship } from "../domain/federati
 import type { IssuanceRecord } from "../domain/issuance.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import type { LocalAccounts } from "../domain/local-accounts.ts";
+import type { PolicySet, RecordedPolicySet } from "../domain/policy-set.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
+import type { RiskLevel, RiskScope } from "../domain/risk.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
@@ -34,6 +36,10 @@ export type Acts = {
   readonly "spend-evidence": Answered<SpendEvidenceAct, Sequenced | Denial>;
   readonly "take-receipts": Answered<TakeReceiptsAct, Sequenced>;
   readonly "record-operation": Answered<RecordOperationAct, Sequenced>;
+  readonly "put-policy-set": Answered<PutPolicySetAct, PolicySetResult | Denial>;
+  readonly "activate-policy-set": Answered<ActivatePolicySetAct, Sequenced | Denial>;
+  readonly "set-risk": Answered<SetRiskAct, Sequenced>;
+  readonly "judge-steps": Answered<JudgeStepsAct, JudgeStepsResult>;
   readonly "start-epoch": Answered<StartEpochAct, CloseResult>;
 };
 
@@ -54,14 +60,15 @@ export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number 
  *   (`existing`), or REQUEST_ID_REUSED when `requestDigest` differs;
  * - the run is barred → NOT_ENTITLED; the run belongs to another entry → NOT_ENTITLED, unless `parentStepId` names an
  *   open step of this run;
- * - `decidedOn` no longer stands → NOT_ENTITLED;
+ * - `decidedOn` no longer stands → NOT_ENTITLED for an entry that is out of force, else DECISION_OUTDATED;
  * - the parent is open, expires no earlier than the child, and is not closed by this opening → else DELEGATION_REFUSED;
  * - the newest attempt is open, and `supersedes` is false → STEP_EXISTS; the newest attempt is not below this attempt →
  *   STALE_ATTEMPT;
  * - `openStepsMax` of the opener's entry, `executorOpenStepsMax` of an executor's process → LIMIT_EXCEEDED;
  * - expiry ahead of `now` by `LIMITS.stepSecondsLeftMin` → else STEP_EXPIRING.
  *
- * An open older attempt is closed as SUPERSEDED with its descendants.
+ * An open older attempt is closed as SUPERSEDED with its descendants, and the steps that the decision `closes` as
+ * REVOKED with theirs; a decision that closes the parent is refused DELEGATION_REFUSED.
  */
 export type OpenStepAct = {
   readonly act: "open-step";
@@ -314,6 +321,81 @@ export type RecordOperationAct = {
   readonly reason: string;
   readonly by: Actor;
   readonly now: UnixMicros;
+};
+
+/**
+ * Records a set of policies under the next version, or finds the version that has the same root. INVALID_FIELD
+ * `policies` for two policies with one id; LIMIT_EXCEEDED beyond `LIMITS.policiesPerSetMax` or
+ * `LIMITS.policySetBytesMax`.
+ */
+export type PutPolicySetAct = {
+  readonly act: "put-policy-set";
+  readonly set: PolicySet;
+  readonly origin: RecordedPolicySet["origin"];
+  /** Puts the set in force in the same transaction. */
+  readonly activates?: Pick<ActivatePolicySetAct, "reason">;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** `sequence` is 0 where nothing had to be recorded. */
+export type PolicySetResult = {
+  readonly kind: "policy-set";
+  readonly version: number;
+  readonly root: string;
+  readonly sequence: number;
+};
+
+/**
+ * Puts a set of policies in force, 0 for none. Idempotent: sequence 0 for the set that is in force. INVALID_FIELD
+ * `version` where there is no such set.
+ */
+export type ActivatePolicySetAct = {
+  readonly act: "activate-policy-set";
+  readonly version: number;
+  readonly reason: string;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Sets the risk of a scope anew, whatever it was. */
+export type SetRiskAct = {
+  readonly act: "set-risk";
+  readonly scope: RiskScope;
+  readonly level: RiskLevel;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly reason: string;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/**
+ * Records what judging open steps anew came to: steps that may go on, and decisions that deny, each of which closes its
+ * step as REVOKED with all its descendants. A step that was closed meanwhile is left out. Where `decidedOn` no longer
+ * stands for a step, that step is left out too, and is among the `outdated`.
+ */
+export type JudgeStepsAct = {
+  readonly act: "judge-steps";
+  /** The state of the world as of this sequence is taken account of. */
+  readonly through: number;
+  readonly judged: readonly JudgedStep[];
+  readonly now: UnixMicros;
+};
+
+export type JudgedStep = {
+  readonly stepId: string;
+  readonly decidedOn: DecidedOn;
+  /** Absent: the step may go on. */
+  readonly denial?: Decision;
+};
+
+export type JudgeStepsResult = Written & {
+  readonly kind: "judged";
+  readonly stepsClosed: number;
+  readonly credentialsRevoked: number;
+  /** Ids of steps that have to be judged once more. */
+  readonly outdated: readonly string[];
 };
 
 /** Begins a new epoch: closes every open step as REVOKED, and every authority is `removed`. */

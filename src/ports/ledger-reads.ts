@@ -1,16 +1,20 @@
 import type { Authority } from "../domain/authority.ts";
-import type { Decision } from "../domain/decision.ts";
+import type { Decision, Situation } from "../domain/decision.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
 import type { LedgerEvent } from "../domain/ledger-event.ts";
+import type { RecordedPolicySet } from "../domain/policy-set.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
+import type { RiskLevel, RiskScope } from "../domain/risk.ts";
+import type { FactScope, ScopeFacts } from "../domain/run-facts.ts";
 import type { Segment, SpiffeId } from "../domain/spiffe-id.ts";
 import type { ClosedState, Step, StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 import type { AsOf } from "./following.ts";
 import type { CloseTarget, CredentialName } from "./ledger-acts.ts";
+import type { PoliciesInForce } from "./policy-engine.ts";
 
 /**
  * What projections begin with, each as of one sequence.
@@ -25,6 +29,7 @@ export type ProjectionReads = {
   authorities(): Promise<AsOf<readonly Authority[]>>;
   /** Ordered by trust domain. */
   federations(): Promise<AsOf<readonly RecordedFederation[]>>;
+  policiesInForce(): Promise<AsOf<PoliciesInForce>>;
   /** The sequence up to which each verifier's entry has acknowledged the feed. */
   receipts(): Promise<AsOf<readonly { readonly entryId: string; readonly sequence: number }[]>>;
 };
@@ -44,6 +49,43 @@ export type StepReads = {
   newestAttempt(runId: string, step: string): Promise<Step | undefined>;
   /** The newest step that this process opened by this entry under this request id. */
   stepByRequest(entryId: string, process: ProcessIdentity, requestId: string): Promise<Step | undefined>;
+  /** What decisions are made on, as of one commit. Scopes of which nothing is known are left out. */
+  world(facts: readonly FactScope[], risks: readonly RiskScope[]): Promise<RecordedWorld>;
+  /** The situation in which a decision was made; `undefined` where none was recorded. */
+  situation(decisionId: string): Promise<Situation | undefined>;
+};
+
+export type RecordedWorld = {
+  readonly facts: readonly ScopeFacts[];
+  /** Also what has lapsed. */
+  readonly risks: readonly RecordedRisk[];
+};
+
+/** What was said last of the risk of a scope. */
+export type RecordedRisk = {
+  readonly scope: RiskScope;
+  readonly level: RiskLevel;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly sequence: number;
+  readonly reason: string;
+};
+
+/** A set of policies, as lists show it. */
+export type PolicySetRow = Pick<RecordedPolicySet, "version" | "root" | "origin"> & {
+  readonly count: number;
+  readonly putAt: UnixMicros;
+  /** When it was last put in force; absent: never. */
+  readonly activatedAt?: UnixMicros;
+};
+
+export type PolicyReads = {
+  /** With all its policies, in the order of their ids. */
+  policySet(version: number): Promise<RecordedPolicySet | undefined>;
+  /** Newest first. */
+  policySets(): Promise<readonly PolicySetRow[]>;
+  /** What has not lapsed, ordered by scope. */
+  risks(now: UnixSeconds): Promise<readonly RecordedRisk[]>;
 };
 
 export type RegistryReads = {

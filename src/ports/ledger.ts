@@ -4,6 +4,7 @@ import type {
   CredentialReads,
   FeedReads,
   HistoryReads,
+  PolicyReads,
   ProjectionReads,
   RegistryReads,
   StepReads,
@@ -46,6 +47,7 @@ export type OpenedLedger = {
   readonly projections: ProjectionReads;
   readonly steps: StepReads;
   readonly registry: RegistryReads;
+  readonly policies: PolicyReads;
   readonly feed: FeedReads;
   readonly credentials: CredentialReads;
   readonly history: HistoryReads;

@@ -63,6 +63,8 @@ export type PolicyAnswer = {
   readonly whole: PolicyEffect;
   /** One answer for each element of `elements`, in the same order. An element without an answer is denied. */
   readonly elements: readonly PolicyEffect[];
+  /** Whether the answer may hang on how many steps the run has, or has open. */
+  readonly countsSteps: boolean;
 };
 
 /** What is wrong with a policy, or with a set. `line` and `column` from 1, in the policy's file. */
@@ -102,9 +104,11 @@ export type PolicyEngine = {
 
 /** The set in force, as the ledger has it. */
 export type PoliciesInForce = {
+  /** 0: no set is in force, and the ceilings alone decide. */
   readonly version: number;
+  /** Empty where no set is in force. */
   readonly root: string;
-  /** Of the event that put the set in force: the guard that nothing else was put in force since. */
+  /** Of the event that put the set in force; 0: no set ever was. The guard that nothing else was put in force since. */
   readonly sequence: number;
   readonly dataClasses: DataClasses;
 };

@@ -99,7 +99,7 @@ export function issuingContract(worldOf: () => World): void {
       return world.ledger.perform(act);
     };
     done(await world.put(agent, 1));
-    expect(await issue(1)).toEqual([refusal("NOT_ENTITLED")]);
+    expect(await issue(1)).toEqual([refusal("DECISION_OUTDATED")]);
     expect(await issue(2)).toEqual([expect.objectContaining({ kind: "sequenced" })]);
     done(await world.put({ ...agent, disabled: true }, 2));
     expect(await issue(3)).toEqual([refusal("NOT_ENTITLED")]);
@@ -197,7 +197,7 @@ export function issuingContract(worldOf: () => World): void {
     ]) {
       const answers = await world.ledger.perform({ act: "record-issuances", items: order.map(itemOf), now });
       const expected = order.map((index) =>
-        index === 0 ? expect.objectContaining({ kind: "sequenced" }) : refusal("NOT_ENTITLED"),
+        index === 0 ? expect.objectContaining({ kind: "sequenced" }) : refusal("DECISION_OUTDATED"),
       );
       expect(answers).toEqual(expected);
     }

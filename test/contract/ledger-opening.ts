@@ -95,7 +95,7 @@ export function openingContract(worldOf: () => World): void {
     const open = (revision: number) =>
       world.ledger.perform(world.openAct(agent, {}, { decidedOn: decidedOn({ entryId: agent.entryId, revision }) }));
     done(await world.put(agent, 1));
-    expect(await open(1)).toEqual(refusal("NOT_ENTITLED"));
+    expect(await open(1)).toEqual(refusal("DECISION_OUTDATED"));
     expect(await open(2)).toMatchObject({ kind: "opened" });
     done(await world.put({ ...agent, disabled: true }, 2));
     expect(await open(3)).toEqual(refusal("NOT_ENTITLED"));
@@ -276,7 +276,7 @@ export function openingContract(worldOf: () => World): void {
     };
     expect(await codeOf({ ...expired, runId: barred.runId }, { decidedOn: stale })).toBe("NOT_ENTITLED");
     expect(await codeOf({ ...expired, runId: other.runId }, { decidedOn: stale })).toBe("NOT_ENTITLED");
-    expect(await codeOf(expired, { decidedOn: stale })).toBe("NOT_ENTITLED");
+    expect(await codeOf(expired, { decidedOn: stale })).toBe("DECISION_OUTDATED");
     expect(await codeOf(expired, {})).toBe("DELEGATION_REFUSED");
     const mine = await world.open(agent);
     const same = { expiresAt: expired.expiresAt, runId: mine.runId, step: mine.step };

@@ -1,14 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createCeilingPolicy } from "../../src/adapters/policy-ceiling/policy-ceiling.ts";
-import { decide } from "../../src/decide/decide.ts";
+import { type DecidePorts, type DecisionRequest, decide } from "../../src/decide/decide.ts";
 import { sha256Hex } from "../../src/domain/digest.ts";
 import { ACTIONS, type Grant, type GrantElement, isWithin } from "../../src/domain/grant.ts";
-import type { AgentEntry } from "../../src/domain/registration-entry.ts";
+import type { AgentEntry, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { Segment, SpiffeId } from "../../src/domain/spiffe-id.ts";
 import type { Step } from "../../src/domain/step.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
-import type { Policy, PolicyRequest } from "../../src/ports/policy.ts";
+import type { PoliciesInForce, PolicyEffect, PolicyRequest } from "../../src/ports/policy-engine.ts";
 
 const LOCATIONS = ["https://a.example/mcp", "https://b.example/mcp"];
 const element = fc.record({
@@ -47,26 +46,54 @@ function entryWith(ceiling: Grant): AgentEntry {
   };
 }
 
-function asking(requested: Grant, ceiling: Grant, parent?: Grant, allowPartial = false) {
+const OPENER = { entryId: "entry_2", revision: 1, content: { kind: "runtime", name: "flow" } } as RegistrationEntry;
+
+function asking(requested: Grant, ceiling: Grant, parent?: Grant, allowPartial = false): DecisionRequest {
   return {
-    callerEntryId: "entry_2",
+    opener: OPENER,
     entry: entryWith(ceiling),
     name: { runId: "r" as Segment, step: "s" as Segment, attempt: 1 },
     requested,
-    parent: parent === undefined ? undefined : ({ grant: parent } as Step),
+    parent: parent === undefined ? undefined : ({ grant: parent, depth: 0 } as Step),
     allowPartial,
     workflow: undefined,
-    purpose: undefined,
+    principal: undefined,
+    selectors: new Set(),
+    scopes: ["run:r"],
+    replaces: undefined,
   };
 }
 
-/** Permits every other element it is asked for, so that a run-time policy is part of what is tested. */
-const halfPolicy: Policy = {
-  evaluate: async ({ requested }) => ({
-    elements: requested.map((_, index) => ({ effect: index % 2 === 0 ? "allow" : "deny", policies: ["every-other"] })),
-    policyDigest: "00",
-  }),
+const CLASSES = ["public", "internal"].map((name) => [name, { sensitivity: "ordinary", securityDomain: [] }] as const);
+const NONE: PoliciesInForce = {
+  version: 0,
+  root: "",
+  sequence: 0,
+  dataClasses: { ratchet: "run", classes: Object.fromEntries(CLASSES) },
 };
+
+/** A run of which nothing is known yet, and an engine that answers as it is told. */
+function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], root = "ab"): DecidePorts {
+  return {
+    policies: { inForce: async () => (answer === undefined ? NONE : { ...NONE, version: 1, root, sequence: 5 }) },
+    steps: { world: async () => ({ facts: [], risks: [] }), situation: async () => undefined },
+    stepDirectory: { openInScopes: () => [] },
+    clock: { now: () => 1_795_341_600_000_000 as UnixMicros },
+    engine: {
+      evaluate: async (_, request) => ({
+        whole: ALLOW,
+        elements: answer?.(request) ?? [],
+        countsSteps: false,
+      }),
+    },
+  };
+}
+
+const ALLOW: PolicyEffect = { effect: "allow", policies: [] };
+
+/** Permits every other element it is asked for, so that a run-time policy is part of what is tested. */
+const half = ({ elements }: PolicyRequest) =>
+  elements.map((_, index): PolicyEffect => ({ effect: index % 2 === 0 ? "allow" : "deny", policies: ["every-other"] }));
 
 describe("never wider: a grant lies within request, ceiling, parent and policy", () => {
   test("whatever is asked", async () => {
@@ -77,7 +104,7 @@ describe("never wider: a grant lies within request, ceiling, parent and policy",
         fc.option(grant, { nil: undefined }),
         fc.boolean(),
         async (asked, ceiling, parent, partial) => {
-          const decided = await decide(asking(asked, ceiling, parent, partial), halfPolicy);
+          const { decision: decided } = await decide(asking(asked, ceiling, parent, partial), world(half));
           expect(isWithin(decided.granted, ceiling)).toBe(true);
           expect(isWithin(decided.granted, parent ?? ceiling)).toBe(true);
           expect(decided.granted.every((one) => asked.includes(one))).toBe(true);
@@ -96,16 +123,9 @@ describe("never wider: a grant lies within request, ceiling, parent and policy",
       actions: ["read"],
       datatypes: ["public"],
     } as const;
-    const generous: Policy = {
-      evaluate: async ({ requested }) => ({
-        elements: [...requested, { ...search, identifier: "write_file" }].map(() => ({
-          effect: "allow",
-          policies: [],
-        })),
-        policyDigest: "00",
-      }),
-    };
-    const decided = await decide(asking([search], [search]), generous);
+    const generous = ({ elements }: PolicyRequest) =>
+      [...elements, { ...search, identifier: "write_file" }].map(() => ALLOW);
+    const { decision: decided } = await decide(asking([search], [search]), world(generous));
     expect(decided.granted).toEqual([search]);
   });
 });
@@ -126,61 +146,92 @@ describe("policy is asked", () => {
   /** Notes what it is asked, and permits what is not `denied`. */
   function askedPolicy() {
     const asked: PolicyRequest[] = [];
-    const policy: Policy = {
-      async evaluate(request) {
-        asked.push(request);
-        const elements = request.requested.map((one) => ({
-          effect: one === denied ? ("deny" as const) : ("allow" as const),
-          policies: [`on-${one.identifier}`, "base"],
-        }));
-        return { elements, policyDigest: "ab" };
-      },
-    };
-    return { asked, policy };
+    const ports = world((request) => {
+      asked.push(request);
+      return request.elements.map((one) => ({
+        effect: one === denied ? ("deny" as const) : ("allow" as const),
+        policies: [`on-${one.identifier}`, "base"],
+      }));
+    });
+    return { asked, ports };
   }
 
   test("about the elements that ceiling and parent permit, and its answers are for these elements, in their order", async () => {
-    const { asked, policy } = askedPolicy();
+    const { asked, ports } = askedPolicy();
     const requested = [aboveCeiling, denied, within, aboveParent];
     const request = asking(requested, [...ceiling, denied], [within, denied], true);
-    const decided = await decide({ ...request, workflow: "report", purpose: "to know" }, policy);
+    const selectors = new Set(["unix:uid:1000", "unix:path:/opt/agents/researcher"]);
+    const { decision } = await decide({ ...request, workflow: "report", selectors }, ports);
     expect(asked).toEqual([
       {
         act: "open",
-        entry: request.entry,
-        requested: [denied, within],
-        runId: "r",
-        step: "s",
+        agent: "researcher",
+        name: request.name,
+        runtime: "flow",
         workflow: "report",
-        purpose: "to know",
+        parent: expect.any(Object),
+        requested,
+        elements: [denied, within],
+        facts: { classes: [], actions: [], stepsOpen: 0, steps: 0 },
+        risk: { domain: "low", agent: "low", run: "low" },
+        depth: 1,
+        // A path of the host is no business of the ledger.
+        selectors: ["unix:uid:1000"],
+        at: 1_795_341_600_000_000,
       },
     ]);
-    expect(decided).toMatchObject({ granted: [within], refused: [aboveCeiling, denied, aboveParent] });
-    expect(decided.determiningPolicies).toEqual(["ceiling:entry_1@4", "on-search", "base"]);
+    expect(decision).toMatchObject({ granted: [within], refused: [aboveCeiling, denied, aboveParent] });
+    expect(decision.determiningPolicies).toEqual(["ceiling:entry_1@4", "base", "on-search"]);
+    expect(decision.situation).toMatchObject({ policyVersion: 1, runtime: "flow", workflow: "report", depth: 1 });
   });
 
   test("nothing that the request does not say", async () => {
-    const { asked, policy } = askedPolicy();
-    await decide(asking([within], ceiling), policy);
-    expect(Object.keys(asked[0] ?? {})).toEqual(["act", "entry", "requested", "runId", "step"]);
+    const { asked, ports } = askedPolicy();
+    await decide(asking([within], ceiling), ports);
+    for (const member of ["workflow", "principal", "parent", "confinedTo"]) expect(asked[0]).not.toHaveProperty(member);
   });
 
   test("and what it refuses beside the parent is no refusal of the parent's alone", async () => {
-    const { policy } = askedPolicy();
-    const decided = await decide(asking([denied, aboveParent], [...ceiling, denied], [within, denied]), policy);
-    expect(decided).toMatchObject({ effect: "deny", reason: "POLICY_DENIED", refused: [denied, aboveParent] });
+    const { ports } = askedPolicy();
+    const asked = asking([denied, aboveParent], [...ceiling, denied], [within, denied]);
+    const { decision } = await decide(asked, ports);
+    expect(decision).toMatchObject({ effect: "deny", reason: "POLICY_DENIED", refused: [denied, aboveParent] });
   });
 
   test("and says nothing of an element: the element is refused", async () => {
-    const decided = await decide(asking([within, aboveParent], ceiling), {
-      evaluate: async () => ({ elements: [{ effect: "allow", policies: [] }], policyDigest: "ab" }),
-    });
-    expect(decided).toMatchObject({ effect: "deny", reason: "POLICY_DENIED", refused: [aboveParent] });
+    const { decision } = await decide(
+      asking([within, aboveParent], ceiling),
+      world(() => [ALLOW]),
+    );
+    expect(decision).toMatchObject({ effect: "deny", reason: "POLICY_DENIED", refused: [aboveParent] });
+  });
+
+  test("and says that the step must not be opened at all: nothing is granted", async () => {
+    const ports = world(() => [ALLOW]);
+    const whole: PolicyEffect = { effect: "deny", policies: ["high-risk"] };
+    const engine = { evaluate: async () => ({ whole, elements: [ALLOW], countsSteps: false }) };
+    const { decision } = await decide(asking([within], ceiling, undefined, true), { ...ports, engine });
+    expect(decision).toMatchObject({ effect: "deny", reason: "POLICY_DENIED", granted: [], refused: [within] });
+    expect(decision.determiningPolicies).toContain("high-risk");
+  });
+
+  test("and fails on a policy: the decision says which", async () => {
+    const broken: PolicyEffect = { effect: "deny", policies: [], errors: ["site.2: no such attribute"] };
+    const { decision } = await decide(
+      asking([within], ceiling),
+      world(() => [broken]),
+    );
+    expect(decision).toMatchObject({ effect: "deny", policyErrors: ["site.2: no such attribute"] });
   });
 
   test("and its digest is a part of the decision's, with the entry's revision", async () => {
-    const digestOf = async (policyDigest: string) =>
-      (await decide(asking([], ceiling), { evaluate: async () => ({ elements: [], policyDigest }) })).policyDigest;
+    const digestOf = async (root: string) => {
+      const { decision } = await decide(
+        asking([], ceiling),
+        world(() => [], root),
+      );
+      return decision.policyDigest;
+    };
     expect(await digestOf("ab")).toBe(sha256Hex("entry_1@4\nab"));
     expect(await digestOf("cd")).toBe(sha256Hex("entry_1@4\ncd"));
   });
@@ -197,7 +248,7 @@ describe("a refusal says what refused, and which elements", () => {
   const write = { ...read, actions: ["write"] } as const;
 
   test("above the ceiling: POLICY_DENIED with the elements refused", async () => {
-    const decided = await decide(asking([read, write], [read]), createCeilingPolicy());
+    const { decision: decided } = await decide(asking([read, write], [read]), world());
     expect(decided).toMatchObject({
       act: "open",
       effect: "deny",
@@ -208,23 +259,19 @@ describe("a refusal says what refused, and which elements", () => {
   });
 
   test("above the parent alone: DELEGATION_REFUSED", async () => {
-    const decided = await decide(asking([read, write], [read, write], [read]), createCeilingPolicy());
+    const { decision: decided } = await decide(asking([read, write], [read, write], [read]), world());
     expect(decided).toMatchObject({ effect: "deny", reason: "DELEGATION_REFUSED", refused: [write] });
   });
 
   test("allow_partial grants the permitted part, and nothing at all when there is none", async () => {
-    expect(await decide(asking([read, write], [read], undefined, true), createCeilingPolicy())).toMatchObject({
-      effect: "allow",
-      granted: [read],
-      refused: [write],
-    });
-    expect(await decide(asking([write], [read], undefined, true), createCeilingPolicy())).toMatchObject({
-      effect: "deny",
-    });
+    const partly = await decide(asking([read, write], [read], undefined, true), world());
+    expect(partly.decision).toMatchObject({ effect: "allow", granted: [read], refused: [write] });
+    const none = await decide(asking([write], [read], undefined, true), world());
+    expect(none.decision).toMatchObject({ effect: "deny" });
   });
 
   test("a decision names the entry's revision it was made on", async () => {
-    const decided = await decide(asking([read], [read]), createCeilingPolicy());
+    const { decision: decided } = await decide(asking([read], [read]), world());
     expect(decided.determiningPolicies).toContain("ceiling:entry_1@4");
   });
 });

@@ -8,6 +8,7 @@ import { createCredentialReads } from "../../src/adapters/ledger-sqlite/reads/cr
 import { createEventReads } from "../../src/adapters/ledger-sqlite/reads/event-reads.ts";
 import { createFeedReads } from "../../src/adapters/ledger-sqlite/reads/feed-reads.ts";
 import { createHistoryReads } from "../../src/adapters/ledger-sqlite/reads/history-reads.ts";
+import { createPolicyReads } from "../../src/adapters/ledger-sqlite/reads/policy-reads.ts";
 import { createProjectionReads } from "../../src/adapters/ledger-sqlite/reads/projection-reads.ts";
 import { createReader } from "../../src/adapters/ledger-sqlite/reads/reader.ts";
 import { createRegistryReads } from "../../src/adapters/ledger-sqlite/reads/registry-reads.ts";
@@ -75,6 +76,7 @@ export async function openMemoryLedger(options: {
     projections: createProjectionReads(reader),
     steps: createStepReads(reader),
     registry: createRegistryReads(reader),
+    policies: createPolicyReads(reader),
     feed: createFeedReads(reader),
     credentials: createCredentialReads(reader),
     history: createHistoryReads(reader),

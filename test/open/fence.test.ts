@@ -7,14 +7,14 @@ test.for([
   { asked: 7, newest: undefined, answer: { attempt: 7, supersedes: true }, when: "a first with a number" },
   {
     asked: undefined,
-    newest: { attempt: 3, state: "FAILED" as const },
+    newest: { stepId: "step_3", attempt: 3, state: "FAILED" as const },
     answer: { attempt: 4, supersedes: false },
     when: "the next after a closed one",
   },
   {
     asked: 5,
-    newest: { attempt: 3, state: "OPEN" as const },
-    answer: { attempt: 5, supersedes: true },
+    newest: { stepId: "step_3", attempt: 3, state: "OPEN" as const },
+    answer: { attempt: 5, supersedes: true, replaces: "step_3" },
     when: "a later one, fencing off the open one",
   },
 ])("$when", ({ asked, newest, answer }) => {
@@ -27,7 +27,7 @@ test.for([
   { asked: 3, state: "OPEN" as const, code: "STALE_ATTEMPT" },
   { asked: 2, state: "COMPLETED" as const, code: "STALE_ATTEMPT" },
 ])("attempt $asked after one that is $state is refused as $code", ({ asked, state, code }) => {
-  expect(() => fence(asked, { attempt: 3, state })).toThrow(
+  expect(() => fence(asked, { stepId: "step_3", attempt: 3, state })).toThrow(
     expect.objectContaining({ code, metadata: { attempt: "3" } }) as BrokerError,
   );
 });

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { createCeilingPolicy } from "../../src/adapters/policy-ceiling/policy-ceiling.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
@@ -129,12 +128,9 @@ describe("a refusal to open is on record", () => {
 
   test("and a policy that can't decide opens nothing", async () => {
     const { broker, attested, runtime, requestOf, store } = await pathScene();
-    const policy = {
-      ...createCeilingPolicy(),
-      evaluate: () => Promise.reject(new BrokerError("NOT_SERVING", "the engine is gone")),
-    };
+    const policies = { inForce: () => Promise.reject(new BrokerError("NOT_SERVING", "the engine is gone")) };
     const { sequence } = store.ledger.head();
-    await expect(openStep(await attested(runtime), requestOf(), { ...broker.ports, policy })).rejects.toMatchObject({
+    await expect(openStep(await attested(runtime), requestOf(), { ...broker.ports, policies })).rejects.toMatchObject({
       code: "NOT_SERVING",
     });
     expect(store.ledger.head().sequence).toBe(sequence);

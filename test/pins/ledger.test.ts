@@ -2,7 +2,9 @@ import { hash } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
 import { canonicalJson } from "../../src/domain/canonical-json.ts";
+import type { Situation } from "../../src/domain/decision.ts";
 import { EVENT_TYPES, type LedgerEvent, type StepHeld } from "../../src/domain/ledger-event.ts";
+import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
 import { CONFIG, done, OPERATOR, ports, type World, worldOf } from "../contract/ledger-world.ts";
@@ -19,6 +21,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0004_federation_and_evidence.sql 8af04487498881bf823151c3e9440aa62fb6031fbb6baaa61a4a5118dc5e575e",
     "0005_own_content.sql 268146f37f08639d7d89df57c34da3653a26d7c606ba363c3a4bbc21fe778c79",
     "0006_refused_caller.sql 30a11a715d7d5cbc0769adf11478b401bbaa36c2623ba3521d85e01d9d39d69d",
+    "0007_policies.sql f88545e5d2b4fb58d63f57acfc04bfa39f0b41778141aaed55317c6a618854cb",
   ]);
 });
 
@@ -103,6 +106,7 @@ async function makeOneOfEach(): Promise<void> {
     { by: { kind: "entry", entryId: agent.entryId, process: "p" } },
   );
   await makeFederationAndEvidence();
+  await makePoliciesAndRisk(agent);
   await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
   await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
   await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
@@ -126,6 +130,47 @@ async function makeFederationAndEvidence(): Promise<void> {
   await ledger.perform({ act: "spend-join-token", sha256: "ab".repeat(32), now });
   await ledger.perform({ act: "revoke-join-tokens", name, by: OPERATOR, now });
   await ledger.perform({ act: "spend-evidence", attestor: "oidc", sha256: "ef".repeat(32), expiresAt: later, now });
+}
+
+async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
+  const { ledger, clock } = world;
+  const now = clock.now();
+  const policy = { policyId: "site.1", file: "site.cedar", line: 1, text: "permit (principal, action, resource);" };
+  const classes = {
+    internal: { sensitivity: "restricted", securityDomain: ["https://mcp.example.org/files"] },
+  } as const;
+  const set = { policies: [policy], dataClasses: { ratchet: "run", classes } } as const;
+  const reason = "r";
+  await ledger.perform({ act: "put-policy-set", set, origin: "api", activates: { reason }, by: OPERATOR, now });
+  const expiresAt = addSeconds(secondsOf(now), 60);
+  await ledger.perform({ act: "set-risk", scope: "domain", level: "high", expiresAt, reason, by: OPERATOR, now });
+  const around = { domain: "low", agent: "low", run: "low" } as const;
+  const name = { runId: agent.content.name, step: agent.content.name, attempt: 1 };
+  const situation: Situation = {
+    policyVersion: 1,
+    runtime: agent.content.name,
+    principalId: "p",
+    workflow: "w",
+    parent: { agent: agent.content.name, name },
+    facts: { classes: ["internal"], actions: ["read"], stepsOpen: 1, steps: 2 },
+    risk: around,
+    depth: 1,
+    selectors: ["unix:uid:1000"],
+  };
+  const going = await world.open(agent, { factScopes: ["run:a", "run:b"] });
+  const ending = await world.open(agent);
+  const act = world.openAct(agent);
+  const decided = { ...act.decision, policyErrors: ["site.1: e"], situation, closes: ["step_none"] };
+  done(await ledger.perform({ ...act, decision: decided }));
+  const denial = world.decisionOn(ending, { decisionId: world.id("decision"), act: "judge", effect: "deny" });
+  const judged = [going, ending].map(({ stepId }) => ({ stepId, decidedOn: { entries: [] } }));
+  const through = ledger.head().sequence;
+  await ledger.perform({
+    act: "judge-steps",
+    through,
+    judged: judged.map((one) => (one.stepId === ending.stepId ? { ...one, denial } : one)),
+    now,
+  });
 }
 
 /** Every member by its path; those of a list's elements under `[]`. */
@@ -156,27 +201,33 @@ test("the members of every event", () => {
     ].join(" "),
     "entry.retired": "by.cause by.kind entryId",
     "decision.made": [
-      "decision.act decision.agent decision.attempt decision.callerEntryId decision.count",
+      "decision.act decision.agent decision.attempt decision.callerEntryId decision.closes[] decision.count",
       "decision.decidedAt decision.decisionId decision.determiningPolicies[] decision.effect",
       "decision.granted[].actions[] decision.granted[].datatypes[] decision.granted[].identifier",
-      "decision.granted[].locations[] decision.granted[].type decision.policyDigest decision.reason",
-      "decision.refused decision.requested[].actions[] decision.requested[].datatypes[]",
+      "decision.granted[].locations[] decision.granted[].type decision.policyDigest decision.policyErrors[]",
+      "decision.reason decision.refused decision.requested[].actions[] decision.requested[].datatypes[]",
       "decision.requested[].identifier decision.requested[].locations[] decision.requested[].type",
-      "decision.runId decision.step decision.stepId",
+      "decision.runId decision.situation.depth decision.situation.facts.actions[]",
+      "decision.situation.facts.classes[] decision.situation.facts.steps decision.situation.facts.stepsOpen",
+      "decision.situation.parent.agent decision.situation.parent.name.attempt",
+      "decision.situation.parent.name.runId decision.situation.parent.name.step",
+      "decision.situation.policyVersion decision.situation.principalId decision.situation.risk.agent",
+      "decision.situation.risk.domain decision.situation.risk.run decision.situation.runtime",
+      "decision.situation.selectors[] decision.situation.workflow decision.step decision.stepId",
     ].join(" "),
     "step.opened": [
       "step.agent step.agentEntryId step.attempt step.audiences[] step.decisionId step.depth",
       "step.executor.kind step.executor.process.bootId step.executor.process.pid",
       "step.executor.process.pidNamespace step.executor.process.startTimeTicks step.expiresAt",
-      "step.grant[].actions[] step.grant[].datatypes[] step.grant[].identifier step.grant[].locations[]",
-      "step.grant[].type step.leaseSeconds step.openedAt step.opener.bootId step.opener.pid",
-      "step.opener.pidNamespace step.opener.startTimeTicks step.openerEntryId step.parentStepId",
-      "step.principal.iss step.principal.sub step.purpose step.requestDigest step.requestId step.runId",
-      "step.spiffeId step.step step.stepId step.workflow",
+      "step.factScopes[] step.grant[].actions[] step.grant[].datatypes[] step.grant[].identifier",
+      "step.grant[].locations[] step.grant[].type step.leaseSeconds step.openedAt step.opener.bootId",
+      "step.opener.pid step.opener.pidNamespace step.opener.startTimeTicks step.openerEntryId",
+      "step.parentStepId step.principal.iss step.principal.sub step.purpose step.requestDigest",
+      "step.requestId step.runId step.spiffeId step.step step.stepId step.workflow",
     ].join(" "),
     "step.held": "stepId",
     "step.renewed": "leaseExpiresAt stepId",
-    "step.closed": "by.entryId by.kind by.process count digest reason revoked state stepId",
+    "step.closed": "by.cause by.entryId by.kind by.process count decisionId digest reason revoked state stepId",
     "run.barred": "by.entryId by.kind by.process runId",
     "issuance.recorded": [
       "executable issuance.audiences[] issuance.authorityId issuance.expiresAt",
@@ -205,6 +256,15 @@ test("the members of every event", () => {
     "evidence.spent": "attestor expiresAt sha256",
     "receipts.taken": "receipts[].entryId receipts[].sequence",
     "operator.acted": "act by.entryId by.kind by.uid reason target",
+    "policy.put": "digest policy.file policy.line policy.policyId policy.text",
+    "policy_set.listed": "digests[] version",
+    "policy_set.put": [
+      "by.entryId by.kind by.uid set.count set.dataClasses.classes.internal.securityDomain[]",
+      "set.dataClasses.classes.internal.sensitivity set.dataClasses.ratchet set.origin set.root set.version",
+    ].join(" "),
+    "policy_set.activated": "by.entryId by.kind by.uid reason version",
+    "risk.set": "by.entryId by.kind by.uid expiresAt level reason scope",
+    "steps.judged": "stepIds[] through",
   });
 });
 

@@ -1,7 +1,6 @@
 import { jwtEs256Format } from "../../src/adapters/jwt-es256/jwt-es256.ts";
 import { txnTokenEs256Format } from "../../src/adapters/jwt-es256/txn-token-es256.ts";
 import { witEs256Format } from "../../src/adapters/jwt-es256/wit-es256.ts";
-import { createCeilingPolicy } from "../../src/adapters/policy-ceiling/policy-ceiling.ts";
 import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
 import { attest } from "../../src/attest/attest.ts";
 import { acceptRestore } from "../../src/authority/accept-restore.ts";
@@ -26,6 +25,7 @@ import type { Randomness } from "../../src/ports/randomness.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import { processIdentities } from "../../src/stream/process-identities.ts";
 import { openSvidStream, type SvidSink, type SvidStreamPorts } from "../../src/stream/svid-stream.ts";
+import { NO_ENGINE } from "../memory/no-engine.ts";
 import type { VirtualClock } from "../memory/virtual-clock.ts";
 import type { Kernel, SimulatedProcess } from "./kernel.ts";
 
@@ -62,6 +62,7 @@ export async function startBroker(ground: Ground) {
       clock,
       random,
       failed,
+      engine: NO_ENGINE,
     },
     closers,
   );
@@ -79,7 +80,7 @@ export async function startBroker(ground: Ground) {
     clock,
     random,
     gate: suspensions,
-    policy: createCeilingPolicy(),
+    engine: NO_ENGINE,
     processes: kernel.processes,
     formats: {
       "x509-svid": x509DerFormat(),

@@ -26,6 +26,7 @@ test("each reason keeps its gRPC code", () => {
     LEDGER_UNAVAILABLE: 14,
     AUTHORITY_UNAVAILABLE: 14,
     NOT_SERVING: 14,
+    DECISION_OUTDATED: 10,
   });
 });
 

@@ -17,6 +17,7 @@ import type { UpgradeProgress } from "./migrate.ts";
 import { createCredentialReads } from "./reads/credential-reads.ts";
 import { createEventReads } from "./reads/event-reads.ts";
 import { createFeedReads } from "./reads/feed-reads.ts";
+import { createPolicyReads } from "./reads/policy-reads.ts";
 import { createProjectionReads } from "./reads/projection-reads.ts";
 import { createReader, type Reader } from "./reads/reader.ts";
 import { createRegistryReads } from "./reads/registry-reads.ts";
@@ -106,6 +107,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       projections: createProjectionReads(reader),
       steps: createStepReads(reader),
       registry: createRegistryReads(reader),
+      policies: createPolicyReads(reader),
       feed: createFeedReads(reader),
       credentials: createCredentialReads(reader),
       history,

@@ -1,6 +1,7 @@
 import { canonicalText } from "../../domain/canonical-json.ts";
 import { withDescendants } from "../../domain/descendants.ts";
 import { digestOfIds } from "../../domain/digest.ts";
+import type { Grant } from "../../domain/grant.ts";
 import type {
   AuthorityTainted,
   BundleAccepted,
@@ -13,13 +14,20 @@ import type {
   JoinTokenCreated,
   JoinTokensRevoked,
   LedgerEvent,
+  PolicySetActivated,
+  PolicySetListed,
+  PolicySetPut,
   ReceiptsTaken,
+  RiskSet,
   StepClosed,
   StepHeld,
   StepOpened,
   StepRenewed,
+  StepsJudged,
 } from "../../domain/ledger-event.ts";
-import { descendantState } from "../../domain/step.ts";
+import { isRiskier } from "../../domain/risk.ts";
+import { type FactScope, factScopesOf, NO_FACTS, withGrant } from "../../domain/run-facts.ts";
+import { descendantState, hasExpired } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { acceptableOf } from "./sql-view.ts";
@@ -30,10 +38,12 @@ import { EPOCH } from "./tables/event-table.ts";
 import { JOIN_TOKEN, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
 import { FEDERATION } from "./tables/federation-table.ts";
 import { type HeldByStep, ISSUANCE, type IssuanceSubject, parametersOfIssuance } from "./tables/issuance-table.ts";
+import { POLICY, POLICY_SET } from "./tables/policy-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { REVOCATION } from "./tables/revocation-table.ts";
 import { RUN } from "./tables/run-table.ts";
 import { type ClosingRow, parametersOfOpened, STEP } from "./tables/step-table.ts";
+import { FACT, type FactRow, RISK, type RiskGuardRow, scopeFactsOf } from "./tables/world-table.ts";
 
 /** The log does not fit the tables that should follow from it: one of the two was changed from outside. */
 export class ProjectionMismatch extends Error {
@@ -78,6 +88,12 @@ const PROJECTIONS: {
   "join_token.spent": (db, { sha256 }) => void db.run(JOIN_TOKEN.spend, { sha256 }),
   "evidence.spent": spendEvidence,
   "receipts.taken": takeReceipts,
+  "policy.put": (db, { digest, policy }) => void db.run(POLICY.insert, { digest, ...policy }),
+  "policy_set.listed": listPolicies,
+  "policy_set.put": putPolicySet,
+  "policy_set.activated": activatePolicySet,
+  "risk.set": setRisk,
+  "steps.judged": judgeSteps,
   // What the event says is in the log, and no table follows from it.
   "operator.acted": () => undefined,
 };
@@ -130,6 +146,54 @@ function openStep(db: Connection, event: StepOpened, sequence: number): void {
   db.run(STEP.insertEvent, { stepSequence: sequence, sequence });
   db.run(DECISION.linkOpening, { stepSequence: sequence, decisionId: step.decisionId });
   db.run(ENTRY.countOpened, { entryId: step.openerEntryId });
+  for (const scope of factScopesOf(step)) countGrant(db, scope, step.grant);
+}
+
+/** What a grant adds to what is known of one of its scopes. */
+function countGrant(db: Connection, scope: FactScope, grant: Grant): void {
+  const row = db.get<FactRow>(FACT.of, { scope });
+  const before = row === undefined ? { ...NO_FACTS, scope, version: 0 } : scopeFactsOf(row);
+  const after = withGrant(before, grant);
+  const grew = after.classes.length > before.classes.length || after.actions.length > before.actions.length;
+  db.run(FACT.put, {
+    ...after,
+    scope,
+    version: before.version + (grew ? 1 : 0),
+    classes: canonicalText(after.classes),
+    actions: canonicalText(after.actions),
+  });
+}
+
+function listPolicies(db: Connection, { version, digests }: PolicySetListed, sequence: number): void {
+  for (const digest of digests) {
+    if (db.get(POLICY.byDigest, { digest }) === undefined) throw new ProjectionMismatch(sequence);
+    db.run(POLICY_SET.list, { version, digest });
+  }
+}
+
+function putPolicySet(db: Connection, { set, at }: PolicySetPut, sequence: number): void {
+  const listed = db.get<{ readonly count: number }>(POLICY_SET.membersCount, { version: set.version });
+  if (listed?.count !== set.count) throw new ProjectionMismatch(sequence);
+  db.run(POLICY_SET.insert, { ...set, dataClasses: canonicalText(set.dataClasses), putAt: at });
+}
+
+function activatePolicySet(db: Connection, { version, at }: PolicySetActivated, sequence: number): void {
+  const changed = db.run(POLICY_SET.activate, { version, sequence, activatedAt: at });
+  if (version !== 0 && changed !== 1) throw new ProjectionMismatch(sequence);
+  db.run(POLICY_SET.putInForce, { version, sequence });
+}
+
+function setRisk(db: Connection, { scope, level, expiresAt, reason, at }: RiskSet, sequence: number): void {
+  const before = db.get<RiskGuardRow>(RISK.guard, { scope });
+  const known = before === undefined || hasExpired(before.expiresAt, at) ? "low" : before.level;
+  const risenSequence = isRiskier(level, known) ? sequence : (before?.risenSequence ?? 0);
+  db.run(RISK.put, { scope, level, expiresAt, reason, sequence, risenSequence });
+}
+
+function judgeSteps(db: Connection, { through, stepIds }: StepsJudged, sequence: number): void {
+  for (const stepId of stepIds) {
+    if (db.run(STEP.judge, { stepId, through }) !== 1) throw new ProjectionMismatch(sequence);
+  }
 }
 
 function holdStep(db: Connection, event: StepHeld, sequence: number): void {
@@ -155,7 +219,8 @@ function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
     const state = step === root ? event.state : descendantState(event.state);
     const { latestExpiry, concernsAll, live } = heldByStep(db, step.sequence, at);
     const closed = { state, closedSequence: sequence, closedAt: at, reason, revoked: live };
-    db.run(STEP.close, { sequence: step.sequence, ...closed });
+    db.run(STEP.close, { sequence: step.sequence, decisionId: event.decisionId ?? null, ...closed });
+    for (const scope of scopesOfRow(step)) db.run(FACT.countClosed, { scope });
     db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
     db.run(ENTRY.countClosed, { entryId: step.openerEntryId });
     // Of a step that never had a credential, nobody can present anything.
@@ -163,6 +228,10 @@ function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
     const subject = { subject: "step", subjectSequence: step.sequence };
     db.run(REVOCATION.insert, { ...subject, sequence, reason, state, latestExpiry, concernsAll });
   }
+}
+
+function scopesOfRow({ runId, factScopes }: ClosingRow): readonly FactScope[] {
+  return factScopesOf({ runId, ...(factScopes === null ? {} : { factScopes: JSON.parse(factScopes) as FactScope[] }) });
 }
 
 /** What a step holds, as a close at this instant finds it. */

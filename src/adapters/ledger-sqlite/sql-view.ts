@@ -1,6 +1,7 @@
 import { treeText } from "../../domain/executor.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { formatProcess, type ProcessIdentity } from "../../domain/process.ts";
+import { riskScopesOf } from "../../domain/risk.ts";
 import { addMicros, secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type {
   GuardedIssuance,
@@ -17,9 +18,11 @@ import { minuteOf } from "./tables/event-table.ts";
 import { JOIN_TOKEN, type JoinTokenGuard, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
 import { FEDERATION, type FederationRow, federationOf } from "./tables/federation-table.ts";
 import { type AcceptableIssuance, ISSUANCE, type IssuanceGuardRow } from "./tables/issuance-table.ts";
+import { POLICY, POLICY_SET } from "./tables/policy-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { RUN, type RunRow } from "./tables/run-table.ts";
 import { type LiveStepRow, STEP, type StepGuardRow } from "./tables/step-table.ts";
+import { FACT, RISK } from "./tables/world-table.ts";
 
 /** What rules ask for, in SQL. */
 export function createSqlView(db: Connection): LedgerView {
@@ -66,6 +69,18 @@ export function createSqlView(db: Connection): LedgerView {
     authority(authorityId) {
       const row = db.get<AuthorityGuardRow>(AUTHORITY.guard, { authorityId });
       return row === undefined ? undefined : { state: row.state, isTainted: row.tainted === 1 };
+    },
+
+    policySetNamed: (root) => db.get<{ readonly version: number }>(POLICY_SET.named, { root })?.version,
+    policySetRoot: (version) => db.get<{ readonly root: string }>(POLICY_SET.byVersion, { version })?.root,
+    newestPolicySet: () => db.get<{ readonly version: number | null }>(POLICY_SET.newest)?.version ?? 0,
+    isPolicyKnown: (digest) => db.get(POLICY.byDigest, { digest }) !== undefined,
+    policiesInForce: () => db.get(POLICY_SET.guardInForce) ?? { version: 0, sequence: 0 },
+    facts: (scope) => db.get(FACT.guard, { scope }),
+    risk: (scope) => db.get(RISK.guard, { scope }),
+    riskRoseAt(agent, runId) {
+      const [, ofAgent, ofRun] = riskScopesOf(agent, runId);
+      return db.get<{ readonly sequence: number }>(RISK.roseAt, { agent: ofAgent, run: ofRun })?.sequence ?? 0;
     },
 
     federation(trustDomain) {
@@ -148,6 +163,8 @@ function guardedStepOf(row: StepGuardRow | undefined): GuardedStep | undefined {
   return {
     stepId: row.stepId,
     runId: row.runId,
+    agent: row.agent,
+    judgedSequence: row.judgedSequence,
     attempt: row.attempt,
     state: row.state,
     expiresAt: row.expiresAt,

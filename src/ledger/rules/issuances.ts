@@ -10,14 +10,17 @@ import type {
   Sequenced,
 } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, type Ruling, read, recorded, refused } from "../rule.ts";
-import type { GuardedAuthority, GuardedEntry, GuardedStep } from "../view.ts";
-import { authorityRefusal, decidedOnRefusal, entriesOf, stepRefusal } from "./refusals.ts";
+import type { GuardedAuthority, GuardedStep } from "../view.ts";
+import { authorityRefusal, eachDecidedOn, guardsOf, stepRefusal } from "./refusals.ts";
 import { recordedAll, sequenced } from "./sequenced.ts";
 
 /** What the guards of one item look at. */
 type Situation = {
   readonly step: GuardedStep | undefined;
-  readonly entries: readonly (GuardedEntry | undefined)[];
+  /** Why what the item was decided on no longer stands. */
+  readonly undecided: Denial | undefined;
+  /** When the risk around the step rose last. */
+  readonly riskRoseAt: number;
   readonly authority: GuardedAuthority | undefined;
   /** The executable that is pinned to the step once the items before this item are recorded. */
   readonly pinned: string | undefined;
@@ -25,22 +28,25 @@ type Situation = {
 };
 
 export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberation<readonly (Sequenced | Denial)[]> {
-  const { steps, entries, authorities } = yield* ask({
+  const { steps, authorities, ...guards } = yield* ask({
     steps: items.flatMap(({ record: { subject } }) => (subject.kind === "step" ? [read("step", subject.stepId)] : [])),
-    entries: items.flatMap(({ decidedOn }) => entriesOf(decidedOn)),
+    ...guardsOf(items.map(({ decidedOn }) => decidedOn)),
     authorities: items.map(({ record }) => read("authority", record.authorityId)),
   });
+  const { rises } = yield* ask({
+    rises: steps.map((step) => read("riskRoseAt", step?.agent ?? "", step?.runId ?? "")),
+  });
   const stepAnswers = steps[Symbol.iterator]();
-  let entriesAsked = 0;
+  const riseAnswers = rises[Symbol.iterator]();
+  const undecidedOf = eachDecidedOn(guards);
   const pins = new Map<string, string>();
   const rulings = items.map((item, index): IssuanceRecorded | Denial => {
     const { subject } = item.record;
     const step = subject.kind === "step" ? stepAnswers.next().value : undefined;
-    const from = entriesAsked;
-    entriesAsked += item.decidedOn.entries.length;
     const situation: Situation = {
       step,
-      entries: entries.slice(from, entriesAsked),
+      undecided: undecidedOf(item.decidedOn),
+      riskRoseAt: subject.kind === "step" ? (riseAnswers.next().value ?? 0) : 0,
       authority: authorities[index],
       pinned: step === undefined ? undefined : (pins.get(step.stepId) ?? step.executable),
       now,
@@ -56,7 +62,8 @@ export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberati
   return answerEach(rulings);
 }
 
-function stepItemRefusal(item: RecordIssuanceItem, { step, entries, pinned, now }: Situation): Denial | undefined {
+function stepItemRefusal(item: RecordIssuanceItem, situation: Situation): Denial | undefined {
+  const { step, undecided, riskRoseAt, pinned, now } = situation;
   const refusal = stepRefusal(step);
   if (refusal !== undefined || step === undefined) return refusal;
   if (hasExpired(step.expiresAt, now)) return denial("STEP_EXPIRING", "the step's time is over");
@@ -64,19 +71,21 @@ function stepItemRefusal(item: RecordIssuanceItem, { step, entries, pinned, now 
   if (!(item.record.expiresAt <= step.expiresAt)) {
     return denial("STEP_EXPIRING", "the step ends before the credential would");
   }
-  const undecided = decidedOnRefusal(item.decidedOn, entries);
   if (undecided !== undefined) return undecided;
+  if (riskRoseAt > step.judgedSequence) {
+    return denial("DECISION_OUTDATED", "the risk has risen, and the step is about to be judged anew: ask again");
+  }
   return step.executor !== undefined && pinned !== undefined && pinned !== item.executable
     ? denial("EXECUTOR_GONE", "the executor runs another program than it did at the first issuance")
     : undefined;
 }
 
-function infrastructureItemRefusal({ record, decidedOn }: RecordIssuanceItem, { entries }: Situation) {
+function infrastructureItemRefusal({ record, decidedOn }: RecordIssuanceItem, { undecided }: Situation) {
   const { subject } = record;
   const isNamed =
     subject.kind === "infrastructure" && decidedOn.entries.some(({ entryId }) => entryId === subject.entryId);
   if (!isNamed) return denial("NOT_ENTITLED", "the credential is for another registration entry");
-  return decidedOnRefusal(decidedOn, entries);
+  return undecided;
 }
 
 /** The executable that this item pins to its step; only the first issuance to a process executor pins one. */

@@ -8,7 +8,7 @@ import type { OpenStepAct, OpenStepResult } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { GuardedEntry, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
 import { type Closing, closingOf } from "./closing.ts";
-import { decidedOnRefusal, entriesOf } from "./refusals.ts";
+import { eachDecidedOn, guardsOf } from "./refusals.ts";
 
 /** What the guards know of the tables. */
 type Situation = {
@@ -16,11 +16,11 @@ type Situation = {
   readonly parent: GuardedStep | undefined;
   readonly newest: GuardedStep | undefined;
   readonly opener: GuardedEntry | undefined;
-  /** The entries of `decidedOn`, in the same order. */
-  readonly entries: readonly (GuardedEntry | undefined)[];
   readonly openOfExecutor: number;
-  /** The steps that opening this step closes: the newest attempt with its live descendants. */
+  /** The steps that opening this step closes as its newest attempt, with their live descendants. */
   readonly ending: readonly LiveStep[];
+  /** The steps that the decision closes, with their live descendants. */
+  readonly outOfBounds: readonly LiveStep[];
 };
 
 /** The guards stand in the order that the port gives them. */
@@ -33,28 +33,30 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
     parent: step.parentStepId === undefined ? undefined : read("step", step.parentStepId),
     newest: read("newestAttempt", step.runId, step.step),
     opener: read("entry", openerEntryId),
-    entries: entriesOf(act.decidedOn),
+    ...guardsOf([act.decidedOn]),
     openOfExecutor: executor.kind === "any" ? undefined : read("liveStepsOfExecutor", executor.process),
   });
   if (earlier !== undefined && !hasExpired(earlier.expiresAt, now)) return repeatedRequest(act, earlier);
 
   const { newest } = found;
   const isReplaced = newest !== undefined && !isClosed(newest.state);
-  const { ending = [] } = yield* ask({
+  const closes = act.decision.closes ?? [];
+  const { ending = [], outOfBounds = [] } = yield* ask({
     ending: isReplaced ? read("liveSteps", { kind: "steps", stepIds: [newest.stepId] }, now) : undefined,
+    outOfBounds: closes.length === 0 ? undefined : read("liveSteps", { kind: "steps", stepIds: closes }, now),
   });
-  const situation = { ...found, openOfExecutor: found.openOfExecutor ?? 0, ending };
+  const situation = { ...found, openOfExecutor: found.openOfExecutor ?? 0, ending, outOfBounds };
   const refusal =
     runGuard(act, situation) ??
-    decidedOnRefusal(act.decidedOn, situation.entries) ??
+    eachDecidedOn(found)(act.decidedOn) ??
     parentGuard(act, situation) ??
     attemptGuard(act, situation) ??
     limitsGuard(act, situation) ??
     expiryGuard(act);
-  return refusal === undefined ? opened(act, closingOfOlder(act, situation)) : refused(refusal);
+  return refusal === undefined ? opened(act, closingOfOthers(act, situation)) : refused(refusal);
 }
 
-function opened({ step, decision, now }: OpenStepAct, { events: closes }: Closing) {
+function opened({ step, decision, now }: OpenStepAct, closes: Closing["events"]) {
   const events = [
     { type: "decision.made", v: 1, at: now, decision } as const,
     ...closes,
@@ -63,9 +65,16 @@ function opened({ step, decision, now }: OpenStepAct, { events: closes }: Closin
   return recorded(events, (first): OpenStepResult => ({ kind: "opened", sequence: first + events.length - 1 }));
 }
 
-function closingOfOlder({ now }: OpenStepAct, { ending }: Situation): Closing {
-  const by = { kind: "broker", cause: "attempt" } as const;
-  return closingOf(ending, { state: "SUPERSEDED", reason: "superseded", by, now });
+/** A step that both would close is closed once: what policy puts out of bounds ends as REVOKED. */
+function closingOfOthers({ decision, now }: OpenStepAct, { ending, outOfBounds }: Situation): Closing["events"] {
+  const policy = { kind: "broker", cause: "policy" } as const;
+  const attempt = { kind: "broker", cause: "attempt" } as const;
+  const revoking = closingOf(outOfBounds, { state: "REVOKED", reason: "privilegeWithdrawn", by: policy, now });
+  const revoked = new Set(outOfBounds.map(({ stepId }) => stepId));
+  const older = ending.filter(({ stepId }) => !revoked.has(stepId));
+  const superseding = closingOf(older, { state: "SUPERSEDED", reason: "superseded", by: attempt, now });
+  const { decisionId } = decision;
+  return [...revoking.events.map((event) => ({ ...event, decisionId })), ...superseding.events];
 }
 
 function repeatedRequest({ step }: OpenStepAct, earlier: GuardedStep) {
@@ -82,13 +91,13 @@ function runGuard({ step }: OpenStepAct, { run, parent }: Situation): Denial | u
   return isDelegated ? undefined : denial("NOT_ENTITLED", "the run belongs to another");
 }
 
-function parentGuard({ step }: OpenStepAct, { parent, ending }: Situation): Denial | undefined {
+function parentGuard({ step }: OpenStepAct, { parent, ending, outOfBounds }: Situation): Denial | undefined {
   if (step.parentStepId === undefined) return undefined;
   if (parent === undefined) return denial("DELEGATION_REFUSED", "no such parent step");
   if (!permits(parent.state)) return denial("DELEGATION_REFUSED", `the parent step is ${parent.state}`);
   if (parent.expiresAt < step.expiresAt) return denial("DELEGATION_REFUSED", "the parent step ends before");
   // A step that replaced its own ancestor would be left without a parent.
-  const endsWithThis = ending.some(({ stepId }) => stepId === parent.stepId);
+  const endsWithThis = [...ending, ...outOfBounds].some(({ stepId }) => stepId === parent.stepId);
   return endsWithThis ? denial("DELEGATION_REFUSED", "opening this step would close its parent") : undefined;
 }
 
@@ -108,7 +117,8 @@ function limitsGuard(
   { step, openStepsMax, executorOpenStepsMax }: OpenStepAct,
   situation: Situation,
 ): Denial | undefined {
-  const { opener, openOfExecutor, ending } = situation;
+  const { opener, openOfExecutor } = situation;
+  const ending = [...new Map([...situation.ending, ...situation.outOfBounds].map((one) => [one.stepId, one])).values()];
   const freedOfEntry = ending.filter((one) => one.openerEntryId === step.openerEntryId).length;
   if (opener !== undefined && opener.openSteps - freedOfEntry >= openStepsMax) {
     return denial("LIMIT_EXCEEDED", `at most ${openStepsMax} open steps for one registration entry`);

@@ -1,8 +1,8 @@
 import type { DecidedOn } from "../../domain/decision.ts";
 import { type Denial, denial } from "../../domain/errors.ts";
 import { isClosed } from "../../domain/step.ts";
-import { type Question, read } from "../rule.ts";
-import type { GuardedAuthority, GuardedEntry, GuardedStep } from "../view.ts";
+import { read } from "../rule.ts";
+import type { GuardedAuthority, GuardedEntry, GuardedStep, LedgerView } from "../view.ts";
 
 /** The refusals that several rules share, so that the same refusal always has the same words. */
 
@@ -18,31 +18,61 @@ export function stepRefusal(step: GuardedStep | undefined): Denial | undefined {
   return denial("STEP_CLOSED", message, { state: step.state });
 }
 
-/** The reads whose answers `decidedOnRefusal` needs, in the order of `decidedOn.entries`. */
-export function entriesOf({ entries }: DecidedOn): readonly Question<"entry">[] {
-  return entries.map(({ entryId }) => read("entry", entryId));
+/** The reads whose answers `eachDecidedOn` needs: for all decisions together, what each was decided on in turn. */
+export function guardsOf(decisions: readonly DecidedOn[]) {
+  const worlds = decisions.flatMap(({ world }) => (world === undefined ? [] : [world]));
+  return {
+    guardedEntries: decisions.flatMap(({ entries }) => entries.map(({ entryId }) => read("entry", entryId))),
+    guardedPolicies: worlds.length === 0 ? undefined : read("policiesInForce"),
+    guardedFacts: worlds.flatMap(({ facts }) => facts.map(({ scope }) => read("facts", scope))),
+    guardedRisks: worlds.flatMap(({ risk }) => risk.map(({ scope }) => read("risk", scope))),
+  };
 }
 
-/**
- * The refusal when an entry that something was decided on is not as it was then; `undefined` when all still stand.
- *
- * @param entries - the answers to `entriesOf`.
- */
-export function decidedOnRefusal(
-  decidedOn: DecidedOn,
-  entries: readonly (GuardedEntry | undefined)[],
-): Denial | undefined {
-  for (const [index, { revision }] of decidedOn.entries.entries()) {
-    const refusal = entryRefusal(entries[index], revision);
-    if (refusal !== undefined) return refusal;
-  }
-  return undefined;
+/** The answers to `guardsOf`. */
+export type Guards = {
+  readonly guardedEntries: readonly (GuardedEntry | undefined)[];
+  readonly guardedPolicies: ReturnType<LedgerView["policiesInForce"]> | undefined;
+  readonly guardedFacts: readonly ReturnType<LedgerView["facts"]>[];
+  readonly guardedRisks: readonly ReturnType<LedgerView["risk"]>[];
+};
+
+/** Takes the answers of one decision after the other, in the order in which `guardsOf` was given the decisions. */
+export function eachDecidedOn(guards: Guards): (decidedOn: DecidedOn) => Denial | undefined {
+  const entries = guards.guardedEntries[Symbol.iterator]();
+  const facts = guards.guardedFacts[Symbol.iterator]();
+  const risks = guards.guardedRisks[Symbol.iterator]();
+  return (decidedOn) => {
+    // Every answer is taken, so that the next decision finds its own.
+    const ofEntries = decidedOn.entries.map(({ revision }) => entryRefusal(entries.next().value, revision));
+    const { world } = decidedOn;
+    if (world === undefined) return ofEntries.find((refusal) => refusal !== undefined);
+    const changed = [
+      guards.guardedPolicies?.sequence !== world.policies ? "the policies in force" : undefined,
+      ...world.facts.map(({ version, steps }) => {
+        const now = facts.next().value ?? NO_FACTS;
+        const isSame = now.version === version && (steps === undefined || now.steps === steps);
+        return isSame ? undefined : "what the run was granted";
+      }),
+      ...world.risk.map(({ sequence }) => ((risks.next().value?.sequence ?? 0) === sequence ? undefined : "the risk")),
+    ].find((what) => what !== undefined);
+    return (
+      ofEntries.find((refusal) => refusal !== undefined) ?? (changed === undefined ? undefined : outdated(changed))
+    );
+  };
+}
+
+const NO_FACTS = { version: 0, steps: 0 };
+
+/** The refusal of what was decided on a state of the world that is no more: to be decided again. */
+function outdated(what: string): Denial {
+  return denial("DECISION_OUTDATED", `${what} changed while this was decided: ask again`);
 }
 
 function entryRefusal(entry: GuardedEntry | undefined, revision: number): Denial | undefined {
   if (entry === undefined || entry.isRetired) return denial("NOT_ENTITLED", "the registration entry was removed");
   if (entry.isDisabled) return denial("NOT_ENTITLED", "the registration entry is disabled");
-  if (entry.revision !== revision) return denial("NOT_ENTITLED", "the registration entry has changed since");
+  if (entry.revision !== revision) return outdated("the registration entry");
   return undefined;
 }
 

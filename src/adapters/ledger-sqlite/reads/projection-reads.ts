@@ -5,6 +5,7 @@ import { AUTHORITY, authorityOf } from "../tables/authority-table.ts";
 import { ENTRY, entryOf } from "../tables/entry-table.ts";
 import { sizeOf } from "../tables/event-table.ts";
 import { FEDERATION, federationOf } from "../tables/federation-table.ts";
+import { inForceOf, NONE_IN_FORCE, POLICY_SET } from "../tables/policy-table.ts";
 import { RECEIPT, type ReceiptRow } from "../tables/receipt-table.ts";
 import { STEP, stepOf } from "../tables/step-table.ts";
 import { consistently, type Reader } from "./reader.ts";
@@ -21,6 +22,10 @@ export function createProjectionReads({ read }: Reader): ProjectionReads {
     entries: () => asOf(ENTRY.current, entryOf),
     authorities: () => asOf(AUTHORITY.all, authorityOf),
     federations: () => asOf(FEDERATION.all, federationOf),
+    async policiesInForce() {
+      const { value, through } = await asOf(POLICY_SET.inForce, inForceOf);
+      return { value: value[0] ?? NONE_IN_FORCE, through };
+    },
     receipts: () => asOf(RECEIPT.all, (row: ReceiptRow) => row),
   };
 }

@@ -1,9 +1,12 @@
+import type { Situation } from "../../../domain/decision.ts";
 import { formatProcess } from "../../../domain/process.ts";
 import type { Step } from "../../../domain/step.ts";
-import type { StepReads } from "../../../ports/ledger-reads.ts";
+import type { RecordedRisk, StepReads } from "../../../ports/ledger-reads.ts";
 import type { SqlParameters } from "../connection.ts";
+import { DECISION } from "../tables/decision-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
-import type { Reader } from "./reader.ts";
+import { FACT, type FactRow, RISK, scopeFactsOf } from "../tables/world-table.ts";
+import { consistently, type Reader } from "./reader.ts";
 
 /** Reads single steps on the event loop: each read is a lookup or two by an index, and costs less than a thread hop. */
 export function createStepReads({ read }: Reader): StepReads {
@@ -17,5 +20,16 @@ export function createStepReads({ read }: Reader): StepReads {
     newestAttempt: async (runId, step) => one(STEP.newestAttempt, { runId, step }),
     stepByRequest: async (entryId, process, requestId) =>
       one(STEP.byRequest, { entryId, process: formatProcess(process), requestId }),
+    world: async (facts, risks) =>
+      read((db) =>
+        consistently(db, () => ({
+          facts: facts.flatMap((scope) => db.get<FactRow>(FACT.of, { scope }) ?? []).map(scopeFactsOf),
+          risks: risks.flatMap((scope) => db.get<RecordedRisk>(RISK.of, { scope }) ?? []),
+        })),
+      ),
+    async situation(decisionId) {
+      const row = read((db) => db.get<{ readonly situation: string | null }>(DECISION.situation, { decisionId }));
+      return row === undefined || row.situation === null ? undefined : (JSON.parse(row.situation) as Situation);
+    },
   };
 }

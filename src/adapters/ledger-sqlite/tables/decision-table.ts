@@ -1,5 +1,5 @@
 import { canonicalText } from "../../../domain/canonical-json.ts";
-import type { Decision, RefusedCaller } from "../../../domain/decision.ts";
+import type { Decision, RefusedCaller, Situation } from "../../../domain/decision.ts";
 import type { ErrorCode } from "../../../domain/errors.ts";
 import type { Grant } from "../../../domain/grant.ts";
 import type { DecisionMade } from "../../../domain/ledger-event.ts";
@@ -10,10 +10,12 @@ export const DECISION = {
   insert: `
     INSERT INTO decision (
       sequence, decision_id, act, effect, reason, message, caller, decided_at_us, recorded_at_us, caller_entry_id, agent,
-      run_id, step, attempt, step_id, requested, granted, refused, determining_policies, policy_digest, count)
+      run_id, step, attempt, step_id, requested, granted, refused, determining_policies, policy_digest, policy_errors, situation, closes,
+      count)
     VALUES (
       @sequence, @decisionId, @act, @effect, @reason, @message, @caller, @decidedAt, @recordedAt, @callerEntryId, @agent,
-      @runId, @step, @attempt, @stepId, @requested, @granted, @refused, @determiningPolicies, @policyDigest, @count)`,
+      @runId, @step, @attempt, @stepId, @requested, @granted, @refused, @determiningPolicies, @policyDigest, @policyErrors,
+      @situation, @closes, @count)`,
   /** Links a decision to the step it is about, where that step exists. */
   linkToStep: `
     INSERT INTO step_event (step_sequence, sequence)
@@ -25,12 +27,13 @@ export const DECISION = {
     INSERT INTO step_event (step_sequence, sequence)
     SELECT @stepSequence, sequence FROM decision WHERE decision_id = @decisionId
     ON CONFLICT DO NOTHING`,
+  situation: "SELECT situation FROM decision WHERE decision_id = @decisionId",
   /** For the operator's view; conditions are appended. */
   history: `
     SELECT d.sequence, d.decision_id AS decisionId, d.act, d.effect, d.reason, d.message, d.caller, d.decided_at_us AS decidedAt,
            d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt, d.step_id AS stepId,
            d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
-           d.policy_digest AS policyDigest, d.count
+           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.count
       FROM decision AS d`,
 } as const;
 
@@ -54,6 +57,9 @@ export type DecisionRow = {
   readonly refused: string;
   readonly determiningPolicies: string;
   readonly policyDigest: string;
+  readonly policyErrors: string | null;
+  readonly situation: string | null;
+  readonly closes: string | null;
   readonly count: number;
 };
 
@@ -78,6 +84,9 @@ export function decisionOf(row: DecisionRow): Decision & { readonly sequence: nu
     refused: JSON.parse(row.refused) as Grant,
     determiningPolicies: JSON.parse(row.determiningPolicies) as readonly string[],
     policyDigest: row.policyDigest,
+    ...(row.policyErrors === null ? {} : { policyErrors: JSON.parse(row.policyErrors) as readonly string[] }),
+    ...(row.situation === null ? {} : { situation: JSON.parse(row.situation) as Situation }),
+    ...(row.closes === null ? {} : { closes: JSON.parse(row.closes) as readonly string[] }),
     count: row.count,
   };
 }
@@ -104,6 +113,9 @@ export function parametersOfDecision({ decision, at }: DecisionMade, sequence: n
     refused: canonicalText(decision.refused),
     determiningPolicies: canonicalText(decision.determiningPolicies),
     policyDigest: decision.policyDigest,
+    policyErrors: decision.policyErrors === undefined ? null : canonicalText(decision.policyErrors),
+    situation: decision.situation === undefined ? null : canonicalText(decision.situation),
+    closes: decision.closes === undefined ? null : canonicalText(decision.closes),
     count: decision.count,
   };
 }

@@ -4,6 +4,7 @@ import type { Grant } from "../../../domain/grant.ts";
 import type { StepOpened } from "../../../domain/ledger-event.ts";
 import { formatProcess, processFrom } from "../../../domain/process.ts";
 import type { RevocationReason } from "../../../domain/revocation.ts";
+import type { FactScope } from "../../../domain/run-facts.ts";
 import type { Segment, SpiffeId } from "../../../domain/spiffe-id.ts";
 import { audiencesOf, leaseEnd, type Step, type StepState } from "../../../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../../../domain/time.ts";
@@ -15,12 +16,13 @@ const COLUMNS = `
   s.spiffe_id AS spiffeId, s.granted, s.more_audiences AS moreAudiences, s.state, s.opened_at_us AS openedAt,
   s.expires_at_s AS expiresAt, s.lease_seconds AS leaseSeconds, s.lease_expires_at_us AS leaseExpiresAt, s.held,
   s.parent_step_id AS parentStepId, s.depth, s.principal_iss AS principalIss, s.principal_sub AS principalSub,
-  s.request_id AS requestId, s.request_digest AS requestDigest, s.decision_id AS decisionId,
+  s.request_id AS requestId, s.request_digest AS requestDigest, s.decision_id AS decisionId, s.fact_scopes AS factScopes,
+  s.judged_sequence AS judgedSequence, s.close_decision_id AS closeDecisionId,
   s.closed_sequence AS closedSequence, s.closed_at_us AS closedAt, s.close_reason AS closeReason`;
 
 /** What the guards look at. */
 const GUARD_COLUMNS = `
-  sequence, step_id AS stepId, run_id AS runId, attempt, state, expires_at_s AS expiresAt, opener_entry_id AS openerEntryId,
+  sequence, step_id AS stepId, run_id AS runId, agent, attempt, state, coalesce(judged_sequence, sequence) AS judgedSequence, expires_at_s AS expiresAt, opener_entry_id AS openerEntryId,
   executor, executable, request_digest AS requestDigest, held, lease_seconds AS leaseSeconds,
   lease_expires_at_us AS leaseExpiresAt, closed_sequence AS closedSequence`;
 
@@ -57,7 +59,8 @@ const live = (condition: string) => `
 
 /** Live steps as a recorded close looks at them. */
 const closing = (condition: string) => `
-    SELECT s.sequence, s.step_id AS stepId, s.opener_entry_id AS openerEntryId
+    SELECT s.sequence, s.step_id AS stepId, s.run_id AS runId, s.fact_scopes AS factScopes,
+           s.opener_entry_id AS openerEntryId
       FROM step AS s WHERE ${condition} AND s.closed_sequence IS NULL ORDER BY s.sequence`;
 
 export const STEP = {
@@ -66,19 +69,21 @@ export const STEP = {
       sequence, step_id, run_id, step, attempt, workflow, purpose, agent, agent_entry_id, opener_entry_id, opener,
       executor, executable, spiffe_id, granted, more_audiences, audiences, state, opened_at_us, recorded_at_us,
       expires_at_s, lease_seconds, lease_expires_at_us, held, parent_sequence, parent_step_id, depth, principal_iss,
-      principal_sub, request_id, request_digest, decision_id)
+      principal_sub, request_id, request_digest, decision_id, fact_scopes)
     VALUES (
       @sequence, @stepId, @runId, @step, @attempt, @workflow, @purpose, @agent, @agentEntryId, @openerEntryId, @opener,
       @executor, @executable, @spiffeId, @granted, @moreAudiences, @audiences, 'OPEN', @openedAt, @recordedAt,
       @expiresAt, @leaseSeconds, @leaseExpiresAt, 0, (SELECT sequence FROM step WHERE step_id = @parentStepId),
-      @parentStepId, @depth, @principalIss, @principalSub, @requestId, @requestDigest, @decisionId)`,
+      @parentStepId, @depth, @principalIss, @principalSub, @requestId, @requestDigest, @decisionId,
+      @factScopes)`,
   hold: "UPDATE step SET held = 1 WHERE step_id = @stepId",
   renew: "UPDATE step SET lease_expires_at_us = @leaseExpiresAt WHERE step_id = @stepId",
   pinExecutable: "UPDATE step SET executable = @executable WHERE step_id = @stepId AND executable IS NULL",
   close: `
     UPDATE step SET state = @state, closed_sequence = @closedSequence, closed_at_us = @closedAt, close_reason = @reason,
-           revoked_credentials = @revoked
+           revoked_credentials = @revoked, close_decision_id = @decisionId
      WHERE sequence = @sequence`,
+  judge: "UPDATE step SET judged_sequence = @through WHERE step_id = @stepId",
   insertEvent: `
     INSERT INTO step_event (step_sequence, sequence) VALUES (@stepSequence, @sequence) ON CONFLICT DO NOTHING`,
 
@@ -134,6 +139,8 @@ export type StepGuardRow = {
   readonly sequence: number;
   readonly stepId: string;
   readonly runId: string;
+  readonly agent: string;
+  readonly judgedSequence: number;
   readonly attempt: number;
   readonly state: StepState;
   readonly expiresAt: UnixSeconds;
@@ -147,7 +154,13 @@ export type StepGuardRow = {
   readonly closedSequence: number | null;
 };
 
-export type ClosingRow = { readonly sequence: number; readonly stepId: string; readonly openerEntryId: string };
+export type ClosingRow = {
+  readonly sequence: number;
+  readonly stepId: string;
+  readonly runId: string;
+  readonly factScopes: string | null;
+  readonly openerEntryId: string;
+};
 
 export type LiveStepRow = {
   readonly openedSequence: number;
@@ -188,6 +201,9 @@ export type StepRow = {
   readonly requestId: string | null;
   readonly requestDigest: string | null;
   readonly decisionId: string;
+  readonly factScopes: string | null;
+  readonly judgedSequence: number | null;
+  readonly closeDecisionId: string | null;
   readonly closedSequence: number | null;
   readonly closedAt: UnixMicros | null;
   readonly closeReason: RevocationReason | null;
@@ -223,10 +239,13 @@ export function stepOf(row: StepRow): Step {
     ...(row.requestId === null ? {} : { requestId: row.requestId }),
     ...(row.requestDigest === null ? {} : { requestDigest: row.requestDigest }),
     decisionId: row.decisionId,
+    ...(row.factScopes === null ? {} : { factScopes: JSON.parse(row.factScopes) as readonly FactScope[] }),
+    ...(row.judgedSequence === null ? {} : { judgedSequence: row.judgedSequence }),
     openedSequence: row.openedSequence,
     ...(row.closedSequence === null ? {} : { closedSequence: row.closedSequence }),
     ...(row.closedAt === null ? {} : { closedAt: row.closedAt }),
     ...(row.closeReason === null ? {} : { closeReason: row.closeReason }),
+    ...(row.closeDecisionId === null ? {} : { closeDecisionId: row.closeDecisionId }),
   };
 }
 
@@ -262,5 +281,6 @@ export function parametersOfOpened({ step, at }: StepOpened, sequence: number): 
     requestId: step.requestId ?? null,
     requestDigest: step.requestDigest ?? null,
     decisionId: step.decisionId,
+    factScopes: step.factScopes === undefined ? null : canonicalText(step.factScopes),
   };
 }

@@ -156,6 +156,13 @@ export enum Reason {
    * @generated from enum value: REASON_NOT_SERVING = 21;
    */
   NOT_SERVING = 21,
+
+  /**
+   * What this was decided on has changed meanwhile, more than once: ask again.
+   *
+   * @generated from enum value: REASON_DECISION_OUTDATED = 22;
+   */
+  DECISION_OUTDATED = 22,
 }
 
 /**

@@ -1,0 +1,26 @@
+import type { Policy } from "../../../domain/policy-set.ts";
+import type { PolicyReads, RecordedRisk } from "../../../ports/ledger-reads.ts";
+import {
+  POLICY,
+  POLICY_SET,
+  type PolicySetContentRow,
+  type PolicySetListRow,
+  policySetOf,
+  policySetRowOf,
+} from "../tables/policy-table.ts";
+import { RISK } from "../tables/world-table.ts";
+import { consistently, type Reader } from "./reader.ts";
+
+export function createPolicyReads({ read }: Reader): PolicyReads {
+  return {
+    policySet: async (version) =>
+      read((db) =>
+        consistently(db, () => {
+          const row = db.get<PolicySetContentRow>(POLICY_SET.byVersion, { version });
+          return row === undefined ? undefined : policySetOf(row, db.all<Policy>(POLICY.ofSet, { version }));
+        }),
+      ),
+    policySets: async () => read((db) => db.all<PolicySetListRow>(POLICY_SET.all)).map(policySetRowOf),
+    risks: async (now) => read((db) => db.all<RecordedRisk>(RISK.live, { now })),
+  };
+}

@@ -1,0 +1,82 @@
+import { confinementOf } from "../domain/data-classes.ts";
+import type { Situation } from "../domain/decision.ts";
+import { BrokerError } from "../domain/errors.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { RunFacts } from "../domain/run-facts.ts";
+import type { PolicyAnswer, PolicyEngine, PolicyRequest, Principal } from "../ports/policy-engine.ts";
+import type { World } from "./world.ts";
+
+/** What is asked of the policies, apart from the state of the world. */
+export type Question = Omit<PolicyRequest, "facts" | "risk" | "confinedTo" | "at" | "principal"> & {
+  readonly principal?: KnownPrincipal;
+};
+
+/** A principal, with the name under which the ledger knows it. */
+export type KnownPrincipal = Principal & { readonly principalId: string };
+
+/** What the policies said, and the situation that was put to them. */
+export type Asked = { readonly answer: PolicyAnswer; readonly situation?: Situation };
+
+/**
+ * Asks the policies in force. Where none are, whatever the ceiling permits is permitted.
+ *
+ * @param facts - what counts as granted before: the world's facts, unless the step that is asked about is among them.
+ * @throws BrokerError as `PolicyEngine.evaluate` does
+ */
+export async function askPolicies(
+  question: Question,
+  { policies, risk, at, facts: known }: World,
+  engine: Pick<PolicyEngine, "evaluate">,
+  facts: RunFacts = known,
+): Promise<Asked> {
+  if (policies.version === 0) return { answer: ceilingAlone(question) };
+  checkSizes(question, facts);
+  const confined = confinement(question, facts, policies.dataClasses);
+  const answer = await engine.evaluate(policies.root, { ...question, facts, risk, ...confined, at });
+  return { answer, situation: situationOf(question, { policyVersion: policies.version, facts, risk }) };
+}
+
+const PERMITTED = { effect: "allow", policies: [] } as const;
+
+function ceilingAlone({ elements }: Question): PolicyAnswer {
+  return { whole: PERMITTED, elements: elements.map(() => PERMITTED), countsSteps: false };
+}
+
+/** What is put to the policies is recorded whole, and what is too large to be recorded must not be cut to fit. */
+function checkSizes({ selectors }: Question, { classes }: RunFacts): void {
+  if (bytesOf(selectors) > LIMITS.policySelectorsBytesMax) {
+    throw new BrokerError("LIMIT_EXCEEDED", `at most ${LIMITS.policySelectorsBytesMax} bytes of attested selectors`);
+  }
+  if (bytesOf(classes) > LIMITS.factClassesBytesMax) {
+    throw new BrokerError("LIMIT_EXCEEDED", `at most ${LIMITS.factClassesBytesMax} bytes of data classes in one run`);
+  }
+}
+
+function bytesOf(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+}
+
+/** What is asked for counts as granted: a step must not read what is restricted and write it elsewhere in one go. */
+function confinement(
+  { elements }: Question,
+  { classes }: RunFacts,
+  known: World["policies"]["dataClasses"],
+): Pick<PolicyRequest, "confinedTo"> {
+  const confinedTo = confinementOf([...classes, ...elements.flatMap(({ datatypes }) => datatypes)], known);
+  return confinedTo === undefined ? {} : { confinedTo };
+}
+
+function situationOf(
+  { runtime, principal, workflow, parent, depth, selectors }: Question,
+  world: Pick<Situation, "policyVersion" | "facts" | "risk">,
+): Situation {
+  return {
+    ...world,
+    ...(runtime === undefined ? {} : { runtime }),
+    ...(principal === undefined ? {} : { principalId: principal.principalId }),
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(parent === undefined ? {} : { parent }),
+    depth,
+    selectors,
+  };
+}

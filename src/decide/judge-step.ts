@@ -1,0 +1,67 @@
+import type { Situation } from "../domain/decision.ts";
+import type { Grant } from "../domain/grant.ts";
+import { factScopesOf, type RunFacts } from "../domain/run-facts.ts";
+import type { Step } from "../domain/step.ts";
+import type { StepReads } from "../ports/ledger-reads.ts";
+import type { PolicyEngine } from "../ports/policy-engine.ts";
+import { type Asked, askPolicies, type Question } from "./ask-policies.ts";
+import { lookAround, type World, type WorldPorts } from "./world.ts";
+
+export type JudgePorts = WorldPorts & {
+  readonly engine: Pick<PolicyEngine, "evaluate">;
+  readonly steps: Pick<StepReads, "situation">;
+};
+
+/** The world around an open step. @throws BrokerError as `lookAround` does */
+export function aroundStep(step: Step, ports: WorldPorts): Promise<World> {
+  return lookAround({ agent: step.agent, runId: step.runId, scopes: factScopesOf(step) }, ports);
+}
+
+/**
+ * What the policies say now of an open step: whether it may go on with all that it holds, or whether it may do one thing
+ * of what it holds. Caller, runtime and parent are those of its opening.
+ *
+ * @param asked - `elements`: all of the step's grant for `judge`; one element, as narrow as the call, for `call`.
+ * @param facts - what counts as granted, the step's own grant included.
+ * @throws BrokerError as `askPolicies` does
+ */
+export async function judgeStep(
+  step: Step,
+  asked: { readonly act: Exclude<Question["act"], "open">; readonly elements: Grant },
+  world: World,
+  ports: JudgePorts,
+  facts: RunFacts = world.facts,
+): Promise<Asked> {
+  const opening = world.policies.version === 0 ? undefined : await ports.steps.situation(step.decisionId);
+  return askPolicies(questionOf(step, asked, opening), world, ports.engine, withoutItself(facts));
+}
+
+function questionOf(
+  step: Step,
+  { act, elements }: { readonly act: Question["act"]; readonly elements: Grant },
+  opening: Situation | undefined,
+): Question {
+  const { agent, runId, step: name, attempt, workflow, depth, grant } = step;
+  return {
+    act,
+    agent,
+    name: { runId, step: name, attempt },
+    ...(opening?.runtime === undefined ? {} : { runtime: opening.runtime }),
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(opening?.parent === undefined ? {} : { parent: opening.parent }),
+    requested: act === "judge" ? grant : elements,
+    elements,
+    depth,
+    selectors: opening?.selectors ?? [],
+  };
+}
+
+/** A step is judged as if it were opened now, so that it does not count itself. */
+function withoutItself({ stepsOpen, steps, ...granted }: RunFacts): RunFacts {
+  return { ...granted, stepsOpen: Math.max(0, stepsOpen - 1), steps: Math.max(0, steps - 1) };
+}
+
+/** Whether the policies let an open step go on as it is. */
+export function isPermitted({ answer }: Asked, elements: Grant): boolean {
+  return answer.whole.effect === "allow" && elements.every((_, index) => answer.elements[index]?.effect === "allow");
+}

@@ -1,0 +1,80 @@
+import type { DecidedOnWorld } from "../domain/decision.ts";
+import { type RiskAround, riskScopesOf } from "../domain/risk.ts";
+import { type FactScope, NO_FACTS, type RunFacts, type ScopeFacts, unitedFacts } from "../domain/run-facts.ts";
+import { hasExpired } from "../domain/step.ts";
+import type { UnixMicros } from "../domain/time.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { PolicyDirectory } from "../ports/directories.ts";
+import type { RecordedRisk, StepReads } from "../ports/ledger-reads.ts";
+import type { PoliciesInForce } from "../ports/policy-engine.ts";
+
+export type WorldPorts = {
+  readonly policies: PolicyDirectory;
+  readonly steps: Pick<StepReads, "world">;
+  readonly clock: Pick<Clock, "now">;
+};
+
+/** The state of the world in which a decision is made. */
+export type World = {
+  readonly policies: PoliciesInForce;
+  /** Of all scopes together. */
+  readonly facts: RunFacts;
+  readonly risk: RiskAround;
+  readonly at: UnixMicros;
+  /** By which the ledger tells whether the world is still the same. */
+  readonly guard: DecidedOnWorld;
+};
+
+/** Whose world it is: an agent's, in a run, with the scopes in which its grants count. */
+export type Standpoint = { readonly agent: string; readonly runId: string; readonly scopes: readonly FactScope[] };
+
+/**
+ * The world around a step that is, or may come to be. Where no set of policies is in force nothing else is looked at,
+ * since nothing else decides.
+ *
+ * @throws BrokerError NOT_SERVING, LEDGER_UNAVAILABLE
+ */
+export async function lookAround({ agent, runId, scopes }: Standpoint, ports: WorldPorts): Promise<World> {
+  const policies = await ports.policies.inForce();
+  const at = ports.clock.now();
+  if (policies.version === 0) {
+    return {
+      policies,
+      facts: NO_FACTS,
+      risk: NO_RISK,
+      at,
+      guard: { policies: policies.sequence, facts: [], risk: [] },
+    };
+  }
+  const riskScopes = riskScopesOf(agent, runId);
+  const { facts: known, risks } = await ports.steps.world(scopes, riskScopes);
+  const facts = scopes.map((scope) => known.find((one) => one.scope === scope) ?? { ...NO_FACTS, scope, version: 0 });
+  const [domain, ofAgent, ofRun] = riskScopes;
+  const levelOf = (scope: RecordedRisk["scope"]) => {
+    const risk = risks.find((one) => one.scope === scope);
+    return risk === undefined || hasExpired(risk.expiresAt, at) ? "low" : risk.level;
+  };
+  return {
+    policies,
+    facts: unitedFacts(facts),
+    risk: { domain: levelOf(domain), agent: levelOf(ofAgent), run: levelOf(ofRun) },
+    at,
+    guard: {
+      policies: policies.sequence,
+      facts: facts.map(versionOf),
+      risk: riskScopes.map((scope) => ({ scope, sequence: risks.find((one) => one.scope === scope)?.sequence ?? 0 })),
+    },
+  };
+}
+
+const NO_RISK: RiskAround = { domain: "low", agent: "low", run: "low" };
+
+/** The number of steps is part of it: no step may be opened between a look at the open steps and what follows from it. */
+function versionOf({ scope, version, steps }: ScopeFacts): DecidedOnWorld["facts"][number] {
+  return { scope, version, steps };
+}
+
+/** The guard of a decision that does not hang on how many steps there are: other steps of the run may be opened. */
+export function withoutCounts(guard: DecidedOnWorld): DecidedOnWorld {
+  return { ...guard, facts: guard.facts.map(({ scope, version }) => ({ scope, version })) };
+}
