@@ -45,7 +45,7 @@ function packStint(): void {
   compile("tsconfig.build.json");
   // Generated code is JavaScript already, which the compiler reads but does not carry over.
   cpSync(at("src/gen"), resolve(folder, "dist/gen"), { recursive: true, filter: (file) => !file.endsWith(".d.ts") });
-  copy(["migrations", "proto", "README.md", "LICENSE"], folder);
+  copy(["migrations", "policies", "proto", "README.md", "LICENSE"], folder);
   writeManifest(folder, readManifest(at("package.json")));
 }
 

@@ -1,0 +1,141 @@
+import { BrokerError } from "../../domain/errors.ts";
+import type { PolicySet } from "../../domain/policy-set.ts";
+import type { PolicyAnswer, PolicyEngine, PolicyFinding, PolicyRequest } from "../../ports/policy-engine.ts";
+import { type CedarThread, startCedarThread } from "./cedar-thread.ts";
+import { checkQuestions } from "./questions.ts";
+import { type Answer, type Asked, decodeError, type FromCedar, type ToCedar } from "./thread-messages.ts";
+
+/** Requests that wait for their turn. At a tenth of a millisecond each, the last of them waits for a second. */
+const WAITING_MAX = 10_000;
+/** Requests that go to the thread together: enough to make the passing between threads cheap, few enough to be fair. */
+const TOGETHER_MAX = 64;
+
+type Settle<Value> = { readonly resolve: (value: Value) => void; readonly reject: (error: BrokerError) => void };
+type Waiting = Settle<PolicyAnswer> & { readonly asked: Asked };
+
+/**
+ * Policies in Cedar, asked in a thread of their own. The thread starts with the first call; when it dies, what was asked is
+ * refused, and a new one starts and loads the same sets.
+ */
+export function createCedarEngine(): PolicyEngine {
+  const sets = new Map<string, PolicySet>();
+  const calls = new Map<number, Settle<readonly PolicyFinding[]>>();
+  /** What waits while the thread answers goes to it together, with no timer. */
+  const waiting: Waiting[] = [];
+  let inFlight: readonly Waiting[] = [];
+  let thread: CedarThread | undefined;
+  let hasAnswered = false;
+  let lastId = 0;
+  let isClosed = false;
+
+  function started(): CedarThread {
+    if (thread === undefined) {
+      hasAnswered = false;
+      thread = startCedarThread(take, giveUp);
+      // What a set is loaded for once more has been found faultless before; a failure shows where the set is asked.
+      for (const [root, set] of sets) void call({ kind: "load", root, set }).catch(() => undefined);
+    }
+    return thread;
+  }
+
+  function take(message: FromCedar): void {
+    hasAnswered = true;
+    if (message.kind === "answers") {
+      const answered = inFlight;
+      inFlight = [];
+      const answers = JSON.parse(message.answers) as readonly Answer[];
+      for (const [position, one] of answered.entries()) settle(one, answers[position]);
+      askNext();
+    } else {
+      const one = calls.get(message.id);
+      calls.delete(message.id);
+      if (message.kind === "checked") one?.resolve(message.findings);
+      else one?.reject(decodeError(message.error));
+    }
+    thread?.keepAlive(calls.size > 0 || inFlight.length > 0);
+  }
+
+  function giveUp(cause: unknown): void {
+    thread = undefined;
+    refuseAll("the policy engine has failed and starts anew", cause);
+    // A thread that dies before its first answer would die again: the next question tries.
+    if (hasAnswered && !isClosed) started();
+  }
+
+  function refuseAll(message: string, cause?: unknown): void {
+    const refused = [...inFlight, ...waiting.splice(0), ...calls.values()];
+    inFlight = [];
+    calls.clear();
+    for (const { reject } of refused) reject(new BrokerError("NOT_SERVING", message, { cause }));
+  }
+
+  function call(
+    message: { kind: "check"; set: PolicySet } | { kind: "load"; root: string; set: PolicySet },
+  ): Promise<readonly PolicyFinding[]> {
+    return new Promise((resolve, reject) => {
+      if (isClosed) return reject(closed());
+      const running = started();
+      lastId += 1;
+      calls.set(lastId, { resolve, reject });
+      running.keepAlive(true);
+      running.post({ ...message, id: lastId } satisfies ToCedar);
+    });
+  }
+
+  function askNext(): void {
+    if (inFlight.length > 0 || waiting.length === 0) return;
+    inFlight = waiting.splice(0, TOGETHER_MAX);
+    const running = started();
+    running.keepAlive(true);
+    running.post({ kind: "evaluate", asked: JSON.stringify(inFlight.map(({ asked }) => asked)) });
+  }
+
+  return {
+    check: (set) => call({ kind: "check", set }),
+    async load(root, set) {
+      if (sets.has(root)) return;
+      const findings = await call({ kind: "load", root, set });
+      const [first] = findings;
+      if (first !== undefined) throw refusedSet(first, findings.length);
+      sets.set(root, set);
+    },
+    unload(root) {
+      if (sets.delete(root)) thread?.post({ kind: "unload", root });
+    },
+    async evaluate(root: string, request: PolicyRequest): Promise<PolicyAnswer> {
+      checkQuestions(request);
+      if (isClosed) throw closed();
+      if (waiting.length >= WAITING_MAX)
+        throw new BrokerError("NOT_SERVING", "too many requests wait for the policy engine");
+      return new Promise((resolve, reject) => {
+        waiting.push({ asked: { root, request }, resolve, reject });
+        // In the same turn others may ask too.
+        queueMicrotask(askNext);
+      });
+    },
+    async close() {
+      isClosed = true;
+      const ending = thread;
+      thread = undefined;
+      refuseAll(closed().message);
+      await ending?.end();
+    },
+  };
+}
+
+function settle({ resolve, reject }: Waiting, answer: Answer | undefined): void {
+  if (answer === undefined) reject(new BrokerError("NOT_SERVING", "the policy engine gave no answer"));
+  else if ("answer" in answer) resolve(answer.answer);
+  else reject(decodeError(answer.error));
+}
+
+function closed(): BrokerError {
+  return new BrokerError("NOT_SERVING", "the policy engine is closed");
+}
+
+function refusedSet({ file, line, column, message }: PolicyFinding, count: number): BrokerError {
+  const more = count === 1 ? "" : ` (and ${count - 1} more)`;
+  return new BrokerError("INVALID_FIELD", `policies: ${file}:${line}:${column}: ${message}${more}`, {
+    metadata: { field: "policies" },
+  });
+}
