@@ -1,7 +1,7 @@
 import { BrokerError } from "../../domain/errors.ts";
 import type { PolicySet } from "../../domain/policy-set.ts";
 import type { PolicyAnswer, PolicyEngine, PolicyFinding, PolicyRequest } from "../../ports/policy-engine.ts";
-import { type CedarThread, startCedarThread } from "./cedar-thread.ts";
+import { type CedarThread, type StartThread, startCedarThread } from "./cedar-thread.ts";
 import { checkQuestions } from "./questions.ts";
 import { type Answer, type Asked, decodeError, type FromCedar, type ToCedar } from "./thread-messages.ts";
 
@@ -17,7 +17,7 @@ type Waiting = Settle<PolicyAnswer> & { readonly asked: Asked };
  * Policies in Cedar, asked in a thread of their own. The thread starts with the first call; when it dies, what was asked is
  * refused, and a new one starts and loads the same sets.
  */
-export function createCedarEngine(): PolicyEngine {
+export function createCedarEngine(start: StartThread = startCedarThread): PolicyEngine {
   const sets = new Map<string, PolicySet>();
   const calls = new Map<number, Settle<readonly PolicyFinding[]>>();
   /** What waits while the thread answers goes to it together, with no timer. */
@@ -31,7 +31,7 @@ export function createCedarEngine(): PolicyEngine {
   function started(): CedarThread {
     if (thread === undefined) {
       hasAnswered = false;
-      thread = startCedarThread(take, giveUp);
+      thread = start(take, giveUp);
       // What a set is loaded for once more has been found faultless before; a failure shows where the set is asked.
       for (const [root, set] of sets) void call({ kind: "load", root, set }).catch(() => undefined);
     }

@@ -12,6 +12,8 @@ export type CedarThread = {
   end(): Promise<void>;
 };
 
+export type StartThread = typeof startCedarThread;
+
 /** @param onEnd - once, whatever the thread ended of; not after `end`. */
 export function startCedarThread(
   onMessage: (message: FromCedar) => void,

@@ -121,7 +121,7 @@ function indentOf(text: string): number {
 
 /** Without what the library says of the policy's id, which it was told by us, or was not told. */
 function plainMessage(message: string): string {
-  return message.replace(/^failed to parse policy (?:with id `[^`]*` )?from string: |^for policy `[^`]*`, /, "");
+  return message.replace(/^failed to parse policy (?:with id `[^`]*` )?from string: |^for policy `[^`]*`[,:] /, "");
 }
 
 const ACTION = /Action::"[a-z_]+"/;

@@ -1,0 +1,170 @@
+import { describe, expect, test } from "vitest";
+import { createCedarEngine } from "../../../src/adapters/policy-cedar/cedar-engine.ts";
+import { startCedarThread } from "../../../src/adapters/policy-cedar/cedar-thread.ts";
+import { ACTIONS } from "../../../src/domain/grant.ts";
+import { LIMITS } from "../../../src/domain/limits.ts";
+import type { Segment } from "../../../src/domain/spiffe-id.ts";
+import type { UnixMicros } from "../../../src/domain/time.ts";
+import type { PolicyRequest } from "../../../src/ports/policy-engine.ts";
+import { asking, baselineSet, elementOf, requestOf, SEARCH, setOf, stepName } from "./requests.ts";
+
+/** An engine, with a way to end each of the threads that it has started so far as if the thread had failed. */
+function engineWithThreads() {
+  const threads: { kill(): Promise<void> }[] = [];
+  const engine = createCedarEngine((onMessage, onEnd) => {
+    const thread = startCedarThread(onMessage, onEnd);
+    threads.push({
+      async kill() {
+        await thread.end();
+        onEnd(new Error("killed"));
+      },
+    });
+    return thread;
+  });
+  return { threads, engine };
+}
+
+const PERMIT = setOf("permit (principal, action, resource);");
+
+describe("the engine", () => {
+  test("answers each of many callers with the answer to its own question", async () => {
+    await using asked = await asking(await baselineSet());
+    const effects = await Promise.all(
+      Array.from({ length: 500 }, (_, index) =>
+        asked.ask({ depth: index % 6, parent: { agent: requestOf().agent, name: requestOf().name } }),
+      ),
+    );
+    expect(effects.map(({ whole }) => whole.effect)).toEqual(
+      Array.from({ length: 500 }, (_, index) => (index % 6 > 3 ? "deny" : "allow")),
+    );
+  });
+
+  test("keeps sets apart by their roots, and refuses one that was let go of", async () => {
+    await using asked = await asking(PERMIT);
+    await asked.engine.load("empty", setOf(""));
+    expect((await asked.engine.evaluate("empty", requestOf())).whole.effect).toBe("deny");
+    expect((await asked.ask()).whole.effect).toBe("allow");
+    asked.engine.unload("root");
+    await expect(asked.ask()).rejects.toMatchObject({ code: "NOT_SERVING" });
+    expect((await asked.engine.evaluate("empty", requestOf())).whole.effect).toBe("deny");
+  });
+
+  test("does not let another set answer under a root that is loaded already", async () => {
+    await using asked = await asking(PERMIT);
+    await asked.engine.load("root", setOf(""));
+    expect((await asked.ask()).whole.effect).toBe("allow");
+  });
+
+  test("remembers no answer for what a policy could tell apart: another agent, tool, step, parent or time", async () => {
+    await using asked = await asking(
+      setOf(`permit (principal, action == Action::"read", resource) when
+          { principal != Agent::"evil" && resource != Tool::"drop" && context.at < datetime("2030-01-01") };
+        permit (principal, action == Action::"open_step", resource in Run::"run-1");
+        permit (principal, action == Action::"delegate", resource in Run::"run-1") when { context has parent && context.parent.attempt == 1 };`),
+    );
+    const good = { parent: { agent: requestOf().agent, name: stepName() } };
+    const whole = (over: Partial<PolicyRequest>) => asked.ask({ ...good, ...over }).then((one) => one.whole.effect);
+    const element = (over: Partial<PolicyRequest>) => asked.ask(over).then((one) => one.elements[0]?.effect);
+    for (let again = 0; again < 2; again += 1) {
+      expect(await element({})).toBe("allow");
+      expect(await element({ agent: "evil" as Segment })).toBe("deny");
+      expect(await element({ requested: [elementOf({ identifier: "drop" })] })).toBe("deny");
+      expect(await element({ at: 2_000_000_000_000_000 as UnixMicros })).toBe("deny");
+      expect(await whole({})).toBe("allow");
+      expect(await whole({ name: stepName("run-2") })).toBe("deny");
+      expect(await whole({ parent: { agent: requestOf().agent, name: stepName("run-2") } })).toBe("deny");
+      expect(await whole({ parent: { agent: requestOf().agent, name: stepName("run-1", "plan", 2) } })).toBe("deny");
+    }
+  });
+
+  test("refuses a root that was never loaded", async () => {
+    await using asked = await asking(PERMIT);
+    await expect(asked.engine.evaluate("other", requestOf())).rejects.toMatchObject({ code: "NOT_SERVING" });
+  });
+
+  test("refuses whatever is asked once it is closed, and what was under way", async () => {
+    const asked = await asking(PERMIT);
+    const underWay = asked.ask();
+    const refused = expect(underWay).rejects.toMatchObject({ code: "NOT_SERVING" });
+    await asked.engine.close();
+    await refused;
+    await expect(asked.ask()).rejects.toMatchObject({ code: "NOT_SERVING" });
+    await expect(asked.engine.check(PERMIT)).rejects.toMatchObject({ code: "NOT_SERVING" });
+    await asked.engine.close();
+  });
+
+  test("refuses more requests than may wait, and answers those that wait", async () => {
+    await using asked = await asking(PERMIT);
+    const answers = await Promise.allSettled(Array.from({ length: 10_100 }, () => asked.ask()));
+    const refused = answers.filter(({ status }) => status === "rejected");
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused.length).toBeLessThanOrEqual(100);
+    for (const one of refused) expect(one).toMatchObject({ reason: { code: "NOT_SERVING" } });
+  });
+});
+
+describe("a thread that dies", () => {
+  test("refuses what it was asked; the next one has the same sets", async () => {
+    const { threads, engine } = engineWithThreads();
+    try {
+      await engine.load("root", PERMIT);
+      const pending = engine.evaluate("root", requestOf());
+      const refused = expect(pending).rejects.toMatchObject({ code: "NOT_SERVING" });
+      await threads[0]?.kill();
+      await refused;
+      expect((await engine.evaluate("root", requestOf())).whole.effect).toBe("allow");
+      expect(threads).toHaveLength(2);
+    } finally {
+      await engine.close();
+    }
+  });
+
+  test("before it has answered is not started again and again", async () => {
+    const { threads, engine } = engineWithThreads();
+    try {
+      const refused = expect(engine.load("root", PERMIT)).rejects.toMatchObject({ code: "NOT_SERVING" });
+      await threads[0]?.kill();
+      await refused;
+      expect(threads).toHaveLength(1);
+      await engine.load("root", PERMIT);
+      expect((await engine.evaluate("root", requestOf())).whole.effect).toBe("allow");
+    } finally {
+      await engine.close();
+    }
+  });
+});
+
+describe("a request of too many questions", () => {
+  const servers = Array.from({ length: 32 }, (_, index) => `https://s${index}.example.org`);
+
+  test("is refused before anything is asked: 10,240 of them", async () => {
+    await using asked = await asking(PERMIT);
+    const requested = Array.from({ length: 64 }, (_, index) =>
+      elementOf({ identifier: `t${index}`, locations: servers, actions: ACTIONS }),
+    );
+    await expect(asked.ask({ requested })).rejects.toMatchObject({
+      code: "LIMIT_EXCEEDED",
+      metadata: { field: "grant" },
+    });
+  });
+
+  test("is refused of 10,000 elements too, whether they are to be answered or only asked for", async () => {
+    await using asked = await asking(PERMIT);
+    const many = Array.from({ length: 10_000 }, (_, index) => elementOf({ identifier: `t${index}` }));
+    await expect(asked.ask({ requested: many })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    await expect(asked.ask({ requested: many, elements: [] })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    const empty = many.map((element) => ({ ...element, actions: [] }));
+    await expect(asked.ask({ requested: [], elements: empty })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+  });
+
+  test("is answered up to the limit, and no further", async () => {
+    await using asked = await asking(PERMIT);
+    const classes = Array.from({ length: 32 }, (_, index) => `c${index}`);
+    const full = elementOf({ locations: servers, datatypes: classes });
+    expect(servers.length * classes.length).toBe(LIMITS.policyEvaluationsMax);
+    expect((await asked.ask({ requested: [full] })).elements).toMatchObject([{ effect: "allow" }]);
+    await expect(asked.ask({ requested: [full, elementOf({ locations: [SEARCH] })] })).rejects.toMatchObject({
+      code: "LIMIT_EXCEEDED",
+    });
+  });
+});
