@@ -39,7 +39,7 @@ export async function askPolicies(
 const PERMITTED = { effect: "allow", policies: [] } as const;
 
 function ceilingAlone({ elements }: Question): PolicyAnswer {
-  return { whole: PERMITTED, elements: elements.map(() => PERMITTED), countsSteps: false };
+  return { whole: PERMITTED, elements: elements.map(() => PERMITTED) };
 }
 
 /** What is put to the policies is recorded whole, and what is too large to be recorded must not be cut to fit. */

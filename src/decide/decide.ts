@@ -130,7 +130,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
     refusers.every((refuser) => refuser === undefined || refuser === "parent");
   const ofEntry = `${entry.entryId}@${entry.revision}`;
   const errors = sorted([whole, ...elements].flatMap((effect) => effect.errors ?? []));
-  const guard = countsSteps || bounds.isNew ? world.guard : withoutCounts(world.guard);
+  const guard = countsSteps === true || bounds.isNew ? world.guard : withoutCounts(world.guard);
   return {
     decision: {
       act: "open",

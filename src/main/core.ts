@@ -4,6 +4,7 @@ import { createCursorSeal } from "../adapters/cursor-seal/cursor-seal.ts";
 import { openDataDirectory } from "../adapters/data-directory/open-data-directory.ts";
 import { openSqliteLedger } from "../adapters/ledger-sqlite/ledger-sqlite.ts";
 import type { UpgradeProgress } from "../adapters/ledger-sqlite/migrate.ts";
+import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
@@ -15,14 +16,12 @@ import { kernelUser } from "../config/kernel-user.ts";
 import { readLocalAccounts } from "../config/local-accounts.ts";
 import { x509RootsOf } from "../domain/authority.ts";
 import { BUNDLE_REFRESH_HINT_SECONDS, spiffeBundle } from "../domain/bundle.ts";
-import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import { secondsOf } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { Log } from "../ports/log.ts";
-import type { PolicyEngine } from "../ports/policy-engine.ts";
 import { declareEntries } from "../registry/declare.ts";
 import { followFederating } from "../registry/federating.ts";
 import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
@@ -88,7 +87,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const unix = createUnixAttestor();
   closers.push(() => unix.close());
 
-  const engine = NO_ENGINE;
+  const engine = createCedarEngine();
+  closers.push(() => engine.close());
 
   // What is kept beside the ledger, each by the ledger's events.
   const ofUpstream = upstreamFiles(config, { clock, randomness: random });
@@ -211,14 +211,3 @@ async function secondsBehind(history: HistoryReads, clock: Clock): Promise<numbe
   const [newest] = await history.events({ limit: 1 });
   return newest === undefined ? 0 : (newest.recordedAt - clock.now()) / 1_000_000;
 }
-
-const refuse = async () => {
-  throw new BrokerError("NOT_SERVING", "there is no engine for policies");
-};
-const NO_ENGINE: PolicyEngine = {
-  check: refuse,
-  load: refuse,
-  unload: () => undefined,
-  evaluate: refuse,
-  close: async () => undefined,
-};

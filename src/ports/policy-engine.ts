@@ -63,8 +63,8 @@ export type PolicyAnswer = {
   readonly whole: PolicyEffect;
   /** One answer for each element of `elements`, in the same order. An element without an answer is denied. */
   readonly elements: readonly PolicyEffect[];
-  /** Whether the answer may hang on how many steps the run has, or has open. */
-  readonly countsSteps: boolean;
+  /** The answer may hang on how many steps the run has, or has open. */
+  readonly countsSteps?: true;
 };
 
 /** What is wrong with a policy, or with a set. `line` and `column` from 1, in the policy's file. */

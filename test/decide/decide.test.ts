@@ -83,7 +83,6 @@ function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], roo
       evaluate: async (_, request) => ({
         whole: ALLOW,
         elements: answer?.(request) ?? [],
-        countsSteps: false,
       }),
     },
   };
@@ -209,7 +208,7 @@ describe("policy is asked", () => {
   test("and says that the step must not be opened at all: nothing is granted", async () => {
     const ports = world(() => [ALLOW]);
     const whole: PolicyEffect = { effect: "deny", policies: ["high-risk"] };
-    const engine = { evaluate: async () => ({ whole, elements: [ALLOW], countsSteps: false }) };
+    const engine = { evaluate: async () => ({ whole, elements: [ALLOW] }) };
     const { decision } = await decide(asking([within], ceiling, undefined, true), { ...ports, engine });
     expect(decision).toMatchObject({ effect: "deny", reason: "POLICY_DENIED", granted: [], refused: [within] });
     expect(decision.determiningPolicies).toContain("high-risk");

@@ -4,6 +4,7 @@ import { ask, type CedarValueJson, type EntityJson } from "./cedar-library.ts";
 import type { CompiledPolicy } from "./compile-policy.ts";
 import { sortedSet, together } from "./effects.ts";
 import { indexPolicies } from "./policy-index.ts";
+import { looksAtCounts } from "./policy-reads.ts";
 import { type PolicyQuestion, questionsOf, questionsOfWhole } from "./questions.ts";
 import { ENTITIES, SITUATION, stepId, USE } from "./situation.ts";
 import type { Slice, SliceKind, Slices } from "./slices.ts";
@@ -28,6 +29,7 @@ export function createLoadedSet(
   answered: Answered,
 ): LoadedSet {
   const index = indexPolicies(policies);
+  const countsSteps = policies.some(({ reads }) => looksAtCounts(reads));
 
   function effectOf(question: PolicyQuestion, situation: Situation): PolicyEffect {
     const { request } = situation;
@@ -63,6 +65,7 @@ export function createLoadedSet(
           const questions = questionsOf(element);
           return questions.length === 0 ? NOTHING_ASKED : ofAll(questions);
         }),
+        ...(countsSteps ? { countsSteps } : {}),
       };
     },
   };

@@ -30,6 +30,11 @@ export function looksAtTool({ resource, paths }: Reads): boolean {
   return resource || paths.some((path) => isPrefix(path, TOOLS) || isPrefix(TOOLS, path));
 }
 
+/** Whether a condition could tell apart how many steps a run has, or has open. */
+export function looksAtCounts({ paths }: Reads): boolean {
+  return paths.some(([name]) => name === undefined || name === "steps" || name === "stepsOpen");
+}
+
 const TOOLS = ["requested", "tools"] as const;
 
 /** Whether `a` is `b`, or a whole that `b` is a part of. */
