@@ -1,7 +1,7 @@
 import { BrokerError } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { type FactScope, withGrant } from "../domain/run-facts.ts";
+import { addsTo, type FactScope, withGrant } from "../domain/run-facts.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import { isPermitted, type JudgePorts, judgeStep } from "./judge-step.ts";
@@ -37,7 +37,8 @@ export async function stepsOutOfBounds(
   ports: BoundsPorts,
 ): Promise<Bounds> {
   const facts = withGrant(world.facts, opening.granted);
-  const isNew = facts.classes.length > world.facts.classes.length || facts.actions.length > world.facts.actions.length;
+  // What one of the scopes was granted is from here on known of them all: the step connects them.
+  const isNew = world.scopes.some((scope) => addsTo(scope, facts));
   if (world.policies.version === 0 || !isNew) return { closes: [], closesParent: false, isNew: false };
   const closes: string[] = [];
   const against: string[] = [];

@@ -19,6 +19,8 @@ export type World = {
   readonly policies: PoliciesInForce;
   /** Of all scopes together. */
   readonly facts: RunFacts;
+  /** Of each scope by itself. */
+  readonly scopes: readonly ScopeFacts[];
   readonly risk: RiskAround;
   readonly at: UnixMicros;
   /** By which the ledger tells whether the world is still the same. */
@@ -41,6 +43,7 @@ export async function lookAround({ agent, runId, scopes }: Standpoint, ports: Wo
     return {
       policies,
       facts: NO_FACTS,
+      scopes: [],
       risk: NO_RISK,
       at,
       guard: { policies: policies.sequence, facts: [], risk: [] },
@@ -57,6 +60,7 @@ export async function lookAround({ agent, runId, scopes }: Standpoint, ports: Wo
   return {
     policies,
     facts: unitedFacts(facts),
+    scopes: facts,
     risk: { domain: levelOf(domain), agent: levelOf(ofAgent), run: levelOf(ofRun) },
     at,
     guard: {

@@ -16,7 +16,8 @@ export const NO_FACTS: RunFacts = { classes: [], actions: [], stepsOpen: 0, step
 
 /**
  * Whose facts are kept: of a run, or of all runs of a principal. A grant counts in every scope that its step is in: its
- * own run, the runs that it was delegated from, and its principal where the configuration says so.
+ * own run, the runs that it was delegated from, and its principal where the configuration says so. Such a step connects
+ * its scopes: what is known of one of them is from then on known of all.
  */
 export type FactScope = `run:${string}` | `principal:${string}`;
 
@@ -52,6 +53,11 @@ export function withGrant({ classes, actions, stepsOpen, steps }: RunFacts, gran
     stepsOpen: stepsOpen + 1,
     steps: steps + 1,
   };
+}
+
+/** Whether `whole`, which holds all that `part` holds, has a class or an action more. */
+export function addsTo(part: RunFacts, whole: RunFacts): boolean {
+  return whole.classes.length > part.classes.length || whole.actions.length > part.actions.length;
 }
 
 function sortedSet<Text extends string>(texts: readonly Text[]): readonly Text[] {

@@ -13,6 +13,7 @@ import { openAndIssue } from "../../src/open/open-and-issue.ts";
 import type { OpenRequest } from "../../src/open/open-request.ts";
 import type { Ledger } from "../../src/ports/ledger.ts";
 import type { LedgerAct } from "../../src/ports/ledger-acts.ts";
+import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { memorySigner } from "../memory/memory-signer.ts";
@@ -46,8 +47,9 @@ const AGENT = {
  * The real paths with an agent that opens for itself, another, a runtime that opens for both, and an operator.
  *
  * @param own - what of the signer is otherwise.
+ * @param engine - asked about the set of policies that is put in force.
  */
-export async function pathScene(own: Partial<Signer> = {}) {
+export async function pathScene(own: Partial<Signer> = {}, engine?: PolicyEngine) {
   const clock = virtualClock(1_795_341_600 as UnixSeconds);
   const random = systemRandomness();
   const kernel = createKernel();
@@ -75,6 +77,7 @@ export async function pathScene(own: Partial<Signer> = {}) {
     clock,
     random,
     failed,
+    ...(engine === undefined ? {} : { engine }),
   });
   onTestFinished(async () => {
     broker.stop();

@@ -21,6 +21,7 @@ import { openStep } from "../../src/open/open-step.ts";
 import { renewStep } from "../../src/open/renew-step.ts";
 import type { KeyPairs } from "../../src/ports/key-pairs.ts";
 import type { OpenedLedger } from "../../src/ports/ledger.ts";
+import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import { processIdentities } from "../../src/stream/process-identities.ts";
@@ -37,6 +38,8 @@ export type Ground = {
   readonly clock: VirtualClock;
   readonly random: Randomness;
   readonly failed: (error: unknown) => void;
+  /** Absent: no set of policies is ever in force. */
+  readonly engine?: PolicyEngine;
 };
 
 export const TRUST_DOMAIN = parseTrustDomain("example.org");
@@ -47,7 +50,7 @@ export type Broker = Awaited<ReturnType<typeof startBroker>>;
 
 /** The real paths over the real followers on this ground, wired by the composition root, and the acts of its API. */
 export async function startBroker(ground: Ground) {
-  const { store, signer, kernel, clock, random, failed } = ground;
+  const { store, signer, kernel, clock, random, failed, engine = NO_ENGINE } = ground;
   const { ledger, steps, feed, history, credentials } = store;
   const closers: (() => Promise<void> | void)[] = [];
   const suspensions = createSuspensions(clock);
@@ -62,7 +65,7 @@ export async function startBroker(ground: Ground) {
       clock,
       random,
       failed,
-      engine: NO_ENGINE,
+      engine,
     },
     closers,
   );
@@ -80,7 +83,7 @@ export async function startBroker(ground: Ground) {
     clock,
     random,
     gate: suspensions,
-    engine: NO_ENGINE,
+    engine,
     processes: kernel.processes,
     formats: {
       "x509-svid": x509DerFormat(),

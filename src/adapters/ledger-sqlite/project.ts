@@ -26,7 +26,15 @@ import type {
   StepsJudged,
 } from "../../domain/ledger-event.ts";
 import { isRiskier } from "../../domain/risk.ts";
-import { type FactScope, factScopesOf, NO_FACTS, withGrant } from "../../domain/run-facts.ts";
+import {
+  addsTo,
+  type FactScope,
+  factScopesOf,
+  NO_FACTS,
+  type ScopeFacts,
+  unitedFacts,
+  withGrant,
+} from "../../domain/run-facts.ts";
 import { descendantState, hasExpired } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
@@ -146,22 +154,22 @@ function openStep(db: Connection, event: StepOpened, sequence: number): void {
   db.run(STEP.insertEvent, { stepSequence: sequence, sequence });
   db.run(DECISION.linkOpening, { stepSequence: sequence, decisionId: step.decisionId });
   db.run(ENTRY.countOpened, { entryId: step.openerEntryId });
-  for (const scope of factScopesOf(step)) countGrant(db, scope, step.grant);
+  countGrant(db, factScopesOf(step), step.grant);
 }
 
-/** What a grant adds to what is known of one of its scopes. */
-function countGrant(db: Connection, scope: FactScope, grant: Grant): void {
-  const row = db.get<FactRow>(FACT.of, { scope });
-  const before = row === undefined ? { ...NO_FACTS, scope, version: 0 } : scopeFactsOf(row);
-  const after = withGrant(before, grant);
-  const grew = after.classes.length > before.classes.length || after.actions.length > before.actions.length;
-  db.run(FACT.put, {
-    ...after,
-    scope,
-    version: before.version + (grew ? 1 : 0),
-    classes: canonicalText(after.classes),
-    actions: canonicalText(after.actions),
+/** What a step that connects these scopes adds to what is known of each: its grant, and what is known of the others. */
+function countGrant(db: Connection, scopes: readonly FactScope[], grant: Grant): void {
+  const before = scopes.map((scope): ScopeFacts => {
+    const row = db.get<FactRow>(FACT.of, { scope });
+    return row === undefined ? { ...NO_FACTS, scope, version: 0 } : scopeFactsOf(row);
   });
+  const known = withGrant(unitedFacts(before), grant);
+  const [classes, actions] = [canonicalText(known.classes), canonicalText(known.actions)];
+  for (const facts of before) {
+    const { scope, version, stepsOpen, steps } = facts;
+    const grown = addsTo(facts, known) ? 1 : 0;
+    db.run(FACT.put, { scope, version: version + grown, classes, actions, stepsOpen: stepsOpen + 1, steps: steps + 1 });
+  }
 }
 
 function listPolicies(db: Connection, { version, digests }: PolicySetListed, sequence: number): void {

@@ -1,0 +1,186 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createCedarEngine } from "../../src/adapters/policy-cedar/cedar-engine.ts";
+import { readPolicies } from "../../src/adapters/policy-cedar/read-policies.ts";
+import type { DataClasses } from "../../src/domain/data-classes.ts";
+import type { Grant } from "../../src/domain/grant.ts";
+import type { Step } from "../../src/domain/step.ts";
+import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
+import { OPERATOR } from "../simulation/broker.ts";
+import { pathScene, READ, SEARCH, segment, WRITE } from "./path-scene.ts";
+
+const DATA_CLASSES: DataClasses = {
+  ratchet: "run",
+  classes: {
+    internal: { sensitivity: "ordinary", securityDomain: [] },
+    customer: { sensitivity: "restricted", securityDomain: [SEARCH] },
+  },
+};
+const CUSTOMER: Grant = [{ ...READ, datatypes: ["customer"] }];
+
+/** The paths with the baseline in force. */
+async function judgedScene(engine: PolicyEngine = createCedarEngine()) {
+  const scene = await pathScene({}, engine);
+  onTestFinished(() => engine.close());
+  const { store, clock, broker } = scene;
+  const { policies } = await readPolicies({ baseline: true });
+  const set = { policies, dataClasses: DATA_CLASSES };
+  await store.ledger.perform({
+    act: "put-policy-set",
+    set,
+    origin: "api",
+    activates: { reason: "first" },
+    by: OPERATOR,
+    now: clock.now(),
+  });
+  const agent = await scene.enter({
+    kind: "agent",
+    name: "clerk",
+    selectors: ["unix:uid:33"],
+    ceiling: [
+      { ...READ, identifier: "*", locations: ["*"], actions: ["read", "write"], datatypes: ["internal", "customer"] },
+    ],
+    mayOpen: true,
+    allowAnyExecutor: true,
+  });
+  const clerk = scene.kernel.start(33);
+  const open = (step: string, grant: Grant, runId = "run") =>
+    scene.open(clerk, { agent: segment("clerk"), runId: segment(runId), step: segment(step), grant });
+  const openBelow = (parent: Step, runId: string, grant: Grant) =>
+    scene.open(clerk, {
+      ...{ agent: segment("clerk"), runId: segment(runId), step: segment("child") },
+      parentStepId: parent.stepId,
+      grant,
+    });
+  const decisions = () => store.history.decisions({ limit: 100 });
+  const setRisk = (level: "low" | "elevated" | "high") =>
+    store.ledger.perform({
+      act: "set-risk",
+      scope: "domain",
+      level,
+      expiresAt: addSeconds(secondsOf(clock.now()), 60),
+      reason: "a detector said so",
+      by: OPERATOR,
+      now: clock.now(),
+    });
+  return { ...scene, ...broker, clerk, agent, open, openBelow, decisions, setRisk };
+}
+
+describe("the baseline decides within the ceiling", () => {
+  test("what is ordinary may be read and written; the decision says on what it was made", async () => {
+    const { open, decisions } = await judgedScene();
+    await open("one", [READ]);
+    await open("two", [WRITE]);
+    const [second] = await decisions();
+    expect(second).toMatchObject({
+      effect: "allow",
+      situation: {
+        policyVersion: 1,
+        facts: { classes: ["internal"], actions: ["read"], stepsOpen: 1, steps: 1 },
+        risk: { domain: "low", agent: "low", run: "low" },
+        depth: 0,
+        selectors: ["unix:uid:33"],
+      },
+    });
+    expect(second?.determiningPolicies).toContain("baseline.ceiling");
+  });
+
+  test("nothing but reading while risk is elevated, nothing at all while it is high, all again once it lapsed", async () => {
+    const { open, setRisk, clock } = await judgedScene();
+    await setRisk("elevated");
+    await open("one", [READ]);
+    await expect(open("two", [WRITE])).rejects.toMatchObject({ code: "POLICY_DENIED" });
+    await setRisk("high");
+    await expect(open("three", [READ])).rejects.toMatchObject({ code: "POLICY_DENIED" });
+    clock.advance(61_000);
+    await open("four", [WRITE]);
+  });
+});
+
+describe("ratchet: a run that was granted restricted data", () => {
+  test("writes nowhere outside of the data's security domain any more, and another run does", async () => {
+    const { open } = await judgedScene();
+    await open("one", CUSTOMER);
+    await expect(open("two", [WRITE])).rejects.toMatchObject({ code: "POLICY_DENIED" });
+    await open("three", [{ ...WRITE, locations: [SEARCH] }]);
+    await open("one", [WRITE], "another");
+  });
+
+  test("asks for both at once in vain", async () => {
+    const { open } = await judgedScene();
+    await expect(open("one", [...CUSTOMER, WRITE])).rejects.toMatchObject({ code: "POLICY_DENIED" });
+  });
+
+  test("ends its open steps that write elsewhere, in the act that grants, with the decision that says why", async () => {
+    const { open, store, decisions } = await judgedScene();
+    const writing = await open("one", [WRITE]);
+    const inside = await open("two", [{ ...WRITE, locations: [SEARCH] }]);
+    const elsewhere = await open("one", [WRITE], "another");
+    const reading = await open("three", CUSTOMER);
+    expect(await store.steps.step(writing.stepId)).toMatchObject({
+      state: "REVOKED",
+      closeReason: "privilegeWithdrawn",
+      closeDecisionId: reading.decisionId,
+    });
+    const [decision] = await decisions();
+    expect(decision).toMatchObject({ decisionId: reading.decisionId, closes: [writing.stepId] });
+    for (const { stepId } of [inside, elsewhere, reading]) {
+      expect(await store.steps.step(stepId)).toMatchObject({ state: "OPEN" });
+    }
+  });
+
+  test("can't be delegated to from a step that writes elsewhere: a child must not end what it hangs on", async () => {
+    const { open, openBelow, store } = await judgedScene();
+    const parent = await open("one", [{ ...WRITE, actions: ["read", "write"] }]);
+    await open("unrelated", CUSTOMER, "below");
+    const read: Grant = [{ ...WRITE, actions: ["read"] }];
+    // What the run below has seen would be known of the parent's run too.
+    await expect(openBelow(parent, "below", read)).rejects.toMatchObject({ code: "POLICY_DENIED" });
+    expect(await store.steps.step(parent.stepId)).toMatchObject({ state: "OPEN" });
+    await openBelow(parent, "clean", read);
+  });
+
+  test("binds the run that it was delegated from, since results flow back", async () => {
+    const { open, openBelow } = await judgedScene();
+    const parent = await open("one", [{ ...READ, datatypes: ["internal", "customer"], actions: ["read"] }]);
+    await openBelow(parent, "below", CUSTOMER);
+    await expect(open("two", [WRITE])).rejects.toMatchObject({ code: "POLICY_DENIED" });
+    await expect(open("two", [WRITE], "below")).rejects.toMatchObject({ code: "POLICY_DENIED" });
+  });
+});
+
+describe("what was decided on has changed by the time of the record", () => {
+  test("it is decided again: a risk that rises in between counts", async () => {
+    const { open, onAct, setRisk, decisions } = await judgedScene();
+    let isRaised = false;
+    onAct((act) => {
+      if (act.act !== "open-step" || isRaised) return;
+      isRaised = true;
+      void setRisk("high");
+    });
+    await expect(open("one", [READ])).rejects.toMatchObject({ code: "POLICY_DENIED" });
+    const made = await decisions();
+    expect(made.map(({ effect, situation }) => [effect, situation?.risk.domain])).toEqual([["deny", "high"]]);
+  });
+
+  test("again and again: after five times the request is refused, and nothing is opened", async () => {
+    const { open, onAct, setRisk, store } = await judgedScene();
+    let tries = 0;
+    onAct((act) => {
+      if (act.act !== "open-step") return;
+      tries += 1;
+      void setRisk("low");
+    });
+    await expect(open("one", [READ])).rejects.toMatchObject({ code: "DECISION_OUTDATED" });
+    expect(tries).toBe(5);
+    expect(await store.projections.openSteps()).toMatchObject({ value: [] });
+  });
+
+  test("two grants of one run at once, of which one forbids the other: one of them stands", async () => {
+    const { open, store } = await judgedScene();
+    const outcomes = await Promise.allSettled([open("one", CUSTOMER), open("two", [WRITE])]);
+    const { value } = await store.projections.openSteps();
+    expect(value.map(({ step }) => step)).toEqual(["one"]);
+    expect(outcomes[0]?.status).toBe("fulfilled");
+  });
+});
