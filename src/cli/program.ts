@@ -8,6 +8,7 @@ import { addHistory } from "./commands/history.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addJoinToken } from "./commands/join-token.ts";
 import { addLedger } from "./commands/ledger.ts";
+import { addPolicy } from "./commands/policy.ts";
 import { addRevoke } from "./commands/revoke.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStep } from "./commands/step.ts";
@@ -55,6 +56,7 @@ export function stintProgram(context: Context): Command {
   addAuthority(program, context);
   addFederation(program, context);
   addJoinToken(program, context);
+  addPolicy(program, context);
   addWhoami(program, context);
   addDev(program, context);
   tab(program, { completionCommandName: "completion" });

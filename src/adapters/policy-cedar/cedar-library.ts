@@ -45,9 +45,11 @@ export function validatePolicies(schema: string, policies: Readonly<Record<strin
   if (answer.type === "failure") {
     return [...answer.errors, ...answer.warnings].map((error) => ({ policyId: undefined, error }));
   }
+  // Of a policy with a name that there is not, a warning only says that it can't match anything.
+  const faulty = new Set(answer.validationErrors.map(({ policyId }) => policyId));
   return [
     ...answer.validationErrors,
-    ...answer.validationWarnings,
+    ...answer.validationWarnings.filter(({ policyId }) => !faulty.has(policyId)),
     ...answer.otherWarnings.map((error) => ({ policyId: undefined, error })),
   ];
 }

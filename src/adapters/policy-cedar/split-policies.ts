@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Policy } from "../../domain/policy-set.ts";
 import type { PolicyFinding } from "../../ports/policy-engine.ts";
@@ -16,14 +17,14 @@ const BLANKS = /^(?:\s+|\/\/[^\n]*)*/;
  * Tells the text of a file apart into policies. Whether they are valid is for the engine to say: of a text that is not
  * Cedar the parts are not policies either, and the engine will find that.
  *
- * @param file - its name without folder; a policy without an `@id` is called after it, `<file without .cedar>.<number>`.
+ * @param file - as findings call it; a policy without an `@id` is called after it, `<file without .cedar>.<number>`.
  * @returns the policies, each with the comments in front of it; and what is wrong with their ids and sizes
  */
 export function splitPolicies(
   text: string,
   file: string,
 ): { readonly policies: readonly Policy[]; readonly findings: readonly PolicyFinding[] } {
-  const stem = file.replace(/\.cedar$/, "");
+  const stem = basename(file, ".cedar");
   const findings: PolicyFinding[] = [];
   const policies: Policy[] = [];
   for (const part of partsOf(text)) {

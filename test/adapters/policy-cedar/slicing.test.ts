@@ -194,46 +194,52 @@ const request = fc
     }),
   );
 
+/** Thousands of questions, twice each, on a machine that may be busy. */
+const TEST_MS_MAX = 180_000;
 const noPause = async () => undefined;
 /** So few that they make room for each other all the time. */
 const SLICES = 4;
 
-test("an answer is the library's own, whatever was left out and whatever is remembered", async () => {
-  preparseSchema(REFERENCE, schema);
-  const slices = createSlices(SLICES);
-  const answered = createAnswered();
-  let loads = 0;
-  await fc.assert(
-    fc.asyncProperty(site, fc.array(request, { minLength: 1, maxLength: 4 }), async (texts, requests) => {
-      const written = setOf(texts.join("\n")).policies;
-      const { findings } = await checkSet({ policies: written }, schema, noPause);
-      // A policy that is impossible would be refused, and is no case of this test.
-      const refused = new Set(findings.map(({ policyId }) => policyId));
-      const policies = written.filter(({ policyId }) => !refused.has(policyId));
-      const byId = Object.fromEntries(policies.map(({ policyId, text }) => [policyId, text]));
-      preparsePolicySet(REFERENCE, { staticPolicies: byId });
-      const { policies: compiled } = await checkSet({ policies }, schema, noPause);
-      loads += 1;
-      const set = createLoadedSet(String(loads), compiled, NO_DATA_CLASSES, slices, answered);
-      for (const one of requests) {
-        const answer = set.evaluate(one);
-        const whole = one.act === "call" ? [] : ["open_step", ...(one.parent === undefined ? [] : ["delegate"])];
-        if (whole.length > 0) {
-          expect(answer.whole).toEqual(merged(whole.map((action) => reference(one, action))));
+test(
+  "an answer is the library's own, whatever was left out and whatever is remembered",
+  async () => {
+    preparseSchema(REFERENCE, schema);
+    const slices = createSlices(SLICES);
+    const answered = createAnswered();
+    let loads = 0;
+    await fc.assert(
+      fc.asyncProperty(site, fc.array(request, { minLength: 1, maxLength: 4 }), async (texts, requests) => {
+        const written = setOf(texts.join("\n")).policies;
+        const { findings } = await checkSet({ policies: written }, schema, noPause);
+        // A policy that is impossible would be refused, and is no case of this test.
+        const refused = new Set(findings.map(({ policyId }) => policyId));
+        const policies = written.filter(({ policyId }) => !refused.has(policyId));
+        const byId = Object.fromEntries(policies.map(({ policyId, text }) => [policyId, text]));
+        preparsePolicySet(REFERENCE, { staticPolicies: byId });
+        const { policies: compiled } = await checkSet({ policies }, schema, noPause);
+        loads += 1;
+        const set = createLoadedSet(String(loads), compiled, NO_DATA_CLASSES, slices, answered);
+        for (const one of requests) {
+          const answer = set.evaluate(one);
+          const whole = one.act === "call" ? [] : ["open_step", ...(one.parent === undefined ? [] : ["delegate"])];
+          if (whole.length > 0) {
+            expect(answer.whole).toEqual(merged(whole.map((action) => reference(one, action))));
+          }
+          for (const [position, { identifier, locations, actions, datatypes }] of one.elements.entries()) {
+            const parts = actions.flatMap((action) =>
+              locations.flatMap((server) =>
+                datatypes.map((dataClass) => reference(one, action, { tool: identifier, server, dataClass })),
+              ),
+            );
+            expect(answer.elements[position]).toEqual(merged(parts));
+          }
         }
-        for (const [position, { identifier, locations, actions, datatypes }] of one.elements.entries()) {
-          const parts = actions.flatMap((action) =>
-            locations.flatMap((server) =>
-              datatypes.map((dataClass) => reference(one, action, { tool: identifier, server, dataClass })),
-            ),
-          );
-          expect(answer.elements[position]).toEqual(merged(parts));
-        }
-      }
-    }),
-    {
-      numRuns: Number(process.env["FC_RUNS"] ?? 60),
-      ...(process.env["FC_SEED"] !== undefined && { seed: Number(process.env["FC_SEED"]) }),
-    },
-  );
-});
+      }),
+      {
+        numRuns: Number(process.env["FC_RUNS"] ?? 30),
+        ...(process.env["FC_SEED"] !== undefined && { seed: Number(process.env["FC_SEED"]) }),
+      },
+    );
+  },
+  TEST_MS_MAX,
+);

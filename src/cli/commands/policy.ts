@@ -1,0 +1,143 @@
+import { readdirSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { createCedarEngine } from "../../adapters/policy-cedar/cedar-engine.ts";
+import { policySchemaText } from "../../adapters/policy-cedar/policy-files.ts";
+import { type PoliciesRead, readPolicies, readPolicyFiles } from "../../adapters/policy-cedar/read-policies.ts";
+import { type DataClasses, NO_DATA_CLASSES } from "../../domain/data-classes.ts";
+import type { PolicyEngine, PolicyFinding } from "../../ports/policy-engine.ts";
+import type { Context } from "../context.ts";
+import { EXIT, ExitStatus, usageFailure } from "../failure.ts";
+import { findingView, formatFinding, resultView } from "../output/policy-view.ts";
+import { type CasesRead, type PolicyCase, readCases } from "../policy/read-cases.ts";
+import { type CaseResult, runCase } from "../policy/run-cases.ts";
+import { acting, type Session } from "../session.ts";
+
+type PolicyOptions = { readonly baseline: boolean };
+
+const TEST_FILE = /\.test\.ya?ml$/;
+const TEST_FILE_BYTES_MAX = 1024 * 1024;
+
+export function addPolicy(program: Command, context: Context): void {
+  const policy = program.command("policy").description("what may be done at run time, as policies in Cedar");
+  policy
+    .command("schema")
+    .description("what policies can ask about: the schema, with each part explained")
+    .action(acting(context, async ({ context: { out } }) => void out.write(policySchemaText())));
+  withBaseline(policy.command("validate"))
+    .description("are policies fit to be put in force? Every finding, with file, line and column")
+    .argument("[paths...]", "a directory of *.cedar, or files; none: the baseline alone")
+    .action(acting(context, validate));
+  withBaseline(policy.command("test"))
+    .description("runs the cases in *.test.yaml against the policies beside them")
+    .argument("<directory>", "with *.cedar and *.test.yaml")
+    .action(acting(context, test));
+}
+
+function withBaseline(command: Command): Command {
+  return command
+    .addOption(new Option("--baseline", "together with the policies that come with Stint").default(true))
+    .addOption(new Option("--no-baseline", "without them"));
+}
+
+async function validate(session: Session, { baseline }: PolicyOptions, paths: readonly string[]): Promise<void> {
+  const { policies, findings, ignored, pathOf } = await readPaths(paths, baseline);
+  await withEngine(async (engine) => {
+    const found = [...findings, ...(await engine.check({ policies, dataClasses: NO_DATA_CLASSES }))];
+    await report(session, found, ignored, pathOf);
+    session.note(`policies without a finding: ${policies.length}`);
+  });
+}
+
+async function test(session: Session, { baseline }: PolicyOptions, directory: string): Promise<void> {
+  const { policies, findings, ignored, pathOf } = await readPaths([directory], baseline);
+  const files = await Promise.all(testFilesIn(directory).map((name) => readCaseFile(join(directory, name))));
+  if (files.length === 0) throw usageFailure(`${directory}: no file named *.test.yaml`);
+  await withEngine(async (engine) => {
+    const found = [...findings, ...(await engine.check({ policies, dataClasses: NO_DATA_CLASSES }))];
+    const inCases = files.flatMap((file) => file.findings);
+    await report(session, [...found, ...inCases], ignored, pathOf);
+    const results: CaseResult[] = [];
+    for (const [index, { cases, dataClasses }] of files.entries()) {
+      results.push(...(await runFile(engine, String(index), { policies, dataClasses }, cases)));
+    }
+    await session.print.rows(resultView, results);
+    const failed = results.filter(({ differences }) => differences.length > 0).length;
+    session.note(`passed: ${results.length - failed}, failed: ${failed}`);
+    if (failed > 0) throw new ExitStatus(EXIT.refused);
+  });
+}
+
+/** The classes of data belong to the set, so each file of cases has a set of its own. */
+async function runFile(
+  engine: PolicyEngine,
+  root: string,
+  set: { readonly policies: PoliciesRead["policies"]; readonly dataClasses: DataClasses },
+  cases: readonly PolicyCase[],
+): Promise<readonly CaseResult[]> {
+  await engine.load(root, set);
+  const results = await Promise.all(cases.map((one) => runCase(engine, root, one)));
+  engine.unload(root);
+  return results;
+}
+
+async function withEngine(act: (engine: PolicyEngine) => Promise<void>): Promise<void> {
+  const engine = createCedarEngine();
+  try {
+    await act(engine);
+  } finally {
+    await engine.close();
+  }
+}
+
+type ReadPaths = PoliciesRead & { pathOf(finding: { readonly file: string }): string };
+
+async function readPaths(paths: readonly string[], baseline: boolean): Promise<ReadPaths> {
+  const [directory, ...others] = paths;
+  if (directory === undefined) return { ...(await readPolicies({ baseline: true })), pathOf: ({ file }) => file };
+  if (others.length === 0 && isDirectory(directory)) {
+    const names = new Set(readdirSync(directory));
+    const read = await readPolicies({ baseline, directory });
+    return { ...read, pathOf: ({ file }) => (names.has(file) ? join(directory, file) : file) };
+  }
+  const [own, shipped] = [await readPolicyFiles(paths), await readPolicies({ baseline })];
+  return {
+    policies: [...own.policies, ...shipped.policies],
+    findings: own.findings,
+    ignored: own.ignored,
+    pathOf: ({ file }) => file,
+  };
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function testFilesIn(directory: string): readonly string[] {
+  return isDirectory(directory)
+    ? readdirSync(directory)
+        .filter((name) => TEST_FILE.test(name))
+        .sort()
+    : [];
+}
+
+async function readCaseFile(path: string): Promise<CasesRead> {
+  if (statSync(path).size > TEST_FILE_BYTES_MAX) throw usageFailure(`${path}: at most ${TEST_FILE_BYTES_MAX} bytes`);
+  return readCases(await readFile(path, "utf8"), path);
+}
+
+/** @throws ExitStatus when there is a finding */
+async function report(
+  session: Session,
+  findings: readonly PolicyFinding[],
+  ignored: readonly PolicyFinding[],
+  pathOf: ReadPaths["pathOf"],
+): Promise<void> {
+  for (const finding of ignored) session.note(`${pathOf(finding)}: ${finding.message}`);
+  if (findings.length === 0) return;
+  const placed = findings.map((finding) => ({ ...finding, file: pathOf(finding) }));
+  if (session.globals.output !== "table") await session.print.rows(findingView, placed);
+  else session.context.out.write(placed.map(formatFinding).join(""));
+  throw new ExitStatus(EXIT.refused);
+}
