@@ -15,6 +15,8 @@ decision := {
 
 # The ceiling of an agent's entry, and the grant of a parent, are applied before any policy is asked. What they permit is
 # permitted here; every other rule only takes away from it.
+#
+# The whole is whether a step may be opened, or stay open. It is not in question where one tool is to be called.
 effect(forbids) := {"effect": "allow", "policies": ["baseline.ceiling"]} if count(forbids) == 0
 
 effect(forbids) := {"effect": "deny", "policies": sort(forbids)} if count(forbids) > 0
@@ -22,12 +24,16 @@ effect(forbids) := {"effect": "deny", "policies": sort(forbids)} if count(forbid
 # Risk: with each hop the agent at work is farther from whoever asked for the work, and an instruction that was slipped in on
 # the way is harder to notice.
 whole_forbids contains "baseline.delegation-depth" if {
+	input.act in {"open", "judge"}
 	input.parent != null
 	input.depth > 3
 }
 
 # Risk: something is known to be wrong. Nothing is opened, nothing goes on, and no tool is called.
-whole_forbids contains "baseline.high-risk" if highest == "high"
+whole_forbids contains "baseline.high-risk" if {
+	input.act in {"open", "judge"}
+	highest == "high"
+}
 
 element_forbids[index] contains "baseline.high-risk" if {
 	some index, _ in input.elements
@@ -76,6 +82,7 @@ levels := {input.risk.domain, input.risk.agent, input.risk.run}
 
 # `null` is what a request has not; undefined is what was not sent.
 all_is_sent if {
+	input.act in {"open", "judge", "call"}
 	every scope in ["domain", "agent", "run"] {
 		input.risk[scope] in {"low", "elevated", "high"}
 	}

@@ -16,13 +16,13 @@ export const opaIsMissing = () => goIsMissing("tests with a real OPA");
 
 const ROOT = resolve(import.meta.dirname, "../../..");
 export const BASELINE_REGO = join(ROOT, "policies/baseline.rego");
-const PROGRAM = join(ROOT, "build/conformance/opa");
+export const OPA_PROGRAM = join(ROOT, "build/conformance/opa");
 
 /** Compiles OPA as `go.mod` pins it. Of several test files that want it, one does, and the others wait for it. */
 export async function buildOpa(): Promise<void> {
-  mkdirSync(join(PROGRAM, ".."), { recursive: true });
-  const go = ["go", "build", "-trimpath", "-o", PROGRAM, "github.com/open-policy-agent/opa"];
-  await promisify(execFile)("flock", [`${PROGRAM}.lock`, ...go], { cwd: import.meta.dirname });
+  mkdirSync(join(OPA_PROGRAM, ".."), { recursive: true });
+  const go = ["go", "build", "-trimpath", "-o", OPA_PROGRAM, "github.com/open-policy-agent/opa"];
+  await promisify(execFile)("flock", [`${OPA_PROGRAM}.lock`, ...go], { cwd: import.meta.dirname });
 }
 
 const START_MS_MAX = 20_000;
@@ -37,7 +37,7 @@ export type OpaServer = AsyncDisposable & { readonly port: number; readonly proc
 export async function startOpa(...given: readonly string[]): Promise<OpaServer> {
   const always = ["--skip-version-check", "--log-level=error", "--shutdown-grace-period=0"];
   const listen = given.some((flag) => flag.startsWith("--addr=")) ? [] : ["--addr=127.0.0.1:0"];
-  const child = spawn(PROGRAM, ["run", "--server", ...always, ...listen, ...given], {
+  const child = spawn(OPA_PROGRAM, ["run", "--server", ...always, ...listen, ...given], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let said = "";
