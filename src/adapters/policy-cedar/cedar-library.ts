@@ -39,8 +39,20 @@ export function parsePolicy(
   return answer.type === "success" ? { json: answer.json } : { errors: answer.errors };
 }
 
+/** A schema that need not be parsed again for each few policies that are validated against it. */
+export type ParsedSchema = { readonly json: cedar.SchemaJson<string> };
+
+export function parseSchema(text: string): ParsedSchema {
+  const answer = cedar.schemaToJson(text);
+  if (answer.type === "failure") throw new TypeError(`the schema of policies is not valid: ${textOf(answer.errors)}`);
+  return { json: answer.json };
+}
+
 /** @param policies - that parse, by id. */
-export function validatePolicies(schema: string, policies: Readonly<Record<string, string>>): readonly PolicyProblem[] {
+export function validatePolicies(
+  { json: schema }: ParsedSchema,
+  policies: Readonly<Record<string, string>>,
+): readonly PolicyProblem[] {
   const answer = cedar.validate({ schema, policies: { staticPolicies: policies } });
   if (answer.type === "failure") {
     return [...answer.errors, ...answer.warnings].map((error) => ({ policyId: undefined, error }));

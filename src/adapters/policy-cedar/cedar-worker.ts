@@ -4,6 +4,7 @@ import { BrokerError } from "../../domain/errors.ts";
 import type { PolicySet } from "../../domain/policy-set.ts";
 import type { PolicyFinding } from "../../ports/policy-engine.ts";
 import { createAnswered } from "./answered.ts";
+import { parseSchema } from "./cedar-library.ts";
 import { checkSet } from "./check-set.ts";
 import { createLoadedSet, type LoadedSet } from "./loaded-set.ts";
 import { createSlices } from "./slices.ts";
@@ -19,7 +20,7 @@ import {
 const port = parentPort;
 if (port === null) throw new TypeError("the policy engine's thread is not a program of its own");
 
-const { schema } = workerData as CedarData;
+const schema = parseSchema((workerData as CedarData).schema);
 const slices = createSlices();
 const answered = createAnswered();
 /** By root. A set that is being loaded is waited for. */

@@ -1,7 +1,7 @@
 import { LIMITS } from "../../domain/limits.ts";
 import type { Policy, PolicySet } from "../../domain/policy-set.ts";
 import type { PolicyFinding } from "../../ports/policy-engine.ts";
-import { type DetailedError, type PolicyJson, parsePolicy, validatePolicies } from "./cedar-library.ts";
+import { type DetailedError, type ParsedSchema, type PolicyJson, parsePolicy, validatePolicies } from "./cedar-library.ts";
 import { type CompiledPolicy, compilePolicy } from "./compile-policy.ts";
 import { isPrefix } from "./policy-reads.ts";
 import { CONTEXT_PARTS } from "./situation.ts";
@@ -10,7 +10,7 @@ import { CONTEXT_PARTS } from "./situation.ts";
 const APPROVAL_ROLES: readonly (string | null)[] = ["operators"];
 const ANNOTATIONS = ["id", "approval"];
 /** As many as are looked at in some ten milliseconds; in between, questions are answered. */
-const POLICIES_AT_ONCE = 32;
+const POLICIES_AT_ONCE = 16;
 
 /** The policies of a set, and what is wrong with them: syntax, names, types, and whatever the validator warns of. */
 export type CheckedSet = { readonly findings: readonly PolicyFinding[]; readonly policies: readonly CompiledPolicy[] };
@@ -18,7 +18,7 @@ export type CheckedSet = { readonly findings: readonly PolicyFinding[]; readonly
 /** @param pause - awaited now and then, so that a large set does not hold up others. */
 export async function checkSet(
   { policies }: Pick<PolicySet, "policies">,
-  schema: string,
+  schema: ParsedSchema,
   pause: () => Promise<void>,
 ): Promise<CheckedSet> {
   const findings: PolicyFinding[] = [];
@@ -84,7 +84,7 @@ function unknownTests({ reads }: CompiledPolicy): readonly DetailedError[] {
     .map((path) => problem(`context has ${path.join(".")}: no context ever has that`));
 }
 
-function validated(policies: readonly Policy[], schema: string): readonly PolicyFinding[] {
+function validated(policies: readonly Policy[], schema: ParsedSchema): readonly PolicyFinding[] {
   const byId = new Map(policies.map((policy) => [policy.policyId, policy]));
   const texts = Object.fromEntries(policies.map(({ policyId, text }) => [policyId, text]));
   return validatePolicies(schema, texts).map(({ policyId, error }) => {

@@ -1,4 +1,4 @@
-import type { Clause, Expr, PolicyJson } from "./cedar-library.ts";
+import type { Clause, Expr, PolicyJson, PolicySource } from "./cedar-library.ts";
 import { looksAtTool, type Reads, readsOf, readsOfConditions } from "./policy-reads.ts";
 
 /** A policy with what can be told of it without a request. */
@@ -16,7 +16,7 @@ export type CompiledPolicy = {
   /** Who may approve what the policy forbids. */
   readonly approval?: string;
   /** How the policy takes part where any tool is asked for; absent where it doesn't. */
-  readonly forAnyTool?: { readonly json: PolicyJson; readonly reads: Reads };
+  readonly forAnyTool?: { readonly source: PolicySource; readonly reads: Reads };
 };
 
 export function compilePolicy(policyId: string, text: string, json: PolicyJson): CompiledPolicy {
@@ -25,7 +25,8 @@ export function compilePolicy(policyId: string, text: string, json: PolicyJson):
   const agents = idsOf(json.principal, "Agent") ?? namedFirst(json, "principal", "Agent");
   const tools = idsOf(json.resource, "Tool") ?? namedFirst(json, "resource", "Tool");
   const approval = annotations?.["approval"];
-  const forAnyTool = anyToolForm(json);
+  const reads = withScope(readsOfConditions(json), json);
+  const forAnyTool = anyToolForm(text, json, reads);
   return {
     policyId,
     text,
@@ -33,11 +34,9 @@ export function compilePolicy(policyId: string, text: string, json: PolicyJson):
     ...(actions !== undefined && { actions }),
     ...(agents !== undefined && { agents }),
     ...(tools !== undefined && { tools }),
-    reads: withScope(readsOfConditions(json), json),
+    reads,
     ...(typeof approval === "string" && { approval }),
-    ...(forAnyTool !== undefined && {
-      forAnyTool: { json: forAnyTool, reads: withScope(readsOfConditions(forAnyTool), forAnyTool) },
-    }),
+    ...(forAnyTool !== undefined && { forAnyTool }),
   };
 }
 
@@ -116,27 +115,38 @@ function literalIds(expressions: readonly Expr[], type: string): readonly string
  * apart were asked for: what it asks of the tool is taken for met. A permit that looks at the tool counts only if
  * `Tool::"*"` is the tool it is for.
  */
-function anyToolForm(json: PolicyJson): PolicyJson | undefined {
-  const namesAny = idsOf(json.resource, "Tool")?.[0] === "*";
-  if (json.effect === "permit") {
-    const isBlind = json.resource.op === "All" || (json.resource.op === "is" && json.resource.in === undefined);
-    return namesAny || (isBlind && !looksAtTool(readsOfConditions(json))) ? json : undefined;
-  }
-  return {
+function anyToolForm(text: string, json: PolicyJson, reads: Reads): CompiledPolicy["forAnyTool"] {
+  const { effect, resource, conditions } = json;
+  const isOfAllTools = resource.op === "All" || (resource.op === "is" && resource.in === undefined);
+  const isBlind = isOfAllTools && !looksAtTool(readsOfConditions(json));
+  if (isBlind || (effect === "permit" && idsOf(resource, "Tool")?.[0] === "*")) return { source: text, reads };
+  if (effect === "permit") return undefined;
+  const source: PolicyJson = {
     ...json,
     resource: { op: "All" },
-    conditions: json.conditions.flatMap(({ kind, body }): Clause[] => {
+    conditions: conditions.flatMap(({ kind, body }): Clause[] => {
       if (kind === "when") return [{ kind, body: blindConjunction(body) }];
-      return looksAtTool(readsOf(body)) ? [] : [{ kind, body }];
+      return isLeftOut(body) ? [] : [{ kind, body }];
     }),
   };
+  return { source, reads: withScope(readsOfConditions(source), source) };
 }
 
-/** Without the parts of a conjunction that look at the tool. */
+/** What looks at the tool. And what holds a number that JavaScript can't hold, which would come back as another. */
+function isLeftOut(expression: Expr): boolean {
+  return looksAtTool(readsOf(expression)) || hasUnsafeNumber(expression);
+}
+
+function hasUnsafeNumber(part: unknown): boolean {
+  if (typeof part === "number") return !Number.isSafeInteger(part);
+  return typeof part === "object" && part !== null && Object.values(part).some(hasUnsafeNumber);
+}
+
+/** Without the parts of a conjunction that are left out. */
 function blindConjunction(body: Expr): Expr {
   if ("&&" in body) {
     const { left, right } = body["&&"] as { left: Expr; right: Expr };
     return { "&&": { left: blindConjunction(left), right: blindConjunction(right) } };
   }
-  return looksAtTool(readsOf(body)) ? { Value: true } : body;
+  return isLeftOut(body) ? { Value: true } : body;
 }

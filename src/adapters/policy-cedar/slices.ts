@@ -38,20 +38,16 @@ const SLICES_MAX = 512;
 export function createSlices(slicesMax = SLICES_MAX): Slices {
   /** The one that was used longest ago is first. */
   const ready = new Map<string, Slice>();
+  /** The library forgets nothing, so the name of what was let go of is taken for what comes next. */
+  const freeNames = Array.from({ length: slicesMax }, (_, index) => String(index));
   let lastNumber = 0;
-  let named = 0;
 
-  /** The library forgets nothing, so the name of what is let go of is taken for what comes next. */
-  function freeName(): string {
-    if (named < slicesMax) {
-      named += 1;
-      return String(named);
-    }
+  function letGo(): void {
     for (const [key, { name }] of ready) {
       ready.delete(key);
-      return name;
+      freeNames.push(name);
+      break;
     }
-    throw new TypeError("there is no slice to let go of");
   }
 
   return {
@@ -59,13 +55,12 @@ export function createSlices(slicesMax = SLICES_MAX): Slices {
       const key = `${set}/${kind}/${positions.join()}`;
       let slice = ready.get(key);
       if (slice === undefined) {
+        if (freeNames.length === 0) letGo();
+        const [name = ""] = freeNames;
+        const chosen = positions.flatMap((position) => policies[position] ?? []);
+        slice = prepareSlice(lastNumber + 1, name, kind, chosen);
         lastNumber += 1;
-        slice = prepareSlice(
-          lastNumber,
-          freeName(),
-          kind,
-          positions.flatMap((position) => policies[position] ?? []),
-        );
+        freeNames.shift();
       } else ready.delete(key);
       ready.set(key, slice);
       return slice;
@@ -80,7 +75,7 @@ function prepareSlice(number: number, name: string, kind: SliceKind, policies: r
     const { effect, text, reads, forAnyTool } = policy;
     if (kind.endsWith("permits") && effect === "forbid") return [];
     if (!kind.startsWith("any-tool")) return [{ policy, source: text, reads }];
-    return forAnyTool === undefined ? [] : [{ policy, source: forAnyTool.json, reads: forAnyTool.reads }];
+    return forAnyTool === undefined ? [] : [{ policy, ...forAnyTool }];
   });
   prepare(name, Object.fromEntries(sources.map(({ policy, source }) => [policy.policyId, source])));
   const paths = sources.flatMap(({ reads }) => reads.paths);

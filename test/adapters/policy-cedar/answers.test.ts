@@ -125,6 +125,16 @@ describe("any tool of a server", () => {
       effect: "deny",
     },
     {
+      what: "a named tool is forbidden by a number that JavaScript can't hold",
+      policies: `${PERMIT}forbid (principal, action, resource == Tool::"drop") when { context.steps < 9223372036854775807 };`,
+      effect: "deny",
+    },
+    {
+      what: "a number that JavaScript can't hold stands in a policy that tells no tools apart",
+      policies: `${PERMIT}forbid (principal, action, resource) when { context.steps == 9007199254740993 };`,
+      effect: "allow",
+    },
+    {
       what: "a named tool is forbidden at another server",
       policies: `${PERMIT}forbid (principal, action, resource == Tool::"drop") when { context.server == Server::"https://x.example" };`,
       effect: "allow",

@@ -2,6 +2,7 @@ import { preparsePolicySet, preparseSchema, statefulIsAuthorized } from "@cedar-
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createAnswered } from "../../../src/adapters/policy-cedar/answered.ts";
+import { parseSchema } from "../../../src/adapters/policy-cedar/cedar-library.ts";
 import { checkSet } from "../../../src/adapters/policy-cedar/check-set.ts";
 import { createLoadedSet } from "../../../src/adapters/policy-cedar/loaded-set.ts";
 import { policySchemaText } from "../../../src/adapters/policy-cedar/policy-files.ts";
@@ -9,6 +10,7 @@ import { ENTITIES, SITUATION, stepId, USE } from "../../../src/adapters/policy-c
 import { createSlices } from "../../../src/adapters/policy-cedar/slices.ts";
 import { NO_DATA_CLASSES } from "../../../src/domain/data-classes.ts";
 import { ACTIONS } from "../../../src/domain/grant.ts";
+import type { Policy } from "../../../src/domain/policy-set.ts";
 import { RISK_LEVELS } from "../../../src/domain/risk.ts";
 import type { Segment } from "../../../src/domain/spiffe-id.ts";
 import type { PolicyEffect, PolicyRequest } from "../../../src/ports/policy-engine.ts";
@@ -19,7 +21,7 @@ import { elementOf, requestOf, setOf, stepName } from "./requests.ts";
 // Method: the same questions are put to the library with all policies, all of the context and no memory, checked against the
 // schema. A failure prints its seed; replay it with FC_SEED=<seed>.
 
-const schema = policySchemaText();
+const schema = parseSchema(policySchemaText());
 const agents = ["a", "b", "*"];
 const tools = ["t", "u", "delete_all"];
 const servers = ["https://one.example.org", "https://two.example.org/mcp"];
@@ -194,28 +196,37 @@ const request = fc
     }),
   );
 
+/** A policy that is impossible would be refused, and is no case of these tests. */
+async function validOf(texts: readonly string[]): Promise<readonly Policy[]> {
+  const { policies } = setOf(texts.join("\n"));
+  const { findings } = await checkSet({ policies }, schema, noPause);
+  const refused = new Set(findings.map(({ policyId }) => policyId));
+  return policies.filter(({ policyId }) => !refused.has(policyId));
+}
+
 /** Thousands of questions, twice each, on a machine that may be busy. */
 const TEST_MS_MAX = 180_000;
 const noPause = async () => undefined;
 /** So few that they make room for each other all the time. */
 const SLICES = 4;
 
+const parameters = {
+  numRuns: Number(process.env["FC_RUNS"] ?? 30),
+  ...(process.env["FC_SEED"] !== undefined && { seed: Number(process.env["FC_SEED"]) }),
+};
+
 test(
   "an answer is the library's own, whatever was left out and whatever is remembered",
   async () => {
-    preparseSchema(REFERENCE, schema);
+    preparseSchema(REFERENCE, policySchemaText());
     const slices = createSlices(SLICES);
     const answered = createAnswered();
     let loads = 0;
     await fc.assert(
       fc.asyncProperty(site, fc.array(request, { minLength: 1, maxLength: 4 }), async (texts, requests) => {
-        const written = setOf(texts.join("\n")).policies;
-        const { findings } = await checkSet({ policies: written }, schema, noPause);
-        // A policy that is impossible would be refused, and is no case of this test.
-        const refused = new Set(findings.map(({ policyId }) => policyId));
-        const policies = written.filter(({ policyId }) => !refused.has(policyId));
-        const byId = Object.fromEntries(policies.map(({ policyId, text }) => [policyId, text]));
-        preparsePolicySet(REFERENCE, { staticPolicies: byId });
+        const policies = await validOf(texts);
+      const byId = Object.fromEntries(policies.map(({ policyId, text }) => [policyId, text]));
+      preparsePolicySet(REFERENCE, { staticPolicies: byId });
         const { policies: compiled } = await checkSet({ policies }, schema, noPause);
         loads += 1;
         const set = createLoadedSet(String(loads), compiled, NO_DATA_CLASSES, slices, answered);
@@ -235,11 +246,43 @@ test(
           }
         }
       }),
-      {
-        numRuns: Number(process.env["FC_RUNS"] ?? 30),
-        ...(process.env["FC_SEED"] !== undefined && { seed: Number(process.env["FC_SEED"]) }),
-      },
+      parameters,
     );
   },
   TEST_MS_MAX,
 );
+
+test("whoever gets any tool of a server gets none that a policy forbids there", async () => {
+  const slices = createSlices(SLICES);
+  const answered = createAnswered();
+  let loads = 0;
+  let passed = 0;
+  const permit = fc.constant("permit (principal, action, resource);");
+  await fc.assert(
+    fc.asyncProperty(permit, site, fc.array(request, { minLength: 1, maxLength: 4 }), async (first, texts, requests) => {
+      const { policies } = await checkSet({ policies: await validOf([first, ...texts]) }, schema, noPause);
+      loads += 1;
+      const set = createLoadedSet(String(loads), policies, NO_DATA_CLASSES, slices, answered);
+      const permits = policies.filter(({ effect }) => effect === "permit").map(({ policyId }) => policyId);
+      for (const one of requests) {
+        for (const element of one.requested) {
+          const asking = (identifier: string) => {
+            const requested = [{ ...element, identifier }];
+            return set.evaluate({ ...one, requested, elements: requested }).elements[0];
+          };
+          if (asking("*")?.effect !== "allow") continue;
+          passed += 1;
+          for (const tool of [...tools, "delete_it", "another"]) {
+            const named = asking(tool);
+            if (named?.effect === "allow") continue;
+            // A permit of that tool alone that can't be evaluated is no policy that forbids it.
+            expect(named?.policies).toEqual([]);
+            expect(permits).toEqual(expect.arrayContaining([...(named?.errors ?? ["none permits it"])]));
+          }
+        }
+      }
+    }),
+    parameters,
+  );
+  expect(passed).toBeGreaterThan(0);
+}, TEST_MS_MAX);
