@@ -1,7 +1,13 @@
 import { LIMITS } from "../../domain/limits.ts";
 import type { Policy, PolicySet } from "../../domain/policy-set.ts";
 import type { PolicyFinding } from "../../ports/policy-engine.ts";
-import { type DetailedError, type ParsedSchema, type PolicyJson, parsePolicy, validatePolicies } from "./cedar-library.ts";
+import {
+  type DetailedError,
+  type ParsedSchema,
+  type PolicyJson,
+  parsePolicy,
+  validatePolicies,
+} from "./cedar-library.ts";
 import { type CompiledPolicy, compilePolicy } from "./compile-policy.ts";
 import { isPrefix } from "./policy-reads.ts";
 import { CONTEXT_PARTS } from "./situation.ts";

@@ -225,8 +225,8 @@ test(
     await fc.assert(
       fc.asyncProperty(site, fc.array(request, { minLength: 1, maxLength: 4 }), async (texts, requests) => {
         const policies = await validOf(texts);
-      const byId = Object.fromEntries(policies.map(({ policyId, text }) => [policyId, text]));
-      preparsePolicySet(REFERENCE, { staticPolicies: byId });
+        const byId = Object.fromEntries(policies.map(({ policyId, text }) => [policyId, text]));
+        preparsePolicySet(REFERENCE, { staticPolicies: byId });
         const { policies: compiled } = await checkSet({ policies }, schema, noPause);
         loads += 1;
         const set = createLoadedSet(String(loads), compiled, NO_DATA_CLASSES, slices, answered);
@@ -252,37 +252,46 @@ test(
   TEST_MS_MAX,
 );
 
-test("whoever gets any tool of a server gets none that a policy forbids there", async () => {
-  const slices = createSlices(SLICES);
-  const answered = createAnswered();
-  let loads = 0;
-  let passed = 0;
-  const permit = fc.constant("permit (principal, action, resource);");
-  await fc.assert(
-    fc.asyncProperty(permit, site, fc.array(request, { minLength: 1, maxLength: 4 }), async (first, texts, requests) => {
-      const { policies } = await checkSet({ policies: await validOf([first, ...texts]) }, schema, noPause);
-      loads += 1;
-      const set = createLoadedSet(String(loads), policies, NO_DATA_CLASSES, slices, answered);
-      const permits = policies.filter(({ effect }) => effect === "permit").map(({ policyId }) => policyId);
-      for (const one of requests) {
-        for (const element of one.requested) {
-          const asking = (identifier: string) => {
-            const requested = [{ ...element, identifier }];
-            return set.evaluate({ ...one, requested, elements: requested }).elements[0];
-          };
-          if (asking("*")?.effect !== "allow") continue;
-          passed += 1;
-          for (const tool of [...tools, "delete_it", "another"]) {
-            const named = asking(tool);
-            if (named?.effect === "allow") continue;
-            // A permit of that tool alone that can't be evaluated is no policy that forbids it.
-            expect(named?.policies).toEqual([]);
-            expect(permits).toEqual(expect.arrayContaining([...(named?.errors ?? ["none permits it"])]));
+test(
+  "whoever gets any tool of a server gets none that a policy forbids there",
+  async () => {
+    const slices = createSlices(SLICES);
+    const answered = createAnswered();
+    let loads = 0;
+    let passed = 0;
+    const permit = fc.constant("permit (principal, action, resource);");
+    await fc.assert(
+      fc.asyncProperty(
+        permit,
+        site,
+        fc.array(request, { minLength: 1, maxLength: 4 }),
+        async (first, texts, requests) => {
+          const { policies } = await checkSet({ policies: await validOf([first, ...texts]) }, schema, noPause);
+          loads += 1;
+          const set = createLoadedSet(String(loads), policies, NO_DATA_CLASSES, slices, answered);
+          const permits = policies.filter(({ effect }) => effect === "permit").map(({ policyId }) => policyId);
+          for (const one of requests) {
+            for (const element of one.requested) {
+              const asking = (identifier: string) => {
+                const requested = [{ ...element, identifier }];
+                return set.evaluate({ ...one, requested, elements: requested }).elements[0];
+              };
+              if (asking("*")?.effect !== "allow") continue;
+              passed += 1;
+              for (const tool of [...tools, "delete_it", "another"]) {
+                const named = asking(tool);
+                if (named?.effect === "allow") continue;
+                // A permit of that tool alone that can't be evaluated is no policy that forbids it.
+                expect(named?.policies).toEqual([]);
+                expect(permits).toEqual(expect.arrayContaining([...(named?.errors ?? ["none permits it"])]));
+              }
+            }
           }
-        }
-      }
-    }),
-    parameters,
-  );
-  expect(passed).toBeGreaterThan(0);
-}, TEST_MS_MAX);
+        },
+      ),
+      parameters,
+    );
+    expect(passed).toBeGreaterThan(0);
+  },
+  TEST_MS_MAX,
+);
