@@ -126,6 +126,10 @@ try {
   const opened = run(work, stintCommand, "dev", "--", stintCommand, ...opening);
   check(opened.includes("spiffe://stint-dev.invalid/agent/dev/run/r/step/s/1"), "the installed broker opens a step");
 
+  // And the policies that come along, by the engine in its worker thread.
+  const validated = spawnSync(stintCommand, ["policy", "validate"], { cwd: work, encoding: "utf8" });
+  check(validated.stderr.includes("policies without a finding"), "the installed policies are valid");
+
   // A test that is started by itself has no node_modules/.bin on its PATH.
   const testing =
     'const { startDevBroker } = await import("stint-sdk/testing"); await (await startDevBroker()).stop();';

@@ -1,12 +1,16 @@
 import { BrokerError } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
 import type { PolicySet } from "../../domain/policy-set.ts";
 import type { PolicyAnswer, PolicyEngine, PolicyFinding, PolicyRequest } from "../../ports/policy-engine.ts";
 import { type CedarThread, type StartThread, startCedarThread } from "./cedar-thread.ts";
-import { checkQuestions } from "./questions.ts";
+import { createFairQueue } from "./fair-queue.ts";
+import { countQuestions } from "./questions.ts";
 import { type Answer, type Asked, decodeError, type FromCedar, type ToCedar } from "./thread-messages.ts";
 
-/** Requests that wait for their turn. At a tenth of a millisecond each, the last of them waits for a second. */
-const WAITING_MAX = 10_000;
+/** Requests that wait for their turn. At a tenth of a millisecond each, the last of them waits for two seconds. */
+const WAITING_MAX = 20_000;
+/** Of one party, so that it can't keep out the others. */
+const WAITING_OF_PARTY_MAX = 10_000;
 /** Requests that go to the thread together: enough to make the passing between threads cheap, few enough to be fair. */
 const TOGETHER_MAX = 64;
 
@@ -21,7 +25,7 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
   const sets = new Map<string, PolicySet>();
   const calls = new Map<number, Settle<readonly PolicyFinding[]>>();
   /** What waits while the thread answers goes to it together, with no timer. */
-  const waiting: Waiting[] = [];
+  const waiting = createFairQueue<Waiting>();
   let inFlight: readonly Waiting[] = [];
   let thread: CedarThread | undefined;
   let hasAnswered = false;
@@ -63,7 +67,7 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
   }
 
   function refuseAll(message: string, cause?: unknown): void {
-    const refused = [...inFlight, ...waiting.splice(0), ...calls.values()];
+    const refused = [...inFlight, ...waiting.clear(), ...calls.values()];
     inFlight = [];
     calls.clear();
     for (const { reject } of refused) reject(new BrokerError("NOT_SERVING", message, { cause }));
@@ -83,8 +87,8 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
   }
 
   function askNext(): void {
-    if (inFlight.length > 0 || waiting.length === 0) return;
-    inFlight = waiting.splice(0, TOGETHER_MAX);
+    if (inFlight.length > 0 || waiting.size === 0) return;
+    inFlight = waiting.take(TOGETHER_MAX, LIMITS.policyEvaluationsMax);
     const running = started();
     running.keepAlive(true);
     running.post({ kind: "evaluate", asked: JSON.stringify(inFlight.map(({ asked }) => asked)) });
@@ -103,12 +107,14 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
       if (sets.delete(root)) thread?.post({ kind: "unload", root });
     },
     async evaluate(root: string, request: PolicyRequest): Promise<PolicyAnswer> {
-      checkQuestions(request);
+      const questions = countQuestions(request);
       if (isClosed) throw closed();
-      if (waiting.length >= WAITING_MAX)
+      const party = partyOf(request);
+      if (waiting.size >= WAITING_MAX || waiting.sizeOf(party) >= WAITING_OF_PARTY_MAX) {
         throw new BrokerError("NOT_SERVING", "too many requests wait for the policy engine");
+      }
       return new Promise((resolve, reject) => {
-        waiting.push({ asked: { root, request }, resolve, reject });
+        waiting.add(party, { asked: { root, request }, resolve, reject }, questions);
         // In the same turn others may ask too.
         queueMicrotask(askNext);
       });
@@ -121,6 +127,12 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
       await ending?.end();
     },
   };
+}
+
+/** Who has turns of its own: whoever opens steps; and all that is judged again, which comes by the thousand. */
+function partyOf({ act, runtime, agent }: PolicyRequest): string {
+  if (act === "judge") return "judge";
+  return runtime === undefined ? `agent ${agent}` : `runtime ${runtime}`;
 }
 
 function settle({ resolve, reject }: Waiting, answer: Answer | undefined): void {

@@ -12,9 +12,10 @@ export type PolicyQuestion =
 /**
  * Counts what would be asked, before anything is.
  *
+ * @returns how many questions about tools there are
  * @throws BrokerError LIMIT_EXCEEDED
  */
-export function checkQuestions({ requested, elements }: PolicyRequest): void {
+export function countQuestions({ requested, elements }: PolicyRequest): number {
   const max = LIMITS.policyEvaluationsMax;
   let count = 0;
   for (const { locations, actions, datatypes } of elements) {
@@ -33,6 +34,7 @@ export function checkQuestions({ requested, elements }: PolicyRequest): void {
       metadata: { field: "grant" },
     });
   }
+  return count;
 }
 
 export function questionsOf({ identifier, locations, actions, datatypes }: GrantElement): readonly PolicyQuestion[] {

@@ -93,13 +93,23 @@ describe("the engine", () => {
     await asked.engine.close();
   });
 
-  test("refuses more requests than may wait, and answers those that wait", async () => {
+  test("refuses more requests of one runtime than may wait, and none of another", async () => {
     await using asked = await asking(PERMIT);
-    const answers = await Promise.allSettled(Array.from({ length: 10_100 }, () => asked.ask()));
-    const refused = answers.filter(({ status }) => status === "rejected");
+    const hog = Array.from({ length: 10_100 }, () => asked.ask({ runtime: "hog" as Segment }));
+    const other = asked.ask({ runtime: "other" as Segment });
+    const refused = (await Promise.allSettled(hog)).filter(({ status }) => status === "rejected");
     expect(refused.length).toBeGreaterThan(0);
     expect(refused.length).toBeLessThanOrEqual(100);
     for (const one of refused) expect(one).toMatchObject({ reason: { code: "NOT_SERVING" } });
+    expect((await other).whole.effect).toBe("allow");
+  });
+
+  test("answers a runtime that asks once before all that another has asked", async () => {
+    await using asked = await asking(PERMIT);
+    const settled: string[] = [];
+    const ask = (runtime: string) => asked.ask({ runtime: runtime as Segment }).then(() => settled.push(runtime));
+    await Promise.all([...Array.from({ length: 1_000 }, () => ask("hog")), ask("other")]);
+    expect(settled.indexOf("other")).toBeLessThan(200);
   });
 });
 
