@@ -94,7 +94,11 @@ export function openOpaConnections(options: {
       if (isClosed) throw opaSilent("the broker is stopping");
       const over = new AbortController();
       asking.add(over);
-      const cancel = clock.schedule(timeoutMs, () => over.abort(opaSilent(`no answer within ${timeoutMs} ms`)));
+      const cancel = clock.schedule(timeoutMs, () => {
+        over.abort(opaSilent(`no answer within ${timeoutMs} ms`));
+        // What lies between may have forgotten connections without a word: nobody else is to find that out by waiting.
+        if (known !== undefined) dropIdle(known.agent);
+      });
       let turnIsOver: (() => void) | undefined;
       try {
         turnIsOver = await turns.take(over.signal);
@@ -133,6 +137,10 @@ function agentFor(url: URL, { ca, client }: OpaCredentials): HttpAgent {
 /** Questions that are under way keep their connections; no connection is kept after its answer. */
 function retire(agent: HttpAgent): void {
   agent.maxFreeSockets = 0;
+  dropIdle(agent);
+}
+
+function dropIdle(agent: HttpAgent): void {
   for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
 }
 

@@ -181,6 +181,30 @@ describe("connections", () => {
     expect([place.asked.length, place.connections()]).toEqual([3, 2]);
   });
 
+  test("that were forgotten on the way cost one question its time, and not one each", async () => {
+    const known = new Set<Socket>();
+    const held: ServerResponse[] = [];
+    const areOpen = until();
+    const isForgotten = until();
+    const place = await inOpasPlace(({ socket }, response) => {
+      if (known.has(socket)) return isForgotten.resolve();
+      known.add(socket);
+      if (held.length === 2) return response.end(ALLOW_ONE);
+      held.push(response);
+      if (held.length === 2) areOpen.resolve();
+    });
+    const { opa, clock } = opaAt(place.url);
+    const both = [opa.evaluate(policyRequest()), opa.evaluate(policyRequest())];
+    await areOpen.promise;
+    for (const response of held) response.end(ALLOW_ONE);
+    await Promise.all(both);
+    const refused = expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent("no answer within"));
+    await isForgotten.promise;
+    clock.advance(TIMEOUT_MS);
+    await refused;
+    expect(await opa.evaluate(policyRequest())).toMatchObject({ whole: { effect: "allow" } });
+  });
+
   test("are at most 64 at once; further questions wait, and their wait counts", async () => {
     const held: ServerResponse[] = [];
     const isAsked = new Map([64, 65, 65 + 64].map((count) => [count, until()]));
