@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { opaDecision } from "../../../src/adapters/policy-opa/opa-decision.ts";
 import { listening, shown, webAuthority, webCertificateFor } from "../../adapters/bundle-endpoint/endpoint-scene.ts";
@@ -43,6 +43,26 @@ function directoryWith(files: Readonly<Record<string, string>>): string {
   onTestFinished(() => rmSync(directory, { recursive: true }));
   for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content, { mode: 0o600 });
   return directory;
+}
+
+/** Has the baseline as a bundle, which nobody gets before it is served. */
+async function bundleServer() {
+  const { url, held, isAsked } = await holding();
+  const file = join(directoryWith({}), "bundle.tar.gz");
+  execFileSync("tar", ["-czf", file, "-C", dirname(BASELINE_REGO), "baseline.rego"]);
+  const settings = [`services.site.url=${url}`, "bundles.site.service=site", "bundles.site.resource=bundle.tar.gz"];
+  return {
+    flags: settings.map((one) => `--set=${one}`),
+    isAsked,
+    serve: () => held[0]?.end(readFileSync(file)),
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await listening(server);
+  server.close();
+  return port;
 }
 
 describe.skipIf(opaIsMissing())("a real OPA", () => {
@@ -119,16 +139,25 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
   });
 
   test("that waits for its bundle denies, and decides once it has it", async () => {
-    const directory = directoryWith({});
-    execFileSync("tar", ["-czf", join(directory, "bundle.tar.gz"), "-C", join(BASELINE_REGO, ".."), "baseline.rego"]);
-    const bundles = await holding();
-    const from = [`--set=services.site.url=${bundles.url}`, "--set=bundles.site.service=site"];
-    const own = await started(...from, "--set=bundles.site.resource=bundle.tar.gz");
+    const bundles = await bundleServer();
+    const own = await started(...bundles.flags);
     await bundles.isAsked;
     const { opa } = opaAt(`http://127.0.0.1:${own.port}`);
     expect(await opa.evaluate(policyRequest())).toEqual(deniedFor("undefined"));
-    bundles.held[0]?.end(execFileSync("cat", [join(directory, "bundle.tar.gz")]));
+    bundles.serve();
     await expect.poll(() => opa.evaluate(policyRequest()), { timeout: 20_000 }).toMatchObject({ whole: ALLOWED });
+  });
+
+  test("that is to be ready before it listens does not answer until it has its bundle", async () => {
+    const bundles = await bundleServer();
+    const port = await freePort();
+    const starting = started(...bundles.flags, `--addr=127.0.0.1:${port}`, "--ready-timeout=60");
+    await bundles.isAsked;
+    const { opa } = opaAt(`http://127.0.0.1:${port}`);
+    await expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent("ECONNREFUSED"));
+    bundles.serve();
+    await starting;
+    expect(await opa.evaluate(policyRequest())).toMatchObject({ whole: ALLOWED });
   });
 
   test("that has gone does not answer, and decides again once it is back", async () => {
