@@ -25,6 +25,7 @@ export type ExternalPolicyConfig = { readonly opa: OpaConfig };
 
 /** Whoever opens a step waits for it; what takes longer has gone wrong. */
 const TIMEOUT_SECONDS_MAX = 10;
+const UNPRIVILEGED_PORT = 1_024;
 const PATH = /^[A-Za-z_][A-Za-z0-9_]{0,63}(?:\/[A-Za-z_][A-Za-z0-9_]{0,63}){0,7}$/;
 const URL_EXPECTED =
   "an https URL of scheme, host and port alone, e.g. https://opa.example.org:8181, or http with a loopback address, e.g. http://127.0.0.1:8181";
@@ -89,6 +90,20 @@ function isOpaUrl(text: string): boolean {
   if (url === undefined || url.origin !== text) return false;
   const host = url.hostname.replace(/^\[|\]$/g, "");
   return url.protocol === "https:" || (url.protocol === "http:" && isLoopback(host));
+}
+
+/**
+ * What is permitted, and yet worth a warning: plain HTTP recognises nobody, and a port that needs no privilege is free for
+ * whoever takes it first.
+ */
+export function externalPolicyWarnings({
+  opa: { url },
+}: z.output<typeof externalPolicySection>): readonly { readonly path: readonly string[]; readonly message: string }[] {
+  const { protocol, port } = new URL(url);
+  if (protocol === "https:" || port === "" || Number(port) < UNPRIVILEGED_PORT) return [];
+  const message =
+    "while OPA is down, any program of this machine may listen there and decide; use https, or a port below 1024";
+  return [{ path: ["opa", "url"], message }];
 }
 
 /** What the file says, in the words of the broker. */

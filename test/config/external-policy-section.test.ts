@@ -1,5 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { externalPolicyOf, externalPolicySection } from "../../src/config/external-policy-section.ts";
+import {
+  externalPolicyOf,
+  externalPolicySection,
+  externalPolicyWarnings,
+} from "../../src/config/external-policy-section.ts";
 import { formatKey } from "../../src/config/finding.ts";
 
 const LOCAL = { url: "http://127.0.0.1:8181" };
@@ -54,6 +58,19 @@ test.for([
   "http://[::1]:8181",
 ])("takes OPA at %s", (url) => {
   expect(read({ url }).url).toBe(url);
+});
+
+test("plain HTTP on a port that any program can take is permitted with a warning", () => {
+  const warned = (url: string) => externalPolicyWarnings(externalPolicySection.parse({ opa: { url } }));
+  expect(warned("http://127.0.0.1:8181")).toEqual([
+    {
+      path: ["opa", "url"],
+      message: expect.stringContaining("any program of this machine may listen there and decide"),
+    },
+  ]);
+  for (const url of ["http://127.0.0.1", "http://127.0.0.1:818", "https://opa.example.org:8181"]) {
+    expect(warned(url)).toEqual([]);
+  }
 });
 
 describe("an address is refused that is", () => {
