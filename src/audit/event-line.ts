@@ -29,6 +29,8 @@ export function eventLine(event: LedgerEvent): EventLine | undefined {
       return { what: "an entry was removed", facts: { entryId: event.entryId } };
     case "step.closed":
       return ofClose(event);
+    case "process.enrolled":
+      return { what: "a process may open steps, though a runtime started it", facts: { process: event.process } };
     case "run.barred":
       return { what: "a run was barred: no step of it is opened any more", facts: { runId: event.runId } };
     case "authority.put":

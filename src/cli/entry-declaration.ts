@@ -51,12 +51,14 @@ const KEYS: { readonly [Kind in DeclaredKind]: Readonly<Record<string, readonly 
     allow_any_executor: ["allowAnyExecutor", yesNo],
     allow_executor_tree: ["allowExecutorTree", yesNo],
     executor_open_steps_max: ["executorOpenStepsMax", count],
+    allow_descendants: ["allowDescendants", yesNo],
     allow_multiple_audiences: ["allowMultipleAudiences", yesNo],
     federates_with: ["federatesWith", texts],
   },
   runtime: {
     agents: ["agents", texts],
     open_steps_max: ["openStepsMax", count],
+    allow_descendants: ["allowDescendants", yesNo],
     federates_with: ["federatesWith", texts],
   },
   verifier: {

@@ -20,6 +20,7 @@ export type EntryFlags = {
   readonly allowMultipleAudiences?: boolean;
   readonly agents?: readonly string[];
   readonly openStepsMax?: number;
+  readonly allowDescendants?: boolean;
   readonly maxStaleness?: number;
   readonly federatesWith?: readonly string[];
   readonly role?: string;
@@ -51,6 +52,8 @@ export function addEntryFlags(command: Command): Command {
     .option("--no-allow-multiple-audiences", "agent: may not")
     .option("--agents <agent>", "runtime: an agent it may open steps for; may be repeated", listFlag)
     .option("--open-steps-max <count>", "runtime: steps it may have open at once", countFlag)
+    .option("--allow-descendants", "agent, runtime: what its processes start may open steps too")
+    .option("--no-allow-descendants", "agent, runtime: may not")
     .option("--max-staleness <time>", "verifier: its largest staleness bound", durationFlag)
     .option(
       "--federates-with <trust-domain>",
@@ -78,6 +81,7 @@ export function declaredByFlags(flags: EntryFlags): Declaration {
     allow_multiple_audiences: flags.allowMultipleAudiences,
     agents: flags.agents,
     open_steps_max: flags.openStepsMax,
+    allow_descendants: flags.allowDescendants,
     max_staleness: flags.maxStaleness,
     federates_with: flags.federatesWith,
     role: flags.role,

@@ -57,6 +57,7 @@ function contentOf(entry: DeclaredEntry, openSteps: number): EntryContentInput {
         allowExecutorTree: entry.allow_executor_tree,
         executorOpenStepsMax: entry.executor_open_steps_max,
         allowMultipleAudiences: entry.allow_multiple_audiences,
+        allowDescendants: entry.allow_descendants,
         federatesWith: entry.federates_with,
       };
     case "runtime":
@@ -66,6 +67,7 @@ function contentOf(entry: DeclaredEntry, openSteps: number): EntryContentInput {
         selectors,
         agents: entry.agents,
         openStepsMax: entry.open_steps_max ?? openSteps,
+        allowDescendants: entry.allow_descendants,
         federatesWith: entry.federates_with,
       };
     case "verifier":

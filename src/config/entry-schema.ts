@@ -47,6 +47,9 @@ const agent = section({
   executor_open_steps_max: number("a number of steps")
     .optional()
     .describe("Open steps that one process may execute at once."),
+  allow_descendants: yesNo()
+    .optional()
+    .describe("Where it may open: what its processes start may open too, with the whole ceiling."),
   allow_multiple_audiences: yesNo().optional().describe("A JWT-SVID may have several audiences, and then no grant."),
   federates_with: federatesWith,
 });
@@ -59,6 +62,9 @@ const runtime = section({
   open_steps_max: number("a number of steps")
     .optional()
     .describe("Steps it may have open at once. Absent: `limits.open_steps`."),
+  allow_descendants: yesNo()
+    .optional()
+    .describe("What its processes start counts as the runtime: opens steps, and has its identity."),
   federates_with: federatesWith,
 });
 

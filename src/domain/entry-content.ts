@@ -54,6 +54,7 @@ export type EntryContentInput =
       readonly allowMultipleAudiences?: boolean | undefined;
       readonly allowExecutorTree?: boolean | undefined;
       readonly executorOpenStepsMax?: number | undefined;
+      readonly allowDescendants?: boolean | undefined;
     }
   | {
       readonly kind: "runtime";
@@ -62,6 +63,7 @@ export type EntryContentInput =
       readonly federatesWith?: readonly string[] | undefined;
       readonly agents: readonly string[];
       readonly openStepsMax?: number | undefined;
+      readonly allowDescendants?: boolean | undefined;
     }
   | {
       readonly kind: "verifier";
@@ -139,6 +141,7 @@ function parseAgent(input: InputOf<"agent">, field: FieldOf): AgentContent {
     allowAnyExecutor: input.allowAnyExecutor ?? false,
     allowMultipleAudiences: input.allowMultipleAudiences ?? false,
     ...parseExecutors(input, field),
+    ...(input.allowDescendants === true ? { allowDescendants: true } : {}),
     ...parseFederatesWith(input.federatesWith, field("federates_with")),
   };
 }
@@ -169,6 +172,7 @@ function parseRuntime(input: InputOf<"runtime">, field: FieldOf): RuntimeContent
       max: OPEN_STEPS_MAX,
       unit: "",
     }),
+    ...(input.allowDescendants === true ? { allowDescendants: true } : {}),
     ...parseFederatesWith(input.federatesWith, field("federates_with")),
   };
 }

@@ -24,6 +24,7 @@ export type LedgerEvent =
   | StepHeld
   | StepRenewed
   | StepClosed
+  | ProcessEnrolled
   | RunBarred
   | IssuanceRecorded
   | IssuanceUndelivered
@@ -65,6 +66,13 @@ export type StepOpened = Event<"step.opened"> & { readonly step: OpenedStep };
 export type StepHeld = Event<"step.held"> & { readonly stepId: string };
 
 export type StepRenewed = Event<"step.renewed"> & { readonly stepId: string; readonly leaseExpiresAt: UnixMicros };
+
+/** A process may open steps from here on, although it descends from another that has a part in steps. */
+export type ProcessEnrolled = Event<"process.enrolled"> & {
+  /** As `formatProcess` writes it. */
+  readonly process: string;
+  readonly by: Actor;
+};
 
 /**
  * The close of a step and of all its live descendants, which end in `descendantState(state)`. Rebuilding follows the
@@ -239,6 +247,7 @@ export const EVENT_TYPES = [
   "step.held",
   "step.renewed",
   "step.closed",
+  "process.enrolled",
   "run.barred",
   "issuance.recorded",
   "issuance.undelivered",

@@ -33,6 +33,8 @@ export type AgentContent = Federating & {
   readonly allowMultipleAudiences: boolean;
   /** Open steps that one process may execute; absent: `LIMITS.openStepsPerExecutorDefault`. */
   readonly executorOpenStepsMax?: number;
+  /** Of an agent that may open: so may what its processes start. Absent: not allowed. */
+  readonly allowDescendants?: true;
 };
 
 export type RuntimeContent = Federating & {
@@ -41,6 +43,8 @@ export type RuntimeContent = Federating & {
   readonly selectors: readonly Selector[];
   readonly agents: readonly Segment[];
   readonly openStepsMax: number;
+  /** What its processes start counts as it does. Absent: not allowed. */
+  readonly allowDescendants?: true;
 };
 
 export type VerifierContent = Federating & {

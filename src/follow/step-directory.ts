@@ -1,19 +1,22 @@
+import { processFrom } from "../domain/process.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import type { ExecutorSteps } from "../ports/executor-steps.ts";
 import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { ProjectionReads, StepReads } from "../ports/ledger-reads.ts";
+import type { StepProcesses } from "../ports/step-processes.ts";
 import { createExecutorIndex } from "./executor-index.ts";
 import { createListeners, type Listeners } from "./listeners.ts";
 import { createOpenSteps, type StepChange } from "./open-steps.ts";
 import { reliable } from "./reliable.ts";
+import { createStepProcesses, type StepProcessesPorts } from "./step-processes.ts";
 
-export type KeptSteps = StepDirectory & ExecutorSteps & { readonly following: Following };
+export type KeptSteps = StepDirectory & ExecutorSteps & StepProcesses & { readonly following: Following };
 
-export type StepDirectoryPorts = {
+export type StepDirectoryPorts = StepProcessesPorts & {
   readonly ledger: Pick<Ledger, "follow">;
-  readonly projections: Pick<ProjectionReads, "openSteps">;
+  readonly projections: Pick<ProjectionReads, "openSteps" | "stepProcesses">;
   /** For steps that are not open. */
   readonly steps: Pick<StepReads, "step">;
   /** Takes what a listener throws. */
@@ -21,7 +24,7 @@ export type StepDirectoryPorts = {
 };
 
 /**
- * Keeps the open steps in memory, by their ids and by their executors.
+ * Keeps the open steps in memory, by their ids and by their executors, and the processes that have a part in them.
  *
  * @throws BrokerError LEDGER_UNAVAILABLE
  */
@@ -29,17 +32,26 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
   const { value, through } = await ports.projections.openSteps();
   const open = createOpenSteps(value);
   const executors = createExecutorIndex(value, ports.failed);
+  const processes = createStepProcesses(ports);
+  for (const step of value) processes.opened(step);
+  const { value: recorded } = await ports.projections.stepProcesses(ports.kinship.alive());
+  for (const one of recorded.openers) processes.opener(one);
+  for (const one of recorded.enrolled) processes.enrolled(one);
   const byStep = new Map<string, Listeners<[Step]>>();
 
   function tell({ kind, step }: StepChange): void {
     if (kind === "closed") executors.remove(step);
     else executors.put(step);
     if (kind !== "pinned" && kind !== "judged") byStep.get(step.stepId)?.tell(step);
+    if (kind === "opened") processes.opened(step);
+    if (kind === "closed") processes.closed(step);
     if (kind === "closed") byStep.delete(step.stepId);
   }
 
   const take = (committed: Committed) => {
     for (const change of open.take(committed)) tell(change);
+    const { event } = committed;
+    if (event.type === "process.enrolled") processes.enrolled(processFrom(event.process));
   };
   const following = ports.ledger.follow({ name: "steps", take }, through);
   const inForce = reliable(following, open);
@@ -51,7 +63,18 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
   }
 
   return {
-    following,
+    following: {
+      ...following,
+      end() {
+        following.end();
+        processes.end();
+      },
+    },
+    descentOf(process) {
+      inForce();
+      return processes.descentOf(process);
+    },
+    holds: processes.holds,
     // While the kept steps must not be relied on, the ledger itself is asked, so that nothing has to be refused.
     byId: async (stepId) =>
       (following.refusal() === undefined ? open.get(stepId) : undefined) ?? ports.steps.step(stepId),

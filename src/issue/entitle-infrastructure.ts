@@ -1,3 +1,4 @@
+import { type DescendantPorts, identityRefusal } from "../decide/descendants.ts";
 import { decidedOn } from "../domain/decision.ts";
 import { BrokerError, errorOf } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -16,7 +17,10 @@ export type InfrastructureWanted = { readonly entryId: string } & (
   | { readonly publicKey: Uint8Array }
 );
 
-export type EntitleInfrastructurePorts = { readonly gate: IssuanceGate; readonly rate: IssuanceRate };
+export type EntitleInfrastructurePorts = DescendantPorts & {
+  readonly gate: IssuanceGate;
+  readonly rate: IssuanceRate;
+};
 
 /** The broker's own X.509-SVID. Only the broker asks for it, so there is no caller to be entitled. */
 export function entitleServer(
@@ -33,8 +37,8 @@ export function entitleServer(
 /**
  * What the caller may be issued for itself, outside of any step: an identity, never a grant.
  *
- * @throws BrokerError NOT_ENTITLED for an entry that the caller does not match or that has no identity of its own,
- *   LIMIT_EXCEEDED, what `checkCsr` throws, and the gate's refusal
+ * @throws BrokerError NOT_ENTITLED for an entry that the caller does not match or that has no identity of its own, or for
+ *   a process that one with a part in steps started; LIMIT_EXCEEDED, what `checkCsr` throws, and the gate's refusal
  */
 export function entitleInfrastructure(
   caller: Attested,
@@ -42,6 +46,8 @@ export function entitleInfrastructure(
   ports: EntitleInfrastructurePorts,
 ): Entitled {
   const entry = entryOf(caller, wanted.entryId, ports);
+  const refusal = identityRefusal(caller, entry, ports);
+  if (refusal !== undefined) throw refusal;
   countIssuance(caller, entry.entryId, ports);
   return entitledAs(entry, "csr" in wanted ? checkCsr(wanted.csr).publicKey : wanted.publicKey);
 }

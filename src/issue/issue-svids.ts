@@ -1,9 +1,10 @@
+import type { DescendantPorts } from "../decide/descendants.ts";
 import type { Denial } from "../domain/errors.ts";
 import type { Attested, Delivery } from "../domain/stages.ts";
 import { type EntitlePorts, entitle, type SvidOrder } from "./entitle.ts";
 import { type IssueEntitledPorts, issueEntitled } from "./issue-entitled.ts";
 
-export type IssuePorts = EntitlePorts & IssueEntitledPorts;
+export type IssuePorts = EntitlePorts & DescendantPorts & IssueEntitledPorts;
 
 /**
  * The issuance path. Recording comes before signing, so a credential that no ledger row names has never existed;

@@ -3,6 +3,7 @@ import type { ActName, LedgerAct, ResultOf } from "../ports/ledger-acts.ts";
 import { deliberate, type Rule, type Ruling } from "./rule.ts";
 import { putAuthorities } from "./rules/authorities.ts";
 import { close } from "./rules/close.ts";
+import { enrollProcess } from "./rules/enroll-process.ts";
 import { putEntry, retireEntry } from "./rules/entries.ts";
 import { createJoinToken, revokeJoinTokens, spendEvidence, spendJoinToken } from "./rules/evidence.ts";
 import { acceptBundle, endFederation, putFederation } from "./rules/federation.ts";
@@ -18,6 +19,7 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "open-step": openStep,
   "hold-step": holdStep,
   "renew-step": renewStep,
+  "enroll-process": enrollProcess,
   "record-issuances": recordIssuances,
   "mark-undelivered": markUndelivered,
   close,

@@ -24,6 +24,7 @@ export type LedgerView = {
   liveSteps(target: LiveTarget, at: UnixMicros): readonly LiveStep[];
   /** How many steps this process executes, by itself or with those below it. */
   liveStepsOfExecutor(process: ProcessIdentity): number;
+  isEnrolled(process: ProcessIdentity): boolean;
   /** What was recorded when a step was closed; `undefined` for a step that is live or unknown. */
   closeOf(stepId: string): RecordedClose | undefined;
 

@@ -82,6 +82,7 @@ function issuingPortsOf(core: Core, { issuer }: Config): IssuePorts {
       "txn-token": txnTokenEs256Format(issuer),
     },
     denials,
+    stepProcesses: stepDirectory,
     rate,
     gate: suspensions,
     clock,
@@ -95,6 +96,8 @@ function stepsPortsOf(core: Core, { issuer }: Config, issuing: IssuePorts): Step
   const { ledger, steps, feed, history } = core.store;
   return {
     ...issuing,
+    stepProcesses: stepDirectory,
+    kinship: unix.kinship,
     ledger,
     steps,
     stepDirectory,

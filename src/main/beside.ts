@@ -6,6 +6,7 @@ import { createReceiptBook } from "../close/receipts.ts";
 import { createRetries } from "../decide/decide-again.ts";
 import { createDenialRecorder, type DenialPorts } from "../decide/record-denial.ts";
 import { keepStepDirectory } from "../follow/step-directory.ts";
+import type { StepProcessesPorts } from "../follow/step-processes.ts";
 import { createIssuanceRate } from "../issue/issuance-rate.ts";
 import { keepPolicyDirectory } from "../policy/policy-directory.ts";
 import type { OpenedLedger } from "../ports/ledger.ts";
@@ -15,7 +16,8 @@ import { createRegistry, type RegistryPorts } from "../registry/registry.ts";
 import type { Closers } from "./closers.ts";
 import { reachedBy } from "./in-force.ts";
 
-export type BesidePorts = Pick<LifetimesPorts, "processes" | "clock" | "failed"> &
+export type BesidePorts = Pick<StepProcessesPorts, "kinship"> &
+  Pick<LifetimesPorts, "processes" | "clock" | "failed"> &
   Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate" | "keyMissing"> &
   Pick<RegistryPorts, "trustDomain" | "random" | "apart"> &
   Pick<DenialPorts, "executableSha256"> & { readonly store: OpenedLedger; readonly engine: PolicyEngine };
@@ -34,7 +36,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
   const notifier = createNotifier({ ledger, feed, failed });
   closers.push(() => notifier.close());
   const entries = await keepEntryDirectory({ ledger, projections, failed });
-  const stepDirectory = await keepStepDirectory({ ledger, projections, steps, failed });
+  const stepDirectory = await keepStepDirectory({ ...ports, ledger, projections, steps });
   const policies = await keepPolicyDirectory({ ...ports, ledger, projections, policies: store.policies });
   closers.push(
     () => policies.following.end(),
@@ -66,6 +68,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     notifier,
     entries,
     stepDirectory,
+    stepProcesses: stepDirectory,
     inDirectory,
     inForce,
     authorities,

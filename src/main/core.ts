@@ -108,6 +108,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       rotation: config.authority,
       gate: suspensions,
       processes: unix.watch,
+      kinship: unix.kinship,
       executableSha256: unix.executableSha256,
       trustDomain,
       apart: config.development ? undefined : { own: kernelUser(), accounts: () => readLocalAccounts() },

@@ -1,13 +1,17 @@
 import type { Lifetimes } from "../close/lifetimes.ts";
+import { isDescendant } from "../decide/descendants.ts";
 import { type StepAccess, visibleTo } from "../decide/step-access.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
 import type { Attested } from "../domain/stages.ts";
 import { isClosed, type Step } from "../domain/step.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
-import type { StepDirectory } from "../ports/directories.ts";
+import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
 import type { Ledger } from "../ports/ledger.ts";
+import type { StepProcesses } from "../ports/step-processes.ts";
 
 export type HoldPorts = {
+  readonly stepProcesses: StepProcesses;
+  readonly entries: Pick<EntryDirectory, "byId">;
   readonly ledger: Pick<Ledger, "perform">;
   readonly stepDirectory: Pick<StepDirectory, "byId">;
   readonly lifetimes: Pick<Lifetimes, "following" | "hold">;
@@ -23,18 +27,25 @@ export type Held = {
 };
 
 /**
- * Holds a step. An executor's hold only observes: only the opener's hold keeps a step open.
+ * Holds a step. Only the opener's hold keeps a step open: an executor's only observes, and so does that of a process
+ * which the opener started.
  *
  * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, LEDGER_UNAVAILABLE
  */
 export async function holdStep(caller: Attested, stepId: string, ports: HoldPorts): Promise<Held> {
   const { step, access } = visibleTo(caller, await ports.stepDirectory.byId(stepId));
-  if (!access.asOpener || isClosed(step.state)) return { step, access, release: () => undefined };
-  const release = await keepOpen(stepId, ports);
+  if (!access.asOpener || isClosed(step.state) || isDescendant(caller, step, ports)) {
+    return { step, access, release: () => undefined };
+  }
+  const release = await keepOpen(caller, stepId, ports);
   return { step: (await ports.stepDirectory.byId(stepId)) ?? step, access, release };
 }
 
-async function keepOpen(stepId: string, { ledger, lifetimes, clock }: HoldPorts): Promise<Cancel> {
+async function keepOpen(
+  { process }: Attested,
+  stepId: string,
+  { ledger, lifetimes, stepProcesses, clock }: HoldPorts,
+): Promise<Cancel> {
   const held = await ledger.perform({ act: "hold-step", stepId, now: clock.now() });
   if (isDenial(held)) {
     // A step that was closed in between is shown as it is now.
@@ -42,5 +53,8 @@ async function keepOpen(stepId: string, { ledger, lifetimes, clock }: HoldPorts)
     throw errorOf(held);
   }
   await lifetimes.following.reached(held.sequence);
-  return lifetimes.hold(stepId);
+  const ends = [lifetimes.hold(stepId), stepProcesses.holds(process)];
+  return () => {
+    for (const end of ends) end();
+  };
 }

@@ -1,13 +1,15 @@
+import { type DescendantPorts, isDescendant } from "../decide/descendants.ts";
 import { visibleTo } from "../decide/step-access.ts";
 import { BrokerError, errorOf, isDenial } from "../domain/errors.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { StepDirectory } from "../ports/directories.ts";
+import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
 import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 
-export type RenewPorts = {
+export type RenewPorts = DescendantPorts & {
+  readonly entries: Pick<EntryDirectory, "byId">;
   readonly ledger: Pick<Ledger, "perform">;
   readonly stepDirectory: Pick<StepDirectory, "byId">;
   readonly inDirectory: InForce;
@@ -22,7 +24,11 @@ export type RenewPorts = {
  */
 export async function renewStep(caller: Attested, stepId: string, ports: RenewPorts): Promise<Step> {
   const { step, access } = visibleTo(caller, await ports.stepDirectory.byId(stepId));
-  if (!access.asOpener) throw new BrokerError("NOT_ENTITLED", "only its opener renews a step");
+  if (!access.asOpener || isDescendant(caller, step, ports))
+    throw new BrokerError(
+      "NOT_ENTITLED",
+      "only its opener renews a step, and no process that one with a part in steps started",
+    );
   const renewed = await ports.ledger.perform({ act: "renew-step", stepId, now: ports.clock.now() });
   if (isDenial(renewed)) throw errorOf(renewed);
   await ports.inDirectory(renewed.sequence);

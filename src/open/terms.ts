@@ -1,3 +1,4 @@
+import type { DescendantPorts } from "../decide/descendants.ts";
 import { isExecutedBy } from "../decide/executed-by.ts";
 import { processNamed } from "../decide/named-process.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
@@ -12,6 +13,7 @@ import { addSeconds, secondsOf, type UnixSeconds } from "../domain/time.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
+import { mayOpenFor, openerApart } from "./kin.ts";
 import type { OpenRequest } from "./open-request.ts";
 
 /** On what terms a step may be opened at all, before anything is decided about its grant. */
@@ -25,7 +27,7 @@ export type Terms = {
   readonly executorOpenStepsMax: number;
 };
 
-export type TermsPorts = {
+export type TermsPorts = DescendantPorts & {
   readonly entries: EntryDirectory;
   readonly stepDirectory: Pick<StepDirectory, "byId">;
   readonly processes: Pick<ProcessWatch, "find">;
@@ -38,10 +40,10 @@ export type TermsPorts = {
  * @throws BrokerError NOT_ENTITLED, ENTRY_NOT_FOUND, DELEGATION_REFUSED, EXECUTOR_GONE, INVALID_FIELD, LIMIT_EXCEEDED
  */
 export async function termsOf(caller: Attested, request: OpenRequest, ports: TermsPorts): Promise<Terms> {
-  const opener = openerOf(caller, request);
+  const [first, ...others] = caller.entries.filter((entry) => mayOpenFor(entry, request.agent));
   const agent = ports.entries.byName("agent", request.agent);
   // A caller that may not open steps for an agent can't tell whether the agent exists.
-  if (opener === undefined) throw new BrokerError("NOT_ENTITLED", "the caller may not open steps for this agent");
+  if (first === undefined) throw new BrokerError("NOT_ENTITLED", "the caller may not open steps for this agent");
   if (agent === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "no entry of this agent");
   if (agent.disabled) throw new BrokerError("NOT_ENTITLED", "the agent's entry is disabled");
 
@@ -49,6 +51,7 @@ export async function termsOf(caller: Attested, request: OpenRequest, ports: Ter
   if (parent !== undefined && parent.depth + 1 > LIMITS.delegationDepthMax) {
     throw new BrokerError("LIMIT_EXCEEDED", `delegation goes at most ${LIMITS.delegationDepthMax} levels deep`);
   }
+  const opener = openerApart(caller, [first, ...others], parent, ports);
   checkAudiences(request.audiences, agent, parent);
   return {
     agent,
@@ -59,15 +62,6 @@ export async function termsOf(caller: Attested, request: OpenRequest, ports: Ter
     executorOpenStepsMax: agent.content.executorOpenStepsMax ?? LIMITS.openStepsPerExecutorDefault,
     openStepsMax: isOfKind(opener, "runtime") ? opener.content.openStepsMax : LIMITS.openStepsPerRuntimeDefault,
   };
-}
-
-function openerOf(caller: Attested, request: OpenRequest): RegistrationEntry | undefined {
-  return caller.entries.find(
-    (entry) =>
-      (isOfKind(entry, "runtime") && entry.content.agents.includes(request.agent)) ||
-      (isOfKind(entry, "agent") && entry.content.name === request.agent && entry.content.mayOpen) ||
-      (isOfKind(entry, "operator") && entry.content.role === "admin"),
-  );
 }
 
 async function parentOf(

@@ -19,6 +19,7 @@ export type Acts = {
   readonly "open-step": Answered<OpenStepAct, OpenStepResult | Denial>;
   readonly "hold-step": Answered<HoldStepAct, Sequenced | Denial>;
   readonly "renew-step": Answered<RenewStepAct, Sequenced | Denial>;
+  readonly "enroll-process": Answered<EnrollProcessAct, Sequenced | Denial>;
   readonly "record-issuances": Answered<RecordIssuancesAct, readonly (Sequenced | Denial)[]>;
   readonly "mark-undelivered": Answered<MarkUndeliveredAct, Sequenced>;
   readonly close: Answered<CloseAct, CloseResult | Denial>;
@@ -90,6 +91,18 @@ export type HoldStepAct = { readonly act: "hold-step"; readonly stepId: string; 
 
 /** Sets the lease's end anew, `now` + the step's lease. STEP_NOT_FOUND, STEP_CLOSED; INVALID_FIELD without a lease. */
 export type RenewStepAct = { readonly act: "renew-step"; readonly stepId: string; readonly now: UnixMicros };
+
+/**
+ * Lets a process open steps although it descends from one that has a part in steps. Idempotent: sequence 0 for a process
+ * that is enrolled already. NOT_ENTITLED when `decidedOn` no longer stands.
+ */
+export type EnrollProcessAct = {
+  readonly act: "enroll-process";
+  readonly process: ProcessIdentity;
+  readonly by: Actor;
+  readonly decidedOn: DecidedOn;
+  readonly now: UnixMicros;
+};
 
 /**
  * Records drafts before they are signed; answered item by item, in order.

@@ -23,6 +23,8 @@ import type { PoliciesInForce } from "./policy-engine.ts";
 export type ProjectionReads = {
   /** Oldest first. */
   openSteps(): Promise<AsOf<readonly Step[]>>;
+  /** Which of these processes ever opened a step, and which were enrolled. */
+  stepProcesses(among: readonly ProcessIdentity[]): Promise<AsOf<RecordedProcesses>>;
   /** Entries that were not removed, ordered by kind and name. */
   entries(): Promise<AsOf<readonly RegistrationEntry[]>>;
   /** Every authority there ever was, in the order in which they came. */
@@ -32,6 +34,11 @@ export type ProjectionReads = {
   policiesInForce(): Promise<AsOf<PoliciesInForce>>;
   /** The sequence up to which each verifier's entry has acknowledged the feed. */
   receipts(): Promise<AsOf<readonly { readonly entryId: string; readonly sequence: number }[]>>;
+};
+
+export type RecordedProcesses = {
+  readonly openers: readonly ProcessIdentity[];
+  readonly enrolled: readonly ProcessIdentity[];
 };
 
 export type RecordedFederation = {

@@ -1,3 +1,4 @@
+import { identityRefusal } from "../decide/descendants.ts";
 import { STARTED_BY_EXECUTOR } from "../decide/executed-by.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -56,16 +57,17 @@ const INFRASTRUCTURE: readonly EntryKind[] = ["runtime", "verifier", "operator"]
 /**
  * The caller's identities: first those of the steps that it executes, then those outside of any step. A library that is asked for
  * "the" SVID takes the first, and in the middle of a step that must be the one that may do less and ends with the step.
+ * What a process with a part in steps started has none of its own, by which it could pass for that one elsewhere.
  */
-function identitiesOf(caller: Attested, steps: ExecutorSteps): readonly SvidIdentity[] {
+function identitiesOf(caller: Attested, ports: ProcessIdentitiesPorts): readonly SvidIdentity[] {
   const infrastructure = caller.entries
-    .filter(isInfrastructure)
+    .filter((entry) => isInfrastructure(entry) && identityRefusal(caller, entry, ports) === undefined)
     .toSorted(
       ({ content: a }, { content: b }) =>
         INFRASTRUCTURE.indexOf(a.kind) - INFRASTRUCTURE.indexOf(b.kind) || (a.name < b.name ? -1 : 1),
     );
   return [
-    ...fewEnough(executedSteps(caller, steps)).map((step) => ({ kind: "step", step }) as const),
+    ...fewEnough(executedSteps(caller, ports.executorSteps)).map((step) => ({ kind: "step", step }) as const),
     ...infrastructure.map((entry) => ({ kind: "infrastructure", entry }) as const),
   ];
 }
@@ -98,7 +100,7 @@ export function processIdentities(
     async identities() {
       const caller = await attested();
       followAs(caller);
-      const all = identitiesOf(caller, ports.executorSteps);
+      const all = identitiesOf(caller, ports);
       refusal = all.length === 0 ? withoutIdentity(caller, ports.executorSteps) : undefined;
       return all.filter((one) => (one.kind === "step" || kind === "x509-svid") && isWanted(one));
     },

@@ -74,10 +74,18 @@ function kindMessageOf(content: EntryContent): MessageInitShape<typeof EntryCont
           allowMultipleAudiences: content.allowMultipleAudiences,
           allowExecutorTree: content.allowExecutorTree ?? false,
           executorOpenStepsMax: content.executorOpenStepsMax ?? 0,
+          allowDescendants: content.allowDescendants ?? false,
         },
       };
     case "runtime":
-      return { case: "runtime", value: { agents: [...content.agents], openStepsMax: content.openStepsMax } };
+      return {
+        case: "runtime",
+        value: {
+          agents: [...content.agents],
+          openStepsMax: content.openStepsMax,
+          allowDescendants: content.allowDescendants ?? false,
+        },
+      };
     case "verifier":
       return {
         case: "verifier",
@@ -131,10 +139,11 @@ function inputOf(message: ContentMessage): EntryContentInput {
         allowMultipleAudiences: agent.allowMultipleAudiences,
         allowExecutorTree: agent.allowExecutorTree,
         executorOpenStepsMax: agent.executorOpenStepsMax === 0 ? undefined : agent.executorOpenStepsMax,
+        allowDescendants: agent.allowDescendants,
       };
     }
     case "runtime": {
-      const { agents, openStepsMax } = kind.value;
+      const { agents, openStepsMax, allowDescendants } = kind.value;
       return {
         kind: "runtime",
         name,
@@ -142,6 +151,7 @@ function inputOf(message: ContentMessage): EntryContentInput {
         federatesWith: trustDomains,
         agents,
         openStepsMax: openStepsMax === 0 ? undefined : openStepsMax,
+        allowDescendants,
       };
     }
     case "verifier": {

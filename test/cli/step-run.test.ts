@@ -50,6 +50,7 @@ type Seen = {
   /** Command line of the executor while its step was being opened. */
   gate?: string;
   holding: boolean;
+  enrolled: number[];
   closes: CloseRequest[];
 };
 
@@ -60,7 +61,7 @@ async function brokerOfSteps(answers: {
   readonly step?: { readonly state?: StepState; readonly expiresAt?: Timestamp };
   readonly hold?: (call: Parameters<HandlersOf<typeof Steps>["hold"]>[0]) => void;
 }): Promise<{ readonly socket: string; readonly seen: Seen }> {
-  const seen: Seen = { holding: false, closes: [] };
+  const seen: Seen = { holding: false, enrolled: [], closes: [] };
   const step = { stepId: STEP_ID, name: { runId: "r", step: "s", attempt: 3 }, state: StepState.OPEN, ...answers.step };
   const unexpected = () => {
     throw new Error("not called in this test");
@@ -93,6 +94,10 @@ async function brokerOfSteps(answers: {
       get: unexpected,
       list: unexpected,
       renew: unexpected,
+      enroll(call, answer) {
+        seen.enrolled.push(receivedMessage(call.request).pid);
+        answer(null, {});
+      },
     }),
   );
   return { socket, seen };
@@ -178,6 +183,7 @@ describe("stint step run", () => {
         close: (_call, answer) => answer(null, {}),
         get: (_call, answer) => answer(null, {}),
         list: (_call, answer) => answer(null, {}),
+        enroll: (_call, answer) => answer(null, {}),
         renew: (_call, answer) => answer(null, {}),
       }),
     );

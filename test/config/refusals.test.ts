@@ -225,7 +225,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "another kind's key in an entry",
     text: agent("role: admin"),
     findings: [
-      "stint.yaml:7:5: entries[0].role: no such key; expected kind, name, selectors, spiffe_id_template, ceiling, audiences, exchange_audiences, jwt_svid_ttl, x509_svid_ttl, step_duration_max, may_open, allow_any_executor, allow_executor_tree, executor_open_steps_max, allow_multiple_audiences, federates_with",
+      "stint.yaml:7:5: entries[0].role: no such key; expected kind, name, selectors, spiffe_id_template, ceiling, audiences, exchange_audiences, jwt_svid_ttl, x509_svid_ttl, step_duration_max, may_open, allow_any_executor, allow_executor_tree, executor_open_steps_max, allow_descendants, allow_multiple_audiences, federates_with",
     ],
   },
   {

@@ -1,6 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { JsonValue } from "@bufbuild/protobuf";
 
@@ -37,13 +42,15 @@ export type Caller = {
   ): Promise<Answer>;
   /** Messages of a server stream as they come; ends with the stream or the process. */
   stream(service: "Steps" | "SpiffeWorkloadAPI", method: string, request: JsonValue): AsyncIterableIterator<Answer>;
+  /** Lets it start a command. @returns the pid of what it started */
+  start(command: readonly string[]): Promise<number>;
   signal(signal: NodeJS.Signals): void;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
 type Line = {
   id?: number;
-  ready?: true;
+  ready?: number;
   ok?: Answer;
   message?: Answer;
   end?: true;
@@ -76,35 +83,86 @@ export async function callerAs(
   const apart = user.ownPids === true ? OWN_PIDS : [];
   const [command = "", ...rest] = [...(user.before ?? []), ...apart, ...change, process.execPath, CALLER, socket];
   const child = spawn(command, rest, { stdio: ["pipe", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  const { calls } = await speaking(child.stdout, child.stdin, exited);
+  return {
+    ...calls,
+    pid: child.pid ?? -1,
+    signal: (signal) => void child.kill(signal),
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}
+
+/**
+ * Lets a caller start another, which speaks for itself.
+ *
+ * @param before - what the first starts, which starts the other: e.g. a shell.
+ */
+export async function callerBelow(parent: Caller, before: readonly string[], socket: string): Promise<Caller> {
+  const directory = mkdtempSync(join(tmpdir(), "stint-caller-"));
+  const path = join(directory, "caller.sock");
+  const server = createServer().listen(path);
+  const connected = once(server, "connection") as Promise<[Socket]>;
+  await parent.start([...before, process.execPath, CALLER, socket, path]);
+  const [connection] = await connected;
+  server.close();
+  rmSync(directory, { recursive: true });
+  const ended = once(connection, "close");
+  // A process that is killed ends its connection by a reset.
+  connection.on("error", () => undefined);
+  const { calls, pid } = await speaking(connection, connection, ended);
+  return {
+    ...calls,
+    pid,
+    signal: (signal) => void process.kill(pid, signal),
+    async [Symbol.asyncDispose]() {
+      connection.end();
+      await ended;
+    },
+  };
+}
+
+/** What is asked of a caller, once it is ready. */
+async function speaking(
+  output: Readable,
+  input: Writable,
+  ended: Promise<unknown>,
+): Promise<{ readonly pid: number; readonly calls: Pick<Caller, "call" | "stream" | "start"> }> {
   const waiting = new Map<number, (line: Line) => void>();
-  const ready = Promise.withResolvers<void>();
-  const exited = once(child, "exit").then(() => {
+  const ready = Promise.withResolvers<number>();
+  void ended.then(() => {
     ready.reject(new Error("the caller did not start"));
     for (const take of waiting.values()) take({ error: { code: "EXITED", message: "the caller's process is gone" } });
   });
-  createInterface({ input: child.stdout }).on("line", (text) => {
+  createInterface({ input: output }).on("line", (text) => {
     const line = JSON.parse(text) as Line;
-    if (line.ready === true) ready.resolve();
+    if (line.ready !== undefined) ready.resolve(line.ready);
     if (line.id !== undefined) waiting.get(line.id)?.(line);
   });
-  await ready.promise;
+  const pid = await ready.promise;
   let next = 0;
-  const send = (call: object) => child.stdin.write(`${JSON.stringify(call)}\n`);
+  const send = (call: object) => input.write(`${JSON.stringify(call)}\n`);
 
-  return {
-    pid: child.pid ?? -1,
-    call(service, method, request, metadata) {
-      next += 1;
-      const id = next;
-      return new Promise((resolve, reject) => {
-        waiting.set(id, (line) => {
-          waiting.delete(id);
-          if (line.error === undefined) resolve(line.ok);
-          else reject(new Refused(line.error));
-        });
-        send({ id, service, method, request, ...(metadata === undefined ? {} : { metadata }) });
+  function answered(order: object): Promise<Answer> {
+    next += 1;
+    const id = next;
+    return new Promise((resolve, reject) => {
+      waiting.set(id, (line) => {
+        waiting.delete(id);
+        if (line.error === undefined) resolve(line.ok);
+        else reject(new Refused(line.error));
       });
-    },
+      send({ id, ...order });
+    });
+  }
+
+  const calls: Pick<Caller, "call" | "stream" | "start"> = {
+    call: (service, method, request, metadata) =>
+      answered({ service, method, request, ...(metadata === undefined ? {} : { metadata }) }),
+    start: async (command) => (await answered({ start: command })).pid,
     async *stream(service, method, request) {
       next += 1;
       const id = next;
@@ -126,10 +184,6 @@ export async function callerAs(
         if (line?.message !== undefined) yield line.message;
       }
     },
-    signal: (signal) => void child.kill(signal),
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await exited;
-    },
   };
+  return { pid, calls };
 }

@@ -1,6 +1,9 @@
 // A process of its own that calls the broker as it is told on standard input, one JSON line a call, so that tests can
-// speak from any user, group or program. Answers are JSON lines in the order in which calls end.
+// speak from any user, group or program. Answers are JSON lines in the order in which calls end. Told to, it starts other
+// commands; a caller that is started in this way speaks over a socket instead, since its starter has the pipes.
 
+import { spawn } from "node:child_process";
+import { connect } from "node:net";
 import { createInterface } from "node:readline";
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
@@ -11,8 +14,10 @@ import { callErrorOf } from "../../src/wire/call-error.ts";
 import { openChannel } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
 
-const [, , socket] = process.argv;
-if (socket === undefined) throw new Error("usage: caller SOCKET");
+const [, , socket, speaksOver] = process.argv;
+if (socket === undefined) throw new Error("usage: caller SOCKET [SPEAKS-OVER]");
+const told = speaksOver === undefined ? undefined : connect(speaksOver);
+const [input, output] = [told ?? process.stdin, told ?? process.stdout];
 
 const channel = openChannel(socket);
 const services = { Steps, Credentials, Revocations, SpiffeWorkloadAPI } as const;
@@ -26,8 +31,10 @@ type Call = {
   readonly metadata?: Record<string, string>;
 };
 
+type Start = { readonly id: number; readonly start: readonly string[] };
+
 function say(line: object): void {
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+  output.write(`${JSON.stringify(line)}\n`);
 }
 
 async function answer(call: Call): Promise<void> {
@@ -54,7 +61,16 @@ async function answer(call: Call): Promise<void> {
   }
 }
 
-createInterface({ input: process.stdin })
-  .on("line", (line) => void answer(JSON.parse(line) as Call))
+function start({ id, start: [command = "", ...args] }: Start): void {
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "inherit"] });
+  say({ id, ok: { pid: child.pid ?? -1 } });
+}
+
+createInterface({ input })
+  .on("line", (line) => {
+    const order = JSON.parse(line) as Call | Start;
+    if ("start" in order) start(order);
+    else void answer(order);
+  })
   .on("close", () => process.exit(0));
-say({ ready: true });
+say({ ready: process.pid });

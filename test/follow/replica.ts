@@ -9,6 +9,7 @@ import type { Clock } from "../../src/ports/clock.ts";
 import type { Ledger, OpenedLedger } from "../../src/ports/ledger.ts";
 import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
 import { type KeptEntries, keepEntryDirectory } from "../../src/registry/entry-directory.ts";
+import { createKernel } from "../simulation/kernel.ts";
 
 /** What only follows: it reads a ledger that somebody else writes. */
 export type Replica = {
@@ -30,7 +31,7 @@ export async function openReplica(ports: ReplicaPorts): Promise<Replica> {
   const { ledger, projections, clock, failed } = ports;
   const perform = () => Promise.reject(new Error("a replica records nothing"));
   const kept = {
-    stepDirectory: await keepStepDirectory(ports),
+    stepDirectory: await keepStepDirectory({ ...createKernel(), ...ports }),
     entries: await keepEntryDirectory(ports),
     authorities: await keepAuthorityBook({ ledger: { ...ledger, perform }, projections, clock, failed }),
   };

@@ -4,13 +4,15 @@ import type { Step } from "../../src/domain/step.ts";
 import { type KeptSteps, keepStepDirectory } from "../../src/follow/step-directory.ts";
 import { done, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { createKernel } from "../simulation/kernel.ts";
 
 let world: World;
 let directory: KeptSteps;
 let agent: RegistrationEntry;
 const failures: unknown[] = [];
 
-const create = () => keepStepDirectory({ ...world.store, failed: (error) => void failures.push(error) });
+const create = () =>
+  keepStepDirectory({ ...createKernel(), ...world.store, failed: (error) => void failures.push(error) });
 
 beforeEach(async () => {
   const given = ports();

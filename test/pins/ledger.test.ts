@@ -7,7 +7,7 @@ import { EVENT_TYPES, type LedgerEvent, type StepHeld } from "../../src/domain/l
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
-import { CONFIG, done, OPERATOR, ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { CONFIG, done, OPERATOR, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { NOW, P256_SPKI } from "../samples/credentials.ts";
 
@@ -22,6 +22,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0005_own_content.sql 268146f37f08639d7d89df57c34da3653a26d7c606ba363c3a4bbc21fe778c79",
     "0006_refused_caller.sql 30a11a715d7d5cbc0769adf11478b401bbaa36c2623ba3521d85e01d9d39d69d",
     "0007_policies.sql f88545e5d2b4fb58d63f57acfc04bfa39f0b41778141aaed55317c6a618854cb",
+    "0008_step_processes.sql bccd3381a35d476d0b804a76e47b02440cd7c8dfcf88ed37edba84c73112782f",
   ]);
 });
 
@@ -91,6 +92,11 @@ async function makeOneOfEach(): Promise<void> {
   const { stepId } = step;
   await ledger.perform({ act: "hold-step", stepId, now });
   await ledger.perform({ act: "renew-step", stepId, now });
+  const enrolling = {
+    by: { kind: "entry", entryId: agent.entryId, process: "p" },
+    decidedOn: { entries: [] },
+  } as const;
+  await ledger.perform({ act: "enroll-process", process: processOf(31), ...enrolling, now });
   const jwt = await world.issue(step, {});
   const given = await world.issue(step, {});
   await ledger.perform({ act: "mark-undelivered", issuanceId: given.issuanceId, now });
@@ -228,6 +234,7 @@ test("the members of every event", () => {
     "step.held": "stepId",
     "step.renewed": "leaseExpiresAt stepId",
     "step.closed": "by.cause by.entryId by.kind by.process count decisionId digest reason revoked state stepId",
+    "process.enrolled": "by.entryId by.kind by.process process",
     "run.barred": "by.entryId by.kind by.process runId",
     "issuance.recorded": [
       "executable issuance.audiences[] issuance.authorityId issuance.expiresAt",

@@ -9,6 +9,7 @@ import { keepEntryDirectory } from "../../src/registry/entry-directory.ts";
 import { createRegistry, type UsersApart } from "../../src/registry/registry.ts";
 import { ports, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
+import { createKernel } from "../simulation/kernel.ts";
 
 export const BY_OPERATOR: Actor = { kind: "operator", entryId: "entry_operator", uid: 0 };
 export const BY_CONFIG: Actor = { kind: "broker", cause: "config" };
@@ -61,7 +62,7 @@ export async function brokerRegistry(
   };
   const create = async () => {
     const entries = await keepEntryDirectory({ ...store, failed });
-    const steps = await keepStepDirectory({ ...store, failed });
+    const steps = await keepStepDirectory({ ...createKernel(), ...store, failed });
     const registry = createRegistry({
       ledger: store.ledger,
       steps,

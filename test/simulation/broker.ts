@@ -60,6 +60,7 @@ export async function startBroker(ground: Ground) {
       signer,
       lifetimeSeconds: { "x509-svid": 86_400, "jwt-svid": 86_400, "wit-svid": 86_400, "txn-token": 86_400 },
       processes: kernel.processes,
+      kinship: kernel.kinship,
       trustDomain: TRUST_DOMAIN,
       apart: undefined,
       clock,
@@ -85,6 +86,7 @@ export async function startBroker(ground: Ground) {
     gate: suspensions,
     engine,
     processes: kernel.processes,
+    kinship: kernel.kinship,
     formats: {
       "x509-svid": x509DerFormat(),
       "jwt-svid": jwtEs256Format(ISSUER),

@@ -2,19 +2,23 @@ import { BrokerError } from "../../src/domain/errors.ts";
 import { formatProcess, type ProcessIdentity, sameProcess } from "../../src/domain/process.ts";
 import { selector } from "../../src/domain/selector.ts";
 import type { Attestor, Peer, ProcessWatch } from "../../src/ports/attestor.ts";
+import type { Kinship } from "../../src/ports/kinship.ts";
 
 export type SimulatedProcess = {
   readonly process: ProcessIdentity;
   readonly uid: number;
   readonly executable: string;
   readonly peer: Peer;
+  readonly parent?: SimulatedProcess;
 };
 
 /** Stands where the kernel stands: knows which processes live and whose they are, and tells when one ends. */
 export type Kernel = {
   readonly attestor: Attestor;
   readonly processes: ProcessWatch;
-  start(uid: number): SimulatedProcess;
+  readonly kinship: Kinship;
+  /** @param parent - what starts it; absent: the first process of the machine. */
+  start(uid: number, parent?: SimulatedProcess): SimulatedProcess;
   kill(process: SimulatedProcess): void;
   isAlive(process: SimulatedProcess): boolean;
   /** Watches that have not fired and were not ended. */
@@ -25,6 +29,12 @@ export function createKernel(): Kernel {
   const alive = new Map<number, SimulatedProcess>();
   const watches = new Set<{ readonly process: ProcessIdentity; readonly gone: () => void }>();
   let started = 0;
+
+  /** Each starts in a session of its own and stays where it was started, so that nobody is taken for an orphan. */
+  function chainOf(one: SimulatedProcess): readonly ProcessIdentity[] {
+    const isThere = one.parent !== undefined && alive.has(one.parent.process.pid);
+    return [one.process, ...(isThere && one.parent !== undefined ? chainOf(one.parent) : [])];
+  }
 
   const selectorsOf = (uid: number) => new Set([selector("unix:uid", uid)]);
 
@@ -39,7 +49,7 @@ export function createKernel(): Kernel {
           process,
           uid,
           sharesPids: true,
-          ancestors: () => [],
+          ancestors: () => chainOf(found).slice(1),
           executable,
           unavailable: [],
         };
@@ -58,12 +68,27 @@ export function createKernel(): Kernel {
         return found === undefined ? undefined : { ...found, selectors: selectorsOf(found.uid) };
       },
     },
-    start(uid) {
+    kinship: {
+      lineageOf(process) {
+        const found = alive.get(process.pid);
+        if (found === undefined || !sameProcess(found.process, process)) return { kind: "untold" };
+        return { kind: "lineage", chain: chainOf(found).map((one) => ({ process: one })) };
+      },
+      placeOf: ({ pid }) => (alive.has(pid) ? { session: pid, controlGroup: "/" } : undefined),
+      alive: () => [...alive.values()].map(({ process }) => process),
+    },
+    start(uid, parent) {
       started += 1;
       const pid = 1_000 + started;
       const process = { bootId: "boot", pidNamespace: "4026531836", pid, startTimeTicks: started };
       const peer = { connectionId: formatProcess(process), uid, pid };
-      const one = { process, uid, executable: `/usr/bin/program-of-${uid}`, peer };
+      const one = {
+        process,
+        uid,
+        executable: `/usr/bin/program-of-${uid}`,
+        peer,
+        ...(parent === undefined ? {} : { parent }),
+      };
       alive.set(pid, one);
       return one;
     },

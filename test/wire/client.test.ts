@@ -25,6 +25,7 @@ const steps: StepsHandlers = {
   close: unexpected,
   get: unexpected,
   list: unexpected,
+  enroll: unexpected,
 };
 
 const servingSteps = (handlers: Partial<StepsHandlers>) =>

@@ -42,7 +42,7 @@ export function readFacts(pid: number, withControlGroups: boolean): ProcessFacts
     ...identity,
     executableLink: attempt(() => readlinkSync(`/proc/${pid}/exe`)),
     mountNamespace: attempt(() => readlinkSync(`/proc/${pid}/ns/mnt`)),
-    ...(withControlGroups ? { controlGroups: attempt(() => readText(`/proc/${pid}/cgroup`)) } : {}),
+    ...(withControlGroups ? { controlGroups: readControlGroups(pid) } : {}),
   };
 }
 
@@ -54,7 +54,15 @@ export function readStartTime(pid: number): number | Failure {
 }
 
 /** Who the parent of a process is, and when the process itself started. `parentPid` 0: none that the broker can see. */
-export type Parentage = { readonly kind: "parentage"; readonly startTimeTicks: number; readonly parentPid: number };
+export type Parentage = {
+  readonly kind: "parentage";
+  readonly startTimeTicks: number;
+  readonly parentPid: number;
+  /** Pid of the session's first process, which may have ended; 0 where the broker has no number for it. */
+  readonly session: number;
+  /** What the program calls itself, at most 15 bytes. */
+  readonly name: string;
+};
 
 /** The parentage of the process that has this pid now. */
 export function readParentage(pid: number): Parentage | Failure {
@@ -62,8 +70,24 @@ export function readParentage(pid: number): Parentage | Failure {
   if (typeof stat !== "string") return stat;
   const startTimeTicks = parseStartTime(stat);
   const parentPid = parseNumber(fieldOf(stat, 4));
-  if (startTimeTicks === undefined || parentPid === undefined) return { kind: "failure", errno: "EPROTO" };
-  return { kind: "parentage", startTimeTicks, parentPid };
+  const session = parseNumber(fieldOf(stat, 6));
+  if (startTimeTicks === undefined || parentPid === undefined || session === undefined) {
+    return { kind: "failure", errno: "EPROTO" };
+  }
+  const name = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
+  return { kind: "parentage", startTimeTicks, parentPid, session, name };
+}
+
+/** Whether the process is the first of a PID namespace, which takes in the orphans there. */
+export function isFirstOfNamespace(pid: number): boolean | Failure {
+  const status = attempt(() => readText(`/proc/${pid}/status`));
+  if (typeof status !== "string") return status;
+  return /^NSpid:(?:\t\d+)*\t1$/m.test(status);
+}
+
+/** Content of the `cgroup` file. */
+export function readControlGroups(pid: number): string | Failure {
+  return attempt(() => readText(`/proc/${pid}/cgroup`));
 }
 
 /**

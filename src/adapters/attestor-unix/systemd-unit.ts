@@ -29,6 +29,21 @@ export function systemdUnitOf(text: string): string | NoUnit {
   return unescaped(unit);
 }
 
+/**
+ * The control group that a process belongs to, as far as the group tells it from others: for a system service the whole
+ * unit, since a service may make groups below its own and move its processes between them.
+ *
+ * @param text - content of `/proc/<pid>/cgroup`.
+ * @returns the group's path; `/` where the machine's programs are not kept apart by groups
+ */
+export function controlGroupOf(text: string): string {
+  const path = unifiedPath(text) ?? namedPath(text) ?? "/";
+  const parts = path.split("/");
+  if (parts[1] !== SYSTEM_SLICE) return path;
+  const unit = parts.findIndex((part, index) => index > 1 && !part.endsWith(SLICE));
+  return unit === -1 ? path : parts.slice(0, unit + 1).join("/");
+}
+
 /** Control groups of version 2. */
 function unifiedPath(text: string): string | undefined {
   const path = /^0::(\/.*)$/m.exec(text)?.[1];

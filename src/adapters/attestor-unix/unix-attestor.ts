@@ -3,11 +3,13 @@ import process from "node:process";
 import { BrokerError, type Denial, denial, errorOf } from "../../domain/errors.ts";
 import { type ProcessIdentity, sameProcess } from "../../domain/process.ts";
 import type { Attestor, Evidence, Peer, ProcessWatch } from "../../ports/attestor.ts";
+import type { Kinship } from "../../ports/kinship.ts";
 import { type AccountFiles, createAccountNames } from "./account-names.ts";
 import { ancestorsOf } from "./ancestors.ts";
 import { evidenceOf, foreignMountsOf } from "./evidence.ts";
 import { createExecutableDigests } from "./executable-digests.ts";
 import { readHostFacts } from "./host-facts.ts";
+import { createKinship } from "./kinship.ts";
 import { type Failure, type Libc, openLibc, type PeerCredentials, type Pidfd } from "./libc.ts";
 import { GONE, hasExited, liveFacts, type PinnedProcess, pinProcess } from "./live-facts.ts";
 import type { ProcessFacts } from "./process-facts.ts";
@@ -25,6 +27,7 @@ export type UnixPeer = Peer & {
 export type UnixAttestor = {
   readonly attestor: Attestor;
   readonly watch: ProcessWatch;
+  readonly kinship: Kinship;
   /**
    * Learns from the kernel who opened a connection. A process that can be named but not attested (outside the broker's
    * PID namespace, gone already) is a peer all the same: every `attest` of this peer throws the reason, so that its
@@ -183,6 +186,7 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
   return {
     attestor,
     watch,
+    kinship: createKinship(libc, host),
     adopt(socketFd) {
       const credentials = libc.peerCredentials(socketFd);
       if (credentials.kind === "failure" || credentials.uid === NO_UID) return UNKNOWN;

@@ -36,6 +36,8 @@ import {
   withGrant,
 } from "../../domain/run-facts.ts";
 import { descendantState, hasExpired } from "../../domain/step.ts";
+import { formatProcess, isRemote } from "../../domain/process.ts";
+import { descendantState } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { acceptableOf } from "./sql-view.ts";
@@ -50,6 +52,7 @@ import { POLICY, POLICY_SET } from "./tables/policy-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { REVOCATION } from "./tables/revocation-table.ts";
 import { RUN } from "./tables/run-table.ts";
+import { ENROLLED_PROCESS, STEP_OPENER } from "./tables/step-process-table.ts";
 import { type ClosingRow, parametersOfOpened, STEP } from "./tables/step-table.ts";
 import { FACT, type FactRow, RISK, type RiskGuardRow, scopeFactsOf } from "./tables/world-table.ts";
 
@@ -77,6 +80,7 @@ const PROJECTIONS: {
   "step.held": holdStep,
   "step.renewed": renewStep,
   "step.closed": closeSteps,
+  "process.enrolled": (db, { process }, sequence) => void db.run(ENROLLED_PROCESS.insert, { process, sequence }),
   "run.barred": (db, { runId }, sequence) => void db.run(RUN.bar, { runId, sequence }),
   "issuance.recorded": recordIssuance,
   "issuance.undelivered": markUndelivered,
@@ -202,6 +206,7 @@ function judgeSteps(db: Connection, { through, stepIds }: StepsJudged, sequence:
   for (const stepId of stepIds) {
     if (db.run(STEP.judge, { stepId, through }) !== 1) throw new ProjectionMismatch(sequence);
   }
+  if (!isRemote(step.opener)) db.run(STEP_OPENER.insert, { process: formatProcess(step.opener), sequence });
 }
 
 function holdStep(db: Connection, event: StepHeld, sequence: number): void {

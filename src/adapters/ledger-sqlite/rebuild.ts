@@ -21,6 +21,8 @@ const PROJECTIONS = [
   "run",
   "step",
   "step_event",
+  "step_opener",
+  "enrolled_process",
   "decision",
   "issuance",
   "revocation",

@@ -21,6 +21,7 @@ import { type AcceptableIssuance, ISSUANCE, type IssuanceGuardRow } from "./tabl
 import { POLICY, POLICY_SET } from "./tables/policy-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { RUN, type RunRow } from "./tables/run-table.ts";
+import { ENROLLED_PROCESS } from "./tables/step-process-table.ts";
 import { type LiveStepRow, STEP, type StepGuardRow } from "./tables/step-table.ts";
 import { FACT, RISK } from "./tables/world-table.ts";
 
@@ -41,6 +42,7 @@ export function createSqlView(db: Connection): LedgerView {
       step(STEP.guardByRequest, { entryId, process: formatProcess(process), requestId }),
     liveSteps: (target, at) => liveSteps(db, target, at),
     liveStepsOfExecutor: (process) => count(STEP.liveOfExecutorCount, byProcess(process)),
+    isEnrolled: (process) => db.get(ENROLLED_PROCESS.byProcess, { process: formatProcess(process) }) !== undefined,
     closeOf(stepId) {
       const sequence = db.get<StepGuardRow>(STEP.guardById, { stepId })?.closedSequence ?? undefined;
       return sequence === undefined ? undefined : db.get<RecordedClose>(STEP.closeAt, { sequence });

@@ -6,13 +6,14 @@ import type { Step } from "../../domain/step.ts";
 import { type OpenRequest as OpenMessage, Outcome, type Steps } from "../../gen/stint/v1/steps_pb.js";
 import type { SvidWanted } from "../../issue/entitle.ts";
 import type { IssuePorts } from "../../issue/issue-svids.ts";
+import { type EnrollPorts, enrollProcess } from "../../open/enroll-process.ts";
 import { openAndIssue } from "../../open/open-and-issue.ts";
 import { checkOpenRequest, type OpenRequest } from "../../open/open-request.ts";
 import type { OpenPorts } from "../../open/open-step.ts";
 import { type RenewPorts, renewStep } from "../../open/renew-step.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import { grantMessageOf, grantOfMessage } from "../../wire/grant-message.ts";
-import { executorOfMessage } from "../../wire/process-message.ts";
+import { executorOfMessage, processMessageOf } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { stepMessageOf } from "../../wire/step-message.ts";
 import { msOfDuration, secondsOfDuration, secondsOfTimestamp } from "../../wire/timestamps.ts";
@@ -24,6 +25,7 @@ import { jwtSvidOutcomeOf, jwtSvidsWantedOf, x509SvidMessageOf } from "./svid-me
 
 export type StepsPorts = OpenPorts &
   IssuePorts &
+  EnrollPorts &
   HoldHandlerPorts &
   RenewPorts &
   ClosePorts & { readonly history: Pick<HistoryReads, "steps"> };
@@ -50,6 +52,10 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
         ...(x509Svid === undefined ? {} : { x509Svid: x509SvidMessageOf(x509Svid, ports.authorities) }),
         ...(opened.refused.length === 0 ? {} : { refused: grantMessageOf(opened.refused) }),
       };
+    }),
+    enroll: unary(endpoint, "Steps.Enroll", async ({ pid }, caller) => {
+      const { process, sequence } = await enrollProcess(caller, pid, ports);
+      return { process: processMessageOf(process), sequence: BigInt(sequence) };
     }),
     hold: holdHandler(endpoint, ports),
     renew: unary(endpoint, "Steps.Renew", async (request, caller, ids) => {

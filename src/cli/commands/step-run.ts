@@ -19,6 +19,8 @@ type StepsClient = ReturnType<Session["workload"]>;
 type RunOptions = OpenOptions & {
   /** Who executes the step: the command alone, or with the processes that it starts. */
   readonly executor: "process" | "tree";
+  /** Whether the command may open steps of its own. */
+  readonly enroll?: true;
   /** What is done with a command whose step has ended. */
   readonly onEnd: "term" | "ignore";
   /** Seconds between SIGTERM and SIGKILL. */
@@ -40,6 +42,7 @@ export function addStepRun(step: Command, context: Context): void {
         .choices(["process", "tree"])
         .default("process"),
     )
+    .option("--enroll", "let the command open steps of its own, as a runtime: otherwise only under this one")
     .addOption(
       new Option("--on-end <act>", "when the step ends under the command: end the command too, or only say so")
         .choices(["term", "ignore"])
@@ -106,6 +109,7 @@ async function runHeld(
   try {
     await hold.held;
     if (end !== undefined) throw new Failure(`${stepEndSentence(end)}; the command has not run`, EXIT.refused);
+    if (options.enroll === true) await steps.enroll({ pid: gate.pid });
     phase = "running";
     const attempt = String(step.name?.attempt ?? "");
     const exitStatus = await gate.open({ STINT_STEP_ID: step.stepId, STINT_STEP_ATTEMPT: attempt });

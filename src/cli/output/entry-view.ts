@@ -35,6 +35,12 @@ const CONTENT_FIELDS: readonly Field<Entry>[] = [
   ["allow_multiple_audiences", of("agent", (agent) => agent.allowMultipleAudiences)],
   ["agents", of("runtime", (runtime) => runtime.agents)],
   ["open_steps_max", of("runtime", (runtime) => runtime.openStepsMax)],
+  [
+    "allow_descendants",
+    (entry) =>
+      of("agent", (agent) => agent.allowDescendants)(entry) ??
+      of("runtime", (runtime) => runtime.allowDescendants)(entry),
+  ],
   ["max_staleness", of("verifier", (verifier) => secondsField(verifier.maxStaleness))],
   ["federates_with", federatesWith],
   ["role", of("operator", (operator) => enumField(OperatorRole, operator.role).toLowerCase())],

@@ -1,5 +1,5 @@
 import type { AttestationOptions } from "./attestation-options.ts";
-import { connectBroker } from "./broker.ts";
+import { askBroker, connectBroker } from "./broker.ts";
 import { currentStep } from "./current-step.ts";
 import { checkProof, openStep, resumeStep, type StepTerms, workInStep } from "./open-step.ts";
 import type { OutcomeOf } from "./outcome.ts";
@@ -42,6 +42,15 @@ export type Stint = {
   /** Opens a step that its caller closes: with `await using`, or by `close`. */
   openStep(options: OpenStepOptions): Promise<Step>;
   resumeStep(options: ResumeStepOptions): Promise<Step>;
+  /**
+   * Lets one process that this one started open steps as a runtime of its own, which the broker otherwise refuses to what
+   * a runtime starts. On record, for as long as that process lives; what it starts in turn is not let.
+   *
+   * @throws StintError NOT_ENTITLED for a process that this one did not start, or whose parent has ended; INVALID_FIELD for
+   * a pid that names no process, or where the broker does not share this process's pids: over a network, or from a
+   * container
+   */
+  enroll(pid: number): Promise<void>;
   /** `fetch` as the current step. @throws StintError NO_CURRENT_STEP outside of every step */
   readonly fetch: Fetch;
   /** Lets go of all steps without closing them, and disconnects; the broker abandons those that were held. */
@@ -90,6 +99,9 @@ export function createStint(options: StintOptions = {}): Stint {
     withStep: (step, work) => unlessClosed(workInStep(terms, step, work)),
     openStep: (step) => unlessClosed(openStep(terms, step)),
     resumeStep: (step) => unlessClosed(resumeStep(terms, step)),
+    async enroll(pid) {
+      await unlessClosed(askBroker((call) => broker.steps.enroll({ pid }, call)));
+    },
     async fetch(input, init) {
       const step = currentStep();
       if (step === undefined) throw new StintError("NO_CURRENT_STEP", "stint.fetch works inside of withStep");

@@ -97,6 +97,7 @@ test("the tables of the ledger are pinned", () => {
   expect(tablesOf(db)).toEqual([
     "authority",
     "decision",
+    "enrolled_process",
     "epoch",
     "event",
     "fact",
@@ -117,6 +118,7 @@ test("the tables of the ledger are pinned", () => {
     "spent_evidence",
     "step",
     "step_event",
+    "step_opener",
     "tree_head",
     "tree_node",
   ]);

@@ -60,7 +60,7 @@ beforeEach(async () => {
   const failed = (error: unknown) => void faults.push(error);
   const { projections } = store;
   lifetimes = await keepLifetimes({ ledger, projections, processes: kernel.processes, clock, failed });
-  const kept = await keepStepDirectory({ ledger, projections, steps: store.steps, failed });
+  const kept = await keepStepDirectory({ ...kernel, ledger, projections, steps: store.steps, failed });
   const stepDirectory: StepDirectory = {
     ...kept,
     byId: async (stepId) => {
@@ -82,7 +82,7 @@ beforeEach(async () => {
       },
       clock,
     },
-    { ledger, stepDirectory, lifetimes, clock },
+    { ledger, stepDirectory, stepProcesses: kept, entries, lifetimes, clock },
   );
   server.addService(
     { hold: methodDefinitionOf(Steps.method.hold) },

@@ -55,6 +55,7 @@ export async function scriptedBroker(script: Script = {}) {
   const seen = {
     opened: [] as OpenRequest[],
     closed: [] as CloseRequest[],
+    enrolled: [] as number[],
     minted: [] as IssueJwtSvidRequest[],
     csrs: [] as Uint8Array[],
     wits: [] as IssueWitSvidRequest[],
@@ -182,6 +183,10 @@ export async function scriptedBroker(script: Script = {}) {
       });
     },
     list: (_call, reply) => reply(null, {}),
+    enroll(call, reply) {
+      seen.enrolled.push(receivedMessage(call.request).pid);
+      answer(reply, () => ({ sequence: 9n }));
+    },
   };
 
   const credentialsHandlers: HandlersOf<typeof Credentials> = {

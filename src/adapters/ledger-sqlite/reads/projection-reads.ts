@@ -1,3 +1,4 @@
+import { formatProcess } from "../../../domain/process.ts";
 import type { AsOf } from "../../../ports/following.ts";
 import type { ProjectionReads } from "../../../ports/ledger-reads.ts";
 import type { Connection } from "../connection.ts";
@@ -7,6 +8,7 @@ import { sizeOf } from "../tables/event-table.ts";
 import { FEDERATION, federationOf } from "../tables/federation-table.ts";
 import { inForceOf, NONE_IN_FORCE, POLICY_SET } from "../tables/policy-table.ts";
 import { RECEIPT, type ReceiptRow } from "../tables/receipt-table.ts";
+import { ENROLLED_PROCESS, STEP_OPENER } from "../tables/step-process-table.ts";
 import { STEP, stepOf } from "../tables/step-table.ts";
 import { consistently, type Reader } from "./reader.ts";
 
@@ -19,6 +21,16 @@ export function createProjectionReads({ read }: Reader): ProjectionReads {
 
   return {
     openSteps: () => asOf(STEP.open, stepOf),
+    async stepProcesses(among) {
+      const found = (db: Connection, sql: string) =>
+        among.filter((process) => db.get(sql, { process: formatProcess(process) }) !== undefined);
+      return read((db) =>
+        consistently(db, () => ({
+          value: { openers: found(db, STEP_OPENER.byProcess), enrolled: found(db, ENROLLED_PROCESS.byProcess) },
+          through: sizeOf(db),
+        })),
+      );
+    },
     entries: () => asOf(ENTRY.current, entryOf),
     authorities: () => asOf(AUTHORITY.all, authorityOf),
     federations: () => asOf(FEDERATION.all, federationOf),

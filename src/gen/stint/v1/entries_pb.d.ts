@@ -167,6 +167,13 @@ export declare type AgentEntry = Message<"stint.v1.AgentEntry"> & {
    * @generated from field: uint32 executor_open_steps_max = 12;
    */
   executorOpenStepsMax: number;
+
+  /**
+   * Where it may open: what its processes start may open steps too.
+   *
+   * @generated from field: bool allow_descendants = 13;
+   */
+  allowDescendants: boolean;
 };
 
 /**
@@ -190,6 +197,13 @@ export declare type RuntimeEntry = Message<"stint.v1.RuntimeEntry"> & {
    * @generated from field: uint32 open_steps_max = 2;
    */
   openStepsMax: number;
+
+  /**
+   * What its processes start counts as the runtime: opens steps, and has its identity.
+   *
+   * @generated from field: bool allow_descendants = 3;
+   */
+  allowDescendants: boolean;
 };
 
 /**

@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Executor, Grant, Receipts, Step, StepName, StepState } from "./types_pb.js";
+import type { Executor, Grant, Process, Receipts, Step, StepName, StepState } from "./types_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { JwtSvidOutcome, JwtSvidWanted, X509Svid } from "./credentials_pb.js";
 
@@ -436,6 +436,47 @@ export declare type ListResponse = Message<"stint.v1.ListResponse"> & {
 export declare const ListResponseSchema: GenMessage<ListResponse>;
 
 /**
+ * @generated from message stint.v1.EnrollRequest
+ */
+export declare type EnrollRequest = Message<"stint.v1.EnrollRequest"> & {
+  /**
+   * As the caller sees it; only where the caller is in the broker's PID namespace.
+   *
+   * @generated from field: uint32 pid = 1;
+   */
+  pid: number;
+};
+
+/**
+ * Describes the message stint.v1.EnrollRequest.
+ * Use `create(EnrollRequestSchema)` to create a new message.
+ */
+export declare const EnrollRequestSchema: GenMessage<EnrollRequest>;
+
+/**
+ * @generated from message stint.v1.EnrollResponse
+ */
+export declare type EnrollResponse = Message<"stint.v1.EnrollResponse"> & {
+  /**
+   * @generated from field: stint.v1.Process process = 1;
+   */
+  process?: Process | undefined;
+
+  /**
+   * The ledger sequence of the enrollment; 0 where the process was enrolled already.
+   *
+   * @generated from field: uint64 sequence = 2;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message stint.v1.EnrollResponse.
+ * Use `create(EnrollResponseSchema)` to create a new message.
+ */
+export declare const EnrollResponseSchema: GenMessage<EnrollResponse>;
+
+/**
  * @generated from enum stint.v1.Outcome
  */
 export enum Outcome {
@@ -523,6 +564,17 @@ export declare const Steps: GenService<{
     methodKind: "unary";
     input: typeof ListRequestSchema;
     output: typeof ListResponseSchema;
+  },
+  /**
+   * Lets one process that the caller started, or that descends from the caller, open steps: by default none may that
+   * descends from a live process which opened, holds or executes one. Only for a process that may open steps itself.
+   *
+   * @generated from rpc stint.v1.Steps.Enroll
+   */
+  enroll: {
+    methodKind: "unary";
+    input: typeof EnrollRequestSchema;
+    output: typeof EnrollResponseSchema;
   },
 }>;
 
