@@ -10,6 +10,7 @@ import { historyContract } from "./ledger-history.ts";
 import { issuingContract } from "./ledger-issuing.ts";
 import { logContract } from "./ledger-log.ts";
 import { openingContract } from "./ledger-opening.ts";
+import { processesContract } from "./ledger-processes.ts";
 import type { World } from "./ledger-world.ts";
 
 export type Fixture = { readonly world: World; close(): Promise<void> };
@@ -25,6 +26,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     openingContract,
     issuingContract,
     closingContract,
+    processesContract,
     entriesContract,
     authoritiesContract,
     federationContract,

@@ -28,6 +28,7 @@ export type Command =
       readonly wide: "step" | "run" | "entry" | "process";
     }
   | { readonly do: "change"; readonly entry: number; readonly disabled: boolean; readonly closes: boolean }
+  | { readonly do: "enroll"; readonly entry: number; readonly pid: number }
   | { readonly do: "retire"; readonly entry: number }
   | { readonly do: "acknowledge"; readonly entry: number }
   | { readonly do: "wait"; readonly seconds: number }
@@ -77,6 +78,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       disabled: fc.integer({ min: 0, max: 3 }).map((one) => one === 0),
       closes: fc.boolean(),
     }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("enroll" as const), entry: pick, pid: fc.integer({ min: 1, max: 9 }) }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("retire" as const), entry: pick }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("acknowledge" as const), entry: pick }) },
@@ -229,6 +234,9 @@ export async function play(
     } else if (what.do === "change" && entry !== undefined) {
       const { revision } = (await world.entries()).find((each) => each.entryId === entry.entryId) ?? entry;
       await world.put({ ...entry, disabled: what.disabled }, revision, what.closes ? "all" : []);
+    } else if (what.do === "enroll" && entry !== undefined) {
+      const decidedOn = { entries: [{ entryId: entry.entryId, revision: entry.revision }] };
+      await perform({ act: "enroll-process", process: processOf(what.pid), by: CONFIG, decidedOn, now });
     } else if (what.do === "retire" && entry !== undefined) {
       await perform({ act: "retire-entry", entryId: entry.entryId, by: CONFIG, now });
       entries.push(await world.agent());

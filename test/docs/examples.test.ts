@@ -20,6 +20,7 @@ import { type Daemon, startDaemon } from "../daemon.ts";
 import {
   ambient,
   delegate,
+  enroll,
   explain,
   interrupted,
   openByHand,
@@ -71,7 +72,8 @@ beforeAll(async () => {
   const ceiling = [...mayRead(resource, "internal", "public"), ...mayRead(mcpResource, "internal")];
   daemon = await startDaemon({
     entries: [
-      { kind: "runtime", name: "flow", selectors, agents: ["researcher", "reader"] },
+      // The process of the tests is every runtime here, and starts the scripts, which are meant to be nobody's children.
+      { kind: "runtime", name: "flow", selectors, agents: ["researcher", "reader"], allow_descendants: true },
       { kind: "agent", name: "researcher", selectors, ceiling, allow_any_executor: true },
       { kind: "agent", name: "reader", selectors, ceiling },
       { kind: "verifier", name: "library", selectors, audiences: [resource, mcpResource] },
@@ -161,6 +163,16 @@ describe("the code of the documentation", () => {
     expect((await withTls(taken)).listening).toBe(false);
     await parent.close();
     expect(taken.signal.aborted || child.signal.aborted).toBe(true);
+  });
+
+  test("enrolls a child as the guide says", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "stint-worker-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const program = join(directory, "worker.mjs");
+    writeFileSync(program, "process.stdin.resume();");
+    const worker = await enroll(stint, program);
+    onTestFinished(() => void worker.kill());
+    expect(worker.exitCode).toBeNull();
   });
 
   test("reaches the broker over a network as the guide says", async () => {

@@ -1,4 +1,5 @@
 // Pieces of the guide for agent runtimes; each is run by examples.test.ts.
+import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type Server } from "node:https";
 import { createStint, currentStep, type Grant, isStintError, type Step, type Stint, segment } from "stint-sdk/runtime";
 import { outcomeOf } from "./framework-outcomes.ts";
@@ -32,6 +33,15 @@ export async function takeUp(stint: Stint, stepId: string): Promise<Step> {
   const step = await stint.resumeStep({ stepId });
   // #endregion
   return step;
+}
+
+/** A child that is a runtime of its own. */
+export async function enroll(stint: Stint, program: string): Promise<ChildProcess> {
+  // #region enroll
+  const worker = spawn(process.execPath, [program]);
+  if (worker.pid !== undefined) await stint.enroll(worker.pid);
+  // #endregion
+  return worker;
 }
 
 /** What a refusal looks like. */

@@ -256,7 +256,7 @@ describe("a child that its runtime enrolled", () => {
     await runtime.call("Steps", "close", { stepId, outcome: "OUTCOME_COMPLETED" });
     await daemon.kill();
     daemon = await daemon.restart();
-    await expect.poll(() => open(child).catch((error: unknown) => error)).toMatchObject(REFUSED);
+    await expect.poll(() => open(child).catch((error: unknown) => error), { timeout: 15_000 }).toMatchObject(REFUSED);
     await open(enrolled);
     operator[Symbol.dispose]();
     operator = operatorOf(daemon.operatorSocket);

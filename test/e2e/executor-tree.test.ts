@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Daemon, startDaemon } from "../daemon.ts";
@@ -96,7 +98,8 @@ describe("a step whose executor is a tree", () => {
     const step = await open("shell", { tree: { pid: process.pid } });
     const orphan = await started(ORPHANED);
     await expect(jwtFor(step.stepId, orphan)).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
-    expect(await identitiesOf(orphan)).not.toContain(step.spiffeId);
+    // Nor has it the runtime's identity: it can't be told from an orphan of the step's executor.
+    await expect(identitiesOf(orphan)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
   });
 
   test("is looked at for each issuance: a process that loses its parent gets nothing more", async () => {
@@ -153,7 +156,13 @@ test.for([
 ])("stint step run $flags: what a shell's child is answered", async ({ flags, says, status }) => {
   const request = JSON.stringify({ audience: [SEARCH] });
   const call = `{"id":1,"service":"SpiffeWorkloadAPI","method":"fetchJWTSVID","request":${request}}`;
-  const script = `echo '${call}' | { cat; sleep 2; } | "$@"; exit ${status}`;
+  const directory = mkdtempSync(join(tmpdir(), "stint-tree-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const answered = join(directory, "answered");
+  // The caller ends with its input, which goes on until it has answered.
+  const asks = `{ echo '${call}'; until [ -e ${answered} ]; do sleep 0.1; done; }`;
+  const listens = `{ read -r ready; read -r answer; printf '%s\\n' "$answer"; : > ${answered}; }`;
+  const script = `${asks} | "$@" | ${listens}; exit ${status}`;
   const step = [
     "step",
     "run",

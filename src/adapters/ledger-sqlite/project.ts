@@ -25,6 +25,7 @@ import type {
   StepRenewed,
   StepsJudged,
 } from "../../domain/ledger-event.ts";
+import { formatProcess, isRemote } from "../../domain/process.ts";
 import { isRiskier } from "../../domain/risk.ts";
 import {
   addsTo,
@@ -35,9 +36,7 @@ import {
   unitedFacts,
   withGrant,
 } from "../../domain/run-facts.ts";
-import { descendantState, hasExpired } from "../../domain/step.ts";
-import { formatProcess, isRemote } from "../../domain/process.ts";
-import { descendantState } from "../../domain/step.ts";
+import { descendantState, descendantState, hasExpired } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { acceptableOf } from "./sql-view.ts";
@@ -159,6 +158,7 @@ function openStep(db: Connection, event: StepOpened, sequence: number): void {
   db.run(DECISION.linkOpening, { stepSequence: sequence, decisionId: step.decisionId });
   db.run(ENTRY.countOpened, { entryId: step.openerEntryId });
   countGrant(db, factScopesOf(step), step.grant);
+  if (!isRemote(step.opener)) db.run(STEP_OPENER.insert, { process: formatProcess(step.opener), sequence });
 }
 
 /** What a step that connects these scopes adds to what is known of each: its grant, and what is known of the others. */
@@ -206,7 +206,6 @@ function judgeSteps(db: Connection, { through, stepIds }: StepsJudged, sequence:
   for (const stepId of stepIds) {
     if (db.run(STEP.judge, { stepId, through }) !== 1) throw new ProjectionMismatch(sequence);
   }
-  if (!isRemote(step.opener)) db.run(STEP_OPENER.insert, { process: formatProcess(step.opener), sequence });
 }
 
 function holdStep(db: Connection, event: StepHeld, sequence: number): void {

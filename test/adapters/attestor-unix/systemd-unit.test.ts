@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { systemdUnitOf } from "../../../src/adapters/attestor-unix/systemd-unit.ts";
+import { controlGroupOf, systemdUnitOf } from "../../../src/adapters/attestor-unix/systemd-unit.ts";
 import { createUnixAttestor } from "../../../src/adapters/attestor-unix/unix-attestor.ts";
 import { parseSelector } from "../../../src/domain/selector.ts";
 import { descriptorOf, isRoot, listenIn, NEEDS_ROOT, openDirectory, startPeer } from "./peer-processes.ts";
@@ -9,6 +9,36 @@ import { descriptorOf, isRoot, listenIn, NEEDS_ROOT, openDirectory, startPeer } 
 /** Where version 2 of the control groups is, alone or beside version 1. */
 const HIERARCHY = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].find((path) => existsSync(join(path, "cgroup.procs")));
 const UNIT = `stint-test-${process.pid}.service`;
+
+describe("the control group that tells processes apart", () => {
+  test.for([
+    {
+      of: "a system service is the whole unit",
+      path: "/system.slice/flow.service/its-own/group",
+      group: "/system.slice/flow.service",
+    },
+    {
+      of: "an instance of a template is the instance",
+      path: "/system.slice/system-flow.slice/flow@7.service",
+      group: "/system.slice/system-flow.slice/flow@7.service",
+    },
+    { of: "system.slice alone is that", path: "/system.slice", group: "/system.slice" },
+    {
+      of: "a login is its scope",
+      path: "/user.slice/user-1000.slice/session-3.scope",
+      group: "/user.slice/user-1000.slice/session-3.scope",
+    },
+    { of: "a container is the container's", path: "/docker/0123456789ab", group: "/docker/0123456789ab" },
+    { of: "the root, which tells nothing apart, is the root", path: "/", group: "/" },
+  ])("of $of", ({ path, group }) => {
+    expect(controlGroupOf(`0::${path}\n`)).toBe(group);
+    expect(controlGroupOf(`12:pids:/\n1:name=systemd:${path}\n0::/\n`)).toBe(group);
+  });
+
+  test("is the root where there is none of systemd's and none of version 2", () => {
+    expect(controlGroupOf("12:pids:/a\n")).toBe("/");
+  });
+});
 
 describe("the service is read from the kernel's word", () => {
   test.for([
