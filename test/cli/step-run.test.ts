@@ -39,9 +39,14 @@ function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Ru
   return { child, out: () => out, err: () => err, exited };
 }
 
-const runStep = (socket: string, command: readonly string[], environment?: NodeJS.ProcessEnv) =>
+const runStep = (
+  socket: string,
+  command: readonly string[],
+  environment?: NodeJS.ProcessEnv,
+  flags: readonly string[] = [],
+) =>
   start(
-    ["--socket", socket, "step", "run", "--run", "r", "--step", "s", "--agent", "a", "--", ...command],
+    ["--socket", socket, "step", "run", "--run", "r", "--step", "s", "--agent", "a", ...flags, "--", ...command],
     environment,
   );
 
@@ -172,6 +177,16 @@ describe("stint step run", () => {
     const ran = runStep(join(directory, "none.sock"), ["touch", join(directory, "ran")]);
     expect(await ran.exited).toBe(3);
     expect(existsSync(join(directory, "ran"))).toBe(false);
+  });
+
+  test("enrolls the command before there is one, where it is asked to, and else enrolls nobody", async () => {
+    const { socket, seen } = await brokerOfSteps({});
+    expect(await runStep(socket, ["true"]).exited).toBe(0);
+    expect(seen.enrolled).toEqual([]);
+    const proof = join(scratch(), "pid");
+    const ran = runStep(socket, ["sh", "-c", `echo $$ > ${proof}`], {}, ["--enroll"]);
+    expect(await ran.exited).toBe(0);
+    expect(seen.enrolled).toEqual([Number(readFileSync(proof, "utf8"))]);
   });
 
   test("runs nothing when the step can't be held", async () => {

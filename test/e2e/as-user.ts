@@ -11,6 +11,8 @@ import type { JsonValue } from "@bufbuild/protobuf";
 
 const CALLER = fileURLToPath(new URL("caller.ts", import.meta.url));
 
+const INHERITOR = fileURLToPath(new URL("inheriting-caller.ts", import.meta.url));
+
 /** Starts a command in a PID namespace of its own, where that is allowed. */
 export const OWN_PIDS = ["unshare", "--pid", "--fork", "--kill-child"];
 
@@ -42,8 +44,13 @@ export type Caller = {
   ): Promise<Answer>;
   /** Messages of a server stream as they come; ends with the stream or the process. */
   stream(service: "Steps" | "SpiffeWorkloadAPI", method: string, request: JsonValue): AsyncIterableIterator<Answer>;
-  /** Lets it start a command. @returns the pid of what it started */
-  start(command: readonly string[]): Promise<number>;
+  /**
+   * Lets it start a command.
+   *
+   * @param connected - hands the command a connection to the broker, which is open as descriptor 3.
+   * @returns the pid of what it started
+   */
+  start(command: readonly string[], connected?: boolean): Promise<number>;
   signal(signal: NodeJS.Signals): void;
   [Symbol.asyncDispose](): Promise<void>;
 };
@@ -102,11 +109,21 @@ export async function callerAs(
  * @param before - what the first starts, which starts the other: e.g. a shell.
  */
 export async function callerBelow(parent: Caller, before: readonly string[], socket: string): Promise<Caller> {
+  return startedBelow((path) => parent.start([...before, process.execPath, CALLER, socket, path]));
+}
+
+/** Lets a caller start another that speaks over the first one's connection, and can do nothing but open steps. */
+export async function inheritorOf(parent: Caller): Promise<Caller> {
+  return startedBelow((path) => parent.start([process.execPath, INHERITOR, path], true));
+}
+
+/** @param start - starts what then speaks over a socket at this path. */
+async function startedBelow(start: (path: string) => Promise<unknown>): Promise<Caller> {
   const directory = mkdtempSync(join(tmpdir(), "stint-caller-"));
   const path = join(directory, "caller.sock");
   const server = createServer().listen(path);
   const connected = once(server, "connection") as Promise<[Socket]>;
-  await parent.start([...before, process.execPath, CALLER, socket, path]);
+  await start(path);
   const [connection] = await connected;
   server.close();
   rmSync(directory, { recursive: true });
@@ -162,7 +179,7 @@ async function speaking(
   const calls: Pick<Caller, "call" | "stream" | "start"> = {
     call: (service, method, request, metadata) =>
       answered({ service, method, request, ...(metadata === undefined ? {} : { metadata }) }),
-    start: async (command) => (await answered({ start: command })).pid,
+    start: async (command, connected = false) => (await answered({ start: command, connected })).pid,
     async *stream(service, method, request) {
       next += 1;
       const id = next;

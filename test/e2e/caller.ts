@@ -3,7 +3,8 @@
 // commands; a caller that is started in this way speaks over a socket instead, since its starter has the pipes.
 
 import { spawn } from "node:child_process";
-import { connect } from "node:net";
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
@@ -31,7 +32,12 @@ type Call = {
   readonly metadata?: Record<string, string>;
 };
 
-type Start = { readonly id: number; readonly start: readonly string[] };
+type Start = {
+  readonly id: number;
+  readonly start: readonly string[];
+  /** Whether it is handed a connection to the broker, as descriptor 3. */
+  readonly connected: boolean;
+};
 
 function say(line: object): void {
   output.write(`${JSON.stringify(line)}\n`);
@@ -61,15 +67,23 @@ async function answer(call: Call): Promise<void> {
   }
 }
 
-function start({ id, start: [command = "", ...args] }: Start): void {
-  const child = spawn(command, args, { stdio: ["ignore", "ignore", "inherit"] });
+async function start({ id, start: [command = "", ...args], connected }: Start): Promise<void> {
+  const handed = connected ? [await idleConnection()] : [];
+  const child = spawn(command, args, { stdio: ["ignore", "ignore", "inherit", ...handed] });
   say({ id, ok: { pid: child.pid ?? -1 } });
+}
+
+/** A connection of which this process reads nothing, so that nothing is lost to whoever is handed it. */
+async function idleConnection(): Promise<Socket> {
+  const connection = connect(socket ?? "").pause();
+  await once(connection, "connect");
+  return connection;
 }
 
 createInterface({ input })
   .on("line", (line) => {
     const order = JSON.parse(line) as Call | Start;
-    if ("start" in order) start(order);
+    if ("start" in order) void start(order);
     else void answer(order);
   })
   .on("close", () => process.exit(0));

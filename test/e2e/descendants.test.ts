@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type Daemon, startDaemon } from "../daemon.ts";
-import { type Answer, type Caller, callerAs, callerBelow, OWN_PIDS } from "./as-user.ts";
+import { type Answer, type Caller, callerAs, callerBelow, inheritorOf, OWN_PIDS } from "./as-user.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
@@ -182,6 +182,25 @@ describe("nor does a child pass for the runtime otherwise", () => {
       await expect(child.call("Steps", "enroll", { pid })).rejects.toMatchObject(REFUSED);
     }
     expect(await eventsOf("process.enrolled")).toEqual([]);
+  });
+});
+
+describe("a connection of the runtime's", () => {
+  test("speaks for the runtime, whoever the runtime handed it to: a limit, so nothing of Stint hands one on", async () => {
+    const child = await inheritorOf(runtime);
+    onTestFinished(() => child[Symbol.asyncDispose]());
+    const { stepId: opened } = await open(child);
+    const { steps } = await operator.history.listSteps({ filter: { stepId: opened } });
+    expect(steps[0]?.opener?.pid).toBe(runtime.pid);
+  });
+
+  test("speaks for nobody once the runtime has ended, though a child still has it", async () => {
+    const child = await inheritorOf(runtime);
+    onTestFinished(() => child[Symbol.asyncDispose]());
+    runtime.signal("SIGKILL");
+    await expect
+      .poll(() => open(child).catch((error: unknown) => error), { timeout: 15_000 })
+      .toMatchObject({ message: expect.stringContaining("the process that opened this connection is gone") });
   });
 });
 

@@ -408,6 +408,12 @@ describe("an open step", () => {
     expect(await thrownBy(stint.resumeStep({ stepId: "step_9" }))).toMatchObject({ reason: "STEP_NOT_FOUND" });
   });
 
+  test("may be opened by a child once the client has enrolled it", async () => {
+    const broker = await scriptedBroker();
+    await broker.stint().enroll(4711);
+    expect(broker.seen.enrolled).toEqual([4711]);
+  });
+
   test("ends when its client is closed", async () => {
     const broker = await scriptedBroker();
     const stint = broker.stint();
