@@ -1,23 +1,13 @@
-import { parseIssuerUrl } from "../domain/selector.ts";
-import { absolutePath, accepted, list, listenAddress, section, serverCertificate, text, yesNo } from "./fields.ts";
-
-const AUDIENCE = "a text that is not empty, e.g. the broker's own URL";
+import { absolutePath, list, listenAddress, section, serverCertificate, yesNo } from "./fields.ts";
+import { checkIssuersApart, oidcIssuerKeys } from "./oidc-issuer.ts";
 
 /** One issuer whose tokens are evidence. */
-const oidcIssuer = section({
-  issuer: accepted(parseIssuerUrl, "an https URL without query, exactly as in the tokens' iss").describe(
-    "Issuer of the tokens; its keys are found by OIDC discovery.",
-  ),
-  audience: text(AUDIENCE)
-    .refine((audience) => audience !== "", { error: `expected ${AUDIENCE}` })
-    .describe("What the tokens must be for: the broker, and nothing else that takes tokens of this issuer."),
-  single_use: yesNo()
-    .prefault(true)
-    .describe("A token counts once. False for those that their workload can't ask for anew, as projected ones."),
-  roots: absolutePath()
-    .optional()
-    .describe("PEM file of the CAs that vouch for the issuer's host. Absent: the public ones."),
-});
+const oidcIssuer = section(
+  oidcIssuerKeys({
+    fallback: true,
+    description: "A token counts once. False for those that their workload can't ask for anew, as projected ones.",
+  }),
+);
 
 /** The attestation endpoint, for runtimes, verifiers and operators that no unix socket reaches. */
 export const attestationSection = section({
@@ -41,13 +31,4 @@ export const attestationSection = section({
     if (oidc.length > 0 || x509pop !== undefined || join_token) return;
     context.addIssue("expected oidc, x509pop or join_token: true, or nobody could be attested");
   })
-  .superRefine(({ oidc }, context) => {
-    const seen = new Set<string>();
-    for (const [index, { issuer }] of oidc.entries()) {
-      if (seen.has(issuer)) {
-        const message = "expected one that is not listed before";
-        context.addIssue({ code: "custom", path: ["oidc", index, "issuer"], message });
-      }
-      seen.add(issuer);
-    }
-  });
+  .superRefine(({ oidc }, context) => checkIssuersApart("oidc", oidc, context));

@@ -25,7 +25,7 @@ export type AttestationEndpointConfig = {
   readonly joinToken: boolean;
 };
 
-/** An issuer whose tokens are evidence. */
+/** An issuer whose tokens are believed. */
 export type OidcIssuerConfig = {
   /** Exactly the `iss` of its tokens. */
   readonly issuer: string;
@@ -33,6 +33,12 @@ export type OidcIssuerConfig = {
   readonly singleUse: boolean;
   /** Path of a PEM file; absent: the public CAs. */
   readonly roots?: string;
+};
+
+/** An issuer whose tokens say whom a step works for. */
+export type PrincipalIssuerConfig = OidcIssuerConfig & {
+  /** Kept beside `iss` and `sub`. */
+  readonly claims: readonly string[];
 };
 
 /** The SPIFFE Broker Endpoint: a unix socket, a TCP address, or both. */
@@ -82,6 +88,7 @@ export type Config = {
     /** PEM file of CA certificates that count for `https_web` bundle endpoints too. */
     readonly webRoots?: string;
   };
+  readonly principals: { readonly issuers: readonly PrincipalIssuerConfig[] };
   readonly development: boolean;
   readonly entries: readonly EntryContent[];
   /** What is permitted, and yet likely not meant. */

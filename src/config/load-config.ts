@@ -185,6 +185,9 @@ function configOf(
       upstreamAuthority: upstreamFilesOf(file.upstream_authority.disk),
     }),
     federation: { ...(file.federation.web_roots !== undefined && { webRoots: file.federation.web_roots }) },
+    principals: {
+      issuers: file.principals.issuers.map(({ claims, ...issuer }) => ({ ...oidcIssuerOf(issuer), claims })),
+    },
     development: file.development,
     entries,
     warnings,
@@ -209,15 +212,19 @@ function attestationOf(file: NonNullable<FileSettings["attestation"]>): Attestat
   return {
     listen,
     tls: tls === undefined ? "own-svid" : filesOf(tls),
-    oidc: oidc.map(({ issuer, audience, single_use: singleUse, roots }) => ({
-      issuer,
-      audience,
-      singleUse,
-      ...(roots !== undefined && { roots }),
-    })),
+    oidc: oidc.map(oidcIssuerOf),
     ...(x509pop !== undefined && { x509pop }),
     joinToken,
   };
+}
+
+function oidcIssuerOf({
+  issuer,
+  audience,
+  single_use: singleUse,
+  roots,
+}: FileSettings["principals"]["issuers"][number] | NonNullable<FileSettings["attestation"]>["oidc"][number]) {
+  return { issuer, audience, singleUse, ...(roots !== undefined && { roots }) };
 }
 
 function upstreamFilesOf({

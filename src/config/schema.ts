@@ -24,6 +24,7 @@ import {
   whole,
   yesNo,
 } from "./fields.ts";
+import { principalsSection } from "./principals-section.ts";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"] as const;
 
@@ -185,6 +186,7 @@ export const fileSchema = section({
       .describe("A CA that certifies the one of this broker; its root is what verifiers trust. Absent: no other CA."),
   }).prefault({}),
   federation: federationSection.prefault({}),
+  principals: principalsSection.prefault({}),
   development: yesNo()
     .prefault(false)
     .describe("Permits a plain-HTTP issuer on loopback, and agents under the broker's own user. Never in production."),
@@ -192,12 +194,12 @@ export const fileSchema = section({
     .prefault([])
     .describe("Registration entries that this file declares."),
 }).superRefine((file, context) => {
+  const below = (path: readonly string[], listed: readonly { readonly issuer: string }[]) =>
+    listed.map(({ issuer }, index) => ({ path: [...path, index, "issuer"], issuer }));
   const issuers = [
     { path: ["issuer"], issuer: file.issuer },
-    ...(file.attestation?.oidc ?? []).map(({ issuer }, index) => ({
-      path: ["attestation", "oidc", index, "issuer"],
-      issuer,
-    })),
+    ...below(["attestation", "oidc"], file.attestation?.oidc ?? []),
+    ...below(["principals", "issuers"], file.principals.issuers),
   ];
   for (const { path, issuer } of issuers) {
     if (issuer.startsWith("https:")) continue;

@@ -119,6 +119,16 @@ export const LIMITS = {
   policyEvaluationsMax: 1_024,
   /** How often a request is decided again when what it was decided on has changed meanwhile. */
   decisionsPerRequestMax: 5,
+  /** What OpenID Connect allows a subject; an identifier longer than this is no identifier. */
+  principalSubjectBytesMax: 255,
+  /** Claims of one issuer that are kept of its principals: what policies look at, not a copy of a directory. */
+  principalClaimsMax: 32,
+  /** Claims are often named by URLs. */
+  principalClaimNameBytesMax: 128,
+  /** Groups of one person. */
+  principalClaimListMax: 256,
+  /** All claims that are kept of one principal, as JSON: they are in each step's event, sealed. */
+  principalClaimsBytesMax: 8 * 1024,
 
   /** Issuance stops below this much free space on the ledger's disk. */
   diskFreeBytesMin: 64 * 1024 * 1024,

@@ -7,6 +7,7 @@ import { checkInForce } from "./certificate-life.ts";
 import { evidenceFiles } from "./evidence-attestors.ts";
 import { webRootFiles } from "./federation.ts";
 import { readPin, upstreamFiles } from "./open-signer.ts";
+import { principalTokenFiles } from "./principal-tokens.ts";
 import { serverCertificate } from "./server-certificate.ts";
 
 /** A file that a setting names, looked at as a start looks at it. */
@@ -45,6 +46,8 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   if (upstream !== undefined) {
     checks.push({ key: `${upstream.setting}.certificate`, isPrivate: true, check: upstream.read });
   }
+  const ofPrincipals = principalTokenFiles(config.principals, ports.clock);
+  if (ofPrincipals !== undefined) checks.push({ key: ofPrincipals.setting, check: ofPrincipals.read });
   const { webRoots } = federation;
   if (webRoots !== undefined) {
     const { setting, read } = webRootFiles(webRoots);

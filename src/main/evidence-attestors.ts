@@ -1,12 +1,10 @@
-import { createOidcAttestor, type OidcIssuer } from "../adapters/attestor-oidc/oidc-attestor.ts";
+import { createOidcAttestor } from "../adapters/attestor-oidc/oidc-attestor.ts";
 import { createX509popAttestor } from "../adapters/attestor-x509pop/x509pop-attestor.ts";
 import type { AttestEvidencePorts } from "../attest/attest-evidence.ts";
-import type { AttestationEndpointConfig, OidcIssuerConfig } from "../config/config.ts";
-import { BrokerError } from "../domain/errors.ts";
+import type { AttestationEndpointConfig } from "../config/config.ts";
 import type { EvidenceAttestor } from "../ports/evidence-attestor.ts";
 import type { Core } from "./core.ts";
-import { sentenceOf } from "./for-operator.ts";
-import { pemCertificates } from "./pem-certificates.ts";
+import { pemIn, withRoots } from "./issuer-roots.ts";
 import type { Files } from "./renewed-files.ts";
 
 type Kind = "oidc" | "x509pop";
@@ -38,7 +36,7 @@ export function evidenceFiles(
       oidc: {
         setting: "attestation.oidc",
         paths: oidc.flatMap(({ roots }) => roots ?? []),
-        read: async () => createOidcAttestor({ issuers: await Promise.all(oidc.map(issuerOf)), clock }),
+        read: async () => createOidcAttestor({ issuers: await Promise.all(oidc.map(withRoots)), clock }),
       },
     }),
     ...(x509pop !== undefined && {
@@ -49,17 +47,4 @@ export function evidenceFiles(
       },
     }),
   };
-}
-
-async function issuerOf({ roots, ...issuer }: OidcIssuerConfig): Promise<OidcIssuer> {
-  return roots === undefined ? issuer : { ...issuer, roots: await pemIn(roots) };
-}
-
-async function pemIn(path: string): Promise<string> {
-  try {
-    return (await pemCertificates(path)).join("");
-  } catch (cause) {
-    const detail = `${path}: ${sentenceOf(cause)}`;
-    throw new BrokerError("NOT_SERVING", "the CA certificates of an attestor can't be read", { detail, cause });
-  }
 }

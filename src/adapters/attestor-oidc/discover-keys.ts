@@ -18,7 +18,7 @@ export type Discovery = {
 /**
  * Asks an issuer where its keys are, and for the keys.
  *
- * @throws BrokerError NO_IDENTITY when the keys can't be had in time, or the answer is about another issuer
+ * @throws TokenRefusal when the keys can't be had in time, or the answer is about another issuer
  * @see OpenID Connect Discovery 1.0 sections 4 and 4.3
  */
 export async function discoverKeys({ issuer, roots, clock }: Discovery): Promise<KeySet> {

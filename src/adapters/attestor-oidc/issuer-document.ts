@@ -1,8 +1,8 @@
 import { type IncomingMessage, request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
-import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { type JsonObject, parseStrictObject } from "../../domain/strict-json.ts";
+import { TokenRefusal } from "./token-refusal.ts";
 
 /** How an issuer is recognised, and until when it is waited for. */
 export type Reach = {
@@ -12,8 +12,8 @@ export type Reach = {
 };
 
 /** Why nothing of an issuer can be believed now; `detail` for the log alone. */
-export function issuerUnusable(detail: string): BrokerError {
-  return new BrokerError("NO_IDENTITY", "the keys of the token's issuer can't be had", { detail });
+export function issuerUnusable(detail: string): TokenRefusal {
+  return new TokenRefusal("keys", detail);
 }
 
 /**
@@ -21,7 +21,7 @@ export function issuerUnusable(detail: string): BrokerError {
  * address that only the broker can reach.
  *
  * @param url - https, or http to the machine itself; the caller has checked this.
- * @throws BrokerError NO_IDENTITY
+ * @throws TokenRefusal
  */
 export async function fetchDocument(url: URL, reach: Reach): Promise<JsonObject> {
   const answer = await answerTo(url, reach);
@@ -74,7 +74,7 @@ async function bodyOf(url: URL, answer: IncomingMessage): Promise<Uint8Array> {
       }
     }
   } catch (thrown) {
-    throw thrown instanceof BrokerError ? thrown : issuerUnusable(`${url.href} broke off its answer`);
+    throw thrown instanceof TokenRefusal ? thrown : issuerUnusable(`${url.href} broke off its answer`);
   }
   return Buffer.concat(parts);
 }

@@ -13,7 +13,7 @@ export type KeyFinder = (header: JWSHeaderParameters, token: FlattenedJWSInput) 
  *
  * Old keys are not believed when the issuer can't be asked: the issuer may have taken a key back.
  *
- * @param fetchKeys - throws BrokerError NO_IDENTITY.
+ * @param fetchKeys - throws TokenRefusal.
  */
 export function keepIssuerKeys(fetchKeys: () => Promise<KeySet>, clock: Clock): KeyFinder {
   let known: { readonly keys: KeySet; readonly askedAtMs: number } | undefined;

@@ -36,7 +36,7 @@ import {
   unitedFacts,
   withGrant,
 } from "../../domain/run-facts.ts";
-import { descendantState, descendantState, hasExpired } from "../../domain/step.ts";
+import { descendantState, hasExpired } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { acceptableOf } from "./sql-view.ts";

@@ -136,6 +136,7 @@ function configOf(directory: string, dataDirectory: string, port: number, entrie
     log: { level: "info" },
     keyManager: { kind: "disk" },
     federation: {},
+    principals: { issuers: [] },
     authority: {
       x509AuthoritySeconds: DAY_SECONDS,
       jwtAuthoritySeconds: DAY_SECONDS,

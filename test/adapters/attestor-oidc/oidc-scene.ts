@@ -1,6 +1,7 @@
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { expect } from "vitest";
-import { createOidcAttestor, type OidcIssuer } from "../../../src/adapters/attestor-oidc/oidc-attestor.ts";
+import { createOidcAttestor } from "../../../src/adapters/attestor-oidc/oidc-attestor.ts";
+import type { OidcIssuer } from "../../../src/adapters/attestor-oidc/trusted-tokens.ts";
 import type { UnixSeconds } from "../../../src/domain/time.ts";
 import type { EvidenceFacts } from "../../../src/ports/evidence-attestor.ts";
 import { type VirtualClock, virtualClock } from "../../memory/virtual-clock.ts";

@@ -1,0 +1,19 @@
+import { createOidcPrincipals } from "../adapters/attestor-oidc/oidc-principals.ts";
+import type { Config } from "../config/config.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { PrincipalTokens } from "../ports/principal-tokens.ts";
+import { withRoots } from "./issuer-roots.ts";
+import type { Files } from "./renewed-files.ts";
+
+/** Who judges the tokens of principals, and by which files; `undefined` where no issuer is configured. */
+export function principalTokenFiles(
+  { issuers }: Config["principals"],
+  clock: Clock,
+): Files<PrincipalTokens> | undefined {
+  if (issuers.length === 0) return undefined;
+  return {
+    setting: "principals.issuers",
+    paths: issuers.flatMap(({ roots }) => roots ?? []),
+    read: async () => createOidcPrincipals({ issuers: await Promise.all(issuers.map(withRoots)), clock }),
+  };
+}
