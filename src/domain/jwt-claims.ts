@@ -2,6 +2,7 @@ import { base64urlLength } from "./base64url.ts";
 import type { Confirmation } from "./confirmation.ts";
 import { type Grant, narrowTo, scopeOf } from "./grant.ts";
 import { JTI_LENGTH } from "./ids.ts";
+import type { PrincipalName } from "./principal.ts";
 import { type SpiffeId, stepNameOf } from "./spiffe-id.ts";
 import { audiencesOf, type Step } from "./step.ts";
 import type { UnixSeconds } from "./time.ts";
@@ -25,7 +26,7 @@ export type JwtClaims = {
   readonly attempt: number;
   readonly step_id: string;
   readonly parent_step_id?: string;
-  readonly principal?: { readonly iss: string; readonly sub: string };
+  readonly principal?: PrincipalClaim;
   readonly cnf?: Confirmation;
 };
 
@@ -35,14 +36,24 @@ export type StepClaims = Pick<
   "client_id" | "txn" | "workflow" | "run_id" | "step" | "attempt" | "step_id" | "parent_step_id" | "principal"
 >;
 
+/**
+ * Whom a token's step works for. The salt is of this token alone, and recorded nowhere: the ledger has the digest of the
+ * token and all that is in it but this, and without the salt names could be tried against the digest.
+ */
+export type PrincipalClaim = PrincipalName & {
+  /** 16 random bytes, base64url. */
+  readonly salt: string;
+};
+
+export const PRINCIPAL_SALT_BYTES = 16;
+
 /** The members of a step that its tokens repeat. */
-export type NamedStep = Pick<
-  Step,
-  "stepId" | "runId" | "step" | "attempt" | "spiffeId" | "workflow" | "parentStepId" | "principal"
->;
+export type NamedStep = Pick<Step, "stepId" | "runId" | "step" | "attempt" | "spiffeId" | "workflow" | "parentStepId">;
 
 export type JwtFacts = {
   readonly step: NamedStep;
+  /** Absent for a step that works for nobody. */
+  readonly principal?: PrincipalClaim;
   readonly audiences: readonly string[];
   /** The grant for the token, before `jwtClaims` narrows it to the token's audience. */
   readonly grant: Grant;
@@ -63,7 +74,7 @@ export type JwtFacts = {
  */
 export function jwtClaims(issuer: string, facts: JwtFacts): JwtClaims {
   const { step, audiences } = facts;
-  const { client_id, txn, ...ofStep } = stepClaims(step);
+  const { client_id, txn, ...ofStep } = stepClaims(step, facts.principal);
   const [audience, ...others] = audiences;
   if (audience === undefined) throw new TypeError("a JWT-SVID without an audience");
   const granted = others.length === 0 ? narrowTo(facts.grant, audience) : [];
@@ -86,7 +97,7 @@ export function jwtClaims(issuer: string, facts: JwtFacts): JwtClaims {
 }
 
 /** The claims of a token about its step, in the order in which they are written. Contracts section 2. */
-export function stepClaims(step: NamedStep): StepClaims {
+export function stepClaims(step: NamedStep, principal: PrincipalClaim | undefined): StepClaims {
   const agent = stepNameOf(step.spiffeId)?.agent;
   if (agent === undefined) throw new TypeError("a step whose SPIFFE ID does not name it");
   return {
@@ -98,8 +109,13 @@ export function stepClaims(step: NamedStep): StepClaims {
     attempt: step.attempt,
     step_id: step.stepId,
     ...(step.parentStepId === undefined ? {} : { parent_step_id: step.parentStepId }),
-    ...(step.principal === undefined ? {} : { principal: { iss: step.principal.iss, sub: step.principal.sub } }),
+    ...(principal === undefined ? {} : { principal: principalClaim(principal) }),
   };
+}
+
+/** Member by member: nothing else that is known of the principal gets into a token. */
+function principalClaim({ iss, sub, salt }: PrincipalClaim): PrincipalClaim {
+  return { iss, sub, salt };
 }
 
 /** The protected header of a JWT-SVID: these three members and no other. JWT-SVID section 2. */
@@ -115,13 +131,17 @@ const SIGNATURE_LENGTH = base64urlLength(64);
  * be minted is refused before it is opened.
  *
  * @param authorityId - the id of any authority; all ids are equally long.
+ * @param principal - whom the step works for.
  * @returns bytes of the compact serialization, exactly, while instants have ten digits.
  */
 export function longestJwtSvidBytes(
   issuer: string,
   authorityId: string,
   step: NamedStep & Pick<Step, "grant" | "audiences">,
+  principal?: PrincipalName,
 ): number {
+  const salt = "0".repeat(base64urlLength(PRINCIPAL_SALT_BYTES));
+  const named = principal === undefined ? {} : { principal: { iss: principal.iss, sub: principal.sub, salt } };
   const byLocation = new Map<string, Grant[number][]>();
   for (const element of step.grant) {
     for (const location of element.locations) {
@@ -134,6 +154,7 @@ export function longestJwtSvidBytes(
   const lengths = audiencesOf(step).map((audience) => {
     const facts = {
       step,
+      ...named,
       audiences: [audience],
       grant: byLocation.get(audience) ?? [],
       notBefore: instant,

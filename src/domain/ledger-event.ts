@@ -38,6 +38,9 @@ export type LedgerEvent =
   | JoinTokensRevoked
   | JoinTokenSpent
   | EvidenceSpent
+  | PrincipalOffboarded
+  | PrincipalReadmitted
+  | PrincipalErased
   | ReceiptsTaken
   | PolicyPut
   | PolicySetListed
@@ -221,6 +224,15 @@ export type ReceiptsTaken = Event<"receipts.taken"> & {
   readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
 };
 
+/** No step may be opened for this principal any more. The event names nobody: see `RecordedPrincipal`. */
+export type PrincipalOffboarded = Event<"principal.offboarded"> & { readonly principalId: string; readonly by: Actor };
+
+/** Steps may be opened for this principal again. */
+export type PrincipalReadmitted = Event<"principal.readmitted"> & { readonly principalId: string; readonly by: Actor };
+
+/** The key of all that was sealed of this principal before is deleted. */
+export type PrincipalErased = Event<"principal.erased"> & { readonly principalId: string; readonly by: Actor };
+
 /** An act of an operator that no other event names whole, e.g. a revocation by principal. */
 export type OperatorActed = Event<"operator.acted"> & {
   readonly act: string;
@@ -261,6 +273,9 @@ export const EVENT_TYPES = [
   "join_token.revoked",
   "join_token.spent",
   "evidence.spent",
+  "principal.offboarded",
+  "principal.readmitted",
+  "principal.erased",
   "receipts.taken",
   "policy.put",
   "policy_set.listed",

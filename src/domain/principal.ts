@@ -22,6 +22,9 @@ export type RecordedPrincipal = {
   readonly sealed: string;
 };
 
+/** A principal who is known, with what the ledger holds of them. */
+export type SealedPrincipal = KnownPrincipal & RecordedPrincipal;
+
 /** What is recorded, shown and given to another program must not steer a terminal or a log. */
 const SHOWABLE = /^[\P{C}]+$/u;
 

@@ -3,6 +3,7 @@ import type { Confirmation } from "./confirmation.ts";
 import type { DecidedOn } from "./decision.ts";
 import type { Grant } from "./grant.ts";
 import type { IssuanceRecord, Subject } from "./issuance.ts";
+import type { PrincipalName } from "./principal.ts";
 import type { ProcessIdentity } from "./process.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
 import type { Selector } from "./selector.ts";
@@ -45,6 +46,8 @@ export type Entitled = {
   readonly spiffeId: SpiffeId;
   /** Absent for infrastructure. */
   readonly step?: Step;
+  /** Whom the step works for. */
+  readonly principal?: PrincipalName;
   readonly decidedOn: DecidedOn;
   readonly ttlSeconds: number;
   readonly content: SvidContent;

@@ -1,5 +1,6 @@
 import type { Executor } from "./executor.ts";
 import type { Grant } from "./grant.ts";
+import type { RecordedPrincipal } from "./principal.ts";
 import type { ProcessIdentity } from "./process.ts";
 import type { RevocationReason } from "./revocation.ts";
 import type { FactScope } from "./run-facts.ts";
@@ -70,7 +71,8 @@ export type Step = {
   readonly held: boolean;
   readonly parentStepId?: string;
   readonly depth: number;
-  readonly principal?: { readonly iss: string; readonly sub: string };
+  /** Whom the step works for. */
+  readonly principal?: RecordedPrincipal;
   /** Where the grant counts beside the step's own run. Absent: in the run alone. */
   readonly factScopes?: readonly FactScope[];
   readonly requestId?: string;

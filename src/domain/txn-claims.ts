@@ -1,5 +1,5 @@
 import { type Grant, narrowTo, scopeOf } from "./grant.ts";
-import { type NamedStep, type StepClaims, stepClaims } from "./jwt-claims.ts";
+import { type NamedStep, type PrincipalClaim, type StepClaims, stepClaims } from "./jwt-claims.ts";
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "./spiffe-id.ts";
 import type { UnixSeconds } from "./time.ts";
 
@@ -28,6 +28,8 @@ export type TransactionContext = {
 
 export type TxnFacts = {
   readonly step: NamedStep;
+  /** Absent for a step that works for nobody. */
+  readonly principal?: PrincipalClaim;
   readonly location: string;
   /** The grant for the token, before `txnClaims` narrows it to the location. */
   readonly grant: Grant;
@@ -48,7 +50,7 @@ const SCOPE_OF_ANY_TOOL = "mcp:tool";
  * @see draft-ietf-oauth-transaction-tokens, section Txn-Token Claims; ADR 14
  */
 export function txnClaims(issuer: string, { step, location, ...facts }: TxnFacts): TxnClaims {
-  const { client_id: agent, txn, ...ofStep } = stepClaims(step);
+  const { client_id: agent, txn, ...ofStep } = stepClaims(step, facts.principal);
   const granted = narrowTo(facts.grant, location);
   const scope = scopeOf(granted);
   return {

@@ -1,4 +1,4 @@
-import { type NamedStep, type StepClaims, stepClaims } from "./jwt-claims.ts";
+import { type NamedStep, type PrincipalClaim, type StepClaims, stepClaims } from "./jwt-claims.ts";
 import { type EcJwk, ecJwkOf } from "./public-key.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
 import type { UnixSeconds } from "./time.ts";
@@ -15,6 +15,8 @@ export type WitClaims = {
 
 export type WitFacts = {
   readonly step: NamedStep;
+  /** Absent for a step that works for nobody. */
+  readonly principal?: PrincipalClaim;
   /** Also `iat`, as in a JWT-SVID. */
   readonly notBefore: UnixSeconds;
   /** Exclusive, as `exp` is. */
@@ -38,7 +40,7 @@ export function witClaims(facts: WitFacts): WitClaims {
     exp: facts.expiresAt,
     jti: facts.jti,
     cnf: { jwk: { ...ecJwkOf(facts.publicKey), alg: "ES256" } },
-    ...stepClaims(facts.step),
+    ...stepClaims(facts.step, facts.principal),
   };
 }
 

@@ -1,8 +1,10 @@
 import type { KeyFamily } from "../domain/authority.ts";
+import { base64urlOf } from "../domain/base64url.ts";
 import { sha256Hex } from "../domain/digest.ts";
 import { BrokerError, type Denial } from "../domain/errors.ts";
 import { newId, newJti, newSerialNumber } from "../domain/ids.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
+import { PRINCIPAL_SALT_BYTES, type PrincipalClaim } from "../domain/jwt-claims.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { Drafted, Entitled, SvidContent } from "../domain/stages.ts";
 import { secondsOf, type UnixMicros } from "../domain/time.ts";
@@ -40,6 +42,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
   });
   if (validity.kind === "denial") return validity;
 
+  const principal = principalClaim(entitled, ports.random);
   const said = saidBy(content, now, ports.random);
   const facts: SvidFacts = {
     spiffeId: entitled.spiffeId,
@@ -48,6 +51,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     authority,
     ...said,
     ...(step === undefined ? {} : { step }),
+    ...(principal === undefined ? {} : { principal }),
   };
   const toBeSigned = ports.formats[content.kind].toBeSigned(facts);
   const record: IssuanceRecord = {
@@ -74,6 +78,13 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     decidedOn: entitled.decidedOn,
     ...(entitled.executable === undefined ? {} : { executable: entitled.executable }),
   } as Drafted;
+}
+
+/** @throws TypeError for a step that works for somebody who is not known: its tokens would say that it works for nobody */
+function principalClaim({ step, principal }: Entitled, random: Randomness): PrincipalClaim | undefined {
+  if (step?.principal === undefined) return undefined;
+  if (principal === undefined) throw new TypeError("a step whose principal is not known has no credentials");
+  return { ...principal, salt: base64urlOf(random.bytes(PRINCIPAL_SALT_BYTES)) };
 }
 
 type Said = Pick<SvidFacts, "serialNumber" | "jti" | "publicKey" | "audiences" | "grant" | "confirmation">;

@@ -1,4 +1,5 @@
 import { isBelow, isExecutedBy, STARTED_BY_EXECUTOR } from "../decide/executed-by.ts";
+import { knownPrincipal } from "../decide/known-principal.ts";
 import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
 import { accessTo } from "../decide/step-access.ts";
 import type { Confirmation } from "../domain/confirmation.ts";
@@ -7,6 +8,7 @@ import { BrokerError, type Denial, denial, denialFrom, errorOf, invalidField, is
 import type { Executor } from "../domain/executor.ts";
 import { divide, type Grant, narrowTo } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { PrincipalName } from "../domain/principal.ts";
 import { sameProcess } from "../domain/process.ts";
 import { type AgentEntry, isOfKind } from "../domain/registration-entry.ts";
 import type { Attested, Entitled, SvidContent, Unbranded } from "../domain/stages.ts";
@@ -14,6 +16,7 @@ import { audiencesOf, permits, type Step } from "../domain/step.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EntryDirectory, IssuanceGate, StepDirectory } from "../ports/directories.ts";
+import type { PrincipalVault } from "../ports/principal-vault.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import { checkCsr } from "../verify/csr-proof.ts";
 import { checkAskedGrant, nameRefused } from "./asked-grant.ts";
@@ -57,6 +60,7 @@ export type EntitlePorts = {
   readonly processes: Pick<ProcessWatch, "find">;
   readonly rate: IssuanceRate;
   readonly denials: DenialRecorder;
+  readonly principals: Pick<PrincipalVault, "open">;
   readonly clock: Clock;
   readonly random: Randomness;
 };
@@ -80,11 +84,13 @@ export async function entitle(
   if (step === undefined) throw new BrokerError("STEP_NOT_FOUND", "no such step");
   const { as = "executor" } = order;
   let entry: AgentEntry;
+  let principal: PrincipalName | undefined;
   try {
     entry = as === "executor" ? executorEntry(caller, step) : entryForOpener(caller, step, ports);
     if (!permits(step.state)) {
       throw new BrokerError("STEP_CLOSED", `the step is ${step.state}`, { metadata: { state: step.state } });
     }
+    principal = await knownPrincipal(step, ports.principals);
     ports.rate.take(step.stepId, order.wanted.length);
   } catch (thrown) {
     await recordDenial(caller, step, [], denialFrom(thrown), ports);
@@ -92,7 +98,7 @@ export async function entitle(
   }
 
   const executable = executableOf(caller, step, as);
-  const entitled = each(order.wanted, (wanted) => entitlement(step, entry, wanted, executable));
+  const entitled = each(order.wanted, (wanted) => entitlement(step, entry, wanted, { executable, principal }));
   for (const [index, item] of entitled.entries()) {
     if (isDenial(item)) await recordDenial(caller, step, askedBy(order.wanted[index]), item, ports);
   }
@@ -147,7 +153,9 @@ function entryForOpener(caller: Attested, step: Step, ports: Pick<EntitlePorts, 
   return entry;
 }
 
-function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted, executable: string | undefined): Entitled {
+type Known = { readonly executable: string | undefined; readonly principal: PrincipalName | undefined };
+
+function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted, { executable, principal }: Known): Entitled {
   const content = contentOf(step, entry, wanted);
   const { x509SvidTtlSeconds, jwtSvidTtlSeconds } = entry.content;
   return entitledTo({
@@ -160,6 +168,7 @@ function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted, executab
     ttlSeconds: wanted.kind === "jwt-svid" || wanted.kind === "txn-token" ? jwtSvidTtlSeconds : x509SvidTtlSeconds,
     content,
     ...(executable === undefined ? {} : { executable }),
+    ...(principal === undefined ? {} : { principal }),
   });
 }
 

@@ -12,6 +12,7 @@ import { judgeSteps, setRisk } from "./rules/judging.ts";
 import { holdStep, renewStep } from "./rules/keep-step.ts";
 import { openStep } from "./rules/open-step.ts";
 import { activatePolicySet, putPolicySet } from "./rules/policies.ts";
+import { erasePrincipal, offboardPrincipal, readmitPrincipal } from "./rules/principals.ts";
 import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
 import type { LedgerView } from "./view.ts";
 
@@ -35,6 +36,9 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "revoke-join-tokens": revokeJoinTokens,
   "spend-join-token": spendJoinToken,
   "spend-evidence": spendEvidence,
+  "offboard-principal": offboardPrincipal,
+  "readmit-principal": readmitPrincipal,
+  "erase-principal": erasePrincipal,
   "take-receipts": takeReceipts,
   "record-operation": recordOperation,
   "put-policy-set": putPolicySet,

@@ -58,6 +58,8 @@ export type LedgerView = {
   /** The sequence at which the risk around a step rose last; 0: it never did. */
   riskRoseAt(agent: string, runId: string): number;
 
+  /** Present once a step named the principal, or the principal was barred. */
+  principal(principalId: string): GuardedPrincipal | undefined;
   federation(trustDomain: TrustDomain): GuardedFederation | undefined;
   joinToken(sha256: string): { readonly name: Segment; readonly expiresAt: UnixSeconds } | undefined;
   /** How many join tokens of a name could still be used. */
@@ -74,6 +76,14 @@ export type GuardedRun = {
   /** Absent for a run that was barred before anybody opened a step of the run. */
   readonly entryId?: string;
   readonly isBarred: boolean;
+  /** Whether all steps of the run are those of one principal, who is barred. */
+  readonly isPrincipalBarred: boolean;
+};
+
+export type GuardedPrincipal = {
+  readonly isBarred: boolean;
+  /** Whether anything is sealed of the principal that was not erased. */
+  readonly isKept: boolean;
 };
 
 export type GuardedRisk = { readonly sequence: number; readonly level: RiskLevel; readonly expiresAt: UnixSeconds };

@@ -67,7 +67,8 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
 }
 
 function issuingPortsOf(core: Core, { issuer }: Config): IssuePorts {
-  const { authorities, clock, denials, entries, random, rate, signer, stepDirectory, suspensions, unix } = core;
+  const { authorities, clock, denials, entries, principals, random, rate, signer, stepDirectory, suspensions, unix } =
+    core;
   return {
     ledger: core.store.ledger,
     stepDirectory,
@@ -83,6 +84,7 @@ function issuingPortsOf(core: Core, { issuer }: Config): IssuePorts {
     },
     denials,
     stepProcesses: stepDirectory,
+    principals,
     rate,
     gate: suspensions,
     clock,
@@ -93,9 +95,12 @@ function issuingPortsOf(core: Core, { issuer }: Config): IssuePorts {
 function stepsPortsOf(core: Core, { issuer }: Config, issuing: IssuePorts): StepsPorts {
   const { authorities, entries, inDirectory, inForce, lifetimes, policies, receipts, retries, stepDirectory, unix } =
     core;
-  const { ledger, steps, feed, history } = core.store;
+  const { ledger, steps, feed, history, registry: registryReads } = core.store;
   return {
     ...issuing,
+    ...core.judgesPrincipals,
+    principals: core.principals,
+    registryReads,
     stepProcesses: stepDirectory,
     kinship: unix.kinship,
     ledger,
@@ -129,6 +134,7 @@ function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
     receipts,
     entries,
     processes: unix.watch,
+    principals: core.principals,
     clock,
     seal,
     inForce,

@@ -30,7 +30,9 @@ import { endingsOf } from "./certificate-endings.ts";
 import type { Closers } from "./closers.ts";
 import { openFederation } from "./federation.ts";
 import { openSigner, upstreamFiles } from "./open-signer.ts";
+import { openVault } from "./open-vault.ts";
 import { withOwn } from "./own-entries.ts";
+import { principalTokens } from "./principal-tokens.ts";
 import { readinessOf } from "./readiness.ts";
 import { keepFilesRenewed } from "./renewed-files.ts";
 import { tellEvents } from "./tell-events.ts";
@@ -73,6 +75,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   checkTrustDomain(trustDomain, { entries: kept.value, authorities: known.value });
   // Opened behind the ledger's lock: a second daemon must not so much as look at the keys.
   const signer = await openSigner(config, { directory: directory.keys, randomness: random }, closers);
+  const principals = await openVault(directory, store, random);
   const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
   if (store.verdict.kind === "rolled-back") suspensions.suspend("rollback", store.verdict.reason);
   const behind = await secondsBehind(store.history, clock);
@@ -83,7 +86,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     );
   }
 
-  // Who is there.
+  // Who is there, and for whom.
+  const judgesPrincipals = await principalTokens(config.principals, { clock, files });
   const unix = createUnixAttestor();
   closers.push(() => unix.close());
 
@@ -166,6 +170,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     signer,
     engine,
     seal,
+    principals,
+    judgesPrincipals,
     suspensions,
     ...beside,
     bundle,

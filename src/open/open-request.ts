@@ -22,6 +22,8 @@ export type OpenRequest = {
   readonly executor: WantedExecutor;
   readonly requestId?: string;
   readonly allowPartial: boolean;
+  /** A secret: neither recorded, nor logged, nor in a digest. */
+  readonly principalToken?: string;
 };
 
 export type WantedExecutor =
@@ -69,8 +71,6 @@ export function checkOpenRequest(asked: {
   }
   for (const audience of asked.audiences) checkAudience(audience, "audiences");
   checkAskedGrant(asked.grant, "grant");
-  if (asked.principalToken !== "")
-    throw invalidField("principal_token", "absent: no issuer of principals is configured");
 
   return {
     runId: parseSegment(asked.runId, "run_id"),
@@ -86,6 +86,7 @@ export function checkOpenRequest(asked: {
     ...(asked.workflow === "" ? {} : { workflow: parseSegment(asked.workflow, "workflow") }),
     ...(asked.purpose === "" ? {} : { purpose: showable(asked.purpose, "purpose", LIMITS.purposeBytesMax) }),
     ...(asked.parentStepId === "" ? {} : { parentStepId: asked.parentStepId }),
+    ...(asked.principalToken === "" ? {} : { principalToken: asked.principalToken }),
     ...(asked.requestId === "" ? {} : { requestId: showable(asked.requestId, "request_id", LIMITS.requestIdBytesMax) }),
   };
 }
@@ -97,9 +98,14 @@ function showable(text: string, field: string, bytesMax: number): string {
   return text;
 }
 
-/** A digest of every field that the caller chose, to tell two uses of one request_id apart. */
-export function digestOf(request: OpenRequest): string {
-  const { requestId: _, ...rest } = request;
+/**
+ * A digest of every field that the caller chose, to tell two uses of one request_id apart.
+ *
+ * @param principalId - of whom the request's token names. The token itself is another one with each retry.
+ */
+export function digestOf(request: OpenRequest, principalId?: string): string {
+  const { requestId: _, principalToken: __, ...asked } = request;
+  const rest = principalId === undefined ? asked : { ...asked, principalId };
   return sha256Hex(JSON.stringify(rest, Object.keys(rest).sort().concat(NESTED_MEMBERS)));
 }
 

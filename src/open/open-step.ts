@@ -8,12 +8,14 @@ import type { StepReads } from "../ports/ledger-reads.ts";
 import { type DecideOpeningPorts, decideOpening, recordingDenials } from "./decide-opening.ts";
 import { fence } from "./fence.ts";
 import { digestOf, type OpenRequest } from "./open-request.ts";
+import { type PrincipalPorts, principalNamedBy, withPrincipal } from "./principal.ts";
 import { type RecordOpeningPorts, recordOpening } from "./record-opening.ts";
 import { type TermsPorts, termsOf } from "./terms.ts";
 
 export type OpenPorts = TermsPorts &
   DecideOpeningPorts &
-  RecordOpeningPorts & { readonly steps: StepReads; readonly gate: IssuanceGate; readonly retries: Retries };
+  RecordOpeningPorts &
+  PrincipalPorts & { readonly steps: StepReads; readonly gate: IssuanceGate; readonly retries: Retries };
 
 export type Opened = {
   readonly step: Step;
@@ -35,7 +37,9 @@ export async function openStep(caller: Attested, request: OpenRequest, ports: Op
   if (repeated !== undefined) return { step: repeated, isNew: false, refused: [] };
 
   return ports.retries.untilItStands(request.runId, async () => {
-    const terms = await recordingDenials(caller, request, ports, () => termsOf(caller, request, ports));
+    const terms = await recordingDenials(caller, request, ports, async () =>
+      withPrincipal(request, await termsOf(caller, request, ports), ports),
+    );
     const fenced = fence(request.attempt, await ports.steps.newestAttempt(request.runId, request.step));
     const decided = await decideOpening(caller, request, terms, fenced, ports);
     const recorded = await recordOpening({ caller, request, terms, fenced, decided }, ports);
@@ -52,13 +56,13 @@ function checkGate(gate: IssuanceGate): void {
 async function repeatedOpening(
   caller: Attested,
   request: OpenRequest,
-  { steps, clock }: Pick<OpenPorts, "steps" | "clock">,
+  ports: Pick<OpenPorts, "steps" | "clock" | "principals" | "principalTokens">,
 ): Promise<Step | undefined> {
   if (request.requestId === undefined) return undefined;
   for (const entry of caller.entries) {
-    const step = await steps.stepByRequest(entry.entryId, caller.process, request.requestId);
-    if (step === undefined || hasExpired(step.expiresAt, clock.now())) continue;
-    if (step.requestDigest === digestOf(request)) return step;
+    const step = await ports.steps.stepByRequest(entry.entryId, caller.process, request.requestId);
+    if (step === undefined || hasExpired(step.expiresAt, ports.clock.now())) continue;
+    if (step.requestDigest === digestOf(request, principalNamedBy(request, ports))) return step;
     throw new BrokerError("REQUEST_ID_REUSED", "this request_id was used for a different request");
   }
   return undefined;

@@ -1,5 +1,6 @@
 import { errorOf, isDenial } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
+import type { RecordedPrincipal, SealedPrincipal } from "../domain/principal.ts";
 import { stepSpiffeId } from "../domain/spiffe-id.ts";
 import type { Attested } from "../domain/stages.ts";
 import { asOpened, type OpenedStep, type Step } from "../domain/step.ts";
@@ -11,15 +12,16 @@ import type { Randomness } from "../ports/randomness.ts";
 import type { DecidedOpening } from "./decide-opening.ts";
 import type { Fenced } from "./fence.ts";
 import { digestOf, type OpenRequest } from "./open-request.ts";
+import { type PrincipalPorts, principalNamedBy } from "./principal.ts";
 import type { Terms } from "./terms.ts";
+import type { CheckTokenSize } from "./token-size.ts";
 
-export type RecordOpeningPorts = {
+export type RecordOpeningPorts = Pick<PrincipalPorts, "principals" | "principalTokens"> & {
   readonly ledger: Pick<Ledger, "perform">;
   readonly steps: Pick<StepReads, "step">;
   readonly clock: Clock;
   readonly random: Randomness;
-  /** Refuses a step whose tokens would be too large to travel. */
-  readonly checkTokenSize: (step: Step) => void;
+  readonly checkTokenSize: CheckTokenSize;
   /** Waits until the step is in the directory, where the opener's next call looks for the step. */
   readonly inDirectory: InForce;
   /** Waits until the steps that the opening ended have ended for verifiers too. */
@@ -47,7 +49,7 @@ export async function recordOpening(opening: Opening, ports: RecordOpeningPorts)
   const { terms, fenced, decided } = opening;
   const { decision, decidedOn } = decided;
   const step = stepOf(opening, ports);
-  ports.checkTokenSize(asOpened(step, 0));
+  ports.checkTokenSize(asOpened(step, 0), terms.principal);
   const result = await ports.ledger.perform({
     act: "open-step",
     step,
@@ -71,10 +73,8 @@ async function existing(stepId: string, { steps }: RecordOpeningPorts): Promise<
   return step;
 }
 
-function stepOf(
-  { caller, request, terms, fenced, decided }: Opening,
-  { clock, random }: RecordOpeningPorts,
-): OpenedStep {
+function stepOf({ caller, request, terms, fenced, decided }: Opening, ports: RecordOpeningPorts): OpenedStep {
+  const { clock, random } = ports;
   const now = clock.now();
   const name = { runId: request.runId, step: request.step, attempt: fenced.attempt };
   const { parent } = terms;
@@ -97,10 +97,17 @@ function stepOf(
     ...(scopes.length === 1 ? {} : { factScopes: scopes }),
     decisionId: decision.decisionId,
     ...(parent === undefined ? {} : { parentStepId: parent.stepId }),
-    ...(parent?.principal === undefined ? {} : { principal: parent.principal }),
+    ...(terms.principal === undefined ? {} : { principal: recordedOf(terms.principal) }),
     ...(workflow === undefined ? {} : { workflow }),
     ...(purpose === undefined ? {} : { purpose }),
     ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
-    ...(requestId === undefined ? {} : { requestId, requestDigest: digestOf(request) }),
+    ...(requestId === undefined
+      ? {}
+      : { requestId, requestDigest: digestOf(request, principalNamedBy(request, ports)) }),
   };
+}
+
+/** What the ledger holds of a principal, and nothing that says who it is. */
+function recordedOf({ principalId, sealed }: SealedPrincipal): RecordedPrincipal {
+  return { principalId, sealed };
 }

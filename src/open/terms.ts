@@ -4,6 +4,7 @@ import { processNamed } from "../decide/named-process.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
 import type { Executor } from "../domain/executor.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { SealedPrincipal } from "../domain/principal.ts";
 import { isRemote, type ProcessIdentity } from "../domain/process.ts";
 import { type AgentEntry, isOfKind, type RegistrationEntry } from "../domain/registration-entry.ts";
 import { kindOf, matches } from "../domain/selector.ts";
@@ -23,6 +24,8 @@ export type Terms = {
   readonly executor: Executor;
   readonly parent: Step | undefined;
   readonly expiresAt: UnixSeconds;
+  /** Whom the step works for; set by `withPrincipal`. */
+  readonly principal?: SealedPrincipal;
   readonly openStepsMax: number;
   readonly executorOpenStepsMax: number;
 };

@@ -35,6 +35,9 @@ export type Acts = {
   readonly "revoke-join-tokens": Answered<RevokeJoinTokensAct, (Sequenced & { readonly count: number }) | Denial>;
   readonly "spend-join-token": Answered<SpendJoinTokenAct, (Sequenced & { readonly name: Segment }) | Denial>;
   readonly "spend-evidence": Answered<SpendEvidenceAct, Sequenced | Denial>;
+  readonly "offboard-principal": Answered<OffboardPrincipalAct, CloseResult | Denial>;
+  readonly "readmit-principal": Answered<ReadmitPrincipalAct, Sequenced | Denial>;
+  readonly "erase-principal": Answered<ErasePrincipalAct, CloseResult | Denial>;
   readonly "take-receipts": Answered<TakeReceiptsAct, Sequenced>;
   readonly "record-operation": Answered<RecordOperationAct, Sequenced>;
   readonly "put-policy-set": Answered<PutPolicySetAct, PolicySetResult | Denial>;
@@ -61,6 +64,8 @@ export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number 
  *   (`existing`), or REQUEST_ID_REUSED when `requestDigest` differs;
  * - the run is barred → NOT_ENTITLED; the run belongs to another entry → NOT_ENTITLED, unless `parentStepId` names an
  *   open step of this run;
+ * - the step's principal was offboarded, or is not, and all steps of the run so far are an offboarded principal's →
+ *   NOT_ENTITLED;
  * - `decidedOn` no longer stands → NOT_ENTITLED for an entry that is out of force, else DECISION_OUTDATED;
  * - the parent is open, expires no earlier than the child, and is not closed by this opening → else DELEGATION_REFUSED;
  * - the newest attempt is open, and `supersedes` is false → STEP_EXISTS; the newest attempt is not below this attempt →
@@ -157,7 +162,7 @@ export type CloseTarget =
   | { readonly kind: "entry"; readonly entryId: string }
   /** All steps whose opener or executor is this process. */
   | { readonly kind: "process"; readonly process: ProcessIdentity }
-  | { readonly kind: "principal"; readonly iss: string; readonly sub: string };
+  | { readonly kind: "principal"; readonly principalId: string };
 
 export type CloseResult = Written & {
   readonly kind: "closed";
@@ -315,6 +320,39 @@ export type SpendEvidenceAct = {
   readonly sha256: string;
   /** Exclusive. */
   readonly expiresAt: UnixSeconds;
+  readonly now: UnixMicros;
+};
+
+/**
+ * Closes every step of a principal with its descendants, as REVOKED, and bars the principal, in one transaction that also
+ * works from the reserve when the disk is full. Idempotent. INVALID_FIELD `bar_ahead` for a principal whom no step ever
+ * named, unless `barAhead`.
+ */
+export type OffboardPrincipalAct = {
+  readonly act: "offboard-principal";
+  readonly principalId: string;
+  readonly barAhead: boolean;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Lets steps be opened for a principal again. INVALID_FIELD `by` for one who is not barred. */
+export type ReadmitPrincipalAct = {
+  readonly act: "readmit-principal";
+  readonly principalId: string;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/**
+ * Closes every step of a principal, as REVOKED, and records that what was sealed of the principal is to be unreadable;
+ * whoever performs the act deletes the key after it. A bar stays. Idempotent. INVALID_FIELD `by` for one whom no event
+ * ever named.
+ */
+export type ErasePrincipalAct = {
+  readonly act: "erase-principal";
+  readonly principalId: string;
+  readonly by: Actor;
   readonly now: UnixMicros;
 };
 

@@ -98,6 +98,23 @@ export type PolicyReads = {
 export type RegistryReads = {
   /** Join tokens that could still be used, ordered by name and age. */
   joinTokens(now: UnixMicros): Promise<readonly JoinToken[]>;
+  principal(principalId: string): Promise<PrincipalRow | undefined>;
+  /** All that were ever erased, also those who came back. */
+  erasedPrincipals(): Promise<readonly PrincipalRow[]>;
+};
+
+/** What the ledger has of a principal: nothing by which to tell who it is, without the vault. */
+export type PrincipalRow = {
+  /** Of the event that named the principal first. */
+  readonly sequence: number;
+  readonly principalId: string;
+  /** As the newest step has it; absent where there was no step since the principal was erased, or ever. */
+  readonly sealed?: string;
+  readonly openSteps: number;
+  readonly lastOpenedAt?: UnixMicros;
+  /** Present while steps are refused to the principal. */
+  readonly offboardedAt?: UnixMicros;
+  readonly erasedAt?: UnixMicros;
 };
 
 /** A join token that nobody has used, as far as it may be shown: the token itself is known to its holder alone. */
@@ -216,6 +233,7 @@ export type HistoryReads = {
   events(
     filter: HistoryFilter & { readonly type?: string; readonly after?: number; readonly oldestFirst?: boolean },
   ): Promise<readonly EventRow[]>;
+  principals(filter: Pick<HistoryFilter, "before" | "limit">): Promise<readonly PrincipalRow[]>;
   /** What closing this target would close and revoke now. */
   preview(target: CloseTarget, now: UnixMicros): Promise<TakenBack>;
   /** What the events in [first, last] closed and revoked. */

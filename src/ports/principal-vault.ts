@@ -1,4 +1,4 @@
-import type { KnownPrincipal, PrincipalName, RecordedPrincipal } from "../domain/principal.ts";
+import type { KnownPrincipal, PrincipalName, RecordedPrincipal, SealedPrincipal } from "../domain/principal.ts";
 
 /**
  * What keeps who principals are out of the ledger: the salt of their digests, and a key for each of them. The ledger holds
@@ -8,7 +8,7 @@ export type PrincipalVault = {
   /** The digest by which the ledger names a principal: always the same for the same name, and never for another. */
   idOf(name: PrincipalName): string;
   /** Seals what is known of a principal. The first time, the principal's key is made, and is durable before this resolves. */
-  seal(known: Omit<KnownPrincipal, "principalId">): Promise<KnownPrincipal & RecordedPrincipal>;
+  seal(known: Omit<KnownPrincipal, "principalId">): Promise<SealedPrincipal>;
   /**
    * What was sealed; `undefined` once the key is gone.
    *

@@ -2,6 +2,7 @@ import type { Authority } from "../domain/authority.ts";
 import type { Confirmation } from "../domain/confirmation.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { SvidKind } from "../domain/issuance.ts";
+import type { PrincipalClaim } from "../domain/jwt-claims.ts";
 import type { SpiffeId } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
 import type { UnixSeconds } from "../domain/time.ts";
@@ -24,6 +25,8 @@ export type SvidFacts = {
   readonly grant: Grant;
   /** Absent for infrastructure. */
   readonly step?: Step;
+  /** Whom the step works for; tokens say it, certificates do not. */
+  readonly principal?: PrincipalClaim;
 };
 
 /**

@@ -205,7 +205,7 @@ export function closingContract(worldOf: () => World): void {
   test("an order by entry, process or principal closes all it names, and says who gave it", async () => {
     const world = worldOf();
     const [agent, runtime] = [await world.agent(), await world.runtime()];
-    const alice = { iss: "https://idp.example.org", sub: "alice" };
+    const alice = { principalId: "a1".repeat(32), sealed: "key.sealed" };
     const any = { kind: "any" } as const;
     const own: Parameters<World["open"]>[1][] = [
       { openerEntryId: runtime.entryId, executor: any },
@@ -219,7 +219,11 @@ export function closingContract(worldOf: () => World): void {
         names: "process boot/4026531836/61/12345",
         closes: [1, 2],
       },
-      { target: { kind: "principal", ...alice }, names: "principal alice of https://idp.example.org", closes: [3] },
+      {
+        target: { kind: "principal", principalId: alice.principalId },
+        names: `principal ${alice.principalId}`,
+        closes: [3],
+      },
       { target: { kind: "entry", entryId: runtime.entryId }, names: `entry ${runtime.entryId}`, closes: [0] },
       { target: { kind: "entry", entryId: agent.entryId }, names: `entry ${agent.entryId}`, closes: [0, 1, 2, 3] },
     ] as const;

@@ -18,7 +18,7 @@ export function openingContract(worldOf: () => World): void {
       purpose: "find the invoice",
       leaseSeconds: 30,
       audiences: ["https://api.example.org"],
-      principal: { iss: "https://idp.example.org", sub: "alice" },
+      principal: { principalId: "ab".repeat(32), sealed: "key.sealed" },
       requestId: "request-1",
       requestDigest: "d1",
     });

@@ -11,6 +11,7 @@ import { issuingContract } from "./ledger-issuing.ts";
 import { logContract } from "./ledger-log.ts";
 import { openingContract } from "./ledger-opening.ts";
 import { processesContract } from "./ledger-processes.ts";
+import { principalsContract } from "./ledger-principals.ts";
 import type { World } from "./ledger-world.ts";
 
 export type Fixture = { readonly world: World; close(): Promise<void> };
@@ -31,6 +32,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     authoritiesContract,
     federationContract,
     evidenceContract,
+    principalsContract,
     feedContract,
     credentialsContract,
     historyContract,

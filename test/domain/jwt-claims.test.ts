@@ -72,10 +72,10 @@ test("the header is pinned: three members, in this order", () => {
 
 describe("what a step has beyond its name", () => {
   test("is said where it has it: its parent, and on whose behalf it works", () => {
-    const principal = { iss: "https://login.example.org", sub: "ada", secret: "never told" };
-    const claims = jwtClaims(ISSUER, { ...facts, step: { ...STEP, parentStepId: "step_parent", principal } });
+    const principal = { iss: "https://login.example.org", sub: "ada", salt: "s", secret: "never told" };
+    const claims = jwtClaims(ISSUER, { ...facts, principal, step: { ...STEP, parentStepId: "step_parent" } });
     expect(claims.parent_step_id).toBe("step_parent");
-    expect(claims.principal).toEqual({ iss: "https://login.example.org", sub: "ada" });
+    expect(claims.principal).toEqual({ iss: "https://login.example.org", sub: "ada", salt: "s" });
   });
 
   test("is absent where it has it not, rather than null", () => {

@@ -88,7 +88,6 @@ describe("a request is within its bounds", () => {
       field: "audiences",
     },
     { what: "an audience that is none", own: { audiences: ["a b"] }, field: "audiences" },
-    { what: "a principal, of whom nobody here knows", own: { principalToken: "token" }, field: "principal_token" },
   ])("and not with $what, naming the field", ({ own, field }) => {
     expect(() => check(own)).toThrow(expect.objectContaining({ code: "INVALID_FIELD", metadata: { field } }));
   });
@@ -132,4 +131,9 @@ test("two requests are told apart by every field that the caller chose, and by n
     { grant: [{ ...element, datatypes: ["b"] }] },
   ];
   expect(new Set([same, ...others.map(digest)]).size).toBe(1 + others.length);
+  // A retry has a newer token; only of whom it is matters.
+  const withToken = (principalToken: string, principalId: string) =>
+    digestOf(check({ ...asked, principalToken }), principalId);
+  expect(withToken("one", "ada")).toBe(withToken("two", "ada"));
+  expect(new Set([same, withToken("one", "ada"), withToken("one", "bob")]).size).toBe(3);
 });

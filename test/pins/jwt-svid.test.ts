@@ -18,7 +18,8 @@ test("a JWT-SVID's header and claims, all of them there", async () => {
     jti: "AZqrIF0AAAAAAAAAAAAAAA",
     audiences: ["https://mcp.example.org/files"],
     grant: STEP.grant,
-    step: { ...STEP, parentStepId: "step_of_the_parent", principal: { iss: "https://idp.example", sub: "ada" } },
+    step: { ...STEP, parentStepId: "step_of_the_parent" },
+    principal: { iss: "https://idp.example", sub: "ada", salt: "AAAAAAAAAAAAAAAAAAAAAA" },
   });
   const [header = "", claims = ""] = Buffer.from(signed).toString().split(".");
   expect(parse(header)).toEqual({ alg: "ES256", kid: authority.authorityId, typ: "JWT" });
@@ -55,7 +56,7 @@ test("a JWT-SVID's header and claims, all of them there", async () => {
     attempt: 2,
     step_id: STEP.stepId,
     parent_step_id: "step_of_the_parent",
-    principal: { iss: "https://idp.example", sub: "ada" },
+    principal: { iss: "https://idp.example", sub: "ada", salt: "AAAAAAAAAAAAAAAAAAAAAA" },
   });
 });
 

@@ -23,6 +23,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0006_refused_caller.sql 30a11a715d7d5cbc0769adf11478b401bbaa36c2623ba3521d85e01d9d39d69d",
     "0007_policies.sql f88545e5d2b4fb58d63f57acfc04bfa39f0b41778141aaed55317c6a618854cb",
     "0008_step_processes.sql bccd3381a35d476d0b804a76e47b02440cd7c8dfcf88ed37edba84c73112782f",
+    "0009_principals.sql 7064ab2529e719ab9bdde549b0ad7083bcf93a4584b1abdba5de79d34b2a4ec0",
   ]);
 });
 
@@ -84,7 +85,7 @@ async function makeOneOfEach(): Promise<void> {
     workflow: "w",
     purpose: "p",
     audiences: ["https://identity.example"],
-    principal: { iss: "https://idp.example", sub: "ada" },
+    principal: { principalId: "ab".repeat(32), sealed: "key.sealed" },
     requestId: "r",
     requestDigest: "ab".repeat(32),
   });
@@ -111,6 +112,10 @@ async function makeOneOfEach(): Promise<void> {
     { kind: "run", runId: step.runId },
     { by: { kind: "entry", entryId: agent.entryId, process: "p" } },
   );
+  const principal = { principalId: "ab".repeat(32), by: OPERATOR, now };
+  await ledger.perform({ act: "offboard-principal", barAhead: false, ...principal });
+  await ledger.perform({ act: "readmit-principal", ...principal });
+  await ledger.perform({ act: "erase-principal", ...principal });
   await makeFederationAndEvidence();
   await makePoliciesAndRisk(agent);
   await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
@@ -228,7 +233,7 @@ test("the members of every event", () => {
       "step.factScopes[] step.grant[].actions[] step.grant[].datatypes[] step.grant[].identifier",
       "step.grant[].locations[] step.grant[].type step.leaseSeconds step.openedAt step.opener.bootId",
       "step.opener.pid step.opener.pidNamespace step.opener.startTimeTicks step.openerEntryId",
-      "step.parentStepId step.principal.iss step.principal.sub step.purpose step.requestDigest",
+      "step.parentStepId step.principal.principalId step.principal.sealed step.purpose step.requestDigest",
       "step.requestId step.runId step.spiffeId step.step step.stepId step.workflow",
     ].join(" "),
     "step.held": "stepId",
@@ -261,6 +266,9 @@ test("the members of every event", () => {
     "join_token.revoked": "by.entryId by.kind by.uid count name",
     "join_token.spent": "name sha256",
     "evidence.spent": "attestor expiresAt sha256",
+    "principal.offboarded": "by.entryId by.kind by.uid principalId",
+    "principal.readmitted": "by.entryId by.kind by.uid principalId",
+    "principal.erased": "by.entryId by.kind by.uid principalId",
     "receipts.taken": "receipts[].entryId receipts[].sequence",
     "operator.acted": "act by.entryId by.kind by.uid reason target",
     "policy.put": "digest policy.file policy.line policy.policyId policy.text",

@@ -27,6 +27,7 @@ import type { Signer } from "../../src/ports/signer.ts";
 import { processIdentities } from "../../src/stream/process-identities.ts";
 import { openSvidStream, type SvidSink, type SvidStreamPorts } from "../../src/stream/svid-stream.ts";
 import { NO_ENGINE } from "../memory/no-engine.ts";
+import { memoryVault } from "../memory/memory-vault.ts";
 import type { VirtualClock } from "../memory/virtual-clock.ts";
 import type { Kernel, SimulatedProcess } from "./kernel.ts";
 
@@ -85,6 +86,8 @@ export async function startBroker(ground: Ground) {
     random,
     gate: suspensions,
     engine,
+    principals: memoryVault(random),
+    registryReads: store.registry,
     processes: kernel.processes,
     kinship: kernel.kinship,
     formats: {

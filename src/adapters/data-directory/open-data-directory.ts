@@ -10,6 +10,8 @@ export type DataDirectory = {
   readonly keys: string;
   /** Directory of the database, its journal and the reserve. */
   readonly ledger: string;
+  /** Directory of the keys of principals; outside `ledger`, so that a copy of the ledger has none of them. */
+  readonly principals: string;
   /** File of the last acknowledged head; outside `ledger`, so that putting back the ledger leaves the head alone. */
   readonly checkpoint: string;
 };
@@ -37,10 +39,12 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
     path: root,
     keys: join(root, "keys"),
     ledger: join(root, "ledger"),
+    principals: join(root, "principals"),
     checkpoint: join(root, "checkpoint"),
   };
   await ownDirectory(directory.keys);
   await ownDirectory(directory.ledger);
+  await ownDirectory(directory.principals);
   return directory;
 }
 

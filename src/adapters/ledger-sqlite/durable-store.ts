@@ -44,7 +44,13 @@ export const DATABASE_FILE = "ledger.db";
 const RESERVE_FILE = "ledger.reserve";
 
 /** Acts that take authority away must be recorded even when nothing else can be recorded. */
-const ESSENTIAL: ReadonlySet<ActName> = new Set(["close", "revoke-credential", "retire-entry", "mark-undelivered"]);
+const ESSENTIAL: ReadonlySet<ActName> = new Set([
+  "close",
+  "offboard-principal",
+  "revoke-credential",
+  "retire-entry",
+  "mark-undelivered",
+]);
 /** Disabling an entry takes authority away too; any other put of an entry may give authority. */
 function isEssential(act: LedgerAct): boolean {
   return ESSENTIAL.has(act.act) || (act.act === "put-entry" && act.entry.disabled);

@@ -75,6 +75,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     steps: call("steps"),
     decisions: call("decisions"),
     events: call("events"),
+    principals: call("principals"),
     preview: call("preview"),
     takenBack: call("takenBack"),
     verifyAll: call("verifyAll"),

@@ -48,6 +48,7 @@ import { JOIN_TOKEN, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
 import { FEDERATION } from "./tables/federation-table.ts";
 import { type HeldByStep, ISSUANCE, type IssuanceSubject, parametersOfIssuance } from "./tables/issuance-table.ts";
 import { POLICY, POLICY_SET } from "./tables/policy-table.ts";
+import { PRINCIPAL } from "./tables/principal-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { REVOCATION } from "./tables/revocation-table.ts";
 import { RUN } from "./tables/run-table.ts";
@@ -98,6 +99,10 @@ const PROJECTIONS: {
   "join_token.revoked": revokeJoinTokens,
   "join_token.spent": (db, { sha256 }) => void db.run(JOIN_TOKEN.spend, { sha256 }),
   "evidence.spent": spendEvidence,
+  "principal.offboarded": (db, { principalId, at }, sequence) =>
+    void db.run(PRINCIPAL.bar, { principalId, at, sequence }),
+  "principal.readmitted": (db, { principalId }) => void db.run(PRINCIPAL.readmit, { principalId }),
+  "principal.erased": (db, { principalId, at }) => void db.run(PRINCIPAL.erase, { principalId, at }),
   "receipts.taken": takeReceipts,
   "policy.put": (db, { digest, policy }) => void db.run(POLICY.insert, { digest, ...policy }),
   "policy_set.listed": listPolicies,
@@ -151,8 +156,10 @@ function makeDecision(db: Connection, event: DecisionMade, sequence: number): vo
 }
 
 function openStep(db: Connection, event: StepOpened, sequence: number): void {
-  const { step } = event;
-  db.run(RUN.claim, { runId: step.runId, entryId: step.openerEntryId });
+  const { step, at } = event;
+  const { principal } = step;
+  db.run(RUN.claim, { runId: step.runId, entryId: step.openerEntryId, principalId: principal?.principalId ?? null });
+  if (principal !== undefined) db.run(PRINCIPAL.seen, { ...principal, sequence, at });
   db.run(STEP.insert, parametersOfOpened(event, sequence));
   db.run(STEP.insertEvent, { stepSequence: sequence, sequence });
   db.run(DECISION.linkOpening, { stepSequence: sequence, decisionId: step.decisionId });

@@ -28,6 +28,7 @@ const PROJECTIONS = [
   "revocation",
   "authority",
   "federation",
+  "principal",
   "join_token",
   "spent_evidence",
   "receipt",

@@ -19,8 +19,9 @@ import { JOIN_TOKEN, type JoinTokenGuard, SPENT_EVIDENCE } from "./tables/eviden
 import { FEDERATION, type FederationRow, federationOf } from "./tables/federation-table.ts";
 import { type AcceptableIssuance, ISSUANCE, type IssuanceGuardRow } from "./tables/issuance-table.ts";
 import { POLICY, POLICY_SET } from "./tables/policy-table.ts";
+import { PRINCIPAL, type PrincipalGuardRow } from "./tables/principal-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
-import { RUN, type RunRow } from "./tables/run-table.ts";
+import { RUN, type RunGuardRow } from "./tables/run-table.ts";
 import { ENROLLED_PROCESS } from "./tables/step-process-table.ts";
 import { type LiveStepRow, STEP, type StepGuardRow } from "./tables/step-table.ts";
 import { FACT, RISK } from "./tables/world-table.ts";
@@ -32,9 +33,13 @@ export function createSqlView(db: Connection): LedgerView {
     db.get<{ readonly count: number }>(sql, parameters)?.count ?? 0;
   return {
     run(runId) {
-      const row = db.get<RunRow>(RUN.byId, { runId });
+      const row = db.get<RunGuardRow>(RUN.guard, { runId });
       if (row === undefined) return undefined;
-      return { ...(row.entryId === null ? {} : { entryId: row.entryId }), isBarred: row.barredSequence !== null };
+      return {
+        ...(row.entryId === null ? {} : { entryId: row.entryId }),
+        isBarred: row.barredSequence !== null,
+        isPrincipalBarred: row.principalBarredAt !== null,
+      };
     },
     step: (stepId) => step(STEP.guardById, { stepId }),
     newestAttempt: (runId, name) => step(STEP.guardNewestAttempt, { runId, step: name }),
@@ -85,6 +90,10 @@ export function createSqlView(db: Connection): LedgerView {
       return db.get<{ readonly sequence: number }>(RISK.roseAt, { agent: ofAgent, run: ofRun })?.sequence ?? 0;
     },
 
+    principal(principalId) {
+      const row = db.get<PrincipalGuardRow>(PRINCIPAL.guard, { principalId });
+      return row === undefined ? undefined : { isBarred: row.isBarred === 1, isKept: row.isKept === 1 };
+    },
     federation(trustDomain) {
       const row = db.get<FederationRow>(FEDERATION.of, { trustDomain });
       return row === undefined ? undefined : federationOf(row);
@@ -128,7 +137,7 @@ function namedLiveSteps(db: Connection, target: LiveTarget, at: UnixMicros): rea
     case "process":
       return db.all(STEP.liveOfProcess, { ...byProcess(target.process), at });
     case "principal":
-      return db.all(STEP.liveOfPrincipal, { iss: target.iss, sub: target.sub, at });
+      return db.all(STEP.liveOfPrincipal, { principalId: target.principalId, at });
     case "all":
       return db.all(STEP.liveOfAll, { at });
   }

@@ -1,4 +1,3 @@
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { PrincipalKey } from "./seal.ts";
 
@@ -7,8 +6,8 @@ export type PrivateFiles = {
   read(path: string): Promise<Uint8Array>;
   /** Durable once this resolves. */
   write(directory: string, name: string, content: Uint8Array): Promise<void>;
-  /** Makes durable which names a directory has. */
-  syncDirectory(directory: string): Promise<void>;
+  /** Durable once this resolves. */
+  remove(directory: string, name: string): Promise<void>;
 };
 
 const KEY_ID_BYTES = 8;
@@ -40,8 +39,7 @@ export function createKeyFiles(directory: string, files: PrivateFiles, randomByt
       return keyOf(content);
     },
     async remove(principalId: string): Promise<void> {
-      await rm(join(directory, nameOf(principalId)), { force: true });
-      await files.syncDirectory(directory);
+      await files.remove(directory, nameOf(principalId));
     },
   };
 }

@@ -104,6 +104,12 @@ export async function writePrivateFile(directory: string, name: string, content:
   await syncDirectory(directory);
 }
 
+/** Removes a file, if it is there. Returns once that is durable. */
+export async function removePrivateFile(directory: string, name: string): Promise<void> {
+  await rm(join(directory, name), { force: true });
+  await syncDirectory(directory);
+}
+
 /** Makes durable which names a directory has. */
 export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);

@@ -9,7 +9,9 @@ import type { Attested } from "../../domain/stages.ts";
 import type { Revocations, RevokeRequest } from "../../gen/stint/v1/revocations_pb.js";
 import type { ProcessWatch } from "../../ports/attestor.ts";
 import type { EntryDirectory } from "../../ports/directories.ts";
+import type { PrincipalVault } from "../../ports/principal-vault.ts";
 import { issuanceMessageOf } from "../../wire/issuance-message.ts";
+import { principalNameOf } from "../../wire/principal-message.ts";
 import { processOfMessage } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { stepMessageOf } from "../../wire/step-message.ts";
@@ -17,7 +19,11 @@ import { type Endpoint, unary } from "./call.ts";
 import { type FeedPorts, watchHandler } from "./watch.ts";
 
 export type RevocationsPorts = FeedPorts &
-  RevokePorts & { readonly entries: EntryDirectory; readonly processes: ProcessWatch };
+  RevokePorts & {
+    readonly entries: EntryDirectory;
+    readonly processes: ProcessWatch;
+    readonly principals: Pick<PrincipalVault, "idOf" | "open">;
+  };
 
 /** What else must name a process that has gone, or that the broker knows by another pid. */
 const WHOLE = "boot id, PID namespace and start time too";
@@ -84,7 +90,7 @@ function targetOf(target: RevokeRequest["target"], caller: Attested, ports: Revo
       return { kind: "process", process: { ...process, ...named } };
     }
     case "principal":
-      return { kind: "principal", iss: target.value.issuer, sub: target.value.subject };
+      return { kind: "principal", principalId: ports.principals.idOf(principalNameOf(target.value, "principal")) };
     default:
       throw invalidField("target", "what to revoke");
   }

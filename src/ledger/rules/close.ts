@@ -94,6 +94,6 @@ function formatTarget(target: Exclude<CloseTarget, { readonly kind: "steps" } | 
     case "process":
       return `process ${formatProcess(target.process)}`;
     case "principal":
-      return `principal ${target.sub} of ${target.iss}`;
+      return `principal ${target.principalId}`;
   }
 }

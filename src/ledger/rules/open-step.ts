@@ -6,13 +6,15 @@ import { hasExpired, isClosed, permits } from "../../domain/step.ts";
 import { addMicros, microsOf } from "../../domain/time.ts";
 import type { OpenStepAct, OpenStepResult } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
-import type { GuardedEntry, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
+import type { GuardedEntry, GuardedPrincipal, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
 import { type Closing, closingOf } from "./closing.ts";
+import { principalRefusal } from "./principals.ts";
 import { eachDecidedOn, guardsOf } from "./refusals.ts";
 
 /** What the guards know of the tables. */
 type Situation = {
   readonly run: GuardedRun | undefined;
+  readonly principal: GuardedPrincipal | undefined;
   readonly parent: GuardedStep | undefined;
   readonly newest: GuardedStep | undefined;
   readonly opener: GuardedEntry | undefined;
@@ -30,6 +32,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
   const { earlier, ...found } = yield* ask({
     earlier: requestId === undefined ? undefined : read("stepByRequest", openerEntryId, step.opener, requestId),
     run: read("run", step.runId),
+    principal: step.principal === undefined ? undefined : read("principal", step.principal.principalId),
     parent: step.parentStepId === undefined ? undefined : read("step", step.parentStepId),
     newest: read("newestAttempt", step.runId, step.step),
     opener: read("entry", openerEntryId),
@@ -48,6 +51,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
   const situation = { ...found, openOfExecutor: found.openOfExecutor ?? 0, ending, outOfBounds };
   const refusal =
     runGuard(act, situation) ??
+    principalRefusal(situation.principal, situation.run) ??
     eachDecidedOn(found)(act.decidedOn) ??
     parentGuard(act, situation) ??
     attemptGuard(act, situation) ??

@@ -39,6 +39,7 @@ test("makes a missing directory for its owner alone, whatever the umask", async 
       path,
       keys: join(path, "keys"),
       ledger: join(path, "ledger"),
+      principals: join(path, "principals"),
       checkpoint: join(path, "checkpoint"),
     });
     expect(await Promise.all([path, directory.keys, directory.ledger].map(modeOf))).toEqual(["700", "700", "700"]);

@@ -7,7 +7,12 @@ import type { Authority } from "../../../src/domain/authority.ts";
 import { plainJwks } from "../../../src/domain/bundle.ts";
 import { confirmationOf } from "../../../src/domain/confirmation.ts";
 import type { Grant } from "../../../src/domain/grant.ts";
-import { jwtClaims, longestJwtSvidBytes } from "../../../src/domain/jwt-claims.ts";
+import {
+  jwtClaims,
+  longestJwtSvidBytes,
+  PRINCIPAL_SALT_BYTES,
+  type PrincipalClaim,
+} from "../../../src/domain/jwt-claims.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
 import { audiencesOf, type Step } from "../../../src/domain/step.ts";
 import { addSeconds } from "../../../src/domain/time.ts";
@@ -110,14 +115,22 @@ describe("the size of a token", () => {
       grant,
       audiences: fc.uniqueArray(location, { minLength: 1, maxLength: 4 }),
     });
+    const principals = fc.option(
+      fc.record({
+        iss: location,
+        sub: text,
+        salt: fc.constant(Buffer.alloc(PRINCIPAL_SALT_BYTES).toString("base64url")),
+      }),
+      { nil: undefined },
+    );
     fc.assert(
-      fc.property(steps, (members) => {
+      fc.property(steps, principals, (members, principal) => {
         const step: Step = { ...STEP, ...members };
-        const foretold = longestJwtSvidBytes(ISSUER, authority.authorityId, step);
+        const foretold = longestJwtSvidBytes(ISSUER, authority.authorityId, step, principal);
         if (foretold > LIMITS.jwtMintedBytesMax) {
-          expect(() => mintAll(step)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
+          expect(() => mintAll(step, principal)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
         } else {
-          expect(Math.max(...mintAll(step))).toBe(foretold);
+          expect(Math.max(...mintAll(step, principal))).toBe(foretold);
         }
       }),
       { numRuns: 300 },
@@ -125,11 +138,11 @@ describe("the size of a token", () => {
   });
 
   /** Lengths of the tokens for each of the step's audiences, bound, which makes them longest. */
-  function mintAll(step: Step): readonly number[] {
+  function mintAll(step: Step, principal?: PrincipalClaim): readonly number[] {
     const signature = Buffer.from("3006020101020101", "hex");
+    const said = { confirmation: BOUND, ...(principal === undefined ? {} : { principal }) };
     return audiencesOf(step).map(
-      (audience) =>
-        format.assemble(format.toBeSigned({ ...factsOf(step, audience), confirmation: BOUND }), signature).length,
+      (audience) => format.assemble(format.toBeSigned({ ...factsOf(step, audience), ...said }), signature).length,
     );
   }
 

@@ -108,6 +108,7 @@ test("the tables of the ledger are pinned", () => {
     "policy",
     "policy_set",
     "policy_set_member",
+    "principal",
     "receipt",
     "recorded_minute",
     "registration_entry",

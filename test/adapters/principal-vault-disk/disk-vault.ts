@@ -1,5 +1,9 @@
 import { openPrincipalVault } from "../../../src/adapters/principal-vault-disk/principal-vault-disk.ts";
-import { readPrivateFile, syncDirectory, writePrivateFile } from "../../../src/adapters/signer-disk/private-file.ts";
+import {
+  readPrivateFile,
+  removePrivateFile,
+  writePrivateFile,
+} from "../../../src/adapters/signer-disk/private-file.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 
 /** A vault in a directory, with the files that the broker has. */
@@ -7,7 +11,7 @@ export function diskVault(directory: string, salt: Uint8Array) {
   return openPrincipalVault({
     directory,
     salt,
-    files: { read: readPrivateFile, write: writePrivateFile, syncDirectory },
+    files: { read: readPrivateFile, write: writePrivateFile, remove: removePrivateFile },
     randomness: systemRandomness(),
   });
 }

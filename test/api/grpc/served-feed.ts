@@ -98,6 +98,9 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
     }),
   };
   const refuse = () => Promise.reject(new BrokerError("NOT_SERVING", "the feed alone is served"));
+  const refuseNow = () => {
+    throw new BrokerError("NOT_SERVING", "the feed alone is served");
+  };
   const server = new Server();
   addService(
     server,
@@ -122,6 +125,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
         credentials,
         notifier,
         receipts,
+        principals: { idOf: refuseNow, open: refuse },
         entries,
         seal,
         clock,

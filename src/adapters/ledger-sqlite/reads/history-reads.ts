@@ -4,6 +4,7 @@ import type { EventRow, HistoryFilter, HistoryReads } from "../../../ports/ledge
 import { DECISION, type DecisionRow, decisionOf } from "../tables/decision-table.ts";
 import { EVENT, MINUTE, minuteOf, type StoredEvent } from "../tables/event-table.ts";
 import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
+import { PRINCIPAL, principalOf, type StoredPrincipal } from "../tables/principal-table.ts";
 import { RUN } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import { type Condition, pageConditions, readPage, stepConditions, when, whereOf } from "./history-page.ts";
@@ -62,6 +63,11 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       const orderBy = filter.oldestFirst === true ? "e.sequence ASC" : "e.sequence DESC";
       const page = { select: EVENT.history, conditions, orderBy, limit: filter.limit };
       return read((db) => readPage<StoredEvent>(db, page)).map(eventRowOf);
+    },
+    async principals({ before, limit }) {
+      const conditions = when("p.sequence < @before", "before", before);
+      const page = { select: PRINCIPAL.history, conditions, orderBy: "p.sequence DESC", limit };
+      return read((db) => readPage<StoredPrincipal>(db, page)).map(principalOf);
     },
     preview: async (target, now) => read((db) => previewClose(db, target, now)),
     takenBack: async (firstSequence, sequence) => read((db) => takenBack(db, firstSequence, sequence)),

@@ -1,17 +1,21 @@
 export const RUN = {
   /** A run belongs to the entry that opened its first step, also when the run was barred before. */
   claim: `
-    INSERT INTO run (run_id, entry_id) VALUES (@runId, @entryId)
-    ON CONFLICT (run_id) DO UPDATE SET entry_id = coalesce(entry_id, excluded.entry_id)`,
+    INSERT INTO run (run_id, entry_id, principal_id) VALUES (@runId, @entryId, @principalId)
+    ON CONFLICT (run_id) DO UPDATE
+       SET entry_id = coalesce(entry_id, excluded.entry_id),
+           principal_id = CASE WHEN entry_id IS NULL OR principal_id = excluded.principal_id THEN excluded.principal_id END`,
   bar: `
     INSERT INTO run (run_id, barred_sequence) VALUES (@runId, @sequence)
     ON CONFLICT (run_id) DO UPDATE SET barred_sequence = excluded.barred_sequence`,
   barOf: "SELECT barred_sequence FROM run WHERE run_id = @runId AND barred_sequence IS NOT NULL",
-  byId: "SELECT run_id AS runId, entry_id AS entryId, barred_sequence AS barredSequence FROM run WHERE run_id = @runId",
+  guard: `
+    SELECT r.entry_id AS entryId, r.barred_sequence AS barredSequence, p.barred_at_us AS principalBarredAt
+      FROM run AS r LEFT JOIN principal AS p ON p.principal_id = r.principal_id WHERE r.run_id = @runId`,
 } as const;
 
-export type RunRow = {
-  readonly runId: string;
+export type RunGuardRow = {
   readonly entryId: string | null;
   readonly barredSequence: number | null;
+  readonly principalBarredAt: number | null;
 };

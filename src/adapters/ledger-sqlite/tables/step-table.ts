@@ -15,7 +15,7 @@ const COLUMNS = `
   s.agent_entry_id AS agentEntryId, s.opener_entry_id AS openerEntryId, s.opener, s.executor, s.executable,
   s.spiffe_id AS spiffeId, s.granted, s.more_audiences AS moreAudiences, s.state, s.opened_at_us AS openedAt,
   s.expires_at_s AS expiresAt, s.lease_seconds AS leaseSeconds, s.lease_expires_at_us AS leaseExpiresAt, s.held,
-  s.parent_step_id AS parentStepId, s.depth, s.principal_iss AS principalIss, s.principal_sub AS principalSub,
+  s.parent_step_id AS parentStepId, s.depth, s.principal_id AS principalId, s.principal_sealed AS principalSealed,
   s.request_id AS requestId, s.request_digest AS requestDigest, s.decision_id AS decisionId, s.fact_scopes AS factScopes,
   s.judged_sequence AS judgedSequence, s.close_decision_id AS closeDecisionId,
   s.closed_sequence AS closedSequence, s.closed_at_us AS closedAt, s.close_reason AS closeReason`;
@@ -37,8 +37,7 @@ const TARGETED = {
     s.sequence IN (SELECT sequence FROM step WHERE opener = @process AND closed_sequence IS NULL
                     UNION SELECT sequence FROM step WHERE executor IN (@process, @tree) AND closed_sequence IS NULL)`,
   principal: `
-    s.sequence IN (SELECT sequence FROM step INDEXED BY step_live_opener_entry
-                    WHERE principal_iss = @iss AND principal_sub = @sub AND closed_sequence IS NULL)`,
+    s.sequence IN (SELECT sequence FROM step WHERE principal_id = @principalId AND closed_sequence IS NULL)`,
   all: "s.sequence IN (SELECT sequence FROM step INDEXED BY step_live_opener_entry WHERE closed_sequence IS NULL)",
 } as const;
 
@@ -68,14 +67,13 @@ export const STEP = {
     INSERT INTO step (
       sequence, step_id, run_id, step, attempt, workflow, purpose, agent, agent_entry_id, opener_entry_id, opener,
       executor, executable, spiffe_id, granted, more_audiences, audiences, state, opened_at_us, recorded_at_us,
-      expires_at_s, lease_seconds, lease_expires_at_us, held, parent_sequence, parent_step_id, depth, principal_iss,
-      principal_sub, request_id, request_digest, decision_id, fact_scopes)
+      expires_at_s, lease_seconds, lease_expires_at_us, held, parent_sequence, parent_step_id, depth, principal_id,
+      principal_sealed, request_id, request_digest, decision_id, fact_scopes)
     VALUES (
       @sequence, @stepId, @runId, @step, @attempt, @workflow, @purpose, @agent, @agentEntryId, @openerEntryId, @opener,
       @executor, @executable, @spiffeId, @granted, @moreAudiences, @audiences, 'OPEN', @openedAt, @recordedAt,
       @expiresAt, @leaseSeconds, @leaseExpiresAt, 0, (SELECT sequence FROM step WHERE step_id = @parentStepId),
-      @parentStepId, @depth, @principalIss, @principalSub, @requestId, @requestDigest, @decisionId,
-      @factScopes)`,
+      @parentStepId, @depth, @principalId, @principalSealed, @requestId, @requestDigest, @decisionId, @factScopes)`,
   hold: "UPDATE step SET held = 1 WHERE step_id = @stepId",
   renew: "UPDATE step SET lease_expires_at_us = @leaseExpiresAt WHERE step_id = @stepId",
   pinExecutable: "UPDATE step SET executable = @executable WHERE step_id = @stepId AND executable IS NULL",
@@ -196,8 +194,8 @@ export type StepRow = {
   readonly held: number;
   readonly parentStepId: string | null;
   readonly depth: number;
-  readonly principalIss: string | null;
-  readonly principalSub: string | null;
+  readonly principalId: string | null;
+  readonly principalSealed: string | null;
   readonly requestId: string | null;
   readonly requestDigest: string | null;
   readonly decisionId: string;
@@ -210,7 +208,7 @@ export type StepRow = {
 };
 
 export function stepOf(row: StepRow): Step {
-  const { executor, executable, principalIss, principalSub } = row;
+  const { executor, executable, principalId, principalSealed: sealed } = row;
   const pinned = executable === null ? {} : { executable };
   return {
     stepId: row.stepId,
@@ -235,7 +233,7 @@ export function stepOf(row: StepRow): Step {
     held: row.held === 1,
     ...(row.parentStepId === null ? {} : { parentStepId: row.parentStepId }),
     depth: row.depth,
-    ...(principalIss === null || principalSub === null ? {} : { principal: { iss: principalIss, sub: principalSub } }),
+    ...(principalId === null || sealed === null ? {} : { principal: { principalId, sealed } }),
     ...(row.requestId === null ? {} : { requestId: row.requestId }),
     ...(row.requestDigest === null ? {} : { requestDigest: row.requestDigest }),
     decisionId: row.decisionId,
@@ -276,8 +274,8 @@ export function parametersOfOpened({ step, at }: StepOpened, sequence: number): 
     leaseExpiresAt: leaseSeconds === undefined ? null : leaseEnd(step.openedAt, leaseSeconds),
     parentStepId: step.parentStepId ?? null,
     depth: step.depth,
-    principalIss: principal?.iss ?? null,
-    principalSub: principal?.sub ?? null,
+    principalId: principal?.principalId ?? null,
+    principalSealed: principal?.sealed ?? null,
     requestId: step.requestId ?? null,
     requestDigest: step.requestDigest ?? null,
     decisionId: step.decisionId,

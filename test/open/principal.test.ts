@@ -1,0 +1,241 @@
+import { generateKeyPairSync } from "node:crypto";
+import { decodeJwt } from "jose";
+import { describe, expect, test } from "vitest";
+import { createOidcPrincipals } from "../../src/adapters/attestor-oidc/oidc-principals.ts";
+import { isDenial } from "../../src/domain/errors.ts";
+import type { Step } from "../../src/domain/step.ts";
+import { secondsOf } from "../../src/domain/time.ts";
+import { issueSvids } from "../../src/issue/issue-svids.ts";
+import type { OpenRequest } from "../../src/open/open-request.ts";
+import { openStep } from "../../src/open/open-step.ts";
+import { AUDIENCE, jwkOf, loopbackIssuer, ROOTS } from "../adapters/attestor-oidc/loopback-issuer.ts";
+import { ecKey } from "../adapters/attestor-oidc/oidc-scene.ts";
+import { OPERATOR } from "../simulation/broker.ts";
+import type { SimulatedProcess } from "../simulation/kernel.ts";
+import { forge, type Json, signature } from "../verify/token-forge.ts";
+import { pathScene, SEARCH, segment } from "./path-scene.ts";
+
+const key = ecKey("one");
+
+/** The paths, with an issuer of principals on a real HTTPS server. */
+async function scene({ singleUse = false } = {}) {
+  const paths = await pathScene();
+  const issuer = await loopbackIssuer();
+  issuer.publish({
+    "/.well-known/openid-configuration": { issuer: issuer.url, jwks_uri: `${issuer.url}/keys` },
+    "/keys": { keys: [jwkOf(key)] },
+  });
+  const trusted = { issuer: issuer.url, audience: AUDIENCE, singleUse, roots: ROOTS, claims: ["department"] };
+  const principalTokens = createOidcPrincipals({ issuers: [trusted], clock: paths.clock });
+  const ports = { ...paths.broker.ports, principalTokens };
+  const { principals } = ports;
+  let runs = 0;
+
+  /** A token of now: another with each call. */
+  function token(claims: Json = {}): string {
+    const now = secondsOf(paths.clock.now());
+    const ofToken = { iss: issuer.url, sub: "ada", aud: AUDIENCE, iat: now, exp: now + 300, jti: crypto.randomUUID() };
+    const header = JSON.stringify({ alg: key.algorithm, kid: key.kid, typ: "JWT" });
+    return forge(
+      header,
+      JSON.stringify({ ...ofToken, department: "engines", ...claims }),
+      signature(key, key.algorithm),
+    );
+  }
+  async function open(by: SimulatedProcess, own: Partial<OpenRequest> = {}): Promise<Step> {
+    runs += 1;
+    const request = paths.requestOf({ runId: segment(`run-${runs}`), ...own });
+    return (await openStep(await paths.attested(by), request, ports)).step;
+  }
+  const idOf = (sub: string) => principals.idOf({ iss: issuer.url, sub });
+
+  return {
+    ...paths,
+    issuer,
+    ports,
+    token,
+    open,
+    idOf,
+    child: (parent: Step, own: Partial<OpenRequest> = {}) =>
+      open(paths.runtime, { parentStepId: parent.stepId, runId: parent.runId, step: segment("child"), ...own }),
+    known: (step: Step) => principals.open(step.principal ?? { principalId: "", sealed: "" }),
+    async jwtOf({ stepId }: Step): Promise<string> {
+      const order = { stepId, wanted: [{ kind: "jwt-svid", audiences: [SEARCH] }] } as const;
+      const [svid] = await issueSvids(await paths.attested(paths.researcher), order, ports);
+      if (svid === undefined || isDenial(svid)) throw new TypeError("no token");
+      return Buffer.from(svid.svid).toString("latin1");
+    },
+    offboard: (sub: string) =>
+      paths.store.ledger.perform({
+        act: "offboard-principal",
+        principalId: idOf(sub),
+        barAhead: true,
+        by: OPERATOR,
+        now: paths.clock.now(),
+      }),
+    async recorded(): Promise<string> {
+      const rows = await paths.store.history.events({ limit: 1_000 });
+      return rows.map(({ canonical }) => Buffer.from(canonical).toString()).join("\n");
+    },
+  };
+}
+
+const refusal = (code: string, message: string) =>
+  expect.objectContaining({ code, message: expect.stringContaining(message) });
+
+test("a step works for whom its token proves; its credentials say so, and the ledger names nobody", async () => {
+  const { open, token, known, jwtOf, recorded, issuer, runtime, idOf } = await scene();
+  const principalToken = token();
+  const step = await open(runtime, { principalToken });
+  expect(await known(step)).toEqual({
+    principalId: idOf("ada"),
+    iss: issuer.url,
+    sub: "ada",
+    claims: { department: "engines" },
+  });
+  const { principal } = decodeJwt(await jwtOf(step)) as { readonly principal: Json };
+  expect(principal).toEqual({ iss: issuer.url, sub: "ada", salt: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/) });
+  const events = await recorded();
+  expect(events).toContain(idOf("ada"));
+  for (const secret of ["ada", "engines", issuer.url, ...principalToken.split(".")])
+    expect(events).not.toContain(secret);
+});
+
+test("two tokens of one step have two salts, none of which is recorded: names can't be tried against their digests", async () => {
+  const { open, token, jwtOf, recorded, runtime } = await scene();
+  const step = await open(runtime, { principalToken: token() });
+  const salts = [await jwtOf(step), await jwtOf(step)].map((jwt) => (decodeJwt(jwt)["principal"] as Json)["salt"]);
+  expect(new Set(salts).size).toBe(2);
+  const events = await recorded();
+  for (const salt of salts) expect(events).not.toContain(salt);
+});
+
+test("a step that names nobody has no principal, and no issuer is asked", async () => {
+  const { open, jwtOf, issuer, runtime } = await scene();
+  const step = await open(runtime);
+  expect(step).not.toHaveProperty("principal");
+  expect(decodeJwt(await jwtOf(step))).not.toHaveProperty("principal");
+  expect(issuer.asked).toEqual([]);
+});
+
+test("whoever may not open for the agent makes nobody ask an issuer", async () => {
+  const { open, token, issuer, writer } = await scene();
+  await expect(open(writer, { principalToken: token() })).rejects.toEqual(refusal("NOT_ENTITLED", "may not open"));
+  expect(issuer.asked).toEqual([]);
+});
+
+test("a token where no issuer is configured is refused, naming the field", async () => {
+  const { broker, attested, requestOf, runtime, token } = await scene();
+  const caller = await attested(runtime);
+  for (const own of [{}, { requestId: "r" }]) {
+    await expect(openStep(caller, requestOf({ principalToken: token(), ...own }), broker.ports)).rejects.toEqual(
+      refusal("INVALID_FIELD", "principal_token: absent"),
+    );
+  }
+});
+
+describe("while the issuer does not answer", () => {
+  test("nobody else waits, and the step is refused once it is known that it can't be reached", async () => {
+    const { open, token, issuer, runtime, clock } = await scene();
+    const asked = Promise.withResolvers<void>();
+    issuer.answerBy(() => asked.resolve());
+    const waiting = open(runtime, { principalToken: token() }).catch((thrown: unknown) => thrown);
+    await asked.promise;
+    expect(await open(runtime)).toMatchObject({ state: "OPEN" });
+    clock.advance(5_000);
+    expect(await waiting).toEqual(refusal("NOT_SERVING", "the keys of the principal's issuer can't be had now"));
+  });
+});
+
+describe("a delegated step", () => {
+  test("works for whom its parent works for, by the parent's claims, with a token of the same or none", async () => {
+    const { open, child, token, known, runtime } = await scene();
+    const parent = await open(runtime, { principalToken: token() });
+    const without = await child(parent);
+    const same = await child(parent, { step: segment("other"), principalToken: token({ department: "sales" }) });
+    for (const step of [without, same]) {
+      expect(step.principal).toEqual(parent.principal);
+      expect(await known(step)).toMatchObject({ sub: "ada", claims: { department: "engines" } });
+    }
+  });
+
+  test("is refused with a token of another, and where its parent works for nobody", async () => {
+    const { open, child, token, runtime } = await scene();
+    const parent = await open(runtime, { principalToken: token() });
+    await expect(child(parent, { principalToken: token({ sub: "bob" }) })).rejects.toEqual(
+      refusal("DELEGATION_REFUSED", "the parent step works for another principal"),
+    );
+    const nobodys = await open(runtime);
+    await expect(child(nobodys, { principalToken: token() })).rejects.toEqual(
+      refusal("DELEGATION_REFUSED", "the parent step works for nobody"),
+    );
+  });
+});
+
+describe("a repeated request", () => {
+  test("with a newer token of the same principal is answered with the same step, and no issuer has to answer", async () => {
+    const { open, token, issuer, runtime } = await scene();
+    const request = { requestId: "r", runId: segment("run") };
+    const step = await open(runtime, { ...request, principalToken: token() });
+    await issuer.stop();
+    expect((await open(runtime, { ...request, principalToken: token() })).stepId).toBe(step.stepId);
+  });
+
+  test.for([
+    { what: "with the token of another", principalToken: (token: (claims: Json) => string) => token({ sub: "bob" }) },
+    { what: "without a token", principalToken: () => undefined },
+  ])("$what is another request", async ({ principalToken }) => {
+    const { open, token, runtime } = await scene();
+    const request = { requestId: "r", runId: segment("run") };
+    await open(runtime, { ...request, principalToken: token() });
+    const other = principalToken(token);
+    await expect(
+      open(runtime, { ...request, ...(other === undefined ? {} : { principalToken: other }) }),
+    ).rejects.toEqual(refusal("REQUEST_ID_REUSED", "a different request"));
+  });
+});
+
+test("a token opens any number of steps while it is valid, and one where the issuer is configured so", async () => {
+  const often = await scene();
+  const again = often.token();
+  await often.open(often.runtime, { principalToken: again });
+  await often.open(often.runtime, { principalToken: again });
+
+  const once = await scene({ singleUse: true });
+  const principalToken = once.token();
+  await once.open(once.runtime, { principalToken });
+  await expect(once.open(once.runtime, { principalToken })).rejects.toEqual(
+    refusal("INVALID_FIELD", "principal_token: a token that was not used before"),
+  );
+});
+
+test("an offboarded principal is refused whatever token they have, and the refusal is a recorded decision", async () => {
+  const { open, token, offboard, store, runtime } = await scene();
+  const step = await open(runtime, { principalToken: token() });
+  await offboard("ada");
+  expect(await store.steps.step(step.stepId)).toMatchObject({ state: "REVOKED" });
+  await expect(open(runtime, { principalToken: token() })).rejects.toEqual(
+    refusal("NOT_ENTITLED", "the principal was offboarded"),
+  );
+  const [decision] = await store.history.decisions({ effect: "deny", limit: 1 });
+  expect(decision).toMatchObject({ act: "open", reason: "NOT_ENTITLED", message: "the principal was offboarded" });
+  await open(runtime, { principalToken: token({ sub: "bob" }) });
+});
+
+test("of a principal whose key is gone nothing is issued, and nothing is opened below their steps", async () => {
+  const { open, child, token, ports, jwtOf, idOf, runtime } = await scene();
+  const step = await open(runtime, { principalToken: token() });
+  await ports.principals.erase(idOf("ada"));
+  await expect(jwtOf(step)).rejects.toEqual(refusal("NOT_ENTITLED", "whom the step works for was erased"));
+  await expect(child(step)).rejects.toEqual(refusal("NOT_ENTITLED", "whom the step works for was erased"));
+});
+
+test("a token that another key signed opens nothing, and says nothing of whom it was", async () => {
+  const { open, issuer, clock, recorded, runtime } = await scene();
+  const forged = { ...key, ...generateKeyPairSync("ec", { namedCurve: "P-256" }) };
+  const now = secondsOf(clock.now());
+  const claims = JSON.stringify({ iss: issuer.url, sub: "mallory", aud: AUDIENCE, iat: now, exp: now + 300 });
+  const principalToken = forge(JSON.stringify({ alg: "ES256", kid: key.kid }), claims, signature(forged, "ES256"));
+  await expect(open(runtime, { principalToken })).rejects.toEqual(refusal("INVALID_FIELD", "that its issuer signed"));
+  expect(await recorded()).not.toContain("mallory");
+});
