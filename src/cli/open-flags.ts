@@ -28,6 +28,7 @@ export type OpenOptions = {
   readonly parent?: string;
   readonly requestId?: string;
   readonly allowPartial?: boolean;
+  readonly principalTokenFile?: string;
 };
 
 /** Who may fetch the step's credentials: never the command line itself, which is gone before anyone could use them. */
@@ -53,6 +54,7 @@ export function addOpenFlags(command: Command): Command {
     .option("--audience <audience>", "an audience beyond the grant's locations; may be repeated", listFlag)
     .option("--expires-in <time>", "when it ends at the latest, e.g. 5m", durationFlag)
     .option("--parent <step-id>", "the step that it is delegated from")
+    .option("--principal-token-file <file>", "a file of the OIDC token of whom it works for; read once")
     .option("--allow-partial", "take the part of the grant that is permitted");
 }
 
@@ -60,7 +62,7 @@ export function addOpenFlags(command: Command): Command {
  * The request that the flags make.
  *
  * @param now - milliseconds since 1970.
- * @throws Failure when the grant can't be read, BrokerError INVALID_FIELD when it is no grant
+ * @throws Failure when the grant or the token can't be read, BrokerError INVALID_FIELD when it is no grant
  */
 export function openRequestOf(
   options: OpenOptions,
@@ -78,6 +80,7 @@ export function openRequestOf(
     parentStepId: options.parent ?? "",
     requestId: options.requestId ?? "",
     allowPartial: options.allowPartial ?? false,
+    principalToken: tokenIn(options.principalTokenFile),
     executor: { executor },
     ...(options.attempt === undefined ? {} : { attempt: options.attempt }),
     ...(options.lease === undefined ? {} : { lease: durationOfSeconds(options.lease) }),
@@ -108,6 +111,20 @@ function after(seconds: number, now: number) {
 function grantOf(flag: string | undefined): Grant {
   if (flag === undefined) return [];
   return parseGrant(readJson(flag, "--grant"), { ceiling: false });
+}
+
+/** @throws Failure */
+function tokenIn(file: string | undefined): string {
+  if (file === undefined) return "";
+  let token: string;
+  try {
+    token = readFileSync(file, "utf8").trim();
+  } catch (thrown) {
+    throw usageFailure(`--principal-token-file: can't read the file (${codeOf(thrown)})`);
+  }
+  // Without a token the step would be opened for nobody.
+  if (token === "") throw usageFailure("--principal-token-file: the file is empty");
+  return token;
 }
 
 /**

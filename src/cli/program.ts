@@ -9,6 +9,7 @@ import { addInspect } from "./commands/inspect.ts";
 import { addJoinToken } from "./commands/join-token.ts";
 import { addLedger } from "./commands/ledger.ts";
 import { addPolicy } from "./commands/policy.ts";
+import { addPrincipal } from "./commands/principal.ts";
 import { addRevoke } from "./commands/revoke.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStep } from "./commands/step.ts";
@@ -49,6 +50,7 @@ export function stintProgram(context: Context): Command {
   addStep(program, context);
   addSvid(program, context);
   addRevoke(program, context);
+  addPrincipal(program, context);
   addHistory(program, context);
   addVerifier(program, context);
   addInspect(program, context);

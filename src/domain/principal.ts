@@ -25,6 +25,9 @@ export type RecordedPrincipal = {
 /** A principal who is known, with what the ledger holds of them. */
 export type SealedPrincipal = KnownPrincipal & RecordedPrincipal;
 
+/** What is asked of whoever bars a principal ahead: nothing else would tell a mistyped name. */
+export const BAR_AHEAD = "true, for a principal whom no step ever named";
+
 /** What is recorded, shown and given to another program must not steer a terminal or a log. */
 const SHOWABLE = /^[\P{C}]+$/u;
 

@@ -19,7 +19,7 @@ import type { Core } from "./core.ts";
 
 /** What each service of the API needs. */
 export function apiPortsOf(core: Core, config: Config): ApiPorts {
-  const { authorities, clock, entries, random, receipts, registry, unix } = core;
+  const { authorities, clock, entries, principals, random, receipts, registry, unix } = core;
   const { ledger, steps, history, credentials, registry: registryReads } = core.store;
   const issuing = issuingPortsOf(core, config);
   const bundles = bundlePortsOf(core, config);
@@ -29,7 +29,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     issuing,
     steps: stepsPortsOf(core, config, issuing),
     revocations: revocationsPortsOf(core, config),
-    history: { history, steps, ledger, receipts, entries, clock },
+    history: { history, steps, ledger, receipts, entries, principals, clock },
     entries: { registry, entries },
     ledger: {
       ledger,
@@ -41,6 +41,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       confirmClock: (by) => confirmClock(by, { ...core, ledger, clockChanged: core.lifetimes.clockChanged }),
     },
     federation: { federation: core.federation, trustDomain: config.trustDomain, ownBundle: core.bundle },
+    principals: { ledger, history, principals, registryReads, clock, inForce: core.inForce },
     joinTokens: { ledger, joinTokens: registryReads.joinTokens, clock, random },
     status: {
       trustDomain: config.trustDomain,

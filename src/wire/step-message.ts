@@ -9,6 +9,7 @@ import {
   type StepSchema,
 } from "../gen/stint/v1/types_pb.js";
 import { grantMessageOf } from "./grant-message.ts";
+import { type ShownPrincipal, stepPrincipalMessageOf } from "./principal-message.ts";
 import { processMessageOf } from "./process-message.ts";
 import { durationOfSeconds, timestampOfMicros, timestampOfSeconds } from "./timestamps.ts";
 
@@ -23,10 +24,11 @@ const EXECUTOR_KINDS = {
  *
  * @param readers.processes - whether to name the opener's and the executor's process: for operators and the opener's
  *   own entry.
+ * @param readers.principal - whom the step works for, where that is shown.
  */
 export function stepMessageOf(
   step: Step,
-  readers: { readonly processes: boolean },
+  readers: { readonly processes: boolean; readonly principal?: ShownPrincipal },
 ): MessageInitShape<typeof StepSchema> {
   const { executor } = step;
   return {
@@ -52,6 +54,7 @@ export function stepMessageOf(
     ...(readers.processes && executor.kind !== "any" ? { executor: processMessageOf(executor.process) } : {}),
     openedSequence: BigInt(step.openedSequence),
     closedSequence: BigInt(step.closedSequence ?? 0),
+    ...(readers.principal === undefined ? {} : { principal: stepPrincipalMessageOf(readers.principal) }),
   };
 }
 

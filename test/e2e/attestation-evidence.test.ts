@@ -1,7 +1,4 @@
 import { createHash, X509Certificate } from "node:crypto";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import type { AttestationEvidence } from "../../src/sdk/runtime/attestation-options.ts";
 import { attestedRuntimeSvid } from "../../src/sdk/runtime/attested-svid.ts";
@@ -12,13 +9,14 @@ import { type Daemon, startDaemon } from "../daemon.ts";
 import { type OpensslAuthority, opensslAuthorities } from "../samples/openssl-authority.ts";
 import { manualTime } from "../sdk/runtime/manual-time.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
+import { type OidcIssuer, startOidcIssuer } from "./oidc-issuer.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
 const AUDIENCE = "https://broker.example.org";
 const SUBJECT = "repo:acme/agents:ref:refs/heads/main";
 const selectors = [`unix:uid:${process.getuid?.()}`];
 
-let issuer: Awaited<ReturnType<typeof startIssuer>>;
+let issuer: OidcIssuer;
 let openssl: ReturnType<typeof opensslAuthorities>;
 let authority: OpensslAuthority;
 let device: OpensslAuthority;
@@ -26,33 +24,8 @@ let caFile: string;
 let daemon: Daemon;
 let operator: Operator;
 
-/** An OIDC issuer with one key, as a CI provider is one. */
-async function startIssuer() {
-  const { publicKey, privateKey } = await generateKeyPair("RS256");
-  const keys = { keys: [{ ...(await exportJWK(publicKey)), kid: "one", alg: "RS256", use: "sig" }] };
-  const server = createServer((request, response) => {
-    const answer = request.url === "/jwks" ? keys : { issuer: url, jwks_uri: `${url}/jwks` };
-    response.setHeader("content-type", "application/json").end(JSON.stringify(answer));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    url,
-    token: (audience = AUDIENCE) =>
-      new SignJWT({ sub: SUBJECT })
-        .setProtectedHeader({ alg: "RS256", kid: "one", typ: "JWT" })
-        .setIssuer(url)
-        .setAudience(audience)
-        .setIssuedAt()
-        .setExpirationTime("5m")
-        .setJti(crypto.randomUUID())
-        .sign(privateKey),
-    close: () => server.close(),
-  };
-}
-
 beforeAll(async () => {
-  issuer = await startIssuer();
+  issuer = await startOidcIssuer();
   openssl = opensslAuthorities();
   authority = openssl.make({ name: "devices" });
   const extensions = ["keyUsage=critical,digitalSignature", "extendedKeyUsage=clientAuth"];
@@ -104,7 +77,7 @@ async function optionsFor(evidence: AttestationEvidence) {
 }
 
 const EVIDENCE = {
-  oidc: (): AttestationEvidence => ({ oidc: () => issuer.token() }),
+  oidc: (): AttestationEvidence => ({ oidc: () => issuer.token({ sub: SUBJECT }, AUDIENCE) }),
   x509pop: (): AttestationEvidence => ({
     x509pop: { certificateChain: device.certificate, privateKey: device.key },
   }),
@@ -130,7 +103,7 @@ test.for(["oidc", "x509pop"] as const)("a runtime with %s attests anew before it
 });
 
 test("a token is good once, and one for another audience never", async () => {
-  const token = await issuer.token();
+  const token = await issuer.token({ sub: SUBJECT }, AUDIENCE);
   const attested = async (value: string) => {
     const svid = attestedRuntimeSvid(await optionsFor({ oidc: () => value }), brokerEndpoint());
     onTestFinished(svid.close);
@@ -139,7 +112,7 @@ test("a token is good once, and one for another audience never", async () => {
   await attested(token);
   const refused = { reason: "NO_IDENTITY", message: "the evidence is not accepted" };
   await expect(attested(token)).rejects.toMatchObject(refused);
-  await expect(attested(await issuer.token("https://other.example.org"))).rejects.toMatchObject(refused);
+  await expect(attested(await issuer.token({ sub: SUBJECT }, "https://other.example.org"))).rejects.toMatchObject(refused);
   const { decisions } = await operator.history.listDecisions({ filter: { pageSize: 2 } });
   expect(decisions.map(({ reason }) => reason)).toEqual(["NO_IDENTITY", "NO_IDENTITY"]);
   const { events } = await operator.history.listEvents({ filter: { pageSize: 100 } });

@@ -5,6 +5,7 @@ import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
 import { Federation } from "../../src/gen/stint/v1/federation_pb.js";
 import { History } from "../../src/gen/stint/v1/history_pb.js";
 import { Ledger } from "../../src/gen/stint/v1/ledger_pb.js";
+import { Principals } from "../../src/gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { openChannel } from "../../src/wire/channel.ts";
@@ -20,6 +21,7 @@ export type Operator = {
   readonly ledger: ClientOf<typeof Ledger>;
   readonly authorities: ClientOf<typeof Authorities>;
   readonly federation: ClientOf<typeof Federation>;
+  readonly principals: ClientOf<typeof Principals>;
   readonly joinTokens: ClientOf<typeof JoinTokens>;
   [Symbol.dispose](): void;
 };
@@ -35,6 +37,7 @@ export function operatorOf(socket: string): Operator {
     ledger: createClient(Ledger, channel),
     authorities: createClient(Authorities, channel),
     federation: createClient(Federation, channel),
+    principals: createClient(Principals, channel),
     joinTokens: createClient(JoinTokens, channel),
     [Symbol.dispose]: () => channel.close(),
   };

@@ -16,6 +16,8 @@ import { forge, type Json, signature } from "../verify/token-forge.ts";
 import { pathScene, SEARCH, segment } from "./path-scene.ts";
 
 const key = ecKey("one");
+/** Longer than what a digest could hold by chance. */
+const ADA = "ada.lovelace@example.org";
 
 /** The paths, with an issuer of principals on a real HTTPS server. */
 async function scene({ singleUse = false } = {}) {
@@ -34,11 +36,11 @@ async function scene({ singleUse = false } = {}) {
   /** A token of now: another with each call. */
   function token(claims: Json = {}): string {
     const now = secondsOf(paths.clock.now());
-    const ofToken = { iss: issuer.url, sub: "ada", aud: AUDIENCE, iat: now, exp: now + 300, jti: crypto.randomUUID() };
+    const ofToken = { iss: issuer.url, sub: ADA, aud: AUDIENCE, iat: now, exp: now + 300, jti: crypto.randomUUID() };
     const header = JSON.stringify({ alg: key.algorithm, kid: key.kid, typ: "JWT" });
     return forge(
       header,
-      JSON.stringify({ ...ofToken, department: "engines", ...claims }),
+      JSON.stringify({ ...ofToken, department: "department-of-engines", ...claims }),
       signature(key, key.algorithm),
     );
   }
@@ -88,16 +90,16 @@ test("a step works for whom its token proves; its credentials say so, and the le
   const principalToken = token();
   const step = await open(runtime, { principalToken });
   expect(await known(step)).toEqual({
-    principalId: idOf("ada"),
+    principalId: idOf(ADA),
     iss: issuer.url,
-    sub: "ada",
-    claims: { department: "engines" },
+    sub: ADA,
+    claims: { department: "department-of-engines" },
   });
   const { principal } = decodeJwt(await jwtOf(step)) as { readonly principal: Json };
-  expect(principal).toEqual({ iss: issuer.url, sub: "ada", salt: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/) });
+  expect(principal).toEqual({ iss: issuer.url, sub: ADA, salt: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/) });
   const events = await recorded();
-  expect(events).toContain(idOf("ada"));
-  for (const secret of ["ada", "engines", issuer.url, ...principalToken.split(".")])
+  expect(events).toContain(idOf(ADA));
+  for (const secret of [ADA, "department-of-engines", issuer.url, ...principalToken.split(".")])
     expect(events).not.toContain(secret);
 });
 
@@ -155,7 +157,7 @@ describe("a delegated step", () => {
     const same = await child(parent, { step: segment("other"), principalToken: token({ department: "sales" }) });
     for (const step of [without, same]) {
       expect(step.principal).toEqual(parent.principal);
-      expect(await known(step)).toMatchObject({ sub: "ada", claims: { department: "engines" } });
+      expect(await known(step)).toMatchObject({ sub: ADA, claims: { department: "department-of-engines" } });
     }
   });
 
@@ -212,7 +214,7 @@ test("a token opens any number of steps while it is valid, and one where the iss
 test("an offboarded principal is refused whatever token they have, and the refusal is a recorded decision", async () => {
   const { open, token, offboard, store, runtime } = await scene();
   const step = await open(runtime, { principalToken: token() });
-  await offboard("ada");
+  await offboard(ADA);
   expect(await store.steps.step(step.stepId)).toMatchObject({ state: "REVOKED" });
   await expect(open(runtime, { principalToken: token() })).rejects.toEqual(
     refusal("NOT_ENTITLED", "the principal was offboarded"),
@@ -225,7 +227,7 @@ test("an offboarded principal is refused whatever token they have, and the refus
 test("of a principal whose key is gone nothing is issued, and nothing is opened below their steps", async () => {
   const { open, child, token, ports, jwtOf, idOf, runtime } = await scene();
   const step = await open(runtime, { principalToken: token() });
-  await ports.principals.erase(idOf("ada"));
+  await ports.principals.erase(idOf(ADA));
   await expect(jwtOf(step)).rejects.toEqual(refusal("NOT_ENTITLED", "whom the step works for was erased"));
   await expect(child(step)).rejects.toEqual(refusal("NOT_ENTITLED", "whom the step works for was erased"));
 });

@@ -8,6 +8,7 @@ import { file_stint_v1_errors } from "../../src/gen/stint/v1/errors_pb.js";
 import { file_stint_v1_federation } from "../../src/gen/stint/v1/federation_pb.js";
 import { file_stint_v1_history } from "../../src/gen/stint/v1/history_pb.js";
 import { file_stint_v1_ledger } from "../../src/gen/stint/v1/ledger_pb.js";
+import { file_stint_v1_principals } from "../../src/gen/stint/v1/principals_pb.js";
 import { file_stint_v1_revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { file_stint_v1_status } from "../../src/gen/stint/v1/status_pb.js";
 import { file_stint_v1_steps } from "../../src/gen/stint/v1/steps_pb.js";
@@ -24,6 +25,7 @@ const FILES: readonly DescFile[] = [
   file_stint_v1_federation,
   file_stint_v1_history,
   file_stint_v1_ledger,
+  file_stint_v1_principals,
   file_stint_v1_revocations,
   file_stint_v1_status,
   file_stint_v1_steps,
@@ -52,6 +54,7 @@ test("the services and their methods", () => {
     ],
     "stint.v1.JoinTokens": ["Create", "List", "Revoke"],
     "stint.v1.Ledger": ["Get", "AcceptRestore"],
+    "stint.v1.Principals": ["List", "Offboard", "Readmit", "Erase"],
     "stint.v1.Status": ["Get"],
     "stint.v1.Renewals": ["Renew"],
     "stint.v1.Revocations": ["Watch (bidi_streaming)", "Revoke"],

@@ -12,14 +12,14 @@ import { decisionMessageOf } from "../../wire/decision-message.ts";
 import { issuanceMessageOf, svidKindOf } from "../../wire/issuance-message.ts";
 import { processMessageOf } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
-import { stepMessageOf } from "../../wire/step-message.ts";
 import { durationOfSeconds, microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
 import { eventMessageOf } from "./event-message.ts";
 import { nextPageToken, pageOf, stepStatesOf } from "./paging.ts";
+import { type ShownPorts, shownStep } from "./shown-step.ts";
 import { tailHandler } from "./tail.ts";
 
-export type HistoryPorts = {
+export type HistoryPorts = ShownPorts & {
   readonly history: HistoryReads;
   readonly steps: Pick<StepReads, "step">;
   readonly ledger: Pick<Ledger, "follow" | "head">;
@@ -64,7 +64,7 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
       const states = stepStatesOf(request.states);
       const rows = await ports.history.steps({ ...filter, ...(states.length === 0 ? {} : { states }) });
       return {
-        steps: rows.map((step) => stepMessageOf(step, { processes: true })),
+        steps: await Promise.all(rows.map((step) => shownStep(step, { processes: true }, ports))),
         nextPageToken: nextPageToken(rows, filter.limit, (step) => step.openedSequence),
       };
     }),
@@ -102,7 +102,7 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
       const step = row.subject.kind === "step" ? await ports.steps.step(row.subject.stepId) : undefined;
       return {
         issuance: issuanceMessageOf(row, now),
-        ...(step === undefined ? {} : { step: stepMessageOf(step, { processes: true }) }),
+        ...(step === undefined ? {} : { step: await shownStep(step, { processes: true }, ports) }),
       };
     }),
     listVerifiers: unary(endpoint, "History.ListVerifiers", async (_request, caller) => {

@@ -14,8 +14,8 @@ import { issuanceMessageOf } from "../../wire/issuance-message.ts";
 import { principalNameOf } from "../../wire/principal-message.ts";
 import { processOfMessage } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
-import { stepMessageOf } from "../../wire/step-message.ts";
 import { type Endpoint, unary } from "./call.ts";
+import { shownStep } from "./shown-step.ts";
 import { type FeedPorts, watchHandler } from "./watch.ts";
 
 export type RevocationsPorts = FeedPorts &
@@ -43,7 +43,7 @@ export function revocationsHandlers(endpoint: Endpoint, ports: RevocationsPorts)
       const now = ports.clock.now();
       return {
         sequence: BigInt(revoked.sequence),
-        stepsClosed: revoked.steps.map((step) => stepMessageOf(step, { processes: true })),
+        stepsClosed: await Promise.all(revoked.steps.map((step) => shownStep(step, { processes: true }, ports))),
         credentialsRevoked: revoked.issuances.map((row) => issuanceMessageOf(row, now)),
         truncated: revoked.steps.length < revoked.stepsCount || revoked.issuances.length < revoked.issuancesCount,
         stepsClosedCount: revoked.stepsCount,

@@ -13,6 +13,7 @@ import { Entries } from "../../gen/stint/v1/entries_pb.js";
 import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
+import { Principals } from "../../gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
@@ -31,6 +32,7 @@ import { type FederationPorts, federationHandlers } from "./federation.ts";
 import { type HistoryPorts, historyHandlers } from "./history.ts";
 import { type JoinTokensPorts, joinTokensHandlers } from "./join-tokens.ts";
 import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
+import { type PrincipalsPorts, principalsHandlers } from "./principals.ts";
 import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
 import { type StatusPorts, statusHandlers } from "./status.ts";
 import { type StepsPorts, stepsHandlers } from "./steps.ts";
@@ -48,6 +50,7 @@ export type ApiPorts = {
   readonly ledger: LedgerPorts;
   readonly authorities: AuthoritiesPorts;
   readonly federation: FederationPorts;
+  readonly principals: PrincipalsPorts;
   readonly joinTokens: JoinTokensPorts;
   readonly status: StatusPorts;
   readonly workloadApi: WorkloadApiPorts;
@@ -98,9 +101,10 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   addService(server, Ledger, ledgerHandlers(endpoint, ports.ledger));
   addService(server, Authorities, authoritiesHandlers(endpoint, ports.authorities));
   addService(server, Federation, federationHandlers(endpoint, ports.federation));
+  addService(server, Principals, principalsHandlers(endpoint, ports.principals));
   addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
   addService(server, Status, statusHandlers(endpoint, ports.status));
-  return [Revocations, History, Entries, Ledger, Authorities, Federation, JoinTokens, Status];
+  return [Revocations, History, Entries, Ledger, Authorities, Federation, Principals, JoinTokens, Status];
 }
 
 /** What operators reach over the operator socket. */

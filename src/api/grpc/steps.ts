@@ -15,12 +15,12 @@ import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import { grantMessageOf, grantOfMessage } from "../../wire/grant-message.ts";
 import { executorOfMessage, processMessageOf } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
-import { stepMessageOf } from "../../wire/step-message.ts";
 import { msOfDuration, secondsOfDuration, secondsOfTimestamp } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
 import { type HoldHandlerPorts, holdHandler } from "./hold.ts";
 import { nextPageToken, pageOf, stepStatesOf } from "./paging.ts";
 import { receiptsMessageOf } from "./receipts-message.ts";
+import { type ShownPorts, shownStep } from "./shown-step.ts";
 import { jwtSvidOutcomeOf, jwtSvidsWantedOf, x509SvidMessageOf } from "./svid-messages.ts";
 
 export type StepsPorts = OpenPorts &
@@ -47,7 +47,7 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
       const x509Svid = opened.svids.find((one): one is Delivery => !isDenial(one) && one.kind === "x509-svid");
       const jwtSvids = opened.svids.filter((_, index) => wanted[index]?.kind === "jwt-svid");
       return {
-        step: messageFor(caller, opened.step),
+        step: await messageFor(caller, opened.step, ports),
         jwtSvids: jwtSvids.map(jwtSvidOutcomeOf),
         ...(x509Svid === undefined ? {} : { x509Svid: x509SvidMessageOf(x509Svid, ports.authorities) }),
         ...(opened.refused.length === 0 ? {} : { refused: grantMessageOf(opened.refused) }),
@@ -60,7 +60,7 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
     hold: holdHandler(endpoint, ports),
     renew: unary(endpoint, "Steps.Renew", async (request, caller, ids) => {
       ids["stepId"] = request.stepId;
-      return { step: messageFor(caller, await renewStep(caller, request.stepId, ports)) };
+      return { step: await messageFor(caller, await renewStep(caller, request.stepId, ports), ports) };
     }),
     close: unary(endpoint, "Steps.Close", async (request, caller, ids) => {
       ids["stepId"] = request.stepId;
@@ -74,7 +74,7 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
         ports,
       );
       return {
-        step: messageFor(caller, step),
+        step: await messageFor(caller, step, ports),
         sequence: BigInt(result.sequence),
         credentialsRevoked: result.credentialsRevoked,
         descendantsClosed: Math.max(0, result.stepsClosed - 1),
@@ -85,7 +85,7 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
       const { step } = visibleTo(caller, await named(request.by, ports));
       const { closedSequence } = step;
       return {
-        step: messageFor(caller, step),
+        step: await messageFor(caller, step, ports),
         ...(closedSequence === undefined
           ? {}
           : { receipts: receiptsMessageOf(await receiptsOf(closedSequence, 0, ports)) }),
@@ -103,7 +103,7 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
       const steps =
         operatorRole(caller) === undefined ? await ownSteps(caller, filter, ports) : await ports.history.steps(filter);
       return {
-        steps: steps.map((step) => messageFor(caller, step)),
+        steps: await Promise.all(steps.map((step) => messageFor(caller, step, ports))),
         nextPageToken: nextPageToken(steps, page.limit, (step) => step.openedSequence),
       };
     }),
@@ -155,9 +155,9 @@ function wantedOf(message: OpenMessage, request: OpenRequest): readonly SvidWant
   return credentials.csr.length === 0 ? jwtSvids : [{ kind: "x509-svid", csr: credentials.csr }, ...jwtSvids];
 }
 
-function messageFor(caller: Attested, step: Step): ReturnType<typeof stepMessageOf> {
+function messageFor(caller: Attested, step: Step, ports: ShownPorts): ReturnType<typeof shownStep> {
   const access = accessTo(step, caller);
-  return stepMessageOf(step, { processes: access.asOpener || access.asOperator !== undefined });
+  return shownStep(step, { processes: access.asOpener || access.asOperator !== undefined }, ports);
 }
 
 type Named =

@@ -9,7 +9,7 @@ import {
   sequenceField,
   textField,
 } from "./fields.ts";
-import { styleOf, type View } from "./view.ts";
+import { type Json, styleOf, type View } from "./view.ts";
 
 export const stepView: View<Step> = {
   fields: [
@@ -35,6 +35,7 @@ export const stepView: View<Step> = {
     ["opener", (step) => processField(step.opener)],
     ["executor_kind", (step) => enumField(ExecutorKind, step.executorKind).toLowerCase()],
     ["executor", (step) => processField(step.executor)],
+    ["principal", principalField],
     ["opened_sequence", (step) => sequenceField(step.openedSequence)],
     ["closed_sequence", (step) => sequenceField(step.closedSequence)],
   ],
@@ -54,3 +55,11 @@ export const stepView: View<Step> = {
     { header: "CLOSED", text: (step) => instantCell(step.closedAt) },
   ],
 };
+
+/** Without a name once it was erased. */
+function principalField({ principal }: Step): Json {
+  if (principal === undefined) return null;
+  const { principalId, issuer, subject } = principal;
+  if (issuer === "") return { principal_id: principalId, erased: true };
+  return { issuer, subject, principal_id: principalId };
+}

@@ -1,5 +1,6 @@
 import { type Denial, denial } from "../../domain/errors.ts";
 import type { LedgerEvent } from "../../domain/ledger-event.ts";
+import { BAR_AHEAD } from "../../domain/principal.ts";
 import type {
   CloseResult,
   ErasePrincipalAct,
@@ -16,9 +17,7 @@ export function* offboardPrincipal(act: OffboardPrincipalAct): Deliberation<Clos
   const { principalId, by, now, barAhead } = act;
   const { known, live } = yield* ask(concerning(act));
   if (known === undefined && !barAhead) {
-    return refused(
-      denial("INVALID_FIELD", "bar_ahead: true, for a principal whom no step ever named", { field: "bar_ahead" }),
-    );
+    return refused(denial("INVALID_FIELD", `bar_ahead: ${BAR_AHEAD}`, { field: "bar_ahead" }));
   }
   const before =
     known?.isBarred === true ? [] : [{ type: "principal.offboarded", v: 1, at: now, principalId, by } as const];

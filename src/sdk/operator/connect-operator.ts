@@ -4,6 +4,7 @@ import { Entries } from "../../gen/stint/v1/entries_pb.js";
 import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
+import { Principals } from "../../gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
@@ -31,6 +32,7 @@ export type Operator = {
   readonly ledger: ClientOf<typeof Ledger>;
   readonly authorities: ClientOf<typeof Authorities>;
   readonly federation: ClientOf<typeof Federation>;
+  readonly principals: ClientOf<typeof Principals>;
   readonly joinTokens: ClientOf<typeof JoinTokens>;
   readonly status: ClientOf<typeof Status>;
   /** Ends the connection and all that is under way on it. */
@@ -54,6 +56,7 @@ export function connectOperator(options: OperatorOptions = {}): Operator {
     ledger: createClient(Ledger, channel, terms),
     authorities: createClient(Authorities, channel, terms),
     federation: createClient(Federation, channel, terms),
+    principals: createClient(Principals, channel, terms),
     joinTokens: createClient(JoinTokens, channel, terms),
     status: createClient(Status, channel, terms),
     close: () => channel.close(),

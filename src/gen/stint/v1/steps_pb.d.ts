@@ -85,7 +85,8 @@ export declare type OpenRequest = Message<"stint.v1.OpenRequest"> & {
   parentStepId: string;
 
   /**
-   * A token of the human or service on whose behalf the run works.
+   * An OIDC token of the human or service on whose behalf the step works, of a configured issuer. It is checked, and kept
+   * nowhere. A child works for whom its parent works for, with or without a token.
    *
    * @generated from field: string principal_token = 12;
    */

@@ -349,6 +349,13 @@ export declare type Step = Message<"stint.v1.Step"> & {
    * @generated from field: stint.v1.ExecutorKind executor_kind = 22;
    */
   executorKind: ExecutorKind;
+
+  /**
+   * Absent when the step works for nobody, and in the answers of Hold and WhoAmI.
+   *
+   * @generated from field: stint.v1.StepPrincipal principal = 23;
+   */
+  principal?: StepPrincipal | undefined;
 };
 
 /**
@@ -356,6 +363,38 @@ export declare type Step = Message<"stint.v1.Step"> & {
  * Use `create(StepSchema)` to create a new message.
  */
 export declare const StepSchema: GenMessage<Step>;
+
+/**
+ * The human or service on whose behalf a step works.
+ *
+ * @generated from message stint.v1.StepPrincipal
+ */
+export declare type StepPrincipal = Message<"stint.v1.StepPrincipal"> & {
+  /**
+   * A digest under the broker's salt; the same for all steps of one principal.
+   *
+   * @generated from field: string principal_id = 1;
+   */
+  principalId: string;
+
+  /**
+   * Empty once the principal was erased.
+   *
+   * @generated from field: string issuer = 2;
+   */
+  issuer: string;
+
+  /**
+   * @generated from field: string subject = 3;
+   */
+  subject: string;
+};
+
+/**
+ * Describes the message stint.v1.StepPrincipal.
+ * Use `create(StepPrincipalSchema)` to create a new message.
+ */
+export declare const StepPrincipalSchema: GenMessage<StepPrincipal>;
 
 /**
  * @generated from message stint.v1.Issuance
