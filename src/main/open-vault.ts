@@ -18,7 +18,7 @@ const SALT_BYTES = 32;
  */
 export async function openVault(
   directory: { readonly path: string; readonly principals: string },
-  { history, registry }: Pick<OpenedLedger, "history" | "registry">,
+  { history, registry, verdict }: Pick<OpenedLedger, "history" | "registry" | "verdict">,
   randomness: Randomness,
 ): Promise<PrincipalVault> {
   const known = await history.principals({ limit: 1 });
@@ -34,6 +34,8 @@ export async function openVault(
     files: { read: readPrivateFile, write: writePrivateFile, remove: removePrivateFile },
     randomness,
   });
+  // A ledger that went back knows less of who came back than its keys do.
+  if (verdict.kind === "rolled-back") return vault;
   for (const { principalId, sealed } of await registry.erasedPrincipals()) await vault.erase(principalId, sealed);
   return vault;
 }

@@ -21,7 +21,8 @@ export async function runStint(
   return { status, out: out.text(), err: err.text() };
 }
 
-function collector(): { readonly stream: Writable; text(): string } {
+/** A stream that keeps what is written to it. */
+export function collector(): { readonly stream: Writable; text(): string } {
   const chunks: string[] = [];
   const stream = new Writable({
     write(chunk, _encoding, done) {

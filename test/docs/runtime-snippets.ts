@@ -75,6 +75,25 @@ export async function ambient(stint: Stint, threadId: string, grant: Grant, url:
   // #endregion
 }
 
+/** A step for a person, and the token that says so. */
+export async function workFor(
+  stint: Stint,
+  {
+    runId,
+    principalToken,
+    resource,
+  }: { readonly runId: string; readonly principalToken: string; readonly resource: string },
+): Promise<string> {
+  // #region principal
+  // An ID token, or an access token that is a JWT, of an issuer that the operator has configured.
+  const options = { runId, step: "summarize", audiences: [resource], principalToken };
+  return await stint.withStep(options, async (step) => {
+    const svid = await step.jwtSvid(resource); // says for whom, as `principal: { iss, sub }`
+    return svid.svid();
+  });
+  // #endregion
+}
+
 /** For mutual TLS. */
 export async function withTls(step: Step): Promise<Server> {
   // #region x509

@@ -112,7 +112,9 @@ test("a token is good once, and one for another audience never", async () => {
   await attested(token);
   const refused = { reason: "NO_IDENTITY", message: "the evidence is not accepted" };
   await expect(attested(token)).rejects.toMatchObject(refused);
-  await expect(attested(await issuer.token({ sub: SUBJECT }, "https://other.example.org"))).rejects.toMatchObject(refused);
+  await expect(attested(await issuer.token({ sub: SUBJECT }, "https://other.example.org"))).rejects.toMatchObject(
+    refused,
+  );
   const { decisions } = await operator.history.listDecisions({ filter: { pageSize: 2 } });
   expect(decisions.map(({ reason }) => reason)).toEqual(["NO_IDENTITY", "NO_IDENTITY"]);
   const { events } = await operator.history.listEvents({ filter: { pageSize: 100 } });
