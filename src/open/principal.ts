@@ -32,10 +32,8 @@ export async function withPrincipal(request: OpenRequest, terms: Terms, ports: P
   if (principalToken === undefined && parent?.principal === undefined) return terms;
   const verified = principalToken === undefined ? undefined : await tokensOf(ports).verify(principalToken);
   const principal = parent === undefined ? await fromToken(verified, ports) : await fromParent(parent, verified, ports);
-  if (principal === undefined) return terms;
-  await checkNotBarred(principal, ports);
   await spend(verified, ports);
-  return { ...terms, principal };
+  return principal === undefined ? terms : { ...terms, principal };
 }
 
 /**
@@ -58,9 +56,12 @@ function tokensOf({ principalTokens }: Pick<PrincipalPorts, "principalTokens">):
 
 async function fromToken(
   verified: VerifiedPrincipal | undefined,
-  { principals }: PrincipalPorts,
+  ports: PrincipalPorts,
 ): Promise<SealedPrincipal | undefined> {
-  return verified === undefined ? undefined : principals.seal(verified);
+  if (verified === undefined) return undefined;
+  // First, so that no key is made for somebody who was barred before they came.
+  await checkNotBarred(ports.principals.idOf(verified), ports);
+  return ports.principals.seal(verified);
 }
 
 /** A child works for whom its parent works for, by the same claims: a token of its own can only say the same. */
@@ -78,7 +79,7 @@ async function fromParent(
 }
 
 /** A hint, so that the refusal is recorded as a decision; the act that opens the step checks it again. */
-async function checkNotBarred({ principalId }: SealedPrincipal, { registryReads }: PrincipalPorts): Promise<void> {
+async function checkNotBarred(principalId: string, { registryReads }: PrincipalPorts): Promise<void> {
   const recorded = await registryReads.principal(principalId);
   if (recorded?.offboardedAt !== undefined) throw new BrokerError("NOT_ENTITLED", "the principal was offboarded");
 }

@@ -15,7 +15,8 @@ import { CONFIG, OPERATOR, processOf, type World } from "./ledger-world.ts";
  * sense; many are refused, which is as good a thing to happen as any.
  */
 export type Command =
-  | { readonly do: "open"; readonly entry: number; readonly lease: boolean }
+  /** For one of two principals, or for nobody. */
+  | { readonly do: "open"; readonly entry: number; readonly lease: boolean; readonly principal: number }
   | { readonly do: "delegate"; readonly step: number; readonly entry: number }
   | { readonly do: "retry"; readonly step: number; readonly supersedes: boolean }
   | { readonly do: "hold" | "renew"; readonly step: number }
@@ -34,13 +35,29 @@ export type Command =
   | { readonly do: "wait"; readonly seconds: number }
   | { readonly do: "federate" | "defederate" | "accept"; readonly trustDomain: number; readonly sequence: number }
   | { readonly do: "invite" | "join" | "uninvite" | "spend"; readonly token: number }
+  | { readonly do: "offboard" | "readmit" | "erase"; readonly principal: number }
   | { readonly do: "restore" | "sign-anew" | "taint" };
 
 const pick = fc.nat({ max: 1_000 });
 const state = fc.constantFrom<ClosedState>("COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "ABANDONED", "REVOKED");
 
 const command: fc.Arbitrary<Command> = fc.oneof(
-  { weight: 20, arbitrary: fc.record({ do: fc.constant("open" as const), entry: pick, lease: fc.boolean() }) },
+  {
+    weight: 20,
+    arbitrary: fc.record({
+      do: fc.constant("open" as const),
+      entry: pick,
+      lease: fc.boolean(),
+      principal: fc.nat({ max: 3 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom("offboard" as const, "readmit" as const, "readmit" as const, "erase" as const),
+      principal: fc.nat({ max: 1 }),
+    }),
+  },
   { weight: 24, arbitrary: fc.record({ do: fc.constant("delegate" as const), step: pick, entry: pick }) },
   { weight: 12, arbitrary: fc.record({ do: fc.constant("retry" as const), step: pick, supersedes: fc.boolean() }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom("hold" as const, "renew" as const), step: pick }) },
@@ -105,6 +122,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
 );
 
+/** @param version - what is known of a principal may be sealed anew with each step. */
+const principalOf = (index: number, version: number) => ({
+  principalId: `${index}`.repeat(64),
+  sealed: `key.${version}`,
+});
+
 export const commands: fc.Arbitrary<readonly Command[]> = fc.array(command, { minLength: 30, maxLength: 120 });
 
 /**
@@ -167,6 +190,16 @@ export async function play(
     }
   }
 
+  async function orderFor({
+    do: what,
+    principal,
+  }: Exclude<Extract<Command, { readonly principal: number }>, { readonly do: "open" }>): Promise<void> {
+    const order = { principalId: principalOf(principal, 0).principalId, by: OPERATOR, now: world.clock.now() };
+    if (what === "offboard") await perform({ act: "offboard-principal", barAhead: true, ...order });
+    else if (what === "readmit") await perform({ act: "readmit-principal", ...order });
+    else await perform({ act: "erase-principal", ...order });
+  }
+
   async function present({ do: what, token }: Extract<Command, { readonly token: number }>): Promise<void> {
     const now = world.clock.now();
     const sha256 = hash("sha256", `token-${token}`);
@@ -186,6 +219,7 @@ export async function play(
     const record = "issuance" in what ? one(issuances, what.issuance) : undefined;
 
     if ("trustDomain" in what) return federate(what);
+    if (what.do === "offboard" || what.do === "readmit" || what.do === "erase") return orderFor(what);
     if ("token" in what) return present(what);
     if (what.do === "wait") return world.clock.advance(what.seconds * 1_000);
     if (what.do === "restore") {
@@ -200,10 +234,12 @@ export async function play(
       await signAnew();
     } else if (what.do === "open" && entry !== undefined) {
       const opener = processOf(1 + (what.entry % 5));
-      await open(world.openAct(entry, { opener, ...(what.lease ? { leaseSeconds: 20 } : {}) }));
+      const principal = what.principal > 1 ? {} : { principal: principalOf(what.principal, steps.length) };
+      await open(world.openAct(entry, { opener, ...(what.lease ? { leaseSeconds: 20 } : {}), ...principal }));
     } else if (what.do === "delegate" && step !== undefined && entry !== undefined) {
-      const { runId, stepId, depth, expiresAt } = step;
-      await open(world.openAct(entry, { runId, parentStepId: stepId, depth: depth + 1, expiresAt }));
+      const { runId, stepId, depth, expiresAt, principal } = step;
+      const inherited = principal === undefined ? {} : { principal };
+      await open(world.openAct(entry, { runId, parentStepId: stepId, depth: depth + 1, expiresAt, ...inherited }));
     } else if (what.do === "retry" && step !== undefined) {
       const agent = entries.find((each) => each.entryId === step.agentEntryId);
       const own = { runId: step.runId, step: step.step, attempt: step.attempt + 1 };

@@ -29,8 +29,16 @@ async function scene({ singleUse = false } = {}) {
   });
   const trusted = { issuer: issuer.url, audience: AUDIENCE, singleUse, roots: ROOTS, claims: ["department"] };
   const principalTokens = createOidcPrincipals({ issuers: [trusted], clock: paths.clock });
-  const ports = { ...paths.broker.ports, principalTokens };
-  const { principals } = ports;
+  let sealed = 0;
+  const { principals } = paths.broker.ports;
+  const counted: typeof principals = {
+    ...principals,
+    seal(known) {
+      sealed += 1;
+      return principals.seal(known);
+    },
+  };
+  const ports = { ...paths.broker.ports, principals: counted, principalTokens };
   let runs = 0;
 
   /** A token of now: another with each call. */
@@ -58,6 +66,7 @@ async function scene({ singleUse = false } = {}) {
     token,
     open,
     idOf,
+    sealed: () => sealed,
     child: (parent: Step, own: Partial<OpenRequest> = {}) =>
       open(paths.runtime, { parentStepId: parent.stepId, runId: parent.runId, step: segment("child"), ...own }),
     known: (step: Step) => principals.open(step.principal ?? { principalId: "", sealed: "" }),
@@ -222,6 +231,13 @@ test("an offboarded principal is refused whatever token they have, and the refus
   const [decision] = await store.history.decisions({ effect: "deny", limit: 1 });
   expect(decision).toMatchObject({ act: "open", reason: "NOT_ENTITLED", message: "the principal was offboarded" });
   await open(runtime, { principalToken: token({ sub: "bob" }) });
+});
+
+test("for somebody who was barred before they came nothing is sealed", async () => {
+  const { open, token, offboard, runtime, sealed } = await scene();
+  await offboard(ADA);
+  await expect(open(runtime, { principalToken: token() })).rejects.toEqual(refusal("NOT_ENTITLED", "offboarded"));
+  expect(sealed()).toBe(0);
 });
 
 test("of a principal whose key is gone nothing is issued, and nothing is opened below their steps", async () => {

@@ -29,7 +29,7 @@ export type OpenStepOptions = {
   readonly expiresAt?: Date | undefined;
   /** The step is ABANDONED when this long passes without a `renew()`. */
   readonly leaseSeconds?: number | undefined;
-  /** A token of the human or service on whose behalf the run works. */
+  /** An OIDC token of the human or service on whose behalf the step works. It is checked, and kept nowhere. */
   readonly principalToken?: string | undefined;
   /**
    * Which process may be issued the step's credentials. Absent: this one. With `tree`, also the processes that it starts

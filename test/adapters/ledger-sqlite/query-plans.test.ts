@@ -9,6 +9,7 @@ import { EPOCH, EVENT, TREE } from "../../../src/adapters/ledger-sqlite/tables/e
 import { JOIN_TOKEN, SPENT_EVIDENCE } from "../../../src/adapters/ledger-sqlite/tables/evidence-table.ts";
 import { FEDERATION } from "../../../src/adapters/ledger-sqlite/tables/federation-table.ts";
 import { ISSUANCE } from "../../../src/adapters/ledger-sqlite/tables/issuance-table.ts";
+import { PRINCIPAL } from "../../../src/adapters/ledger-sqlite/tables/principal-table.ts";
 import { RECEIPT } from "../../../src/adapters/ledger-sqlite/tables/receipt-table.ts";
 import { REVOCATION } from "../../../src/adapters/ledger-sqlite/tables/revocation-table.ts";
 import { RUN } from "../../../src/adapters/ledger-sqlite/tables/run-table.ts";
@@ -24,6 +25,7 @@ const TABLES = {
   FEDERATION,
   ISSUANCE,
   JOIN_TOKEN,
+  PRINCIPAL,
   RECEIPT,
   REVOCATION,
   RUN,
@@ -40,6 +42,8 @@ const BOUNDED = [
   // What a statement is given, and what an entry has in its own content.
   /^SCAN (json_each|own EXISTS) VIRTUAL TABLE/,
   /^SCAN join_token USING INDEX join_token_name$/,
+  // Those who were erased, at the start.
+  /^SCAN p USING INDEX principal_erased$/,
   /^SCAN epoch$/,
 ];
 

@@ -20,7 +20,9 @@ export const PRINCIPAL = {
     SELECT sealed IS NOT NULL AS isKept, barred_at_us IS NOT NULL AS isBarred
       FROM principal WHERE principal_id = @principalId`,
   byId: `SELECT ${COLUMNS} FROM principal AS p WHERE p.principal_id = @principalId`,
-  erased: `SELECT ${COLUMNS} FROM principal AS p WHERE p.erased_at_us IS NOT NULL ORDER BY p.sequence`,
+  erased: `
+    SELECT ${COLUMNS} FROM principal AS p INDEXED BY principal_erased
+     WHERE p.erased_at_us IS NOT NULL ORDER BY p.erased_at_us`,
   /** For the operator's view; conditions are appended. */
   history: `SELECT ${COLUMNS} FROM principal AS p`,
 } as const;
