@@ -13,6 +13,8 @@ import { operatorOf } from "./operator.ts";
 const AUDIENCE = "https://broker.example.org";
 const selectors = [`unix:uid:${process.getuid?.()}`];
 const grant = [READ_SEARCH] as never;
+/** For tests that start the daemon again, on a machine that may be busy. */
+const RESTARTS_MS_MAX = 120_000;
 
 let issuer: OidcIssuer;
 let daemon: Daemon;
@@ -100,7 +102,9 @@ test("the command line opens a step for whom the token in a file names, and none
   });
 });
 
-test("offboarding ends a principal's steps, refuses new ones, and readmitting lets them in again", async () => {
+test("offboarding ends a principal's steps, refuses new ones, and readmitting lets them in again", {
+  timeout: RESTARTS_MS_MAX,
+}, async () => {
   using stintClient = runtime();
   const open = async (runId: string) =>
     stintClient.openStep({ runId, step: "look-up", grant, principalToken: await tokenOf("edith-clarke") });
@@ -156,7 +160,9 @@ test("whom no step named is barred only with --bar, and the ledger then still na
   expect(out).toMatch(new RegExp(`^\\(never seen\\) .* ${principalId}$`, "m"));
 });
 
-test("erasing ends a principal's steps and leaves a digest: nothing says who it was, not even after a restart", async () => {
+test("erasing ends a principal's steps and leaves a digest: nothing says who it was, not even after a restart", {
+  timeout: RESTARTS_MS_MAX,
+}, async () => {
   using stintClient = runtime();
   const options = { runId: "erasing", step: "look-up", grant, principalToken: await tokenOf("mary-shelley") };
   const step = await stintClient.openStep(options);
@@ -182,7 +188,7 @@ test("erasing ends a principal's steps and leaves a digest: nothing says who it 
   expect(await erased()).toMatchObject({ principal: { principal_id: principalId, erased: true } });
 });
 
-test("a key that a backup brought back is deleted at the next start", async () => {
+test("a key that a backup brought back is deleted at the next start", { timeout: RESTARTS_MS_MAX }, async () => {
   using stintClient = runtime();
   const options = { runId: "backup", step: "look-up", grant, principalToken: await tokenOf("lise-meitner") };
   const stepId = await stintClient.withStep(options, async (step) => step.stepId);
@@ -198,7 +204,9 @@ test("a key that a backup brought back is deleted at the next start", async () =
   expect(principal).toEqual({ principal_id: principalId, erased: true });
 });
 
-test("without its salt the broker does not start: nobody who was offboarded would be recognised", async () => {
+test("without its salt the broker does not start: nobody who was offboarded would be recognised", {
+  timeout: RESTARTS_MS_MAX,
+}, async () => {
   const salt = join(daemon.directory, "data", "principals.salt");
   const kept = await readFile(salt);
   await daemon.stop();
