@@ -210,7 +210,7 @@ describe("stint history", () => {
     const stepId = await openStep("run-formats");
     const of = async (format: string) => (await operator(["-o", format, "history", "steps", "--step-id", stepId])).out;
     expect((await of("table")).split("\n")).toEqual([
-      expect.stringMatching(/^STEP_ID +RUN +STEP +ATTEMPT +AGENT +STATE +OPENED +EXPIRES +CLOSED$/),
+      expect.stringMatching(/^STEP_ID +RUN +STEP +ATTEMPT +AGENT +STATE +OPENED +EXPIRES +CLOSED +PRINCIPAL$/),
       expect.stringMatching(new RegExp(`^${stepId} +run-formats +search +1 +researcher +OPEN +2`)),
       "",
     ]);

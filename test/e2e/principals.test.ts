@@ -100,6 +100,9 @@ test("the command line opens a step for whom the token in a file names, and none
     status: 1,
     err: expect.stringContaining("INVALID_FIELD: principal_token: a token for"),
   });
+  // Not even in the log of what was refused.
+  expect(await kept()).not.toContain("grace-hopper");
+  expect((await stint("step", "list", "--run", "cli")).out).toMatch(/ grace-hopper *$/m);
 });
 
 test("offboarding ends a principal's steps, refuses new ones, and readmitting lets them in again", {

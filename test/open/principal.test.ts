@@ -233,6 +233,17 @@ test("an offboarded principal is refused whatever token they have, and the refus
   await open(runtime, { principalToken: token({ sub: "bob" }) });
 });
 
+test("somebody who is offboarded after the decision, and before the step is recorded, gets no step", async () => {
+  const { open, token, offboard, onAct, runtime, store, idOf } = await scene();
+  const offboarded: Promise<unknown>[] = [];
+  onAct(({ act }) => {
+    if (act === "open-step") offboarded.push(offboard(ADA));
+  });
+  await expect(open(runtime, { principalToken: token() })).rejects.toEqual(refusal("NOT_ENTITLED", "offboarded"));
+  await Promise.all(offboarded);
+  expect(await store.registry.principal(idOf(ADA))).toMatchObject({ openSteps: 0, offboardedAt: expect.any(Number) });
+});
+
 test("for somebody who was barred before they came nothing is sealed", async () => {
   const { open, token, offboard, runtime, sealed } = await scene();
   await offboard(ADA);

@@ -53,8 +53,15 @@ export const stepView: View<Step> = {
     { header: "OPENED", text: (step) => instantCell(step.openedAt) },
     { header: "EXPIRES", text: (step) => instantCell(step.expiresAt) },
     { header: "CLOSED", text: (step) => instantCell(step.closedAt) },
+    { header: "PRINCIPAL", text: principalCell },
   ],
 };
+
+/** Whom the step works for; empty for nobody. */
+function principalCell({ principal }: Step): string {
+  if (principal === undefined) return "";
+  return principal.subject === "" ? "(erased)" : principal.subject;
+}
 
 /** Without a name once it was erased. */
 function principalField({ principal }: Step): Json {
