@@ -31,7 +31,7 @@ test("replaying the events gives the same tables, whatever happened", async () =
   );
 });
 
-test("whatever happened, no open step has a closed ancestor and nothing that was closed can still be presented", async () => {
+test("whatever happened, no open step has a closed ancestor or a barred principal, and nothing that was closed can still be presented", async () => {
   await fc.assert(
     fc.asyncProperty(commands, async (sequence) => {
       const given = ports();
@@ -43,7 +43,10 @@ test("whatever happened, no open step has a closed ancestor and nothing that was
         await Promise.all(steps.map(async ({ stepId }) => [stepId, await world.step(stepId)] as const)),
       );
       for (const step of now.values()) {
-        if (isClosed(step.state) || step.parentStepId === undefined) continue;
+        if (isClosed(step.state)) continue;
+        const principal = await store.registry.principal(step.principal?.principalId ?? "");
+        expect(principal?.offboardedAt).toBeUndefined();
+        if (step.parentStepId === undefined) continue;
         expect(now.get(step.parentStepId)?.state).toBe("OPEN");
       }
 
