@@ -2,17 +2,15 @@ import { confinementOf } from "../domain/data-classes.ts";
 import type { Situation } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { KnownPrincipal } from "../domain/principal.ts";
 import type { RunFacts } from "../domain/run-facts.ts";
-import type { PolicyAnswer, PolicyEngine, PolicyRequest, Principal } from "../ports/policy-engine.ts";
+import type { PolicyAnswer, PolicyEngine, PolicyRequest } from "../ports/policy-engine.ts";
 import type { World } from "./world.ts";
 
 /** What is asked of the policies, apart from the state of the world. */
 export type Question = Omit<PolicyRequest, "facts" | "risk" | "confinedTo" | "at" | "principal"> & {
   readonly principal?: KnownPrincipal;
 };
-
-/** A principal, with the name under which the ledger knows it. */
-export type KnownPrincipal = Principal & { readonly principalId: string };
 
 /** What the policies said, and the situation that was put to them. */
 export type Asked = { readonly answer: PolicyAnswer; readonly situation?: Situation };
@@ -32,8 +30,22 @@ export async function askPolicies(
   if (policies.version === 0) return { answer: ceilingAlone(question) };
   checkSizes(question, facts);
   const confined = confinement(question, facts, policies.dataClasses);
-  const answer = await engine.evaluate(policies.root, { ...question, facts, risk, ...confined, at });
+  const answer = await engine.evaluate(policies.root, {
+    ...question,
+    ...forWhom(question),
+    facts,
+    risk,
+    ...confined,
+    at,
+  });
   return { answer, situation: situationOf(question, { policyVersion: policies.version, facts, risk }) };
+}
+
+/** The principal without what only the ledger needs of them. */
+function forWhom({ principal }: Question): Pick<PolicyRequest, "principal"> {
+  if (principal === undefined) return {};
+  const { iss, sub, claims } = principal;
+  return { principal: { iss, sub, claims } };
 }
 
 const PERMITTED = { effect: "allow", policies: [] } as const;

@@ -7,9 +7,10 @@ export type Retries = {
    *
    * @param run - whose facts the decision hangs on: further tries of one run take turns, so that they don't outdate each
    *   other again and again.
+   * @param act - told which try it is, from 1.
    * @throws BrokerError DECISION_OUTDATED after `LIMITS.decisionsPerRequestMax` tries; and what the act throws
    */
-  untilItStands<T>(run: string, act: () => Promise<T>): Promise<T>;
+  untilItStands<T>(run: string, act: (tries: number) => Promise<T>): Promise<T>;
 };
 
 export function createRetries(): Retries {
@@ -30,14 +31,14 @@ export function createRetries(): Retries {
   return {
     async untilItStands(run, act) {
       try {
-        return await act();
+        return await act(1);
       } catch (thrown) {
         if (!isOutdated(thrown)) throw thrown;
       }
       return inTurn(run, async () => {
         for (let tries = 2; ; tries += 1) {
           try {
-            return await act();
+            return await act(tries);
           } catch (thrown) {
             if (!isOutdated(thrown) || tries >= LIMITS.decisionsPerRequestMax) throw thrown;
           }

@@ -2,12 +2,13 @@ import type { DecidedOn, Decision } from "../domain/decision.ts";
 import { decidedOn } from "../domain/decision.ts";
 import { sha256Hex } from "../domain/digest.ts";
 import { type Grant, type GrantElement, isWithin } from "../domain/grant.ts";
+import type { KnownPrincipal } from "../domain/principal.ts";
 import type { AgentEntry, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { FactScope } from "../domain/run-facts.ts";
 import type { StepName } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
 import type { PolicyEffect, PolicyEngine } from "../ports/policy-engine.ts";
-import { type Asked, askPolicies, type KnownPrincipal, type Question } from "./ask-policies.ts";
+import { type Asked, askPolicies, type Question } from "./ask-policies.ts";
 import { type Bounds, type BoundsPorts, stepsOutOfBounds } from "./out-of-bounds.ts";
 import { lookAround, type World, type WorldPorts, withoutCounts } from "./world.ts";
 

@@ -1,15 +1,19 @@
 import type { Situation } from "../domain/decision.ts";
 import type { Grant } from "../domain/grant.ts";
+import type { KnownPrincipal } from "../domain/principal.ts";
 import { factScopesOf, type RunFacts } from "../domain/run-facts.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PolicyEngine } from "../ports/policy-engine.ts";
+import type { PrincipalVault } from "../ports/principal-vault.ts";
 import { type Asked, askPolicies, type Question } from "./ask-policies.ts";
+import { knownPrincipal } from "./known-principal.ts";
 import { lookAround, type World, type WorldPorts } from "./world.ts";
 
 export type JudgePorts = WorldPorts & {
   readonly engine: Pick<PolicyEngine, "evaluate">;
   readonly steps: Pick<StepReads, "situation">;
+  readonly principals: Pick<PrincipalVault, "open">;
 };
 
 /** The world around an open step. @throws BrokerError as `lookAround` does */
@@ -32,14 +36,16 @@ export async function judgeStep(
   ports: JudgePorts,
   facts: RunFacts = world.facts,
 ): Promise<Asked> {
-  const opening = world.policies.version === 0 ? undefined : await ports.steps.situation(step.decisionId);
-  return askPolicies(questionOf(step, asked, opening), world, ports.engine, withoutItself(facts));
+  const isAsked = world.policies.version !== 0;
+  const opening = isAsked ? await ports.steps.situation(step.decisionId) : undefined;
+  const principal = isAsked ? await knownPrincipal(step, ports.principals) : undefined;
+  return askPolicies(questionOf(step, asked, { opening, principal }), world, ports.engine, withoutItself(facts));
 }
 
 function questionOf(
   step: Step,
   { act, elements }: { readonly act: Question["act"]; readonly elements: Grant },
-  opening: Situation | undefined,
+  { opening, principal }: { readonly opening: Situation | undefined; readonly principal: KnownPrincipal | undefined },
 ): Question {
   const { agent, runId, step: name, attempt, workflow, depth, grant } = step;
   return {
@@ -47,6 +53,7 @@ function questionOf(
     agent,
     name: { runId, step: name, attempt },
     ...(opening?.runtime === undefined ? {} : { runtime: opening.runtime }),
+    ...(principal === undefined ? {} : { principal }),
     ...(workflow === undefined ? {} : { workflow }),
     ...(opening?.parent === undefined ? {} : { parent: opening.parent }),
     requested: act === "judge" ? grant : elements,

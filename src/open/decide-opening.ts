@@ -1,12 +1,12 @@
 import { type Decided, type DecidePorts, decide } from "../decide/decide.ts";
 import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
 import { refusalText } from "../decide/refused-caller.ts";
+import type { Ratchet } from "../domain/data-classes.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
 import type { Attested } from "../domain/stages.ts";
-import type { Step } from "../domain/step.ts";
 import { nameRefused } from "../issue/asked-grant.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { Fenced } from "./fence.ts";
@@ -36,7 +36,8 @@ export async function decideOpening(
   ports: DecideOpeningPorts,
 ): Promise<DecidedOpening> {
   const { runId, step, grant, allowPartial, workflow } = request;
-  const scopes = scopesOf(runId, terms.parent);
+  const { dataClasses } = await ports.policies.inForce();
+  const scopes = scopesOf(runId, terms, dataClasses.ratchet);
   const { decision: decided, decidedOn } = await decide(
     {
       opener: terms.opener,
@@ -46,7 +47,7 @@ export async function decideOpening(
       parent: terms.parent,
       allowPartial,
       workflow,
-      principal: undefined,
+      principal: terms.principal,
       selectors: caller.selectors,
       scopes,
       replaces,
@@ -63,9 +64,18 @@ export async function decideOpening(
   throw new BrokerError(decided.reason ?? "POLICY_DENIED", message, { metadata: { decision_id: recorded } });
 }
 
-/** A grant counts in its own run, and in those that it was delegated from: what is read here flows back there. */
-function scopesOf(runId: string, parent: Step | undefined): readonly FactScope[] {
-  return [...new Set<FactScope>([`run:${runId}`, ...(parent === undefined ? [] : factScopesOf(parent))])];
+/**
+ * A grant counts in its own run, and in those that it was delegated from: what is read here flows back there. Where the
+ * configuration says so, it counts in all runs of whom the step works for.
+ */
+function scopesOf(runId: string, { parent, principal }: Terms, ratchet: Ratchet): readonly FactScope[] {
+  return [
+    ...new Set<FactScope>([
+      `run:${runId}`,
+      ...(parent === undefined ? [] : factScopesOf(parent)),
+      ...(principal === undefined || ratchet === "run" ? [] : ([`principal:${principal.principalId}`] as const)),
+    ]),
+  ];
 }
 
 function whatRefused({ reason, policyErrors }: Decided["decision"]): string {

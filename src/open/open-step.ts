@@ -36,9 +36,9 @@ export async function openStep(caller: Attested, request: OpenRequest, ports: Op
   const repeated = await repeatedOpening(caller, request, ports);
   if (repeated !== undefined) return { step: repeated, isNew: false, refused: [] };
 
-  return ports.retries.untilItStands(request.runId, async () => {
+  return ports.retries.untilItStands(request.runId, async (tries) => {
     const terms = await recordingDenials(caller, request, ports, async () =>
-      withPrincipal(request, await termsOf(caller, request, ports), ports),
+      withPrincipal(request, await termsOf(caller, request, ports), ports, { isFirst: tries === 1 }),
     );
     const fenced = fence(request.attempt, await ports.steps.newestAttempt(request.runId, request.step));
     const decided = await decideOpening(caller, request, terms, fenced, ports);

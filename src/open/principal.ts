@@ -23,16 +23,22 @@ export type PrincipalPorts = {
  * The terms with whom the step works for: whom its token proves, or whom its parent works for. Only whoever may open the
  * step at all makes the broker ask an issuer.
  *
+ * @param tries.isFirst - whether the request is decided for the first time: a token that counts once is spent then.
  * @throws BrokerError INVALID_FIELD `principal_token`, NOT_ENTITLED, DELEGATION_REFUSED; NOT_SERVING when the token's
  *   issuer can't be asked
  */
-export async function withPrincipal(request: OpenRequest, terms: Terms, ports: PrincipalPorts): Promise<Terms> {
+export async function withPrincipal(
+  request: OpenRequest,
+  terms: Terms,
+  ports: PrincipalPorts,
+  { isFirst }: { readonly isFirst: boolean },
+): Promise<Terms> {
   const { principalToken } = request;
   const { parent } = terms;
   if (principalToken === undefined && parent?.principal === undefined) return terms;
   const verified = principalToken === undefined ? undefined : await tokensOf(ports).verify(principalToken);
   const principal = parent === undefined ? await fromToken(verified, ports) : await fromParent(parent, verified, ports);
-  await spend(verified, ports);
+  if (isFirst) await spend(verified, ports);
   return principal === undefined ? terms : { ...terms, principal };
 }
 

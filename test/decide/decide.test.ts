@@ -77,6 +77,7 @@ function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], roo
   return {
     policies: { inForce: async () => (answer === undefined ? NONE : { ...NONE, version: 1, root, sequence: 5 }) },
     steps: { world: async () => ({ facts: [], risks: [] }), situation: async () => undefined },
+    principals: { open: async () => undefined },
     stepDirectory: { openInScopes: () => [] },
     clock: { now: () => 1_795_341_600_000_000 as UnixMicros },
     engine: {
