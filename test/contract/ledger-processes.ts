@@ -58,7 +58,7 @@ export function processesContract(worldOf: () => World): void {
       decidedOn: { entries: [{ entryId: agent.entryId, revision: agent.revision + 1 }] },
       now: world.clock.now(),
     } as const;
-    expect(await world.ledger.perform(enrolling)).toMatchObject({ kind: "denial", code: "NOT_ENTITLED" });
+    expect(await world.ledger.perform(enrolling)).toMatchObject({ kind: "denial", code: "DECISION_OUTDATED" });
     expect((await known(world, process)).enrolled).toEqual([]);
   });
 }
