@@ -127,7 +127,12 @@ try {
   check(opened.includes("spiffe://stint-dev.invalid/agent/dev/run/r/step/s/1"), "the installed broker opens a step");
 
   // And the policies that come along, by the engine in its worker thread.
-  const validated = spawnSync(stintCommand, ["policy", "validate"], { cwd: work, encoding: "utf8" });
+  const validated = spawnSync(stintCommand, ["policy", "validate"], {
+    cwd: work,
+    env: environment,
+    encoding: "utf8",
+    timeout: COMMAND_TIMEOUT_MS,
+  });
   check(validated.stderr.includes("policies without a finding"), "the installed policies are valid");
 
   // A test that is started by itself has no node_modules/.bin on its PATH.

@@ -49,12 +49,18 @@ async function load(root: string, set: PolicySet): Promise<readonly PolicyFindin
   return findings;
 }
 
+/** After a trap the library's memory is not to be relied on: the thread ends, and another takes its place. */
+function endOfTrap(thrown: unknown): void {
+  if (thrown instanceof Error && thrown.name === "RuntimeError") throw thrown;
+}
+
 async function answerTo({ root, request }: Asked): Promise<Answer> {
   try {
     const set = await sets.get(root);
     if (set === undefined) throw new BrokerError("NOT_SERVING", "the policies in force are not ready to be asked");
     return { answer: set.evaluate(request) };
   } catch (thrown) {
+    endOfTrap(thrown);
     return { error: encodeError(thrown) };
   }
 }
@@ -78,6 +84,7 @@ async function reply(message: ToCedar): Promise<FromCedar | undefined> {
             : await load(message.root, message.set);
         return { kind: "checked", id: message.id, findings };
       } catch (thrown) {
+        endOfTrap(thrown);
         return { kind: "failed", id: message.id, error: encodeError(thrown) };
       }
   }

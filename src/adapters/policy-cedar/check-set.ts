@@ -9,6 +9,7 @@ import {
   validatePolicies,
 } from "./cedar-library.ts";
 import { type CompiledPolicy, compilePolicy } from "./compile-policy.ts";
+import { complexityProblem } from "./policy-complexity.ts";
 import { isPrefix } from "./policy-reads.ts";
 import { CONTEXT_PARTS } from "./situation.ts";
 
@@ -63,6 +64,11 @@ function problem(message: string): DetailedError {
 function parsed({ text }: Policy, problems: DetailedError[]): PolicyJson | undefined {
   if (Buffer.byteLength(text) > LIMITS.policyBytesMax) {
     problems.push(problem(`expected at most ${LIMITS.policyBytesMax} bytes`));
+    return undefined;
+  }
+  const complexity = complexityProblem(text);
+  if (complexity !== undefined) {
+    problems.push(problem(complexity));
     return undefined;
   }
   const answer = parsePolicy(text);

@@ -1,6 +1,6 @@
 import type { DataClasses } from "../../domain/data-classes.ts";
 import { dataClass } from "../../domain/data-classes.ts";
-import { BrokerError } from "../../domain/errors.ts";
+import { invalidField } from "../../domain/errors.ts";
 import { isRiskier } from "../../domain/risk.ts";
 import type { StepName } from "../../domain/spiffe-id.ts";
 import type { PolicyRequest, Principal } from "../../ports/policy-engine.ts";
@@ -118,6 +118,6 @@ export function stepId(agent: string, { runId, step, attempt }: StepName): strin
 
 /** An issuer is a URL without fragment, so the first `#` ends it, and two principals never share an id. */
 function principalId({ iss, sub }: Principal): string {
-  if (iss.includes("#")) throw new BrokerError("INVALID_FIELD", "principal.iss: an issuer without fragment");
+  if (iss.includes("#")) throw invalidField("principal.iss", "an issuer without fragment");
   return `${iss}#${sub}`;
 }

@@ -3,7 +3,7 @@ import { createCedarEngine } from "../../../src/adapters/policy-cedar/cedar-engi
 import { readPolicies } from "../../../src/adapters/policy-cedar/read-policies.ts";
 import { NO_DATA_CLASSES } from "../../../src/domain/data-classes.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
-import { setOf } from "./requests.ts";
+import { elementOf, requestOf, setOf } from "./requests.ts";
 
 const engine = createCedarEngine();
 afterAll(() => engine.close());
@@ -144,6 +144,39 @@ permit (principal, action == Action::"raed", resource);`;
       dataClasses: NO_DATA_CLASSES,
     });
     expect(findings.map(({ message }) => message)).toEqual([`expected at most ${LIMITS.policyBytesMax} bytes`]);
+  });
+
+  const deep = (count: number) => `${"(".repeat(count)}true${")".repeat(count)}`;
+  const long = (count: number) => Array.from({ length: count }, () => "context.depth == 1").join(" || ");
+  const inPolicy = (condition: string) => `permit (principal, action, resource) when { ${condition} };`;
+
+  test.for([
+    { what: "brackets in each other", condition: deep(100), message: "expected at most 24 brackets in each other" },
+    { what: "operators", condition: long(200), message: "expected at most 160 operators" },
+    { what: "attributes", condition: `context${".a".repeat(400)}`, message: "expected at most 320 attributes" },
+    {
+      what: "ifs in each other",
+      condition: `${"if context.confined then true else ".repeat(200)}true`,
+      message: "expected at most 160",
+    },
+  ])(
+    "more $what than the engine has room for: everybody else is answered as before",
+    async ({ condition, message }) => {
+      await engine.load("before", setOf("permit (principal, action, resource);"));
+      expect((await engine.check(setOf(inPolicy(condition))))[0]?.message).toContain(message);
+      expect((await engine.evaluate("before", requestOf())).whole.effect).toBe("allow");
+    },
+  );
+
+  test("no policy whose brackets and operators the engine has room for, all at their most", async () => {
+    const nested = `${"(".repeat(22)}${long(78)}${")".repeat(22)}`;
+    const dotted = Array.from({ length: 50 }, () => "context.risk.highest").join(", ");
+    const text = inPolicy(`${nested} && [${dotted}].contains(context.risk.run)`);
+    expect(await engine.check(setOf(text))).toEqual([]);
+    await engine.load(text, setOf(text));
+    expect((await engine.evaluate(text, requestOf())).whole.effect).toBe("deny");
+    const any = requestOf({ requested: [elementOf({ identifier: "*" })] });
+    expect((await engine.evaluate(text, any)).elements[0]?.effect).toBe("deny");
   });
 
   test("more policies than a set holds", async () => {
