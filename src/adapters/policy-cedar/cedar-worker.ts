@@ -49,9 +49,12 @@ async function load(root: string, set: PolicySet): Promise<readonly PolicyFindin
   return findings;
 }
 
+/** Of WebAssembly; the second where the stack of JavaScript itself ran out. */
+const TRAPS: readonly string[] = ["RuntimeError", "RangeError"];
+
 /** After a trap the library's memory is not to be relied on: the thread ends, and another takes its place. */
 function endOfTrap(thrown: unknown): void {
-  if (thrown instanceof Error && thrown.name === "RuntimeError") throw thrown;
+  if (thrown instanceof Error && TRAPS.includes(thrown.name)) throw thrown;
 }
 
 async function answerTo({ root, request }: Asked): Promise<Answer> {

@@ -191,7 +191,6 @@ describe("approval", () => {
   });
 
   test.for([
-    { where: "nothing permits it anyway", policies: ask },
     {
       where: "another policy forbids it too",
       policies: `${PERMIT}${ask}@id("never") forbid (principal, action, resource);`,
@@ -204,6 +203,10 @@ describe("approval", () => {
     const answered = await element(policies, { requested: [elementOf({ actions: ["write", "execute"] })] });
     expect(answered?.effect).toBe("deny");
     expect(answered).not.toHaveProperty("approval");
+  });
+
+  test("can't help where no policy would permit it", async () => {
+    expect(await element(ask, writes)).toEqual({ effect: "deny", policies: ["ask"] });
   });
 
   test("is said of each element for itself", async () => {
