@@ -167,6 +167,21 @@ describe("a request of too many questions", () => {
     await expect(asked.ask({ requested: [], elements: empty })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
   });
 
+  test("is refused where policies look at so many servers in each of them that it would take seconds", async () => {
+    await using asked = await asking(
+      setOf(`permit (principal, action, resource) when { context has workflow || context.requested.servers.contains(Server::"x") };
+        forbid (principal, action, resource is Tool) when { context.server == Server::"y" };`),
+    );
+    const requested = Array.from({ length: 32 }, (_, element) =>
+      elementOf({
+        identifier: `t${element}`,
+        locations: servers.map((server) => `${server}/${"p".repeat(200)}/${element}`),
+      }),
+    );
+    await expect(asked.ask({ requested })).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    expect((await asked.ask({ requested: requested.slice(0, 2) })).elements).toHaveLength(2);
+  });
+
   test("is answered up to the limit, and no further", async () => {
     await using asked = await asking(PERMIT);
     const classes = Array.from({ length: 32 }, (_, index) => `c${index}`);
