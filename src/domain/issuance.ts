@@ -1,4 +1,5 @@
 import type { Confirmation } from "./confirmation.ts";
+import type { Delegation } from "./delegation.ts";
 import type { Grant } from "./grant.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
@@ -34,5 +35,7 @@ export type IssuanceRecord = {
   readonly publicKeySha256?: string;
   /** What a JWT-SVID is bound to; absent where it is bound to nothing. */
   readonly confirmation?: Confirmation;
+  /** Set for a delegation token, which is a JWT-SVID for the broker alone; its grant is the most that a child may have. */
+  readonly delegation?: Delegation;
   readonly issuedAt: UnixMicros;
 };

@@ -70,6 +70,8 @@ export type Step = {
   /** Once held, a step needs a hold to stay open. */
   readonly held: boolean;
   readonly parentStepId?: string;
+  /** Of the token by which the opener was let below its parent; absent where the opener could name the parent. */
+  readonly delegationJti?: string;
   readonly depth: number;
   /** Whom the step works for. */
   readonly principal?: RecordedPrincipal;

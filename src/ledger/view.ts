@@ -39,6 +39,7 @@ export type LedgerView = {
 
   issuance(issuanceId: string): GuardedIssuance | undefined;
   issuanceNamed(credential: CredentialName): GuardedIssuance | undefined;
+  delegationToken(jti: string): GuardedDelegationToken | undefined;
   /** Ids of issuances to an entry itself whose credentials could still be presented, oldest first. */
   liveIssuancesOfEntry(entryId: string, at: UnixMicros): readonly string[];
   /** Ids of issuances by an authority that a verifier may still accept, oldest first; none that was taken back. */
@@ -143,6 +144,15 @@ export type GuardedIssuance = {
   readonly undeliveredSequence?: number;
   /** Sequence of the credential's own revocation, or of the close that took the credential back. */
   readonly revokedSequence?: number;
+};
+
+/** A delegation token, with what is left of it. */
+export type GuardedDelegationToken = GuardedIssuance & {
+  readonly stepId: string;
+  readonly runtimeEntryId: string;
+  readonly expiresAt: UnixSeconds;
+  readonly usesMax: number;
+  readonly uses: number;
 };
 
 export type GuardedAuthority = Pick<Authority, "state"> & { readonly isTainted: boolean };

@@ -68,6 +68,8 @@ export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number 
  *   NOT_ENTITLED;
  * - `decidedOn` no longer stands → NOT_ENTITLED for an entry that is out of force, else DECISION_OUTDATED;
  * - the parent is open, expires no earlier than the child, and is not closed by this opening → else DELEGATION_REFUSED;
+ * - the delegation token that `delegationJti` names is the parent's and for the opener's entry, neither expired nor taken
+ *   back, and has a use left, which this opening takes → else DELEGATION_REFUSED;
  * - the newest attempt is open, and `supersedes` is false → STEP_EXISTS; the newest attempt is not below this attempt →
  *   STALE_ATTEMPT;
  * - `openStepsMax` of the opener's entry, `executorOpenStepsMax` of an executor's process → LIMIT_EXCEEDED;

@@ -186,6 +186,8 @@ export type IssuanceRow = IssuanceRecord & {
   readonly revokedAt?: UnixMicros;
   readonly revocationReason?: RevocationReason;
   readonly revokedSequence?: number;
+  /** Children that were opened by a delegation token. */
+  readonly uses?: number;
   /** Present for a step's credential. */
   readonly step?: Pick<Step, "runId" | "step" | "attempt" | "agent" | "state">;
 };

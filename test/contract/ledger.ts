@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { authoritiesContract } from "./ledger-authorities.ts";
 import { closingContract } from "./ledger-closing.ts";
 import { credentialsContract } from "./ledger-credentials.ts";
+import { delegatingContract } from "./ledger-delegating.ts";
 import { entriesContract } from "./ledger-entries.ts";
 import { evidenceContract } from "./ledger-evidence.ts";
 import { federationContract } from "./ledger-federation.ts";
@@ -10,8 +11,8 @@ import { historyContract } from "./ledger-history.ts";
 import { issuingContract } from "./ledger-issuing.ts";
 import { logContract } from "./ledger-log.ts";
 import { openingContract } from "./ledger-opening.ts";
-import { processesContract } from "./ledger-processes.ts";
 import { principalsContract } from "./ledger-principals.ts";
+import { processesContract } from "./ledger-processes.ts";
 import type { World } from "./ledger-world.ts";
 
 export type Fixture = { readonly world: World; close(): Promise<void> };
@@ -25,6 +26,7 @@ export type Fixture = { readonly world: World; close(): Promise<void> };
 export function ledgerContract(name: string, open: () => Promise<Fixture>): void {
   const parts = {
     openingContract,
+    delegatingContract,
     issuingContract,
     closingContract,
     processesContract,

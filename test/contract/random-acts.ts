@@ -17,7 +17,7 @@ import { CONFIG, OPERATOR, processOf, type World } from "./ledger-world.ts";
 export type Command =
   /** For one of two principals, or for nobody. */
   | { readonly do: "open"; readonly entry: number; readonly lease: boolean; readonly principal: number }
-  | { readonly do: "delegate"; readonly step: number; readonly entry: number }
+  | { readonly do: "delegate"; readonly step: number; readonly entry: number; readonly byToken: boolean }
   | { readonly do: "retry"; readonly step: number; readonly supersedes: boolean }
   | { readonly do: "hold" | "renew"; readonly step: number }
   | { readonly do: "issue"; readonly step: number; readonly kind: SvidKind; readonly seconds: number }
@@ -58,7 +58,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       principal: fc.nat({ max: 1 }),
     }),
   },
-  { weight: 24, arbitrary: fc.record({ do: fc.constant("delegate" as const), step: pick, entry: pick }) },
+  {
+    weight: 24,
+    arbitrary: fc.record({ do: fc.constant("delegate" as const), step: pick, entry: pick, byToken: fc.boolean() }),
+  },
   { weight: 12, arbitrary: fc.record({ do: fc.constant("retry" as const), step: pick, supersedes: fc.boolean() }) },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom("hold" as const, "renew" as const), step: pick }) },
   {
@@ -239,7 +242,14 @@ export async function play(
     } else if (what.do === "delegate" && step !== undefined && entry !== undefined) {
       const { runId, stepId, depth, expiresAt, principal } = step;
       const inherited = principal === undefined ? {} : { principal };
-      await open(world.openAct(entry, { runId, parentStepId: stepId, depth: depth + 1, expiresAt, ...inherited }));
+      const child = { runId, parentStepId: stepId, depth: depth + 1, expiresAt, ...inherited };
+      if (!what.byToken) return open(world.openAct(entry, child));
+      const delegation = { runtimeEntryId: entry.entryId, mayAct: entry.spiffeId, usesMax: 1 };
+      const token = world.record(step, { delegation, authorityId: authorityId() });
+      await perform(world.issueAct([token], { entryId: step.agentEntryId }));
+      const { jti: delegationJti = "" } = token;
+      for (const _ of ["the token's only use", "one too many"])
+        await open(world.openAct(entry, { ...child, delegationJti }));
     } else if (what.do === "retry" && step !== undefined) {
       const agent = entries.find((each) => each.entryId === step.agentEntryId);
       const own = { runId: step.runId, step: step.step, attempt: step.attempt + 1 };

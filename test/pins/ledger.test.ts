@@ -24,6 +24,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0007_policies.sql f88545e5d2b4fb58d63f57acfc04bfa39f0b41778141aaed55317c6a618854cb",
     "0008_step_processes.sql bccd3381a35d476d0b804a76e47b02440cd7c8dfcf88ed37edba84c73112782f",
     "0009_principals.sql 7064ab2529e719ab9bdde549b0ad7083bcf93a4584b1abdba5de79d34b2a4ec0",
+    "0010_delegation_token.sql 9cb3b79bea40b37e15ea18393609c9eeec3c21eefab4ed119c731789b4d803c0",
   ]);
 });
 
@@ -89,7 +90,10 @@ async function makeOneOfEach(): Promise<void> {
     requestId: "r",
     requestDigest: "ab".repeat(32),
   });
-  await world.openChild(agent, step);
+  const server = { audiences: ["spiffe://example.org/stint/server"] };
+  const delegation = { runtimeEntryId: agent.entryId, mayAct: agent.spiffeId, usesMax: 1 };
+  const { jti: delegationJti = "" } = await world.issue(step, { ...server, delegation });
+  await world.openChild(agent, step, { delegationJti });
   const { stepId } = step;
   await ledger.perform({ act: "hold-step", stepId, now });
   await ledger.perform({ act: "renew-step", stepId, now });
@@ -227,7 +231,7 @@ test("the members of every event", () => {
       "decision.situation.selectors[] decision.situation.workflow decision.step decision.stepId",
     ].join(" "),
     "step.opened": [
-      "step.agent step.agentEntryId step.attempt step.audiences[] step.decisionId step.depth",
+      "step.agent step.agentEntryId step.attempt step.audiences[] step.decisionId step.delegationJti step.depth",
       "step.executor.kind step.executor.process.bootId step.executor.process.pid",
       "step.executor.process.pidNamespace step.executor.process.startTimeTicks step.expiresAt",
       "step.factScopes[] step.grant[].actions[] step.grant[].datatypes[] step.grant[].identifier",
@@ -242,7 +246,8 @@ test("the members of every event", () => {
     "process.enrolled": "by.entryId by.kind by.process process",
     "run.barred": "by.entryId by.kind by.process runId",
     "issuance.recorded": [
-      "executable issuance.audiences[] issuance.authorityId issuance.expiresAt",
+      "executable issuance.audiences[] issuance.authorityId issuance.delegation.mayAct",
+      "issuance.delegation.runtimeEntryId issuance.delegation.usesMax issuance.expiresAt",
       "issuance.grant[].actions[] issuance.grant[].datatypes[] issuance.grant[].identifier",
       "issuance.grant[].locations[] issuance.grant[].type issuance.issuanceId issuance.issuedAt",
       "issuance.jti issuance.kind issuance.notBefore issuance.publicKeySha256 issuance.serialNumber",

@@ -42,6 +42,7 @@ import type { Connection } from "./connection.ts";
 import { acceptableOf } from "./sql-view.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
 import { DECISION, parametersOfDecision } from "./tables/decision-table.ts";
+import { DELEGATION_TOKEN } from "./tables/delegation-token-table.ts";
 import { ENTRY, parametersOfEntry } from "./tables/entry-table.ts";
 import { EPOCH } from "./tables/event-table.ts";
 import { JOIN_TOKEN, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
@@ -166,6 +167,8 @@ function openStep(db: Connection, event: StepOpened, sequence: number): void {
   db.run(ENTRY.countOpened, { entryId: step.openerEntryId });
   countGrant(db, factScopesOf(step), step.grant);
   if (!isRemote(step.opener)) db.run(STEP_OPENER.insert, { process: formatProcess(step.opener), sequence });
+  if (step.delegationJti === undefined) return;
+  if (db.run(DELEGATION_TOKEN.use, { jti: step.delegationJti }) !== 1) throw new ProjectionMismatch(sequence);
 }
 
 /** What a step that connects these scopes adds to what is known of each: its grant, and what is known of the others. */
@@ -269,6 +272,7 @@ function recordIssuance(db: Connection, event: IssuanceRecorded, sequence: numbe
   const stepSequence = stepSequenceOf(db, subject.stepId, sequence);
   db.run(ISSUANCE.insert, parametersOfIssuance(event, sequence, stepSequence));
   db.run(STEP.insertEvent, { stepSequence, sequence });
+  if (issuance.delegation !== undefined) db.run(DELEGATION_TOKEN.insert, { sequence, ...issuance.delegation });
   if (executable !== undefined) db.run(STEP.pinExecutable, { stepId: subject.stepId, executable });
 }
 

@@ -25,6 +25,7 @@ const PROJECTIONS = [
   "enrolled_process",
   "decision",
   "issuance",
+  "delegation_token",
   "revocation",
   "authority",
   "federation",

@@ -13,6 +13,7 @@ import type {
 } from "../../ledger/view.ts";
 import type { Connection, SqlParameters } from "./connection.ts";
 import { AUTHORITY, type AuthorityGuardRow } from "./tables/authority-table.ts";
+import { DELEGATION_TOKEN, type DelegationTokenGuardRow } from "./tables/delegation-token-table.ts";
 import { ENTRY, type EntryGuardRow, type EntryRow, entryOf } from "./tables/entry-table.ts";
 import { minuteOf } from "./tables/event-table.ts";
 import { JOIN_TOKEN, type JoinTokenGuard, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
@@ -70,6 +71,11 @@ export function createSqlView(db: Connection): LedgerView {
           ? db.get(ISSUANCE.guardByJti, credential)
           : db.get(ISSUANCE.guardBySerialNumber, credential),
       ),
+    delegationToken(jti) {
+      const row = db.get<DelegationTokenGuardRow>(DELEGATION_TOKEN.guardByJti, { jti });
+      const issuance = guardedIssuanceOf(db.get(ISSUANCE.guardByJti, { jti }));
+      return row === undefined || issuance === undefined ? undefined : { ...issuance, ...row };
+    },
     liveIssuancesOfEntry: (entryId, at) =>
       db.all<{ readonly issuanceId: string }>(ISSUANCE.liveOfEntry, { entryId, at }).map(idOf),
     acceptableIssuances: (authorityId, at) => acceptableOf(db, authorityId, at).map(idOf),

@@ -6,8 +6,16 @@ import { hasExpired, isClosed, permits } from "../../domain/step.ts";
 import { addMicros, microsOf } from "../../domain/time.ts";
 import type { OpenStepAct, OpenStepResult } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
-import type { GuardedEntry, GuardedPrincipal, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
+import type {
+  GuardedDelegationToken,
+  GuardedEntry,
+  GuardedPrincipal,
+  GuardedRun,
+  GuardedStep,
+  LiveStep,
+} from "../view.ts";
 import { type Closing, closingOf } from "./closing.ts";
+import { delegationRefusal } from "./delegation.ts";
 import { principalRefusal } from "./principals.ts";
 import { eachDecidedOn, guardsOf } from "./refusals.ts";
 
@@ -16,6 +24,7 @@ type Situation = {
   readonly run: GuardedRun | undefined;
   readonly principal: GuardedPrincipal | undefined;
   readonly parent: GuardedStep | undefined;
+  readonly delegationToken: GuardedDelegationToken | undefined;
   readonly newest: GuardedStep | undefined;
   readonly opener: GuardedEntry | undefined;
   readonly openOfExecutor: number;
@@ -34,6 +43,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
     run: read("run", step.runId),
     principal: step.principal === undefined ? undefined : read("principal", step.principal.principalId),
     parent: step.parentStepId === undefined ? undefined : read("step", step.parentStepId),
+    delegationToken: step.delegationJti === undefined ? undefined : read("delegationToken", step.delegationJti),
     newest: read("newestAttempt", step.runId, step.step),
     opener: read("entry", openerEntryId),
     ...guardsOf([act.decidedOn]),
@@ -54,6 +64,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
     principalRefusal(situation.principal, situation.run) ??
     eachDecidedOn(found)(act.decidedOn) ??
     parentGuard(act, situation) ??
+    delegationRefusal(step, situation.delegationToken, now) ??
     attemptGuard(act, situation) ??
     limitsGuard(act, situation) ??
     expiryGuard(act);

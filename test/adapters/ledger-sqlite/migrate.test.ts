@@ -97,6 +97,7 @@ test("the tables of the ledger are pinned", () => {
   expect(tablesOf(db)).toEqual([
     "authority",
     "decision",
+    "delegation_token",
     "enrolled_process",
     "epoch",
     "event",

@@ -4,6 +4,7 @@ import { loadDriver } from "../../../src/adapters/ledger-sqlite/driver.ts";
 import { migrate, readMigrations } from "../../../src/adapters/ledger-sqlite/migrate.ts";
 import { AUTHORITY } from "../../../src/adapters/ledger-sqlite/tables/authority-table.ts";
 import { DECISION } from "../../../src/adapters/ledger-sqlite/tables/decision-table.ts";
+import { DELEGATION_TOKEN } from "../../../src/adapters/ledger-sqlite/tables/delegation-token-table.ts";
 import { ENTRY } from "../../../src/adapters/ledger-sqlite/tables/entry-table.ts";
 import { EPOCH, EVENT, TREE } from "../../../src/adapters/ledger-sqlite/tables/event-table.ts";
 import { JOIN_TOKEN, SPENT_EVIDENCE } from "../../../src/adapters/ledger-sqlite/tables/evidence-table.ts";
@@ -19,6 +20,7 @@ import type { UnixMicros } from "../../../src/domain/time.ts";
 const TABLES = {
   AUTHORITY,
   DECISION,
+  DELEGATION_TOKEN,
   ENTRY,
   EPOCH,
   EVENT,

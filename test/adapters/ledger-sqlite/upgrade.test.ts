@@ -82,7 +82,7 @@ describe("a ledger of the version before", () => {
   test("is answered from just as that version answered, ends with the same head, and verifies", async () => {
     expect(schemaNow()).toBe(4);
     expect(await opened()).toEqual(AS_IT_WAS);
-    expect(schemaNow()).toBe(9);
+    expect(schemaNow()).toBe(readMigrations().length);
     // And once more, when there is nothing to be done.
     expect(await opened()).toEqual(AS_IT_WAS);
   });

@@ -1,5 +1,6 @@
 import { canonicalText } from "../../../domain/canonical-json.ts";
 import type { Confirmation } from "../../../domain/confirmation.ts";
+import type { Delegation } from "../../../domain/delegation.ts";
 import type { Grant } from "../../../domain/grant.ts";
 import type { IssuanceRecord } from "../../../domain/issuance.ts";
 import type { IssuanceRecorded } from "../../../domain/ledger-event.ts";
@@ -24,9 +25,12 @@ const COLUMNS = `
   i.undelivered_sequence AS undeliveredSequence, ${REVOKED_SEQUENCE} AS revokedSequence,
   coalesce(i.revoked_at_us, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_at_us END) AS revokedAt,
   coalesce(i.revocation_reason, CASE WHEN ${ENDED_WITH_STEP} THEN s.close_reason END) AS revocationReason,
-  s.step_id AS stepId, s.run_id AS runId, s.step, s.attempt, s.agent, s.state`;
+  s.step_id AS stepId, s.run_id AS runId, s.step, s.attempt, s.agent, s.state,
+  d.runtime_entry_id AS runtimeEntryId, d.may_act AS mayAct, d.uses_max AS usesMax, d.uses`;
 
-const FROM = "FROM issuance AS i LEFT JOIN step AS s ON s.sequence = i.step_sequence";
+const DELEGATION = "LEFT JOIN delegation_token AS d ON d.sequence = i.sequence";
+
+const FROM = `FROM issuance AS i LEFT JOIN step AS s ON s.sequence = i.step_sequence ${DELEGATION}`;
 
 const NAME_COLUMNS = `
   i.issuance_id AS issuanceId, i.undelivered_sequence AS undeliveredSequence, ${REVOKED_SEQUENCE} AS revokedSequence`;
@@ -66,7 +70,7 @@ export const ISSUANCE = {
   revokedBetween: `
     SELECT ${COLUMNS}
       FROM step AS s CROSS JOIN step_event AS h ON h.step_sequence = s.sequence
-      CROSS JOIN issuance AS i ON i.sequence = h.sequence
+      CROSS JOIN issuance AS i ON i.sequence = h.sequence ${DELEGATION}
      WHERE s.closed_sequence >= @first AND s.closed_sequence <= @last AND ${ENDED_WITH_STEP}
        AND i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL
      ORDER BY s.sequence, i.sequence LIMIT @limit`,
@@ -149,6 +153,10 @@ export type StoredIssuance = {
   readonly attempt: number | null;
   readonly agent: Segment | null;
   readonly state: StepState | null;
+  readonly runtimeEntryId: string | null;
+  readonly mayAct: SpiffeId | null;
+  readonly usesMax: number | null;
+  readonly uses: number | null;
 };
 
 export function issuanceOf(row: StoredIssuance): IssuanceRow {
@@ -176,7 +184,18 @@ export function issuanceOf(row: StoredIssuance): IssuanceRow {
     ...(row.revocationReason === null ? {} : { revocationReason: row.revocationReason }),
     ...(row.revokedSequence === null ? {} : { revokedSequence: row.revokedSequence }),
     ...(hasStep ? { step: { runId, step, attempt, agent, state } } : {}),
+    ...delegationOf(row),
   };
+}
+
+function delegationOf({
+  runtimeEntryId,
+  mayAct,
+  usesMax,
+  uses,
+}: StoredIssuance): Pick<IssuanceRow, "delegation" | "uses"> {
+  if (runtimeEntryId === null || mayAct === null || usesMax === null || uses === null) return {};
+  return { delegation: { runtimeEntryId, mayAct, usesMax } satisfies Delegation, uses };
 }
 
 export function parametersOfIssuance(

@@ -15,7 +15,8 @@ const COLUMNS = `
   s.agent_entry_id AS agentEntryId, s.opener_entry_id AS openerEntryId, s.opener, s.executor, s.executable,
   s.spiffe_id AS spiffeId, s.granted, s.more_audiences AS moreAudiences, s.state, s.opened_at_us AS openedAt,
   s.expires_at_s AS expiresAt, s.lease_seconds AS leaseSeconds, s.lease_expires_at_us AS leaseExpiresAt, s.held,
-  s.parent_step_id AS parentStepId, s.depth, s.principal_id AS principalId, s.principal_sealed AS principalSealed,
+  s.parent_step_id AS parentStepId, s.delegation_jti AS delegationJti, s.depth, s.principal_id AS principalId,
+  s.principal_sealed AS principalSealed,
   s.request_id AS requestId, s.request_digest AS requestDigest, s.decision_id AS decisionId, s.fact_scopes AS factScopes,
   s.judged_sequence AS judgedSequence, s.close_decision_id AS closeDecisionId,
   s.closed_sequence AS closedSequence, s.closed_at_us AS closedAt, s.close_reason AS closeReason`;
@@ -68,12 +69,13 @@ export const STEP = {
       sequence, step_id, run_id, step, attempt, workflow, purpose, agent, agent_entry_id, opener_entry_id, opener,
       executor, executable, spiffe_id, granted, more_audiences, audiences, state, opened_at_us, recorded_at_us,
       expires_at_s, lease_seconds, lease_expires_at_us, held, parent_sequence, parent_step_id, depth, principal_id,
-      principal_sealed, request_id, request_digest, decision_id, fact_scopes)
+      principal_sealed, request_id, request_digest, decision_id, fact_scopes, delegation_jti)
     VALUES (
       @sequence, @stepId, @runId, @step, @attempt, @workflow, @purpose, @agent, @agentEntryId, @openerEntryId, @opener,
       @executor, @executable, @spiffeId, @granted, @moreAudiences, @audiences, 'OPEN', @openedAt, @recordedAt,
       @expiresAt, @leaseSeconds, @leaseExpiresAt, 0, (SELECT sequence FROM step WHERE step_id = @parentStepId),
-      @parentStepId, @depth, @principalId, @principalSealed, @requestId, @requestDigest, @decisionId, @factScopes)`,
+      @parentStepId, @depth, @principalId, @principalSealed, @requestId, @requestDigest, @decisionId, @factScopes,
+      @delegationJti)`,
   hold: "UPDATE step SET held = 1 WHERE step_id = @stepId",
   renew: "UPDATE step SET lease_expires_at_us = @leaseExpiresAt WHERE step_id = @stepId",
   pinExecutable: "UPDATE step SET executable = @executable WHERE step_id = @stepId AND executable IS NULL",
@@ -193,6 +195,7 @@ export type StepRow = {
   readonly leaseExpiresAt: UnixMicros | null;
   readonly held: number;
   readonly parentStepId: string | null;
+  readonly delegationJti: string | null;
   readonly depth: number;
   readonly principalId: string | null;
   readonly principalSealed: string | null;
@@ -232,6 +235,7 @@ export function stepOf(row: StepRow): Step {
     ...(row.leaseExpiresAt === null ? {} : { leaseExpiresAt: row.leaseExpiresAt }),
     held: row.held === 1,
     ...(row.parentStepId === null ? {} : { parentStepId: row.parentStepId }),
+    ...(row.delegationJti === null ? {} : { delegationJti: row.delegationJti }),
     depth: row.depth,
     ...(principalId === null || sealed === null ? {} : { principal: { principalId, sealed } }),
     ...(row.requestId === null ? {} : { requestId: row.requestId }),
@@ -280,5 +284,6 @@ export function parametersOfOpened({ step, at }: StepOpened, sequence: number): 
     requestDigest: step.requestDigest ?? null,
     decisionId: step.decisionId,
     factScopes: step.factScopes === undefined ? null : canonicalText(step.factScopes),
+    delegationJti: step.delegationJti ?? null,
   };
 }
