@@ -1,4 +1,3 @@
-import { sha256Hex } from "../domain/digest.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { VerifierEntry } from "../domain/registration-entry.ts";
 import { permits } from "../domain/step.ts";
@@ -6,7 +5,7 @@ import { isObject, type JsonObject, parseStrictObject } from "../domain/strict-j
 import { secondsOf, type UnixSeconds } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CredentialReads, IssuanceRow } from "../ports/ledger-reads.ts";
-import { parseCompactJws } from "../verify/compact-jws.ts";
+import { parseCompactJws, signedDigest } from "../verify/compact-jws.ts";
 import type { Possession } from "../verify/confirmation-claim.ts";
 import { type VerifiedJwtSvid, verifyJwtSvid } from "../verify/jwt-svid.ts";
 import { VerificationError } from "../verify/verification-error.ts";
@@ -95,7 +94,7 @@ function claimedPossession(token: string): Possession {
 
 /** Whether the token is the very one that was recorded, and not another token with the same `jti`. */
 function isOf(token: string, issuance: IssuanceRow): boolean {
-  return sha256Hex(Buffer.from(token.slice(0, token.lastIndexOf(".")), "latin1")) === issuance.toBeSignedSha256;
+  return signedDigest(token) === issuance.toBeSignedSha256;
 }
 
 function isLive(issuance: IssuanceRow, now: UnixSeconds): boolean {

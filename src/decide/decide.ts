@@ -19,6 +19,8 @@ export type DecisionRequest = {
   readonly name: StepName;
   readonly requested: Grant;
   readonly parent: Step | undefined;
+  /** The token by which the parent passes on no more than `cap`. */
+  readonly delegated?: { readonly jti: string; readonly cap: Grant } | undefined;
   /** Grant what is permitted rather than refuse all for one element. */
   readonly allowPartial: boolean;
   readonly workflow: string | undefined;
@@ -103,9 +105,10 @@ function holdsNoPath(selector: string): boolean {
   return !selector.startsWith("unix:path:");
 }
 
-function limitOn(element: GrantElement, { entry, parent }: DecisionRequest): Refuser | undefined {
+function limitOn(element: GrantElement, { entry, parent, delegated }: DecisionRequest): Refuser | undefined {
   if (!isWithin([element], entry.content.ceiling)) return "ceiling";
-  return parent === undefined || isWithin([element], parent.grant) ? undefined : "parent";
+  const held = [parent?.grant, delegated?.cap];
+  return held.every((grant) => grant === undefined || isWithin([element], grant)) ? undefined : "parent";
 }
 
 /** An element that a policy says nothing of is refused, and so is each where the step may not be opened at all. */
@@ -122,7 +125,7 @@ type Findings = {
 };
 
 function decided(request: DecisionRequest, findings: Findings): Decided {
-  const { entry, opener, name, requested } = request;
+  const { entry, opener, name, requested, delegated } = request;
   const { refusers, asked, world, bounds, granted } = findings;
   const { whole, elements, countsSteps } = asked.answer;
   const isAllowed = granted.length > 0 || (requested.length === 0 && whole.effect === "allow" && !bounds.closesParent);
@@ -147,6 +150,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
       refused: bounds.closesParent ? requested : requested.filter((_, index) => refusers[index] !== undefined),
       determiningPolicies: [
         `ceiling:${ofEntry}`,
+        ...(delegated === undefined ? [] : [`delegation:${delegated.jti}`]),
         ...sorted([whole, ...elements].flatMap(({ policies }) => policies)),
         ...(bounds.closesParent ? (bounds.policies ?? []) : []),
       ],

@@ -1,3 +1,4 @@
+import { isBrokerAudience } from "./delegation.ts";
 import { checkSelectorsTogether } from "./entry-selectors.ts";
 import { BrokerError, invalidField } from "./errors.ts";
 import { checkAudience, parseGrant } from "./grant.ts";
@@ -218,7 +219,11 @@ function parseSelectors({ kind, selectors }: EntryContentInput, field: string): 
 
 function parseAudiences(input: readonly string[], field: string): readonly string[] {
   checkList(input, { min: 0, max: AUDIENCES_MAX }, field);
-  for (const audience of input) checkAudience(audience, field);
+  for (const audience of input) {
+    checkAudience(audience, field);
+    // What is for a broker lets a runtime delegate, and nobody else may answer for it.
+    if (isBrokerAudience(audience)) throw invalidField(field, "none that is a broker's own (/stint/server)");
+  }
   return [...input];
 }
 

@@ -16,6 +16,8 @@ export const LIMITS = {
   audiencesPerStepMax: 16,
   jwtSvidsPerBatchMax: 64,
   delegationDepthMax: 8,
+  /** Children by one delegation token: a fan-out of work; a token for more is one that anybody could go on using. */
+  delegationUsesMax: 100,
   openStepsPerRuntimeDefault: 10_000,
   /** Above what common workers do at once by default (100); an agent's entry may say up to the maximum. */
   openStepsPerExecutorDefault: 256,

@@ -1,6 +1,7 @@
 import type { Authority } from "./authority.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { DecidedOn } from "./decision.ts";
+import type { Delegation } from "./delegation.ts";
 import type { Grant } from "./grant.ts";
 import type { IssuanceRecord, Subject } from "./issuance.ts";
 import type { PrincipalName } from "./principal.ts";
@@ -67,6 +68,8 @@ export type SvidContent =
       readonly audiences: readonly string[];
       readonly grant: Grant;
       readonly confirmation?: Confirmation;
+      /** Makes the token one by which another runtime opens children, and nothing else. */
+      readonly delegation?: Delegation;
     }
   | {
       readonly kind: "wit-svid";

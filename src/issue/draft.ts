@@ -70,6 +70,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     ...(facts.jti === undefined ? {} : { jti: facts.jti }),
     ...(facts.publicKey === undefined ? {} : { publicKeySha256: sha256Hex(facts.publicKey) }),
     ...(facts.confirmation === undefined ? {} : { confirmation: facts.confirmation }),
+    ...(facts.delegation === undefined ? {} : { delegation: facts.delegation }),
   };
   return {
     record,
@@ -87,7 +88,10 @@ function principalClaim({ step, principal }: Entitled, random: Randomness): Prin
   return { ...principal, salt: base64urlOf(random.bytes(PRINCIPAL_SALT_BYTES)) };
 }
 
-type Said = Pick<SvidFacts, "serialNumber" | "jti" | "publicKey" | "audiences" | "grant" | "confirmation">;
+type Said = Pick<
+  SvidFacts,
+  "serialNumber" | "jti" | "publicKey" | "audiences" | "grant" | "confirmation" | "delegation"
+>;
 
 /** What distinguishes this credential, its serial number or `jti` included. */
 function saidBy(content: SvidContent, now: UnixMicros, random: Randomness): Said {

@@ -105,7 +105,7 @@ export async function entitle(
   return entitled;
 }
 
-function executorEntry(caller: Attested, step: Step): AgentEntry {
+export function executorEntry(caller: Attested, step: Step): AgentEntry {
   const entry = caller.entries.find((one) => one.entryId === step.agentEntryId);
   if (entry === undefined || !isOfKind(entry, "agent")) {
     throw new BrokerError("NOT_ENTITLED", "the calling process does not match the entry of the step's agent");
@@ -126,7 +126,7 @@ function notTheExecutor(executor: Executor, caller: Attested): string {
 }
 
 /** The program that the step is pinned to: none where several processes execute the step, each with its own. */
-function executableOf(caller: Attested, { executor }: Step, as: SvidOrder["as"]): string | undefined {
+export function executableOf(caller: Attested, { executor }: Step, as: SvidOrder["as"]): string | undefined {
   if (executor.kind === "tree") return undefined;
   if (as === "executor") return caller.executable;
   return executor.kind === "process" ? executor.executable : undefined;
@@ -136,7 +136,11 @@ function executableOf(caller: Attested, { executor }: Step, as: SvidOrder["as"])
  * The agent's entry, for the runtime that opened the step and hands its SVIDs on to the executor: only while there is
  * an executor.
  */
-function entryForOpener(caller: Attested, step: Step, ports: Pick<EntitlePorts, "entries" | "processes">): AgentEntry {
+export function entryForOpener(
+  caller: Attested,
+  step: Step,
+  ports: Pick<EntitlePorts, "entries" | "processes">,
+): AgentEntry {
   if (!accessTo(step, caller).asOpener) {
     throw new BrokerError("NOT_ENTITLED", "the step belongs to another entry's run");
   }
@@ -231,12 +235,12 @@ function claimsOf(step: Step, entry: AgentEntry, wanted: Extract<SvidWanted, { k
   return { kind: "jwt-svid", audiences: [audience], grant, ...bound };
 }
 
-/** A narrower grant that was asked for, within what the step holds there. */
-function grantedOf(asked: Grant, held: Grant): Grant {
+/** A narrower grant that was asked for, within what the step holds. */
+export function grantedOf(asked: Grant, held: Grant, above = "above the step's grant at that audience"): Grant {
   checkAskedGrant(asked, "grant");
   const { permitted, refused } = divide(asked, held);
   if (refused.length > 0) {
-    throw new BrokerError("GRANT_EXCEEDED", `above the step's grant at that audience: ${nameRefused(refused)}`);
+    throw new BrokerError("GRANT_EXCEEDED", `${above}: ${nameRefused(refused)}`);
   }
   return permitted;
 }
@@ -245,12 +249,12 @@ function askedBy(wanted: SvidWanted | undefined): Grant {
   return wanted !== undefined && "grant" in wanted && wanted.grant !== undefined ? wanted.grant : [];
 }
 
-async function recordDenial(
+export async function recordDenial(
   caller: Attested,
   step: Step,
   requested: Grant,
   refused: Denial,
-  ports: EntitlePorts,
+  ports: Pick<EntitlePorts, "denials" | "clock" | "random">,
 ): Promise<void> {
   if (!isDecision(refused.code)) return;
   const { agent, runId, step: name, attempt, stepId } = step;

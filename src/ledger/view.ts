@@ -1,4 +1,5 @@
 import type { Authority } from "../domain/authority.ts";
+import type { DelegationToken } from "../domain/delegation.ts";
 import type { FederatedBundle } from "../domain/federation.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
@@ -39,7 +40,7 @@ export type LedgerView = {
 
   issuance(issuanceId: string): GuardedIssuance | undefined;
   issuanceNamed(credential: CredentialName): GuardedIssuance | undefined;
-  delegationToken(jti: string): GuardedDelegationToken | undefined;
+  delegationToken(jti: string): DelegationToken | undefined;
   /** Ids of issuances to an entry itself whose credentials could still be presented, oldest first. */
   liveIssuancesOfEntry(entryId: string, at: UnixMicros): readonly string[];
   /** Ids of issuances by an authority that a verifier may still accept, oldest first; none that was taken back. */
@@ -144,15 +145,6 @@ export type GuardedIssuance = {
   readonly undeliveredSequence?: number;
   /** Sequence of the credential's own revocation, or of the close that took the credential back. */
   readonly revokedSequence?: number;
-};
-
-/** A delegation token, with what is left of it. */
-export type GuardedDelegationToken = GuardedIssuance & {
-  readonly stepId: string;
-  readonly runtimeEntryId: string;
-  readonly expiresAt: UnixSeconds;
-  readonly usesMax: number;
-  readonly uses: number;
 };
 
 export type GuardedAuthority = Pick<Authority, "state"> & { readonly isTainted: boolean };

@@ -13,9 +13,10 @@ import type { Config } from "../config/config.ts";
 import { readCertificate } from "../domain/certificate.ts";
 import { trustDomainId } from "../domain/spiffe-id.ts";
 import { txnTokenKeySet } from "../domain/txn-token-keys.ts";
-import type { IssuePorts } from "../issue/issue-svids.ts";
+import type { IssueDelegationPorts } from "../issue/issue-delegation-token.ts";
 import { tokenSizeCheck } from "../open/token-size.ts";
 import type { Core } from "./core.ts";
+import { trustOf } from "./trust.ts";
 
 /** What each service of the API needs. */
 export function apiPortsOf(core: Core, config: Config): ApiPorts {
@@ -67,7 +68,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
   };
 }
 
-function issuingPortsOf(core: Core, { issuer }: Config): IssuePorts {
+function issuingPortsOf(core: Core, { issuer }: Config): IssueDelegationPorts {
   const { authorities, clock, denials, entries, principals, random, rate, signer, stepDirectory, suspensions, unix } =
     core;
   return {
@@ -93,10 +94,12 @@ function issuingPortsOf(core: Core, { issuer }: Config): IssuePorts {
   };
 }
 
-function stepsPortsOf(core: Core, { issuer }: Config, issuing: IssuePorts): StepsPorts {
+function stepsPortsOf(core: Core, config: Config, issuing: IssueDelegationPorts): StepsPorts {
   const { authorities, entries, inDirectory, inForce, lifetimes, policies, receipts, retries, stepDirectory, unix } =
     core;
-  const { ledger, steps, feed, history, registry: registryReads } = core.store;
+  const { ledger, steps, feed, history, credentials, registry: registryReads } = core.store;
+  const { issuer, trustDomain } = config;
+  const trust = trustOf(core, config);
   return {
     ...issuing,
     ...core.judgesPrincipals,
@@ -106,6 +109,9 @@ function stepsPortsOf(core: Core, { issuer }: Config, issuing: IssuePorts): Step
     kinship: unix.kinship,
     ledger,
     steps,
+    credentials,
+    trustDomain,
+    ownKeys: () => trust.bundles().jwt,
     stepDirectory,
     entries,
     processes: unix.watch,

@@ -45,6 +45,7 @@ export async function decideOpening(
       name: { runId, step, attempt },
       requested: grant,
       parent: terms.parent,
+      delegated: terms.delegated,
       allowPartial,
       workflow,
       principal: terms.principal,
@@ -59,7 +60,7 @@ export async function decideOpening(
   const decision: Decision = { ...decided, decisionId, decidedAt: now, count: 1 };
   if (decision.effect === "allow") return { decision, decidedOn, scopes };
 
-  const message = `${whatRefused(decided)}: ${nameRefused(decision.refused)}`;
+  const message = `${whatRefused(decided, terms)}: ${nameRefused(decision.refused)}`;
   const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
   throw new BrokerError(decided.reason ?? "POLICY_DENIED", message, { metadata: { decision_id: recorded } });
 }
@@ -78,9 +79,15 @@ function scopesOf(runId: string, { parent, principal }: Terms, ratchet: Ratchet)
   ];
 }
 
-function whatRefused({ reason, policyErrors }: Decided["decision"]): string {
-  if (reason === "DELEGATION_REFUSED") return "above the parent step's grant";
+function whatRefused({ reason, policyErrors }: Decided["decision"], terms: Terms): string {
+  if (reason === "DELEGATION_REFUSED") return `above ${limitOfParent(terms)}`;
   return policyErrors === undefined ? "above the agent's ceiling or policy" : "a policy could not be evaluated";
+}
+
+function limitOfParent({ delegated }: Terms): string {
+  return delegated === undefined
+    ? "the parent step's grant"
+    : "what the delegation token passes on of the parent's grant";
 }
 
 /** Runs `act`. A refusal of authority that `act` throws is a decision, and is recorded as one. */

@@ -19,6 +19,8 @@ export type OpenRequest = {
   readonly expiresAt?: UnixSeconds;
   readonly leaseSeconds?: number;
   readonly parentStepId?: string;
+  /** A delegation token, in place of the parent's id. */
+  readonly parentToken?: string;
   readonly executor: WantedExecutor;
   readonly requestId?: string;
   readonly allowPartial: boolean;
@@ -54,6 +56,7 @@ export function checkOpenRequest(asked: {
   readonly expiresAt: UnixSeconds | undefined;
   readonly leaseSeconds: number | undefined;
   readonly parentStepId: string;
+  readonly parentToken: string;
   readonly executor: WantedExecutor;
   readonly requestId: string;
   readonly allowPartial: boolean;
@@ -71,6 +74,9 @@ export function checkOpenRequest(asked: {
   }
   for (const audience of asked.audiences) checkAudience(audience, "audiences");
   checkAskedGrant(asked.grant, "grant");
+  if (asked.parentToken !== "" && asked.parentStepId !== "") {
+    throw invalidField("parent_token", "absent where parent_step_id names the parent");
+  }
 
   return {
     runId: parseSegment(asked.runId, "run_id"),
@@ -87,6 +93,7 @@ export function checkOpenRequest(asked: {
     ...(asked.purpose === "" ? {} : { purpose: showable(asked.purpose, "purpose", LIMITS.purposeBytesMax) }),
     ...(asked.parentStepId === "" ? {} : { parentStepId: asked.parentStepId }),
     ...(asked.principalToken === "" ? {} : { principalToken: asked.principalToken }),
+    ...(asked.parentToken === "" ? {} : { parentToken: asked.parentToken }),
     ...(asked.requestId === "" ? {} : { requestId: showable(asked.requestId, "request_id", LIMITS.requestIdBytesMax) }),
   };
 }

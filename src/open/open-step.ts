@@ -42,7 +42,8 @@ export async function openStep(caller: Attested, request: OpenRequest, ports: Op
     );
     const fenced = fence(request.attempt, await ports.steps.newestAttempt(request.runId, request.step));
     const decided = await decideOpening(caller, request, terms, fenced, ports);
-    const recorded = await recordOpening({ caller, request, terms, fenced, decided }, ports);
+    const opening = { caller, request, terms, fenced, decided };
+    const recorded = await recordingDenials(caller, request, ports, () => recordOpening(opening, ports));
     return { ...recorded, refused: decided.decision.refused };
   });
 }

@@ -77,7 +77,7 @@ function stepOf({ caller, request, terms, fenced, decided }: Opening, ports: Rec
   const { clock, random } = ports;
   const now = clock.now();
   const name = { runId: request.runId, step: request.step, attempt: fenced.attempt };
-  const { parent } = terms;
+  const { parent, delegated } = terms;
   const { decision, scopes } = decided;
   const { workflow, purpose, leaseSeconds, requestId } = request;
   return {
@@ -98,6 +98,7 @@ function stepOf({ caller, request, terms, fenced, decided }: Opening, ports: Rec
     decisionId: decision.decisionId,
     ...(parent === undefined ? {} : { parentStepId: parent.stepId }),
     ...(terms.principal === undefined ? {} : { principal: recordedOf(terms.principal) }),
+    ...(delegated === undefined ? {} : { delegationJti: delegated.jti }),
     ...(workflow === undefined ? {} : { workflow }),
     ...(purpose === undefined ? {} : { purpose }),
     ...(leaseSeconds === undefined ? {} : { leaseSeconds }),

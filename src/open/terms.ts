@@ -1,5 +1,4 @@
 import type { DescendantPorts } from "../decide/descendants.ts";
-import { isExecutedBy } from "../decide/executed-by.ts";
 import { processNamed } from "../decide/named-process.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
 import type { Executor } from "../domain/executor.ts";
@@ -9,13 +8,15 @@ import { isRemote, type ProcessIdentity } from "../domain/process.ts";
 import { type AgentEntry, isOfKind, type RegistrationEntry } from "../domain/registration-entry.ts";
 import { kindOf, matches } from "../domain/selector.ts";
 import type { Attested } from "../domain/stages.ts";
-import { audiencesOf, permits, type Step } from "../domain/step.ts";
+import type { Step } from "../domain/step.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../domain/time.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
+import type { EntryDirectory } from "../ports/directories.ts";
+import type { Delegated, DelegationPorts } from "./delegation.ts";
 import { mayOpenFor, openerApart } from "./kin.ts";
 import type { OpenRequest } from "./open-request.ts";
+import { audiencesToPassOn, openingEntries, type Parent, parentOf } from "./parent.ts";
 
 /** On what terms a step may be opened at all, before anything is decided about its grant. */
 export type Terms = {
@@ -23,6 +24,8 @@ export type Terms = {
   readonly opener: RegistrationEntry;
   readonly executor: Executor;
   readonly parent: Step | undefined;
+  /** Present where a delegation token let the opener below the parent. */
+  readonly delegated?: Delegated;
   readonly expiresAt: UnixSeconds;
   /** Whom the step works for; set by `withPrincipal`. */
   readonly principal?: SealedPrincipal;
@@ -30,12 +33,12 @@ export type Terms = {
   readonly executorOpenStepsMax: number;
 };
 
-export type TermsPorts = DescendantPorts & {
-  readonly entries: EntryDirectory;
-  readonly stepDirectory: Pick<StepDirectory, "byId">;
-  readonly processes: Pick<ProcessWatch, "find">;
-  readonly clock: Pick<Clock, "now">;
-};
+export type TermsPorts = DescendantPorts &
+  DelegationPorts & {
+    readonly entries: EntryDirectory;
+    readonly processes: Pick<ProcessWatch, "find">;
+    readonly clock: Pick<Clock, "now">;
+  };
 
 /**
  * Who opens, for whom, executed by which process, under which parent, until when.
@@ -43,69 +46,45 @@ export type TermsPorts = DescendantPorts & {
  * @throws BrokerError NOT_ENTITLED, ENTRY_NOT_FOUND, DELEGATION_REFUSED, EXECUTOR_GONE, INVALID_FIELD, LIMIT_EXCEEDED
  */
 export async function termsOf(caller: Attested, request: OpenRequest, ports: TermsPorts): Promise<Terms> {
-  const [first, ...others] = caller.entries.filter((entry) => mayOpenFor(entry, request.agent));
+  // A token is looked at first, since it says by which of its entries the caller may open.
+  const byToken = request.parentToken === undefined ? undefined : await parentOf(caller, request, ports);
+  const openers = openingEntries(caller, byToken).filter((entry) => mayOpenFor(entry, request.agent));
+  const [first, ...others] = openers;
   const agent = ports.entries.byName("agent", request.agent);
   // A caller that may not open steps for an agent can't tell whether the agent exists.
   if (first === undefined) throw new BrokerError("NOT_ENTITLED", "the caller may not open steps for this agent");
   if (agent === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "no entry of this agent");
   if (agent.disabled) throw new BrokerError("NOT_ENTITLED", "the agent's entry is disabled");
 
-  const parent = request.parentStepId === undefined ? undefined : await parentOf(caller, request.parentStepId, ports);
+  const delegation = byToken ?? (await parentOf(caller, request, ports));
+  const parent = delegation?.step;
   if (parent !== undefined && parent.depth + 1 > LIMITS.delegationDepthMax) {
     throw new BrokerError("LIMIT_EXCEEDED", `delegation goes at most ${LIMITS.delegationDepthMax} levels deep`);
   }
   const opener = openerApart(caller, [first, ...others], parent, ports);
-  checkAudiences(request.audiences, agent, parent);
+  checkAudiences(request.audiences, agent, delegation);
   return {
     agent,
     opener,
     executor: executorOf(caller, request, agent, ports.processes),
     parent,
+    ...(delegation?.delegated === undefined ? {} : { delegated: delegation.delegated }),
     expiresAt: expiryOf(request, agent, parent, secondsOf(ports.clock.now())),
     executorOpenStepsMax: agent.content.executorOpenStepsMax ?? LIMITS.openStepsPerExecutorDefault,
     openStepsMax: isOfKind(opener, "runtime") ? opener.content.openStepsMax : LIMITS.openStepsPerRuntimeDefault,
   };
 }
 
-async function parentOf(
-  caller: Attested,
-  stepId: string,
-  { stepDirectory }: Pick<TermsPorts, "stepDirectory">,
-): Promise<Step> {
-  const parent = await stepDirectory.byId(stepId);
-  if (parent === undefined || !mayDelegate(parent, caller))
-    throw new BrokerError("DELEGATION_REFUSED", "the parent step is not the caller's to delegate from");
-  if (!permits(parent.state)) {
-    throw new BrokerError("DELEGATION_REFUSED", `the parent step is ${parent.state}`, {
-      metadata: { state: parent.state },
-    });
-  }
-  return parent;
-}
-
-function mayDelegate({ openerEntryId, agentEntryId, executor }: Step, caller: Attested): boolean {
-  const has = (entryId: string) => caller.entries.some((entry) => entry.entryId === entryId);
-  if (has(openerEntryId)) return true;
-  switch (executor.kind) {
-    case "any":
-      return false;
-    case "process":
-      return isExecutedBy(executor, caller);
-    case "tree":
-      // Below the executor there may be programs of other users, which it started for something else.
-      return has(agentEntryId) && isExecutedBy(executor, caller);
-  }
-}
-
-function checkAudiences(asked: readonly string[], agent: AgentEntry, parent: Step | undefined): void {
+function checkAudiences(asked: readonly string[], agent: AgentEntry, parent: Parent | undefined): void {
+  const held = parent === undefined ? undefined : audiencesToPassOn(parent);
   for (const audience of asked) {
     if (!agent.content.audiences.includes(audience)) {
       throw new BrokerError("AUDIENCE_INVALID", "the agent's entry does not allow one of the audiences", {
         metadata: { field: "audiences" },
       });
     }
-    if (parent !== undefined && !audiencesOf(parent).includes(audience)) {
-      throw new BrokerError("DELEGATION_REFUSED", "the parent step does not hold one of the audiences");
+    if (held?.includes(audience) === false) {
+      throw new BrokerError("DELEGATION_REFUSED", "the parent step does not hold, or pass on, one of the audiences");
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Authority } from "../domain/authority.ts";
 import type { Confirmation } from "../domain/confirmation.ts";
+import type { Delegation } from "../domain/delegation.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { SvidKind } from "../domain/issuance.ts";
 import type { PrincipalClaim } from "../domain/jwt-claims.ts";
@@ -21,6 +22,7 @@ export type SvidFacts = {
   /** SubjectPublicKeyInfo, DER; X.509- and WIT-SVIDs. */
   readonly publicKey?: Uint8Array;
   readonly confirmation?: Confirmation;
+  readonly delegation?: Delegation;
   readonly audiences: readonly string[];
   readonly grant: Grant;
   /** Absent for infrastructure. */

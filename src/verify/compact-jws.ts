@@ -1,4 +1,5 @@
 import { bytesOfBase64url } from "../domain/base64url.ts";
+import { sha256Hex } from "../domain/digest.ts";
 import { type JsonObject, parseStrictObject } from "../domain/strict-json.ts";
 import { VerificationError } from "./verification-error.ts";
 
@@ -10,6 +11,11 @@ export type Jws = {
   /** The bytes that the signature covers. */
   readonly signed: Uint8Array;
 };
+
+/** SHA-256, hexadecimal, of what the signature of a token covers: the name by which the ledger knows the token. */
+export function signedDigest(token: string): string {
+  return sha256Hex(Buffer.from(token.slice(0, token.lastIndexOf(".")), "latin1"));
+}
 
 /** Makes the error that says what was expected. */
 export type Refuse = (expected: string) => VerificationError;

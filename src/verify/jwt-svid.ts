@@ -1,4 +1,5 @@
 import type { Confirmation } from "../domain/confirmation.ts";
+import { isBrokerAudience } from "../domain/delegation.ts";
 import type { Grant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { type SpiffeId, type TrustDomain, trustDomainOf } from "../domain/spiffe-id.ts";
@@ -16,7 +17,7 @@ import {
   type Times,
   timesOf,
 } from "./registered-claims.ts";
-import { type StepFacts, stepFactsOf } from "./step-claims.ts";
+import { claimsInvalid, type StepFacts, stepFactsOf } from "./step-claims.ts";
 import { checkSvidSignature, type TrustedKeys } from "./svid-signature.ts";
 import { VerificationError } from "./verification-error.ts";
 import type { BundleSet } from "./verification-keys.ts";
@@ -62,11 +63,24 @@ const TYPES: readonly (string | undefined)[] = [undefined, "JWT", "JOSE"];
  *
  * Time, with `L` = 5 s of leeway: refused from `exp + L` on, and before `nbf - L` or `iat - L`.
  *
+ * A delegation token is refused whatever the audience, and so is all that is for a broker: only a broker has any use for
+ * the two.
+ *
  * @param token - the JWS in compact serialization, without `Bearer`.
  * @throws VerificationError with one of its codes; never anything else
  * @see JWT-SVID sections 2 to 5, RFC 8725 section 3, contracts section 2
  */
 export function verifyJwtSvid(token: string, options: JwtSvidOptions): VerifiedJwtSvid {
+  const verified = verifyForBroker(token, options);
+  if (verified.claims["may_act"] !== undefined) throw claimsInvalid("no may_act: a delegation token is for its broker");
+  if (isBrokerAudience(verified.audience)) {
+    throw new VerificationError("AUDIENCE_MISMATCH", "the token is for a broker");
+  }
+  return verified;
+}
+
+/** As `verifyJwtSvid`, and accepts delegation tokens: for the broker that issued them. */
+export function verifyForBroker(token: string, options: JwtSvidOptions): VerifiedJwtSvid {
   if (typeof token !== "string" || token.length > LIMITS.jwtPresentedBytesMax) {
     throw malformed(`a string of at most ${LIMITS.jwtPresentedBytesMax} characters`);
   }

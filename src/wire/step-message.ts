@@ -46,6 +46,7 @@ export function stepMessageOf(
     ...(step.leaseSeconds === undefined ? {} : { lease: durationOfSeconds(step.leaseSeconds) }),
     ...(step.leaseExpiresAt === undefined ? {} : { leaseExpiresAt: timestampOfMicros(step.leaseExpiresAt) }),
     parentStepId: step.parentStepId ?? "",
+    delegationJti: step.delegationJti ?? "",
     ...(step.closedAt === undefined ? {} : { closedAt: timestampOfMicros(step.closedAt) }),
     closeReason: step.closeReason ?? "",
     decisionId: step.decisionId,

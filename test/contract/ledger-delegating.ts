@@ -60,7 +60,7 @@ export function delegatingContract(worldOf: () => World): void {
     const results = await Promise.all(acts);
     expect(results.filter(({ kind }) => kind === "opened")).toHaveLength(2);
     expect(results.filter(({ kind }) => kind === "denial")).toEqual(
-      Array.from({ length: 2 }, () => refused("used up: it is for 2 children")),
+      Array.from({ length: 2 }, () => refused("used up: it was for 2 children")),
     );
     expect(await world.store.credentials.issuance({ jti: scene.token.jti ?? "" })).toMatchObject({
       delegation: scene.token.delegation,

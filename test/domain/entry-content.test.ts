@@ -88,6 +88,16 @@ describe("an entry is refused by the name of the member", () => {
     },
     { bad: "the audience *", input: { ...agent, audiences: ["*"] }, field: "audiences" },
     {
+      bad: "an agent's audience that is the broker",
+      input: { ...agent, audiences: ["spiffe://example.org/stint/server"] },
+      field: "audiences",
+    },
+    {
+      bad: "a verifier that would answer for a broker",
+      input: { ...verifier, audiences: ["https://mcp.example.org", "spiffe://other.example/stint/server"] },
+      field: "audiences",
+    },
+    {
       bad: "an exchange audience of its own",
       input: { ...agent, exchangeAudiences: ["urn:aws:sts"] },
       field: "exchange_audiences",

@@ -16,6 +16,7 @@ const ASKED: Asked = {
   expiresAt: undefined,
   leaseSeconds: undefined,
   parentStepId: "",
+  parentToken: "",
   executor: { kind: "self" },
   requestId: "",
   allowPartial: false,

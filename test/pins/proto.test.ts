@@ -40,7 +40,14 @@ test("the services and their methods", () => {
   expect(Object.fromEntries(services)).toEqual({
     "stint.v1.Attestation": ["Attest (bidi_streaming)"],
     "stint.v1.Authorities": ["ConfirmClock", "List", "Prepare", "Activate", "Taint", "Revoke"],
-    "stint.v1.Credentials": ["IssueX509Svid", "IssueJwtSvid", "IssueJwtSvids", "IssueWitSvid", "IssueTxnToken"],
+    "stint.v1.Credentials": [
+      "IssueX509Svid",
+      "IssueJwtSvid",
+      "IssueJwtSvids",
+      "IssueWitSvid",
+      "IssueTxnToken",
+      "IssueDelegationToken",
+    ],
     "stint.v1.Entries": ["Create", "Get", "List", "Update", "Disable", "Enable", "Delete"],
     "stint.v1.Federation": ["Create", "Get", "List", "Refresh", "Delete", "GetBundles"],
     "stint.v1.History": [

@@ -7,10 +7,13 @@ import { acceptRestore } from "../../src/authority/accept-restore.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
 import { type CloseRequest, closeStep } from "../../src/close/close-step.ts";
 import { type RevocationTarget, revoke } from "../../src/close/revoke.ts";
+import { parseSpiffeBundle, spiffeBundle } from "../../src/domain/bundle.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import type { SvidOrder } from "../../src/issue/entitle.ts";
+import type { DelegationOrder } from "../../src/issue/entitle-delegation.ts";
 import type { InfrastructureWanted } from "../../src/issue/entitle-infrastructure.ts";
+import { issueDelegationToken } from "../../src/issue/issue-delegation-token.ts";
 import { issueInfrastructureSvid } from "../../src/issue/issue-infrastructure-svid.ts";
 import { issueSvids } from "../../src/issue/issue-svids.ts";
 import { createOwnSvid } from "../../src/issue/own-svid.ts";
@@ -26,8 +29,9 @@ import type { Randomness } from "../../src/ports/randomness.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import { processIdentities } from "../../src/stream/process-identities.ts";
 import { openSvidStream, type SvidSink, type SvidStreamPorts } from "../../src/stream/svid-stream.ts";
-import { NO_ENGINE } from "../memory/no-engine.ts";
+import { verificationKeysOf } from "../../src/verify/verification-keys.ts";
 import { memoryVault } from "../memory/memory-vault.ts";
+import { NO_ENGINE } from "../memory/no-engine.ts";
 import type { VirtualClock } from "../memory/virtual-clock.ts";
 import type { Kernel, SimulatedProcess } from "./kernel.ts";
 
@@ -74,6 +78,10 @@ export async function startBroker(ground: Ground) {
   const { entries, registry, stepDirectory } = beside;
   await registry.start();
 
+  const ownKeys = () => {
+    const { jwtKeys } = parseSpiffeBundle(JSON.stringify(spiffeBundle(beside.authorities.all(), 1, 60)));
+    return new Map([[TRUST_DOMAIN, { trustDomain: TRUST_DOMAIN, issuer: ISSUER, keys: verificationKeysOf(jwtKeys) }]]);
+  };
   const ports = {
     ...beside,
     ledger,
@@ -98,6 +106,8 @@ export async function startBroker(ground: Ground) {
     },
     checkTokenSize: () => undefined,
     disableEntry: registry.disable,
+    trustDomain: TRUST_DOMAIN,
+    ownKeys,
   };
   const attested = ({ peer }: SimulatedProcess) => attest(peer, { attestor: kernel.attestor, entries });
 
@@ -108,6 +118,8 @@ export async function startBroker(ground: Ground) {
     isSuspended: () => suspensions.refusal() !== undefined,
     open: async (by: SimulatedProcess, request: OpenRequest) => openStep(await attested(by), request, ports),
     issue: async (by: SimulatedProcess, order: SvidOrder) => issueSvids(await attested(by), order, ports),
+    delegate: async (by: SimulatedProcess, order: DelegationOrder) =>
+      issueDelegationToken(await attested(by), order, ports),
     issueInfrastructure: async (by: SimulatedProcess, wanted: InfrastructureWanted) =>
       issueInfrastructureSvid(await attested(by), wanted, ports),
     ownSvid: (keyPairs: KeyPairs) =>

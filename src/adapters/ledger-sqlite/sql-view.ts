@@ -74,7 +74,9 @@ export function createSqlView(db: Connection): LedgerView {
     delegationToken(jti) {
       const row = db.get<DelegationTokenGuardRow>(DELEGATION_TOKEN.guardByJti, { jti });
       const issuance = guardedIssuanceOf(db.get(ISSUANCE.guardByJti, { jti }));
-      return row === undefined || issuance === undefined ? undefined : { ...issuance, ...row };
+      if (row === undefined || issuance === undefined) return undefined;
+      const { undeliveredSequence, revokedSequence } = issuance;
+      return { ...row, isTakenBack: undeliveredSequence !== undefined || revokedSequence !== undefined };
     },
     liveIssuancesOfEntry: (entryId, at) =>
       db.all<{ readonly issuanceId: string }>(ISSUANCE.liveOfEntry, { entryId, at }).map(idOf),

@@ -2,11 +2,14 @@ import { errorOf, invalidField, isDenial } from "../../domain/errors.ts";
 import type { Attested, Delivery } from "../../domain/stages.ts";
 import type { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { onlyAnswer, type SvidOrder, type SvidWanted } from "../../issue/entitle.ts";
-import { type IssuePorts, issueSvids } from "../../issue/issue-svids.ts";
+import { type IssueDelegationPorts, issueDelegationToken } from "../../issue/issue-delegation-token.ts";
+import { issueSvids } from "../../issue/issue-svids.ts";
 import { publicKeyOfJwk } from "../../verify/public-jwk.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
 import {
+  delegationOrderOf,
+  delegationTokenMessageOf,
   jwtSvidMessageOf,
   jwtSvidOutcomeOf,
   jwtSvidsWantedOf,
@@ -19,12 +22,13 @@ import {
 
 /**
  * Credentials of open steps: on the workload endpoint for the step's executor, on the broker endpoint for its opener.
+ * Delegation tokens are for both on either endpoint.
  *
  * @param mayAsk - throws for a caller who may not ask on this endpoint.
  */
 export function credentialsHandlers(
   endpoint: Endpoint,
-  ports: IssuePorts,
+  ports: IssueDelegationPorts,
   as: NonNullable<SvidOrder["as"]> = "executor",
   mayAsk: (caller: Attested) => void = () => undefined,
 ): HandlersOf<typeof Credentials> {
@@ -61,6 +65,13 @@ export function credentialsHandlers(
       const delivery = await issueOne(caller, request.stepId, txnTokenWantedOf(request));
       ids["issuanceId"] = delivery.issuanceId;
       return { token: txnTokenMessageOf(delivery) };
+    }),
+    issueDelegationToken: unary(endpoint, "Credentials.IssueDelegationToken", async (request, caller, ids) => {
+      ids["stepId"] = request.stepId;
+      mayAsk(caller);
+      const delivery = await issueDelegationToken(caller, delegationOrderOf(request), ports);
+      ids["issuanceId"] = delivery.issuanceId;
+      return { token: delegationTokenMessageOf(delivery) };
     }),
     issueJwtSvids: unary(endpoint, "Credentials.IssueJwtSvids", async (request, caller, ids) => {
       ids["stepId"] = request.stepId;

@@ -17,7 +17,7 @@ import { Principals } from "../../gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
-import type { IssuePorts } from "../../issue/issue-svids.ts";
+import type { IssueDelegationPorts } from "../../issue/issue-delegation-token.ts";
 import { addReflection } from "../../wire/reflection.ts";
 import { addService } from "../../wire/service-definition.ts";
 import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
@@ -42,7 +42,7 @@ import { checkMayReferenceSteps } from "./workload-reference.ts";
 /** What each service needs, and no other service. */
 export type ApiPorts = {
   /** For credentials of steps, and for callers who renew an identity of their own. */
-  readonly issuing: IssuePorts;
+  readonly issuing: IssueDelegationPorts;
   readonly steps: StepsPorts;
   readonly revocations: RevocationsPorts;
   readonly history: HistoryPorts;

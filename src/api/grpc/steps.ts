@@ -138,6 +138,7 @@ function openRequestOf(message: OpenMessage): OpenRequest {
     expiresAt: message.expiresAt === undefined ? undefined : secondsOfTimestamp(message.expiresAt, "expires_at"),
     leaseSeconds: message.lease === undefined ? undefined : secondsOfDuration(message.lease, "lease"),
     parentStepId: message.parentStepId,
+    parentToken: message.parentToken,
     executor: executorOfMessage(message.executor),
     requestId: message.requestId,
     allowPartial: message.allowPartial,

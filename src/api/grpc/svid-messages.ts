@@ -4,9 +4,12 @@ import { type Confirmation, confirmationOf } from "../../domain/confirmation.ts"
 import { type Denial, invalidField, isDenial } from "../../domain/errors.ts";
 import type { Grant } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import { parseSegment } from "../../domain/spiffe-id.ts";
 import type { Delivery } from "../../domain/stages.ts";
 import type {
   Confirmation as ConfirmationMessage,
+  DelegationTokenSchema,
+  IssueDelegationTokenRequest,
   IssueTxnTokenRequest,
   JwtSvidOutcomeSchema,
   JwtSvidSchema,
@@ -16,9 +19,10 @@ import type {
   X509SvidSchema,
 } from "../../gen/stint/v1/credentials_pb.js";
 import type { SvidWanted } from "../../issue/entitle.ts";
+import type { DelegationOrder } from "../../issue/entitle-delegation.ts";
 import type { AuthorityDirectory } from "../../ports/directories.ts";
 import { grantOfMessage } from "../../wire/grant-message.ts";
-import { timestampOfSeconds } from "../../wire/timestamps.ts";
+import { secondsOfDuration, timestampOfSeconds } from "../../wire/timestamps.ts";
 
 export function jwtSvidWantedOf(message: JwtSvidWanted, field: string): SvidWanted {
   return {
@@ -32,6 +36,16 @@ export function jwtSvidWantedOf(message: JwtSvidWanted, field: string): SvidWant
 export function txnTokenWantedOf({ location, grant }: IssueTxnTokenRequest): SvidWanted {
   if (location === "") throw invalidField("location", "one of those of the step's grant");
   return { kind: "txn-token", location, ...narrowedTo(grant, "grant") };
+}
+
+export function delegationOrderOf({ stepId, runtime, grant, uses, ttl }: IssueDelegationTokenRequest): DelegationOrder {
+  return {
+    stepId,
+    runtime: parseSegment(runtime, "runtime"),
+    uses: uses === 0 ? 1 : uses,
+    ...narrowedTo(grant, "grant"),
+    ...(ttl === undefined ? {} : { ttlSeconds: secondsOfDuration(ttl, "ttl") }),
+  };
 }
 
 /** A narrower grant, where one is asked for. */
@@ -91,6 +105,11 @@ function tokenMessageOf(delivery: Delivery): TokenMessage {
 
 export function witSvidMessageOf(delivery: Delivery): MessageInitShape<typeof WitSvidSchema> {
   return tokenMessageOf(delivery);
+}
+
+export function delegationTokenMessageOf(delivery: Delivery): MessageInitShape<typeof DelegationTokenSchema> {
+  const { svid: token, ...message } = tokenMessageOf(delivery);
+  return { ...message, token };
 }
 
 export function txnTokenMessageOf(delivery: Delivery): MessageInitShape<typeof TxnTokenSchema> {

@@ -1,3 +1,4 @@
+import { type DelegationToken, delegationRefusal } from "../../domain/delegation.ts";
 import { type Denial, denial } from "../../domain/errors.ts";
 import { treeText } from "../../domain/executor.ts";
 import { LIMITS } from "../../domain/limits.ts";
@@ -6,16 +7,8 @@ import { hasExpired, isClosed, permits } from "../../domain/step.ts";
 import { addMicros, microsOf } from "../../domain/time.ts";
 import type { OpenStepAct, OpenStepResult } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
-import type {
-  GuardedDelegationToken,
-  GuardedEntry,
-  GuardedPrincipal,
-  GuardedRun,
-  GuardedStep,
-  LiveStep,
-} from "../view.ts";
+import type { GuardedEntry, GuardedPrincipal, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
 import { type Closing, closingOf } from "./closing.ts";
-import { delegationRefusal } from "./delegation.ts";
 import { principalRefusal } from "./principals.ts";
 import { eachDecidedOn, guardsOf } from "./refusals.ts";
 
@@ -24,7 +17,7 @@ type Situation = {
   readonly run: GuardedRun | undefined;
   readonly principal: GuardedPrincipal | undefined;
   readonly parent: GuardedStep | undefined;
-  readonly delegationToken: GuardedDelegationToken | undefined;
+  readonly delegationToken: DelegationToken | undefined;
   readonly newest: GuardedStep | undefined;
   readonly opener: GuardedEntry | undefined;
   readonly openOfExecutor: number;
@@ -64,7 +57,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
     principalRefusal(situation.principal, situation.run) ??
     eachDecidedOn(found)(act.decidedOn) ??
     parentGuard(act, situation) ??
-    delegationRefusal(step, situation.delegationToken, now) ??
+    delegationGuard(act, situation) ??
     attemptGuard(act, situation) ??
     limitsGuard(act, situation) ??
     expiryGuard(act);
@@ -114,6 +107,13 @@ function parentGuard({ step }: OpenStepAct, { parent, ending, outOfBounds }: Sit
   // A step that replaced its own ancestor would be left without a parent.
   const endsWithThis = [...ending, ...outOfBounds].some(({ stepId }) => stepId === parent.stepId);
   return endsWithThis ? denial("DELEGATION_REFUSED", "opening this step would close its parent") : undefined;
+}
+
+function delegationGuard({ step, now }: OpenStepAct, { delegationToken }: Situation): Denial | undefined {
+  const { delegationJti, parentStepId, openerEntryId } = step;
+  return delegationJti === undefined
+    ? undefined
+    : delegationRefusal(delegationToken, { parentStepId, openerEntryId }, now);
 }
 
 function attemptGuard({ step, supersedes }: OpenStepAct, { newest, ending }: Situation): Denial | undefined {

@@ -2,6 +2,7 @@ import { request as plainRequest } from "node:http";
 import { Agent, request } from "node:https";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Confirmation } from "../../../src/domain/confirmation.ts";
+import { parseSpiffeId } from "../../../src/domain/spiffe-id.ts";
 import { addSeconds, secondsOf } from "../../../src/domain/time.ts";
 import { FILES, GRANT, MCP } from "../../contract/ledger-world.ts";
 import { ask, sendRaw } from "./http-peers.ts";
@@ -52,6 +53,21 @@ test.for<{ readonly how: string; readonly confirmation: Confirmation; readonly t
   const { scene, client, step } = await setting();
   const { body } = await post(scene, client, await scene.mint(step, { confirmation }));
   expect(JSON.parse(body)).toMatchObject({ active: true, cnf: confirmation, token_type: type });
+});
+
+test("a delegation token is not active for anybody, though a verifier were to answer for the broker itself", async () => {
+  const { scene, verifier, step } = await setting();
+  const broker = "spiffe://example.org/stint/server";
+  const { content } = verifier;
+  if (content.kind !== "verifier") throw new TypeError("not a verifier");
+  scene.entries.put({ ...verifier, content: { ...content, audiences: [MCP, broker] } });
+  const client = await scene.clientOf(verifier);
+  const delegation = { runtimeEntryId: "entry_r", mayAct: parseSpiffeId("spiffe://example.org/runtime/r"), usesMax: 1 };
+  for (const audience of [broker, MCP]) {
+    const token = await scene.mint(step, { audiences: [audience], delegation });
+    expect((await post(scene, client, token)).body).toBe(INACTIVE);
+  }
+  expect((await post(scene, client, await scene.mint(step, { audiences: [MCP] }))).body).toContain('"active":true');
 });
 
 test("a token for several audiences, one of them the verifier's, says who and grants nothing", async () => {

@@ -8,6 +8,7 @@ import { onTestFinished } from "vitest";
 import { BrokerError } from "../../../src/domain/errors.ts";
 import {
   Credentials,
+  type IssueDelegationTokenRequest,
   type IssueJwtSvidRequest,
   type IssueTxnTokenRequest,
   type IssueWitSvidRequest,
@@ -60,6 +61,7 @@ export async function scriptedBroker(script: Script = {}) {
     csrs: [] as Uint8Array[],
     wits: [] as IssueWitSvidRequest[],
     transactions: [] as IssueTxnTokenRequest[],
+    delegations: [] as IssueDelegationTokenRequest[],
     holds: 0,
     metadata: [] as string[],
   };
@@ -217,6 +219,15 @@ export async function scriptedBroker(script: Script = {}) {
         const token = `eyJhbGciOiJFUzI1NiJ9.txn${seen.transactions.length}.c2lnbmF0dXJl`;
         const spiffeId = openNamed(request.stepId).spiffeId ?? "";
         return { token: { issuanceId: "iss_4", spiffeId, token, expiresAt: expiry() } };
+      });
+    },
+    issueDelegationToken(call, reply) {
+      const request = receivedMessage(call.request);
+      seen.delegations.push(request);
+      answer(reply, () => {
+        const token = `eyJhbGciOiJFUzI1NiJ9.dlg${seen.delegations.length}.c2lnbmF0dXJl`;
+        const spiffeId = openNamed(request.stepId).spiffeId ?? "";
+        return { token: { issuanceId: "iss_5", spiffeId, token, expiresAt: expiry() } };
       });
     },
     issueX509Svid(call, reply) {

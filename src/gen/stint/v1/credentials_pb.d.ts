@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Grant } from "./types_pb.js";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file stint/v1/credentials.proto.
@@ -213,6 +213,66 @@ export declare type IssueTxnTokenResponse = Message<"stint.v1.IssueTxnTokenRespo
  * Use `create(IssueTxnTokenResponseSchema)` to create a new message.
  */
 export declare const IssueTxnTokenResponseSchema: GenMessage<IssueTxnTokenResponse>;
+
+/**
+ * @generated from message stint.v1.IssueDelegationTokenRequest
+ */
+export declare type IssueDelegationTokenRequest = Message<"stint.v1.IssueDelegationTokenRequest"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * Name of the registration entry of the runtime that may use it; nobody else can.
+   *
+   * @generated from field: string runtime = 2;
+   */
+  runtime: string;
+
+  /**
+   * The most that a child may be granted, within the step's grant; absent: all of it. All locations at once.
+   *
+   * @generated from field: stint.v1.Grant grant = 3;
+   */
+  grant?: Grant | undefined;
+
+  /**
+   * How many children may be opened with it, 1 to 100; 0: 1.
+   *
+   * @generated from field: uint32 uses = 4;
+   */
+  uses: number;
+
+  /**
+   * 10 s to 1 h; absent: as long as a JWT-SVID of the step's agent. It ends with the step in any case.
+   *
+   * @generated from field: google.protobuf.Duration ttl = 5;
+   */
+  ttl?: Duration | undefined;
+};
+
+/**
+ * Describes the message stint.v1.IssueDelegationTokenRequest.
+ * Use `create(IssueDelegationTokenRequestSchema)` to create a new message.
+ */
+export declare const IssueDelegationTokenRequestSchema: GenMessage<IssueDelegationTokenRequest>;
+
+/**
+ * @generated from message stint.v1.IssueDelegationTokenResponse
+ */
+export declare type IssueDelegationTokenResponse = Message<"stint.v1.IssueDelegationTokenResponse"> & {
+  /**
+   * @generated from field: stint.v1.DelegationToken token = 1;
+   */
+  token?: DelegationToken | undefined;
+};
+
+/**
+ * Describes the message stint.v1.IssueDelegationTokenResponse.
+ * Use `create(IssueDelegationTokenResponseSchema)` to create a new message.
+ */
+export declare const IssueDelegationTokenResponseSchema: GenMessage<IssueDelegationTokenResponse>;
 
 /**
  * @generated from message stint.v1.JwtSvidOutcome
@@ -478,6 +538,41 @@ export declare type TxnToken = Message<"stint.v1.TxnToken"> & {
 export declare const TxnTokenSchema: GenMessage<TxnToken>;
 
 /**
+ * @generated from message stint.v1.DelegationToken
+ */
+export declare type DelegationToken = Message<"stint.v1.DelegationToken"> & {
+  /**
+   * @generated from field: string issuance_id = 1;
+   */
+  issuanceId: string;
+
+  /**
+   * Of the step.
+   *
+   * @generated from field: string spiffe_id = 2;
+   */
+  spiffeId: string;
+
+  /**
+   * JWS compact serialization: a JWT-SVID for the broker with may_act and max_uses. No verifier accepts it.
+   *
+   * @generated from field: string token = 3;
+   */
+  token: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stint.v1.DelegationToken.
+ * Use `create(DelegationTokenSchema)` to create a new message.
+ */
+export declare const DelegationTokenSchema: GenMessage<DelegationToken>;
+
+/**
  * Credentials of open steps, for their executor. Every RPC attests the caller anew.
  *
  * @generated from service stint.v1.Credentials
@@ -528,6 +623,17 @@ export declare const Credentials: GenService<{
     methodKind: "unary";
     input: typeof IssueTxnTokenRequestSchema;
     output: typeof IssueTxnTokenResponseSchema;
+  },
+  /**
+   * Lets another runtime open children under the step (Steps.Open, parent_token). For the step's executor, and for the
+   * entry that opened it.
+   *
+   * @generated from rpc stint.v1.Credentials.IssueDelegationToken
+   */
+  issueDelegationToken: {
+    methodKind: "unary";
+    input: typeof IssueDelegationTokenRequestSchema;
+    output: typeof IssueDelegationTokenResponseSchema;
   },
 }>;
 

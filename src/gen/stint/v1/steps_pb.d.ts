@@ -117,6 +117,14 @@ export declare type OpenRequest = Message<"stint.v1.OpenRequest"> & {
    * @generated from field: stint.v1.InitialCredentials credentials = 16;
    */
   credentials?: InitialCredentials | undefined;
+
+  /**
+   * A delegation token (Credentials.IssueDelegationToken) for the calling runtime: the step is opened under the step that
+   * the token is of, whoever opened that one. In place of parent_step_id.
+   *
+   * @generated from field: string parent_token = 17;
+   */
+  parentToken: string;
 };
 
 /**

@@ -356,6 +356,13 @@ export declare type Step = Message<"stint.v1.Step"> & {
    * @generated from field: stint.v1.StepPrincipal principal = 23;
    */
   principal?: StepPrincipal | undefined;
+
+  /**
+   * Of the delegation token by which its opener was let below its parent; empty where there was none.
+   *
+   * @generated from field: string delegation_jti = 24;
+   */
+  delegationJti: string;
 };
 
 /**
