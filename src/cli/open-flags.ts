@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { type Grant, parseGrant } from "../domain/grant.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { Steps } from "../gen/stint/v1/steps_pb.js";
@@ -26,6 +26,7 @@ export type OpenOptions = {
   readonly expiresIn?: number;
   readonly lease?: number;
   readonly parent?: string;
+  readonly parentTokenFile?: string;
   readonly requestId?: string;
   readonly allowPartial?: boolean;
   readonly principalTokenFile?: string;
@@ -55,6 +56,12 @@ export function addOpenFlags(command: Command): Command {
     .option("--expires-in <time>", "when it ends at the latest, e.g. 5m", durationFlag)
     .option("--parent <step-id>", "the step that it is delegated from")
     .option("--principal-token-file <file>", "a file of the OIDC token of whom it works for; read once")
+    .addOption(
+      new Option(
+        "--parent-token-file <path>",
+        "the file of a delegation token that another runtime made for this one",
+      ).conflicts("parent"),
+    )
     .option("--allow-partial", "take the part of the grant that is permitted");
 }
 
@@ -75,9 +82,10 @@ export function openRequestOf(
     agent: options.agent ?? AGENT_DEFAULT,
     workflow: options.workflow ?? "",
     purpose: options.purpose ?? "",
-    grant: grantMessageOf(grantOf(options.grant)),
+    grant: grantMessageOf(options.grant === undefined ? [] : grantOf(options.grant)),
     audiences: [...(options.audience ?? [])],
     parentStepId: options.parent ?? "",
+    parentToken: options.parentTokenFile === undefined ? "" : parentTokenIn(options.parentTokenFile),
     requestId: options.requestId ?? "",
     allowPartial: options.allowPartial ?? false,
     principalToken: tokenIn(options.principalTokenFile),
@@ -108,8 +116,19 @@ function after(seconds: number, now: number) {
   return timestampOfMicros((Math.floor(now) * 1_000 + seconds * 1_000_000) as UnixMicros);
 }
 
-function grantOf(flag: string | undefined): Grant {
-  if (flag === undefined) return [];
+/** A token is never an argument: those are for everybody to see, in the list of processes. */
+function parentTokenIn(path: string): string {
+  const token = readText(path, "--parent-token-file").trim();
+  if (token === "") throw usageFailure("--parent-token-file: the file is empty");
+  return token;
+}
+
+/**
+ * A grant as a flag gives it.
+ *
+ * @throws Failure when it can't be read, BrokerError INVALID_FIELD when it is no grant
+ */
+export function grantOf(flag: string): Grant {
   return parseGrant(readJson(flag, "--grant"), { ceiling: false });
 }
 
@@ -133,18 +152,19 @@ function tokenIn(file: string | undefined): string {
  * @throws Failure
  */
 export function readJson(flag: string, name: string): unknown {
-  let text = flag;
-  if (flag.startsWith("@")) {
-    try {
-      text = readFileSync(flag.slice(1), "utf8");
-    } catch (thrown) {
-      throw usageFailure(`${name}: can't read the file (${codeOf(thrown)})`);
-    }
-  }
+  const text = flag.startsWith("@") ? readText(flag.slice(1), name) : flag;
   try {
     return JSON.parse(text) as unknown;
   } catch {
     throw usageFailure(`${name}: JSON, or @ and the name of a file that holds it`);
+  }
+}
+
+function readText(path: string, name: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (thrown) {
+    throw usageFailure(`${name}: can't read the file (${codeOf(thrown)})`);
   }
 }
 

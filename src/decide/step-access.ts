@@ -37,11 +37,14 @@ export function visibleTo(
   step: Step | undefined,
 ): { readonly step: Step; readonly access: StepAccess } {
   if (step === undefined) throw new BrokerError("STEP_NOT_FOUND", "no such step");
+  if (!isVisibleTo(caller, step)) throw new BrokerError("NOT_ENTITLED", "the step belongs to another entry's run");
+  return { step, access: accessTo(step, caller) };
+}
+
+/** Whether a caller may see a step: as its opener, its executor or an operator. */
+export function isVisibleTo(caller: Attested, step: Step): boolean {
   const access = accessTo(step, caller);
-  if (!access.asOpener && !access.asExecutor && access.asOperator === undefined) {
-    throw new BrokerError("NOT_ENTITLED", "the step belongs to another entry's run");
-  }
-  return { step, access };
+  return access.asOpener || access.asExecutor || access.asOperator !== undefined;
 }
 
 /**

@@ -39,6 +39,8 @@ export const LIMITS = {
   watcherBacklogEventsMax: 10_000,
   pageSizeMax: 500,
   pageSizeDefault: 100,
+  /** Steps in one answer about a tree: more than a person reads, and with ordinary grants a tenth of a message. */
+  stepTreeMax: 200,
   /** Steps, and credentials, that one answer lists one by one; the counts beside the lists count all. */
   listedMax: 100,
 

@@ -236,10 +236,19 @@ export type HistoryReads = {
     filter: HistoryFilter & { readonly type?: string; readonly after?: number; readonly oldestFirst?: boolean },
   ): Promise<readonly EventRow[]>;
   principals(filter: Pick<HistoryFilter, "before" | "limit">): Promise<readonly PrincipalRow[]>;
+  /** A step with its ancestors and descendants; no step for one that is unknown. */
+  stepTree(stepId: string, stepsMax: number): Promise<StepTree>;
   /** What closing this target would close and revoke now. */
   preview(target: CloseTarget, now: UnixMicros): Promise<TakenBack>;
   /** What the events in [first, last] closed and revoked. */
   takenBack(firstSequence: number, sequence: number): Promise<TakenBack>;
+};
+
+/** Steps each behind its parent: ancestors from the root on, the step, and its descendants level by level. */
+export type StepTree = {
+  readonly steps: readonly Step[];
+  /** Descendants were left out. */
+  readonly isCut: boolean;
 };
 
 /** Steps closed and credentials revoked. The lists end after `LIMITS.listedMax`, the counts are whole. */

@@ -97,6 +97,7 @@ async function brokerOfSteps(answers: {
         answer(null, { step: { ...step, state } });
       },
       get: unexpected,
+      getTree: unexpected,
       list: unexpected,
       renew: unexpected,
       enroll(call, answer) {
@@ -197,6 +198,7 @@ describe("stint step run", () => {
         hold: (call) => void call.emit("error", serviceErrorOf(new BrokerError("STEP_CLOSED", "the step is REVOKED"))),
         close: (_call, answer) => answer(null, {}),
         get: (_call, answer) => answer(null, {}),
+        getTree: (_call, answer) => answer(null, {}),
         list: (_call, answer) => answer(null, {}),
         enroll: (_call, answer) => answer(null, {}),
         renew: (_call, answer) => answer(null, {}),

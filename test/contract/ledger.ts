@@ -13,6 +13,7 @@ import { logContract } from "./ledger-log.ts";
 import { openingContract } from "./ledger-opening.ts";
 import { principalsContract } from "./ledger-principals.ts";
 import { processesContract } from "./ledger-processes.ts";
+import { stepTreeContract } from "./ledger-step-tree.ts";
 import type { World } from "./ledger-world.ts";
 
 export type Fixture = { readonly world: World; close(): Promise<void> };
@@ -38,6 +39,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     feedContract,
     credentialsContract,
     historyContract,
+    stepTreeContract,
   };
   describe(name, () => {
     for (const [part, contract] of Object.entries(parts)) {

@@ -65,7 +65,7 @@ test("the services and their methods", () => {
     "stint.v1.Status": ["Get"],
     "stint.v1.Renewals": ["Renew"],
     "stint.v1.Revocations": ["Watch (bidi_streaming)", "Revoke"],
-    "stint.v1.Steps": ["Open", "Hold (server_streaming)", "Renew", "Close", "Get", "List", "Enroll"],
+    "stint.v1.Steps": ["Open", "Hold (server_streaming)", "Renew", "Close", "Get", "List", "Enroll", "GetTree"],
   });
 });
 

@@ -24,6 +24,7 @@ const steps: StepsHandlers = {
   renew: unexpected,
   close: unexpected,
   get: unexpected,
+  getTree: unexpected,
   list: unexpected,
   enroll: unexpected,
 };

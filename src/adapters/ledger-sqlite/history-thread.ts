@@ -76,6 +76,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     decisions: call("decisions"),
     events: call("events"),
     principals: call("principals"),
+    stepTree: call("stepTree"),
     preview: call("preview"),
     takenBack: call("takenBack"),
     verifyAll: call("verifyAll"),

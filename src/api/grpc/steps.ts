@@ -1,6 +1,7 @@
 import { type ClosePorts, closeStep, receiptsOf } from "../../close/close-step.ts";
-import { accessTo, operatorRole, visibleTo } from "../../decide/step-access.ts";
+import { accessTo, isVisibleTo, operatorRole, visibleTo } from "../../decide/step-access.ts";
 import { invalidField, isDenial } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
 import type { Attested, Delivery } from "../../domain/stages.ts";
 import type { Step } from "../../domain/step.ts";
 import { type OpenRequest as OpenMessage, Outcome, type Steps } from "../../gen/stint/v1/steps_pb.js";
@@ -28,7 +29,7 @@ export type StepsPorts = OpenPorts &
   EnrollPorts &
   HoldHandlerPorts &
   RenewPorts &
-  ClosePorts & { readonly history: Pick<HistoryReads, "steps"> };
+  ClosePorts & { readonly history: Pick<HistoryReads, "steps" | "stepTree"> };
 
 const OUTCOMES = {
   [Outcome.COMPLETED]: "COMPLETED",
@@ -89,6 +90,17 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
         ...(closedSequence === undefined
           ? {}
           : { receipts: receiptsMessageOf(await receiptsOf(closedSequence, 0, ports)) }),
+      };
+    }),
+    getTree: unary(endpoint, "Steps.GetTree", async (request, caller) => {
+      const { step } = visibleTo(caller, await named(request.by, ports));
+      const { steps, isCut } = await ports.history.stepTree(step.stepId, LIMITS.stepTreeMax);
+      const shown = steps.filter((one) => isVisibleTo(caller, one));
+      return {
+        stepId: step.stepId,
+        steps: await Promise.all(shown.map((one) => messageFor(caller, one, ports))),
+        hidden: steps.length - shown.length,
+        truncated: isCut,
       };
     }),
     list: unary(endpoint, "Steps.List", async (request, caller) => {

@@ -8,6 +8,7 @@ import { countFlag, durationFlag } from "../flags.ts";
 import { addOpenFlags, type OpenOptions, opened, openRequestOf, type WantedExecutor } from "../open-flags.ts";
 import { grantField } from "../output/fields.ts";
 import { receiptFields } from "../output/receipts-fields.ts";
+import { stepTreeView, treeRowsOf } from "../output/step-tree-view.ts";
 import { stepView } from "../output/step-view.ts";
 import type { View } from "../output/view.ts";
 import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
@@ -68,8 +69,10 @@ export function addStep(program: Command, context: Context): void {
     .command("show")
     .description("one step, and who has applied its close")
     .argument("<step>", "its id, or run/step, or run/step/attempt", stepArgument)
+    .option("--tree", "who delegated to whom: the step with its ancestors and descendants, open or closed")
     .action(
-      acting(context, async (session, _options: object, by: StepReference) => {
+      acting(context, async (session, { tree }: { readonly tree?: true }, by: StepReference) => {
+        if (tree === true) return showTree(session, by);
         const { step: shown, receipts } = await session.readableSteps().get({ by });
         if (shown === undefined) return;
         await session.print.one(closedView(session), { step: shown, receipts });
@@ -104,6 +107,13 @@ export function addStep(program: Command, context: Context): void {
     );
 
   addStepRun(step, context);
+}
+
+async function showTree(session: Session, by: StepReference): Promise<void> {
+  const { stepId, steps, hidden, truncated } = await session.readableSteps().getTree({ by });
+  await session.print.rows(stepTreeView, treeRowsOf(steps, stepId));
+  if (hidden > 0) session.note(`${hidden} more in this tree, which other entries opened, are shown to operators`);
+  if (truncated) session.note("there are further descendants: ask for the tree of one of those shown");
 }
 
 /** @throws InvalidArgumentError */

@@ -1,7 +1,9 @@
 import { type Command, Option } from "commander";
-import type { JwtSvid, X509Svid } from "../../sdk/runtime/index.ts";
+import type { DelegationToken, JwtSvid, X509Svid } from "../../sdk/runtime/index.ts";
 import type { Context } from "../context.ts";
 import { usageFailure } from "../failure.ts";
+import { countFlag, durationFlag } from "../flags.ts";
+import { grantOf } from "../open-flags.ts";
 import type { View } from "../output/view.ts";
 import { acting, type Session } from "../session.ts";
 import { keepSvid, runOnRenewal } from "../svid/keep-svid.ts";
@@ -11,6 +13,13 @@ import { openSvidDirectory, type SvidFiles } from "../svid/svid-directory.ts";
 
 type StepOptions = { readonly stepId?: string };
 type JwtOptions = StepOptions & { readonly audience: string };
+type DelegationOptions = StepOptions & {
+  readonly runtime: string;
+  readonly grant?: string;
+  readonly uses: number;
+  /** Seconds. */
+  readonly ttl?: number;
+};
 type X509Options = StepOptions & {
   readonly out: string;
   readonly format: (typeof FORMATS)[number];
@@ -35,9 +44,21 @@ export function addSvid(program: Command, context: Context): void {
     .action(
       acting(context, async (session, { stepId, audience }: JwtOptions) => {
         const token = await withOwnStep(session, { stepId, hold: false }, (step) => step.jwtSvid(audience));
-        // Alone on its line, for `$(…)`.
-        if (session.globals.output === "table") context.out.write(`${token.svid()}\n`);
-        else await session.print.one(jwtView, token);
+        await printToken(session, jwtView, token, token.svid());
+      }),
+    );
+
+  ofOwnStep(svid.command("delegation"))
+    .description("print a delegation token: by it another runtime opens children of the step (--parent-token-file)")
+    .requiredOption("--runtime <name>", "the registration entry of that runtime; nobody else can use the token")
+    .option("--grant <json|@file>", "the most that a child may do; absent: all that the step may")
+    .option("--uses <number>", "how many children", countFlag, 1)
+    .option("--ttl <time>", "how long it is good, e.g. 5m; absent: as long as a JWT-SVID of the step", durationFlag)
+    .action(
+      acting(context, async (session, { stepId, runtime, grant, uses, ttl }: DelegationOptions) => {
+        const wanted = { runtime, uses, ttlSeconds: ttl, grant: grant === undefined ? undefined : grantOf(grant) };
+        const token = await withOwnStep(session, { stepId, hold: false }, (step) => step.delegationToken(wanted));
+        await printToken(session, delegationView, token, token.token());
       }),
     );
 
@@ -58,6 +79,12 @@ export function addSvid(program: Command, context: Context): void {
         await (options.watch === true ? watchX509(session, options, command) : writeX509(session, options));
       }),
     );
+}
+
+/** Alone on its line, for `$(…)`, or as data. */
+async function printToken<Token>(session: Session, view: View<Token>, token: Token, text: string): Promise<void> {
+  if (session.globals.output === "table") session.context.out.write(`${text}\n`);
+  else await session.print.one(view, token);
 }
 
 /** The variable is set by `stint step run`, and nothing else reads it unasked: this is the command that it is for. */
@@ -126,6 +153,16 @@ const jwtView: View<JwtSvid> = {
     ["audience", (svid) => svid.audience],
     ["expires_at", (svid) => svid.expiresAt.toISOString()],
     ["svid", (svid) => svid.svid()],
+  ],
+  columns: [],
+};
+
+const delegationView: View<DelegationToken> = {
+  fields: [
+    ["spiffe_id", (token) => token.spiffeId],
+    ["runtime", (token) => token.runtime],
+    ["expires_at", (token) => token.expiresAt.toISOString()],
+    ["token", (token) => token.token()],
   ],
   columns: [],
 };

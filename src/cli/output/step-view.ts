@@ -31,6 +31,7 @@ export const stepView: View<Step> = {
     ["grant", (step) => grantField(step.grant)],
     ["audiences", (step) => step.audiences],
     ["parent_step_id", (step) => textField(step.parentStepId)],
+    ["delegation_jti", (step) => textField(step.delegationJti)],
     ["decision_id", (step) => textField(step.decisionId)],
     ["opener", (step) => processField(step.opener)],
     ["executor_kind", (step) => enumField(ExecutorKind, step.executorKind).toLowerCase()],

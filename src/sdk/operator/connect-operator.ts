@@ -27,7 +27,7 @@ export type OperatorOptions = {
 export type Operator = {
   readonly entries: ClientOf<typeof Entries>;
   readonly history: ClientOf<typeof History>;
-  readonly steps: Pick<ClientOf<typeof Steps>, "get" | "list">;
+  readonly steps: Pick<ClientOf<typeof Steps>, "get" | "getTree" | "list">;
   readonly revocations: Pick<ClientOf<typeof Revocations>, "revoke">;
   readonly ledger: ClientOf<typeof Ledger>;
   readonly authorities: ClientOf<typeof Authorities>;

@@ -5,6 +5,7 @@ export type { BoundTo } from "./binding.ts";
 export type { CloseOptions, CloseResult, ReceiptState, Receipts } from "./close-step.ts";
 export { createStint, type Stint, type StintOptions } from "./create-stint.ts";
 export { currentStep } from "./current-step.ts";
+export type { DelegationOptions, DelegationToken } from "./delegation-token.ts";
 export { createDpopKey, type DpopKey, type ProvenRequest } from "./dpop-key.ts";
 export type { JwtSvid } from "./jwt-svid.ts";
 export { type McpRefusal, mcpRefusalOf } from "./mcp-refusal.ts";

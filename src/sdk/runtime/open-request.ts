@@ -63,6 +63,7 @@ function wishesOf(
     audiences: [...(options.audiences ?? [])],
     ...(options.expiresAt !== undefined && { expiresAt: timestampFromDate(options.expiresAt) }),
     ...(options.leaseSeconds !== undefined && { lease: durationOfSeconds(options.leaseSeconds) }),
+    parentToken: options.parentToken ?? "",
     principalToken: options.principalToken ?? "",
     executor: executorOf(options.executor ?? "self"),
     requestId: options.requestId ?? randomUUID(),

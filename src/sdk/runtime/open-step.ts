@@ -5,6 +5,7 @@ import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb
 import { askBroker, type Broker } from "./broker.ts";
 import { type CloseResult, closeStep } from "./close-step.ts";
 import { runInStep } from "./current-step.ts";
+import { issueDelegationToken } from "./delegation-token.ts";
 import { createDpopKey, type DpopKey } from "./dpop-key.ts";
 import { openRequestOf } from "./open-request.ts";
 import type { OutcomeOf } from "./outcome.ts";
@@ -158,6 +159,7 @@ async function stepOf(
     x509Svid: () => minted(svids.x509Svid()),
     witSvid: () => minted(svids.witSvid()),
     txnToken: (location, { grant } = {}) => minted(svids.txnToken(location, { grant })),
+    delegationToken: (delegation) => minted(issueDelegationToken({ broker, stepId, signal: ended }, delegation)),
     fetch: createStepFetch({ locations: locationsOf(facts.grant), credentials, signal, fetch: terms.fetch }),
     run: (work) => runInStep(step, work),
     openStep: async (child) => (await openChild(child)).step,

@@ -1,6 +1,7 @@
 import type { Grant } from "../../domain/grant.ts";
 import type { BoundTo } from "./binding.ts";
 import type { CloseOptions, CloseResult } from "./close-step.ts";
+import type { DelegationOptions, DelegationToken } from "./delegation-token.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { Outcome, OutcomeOf } from "./outcome.ts";
 import type { StepFacts } from "./step-facts.ts";
@@ -29,6 +30,11 @@ export type OpenStepOptions = {
   readonly expiresAt?: Date | undefined;
   /** The step is ABANDONED when this long passes without a `renew()`. */
   readonly leaseSeconds?: number | undefined;
+  /**
+   * A delegation token that another runtime made for this one (`step.delegationToken`): the step is opened under the step
+   * that the token is of, and ends with it. Absent: a step of its own, or a child of the step that opens it.
+   */
+  readonly parentToken?: string | undefined;
   /** An OIDC token of the human or service on whose behalf the step works. It is checked, and kept nowhere. */
   readonly principalToken?: string | undefined;
   /**
@@ -77,7 +83,7 @@ export type ResumeStepOptions = HoldOptions &
   );
 
 /** A child works in its parent's run unless it says otherwise. */
-export type InParentsRun<Options> = Omit<Options, "runId"> & { readonly runId?: string | undefined };
+export type InParentsRun<Options> = Omit<Options, "runId" | "parentToken"> & { readonly runId?: string | undefined };
 
 /** An open step. Holds no credential that printing it would show. */
 export type Step = StepFacts & {
@@ -115,6 +121,13 @@ export type Step = StepFacts & {
    * @throws StintError as `jwtSvid`
    */
   txnToken(location: string, options?: { readonly grant?: Grant | undefined }): Promise<TxnToken>;
+  /**
+   * Lets another runtime open children of this step, by a token that is worth nothing to anybody else. A new one each
+   * time: send it to the other runtime, which gives it as `parentToken`.
+   *
+   * @throws StintError ENTRY_NOT_FOUND for an unknown runtime, and as `jwtSvid`
+   */
+  delegationToken(options: DelegationOptions): Promise<DelegationToken>;
   /** `fetch`, authenticated as this step; see `createStepFetch`. Fits where a library asks for a fetch. */
   readonly fetch: Fetch;
   /** Runs `work` with this step as the current one. */

@@ -184,6 +184,7 @@ export async function scriptedBroker(script: Script = {}) {
         return { step: stepNamed(named?.stepId ?? "") };
       });
     },
+    getTree: (_call, reply) => reply(null, {}),
     list: (_call, reply) => reply(null, {}),
     enroll(call, reply) {
       seen.enrolled.push(receivedMessage(call.request).pid);

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
+import { createDelegationToken } from "../../../src/sdk/runtime/delegation-token.ts";
 import { StintError } from "../../../src/sdk/runtime/index.ts";
 import { createJwtSvid } from "../../../src/sdk/runtime/jwt-svid.ts";
 import { createTxnToken } from "../../../src/sdk/runtime/txn-token.ts";
@@ -44,6 +45,14 @@ const txnToken = createTxnToken({
   issuanceId: "iss_4",
   spiffeId,
   location: "https://mcp.example.com/mcp",
+  expiresAt,
+  token: "eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln",
+});
+
+const delegationToken = createDelegationToken({
+  issuanceId: "iss_5",
+  spiffeId,
+  runtime: "receiver",
   expiresAt,
   token: "eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln",
 });
@@ -112,6 +121,14 @@ describe("a credential", () => {
     expect(txnToken.token()).toBe("eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln");
   });
 
+  test("is not in any print of a delegation token", () => {
+    for (const text of printed(delegationToken)) expect(text).not.toContain("topsecret");
+    expect(inspect(delegationToken)).toBe("DelegationToken(receiver) until 2031-01-01T00:00:00.000Z");
+    const shown = { spiffeId, runtime: "receiver", expiresAt: "2031-01-01T00:00:00.000Z" };
+    expect(JSON.parse(JSON.stringify(delegationToken))).toEqual(shown);
+    expect(delegationToken.token()).toBe("eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln");
+  });
+
   test("is not in any print of the step that holds it, nor of what the step's failures throw", async () => {
     const origin = await loopback((_request, response) => response.destroy());
     const broker = await scriptedBroker();
@@ -124,11 +141,12 @@ describe("a credential", () => {
     await step.x509Svid();
     await step.witSvid();
     await step.txnToken("https://mcp.example.org");
+    await step.delegationToken({ runtime: "receiver" });
     const failures = [await thrownBy(step.fetch(origin)), await thrownBy(step.fetch("http://127.0.0.1:1"))];
     await step.close();
     failures.push(await thrownBy(step.jwtSvid(origin)), step.signal.reason);
     for (const value of [stint, step, ...failures]) {
-      for (const text of printed(value)) expect(text).not.toMatch(/secret\d|topsecret|\b(wit|txn)\d/);
+      for (const text of printed(value)) expect(text).not.toMatch(/secret\d|topsecret|\b(wit|txn|dlg)\d/);
     }
     expect(inspect(step)).toBe("Step(spiffe://example.org/agent/researcher/run/r/step/s/1)");
   });
@@ -137,9 +155,11 @@ describe("a credential", () => {
     { what: "a JWT-SVID", create: createJwtSvid },
     { what: "a WIT-SVID", create: createWitSvid },
     { what: "a transaction token", create: createTxnToken },
+    { what: "a delegation token", create: createDelegationToken },
   ])("that is malformed is refused as $what without being repeated", ({ create }) => {
     const svid = "eyJ.topsecret\r\nx: y.sig";
-    const facts = { issuanceId: "", spiffeId, audience: "a", location: "a", expiresAt, svid, token: svid, privateKey };
+    const named = { audience: "a", location: "a", runtime: "a" };
+    const facts = { issuanceId: "", spiffeId, ...named, expiresAt, svid, token: svid, privateKey };
     expect(() => create(facts)).toThrow(StintError);
     try {
       create(facts);

@@ -9,6 +9,7 @@ import { RUN } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import { type Condition, pageConditions, readPage, stepConditions, when, whereOf } from "./history-page.ts";
 import type { Reader } from "./reader.ts";
+import { stepTree } from "./step-tree.ts";
 import { previewClose, takenBack } from "./taken-back.ts";
 
 export function createHistoryReads({ read }: Reader): HistoryReads {
@@ -69,6 +70,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       const page = { select: PRINCIPAL.history, conditions, orderBy: "p.sequence DESC", limit };
       return read((db) => readPage<StoredPrincipal>(db, page)).map(principalOf);
     },
+    stepTree: async (stepId, stepsMax) => read((db) => stepTree(db, stepId, stepsMax)),
     preview: async (target, now) => read((db) => previewClose(db, target, now)),
     takenBack: async (firstSequence, sequence) => read((db) => takenBack(db, firstSequence, sequence)),
   };

@@ -122,6 +122,9 @@ export const STEP = {
       FROM step WHERE closed_sequence >= @first AND closed_sequence <= @last`,
 
   byId: `SELECT ${COLUMNS} FROM step AS s WHERE s.step_id = @stepId`,
+  /** Open or closed, oldest first. */
+  children: `
+    SELECT ${COLUMNS} FROM step AS s WHERE s.parent_sequence = @parentSequence ORDER BY s.sequence LIMIT @limit`,
   newestAttempt: `
     SELECT ${COLUMNS} FROM step AS s WHERE s.run_id = @runId AND s.step = @step ORDER BY s.attempt DESC LIMIT 1`,
   byRequest: `

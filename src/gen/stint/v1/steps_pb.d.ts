@@ -486,6 +486,75 @@ export declare type EnrollResponse = Message<"stint.v1.EnrollResponse"> & {
 export declare const EnrollResponseSchema: GenMessage<EnrollResponse>;
 
 /**
+ * @generated from message stint.v1.GetTreeRequest
+ */
+export declare type GetTreeRequest = Message<"stint.v1.GetTreeRequest"> & {
+  /**
+   * @generated from oneof stint.v1.GetTreeRequest.by
+   */
+  by: {
+    /**
+     * @generated from field: string step_id = 1;
+     */
+    value: string;
+    case: "stepId";
+  } | {
+    /**
+     * Attempt 0: the newest.
+     *
+     * @generated from field: stint.v1.StepName name = 2;
+     */
+    value: StepName;
+    case: "name";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stint.v1.GetTreeRequest.
+ * Use `create(GetTreeRequestSchema)` to create a new message.
+ */
+export declare const GetTreeRequestSchema: GenMessage<GetTreeRequest>;
+
+/**
+ * @generated from message stint.v1.GetTreeResponse
+ */
+export declare type GetTreeResponse = Message<"stint.v1.GetTreeResponse"> & {
+  /**
+   * The one that was asked for.
+   *
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * Each behind its parent: ancestors from the root on, the step, and its descendants level by level. At most 200.
+   *
+   * @generated from field: repeated stint.v1.Step steps = 2;
+   */
+  steps: Step[];
+
+  /**
+   * Steps of the tree that are other entries' and not shown to the caller.
+   *
+   * @generated from field: uint32 hidden = 3;
+   */
+  hidden: number;
+
+  /**
+   * There are descendants beyond those 200.
+   *
+   * @generated from field: bool truncated = 4;
+   */
+  truncated: boolean;
+};
+
+/**
+ * Describes the message stint.v1.GetTreeResponse.
+ * Use `create(GetTreeResponseSchema)` to create a new message.
+ */
+export declare const GetTreeResponseSchema: GenMessage<GetTreeResponse>;
+
+/**
  * @generated from enum stint.v1.Outcome
  */
 export enum Outcome {
@@ -584,6 +653,16 @@ export declare const Steps: GenService<{
     methodKind: "unary";
     input: typeof EnrollRequestSchema;
     output: typeof EnrollResponseSchema;
+  },
+  /**
+   * Who delegated to whom: a step with its ancestors and descendants, open or closed.
+   *
+   * @generated from rpc stint.v1.Steps.GetTree
+   */
+  getTree: {
+    methodKind: "unary";
+    input: typeof GetTreeRequestSchema;
+    output: typeof GetTreeResponseSchema;
   },
 }>;
 
