@@ -74,6 +74,8 @@ beforeAll(async () => {
     entries: [
       // The process of the tests is every runtime here, and starts the scripts, which are meant to be nobody's children.
       { kind: "runtime", name: "flow", selectors, agents: ["researcher", "reader"], allow_descendants: true },
+      { kind: "runtime", name: "archive", selectors, agents: ["archivist"], allow_descendants: true },
+      { kind: "agent", name: "archivist", selectors, ceiling },
       { kind: "agent", name: "researcher", selectors, ceiling, allow_any_executor: true },
       { kind: "agent", name: "reader", selectors, ceiling },
       { kind: "verifier", name: "library", selectors, audiences: [resource, mcpResource] },
@@ -131,6 +133,28 @@ describe("the code of the documentation", () => {
       rebound.end();
     });
     expect(status).toBe(403);
+  });
+
+  test("hands a part of a step to another runtime, which works below it once", async () => {
+    const start = (name: string, variables: NodeJS.ProcessEnv) => {
+      const child = spawn(process.execPath, [join(folder, name)], {
+        env: { ...environment, RESOURCE: resource, ...variables },
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      onTestFinished(() => void child.kill("SIGKILL"));
+      return createInterface({ input: child.stdout });
+    };
+    const [receiver] = (await once(start("receiving-runtime.ts", { PORT: "0" }), "line")) as [string];
+    const [told] = (await once(start("delegating-runtime.ts", { RECEIVER: receiver }), "line")) as [string];
+    const [, token = ""] = /^200 (\S+)$/.exec(told) ?? [];
+    expect(decodeJwt(token)).toMatchObject({
+      sub: "spiffe://example.org/agent/archivist/run/archive-1/step/store/1",
+      parent_step_id: expect.any(String),
+      authorization_details: mayRead(resource, "public"),
+    });
+    // A JWT-SVID of a step is no token to delegate by.
+    const refused = await fetch(receiver, { method: "POST", body: token });
+    expect(refused.status).toBe(403);
   });
 
   test("works against a throw-away broker as the README says", async () => {

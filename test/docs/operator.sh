@@ -5,6 +5,7 @@ set -eu
 stint status                                          # ready or why not; keys, verifiers, disk; exit 1 when not ready
 stint step list --state open                          # who holds something now
 stint step show report-7/search                       # one step, and which verifiers have applied its end
+stint step show --tree report-7/search                # who delegated to whom, across runtimes, also when it is over
 stint history issuances --run report-7 --live         # every credential; --live: neither expired nor revoked
 stint history decisions --effect deny --since 15m     # what was refused, and by what
 stint history events --output jsonl                   # the ledger itself; --follow goes on
