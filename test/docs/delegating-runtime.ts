@@ -12,7 +12,7 @@ using stint = createStint({ agent: "researcher" });
 
 const answer = await stint.withStep({ runId: "report-7", step: "collect", grant }, async (step) => {
   const token = await step.delegationToken({
-    runtime: "archive", // the registration entry of the one runtime that can use it
+    runtime: "records", // the registration entry of the one runtime that can use it
     grant: passedOn, // the most that its child may be granted; absent: all that the step may
     uses: 1, // children
   });

@@ -74,7 +74,7 @@ beforeAll(async () => {
     entries: [
       // The process of the tests is every runtime here, and starts the scripts, which are meant to be nobody's children.
       { kind: "runtime", name: "flow", selectors, agents: ["researcher", "reader"], allow_descendants: true },
-      { kind: "runtime", name: "archive", selectors, agents: ["archivist"], allow_descendants: true },
+      { kind: "runtime", name: "records", selectors, agents: ["archivist"], allow_descendants: true },
       { kind: "agent", name: "archivist", selectors, ceiling },
       { kind: "agent", name: "researcher", selectors, ceiling, allow_any_executor: true },
       { kind: "agent", name: "reader", selectors, ceiling },
@@ -136,16 +136,18 @@ describe("the code of the documentation", () => {
   });
 
   test("hands a part of a step to another runtime, which works below it once", async () => {
-    const start = (name: string, variables: NodeJS.ProcessEnv) => {
-      const child = spawn(process.execPath, [join(folder, name)], {
+    const start = (program: URL, variables: NodeJS.ProcessEnv) => {
+      const child = spawn(process.execPath, [fileURLToPath(program)], {
         env: { ...environment, RESOURCE: resource, ...variables },
         stdio: ["ignore", "pipe", "inherit"],
       });
       onTestFinished(() => void child.kill("SIGKILL"));
       return createInterface({ input: child.stdout });
     };
-    const [receiver] = (await once(start("receiving-runtime.ts", { PORT: "0" }), "line")) as [string];
-    const [told] = (await once(start("delegating-runtime.ts", { RECEIVER: receiver }), "line")) as [string];
+    const receiving = start(new URL("./receiving-runtime.ts", import.meta.url), { PORT: "0" });
+    const [receiver] = (await once(receiving, "line")) as [string];
+    const delegating = start(new URL("./delegating-runtime.ts", import.meta.url), { RECEIVER: receiver });
+    const [told] = (await once(delegating, "line")) as [string];
     const [, token = ""] = /^200 (\S+)$/.exec(told) ?? [];
     expect(decodeJwt(token)).toMatchObject({
       sub: "spiffe://example.org/agent/archivist/run/archive-1/step/store/1",
