@@ -51,6 +51,19 @@ export function withoutIdentity(caller: Attested, steps: Pick<ExecutorSteps, "st
     : undefined;
 }
 
+/** Why a process has none of the identities that its entries could give it. */
+function whyNone(caller: Attested, ports: ProcessIdentitiesPorts): BrokerError | undefined {
+  const ofExecutor = withoutIdentity(caller, ports.executorSteps);
+  if (ofExecutor !== undefined) return ofExecutor;
+  for (const entry of caller.entries.filter(isInfrastructure)) {
+    const withheld = identityRefusal(caller, entry, ports);
+    if (withheld !== undefined) {
+      return new BrokerError("NO_IDENTITY", `the calling process has no identity at present: ${withheld.message}`);
+    }
+  }
+  return undefined;
+}
+
 /** The order among those outside of any step: a default in the order of the entries would change with the entries. */
 const INFRASTRUCTURE: readonly EntryKind[] = ["runtime", "verifier", "operator"];
 
@@ -101,7 +114,7 @@ export function processIdentities(
       const caller = await attested();
       followAs(caller);
       const all = identitiesOf(caller, ports);
-      refusal = all.length === 0 ? withoutIdentity(caller, ports.executorSteps) : undefined;
+      refusal = all.length === 0 ? whyNone(caller, ports) : undefined;
       return all.filter((one) => (one.kind === "step" || kind === "x509-svid") && isWanted(one));
     },
     async issue(wanted) {

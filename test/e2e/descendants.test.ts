@@ -160,6 +160,11 @@ describe("nor does a child pass for the runtime otherwise", () => {
     expect(await spiffeIds(runtime)).toContain("spiffe://example.org/runtime/flow");
     const child = await startedBy(runtime);
     await expect(spiffeIds(child)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+    await runtime.call("Steps", "close", { stepId, outcome: "OUTCOME_COMPLETED" });
+    await expect(spiffeIds(child)).rejects.toMatchObject({
+      code: "PERMISSION_DENIED",
+      message: expect.stringMatching(/no identity at present: .* was started by one that opened/),
+    });
   });
 
   test("by keeping its step open", async () => {
