@@ -31,7 +31,8 @@ const ENTRIES = [
     allow_any_executor: true,
     federates_with: ["other.example"],
   },
-  { kind: "runtime", name: "flow", selectors, agents: ["researcher"] },
+  // The process of the tests executes the steps, and starts other people's runtimes, which are to be nobody's children.
+  { kind: "runtime", name: "flow", selectors, agents: ["researcher"], allow_descendants: true },
   { kind: "runtime", name: "other", selectors, agents: ["researcher"] },
 ];
 
