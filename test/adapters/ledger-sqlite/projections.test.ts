@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { type Connection, openWriter } from "../../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../../src/adapters/ledger-sqlite/driver.ts";
 import { openSqliteLedger } from "../../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
+import { readMigrations } from "../../../src/adapters/ledger-sqlite/migrate.ts";
 import { rebuild, tableDigests } from "../../../src/adapters/ledger-sqlite/rebuild.ts";
 import { verifyAll } from "../../../src/adapters/ledger-sqlite/verify-all.ts";
 import { isClosed } from "../../../src/domain/step.ts";
@@ -142,4 +143,18 @@ test("an act of a kind that fails half-way leaves no trace, and those around it 
   expect(await store.history.decisions({ decisionId: failing.decision.decisionId, limit: 1 })).toEqual([]);
   expect(await store.verifyAll()).toEqual({ kind: "intact" });
   await store.close();
+});
+
+test("who opened steps before that was kept is found by an upgrade as the events give it", async () => {
+  const filling = /INSERT INTO step_opener[^;]*;/.exec(
+    readMigrations().find(({ name }) => name.endsWith("step_processes.sql"))?.sql ?? "",
+  );
+  await withLedgerFile((db) => {
+    const before = tableDigests(db).get("step_opener");
+    expect(db.all("SELECT process FROM step_opener")).not.toEqual([]);
+    db.exec("DELETE FROM step_opener");
+    expect(tableDigests(db).get("step_opener")).not.toBe(before);
+    db.exec(filling?.[0] ?? "");
+    expect(tableDigests(db).get("step_opener")).toBe(before);
+  });
 });
