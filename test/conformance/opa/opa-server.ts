@@ -47,7 +47,11 @@ export async function startOpa(...given: readonly string[]): Promise<OpaServer> 
   const hasEnded = once(child, "exit").then(() => {
     throw new Error(`opa ended:\n${said}`);
   });
-  const port = await Promise.race([vi.waitFor(() => portOf(child.pid ?? 0), { timeout: START_MS_MAX }), hasEnded]);
+  const listens = vi.waitFor(() => portOf(child.pid ?? 0), { timeout: START_MS_MAX });
+  const port = await Promise.race([listens, hasEnded]).catch((thrown: unknown) => {
+    child.kill("SIGKILL");
+    throw thrown;
+  });
   return {
     port,
     process: child,
