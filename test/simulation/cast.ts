@@ -47,6 +47,14 @@ export const ENTRIES: readonly EntryContentInput[] = [
   { kind: "runtime", name: "other", selectors: ["unix:uid:12"], agents: ["agent-1"] },
   { kind: "verifier", name: "mcp", selectors: ["unix:uid:21"], audiences: [...PLACES] },
 ];
+/** Who may be delegated to, and the user of each; nobody is the last. */
+export const RECEIVERS = [
+  { runtime: "flow", uid: 11 },
+  { runtime: "other", uid: 12 },
+  { runtime: "flow", uid: 11 },
+  { runtime: "other", uid: 12 },
+  { runtime: "nobody", uid: 99 },
+] as const;
 export const USERS = [1, 2, 11, 12] as const;
 export const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other"] as const;
 

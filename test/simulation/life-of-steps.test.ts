@@ -31,7 +31,10 @@ test("whatever happens in whatever order, the promises hold", { timeout: 3_600_0
           await checkAtRest(simulation);
         }
         await checkInTheEnd(simulation);
-        for (const { state } of simulation.model.steps.values()) count(seen, state);
+        for (const { step, state } of simulation.model.steps.values()) {
+          count(seen, state);
+          if (step.delegationJti !== undefined) count(seen, "delegated by token");
+        }
         count(seen, "delivered", simulation.delivered.length);
       } finally {
         await simulation.end();
@@ -42,7 +45,16 @@ test("whatever happens in whatever order, the promises hold", { timeout: 3_600_0
   if (process.env["FC_STATS"] !== undefined) process.stderr.write(`${JSON.stringify([...seen])}\n`);
   // A simulation in which nothing happens proves nothing; a few runs may well have seen less than all.
   if (options.numRuns < 100) return;
-  for (const what of ["delivered", "COMPLETED", "CANCELLED", "EXPIRED", "ABANDONED", "SUPERSEDED", "REVOKED"]) {
+  for (const what of [
+    "delivered",
+    "delegated by token",
+    "COMPLETED",
+    "CANCELLED",
+    "EXPIRED",
+    "ABANDONED",
+    "SUPERSEDED",
+    "REVOKED",
+  ]) {
     expect(seen.get(what) ?? 0, what).toBeGreaterThan(0);
   }
 });

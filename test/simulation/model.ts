@@ -3,6 +3,7 @@ import type { Decision } from "../../src/domain/decision.ts";
 import { isWithin, narrowTo } from "../../src/domain/grant.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
 import type { AuthorityTainted, LedgerEvent, StepClosed } from "../../src/domain/ledger-event.ts";
+import { sameProcess } from "../../src/domain/process.ts";
 import type { AgentContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
@@ -51,6 +52,7 @@ export function createModel(): Model {
   const authorities = new Map<string, Authority["state"]>();
   const owners = new Map<string, string>();
   const barred = new Set<string>();
+  const uses = new Map<string, number>();
   const names = new Set<string>();
   let last = 0;
 
@@ -99,6 +101,7 @@ export function createModel(): Model {
         "nor for an audience that its parent has not",
       );
       promise(step.expiresAt <= parent.step.expiresAt, "nor for longer");
+      delegated(step, parent.step, at);
     }
     promise(step.depth === (parent === undefined ? 0 : parent.step.depth + 1) && step.depth <= 8, "depth is counted");
     promise(!barred.has(runId), "a run that was revoked stays barred");
@@ -119,6 +122,29 @@ export function createModel(): Model {
     promise(isWithin(step.grant, decision.requested), "a grant is within the request");
     const leaseExpiresAt = step.leaseSeconds === undefined ? undefined : addMicros(at, step.leaseSeconds * 1_000_000);
     steps.set(stepId, { step, state: "OPEN", held: false, leaseExpiresAt, closed: undefined });
+  }
+
+  /** Who opens a child has a part in the parent, or a token that was made for it. */
+  function delegated(
+    { delegationJti, openerEntryId, opener, grant }: OpenedStep,
+    parent: OpenedStep,
+    at: UnixMicros,
+  ): void {
+    if (delegationJti === undefined) {
+      const isExecutor = parent.executor.kind === "process" && sameProcess(parent.executor.process, opener);
+      promise(isExecutor || parent.openerEntryId === openerEntryId, "nobody else opens a child by the parent's id");
+      return;
+    }
+    const token = [...credentials.values()].find(({ record }) => record.jti === delegationJti);
+    const { record } = token ?? {};
+    promise(token !== undefined && record?.delegation !== undefined, "a delegation token was recorded as one");
+    promise(token.stepId === parent.stepId, "it opens below its own step");
+    promise(record.delegation.runtimeEntryId === openerEntryId, "it is used by the runtime that it names alone");
+    promise(!token.undelivered && isLiveBut(token, at), "nobody is let in by a token that is over, taken back or lost");
+    promise(isWithin(grant, record.grant), "a child is granted no more than the token passes on");
+    const used = uses.get(delegationJti) ?? 0;
+    promise(used < record.delegation.usesMax, "no token is used more often than it says");
+    uses.set(delegationJti, used + 1);
   }
 
   function close(event: StepClosed, sequence: number): void {
@@ -161,7 +187,12 @@ export function createModel(): Model {
     promise(record.spiffeId === step.spiffeId, "its identity is the step");
     inForce(step.agentEntryId);
     promise(authorities.get(record.authorityId) === "active", "only an active authority signs");
-    for (const audience of record.audiences) {
+    if (record.delegation !== undefined) {
+      promise(inForce(record.delegation.runtimeEntryId).content.kind === "runtime", "a step is delegated to a runtime");
+      promise(isWithin(record.grant, step.grant), "a token passes on no more than its step has");
+      promise(record.audiences.join() === "spiffe://example.org/stint/server", "and is for the broker alone");
+    }
+    for (const audience of record.delegation === undefined ? record.audiences : []) {
       promise(audiencesOf(step).includes(audience), "its audience is one of the step's");
       promise(isWithin(record.grant, narrowTo(step.grant, audience)), "it grants no more than the step at that place");
     }

@@ -17,6 +17,8 @@ export type Event =
       readonly grant: readonly number[];
       readonly audiences: readonly number[];
       readonly under: number | undefined;
+      /** By which delegation token, of those that were made. */
+      readonly token: number | undefined;
       readonly expiresInSeconds: number | undefined;
       readonly leaseSeconds: number | undefined;
       readonly executor: number | "fit" | "self" | "any";
@@ -28,6 +30,16 @@ export type Event =
       readonly by: number;
       readonly step: number;
       readonly wanted: readonly (number | "x509")[];
+    }
+  | {
+      readonly kind: "delegate";
+      readonly by: number;
+      readonly step: number;
+      readonly to: number;
+      readonly uses: number;
+      /** How many children its receiver opens with it at once. */
+      readonly tries: number;
+      readonly grant: readonly number[] | undefined;
     }
   | { readonly kind: "close"; readonly by: number; readonly step: number; readonly outcome: number }
   | {
@@ -67,6 +79,7 @@ const open = fc.record({
   grant: fc.subarray([0, 1, 2, 3]),
   audiences: fc.subarray([0, 1]),
   under: oneIn(3, index),
+  token: oneIn(3, index),
   expiresInSeconds: oneIn(4, fc.integer({ min: 5, max: 125 })),
   leaseSeconds: oneIn(4, fc.integer({ min: 1, max: 30 })),
   executor: fc.oneof(
@@ -83,11 +96,21 @@ const issue = fc.record({
   step: index,
   wanted: fc.array(fc.oneof(fc.nat({ max: 3 }), fc.constant("x509" as const)), { minLength: 1, maxLength: 3 }),
 });
+const delegate = fc.record({
+  kind: fc.constant("delegate" as const),
+  by: index,
+  step: index,
+  to: fc.nat({ max: 4 }),
+  uses: fc.integer({ min: 1, max: 2 }),
+  tries: fc.nat({ max: 3 }),
+  grant: oneIn(2, fc.subarray([0, 1, 2, 3])),
+});
 const close = fc.record({ kind: fc.constant("close" as const), by: index, step: index, outcome: few });
 
 const event: fc.Arbitrary<Event> = fc.oneof(
   { arbitrary: open, weight: 12 },
   { arbitrary: issue, weight: 12 },
+  { arbitrary: delegate, weight: 8 },
   { arbitrary: close, weight: 5 },
   {
     arbitrary: fc.record({

@@ -7,6 +7,7 @@ import { BrokerError, isDenial } from "../../src/domain/errors.ts";
 import { type ProcessIdentity, sameProcess } from "../../src/domain/process.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
+import type { OpenedStep } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
 import type { SvidWanted } from "../../src/issue/entitle.ts";
 import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
@@ -26,12 +27,14 @@ import {
   MORE_AUDIENCES,
   NAMED,
   PLACES,
+  RECEIVERS,
   USERS,
 } from "./cast.ts";
 import { createKernel, type SimulatedProcess } from "./kernel.ts";
 import { eventsAfter, laggingReplica } from "./lagging-replica.ts";
 import { createModel, type Model, promise } from "./model.ts";
 import type { Event, Round } from "./schedule.ts";
+import { type DelegationToken, HANDED_OVER, parentNamed } from "./tokens.ts";
 import { type Faults, Killed, type Signature, unsteady } from "./unsteady.ts";
 import { createWatcher, type Watcher } from "./watcher.ts";
 
@@ -99,6 +102,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
   const watchers = [createWatcher([PLACES[0]]), createWatcher(PLACES)];
   const replica = await laggingReplica(ground);
   const holds = new Map<() => void, string>();
+  const tokens: DelegationToken[] = [];
   const processes: SimulatedProcess[] = USERS.map((uid) => kernel.start(uid));
 
   /** Whether the present round leaves it as it is whether anything may be issued. */
@@ -190,10 +194,45 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
     return executor === undefined ? ({ kind: "self" } as const) : ({ kind: "pid", pid: executor.process.pid } as const);
   }
 
-  async function open(event: Extract<Event, { kind: "open" }>): Promise<void> {
-    const parent = at(steps(), event.under);
-    const agent = event.agent % 2;
-    const by = actor(event.by, parent === undefined ? isIn(agent === 0 ? 1 : 12, 11) : isProcess(parent.opener));
+  /** Who may well open it: by a token its receiver, a child whoever opened its parent, else who opens for the agent. */
+  function openers(agent: number, parent: OpenedStep | undefined, token: DelegationToken | undefined) {
+    if (token !== undefined) return isIn(token.uid);
+    return parent === undefined ? isIn(agent === 0 ? 1 : 12, 11) : isProcess(parent.opener);
+  }
+
+  async function delegate(event: Extract<Event, { kind: "delegate" }>): Promise<void> {
+    const live = [...model.steps.values()].flatMap(({ step: one, state }) => (state === "OPEN" ? [one] : []));
+    const step = at(event.by % 4 === 0 ? steps() : live, event.step);
+    const receiver = RECEIVERS[event.to];
+    if (step === undefined || receiver === undefined) return;
+    const { stepId } = step;
+    const runtime = parseSegment(receiver.runtime, "runtime");
+    const grant = event.grant === undefined ? {} : { grant: chosenOf(ELEMENTS, event.grant) };
+    const by = actor(event.by, isProcess(step.opener));
+    const delivery = await guarded(() => broker.delegate(by, { stepId, runtime, uses: event.uses, ...grant }));
+    if (delivery === undefined) return;
+    const text = Buffer.from(delivery.svid).toString("latin1");
+    const token = { text, step, uid: receiver.uid, grant: grant.grant ?? step.grant };
+    tokens.push(token);
+    const tries = Array.from({ length: event.tries }, (_, index) => open({ ...HANDED_OVER, step: index }, token));
+    const refusals = (await Promise.allSettled(tries)).flatMap((one) =>
+      one.status === "rejected" ? [one.reason] : [],
+    );
+    const fault = refusals.find((one) => !(one instanceof BrokerError)) ?? refusals[0];
+    if (fault !== undefined) throw fault;
+  }
+
+  /** @param token - of the newest few: older ones have expired. */
+  async function open(
+    event: Extract<Event, { kind: "open" }>,
+    token: DelegationToken | undefined = at(tokens.slice(-3), event.token),
+  ): Promise<void> {
+    const parent = token?.step ?? at(steps(), event.under);
+    // By a token, mostly what the token is good for.
+    const isApt = token !== undefined && event.by % 4 !== 0;
+    const agent = isApt ? 1 : event.agent % 2;
+    const among = isApt && !event.allowPartial ? token.grant : ELEMENTS;
+    const by = actor(event.by, openers(agent, parent, token));
     const now = secondsOf(clock.now());
     // Runs of the opener's own, and one that all want.
     const run = event.run === 2 ? "shared" : `${by.uid}-${event.run}`;
@@ -202,12 +241,12 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
         runId: parent === undefined || event.run === 0 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
         step: parseSegment(`step-${event.step}`, "step"),
         agent: parseSegment(`agent-${agent}`, "agent"),
-        grant: chosenOf(ELEMENTS, event.grant),
+        grant: chosenOf(among, event.grant),
         audiences: chosenOf(MORE_AUDIENCES, event.audiences),
         executor: executorOf(event.executor, by, agent),
         allowPartial: event.allowPartial,
         ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
-        ...(parent === undefined ? {} : { parentStepId: parent.stepId }),
+        ...parentNamed(parent, token),
         ...(event.expiresInSeconds === undefined ? {} : { expiresAt: addSeconds(now, event.expiresInSeconds) }),
         ...(event.leaseSeconds === undefined ? {} : { leaseSeconds: event.leaseSeconds }),
         ...(event.requestId === undefined ? {} : { requestId: `request-${event.requestId}` }),
@@ -267,6 +306,8 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
         return open(event);
       case "issue":
         return issue(event);
+      case "delegate":
+        return delegate(event);
       case "close": {
         const step = at(steps(), event.step);
         if (step === undefined) return;
