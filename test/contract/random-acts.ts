@@ -169,6 +169,11 @@ export async function play(
     if (isOpened) steps.push(asOpened(act.step, Number(result.sequence)));
   }
 
+  async function issue(record: IssuanceRecord, { agentEntryId: entryId }: Step): Promise<void> {
+    const result = await perform(world.issueAct([record], { entryId, executable: "/usr/bin/agent" }));
+    if (Array.isArray(result) && result[0]?.kind === "sequenced") issuances.push(record);
+  }
+
   /** From here on another authority signs. */
   async function signAnew(): Promise<void> {
     authorities += 1;
@@ -246,7 +251,7 @@ export async function play(
       if (!what.byToken) return open(world.openAct(entry, child));
       const delegation = { runtimeEntryId: entry.entryId, mayAct: entry.spiffeId, usesMax: 1 };
       const token = world.record(step, { delegation, authorityId: authorityId() });
-      await perform(world.issueAct([token], { entryId: step.agentEntryId }));
+      await issue(token, step);
       const { jti: delegationJti = "" } = token;
       for (const _ of ["the token's only use", "one too many"])
         await open(world.openAct(entry, { ...child, delegationJti }));
@@ -259,10 +264,7 @@ export async function play(
     } else if (what.do === "issue" && step !== undefined) {
       const expiresAt = addSeconds(secondsOf(now), what.seconds);
       const issued = world.record(step, { kind: what.kind, expiresAt, authorityId: authorityId() });
-      const result = await perform(
-        world.issueAct([issued], { entryId: step.agentEntryId, executable: "/usr/bin/agent" }),
-      );
-      if (Array.isArray(result) && result[0]?.kind === "sequenced") issuances.push(issued);
+      await issue(issued, step);
     } else if (what.do === "lose" && record !== undefined) {
       await perform({ act: "mark-undelivered", issuanceId: record.issuanceId, now });
     } else if (what.do === "revoke" && record !== undefined) {
