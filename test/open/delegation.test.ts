@@ -1,6 +1,9 @@
+import { decodeJwt } from "jose";
 import { describe, expect, test } from "vitest";
-import { addSeconds } from "../../src/domain/time.ts";
-import { OPERATOR } from "../simulation/broker.ts";
+import { jwtEs256Format } from "../../src/adapters/jwt-es256/jwt-es256.ts";
+import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import { recordedOf } from "../samples/credentials.ts";
+import { ISSUER, OPERATOR } from "../simulation/broker.ts";
 import { delegationScene } from "./delegation-scene.ts";
 import { FILES, MCP, READ, SEARCH, segment, WRITE } from "./path-scene.ts";
 
@@ -166,12 +169,35 @@ describe("a token", () => {
   test("that was taken back by its jti, or has expired, lets nobody in", async () => {
     const { broker, clock, receiver, parent, tokenOf, openChild } = await delegationScene();
     const token = await tokenOf(parent);
-    const { jti } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as { jti: string };
+    const { jti = "" } = decodeJwt(token);
     await broker.revoke({ kind: "jti", jti });
     await expect(openChild(receiver, token)).rejects.toMatchObject(refused("was revoked"));
     const brief = await tokenOf(parent, { ttlSeconds: 10 });
     clock.advance(10_000);
     await expect(openChild(receiver, brief)).rejects.toMatchObject(refused("has expired"));
+  });
+
+  test("that the broker's key signed, and the ledger does not know in these bytes, lets nobody in", async () => {
+    const { broker, clock, receiver, entries, runtime, open, tokenOf, openChild } = await delegationScene();
+    const parent = await open(runtime, { step: segment("wide"), grant: [READ, WRITE] });
+    const { jti = "" } = decodeJwt(await tokenOf(parent, { grant: [READ] }));
+    const authority = broker.authorities.active("jwt-svid") ?? expect.fail("nothing signs");
+    const { entryId: runtimeEntryId, spiffeId: mayAct } = entries.receiver;
+    const now = secondsOf(clock.now());
+    const forge = async (own: string) => {
+      const toBeSigned = jwtEs256Format(ISSUER).toBeSigned({
+        ...{ spiffeId: parent.spiffeId, step: parent, authority, jti: own, grant: [READ, WRITE] },
+        ...{ notBefore: now, expiresAt: addSeconds(now, 60), audiences: ["spiffe://example.org/stint/server"] },
+        delegation: { runtimeEntryId, mayAct, usesMax: 100 },
+      });
+      const signature = await broker.ports.signer.signSvid(recordedOf("jwt-svid", authority, toBeSigned));
+      return Buffer.from(jwtEs256Format(ISSUER).assemble(toBeSigned, signature)).toString("latin1");
+    };
+    for (const token of [await forge(jti), await forge("A".repeat(22))]) {
+      await expect(openChild(receiver, token, { grant: [WRITE] })).rejects.toMatchObject(
+        refused("no such delegation token"),
+      );
+    }
   });
 
   test("is not what a step's other JWT-SVIDs are, nor any text", async () => {
