@@ -96,7 +96,7 @@ function questionOf(request: DecisionRequest, elements: Grant): Question {
   };
 }
 
-export function nameOf({ runId, step, attempt }: Step): StepName {
+function nameOf({ runId, step, attempt }: Step): StepName {
   return { runId, step, attempt };
 }
 

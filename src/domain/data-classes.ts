@@ -28,7 +28,7 @@ export function dataClass({ classes }: DataClasses, name: string): DataClass {
 }
 
 /** Classes that a run does not come back from: `restricted` and `untrusted`. */
-export function isSensitive({ sensitivity }: DataClass): boolean {
+function isSensitive({ sensitivity }: DataClass): boolean {
   return sensitivity !== "ordinary";
 }
 
