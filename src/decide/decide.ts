@@ -53,13 +53,13 @@ type Refuser = "ceiling" | "parent" | "policy";
  * @throws BrokerError as `askPolicies` and `lookAround` do; the caller then opens nothing
  */
 export async function decide(request: DecisionRequest, ports: DecidePorts): Promise<Decided> {
-  const { name, requested, scopes } = request;
+  const { requested, scopes } = request;
   const limited = requested.map((element) => limitOn(element, request));
   const question = questionOf(
     request,
     requested.filter((_, index) => limited[index] === undefined),
   );
-  const world = await lookAround({ agent: question.agent, runId: name.runId, scopes }, ports);
+  const world = await lookAround({ agent: question.agent, scopes }, ports);
   const asked = await askPolicies(question, world, ports.engine);
   const answers = asked.answer.elements[Symbol.iterator]();
   const refusers = limited.map((limit) => limit ?? refusedBy(answers.next().value, asked.answer.whole));

@@ -18,7 +18,7 @@ export type JudgePorts = WorldPorts & {
 
 /** The world around an open step. @throws BrokerError as `lookAround` does */
 export function aroundStep(step: Step, ports: WorldPorts): Promise<World> {
-  return lookAround({ agent: step.agent, runId: step.runId, scopes: factScopesOf(step) }, ports);
+  return lookAround({ agent: step.agent, scopes: factScopesOf(step) }, ports);
 }
 
 /**
@@ -39,7 +39,7 @@ export async function judgeStep(
   const isAsked = world.policies.version !== 0;
   const opening = isAsked ? await ports.steps.situation(step.decisionId) : undefined;
   const principal = isAsked ? await knownPrincipal(step, ports.principals) : undefined;
-  return askPolicies(questionOf(step, asked, { opening, principal }), world, ports.engine, withoutItself(facts));
+  return askPolicies(questionOf(step, asked, { opening, principal }), world, ports.engine, withoutItself(step, facts));
 }
 
 function questionOf(
@@ -63,9 +63,10 @@ function questionOf(
   };
 }
 
-/** A step is judged as if it were opened now, so that it does not count itself. */
-function withoutItself({ stepsOpen, steps, ...granted }: RunFacts): RunFacts {
-  return { ...granted, stepsOpen: Math.max(0, stepsOpen - 1), steps: Math.max(0, steps - 1) };
+/** A step is judged as if it were opened now, so that it does not count itself, in none of the scopes it counts in. */
+function withoutItself(step: Step, { stepsOpen, steps, ...granted }: RunFacts): RunFacts {
+  const own = factScopesOf(step).length;
+  return { ...granted, stepsOpen: Math.max(0, stepsOpen - own), steps: Math.max(0, steps - own) };
 }
 
 /** Whether the policies let an open step go on as it is. */

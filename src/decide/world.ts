@@ -1,11 +1,11 @@
 import type { DecidedOnWorld } from "../domain/decision.ts";
-import { type RiskAround, riskScopesOf } from "../domain/risk.ts";
+import { greatestRisk, type RiskAround, type RiskScope, riskScopesOf } from "../domain/risk.ts";
 import { type FactScope, NO_FACTS, type RunFacts, type ScopeFacts, unitedFacts } from "../domain/run-facts.ts";
 import { hasExpired } from "../domain/step.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { PolicyDirectory } from "../ports/directories.ts";
-import type { RecordedRisk, StepReads } from "../ports/ledger-reads.ts";
+import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
 
 export type WorldPorts = {
@@ -28,7 +28,7 @@ export type World = {
 };
 
 /** Whose world it is: an agent's, in a run, with the scopes in which its grants count. */
-export type Standpoint = { readonly agent: string; readonly runId: string; readonly scopes: readonly FactScope[] };
+export type Standpoint = { readonly agent: string; readonly scopes: readonly FactScope[] };
 
 /**
  * The world around a step that is, or may come to be. Where no set of policies is in force nothing else is looked at,
@@ -36,7 +36,7 @@ export type Standpoint = { readonly agent: string; readonly runId: string; reado
  *
  * @throws BrokerError NOT_SERVING, LEDGER_UNAVAILABLE
  */
-export async function lookAround({ agent, runId, scopes }: Standpoint, ports: WorldPorts): Promise<World> {
+export async function lookAround({ agent, scopes }: Standpoint, ports: WorldPorts): Promise<World> {
   const policies = await ports.policies.inForce();
   const at = ports.clock.now();
   if (policies.version === 0) {
@@ -49,11 +49,10 @@ export async function lookAround({ agent, runId, scopes }: Standpoint, ports: Wo
       guard: { policies: policies.sequence, facts: [], risk: [] },
     };
   }
-  const riskScopes = riskScopesOf(agent, runId);
+  const riskScopes = riskScopesOf(agent, scopes);
   const { facts: known, risks } = await ports.steps.world(scopes, riskScopes);
   const facts = scopes.map((scope) => known.find((one) => one.scope === scope) ?? { ...NO_FACTS, scope, version: 0 });
-  const [domain, ofAgent, ofRun] = riskScopes;
-  const levelOf = (scope: RecordedRisk["scope"]) => {
+  const levelOf = (scope: RiskScope) => {
     const risk = risks.find((one) => one.scope === scope);
     return risk === undefined || hasExpired(risk.expiresAt, at) ? "low" : risk.level;
   };
@@ -61,7 +60,11 @@ export async function lookAround({ agent, runId, scopes }: Standpoint, ports: Wo
     policies,
     facts: unitedFacts(facts),
     scopes: facts,
-    risk: { domain: levelOf(domain), agent: levelOf(ofAgent), run: levelOf(ofRun) },
+    risk: {
+      domain: levelOf("domain"),
+      agent: levelOf(`agent:${agent}`),
+      run: greatestRisk(riskScopes.filter((scope) => scope.startsWith("run:")).map(levelOf)),
+    },
     at,
     guard: {
       policies: policies.sequence,

@@ -1,4 +1,5 @@
 import { invalidField } from "./errors.ts";
+import type { FactScope } from "./run-facts.ts";
 
 /** From the least to the most. */
 export const RISK_LEVELS = ["low", "elevated", "high"] as const;
@@ -9,7 +10,10 @@ export function isRiskier(a: RiskLevel, b: RiskLevel): boolean {
   return RISK_LEVELS.indexOf(a) > RISK_LEVELS.indexOf(b);
 }
 
-/** What is known of the risk around a step; `low` where nobody has said otherwise, or what was said has lapsed. */
+/**
+ * What is known of the risk around a step; `low` where nobody has said otherwise, or what was said has lapsed. `run` is the
+ * greatest among the step's run and the runs that it was delegated from.
+ */
 export type RiskAround = { readonly domain: RiskLevel; readonly agent: RiskLevel; readonly run: RiskLevel };
 
 /** @throws BrokerError INVALID_FIELD */
@@ -22,7 +26,20 @@ export function parseRiskLevel(text: string, field: string): RiskLevel {
 /** The scopes of risk, as the ledger names them: `domain`, `agent:<name>`, `run:<run id>`. */
 export type RiskScope = "domain" | `agent:${string}` | `run:${string}`;
 
-/** The scopes that concern a step. */
-export function riskScopesOf(agent: string, runId: string): readonly [RiskScope, RiskScope, RiskScope] {
-  return ["domain", `agent:${agent}`, `run:${runId}`];
+/**
+ * The scopes that concern a step: the trust domain, its agent, its run, and the runs that it was delegated from.
+ *
+ * @param scopes - those in which the step's grant counts (`factScopesOf`).
+ */
+export function riskScopesOf(agent: string, scopes: readonly FactScope[]): readonly RiskScope[] {
+  return ["domain", `agent:${agent}`, ...scopes.filter(isRun)];
+}
+
+function isRun(scope: FactScope): scope is `run:${string}` {
+  return scope.startsWith("run:");
+}
+
+/** The greatest of several risks; `low` where there is none. */
+export function greatestRisk(levels: readonly RiskLevel[]): RiskLevel {
+  return levels.reduce((greatest, level) => (isRiskier(level, greatest) ? level : greatest), "low");
 }

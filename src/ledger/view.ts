@@ -57,8 +57,8 @@ export type LedgerView = {
   policiesInForce(): { readonly version: number; readonly sequence: number };
   facts(scope: FactScope): Pick<ScopeFacts, "version" | "steps"> | undefined;
   risk(scope: RiskScope): GuardedRisk | undefined;
-  /** The sequence at which the risk around a step rose last; 0: it never did. */
-  riskRoseAt(agent: string, runId: string): number;
+  /** The sequence at which the risk in any of these scopes rose last; 0: it never did. */
+  riskRoseAt(scopes: readonly RiskScope[]): number;
 
   /** Present once a step named the principal, or the principal was barred. */
   principal(principalId: string): GuardedPrincipal | undefined;
@@ -96,6 +96,8 @@ export type GuardedStep = {
   /** Up to which sequence what was decided of the step takes account of the state of the world. */
   readonly judgedSequence: number;
   readonly runId: string;
+  /** As in `Step`. */
+  readonly factScopes?: readonly FactScope[];
   readonly attempt: number;
   readonly state: StepState;
   readonly expiresAt: UnixSeconds;

@@ -1,6 +1,7 @@
 import { type AuthoritiesPorts, openAuthorities } from "../authority/authorities.ts";
 import { keepLifetimes, type LifetimesPorts } from "../close/lifetimes.ts";
 import { createNotifier } from "../close/notify.ts";
+import { keepReassessing } from "../close/reassess.ts";
 import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
 import { createRetries } from "../decide/decide-again.ts";
@@ -56,6 +57,18 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
   });
   const lifetimes = await keepLifetimes({ ...ports, ledger, projections });
   closers.push(() => lifetimes.stop());
+  const reassessment = await keepReassessing({
+    ...ports,
+    ledger,
+    steps,
+    stepDirectory,
+    policies,
+    policiesFollowing: policies.following,
+    entries,
+    recorded: store.policies,
+    inForce,
+  });
+  closers.push(() => reassessment.stop());
   const receipts = createReceiptBook({ entries, clock });
   closers.push(await keepReceiptJournal({ ledger, projections, receipts, notifier, clock, failed }));
   const isAgent = (name: string) =>
@@ -74,6 +87,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     authorities,
     registry,
     lifetimes,
+    reassessment,
     receipts,
     denials,
     policies,

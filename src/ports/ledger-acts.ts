@@ -42,7 +42,7 @@ export type Acts = {
   readonly "record-operation": Answered<RecordOperationAct, Sequenced>;
   readonly "put-policy-set": Answered<PutPolicySetAct, PolicySetResult | Denial>;
   readonly "activate-policy-set": Answered<ActivatePolicySetAct, Sequenced | Denial>;
-  readonly "set-risk": Answered<SetRiskAct, Sequenced>;
+  readonly "set-risk": Answered<SetRiskAct, SetRiskResult | Denial>;
   readonly "judge-steps": Answered<JudgeStepsAct, JudgeStepsResult>;
   readonly "start-epoch": Answered<StartEpochAct, CloseResult>;
 };
@@ -116,7 +116,8 @@ export type EnrollProcessAct = {
  *
  * Guards of an item with a step: the step is open (STEP_CLOSED, STEP_NOT_FOUND), its expiry is ahead of `now` and not
  * before the credential's (STEP_EXPIRING), `decidedOn` still stands (NOT_ENTITLED), and the executable is the pinned
- * one (EXECUTOR_GONE). Guard of an infrastructure item: `decidedOn` alone, which has to name the item's entry. Guard of
+ * one (EXECUTOR_GONE); and where policies are in force, the step was judged since the risk around it rose last
+ * (DECISION_OUTDATED). Guard of an infrastructure item: `decidedOn` alone, which has to name the item's entry. Guard of
  * every item: its authority is not tainted, removed or yet to be activated (AUTHORITY_UNAVAILABLE).
  */
 export type RecordIssuancesAct = {
@@ -411,7 +412,10 @@ export type ActivatePolicySetAct = {
   readonly now: UnixMicros;
 };
 
-/** Sets the risk of a scope anew, whatever it was. */
+/**
+ * Sets the risk of a scope anew. Who may not lower it is refused NOT_ENTITLED where the level in force is greater, and
+ * where that level is not `low`, what is set lasts at least as long as what was in force.
+ */
 export type SetRiskAct = {
   readonly act: "set-risk";
   readonly scope: RiskScope;
@@ -419,9 +423,13 @@ export type SetRiskAct = {
   /** Exclusive. */
   readonly expiresAt: UnixSeconds;
   readonly reason: string;
+  readonly mayLower: boolean;
   readonly by: Actor;
   readonly now: UnixMicros;
 };
+
+/** `expiresAt` as it was recorded. */
+export type SetRiskResult = Sequenced & { readonly expiresAt: UnixSeconds };
 
 /**
  * Records what judging open steps anew came to: steps that may go on, and decisions that deny, each of which closes its

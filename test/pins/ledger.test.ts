@@ -158,7 +158,16 @@ async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
   const reason = "r";
   await ledger.perform({ act: "put-policy-set", set, origin: "api", activates: { reason }, by: OPERATOR, now });
   const expiresAt = addSeconds(secondsOf(now), 60);
-  await ledger.perform({ act: "set-risk", scope: "domain", level: "high", expiresAt, reason, by: OPERATOR, now });
+  await ledger.perform({
+    act: "set-risk",
+    mayLower: true,
+    scope: "domain",
+    level: "high",
+    expiresAt,
+    reason,
+    by: OPERATOR,
+    now,
+  });
   const around = { domain: "low", agent: "low", run: "low" } as const;
   const name = { runId: agent.content.name, step: agent.content.name, attempt: 1 };
   const situation: Situation = {

@@ -14,6 +14,7 @@ import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
 import { dumpOf, openReplica } from "../follow/replica.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { memorySigner } from "../memory/memory-signer.ts";
+import { createRuleEngine } from "../memory/rule-engine.ts";
 import { virtualClock } from "../memory/virtual-clock.ts";
 import { certificationRequest, p256 } from "../samples/certification-request.ts";
 import { type Broker, type Ground, OPERATOR, startBroker, TRUST_DOMAIN } from "./broker.ts";
@@ -93,6 +94,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
     kernel,
     clock,
     random,
+    engine: createRuleEngine(),
     failed,
   };
   const faults: Faults = { isLedgerUnavailable: false, isSignerUnavailable: false, failingFollower: undefined };

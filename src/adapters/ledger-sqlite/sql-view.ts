@@ -1,7 +1,7 @@
 import { treeText } from "../../domain/executor.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { formatProcess, type ProcessIdentity } from "../../domain/process.ts";
-import { riskScopesOf } from "../../domain/risk.ts";
+import type { FactScope } from "../../domain/run-facts.ts";
 import { addMicros, secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type {
   GuardedIssuance,
@@ -93,10 +93,8 @@ export function createSqlView(db: Connection): LedgerView {
     policiesInForce: () => db.get(POLICY_SET.guardInForce) ?? { version: 0, sequence: 0 },
     facts: (scope) => db.get(FACT.guard, { scope }),
     risk: (scope) => db.get(RISK.guard, { scope }),
-    riskRoseAt(agent, runId) {
-      const [, ofAgent, ofRun] = riskScopesOf(agent, runId);
-      return db.get<{ readonly sequence: number }>(RISK.roseAt, { agent: ofAgent, run: ofRun })?.sequence ?? 0;
-    },
+    riskRoseAt: (scopes) =>
+      db.get<{ readonly sequence: number }>(RISK.roseAt, { scopes: JSON.stringify(scopes) })?.sequence ?? 0,
 
     principal(principalId) {
       const row = db.get<PrincipalGuardRow>(PRINCIPAL.guard, { principalId });
@@ -178,7 +176,7 @@ export function acceptableOf(db: Connection, authorityId: string, at: UnixMicros
 
 function guardedStepOf(row: StepGuardRow | undefined): GuardedStep | undefined {
   if (row === undefined) return undefined;
-  const { executor, executable, requestDigest, leaseSeconds, leaseExpiresAt } = row;
+  const { executor, executable, requestDigest, leaseSeconds, leaseExpiresAt, factScopes } = row;
   return {
     stepId: row.stepId,
     runId: row.runId,
@@ -189,6 +187,7 @@ function guardedStepOf(row: StepGuardRow | undefined): GuardedStep | undefined {
     expiresAt: row.expiresAt,
     openerEntryId: row.openerEntryId,
     isHeld: row.held === 1,
+    ...(factScopes === null ? {} : { factScopes: JSON.parse(factScopes) as readonly FactScope[] }),
     ...(executor === null ? {} : { executor }),
     ...(executable === null ? {} : { executable }),
     ...(requestDigest === null ? {} : { requestDigest }),

@@ -1,5 +1,7 @@
 import { BrokerError, type Denial, denial } from "../../domain/errors.ts";
 import type { IssuanceRecorded } from "../../domain/ledger-event.ts";
+import { riskScopesOf } from "../../domain/risk.ts";
+import { factScopesOf } from "../../domain/run-facts.ts";
 import { hasExpired } from "../../domain/step.ts";
 import type { UnixMicros } from "../../domain/time.ts";
 import type {
@@ -28,13 +30,15 @@ type Situation = {
 };
 
 export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberation<readonly (Sequenced | Denial)[]> {
-  const { steps, authorities, ...guards } = yield* ask({
+  const { steps, authorities, inForce, ...guards } = yield* ask({
+    inForce: read("policiesInForce"),
     steps: items.flatMap(({ record: { subject } }) => (subject.kind === "step" ? [read("step", subject.stepId)] : [])),
     ...guardsOf(items.map(({ decidedOn }) => decidedOn)),
     authorities: items.map(({ record }) => read("authority", record.authorityId)),
   });
-  const { rises } = yield* ask({
-    rises: steps.map((step) => read("riskRoseAt", step?.agent ?? "", step?.runId ?? "")),
+  const { rises = [] } = yield* ask({
+    // Where no policies are in force nobody judges, so that nothing may wait for it.
+    rises: inForce.version === 0 ? undefined : steps.map(riseAround),
   });
   const stepAnswers = steps[Symbol.iterator]();
   const riseAnswers = rises[Symbol.iterator]();
@@ -60,6 +64,10 @@ export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberati
     return issuanceRecorded(item, now, pin);
   });
   return answerEach(rulings);
+}
+
+function riseAround(step: GuardedStep | undefined) {
+  return read("riskRoseAt", step === undefined ? [] : riskScopesOf(step.agent, factScopesOf(step)));
 }
 
 function stepItemRefusal(item: RecordIssuanceItem, situation: Situation): Denial | undefined {

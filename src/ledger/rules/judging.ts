@@ -1,16 +1,36 @@
+import { type Denial, denial } from "../../domain/errors.ts";
 import type { LedgerEvent, StepsJudged } from "../../domain/ledger-event.ts";
-import type { JudgedStep, JudgeStepsAct, JudgeStepsResult, Sequenced, SetRiskAct } from "../../ports/ledger-acts.ts";
-import { ask, type Deliberation, type Ruling, read, recorded } from "../rule.ts";
+import { isRiskier } from "../../domain/risk.ts";
+import { hasExpired } from "../../domain/step.ts";
+import type { UnixSeconds } from "../../domain/time.ts";
+import type {
+  JudgedStep,
+  JudgeStepsAct,
+  JudgeStepsResult,
+  SetRiskAct,
+  SetRiskResult,
+} from "../../ports/ledger-acts.ts";
+import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { LiveStep } from "../view.ts";
 import { type Closing, closingOf } from "./closing.ts";
 import { eachDecidedOn, guardsOf } from "./refusals.ts";
-import { recordedAll, writtenFrom } from "./sequenced.ts";
+import { sequenced, writtenFrom } from "./sequenced.ts";
 
 /** So many ids, at 44 bytes each, stay well below the largest size of one event. */
 const JUDGED_PER_EVENT_MAX = 1_000;
 
-export function setRisk({ scope, level, expiresAt, reason, by, now }: SetRiskAct): Ruling<Sequenced> {
-  return recordedAll([{ type: "risk.set", v: 1, at: now, scope, level, expiresAt, reason, by }]);
+export function* setRisk(act: SetRiskAct): Deliberation<SetRiskResult | Denial> {
+  const { scope, level, reason, mayLower, by, now } = act;
+  const { before } = yield* ask({ before: read("risk", scope) });
+  const inForce = before === undefined || hasExpired(before.expiresAt, now) ? undefined : before;
+  if (!mayLower && inForce !== undefined && isRiskier(inForce.level, level)) {
+    return refused(denial("NOT_ENTITLED", `the risk is ${inForce.level}: only an admin lowers it, or it lapses`));
+  }
+  // Otherwise a level that is raised for a second would be lowered by its lapse.
+  const lasts = !mayLower && inForce !== undefined && inForce.level !== "low" ? inForce.expiresAt : act.expiresAt;
+  const expiresAt = Math.max(lasts, act.expiresAt) as UnixSeconds;
+  const event = { type: "risk.set", v: 1, at: now, scope, level, expiresAt, reason, by } as const;
+  return recorded([event], (sequence) => ({ ...sequenced(sequence), expiresAt }));
 }
 
 export function* judgeSteps({ through, judged, now }: JudgeStepsAct): Deliberation<JudgeStepsResult> {

@@ -23,7 +23,8 @@ const COLUMNS = `
 
 /** What the guards look at. */
 const GUARD_COLUMNS = `
-  sequence, step_id AS stepId, run_id AS runId, agent, attempt, state, coalesce(judged_sequence, sequence) AS judgedSequence, expires_at_s AS expiresAt, opener_entry_id AS openerEntryId,
+  sequence, step_id AS stepId, run_id AS runId, agent, attempt, state, fact_scopes AS factScopes,
+  coalesce(judged_sequence, sequence) AS judgedSequence, expires_at_s AS expiresAt, opener_entry_id AS openerEntryId,
   executor, executable, request_digest AS requestDigest, held, lease_seconds AS leaseSeconds,
   lease_expires_at_us AS leaseExpiresAt, closed_sequence AS closedSequence`;
 
@@ -143,6 +144,7 @@ export type StepGuardRow = {
   readonly stepId: string;
   readonly runId: string;
   readonly agent: string;
+  readonly factScopes: string | null;
   readonly judgedSequence: number;
   readonly attempt: number;
   readonly state: StepState;

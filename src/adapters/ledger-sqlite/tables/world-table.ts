@@ -52,6 +52,7 @@ export const RISK = {
                                       reason = excluded.reason, sequence = excluded.sequence,
                                       risen_sequence = excluded.risen_sequence`,
   roseAt: `
-    SELECT coalesce(max(risen_sequence), 0) AS sequence FROM risk WHERE scope IN ('domain', @agent, @run)`,
+    SELECT coalesce(max(risen_sequence), 0) AS sequence FROM risk
+     WHERE scope IN (SELECT value FROM json_each(@scopes))`,
   live: `SELECT ${RISK_COLUMNS} FROM risk WHERE expires_at_s > @now ORDER BY scope`,
 } as const;

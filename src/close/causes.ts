@@ -1,0 +1,139 @@
+import { type RiskScope, riskScopesOf } from "../domain/risk.ts";
+import { factScopesOf } from "../domain/run-facts.ts";
+import type { Step } from "../domain/step.ts";
+
+/** What changed. It concerns all open steps, or those around which the risk is, or those of a registration entry. */
+export type CauseKey = "policies" | "federation" | "start" | RiskScope | `entry:${string}`;
+
+/** A change on which open steps have to be judged anew. */
+export type Cause = {
+  readonly key: CauseKey;
+  /** Of the event that says so. */
+  readonly sequence: number;
+  /** A rise of risk: nothing is issued for a step that waits for it, so that such steps come first. */
+  readonly isRise?: true;
+  /** No event says what changed (a lapse, a restart), so that what was judged at this very sequence is judged too. */
+  readonly isUnrecorded?: true;
+  /** Absent: every step that the key names. */
+  readonly only?: ReadonlySet<string>;
+};
+
+/** What judging has come to so far; steps that were closed with another step count too. */
+export type JudgedSoFar = { readonly stepsJudged: number; readonly stepsClosed: number; readonly isSettled: boolean };
+
+/** A step with all that it has to be judged for. */
+export type Due = { readonly step: Step; readonly causes: readonly Cause[] };
+
+/** The changes that open steps may not have been judged on yet. */
+export type Causes = {
+  /** A later change of the same key takes the place of the earlier one. */
+  add(cause: Cause): void;
+  isEmpty(): boolean;
+  /** Which of these open steps have to be judged: first those for which the risk rose, then those of the newest change. */
+  due(steps: readonly Step[]): readonly Due[];
+  /** Notes that these steps were judged, and how many steps that closed. */
+  judged(due: readonly Due[], stepsClosed: number): void;
+  /** Drops the changes up to a sequence that none of the steps that are due is due for. */
+  settle(through: number, due: readonly Due[]): void;
+  /** What judging came to for a change, once that has settled or `waited` resolves. */
+  outcome(key: CauseKey, sequence: number, waited: Promise<void>): Promise<JudgedSoFar>;
+};
+
+type Kept = {
+  cause: Cause;
+  /** Ids of steps that were judged on the newest change. */
+  readonly done: Set<string>;
+  stepsJudged: number;
+  stepsClosed: number;
+  isSettled: boolean;
+  readonly settled: PromiseWithResolvers<void>;
+};
+
+export function createCauses(): Causes {
+  const kept = new Map<CauseKey, Kept>();
+
+  function causesOf(step: Step): readonly Cause[] {
+    const found: Cause[] = [];
+    for (const key of keysOf(step)) {
+      const one = kept.get(key);
+      if (one !== undefined && isDue(step, one)) found.push(one.cause);
+    }
+    return found;
+  }
+
+  return {
+    add(cause) {
+      const before = kept.get(cause.key);
+      if (before === undefined) {
+        const counts = { stepsJudged: 0, stepsClosed: 0, isSettled: false };
+        kept.set(cause.key, { cause, done: new Set(), ...counts, settled: Promise.withResolvers() });
+        return;
+      }
+      before.cause = before.cause.isRise === true ? { ...cause, isRise: true } : cause;
+      before.done.clear();
+    },
+    isEmpty: () => kept.size === 0,
+    due(steps) {
+      const due = steps.flatMap((step): readonly Due[] => {
+        const causes = causesOf(step);
+        return causes.length === 0 ? [] : [{ step, causes }];
+      });
+      return due.sort(byUrgency);
+    },
+    judged(due, stepsClosed) {
+      const concerned = new Set<Kept>();
+      for (const { step, causes } of due) {
+        for (const cause of causes) {
+          const one = kept.get(cause.key);
+          // What changed once more meanwhile has the step judged once more.
+          if (one === undefined || one.cause !== cause) continue;
+          one.done.add(step.stepId);
+          one.stepsJudged += 1;
+          concerned.add(one);
+        }
+      }
+      for (const one of concerned) one.stepsClosed += stepsClosed;
+    },
+    settle(through, due) {
+      const unsettled = new Set(due.flatMap(({ causes }) => causes.map(({ key }) => key)));
+      for (const [key, one] of kept) {
+        if (one.cause.sequence > through || unsettled.has(key)) continue;
+        kept.delete(key);
+        one.isSettled = true;
+        one.settled.resolve();
+      }
+    },
+    async outcome(key, sequence, waited) {
+      const one = kept.get(key);
+      // A change that has settled at once concerned nobody.
+      if (one === undefined || one.cause.sequence < sequence)
+        return { stepsJudged: 0, stepsClosed: 0, isSettled: true };
+      await Promise.race([one.settled.promise, waited]);
+      const { stepsJudged, stepsClosed, isSettled } = one;
+      return { stepsJudged, stepsClosed, isSettled };
+    },
+  };
+}
+
+function keysOf(step: Step): readonly CauseKey[] {
+  const ofEntries = [`entry:${step.agentEntryId}`, `entry:${step.openerEntryId}`] as const;
+  return [...riskScopesOf(step.agent, factScopesOf(step)), "policies", "federation", "start", ...new Set(ofEntries)];
+}
+
+function isDue(step: Step, { cause: { sequence, isUnrecorded, only }, done }: Kept): boolean {
+  const judgedThrough = step.judgedSequence ?? step.openedSequence;
+  const isBefore = judgedThrough < sequence || (isUnrecorded === true && judgedThrough === sequence);
+  return isBefore && !done.has(step.stepId) && (only === undefined || only.has(step.stepId));
+}
+
+function byUrgency(a: Due, b: Due): number {
+  return Number(isForRise(b)) - Number(isForRise(a)) || newestOf(b) - newestOf(a);
+}
+
+function isForRise({ causes }: Due): boolean {
+  return causes.some(({ isRise }) => isRise === true);
+}
+
+function newestOf({ causes }: Due): number {
+  return causes.reduce((newest, { sequence }) => Math.max(newest, sequence), 0);
+}
