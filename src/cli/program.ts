@@ -11,6 +11,7 @@ import { addLedger } from "./commands/ledger.ts";
 import { addPolicy } from "./commands/policy.ts";
 import { addPrincipal } from "./commands/principal.ts";
 import { addRevoke } from "./commands/revoke.ts";
+import { addRisk } from "./commands/risk.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStep } from "./commands/step.ts";
 import { addSvid } from "./commands/svid.ts";
@@ -51,6 +52,7 @@ export function stintProgram(context: Context): Command {
   addSvid(program, context);
   addRevoke(program, context);
   addPrincipal(program, context);
+  addRisk(program, context);
   addHistory(program, context);
   addVerifier(program, context);
   addInspect(program, context);

@@ -63,7 +63,7 @@ export function scopeOf(
   if (verifiers.length > 0) {
     return denial("AUDIENCE_INVALID", "an audience that the verifier's entry does not name");
   }
-  const operator = caller.entries.find((entry) => isOfKind(entry, "operator"));
+  const operator = caller.entries.find((entry) => isOfKind(entry, "operator") && entry.content.role !== "detector");
   if (operator !== undefined) {
     return { entryId: operator.entryId, isVerifier: false, audiences: [], maxStalenessSeconds, concerns: () => true };
   }

@@ -21,10 +21,13 @@ export function accessTo(step: Step, caller: Attested): StepAccess {
   };
 }
 
-/** `admin` if one of the caller's operator entries has that role, else the role of the first. */
+/** Roles that see whatever the broker knows. A detector says what it has found, and sees nothing. */
+const LOOKING: readonly OperatorRole[] = OPERATOR_ROLES.filter((role) => role !== "detector");
+
+/** `admin` if one of the caller's operator entries has that role, else the first role that may look. */
 export function operatorRole(caller: Attested): OperatorRole | undefined {
   const roles = caller.entries.filter((entry) => isOfKind(entry, "operator")).map((entry) => entry.content.role);
-  return roles.includes("admin") ? "admin" : roles[0];
+  return roles.includes("admin") ? "admin" : roles.find((role) => LOOKING.includes(role));
 }
 
 /**
@@ -60,10 +63,10 @@ export function operatorWith(caller: Attested, roles: readonly OperatorRole[]): 
 }
 
 /**
- * Every operator may look, whatever its role.
+ * Every operator may look but a detector.
  *
  * @throws BrokerError NOT_ENTITLED
  */
 export function checkMayLook(caller: Attested): void {
-  operatorWith(caller, OPERATOR_ROLES);
+  operatorWith(caller, LOOKING);
 }

@@ -121,6 +121,11 @@ export const LIMITS = {
   dataClassesMax: 256,
   /** One request asks each server, action and data class of each element; at 300 µs each, a third of a second. */
   policyEvaluationsMax: 1_024,
+  riskTtlSecondsDefault: 3_600,
+  /** Over a long weekend. A detector that has stopped must not keep a trust domain at a standstill for longer. */
+  riskTtlSecondsMax: 7 * 86_400,
+  /** Far above what judging every open step takes. */
+  awaitJudgingSecondsMax: 60,
   /** How often a request is decided again when what it was decided on has changed meanwhile. */
   decisionsPerRequestMax: 5,
   /** What OpenID Connect allows a subject; an identifier longer than this is no identifier. */

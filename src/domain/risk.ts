@@ -1,5 +1,6 @@
 import { invalidField } from "./errors.ts";
 import type { FactScope } from "./run-facts.ts";
+import { parseSegment } from "./spiffe-id.ts";
 
 /** From the least to the most. */
 export const RISK_LEVELS = ["low", "elevated", "high"] as const;
@@ -15,13 +16,6 @@ export function isRiskier(a: RiskLevel, b: RiskLevel): boolean {
  * greatest among the step's run and the runs that it was delegated from.
  */
 export type RiskAround = { readonly domain: RiskLevel; readonly agent: RiskLevel; readonly run: RiskLevel };
-
-/** @throws BrokerError INVALID_FIELD */
-export function parseRiskLevel(text: string, field: string): RiskLevel {
-  const level = RISK_LEVELS.find((one) => one === text);
-  if (level === undefined) throw invalidField(field, `one of ${RISK_LEVELS.join(", ")}`);
-  return level;
-}
 
 /** The scopes of risk, as the ledger names them: `domain`, `agent:<name>`, `run:<run id>`. */
 export type RiskScope = "domain" | `agent:${string}` | `run:${string}`;
@@ -42,4 +36,12 @@ function isRun(scope: FactScope): scope is `run:${string}` {
 /** The greatest of several risks; `low` where there is none. */
 export function greatestRisk(levels: readonly RiskLevel[]): RiskLevel {
   return levels.reduce((greatest, level) => (isRiskier(level, greatest) ? level : greatest), "low");
+}
+
+/** @throws BrokerError INVALID_FIELD */
+export function parseRiskScope(text: string, field: string): RiskScope {
+  if (text === "domain") return text;
+  const [, kind, name] = /^(agent|run):(.+)$/s.exec(text) ?? [];
+  if (kind === undefined || name === undefined) throw invalidField(field, "domain, agent:<name> or run:<run id>");
+  return `${kind as "agent" | "run"}:${parseSegment(name, field)}`;
 }

@@ -44,6 +44,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     federation: { federation: core.federation, trustDomain: config.trustDomain, ownBundle: core.bundle },
     principals: { ledger, history, principals, registryReads, clock, inForce: core.inForce },
     joinTokens: { ledger, joinTokens: registryReads.joinTokens, clock, random },
+    risk: { ledger, risks: core.store.policies.risks, history, entries, reassessment: core.reassessment, clock },
     status: {
       trustDomain: config.trustDomain,
       readiness: core.readiness,

@@ -413,8 +413,8 @@ export type ActivatePolicySetAct = {
 };
 
 /**
- * Sets the risk of a scope anew. Who may not lower it is refused NOT_ENTITLED where the level in force is greater, and
- * where that level is not `low`, what is set lasts at least as long as what was in force.
+ * Sets the risk of a scope anew, whatever it was. What `raisesOnly` is refused NOT_ENTITLED where the level in force is
+ * greater, and lasts at least as long as a level in force that is not `low`.
  */
 export type SetRiskAct = {
   readonly act: "set-risk";
@@ -423,7 +423,7 @@ export type SetRiskAct = {
   /** Exclusive. */
   readonly expiresAt: UnixSeconds;
   readonly reason: string;
-  readonly mayLower: boolean;
+  readonly raisesOnly?: true;
   readonly by: Actor;
   readonly now: UnixMicros;
 };

@@ -67,6 +67,8 @@ const RENEWAL_JITTER = 0.05;
 const RETRY_MICROS = 5_000_000;
 /** How long to wait after a refused issuance. `follow` tells of most changes that lift a refusal, but not of all. */
 const REFUSED_RETRY_MICROS = 60_000_000;
+/** A step that is judged anew is judged within a moment. */
+const JUDGED_RETRY_MICROS = 250_000;
 /** Refusals that say nothing of the subscriber's right: the SVID that it holds is good until it expires. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
   "LEDGER_UNAVAILABLE",
@@ -74,6 +76,7 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
   "NOT_SERVING",
   "LIMIT_EXCEEDED",
   "STEP_EXPIRING",
+  "DECISION_OUTDATED",
 ]);
 
 /**
@@ -135,15 +138,16 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
     const now = clock.now();
     // Without an SVID to fall back on, every identity is asked for now, and else the stream ends.
     const due = identities.filter((one) => held.size === 0 || dueAt(one) <= now);
-    let refused: Denial | undefined;
+    let refused: readonly Denial[] = [];
     if (due.length > 0) {
       // The loss of an SVID is delivered without waiting for the disk.
       if (isOutdated && held.size > 0) deliver(identities);
       refused = await issue(due);
       if (isOver) return;
     }
-    if (held.size === 0) throw nothingLeft(refused, source.nothingLeft);
-    if (isOutdated) deliver(identities);
+    const isToBeJudged = refused.some(({ code }) => code === "DECISION_OUTDATED");
+    if (held.size === 0 && !isToBeJudged) throw nothingLeft(refused[0], source.nothingLeft);
+    if (isOutdated && held.size > 0) deliver(identities);
     scheduleNext(identities);
   }
 
@@ -174,8 +178,8 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
     return Math.max(renewAt, retryAt.get(id) ?? 0) as UnixMicros;
   }
 
-  /** @returns the first refusal, if there was one. */
-  async function issue(due: readonly SvidIdentity[]): Promise<Denial | undefined> {
+  /** @returns the refusals, if there were any. */
+  async function issue(due: readonly SvidIdentity[]): Promise<readonly Denial[]> {
     const keys = await Promise.all(due.map(() => ports.keyPairs.generate()));
     const wanted = due.flatMap((identity, index): readonly (WantedSvid & { key: KeyPair })[] => {
       const key = keys[index];
@@ -184,12 +188,12 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
     const answers = await source.issue(wanted).catch((thrown: unknown) => wanted.map(() => denialFrom(thrown)));
     // One share for all, so that SVIDs that were issued together are renewed together.
     const share = 0.5 + RENEWAL_JITTER * ((2 * (ports.random.bytes(1)[0] ?? 0)) / 255 - 1);
-    let refused: Denial | undefined;
+    const refused: Denial[] = [];
     for (const [index, { identity, key }] of wanted.entries()) {
       const answer = answers[index];
       if (answer === undefined) continue;
       if (isDenial(answer)) {
-        refused ??= answer;
+        refused.push(answer);
         takeRefusal(identityIdOf(identity), answer);
       } else {
         hold({ identity, delivery: answer, key }, share);
@@ -214,7 +218,8 @@ export function openSvidStream(source: SvidSource, sink: SvidSink, ports: SvidSt
   function takeRefusal(id: string, { code }: Denial): void {
     const isPassing = PASSING.has(code);
     if (!isPassing) drop(id);
-    retryAt.set(id, addMicros(clock.now(), isPassing ? RETRY_MICROS : REFUSED_RETRY_MICROS));
+    const passesIn = code === "DECISION_OUTDATED" ? JUDGED_RETRY_MICROS : RETRY_MICROS;
+    retryAt.set(id, addMicros(clock.now(), isPassing ? passesIn : REFUSED_RETRY_MICROS));
   }
 
   function deliver(identities: readonly SvidIdentity[]): void {

@@ -49,6 +49,7 @@ export function stepMessageOf(
     delegationJti: step.delegationJti ?? "",
     ...(step.closedAt === undefined ? {} : { closedAt: timestampOfMicros(step.closedAt) }),
     closeReason: step.closeReason ?? "",
+    closeDecisionId: step.closeDecisionId ?? "",
     decisionId: step.decisionId,
     ...(readers.processes ? { opener: processMessageOf(step.opener) } : {}),
     executorKind: EXECUTOR_KINDS[executor.kind],

@@ -54,7 +54,7 @@ export async function reassessScene(engine: PolicyEngine = createRuleEngine()) {
 
   async function setRisk(scope: RiskScope, level: RiskLevel, ttlSeconds = 600): Promise<number> {
     const expiresAt = addSeconds(secondsOf(clock.now()), ttlSeconds);
-    const of = { scope, level, expiresAt, reason: "test", mayLower: true, by: OPERATOR, now: clock.now() };
+    const of = { scope, level, expiresAt, reason: "test", by: OPERATOR, now: clock.now() };
     return done(await ledger.perform({ act: "set-risk", ...of })).sequence;
   }
 

@@ -1,5 +1,7 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { systemKeyPairs } from "../../src/adapters/system/system-key-pairs.ts";
 import { isDenial } from "../../src/domain/errors.ts";
+import type { StreamedSvid } from "../../src/stream/svid-stream.ts";
 import { present } from "../contract/ledger-world.ts";
 import { READ, segment, WRITE } from "../open/path-scene.ts";
 import { OPERATOR } from "../simulation/broker.ts";
@@ -41,6 +43,38 @@ test("nothing is issued between a rise and the judging, though policy would perm
   expect(await scene.outcome("agent:researcher", risen)).toMatchObject({ stepsJudged: 1, isSettled: true });
   const [after] = await scene.issue(scene.researcher, step.stepId);
   expect(isDenial(present(after))).toBe(false);
+});
+
+test("a stream of SVIDs waits for the judging: it neither ends nor loses what it has delivered", async () => {
+  const gate = gatedEngine();
+  const scene = await reassessScene(gate.engine);
+  await scene.activate(CALM);
+  await scene.openNew(scene.researcher, { executor: { kind: "self" } });
+  const open = gate.shut();
+  const risen = await scene.setRisk("domain", "elevated");
+  const delivered: number[] = [];
+  const ended: unknown[] = [];
+  const refused = Promise.withResolvers<void>();
+  scene.onAct(({ act }) => {
+    if (act === "record-issuances") refused.resolve();
+  });
+  const sink = {
+    deliver: (svids: readonly StreamedSvid[]) => void delivered.push(svids.length),
+    end: (why: unknown) => void ended.push(why),
+  };
+  const stream = scene.broker.stream(scene.researcher, "x509-svid", sink, { keyPairs: systemKeyPairs() });
+  onTestFinished(() => stream.stop());
+  await refused.promise;
+  open();
+  expect(await scene.outcome("domain", risen)).toMatchObject({ stepsJudged: 1, isSettled: true });
+  expect([delivered, ended]).toEqual([[], []]);
+  await expect
+    .poll(() => {
+      scene.clock.advance(250);
+      return delivered;
+    })
+    .toEqual([1]);
+  expect(ended).toEqual([]);
 });
 
 test("a fall of risk holds up nothing", async () => {

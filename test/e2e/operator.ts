@@ -7,6 +7,7 @@ import { History } from "../../src/gen/stint/v1/history_pb.js";
 import { Ledger } from "../../src/gen/stint/v1/ledger_pb.js";
 import { Principals } from "../../src/gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
+import { Risk } from "../../src/gen/stint/v1/risk_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { openChannel } from "../../src/wire/channel.ts";
 import { type ClientOf, createClient } from "../../src/wire/client.ts";
@@ -23,6 +24,7 @@ export type Operator = {
   readonly federation: ClientOf<typeof Federation>;
   readonly principals: ClientOf<typeof Principals>;
   readonly joinTokens: ClientOf<typeof JoinTokens>;
+  readonly risk: ClientOf<typeof Risk>;
   [Symbol.dispose](): void;
 };
 
@@ -39,6 +41,7 @@ export function operatorOf(socket: string): Operator {
     federation: createClient(Federation, channel),
     principals: createClient(Principals, channel),
     joinTokens: createClient(JoinTokens, channel),
+    risk: createClient(Risk, channel),
     [Symbol.dispose]: () => channel.close(),
   };
 }

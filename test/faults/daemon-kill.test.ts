@@ -1,16 +1,12 @@
 import { once } from "node:events";
-import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as pass } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { openCheckpointFile } from "../../src/adapters/checkpoint-file/checkpoint-file.ts";
-import { openSqliteLedger } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
-import { systemClock } from "../../src/adapters/system/system-clock.ts";
-import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import { type Issuance, type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import type { Daemon } from "../daemon.ts";
 import type { Journal } from "./daemon-journal.ts";
+import { withLedger } from "./daemon-ledger.ts";
 import { IN_FLIGHT_MAX, startLoad } from "./daemon-load.ts";
 import { READY, readiness, restarted, type Session, sessionWith, startOwnDaemon } from "./daemon-scene.ts";
 
@@ -74,20 +70,9 @@ function expectRecorded(received: Journal, book: ReturnType<typeof ledgerBook>):
 }
 
 async function expectWhole(daemon: Daemon): Promise<void> {
-  const store = await openSqliteLedger({
-    directory: join(daemon.directory, "data", "ledger"),
-    checkpoints: openCheckpointFile(join(daemon.directory, "data", "checkpoint")),
-    clock: systemClock(),
-    randomness: systemRandomness(),
-    reserveBytes: 0,
-    diskFreeBytesMin: 0,
-    failed: (error) => expect.fail(String(error)),
-  });
-  try {
+  await withLedger(daemon, async (store) => {
     expect([store.verdict, await store.verifyAll()]).toEqual([{ kind: "trusted" }, { kind: "intact" }]);
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 test(`killed ${rounds} times in the midst of its work, it has lost no credential that anybody holds, and reopens nothing`, {

@@ -30,7 +30,7 @@ export function answerOf(rules: RuleSet, request: PolicyRequest): PolicyAnswer {
   return {
     whole: effectOf(rules, request, undefined),
     elements: request.elements.map((element) => effectOf(rules, request, element)),
-    countsSteps: Object.values(rules).some(({ openAbove }) => openAbove !== undefined),
+    ...(Object.values(rules).some(({ openAbove }) => openAbove !== undefined) ? { countsSteps: true } : {}),
   };
 }
 

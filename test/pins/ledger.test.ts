@@ -160,7 +160,6 @@ async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
   const expiresAt = addSeconds(secondsOf(now), 60);
   await ledger.perform({
     act: "set-risk",
-    mayLower: true,
     scope: "domain",
     level: "high",
     expiresAt,

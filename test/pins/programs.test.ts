@@ -39,6 +39,7 @@ test("the names that stint-sdk/operator exports", () => {
     "IssuanceState",
     "OperatorRole",
     "ReceiptState",
+    "RiskLevel",
     "StepState",
     "SvidKind",
     "connectOperator",

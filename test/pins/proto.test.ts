@@ -10,6 +10,7 @@ import { file_stint_v1_history } from "../../src/gen/stint/v1/history_pb.js";
 import { file_stint_v1_ledger } from "../../src/gen/stint/v1/ledger_pb.js";
 import { file_stint_v1_principals } from "../../src/gen/stint/v1/principals_pb.js";
 import { file_stint_v1_revocations } from "../../src/gen/stint/v1/revocations_pb.js";
+import { file_stint_v1_risk } from "../../src/gen/stint/v1/risk_pb.js";
 import { file_stint_v1_status } from "../../src/gen/stint/v1/status_pb.js";
 import { file_stint_v1_steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { file_stint_v1_types } from "../../src/gen/stint/v1/types_pb.js";
@@ -27,6 +28,7 @@ const FILES: readonly DescFile[] = [
   file_stint_v1_ledger,
   file_stint_v1_principals,
   file_stint_v1_revocations,
+  file_stint_v1_risk,
   file_stint_v1_status,
   file_stint_v1_steps,
   file_stint_v1_types,
@@ -62,6 +64,7 @@ test("the services and their methods", () => {
     "stint.v1.JoinTokens": ["Create", "List", "Revoke"],
     "stint.v1.Ledger": ["Get", "AcceptRestore"],
     "stint.v1.Principals": ["List", "Offboard", "Readmit", "Erase"],
+    "stint.v1.Risk": ["Set", "List"],
     "stint.v1.Status": ["Get"],
     "stint.v1.Renewals": ["Renew"],
     "stint.v1.Revocations": ["Watch (bidi_streaming)", "Revoke"],
@@ -114,6 +117,12 @@ test("the numbers of every enum", () => {
       "20 REASON_AUTHORITY_UNAVAILABLE",
       "21 REASON_NOT_SERVING",
       "22 REASON_DECISION_OUTDATED",
+    ],
+    "stint.v1.RiskLevel": [
+      "0 RISK_LEVEL_UNSPECIFIED",
+      "1 RISK_LEVEL_LOW",
+      "2 RISK_LEVEL_ELEVATED",
+      "3 RISK_LEVEL_HIGH",
     ],
     "stint.v1.Effect": ["0 EFFECT_UNSPECIFIED", "1 EFFECT_ALLOW", "2 EFFECT_DENY"],
     "stint.v1.Outcome": ["0 OUTCOME_UNSPECIFIED", "1 OUTCOME_COMPLETED", "2 OUTCOME_FAILED", "3 OUTCOME_CANCELLED"],

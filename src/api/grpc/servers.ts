@@ -15,6 +15,7 @@ import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { Principals } from "../../gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
+import { Risk } from "../../gen/stint/v1/risk_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import type { IssueDelegationPorts } from "../../issue/issue-delegation-token.ts";
@@ -34,6 +35,7 @@ import { type JoinTokensPorts, joinTokensHandlers } from "./join-tokens.ts";
 import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
 import { type PrincipalsPorts, principalsHandlers } from "./principals.ts";
 import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
+import { type RiskPorts, riskHandlers } from "./risk.ts";
 import { type StatusPorts, statusHandlers } from "./status.ts";
 import { type StepsPorts, stepsHandlers } from "./steps.ts";
 import { type WorkloadApiPorts, workloadApiHandlers } from "./workload-api.ts";
@@ -52,6 +54,7 @@ export type ApiPorts = {
   readonly federation: FederationPorts;
   readonly principals: PrincipalsPorts;
   readonly joinTokens: JoinTokensPorts;
+  readonly risk: RiskPorts;
   readonly status: StatusPorts;
   readonly workloadApi: WorkloadApiPorts;
   readonly brokerApi: BrokerApiPorts;
@@ -103,8 +106,9 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   addService(server, Federation, federationHandlers(endpoint, ports.federation));
   addService(server, Principals, principalsHandlers(endpoint, ports.principals));
   addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
+  addService(server, Risk, riskHandlers(endpoint, ports.risk));
   addService(server, Status, statusHandlers(endpoint, ports.status));
-  return [Revocations, History, Entries, Ledger, Authorities, Federation, Principals, JoinTokens, Status];
+  return [Revocations, History, Entries, Ledger, Authorities, Federation, Principals, JoinTokens, Risk, Status];
 }
 
 /** What operators reach over the operator socket. */

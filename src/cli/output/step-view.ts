@@ -26,6 +26,7 @@ export const stepView: View<Step> = {
     ["lease_expires_at", (step) => instantField(step.leaseExpiresAt)],
     ["closed_at", (step) => instantField(step.closedAt)],
     ["close_reason", (step) => textField(step.closeReason)],
+    ["close_decision_id", (step) => textField(step.closeDecisionId)],
     ["workflow", (step) => textField(step.workflow)],
     ["purpose", (step) => textField(step.purpose)],
     ["grant", (step) => grantField(step.grant)],

@@ -20,14 +20,15 @@ import { sequenced, writtenFrom } from "./sequenced.ts";
 const JUDGED_PER_EVENT_MAX = 1_000;
 
 export function* setRisk(act: SetRiskAct): Deliberation<SetRiskResult | Denial> {
-  const { scope, level, reason, mayLower, by, now } = act;
+  const { scope, level, reason, raisesOnly, by, now } = act;
   const { before } = yield* ask({ before: read("risk", scope) });
   const inForce = before === undefined || hasExpired(before.expiresAt, now) ? undefined : before;
-  if (!mayLower && inForce !== undefined && isRiskier(inForce.level, level)) {
+  if (raisesOnly === true && inForce !== undefined && isRiskier(inForce.level, level)) {
     return refused(denial("NOT_ENTITLED", `the risk is ${inForce.level}: only an admin lowers it, or it lapses`));
   }
   // Otherwise a level that is raised for a second would be lowered by its lapse.
-  const lasts = !mayLower && inForce !== undefined && inForce.level !== "low" ? inForce.expiresAt : act.expiresAt;
+  const lasts =
+    raisesOnly === true && inForce !== undefined && inForce.level !== "low" ? inForce.expiresAt : act.expiresAt;
   const expiresAt = Math.max(lasts, act.expiresAt) as UnixSeconds;
   const event = { type: "risk.set", v: 1, at: now, scope, level, expiresAt, reason, by } as const;
   return recorded([event], (sequence) => ({ ...sequenced(sequence), expiresAt }));

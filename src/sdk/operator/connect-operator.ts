@@ -6,6 +6,7 @@ import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { Principals } from "../../gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
+import { Risk } from "../../gen/stint/v1/risk_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { openChannel } from "../../wire/channel.ts";
@@ -34,6 +35,7 @@ export type Operator = {
   readonly federation: ClientOf<typeof Federation>;
   readonly principals: ClientOf<typeof Principals>;
   readonly joinTokens: ClientOf<typeof JoinTokens>;
+  readonly risk: ClientOf<typeof Risk>;
   readonly status: ClientOf<typeof Status>;
   /** Ends the connection and all that is under way on it. */
   close(): void;
@@ -58,6 +60,7 @@ export function connectOperator(options: OperatorOptions = {}): Operator {
     federation: createClient(Federation, channel, terms),
     principals: createClient(Principals, channel, terms),
     joinTokens: createClient(JoinTokens, channel, terms),
+    risk: createClient(Risk, channel, terms),
     status: createClient(Status, channel, terms),
     close: () => channel.close(),
   };

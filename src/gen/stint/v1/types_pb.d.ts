@@ -363,6 +363,13 @@ export declare type Step = Message<"stint.v1.Step"> & {
    * @generated from field: string delegation_jti = 24;
    */
   delegationJti: string;
+
+  /**
+   * The decision that says why, where policies closed it.
+   *
+   * @generated from field: string close_decision_id = 25;
+   */
+  closeDecisionId: string;
 };
 
 /**
