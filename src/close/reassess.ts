@@ -1,5 +1,6 @@
 import { type Judgement, type JudgeStepsPorts, judgeSteps } from "../decide/judge-steps.ts";
 import { BrokerError } from "../domain/errors.ts";
+import type { RecordedRisk } from "../domain/risk.ts";
 import { isRiskier, type RiskLevel, type RiskScope, riskScopesOf } from "../domain/risk.ts";
 import { factScopesOf } from "../domain/run-facts.ts";
 import { hasExpired } from "../domain/step.ts";
@@ -8,7 +9,7 @@ import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory, StepDirectory } from "../ports/directories.ts";
 import type { Committed, Following, InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { PolicyReads, RecordedRisk } from "../ports/ledger-reads.ts";
+import type { PolicyReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
 import { type Cause, type CauseKey, createCauses, type Due, type JudgedSoFar } from "./causes.ts";
 

@@ -1,6 +1,7 @@
 import { invalidField } from "./errors.ts";
 import type { FactScope } from "./run-facts.ts";
 import { parseSegment } from "./spiffe-id.ts";
+import type { UnixSeconds } from "./time.ts";
 
 /** From the least to the most. */
 export const RISK_LEVELS = ["low", "elevated", "high"] as const;
@@ -19,6 +20,16 @@ export type RiskAround = { readonly domain: RiskLevel; readonly agent: RiskLevel
 
 /** The scopes of risk, as the ledger names them: `domain`, `agent:<name>`, `run:<run id>`. */
 export type RiskScope = "domain" | `agent:${string}` | `run:${string}`;
+
+/** What was said last of the risk of a scope. */
+export type RecordedRisk = {
+  readonly scope: RiskScope;
+  readonly level: RiskLevel;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+  readonly sequence: number;
+  readonly reason: string;
+};
 
 /**
  * The scopes that concern a step: the trust domain, its agent, its run, and the runs that it was delegated from.

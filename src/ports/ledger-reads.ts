@@ -7,7 +7,7 @@ import type { RecordedPolicySet } from "../domain/policy-set.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
-import type { RiskLevel, RiskScope } from "../domain/risk.ts";
+import type { RecordedRisk, RiskScope } from "../domain/risk.ts";
 import type { FactScope, ScopeFacts } from "../domain/run-facts.ts";
 import type { Segment, SpiffeId } from "../domain/spiffe-id.ts";
 import type { ClosedState, Step, StepState } from "../domain/step.ts";
@@ -66,16 +66,6 @@ export type RecordedWorld = {
   readonly facts: readonly ScopeFacts[];
   /** Also what has lapsed. */
   readonly risks: readonly RecordedRisk[];
-};
-
-/** What was said last of the risk of a scope. */
-export type RecordedRisk = {
-  readonly scope: RiskScope;
-  readonly level: RiskLevel;
-  /** Exclusive. */
-  readonly expiresAt: UnixSeconds;
-  readonly sequence: number;
-  readonly reason: string;
 };
 
 /** A set of policies, as lists show it. */

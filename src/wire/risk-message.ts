@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { invalidField } from "../domain/errors.ts";
+import type { RecordedRisk } from "../domain/risk.ts";
 import { RISK_LEVELS, type RiskLevel } from "../domain/risk.ts";
 import { RiskLevel as LevelMessage, type RiskInForceSchema } from "../gen/stint/v1/risk_pb.js";
-import type { RecordedRisk } from "../ports/ledger-reads.ts";
 import { timestampOfSeconds } from "./timestamps.ts";
 
 const MESSAGE_OF = {

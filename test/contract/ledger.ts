@@ -14,6 +14,7 @@ import { openingContract } from "./ledger-opening.ts";
 import { principalsContract } from "./ledger-principals.ts";
 import { processesContract } from "./ledger-processes.ts";
 import { stepTreeContract } from "./ledger-step-tree.ts";
+import { policiesContract } from "./ledger-policies.ts";
 import type { World } from "./ledger-world.ts";
 
 export type Fixture = { readonly world: World; close(): Promise<void> };
@@ -40,6 +41,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     credentialsContract,
     historyContract,
     stepTreeContract,
+    policiesContract,
   };
   describe(name, () => {
     for (const [part, contract] of Object.entries(parts)) {

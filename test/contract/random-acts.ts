@@ -1,12 +1,14 @@
 import { hash } from "node:crypto";
 import fc from "fast-check";
+import { NO_DATA_CLASSES } from "../../src/domain/data-classes.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import type { IssuanceRecord, SvidKind } from "../../src/domain/issuance.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import { RISK_LEVELS, type RiskLevel, type RiskScope } from "../../src/domain/risk.ts";
 import { parseSegment, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { asOpened, type ClosedState, type Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
-import type { CloseTarget, LedgerAct } from "../../src/ports/ledger-acts.ts";
+import type { CloseTarget, JudgedStep, LedgerAct } from "../../src/ports/ledger-acts.ts";
 import { P256_SPKI } from "../samples/credentials.ts";
 import { CONFIG, OPERATOR, processOf, type World } from "./ledger-world.ts";
 
@@ -36,6 +38,9 @@ export type Command =
   | { readonly do: "federate" | "defederate" | "accept"; readonly trustDomain: number; readonly sequence: number }
   | { readonly do: "invite" | "join" | "uninvite" | "spend"; readonly token: number }
   | { readonly do: "offboard" | "readmit" | "erase"; readonly principal: number }
+  | { readonly do: "put-policies" | "activate"; readonly version: number; readonly activates: boolean }
+  | { readonly do: "set-risk"; readonly scope: number; readonly level: RiskLevel; readonly seconds: number }
+  | { readonly do: "judge"; readonly step: number; readonly denied: number }
   | { readonly do: "restore" | "sign-anew" | "taint" };
 
 const pick = fc.nat({ max: 1_000 });
@@ -106,6 +111,24 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("retire" as const), entry: pick }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("acknowledge" as const), entry: pick }) },
   { weight: 6, arbitrary: fc.record({ do: fc.constant("wait" as const), seconds: fc.integer({ min: 1, max: 90 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom("put-policies" as const, "activate" as const),
+      version: fc.nat({ max: 4 }),
+      activates: fc.boolean(),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant("set-risk" as const),
+      scope: pick,
+      level: fc.constantFrom(...RISK_LEVELS),
+      seconds: fc.integer({ min: 1, max: 90 }),
+    }),
+  },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant("judge" as const), step: pick, denied: fc.nat({ max: 7 }) }) },
   { weight: 1, arbitrary: fc.constant({ do: "restore" as const }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("sign-anew" as const, "taint" as const) }) },
   {
@@ -219,6 +242,38 @@ export async function play(
     else await perform({ act: "spend-evidence", attestor: "oidc", sha256, expiresAt, now });
   }
 
+  async function putPolicies({ version, activates }: Extract<Command, { readonly version: number }>): Promise<void> {
+    const own = { policyId: "own", file: "f", line: 1, text: `permit ${version}` };
+    const set = { policies: [own, { ...own, policyId: "shared", text: "forbid" }], dataClasses: NO_DATA_CLASSES };
+    const of = { act: "put-policy-set", set, origin: "api", by: OPERATOR, now: world.clock.now() } as const;
+    await perform({ ...of, ...(activates ? { activates: { reason: "test" } } : {}) });
+  }
+
+  async function setRisk(what: Extract<Command, { readonly do: "set-risk" }>): Promise<void> {
+    const now = world.clock.now();
+    const step = one(steps, what.scope);
+    const around: readonly RiskScope[] = step === undefined ? [] : [`agent:${step.agent}`, `run:${step.runId}`];
+    const scope = one<RiskScope>(["domain", ...around], what.scope) ?? "domain";
+    const expiresAt = addSeconds(secondsOf(now), what.seconds);
+    await perform({ act: "set-risk", scope, level: what.level, expiresAt, reason: "test", by: OPERATOR, now });
+  }
+
+  /** Two steps are judged, of which none, one or both are denied. */
+  async function judge(step: Step, denied: number): Promise<void> {
+    const pair = [step, ...steps.slice(-2, -1)];
+    const judged = pair.map((each, index): JudgedStep => {
+      const denial = world.decisionOn(each, {
+        decisionId: world.id("decision"),
+        act: "judge",
+        effect: "deny",
+        reason: "POLICY_DENIED",
+      });
+      const isDenied = (denied >> index) % 2 === 1;
+      return { stepId: each.stepId, decidedOn: { entries: [] }, ...(isDenied ? { denial } : {}) };
+    });
+    await perform({ act: "judge-steps", through: world.ledger.head().sequence, judged, now: world.clock.now() });
+  }
+
   async function run(what: Command): Promise<void> {
     const now = world.clock.now();
     const step = "step" in what ? one(steps, what.step) : undefined;
@@ -229,11 +284,17 @@ export async function play(
     if ("trustDomain" in what) return federate(what);
     if (what.do === "offboard" || what.do === "readmit" || what.do === "erase") return orderFor(what);
     if ("token" in what) return present(what);
+    if (what.do === "put-policies") return putPolicies(what);
+    if (what.do === "set-risk") return setRisk(what);
+    if (what.do === "judge") return step === undefined ? undefined : judge(step, what.denied);
     if (what.do === "wait") return world.clock.advance(what.seconds * 1_000);
     if (what.do === "restore") {
       epochs += 1;
       await perform({ act: "start-epoch", epoch: `epoch-${epochs}`, reason: "restored", by: OPERATOR, now });
       await signAnew();
+    } else if (what.do === "activate") {
+      const { version } = what;
+      await perform({ act: "activate-policy-set", version, reason: "test", by: OPERATOR, now });
     } else if (what.do === "sign-anew") {
       await signAnew();
     } else if (what.do === "taint") {

@@ -1,5 +1,6 @@
 import type { Policy } from "../../../domain/policy-set.ts";
-import type { PolicyReads, RecordedRisk } from "../../../ports/ledger-reads.ts";
+import type { RecordedRisk } from "../../../domain/risk.ts";
+import type { PolicyReads } from "../../../ports/ledger-reads.ts";
 import {
   POLICY,
   POLICY_SET,

@@ -1,7 +1,8 @@
 import type { Situation } from "../../../domain/decision.ts";
 import { formatProcess } from "../../../domain/process.ts";
+import type { RecordedRisk } from "../../../domain/risk.ts";
 import type { Step } from "../../../domain/step.ts";
-import type { RecordedRisk, StepReads } from "../../../ports/ledger-reads.ts";
+import type { StepReads } from "../../../ports/ledger-reads.ts";
 import type { SqlParameters } from "../connection.ts";
 import { DECISION } from "../tables/decision-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
