@@ -10,12 +10,15 @@ export type EventCounts = {
   readonly closed: ReadonlyMap<string, number>;
   /** Denials, by the act that was refused and the reason, with a space between. */
   readonly denied: ReadonlyMap<string, number>;
+  /** Open steps that were judged anew: `permitted`, or `closed` by policy; those below them are not counted. */
+  readonly judged: ReadonlyMap<string, number>;
   take(event: LedgerEvent): void;
 };
 
 /** Counts what is recorded. An event costs an addition: the hot path waits for its followers. */
 export function createEventCounts(): EventCounts {
   const [issued, closed, denied] = [new Map<string, number>(), new Map<string, number>(), new Map<string, number>()];
+  const judged = new Map<string, number>();
   let revoked = 0;
   const add = (to: Map<string, number>, label: string, count: number) => to.set(label, (to.get(label) ?? 0) + count);
 
@@ -23,6 +26,7 @@ export function createEventCounts(): EventCounts {
     issued,
     closed,
     denied,
+    judged,
     revoked: () => revoked,
     take(event) {
       switch (event.type) {
@@ -35,6 +39,10 @@ export function createEventCounts(): EventCounts {
         case "step.closed":
           add(closed, event.state, event.count);
           revoked += event.revoked;
+          if (event.decisionId !== undefined) add(judged, "closed", 1);
+          return;
+        case "steps.judged":
+          add(judged, "permitted", event.stepIds.length);
           return;
         case "authority.tainted":
           revoked += event.count;

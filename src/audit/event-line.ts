@@ -1,5 +1,5 @@
 import type { AuthorityState } from "../domain/authority.ts";
-import type { AuthorityPut, LedgerEvent, StepClosed } from "../domain/ledger-event.ts";
+import type { AuthorityPut, LedgerEvent, RiskSet, StepClosed } from "../domain/ledger-event.ts";
 import type { Facts } from "../ports/log.ts";
 
 /** A line of the log: what happened, and its facts. */
@@ -49,6 +49,14 @@ export function eventLine(event: LedgerEvent): EventLine | undefined {
       const facts = { foreign, ...(bundle.sequence === undefined ? {} : { bundleSequence: bundle.sequence }) };
       return { what: "a foreign trust domain has new keys", facts };
     }
+    case "policy_set.activated": {
+      const what = event.version === 0 ? "no policies are in force: ceilings alone decide" : "policies are in force";
+      return { what, facts: { version: event.version, reason: event.reason } };
+    }
+    case "risk.set":
+      return ofRisk(event);
+    case "steps.judged":
+      return { what: "open steps were judged anew, and go on", facts: { steps: event.stepIds.length } };
     case "operator.acted":
       return { what: "an operator acted", facts: { act: event.act, target: event.target, reason: event.reason } };
     default:
@@ -62,6 +70,11 @@ function ofClose({ stepId, state, count, revoked, by }: StepClosed): EventLine |
   const facts = { stepId, cause: by.cause, stepsClosed: count, credentialsRevoked: revoked };
   if (state === "EXPIRED") return { what: "a step expired", facts };
   return { what: state === "ABANDONED" ? "a step was abandoned" : "the broker closed a step", facts };
+}
+
+function ofRisk({ scope, level, expiresAt, reason }: RiskSet): EventLine {
+  const facts = { scope, risk: level, expiresAt: new Date(expiresAt * 1_000).toISOString(), reason };
+  return { what: "the risk was set", ...(level === "low" ? {} : { isWarning: true }), facts };
 }
 
 function ofAuthority({ authority: { authorityId, family, state, expiresAt } }: AuthorityPut): EventLine {

@@ -1,7 +1,7 @@
 import { type AuthoritiesPorts, openAuthorities } from "../authority/authorities.ts";
 import { keepLifetimes, type LifetimesPorts } from "../close/lifetimes.ts";
 import { createNotifier } from "../close/notify.ts";
-import { keepReassessing } from "../close/reassess.ts";
+import { keepReassessing, type ReassessPorts } from "../close/reassess.ts";
 import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
 import { createRetries } from "../decide/decide-again.ts";
@@ -21,7 +21,8 @@ export type BesidePorts = Pick<StepProcessesPorts, "kinship"> &
   Pick<LifetimesPorts, "processes" | "clock" | "failed"> &
   Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate" | "keyMissing"> &
   Pick<RegistryPorts, "trustDomain" | "random" | "apart"> &
-  Pick<DenialPorts, "executableSha256"> & { readonly store: OpenedLedger; readonly engine: PolicyEngine };
+  Pick<DenialPorts, "executableSha256"> &
+  Pick<ReassessPorts, "principals"> & { readonly store: OpenedLedger; readonly engine: PolicyEngine };
 
 /**
  * Everything that is kept beside the ledger and follows it, and what waits for these followers: this is the one place

@@ -6,12 +6,14 @@ const BEGINS: Readonly<Record<Condition["kind"], string>> = {
   ledger: "the ledger can't record everything: issuance stands still",
   follower: "what is kept beside the ledger can't be relied on",
   authority: "not everything can be signed",
+  judging: "open steps can't be judged anew",
 };
 const ENDS: Readonly<Record<Condition["kind"], string>> = {
   suspension: "a reason for suspending issuance is gone",
   ledger: "the ledger records again",
   follower: "what is kept beside the ledger is in step with it again",
   authority: "what could not be signed can be signed again",
+  judging: "open steps are judged again",
 };
 
 /**

@@ -119,6 +119,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       clock,
       random,
       engine,
+      principals,
       keyMissing: ({ authorityId, family }) =>
         log.warning("a key is missing, and is replaced", { authorityId, family }),
       failed,
@@ -160,7 +161,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const bundle = () => spiffeBundle(authorities.all(), authorities.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS);
 
   const endings = () => endingsOf(files.certificates(), secondsOf(clock.now()));
-  const readiness = () => readinessOf({ suspensions, store, authorities, endings: endings() });
+  const readiness = () =>
+    readinessOf({ suspensions, store, authorities, reassessment: beside.reassessment, endings: endings() });
 
   return {
     clock,

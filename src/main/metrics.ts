@@ -7,12 +7,15 @@ const VERIFIERS_SHOWN_MAX = 100;
 
 /** The metrics of a running broker. */
 export function metricsOf(core: Core): Metrics {
-  const { authorities, counts, entries, files, openSteps, receipts, readiness, store, upstream } = core;
+  const { authorities, counts, entries, files, openSteps, reassessment, receipts, readiness, store, upstream } = core;
   return createMetrics({
     ledgerSequence: () => store.ledger.head().sequence,
     watchers: () => receipts.listening().length,
     isReady: () => readiness().ready,
     openSteps,
+    waitingSteps: reassessment.waiting,
+    judged: () => samples(counts.judged, "outcome"),
+    risks: () => riskSamples(reassessment.risks()),
     issued: () => samples(counts.issued, "kind"),
     revoked: counts.revoked,
     closed: () => samples(counts.closed, "state"),
@@ -45,6 +48,19 @@ export function metricsOf(core: Core): Metrics {
 
 function samples(counts: ReadonlyMap<string, number>, label: string): readonly Sample[] {
   return [...counts].map(([value, count]) => [{ [label]: value }, count]);
+}
+
+/** By the kinds of scopes: their names are as many as there are runs. */
+function riskSamples(risks: ReturnType<Core["reassessment"]["risks"]>): readonly Sample[] {
+  const counts = new Map<string, number>();
+  for (const [scope, level] of risks) {
+    const labels = `${scope.split(":")[0]} ${level}`;
+    counts.set(labels, (counts.get(labels) ?? 0) + 1);
+  }
+  return [...counts].map(([labels, count]): Sample => {
+    const [kind = "", level = ""] = labels.split(" ");
+    return [{ kind, level }, count];
+  });
 }
 
 /** Of each verifier that listens, how far the one of its processes is behind that is farthest behind. */

@@ -1,12 +1,13 @@
 import type { Authorities } from "../authority/authorities.ts";
 import { SIGNING_FAMILIES } from "../authority/lifecycle.ts";
 import type { Suspensions } from "../authority/suspensions.ts";
+import type { Reassessment } from "../close/reassess.ts";
 import type { OpenedLedger } from "../ports/ledger.ts";
 import type { Ending } from "./certificate-endings.ts";
 
 /** One thing that keeps the broker from doing all that it is for. */
 export type Condition = {
-  readonly kind: "suspension" | "ledger" | "follower" | "authority";
+  readonly kind: "suspension" | "ledger" | "follower" | "authority" | "judging";
   /** The same for as long as the condition lasts, while `why` may name a number that changes. */
   readonly key: string;
   /** In words for the operator. */
@@ -26,6 +27,7 @@ export function readinessOf(of: {
   readonly suspensions: Pick<Suspensions, "conditions">;
   readonly store: Pick<OpenedLedger, "health" | "ledger">;
   readonly authorities: Pick<Authorities, "following" | "active" | "troubles">;
+  readonly reassessment: Pick<Reassessment, "behind">;
   readonly endings: readonly Ending[];
 }): Readiness {
   const conditions: Condition[] = [
@@ -36,6 +38,8 @@ export function readinessOf(of: {
     if (failure !== undefined) conditions.push({ kind: "follower", key: name, why: `${name}: ${failure}` });
   }
   conditions.push(...ofAuthorities(of.authorities));
+  const behind = of.reassessment.behind();
+  if (behind !== undefined) conditions.push({ kind: "judging", key: "judging", why: behind });
   return {
     ready: conditions.length === 0,
     reasons: conditions.map(({ why }) => why),

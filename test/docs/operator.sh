@@ -16,6 +16,14 @@ stint verifier list                                   # who follows the feed, an
 printf %s "$token" | stint inspect -                  # whose is it? Digested here; never sent, never shown
 # endregion
 
+# region risk
+stint risk set --scope agent:reader --level elevated --ttl 2h --reason "calls that it never made before"
+stint risk set --scope run:report-7 --level high --reason "prompt injection in its source"
+stint risk list                                       # what is above low, and until when
+stint risk clear --scope agent:reader
+stint risk clear --scope run:report-7
+# endregion
+
 # region revoke
 stint revoke --run report-7 --reason keyCompromise --dry-run
 stint revoke --run report-7 --reason keyCompromise    # closes its steps; no new one is opened in this run

@@ -17,6 +17,7 @@ import { type Caller, callerWith } from "../conformance/broker-scene.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { activateBaseline } from "../faults/daemon-ledger.ts";
 import { WRITE_FILES } from "./entries.ts";
+import { parseMetrics, scrape } from "./metrics-text.ts";
 import { OWN_ENTRIES, type Runtime, runtimeAt } from "./one-user.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
@@ -37,6 +38,7 @@ beforeAll(async () => {
   const options = {
     entries: [...OWN_ENTRIES, ...OPERATORS],
     config: {
+      operations: { listen: "127.0.0.1:0", plain_on_loopback: true },
       broker: { listen: "127.0.0.1:0" },
       attestation: { listen: "127.0.0.1:0", own_svid: true },
     },
@@ -157,6 +159,24 @@ test("while the risk is high nothing is opened, and once it is not all goes on",
   await expect(runtime.open()).rejects.toMatchObject({ reason: "POLICY_DENIED" });
   await operator.risk.set({ scope: "domain", level: RiskLevel.LOW, reason: "over" });
   await runtime.close(await runtime.open());
+});
+
+test("metrics count what was judged and what bears a risk, and the log says it once", async () => {
+  const step = await runtime.open();
+  await operator.risk.set({
+    scope: "agent:researcher",
+    level: RiskLevel.ELEVATED,
+    reason: "an alarm",
+    awaitJudging: { seconds: 10n },
+  });
+  const metrics = parseMetrics(await scrape(daemon));
+  expect(metrics.get('stint_risks{kind="agent",level="elevated"}')).toBe(1);
+  expect(metrics.get('stint_steps_judged_total{outcome="permitted"}')).toBeGreaterThan(0);
+  expect(metrics.get("stint_steps_to_judge")).toBe(0);
+  const set = daemon.log.filter(({ msg, scope }) => msg === "the risk was set" && scope === "agent:researcher").at(-1);
+  expect(set).toMatchObject({ level: "warn", risk: "elevated", reason: "an alarm" });
+  expect(daemon.log.some(({ msg }) => msg === "open steps were judged anew, and go on")).toBe(true);
+  await runtime.close(step);
 });
 
 describe("a detector", () => {

@@ -59,6 +59,7 @@ export async function startBroker(ground: Ground) {
   const { ledger, steps, feed, history, credentials } = store;
   const closers: (() => Promise<void> | void)[] = [];
   const suspensions = createSuspensions(clock);
+  const principals = memoryVault(random);
   const beside = await keepBeside(
     {
       store,
@@ -72,6 +73,7 @@ export async function startBroker(ground: Ground) {
       random,
       failed,
       engine,
+      principals,
     },
     closers,
   );
@@ -94,7 +96,7 @@ export async function startBroker(ground: Ground) {
     random,
     gate: suspensions,
     engine,
-    principals: memoryVault(random),
+    principals,
     registryReads: store.registry,
     processes: kernel.processes,
     kinship: kernel.kinship,

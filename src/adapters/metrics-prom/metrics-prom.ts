@@ -19,6 +19,10 @@ export type MetricsSources = {
   readonly watchers: () => number;
   readonly isReady: () => boolean;
   readonly openSteps: () => number | undefined;
+  /** Open steps that wait to be judged anew. */
+  readonly waitingSteps: () => number;
+  readonly judged: () => readonly Sample[];
+  readonly risks: () => readonly Sample[];
   readonly issued: () => readonly Sample[];
   readonly revoked: () => number;
   readonly closed: () => readonly Sample[];
@@ -88,6 +92,11 @@ export function createMetrics(sources: MetricsSources): Metrics {
   gauge("stint_watchers", "Watches of the revocation feed that are connected.", sources.watchers);
   gauge("stint_ready", "1 while credentials are issued.", () => Number(sources.isReady()));
   gauge("stint_open_steps", "Steps that are open.", sources.openSteps);
+  gauge("stint_steps_to_judge", "Open steps that wait to be judged anew.", sources.waitingSteps);
+  const ofJudged = "Open steps that were judged anew, by what came of it: permitted, or closed.";
+  counter("stint_steps_judged_total", ofJudged, ["outcome"], sources.judged);
+  const ofRisks = "Scopes whose risk is above low, by their kind (domain, agent, run) and the level.";
+  gauges("stint_risks", ofRisks, ["kind", "level"], sources.risks);
   counter("stint_credentials_issued_total", "Credentials recorded to be issued, by kind.", ["kind"], sources.issued);
   counter("stint_credentials_revoked_total", "Credentials revoked before they expired.", [], () => [
     [{}, sources.revoked()],
