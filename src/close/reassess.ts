@@ -18,6 +18,8 @@ export type Reassessment = {
   readonly following: Following;
   /** What judging came to on the event of this sequence, once it is done or the time is over. */
   outcome(key: CauseKey, sequence: number, waitMs: number): Promise<JudgedSoFar>;
+  /** Whether there is a change that open steps may not have been judged on yet. */
+  isAtWork(): boolean;
   /** How many open steps wait to be judged. */
   waiting(): number;
   /** The risk that is in force, by scope; without what is `low`. */
@@ -225,6 +227,7 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
       cancel();
       return outcome;
     },
+    isAtWork: () => !causes.isEmpty(),
     waiting: () => waiting,
     risks: () => new Map([...risks].map(([scope, { level }]) => [scope, level])),
     behind() {

@@ -1,5 +1,6 @@
 import type { EntryContentInput } from "../../src/domain/entry-content.ts";
 import type { Grant } from "../../src/domain/grant.ts";
+import type { RuleSet } from "../memory/rule-engine.ts";
 
 /* Who plays in a simulation, and what for. */
 
@@ -57,6 +58,18 @@ export const RECEIVERS = [
 ] as const;
 export const USERS = [1, 2, 11, 12] as const;
 export const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other"] as const;
+
+/** Sets of policies; each forbids more the more risk there is, and none less. */
+export const POLICIES: readonly RuleSet[] = [
+  {
+    ceiling: { effect: "permit" },
+    writes: { effect: "forbid", action: "write", from: "elevated" },
+    high: { effect: "forbid", from: "high" },
+  },
+  { ceiling: { effect: "permit" }, public: { effect: "forbid", datatype: "public" } },
+  { ceiling: { effect: "permit" }, few: { effect: "forbid", openAbove: 3 }, high: { effect: "forbid", from: "high" } },
+  { one: { effect: "permit", agent: "agent-0" }, wary: { effect: "forbid", agent: "agent-0", from: "elevated" } },
+];
 
 export function chosenOf<Value>(list: readonly Value[], which: readonly number[]): Value[] {
   return which.flatMap((index) => list[index] ?? []);

@@ -13,6 +13,7 @@ const ALL = 10_000;
 export async function checkAtRest(simulation: Simulation): Promise<void> {
   await checkTables(simulation);
   if (!simulation.isChangePending) simulation.model.checkPermitted();
+  if (simulation.isJudged()) simulation.model.checkJudged(simulation.ground.clock.now());
   checkSignatures(simulation);
   checkDelivered(simulation);
   await checkWatchers(simulation);

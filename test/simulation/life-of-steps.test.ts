@@ -5,8 +5,9 @@ import { schedules } from "./schedule.ts";
 import { simulate } from "./simulation.ts";
 
 // Goal: whatever order openings, issuances, closes, delegations, deaths, clock steps, faults and restarts come in, a live
-// credential never belongs to a closed step nor outlives it, grants only narrow, a close is whole or not at all, every
-// signature had its row, what was taken back is refused, and the tables are what follows from the events.
+// credential never belongs to a closed step nor outlives it, nor to one that the policies in force forbid, nothing is issued
+// between a rise of risk and the judging, grants only narrow, a close is whole or not at all, every signature had its row,
+// what was taken back is refused, and the tables are what follows from the events.
 // Method: fast-check draws a schedule and how long each answer of the ledger and the signer takes; the real paths run
 // over the store in memory with a virtual clock; a model that reads the events alone holds each against the promises, and
 // the invariants are checked whenever all is at rest.
@@ -35,6 +36,8 @@ test("whatever happens in whatever order, the promises hold", { timeout: 3_600_0
           count(seen, state);
           if (step.delegationJti !== undefined) count(seen, "delegated by token");
         }
+        count(seen, "judged", simulation.model.judgements.permitted);
+        count(seen, "closed by policy", simulation.model.judgements.closed);
         count(seen, "delivered", simulation.delivered.length);
       } finally {
         await simulation.end();
@@ -48,6 +51,8 @@ test("whatever happens in whatever order, the promises hold", { timeout: 3_600_0
   for (const what of [
     "delivered",
     "delegated by token",
+    "judged",
+    "closed by policy",
     "COMPLETED",
     "CANCELLED",
     "EXPIRED",

@@ -6,15 +6,19 @@ import type { AuthorityTainted, LedgerEvent, StepClosed } from "../../src/domain
 import { sameProcess } from "../../src/domain/process.ts";
 import type { AgentContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
+import { factScopesOf } from "../../src/domain/run-facts.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import { audiencesOf, type StepState } from "../../src/domain/step.ts";
 import { addMicros, microsOf, type UnixMicros } from "../../src/domain/time.ts";
+import { createModelPolicies } from "./model-policies.ts";
 
 export type ModelStep = {
   readonly step: OpenedStep;
   state: StepState;
   held: boolean;
   leaseExpiresAt: UnixMicros | undefined;
+  /** Up to which sequence what was decided of it takes account of what happened. */
+  judged: number;
   closed: { readonly sequence: number; readonly at: UnixMicros; readonly reason: RevocationReason } | undefined;
 };
 
@@ -34,10 +38,14 @@ export type Model = {
   readonly steps: ReadonlyMap<string, ModelStep>;
   readonly credentials: ReadonlyMap<string, ModelCredential>;
   readonly sequence: number;
+  /** Steps that were judged anew, and steps that policy closed. */
+  readonly judgements: { readonly permitted: number; readonly closed: number };
   take(event: LedgerEvent, sequence: number): void;
   isLive(credential: ModelCredential, now: UnixMicros): boolean;
   /** Holds every open step against what its entries permit now. */
   checkPermitted(): void;
+  /** Holds every open step against what the policies in force permit now. */
+  checkJudged(now: UnixMicros): void;
 };
 
 export function promise(isKept: boolean, sentence: string): asserts isKept {
@@ -54,6 +62,8 @@ export function createModel(): Model {
   const barred = new Set<string>();
   const uses = new Map<string, number>();
   const names = new Set<string>();
+  const policies = createModelPolicies();
+  const judgements = { permitted: 0, closed: 0 };
   let last = 0;
 
   function openSubtree(stepId: string): readonly ModelStep[] {
@@ -87,7 +97,7 @@ export function createModel(): Model {
     return content;
   }
 
-  function open(step: OpenedStep, at: UnixMicros): void {
+  function open(step: OpenedStep, at: UnixMicros, sequence: number): void {
     const { stepId, runId, parentStepId } = step;
     const agent = permitted(step);
     const parent = parentStepId === undefined ? undefined : steps.get(parentStepId);
@@ -120,8 +130,17 @@ export function createModel(): Model {
     const decision = decisions.get(step.decisionId);
     promise(decision?.effect === "allow" && decision.stepId === stepId, "a step is opened by an allow of its own");
     promise(isWithin(step.grant, decision.requested), "a grant is within the request");
+    const openIn = factScopesOf(step).map((scope) => {
+      const all = [...steps.values()];
+      return all.filter((one) => one.state === "OPEN" && factScopesOf(one.step).includes(scope)).length;
+    });
+    const stepsOpen = openIn.reduce((sum, count) => sum + count, 0);
+    promise(
+      policies.permits(step, decision.decidedAt, stepsOpen),
+      "what is opened is permitted by the policies in force",
+    );
     const leaseExpiresAt = step.leaseSeconds === undefined ? undefined : addMicros(at, step.leaseSeconds * 1_000_000);
-    steps.set(stepId, { step, state: "OPEN", held: false, leaseExpiresAt, closed: undefined });
+    steps.set(stepId, { step, state: "OPEN", held: false, leaseExpiresAt, judged: sequence, closed: undefined });
   }
 
   /** Who opens a child has a part in the parent, or a token that was made for it. */
@@ -153,6 +172,18 @@ export function createModel(): Model {
     const [root] = subtree;
     promise(root !== undefined, "what is closed was open");
     promise(event.count === subtree.length, "a close takes the live descendants along, all of them and no others");
+    if (by.kind === "broker" && by.cause === "policy") {
+      judgements.closed += 1;
+      const decision = decisions.get(event.decisionId ?? "");
+      promise(
+        decision?.stepId === event.stepId && decision.effect === "deny",
+        "what policy closes has a deny of its own",
+      );
+      promise(
+        !policies.permits(root.step, decision.decidedAt, openBeside(root)),
+        "policy closes what it does not permit",
+      );
+    }
     if (by.kind === "broker" && by.cause === "expiry")
       promise(at >= microsOf(root.step.expiresAt), "expired means expired");
     if (by.kind === "broker" && by.cause === "lease")
@@ -172,6 +203,16 @@ export function createModel(): Model {
     promise(event.revoked === revoked, "a close says how many credentials it took back");
   }
 
+  /** How many open steps a step's judge counts beside it, in each of its scopes. */
+  function openBeside({ step }: ModelStep): number {
+    const counts = factScopesOf(step).map((scope) => {
+      const all = [...steps.values()];
+      return all.filter((one) => one.step !== step && one.state === "OPEN" && factScopesOf(one.step).includes(scope))
+        .length;
+    });
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
   /** Not yet expired nor revoked. */
   const isLiveBut = ({ record, revoked }: ModelCredential, at: UnixMicros) =>
     revoked === undefined && microsOf(record.expiresAt) > at;
@@ -182,6 +223,7 @@ export function createModel(): Model {
     const one = steps.get(stepId);
     promise(one?.state === "OPEN", "nothing is recorded for a step that is not open");
     const { step } = one;
+    promise(policies.roseAt(step) <= one.judged, "nothing is issued after a rise of risk until the step was judged");
     promise(record.expiresAt <= step.expiresAt, "no credential outlives its step");
     promise(microsOf(record.expiresAt) > at, "nor has it expired when it is made");
     promise(record.spiffeId === step.spiffeId, "its identity is the step");
@@ -234,16 +276,23 @@ export function createModel(): Model {
   return {
     steps,
     credentials,
+    judgements,
     get sequence() {
       return last;
     },
     checkPermitted() {
       for (const { step, state } of steps.values()) if (state === "OPEN") permitted(step);
     },
+    checkJudged(now) {
+      for (const { step, state } of steps.values()) {
+        promise(state !== "OPEN" || policies.permits(step, now, 0), "no open step holds what the policies forbid");
+      }
+    },
     isLive: (credential, now) => !credential.undelivered && isLiveBut(credential, now),
     take(event, sequence) {
       promise(sequence === last + 1, "sequences are dense");
       last = sequence;
+      policies.take(event, sequence);
       switch (event.type) {
         case "epoch.started":
           for (const authorityId of authorities.keys()) authorities.set(authorityId, "removed");
@@ -264,12 +313,20 @@ export function createModel(): Model {
         case "decision.made":
           return void decisions.set(event.decision.decisionId, event.decision);
         case "step.opened":
-          return open(event.step, event.at);
+          return open(event.step, event.at, sequence);
         case "step.held":
           stepOf(event.stepId).held = true;
           return;
         case "step.renewed":
           stepOf(event.stepId).leaseExpiresAt = event.leaseExpiresAt;
+          return;
+        case "steps.judged":
+          for (const stepId of event.stepIds) {
+            const one = steps.get(stepId);
+            promise(one !== undefined && event.through < sequence, "what is judged is a step, on what came before");
+            one.judged = event.through;
+            judgements.permitted += 1;
+          }
           return;
         case "step.closed":
           return close(event, sequence);

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { RISK_LEVELS, type RiskLevel } from "../../src/domain/risk.ts";
 
 /*
  * What may happen, drawn by fast-check. Numbers choose among what there is when the event's turn comes, so that a
@@ -53,6 +54,9 @@ export type Event =
   | { readonly kind: "kill"; readonly process: number }
   | { readonly kind: "advance"; readonly ms: number }
   | { readonly kind: "update"; readonly agent: number; readonly ceiling: readonly number[] }
+  | { readonly kind: "risk"; readonly scope: number; readonly level: RiskLevel; readonly seconds: number }
+  /** Absent: none is in force. */
+  | { readonly kind: "policies"; readonly set: number | undefined }
   | { readonly kind: "disable" | "enable"; readonly entry: number }
   | { readonly kind: "wall"; readonly seconds: number }
   | { readonly kind: "ledger" | "signer"; readonly isUnavailable: boolean }
@@ -134,6 +138,23 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   {
     arbitrary: fc.record({ kind: fc.constant("update" as const), agent: few, ceiling: fc.subarray([0, 1, 2, 3]) }),
     weight: 1,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("risk" as const),
+      scope: index,
+      level: fc.constantFrom(...RISK_LEVELS),
+      seconds: fc.constantFrom(1, 10, 60, 600),
+    }),
+    weight: 4,
+  },
+  {
+    arbitrary: fc.record({ kind: fc.constant("policies" as const), set: oneIn(5, fc.nat({ max: 3 })) }).map((one) => ({
+      ...one,
+      // Mostly a set, at times none.
+      set: one.set === undefined ? 0 : one.set === 0 ? undefined : one.set,
+    })),
+    weight: 3,
   },
   {
     arbitrary: fc.record({ kind: fc.constantFrom("disable", "enable", "enable", "enable"), entry: fc.nat({ max: 3 }) }),

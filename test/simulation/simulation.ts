@@ -5,6 +5,8 @@ import { sha256Hex } from "../../src/domain/digest.ts";
 import { parseEntryContent } from "../../src/domain/entry-content.ts";
 import { BrokerError, isDenial } from "../../src/domain/errors.ts";
 import { type ProcessIdentity, sameProcess } from "../../src/domain/process.ts";
+import { riskScopesOf } from "../../src/domain/risk.ts";
+import { factScopesOf } from "../../src/domain/run-facts.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
@@ -14,7 +16,7 @@ import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
 import { dumpOf, openReplica } from "../follow/replica.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { memorySigner } from "../memory/memory-signer.ts";
-import { createRuleEngine } from "../memory/rule-engine.ts";
+import { createRuleEngine, policySetOf } from "../memory/rule-engine.ts";
 import { virtualClock } from "../memory/virtual-clock.ts";
 import { certificationRequest, p256 } from "../samples/certification-request.ts";
 import { type Broker, type Ground, OPERATOR, startBroker, TRUST_DOMAIN } from "./broker.ts";
@@ -28,6 +30,7 @@ import {
   MORE_AUDIENCES,
   NAMED,
   PLACES,
+  POLICIES,
   RECEIVERS,
   USERS,
 } from "./cast.ts";
@@ -74,6 +77,8 @@ export type Simulation = {
   run(round: Round): Promise<void>;
   /** What each has that follows: the broker's own followers, a second process behind it, and one that begins now. */
   replicas(): Promise<readonly string[]>;
+  /** Whether every open step was judged on what is in force. */
+  isJudged(): boolean;
   /** Whether the broker's feed has delivered all there is. */
   isFeedInForce(): boolean;
   /** Lets time pass second by second. */
@@ -158,6 +163,9 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
     ) {
       await turn();
     }
+    // Whatever can be judged is judged; what failed is tried again later.
+    for (let turns = 0; isUp && turns < 50 && broker.reassessment.isAtWork(); turns += 1) await turn();
+    if (store.ledger.head().sequence > model.sequence) await rest();
   }
 
   /** Lets time pass while an answer waits for what makes it hold, which is not for long. */
@@ -354,6 +362,28 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
         });
         return;
       }
+      case "risk": {
+        const step = at(steps(), event.scope);
+        const scopes = step === undefined ? (["domain"] as const) : riskScopesOf(step.agent, factScopesOf(step));
+        const scope = chosen(scopes, event.scope);
+        const now = clock.now();
+        const expiresAt = addSeconds(secondsOf(now), event.seconds);
+        const of = { scope, level: event.level, expiresAt, reason: "simulated", by: OPERATOR, now } as const;
+        await life.ground.store.ledger.perform({ act: "set-risk", ...of });
+        return;
+      }
+      case "policies": {
+        const of = { by: OPERATOR, now: clock.now() } as const;
+        const { ledger } = life.ground.store;
+        const rules = at(POLICIES, event.set);
+        if (rules === undefined) {
+          await ledger.perform({ act: "activate-policy-set", version: 0, reason: "simulated", ...of });
+          return;
+        }
+        const put = { act: "put-policy-set", set: policySetOf(rules), origin: "api", ...of } as const;
+        await ledger.perform({ ...put, activates: { reason: "simulated" } });
+        return;
+      }
       case "disable":
       case "enable":
         await broker.registry[event.kind](NAMED[event.entry] ?? NAMED[0], OPERATOR);
@@ -425,6 +455,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
       fresh.end();
       return dumps;
     },
+    isJudged: () => isUp && !broker.reassessment.isAtWork(),
     isFeedInForce: () => broker.notifier.following.refusal() === undefined,
     async end() {
       life.kill();
