@@ -1,7 +1,7 @@
 import type { DecidedOn, Decision } from "../domain/decision.ts";
 import { decidedOn } from "../domain/decision.ts";
 import { sha256Hex } from "../domain/digest.ts";
-import { type Grant, type GrantElement, isWithin } from "../domain/grant.ts";
+import { divide, type Grant } from "../domain/grant.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
 import type { AgentEntry, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { FactScope } from "../domain/run-facts.ts";
@@ -54,7 +54,7 @@ type Refuser = "ceiling" | "parent" | "policy";
  */
 export async function decide(request: DecisionRequest, ports: DecidePorts): Promise<Decided> {
   const { requested, scopes } = request;
-  const limited = requested.map((element) => limitOn(element, request));
+  const limited = limitsOn(request);
   const question = questionOf(
     request,
     requested.filter((_, index) => limited[index] === undefined),
@@ -105,10 +105,13 @@ function holdsNoPath(selector: string): boolean {
   return !selector.startsWith("unix:path:");
 }
 
-function limitOn(element: GrantElement, { entry, parent, delegated }: DecisionRequest): Refuser | undefined {
-  if (!isWithin([element], entry.content.ceiling)) return "ceiling";
-  const held = [parent?.grant, delegated?.cap];
-  return held.every((grant) => grant === undefined || isWithin([element], grant)) ? undefined : "parent";
+/** All elements are looked at together, since they draw on the same budgets. */
+function limitsOn({ requested, entry, parent, delegated }: DecisionRequest): readonly (Refuser | undefined)[] {
+  const { permitted } = divide(requested, entry.content.ceiling);
+  const within = new Set(permitted);
+  const limits = [parent?.grant, delegated?.cap].filter((grant) => grant !== undefined);
+  const held = new Set(limits.reduce((left, limit) => divide(left, limit).permitted, permitted));
+  return requested.map((element) => (held.has(element) ? undefined : within.has(element) ? "parent" : "ceiling"));
 }
 
 /** An element that a policy says nothing of is refused, and so is each where the step may not be opened at all. */

@@ -15,6 +15,11 @@ export type GrantElement = {
   readonly identifier: string;
   readonly actions: readonly Action[];
   readonly datatypes: readonly string[];
+  /**
+   * How many calls the element allows, all in all. Absent: any number, and no call has to be asked for. Only the broker
+   * counts: a verifier that meets it asks `Authorizations.Check` for each call, or refuses.
+   */
+  readonly max_calls?: number;
 };
 
 /** What a step may do. */
@@ -22,7 +27,7 @@ export type Grant = readonly GrantElement[];
 
 export const ANY = "*";
 
-const MEMBERS = ["type", "locations", "identifier", "actions", "datatypes"] as const;
+const MEMBERS = ["type", "locations", "identifier", "actions", "datatypes", "max_calls"] as const;
 /** RFC 6749 scope-token characters, since a tool's name becomes part of a scope token; MCP allows no others. */
 const IDENTIFIER = /^[A-Za-z0-9._/-]{1,128}$/;
 const DATATYPE = /^[A-Za-z0-9._-]{1,128}$/;
@@ -30,7 +35,7 @@ const DATATYPE = /^[A-Za-z0-9._-]{1,128}$/;
 const PRINTABLE = /^[\u0021\u0023-\u005b\u005d-\u007e\u00a1-\u1fff\u2070-\ud7ff\uf900-\ufdff]+$/;
 
 /**
- * Accepts a grant as it comes from outside: all members there and none unknown, URIs canonical.
+ * Accepts a grant as it comes from outside: all members there but `max_calls`, none unknown, URIs canonical.
  *
  * @param input - any value, e.g. of `authorization_details` or of a configuration file.
  * @param options.ceiling - `*` may stand for locations too.
@@ -71,7 +76,10 @@ function parseElement(input: unknown, options: { readonly ceiling: boolean }, fi
   if (!datatypes.every((one) => DATATYPE.test(one))) {
     throw invalidField(`${field}.datatypes`, "names of 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '-'");
   }
-  return { type: "mcp_tool", locations, identifier, actions, datatypes };
+  const calls = members.get("max_calls");
+  if (calls === undefined) return { type: "mcp_tool", locations, identifier, actions, datatypes };
+  if (!isCallCount(calls)) throw invalidField(`${field}.max_calls`, `a whole number from 1 to ${LIMITS.grantCallsMax}`);
+  return { type: "mcp_tool", locations, identifier, actions, datatypes, max_calls: calls };
 }
 
 function strings(input: unknown, field: string): readonly string[] {
@@ -109,8 +117,22 @@ export function checkResourceUri(text: string, field: string): void {
   if (!isCanonical || text.endsWith("?")) throw invalidField(field, expected);
 }
 
-/** Whether the element `wide` permits all that the element `narrow` asks. */
+function isCallCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= LIMITS.grantCallsMax;
+}
+
+/** Whether the element `wide` permits all that the element `narrow` asks, and as many calls of it. */
 export function covers(wide: GrantElement, narrow: GrantElement): boolean {
+  return coversUse(wide, narrow) && callsLeft(wide) >= callsLeft(narrow);
+}
+
+/** Without a bound there is no end of calls: such an element is wider than any with one. */
+function callsLeft({ max_calls: calls = Number.POSITIVE_INFINITY }: GrantElement): number {
+  return calls;
+}
+
+/** Whether the element `wide` permits what the element `narrow` asks, however often. */
+function coversUse(wide: GrantElement, narrow: Omit<GrantElement, "max_calls">): boolean {
   return (
     (wide.identifier === ANY || wide.identifier === narrow.identifier) &&
     (wide.locations.includes(ANY) || narrow.locations.every((one) => wide.locations.includes(one))) &&
@@ -119,17 +141,25 @@ export function covers(wide: GrantElement, narrow: GrantElement): boolean {
   );
 }
 
-/** Splits what is asked into the elements that one element of `limit` covers and the elements that none covers. */
+/**
+ * Splits what is asked into the elements that one element of `limit` covers and the elements that none covers. The calls
+ * that are asked for come off the element that covers them, the first that has so many left: a budget that is asked for
+ * in parts is no larger than in one.
+ */
 export function divide(asked: Grant, limit: Grant): { readonly permitted: Grant; readonly refused: Grant } {
   const permitted: GrantElement[] = [];
   const refused: GrantElement[] = [];
+  const left = limit.map(callsLeft);
   for (const element of asked) {
-    (limit.some((wide) => covers(wide, element)) ? permitted : refused).push(element);
+    const calls = callsLeft(element);
+    const found = limit.findIndex((wide, index) => coversUse(wide, element) && (left[index] ?? 0) >= calls);
+    if (found !== -1 && calls !== Number.POSITIVE_INFINITY) left[found] = (left[found] ?? 0) - calls;
+    (found === -1 ? refused : permitted).push(element);
   }
   return { permitted, refused };
 }
 
-/** `a ⊆ b`: every element of `a` is covered by one element of `b`. */
+/** `a ⊆ b`: every element of `a` is covered by one element of `b`, and all together by the calls that `b` allows. */
 export function isWithin(a: Grant, b: Grant): boolean {
   return divide(a, b).refused.length === 0;
 }
@@ -141,25 +171,46 @@ export function narrowTo(grant: Grant, audience: string): Grant {
     .map((element) => ({ ...element, locations: [audience] }));
 }
 
+/** The elements of a grant that permit a use, however often, together with what they are counted by. */
+export type Coverage = {
+  readonly isCovered: boolean;
+  /**
+   * Places, in the grant, of the elements whose calls have to be counted, each of which must have a call left: all that
+   * cover the use, unless one without a bound covers it too. So the order of elements decides nothing.
+   */
+  readonly counted: readonly number[];
+};
+
+/** How a grant covers one use. */
+export function coverageOf(grant: Grant, use: Omit<GrantElement, "max_calls">): Coverage {
+  const covering = grant.flatMap((element, index) => (coversUse(element, use) ? [index] : []));
+  const isUnbounded = covering.some((index) => grant[index]?.max_calls === undefined);
+  return { isCovered: covering.length > 0, counted: isUnbounded ? [] : covering };
+}
+
 /** All locations of a grant, each once, in order of appearance. */
 export function locationsOf(grant: Grant): readonly string[] {
   return [...new Set(grant.flatMap((element) => element.locations))];
 }
 
-/** `scope` of a token: one `mcp:tool:<name>` for each named tool; `*` names none. */
+/**
+ * `scope` of a token: one `mcp:tool:<name>` for each named tool; `*` names none. A tool that may be called so many times
+ * only is not named: whoever goes by the scope alone would let it be called for ever.
+ */
 export function scopeOf(grant: Grant): string {
-  const names = new Set(grant.map((element) => element.identifier).filter((name) => name !== ANY));
+  const unbounded = grant.filter((element) => element.max_calls === undefined);
+  const names = new Set(unbounded.map((element) => element.identifier).filter((name) => name !== ANY));
   return [...names].map((name) => `mcp:tool:${name}`).join(" ");
 }
 
-/** A grant for a message to people: `search at https://… (read; internal)`. */
+/** A grant for a message to people: `search at https://… (read; internal)`, `… (read; internal; 5 calls at most)`. */
 export function formatGrant(grant: Grant): string {
-  return grant
-    .map(
-      (one) =>
-        `${one.identifier} at ${one.locations.join(", ")} (${one.actions.join(", ")}; ${one.datatypes.join(", ")})`,
-    )
-    .join("; ");
+  return grant.map(formatElement).join("; ");
+}
+
+function formatElement({ identifier, locations, actions, datatypes, max_calls: calls }: GrantElement): string {
+  const most = calls === undefined ? "" : `; ${calls} ${calls === 1 ? "call" : "calls"} at most`;
+  return `${identifier} at ${locations.join(", ")} (${actions.join(", ")}; ${datatypes.join(", ")}${most})`;
 }
 
 /**

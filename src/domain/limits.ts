@@ -11,6 +11,8 @@ export const LIMITS = {
   grantElementsMax: 64,
   /** Members of one grant element's arrays: more is a sign that `*` or another element was meant. */
   grantListMax: 32,
+  /** Of one element; a budget above this bounds nothing that a step could do in its time. */
+  grantCallsMax: 1_000_000,
   /** A resource URI or StringOrURI; the usual limit of what servers take for a URL. */
   uriBytesMax: 2_048,
   audiencesPerStepMax: 16,

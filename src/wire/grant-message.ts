@@ -10,6 +10,7 @@ export function grantMessageOf(grant: Grant): MessageInitShape<typeof GrantSchem
       identifier: element.identifier,
       actions: [...element.actions],
       datatypes: [...element.datatypes],
+      ...(element.max_calls === undefined ? {} : { maxCalls: element.max_calls }),
     })),
   };
 }
@@ -27,12 +28,13 @@ export function grantOfMessage(
   const elements = message?.elements ?? [];
   return parseGrant(
     // Member by member: a message carries its own type name, which no grant has.
-    elements.map(({ type, locations, identifier, actions, datatypes }) => ({
+    elements.map(({ type, locations, identifier, actions, datatypes, maxCalls }) => ({
       type,
       locations,
       identifier,
       actions,
       datatypes,
+      ...(maxCalls === undefined ? {} : { max_calls: maxCalls }),
     })),
     options,
     field,
@@ -47,7 +49,14 @@ export function knownGrantOf(message: GrantMessage | undefined): Grant {
   return (message?.elements ?? []).flatMap((element): GrantElement[] => {
     const actions = element.actions.filter(isAction);
     if (element.type !== "mcp_tool" || actions.length !== element.actions.length) return [];
-    const { locations, identifier, datatypes } = element;
-    return [{ type: "mcp_tool", locations: [...locations], identifier, actions, datatypes: [...datatypes] }];
+    const { locations, identifier, datatypes, maxCalls } = element;
+    const known = {
+      type: "mcp_tool",
+      locations: [...locations],
+      identifier,
+      actions,
+      datatypes: [...datatypes],
+    } as const;
+    return [maxCalls === undefined ? known : { ...known, max_calls: maxCalls }];
   });
 }

@@ -1,5 +1,5 @@
 import { invalidField } from "../../domain/errors.ts";
-import { type Action, covers } from "../../domain/grant.ts";
+import { type Action, type Coverage, coverageOf } from "../../domain/grant.ts";
 import type { VerifiedStep } from "./verified-step.ts";
 
 /** One use of a tool. */
@@ -23,7 +23,11 @@ export function checkToolUse(use: ToolUse): void {
 
 /** Whether one element of the step's grant permits all of a use at the audience that its token is for. */
 export function isGranted(verified: Pick<VerifiedStep, "grant" | "audience">, use: ToolUse): boolean {
+  return coverageOfUse(verified, use).isCovered;
+}
+
+/** How the step's grant covers a use at the audience that its token is for. */
+export function coverageOfUse({ grant, audience }: Pick<VerifiedStep, "grant" | "audience">, use: ToolUse): Coverage {
   const { tool: identifier, actions, datatypes } = use;
-  const asked = { type: "mcp_tool", locations: [verified.audience], identifier, actions, datatypes } as const;
-  return verified.grant.some((element) => covers(element, asked));
+  return coverageOf(grant, { type: "mcp_tool", locations: [audience], identifier, actions, datatypes });
 }

@@ -19,7 +19,7 @@ import type { PresentedRequest } from "./presented-credentials.ts";
 import { createProofState } from "./proof-settings.ts";
 import { type Readiness, type ReadyOptions, waitUntilReady } from "./ready.ts";
 import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
-import { checkToolUse, isGranted, type ToolUse } from "./tool-use.ts";
+import { checkToolUse, coverageOfUse, type ToolUse } from "./tool-use.ts";
 import { type VerifiedPeer, verifiedPeerOf } from "./verified-peer.ts";
 import type { RequestOptions, VerifiedRequest } from "./verified-request.ts";
 import {
@@ -89,7 +89,8 @@ export type Verifier = AsyncDisposable & {
    * Whether the step may do this now: granted by one element, not expired or denied since it was verified, and the feed
    * fresh enough for these actions.
    *
-   * @throws VerificationError GRANT_EXCEEDED, EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY
+   * @throws VerificationError GRANT_EXCEEDED, EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY; CHECK_REQUIRED when all
+   *   this holds, but the grant says how often
    */
   authorize(verified: VerifiedStep, use: ToolUse): void;
   /**
@@ -261,8 +262,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
         "the step is of a foreign trust domain, whose grants do not count here",
       );
     }
-    if (!isGranted(verified, use)) {
-      throw new VerificationError("GRANT_EXCEEDED", "the grant of the step does not permit this");
+    const { isCovered, counted } = coverageOfUse(verified, use);
+    if (!isCovered) throw new VerificationError("GRANT_EXCEEDED", "the grant of the step does not permit this");
+    // Last of all, so that whoever has asked already knows that everything else holds.
+    if (counted.length > 0) {
+      throw new VerificationError("CHECK_REQUIRED", "the grant allows so many calls only, and the broker counts them");
     }
   }
 

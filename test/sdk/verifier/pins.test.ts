@@ -25,6 +25,7 @@ test("each reason for a refusal, and whose matter it is", () => {
     NOT_YET_VALID: "token",
     REVOKED: "token",
     GRANT_EXCEEDED: "grant",
+    CHECK_REQUIRED: "grant",
     NOT_READY: "verifier",
     STALE: "verifier",
     CLOCK_SKEWED: "verifier",

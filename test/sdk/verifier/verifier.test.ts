@@ -439,6 +439,15 @@ describe("authorize", () => {
     );
   });
 
+  test("does not let pass what is granted so many times only, since it can't count", async () => {
+    const { verifier } = await ready();
+    const element = { type: "mcp_tool", identifier: "search", actions: ["read"], datatypes: ["internal"] };
+    const counted = [{ ...element, locations: [AUDIENCE], max_calls: 5 }];
+    const verified = verifier.verify(mint(own, { claims: { authorization_details: counted } }));
+    expect(codeOf(() => verifier.authorize(verified, SEARCH))).toBe("CHECK_REQUIRED");
+    expect(codeOf(() => verifier.authorize(verified, { ...SEARCH, tool: "delete" }))).toBe("GRANT_EXCEEDED");
+  });
+
   test("refuses a use that names no action or no data, which every grant would cover", async () => {
     const { verifier } = await ready();
     const verified = verifier.verify(mint(own));

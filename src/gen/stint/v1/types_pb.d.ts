@@ -12,7 +12,8 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_stint_v1_types: GenFile;
 
 /**
- * One element of a grant: RFC 9396 authorization_details of type "mcp_tool". All members are required and non-empty.
+ * One element of a grant: RFC 9396 authorization_details of type "mcp_tool". All members but max_calls are required and
+ * non-empty.
  *
  * @generated from message stint.v1.GrantElement
  */
@@ -49,6 +50,13 @@ export declare type GrantElement = Message<"stint.v1.GrantElement"> & {
    * @generated from field: repeated string datatypes = 5;
    */
   datatypes: string[];
+
+  /**
+   * How many calls it allows all in all, 1 or more; absent: any number. Counted by Authorizations.Check alone.
+   *
+   * @generated from field: optional uint32 max_calls = 6;
+   */
+  maxCalls?: number | undefined;
 };
 
 /**
