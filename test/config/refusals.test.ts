@@ -244,7 +244,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "an unknown member of the ceiling",
     text: agent("ceiling:\n      - {type: mcp_tool, tool: x}"),
     findings: [
-      "stint.yaml:8:9: entries[0].ceiling[0]: expected only the members type, locations, identifier, actions, datatypes",
+      "stint.yaml:8:9: entries[0].ceiling[0]: expected only the members type, locations, identifier, actions, datatypes, max_calls",
     ],
   },
   {
