@@ -23,6 +23,8 @@ const rooms = {
   registry: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   authority: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   federation: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
+  // One call of a tool, decided at run time by the credential that came with it.
+  check: { rooms: [...core, "decide", "audit"], packages: [], builtins: [] },
   // A step may be opened together with its first credentials, and is held by what ends it otherwise.
   open: { rooms: [...core, "decide", "issue", "close"], packages: [], builtins: [] },
   // The issuing path, again and again.
@@ -40,6 +42,7 @@ const rooms = {
       "authority",
       "federation",
       "audit",
+      "check",
       ...core,
       "wire",
       "gen",

@@ -1,15 +1,14 @@
 import { BrokerError } from "../domain/errors.ts";
 import type { VerifierEntry } from "../domain/registration-entry.ts";
 import { permits } from "../domain/step.ts";
-import { isObject, type JsonObject, parseStrictObject } from "../domain/strict-json.ts";
+import type { JsonObject } from "../domain/strict-json.ts";
 import { secondsOf, type UnixSeconds } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CredentialReads, IssuanceRow } from "../ports/ledger-reads.ts";
-import { parseCompactJws, signedDigest } from "../verify/compact-jws.ts";
-import type { Possession } from "../verify/confirmation-claim.ts";
-import { type VerifiedJwtSvid, verifyJwtSvid } from "../verify/jwt-svid.ts";
+import type { VerifiedJwtSvid } from "../verify/jwt-svid.ts";
 import { VerificationError } from "../verify/verification-error.ts";
 import type { BundleSet } from "../verify/verification-keys.ts";
+import { isRecordedAs, verifyPresented } from "./presented-token.ts";
 
 /** What a verifier is told of a token. Of a token that is not active the verifier is told this, and nothing more. */
 export type Introspection = { readonly active: false } | ({ readonly active: true } & JsonObject);
@@ -59,7 +58,7 @@ export async function introspect(
   const verified = verifiedOrNothing(token, verifier, ports.bundles(), now);
   if (verified?.jti === undefined) return INACTIVE;
   const issuance = await ports.credentials.issuance({ jti: verified.jti });
-  if (issuance === undefined || !isOf(token, issuance) || !isLive(issuance, now)) return INACTIVE;
+  if (issuance === undefined || !isRecordedAs(token, issuance) || !isLive(issuance, now)) return INACTIVE;
   const told = TOLD.filter((name) => verified.claims[name] !== undefined).map((name) => [name, verified.claims[name]]);
   const isDpop = verified.confirmation !== undefined && "jkt" in verified.confirmation;
   return { active: true, ...Object.fromEntries(told), token_type: isDpop ? "DPoP" : "Bearer" };
@@ -72,29 +71,11 @@ function verifiedOrNothing(
   now: UnixSeconds,
 ): VerifiedJwtSvid | undefined {
   try {
-    return verifyJwtSvid(token, {
-      bundles,
-      audiences: verifier.content.audiences,
-      allowSeveralAudiences: true,
-      development: true,
-      now,
-      confirmation: claimedPossession(token),
-    });
+    return verifyPresented(token, { audiences: verifier.content.audiences, bundles, now });
   } catch (thrown) {
     if (thrown instanceof VerificationError) return undefined;
     throw thrown;
   }
-}
-
-/** The possession that the token asks of its presenter, taken as proved: the verifier has to ask for the proof. */
-function claimedPossession(token: string): Possession {
-  const confirmation = parseStrictObject(parseCompactJws(token).payload)?.["cnf"];
-  return isObject(confirmation) ? (confirmation as Possession) : {};
-}
-
-/** Whether the token is the very one that was recorded, and not another token with the same `jti`. */
-function isOf(token: string, issuance: IssuanceRow): boolean {
-  return signedDigest(token) === issuance.toBeSignedSha256;
 }
 
 function isLive(issuance: IssuanceRow, now: UnixSeconds): boolean {

@@ -127,11 +127,11 @@ export function createDenialRecorder(ports: DenialPorts): DenialRecorder {
 /** Counts one more denial that a decision stands for; leaves out members that are not the same in all of these. */
 function counted(
   standing: Decision,
-  { agent, runId, step, attempt, stepId, requested, message, caller }: Decision,
+  { agent, runId, step, attempt, stepId, requested, message, caller, call }: Decision,
 ): Decision {
   const { agent: ofAgent, runId: ofRun, step: ofStep, attempt: ofAttempt, stepId: ofStepId, ...others } = standing;
-  const { message: ofMessage, caller: ofCaller, ...rest } = others;
-  const isSameGrant = JSON.stringify(standing.requested) === JSON.stringify(requested);
+  const { message: ofMessage, caller: ofCaller, call: ofCall, ...rest } = others;
+  const isSameGrant = isSame(standing.requested, requested);
   return {
     ...rest,
     ...(ofAgent !== undefined && ofAgent === agent ? { agent } : {}),
@@ -141,9 +141,14 @@ function counted(
     ...(ofStepId !== undefined && ofStepId === stepId ? { stepId } : {}),
     ...(ofMessage !== undefined && ofMessage === message ? { message } : {}),
     ...(ofCaller === undefined || caller === undefined ? {} : { caller: commonCaller(ofCaller, caller) }),
+    ...(ofCall !== undefined && isSame(ofCall, call) ? { call: ofCall } : {}),
     ...(isSameGrant ? {} : { requested: [], refused: [] }),
     count: standing.count + 1,
   };
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /** Denials that are a decision about authority, as opposed to a call that was merely malformed or too late. */
@@ -162,7 +167,10 @@ export function isDecision(code: Denial["code"]): boolean {
 }
 
 /** What was refused, and to whom. */
-export type Refused = Pick<Decision, "act" | "callerEntryId" | "agent" | "runId" | "step" | "attempt" | "stepId"> & {
+export type Refused = Pick<
+  Decision,
+  "act" | "callerEntryId" | "agent" | "runId" | "step" | "attempt" | "stepId" | "call"
+> & {
   readonly reason: Denial["code"];
   /** What the caller is told. */
   readonly message: string;

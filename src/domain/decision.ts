@@ -1,5 +1,5 @@
 import type { ErrorCode } from "./errors.ts";
-import type { Grant } from "./grant.ts";
+import type { Action, Grant } from "./grant.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
 import type { RiskAround, RiskScope } from "./risk.ts";
 import type { FactScope, RunFacts } from "./run-facts.ts";
@@ -42,6 +42,8 @@ export type Decision = {
   readonly requested: Grant;
   readonly granted: Grant;
   readonly refused: Grant;
+  /** Set for the act `call`, unless the decision stands for denials of different calls. */
+  readonly call?: ToolCall;
   readonly determiningPolicies: readonly string[];
   /** SHA-256, hexadecimal, of the policies that were in force. */
   readonly policyDigest: string;
@@ -53,6 +55,28 @@ export type Decision = {
   readonly closes?: readonly string[];
   /** How many equal denials this decision stands for. */
   readonly count: number;
+};
+
+/** A call of a tool that was asked about. What it was called with is not here, but for a digest that tells two apart. */
+export type ToolCall = {
+  /** Of the server that has the tool. */
+  readonly location: string;
+  readonly tool: string;
+  readonly actions: readonly Action[];
+  readonly datatypes: readonly string[];
+  /** SHA-256 of the arguments' canonical JSON, hexadecimal; absent where the server did not tell. */
+  readonly argumentsSha256?: string;
+  /** Of the credential that grants it; absent for one that is no credential of this broker. */
+  readonly jti?: string;
+  /** The budgets that an allowed call was counted by; absent where the grant says nothing of how many. */
+  readonly counted?: readonly CountedBudget[];
+};
+
+/** The calls that one element of a grant allows, by whose grant it is and the element's place in it. */
+export type CountedBudget = {
+  /** A step's id; or an issuance's, where its credential was asked for with less than its step has. */
+  readonly holder: string;
+  readonly element: number;
 };
 
 /**

@@ -28,6 +28,9 @@ export const LIMITS = {
   stepsPerStreamMax: 64,
   issuancesPerSecondPerStep: 50,
   issuanceBurstPerStep: 100,
+  /** Each is a row of the ledger with an fsync: far below what the ledger takes, and above what tools of high risk do. */
+  checksPerSecondPerVerifier: 200,
+  checkBurstPerVerifier: 400,
   segmentBytesMax: 128,
   purposeBytesMax: 1_024,
   requestIdBytesMax: 128,

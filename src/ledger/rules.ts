@@ -2,6 +2,7 @@ import { BrokerError } from "../domain/errors.ts";
 import type { ActName, LedgerAct, ResultOf } from "../ports/ledger-acts.ts";
 import { deliberate, type Rule, type Ruling } from "./rule.ts";
 import { putAuthorities } from "./rules/authorities.ts";
+import { recordCall } from "./rules/calls.ts";
 import { close } from "./rules/close.ts";
 import { enrollProcess } from "./rules/enroll-process.ts";
 import { putEntry, retireEntry } from "./rules/entries.ts";
@@ -26,6 +27,7 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   close,
   "revoke-credential": revokeCredential,
   "record-decision": recordDecision,
+  "record-call": recordCall,
   "put-entry": putEntry,
   "retire-entry": retireEntry,
   "put-authorities": putAuthorities,

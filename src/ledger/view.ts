@@ -1,6 +1,7 @@
 import type { Authority } from "../domain/authority.ts";
 import type { DelegationToken } from "../domain/delegation.ts";
 import type { FederatedBundle } from "../domain/federation.ts";
+import type { Grant } from "../domain/grant.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RiskLevel, RiskScope } from "../domain/risk.ts";
@@ -26,6 +27,10 @@ export type LedgerView = {
   /** How many steps this process executes, by itself or with those below it. */
   liveStepsOfExecutor(process: ProcessIdentity): number;
   isEnrolled(process: ProcessIdentity): boolean;
+  /** A step and those that it was delegated from, nearest first, with what was counted by their grants. Empty: unknown. */
+  lineage(stepId: string): readonly BudgetHolder[];
+  /** How many calls were counted by each element of a credential's grant. */
+  callsCounted(holder: string): CallCounts;
   /** What was recorded when a step was closed; `undefined` for a step that is live or unknown. */
   closeOf(stepId: string): RecordedClose | undefined;
 
@@ -110,6 +115,17 @@ export type GuardedStep = {
   readonly isHeld: boolean;
   readonly leaseSeconds?: number;
   readonly leaseExpiresAt?: UnixMicros;
+};
+
+/** How many calls were counted, by the place of the element in its grant; an element that counted none is missing. */
+export type CallCounts = ReadonlyMap<number, number>;
+
+export type BudgetHolder = {
+  readonly stepId: string;
+  readonly state: StepState;
+  readonly expiresAt: UnixSeconds;
+  readonly grant: Grant;
+  readonly calls: CallCounts;
 };
 
 export type LiveStep = {

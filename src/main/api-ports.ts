@@ -15,6 +15,7 @@ import { trustDomainId } from "../domain/spiffe-id.ts";
 import { txnTokenKeySet } from "../domain/txn-token-keys.ts";
 import type { IssueDelegationPorts } from "../issue/issue-delegation-token.ts";
 import { tokenSizeCheck } from "../open/token-size.ts";
+import { checkPortsOf } from "./check-ports.ts";
 import type { Core } from "./core.ts";
 import { trustOf } from "./trust.ts";
 
@@ -30,6 +31,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     issuing,
     steps: stepsPortsOf(core, config, issuing),
     revocations: revocationsPortsOf(core, config),
+    authorizations: checkPortsOf(core, config),
     history: { history, steps, ledger, receipts, entries, principals, clock },
     entries: { registry, entries },
     ledger: {

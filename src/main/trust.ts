@@ -4,6 +4,7 @@ import type { Config } from "../config/config.ts";
 import { intermediatesOf, x509RootsOf } from "../domain/authority.ts";
 import { parseSpiffeBundle } from "../domain/bundle.ts";
 import { secondsOf } from "../domain/time.ts";
+import { parseTxnTokenKeySet, txnTokenKeySet } from "../domain/txn-token-keys.ts";
 import type { OwnSvid } from "../issue/own-svid.ts";
 import { type BundleSet, verificationKeysOf } from "../verify/verification-keys.ts";
 import { verifyX509Svid, type X509BundleSet, x509AuthoritiesOf } from "../verify/x509-svid.ts";
@@ -24,9 +25,15 @@ export function trustOf({ authorities, bundle, clock }: Core, { trustDomain, iss
   function bundles(): ReturnType<Trust["bundles"]> {
     if (sequence !== authorities.bundleSequence()) {
       sequence = authorities.bundleSequence();
-      const { jwtKeys, x509 } = parseSpiffeBundle(JSON.stringify(bundle()));
+      const { jwtKeys, witKeys, x509 } = parseSpiffeBundle(JSON.stringify(bundle()));
+      const txnTokenKeys = parseTxnTokenKeySet(JSON.stringify(txnTokenKeySet(authorities.all())));
+      const keys = {
+        keys: verificationKeysOf(jwtKeys),
+        witKeys: verificationKeysOf(witKeys),
+        txnTokenKeys: verificationKeysOf(txnTokenKeys),
+      };
       made = {
-        jwt: new Map([[trustDomain, { trustDomain, issuer, keys: verificationKeysOf(jwtKeys) }]]),
+        jwt: new Map([[trustDomain, { trustDomain, issuer, ...keys }]]),
         x509: new Map([[trustDomain, { trustDomain, authorities: x509AuthoritiesOf(x509) }]]),
       };
     }

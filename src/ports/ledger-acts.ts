@@ -1,7 +1,8 @@
 import type { Authority } from "../domain/authority.ts";
-import type { DecidedOn, Decision } from "../domain/decision.ts";
+import type { DecidedOn, Decision, ToolCall } from "../domain/decision.ts";
 import type { Denial } from "../domain/errors.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
+import type { Grant } from "../domain/grant.ts";
 import type { IssuanceRecord } from "../domain/issuance.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import type { LocalAccounts } from "../domain/local-accounts.ts";
@@ -25,6 +26,7 @@ export type Acts = {
   readonly close: Answered<CloseAct, CloseResult | Denial>;
   readonly "revoke-credential": Answered<RevokeCredentialAct, Sequenced | Denial>;
   readonly "record-decision": Answered<RecordDecisionAct, Sequenced>;
+  readonly "record-call": Answered<RecordCallAct, RecordedCall | Denial>;
   readonly "put-entry": Answered<PutEntryAct, EntryResult | Denial>;
   readonly "retire-entry": Answered<RetireEntryAct, EntryChange | Denial>;
   readonly "put-authorities": Answered<PutAuthoritiesAct, PutAuthoritiesResult>;
@@ -70,6 +72,7 @@ export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number 
  * - the parent is open, expires no earlier than the child, and is not closed by this opening → else DELEGATION_REFUSED;
  * - the delegation token that `delegationJti` names is the parent's and for the opener's entry, neither expired nor taken
  *   back, and has a use left, which this opening takes → else DELEGATION_REFUSED;
+ * - the parent has as many calls left as are asked for → else DELEGATION_REFUSED;
  * - the newest attempt is open, and `supersedes` is false → STEP_EXISTS; the newest attempt is not below this attempt →
  *   STALE_ATTEMPT;
  * - `openStepsMax` of the opener's entry, `executorOpenStepsMax` of an executor's process → LIMIT_EXCEEDED;
@@ -194,6 +197,39 @@ export type RecordDecisionAct = {
   readonly act: "record-decision";
   readonly decision: Decision;
   readonly now: UnixMicros;
+};
+
+/**
+ * Counts one call of a tool, by the step and all that it was delegated from, and records the decision that allows it.
+ *
+ * Guards, in this order:
+ * - the step is open (STEP_NOT_FOUND, STEP_CLOSED) and its expiry ahead of `now` (STEP_EXPIRING);
+ * - none of the credentials was taken back → NO_IDENTITY;
+ * - `decidedOn` still stands → NOT_ENTITLED, DECISION_OUTDATED;
+ * - the credential's grant, the step's and that of each step it was delegated from cover the call, and no budget that has
+ *   to count it is used up → GRANT_EXCEEDED.
+ *
+ * In each of these grants a call is counted by all elements that cover it, unless one without `max_calls` covers it too.
+ */
+export type RecordCallAct = {
+  readonly act: "record-call";
+  readonly stepId: string;
+  /** `call` without `counted`. */
+  readonly decision: Decision & { readonly call: ToolCall };
+  readonly decidedOn: DecidedOn;
+  readonly presented: {
+    /** The grant that came with the call, and the issuance that it is counted by where it is less than the step's. */
+    readonly issuanceId: string;
+    readonly grant: Grant;
+    /** Of every credential that came with the call. */
+    readonly issuanceIds: readonly string[];
+  };
+  readonly now: UnixMicros;
+};
+
+export type RecordedCall = Sequenced & {
+  /** How many more such calls are allowed; absent where nothing counts them. */
+  readonly callsLeft?: number;
 };
 
 /**

@@ -15,7 +15,7 @@ import {
   type EntrySchema,
   OperatorRole as RoleMessage,
 } from "../gen/stint/v1/entries_pb.js";
-import { grantMessageOf } from "./grant-message.ts";
+import { grantMembersOf, grantMessageOf } from "./grant-message.ts";
 import { durationOfSeconds, secondsOfDuration, timestampOfMicros } from "./timestamps.ts";
 
 const ROLES = {
@@ -122,13 +122,7 @@ function inputOf(message: ContentMessage): EntryContentInput {
         selectors,
         federatesWith: trustDomains,
         spiffeIdTemplate: agent.spiffeIdTemplate === "" ? undefined : agent.spiffeIdTemplate,
-        ceiling: agent.ceiling?.elements.map(({ type, locations, identifier, actions, datatypes }) => ({
-          type,
-          locations,
-          identifier,
-          actions,
-          datatypes,
-        })),
+        ceiling: agent.ceiling === undefined ? undefined : grantMembersOf(agent.ceiling),
         audiences: agent.audiences,
         exchangeAudiences: agent.exchangeAudiences,
         jwtSvidTtlSeconds: seconds(agent.jwtSvidTtl, "content.jwt_svid_ttl"),

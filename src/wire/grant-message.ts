@@ -25,20 +25,20 @@ export function grantOfMessage(
   options: { readonly ceiling: boolean },
   field = "grant",
 ): Grant {
-  const elements = message?.elements ?? [];
-  return parseGrant(
-    // Member by member: a message carries its own type name, which no grant has.
-    elements.map(({ type, locations, identifier, actions, datatypes, maxCalls }) => ({
-      type,
-      locations,
-      identifier,
-      actions,
-      datatypes,
-      ...(maxCalls === undefined ? {} : { max_calls: maxCalls }),
-    })),
-    options,
-    field,
-  );
+  return parseGrant(grantMembersOf(message), options, field);
+}
+
+/** The elements of a message in the member names of RFC 9396, unchecked. */
+export function grantMembersOf(message: Pick<GrantMessage, "elements"> | undefined) {
+  // Member by member: a message carries its own type name, which no grant has.
+  return (message?.elements ?? []).map(({ type, locations, identifier, actions, datatypes, maxCalls }) => ({
+    type,
+    locations,
+    identifier,
+    actions,
+    datatypes,
+    ...(maxCalls === undefined ? {} : { max_calls: maxCalls }),
+  }));
 }
 
 /**

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { Authority } from "../../src/domain/authority.ts";
-import { type Decision, decidedOn } from "../../src/domain/decision.ts";
+import { type Decision, decidedOn, type ToolCall } from "../../src/domain/decision.ts";
 import { type EntryContentInput, entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
 import { type Denial, isDenial } from "../../src/domain/errors.ts";
 import type { Grant } from "../../src/domain/grant.ts";
@@ -18,7 +18,7 @@ import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.t
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Committed } from "../../src/ports/following.ts";
 import type { OpenedLedger } from "../../src/ports/ledger.ts";
-import type { CloseAct, CloseResult, OpenStepAct, OpenStepResult } from "../../src/ports/ledger-acts.ts";
+import type { CloseAct, CloseResult, OpenStepAct, OpenStepResult, RecordCallAct } from "../../src/ports/ledger-acts.ts";
 import type { DenyEntry, DenyPart } from "../../src/ports/ledger-reads.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 import { type VirtualClock, virtualClock } from "../memory/virtual-clock.ts";
@@ -232,6 +232,29 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     return one;
   }
 
+  /** A call of the step's tool with one of its credentials, as the broker records it. */
+  function callAct(step: Step, credential: IssuanceRecord, own: Partial<ToolCall> = {}): RecordCallAct {
+    const call: ToolCall = {
+      location: MCP,
+      tool: "search",
+      actions: ["read"],
+      datatypes: ["internal"],
+      argumentsSha256: "ef".repeat(32),
+      ...(credential.jti === undefined ? {} : { jti: credential.jti }),
+      ...own,
+    };
+    const decision = { ...decisionOn(step, { decisionId: id("decision"), act: "call" }), call };
+    const { issuanceId, grant } = credential;
+    return {
+      act: "record-call",
+      stepId: step.stepId,
+      decision,
+      decidedOn: decidedOn(asDecided(step.agentEntryId)),
+      presented: { issuanceId, grant, issuanceIds: [issuanceId] },
+      now: clock.now(),
+    };
+  }
+
   function closeAct(target: CloseAct["target"] | Step, own: Partial<CloseAct> = {}): CloseAct {
     const state = own.state ?? "COMPLETED";
     return {
@@ -283,6 +306,7 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     record,
     issueAct,
     issue,
+    callAct,
     closeAct,
     close,
     authority,

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { authoritiesContract } from "./ledger-authorities.ts";
+import { callsContract } from "./ledger-calls.ts";
 import { closingContract } from "./ledger-closing.ts";
 import { credentialsContract } from "./ledger-credentials.ts";
 import { delegatingContract } from "./ledger-delegating.ts";
@@ -30,6 +31,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     openingContract,
     delegatingContract,
     issuingContract,
+    callsContract,
     closingContract,
     processesContract,
     entriesContract,

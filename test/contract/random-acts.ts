@@ -10,7 +10,7 @@ import { asOpened, type ClosedState, type Step } from "../../src/domain/step.ts"
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import type { CloseTarget, JudgedStep, LedgerAct } from "../../src/ports/ledger-acts.ts";
 import { P256_SPKI } from "../samples/credentials.ts";
-import { CONFIG, OPERATOR, processOf, type World } from "./ledger-world.ts";
+import { CONFIG, GRANT, OPERATOR, processOf, type World } from "./ledger-world.ts";
 
 /**
  * One thing that somebody does to a ledger. Numbers choose among what is there when it is done, so that any sequence makes
@@ -23,7 +23,7 @@ export type Command =
   | { readonly do: "retry"; readonly step: number; readonly supersedes: boolean }
   | { readonly do: "hold" | "renew"; readonly step: number }
   | { readonly do: "issue"; readonly step: number; readonly kind: SvidKind; readonly seconds: number }
-  | { readonly do: "lose" | "revoke"; readonly issuance: number }
+  | { readonly do: "lose" | "revoke" | "call"; readonly issuance: number }
   | {
       readonly do: "close";
       readonly step: number;
@@ -79,6 +79,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 12, arbitrary: fc.record({ do: fc.constantFrom("lose" as const, "revoke" as const), issuance: pick }) },
+  { weight: 12, arbitrary: fc.record({ do: fc.constant("call" as const), issuance: pick }) },
   {
     weight: 16,
     arbitrary: fc.record({
@@ -304,7 +305,9 @@ export async function play(
     } else if (what.do === "open" && entry !== undefined) {
       const opener = processOf(1 + (what.entry % 5));
       const principal = what.principal > 1 ? {} : { principal: principalOf(what.principal, steps.length) };
-      await open(world.openAct(entry, { opener, ...(what.lease ? { leaseSeconds: 20 } : {}), ...principal }));
+      const grant = GRANT.map((element) => ({ ...element, max_calls: 2 }));
+      const lease = what.lease ? { leaseSeconds: 20, grant } : {};
+      await open(world.openAct(entry, { opener, ...lease, ...principal }));
     } else if (what.do === "delegate" && step !== undefined && entry !== undefined) {
       const { runId, stepId, depth, expiresAt, principal } = step;
       const inherited = principal === undefined ? {} : { principal };
@@ -328,6 +331,9 @@ export async function play(
       await issue(issued, step);
     } else if (what.do === "lose" && record !== undefined) {
       await perform({ act: "mark-undelivered", issuanceId: record.issuanceId, now });
+    } else if (what.do === "call" && record !== undefined) {
+      const of = steps.find(({ stepId }) => record.subject.kind === "step" && record.subject.stepId === stepId);
+      if (of !== undefined) await perform(world.callAct(of, record));
     } else if (what.do === "revoke" && record !== undefined) {
       const { jti, serialNumber = "" } = record;
       const credential = jti === undefined ? { serialNumber } : { jti };

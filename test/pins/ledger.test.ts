@@ -7,7 +7,7 @@ import { EVENT_TYPES, type LedgerEvent, type StepHeld } from "../../src/domain/l
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
-import { CONFIG, done, OPERATOR, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
+import { CONFIG, done, GRANT, OPERATOR, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { NOW, P256_SPKI } from "../samples/credentials.ts";
 
@@ -25,6 +25,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0008_step_processes.sql bccd3381a35d476d0b804a76e47b02440cd7c8dfcf88ed37edba84c73112782f",
     "0009_principals.sql 7064ab2529e719ab9bdde549b0ad7083bcf93a4584b1abdba5de79d34b2a4ec0",
     "0010_delegation_token.sql 9cb3b79bea40b37e15ea18393609c9eeec3c21eefab4ed119c731789b4d803c0",
+    "0011_calls.sql 2a0312626352078ded83033989e06f757df795180ec6ab18916a73c3520130f4",
   ]);
 });
 
@@ -112,6 +113,8 @@ async function makeOneOfEach(): Promise<void> {
   done(issued);
   const denial = world.decisionOn(step, { decisionId: world.id("decision"), effect: "deny", reason: "NOT_ENTITLED" });
   await ledger.perform({ act: "record-decision", decision: denial, now });
+  const budgeted = await world.open(agent, { grant: GRANT.map((element) => ({ ...element, max_calls: 2 })) });
+  done(await ledger.perform(world.callAct(budgeted, await world.issue(budgeted))));
   await world.close(
     { kind: "run", runId: step.runId },
     { by: { kind: "entry", entryId: agent.entryId, process: "p" } },
@@ -224,12 +227,14 @@ test("the members of every event", () => {
     ].join(" "),
     "entry.retired": "by.cause by.kind entryId",
     "decision.made": [
-      "decision.act decision.agent decision.attempt decision.callerEntryId decision.closes[] decision.count",
+      "decision.act decision.agent decision.attempt decision.call.actions[] decision.call.argumentsSha256",
+      "decision.call.counted[].element decision.call.counted[].holder decision.call.datatypes[] decision.call.jti",
+      "decision.call.location decision.call.tool decision.callerEntryId decision.closes[] decision.count",
       "decision.decidedAt decision.decisionId decision.determiningPolicies[] decision.effect",
       "decision.granted[].actions[] decision.granted[].datatypes[] decision.granted[].identifier",
-      "decision.granted[].locations[] decision.granted[].type decision.policyDigest decision.policyErrors[]",
+      "decision.granted[].locations[] decision.granted[].max_calls decision.granted[].type decision.policyDigest decision.policyErrors[]",
       "decision.reason decision.refused decision.requested[].actions[] decision.requested[].datatypes[]",
-      "decision.requested[].identifier decision.requested[].locations[] decision.requested[].type",
+      "decision.requested[].identifier decision.requested[].locations[] decision.requested[].max_calls decision.requested[].type",
       "decision.runId decision.situation.depth decision.situation.facts.actions[]",
       "decision.situation.facts.classes[] decision.situation.facts.steps decision.situation.facts.stepsOpen",
       "decision.situation.parent.agent decision.situation.parent.name.attempt",
@@ -243,7 +248,7 @@ test("the members of every event", () => {
       "step.executor.kind step.executor.process.bootId step.executor.process.pid",
       "step.executor.process.pidNamespace step.executor.process.startTimeTicks step.expiresAt",
       "step.factScopes[] step.grant[].actions[] step.grant[].datatypes[] step.grant[].identifier",
-      "step.grant[].locations[] step.grant[].type step.leaseSeconds step.openedAt step.opener.bootId",
+      "step.grant[].locations[] step.grant[].max_calls step.grant[].type step.leaseSeconds step.openedAt step.opener.bootId",
       "step.opener.pid step.opener.pidNamespace step.opener.startTimeTicks step.openerEntryId",
       "step.parentStepId step.principal.principalId step.principal.sealed step.purpose step.requestDigest",
       "step.requestId step.runId step.spiffeId step.step step.stepId step.workflow",
@@ -257,7 +262,7 @@ test("the members of every event", () => {
       "executable issuance.audiences[] issuance.authorityId issuance.delegation.mayAct",
       "issuance.delegation.runtimeEntryId issuance.delegation.usesMax issuance.expiresAt",
       "issuance.grant[].actions[] issuance.grant[].datatypes[] issuance.grant[].identifier",
-      "issuance.grant[].locations[] issuance.grant[].type issuance.issuanceId issuance.issuedAt",
+      "issuance.grant[].locations[] issuance.grant[].max_calls issuance.grant[].type issuance.issuanceId issuance.issuedAt",
       "issuance.jti issuance.kind issuance.notBefore issuance.publicKeySha256 issuance.serialNumber",
       "issuance.spiffeId issuance.subject.kind issuance.subject.stepId issuance.toBeSignedSha256",
     ].join(" "),

@@ -2,6 +2,7 @@ import type { DescFile } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { file_stint_v1_attestation } from "../../src/gen/stint/v1/attestation_pb.js";
 import { file_stint_v1_authorities } from "../../src/gen/stint/v1/authorities_pb.js";
+import { file_stint_v1_authorizations } from "../../src/gen/stint/v1/authorizations_pb.js";
 import { file_stint_v1_credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import { file_stint_v1_entries } from "../../src/gen/stint/v1/entries_pb.js";
 import { file_stint_v1_errors } from "../../src/gen/stint/v1/errors_pb.js";
@@ -20,6 +21,7 @@ import { file_stint_v1_types } from "../../src/gen/stint/v1/types_pb.js";
 const FILES: readonly DescFile[] = [
   file_stint_v1_attestation,
   file_stint_v1_authorities,
+  file_stint_v1_authorizations,
   file_stint_v1_credentials,
   file_stint_v1_entries,
   file_stint_v1_errors,
@@ -42,6 +44,7 @@ test("the services and their methods", () => {
   expect(Object.fromEntries(services)).toEqual({
     "stint.v1.Attestation": ["Attest (bidi_streaming)"],
     "stint.v1.Authorities": ["ConfirmClock", "List", "Prepare", "Activate", "Taint", "Revoke"],
+    "stint.v1.Authorizations": ["Check"],
     "stint.v1.Credentials": [
       "IssueX509Svid",
       "IssueJwtSvid",

@@ -20,7 +20,9 @@ const inputs: readonly EntryContentInput[] = [
     name: "researcher",
     selectors,
     spiffeIdTemplate: "/ns/prod/{agent}",
-    ceiling: [{ type: "mcp_tool", locations: ["*"], identifier: "*", actions: ["read"], datatypes: ["internal"] }],
+    ceiling: [
+      { type: "mcp_tool", locations: ["*"], identifier: "*", actions: ["read"], datatypes: ["internal"], max_calls: 9 },
+    ],
     audiences: ["urn:example:sts", "https://api.example.org"],
     exchangeAudiences: ["urn:example:sts"],
     jwtSvidTtlSeconds: 60,

@@ -41,6 +41,7 @@ import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { acceptableOf } from "./sql-view.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
+import { CALL } from "./tables/call-table.ts";
 import { DECISION, parametersOfDecision } from "./tables/decision-table.ts";
 import { DELEGATION_TOKEN } from "./tables/delegation-token-table.ts";
 import { ENTRY, parametersOfEntry } from "./tables/entry-table.ts";
@@ -154,6 +155,7 @@ function spendEvidence(db: Connection, { sha256, expiresAt, at }: EvidenceSpent,
 function makeDecision(db: Connection, event: DecisionMade, sequence: number): void {
   db.run(DECISION.insert, parametersOfDecision(event, sequence));
   if (event.decision.stepId !== undefined) db.run(DECISION.linkToStep, { sequence });
+  for (const { holder, element } of event.decision.call?.counted ?? []) db.run(CALL.count, { holder, element });
 }
 
 function openStep(db: Connection, event: StepOpened, sequence: number): void {

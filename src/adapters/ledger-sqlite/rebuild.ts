@@ -24,6 +24,7 @@ const PROJECTIONS = [
   "step_opener",
   "enrolled_process",
   "decision",
+  "call_count",
   "issuance",
   "delegation_token",
   "revocation",

@@ -1,9 +1,12 @@
 import { treeText } from "../../domain/executor.ts";
+import type { Grant } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { formatProcess, type ProcessIdentity } from "../../domain/process.ts";
 import type { FactScope } from "../../domain/run-facts.ts";
 import { addMicros, secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type {
+  BudgetHolder,
+  CallCounts,
   GuardedIssuance,
   GuardedStep,
   LedgerView,
@@ -13,6 +16,7 @@ import type {
 } from "../../ledger/view.ts";
 import type { Connection, SqlParameters } from "./connection.ts";
 import { AUTHORITY, type AuthorityGuardRow } from "./tables/authority-table.ts";
+import { CALL, type CallCountRow } from "./tables/call-table.ts";
 import { DELEGATION_TOKEN, type DelegationTokenGuardRow } from "./tables/delegation-token-table.ts";
 import { ENTRY, type EntryGuardRow, type EntryRow, entryOf } from "./tables/entry-table.ts";
 import { minuteOf } from "./tables/event-table.ts";
@@ -24,7 +28,7 @@ import { PRINCIPAL, type PrincipalGuardRow } from "./tables/principal-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { RUN, type RunGuardRow } from "./tables/run-table.ts";
 import { ENROLLED_PROCESS } from "./tables/step-process-table.ts";
-import { type LiveStepRow, STEP, type StepGuardRow } from "./tables/step-table.ts";
+import { type BudgetRow, type LiveStepRow, STEP, type StepGuardRow } from "./tables/step-table.ts";
 import { FACT, RISK } from "./tables/world-table.ts";
 
 /** What rules ask for, in SQL. */
@@ -49,6 +53,8 @@ export function createSqlView(db: Connection): LedgerView {
     liveSteps: (target, at) => liveSteps(db, target, at),
     liveStepsOfExecutor: (process) => count(STEP.liveOfExecutorCount, byProcess(process)),
     isEnrolled: (process) => db.get(ENROLLED_PROCESS.byProcess, { process: formatProcess(process) }) !== undefined,
+    lineage: (stepId) => lineageOf(db, stepId),
+    callsCounted: (holder) => callsCounted(db, holder),
     closeOf(stepId) {
       const sequence = db.get<StepGuardRow>(STEP.guardById, { stepId })?.closedSequence ?? undefined;
       return sequence === undefined ? undefined : db.get<RecordedClose>(STEP.closeAt, { sequence });
@@ -156,6 +162,22 @@ function liveStepOf({ parentStepId, executor, ...row }: LiveStepRow, isNamed: bo
     ...(executor === null ? {} : { executor }),
     isNamed,
   };
+}
+
+/** Parent by parent: no step is delegated more than `LIMITS.delegationDepthMax` times. */
+function lineageOf(db: Connection, stepId: string): readonly BudgetHolder[] {
+  const lineage: BudgetHolder[] = [];
+  let row = db.get<BudgetRow>(STEP.budget, { stepId });
+  while (row !== undefined) {
+    const { granted, parentStepId, ...step } = row;
+    lineage.push({ ...step, grant: JSON.parse(granted) as Grant, calls: callsCounted(db, step.stepId) });
+    row = parentStepId === null ? undefined : db.get<BudgetRow>(STEP.budget, { stepId: parentStepId });
+  }
+  return lineage;
+}
+
+function callsCounted(db: Connection, holder: string): CallCounts {
+  return new Map(db.all<CallCountRow>(CALL.countsOf, { holder }).map(({ element, calls }) => [element, calls]));
 }
 
 /** How long after its expiry a credential may be accepted: the leeway, and the largest clock error still believed. */

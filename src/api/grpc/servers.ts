@@ -7,6 +7,7 @@ import { API } from "../../gen/spiffe/broker/api_pb.js";
 import { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js";
 import { Attestation, JoinTokens, Renewals } from "../../gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
+import { Authorizations } from "../../gen/stint/v1/authorizations_pb.js";
 import { Callers } from "../../gen/stint/v1/callers_pb.js";
 import { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { Entries } from "../../gen/stint/v1/entries_pb.js";
@@ -24,6 +25,7 @@ import { addService } from "../../wire/service-definition.ts";
 import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
 import { type AttestationPorts, attestationHandlers, renewalsHandlers } from "./attestation.ts";
 import { type AuthoritiesPorts, authoritiesHandlers } from "./authorities.ts";
+import { type AuthorizationsPorts, authorizationsHandlers } from "./authorizations.ts";
 import { type BrokerApiPorts, brokerApiHandlers } from "./broker-api.ts";
 import { type Endpoint, requireSecurityHeader } from "./call.ts";
 import { type CallersPorts, callersHandlers } from "./callers.ts";
@@ -47,6 +49,7 @@ export type ApiPorts = {
   readonly issuing: IssueDelegationPorts;
   readonly steps: StepsPorts;
   readonly revocations: RevocationsPorts;
+  readonly authorizations: AuthorizationsPorts;
   readonly history: HistoryPorts;
   readonly entries: EntriesPorts;
   readonly ledger: LedgerPorts;
@@ -91,14 +94,16 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Steps, stepsHandlers(endpoint, ports.steps));
   addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing));
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
+  addService(server, Authorizations, authorizationsHandlers(endpoint, ports.authorizations));
   addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports.workloadApi));
   addService(server, Callers, callersHandlers(endpoint, ports.callers));
-  return serving(server, [Steps, Credentials, Revocations, SpiffeWorkloadAPI, Callers]);
+  return serving(server, [Steps, Credentials, Revocations, Authorizations, SpiffeWorkloadAPI, Callers]);
 }
 
 /** Adds the services for operators, on whichever endpoint. @returns these services */
 function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): readonly DescService[] {
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
+  addService(server, Authorizations, authorizationsHandlers(endpoint, ports.authorizations));
   addService(server, History, historyHandlers(endpoint, ports.history));
   addService(server, Entries, entriesHandlers(endpoint, ports.entries));
   addService(server, Ledger, ledgerHandlers(endpoint, ports.ledger));
@@ -108,7 +113,19 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
   addService(server, Risk, riskHandlers(endpoint, ports.risk));
   addService(server, Status, statusHandlers(endpoint, ports.status));
-  return [Revocations, History, Entries, Ledger, Authorities, Federation, Principals, JoinTokens, Risk, Status];
+  return [
+    Revocations,
+    Authorizations,
+    History,
+    Entries,
+    Ledger,
+    Authorities,
+    Federation,
+    Principals,
+    JoinTokens,
+    Risk,
+    Status,
+  ];
 }
 
 /** What operators reach over the operator socket. */

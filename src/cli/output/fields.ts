@@ -1,4 +1,5 @@
 import type { Grant, Process } from "../../gen/stint/v1/types_pb.js";
+import { grantMembersOf } from "../../wire/grant-message.ts";
 import type { Duration, Timestamp } from "../../wire/timestamps.ts";
 import type { Json } from "./view.ts";
 
@@ -39,14 +40,8 @@ export function textField(text: string): string | null {
 }
 
 /** A grant in the member names of RFC 9396. */
-export function grantField(grant: Grant | undefined): Json {
-  return (grant?.elements ?? []).map(({ type, locations, identifier, actions, datatypes }) => ({
-    type,
-    locations,
-    identifier,
-    actions,
-    datatypes,
-  }));
+export function grantField(grant: Pick<Grant, "elements"> | undefined): Json {
+  return grantMembersOf(grant);
 }
 
 export function processField(process: Omit<Process, "$typeName" | "$unknown"> | undefined): Json {

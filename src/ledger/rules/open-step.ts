@@ -1,13 +1,15 @@
 import { type DelegationToken, delegationRefusal } from "../../domain/delegation.ts";
 import { type Denial, denial } from "../../domain/errors.ts";
 import { treeText } from "../../domain/executor.ts";
+import { isWithin } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { formatProcess } from "../../domain/process.ts";
 import { hasExpired, isClosed, permits } from "../../domain/step.ts";
 import { addMicros, microsOf } from "../../domain/time.ts";
 import type { OpenStepAct, OpenStepResult } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
-import type { GuardedEntry, GuardedPrincipal, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
+import type { BudgetHolder, GuardedEntry, GuardedPrincipal, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
+import { grantLeft } from "./calls.ts";
 import { type Closing, closingOf } from "./closing.ts";
 import { principalRefusal } from "./principals.ts";
 import { eachDecidedOn, guardsOf } from "./refusals.ts";
@@ -21,6 +23,8 @@ type Situation = {
   readonly newest: GuardedStep | undefined;
   readonly opener: GuardedEntry | undefined;
   readonly openOfExecutor: number;
+  /** Absent where nothing is asked for that the parent counts. */
+  readonly lineage: readonly BudgetHolder[] | undefined;
   /** The steps that opening this step closes as its newest attempt, with their live descendants. */
   readonly ending: readonly LiveStep[];
   /** The steps that the decision closes, with their live descendants. */
@@ -41,6 +45,11 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
     opener: read("entry", openerEntryId),
     ...guardsOf([act.decidedOn]),
     openOfExecutor: executor.kind === "any" ? undefined : read("liveStepsOfExecutor", executor.process),
+    // Only what is asked for with a budget can be more than is left of one.
+    lineage:
+      step.parentStepId === undefined || !step.grant.some((element) => element.max_calls !== undefined)
+        ? undefined
+        : read("lineage", step.parentStepId),
   });
   if (earlier !== undefined && !hasExpired(earlier.expiresAt, now)) return repeatedRequest(act, earlier);
 
@@ -58,6 +67,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
     eachDecidedOn(found)(act.decidedOn) ??
     parentGuard(act, situation) ??
     delegationGuard(act, situation) ??
+    budgetGuard(act, situation) ??
     attemptGuard(act, situation) ??
     limitsGuard(act, situation) ??
     expiryGuard(act);
@@ -114,6 +124,13 @@ function delegationGuard({ step, now }: OpenStepAct, { delegationToken }: Situat
   return delegationJti === undefined
     ? undefined
     : delegationRefusal(delegationToken, { parentStepId, openerEntryId }, now);
+}
+
+/** What the parent was granted says how much there was; what is left may be less by now. */
+function budgetGuard({ step }: OpenStepAct, { lineage }: Situation): Denial | undefined {
+  const [parent] = lineage ?? [];
+  if (parent === undefined || isWithin(step.grant, grantLeft(parent))) return undefined;
+  return denial("DELEGATION_REFUSED", "the parent step has not so many calls left");
 }
 
 function attemptGuard({ step, supersedes }: OpenStepAct, { newest, ending }: Situation): Denial | undefined {

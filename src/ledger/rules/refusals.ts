@@ -11,7 +11,7 @@ export function stepNotFound(): Denial {
 }
 
 /** Why nothing may be done with a step, unless it is open. */
-export function stepRefusal(step: GuardedStep | undefined): Denial | undefined {
+export function stepRefusal(step: Pick<GuardedStep, "state"> | undefined): Denial | undefined {
   if (step === undefined) return stepNotFound();
   if (step.state === "OPEN") return undefined;
   const message = isClosed(step.state) ? `the step is ${step.state}` : "the step is not open yet";

@@ -1,5 +1,5 @@
 import { canonicalText } from "../../../domain/canonical-json.ts";
-import type { Decision, RefusedCaller, Situation } from "../../../domain/decision.ts";
+import type { Decision, RefusedCaller, Situation, ToolCall } from "../../../domain/decision.ts";
 import type { ErrorCode } from "../../../domain/errors.ts";
 import type { Grant } from "../../../domain/grant.ts";
 import type { DecisionMade } from "../../../domain/ledger-event.ts";
@@ -11,11 +11,11 @@ export const DECISION = {
     INSERT INTO decision (
       sequence, decision_id, act, effect, reason, message, caller, decided_at_us, recorded_at_us, caller_entry_id, agent,
       run_id, step, attempt, step_id, requested, granted, refused, determining_policies, policy_digest, policy_errors, situation, closes,
-      count)
+      count, call)
     VALUES (
       @sequence, @decisionId, @act, @effect, @reason, @message, @caller, @decidedAt, @recordedAt, @callerEntryId, @agent,
       @runId, @step, @attempt, @stepId, @requested, @granted, @refused, @determiningPolicies, @policyDigest, @policyErrors,
-      @situation, @closes, @count)`,
+      @situation, @closes, @count, @call)`,
   /** Links a decision to the step it is about, where that step exists. */
   linkToStep: `
     INSERT INTO step_event (step_sequence, sequence)
@@ -33,7 +33,7 @@ export const DECISION = {
     SELECT d.sequence, d.decision_id AS decisionId, d.act, d.effect, d.reason, d.message, d.caller, d.decided_at_us AS decidedAt,
            d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt, d.step_id AS stepId,
            d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
-           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.count
+           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.count, d.call
       FROM decision AS d`,
 } as const;
 
@@ -61,6 +61,7 @@ export type DecisionRow = {
   readonly situation: string | null;
   readonly closes: string | null;
   readonly count: number;
+  readonly call: string | null;
 };
 
 export function decisionOf(row: DecisionRow): Decision & { readonly sequence: number } {
@@ -88,6 +89,7 @@ export function decisionOf(row: DecisionRow): Decision & { readonly sequence: nu
     ...(row.situation === null ? {} : { situation: JSON.parse(row.situation) as Situation }),
     ...(row.closes === null ? {} : { closes: JSON.parse(row.closes) as readonly string[] }),
     count: row.count,
+    ...(row.call === null ? {} : { call: JSON.parse(row.call) as ToolCall }),
   };
 }
 
@@ -117,5 +119,6 @@ export function parametersOfDecision({ decision, at }: DecisionMade, sequence: n
     situation: decision.situation === undefined ? null : canonicalText(decision.situation),
     closes: decision.closes === undefined ? null : canonicalText(decision.closes),
     count: decision.count,
+    call: decision.call === undefined ? null : canonicalText(decision.call),
   };
 }

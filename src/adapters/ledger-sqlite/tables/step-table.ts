@@ -90,6 +90,10 @@ export const STEP = {
 
   sequenceOf: "SELECT sequence FROM step WHERE step_id = @stepId",
   guardById: `SELECT ${GUARD_COLUMNS} FROM step WHERE step_id = @stepId`,
+  /** What calls are counted by. */
+  budget: `
+    SELECT step_id AS stepId, state, expires_at_s AS expiresAt, granted, parent_step_id AS parentStepId
+      FROM step WHERE step_id = @stepId`,
   guardNewestAttempt: `
     SELECT ${GUARD_COLUMNS} FROM step WHERE run_id = @runId AND step = @step ORDER BY attempt DESC LIMIT 1`,
   guardByRequest: `
@@ -165,6 +169,10 @@ export type ClosingRow = {
   readonly runId: string;
   readonly factScopes: string | null;
   readonly openerEntryId: string;
+};
+export type BudgetRow = Pick<StepGuardRow, "stepId" | "state" | "expiresAt"> & {
+  readonly granted: string;
+  readonly parentStepId: string | null;
 };
 
 export type LiveStepRow = {

@@ -1,0 +1,62 @@
+import { BrokerError, invalidField } from "../domain/errors.ts";
+import { ANY, type GrantElement, parseGrant } from "../domain/grant.ts";
+
+/** What came with a call to say whose it is. */
+export type PresentedCredential =
+  | { readonly kind: "jwt-svid"; readonly token: string }
+  /** A WIT-SVID, and the transaction token whose grant counts. */
+  | { readonly kind: "wit-svid"; readonly witSvid: string; readonly txnToken: string };
+
+/** One call of a tool that is asked about. */
+export type CallRequest = {
+  readonly credential: PresentedCredential;
+  /** Where the tool is. */
+  readonly location: string;
+  /** The call as the element that would grant it, and nothing more. */
+  readonly use: GrantElement;
+  /** SHA-256 of the arguments' canonical JSON, hexadecimal. */
+  readonly argumentsSha256?: string;
+};
+
+/** A request as it came: texts and bytes of whatever kind. */
+export type UncheckedCall = {
+  readonly credential: PresentedCredential;
+  readonly location: string;
+  readonly tool: string;
+  readonly actions: readonly string[];
+  readonly datatypes: readonly string[];
+  /** Empty: not told. */
+  readonly argumentsSha256: Uint8Array;
+};
+
+const SHA256_BYTES = 32;
+/** Members of the element, by the fields of the request. */
+const FIELDS = { "grant[0].identifier": "tool", "grant[0].locations": "location" } as Readonly<Record<string, string>>;
+
+/** @throws BrokerError INVALID_FIELD */
+export function checkCallRequest(input: UncheckedCall): CallRequest {
+  const { credential, location, tool, actions, datatypes, argumentsSha256 } = input;
+  const texts = credential.kind === "jwt-svid" ? [credential.token] : [credential.witSvid, credential.txnToken];
+  if (texts.includes("")) throw invalidField("credential", "a JWT-SVID, or a WIT-SVID with its transaction token");
+  if (tool === ANY) throw invalidField("tool", "the name of one tool");
+  const digest = Buffer.from(argumentsSha256).toString("hex");
+  if (![0, SHA256_BYTES].includes(argumentsSha256.length)) {
+    throw invalidField("arguments_sha256", `${SHA256_BYTES} bytes, or none`);
+  }
+  const use = useOf({ type: "mcp_tool", locations: [location], identifier: tool, actions, datatypes });
+  return { credential, location, use, ...(digest === "" ? {} : { argumentsSha256: digest }) };
+}
+
+/** A call is held to what an element that grants it is held to. */
+function useOf(element: Readonly<Record<string, unknown>>): GrantElement {
+  try {
+    const [use] = parseGrant([element], { ceiling: false });
+    if (use !== undefined) return use;
+  } catch (thrown) {
+    if (!(thrown instanceof BrokerError)) throw thrown;
+    const { field = "" } = thrown.metadata;
+    const named = FIELDS[field] ?? field.replace("grant[0].", "");
+    throw invalidField(named, thrown.message.slice(thrown.message.indexOf(": ") + 2));
+  }
+  throw invalidField("tool", "the name of one tool");
+}

@@ -1,0 +1,109 @@
+import type { CountedBudget, Decision } from "../../domain/decision.ts";
+import { type Denial, denial, isDenial } from "../../domain/errors.ts";
+import { coverageOf, type Grant, type GrantElement } from "../../domain/grant.ts";
+import { hasExpired } from "../../domain/step.ts";
+import type { RecordCallAct, RecordedCall } from "../../ports/ledger-acts.ts";
+import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
+import type { BudgetHolder, CallCounts, GuardedIssuance } from "../view.ts";
+import { eachDecidedOn, guardsOf, stepNotFound, stepRefusal } from "./refusals.ts";
+
+/** The guards stand in the order that the port gives them. */
+export function* recordCall(act: RecordCallAct): Deliberation<RecordedCall | Denial> {
+  const { stepId, decision, decidedOn, presented, now } = act;
+  const { lineage, issuances, ofCredential, ...guards } = yield* ask({
+    lineage: read("lineage", stepId),
+    issuances: presented.issuanceIds.map((issuanceId) => read("issuance", issuanceId)),
+    ofCredential: read("callsCounted", presented.issuanceId),
+    ...guardsOf([decidedOn]),
+  });
+  const [step] = lineage;
+  const refusal = openGuard(step, act) ?? credentialGuard(issuances) ?? eachDecidedOn(guards)(decidedOn);
+  if (refusal !== undefined) return refused(refusal);
+  const counting = countingOf(act, lineage, ofCredential);
+  if (isDenial(counting)) return refused(counting);
+  const event = { type: "decision.made", v: 1, at: now, decision: withCounted(decision, counting.counted) } as const;
+  return recorded(
+    [event],
+    (sequence): RecordedCall => ({
+      kind: "sequenced",
+      sequence,
+      ...(counting.callsLeft === undefined ? {} : { callsLeft: counting.callsLeft }),
+    }),
+  );
+}
+
+function withCounted(decision: RecordCallAct["decision"], counted: readonly CountedBudget[]): Decision {
+  return counted.length === 0 ? decision : { ...decision, call: { ...decision.call, counted } };
+}
+
+function openGuard(step: BudgetHolder | undefined, { now }: RecordCallAct): Denial | undefined {
+  if (step === undefined) return stepNotFound();
+  const refusal = stepRefusal(step);
+  if (refusal !== undefined) return refusal;
+  return hasExpired(step.expiresAt, now) ? denial("STEP_EXPIRING", "the step's time is over") : undefined;
+}
+
+function credentialGuard(issuances: readonly (GuardedIssuance | undefined)[]): Denial | undefined {
+  const holds = issuances.every(
+    (one) => one !== undefined && one.undeliveredSequence === undefined && one.revokedSequence === undefined,
+  );
+  return holds ? undefined : denial("NO_IDENTITY", "the credential was taken back");
+}
+
+/** By what a call is counted; `callsLeft` once it was. */
+type Counting = { readonly counted: readonly CountedBudget[]; readonly callsLeft?: number };
+
+/** One element that has to count a call. */
+type Budget = CountedBudget & { readonly max: number; readonly left: number };
+
+/**
+ * Every grant on the way has to cover the call: the credential's, the step's, and those that the step's came from. Of a
+ * credential that says no less than its step, nothing is counted: its step counts, for all of its credentials.
+ */
+function countingOf(
+  { decision, presented }: RecordCallAct,
+  lineage: readonly BudgetHolder[],
+  ofCredential: CallCounts,
+): Counting | Denial {
+  const { location, tool: identifier, actions, datatypes } = decision.call;
+  const use = { type: "mcp_tool", locations: [location], identifier, actions, datatypes } as const;
+  const ofPresented = budgetsOf(presented.issuanceId, presented.grant, ofCredential, use);
+  if (isDenial(ofPresented)) return ofPresented;
+  const ofSteps: Budget[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  for (const { stepId, grant, calls } of lineage) {
+    const budgets = budgetsOf(stepId, grant, calls, use);
+    if (isDenial(budgets)) return budgets;
+    if (stepId === lineage[0]?.stepId) least = Math.min(...budgets.map(({ max }) => max));
+    ofSteps.push(...budgets);
+  }
+  const all = [...ofPresented.filter(({ max }) => max < least), ...ofSteps];
+  const spent = all.find(({ left }) => left <= 0);
+  if (spent !== undefined) return denial("GRANT_EXCEEDED", `all ${spent.max} calls that the grant allows were made`);
+  const counted = all.map(({ holder, element }) => ({ holder, element }));
+  return all.length === 0 ? { counted } : { counted, callsLeft: Math.min(...all.map(({ left }) => left)) - 1 };
+}
+
+function budgetsOf(
+  holder: string,
+  grant: Grant,
+  calls: CallCounts,
+  use: Omit<GrantElement, "max_calls">,
+): readonly Budget[] | Denial {
+  const { isCovered, counted } = coverageOf(grant, use);
+  if (!isCovered) return denial("GRANT_EXCEEDED", "the grant of the step does not permit this");
+  return counted.map((element): Budget => {
+    // Only elements with a bound are counted by.
+    const max = grant[element]?.max_calls ?? 0;
+    return { holder, element, max, left: max - (calls.get(element) ?? 0) };
+  });
+}
+
+/** A grant with no more calls than are left of it. */
+export function grantLeft({ grant, calls }: Pick<BudgetHolder, "grant" | "calls">): Grant {
+  return grant.flatMap((element, index): Grant => {
+    if (element.max_calls === undefined) return [element];
+    const left = element.max_calls - (calls.get(index) ?? 0);
+    return left <= 0 ? [] : [{ ...element, max_calls: left }];
+  });
+}

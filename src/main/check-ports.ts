@@ -1,0 +1,24 @@
+import type { AuthorizationsPorts } from "../api/grpc/authorizations.ts";
+import { createCallRate } from "../check/call-rate.ts";
+import type { Config } from "../config/config.ts";
+import type { Core } from "./core.ts";
+import { trustOf } from "./trust.ts";
+
+/** What deciding single calls takes. */
+export function checkPortsOf(core: Core, config: Config): AuthorizationsPorts {
+  const { clock, denials, entries, random, store, suspensions } = core;
+  const trust = trustOf(core, config);
+  return {
+    askPolicy: async () => ({ effect: "allow", determiningPolicies: [], policyDigest: "" }),
+    bundles: () => trust.bundles().jwt,
+    ledger: store.ledger,
+    credentials: store.credentials,
+    steps: store.steps,
+    gate: suspensions,
+    rate: createCallRate(clock),
+    entries,
+    denials,
+    clock,
+    random,
+  };
+}
