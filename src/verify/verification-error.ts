@@ -24,10 +24,12 @@ export const VERIFICATION_CODES = [
   "REVOKED",
   "GRANT_EXCEEDED",
   "CHECK_REQUIRED",
+  "POLICY_DENIED",
   "NOT_READY",
   "STALE",
   "CLOCK_SKEWED",
   "OVERLOADED",
+  "UNAVAILABLE",
 ] as const;
 export type VerificationCode = (typeof VERIFICATION_CODES)[number];
 
@@ -59,10 +61,12 @@ export const FAULT_OF = {
   REVOKED: "token",
   GRANT_EXCEEDED: "grant",
   CHECK_REQUIRED: "grant",
+  POLICY_DENIED: "grant",
   NOT_READY: "verifier",
   STALE: "verifier",
   CLOCK_SKEWED: "verifier",
   OVERLOADED: "verifier",
+  UNAVAILABLE: "verifier",
 } as const satisfies Record<VerificationCode, VerificationFault>;
 
 /**
@@ -74,7 +78,7 @@ export class VerificationError extends Error {
   readonly code: VerificationCode;
   /**
    * For machines. `REVOKED` has `reason`, and the `state` in which the step ended; `PROOF_REQUIRED` has `proof`;
-   * `NONCE_REQUIRED` has `nonce`. Every refusal of a request that comes with a WIT-SVID, its proof or a transaction token
+   * `NONCE_REQUIRED` has `nonce`. What the broker itself has denied has `decision_id`. Every refusal of a request that comes with a WIT-SVID, its proof or a transaction token
    * has `credential`, which is `wit-svid`.
    */
   readonly metadata: Readonly<Record<string, string>>;

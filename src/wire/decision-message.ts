@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Decision, RefusedCaller } from "../domain/decision.ts";
+import type { Decision, RefusedCaller, ToolCall } from "../domain/decision.ts";
 import { type DecisionSchema, Effect } from "../gen/stint/v1/history_pb.js";
 import { grantMessageOf } from "./grant-message.ts";
 import { timestampOfMicros } from "./timestamps.ts";
@@ -27,7 +27,20 @@ export function decisionMessageOf(
     sequence: BigInt(decision.sequence),
     count: decision.count,
     message: decision.message ?? "",
+    ...(decision.call === undefined ? {} : { call: callMessageOf(decision.call) }),
     ...(decision.caller === undefined ? {} : { caller: callerMessageOf(decision.caller) }),
+  };
+}
+
+function callMessageOf({ location, tool, actions, datatypes, argumentsSha256 = "", jti = "", counted = [] }: ToolCall) {
+  return {
+    location,
+    tool,
+    actions: [...actions],
+    datatypes: [...datatypes],
+    argumentsSha256: new Uint8Array(Buffer.from(argumentsSha256, "hex")),
+    jti,
+    counted: [...counted],
   };
 }
 

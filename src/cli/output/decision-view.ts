@@ -1,4 +1,4 @@
-import { type Decision, Effect, type RefusedCaller } from "../../gen/stint/v1/history_pb.js";
+import { type Decision, Effect, type RefusedCaller, type ToolCall } from "../../gen/stint/v1/history_pb.js";
 import { enumField, grantField, hexField, instantCell, instantField, sequenceField, textField } from "./fields.ts";
 import { type Json, styleOf, type View } from "./view.ts";
 
@@ -20,6 +20,7 @@ export const decisionView: View<Decision> = {
     ["refused", (decision) => grantField(decision.refused)],
     ["determining_policies", (decision) => decision.determiningPolicies],
     ["policy_digest", (decision) => textField(decision.policyDigest)],
+    ["call", (decision) => callField(decision.call)],
     ["count", (decision) => decision.count],
     ["message", (decision) => textField(decision.message)],
     ["caller", (decision) => callerField(decision.caller)],
@@ -51,6 +52,19 @@ function effectOf(decision: Decision): string {
 function attemptOf(decision: Decision): number | null {
   const attempt = decision.stepName?.attempt ?? 0;
   return attempt === 0 ? null : attempt;
+}
+
+function callField(call: ToolCall | undefined): Json {
+  if (call === undefined) return null;
+  return {
+    location: call.location,
+    tool: call.tool,
+    actions: call.actions,
+    datatypes: call.datatypes,
+    arguments_sha256: hexField(call.argumentsSha256),
+    jti: textField(call.jti),
+    counted: call.counted.map(({ holder, element }) => ({ holder, element })),
+  };
 }
 
 function callerField(caller: RefusedCaller | undefined): Json {

@@ -1,6 +1,6 @@
 import type { JsonObject } from "../../domain/strict-json.ts";
 import type { ToolUse, VerifiedStep } from "../verifier/index.ts";
-import { authorizeMessage, authorizeResponse, isModern, isModernVersion } from "./authorize-message.ts";
+import { authorizeMessage, authorizeResponse, isModern, isModernVersion, type Permit } from "./authorize-message.ts";
 import { SESSION_HEADER } from "./forwarded-request.ts";
 import type { GuardSettings } from "./guard-settings.ts";
 import { type JsonRpcMessage, type JsonRpcResponse, readMessage } from "./json-rpc-message.ts";
@@ -22,6 +22,8 @@ export type Asked = {
   readonly sessionId: string | undefined;
   /** Present for a call of a tool. */
   readonly use: ToolUse | undefined;
+  /** Present for a call that the broker has to allow. */
+  readonly check: Permit["check"];
   readonly running: RunningCall | undefined;
   /** How results have to be changed; `undefined`: not at all. */
   readonly view: View | undefined;
@@ -85,7 +87,16 @@ function askedOfSession(
     return tasks.repeated(shown(result, inSession), verified);
   };
   const view = method === "GET" ? { change } : undefined;
-  return { kind: "asked", id: null, body: undefined, sessionId, use: undefined, running: undefined, view };
+  return {
+    kind: "asked",
+    id: null,
+    body: undefined,
+    sessionId,
+    use: undefined,
+    check: undefined,
+    running: undefined,
+    view,
+  };
 }
 
 function askedByMessage(
@@ -115,7 +126,7 @@ function askedByMessage(
   if (running === "taken") return refused(ID_TAKEN, id);
   const view =
     message.kind === "message" ? viewOf(state, verified, message, modern, () => sender(sessionId)) : undefined;
-  return { kind: "asked", id, body: message.body, sessionId, use: permit.use, running, view };
+  return { kind: "asked", id, body: message.body, sessionId, use: permit.use, check: permit.check, running, view };
 }
 
 function viewOf(

@@ -9,6 +9,8 @@ export type Permit = {
   readonly kind: "permit";
   /** Present for a call of a tool. */
   readonly use?: ToolUse;
+  /** Present for a call that the broker has to allow: what it is called with. */
+  readonly check?: { readonly arguments: unknown };
 };
 
 const CALL = "tools/call";
@@ -80,13 +82,15 @@ function authorizeCall(
     });
   }
   const use: ToolUse = { tool: name, actions: needs.actions, datatypes: needs.datatypes };
+  const check = { arguments: message.params["arguments"] };
   try {
     settings.verifier.authorize(verified, use);
   } catch (thrown) {
-    if (thrown instanceof VerificationError) return refusalOf(thrown, { ...terms, scope: scopeOfTool(name) });
-    throw thrown;
+    if (!(thrown instanceof VerificationError)) throw thrown;
+    if (thrown.code === "CHECK_REQUIRED") return { kind: "permit", use, check };
+    return refusalOf(thrown, { ...terms, scope: scopeOfTool(name) });
   }
-  return { kind: "permit", use };
+  return settings.checkedTools.has(name) ? { kind: "permit", use, check } : { kind: "permit", use };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { BrokerError, invalidField } from "../../domain/errors.ts";
-import { type Action, ANY, checkResourceUri, parseGrant } from "../../domain/grant.ts";
+import { ACTIONS, type Action, ANY, checkResourceUri, isAction, parseGrant } from "../../domain/grant.ts";
 import {
   PROOF_KINDS,
   PROOF_POLICIES,
@@ -19,6 +19,16 @@ export type ToolNeeds = {
   readonly datatypes: readonly string[];
 };
 
+/** Which calls the broker itself decides, one by one. */
+export type CheckTerms = {
+  /** Tools whose calls do any of these. */
+  readonly actions?: readonly Action[];
+  /** Tools by their names. */
+  readonly tools?: readonly string[];
+  /** How long the broker may take before the call is refused, in milliseconds. Absent: 2,000. */
+  readonly timeoutMs?: number;
+};
+
 /** By default bound tokens are taken with their proof, and bearer tokens without. */
 export type McpGuardOptions = ProofTerms & {
   /** Created with `resource` among its audiences. */
@@ -29,6 +39,11 @@ export type McpGuardOptions = ProofTerms & {
   readonly issuer: string;
   /** Every tool that may be called at all, with what calling it takes. A tool that is not here is refused. */
   readonly tools: Readonly<Record<string, ToolNeeds>>;
+  /**
+   * Calls of high risk, for which the broker is asked each time; where it gives no answer they are refused. Absent: none,
+   * but for grants that say how often a tool may be called, which only the broker counts.
+   */
+  readonly check?: CheckTerms;
   /**
    * Other methods that any step with a token for this resource may call; `notifications/*` stands for all that begin so.
    * Absent: `OTHER_METHODS`. The rest is refused.
@@ -52,7 +67,12 @@ export type McpGuardOptions = ProofTerms & {
   readonly onError?: (thrown: unknown) => void;
 };
 
-export type GuardSettings = Required<Omit<McpGuardOptions, "tools" | "resourceName" | "requestStateSecret">> & {
+export type GuardSettings = Required<
+  Omit<McpGuardOptions, "tools" | "check" | "resourceName" | "requestStateSecret">
+> & {
+  /** Names of the tools whose every call the broker decides. */
+  readonly checkedTools: ReadonlySet<string>;
+  readonly checkTimeoutMs: number;
   readonly requestStates: RequestStates;
   readonly tools: ReadonlyMap<string, ToolNeeds>;
   readonly resourceName: string | undefined;
@@ -64,6 +84,9 @@ export type GuardSettings = Required<Omit<McpGuardOptions, "tools" | "resourceNa
 /** What every MCP client does before and beside calling tools; nothing of it reads the server's data or changes it. */
 export const OTHER_METHODS = ["initialize", "ping", "server/discover", "tools/list", "notifications/*"] as const;
 
+const CHECK_MS_DEFAULT = 2_000;
+/** A client that waits for longer has given up. */
+const CHECK_MS_MAX = 30_000;
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 /** RFC 9728 section 3.1: put between host and path. */
 const WELL_KNOWN = "/.well-known/oauth-protected-resource";
@@ -99,6 +122,7 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
     resource: options.resource,
     issuer: options.issuer,
     tools: toolsOf(options.tools, options.resource),
+    ...checkSettingsOf(options),
     otherMethods: [...otherMethods],
     sessionOwner,
     requestStates: createRequestStates(options.requestStateSecret),
@@ -145,6 +169,22 @@ function toolsOf(tools: Readonly<Record<string, ToolNeeds>>, resource: string): 
     }
   }
   return new Map(entries.map(([name, needs]) => [name, { ...needs }]));
+}
+
+function checkSettingsOf({
+  check = {},
+  tools,
+}: McpGuardOptions): Pick<GuardSettings, "checkedTools" | "checkTimeoutMs"> {
+  const { actions = [], tools: named = [], timeoutMs = CHECK_MS_DEFAULT } = check;
+  if (!actions.every(isAction)) throw invalidField("check.actions", `of ${ACTIONS.join(", ")}`);
+  // A name with a typing error in it would let through what was meant to be checked.
+  const unknown = named.find((name) => !Object.hasOwn(tools, name));
+  if (unknown !== undefined) throw invalidField("check.tools", "names of the tools above");
+  if (!(timeoutMs > 0 && timeoutMs <= CHECK_MS_MAX)) {
+    throw invalidField("check.timeoutMs", `more than 0 and at most ${CHECK_MS_MAX} milliseconds`);
+  }
+  const byAction = Object.entries(tools).filter(([, needs]) => needs.actions.some((one) => actions.includes(one)));
+  return { checkedTools: new Set([...named, ...byAction.map(([name]) => name)]), checkTimeoutMs: timeoutMs };
 }
 
 /** Whether a list of methods, in which `x/*` stands for all that begin with `x/`, has this one. */

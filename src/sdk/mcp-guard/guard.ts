@@ -7,6 +7,7 @@ import {
 } from "../verifier/index.ts";
 import { type Asked, askedOf, orInternal, type Sender } from "./asked.ts";
 import { scopeByHeaders } from "./authorize-message.ts";
+import { checkedCall } from "./checked-call.ts";
 import { forwardedRequest, SESSION_HEADER } from "./forwarded-request.ts";
 import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
 import { encodeHeaderValue } from "./header-value.ts";
@@ -122,7 +123,7 @@ async function serve(
   request: Request,
   handler: McpFetch,
   verified: VerifiedStep,
-  { id, body, sessionId, use, running, view }: Asked,
+  { id, body, sessionId, use, check, running, view }: Asked,
   terms: ChallengeTerms,
 ): Promise<Response> {
   const scope = use === undefined ? undefined : scopeOfTool(use.tool);
@@ -130,6 +131,16 @@ async function serve(
     if (why instanceof VerificationError) return refusalOf(why, { ...terms, scope });
     settings.onError(why);
     return INTERNAL;
+  };
+  /** The broker's word on this very call, after everything else: what it allows, it has counted. */
+  const checkCall = async (call: Parameters<typeof checkedCall>[2]): Promise<Refusal | undefined> => {
+    try {
+      await checkedCall(settings, verified, call);
+      return undefined;
+    } catch (thrown) {
+      call.signal.throwIfAborted();
+      return ended(thrown);
+    }
   };
   // To the client of a stream that no request has, no answer is due: it comes again, and is refused then.
   const isAnswered = (why: unknown) => request.method === "POST" && !(why instanceof CallCancelled);
@@ -139,6 +150,8 @@ async function serve(
     recheck: recheckOf(settings, verified, use),
     callerGone: request.signal,
     serve: async (signal) => {
+      const denied = use === undefined || check === undefined ? undefined : await checkCall({ use, check, signal });
+      if (denied !== undefined) return responseOf(denied, id, settings.metadataUrl);
       const response = await handler(
         forwardedRequest(request, body, { sessionId, unencoded: view !== undefined, signal }),
         { authInfo: authInfoOf(verified, settings.metadataUrl), parsedBody: body },
@@ -238,8 +251,9 @@ function recheckOf(settings: GuardSettings, verified: VerifiedStep, use: Asked["
     try {
       settings.verifier.authorize(verified, use);
     } catch (thrown) {
-      if (thrown instanceof VerificationError && thrown.code === "EXPIRED") return;
-      throw thrown;
+      // That the broker had to be asked is what is looked at last, and it was asked when the call began.
+      const goesOn = thrown instanceof VerificationError && ["EXPIRED", "CHECK_REQUIRED"].includes(thrown.code);
+      if (!goesOn) throw thrown;
     }
   };
 }

@@ -99,7 +99,7 @@ export function refusalOf(error: VerificationError, terms: ChallengeTerms): Refu
     code: REFUSAL_CODES.refused,
     reason: ended ? ("STEP_CLOSED" as const) : error.code,
     message: error.message,
-    ...(ended && { details: { state: error.metadata["state"] ?? "" } }),
+    ...detailsOf(error),
   };
   const { scheme, scope } = terms;
   const isOfWit = scheme === "WPT" || error.metadata["credential"] === "wit-svid";
@@ -114,6 +114,16 @@ export function refusalOf(error: VerificationError, terms: ChallengeTerms): Refu
     case "verifier":
       return refusal({ ...said, status: 503, headers: { "retry-after": String(RETRY_AFTER_SECONDS) } });
   }
+}
+
+/** What `data` says beside the reason: how the step ended, and by which decision the broker itself has denied this. */
+function detailsOf({ code, metadata }: VerificationError): Pick<Refusal, "details"> {
+  const { state, decision_id: decisionId } = metadata;
+  const details = {
+    ...(code === "REVOKED" && state !== undefined && { state }),
+    ...(decisionId !== undefined && { decision_id: decisionId }),
+  };
+  return Object.keys(details).length === 0 ? {} : { details };
 }
 
 function tokenChallengeOf(

@@ -8,6 +8,8 @@ export {
   VerificationError,
   type VerificationFault,
 } from "../../verify/verification-error.ts";
+export { argumentsSha256 } from "./arguments-digest.ts";
+export type { CheckedCall, CheckOptions } from "./call-check.ts";
 export type { VerifierClock } from "./clock.ts";
 export type { StepSignal } from "./denial-signals.ts";
 export type { StalenessBounds, Unfitness } from "./freshness.ts";

@@ -9,6 +9,7 @@ import { verifyTxnToken } from "../../verify/txn-token.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { verifyWitSvid } from "../../verify/wit-svid.ts";
 import { verifyX509Svid } from "../../verify/x509-svid.ts";
+import { type CheckedCall, type CheckOptions, createCallCheck, type PresentedTexts } from "./call-check.ts";
 import { instantOf } from "./clock.ts";
 import { createDenialSignals, type StepSignal } from "./denial-signals.ts";
 import type { DenyKey } from "./deny-list.ts";
@@ -94,6 +95,15 @@ export type Verifier = AsyncDisposable & {
    */
   authorize(verified: VerifiedStep, use: ToolUse): void;
   /**
+   * Asks the broker about one call, by its policies and all that it knows at this moment: for calls of high risk, and for
+   * grants that say how often. Everything that `authorize` looks at holds too. An allowed call has been counted: make it
+   * once, or not at all.
+   *
+   * @throws VerificationError what `authorize` does, but for CHECK_REQUIRED; POLICY_DENIED; UNAVAILABLE or OVERLOADED when
+   *   the broker gives no answer in time; BrokerError INVALID_FIELD; the signal's reason
+   */
+  check(verified: VerifiedStep, use: ToolUse, options?: CheckOptions): Promise<CheckedCall>;
+  /**
    * Whether what was verified may still be served, whatever it does: neither denied since nor too old to tell by the
    * loosest bound. Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells.
    *
@@ -127,6 +137,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const proofs = createProofState(settings.proofs);
   const state = createFeedState();
   const signals = createDenialSignals();
+  const calls = createCallCheck(settings.endpoint);
+  /** The texts that the broker is asked about. Apart from what was verified, which is logged and handed on. */
+  const texts = new WeakMap<VerifiedStep, PresentedTexts>();
+  const witTexts = new WeakMap<VerifiedWorkload, string>();
   const waiting = new Set<() => void>();
   const boundMs = (actions: readonly Action[]) => boundMsOf(settings.maxStalenessSeconds, actions);
   const loosestMs = boundMs([]);
@@ -199,6 +213,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const { trustDomain } = verified;
     const step = verifiedStepOf(verified, { federated: isFederated(trustDomain), grants: doGrantsCount(trustDomain) });
     checkNotDenied(denyKeysOf(step));
+    texts.set(step, { case: "jwtSvid", value: token });
     return step;
   }
 
@@ -210,6 +225,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const issuer = state.bundles.get(trustDomain)?.issuer;
     const workload = verifiedWorkloadOf(verified, { federated: isFederated(trustDomain), issuer });
     checkNotDenied(denyKeysOf(workload));
+    witTexts.set(workload, token);
     return workload;
   }
 
@@ -219,6 +235,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     const verified = verifyTxnToken(token, { bundles: state.bundles, audiences, now: nowSeconds(), development });
     const step = verifiedTransactionOf(verified, workload);
     checkNotDenied(denyKeysOf(step));
+    const witSvid = witTexts.get(workload);
+    if (witSvid !== undefined) texts.set(step, { case: "witSvid", value: { witSvid, txnToken: token } });
     return step;
   }
 
@@ -270,6 +288,20 @@ export function createVerifier(options: VerifierOptions): Verifier {
     }
   }
 
+  async function check(verified: VerifiedStep, use: ToolUse, checkOptions: CheckOptions = {}): Promise<CheckedCall> {
+    try {
+      authorize(verified, use);
+    } catch (thrown) {
+      if (!(thrown instanceof VerificationError && thrown.code === "CHECK_REQUIRED")) throw thrown;
+    }
+    if (verified.federated) {
+      throw new VerificationError("POLICY_DENIED", "the broker decides nothing for steps of foreign trust domains");
+    }
+    const credential = texts.get(verified);
+    if (credential === undefined) throw invalidField("verified", "a step as this verifier has verified it");
+    return calls.ask({ ...use, credential, location: verified.audience }, checkOptions);
+  }
+
   function signalFor(verified: Verified): StepSignal {
     const keys = denyKeysOf(verified);
     const entry = state.denyList.find(keys);
@@ -300,6 +332,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   function close(): void {
     closed = true;
     feed.close();
+    calls.close();
     wakeWaiting();
   }
 
@@ -313,6 +346,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       ),
     verifyX509,
     authorize,
+    check,
     recheck,
     signalFor,
     onClosed,

@@ -163,6 +163,8 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
     signer,
     entries,
     validity,
+    /** By which the tokens of the scene hold. */
+    bundles: () => new Map([[TRUST_DOMAIN, jwtBundle]]),
     failures,
     url: secure.url,
     plainUrl: plain.url,

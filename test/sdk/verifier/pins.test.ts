@@ -26,10 +26,12 @@ test("each reason for a refusal, and whose matter it is", () => {
     REVOKED: "token",
     GRANT_EXCEEDED: "grant",
     CHECK_REQUIRED: "grant",
+    POLICY_DENIED: "grant",
     NOT_READY: "verifier",
     STALE: "verifier",
     CLOCK_SKEWED: "verifier",
     OVERLOADED: "verifier",
+    UNAVAILABLE: "verifier",
   });
   expect(Object.keys(exported.FAULT_OF)).toEqual(exported.VERIFICATION_CODES);
 });
@@ -41,6 +43,7 @@ test("the names that are exported", () => {
     "PROOF_POLICIES",
     "VERIFICATION_CODES",
     "VerificationError",
+    "argumentsSha256",
     "createTlsServer",
     "createVerifier",
   ]);

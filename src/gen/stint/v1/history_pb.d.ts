@@ -324,6 +324,13 @@ export declare type Decision = Message<"stint.v1.Decision"> & {
    * @generated from field: stint.v1.RefusedCaller caller = 17;
    */
   caller?: RefusedCaller | undefined;
+
+  /**
+   * Of a decision about a call, unless it stands for several.
+   *
+   * @generated from field: stint.v1.ToolCall call = 30;
+   */
+  call?: ToolCall | undefined;
 };
 
 /**
@@ -331,6 +338,87 @@ export declare type Decision = Message<"stint.v1.Decision"> & {
  * Use `create(DecisionSchema)` to create a new message.
  */
 export declare const DecisionSchema: GenMessage<Decision>;
+
+/**
+ * A call of a tool that was asked about. What it was called with is not recorded.
+ *
+ * @generated from message stint.v1.ToolCall
+ */
+export declare type ToolCall = Message<"stint.v1.ToolCall"> & {
+  /**
+   * Of the server that has the tool.
+   *
+   * @generated from field: string location = 1;
+   */
+  location: string;
+
+  /**
+   * @generated from field: string tool = 2;
+   */
+  tool: string;
+
+  /**
+   * @generated from field: repeated string actions = 3;
+   */
+  actions: string[];
+
+  /**
+   * @generated from field: repeated string datatypes = 4;
+   */
+  datatypes: string[];
+
+  /**
+   * SHA-256 of the arguments' canonical JSON, 32 bytes; empty where the server did not tell.
+   *
+   * @generated from field: bytes arguments_sha256 = 5;
+   */
+  argumentsSha256: Uint8Array;
+
+  /**
+   * Of the credential that grants it.
+   *
+   * @generated from field: string jti = 6;
+   */
+  jti: string;
+
+  /**
+   * The budgets that an allowed call was counted by.
+   *
+   * @generated from field: repeated stint.v1.CountedBudget counted = 7;
+   */
+  counted: CountedBudget[];
+};
+
+/**
+ * Describes the message stint.v1.ToolCall.
+ * Use `create(ToolCallSchema)` to create a new message.
+ */
+export declare const ToolCallSchema: GenMessage<ToolCall>;
+
+/**
+ * @generated from message stint.v1.CountedBudget
+ */
+export declare type CountedBudget = Message<"stint.v1.CountedBudget"> & {
+  /**
+   * A step's id, or an issuance's.
+   *
+   * @generated from field: string holder = 1;
+   */
+  holder: string;
+
+  /**
+   * The place of the element in the holder's grant, from 0.
+   *
+   * @generated from field: uint32 element = 2;
+   */
+  element: number;
+};
+
+/**
+ * Describes the message stint.v1.CountedBudget.
+ * Use `create(CountedBudgetSchema)` to create a new message.
+ */
+export declare const CountedBudgetSchema: GenMessage<CountedBudget>;
 
 /**
  * @generated from message stint.v1.RefusedCaller

@@ -1,0 +1,92 @@
+import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
+import type { AskerPorts } from "../../src/check/asker.ts";
+import { askerOf } from "../../src/check/asker.ts";
+import { createCallRate } from "../../src/check/call-rate.ts";
+import { type CallRequest, checkCallRequest, type UncheckedCall } from "../../src/check/call-request.ts";
+import { type CheckPorts, checkCall } from "../../src/check/check-call.ts";
+import { createDenialRecorder } from "../../src/decide/record-denial.ts";
+import type { Grant } from "../../src/domain/grant.ts";
+import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import type { Attested } from "../../src/domain/stages.ts";
+import { introspectionScene } from "../api/http/introspection-scene.ts";
+import { GRANT, MCP, processOf } from "../contract/ledger-world.ts";
+
+
+/** A ledger with an open step and its token, a verifier, and all that deciding a call takes. All of it is real. */
+export async function checkScene(
+  own: { readonly grant?: Grant; readonly ports?: Partial<CheckPorts & AskerPorts> } = {},
+) {
+  const { grant = GRANT } = own;
+  const scene = await introspectionScene();
+  const { clock, store, entries, world } = scene;
+  const agent = await world.agent({ ceiling: grant });
+  entries.put(agent);
+  const verifier = await scene.verifier();
+  const step = await world.open(agent, { grant });
+  const random = systemRandomness();
+  const ports: CheckPorts & AskerPorts = {
+    askPolicy: async () => ({ effect: "allow", determiningPolicies: ["allow-all"], policyDigest: "" }),
+    bundles: scene.bundles,
+    ledger: store.ledger,
+    credentials: store.credentials,
+    steps: store.steps,
+    gate: { refusal: () => undefined },
+    rate: createCallRate(clock),
+    denials: createDenialRecorder({
+      ledger: store.ledger,
+      clock,
+      isAgent: () => true,
+      failed(thrown) {
+        throw thrown;
+      },
+    }),
+    entries,
+    clock,
+    random,
+    ...own.ports,
+  };
+
+  /** A question about a search with a new token of the step, unless it is said otherwise. */
+  async function requestOf(call: Partial<UncheckedCall> = {}): Promise<CallRequest> {
+    return checkCallRequest({
+      credential: call.credential ?? { kind: "jwt-svid", token: await scene.mint(step) },
+      location: MCP,
+      tool: "search",
+      actions: ["read"],
+      datatypes: ["internal"],
+      argumentsSha256: new Uint8Array(32).fill(0xab),
+      ...call,
+    });
+  }
+
+  async function ask(call: Partial<UncheckedCall> = {}, caller: Attested = callerBy(verifier)) {
+    const request = await requestOf(call);
+    return checkCall(await askerOf(caller, request, ports), request, ports);
+  }
+
+  return {
+    ...scene,
+    ports,
+    agent,
+    verifier,
+    step,
+    requestOf,
+    ask,
+    /** The token of a call, for asking with the same one again. */
+    jwt: (token: string) => ({ credential: { kind: "jwt-svid" as const, token } }),
+    /** Newest first, those about calls alone. */
+    decisions: async () => (await store.history.decisions({ limit: 200 })).filter(({ act }) => act === "call"),
+  };
+}
+
+/** A process that matches these entries. */
+export function callerBy(...entries: readonly RegistrationEntry[]): Attested {
+  const facts = {
+    selectors: new Set(["unix:uid:1003"]),
+    process: processOf(77),
+    uid: 1_003,
+    sharesPids: true,
+    entries,
+  };
+  return facts as unknown as Attested;
+}
