@@ -41,6 +41,11 @@ function entryFor(caller: Attested, location: string): Asker["entry"] | undefine
   return verifierFor(caller, location) ?? operatorOf(caller);
 }
 
+/** A caller as a verifier and nothing else, where nobody else may ask. */
+export function verifiersOnly(caller: Attested): Attested {
+  return { ...caller, entries: caller.entries.filter((entry) => isOfKind(entry, "verifier")) };
+}
+
 /** The caller's entry that answers for an audience. */
 export function verifierFor({ entries }: Pick<Attested, "entries">, audience: string): VerifierEntry | undefined {
   return entries.find((entry): entry is VerifierEntry => {

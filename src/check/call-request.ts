@@ -10,6 +10,8 @@ export type PresentedCredential =
 /** One call of a tool that is asked about. */
 export type CallRequest = {
   readonly credential: PresentedCredential;
+  /** Whose the credential is to be, a SPIFFE ID; absent: whoever's it is. */
+  readonly subject?: string;
   /** Where the tool is. */
   readonly location: string;
   /** The call as the element that would grant it, and nothing more. */

@@ -46,7 +46,10 @@ type Recorded = { readonly grant: Grant; readonly issuance: IssuanceRow };
  * @throws BrokerError NO_IDENTITY for a credential that does not hold, AUDIENCE_INVALID for another server's, STEP_CLOSED;
  *   NOT_SERVING while the ledger may not know of all that was revoked
  */
-export async function presentedStep({ credential, location }: CallRequest, ports: PresentedPorts): Promise<Presented> {
+export async function presentedStep(
+  { credential, subject, location }: CallRequest,
+  ports: PresentedPorts,
+): Promise<Presented> {
   const suspended = ports.gate.refusal();
   if (suspended !== undefined) throw errorOf(suspended);
   const now = secondsOf(ports.clock.now());
@@ -67,6 +70,9 @@ export async function presentedStep({ credential, location }: CallRequest, ports
   const { issuance, grant } = carrier;
   const step = issuance.subject.kind === "step" ? await ports.steps.step(issuance.subject.stepId) : undefined;
   if (step === undefined || issuance.jti === undefined) throw doesNotHold();
+  if (subject !== undefined && subject !== step.spiffeId) {
+    throw new BrokerError("NO_IDENTITY", "the credential is not the subject's");
+  }
   return {
     step,
     grant,

@@ -31,6 +31,10 @@ export const LIMITS = {
   /** Each is a row of the ledger with an fsync: far below what the ledger takes, and above what tools of high risk do. */
   checksPerSecondPerVerifier: 200,
   checkBurstPerVerifier: 400,
+  /** Calls that are asked about together: the tool calls of one turn of a model. */
+  checksPerBatchMax: 64,
+  /** For all of them: whoever asks has its own client waiting. */
+  checkBatchMs: 5_000,
   segmentBytesMax: 128,
   purposeBytesMax: 1_024,
   requestIdBytesMax: 128,

@@ -1,5 +1,8 @@
 import { Hono } from "hono";
 import type { createMetrics } from "../adapters/metrics-prom/metrics-prom.ts";
+import type { TlsIdentity } from "../api/endpoint/tls-endpoint.ts";
+import type { AuthorizationsPorts } from "../api/grpc/authorizations.ts";
+import { authzenForms, authzenRoutes } from "../api/http/authzen-routes.ts";
 import { crlRoutes } from "../api/http/crl-routes.ts";
 import { belowIssuer } from "../api/http/document.ts";
 import { introspectionForms, introspectionRoutes } from "../api/http/introspection-routes.ts";
@@ -7,9 +10,11 @@ import { keyRoutes } from "../api/http/key-routes.ts";
 import { operationsRoutes } from "../api/http/operations-routes.ts";
 import { type HttpExtras, type HttpListener, startHttp } from "../api/http/start-http.ts";
 import type { SvidSource } from "../api/http/tls-context.ts";
-import { verifierBySvid } from "../api/http/verifier-by-svid.ts";
+import { callerBySvid, verifierBySvid } from "../api/http/verifier-by-svid.ts";
 import { attestSvid } from "../attest/attest-svid.ts";
 import { introspect } from "../audit/introspect.ts";
+import { askerOf, verifiersOnly } from "../check/asker.ts";
+import { checkCall } from "../check/check-call.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
 import type { Log } from "../ports/log.ts";
 import type { Closers } from "./closers.ts";
@@ -26,6 +31,7 @@ export async function startHttpListeners(
     core,
     own,
     trust,
+    checking,
     config,
     log,
     metrics,
@@ -34,6 +40,8 @@ export async function startHttpListeners(
     /** Shown where a listener is to show the broker's own X.509-SVID. */
     readonly own: SvidSource;
     readonly trust: Trust;
+    /** For gateways that ask about single calls. */
+    readonly checking: AuthorizationsPorts;
     readonly config: Config;
     readonly log: Log;
     readonly metrics: ReturnType<typeof createMetrics>["registry"];
@@ -41,9 +49,9 @@ export async function startHttpListeners(
   closers: Closers,
 ): Promise<HttpUrls> {
   const failed = (thrown: unknown) => log.fault("an HTTP request failed", thrown);
-  const routes = forVerifiers(core, trust, config);
+  const routes = forVerifiers(core, trust, config, checking);
   const extras: HttpExtras = {
-    forms: introspectionForms(config.issuer),
+    forms: new Map([...introspectionForms(config.issuer), ...authzenForms(config.issuer)]),
     clients: {
       current: () => authorityPems(core),
       onChange: core.onBundleChange,
@@ -69,7 +77,7 @@ export async function startHttpListeners(
   return { httpUrl: http?.url, operationsUrl: operations?.url };
 }
 
-function forVerifiers(core: Core, trust: Trust, config: Config): Hono {
+function forVerifiers(core: Core, trust: Trust, config: Config, checking: AuthorizationsPorts): Hono {
   const { issuer } = config;
   const { authorities, crls, clock, entries, unix, suspensions } = core;
   const { credentials } = core.store;
@@ -82,13 +90,22 @@ function forVerifiers(core: Core, trust: Trust, config: Config): Hono {
     crls: () => crls.current(),
     activeAuthorityId: () => authorities.active("x509-svid")?.authorityId,
   });
+  const bySvid = {
+    identify: trust.identify,
+    attest: (identity: TlsIdentity) =>
+      attestSvid({ identity, process: undefined }, { attestor: unix.attestor, entries }),
+    credentials,
+    clock,
+  };
+  const authzen = authzenRoutes({
+    callerOf: callerBySvid(bySvid),
+    check: async (caller, request) =>
+      checkCall(await askerOf(verifiersOnly(caller), request, checking), request, checking),
+    clock,
+    issuer,
+  });
   const introspection = introspectionRoutes({
-    verifierOf: verifierBySvid({
-      identify: trust.identify,
-      attest: (identity) => attestSvid({ identity, process: undefined }, { attestor: unix.attestor, entries }),
-      credentials,
-      clock,
-    }),
+    verifierOf: verifierBySvid(bySvid),
     introspect: (token, verifier) =>
       introspect(token, verifier, {
         credentials,
@@ -97,5 +114,8 @@ function forVerifiers(core: Core, trust: Trust, config: Config): Hono {
         clock,
       }),
   });
-  return new Hono().route("/", keys).route("/", belowIssuer(issuer, revoked, introspection));
+  return new Hono()
+    .route("/", keys)
+    .route("/", authzen)
+    .route("/", belowIssuer(issuer, revoked, introspection));
 }

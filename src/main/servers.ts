@@ -96,7 +96,10 @@ export async function startServers(
 
   const attestation = await startAttestationEndpoint({ core, ports, own, config, log: counted }, stops);
 
-  const urls = await startHttpListeners({ core, own, trust, config, log, metrics: metrics.registry }, closers);
+  const urls = await startHttpListeners(
+    { core, own, trust, checking: ports.authorizations, config, log, metrics: metrics.registry },
+    closers,
+  );
 
   const tellConditions = conditionLines(log);
   const tellEndings = endingLines(log, clock);

@@ -1,16 +1,12 @@
-import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import type { AskerPorts } from "../../src/check/asker.ts";
 import { askerOf } from "../../src/check/asker.ts";
-import { createCallRate } from "../../src/check/call-rate.ts";
 import { type CallRequest, checkCallRequest, type UncheckedCall } from "../../src/check/call-request.ts";
 import { type CheckPorts, checkCall } from "../../src/check/check-call.ts";
-import { createDenialRecorder } from "../../src/decide/record-denial.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { Attested } from "../../src/domain/stages.ts";
 import { introspectionScene } from "../api/http/introspection-scene.ts";
 import { GRANT, MCP, processOf } from "../contract/ledger-world.ts";
-
 
 /** A ledger with an open step and its token, a verifier, and all that deciding a call takes. All of it is real. */
 export async function checkScene(
@@ -18,31 +14,13 @@ export async function checkScene(
 ) {
   const { grant = GRANT } = own;
   const scene = await introspectionScene();
-  const { clock, store, entries, world } = scene;
+  const { store, entries, world } = scene;
   const agent = await world.agent({ ceiling: grant });
   entries.put(agent);
   const verifier = await scene.verifier();
   const step = await world.open(agent, { grant });
-  const random = systemRandomness();
   const ports: CheckPorts & AskerPorts = {
-    askPolicy: async () => ({ effect: "allow", determiningPolicies: ["allow-all"], policyDigest: "" }),
-    bundles: scene.bundles,
-    ledger: store.ledger,
-    credentials: store.credentials,
-    steps: store.steps,
-    gate: { refusal: () => undefined },
-    rate: createCallRate(clock),
-    denials: createDenialRecorder({
-      ledger: store.ledger,
-      clock,
-      isAgent: () => true,
-      failed(thrown) {
-        throw thrown;
-      },
-    }),
-    entries,
-    clock,
-    random,
+    ...scene.checking,
     ...own.ports,
   };
 

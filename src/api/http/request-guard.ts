@@ -8,19 +8,23 @@ export type Refusal = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** Paths that take a form of bounded length by POST, and nothing else. */
-export type FormPaths = ReadonlyMap<string, { readonly bytesMax: number }>;
+/** Paths that take a form, or JSON, of bounded length by POST, and nothing else. */
+export type FormPaths = ReadonlyMap<string, { readonly bytesMax: number; readonly media?: "json" }>;
 
 type Head = Pick<IncomingMessage, "method" | "url" | "headers" | "rawHeaders">;
 
 const METHODS = ["GET", "HEAD"];
-/** The media type of a form: without parameters, or with the charset that a form has to have anyhow. */
-const FORM = /^application\/x-www-form-urlencoded(?:;\s*charset="?utf-8"?)?$/i;
+/** Media types: without parameters, or with the charset that they have to have anyhow. */
+const FORM = {
+  name: "application/x-www-form-urlencoded",
+  form: /^application\/x-www-form-urlencoded(?:;\s*charset="?utf-8"?)?$/i,
+};
+const JSON_BODY = { name: "application/json", form: /^application\/json(?:;\s*charset="?utf-8"?)?$/i };
 const LENGTH = /^[0-9]{1,10}$/;
 
 /**
  * Judges a request by its head. Everything here is read-only, and public or for operators, so there is one shape of
- * request, and one more for the paths that take a form; any other request is refused.
+ * request, and one more for the paths that take a form or JSON; any other request is refused.
  *
  * @returns the refusal; nothing when the request may pass.
  */
@@ -39,7 +43,7 @@ export function refusalOf(
   if (!isOurHost(headers.host ?? "", arrival)) return { status: 421, text: "not a host of this server" };
   const [path = "", query] = url.split("?", 2);
   const form = forms.get(path);
-  return form === undefined ? refusalOfRead(request) : refusalOfForm(request, query, form.bytesMax);
+  return form === undefined ? refusalOfRead(request) : refusalOfForm(request, query, form);
 }
 
 function refusalOfRead({ method = "", headers }: Head): Refusal | undefined {
@@ -51,13 +55,16 @@ function refusalOfRead({ method = "", headers }: Head): Refusal | undefined {
   return hasBody ? { status: 400, text: "expected no body" } : undefined;
 }
 
-function refusalOfForm({ method, headers }: Head, query: string | undefined, bytesMax: number): Refusal | undefined {
+function refusalOfForm(
+  { method, headers }: Head,
+  query: string | undefined,
+  { bytesMax, media }: { readonly bytesMax: number; readonly media?: "json" },
+): Refusal | undefined {
   if (method !== "POST") return { status: 405, text: "expected POST", headers: { allow: "POST" } };
   // URLs are logged on their way, and what a form holds here is secret.
-  if (query !== undefined) return { status: 400, text: "expected a form, and no query" };
-  if (!FORM.test(headers["content-type"] ?? "")) {
-    return { status: 415, text: "expected application/x-www-form-urlencoded" };
-  }
+  if (query !== undefined) return { status: 400, text: "expected a body, and no query" };
+  const expected = media === "json" ? JSON_BODY : FORM;
+  if (!expected.form.test(headers["content-type"] ?? "")) return { status: 415, text: `expected ${expected.name}` };
   if (headers["content-encoding"] !== undefined) return { status: 415, text: "expected no content coding" };
   const length = headers["content-length"] ?? "";
   if (headers["transfer-encoding"] !== undefined || !LENGTH.test(length)) {

@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerOptions } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerOptions } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
@@ -98,7 +98,7 @@ export async function startHttp(
     const refusal = isTooMany(request.socket)
       ? TOO_MANY
       : refusalOf(request, arrival, isOurHost, extras.forms ?? NO_FORMS);
-    if (refusal !== undefined) return refuse(response, refusal, SECURITY_HEADERS);
+    if (refusal !== undefined) return refuse(response, refusal, { ...SECURITY_HEADERS, ...requestIdOf(request) });
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     answer(request, response).catch(onError);
   });
@@ -109,6 +109,12 @@ export async function startHttp(
       return closed(server);
     },
   };
+}
+
+/** What a caller finds its request by again, whatever became of it. AuthZEN Authorization API 1.0, HTTPS binding */
+function requestIdOf({ headers }: IncomingMessage): Readonly<Record<string, string>> {
+  const id = headers["x-request-id"];
+  return typeof id === "string" ? { "x-request-id": id } : {};
 }
 
 const TOO_MANY: Refusal = { status: 503, text: "too many connections", headers: { "retry-after": "1" } };

@@ -1,3 +1,4 @@
+import type { TLSSocket } from "node:tls";
 import { type Denial, denial, denialFrom } from "../../domain/errors.ts";
 import { isOfKind } from "../../domain/registration-entry.ts";
 import type { Attested } from "../../domain/stages.ts";
@@ -21,26 +22,38 @@ export type VerifierBySvidPorts = {
   readonly clock: Clock;
 };
 
+/** Knows a verifier by the client certificate of its connection. */
+export function verifierBySvid(ports: VerifierBySvidPorts): IntrospectionFacts["verifierOf"] {
+  const callerOf = callerBySvid(ports);
+  return async (socket) => {
+    const caller = await callerOf(socket);
+    if (isRefused(caller)) return caller;
+    const verifier = caller.entries.find((entry) => isOfKind(entry, "verifier"));
+    return verifier ?? denial("NOT_ENTITLED", "only verifiers introspect tokens");
+  };
+}
+
 /**
- * Knows a verifier by the client certificate of its connection. The handshake has proved the key; all else is looked at
+ * Knows a caller by the client certificate of its connection. The handshake has proved the key; all else is looked at
  * with each request, since a connection may outlive its SVID, the SVID's revocation, and the entry.
  */
-export function verifierBySvid(ports: VerifierBySvidPorts): IntrospectionFacts["verifierOf"] {
+export function callerBySvid(ports: VerifierBySvidPorts): (socket: TLSSocket) => Promise<Attested | Denial> {
   return async (socket) => {
     const identity = identityOf(presentedChain(socket.getPeerX509Certificate()), ports);
     if ("code" in identity) return identity;
     const issuance = await ports.credentials.issuance({ serialNumber: identity.serialNumber });
     const isOver = !(secondsOf(ports.clock.now()) < identity.expiresAt);
     if (isOver || issuance === undefined || issuance.revokedAt !== undefined) return notBelieved();
-    let caller: Attested;
     try {
-      caller = await ports.attest(identity);
+      return await ports.attest(identity);
     } catch (thrown) {
       return denialFrom(thrown);
     }
-    const verifier = caller.entries.find((entry) => isOfKind(entry, "verifier"));
-    return verifier ?? denial("NOT_ENTITLED", "only verifiers introspect tokens");
   };
+}
+
+export function isRefused(caller: Attested | Denial): caller is Denial {
+  return "code" in caller;
 }
 
 function identityOf(chain: readonly Uint8Array[], { identify }: VerifierBySvidPorts): TlsIdentity | Denial {

@@ -1,16 +1,24 @@
 import { createHash, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { request } from "node:https";
+import { Hono } from "hono";
 import { onTestFinished } from "vitest";
 import { jwtEs256Format } from "../../../src/adapters/jwt-es256/jwt-es256.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 import { x509DerFormat } from "../../../src/adapters/x509-der/x509-der.ts";
+import type { TlsIdentity } from "../../../src/api/endpoint/tls-endpoint.ts";
+import { authzenForms, authzenRoutes } from "../../../src/api/http/authzen-routes.ts";
 import { introspectionForms, introspectionRoutes } from "../../../src/api/http/introspection-routes.ts";
 import { startHttp } from "../../../src/api/http/start-http.ts";
-import { verifierBySvid } from "../../../src/api/http/verifier-by-svid.ts";
+import { callerBySvid, verifierBySvid } from "../../../src/api/http/verifier-by-svid.ts";
 import { attestSvid } from "../../../src/attest/attest-svid.ts";
 import { introspect } from "../../../src/audit/introspect.ts";
+import { type AskerPorts, askerOf, verifiersOnly } from "../../../src/check/asker.ts";
+import { createCallRate } from "../../../src/check/call-rate.ts";
+import { type CheckPorts, checkCall } from "../../../src/check/check-call.ts";
+import { createDenialRecorder } from "../../../src/decide/record-denial.ts";
 import type { Authority } from "../../../src/domain/authority.ts";
 import { parseSpiffeBundle, spiffeBundle } from "../../../src/domain/bundle.ts";
+import { denial } from "../../../src/domain/errors.ts";
 import { ID_RANDOM_BYTES, newJti, newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../../src/domain/ids.ts";
 import type { RegistrationEntry } from "../../../src/domain/registration-entry.ts";
 import type { Step } from "../../../src/domain/step.ts";
@@ -50,18 +58,19 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
   const jwtBundle = { trustDomain: TRUST_DOMAIN, issuer: ISSUER, keys: verificationKeysOf(jwtKeys) };
   let isDoubted = false;
 
-  const routes = introspectionRoutes({
-    verifierOf: verifierBySvid({
-      identify: (chain) =>
-        verifyX509Svid(chain, { bundles: new Map([[TRUST_DOMAIN, x509Bundle]]), now: secondsOf(clock.now()) }),
-      attest: (identity) =>
-        attestSvid(
-          { identity, process: undefined },
-          { entries, attestor: { attest: () => Promise.reject(new TypeError("no process is known of it")) } },
-        ),
-      credentials: store.credentials,
-      clock,
-    }),
+  const bySvid = {
+    identify: (chain: readonly Uint8Array[]) =>
+      verifyX509Svid(chain, { bundles: new Map([[TRUST_DOMAIN, x509Bundle]]), now: secondsOf(clock.now()) }),
+    attest: (identity: TlsIdentity) =>
+      attestSvid(
+        { identity, process: undefined },
+        { entries, attestor: { attest: () => Promise.reject(new TypeError("no process is known of it")) } },
+      ),
+    credentials: store.credentials,
+    clock,
+  };
+  const introspection = introspectionRoutes({
+    verifierOf: verifierBySvid(bySvid),
     introspect: (token, verifier) =>
       introspect(token, verifier, {
         credentials: store.credentials,
@@ -70,12 +79,42 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
         clock,
       }),
   });
+  const checking: CheckPorts & AskerPorts = {
+    askPolicy: async () => ({ effect: "allow", determiningPolicies: ["allow-all"], policyDigest: "" }),
+    bundles: () => new Map([[TRUST_DOMAIN, jwtBundle]]),
+    ledger: store.ledger,
+    credentials: store.credentials,
+    steps: store.steps,
+    gate: {
+      refusal: () => (isDoubted ? denial("NOT_SERVING", "the ledger can't be relied on at present") : undefined),
+    },
+    rate: createCallRate(clock),
+    denials: createDenialRecorder({
+      ledger: store.ledger,
+      clock,
+      isAgent: () => true,
+      failed(thrown) {
+        throw thrown;
+      },
+    }),
+    entries,
+    clock,
+    random: randomness,
+  };
+  const authzen = authzenRoutes({
+    callerOf: callerBySvid(bySvid),
+    check: async (caller, request) =>
+      checkCall(await askerOf(verifiersOnly(caller), request, checking), request, checking),
+    clock,
+    issuer: ISSUER,
+  });
+  const routes = new Hono().route("/", authzen).route("/", introspection);
   const files = madeCertificate();
   const failures: unknown[] = [];
   const listener = { host: "127.0.0.1", port: 0, hosts: [] };
   const failed = (thrown: unknown): void => void failures.push(thrown);
   const clients = { current: () => [pemOf("CERTIFICATE", present(ca.certificate))], onChange: () => () => undefined };
-  const extras = { forms: introspectionForms(ISSUER), clients };
+  const extras = { forms: new Map([...introspectionForms(ISSUER), ...authzenForms(ISSUER)]), clients };
   const tls = { certificate: files.certificate, privateKey: files.privateKey };
   const secure = await startHttp({ ...listener, tls }, () => routes, failed, extras);
   const plain = await startHttp(listener, () => routes, failed, extras);
@@ -163,8 +202,8 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
     signer,
     entries,
     validity,
-    /** By which the tokens of the scene hold. */
-    bundles: () => new Map([[TRUST_DOMAIN, jwtBundle]]),
+    /** By which single calls are decided here. */
+    checking,
     failures,
     url: secure.url,
     plainUrl: plain.url,
