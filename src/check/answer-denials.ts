@@ -35,6 +35,7 @@ const ANSWERS: ReadonlySet<ErrorCode> = new Set([
   "STEP_CLOSED",
   "STEP_EXPIRING",
   "AUDIENCE_INVALID",
+  "DECISION_OUTDATED",
 ]);
 
 /**

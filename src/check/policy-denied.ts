@@ -4,7 +4,7 @@ import { BrokerError } from "../domain/errors.ts";
 /** What policy says of one call now, and on which state of the world. */
 export type CallPolicyAnswer = Pick<Decision, "effect" | "determiningPolicies" | "policyDigest" | "policyErrors"> & {
   readonly situation?: Situation;
-  readonly world?: DecidedOnWorld;
+  readonly world: DecidedOnWorld;
 };
 
 /** A denial by policy, with what is recorded of it. */

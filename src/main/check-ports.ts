@@ -9,7 +9,9 @@ export function checkPortsOf(core: Core, config: Config): AuthorizationsPorts {
   const { clock, denials, entries, random, store, suspensions } = core;
   const trust = trustOf(core, config);
   return {
-    askPolicy: async () => ({ effect: "allow", determiningPolicies: [], policyDigest: "" }),
+    policies: core.policies,
+    engine: core.engine,
+    retries: core.retries,
     bundles: () => trust.bundles().jwt,
     ledger: store.ledger,
     credentials: store.credentials,

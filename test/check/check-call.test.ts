@@ -20,7 +20,7 @@ test("a call that the grant covers is allowed, and on record with its tool, its 
     agent: step.agent,
     requested: GRANT,
     granted: GRANT,
-    determiningPolicies: [`grant:${step.decisionId}`, "allow-all"],
+    determiningPolicies: [`grant:${step.decisionId}`],
     call: {
       location: MCP,
       tool: "search",
@@ -42,6 +42,11 @@ test("whoever has a budget is told how much is left, and is refused when nothing
     message: "all 2 calls that the grant allows were made",
   });
 });
+
+const NO_SEARCH = `@id("all")
+permit (principal, action, resource);
+@id("no-search")
+forbid (principal, action, resource) when { resource == Tool::"search" };`;
 
 describe("denied, and on record with the reason", () => {
   test.for([
@@ -103,15 +108,15 @@ describe("denied, and on record with the reason", () => {
   });
 
   test("a call whose step is closed while policy is asked", async () => {
-    const scene = await checkScene({
-      ports: {
-        async askPolicy({ step }) {
-          await scene.world.close(step);
-          return { effect: "allow", determiningPolicies: [], policyDigest: "" };
-        },
+    const scene = await checkScene();
+    const { inForce } = scene.ports.policies;
+    const policies = {
+      async inForce() {
+        await scene.world.close(scene.step);
+        return inForce();
       },
-    });
-    expect(await scene.ask()).toMatchObject({ effect: "deny", reason: "STEP_CLOSED" });
+    };
+    expect(await scene.ask({}, undefined, { policies })).toMatchObject({ effect: "deny", reason: "STEP_CLOSED" });
     expect(await scene.decisions()).toMatchObject([{ effect: "deny", reason: "STEP_CLOSED" }]);
   });
 
@@ -128,56 +133,60 @@ describe("denied, and on record with the reason", () => {
     expect(await scene.ask(scene.jwt(token))).toMatchObject({ effect: "deny", reason: "NO_IDENTITY" });
   });
 
-  test("what policy denies, with the policies that did, and those that could not be evaluated", async () => {
-    const scene = await checkScene({
-      ports: {
-        askPolicy: async () => ({
-          effect: "deny",
-          determiningPolicies: ["no-reads-at-night"],
-          policyDigest: "ab".repeat(32),
-          policyErrors: ["broken"],
-        }),
-      },
-    });
+  test("what policy denies, with the policies that did, and what they were asked on", async () => {
+    const scene = await checkScene();
+    await scene.activate(NO_SEARCH);
     expect(await scene.ask()).toMatchObject({ effect: "deny", reason: "POLICY_DENIED" });
-    const { determiningPolicies, policyDigest } = present((await scene.decisions())[0]);
-    expect(determiningPolicies).toEqual([`grant:${scene.step.decisionId}`, "no-reads-at-night"]);
-    expect(policyDigest).toBe("ab".repeat(32));
+    const decision = present((await scene.decisions())[0]);
+    expect(decision.determiningPolicies[0]).toBe(`grant:${scene.step.decisionId}`);
+    expect(decision.determiningPolicies.join()).toContain("no-search");
+    expect(decision.situation).toMatchObject({ policyVersion: 1, risk: { domain: "low" } });
+    expect(decision.policyDigest).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  test("everything where no policy permits it, and what one permits is allowed by it", async () => {
+    const scene = await checkScene();
+    await scene.activate(`@id("writes")\npermit (principal, action == Action::"write", resource);`);
+    expect(await scene.ask()).toMatchObject({ effect: "deny", reason: "POLICY_DENIED" });
+    await scene.activate(`@id("reads")\npermit (principal, action == Action::"read", resource);`);
+    expect(await scene.ask()).toMatchObject({ effect: "allow" });
+    expect((await scene.decisions())[0]?.determiningPolicies.join()).toContain("reads");
   });
 });
 
+const WHILE_LOW = `@id("while-low")
+permit (principal, action, resource) when { context.risk.highest == RiskLevel::"low" };`;
+
 describe("what was decided on has changed meanwhile", () => {
-  test("it is decided again, on what is there now", async () => {
-    let asked = 0;
-    const scene = await checkScene({
-      ports: {
-        async askPolicy() {
-          asked += 1;
-          if (asked === 1) scene.entries.put(await changed());
-          return { effect: "allow", determiningPolicies: [], policyDigest: "" };
-        },
-      },
-    });
-    async function changed() {
-      const result = await scene.world.put({ ...scene.agent, revision: 2 }, 1);
-      return "entry" in result ? result.entry : scene.agent;
-    }
+  test("risk that is raised between the policies' answer and the record: it is decided again, and denied", async () => {
+    const scene = await checkScene();
+    await scene.activate(WHILE_LOW);
     expect(await scene.ask()).toMatchObject({ effect: "allow" });
+    let asked = 0;
+    const engine: typeof scene.ports.engine = {
+      async evaluate(...question) {
+        const answer = await scene.ports.engine.evaluate(...question);
+        asked += 1;
+        if (asked === 1) await scene.setRisk("high");
+        return answer;
+      },
+    };
+    expect(await scene.ask({}, undefined, { engine })).toMatchObject({ effect: "deny", reason: "POLICY_DENIED" });
     expect(asked).toBe(2);
   });
 
-  test("again and again, it is refused after a few times", async () => {
+  test("again and again: it is refused after a few times", async () => {
+    const scene = await checkScene();
     let asked = 0;
-    const scene = await checkScene({
-      ports: {
-        async askPolicy() {
-          asked += 1;
-          await scene.world.put(scene.agent, asked);
-          return { effect: "allow", determiningPolicies: [], policyDigest: "" };
-        },
+    const { inForce } = scene.ports.policies;
+    const policies = {
+      async inForce() {
+        asked += 1;
+        await scene.world.put(scene.agent, asked);
+        return inForce();
       },
-    });
-    expect(await scene.ask()).toMatchObject({ effect: "deny", reason: "NOT_ENTITLED" });
+    };
+    expect(await scene.ask({}, undefined, { policies })).toMatchObject({ effect: "deny", reason: "DECISION_OUTDATED" });
     expect(asked).toBe(LIMITS.decisionsPerRequestMax);
   });
 });

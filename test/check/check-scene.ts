@@ -2,11 +2,21 @@ import type { AskerPorts } from "../../src/check/asker.ts";
 import { askerOf } from "../../src/check/asker.ts";
 import { type CallRequest, checkCallRequest, type UncheckedCall } from "../../src/check/call-request.ts";
 import { type CheckPorts, checkCall } from "../../src/check/check-call.ts";
+import type { DataClasses } from "../../src/domain/data-classes.ts";
+import { isDenial } from "../../src/domain/errors.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import type { RiskLevel } from "../../src/domain/risk.ts";
 import type { Attested } from "../../src/domain/stages.ts";
+import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import { setOf } from "../adapters/policy-cedar/requests.ts";
 import { introspectionScene } from "../api/http/introspection-scene.ts";
-import { GRANT, MCP, processOf } from "../contract/ledger-world.ts";
+import { GRANT, MCP, OPERATOR, processOf } from "../contract/ledger-world.ts";
+
+const CLASSES: DataClasses = {
+  ratchet: "run",
+  classes: { internal: { sensitivity: "ordinary", securityDomain: [] } },
+};
 
 /** A ledger with an open step and its token, a verifier, and all that deciding a call takes. All of it is real. */
 export async function checkScene(
@@ -37,13 +47,44 @@ export async function checkScene(
     });
   }
 
-  async function ask(call: Partial<UncheckedCall> = {}, caller: Attested = callerBy(verifier)) {
+  /** @param other - ports that are others for this question. */
+  async function ask(
+    call: Partial<UncheckedCall> = {},
+    caller: Attested = callerBy(verifier),
+    other: Partial<CheckPorts> = {},
+  ) {
     const request = await requestOf(call);
-    return checkCall(await askerOf(caller, request, ports), request, ports);
+    return checkCall(await askerOf(caller, request, ports), request, { ...ports, ...other });
+  }
+
+  /** Puts policies in force, and nothing beside them; their ids are the lines that they begin on. */
+  async function activate(text: string): Promise<void> {
+    const by = OPERATOR;
+    const activates = { reason: "test" };
+    const act = { act: "put-policy-set", set: setOf(text, CLASSES), origin: "api", activates, by } as const;
+    const result = await world.ledger.perform({ ...act, now: scene.clock.now() });
+    if (isDenial(result)) throw new TypeError(result.message);
+  }
+
+  /** Whatever was said of the domain's risk before. */
+  async function setRisk(level: RiskLevel): Promise<void> {
+    const now = scene.clock.now();
+    const expiresAt = addSeconds(secondsOf(now), 600);
+    await world.ledger.perform({
+      act: "set-risk",
+      scope: "domain",
+      level,
+      expiresAt,
+      reason: "test",
+      by: OPERATOR,
+      now,
+    });
   }
 
   return {
     ...scene,
+    activate,
+    setRisk,
     ports,
     agent,
     verifier,

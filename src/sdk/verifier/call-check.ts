@@ -85,6 +85,7 @@ const CODES: Readonly<Record<string, VerificationCode>> = {
   STEP_EXPIRING: "EXPIRED",
   AUDIENCE_INVALID: "AUDIENCE_MISMATCH",
   GRANT_EXCEEDED: "GRANT_EXCEEDED",
+  DECISION_OUTDATED: "UNAVAILABLE",
 };
 
 function deniedOf({ reason, message, metadata, decisionId }: CheckResponse): VerificationError {

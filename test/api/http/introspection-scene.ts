@@ -3,6 +3,7 @@ import { request } from "node:https";
 import { Hono } from "hono";
 import { onTestFinished } from "vitest";
 import { jwtEs256Format } from "../../../src/adapters/jwt-es256/jwt-es256.ts";
+import { createCedarEngine } from "../../../src/adapters/policy-cedar/cedar-engine.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
 import { x509DerFormat } from "../../../src/adapters/x509-der/x509-der.ts";
 import type { TlsIdentity } from "../../../src/api/endpoint/tls-endpoint.ts";
@@ -15,6 +16,7 @@ import { introspect } from "../../../src/audit/introspect.ts";
 import { type AskerPorts, askerOf, verifiersOnly } from "../../../src/check/asker.ts";
 import { createCallRate } from "../../../src/check/call-rate.ts";
 import { type CheckPorts, checkCall } from "../../../src/check/check-call.ts";
+import { createRetries } from "../../../src/decide/decide-again.ts";
 import { createDenialRecorder } from "../../../src/decide/record-denial.ts";
 import type { Authority } from "../../../src/domain/authority.ts";
 import { parseSpiffeBundle, spiffeBundle } from "../../../src/domain/bundle.ts";
@@ -23,6 +25,7 @@ import { ID_RANDOM_BYTES, newJti, newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } 
 import type { RegistrationEntry } from "../../../src/domain/registration-entry.ts";
 import type { Step } from "../../../src/domain/step.ts";
 import { addSeconds, microsOf, secondsOf, type UnixSeconds } from "../../../src/domain/time.ts";
+import { keepPolicyDirectory } from "../../../src/policy/policy-directory.ts";
 import type { SvidFacts } from "../../../src/ports/svid-format.ts";
 import { createEntryIndex } from "../../../src/registry/entry-index.ts";
 import { verificationKeysOf } from "../../../src/verify/verification-keys.ts";
@@ -79,8 +82,20 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
         clock,
       }),
   });
+  const engine = createCedarEngine();
+  const policies = await keepPolicyDirectory({
+    ledger: store.ledger,
+    projections: store.projections,
+    policies: store.policies,
+    engine,
+    failed(thrown) {
+      throw thrown;
+    },
+  });
   const checking: CheckPorts & AskerPorts = {
-    askPolicy: async () => ({ effect: "allow", determiningPolicies: ["allow-all"], policyDigest: "" }),
+    policies,
+    engine,
+    retries: createRetries(),
     bundles: () => new Map([[TRUST_DOMAIN, jwtBundle]]),
     ledger: store.ledger,
     credentials: store.credentials,
@@ -119,7 +134,8 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
   const secure = await startHttp({ ...listener, tls }, () => routes, failed, extras);
   const plain = await startHttp(listener, () => routes, failed, extras);
   onTestFinished(async () => {
-    await Promise.all([secure.close(), plain.close()]);
+    await Promise.all([secure.close(), plain.close(), engine.close()]);
+    policies.following.end();
     await store.close();
   });
 
