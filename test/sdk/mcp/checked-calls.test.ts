@@ -9,6 +9,7 @@ import { connectOperator, type Operator } from "../../../src/sdk/operator/index.
 import { createStint, type Grant, type Step, type Stint } from "../../../src/sdk/runtime/index.ts";
 import { argumentsSha256, createVerifier, type Verifier } from "../../../src/sdk/verifier/index.ts";
 import { type Daemon, startDaemon } from "../../daemon.ts";
+import { checked, guardOf } from "../../docs/check-snippets.ts";
 
 const ISSUER = "https://broker.example.org";
 const SECRET = "an-argument-that-is-nobodys-business";
@@ -176,6 +177,13 @@ describe("a call of high risk", () => {
     expect(await decisionsOf(step)).toMatchObject([
       { call: { tool: "search", counted: [{ holder: step.stepId, element: 0 }] } },
     ]);
+  });
+
+  test("is asked about as the guide shows", async () => {
+    guardOf({ verifier, resource, issuer: ISSUER, tools: TOOLS });
+    await using step = await open(grantOf("create_issue", { actions: ["write"] }));
+    const verified = verifier.verify((await step.jwtSvid(resource)).svid());
+    expect(await checked(verifier, verified, { title: SECRET })).toMatch(/^dec_[0-9a-f-]+ any$/);
   });
 
   // The last of all: nothing answers after it.
