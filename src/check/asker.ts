@@ -47,7 +47,7 @@ export function verifiersOnly(caller: Attested): Attested {
 }
 
 /** The caller's entry that answers for an audience. */
-export function verifierFor({ entries }: Pick<Attested, "entries">, audience: string): VerifierEntry | undefined {
+function verifierFor({ entries }: Pick<Attested, "entries">, audience: string): VerifierEntry | undefined {
   return entries.find((entry): entry is VerifierEntry => {
     return isOfKind(entry, "verifier") && entry.content.audiences.includes(audience);
   });

@@ -117,6 +117,11 @@ export function checkResourceUri(text: string, field: string): void {
   if (!isCanonical || text.endsWith("?")) throw invalidField(field, expected);
 }
 
+/** Whether this is the name of one tool. */
+export function isToolName(text: string): boolean {
+  return IDENTIFIER.test(text);
+}
+
 function isCallCount(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= LIMITS.grantCallsMax;
 }

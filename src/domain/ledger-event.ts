@@ -10,6 +10,7 @@ import type { RiskLevel, RiskScope } from "./risk.ts";
 import type { Segment, TrustDomain } from "./spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "./step.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
+import type { Usage } from "./usage.ts";
 
 /**
  * Everything the ledger can say. Types are closed and versioned: a change of an event's members is a new `v`.
@@ -42,6 +43,7 @@ export type LedgerEvent =
   | PrincipalReadmitted
   | PrincipalErased
   | ReceiptsTaken
+  | UsageReported
   | PolicyPut
   | PolicySetListed
   | PolicySetPut
@@ -233,6 +235,16 @@ export type PrincipalReadmitted = Event<"principal.readmitted"> & { readonly pri
 /** The key of all that was sealed of this principal before is deleted. */
 export type PrincipalErased = Event<"principal.erased"> & { readonly principalId: string; readonly by: Actor };
 
+/**
+ * What a verifier has reported of calls. Counts are cumulative: those of the same step, tool, action and outcome before
+ * are in them, and so is the gap, which counts the calls that were left out.
+ */
+export type UsageReported = Event<"usage.reported"> & {
+  readonly entryId: string;
+  readonly usages: readonly Usage[];
+  readonly gap: number;
+};
+
 /** An act of an operator that no other event names whole, e.g. a revocation by principal. */
 export type OperatorActed = Event<"operator.acted"> & {
   readonly act: string;
@@ -277,6 +289,7 @@ export const EVENT_TYPES = [
   "principal.readmitted",
   "principal.erased",
   "receipts.taken",
+  "usage.reported",
   "policy.put",
   "policy_set.listed",
   "policy_set.put",

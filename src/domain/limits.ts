@@ -35,6 +35,10 @@ export const LIMITS = {
   checksPerBatchMax: 64,
   /** For all of them: whoever asks has its own client waiting. */
   checkBatchMs: 5_000,
+  /** In one report: a second of a busy server. */
+  usagesPerReportMax: 100,
+  /** Kinds of calls of one verifier in one second, 270 bytes each at most; what is beyond that is counted as a gap. */
+  usagesPerEventMax: 200,
   segmentBytesMax: 128,
   purposeBytesMax: 1_024,
   requestIdBytesMax: 128,

@@ -15,6 +15,7 @@ import { openStep } from "./rules/open-step.ts";
 import { activatePolicySet, putPolicySet } from "./rules/policies.ts";
 import { erasePrincipal, offboardPrincipal, readmitPrincipal } from "./rules/principals.ts";
 import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
+import { recordUsage } from "./rules/usage.ts";
 import type { LedgerView } from "./view.ts";
 
 const RULES: { readonly [Name in ActName]: Rule<Name> } = {
@@ -41,6 +42,7 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "offboard-principal": offboardPrincipal,
   "readmit-principal": readmitPrincipal,
   "erase-principal": erasePrincipal,
+  "record-usage": recordUsage,
   "take-receipts": takeReceipts,
   "record-operation": recordOperation,
   "put-policy-set": putPolicySet,

@@ -9,6 +9,7 @@ import type { FactScope, ScopeFacts } from "../domain/run-facts.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+import type { Usage } from "../domain/usage.ts";
 import type { CloseTarget, CredentialName } from "../ports/ledger-acts.ts";
 
 /**
@@ -31,6 +32,9 @@ export type LedgerView = {
   lineage(stepId: string): readonly BudgetHolder[];
   /** How many calls were counted by each element of a credential's grant. */
   callsCounted(holder: string): CallCounts;
+  /** How many calls a verifier's entry has reported of this kind, and of any kind left out. */
+  usageCalls(entryId: string, usage: Omit<Usage, "calls">): number;
+  usageGap(entryId: string): number;
   /** What was recorded when a step was closed; `undefined` for a step that is live or unknown. */
   closeOf(stepId: string): RecordedClose | undefined;
 

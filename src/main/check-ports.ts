@@ -1,5 +1,6 @@
 import type { AuthorizationsPorts } from "../api/grpc/authorizations.ts";
 import { createCallRate } from "../check/call-rate.ts";
+import { createUsageJournal } from "../check/usage-journal.ts";
 import type { Config } from "../config/config.ts";
 import type { Core } from "./core.ts";
 import { trustOf } from "./trust.ts";
@@ -18,6 +19,7 @@ export function checkPortsOf(core: Core, config: Config): AuthorizationsPorts {
     steps: store.steps,
     gate: suspensions,
     rate: createCallRate(clock),
+    usageJournal: createUsageJournal({ ledger: store.ledger, clock }),
     entries,
     denials,
     clock,

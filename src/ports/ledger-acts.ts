@@ -14,6 +14,7 @@ import type { RiskLevel, RiskScope } from "../domain/risk.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+import type { Usage } from "../domain/usage.ts";
 
 /** All that can be done to the ledger: each act by its name, with its answer. */
 export type Acts = {
@@ -40,6 +41,7 @@ export type Acts = {
   readonly "offboard-principal": Answered<OffboardPrincipalAct, CloseResult | Denial>;
   readonly "readmit-principal": Answered<ReadmitPrincipalAct, Sequenced | Denial>;
   readonly "erase-principal": Answered<ErasePrincipalAct, CloseResult | Denial>;
+  readonly "record-usage": Answered<RecordUsageAct, Sequenced>;
   readonly "take-receipts": Answered<TakeReceiptsAct, Sequenced>;
   readonly "record-operation": Answered<RecordOperationAct, Sequenced>;
   readonly "put-policy-set": Answered<PutPolicySetAct, PolicySetResult | Denial>;
@@ -392,6 +394,17 @@ export type ErasePrincipalAct = {
   readonly act: "erase-principal";
   readonly principalId: string;
   readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Adds what a verifier has reported to what it had before. */
+export type RecordUsageAct = {
+  readonly act: "record-usage";
+  readonly entryId: string;
+  /** Each combination once, at most `LIMITS.usagesPerEventMax`. */
+  readonly usages: readonly Usage[];
+  /** Calls that were left out since the report before. */
+  readonly gap: number;
   readonly now: UnixMicros;
 };
 

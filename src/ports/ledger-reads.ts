@@ -12,6 +12,7 @@ import type { FactScope, ScopeFacts } from "../domain/run-facts.ts";
 import type { Segment, SpiffeId } from "../domain/spiffe-id.ts";
 import type { ClosedState, Step, StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+import type { Usage } from "../domain/usage.ts";
 import type { AsOf } from "./following.ts";
 import type { CloseTarget, CredentialName } from "./ledger-acts.ts";
 import type { PoliciesInForce } from "./policy-engine.ts";
@@ -228,6 +229,8 @@ export type HistoryReads = {
   principals(filter: Pick<HistoryFilter, "before" | "limit">): Promise<readonly PrincipalRow[]>;
   /** A step with its ancestors and descendants; no step for one that is unknown. */
   stepTree(stepId: string, stepsMax: number): Promise<StepTree>;
+  /** What verifiers have reported of calls; in the order of their first reports, `before` by `usageId`. */
+  usage(filter: Omit<HistoryFilter, "since" | "until">): Promise<readonly UsageRow[]>;
   /** What closing this target would close and revoke now. */
   preview(target: CloseTarget, now: UnixMicros): Promise<TakenBack>;
   /** What the events in [first, last] closed and revoked. */
@@ -240,6 +243,17 @@ export type StepTree = {
   /** Descendants were left out. */
   readonly isCut: boolean;
 };
+
+/** Calls of one kind, as a verifier has reported them in all. */
+export type UsageRow = Usage &
+  Pick<Step, "runId" | "step" | "attempt" | "agent"> & {
+    readonly usageId: number;
+    /** Name of the verifier's entry. */
+    readonly verifier: string;
+    readonly reportedAt: UnixMicros;
+    /** How many calls of any kind the verifier has left out of its reports. */
+    readonly gap: number;
+  };
 
 /** Steps closed and credentials revoked. The lists end after `LIMITS.listedMax`, the counts are whole. */
 export type TakenBack = {

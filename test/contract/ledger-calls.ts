@@ -131,6 +131,27 @@ export function callsContract(worldOf: () => World): void {
     });
   });
 
+  test("what verifiers report of calls adds up, by verifier and kind, and so does what they left out", async () => {
+    const world = worldOf();
+    const { step } = await stepWith(world);
+    const [verifier, other] = [await world.verifier(), await world.verifier()];
+    const kind = { stepId: step.stepId, tool: "search", action: "read", outcome: "served" } as const;
+    const now = world.clock.now();
+    const report = (entryId: string, calls: number, gap: number, outcome: "served" | "refused" = "served") =>
+      world.ledger.perform({ act: "record-usage", entryId, usages: [{ ...kind, calls, outcome }], gap, now });
+    await report(verifier.entryId, 2, 0);
+    await report(verifier.entryId, 3, 4);
+    await report(verifier.entryId, 1, 1, "refused");
+    await report(other.entryId, 7, 0);
+    const { runId, attempt, agent, step: name } = step;
+    const ofStep = { ...kind, runId, step: name, attempt, agent, reportedAt: now, usageId: expect.any(Number) };
+    expect(await world.store.history.usage({ stepId: step.stepId, limit: 10 })).toEqual([
+      { ...ofStep, verifier: other.content.name, calls: 7, gap: 0 },
+      { ...ofStep, verifier: verifier.content.name, calls: 1, gap: 5, outcome: "refused" },
+      { ...ofStep, verifier: verifier.content.name, calls: 5, gap: 5 },
+    ]);
+  });
+
   describe("no call is recorded", () => {
     test("once its step has ended", async () => {
       const world = worldOf();

@@ -333,7 +333,11 @@ export async function play(
       await perform({ act: "mark-undelivered", issuanceId: record.issuanceId, now });
     } else if (what.do === "call" && record !== undefined) {
       const of = steps.find(({ stepId }) => record.subject.kind === "step" && record.subject.stepId === stepId);
-      if (of !== undefined) await perform(world.callAct(of, record));
+      if (of === undefined) return;
+      await perform(world.callAct(of, record));
+      const usage = { stepId: of.stepId, tool: "search", action: "read", outcome: "served", calls: 1 } as const;
+      const entryId = entries[what.issuance % entries.length]?.entryId ?? of.agentEntryId;
+      await perform({ act: "record-usage", entryId, usages: [usage], gap: what.issuance % 2, now });
     } else if (what.do === "revoke" && record !== undefined) {
       const { jti, serialNumber = "" } = record;
       const credential = jti === undefined ? { serialNumber } : { jti };

@@ -25,7 +25,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0008_step_processes.sql bccd3381a35d476d0b804a76e47b02440cd7c8dfcf88ed37edba84c73112782f",
     "0009_principals.sql 7064ab2529e719ab9bdde549b0ad7083bcf93a4584b1abdba5de79d34b2a4ec0",
     "0010_delegation_token.sql 9cb3b79bea40b37e15ea18393609c9eeec3c21eefab4ed119c731789b4d803c0",
-    "0011_calls.sql 2a0312626352078ded83033989e06f757df795180ec6ab18916a73c3520130f4",
+    "0011_calls.sql ac44ecc51cfbd2692d5794573ab0cab9adc6813c44954f14f7f81dba50968acb",
   ]);
 });
 
@@ -125,6 +125,8 @@ async function makeOneOfEach(): Promise<void> {
   await ledger.perform({ act: "erase-principal", ...principal });
   await makeFederationAndEvidence();
   await makePoliciesAndRisk(agent);
+  const usage = { stepId: budgeted.stepId, tool: "search", action: "read", outcome: "served", calls: 2 } as const;
+  await ledger.perform({ act: "record-usage", entryId: verifier.entryId, usages: [usage], gap: 1, now });
   await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
   await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
   await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
@@ -288,6 +290,7 @@ test("the members of every event", () => {
     "principal.readmitted": "by.entryId by.kind by.uid principalId",
     "principal.erased": "by.entryId by.kind by.uid principalId",
     "receipts.taken": "receipts[].entryId receipts[].sequence",
+    "usage.reported": "entryId gap usages[].action usages[].calls usages[].outcome usages[].stepId usages[].tool",
     "operator.acted": "act by.entryId by.kind by.uid reason target",
     "policy.put": "digest policy.file policy.line policy.policyId policy.text",
     "policy_set.listed": "digests[] version",

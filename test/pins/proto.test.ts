@@ -44,7 +44,7 @@ test("the services and their methods", () => {
   expect(Object.fromEntries(services)).toEqual({
     "stint.v1.Attestation": ["Attest (bidi_streaming)"],
     "stint.v1.Authorities": ["ConfirmClock", "List", "Prepare", "Activate", "Taint", "Revoke"],
-    "stint.v1.Authorizations": ["Check"],
+    "stint.v1.Authorizations": ["Check", "ReportUsage"],
     "stint.v1.Credentials": [
       "IssueX509Svid",
       "IssueJwtSvid",
@@ -63,6 +63,7 @@ test("the services and their methods", () => {
       "TailEvents (server_streaming)",
       "LookUp",
       "ListVerifiers",
+      "ListUsage",
     ],
     "stint.v1.JoinTokens": ["Create", "List", "Revoke"],
     "stint.v1.Ledger": ["Get", "AcceptRestore"],
@@ -87,6 +88,13 @@ test("the numbers of every enum", () => {
       "2 AUTHORITY_STATE_ACTIVE",
       "3 AUTHORITY_STATE_OLD",
       "4 AUTHORITY_STATE_REMOVED",
+    ],
+    "stint.v1.UsageOutcome": [
+      "0 USAGE_OUTCOME_UNSPECIFIED",
+      "1 USAGE_OUTCOME_SERVED",
+      "2 USAGE_OUTCOME_REFUSED",
+      "3 USAGE_OUTCOME_FAILED",
+      "4 USAGE_OUTCOME_STOPPED",
     ],
     "stint.v1.EntryOrigin": ["0 ENTRY_ORIGIN_UNSPECIFIED", "1 ENTRY_ORIGIN_CONFIG", "2 ENTRY_ORIGIN_API"],
     "stint.v1.OperatorRole": [

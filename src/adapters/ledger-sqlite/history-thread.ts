@@ -74,6 +74,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     issuances: call("issuances"),
     steps: call("steps"),
     decisions: call("decisions"),
+    usage: call("usage"),
     events: call("events"),
     principals: call("principals"),
     stepTree: call("stepTree"),

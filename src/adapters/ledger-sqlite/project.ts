@@ -24,6 +24,7 @@ import type {
   StepOpened,
   StepRenewed,
   StepsJudged,
+  UsageReported,
 } from "../../domain/ledger-event.ts";
 import { formatProcess, isRemote } from "../../domain/process.ts";
 import { isRiskier } from "../../domain/risk.ts";
@@ -56,6 +57,7 @@ import { REVOCATION } from "./tables/revocation-table.ts";
 import { RUN } from "./tables/run-table.ts";
 import { ENROLLED_PROCESS, STEP_OPENER } from "./tables/step-process-table.ts";
 import { type ClosingRow, parametersOfOpened, STEP } from "./tables/step-table.ts";
+import { USAGE } from "./tables/usage-table.ts";
 import { FACT, type FactRow, RISK, type RiskGuardRow, scopeFactsOf } from "./tables/world-table.ts";
 
 /** The log does not fit the tables that should follow from it: one of the two was changed from outside. */
@@ -112,6 +114,7 @@ const PROJECTIONS: {
   "policy_set.activated": activatePolicySet,
   "risk.set": setRisk,
   "steps.judged": judgeSteps,
+  "usage.reported": reportUsage,
   // What the event says is in the log, and no table follows from it.
   "operator.acted": () => undefined,
 };
@@ -318,6 +321,13 @@ function takeBack(
 
 function takeReceipts(db: Connection, event: ReceiptsTaken, _sequence: number): void {
   for (const receipt of event.receipts) db.run(RECEIPT.put, { ...receipt, at: event.at });
+}
+
+function reportUsage(db: Connection, { entryId, usages, gap, at }: UsageReported, sequence: number): void {
+  for (const usage of usages) {
+    if (db.run(USAGE.put, { ...usage, entryId, at }) !== 1) throw new ProjectionMismatch(sequence);
+  }
+  if (gap > 0) db.run(USAGE.putGap, { entryId, gap });
 }
 
 function concernStep(db: Connection, event: StepHeld | StepRenewed, sequence: number): void {

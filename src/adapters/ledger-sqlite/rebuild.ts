@@ -25,6 +25,8 @@ const PROJECTIONS = [
   "enrolled_process",
   "decision",
   "call_count",
+  "usage",
+  "usage_gap",
   "issuance",
   "delegation_token",
   "revocation",

@@ -29,6 +29,7 @@ import { RECEIPT } from "./tables/receipt-table.ts";
 import { RUN, type RunGuardRow } from "./tables/run-table.ts";
 import { ENROLLED_PROCESS } from "./tables/step-process-table.ts";
 import { type BudgetRow, type LiveStepRow, STEP, type StepGuardRow } from "./tables/step-table.ts";
+import { USAGE } from "./tables/usage-table.ts";
 import { FACT, RISK } from "./tables/world-table.ts";
 
 /** What rules ask for, in SQL. */
@@ -55,6 +56,9 @@ export function createSqlView(db: Connection): LedgerView {
     isEnrolled: (process) => db.get(ENROLLED_PROCESS.byProcess, { process: formatProcess(process) }) !== undefined,
     lineage: (stepId) => lineageOf(db, stepId),
     callsCounted: (holder) => callsCounted(db, holder),
+    usageCalls: (entryId, usage) =>
+      db.get<{ readonly calls: number }>(USAGE.callsOf, { ...usage, entryId })?.calls ?? 0,
+    usageGap: (entryId) => db.get<{ readonly calls: number }>(USAGE.gapOf, { entryId })?.calls ?? 0,
     closeOf(stepId) {
       const sequence = db.get<StepGuardRow>(STEP.guardById, { stepId })?.closedSequence ?? undefined;
       return sequence === undefined ? undefined : db.get<RecordedClose>(STEP.closeAt, { sequence });

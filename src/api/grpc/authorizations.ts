@@ -2,13 +2,19 @@ import type { CallAnswer } from "../../check/answer-denials.ts";
 import { type AskerPorts, askerOf } from "../../check/asker.ts";
 import { checkCallRequest, type PresentedCredential } from "../../check/call-request.ts";
 import { type CheckPorts, checkCall } from "../../check/check-call.ts";
+import { type ReportUsagePorts, reportUsage } from "../../check/report-usage.ts";
 import { invalidField } from "../../domain/errors.ts";
-import type { Authorizations, CheckRequest } from "../../gen/stint/v1/authorizations_pb.js";
+import type { UsageOutcome } from "../../domain/usage.ts";
+import {
+  type Authorizations,
+  type CheckRequest,
+  UsageOutcome as OutcomeMessage,
+} from "../../gen/stint/v1/authorizations_pb.js";
 import { Effect } from "../../gen/stint/v1/history_pb.js";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
 
-export type AuthorizationsPorts = CheckPorts & AskerPorts;
+export type AuthorizationsPorts = CheckPorts & AskerPorts & ReportUsagePorts;
 
 /** What verifiers ask about single calls. */
 export function authorizationsHandlers(
@@ -26,8 +32,20 @@ export function authorizationsHandlers(
       if (answer.effect === "deny") ids["reason"] = answer.reason;
       return messageOf(answer);
     }),
+    reportUsage: unary(endpoint, "Authorizations.ReportUsage", async ({ reportId, usages, gap }, caller) => {
+      const reported = usages.map(({ outcome, ...usage }) => ({ ...usage, outcome: OUTCOMES[outcome] }));
+      return reportUsage(caller, { reportId, usages: reported, gap }, ports);
+    }),
   };
 }
+
+/** An outcome that this version does not know is refused. */
+const OUTCOMES: Readonly<Record<number, UsageOutcome>> = {
+  [OutcomeMessage.SERVED]: "served",
+  [OutcomeMessage.REFUSED]: "refused",
+  [OutcomeMessage.FAILED]: "failed",
+  [OutcomeMessage.STOPPED]: "stopped",
+};
 
 function credentialOf({ credential }: CheckRequest): PresentedCredential {
   switch (credential.case) {

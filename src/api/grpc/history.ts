@@ -68,6 +68,21 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
         nextPageToken: nextPageToken(rows, filter.limit, (step) => step.openedSequence),
       };
     }),
+    listUsage: unary(endpoint, "History.ListUsage", async (request, caller) => {
+      checkMayLook(caller);
+      const { since: _, until: __, ...filter } = filterOf(request.filter);
+      const rows = await ports.history.usage(filter);
+      return {
+        usage: rows.map(({ runId, step, attempt, calls, gap, reportedAt, usageId: ___, ...usage }) => ({
+          ...usage,
+          stepName: { runId, step, attempt },
+          calls: BigInt(calls),
+          gap: BigInt(gap),
+          reportedAt: timestampOfMicros(reportedAt),
+        })),
+        nextPageToken: nextPageToken(rows, filter.limit, (row) => row.usageId),
+      };
+    }),
     listDecisions: unary(endpoint, "History.ListDecisions", async (request, caller) => {
       checkMayLook(caller);
       const filter = filterOf(request.filter);

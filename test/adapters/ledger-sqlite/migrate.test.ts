@@ -124,6 +124,8 @@ test("the tables of the ledger are pinned", () => {
     "step_opener",
     "tree_head",
     "tree_node",
+    "usage",
+    "usage_gap",
   ]);
   db.close();
 });

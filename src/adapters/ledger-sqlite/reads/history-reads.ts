@@ -7,6 +7,7 @@ import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../ta
 import { PRINCIPAL, principalOf, type StoredPrincipal } from "../tables/principal-table.ts";
 import { RUN } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
+import { USAGE, type UsageHistoryRow } from "../tables/usage-table.ts";
 import { type Condition, pageConditions, readPage, stepConditions, when, whereOf } from "./history-page.ts";
 import type { Reader } from "./reader.ts";
 import { stepTree } from "./step-tree.ts";
@@ -53,6 +54,11 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       ];
       const page = { select: DECISION.history, conditions, orderBy: "d.sequence DESC", limit: filter.limit };
       return read((db) => readPage<DecisionRow>(db, page)).map(decisionOf);
+    },
+    async usage(filter) {
+      const conditions = [...when("u.usage_id < @before", "before", filter.before), ...stepConditions("s", filter)];
+      const page = { select: USAGE.history, conditions, orderBy: "u.usage_id DESC", limit: filter.limit };
+      return read((db) => readPage<UsageHistoryRow>(db, page));
     },
     async events(filter) {
       const conditions = [

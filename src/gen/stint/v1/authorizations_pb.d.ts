@@ -2,7 +2,7 @@
 // @generated from file stint/v1/authorizations.proto (package stint.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Effect } from "./history_pb.js";
 
@@ -10,6 +10,98 @@ import type { Effect } from "./history_pb.js";
  * Describes the file stint/v1/authorizations.proto.
  */
 export declare const file_stint_v1_authorizations: GenFile;
+
+/**
+ * @generated from message stint.v1.ReportUsageRequest
+ */
+export declare type ReportUsageRequest = Message<"stint.v1.ReportUsageRequest"> & {
+  /**
+   * Chosen by the caller, 1 to 128 bytes: the same report that is sent again counts once.
+   *
+   * @generated from field: string report_id = 1;
+   */
+  reportId: string;
+
+  /**
+   * 1 to 100.
+   *
+   * @generated from field: repeated stint.v1.Usage usages = 2;
+   */
+  usages: Usage[];
+
+  /**
+   * Calls that the caller had to leave out since its report before.
+   *
+   * @generated from field: uint32 gap = 3;
+   */
+  gap: number;
+};
+
+/**
+ * Describes the message stint.v1.ReportUsageRequest.
+ * Use `create(ReportUsageRequestSchema)` to create a new message.
+ */
+export declare const ReportUsageRequestSchema: GenMessage<ReportUsageRequest>;
+
+/**
+ * @generated from message stint.v1.Usage
+ */
+export declare type Usage = Message<"stint.v1.Usage"> & {
+  /**
+   * Of the credential that came with the calls.
+   *
+   * @generated from field: string jti = 1;
+   */
+  jti: string;
+
+  /**
+   * @generated from field: string tool = 2;
+   */
+  tool: string;
+
+  /**
+   * A tool that does several things is there once for each.
+   *
+   * @generated from field: string action = 3;
+   */
+  action: string;
+
+  /**
+   * @generated from field: stint.v1.UsageOutcome outcome = 4;
+   */
+  outcome: UsageOutcome;
+
+  /**
+   * 1 or more.
+   *
+   * @generated from field: uint32 calls = 5;
+   */
+  calls: number;
+};
+
+/**
+ * Describes the message stint.v1.Usage.
+ * Use `create(UsageSchema)` to create a new message.
+ */
+export declare const UsageSchema: GenMessage<Usage>;
+
+/**
+ * @generated from message stint.v1.ReportUsageResponse
+ */
+export declare type ReportUsageResponse = Message<"stint.v1.ReportUsageResponse"> & {
+  /**
+   * Usages that were not recorded: their credential is none of this broker's, or for others.
+   *
+   * @generated from field: uint32 refused = 1;
+   */
+  refused: number;
+};
+
+/**
+ * Describes the message stint.v1.ReportUsageResponse.
+ * Use `create(ReportUsageResponseSchema)` to create a new message.
+ */
+export declare const ReportUsageResponseSchema: GenMessage<ReportUsageResponse>;
 
 /**
  * @generated from message stint.v1.CheckRequest
@@ -152,6 +244,49 @@ export declare type CheckResponse = Message<"stint.v1.CheckResponse"> & {
 export declare const CheckResponseSchema: GenMessage<CheckResponse>;
 
 /**
+ * As far as the server that has the tool can tell by the head of its answer.
+ *
+ * @generated from enum stint.v1.UsageOutcome
+ */
+export enum UsageOutcome {
+  /**
+   * @generated from enum value: USAGE_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: USAGE_OUTCOME_SERVED = 1;
+   */
+  SERVED = 1,
+
+  /**
+   * Not permitted, by the token or by Check.
+   *
+   * @generated from enum value: USAGE_OUTCOME_REFUSED = 2;
+   */
+  REFUSED = 2,
+
+  /**
+   * The server failed.
+   *
+   * @generated from enum value: USAGE_OUTCOME_FAILED = 3;
+   */
+  FAILED = 3,
+
+  /**
+   * Its step ended, or its caller went away.
+   *
+   * @generated from enum value: USAGE_OUTCOME_STOPPED = 4;
+   */
+  STOPPED = 4,
+}
+
+/**
+ * Describes the enum stint.v1.UsageOutcome.
+ */
+export declare const UsageOutcomeSchema: GenEnum<UsageOutcome>;
+
+/**
  * Decides single calls of tools at run time, for the servers that have them.
  *
  * @generated from service stint.v1.Authorizations
@@ -170,6 +305,17 @@ export declare const Authorizations: GenService<{
     methodKind: "unary";
     input: typeof CheckRequestSchema;
     output: typeof CheckResponseSchema;
+  },
+  /**
+   * What became of calls, as a verifier counts them. Answered once it is on record, at most a second later. For verifiers
+   * alone, and of credentials for their own audiences.
+   *
+   * @generated from rpc stint.v1.Authorizations.ReportUsage
+   */
+  reportUsage: {
+    methodKind: "unary";
+    input: typeof ReportUsageRequestSchema;
+    output: typeof ReportUsageResponseSchema;
   },
 }>;
 

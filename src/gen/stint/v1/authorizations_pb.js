@@ -2,35 +2,70 @@
 // @generated from file stint/v1/authorizations.proto (package stint.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
 import { file_stint_v1_history } from "./history_pb.js";
 
 /**
  * Describes the file stint/v1/authorizations.proto.
  */
 export const file_stint_v1_authorizations = /*@__PURE__*/
-  fileDesc("Ch1zdGludC92MS9hdXRob3JpemF0aW9ucy5wcm90bxIIc3RpbnQudjEihAIKDENoZWNrUmVxdWVzdBISCghqd3Rfc3ZpZBgBIAEoCUgAEjsKCHdpdF9zdmlkGAIgASgLMicuc3RpbnQudjEuQ2hlY2tSZXF1ZXN0LldpdFN2aWRXaXRoR3JhbnRIABIQCghsb2NhdGlvbhgDIAEoCRIMCgR0b29sGAQgASgJEg8KB2FjdGlvbnMYBSADKAkSEQoJZGF0YXR5cGVzGAYgAygJEhgKEGFyZ3VtZW50c19zaGEyNTYYByABKAwaNwoQV2l0U3ZpZFdpdGhHcmFudBIQCgh3aXRfc3ZpZBgBIAEoCRIRCgl0eG5fdG9rZW4YAiABKAlCDAoKY3JlZGVudGlhbCL5AQoNQ2hlY2tSZXNwb25zZRITCgtkZWNpc2lvbl9pZBgBIAEoCRIgCgZlZmZlY3QYAiABKA4yEC5zdGludC52MS5FZmZlY3QSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkSNwoIbWV0YWRhdGEYBSADKAsyJS5zdGludC52MS5DaGVja1Jlc3BvbnNlLk1ldGFkYXRhRW50cnkSFwoKY2FsbHNfbGVmdBgGIAEoDUgAiAEBGi8KDU1ldGFkYXRhRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUINCgtfY2FsbHNfbGVmdDJKCg5BdXRob3JpemF0aW9ucxI4CgVDaGVjaxIWLnN0aW50LnYxLkNoZWNrUmVxdWVzdBoXLnN0aW50LnYxLkNoZWNrUmVzcG9uc2ViBnByb3RvMw", [file_stint_v1_history]);
+  fileDesc("Ch1zdGludC92MS9hdXRob3JpemF0aW9ucy5wcm90bxIIc3RpbnQudjEiVQoSUmVwb3J0VXNhZ2VSZXF1ZXN0EhEKCXJlcG9ydF9pZBgBIAEoCRIfCgZ1c2FnZXMYAiADKAsyDy5zdGludC52MS5Vc2FnZRILCgNnYXAYAyABKA0iagoFVXNhZ2USCwoDanRpGAEgASgJEgwKBHRvb2wYAiABKAkSDgoGYWN0aW9uGAMgASgJEicKB291dGNvbWUYBCABKA4yFi5zdGludC52MS5Vc2FnZU91dGNvbWUSDQoFY2FsbHMYBSABKA0iJgoTUmVwb3J0VXNhZ2VSZXNwb25zZRIPCgdyZWZ1c2VkGAEgASgNIoQCCgxDaGVja1JlcXVlc3QSEgoIand0X3N2aWQYASABKAlIABI7Cgh3aXRfc3ZpZBgCIAEoCzInLnN0aW50LnYxLkNoZWNrUmVxdWVzdC5XaXRTdmlkV2l0aEdyYW50SAASEAoIbG9jYXRpb24YAyABKAkSDAoEdG9vbBgEIAEoCRIPCgdhY3Rpb25zGAUgAygJEhEKCWRhdGF0eXBlcxgGIAMoCRIYChBhcmd1bWVudHNfc2hhMjU2GAcgASgMGjcKEFdpdFN2aWRXaXRoR3JhbnQSEAoId2l0X3N2aWQYASABKAkSEQoJdHhuX3Rva2VuGAIgASgJQgwKCmNyZWRlbnRpYWwi+QEKDUNoZWNrUmVzcG9uc2USEwoLZGVjaXNpb25faWQYASABKAkSIAoGZWZmZWN0GAIgASgOMhAuc3RpbnQudjEuRWZmZWN0Eg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEjcKCG1ldGFkYXRhGAUgAygLMiUuc3RpbnQudjEuQ2hlY2tSZXNwb25zZS5NZXRhZGF0YUVudHJ5EhcKCmNhbGxzX2xlZnQYBiABKA1IAIgBARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDQoLX2NhbGxzX2xlZnQqlwEKDFVzYWdlT3V0Y29tZRIdChlVU0FHRV9PVVRDT01FX1VOU1BFQ0lGSUVEEAASGAoUVVNBR0VfT1VUQ09NRV9TRVJWRUQQARIZChVVU0FHRV9PVVRDT01FX1JFRlVTRUQQAhIYChRVU0FHRV9PVVRDT01FX0ZBSUxFRBADEhkKFVVTQUdFX09VVENPTUVfU1RPUFBFRBAEMpYBCg5BdXRob3JpemF0aW9ucxI4CgVDaGVjaxIWLnN0aW50LnYxLkNoZWNrUmVxdWVzdBoXLnN0aW50LnYxLkNoZWNrUmVzcG9uc2USSgoLUmVwb3J0VXNhZ2USHC5zdGludC52MS5SZXBvcnRVc2FnZVJlcXVlc3QaHS5zdGludC52MS5SZXBvcnRVc2FnZVJlc3BvbnNlYgZwcm90bzM", [file_stint_v1_history]);
+
+/**
+ * Describes the message stint.v1.ReportUsageRequest.
+ * Use `create(ReportUsageRequestSchema)` to create a new message.
+ */
+export const ReportUsageRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorizations, 0);
+
+/**
+ * Describes the message stint.v1.Usage.
+ * Use `create(UsageSchema)` to create a new message.
+ */
+export const UsageSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorizations, 1);
+
+/**
+ * Describes the message stint.v1.ReportUsageResponse.
+ * Use `create(ReportUsageResponseSchema)` to create a new message.
+ */
+export const ReportUsageResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_authorizations, 2);
 
 /**
  * Describes the message stint.v1.CheckRequest.
  * Use `create(CheckRequestSchema)` to create a new message.
  */
 export const CheckRequestSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_authorizations, 0);
+  messageDesc(file_stint_v1_authorizations, 3);
 
 /**
  * Describes the message stint.v1.CheckRequest.WitSvidWithGrant.
  * Use `create(CheckRequest_WitSvidWithGrantSchema)` to create a new message.
  */
 export const CheckRequest_WitSvidWithGrantSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_authorizations, 0, 0);
+  messageDesc(file_stint_v1_authorizations, 3, 0);
 
 /**
  * Describes the message stint.v1.CheckResponse.
  * Use `create(CheckResponseSchema)` to create a new message.
  */
 export const CheckResponseSchema = /*@__PURE__*/
-  messageDesc(file_stint_v1_authorizations, 1);
+  messageDesc(file_stint_v1_authorizations, 4);
+
+/**
+ * Describes the enum stint.v1.UsageOutcome.
+ */
+export const UsageOutcomeSchema = /*@__PURE__*/
+  enumDesc(file_stint_v1_authorizations, 0);
+
+/**
+ * As far as the server that has the tool can tell by the head of its answer.
+ *
+ * @generated from enum stint.v1.UsageOutcome
+ */
+export const UsageOutcome = /*@__PURE__*/
+  tsEnum(UsageOutcomeSchema);
 
 /**
  * Decides single calls of tools at run time, for the servers that have them.

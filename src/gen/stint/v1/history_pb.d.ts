@@ -621,6 +621,116 @@ export declare type LookUpResponse = Message<"stint.v1.LookUpResponse"> & {
 export declare const LookUpResponseSchema: GenMessage<LookUpResponse>;
 
 /**
+ * @generated from message stint.v1.ListUsageRequest
+ */
+export declare type ListUsageRequest = Message<"stint.v1.ListUsageRequest"> & {
+  /**
+   * Without since and until.
+   *
+   * @generated from field: stint.v1.HistoryFilter filter = 1;
+   */
+  filter?: HistoryFilter | undefined;
+};
+
+/**
+ * Describes the message stint.v1.ListUsageRequest.
+ * Use `create(ListUsageRequestSchema)` to create a new message.
+ */
+export declare const ListUsageRequestSchema: GenMessage<ListUsageRequest>;
+
+/**
+ * @generated from message stint.v1.ListUsageResponse
+ */
+export declare type ListUsageResponse = Message<"stint.v1.ListUsageResponse"> & {
+  /**
+   * What was reported for the first time last is first.
+   *
+   * @generated from field: repeated stint.v1.UsageCount usage = 1;
+   */
+  usage: UsageCount[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message stint.v1.ListUsageResponse.
+ * Use `create(ListUsageResponseSchema)` to create a new message.
+ */
+export declare const ListUsageResponseSchema: GenMessage<ListUsageResponse>;
+
+/**
+ * @generated from message stint.v1.UsageCount
+ */
+export declare type UsageCount = Message<"stint.v1.UsageCount"> & {
+  /**
+   * @generated from field: stint.v1.StepName step_name = 1;
+   */
+  stepName?: StepName | undefined;
+
+  /**
+   * @generated from field: string step_id = 2;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string agent = 3;
+   */
+  agent: string;
+
+  /**
+   * The verifier entry's name.
+   *
+   * @generated from field: string verifier = 4;
+   */
+  verifier: string;
+
+  /**
+   * @generated from field: string tool = 5;
+   */
+  tool: string;
+
+  /**
+   * @generated from field: string action = 6;
+   */
+  action: string;
+
+  /**
+   * served, refused, failed or stopped.
+   *
+   * @generated from field: string outcome = 7;
+   */
+  outcome: string;
+
+  /**
+   * In all.
+   *
+   * @generated from field: uint64 calls = 8;
+   */
+  calls: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp reported_at = 9;
+   */
+  reportedAt?: Timestamp | undefined;
+
+  /**
+   * Calls of any kind that this verifier has left out of its reports.
+   *
+   * @generated from field: uint64 gap = 10;
+   */
+  gap: bigint;
+};
+
+/**
+ * Describes the message stint.v1.UsageCount.
+ * Use `create(UsageCountSchema)` to create a new message.
+ */
+export declare const UsageCountSchema: GenMessage<UsageCount>;
+
+/**
  * @generated from message stint.v1.ListVerifiersRequest
  */
 export declare type ListVerifiersRequest = Message<"stint.v1.ListVerifiersRequest"> & {
@@ -798,6 +908,16 @@ export declare const History: GenService<{
     methodKind: "unary";
     input: typeof ListVerifiersRequestSchema;
     output: typeof ListVerifiersResponseSchema;
+  },
+  /**
+   * Calls, as verifiers have reported them.
+   *
+   * @generated from rpc stint.v1.History.ListUsage
+   */
+  listUsage: {
+    methodKind: "unary";
+    input: typeof ListUsageRequestSchema;
+    output: typeof ListUsageResponseSchema;
   },
 }>;
 
