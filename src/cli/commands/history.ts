@@ -14,6 +14,7 @@ import { decisionView } from "../output/decision-view.ts";
 import { eventView } from "../output/event-view.ts";
 import { issuanceView } from "../output/issuance-view.ts";
 import { stepView } from "../output/step-view.ts";
+import { usageView } from "../output/usage-view.ts";
 import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
 import { acting } from "../session.ts";
 
@@ -116,6 +117,22 @@ export function addHistory(program: Command, context: Context): void {
         await session.print.rows(decisionView, rows);
       }),
     );
+
+  list("usage", "calls of tools, as their servers have reported them").action(
+    acting(context, async (session, options: FilterOptions) => {
+      if (options.since !== undefined || options.until !== undefined) {
+        throw usageFailure("--since and --until are not for usage, which is counted as a whole");
+      }
+      const { listUsage } = session.operator().history;
+      const rows = await rowsOf(
+        session,
+        options,
+        (page) => listUsage({ filter: { ...filterOf(options), ...page } }),
+        (page) => page.usage,
+      );
+      await session.print.rows(usageView, rows);
+    }),
+  );
 
   list("events", "the ledger itself")
     .addOption(new Option("--type <type>", "of this type").choices(EVENT_TYPES))

@@ -88,6 +88,7 @@ function authorizeCall(
   } catch (thrown) {
     if (!(thrown instanceof VerificationError)) throw thrown;
     if (thrown.code === "CHECK_REQUIRED") return { kind: "permit", use, check };
+    settings.verifier.report(verified, use, "refused");
     return refusalOf(thrown, { ...terms, scope: scopeOfTool(name) });
   }
   return settings.checkedTools.has(name) ? { kind: "permit", use, check } : { kind: "permit", use };

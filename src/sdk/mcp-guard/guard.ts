@@ -1,5 +1,6 @@
 import {
   type PresentedRequest,
+  type UsageOutcome,
   VerificationError,
   type VerifiedRequest,
   type VerifiedStep,
@@ -142,6 +143,9 @@ async function serve(
       return ended(thrown);
     }
   };
+  const report = (outcome: UsageOutcome) => {
+    if (use !== undefined) settings.verifier.report(verified, use, outcome);
+  };
   // To the client of a stream that no request has, no answer is due: it comes again, and is refused then.
   const isAnswered = (why: unknown) => request.method === "POST" && !(why instanceof CallCancelled);
   return serveWhileOpen({
@@ -151,10 +155,18 @@ async function serve(
     callerGone: request.signal,
     serve: async (signal) => {
       const denied = use === undefined || check === undefined ? undefined : await checkCall({ use, check, signal });
-      if (denied !== undefined) return responseOf(denied, id, settings.metadataUrl);
-      const response = await handler(
-        forwardedRequest(request, body, { sessionId, unencoded: view !== undefined, signal }),
-        { authInfo: authInfoOf(verified, settings.metadataUrl), parsedBody: body },
+      if (denied !== undefined) {
+        report("refused");
+        return responseOf(denied, id, settings.metadataUrl);
+      }
+      const response = await reporting(
+        report,
+        () =>
+          handler(forwardedRequest(request, body, { sessionId, unencoded: view !== undefined, signal }), {
+            authInfo: authInfoOf(verified, settings.metadataUrl),
+            parsedBody: body,
+          }),
+        signal,
       );
       if (view === undefined) return response;
       const inSession = sessionId !== undefined || response.headers.has(SESSION_HEADER);
@@ -163,6 +175,22 @@ async function serve(
     refuse: (why) => (why instanceof CallCancelled ? unanswered() : responseOf(ended(why), id, settings.metadataUrl)),
     lastEvent: (why) => (isAnswered(why) ? errorMessageOf(ended(why), id) : undefined),
   });
+}
+
+/** Reports what became of a call, by the head of its answer: what is in it is nobody's business here. */
+async function reporting(
+  report: (outcome: UsageOutcome) => void,
+  serve: () => Promise<Response>,
+  signal: AbortSignal,
+): Promise<Response> {
+  try {
+    const response = await serve();
+    report(signal.aborted ? "stopped" : response.ok ? "served" : "failed");
+    return response;
+  } catch (thrown) {
+    report(signal.aborted ? "stopped" : "failed");
+    throw thrown;
+  }
 }
 
 /** A server is slow to take a word of the guard's own, or does not take it: then the guard does not wait any longer. */

@@ -26,6 +26,7 @@ export type { ReadyOptions } from "./ready.ts";
 export type { VerifierOptions } from "./settings.ts";
 export { createTlsServer, type TlsServer, type TlsServerOptions, type TlsSvid } from "./tls-server.ts";
 export type { ToolUse } from "./tool-use.ts";
+export type { UsageOutcome } from "./usage-reporter.ts";
 export type { VerifiedPeer } from "./verified-peer.ts";
 export type { RequestOptions, VerifiedRequest } from "./verified-request.ts";
 export type { VerifiedStep, VerifiedWorkload } from "./verified-step.ts";

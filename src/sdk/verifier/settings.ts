@@ -27,6 +27,11 @@ export type VerifierOptions = {
    * granted nothing.
    */
   readonly grantsFrom?: readonly string[];
+  /**
+   * Tells the broker what became of calls, for its history: `report` counts them, and once a second they are sent. Default:
+   * false.
+   */
+  readonly reportUsage?: boolean;
   /** How the proofs of bound tokens are judged. */
   readonly proofs?: ProofOptions;
   /** Replaced in tests alone. */
@@ -65,6 +70,7 @@ export function verifierSettingsOf(options: VerifierOptions): VerifierSettings {
     development: options.development ?? false,
     allowSeveralAudiences: options.allowSeveralAudiences ?? false,
     grantsFrom: new Set((options.grantsFrom ?? []).map((one) => parseTrustDomain(one, "grantsFrom"))),
+    reportUsage: options.reportUsage ?? false,
     proofs: options.proofs ?? {},
     clock: options.clock ?? SYSTEM_CLOCK,
   };

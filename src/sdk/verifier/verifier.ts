@@ -21,6 +21,7 @@ import { createProofState } from "./proof-settings.ts";
 import { type Readiness, type ReadyOptions, waitUntilReady } from "./ready.ts";
 import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
 import { checkToolUse, coverageOfUse, type ToolUse } from "./tool-use.ts";
+import { createUsageReporter, type UsageOutcome } from "./usage-reporter.ts";
 import { type VerifiedPeer, verifiedPeerOf } from "./verified-peer.ts";
 import type { RequestOptions, VerifiedRequest } from "./verified-request.ts";
 import {
@@ -46,6 +47,8 @@ export type VerifierStatus = {
   readonly bundles: number;
   /** Names on the deny-list; a step has two. */
   readonly denied: number;
+  /** Kinds of calls that wait to be reported, and calls that were left out since; absent where none are reported. */
+  readonly usage?: { readonly waiting: number; readonly gap: number };
   /** What ended the last stream, in a few words. */
   readonly lastError: string | undefined;
 };
@@ -104,6 +107,11 @@ export type Verifier = AsyncDisposable & {
    */
   check(verified: VerifiedStep, use: ToolUse, options?: CheckOptions): Promise<CheckedCall>;
   /**
+   * Counts a call for the broker's history, where the verifier was created with `reportUsage`; else does nothing. Never
+   * waits, and never throws. A guard reports by itself.
+   */
+  report(verified: VerifiedStep, use: ToolUse, outcome: UsageOutcome): void;
+  /**
    * Whether what was verified may still be served, whatever it does: neither denied since nor too old to tell by the
    * loosest bound. Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells.
    *
@@ -138,6 +146,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const state = createFeedState();
   const signals = createDenialSignals();
   const calls = createCallCheck(settings.endpoint);
+  const usage = settings.reportUsage ? createUsageReporter(settings.endpoint, clock) : undefined;
   /** The texts that the broker is asked about. Apart from what was verified, which is logged and handed on. */
   const texts = new WeakMap<VerifiedStep, PresentedTexts>();
   const witTexts = new WeakMap<VerifiedWorkload, string>();
@@ -333,6 +342,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     closed = true;
     feed.close();
     calls.close();
+    usage?.close();
     wakeWaiting();
   }
 
@@ -347,6 +357,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
     verifyX509,
     authorize,
     check,
+    report({ jti, federated }, { tool, actions }, outcome) {
+      // Of a foreign step the broker knows no credential.
+      if (!federated) usage?.add({ jti, tool, actions, outcome });
+    },
     recheck,
     signalFor,
     onClosed,
@@ -361,10 +375,12 @@ export function createVerifier(options: VerifierOptions): Verifier {
         clockOffsetSeconds: confirmation === undefined ? undefined : clockOffsetMs(confirmation, now) / 1_000,
         bundles: state.bundles.size,
         denied: state.denyList.size,
+        ...(usage === undefined ? {} : { usage: usage.status() }),
       };
     },
     close,
     async [Symbol.asyncDispose]() {
+      await usage?.flush();
       close();
     },
   };

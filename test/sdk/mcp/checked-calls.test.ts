@@ -8,6 +8,7 @@ import { createMcpGuard, type McpGuard, type McpGuardOptions } from "../../../sr
 import { connectOperator, type Operator } from "../../../src/sdk/operator/index.ts";
 import { createStint, type Grant, type Step, type Stint } from "../../../src/sdk/runtime/index.ts";
 import { argumentsSha256, createVerifier, type Verifier } from "../../../src/sdk/verifier/index.ts";
+import { runStint } from "../../cli/running.ts";
 import { type Daemon, startDaemon } from "../../daemon.ts";
 import { checked, guardOf } from "../../docs/check-snippets.ts";
 
@@ -177,6 +178,30 @@ describe("a call of high risk", () => {
     expect(await decisionsOf(step)).toMatchObject([
       { call: { tool: "search", counted: [{ holder: step.stepId, element: 0 }] } },
     ]);
+  });
+
+  test("is reported with what became of it, where that is asked for", async () => {
+    await using step = await open([...grantOf("look_up"), ...grantOf("search", { max_calls: 1 })]);
+    const endpoint = `unix://${daemon.workloadSocket}`;
+    await using reporting = createVerifier({ endpoint, audiences: [resource], development: true, reportUsage: true });
+    await reporting.ready();
+    const before = guard;
+    guard = guardWith({ verifier: reporting, check: { tools: ["look_up"] } });
+    for (const name of ["look_up", "look_up", "search", "search", "delete_repo"]) await call(step, name);
+    guard = before;
+    await reporting[Symbol.asyncDispose]();
+    const { usage } = await operator.history.listUsage({ filter: { stepId: step.stepId } });
+    const told = usage.map(({ tool, action, outcome, calls, verifier: by }) => [by, tool, action, outcome, calls]);
+    expect(told.toSorted()).toEqual([
+      ["mcp-1", "delete_repo", "write", "refused", 1n],
+      ["mcp-1", "look_up", "read", "served", 2n],
+      ["mcp-1", "search", "read", "refused", 1n],
+      ["mcp-1", "search", "read", "served", 1n],
+    ]);
+    const shown = await runStint(["--operator-socket", daemon.operatorSocket, "history", "usage", "-o", "json"]);
+    expect(JSON.parse(shown.out)).toContainEqual(
+      expect.objectContaining({ tool: "look_up", outcome: "served", calls: 2, step_id: step.stepId, gap: 0 }),
+    );
   });
 
   test("is asked about as the guide shows", async () => {
