@@ -12,6 +12,7 @@ export function checkPortsOf(core: Core, config: Config): AuthorizationsPorts {
   return {
     policies: core.policies,
     engine: core.engine,
+    principals: core.principals,
     retries: core.retries,
     bundles: () => trust.bundles().jwt,
     ledger: store.ledger,

@@ -34,6 +34,7 @@ import { pemOf } from "../../authority/crl-scene.ts";
 import { done, MCP, OPERATOR, present, type World, worldOf } from "../../contract/ledger-world.ts";
 import { openMemoryLedger } from "../../memory/memory-ledger.ts";
 import { memorySigner } from "../../memory/memory-signer.ts";
+import { memoryVault } from "../../memory/memory-vault.ts";
 import { virtualClock } from "../../memory/virtual-clock.ts";
 import { recordedOf, TRUST_DOMAIN } from "../../samples/credentials.ts";
 import { type Answer, madeCertificate } from "./http-peers.ts";
@@ -96,6 +97,7 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
     policies,
     engine,
     retries: createRetries(),
+    principals: memoryVault(randomness),
     bundles: () => new Map([[TRUST_DOMAIN, jwtBundle]]),
     ledger: store.ledger,
     credentials: store.credentials,
