@@ -8,6 +8,8 @@ export type EventCounts = {
   revoked(): number;
   /** Steps closed, by the state in which the step ended that was closed; those below it count with it. */
   readonly closed: ReadonlyMap<string, number>;
+  /** Calls of tools that were asked about and allowed; those that were denied are among the denials. */
+  callsAllowed(): number;
   /** Denials, by the act that was refused and the reason, with a space between. */
   readonly denied: ReadonlyMap<string, number>;
   /** Open steps that were judged anew: `permitted`, or `closed` by policy; those below them are not counted. */
@@ -20,6 +22,7 @@ export function createEventCounts(): EventCounts {
   const [issued, closed, denied] = [new Map<string, number>(), new Map<string, number>(), new Map<string, number>()];
   const judged = new Map<string, number>();
   let revoked = 0;
+  let callsAllowed = 0;
   const add = (to: Map<string, number>, label: string, count: number) => to.set(label, (to.get(label) ?? 0) + count);
 
   return {
@@ -28,6 +31,7 @@ export function createEventCounts(): EventCounts {
     denied,
     judged,
     revoked: () => revoked,
+    callsAllowed: () => callsAllowed,
     take(event) {
       switch (event.type) {
         case "issuance.recorded":
@@ -49,6 +53,7 @@ export function createEventCounts(): EventCounts {
           return;
         case "decision.made": {
           const { act, effect, reason, count } = event.decision;
+          if (act === "call" && effect === "allow") callsAllowed += 1;
           if (effect === "deny") add(denied, `${act} ${reason ?? ""}`, count);
           return;
         }

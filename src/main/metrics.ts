@@ -18,6 +18,7 @@ export function metricsOf(core: Core): Metrics {
     risks: () => riskSamples(reassessment.risks()),
     issued: () => samples(counts.issued, "kind"),
     revoked: counts.revoked,
+    callsAllowed: counts.callsAllowed,
     closed: () => samples(counts.closed, "state"),
     denied: () =>
       [...counts.denied].map(([of, count]): Sample => {

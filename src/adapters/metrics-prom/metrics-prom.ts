@@ -25,6 +25,7 @@ export type MetricsSources = {
   readonly risks: () => readonly Sample[];
   readonly issued: () => readonly Sample[];
   readonly revoked: () => number;
+  readonly callsAllowed: () => number;
   readonly closed: () => readonly Sample[];
   readonly denied: () => readonly Sample[];
   readonly verifierLag: () => readonly Sample[];
@@ -102,6 +103,9 @@ export function createMetrics(sources: MetricsSources): Metrics {
     [{}, sources.revoked()],
   ]);
   counter("stint_steps_closed_total", "Steps closed, by the state they were closed in.", ["state"], sources.closed);
+  counter("stint_calls_allowed_total", "Calls of tools that were asked about and allowed.", [], () => [
+    [{}, sources.callsAllowed()],
+  ]);
   const ofDenials = "Refusals of authority on record, by what was asked for and the reason.";
   counter("stint_denials_total", ofDenials, ["act", "reason"], sources.denied);
   const ofLag = "Events of the ledger that a connected verifier has not acknowledged; of the hundred with most.";
