@@ -8,6 +8,7 @@ stint step show report-7/search                       # one step, and which veri
 stint step show --tree report-7/search                # who delegated to whom, across runtimes, also when it is over
 stint history issuances --run report-7 --live         # every credential; --live: neither expired nor revoked
 stint history decisions --effect deny --since 15m     # what was refused, and by what
+stint history usage --run report-7                    # calls of tools, as the servers that report them have counted
 stint history events --output jsonl                   # the ledger itself; --follow goes on
 stint verifier list                                   # who follows the feed, and how far behind
 # endregion
