@@ -1,8 +1,7 @@
 import type { Authority } from "../domain/authority.ts";
-import type { DecidedOn, Decision, ToolCall } from "../domain/decision.ts";
+import type { DecidedOn, Decision } from "../domain/decision.ts";
 import type { Denial } from "../domain/errors.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
-import type { Grant } from "../domain/grant.ts";
 import type { IssuanceRecord } from "../domain/issuance.ts";
 import type { Actor } from "../domain/ledger-event.ts";
 import type { LocalAccounts } from "../domain/local-accounts.ts";
@@ -14,7 +13,7 @@ import type { RiskLevel, RiskScope } from "../domain/risk.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
-import type { Usage } from "../domain/usage.ts";
+import type { RecordCallAct, RecordedCall, RecordUsageAct } from "./call-acts.ts";
 
 /** All that can be done to the ledger: each act by its name, with its answer. */
 export type Acts = {
@@ -202,39 +201,6 @@ export type RecordDecisionAct = {
 };
 
 /**
- * Counts one call of a tool, by the step and all that it was delegated from, and records the decision that allows it.
- *
- * Guards, in this order:
- * - the step is open (STEP_NOT_FOUND, STEP_CLOSED) and its expiry ahead of `now` (STEP_EXPIRING);
- * - none of the credentials was taken back → NO_IDENTITY;
- * - `decidedOn` still stands → NOT_ENTITLED, DECISION_OUTDATED;
- * - the credential's grant, the step's and that of each step it was delegated from cover the call, and no budget that has
- *   to count it is used up → GRANT_EXCEEDED.
- *
- * In each of these grants a call is counted by all elements that cover it, unless one without `max_calls` covers it too.
- */
-export type RecordCallAct = {
-  readonly act: "record-call";
-  readonly stepId: string;
-  /** `call` without `counted`. */
-  readonly decision: Decision & { readonly call: ToolCall };
-  readonly decidedOn: DecidedOn;
-  readonly presented: {
-    /** The grant that came with the call, and the issuance that it is counted by where it is less than the step's. */
-    readonly issuanceId: string;
-    readonly grant: Grant;
-    /** Of every credential that came with the call. */
-    readonly issuanceIds: readonly string[];
-  };
-  readonly now: UnixMicros;
-};
-
-export type RecordedCall = Sequenced & {
-  /** How many more such calls are allowed; absent where nothing counts them. */
-  readonly callsLeft?: number;
-};
-
-/**
  * Creates an entry (`expectedRevision` 0) or replaces one, and closes the steps in `closes`, which hold what the entry
  * no longer permits.
  *
@@ -394,17 +360,6 @@ export type ErasePrincipalAct = {
   readonly act: "erase-principal";
   readonly principalId: string;
   readonly by: Actor;
-  readonly now: UnixMicros;
-};
-
-/** Adds what a verifier has reported to what it had before. */
-export type RecordUsageAct = {
-  readonly act: "record-usage";
-  readonly entryId: string;
-  /** Each combination once, at most `LIMITS.usagesPerEventMax`. */
-  readonly usages: readonly Usage[];
-  /** Calls that were left out since the report before. */
-  readonly gap: number;
   readonly now: UnixMicros;
 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { isDenial } from "../../src/domain/errors.ts";
 import type { Grant } from "../../src/domain/grant.ts";
-import type { RecordCallAct } from "../../src/ports/ledger-acts.ts";
+import type { RecordCallAct } from "../../src/ports/call-acts.ts";
 import { FILES, GRANT, MCP, OPERATOR, type World } from "./ledger-world.ts";
 
 const [SEARCH] = GRANT as [Grant[number]];

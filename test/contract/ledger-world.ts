@@ -15,10 +15,11 @@ import { parseSegment, parseTrustDomain, type Segment, stepSpiffeId } from "../.
 import type { OpenedStep } from "../../src/domain/step.ts";
 import { asOpened, REASON_OF_STATE, type Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
+import type { RecordCallAct } from "../../src/ports/call-acts.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { Committed } from "../../src/ports/following.ts";
 import type { OpenedLedger } from "../../src/ports/ledger.ts";
-import type { CloseAct, CloseResult, OpenStepAct, OpenStepResult, RecordCallAct } from "../../src/ports/ledger-acts.ts";
+import type { CloseAct, CloseResult, OpenStepAct, OpenStepResult } from "../../src/ports/ledger-acts.ts";
 import type { DenyEntry, DenyPart } from "../../src/ports/ledger-reads.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 import { type VirtualClock, virtualClock } from "../memory/virtual-clock.ts";

@@ -2,7 +2,7 @@ import type { CountedBudget, Decision } from "../../domain/decision.ts";
 import { type Denial, denial, isDenial } from "../../domain/errors.ts";
 import { coverageOf, type Grant, type GrantElement } from "../../domain/grant.ts";
 import { hasExpired } from "../../domain/step.ts";
-import type { RecordCallAct, RecordedCall } from "../../ports/ledger-acts.ts";
+import type { RecordCallAct, RecordedCall } from "../../ports/call-acts.ts";
 import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { BudgetHolder, CallCounts, GuardedIssuance } from "../view.ts";
 import { eachDecidedOn, guardsOf, stepNotFound, stepRefusal } from "./refusals.ts";

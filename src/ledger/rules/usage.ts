@@ -1,4 +1,5 @@
-import type { RecordUsageAct, Sequenced } from "../../ports/ledger-acts.ts";
+import type { RecordUsageAct } from "../../ports/call-acts.ts";
+import type { Sequenced } from "../../ports/ledger-acts.ts";
 import { ask, type Deliberation, read } from "../rule.ts";
 import { recordedAll } from "./sequenced.ts";
 
