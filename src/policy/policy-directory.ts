@@ -24,6 +24,12 @@ export type PolicyDirectoryPorts = {
   readonly failed: (error: unknown) => void;
 };
 
+/**
+ * Sets that the engine keeps: what was asked a moment ago under the set before is still answered, and then found outdated
+ * by the ledger's guard, so that it is decided again and nobody is refused for an activation.
+ */
+const SETS_KEPT = 3;
+
 /** The set in force, once the engine has it. */
 type Current = { readonly version: number; readonly sequence: number; ready: Promise<PoliciesInForce> | undefined };
 
@@ -37,6 +43,8 @@ export async function keepPolicyDirectory(ports: PolicyDirectoryPorts): Promise<
   const { engine } = ports;
   const { value, through } = await ports.projections.policiesInForce();
   const { onChange, tell } = createListeners(ports.failed);
+  /** Roots that the engine has, the one in force last. */
+  const kept: string[] = [];
   let current: Current = { version: value.version, sequence: value.sequence, ready: undefined };
   await ready();
 
@@ -45,7 +53,15 @@ export async function keepPolicyDirectory(ports: PolicyDirectoryPorts): Promise<
     const set = await ports.policies.policySet(version);
     if (set === undefined) throw new RangeError("the ledger names a set of policies that it does not have");
     await engine.load(set.root, set);
+    keep(set.root);
     return { version, root: set.root, sequence, dataClasses: set.dataClasses };
+  }
+
+  function keep(root: string): void {
+    const known = kept.indexOf(root);
+    if (known >= 0) kept.splice(known, 1);
+    kept.push(root);
+    for (const old of kept.splice(0, Math.max(0, kept.length - SETS_KEPT))) engine.unload(old);
   }
 
   function ready(): Promise<PoliciesInForce> {
@@ -60,16 +76,9 @@ export async function keepPolicyDirectory(ports: PolicyDirectoryPorts): Promise<
 
   function take({ event, sequence }: Committed): void {
     if (event.type !== "policy_set.activated") return;
-    const before = current;
     current = { version: event.version, sequence, ready: undefined };
-    const loaded = ready();
-    // The set before is let go of once the new set can answer; questions on the way to the engine are denied at worst.
-    Promise.all([before.ready, loaded]).then(
-      ([old, now]) => {
-        if (old !== undefined && old.root !== "" && old.root !== now.root) engine.unload(old.root);
-      },
-      () => undefined,
-    );
+    // What fails is told by `ready`, and tried again by the next question.
+    ready().catch(() => undefined);
     tell();
   }
 

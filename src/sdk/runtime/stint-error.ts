@@ -48,6 +48,7 @@ const PASSING: readonly string[] = [
   "LEDGER_UNAVAILABLE",
   "AUTHORITY_UNAVAILABLE",
   "NOT_SERVING",
+  "DECISION_OUTDATED",
 ] satisfies readonly (ErrorCode | SdkReason)[];
 
 /** Everything the runtime SDK throws of its own. `message` and `metadata` never hold a credential. */
