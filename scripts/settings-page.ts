@@ -57,11 +57,11 @@ function sectionOf(name: string, schema: z.ZodType) {
 /** One row for a value; for a mapping, or a list of mappings, those of its members. */
 function rowsOf(path: readonly string[], schema: z.ZodType, around: string | undefined): readonly Row[] {
   const { inner, text, fallback } = unwrapped(schema);
-  const element = inner instanceof z.ZodArray ? (inner.element as z.ZodType) : inner;
+  const element = elementOf(inner);
   const members = unwrapped(element).inner;
   const key = path.join(".");
   if (members instanceof z.ZodObject) {
-    const below = inner instanceof z.ZodArray ? [...path.slice(0, -1), `${path.at(-1)}[]`] : path;
+    const below = belowOf(path, inner);
     const rows = Object.entries(members.shape).flatMap(([name, one]) =>
       rowsOf([...below, name], one as z.ZodType, text),
     );
@@ -69,6 +69,17 @@ function rowsOf(path: readonly string[], schema: z.ZodType, around: string | und
   }
   const variable = VARIABLES.get(key);
   return [{ key, takes: takes(schema), fallback, variable: variable === undefined ? "" : code(variable), text }];
+}
+
+/** What a list or a mapping by names holds; anything else itself. */
+function elementOf(inner: z.ZodType): z.ZodType {
+  if (inner instanceof z.ZodArray) return inner.element as z.ZodType;
+  return inner instanceof z.ZodRecord ? (inner.valueType as z.ZodType) : inner;
+}
+
+function belowOf(path: readonly string[], inner: z.ZodType): readonly string[] {
+  if (inner instanceof z.ZodArray) return [...path.slice(0, -1), `${path.at(-1)}[]`];
+  return inner instanceof z.ZodRecord ? [...path, "<name>"] : path;
 }
 
 function groupOf(key: string, text: string): Row {

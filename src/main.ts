@@ -57,7 +57,12 @@ export async function openBroker(config: Config, whole: Log): Promise<Broker> {
       operatorSocket: config.operator.socket,
       ...serving,
       bundle: core.bundle,
-      reloadable: { registry: core.registry, files: core.files, entries: core.entries.all },
+      reloadable: {
+        registry: core.registry,
+        files: core.files,
+        entries: core.entries.all,
+        declarePolicies: core.declarePolicies,
+      },
       close,
     };
   } catch (thrown) {

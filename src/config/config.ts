@@ -2,6 +2,7 @@ import type { BrokerCallers } from "../domain/broker-callers.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import type { Finding } from "./finding.ts";
+import type { PoliciesConfig } from "./policies-section.ts";
 import type { LOG_LEVELS } from "./schema.ts";
 
 /** One HTTP listener; without `tls` plain HTTP, and then on loopback. */
@@ -89,6 +90,7 @@ export type Config = {
     readonly webRoots?: string;
   };
   readonly principals: { readonly issuers: readonly PrincipalIssuerConfig[] };
+  readonly policies: PoliciesConfig;
   readonly development: boolean;
   readonly entries: readonly EntryContent[];
   /** What is permitted, and yet likely not meant. */

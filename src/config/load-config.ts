@@ -9,6 +9,7 @@ import { checkEntrySafety } from "./entry-safety.ts";
 import { ConfigError, type Finding, formatKey, type Place } from "./finding.ts";
 import { kernelUser } from "./kernel-user.ts";
 import { readLocalAccounts } from "./local-accounts.ts";
+import { policiesOf } from "./policies-section.ts";
 import { type FileSettings, fileSchema } from "./schema.ts";
 import { type Environment, type Flags, overlay, type Setting, settingsOf } from "./settings.ts";
 
@@ -188,6 +189,7 @@ function configOf(
     principals: {
       issuers: file.principals.issuers.map(({ claims, ...issuer }) => ({ ...oidcIssuerOf(issuer), claims })),
     },
+    policies: policiesOf(file.policies),
     development: file.development,
     entries,
     warnings,

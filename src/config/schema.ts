@@ -25,6 +25,7 @@ import {
   yesNo,
 } from "./fields.ts";
 import { principalsSection } from "./principals-section.ts";
+import { policiesSection } from "./policies-section.ts";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"] as const;
 
@@ -187,6 +188,7 @@ export const fileSchema = section({
   }).prefault({}),
   federation: federationSection.prefault({}),
   principals: principalsSection.prefault({}),
+  policies: policiesSection.prefault({}),
   development: yesNo()
     .prefault(false)
     .describe("Permits a plain-HTTP issuer on loopback, and agents under the broker's own user. Never in production."),

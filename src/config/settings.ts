@@ -35,7 +35,7 @@ function settingsBelow(
     if (inner instanceof z.ZodObject) {
       return settingsBelow(inner, path, fallback === undefined && inner !== field ? path : optionalSection);
     }
-    if (inner instanceof z.ZodArray) return [];
+    if (inner instanceof z.ZodArray || inner instanceof z.ZodRecord) return [];
     const key = path.join(".");
     return [
       {

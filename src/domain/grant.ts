@@ -73,7 +73,7 @@ function parseElement(input: unknown, options: { readonly ceiling: boolean }, fi
   const actions = strings(members.get("actions"), `${field}.actions`);
   if (!actions.every(isAction)) throw invalidField(`${field}.actions`, `of ${ACTIONS.join(", ")}`);
   const datatypes = strings(members.get("datatypes"), `${field}.datatypes`);
-  if (!datatypes.every((one) => DATATYPE.test(one))) {
+  if (!datatypes.every(isDatatype)) {
     throw invalidField(`${field}.datatypes`, "names of 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '-'");
   }
   const calls = members.get("max_calls");
@@ -124,6 +124,11 @@ export function isToolName(text: string): boolean {
 
 function isCallCount(value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= LIMITS.grantCallsMax;
+}
+
+/** Whether a text can be the name of a class of data. */
+export function isDatatype(text: string): boolean {
+  return DATATYPE.test(text);
 }
 
 /** Whether the element `wide` permits all that the element `narrow` asks, and as many calls of it. */

@@ -34,6 +34,11 @@ export function digestOfPolicy({ policyId, file, line, text }: Policy): string {
   return sha256Hex(canonicalText({ policyId, file, line, text }));
 }
 
+/** The policies as a set has them: by their ids. */
+export function inOrder(policies: readonly Policy[]): readonly Policy[] {
+  return policies.toSorted((a, b) => (a.policyId < b.policyId ? -1 : a.policyId > b.policyId ? 1 : 0));
+}
+
 /**
  * What stands for a whole set: two sets with the same root decide alike.
  *

@@ -8,6 +8,7 @@ import { evidenceFiles } from "./evidence-attestors.ts";
 import { webRootFiles } from "./federation.ts";
 import { readPin, upstreamFiles } from "./open-signer.ts";
 import { principalTokenFiles } from "./principal-tokens.ts";
+import { checkDeclared } from "./policies.ts";
 import { serverCertificate } from "./server-certificate.ts";
 
 /** A file that a setting names, looked at as a start looks at it. */
@@ -48,6 +49,7 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   }
   const ofPrincipals = principalTokenFiles(config.principals, ports.clock);
   if (ofPrincipals !== undefined) checks.push({ key: ofPrincipals.setting, check: ofPrincipals.read });
+  checks.push({ key: "policies.directory", check: () => checkDeclared(config.policies) });
   const { webRoots } = federation;
   if (webRoots !== undefined) {
     const { setting, read } = webRootFiles(webRoots);

@@ -33,6 +33,7 @@ import { openSigner, upstreamFiles } from "./open-signer.ts";
 import { openVault } from "./open-vault.ts";
 import { withOwn } from "./own-entries.ts";
 import { principalTokens } from "./principal-tokens.ts";
+import { administerPolicies, declareAtStart } from "./policies.ts";
 import { readinessOf } from "./readiness.ts";
 import { keepFilesRenewed } from "./renewed-files.ts";
 import { tellEvents } from "./tell-events.ts";
@@ -91,8 +92,11 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const unix = createUnixAttestor();
   closers.push(() => unix.close());
 
+  // What is decided on. Before anything is registered: a new ledger never permits what its policies would not.
   const engine = createCedarEngine();
   closers.push(() => engine.close());
+  const ofPolicies = { ledger, policies: store.policies, engine, clock, log };
+  const declared = await declareAtStart(config.policies, { ...ofPolicies, isNewLedger: kept.value.length === 0 });
 
   // What is kept beside the ledger, each by the ledger's events.
   const ofUpstream = upstreamFiles(config, { clock, randomness: random });
@@ -127,6 +131,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     closers,
   );
   const { authorities, entries, notifier, registry } = beside;
+  const policies = administerPolicies(declared, { ...ofPolicies, directory: beside.policies });
   if (upstream !== undefined) closers.push(upstream.onChange(() => void authorities.look()));
   const federation = await openFederation(
     config,
@@ -162,7 +167,14 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
 
   const endings = () => endingsOf(files.certificates(), secondsOf(clock.now()));
   const readiness = () =>
-    readinessOf({ suspensions, store, authorities, reassessment: beside.reassessment, endings: endings() });
+    readinessOf({
+      suspensions,
+      store,
+      authorities,
+      reassessment: beside.reassessment,
+      endings: endings(),
+      policyWarning: policies.warning(),
+    });
 
   return {
     clock,
@@ -183,6 +195,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     crls,
     unix,
     readiness,
+    policySets: policies.sets,
+    declarePolicies: policies.declare,
     /** `undefined` while what is kept of steps can't be relied on. */
     openSteps: () =>
       beside.stepDirectory.following.refusal() === undefined ? beside.stepDirectory.open().length : undefined,

@@ -29,6 +29,8 @@ export function readinessOf(of: {
   readonly authorities: Pick<Authorities, "following" | "active" | "troubles">;
   readonly reassessment: Pick<Reassessment, "behind">;
   readonly endings: readonly Ending[];
+  /** That declared policies are not in force, if so. */
+  readonly policyWarning: string | undefined;
 }): Readiness {
   const conditions: Condition[] = [
     ...of.suspensions.conditions().map(({ cause, why }): Condition => ({ kind: "suspension", key: cause, why })),
@@ -44,7 +46,7 @@ export function readinessOf(of: {
     ready: conditions.length === 0,
     reasons: conditions.map(({ why }) => why),
     // Whoever issues over the sockets is not to be taken out of service for what a listener shows.
-    warnings: of.endings.map(({ why }) => why),
+    warnings: [...(of.policyWarning === undefined ? [] : [of.policyWarning]), ...of.endings.map(({ why }) => why)],
     conditions,
   };
 }

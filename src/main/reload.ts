@@ -20,6 +20,8 @@ export type Reloadable = {
   readonly registry: Registry;
   readonly files: Pick<RenewedFiles, "renew">;
   entries(): readonly RegistrationEntry[];
+  /** Brings the policies in force to what is declared, or throws and changes nothing. */
+  declarePolicies(policies: Config["policies"], writer: number): Promise<void>;
 };
 
 export type ReloadPorts = {
@@ -32,7 +34,7 @@ export type ReloadPorts = {
 };
 
 /** What a reload takes; any other setting needs a restart. */
-const TAKEN: ReadonlySet<string> = new Set(["entries", "log.level"]);
+const TAKEN: ReadonlySet<string> = new Set(["entries", "log.level", "policies"]);
 
 /**
  * Makes the function that reads the configuration again. It takes all of it or nothing, and logs what it took, or why
@@ -60,6 +62,7 @@ async function reload({ request, settings, broker, setLevel, log }: ReloadPorts)
   if (!leavesAnAdmin(declared, broker.entries())) {
     throw new Error("entries: no admin would be in force, so nobody could administer the broker");
   }
+  await broker.declarePolicies(config.policies, process.geteuid?.() ?? 0);
   let difference: Difference;
   try {
     difference = await declareEntries(declared, broker.entries(), broker.registry);

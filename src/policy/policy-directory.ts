@@ -11,6 +11,8 @@ import type { PoliciesInForce, PolicyEngine } from "../ports/policy-engine.ts";
 
 export type KeptPolicies = PolicyDirectory & {
   readonly following: Following;
+  /** Of the set in force; 0: none. @throws BrokerError NOT_SERVING while that is not known */
+  version(): number;
   /** Calls after each change of the set in force; ends with the returned function. */
   onChange(changed: () => void): Cancel;
 };
@@ -83,6 +85,6 @@ export async function keepPolicyDirectory(ports: PolicyDirectoryPorts): Promise<
   }
 
   const following = ports.ledger.follow({ name: "policies", take, recovered: tell }, through);
-  const inForce = reliable(following, { ready });
-  return { following, onChange, inForce: async () => inForce().ready() };
+  const inForce = reliable(following, { ready, version: () => current.version });
+  return { following, onChange, version: () => inForce().version(), inForce: async () => inForce().ready() };
 }

@@ -2,7 +2,7 @@ import type { Authority } from "../domain/authority.ts";
 import type { Decision, Situation } from "../domain/decision.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
-import type { LedgerEvent } from "../domain/ledger-event.ts";
+import type { Actor, LedgerEvent } from "../domain/ledger-event.ts";
 import type { RecordedPolicySet } from "../domain/policy-set.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
@@ -77,7 +77,20 @@ export type PolicySetRow = Pick<RecordedPolicySet, "version" | "root" | "origin"
   readonly activatedAt?: UnixMicros;
 };
 
+/** How the set in force came to be, or how none came to be in force any more. */
+export type PolicyActivation = {
+  /** 0: none is in force. */
+  readonly version: number;
+  /** Of the set; absent where none is in force. */
+  readonly origin?: RecordedPolicySet["origin"];
+  readonly by: Actor;
+  readonly reason: string;
+  readonly activatedAt: UnixMicros;
+};
+
 export type PolicyReads = {
+  /** The last one; `undefined` where no set was ever put in force. */
+  policyActivation(): Promise<PolicyActivation | undefined>;
   /** With all its policies, in the order of their ids. */
   policySet(version: number): Promise<RecordedPolicySet | undefined>;
   /** Newest first. */

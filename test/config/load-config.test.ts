@@ -32,6 +32,11 @@ key_manager: {pkcs11: {module: /usr/lib/module.so, token_label: stint, pin_file:
 upstream_authority: {disk: {certificate: /etc/stint/ca.pem, private_key: /etc/stint/ca.key}}
 federation: {web_roots: /etc/stint/web-roots.pem}
 principals: {issuers: [{issuer: https://id.example.org, audience: stint, claims: [amr]}]}
+policies:
+  baseline: false
+  directory: /etc/stint/policies
+  ratchet: principal
+  data_classes: {customer: {sensitivity: restricted, security_domain: [https://crm.example/mcp]}}
 entries:
   - kind: agent
     name: researcher
@@ -95,6 +100,14 @@ test("takes every key, in the units and words of the domain", () => {
     federation: { webRoots: "/etc/stint/web-roots.pem" },
     principals: {
       issuers: [{ issuer: "https://id.example.org", audience: "stint", singleUse: false, claims: ["amr"] }],
+    },
+    policies: {
+      baseline: false,
+      directory: "/etc/stint/policies",
+      dataClasses: {
+        ratchet: "principal",
+        classes: { customer: { sensitivity: "restricted", securityDomain: ["https://crm.example/mcp"] } },
+      },
     },
     development: false,
     entries: [
@@ -161,6 +174,16 @@ test("what is not said takes the default, and no listener opens unasked", () => 
     },
     federation: {},
     principals: { issuers: [] },
+    policies: {
+      baseline: true,
+      dataClasses: {
+        ratchet: "run",
+        classes: {
+          public: { sensitivity: "ordinary", securityDomain: [] },
+          internal: { sensitivity: "ordinary", securityDomain: [] },
+        },
+      },
+    },
     keyManager: { kind: "disk" },
     development: false,
     entries: [],

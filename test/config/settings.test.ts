@@ -143,6 +143,9 @@ test("every scalar setting is there, each with its variable and what it is for",
     "upstream_authority.disk.private_key STINT_UPSTREAM_AUTHORITY_DISK_PRIVATE_KEY",
     "upstream_authority.disk.passphrase_file STINT_UPSTREAM_AUTHORITY_DISK_PASSPHRASE_FILE",
     "federation.web_roots STINT_FEDERATION_WEB_ROOTS",
+    "policies.baseline STINT_POLICIES_BASELINE",
+    "policies.directory STINT_POLICIES_DIRECTORY",
+    "policies.ratchet STINT_POLICIES_RATCHET",
     "development STINT_DEVELOPMENT",
   ]);
   expect(explained.filter(({ description }) => description.length < 20)).toEqual([]);

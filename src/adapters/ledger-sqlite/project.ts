@@ -204,10 +204,11 @@ function putPolicySet(db: Connection, { set, at }: PolicySetPut, sequence: numbe
   db.run(POLICY_SET.insert, { ...set, dataClasses: canonicalText(set.dataClasses), putAt: at });
 }
 
-function activatePolicySet(db: Connection, { version, at }: PolicySetActivated, sequence: number): void {
+function activatePolicySet(db: Connection, event: PolicySetActivated, sequence: number): void {
+  const { version, reason, by, at } = event;
   const changed = db.run(POLICY_SET.activate, { version, sequence, activatedAt: at });
   if (version !== 0 && changed !== 1) throw new ProjectionMismatch(sequence);
-  db.run(POLICY_SET.putInForce, { version, sequence });
+  db.run(POLICY_SET.putInForce, { version, sequence, actor: canonicalText(by), reason, activatedAt: at });
 }
 
 function setRisk(db: Connection, { scope, level, expiresAt, reason, at }: RiskSet, sequence: number): void {

@@ -7,7 +7,7 @@ import { BrokerError } from "../../domain/errors.ts";
 import { parseTrustDomain } from "../../domain/spiffe-id.ts";
 import { openBroker } from "../../main.ts";
 import { usageFailure } from "../failure.ts";
-import { devEntries } from "./dev-entries.ts";
+import { devDataClasses, devEntries } from "./dev-entries.ts";
 
 type Config = Parameters<typeof openBroker>[0];
 type Log = Parameters<typeof openBroker>[1];
@@ -50,7 +50,8 @@ export async function startDevBroker(options: {
   try {
     const dataDirectory = await mkdtemp(join(directory, "data-"));
     place.made.push(dataDirectory);
-    const broker = await openAtFreePort((port) => configOf(directory, dataDirectory, port, entries), options.log);
+    const of = { entries, datatypes: options.datatypes };
+    const broker = await openAtFreePort((port) => configOf(directory, dataDirectory, port, of), options.log);
     place.made.push(...published);
     const httpUrl = broker.httpUrl ?? "";
     const close = async () => {
@@ -122,7 +123,12 @@ function freePort(): Promise<number> {
   });
 }
 
-function configOf(directory: string, dataDirectory: string, port: number, entries: Config["entries"]): Config {
+function configOf(
+  directory: string,
+  dataDirectory: string,
+  port: number,
+  { entries, datatypes }: { readonly entries: Config["entries"]; readonly datatypes: readonly string[] },
+): Config {
   return {
     trustDomain: parseTrustDomain(TRUST_DOMAIN),
     issuer: `http://${HOST}:${port}`,
@@ -137,6 +143,7 @@ function configOf(directory: string, dataDirectory: string, port: number, entrie
     keyManager: { kind: "disk" },
     federation: {},
     principals: { issuers: [] },
+    policies: { baseline: true, dataClasses: devDataClasses(datatypes) },
     authority: {
       x509AuthoritySeconds: DAY_SECONDS,
       jwtAuthoritySeconds: DAY_SECONDS,

@@ -1,3 +1,4 @@
+import type { DataClasses } from "../../domain/data-classes.ts";
 import { type EntryContentInput, parseEntryContent } from "../../domain/entry-content.ts";
 import { ACTIONS, ANY } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
@@ -8,12 +9,21 @@ const NAME = "dev";
 /** Where servers under development usually listen. A verifier names its audiences: there is no `*` for them. */
 const PORTS = [3000, 8000, 8080];
 const DATATYPES = ["public", "internal", "confidential", "restricted", "personal", "secret"];
+/** Of these; the others confine a run that was granted them, as they would anywhere. */
+const ORDINARY = ["public", "internal"];
 
 /** Audiences that the verifier `dev` answers for when nobody says otherwise. */
 function usualAudiences(): readonly string[] {
   return PORTS.flatMap((port) =>
     ["localhost", "127.0.0.1"].flatMap((host) => [`http://${host}:${port}`, `http://${host}:${port}/mcp`]),
   );
+}
+
+/** The classes of data as a configuration would list them: those that a developer names are `ordinary`. */
+export function devDataClasses(datatypes: readonly string[]): DataClasses {
+  const names = [...new Set([...ORDINARY, ...datatypes])];
+  const ordinary = { sensitivity: "ordinary", securityDomain: [] } as const;
+  return { ratchet: "run", classes: Object.fromEntries(names.map((name) => [name, ordinary])) };
 }
 
 /**

@@ -2,7 +2,7 @@ import { canonicalText } from "../../domain/canonical-json.ts";
 import { type Denial, denial } from "../../domain/errors.ts";
 import type { LedgerEvent, PolicySetActivated } from "../../domain/ledger-event.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import { digestOfPolicy, type Policy, type PolicySet, rootOfSet } from "../../domain/policy-set.ts";
+import { digestOfPolicy, inOrder, type Policy, type PolicySet, rootOfSet } from "../../domain/policy-set.ts";
 import type { ActivatePolicySetAct, PolicySetResult, PutPolicySetAct, Sequenced } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import { recordedAll, sequenced } from "./sequenced.ts";
@@ -13,7 +13,7 @@ const LISTED_PER_EVENT_MAX = 500;
 export function* putPolicySet(act: PutPolicySetAct): Deliberation<PolicySetResult | Denial> {
   const refusal = setRefusal(act.set);
   if (refusal !== undefined) return refused(refusal);
-  const policies = act.set.policies.toSorted(byId).map((policy) => ({ policy, digest: digestOfPolicy(policy) }));
+  const policies = inOrder(act.set.policies).map((policy) => ({ policy, digest: digestOfPolicy(policy) }));
   const digests = policies.map(({ digest }) => digest);
   const root = rootOfSet(digests, act.set.dataClasses);
   const { same, newest, inForce, known } = yield* ask({
@@ -88,8 +88,4 @@ export function* activatePolicySet(act: ActivatePolicySetAct): Deliberation<Sequ
 
 function activation({ version, reason, by, now }: Omit<ActivatePolicySetAct, "act">): PolicySetActivated {
   return { type: "policy_set.activated", v: 1, at: now, version, reason, by };
-}
-
-function byId(a: Policy, b: Policy): number {
-  return a.policyId < b.policyId ? -1 : a.policyId > b.policyId ? 1 : 0;
 }

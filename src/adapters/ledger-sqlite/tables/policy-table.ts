@@ -1,7 +1,8 @@
 import { type DataClasses, NO_DATA_CLASSES } from "../../../domain/data-classes.ts";
+import type { Actor } from "../../../domain/ledger-event.ts";
 import type { Policy, RecordedPolicySet } from "../../../domain/policy-set.ts";
 import type { UnixMicros } from "../../../domain/time.ts";
-import type { PolicySetRow } from "../../../ports/ledger-reads.ts";
+import type { PolicyActivation, PolicySetRow } from "../../../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../../../ports/policy-engine.ts";
 
 export const POLICY = {
@@ -26,8 +27,13 @@ export const POLICY_SET = {
   activate: `
     UPDATE policy_set SET activated_at_us = @activatedAt, activated_sequence = @sequence WHERE version = @version`,
   putInForce: `
-    INSERT INTO policies_in_force (singleton, version, sequence) VALUES (1, @version, @sequence)
-    ON CONFLICT (singleton) DO UPDATE SET version = excluded.version, sequence = excluded.sequence`,
+    INSERT INTO policies_in_force (singleton, version, sequence, actor, reason, activated_at_us)
+    VALUES (1, @version, @sequence, @actor, @reason, @activatedAt)
+    ON CONFLICT (singleton) DO UPDATE SET version = excluded.version, sequence = excluded.sequence,
+           actor = excluded.actor, reason = excluded.reason, activated_at_us = excluded.activated_at_us`,
+  lastActivation: `
+    SELECT f.version, s.origin, f.actor, f.reason, f.activated_at_us AS activatedAt
+      FROM policies_in_force AS f LEFT JOIN policy_set AS s ON s.version = f.version`,
   named: "SELECT version FROM policy_set WHERE root = @root",
   newest: "SELECT max(version) AS version FROM policy_set",
   guardInForce: "SELECT version, sequence FROM policies_in_force WHERE singleton = 1",
@@ -51,6 +57,19 @@ export type PolicySetListRow = {
 
 export function policySetRowOf({ activatedAt, ...row }: PolicySetListRow): PolicySetRow {
   return activatedAt === null ? row : { ...row, activatedAt };
+}
+
+export type ActivationRow = {
+  readonly version: number;
+  readonly origin: RecordedPolicySet["origin"] | null;
+  readonly actor: string;
+  readonly reason: string;
+  readonly activatedAt: UnixMicros;
+};
+
+export function activationOf({ version, origin, actor, reason, activatedAt }: ActivationRow): PolicyActivation {
+  const by = JSON.parse(actor) as Actor;
+  return { version, ...(origin === null ? {} : { origin }), by, reason, activatedAt };
 }
 
 export type PolicySetContentRow = {
