@@ -61,7 +61,7 @@ export async function openBroker(config: Config, whole: Log): Promise<Broker> {
         registry: core.registry,
         files: core.files,
         entries: core.entries.all,
-        declarePolicies: core.declarePolicies,
+        declarePolicies: core.administeredPolicies.declare,
       },
       close,
     };

@@ -69,9 +69,9 @@ function bytesOf(texts: readonly string[]): number {
 }
 
 /** What is asked for counts as granted: a step must not read what is restricted and write it elsewhere in one go. */
-function confinement(
-  { elements }: Question,
-  { classes }: RunFacts,
+export function confinement(
+  { elements }: Pick<Question, "elements">,
+  { classes }: Pick<RunFacts, "classes">,
   known: World["policies"]["dataClasses"],
 ): Pick<PolicyRequest, "confinedTo"> {
   const confinedTo = confinementOf([...classes, ...elements.flatMap(({ datatypes }) => datatypes)], known);
@@ -79,9 +79,10 @@ function confinement(
 }
 
 function situationOf(
-  { runtime, principal, workflow, parent, depth, selectors }: Question,
+  { runtime, principal, workflow, parent, depth, selectors, requested, elements }: Question,
   world: Pick<Situation, "policyVersion" | "facts" | "risk">,
 ): Situation {
+  const outside = requested.flatMap((element, index) => (elements.includes(element) ? [] : [index]));
   return {
     ...world,
     ...(runtime === undefined ? {} : { runtime }),
@@ -90,5 +91,6 @@ function situationOf(
     ...(parent === undefined ? {} : { parent }),
     depth,
     selectors,
+    ...(outside.length === 0 ? {} : { outside }),
   };
 }

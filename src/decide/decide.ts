@@ -1,4 +1,4 @@
-import type { DecidedOn, Decision } from "../domain/decision.ts";
+import type { DecidedOn, Decision, Situation } from "../domain/decision.ts";
 import { decidedOn } from "../domain/decision.ts";
 import { sha256Hex } from "../domain/digest.ts";
 import { divide, type Grant } from "../domain/grant.ts";
@@ -159,11 +159,18 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
       ],
       policyDigest: sha256Hex(`${ofEntry}\n${world.policies.root}`),
       ...(errors.length === 0 ? {} : { policyErrors: errors }),
-      ...(asked.situation === undefined ? {} : { situation: asked.situation }),
+      ...(asked.situation === undefined
+        ? {}
+        : { situation: situationOf(asked.situation, request.allowPartial, bounds) }),
       ...(isAllowed && bounds.closes.length > 0 ? { closes: bounds.closes } : {}),
     },
     decidedOn: { ...decidedOn(entry, opener), world: guard },
   };
+}
+
+/** With what a later look at the decision needs to tell why it came out as it did. */
+function situationOf(asked: Situation, allowPartial: boolean, { closesParent }: Bounds): Situation {
+  return { ...asked, ...(allowPartial && { allowPartial }), ...(closesParent && { closesParent }) };
 }
 
 function sorted(texts: readonly string[]): readonly string[] {

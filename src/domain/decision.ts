@@ -95,6 +95,12 @@ export type Situation = {
   readonly depth: number;
   /** Of the caller, sorted; none that holds a path. */
   readonly selectors: readonly string[];
+  /** Elements of what was requested that ceiling or parent refused, by their place; absent: none. No policy was asked of them. */
+  readonly outside?: readonly number[];
+  /** Present where a part of what was requested would have been granted too. */
+  readonly allowPartial?: true;
+  /** Present where the parent itself would have been out of bounds, which refuses whatever the policies permit. */
+  readonly closesParent?: true;
 };
 
 /**

@@ -1,8 +1,11 @@
 import { jwtEs256Format } from "../adapters/jwt-es256/jwt-es256.ts";
 import { txnTokenEs256Format } from "../adapters/jwt-es256/txn-token-es256.ts";
 import { witEs256Format } from "../adapters/jwt-es256/wit-es256.ts";
+import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
+import { policySchemaText } from "../adapters/policy-cedar/policy-files.ts";
 import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
 import { x509DerFormat } from "../adapters/x509-der/x509-der.ts";
+import type { PoliciesPorts } from "../api/grpc/policies.ts";
 import type { RevocationsPorts } from "../api/grpc/revocations.ts";
 import type { ApiPorts } from "../api/grpc/servers.ts";
 import type { StepsPorts } from "../api/grpc/steps.ts";
@@ -11,12 +14,14 @@ import { acceptRestore } from "../authority/accept-restore.ts";
 import { confirmClock } from "../authority/confirm-clock.ts";
 import type { Config } from "../config/config.ts";
 import { readCertificate } from "../domain/certificate.ts";
+import { isOfKind } from "../domain/registration-entry.ts";
 import { trustDomainId } from "../domain/spiffe-id.ts";
 import { txnTokenKeySet } from "../domain/txn-token-keys.ts";
 import type { IssueDelegationPorts } from "../issue/issue-delegation-token.ts";
 import { tokenSizeCheck } from "../open/token-size.ts";
 import { checkPortsOf } from "./check-ports.ts";
 import type { Core } from "./core.ts";
+import { readSent } from "./policies.ts";
 import { trustOf } from "./trust.ts";
 
 /** What each service of the API needs. */
@@ -47,6 +52,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     principals: { ledger, history, principals, registryReads, clock, inForce: core.inForce },
     joinTokens: { ledger, joinTokens: registryReads.joinTokens, clock, random },
     risk: { ledger, risks: core.store.policies.risks, history, entries, reassessment: core.reassessment, clock },
+    policies: policiesPortsOf(core),
     status: {
       trustDomain: config.trustDomain,
       readiness: core.readiness,
@@ -68,6 +74,28 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       followStep: core.stepDirectory.followStep,
       brokerCallers: config.broker?.callers ?? new Map(),
     },
+  };
+}
+
+function policiesPortsOf(core: Core): PoliciesPorts {
+  const { clock, engine, entries, policies, stepDirectory } = core;
+  const { sets, dataClasses, declaredVersion } = core.administeredPolicies;
+  const { history, policies: reads, steps } = core.store;
+  const runtimeOf = (entryId: string) => {
+    const entry = entries.byId(entryId);
+    return entry !== undefined && isOfKind(entry, "runtime") ? entry.content.name : undefined;
+  };
+  return {
+    sets,
+    policies: reads,
+    engine,
+    readFiles: readSent,
+    dataClasses,
+    declaredVersion,
+    schema: policySchemaText,
+    clock,
+    openSteps: { policies, steps, clock, stepDirectory, startEngine: createCedarEngine },
+    replay: { history, startEngine: createCedarEngine, runtimeOf, principalOf: async () => undefined },
   };
 }
 

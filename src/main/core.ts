@@ -131,7 +131,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     closers,
   );
   const { authorities, entries, notifier, registry } = beside;
-  const policies = administerPolicies(declared, { ...ofPolicies, directory: beside.policies });
+  const policies = administerPolicies(config.policies, declared, { ...ofPolicies, directory: beside.policies });
   if (upstream !== undefined) closers.push(upstream.onChange(() => void authorities.look()));
   const federation = await openFederation(
     config,
@@ -195,8 +195,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     crls,
     unix,
     readiness,
-    policySets: policies.sets,
-    declarePolicies: policies.declare,
+    administeredPolicies: policies,
     /** `undefined` while what is kept of steps can't be relied on. */
     openSteps: () =>
       beside.stepDirectory.following.refusal() === undefined ? beside.stepDirectory.open().length : undefined,

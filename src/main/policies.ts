@@ -1,6 +1,9 @@
+import { isUtf8 } from "node:buffer";
 import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
-import { readPolicies } from "../adapters/policy-cedar/read-policies.ts";
+import { type PoliciesRead, readPolicies } from "../adapters/policy-cedar/read-policies.ts";
+import { splitPolicies } from "../adapters/policy-cedar/split-policies.ts";
 import type { PoliciesConfig } from "../config/policies-section.ts";
+import { inOrder } from "../domain/policy-set.ts";
 import { type DeclaredSet, formatPolicyFinding, notInForce, refusalOf } from "../policy/declared-policies.ts";
 import type { KeptPolicies } from "../policy/policy-directory.ts";
 import { createPolicySets, type Declared, type PolicySetsPorts } from "../policy/policy-sets.ts";
@@ -33,6 +36,24 @@ async function readDeclared(config: PoliciesConfig, writer?: number): Promise<Re
   return { set: { policies, dataClasses }, findings: isEmpty ? [empty] : findings, ignored };
 }
 
+/** The policies in files that were sent, and those that come with Stint if they are to be among them. */
+export async function readSent(
+  files: readonly { readonly name: string; readonly text: Uint8Array }[],
+  baseline: boolean,
+): Promise<Pick<PoliciesRead, "policies" | "findings">> {
+  const own = baseline ? await readPolicies({ baseline }) : undefined;
+  const read = files.map(({ name, text }) =>
+    isUtf8(text)
+      ? splitPolicies(Buffer.from(text).toString("utf8"), name)
+      : { policies: [], findings: [{ file: name, line: 1, column: 1, message: "expected UTF-8" }] },
+  );
+  const all = [...(own === undefined ? [] : [own]), ...read];
+  return {
+    policies: inOrder(all.flatMap(({ policies }) => policies)),
+    findings: all.flatMap(({ findings }) => findings),
+  };
+}
+
 /** Rejects with every finding, as a start would. */
 export async function checkDeclared(config: PoliciesConfig): Promise<void> {
   const { set, findings } = await readDeclared(config);
@@ -62,18 +83,23 @@ export async function declareAtStart(
 
 /** The policies of a running broker. */
 export function administerPolicies(
+  config: PoliciesConfig,
   atStart: Declared,
   { directory, ...ports }: PoliciesPorts & { readonly directory: Pick<KeptPolicies, "following" | "version"> },
 ) {
   const inForce = reachedBy(directory.following);
   const sets = createPolicySets({ ...ports, isNewLedger: false, inForce });
   let declared = atStart;
+  let classes = config.dataClasses;
   return {
     sets,
+    dataClasses: () => classes,
+    declaredVersion: () => declared.version ?? 0,
     /** Takes what is declared now. @throws BrokerError INVALID_FIELD; nothing is changed then */
-    async declare(config: PoliciesConfig, writer: number): Promise<void> {
-      const read = await readDeclared(config, writer);
+    async declare(changed: PoliciesConfig, writer: number): Promise<void> {
+      const read = await readDeclared(changed, writer);
       declared = await sets.declare(read);
+      classes = changed.dataClasses;
       tellDeclared(ports.log, declared, read);
     },
     /** That declared policies are not in force, if so. */

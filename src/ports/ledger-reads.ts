@@ -236,6 +236,17 @@ export type HistoryReads = {
   decisions(
     filter: HistoryFilter & { readonly effect?: "allow" | "deny"; readonly decisionId?: string },
   ): Promise<readonly (Decision & { readonly sequence: number })[]>;
+  /**
+   * Decisions that policies could have been asked on, oldest first, with what else is known of the step that was opened.
+   * A page ends at `limit` rows.
+   */
+  evaluated(filter: {
+    readonly after: number;
+    readonly since?: UnixMicros;
+    readonly until?: UnixMicros;
+    readonly agent?: string;
+    readonly limit: number;
+  }): Promise<readonly EvaluatedDecision[]>;
   events(
     filter: HistoryFilter & { readonly type?: string; readonly after?: number; readonly oldestFirst?: boolean },
   ): Promise<readonly EventRow[]>;
@@ -267,6 +278,12 @@ export type UsageRow = Usage &
     /** How many calls of any kind the verifier has left out of its reports. */
     readonly gap: number;
   };
+
+/** A decision in its place in the ledger, with the step that it opened. */
+export type EvaluatedDecision = Decision & {
+  readonly sequence: number;
+  readonly opened?: Pick<Situation, "workflow" | "parent" | "depth">;
+};
 
 /** Steps closed and credentials revoked. The lists end after `LIMITS.listedMax`, the counts are whole. */
 export type TakenBack = {

@@ -46,7 +46,7 @@ type CallOf<Method> = Method extends {
         ) => AsyncIterableIterator<MessageShape<Output>, undefined, void>
       : Kind extends "bidi_streaming"
         ? (options?: CallOptions) => BidiCall<MessageInitShape<Input>, MessageShape<Output>>
-        : never
+        : (requests: Iterable<MessageInitShape<Input>>, options?: CallOptions) => Promise<MessageShape<Output>>
   : never;
 
 /** What the SPIFFE Workload Endpoint asks of every request, so that a tricked browser can't make a request. */
@@ -80,7 +80,7 @@ function callOf(wire: Client, method: DescMethod, header: string, deadlineMs: nu
     case "bidi_streaming":
       return bidiCall(wire, method, header);
     case "client_streaming":
-      throw new Error(`${method.name}: no contract of ours streams requests alone`);
+      return sendingCall(wire, method, header, deadlineMs);
   }
 }
 
@@ -103,6 +103,30 @@ function unaryCall(wire: Client, method: DescMethod, header: string, deadlineMs:
         },
       );
       const release = cancelOnAbort(call, options.signal);
+    });
+}
+
+/** Requests that are all there already, and one answer to them. */
+function sendingCall(wire: Client, method: DescMethod, header: string, deadlineMs: number | undefined) {
+  const { path, requestSerialize, responseDeserialize } = methodDefinitionOf(method);
+  return (requests: Iterable<unknown>, options: CallOptions = {}): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      options.signal?.throwIfAborted();
+      const call = wire.makeClientStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        metadataOf(header, options),
+        deadlineOf({ deadlineMs: options.deadlineMs ?? deadlineMs }),
+        (error, response) => {
+          release();
+          if (error === null) resolve(response);
+          else reject(reasonOf(error, options.signal));
+        },
+      );
+      const release = cancelOnAbort(call, options.signal);
+      for (const request of requests) call.write(request);
+      call.end();
     });
 }
 

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Decision, RefusedCaller, ToolCall } from "../domain/decision.ts";
-import { type DecisionSchema, Effect } from "../gen/stint/v1/history_pb.js";
+import type { Decision, RefusedCaller, Situation, ToolCall } from "../domain/decision.ts";
+import { type DecisionSchema, Effect, type SituationSchema } from "../gen/stint/v1/history_pb.js";
 import { grantMessageOf } from "./grant-message.ts";
 import { timestampOfMicros } from "./timestamps.ts";
 
@@ -28,6 +28,11 @@ export function decisionMessageOf(
     count: decision.count,
     message: decision.message ?? "",
     ...(decision.call === undefined ? {} : { call: callMessageOf(decision.call) }),
+    policyVersion: decision.situation?.policyVersion ?? 0,
+    policyErrors: [...(decision.policyErrors ?? [])],
+    ...(decision.situation === undefined ? {} : { situation: situationMessageOf(decision.situation) }),
+    closes: [...(decision.closes ?? [])],
+    act: decision.act,
     ...(decision.caller === undefined ? {} : { caller: callerMessageOf(decision.caller) }),
   };
 }
@@ -41,6 +46,25 @@ function callMessageOf({ location, tool, actions, datatypes, argumentsSha256 = "
     argumentsSha256: new Uint8Array(Buffer.from(argumentsSha256, "hex")),
     jti,
     counted: [...counted],
+  };
+}
+
+function situationMessageOf(situation: Situation): MessageInitShape<typeof SituationSchema> {
+  const { runtime = "", principalId = "", workflow = "", parent, facts, risk, depth, selectors } = situation;
+  return {
+    runtime,
+    principalId,
+    workflow,
+    ...(parent === undefined ? {} : { parentAgent: parent.agent, parent: parent.name }),
+    classes: [...facts.classes],
+    actions: [...facts.actions],
+    stepsOpen: facts.stepsOpen,
+    steps: facts.steps,
+    riskDomain: risk.domain,
+    riskAgent: risk.agent,
+    riskRun: risk.run,
+    depth,
+    selectors: [...selectors],
   };
 }
 

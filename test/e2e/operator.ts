@@ -5,6 +5,7 @@ import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
 import { Federation } from "../../src/gen/stint/v1/federation_pb.js";
 import { History } from "../../src/gen/stint/v1/history_pb.js";
 import { Ledger } from "../../src/gen/stint/v1/ledger_pb.js";
+import { Policies } from "../../src/gen/stint/v1/policies_pb.js";
 import { Principals } from "../../src/gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../src/gen/stint/v1/risk_pb.js";
@@ -23,6 +24,7 @@ export type Operator = {
   readonly authorities: ClientOf<typeof Authorities>;
   readonly federation: ClientOf<typeof Federation>;
   readonly principals: ClientOf<typeof Principals>;
+  readonly policies: ClientOf<typeof Policies>;
   readonly joinTokens: ClientOf<typeof JoinTokens>;
   readonly risk: ClientOf<typeof Risk>;
   [Symbol.dispose](): void;
@@ -40,6 +42,7 @@ export function operatorOf(socket: string): Operator {
     authorities: createClient(Authorities, channel),
     federation: createClient(Federation, channel),
     principals: createClient(Principals, channel),
+    policies: createClient(Policies, channel),
     joinTokens: createClient(JoinTokens, channel),
     risk: createClient(Risk, channel),
     [Symbol.dispose]: () => channel.close(),

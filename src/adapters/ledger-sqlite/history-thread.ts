@@ -75,6 +75,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     steps: call("steps"),
     decisions: call("decisions"),
     usage: call("usage"),
+    evaluated: call("evaluated"),
     events: call("events"),
     principals: call("principals"),
     stepTree: call("stepTree"),

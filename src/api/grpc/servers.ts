@@ -14,6 +14,7 @@ import { Entries } from "../../gen/stint/v1/entries_pb.js";
 import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
+import { Policies } from "../../gen/stint/v1/policies_pb.js";
 import { Principals } from "../../gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../gen/stint/v1/risk_pb.js";
@@ -35,6 +36,7 @@ import { type FederationPorts, federationHandlers } from "./federation.ts";
 import { type HistoryPorts, historyHandlers } from "./history.ts";
 import { type JoinTokensPorts, joinTokensHandlers } from "./join-tokens.ts";
 import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
+import { type PoliciesPorts, policiesHandlers } from "./policies.ts";
 import { type PrincipalsPorts, principalsHandlers } from "./principals.ts";
 import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
 import { type RiskPorts, riskHandlers } from "./risk.ts";
@@ -58,6 +60,7 @@ export type ApiPorts = {
   readonly principals: PrincipalsPorts;
   readonly joinTokens: JoinTokensPorts;
   readonly risk: RiskPorts;
+  readonly policies: PoliciesPorts;
   readonly status: StatusPorts;
   readonly workloadApi: WorkloadApiPorts;
   readonly brokerApi: BrokerApiPorts;
@@ -111,6 +114,7 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   addService(server, Federation, federationHandlers(endpoint, ports.federation));
   addService(server, Principals, principalsHandlers(endpoint, ports.principals));
   addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
+  addService(server, Policies, policiesHandlers(endpoint, ports.policies));
   addService(server, Risk, riskHandlers(endpoint, ports.risk));
   addService(server, Status, statusHandlers(endpoint, ports.status));
   return [
@@ -123,6 +127,7 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
     Federation,
     Principals,
     JoinTokens,
+    Policies,
     Risk,
     Status,
   ];

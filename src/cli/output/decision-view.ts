@@ -1,4 +1,4 @@
-import { type Decision, Effect, type RefusedCaller, type ToolCall } from "../../gen/stint/v1/history_pb.js";
+import { type Decision, Effect, type RefusedCaller, type Situation, type ToolCall } from "../../gen/stint/v1/history_pb.js";
 import { enumField, grantField, hexField, instantCell, instantField, sequenceField, textField } from "./fields.ts";
 import { type Json, styleOf, type View } from "./view.ts";
 
@@ -21,6 +21,11 @@ export const decisionView: View<Decision> = {
     ["determining_policies", (decision) => decision.determiningPolicies],
     ["policy_digest", (decision) => textField(decision.policyDigest)],
     ["call", (decision) => callField(decision.call)],
+    ["act", (decision) => textField(decision.act)],
+    ["policy_version", (decision) => (decision.policyVersion === 0 ? null : decision.policyVersion)],
+    ["policy_errors", (decision) => decision.policyErrors],
+    ["situation", (decision) => situationField(decision.situation)],
+    ["closes", (decision) => decision.closes],
     ["count", (decision) => decision.count],
     ["message", (decision) => textField(decision.message)],
     ["caller", (decision) => callerField(decision.caller)],
@@ -31,6 +36,12 @@ export const decisionView: View<Decision> = {
       header: "EFFECT",
       text: effectOf,
       style: (decision) => styleOf(decision.effect === Effect.ALLOW, decision.effect === Effect.DENY),
+    },
+    {
+      header: "POLICIES",
+      text: ({ policyVersion, policyErrors }) =>
+        policyVersion === 0 ? "" : `${policyVersion}${policyErrors.length === 0 ? "" : " (errors)"}`,
+      align: "right",
     },
     { header: "REASON", text: (decision) => decision.reason },
     { header: "CALLER", text: (decision) => callerCell(decision.caller) },
@@ -64,6 +75,28 @@ function callField(call: ToolCall | undefined): Json {
     arguments_sha256: hexField(call.argumentsSha256),
     jti: textField(call.jti),
     counted: call.counted.map(({ holder, element }) => ({ holder, element })),
+  };
+}
+
+/** The state of the world that policies were asked on; the members of a parent only where there was one. */
+function situationField(situation: Situation | undefined): Json {
+  if (situation === undefined) return null;
+  const { parent, parentAgent } = situation;
+  return {
+    runtime: textField(situation.runtime),
+    principal_id: textField(situation.principalId),
+    workflow: textField(situation.workflow),
+    parent:
+      parent === undefined
+        ? null
+        : { agent: parentAgent, run_id: parent.runId, step: parent.step, attempt: parent.attempt },
+    classes: situation.classes,
+    actions: situation.actions,
+    steps_open: situation.stepsOpen,
+    steps: situation.steps,
+    risk: { domain: situation.riskDomain, agent: situation.riskAgent, run: situation.riskRun },
+    depth: situation.depth,
+    selectors: situation.selectors,
   };
 }
 

@@ -4,6 +4,7 @@ import { Entries } from "../../gen/stint/v1/entries_pb.js";
 import { Federation } from "../../gen/stint/v1/federation_pb.js";
 import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
+import { Policies } from "../../gen/stint/v1/policies_pb.js";
 import { Principals } from "../../gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../gen/stint/v1/risk_pb.js";
@@ -36,6 +37,7 @@ export type Operator = {
   readonly principals: ClientOf<typeof Principals>;
   readonly joinTokens: ClientOf<typeof JoinTokens>;
   readonly risk: ClientOf<typeof Risk>;
+  readonly policies: ClientOf<typeof Policies>;
   readonly status: ClientOf<typeof Status>;
   /** Ends the connection and all that is under way on it. */
   close(): void;
@@ -61,6 +63,7 @@ export function connectOperator(options: OperatorOptions = {}): Operator {
     principals: createClient(Principals, channel, terms),
     joinTokens: createClient(JoinTokens, channel, terms),
     risk: createClient(Risk, channel, terms),
+    policies: createClient(Policies, channel, terms),
     status: createClient(Status, channel, terms),
     close: () => channel.close(),
   };

@@ -1,7 +1,7 @@
 import { LIMITS } from "../../../domain/limits.ts";
 import { addMicros, type UnixMicros } from "../../../domain/time.ts";
 import type { EventRow, HistoryFilter, HistoryReads } from "../../../ports/ledger-reads.ts";
-import { DECISION, type DecisionRow, decisionOf } from "../tables/decision-table.ts";
+import { DECISION, type DecisionRow, decisionOf, type EvaluatedRow, evaluatedOf } from "../tables/decision-table.ts";
 import { EVENT, MINUTE, minuteOf, type StoredEvent } from "../tables/event-table.ts";
 import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
 import { PRINCIPAL, principalOf, type StoredPrincipal } from "../tables/principal-table.ts";
@@ -59,6 +59,16 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       const conditions = [...when("u.usage_id < @before", "before", filter.before), ...stepConditions("s", filter)];
       const page = { select: USAGE.history, conditions, orderBy: "u.usage_id DESC", limit: filter.limit };
       return read((db) => readPage<UsageHistoryRow>(db, page));
+    },
+    async evaluated(filter) {
+      const conditions = [
+        ...pageConditions("d", filter),
+        ...when("d.sequence > @after", "after", filter.after),
+        ...when("d.agent = @agent", "agent", filter.agent),
+        { sql: "d.act IN ('open', 'judge', 'call')", values: {} },
+      ];
+      const page = { select: DECISION.evaluated, conditions, orderBy: "d.sequence", limit: filter.limit };
+      return read((db) => readPage<EvaluatedRow>(db, page)).map(evaluatedOf);
     },
     async events(filter) {
       const conditions = [

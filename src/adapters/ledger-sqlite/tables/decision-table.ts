@@ -3,7 +3,9 @@ import type { Decision, RefusedCaller, Situation, ToolCall } from "../../../doma
 import type { ErrorCode } from "../../../domain/errors.ts";
 import type { Grant } from "../../../domain/grant.ts";
 import type { DecisionMade } from "../../../domain/ledger-event.ts";
+import type { Segment } from "../../../domain/spiffe-id.ts";
 import type { UnixMicros } from "../../../domain/time.ts";
+import type { EvaluatedDecision } from "../../../ports/ledger-reads.ts";
 import type { SqlParameters } from "../connection.ts";
 
 export const DECISION = {
@@ -35,7 +37,42 @@ export const DECISION = {
            d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
            d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.count, d.call
       FROM decision AS d`,
+  /** Of a step that was opened; conditions are appended. */
+  evaluated: `
+    SELECT d.sequence, d.decision_id AS decisionId, d.act, d.effect, d.reason, NULL AS message, NULL AS caller,
+           d.decided_at_us AS decidedAt, d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt,
+           d.step_id AS stepId, d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
+           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.count,
+           s.depth AS stepDepth, s.workflow AS stepWorkflow, p.agent AS parentAgent, p.run_id AS parentRunId,
+           p.step AS parentStep, p.attempt AS parentAttempt
+      FROM decision AS d LEFT JOIN step AS s ON s.step_id = d.step_id
+      LEFT JOIN step AS p ON p.step_id = s.parent_step_id`,
 } as const;
+
+export type EvaluatedRow = DecisionRow & {
+  readonly stepDepth: number | null;
+  readonly stepWorkflow: string | null;
+  readonly parentAgent: Segment | null;
+  readonly parentRunId: Segment | null;
+  readonly parentStep: Segment | null;
+  readonly parentAttempt: number | null;
+};
+
+export function evaluatedOf(row: EvaluatedRow): EvaluatedDecision {
+  const { stepDepth: depth, stepWorkflow: workflow, parentAgent, parentRunId, parentStep, parentAttempt } = row;
+  const decision = decisionOf(row);
+  if (depth === null) return decision;
+  const isDelegated = parentAgent !== null && parentRunId !== null && parentStep !== null && parentAttempt !== null;
+  const name = isDelegated && { runId: parentRunId, step: parentStep, attempt: parentAttempt };
+  return {
+    ...decision,
+    opened: {
+      depth,
+      ...(workflow !== null && { workflow }),
+      ...(isDelegated && name && { parent: { agent: parentAgent, name } }),
+    },
+  };
+}
 
 export type DecisionRow = {
   readonly sequence: number;

@@ -326,6 +326,41 @@ export declare type Decision = Message<"stint.v1.Decision"> & {
   caller?: RefusedCaller | undefined;
 
   /**
+   * The set of policies that was asked; 0: none was in force.
+   *
+   * @generated from field: uint32 policy_version = 20;
+   */
+  policyVersion: number;
+
+  /**
+   * Policies that could not be evaluated; each is a deny.
+   *
+   * @generated from field: repeated string policy_errors = 21;
+   */
+  policyErrors: string[];
+
+  /**
+   * What else the policies were asked on; absent where none was asked.
+   *
+   * @generated from field: stint.v1.Situation situation = 22;
+   */
+  situation?: Situation | undefined;
+
+  /**
+   * Ids of open steps that ended with this decision.
+   *
+   * @generated from field: repeated string closes = 23;
+   */
+  closes: string[];
+
+  /**
+   * What was asked for: open, issue, attest, administer, judge or call.
+   *
+   * @generated from field: string act = 24;
+   */
+  act: string;
+
+  /**
    * Of a decision about a call, unless it stands for several.
    *
    * @generated from field: stint.v1.ToolCall call = 30;
@@ -419,6 +454,97 @@ export declare type CountedBudget = Message<"stint.v1.CountedBudget"> & {
  * Use `create(CountedBudgetSchema)` to create a new message.
  */
 export declare const CountedBudgetSchema: GenMessage<CountedBudget>;
+
+/**
+ * The state of the world in which a decision was made.
+ *
+ * @generated from message stint.v1.Situation
+ */
+export declare type Situation = Message<"stint.v1.Situation"> & {
+  /**
+   * Name of the runtime's entry that asked; empty where the agent asked itself.
+   *
+   * @generated from field: string runtime = 1;
+   */
+  runtime: string;
+
+  /**
+   * @generated from field: string principal_id = 2;
+   */
+  principalId: string;
+
+  /**
+   * @generated from field: string workflow = 3;
+   */
+  workflow: string;
+
+  /**
+   * The step that it was delegated from; absent without one.
+   *
+   * @generated from field: string parent_agent = 4;
+   */
+  parentAgent: string;
+
+  /**
+   * @generated from field: stint.v1.StepName parent = 5;
+   */
+  parent?: StepName | undefined;
+
+  /**
+   * Classes of data and actions that were granted in the run before.
+   *
+   * @generated from field: repeated string classes = 6;
+   */
+  classes: string[];
+
+  /**
+   * @generated from field: repeated string actions = 7;
+   */
+  actions: string[];
+
+  /**
+   * @generated from field: uint32 steps_open = 8;
+   */
+  stepsOpen: number;
+
+  /**
+   * @generated from field: uint32 steps = 9;
+   */
+  steps: number;
+
+  /**
+   * low, elevated or high.
+   *
+   * @generated from field: string risk_domain = 10;
+   */
+  riskDomain: string;
+
+  /**
+   * @generated from field: string risk_agent = 11;
+   */
+  riskAgent: string;
+
+  /**
+   * @generated from field: string risk_run = 12;
+   */
+  riskRun: string;
+
+  /**
+   * @generated from field: uint32 depth = 13;
+   */
+  depth: number;
+
+  /**
+   * @generated from field: repeated string selectors = 14;
+   */
+  selectors: string[];
+};
+
+/**
+ * Describes the message stint.v1.Situation.
+ * Use `create(SituationSchema)` to create a new message.
+ */
+export declare const SituationSchema: GenMessage<Situation>;
 
 /**
  * @generated from message stint.v1.RefusedCaller

@@ -1,0 +1,137 @@
+import { checkMayLook, operatorWith } from "../../decide/step-access.ts";
+import type { DataClasses } from "../../domain/data-classes.ts";
+import { BrokerError, invalidField } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import type { Policy, PolicySet, RecordedPolicySet } from "../../domain/policy-set.ts";
+import type {
+  Policies,
+  PoliciesActivateRequest,
+  PoliciesCheckRequest,
+  PoliciesPutRequest,
+} from "../../gen/stint/v1/policies_pb.js";
+import { type OpenStepsPorts, openStepsClosed } from "../../policy/open-steps-closed.ts";
+import type { PolicySets } from "../../policy/policy-sets.ts";
+import type { PolicyReads, PolicySetRow } from "../../ports/ledger-reads.ts";
+import type { PolicyEngine, PolicyFinding } from "../../ports/policy-engine.ts";
+import { activationMessageOf, findingMessageOf, policySetMessageOf, setPartsOf } from "../../wire/policy-message.ts";
+import type { HandlersOf } from "../../wire/service-definition.ts";
+import { type Endpoint, unary } from "./call.ts";
+import { type SentFile, type SentPolicies, sentPolicies } from "./policy-parts.ts";
+import { type ReplayHandlersPorts, replayHandlers } from "./policy-replay.ts";
+import { operatorActor } from "./revocations.ts";
+import { clientStreaming, serverStreaming } from "./streaming.ts";
+
+/** What makes a set of policies of files. */
+export type CandidatePorts = {
+  /** The policies in files, and with them those that come with this broker; findings keep them from being used. */
+  readonly readFiles: (
+    files: readonly SentFile[],
+    baseline: boolean,
+  ) => Promise<{ readonly policies: readonly Policy[]; readonly findings: readonly PolicyFinding[] }>;
+  /** As the configuration has them now. */
+  readonly dataClasses: () => DataClasses;
+};
+
+export type PoliciesPorts = CandidatePorts &
+  ReplayHandlersPorts & {
+    readonly sets: Pick<PolicySets, "put" | "activate">;
+    readonly policies: PolicyReads;
+    readonly engine: Pick<PolicyEngine, "check">;
+    readonly openSteps: OpenStepsPorts;
+    readonly schema: () => string;
+    /** The version that the configuration declares; 0: none. */
+    readonly declaredVersion: () => number;
+  };
+
+export function policiesHandlers(endpoint: Endpoint, ports: PoliciesPorts): HandlersOf<typeof Policies> {
+  const { sets, policies } = ports;
+  return {
+    put: clientStreaming(endpoint, "Policies.Put", async (requests: AsyncIterable<PoliciesPutRequest>, { caller }) => {
+      const by = operatorActor(caller, ["admin"]);
+      const { set, findings } = await candidateOf(await sentPolicies(requests), ports);
+      const put = findings.length > 0 ? findings : await sets.put(set, by);
+      if (!("kind" in put)) return { findings: put.map(findingMessageOf) };
+      return { set: await listed(put.version, policies) };
+    }),
+    check: clientStreaming(
+      endpoint,
+      "Policies.Check",
+      async (requests: AsyncIterable<PoliciesCheckRequest>, { caller }) => {
+        checkMayLook(caller);
+        const { set, findings } = await candidateOf(await sentPolicies(requests), ports);
+        return { findings: (findings.length > 0 ? findings : await ports.engine.check(set)).map(findingMessageOf) };
+      },
+    ),
+    activate: unary(endpoint, "Policies.Activate", async (request, caller, ids) => {
+      const { version, dryRun } = request;
+      ids["version"] = String(version);
+      if (dryRun) {
+        checkMayLook(caller);
+        if (version === 0) return {};
+        return { stepsClosed: await openStepsClosed(await versionOf(version, policies), ports.openSteps) };
+      }
+      const by = operatorActor(caller, ["admin"]);
+      checkActivation(request);
+      return { changed: await sets.activate(version, request.reason, by) };
+    }),
+    list: unary(endpoint, "Policies.List", async (_request, caller) => {
+      checkMayLook(caller);
+      const [rows, activation] = await Promise.all([policies.policySets(), policies.policyActivation()]);
+      return {
+        sets: rows.map((row) => policySetMessageOf(row, activation?.version ?? 0)),
+        ...(activation === undefined ? {} : { activation: activationMessageOf(activation) }),
+        declaredVersion: ports.declaredVersion(),
+      };
+    }),
+    get: serverStreaming(endpoint, "Policies.Get", async function* ({ version }, { caller, ids }) {
+      operatorWith(caller, ["admin", "viewer"]);
+      ids["version"] = String(version);
+      const set = await versionOf(version, policies);
+      const row = (await policies.policySets()).find((one) => one.version === version);
+      const activation = await policies.policyActivation();
+      if (row !== undefined) yield* setPartsOf(row, set, activation?.version ?? 0);
+    }),
+    schema: unary(endpoint, "Policies.Schema", async (_request, caller) => {
+      checkMayLook(caller);
+      return { schema: ports.schema() };
+    }),
+    ...replayHandlers(endpoint, ports),
+  };
+}
+
+/**
+ * The set that files make, with the classes of data of the configuration.
+ *
+ * @returns findings where it can't be used
+ */
+export async function candidateOf(
+  { files, baseline }: SentPolicies<unknown>,
+  { readFiles, dataClasses }: CandidatePorts,
+): Promise<{ readonly set: PolicySet; readonly findings: readonly PolicyFinding[] }> {
+  const { policies, findings } = await readFiles(files, baseline);
+  const isEmpty = policies.length === 0 && findings.length === 0;
+  const message = "expected at least one policy: without any nothing is permitted";
+  const empty = { file: files[0]?.name ?? "", line: 1, column: 1, message };
+  return { set: { policies, dataClasses: dataClasses() }, findings: isEmpty ? [empty] : findings };
+}
+
+/** @throws BrokerError INVALID_FIELD */
+export async function versionOf(version: number, policies: Pick<PolicyReads, "policySet">): Promise<RecordedPolicySet> {
+  const set = await policies.policySet(version);
+  if (set === undefined) throw invalidField("version", "that of a set of policies");
+  return set;
+}
+
+function checkActivation({ version, none, reason }: PoliciesActivateRequest): void {
+  if (version === 0 && !none) {
+    throw invalidField("version", "that of a set of policies; 0 puts none in force, and needs `none`");
+  }
+  const isReason = reason !== "" && Buffer.byteLength(reason) <= LIMITS.purposeBytesMax;
+  if (!isReason) throw invalidField("reason", `why, in 1 to ${LIMITS.purposeBytesMax} bytes: it is recorded`);
+}
+
+async function listed(version: number, policies: PolicyReads) {
+  const row: PolicySetRow | undefined = (await policies.policySets()).find((one) => one.version === version);
+  if (row === undefined) throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger does not have what it recorded");
+  return policySetMessageOf(row, (await policies.policyActivation())?.version ?? 0);
+}

@@ -1,0 +1,130 @@
+import { confinement } from "../decide/ask-policies.ts";
+import type { DataClasses } from "../domain/data-classes.ts";
+import type { Situation } from "../domain/decision.ts";
+import type { Grant } from "../domain/grant.ts";
+import type { RiskAround } from "../domain/risk.ts";
+import { NO_FACTS, type RunFacts, withGrant } from "../domain/run-facts.ts";
+import type { Segment, StepName } from "../domain/spiffe-id.ts";
+import type { EvaluatedDecision } from "../ports/ledger-reads.ts";
+import { POLICY_ACTS, type PolicyAct, type PolicyRequest, type Principal } from "../ports/policy-engine.ts";
+
+/** A recorded decision as a question that can be asked again. */
+export type RecordedRequest = {
+  readonly decision: EvaluatedDecision;
+  readonly request: Omit<PolicyRequest, "confinedTo">;
+  readonly situation: Situation;
+  /** Whether no policies were in force then, so that the situation was found out from what is known of the run. */
+  readonly reconstructed: boolean;
+};
+
+export type RequestPorts = {
+  /** Name of a runtime's entry by its id; `undefined` for any other. */
+  readonly runtimeOf: (entryId: string) => Segment | undefined;
+  /** What is known of a principal; `undefined` where it was erased. */
+  readonly principalOf: (principalId: string) => Promise<Principal | undefined>;
+};
+
+/** Runs whose grants are remembered at one time; of one that was forgotten, what was granted before counts no more. */
+const RUNS_MAX = 20_000;
+const NO_RISK: RiskAround = { domain: "low", agent: "low", run: "low" };
+
+/**
+ * Makes questions of decisions, which are given oldest first: what a decision without a recorded situation was made on
+ * hangs on those of its run before it.
+ *
+ * @returns a function that gives `undefined` for a decision that no policy was or could have been asked on, or whose
+ *   principal is known no more
+ */
+export function recordedRequests(
+  ports: RequestPorts,
+): (one: EvaluatedDecision) => Promise<RecordedRequest | undefined> {
+  const factsOfRuns = new Map<string, RunFacts>();
+
+  function remember({ act, effect, runId, granted }: EvaluatedDecision): void {
+    if (act !== "open" || effect !== "allow" || runId === undefined) return;
+    const facts = withGrant(factsOfRuns.get(runId) ?? NO_FACTS, granted);
+    // Set anew, so that the run that was heard of longest ago comes first, and goes first.
+    factsOfRuns.delete(runId);
+    factsOfRuns.set(runId, facts);
+    const [oldest] = factsOfRuns.keys();
+    if (factsOfRuns.size > RUNS_MAX && oldest !== undefined) factsOfRuns.delete(oldest);
+  }
+
+  /** Of a step that was opened while no policies were in force. What a ceiling refused then, no policy would permit. */
+  function foundOut({ effect, opened, runId = "", callerEntryId = "" }: EvaluatedDecision): Situation | undefined {
+    if (effect !== "allow" || opened === undefined) return undefined;
+    const runtime = ports.runtimeOf(callerEntryId);
+    return {
+      policyVersion: 0,
+      ...(runtime === undefined ? {} : { runtime }),
+      ...opened,
+      facts: factsOfRuns.get(runId) ?? NO_FACTS,
+      risk: NO_RISK,
+      selectors: [],
+    };
+  }
+
+  return async (decision) => {
+    const situation = decision.situation ?? foundOut(decision);
+    remember(decision);
+    const act = POLICY_ACTS.find((one) => one === decision.act);
+    const name = nameOf(decision);
+    if (situation === undefined || act === undefined || name === undefined || !isOfPolicies(decision)) return undefined;
+    const { principalId } = situation;
+    const principal = principalId === undefined ? undefined : await ports.principalOf(principalId);
+    if (principalId !== undefined && principal === undefined) return undefined;
+    const request = { ...requestOf(decision, act, situation, name), ...(principal === undefined ? {} : { principal }) };
+    return { decision, request, situation, reconstructed: decision.situation === undefined };
+  };
+}
+
+/** Budgets, bars and the like refuse whatever the policies say. */
+function isOfPolicies({ effect, reason, situation, count }: EvaluatedDecision): boolean {
+  if (situation?.closesParent === true || count > 1) return false;
+  return effect === "allow" || reason === "POLICY_DENIED" || reason === "DELEGATION_REFUSED";
+}
+
+function nameOf({ runId, step, attempt }: EvaluatedDecision): StepName | undefined {
+  if (runId === undefined || step === undefined) return undefined;
+  return { runId: runId as Segment, step: step as Segment, attempt: attempt ?? 0 };
+}
+
+function requestOf(
+  { agent = "", requested, decidedAt }: EvaluatedDecision,
+  act: PolicyAct,
+  { runtime, workflow, parent, facts, risk, depth, selectors, outside = [] }: Situation,
+  name: StepName,
+): Omit<PolicyRequest, "confinedTo"> {
+  return {
+    act,
+    agent: agent as Segment,
+    name,
+    ...(runtime === undefined ? {} : { runtime }),
+    ...(workflow === undefined ? {} : { workflow }),
+    ...(parent === undefined ? {} : { parent }),
+    requested,
+    elements: requested.filter((_, index) => !outside.includes(index)),
+    facts,
+    risk,
+    depth,
+    selectors,
+    at: decidedAt,
+  };
+}
+
+/** The question as it is put to a set of policies, whose classes of data say where the run is confined to. */
+export function putTo(dataClasses: DataClasses, { request }: RecordedRequest): PolicyRequest {
+  return { ...request, ...confinement(request, request.facts, dataClasses) };
+}
+
+/** What of a request would be granted, of what was answered of its elements. */
+export function grantedOf(
+  { request, situation }: RecordedRequest,
+  allows: (index: number) => boolean,
+  isOpened: boolean,
+): Grant | undefined {
+  const granted = isOpened ? request.elements.filter((_, index) => allows(index)) : [];
+  const isWhole = granted.length === request.requested.length;
+  if (!isOpened || (!isWhole && (situation.allowPartial !== true || granted.length === 0))) return undefined;
+  return granted;
+}
