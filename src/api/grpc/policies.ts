@@ -1,8 +1,6 @@
 import { checkMayLook, operatorWith } from "../../decide/step-access.ts";
-import type { DataClasses } from "../../domain/data-classes.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import type { Policy, PolicySet, RecordedPolicySet } from "../../domain/policy-set.ts";
 import type {
   Policies,
   PoliciesActivateRequest,
@@ -12,25 +10,15 @@ import type {
 import { type OpenStepsPorts, openStepsClosed } from "../../policy/open-steps-closed.ts";
 import type { PolicySets } from "../../policy/policy-sets.ts";
 import type { PolicyReads, PolicySetRow } from "../../ports/ledger-reads.ts";
-import type { PolicyEngine, PolicyFinding } from "../../ports/policy-engine.ts";
-import { activationMessageOf, findingMessageOf, policySetMessageOf, setPartsOf } from "../../wire/policy-message.ts";
+import type { PolicyEngine } from "../../ports/policy-engine.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
-import { type SentFile, type SentPolicies, sentPolicies } from "./policy-parts.ts";
+import { type CandidatePorts, candidateOf, versionOf } from "./policy-candidate.ts";
+import { activationMessageOf, findingMessageOf, policySetMessageOf, setPartsOf } from "./policy-messages.ts";
+import { sentPolicies } from "./policy-parts.ts";
 import { type ReplayHandlersPorts, replayHandlers } from "./policy-replay.ts";
 import { operatorActor } from "./revocations.ts";
 import { clientStreaming, serverStreaming } from "./streaming.ts";
-
-/** What makes a set of policies of files. */
-export type CandidatePorts = {
-  /** The policies in files, and with them those that come with this broker; findings keep them from being used. */
-  readonly readFiles: (
-    files: readonly SentFile[],
-    baseline: boolean,
-  ) => Promise<{ readonly policies: readonly Policy[]; readonly findings: readonly PolicyFinding[] }>;
-  /** As the configuration has them now. */
-  readonly dataClasses: () => DataClasses;
-};
 
 export type PoliciesPorts = CandidatePorts &
   ReplayHandlersPorts & {
@@ -97,29 +85,6 @@ export function policiesHandlers(endpoint: Endpoint, ports: PoliciesPorts): Hand
     }),
     ...replayHandlers(endpoint, ports),
   };
-}
-
-/**
- * The set that files make, with the classes of data of the configuration.
- *
- * @returns findings where it can't be used
- */
-export async function candidateOf(
-  { files, baseline }: SentPolicies<unknown>,
-  { readFiles, dataClasses }: CandidatePorts,
-): Promise<{ readonly set: PolicySet; readonly findings: readonly PolicyFinding[] }> {
-  const { policies, findings } = await readFiles(files, baseline);
-  const isEmpty = policies.length === 0 && findings.length === 0;
-  const message = "expected at least one policy: without any nothing is permitted";
-  const empty = { file: files[0]?.name ?? "", line: 1, column: 1, message };
-  return { set: { policies, dataClasses: dataClasses() }, findings: isEmpty ? [empty] : findings };
-}
-
-/** @throws BrokerError INVALID_FIELD */
-export async function versionOf(version: number, policies: Pick<PolicyReads, "policySet">): Promise<RecordedPolicySet> {
-  const set = await policies.policySet(version);
-  if (set === undefined) throw invalidField("version", "that of a set of policies");
-  return set;
 }
 
 function checkActivation({ version, none, reason }: PoliciesActivateRequest): void {

@@ -21,11 +21,11 @@ import type { PolicyReads } from "../../ports/ledger-reads.ts";
 import type { PolicyEngine, PolicyFinding } from "../../ports/policy-engine.ts";
 import { decisionMessageOf } from "../../wire/decision-message.ts";
 import { grantMessageOf } from "../../wire/grant-message.ts";
-import { findingMessageOf } from "../../wire/policy-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { microsOfTimestamp, type Timestamp } from "../../wire/timestamps.ts";
 import type { Endpoint } from "./call.ts";
-import { type CandidatePorts, candidateOf, versionOf } from "./policies.ts";
+import { type CandidatePorts, candidateOf, versionOf } from "./policy-candidate.ts";
+import { findingMessageOf } from "./policy-messages.ts";
 import { type SentPolicies, sentPolicies } from "./policy-parts.ts";
 import { bidiStreaming, serverStreaming } from "./streaming.ts";
 

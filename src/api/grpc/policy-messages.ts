@@ -1,15 +1,15 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { RecordedPolicySet } from "../domain/policy-set.ts";
+import type { RecordedPolicySet } from "../../domain/policy-set.ts";
 import {
   type PoliciesGetResponseSchema,
   type PolicyActivationSchema,
   type PolicyFindingSchema,
   PolicyOrigin,
   type PolicySetSchema,
-} from "../gen/stint/v1/policies_pb.js";
-import type { PolicyActivation, PolicySetRow } from "../ports/ledger-reads.ts";
-import type { PolicyFinding } from "../ports/policy-engine.ts";
-import { timestampOfMicros } from "./timestamps.ts";
+} from "../../gen/stint/v1/policies_pb.js";
+import type { PolicyActivation, PolicySetRow } from "../../ports/ledger-reads.ts";
+import type { PolicyFinding } from "../../ports/policy-engine.ts";
+import { timestampOfMicros } from "../../wire/timestamps.ts";
 
 const ORIGINS = { config: PolicyOrigin.CONFIG, api: PolicyOrigin.API } as const;
 
