@@ -13,6 +13,8 @@ import { findingView, formatFinding, resultView } from "../output/policy-view.ts
 import { type CasesRead, type PolicyCase, readCases } from "../policy/read-cases.ts";
 import { type CaseResult, runCase } from "../policy/run-cases.ts";
 import { acting, type Session } from "../session.ts";
+import { addPolicyReplay } from "./policy-replay.ts";
+import { addPolicySets } from "./policy-sets.ts";
 
 type PolicyOptions = { readonly baseline: boolean };
 
@@ -33,6 +35,8 @@ export function addPolicy(program: Command, context: Context): void {
     .description("runs the cases in *.test.yaml against the policies beside them")
     .argument("<directory>", "with *.cedar and *.test.yaml")
     .action(acting(context, test));
+  addPolicySets(policy, context);
+  addPolicyReplay(policy, context);
 }
 
 function withBaseline(command: Command): Command {
