@@ -10,6 +10,7 @@ import { file_stint_v1_federation } from "../../src/gen/stint/v1/federation_pb.j
 import { file_stint_v1_history } from "../../src/gen/stint/v1/history_pb.js";
 import { file_stint_v1_ledger } from "../../src/gen/stint/v1/ledger_pb.js";
 import { file_stint_v1_principals } from "../../src/gen/stint/v1/principals_pb.js";
+import { file_stint_v1_policies } from "../../src/gen/stint/v1/policies_pb.js";
 import { file_stint_v1_revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { file_stint_v1_risk } from "../../src/gen/stint/v1/risk_pb.js";
 import { file_stint_v1_status } from "../../src/gen/stint/v1/status_pb.js";
@@ -29,6 +30,7 @@ const FILES: readonly DescFile[] = [
   file_stint_v1_history,
   file_stint_v1_ledger,
   file_stint_v1_principals,
+  file_stint_v1_policies,
   file_stint_v1_revocations,
   file_stint_v1_risk,
   file_stint_v1_status,
@@ -69,6 +71,16 @@ test("the services and their methods", () => {
     "stint.v1.Ledger": ["Get", "AcceptRestore"],
     "stint.v1.Principals": ["List", "Offboard", "Readmit", "Erase"],
     "stint.v1.Risk": ["Set", "List"],
+    "stint.v1.Policies": [
+      "Put (client_streaming)",
+      "Check (client_streaming)",
+      "Activate",
+      "List",
+      "Get (server_streaming)",
+      "Schema",
+      "Replay (bidi_streaming)",
+      "Suggest (server_streaming)",
+    ],
     "stint.v1.Status": ["Get"],
     "stint.v1.Renewals": ["Renew"],
     "stint.v1.Revocations": ["Watch (bidi_streaming)", "Revoke"],
@@ -104,6 +116,7 @@ test("the numbers of every enum", () => {
       "3 OPERATOR_ROLE_DETECTOR",
       "4 OPERATOR_ROLE_ADMIN",
     ],
+    "stint.v1.PolicyOrigin": ["0 POLICY_ORIGIN_UNSPECIFIED", "1 POLICY_ORIGIN_CONFIG", "2 POLICY_ORIGIN_API"],
     "stint.v1.Reason": [
       "0 REASON_UNSPECIFIED",
       "1 REASON_NO_IDENTITY",
