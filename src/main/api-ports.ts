@@ -78,12 +78,18 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
 }
 
 function policiesPortsOf(core: Core): PoliciesPorts {
-  const { clock, engine, entries, policies, stepDirectory } = core;
+  const { clock, engine, entries, policies, principals, stepDirectory } = core;
   const { sets, dataClasses, declaredVersion } = core.administeredPolicies;
-  const { history, policies: reads, steps } = core.store;
+  const { history, policies: reads, registry, steps } = core.store;
   const runtimeOf = (entryId: string) => {
     const entry = entries.byId(entryId);
     return entry !== undefined && isOfKind(entry, "runtime") ? entry.content.name : undefined;
+  };
+  // With the claims of their newest step: those of each step are sealed with it.
+  const principalOf = async (principalId: string) => {
+    const sealed = (await registry.principal(principalId))?.sealed;
+    const known = sealed === undefined ? undefined : await principals.open({ principalId, sealed });
+    return known === undefined ? undefined : { iss: known.iss, sub: known.sub, claims: known.claims };
   };
   return {
     sets,
@@ -94,8 +100,8 @@ function policiesPortsOf(core: Core): PoliciesPorts {
     declaredVersion,
     schema: policySchemaText,
     clock,
-    openSteps: { policies, steps, clock, stepDirectory, startEngine: createCedarEngine },
-    replay: { history, startEngine: createCedarEngine, runtimeOf, principalOf: async () => undefined },
+    openSteps: { policies, steps, clock, principals, stepDirectory, startEngine: createCedarEngine },
+    replay: { history, startEngine: createCedarEngine, runtimeOf, principalOf },
   };
 }
 

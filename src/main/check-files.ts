@@ -7,8 +7,8 @@ import { checkInForce } from "./certificate-life.ts";
 import { evidenceFiles } from "./evidence-attestors.ts";
 import { webRootFiles } from "./federation.ts";
 import { readPin, upstreamFiles } from "./open-signer.ts";
-import { principalTokenFiles } from "./principal-tokens.ts";
 import { checkDeclared } from "./policies.ts";
+import { principalTokenFiles } from "./principal-tokens.ts";
 import { serverCertificate } from "./server-certificate.ts";
 
 /** A file that a setting names, looked at as a start looks at it. */

@@ -124,7 +124,7 @@ async function answerOf(
     return await engine.evaluate(ROOT, putTo(dataClasses, recorded));
   } catch (thrown) {
     if (!(thrown instanceof BrokerError) || thrown.code !== "LIMIT_EXCEEDED") throw thrown;
-    return { whole: { effect: "deny", policies: [] }, elements: [], countsSteps: true };
+    return { whole: { effect: "deny", policies: [] }, elements: [] };
   }
 }
 

@@ -282,7 +282,7 @@ export type UsageRow = Usage &
 /** A decision in its place in the ledger, with the step that it opened. */
 export type EvaluatedDecision = Decision & {
   readonly sequence: number;
-  readonly opened?: Pick<Situation, "workflow" | "parent" | "depth">;
+  readonly opened?: Pick<Situation, "workflow" | "parent" | "depth" | "principalId">;
 };
 
 /** Steps closed and credentials revoked. The lists end after `LIMITS.listedMax`, the counts are whole. */

@@ -43,7 +43,7 @@ export const DECISION = {
            d.decided_at_us AS decidedAt, d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt,
            d.step_id AS stepId, d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
            d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.count,
-           s.depth AS stepDepth, s.workflow AS stepWorkflow, p.agent AS parentAgent, p.run_id AS parentRunId,
+           s.depth AS stepDepth, s.workflow AS stepWorkflow, s.principal_id AS stepPrincipalId, p.agent AS parentAgent, p.run_id AS parentRunId,
            p.step AS parentStep, p.attempt AS parentAttempt
       FROM decision AS d LEFT JOIN step AS s ON s.step_id = d.step_id
       LEFT JOIN step AS p ON p.step_id = s.parent_step_id`,
@@ -52,6 +52,7 @@ export const DECISION = {
 export type EvaluatedRow = DecisionRow & {
   readonly stepDepth: number | null;
   readonly stepWorkflow: string | null;
+  readonly stepPrincipalId: string | null;
   readonly parentAgent: Segment | null;
   readonly parentRunId: Segment | null;
   readonly parentStep: Segment | null;
@@ -69,6 +70,7 @@ export function evaluatedOf(row: EvaluatedRow): EvaluatedDecision {
     opened: {
       depth,
       ...(workflow !== null && { workflow }),
+      ...(row.stepPrincipalId !== null && { principalId: row.stepPrincipalId }),
       ...(isDelegated && name && { parent: { agent: parentAgent, name } }),
     },
   };
