@@ -1,5 +1,7 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { parse, stringify } from "yaml";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
@@ -8,6 +10,7 @@ import { type Daemon, type DaemonOptions, startDaemon } from "../daemon.ts";
 import { FILES, SEARCH } from "./entries.ts";
 import { type Runtime, runtimeAt } from "./one-user.ts";
 
+const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
 const selectors = [`unix:uid:${process.getuid?.()}`];
 const READ = { type: "mcp_tool", locations: [SEARCH], identifier: "search", actions: ["read"], datatypes: ["public"] };
 const WRITE = { ...READ, locations: [FILES], identifier: "put", actions: ["write"] };
@@ -142,6 +145,12 @@ test("policies that were swapped for one with an error: nothing of a reload is t
 
   const put = await stint(daemon, "policy", "put", join(daemon.directory, "site"));
   expect(put).toMatchObject({ status: 1, out: expect.stringMatching(/^site\.cedar:2:8: /) });
+  const { stderr, status } = spawnSync(
+    process.execPath,
+    [STINTD, "validate", "--config", join(daemon.directory, "stint.yaml")],
+    { encoding: "utf8" },
+  );
+  expect({ stderr, status }).toMatchObject({ status: 1, stderr: expect.stringMatching(/^site\.cedar:2:8: /m) });
   await daemon.stop();
   await expect(started({ directory: daemon.directory, config: withSite(daemon.directory) })).rejects.toThrow(
     /site\.cedar:2:8: /,

@@ -13,6 +13,7 @@ import type { PolicyReads, PolicySetRow } from "../../ports/ledger-reads.ts";
 import type { PolicyEngine } from "../../ports/policy-engine.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
+import { fewAtOnce } from "./few-at-once.ts";
 import { type CandidatePorts, candidateOf, versionOf } from "./policy-candidate.ts";
 import { activationMessageOf, findingMessageOf, policySetMessageOf, setPartsOf } from "./policy-messages.ts";
 import { sentPolicies } from "./policy-parts.ts";
@@ -31,8 +32,12 @@ export type PoliciesPorts = CandidatePorts &
     readonly declaredVersion: () => number;
   };
 
+/** Each has a thread of its own, and reads the history, or judges the open steps, for as long as that takes. */
+const LOOKS_AT_ONCE_MAX = 2;
+
 export function policiesHandlers(endpoint: Endpoint, ports: PoliciesPorts): HandlersOf<typeof Policies> {
   const { sets, policies } = ports;
+  const places = fewAtOnce(LOOKS_AT_ONCE_MAX, "looks at what other policies would do");
   return {
     put: clientStreaming(endpoint, "Policies.Put", async (requests: AsyncIterable<PoliciesPutRequest>, { caller }) => {
       const by = operatorActor(caller, ["admin"]);
@@ -56,7 +61,12 @@ export function policiesHandlers(endpoint: Endpoint, ports: PoliciesPorts): Hand
       if (dryRun) {
         checkMayLook(caller);
         if (version === 0) return {};
-        return { stepsClosed: await openStepsClosed(await versionOf(version, policies), ports.openSteps) };
+        const leave = places.enter();
+        try {
+          return { stepsClosed: await openStepsClosed(await versionOf(version, policies), ports.openSteps) };
+        } finally {
+          leave();
+        }
       }
       const by = operatorActor(caller, ["admin"]);
       checkActivation(request);
@@ -83,7 +93,7 @@ export function policiesHandlers(endpoint: Endpoint, ports: PoliciesPorts): Hand
       checkMayLook(caller);
       return { schema: ports.schema() };
     }),
-    ...replayHandlers(endpoint, ports),
+    ...replayHandlers(endpoint, ports, places),
   };
 }
 

@@ -1,6 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { checkMayLook } from "../../decide/step-access.ts";
-import { BrokerError } from "../../domain/errors.ts";
 import type { PolicySet } from "../../domain/policy-set.ts";
 import { parseSegment } from "../../domain/spiffe-id.ts";
 import type { UnixMicros } from "../../domain/time.ts";
@@ -24,6 +23,7 @@ import { grantMessageOf } from "../../wire/grant-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { microsOfTimestamp, type Timestamp } from "../../wire/timestamps.ts";
 import type { Endpoint } from "./call.ts";
+import type { FewAtOnce } from "./few-at-once.ts";
 import { type CandidatePorts, candidateOf, versionOf } from "./policy-candidate.ts";
 import { findingMessageOf } from "./policy-messages.ts";
 import { type SentPolicies, sentPolicies } from "./policy-parts.ts";
@@ -36,9 +36,6 @@ export type ReplayHandlersPorts = CandidatePorts & {
   readonly clock: Pick<Clock, "now">;
 };
 
-/** Each has a thread of its own, and reads the history for as long as it takes. */
-const AT_ONCE_MAX = 2;
-
 type Response = MessageInitShape<typeof PoliciesReplayResponseSchema>;
 type Suggestion = MessageInitShape<typeof PoliciesSuggestResponseSchema>;
 
@@ -46,16 +43,14 @@ type Suggestion = MessageInitShape<typeof PoliciesSuggestResponseSchema>;
 export function replayHandlers(
   endpoint: Endpoint,
   ports: ReplayHandlersPorts,
+  places: FewAtOnce,
 ): Pick<HandlersOf<typeof Policies>, "replay" | "suggest"> {
-  let running = 0;
-
   async function* inPlace<Message>(messages: () => AsyncIterable<Message>): AsyncGenerator<Message, void, void> {
-    if (running >= AT_ONCE_MAX) throw new BrokerError("LIMIT_EXCEEDED", `at most ${AT_ONCE_MAX} replays at one time`);
-    running += 1;
+    const leave = places.enter();
     try {
       yield* messages();
     } finally {
-      running -= 1;
+      leave();
     }
   }
 

@@ -6,7 +6,7 @@ const ALL = 10_000;
 
 /** What everybody who asks is answered, the events themselves aside; as JSON has it, bytes in hexadecimal. */
 export async function allReads(store: OpenedLedger, now: UnixMicros): Promise<unknown> {
-  const { projections, history, feed, ledger } = store;
+  const { projections, history, feed, ledger, policies } = store;
   const head = ledger.head();
   const denied: DenyEntry[] = [];
   for await (const { entries } of feed.denied(0, head.sequence)) denied.push(...entries);
@@ -22,6 +22,8 @@ export async function allReads(store: OpenedLedger, now: UnixMicros): Promise<un
     decisions: await history.decisions({ limit: ALL }),
     usage: await history.usage({ limit: ALL }),
     denied,
+    policySets: await policies.policySets(),
+    policyActivation: await policies.policyActivation(),
   };
   const hex = (_name: string, value: unknown) =>
     value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value;
