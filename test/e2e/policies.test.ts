@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { parse, stringify } from "yaml";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { runStint } from "../cli/running.ts";
@@ -11,6 +11,9 @@ import { FILES, SEARCH } from "./entries.ts";
 import { type Runtime, runtimeAt } from "./one-user.ts";
 
 const STINTD = fileURLToPath(new URL("../../src/cli/stintd.ts", import.meta.url));
+/** Several daemons are started one after the other, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 180_000 });
+
 const selectors = [`unix:uid:${process.getuid?.()}`];
 const READ = { type: "mcp_tool", locations: [SEARCH], identifier: "search", actions: ["read"], datatypes: ["public"] };
 const WRITE = { ...READ, locations: [FILES], identifier: "put", actions: ["write"] };

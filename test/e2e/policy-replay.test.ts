@@ -1,11 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { runStint } from "../cli/running.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { FILES, SEARCH } from "./entries.ts";
 import { runtimeAt } from "./one-user.ts";
 import { operatorOf } from "./operator.ts";
+
+/** Several daemons are started one after the other, on a machine that may be busy. */
+vi.setConfig({ testTimeout: 180_000 });
 
 const selectors = [`unix:uid:${process.getuid?.()}`];
 const READ = { type: "mcp_tool", locations: [SEARCH], identifier: "search", actions: ["read"], datatypes: ["public"] };
