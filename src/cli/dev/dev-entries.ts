@@ -9,8 +9,6 @@ const NAME = "dev";
 /** Where servers under development usually listen. A verifier names its audiences: there is no `*` for them. */
 const PORTS = [3000, 8000, 8080];
 const DATATYPES = ["public", "internal", "confidential", "restricted", "personal", "secret"];
-/** Of these; the others confine a run that was granted them, as they would anywhere. */
-const ORDINARY = ["public", "internal"];
 
 /** Audiences that the verifier `dev` answers for when nobody says otherwise. */
 function usualAudiences(): readonly string[] {
@@ -19,9 +17,9 @@ function usualAudiences(): readonly string[] {
   );
 }
 
-/** The classes of data as a configuration would list them: those that a developer names are `ordinary`. */
+/** The classes of data as a configuration would list them: all `ordinary`, for whoever develops has no data to guard yet. */
 export function devDataClasses(datatypes: readonly string[]): DataClasses {
-  const names = [...new Set([...ORDINARY, ...datatypes])];
+  const names = [...new Set([...datatypes, ...DATATYPES])];
   const ordinary = { sensitivity: "ordinary", securityDomain: [] } as const;
   return { ratchet: "run", classes: Object.fromEntries(names.map((name) => [name, ordinary])) };
 }
