@@ -54,12 +54,16 @@ function ceilingAlone({ elements }: Question): PolicyAnswer {
   return { whole: PERMITTED, elements: elements.map(() => PERMITTED) };
 }
 
-/** What is put to the policies is recorded whole, and what is too large to be recorded must not be cut to fit. */
-function checkSizes({ selectors }: Question, { classes }: RunFacts): void {
+/**
+ * What is put to the policies is recorded whole, and what is too large to be recorded must not be cut to fit. Classes that
+ * are asked for count: once they were granted, no policy could be asked of the run's steps any more.
+ */
+function checkSizes({ selectors, elements }: Question, { classes }: RunFacts): void {
   if (bytesOf(selectors) > LIMITS.policySelectorsBytesMax) {
     throw new BrokerError("LIMIT_EXCEEDED", `at most ${LIMITS.policySelectorsBytesMax} bytes of attested selectors`);
   }
-  if (bytesOf(classes) > LIMITS.factClassesBytesMax) {
+  const known = new Set([...classes, ...elements.flatMap(({ datatypes }) => datatypes)]);
+  if (bytesOf([...known]) > LIMITS.factClassesBytesMax) {
     throw new BrokerError("LIMIT_EXCEEDED", `at most ${LIMITS.factClassesBytesMax} bytes of data classes in one run`);
   }
 }

@@ -9,7 +9,7 @@ import type { StepName } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
 import type { PolicyEffect, PolicyEngine } from "../ports/policy-engine.ts";
 import { type Asked, askPolicies, type Question } from "./ask-policies.ts";
-import { type Bounds, type BoundsPorts, stepsOutOfBounds } from "./out-of-bounds.ts";
+import { type Bounds, type BoundsPorts, NO_BOUNDS, stepsOutOfBounds } from "./out-of-bounds.ts";
 import { lookAround, type World, type WorldPorts, withoutCounts } from "./world.ts";
 
 export type DecisionRequest = {
@@ -77,8 +77,6 @@ export async function decide(request: DecisionRequest, ports: DecidePorts): Prom
   });
 }
 
-const NO_BOUNDS: Bounds = { closes: [], closesParent: false, isNew: false };
-
 function questionOf(request: DecisionRequest, elements: Grant): Question {
   const { opener, entry, name, requested, parent, workflow, principal, selectors } = request;
   return {
@@ -137,7 +135,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
     refusers.every((refuser) => refuser === undefined || refuser === "parent");
   const ofEntry = `${entry.entryId}@${entry.revision}`;
   const errors = sorted([whole, ...elements].flatMap((effect) => effect.errors ?? []));
-  const guard = countsSteps === true || bounds.isNew ? world.guard : withoutCounts(world.guard);
+  const { facts, ...guard } = countsSteps === true || bounds.isNew ? world.guard : withoutCounts(world.guard);
   return {
     decision: {
       act: "open",
@@ -155,7 +153,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
         `ceiling:${ofEntry}`,
         ...(delegated === undefined ? [] : [`delegation:${delegated.jti}`]),
         ...sorted([whole, ...elements].flatMap(({ policies }) => policies)),
-        ...(bounds.closesParent ? (bounds.policies ?? []) : []),
+        ...(bounds.closesParent ? bounds.policies : []),
       ],
       policyDigest: sha256Hex(`${ofEntry}\n${world.policies.root}`),
       ...(errors.length === 0 ? {} : { policyErrors: errors }),
@@ -164,7 +162,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
         : { situation: situationOf(asked.situation, request.allowPartial, bounds) }),
       ...(isAllowed && bounds.closes.length > 0 ? { closes: bounds.closes } : {}),
     },
-    decidedOn: { ...decidedOn(entry, opener), world: guard },
+    decidedOn: { ...decidedOn(entry, opener), world: { ...guard, facts: [...facts, ...bounds.alsoOn] } },
   };
 }
 

@@ -1,11 +1,13 @@
+import type { DecidedOnWorld } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { addsTo, type FactScope, withGrant } from "../domain/run-facts.ts";
+import { addsTo, type FactScope, factScopesOf, type RunFacts, unitedFacts, withGrant } from "../domain/run-facts.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
+import type { PolicyEffect } from "../ports/policy-engine.ts";
 import { isPermitted, type JudgePorts, judgeStep } from "./judge-step.ts";
-import type { World } from "./world.ts";
+import { decidingBy, lookAround, type World } from "./world.ts";
 
 export type BoundsPorts = JudgePorts & { readonly stepDirectory: Pick<StepDirectory, "openInScopes"> };
 
@@ -17,46 +19,128 @@ export type Bounds = {
   /** Whether the grant adds to what is known of the run, so that no other step may be opened meanwhile. */
   readonly isNew: boolean;
   /** What speaks against the parent. */
-  readonly policies?: readonly string[];
+  readonly policies: readonly string[];
+  /** What was known of other scopes in which the open steps are. */
+  readonly alsoOn: DecidedOnWorld["facts"];
+};
+
+/** Of a grant that ends nothing. */
+export const NO_BOUNDS: Bounds = { closes: [], closesParent: false, isNew: false, policies: [], alsoOn: [] };
+
+/** As many as go to the engine together: of a run with thousands of open steps, each would wait for the one before it. */
+const JUDGED_TOGETHER_MAX = 64;
+
+type Opening = {
+  readonly granted: Grant;
+  readonly scopes: readonly FactScope[];
+  readonly parent: Step | undefined;
+  readonly replaces: string | undefined;
 };
 
 /**
  * Which open steps a grant puts out of bounds: what a run may still do hangs on what it was granted, also in steps that
- * are open already. They are judged as if the grant had been made.
+ * are open already. Each is judged as if the grant had been made, on what is known of its own run and on the risk of its
+ * own agent, which need not be those of the opening.
  *
  * @throws BrokerError LIMIT_EXCEEDED where more steps would end than one decision can name; and as `judgeStep` does
  */
-export async function stepsOutOfBounds(
-  opening: {
-    readonly granted: Grant;
-    readonly scopes: readonly FactScope[];
-    readonly parent: Step | undefined;
-    readonly replaces: string | undefined;
-  },
-  world: World,
-  ports: BoundsPorts,
-): Promise<Bounds> {
+export async function stepsOutOfBounds(opening: Opening, world: World, ports: BoundsPorts): Promise<Bounds> {
   const facts = withGrant(world.facts, opening.granted);
   // What one of the scopes was granted is from here on known of them all: the step connects them.
   const isNew = world.scopes.some((scope) => addsTo(scope, facts));
-  if (world.policies.version === 0 || !isNew) return { closes: [], closesParent: false, isNew: false };
+  if (world.policies.version === 0 || !isNew) return NO_BOUNDS;
+  const open = await ports.stepDirectory.openInScopes(opening.scopes, world.through);
+  const steps = open.filter(({ stepId }) => stepId !== opening.replaces);
+  const around = worldsAround(world, ports);
   const closes: string[] = [];
-  const against: string[] = [];
-  for (const step of ports.stepDirectory.openInScopes(opening.scopes)) {
-    if (step.stepId === opening.replaces) continue;
-    const asked = await judgeStep(step, { act: "judge", elements: step.grant }, world, ports, facts);
-    if (isPermitted(asked, step.grant)) continue;
-    closes.push(step.stepId);
-    if (step.stepId !== opening.parent?.stepId) continue;
-    const effects = [asked.answer.whole, ...asked.answer.elements].filter(({ effect }) => effect === "deny");
-    against.push(...effects.flatMap(({ policies }) => policies));
-  }
-  if (closes.length > LIMITS.stepsClosedByDecisionMax) {
-    throw new BrokerError(
-      "LIMIT_EXCEEDED",
-      `this grant would end ${closes.length} open steps of the run, and at most ${LIMITS.stepsClosedByDecisionMax} may end with one`,
+  let against: readonly string[] = [];
+  for (let start = 0; start < steps.length; start += JUDGED_TOGETHER_MAX) {
+    const together = steps.slice(start, start + JUDGED_TOGETHER_MAX);
+    const answers = await Promise.all(
+      together.map(async (step) => denialsOf(step, await around.of(step), { facts, opening, ports })),
     );
+    for (const [index, { stepId }] of together.entries()) {
+      const denials = answers[index];
+      if (denials === undefined) continue;
+      closes.push(stepId);
+      if (stepId === opening.parent?.stepId) against = denials.flatMap(({ policies }) => policies);
+    }
+    checkNumber(closes);
   }
   const closesParent = opening.parent !== undefined && closes.includes(opening.parent.stepId);
-  return { closes, closesParent, isNew, policies: [...new Set(against)].sort() };
+  const alsoOn = around.facts().filter(({ scope }) => !opening.scopes.includes(scope));
+  return { closes, closesParent, isNew, policies: [...new Set(against)].sort(), alsoOn };
+}
+
+/** Without looking any further, so that a run with thousands of steps costs no more than it has to. */
+function checkNumber({ length }: readonly string[]): void {
+  const max = LIMITS.stepsClosedByDecisionMax;
+  if (length <= max) return;
+  throw new BrokerError(
+    "LIMIT_EXCEEDED",
+    `this grant would end more than ${max} open steps of the run, and at most ${max} may end with one`,
+  );
+}
+
+/** What speaks against an open step once the grant is made; `undefined` where nothing does. */
+async function denialsOf(
+  step: Step,
+  world: World,
+  { facts, opening, ports }: { readonly facts: RunFacts; readonly opening: Opening; readonly ports: BoundsPorts },
+): Promise<readonly PolicyEffect[] | undefined> {
+  try {
+    const once = onceGranted(step, world, { facts, scopes: opening.scopes });
+    const asked = await judgeStep(step, { act: "judge", elements: step.grant }, world, ports, once);
+    if (isPermitted(asked, step.grant)) return undefined;
+    return [asked.answer.whole, ...asked.answer.elements].filter(({ effect }) => effect === "deny");
+  } catch (thrown) {
+    // Of which no policy can be asked, that no policy permits. It must not keep its run from ever being granted more.
+    if (thrown instanceof BrokerError && UNASKABLE.has(thrown.code)) return [];
+    throw thrown;
+  }
+}
+
+/** Opened while no policies were in force, with more than they can be asked about; or for somebody who was erased. */
+const UNASKABLE: ReadonlySet<BrokerError["code"]> = new Set(["LIMIT_EXCEEDED", "NOT_ENTITLED"]);
+
+/** What is known of an open step once the new step connects the scopes that it is opened in. */
+function onceGranted(
+  step: Step,
+  { facts: own }: World,
+  { facts, scopes }: { readonly facts: RunFacts; readonly scopes: readonly FactScope[] },
+): RunFacts {
+  const shared = factScopesOf(step).filter((scope) => scopes.includes(scope)).length;
+  const { classes, actions } = unitedFacts([own, facts]);
+  return { classes, actions, stepsOpen: own.stepsOpen + shared, steps: own.steps + shared };
+}
+
+/** The worlds around open steps, each looked at once. */
+function worldsAround(world: World, ports: BoundsPorts) {
+  const worlds = new Map<string, Promise<World>>();
+  const seen: World[] = [];
+  return {
+    of(step: Step): Promise<World> {
+      const { agent } = step;
+      const scopes = factScopesOf(step);
+      const key = JSON.stringify([agent, scopes]);
+      const known = worlds.get(key);
+      if (known !== undefined) return known;
+      const looked = lookAround({ agent, scopes }, decidingBy(world.policies, ports)).then((one) => {
+        seen.push(one);
+        return one;
+      });
+      worlds.set(key, looked);
+      return looked;
+    },
+    /** The versions of all facts that were looked at, the oldest of each scope. */
+    facts(): DecidedOnWorld["facts"] {
+      const versions = new Map<FactScope, number>();
+      for (const { guard } of seen) {
+        for (const { scope, version } of guard.facts) {
+          versions.set(scope, Math.min(version, versions.get(scope) ?? version));
+        }
+      }
+      return [...versions].map(([scope, version]) => ({ scope, version }));
+    },
+  };
 }

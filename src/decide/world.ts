@@ -25,6 +25,8 @@ export type World = {
   readonly at: UnixMicros;
   /** By which the ledger tells whether the world is still the same. */
   readonly guard: DecidedOnWorld;
+  /** The last sequence that facts and risk take account of. */
+  readonly through: number;
 };
 
 /** Whose world it is: an agent's, in a run, with the scopes in which its grants count. */
@@ -47,10 +49,11 @@ export async function lookAround({ agent, scopes }: Standpoint, ports: WorldPort
       risk: NO_RISK,
       at,
       guard: { policies: policies.sequence, facts: [], risk: [] },
+      through: 0,
     };
   }
   const riskScopes = riskScopesOf(agent, scopes);
-  const { facts: known, risks } = await ports.steps.world(scopes, riskScopes);
+  const { facts: known, risks, through } = await ports.steps.world(scopes, riskScopes);
   const facts = scopes.map((scope) => known.find((one) => one.scope === scope) ?? { ...NO_FACTS, scope, version: 0 });
   const levelOf = (scope: RiskScope) => {
     const risk = risks.find((one) => one.scope === scope);
@@ -71,7 +74,13 @@ export async function lookAround({ agent, scopes }: Standpoint, ports: WorldPort
       facts: facts.map(versionOf),
       risk: riskScopes.map((scope) => ({ scope, sequence: risks.find((one) => one.scope === scope)?.sequence ?? 0 })),
     },
+    through,
   };
+}
+
+/** Ports by which all is decided by one set: a decision must not be made by a part of one and a part of the next. */
+export function decidingBy<Ports extends WorldPorts>(inForce: PoliciesInForce, ports: Ports): Ports {
+  return { ...ports, policies: { inForce: async () => inForce } };
 }
 
 const NO_RISK: RiskAround = { domain: "low", agent: "low", run: "low" };

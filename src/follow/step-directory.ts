@@ -79,7 +79,11 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
     byId: async (stepId) =>
       (following.refusal() === undefined ? open.get(stepId) : undefined) ?? ports.steps.step(stepId),
     open: () => inForce().all(),
-    openInScopes: (scopes) => inForce().inScopes(scopes),
+    async openInScopes(scopes, through) {
+      // Where it is not reached, what is kept counts as failed from here on.
+      await following.reached(through);
+      return inForce().inScopes(scopes);
+    },
     executedBy(executor) {
       inForce();
       return executors.executedBy(executor);

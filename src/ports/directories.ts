@@ -55,8 +55,14 @@ export type StepDirectory = {
   byId(stepId: string): Promise<Step | undefined>;
   /** Oldest first. @throws BrokerError NOT_SERVING while the directory is more than a commit behind the ledger */
   open(): readonly Step[];
-  /** Open steps whose grants count in any of these scopes, oldest first. @throws as `open` does */
-  openInScopes(scopes: readonly FactScope[]): readonly Step[];
+  /**
+   * Open steps whose grants count in any of these scopes, oldest first.
+   *
+   * @param through - the event that the answer takes account of: for who has read the ledger, and must not miss a step
+   *   that was counted there.
+   * @throws as `open` does
+   */
+  openInScopes(scopes: readonly FactScope[], through: number): Promise<readonly Step[]>;
   /** Calls with the step after each change, the last time when it was closed; ends with the returned function. */
   followStep(stepId: string, changed: (step: Step) => void): Cancel;
 };

@@ -67,6 +67,8 @@ export type RecordedWorld = {
   readonly facts: readonly ScopeFacts[];
   /** Also what has lapsed. */
   readonly risks: readonly RecordedRisk[];
+  /** Sequence of the newest event that both take account of. */
+  readonly through: number;
 };
 
 /** A set of policies, as lists show it. */

@@ -76,9 +76,9 @@ const NONE: PoliciesInForce = {
 function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], root = "ab"): DecidePorts {
   return {
     policies: { inForce: async () => (answer === undefined ? NONE : { ...NONE, version: 1, root, sequence: 5 }) },
-    steps: { world: async () => ({ facts: [], risks: [] }), situation: async () => undefined },
+    steps: { world: async () => ({ facts: [], risks: [], through: 0 }), situation: async () => undefined },
     principals: { open: async () => undefined },
-    stepDirectory: { openInScopes: () => [] },
+    stepDirectory: { openInScopes: async () => [] },
     clock: { now: () => 1_795_341_600_000_000 as UnixMicros },
     engine: {
       evaluate: async (_, request) => ({
@@ -222,6 +222,16 @@ describe("policy is asked", () => {
       world(() => [broken]),
     );
     expect(decision).toMatchObject({ effect: "deny", policyErrors: ["site.2: no such attribute"] });
+  });
+
+  test("of no more data classes than it can be asked of again once they were granted", async () => {
+    const datatypes = Array.from({ length: 33 }, (_, index) => `class-${index}-`.padEnd(128, "x"));
+    const requested = [0, 11, 22].map((at) => ({ ...within, datatypes: datatypes.slice(at, at + 11) }));
+    const ports = world(({ elements }) => elements.map(() => ALLOW));
+    await expect(decide(asking(requested, requested), ports)).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    const [first] = requested;
+    if (first === undefined) throw new RangeError("no element");
+    expect(await decide(asking([first], requested), ports)).toMatchObject({ decision: { effect: "allow" } });
   });
 
   test("and its digest is a part of the decision's, with the entry's revision", async () => {

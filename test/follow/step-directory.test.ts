@@ -62,6 +62,13 @@ describe("a step", () => {
   });
 });
 
+test("whoever has read the ledger finds every open step that is counted there: the answer waits for the event", async () => {
+  const first = await world.open(agent, ANY);
+  const found = directory.openInScopes([`run:${first.runId}`], world.ledger.head().sequence + 2);
+  const second = await world.open(agent, { ...ANY, runId: first.runId });
+  expect((await found).map(({ stepId }) => stepId)).toEqual([first.stepId, second.stepId]);
+});
+
 test("after a restart everything is known as before", async () => {
   const root = await world.open(agent, { ...ANY, leaseSeconds: 60 });
   await world.openChild(agent, root, by(31));

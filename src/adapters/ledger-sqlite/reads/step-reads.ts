@@ -5,6 +5,7 @@ import type { Step } from "../../../domain/step.ts";
 import type { StepReads } from "../../../ports/ledger-reads.ts";
 import type { SqlParameters } from "../connection.ts";
 import { DECISION } from "../tables/decision-table.ts";
+import { sizeOf } from "../tables/event-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import { FACT, type FactRow, RISK, scopeFactsOf } from "../tables/world-table.ts";
 import { consistently, type Reader } from "./reader.ts";
@@ -26,6 +27,7 @@ export function createStepReads({ read }: Reader): StepReads {
         consistently(db, () => ({
           facts: facts.flatMap((scope) => db.get<FactRow>(FACT.of, { scope }) ?? []).map(scopeFactsOf),
           risks: risks.flatMap((scope) => db.get<RecordedRisk>(RISK.of, { scope }) ?? []),
+          through: sizeOf(db),
         })),
       ),
     async situation(decisionId) {
