@@ -1,6 +1,7 @@
 import { type Decided, type DecidePorts, decide } from "../decide/decide.ts";
 import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
 import { refusalText } from "../decide/refused-caller.ts";
+import { decidingBy } from "../decide/world.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
@@ -36,8 +37,8 @@ export async function decideOpening(
   ports: DecideOpeningPorts,
 ): Promise<DecidedOpening> {
   const { runId, step, grant, allowPartial, workflow } = request;
-  const { dataClasses } = await ports.policies.inForce();
-  const scopes = scopesOf(runId, terms, dataClasses.ratchet);
+  const policies = await ports.policies.inForce();
+  const scopes = scopesOf(runId, terms, policies.dataClasses.ratchet);
   const { decision: decided, decidedOn } = await decide(
     {
       opener: terms.opener,
@@ -53,7 +54,7 @@ export async function decideOpening(
       scopes,
       replaces,
     },
-    ports,
+    decidingBy(policies, ports),
   );
   const now = ports.clock.now();
   const decisionId = newId("decision", now, ports.random.bytes(ID_RANDOM_BYTES));

@@ -5,6 +5,7 @@ import type { DataClasses } from "../../src/domain/data-classes.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import { openStep } from "../../src/open/open-step.ts";
 import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
 import { OPERATOR } from "../simulation/broker.ts";
 import { pathScene, READ, SEARCH, segment, WRITE } from "./path-scene.ts";
@@ -24,15 +25,16 @@ async function judgedScene(engine: PolicyEngine = createCedarEngine()) {
   onTestFinished(() => engine.close());
   const { store, clock, broker } = scene;
   const { policies } = await readPolicies({ baseline: true });
-  const set = { policies, dataClasses: DATA_CLASSES };
-  await store.ledger.perform({
-    act: "put-policy-set",
-    set,
-    origin: "api",
-    activates: { reason: "first" },
-    by: OPERATOR,
-    now: clock.now(),
-  });
+  const putSet = (dataClasses: DataClasses, reason: string) =>
+    store.ledger.perform({
+      act: "put-policy-set",
+      set: { policies, dataClasses },
+      origin: "api",
+      activates: { reason },
+      by: OPERATOR,
+      now: clock.now(),
+    });
+  await putSet(DATA_CLASSES, "first");
   const agent = await scene.enter({
     kind: "agent",
     name: "clerk",
@@ -63,7 +65,7 @@ async function judgedScene(engine: PolicyEngine = createCedarEngine()) {
       by: OPERATOR,
       now: clock.now(),
     });
-  return { ...scene, ...broker, clerk, agent, open, openBelow, decisions, setRisk };
+  return { ...scene, ...broker, clerk, agent, open, openBelow, decisions, setRisk, putSet };
 }
 
 describe("the baseline decides within the ceiling", () => {
@@ -161,6 +163,21 @@ describe("what was decided on has changed by the time of the record", () => {
     await expect(open("one", [READ])).rejects.toMatchObject({ code: "POLICY_DENIED" });
     const made = await decisions();
     expect(made.map(({ effect, situation }) => [effect, situation?.risk.domain])).toEqual([["deny", "high"]]);
+  });
+
+  test("the policies themselves: no decision is made by a part of one set and a part of the next", async () => {
+    const { onAct, broker, clerk, attested, requestOf, putSet } = await judgedScene();
+    const { inForce } = broker.ports.policies;
+    const looks = [await inForce()];
+    await putSet({ ...DATA_CLASSES, ratchet: "principal" }, "second");
+    const policies = { inForce: async () => looks.pop() ?? inForce() };
+    let tries = 0;
+    onAct(({ act }) => {
+      if (act === "open-step") tries += 1;
+    });
+    const request = requestOf({ agent: segment("clerk"), grant: [READ] });
+    await openStep(await attested(clerk), request, { ...broker.ports, policies });
+    expect(tries).toBe(2);
   });
 
   test("again and again: after five times the request is refused, and nothing is opened", async () => {
