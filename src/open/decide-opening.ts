@@ -9,6 +9,7 @@ import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
 import type { Attested } from "../domain/stages.ts";
 import { nameRefused } from "../issue/asked-grant.ts";
+import type { PoliciesInForce } from "../ports/policy-engine.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { Fenced } from "./fence.ts";
 import type { OpenRequest } from "./open-request.ts";
@@ -24,21 +25,40 @@ export type DecidedOpening = {
   readonly scopes: readonly FactScope[];
 };
 
+/** The set of policies that decides, and where by this set the grant will count. */
+export type Place = { readonly policies: PoliciesInForce; readonly scopes: readonly FactScope[] };
+
+/** @throws BrokerError NOT_SERVING */
+export async function placeOf(
+  { runId }: Pick<OpenRequest, "runId">,
+  terms: Terms,
+  ports: Pick<DecideOpeningPorts, "policies">,
+): Promise<Place> {
+  const policies = await ports.policies.inForce();
+  return { policies, scopes: scopesOf(runId, terms, policies.dataClasses.ratchet) };
+}
+
+/** What is known of an opening before it is decided. */
+type Undecided = {
+  readonly caller: Attested;
+  readonly request: OpenRequest;
+  readonly terms: Terms;
+  readonly fenced: Fenced;
+  readonly place: Place;
+};
+
 /**
  * What the step is granted, as the decision that will be recorded with the step.
  *
  * @throws BrokerError POLICY_DENIED or DELEGATION_REFUSED, with the id of the recorded decision; and as `decide` does
  */
 export async function decideOpening(
-  caller: Attested,
-  request: OpenRequest,
-  terms: Terms,
-  { attempt, replaces }: Fenced,
+  { caller, request, terms, fenced, place }: Undecided,
   ports: DecideOpeningPorts,
 ): Promise<DecidedOpening> {
   const { runId, step, grant, allowPartial, workflow } = request;
-  const policies = await ports.policies.inForce();
-  const scopes = scopesOf(runId, terms, policies.dataClasses.ratchet);
+  const { attempt, replaces } = fenced;
+  const { policies, scopes } = place;
   const { decision: decided, decidedOn } = await decide(
     {
       opener: terms.opener,

@@ -5,7 +5,7 @@ import type { Attested } from "../domain/stages.ts";
 import { hasExpired, type Step } from "../domain/step.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
-import { type DecideOpeningPorts, decideOpening, recordingDenials } from "./decide-opening.ts";
+import { type DecideOpeningPorts, decideOpening, placeOf, recordingDenials } from "./decide-opening.ts";
 import { fence } from "./fence.ts";
 import { digestOf, type OpenRequest } from "./open-request.ts";
 import { type PrincipalPorts, principalNamedBy, withPrincipal } from "./principal.ts";
@@ -36,12 +36,14 @@ export async function openStep(caller: Attested, request: OpenRequest, ports: Op
   const repeated = await repeatedOpening(caller, request, ports);
   if (repeated !== undefined) return { step: repeated, isNew: false, refused: [] };
 
-  return ports.retries.untilItStands(request.runId, async (tries) => {
+  return ports.retries.untilItStands(request.runId, async (tries, inScopes) => {
     const terms = await recordingDenials(caller, request, ports, async () =>
       withPrincipal(request, await termsOf(caller, request, ports), ports, { isFirst: tries === 1 }),
     );
+    const place = await placeOf(request, terms, ports);
+    await inScopes(place.scopes);
     const fenced = fence(request.attempt, await ports.steps.newestAttempt(request.runId, request.step));
-    const decided = await decideOpening(caller, request, terms, fenced, ports);
+    const decided = await decideOpening({ caller, request, terms, fenced, place }, ports);
     const opening = { caller, request, terms, fenced, decided };
     const recorded = await recordingDenials(caller, request, ports, () => recordOpening(opening, ports));
     return { ...recorded, refused: decided.decision.refused };

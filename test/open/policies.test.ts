@@ -3,6 +3,7 @@ import { createCedarEngine } from "../../src/adapters/policy-cedar/cedar-engine.
 import { readPolicies } from "../../src/adapters/policy-cedar/read-policies.ts";
 import type { DataClasses } from "../../src/domain/data-classes.ts";
 import type { Grant } from "../../src/domain/grant.ts";
+import type { Policy } from "../../src/domain/policy-set.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import { openStep } from "../../src/open/open-step.ts";
@@ -20,11 +21,12 @@ const DATA_CLASSES: DataClasses = {
 const CUSTOMER: Grant = [{ ...READ, datatypes: ["customer"] }];
 
 /** The paths with the baseline in force. */
-async function judgedScene(engine: PolicyEngine = createCedarEngine()) {
+async function judgedScene(engine: PolicyEngine = createCedarEngine(), own: readonly Policy[] = []) {
   const scene = await pathScene({}, engine);
   onTestFinished(() => engine.close());
   const { store, clock, broker } = scene;
-  const { policies } = await readPolicies({ baseline: true });
+  const { policies: baseline } = await readPolicies({ baseline: true });
+  const policies = [...baseline, ...own];
   const putSet = (dataClasses: DataClasses, reason: string) =>
     store.ledger.perform({
       act: "put-policy-set",
@@ -199,5 +201,27 @@ describe("what was decided on has changed by the time of the record", () => {
     const { value } = await store.projections.openSteps();
     expect(value.map(({ step }) => step)).toEqual(["one"]);
     expect(outcomes[0]?.status).toBe("fulfilled");
+  });
+});
+
+describe("many openings at once, where a policy looks at how many steps are open", () => {
+  const counting: Policy = {
+    policyId: "site.steps-open",
+    file: "site.cedar",
+    line: 1,
+    text: 'forbid (principal, action == Action::"open_step", resource) when { context.stepsOpen >= 500 };',
+  };
+
+  test("of one run: each is answered, none of them that it asked too often", async () => {
+    const { open } = await judgedScene(createCedarEngine(), [counting]);
+    const steps = await Promise.all(Array.from({ length: 64 }, (_, index) => open(`step-${index}`, [READ])));
+    expect(steps).toHaveLength(64);
+  });
+
+  test("of as many runs that were delegated from one step: likewise, since each counts in the run of that step", async () => {
+    const { open, openBelow } = await judgedScene(createCedarEngine(), [counting]);
+    const parent = await open("parent", [READ]);
+    const children = Array.from({ length: 32 }, (_, index) => openBelow(parent, `below-${index}`, [READ]));
+    expect(await Promise.all(children)).toHaveLength(32);
   });
 });
