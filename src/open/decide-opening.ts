@@ -9,6 +9,7 @@ import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
 import type { Attested } from "../domain/stages.ts";
 import { nameRefused } from "../issue/asked-grant.ts";
+import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { Fenced } from "./fence.ts";
@@ -28,13 +29,25 @@ export type DecidedOpening = {
 /** The set of policies that decides, and where by this set the grant will count. */
 export type Place = { readonly policies: PoliciesInForce; readonly scopes: readonly FactScope[] };
 
-/** @throws BrokerError NOT_SERVING */
+/**
+ * Where policies are to be asked, the opener's right to the run is looked at first, though the act that opens the step
+ * checks it again: what policies say of a run tells what it was granted, and to judge its open steps takes time.
+ *
+ * @throws BrokerError NOT_ENTITLED for a run of another entry; NOT_SERVING
+ */
 export async function placeOf(
   { runId }: Pick<OpenRequest, "runId">,
   terms: Terms,
-  ports: Pick<DecideOpeningPorts, "policies">,
+  {
+    policies: directory,
+    steps,
+  }: Pick<DecideOpeningPorts, "policies"> & { readonly steps: Pick<StepReads, "runEntry"> },
 ): Promise<Place> {
-  const policies = await ports.policies.inForce();
+  const policies = await directory.inForce();
+  const entryId = policies.version === 0 || terms.parent?.runId === runId ? undefined : await steps.runEntry(runId);
+  if (entryId !== undefined && entryId !== terms.opener.entryId) {
+    throw new BrokerError("NOT_ENTITLED", "the run belongs to another");
+  }
   return { policies, scopes: scopesOf(runId, terms, policies.dataClasses.ratchet) };
 }
 

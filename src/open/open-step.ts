@@ -37,10 +37,11 @@ export async function openStep(caller: Attested, request: OpenRequest, ports: Op
   if (repeated !== undefined) return { step: repeated, isNew: false, refused: [] };
 
   return ports.retries.untilItStands(request.runId, async (tries, inScopes) => {
-    const terms = await recordingDenials(caller, request, ports, async () =>
-      withPrincipal(request, await termsOf(caller, request, ports), ports, { isFirst: tries === 1 }),
-    );
-    const place = await placeOf(request, terms, ports);
+    const { terms, place } = await recordingDenials(caller, request, ports, async () => {
+      const first = { isFirst: tries === 1 };
+      const agreed = await withPrincipal(request, await termsOf(caller, request, ports), ports, first);
+      return { terms: agreed, place: await placeOf(request, agreed, ports) };
+    });
     await inScopes(place.scopes);
     const fenced = fence(request.attempt, await ports.steps.newestAttempt(request.runId, request.step));
     const decided = await decideOpening({ caller, request, terms, fenced, place }, ports);

@@ -55,6 +55,8 @@ export type RecordedFederation = {
 export type StepReads = {
   step(stepId: string): Promise<Step | undefined>;
   newestAttempt(runId: string, step: string): Promise<Step | undefined>;
+  /** The entry that a run belongs to; `undefined` of a run in which no step was opened yet. */
+  runEntry(runId: string): Promise<string | undefined>;
   /** The newest step that this process opened by this entry under this request id. */
   stepByRequest(entryId: string, process: ProcessIdentity, requestId: string): Promise<Step | undefined>;
   /** What decisions are made on, as of one commit. Scopes of which nothing is known are left out. */

@@ -153,6 +153,35 @@ describe("ratchet: a run that was granted restricted data", () => {
   });
 });
 
+describe("a run of another entry", () => {
+  test("tells nothing of what it was granted: the refusal is the same before and after, and no policy is asked", async () => {
+    const engine = createCedarEngine();
+    const asked: string[] = [];
+    const evaluate: PolicyEngine["evaluate"] = (root, request) => {
+      asked.push(request.act);
+      return engine.evaluate(root, request);
+    };
+    const scene = await judgedScene({ ...engine, evaluate });
+    await scene.enter({
+      ...{ kind: "agent", name: "stranger", selectors: ["unix:uid:34"], mayOpen: true, allowAnyExecutor: true },
+      ceiling: [READ, WRITE],
+    });
+    const stranger = scene.kernel.start(34);
+    const request = scene.requestOf({ agent: segment("stranger"), step: segment("mine"), grant: [WRITE] });
+    const intrude = () => scene.broker.open(stranger, request);
+    const refusal = { code: "NOT_ENTITLED", message: "the run belongs to another" };
+    await scene.open("one", [READ]);
+    asked.splice(0);
+    await expect(intrude()).rejects.toMatchObject(refusal);
+    await scene.open("two", CUSTOMER);
+    asked.splice(0);
+    await expect(intrude()).rejects.toMatchObject(refusal);
+    expect(asked).toEqual([]);
+    const [refused] = await scene.decisions();
+    expect(refused).toMatchObject({ effect: "deny", reason: "NOT_ENTITLED", runId: "run", step: "mine" });
+  });
+});
+
 describe("what was decided on has changed by the time of the record", () => {
   test("it is decided again: a risk that rises in between counts", async () => {
     const { open, onAct, setRisk, decisions } = await judgedScene();

@@ -6,6 +6,7 @@ import type { StepReads } from "../../../ports/ledger-reads.ts";
 import type { SqlParameters } from "../connection.ts";
 import { DECISION } from "../tables/decision-table.ts";
 import { sizeOf } from "../tables/event-table.ts";
+import { RUN, type RunGuardRow } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import { FACT, type FactRow, RISK, scopeFactsOf } from "../tables/world-table.ts";
 import { consistently, type Reader } from "./reader.ts";
@@ -20,6 +21,7 @@ export function createStepReads({ read }: Reader): StepReads {
   return {
     step: async (stepId) => one(STEP.byId, { stepId }),
     newestAttempt: async (runId, step) => one(STEP.newestAttempt, { runId, step }),
+    runEntry: async (runId) => read((db) => db.get<RunGuardRow>(RUN.guard, { runId }))?.entryId ?? undefined,
     stepByRequest: async (entryId, process, requestId) =>
       one(STEP.byRequest, { entryId, process: formatProcess(process), requestId }),
     world: async (facts, risks) =>
