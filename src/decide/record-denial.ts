@@ -1,5 +1,5 @@
 import type { Decision } from "../domain/decision.ts";
-import type { Denial } from "../domain/errors.ts";
+import { BrokerError, type Denial } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { LIMITS } from "../domain/limits.ts";
@@ -55,9 +55,16 @@ export type DenialPorts = {
 export function createDenialRecorder(ports: DenialPorts): DenialRecorder {
   const windows = new Map<string, Window>();
 
+  async function perform(decision: Decision): Promise<void> {
+    await ports.ledger.perform({ act: "record-decision", decision, now: ports.clock.now() });
+  }
+
   async function write(decision: Decision): Promise<void> {
     try {
-      await ports.ledger.perform({ act: "record-decision", decision, now: ports.clock.now() });
+      await perform(decision).catch((thrown: unknown) => {
+        if (!(thrown instanceof BrokerError && thrown.code === "LIMIT_EXCEEDED")) throw thrown;
+        return perform(shortened(decision));
+      });
     } catch (thrown) {
       // The caller is refused either way; that the refusal could not be recorded is for readiness and the log.
       ports.failed(thrown);
@@ -122,6 +129,27 @@ export function createDenialRecorder(ports: DenialPorts): DenialRecorder {
       await Promise.all([...windows.keys()].map(end));
     },
   };
+}
+
+/**
+ * A denial that is larger than one event, which no denial is but by the number of policies that deny: it names as many of
+ * these as there is room for, and says how many more there are. A denial that left no trace would be worse.
+ */
+function shortened({ determiningPolicies, policyErrors, ...decision }: Decision): Decision {
+  return {
+    ...decision,
+    determiningPolicies: namedFirst(determiningPolicies),
+    ...(policyErrors === undefined ? {} : { policyErrors: namedFirst(policyErrors) }),
+  };
+}
+
+function namedFirst(names: readonly string[]): readonly string[] {
+  let left: number = LIMITS.refusedPoliciesBytesMax;
+  const named = names.filter((name) => {
+    left -= Buffer.byteLength(name);
+    return left >= 0;
+  });
+  return named.length === names.length ? names : [...named, `more:${names.length - named.length}`];
 }
 
 /** Counts one more denial that a decision stands for; leaves out members that are not the same in all of these. */

@@ -32,7 +32,7 @@ function kept(selectors: readonly string[]): readonly string[] {
   let left: number = LIMITS.refusedSelectorsBytesMax;
   return selectors.filter((selector) => {
     if (OF_EXECUTABLE.some((prefix) => selector.startsWith(prefix))) return false;
-    const bytes = Buffer.byteLength(selector);
+    const bytes = Buffer.byteLength(JSON.stringify(selector));
     if (bytes > left) return false;
     left -= bytes;
     return true;

@@ -159,6 +159,8 @@ export const LIMITS = {
   denialsRecordedPerMinute: 10,
   /** A refusal's text in the ledger; a longer one names many elements of a grant, which the decision lists anyway. */
   refusalBytesMax: 512,
+  /** Ids of policies, in a denial that would not fit into one event with all of them. */
+  refusedPoliciesBytesMax: 1_024,
   /** What a process ordinarily has takes a tenth of this; a process can be in thousands of groups. */
   refusedSelectorsBytesMax: 2_048,
 } as const;

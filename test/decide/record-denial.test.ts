@@ -66,6 +66,22 @@ async function foundBy(ids: readonly string[]) {
   return ids.map((id) => all.find(({ decisionId }) => decisionId === id));
 }
 
+test("a denial by more policies than one event can name is on record all the same, with the first of them", async () => {
+  const element = {
+    ...GRANT[0],
+    locations: Array.from({ length: 12 }, (_, at) => `https://${at}.example/`.padEnd(2_000, "x")),
+  };
+  const determiningPolicies = ["ceiling:entry_1@4", ...Array.from({ length: 1_000 }, (_, at) => `site.forbids-${at}`)];
+  const id = await denials.record(refused({ requested: [element as (typeof GRANT)[number]], determiningPolicies }), {
+    uid: UID,
+  });
+  const [decision] = await recorded();
+  expect(failures).toEqual([]);
+  expect(decision).toMatchObject({ decisionId: id, requested: [element], refused: [element] });
+  expect(decision?.determiningPolicies.slice(0, 2)).toEqual(["ceiling:entry_1@4", "site.forbids-0"]);
+  expect(decision?.determiningPolicies.at(-1)).toBe(`more:${1_002 - (decision?.determiningPolicies.length ?? 0)}`);
+});
+
 describe("of one caller, agent, act and reason", () => {
   test("the first ten a minute are each on record by the time that they are answered", async () => {
     const ids = await recordMany(LIMIT);
@@ -255,6 +271,11 @@ describe("who was refused", () => {
   });
 
   test("takes no more room than there is for it, however many groups it is in and whatever it was told", async () => {
+    // Selectors of other attestors may hold what takes six times the room once it is recorded.
+    const quoted = Array.from({ length: 100 }, (_, at) => `oidc:issuer:${at}${"\u0001".repeat(40)}`);
+    await denials.record(refused({ reason: "NOT_ENTITLED" }), caller(8, ...quoted));
+    const [first] = await recorded();
+    expect(Buffer.byteLength(JSON.stringify(first?.caller?.selectors))).toBeLessThanOrEqual(2_100);
     const groups = Array.from({ length: 60_000 }, (_, gid) => `unix:supplementary_gid:${gid}`);
     await denials.record(refused({ message: "ü".repeat(10_000) }), caller(7, ...groups));
     const [decision] = await recorded();
