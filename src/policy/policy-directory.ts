@@ -51,10 +51,7 @@ export async function keepPolicyDirectory(ports: PolicyDirectoryPorts): Promise<
   await ready();
 
   async function load({ version, sequence }: Current): Promise<PoliciesInForce> {
-    if (version === 0) {
-      letGo();
-      return { version, root: "", sequence, dataClasses: NO_DATA_CLASSES };
-    }
+    if (version === 0) return { version, root: "", sequence, dataClasses: NO_DATA_CLASSES };
     const set = await ports.policies.policySet(version);
     if (set === undefined) throw new RangeError("the ledger names a set of policies that it does not have");
     await engine.load(set.root, set);
