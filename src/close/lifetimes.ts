@@ -1,6 +1,6 @@
 import type { Actor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { REASON_OF_STATE, type Step } from "../domain/step.ts";
+import { permits, REASON_OF_STATE, type Step } from "../domain/step.ts";
 import { createTally } from "../domain/tally.ts";
 import { microsOf, type UnixMicros } from "../domain/time.ts";
 import { createOpenSteps, type StepChange } from "../follow/open-steps.ts";
@@ -11,7 +11,10 @@ import type { Ledger } from "../ports/ledger.ts";
 import type { CloseAct } from "../ports/ledger-acts.ts";
 import type { ProjectionReads } from "../ports/ledger-reads.ts";
 
-/** Ends the steps that end by themselves: by expiry, lease, hold, or with the executor's process. */
+/**
+ * Ends the steps that end by themselves: by expiry, lease, hold, or with the executor's process. A step that nobody
+ * approved in time is REFUSED.
+ */
 export type Lifetimes = {
   readonly following: Following;
   /** Notes that the caller holds the step; the returned function lets go. The caller has recorded the hold before. */
@@ -55,7 +58,8 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
 
   /** @param due - the instant that the timer was set for. The step is over then, even if the clock was set back. */
   function end(stepId: string, timer: Timer, due?: UnixMicros): void {
-    const state = timer === "expiry" ? "EXPIRED" : "ABANDONED";
+    const isWaiting = tracked.get(stepId)?.step.state === "PENDING_APPROVAL";
+    const state = timer !== "expiry" ? "ABANDONED" : isWaiting ? "REFUSED" : "EXPIRED";
     const now = clock.now();
     const by: Actor = { kind: "broker", cause: timer };
     const at = Math.max(now, due ?? now) as UnixMicros;
@@ -100,8 +104,9 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
 
   const until = (instant: UnixMicros) => Math.max(0, Math.ceil((instant - clock.now()) / 1_000));
 
-  function setLease({ stepId, leaseExpiresAt }: Step): void {
-    if (leaseExpiresAt === undefined) return;
+  function setLease({ stepId, leaseExpiresAt, state }: Step): void {
+    // The lease of a step that waits for approval begins with the approval.
+    if (leaseExpiresAt === undefined || !permits(state)) return;
     set(
       stepId,
       "lease",
@@ -157,7 +162,7 @@ export async function keepLifetimes(ports: LifetimesPorts): Promise<Lifetimes> {
 
   function change({ kind, step }: StepChange): void {
     const one = tracked.get(step.stepId);
-    if (kind === "opened") track(step);
+    if (kind === "opened" || kind === "pending" || kind === "approved") track(step);
     else if (kind === "closed") forget(step);
     else if (one !== undefined) {
       const before = one.step;

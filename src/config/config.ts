@@ -89,6 +89,8 @@ export type Config = {
     /** PEM file of CA certificates that count for `https_web` bundle endpoints too. */
     readonly webRoots?: string;
   };
+  /** How long a step waits for its approval. */
+  readonly approvalSeconds: number;
   readonly principals: { readonly issuers: readonly PrincipalIssuerConfig[] };
   readonly policies: PoliciesConfig;
   readonly development: boolean;

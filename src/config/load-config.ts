@@ -186,6 +186,7 @@ function configOf(
       upstreamAuthority: upstreamFilesOf(file.upstream_authority.disk),
     }),
     federation: { ...(file.federation.web_roots !== undefined && { webRoots: file.federation.web_roots }) },
+    approvalSeconds: file.approvals.expiry,
     principals: {
       issuers: file.principals.issuers.map(({ claims, ...issuer }) => ({ ...oidcIssuerOf(issuer), claims })),
     },

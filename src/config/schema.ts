@@ -24,8 +24,8 @@ import {
   whole,
   yesNo,
 } from "./fields.ts";
-import { principalsSection } from "./principals-section.ts";
 import { policiesSection } from "./policies-section.ts";
+import { principalsSection } from "./principals-section.ts";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"] as const;
 
@@ -189,6 +189,14 @@ export const fileSchema = section({
   federation: federationSection.prefault({}),
   principals: principalsSection.prefault({}),
   policies: policiesSection.prefault({}),
+  approvals: section({
+    expiry: duration()
+      .refine((seconds) => seconds >= LIMITS.approvalSecondsMin && seconds <= LIMITS.approvalSecondsMax, {
+        error: "expected 30s to 1d",
+      })
+      .prefault("10m")
+      .describe("How long a step waits for its approval; after that it is refused."),
+  }).prefault({}),
   development: yesNo()
     .prefault(false)
     .describe("Permits a plain-HTTP issuer on loopback, and agents under the broker's own user. Never in production."),

@@ -84,7 +84,7 @@ export function confinement(
 }
 
 function situationOf(
-  { runtime, principal, workflow, parent, depth, selectors, requested, elements }: Question,
+  { runtime, principal, workflow, parent, depth, selectors, approved, requested, elements }: Question,
   world: Pick<Situation, "policyVersion" | "facts" | "risk">,
 ): Situation {
   const outside = requested.flatMap((element, index) => (elements.includes(element) ? [] : [index]));
@@ -95,6 +95,7 @@ function situationOf(
     ...(workflow === undefined ? {} : { workflow }),
     ...(parent === undefined ? {} : { parent }),
     depth,
+    ...(approved === undefined ? {} : { approved }),
     selectors,
     ...(outside.length === 0 ? {} : { outside }),
   };

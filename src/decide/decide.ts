@@ -31,6 +31,8 @@ export type DecisionRequest = {
   readonly scopes: readonly FactScope[];
   /** The attempt that this step will replace, and which therefore counts for nothing. */
   readonly replaces: string | undefined;
+  /** The role that has approved the request. */
+  readonly approved?: string;
 };
 
 export type DecidePorts = WorldPorts & BoundsPorts & { readonly engine: Pick<PolicyEngine, "evaluate"> };
@@ -41,6 +43,8 @@ export type Decided = {
     readonly reason?: "POLICY_DENIED" | "DELEGATION_REFUSED";
   };
   readonly decidedOn: DecidedOn;
+  /** The policies that stand in the way of what `approval` names, sorted. */
+  readonly heldBackBy?: readonly string[];
 };
 
 /** Who refused an element first: each of these is asked only about what the ones before it permit. */
@@ -78,7 +82,7 @@ export async function decide(request: DecisionRequest, ports: DecidePorts): Prom
 }
 
 function questionOf(request: DecisionRequest, elements: Grant): Question {
-  const { opener, entry, name, requested, parent, workflow, principal, selectors } = request;
+  const { opener, entry, name, requested, parent, workflow, principal, selectors, approved } = request;
   return {
     act: "open",
     agent: entry.content.name,
@@ -91,6 +95,7 @@ function questionOf(request: DecisionRequest, elements: Grant): Question {
     elements,
     depth: parent === undefined ? 0 : parent.depth + 1,
     selectors: [...selectors].filter(holdsNoPath).sort(),
+    ...(approved === undefined ? {} : { approved }),
   };
 }
 
@@ -117,6 +122,23 @@ function refusedBy(answer: PolicyEffect | undefined, whole: PolicyEffect): Refus
   return answer?.effect === "allow" && whole.effect === "allow" ? undefined : "policy";
 }
 
+/** Who could let all of the request pass, where nothing stands in the way but policies that ask for this approval. */
+function approvalOf({
+  refusers,
+  asked,
+}: Findings): { readonly role: string; readonly policies: readonly string[] } | undefined {
+  const isLimited = refusers.some((refuser) => refuser === "ceiling" || refuser === "parent");
+  const { whole, elements } = asked.answer;
+  const denied = [whole, ...elements].filter(({ effect }) => effect === "deny");
+  const [first] = denied;
+  const isAnswered = elements.length === refusers.length;
+  if (isLimited || !isAnswered || first?.approval === undefined) return undefined;
+  const isApprovable = denied.every(({ approval, errors }) => errors === undefined && approval === first.approval);
+  return isApprovable
+    ? { role: first.approval, policies: sorted(denied.flatMap(({ policies }) => policies)) }
+    : undefined;
+}
+
 type Findings = {
   readonly refusers: readonly (Refuser | undefined)[];
   readonly asked: Asked;
@@ -135,6 +157,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
     refusers.every((refuser) => refuser === undefined || refuser === "parent");
   const ofEntry = `${entry.entryId}@${entry.revision}`;
   const errors = sorted([whole, ...elements].flatMap((effect) => effect.errors ?? []));
+  const approval = isAllowed ? undefined : approvalOf(findings);
   const { facts, ...guard } = countsSteps === true || bounds.isNew ? world.guard : withoutCounts(world.guard);
   return {
     decision: {
@@ -161,8 +184,10 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
         ? {}
         : { situation: situationOf(asked.situation, request.allowPartial, bounds) }),
       ...(isAllowed && bounds.closes.length > 0 ? { closes: bounds.closes } : {}),
+      ...(approval === undefined ? {} : { approval: approval.role }),
     },
     decidedOn: { ...decidedOn(entry, opener), world: { ...guard, facts: [...facts, ...bounds.alsoOn] } },
+    ...(approval === undefined ? {} : { heldBackBy: approval.policies }),
   };
 }
 

@@ -47,7 +47,7 @@ function questionOf(
   { act, elements }: { readonly act: Question["act"]; readonly elements: Grant },
   { opening, principal }: { readonly opening: Situation | undefined; readonly principal: KnownPrincipal | undefined },
 ): Question {
-  const { agent, runId, step: name, attempt, workflow, depth, grant } = step;
+  const { agent, runId, step: name, attempt, workflow, depth, grant, approval } = step;
   return {
     act,
     agent,
@@ -60,6 +60,8 @@ function questionOf(
     elements,
     depth,
     selectors: opening?.selectors ?? [],
+    // What was approved stays approved: the policy that asked for it does not end the step.
+    ...(approval === undefined ? {} : { approved: approval.role }),
   };
 }
 

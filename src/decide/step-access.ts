@@ -1,5 +1,5 @@
 import { BrokerError } from "../domain/errors.ts";
-import { isOfKind, OPERATOR_ROLES, type OperatorRole } from "../domain/registration-entry.ts";
+import { isOfKind, OPERATOR_ROLES, type OperatorRole, type RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
 import { isExecutedBy } from "./executed-by.ts";
@@ -55,11 +55,14 @@ export function isVisibleTo(caller: Attested, step: Step): boolean {
  *
  * @throws BrokerError NOT_ENTITLED when none of its operator entries has one of the roles
  */
-export function operatorWith(caller: Attested, roles: readonly OperatorRole[]): { readonly entryId: string } {
+export function operatorWith(
+  caller: Attested,
+  roles: readonly OperatorRole[],
+): Pick<RegistrationEntry, "entryId" | "revision"> {
   const entry = caller.entries.find((one) => isOfKind(one, "operator") && roles.includes(one.content.role));
   if (entry === undefined)
     throw new BrokerError("NOT_ENTITLED", `only for operators with the role ${roles.join(" or ")}`);
-  return { entryId: entry.entryId };
+  return { entryId: entry.entryId, revision: entry.revision };
 }
 
 /**

@@ -51,6 +51,8 @@ export type Decision = {
   readonly policyErrors?: readonly string[];
   /** What else the policies were asked on. Absent where no policy was asked. */
   readonly situation?: Situation;
+  /** Who may approve what was denied: absent where approving can't help. */
+  readonly approval?: string;
   /** Open steps that end with this decision, since what it grants puts them out of bounds. */
   readonly closes?: readonly string[];
   /** How many equal denials this decision stands for. */
@@ -93,6 +95,8 @@ export type Situation = {
   readonly facts: RunFacts;
   readonly risk: RiskAround;
   readonly depth: number;
+  /** Whose approval was given, so that policies which ask for it were set aside. */
+  readonly approved?: string;
   /** Of the caller, sorted; none that holds a path. */
   readonly selectors: readonly string[];
   /** Elements of what was requested that ceiling or parent refused, by their place; absent: none. No policy was asked of them. */

@@ -1,3 +1,4 @@
+import type { ApprovalAnswer, PendingApproval } from "./approval.ts";
 import type { Authority } from "./authority.ts";
 import type { DataClasses } from "./data-classes.ts";
 import type { Decision } from "./decision.ts";
@@ -22,6 +23,9 @@ export type LedgerEvent =
   | EntryRetired
   | DecisionMade
   | StepOpened
+  | StepPending
+  | StepApproved
+  | StepRefused
   | StepHeld
   | StepRenewed
   | StepClosed
@@ -66,6 +70,26 @@ export type DecisionMade = Event<"decision.made"> & { readonly decision: Decisio
 
 /** The step as it was opened. Its state is OPEN and its sequence is the event's, so the event holds neither. */
 export type StepOpened = Event<"step.opened"> & { readonly step: OpenedStep };
+
+/** A step that policies hold back until it is approved. As of `step.opened`; `expiresAt` is the approval's `until`. */
+export type StepPending = Event<"step.pending"> & { readonly step: OpenedStep; readonly approval: PendingApproval };
+
+/** A step that waited is open from here on. */
+export type StepApproved = Event<"step.approved"> & {
+  readonly stepId: string;
+  /** The decision that allowed it. */
+  readonly decisionId: string;
+  readonly expiresAt: UnixSeconds;
+  readonly reason: string;
+  readonly by: OperatorActor;
+};
+
+/** An operator refused a step that waited; its close comes next. */
+export type StepRefused = Event<"step.refused"> & {
+  readonly stepId: string;
+  readonly reason: string;
+  readonly by: OperatorActor;
+};
 
 /** Someone began to hold the step (`held`), so that from here on the step needs a hold to stay open. */
 export type StepHeld = Event<"step.held"> & { readonly stepId: string };
@@ -256,11 +280,18 @@ export type OperatorActed = Event<"operator.acted"> & {
 /** Who brought an event about: an entry's process, or the broker itself. */
 export type Actor =
   | { readonly kind: "entry"; readonly entryId: string; readonly process: string }
-  | { readonly kind: "operator"; readonly entryId: string; readonly uid: number }
+  | OperatorActor
   | {
       readonly kind: "broker";
       readonly cause: "expiry" | "lease" | "hold" | "executor" | "attempt" | "config" | "restore" | "start" | "policy";
     };
+
+export type OperatorActor = { readonly kind: "operator"; readonly entryId: string; readonly uid: number };
+
+/** What an operator's answer is to those who look at the step later. */
+export function answerOf({ by, reason, at }: StepApproved | StepRefused, approved: boolean): ApprovalAnswer {
+  return { approved, by: { entryId: by.entryId, uid: by.uid }, reason, at };
+}
 
 export const EVENT_TYPES = [
   "epoch.started",
@@ -268,6 +299,9 @@ export const EVENT_TYPES = [
   "entry.retired",
   "decision.made",
   "step.opened",
+  "step.pending",
+  "step.approved",
+  "step.refused",
   "step.held",
   "step.renewed",
   "step.closed",

@@ -41,6 +41,11 @@ export const LIMITS = {
   usagesPerEventMax: 200,
   segmentBytesMax: 128,
   purposeBytesMax: 1_024,
+  /** Enough for somebody who has been told to look at it. */
+  approvalSecondsMin: 30,
+  approvalSecondsDefault: 600,
+  /** What waits for longer has been forgotten, and so has what it was asked for. */
+  approvalSecondsMax: 86_400,
   requestIdBytesMax: 128,
   selectorsPerEntryMax: 32,
   selectorBytesMax: 4_096,

@@ -1,3 +1,4 @@
+import type { Approval, ApprovalAnswer, PendingApproval } from "./approval.ts";
 import type { Executor } from "./executor.ts";
 import type { Grant } from "./grant.ts";
 import type { RecordedPrincipal } from "./principal.ts";
@@ -80,6 +81,9 @@ export type Step = {
   readonly requestId?: string;
   readonly requestDigest?: string;
   readonly decisionId: string;
+  /** Set for a step that waits for approval, or once waited for it. */
+  readonly approval?: Approval;
+  /** Of its opening, or of its request where it had to be approved. */
   readonly openedSequence: number;
   /** Up to which sequence the step was judged anew on the state of the world. Absent: not since its opening. */
   readonly judgedSequence?: number;
@@ -94,6 +98,7 @@ export type Step = {
 export type OpenedStep = Omit<
   Step,
   | "state"
+  | "approval"
   | "openedSequence"
   | "judgedSequence"
   | "closedSequence"
@@ -109,6 +114,35 @@ export function asOpened(step: OpenedStep, openedSequence: number): Step {
   const { leaseSeconds, openedAt } = step;
   const lease = leaseSeconds === undefined ? {} : { leaseExpiresAt: leaseEnd(openedAt, leaseSeconds) };
   return { ...step, ...lease, state: "OPEN", held: false, openedSequence };
+}
+
+/** The step that waits for approval from this sequence on. */
+export function asPending(step: OpenedStep, approval: PendingApproval, openedSequence: number): Step {
+  return { ...asOpened(step, openedSequence), state: "PENDING_APPROVAL", approval };
+}
+
+/** What the approval of a step says, and when. */
+export type ApprovedTerms = {
+  readonly decisionId: string;
+  readonly expiresAt: UnixSeconds;
+  readonly answer: ApprovalAnswer;
+  /** Of the approval's event: what the step was decided on is the state of the world as of then. */
+  readonly sequence: number;
+};
+
+/** A step that waited, once it is approved: it is opened by then, and its lease begins then. */
+export function asApproved(step: Step, { decisionId, expiresAt, answer, sequence }: ApprovedTerms): Step {
+  const { leaseSeconds, approval } = step;
+  return {
+    ...step,
+    ...(leaseSeconds === undefined ? {} : { leaseExpiresAt: leaseEnd(answer.at, leaseSeconds) }),
+    ...(approval === undefined ? {} : { approval: { ...approval, answer } }),
+    state: "OPEN",
+    openedAt: answer.at,
+    expiresAt,
+    decisionId,
+    judgedSequence: sequence,
+  };
 }
 
 /** The audiences a step can get credentials for. */

@@ -1,19 +1,29 @@
 import { withDescendants } from "../domain/descendants.ts";
-import type { IssuanceRecorded, StepClosed, StepsJudged } from "../domain/ledger-event.ts";
+import {
+  answerOf,
+  type IssuanceRecorded,
+  type StepApproved,
+  type StepClosed,
+  type StepsJudged,
+} from "../domain/ledger-event.ts";
 import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
-import { asOpened, descendantState, type Step } from "../domain/step.ts";
+import { asApproved, asOpened, asPending, descendantState, permits, type Step } from "../domain/step.ts";
 import type { Committed } from "../ports/following.ts";
 
 /**
- * What an event makes of a step that is open, or was open until then. `pinned`: the step's executable is known from
- * here on; `judged`: what was decided of the step takes account of more. No message about a step tells of either.
+ * What an event makes of a step that is not closed, or was not until then. `pending`: it waits for approval from here on;
+ * `approved`: it waited, and is open. `pinned`: the step's executable is known from here on; `judged`: what was decided of
+ * the step takes account of more; `answered`: its close comes next. No message about a step tells of these three.
  */
-export type StepChange = { readonly kind: "opened" | "changed" | "pinned" | "judged" | "closed"; readonly step: Step };
+export type StepChange = {
+  readonly kind: "opened" | "pending" | "approved" | "changed" | "pinned" | "judged" | "answered" | "closed";
+  readonly step: Step;
+};
 
-/** The open steps, told from the ledger's events alone. */
+/** The steps that are open or wait for approval, told from the ledger's events alone. */
 export type OpenSteps = {
   get(stepId: string): Step | undefined;
-  /** Oldest first. */
+  /** Those that are open, oldest first. */
   all(): readonly Step[];
   /** Whose grants count in any of these scopes, oldest first. */
   inScopes(scopes: readonly FactScope[]): readonly Step[];
@@ -25,7 +35,7 @@ export type OpenSteps = {
   take(committed: Committed): readonly StepChange[];
 };
 
-/** @param steps - the steps that are open to begin with, oldest first. */
+/** @param steps - the steps that are open, or wait for approval, to begin with, oldest first. */
 export function createOpenSteps(steps: readonly Step[]): OpenSteps {
   const open = new Map<string, Step>();
   const children = new Map<string, Set<string>>();
@@ -34,7 +44,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
 
   function put(step: Step): void {
     open.set(step.stepId, step);
-    for (const scope of factScopesOf(step)) addTo(byScope, scope, step.stepId);
+    if (permits(step.state)) for (const scope of factScopesOf(step)) addTo(byScope, scope, step.stepId);
     if (step.parentStepId !== undefined) addTo(children, step.parentStepId, step.stepId);
   }
 
@@ -66,6 +76,15 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     return [...(children.get(stepId) ?? [])].flatMap((childId) => open.get(childId) ?? []);
   }
 
+  function approve(event: StepApproved, sequence: number): readonly StepChange[] {
+    const waiting = open.get(event.stepId);
+    if (waiting === undefined) throw new RangeError(`event ${sequence} approves a step that does not wait`);
+    const { decisionId, expiresAt } = event;
+    const step = asApproved(waiting, { decisionId, expiresAt, answer: answerOf(event, true), sequence });
+    put(step);
+    return [{ kind: "approved", step }];
+  }
+
   function judge({ stepIds, through }: StepsJudged): readonly StepChange[] {
     return stepIds.flatMap((stepId) => change(stepId, { judgedSequence: through }, "judged"));
   }
@@ -91,7 +110,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
 
   return {
     get: (stepId) => open.get(stepId),
-    all: () => [...open.values()],
+    all: () => [...open.values()].filter(({ state }) => permits(state)),
     inScopes(scopes) {
       const ids = new Set(scopes.flatMap((scope) => [...(byScope.get(scope) ?? [])]));
       const steps = [...ids].flatMap((stepId) => open.get(stepId) ?? []);
@@ -103,6 +122,18 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
           const step = asOpened(event.step, sequence);
           put(step);
           return [{ kind: "opened", step }];
+        }
+        case "step.pending": {
+          const step = asPending(event.step, event.approval, sequence);
+          put(step);
+          return [{ kind: "pending", step }];
+        }
+        case "step.approved":
+          return approve(event, sequence);
+        case "step.refused": {
+          const approval = open.get(event.stepId)?.approval;
+          if (approval === undefined) return [];
+          return change(event.stepId, { approval: { ...approval, answer: answerOf(event, false) } }, "answered");
         }
         case "step.held":
           return change(event.stepId, { held: true });

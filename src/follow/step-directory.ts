@@ -1,5 +1,5 @@
 import { processFrom } from "../domain/process.ts";
-import type { Step } from "../domain/step.ts";
+import { permits, type Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import type { ExecutorSteps } from "../ports/executor-steps.ts";
 import type { Committed, Following } from "../ports/following.ts";
@@ -17,11 +17,14 @@ export type KeptSteps = StepDirectory & ExecutorSteps & StepProcesses & { readon
 export type StepDirectoryPorts = StepProcessesPorts & {
   readonly ledger: Pick<Ledger, "follow">;
   readonly projections: Pick<ProjectionReads, "openSteps" | "stepProcesses">;
-  /** For steps that are not open. */
+  /** For steps that are closed. */
   readonly steps: Pick<StepReads, "step">;
   /** Takes what a listener throws. */
   readonly failed: (error: unknown) => void;
 };
+
+/** Changes of which whoever follows a step is not told. */
+const SILENT: ReadonlySet<StepChange["kind"]> = new Set(["pinned", "judged", "answered"]);
 
 /**
  * Keeps the open steps in memory, by their ids and by their executors, and the processes that have a part in them.
@@ -31,7 +34,10 @@ export type StepDirectoryPorts = StepProcessesPorts & {
 export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<KeptSteps> {
   const { value, through } = await ports.projections.openSteps();
   const open = createOpenSteps(value);
-  const executors = createExecutorIndex(value, ports.failed);
+  const executors = createExecutorIndex(
+    value.filter(({ state }) => permits(state)),
+    ports.failed,
+  );
   const processes = createStepProcesses(ports);
   for (const step of value) processes.opened(step);
   const { value: recorded } = await ports.projections.stepProcesses(ports.kinship.alive());
@@ -40,10 +46,11 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
   const byStep = new Map<string, Listeners<[Step]>>();
 
   function tell({ kind, step }: StepChange): void {
+    // Nothing is issued to whoever is to execute a step that waits for approval.
     if (kind === "closed") executors.remove(step);
-    else executors.put(step);
-    if (kind !== "pinned" && kind !== "judged") byStep.get(step.stepId)?.tell(step);
-    if (kind === "opened") processes.opened(step);
+    else if (permits(step.state)) executors.put(step);
+    if (!SILENT.has(kind)) byStep.get(step.stepId)?.tell(step);
+    if (kind === "opened" || kind === "pending") processes.opened(step);
     if (kind === "closed") processes.closed(step);
     if (kind === "closed") byStep.delete(step.stepId);
   }

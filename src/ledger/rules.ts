@@ -1,6 +1,7 @@
 import { BrokerError } from "../domain/errors.ts";
 import type { ActName, LedgerAct, ResultOf } from "../ports/ledger-acts.ts";
 import { deliberate, type Rule, type Ruling } from "./rule.ts";
+import { approveStep, refuseStep } from "./rules/approving.ts";
 import { putAuthorities } from "./rules/authorities.ts";
 import { recordCall } from "./rules/calls.ts";
 import { close } from "./rules/close.ts";
@@ -20,6 +21,8 @@ import type { LedgerView } from "./view.ts";
 
 const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "open-step": openStep,
+  "approve-step": approveStep,
+  "refuse-step": refuseStep,
   "hold-step": holdStep,
   "renew-step": renewStep,
   "enroll-process": enrollProcess,

@@ -1,3 +1,4 @@
+import type { PendingApproval } from "../domain/approval.ts";
 import type { Authority } from "../domain/authority.ts";
 import type { DelegationToken } from "../domain/delegation.ts";
 import type { FederatedBundle } from "../domain/federation.ts";
@@ -81,7 +82,11 @@ export type LedgerView = {
 };
 
 /** Which live steps are meant: named as for a close, or `all` of them. */
-export type LiveTarget = CloseTarget | { readonly kind: "all" };
+export type LiveTarget =
+  | CloseTarget
+  /** All attempts of a step. */
+  | { readonly kind: "attempts"; readonly runId: string; readonly step: string }
+  | { readonly kind: "all" };
 
 export type GuardedRun = {
   /** Absent for a run that was barred before anybody opened a step of the run. */
@@ -117,6 +122,8 @@ export type GuardedStep = {
   readonly executable?: string;
   readonly requestDigest?: string;
   readonly isHeld: boolean;
+  /** What it waits for, or waited for. */
+  readonly approval?: PendingApproval;
   readonly leaseSeconds?: number;
   readonly leaseExpiresAt?: UnixMicros;
 };

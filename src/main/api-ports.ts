@@ -135,7 +135,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: IssueDelegationPorts)
   const { authorities, entries, inDirectory, inForce, lifetimes, policies, receipts, retries, stepDirectory, unix } =
     core;
   const { ledger, steps, feed, history, credentials, registry: registryReads } = core.store;
-  const { issuer, trustDomain } = config;
+  const { issuer, trustDomain, approvalSeconds } = config;
   const trust = trustOf(core, config);
   return {
     ...issuing,
@@ -156,6 +156,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: IssueDelegationPorts)
     engine: core.engine,
     retries,
     checkTokenSize: tokenSizeCheck(issuer, authorities),
+    approvalSeconds,
     inDirectory,
     inForce,
     lifetimes,

@@ -18,12 +18,14 @@ import type { Terms } from "./terms.ts";
 
 export type DecideOpeningPorts = DecidePorts & { readonly denials: DenialRecorder; readonly random: Randomness };
 
-/** A decision that allows, with all that the ledger has to check once more. */
+/** A decision that allows, or one that waits to be approved, with all that the ledger has to check once more. */
 export type DecidedOpening = {
   readonly decision: Decision;
   readonly decidedOn: DecidedOn;
   /** Where the grant counts. */
   readonly scopes: readonly FactScope[];
+  /** The policies that hold it back, for a step that waits for approval. */
+  readonly heldBackBy?: readonly string[];
 };
 
 /** The set of policies that decides, and where by this set the grant will count. */
@@ -61,7 +63,7 @@ type Undecided = {
 };
 
 /**
- * What the step is granted, as the decision that will be recorded with the step.
+ * What the step is granted, as the decision that will be recorded with the step; a deny for a step that waits for approval.
  *
  * @throws BrokerError POLICY_DENIED or DELEGATION_REFUSED, with the id of the recorded decision; and as `decide` does
  */
@@ -72,7 +74,11 @@ export async function decideOpening(
   const { runId, step, grant, allowPartial, workflow } = request;
   const { attempt, replaces } = fenced;
   const { policies, scopes } = place;
-  const { decision: decided, decidedOn } = await decide(
+  const {
+    decision: decided,
+    decidedOn,
+    heldBackBy = [],
+  } = await decide(
     {
       opener: terms.opener,
       entry: terms.agent,
@@ -94,9 +100,15 @@ export async function decideOpening(
   const decision: Decision = { ...decided, decisionId, decidedAt: now, count: 1 };
   if (decision.effect === "allow") return { decision, decidedOn, scopes };
 
+  const { approval } = decision;
   const message = `${whatRefused(decided, terms)}: ${nameRefused(decision.refused)}`;
+  if (approval !== undefined && request.acceptPending === true) {
+    return { decision: { ...decision, message: refusalText(message) }, decidedOn, scopes, heldBackBy };
+  }
   const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
-  throw new BrokerError(decided.reason ?? "POLICY_DENIED", message, { metadata: { decision_id: recorded } });
+  throw new BrokerError(decided.reason ?? "POLICY_DENIED", message, {
+    metadata: { decision_id: recorded, ...(approval === undefined ? {} : { approval }) },
+  });
 }
 
 /**
@@ -113,7 +125,8 @@ function scopesOf(runId: string, { parent, principal }: Terms, ratchet: Ratchet)
   ];
 }
 
-function whatRefused({ reason, policyErrors }: Decided["decision"], terms: Terms): string {
+function whatRefused({ reason, policyErrors, approval }: Decided["decision"], terms: Terms): string {
+  if (approval !== undefined) return `held back until ${approval} approve it (accept_pending)`;
   if (reason === "DELEGATION_REFUSED") return `above ${limitOfParent(terms)}`;
   return policyErrors === undefined ? "above the agent's ceiling or policy" : "a policy could not be evaluated";
 }

@@ -1,5 +1,5 @@
 import { BrokerError } from "../domain/errors.ts";
-import { isClosed, type Step } from "../domain/step.ts";
+import { isClosed, permits, type Step } from "../domain/step.ts";
 
 /** Which attempt a step is opened as, and whether this attempt fences off an older attempt that is still open. */
 export type Fenced = {
@@ -14,18 +14,21 @@ export type Fenced = {
  * runtimes never work on the same step unawares; with a number, the newer attempt wins.
  *
  * @param asked - the attempt asked for; `undefined`: the next.
- * @param newest - the newest attempt there is. The ledger checks again when it records.
+ * @param standing - the newest attempt there is, and all that are not closed, newest first. The ledger checks again when
+ *   it records.
  * @throws BrokerError STEP_EXISTS, STALE_ATTEMPT
  */
 export function fence(
   asked: number | undefined,
-  newest: Pick<Step, "stepId" | "attempt" | "state"> | undefined,
+  standing: readonly Pick<Step, "stepId" | "attempt" | "state">[],
 ): Fenced {
+  const [newest] = standing;
   if (newest === undefined) return { attempt: asked ?? 1, supersedes: asked !== undefined };
   if (asked === undefined) {
-    if (!isClosed(newest.state)) {
-      throw new BrokerError("STEP_EXISTS", `attempt ${newest.attempt} of this step is ${newest.state}`, {
-        metadata: { attempt: String(newest.attempt) },
+    const live = standing.find(({ state }) => !isClosed(state));
+    if (live !== undefined) {
+      throw new BrokerError("STEP_EXISTS", `attempt ${live.attempt} of this step is ${live.state}`, {
+        metadata: { attempt: String(live.attempt) },
       });
     }
     return { attempt: newest.attempt + 1, supersedes: false };
@@ -35,5 +38,6 @@ export function fence(
       metadata: { attempt: String(newest.attempt) },
     });
   }
-  return { attempt: asked, supersedes: true, ...(isClosed(newest.state) ? {} : { replaces: newest.stepId }) };
+  const open = standing.find(({ state }) => permits(state));
+  return { attempt: asked, supersedes: true, ...(open === undefined ? {} : { replaces: open.stepId }) };
 }

@@ -41,11 +41,12 @@ function withProvenKey(wanted: SvidWanted): SvidWanted {
 
 async function firstSvids(
   caller: Attested,
-  { stepId }: Step,
+  { stepId, state }: Step,
   wanted: readonly SvidWanted[],
   ports: IssuePorts,
 ): Promise<readonly (Delivery | Denial)[]> {
-  if (wanted.length === 0) return [];
+  // A step that waits for approval has no credentials: they are asked for once it is open.
+  if (wanted.length === 0 || state === "PENDING_APPROVAL") return [];
   const svids = await issueSvids(caller, { stepId, wanted }, ports);
   for (const [index, svid] of svids.entries()) {
     if (wanted[index]?.kind === "x509-svid" && isDenial(svid)) throw errorOf(svid);

@@ -26,6 +26,8 @@ export type OpenRequest = {
   readonly allowPartial: boolean;
   /** A secret: neither recorded, nor logged, nor in a digest. */
   readonly principalToken?: string;
+  /** Wait for an approval rather than be refused. Absent: no, as for clients that know of no approval. */
+  readonly acceptPending?: true;
 };
 
 export type WantedExecutor =
@@ -60,6 +62,7 @@ export function checkOpenRequest(asked: {
   readonly executor: WantedExecutor;
   readonly requestId: string;
   readonly allowPartial: boolean;
+  readonly acceptPending: boolean;
   readonly principalToken: string;
 }): OpenRequest {
   const { attempt, leaseSeconds } = asked;
@@ -86,6 +89,7 @@ export function checkOpenRequest(asked: {
     audiences: [...new Set(asked.audiences)],
     executor: asked.executor,
     allowPartial: asked.allowPartial,
+    ...(asked.acceptPending ? { acceptPending: true } : {}),
     ...(attempt === undefined ? {} : { attempt }),
     ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
     ...(asked.expiresAt === undefined ? {} : { expiresAt: asked.expiresAt }),

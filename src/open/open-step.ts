@@ -27,7 +27,7 @@ export type Opened = {
 
 /**
  * Opens a step: finds who may open it, which attempt it is and what it is granted; then one durable act checks all of
- * this again. When something that was decided on has changed by then, all of it is decided again.
+ * this again. What policies hold back for approval waits for it, where the request accepts that. When something that was decided on has changed by then, all of it is decided again.
  *
  * @throws BrokerError with each reason that `termsOf`, `decideOpening`, `fence` and the ledger's guards give
  */
@@ -43,7 +43,7 @@ export async function openStep(caller: Attested, request: OpenRequest, ports: Op
       return { terms: agreed, place: await placeOf(request, agreed, ports) };
     });
     await inScopes(place.scopes);
-    const fenced = fence(request.attempt, await ports.steps.newestAttempt(request.runId, request.step));
+    const fenced = fence(request.attempt, await ports.steps.standingAttempts(request.runId, request.step));
     const decided = await decideOpening({ caller, request, terms, fenced, place }, ports);
     const opening = { caller, request, terms, fenced, decided };
     const recorded = await recordingDenials(caller, request, ports, () => recordOpening(opening, ports));
@@ -51,7 +51,7 @@ export async function openStep(caller: Attested, request: OpenRequest, ports: Op
   });
 }
 
-function checkGate(gate: IssuanceGate): void {
+export function checkGate(gate: IssuanceGate): void {
   const refusal = gate.refusal();
   if (refusal !== undefined) throw errorOf(refusal);
 }

@@ -1,9 +1,11 @@
+import type { PendingApproval } from "../domain/approval.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import type { RecordedPrincipal, SealedPrincipal } from "../domain/principal.ts";
 import { stepSpiffeId } from "../domain/spiffe-id.ts";
 import type { Attested } from "../domain/stages.ts";
-import { asOpened, type OpenedStep, type Step } from "../domain/step.ts";
+import { asOpened, asPending, type OpenedStep, type Step } from "../domain/step.ts";
+import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
@@ -12,11 +14,15 @@ import type { Randomness } from "../ports/randomness.ts";
 import type { DecidedOpening } from "./decide-opening.ts";
 import type { Fenced } from "./fence.ts";
 import { digestOf, type OpenRequest } from "./open-request.ts";
+import { pendingApprovalOf } from "./pending-approval.ts";
 import { type PrincipalPorts, principalNamedBy } from "./principal.ts";
 import type { Terms } from "./terms.ts";
 import type { CheckTokenSize } from "./token-size.ts";
 
 export type RecordOpeningPorts = Pick<PrincipalPorts, "principals" | "principalTokens"> & {
+  readonly processes: Pick<ProcessWatch, "find">;
+  /** How long a step waits for its approval. */
+  readonly approvalSeconds: number;
   readonly ledger: Pick<Ledger, "perform">;
   readonly steps: Pick<StepReads, "step">;
   readonly clock: Clock;
@@ -41,14 +47,15 @@ export type Opening = {
 export type Recorded = { readonly step: Step; readonly isNew: boolean };
 
 /**
- * Opens the step in one durable act, which checks once more all that the opening stands on.
+ * Opens the step in one durable act, which checks once more all that the opening stands on. A step that has to be approved
+ * is recorded as one that waits.
  *
  * @throws BrokerError with the refusal of a guard, LIMIT_EXCEEDED, LEDGER_UNAVAILABLE
  */
 export async function recordOpening(opening: Opening, ports: RecordOpeningPorts): Promise<Recorded> {
   const { terms, fenced, decided } = opening;
   const { decision, decidedOn } = decided;
-  const step = stepOf(opening, ports);
+  const { step, approval } = decision.effect === "allow" ? asked(stepOf(opening, ports)) : waiting(opening, ports);
   ports.checkTokenSize(asOpened(step, 0), terms.principal);
   const result = await ports.ledger.perform({
     act: "open-step",
@@ -58,13 +65,30 @@ export async function recordOpening(opening: Opening, ports: RecordOpeningPorts)
     supersedes: fenced.supersedes,
     openStepsMax: terms.openStepsMax,
     executorOpenStepsMax: terms.executorOpenStepsMax,
+    ...(approval === undefined ? {} : { approval }),
     now: step.openedAt,
   });
   if (isDenial(result)) throw errorOf(result);
   if (result.kind === "existing") return { step: await existing(result.stepId, ports), isNew: false };
-  const endsSteps = fenced.supersedes || decision.closes !== undefined;
+  const endsSteps = approval === undefined && (fenced.supersedes || decision.closes !== undefined);
   await (endsSteps ? ports.inForce : ports.inDirectory)(result.sequence);
-  return { step: asOpened(step, result.sequence), isNew: true };
+  const recorded =
+    approval === undefined ? asOpened(step, result.sequence) : asPending(step, approval, result.sequence);
+  return { step: recorded, isNew: true };
+}
+
+type Asked = { readonly step: OpenedStep; readonly approval?: PendingApproval };
+
+function asked(step: OpenedStep): Asked {
+  return { step };
+}
+
+/** The step with all that was asked for, of which nothing is granted yet. */
+function waiting(opening: Opening, ports: RecordOpeningPorts): Asked {
+  const { request } = opening;
+  const step = { ...stepOf(opening, ports), grant: request.grant };
+  const approval = pendingApprovalOf(step, opening, ports);
+  return { step: { ...step, expiresAt: approval.until }, approval };
 }
 
 async function existing(stepId: string, { steps }: RecordOpeningPorts): Promise<Step> {

@@ -75,7 +75,7 @@ export async function termsOf(caller: Attested, request: OpenRequest, ports: Ter
   };
 }
 
-function checkAudiences(asked: readonly string[], agent: AgentEntry, parent: Parent | undefined): void {
+export function checkAudiences(asked: readonly string[], agent: AgentEntry, parent: Parent | undefined): void {
   const held = parent === undefined ? undefined : audiencesToPassOn(parent);
   for (const audience of asked) {
     if (!agent.content.audiences.includes(audience)) {

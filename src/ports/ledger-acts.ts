@@ -1,3 +1,4 @@
+import type { PendingApproval } from "../domain/approval.ts";
 import type { Authority } from "../domain/authority.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
 import type { Denial } from "../domain/errors.ts";
@@ -13,11 +14,14 @@ import type { RiskLevel, RiskScope } from "../domain/risk.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+import type { ApproveStepAct, RefuseStepAct } from "./approval-acts.ts";
 import type { RecordCallAct, RecordedCall, RecordUsageAct } from "./call-acts.ts";
 
 /** All that can be done to the ledger: each act by its name, with its answer. */
 export type Acts = {
   readonly "open-step": Answered<OpenStepAct, OpenStepResult | Denial>;
+  readonly "approve-step": Answered<ApproveStepAct, Sequenced | Denial>;
+  readonly "refuse-step": Answered<RefuseStepAct, CloseResult | Denial>;
   readonly "hold-step": Answered<HoldStepAct, Sequenced | Denial>;
   readonly "renew-step": Answered<RenewStepAct, Sequenced | Denial>;
   readonly "enroll-process": Answered<EnrollProcessAct, Sequenced | Denial>;
@@ -79,8 +83,11 @@ export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number 
  * - `openStepsMax` of the opener's entry, `executorOpenStepsMax` of an executor's process → LIMIT_EXCEEDED;
  * - expiry ahead of `now` by `LIMITS.stepSecondsLeftMin` → else STEP_EXPIRING.
  *
- * An open older attempt is closed as SUPERSEDED with its descendants, and the steps that the decision `closes` as
- * REVOKED with theirs; a decision that closes the parent is refused DELEGATION_REFUSED.
+ * Older attempts that are not closed are closed as SUPERSEDED with their descendants, and the steps that the decision
+ * `closes` as REVOKED with theirs; a decision that closes the parent is refused DELEGATION_REFUSED.
+ *
+ * With `approval` the step waits for it instead, under a decision that denies: it counts for the limits, closes nothing
+ * and is granted nothing.
  */
 export type OpenStepAct = {
   readonly act: "open-step";
@@ -90,6 +97,7 @@ export type OpenStepAct = {
   readonly supersedes: boolean;
   readonly openStepsMax: number;
   readonly executorOpenStepsMax: number;
+  readonly approval?: PendingApproval;
   readonly now: UnixMicros;
 };
 

@@ -22,7 +22,7 @@ import type { PoliciesInForce } from "./policy-engine.ts";
  * All throw BrokerError LEDGER_UNAVAILABLE when the ledger can't be read.
  */
 export type ProjectionReads = {
-  /** Oldest first. */
+  /** Steps that are open or wait for approval, oldest first. */
   openSteps(): Promise<AsOf<readonly Step[]>>;
   /** Which of these processes ever opened a step, and which were enrolled. */
   stepProcesses(among: readonly ProcessIdentity[]): Promise<AsOf<RecordedProcesses>>;
@@ -57,6 +57,8 @@ export type StepReads = {
   newestAttempt(runId: string, step: string): Promise<Step | undefined>;
   /** The entry that a run belongs to; `undefined` of a run in which no step was opened yet. */
   runEntry(runId: string): Promise<string | undefined>;
+  /** The newest attempt, and all that are not closed: newest first. */
+  standingAttempts(runId: string, step: string): Promise<readonly Step[]>;
   /** The newest step that this process opened by this entry under this request id. */
   stepByRequest(entryId: string, process: ProcessIdentity, requestId: string): Promise<Step | undefined>;
   /** What decisions are made on, as of one commit. Scopes of which nothing is known are left out. */

@@ -38,6 +38,8 @@ export type PolicyRequest = {
    */
   readonly confinedTo?: readonly string[];
   readonly at: UnixMicros;
+  /** The role that approved the request: policies that ask for its approval are set aside. */
+  readonly approved?: string;
 };
 
 /** Whom a step works for, as a token of an identity provider said. */

@@ -1,10 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { Approval } from "../domain/approval.ts";
 import type { Executor } from "../domain/executor.ts";
 import type { StepName } from "../domain/spiffe-id.ts";
 import { STEP_STATES, type Step, type StepState } from "../domain/step.ts";
 import {
   ExecutorKind,
   StepState as StateMessage,
+  type StepApprovalSchema,
   type StepNameSchema,
   type StepSchema,
 } from "../gen/stint/v1/types_pb.js";
@@ -30,7 +32,7 @@ export function stepMessageOf(
   step: Step,
   readers: { readonly processes: boolean; readonly principal?: ShownPrincipal },
 ): MessageInitShape<typeof StepSchema> {
-  const { executor } = step;
+  const { executor, approval } = step;
   return {
     stepId: step.stepId,
     name: stepNameMessageOf(step),
@@ -56,7 +58,34 @@ export function stepMessageOf(
     ...(readers.processes && executor.kind !== "any" ? { executor: processMessageOf(executor.process) } : {}),
     openedSequence: BigInt(step.openedSequence),
     closedSequence: BigInt(step.closedSequence ?? 0),
+    ...(approval === undefined ? {} : { approval: approvalMessageOf(approval, readers) }),
     ...(readers.principal === undefined ? {} : { principal: stepPrincipalMessageOf(readers.principal) }),
+  };
+}
+
+function approvalMessageOf(
+  approval: Approval,
+  readers: { readonly processes: boolean },
+): MessageInitShape<typeof StepApprovalSchema> {
+  const { role, policies, until, stepSeconds, requestDigest, requesters, answer } = approval;
+  return {
+    role,
+    policies: [...policies],
+    until: timestampOfSeconds(until),
+    stepDuration: durationOfSeconds(stepSeconds),
+    requestDigest,
+    requesterUids: readers.processes ? [...requesters] : [],
+    ...(answer === undefined
+      ? {}
+      : {
+          answer: {
+            approved: answer.approved,
+            entryId: answer.by.entryId,
+            reason: answer.reason,
+            answeredAt: timestampOfMicros(answer.at),
+            ...(readers.processes ? { uid: answer.by.uid } : {}),
+          },
+        }),
   };
 }
 

@@ -93,8 +93,8 @@ describe("an operator with several entries", () => {
     expect(operatorRole(both)).toBe("admin");
     const own = await open(operator, { agent: segment("both"), grant: [] });
     expect(accessTo(own, both)).toEqual({ asOpener: false, asExecutor: true, asOperator: "admin" });
-    expect(operatorWith(caller, ["admin"])).toEqual({ entryId: admin.entryId });
-    expect(operatorWith(caller, ["viewer"])).toEqual({ entryId: viewer.entryId });
+    expect(operatorWith(caller, ["admin"])).toEqual({ entryId: admin.entryId, revision: admin.revision });
+    expect(operatorWith(caller, ["viewer"])).toEqual({ entryId: viewer.entryId, revision: viewer.revision });
     expect(() => checkMayLook(caller)).not.toThrow();
     expect(entries.alice.entryId).not.toBe(admin.entryId);
   });

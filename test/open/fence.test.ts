@@ -18,7 +18,16 @@ test.for([
     when: "a later one, fencing off the open one",
   },
 ])("$when", ({ asked, newest, answer }) => {
-  expect(fence(asked, newest)).toEqual(answer);
+  expect(fence(asked, newest === undefined ? [] : [newest])).toEqual(answer);
+});
+
+test("an attempt that waits for approval, or was refused it, does not hide the one that is open", () => {
+  const open = { stepId: "step_1", attempt: 1, state: "OPEN" as const };
+  for (const state of ["PENDING_APPROVAL", "REFUSED"] as const) {
+    const standing = [{ stepId: "step_2", attempt: 2, state }, open];
+    expect(() => fence(undefined, standing)).toThrow(expect.objectContaining({ code: "STEP_EXISTS" }) as BrokerError);
+    expect(fence(3, standing)).toEqual({ attempt: 3, supersedes: true, replaces: "step_1" });
+  }
 });
 
 test.for([
@@ -27,7 +36,7 @@ test.for([
   { asked: 3, state: "OPEN" as const, code: "STALE_ATTEMPT" },
   { asked: 2, state: "COMPLETED" as const, code: "STALE_ATTEMPT" },
 ])("attempt $asked after one that is $state is refused as $code", ({ asked, state, code }) => {
-  expect(() => fence(asked, { stepId: "step_3", attempt: 3, state })).toThrow(
+  expect(() => fence(asked, [{ stepId: "step_3", attempt: 3, state }])).toThrow(
     expect.objectContaining({ code, metadata: { attempt: "3" } }) as BrokerError,
   );
 });

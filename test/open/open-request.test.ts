@@ -20,6 +20,7 @@ const ASKED: Asked = {
   executor: { kind: "self" },
   requestId: "",
   allowPartial: false,
+  acceptPending: false,
   principalToken: "",
 };
 const check = (own: Partial<Asked>): OpenRequest => checkOpenRequest({ ...ASKED, ...own });

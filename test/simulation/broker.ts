@@ -48,6 +48,8 @@ export type Ground = {
 };
 
 export const TRUST_DOMAIN = parseTrustDomain("example.org");
+/** How long a step waits for its approval. */
+export const APPROVAL_SECONDS = 600;
 export const ISSUER = "https://broker.example.org";
 export const OPERATOR: Actor = { kind: "operator", entryId: "entry_operator", uid: 0 };
 
@@ -107,6 +109,7 @@ export async function startBroker(ground: Ground) {
       "txn-token": txnTokenEs256Format(ISSUER),
     },
     checkTokenSize: () => undefined,
+    approvalSeconds: APPROVAL_SECONDS,
     disableEntry: registry.disable,
     trustDomain: TRUST_DOMAIN,
     ownKeys,

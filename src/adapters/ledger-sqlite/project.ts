@@ -2,29 +2,33 @@ import { canonicalText } from "../../domain/canonical-json.ts";
 import { withDescendants } from "../../domain/descendants.ts";
 import { digestOfIds } from "../../domain/digest.ts";
 import type { Grant } from "../../domain/grant.ts";
-import type {
-  AuthorityTainted,
-  BundleAccepted,
-  DecisionMade,
-  EpochStarted,
-  EvidenceSpent,
-  IssuanceRecorded,
-  IssuanceRevoked,
-  IssuanceUndelivered,
-  JoinTokenCreated,
-  JoinTokensRevoked,
-  LedgerEvent,
-  PolicySetActivated,
-  PolicySetListed,
-  PolicySetPut,
-  ReceiptsTaken,
-  RiskSet,
-  StepClosed,
-  StepHeld,
-  StepOpened,
-  StepRenewed,
-  StepsJudged,
-  UsageReported,
+import {
+  type AuthorityTainted,
+  answerOf,
+  type BundleAccepted,
+  type DecisionMade,
+  type EpochStarted,
+  type EvidenceSpent,
+  type IssuanceRecorded,
+  type IssuanceRevoked,
+  type IssuanceUndelivered,
+  type JoinTokenCreated,
+  type JoinTokensRevoked,
+  type LedgerEvent,
+  type PolicySetActivated,
+  type PolicySetListed,
+  type PolicySetPut,
+  type ReceiptsTaken,
+  type RiskSet,
+  type StepApproved,
+  type StepClosed,
+  type StepHeld,
+  type StepOpened,
+  type StepPending,
+  type StepRefused,
+  type StepRenewed,
+  type StepsJudged,
+  type UsageReported,
 } from "../../domain/ledger-event.ts";
 import { formatProcess, isRemote } from "../../domain/process.ts";
 import { isRiskier } from "../../domain/risk.ts";
@@ -37,7 +41,7 @@ import {
   unitedFacts,
   withGrant,
 } from "../../domain/run-facts.ts";
-import { descendantState, hasExpired } from "../../domain/step.ts";
+import { descendantState, hasExpired, permits } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { acceptableOf } from "./sql-view.ts";
@@ -81,6 +85,9 @@ const PROJECTIONS: {
   "entry.retired": (db, { entryId }, sequence) => void db.run(ENTRY.retire, { entryId, sequence }),
   "decision.made": makeDecision,
   "step.opened": openStep,
+  "step.pending": putStep,
+  "step.approved": approveStep,
+  "step.refused": refuseStep,
   "step.held": holdStep,
   "step.renewed": renewStep,
   "step.closed": closeSteps,
@@ -162,6 +169,12 @@ function makeDecision(db: Connection, event: DecisionMade, sequence: number): vo
 }
 
 function openStep(db: Connection, event: StepOpened, sequence: number): void {
+  putStep(db, event, sequence);
+  countGrant(db, factScopesOf(event.step), event.step.grant);
+}
+
+/** What holds of a step that is open, and of one that waits to be, which counts as granted nothing. */
+function putStep(db: Connection, event: StepOpened | StepPending, sequence: number): void {
   const { step, at } = event;
   const { principal } = step;
   db.run(RUN.claim, { runId: step.runId, entryId: step.openerEntryId, principalId: principal?.principalId ?? null });
@@ -170,10 +183,29 @@ function openStep(db: Connection, event: StepOpened, sequence: number): void {
   db.run(STEP.insertEvent, { stepSequence: sequence, sequence });
   db.run(DECISION.linkOpening, { stepSequence: sequence, decisionId: step.decisionId });
   db.run(ENTRY.countOpened, { entryId: step.openerEntryId });
-  countGrant(db, factScopesOf(step), step.grant);
   if (!isRemote(step.opener)) db.run(STEP_OPENER.insert, { process: formatProcess(step.opener), sequence });
   if (step.delegationJti === undefined) return;
   if (db.run(DELEGATION_TOKEN.use, { jti: step.delegationJti }) !== 1) throw new ProjectionMismatch(sequence);
+}
+
+function approveStep(db: Connection, event: StepApproved, sequence: number): void {
+  const { stepId, decisionId, expiresAt, at } = event;
+  const step = db.get<ScopesRow & { readonly sequence: number; readonly granted: string }>(STEP.approvedOf, { stepId });
+  const answer = answerText(event, true);
+  const changed = db.run(STEP.approve, { stepId, decisionId, expiresAt, at, sequence, answer });
+  if (step === undefined || changed !== 1) throw new ProjectionMismatch(sequence);
+  db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
+  countGrant(db, scopesOfRow(step), JSON.parse(step.granted) as Grant);
+}
+
+function refuseStep(db: Connection, event: StepRefused, sequence: number): void {
+  const changed = db.run(STEP.refuse, { stepId: event.stepId, answer: answerText(event, false) });
+  if (changed !== 1) throw new ProjectionMismatch(sequence);
+  concernStep(db, event, sequence);
+}
+
+function answerText(event: StepApproved | StepRefused, approved: boolean): string {
+  return canonicalText(answerOf(event, approved));
 }
 
 /** What a step that connects these scopes adds to what is known of each: its grant, and what is known of the others. */
@@ -248,7 +280,8 @@ function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
     const { latestExpiry, concernsAll, live } = heldByStep(db, step.sequence, at);
     const closed = { state, closedSequence: sequence, closedAt: at, reason, revoked: live };
     db.run(STEP.close, { sequence: step.sequence, decisionId: event.decisionId ?? null, ...closed });
-    for (const scope of scopesOfRow(step)) db.run(FACT.countClosed, { scope });
+    // A step that was never approved was never counted.
+    if (permits(step.state)) for (const scope of scopesOfRow(step)) db.run(FACT.countClosed, { scope });
     db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
     db.run(ENTRY.countClosed, { entryId: step.openerEntryId });
     // Of a step that never had a credential, nobody can present anything.
@@ -258,7 +291,9 @@ function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
   }
 }
 
-function scopesOfRow({ runId, factScopes }: ClosingRow): readonly FactScope[] {
+type ScopesRow = Pick<ClosingRow, "runId" | "factScopes">;
+
+function scopesOfRow({ runId, factScopes }: ScopesRow): readonly FactScope[] {
   return factScopesOf({ runId, ...(factScopes === null ? {} : { factScopes: JSON.parse(factScopes) as FactScope[] }) });
 }
 
@@ -331,7 +366,7 @@ function reportUsage(db: Connection, { entryId, usages, gap, at }: UsageReported
   if (gap > 0) db.run(USAGE.putGap, { entryId, gap });
 }
 
-function concernStep(db: Connection, event: StepHeld | StepRenewed, sequence: number): void {
+function concernStep(db: Connection, event: StepHeld | StepRenewed | StepRefused, sequence: number): void {
   db.run(STEP.insertEvent, { stepSequence: stepSequenceOf(db, event.stepId, sequence), sequence });
 }
 

@@ -1,3 +1,4 @@
+import type { PendingApproval } from "../../domain/approval.ts";
 import { treeText } from "../../domain/executor.ts";
 import type { Grant } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
@@ -154,6 +155,8 @@ function namedLiveSteps(db: Connection, target: LiveTarget, at: UnixMicros): rea
       return db.all(STEP.liveOfProcess, { ...byProcess(target.process), at });
     case "principal":
       return db.all(STEP.liveOfPrincipal, { principalId: target.principalId, at });
+    case "attempts":
+      return db.all(STEP.liveOfAttempts, { runId: target.runId, step: target.step, at });
     case "all":
       return db.all(STEP.liveOfAll, { at });
   }
@@ -202,7 +205,7 @@ export function acceptableOf(db: Connection, authorityId: string, at: UnixMicros
 
 function guardedStepOf(row: StepGuardRow | undefined): GuardedStep | undefined {
   if (row === undefined) return undefined;
-  const { executor, executable, requestDigest, leaseSeconds, leaseExpiresAt, factScopes } = row;
+  const { executor, executable, requestDigest, leaseSeconds, leaseExpiresAt, factScopes, approval } = row;
   return {
     stepId: row.stepId,
     runId: row.runId,
@@ -219,6 +222,7 @@ function guardedStepOf(row: StepGuardRow | undefined): GuardedStep | undefined {
     ...(requestDigest === null ? {} : { requestDigest }),
     ...(leaseSeconds === null ? {} : { leaseSeconds }),
     ...(leaseExpiresAt === null ? {} : { leaseExpiresAt }),
+    ...(approval === null ? {} : { approval: JSON.parse(approval) as PendingApproval }),
   };
 }
 

@@ -35,11 +35,15 @@ export function createLoadedSet(
   function effectOf(question: PolicyQuestion, situation: Situation): PolicyEffect {
     const { request } = situation;
     const tool = "tool" in question ? question.tool : undefined;
-    const positions = index.concerning({
+    const concerning = index.concerning({
       action: question.action,
       agent: request.agent,
       ...(tool !== undefined && { tool }),
     });
+    const { approved } = request;
+    // What asks for an approval that was given does not count, and is not evaluated either.
+    const positions =
+      approved === undefined ? concerning : concerning.filter((position) => policies[position]?.approval !== approved);
     const sliceOf = (kind: SliceKind): Slice => slices.of(name, kind, policies, positions);
     const isAnyTool = tool === "*";
     const slice = sliceOf(isAnyTool ? "any-tool" : "named");

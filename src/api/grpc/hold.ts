@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { handleServerStreamingCall } from "@grpc/grpc-js";
 import type { StepAccess } from "../../decide/step-access.ts";
-import { isClosed, type Step } from "../../domain/step.ts";
+import { isClosed, permits, type Step } from "../../domain/step.ts";
 import { microsOf } from "../../domain/time.ts";
 import type { HoldRequest, HoldResponseSchema } from "../../gen/stint/v1/steps_pb.js";
 import { type Held, type HoldPorts, holdStep } from "../../open/hold-step.ts";
@@ -50,7 +50,7 @@ export function holdHandler(
       .then(tell)
       .catch(fail);
 
-    function tell({ step, access, release }: Held): void {
+    function tell({ step, access, release, keepOpen }: Held): void {
       // A caller who left meanwhile has held the step for a moment, and a step once held needs a hold.
       if (isOver) {
         release();
@@ -59,8 +59,28 @@ export function holdHandler(
       ends.push(release);
       told(step, access);
       if (isOver) return;
-      ends.push(ports.stepDirectory.followStep(step.stepId, (changed) => told(changed, access)));
+      let isWaiting = keepOpen !== undefined;
+      const changedTo = (changed: Step) => {
+        const isApproved = isWaiting && permits(changed.state);
+        isWaiting &&= !isApproved;
+        if (isApproved && keepOpen !== undefined) keepOpen().then((letGo) => approved(changed, access, letGo), fail);
+        else told(changed, access);
+      };
+      ends.push(ports.stepDirectory.followStep(step.stepId, changedTo));
+      // It may have been approved before anyone followed it, and then nothing else tells of that.
+      if (isWaiting) ports.stepDirectory.byId(step.stepId).then((now) => isWaiting && now && changedTo(now), fail);
       ends.push(warnBeforeExpiry(step, access));
+    }
+
+    /** The step is told to be open once it is held, so that whoever begins to work then can rely on it. */
+    function approved(step: Step, access: StepAccess, release: Cancel): void {
+      if (isOver) {
+        release();
+        return;
+      }
+      ends.push(release);
+      told(step, access);
+      if (!isOver) ends.push(warnBeforeExpiry(step, access));
     }
 
     function told(step: Step, access: StepAccess): void {

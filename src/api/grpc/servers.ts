@@ -5,6 +5,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import type { Attested } from "../../domain/stages.ts";
 import { API } from "../../gen/spiffe/broker/api_pb.js";
 import { SpiffeWorkloadAPI } from "../../gen/spiffe/workload/workload_pb.js";
+import { Approvals } from "../../gen/stint/v1/approvals_pb.js";
 import { Attestation, JoinTokens, Renewals } from "../../gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
 import { Authorizations } from "../../gen/stint/v1/authorizations_pb.js";
@@ -24,6 +25,7 @@ import type { IssueDelegationPorts } from "../../issue/issue-delegation-token.ts
 import { addReflection } from "../../wire/reflection.ts";
 import { addService } from "../../wire/service-definition.ts";
 import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
+import { approvalsHandlers } from "./approvals.ts";
 import { type AttestationPorts, attestationHandlers, renewalsHandlers } from "./attestation.ts";
 import { type AuthoritiesPorts, authoritiesHandlers } from "./authorities.ts";
 import { type AuthorizationsPorts, authorizationsHandlers } from "./authorizations.ts";
@@ -108,6 +110,7 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
   addService(server, Authorizations, authorizationsHandlers(endpoint, ports.authorizations));
   addService(server, History, historyHandlers(endpoint, ports.history));
+  addService(server, Approvals, approvalsHandlers(endpoint, ports.steps));
   addService(server, Entries, entriesHandlers(endpoint, ports.entries));
   addService(server, Ledger, ledgerHandlers(endpoint, ports.ledger));
   addService(server, Authorities, authoritiesHandlers(endpoint, ports.authorities));
@@ -121,6 +124,7 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
     Revocations,
     Authorizations,
     History,
+    Approvals,
     Entries,
     Ledger,
     Authorities,

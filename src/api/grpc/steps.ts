@@ -7,6 +7,7 @@ import type { Step } from "../../domain/step.ts";
 import { type OpenRequest as OpenMessage, Outcome, type Steps } from "../../gen/stint/v1/steps_pb.js";
 import type { SvidWanted } from "../../issue/entitle.ts";
 import type { IssuePorts } from "../../issue/issue-svids.ts";
+import type { ApprovePorts } from "../../open/approve-step.ts";
 import { type EnrollPorts, enrollProcess } from "../../open/enroll-process.ts";
 import { openAndIssue } from "../../open/open-and-issue.ts";
 import { checkOpenRequest, type OpenRequest } from "../../open/open-request.ts";
@@ -29,7 +30,8 @@ export type StepsPorts = OpenPorts &
   EnrollPorts &
   HoldHandlerPorts &
   RenewPorts &
-  ClosePorts & { readonly history: Pick<HistoryReads, "steps" | "stepTree"> };
+  ClosePorts &
+  ApprovePorts & { readonly history: Pick<HistoryReads, "steps" | "stepTree"> };
 
 const OUTCOMES = {
   [Outcome.COMPLETED]: "COMPLETED",
@@ -154,6 +156,7 @@ function openRequestOf(message: OpenMessage): OpenRequest {
     executor: executorOfMessage(message.executor),
     requestId: message.requestId,
     allowPartial: message.allowPartial,
+    acceptPending: message.acceptPending,
     principalToken: message.principalToken,
   });
 }

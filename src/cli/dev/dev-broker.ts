@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { BrokerError } from "../../domain/errors.ts";
+import { LIMITS } from "../../domain/limits.ts";
 import { parseTrustDomain } from "../../domain/spiffe-id.ts";
 import { openBroker } from "../../main.ts";
 import { usageFailure } from "../failure.ts";
@@ -142,6 +143,7 @@ function configOf(
     log: { level: "info" },
     keyManager: { kind: "disk" },
     federation: {},
+    approvalSeconds: LIMITS.approvalSecondsDefault,
     principals: { issuers: [] },
     policies: { baseline: true, dataClasses: devDataClasses(datatypes) },
     authority: {

@@ -1,4 +1,10 @@
-import { type Decision, Effect, type RefusedCaller, type Situation, type ToolCall } from "../../gen/stint/v1/history_pb.js";
+import {
+  type Decision,
+  Effect,
+  type RefusedCaller,
+  type Situation,
+  type ToolCall,
+} from "../../gen/stint/v1/history_pb.js";
 import { enumField, grantField, hexField, instantCell, instantField, sequenceField, textField } from "./fields.ts";
 import { type Json, styleOf, type View } from "./view.ts";
 

@@ -2,15 +2,14 @@ import { type DelegationToken, delegationRefusal } from "../../domain/delegation
 import { type Denial, denial } from "../../domain/errors.ts";
 import { treeText } from "../../domain/executor.ts";
 import { isWithin } from "../../domain/grant.ts";
-import { LIMITS } from "../../domain/limits.ts";
 import { formatProcess } from "../../domain/process.ts";
 import { hasExpired, isClosed, permits } from "../../domain/step.ts";
-import { addMicros, microsOf } from "../../domain/time.ts";
 import type { OpenStepAct, OpenStepResult } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { BudgetHolder, GuardedEntry, GuardedPrincipal, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
 import { grantLeft } from "./calls.ts";
-import { type Closing, closingOf } from "./closing.ts";
+import type { Closing } from "./closing.ts";
+import { closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
 import { principalRefusal } from "./principals.ts";
 import { eachDecidedOn, guardsOf } from "./refusals.ts";
 
@@ -25,7 +24,9 @@ type Situation = {
   readonly openOfExecutor: number;
   /** Absent where nothing is asked for that the parent counts. */
   readonly lineage: readonly BudgetHolder[] | undefined;
-  /** The steps that opening this step closes as its newest attempt, with their live descendants. */
+  /** The other attempts of the step that are not closed, with their live descendants. */
+  readonly otherAttempts: readonly LiveStep[];
+  /** Those of them that opening this step closes. */
   readonly ending: readonly LiveStep[];
   /** The steps that the decision closes, with their live descendants. */
   readonly outOfBounds: readonly LiveStep[];
@@ -53,46 +54,39 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
   });
   if (earlier !== undefined && !hasExpired(earlier.expiresAt, now)) return repeatedRequest(act, earlier);
 
-  const { newest } = found;
-  const isReplaced = newest !== undefined && !isClosed(newest.state);
   const closes = act.decision.closes ?? [];
-  const { ending = [], outOfBounds = [] } = yield* ask({
-    ending: isReplaced ? read("liveSteps", { kind: "steps", stepIds: [newest.stepId] }, now) : undefined,
+  const { otherAttempts = [], outOfBounds = [] } = yield* ask({
+    otherAttempts:
+      found.newest === undefined
+        ? undefined
+        : read("liveSteps", { kind: "attempts", runId: step.runId, step: step.step }, now),
     outOfBounds: closes.length === 0 ? undefined : read("liveSteps", { kind: "steps", stepIds: closes }, now),
   });
-  const situation = { ...found, openOfExecutor: found.openOfExecutor ?? 0, ending, outOfBounds };
+  // A step that waits for approval takes no other's place until it is approved.
+  const ending = act.approval === undefined ? otherAttempts : [];
+  const situation = { ...found, openOfExecutor: found.openOfExecutor ?? 0, otherAttempts, ending, outOfBounds };
   const refusal =
     runGuard(act, situation) ??
     principalRefusal(situation.principal, situation.run) ??
     eachDecidedOn(found)(act.decidedOn) ??
-    parentGuard(act, situation) ??
+    parentGuard(step, step.expiresAt, situation) ??
     delegationGuard(act, situation) ??
     budgetGuard(act, situation) ??
     attemptGuard(act, situation) ??
     limitsGuard(act, situation) ??
-    expiryGuard(act);
-  return refusal === undefined ? opened(act, closingOfOthers(act, situation)) : refused(refusal);
+    expiryGuard(step.expiresAt, now);
+  return refusal === undefined ? opened(act, closingOfOthers(act.decision, situation, now)) : refused(refusal);
 }
 
-function opened({ step, decision, now }: OpenStepAct, closes: Closing["events"]) {
+function opened({ step, decision, approval, now }: OpenStepAct, closes: Closing["events"]) {
   const events = [
     { type: "decision.made", v: 1, at: now, decision } as const,
     ...closes,
-    { type: "step.opened", v: 1, at: now, step } as const,
+    approval === undefined
+      ? ({ type: "step.opened", v: 1, at: now, step } as const)
+      : ({ type: "step.pending", v: 1, at: now, step, approval } as const),
   ];
   return recorded(events, (first): OpenStepResult => ({ kind: "opened", sequence: first + events.length - 1 }));
-}
-
-/** A step that both would close is closed once: what policy puts out of bounds ends as REVOKED. */
-function closingOfOthers({ decision, now }: OpenStepAct, { ending, outOfBounds }: Situation): Closing["events"] {
-  const policy = { kind: "broker", cause: "policy" } as const;
-  const attempt = { kind: "broker", cause: "attempt" } as const;
-  const revoking = closingOf(outOfBounds, { state: "REVOKED", reason: "privilegeWithdrawn", by: policy, now });
-  const revoked = new Set(outOfBounds.map(({ stepId }) => stepId));
-  const older = ending.filter(({ stepId }) => !revoked.has(stepId));
-  const superseding = closingOf(older, { state: "SUPERSEDED", reason: "superseded", by: attempt, now });
-  const { decisionId } = decision;
-  return [...revoking.events.map((event) => ({ ...event, decisionId })), ...superseding.events];
 }
 
 function repeatedRequest({ step }: OpenStepAct, earlier: GuardedStep) {
@@ -109,16 +103,6 @@ function runGuard({ step }: OpenStepAct, { run, parent }: Situation): Denial | u
   return isDelegated ? undefined : denial("NOT_ENTITLED", "the run belongs to another");
 }
 
-function parentGuard({ step }: OpenStepAct, { parent, ending, outOfBounds }: Situation): Denial | undefined {
-  if (step.parentStepId === undefined) return undefined;
-  if (parent === undefined) return denial("DELEGATION_REFUSED", "no such parent step");
-  if (!permits(parent.state)) return denial("DELEGATION_REFUSED", `the parent step is ${parent.state}`);
-  if (parent.expiresAt < step.expiresAt) return denial("DELEGATION_REFUSED", "the parent step ends before");
-  // A step that replaced its own ancestor would be left without a parent.
-  const endsWithThis = [...ending, ...outOfBounds].some(({ stepId }) => stepId === parent.stepId);
-  return endsWithThis ? denial("DELEGATION_REFUSED", "opening this step would close its parent") : undefined;
-}
-
 function delegationGuard({ step, now }: OpenStepAct, { delegationToken }: Situation): Denial | undefined {
   const { delegationJti, parentStepId, openerEntryId } = step;
   return delegationJti === undefined
@@ -133,11 +117,14 @@ function budgetGuard({ step }: OpenStepAct, { lineage }: Situation): Denial | un
   return denial("DELEGATION_REFUSED", "the parent step has not so many calls left");
 }
 
-function attemptGuard({ step, supersedes }: OpenStepAct, { newest, ending }: Situation): Denial | undefined {
+function attemptGuard({ step, supersedes }: OpenStepAct, { newest, otherAttempts }: Situation): Denial | undefined {
   if (newest === undefined) return undefined;
   const metadata = { attempt: String(newest.attempt) };
-  if (ending.length > 0 && !supersedes) {
-    return denial("STEP_EXISTS", `attempt ${newest.attempt} of this step is ${newest.state}`, metadata);
+  if (otherAttempts.length > 0 && !supersedes) {
+    const message = isClosed(newest.state)
+      ? `an attempt before attempt ${newest.attempt} of this step is not closed`
+      : `attempt ${newest.attempt} of this step is ${newest.state}`;
+    return denial("STEP_EXISTS", message, metadata);
   }
   if (newest.attempt >= step.attempt) {
     return denial("STALE_ATTEMPT", `the newest attempt of this step is ${newest.attempt}`, metadata);
@@ -163,15 +150,4 @@ function limitsGuard(
     return denial("LIMIT_EXCEEDED", `at most ${executorOpenStepsMax} open steps for one executor`);
   }
   return undefined;
-}
-
-function expiryGuard({ step, now }: OpenStepAct): Denial | undefined {
-  // Written as "not enough", so that a NaN is refused.
-  const isEnough = microsOf(step.expiresAt) >= addMicros(now, LIMITS.stepSecondsLeftMin * 1_000_000);
-  return isEnough
-    ? undefined
-    : denial(
-        "STEP_EXPIRING",
-        `at least ${LIMITS.stepSecondsLeftMin} s have to be left once it is open: ask for a few more`,
-      );
 }

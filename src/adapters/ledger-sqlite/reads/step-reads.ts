@@ -22,6 +22,8 @@ export function createStepReads({ read }: Reader): StepReads {
     step: async (stepId) => one(STEP.byId, { stepId }),
     newestAttempt: async (runId, step) => one(STEP.newestAttempt, { runId, step }),
     runEntry: async (runId) => read((db) => db.get<RunGuardRow>(RUN.guard, { runId }))?.entryId ?? undefined,
+    standingAttempts: async (runId, step) =>
+      read((db) => db.all<StepRow>(STEP.standingAttempts, { runId, step })).map(stepOf),
     stepByRequest: async (entryId, process, requestId) =>
       one(STEP.byRequest, { entryId, process: formatProcess(process), requestId }),
     world: async (facts, risks) =>

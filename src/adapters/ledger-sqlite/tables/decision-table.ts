@@ -13,11 +13,11 @@ export const DECISION = {
     INSERT INTO decision (
       sequence, decision_id, act, effect, reason, message, caller, decided_at_us, recorded_at_us, caller_entry_id, agent,
       run_id, step, attempt, step_id, requested, granted, refused, determining_policies, policy_digest, policy_errors, situation, closes,
-      count, call)
+      approval, count, call)
     VALUES (
       @sequence, @decisionId, @act, @effect, @reason, @message, @caller, @decidedAt, @recordedAt, @callerEntryId, @agent,
       @runId, @step, @attempt, @stepId, @requested, @granted, @refused, @determiningPolicies, @policyDigest, @policyErrors,
-      @situation, @closes, @count, @call)`,
+      @situation, @closes, @approval, @count, @call)`,
   /** Links a decision to the step it is about, where that step exists. */
   linkToStep: `
     INSERT INTO step_event (step_sequence, sequence)
@@ -35,14 +35,14 @@ export const DECISION = {
     SELECT d.sequence, d.decision_id AS decisionId, d.act, d.effect, d.reason, d.message, d.caller, d.decided_at_us AS decidedAt,
            d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt, d.step_id AS stepId,
            d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
-           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.count, d.call
+           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.approval, d.count, d.call
       FROM decision AS d`,
   /** Of a step that was opened; conditions are appended. */
   evaluated: `
     SELECT d.sequence, d.decision_id AS decisionId, d.act, d.effect, d.reason, NULL AS message, NULL AS caller,
            d.decided_at_us AS decidedAt, d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt,
            d.step_id AS stepId, d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
-           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.count,
+           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.approval, d.count,
            s.depth AS stepDepth, s.workflow AS stepWorkflow, s.principal_id AS stepPrincipalId, p.agent AS parentAgent, p.run_id AS parentRunId,
            p.step AS parentStep, p.attempt AS parentAttempt
       FROM decision AS d LEFT JOIN step AS s ON s.step_id = d.step_id
@@ -99,6 +99,7 @@ export type DecisionRow = {
   readonly policyErrors: string | null;
   readonly situation: string | null;
   readonly closes: string | null;
+  readonly approval: string | null;
   readonly count: number;
   readonly call: string | null;
 };
@@ -127,6 +128,7 @@ export function decisionOf(row: DecisionRow): Decision & { readonly sequence: nu
     ...(row.policyErrors === null ? {} : { policyErrors: JSON.parse(row.policyErrors) as readonly string[] }),
     ...(row.situation === null ? {} : { situation: JSON.parse(row.situation) as Situation }),
     ...(row.closes === null ? {} : { closes: JSON.parse(row.closes) as readonly string[] }),
+    ...(row.approval === null ? {} : { approval: row.approval }),
     count: row.count,
     ...(row.call === null ? {} : { call: JSON.parse(row.call) as ToolCall }),
   };
@@ -157,6 +159,7 @@ export function parametersOfDecision({ decision, at }: DecisionMade, sequence: n
     policyErrors: decision.policyErrors === undefined ? null : canonicalText(decision.policyErrors),
     situation: decision.situation === undefined ? null : canonicalText(decision.situation),
     closes: decision.closes === undefined ? null : canonicalText(decision.closes),
+    approval: decision.approval ?? null,
     count: decision.count,
     call: decision.call === undefined ? null : canonicalText(decision.call),
   };

@@ -1,7 +1,8 @@
+import type { Approval, ApprovalAnswer, PendingApproval } from "../../../domain/approval.ts";
 import { canonicalText } from "../../../domain/canonical-json.ts";
 import { executorFrom, formatExecutor } from "../../../domain/executor.ts";
 import type { Grant } from "../../../domain/grant.ts";
-import type { StepOpened } from "../../../domain/ledger-event.ts";
+import type { StepOpened, StepPending } from "../../../domain/ledger-event.ts";
 import { formatProcess, processFrom } from "../../../domain/process.ts";
 import type { RevocationReason } from "../../../domain/revocation.ts";
 import type { FactScope } from "../../../domain/run-facts.ts";
@@ -18,7 +19,8 @@ const COLUMNS = `
   s.parent_step_id AS parentStepId, s.delegation_jti AS delegationJti, s.depth, s.principal_id AS principalId,
   s.principal_sealed AS principalSealed,
   s.request_id AS requestId, s.request_digest AS requestDigest, s.decision_id AS decisionId, s.fact_scopes AS factScopes,
-  s.judged_sequence AS judgedSequence, s.close_decision_id AS closeDecisionId,
+  s.judged_sequence AS judgedSequence, s.close_decision_id AS closeDecisionId, s.approval,
+  s.approval_answer AS approvalAnswer,
   s.closed_sequence AS closedSequence, s.closed_at_us AS closedAt, s.close_reason AS closeReason`;
 
 /** What the guards look at. */
@@ -26,7 +28,7 @@ const GUARD_COLUMNS = `
   sequence, step_id AS stepId, run_id AS runId, agent, attempt, state, fact_scopes AS factScopes,
   coalesce(judged_sequence, sequence) AS judgedSequence, expires_at_s AS expiresAt, opener_entry_id AS openerEntryId,
   executor, executable, request_digest AS requestDigest, held, lease_seconds AS leaseSeconds,
-  lease_expires_at_us AS leaseExpiresAt, closed_sequence AS closedSequence`;
+  lease_expires_at_us AS leaseExpiresAt, closed_sequence AS closedSequence, approval`;
 
 /** Which steps a target names, live or not: conditions on `s`. */
 const TARGETED = {
@@ -40,6 +42,7 @@ const TARGETED = {
                     UNION SELECT sequence FROM step WHERE executor IN (@process, @tree) AND closed_sequence IS NULL)`,
   principal: `
     s.sequence IN (SELECT sequence FROM step WHERE principal_id = @principalId AND closed_sequence IS NULL)`,
+  attempts: "s.run_id = @runId AND s.step = @step",
   all: "s.sequence IN (SELECT sequence FROM step INDEXED BY step_live_opener_entry WHERE closed_sequence IS NULL)",
 } as const;
 
@@ -60,7 +63,7 @@ const live = (condition: string) => `
 
 /** Live steps as a recorded close looks at them. */
 const closing = (condition: string) => `
-    SELECT s.sequence, s.step_id AS stepId, s.run_id AS runId, s.fact_scopes AS factScopes,
+    SELECT s.sequence, s.step_id AS stepId, s.run_id AS runId, s.state, s.fact_scopes AS factScopes,
            s.opener_entry_id AS openerEntryId
       FROM step AS s WHERE ${condition} AND s.closed_sequence IS NULL ORDER BY s.sequence`;
 
@@ -70,15 +73,21 @@ export const STEP = {
       sequence, step_id, run_id, step, attempt, workflow, purpose, agent, agent_entry_id, opener_entry_id, opener,
       executor, executable, spiffe_id, granted, more_audiences, audiences, state, opened_at_us, recorded_at_us,
       expires_at_s, lease_seconds, lease_expires_at_us, held, parent_sequence, parent_step_id, depth, principal_id,
-      principal_sealed, request_id, request_digest, decision_id, fact_scopes, delegation_jti)
+      principal_sealed, request_id, request_digest, decision_id, fact_scopes, delegation_jti, approval)
     VALUES (
       @sequence, @stepId, @runId, @step, @attempt, @workflow, @purpose, @agent, @agentEntryId, @openerEntryId, @opener,
-      @executor, @executable, @spiffeId, @granted, @moreAudiences, @audiences, 'OPEN', @openedAt, @recordedAt,
+      @executor, @executable, @spiffeId, @granted, @moreAudiences, @audiences, @state, @openedAt, @recordedAt,
       @expiresAt, @leaseSeconds, @leaseExpiresAt, 0, (SELECT sequence FROM step WHERE step_id = @parentStepId),
       @parentStepId, @depth, @principalId, @principalSealed, @requestId, @requestDigest, @decisionId, @factScopes,
-      @delegationJti)`,
+      @delegationJti, @approval)`,
   hold: "UPDATE step SET held = 1 WHERE step_id = @stepId",
   renew: "UPDATE step SET lease_expires_at_us = @leaseExpiresAt WHERE step_id = @stepId",
+  approve: `
+    UPDATE step SET state = 'OPEN', opened_at_us = @at, expires_at_s = @expiresAt, decision_id = @decisionId,
+           judged_sequence = @sequence, lease_expires_at_us = @at + lease_seconds * 1000000, approval_answer = @answer
+     WHERE step_id = @stepId AND state = 'PENDING_APPROVAL'`,
+  refuse: `
+    UPDATE step SET approval_answer = @answer WHERE step_id = @stepId AND state = 'PENDING_APPROVAL'`,
   pinExecutable: "UPDATE step SET executable = @executable WHERE step_id = @stepId AND executable IS NULL",
   close: `
     UPDATE step SET state = @state, closed_sequence = @closedSequence, closed_at_us = @closedAt, close_reason = @reason,
@@ -88,6 +97,8 @@ export const STEP = {
   insertEvent: `
     INSERT INTO step_event (step_sequence, sequence) VALUES (@stepSequence, @sequence) ON CONFLICT DO NOTHING`,
 
+  approvedOf: `
+    SELECT s.sequence, s.run_id AS runId, s.fact_scopes AS factScopes, s.granted FROM step AS s WHERE s.step_id = @stepId`,
   sequenceOf: "SELECT sequence FROM step WHERE step_id = @stepId",
   guardById: `SELECT ${GUARD_COLUMNS} FROM step WHERE step_id = @stepId`,
   /** What calls are counted by. */
@@ -110,6 +121,7 @@ export const STEP = {
   liveOfEntry: live(TARGETED.entry),
   liveOfProcess: live(TARGETED.process),
   liveOfPrincipal: live(TARGETED.principal),
+  liveOfAttempts: live(TARGETED.attempts),
   liveOfAll: live(TARGETED.all),
   liveChildren: live(CHILDREN),
 
@@ -132,13 +144,19 @@ export const STEP = {
     SELECT ${COLUMNS} FROM step AS s WHERE s.parent_sequence = @parentSequence ORDER BY s.sequence LIMIT @limit`,
   newestAttempt: `
     SELECT ${COLUMNS} FROM step AS s WHERE s.run_id = @runId AND s.step = @step ORDER BY s.attempt DESC LIMIT 1`,
+  standingAttempts: `
+    SELECT ${COLUMNS} FROM step AS s
+     WHERE s.run_id = @runId AND s.step = @step
+       AND (s.closed_sequence IS NULL
+            OR s.attempt = (SELECT max(attempt) FROM step WHERE run_id = @runId AND step = @step))
+     ORDER BY s.attempt DESC`,
   byRequest: `
     SELECT ${COLUMNS} FROM step AS s
      WHERE s.opener_entry_id = @entryId AND s.opener = @process AND s.request_id = @requestId
      ORDER BY s.sequence DESC LIMIT 1`,
   open: `
     SELECT ${COLUMNS} FROM step AS s INDEXED BY step_live_opener_entry
-     WHERE s.closed_sequence IS NULL AND s.state = 'OPEN' ORDER BY s.sequence`,
+     WHERE s.closed_sequence IS NULL ORDER BY s.sequence`,
   /** For the operator's view; conditions are appended. */
   history: `SELECT ${COLUMNS} FROM step AS s JOIN run AS r ON r.run_id = s.run_id`,
 } as const;
@@ -161,12 +179,14 @@ export type StepGuardRow = {
   readonly leaseSeconds: number | null;
   readonly leaseExpiresAt: UnixMicros | null;
   readonly closedSequence: number | null;
+  readonly approval: string | null;
 };
 
 export type ClosingRow = {
   readonly sequence: number;
   readonly stepId: string;
   readonly runId: string;
+  readonly state: StepState;
   readonly factScopes: string | null;
   readonly openerEntryId: string;
 };
@@ -218,6 +238,8 @@ export type StepRow = {
   readonly factScopes: string | null;
   readonly judgedSequence: number | null;
   readonly closeDecisionId: string | null;
+  readonly approval: string | null;
+  readonly approvalAnswer: string | null;
   readonly closedSequence: number | null;
   readonly closedAt: UnixMicros | null;
   readonly closeReason: RevocationReason | null;
@@ -256,6 +278,7 @@ export function stepOf(row: StepRow): Step {
     decisionId: row.decisionId,
     ...(row.factScopes === null ? {} : { factScopes: JSON.parse(row.factScopes) as readonly FactScope[] }),
     ...(row.judgedSequence === null ? {} : { judgedSequence: row.judgedSequence }),
+    ...(row.approval === null ? {} : { approval: approvalOf(row.approval, row.approvalAnswer) }),
     openedSequence: row.openedSequence,
     ...(row.closedSequence === null ? {} : { closedSequence: row.closedSequence }),
     ...(row.closedAt === null ? {} : { closedAt: row.closedAt }),
@@ -264,10 +287,18 @@ export function stepOf(row: StepRow): Step {
   };
 }
 
-export function parametersOfOpened({ step, at }: StepOpened, sequence: number): SqlParameters {
+function approvalOf(approval: string, answer: string | null): Approval {
+  const pending = JSON.parse(approval) as PendingApproval;
+  return answer === null ? pending : { ...pending, answer: JSON.parse(answer) as ApprovalAnswer };
+}
+
+export function parametersOfOpened(event: StepOpened | StepPending, sequence: number): SqlParameters {
+  const { step, at } = event;
   const { executor, principal, leaseSeconds } = step;
   return {
     sequence,
+    state: event.type === "step.opened" ? "OPEN" : "PENDING_APPROVAL",
+    approval: event.type === "step.opened" ? null : canonicalText(event.approval),
     stepId: step.stepId,
     runId: step.runId,
     step: step.step,

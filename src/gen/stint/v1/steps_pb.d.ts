@@ -112,7 +112,7 @@ export declare type OpenRequest = Message<"stint.v1.OpenRequest"> & {
   allowPartial: boolean;
 
   /**
-   * Credentials wanted at once; only for executor self.
+   * Credentials wanted at once; only for executor self. None come with a step that waits for approval.
    *
    * @generated from field: stint.v1.InitialCredentials credentials = 16;
    */
@@ -125,6 +125,15 @@ export declare type OpenRequest = Message<"stint.v1.OpenRequest"> & {
    * @generated from field: string parent_token = 17;
    */
   parentToken: string;
+
+  /**
+   * What policies hold back until an operator approves it, is to wait for that: the step is then PENDING_APPROVAL, and is
+   * granted nothing yet. False: refused POLICY_DENIED, with the metadata `approval`. Where allow_partial opens a step with
+   * the part that needs no approval, nothing waits.
+   *
+   * @generated from field: bool accept_pending = 20;
+   */
+  acceptPending: boolean;
 };
 
 /**
@@ -600,7 +609,8 @@ export declare const Steps: GenService<{
   },
   /**
    * Keeps a step open for as long as this stream is up (when called by its opener or the opener's entry), and tells
-   * of what happens to it. The first message comes at once; the stream ends after the one that says closed.
+   * of what happens to it. The first message comes at once; the stream ends after the one that says closed. A step that
+   * waits for approval is held from its approval on.
    *
    * @generated from rpc stint.v1.Steps.Hold
    */

@@ -378,6 +378,13 @@ export declare type Step = Message<"stint.v1.Step"> & {
    * @generated from field: string close_decision_id = 25;
    */
   closeDecisionId: string;
+
+  /**
+   * Set for a step that waits for approval, or once waited for it.
+   *
+   * @generated from field: stint.v1.StepApproval approval = 26;
+   */
+  approval?: StepApproval | undefined;
 };
 
 /**
@@ -385,6 +392,108 @@ export declare type Step = Message<"stint.v1.Step"> & {
  * Use `create(StepSchema)` to create a new message.
  */
 export declare const StepSchema: GenMessage<Step>;
+
+/**
+ * What a step waits for that policies held back, and what was said of it.
+ *
+ * @generated from message stint.v1.StepApproval
+ */
+export declare type StepApproval = Message<"stint.v1.StepApproval"> & {
+  /**
+   * Who may approve it, as the policies say.
+   *
+   * @generated from field: string role = 1;
+   */
+  role: string;
+
+  /**
+   * The policies that stand in the way.
+   *
+   * @generated from field: repeated string policies = 2;
+   */
+  policies: string[];
+
+  /**
+   * When it is REFUSED because nobody said anything.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 3;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * How long the step may take, from its approval on.
+   *
+   * @generated from field: google.protobuf.Duration step_duration = 4;
+   */
+  stepDuration?: Duration | undefined;
+
+  /**
+   * SHA-256, hexadecimal, of all that is approved with the step.
+   *
+   * @generated from field: string request_digest = 5;
+   */
+  requestDigest: string;
+
+  /**
+   * Users who asked, and therefore don't approve; set for operators and the opener's own entry.
+   *
+   * @generated from field: repeated uint32 requester_uids = 6;
+   */
+  requesterUids: number[];
+
+  /**
+   * Absent while nobody has answered, and where nobody ever did.
+   *
+   * @generated from field: stint.v1.ApprovalAnswer answer = 7;
+   */
+  answer?: ApprovalAnswer | undefined;
+};
+
+/**
+ * Describes the message stint.v1.StepApproval.
+ * Use `create(StepApprovalSchema)` to create a new message.
+ */
+export declare const StepApprovalSchema: GenMessage<StepApproval>;
+
+/**
+ * @generated from message stint.v1.ApprovalAnswer
+ */
+export declare type ApprovalAnswer = Message<"stint.v1.ApprovalAnswer"> & {
+  /**
+   * @generated from field: bool approved = 1;
+   */
+  approved: boolean;
+
+  /**
+   * The operator's entry.
+   *
+   * @generated from field: string entry_id = 2;
+   */
+  entryId: string;
+
+  /**
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp answered_at = 4;
+   */
+  answeredAt?: Timestamp | undefined;
+
+  /**
+   * The user who answered; set for operators.
+   *
+   * @generated from field: optional uint32 uid = 5;
+   */
+  uid?: number | undefined;
+};
+
+/**
+ * Describes the message stint.v1.ApprovalAnswer.
+ * Use `create(ApprovalAnswerSchema)` to create a new message.
+ */
+export declare const ApprovalAnswerSchema: GenMessage<ApprovalAnswer>;
 
 /**
  * The human or service on whose behalf a step works.
@@ -678,7 +787,7 @@ export enum StepState {
   REVOKED = 9,
 
   /**
-   * Never approved.
+   * An operator refused to approve it, or nobody approved it in time.
    *
    * @generated from enum value: STEP_STATE_REFUSED = 10;
    */

@@ -1,0 +1,60 @@
+import { knownPrincipal } from "../decide/known-principal.ts";
+import { operatorWith } from "../decide/step-access.ts";
+import { BrokerError, invalidField } from "../domain/errors.ts";
+import type { OperatorActor } from "../domain/ledger-event.ts";
+import { LIMITS } from "../domain/limits.ts";
+import type { Attested } from "../domain/stages.ts";
+import type { PrincipalVault } from "../ports/principal-vault.ts";
+import type { WaitingStep } from "./approval-terms.ts";
+
+export type Approver = {
+  readonly by: OperatorActor;
+  /** The entry by which the caller approves, as it was looked at. */
+  readonly entry: { readonly entryId: string; readonly revision: number };
+};
+
+/**
+ * The caller as one that approves. No other role does: an administrator, who could approve by it, would have to be
+ * nobody's requester, and can give the role to somebody else.
+ *
+ * @throws BrokerError NOT_ENTITLED
+ */
+export function approverOf(caller: Attested): Approver {
+  const { entryId, revision } = operatorWith(caller, ["approver"]);
+  return { by: { kind: "operator", entryId, uid: caller.uid }, entry: { entryId, revision } };
+}
+
+/**
+ * Nobody approves what they asked for: neither the user who asked, nor one who executes it, nor whom it is for.
+ *
+ * @throws BrokerError NOT_ENTITLED
+ */
+export async function checkNotRequester(
+  caller: Attested,
+  step: WaitingStep,
+  { principals }: { readonly principals: Pick<PrincipalVault, "open"> },
+): Promise<void> {
+  if (step.approval.requesters.includes(caller.uid)) throw refusal("the user who asked does not approve");
+  const isParty = caller.entries.some(({ entryId }) => entryId === step.openerEntryId || entryId === step.agentEntryId);
+  if (isParty) throw refusal("the entry that opens the step, or executes it, does not approve it");
+  const principal = await knownPrincipal(step, principals);
+  if (principal === undefined) return;
+  const known = new Set<string>([...caller.selectors, ...caller.entries.flatMap(({ content }) => content.selectors)]);
+  if (known.has(`oidc:iss:${principal.iss}`) && known.has(`oidc:sub:${principal.sub}`)) {
+    throw refusal("whom the step works for does not approve it");
+  }
+}
+
+/** @throws BrokerError INVALID_FIELD */
+export function checkReason(reason: string): string {
+  const fits = reason !== "" && Buffer.byteLength(reason) <= LIMITS.purposeBytesMax && SHOWABLE.test(reason);
+  if (fits && reason.isWellFormed()) return reason;
+  throw invalidField("reason", `1 to ${LIMITS.purposeBytesMax} bytes without control characters`);
+}
+
+/** What is recorded and shown must not steer a terminal or a log. */
+const SHOWABLE = /^[\P{C}]+$/u;
+
+function refusal(message: string): BrokerError {
+  return new BrokerError("NOT_ENTITLED", message);
+}

@@ -1,0 +1,27 @@
+import { visibleTo } from "../decide/step-access.ts";
+import { errorOf, isDenial } from "../domain/errors.ts";
+import type { Attested } from "../domain/stages.ts";
+import type { Step } from "../domain/step.ts";
+import type { AnswerPorts } from "./approve-step.ts";
+import { approverOf, checkReason } from "./approver.ts";
+
+/**
+ * Closes a step that waits for approval as REFUSED. Whoever asked may take it back by closing it, so any approver may
+ * refuse it.
+ *
+ * @returns the step as it is now
+ * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, INVALID_FIELD, STEP_CLOSED; STEP_EXISTS for one that was approved
+ */
+export async function refuseStep(
+  caller: Attested,
+  asked: { readonly stepId: string; readonly reason: string },
+  { ledger, stepDirectory, inForce, clock }: AnswerPorts,
+): Promise<Step> {
+  const { by } = approverOf(caller);
+  const reason = checkReason(asked.reason);
+  const { step } = visibleTo(caller, await stepDirectory.byId(asked.stepId));
+  const result = await ledger.perform({ act: "refuse-step", stepId: step.stepId, reason, by, now: clock.now() });
+  if (isDenial(result)) throw errorOf(result);
+  await inForce(result.sequence);
+  return (await stepDirectory.byId(step.stepId)) ?? step;
+}

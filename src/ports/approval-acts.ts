@@ -1,0 +1,42 @@
+import type { DecidedOn, Decision } from "../domain/decision.ts";
+import type { OperatorActor } from "../domain/ledger-event.ts";
+import type { Step } from "../domain/step.ts";
+import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+
+/**
+ * Opens a step that waits for approval, and records the decision that now allows it.
+ *
+ * Guards, in this order:
+ * - the step waits: STEP_NOT_FOUND, STEP_CLOSED; STEP_EXISTS for a step that was approved before; STEP_CLOSED when the
+ *   time for its approval is over;
+ * - `requestDigest` is that of the request which waits → else INVALID_FIELD `request_digest`;
+ * - the approver is none of those who asked → else NOT_ENTITLED;
+ * - the run is not barred, nor is whom the step works for → else NOT_ENTITLED;
+ * - `decidedOn` no longer stands → NOT_ENTITLED for an entry that is out of force, else DECISION_OUTDATED;
+ * - the parent is open, expires no earlier than the step, and is not closed by this → else DELEGATION_REFUSED;
+ * - the delegation token by which it was let below its parent was not taken back → else DELEGATION_REFUSED;
+ * - it is the newest attempt → else STALE_ATTEMPT;
+ * - expiry ahead of `now` by `LIMITS.stepSecondsLeftMin` → else STEP_EXPIRING.
+ *
+ * Closes what opening it would close.
+ */
+export type ApproveStepAct = {
+  readonly act: "approve-step";
+  readonly step: Pick<Step, "stepId" | "runId" | "step" | "parentStepId" | "principal" | "delegationJti">;
+  readonly requestDigest: string;
+  readonly decision: Decision;
+  readonly decidedOn: DecidedOn;
+  readonly expiresAt: UnixSeconds;
+  readonly reason: string;
+  readonly by: OperatorActor;
+  readonly now: UnixMicros;
+};
+
+/** Closes a step that waits for approval as REFUSED. STEP_NOT_FOUND, STEP_CLOSED; STEP_EXISTS for one that was approved. */
+export type RefuseStepAct = {
+  readonly act: "refuse-step";
+  readonly stepId: string;
+  readonly reason: string;
+  readonly by: OperatorActor;
+  readonly now: UnixMicros;
+};
