@@ -29,6 +29,7 @@ export type OpenOptions = {
   readonly parentTokenFile?: string;
   readonly requestId?: string;
   readonly allowPartial?: boolean;
+  readonly acceptPending?: boolean;
   readonly principalTokenFile?: string;
 };
 
@@ -62,7 +63,8 @@ export function addOpenFlags(command: Command): Command {
         "the file of a delegation token that another runtime made for this one",
       ).conflicts("parent"),
     )
-    .option("--allow-partial", "take the part of the grant that is permitted");
+    .option("--allow-partial", "take the part of the grant that is permitted")
+    .option("--accept-pending", "wait where policies hold it back until an operator approves it");
 }
 
 /**
@@ -88,6 +90,7 @@ export function openRequestOf(
     parentToken: options.parentTokenFile === undefined ? "" : parentTokenIn(options.parentTokenFile),
     requestId: options.requestId ?? "",
     allowPartial: options.allowPartial ?? false,
+    acceptPending: options.acceptPending ?? false,
     principalToken: tokenIn(options.principalTokenFile),
     executor: { executor },
     ...(options.attempt === undefined ? {} : { attempt: options.attempt }),

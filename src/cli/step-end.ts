@@ -16,6 +16,7 @@ const BY: ReadonlyMap<StepState, string> = new Map([
   [StepState.EXPIRED, "its time was over"],
   [StepState.ABANDONED, "it was not held for too long, or its executor is gone"],
   [StepState.SUPERSEDED, "a later attempt was opened"],
+  [StepState.REFUSED, "an operator refused it, or nobody approved it in time"],
   [StepState.REVOKED, "an operator revoked it, its run, its agent or an entry"],
 ]);
 

@@ -177,10 +177,11 @@ export function addStates(command: Command): Command {
   const states = STEP_STATES.map((state) => state.toLowerCase());
   return command.addOption(
     new Option("--state <state>", "in one of these states; may be repeated")
-      .choices(states)
+      .choices([...states, "pending"])
       .argParser((text: string, before: readonly string[] | undefined) => {
-        if (!states.includes(text)) throw new InvalidArgumentError(`Allowed choices are ${states.join(", ")}.`);
-        return listFlag(text, before);
+        const state = text === "pending" ? "pending_approval" : text;
+        if (!states.includes(state)) throw new InvalidArgumentError(`Allowed choices are ${states.join(", ")}.`);
+        return listFlag(state, before);
       }),
   );
 }

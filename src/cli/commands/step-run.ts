@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { Outcome } from "../../gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../gen/stint/v1/types_pb.js";
+import { answeredStep } from "../../wire/answered-step.ts";
 import { callErrorOf } from "../../wire/call-error.ts";
 import { socketPathOf } from "../../wire/channel.ts";
 import type { Context } from "../context.ts";
@@ -10,7 +11,7 @@ import { durationFlag } from "../flags.ts";
 import { type Gate, startGate } from "../gate.ts";
 import { holdStep } from "../hold-step.ts";
 import { AGENT_DEFAULT, addOpenFlags, type OpenOptions, opened, openRequestOf } from "../open-flags.ts";
-import { enumField } from "../output/fields.ts";
+import { enumField, instantCell } from "../output/fields.ts";
 import { acting, ENDPOINT_VARIABLE, type Session } from "../session.ts";
 import { type StepEnd, stepEndSentence } from "../step-end.ts";
 
@@ -82,13 +83,37 @@ async function runAsStep(session: Session, options: RunOptions, command: readonl
         ? ({ case: "tree", value: { pid } } as const)
         : ({ case: "pid", value: pid } as const);
     const request = openRequestOf(options, executor, session.context.now());
-    const { step } = await opened(steps.open(request), options, session);
-    if (step === undefined) throw new Error("the broker opened a step and told nothing of it");
+    const { step: asked } = await opened(steps.open(request), options, session);
+    if (asked === undefined) throw new Error("the broker opened a step and told nothing of it");
+    const step = await approved(session, steps, asked);
     return await runHeld(session, steps, step, gate, options);
   } catch (thrown) {
     await gate.refuse();
     throw thrown;
   }
+}
+
+/**
+ * The step, once it is approved where it has to be.
+ *
+ * @throws Failure when it is refused; the command has then not run
+ */
+async function approved(session: Session, steps: StepsClient, step: Step): Promise<Step> {
+  if (step.state !== StepState.PENDING_APPROVAL) return step;
+  session.note(`step ${step.stepId} waits for approval, until ${instantCell(step.approval?.until)}`);
+  const { signal } = new AbortController();
+  const answered = await answeredStep(steps, step.stepId, {
+    signal,
+    mayPass: (thrown) => {
+      const { info, codeName } = callErrorOf(thrown);
+      return info === undefined || codeName === "UNAVAILABLE";
+    },
+  });
+  if (answered.state === StepState.OPEN) return answered;
+  throw new Failure(
+    `${stepEndSentence({ kind: "closed", state: answered.state })}; the command has not run`,
+    EXIT.refused,
+  );
 }
 
 async function runHeld(

@@ -7,6 +7,7 @@ import type { Context } from "../context.ts";
 import { countFlag, durationFlag } from "../flags.ts";
 import { addOpenFlags, type OpenOptions, opened, openRequestOf, type WantedExecutor } from "../open-flags.ts";
 import { grantField } from "../output/fields.ts";
+import { pendingView } from "../output/pending-view.ts";
 import { receiptFields } from "../output/receipts-fields.ts";
 import { stepTreeView, treeRowsOf } from "../output/step-tree-view.ts";
 import { stepView } from "../output/step-view.ts";
@@ -15,6 +16,7 @@ import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
 import { receiptsSentence } from "../receipts-sentence.ts";
 import { acting, type Session } from "../session.ts";
 import { addStates, statesOf } from "./history.ts";
+import { addStepApproval } from "./step-approval.ts";
 import { addStepRun } from "./step-run.ts";
 
 const OUTCOMES = {
@@ -61,7 +63,8 @@ export function addStep(program: Command, context: Context): void {
             list({ runId: options.run ?? "", agent: options.agent ?? "", states: statesOf(options.state), ...page }),
           (page) => page.steps,
         );
-        await session.print.rows(stepView, rows);
+        const isPending = options.state?.length === 1 && options.state[0] === "pending_approval";
+        await session.print.rows(isPending ? pendingView : stepView, rows);
       }),
     );
 
@@ -106,6 +109,7 @@ export function addStep(program: Command, context: Context): void {
       }),
     );
 
+  addStepApproval(step, context);
   addStepRun(step, context);
 }
 

@@ -1,4 +1,4 @@
-import { ExecutorKind, type Step, StepState } from "../../gen/stint/v1/types_pb.js";
+import { ExecutorKind, type Step, type StepApproval, StepState } from "../../gen/stint/v1/types_pb.js";
 import {
   enumField,
   grantField,
@@ -10,6 +10,28 @@ import {
   textField,
 } from "./fields.ts";
 import { type Json, styleOf, type View } from "./view.ts";
+
+function approvalField(approval: StepApproval): Json {
+  const { role, policies, until, stepDuration, requestDigest, requesterUids, answer } = approval;
+  return {
+    role,
+    held_back_by: policies,
+    until: instantField(until),
+    step_seconds: secondsField(stepDuration),
+    request_digest: requestDigest,
+    requester_uids: requesterUids,
+    answer:
+      answer === undefined
+        ? null
+        : {
+            approved: answer.approved,
+            entry_id: answer.entryId,
+            uid: answer.uid ?? null,
+            reason: answer.reason,
+            answered_at: instantField(answer.answeredAt),
+          },
+  };
+}
 
 export const stepView: View<Step> = {
   fields: [
@@ -34,6 +56,7 @@ export const stepView: View<Step> = {
     ["parent_step_id", (step) => textField(step.parentStepId)],
     ["delegation_jti", (step) => textField(step.delegationJti)],
     ["decision_id", (step) => textField(step.decisionId)],
+    ["approval", ({ approval }) => (approval === undefined ? null : approvalField(approval))],
     ["opener", (step) => processField(step.opener)],
     ["executor_kind", (step) => enumField(ExecutorKind, step.executorKind).toLowerCase()],
     ["executor", (step) => processField(step.executor)],

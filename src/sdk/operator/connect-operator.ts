@@ -1,3 +1,4 @@
+import { Approvals } from "../../gen/stint/v1/approvals_pb.js";
 import { JoinTokens } from "../../gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../gen/stint/v1/authorities_pb.js";
 import { Entries } from "../../gen/stint/v1/entries_pb.js";
@@ -30,6 +31,7 @@ export type Operator = {
   readonly entries: ClientOf<typeof Entries>;
   readonly history: ClientOf<typeof History>;
   readonly steps: Pick<ClientOf<typeof Steps>, "get" | "getTree" | "list">;
+  readonly approvals: ClientOf<typeof Approvals>;
   readonly revocations: Pick<ClientOf<typeof Revocations>, "revoke">;
   readonly ledger: ClientOf<typeof Ledger>;
   readonly authorities: ClientOf<typeof Authorities>;
@@ -56,6 +58,7 @@ export function connectOperator(options: OperatorOptions = {}): Operator {
     entries: createClient(Entries, channel, terms),
     history: createClient(History, channel, terms),
     steps: createClient(Steps, channel, terms),
+    approvals: createClient(Approvals, channel, terms),
     revocations: createClient(Revocations, channel, terms),
     ledger: createClient(Ledger, channel, terms),
     authorities: createClient(Authorities, channel, terms),

@@ -68,6 +68,7 @@ function wishesOf(
     executor: executorOf(options.executor ?? "self"),
     requestId: options.requestId ?? randomUUID(),
     allowPartial: options.allowPartial ?? false,
+    acceptPending: options.acceptPending ?? false,
   };
 }
 

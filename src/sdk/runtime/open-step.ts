@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import { invalidField } from "../../domain/errors.ts";
 import { locationsOf } from "../../domain/grant.ts";
 import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb.js";
+import { awaitApproval } from "./await-approval.ts";
 import { askBroker, type Broker } from "./broker.ts";
 import { type CloseResult, closeStep } from "./close-step.ts";
 import { runInStep } from "./current-step.ts";
@@ -45,7 +46,8 @@ export type StepTerms = {
  * way does not leave a second step behind.
  *
  * @throws StintError POLICY_DENIED (metadata `decision_id`), STEP_EXISTS, STALE_ATTEMPT, NOT_ENTITLED, NO_IDENTITY,
- * INVALID_FIELD, …; STEP_CLOSED when `requestId` names a step that has ended, or one that still waits for approval;
+ * INVALID_FIELD, …; STEP_CLOSED when `requestId` names a step that has ended, when an approval was refused, and for a step
+ * that still waits for one without `acceptPending`; APPROVAL_TIMEOUT;
  * HOLD_LOST when it was opened and then could not be held
  */
 export async function openStep(terms: StepTerms, options: OpenStepOptions, parentStepId = ""): Promise<Step> {
@@ -58,7 +60,18 @@ async function opened(terms: StepTerms, options: OpenStepOptions, parentStepId =
   const response = await askBroker((call) => terms.broker.steps.open(request.message, call), {
     signal: options.signal,
   });
-  return stepOf(terms, response.step, options, dpopKey, (svids) => request.keepFirst(response, svids));
+  const step = await approved(terms, response.step, options);
+  return stepOf(terms, step, options, dpopKey, (svids) => request.keepFirst(response, svids));
+}
+
+/** The step, once it is approved where that is waited for. */
+async function approved(
+  { broker, endsWith }: StepTerms,
+  step: StepMessage | undefined,
+  { acceptPending, approvalTimeoutMs: timeoutMs, signal }: OpenStepOptions,
+): Promise<StepMessage | undefined> {
+  if (acceptPending !== true || step?.state !== StepState.PENDING_APPROVAL) return step;
+  return awaitApproval(step, { broker, endsWith, timeoutMs, signal });
 }
 
 /**

@@ -44,6 +44,13 @@ export type OpenStepOptions = {
   readonly executor?: StepExecutor | undefined;
   /** Take the part of the grant that is permitted rather than be refused all of it. */
   readonly allowPartial?: boolean | undefined;
+  /**
+   * Wait where policies hold the step back until an operator approves it; otherwise such a step is refused POLICY_DENIED,
+   * with the metadata `approval`. Credentials of `first` are then asked for when they are needed.
+   */
+  readonly acceptPending?: boolean | undefined;
+  /** How long to wait for an approval, in milliseconds; then the request is taken back. Absent: as long as the broker does. */
+  readonly approvalTimeoutMs?: number | undefined;
   /** The same id again gives the same step. Absent: a random one, so that trying again within one call is safe. */
   readonly requestId?: string | undefined;
   /** Credentials to bring along in the same round trip; for executor `self` or `tree`. One that is refused is asked for again later. */

@@ -14,6 +14,8 @@ export const SDK_REASONS = [
   "BROKER_FAILED",
   /** The hold of a step was lost for longer than the broker keeps a step without one. */
   "HOLD_LOST",
+  /** Nobody approved a step within the time that its opener waits for. The request was taken back. */
+  "APPROVAL_TIMEOUT",
   /** `stint.fetch` was called outside of every `withStep`. */
   "NO_CURRENT_STEP",
   /** No location of the step's grant is a prefix of the URL. */
@@ -33,7 +35,7 @@ export type StintReason = ErrorCode | SdkReason | UnknownReason;
 
 /** What comes with a reason, where something does. Values are the broker's, and may be missing from another version. */
 export type MetadataOf<Reason> = Reason extends "POLICY_DENIED"
-  ? { readonly decision_id?: string }
+  ? { readonly decision_id?: string; readonly approval?: string }
   : Reason extends "STEP_CLOSED"
     ? { readonly state?: string }
     : Reason extends "INVALID_FIELD"
