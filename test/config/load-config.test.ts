@@ -31,6 +31,7 @@ authority: {x509_authority_days: 30, jwt_authority_days: 7, prepare_at_percent: 
 key_manager: {pkcs11: {module: /usr/lib/module.so, token_label: stint, pin_file: /etc/stint/pin}}
 upstream_authority: {disk: {certificate: /etc/stint/ca.pem, private_key: /etc/stint/ca.key}}
 federation: {web_roots: /etc/stint/web-roots.pem}
+approvals: {expiry: 5m}
 principals: {issuers: [{issuer: https://id.example.org, audience: stint, claims: [amr]}]}
 policies:
   baseline: false
@@ -98,6 +99,7 @@ test("takes every key, in the units and words of the domain", () => {
     keyManager: { kind: "pkcs11", module: "/usr/lib/module.so", tokenLabel: "stint", pinFile: "/etc/stint/pin" },
     upstreamAuthority: { certificate: "/etc/stint/ca.pem", privateKey: "/etc/stint/ca.key" },
     federation: { webRoots: "/etc/stint/web-roots.pem" },
+    approvalSeconds: 300,
     principals: {
       issuers: [{ issuer: "https://id.example.org", audience: "stint", singleUse: false, claims: ["amr"] }],
     },
@@ -173,6 +175,7 @@ test("what is not said takes the default, and no listener opens unasked", () => 
       propagationSeconds: 900,
     },
     federation: {},
+    approvalSeconds: 600,
     principals: { issuers: [] },
     policies: {
       baseline: true,

@@ -146,6 +146,7 @@ test("every scalar setting is there, each with its variable and what it is for",
     "policies.baseline STINT_POLICIES_BASELINE",
     "policies.directory STINT_POLICIES_DIRECTORY",
     "policies.ratchet STINT_POLICIES_RATCHET",
+    "approvals.expiry STINT_APPROVALS_EXPIRY",
     "development STINT_DEVELOPMENT",
   ]);
   expect(explained.filter(({ description }) => description.length < 20)).toEqual([]);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
+import { approvalsContract } from "./ledger-approvals.ts";
 import { authoritiesContract } from "./ledger-authorities.ts";
 import { callsContract } from "./ledger-calls.ts";
 import { closingContract } from "./ledger-closing.ts";
@@ -12,10 +13,10 @@ import { historyContract } from "./ledger-history.ts";
 import { issuingContract } from "./ledger-issuing.ts";
 import { logContract } from "./ledger-log.ts";
 import { openingContract } from "./ledger-opening.ts";
+import { policiesContract } from "./ledger-policies.ts";
 import { principalsContract } from "./ledger-principals.ts";
 import { processesContract } from "./ledger-processes.ts";
 import { stepTreeContract } from "./ledger-step-tree.ts";
-import { policiesContract } from "./ledger-policies.ts";
 import type { World } from "./ledger-world.ts";
 
 export type Fixture = { readonly world: World; close(): Promise<void> };
@@ -30,6 +31,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
   const parts = {
     openingContract,
     delegatingContract,
+    approvalsContract,
     issuingContract,
     callsContract,
     closingContract,

@@ -6,10 +6,11 @@ import type { IssuanceRecord, SvidKind } from "../../src/domain/issuance.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { RISK_LEVELS, type RiskLevel, type RiskScope } from "../../src/domain/risk.ts";
 import { parseSegment, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
-import { asOpened, type ClosedState, type Step } from "../../src/domain/step.ts";
+import { asOpened, asPending, type ClosedState, type Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import type { CloseTarget, JudgedStep, LedgerAct } from "../../src/ports/ledger-acts.ts";
 import { P256_SPKI } from "../samples/credentials.ts";
+import { APPROVER, approveAct, pendingAct } from "./approval-acts.ts";
 import { CONFIG, GRANT, OPERATOR, processOf, type World } from "./ledger-world.ts";
 
 /**
@@ -21,6 +22,8 @@ export type Command =
   | { readonly do: "open"; readonly entry: number; readonly lease: boolean; readonly principal: number }
   | { readonly do: "delegate"; readonly step: number; readonly entry: number; readonly byToken: boolean }
   | { readonly do: "retry"; readonly step: number; readonly supersedes: boolean }
+  | { readonly do: "ask"; readonly entry: number; readonly lease: boolean }
+  | { readonly do: "approve" | "refuse"; readonly step: number }
   | { readonly do: "hold" | "renew"; readonly step: number }
   | { readonly do: "issue"; readonly step: number; readonly kind: SvidKind; readonly seconds: number }
   | { readonly do: "lose" | "revoke" | "call"; readonly issuance: number }
@@ -68,6 +71,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({ do: fc.constant("delegate" as const), step: pick, entry: pick, byToken: fc.boolean() }),
   },
   { weight: 12, arbitrary: fc.record({ do: fc.constant("retry" as const), step: pick, supersedes: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant("ask" as const), entry: pick, lease: fc.boolean() }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constantFrom("approve" as const, "approve" as const, "refuse" as const),
+      step: pick,
+    }),
+  },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom("hold" as const, "renew" as const), step: pick }) },
   {
     weight: 50,
@@ -323,6 +334,14 @@ export async function play(
       const agent = entries.find((each) => each.entryId === step.agentEntryId);
       const own = { runId: step.runId, step: step.step, attempt: step.attempt + 1 };
       if (agent !== undefined) await open(world.openAct(agent, own, { supersedes: what.supersedes }));
+    } else if (what.do === "ask" && entry !== undefined) {
+      const asked = pendingAct(world, entry, what.lease ? { leaseSeconds: 20 } : {});
+      const result = await perform(asked);
+      if ("sequence" in result) steps.push(asPending(asked.step, asked.approval, Number(result.sequence)));
+    } else if (what.do === "approve" && step !== undefined) {
+      await perform(approveAct(world, step));
+    } else if (what.do === "refuse" && step !== undefined) {
+      await perform({ act: "refuse-step", stepId: step.stepId, reason: "r", by: APPROVER, now });
     } else if (what.do === "hold" || what.do === "renew") {
       await perform({ act: `${what.do}-step`, stepId: step?.stepId ?? "", now });
     } else if (what.do === "issue" && step !== undefined) {

@@ -7,6 +7,7 @@ import { EVENT_TYPES, type LedgerEvent, type StepHeld } from "../../src/domain/l
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
+import { APPROVER, approveAct, pending } from "../contract/approval-acts.ts";
 import { CONFIG, done, GRANT, OPERATOR, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { NOW, P256_SPKI } from "../samples/credentials.ts";
@@ -129,6 +130,7 @@ async function makeOneOfEach(): Promise<void> {
   await makePoliciesAndRisk(agent);
   const usage = { stepId: budgeted.stepId, tool: "search", action: "read", outcome: "served", calls: 2 } as const;
   await ledger.perform({ act: "record-usage", entryId: verifier.entryId, usages: [usage], gap: 1, now });
+  await makeApprovals(agent);
   await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
   await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
   await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
@@ -152,6 +154,14 @@ async function makeFederationAndEvidence(): Promise<void> {
   await ledger.perform({ act: "spend-join-token", sha256: "ab".repeat(32), now });
   await ledger.perform({ act: "revoke-join-tokens", name, by: OPERATOR, now });
   await ledger.perform({ act: "spend-evidence", attestor: "oidc", sha256: "ef".repeat(32), expiresAt: later, now });
+}
+
+async function makeApprovals(agent: RegistrationEntry): Promise<void> {
+  const own = { workflow: "w", purpose: "p", leaseSeconds: 30 };
+  const [approved, refused] = [await pending(world, agent, own), await pending(world, agent, own)];
+  done(await world.ledger.perform(approveAct(world, approved)));
+  const now = world.clock.now();
+  done(await world.ledger.perform({ act: "refuse-step", stepId: refused.stepId, reason: "r", by: APPROVER, now }));
 }
 
 async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
@@ -185,6 +195,7 @@ async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
     facts: { classes: ["internal"], actions: ["read"], stepsOpen: 1, steps: 2 },
     risk: around,
     depth: 1,
+    approved: "operators",
     selectors: ["unix:uid:1000"],
   };
   const going = await world.open(agent, { factScopes: ["run:a", "run:b"] });
@@ -231,7 +242,7 @@ test("the members of every event", () => {
     ].join(" "),
     "entry.retired": "by.cause by.kind entryId",
     "decision.made": [
-      "decision.act decision.agent decision.attempt decision.call.actions[] decision.call.argumentsSha256",
+      "decision.act decision.agent decision.approval decision.attempt decision.call.actions[] decision.call.argumentsSha256",
       "decision.call.counted[].element decision.call.counted[].holder decision.call.datatypes[] decision.call.jti",
       "decision.call.location decision.call.tool decision.callerEntryId decision.closes[] decision.count",
       "decision.decidedAt decision.decisionId decision.determiningPolicies[] decision.effect",
@@ -239,7 +250,7 @@ test("the members of every event", () => {
       "decision.granted[].locations[] decision.granted[].max_calls decision.granted[].type decision.policyDigest decision.policyErrors[]",
       "decision.reason decision.refused decision.requested[].actions[] decision.requested[].datatypes[]",
       "decision.requested[].identifier decision.requested[].locations[] decision.requested[].max_calls decision.requested[].type",
-      "decision.runId decision.situation.depth decision.situation.facts.actions[]",
+      "decision.runId decision.situation.approved decision.situation.depth decision.situation.facts.actions[]",
       "decision.situation.facts.classes[] decision.situation.facts.steps decision.situation.facts.stepsOpen",
       "decision.situation.parent.agent decision.situation.parent.name.attempt",
       "decision.situation.parent.name.runId decision.situation.parent.name.step",
@@ -257,9 +268,21 @@ test("the members of every event", () => {
       "step.parentStepId step.principal.principalId step.principal.sealed step.purpose step.requestDigest",
       "step.requestId step.runId step.spiffeId step.step step.stepId step.workflow",
     ].join(" "),
+    "step.pending": [
+      "approval.policies[] approval.requestDigest approval.requesters[] approval.role approval.stepSeconds",
+      "approval.until step.agent step.agentEntryId step.attempt step.audiences step.decisionId step.depth",
+      "step.executor.kind step.executor.process.bootId step.executor.process.pid",
+      "step.executor.process.pidNamespace step.executor.process.startTimeTicks step.expiresAt",
+      "step.grant[].actions[] step.grant[].datatypes[] step.grant[].identifier step.grant[].locations[]",
+      "step.grant[].type step.leaseSeconds step.openedAt step.opener.bootId step.opener.pid",
+      "step.opener.pidNamespace step.opener.startTimeTicks step.openerEntryId step.purpose step.runId",
+      "step.spiffeId step.step step.stepId step.workflow",
+    ].join(" "),
+    "step.approved": "by.entryId by.kind by.uid decisionId expiresAt reason stepId",
+    "step.refused": "by.entryId by.kind by.uid reason stepId",
     "step.held": "stepId",
     "step.renewed": "leaseExpiresAt stepId",
-    "step.closed": "by.cause by.entryId by.kind by.process count decisionId digest reason revoked state stepId",
+    "step.closed": "by.cause by.entryId by.kind by.process by.uid count decisionId digest reason revoked state stepId",
     "process.enrolled": "by.entryId by.kind by.process process",
     "run.barred": "by.entryId by.kind by.process runId",
     "issuance.recorded": [

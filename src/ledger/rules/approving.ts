@@ -8,7 +8,7 @@ import type { CloseResult, Sequenced } from "../../ports/ledger-acts.ts";
 import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { GuardedRun, GuardedStep } from "../view.ts";
 import { closeResult, closingOf } from "./closing.ts";
-import { closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
+import { asksForBudget, budgetGuard, closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
 import { principalRefusal } from "./principals.ts";
 import { eachDecidedOn, guardsOf, stepNotFound } from "./refusals.ts";
 import { recordedAll } from "./sequenced.ts";
@@ -24,6 +24,7 @@ export function* approveStep(act: ApproveStepAct): Deliberation<Sequenced | Deni
     principal: step.principal === undefined ? undefined : read("principal", step.principal.principalId),
     delegationToken: step.delegationJti === undefined ? undefined : read("delegationToken", step.delegationJti),
     parent: parentStepId === undefined ? undefined : read("step", parentStepId),
+    lineage: parentStepId === undefined || !asksForBudget(step.grant) ? undefined : read("lineage", parentStepId),
     newest: read("newestAttempt", runId, step.step),
     attempts: read("liveSteps", { kind: "attempts", runId, step: step.step }, now),
     outOfBounds: read("liveSteps", { kind: "steps", stepIds: closes }, now),
@@ -38,6 +39,7 @@ export function* approveStep(act: ApproveStepAct): Deliberation<Sequenced | Deni
     eachDecidedOn(found)(act.decidedOn) ??
     parentGuard(step, expiresAt, situation) ??
     tokenGuard(found.delegationToken) ??
+    budgetGuard(step.grant, found.lineage) ??
     attemptGuard(stepId, found.newest) ??
     expiryGuard(expiresAt, now);
   if (refusal !== undefined) return refused(refusal);

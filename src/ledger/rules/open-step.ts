@@ -1,15 +1,13 @@
 import { type DelegationToken, delegationRefusal } from "../../domain/delegation.ts";
 import { type Denial, denial } from "../../domain/errors.ts";
 import { treeText } from "../../domain/executor.ts";
-import { isWithin } from "../../domain/grant.ts";
 import { formatProcess } from "../../domain/process.ts";
 import { hasExpired, isClosed, permits } from "../../domain/step.ts";
 import type { OpenStepAct, OpenStepResult } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { BudgetHolder, GuardedEntry, GuardedPrincipal, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
-import { grantLeft } from "./calls.ts";
 import type { Closing } from "./closing.ts";
-import { closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
+import { asksForBudget, budgetGuard, closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
 import { principalRefusal } from "./principals.ts";
 import { eachDecidedOn, guardsOf } from "./refusals.ts";
 
@@ -48,9 +46,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
     openOfExecutor: executor.kind === "any" ? undefined : read("liveStepsOfExecutor", executor.process),
     // Only what is asked for with a budget can be more than is left of one.
     lineage:
-      step.parentStepId === undefined || !step.grant.some((element) => element.max_calls !== undefined)
-        ? undefined
-        : read("lineage", step.parentStepId),
+      step.parentStepId === undefined || !asksForBudget(step.grant) ? undefined : read("lineage", step.parentStepId),
   });
   if (earlier !== undefined && !hasExpired(earlier.expiresAt, now)) return repeatedRequest(act, earlier);
 
@@ -71,7 +67,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
     eachDecidedOn(found)(act.decidedOn) ??
     parentGuard(step, step.expiresAt, situation) ??
     delegationGuard(act, situation) ??
-    budgetGuard(act, situation) ??
+    budgetGuard(step.grant, situation.lineage) ??
     attemptGuard(act, situation) ??
     limitsGuard(act, situation) ??
     expiryGuard(step.expiresAt, now);
@@ -108,13 +104,6 @@ function delegationGuard({ step, now }: OpenStepAct, { delegationToken }: Situat
   return delegationJti === undefined
     ? undefined
     : delegationRefusal(delegationToken, { parentStepId, openerEntryId }, now);
-}
-
-/** What the parent was granted says how much there was; what is left may be less by now. */
-function budgetGuard({ step }: OpenStepAct, { lineage }: Situation): Denial | undefined {
-  const [parent] = lineage ?? [];
-  if (parent === undefined || isWithin(step.grant, grantLeft(parent))) return undefined;
-  return denial("DELEGATION_REFUSED", "the parent step has not so many calls left");
 }
 
 function attemptGuard({ step, supersedes }: OpenStepAct, { newest, otherAttempts }: Situation): Denial | undefined {
