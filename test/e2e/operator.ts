@@ -1,4 +1,5 @@
 import type { Channel } from "@grpc/grpc-js";
+import { Approvals } from "../../src/gen/stint/v1/approvals_pb.js";
 import { JoinTokens } from "../../src/gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../src/gen/stint/v1/authorities_pb.js";
 import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
@@ -17,6 +18,7 @@ import { type ClientOf, createClient } from "../../src/wire/client.ts";
 export type Operator = {
   readonly channel: Channel;
   readonly steps: ClientOf<typeof Steps>;
+  readonly approvals: ClientOf<typeof Approvals>;
   readonly history: ClientOf<typeof History>;
   readonly entries: ClientOf<typeof Entries>;
   readonly revocations: ClientOf<typeof Revocations>;
@@ -35,6 +37,7 @@ export function operatorOf(socket: string): Operator {
   return {
     channel,
     steps: createClient(Steps, channel),
+    approvals: createClient(Approvals, channel),
     history: createClient(History, channel),
     entries: createClient(Entries, channel),
     revocations: createClient(Revocations, channel),
