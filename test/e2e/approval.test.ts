@@ -84,7 +84,7 @@ test.skipIf(!isRoot)(
     const { step: approved } = await operator.approvals.approve(approve);
     expect(approved?.approval?.answer).toMatchObject({ approved: true, reason: "looked at it" });
     expect(await followed).toMatchObject({ state: "STEP_STATE_OPEN" });
-    expect(await jwt()).toMatchObject({ svid: { audiences: [SEARCH] } });
+    expect(await jwt()).toMatchObject({ svid: { spiffeId: approved?.spiffeId } });
     await expect(operator.approvals.approve(approve)).rejects.toMatchObject({ reason: "STEP_EXISTS" });
   },
 );
