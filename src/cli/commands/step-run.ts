@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { Outcome } from "../../gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../gen/stint/v1/types_pb.js";
-import { answeredStep } from "../../wire/answered-step.ts";
+import { ASK_AGAIN_AFTER_MS, answeredStep } from "../../wire/answered-step.ts";
 import { callErrorOf } from "../../wire/call-error.ts";
 import { socketPathOf } from "../../wire/channel.ts";
 import type { Context } from "../context.ts";
@@ -104,6 +105,7 @@ async function approved(session: Session, steps: StepsClient, step: Step): Promi
   const { signal } = new AbortController();
   const answered = await answeredStep(steps, step.stepId, {
     signal,
+    pause: () => sleep(ASK_AGAIN_AFTER_MS),
     mayPass: (thrown) => {
       const { info, codeName } = callErrorOf(thrown);
       return info === undefined || codeName === "UNAVAILABLE";

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb.js";
-import { answeredStep } from "../../wire/answered-step.ts";
+import { ASK_AGAIN_AFTER_MS, answeredStep } from "../../wire/answered-step.ts";
 import type { Broker } from "./broker.ts";
 import { closeStep } from "./close-step.ts";
 import { stateNameOf } from "./step-facts.ts";
@@ -41,7 +42,8 @@ export async function awaitApproval(
   const signals = options.signal === undefined ? [givenUp.signal] : [givenUp.signal, options.signal];
   const signal = AbortSignal.any(signals);
   try {
-    const step = await answeredStep(broker.steps, stepId, { signal, mayPass });
+    const pause = () => sleep(ASK_AGAIN_AFTER_MS, undefined, { signal }).catch(() => undefined);
+    const step = await answeredStep(broker.steps, stepId, { signal, mayPass, pause });
     if (step.state === StepState.OPEN) return step;
     throw stepClosed(stepId, stateNameOf(step.state));
   } catch (thrown) {
