@@ -28,7 +28,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0010_delegation_token.sql 9cb3b79bea40b37e15ea18393609c9eeec3c21eefab4ed119c731789b4d803c0",
     "0011_calls.sql ac44ecc51cfbd2692d5794573ab0cab9adc6813c44954f14f7f81dba50968acb",
     "0012_policies_activated.sql 8851b7061cff25e92b37d186af85d69157a5dd6206ae33520f1c718e0f061631",
-    "0014_approvals.sql 09ff1d449ff8d243ee4990f8118d3728d1bfabcef942ff34ac64879e5eadf8e6",
+    "0013_approvals.sql 09ff1d449ff8d243ee4990f8118d3728d1bfabcef942ff34ac64879e5eadf8e6",
   ]);
 });
 
