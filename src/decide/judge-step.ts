@@ -12,7 +12,7 @@ import { lookAround, type World, type WorldPorts } from "./world.ts";
 
 export type JudgePorts = WorldPorts & {
   readonly engine: Pick<PolicyEngine, "evaluate">;
-  readonly steps: Pick<StepReads, "situation">;
+  readonly steps: Pick<StepReads, "situation" | "step">;
   readonly principals: Pick<PrincipalVault, "open">;
 };
 
@@ -23,7 +23,8 @@ export function aroundStep(step: Step, ports: WorldPorts): Promise<World> {
 
 /**
  * What the policies say now of an open step: whether it may go on with all that it holds, or whether it may do one thing
- * of what it holds. Caller, runtime and parent are those of its opening.
+ * of what it holds. Caller, runtime and parent are those of its opening; of a step that was opened while no policies were
+ * in force, caller and runtime are not known.
  *
  * @param asked - `elements`: all of the step's grant for `judge`; one element, as narrow as the call, for `call`.
  * @param facts - what counts as granted, the step's own grant included.
@@ -39,13 +40,31 @@ export async function judgeStep(
   const isAsked = world.policies.version !== 0;
   const opening = isAsked ? await ports.steps.situation(step.decisionId) : undefined;
   const principal = isAsked ? await knownPrincipal(step, ports.principals) : undefined;
-  return askPolicies(questionOf(step, asked, { opening, principal }), world, ports.engine, withoutItself(step, facts));
+  const parent = isAsked && opening === undefined ? await parentOf(step, ports) : opening?.parent;
+  const question = questionOf(step, asked, { opening, principal, parent });
+  return askPolicies(question, world, ports.engine, withoutItself(step, facts));
+}
+
+/** The hop is a question of its own, which must not be left out because nobody was asked when the step was opened. */
+async function parentOf({ parentStepId }: Step, { steps }: Pick<JudgePorts, "steps">): Promise<Situation["parent"]> {
+  const parent = parentStepId === undefined ? undefined : await steps.step(parentStepId);
+  if (parent === undefined) return undefined;
+  const { agent, runId, step, attempt } = parent;
+  return { agent, name: { runId, step, attempt } };
 }
 
 function questionOf(
   step: Step,
   { act, elements }: { readonly act: Question["act"]; readonly elements: Grant },
-  { opening, principal }: { readonly opening: Situation | undefined; readonly principal: KnownPrincipal | undefined },
+  {
+    opening,
+    principal,
+    parent,
+  }: {
+    readonly opening: Situation | undefined;
+    readonly principal: KnownPrincipal | undefined;
+    readonly parent: Situation["parent"];
+  },
 ): Question {
   const { agent, runId, step: name, attempt, workflow, depth, grant, approval } = step;
   return {
@@ -55,7 +74,7 @@ function questionOf(
     ...(opening?.runtime === undefined ? {} : { runtime: opening.runtime }),
     ...(principal === undefined ? {} : { principal }),
     ...(workflow === undefined ? {} : { workflow }),
-    ...(opening?.parent === undefined ? {} : { parent: opening.parent }),
+    ...(parent === undefined ? {} : { parent }),
     requested: act === "judge" ? grant : elements,
     elements,
     depth,

@@ -76,7 +76,7 @@ const NONE: PoliciesInForce = {
 function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], root = "ab"): DecidePorts {
   return {
     policies: { inForce: async () => (answer === undefined ? NONE : { ...NONE, version: 1, root, sequence: 5 }) },
-    steps: { world: async () => ({ facts: [], risks: [], through: 0 }), situation: async () => undefined },
+    steps: { world: async () => ({ facts: [], risks: [], through: 0 }), ...NO_STEPS },
     principals: { open: async () => undefined },
     stepDirectory: { openInScopes: async () => [] },
     clock: { now: () => 1_795_341_600_000_000 as UnixMicros },
@@ -88,6 +88,8 @@ function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], roo
     },
   };
 }
+
+const NO_STEPS = { situation: async () => undefined, step: async () => undefined };
 
 const ALLOW: PolicyEffect = { effect: "allow", policies: [] };
 

@@ -29,6 +29,8 @@ function openStep(stepId: string, own: Partial<Step> = {}): Step {
   return { ...STEP, stepId, runId: "run" as Segment, agent: "clerk" as Segment, grant: WRITE, ...own };
 }
 
+const PARENT = openStep("step_parent", { agent: "planner" as Segment, step: "plan" as Segment, attempt: 1 });
+
 /** A step that reads customers' data is opened in `run` by the agent `reader`, whose risk is high. */
 async function grantingRead(
   open: readonly Step[],
@@ -58,6 +60,7 @@ async function grantingRead(
         through: 41,
       }),
       situation: async () => undefined,
+      step: async (stepId: string) => (stepId === PARENT.stepId ? PARENT : undefined),
     },
     principals: { open: async () => undefined },
     stepDirectory: {
@@ -116,6 +119,12 @@ describe("an open step is judged as if the grant of the new step had been made",
   test("and the act stands only while nothing is added to what was known of the step's other runs", async () => {
     const { bounds } = await grantingRead([child], () => ALLOW, known);
     expect(await bounds()).toMatchObject({ alsoOn: [{ scope: "run:below", version: 2 }] });
+  });
+
+  test("with the hop from its parent, also where no policies were in force when it was opened", async () => {
+    const { asked, bounds } = await grantingRead([openStep("step_1", { parentStepId: PARENT.stepId })], () => ALLOW);
+    await bounds();
+    expect(asked).toMatchObject([{ parent: { agent: "planner", name: { runId: "run", step: "plan", attempt: 1 } } }]);
   });
 
   test("none is missed that the ledger counted when the facts were read", async () => {
