@@ -44,9 +44,9 @@ export type ReassessPorts = Omit<JudgeStepsPorts, "clock"> & {
 
 /**
  * Steps that are recorded in one act. What is closed takes two events and several reads each, and the acts of others wait
- * for that long.
+ * for that long: some twenty milliseconds.
  */
-const RECORDED_TOGETHER_MAX = 200;
+const RECORDED_TOGETHER_MAX = 64;
 /** How long to wait when steps could not be judged, or their judgement not be recorded. */
 const RETRY_MS = 1_000;
 /** Steps that have waited for this long wait for something to be mended. */
@@ -156,11 +156,22 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
     const due = version === 0 ? [] : causes.due(stepDirectory.open());
     note(due.length);
     causes.settle(position, due);
+    let recording = Promise.resolve();
     for (let start = 0; start < due.length && !hasNews && !isOver; start += RECORDED_TOGETHER_MAX) {
-      await judge(due.slice(start, start + RECORDED_TOGETHER_MAX), position);
-      note(due.length - start - RECORDED_TOGETHER_MAX);
+      const together = due.slice(start, start + RECORDED_TOGETHER_MAX);
+      const judgements = await judgeSteps(
+        together.map(({ step }) => step),
+        ports,
+      );
+      await recording;
+      if (isOver) return;
+      // The next steps are judged while these are recorded, which another thread does.
+      recording = record(together, judgements, position).then(() => note(due.length - start - RECORDED_TOGETHER_MAX));
+      // It is thrown where the recording is waited for.
+      recording.catch(() => undefined);
       await nextTurn();
     }
+    await recording;
   }
 
   function note(count: number): void {
@@ -169,12 +180,7 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
     else waitingSinceMs ??= clock.monotonicMs();
   }
 
-  async function judge(due: readonly Due[], position: number): Promise<void> {
-    const judgements = await judgeSteps(
-      due.map(({ step }) => step),
-      ports,
-    );
-    if (isOver) return;
+  async function record(due: readonly Due[], judgements: readonly Judgement[], position: number): Promise<void> {
     const judged = judgements.flatMap((one) => ("judged" in one ? [one.judged] : []));
     if (judged.length > 0) {
       const result = await ports.ledger.perform({ act: "judge-steps", through: position, judged, now: clock.now() });

@@ -3,6 +3,7 @@ import { sha256Hex } from "../domain/digest.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
+import { factScopesOf } from "../domain/run-facts.ts";
 import type { Step } from "../domain/step.ts";
 import type { JudgedStep } from "../ports/ledger-acts.ts";
 import type { PolicyEffect } from "../ports/policy-engine.ts";
@@ -17,30 +18,47 @@ export type JudgeStepsPorts = JudgePorts & { readonly random: Randomness };
 export type Judgement = { readonly step: Step } & ({ readonly judged: JudgedStep } | { readonly failure: unknown });
 
 /** Each waits for the engine's thread, and whoever opens a step meanwhile waits for no more than these. */
-const JUDGED_AT_ONCE = 8;
+const JUDGED_AT_ONCE = 16;
 
 /** Judges open steps on the world as it is now. Never throws: one that can't be judged does not hold up the others. */
 export async function judgeSteps(steps: readonly Step[], ports: JudgeStepsPorts): Promise<readonly Judgement[]> {
   const judgements: Judgement[] = [];
+  const around = aroundSteps(ports);
   const rest = steps[Symbol.iterator]();
   const lane = async () => {
-    for (const step of rest) judgements.push(await judgementOf(step, ports));
+    for (const step of rest) judgements.push(await judgementOf(step, around, ports));
   };
   await Promise.all(Array.from({ length: JUDGED_AT_ONCE }, lane));
   return judgements;
 }
 
-async function judgementOf(step: Step, ports: JudgeStepsPorts): Promise<Judgement> {
+type LookAround = (step: Step) => Promise<World>;
+
+/** Steps of one agent that count in the same scopes have the same world around them, which is looked at once. */
+function aroundSteps(ports: JudgeStepsPorts): LookAround {
+  const worlds = new Map<string, Promise<World>>();
+  return (step) => {
+    // A scope has no line break in it.
+    const standpoint = [step.agent, ...factScopesOf(step)].join("\n");
+    const known = worlds.get(standpoint);
+    if (known !== undefined) return known;
+    const world = aroundStep(step, ports);
+    worlds.set(standpoint, world);
+    return world;
+  };
+}
+
+async function judgementOf(step: Step, around: LookAround, ports: JudgeStepsPorts): Promise<Judgement> {
   try {
-    return { step, judged: await judge(step, ports) };
+    return { step, judged: await judge(step, around, ports) };
   } catch (failure) {
     return { step, failure };
   }
 }
 
-async function judge(step: Step, ports: JudgeStepsPorts): Promise<JudgedStep> {
+async function judge(step: Step, around: LookAround, ports: JudgeStepsPorts): Promise<JudgedStep> {
   const { stepId, grant } = step;
-  const world = await aroundStep(step, ports);
+  const world = await around(step);
   const asked = await judgeStep(step, { act: "judge", elements: grant }, world, ports).catch(unaskable);
   const denial = asked instanceof BrokerError ? tooLarge(step, asked) : denied(step, asked);
   // What could not be asked hangs on everything.

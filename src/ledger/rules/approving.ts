@@ -36,7 +36,7 @@ export function* approveStep(act: ApproveStepAct): Deliberation<Sequenced | Deni
     requestGuard(act, found.pending) ??
     runGuard(found.run) ??
     principalRefusal(found.principal, found.run) ??
-    eachDecidedOn(found)(act.decidedOn) ??
+    eachDecidedOn([act.decidedOn], found)(act.decidedOn) ??
     parentGuard(step, expiresAt, situation) ??
     tokenGuard(found.delegationToken) ??
     budgetGuard(step.grant, found.lineage) ??

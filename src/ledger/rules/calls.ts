@@ -17,7 +17,7 @@ export function* recordCall(act: RecordCallAct): Deliberation<RecordedCall | Den
     ...guardsOf([decidedOn]),
   });
   const [step] = lineage;
-  const refusal = openGuard(step, act) ?? credentialGuard(issuances) ?? eachDecidedOn(guards)(decidedOn);
+  const refusal = openGuard(step, act) ?? credentialGuard(issuances) ?? eachDecidedOn([decidedOn], guards)(decidedOn);
   if (refusal !== undefined) return refused(refusal);
   const counting = countingOf(act, lineage, ofCredential);
   if (isDenial(counting)) return refused(counting);

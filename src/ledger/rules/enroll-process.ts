@@ -10,7 +10,7 @@ export function* enrollProcess({ process, by, decidedOn, now }: EnrollProcessAct
     isEnrolled: read("isEnrolled", process),
     ...guardsOf([decidedOn]),
   });
-  const refusal = eachDecidedOn(guards)(decidedOn);
+  const refusal = eachDecidedOn([decidedOn], guards)(decidedOn);
   if (refusal !== undefined) return refused(refusal);
   if (isEnrolled) return answered(sequenced(0));
   return recordedAll([{ type: "process.enrolled", v: 1, at: now, process: formatProcess(process), by }]);

@@ -30,10 +30,11 @@ type Situation = {
 };
 
 export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberation<readonly (Sequenced | Denial)[]> {
+  const decisions = items.map(({ decidedOn }) => decidedOn);
   const { steps, authorities, inForce, ...guards } = yield* ask({
     inForce: read("policiesInForce"),
     steps: items.flatMap(({ record: { subject } }) => (subject.kind === "step" ? [read("step", subject.stepId)] : [])),
-    ...guardsOf(items.map(({ decidedOn }) => decidedOn)),
+    ...guardsOf(decisions),
     authorities: items.map(({ record }) => read("authority", record.authorityId)),
   });
   const { rises = [] } = yield* ask({
@@ -42,7 +43,7 @@ export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberati
   });
   const stepAnswers = steps[Symbol.iterator]();
   const riseAnswers = rises[Symbol.iterator]();
-  const undecidedOf = eachDecidedOn(guards);
+  const undecidedOf = eachDecidedOn(decisions, guards);
   const pins = new Map<string, string>();
   const rulings = items.map((item, index): IssuanceRecorded | Denial => {
     const { subject } = item.record;

@@ -35,12 +35,13 @@ export function* setRisk(act: SetRiskAct): Deliberation<SetRiskResult | Denial> 
 }
 
 export function* judgeSteps({ through, judged, now }: JudgeStepsAct): Deliberation<JudgeStepsResult> {
+  const decisions = judged.map(({ decidedOn }) => decidedOn);
   const found = yield* ask({
     steps: judged.map(({ stepId }) => read("step", stepId)),
     live: read("liveSteps", { kind: "steps", stepIds: judged.flatMap((one) => (one.denial ? [one.stepId] : [])) }, now),
-    ...guardsOf(judged.map(({ decidedOn }) => decidedOn)),
+    ...guardsOf(decisions),
   });
-  const refusalOf = eachDecidedOn(found);
+  const refusalOf = eachDecidedOn(decisions, found);
   const open = judged
     .map((one) => ({ ...one, isOutdated: refusalOf(one.decidedOn) !== undefined }))
     .filter((_, index) => found.steps[index]?.state === "OPEN");

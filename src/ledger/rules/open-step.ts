@@ -64,7 +64,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
   const refusal =
     runGuard(act, situation) ??
     principalRefusal(situation.principal, situation.run) ??
-    eachDecidedOn(found)(act.decidedOn) ??
+    eachDecidedOn([act.decidedOn], found)(act.decidedOn) ??
     parentGuard(step, step.expiresAt, situation) ??
     delegationGuard(act, situation) ??
     budgetGuard(step.grant, situation.lineage) ??

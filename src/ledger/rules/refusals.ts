@@ -18,14 +18,30 @@ export function stepRefusal(step: Pick<GuardedStep, "state"> | undefined): Denia
   return denial("STEP_CLOSED", message, { state: step.state });
 }
 
-/** The reads whose answers `eachDecidedOn` needs: for all decisions together, what each was decided on in turn. */
+/**
+ * The reads whose answers `eachDecidedOn` needs. What several of the decisions were made on is read once: those of one run
+ * are made on the same facts and risks.
+ */
 export function guardsOf(decisions: readonly DecidedOn[]) {
-  const worlds = decisions.flatMap(({ world }) => (world === undefined ? [] : [world]));
+  const { entryIds, worlds, factScopes, riskScopes } = decidedOnTogether(decisions);
   return {
-    guardedEntries: decisions.flatMap(({ entries }) => entries.map(({ entryId }) => read("entry", entryId))),
+    guardedEntries: entryIds.map((entryId) => read("entry", entryId)),
     guardedPolicies: worlds.length === 0 ? undefined : read("policiesInForce"),
-    guardedFacts: worlds.flatMap(({ facts }) => facts.map(({ scope }) => read("facts", scope))),
-    guardedRisks: worlds.flatMap(({ risk }) => risk.map(({ scope }) => read("risk", scope))),
+    guardedFacts: factScopes.map((scope) => read("facts", scope)),
+    guardedRisks: riskScopes.map((scope) => read("risk", scope)),
+  };
+}
+
+function decidedOnTogether(decisions: readonly DecidedOn[]) {
+  const worlds = decisions.flatMap(({ world }) => (world === undefined ? [] : [world]));
+  const entryIds = decisions.flatMap(({ entries }) => entries.map(({ entryId }) => entryId));
+  const factScopes = worlds.flatMap(({ facts }) => facts.map(({ scope }) => scope));
+  const riskScopes = worlds.flatMap(({ risk }) => risk.map(({ scope }) => scope));
+  return {
+    worlds,
+    entryIds: [...new Set(entryIds)],
+    factScopes: [...new Set(factScopes)],
+    riskScopes: [...new Set(riskScopes)],
   };
 }
 
@@ -37,24 +53,33 @@ export type Guards = {
   readonly guardedRisks: readonly ReturnType<LedgerView["risk"]>[];
 };
 
-/** Takes the answers of one decision after the other, in the order in which `guardsOf` was given the decisions. */
-export function eachDecidedOn(guards: Guards): (decidedOn: DecidedOn) => Denial | undefined {
-  const entries = guards.guardedEntries[Symbol.iterator]();
-  const facts = guards.guardedFacts[Symbol.iterator]();
-  const risks = guards.guardedRisks[Symbol.iterator]();
+/**
+ * Tells of each decision why it can't be recorded any more.
+ *
+ * @param decisions - those that `guardsOf` was given.
+ */
+export function eachDecidedOn(
+  decisions: readonly DecidedOn[],
+  guards: Guards,
+): (decidedOn: DecidedOn) => Denial | undefined {
+  const { entryIds, factScopes, riskScopes } = decidedOnTogether(decisions);
+  const entries = new Map(entryIds.map((entryId, index) => [entryId, guards.guardedEntries[index]]));
+  const factsNow = new Map(factScopes.map((scope, index) => [scope, guards.guardedFacts[index]]));
+  const risksNow = new Map(riskScopes.map((scope, index) => [scope, guards.guardedRisks[index]]));
   return (decidedOn) => {
-    // Every answer is taken, so that the next decision finds its own.
-    const ofEntries = decidedOn.entries.map(({ revision }) => entryRefusal(entries.next().value, revision));
+    const ofEntries = decidedOn.entries.map(({ entryId, revision }) => entryRefusal(entries.get(entryId), revision));
     const { world } = decidedOn;
     if (world === undefined) return ofEntries.find((refusal) => refusal !== undefined);
     const changed = [
       guards.guardedPolicies?.sequence !== world.policies ? "the policies in force" : undefined,
-      ...world.facts.map(({ version, steps }) => {
-        const now = facts.next().value ?? NO_FACTS;
+      ...world.facts.map(({ scope, version, steps }) => {
+        const now = factsNow.get(scope) ?? NO_FACTS;
         const isSame = now.version === version && (steps === undefined || now.steps === steps);
         return isSame ? undefined : "what the run was granted";
       }),
-      ...world.risk.map(({ sequence }) => ((risks.next().value?.sequence ?? 0) === sequence ? undefined : "the risk")),
+      ...world.risk.map(({ scope, sequence }) =>
+        (risksNow.get(scope)?.sequence ?? 0) === sequence ? undefined : "the risk",
+      ),
     ].find((what) => what !== undefined);
     return (
       ofEntries.find((refusal) => refusal !== undefined) ?? (changed === undefined ? undefined : outdated(changed))
