@@ -1,4 +1,4 @@
-// How fast the broker is on this machine, next to what its CPU can sign; with --base, next to another commit. `make bench`;
+// How fast the broker is on this machine, next to what its CPU can sign; with --base, next to another commit; with --policies, what policies cost. `make bench`;
 // `--output json` for machines.
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -6,8 +6,10 @@ import { checkOut, thisCheckout } from "./bench/checkout.ts";
 import { compare } from "./bench/compare.ts";
 import { machineName } from "./bench/machine.ts";
 import { measureAlone } from "./bench/measure-alone.ts";
+import { measurePolicies } from "./bench/measure-policies.ts";
 import { printAlone } from "./bench/report-alone.ts";
 import { type Comparison, printComparison } from "./bench/report-comparison.ts";
+import { printPolicies } from "./bench/report-policies.ts";
 
 const { values } = parseArgs({
   options: {
@@ -15,6 +17,8 @@ const { values } = parseArgs({
     /** How long a load is measured: 8, or in a comparison 0.4, four times a round for each commit. */
     seconds: { type: "string" },
     base: { type: "string" },
+    /** What policies cost, and nothing else. */
+    policies: { type: "boolean", default: false },
     rounds: { type: "string", default: "10" },
     "bulk-rounds": { type: "string", default: "4" },
   },
@@ -22,12 +26,19 @@ const { values } = parseArgs({
 const isJson = values.output === "json";
 const printJson = (value: object) => void process.stdout.write(`${JSON.stringify(value)}\n`);
 
-if (values.base === undefined) {
+const say = (progress: string) => void process.stderr.write(`${progress}\n`);
+
+if (values.policies) {
+  const plan = { rounds: Number(values.rounds), seconds: Number(values.seconds ?? 0.4) };
+  if (!(plan.rounds >= 2)) throw new Error("an interval takes two rounds or more");
+  const ofPolicies = await measurePolicies(plan, say);
+  if (isJson) printJson(ofPolicies);
+  else printPolicies(ofPolicies);
+} else if (values.base === undefined) {
   const alone = await measureAlone(Number(values.seconds ?? 8));
   if (isJson) printJson(alone);
   else printAlone(alone);
 } else {
-  const say = (progress: string) => void process.stderr.write(`${progress}\n`);
   const plan = {
     rounds: Number(values.rounds),
     bulkRounds: Number(values["bulk-rounds"]),

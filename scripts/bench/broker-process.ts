@@ -27,10 +27,11 @@ export type BrokerProcess = AsyncDisposable & {
  * Starts a daemon as it runs in production, on a real disk, with data of its own that go when it is disposed of.
  *
  * @param options.directory - the checkout that it is started from; this one when absent.
+ * @param options.policies - the `policies` section of its configuration; absent: what is so without one.
  * @param options.watchesEventLoop - a timer of one millisecond runs in it from the first signal on.
  */
 export async function startBroker(
-  options: { readonly directory?: string; readonly watchesEventLoop?: boolean } = {},
+  options: { readonly directory?: string; readonly policies?: object; readonly watchesEventLoop?: boolean } = {},
 ): Promise<BrokerProcess> {
   const directory = mkdtempSync(join(process.env["STINT_BENCH_DIR"] ?? tmpdir(), "stint-bench-"));
   const socket = join(directory, "workload.sock");
@@ -45,6 +46,7 @@ export async function startBroker(
     operator: { socket: operatorSocket },
     ledger: { reserve_bytes: 1_048_576, disk_free_bytes_min: 1_048_576 },
     entries: entriesOf(),
+    ...(options.policies === undefined ? {} : { policies: options.policies }),
   };
   const path = join(directory, "stint.yaml");
   writeFileSync(path, stringify(config, { aliasDuplicateObjects: false }));

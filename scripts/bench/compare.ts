@@ -19,16 +19,16 @@ const LOADS = [
   { kind: "x509", what: "X.509-SVID" },
   { kind: "open", what: "Open with a JWT-SVID, Close" },
 ] as const;
-const CALLERS = [1, 8, 64] as const;
+export const CALLERS = [1, 8, 64] as const;
 const VERIFIERS = 100;
 /** In one slice. */
 const CLOSES = 15;
 /** Before anything of a kind is measured: its code is compiled by then, and twice as fast. */
-const BROKER_WARM_UP = { callers: 64, seconds: 1, warmUpSeconds: 0 };
+export const BROKER_WARM_UP = { callers: 64, seconds: 1, warmUpSeconds: 0 };
 /** Until every caller waits for an answer again. */
-const SLICE_WARM_UP_SECONDS = 0.1;
+export const SLICE_WARM_UP_SECONDS = 0.1;
 
-const LOAD_FIGURES: readonly Figure<Loaded>[] = [
+export const LOAD_FIGURES: readonly Figure<Loaded>[] = [
   ["a second", "more", ({ count, wallSeconds }) => count / wallSeconds],
   ["broker µs", "less", ({ cpuSeconds, count }) => (cpuSeconds.broker / count) * 1_000_000],
 ];
@@ -108,7 +108,7 @@ export async function compare(
 const formatCallers = (callers: number) => (callers === 1 ? "1 caller" : `${callers} callers`);
 
 /** One is idle while the other is measured. */
-async function inTurns<Measured>(
+export async function inTurns<Measured>(
   [first, second]: readonly [Side, Side],
   measure: (side: Side) => Promise<Measured>,
 ): Promise<OfBoth<readonly Measured[]>> {
@@ -118,7 +118,7 @@ async function inTurns<Measured>(
 }
 
 /** Starts one of each side at the same time; they end together, and none is left when one of them does not start. */
-async function startBoth<Started extends AsyncDisposable>(
+export async function startBoth<Started extends AsyncDisposable>(
   start: (side: Side) => Promise<Started>,
 ): Promise<OfBoth<Started> & AsyncDisposable> {
   const starting = [start("base"), start("head")] as const;

@@ -4,7 +4,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { BrokerProcess } from "./broker-process.ts";
-import type { Asked, BulkClosed, Closings, Loaded, Streamed } from "./measurements.ts";
+import type { Asked, BulkClosed, Closings, Decided, Loaded, RejudgedTwice, Streamed } from "./measurements.ts";
 
 /** A script of the benchmark, in a process of its own so that its CPU is told apart from the broker's. Idle until asked. */
 export type GeneratorProcess<Script extends keyof Asked> = AsyncDisposable & {
@@ -16,21 +16,27 @@ type Measured = {
   readonly closing: Closings;
   readonly streams: Streamed;
   readonly "bulk-close": BulkClosed;
+  readonly decisions: Decided;
+  readonly rejudge: RejudgedTwice;
 };
 
 let runs = 0;
 
-/** Starts `<script>.ts` and waits until it has prepared what it needs of the broker. */
+/**
+ * Starts `<script>.ts` and waits until it has prepared what it needs of the broker.
+ *
+ * @param broker - absent for a script that asks none.
+ */
 export async function startGenerator<Script extends keyof Asked>(
   script: Script,
-  broker: BrokerProcess,
+  broker?: BrokerProcess,
   own: Readonly<Record<string, string>> = {},
 ): Promise<GeneratorProcess<Script>> {
   runs += 1;
   const flags = {
-    socket: broker.socket,
-    operator: broker.operatorSocket,
-    pid: String(broker.pid()),
+    ...(broker === undefined
+      ? {}
+      : { socket: broker.socket, operator: broker.operatorSocket, pid: String(broker.pid()) }),
     // Nothing of one script is another's: an agent's steps are told apart by their run.
     run: `bench-${runs}`,
     ...own,

@@ -50,6 +50,12 @@ async function actOf(): Promise<Act> {
       return 1;
     };
   }
+  if (kind === "open-alone") {
+    return async () => {
+      await steps.open({ ...opening, step: named(), executor: { executor: { case: "any", value: {} } } });
+      return 1;
+    };
+  }
   const opened = await Promise.all(
     Array.from({ length: STEPS }, () =>
       steps.open({ ...opening, step: named(), executor: { executor: { case: "any", value: {} } } }),

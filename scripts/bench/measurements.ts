@@ -9,13 +9,15 @@ export type Asked = {
   readonly closing: { readonly closes: number };
   readonly streams: { readonly count: number };
   readonly "bulk-close": { readonly steps: number };
+  readonly decisions: { readonly sitePolicies: number; readonly isNew: boolean; readonly times: number };
+  readonly rejudge: { readonly steps: number };
 };
 
 /** Who used the machine while a load was measured. What others use is missing, and differs from one moment to the next. */
 export type CpuSeconds = { readonly broker: number; readonly generator: number; readonly others: number };
 
 export type Loaded = {
-  /** Credentials. */
+  /** Credentials; of `open-alone`, steps. */
   readonly count: number;
   readonly wallSeconds: number;
   readonly p50Ms: number;
@@ -53,4 +55,36 @@ export type BulkClosed = {
   readonly answeredMiB: number;
   /** The most that was resident from before the revocation until nothing was left to do. */
   readonly peakMiB: number;
+};
+
+export type Decided = {
+  readonly times: number;
+  readonly p50Micros: number;
+  readonly p99Micros: number;
+  /** CPU of the engine's thread, for one decision. */
+  readonly engineMicros: number;
+  /** CPU of the thread that asks, for one decision. */
+  readonly askerMicros: number;
+};
+
+/** What came of one change of risk that open steps are judged anew for. */
+export type Rejudged = {
+  readonly judged: number;
+  readonly closed: number;
+  readonly wallMs: number;
+  /** CPU of all the broker's threads, for what others asked meanwhile too. */
+  readonly brokerCpuMs: number;
+  /** Of calls that have nothing to do with the change, while steps were judged. */
+  readonly others: Answered;
+};
+
+/** How long calls took that came at a steady rate. */
+export type Answered = { readonly count: number; readonly p50Ms: number; readonly p99Ms: number };
+
+export type RejudgedTwice = {
+  readonly steps: number;
+  /** The same calls before anything changed. */
+  readonly before: Answered;
+  readonly kept: Rejudged;
+  readonly closed: Rejudged;
 };

@@ -12,11 +12,13 @@ export const AUDIENCE = AUDIENCES[0] ?? "";
 
 const ELEMENT = { type: "mcp_tool", identifier: "search", actions: ["read"], datatypes: ["internal"] };
 export const GRANT = { elements: [{ ...ELEMENT, locations: [AUDIENCE] }] };
+/** One server and two actions. */
+export const GRANT_OF_TWO = { elements: [{ ...ELEMENT, locations: [AUDIENCE], actions: ["read", "write"] }] };
 
 /** One user plays every part: what is measured is the broker, not the separation of users. */
 export function entriesOf(uid = process.getuid?.() ?? 0): readonly object[] {
   const selectors = [`unix:uid:${uid}`];
-  const ceiling = [{ ...ELEMENT, locations: AUDIENCES }];
+  const ceiling = [{ ...ELEMENT, locations: AUDIENCES, actions: ["read", "write"] }];
   return [
     { kind: "agent", name: "bench", selectors, ceiling, allow_any_executor: true },
     { kind: "runtime", name: "bench", selectors, agents: ["bench"], open_steps_max: 1_000_000 },

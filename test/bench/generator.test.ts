@@ -36,3 +36,22 @@ test("one revocation closes all steps of a run, and the event loop and the memor
   }
   expect(existsSync(dirname(delayFile))).toBe(false);
 });
+
+test("open steps are judged anew twice: a level that is low again keeps all, one that is high closes all", async () => {
+  await using broker = await startBroker({ policies: { baseline: true } });
+  await using generator = await startGenerator("rejudge", broker);
+  const { before, kept, closed } = await generator.measure({ steps: 100 });
+  expect(before.count).toBeGreaterThan(0);
+  expect(kept).toMatchObject({ judged: 100, closed: 0 });
+  expect(closed).toMatchObject({ judged: 100, closed: 100 });
+});
+
+test("a decision is measured with all that a site has, and the engine's CPU is told apart", async () => {
+  await using generator = await startGenerator("decisions");
+  for (const isNew of [false, true]) {
+    const decided = await generator.measure({ sitePolicies: 20, isNew, times: 50 });
+    expect(decided.times).toBe(50);
+    expect(decided.p50Micros).toBeLessThanOrEqual(decided.p99Micros);
+    expect(decided.engineMicros).toBeGreaterThan(0);
+  }
+});
