@@ -1,4 +1,4 @@
-import { type Judgement, type JudgeStepsPorts, judgeSteps } from "../decide/judge-steps.ts";
+import { type JudgeStepsPorts, judgeSteps } from "../decide/judge-steps.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { RecordedRisk } from "../domain/risk.ts";
 import { isRiskier, type RiskLevel, type RiskScope, riskScopesOf } from "../domain/risk.ts";
@@ -156,6 +156,7 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
     const due = version === 0 ? [] : causes.due(stepDirectory.open());
     note(due.length);
     causes.settle(position, due);
+    const failed: unknown[] = [];
     let recording = Promise.resolve();
     for (let start = 0; start < due.length && !hasNews && !isOver; start += RECORDED_TOGETHER_MAX) {
       const together = due.slice(start, start + RECORDED_TOGETHER_MAX);
@@ -166,12 +167,17 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
       await recording;
       if (isOver) return;
       // The next steps are judged while these are recorded, which another thread does.
-      recording = record(together, judgements, position).then(() => note(due.length - start - RECORDED_TOGETHER_MAX));
+      recording = record(together, judgements, position).then((failures) => {
+        // Those that can't be judged now keep nobody behind them waiting.
+        failed.push(...failures);
+        note(due.length - start - RECORDED_TOGETHER_MAX);
+      });
       // It is thrown where the recording is waited for.
       recording.catch(() => undefined);
       await nextTurn();
     }
     await recording;
+    if (failed.length > 0 && !hasNews) throw failed[0];
   }
 
   function note(count: number): void {
@@ -180,7 +186,12 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
     else waitingSinceMs ??= clock.monotonicMs();
   }
 
-  async function record(due: readonly Due[], judgements: readonly Judgement[], position: number): Promise<void> {
+  /** @returns what kept steps from being judged. */
+  async function record(
+    due: readonly Due[],
+    judgements: readonly Judgement[],
+    position: number,
+  ): Promise<readonly unknown[]> {
     const judged = judgements.flatMap((one) => ("judged" in one ? [one.judged] : []));
     if (judged.length > 0) {
       const result = await ports.ledger.perform({ act: "judge-steps", through: position, judged, now: clock.now() });
@@ -193,7 +204,7 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
         result.stepsClosed,
       );
     }
-    throwFailure(judgements);
+    return judgements.flatMap((one) => ("failure" in one ? [one.failure] : []));
   }
 
   /** What changed before, as far as open steps may not have been judged on it. */
@@ -254,10 +265,6 @@ const NOTHING_YET = { stepsJudged: 0, stepsClosed: 0 } as const;
 
 function notKnown(): BrokerError {
   return new BrokerError("NOT_SERVING", "what is in force is not known");
-}
-
-function throwFailure(judgements: readonly Judgement[]): void {
-  for (const one of judgements) if ("failure" in one) throw one.failure;
 }
 
 /** Lets everybody else come first: what is judged waits for nobody, and others wait for an answer. */

@@ -6,6 +6,7 @@ import type { AttestationEndpointConfig, BrokerEndpointConfig, Config, HttpListe
 import { readConfigFile } from "./config-file.ts";
 import { acceptEntries } from "./entries.ts";
 import { checkEntrySafety } from "./entry-safety.ts";
+import { externalPolicyWarnings } from "./external-policy-section.ts";
 import { ConfigError, type Finding, formatKey, type Place } from "./finding.ts";
 import { kernelUser } from "./kernel-user.ts";
 import { readLocalAccounts } from "./local-accounts.ts";
@@ -95,6 +96,10 @@ export function loadSettings(
   if (file.development && file.trust_domain !== DEVELOPMENT_TRUST_DOMAIN) {
     const message = `in a trust domain other than ${DEVELOPMENT_TRUST_DOMAIN} verifiers do not know that this is for development`;
     warnings.push(findingOf(["development"], message));
+  }
+  const { external } = file.policies;
+  for (const { path, message } of external === undefined ? [] : externalPolicyWarnings(external)) {
+    warnings.push(findingOf(["policies", "external", ...path], message));
   }
   return { config: configOf(file, entries, groupId, warnings), settings: file };
 }

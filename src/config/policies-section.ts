@@ -3,6 +3,7 @@ import { canonicalText } from "../domain/canonical-json.ts";
 import { type DataClasses, RATCHETS, SENSITIVITIES } from "../domain/data-classes.ts";
 import { checkResourceUri, isDatatype } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { type ExternalPolicyConfig, externalPolicyOf, externalPolicySection } from "./external-policy-section.ts";
 import { absolutePath, accepted, list, oneOf, section, yesNo } from "./fields.ts";
 
 /** One class of data, and what a run that was granted it may still do. */
@@ -56,6 +57,22 @@ export const policiesSection = section({
     .describe(
       "Classes of data by name. Without it `public` and `internal` are `ordinary`; a class that is not listed is `restricted`, with nothing in its security domain.",
     ),
+  external: externalPolicySection
+    .optional()
+    .describe("An engine of policies outside of the broker. Absent: the broker's own policies decide alone."),
+}).superRefine(({ baseline, directory, external }, context) => {
+  if (external === undefined) return;
+  const isAlone = external.opa.instead_of_cedar;
+  if (isAlone && directory !== undefined) {
+    const message = "expected none: nothing would evaluate it where OPA decides instead_of_cedar";
+    context.addIssue({ code: "custom", path: ["directory"], message });
+  }
+  // Where no set is in force the ceilings alone decide, and nobody is asked.
+  if (!isAlone && !baseline && directory === undefined) {
+    const message =
+      "expected baseline or directory with it, or instead_of_cedar: where there are no policies OPA is not asked";
+    context.addIssue({ code: "custom", path: ["external", "opa"], message });
+  }
 });
 
 type PoliciesSettings = z.infer<typeof policiesSection>;
@@ -65,9 +82,11 @@ export type PoliciesConfig = {
   readonly baseline: boolean;
   readonly directory?: string;
   readonly dataClasses: DataClasses;
+  readonly external?: ExternalPolicyConfig;
 };
 
-export function policiesOf({ baseline, directory, ratchet, data_classes }: PoliciesSettings): PoliciesConfig {
+export function policiesOf(settings: PoliciesSettings): PoliciesConfig {
+  const { baseline, directory, ratchet, data_classes, external } = settings;
   const classes = Object.entries(data_classes).map(([name, { sensitivity, security_domain }]) => [
     name,
     { sensitivity, securityDomain: [...new Set(security_domain)].sort() },
@@ -76,5 +95,6 @@ export function policiesOf({ baseline, directory, ratchet, data_classes }: Polic
     baseline,
     ...(directory !== undefined && { directory }),
     dataClasses: { ratchet, classes: Object.fromEntries(classes) },
+    ...(external !== undefined && { external: externalPolicyOf(external) }),
   };
 }

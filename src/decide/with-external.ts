@@ -1,6 +1,6 @@
 import { BrokerError } from "../domain/errors.ts";
 import type { ExternalPolicy } from "../ports/external-policy.ts";
-import type { PolicyAnswer, PolicyEffect, PolicyEngine, PolicyFinding } from "../ports/policy-engine.ts";
+import type { PolicyAnswer, PolicyEffect, PolicyEngine, PolicyFinding, PolicyRequest } from "../ports/policy-engine.ts";
 
 const UNANSWERED: PolicyEffect = { effect: "deny", policies: [] };
 
@@ -10,8 +10,9 @@ const UNANSWERED: PolicyEffect = { effect: "deny", policies: [] };
  * Policies of the external one are named with its name before them. What the engine holds back for approval can be
  * approved only where the external one allows it; the external one offers no approval itself.
  *
- * Where the external one does not answer, what the engine denies altogether stays denied, and the record says that the
- * other could not be asked. Anything else is NOT_SERVING: a silence revokes no step, and permits none.
+ * Where the external one does not answer, what the engine denies stays denied: altogether, or of an open step any part,
+ * since a step goes on with all that it holds or not at all. The record says then that the other could not be asked. Anything
+ * else is NOT_SERVING: a silence revokes no step, and permits none.
  */
 export function withExternal(engine: PolicyEngine, external: ExternalPolicy): PolicyEngine {
   return {
@@ -19,11 +20,11 @@ export function withExternal(engine: PolicyEngine, external: ExternalPolicy): Po
     load: (root, set) => engine.load(root, set),
     unload: (root) => engine.unload(root),
     async evaluate(root, request) {
-      const [own, foreign] = await Promise.allSettled([engine.evaluate(root, request), external.evaluate(request)]);
+      const [own, foreign] = await Promise.allSettled([engine.evaluate(root, request), ask(external, request)]);
       if (own.status === "rejected") throw own.reason;
       if (foreign.status === "fulfilled")
         return merged(own.value, named(foreign.value, external), request.elements.length);
-      if (!isDeniedAltogether(own.value)) throw foreign.reason;
+      if (!isDecided(own.value, request)) throw foreign.reason;
       return withSilence(own.value, external);
     },
     async close() {
@@ -55,9 +56,22 @@ export function externalAlone(external: ExternalPolicy): PolicyEngine {
       throw new BrokerError("INVALID_FIELD", message, { metadata: { field: "policies" } });
     },
     unload: () => undefined,
-    evaluate: async (_root, request) => named(await external.evaluate(request), external),
+    evaluate: async (_root, request) => named(await ask(external, request), external),
     close: () => external.close(),
   };
+}
+
+/**
+ * An answer that is no decision permits nothing, and of an open step it counts as none: an engine that is up without its
+ * policies must not end what is under way.
+ */
+async function ask(external: ExternalPolicy, request: PolicyRequest): Promise<PolicyAnswer> {
+  const answer = await external.evaluate(request);
+  if (request.act !== "judge") return answer;
+  const errors = sorted([answer.whole, ...answer.elements].flatMap((one) => one.errors ?? []));
+  if (errors.length === 0) return answer;
+  const detail = errors.map((error) => `${external.name}:${error}`).join(", ");
+  throw new BrokerError("NOT_SERVING", "the external policy engine gives no decision", { detail });
 }
 
 /** An engine that could not evaluate something has not allowed it, whatever it says. */
@@ -96,8 +110,9 @@ function both(own: PolicyEffect, foreign: PolicyEffect): PolicyEffect {
   };
 }
 
-function isDeniedAltogether({ whole, elements }: PolicyAnswer): boolean {
-  return denies(whole) || elements.every(denies);
+/** Whether a deny stands, whatever else is said. */
+function isDecided({ whole, elements }: PolicyAnswer, { act }: PolicyRequest): boolean {
+  return denies(whole) || (act === "judge" ? elements.some(denies) : elements.every(denies));
 }
 
 /** Nothing can be approved of which one engine has said nothing. */

@@ -52,7 +52,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     principals: { ledger, history, principals, registryReads, clock, inForce: core.inForce },
     joinTokens: { ledger, joinTokens: registryReads.joinTokens, clock, random },
     risk: { ledger, risks: core.store.policies.risks, history, entries, reassessment: core.reassessment, clock },
-    policies: policiesPortsOf(core),
+    policies: policiesPortsOf(core, config),
     status: {
       trustDomain: config.trustDomain,
       readiness: core.readiness,
@@ -77,7 +77,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
   };
 }
 
-function policiesPortsOf(core: Core): PoliciesPorts {
+function policiesPortsOf(core: Core, { policies: { external } }: Config): PoliciesPorts {
   const { clock, engine, entries, policies, principals, stepDirectory } = core;
   const { sets, dataClasses, declaredVersion } = core.administeredPolicies;
   const { history, policies: reads, registry, steps } = core.store;
@@ -91,6 +91,10 @@ function policiesPortsOf(core: Core): PoliciesPorts {
     const known = sealed === undefined ? undefined : await principals.open({ principalId, sealed });
     return known === undefined ? undefined : { iss: known.iss, sub: known.sub, claims: known.claims };
   };
+  // Where an engine elsewhere decides alone, what would be decided is its affair too; it is not closed by who asks once.
+  const startEngine = external?.opa.insteadOfCedar
+    ? () => ({ ...engine, close: async () => undefined })
+    : createCedarEngine;
   return {
     sets,
     policies: reads,
@@ -100,8 +104,8 @@ function policiesPortsOf(core: Core): PoliciesPorts {
     declaredVersion,
     schema: policySchemaText,
     clock,
-    openSteps: { policies, steps, clock, principals, stepDirectory, startEngine: createCedarEngine },
-    replay: { history, startEngine: createCedarEngine, runtimeOf, principalOf },
+    openSteps: { policies, steps, clock, principals, stepDirectory, startEngine },
+    replay: { history, startEngine, runtimeOf, principalOf },
   };
 }
 

@@ -2,9 +2,11 @@ import { access, constants } from "node:fs/promises";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
+import type { OpaConfig } from "../config/external-policy-section.ts";
 import type { Clock } from "../ports/clock.ts";
 import { checkInForce } from "./certificate-life.ts";
 import { evidenceFiles } from "./evidence-attestors.ts";
+import { opaFiles } from "./external-policy.ts";
 import { webRootFiles } from "./federation.ts";
 import { readPin, upstreamFiles } from "./open-signer.ts";
 import { checkDeclared } from "./policies.ts";
@@ -50,12 +52,19 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   const ofPrincipals = principalTokenFiles(config.principals, ports.clock);
   if (ofPrincipals !== undefined) checks.push({ key: ofPrincipals.setting, check: ofPrincipals.read });
   checks.push({ key: "policies.directory", check: () => checkDeclared(config.policies) });
+  if (config.policies.external !== undefined) checks.push(...opaChecks(config.policies.external.opa));
   const { webRoots } = federation;
   if (webRoots !== undefined) {
     const { setting, read } = webRootFiles(webRoots);
     checks.push({ key: setting, isOptional: true, check: read });
   }
   return checks;
+}
+
+/** What is private among the files keeps all of them from whoever is not the daemon's user. */
+function opaChecks(opa: OpaConfig): readonly FileCheck[] {
+  const { setting, paths, read } = opaFiles(opa);
+  return paths.length === 0 ? [] : [{ key: setting, isPrivate: true, check: read }];
 }
 
 /** A start shows a certificate that is not valid now all the same, and says so: who comes over the sockets needs none. */

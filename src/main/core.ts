@@ -28,6 +28,7 @@ import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
 import { keepBeside } from "./beside.ts";
 import { endingsOf } from "./certificate-endings.ts";
 import type { Closers } from "./closers.ts";
+import { engineWithExternal } from "./external-policy.ts";
 import { openFederation } from "./federation.ts";
 import { openSigner, upstreamFiles } from "./open-signer.ts";
 import { openVault } from "./open-vault.ts";
@@ -93,8 +94,11 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   closers.push(() => unix.close());
 
   // What is decided on. Before anything is registered: a new ledger never permits what its policies would not.
-  const engine = createCedarEngine();
-  closers.push(() => engine.close());
+  const cedar = createCedarEngine();
+  closers.push(() => cedar.close());
+  const { external } = config.policies;
+  const engine = external === undefined ? cedar : await engineWithExternal(external, cedar, { clock, log, files });
+  if (external !== undefined) closers.push(() => engine.close());
   const ofPolicies = { ledger, policies: store.policies, engine, clock, log };
   const declared = await declareAtStart(config.policies, { ...ofPolicies, isNewLedger: kept.value.length === 0 });
 

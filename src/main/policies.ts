@@ -19,7 +19,11 @@ type Read = DeclaredSet & { readonly ignored: readonly PolicyFinding[] };
  * @param writer - given where nobody but this user and root may be able to write to the site's policies.
  */
 async function readDeclared(config: PoliciesConfig, writer?: number): Promise<Read> {
-  const { baseline, directory, dataClasses } = config;
+  const { baseline, directory, dataClasses, external } = config;
+  // Some set has to be in force for anybody to be asked; it brings the classes of data.
+  if (external?.opa.insteadOfCedar) {
+    return { set: { policies: [], dataClasses }, isAlone: true, findings: [], ignored: [] };
+  }
   if (!baseline && directory === undefined) return { set: undefined, findings: [], ignored: [] };
   const { policies, findings, ignored } = await readPolicies({
     baseline,

@@ -33,8 +33,15 @@ export type ReloadPorts = {
   readonly log: Log;
 };
 
-/** What a reload takes; any other setting needs a restart. */
-const TAKEN: ReadonlySet<string> = new Set(["entries", "log.level", "policies"]);
+/** What a reload takes; any other setting needs a restart, and so does who else is asked for decisions. */
+const TAKEN: ReadonlySet<string> = new Set([
+  "entries",
+  "log.level",
+  "policies.baseline",
+  "policies.directory",
+  "policies.ratchet",
+  "policies.data_classes",
+]);
 
 /**
  * Makes the function that reads the configuration again. It takes all of it or nothing, and logs what it took, or why

@@ -8,6 +8,8 @@ export type DeclaredSet = {
   /** Absent where neither a baseline nor a directory is declared. */
   readonly set: PolicySet | undefined;
   readonly findings: readonly PolicyFinding[];
+  /** Whether an engine outside of the broker decides alone, so that no set that holds policies can be asked. */
+  readonly isAlone?: true;
 };
 
 /**
@@ -21,14 +23,17 @@ export type Declaration = "activate" | "in-force" | "upgraded" | "operator";
  * @param version - of the declared set where the ledger has it already.
  * @param last - how what is in force came to be.
  * @param isNewLedger - nobody is registered yet, so nothing depends on what was permitted before.
+ * @param isAlone - as in `DeclaredSet`: what an operator put in force can't stay.
  */
 export function declarationOf(
   version: number | undefined,
   last: PolicyActivation | undefined,
   isNewLedger: boolean,
+  isAlone = false,
 ): Declaration {
   if (last === undefined) return isNewLedger ? "activate" : "upgraded";
   if (version !== undefined && version === last.version) return "in-force";
+  if (isAlone && last.version !== 0) return "activate";
   if (last.origin !== "config") return "operator";
   // An operator who went back to an older version has not chosen between that and what nobody had seen then.
   return version !== undefined && last.by.kind === "operator" ? "operator" : "activate";

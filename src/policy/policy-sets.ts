@@ -93,14 +93,14 @@ export function createPolicySets(ports: PolicySetsPorts): PolicySets {
       };
       return set === undefined ? act() : loaded(set.root, set, act);
     },
-    async declare({ set, findings }) {
+    async declare({ set, findings, isAlone }) {
       if (findings.length > 0) throw refusalOf(findings);
       const last = await policies.policyActivation();
       const inForce = last?.version ?? 0;
       if (set === undefined) return { inForce, activated: false };
       const root = rootOf(set);
       const known = (await policies.policySets()).find((one) => one.root === root)?.version;
-      const declaration = declarationOf(known, last, ports.isNewLedger);
+      const declaration = declarationOf(known, last, ports.isNewLedger, isAlone);
       if (declaration === "in-force") return { version: inForce, inForce, activated: false };
       const problems = await engine.check(set);
       if (problems.length > 0) throw refusalOf(problems);

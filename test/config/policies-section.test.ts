@@ -22,6 +22,21 @@ test("classes of data are in the words of the domain, and a list of them takes t
   });
 });
 
+test("an engine outside of the broker is in the words of the broker, and what is unsafe about it is a warning at its key", () => {
+  const { policies, warnings } = load(`${LEAST}policies: {external: {opa: {url: "http://127.0.0.1:8181"}}}`);
+  expect(policies.external?.opa).toMatchObject({
+    url: "http://127.0.0.1:8181",
+    timeoutSeconds: 2,
+    insteadOfCedar: false,
+  });
+  expect(warnings).toEqual([
+    expect.objectContaining({
+      key: "policies.external.opa.url",
+      message: expect.stringContaining("any program of this machine may listen there"),
+    }),
+  ]);
+});
+
 const AT = `${LEAST}policies: {data_classes: {`;
 
 test.for([
@@ -51,6 +66,17 @@ test.for([
     what: "no mapping",
     text: `${LEAST}policies: {data_classes: [public]}`,
     message: "policies.data_classes: expected a mapping of names of classes",
+  },
+  {
+    what: "policies that nothing would evaluate",
+    text: `${LEAST}policies: {directory: /etc/stint/policies, external: {opa: {url: "http://127.0.0.1:181", instead_of_cedar: true}}}`,
+    message: "policies.directory: expected none: nothing would evaluate it where OPA decides instead_of_cedar",
+  },
+  {
+    what: "an OPA that nothing would ask",
+    text: `${LEAST}policies: {baseline: false, external: {opa: {url: "http://127.0.0.1:181"}}}`,
+    message:
+      "policies.external.opa: expected baseline or directory with it, or instead_of_cedar: where there are no policies OPA is not asked",
   },
   {
     what: "a directory that depends on where the daemon is started",

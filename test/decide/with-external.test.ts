@@ -177,6 +177,34 @@ describe("where the external engine does not answer", () => {
   });
 });
 
+describe("of an open step", () => {
+  const judged = policyRequest({ act: "judge" });
+  const noDecision = { code: "NOT_SERVING", detail: "opa:broken" };
+
+  test.for([FAILED, { ...ALLOW, errors: ["broken"] }])(
+    "an answer that is no decision ends nothing: there is no answer",
+    async (foreign) => {
+      await expect(answerOf(one(ALLOW), one(foreign), judged)).rejects.toMatchObject(noDecision);
+      await expect(answerOf(one(ALLOW), one(ALLOW, foreign), judged)).rejects.toMatchObject(noDecision);
+      const alone = externalAlone(externalThat(one(foreign)).external);
+      await expect(alone.evaluate("root", judged)).rejects.toMatchObject(noDecision);
+    },
+  );
+
+  test.for([
+    { what: "is silent", foreign: NO_ANSWER },
+    { what: "gives no decision", foreign: one(FAILED) },
+  ])("what the broker's own policies deny ends it, a part as well, though the other $what", async ({ foreign }) => {
+    const two = policyRequest({ act: "judge", requested: [SEARCH, SEARCH] });
+    const { elements } = await answerOf({ whole: ALLOW, elements: [ALLOW, DENY] }, foreign, two);
+    expect(elements[1]).toEqual({ ...DENY, errors: ["opa:no_answer"] });
+  });
+
+  test("a deny is a deny", async () => {
+    expect((await answerOf(one(ALLOW), one(DENY), judged)).whole).toEqual({ effect: "deny", policies: ["opa:q"] });
+  });
+});
+
 describe("an external engine alone", () => {
   test("decides, with its name before those of its policies", async () => {
     const engine = externalAlone(externalThat(one(ALLOW, DENY)).external);

@@ -129,10 +129,11 @@ test.for<{ readonly what: string; readonly spoil: (configPath: string) => void; 
       configure(path, () => ({
         issuer: "https://other.example.org",
         wit_svid: false,
+        policies: { external: { opa: { url: "https://opa.example.org" } } },
         http: { listen: "127.0.0.1:1", plain_on_loopback: true },
         entries: [],
       })),
-    says: "needs a restart: issuer, http.listen, wit_svid",
+    says: "needs a restart: issuer, http.listen, wit_svid, policies.external",
   },
   {
     what: "leaves no admin",

@@ -56,6 +56,16 @@ test.for([
   expect(declarationOf(version, last, isNew)).toBe(becomes);
 });
 
+test.for([
+  { when: "an operator's own is in force", last: lastWas(2, "api", OPERATOR), becomes: "activate" },
+  { when: "an operator went back to an older one", last: lastWas(1, "config", OPERATOR), becomes: "activate" },
+  { when: "an operator put none in force", last: lastWas(0, undefined, OPERATOR), becomes: "operator" },
+  { when: "steps were opened without policies", last: undefined, becomes: "upgraded" },
+  { when: "it is in force", last: lastWas(3, "config", CONFIG), becomes: "in-force" },
+] as const)("where an engine elsewhere decides alone and $when: $becomes", ({ last, becomes }) => {
+  expect(declarationOf(3, last, false, true)).toBe(becomes);
+});
+
 test("what is declared and not in force is said, with where to look", () => {
   expect(notInForce(1, 0)).toBe("policies: version 1 is not in force, no policies are; see `stint policy diff 0 1`");
   expect(notInForce(3, 2)).toBe("policies: version 3 is not in force, version 2 is; see `stint policy diff 2 3`");
