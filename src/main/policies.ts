@@ -82,6 +82,10 @@ export async function declareAtStart(
   const read = await readDeclared(config);
   const declared = await createPolicySets(ports).declare(read);
   tellDeclared(ports.log, declared, read);
+  // A start says what decides, also where nothing changed.
+  if (!declared.activated && declared.inForce !== 0) {
+    ports.log.info("policies are in force", { version: declared.inForce });
+  }
   return declared;
 }
 

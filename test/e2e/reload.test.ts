@@ -67,8 +67,8 @@ test("entries come, change and go, as ledger events of the configuration, and an
   const made = events.map(
     ({ canonical }) => JSON.parse(Buffer.from(canonical).toString()) as { readonly by?: unknown },
   );
-  // At the first start four and the broker's own two; by the reload three.
-  expect(made.filter(({ by }) => JSON.stringify(by) === '{"cause":"config","kind":"broker"}')).toHaveLength(9);
+  // At the first start four and the broker's own two, and the policies with their activation; by the reload three.
+  expect(made.filter(({ by }) => JSON.stringify(by) === '{"cause":"config","kind":"broker"}')).toHaveLength(11);
   // Still over the connections of before.
   await runtime.open();
   expect(await daemon.stop()).toBe(0);
