@@ -27,7 +27,17 @@ test(
     const selectors = [`unix:uid:${process.getuid?.()}`];
     const resource = "https://mcp.example.org/mcp";
     await using daemon = await startDaemon({
-      entries: [{ kind: "agent", name: "researcher", selectors, ceiling: [], may_open: true, audiences: [resource] }],
+      entries: [
+        {
+          kind: "agent",
+          name: "researcher",
+          selectors,
+          ceiling: [],
+          may_open: true,
+          allow_descendants: true,
+          audiences: [resource],
+        },
+      ],
       config: { principals: { issuers: [{ ...issuer, issuer: login.url }] } },
     });
     const token = () => login.token({ sub: "ada", department: "engines", amr: ["pwd"] }, issuer.audience);
