@@ -1,4 +1,4 @@
-import { type JudgeStepsPorts, judgeSteps } from "../decide/judge-steps.ts";
+import { type Judgement, type JudgeStepsPorts, judgeSteps } from "../decide/judge-steps.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { RecordedRisk } from "../domain/risk.ts";
 import { isRiskier, type RiskLevel, type RiskScope, riskScopesOf } from "../domain/risk.ts";
