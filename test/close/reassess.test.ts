@@ -1,8 +1,9 @@
 import { expect, onTestFinished, test } from "vitest";
 import { systemKeyPairs } from "../../src/adapters/system/system-key-pairs.ts";
-import { isDenial } from "../../src/domain/errors.ts";
+import { BrokerError, isDenial } from "../../src/domain/errors.ts";
 import type { StreamedSvid } from "../../src/stream/svid-stream.ts";
 import { present } from "../contract/ledger-world.ts";
+import { createRuleEngine } from "../memory/rule-engine.ts";
 import { READ, segment, WRITE } from "../open/path-scene.ts";
 import { OPERATOR } from "../simulation/broker.ts";
 import { CALM, gatedEngine, reassessScene } from "./reassess-scene.ts";
@@ -193,6 +194,35 @@ test("steps around which the risk rose come first, though other changes are newe
   await scene.outcome("policies", scene.store.ledger.head().sequence);
   expect(judged).toEqual([risky.stepId, calm.stepId]);
 });
+
+test("while the engine has no answer for some steps they wait, and hold up none of the others, however many they are", async () => {
+  const inner = createRuleEngine();
+  let isSilent = true;
+  const evaluate: typeof inner.evaluate = async (root, request) => {
+    if (request.act !== "judge" || !isSilent || request.elements.some(({ actions }) => actions.includes("write"))) {
+      return inner.evaluate(root, request);
+    }
+    throw new BrokerError("NOT_SERVING", "the external policy engine does not answer");
+  };
+  const scene = await reassessScene({ ...inner, evaluate });
+  await scene.activate(CALM);
+  // More than are recorded together, whichever come first.
+  const before = await scene.openNew(scene.runtime, { grant: [WRITE] });
+  const unanswered: string[] = [];
+  for (let count = 0; count < 201; count += 1) unanswered.push((await scene.openNew(scene.runtime)).stepId);
+  const after = await scene.openNew(scene.runtime, { grant: [WRITE] });
+  await scene.setRisk("domain", "elevated");
+  await expect
+    .poll(() => scene.broker.reassessment.behind(), { timeout: 30_000 })
+    .toBe("open steps wait to be judged anew: the external policy engine does not answer");
+  for (const { stepId } of [before, after]) expect(await scene.stateOf(stepId)).toBe("REVOKED");
+  for (const stepId of unanswered.slice(0, 3)) expect(await scene.stateOf(stepId)).toBe("OPEN");
+  expect(scene.failures.splice(0)).toHaveLength(1);
+  isSilent = false;
+  scene.clock.advance(1_000);
+  await expect.poll(() => scene.broker.reassessment.behind(), { timeout: 30_000 }).toBeUndefined();
+  expect(await scene.stateOf(unanswered[0] ?? "")).toBe("OPEN");
+}, 120_000);
 
 test("while the ledger can't be written nothing is judged to the end, and the broker says so, and goes on after", async () => {
   const scene = await reassessScene();
