@@ -28,7 +28,7 @@ export const BROKER_WARM_UP = { callers: 64, seconds: 1, warmUpSeconds: 0 };
 /** Until every caller waits for an answer again. */
 export const SLICE_WARM_UP_SECONDS = 0.1;
 
-export const LOAD_FIGURES: readonly Figure<Loaded>[] = [
+export const LOAD_FIGURES: readonly Figure<Pick<Loaded, "count" | "wallSeconds" | "cpuSeconds">>[] = [
   ["a second", "more", ({ count, wallSeconds }) => count / wallSeconds],
   ["broker µs", "less", ({ cpuSeconds, count }) => (cpuSeconds.broker / count) * 1_000_000],
 ];
