@@ -110,9 +110,13 @@ export function administerPolicies(
       classes = changed.dataClasses;
       tellDeclared(ports.log, declared, read);
     },
-    /** That declared policies are not in force, if so. */
-    warning: () =>
-      directory.following.refusal() === undefined ? notInForce(declared.version, directory.version()) : undefined,
+    /** That declared policies are not in force, or that nobody asks the engine outside of the broker, if so. */
+    warning(): string | undefined {
+      if (directory.following.refusal() !== undefined) return undefined;
+      const why = notInForce(declared.version, directory.version());
+      if (config.external === undefined || directory.version() !== 0) return why;
+      return `${why ?? "policies: none are in force"}; OPA is not asked`;
+    },
   };
 }
 

@@ -122,6 +122,15 @@ describe.skipIf(opaIsMissing())("with a real OPA", () => {
     expect(await state()).toMatchObject({ state: "OPEN" });
   });
 
+  test("where an operator puts no policies in force OPA is not asked, and status says so", async () => {
+    const daemon = await daemonWith(await opaAt(0, BASELINE_REGO, SITE_REGO), {});
+    const { stint, opening, status } = at(daemon);
+    const none = await stint("policy", "activate", "0", "--none", "--reason", "drill", "--yes");
+    expect(none).toMatchObject({ status: 0, err: expect.stringContaining("version 0 is in force") });
+    expect(await opening(WRITE)).toEqual(OPENED);
+    expect(await status()).toContain("see `stint policy diff 0 1`; OPA is not asked");
+  });
+
   test("OPA decides in the stead of policies that an operator had put in force, and nothing is in force that would not be asked", async () => {
     const opa = await opaAt(0, BASELINE_REGO, SITE_REGO);
     const before = await startDaemon({ entries: ENTRIES });
