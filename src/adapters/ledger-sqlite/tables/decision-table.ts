@@ -42,9 +42,9 @@ export const DECISION = {
     SELECT d.sequence, d.decision_id AS decisionId, d.act, d.effect, d.reason, NULL AS message, NULL AS caller,
            d.decided_at_us AS decidedAt, d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt,
            d.step_id AS stepId, d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
-           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.approval, d.count,
-           s.depth AS stepDepth, s.workflow AS stepWorkflow, s.principal_id AS stepPrincipalId, p.agent AS parentAgent, p.run_id AS parentRunId,
-           p.step AS parentStep, p.attempt AS parentAttempt
+           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.approval, d.count, d.call,
+           s.depth AS stepDepth, s.workflow AS stepWorkflow, s.principal_id AS stepPrincipalId, p.agent AS parentAgent,
+           p.run_id AS parentRunId, p.step AS parentStep, p.attempt AS parentAttempt
       FROM decision AS d LEFT JOIN step AS s ON s.step_id = d.step_id
       LEFT JOIN step AS p ON p.step_id = s.parent_step_id`,
 } as const;
