@@ -140,7 +140,7 @@ describe("an entry that is updated", () => {
         { grant: [WRITE] as Step["grant"] },
         { decidedOn: decidedOn({ entryId: entry.entryId, revision: 1 }) },
       ),
-    ).rejects.toThrow("NOT_ENTITLED");
+    ).rejects.toThrow("DECISION_OUTDATED");
   });
 
   test("under a new name loses all its steps, whose identities were made from the old one", async () => {
