@@ -58,7 +58,13 @@ async function opened() {
   }
 }
 
-const AS_IT_WAS = { verdict: { kind: "trusted" }, finding: { kind: "intact" }, reads: expected };
+/** Of what that version knew nothing of, there is nothing. */
+const SINCE_THEN = { policySets: [], usage: [] };
+const AS_IT_WAS = {
+  verdict: { kind: "trusted" },
+  finding: { kind: "intact" },
+  reads: { ...expected, ...SINCE_THEN },
+};
 
 /** Changes the database behind the ledger's back. */
 function tamper(sql: string): void {
