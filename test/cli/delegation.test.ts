@@ -24,7 +24,8 @@ beforeAll(async () => {
       { ...agent, name: "researcher" },
       { ...agent, name: "archivist" },
       { kind: "runtime", name: "flow", selectors, agents: ["researcher"] },
-      { kind: "runtime", name: "archive", selectors, agents: ["archivist"] },
+      // The command below it descends from the process of this test, which opens steps itself.
+      { kind: "runtime", name: "archive", selectors, agents: ["archivist"], allow_descendants: true },
     ],
   });
   runtime = runtimeAt(daemon.workloadSocket);
