@@ -25,6 +25,7 @@ test("the runtime SDK's own reasons are these", () => {
     "UNREACHABLE",
     "BROKER_FAILED",
     "HOLD_LOST",
+    "APPROVAL_TIMEOUT",
     "NO_CURRENT_STEP",
     "NO_LOCATION",
     "AUTHORIZATION_GIVEN",
