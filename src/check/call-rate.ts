@@ -1,5 +1,6 @@
 import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { createTokenBuckets } from "../domain/token-buckets.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** Bounds how many calls one verifier asks about, each of which is a row of the ledger. */
@@ -8,24 +9,16 @@ export type CallRate = {
   take(entryId: string): void;
 };
 
-/** One token bucket for each entry; there are no more of them than entries. */
 export function createCallRate(clock: Pick<Clock, "monotonicMs">): CallRate {
-  const buckets = new Map<string, { tokens: number; atMs: number }>();
+  const { checksPerSecondPerVerifier: perSecond, checkBurstPerVerifier: burst } = LIMITS;
+  const buckets = createTokenBuckets({ perSecond, burst });
   return {
     take(entryId) {
-      const nowMs = clock.monotonicMs();
-      const bucket = buckets.get(entryId) ?? { tokens: LIMITS.checkBurstPerVerifier, atMs: nowMs };
-      const refilled = bucket.tokens + ((nowMs - bucket.atMs) / 1_000) * LIMITS.checksPerSecondPerVerifier;
-      bucket.tokens = Math.min(LIMITS.checkBurstPerVerifier, refilled);
-      bucket.atMs = nowMs;
-      buckets.set(entryId, bucket);
-      if (bucket.tokens < 1) {
-        throw new BrokerError(
-          "LIMIT_EXCEEDED",
-          `one verifier asks about at most ${LIMITS.checksPerSecondPerVerifier} calls a second, ${LIMITS.checkBurstPerVerifier} at once`,
-        );
-      }
-      bucket.tokens -= 1;
+      if (buckets.take(entryId, 1, clock.monotonicMs())) return;
+      throw new BrokerError(
+        "LIMIT_EXCEEDED",
+        `one verifier asks about at most ${perSecond} calls a second, ${burst} at once`,
+      );
     },
   };
 }

@@ -1,5 +1,6 @@
 import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { createTokenBuckets } from "../domain/token-buckets.ts";
 import type { Clock } from "../ports/clock.ts";
 
 /** Bounds how fast one subject is issued credentials: a step by its id, or a process of an entry. */
@@ -8,37 +9,16 @@ export type IssuanceRate = {
   take(subject: string, count: number): void;
 };
 
-/** Nobody tells when a subject is gone. At so many buckets idle ones are dropped, and next at twice what is left. */
-const BUCKETS_LOOKED_AT = 16_384;
-
-/** One token bucket for each subject: an agent in a loop must not spend what its neighbours need. */
 export function createIssuanceRate(clock: Pick<Clock, "monotonicMs">): IssuanceRate {
-  const buckets = new Map<string, { tokens: number; atMs: number }>();
-  let lookAt = BUCKETS_LOOKED_AT;
-
-  /** A bucket that is full again says no more than a bucket that is missing. */
-  function dropIdle(nowMs: number): void {
-    const refillMs = (LIMITS.issuanceBurstPerStep / LIMITS.issuancesPerSecondPerStep) * 1_000;
-    for (const [subject, { atMs }] of buckets) if (nowMs - atMs >= refillMs) buckets.delete(subject);
-    lookAt = Math.max(BUCKETS_LOOKED_AT, 2 * buckets.size);
-  }
-
+  const { issuancesPerSecondPerStep: perSecond, issuanceBurstPerStep: burst } = LIMITS;
+  const buckets = createTokenBuckets({ perSecond, burst });
   return {
     take(subject, count) {
-      const nowMs = clock.monotonicMs();
-      if (buckets.size >= lookAt) dropIdle(nowMs);
-      const bucket = buckets.get(subject) ?? { tokens: LIMITS.issuanceBurstPerStep, atMs: nowMs };
-      const refilled = bucket.tokens + ((nowMs - bucket.atMs) / 1_000) * LIMITS.issuancesPerSecondPerStep;
-      bucket.tokens = Math.min(LIMITS.issuanceBurstPerStep, refilled);
-      bucket.atMs = nowMs;
-      buckets.set(subject, bucket);
-      if (bucket.tokens < count) {
-        throw new BrokerError(
-          "LIMIT_EXCEEDED",
-          `one step or process is issued at most ${LIMITS.issuancesPerSecondPerStep} credentials a second, ${LIMITS.issuanceBurstPerStep} at once`,
-        );
-      }
-      bucket.tokens -= count;
+      if (buckets.take(subject, count, clock.monotonicMs())) return;
+      throw new BrokerError(
+        "LIMIT_EXCEEDED",
+        `one step or process is issued at most ${perSecond} credentials a second, ${burst} at once`,
+      );
     },
   };
 }
