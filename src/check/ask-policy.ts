@@ -1,8 +1,9 @@
 import { aroundStep, isPermitted, type JudgePorts, judgeStep } from "../decide/judge-step.ts";
-import { withoutCounts } from "../decide/world.ts";
-import { sha256Hex } from "../domain/digest.ts";
+import { guardOf } from "../decide/world.ts";
 import type { GrantElement } from "../domain/grant.ts";
+import { policyDigestOf } from "../domain/policy-set.ts";
 import type { AgentEntry } from "../domain/registration-entry.ts";
+import { sortedSet } from "../domain/sorted-set.ts";
 import type { Step } from "../domain/step.ts";
 import type { CallPolicyAnswer } from "./policy-denied.ts";
 
@@ -22,17 +23,13 @@ export async function askPolicyOnCall(
   const asked = await judgeStep(step, { act: "call", elements: [use] }, world, ports);
   const { whole, elements, countsSteps } = asked.answer;
   const effects = [whole, ...elements];
-  const errors = sorted(effects.flatMap((effect) => effect.errors ?? []));
+  const errors = sortedSet(effects.flatMap((effect) => effect.errors ?? []));
   return {
     effect: isPermitted(asked, [use]) ? "allow" : "deny",
-    determiningPolicies: sorted(effects.flatMap(({ policies }) => policies)),
-    policyDigest: sha256Hex(`${agent.entryId}@${agent.revision}\n${world.policies.root}`),
+    determiningPolicies: sortedSet(effects.flatMap(({ policies }) => policies)),
+    policyDigest: policyDigestOf(agent, world.policies.root),
     ...(errors.length === 0 ? {} : { policyErrors: errors }),
     ...(asked.situation === undefined ? {} : { situation: asked.situation }),
-    world: countsSteps === true ? world.guard : withoutCounts(world.guard),
+    world: guardOf(world, countsSteps === true),
   };
-}
-
-function sorted(texts: readonly string[]): readonly string[] {
-  return [...new Set(texts)].sort();
 }

@@ -1,7 +1,6 @@
 import { type DenialRecorder, denyOf } from "../decide/record-denial.ts";
-import { operatorWith } from "../decide/step-access.ts";
 import { BrokerError } from "../domain/errors.ts";
-import { isOfKind, OPERATOR_ROLES, type RegistrationEntry, type VerifierEntry } from "../domain/registration-entry.ts";
+import { isOfKind, type RegistrationEntry, type VerifierEntry } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Randomness } from "../ports/randomness.ts";
@@ -38,7 +37,7 @@ export async function askerOf(caller: Attested, request: CallRequest, ports: Ask
 }
 
 function entryFor(caller: Attested, location: string): Asker["entry"] | undefined {
-  return verifierFor(caller, location) ?? operatorOf(caller);
+  return verifierFor(caller, location) ?? caller.entries.find((entry) => isOfKind(entry, "operator"));
 }
 
 /** A caller as a verifier and nothing else, where nobody else may ask. */
@@ -51,13 +50,6 @@ function verifierFor({ entries }: Pick<Attested, "entries">, audience: string): 
   return entries.find((entry): entry is VerifierEntry => {
     return isOfKind(entry, "verifier") && entry.content.audiences.includes(audience);
   });
-}
-
-function operatorOf(caller: Attested): Asker["entry"] | undefined {
-  const isOperator = caller.entries.some((entry) => isOfKind(entry, "operator"));
-  if (!isOperator) return undefined;
-  const { entryId } = operatorWith(caller, OPERATOR_ROLES);
-  return caller.entries.find((entry) => entry.entryId === entryId);
 }
 
 async function notEntitled(caller: Attested, { use }: CallRequest, ports: AskerPorts): Promise<BrokerError> {

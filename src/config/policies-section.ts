@@ -3,6 +3,7 @@ import { canonicalText } from "../domain/canonical-json.ts";
 import { type DataClasses, RATCHETS, SENSITIVITIES } from "../domain/data-classes.ts";
 import { checkResourceUri, isDatatype } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { sortedSet } from "../domain/sorted-set.ts";
 import { type ExternalPolicyConfig, externalPolicyOf, externalPolicySection } from "./external-policy-section.ts";
 import { absolutePath, accepted, list, oneOf, section, yesNo } from "./fields.ts";
 
@@ -89,7 +90,7 @@ export function policiesOf(settings: PoliciesSettings): PoliciesConfig {
   const { baseline, directory, ratchet, data_classes, external } = settings;
   const classes = Object.entries(data_classes).map(([name, { sensitivity, security_domain }]) => [
     name,
-    { sensitivity, securityDomain: [...new Set(security_domain)].sort() },
+    { sensitivity, securityDomain: sortedSet(security_domain) },
   ]);
   return {
     baseline,

@@ -1,16 +1,17 @@
 import type { DecidedOn, Decision, Situation } from "../domain/decision.ts";
 import { decidedOn } from "../domain/decision.ts";
-import { sha256Hex } from "../domain/digest.ts";
 import { divide, type Grant } from "../domain/grant.ts";
+import { policyDigestOf } from "../domain/policy-set.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
 import type { AgentEntry, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { FactScope } from "../domain/run-facts.ts";
+import { sortedSet } from "../domain/sorted-set.ts";
 import type { StepName } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
 import type { PolicyEffect, PolicyEngine } from "../ports/policy-engine.ts";
 import { type Asked, askPolicies, type Question } from "./ask-policies.ts";
 import { type Bounds, type BoundsPorts, NO_BOUNDS, stepsOutOfBounds } from "./out-of-bounds.ts";
-import { lookAround, type World, type WorldPorts, withoutCounts } from "./world.ts";
+import { guardOf, lookAround, type World, type WorldPorts } from "./world.ts";
 
 export type DecisionRequest = {
   /** The entry by which the caller opens the step. */
@@ -135,7 +136,7 @@ function approvalOf({
   if (isLimited || !isAnswered || first?.approval === undefined) return undefined;
   const isApprovable = denied.every(({ approval, errors }) => errors === undefined && approval === first.approval);
   return isApprovable
-    ? { role: first.approval, policies: sorted(denied.flatMap(({ policies }) => policies)) }
+    ? { role: first.approval, policies: sortedSet(denied.flatMap(({ policies }) => policies)) }
     : undefined;
 }
 
@@ -155,10 +156,9 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
   const onlyTheParentRefused =
     refusers.some((refuser) => refuser === "parent") &&
     refusers.every((refuser) => refuser === undefined || refuser === "parent");
-  const ofEntry = `${entry.entryId}@${entry.revision}`;
-  const errors = sorted([whole, ...elements].flatMap((effect) => effect.errors ?? []));
+  const errors = sortedSet([whole, ...elements].flatMap((effect) => effect.errors ?? []));
   const approval = isAllowed ? undefined : approvalOf(findings);
-  const { facts, ...guard } = countsSteps === true || bounds.isNew ? world.guard : withoutCounts(world.guard);
+  const { facts, ...guard } = guardOf(world, countsSteps === true || bounds.isNew);
   return {
     decision: {
       act: "open",
@@ -173,12 +173,12 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
       granted,
       refused: bounds.closesParent ? requested : requested.filter((_, index) => refusers[index] !== undefined),
       determiningPolicies: [
-        `ceiling:${ofEntry}`,
+        `ceiling:${entry.entryId}@${entry.revision}`,
         ...(delegated === undefined ? [] : [`delegation:${delegated.jti}`]),
-        ...sorted([whole, ...elements].flatMap(({ policies }) => policies)),
+        ...sortedSet([whole, ...elements].flatMap(({ policies }) => policies)),
         ...(bounds.closesParent ? bounds.policies : []),
       ],
-      policyDigest: sha256Hex(`${ofEntry}\n${world.policies.root}`),
+      policyDigest: policyDigestOf(entry, world.policies.root),
       ...(errors.length === 0 ? {} : { policyErrors: errors }),
       ...(asked.situation === undefined
         ? {}
@@ -194,8 +194,4 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
 /** With what a later look at the decision needs to tell why it came out as it did. */
 function situationOf(asked: Situation, allowPartial: boolean, { closesParent }: Bounds): Situation {
   return { ...asked, ...(allowPartial && { allowPartial }), ...(closesParent && { closesParent }) };
-}
-
-function sorted(texts: readonly string[]): readonly string[] {
-  return [...new Set(texts)].sort();
 }

@@ -21,6 +21,22 @@ export function aroundStep(step: Step, ports: WorldPorts): Promise<World> {
   return lookAround({ agent: step.agent, scopes: factScopesOf(step) }, ports);
 }
 
+export type LookAround = (step: Step) => Promise<World>;
+
+/** Steps of one agent that count in the same scopes have the same world around them, which is looked at once. */
+export function aroundSteps(ports: WorldPorts): LookAround {
+  const worlds = new Map<string, Promise<World>>();
+  return (step) => {
+    // A scope has no line break in it.
+    const standpoint = [step.agent, ...factScopesOf(step)].join("\n");
+    const known = worlds.get(standpoint);
+    if (known !== undefined) return known;
+    const world = aroundStep(step, ports);
+    worlds.set(standpoint, world);
+    return world;
+  };
+}
+
 /**
  * What the policies say now of an open step: whether it may go on with all that it holds, or whether it may do one thing
  * of what it holds. Caller, runtime and parent are those of its opening; of a step that was opened while no policies were

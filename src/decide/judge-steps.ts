@@ -3,14 +3,14 @@ import { sha256Hex } from "../domain/digest.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
-import { factScopesOf } from "../domain/run-facts.ts";
+import { sortedSet } from "../domain/sorted-set.ts";
 import type { Step } from "../domain/step.ts";
-import type { JudgedStep } from "../ports/ledger-acts.ts";
+import type { JudgedStep } from "../ports/policy-acts.ts";
 import type { PolicyEffect } from "../ports/policy-engine.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { Asked } from "./ask-policies.ts";
-import { aroundStep, isPermitted, type JudgePorts, judgeStep } from "./judge-step.ts";
-import { type World, withoutCounts } from "./world.ts";
+import { aroundSteps, isPermitted, type JudgePorts, judgeStep, type LookAround } from "./judge-step.ts";
+import { guardOf, type World } from "./world.ts";
 
 export type JudgeStepsPorts = JudgePorts & { readonly random: Randomness };
 
@@ -32,22 +32,6 @@ export async function judgeSteps(steps: readonly Step[], ports: JudgeStepsPorts)
   return judgements;
 }
 
-type LookAround = (step: Step) => Promise<World>;
-
-/** Steps of one agent that count in the same scopes have the same world around them, which is looked at once. */
-function aroundSteps(ports: JudgeStepsPorts): LookAround {
-  const worlds = new Map<string, Promise<World>>();
-  return (step) => {
-    // A scope has no line break in it.
-    const standpoint = [step.agent, ...factScopesOf(step)].join("\n");
-    const known = worlds.get(standpoint);
-    if (known !== undefined) return known;
-    const world = aroundStep(step, ports);
-    worlds.set(standpoint, world);
-    return world;
-  };
-}
-
 async function judgementOf(step: Step, around: LookAround, ports: JudgeStepsPorts): Promise<Judgement> {
   try {
     return { step, judged: await judge(step, around, ports) };
@@ -62,8 +46,8 @@ async function judge(step: Step, around: LookAround, ports: JudgeStepsPorts): Pr
   const asked = await judgeStep(step, { act: "judge", elements: grant }, world, ports).catch(unaskable);
   const denial = asked instanceof BrokerError ? tooLarge(step, asked) : denied(step, asked);
   // What could not be asked hangs on everything.
-  const isCounting = asked instanceof BrokerError || asked.answer.countsSteps;
-  const decidedOn = { entries: [], world: isCounting ? world.guard : withoutCounts(world.guard) };
+  const isCounting = asked instanceof BrokerError || asked.answer.countsSteps === true;
+  const decidedOn = { entries: [], world: guardOf(world, isCounting) };
   if (denial === undefined) return { stepId, decidedOn };
   return { stepId, decidedOn, denial: { ...denial, ...standing(step, world, ports) } };
 }
@@ -86,12 +70,12 @@ function denied({ grant }: Step, asked: Asked): Denied | undefined {
   const { whole, elements } = asked.answer;
   const refused = whole.effect === "deny" ? grant : grant.filter((_, index) => elements[index]?.effect !== "allow");
   const against = [whole, ...elements].filter(({ effect }) => effect === "deny");
-  const errors = sorted(against.flatMap((effect) => effect.errors ?? []));
+  const errors = sortedSet(against.flatMap((effect) => effect.errors ?? []));
   return {
     reason: "POLICY_DENIED",
     message: errors.length === 0 ? "policy no longer permits the step" : "a policy could not be evaluated",
     refused,
-    determiningPolicies: sorted(against.flatMap(({ policies }: PolicyEffect) => policies)),
+    determiningPolicies: sortedSet(against.flatMap(({ policies }: PolicyEffect) => policies)),
     ...(errors.length === 0 ? {} : { policyErrors: errors }),
     ...(asked.situation === undefined ? {} : { situation: asked.situation }),
   };
@@ -117,8 +101,4 @@ function standing(step: Step, world: World, { clock, random }: JudgeStepsPorts) 
     policyDigest: sha256Hex(world.policies.root),
     count: 1,
   } as const;
-}
-
-function sorted(texts: readonly string[]): readonly string[] {
-  return [...new Set(texts)].sort();
 }

@@ -3,11 +3,12 @@ import { BrokerError } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { addsTo, type FactScope, factScopesOf, type RunFacts, unitedFacts, withGrant } from "../domain/run-facts.ts";
+import { sortedSet } from "../domain/sorted-set.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import type { PolicyEffect } from "../ports/policy-engine.ts";
-import { isPermitted, type JudgePorts, judgeStep } from "./judge-step.ts";
-import { decidingBy, lookAround, type World } from "./world.ts";
+import { aroundSteps, isPermitted, type JudgePorts, judgeStep } from "./judge-step.ts";
+import { decidingBy, type World } from "./world.ts";
 
 export type BoundsPorts = JudgePorts & { readonly stepDirectory: Pick<StepDirectory, "openInScopes"> };
 
@@ -69,7 +70,7 @@ export async function stepsOutOfBounds(opening: Opening, world: World, ports: Bo
   }
   const closesParent = opening.parent !== undefined && closes.includes(opening.parent.stepId);
   const alsoOn = around.facts().filter(({ scope }) => !opening.scopes.includes(scope));
-  return { closes, closesParent, isNew, policies: [...new Set(against)].sort(), alsoOn };
+  return { closes, closesParent, isNew, policies: sortedSet(against), alsoOn };
 }
 
 /** Without looking any further, so that a run with thousands of steps costs no more than it has to. */
@@ -116,21 +117,13 @@ function onceGranted(
 
 /** The worlds around open steps, each looked at once. */
 function worldsAround(world: World, ports: BoundsPorts) {
-  const worlds = new Map<string, Promise<World>>();
-  const seen: World[] = [];
+  const look = aroundSteps(decidingBy(world.policies, ports));
+  const seen = new Set<World>();
   return {
-    of(step: Step): Promise<World> {
-      const { agent } = step;
-      const scopes = factScopesOf(step);
-      const key = JSON.stringify([agent, scopes]);
-      const known = worlds.get(key);
-      if (known !== undefined) return known;
-      const looked = lookAround({ agent, scopes }, decidingBy(world.policies, ports)).then((one) => {
-        seen.push(one);
-        return one;
-      });
-      worlds.set(key, looked);
-      return looked;
+    async of(step: Step): Promise<World> {
+      const one = await look(step);
+      seen.add(one);
+      return one;
     },
     /** The versions of all facts that were looked at, the oldest of each scope. */
     facts(): DecidedOnWorld["facts"] {

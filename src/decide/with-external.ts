@@ -1,4 +1,5 @@
 import { BrokerError } from "../domain/errors.ts";
+import { sortedSet } from "../domain/sorted-set.ts";
 import type { ExternalPolicy } from "../ports/external-policy.ts";
 import type { PolicyAnswer, PolicyEffect, PolicyEngine, PolicyFinding, PolicyRequest } from "../ports/policy-engine.ts";
 
@@ -68,7 +69,7 @@ export function externalAlone(external: ExternalPolicy): PolicyEngine {
 async function ask(external: ExternalPolicy, request: PolicyRequest): Promise<PolicyAnswer> {
   const answer = await external.evaluate(request);
   if (request.act !== "judge") return answer;
-  const errors = sorted([answer.whole, ...answer.elements].flatMap((one) => one.errors ?? []));
+  const errors = sortedSet([answer.whole, ...answer.elements].flatMap((one) => one.errors ?? []));
   if (errors.length === 0) return answer;
   const detail = errors.map((error) => `${external.name}:${error}`).join(", ");
   throw new BrokerError("NOT_SERVING", "the external policy engine gives no decision", { detail });
@@ -101,10 +102,10 @@ function merged(own: PolicyAnswer, foreign: PolicyAnswer, count: number): Policy
 function both(own: PolicyEffect, foreign: PolicyEffect): PolicyEffect {
   const denying = [own, foreign].filter(denies);
   const determining = denying.length === 0 ? [own, foreign] : denying;
-  const errors = sorted(denying.flatMap((one) => one.errors ?? []));
+  const errors = sortedSet(denying.flatMap((one) => one.errors ?? []));
   return {
     effect: denying.length === 0 ? "allow" : "deny",
-    policies: sorted(determining.flatMap(({ policies }) => policies)),
+    policies: sortedSet(determining.flatMap(({ policies }) => policies)),
     ...(errors.length === 0 ? {} : { errors }),
     ...(own.approval !== undefined && !denies(foreign) ? { approval: own.approval } : {}),
   };
@@ -119,8 +120,4 @@ function isDecided({ whole, elements }: PolicyAnswer, { act }: PolicyRequest): b
 function withSilence({ whole, elements }: PolicyAnswer, { name }: ExternalPolicy): PolicyAnswer {
   const silent: PolicyEffect = { effect: "deny", policies: [], errors: [`${name}:no_answer`] };
   return { whole: both(whole, silent), elements: elements.map((one) => both(one, silent)) };
-}
-
-function sorted(texts: readonly string[]): readonly string[] {
-  return [...new Set(texts)].sort();
 }

@@ -90,7 +90,11 @@ function versionOf({ scope, version, steps }: ScopeFacts): DecidedOnWorld["facts
   return { scope, version, steps };
 }
 
-/** The guard of a decision that does not hang on how many steps there are: other steps of the run may be opened. */
-export function withoutCounts(guard: DecidedOnWorld): DecidedOnWorld {
+/**
+ * The guard of a decision on a world. Where it does not hang on how many steps there are, other steps of the run may be
+ * opened meanwhile.
+ */
+export function guardOf({ guard }: World, hangsOnCounts: boolean): DecidedOnWorld {
+  if (hangsOnCounts) return guard;
   return { ...guard, facts: guard.facts.map(({ scope, version }) => ({ scope, version })) };
 }

@@ -48,3 +48,11 @@ export function inOrder(policies: readonly Policy[]): readonly Policy[] {
 export function rootOfSet(digests: readonly string[], dataClasses: DataClasses): string {
   return sha256Hex(canonicalText({ policies: digests, dataClasses }));
 }
+
+/** What a decision was made by: an agent's entry, as it was, and the set with this root. SHA-256, hexadecimal. */
+export function policyDigestOf(
+  { entryId, revision }: { readonly entryId: string; readonly revision: number },
+  root: string,
+): string {
+  return sha256Hex(`${entryId}@${revision}\n${root}`);
+}

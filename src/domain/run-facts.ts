@@ -1,4 +1,5 @@
 import type { Action, Grant } from "./grant.ts";
+import { sortedSet } from "./sorted-set.ts";
 
 /** What was granted so far in a run, and in the runs that it was delegated from. */
 export type RunFacts = {
@@ -58,8 +59,4 @@ export function withGrant({ classes, actions, stepsOpen, steps }: RunFacts, gran
 /** Whether `whole`, which holds all that `part` holds, has a class or an action more. */
 export function addsTo(part: RunFacts, whole: RunFacts): boolean {
   return whole.classes.length > part.classes.length || whole.actions.length > part.actions.length;
-}
-
-function sortedSet<Text extends string>(texts: readonly Text[]): readonly Text[] {
-  return [...new Set(texts)].sort();
 }

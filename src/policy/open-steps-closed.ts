@@ -1,4 +1,4 @@
-import { aroundStep, isPermitted, type JudgePorts, judgeStep } from "../decide/judge-step.ts";
+import { aroundSteps, isPermitted, type JudgePorts, judgeStep } from "../decide/judge-step.ts";
 import type { PolicySet } from "../domain/policy-set.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
@@ -23,9 +23,10 @@ export async function openStepsClosed(set: PolicySet, ports: OpenStepsPorts): Pr
   // Judged as if the set were in force: its version and place in the ledger count for nothing here.
   const policies = { version: -1, root: ROOT, sequence: 0, dataClasses: set.dataClasses };
   const judging = { ...ports, engine, policies: { inForce: async () => policies } };
+  const around = aroundSteps(judging);
 
   async function isClosed(step: Step): Promise<boolean> {
-    const world = await aroundStep(step, judging);
+    const world = await around(step);
     const asked = await judgeStep(step, { act: "judge", elements: step.grant }, world, judging);
     return !isPermitted(asked, step.grant);
   }

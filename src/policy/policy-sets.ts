@@ -4,8 +4,8 @@ import { digestOfPolicy, inOrder, type PolicySet, rootOfSet } from "../domain/po
 import type { Clock } from "../ports/clock.ts";
 import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { PolicySetResult } from "../ports/ledger-acts.ts";
 import type { PolicyReads } from "../ports/ledger-reads.ts";
+import type { PolicySetResult } from "../ports/policy-acts.ts";
 import type { PolicyEngine, PolicyFinding } from "../ports/policy-engine.ts";
 import { type DeclaredSet, declarationOf, refusalOf } from "./declared-policies.ts";
 

@@ -1,6 +1,7 @@
 import { BrokerError } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { PolicySet } from "../domain/policy-set.ts";
+import { sortedSet } from "../domain/sorted-set.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { PolicyAnswer, PolicyEngine } from "../ports/policy-engine.ts";
@@ -109,8 +110,8 @@ async function flipOf(
     effect: after === undefined ? "deny" : "allow",
     gained,
     lost,
-    policies: sorted(telling.flatMap(({ policies }) => policies)),
-    errors: sorted(effects.flatMap(({ errors = [] }) => errors)),
+    policies: sortedSet(telling.flatMap(({ policies }) => policies)),
+    errors: sortedSet(effects.flatMap(({ errors = [] }) => errors)),
   };
 }
 
@@ -136,8 +137,4 @@ function shareOf({ since, until }: ReplayFilter, at: UnixMicros): number {
 function without(elements: Grant, others: Grant): Grant {
   const known = new Set(others.map((element) => JSON.stringify(element)));
   return elements.filter((element) => !known.has(JSON.stringify(element)));
-}
-
-function sorted(texts: readonly string[]): readonly string[] {
-  return [...new Set(texts)].sort();
 }

@@ -7,7 +7,7 @@ import type { RiskLevel, RiskScope } from "../../src/domain/risk.ts";
 import { factScopesOf } from "../../src/domain/run-facts.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
-import type { JudgedStep } from "../../src/ports/ledger-acts.ts";
+import type { JudgedStep } from "../../src/ports/policy-acts.ts";
 import { done, GRANT, MCP, OPERATOR, present, type World } from "./ledger-world.ts";
 
 const WRITES: Grant = [

@@ -8,7 +8,8 @@ import { RISK_LEVELS, type RiskLevel, type RiskScope } from "../../src/domain/ri
 import { parseSegment, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { asOpened, asPending, type ClosedState, type Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
-import type { CloseTarget, JudgedStep, LedgerAct } from "../../src/ports/ledger-acts.ts";
+import type { CloseTarget, LedgerAct } from "../../src/ports/ledger-acts.ts";
+import type { JudgedStep } from "../../src/ports/policy-acts.ts";
 import { P256_SPKI } from "../samples/credentials.ts";
 import { APPROVER, approveAct, pendingAct } from "./approval-acts.ts";
 import { CONFIG, GRANT, OPERATOR, processOf, type World } from "./ledger-world.ts";

@@ -1,5 +1,6 @@
 import { LIMITS } from "../../domain/limits.ts";
 import type { Policy, PolicySet } from "../../domain/policy-set.ts";
+import { sortedSet } from "../../domain/sorted-set.ts";
 import type { PolicyFinding } from "../../ports/policy-engine.ts";
 import {
   type DetailedError,
@@ -146,7 +147,7 @@ function inOrder(findings: readonly PolicyFinding[]): readonly PolicyFinding[] {
   const merged = [...byPlace.values()].flatMap(([first, ...others]) => {
     if (first === undefined) return [];
     const actions = [first, ...others].map(({ message }) => ACTION.exec(message)?.[0] ?? "");
-    return [{ ...first, message: first.message.replace(ACTION, [...new Set(actions)].sort().join(", ")) }];
+    return [{ ...first, message: first.message.replace(ACTION, sortedSet(actions).join(", ")) }];
   });
   return merged.sort(
     (a, b) => compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.message, b.message),

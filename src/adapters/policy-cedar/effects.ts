@@ -1,3 +1,4 @@
+import { sortedSet } from "../../domain/sorted-set.ts";
 import type { PolicyEffect } from "../../ports/policy-engine.ts";
 
 const ALLOWED: PolicyEffect = { effect: "allow", policies: [] };
@@ -18,9 +19,4 @@ export function together(effects: readonly PolicyEffect[]): PolicyEffect {
     ...(errors.length > 0 && { errors }),
     ...(role !== undefined && isSame && { approval: role }),
   };
-}
-
-/** The library gives policies in another order from call to call. */
-export function sortedSet(texts: readonly string[]): readonly string[] {
-  return [...new Set(texts)].sort();
 }

@@ -1,9 +1,10 @@
 import type { DataClasses } from "../../domain/data-classes.ts";
 import { BrokerError } from "../../domain/errors.ts";
+import { sortedSet } from "../../domain/sorted-set.ts";
 import type { PolicyAnswer, PolicyEffect, PolicyRequest } from "../../ports/policy-engine.ts";
 import { ask, type CedarValueJson, type EntityJson } from "./cedar-library.ts";
 import type { CompiledPolicy } from "./compile-policy.ts";
-import { sortedSet, together } from "./effects.ts";
+import { together } from "./effects.ts";
 import { indexPolicies } from "./policy-index.ts";
 import { looksAtCounts } from "./policy-reads.ts";
 import { type PolicyQuestion, questionsOf, questionsOfWhole } from "./questions.ts";

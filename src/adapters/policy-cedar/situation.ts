@@ -2,6 +2,7 @@ import type { DataClasses } from "../../domain/data-classes.ts";
 import { dataClass } from "../../domain/data-classes.ts";
 import { invalidField } from "../../domain/errors.ts";
 import { isRiskier } from "../../domain/risk.ts";
+import { sortedSet } from "../../domain/sorted-set.ts";
 import type { StepName } from "../../domain/spiffe-id.ts";
 import type { PolicyRequest, Principal } from "../../ports/policy-engine.ts";
 import type { CedarValueJson, EntityJson } from "./cedar-library.ts";
@@ -17,7 +18,7 @@ function reference(type: string, id: string): CedarValueJson {
 }
 
 function references(type: string, ids: readonly string[]): CedarValueJson {
-  return [...new Set(ids)].sort().map((id) => reference(type, id));
+  return sortedSet(ids).map((id) => reference(type, id));
 }
 
 /** Each part of the context that is the same in all questions of a request, by its path. */
@@ -32,7 +33,7 @@ export const SITUATION: Readonly<Record<string, (request: PolicyRequest) => Valu
   principal: ({ principal }) => (principal === undefined ? undefined : reference("Principal", principalId(principal))),
   parent: ({ parent }) => (parent === undefined ? undefined : reference("Step", stepId(parent.agent, parent.name))),
   depth: ({ depth }) => depth,
-  selectors: ({ selectors }) => [...new Set(selectors)].sort(),
+  selectors: ({ selectors }) => [...sortedSet(selectors)],
   "requested.servers": ({ requested }) =>
     references(
       "Server",
@@ -101,7 +102,7 @@ export const ENTITIES = {
     tags: Object.fromEntries(
       Object.entries(principal.claims).map(([name, value]) => [
         name,
-        Array.isArray(value) ? [...new Set(value as readonly string[])].sort() : [String(value)],
+        Array.isArray(value) ? [...sortedSet(value as readonly string[])] : [String(value)],
       ]),
     ),
   }),

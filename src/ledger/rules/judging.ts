@@ -3,13 +3,8 @@ import type { LedgerEvent, StepsJudged } from "../../domain/ledger-event.ts";
 import { isRiskier } from "../../domain/risk.ts";
 import { hasExpired } from "../../domain/step.ts";
 import type { UnixSeconds } from "../../domain/time.ts";
-import type {
-  JudgedStep,
-  JudgeStepsAct,
-  JudgeStepsResult,
-  SetRiskAct,
-  SetRiskResult,
-} from "../../ports/ledger-acts.ts";
+import type { JudgeStepsResult, SetRiskResult } from "../../ports/ledger-acts.ts";
+import type { JudgedStep, JudgeStepsAct, SetRiskAct } from "../../ports/policy-acts.ts";
 import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { LiveStep } from "../view.ts";
 import { type Closing, closingOf } from "./closing.ts";

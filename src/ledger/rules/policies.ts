@@ -3,7 +3,8 @@ import { type Denial, denial } from "../../domain/errors.ts";
 import type { LedgerEvent, PolicySetActivated } from "../../domain/ledger-event.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { digestOfPolicy, inOrder, type Policy, type PolicySet, rootOfSet } from "../../domain/policy-set.ts";
-import type { ActivatePolicySetAct, PolicySetResult, PutPolicySetAct, Sequenced } from "../../ports/ledger-acts.ts";
+import type { Sequenced } from "../../ports/ledger-acts.ts";
+import type { ActivatePolicySetAct, PolicySetResult, PutPolicySetAct } from "../../ports/policy-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import { recordedAll, sequenced } from "./sequenced.ts";
 
