@@ -38,7 +38,7 @@ export async function askPolicies(
     ...confined,
     at,
   });
-  return { answer, situation: situationOf(question, { policyVersion: policies.version, facts, risk }) };
+  return { answer, situation: situationOf(question, { policyVersion: policies.version, facts, risk, at }) };
 }
 
 /** The principal without what only the ledger needs of them. */
@@ -84,10 +84,9 @@ export function confinement(
 }
 
 function situationOf(
-  { runtime, principal, workflow, parent, depth, selectors, approved, requested, elements }: Question,
-  world: Pick<Situation, "policyVersion" | "facts" | "risk">,
+  { runtime, principal, workflow, parent, depth, selectors, approved }: Question,
+  world: Pick<Situation, "policyVersion" | "facts" | "risk" | "at">,
 ): Situation {
-  const outside = requested.flatMap((element, index) => (elements.includes(element) ? [] : [index]));
   return {
     ...world,
     ...(runtime === undefined ? {} : { runtime }),
@@ -97,6 +96,5 @@ function situationOf(
     depth,
     ...(approved === undefined ? {} : { approved }),
     selectors,
-    ...(outside.length === 0 ? {} : { outside }),
   };
 }

@@ -1,5 +1,6 @@
 import type { DecidedOn, Decision, Situation } from "../domain/decision.ts";
 import { decidedOn } from "../domain/decision.ts";
+import type { DenialLayer } from "../domain/denial-details.ts";
 import { divide, type Grant } from "../domain/grant.ts";
 import { policyDigestOf } from "../domain/policy-set.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
@@ -46,10 +47,11 @@ export type Decided = {
   readonly decidedOn: DecidedOn;
   /** The policies that stand in the way of what `approval` names, sorted. */
   readonly heldBackBy?: readonly string[];
+  /** Who refused each element of the request; `undefined` for one that nobody did. */
+  readonly refusers: readonly (DenialLayer | undefined)[];
+  /** Whether a policy refuses the step as a whole. */
+  readonly refusesWhole: boolean;
 };
-
-/** Who refused an element first: each of these is asked only about what the ones before it permit. */
-type Refuser = "ceiling" | "parent" | "policy";
 
 /**
  * What a step may be granted: the request, within the entry's ceiling, within what the parent step holds, within what
@@ -110,7 +112,7 @@ function holdsNoPath(selector: string): boolean {
 }
 
 /** All elements are looked at together, since they draw on the same budgets. */
-function limitsOn({ requested, entry, parent, delegated }: DecisionRequest): readonly (Refuser | undefined)[] {
+function limitsOn({ requested, entry, parent, delegated }: DecisionRequest): readonly (DenialLayer | undefined)[] {
   const { permitted } = divide(requested, entry.content.ceiling);
   const within = new Set(permitted);
   const limits = [parent?.grant, delegated?.cap].filter((grant) => grant !== undefined);
@@ -119,7 +121,7 @@ function limitsOn({ requested, entry, parent, delegated }: DecisionRequest): rea
 }
 
 /** An element that a policy says nothing of is refused, and so is each where the step may not be opened at all. */
-function refusedBy(answer: PolicyEffect | undefined, whole: PolicyEffect): Refuser | undefined {
+function refusedBy(answer: PolicyEffect | undefined, whole: PolicyEffect): DenialLayer | undefined {
   return answer?.effect === "allow" && whole.effect === "allow" ? undefined : "policy";
 }
 
@@ -140,8 +142,18 @@ function approvalOf({
     : undefined;
 }
 
+/** Which elements the policies were not asked about. */
+function limitsOf(refusers: Findings["refusers"]): Pick<Situation, "aboveCeiling" | "aboveParent"> {
+  const positions = (layer: DenialLayer) => refusers.flatMap((refuser, index) => (refuser === layer ? [index] : []));
+  const [aboveCeiling, aboveParent] = [positions("ceiling"), positions("parent")];
+  return {
+    ...(aboveCeiling.length === 0 ? {} : { aboveCeiling }),
+    ...(aboveParent.length === 0 ? {} : { aboveParent }),
+  };
+}
+
 type Findings = {
-  readonly refusers: readonly (Refuser | undefined)[];
+  readonly refusers: readonly (DenialLayer | undefined)[];
   readonly asked: Asked;
   readonly world: World;
   readonly bounds: Bounds;
@@ -180,18 +192,28 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
       ],
       policyDigest: policyDigestOf(entry, world.policies.root),
       ...(errors.length === 0 ? {} : { policyErrors: errors }),
-      ...(asked.situation === undefined
-        ? {}
-        : { situation: situationOf(asked.situation, request.allowPartial, bounds) }),
+      ...(asked.situation === undefined ? {} : { situation: situationOf(asked.situation, request, findings) }),
       ...(isAllowed && bounds.closes.length > 0 ? { closes: bounds.closes } : {}),
       ...(approval === undefined ? {} : { approval: approval.role }),
     },
     decidedOn: { ...decidedOn(entry, opener), world: { ...guard, facts: [...facts, ...bounds.alsoOn] } },
     ...(approval === undefined ? {} : { heldBackBy: approval.policies }),
+    // A grant that would end the parent is refused whole, and by the policies.
+    refusers: bounds.closesParent ? refusers.map((refuser) => refuser ?? "policy") : refusers,
+    refusesWhole: whole.effect === "deny",
   };
 }
 
 /** With what a later look at the decision needs to tell why it came out as it did. */
-function situationOf(asked: Situation, allowPartial: boolean, { closesParent }: Bounds): Situation {
-  return { ...asked, ...(allowPartial && { allowPartial }), ...(closesParent && { closesParent }) };
+function situationOf(
+  asked: Situation,
+  { allowPartial }: Pick<DecisionRequest, "allowPartial">,
+  { refusers, bounds: { closesParent } }: Pick<Findings, "refusers" | "bounds">,
+): Situation {
+  return {
+    ...asked,
+    ...limitsOf(refusers),
+    ...(allowPartial && { allowPartial }),
+    ...(closesParent && { closesParent }),
+  };
 }

@@ -99,8 +99,12 @@ export type Situation = {
   readonly approved?: string;
   /** Of the caller, sorted; none that holds a path. */
   readonly selectors: readonly string[];
-  /** Elements of what was requested that ceiling or parent refused, by their place; absent: none. No policy was asked of them. */
-  readonly outside?: readonly number[];
+  /** When it was asked, which is a little before the decision was made. */
+  readonly at: UnixMicros;
+  /** Positions in `requested` of what the policies were not asked about, since the ceiling refused it; absent: none. */
+  readonly aboveCeiling?: readonly number[];
+  /** And of what the parent's grant refused, or the token that passes on a part of it. */
+  readonly aboveParent?: readonly number[];
   /** Present where a part of what was requested would have been granted too. */
   readonly allowPartial?: true;
   /** Present where the parent itself would have been out of bounds, which refuses whatever the policies permit. */

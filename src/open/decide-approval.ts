@@ -3,7 +3,7 @@ import { knownPrincipal } from "../decide/known-principal.ts";
 import type { DenialRecorder } from "../decide/record-denial.ts";
 import { refusalText } from "../decide/refused-caller.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
-import { BrokerError } from "../domain/errors.ts";
+import { DeniedError } from "../domain/denial-details.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { factScopesOf } from "../domain/run-facts.ts";
 import type { Attested } from "../domain/stages.ts";
@@ -13,6 +13,7 @@ import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { ApprovalTerms } from "./approval-terms.ts";
+import { denialOf } from "./denial-of.ts";
 
 export type DecideApprovalPorts = DecidePorts & {
   readonly steps: Pick<StepReads, "situation" | "standingAttempts">;
@@ -38,7 +39,7 @@ export async function decideApproval(
   const { runId, step: name, attempt, stepId, approval } = step;
   const asked = await ports.steps.situation(step.decisionId);
   const attempts = await ports.steps.standingAttempts(runId, name);
-  const { decision: decided, decidedOn } = await decide(
+  const made = await decide(
     {
       opener,
       entry: agent,
@@ -57,6 +58,7 @@ export async function decideApproval(
     },
     ports,
   );
+  const { decision: decided, decidedOn } = made;
   const now = ports.clock.now();
   const decisionId = newId("decision", now, ports.random.bytes(ID_RANDOM_BYTES));
   const decision: Decision = { ...decided, decisionId, decidedAt: now, stepId, count: 1 };
@@ -64,5 +66,5 @@ export async function decideApproval(
 
   const message = `not permitted now, although approved: ${nameRefused(decision.refused)}`;
   const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
-  throw new BrokerError(decided.reason ?? "POLICY_DENIED", message, { metadata: { decision_id: recorded } });
+  throw new DeniedError(decided.reason ?? "POLICY_DENIED", message, { denial: denialOf(made, recorded) });
 }

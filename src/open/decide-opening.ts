@@ -4,6 +4,7 @@ import { refusalText } from "../decide/refused-caller.ts";
 import { decidingBy } from "../decide/world.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
+import { DeniedError } from "../domain/denial-details.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
@@ -12,6 +13,7 @@ import { nameRefused } from "../issue/asked-grant.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
 import type { Randomness } from "../ports/randomness.ts";
+import { denialOf } from "./denial-of.ts";
 import type { Fenced } from "./fence.ts";
 import type { OpenRequest } from "./open-request.ts";
 import type { Terms } from "./terms.ts";
@@ -74,11 +76,7 @@ export async function decideOpening(
   const { runId, step, grant, allowPartial, workflow } = request;
   const { attempt, replaces } = fenced;
   const { policies, scopes } = place;
-  const {
-    decision: decided,
-    decidedOn,
-    heldBackBy = [],
-  } = await decide(
+  const made = await decide(
     {
       opener: terms.opener,
       entry: terms.agent,
@@ -95,6 +93,7 @@ export async function decideOpening(
     },
     decidingBy(policies, ports),
   );
+  const { decision: decided, decidedOn, heldBackBy = [] } = made;
   const now = ports.clock.now();
   const decisionId = newId("decision", now, ports.random.bytes(ID_RANDOM_BYTES));
   const decision: Decision = { ...decided, decisionId, decidedAt: now, count: 1 };
@@ -106,9 +105,7 @@ export async function decideOpening(
     return { decision: { ...decision, message: refusalText(message) }, decidedOn, scopes, heldBackBy };
   }
   const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
-  throw new BrokerError(decided.reason ?? "POLICY_DENIED", message, {
-    metadata: { decision_id: recorded, ...(approval === undefined ? {} : { approval }) },
-  });
+  throw new DeniedError(decided.reason ?? "POLICY_DENIED", message, { denial: denialOf(made, recorded) });
 }
 
 /**

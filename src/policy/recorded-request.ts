@@ -51,7 +51,13 @@ export function recordedRequests(
   }
 
   /** Of a step that was opened while no policies were in force. What a ceiling refused then, no policy would permit. */
-  function foundOut({ effect, opened, runId = "", callerEntryId = "" }: EvaluatedDecision): Situation | undefined {
+  function foundOut({
+    effect,
+    opened,
+    decidedAt,
+    runId = "",
+    callerEntryId = "",
+  }: EvaluatedDecision): Situation | undefined {
     if (effect !== "allow" || opened === undefined) return undefined;
     const runtime = ports.runtimeOf(callerEntryId);
     return {
@@ -61,6 +67,7 @@ export function recordedRequests(
       facts: factsOfRuns.get(runId) ?? NO_FACTS,
       risk: NO_RISK,
       selectors: [],
+      at: decidedAt,
     };
   }
 
@@ -90,9 +97,9 @@ function nameOf({ runId, step, attempt }: EvaluatedDecision): StepName | undefin
 }
 
 function requestOf(
-  { agent = "", requested, decidedAt }: EvaluatedDecision,
+  { agent = "", requested }: EvaluatedDecision,
   act: PolicyAct,
-  { runtime, workflow, parent, facts, risk, depth, selectors, outside = [] }: Situation,
+  { runtime, workflow, parent, facts, risk, depth, selectors, at, aboveCeiling = [], aboveParent = [] }: Situation,
   name: StepName,
 ): Omit<PolicyRequest, "confinedTo"> {
   return {
@@ -103,12 +110,12 @@ function requestOf(
     ...(workflow === undefined ? {} : { workflow }),
     ...(parent === undefined ? {} : { parent }),
     requested,
-    elements: requested.filter((_, index) => !outside.includes(index)),
+    elements: requested.filter((_, index) => !aboveCeiling.includes(index) && !aboveParent.includes(index)),
     facts,
     risk,
     depth,
     selectors,
-    at: decidedAt,
+    at,
   };
 }
 

@@ -1,6 +1,8 @@
 import { Metadata, status } from "@grpc/grpc-js";
+import type { DenialDetails } from "../domain/denial-details.ts";
 import { ERROR_CODES, type ErrorCode } from "../domain/errors.ts";
-import { decodeErrorInfo, type ErrorInfo, STATUS_DETAILS_KEY, STINT_DOMAIN } from "./error-info.ts";
+import { DENIAL_DETAILS_TYPE, decodeDenialDetails } from "./denial-details.ts";
+import { decodeDetail, decodeErrorInfo, type ErrorInfo, STATUS_DETAILS_KEY, STINT_DOMAIN } from "./error-info.ts";
 
 /** A call that was refused or failed, as the caller sees it. */
 export class CallError extends Error {
@@ -9,15 +11,22 @@ export class CallError extends Error {
   readonly code: status;
   /** Present when the broker itself gave a reason; absent when the connection or gRPC failed. */
   readonly info: ErrorInfo | undefined;
+  /** Present where a recorded decision stands behind the refusal, and the broker is new enough to say so. */
+  readonly denial: DenialDetails | undefined;
 
   constructor(
     code: status,
     message: string,
-    options: { readonly info?: ErrorInfo | undefined; readonly cause?: unknown } = {},
+    options: {
+      readonly info?: ErrorInfo | undefined;
+      readonly denial?: DenialDetails | undefined;
+      readonly cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.code = code;
     this.info = options.info;
+    this.denial = options.denial;
   }
 
   /** The reason, where this version knows it. An error with an unknown reason is a refusal all the same. */
@@ -66,6 +75,7 @@ export function callErrorOf(thrown: unknown): CallError {
   const message = "details" in thrown && typeof thrown.details === "string" ? thrown.details : thrown.message;
   const trailers = "metadata" in thrown && thrown.metadata instanceof Metadata ? thrown.metadata : undefined;
   const [details] = trailers?.get(STATUS_DETAILS_KEY) ?? [];
-  const info = details instanceof Uint8Array ? decodeErrorInfo(details) : undefined;
-  return new CallError(thrown.code, message, { info, cause: thrown });
+  if (!(details instanceof Uint8Array)) return new CallError(thrown.code, message, { cause: thrown });
+  const denial = decodeDetail(details, DENIAL_DETAILS_TYPE, decodeDenialDetails);
+  return new CallError(thrown.code, message, { info: decodeErrorInfo(details), denial, cause: thrown });
 }

@@ -23,26 +23,28 @@ const VARINT = 0;
  * google.protobuf.Any {1 type_url, 2 value}, google.rpc.ErrorInfo {1 reason, 2 domain, 3 metadata}.
  */
 
+/** A further detail of an error, beside its ErrorInfo. */
+export type StatusDetail = { readonly type: string; readonly value: Uint8Array };
+
 /**
- * Encodes a `google.rpc.Status` with one detail.
+ * Encodes a `google.rpc.Status` with its details, of which the ErrorInfo is the first.
  *
  * @param code - the gRPC code, the same as that of the call.
  * @param message - the same as that of the call.
  */
-export function encodeStatusDetails(code: number, message: string, info: ErrorInfo): Uint8Array {
-  const detail = new BinaryWriter()
-    .tag(1, LENGTH_DELIMITED)
-    .string(`${TYPE_PREFIX}${ERROR_INFO_TYPE}`)
-    .tag(2, LENGTH_DELIMITED)
-    .bytes(encodeErrorInfo(info));
-  return new BinaryWriter()
-    .tag(1, VARINT)
-    .int32(code)
-    .tag(2, LENGTH_DELIMITED)
-    .string(message)
-    .tag(3, LENGTH_DELIMITED)
-    .bytes(detail.finish())
-    .finish();
+export function encodeStatusDetails(
+  code: number,
+  message: string,
+  info: ErrorInfo,
+  others: readonly StatusDetail[] = [],
+): Uint8Array {
+  const writer = new BinaryWriter().tag(1, VARINT).int32(code).tag(2, LENGTH_DELIMITED).string(message);
+  for (const { type, value } of [{ type: ERROR_INFO_TYPE, value: encodeErrorInfo(info) }, ...others]) {
+    writer.tag(3, LENGTH_DELIMITED).fork();
+    writer.tag(1, LENGTH_DELIMITED).string(`${TYPE_PREFIX}${type}`).tag(2, LENGTH_DELIMITED).bytes(value);
+    writer.join();
+  }
+  return writer.finish();
 }
 
 function encodeErrorInfo(info: ErrorInfo): Uint8Array {
@@ -58,12 +60,21 @@ function encodeErrorInfo(info: ErrorInfo): Uint8Array {
 
 /** The first ErrorInfo of an encoded `google.rpc.Status`; `undefined` when there is none, or the bytes are no Status. */
 export function decodeErrorInfo(statusDetails: Uint8Array): ErrorInfo | undefined {
+  return decodeDetail(statusDetails, ERROR_INFO_TYPE, decodeOne);
+}
+
+/** The first detail of this type in an encoded `google.rpc.Status`; `undefined` when there is none, or it can't be read. */
+export function decodeDetail<Detail>(
+  statusDetails: Uint8Array,
+  type: string,
+  decode: (value: Uint8Array) => Detail | undefined,
+): Detail | undefined {
   try {
     for (const detail of fieldsOf(statusDetails).bytesOf(3)) {
       const any = fieldsOf(detail);
-      const [type] = any.textsOf(1);
+      const [url] = any.textsOf(1);
       const [value] = any.bytesOf(2);
-      if (type?.split("/").at(-1) === ERROR_INFO_TYPE) return decodeOne(value ?? new Uint8Array());
+      if (url?.split("/").at(-1) === type) return decode(value ?? new Uint8Array());
     }
   } catch {
     // Details are an addition to code and message, which hold without them.

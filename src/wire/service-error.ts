@@ -1,11 +1,19 @@
 import { Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { DeniedError } from "../domain/denial-details.ts";
 import { BrokerError } from "../domain/errors.ts";
-import { type ErrorInfo, encodeStatusDetails, STATUS_DETAILS_KEY, STINT_DOMAIN } from "./error-info.ts";
+import { DENIAL_DETAILS_TYPE, encodeDenialDetails } from "./denial-details.ts";
+import {
+  type ErrorInfo,
+  encodeStatusDetails,
+  STATUS_DETAILS_KEY,
+  STINT_DOMAIN,
+  type StatusDetail,
+} from "./error-info.ts";
 import { STATUS_OF } from "./status-of.ts";
 
 /**
- * What a handler answers for anything it caught: a BrokerError with its code, message and ErrorInfo; any other error as
- * INTERNAL without a word of its text, which may hold what the caller must not see.
+ * What a handler answers for anything it caught: a BrokerError with its code, message and ErrorInfo, and with DenialDetails
+ * where a recorded decision stands behind it; any other error as INTERNAL without a word of its text, which may hold what the caller must not see.
  *
  * A stream is ended with this error by `call.emit("error", …)`: grpc-js sends no status for a stream that is destroyed.
  */
@@ -14,7 +22,10 @@ export function serviceErrorOf(thrown: unknown): ServiceError {
     return serviceError({ code: status.INTERNAL, message: "internal error" });
   }
   const { code, message, metadata } = thrown;
-  return serviceError({ code: STATUS_OF[code], message, info: { reason: code, domain: STINT_DOMAIN, metadata } });
+  const details =
+    thrown instanceof DeniedError ? [{ type: DENIAL_DETAILS_TYPE, value: encodeDenialDetails(thrown.denial) }] : [];
+  const info = { reason: code, domain: STINT_DOMAIN, metadata };
+  return serviceError({ code: STATUS_OF[code], message, info, details });
 }
 
 /** An error in any domain, e.g. `spiffe.io` on the published contracts. */
@@ -22,10 +33,12 @@ export function serviceError(answer: {
   readonly code: status;
   readonly message: string;
   readonly info?: ErrorInfo;
+  readonly details?: readonly StatusDetail[];
 }): ServiceError {
   const metadata = new Metadata();
-  if (answer.info !== undefined) {
-    metadata.set(STATUS_DETAILS_KEY, Buffer.from(encodeStatusDetails(answer.code, answer.message, answer.info)));
+  const { code, message, info, details } = answer;
+  if (info !== undefined) {
+    metadata.set(STATUS_DETAILS_KEY, Buffer.from(encodeStatusDetails(code, message, info, details)));
   }
-  return Object.assign(new Error(answer.message), { code: answer.code, details: answer.message, metadata });
+  return Object.assign(new Error(message), { code, details: message, metadata });
 }

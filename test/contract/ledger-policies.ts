@@ -185,6 +185,7 @@ export function policiesContract(worldOf: () => World): void {
         risk: { domain: "low", agent: "low", run: "high" },
         depth: 0,
         selectors: ["unix:uid:1"],
+        at: world.clock.now(),
       } as const;
       const act = world.openAct(await world.agent());
       done(await world.ledger.perform({ ...act, decision: { ...act.decision, situation } }));

@@ -50,7 +50,11 @@ export async function explain(stint: Stint, runId: string, grant: Grant): Promis
   try {
     return await stint.withStep({ runId, step: "publish", grant }, async () => "published");
   } catch (error) {
-    if (isStintError(error, "POLICY_DENIED")) return `denied: decision ${error.metadata.decision_id}`;
+    if (isStintError(error, "POLICY_DENIED")) {
+      const { decisionId, refused = [], approval } = error.denial ?? {};
+      const which = refused.map(({ element, layer }) => `${element.identifier} (${layer})`).join(", ");
+      return `denied: ${which}; ${approval === undefined ? "approval can't help" : `ask ${approval}`}: ${decisionId}`;
+    }
     if (isStintError(error) && error.retryable) return "later";
     throw error;
   }

@@ -197,6 +197,11 @@ async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
     depth: 1,
     approved: "operators",
     selectors: ["unix:uid:1000"],
+    at: now,
+    aboveCeiling: [0],
+    aboveParent: [1],
+    allowPartial: true,
+    closesParent: true,
   };
   const going = await world.open(agent, { factScopes: ["run:a", "run:b"] });
   const ending = await world.open(agent);
@@ -250,7 +255,9 @@ test("the members of every event", () => {
       "decision.granted[].locations[] decision.granted[].max_calls decision.granted[].type decision.policyDigest decision.policyErrors[]",
       "decision.reason decision.refused decision.requested[].actions[] decision.requested[].datatypes[]",
       "decision.requested[].identifier decision.requested[].locations[] decision.requested[].max_calls decision.requested[].type",
-      "decision.runId decision.situation.approved decision.situation.depth decision.situation.facts.actions[]",
+      "decision.runId decision.situation.aboveCeiling[] decision.situation.aboveParent[] decision.situation.allowPartial",
+      "decision.situation.approved decision.situation.at decision.situation.closesParent",
+      "decision.situation.depth decision.situation.facts.actions[]",
       "decision.situation.facts.classes[] decision.situation.facts.steps decision.situation.facts.stepsOpen",
       "decision.situation.parent.agent decision.situation.parent.name.attempt",
       "decision.situation.parent.name.runId decision.situation.parent.name.step",

@@ -142,6 +142,12 @@ test("the numbers of every enum", () => {
       "21 REASON_NOT_SERVING",
       "22 REASON_DECISION_OUTDATED",
     ],
+    "stint.v1.DenialLayer": [
+      "0 DENIAL_LAYER_UNSPECIFIED",
+      "1 DENIAL_LAYER_CEILING",
+      "2 DENIAL_LAYER_PARENT",
+      "3 DENIAL_LAYER_POLICY",
+    ],
     "stint.v1.RiskLevel": [
       "0 RISK_LEVEL_UNSPECIFIED",
       "1 RISK_LEVEL_LOW",

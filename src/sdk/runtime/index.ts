@@ -1,3 +1,4 @@
+export type { DenialDetails, DenialLayer, RefusedElement } from "../../domain/denial-details.ts";
 export type { ErrorCode } from "../../domain/errors.ts";
 export type { Action, Grant, GrantElement } from "../../domain/grant.ts";
 export type { AttestationEvidence, AttestationOptions, AttestationTrust } from "./attestation-options.ts";

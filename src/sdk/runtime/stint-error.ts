@@ -1,3 +1,4 @@
+import { type DenialDetails, DeniedError } from "../../domain/denial-details.ts";
 import { BrokerError, type ErrorCode } from "../../domain/errors.ts";
 import { type CallError, callErrorOf, whyUnreachable } from "../../wire/call-error.ts";
 import { STINT_DOMAIN } from "../../wire/error-info.ts";
@@ -58,15 +59,22 @@ export class StintError extends Error {
   override readonly name = "StintError";
   readonly reason: StintReason;
   readonly metadata: Readonly<Record<string, string>>;
+  /** What was refused of a step's request and by whom, and whether asking for approval can help; of a recorded denial. */
+  readonly denial: DenialDetails | undefined;
 
   constructor(
     reason: StintReason,
     message: string,
-    options: { readonly metadata?: Readonly<Record<string, string>>; readonly cause?: unknown } = {},
+    options: {
+      readonly metadata?: Readonly<Record<string, string>>;
+      readonly denial?: DenialDetails | undefined;
+      readonly cause?: unknown;
+    } = {},
   ) {
     super(message, { cause: options.cause });
     this.reason = reason;
     this.metadata = options.metadata ?? {};
+    this.denial = options.denial;
   }
 
   /** The same request may succeed later. False for every reason that this version does not know. */
@@ -92,7 +100,8 @@ export function isStintError<Reason extends ErrorCode | SdkReason>(
 export function stintErrorOf(thrown: unknown): StintError {
   if (thrown instanceof StintError) return thrown;
   if (thrown instanceof BrokerError) {
-    return new StintError(thrown.code, thrown.message, { metadata: thrown.metadata, cause: thrown });
+    const denial = thrown instanceof DeniedError ? thrown.denial : undefined;
+    return new StintError(thrown.code, thrown.message, { metadata: thrown.metadata, denial, cause: thrown });
   }
   return refusalOf(callErrorOf(thrown));
 }
@@ -105,7 +114,8 @@ function refusalOf(error: CallError): StintError {
   if (info === undefined || info.domain !== STINT_DOMAIN || info.reason === "") {
     return new StintError("BROKER_FAILED", `the broker failed: ${error.codeName}`, { cause: error });
   }
-  return new StintError(info.reason, error.message, { metadata: info.metadata, cause: error });
+  const { denial } = error;
+  return new StintError(info.reason, error.message, { metadata: info.metadata, denial, cause: error });
 }
 
 /** What ends everything about a step that is no longer open. */

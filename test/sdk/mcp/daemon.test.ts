@@ -142,6 +142,9 @@ describe("an agent's step at a guarded MCP server", () => {
     const wide: Grant = [{ ...(grant[0] as Grant[number]), actions: ["write"] }];
     const thrown = await thrownBy(stint.openStep({ ...next(), grant: wide }));
     expect(isStintError(thrown, "POLICY_DENIED") && thrown.metadata.decision_id).toMatch(/^dec_/);
+    expect(thrown).toMatchObject({
+      denial: { refused: [{ element: wide[0], layer: "ceiling" }], refusesWhole: false },
+    });
   });
 
   test("is let go of when it is superseded while its work goes on", async () => {

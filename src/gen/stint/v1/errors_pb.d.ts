@@ -2,12 +2,84 @@
 // @generated from file stint/v1/errors.proto (package stint.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenEnum, GenFile } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import type { Message } from "@bufbuild/protobuf";
+import type { GrantElement } from "./types_pb.js";
 
 /**
  * Describes the file stint/v1/errors.proto.
  */
 export declare const file_stint_v1_errors: GenFile;
+
+/**
+ * Beside the google.rpc.ErrorInfo of a refusal that a recorded decision stands behind, in the same
+ * grpc-status-details-bin: at most 4,096 bytes, so that it fits into trailers.
+ *
+ * @generated from message stint.v1.DenialDetails
+ */
+export declare type DenialDetails = Message<"stint.v1.DenialDetails"> & {
+  /**
+   * By which an operator finds out more: `stint explain`. The same as the metadata's decision_id.
+   *
+   * @generated from field: string decision_id = 1;
+   */
+  decisionId: string;
+
+  /**
+   * What was refused, in the order of the request. Elements that are not here and were not omitted were not refused.
+   *
+   * @generated from field: repeated stint.v1.RefusedElement refused = 2;
+   */
+  refused: RefusedElement[];
+
+  /**
+   * How many elements were refused as well and did not fit.
+   *
+   * @generated from field: uint32 refused_omitted = 3;
+   */
+  refusedOmitted: number;
+
+  /**
+   * The step as a whole may not be opened, whatever it asks for.
+   *
+   * @generated from field: bool refuses_whole = 4;
+   */
+  refusesWhole: boolean;
+
+  /**
+   * The role that may approve the request as it is; empty where approving can't help.
+   *
+   * @generated from field: string approval = 5;
+   */
+  approval: string;
+};
+
+/**
+ * Describes the message stint.v1.DenialDetails.
+ * Use `create(DenialDetailsSchema)` to create a new message.
+ */
+export declare const DenialDetailsSchema: GenMessage<DenialDetails>;
+
+/**
+ * @generated from message stint.v1.RefusedElement
+ */
+export declare type RefusedElement = Message<"stint.v1.RefusedElement"> & {
+  /**
+   * @generated from field: stint.v1.GrantElement element = 1;
+   */
+  element?: GrantElement | undefined;
+
+  /**
+   * @generated from field: stint.v1.DenialLayer layer = 2;
+   */
+  layer: DenialLayer;
+};
+
+/**
+ * Describes the message stint.v1.RefusedElement.
+ * Use `create(RefusedElementSchema)` to create a new message.
+ */
+export declare const RefusedElementSchema: GenMessage<RefusedElement>;
 
 /**
  * Why a call was refused: the `reason` of the google.rpc.ErrorInfo that every error carries, domain "stint".
@@ -169,4 +241,40 @@ export enum Reason {
  * Describes the enum stint.v1.Reason.
  */
 export declare const ReasonSchema: GenEnum<Reason>;
+
+/**
+ * Who refused: each of these is asked only about what the ones before it permit.
+ *
+ * @generated from enum stint.v1.DenialLayer
+ */
+export enum DenialLayer {
+  /**
+   * @generated from enum value: DENIAL_LAYER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The ceiling of the agent's entry.
+   *
+   * @generated from enum value: DENIAL_LAYER_CEILING = 1;
+   */
+  CEILING = 1,
+
+  /**
+   * The parent step's grant.
+   *
+   * @generated from enum value: DENIAL_LAYER_PARENT = 2;
+   */
+  PARENT = 2,
+
+  /**
+   * @generated from enum value: DENIAL_LAYER_POLICY = 3;
+   */
+  POLICY = 3,
+}
+
+/**
+ * Describes the enum stint.v1.DenialLayer.
+ */
+export declare const DenialLayerSchema: GenEnum<DenialLayer>;
 
