@@ -13,6 +13,8 @@ const rooms = {
   attest: { rooms: core, packages: [], builtins: [] },
   decide: { rooms: core, packages: [], builtins: [] },
   audit: { rooms: core, packages: [], builtins: [] },
+  // Why a decision came out as it did, by the same functions that made it.
+  explain: { rooms: [...core, "decide"], packages: [], builtins: [] },
   // What an act may do, and who is told of it; no path and no database.
   ledger: { rooms: ["domain", "ports"], packages: [], builtins: [] },
   follow: { rooms: ["domain", "ports"], packages: [], builtins: [] },
@@ -43,6 +45,7 @@ const rooms = {
       "federation",
       "audit",
       "check",
+      "explain",
       ...core,
       "wire",
       "gen",

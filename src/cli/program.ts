@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { OPERATOR_SOCKET_DEFAULT } from "../sdk/operator/connect-operator.ts";
 import { addAuthority } from "./commands/authority.ts";
 import { addEntry } from "./commands/entry.ts";
+import { addExplain } from "./commands/explain.ts";
 import { addFederation } from "./commands/federation.ts";
 import { addHistory } from "./commands/history.ts";
 import { addInspect } from "./commands/inspect.ts";
@@ -54,6 +55,7 @@ export function stintProgram(context: Context): Command {
   addPrincipal(program, context);
   addRisk(program, context);
   addHistory(program, context);
+  addExplain(program, context);
   addVerifier(program, context);
   addInspect(program, context);
   addLedger(program, context);

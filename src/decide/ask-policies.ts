@@ -4,7 +4,7 @@ import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
 import type { RunFacts } from "../domain/run-facts.ts";
-import type { PolicyAnswer, PolicyEngine, PolicyRequest } from "../ports/policy-engine.ts";
+import type { PolicyAnswer, PolicyEngine, PolicyRequest, Principal } from "../ports/policy-engine.ts";
 import type { World } from "./world.ts";
 
 /** What is asked of the policies, apart from the state of the world. */
@@ -42,7 +42,11 @@ export async function askPolicies(
 }
 
 /** The principal without what only the ledger needs of them. */
-function forWhom({ principal }: Question): Pick<PolicyRequest, "principal"> {
+export function forWhom({
+  principal,
+}: {
+  readonly principal?: Principal | undefined;
+}): Pick<PolicyRequest, "principal"> {
   if (principal === undefined) return {};
   const { iss, sub, claims } = principal;
   return { principal: { iss, sub, claims } };

@@ -37,7 +37,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     steps: stepsPortsOf(core, config, issuing),
     revocations: revocationsPortsOf(core, config),
     authorizations: checkPortsOf(core, config),
-    history: { history, steps, ledger, receipts, entries, principals, clock },
+    history: { history, steps, ledger, receipts, entries, principals, clock, explainer: core.explainer },
     entries: { registry, entries },
     ledger: {
       ledger,

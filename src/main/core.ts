@@ -19,6 +19,7 @@ import { BUNDLE_REFRESH_HINT_SECONDS, spiffeBundle } from "../domain/bundle.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import { secondsOf } from "../domain/time.ts";
+import { createExplainer } from "../explain/explainer.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { Log } from "../ports/log.ts";
@@ -101,6 +102,9 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   if (external !== undefined) closers.push(() => engine.close());
   const ofPolicies = { ledger, policies: store.policies, engine, clock, log };
   const declared = await declareAtStart(config.policies, { ...ofPolicies, isNewLedger: kept.value.length === 0 });
+  // A thread of its own, so that explaining never delays a decision. It starts with the first question.
+  const explaining = createCedarEngine();
+  closers.push(() => explaining.close());
 
   // What is kept beside the ledger, each by the ledger's events.
   const ofUpstream = upstreamFiles(config, { clock, randomness: random });
@@ -136,6 +140,15 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   );
   const { authorities, entries, notifier, registry } = beside;
   const policies = administerPolicies(config.policies, declared, { ...ofPolicies, directory: beside.policies });
+  const explainer = createExplainer({
+    history: store.history,
+    steps: store.steps,
+    policies: store.policies,
+    registryReads: store.registry,
+    principals,
+    entries,
+    engine: explaining,
+  });
   if (upstream !== undefined) closers.push(upstream.onChange(() => void authorities.look()));
   const federation = await openFederation(
     config,
@@ -187,6 +200,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     store,
     signer,
     engine,
+    explainer,
     seal,
     principals,
     judgesPrincipals,

@@ -1,17 +1,16 @@
-import { confinement } from "../decide/ask-policies.ts";
-import type { DataClasses } from "../domain/data-classes.ts";
+import { requestOf, type UnconfinedRequest } from "../decide/recorded-request.ts";
 import type { Situation } from "../domain/decision.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { RiskAround } from "../domain/risk.ts";
 import { NO_FACTS, type RunFacts, withGrant } from "../domain/run-facts.ts";
-import type { Segment, StepName } from "../domain/spiffe-id.ts";
+import type { Segment } from "../domain/spiffe-id.ts";
 import type { EvaluatedDecision } from "../ports/ledger-reads.ts";
-import { POLICY_ACTS, type PolicyAct, type PolicyRequest, type Principal } from "../ports/policy-engine.ts";
+import type { Principal } from "../ports/policy-engine.ts";
 
 /** A recorded decision as a question that can be asked again. */
 export type RecordedRequest = {
   readonly decision: EvaluatedDecision;
-  readonly request: Omit<PolicyRequest, "confinedTo">;
+  readonly request: UnconfinedRequest;
   readonly situation: Situation;
   /** Whether no policies were in force then, so that the situation was found out from what is known of the run. */
   readonly reconstructed: boolean;
@@ -74,13 +73,11 @@ export function recordedRequests(
   return async (decision) => {
     const situation = decision.situation ?? foundOut(decision);
     remember(decision);
-    const act = POLICY_ACTS.find((one) => one === decision.act);
-    const name = nameOf(decision);
-    if (situation === undefined || act === undefined || name === undefined || !isOfPolicies(decision)) return undefined;
+    if (situation === undefined || !isOfPolicies(decision)) return undefined;
     const { principalId } = situation;
     const principal = principalId === undefined ? undefined : await ports.principalOf(principalId);
-    if (principalId !== undefined && principal === undefined) return undefined;
-    const request = { ...requestOf(decision, act, situation, name), ...(principal === undefined ? {} : { principal }) };
+    const request = requestOf(decision, situation, principal);
+    if (request === undefined) return undefined;
     return { decision, request, situation, reconstructed: decision.situation === undefined };
   };
 }
@@ -89,39 +86,6 @@ export function recordedRequests(
 function isOfPolicies({ effect, reason, situation, count }: EvaluatedDecision): boolean {
   if (situation?.closesParent === true || count > 1) return false;
   return effect === "allow" || reason === "POLICY_DENIED" || reason === "DELEGATION_REFUSED";
-}
-
-function nameOf({ runId, step, attempt }: EvaluatedDecision): StepName | undefined {
-  if (runId === undefined || step === undefined) return undefined;
-  return { runId: runId as Segment, step: step as Segment, attempt: attempt ?? 0 };
-}
-
-function requestOf(
-  { agent = "", requested }: EvaluatedDecision,
-  act: PolicyAct,
-  { runtime, workflow, parent, facts, risk, depth, selectors, at, aboveCeiling = [], aboveParent = [] }: Situation,
-  name: StepName,
-): Omit<PolicyRequest, "confinedTo"> {
-  return {
-    act,
-    agent: agent as Segment,
-    name,
-    ...(runtime === undefined ? {} : { runtime }),
-    ...(workflow === undefined ? {} : { workflow }),
-    ...(parent === undefined ? {} : { parent }),
-    requested,
-    elements: requested.filter((_, index) => !aboveCeiling.includes(index) && !aboveParent.includes(index)),
-    facts,
-    risk,
-    depth,
-    selectors,
-    at,
-  };
-}
-
-/** The question as it is put to a set of policies, whose classes of data say where the run is confined to. */
-export function putTo(dataClasses: DataClasses, { request }: RecordedRequest): PolicyRequest {
-  return { ...request, ...confinement(request, request.facts, dataClasses) };
 }
 
 /** What of a request would be granted, of what was answered of its elements. */

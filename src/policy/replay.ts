@@ -1,3 +1,4 @@
+import { putTo } from "../decide/recorded-request.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { PolicySet } from "../domain/policy-set.ts";
@@ -5,7 +6,7 @@ import { sortedSet } from "../domain/sorted-set.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { PolicyAnswer, PolicyEngine } from "../ports/policy-engine.ts";
-import { grantedOf, putTo, type RecordedRequest, type RequestPorts, recordedRequests } from "./recorded-request.ts";
+import { grantedOf, type RecordedRequest, type RequestPorts, recordedRequests } from "./recorded-request.ts";
 
 /** A decision that would be another under the candidate. */
 export type Flip = {
@@ -122,7 +123,7 @@ async function answerOf(
   engine: PolicyEngine,
 ): Promise<PolicyAnswer> {
   try {
-    return await engine.evaluate(ROOT, putTo(dataClasses, recorded));
+    return await engine.evaluate(ROOT, putTo(dataClasses, recorded.request));
   } catch (thrown) {
     if (!(thrown instanceof BrokerError) || thrown.code !== "LIMIT_EXCEEDED") throw thrown;
     return { whole: { effect: "deny", policies: [] }, elements: [] };

@@ -19,6 +19,15 @@ const LAYERS = {
   policy: LayerMessage.POLICY,
 } as const satisfies Record<DenialLayer, LayerMessage>;
 
+export function denialLayerMessageOf(layer: DenialLayer): LayerMessage {
+  return LAYERS[layer];
+}
+
+/** The layer of a message; `undefined` for one that this version does not know. */
+export function denialLayerOf(message: LayerMessage): DenialLayer | undefined {
+  return (Object.keys(LAYERS) as DenialLayer[]).find((name) => LAYERS[name] === message);
+}
+
 /** Encodes a `stint.v1.DenialDetails`. Refused elements that do not fit are counted; the first one that does not ends the list. */
 export function encodeDenialDetails(denial: DenialDetails): Uint8Array {
   const without = (refusedOmitted: number) =>
@@ -49,7 +58,7 @@ function encodeRefused({ element, layer }: RefusedElement): Uint8Array {
   const [message] = grantMessageOf([element]).elements ?? [];
   const refused = create(RefusedElementSchema, {
     ...(message === undefined ? {} : { element: message }),
-    layer: LAYERS[layer],
+    layer: denialLayerMessageOf(layer),
   });
   return new BinaryWriter()
     .tag(DenialDetailsSchema.field.refused.number, WireType.LengthDelimited)
@@ -80,8 +89,8 @@ export function decodeDenialDetails(bytes: Uint8Array): DenialDetails | undefine
   }
 }
 
-function refusedOf({ element, layer: number }: RefusedElementMessage): RefusedElement[] {
+function refusedOf({ element, layer: message }: RefusedElementMessage): RefusedElement[] {
   const [known] = element === undefined ? [] : knownGrantOf({ $typeName: "stint.v1.Grant", elements: [element] });
-  const layer = (Object.keys(LAYERS) as DenialLayer[]).find((name) => LAYERS[name] === number);
+  const layer = denialLayerOf(message);
   return known === undefined || layer === undefined ? [] : [{ element: known, layer }];
 }

@@ -210,7 +210,7 @@ describe("the code of the documentation", () => {
 
   test("sees refusals, interrupts and ambient steps as the guide says", async () => {
     expect(await explain(stint, "refused", mayRead("https://elsewhere.example.org", "internal"))).toMatch(
-      /^denied: decision dec_/,
+      /^denied: .+ \(ceiling\); approval can't help: dec_/,
     );
     expect(await explain(stint, "permitted", mayRead(resource, "public"))).toBe("published");
     const ends = [() => ({ __interrupt__: [{ value: "sure?" }] }), () => ({ finishReason: "suspended" })];

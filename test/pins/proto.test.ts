@@ -66,6 +66,7 @@ test("the services and their methods", () => {
       "LookUp",
       "ListVerifiers",
       "ListUsage",
+      "Explain",
     ],
     "stint.v1.JoinTokens": ["Create", "List", "Revoke"],
     "stint.v1.Ledger": ["Get", "AcceptRestore"],

@@ -2,6 +2,7 @@ import type { ReceiptBook } from "../../close/receipts.ts";
 import { checkMayLook } from "../../decide/step-access.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { isOfKind } from "../../domain/registration-entry.ts";
+import type { Explainer } from "../../explain/explainer.ts";
 import { Effect, type History, type HistoryFilter } from "../../gen/stint/v1/history_pb.js";
 import { IssuanceState } from "../../gen/stint/v1/types_pb.js";
 import type { Clock } from "../../ports/clock.ts";
@@ -15,6 +16,7 @@ import type { HandlersOf } from "../../wire/service-definition.ts";
 import { durationOfSeconds, microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
 import { eventMessageOf } from "./event-message.ts";
+import { explanationMessageOf } from "./explanation-message.ts";
 import { nextPageToken, pageOf, stepStatesOf } from "./paging.ts";
 import { type ShownPorts, shownStep } from "./shown-step.ts";
 import { tailHandler } from "./tail.ts";
@@ -23,6 +25,7 @@ export type HistoryPorts = ShownPorts & {
   readonly history: HistoryReads;
   readonly steps: Pick<StepReads, "step">;
   readonly ledger: Pick<Ledger, "follow" | "head">;
+  readonly explainer: Explainer;
   readonly receipts: ReceiptBook;
   readonly entries: EntryDirectory;
   readonly clock: Clock;
@@ -123,6 +126,11 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
     listVerifiers: unary(endpoint, "History.ListVerifiers", async (_request, caller) => {
       checkMayLook(caller);
       return { verifiers: verifiersOf(ports) };
+    }),
+    explain: unary(endpoint, "History.Explain", async ({ decisionId }, caller, ids) => {
+      checkMayLook(caller);
+      ids["decision_id"] = decisionId;
+      return explanationMessageOf(await ports.explainer.explain(decisionId));
     }),
   };
 }

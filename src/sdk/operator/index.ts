@@ -14,7 +14,15 @@ export type { FederatedBundle, FederationRelationship } from "../../gen/stint/v1
 export {
   type Decision,
   Effect,
+  type EvaluatedRequest,
   type Event,
+  type ExplainedElement,
+  type ExplainedPolicy,
+  type ExplainedStep,
+  type ExplainResponse,
+  type LeftOut,
+  type PassingChange,
+  type PolicyEffect,
   type VerifierStatus,
 } from "../../gen/stint/v1/history_pb.js";
 export type { PolicyActivation, PolicyFinding, PolicyFlip, PolicySet } from "../../gen/stint/v1/policies_pb.js";

@@ -5,7 +5,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Grant, Issuance, IssuanceState, Process, Step, StepName, StepState, SvidKind } from "./types_pb.js";
+import type { Grant, GrantElement, Issuance, IssuanceState, Process, Step, StepName, StepPrincipal, StepState, SvidKind } from "./types_pb.js";
+import type { DenialLayer } from "./errors_pb.js";
 
 /**
  * Describes the file stint/v1/history.proto.
@@ -943,6 +944,435 @@ export declare type VerifierStatus = Message<"stint.v1.VerifierStatus"> & {
 export declare const VerifierStatusSchema: GenMessage<VerifierStatus>;
 
 /**
+ * @generated from message stint.v1.ExplainRequest
+ */
+export declare type ExplainRequest = Message<"stint.v1.ExplainRequest"> & {
+  /**
+   * @generated from field: string decision_id = 1;
+   */
+  decisionId: string;
+};
+
+/**
+ * Describes the message stint.v1.ExplainRequest.
+ * Use `create(ExplainRequestSchema)` to create a new message.
+ */
+export declare const ExplainRequestSchema: GenMessage<ExplainRequest>;
+
+/**
+ * @generated from message stint.v1.ExplainResponse
+ */
+export declare type ExplainResponse = Message<"stint.v1.ExplainResponse"> & {
+  /**
+   * @generated from field: stint.v1.Decision decision = 1;
+   */
+  decision?: Decision | undefined;
+
+  /**
+   * The request as the policies were asked; absent where none was, or where it can't be told any more.
+   *
+   * @generated from field: stint.v1.EvaluatedRequest request = 2;
+   */
+  request?: EvaluatedRequest | undefined;
+
+  /**
+   * Why the policies were not asked again; empty where they were.
+   *
+   * @generated from field: string not_asked = 3;
+   */
+  notAsked: string;
+
+  /**
+   * What the policies say of the step as a whole; absent where they were not asked.
+   *
+   * @generated from field: stint.v1.PolicyEffect whole = 4;
+   */
+  whole?: PolicyEffect | undefined;
+
+  /**
+   * One for each element of the decision's `requested`, in its order.
+   *
+   * @generated from field: repeated stint.v1.ExplainedElement elements = 5;
+   */
+  elements: ExplainedElement[];
+
+  /**
+   * The policies that determined anything of it, by id.
+   *
+   * @generated from field: repeated stint.v1.ExplainedPolicy policies = 6;
+   */
+  policies: ExplainedPolicy[];
+
+  /**
+   * Open steps that ended with the decision.
+   *
+   * @generated from field: repeated stint.v1.ExplainedStep closes = 7;
+   */
+  closes: ExplainedStep[];
+
+  /**
+   * The parent could not have gone on, had this been granted.
+   *
+   * @generated from field: bool ends_parent = 8;
+   */
+  endsParent: boolean;
+
+  /**
+   * Of a denial: what would have passed on the recorded facts, the smallest change first.
+   *
+   * @generated from field: repeated stint.v1.PassingChange changes = 9;
+   */
+  changes: PassingChange[];
+
+  /**
+   * Why no change was looked for, or not every one; empty where all were tried.
+   *
+   * @generated from field: string unsearched = 10;
+   */
+  unsearched: string;
+};
+
+/**
+ * Describes the message stint.v1.ExplainResponse.
+ * Use `create(ExplainResponseSchema)` to create a new message.
+ */
+export declare const ExplainResponseSchema: GenMessage<ExplainResponse>;
+
+/**
+ * @generated from message stint.v1.EvaluatedRequest
+ */
+export declare type EvaluatedRequest = Message<"stint.v1.EvaluatedRequest"> & {
+  /**
+   * Version and root of the set of policies that was asked.
+   *
+   * @generated from field: uint64 policy_version = 1;
+   */
+  policyVersion: bigint;
+
+  /**
+   * @generated from field: string policy_root = 2;
+   */
+  policyRoot: string;
+
+  /**
+   * open, judge or call.
+   *
+   * @generated from field: string act = 3;
+   */
+  act: string;
+
+  /**
+   * The entry by which the step was opened; empty where the agent opens its steps itself.
+   *
+   * @generated from field: string runtime = 4;
+   */
+  runtime: string;
+
+  /**
+   * @generated from field: stint.v1.StepPrincipal principal = 5;
+   */
+  principal?: StepPrincipal | undefined;
+
+  /**
+   * @generated from field: string workflow = 6;
+   */
+  workflow: string;
+
+  /**
+   * Absent for a step without a parent.
+   *
+   * @generated from field: stint.v1.ExplainedStep parent = 7;
+   */
+  parent?: ExplainedStep | undefined;
+
+  /**
+   * @generated from field: uint32 depth = 8;
+   */
+  depth: number;
+
+  /**
+   * What was known of the run: what it was granted before, and its steps.
+   *
+   * @generated from field: repeated string granted_classes = 9;
+   */
+  grantedClasses: string[];
+
+  /**
+   * @generated from field: repeated string granted_actions = 10;
+   */
+  grantedActions: string[];
+
+  /**
+   * @generated from field: uint32 steps_open = 11;
+   */
+  stepsOpen: number;
+
+  /**
+   * @generated from field: uint32 steps = 12;
+   */
+  steps: number;
+
+  /**
+   * low, elevated or high.
+   *
+   * @generated from field: string domain_risk = 13;
+   */
+  domainRisk: string;
+
+  /**
+   * @generated from field: string agent_risk = 14;
+   */
+  agentRisk: string;
+
+  /**
+   * @generated from field: string run_risk = 15;
+   */
+  runRisk: string;
+
+  /**
+   * @generated from field: repeated string selectors = 16;
+   */
+  selectors: string[];
+
+  /**
+   * Where the run may still write, execute and move data, if it is confined.
+   *
+   * @generated from field: bool confined = 17;
+   */
+  confined: boolean;
+
+  /**
+   * @generated from field: repeated string confined_to = 18;
+   */
+  confinedTo: string[];
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 19;
+   */
+  at?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stint.v1.EvaluatedRequest.
+ * Use `create(EvaluatedRequestSchema)` to create a new message.
+ */
+export declare const EvaluatedRequestSchema: GenMessage<EvaluatedRequest>;
+
+/**
+ * @generated from message stint.v1.PolicyEffect
+ */
+export declare type PolicyEffect = Message<"stint.v1.PolicyEffect"> & {
+  /**
+   * @generated from field: stint.v1.Effect effect = 1;
+   */
+  effect: Effect;
+
+  /**
+   * Ids of the policies that determined it; none where no policy permits it.
+   *
+   * @generated from field: repeated string policies = 2;
+   */
+  policies: string[];
+
+  /**
+   * Policies that could not be evaluated: each is a denial.
+   *
+   * @generated from field: repeated string errors = 3;
+   */
+  errors: string[];
+
+  /**
+   * The role that may approve it; empty where approving can't help.
+   *
+   * @generated from field: string approval = 4;
+   */
+  approval: string;
+};
+
+/**
+ * Describes the message stint.v1.PolicyEffect.
+ * Use `create(PolicyEffectSchema)` to create a new message.
+ */
+export declare const PolicyEffectSchema: GenMessage<PolicyEffect>;
+
+/**
+ * @generated from message stint.v1.ExplainedElement
+ */
+export declare type ExplainedElement = Message<"stint.v1.ExplainedElement"> & {
+  /**
+   * @generated from field: stint.v1.GrantElement element = 1;
+   */
+  element?: GrantElement | undefined;
+
+  /**
+   * @generated from field: bool refused = 2;
+   */
+  refused: boolean;
+
+  /**
+   * Who refused it; unspecified where it was not refused, or the ledger does not say.
+   *
+   * @generated from field: stint.v1.DenialLayer refused_by = 3;
+   */
+  refusedBy: DenialLayer;
+
+  /**
+   * Absent where the policies were not asked about it.
+   *
+   * @generated from field: stint.v1.PolicyEffect effect = 4;
+   */
+  effect?: PolicyEffect | undefined;
+};
+
+/**
+ * Describes the message stint.v1.ExplainedElement.
+ * Use `create(ExplainedElementSchema)` to create a new message.
+ */
+export declare const ExplainedElementSchema: GenMessage<ExplainedElement>;
+
+/**
+ * @generated from message stint.v1.ExplainedPolicy
+ */
+export declare type ExplainedPolicy = Message<"stint.v1.ExplainedPolicy"> & {
+  /**
+   * @generated from field: string policy_id = 1;
+   */
+  policyId: string;
+
+  /**
+   * Empty for what is in no set: a ceiling, or a policy of an external engine.
+   *
+   * @generated from field: string file = 2;
+   */
+  file: string;
+
+  /**
+   * The line at which it begins, from 1.
+   *
+   * @generated from field: uint32 line = 3;
+   */
+  line: number;
+
+  /**
+   * Empty too where the answer has no room for it.
+   *
+   * @generated from field: string text = 4;
+   */
+  text: string;
+};
+
+/**
+ * Describes the message stint.v1.ExplainedPolicy.
+ * Use `create(ExplainedPolicySchema)` to create a new message.
+ */
+export declare const ExplainedPolicySchema: GenMessage<ExplainedPolicy>;
+
+/**
+ * @generated from message stint.v1.ExplainedStep
+ */
+export declare type ExplainedStep = Message<"stint.v1.ExplainedStep"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string agent = 2;
+   */
+  agent: string;
+
+  /**
+   * @generated from field: stint.v1.StepName step_name = 3;
+   */
+  stepName?: StepName | undefined;
+};
+
+/**
+ * Describes the message stint.v1.ExplainedStep.
+ * Use `create(ExplainedStepSchema)` to create a new message.
+ */
+export declare const ExplainedStepSchema: GenMessage<ExplainedStep>;
+
+/**
+ * What would have passed. What is absent stays as it was.
+ *
+ * @generated from message stint.v1.PassingChange
+ */
+export declare type PassingChange = Message<"stint.v1.PassingChange"> & {
+  /**
+   * What would be asked for instead.
+   *
+   * @generated from field: stint.v1.Grant grant = 1;
+   */
+  grant?: Grant | undefined;
+
+  /**
+   * What `grant` lacks of what was asked for.
+   *
+   * @generated from field: repeated stint.v1.LeftOut without = 2;
+   */
+  without: LeftOut[];
+
+  /**
+   * @generated from field: bool without_parent = 3;
+   */
+  withoutParent: boolean;
+
+  /**
+   * low or elevated: with no risk above that.
+   *
+   * @generated from field: string risk_at_most = 4;
+   */
+  riskAtMost: string;
+
+  /**
+   * The role that would have to approve.
+   *
+   * @generated from field: string approval = 5;
+   */
+  approval: string;
+};
+
+/**
+ * Describes the message stint.v1.PassingChange.
+ * Use `create(PassingChangeSchema)` to create a new message.
+ */
+export declare const PassingChangeSchema: GenMessage<PassingChange>;
+
+/**
+ * What is left out of one element; the whole element where the lists are empty.
+ *
+ * @generated from message stint.v1.LeftOut
+ */
+export declare type LeftOut = Message<"stint.v1.LeftOut"> & {
+  /**
+   * @generated from field: stint.v1.GrantElement element = 1;
+   */
+  element?: GrantElement | undefined;
+
+  /**
+   * @generated from field: repeated string actions = 2;
+   */
+  actions: string[];
+
+  /**
+   * @generated from field: repeated string locations = 3;
+   */
+  locations: string[];
+
+  /**
+   * @generated from field: repeated string datatypes = 4;
+   */
+  datatypes: string[];
+};
+
+/**
+ * Describes the message stint.v1.LeftOut.
+ * Use `create(LeftOutSchema)` to create a new message.
+ */
+export declare const LeftOutSchema: GenMessage<LeftOut>;
+
+/**
  * @generated from enum stint.v1.Effect
  */
 export enum Effect {
@@ -1044,6 +1474,16 @@ export declare const History: GenService<{
     methodKind: "unary";
     input: typeof ListUsageRequestSchema;
     output: typeof ListUsageResponseSchema;
+  },
+  /**
+   * Why a decision came out as it did, and what would have passed: the recorded policies are asked again.
+   *
+   * @generated from rpc stint.v1.History.Explain
+   */
+  explain: {
+    methodKind: "unary";
+    input: typeof ExplainRequestSchema;
+    output: typeof ExplainResponseSchema;
   },
 }>;
 

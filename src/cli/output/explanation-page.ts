@@ -1,0 +1,195 @@
+import {
+  Effect,
+  type EvaluatedRequest,
+  type ExplainedElement,
+  type ExplainedPolicy,
+  type ExplainResponse,
+  type GrantElement,
+  type LeftOut,
+  type PassingChange,
+  type PolicyEffect,
+} from "../../sdk/operator/index.ts";
+import { denialLayerOf } from "../../wire/denial-details.ts";
+import { instantCell } from "./fields.ts";
+import { showControls } from "./show-controls.ts";
+import { formatFields } from "./table.ts";
+import type { DataRecord } from "./view.ts";
+
+/** An explanation as a page for people. Its first three lines say what happened, why, and what now. */
+export function formatExplanation(explained: ExplainResponse): string {
+  return [
+    formatFields(headlines(explained)),
+    section("asked", requestFields(explained)),
+    list("elements", explained.elements.map(elementLine)),
+    list(
+      "ended with it",
+      explained.closes.map(({ agent, stepName, stepId }) => `${nameText(stepName)} of ${agent} (${stepId})`),
+    ),
+    policySection(explained.policies),
+    changesSection(explained),
+  ]
+    .filter((part) => part !== "")
+    .join("\n");
+}
+
+function headlines(explained: ExplainResponse): DataRecord {
+  const { decision } = explained;
+  const isDenied = decision?.effect === Effect.DENY;
+  const who = decision?.agent === undefined || decision.agent === "" ? "" : `agent ${decision.agent}, `;
+  const what = decision?.stepName === undefined ? "" : `step ${nameText(decision.stepName)}, `;
+  const count = decision?.count ?? 1;
+  const times = count > 1 ? ` (${count} times)` : "";
+  const reason = isDenied ? `: ${decision?.reason ?? ""}${times}` : "";
+  return {
+    [isDenied ? "denied" : "allowed"]: `${who}${what}${instantCell(decision?.decidedAt)}${reason}`,
+    why: firstOf(isDenied ? refusals(explained) : permits(explained)) ?? decision?.message ?? "",
+    ...(isDenied ? { now: firstOf(explained.changes.map(changeText)) ?? nothingPasses(explained) } : {}),
+  };
+}
+
+function firstOf([first, ...others]: readonly string[]): string | undefined {
+  if (first === undefined || others.length === 0) return first;
+  return `${first} (and ${others.length} more, below)`;
+}
+
+function nothingPasses({ unsearched }: ExplainResponse): string {
+  const tried = "no smaller request, approval or lower risk that was tried would have passed";
+  return unsearched === "" ? tried : `not known: ${unsearched}`;
+}
+
+/** What stood in the way, the most telling first. */
+function refusals({ decision, whole, elements, policies, endsParent }: ExplainResponse): readonly string[] {
+  const ofWhole = whole?.effect === Effect.DENY ? [`${denierText(whole, policies)} the step as a whole`] : [];
+  const ofParent = endsParent
+    ? ["what it asks for would put its own parent out of bounds, which would end with it"]
+    : [];
+  const ofElements = elements.flatMap((one) => {
+    if (!one.refused || one.element === undefined) return [];
+    const said = elementText(one.element);
+    const layer = denialLayerOf(one.refusedBy);
+    if (layer === "ceiling") return [`above the ceiling of the agent's entry: ${said}`];
+    if (layer === "parent") return [`above the parent step's grant: ${said}`];
+    if (layer === undefined) return [`above the ceiling, or the parent step's grant: ${said}`];
+    if (one.effect?.effect === Effect.DENY) return [`${denierText(one.effect, policies)} ${said}`];
+    return ofWhole.length + ofParent.length > 0 ? [] : [`a policy refused ${said}`];
+  });
+  const found = [...ofWhole, ...ofParent, ...ofElements];
+  return found.length > 0 || decision === undefined || decision.message === "" ? found : [decision.message];
+}
+
+function permits({ decision }: ExplainResponse): readonly string[] {
+  const policies = decision?.determiningPolicies ?? [];
+  return policies.length === 0 ? [] : [`permitted by ${policies.join(", ")}`];
+}
+
+function denierText({ policies: ids, errors }: PolicyEffect, policies: readonly ExplainedPolicy[]): string {
+  const place = (id: string) => {
+    const { file = "", line = 0 } = policies.find(({ policyId }) => policyId === id) ?? {};
+    return file === "" ? id : `${id} (${file}:${line})`;
+  };
+  if (errors.length > 0) return `${errors.map(place).join(", ")} could not be evaluated, which denies`;
+  return ids.length === 0 ? "no policy permits" : `${ids.map(place).join(", ")} forbid${ids.length === 1 ? "s" : ""}`;
+}
+
+function requestFields({ decision, request, notAsked }: ExplainResponse): DataRecord {
+  const asked: DataRecord = request === undefined ? {} : evaluatedFields(request);
+  return {
+    decision: decision?.decisionId ?? "",
+    "opened by": decision?.callerEntryId ?? "",
+    told: decision?.message ?? "",
+    "not asked again": notAsked,
+    ...asked,
+  };
+}
+
+function evaluatedFields(request: EvaluatedRequest): DataRecord {
+  const { principal, parent, domainRisk, agentRisk, runRisk, grantedClasses, grantedActions } = request;
+  const granted = [...grantedActions, ...grantedClasses];
+  const known = principal === undefined || principal.subject === "" ? undefined : principal;
+  return {
+    at: instantCell(request.at),
+    act: request.act,
+    policies: `version ${request.policyVersion}, root ${request.policyRoot}`,
+    runtime: request.runtime,
+    "works for": known === undefined ? (principal?.principalId ?? "") : `${known.subject} of ${known.issuer}`,
+    workflow: request.workflow,
+    parent: parent === undefined ? "" : `${nameText(parent.stepName)} of ${parent.agent}, depth ${request.depth}`,
+    "run before it": `${request.steps} steps, ${request.stepsOpen} open; granted ${granted.length === 0 ? "nothing" : granted.join(", ")}`,
+    "confined to": request.confined ? confinedText(request.confinedTo) : "",
+    risk: `domain ${domainRisk}, agent ${agentRisk}, run ${runRisk}`,
+    selectors: request.selectors.join(" "),
+  };
+}
+
+function confinedText(locations: readonly string[]): string {
+  return locations.length === 0 ? "nowhere: it may not write, execute or move data at all" : locations.join(", ");
+}
+
+function elementLine({ element, refused, refusedBy, effect }: ExplainedElement): string {
+  const said = element === undefined ? "" : elementText(element);
+  const layer = denialLayerOf(refusedBy);
+  const by = effect === undefined ? [] : [...effect.policies, ...effect.errors.map((id) => `${id} (error)`)];
+  const who = [...(layer === undefined ? [] : [layer]), ...by].join(", ");
+  const approvable =
+    effect?.approval === undefined || effect.approval === "" ? "" : `; ${effect.approval} may approve it`;
+  return `${refused ? "refused  " : "permitted"} ${said}${who === "" ? "" : ` by ${who}`}${approvable}`;
+}
+
+function policySection(policies: readonly ExplainedPolicy[]): string {
+  const shown = policies.filter(({ file }) => file !== "");
+  const texts = shown.map(({ policyId, file, line, text }) => {
+    const source = text.split("\n").map((one, index) => `${String(line + index).padStart(6)}  ${showControls(one)}\n`);
+    return `  ${showControls(`${policyId}  ${file}:${line}`)}\n${text === "" ? "" : source.join("")}`;
+  });
+  return texts.length === 0 ? "" : `policies:\n${texts.join("")}`;
+}
+
+function changesSection({ changes, unsearched, decision }: ExplainResponse): string {
+  if (decision?.effect !== Effect.DENY || changes.length === 0) return "";
+  const more = unsearched === "" ? [] : [unsearched];
+  return list("would have passed, by what is recorded", [...changes.map(changeText), ...more]);
+}
+
+function changeText(change: PassingChange): string {
+  const { without, withoutParent, riskAtMost, approval } = change;
+  return [
+    ...(without.length === 0 ? [] : [`without ${without.map(leftOutText).join("; without ")}`]),
+    ...(withoutParent ? ["opened by itself, and not below the parent"] : []),
+    ...(riskAtMost === ""
+      ? []
+      : [riskAtMost === "low" ? "once no risk is above low" : `once no risk is above ${riskAtMost}`]),
+    ...(approval === "" ? [] : [`with the approval of ${approval}`]),
+  ].join(", and ");
+}
+
+function leftOutText({ element, actions, locations, datatypes }: LeftOut): string {
+  if (element === undefined) return "";
+  const parts = [
+    ...(actions.length === 0 ? [] : [actions.join(", ")]),
+    ...(locations.length === 0 ? [] : [`the server ${locations.join(", ")}`]),
+    ...(datatypes.length === 0 ? [] : [`the class ${datatypes.join(", ")}`]),
+  ];
+  return parts.length === 0 ? elementText(element) : `${parts.join(" and ")} of ${element.identifier}`;
+}
+
+function elementText({ identifier, locations, actions, datatypes }: GrantElement): string {
+  return `${identifier} at ${locations.join(", ")} (${actions.join(", ")}; ${datatypes.join(", ")})`;
+}
+
+function nameText(
+  name: { readonly runId: string; readonly step: string; readonly attempt: number } | undefined,
+): string {
+  if (name === undefined) return "";
+  return `${name.runId}/${name.step}${name.attempt === 0 ? "" : `/${name.attempt}`}`;
+}
+
+function section(title: string, fields: DataRecord): string {
+  const lines = formatFields(fields)
+    .split("\n")
+    .filter((line) => line !== "");
+  return lines.length === 0 ? "" : `${title}:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
+
+function list(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? "" : `${title}:\n${lines.map((line) => `  ${showControls(line)}\n`).join("")}`;
+}

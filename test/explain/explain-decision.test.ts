@@ -1,0 +1,174 @@
+import { describe, expect, test } from "vitest";
+import { putTo, requestOf } from "../../src/decide/recorded-request.ts";
+import type { GrantElement } from "../../src/domain/grant.ts";
+import type { PolicyRequest } from "../../src/ports/policy-engine.ts";
+import { FILES, READ, SEARCH, segment } from "../open/path-scene.ts";
+import { OPERATOR } from "../simulation/broker.ts";
+import { APPROVAL, DATA_CLASSES, explainScene } from "./explain-scene.ts";
+
+const CUSTOMER: GrantElement = { ...READ, datatypes: ["customer"] };
+const WRITE: GrantElement = { ...READ, locations: [FILES], identifier: "write_file", actions: ["write"] };
+const EXECUTE: GrantElement = { ...READ, identifier: "run_it", actions: ["execute"] };
+
+describe("why: a denial is shown as it was evaluated", () => {
+  test("with what the run was granted, where it is confined to, and the policy's source line", async () => {
+    const { open, denied, explain } = await explainScene();
+    await open("run", "one", [CUSTOMER]);
+    const decisionId = (await denied("run", "two", [READ, WRITE])) ?? "";
+    const explained = await explain(decisionId);
+    expect(explained.request).toMatchObject({
+      act: "open",
+      agent: "clerk",
+      facts: { classes: ["customer"], actions: ["read"], stepsOpen: 1, steps: 1 },
+      confinedTo: [SEARCH],
+      depth: 0,
+    });
+    expect(explained.set?.version).toBe(1);
+    expect(explained.elements).toMatchObject([
+      { element: READ, effect: { effect: "allow", policies: ["baseline.ceiling"] } },
+      { element: WRITE, refusedBy: "policy", effect: { effect: "deny", policies: ["baseline.ratchet"] } },
+    ]);
+    expect(explained.elements[0]?.refusedBy).toBeUndefined();
+    const ratchet = explained.policies.find(({ policyId }) => policyId === "baseline.ratchet");
+    expect(ratchet?.source).toMatchObject({ file: "ratchet.cedar", line: expect.any(Number) });
+    expect(ratchet?.source?.text).toContain("context.confinedTo.contains(context.server)");
+  });
+
+  test("an element above the ceiling, or above the parent's grant, says so, and no policy was asked about it", async () => {
+    const { open, denied, explain } = await explainScene();
+    const above: GrantElement = { ...READ, locations: ["https://elsewhere.example.org"] };
+    const { elements } = await explain((await denied("run", "s", [above, READ])) ?? "");
+    expect(elements).toEqual([
+      { element: above, refusedBy: "ceiling" },
+      { element: READ, effect: expect.objectContaining({ effect: "allow" }) },
+    ]);
+    const { stepId: parentStepId } = await open("run", "parent", [READ]);
+    const below = await explain((await denied("run", "child", [WRITE], { parentStepId })) ?? "");
+    expect(below.elements).toEqual([{ element: WRITE, refusedBy: "parent" }]);
+    expect(below.changes).toMatchObject([{ without: [], withoutParent: true }]);
+  });
+
+  test("an opening that ended other steps names them", async () => {
+    const { open, explain } = await explainScene();
+    const writing = await open("run", "one", [WRITE]);
+    const reading = await open("run", "two", [CUSTOMER]);
+    const { closes, decision } = await explain(reading.decisionId);
+    expect(decision.effect).toBe("allow");
+    expect(closes).toEqual([{ stepId: writing.stepId, runId: "run", step: "one", attempt: 1, agent: "clerk" }]);
+  });
+
+  test("a grant that would have ended its own parent says that, and what would not have", async () => {
+    const { open, denied, explain } = await explainScene();
+    await open("other", "one", [CUSTOMER]);
+    const { stepId: parentStepId } = await open("run", "parent", [READ, WRITE]);
+    const explained = await explain((await denied("other", "child", [READ], { parentStepId })) ?? "none");
+    expect(explained.endsParent).toBe(true);
+    expect(explained.changes).toMatchObject([{ without: [], withoutParent: true }]);
+    await open("other", "child", [READ]);
+  });
+
+  test("a policy that could not be evaluated is named as an error", async () => {
+    const text =
+      '@id("site.overflow")\nforbid (principal, action == Action::"write", resource) when { context.steps + 9223372036854775807 > 1 };';
+    const { open, denied, explain } = await explainScene([
+      { policyId: "site.overflow", file: "site.cedar", line: 3, text },
+    ]);
+    await open("run", "one", [READ]);
+    const explained = await explain((await denied("run", "two", [WRITE])) ?? "");
+    expect(explained.elements[0]?.effect).toMatchObject({ effect: "deny", errors: ["site.overflow"] });
+    expect(explained.policies).toContainEqual({
+      policyId: "site.overflow",
+      source: { file: "site.cedar", line: 3, text },
+    });
+  });
+
+  test("by the set that decided it, though another is in force by now", async () => {
+    const { denied, explain, putInForce } = await explainScene();
+    const decisionId = (await denied("run", "s", [EXECUTE])) ?? "";
+    await putInForce([]);
+    const { elements, set } = await explain(decisionId);
+    expect(set?.version).toBe(1);
+    expect(elements[0]?.effect?.policies).toEqual([APPROVAL.policyId]);
+  });
+
+  test("as far as the ledger goes where no policy was asked", async () => {
+    const { open, store, clock, explain, denied } = await explainScene();
+    const off = { act: "activate-policy-set", version: 0, reason: "off", by: OPERATOR } as const;
+    await store.ledger.perform({ ...off, now: clock.now() });
+    await open("run", "one", [READ]);
+    const wide: GrantElement = { ...READ, actions: ["read", "move_data"] };
+    const explained = await explain((await denied("run", "two", [wide])) ?? "");
+    expect(explained).toMatchObject({
+      notAsked: "no policy was asked, or this was not recorded then",
+      elements: [{ element: wide, refusedBy: "ceiling" }],
+      changes: [{ grant: [READ], without: [{ actions: ["move_data"] }] }],
+    });
+  });
+
+  test("no decision of that id", async () => {
+    const { explain } = await explainScene();
+    await expect(explain("dec_none")).rejects.toMatchObject({ code: "STEP_NOT_FOUND" });
+    await expect(explain("")).rejects.toMatchObject({ code: "INVALID_FIELD", metadata: { field: "decision_id" } });
+  });
+});
+
+describe("what now: the smallest change that would have passed", () => {
+  test("is the one that loses least", async () => {
+    const { denied, explain } = await explainScene();
+    const both: GrantElement = { ...WRITE, actions: ["read", "write", "retrieve_secret"] };
+    const { changes } = await explain((await denied("run", "s", [READ, both])) ?? "");
+    expect(changes[0]).toMatchObject({ without: [{ element: both, actions: ["write"] }], withoutParent: false });
+    expect(changes[1]).toMatchObject({ without: [{ element: both, actions: ["retrieve_secret"] }] });
+  });
+
+  test("is an approval where that alone is missing", async () => {
+    const { denied, explain } = await explainScene();
+    const { changes } = await explain((await denied("run", "s", [READ, EXECUTE])) ?? "");
+    expect(changes[0]).toEqual({ without: [], withoutParent: false, approval: "operators" });
+    expect(changes[1]).toMatchObject({ grant: [READ] });
+  });
+
+  test("is two things at once where no single one helps", async () => {
+    const { denied, explain } = await explainScene();
+    const above: GrantElement = { ...READ, actions: ["read", "move_data"] };
+    const alone: GrantElement = {
+      ...WRITE,
+      actions: ["read", "execute"],
+      locations: [SEARCH, "https://b.example.org"],
+    };
+    const { changes } = await explain((await denied("run", "s", [above, alone])) ?? "");
+    const [first] = changes;
+    expect(first?.without).toHaveLength(2);
+  });
+
+  test("is a lower risk where nothing may be done while it is high", async () => {
+    const { denied, explain, setRisk } = await explainScene();
+    await setRisk("high", "agent:clerk");
+    const { changes, whole } = await explain((await denied("run", "s", [READ])) ?? "");
+    expect(whole).toMatchObject({ effect: "deny", policies: ["baseline.high-risk"] });
+    expect(changes).toEqual([{ without: [], withoutParent: false, riskAtMost: "elevated" }]);
+  });
+});
+
+test("a recorded request is the very one that the engine was asked", async () => {
+  const scene = await explainScene();
+  const asked: PolicyRequest[] = [];
+  const { engine } = scene.broker.ports;
+  const evaluate = engine.evaluate.bind(engine);
+  engine.evaluate = async (root, request) => {
+    asked.push(request);
+    return evaluate(root, request);
+  };
+  const { stepId: parentStepId } = await scene.open("run", "parent", [READ, CUSTOMER]);
+  const above: GrantElement = { ...READ, actions: ["move_data"] };
+  await scene.denied("other", "child", [above, READ, WRITE, EXECUTE], { parentStepId, workflow: "w" });
+  const [child, parent] = await scene.store.history.decisions({ limit: 2 });
+  const recorded = [parent, child].map((one) => {
+    const request = one === undefined ? undefined : requestOf(one);
+    return request === undefined ? undefined : putTo(DATA_CLASSES, request);
+  });
+  const opened = asked.filter(({ act }) => act === "open");
+  expect(recorded).toEqual(opened);
+  expect(opened[1]?.elements).toEqual([READ]);
+  expect(opened[1]?.name).toEqual({ runId: segment("other"), step: segment("child"), attempt: 1 });
+});
