@@ -89,9 +89,19 @@ function authorizeCall(
     if (!(thrown instanceof VerificationError)) throw thrown;
     if (thrown.code === "CHECK_REQUIRED") return { kind: "permit", use, check };
     settings.verifier.report(verified, use, "refused");
-    return refusalOf(thrown, { ...terms, scope: scopeOfTool(name) });
+    return refusalOf(thrown, termsOfCall(settings, use, terms));
   }
   return settings.checkedTools.has(name) ? { kind: "permit", use, check } : { kind: "permit", use };
+}
+
+/** What a challenge depends on, with what the call takes. */
+export function termsOfCall(
+  { resource }: Pick<GuardSettings, "resource">,
+  { tool, actions, datatypes }: ToolUse,
+  terms: ChallengeTerms,
+): ChallengeTerms {
+  const element = { type: "mcp_tool", locations: [resource], identifier: tool, actions, datatypes } as const;
+  return { ...terms, scope: scopeOfTool(tool), use: element };
 }
 
 /**

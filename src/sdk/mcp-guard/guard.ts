@@ -7,10 +7,10 @@ import {
   type Verifier,
 } from "../verifier/index.ts";
 import { type Asked, askedOf, orInternal, type Sender } from "./asked.ts";
-import { scopeByHeaders } from "./authorize-message.ts";
+import { scopeByHeaders, termsOfCall } from "./authorize-message.ts";
 import { checkedCall } from "./checked-call.ts";
 import { forwardedRequest, SESSION_HEADER } from "./forwarded-request.ts";
-import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
+import type { GuardSettings } from "./guard-settings.ts";
 import { encodeHeaderValue } from "./header-value.ts";
 import { createNodeListener, type NodeListener } from "./node-listener.ts";
 import {
@@ -127,9 +127,9 @@ async function serve(
   { id, body, sessionId, use, check, running, view }: Asked,
   terms: ChallengeTerms,
 ): Promise<Response> {
-  const scope = use === undefined ? undefined : scopeOfTool(use.tool);
+  const termsOfThis = use === undefined ? { ...terms, scope: undefined } : termsOfCall(settings, use, terms);
   const ended = (why: unknown) => {
-    if (why instanceof VerificationError) return refusalOf(why, { ...terms, scope });
+    if (why instanceof VerificationError) return refusalOf(why, termsOfThis);
     settings.onError(why);
     return INTERNAL;
   };

@@ -1,5 +1,7 @@
+import type { GrantElement } from "../../domain/grant.ts";
 import { JWS_ALGORITHMS } from "../../verify/jws-signature.ts";
 import type { VerificationCode, VerificationError } from "../verifier/index.ts";
+import { denialData, describedDenial, type McpDenial } from "./denial-data.ts";
 
 /** Why the guard itself refuses, before or beside the verifier. */
 export const GUARD_REASONS = [
@@ -44,6 +46,8 @@ export type Refusal = {
   readonly message: string;
   /** For `data`, beside the reason. */
   readonly details?: Readonly<Record<string, string>>;
+  /** Of a call that the step may not make. */
+  readonly denial?: McpDenial;
   /** What `WWW-Authenticate` says; absent: no such header. */
   readonly challenges?: readonly Challenge[];
   readonly headers?: Readonly<Record<string, string>>;
@@ -66,6 +70,8 @@ export type ChallengeTerms = {
   readonly wpt: boolean;
   /** What the call takes, where that is known. */
   readonly scope?: string | undefined;
+  /** The same as an element of a grant. */
+  readonly use?: GrantElement;
 };
 
 /** How soon a client may try a verifier again that has lost its feed: it reconnects within two seconds. */
@@ -108,9 +114,12 @@ export function refusalOf(error: VerificationError, terms: ChallengeTerms): Refu
       return isOfWit
         ? refusal({ ...said, status: 401, challenges: [{ scheme: "WPT" }] })
         : refusal({ ...said, ...tokenChallengeOf(error, terms) });
-    case "grant":
-      if (isOfWit) return refusal({ ...said, status: 403 });
-      return refusal({ ...said, status: 403, challenges: [{ scheme, error: "insufficient_scope", scope }] });
+    case "grant": {
+      const denied = { ...said, ...denialOf(error, terms), status: 403 };
+      return isOfWit
+        ? refusal(denied)
+        : refusal({ ...denied, challenges: [{ scheme, error: "insufficient_scope", scope }] });
+    }
     case "verifier":
       return refusal({ ...said, status: 503, headers: { "retry-after": String(RETRY_AFTER_SECONDS) } });
   }
@@ -124,6 +133,19 @@ function detailsOf({ code, metadata }: VerificationError): Pick<Refusal, "detail
     ...(decisionId !== undefined && { decision_id: decisionId }),
   };
   return Object.keys(details).length === 0 ? {} : { details };
+}
+
+/** The broker's decision and who may approve, where the broker was asked. */
+function denialOf({ metadata }: VerificationError, { use }: ChallengeTerms): Pick<Refusal, "denial"> {
+  if (use === undefined) return {};
+  const { decision_id: decisionId, approval } = metadata;
+  return {
+    denial: {
+      refused: use,
+      ...(decisionId !== undefined && { decisionId }),
+      ...(approval !== undefined && { approval }),
+    },
+  };
 }
 
 function tokenChallengeOf(
@@ -159,17 +181,19 @@ function tokenChallengeOf(
 
 /** The JSON-RPC error of a refusal. @param id - of the request, where one was read. */
 export function errorMessageOf(refused: Refusal, id: string | number | null): string {
-  const { code, message, reason, details } = refused;
-  return JSON.stringify({ jsonrpc: "2.0", id, error: { code, message, data: { reason, ...details } } });
+  const { code, message, reason, details, denial, challenges = [] } = refused;
+  const isForToken = reason === "GRANT_EXCEEDED" && challenges.length > 0;
+  const data = { reason, ...details, ...(denial !== undefined && denialData(denial, { isForToken })) };
+  return JSON.stringify({ jsonrpc: "2.0", id, error: { code, message, data } });
 }
 
 /** The HTTP answer of a refusal. */
 export function responseOf(refused: Refusal, id: string | number | null, metadataUrl: string): Response {
   const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store", ...refused.headers });
-  const { challenges = [] } = refused;
+  const { challenges = [], denial } = refused;
   if (challenges.length > 0) {
     // The word as well, since of a 403 with a challenge the official client shows nothing but this description.
-    const description = `${refused.reason}: ${refused.message}`;
+    const description = `${refused.reason}: ${refused.message}${denial === undefined ? "" : describedDenial(denial)}`;
     headers.set("www-authenticate", challenges.map((one) => challengeText(one, description, metadataUrl)).join(", "));
   }
   return new Response(errorMessageOf(refused, id), { status: refused.status, headers });

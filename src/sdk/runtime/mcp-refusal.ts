@@ -1,7 +1,8 @@
 import { isObject, type JsonObject } from "../../domain/strict-json.ts";
+import { denialOfData, denialOfDescription, type McpDenial } from "./mcp-denial.ts";
 
-/** Why a guarded MCP server has refused. */
-export type McpRefusal = {
+/** Why a guarded MCP server has refused, and what. */
+export type McpRefusal = McpDenial & {
   /** `GRANT_EXCEEDED`, `STEP_CLOSED`, `STALE` and the like; newer servers may have others. */
   readonly reason: string;
   /** How the step has ended, of `STEP_CLOSED`. */
@@ -37,7 +38,7 @@ function refusalIn({ data, message, errorDescription }: JsonObject): McpRefusal 
   }
   if (typeof errorDescription === "string") {
     const reason = DESCRIPTION.exec(errorDescription)?.[1];
-    if (reason !== undefined) return { reason };
+    if (reason !== undefined) return { reason, ...denialOfDescription(errorDescription) };
   }
   return typeof message === "string" ? refusalInText(message) : undefined;
 }
@@ -56,7 +57,8 @@ function refusalInText(text: string): McpRefusal | undefined {
   }
 }
 
-function refusalOfData({ reason, state }: JsonObject): McpRefusal | undefined {
+function refusalOfData(data: JsonObject): McpRefusal | undefined {
+  const { reason, state } = data;
   if (typeof reason !== "string" || !REASON.test(reason)) return undefined;
-  return { reason, ...(typeof state === "string" && { state }) };
+  return { reason, ...(typeof state === "string" && { state }), ...denialOfData(data) };
 }

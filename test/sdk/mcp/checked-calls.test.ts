@@ -136,7 +136,12 @@ describe("a call of high risk", () => {
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(7);
     expect(served.length - before).toBe(7);
     const [refused] = answers.filter(({ status }) => status !== 200);
-    expect(refused).toEqual({ status: 403, reason: "GRANT_EXCEEDED", decision_id: expect.stringMatching(/^dec_/) });
+    expect(refused).toMatchObject({
+      status: 403,
+      reason: "GRANT_EXCEEDED",
+      decision_id: expect.stringMatching(/^dec_/),
+      refused: [{ identifier: "search", locations: [resource] }],
+    });
   });
 
   test("with a budget that its children used up is refused to the parent, and to them", async () => {

@@ -1,21 +1,37 @@
+import { ProtocolError } from "@modelcontextprotocol/client";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { McpError } from "@modelcontextprotocol/sdk/types.js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { mcpRefusalOf } from "../../../src/sdk/runtime/index.ts";
+import { VerificationError } from "../../../src/sdk/verifier/index.ts";
 import { manualClock } from "../verifier/manual-clock.ts";
 import { guardedServer, type Scene, withToken } from "./scene.ts";
 
 type Client = { callTool(call: { name: string; arguments: Record<string, unknown> }): Promise<unknown> };
 
+type Official = {
+  readonly name: string;
+  /** What a call throws that takes a wider grant. */
+  readonly throws: string;
+  connect(scene: Scene, token: string): Promise<Client>;
+};
+
 /** The official clients, by the protocol that each of them speaks. */
-const CLIENTS: readonly { readonly name: string; connect(scene: Scene, token: string): Promise<Client> }[] = [
-  { name: "2.4, MCP 2025-11-25", connect: (scene, token) => scene.client(withToken(token)) },
+const CLIENTS: readonly Official[] = [
+  {
+    name: "2.4, MCP 2025-11-25",
+    throws: "InsufficientScopeError",
+    connect: (scene, token) => scene.client(withToken(token)),
+  },
   {
     name: "2.4, MCP 2026-07-28",
+    throws: "InsufficientScopeError",
     connect: (scene, token) => scene.client(withToken(token), { mode: { pin: "2026-07-28" } }),
   },
   {
     name: "1.32",
+    throws: "StreamableHTTPError",
     async connect({ resource }, token) {
       const client = new ClientV1({ name: "test", version: "1" });
       const transport = new TransportV1(new URL(resource), { fetch: withToken(token) });
@@ -26,6 +42,16 @@ const CLIENTS: readonly { readonly name: string; connect(scene: Scene, token: st
   },
 ];
 
+function eraseAt({ resource }: Scene): object {
+  return {
+    type: "mcp_tool",
+    locations: [resource],
+    identifier: "erase",
+    actions: ["write"],
+    datatypes: ["internal"],
+  };
+}
+
 async function thrownBy(call: Promise<unknown>): Promise<unknown> {
   return call.then(
     () => undefined,
@@ -33,14 +59,34 @@ async function thrownBy(call: Promise<unknown>): Promise<unknown> {
   );
 }
 
-describe.for(CLIENTS)("what the official client $name throws", ({ connect }) => {
-  test.for([
-    { tool: "erase", refusal: { reason: "GRANT_EXCEEDED" } },
-    { tool: "hidden", refusal: { reason: "TOOL_UNDECLARED" } },
-  ])("for a refused call of $tool says why: $refusal.reason", async ({ tool, refusal }) => {
+describe.for(CLIENTS)("what the official client $name throws", ({ connect, throws }) => {
+  test("for a call outside of the grant says why, and what it would have taken", async () => {
     const scene = await guardedServer();
     const client = await connect(scene, scene.token());
-    expect(mcpRefusalOf(await thrownBy(client.callTool({ name: tool, arguments: {} })))).toEqual(refusal);
+    const thrown = await thrownBy(client.callTool({ name: "erase", arguments: {} }));
+    expect(thrown?.constructor.name).toBe(throws);
+    expect(mcpRefusalOf(thrown)).toEqual({ reason: "GRANT_EXCEEDED", refused: [eraseAt(scene)] });
+  });
+
+  test("for a call that the broker has denied names the decision too, and who may approve", async () => {
+    const scene = await guardedServer();
+    const client = await connect(scene, scene.token());
+    scene.verifier.authorize = () => {
+      throw new VerificationError("GRANT_EXCEEDED", "denied", { decision_id: "dec_019aab20", approval: "operators" });
+    };
+    expect(mcpRefusalOf(await thrownBy(client.callTool({ name: "erase", arguments: {} })))).toEqual({
+      reason: "GRANT_EXCEEDED",
+      decisionId: "dec_019aab20",
+      refused: [eraseAt(scene)],
+      approval: "operators",
+    });
+  });
+
+  test("for a call of a tool that is not declared says no more than that", async () => {
+    const scene = await guardedServer();
+    const client = await connect(scene, scene.token());
+    const thrown = await thrownBy(client.callTool({ name: "hidden", arguments: {} }));
+    expect(mcpRefusalOf(thrown)).toEqual({ reason: "TOOL_UNDECLARED" });
   });
 
   test("says that the step has ended, and how", async () => {
@@ -85,6 +131,27 @@ describe("a refusal", () => {
     { in: "nothing", thrown: undefined, is: undefined },
   ])("in $in is $is", ({ thrown, is }) => {
     expect(mcpRefusalOf(thrown)?.reason).toBe(is);
+  });
+
+  test.for([ProtocolError, McpError])("in a JSON-RPC error, a $name, has the same beside it", (Thrown) => {
+    const scene = { resource: "https://a.example/mcp" } as Scene;
+    const data = { reason: "POLICY_DENIED", decision_id: "dec_1", refused: [eraseAt(scene)], approval: "operators" };
+    expect(mcpRefusalOf(new Thrown(-32_010, "no", data))).toEqual({
+      reason: "POLICY_DENIED",
+      decisionId: "dec_1",
+      refused: [eraseAt(scene)],
+      approval: "operators",
+    });
+  });
+
+  const described = "GRANT_EXCEEDED: no (refused: erase at https://a.example/mcp to write of internal)";
+  test.for([
+    { of: "another's words", thrown: { errorDescription: described.replace("to write", "to fly") } },
+    { of: "half of it", thrown: { errorDescription: "GRANT_EXCEEDED: no (refused: erase at" } },
+    { of: "data that is no grant", thrown: { data: { reason: "GRANT_EXCEEDED", refused: [{ x: 1 }], approval: 7 } } },
+    { of: "ids that are none", thrown: { data: { reason: "GRANT_EXCEEDED", decision_id: "a b\n" } } },
+  ])("holds without its details, where these are $of", ({ thrown }) => {
+    expect(mcpRefusalOf(thrown)).toEqual({ reason: "GRANT_EXCEEDED" });
   });
 
   test("is looked for in a chain without an end only so far", () => {

@@ -19,9 +19,18 @@ function bearer(token: string): Record<string, string> {
 async function answerOf({ resource }: Scene, response: Response) {
   const { origin } = new URL(resource);
   const challenge = response.headers.get("www-authenticate")?.replaceAll(origin, "<origin>");
-  const text = await response.text();
+  const text = (await response.text()).replaceAll(origin, "<origin>");
   return { status: response.status, challenge, body: text === "" ? undefined : JSON.parse(text) };
 }
+
+/** What a call of `erase` would take. */
+const ERASE = {
+  type: "mcp_tool",
+  locations: ["<origin>/mcp"],
+  identifier: "erase",
+  actions: ["write"],
+  datatypes: ["internal"],
+};
 
 const METADATA = `resource_metadata="<origin>/.well-known/oauth-protected-resource/mcp"`;
 
@@ -148,8 +157,15 @@ describe("a request that is refused for what it asks", () => {
       what: "a tool outside the grant",
       message: callOf("erase"),
       status: 403,
-      challenge: `Bearer error="insufficient_scope", error_description="GRANT_EXCEEDED: the grant of the step does not permit this", scope="mcp:tool:erase", ${METADATA}`,
-      body: refused(7, "the grant of the step does not permit this", { reason: "GRANT_EXCEEDED" }),
+      challenge: `Bearer error="insufficient_scope", error_description="GRANT_EXCEEDED: the grant of the step does not permit this (refused: erase at <origin>/mcp to write of internal)", scope="mcp:tool:erase", ${METADATA}`,
+      body: refused(7, "the grant of the step does not permit this", {
+        reason: "GRANT_EXCEEDED",
+        refused: [ERASE],
+        authorization: {
+          reason: "insufficient_authorization",
+          remediationHints: [{ type: "oauth_authorization_details", authorization_details: [ERASE] }],
+        },
+      }),
     },
     {
       what: "a tool that the server has and the tool map has not",

@@ -1,0 +1,48 @@
+import { type Grant, parseGrant } from "../../domain/grant.ts";
+import type { JsonObject } from "../../domain/strict-json.ts";
+
+/** What a guarded server says of a call that a step may not make, beside the reason. */
+export type McpDenial = {
+  /** By which an operator finds out more, where the broker itself has denied the call. */
+  readonly decisionId?: string;
+  /** What the call would have taken. */
+  readonly refused?: Grant;
+  /** The role that may approve the call; absent where approving can't help, or the server does not say. */
+  readonly approval?: string;
+};
+
+const ID = /^[A-Za-z0-9_-]{1,128}$/;
+/** Behind the message of a challenge: `(refused: <tool> at <uris> to <actions> of <classes>; decision: <id>; approval: <role>)`. */
+const DESCRIBED = / \(((?:refused|decision|approval): [^()"\\]*)\)$/;
+const REFUSED = /^refused: (\S+) at (\S+) to (\S+) of (\S+)$/;
+
+/** Out of a JSON-RPC error's `data`. What is not as it should be is left out. */
+export function denialOfData({ refused, decision_id: decisionId, approval }: JsonObject): McpDenial {
+  return { ...named("decisionId", decisionId), ...grantOf(refused), ...named("approval", approval) };
+}
+
+/** Out of a challenge's description, which has the same. */
+export function denialOfDescription(description: string): McpDenial {
+  const parts = DESCRIBED.exec(description)?.[1]?.split("; ") ?? [];
+  const told = (name: string) => parts.find((part) => part.startsWith(`${name}: `))?.slice(name.length + 2);
+  const [, identifier, locations = "", actions = "", datatypes = ""] = REFUSED.exec(parts[0] ?? "") ?? [];
+  const lists = { locations: locations.split(","), actions: actions.split(","), datatypes: datatypes.split(",") };
+  return {
+    ...named("decisionId", told("decision")),
+    ...(identifier === undefined ? {} : grantOf([{ type: "mcp_tool", identifier, ...lists }])),
+    ...named("approval", told("approval")),
+  };
+}
+
+function named(member: "decisionId" | "approval", value: unknown): McpDenial {
+  return typeof value === "string" && ID.test(value) ? { [member]: value } : {};
+}
+
+function grantOf(refused: unknown): McpDenial {
+  try {
+    return refused === undefined ? {} : { refused: parseGrant(refused, { ceiling: false }) };
+  } catch {
+    // A server may be newer, or say what is no grant at all; the reason holds without it.
+    return {};
+  }
+}
