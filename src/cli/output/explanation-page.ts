@@ -114,7 +114,7 @@ function evaluatedFields(request: EvaluatedRequest): DataRecord {
     "works for": known === undefined ? (principal?.principalId ?? "") : `${known.subject} of ${known.issuer}`,
     workflow: request.workflow,
     parent: parent === undefined ? "" : `${nameText(parent.stepName)} of ${parent.agent}, depth ${request.depth}`,
-    "run before it": `${request.steps} steps, ${request.stepsOpen} open; granted ${granted.length === 0 ? "nothing" : granted.join(", ")}`,
+    "run before it": `steps ${request.steps}, open ${request.stepsOpen}; granted ${granted.length === 0 ? "nothing" : granted.join(", ")}`,
     "confined to": request.confined ? confinedText(request.confinedTo) : "",
     risk: `domain ${domainRisk}, agent ${agentRisk}, run ${runRisk}`,
     selectors: request.selectors.join(" "),
@@ -129,7 +129,7 @@ function elementLine({ element, refused, refusedBy, effect }: ExplainedElement):
   const said = element === undefined ? "" : elementText(element);
   const layer = denialLayerOf(refusedBy);
   const by = effect === undefined ? [] : [...effect.policies, ...effect.errors.map((id) => `${id} (error)`)];
-  const who = [...(layer === undefined ? [] : [layer]), ...by].join(", ");
+  const who = [...(layer === undefined ? [] : [layer]), ...(by.length === 0 ? [] : [by.join(", ")])].join(": ");
   const approvable =
     effect?.approval === undefined || effect.approval === "" ? "" : `; ${effect.approval} may approve it`;
   return `${refused ? "refused  " : "permitted"} ${said}${who === "" ? "" : ` by ${who}`}${approvable}`;
