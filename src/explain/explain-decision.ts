@@ -1,11 +1,11 @@
 import { layerOf } from "../decide/recorded-request.ts";
 import type { Decision } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
-import { divide } from "../domain/grant.ts";
+import { divide, type GrantElement } from "../domain/grant.ts";
 import type { PolicyAnswer, PolicyEffect, PolicyEngine } from "../ports/policy-engine.ts";
 import { passingChanges } from "./changes.ts";
 import type { ExplainedElement, ExplainedPolicy, Explanation } from "./explanation.ts";
-import { createTrial, holds, isRefusal } from "./passing.ts";
+import { createTrial, isRefusal } from "./passing.ts";
 import { type Recorded, type RecordedPorts, recordedDecision } from "./recorded.ts";
 
 export type ExplainPorts = RecordedPorts & {
@@ -73,22 +73,39 @@ function permitsAll({ whole, elements }: PolicyAnswer): boolean {
 }
 
 function elementsOf({ decision, ceiling }: Recorded, answer: PolicyAnswer | undefined): readonly ExplainedElement[] {
-  const { requested, refused, situation, reason } = decision;
+  const { requested, situation, reason } = decision;
   const answers = (answer?.elements ?? [])[Symbol.iterator]();
   // All elements together, since they draw on the same budgets.
-  const withinCeiling = ceiling === undefined ? undefined : new Set(divide(requested, ceiling).permitted);
+  const within = ceiling === undefined ? undefined : new Set(divide(requested, ceiling).permitted);
+  const limits = requested.map((element, index) => {
+    if (situation !== undefined) return layerOf(situation, index);
+    return within?.has(element) === false ? "ceiling" : undefined;
+  });
+  const refused = refusedBeside(decision, limits);
   return requested.map((element, index): ExplainedElement => {
-    const limit = situation === undefined ? undefined : layerOf(situation, index);
+    const limit = limits[index];
     if (limit !== undefined) return { element, refusedBy: limit };
     const effect: PolicyEffect | undefined = answers.next().value;
-    const isRefused = holds(refused, element);
+    const isRefused = refused.has(index);
     if (effect !== undefined) return { element, ...(isRefused ? { refusedBy: "policy" as const } : {}), effect };
     if (!isRefused) return { element };
     if (situation !== undefined) return { element, refusedBy: "policy" };
-    if (reason === "DELEGATION_REFUSED") return { element, refusedBy: "parent" };
-    if (withinCeiling === undefined) return { element, refusedBy: "unknown" };
-    return { element, refusedBy: withinCeiling.has(element) ? "parent" : "ceiling" };
+    return { element, refusedBy: reason === "DELEGATION_REFUSED" || within !== undefined ? "parent" : "unknown" };
   });
+}
+
+/** Places of what was refused apart from what has a limit above it. Equal elements are told apart by how many there are. */
+function refusedBeside({ requested, refused }: Decision, limits: readonly unknown[]): ReadonlySet<number> {
+  const left = refused.map((element) => JSON.stringify(element));
+  const isTaken = (element: GrantElement) => {
+    const place = left.indexOf(JSON.stringify(element));
+    return place !== -1 && left.splice(place, 1).length === 1;
+  };
+  for (const [index, element] of requested.entries()) if (limits[index] !== undefined) isTaken(element);
+  const places = requested.flatMap((element, index) =>
+    limits[index] === undefined && isTaken(element) ? [index] : [],
+  );
+  return new Set(places);
 }
 
 /** What was asked for would have put the parent out of bounds, so that nothing was granted. */

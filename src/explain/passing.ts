@@ -100,7 +100,7 @@ function limitOf({ decision, request }: Recorded, index: number): "ceiling" | "p
   return original !== undefined && holds(refused, original) ? "either" : undefined;
 }
 
-export function holds(grant: Grant, element: GrantElement): boolean {
+function holds(grant: Grant, element: GrantElement): boolean {
   return grant.some((one) => JSON.stringify(one) === JSON.stringify(element));
 }
 

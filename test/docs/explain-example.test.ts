@@ -4,10 +4,8 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { createStint, isStintError } from "stint-sdk/runtime";
 import { expect, onTestFinished, test } from "vitest";
-import { readPolicies } from "../../src/adapters/policy-cedar/read-policies.ts";
 import { runStint } from "../cli/running.ts";
-import { putPoliciesInForce } from "../e2e/policies-in-ledger.ts";
-import { restarted, startOwnDaemon } from "../faults/daemon-scene.ts";
+import { startOwnDaemon } from "../faults/daemon-scene.ts";
 
 const run = promisify(execFile);
 const folder = import.meta.dirname;
@@ -47,13 +45,11 @@ test(
       allow_any_executor: true,
     };
     const viewer = { kind: "operator", name: "night", selectors: [`unix:uid:${process.getuid?.()}`], role: "viewer" };
-    const first = await startOwnDaemon({ entries: [agent, viewer] });
-    await first.stop();
-    const { policies } = await readPolicies({ baseline: true });
-    const customer = { sensitivity: "restricted", securityDomain: [CRM] } as const;
-    const internal = { sensitivity: "ordinary", securityDomain: [] } as const;
-    await putPoliciesInForce(first, { policies, dataClasses: { ratchet: "run", classes: { customer, internal } } });
-    const daemon = await restarted(first);
+    const data_classes = {
+      customer: { sensitivity: "restricted", security_domain: [CRM] },
+      internal: { sensitivity: "ordinary" },
+    };
+    const daemon = await startOwnDaemon({ entries: [agent, viewer], config: { policies: { data_classes } } });
     const endpoint = `unix://${daemon.workloadSocket}`;
     using stint = createStint({ endpoint, agent: "reporter" });
     await stint.withStep({ runId: "nightly-report", step: "collect", grant: COLLECT }, async () => undefined);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { putTo, requestOf } from "../../src/decide/recorded-request.ts";
+import { DeniedError } from "../../src/domain/denial-details.ts";
 import type { GrantElement } from "../../src/domain/grant.ts";
 import type { PolicyRequest } from "../../src/ports/policy-engine.ts";
 import { FILES, READ, SEARCH, segment } from "../open/path-scene.ts";
@@ -139,6 +140,41 @@ describe("what now: the smallest change that would have passed", () => {
     const { changes } = await explain((await denied("run", "s", [above, alone])) ?? "");
     const [first] = changes;
     expect(first?.without).toHaveLength(2);
+  });
+
+  test("is none that a delegation token's cap, which the ledger does not have, would have refused again", async () => {
+    const { open, openBy, enter, kernel, broker, clerk, explain } = await explainScene();
+    await enter({ kind: "runtime", name: "receiver", selectors: ["unix:uid:12"], agents: ["clerk"] });
+    const { stepId } = await open("run", "parent", [READ, WRITE]);
+    const order = { stepId, runtime: segment("receiver"), uses: 1, grant: [READ] };
+    const parentToken = Buffer.from((await broker.delegate(clerk, order)).svid).toString("latin1");
+    const asked = { agent: segment("clerk"), runId: segment("other"), grant: [READ, WRITE], parentToken };
+    const thrown: unknown = await openBy(kernel.start(12), asked).catch((error: unknown) => error);
+    const { elements, changes } = await explain(thrown instanceof DeniedError ? thrown.denial.decisionId : "");
+    expect(elements.map(({ refusedBy }) => refusedBy)).toEqual([undefined, "parent"]);
+    expect(changes).toMatchObject([
+      { grant: [READ], withoutParent: false },
+      { without: [], withoutParent: true },
+    ]);
+  });
+
+  test("is none that asks for more calls together than the ceiling has", async () => {
+    const { enter, kernel, openBy, explain } = await explainScene();
+    await enter({
+      kind: "agent",
+      name: "counted",
+      selectors: ["unix:uid:34"],
+      ceiling: [{ ...READ, max_calls: 5 }],
+      mayOpen: true,
+      allowAnyExecutor: true,
+    });
+    const one: GrantElement = { ...READ, max_calls: 3 };
+    const asked = { agent: segment("counted"), runId: segment("run"), grant: [one, { ...one }] };
+    const thrown: unknown = await openBy(kernel.start(34), asked).catch((error: unknown) => error);
+    const { elements, changes } = await explain(thrown instanceof DeniedError ? thrown.denial.decisionId : "");
+    expect(elements.map(({ refusedBy }) => refusedBy)).toEqual([undefined, "ceiling"]);
+    expect(changes.length).toBeGreaterThan(0);
+    expect(changes.map((change) => change.grant)).toEqual(changes.map(() => [one]));
   });
 
   test("is a lower risk where nothing may be done while it is high", async () => {

@@ -76,6 +76,8 @@ export async function explainScene(site: readonly Policy[] = [APPROVAL]) {
   }
   return {
     ...scene,
+    clerk,
+    openBy: scene.open,
     open,
     putInForce,
     explain: explainer.explain,

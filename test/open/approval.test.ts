@@ -191,7 +191,9 @@ describe("attacks", () => {
     expect(await stepNow(step)).toMatchObject({ state: "PENDING_APPROVAL" });
     await setRisk("low");
     await activate(`${site}\n@id("site.no_payments")\nforbid (principal, action, resource == Tool::"pay");`);
-    await expect(approve(step)).rejects.toEqual(refused("POLICY_DENIED"));
+    const thrown: unknown = await approve(step).catch((error: unknown) => error);
+    expect(thrown).toEqual(refused("POLICY_DENIED", { decision_id: expect.stringMatching(/^dec_/) as string }));
+    expect(thrown).toMatchObject({ denial: { refused: [{ element: HELD[0], layer: "policy" }] } });
     await activate(site);
     expect(await approve(step)).toMatchObject({ state: "OPEN" });
   });

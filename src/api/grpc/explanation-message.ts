@@ -68,6 +68,7 @@ function evaluatedRequestOf({
     confined: confinedTo !== undefined,
     confinedTo: [...(confinedTo ?? [])],
     at: timestampOfMicros(request.at),
+    approved: request.approved ?? "",
   };
 }
 

@@ -1,3 +1,4 @@
+import { formatGrant } from "../../domain/grant.ts";
 import {
   Effect,
   type EvaluatedRequest,
@@ -10,6 +11,7 @@ import {
   type PolicyEffect,
 } from "../../sdk/operator/index.ts";
 import { denialLayerOf } from "../../wire/denial-details.ts";
+import { knownGrantOf } from "../../wire/grant-message.ts";
 import { instantCell } from "./fields.ts";
 import { showControls } from "./show-controls.ts";
 import { formatFields } from "./table.ts";
@@ -113,6 +115,7 @@ function evaluatedFields(request: EvaluatedRequest): DataRecord {
     runtime: request.runtime,
     "works for": known === undefined ? (principal?.principalId ?? "") : `${known.subject} of ${known.issuer}`,
     workflow: request.workflow,
+    "approved by": request.approved,
     parent: parent === undefined ? "" : `${nameText(parent.stepName)} of ${parent.agent}, depth ${request.depth}`,
     "run before it": `steps ${request.steps}, open ${request.stepsOpen}; granted ${granted.length === 0 ? "nothing" : granted.join(", ")}`,
     "confined to": request.confined ? confinedText(request.confinedTo) : "",
@@ -172,8 +175,9 @@ function leftOutText({ element, actions, locations, datatypes }: LeftOut): strin
   return parts.length === 0 ? elementText(element) : `${parts.join(" and ")} of ${element.identifier}`;
 }
 
-function elementText({ identifier, locations, actions, datatypes }: GrantElement): string {
-  return `${identifier} at ${locations.join(", ")} (${actions.join(", ")}; ${datatypes.join(", ")})`;
+function elementText(element: GrantElement): string {
+  const known = formatGrant(knownGrantOf({ $typeName: "stint.v1.Grant", elements: [element] }));
+  return known === "" ? "an element that this version does not know" : known;
 }
 
 function nameText(

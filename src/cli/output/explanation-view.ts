@@ -50,6 +50,7 @@ function requestField(request: EvaluatedRequest): Json {
         ? null
         : { principal_id: principal.principalId, iss: textField(principal.issuer), sub: textField(principal.subject) },
     workflow: textField(request.workflow),
+    approved: textField(request.approved),
     parent: parent === undefined ? null : stepField(parent),
     depth: request.depth,
     granted_classes: request.grantedClasses,

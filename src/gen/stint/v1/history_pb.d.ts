@@ -1150,6 +1150,13 @@ export declare type EvaluatedRequest = Message<"stint.v1.EvaluatedRequest"> & {
    * @generated from field: google.protobuf.Timestamp at = 19;
    */
   at?: Timestamp | undefined;
+
+  /**
+   * The role that had approved it; empty where nobody had.
+   *
+   * @generated from field: string approved = 20;
+   */
+  approved: string;
 };
 
 /**
