@@ -1,4 +1,3 @@
-import { onTestFinished } from "vitest";
 import { createCedarEngine } from "../../src/adapters/policy-cedar/cedar-engine.ts";
 import { readPolicies } from "../../src/adapters/policy-cedar/read-policies.ts";
 import type { Grant } from "../../src/domain/grant.ts";
@@ -33,9 +32,7 @@ export const NEVER: Grant = [element("never", "write")];
 
 /** The real paths with policies that hold writes back for approval, and everybody who has a part in it. */
 export async function approvalScene() {
-  const engine = createCedarEngine();
-  const scene = await pathScene({}, engine);
-  onTestFinished(() => engine.close());
+  const scene = await pathScene({}, createCedarEngine());
   const { store, clock, broker } = scene;
 
   async function activate(text: string): Promise<void> {

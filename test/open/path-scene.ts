@@ -47,7 +47,7 @@ const AGENT = {
  * The real paths with an agent that opens for itself, another, a runtime that opens for both, and an operator.
  *
  * @param own - what of the signer is otherwise.
- * @param engine - asked about the set of policies that is put in force.
+ * @param engine - asked about the set of policies that is put in force; closed with the scene, once nobody asks any more.
  */
 export async function pathScene(own: Partial<Signer> = {}, engine?: PolicyEngine) {
   const clock = virtualClock(1_795_341_600 as UnixSeconds);
@@ -82,6 +82,7 @@ export async function pathScene(own: Partial<Signer> = {}, engine?: PolicyEngine
   onTestFinished(async () => {
     broker.stop();
     await store.close();
+    await engine?.close();
     expect(failures).toEqual([]);
   });
 

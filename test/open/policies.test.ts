@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createCedarEngine } from "../../src/adapters/policy-cedar/cedar-engine.ts";
 import { readPolicies } from "../../src/adapters/policy-cedar/read-policies.ts";
 import type { DataClasses } from "../../src/domain/data-classes.ts";
@@ -23,7 +23,6 @@ const CUSTOMER: Grant = [{ ...READ, datatypes: ["customer"] }];
 /** The paths with the baseline in force. */
 async function judgedScene(engine: PolicyEngine = createCedarEngine(), own: readonly Policy[] = []) {
   const scene = await pathScene({}, engine);
-  onTestFinished(() => engine.close());
   const { store, clock, broker } = scene;
   const { policies: baseline } = await readPolicies({ baseline: true });
   const policies = [...baseline, ...own];
