@@ -5,6 +5,7 @@ import type { PolicyAnswer, PolicyEngine, PolicyFinding, PolicyRequest } from ".
 import { type CedarThread, type StartThread, startCedarThread } from "./cedar-thread.ts";
 import { createFairQueue } from "./fair-queue.ts";
 import { countQuestions } from "./questions.ts";
+import { createRemembered } from "./remembered.ts";
 import { type Answer, type Asked, decodeError, type FromCedar, type ToCedar } from "./thread-messages.ts";
 
 /** Requests that wait for their turn. At a tenth of a millisecond each, the last of them waits for two seconds. */
@@ -15,14 +16,16 @@ const WAITING_OF_PARTY_MAX = 10_000;
 const TOGETHER_MAX = 64;
 
 type Settle<Value> = { readonly resolve: (value: Value) => void; readonly reject: (error: BrokerError) => void };
-type Waiting = Settle<PolicyAnswer> & { readonly asked: Asked };
+type Told = Extract<Answer, { readonly answer: unknown }>;
+type Waiting = Settle<Told> & { readonly asked: Asked };
 
 /**
  * Policies in Cedar, asked in a thread of their own. The thread starts with the first call; when it dies, what was asked is
  * refused, and a new one starts and loads the same sets.
  */
 export function createCedarEngine(start: StartThread = startCedarThread): PolicyEngine {
-  const sets = new Map<string, PolicySet>();
+  const sets = new Map<string, { readonly set: PolicySet; readonly number: number }>();
+  const remembered = createRemembered();
   const calls = new Map<number, Settle<readonly PolicyFinding[]>>();
   /** What waits while the thread answers goes to it together, with no timer. */
   const waiting = createFairQueue<Waiting>();
@@ -30,6 +33,7 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
   let thread: CedarThread | undefined;
   let hasAnswered = false;
   let lastId = 0;
+  let lastSet = 0;
   let isClosed = false;
 
   function started(): CedarThread {
@@ -37,7 +41,7 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
       hasAnswered = false;
       thread = start(take, giveUp);
       // What a set is loaded for once more has been found faultless before; a failure shows where the set is asked.
-      for (const [root, set] of sets) void call({ kind: "load", root, set }).catch(() => undefined);
+      for (const [root, { set }] of sets) void call({ kind: "load", root, set }).catch(() => undefined);
     }
     return thread;
   }
@@ -101,7 +105,8 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
       const findings = await call({ kind: "load", root, set });
       const [first] = findings;
       if (first !== undefined) throw refusedSet(first, findings.length);
-      sets.set(root, set);
+      lastSet += 1;
+      sets.set(root, { set, number: lastSet });
     },
     unload(root) {
       if (sets.delete(root)) thread?.post({ kind: "unload", root });
@@ -109,15 +114,20 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
     async evaluate(root: string, request: PolicyRequest): Promise<PolicyAnswer> {
       const questions = countQuestions(request);
       if (isClosed) throw closed();
+      const number = sets.get(root)?.number;
+      const known = number === undefined ? undefined : remembered.answerTo(number, request);
+      if (known !== undefined) return known;
       const party = partyOf(request);
       if (waiting.size >= WAITING_MAX || waiting.sizeOf(party) >= WAITING_OF_PARTY_MAX) {
         throw new BrokerError("NOT_SERVING", "too many requests wait for the policy engine");
       }
-      return new Promise((resolve, reject) => {
+      const { answer, lookedAt } = await new Promise<Told>((resolve, reject) => {
         waiting.add(party, { asked: { root, request }, resolve, reject }, questions);
         // In the same turn others may ask too.
         queueMicrotask(askNext);
       });
+      if (number !== undefined) remembered.remember(number, request, answer, lookedAt);
+      return answer;
     },
     async close() {
       isClosed = true;
@@ -137,7 +147,7 @@ function partyOf({ act, runtime, agent }: PolicyRequest): string {
 
 function settle({ resolve, reject }: Waiting, answer: Answer | undefined): void {
   if (answer === undefined) reject(new BrokerError("NOT_SERVING", "the policy engine gave no answer"));
-  else if ("answer" in answer) resolve(answer.answer);
+  else if ("answer" in answer) resolve(answer);
   else reject(decodeError(answer.error));
 }
 

@@ -2,7 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
 import type { PolicySet } from "../../domain/policy-set.ts";
-import type { PolicyFinding } from "../../ports/policy-engine.ts";
+import type { PolicyEffect, PolicyFinding } from "../../ports/policy-engine.ts";
 import { createAnswered } from "./answered.ts";
 import { parseSchema } from "./cedar-library.ts";
 import { checkSet } from "./check-set.ts";
@@ -22,7 +22,7 @@ if (port === null) throw new TypeError("the policy engine's thread is not a prog
 
 const schema = parseSchema((workerData as CedarData).schema);
 const slices = createSlices();
-const answered = createAnswered();
+const answered = createAnswered<PolicyEffect>();
 /** By root. A set that is being loaded is waited for. */
 const sets = new Map<string, Promise<LoadedSet | undefined>>();
 let loads = 0;
@@ -61,7 +61,7 @@ async function answerTo({ root, request }: Asked): Promise<Answer> {
   try {
     const set = await sets.get(root);
     if (set === undefined) throw new BrokerError("NOT_SERVING", "the policies in force are not ready to be asked");
-    return { answer: set.evaluate(request) };
+    return set.evaluate(request);
   } catch (thrown) {
     endOfTrap(thrown);
     return { error: encodeError(thrown) };

@@ -2,33 +2,32 @@ import type { DataClasses } from "../../domain/data-classes.ts";
 import { BrokerError } from "../../domain/errors.ts";
 import { sortedSet } from "../../domain/sorted-set.ts";
 import type { PolicyAnswer, PolicyEffect, PolicyRequest } from "../../ports/policy-engine.ts";
+import type { Answered } from "./answered.ts";
 import { ask, type CedarValueJson, type EntityJson } from "./cedar-library.ts";
 import type { CompiledPolicy } from "./compile-policy.ts";
 import { together } from "./effects.ts";
 import { indexPolicies } from "./policy-index.ts";
 import { looksAtCounts } from "./policy-reads.ts";
 import { type PolicyQuestion, questionsOf, questionsOfWhole } from "./questions.ts";
+import type { LookedAt } from "./remembered.ts";
 import { ENTITIES, SITUATION, stepId, USE } from "./situation.ts";
 import type { Slice, SliceKind, Slices } from "./slices.ts";
 
 /** A set that is ready to be asked. */
-export type LoadedSet = { evaluate(request: PolicyRequest): PolicyAnswer };
-
-/**
- * What was answered before. A policy has no memory, no clock and no chance in it: asked the same, with the same in all that
- * any policy of the slice looks at, it answers the same.
- */
-export type Answered = { get(key: string): PolicyEffect | undefined; set(key: string, effect: PolicyEffect): void };
+export type LoadedSet = {
+  evaluate(request: PolicyRequest): { readonly answer: PolicyAnswer; readonly lookedAt: LookedAt };
+};
 
 /**
  * @param name - of the set, never used for another.
+ * @param answered - by slice, and what any policy of the slice looks at.
  */
 export function createLoadedSet(
   name: string,
   policies: readonly CompiledPolicy[],
   dataClasses: DataClasses,
   slices: Slices,
-  answered: Answered,
+  answered: Answered<PolicyEffect>,
 ): LoadedSet {
   const index = indexPolicies(policies);
   const countsSteps = policies.some(({ reads }) => looksAtCounts(reads));
@@ -48,6 +47,7 @@ export function createLoadedSet(
     const sliceOf = (kind: SliceKind): Slice => slices.of(name, kind, policies, positions);
     const isAnyTool = tool === "*";
     const slice = sliceOf(isAnyTool ? "any-tool" : "named");
+    situation.asked[tool === undefined ? "onSteps" : "onTools"].add(slice);
     const put = putTo(slice, question, situation, dataClasses);
     const known = answered.get(put.key);
     if (known !== undefined) return known;
@@ -66,7 +66,7 @@ export function createLoadedSet(
       const situation = situationOf(request);
       const ofAll = (questions: readonly PolicyQuestion[]): PolicyEffect =>
         together(questions.map((question) => effectOf(question, situation)));
-      return {
+      const answer: PolicyAnswer = {
         whole: ofAll(questionsOfWhole(request)),
         elements: request.elements.map((element) => {
           const questions = questionsOf(element);
@@ -74,7 +74,21 @@ export function createLoadedSet(
         }),
         ...(countsSteps ? { countsSteps } : {}),
       };
+      return { answer, lookedAt: lookedAtBy(situation.asked) };
     },
+  };
+}
+
+/** A slice's permits alone look at nothing that the slice does not look at. */
+type AskedSlices = { readonly onTools: Set<Slice>; readonly onSteps: Set<Slice> };
+
+/** Which tool, server and class of data a question is about is left out: it follows from the request's elements. */
+function lookedAtBy({ onTools, onSteps }: AskedSlices): LookedAt {
+  const all = [...onTools, ...onSteps];
+  return {
+    parts: sortedSet(all.flatMap(({ parts }) => [...parts].filter((path) => path in SITUATION))),
+    principal: all.some(({ looksInto }) => looksInto.principal),
+    steps: all.some(({ looksInto }) => looksInto.parent) || [...onSteps].some((slice) => slice.looksAtResource),
   };
 }
 
@@ -109,6 +123,7 @@ const ASKED_CHARACTERS_MAX = 4 * 1024 * 1024;
 /** A request, and the parts of its context that were made so far: each once, whatever the number of questions. */
 type Situation = {
   readonly request: PolicyRequest;
+  readonly asked: AskedSlices;
   /** @throws BrokerError LIMIT_EXCEEDED when the questions of the request have become too much together */
   charge(characters: number): void;
   part(path: string): { readonly value: CedarValueJson | undefined; readonly text: string };
@@ -119,6 +134,7 @@ function situationOf(request: PolicyRequest): Situation {
   let charged = 0;
   return {
     request,
+    asked: { onTools: new Set(), onSteps: new Set() },
     charge(characters) {
       charged += characters;
       if (charged <= ASKED_CHARACTERS_MAX) return;

@@ -1,6 +1,7 @@
 import { BrokerError, type ErrorCode, type ErrorMetadata } from "../../domain/errors.ts";
 import type { PolicySet } from "../../domain/policy-set.ts";
 import type { PolicyAnswer, PolicyFinding, PolicyRequest } from "../../ports/policy-engine.ts";
+import type { LookedAt } from "./remembered.ts";
 
 /*
  * What crosses between the event loop and the engine's thread. Questions and answers travel as JSON text: the text costs less
@@ -23,7 +24,7 @@ export type FromCedar =
   | { readonly kind: "failed"; readonly id: number; readonly error: WireError };
 
 export type Asked = { readonly root: string; readonly request: PolicyRequest };
-export type Answer = { readonly answer: PolicyAnswer } | { readonly error: WireError };
+export type Answer = { readonly answer: PolicyAnswer; readonly lookedAt: LookedAt } | { readonly error: WireError };
 
 type WireError = {
   readonly code: ErrorCode;

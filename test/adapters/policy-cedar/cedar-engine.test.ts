@@ -77,6 +77,33 @@ describe("the engine", () => {
     }
   });
 
+  test("asks its thread once for what no policy can tell apart, and again once the set was loaded anew", async () => {
+    let questions = 0;
+    const engine = createCedarEngine((onMessage, onEnd) => {
+      const thread = startCedarThread(onMessage, onEnd);
+      return {
+        ...thread,
+        post(message) {
+          if (message.kind === "evaluate") questions += 1;
+          thread.post(message);
+        },
+      };
+    });
+    const set = await baselineSet();
+    await engine.load("root", set);
+    const ask = (over: Partial<PolicyRequest> = {}) => engine.evaluate("root", requestOf(over));
+    const first = await ask();
+    const another = { name: stepName("run-2", "other", 7), at: 1_900_000_000_000_000 as UnixMicros, workflow: "other" };
+    expect(await ask(another)).toEqual(first);
+    expect(questions).toBe(1);
+    expect((await ask({ risk: { domain: "high", agent: "low", run: "low" } })).whole.effect).toBe("deny");
+    expect(questions).toBe(2);
+    engine.unload("root");
+    await engine.load("root", setOf(""));
+    expect((await ask()).whole.effect).toBe("deny");
+    await engine.close();
+  });
+
   test("refuses a root that was never loaded", async () => {
     await using asked = await asking(PERMIT);
     await expect(asked.engine.evaluate("other", requestOf())).rejects.toMatchObject({ code: "NOT_SERVING" });

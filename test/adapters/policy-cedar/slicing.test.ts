@@ -6,6 +6,7 @@ import { parseSchema } from "../../../src/adapters/policy-cedar/cedar-library.ts
 import { checkSet } from "../../../src/adapters/policy-cedar/check-set.ts";
 import { createLoadedSet } from "../../../src/adapters/policy-cedar/loaded-set.ts";
 import { policySchemaText } from "../../../src/adapters/policy-cedar/policy-files.ts";
+import { createRemembered } from "../../../src/adapters/policy-cedar/remembered.ts";
 import { ENTITIES, SITUATION, stepId, USE } from "../../../src/adapters/policy-cedar/situation.ts";
 import { createSlices } from "../../../src/adapters/policy-cedar/slices.ts";
 import { NO_DATA_CLASSES } from "../../../src/domain/data-classes.ts";
@@ -220,7 +221,7 @@ test(
   async () => {
     preparseSchema(REFERENCE, policySchemaText());
     const slices = createSlices(SLICES);
-    const answered = createAnswered();
+    const answered = createAnswered<PolicyEffect>();
     let loads = 0;
     await fc.assert(
       fc.asyncProperty(site, fc.array(request, { minLength: 1, maxLength: 4 }), async (texts, requests) => {
@@ -231,7 +232,7 @@ test(
         loads += 1;
         const set = createLoadedSet(String(loads), compiled, NO_DATA_CLASSES, slices, answered);
         for (const one of requests) {
-          const answer = set.evaluate(one);
+          const { answer } = set.evaluate(one);
           const whole = one.act === "call" ? [] : ["open_step", ...(one.parent === undefined ? [] : ["delegate"])];
           if (whole.length > 0) {
             expect(answer.whole).toEqual(merged(whole.map((action) => reference(one, action))));
@@ -253,10 +254,41 @@ test(
 );
 
 test(
+  "what is remembered of a request answers another only if no policy can tell the two apart",
+  async () => {
+    const slices = createSlices(SLICES);
+    const answered = createAnswered<PolicyEffect>();
+    const remembered = createRemembered();
+    let [loads, known] = [0, 0];
+    await fc.assert(
+      fc.asyncProperty(site, fc.array(request, { minLength: 2, maxLength: 8 }), async (texts, requests) => {
+        const { policies } = await checkSet({ policies: await validOf(texts) }, schema, noPause);
+        loads += 1;
+        const set = createLoadedSet(String(loads), policies, NO_DATA_CLASSES, slices, answered);
+        const [{ agent, requested, elements } = requestOf()] = requests;
+        for (const one of requests) {
+          const asked = { ...one, agent, requested, elements };
+          const { answer, lookedAt } = set.evaluate(asked);
+          const before = remembered.answerTo(loads, asked);
+          if (before === undefined) remembered.remember(loads, asked, answer, lookedAt);
+          else {
+            known += 1;
+            expect(before).toEqual(answer);
+          }
+        }
+      }),
+      parameters,
+    );
+    expect(known).toBeGreaterThan(0);
+  },
+  TEST_MS_MAX,
+);
+
+test(
   "whoever gets any tool of a server gets none that a policy forbids there",
   async () => {
     const slices = createSlices(SLICES);
-    const answered = createAnswered();
+    const answered = createAnswered<PolicyEffect>();
     let loads = 0;
     let passed = 0;
     const permit = fc.constant("permit (principal, action, resource);");
@@ -274,7 +306,7 @@ test(
             for (const element of one.requested) {
               const asking = (identifier: string) => {
                 const requested = [{ ...element, identifier }];
-                return set.evaluate({ ...one, requested, elements: requested }).elements[0];
+                return set.evaluate({ ...one, requested, elements: requested }).answer.elements[0];
               };
               if (asking("*")?.effect !== "allow") continue;
               passed += 1;
