@@ -44,9 +44,9 @@ export type ReassessPorts = Omit<JudgeStepsPorts, "clock"> & {
 
 /**
  * Steps that are recorded in one act. What is closed takes two events and several reads each, and the acts of others wait
- * for that long: some twenty milliseconds.
+ * for that long: some ten milliseconds.
  */
-const RECORDED_TOGETHER_MAX = 64;
+const RECORDED_TOGETHER_MAX = 24;
 /** How long to wait when steps could not be judged, or their judgement not be recorded. */
 const RETRY_MS = 1_000;
 /** Steps that have waited for this long wait for something to be mended. */

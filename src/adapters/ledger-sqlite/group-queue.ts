@@ -8,6 +8,9 @@ const GROUP_ACTS_MAX = 512;
 /** An act that would wait longer than a few seconds is better refused at once. */
 const WAITING_ACTS_MAX = 16_384;
 
+/** Acts that are large, come one after the other, and have nobody wait for a single one of them. */
+const BACKGROUND_ACTS: ReadonlySet<ActName> = new Set(["judge-steps"]);
+
 type Waiting = {
   readonly act: LedgerAct;
   /** `undefined`: there was no answer. */
@@ -23,12 +26,14 @@ export type GroupQueue = Pick<Ledger, "perform"> & {
 
 /**
  * Group commit without a timer: while one group is being committed, the next group gathers, and is handed on when the
- * first has been answered. So a single act never waits for company.
+ * first has been answered. So a single act never waits for company. An act of the background goes in a group of its own and
+ * lets one group go first, so that whoever waits for an answer waits for one such act at most.
  *
  * @param commit - answers act by act, in order; a rejection answers all acts of the group.
  */
 export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise<readonly Outcome[]>): GroupQueue {
-  let waiting: Waiting[] = [];
+  const waiting: Waiting[] = [];
+  const background: Waiting[] = [];
   let isRunning = false;
   let isClosed = false;
   const idle: (() => void)[] = [];
@@ -36,9 +41,11 @@ export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise
   async function run(): Promise<void> {
     // All acts that the same turn of the event loop asks for go together.
     await Promise.resolve();
-    while (waiting.length > 0) {
-      const group = waiting.slice(0, GROUP_ACTS_MAX);
-      waiting = waiting.slice(GROUP_ACTS_MAX);
+    let wasPassedOver = false;
+    while (waiting.length + background.length > 0) {
+      const isDue: boolean = waiting.length === 0 || wasPassedOver;
+      const group = isDue && background.length > 0 ? background.splice(0, 1) : waiting.splice(0, GROUP_ACTS_MAX);
+      wasPassedOver = !isDue && background.length > 0;
       await settle(group);
     }
     isRunning = false;
@@ -58,7 +65,7 @@ export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise
     perform<Name extends ActName>(act: LedgerAct<Name> & { readonly act: Name }): Promise<ResultOf<Name>> {
       return new Promise((resolve, reject) => {
         if (isClosed) return reject(new BrokerError("NOT_SERVING", "the ledger is closed"));
-        if (waiting.length >= WAITING_ACTS_MAX) {
+        if (waiting.length + background.length >= WAITING_ACTS_MAX) {
           return reject(new BrokerError("LEDGER_UNAVAILABLE", "too many acts are waiting to be recorded"));
         }
         const settleOne = (outcome: Outcome | undefined) => {
@@ -66,7 +73,8 @@ export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise
           if (outcome?.kind === "done") resolve(outcome.result as ResultOf<Name>);
           else reject(outcome?.error ?? new BrokerError("LEDGER_UNAVAILABLE", "the ledger gave no answer"));
         };
-        waiting.push({ act, settle: settleOne, reject });
+        const queue = BACKGROUND_ACTS.has(act.act) ? background : waiting;
+        queue.push({ act, settle: settleOne, reject });
         if (isRunning) return;
         isRunning = true;
         void run();

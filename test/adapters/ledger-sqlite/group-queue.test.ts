@@ -7,7 +7,18 @@ import type { LedgerAct } from "../../../src/ports/ledger-acts.ts";
 
 type Hold = Extract<LedgerAct, { act: "hold-step" }>;
 
+const judge = (): LedgerAct<"judge-steps"> => ({ act: "judge-steps", through: 0, judged: [], now: 1 as UnixMicros });
+
 const hold = (stepId: string): Hold => ({ act: "hold-step", stepId, now: 1 as UnixMicros });
+
+const JUDGED = {
+  kind: "judged",
+  firstSequence: 1,
+  sequence: 0,
+  stepsClosed: 0,
+  credentialsRevoked: 0,
+  outdated: [],
+} as const;
 
 /** Commits when told to, and answers each act with the number that its step id is. */
 function slowDisk() {
@@ -17,6 +28,7 @@ function slowDisk() {
     readonly fail: (error: Error) => void;
   }[] = [];
   const answer = (act: LedgerAct): Outcome => {
+    if (act.act === "judge-steps") return { kind: "done", result: JUDGED };
     const sequence = Number((act as Hold).stepId);
     return Number.isNaN(sequence)
       ? { kind: "failed", error: new BrokerError("LIMIT_EXCEEDED", "too large") }
@@ -60,6 +72,28 @@ test("a group has at most 512 acts, and the rest keep their order", async () => 
   expect(groups.flatMap((group) => group.acts.map((act) => Number((act as Hold).stepId)))).toEqual(
     Array.from({ length: 1_100 }, (_, index) => index),
   );
+});
+
+test("judging steps anew lets one group of others go first, and no more than one, and shares none with them", async () => {
+  const { queue, groups, turn } = slowDisk();
+  const asked: Promise<unknown>[] = [queue.perform(hold("1"))];
+  await turn();
+  asked.push(queue.perform(judge()), queue.perform(judge()), queue.perform(hold("2")));
+  for (let group = 0; group < 5; group += 1) {
+    await turn();
+    if (group < 3) asked.push(queue.perform(hold("3")));
+    groups[group]?.commit();
+  }
+  await turn();
+  groups[5]?.commit();
+  await Promise.all(asked);
+  expect(groups.map(({ acts }) => acts.map(({ act }) => act))).toEqual([
+    ["hold-step"],
+    ["hold-step", "hold-step"],
+    ["judge-steps"],
+    ["hold-step", "hold-step"],
+    ["judge-steps"],
+  ]);
 });
 
 test("an act that fails does so alone; a group that fails does so for all, and the next group is tried", async () => {
