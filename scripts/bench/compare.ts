@@ -3,7 +3,7 @@ import type { Checkout } from "./checkout.ts";
 import { type ComparedRow, createComparison, type Figure, type OfBoth, type Side } from "./compared-rows.ts";
 import { startGenerator } from "./generator.ts";
 import { closeInBulk } from "./measure-alone.ts";
-import type { BulkClosed, Closings, Loaded } from "./measurements.ts";
+import type { BulkClosed, Closings, Loaded, Verified } from "./measurements.ts";
 import { factsOf } from "./process-facts.ts";
 
 export type Plan = {
@@ -23,6 +23,8 @@ export const CALLERS = [1, 8, 64] as const;
 const VERIFIERS = 100;
 /** In one slice. */
 const CLOSES = 15;
+/** Of a verifier, in one slice. */
+const CALLS = 2_000;
 /** Before anything of a kind is measured: its code is compiled by then, and twice as fast. */
 export const BROKER_WARM_UP = { callers: 64, seconds: 1, warmUpSeconds: 0 };
 /** Until every caller waits for an answer again. */
@@ -37,6 +39,10 @@ const CLOSING_FIGURES: readonly Figure<Closings>[] = [
   ["answer p99 ms", "less", ({ returnedP99Ms }) => returnedP99Ms],
   ["refusal p50 ms", "less", ({ refusedP50Ms }) => refusedP50Ms],
   ["refusal p99 ms", "less", ({ refusedP99Ms }) => refusedP99Ms],
+];
+const VERIFYING_FIGURES: readonly Figure<Verified>[] = [
+  ["a second", "more", ({ calls, wallSeconds }) => calls / wallSeconds],
+  ["verifier µs", "less", ({ calls, cpuMicros }) => cpuMicros / calls],
 ];
 const BULK_FIGURES: readonly Figure<BulkClosed>[] = [
   ["answer ms", "less", ({ answerMs }) => answerMs],
@@ -88,12 +94,22 @@ export async function compare(
     comparison.add(`Close, ${VERIFIERS} verifiers`, CLOSING_FIGURES, slices);
   }
 
+  async function compareVerifying(brokers: OfBoth<BrokerProcess>, order: readonly [Side, Side]) {
+    await using verifiers = await startBoth((side) =>
+      startGenerator("verifying", brokers[side], { checkout: checkouts[side].directory }),
+    );
+    for (const side of order) await verifiers[side].measure({ calls: CALLS });
+    const slices = await inTurns(order, (side) => verifiers[side].measure({ calls: CALLS }));
+    comparison.add("Call verified, broker not asked", VERIFYING_FIGURES, slices);
+  }
+
   for (let round = 1; round <= rounds; round += 1) {
     say(`round ${round} of ${rounds}`);
     await using brokers = await startBoth((side) => startBroker({ directory: checkouts[side].directory }));
     requireSameProgram(brokers);
     // First, while there is little that verifiers must be told as they connect.
     await compareClosings(brokers, orderOf(round));
+    await compareVerifying(brokers, orderOf(round));
     for (const { kind, what } of LOADS) await compareLoads(kind, what, brokers, orderOf(round));
   }
   for (let round = 1; round <= bulkRounds; round += 1) {

@@ -4,7 +4,16 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { BrokerProcess } from "./broker-process.ts";
-import type { Asked, BulkClosed, Closings, Decided, Loaded, RejudgedTwice, Streamed } from "./measurements.ts";
+import type {
+  Asked,
+  BulkClosed,
+  Closings,
+  Decided,
+  Loaded,
+  RejudgedTwice,
+  Streamed,
+  Verified,
+} from "./measurements.ts";
 
 /** A script of the benchmark, in a process of its own so that its CPU is told apart from the broker's. Idle until asked. */
 export type GeneratorProcess<Script extends keyof Asked> = AsyncDisposable & {
@@ -18,6 +27,7 @@ type Measured = {
   readonly "bulk-close": BulkClosed;
   readonly decisions: Decided;
   readonly rejudge: RejudgedTwice;
+  readonly verifying: Verified;
 };
 
 let runs = 0;

@@ -11,6 +11,7 @@ export type Asked = {
   readonly "bulk-close": { readonly steps: number };
   readonly decisions: { readonly sitePolicies: number; readonly isNew: boolean; readonly times: number };
   readonly rejudge: { readonly steps: number };
+  readonly verifying: { readonly calls: number };
 };
 
 /** Who used the machine while a load was measured. What others use is missing, and differs from one moment to the next. */
@@ -65,6 +66,14 @@ export type Decided = {
   readonly engineMicros: number;
   /** CPU of the thread that asks, for one decision. */
   readonly askerMicros: number;
+};
+
+/** Calls of tools that a verifier let pass without asking the broker. */
+export type Verified = {
+  readonly calls: number;
+  readonly wallSeconds: number;
+  /** Of the thread that verifies, for all calls. */
+  readonly cpuMicros: number;
 };
 
 /** What came of one change of risk that open steps are judged anew for. */
