@@ -10,8 +10,9 @@ export default defineConfig({
     pool: "forks",
     // As many as the machine has cores: most of the time is spent waiting for daemons that start and steps that end.
     maxWorkers: "100%",
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // For what never comes. On a machine that others use, two daemons alone may take twenty seconds to start.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // A test that passes on the second try has found a bug.
     retry: 0,
     reporters: reportFile === undefined ? ["default"] : ["default", ["json", { outputFile: reportFile }]],

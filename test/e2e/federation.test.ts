@@ -15,6 +15,7 @@ import {
   WEST,
 } from "./federation-scene.ts";
 import { operatorOf } from "./operator.ts";
+import { shownAt } from "./shown-certificate.ts";
 
 const OF_EAST = [`${EAST} true`, `${EAST} true`];
 const OF_WEST = [`${WEST} true`, `${WEST} true`];
@@ -101,7 +102,10 @@ test(
     const daemons = await twoDaemons();
     const { east, west } = daemons;
     await federate(daemons);
+    const before = await shownAt(east.httpUrl);
     await rotate(east, SvidKind.X509, "revoke");
+    // Until the endpoint shows its next X.509-SVID, the other side may still fetch by the one before.
+    await expect.poll(() => shownAt(east.httpUrl)).not.toBe(before);
     expect((await refreshed(west, EAST)).failure).toBe(
       "the bundle endpoint shows a certificate that its trust domain did not issue",
     );

@@ -1,20 +1,11 @@
 import { once } from "node:events";
 import { copyFileSync, renameSync } from "node:fs";
-import { connect, type TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { madeCertificate } from "../api/http/http-peers.ts";
 import { startDaemon } from "../daemon.ts";
-
-/** A handshake with whoever listens at a URL. */
-async function shaken(url: string): Promise<TLSSocket> {
-  const socket = connect({ host: "127.0.0.1", port: Number(new URL(url).port), rejectUnauthorized: false });
-  onTestFinished(() => void socket.destroy());
-  await once(socket, "secureConnect");
-  return socket;
-}
-
-const shownAt = async (url: string) => (await shaken(url)).getPeerCertificate().fingerprint256;
+import { shaken, shownAt } from "./shown-certificate.ts";
 
 /** What comes back on a connection that is open. */
 async function asked(socket: TLSSocket, url: string): Promise<string> {
