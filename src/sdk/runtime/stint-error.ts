@@ -38,7 +38,7 @@ export type StintReason = ErrorCode | SdkReason | UnknownReason;
 export type MetadataOf<Reason> = Reason extends "POLICY_DENIED"
   ? { readonly decision_id?: string; readonly approval?: string }
   : Reason extends "STEP_CLOSED"
-    ? { readonly state?: string }
+    ? { readonly state?: string; readonly cause?: string }
     : Reason extends "INVALID_FIELD"
       ? { readonly field?: string }
       : Reason extends "REDIRECT_REFUSED"
