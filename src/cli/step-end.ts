@@ -1,9 +1,10 @@
-import { StepState } from "../gen/stint/v1/types_pb.js";
+import { type StepApproval, StepState } from "../gen/stint/v1/types_pb.js";
 import type { CallError } from "../wire/call-error.ts";
+import { showControls } from "./output/show-controls.ts";
 
 /** How a step that was held came to its end: in a state, or unknown to whoever may not hold it any more. */
 export type StepEnd =
-  | { readonly kind: "closed"; readonly state: StepState }
+  | { readonly kind: "closed"; readonly state: StepState; readonly approval?: StepApproval | undefined }
   | { readonly kind: "refused"; readonly refusal: CallError }
   /** The broker can't be reached, and the step's time is over. */
   | { readonly kind: "overtime" };
@@ -16,7 +17,6 @@ const BY: ReadonlyMap<StepState, string> = new Map([
   [StepState.EXPIRED, "its time was over"],
   [StepState.ABANDONED, "it was not held for too long, or its executor is gone"],
   [StepState.SUPERSEDED, "a later attempt was opened"],
-  [StepState.REFUSED, "an operator refused it, or nobody approved it in time"],
   [StepState.REVOKED, "an operator revoked it, its run, its agent or an entry"],
 ]);
 
@@ -24,7 +24,7 @@ const BY: ReadonlyMap<StepState, string> = new Map([
 export function stepEndSentence(end: StepEnd): string {
   switch (end.kind) {
     case "closed": {
-      const by = BY.get(end.state);
+      const by = end.state === StepState.REFUSED ? refusedBy(end.approval) : BY.get(end.state);
       return `the step is ${StepState[end.state] ?? "closed"}${by === undefined ? "" : `: ${by}`}`;
     }
     case "refused":
@@ -32,4 +32,10 @@ export function stepEndSentence(end: StepEnd): string {
     case "overtime":
       return "the step's time is over, and the broker can't be reached";
   }
+}
+
+/** What an operator said is for whoever asked. */
+function refusedBy(approval: StepApproval | undefined): string {
+  const answer = approval?.answer;
+  return answer === undefined ? "nobody approved it in time" : `an operator refused it: ${showControls(answer.reason)}`;
 }

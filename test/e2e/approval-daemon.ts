@@ -11,11 +11,11 @@ const OWN_UID = process.getuid?.() ?? -1;
 /** Whoever asks does not approve, so that it takes two users: only root can start processes as others. */
 export const isRoot = OWN_UID === 0;
 /** Approves, and asks for nothing. */
-const APPROVER_UID = 4_401;
+export const APPROVER_UID = 4_401;
 /** Looks after everything else, and approves nothing. */
-const ADMIN_UID = 4_402;
+export const ADMIN_UID = 4_402;
 /** Who may connect to the operator socket beside the broker's own user. */
-const OPERATORS_GID = 4_400;
+export const OPERATORS_GID = 4_400;
 
 /** Reading is held back until it is approved. */
 const ASK_FIRST = `@id("ask-first")
@@ -26,7 +26,11 @@ forbid (principal, action == Action::"read", resource);
 const own = [`unix:uid:${OWN_UID}`];
 const ENTRIES = [
   { kind: "agent", name: "clerk", selectors: own, ceiling: [READ_SEARCH], may_open: true },
+  // Commands that the process of the tests starts descend from it, and it opens steps itself.
+  { kind: "runtime", name: "shell", selectors: own, agents: ["clerk"], allow_descendants: true },
   { kind: "operator", name: "steward", selectors: [`unix:uid:${APPROVER_UID}`], role: "approver" },
+  // Who may approve what others ask.
+  { kind: "operator", name: "asker", selectors: own, role: "approver" },
   { kind: "operator", name: "root", selectors: [`unix:uid:${ADMIN_UID}`], role: "admin" },
 ];
 

@@ -112,10 +112,8 @@ async function approved(session: Session, steps: StepsClient, step: Step): Promi
     },
   });
   if (answered.state === StepState.OPEN) return answered;
-  throw new Failure(
-    `${stepEndSentence({ kind: "closed", state: answered.state })}; the command has not run`,
-    EXIT.refused,
-  );
+  const { state, approval } = answered;
+  throw new Failure(`${stepEndSentence({ kind: "closed", state, approval })}; the command has not run`, EXIT.refused);
 }
 
 async function runHeld(
