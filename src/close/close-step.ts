@@ -35,14 +35,15 @@ export type Closed = { readonly step: Step; readonly result: CloseResult; readon
 
 /**
  * Closes a step with its live descendants and revokes all they hold, in one durable act. Once `closeStep` has returned,
- * no credential of the step can be recorded any more. Closing a closed step answers with what was recorded.
+ * no credential of the step can be recorded any more. Closing a closed step answers with what was recorded. A step that
+ * waits for approval is taken back as CANCELLED, and can have no other outcome.
  *
- * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, INVALID_FIELD, LEDGER_UNAVAILABLE
+ * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, INVALID_FIELD `outcome` or `await_receipts`, LEDGER_UNAVAILABLE
  */
 export async function closeStep(caller: Attested, request: CloseRequest, ports: ClosePorts): Promise<Closed> {
   checkAwaited(request);
   const { step, access } = visibleTo(caller, await ports.stepDirectory.byId(request.stepId));
-  checkMayClose(access, request);
+  checkMayClose(access, step, request);
   const result = await record(caller, access, step, request, ports);
   await ports.inForce(result.sequence);
   const closed = await afterClose(step, request, result, ports);
@@ -56,8 +57,12 @@ function checkAwaited({ awaitReceiptsMs }: CloseRequest): void {
   throw invalidField("await_receipts", `at most ${LIMITS.awaitReceiptsSecondsMax} s`);
 }
 
-function checkMayClose({ asOpener, asExecutor }: StepAccess, { outcome }: CloseRequest): void {
-  if (asOpener || (asExecutor && outcome !== "CANCELLED")) return;
+function checkMayClose({ asOpener, asExecutor }: StepAccess, { state }: Step, { outcome }: CloseRequest): void {
+  if (asOpener) return;
+  if (asExecutor && state === "PENDING_APPROVAL") {
+    throw new BrokerError("NOT_ENTITLED", "only its opener takes back a step that waits for approval");
+  }
+  if (asExecutor && outcome !== "CANCELLED") return;
   throw new BrokerError(
     "NOT_ENTITLED",
     asExecutor ? "an executor reports COMPLETED or FAILED" : "only its opener closes a step; operators revoke",

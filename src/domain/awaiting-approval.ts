@@ -21,3 +21,10 @@ export function tooLateToApprove(): Denial {
   const state: StepState = "PENDING_APPROVAL";
   return denial("STEP_CLOSED", "the time in which the step could be approved is over", { state });
 }
+
+/** Why a step that waits for approval did neither complete nor fail: its work never began. */
+export function beganNothing(): Denial {
+  const state: StepState = "PENDING_APPROVAL";
+  const message = "outcome: CANCELLED for a step that waits for approval, since its work never began";
+  return denial("INVALID_FIELD", message, { field: "outcome", state });
+}

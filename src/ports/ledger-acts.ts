@@ -161,8 +161,8 @@ export type MarkUndeliveredAct = {
  * Closes steps with all their live descendants, revokes what they hold, and bars the run that `target` names, in one
  * transaction that also works from the reserve when the disk is full.
  *
- * STEP_NOT_FOUND for an unknown step. A step that is closed already answers with its recorded close and
- * `alreadyClosed`. When `onlyIf` does not hold, the answer is a CloseResult of zero counts and sequence 0.
+ * STEP_NOT_FOUND for an unknown step; INVALID_FIELD `outcome` for one that waits for approval, if it is named to be
+ * COMPLETED or FAILED. A step that is closed already answers with its recorded close and `alreadyClosed`. When `onlyIf` does not hold, the answer is a CloseResult of zero counts and sequence 0.
  */
 export type CloseAct = {
   readonly act: "close";

@@ -45,6 +45,26 @@ export function approvalsContract(worldOf: () => World): void {
     expect(await world.ledger.perform(child)).toEqual(refusal("DELEGATION_REFUSED"));
   });
 
+  test("its work never began, so that it is neither completed nor failed, but taken back", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const [step, open] = [await pending(world, agent), await world.open(agent)];
+    const head = world.ledger.head().sequence;
+    const close = (stepIds: readonly string[], state: "COMPLETED" | "FAILED" | "CANCELLED") =>
+      world.ledger.perform(world.closeAct({ kind: "steps", stepIds }, { state }));
+    for (const state of ["COMPLETED", "FAILED"] as const) {
+      const refused = await close([step.stepId], state);
+      expect(refused).toMatchObject({ kind: "denial", code: "INVALID_FIELD" });
+      expect(refused).toMatchObject({ metadata: { field: "outcome", state: "PENDING_APPROVAL" } });
+      expect(await close([open.stepId, step.stepId], state)).toEqual(refusal("INVALID_FIELD"));
+    }
+    expect(world.ledger.head().sequence).toBe(head);
+    expect(await close([step.stepId], "CANCELLED")).toMatchObject({ stepsClosed: 1, credentialsRevoked: 0 });
+    // Of one that is closed, the answer is what was recorded, whatever is said now.
+    expect(await close([step.stepId], "COMPLETED")).toMatchObject({ alreadyClosed: true });
+    expect(await world.step(step.stepId)).toMatchObject({ state: "CANCELLED" });
+  });
+
   test("it counts for the limits of its opener and executor", async () => {
     const world = worldOf();
     const agent = await world.agent();

@@ -288,8 +288,29 @@ describe("what ends a step that waits", () => {
   test("its opener, who takes the request back", async () => {
     const { ask, clerk, broker, stepNow } = await approvalScene();
     const step = await ask();
-    await broker.close(clerk, { stepId: step.stepId, outcome: "CANCELLED", awaitReceiptsMs: 0 });
+    const close = (outcome: "COMPLETED" | "FAILED" | "CANCELLED") =>
+      broker.close(clerk, { stepId: step.stepId, outcome, awaitReceiptsMs: 0 });
+    for (const outcome of ["COMPLETED", "FAILED"] as const) {
+      await expect(close(outcome)).rejects.toEqual(refused("INVALID_FIELD", { field: "outcome" }));
+    }
+    expect(await stepNow(step)).toMatchObject({ state: "PENDING_APPROVAL" });
+    await close("CANCELLED");
     expect(await stepNow(step)).toMatchObject({ state: "CANCELLED" });
+  });
+
+  test("nobody who only executes it, and has no outcome to report yet", async () => {
+    const { enter, kernel, broker, requestOf, clerk, stepNow } = await approvalScene();
+    await enter({ kind: "runtime", name: "desk", selectors: ["unix:uid:61"], agents: [segment("clerk")] });
+    const asked = { agent: segment("clerk"), executor: { kind: "any" }, acceptPending: true, grant: HELD } as const;
+    const { step } = await broker.open(kernel.start(61), requestOf(asked));
+    for (const outcome of ["COMPLETED", "CANCELLED"] as const) {
+      const closed = broker.close(clerk, { stepId: step.stepId, outcome, awaitReceiptsMs: 0 });
+      await expect(closed).rejects.toMatchObject({
+        code: "NOT_ENTITLED",
+        message: "only its opener takes back a step that waits for approval",
+      });
+    }
+    expect(await stepNow(step)).toMatchObject({ state: "PENDING_APPROVAL" });
   });
 
   test("the revocation of its run, which bars its approval", async () => {

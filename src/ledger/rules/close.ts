@@ -1,7 +1,8 @@
+import { beganNothing } from "../../domain/awaiting-approval.ts";
 import type { Denial } from "../../domain/errors.ts";
 import type { LedgerEvent } from "../../domain/ledger-event.ts";
 import { formatProcess } from "../../domain/process.ts";
-import { hasExpired, isClosed } from "../../domain/step.ts";
+import { type ClosedState, hasExpired, isClosed } from "../../domain/step.ts";
 import type { UnixMicros } from "../../domain/time.ts";
 import type { CloseAct, CloseResult, CloseTarget } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
@@ -31,6 +32,8 @@ function* closeSteps(act: CloseAct, stepIds: readonly string[]): Deliberation<Cl
     const { closes } = yield* ask({ closes: stepIds.map((stepId) => read("closeOf", stepId)) });
     return answered(alreadyClosed(closes));
   }
+  const began = [...known.values()].every((step) => step.state !== "PENDING_APPROVAL");
+  if (!began && saysHowItWent(act.state)) return refused(beganNothing());
   const closing = closingOf(live, endingOf(act), ({ stepId }) => isDue(known.get(stepId), act.onlyIf));
   const { events } = closing;
   return recorded(events, (first) => closeResult(closing, { events, first, closedAt }));
@@ -59,6 +62,11 @@ function* closeByWhatTheyShare(
   }
   const events = [...before, ...closing.events];
   return recorded(events, (first) => closeResult(closing, { events, first, closedAt: now }));
+}
+
+/** States that are the outcome of work. */
+function saysHowItWent(state: ClosedState): boolean {
+  return state === "COMPLETED" || state === "FAILED";
 }
 
 function endingOf({ state, reason, by, now }: CloseAct) {

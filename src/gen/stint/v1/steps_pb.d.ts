@@ -281,6 +281,8 @@ export declare type CloseRequest = Message<"stint.v1.CloseRequest"> & {
   stepId: string;
 
   /**
+   * CANCELLED for a step that waits for approval, whose work never began; any other outcome of it is INVALID_FIELD.
+   *
    * @generated from field: stint.v1.Outcome outcome = 2;
    */
   outcome: Outcome;
