@@ -83,7 +83,8 @@ function approvalMessageOf(
             entryId: answer.by.entryId,
             reason: answer.reason,
             answeredAt: timestampOfMicros(answer.at),
-            ...(readers.processes ? { uid: answer.by.uid } : {}),
+            // Of an operator elsewhere no user is known.
+            ...(readers.processes && answer.by.uid >= 0 ? { uid: answer.by.uid } : {}),
           },
         }),
   };

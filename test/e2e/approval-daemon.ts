@@ -18,7 +18,7 @@ export const ADMIN_UID = 4_402;
 export const OPERATORS_GID = 4_400;
 
 /** Reading is held back until it is approved. */
-const ASK_FIRST = `@id("ask-first")
+export const ASK_FIRST = `@id("ask-first")
 @approval("operators")
 forbid (principal, action == Action::"read", resource);
 `;

@@ -9,17 +9,16 @@ import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { Risk, RiskLevel } from "../../src/gen/stint/v1/risk_pb.js";
 import { Status } from "../../src/gen/stint/v1/status_pb.js";
 import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
-import { attestRuntime } from "../../src/sdk/runtime/attest-runtime.ts";
-import { serverTrustOf } from "../../src/sdk/runtime/attestation-trust.ts";
 import { createStint } from "../../src/sdk/runtime/index.ts";
 import { runStint } from "../cli/running.ts";
-import { type Caller, callerWith } from "../conformance/broker-scene.ts";
+import type { Caller } from "../conformance/broker-scene.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { activateBaseline } from "../faults/daemon-ledger.ts";
 import { WRITE_FILES } from "./entries.ts";
 import { parseMetrics, scrape } from "./metrics-text.ts";
 import { OWN_ENTRIES, type Runtime, runtimeAt } from "./one-user.ts";
 import { type Operator, operatorOf } from "./operator.ts";
+import { REMOTE_ENDPOINTS, remoteOperator } from "./remote-operator.ts";
 
 // A real broker with the baseline in force, told of risk by its operator and by a detector elsewhere on the network.
 
@@ -39,8 +38,7 @@ beforeAll(async () => {
     entries: [...OWN_ENTRIES, ...OPERATORS],
     config: {
       operations: { listen: "127.0.0.1:0", plain_on_loopback: true },
-      broker: { listen: "127.0.0.1:0" },
-      attestation: { listen: "127.0.0.1:0", own_svid: true },
+      ...REMOTE_ENDPOINTS,
     },
   };
   const first = await startDaemon(options);
@@ -60,18 +58,7 @@ beforeEach(async () => {
   for (const { scope } of risks) await operator.risk.set({ scope, level: RiskLevel.LOW, reason: "over" });
 });
 
-/** An operator elsewhere, on the broker endpoint. */
-async function from(name: string): Promise<Caller> {
-  const { token } = await operator.joinTokens.create({ name });
-  const port = Number(daemon.log.find(({ msg }) => msg === "serving")?.["attestationPort"]);
-  const bundle = await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text();
-  const trust = { trustDomain: "example.org", bundle };
-  const options = { address: `127.0.0.1:${port}`, trust, evidence: { joinToken: token } };
-  const signal = AbortSignal.timeout(20_000);
-  const { identity } = await attestRuntime(options, await serverTrustOf(trust, undefined), signal);
-  const { certificateChain: certificate, privateKey: key, authorities: roots } = identity;
-  return callerWith(daemon, { spiffeId: "", certificate, key, roots }, "tcp");
-}
+const from = (name: string) => remoteOperator(daemon, operator, name);
 
 const stint = (...args: string[]) => runStint(["--operator-socket", daemon.operatorSocket, ...args]);
 const set = (...args: string[]) => stint("-o", "json", "risk", "set", "--reason", "an alarm", ...args);

@@ -482,7 +482,7 @@ export declare type ApprovalAnswer = Message<"stint.v1.ApprovalAnswer"> & {
   answeredAt?: Timestamp | undefined;
 
   /**
-   * The user who answered; set for operators.
+   * The user who answered; set for operators. Absent of an answer that came over a network, where nobody sees the user.
    *
    * @generated from field: optional uint32 uid = 5;
    */
