@@ -25,7 +25,8 @@ export function approverOf(caller: Attested): Approver {
 }
 
 /**
- * Nobody approves what they asked for: neither the user who asked, nor one who executes it, nor whom it is for.
+ * Nobody approves what they asked for: neither the user who asked, nor one who executes it, nor whom it is for. An approver
+ * of whom only the issuer is known, which is that of whom the step is for, could be anybody whom that issuer vouches for.
  *
  * @throws BrokerError NOT_ENTITLED
  */
@@ -40,8 +41,10 @@ export async function checkNotRequester(
   const principal = await knownPrincipal(step, principals);
   if (principal === undefined) return;
   const known = new Set<string>([...caller.selectors, ...caller.entries.flatMap(({ content }) => content.selectors)]);
-  if (known.has(`oidc:iss:${principal.iss}`) && known.has(`oidc:sub:${principal.sub}`)) {
-    throw refusal("whom the step works for does not approve it");
+  if (!known.has(`oidc:iss:${principal.iss}`)) return;
+  if (known.has(`oidc:sub:${principal.sub}`)) throw refusal("whom the step works for does not approve it");
+  if (![...known].some((selector) => selector.startsWith("oidc:sub:"))) {
+    throw refusal("an approver whose entry names no oidc:sub could be whom the step works for");
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { JsonValue } from "@bufbuild/protobuf";
@@ -53,15 +53,20 @@ export type ApprovalDaemon = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
+/** A directory of a site's policies, for a daemon's configuration. */
+export function policiesIn(text: string): Disposable & { readonly directory: string } {
+  const directory = mkdtempSync(join(tmpdir(), "stint-site-"));
+  writeFileSync(join(directory, "site.cedar"), text);
+  return { directory, [Symbol.dispose]: () => rmSync(directory, { recursive: true }) };
+}
+
 export async function startApprovalDaemon(
   options: { readonly entries?: readonly object[]; readonly expiry?: string; readonly config?: object } = {},
 ): Promise<ApprovalDaemon> {
-  const site = mkdtempSync(join(tmpdir(), "stint-site-"));
-  mkdirSync(join(site, "policies"));
-  writeFileSync(join(site, "policies", "site.cedar"), ASK_FIRST);
+  const site = policiesIn(ASK_FIRST);
   let daemon = await startDaemon({
     config: (directory) => ({
-      policies: { directory: join(site, "policies") },
+      policies: { directory: site.directory },
       operator: { socket: join(directory, "operator.sock"), group: OPERATORS_GID },
       ...(options.expiry === undefined ? {} : { approvals: { expiry: options.expiry } }),
       ...options.config,
@@ -107,7 +112,7 @@ export async function startApprovalDaemon(
     async [Symbol.asyncDispose]() {
       await approver[Symbol.asyncDispose]();
       await daemon[Symbol.asyncDispose]();
-      rmSync(site, { recursive: true });
+      site[Symbol.dispose]();
     },
   };
 }

@@ -1,37 +1,38 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Daemon, startDaemon } from "../daemon.ts";
+import { ASK_FIRST, isRoot, OPERATORS_GID, policiesIn } from "./approval-daemon.ts";
 import { type Answer, type Caller, callerAs } from "./as-user.ts";
 import { READ_SEARCH, SEARCH } from "./entries.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 
 const OWN_UID = process.getuid?.() ?? -1;
-/** Another user asks than the one that runs the tests and approves: only root can start processes as others. */
+/** Other users ask than the one that runs the tests and approves. */
 const CLERK_UID = 4_242;
-const isRoot = OWN_UID === 0;
-
-const POLICY = `@id("ask-first")
-@approval("operators")
-forbid (principal, action == Action::"read", resource);
-`;
+const [DESK_UID, WORKER_UID] = [4_243, 4_244];
 
 let daemon: Daemon;
 let operator: Operator;
 let clerk: Caller;
-const directory = mkdtempSync(join(tmpdir(), "stint-approval-"));
+const site = policiesIn(ASK_FIRST);
 
 beforeAll(async () => {
   if (!isRoot) return;
-  mkdirSync(join(directory, "site"));
-  writeFileSync(join(directory, "site", "site.cedar"), POLICY);
   const own = [`unix:uid:${OWN_UID}`];
   const clerks = [`unix:uid:${CLERK_UID}`];
   daemon = await startDaemon({
-    config: { policies: { directory: join(directory, "site") } },
+    config: (directory) => ({
+      policies: { directory: site.directory },
+      operator: { socket: join(directory, "operator.sock"), group: OPERATORS_GID },
+    }),
     entries: [
       { kind: "agent", name: "clerk", selectors: clerks, ceiling: [READ_SEARCH], may_open: true },
+      { kind: "agent", name: "worker", selectors: [`unix:uid:${WORKER_UID}`], ceiling: [READ_SEARCH] },
+      { kind: "runtime", name: "desk", selectors: [`unix:uid:${DESK_UID}`], agents: ["worker"] },
+      // Each of them may approve what others ask.
+      ...[CLERK_UID, DESK_UID, WORKER_UID].map((uid) => ({
+        ...{ kind: "operator", name: `user-${uid}`, selectors: [`unix:uid:${uid}`], role: "approver" },
+      })),
       { kind: "operator", name: "root", selectors: own, role: "admin" },
       { kind: "operator", name: "approver", selectors: own, role: "approver" },
     ],
@@ -40,7 +41,7 @@ beforeAll(async () => {
   clerk = await callerAs({ uid: CLERK_UID }, daemon.workloadSocket);
 });
 afterAll(async () => {
-  rmSync(directory, { recursive: true });
+  site[Symbol.dispose]();
   if (!isRoot) return;
   operator[Symbol.dispose]();
   await clerk[Symbol.asyncDispose]();
@@ -108,5 +109,45 @@ test.skipIf(!isRoot)(
     await operator.approvals.approve({ stepId: waiting.stepId, requestDigest, reason: "yes" });
     const { step: approved } = await operator.steps.get({ by: { case: "stepId", value: waiting.stepId } });
     expect(approved?.approval?.answer).toMatchObject({ approved: true });
+  },
+);
+
+/** What is said to a user who approves. */
+async function approvedBy(uid: number, { stepId, approval }: Answer): Promise<Answer> {
+  await using caller = await callerAs({ uid, groups: [OPERATORS_GID] }, daemon.operatorSocket);
+  const request = { stepId, requestDigest: approval.requestDigest, reason: "mine" };
+  return await caller.call("Approvals", "approve", request);
+}
+
+test.skipIf(!isRoot)(
+  "the user who asked does not approve it by another process and another entry, and others still can",
+  async () => {
+    const step = await ask(true);
+    await expect(approvedBy(CLERK_UID, step)).rejects.toMatchObject({
+      reason: "NOT_ENTITLED",
+      message: "NOT_ENTITLED: the user who asked does not approve",
+    });
+    expect(await approvedBy(DESK_UID, step)).toMatchObject({ step: { state: "STEP_STATE_OPEN" } });
+  },
+);
+
+test.skipIf(!isRoot)(
+  "what a runtime asks for another user's agent, neither of the two users approves, and a third does",
+  async () => {
+    await using desk = await callerAs({ uid: DESK_UID }, daemon.workloadSocket);
+    await using worker = await callerAs({ uid: WORKER_UID }, daemon.workloadSocket);
+    const request = { runId: "for-another", step: "s", agent: "worker", grant: { elements: [READ_SEARCH] } };
+    const { step } = await desk.call("Steps", "open", {
+      ...request,
+      executor: { pid: worker.pid },
+      acceptPending: true,
+    } as never);
+    expect(step.approval.requesterUids).toEqual([DESK_UID, WORKER_UID]);
+    for (const uid of [DESK_UID, WORKER_UID]) {
+      await expect(approvedBy(uid, step)).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
+    }
+    expect(await approvedBy(CLERK_UID, step)).toMatchObject({ step: { state: "STEP_STATE_OPEN" } });
+    const jwt = { stepId: step.stepId, wanted: { audiences: [SEARCH] } };
+    expect(await worker.call("Credentials", "issueJwtSvid", jwt)).toMatchObject({ svid: {} });
   },
 );

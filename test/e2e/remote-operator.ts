@@ -1,4 +1,5 @@
 import { attestRuntime } from "../../src/sdk/runtime/attest-runtime.ts";
+import type { AttestationEvidence } from "../../src/sdk/runtime/attestation-options.ts";
 import { serverTrustOf } from "../../src/sdk/runtime/attestation-trust.ts";
 import { type Caller, callerWith } from "../conformance/broker-scene.ts";
 import type { Daemon } from "../daemon.ts";
@@ -11,7 +12,23 @@ export const REMOTE_ENDPOINTS = {
 } as const;
 
 /**
- * An operator elsewhere, on the broker endpoint: known by its X.509-SVID alone, which a join token has given it.
+ * Whoever shows this evidence elsewhere, on the broker endpoint: known by its X.509-SVID alone.
+ *
+ * @param entry - `kind/name`; needed where the evidence matches several entries.
+ */
+export async function callerFrom(daemon: Daemon, evidence: AttestationEvidence, entry?: string): Promise<Caller> {
+  const port = Number(daemon.log.find(({ msg }) => msg === "serving")?.["attestationPort"]);
+  const bundle = await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text();
+  const trust = { trustDomain: "example.org", bundle };
+  const options = { address: `127.0.0.1:${port}`, trust, evidence, entry };
+  const signal = AbortSignal.timeout(20_000);
+  const { identity } = await attestRuntime(options, await serverTrustOf(trust, undefined), signal);
+  const { certificateChain: certificate, privateKey: key, authorities: roots } = identity;
+  return callerWith(daemon, { spiffeId: "", certificate, key, roots }, "tcp");
+}
+
+/**
+ * An operator elsewhere, whom a join token has given its identity.
  *
  * @param name - of the join token, which the operator's entry selects by.
  */
@@ -20,13 +37,5 @@ export async function remoteOperator(
   { joinTokens }: Pick<Operator, "joinTokens">,
   name: string,
 ): Promise<Caller> {
-  const { token } = await joinTokens.create({ name });
-  const port = Number(daemon.log.find(({ msg }) => msg === "serving")?.["attestationPort"]);
-  const bundle = await (await fetch(`${daemon.httpUrl}/spiffe-bundle.json`)).text();
-  const trust = { trustDomain: "example.org", bundle };
-  const options = { address: `127.0.0.1:${port}`, trust, evidence: { joinToken: token } };
-  const signal = AbortSignal.timeout(20_000);
-  const { identity } = await attestRuntime(options, await serverTrustOf(trust, undefined), signal);
-  const { certificateChain: certificate, privateKey: key, authorities: roots } = identity;
-  return callerWith(daemon, { spiffeId: "", certificate, key, roots }, "tcp");
+  return callerFrom(daemon, { joinToken: (await joinTokens.create({ name })).token });
 }
