@@ -10,6 +10,7 @@ import { type ApprovalTerms, type ApprovalTermsPorts, approvalTermsOf, checkRequ
 import { type Approver, approverOf, checkNotRequester, checkReason } from "./approver.ts";
 import { type DecideApprovalPorts, type DecidedApproval, decideApproval } from "./decide-approval.ts";
 import { checkGate, type OpenPorts } from "./open-step.ts";
+import { type RecordingPorts, recordingRefusals } from "./recording-refusals.ts";
 
 /** What is approved, or refused. */
 export type ApprovalRequest = {
@@ -19,7 +20,7 @@ export type ApprovalRequest = {
   readonly reason: string;
 };
 
-export type AnswerPorts = {
+export type AnswerPorts = RecordingPorts & {
   readonly ledger: Pick<Ledger, "perform">;
   readonly stepDirectory: StepDirectory;
   readonly inForce: InForce;
@@ -34,13 +35,17 @@ export type ApprovePorts = AnswerPorts &
 /**
  * Opens a step that waits for approval. Whoever approves says what was looked at, and is none of those who asked. It is
  * decided again, on the state of the world as it is now, with nothing set aside but the policies that asked for this
- * approval; one durable act checks all of this once more.
+ * approval; one durable act checks all of this once more. Who tries and may not is recorded.
  *
  * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, INVALID_FIELD, STEP_CLOSED, STEP_EXISTS for a step that was approved
  *   before, POLICY_DENIED and DELEGATION_REFUSED when it is not permitted any more; and as the ledger's guards do
  */
 export async function approveStep(caller: Attested, request: ApprovalRequest, ports: ApprovePorts): Promise<Step> {
   checkGate(ports.gate);
+  return recordingRefusals(caller, request.stepId, ports, () => approved(caller, request, ports));
+}
+
+async function approved(caller: Attested, request: ApprovalRequest, ports: ApprovePorts): Promise<Step> {
   const approver = approverOf(caller);
   const reason = checkReason(request.reason);
   const step = checkRequest(request, visibleTo(caller, await ports.stepDirectory.byId(request.stepId)).step, ports);

@@ -4,17 +4,24 @@ import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
 import type { AnswerPorts } from "./approve-step.ts";
 import { approverOf, checkReason } from "./approver.ts";
+import { recordingRefusals } from "./recording-refusals.ts";
+
+type RefusalRequest = { readonly stepId: string; readonly reason: string };
 
 /**
  * Closes a step that waits for approval as REFUSED. Whoever asked may take it back by closing it, so any approver may
- * refuse it.
+ * refuse it. Who tries and may not is recorded.
  *
  * @returns the step as it is now
  * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, INVALID_FIELD, STEP_CLOSED; STEP_EXISTS for one that was approved
  */
-export async function refuseStep(
+export function refuseStep(caller: Attested, asked: RefusalRequest, ports: AnswerPorts): Promise<Step> {
+  return recordingRefusals(caller, asked.stepId, ports, () => refused(caller, asked, ports));
+}
+
+async function refused(
   caller: Attested,
-  asked: { readonly stepId: string; readonly reason: string },
+  asked: RefusalRequest,
   { ledger, stepDirectory, inForce, clock }: AnswerPorts,
 ): Promise<Step> {
   const { by } = approverOf(caller);

@@ -238,6 +238,39 @@ describe("attacks", () => {
     expect(await stepNow(step)).toMatchObject({ state: "PENDING_APPROVAL" });
   });
 
+  test("whoever may not answer leaves a record of each try, and no more than ten a minute and a count", async () => {
+    const { ask, approve, refuse, requester, operator, kernel, decisions, broker } = await approvalScene();
+    const step = await ask();
+    const before = (await decisions()).length;
+    await expect(approve(step, requester)).rejects.toEqual(refused("NOT_ENTITLED"));
+    await expect(refuse(step, operator)).rejects.toEqual(refused("NOT_ENTITLED"));
+    const made = (await decisions()).slice(0, -before);
+    const of = { stepId: step.stepId, agent: "clerk", runId: "run", attempt: 1, requested: HELD, granted: [] };
+    expect(made).toMatchObject([
+      {
+        ...{ act: "administer", effect: "deny", reason: "NOT_ENTITLED", ...of },
+        message: "only for operators with the role approver",
+      },
+      {
+        ...{ act: "administer", effect: "deny", reason: "NOT_ENTITLED", ...of, caller: { uid: 33 } },
+        message: "the user who asked does not approve",
+      },
+    ]);
+    // What is refused for another reason than authority is no decision.
+    await expect(approve(step, undefined, "e".repeat(64))).rejects.toEqual(refused("INVALID_FIELD"));
+    expect(await decisions()).toHaveLength(before + 2);
+
+    for (let tries = 0; tries < 30; tries++) {
+      const another = { ...step, stepId: `step_made_up_${tries}` };
+      await expect(approve(another, kernel.start(33))).rejects.toEqual(refused("STEP_NOT_FOUND"));
+      await expect(approve(step, kernel.start(33))).rejects.toEqual(refused("NOT_ENTITLED"));
+    }
+    await broker.ports.denials.flush();
+    const counts = (await decisions()).slice(0, -before).map(({ count }) => count);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(32);
+    expect(counts).toHaveLength(12);
+  });
+
   test("an administrator, or a viewer, approves or refuses", async () => {
     const { ask, approve, refuse, operator, stepNow } = await approvalScene();
     const step = await ask();
