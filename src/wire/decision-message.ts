@@ -33,6 +33,7 @@ export function decisionMessageOf(
     ...(decision.situation === undefined ? {} : { situation: situationMessageOf(decision.situation) }),
     closes: [...(decision.closes ?? [])],
     act: decision.act,
+    approval: decision.approval ?? "",
     ...(decision.caller === undefined ? {} : { caller: callerMessageOf(decision.caller) }),
   };
 }
@@ -51,6 +52,7 @@ function callMessageOf({ location, tool, actions, datatypes, argumentsSha256 = "
 
 function situationMessageOf(situation: Situation): MessageInitShape<typeof SituationSchema> {
   const { runtime = "", principalId = "", workflow = "", parent, facts, risk, depth, selectors } = situation;
+  const { approved = "" } = situation;
   return {
     runtime,
     principalId,
@@ -65,6 +67,7 @@ function situationMessageOf(situation: Situation): MessageInitShape<typeof Situa
     riskRun: risk.run,
     depth,
     selectors: [...selectors],
+    approved,
   };
 }
 

@@ -178,6 +178,25 @@ describe.skipIf(!isRoot)("what waits for approval, as its approver types it", ()
   });
 });
 
+test.skipIf(!isRoot)(
+  "stint history decisions shows whose approval a decision needs, which it was made with, and who tried in vain",
+  async () => {
+    const step = await waiting();
+    await stintAs(ADMIN_UID, approve(step.stepId));
+    await broker.approve(step);
+    const listed = (output: string) =>
+      stintAs(ADMIN_UID, ["--output", output, "history", "decisions", "--run", step.name.runId]);
+    expect(JSON.parse((await listed("json")).out)).toMatchObject([
+      { act: "open", effect: "allow", approval: null, situation: { approved: "operators" } },
+      { act: "administer", effect: "deny", reason: "NOT_ENTITLED", approval: null, caller: { uid: ADMIN_UID } },
+      { act: "open", effect: "deny", approval: "operators", situation: { approved: null } },
+    ]);
+    const [header = "", ...rows] = (await listed("table")).out.trimEnd().split("\n");
+    const [from, to] = [header.indexOf("APPROVAL"), header.indexOf("CALLER")];
+    expect(rows.map((row) => row.slice(from, to).trim())).toEqual(["has operators", "", "needs operators"]);
+  },
+);
+
 describe.skipIf(!isRoot)("stint step run --accept-pending", () => {
   test("says that it waits, and runs the command once the step is approved", async () => {
     const [run, flags] = named();

@@ -33,6 +33,7 @@ export const decisionView: View<Decision> = {
     ["situation", (decision) => situationField(decision.situation)],
     ["closes", (decision) => decision.closes],
     ["count", (decision) => decision.count],
+    ["approval", (decision) => textField(decision.approval)],
     ["message", (decision) => textField(decision.message)],
     ["caller", (decision) => callerField(decision.caller)],
   ],
@@ -50,6 +51,7 @@ export const decisionView: View<Decision> = {
       align: "right",
     },
     { header: "REASON", text: (decision) => decision.reason },
+    { header: "APPROVAL", text: approvalCell },
     { header: "CALLER", text: (decision) => callerCell(decision.caller) },
     { header: "COUNT", text: (decision) => String(decision.count), align: "right" },
     { header: "AGENT", text: (decision) => decision.agent },
@@ -69,6 +71,13 @@ function effectOf(decision: Decision): string {
 function attemptOf(decision: Decision): number | null {
   const attempt = decision.stepName?.attempt ?? 0;
   return attempt === 0 ? null : attempt;
+}
+
+/** Whose approval would help, or whose was given: `needs operators`, `has operators`. */
+function approvalCell({ approval, situation }: Decision): string {
+  if (approval !== "") return `needs ${approval}`;
+  const approved = situation?.approved ?? "";
+  return approved === "" ? "" : `has ${approved}`;
 }
 
 function callField(call: ToolCall | undefined): Json {
@@ -103,6 +112,7 @@ function situationField(situation: Situation | undefined): Json {
     risk: { domain: situation.riskDomain, agent: situation.riskAgent, run: situation.riskRun },
     depth: situation.depth,
     selectors: situation.selectors,
+    approved: textField(situation.approved),
   };
 }
 

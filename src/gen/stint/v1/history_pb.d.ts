@@ -362,6 +362,13 @@ export declare type Decision = Message<"stint.v1.Decision"> & {
   act: string;
 
   /**
+   * The role that could approve what a deny refused; empty where approving can't help.
+   *
+   * @generated from field: string approval = 25;
+   */
+  approval: string;
+
+  /**
    * Of a decision about a call, unless it stands for several.
    *
    * @generated from field: stint.v1.ToolCall call = 30;
@@ -539,6 +546,13 @@ export declare type Situation = Message<"stint.v1.Situation"> & {
    * @generated from field: repeated string selectors = 14;
    */
   selectors: string[];
+
+  /**
+   * The role whose approval was given, so that the policies that asked for it were set aside; empty: none was.
+   *
+   * @generated from field: string approved = 15;
+   */
+  approved: string;
 };
 
 /**
