@@ -73,7 +73,8 @@ function connectWithSvid(identity: RuntimeSvid, brokerEndpoint: string): Broker 
 }
 
 /**
- * Calls, and calls again with growing pauses while the answer is "not now". Only for requests that may be repeated:
+ * Calls, and calls again with growing pauses while the answer is "not now": nobody answered, the broker can't now, or what it
+ * decided on changed before it could record anything. For `CALL_MS_MAX`, and then gives the last refusal. Only for requests that may be repeated:
  * the broker's all may, `Open` by its `request_id`.
  *
  * @param options.waitMs - on top of the usual time, for a call that is meant to wait.

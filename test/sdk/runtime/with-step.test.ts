@@ -216,6 +216,39 @@ describe("opening", () => {
     expect(new Set(ids).size).toBe(1);
   });
 
+  test("again while what it is decided on changes under the broker, of which nothing was recorded", async () => {
+    let asked = 0;
+    const broker = await scriptedBroker({
+      open() {
+        asked += 1;
+        const message = "what the run was granted changed while this was decided: ask again";
+        if (asked < 4) throw new BrokerError("DECISION_OUTDATED", message);
+      },
+    });
+    const { stepId } = await broker.stint().openStep(STEP);
+    expect([stepId, asked]).toEqual(["step_1", 4]);
+    expect(new Set(broker.seen.opened.map(({ requestId }) => requestId)).size).toBe(1);
+  });
+
+  test("again no longer than its caller waits, and then says why it was asked again", async () => {
+    const broker = await scriptedBroker({
+      open() {
+        throw new BrokerError("DECISION_OUTDATED", "the policies in force changed while this was decided: ask again");
+      },
+    });
+    const stopped = new AbortController();
+    const thrown = thrownBy(broker.stint().openStep({ ...STEP, signal: stopped.signal }));
+    await vi.waitFor(() => expect(broker.seen.opened.length).toBeGreaterThan(2));
+    const why = new Error("no time left");
+    stopped.abort(why);
+    expect(await thrown).toBe(why);
+    const asked = broker.seen.opened.length;
+    const refused = await thrownBy(broker.stint().openStep(STEP));
+    expect(refused).toMatchObject({ reason: "DECISION_OUTDATED", retryable: true });
+    // 10 s hold no more than this many pauses, which are at least half of 50, 100, 200, 400 and then 800 to 1,000 ms.
+    expect(broker.seen.opened.length - asked).toBeLessThanOrEqual(26);
+  });
+
   test("two steps asks with two request ids", async () => {
     const broker = await scriptedBroker();
     const stint = broker.stint();
