@@ -64,7 +64,12 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       disk: core.store.disk,
     },
     workloadApi: { ...streaming, ...bundles, keyPairs, credentials, issuer: config.issuer, witSvid: config.witSvid },
-    callers: { attestor: unix.attestor, entries, executorSteps: core.stepDirectory },
+    callers: {
+      attestor: unix.attestor,
+      entries,
+      executorSteps: core.stepDirectory,
+      stepProcesses: core.stepDirectory,
+    },
     brokerApi: {
       ...streaming,
       ...bundles,

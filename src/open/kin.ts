@@ -1,5 +1,6 @@
 import { allowsDescendants, type DescendantPorts, descendantRefusal } from "../decide/descendants.ts";
 import { isExecutedBy } from "../decide/executed-by.ts";
+import type { ProcessIdentity } from "../domain/process.ts";
 import { isOfKind, type RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Segment } from "../domain/spiffe-id.ts";
 import type { Attested } from "../domain/stages.ts";
@@ -25,6 +26,30 @@ export function openerApart(
   const lenient = openers.find(allowsDescendants);
   if (lenient === undefined) throw refusal;
   return lenient;
+}
+
+/** Why a process opens no steps by entries of runtimes and agents that let their processes open steps. */
+export type OpeningRefusal = {
+  readonly message: string;
+  readonly entries: readonly RegistrationEntry[];
+  /** The process with a part in steps that it descends from, or may descend from; absent where nobody can tell. */
+  readonly from?: ProcessIdentity;
+};
+
+/**
+ * What a process would be told if it opened a step that is no child of one that it executes; `undefined` where descent is
+ * in its way by none of its entries.
+ *
+ * @throws BrokerError NOT_SERVING while the processes of steps can't be relied on
+ */
+export function openingRefusal(caller: Attested, ports: DescendantPorts): OpeningRefusal | undefined {
+  const entries = caller.entries.filter(
+    (entry) => !isOfKind(entry, "operator") && mayOpenAny(entry) && !allowsDescendants(entry),
+  );
+  const refusal = entries.length === 0 ? undefined : descendantRefusal(caller, ports);
+  if (refusal === undefined) return undefined;
+  const descent = ports.stepProcesses.descentOf(caller.process);
+  return { message: refusal.message, entries, ...("from" in descent ? { from: descent.from } : {}) };
 }
 
 /** Whether the entry lets its processes open steps, of whichever agent. */

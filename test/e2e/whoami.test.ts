@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { createStint } from "../../src/sdk/runtime/index.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { READ_SEARCH } from "./entries.ts";
 
@@ -78,4 +79,36 @@ test("a command that runs as a step is told of the step, and a child of it why i
   expect(within.steps).toMatchObject([{ run_id: "w", step: "s", attempt: 1, state: "OPEN", executor_kind: "process" }]);
   const child = JSON.parse((await run("sh", "-c", '"$@"; true', "sh", ...whoami)).stdout);
   expect(child).toMatchObject({ steps: [], without_step: expect.stringContaining("executor tree") });
+});
+
+// From here on the process of the tests opens steps itself, and what it starts descends from it.
+
+test("a process that descends from one with a part in steps is told that it opens none, by which entry, from which process, and what to do", async () => {
+  using stintClient = createStint({ endpoint: daemon.workloadSocket, agent: "shell" });
+  await using _ = await stintClient.openStep({ runId: "kin", step: "s", grant: [READ_SEARCH] as never });
+  const { stdout, stderr } = await stint(daemon, "whoami");
+  expect(JSON.parse(stdout)).toMatchObject({
+    opens_not_by: ["runtime/graph"],
+    descends_from: { pid: process.pid },
+    without_opening: expect.stringMatching(/parent_step_id.*Steps\.Enroll.*allow_descendants/),
+  });
+  expect(stderr).toMatch(
+    new RegExp(`^stint: this process opens no steps by runtime/graph \\(process ${process.pid}\\): .*Steps.Enroll`),
+  );
+});
+
+test("a process whose entry allows descendants, or that descends from none, is told nothing of the kind", async () => {
+  const { stdout, stderr } = await stint(strange, "whoami");
+  expect(JSON.parse(stdout)).toMatchObject({ without_opening: null, opens_not_by: [], descends_from: null });
+  expect(stderr).not.toContain("opens no steps");
+  await using lenient = await startDaemon({
+    entries: [
+      { kind: "agent", name: "shell", selectors: [`unix:uid:${uid}`], ceiling: [READ_SEARCH] },
+      { kind: "runtime", name: "graph", selectors: [`unix:uid:${uid}`], agents: ["shell"], allow_descendants: true },
+    ],
+  });
+  using stintClient = createStint({ endpoint: lenient.workloadSocket, agent: "shell" });
+  await using _ = await stintClient.openStep({ runId: "kin", step: "s", grant: [READ_SEARCH] as never });
+  const seen = await stint(lenient, "whoami");
+  expect([seen.stderr, JSON.parse(seen.stdout)]).toMatchObject(["", { without_opening: null, descends_from: null }]);
 });

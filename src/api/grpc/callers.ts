@@ -1,10 +1,12 @@
 import { basename } from "node:path";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type AttestPorts, lookAt } from "../../attest/attest.ts";
+import type { DescendantPorts } from "../../decide/descendants.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { kindOf, type Selector } from "../../domain/selector.ts";
 import type { Attested } from "../../domain/stages.ts";
 import type { Callers, WhoAmIResponseSchema } from "../../gen/stint/v1/callers_pb.js";
+import { openingRefusal } from "../../open/kin.ts";
 import type { Evidence } from "../../ports/attestor.ts";
 import type { ExecutorSteps } from "../../ports/executor-steps.ts";
 import { executedSteps, withoutIdentity } from "../../stream/process-identities.ts";
@@ -14,7 +16,7 @@ import { serviceErrorOf } from "../../wire/service-error.ts";
 import { stepMessageOf } from "../../wire/step-message.ts";
 import { begin, type Endpoint } from "./call.ts";
 
-export type CallersPorts = AttestPorts & { readonly executorSteps: ExecutorSteps };
+export type CallersPorts = AttestPorts & DescendantPorts & { readonly executorSteps: ExecutorSteps };
 
 /**
  * Tells a caller what the broker sees of it, which is all that an entry for it could name. Whoever asks learns of itself
@@ -53,13 +55,18 @@ function factsOf({ process, uid, selectors, unavailable, executable }: Evidence)
   };
 }
 
-function identityOf(caller: Attested, { executorSteps }: CallersPorts): Answer {
+function identityOf(caller: Attested, ports: CallersPorts): Answer {
+  const { executorSteps } = ports;
   const steps = executedSteps(caller, executorSteps);
+  const notOpening = openingRefusal(caller, ports);
   return {
     entries: caller.entries.map(({ content: { kind, name }, spiffeId }) => ({ kind, name, spiffeId })),
     steps: steps.slice(0, LIMITS.listedMax).map((step) => stepMessageOf(step, { processes: false })),
     stepsCount: steps.length,
     withoutStep: steps.length === 0 ? (withoutIdentity(caller, executorSteps)?.message ?? "") : "",
+    withoutOpening: notOpening?.message ?? "",
+    opensNotBy: (notOpening?.entries ?? []).map(({ content: { kind, name } }) => `${kind}/${name}`),
+    ...(notOpening?.from === undefined ? {} : { descendsFrom: processMessageOf(notOpening.from) }),
   };
 }
 

@@ -11,6 +11,10 @@ export function addWhoami(program: Command, context: Context): void {
       acting(context, async (session) => {
         const seen = await session.callers().whoAmI({});
         await session.print.one(whoamiView(session.globals.output === "table"), seen);
+        if (seen.withoutOpening !== "") {
+          const of = seen.descendsFrom === undefined ? "" : ` (process ${seen.descendsFrom.pid})`;
+          session.note(`this process opens no steps by ${seen.opensNotBy.join(", ")}${of}: ${seen.withoutOpening}`);
+        }
         if (seen.entries.length === 0) {
           session.note(
             "no entry of the broker's matches this process: one that does would name some of these selectors and no other",

@@ -95,6 +95,28 @@ export declare type WhoAmIResponse = Message<"stint.v1.WhoAmIResponse"> & {
    * @generated from field: string executable_sha256 = 11;
    */
   executableSha256: string;
+
+  /**
+   * Why the caller opens no steps by `opens_not_by`, and what can be done: it descends from a process with a part in steps,
+   * or can't be told from one that does. Empty for others.
+   *
+   * @generated from field: string without_opening = 12;
+   */
+  withoutOpening: string;
+
+  /**
+   * Entries that let their processes open steps, but not this one; kind/name.
+   *
+   * @generated from field: repeated string opens_not_by = 13;
+   */
+  opensNotBy: string[];
+
+  /**
+   * The process that opened, holds or executes a step; absent where nobody can tell which.
+   *
+   * @generated from field: stint.v1.Process descends_from = 14;
+   */
+  descendsFrom?: Process | undefined;
 };
 
 /**
