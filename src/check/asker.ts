@@ -1,4 +1,5 @@
 import { type DenialRecorder, denyOf } from "../decide/record-denial.ts";
+import { lookingEntry } from "../decide/step-access.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { isOfKind, type RegistrationEntry, type VerifierEntry } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
@@ -24,7 +25,8 @@ export type AskerPorts = {
 };
 
 /**
- * The verifier that has the tool, or an operator.
+ * The verifier that has the tool, or an operator who may look: a detector would learn what a step may do, and use up
+ * calls that were counted.
  *
  * @throws BrokerError NOT_ENTITLED for anybody else, another verifier too; LIMIT_EXCEEDED for whoever asks too often
  * @see contracts section 3
@@ -37,7 +39,7 @@ export async function askerOf(caller: Attested, request: CallRequest, ports: Ask
 }
 
 function entryFor(caller: Attested, location: string): Asker["entry"] | undefined {
-  return verifierFor(caller, location) ?? caller.entries.find((entry) => isOfKind(entry, "operator"));
+  return verifierFor(caller, location) ?? lookingEntry(caller);
 }
 
 /** A caller as a verifier and nothing else, where nobody else may ask. */
@@ -53,7 +55,7 @@ function verifierFor({ entries }: Pick<Attested, "entries">, audience: string): 
 }
 
 async function notEntitled(caller: Attested, { use }: CallRequest, ports: AskerPorts): Promise<BrokerError> {
-  const message = "only the verifier of a location, and operators, ask about calls there";
+  const message = "only the verifier of a location, and operators but detectors, ask about calls there";
   const callerEntryId = caller.entries[0]?.entryId;
   const refused = { act: "call", reason: "NOT_ENTITLED", message, requested: [use] } as const;
   const of = callerEntryId === undefined ? {} : { callerEntryId };

@@ -1,3 +1,4 @@
+import { lookingEntry } from "../decide/step-access.ts";
 import { type Denial, denial } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
@@ -20,7 +21,8 @@ export type WatchScope = {
 };
 
 /**
- * Which part of the feed a caller may watch: a verifier its audiences, a runtime its own runs, an operator all of it.
+ * Which part of the feed a caller may watch: a verifier its audiences, a runtime its own runs, an operator who may look
+ * all of it.
  *
  * @param asked.audiences - within the audiences of the verifier's entry; empty: all of them.
  * @returns the scope, or NOT_ENTITLED, AUDIENCE_INVALID, INVALID_FIELD
@@ -63,7 +65,7 @@ export function scopeOf(
   if (verifiers.length > 0) {
     return denial("AUDIENCE_INVALID", "an audience that the verifier's entry does not name");
   }
-  const operator = caller.entries.find((entry) => isOfKind(entry, "operator") && entry.content.role !== "detector");
+  const operator = lookingEntry(caller);
   if (operator !== undefined) {
     return { entryId: operator.entryId, isVerifier: false, audiences: [], maxStalenessSeconds, concerns: () => true };
   }

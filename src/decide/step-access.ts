@@ -73,3 +73,8 @@ export function operatorWith(
 export function checkMayLook(caller: Attested): void {
   operatorWith(caller, LOOKING);
 }
+
+/** The entry by which a caller may look; `undefined` for a detector, and for whoever is no operator. */
+export function lookingEntry({ entries }: Pick<Attested, "entries">): RegistrationEntry | undefined {
+  return entries.find((entry) => isOfKind(entry, "operator") && LOOKING.includes(entry.content.role));
+}

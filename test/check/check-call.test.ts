@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/domain/limits.ts";
+import { OPERATOR_ROLES, type OperatorRole } from "../../src/domain/registration-entry.ts";
 import { FILES, GRANT, MCP, present } from "../contract/ledger-world.ts";
 import { callerBy, checkScene } from "./check-scene.ts";
 
@@ -41,6 +42,32 @@ test("whoever has a budget is told how much is left, and is refused when nothing
     reason: "GRANT_EXCEEDED",
     message: "all 2 calls that the grant allows were made",
   });
+});
+
+/** A process of an operator, as the broker knows it. */
+async function operatorIn({ world, entries }: Awaited<ReturnType<typeof checkScene>>, role: OperatorRole) {
+  const content = { kind: "operator", name: "ops", selectors: ["unix:uid:1004"], role } as const;
+  const entry = await world.enter(content);
+  entries.put(entry);
+  return entry;
+}
+
+test.for(OPERATOR_ROLES.filter((role) => role !== "detector"))(
+  "an operator with the role %s asks about calls anywhere",
+  async (role) => {
+    const scene = await checkScene();
+    expect(await scene.ask({}, callerBy(await operatorIn(scene, role)))).toMatchObject({ effect: "allow" });
+  },
+);
+
+test("a detector is told of no call, and uses up none that is counted", async () => {
+  const scene = await checkScene({ grant: counted(1) });
+  const detector = await operatorIn(scene, "detector");
+  await expect(scene.ask({}, callerBy(detector))).rejects.toMatchObject({ code: "NOT_ENTITLED" });
+  expect(await scene.decisions()).toMatchObject([
+    { effect: "deny", reason: "NOT_ENTITLED", callerEntryId: detector.entryId, granted: [] },
+  ]);
+  expect(await scene.ask()).toMatchObject({ effect: "allow", callsLeft: 0 });
 });
 
 const NO_SEARCH = `@id("all")

@@ -1,10 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { Approvals } from "../../src/gen/stint/v1/approvals_pb.js";
 import { JoinTokens } from "../../src/gen/stint/v1/attestation_pb.js";
 import { Authorities } from "../../src/gen/stint/v1/authorities_pb.js";
+import { Authorizations, UsageOutcome } from "../../src/gen/stint/v1/authorizations_pb.js";
 import { Entries } from "../../src/gen/stint/v1/entries_pb.js";
 import { Federation } from "../../src/gen/stint/v1/federation_pb.js";
 import { History } from "../../src/gen/stint/v1/history_pb.js";
 import { Ledger } from "../../src/gen/stint/v1/ledger_pb.js";
+import { Policies } from "../../src/gen/stint/v1/policies_pb.js";
+import { Principals } from "../../src/gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { Risk, RiskLevel } from "../../src/gen/stint/v1/risk_pb.js";
 import { Status } from "../../src/gen/stint/v1/status_pb.js";
@@ -208,6 +212,20 @@ describe("a detector", () => {
     await expect(of(JoinTokens).list({})).rejects.toMatchObject(refused);
     await expect(of(Ledger).acceptRestore({ reason: "x" })).rejects.toMatchObject(refused);
     await expect(of(Status).get({})).rejects.toMatchObject(refused);
+    await expect(of(History).explain({ decisionId: "dec_1" })).rejects.toMatchObject(refused);
+    await expect(of(Policies).list({})).rejects.toMatchObject(refused);
+    await expect(of(Principals).list({})).rejects.toMatchObject(refused);
+    await expect(of(Approvals).refuse({ stepId: "step_1", reason: "x" })).rejects.toMatchObject(refused);
+    const call = {
+      location: "https://mcp.example.org/search",
+      tool: "search",
+      actions: ["read"],
+      datatypes: ["internal"],
+    };
+    const credential = { case: "jwtSvid", value: "a.b.c" } as const;
+    await expect(of(Authorizations).check({ credential, ...call })).rejects.toMatchObject(refused);
+    const usages = [{ jti: "j", tool: "search", action: "read", outcome: UsageOutcome.SERVED, calls: 1 }];
+    await expect(of(Authorizations).reportUsage({ reportId: "r", usages })).rejects.toMatchObject(refused);
     const step = await runtime.open();
     await expect(detector.steps.get({ by: { case: "stepId", value: step.stepId } })).rejects.toMatchObject(refused);
     expect((await detector.steps.list({})).steps).toEqual([]);
