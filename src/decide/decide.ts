@@ -29,7 +29,7 @@ export type DecisionRequest = {
   readonly principal: KnownPrincipal | undefined;
   /** Attested selectors of the caller. */
   readonly selectors: ReadonlySet<string>;
-  /** Where the grant will count. */
+  /** Where the grant will count, as far as the request itself says. */
   readonly scopes: readonly FactScope[];
   /** The attempt that this step will replace, and which therefore counts for nothing. */
   readonly replaces: string | undefined;
@@ -45,6 +45,8 @@ export type Decided = {
     readonly reason?: "POLICY_DENIED" | "DELEGATION_REFUSED";
   };
   readonly decidedOn: DecidedOn;
+  /** Where the grant counts. */
+  readonly scopes: readonly FactScope[];
   /** The policies that stand in the way of what `approval` names, sorted. */
   readonly heldBackBy?: readonly string[];
   /** Who refused each element of the request; `undefined` for one that nobody did. */
@@ -60,13 +62,13 @@ export type Decided = {
  * @throws BrokerError as `askPolicies` and `lookAround` do; the caller then opens nothing
  */
 export async function decide(request: DecisionRequest, ports: DecidePorts): Promise<Decided> {
-  const { requested, scopes } = request;
+  const { requested } = request;
   const limited = limitsOn(request);
   const question = questionOf(
     request,
     requested.filter((_, index) => limited[index] === undefined),
   );
-  const world = await lookAround({ agent: question.agent, scopes }, ports);
+  const world = await lookAround({ agent: question.agent, scopes: request.scopes }, ports);
   const asked = await askPolicies(question, world, ports.engine);
   const answers = asked.answer.elements[Symbol.iterator]();
   const refusers = limited.map((limit) => limit ?? refusedBy(answers.next().value, asked.answer.whole));
@@ -74,7 +76,9 @@ export async function decide(request: DecisionRequest, ports: DecidePorts): Prom
   const isAllowed =
     asked.answer.whole.effect === "allow" &&
     (granted.length === requested.length || (request.allowPartial && granted.length > 0));
-  const bounds = isAllowed ? await stepsOutOfBounds({ ...request, granted }, world, ports) : NO_BOUNDS;
+  const bounds = isAllowed
+    ? await stepsOutOfBounds({ ...request, scopes: world.countsIn, granted }, world, ports)
+    : NO_BOUNDS;
   return decided(request, {
     refusers,
     asked,
@@ -197,6 +201,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
       ...(approval === undefined ? {} : { approval: approval.role }),
     },
     decidedOn: { ...decidedOn(entry, opener), world: { ...guard, facts: [...facts, ...bounds.alsoOn] } },
+    scopes: world.countsIn,
     ...(approval === undefined ? {} : { heldBackBy: approval.policies }),
     // A grant that would end the parent is refused whole, and by the policies.
     refusers: bounds.closesParent ? refusers.map((refuser) => refuser ?? "policy") : refusers,

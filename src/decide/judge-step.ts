@@ -58,7 +58,7 @@ export async function judgeStep(
   const principal = isAsked ? await knownPrincipal(step, ports.principals) : undefined;
   const parent = isAsked && opening === undefined ? await parentOf(step, ports) : opening?.parent;
   const question = questionOf(step, asked, { opening, principal, parent });
-  return askPolicies(question, world, ports.engine, withoutItself(step, facts));
+  return askPolicies(question, world, ports.engine, withoutItself(facts));
 }
 
 /** The hop is a question of its own, which must not be left out because nobody was asked when the step was opened. */
@@ -100,10 +100,9 @@ function questionOf(
   };
 }
 
-/** A step is judged as if it were opened now, so that it does not count itself, in none of the scopes it counts in. */
-function withoutItself(step: Step, { stepsOpen, steps, ...granted }: RunFacts): RunFacts {
-  const own = factScopesOf(step).length;
-  return { ...granted, stepsOpen: Math.max(0, stepsOpen - own), steps: Math.max(0, steps - own) };
+/** A step is judged as if it were opened now, so that it does not count itself. */
+function withoutItself({ stepsOpen, steps, ...granted }: RunFacts): RunFacts {
+  return { ...granted, stepsOpen: Math.max(0, stepsOpen - 1), steps: Math.max(0, steps - 1) };
 }
 
 /** Whether the policies let an open step go on as it is. */

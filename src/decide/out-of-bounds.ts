@@ -2,7 +2,7 @@ import type { DecidedOnWorld } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { Grant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
-import { addsTo, type FactScope, factScopesOf, type RunFacts, unitedFacts, withGrant } from "../domain/run-facts.ts";
+import { addsTo, type FactScope, type RunFacts, unitedGrants, withGrant } from "../domain/run-facts.ts";
 import { sortedSet } from "../domain/sorted-set.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
@@ -58,7 +58,7 @@ export async function stepsOutOfBounds(opening: Opening, world: World, ports: Bo
   for (let start = 0; start < steps.length; start += JUDGED_TOGETHER_MAX) {
     const together = steps.slice(start, start + JUDGED_TOGETHER_MAX);
     const answers = await Promise.all(
-      together.map(async (step) => denialsOf(step, await around.of(step), { facts, opening, ports })),
+      together.map(async (step) => denialsOf(step, await around.of(step), { facts, ports })),
     );
     for (const [index, { stepId }] of together.entries()) {
       const denials = answers[index];
@@ -87,10 +87,10 @@ function checkNumber({ length }: readonly string[]): void {
 async function denialsOf(
   step: Step,
   world: World,
-  { facts, opening, ports }: { readonly facts: RunFacts; readonly opening: Opening; readonly ports: BoundsPorts },
+  { facts, ports }: { readonly facts: RunFacts; readonly ports: BoundsPorts },
 ): Promise<readonly PolicyEffect[] | undefined> {
   try {
-    const once = onceGranted(step, world, { facts, scopes: opening.scopes });
+    const once = onceGranted(world, facts);
     const asked = await judgeStep(step, { act: "judge", elements: step.grant }, world, ports, once);
     if (isPermitted(asked, step.grant)) return undefined;
     return [asked.answer.whole, ...asked.answer.elements].filter(({ effect }) => effect === "deny");
@@ -104,15 +104,9 @@ async function denialsOf(
 /** Opened while no policies were in force, with more than they can be asked about; or for somebody who was erased. */
 const UNASKABLE: ReadonlySet<BrokerError["code"]> = new Set(["LIMIT_EXCEEDED", "NOT_ENTITLED"]);
 
-/** What is known of an open step once the new step connects the scopes that it is opened in. */
-function onceGranted(
-  step: Step,
-  { facts: own }: World,
-  { facts, scopes }: { readonly facts: RunFacts; readonly scopes: readonly FactScope[] },
-): RunFacts {
-  const shared = factScopesOf(step).filter((scope) => scopes.includes(scope)).length;
-  const { classes, actions } = unitedFacts([own, facts]);
-  return { classes, actions, stepsOpen: own.stepsOpen + shared, steps: own.steps + shared };
+/** What is known of an open step once the new step, which shares a scope with it, connects the scopes that it is opened in. */
+function onceGranted({ facts: own }: World, facts: RunFacts): RunFacts {
+  return { ...unitedGrants([own, facts]), stepsOpen: own.stepsOpen + 1, steps: own.steps + 1 };
 }
 
 /** The worlds around open steps, each looked at once. */

@@ -1,6 +1,6 @@
 import type { DecidedOnWorld } from "../domain/decision.ts";
 import { greatestRisk, type RiskAround, type RiskScope, riskScopesOf } from "../domain/risk.ts";
-import { type FactScope, NO_FACTS, type RunFacts, type ScopeFacts, unitedFacts } from "../domain/run-facts.ts";
+import { type FactScope, NO_FACTS, type RunFacts, type ScopeFacts, unitedGrants } from "../domain/run-facts.ts";
 import { hasExpired } from "../domain/step.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -21,6 +21,8 @@ export type World = {
   readonly facts: RunFacts;
   /** Of each scope by itself. */
   readonly scopes: readonly ScopeFacts[];
+  /** Where a grant counts: in the scopes of the standpoint, and of the principals that its runs have worked for. */
+  readonly countsIn: readonly FactScope[];
   readonly risk: RiskAround;
   readonly at: UnixMicros;
   /** By which the ledger tells whether the world is still the same. */
@@ -46,6 +48,7 @@ export async function lookAround({ agent, scopes }: Standpoint, ports: WorldPort
       policies,
       facts: NO_FACTS,
       scopes: [],
+      countsIn: scopes,
       risk: NO_RISK,
       at,
       guard: { policies: policies.sequence, facts: [], risk: [] },
@@ -53,16 +56,19 @@ export async function lookAround({ agent, scopes }: Standpoint, ports: WorldPort
     };
   }
   const riskScopes = riskScopesOf(agent, scopes);
-  const { facts: known, risks, through } = await ports.steps.world(scopes, riskScopes);
-  const facts = scopes.map((scope) => known.find((one) => one.scope === scope) ?? { ...NO_FACTS, scope, version: 0 });
+  const { ratchet } = policies.dataClasses;
+  const { facts: known, together, risks, through } = await ports.steps.world(scopes, riskScopes, ratchet);
+  const countsIn = [...new Set([...scopes, ...known.map(({ scope }) => scope)])];
+  const facts = countsIn.map((scope) => known.find((one) => one.scope === scope) ?? { ...NO_FACTS, scope, version: 0 });
   const levelOf = (scope: RiskScope) => {
     const risk = risks.find((one) => one.scope === scope);
     return risk === undefined || hasExpired(risk.expiresAt, at) ? "low" : risk.level;
   };
   return {
     policies,
-    facts: unitedFacts(facts),
+    facts: { ...unitedGrants(facts), stepsOpen: together.stepsOpen, steps: together.steps },
     scopes: facts,
+    countsIn,
     risk: {
       domain: levelOf("domain"),
       agent: levelOf(`agent:${agent}`),

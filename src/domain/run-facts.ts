@@ -17,13 +17,24 @@ export const NO_FACTS: RunFacts = { classes: [], actions: [], stepsOpen: 0, step
 
 /**
  * Whose facts are kept: of a run, or of all runs of a principal. A grant counts in every scope that its step is in: its
- * own run, the runs that it was delegated from, and its principal where the configuration says so. Such a step connects
- * its scopes: what is known of one of them is from then on known of all.
+ * own run, the runs that it was delegated from, and where the configuration says so its principal and whomever these runs
+ * have worked for. Such a step connects its scopes: what is known of one of them is from then on known of all.
  */
 export type FactScope = `run:${string}` | `principal:${string}`;
 
-/** The facts of one scope as the ledger keeps them. `version` grows with each grant that adds a class or an action. */
-export type ScopeFacts = RunFacts & { readonly scope: FactScope; readonly version: number };
+/** How many steps there are, each of them counted once. */
+export type StepCounts = Pick<RunFacts, "stepsOpen" | "steps">;
+
+/**
+ * The facts of one scope as the ledger keeps them. `version` grows with each grant that adds a class or an action, and with
+ * each principal that the run had not worked for before.
+ */
+export type ScopeFacts = RunFacts & {
+  readonly scope: FactScope;
+  readonly version: number;
+  /** Scopes of the principals that the run has worked for, sorted; absent: none in whose scope its grants counted. */
+  readonly principals?: readonly FactScope[];
+};
 
 /** The scopes in which a step's grant counts. */
 export function factScopesOf({
@@ -36,27 +47,39 @@ export function factScopesOf({
   return factScopes ?? [`run:${runId}`];
 }
 
-/** The facts of several scopes, taken together. */
-export function unitedFacts(all: readonly RunFacts[]): RunFacts {
+export function isOfPrincipal(scope: FactScope): boolean {
+  return scope.startsWith("principal:");
+}
+
+/** The scopes of a step of which it turns out that its run works for these principals too. */
+export function alsoFor(scopes: readonly FactScope[], principals: readonly FactScope[]): readonly FactScope[] {
+  return [...scopes, ...principals.filter((one) => !scopes.includes(one))];
+}
+
+/** What was granted in several scopes, taken together. */
+export function unitedGrants(all: readonly RunGrants[]): RunGrants {
   return {
     classes: sortedSet(all.flatMap(({ classes }) => classes)),
     actions: sortedSet(all.flatMap(({ actions }) => actions)),
-    stepsOpen: all.reduce((sum, { stepsOpen }) => sum + stepsOpen, 0),
-    steps: all.reduce((sum, { steps }) => sum + steps, 0),
   };
 }
 
-/** The facts once a grant was added to them. */
-export function withGrant({ classes, actions, stepsOpen, steps }: RunFacts, grant: Grant): RunFacts {
+/** The part of the facts that grants add to. */
+export type RunGrants = Pick<RunFacts, "classes" | "actions">;
+
+/** The facts once a step with this grant was opened. */
+export function withGrant({ stepsOpen, steps, ...granted }: RunFacts, grant: Grant): RunFacts {
+  return { ...unitedGrants([granted, grantsOf(grant)]), stepsOpen: stepsOpen + 1, steps: steps + 1 };
+}
+
+export function grantsOf(grant: Grant): RunGrants {
   return {
-    classes: sortedSet([...classes, ...grant.flatMap(({ datatypes }) => datatypes)]),
-    actions: sortedSet([...actions, ...grant.flatMap((element) => element.actions)]),
-    stepsOpen: stepsOpen + 1,
-    steps: steps + 1,
+    classes: sortedSet(grant.flatMap(({ datatypes }) => datatypes)),
+    actions: sortedSet(grant.flatMap(({ actions }) => actions)),
   };
 }
 
 /** Whether `whole`, which holds all that `part` holds, has a class or an action more. */
-export function addsTo(part: RunFacts, whole: RunFacts): boolean {
+export function addsTo(part: RunGrants, whole: RunGrants): boolean {
   return whole.classes.length > part.classes.length || whole.actions.length > part.actions.length;
 }

@@ -139,6 +139,7 @@ async function endsParent({ parent, set }: Recorded, request: PolicyRequest, por
     facts,
     // The ledger holds what was known in all scopes together. A scope in which nothing was known has the parent judged.
     scopes: scopes.map((scope) => ({ ...NO_FACTS, scope, version: 0 })),
+    countsIn: scopes,
     risk,
     at,
     guard: { policies: 0, facts: [], risk: [] },
@@ -165,6 +166,7 @@ function worldOfParent(
   const expiresAt = addSeconds(secondsOf(at), 1);
   return {
     facts: scope === undefined ? [] : [{ ...facts, scope, version: 0 }],
+    together: facts,
     risks: risks.map((one) => ({ scope: one, level: levelOf(one), expiresAt, sequence: 0, reason: "" })),
     through: 0,
   };

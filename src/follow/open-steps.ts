@@ -6,7 +6,7 @@ import {
   type StepClosed,
   type StepsJudged,
 } from "../domain/ledger-event.ts";
-import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
+import { alsoFor, type FactScope, factScopesOf, isOfPrincipal } from "../domain/run-facts.ts";
 import { asApproved, asOpened, asPending, descendantState, permits, type Step } from "../domain/step.ts";
 import type { Committed } from "../ports/following.ts";
 
@@ -40,11 +40,13 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
   const open = new Map<string, Step>();
   const children = new Map<string, Set<string>>();
   const byScope = new Map<FactScope, Set<string>>();
+  /** Runs with steps here, with the principals that all these steps count for. */
+  const worksFor = new Map<FactScope, ReadonlySet<FactScope>>();
   for (const step of steps) put(step);
 
   function put(step: Step): void {
     open.set(step.stepId, step);
-    if (permits(step.state)) for (const scope of factScopesOf(step)) addTo(byScope, scope, step.stepId);
+    for (const scope of factScopesOf(step)) addTo(byScope, scope, step.stepId);
     if (step.parentStepId !== undefined) addTo(children, step.parentStepId, step.stepId);
   }
 
@@ -52,8 +54,31 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     const { stepId, parentStepId } = step;
     open.delete(stepId);
     children.delete(stepId);
-    for (const scope of factScopesOf(step)) removeFrom(byScope, scope, stepId);
+    for (const scope of factScopesOf(step)) {
+      removeFrom(byScope, scope, stepId);
+      if (!byScope.has(scope)) worksFor.delete(scope);
+    }
     if (parentStepId !== undefined) removeFrom(children, parentStepId, stepId);
+  }
+
+  /** What a run has at hand when it begins to work for a principal counts for that principal from then on. */
+  function connect(step: Step): void {
+    const scopes = factScopesOf(step);
+    const principals = scopes.filter(isOfPrincipal);
+    if (principals.length === 0) return;
+    for (const run of scopes) {
+      if (isOfPrincipal(run)) continue;
+      const known = worksFor.get(run) ?? new Set<FactScope>();
+      if (principals.every((one) => known.has(one))) continue;
+      worksFor.set(run, new Set([...known, ...principals]));
+      for (const stepId of [...(byScope.get(run) ?? [])]) {
+        const other = open.get(stepId);
+        if (other === undefined) continue;
+        const before = factScopesOf(other);
+        const factScopes = alsoFor(before, principals);
+        if (factScopes.length > before.length) put({ ...other, factScopes });
+      }
+    }
   }
 
   function change(stepId: string, changed: Partial<Step>, kind: StepChange["kind"] = "changed"): readonly StepChange[] {
@@ -82,6 +107,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     const { decisionId, expiresAt } = event;
     const step = asApproved(waiting, { decisionId, expiresAt, answer: answerOf(event, true), sequence });
     put(step);
+    connect(step);
     return [{ kind: "approved", step }];
   }
 
@@ -113,7 +139,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     all: () => [...open.values()].filter(({ state }) => permits(state)),
     inScopes(scopes) {
       const ids = new Set(scopes.flatMap((scope) => [...(byScope.get(scope) ?? [])]));
-      const steps = [...ids].flatMap((stepId) => open.get(stepId) ?? []);
+      const steps = [...ids].flatMap((stepId) => open.get(stepId) ?? []).filter(({ state }) => permits(state));
       return steps.sort((a, b) => a.openedSequence - b.openedSequence);
     },
     take({ event, sequence }) {
@@ -121,6 +147,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
         case "step.opened": {
           const step = asOpened(event.step, sequence);
           put(step);
+          connect(step);
           return [{ kind: "opened", step }];
         }
         case "step.pending": {

@@ -30,7 +30,7 @@ export type DecidedOpening = {
   readonly heldBackBy?: readonly string[];
 };
 
-/** The set of policies that decides, and where by this set the grant will count. */
+/** The set of policies that decides, and where by this set the grant will count, as far as the request itself says. */
 export type Place = { readonly policies: PoliciesInForce; readonly scopes: readonly FactScope[] };
 
 /**
@@ -75,7 +75,6 @@ export async function decideOpening(
 ): Promise<DecidedOpening> {
   const { runId, step, grant, allowPartial, workflow } = request;
   const { attempt, replaces } = fenced;
-  const { policies, scopes } = place;
   const made = await decide(
     {
       opener: terms.opener,
@@ -88,12 +87,12 @@ export async function decideOpening(
       workflow,
       principal: terms.principal,
       selectors: caller.selectors,
-      scopes,
+      scopes: place.scopes,
       replaces,
     },
-    decidingBy(policies, ports),
+    decidingBy(place.policies, ports),
   );
-  const { decision: decided, decidedOn, heldBackBy = [] } = made;
+  const { decision: decided, decidedOn, scopes, heldBackBy = [] } = made;
   const now = ports.clock.now();
   const decisionId = newId("decision", now, ports.random.bytes(ID_RANDOM_BYTES));
   const decision: Decision = { ...decided, decisionId, decidedAt: now, count: 1 };

@@ -1,4 +1,5 @@
 import type { Authority } from "../domain/authority.ts";
+import type { Ratchet } from "../domain/data-classes.ts";
 import type { Decision, Situation } from "../domain/decision.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
@@ -8,7 +9,7 @@ import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
 import type { RecordedRisk, RiskScope } from "../domain/risk.ts";
-import type { FactScope, ScopeFacts } from "../domain/run-facts.ts";
+import type { FactScope, ScopeFacts, StepCounts } from "../domain/run-facts.ts";
 import type { Segment, SpiffeId } from "../domain/spiffe-id.ts";
 import type { ClosedState, Step, StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
@@ -61,14 +62,20 @@ export type StepReads = {
   standingAttempts(runId: string, step: string): Promise<readonly Step[]>;
   /** The newest step that this process opened by this entry under this request id. */
   stepByRequest(entryId: string, process: ProcessIdentity, requestId: string): Promise<Step | undefined>;
-  /** What decisions are made on, as of one commit. Scopes of which nothing is known are left out. */
-  world(facts: readonly FactScope[], risks: readonly RiskScope[]): Promise<RecordedWorld>;
+  /**
+   * What decisions are made on, as of one commit. Scopes of which nothing is known are left out.
+   *
+   * @param ratchet - `principal`: with the scopes of all principals that one of the runs has worked for.
+   */
+  world(facts: readonly FactScope[], risks: readonly RiskScope[], ratchet: Ratchet): Promise<RecordedWorld>;
   /** The situation in which a decision was made; `undefined` where none was recorded. */
   situation(decisionId: string): Promise<Situation | undefined>;
 };
 
 export type RecordedWorld = {
   readonly facts: readonly ScopeFacts[];
+  /** Of all these scopes together. */
+  readonly together: StepCounts;
   /** Also what has lapsed. */
   readonly risks: readonly RecordedRisk[];
   /** Sequence of the newest event that both take account of. */

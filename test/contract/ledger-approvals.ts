@@ -12,7 +12,8 @@ export function approvalsContract(worldOf: () => World): void {
   const refusal = (code: string, message?: string) =>
     expect.objectContaining({ kind: "denial", code, ...(message === undefined ? {} : { message }) });
 
-  const factsOf = async (world: World, step: Step) => (await world.store.steps.world([`run:${step.runId}`], [])).facts;
+  const factsOf = async (world: World, step: Step) =>
+    (await world.store.steps.world([`run:${step.runId}`], [], "run")).facts;
 
   test("a step that waits reads back as it was answered, and is among the steps that are not closed", async () => {
     const world = worldOf();

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { NO_DATA_CLASSES } from "../../src/domain/data-classes.ts";
+import { NO_DATA_CLASSES, type Ratchet } from "../../src/domain/data-classes.ts";
 import type { DecidedOn, DecidedOnWorld } from "../../src/domain/decision.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import { type Policy, rootOfSet } from "../../src/domain/policy-set.ts";
 import type { RiskLevel, RiskScope } from "../../src/domain/risk.ts";
-import { factScopesOf } from "../../src/domain/run-facts.ts";
-import type { Step } from "../../src/domain/step.ts";
+import { type FactScope, factScopesOf } from "../../src/domain/run-facts.ts";
+import type { OpenedStep, Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import type { JudgedStep } from "../../src/ports/policy-acts.ts";
 import { done, GRANT, MCP, OPERATOR, present, type World } from "./ledger-world.ts";
@@ -41,7 +41,7 @@ export function policiesContract(worldOf: () => World): void {
     const scopes = factScopesOf(step);
     const risks: readonly RiskScope[] = ["domain", `agent:${step.agent}`, `run:${step.runId}`];
     const [known, { value: inForce }] = await Promise.all([
-      world.store.steps.world(scopes, risks),
+      world.store.steps.world(scopes, risks, "run"),
       world.store.projections.policiesInForce(),
     ]);
     return {
@@ -132,7 +132,7 @@ export function policiesContract(worldOf: () => World): void {
       world.clock.advance(30_000);
       expect(await mine()).toEqual([]);
       // Who decides compares with the clock, and with the sequence.
-      expect((await world.store.steps.world([], [scope])).risks).toEqual([known]);
+      expect((await world.store.steps.world([], [scope], "run")).risks).toEqual([known]);
     });
 
     test("who may only raise lowers nothing, neither at once nor by a lapse", async () => {
@@ -158,6 +158,7 @@ export function policiesContract(worldOf: () => World): void {
           await world.store.steps.world(
             runs.map((one) => `run:${one}` as const),
             [],
+            "run",
           )
         ).facts;
       const reads = await world.open(agent, { runId: above });
@@ -175,6 +176,45 @@ export function policiesContract(worldOf: () => World): void {
       await world.close(writes);
       await world.close(reads);
       expect(await factsOf(run, above)).toMatchObject([{ stepsOpen: 0 }, { stepsOpen: 0, steps: 2 }]);
+    });
+
+    test("a step that counts in several scopes is one step, and of a principal's runs so are all", async () => {
+      const world = worldOf();
+      const agent = await world.agent();
+      const [run, above] = [world.name(), world.name()];
+      const scopes = [`run:${run}`, `run:${above}`] as const;
+      const factsOf = (ratchet: Ratchet, ...asked: readonly FactScope[]) => world.store.steps.world(asked, [], ratchet);
+      const parent = await world.open(agent, { runId: above });
+      const child = await world.openChild(agent, parent, { runId: run, factScopes: scopes });
+      await world.open(agent, { runId: run });
+      expect((await factsOf("run", ...scopes)).together).toEqual({ stepsOpen: 3, steps: 3 });
+      await world.close(child);
+      expect((await factsOf("run", ...scopes)).together).toEqual({ stepsOpen: 2, steps: 3 });
+      const principal = `principal:${"ab".repeat(32)}` as const;
+      await world.open(agent, { runId: run, factScopes: [`run:${run}`, principal] });
+      expect((await factsOf("run", ...scopes)).together).toEqual({ stepsOpen: 3, steps: 4 });
+      const bound = await factsOf("principal", `run:${run}`);
+      expect(bound.facts.map(({ scope }) => scope)).toEqual([`run:${run}`, principal]);
+      expect(bound.facts[1]).toMatchObject({ stepsOpen: 2, steps: 2 });
+      expect(bound.together).toEqual({ stepsOpen: 2, steps: 3 });
+    });
+
+    test("a run that begins to work for a principal outdates what was decided on it, whatever it grants", async () => {
+      const world = worldOf();
+      const agent = await world.agent();
+      const step = await world.open(agent);
+      const counting = await guardOf(world, step);
+      const facts = (counting.world?.facts ?? []).map(({ scope, version }) => ({ scope, version }));
+      const decided = { ...counting, ...(counting.world === undefined ? {} : { world: { ...counting.world, facts } }) };
+      const open = (own: Partial<OpenedStep>, decidedOn?: DecidedOn) =>
+        world.ledger.perform(
+          world.openAct(agent, { runId: step.runId, ...own }, decidedOn === undefined ? {} : { decidedOn }),
+        );
+      expect(await open({}, decided)).toMatchObject({ kind: "opened" });
+      const factScopes = [`run:${step.runId}`, `principal:${"ab".repeat(32)}`] as const;
+      await open({ factScopes });
+      expect(await open({}, decided)).toEqual(refusal("DECISION_OUTDATED"));
+      expect((await world.step(step.stepId)).factScopes).toEqual(factScopes);
     });
 
     test("the situation of a decision reads back, and there is none where none was recorded", async () => {

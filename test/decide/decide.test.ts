@@ -4,6 +4,7 @@ import { type DecidePorts, type DecisionRequest, decide } from "../../src/decide
 import { sha256Hex } from "../../src/domain/digest.ts";
 import { ACTIONS, type Grant, type GrantElement, isWithin } from "../../src/domain/grant.ts";
 import type { AgentEntry, RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import { NO_FACTS } from "../../src/domain/run-facts.ts";
 import type { Segment, SpiffeId } from "../../src/domain/spiffe-id.ts";
 import type { Step } from "../../src/domain/step.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
@@ -76,7 +77,7 @@ const NONE: PoliciesInForce = {
 function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], root = "ab"): DecidePorts {
   return {
     policies: { inForce: async () => (answer === undefined ? NONE : { ...NONE, version: 1, root, sequence: 5 }) },
-    steps: { world: async () => ({ facts: [], risks: [], through: 0 }), ...NO_STEPS },
+    steps: { world: async () => ({ facts: [], together: NO_FACTS, risks: [], through: 0 }), ...NO_STEPS },
     principals: { open: async () => undefined },
     stepDirectory: { openInScopes: async () => [] },
     clock: { now: () => 1_795_341_600_000_000 as UnixMicros },

@@ -92,7 +92,7 @@ export async function approvalScene() {
       by: OPERATOR,
       now: clock.now(),
     });
-  const facts = async (runId = "run") => (await store.steps.world([`run:${runId}`], [])).facts;
+  const facts = async (runId = "run") => (await store.steps.world([`run:${runId}`], [], "run")).facts;
   const decisions = () => store.history.decisions({ limit: 100 });
   return {
     ...scene,

@@ -2,26 +2,29 @@ import { generateKeyPairSync } from "node:crypto";
 import { decodeJwt } from "jose";
 import { describe, expect, test } from "vitest";
 import { createOidcPrincipals } from "../../src/adapters/attestor-oidc/oidc-principals.ts";
+import { createCedarEngine } from "../../src/adapters/policy-cedar/cedar-engine.ts";
+import { readPolicies } from "../../src/adapters/policy-cedar/read-policies.ts";
 import { isDenial } from "../../src/domain/errors.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { secondsOf } from "../../src/domain/time.ts";
 import { issueSvids } from "../../src/issue/issue-svids.ts";
 import type { OpenRequest } from "../../src/open/open-request.ts";
 import { openStep } from "../../src/open/open-step.ts";
+import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
 import { AUDIENCE, jwkOf, loopbackIssuer, ROOTS } from "../adapters/attestor-oidc/loopback-issuer.ts";
 import { ecKey } from "../adapters/attestor-oidc/oidc-scene.ts";
 import { OPERATOR } from "../simulation/broker.ts";
 import type { SimulatedProcess } from "../simulation/kernel.ts";
 import { forge, type Json, signature } from "../verify/token-forge.ts";
-import { pathScene, SEARCH, segment } from "./path-scene.ts";
+import { pathScene, READ, SEARCH, segment, WRITE } from "./path-scene.ts";
 
 const key = ecKey("one");
 /** Longer than what a digest could hold by chance. */
 const ADA = "ada.lovelace@example.org";
 
 /** The paths, with an issuer of principals on a real HTTPS server. */
-async function scene({ singleUse = false } = {}) {
-  const paths = await pathScene();
+async function scene({ singleUse = false, engine }: { singleUse?: boolean; engine?: PolicyEngine } = {}) {
+  const paths = await pathScene({}, engine);
   const issuer = await loopbackIssuer();
   issuer.publish({
     "/.well-known/openid-configuration": { issuer: issuer.url, jwks_uri: `${issuer.url}/keys` },
@@ -267,4 +270,88 @@ test("a token that another key signed opens nothing, and says nothing of whom it
   const principalToken = forge(JSON.stringify({ alg: "ES256", kid: key.kid }), claims, signature(forged, "ES256"));
   await expect(open(runtime, { principalToken })).rejects.toEqual(refusal("INVALID_FIELD", "that its issuer signed"));
   expect(await recorded()).not.toContain("mallory");
+});
+
+describe("ratchet: principal", () => {
+  const CUSTOMER = [{ ...READ, datatypes: ["customer"] }];
+  const WRITING = { agent: segment("clerk"), grant: [WRITE] };
+
+  /** The baseline in force, by which what a principal's runs were granted counts in all of them. */
+  async function ratchetScene() {
+    const paths = await scene({ engine: createCedarEngine() });
+    const { policies } = await readPolicies({ baseline: true });
+    const classes = { internal: { sensitivity: "ordinary", securityDomain: [] } } as const;
+    const set = { policies, dataClasses: { ratchet: "principal", classes } } as const;
+    const by = OPERATOR;
+    const order = { act: "put-policy-set", set, origin: "api", activates: { reason: "test" }, by } as const;
+    await paths.store.ledger.perform({ ...order, now: paths.clock.now() });
+    await paths.enter({
+      ...{ kind: "agent", name: "clerk", selectors: ["unix:uid:33"], mayOpen: true, allowAnyExecutor: true },
+      ceiling: [READ, WRITE, ...CUSTOMER],
+    });
+    const clerk = paths.kernel.start(33);
+    const open = (runId: string, step: string, own: Partial<OpenRequest> = {}) =>
+      paths.open(clerk, { agent: segment("clerk"), runId: segment(runId), step: segment(step), ...own });
+    const stateOf = async ({ stepId }: Step) => (await paths.store.steps.step(stepId))?.state;
+    const restricted = (runId: string) => open(runId, "reads", { grant: CUSTOMER, principalToken: paths.token() });
+    return { ...paths, open, stateOf, restricted };
+  }
+
+  const denied = expect.objectContaining({ code: "POLICY_DENIED" });
+
+  test("attack: a step that names nobody, in a run that has worked for somebody, to write what they have read elsewhere", async () => {
+    const { open, token, restricted, store, idOf } = await ratchetScene();
+    await open("mail", "reads", { principalToken: token() });
+    await restricted("customers");
+    await expect(open("mail", "writes", WRITING)).rejects.toEqual(denied);
+    await open("another", "writes", WRITING);
+    const [decision] = await store.history.decisions({ effect: "deny", limit: 1 });
+    expect(decision?.situation).toMatchObject({ facts: { classes: ["customer", "internal"], steps: 2 } });
+    expect((await open("mail", "more")).factScopes).toEqual(["run:mail", `principal:${idOf(ADA)}`]);
+  });
+
+  test("attack: the step is opened first, and ends in the act that grants the restricted class in another run", async () => {
+    const { open, token, restricted, stateOf } = await ratchetScene();
+    const before = await open("mail", "writes", WRITING);
+    const elsewhere = await open("another", "writes", WRITING);
+    const below = await open("below", "writes", { ...WRITING, parentStepId: before.stepId });
+    await open("mail", "reads", { principalToken: token() });
+    expect(await stateOf(before)).toBe("OPEN");
+    await restricted("customers");
+    expect(await stateOf(before)).toBe("REVOKED");
+    expect(await stateOf(below)).toBe("REVOKED");
+    expect(await stateOf(elsewhere)).toBe("OPEN");
+  });
+
+  test("attack: the run below it names nobody, and what is read there counts for the principal", async () => {
+    const { open, token } = await ratchetScene();
+    await open("mail", "reads", { principalToken: token() });
+    const nobodys = await open("mail", "passes-on", { grant: CUSTOMER });
+    await open("below", "reads", { grant: CUSTOMER, parentStepId: nobodys.stepId });
+    await expect(open("below", "writes", WRITING)).rejects.toEqual(denied);
+    await expect(open("third", "writes", { ...WRITING, principalToken: token() })).rejects.toEqual(denied);
+  });
+
+  test("attack: both at once: whichever comes first, no step that writes is left", async () => {
+    const { open, token, restricted, store } = await ratchetScene();
+    await restricted("customers");
+    await Promise.allSettled([
+      open("mail", "writes", WRITING),
+      open("mail", "reads", { principalToken: token() }),
+      open("mail", "writes-too", WRITING),
+    ]);
+    const { value } = await store.projections.openSteps();
+    expect(value.map(({ step }) => step)).toEqual(["reads", "reads"]);
+  });
+
+  test("the run's steps before count for the principal too, and what was decided on the run is outdated", async () => {
+    const { open, token, store } = await ratchetScene();
+    await open("mail", "first");
+    const [before] = (await store.steps.world(["run:mail"], [], "principal")).facts;
+    await open("mail", "reads", { principalToken: token() });
+    const { facts, together } = await store.steps.world(["run:mail"], [], "principal");
+    expect(facts.map(({ scope }) => scope)).toEqual(["run:mail", expect.stringMatching(/^principal:/)]);
+    expect(facts[0]?.version).toBe((before?.version ?? 0) + 1);
+    expect(together).toEqual({ stepsOpen: 2, steps: 2 });
+  });
 });

@@ -29,6 +29,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0011_calls.sql ac44ecc51cfbd2692d5794573ab0cab9adc6813c44954f14f7f81dba50968acb",
     "0012_policies_activated.sql 8851b7061cff25e92b37d186af85d69157a5dd6206ae33520f1c718e0f061631",
     "0013_approvals.sql 09ff1d449ff8d243ee4990f8118d3728d1bfabcef942ff34ac64879e5eadf8e6",
+    "0014_run_principals.sql 13090efde30164764cdb438183b9721ae3a283031a0e08ea6d47889177fd2c5f",
   ]);
 });
 

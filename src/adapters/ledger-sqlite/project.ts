@@ -32,18 +32,11 @@ import {
 } from "../../domain/ledger-event.ts";
 import { formatProcess, isRemote } from "../../domain/process.ts";
 import { isRiskier } from "../../domain/risk.ts";
-import {
-  addsTo,
-  type FactScope,
-  factScopesOf,
-  NO_FACTS,
-  type ScopeFacts,
-  unitedFacts,
-  withGrant,
-} from "../../domain/run-facts.ts";
+import { factScopesOf } from "../../domain/run-facts.ts";
 import { descendantState, hasExpired, permits } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
+import { countClosed, countGrant, type ScopesRow, scopesOfRow } from "./project-facts.ts";
 import { acceptableOf } from "./sql-view.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
 import { CALL } from "./tables/call-table.ts";
@@ -62,7 +55,7 @@ import { RUN } from "./tables/run-table.ts";
 import { ENROLLED_PROCESS, STEP_OPENER } from "./tables/step-process-table.ts";
 import { type ClosingRow, parametersOfOpened, STEP } from "./tables/step-table.ts";
 import { USAGE } from "./tables/usage-table.ts";
-import { FACT, type FactRow, RISK, type RiskGuardRow, scopeFactsOf } from "./tables/world-table.ts";
+import { RISK, type RiskGuardRow } from "./tables/world-table.ts";
 
 /** The log does not fit the tables that should follow from it: one of the two was changed from outside. */
 export class ProjectionMismatch extends Error {
@@ -208,21 +201,6 @@ function answerText(event: StepApproved | StepRefused, approved: boolean): strin
   return canonicalText(answerOf(event, approved));
 }
 
-/** What a step that connects these scopes adds to what is known of each: its grant, and what is known of the others. */
-function countGrant(db: Connection, scopes: readonly FactScope[], grant: Grant): void {
-  const before = scopes.map((scope): ScopeFacts => {
-    const row = db.get<FactRow>(FACT.of, { scope });
-    return row === undefined ? { ...NO_FACTS, scope, version: 0 } : scopeFactsOf(row);
-  });
-  const known = withGrant(unitedFacts(before), grant);
-  const [classes, actions] = [canonicalText(known.classes), canonicalText(known.actions)];
-  for (const facts of before) {
-    const { scope, version, stepsOpen, steps } = facts;
-    const grown = addsTo(facts, known) ? 1 : 0;
-    db.run(FACT.put, { scope, version: version + grown, classes, actions, stepsOpen: stepsOpen + 1, steps: steps + 1 });
-  }
-}
-
 function listPolicies(db: Connection, { version, digests }: PolicySetListed, sequence: number): void {
   for (const digest of digests) {
     if (db.get(POLICY.byDigest, { digest }) === undefined) throw new ProjectionMismatch(sequence);
@@ -281,7 +259,7 @@ function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
     const closed = { state, closedSequence: sequence, closedAt: at, reason, revoked: live };
     db.run(STEP.close, { sequence: step.sequence, decisionId: event.decisionId ?? null, ...closed });
     // A step that was never approved was never counted.
-    if (permits(step.state)) for (const scope of scopesOfRow(step)) db.run(FACT.countClosed, { scope });
+    if (permits(step.state)) countClosed(db, scopesOfRow(step));
     db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
     db.run(ENTRY.countClosed, { entryId: step.openerEntryId });
     // Of a step that never had a credential, nobody can present anything.
@@ -289,12 +267,6 @@ function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
     const subject = { subject: "step", subjectSequence: step.sequence };
     db.run(REVOCATION.insert, { ...subject, sequence, reason, state, latestExpiry, concernsAll });
   }
-}
-
-type ScopesRow = Pick<ClosingRow, "runId" | "factScopes">;
-
-function scopesOfRow({ runId, factScopes }: ScopesRow): readonly FactScope[] {
-  return factScopesOf({ runId, ...(factScopes === null ? {} : { factScopes: JSON.parse(factScopes) as FactScope[] }) });
 }
 
 /** What a step holds, as a close at this instant finds it. */

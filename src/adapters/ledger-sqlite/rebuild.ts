@@ -18,6 +18,8 @@ const PROJECTIONS = [
   "policies_in_force",
   "risk",
   "fact",
+  "fact_shared",
+  "fact_pair",
   "run",
   "step",
   "step_event",

@@ -103,6 +103,8 @@ test("the tables of the ledger are pinned", () => {
     "epoch",
     "event",
     "fact",
+    "fact_pair",
+    "fact_shared",
     "federation",
     "issuance",
     "join_token",

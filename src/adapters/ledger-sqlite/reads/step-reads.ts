@@ -1,14 +1,16 @@
+import type { Ratchet } from "../../../domain/data-classes.ts";
 import type { Situation } from "../../../domain/decision.ts";
 import { formatProcess } from "../../../domain/process.ts";
 import type { RecordedRisk } from "../../../domain/risk.ts";
+import { alsoFor, type FactScope, type ScopeFacts } from "../../../domain/run-facts.ts";
 import type { Step } from "../../../domain/step.ts";
-import type { StepReads } from "../../../ports/ledger-reads.ts";
-import type { SqlParameters } from "../connection.ts";
+import type { RecordedWorld, StepReads } from "../../../ports/ledger-reads.ts";
+import type { Connection, SqlParameters } from "../connection.ts";
 import { DECISION } from "../tables/decision-table.ts";
 import { sizeOf } from "../tables/event-table.ts";
 import { RUN, type RunGuardRow } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
-import { FACT, type FactRow, RISK, scopeFactsOf } from "../tables/world-table.ts";
+import { FACT, type FactRow, pairsOf, RISK, SHARED, type SharedRow, scopeFactsOf } from "../tables/world-table.ts";
 import { consistently, type Reader } from "./reader.ts";
 
 /** Reads single steps on the event loop: each read is a lookup or two by an index, and costs less than a thread hop. */
@@ -26,10 +28,10 @@ export function createStepReads({ read }: Reader): StepReads {
       read((db) => db.all<StepRow>(STEP.standingAttempts, { runId, step })).map(stepOf),
     stepByRequest: async (entryId, process, requestId) =>
       one(STEP.byRequest, { entryId, process: formatProcess(process), requestId }),
-    world: async (facts, risks) =>
+    world: async (scopes, risks, ratchet) =>
       read((db) =>
         consistently(db, () => ({
-          facts: facts.flatMap((scope) => db.get<FactRow>(FACT.of, { scope }) ?? []).map(scopeFactsOf),
+          ...factsOf(db, scopes, ratchet),
           risks: risks.flatMap((scope) => db.get<RecordedRisk>(RISK.of, { scope }) ?? []),
           through: sizeOf(db),
         })),
@@ -39,4 +41,34 @@ export function createStepReads({ read }: Reader): StepReads {
       return row === undefined || row.situation === null ? undefined : (JSON.parse(row.situation) as Situation);
     },
   };
+}
+
+function factsOf(
+  db: Connection,
+  scopes: readonly FactScope[],
+  ratchet: Ratchet,
+): Pick<RecordedWorld, "facts" | "together"> {
+  const of = (asked: readonly FactScope[]) =>
+    asked.flatMap((scope) => db.get<FactRow>(FACT.of, { scope }) ?? []).map(scopeFactsOf);
+  const own = of(scopes);
+  const workedFor = ratchet === "run" ? [] : own.flatMap(({ principals = [] }) => principals);
+  const facts = [...own, ...of(alsoFor(scopes, [...new Set(workedFor)]).slice(scopes.length))];
+  return { facts, together: countsOf(db, facts) };
+}
+
+/** Steps that count in several of these scopes are counted once. */
+function countsOf(db: Connection, facts: readonly ScopeFacts[]): RecordedWorld["together"] {
+  const scopes = facts.map(({ scope }) => scope);
+  const shared = pairsOf(scopes).flatMap((pair) => db.all<SharedRow>(SHARED.ofPair, { pair }));
+  const counts = { stepsOpen: 0, steps: 0 };
+  for (const { stepsOpen, steps } of facts) {
+    counts.stepsOpen += stepsOpen;
+    counts.steps += steps;
+  }
+  for (const row of new Map(shared.map((one) => [one.scopes, one])).values()) {
+    const among = (JSON.parse(row.scopes) as readonly FactScope[]).filter((scope) => scopes.includes(scope));
+    counts.stepsOpen -= (among.length - 1) * row.stepsOpen;
+    counts.steps -= (among.length - 1) * row.steps;
+  }
+  return counts;
 }

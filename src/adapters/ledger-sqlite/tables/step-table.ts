@@ -86,6 +86,7 @@ export const STEP = {
     UPDATE step SET state = 'OPEN', opened_at_us = @at, expires_at_s = @expiresAt, decision_id = @decisionId,
            judged_sequence = @sequence, lease_expires_at_us = @at + lease_seconds * 1000000, approval_answer = @answer
      WHERE step_id = @stepId AND state = 'PENDING_APPROVAL'`,
+  countAlsoFor: "UPDATE step SET fact_scopes = @factScopes WHERE sequence = @sequence",
   refuse: `
     UPDATE step SET approval_answer = @answer WHERE step_id = @stepId AND state = 'PENDING_APPROVAL'`,
   pinExecutable: "UPDATE step SET executable = @executable WHERE step_id = @stepId AND executable IS NULL",
@@ -115,6 +116,7 @@ export const STEP = {
     SELECT count(*) AS count FROM step WHERE executor IN (@process, @tree) AND closed_sequence IS NULL`,
 
   closing: closing(TARGETED.step),
+  closingOfRun: closing(TARGETED.run),
   closingChildren: closing(CHILDREN),
   liveStep: live(TARGETED.step),
   liveOfRun: live(TARGETED.run),

@@ -1,32 +1,59 @@
 import type { Action } from "../../../domain/grant.ts";
 import type { RiskLevel } from "../../../domain/risk.ts";
-import type { FactScope, ScopeFacts } from "../../../domain/run-facts.ts";
+import type { FactScope, ScopeFacts, StepCounts } from "../../../domain/run-facts.ts";
+import { sortedSet } from "../../../domain/sorted-set.ts";
 import type { UnixSeconds } from "../../../domain/time.ts";
 
 /** What decisions are made on beside the policies: what was granted so far, and the risk. */
 export const FACT = {
-  of: "SELECT scope, version, classes, actions, steps_open AS stepsOpen, steps FROM fact WHERE scope = @scope",
+  of: `
+    SELECT scope, version, classes, actions, principals, steps_open AS stepsOpen, steps FROM fact WHERE scope = @scope`,
   guard: "SELECT version, steps FROM fact WHERE scope = @scope",
   put: `
-    INSERT INTO fact (scope, version, classes, actions, steps_open, steps)
-    VALUES (@scope, @version, @classes, @actions, @stepsOpen, @steps)
+    INSERT INTO fact (scope, version, classes, actions, principals, steps_open, steps)
+    VALUES (@scope, @version, @classes, @actions, @principals, 0, 0)
     ON CONFLICT (scope) DO UPDATE SET version = excluded.version, classes = excluded.classes, actions = excluded.actions,
-                                      steps_open = excluded.steps_open, steps = excluded.steps`,
-  countClosed: "UPDATE fact SET steps_open = steps_open - 1 WHERE scope = @scope",
+                                      principals = excluded.principals`,
+  count: "UPDATE fact SET steps_open = steps_open + @stepsOpen, steps = steps + @steps WHERE scope = @scope",
 } as const;
+
+/**
+ * How many steps count in exactly these scopes, which are two or more. They are found by each pair of their scopes, so that
+ * a look at some scopes reads those alone that it has to.
+ */
+export const SHARED = {
+  ofPair: `
+    SELECT s.scopes, s.steps_open AS stepsOpen, s.steps
+      FROM fact_pair AS p CROSS JOIN fact_shared AS s ON s.scopes = p.scopes WHERE p.pair = @pair`,
+  count: `
+    UPDATE fact_shared SET steps_open = steps_open + @stepsOpen, steps = steps + @steps WHERE scopes = @scopes`,
+  insert: "INSERT INTO fact_shared (scopes, steps_open, steps) VALUES (@scopes, @stepsOpen, @steps)",
+  insertPair: "INSERT INTO fact_pair (pair, scopes) VALUES (@pair, @scopes)",
+} as const;
+
+export type SharedRow = StepCounts & { readonly scopes: string };
+
+/** Every two of these scopes, written as in `fact_pair`. */
+export function pairsOf(scopes: readonly FactScope[]): readonly string[] {
+  const sorted = sortedSet(scopes);
+  return sorted.flatMap((one, index) => sorted.slice(index + 1).map((other) => `${one} ${other}`));
+}
 
 export type FactRow = {
   readonly scope: FactScope;
   readonly version: number;
   readonly classes: string;
   readonly actions: string;
+  readonly principals: string;
   readonly stepsOpen: number;
   readonly steps: number;
 };
 
-export function scopeFactsOf({ classes, actions, ...row }: FactRow): ScopeFacts {
+export function scopeFactsOf({ classes, actions, principals: joined, ...row }: FactRow): ScopeFacts {
+  const principals = JSON.parse(joined) as readonly FactScope[];
   return {
     ...row,
+    ...(principals.length === 0 ? {} : { principals }),
     classes: JSON.parse(classes) as readonly string[],
     actions: JSON.parse(actions) as readonly Action[],
   };
