@@ -19,9 +19,11 @@ export function createExplainer(ports: ExplainPorts): Explainer {
   const engine: ExplainPorts["engine"] = {
     ...ports.engine,
     async load(root, set) {
-      if (loaded !== undefined && loaded !== root) ports.engine.unload(loaded);
-      loaded = root;
+      if (loaded === root) return;
+      if (loaded !== undefined) ports.engine.unload(loaded);
+      loaded = undefined;
       await ports.engine.load(root, set);
+      loaded = root;
     },
   };
 

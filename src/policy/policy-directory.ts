@@ -61,7 +61,11 @@ export async function keepPolicyDirectory(ports: PolicyDirectoryPorts): Promise<
 
   function keep(root: string): void {
     const known = kept.indexOf(root);
-    if (known >= 0) kept.splice(known, 1);
+    // One hold of each is enough.
+    if (known >= 0) {
+      kept.splice(known, 1);
+      engine.unload(root);
+    }
     kept.push(root);
     for (const old of kept.splice(0, Math.max(0, kept.length - SETS_KEPT))) engine.unload(old);
   }

@@ -65,16 +65,18 @@ export function createPolicySets(ports: PolicySetsPorts): PolicySets {
     return result;
   }
 
-  /** With the set in the engine already, its follower has nothing to wait for. */
+  /**
+   * With the set in the engine already, its follower has nothing to wait for. Before anybody is let in nobody waits, and
+   * what is put in force was checked.
+   */
   async function loaded<Result>(root: string, set: PolicySet, act: () => Promise<Result>): Promise<Result> {
+    if (ports.inForce === undefined) return act();
     await engine.load(root, set);
     try {
       return await act();
-    } catch (thrown) {
-      const last = await policies.policyActivation();
-      const inForce = last === undefined ? undefined : await policies.policySet(last.version);
-      if (inForce?.root !== root) engine.unload(root);
-      throw thrown;
+    } finally {
+      // A set that is in force is held by the follower, which has it by now.
+      engine.unload(root);
     }
   }
 

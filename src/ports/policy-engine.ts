@@ -87,12 +87,13 @@ export type PolicyEngine = {
   /** What keeps a set from being put in force: syntax, names and types that no request has. Empty: it may be. */
   check(set: PolicySet): Promise<readonly PolicyFinding[]>;
   /**
-   * Makes a set ready to be asked under its root. A set that is ready already costs nothing.
+   * Makes a set ready to be asked under its root, and holds it for the caller, once for each load. A set that is ready
+   * already costs nothing.
    *
    * @throws BrokerError INVALID_FIELD `policies` for a set that `check` finds fault with
    */
   load(root: string, set: PolicySet): Promise<void>;
-  /** Lets go of a set. */
+  /** Lets go of one hold of a set. The set can be asked until nobody holds it. */
   unload(root: string): void;
   /**
    * Denies what no policy permits, and whatever a policy could not be evaluated on.

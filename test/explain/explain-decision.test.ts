@@ -92,6 +92,19 @@ describe("why: a denial is shown as it was evaluated", () => {
     expect(elements[0]?.effect?.policies).toEqual([APPROVAL.policyId]);
   });
 
+  test("in the engine that decides, too: to explain by one set takes no other from it", async () => {
+    const { open, denied, explain, putInForce } = await explainScene([APPROVAL], { shared: true });
+    const before = (await denied("run", "s", [EXECUTE])) ?? "";
+    const forbid = '@id("site.no-execute")\nforbid (principal, action == Action::"execute", resource);';
+    await putInForce([{ policyId: "site.no-execute", file: "site.cedar", line: 1, text: forbid }]);
+    const now = (await denied("run", "s", [EXECUTE])) ?? "";
+    for (const decisionId of [now, before, now, before]) await explain(decisionId);
+    expect((await open("run", "s", [READ])).state).toBe("OPEN");
+    await putInForce([APPROVAL]);
+    await explain(now);
+    expect((await open("run", "other", [READ])).state).toBe("OPEN");
+  });
+
   test("as far as the ledger goes where no policy was asked", async () => {
     const { open, store, clock, explain, denied } = await explainScene();
     const off = { act: "activate-policy-set", version: 0, reason: "off", by: OPERATOR } as const;

@@ -30,9 +30,14 @@ export const APPROVAL: Policy = {
 
 export type Opening = { readonly parentStepId?: string; readonly workflow?: string };
 
-/** The real paths and engine with the baseline in force, and an explainer with an engine of its own. */
-export async function explainScene(site: readonly Policy[] = [APPROVAL]) {
-  const [engine, explaining] = [createCedarEngine(), createCedarEngine()];
+/**
+ * The real paths and engine with the baseline in force, and an explainer with an engine of its own.
+ *
+ * @param own.shared - the explainer asks the engine that decides.
+ */
+export async function explainScene(site: readonly Policy[] = [APPROVAL], own: { readonly shared?: true } = {}) {
+  const engine = createCedarEngine();
+  const explaining = own.shared === true ? engine : createCedarEngine();
   const scene = await pathScene({}, engine);
   onTestFinished(async () => void (await Promise.all([engine.close(), explaining.close()])));
   const { store, clock, broker } = scene;

@@ -15,6 +15,9 @@ const WAITING_OF_PARTY_MAX = 10_000;
 /** Requests that go to the thread together: enough to make the passing between threads cheap, few enough to be fair. */
 const TOGETHER_MAX = 64;
 
+/** A set that somebody has loaded, or is loading, and how many hold it. */
+type Held = { readonly set: PolicySet; readonly number: number; readonly loaded: Promise<void>; holds: number };
+
 type Settle<Value> = { readonly resolve: (value: Value) => void; readonly reject: (error: BrokerError) => void };
 type Told = Extract<Answer, { readonly answer: unknown }>;
 type Waiting = Settle<Told> & { readonly asked: Asked };
@@ -24,7 +27,7 @@ type Waiting = Settle<Told> & { readonly asked: Asked };
  * refused, and a new one starts and loads the same sets.
  */
 export function createCedarEngine(start: StartThread = startCedarThread): PolicyEngine {
-  const sets = new Map<string, { readonly set: PolicySet; readonly number: number }>();
+  const sets = new Map<string, Held>();
   const remembered = createRemembered();
   const calls = new Map<number, Settle<readonly PolicyFinding[]>>();
   /** What waits while the thread answers goes to it together, with no timer. */
@@ -90,6 +93,17 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
     });
   }
 
+  function loading(root: string, set: PolicySet): Held {
+    lastSet += 1;
+    return { set, number: lastSet, loaded: loadInThread(root, set), holds: 0 };
+  }
+
+  async function loadInThread(root: string, set: PolicySet): Promise<void> {
+    const findings = await call({ kind: "load", root, set });
+    const [first] = findings;
+    if (first !== undefined) throw refusedSet(first, findings.length);
+  }
+
   function askNext(): void {
     if (inFlight.length > 0 || waiting.size === 0) return;
     inFlight = waiting.take(TOGETHER_MAX, LIMITS.policyEvaluationsMax);
@@ -101,15 +115,23 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
   return {
     check: (set) => call({ kind: "check", set }),
     async load(root, set) {
-      if (sets.has(root)) return;
-      const findings = await call({ kind: "load", root, set });
-      const [first] = findings;
-      if (first !== undefined) throw refusedSet(first, findings.length);
-      lastSet += 1;
-      sets.set(root, { set, number: lastSet });
+      const held = sets.get(root) ?? loading(root, set);
+      held.holds += 1;
+      sets.set(root, held);
+      try {
+        await held.loaded;
+      } catch (thrown) {
+        if (sets.get(root) === held) sets.delete(root);
+        throw thrown;
+      }
     },
     unload(root) {
-      if (sets.delete(root)) thread?.post({ kind: "unload", root });
+      const held = sets.get(root);
+      if (held === undefined) return;
+      held.holds -= 1;
+      if (held.holds > 0) return;
+      sets.delete(root);
+      thread?.post({ kind: "unload", root });
     },
     async evaluate(root: string, request: PolicyRequest): Promise<PolicyAnswer> {
       const questions = countQuestions(request);

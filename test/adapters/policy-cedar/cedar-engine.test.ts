@@ -49,6 +49,37 @@ describe("the engine", () => {
     expect((await asked.engine.evaluate("empty", requestOf())).whole.effect).toBe("deny");
   });
 
+  test("a set that two have loaded is let go of by the second: a replay's end takes nothing from what is in force", async () => {
+    await using asked = await asking(PERMIT);
+    await Promise.all([asked.engine.load("root", PERMIT), asked.engine.load("root", PERMIT)]);
+    asked.engine.unload("root");
+    asked.engine.unload("root");
+    expect((await asked.ask()).whole.effect).toBe("allow");
+    asked.engine.unload("root");
+    await expect(asked.ask()).rejects.toMatchObject({ code: "NOT_SERVING" });
+    asked.engine.unload("root");
+    await asked.engine.load("root", PERMIT);
+    expect((await asked.ask()).whole.effect).toBe("allow");
+  });
+
+  test("a set that is let go of while another loads it is there for the other", async () => {
+    await using asked = await asking(setOf(""));
+    await asked.engine.load("shared", PERMIT);
+    const loading = asked.engine.load("shared", PERMIT);
+    asked.engine.unload("shared");
+    await loading;
+    expect((await asked.engine.evaluate("shared", requestOf())).whole.effect).toBe("allow");
+  });
+
+  test("a set that is refused is held by nobody, however many have asked for it", async () => {
+    await using asked = await asking(PERMIT);
+    const broken = setOf("permit (principal, action, resource) when { context.nothing };");
+    const loads = await Promise.allSettled([asked.engine.load("bad", broken), asked.engine.load("bad", broken)]);
+    expect(loads.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    await asked.engine.load("bad", PERMIT);
+    expect((await asked.engine.evaluate("bad", requestOf())).whole.effect).toBe("allow");
+  });
+
   test("does not let another set answer under a root that is loaded already", async () => {
     await using asked = await asking(PERMIT);
     await asked.engine.load("root", setOf(""));
