@@ -16,3 +16,6 @@ CREATE TABLE fact_pair (
   scopes TEXT NOT NULL REFERENCES fact_shared,
   PRIMARY KEY (pair, scopes)
 ) STRICT, WITHOUT ROWID;
+
+-- Who opened a step of which no policy was asked.
+ALTER TABLE decision ADD COLUMN opening TEXT;                -- JSON

@@ -1,5 +1,5 @@
 import { confinementOf } from "../domain/data-classes.ts";
-import type { Situation } from "../domain/decision.ts";
+import type { OpenerFacts, Situation } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
@@ -12,8 +12,8 @@ export type Question = Omit<PolicyRequest, "facts" | "risk" | "confinedTo" | "at
   readonly principal?: KnownPrincipal;
 };
 
-/** What the policies said, and the situation that was put to them. */
-export type Asked = { readonly answer: PolicyAnswer; readonly situation?: Situation };
+/** What the policies said, and the situation that was put to them; or where none are in force, who asks. */
+export type Asked = { readonly answer: PolicyAnswer; readonly situation?: Situation; readonly opening?: OpenerFacts };
 
 /**
  * Asks the policies in force. Where none are, whatever the ceiling permits is permitted.
@@ -27,7 +27,7 @@ export async function askPolicies(
   engine: Pick<PolicyEngine, "evaluate">,
   facts: RunFacts = known,
 ): Promise<Asked> {
-  if (policies.version === 0) return { answer: ceilingAlone(question) };
+  if (policies.version === 0) return { answer: ceilingAlone(question), ...openingOf(question) };
   checkSizes(question, facts);
   const confined = confinement(question, facts, policies.dataClasses);
   const answer = await engine.evaluate(policies.root, {
@@ -72,6 +72,17 @@ function checkSizes({ selectors, elements }: Question, { classes }: RunFacts): v
   }
 }
 
+/** What could not be put to policies is of no use to them later. */
+function openingOf({ runtime, parent, selectors }: Question): Pick<Asked, "opening"> {
+  if (bytesOf(selectors) > LIMITS.policySelectorsBytesMax) return {};
+  const opening = {
+    ...(runtime === undefined ? {} : { runtime }),
+    ...(parent === undefined ? {} : { parent }),
+    selectors,
+  };
+  return { opening };
+}
+
 /** As they are recorded: a selector may hold quotes. */
 function bytesOf(texts: readonly string[]): number {
   return Buffer.byteLength(JSON.stringify(texts));
@@ -88,7 +99,7 @@ export function confinement(
 }
 
 function situationOf(
-  { runtime, principal, workflow, parent, depth, selectors, approved }: Question,
+  { runtime, principal, workflow, parent, depth, selectors, openerUnknown, approved }: Question,
   world: Pick<Situation, "policyVersion" | "facts" | "risk" | "at">,
 ): Situation {
   return {
@@ -98,6 +109,7 @@ function situationOf(
     ...(workflow === undefined ? {} : { workflow }),
     ...(parent === undefined ? {} : { parent }),
     depth,
+    ...(openerUnknown === undefined ? {} : { openerUnknown }),
     ...(approved === undefined ? {} : { approved }),
     selectors,
   };

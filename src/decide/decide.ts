@@ -197,6 +197,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
       policyDigest: policyDigestOf(entry, world.policies.root),
       ...(errors.length === 0 ? {} : { policyErrors: errors }),
       ...(asked.situation === undefined ? {} : { situation: situationOf(asked.situation, request, findings) }),
+      ...(isAllowed && asked.opening !== undefined ? { opening: asked.opening } : {}),
       ...(isAllowed && bounds.closes.length > 0 ? { closes: bounds.closes } : {}),
       ...(approval === undefined ? {} : { approval: approval.role }),
     },

@@ -1,4 +1,4 @@
-import type { Situation } from "../domain/decision.ts";
+import type { OpenerFacts, Situation } from "../domain/decision.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
 import { factScopesOf, type RunFacts } from "../domain/run-facts.ts";
@@ -12,7 +12,7 @@ import { lookAround, type World, type WorldPorts } from "./world.ts";
 
 export type JudgePorts = WorldPorts & {
   readonly engine: Pick<PolicyEngine, "evaluate">;
-  readonly steps: Pick<StepReads, "situation" | "step">;
+  readonly steps: Pick<StepReads, "opening" | "step">;
   readonly principals: Pick<PrincipalVault, "open">;
 };
 
@@ -39,8 +39,8 @@ export function aroundSteps(ports: WorldPorts): LookAround {
 
 /**
  * What the policies say now of an open step: whether it may go on with all that it holds, or whether it may do one thing
- * of what it holds. Caller, runtime and parent are those of its opening; of a step that was opened while no policies were
- * in force, caller and runtime are not known.
+ * of what it holds. Caller, runtime and parent are those of its opening; where the ledger does not have caller and
+ * runtime, what looks at them denies.
  *
  * @param asked - `elements`: all of the step's grant for `judge`; one element, as narrow as the call, for `call`.
  * @param facts - what counts as granted, the step's own grant included.
@@ -54,7 +54,7 @@ export async function judgeStep(
   facts: RunFacts = world.facts,
 ): Promise<Asked> {
   const isAsked = world.policies.version !== 0;
-  const opening = isAsked ? await ports.steps.situation(step.decisionId) : undefined;
+  const opening = isAsked ? await ports.steps.opening(step.decisionId) : undefined;
   const principal = isAsked ? await knownPrincipal(step, ports.principals) : undefined;
   const parent = isAsked && opening === undefined ? await parentOf(step, ports) : opening?.parent;
   const question = questionOf(step, asked, { opening, principal, parent });
@@ -77,7 +77,7 @@ function questionOf(
     principal,
     parent,
   }: {
-    readonly opening: Situation | undefined;
+    readonly opening: OpenerFacts | undefined;
     readonly principal: KnownPrincipal | undefined;
     readonly parent: Situation["parent"];
   },
@@ -95,6 +95,7 @@ function questionOf(
     elements,
     depth,
     selectors: opening?.selectors ?? [],
+    ...(opening === undefined ? { openerUnknown: true } : {}),
     // What was approved stays approved: the policy that asked for it does not end the step.
     ...(approval === undefined ? {} : { approved: approval.role }),
   };

@@ -32,7 +32,7 @@ export function requestOf(
   if (act === undefined || situation === undefined || standsForSeveral(decision)) return undefined;
   if (agent === undefined || runId === undefined || step === undefined || attempt === undefined) return undefined;
   if ((situation.principalId === undefined) !== (principal === undefined)) return undefined;
-  const { runtime, workflow, parent, facts, risk, depth, approved, selectors, at } = situation;
+  const { runtime, workflow, parent, facts, risk, depth, openerUnknown, approved, selectors, at } = situation;
   return {
     act,
     // What the ledger holds of names was checked before it was recorded.
@@ -47,6 +47,7 @@ export function requestOf(
     facts,
     risk,
     depth,
+    ...(openerUnknown === undefined ? {} : { openerUnknown }),
     ...(approved === undefined ? {} : { approved }),
     selectors,
     at,

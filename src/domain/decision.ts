@@ -51,6 +51,11 @@ export type Decision = {
   readonly policyErrors?: readonly string[];
   /** What else the policies were asked on. Absent where no policy was asked. */
   readonly situation?: Situation;
+  /**
+   * Who opened the step, where no policy was asked: policies that are put in force while the step is open judge it on this.
+   * Absent where it is more than policies are asked about.
+   */
+  readonly opening?: OpenerFacts;
   /** Who may approve what was denied: absent where approving can't help. */
   readonly approval?: string;
   /** Open steps that end with this decision, since what it grants puts them out of bounds. */
@@ -95,6 +100,8 @@ export type Situation = {
   readonly facts: RunFacts;
   readonly risk: RiskAround;
   readonly depth: number;
+  /** Runtime and selectors are not on record: a policy that looks at them could not be asked. */
+  readonly openerUnknown?: true;
   /** Whose approval was given, so that policies which ask for it were set aside. */
   readonly approved?: string;
   /** Of the caller, sorted; none that holds a path. */
@@ -110,6 +117,9 @@ export type Situation = {
   /** Present where the parent itself would have been out of bounds, which refuses whatever the policies permit. */
   readonly closesParent?: true;
 };
+
+/** The part of a step's situation that stays as it was when the step was opened. */
+export type OpenerFacts = Pick<Situation, "runtime" | "parent" | "selectors">;
 
 /**
  * What a decision or an entitlement was made on. `DecidedOn` is carried along to the ledger, which records nothing

@@ -29,7 +29,7 @@ const EVALUATIONS_MAX = 512;
 const QUESTIONS_MAX = 16_384;
 
 export type PassingPorts = Pick<BoundsPorts, "principals"> & {
-  readonly steps: Pick<StepReads, "situation" | "step">;
+  readonly steps: Pick<StepReads, "opening" | "step">;
   readonly engine: Pick<PolicyEngine, "evaluate">;
 };
 

@@ -12,7 +12,7 @@ import type { PrincipalVault } from "../ports/principal-vault.ts";
 
 export type RecordedPorts = {
   readonly history: Pick<HistoryReads, "decisions" | "steps">;
-  readonly steps: Pick<StepReads, "step" | "situation">;
+  readonly steps: Pick<StepReads, "step" | "opening">;
   readonly policies: Pick<PolicyReads, "policySet">;
   readonly registryReads: Pick<RegistryReads, "principal">;
   readonly principals: Pick<PrincipalVault, "open">;

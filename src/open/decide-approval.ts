@@ -16,7 +16,7 @@ import type { ApprovalTerms } from "./approval-terms.ts";
 import { denialOf } from "./denial-of.ts";
 
 export type DecideApprovalPorts = DecidePorts & {
-  readonly steps: Pick<StepReads, "situation" | "standingAttempts">;
+  readonly steps: Pick<StepReads, "opening" | "standingAttempts">;
   readonly principals: Pick<PrincipalVault, "open">;
   readonly denials: DenialRecorder;
   readonly random: Randomness;
@@ -37,7 +37,7 @@ export async function decideApproval(
   ports: DecideApprovalPorts,
 ): Promise<DecidedApproval> {
   const { runId, step: name, attempt, stepId, approval } = step;
-  const asked = await ports.steps.situation(step.decisionId);
+  const asked = await ports.steps.opening(step.decisionId);
   const attempts = await ports.steps.standingAttempts(runId, name);
   const made = await decide(
     {

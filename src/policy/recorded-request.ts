@@ -53,19 +53,20 @@ export function recordedRequests(
   function foundOut({
     effect,
     opened,
+    opening,
     decidedAt,
     runId = "",
     callerEntryId = "",
   }: EvaluatedDecision): Situation | undefined {
     if (effect !== "allow" || opened === undefined) return undefined;
-    const runtime = ports.runtimeOf(callerEntryId);
+    const runtime = opening === undefined ? ports.runtimeOf(callerEntryId) : opening.runtime;
     return {
       policyVersion: 0,
       ...(runtime === undefined ? {} : { runtime }),
       ...opened,
       facts: factsOfRuns.get(runId) ?? NO_FACTS,
       risk: NO_RISK,
-      selectors: [],
+      selectors: opening?.selectors ?? [],
       at: decidedAt,
     };
   }

@@ -1,6 +1,6 @@
 import type { Authority } from "../domain/authority.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
-import type { Decision, Situation } from "../domain/decision.ts";
+import type { Decision, OpenerFacts, Situation } from "../domain/decision.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
 import type { Actor, LedgerEvent } from "../domain/ledger-event.ts";
@@ -68,8 +68,8 @@ export type StepReads = {
    * @param ratchet - `principal`: with the scopes of all principals that one of the runs has worked for.
    */
   world(facts: readonly FactScope[], risks: readonly RiskScope[], ratchet: Ratchet): Promise<RecordedWorld>;
-  /** The situation in which a decision was made; `undefined` where none was recorded. */
-  situation(decisionId: string): Promise<Situation | undefined>;
+  /** Who opened a step, by its decision, whether or not policies were asked; `undefined` where that was not recorded. */
+  opening(decisionId: string): Promise<OpenerFacts | undefined>;
 };
 
 export type RecordedWorld = {

@@ -32,6 +32,8 @@ export type PolicyRequest = {
   readonly depth: number;
   /** Attested selectors of the caller, sorted. */
   readonly selectors: readonly string[];
+  /** Neither `runtime` nor `selectors` is known: whatever looks at one of them can't be answered, which denies. */
+  readonly openerUnknown?: true;
   /**
    * Where the run may still write, execute and move data, this request's data classes taken into account; absent where
    * nothing is out of bounds (`confinementOf`).

@@ -1,8 +1,9 @@
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createCedarEngine } from "../../src/adapters/policy-cedar/cedar-engine.ts";
 import { systemKeyPairs } from "../../src/adapters/system/system-key-pairs.ts";
 import { BrokerError, isDenial } from "../../src/domain/errors.ts";
 import type { StreamedSvid } from "../../src/stream/svid-stream.ts";
-import { present } from "../contract/ledger-world.ts";
+import { done, present } from "../contract/ledger-world.ts";
 import { createRuleEngine } from "../memory/rule-engine.ts";
 import { READ, segment, WRITE } from "../open/path-scene.ts";
 import { OPERATOR } from "../simulation/broker.ts";
@@ -99,6 +100,60 @@ test("where no set of policies is in force a rise holds up nothing, and is judge
   const activated = await scene.activate(CALM);
   expect(await scene.outcome("policies", activated)).toMatchObject({ stepsClosed: 1, isSettled: true });
   expect(await scene.stateOf(step.stepId)).toBe("REVOKED");
+});
+
+describe("a step that was opened while no policies were in force", () => {
+  const text = `permit (principal, action, resource)
+    when { context.selectors.contains("unix:uid:11") && context has runtime && context.runtime == Runtime::"flow" };`;
+
+  async function siteScene() {
+    const scene = await reassessScene(createCedarEngine());
+    return {
+      ...scene,
+      async activate(policies: string): Promise<number> {
+        const set = { policies: [{ policyId: "site", file: "site.cedar", line: 1, text: policies }], dataClasses };
+        const order = { act: "put-policy-set", set, origin: "api", by: OPERATOR } as const;
+        const now = scene.clock.now();
+        const act = { ...order, activates: { reason: "first" }, now } as const;
+        return done(await scene.store.ledger.perform(act)).sequence;
+      },
+    };
+  }
+  const dataClasses = { ratchet: "run", classes: {} } as const;
+
+  test("is judged on who opened it, as that was attested then", async () => {
+    const scene = await siteScene();
+    const mine = await scene.openNew(scene.runtime);
+    const another = await scene.openNew(scene.researcher, { runId: segment("another") });
+    const activated = await scene.activate(text);
+    expect(await scene.outcome("policies", activated)).toMatchObject({ stepsClosed: 1, isSettled: true });
+    expect([await scene.stateOf(mine.stepId), await scene.stateOf(another.stepId)]).toEqual(["OPEN", "REVOKED"]);
+  });
+
+  test.for([
+    {
+      looks: "looks at selectors",
+      policies: text.replace(' && context has runtime && context.runtime == Runtime::"flow"', ""),
+    },
+    { looks: "asks for a runtime", policies: "permit (principal, action, resource) unless { context has runtime };" },
+  ])("and by an older version, which did not record it, ends where a policy $looks", async ({ policies }) => {
+    const scene = await siteScene();
+    scene.onAct((act) => {
+      if (act.act === "open-step") Reflect.deleteProperty(act.decision, "opening");
+    });
+    const step = await scene.openNew(scene.runtime);
+    const calm = await scene.activate("permit (principal, action, resource);");
+    expect(await scene.outcome("policies", calm)).toMatchObject({ stepsClosed: 0, isSettled: true });
+    const activated = await scene.activate(policies);
+    expect(await scene.outcome("policies", activated)).toMatchObject({ stepsClosed: 1, isSettled: true });
+    const [decision] = await scene.store.history.decisions({ effect: "deny", limit: 1 });
+    expect(decision).toMatchObject({
+      act: "judge",
+      stepId: step.stepId,
+      policyErrors: ["site"],
+      situation: { openerUnknown: true },
+    });
+  });
 });
 
 test("a risk concerns the steps of its agent, or of its run and what was delegated from it, and no others", async () => {

@@ -217,21 +217,29 @@ export function policiesContract(worldOf: () => World): void {
       expect((await world.step(step.stepId)).factScopes).toEqual(factScopes);
     });
 
-    test("the situation of a decision reads back, and there is none where none was recorded", async () => {
+    test("who opened a step reads back, whether or not policies were asked, and nothing where it was not recorded", async () => {
       const world = worldOf();
+      const agent = await world.agent();
+      const runtime = world.name();
+      const name = { runId: runtime, step: runtime, attempt: 1 };
+      const opening = { runtime, parent: { agent: runtime, name }, selectors: ["unix:uid:1"] } as const;
       const situation = {
+        ...opening,
         policyVersion: 1,
         facts: { classes: [], actions: [], stepsOpen: 0, steps: 0 },
         risk: { domain: "low", agent: "low", run: "high" },
-        depth: 0,
-        selectors: ["unix:uid:1"],
+        depth: 1,
         at: world.clock.now(),
       } as const;
-      const act = world.openAct(await world.agent());
-      done(await world.ledger.perform({ ...act, decision: { ...act.decision, situation } }));
-      expect(await world.store.steps.situation(act.decision.decisionId)).toEqual(situation);
-      const without = await world.open(await world.agent());
-      expect(await world.store.steps.situation(without.decisionId)).toBeUndefined();
+      for (const asked of [{ situation }, { opening }]) {
+        const act = world.openAct(agent);
+        done(await world.ledger.perform({ ...act, decision: { ...act.decision, ...asked } }));
+        expect(await world.store.steps.opening(act.decision.decisionId)).toEqual(opening);
+        const { decisionId } = act.decision;
+        expect(await world.store.history.decisions({ decisionId, limit: 1 })).toMatchObject([asked]);
+      }
+      const without = await world.open(agent);
+      expect(await world.store.steps.opening(without.decisionId)).toBeUndefined();
     });
   });
 

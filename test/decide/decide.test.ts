@@ -90,7 +90,7 @@ function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], roo
   };
 }
 
-const NO_STEPS = { situation: async () => undefined, step: async () => undefined };
+const NO_STEPS = { opening: async () => undefined, step: async () => undefined };
 
 const ALLOW: PolicyEffect = { effect: "allow", policies: [] };
 

@@ -61,7 +61,7 @@ async function grantingRead(
         risks: risks.includes(highRisk.scope) ? [{ ...highRisk, sequence: 7 }] : [],
         through: 41,
       }),
-      situation: async () => undefined,
+      opening: async () => undefined,
       step: async (stepId: string) => (stepId === PARENT.stepId ? PARENT : undefined),
     },
     principals: { open: async () => undefined },

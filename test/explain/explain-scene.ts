@@ -39,7 +39,8 @@ export async function explainScene(site: readonly Policy[] = [APPROVAL], own: { 
   const engine = createCedarEngine();
   const explaining = own.shared === true ? engine : createCedarEngine();
   const scene = await pathScene({}, engine);
-  onTestFinished(async () => void (await Promise.all([engine.close(), explaining.close()])));
+  // The scene closes the engine that decides, once nobody asks it any more.
+  if (explaining !== engine) onTestFinished(() => explaining.close());
   const { store, clock, broker } = scene;
   const baseline = await readPolicies({ baseline: true });
   async function putInForce(policies: readonly Policy[]): Promise<void> {

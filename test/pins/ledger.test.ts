@@ -29,7 +29,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0011_calls.sql ac44ecc51cfbd2692d5794573ab0cab9adc6813c44954f14f7f81dba50968acb",
     "0012_policies_activated.sql 8851b7061cff25e92b37d186af85d69157a5dd6206ae33520f1c718e0f061631",
     "0013_approvals.sql 09ff1d449ff8d243ee4990f8118d3728d1bfabcef942ff34ac64879e5eadf8e6",
-    "0014_run_principals.sql 13090efde30164764cdb438183b9721ae3a283031a0e08ea6d47889177fd2c5f",
+    "0014_run_principals.sql 29aa187899e5fc18a5f98859f6d652457d4ab7e61ba4ce88a3e5be1207e5c62e",
   ]);
 });
 
@@ -196,6 +196,7 @@ async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
     facts: { classes: ["internal"], actions: ["read"], stepsOpen: 1, steps: 2 },
     risk: around,
     depth: 1,
+    openerUnknown: true,
     approved: "operators",
     selectors: ["unix:uid:1000"],
     at: now,
@@ -209,6 +210,10 @@ async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
   const act = world.openAct(agent);
   const decided = { ...act.decision, policyErrors: ["site.1: e"], situation, closes: ["step_none"] };
   done(await ledger.perform({ ...act, decision: decided }));
+  const unasked = world.openAct(agent);
+  const { runtime, parent, selectors } = situation;
+  const opening = { ...(runtime && { runtime }), ...(parent && { parent }), selectors };
+  done(await ledger.perform({ ...unasked, decision: { ...unasked.decision, opening } }));
   const denial = world.decisionOn(ending, { decisionId: world.id("decision"), act: "judge", effect: "deny" });
   const judged = [going, ending].map(({ stepId }) => ({ stepId, decidedOn: { entries: [] } }));
   const through = ledger.head().sequence;
@@ -253,13 +258,17 @@ test("the members of every event", () => {
       "decision.call.location decision.call.tool decision.callerEntryId decision.closes[] decision.count",
       "decision.decidedAt decision.decisionId decision.determiningPolicies[] decision.effect",
       "decision.granted[].actions[] decision.granted[].datatypes[] decision.granted[].identifier",
-      "decision.granted[].locations[] decision.granted[].max_calls decision.granted[].type decision.policyDigest decision.policyErrors[]",
+      "decision.granted[].locations[] decision.granted[].max_calls decision.granted[].type",
+      "decision.opening.parent.agent decision.opening.parent.name.attempt decision.opening.parent.name.runId",
+      "decision.opening.parent.name.step decision.opening.runtime decision.opening.selectors[]",
+      "decision.policyDigest decision.policyErrors[]",
       "decision.reason decision.refused decision.requested[].actions[] decision.requested[].datatypes[]",
       "decision.requested[].identifier decision.requested[].locations[] decision.requested[].max_calls decision.requested[].type",
       "decision.runId decision.situation.aboveCeiling[] decision.situation.aboveParent[] decision.situation.allowPartial",
       "decision.situation.approved decision.situation.at decision.situation.closesParent",
       "decision.situation.depth decision.situation.facts.actions[]",
       "decision.situation.facts.classes[] decision.situation.facts.steps decision.situation.facts.stepsOpen",
+      "decision.situation.openerUnknown",
       "decision.situation.parent.agent decision.situation.parent.name.attempt",
       "decision.situation.parent.name.runId decision.situation.parent.name.step",
       "decision.situation.policyVersion decision.situation.principalId decision.situation.risk.agent",

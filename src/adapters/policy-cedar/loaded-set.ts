@@ -7,7 +7,7 @@ import { ask, type CedarValueJson, type EntityJson } from "./cedar-library.ts";
 import type { CompiledPolicy } from "./compile-policy.ts";
 import { together } from "./effects.ts";
 import { indexPolicies } from "./policy-index.ts";
-import { looksAtCounts } from "./policy-reads.ts";
+import { looksAtCounts, looksAtOpener } from "./policy-reads.ts";
 import { type PolicyQuestion, questionsOf, questionsOfWhole } from "./questions.ts";
 import type { LookedAt } from "./remembered.ts";
 import { ENTITIES, SITUATION, stepId, USE } from "./situation.ts";
@@ -48,6 +48,11 @@ export function createLoadedSet(
     const isAnyTool = tool === "*";
     const slice = sliceOf(isAnyTool ? "any-tool" : "named");
     situation.asked[tool === undefined ? "onSteps" : "onTools"].add(slice);
+    const unanswerable =
+      request.openerUnknown === true ? slice.policies.filter(({ reads }) => looksAtOpener(reads)) : [];
+    if (unanswerable.length > 0) {
+      return { effect: "deny", policies: [], errors: sortedSet(unanswerable.map(({ policyId }) => policyId)) };
+    }
     const put = putTo(slice, question, situation, dataClasses);
     const known = answered.get(put.key);
     if (known !== undefined) return known;

@@ -35,6 +35,11 @@ export function looksAtCounts({ paths }: Reads): boolean {
   return paths.some(([name]) => name === undefined || name === "steps" || name === "stepsOpen");
 }
 
+/** Whether a condition could tell who opened the step. */
+export function looksAtOpener({ paths }: Reads): boolean {
+  return paths.some(([name]) => name === undefined || name === "runtime" || name === "selectors");
+}
+
 const TOOLS = ["requested", "tools"] as const;
 
 /** Whether `a` is `b`, or a whole that `b` is a part of. */

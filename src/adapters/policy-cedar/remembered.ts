@@ -42,9 +42,10 @@ export function createRemembered(): Remembered {
   };
 }
 
-/** All that decides which questions a request asks, and which policies each is put to. */
-function questionsIn(set: number, { act, agent, approved, parent, elements }: PolicyRequest): string {
-  return JSON.stringify([set, act === "call", agent, approved ?? null, parent !== undefined, elements]);
+/** All that decides which questions a request asks, which policies each is put to, and which of those can't be answered. */
+function questionsIn(set: number, { act, agent, approved, openerUnknown, parent, elements }: PolicyRequest): string {
+  const flags = [act === "call", openerUnknown === true, parent !== undefined];
+  return JSON.stringify([set, ...flags, agent, approved ?? null, elements]);
 }
 
 function keyOf(questions: string, request: PolicyRequest, { parts, principal, steps }: LookedAt): string {

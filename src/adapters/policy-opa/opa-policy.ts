@@ -39,6 +39,8 @@ export function createOpaPolicy({ url, path, send, log, ...options }: OpaOptions
   return {
     name: "opa",
     async evaluate(request) {
+      if (request.openerUnknown === true && send.some((member) => OF_OPENER.includes(member)))
+        return unanswerable(request);
       const answer = await connections.ask(opaQuestion(request, send));
       const decision = opaDecision(answer, request.elements.length);
       if (!isNoDecision(decision)) return decision;
@@ -49,6 +51,14 @@ export function createOpaPolicy({ url, path, send, log, ...options }: OpaOptions
       connections.close();
     },
   };
+}
+
+/** What can't be told of a step whose opener is not on record; what a rule reads in its place must not decide. */
+const OF_OPENER: readonly PolicyMember[] = ["runtime", "selectors"];
+
+function unanswerable({ elements }: PolicyRequest): PolicyAnswer {
+  const denied: PolicyEffect = { effect: "deny", policies: ["opener-unknown"] };
+  return { whole: denied, elements: elements.map(() => denied) };
 }
 
 function isNoDecision(decision: PolicyAnswer | NoDecision): decision is NoDecision {

@@ -266,8 +266,8 @@ test(
         loads += 1;
         const set = createLoadedSet(String(loads), policies, NO_DATA_CLASSES, slices, answered);
         const [{ agent, requested, elements } = requestOf()] = requests;
-        for (const one of requests) {
-          const asked = { ...one, agent, requested, elements };
+        const alike = requests.map((one) => ({ ...one, agent, requested, elements }));
+        for (const asked of alike.flatMap((one) => [one, { ...one, openerUnknown: true as const }])) {
           const { answer, lookedAt } = set.evaluate(asked);
           const before = remembered.answerTo(loads, asked);
           if (before === undefined) remembered.remember(loads, asked, answer, lookedAt);

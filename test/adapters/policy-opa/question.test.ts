@@ -112,6 +112,19 @@ describe("a question", () => {
     expect(clock.pending()).toBe(0);
   });
 
+  test("is not put of a step whose opener is not on record, where a rule could read of the opener: the step ends", async () => {
+    const place = await inOpasPlace((_, response) => response.end(ALLOW_ONE));
+    const request = policyRequest({ act: "judge", openerUnknown: true });
+    const denied = { effect: "deny", policies: ["opener-unknown"] };
+    for (const member of ["runtime", "selectors"] as const) {
+      const { opa } = opaAt(place.url, { send: ["elements", member] });
+      expect(await opa.evaluate(request)).toEqual({ whole: denied, elements: [denied] });
+    }
+    expect(place.asked).toEqual([]);
+    const { opa } = opaAt(place.url, { send: ["elements"] });
+    expect((await opa.evaluate(request)).whole.effect).toBe("allow");
+  });
+
   test("carries the token that is current, and nothing where there is none", async () => {
     const place = await inOpasPlace((_, response) => response.end(ALLOW_ONE));
     let current: { readonly token?: string } = { token: "first" };

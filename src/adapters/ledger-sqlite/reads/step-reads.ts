@@ -1,5 +1,5 @@
 import type { Ratchet } from "../../../domain/data-classes.ts";
-import type { Situation } from "../../../domain/decision.ts";
+import type { OpenerFacts } from "../../../domain/decision.ts";
 import { formatProcess } from "../../../domain/process.ts";
 import type { RecordedRisk } from "../../../domain/risk.ts";
 import { alsoFor, type FactScope, type ScopeFacts } from "../../../domain/run-facts.ts";
@@ -36,9 +36,15 @@ export function createStepReads({ read }: Reader): StepReads {
           through: sizeOf(db),
         })),
       ),
-    async situation(decisionId) {
-      const row = read((db) => db.get<{ readonly situation: string | null }>(DECISION.situation, { decisionId }));
-      return row === undefined || row.situation === null ? undefined : (JSON.parse(row.situation) as Situation);
+    async opening(decisionId) {
+      const row = read((db) => db.get<{ readonly opening: string | null }>(DECISION.opening, { decisionId }));
+      if (row === undefined || row.opening === null) return undefined;
+      const { runtime, parent, selectors } = JSON.parse(row.opening) as OpenerFacts;
+      return {
+        ...(runtime === undefined ? {} : { runtime }),
+        ...(parent === undefined ? {} : { parent }),
+        selectors,
+      };
     },
   };
 }

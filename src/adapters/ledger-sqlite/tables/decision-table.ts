@@ -1,5 +1,5 @@
 import { canonicalText } from "../../../domain/canonical-json.ts";
-import type { Decision, RefusedCaller, Situation, ToolCall } from "../../../domain/decision.ts";
+import type { Decision, OpenerFacts, RefusedCaller, Situation, ToolCall } from "../../../domain/decision.ts";
 import type { ErrorCode } from "../../../domain/errors.ts";
 import type { Grant } from "../../../domain/grant.ts";
 import type { DecisionMade } from "../../../domain/ledger-event.ts";
@@ -12,12 +12,12 @@ export const DECISION = {
   insert: `
     INSERT INTO decision (
       sequence, decision_id, act, effect, reason, message, caller, decided_at_us, recorded_at_us, caller_entry_id, agent,
-      run_id, step, attempt, step_id, requested, granted, refused, determining_policies, policy_digest, policy_errors, situation, closes,
-      approval, count, call)
+      run_id, step, attempt, step_id, requested, granted, refused, determining_policies, policy_digest, policy_errors, situation, opening,
+      closes, approval, count, call)
     VALUES (
       @sequence, @decisionId, @act, @effect, @reason, @message, @caller, @decidedAt, @recordedAt, @callerEntryId, @agent,
       @runId, @step, @attempt, @stepId, @requested, @granted, @refused, @determiningPolicies, @policyDigest, @policyErrors,
-      @situation, @closes, @approval, @count, @call)`,
+      @situation, @opening, @closes, @approval, @count, @call)`,
   /** Links a decision to the step it is about, where that step exists. */
   linkToStep: `
     INSERT INTO step_event (step_sequence, sequence)
@@ -29,20 +29,22 @@ export const DECISION = {
     INSERT INTO step_event (step_sequence, sequence)
     SELECT @stepSequence, sequence FROM decision WHERE decision_id = @decisionId
     ON CONFLICT DO NOTHING`,
-  situation: "SELECT situation FROM decision WHERE decision_id = @decisionId",
+  opening: "SELECT coalesce(situation, opening) AS opening FROM decision WHERE decision_id = @decisionId",
   /** For the operator's view; conditions are appended. */
   history: `
     SELECT d.sequence, d.decision_id AS decisionId, d.act, d.effect, d.reason, d.message, d.caller, d.decided_at_us AS decidedAt,
            d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt, d.step_id AS stepId,
            d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
-           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.approval, d.count, d.call
+           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.opening, d.closes, d.approval,
+           d.count, d.call
       FROM decision AS d`,
   /** Of a step that was opened; conditions are appended. */
   evaluated: `
     SELECT d.sequence, d.decision_id AS decisionId, d.act, d.effect, d.reason, NULL AS message, NULL AS caller,
            d.decided_at_us AS decidedAt, d.caller_entry_id AS callerEntryId, d.agent, d.run_id AS runId, d.step, d.attempt,
            d.step_id AS stepId, d.requested, d.granted, d.refused, d.determining_policies AS determiningPolicies,
-           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.closes, d.approval, d.count, d.call,
+           d.policy_digest AS policyDigest, d.policy_errors AS policyErrors, d.situation, d.opening, d.closes, d.approval,
+           d.count, d.call,
            s.depth AS stepDepth, s.workflow AS stepWorkflow, s.principal_id AS stepPrincipalId, p.agent AS parentAgent,
            p.run_id AS parentRunId, p.step AS parentStep, p.attempt AS parentAttempt
       FROM decision AS d LEFT JOIN step AS s ON s.step_id = d.step_id
@@ -98,6 +100,7 @@ export type DecisionRow = {
   readonly policyDigest: string;
   readonly policyErrors: string | null;
   readonly situation: string | null;
+  readonly opening: string | null;
   readonly closes: string | null;
   readonly approval: string | null;
   readonly count: number;
@@ -127,6 +130,7 @@ export function decisionOf(row: DecisionRow): Decision & { readonly sequence: nu
     policyDigest: row.policyDigest,
     ...(row.policyErrors === null ? {} : { policyErrors: JSON.parse(row.policyErrors) as readonly string[] }),
     ...(row.situation === null ? {} : { situation: JSON.parse(row.situation) as Situation }),
+    ...(row.opening === null ? {} : { opening: JSON.parse(row.opening) as OpenerFacts }),
     ...(row.closes === null ? {} : { closes: JSON.parse(row.closes) as readonly string[] }),
     ...(row.approval === null ? {} : { approval: row.approval }),
     count: row.count,
@@ -158,6 +162,7 @@ export function parametersOfDecision({ decision, at }: DecisionMade, sequence: n
     policyDigest: decision.policyDigest,
     policyErrors: decision.policyErrors === undefined ? null : canonicalText(decision.policyErrors),
     situation: decision.situation === undefined ? null : canonicalText(decision.situation),
+    opening: decision.opening === undefined ? null : canonicalText(decision.opening),
     closes: decision.closes === undefined ? null : canonicalText(decision.closes),
     approval: decision.approval ?? null,
     count: decision.count,
