@@ -1,46 +1,50 @@
+import { readCertificate } from "../../src/domain/certificate.ts";
+import { sha256Hex } from "../../src/domain/digest.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { sameProcess } from "../../src/domain/process.ts";
+import type { Delivery } from "../../src/domain/stages.ts";
 import { microsOf } from "../../src/domain/time.ts";
 import { promise } from "./model.ts";
-import { type Simulation, signedDigest } from "./simulation.ts";
 import { FollowerFault } from "./unsteady.ts";
+import type { World } from "./world.ts";
 
 /** Until then a verifier may accept what has expired: leeway and skew. */
 const FORGET_AFTER_MS = 10_000;
 const ALL = 10_000;
 
 /** What holds at any moment of rest. The model has held each event against the rest of the promises already. */
-export async function checkAtRest(simulation: Simulation): Promise<void> {
-  await checkTables(simulation);
-  if (!simulation.isChangePending) simulation.model.checkPermitted();
-  if (simulation.isJudged()) simulation.model.checkJudged(simulation.ground.clock.now());
-  checkSignatures(simulation);
-  checkDelivered(simulation);
-  await checkWatchers(simulation);
-  promise(simulation.failures.every(isExpected), `nothing fails in the background: ${simulation.failures.join(", ")}`);
+export async function checkAtRest(world: World): Promise<void> {
+  const { model, failures } = world;
+  await checkTables(world);
+  if (!world.isChangePending) model.checkPermitted();
+  if (world.isJudged()) model.checkJudged(world.clock.now());
+  checkSignatures(world);
+  checkDelivered(world);
+  await checkWatchers(world);
+  promise(failures.every(isExpected), `nothing fails in the background: ${failures.join(", ")}`);
 }
 
 /** What holds besides once the ledger has been writable, and the broker alive, for longer than any grace. */
-export async function checkInTheEnd(simulation: Simulation): Promise<void> {
-  const { ground, model, holds, faults } = simulation;
+export async function checkInTheEnd(world: World): Promise<void> {
+  const { ground, model, holds, faults } = world;
   faults.isLedgerUnavailable = false;
   faults.failingFollower = undefined;
-  await simulation.pass(2);
+  await world.pass(2);
   const now = ground.clock.now();
   for (const { step, state, leaseExpiresAt } of model.steps.values()) {
     if (state !== "OPEN") continue;
     promise(microsOf(step.expiresAt) > now, "an open step has not expired");
     promise(leaseExpiresAt === undefined || leaseExpiresAt > now, "nor has its lease");
     const { executor } = step;
-    promise(executor.kind === "any" || simulation.isAlive(executor.process.pid), "nor is its executor gone");
+    promise(executor.kind === "any" || world.isAlive(executor.process.pid), "nor is its executor gone");
   }
-  await simulation.pass(31);
+  await world.pass(31);
   for (const { step, state, held } of model.steps.values()) {
     const isHeld = [...holds.values()].includes(step.stepId);
     promise(state !== "OPEN" || !held || isHeld, "a step once held is open only while it is held");
   }
-  await checkAtRest(simulation);
-  const [own, ...others] = await simulation.replicas();
+  await checkAtRest(world);
+  const [own, ...others] = await world.replicas();
   for (const other of others) {
     promise(other === own, `whoever follows the ledger has the same, byte for byte: ${difference(own ?? "", other)}`);
   }
@@ -49,7 +53,7 @@ export async function checkInTheEnd(simulation: Simulation): Promise<void> {
 }
 
 /** The tables say what the model says. */
-async function checkTables({ ground, model }: Simulation): Promise<void> {
+async function checkTables({ ground, model }: World): Promise<void> {
   const { store, clock } = ground;
   const now = clock.now();
   const steps = await store.history.steps({ limit: ALL });
@@ -78,7 +82,7 @@ async function checkTables({ ground, model }: Simulation): Promise<void> {
 }
 
 /** Whatever was signed had its row before. */
-function checkSignatures({ signatures, model }: Simulation): void {
+function checkSignatures({ signatures, model }: World): void {
   for (const { issuanceId, digest, head } of signatures) {
     const credential = model.credentials.get(issuanceId);
     promise(credential !== undefined && credential.sequence <= head, "every signature has its row, and had it before");
@@ -87,7 +91,7 @@ function checkSignatures({ signatures, model }: Simulation): void {
   promise(new Set(signatures.map((one) => one.digest)).size === signatures.length, "nothing is signed twice");
 }
 
-function checkDelivered({ delivered, signatures, model }: Simulation): void {
+function checkDelivered({ delivered, signatures, model }: World): void {
   const signed = new Set(signatures.map((one) => one.digest));
   for (const { delivery, to } of delivered) {
     const credential = model.credentials.get(delivery.issuanceId);
@@ -108,8 +112,8 @@ function checkDelivered({ delivered, signatures, model }: Simulation): void {
 }
 
 /** What ended is refused by whoever is connected, and nothing else is. */
-async function checkWatchers({ ground, watchers, delivered, model, isFeedInForce }: Simulation): Promise<void> {
-  const now = ground.clock.now();
+async function checkWatchers({ clock, watchers, delivered, model, broker }: World): Promise<void> {
+  const now = clock.now();
   for (const watcher of watchers) watcher.forget(now / 1_000);
   for (const { delivery, ca } of delivered) {
     const credential = model.credentials.get(delivery.issuanceId);
@@ -122,7 +126,7 @@ async function checkWatchers({ ground, watchers, delivered, model, isFeedInForce
       const isEnded = credential.revoked !== undefined || model.steps.get(credential.stepId)?.state !== "OPEN";
       promise(!isDenied || isEnded, "nothing is refused that was not taken back");
       // A broker whose feed is behind leaves pings unanswered, so that its verifiers refuse everything.
-      const isFresh = watcher.isConnected && isFeedInForce();
+      const isFresh = watcher.isConnected && broker.notifier.following.refusal() === undefined;
       const mustDeny = isEnded && !isOver && isFresh && watcher.isConcernedBy(record);
       promise(isDenied || !mustDeny, "what was taken back is refused by every verifier that it concerns");
     }
@@ -142,4 +146,11 @@ function difference(one: string, other: string): string {
     (_, at) => lines[at] !== others[at],
   );
   return `${lines[index]}, not ${others[index]}`;
+}
+
+/** The digest of what was signed of a credential that left. */
+function signedDigest({ kind, svid }: Delivery): string {
+  if (kind === "x509-svid") return sha256Hex(readCertificate(svid).toBeSigned);
+  const text = Buffer.from(svid).toString();
+  return sha256Hex(text.slice(0, text.lastIndexOf(".")));
 }

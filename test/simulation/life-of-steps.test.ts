@@ -25,22 +25,22 @@ test("whatever happens in whatever order, the promises hold", { timeout: 3_600_0
   const seen = new Map<string, number>();
   await fc.assert(
     fc.asyncProperty(schedules, async ({ rounds, delays }) => {
-      const simulation = await simulate(delays);
+      const { world, run, end } = await simulate(delays);
       try {
         for (const round of rounds) {
-          await simulation.run(round);
-          await checkAtRest(simulation);
+          await run(round);
+          await checkAtRest(world);
         }
-        await checkInTheEnd(simulation);
-        for (const { step, state } of simulation.model.steps.values()) {
+        await checkInTheEnd(world);
+        for (const { step, state } of world.model.steps.values()) {
           count(seen, state);
           if (step.delegationJti !== undefined) count(seen, "delegated by token");
         }
-        count(seen, "judged", simulation.model.judgements.permitted);
-        count(seen, "closed by policy", simulation.model.judgements.closed);
-        count(seen, "delivered", simulation.delivered.length);
+        count(seen, "judged", world.model.judgements.permitted);
+        count(seen, "closed by policy", world.model.judgements.closed);
+        count(seen, "delivered", world.delivered.length);
       } finally {
-        await simulation.end();
+        await end();
       }
     }),
     options,

@@ -1,72 +1,8 @@
 import fc from "fast-check";
-import { RISK_LEVELS, type RiskLevel } from "../../src/domain/risk.ts";
+import { RISK_LEVELS } from "../../src/domain/risk.ts";
+import type { Event, Round } from "./events.ts";
 
-/*
- * What may happen, drawn by fast-check. Numbers choose among what there is when the event's turn comes, so that a
- * schedule makes sense however it is cut down. Of `by`, every fourth number chooses anybody, and the others somebody who
- * may well do it.
- */
-
-export type Event =
-  | {
-      readonly kind: "open";
-      readonly by: number;
-      readonly agent: number;
-      readonly run: number;
-      readonly step: number;
-      readonly attempt: number | undefined;
-      readonly grant: readonly number[];
-      readonly audiences: readonly number[];
-      readonly under: number | undefined;
-      /** By which delegation token, of those that were made. */
-      readonly token: number | undefined;
-      readonly expiresInSeconds: number | undefined;
-      readonly leaseSeconds: number | undefined;
-      readonly executor: number | "fit" | "self" | "any";
-      readonly requestId: number | undefined;
-      readonly allowPartial: boolean;
-    }
-  | {
-      readonly kind: "issue";
-      readonly by: number;
-      readonly step: number;
-      readonly wanted: readonly (number | "x509")[];
-    }
-  | {
-      readonly kind: "delegate";
-      readonly by: number;
-      readonly step: number;
-      readonly to: number;
-      readonly uses: number;
-      /** How many children its receiver opens with it at once. */
-      readonly tries: number;
-      readonly grant: readonly number[] | undefined;
-    }
-  | { readonly kind: "close"; readonly by: number; readonly step: number; readonly outcome: number }
-  | {
-      readonly kind: "revoke";
-      readonly what: "step" | "run" | "agent" | "process" | "credential";
-      readonly which: number;
-    }
-  | { readonly kind: "renew" | "hold"; readonly by: number; readonly step: number }
-  | { readonly kind: "release"; readonly hold: number }
-  | { readonly kind: "start"; readonly user: number }
-  | { readonly kind: "kill"; readonly process: number }
-  | { readonly kind: "advance"; readonly ms: number }
-  | { readonly kind: "update"; readonly agent: number; readonly ceiling: readonly number[] }
-  | { readonly kind: "risk"; readonly scope: number; readonly level: RiskLevel; readonly seconds: number }
-  /** Absent: none is in force. */
-  | { readonly kind: "policies"; readonly set: number | undefined }
-  | { readonly kind: "disable" | "enable"; readonly entry: number }
-  | { readonly kind: "wall"; readonly seconds: number }
-  | { readonly kind: "ledger" | "signer"; readonly isUnavailable: boolean }
-  | { readonly kind: "follower"; readonly failing: number | undefined }
-  | { readonly kind: "watch" | "leave"; readonly watcher: number }
-  | { readonly kind: "replicate" }
-  | { readonly kind: "restart" | "accept-restore" };
-
-/** What is asked for at once, in one turn of the event loop; then everything comes to rest. */
-export type Round = readonly Event[];
+/* What may happen, drawn by fast-check. */
 
 const index = fc.nat({ max: 40 });
 const few = fc.nat({ max: 2 });

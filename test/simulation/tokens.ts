@@ -1,6 +1,6 @@
 import type { Grant } from "../../src/domain/grant.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
-import type { Event } from "./schedule.ts";
+import type { EventOf } from "./events.ts";
 
 /** A delegation token that left the broker. */
 export type DelegationToken = {
@@ -13,7 +13,7 @@ export type DelegationToken = {
 };
 
 /** What a receiver opens with a token as soon as it has one: children with what they may have of all. */
-export const HANDED_OVER: Extract<Event, { kind: "open" }> = {
+export const HANDED_OVER: EventOf<"open"> = {
   ...{ kind: "open", by: 1, agent: 1, run: 1, step: 0, attempt: undefined, grant: [0, 1, 2, 3], audiences: [] },
   ...{ under: undefined, token: undefined, expiresInSeconds: undefined, leaseSeconds: undefined, executor: "any" },
   ...{ requestId: undefined, allowPartial: true },

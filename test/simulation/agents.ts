@@ -1,0 +1,40 @@
+import { readCertificate } from "../../src/domain/certificate.ts";
+import { isDenial } from "../../src/domain/errors.ts";
+import type { SvidWanted } from "../../src/issue/entitle.ts";
+import { certificationRequest, p256 } from "../samples/certification-request.ts";
+import { AUDIENCES, IDENTITY } from "./cast.ts";
+import { at, isIn, isProcess } from "./choose.ts";
+import type { EventOf } from "./events.ts";
+import type { World } from "./world.ts";
+
+const CSR = certificationRequest(p256());
+
+/** Those who execute steps, and ask for credentials. */
+export function agents(world: World) {
+  const { actor, guarded, delivered } = world;
+
+  return {
+    async issue(event: EventOf<"issue">): Promise<void> {
+      const step = at(world.steps(), event.step);
+      if (step === undefined) return;
+      const { executor } = step;
+      const by = actor(event.by, executor.kind === "process" ? isProcess(executor.process) : isIn(2));
+      const wanted = event.wanted.map(
+        (one): SvidWanted =>
+          one === "x509"
+            ? { kind: "x509-svid", csr: CSR }
+            : { kind: "jwt-svid", audiences: [AUDIENCES[one] ?? IDENTITY] },
+      );
+      const answers = await guarded(() => world.broker.issue(by, { stepId: step.stepId, wanted }));
+      for (const answer of answers ?? []) {
+        if (isDenial(answer)) continue;
+        const { certificate } = answer.authority;
+        delivered.push({
+          delivery: answer,
+          to: by,
+          ca: certificate === undefined ? undefined : readCertificate(certificate).subject,
+        });
+      }
+    },
+  };
+}

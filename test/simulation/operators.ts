@@ -1,0 +1,71 @@
+import { parseEntryContent } from "../../src/domain/entry-content.ts";
+import { BrokerError } from "../../src/domain/errors.ts";
+import { riskScopesOf } from "../../src/domain/risk.ts";
+import { factScopesOf } from "../../src/domain/run-facts.ts";
+import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import { policySetOf } from "../memory/rule-engine.ts";
+import { OPERATOR } from "./broker.ts";
+import { agentContent, NAMED, POLICIES } from "./cast.ts";
+import { at, chosen } from "./choose.ts";
+import type { EventOf } from "./events.ts";
+import type { World } from "./world.ts";
+
+/** Those who administer: entries, policies, risk, and what is taken back. */
+export function operators(world: World) {
+  const { model, clock, processes } = world;
+
+  async function change(entry: EventOf<"disable" | "enable">): Promise<void> {
+    await world.broker.registry[entry.kind](NAMED[entry.entry] ?? NAMED[0], OPERATOR);
+  }
+
+  return {
+    async revoke({ what, which }: EventOf<"revoke">): Promise<void> {
+      const { broker } = world;
+      const step = at(world.steps(), which);
+      const record = at([...model.credentials.values()], which)?.record;
+      if (what === "agent") {
+        await broker.registry.disable(`agent/agent-${which % 2}`, OPERATOR);
+      } else if (what === "credential" && record !== undefined) {
+        const { jti, serialNumber = "" } = record;
+        await broker.revoke(jti === undefined ? { kind: "serialNumber", serialNumber } : { kind: "jti", jti });
+      } else if (what === "process") {
+        await broker.revoke({ kind: "process", process: chosen(processes, which).process });
+      } else if (step !== undefined) {
+        const { runId, stepId } = step;
+        await broker.revoke(what === "run" ? { kind: "run", runId } : { kind: "step", stepId });
+      }
+    },
+    async update(event: EventOf<"update">): Promise<void> {
+      const agent = event.agent % 2;
+      const content = parseEntryContent(agentContent(agent, event.ceiling));
+      const updating = world.broker.registry.update(`agent/agent-${agent}`, content, 0, OPERATOR);
+      await updating.catch((thrown: unknown) => {
+        world.isChangePending ||= thrown instanceof BrokerError && thrown.code === "LEDGER_UNAVAILABLE";
+        throw thrown;
+      });
+    },
+    disable: change,
+    enable: change,
+    async risk({ scope: which, level, seconds }: EventOf<"risk">): Promise<void> {
+      const step = at(world.steps(), which);
+      const scopes = step === undefined ? (["domain"] as const) : riskScopesOf(step.agent, factScopesOf(step));
+      const scope = chosen(scopes, which);
+      const now = clock.now();
+      const expiresAt = addSeconds(secondsOf(now), seconds);
+      const of = { scope, level, expiresAt, reason: "simulated", by: OPERATOR, now } as const;
+      await world.life.ground.store.ledger.perform({ act: "set-risk", ...of });
+    },
+    async policies(event: EventOf<"policies">): Promise<void> {
+      const of = { by: OPERATOR, now: clock.now() } as const;
+      const { ledger } = world.life.ground.store;
+      const rules = at(POLICIES, event.set);
+      if (rules === undefined) {
+        await ledger.perform({ act: "activate-policy-set", version: 0, reason: "simulated", ...of });
+        return;
+      }
+      const put = { act: "put-policy-set", set: policySetOf(rules), origin: "api", ...of } as const;
+      await ledger.perform({ ...put, activates: { reason: "simulated" } });
+    },
+    "accept-restore": (): Promise<unknown> => world.broker.acceptRestore(),
+  };
+}

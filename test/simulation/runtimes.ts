@@ -1,0 +1,113 @@
+import { BrokerError } from "../../src/domain/errors.ts";
+import { parseSegment } from "../../src/domain/spiffe-id.ts";
+import type { OpenedStep } from "../../src/domain/step.ts";
+import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import { chosenOf, ELEMENTS, MORE_AUDIENCES, RECEIVERS } from "./cast.ts";
+import { at, chosen, isApt, isIn, isProcess } from "./choose.ts";
+import type { EventOf } from "./events.ts";
+import type { SimulatedProcess } from "./kernel.ts";
+import { type DelegationToken, HANDED_OVER, parentNamed } from "./tokens.ts";
+import type { World } from "./world.ts";
+
+const OUTCOMES = ["COMPLETED", "FAILED", "CANCELLED"] as const;
+
+/** Those who open steps, and do with their steps what an opener does. */
+export function runtimes(world: World) {
+  const { model, clock, processes, holds, tokens, actor, guarded } = world;
+
+  function executorOf(wanted: EventOf<"open">["executor"], by: SimulatedProcess, agent: number) {
+    if (wanted === "self" || wanted === "any") return { kind: wanted };
+    if (typeof wanted === "number") return { kind: "pid", pid: chosen(processes, wanted).process.pid } as const;
+    const executor = by.uid === agent + 1 ? undefined : actor(1, isIn(agent + 1));
+    return executor === undefined ? ({ kind: "self" } as const) : ({ kind: "pid", pid: executor.process.pid } as const);
+  }
+
+  /** Who may well open it: by a token its receiver, a child whoever opened its parent, else who opens for the agent. */
+  function openers(agent: number, parent: OpenedStep | undefined, token: DelegationToken | undefined) {
+    if (token !== undefined) return isIn(token.uid);
+    return parent === undefined ? isIn(agent === 0 ? 1 : 12, 11) : isProcess(parent.opener);
+  }
+
+  /** @param token - of the newest few: older ones have expired. */
+  async function open(
+    event: EventOf<"open">,
+    token: DelegationToken | undefined = at(tokens.slice(-3), event.token),
+  ): Promise<void> {
+    const parent = token?.step ?? at(world.steps(), event.under);
+    // By a token, mostly what the token is good for.
+    const isFit = token !== undefined && isApt(event.by);
+    const agent = isFit ? 1 : event.agent % 2;
+    const among = isFit && !event.allowPartial ? token.grant : ELEMENTS;
+    const by = actor(event.by, openers(agent, parent, token));
+    const now = secondsOf(clock.now());
+    // Runs of the opener's own, and one that all want.
+    const run = event.run === 2 ? "shared" : `${by.uid}-${event.run}`;
+    await guarded(() =>
+      world.broker.open(by, {
+        runId: parent === undefined || event.run === 0 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
+        step: parseSegment(`step-${event.step}`, "step"),
+        agent: parseSegment(`agent-${agent}`, "agent"),
+        grant: chosenOf(among, event.grant),
+        audiences: chosenOf(MORE_AUDIENCES, event.audiences),
+        executor: executorOf(event.executor, by, agent),
+        allowPartial: event.allowPartial,
+        ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
+        ...parentNamed(parent, token),
+        ...(event.expiresInSeconds === undefined ? {} : { expiresAt: addSeconds(now, event.expiresInSeconds) }),
+        ...(event.leaseSeconds === undefined ? {} : { leaseSeconds: event.leaseSeconds }),
+        ...(event.requestId === undefined ? {} : { requestId: `request-${event.requestId}` }),
+      }),
+    );
+  }
+
+  async function delegate(event: EventOf<"delegate">): Promise<void> {
+    const live = [...model.steps.values()].flatMap(({ step: one, state }) => (state === "OPEN" ? [one] : []));
+    const step = at(isApt(event.by) ? live : world.steps(), event.step);
+    const receiver = RECEIVERS[event.to];
+    if (step === undefined || receiver === undefined) return;
+    const { stepId } = step;
+    const runtime = parseSegment(receiver.runtime, "runtime");
+    const grant = event.grant === undefined ? {} : { grant: chosenOf(ELEMENTS, event.grant) };
+    const by = actor(event.by, isProcess(step.opener));
+    const delivery = await guarded(() => world.broker.delegate(by, { stepId, runtime, uses: event.uses, ...grant }));
+    if (delivery === undefined) return;
+    const text = Buffer.from(delivery.svid).toString("latin1");
+    const token = { text, step, uid: receiver.uid, grant: grant.grant ?? step.grant };
+    tokens.push(token);
+    const tries = Array.from({ length: event.tries }, (_, index) => open({ ...HANDED_OVER, step: index }, token));
+    const refusals = (await Promise.allSettled(tries)).flatMap((one) =>
+      one.status === "rejected" ? [one.reason] : [],
+    );
+    const fault = refusals.find((one) => !(one instanceof BrokerError)) ?? refusals[0];
+    if (fault !== undefined) throw fault;
+  }
+
+  return {
+    open: (event: EventOf<"open">) => open(event),
+    delegate,
+    async close(event: EventOf<"close">): Promise<void> {
+      const step = at(world.steps(), event.step);
+      if (step === undefined) return;
+      const { stepId } = step;
+      const outcome = OUTCOMES[event.outcome] ?? "COMPLETED";
+      await world.broker.close(actor(event.by, isProcess(step.opener)), { stepId, outcome, awaitReceiptsMs: 0 });
+    },
+    async renew(event: EventOf<"renew">): Promise<void> {
+      const step = at(world.steps(), event.step);
+      if (step === undefined) return;
+      await world.broker.renew(actor(event.by, isProcess(step.opener)), step.stepId);
+    },
+    async hold(event: EventOf<"hold">): Promise<void> {
+      const step = at(world.steps(), event.step);
+      if (step === undefined) return;
+      const { access, release } = await world.broker.hold(actor(event.by, isProcess(step.opener)), step.stepId);
+      if (access.asOpener) holds.set(release, step.stepId);
+    },
+    release(event: EventOf<"release">): void {
+      const release = at([...holds.keys()], event.hold);
+      if (release === undefined) return;
+      holds.delete(release);
+      release();
+    },
+  };
+}
