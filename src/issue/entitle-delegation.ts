@@ -1,3 +1,4 @@
+import { knownPrincipal } from "../decide/known-principal.ts";
 import { accessTo } from "../decide/step-access.ts";
 import { decidedOn } from "../domain/decision.ts";
 import { brokerAudience } from "../domain/delegation.ts";
@@ -52,7 +53,7 @@ export async function entitleDelegation(
   const step = await ports.stepDirectory.byId(order.stepId);
   if (step === undefined) throw new BrokerError("STEP_NOT_FOUND", "no such step");
   try {
-    return entitled(caller, step, order, ports);
+    return await entitled(caller, step, order, ports);
   } catch (thrown) {
     await recordDenial(caller, step, order.grant ?? [], denialFrom(thrown), ports);
     throw thrown;
@@ -69,12 +70,18 @@ function checkTerms({ uses, ttlSeconds }: DelegationOrder): void {
   }
 }
 
-function entitled(caller: Attested, step: Step, order: DelegationOrder, ports: EntitleDelegationPorts): Entitled {
+async function entitled(
+  caller: Attested,
+  step: Step,
+  order: DelegationOrder,
+  ports: EntitleDelegationPorts,
+): Promise<Entitled> {
   const as = accessTo(step, caller).asOpener ? "opener" : "executor";
   const entry = as === "opener" ? entryForOpener(caller, step, ports) : executorEntry(caller, step);
   if (!permits(step.state)) {
     throw new BrokerError("STEP_CLOSED", `the step is ${step.state}`, { metadata: { state: step.state } });
   }
+  const principal = await knownPrincipal(step, ports.principals);
   ports.rate.take(step.stepId, 1);
   const runtime = runtimeOf(order, ports);
   const executable = executableOf(caller, step, as);
@@ -91,6 +98,7 @@ function entitled(caller: Attested, step: Step, order: DelegationOrder, ports: E
       delegation: { runtimeEntryId: runtime.entryId, mayAct: runtime.spiffeId, usesMax: order.uses },
     },
     ...(executable === undefined ? {} : { executable }),
+    ...(principal === undefined ? {} : { principal }),
   });
 }
 

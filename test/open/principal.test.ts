@@ -7,6 +7,7 @@ import { readPolicies } from "../../src/adapters/policy-cedar/read-policies.ts";
 import { isDenial } from "../../src/domain/errors.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { secondsOf } from "../../src/domain/time.ts";
+import { issueDelegationToken } from "../../src/issue/issue-delegation-token.ts";
 import { issueSvids } from "../../src/issue/issue-svids.ts";
 import type { OpenRequest } from "../../src/open/open-request.ts";
 import { openStep } from "../../src/open/open-step.ts";
@@ -184,6 +185,22 @@ describe("a delegated step", () => {
       refusal("DELEGATION_REFUSED", "the parent step works for nobody"),
     );
   });
+});
+
+test("a step that works for somebody can be delegated by a token, and by none once that somebody was erased", async () => {
+  const { open, token, ports, attested, runtime, idOf } = await scene();
+  const parent = await open(runtime, { principalToken: token() });
+  const order = { stepId: parent.stepId, runtime: segment("flow"), uses: 1 };
+  const { svid } = await issueDelegationToken(await attested(runtime), order, ports);
+  const parentToken = Buffer.from(svid).toString("latin1");
+  expect(decodeJwt(parentToken)).not.toHaveProperty("principal");
+  const child = await open(runtime, { parentToken, runId: parent.runId, step: segment("child") });
+  expect(child.principal).toEqual(parent.principal);
+
+  await ports.principals.erase(idOf(ADA));
+  await expect(issueDelegationToken(await attested(runtime), order, ports)).rejects.toEqual(
+    refusal("NOT_ENTITLED", "whom the step works for was erased"),
+  );
 });
 
 describe("a repeated request", () => {
