@@ -3,12 +3,21 @@ import { openPrincipalVault } from "../../src/adapters/principal-vault-disk/prin
 import type { PrincipalVault } from "../../src/ports/principal-vault.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 
-/** The vault over files in memory, for tests and simulations: nothing outlives it. */
-export function memoryVault(randomness: Randomness): PrincipalVault {
-  const files = new Map<string, Uint8Array>();
+/** What a vault keeps on its disk, where it outlives those who open it. */
+export type VaultDisk = { readonly salt: Uint8Array; readonly files: Map<string, Uint8Array> };
+
+export function vaultDisk(randomness: Randomness): VaultDisk {
+  return { salt: randomness.bytes(32), files: new Map() };
+}
+
+/** The vault over files in memory, for tests and simulations. @param disk - absent: nothing outlives it. */
+export function memoryVault(
+  randomness: Randomness,
+  { salt, files }: VaultDisk = vaultDisk(randomness),
+): PrincipalVault {
   return openPrincipalVault({
     directory: "/nowhere",
-    salt: randomness.bytes(32),
+    salt,
     files: {
       async read(path) {
         const content = files.get(basename(path));

@@ -1,4 +1,4 @@
-import { NO_DATA_CLASSES } from "../../src/domain/data-classes.ts";
+import { type DataClasses, NO_DATA_CLASSES } from "../../src/domain/data-classes.ts";
 import type { Action, GrantElement } from "../../src/domain/grant.ts";
 import type { PolicySet } from "../../src/domain/policy-set.ts";
 import { greatestRisk, isRiskier, type RiskLevel } from "../../src/domain/risk.ts";
@@ -14,15 +14,21 @@ export type Rule = {
   readonly from?: RiskLevel;
   /** More steps than these are open. */
   readonly openAbove?: number;
+  /** It reaches beyond where the run is confined to. */
+  readonly beyond?: true;
+  /** Whom the step works for, by their subject. */
+  readonly sub?: string;
+  /** Who may approve what it forbids. */
+  readonly approval?: string;
 };
 
 export type RuleSet = Readonly<Record<string, Rule>>;
 
-export function policySetOf(rules: RuleSet): PolicySet {
+export function policySetOf(rules: RuleSet, dataClasses: DataClasses = NO_DATA_CLASSES): PolicySet {
   const policies = Object.entries(rules).map(([policyId, rule], index) => {
     return { policyId, file: "rules", line: index + 1, text: JSON.stringify(rule) };
   });
-  return { policies, dataClasses: NO_DATA_CLASSES };
+  return { policies, dataClasses };
 }
 
 /** What such policies answer: a function of the request alone, so that a model can say it too. */
@@ -39,14 +45,23 @@ function effectOf(rules: RuleSet, request: PolicyRequest, element: GrantElement 
   const of = (effect: Rule["effect"]) =>
     matching.flatMap(([policyId, rule]) => (rule.effect === effect ? [policyId] : [])).sort();
   const [permits, forbids] = [of("permit"), of("forbid")];
-  if (forbids.length > 0) return { effect: "deny", policies: forbids };
+  if (forbids.length > 0) {
+    const roles = new Set(forbids.map((policyId) => rules[policyId]?.approval));
+    const [role] = roles;
+    return { effect: "deny", policies: forbids, ...(roles.size === 1 && role !== undefined && { approval: role }) };
+  }
   return permits.length > 0 ? { effect: "allow", policies: permits } : { effect: "deny", policies: [] };
 }
 
 function matches(rule: Rule, request: PolicyRequest, element: GrantElement | undefined): boolean {
-  const { risk, facts, agent } = request;
+  const { risk, facts, agent, approved, confinedTo, principal } = request;
   const level = greatestRisk([risk.domain, risk.agent, risk.run]);
+  const isBeyond = element?.locations.some((one) => confinedTo?.includes(one) === false) === true;
+  // What asks for an approval that was given is set aside.
+  if (rule.approval !== undefined && rule.approval === approved) return false;
   return (
+    (rule.beyond === undefined || isBeyond) &&
+    (rule.sub === undefined || rule.sub === principal?.sub) &&
     (rule.agent === undefined || rule.agent === agent) &&
     (rule.action === undefined || element?.actions.includes(rule.action) === true) &&
     (rule.datatype === undefined || element?.datatypes.includes(rule.datatype) === true) &&

@@ -1,13 +1,21 @@
 import { readCertificate } from "../../src/domain/certificate.ts";
 import { isDenial } from "../../src/domain/errors.ts";
+import { narrowTo } from "../../src/domain/grant.ts";
+import type { OpenedStep } from "../../src/domain/step.ts";
 import type { SvidWanted } from "../../src/issue/entitle.ts";
 import { certificationRequest, p256 } from "../samples/certification-request.ts";
-import { AUDIENCES, IDENTITY } from "./cast.ts";
+import { AUDIENCES, countedBy, IDENTITY } from "./cast.ts";
 import { at, isIn, isProcess } from "./choose.ts";
 import type { EventOf } from "./events.ts";
 import type { World } from "./world.ts";
 
 const CSR = certificationRequest(p256());
+
+/** A token with so many calls at most, or with all that its step has there. */
+function forAudience(audience: string, { grant }: OpenedStep, calls: number | undefined) {
+  const less = calls === undefined ? {} : { grant: countedBy(narrowTo(grant, audience), calls) };
+  return { audiences: [audience], ...less };
+}
 
 /** Those who execute steps, and ask for credentials. */
 export function agents(world: World) {
@@ -23,7 +31,7 @@ export function agents(world: World) {
         (one): SvidWanted =>
           one === "x509"
             ? { kind: "x509-svid", csr: CSR }
-            : { kind: "jwt-svid", audiences: [AUDIENCES[one] ?? IDENTITY] },
+            : { kind: "jwt-svid", ...forAudience(AUDIENCES[one] ?? IDENTITY, step, event.calls) },
       );
       const answers = await guarded(() => world.broker.issue(by, { stepId: step.stepId, wanted }));
       for (const answer of answers ?? []) {

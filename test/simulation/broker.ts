@@ -5,7 +5,12 @@ import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
 import { attest } from "../../src/attest/attest.ts";
 import { acceptRestore } from "../../src/authority/accept-restore.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
+import { askerOf } from "../../src/check/asker.ts";
+import { createCallRate } from "../../src/check/call-rate.ts";
+import type { CallRequest } from "../../src/check/call-request.ts";
+import { checkCall } from "../../src/check/check-call.ts";
 import { type CloseRequest, closeStep } from "../../src/close/close-step.ts";
+import { erase, offboard, readmit } from "../../src/close/principals.ts";
 import { type RevocationTarget, revoke } from "../../src/close/revoke.ts";
 import { parseSpiffeBundle, spiffeBundle } from "../../src/domain/bundle.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
@@ -25,6 +30,8 @@ import { renewStep } from "../../src/open/renew-step.ts";
 import type { KeyPairs } from "../../src/ports/key-pairs.ts";
 import type { OpenedLedger } from "../../src/ports/ledger.ts";
 import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
+import type { PrincipalTokens } from "../../src/ports/principal-tokens.ts";
+import type { PrincipalVault } from "../../src/ports/principal-vault.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import { processIdentities } from "../../src/stream/process-identities.ts";
@@ -45,6 +52,10 @@ export type Ground = {
   readonly failed: (error: unknown) => void;
   /** Absent: no set of policies is ever in force. */
   readonly engine?: PolicyEngine;
+  /** Absent: whom steps work for is forgotten with the broker. */
+  readonly principals?: PrincipalVault;
+  /** Absent: no issuer of principals is configured. */
+  readonly principalTokens?: PrincipalTokens;
 };
 
 export const TRUST_DOMAIN = parseTrustDomain("example.org");
@@ -57,11 +68,11 @@ export type Broker = Awaited<ReturnType<typeof startBroker>>;
 
 /** The real paths over the real followers on this ground, wired by the composition root, and the acts of its API. */
 export async function startBroker(ground: Ground) {
-  const { store, signer, kernel, clock, random, failed, engine = NO_ENGINE } = ground;
+  const { principalTokens } = ground;
+  const { store, signer, kernel, clock, random, failed, engine = NO_ENGINE, principals = memoryVault(random) } = ground;
   const { ledger, steps, feed, history, credentials } = store;
   const closers: (() => Promise<void> | void)[] = [];
   const suspensions = createSuspensions(clock);
-  const principals = memoryVault(random);
   const beside = await keepBeside(
     {
       store,
@@ -99,6 +110,7 @@ export async function startBroker(ground: Ground) {
     gate: suspensions,
     engine,
     principals,
+    ...(principalTokens === undefined ? {} : { principalTokens }),
     registryReads: store.registry,
     processes: kernel.processes,
     kinship: kernel.kinship,
@@ -114,6 +126,7 @@ export async function startBroker(ground: Ground) {
     trustDomain: TRUST_DOMAIN,
     ownKeys,
   };
+  const checking = { ...ports, bundles: ownKeys, rate: createCallRate(clock) };
   const attested = ({ peer }: SimulatedProcess) => attest(peer, { attestor: kernel.attestor, entries });
 
   return {
@@ -151,8 +164,14 @@ export async function startBroker(ground: Ground) {
     close: async (by: SimulatedProcess, request: CloseRequest) => closeStep(await attested(by), request, ports),
     revoke: (target: RevocationTarget) =>
       revoke(target, { reason: "privilegeWithdrawn", dryRun: false, by: OPERATOR }, ports),
+    check: async (by: SimulatedProcess, request: CallRequest) =>
+      checkCall(await askerOf(await attested(by), request, checking), request, checking),
     renew: async (by: SimulatedProcess, stepId: string) => renewStep(await attested(by), stepId, ports),
     hold: async (by: SimulatedProcess, stepId: string) => holdStep(await attested(by), stepId, ports),
+    offboard: (principalId: string, order: { readonly barAhead: boolean; readonly by: Actor }) =>
+      offboard(principalId, order, ports),
+    readmit: (principalId: string, by: Actor) => readmit(principalId, by, ports),
+    erase: (principalId: string, by: Actor) => erase(principalId, by, ports),
     acceptRestore: () => acceptRestore("restored", OPERATOR, { ...ports, suspensions, trustHead: store.trustHead }),
     /** Ends it as a process ends: what it had only in mind is not brought to its end. */
     stop(): void {

@@ -1,3 +1,4 @@
+import type { DataClasses } from "../../src/domain/data-classes.ts";
 import type { EntryContentInput } from "../../src/domain/entry-content.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import type { RuleSet } from "../memory/rule-engine.ts";
@@ -9,7 +10,7 @@ export const IDENTITY = "https://identity.example";
 /** What agents may ask for beside the places of their grants; one is such a place. */
 export const MORE_AUDIENCES = [IDENTITY, PLACES[0]] as const;
 export const AUDIENCES = [...PLACES, IDENTITY, "https://else.example"] as const;
-/** Four elements that grants and ceilings are made of; the last is within the third. */
+/** What grants and ceilings are made of; the fourth is within the third. */
 export const ELEMENTS: Grant = [
   { type: "mcp_tool", locations: [PLACES[0]], identifier: "search", actions: ["read"], datatypes: ["internal"] },
   {
@@ -27,7 +28,11 @@ export const ELEMENTS: Grant = [
     datatypes: ["internal", "public"],
   },
   { type: "mcp_tool", locations: [PLACES[0]], identifier: "list", actions: ["read"], datatypes: ["public"] },
+  { type: "mcp_tool", locations: [PLACES[1]], identifier: "post", actions: ["write"], datatypes: ["public"] },
 ];
+/** Of these: what a run that is confined must not do, and what confines it. */
+export const WRITES_OUTWARD = 4;
+export const READS_INSIDE = 0;
 export const agentContent = (agent: number, ceiling: readonly number[]): EntryContentInput => ({
   kind: "agent",
   name: `agent-${agent}`,
@@ -42,8 +47,8 @@ export const agentContent = (agent: number, ceiling: readonly number[]): EntryCo
 });
 /** Two agents, of which the first opens for itself; two runtimes, of which the second is one agent's alone. */
 export const ENTRIES: readonly EntryContentInput[] = [
-  agentContent(0, [0, 1, 2]),
-  agentContent(1, [0, 1, 2]),
+  agentContent(0, [0, 1, 2, 4]),
+  agentContent(1, [0, 1, 2, 4]),
   { kind: "runtime", name: "flow", selectors: ["unix:uid:11"], agents: ["agent-0", "agent-1"] },
   { kind: "runtime", name: "other", selectors: ["unix:uid:12"], agents: ["agent-1"] },
   { kind: "verifier", name: "mcp", selectors: ["unix:uid:21"], audiences: [...PLACES] },
@@ -56,20 +61,64 @@ export const RECEIVERS = [
   { runtime: "other", uid: 12 },
   { runtime: "nobody", uid: 99 },
 ] as const;
-export const USERS = [1, 2, 11, 12] as const;
+export const USERS = [1, 2, 11, 12, 21] as const;
 export const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other"] as const;
 
-/** Sets of policies; each forbids more the more risk there is, and none less. */
-export const POLICIES: readonly RuleSet[] = [
+/** Whom steps work for. */
+export const PRINCIPALS = [
+  { iss: "https://login.example", sub: "ada" },
+  { iss: "https://login.example", sub: "eve" },
+] as const;
+
+/** What was read at the first place is written nowhere else. */
+const INTERNAL = { internal: { sensitivity: "restricted", securityDomain: [PLACES[0]] } } as const;
+const ORDINARY = { sensitivity: "ordinary", securityDomain: [] } as const;
+const ORDINARY_CLASSES: DataClasses = { ratchet: "run", classes: { public: ORDINARY, internal: ORDINARY } };
+const RATCHET: RuleSet = {
+  ceiling: { effect: "permit" },
+  outward: { effect: "forbid", action: "write", beyond: true },
+  high: { effect: "forbid", from: "high" },
+};
+
+/** Sets of policies; each forbids more the more risk there is, the more was granted and the more steps are open. */
+export const POLICIES: readonly { readonly rules: RuleSet; readonly dataClasses: DataClasses }[] = [
   {
-    ceiling: { effect: "permit" },
-    writes: { effect: "forbid", action: "write", from: "elevated" },
-    high: { effect: "forbid", from: "high" },
+    rules: {
+      ceiling: { effect: "permit" },
+      writes: { effect: "forbid", action: "write", from: "elevated" },
+      high: { effect: "forbid", from: "high" },
+    },
+    dataClasses: ORDINARY_CLASSES,
   },
-  { ceiling: { effect: "permit" }, public: { effect: "forbid", datatype: "public" } },
-  { ceiling: { effect: "permit" }, few: { effect: "forbid", openAbove: 3 }, high: { effect: "forbid", from: "high" } },
-  { one: { effect: "permit", agent: "agent-0" }, wary: { effect: "forbid", agent: "agent-0", from: "elevated" } },
+  {
+    rules: { ceiling: { effect: "permit" }, public: { effect: "forbid", datatype: "public" } },
+    dataClasses: ORDINARY_CLASSES,
+  },
+  {
+    rules: {
+      ceiling: { effect: "permit" },
+      few: { effect: "forbid", openAbove: 3 },
+      high: { effect: "forbid", from: "high" },
+    },
+    dataClasses: ORDINARY_CLASSES,
+  },
+  {
+    rules: {
+      one: { effect: "permit", agent: "agent-0" },
+      wary: { effect: "forbid", agent: "agent-0", from: "elevated" },
+    },
+    dataClasses: ORDINARY_CLASSES,
+  },
+  { rules: RATCHET, dataClasses: { ratchet: "run", classes: { public: ORDINARY, ...INTERNAL } } },
+  { rules: RATCHET, dataClasses: { ratchet: "principal", classes: { public: ORDINARY, ...INTERNAL } } },
 ];
+
+/** The same with so many calls of each. */
+export function countedBy(grant: Grant, calls: number | undefined): Grant {
+  return calls === undefined
+    ? grant
+    : grant.map((element) => ({ ...element, max_calls: Math.min(calls, element.max_calls ?? calls) }));
+}
 
 export function chosenOf<Value>(list: readonly Value[], which: readonly number[]): Value[] {
   return which.flatMap((index) => list[index] ?? []);

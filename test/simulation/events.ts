@@ -23,12 +23,26 @@ export type Event =
       readonly executor: number | "fit" | "self" | "any";
       readonly requestId: number | undefined;
       readonly allowPartial: boolean;
+      /** How many calls the chosen elements allow; absent: any number. */
+      readonly calls: number | undefined;
+      /** Whose token comes with the request. */
+      readonly principal: number | undefined;
+    }
+  /** One step that writes outward, and then one that reads what must stay inside: in one run, or for one principal. */
+  | {
+      readonly kind: "taint";
+      readonly by: number;
+      readonly agent: number;
+      readonly isOneRun: boolean;
+      readonly principal: number | undefined;
     }
   | {
       readonly kind: "issue";
       readonly by: number;
       readonly step: number;
       readonly wanted: readonly (number | "x509")[];
+      /** How many calls the tokens allow at most; absent: as many as the step. */
+      readonly calls: number | undefined;
     }
   | {
       readonly kind: "delegate";
@@ -40,12 +54,23 @@ export type Event =
       readonly tries: number;
       readonly grant: readonly number[] | undefined;
     }
+  | {
+      readonly kind: "call";
+      readonly by: number;
+      /** By which token, of the newest. */
+      readonly credential: number;
+      readonly element: number;
+      /** How many times at once. */
+      readonly times: number;
+    }
   | { readonly kind: "close"; readonly by: number; readonly step: number; readonly outcome: number }
   | {
       readonly kind: "revoke";
       readonly what: "step" | "run" | "agent" | "process" | "credential";
       readonly which: number;
     }
+  | { readonly kind: "offboard"; readonly principal: number; readonly barAhead: boolean }
+  | { readonly kind: "readmit" | "erase"; readonly principal: number }
   | { readonly kind: "renew" | "hold"; readonly by: number; readonly step: number }
   | { readonly kind: "release"; readonly hold: number }
   | { readonly kind: "start"; readonly user: number }
@@ -58,6 +83,7 @@ export type Event =
   | { readonly kind: "disable" | "enable"; readonly entry: number }
   | { readonly kind: "wall"; readonly seconds: number }
   | { readonly kind: "ledger" | "signer"; readonly isUnavailable: boolean }
+  | { readonly kind: "engine"; readonly state: "well" | "late" | "failing" }
   | { readonly kind: "follower"; readonly failing: number | undefined }
   | { readonly kind: "watch" | "leave"; readonly watcher: number }
   | { readonly kind: "replicate" }

@@ -4,7 +4,8 @@ import { BrokerError } from "../../src/domain/errors.ts";
 import { sameProcess } from "../../src/domain/process.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import { microsOf } from "../../src/domain/time.ts";
-import { promise } from "./model.ts";
+import { checkCalls, checkCallsInTheEnd } from "./call-invariants.ts";
+import { promise } from "./model-history.ts";
 import { FollowerFault } from "./unsteady.ts";
 import type { World } from "./world.ts";
 
@@ -18,6 +19,8 @@ export async function checkAtRest(world: World): Promise<void> {
   await checkTables(world);
   if (!world.isChangePending) model.checkPermitted();
   if (world.isJudged()) model.checkJudged(world.clock.now());
+  checkPrincipals(world);
+  checkCalls(world);
   checkSignatures(world);
   checkDelivered(world);
   await checkWatchers(world);
@@ -29,6 +32,7 @@ export async function checkInTheEnd(world: World): Promise<void> {
   const { ground, model, holds, faults } = world;
   faults.isLedgerUnavailable = false;
   faults.failingFollower = undefined;
+  faults.engine = "well";
   await world.pass(2);
   const now = ground.clock.now();
   for (const { step, state, leaseExpiresAt } of model.steps.values()) {
@@ -44,6 +48,7 @@ export async function checkInTheEnd(world: World): Promise<void> {
     promise(state !== "OPEN" || !held || isHeld, "a step once held is open only while it is held");
   }
   await checkAtRest(world);
+  await checkCallsInTheEnd(world);
   const [own, ...others] = await world.replicas();
   for (const other of others) {
     promise(other === own, `whoever follows the ledger has the same, byte for byte: ${difference(own ?? "", other)}`);
@@ -79,6 +84,15 @@ async function checkTables({ ground, model }: World): Promise<void> {
     const { state } = model.steps.get(credential.stepId) ?? {};
     promise(!isLive || state === "OPEN", "a live credential never belongs to a closed step");
   }
+}
+
+/** Whoever was told that somebody is offboarded was told what holds. */
+function checkPrincipals({ model, clock, offboarded }: World): void {
+  for (const { principalId, from, through } of offboarded.splice(0)) {
+    const isSo = model.principals.wasBarred(principalId, from, through);
+    promise(isSo, "an offboarding that is acknowledged is on record");
+  }
+  model.principals.checkBarred(clock.now());
 }
 
 /** Whatever was signed had its row before. */

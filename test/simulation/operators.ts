@@ -5,7 +5,7 @@ import { factScopesOf } from "../../src/domain/run-facts.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import { policySetOf } from "../memory/rule-engine.ts";
 import { OPERATOR } from "./broker.ts";
-import { agentContent, NAMED, POLICIES } from "./cast.ts";
+import { agentContent, NAMED, POLICIES, PRINCIPALS } from "./cast.ts";
 import { at, chosen } from "./choose.ts";
 import type { EventOf } from "./events.ts";
 import type { World } from "./world.ts";
@@ -13,6 +13,8 @@ import type { World } from "./world.ts";
 /** Those who administer: entries, policies, risk, and what is taken back. */
 export function operators(world: World) {
   const { model, clock, processes } = world;
+
+  const idOf = (which: number) => world.broker.ports.principals.idOf(chosen(PRINCIPALS, which));
 
   async function change(entry: EventOf<"disable" | "enable">): Promise<void> {
     await world.broker.registry[entry.kind](NAMED[entry.entry] ?? NAMED[0], OPERATOR);
@@ -58,14 +60,28 @@ export function operators(world: World) {
     async policies(event: EventOf<"policies">): Promise<void> {
       const of = { by: OPERATOR, now: clock.now() } as const;
       const { ledger } = world.life.ground.store;
-      const rules = at(POLICIES, event.set);
-      if (rules === undefined) {
+      const candidate = at(POLICIES, event.set);
+      if (candidate === undefined) {
         await ledger.perform({ act: "activate-policy-set", version: 0, reason: "simulated", ...of });
         return;
       }
-      const put = { act: "put-policy-set", set: policySetOf(rules), origin: "api", ...of } as const;
+      const put = {
+        act: "put-policy-set",
+        set: policySetOf(candidate.rules, candidate.dataClasses),
+        origin: "api",
+        ...of,
+      } as const;
       await ledger.perform({ ...put, activates: { reason: "simulated" } });
     },
+    async offboard({ principal, barAhead }: EventOf<"offboard">): Promise<void> {
+      const principalId = idOf(principal);
+      const { ledger } = world.ground.store;
+      const from = ledger.head().sequence;
+      await world.broker.offboard(principalId, { barAhead, by: OPERATOR });
+      world.offboarded.push({ principalId, from, through: ledger.head().sequence });
+    },
+    readmit: ({ principal }: EventOf<"readmit">): Promise<unknown> => world.broker.readmit(idOf(principal), OPERATOR),
+    erase: ({ principal }: EventOf<"erase">): Promise<unknown> => world.broker.erase(idOf(principal), OPERATOR),
     "accept-restore": (): Promise<unknown> => world.broker.acceptRestore(),
   };
 }

@@ -2,7 +2,16 @@ import { BrokerError } from "../../src/domain/errors.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
-import { chosenOf, ELEMENTS, MORE_AUDIENCES, RECEIVERS } from "./cast.ts";
+import {
+  chosenOf,
+  countedBy,
+  ELEMENTS,
+  MORE_AUDIENCES,
+  PRINCIPALS,
+  READS_INSIDE,
+  RECEIVERS,
+  WRITES_OUTWARD,
+} from "./cast.ts";
 import { at, chosen, isApt, isIn, isProcess } from "./choose.ts";
 import type { EventOf } from "./events.ts";
 import type { SimulatedProcess } from "./kernel.ts";
@@ -47,12 +56,13 @@ export function runtimes(world: World) {
         runId: parent === undefined || event.run === 0 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
         step: parseSegment(`step-${event.step}`, "step"),
         agent: parseSegment(`agent-${agent}`, "agent"),
-        grant: chosenOf(among, event.grant),
+        grant: countedBy(chosenOf(among, event.grant), event.calls),
         audiences: chosenOf(MORE_AUDIENCES, event.audiences),
         executor: executorOf(event.executor, by, agent),
         allowPartial: event.allowPartial,
         ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
         ...parentNamed(parent, token),
+        ...(event.principal === undefined ? {} : { principalToken: chosen(PRINCIPALS, event.principal).sub }),
         ...(event.expiresInSeconds === undefined ? {} : { expiresAt: addSeconds(now, event.expiresInSeconds) }),
         ...(event.leaseSeconds === undefined ? {} : { leaseSeconds: event.leaseSeconds }),
         ...(event.requestId === undefined ? {} : { requestId: `request-${event.requestId}` }),
@@ -82,7 +92,14 @@ export function runtimes(world: World) {
     if (fault !== undefined) throw fault;
   }
 
+  async function taint({ by, agent, isOneRun, principal }: EventOf<"taint">): Promise<void> {
+    const plain = { ...HANDED_OVER, by, agent, principal, executor: "fit", allowPartial: false } as const;
+    await open({ ...plain, run: 0, step: 0, grant: [WRITES_OUTWARD] }, undefined);
+    await open({ ...plain, run: isOneRun ? 0 : 1, step: 1, grant: [READS_INSIDE] }, undefined);
+  }
+
   return {
+    taint,
     open: (event: EventOf<"open">) => open(event),
     delegate,
     async close(event: EventOf<"close">): Promise<void> {

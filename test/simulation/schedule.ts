@@ -16,7 +16,7 @@ const open = fc.record({
   run: few,
   step: fc.nat({ max: 1 }),
   attempt: oneIn(2, fc.integer({ min: 1, max: 9 })),
-  grant: fc.subarray([0, 1, 2, 3]),
+  grant: fc.oneof(fc.subarray([0, 1, 2, 3, 4]), fc.constantFrom([0], [4], [0, 4])),
   audiences: fc.subarray([0, 1]),
   under: oneIn(3, index),
   token: oneIn(3, index),
@@ -29,12 +29,22 @@ const open = fc.record({
   ),
   requestId: oneIn(4, few),
   allowPartial: fc.boolean(),
+  principal: oneIn(2, fc.nat({ max: 1 })),
+  calls: oneIn(2, fc.integer({ min: 1, max: 3 })),
 });
 const issue = fc.record({
   kind: fc.constant("issue" as const),
   by: index,
   step: index,
   wanted: fc.array(fc.oneof(fc.nat({ max: 3 }), fc.constant("x509" as const)), { minLength: 1, maxLength: 3 }),
+  calls: oneIn(3, fc.integer({ min: 1, max: 3 })),
+});
+const call = fc.record({
+  kind: fc.constant("call" as const),
+  by: index,
+  credential: index,
+  element: index,
+  times: fc.integer({ min: 1, max: 3 }),
 });
 const delegate = fc.record({
   kind: fc.constant("delegate" as const),
@@ -43,7 +53,7 @@ const delegate = fc.record({
   to: fc.nat({ max: 4 }),
   uses: fc.integer({ min: 1, max: 2 }),
   tries: fc.nat({ max: 3 }),
-  grant: oneIn(2, fc.subarray([0, 1, 2, 3])),
+  grant: oneIn(2, fc.subarray([0, 1, 2, 3, 4])),
 });
 const close = fc.record({ kind: fc.constant("close" as const), by: index, step: index, outcome: few });
 
@@ -51,6 +61,17 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { arbitrary: open, weight: 12 },
   { arbitrary: issue, weight: 12 },
   { arbitrary: delegate, weight: 8 },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("taint" as const),
+      by: index,
+      agent: few,
+      isOneRun: fc.boolean(),
+      principal: fc.constantFrom(0, 0, 0, undefined),
+    }),
+    weight: 2,
+  },
+  { arbitrary: call, weight: 10 },
   { arbitrary: close, weight: 5 },
   {
     arbitrary: fc.record({
@@ -58,6 +79,18 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       what: fc.constantFrom("step", "step", "credential", "credential", "run", "agent", "process"),
       which: index,
     }),
+    weight: 2,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("offboard" as const),
+      principal: fc.nat({ max: 1 }),
+      barAhead: fc.boolean(),
+    }),
+    weight: 1,
+  },
+  {
+    arbitrary: fc.record({ kind: fc.constant("readmit" as const), principal: fc.nat({ max: 1 }) }),
     weight: 2,
   },
   { arbitrary: fc.record({ kind: fc.constantFrom("renew", "hold"), by: index, step: index }), weight: 3 },
@@ -72,7 +105,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 5,
   },
   {
-    arbitrary: fc.record({ kind: fc.constant("update" as const), agent: few, ceiling: fc.subarray([0, 1, 2, 3]) }),
+    arbitrary: fc.record({ kind: fc.constant("update" as const), agent: few, ceiling: fc.subarray([0, 1, 2, 3, 4]) }),
     weight: 1,
   },
   {
@@ -85,11 +118,10 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 4,
   },
   {
-    arbitrary: fc.record({ kind: fc.constant("policies" as const), set: oneIn(5, fc.nat({ max: 3 })) }).map((one) => ({
-      ...one,
-      // Mostly a set, at times none.
-      set: one.set === undefined ? 0 : one.set === 0 ? undefined : one.set,
-    })),
+    arbitrary: fc.record({
+      kind: fc.constant("policies" as const),
+      set: fc.constantFrom(0, 0, 0, undefined, 1, 2, 3, 4, 4, 5, 5),
+    }),
     weight: 3,
   },
   {
@@ -110,6 +142,13 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   {
     arbitrary: fc.record({ kind: fc.constantFrom("watch", "watch", "leave"), watcher: fc.nat({ max: 1 }) }),
     weight: 3,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("engine" as const),
+      state: fc.constantFrom("well" as const, "well" as const, "late" as const, "failing" as const),
+    }),
+    weight: 2,
   },
   {
     arbitrary: fc.record({ kind: fc.constant("follower" as const), failing: oneIn(2, fc.nat({ max: 4 })) }),

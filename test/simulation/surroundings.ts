@@ -19,9 +19,13 @@ export function surroundings(world: World) {
     },
     ledger({ isUnavailable }: EventOf<"ledger">): void {
       faults.isLedgerUnavailable = isUnavailable;
+      world.hadLedgerUnavailable ||= isUnavailable;
     },
     signer({ isUnavailable }: EventOf<"signer">): void {
       faults.isSignerUnavailable = isUnavailable;
+    },
+    engine({ state }: EventOf<"engine">): void {
+      faults.engine = state;
     },
     follower({ failing }: EventOf<"follower">): void {
       faults.failingFollower = failing === undefined ? undefined : FOLLOWERS[failing];

@@ -2,6 +2,7 @@ import { BrokerError } from "../../src/domain/errors.ts";
 import type { Recorded } from "../../src/domain/stages.ts";
 import type { Follower } from "../../src/ports/following.ts";
 import type { Head } from "../../src/ports/ledger.ts";
+import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 import type { Ground } from "./broker.ts";
 
@@ -23,9 +24,13 @@ export type Unsteady = {
 export type Faults = {
   isLedgerUnavailable: boolean;
   isSignerUnavailable: boolean;
+  engine: "well" | "late" | "failing";
   /** The follower of this name throws at every event that it is given. */
   failingFollower: string | undefined;
 };
+
+/** How long an engine that is late takes: others come in between, and time passes. */
+const LATE_MS = 400;
 
 /** What a follower throws whose turn it is to fail. */
 export class FollowerFault extends Error {
@@ -86,7 +91,16 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
     };
   }
 
-  const { store, signer } = ground;
+  const { store, signer, engine, clock } = ground;
+
+  async function evaluate(asked: PolicyEngine, question: Parameters<PolicyEngine["evaluate"]>) {
+    if (faults.engine === "late") await new Promise<void>((resolve) => void clock.schedule(LATE_MS, resolve));
+    return slowly(async () => {
+      if (faults.engine === "failing") throw new BrokerError("NOT_SERVING", "the engine gives no answer");
+      return asked.evaluate(...question);
+    });
+  }
+
   const slow: Signer = {
     ...signer,
     signSvid: (recorded: Recorded) =>
@@ -102,6 +116,7 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
     ground: {
       ...ground,
       signer: slow,
+      ...(engine === undefined ? {} : { engine: { ...engine, evaluate: (...question) => evaluate(engine, question) } }),
       store: {
         ...store,
         ledger: {
@@ -118,6 +133,13 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
           step: (stepId) => slowly(() => store.steps.step(stepId)),
           newestAttempt: (...name) => slowly(() => store.steps.newestAttempt(...name)),
           stepByRequest: (...request) => slowly(() => store.steps.stepByRequest(...request)),
+          standingAttempts: (...name) => slowly(() => store.steps.standingAttempts(...name)),
+          situation: (decisionId) => slowly(() => store.steps.situation(decisionId)),
+          world: (...scopes) => slowly(() => store.steps.world(...scopes)),
+        },
+        credentials: {
+          ...store.credentials,
+          issuance: (name) => slowly(() => store.credentials.issuance(name)),
         },
       },
     },

@@ -1,0 +1,100 @@
+import type { Decision } from "../../src/domain/decision.ts";
+import type { IssuanceRecord } from "../../src/domain/issuance.ts";
+import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import type { RevocationReason } from "../../src/domain/revocation.ts";
+import { factScopesOf } from "../../src/domain/run-facts.ts";
+import type { OpenedStep } from "../../src/domain/step.ts";
+import { isClosed, type StepState } from "../../src/domain/step.ts";
+import { microsOf, type UnixMicros } from "../../src/domain/time.ts";
+import { createModelFacts, type ModelFacts } from "./model-facts.ts";
+import { createModelPolicies, type ModelPolicies } from "./model-policies.ts";
+
+export type ModelStep = {
+  readonly step: OpenedStep;
+  state: StepState;
+  held: boolean;
+  leaseExpiresAt: UnixMicros | undefined;
+  /** The role that approved it; absent where nobody had to. */
+  approvedBy: string | undefined;
+  /** Up to which sequence what was decided of it takes account of what happened. */
+  judged: number;
+  closed: { readonly sequence: number; readonly at: UnixMicros; readonly reason: RevocationReason } | undefined;
+};
+
+export type ModelCredential = {
+  readonly record: IssuanceRecord;
+  readonly sequence: number;
+  readonly stepId: string;
+  undelivered: boolean;
+  revoked: { readonly sequence: number; readonly at: UnixMicros; readonly reason: RevocationReason } | undefined;
+};
+
+/** What the events have said so far, as all parts of the model know it. */
+export type History = {
+  readonly steps: Map<string, ModelStep>;
+  readonly credentials: Map<string, ModelCredential>;
+  readonly entries: Map<string, RegistrationEntry>;
+  readonly decisions: Map<string, Decision>;
+  readonly policies: ModelPolicies;
+  readonly facts: ModelFacts;
+  /** How often each kind of event was told, and what else is worth counting. */
+  readonly seen: Map<string, number>;
+};
+
+export function createHistory(): History {
+  return {
+    steps: new Map(),
+    credentials: new Map(),
+    entries: new Map(),
+    decisions: new Map(),
+    policies: createModelPolicies(),
+    facts: createModelFacts(),
+    seen: new Map(),
+  };
+}
+
+export function promise(isKept: boolean, sentence: string): asserts isKept {
+  if (!isKept) throw new Error(`broken: ${sentence}`);
+}
+
+export function note({ seen }: Pick<History, "seen">, what: string, times = 1): void {
+  seen.set(what, (seen.get(what) ?? 0) + times);
+}
+
+export function entryInForce({ entries }: History, entryId: string): RegistrationEntry {
+  const entry = entries.get(entryId);
+  promise(entry !== undefined && !entry.disabled, "nothing is granted by an entry that is disabled or gone");
+  return entry;
+}
+
+/** Not closed: open, or waiting to be. */
+export function isStanding({ state }: Pick<ModelStep, "state">): boolean {
+  return !isClosed(state);
+}
+
+/** Neither expired nor revoked. */
+export function isLiveBut({ record, revoked }: ModelCredential, at: UnixMicros): boolean {
+  return revoked === undefined && microsOf(record.expiresAt) > at;
+}
+
+/** A step and the steps that it was delegated from, nearest first. */
+export function lineageOf(history: History, { step }: ModelStep): readonly OpenedStep[] {
+  const parent = step.parentStepId === undefined ? undefined : history.steps.get(step.parentStepId);
+  return [step, ...(parent === undefined ? [] : lineageOf(history, parent))];
+}
+
+/** Other steps that are open in the scopes of a step, each once: no decision on the step counts fewer. */
+export function openBeside({ steps }: History, { step }: Pick<ModelStep, "step">): readonly OpenedStep[] {
+  const scopes = factScopesOf(step);
+  const open = [...steps.values()].filter((one) => one.state === "OPEN" && one.step.stepId !== step.stepId);
+  return open.map((one) => one.step).filter((one) => factScopesOf(one).some((scope) => scopes.includes(scope)));
+}
+
+/** The same counted once for each scope: no decision counts more. */
+export function openInEachScope(history: History, { step }: Pick<ModelStep, "step">): number {
+  const scopes = factScopesOf(step);
+  const shared = openBeside(history, { step }).map(
+    (one) => factScopesOf(one).filter((scope) => scopes.includes(scope)).length,
+  );
+  return shared.reduce((sum, count) => sum + count, 0);
+}
