@@ -23,9 +23,11 @@ import { issueInfrastructureSvid } from "../../src/issue/issue-infrastructure-sv
 import { issueSvids } from "../../src/issue/issue-svids.ts";
 import { createOwnSvid } from "../../src/issue/own-svid.ts";
 import { keepBeside } from "../../src/main/beside.ts";
+import { type ApprovalRequest, approveStep } from "../../src/open/approve-step.ts";
 import { holdStep } from "../../src/open/hold-step.ts";
 import type { OpenRequest } from "../../src/open/open-request.ts";
 import { openStep } from "../../src/open/open-step.ts";
+import { refuseStep } from "../../src/open/refuse-step.ts";
 import { renewStep } from "../../src/open/renew-step.ts";
 import type { KeyPairs } from "../../src/ports/key-pairs.ts";
 import type { OpenedLedger } from "../../src/ports/ledger.ts";
@@ -54,6 +56,8 @@ export type Ground = {
   readonly engine?: PolicyEngine;
   /** Absent: whom steps work for is forgotten with the broker. */
   readonly principals?: PrincipalVault;
+  /** How long a step waits for its approval. */
+  readonly approvalSeconds?: number;
   /** Absent: no issuer of principals is configured. */
   readonly principalTokens?: PrincipalTokens;
 };
@@ -68,7 +72,7 @@ export type Broker = Awaited<ReturnType<typeof startBroker>>;
 
 /** The real paths over the real followers on this ground, wired by the composition root, and the acts of its API. */
 export async function startBroker(ground: Ground) {
-  const { principalTokens } = ground;
+  const { principalTokens, approvalSeconds = APPROVAL_SECONDS } = ground;
   const { store, signer, kernel, clock, random, failed, engine = NO_ENGINE, principals = memoryVault(random) } = ground;
   const { ledger, steps, feed, history, credentials } = store;
   const closers: (() => Promise<void> | void)[] = [];
@@ -121,7 +125,7 @@ export async function startBroker(ground: Ground) {
       "txn-token": txnTokenEs256Format(ISSUER),
     },
     checkTokenSize: () => undefined,
-    approvalSeconds: APPROVAL_SECONDS,
+    approvalSeconds,
     disableEntry: registry.disable,
     trustDomain: TRUST_DOMAIN,
     ownKeys,
@@ -168,6 +172,9 @@ export async function startBroker(ground: Ground) {
       checkCall(await askerOf(await attested(by), request, checking), request, checking),
     renew: async (by: SimulatedProcess, stepId: string) => renewStep(await attested(by), stepId, ports),
     hold: async (by: SimulatedProcess, stepId: string) => holdStep(await attested(by), stepId, ports),
+    approve: async (by: SimulatedProcess, request: ApprovalRequest) => approveStep(await attested(by), request, ports),
+    refuse: async (by: SimulatedProcess, asked: Pick<ApprovalRequest, "stepId" | "reason">) =>
+      refuseStep(await attested(by), asked, ports),
     offboard: (principalId: string, order: { readonly barAhead: boolean; readonly by: Actor }) =>
       offboard(principalId, order, ports),
     readmit: (principalId: string, by: Actor) => readmit(principalId, by, ports),

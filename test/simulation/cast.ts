@@ -51,6 +51,9 @@ export const ENTRIES: readonly EntryContentInput[] = [
   agentContent(1, [0, 1, 2, 4]),
   { kind: "runtime", name: "flow", selectors: ["unix:uid:11"], agents: ["agent-0", "agent-1"] },
   { kind: "runtime", name: "other", selectors: ["unix:uid:12"], agents: ["agent-1"] },
+  { kind: "operator", name: "approver", selectors: ["unix:uid:31"], role: "approver" },
+  // It opens steps too, which it must not approve.
+  { kind: "operator", name: "flow-approver", selectors: ["unix:uid:11"], role: "approver" },
   { kind: "verifier", name: "mcp", selectors: ["unix:uid:21"], audiences: [...PLACES] },
 ];
 /** Who may be delegated to, and the user of each; nobody is the last. */
@@ -61,8 +64,8 @@ export const RECEIVERS = [
   { runtime: "other", uid: 12 },
   { runtime: "nobody", uid: 99 },
 ] as const;
-export const USERS = [1, 2, 11, 12, 21] as const;
-export const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other"] as const;
+export const USERS = [1, 2, 11, 12, 21, 31] as const;
+export const NAMED = ["agent/agent-0", "agent/agent-1", "runtime/flow", "runtime/other", "operator/approver"] as const;
 
 /** Whom steps work for. */
 export const PRINCIPALS = [
@@ -79,6 +82,7 @@ const RATCHET: RuleSet = {
   outward: { effect: "forbid", action: "write", beyond: true },
   high: { effect: "forbid", from: "high" },
 };
+const APPROVAL: RuleSet = { ...RATCHET, held: { effect: "forbid", action: "write", approval: "operators" } };
 
 /** Sets of policies; each forbids more the more risk there is, the more was granted and the more steps are open. */
 export const POLICIES: readonly { readonly rules: RuleSet; readonly dataClasses: DataClasses }[] = [
@@ -111,6 +115,8 @@ export const POLICIES: readonly { readonly rules: RuleSet; readonly dataClasses:
   },
   { rules: RATCHET, dataClasses: { ratchet: "run", classes: { public: ORDINARY, ...INTERNAL } } },
   { rules: RATCHET, dataClasses: { ratchet: "principal", classes: { public: ORDINARY, ...INTERNAL } } },
+  { rules: APPROVAL, dataClasses: { ratchet: "run", classes: { public: ORDINARY, ...INTERNAL } } },
+  { rules: APPROVAL, dataClasses: ORDINARY_CLASSES },
 ];
 
 /** The same with so many calls of each. */

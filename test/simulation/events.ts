@@ -23,10 +23,21 @@ export type Event =
       readonly executor: number | "fit" | "self" | "any";
       readonly requestId: number | undefined;
       readonly allowPartial: boolean;
+      readonly acceptPending: boolean;
       /** How many calls the chosen elements allow; absent: any number. */
       readonly calls: number | undefined;
       /** Whose token comes with the request. */
       readonly principal: number | undefined;
+    }
+  | {
+      readonly kind: "approve" | "refuse";
+      readonly by: number;
+      /** Mostly of those that wait. */
+      readonly step: number;
+      /** How many times at once. */
+      readonly times: number;
+      /** Another request was looked at. */
+      readonly isOther: true | undefined;
     }
   /** One step that writes outward, and then one that reads what must stay inside: in one run, or for one principal. */
   | {

@@ -1,8 +1,9 @@
 import { readCertificate } from "../../src/domain/certificate.ts";
 import { sha256Hex } from "../../src/domain/digest.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
-import { sameProcess } from "../../src/domain/process.ts";
+import { type ProcessIdentity, sameProcess } from "../../src/domain/process.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
+import { isClosed } from "../../src/domain/step.ts";
 import { microsOf } from "../../src/domain/time.ts";
 import { checkCalls, checkCallsInTheEnd } from "./call-invariants.ts";
 import { promise } from "./model-history.ts";
@@ -21,6 +22,7 @@ export async function checkAtRest(world: World): Promise<void> {
   if (world.isJudged()) model.checkJudged(world.clock.now());
   checkPrincipals(world);
   checkCalls(world);
+  checkApprovals(world);
   checkSignatures(world);
   checkDelivered(world);
   await checkWatchers(world);
@@ -36,8 +38,8 @@ export async function checkInTheEnd(world: World): Promise<void> {
   await world.pass(2);
   const now = ground.clock.now();
   for (const { step, state, leaseExpiresAt } of model.steps.values()) {
-    if (state !== "OPEN") continue;
-    promise(microsOf(step.expiresAt) > now, "an open step has not expired");
+    if (isClosed(state)) continue;
+    promise(microsOf(step.expiresAt) > now, "an open step has not expired, nor one that waits");
     promise(leaseExpiresAt === undefined || leaseExpiresAt > now, "nor has its lease");
     const { executor } = step;
     promise(executor.kind === "any" || world.isAlive(executor.process.pid), "nor is its executor gone");
@@ -71,7 +73,7 @@ async function checkTables({ ground, model }: World): Promise<void> {
     const { parentStepId } = step;
     const parent = parentStepId === undefined ? undefined : model.steps.get(parentStepId);
     promise(
-      step.state !== "OPEN" || parent === undefined || parent.state === "OPEN",
+      isClosed(step.state) || parent === undefined || parent.state === "OPEN",
       "no open step has a closed parent",
     );
   }
@@ -93,6 +95,16 @@ function checkPrincipals({ model, clock, offboarded }: World): void {
     promise(isSo, "an offboarding that is acknowledged is on record");
   }
   model.principals.checkBarred(clock.now());
+}
+
+/** Whoever asked, by opening or to execute it, has not approved. */
+function checkApprovals({ model, processes }: World): void {
+  const uidOf = (of: ProcessIdentity) => processes.find(({ process }) => sameProcess(process, of))?.uid;
+  for (const { step, approvedBy } of model.steps.values()) {
+    const { opener, executor } = step;
+    const parties = [uidOf(opener), ...(executor.kind === "any" ? [] : [uidOf(executor.process)])];
+    promise(approvedBy === undefined || !parties.includes(approvedBy.uid), "nobody approves what they have a part in");
+  }
 }
 
 /** Whatever was signed had its row before. */

@@ -3,6 +3,7 @@ import type { Grant, GrantElement } from "../../src/domain/grant.ts";
 import { factScopesOf } from "../../src/domain/run-facts.ts";
 import { microsOf, type UnixMicros } from "../../src/domain/time.ts";
 import {
+  approvalOf,
   entryInForce,
   type History,
   lineageOf,
@@ -54,7 +55,7 @@ export function createModelCalls(history: History): ModelCalls {
     const use = useOf(call);
     const stepsOpen = openBeside(history, one).length;
     const classes = facts.classesOf(factScopesOf(step));
-    const question = { act: "call", elements: [use], at, stepsOpen, classes, approved: one.approvedBy } as const;
+    const question = { act: "call", elements: [use], at, stepsOpen, classes, approved: approvalOf(one) } as const;
     promise(policies.permits(step, question), "no call is allowed that the policies in force forbid");
 
     const counting = [...ofCredential(credential, step.grant, use), ...ofSteps(one, use)];

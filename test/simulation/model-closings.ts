@@ -2,6 +2,7 @@ import type { StepClosed } from "../../src/domain/ledger-event.ts";
 import { factScopesOf } from "../../src/domain/run-facts.ts";
 import { microsOf } from "../../src/domain/time.ts";
 import {
+  approvalOf,
   type History,
   isLiveBut,
   isStanding,
@@ -33,7 +34,7 @@ export function createModelClosings(history: History): ModelClosings {
     promise(decision.stepId === stepId, "what policy closes has a deny of its own");
     const classes = facts.classesOf(factScopesOf(root.step));
     const at = decision.situation?.at ?? decision.decidedAt;
-    const question = { at, stepsOpen: openInEachScope(history, root), classes };
+    const question = { at, stepsOpen: openInEachScope(history, root), classes, approved: approvalOf(root) };
     promise(!policies.permits(root.step, question), "policy closes what it does not permit");
   }
 
@@ -48,6 +49,7 @@ export function createModelClosings(history: History): ModelClosings {
       if (cause === "policy") closedByPolicy(event, root);
       if (cause === "expiry") promise(at >= microsOf(root.step.expiresAt), "expired means expired");
       if (cause === "lease") promise(at >= (root.leaseExpiresAt ?? Infinity), "so does lapsed");
+      promise(state !== "REFUSED" || root.state === "PENDING_APPROVAL", "only what waits is refused");
       if (cause === "hold") promise(root.held, "only what was held needs a hold");
       let revoked = 0;
       for (const one of subtree) {

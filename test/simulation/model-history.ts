@@ -1,5 +1,7 @@
+import type { PendingApproval } from "../../src/domain/approval.ts";
 import type { Decision } from "../../src/domain/decision.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
+import type { OperatorActor } from "../../src/domain/ledger-event.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
 import { factScopesOf } from "../../src/domain/run-facts.ts";
@@ -10,12 +12,14 @@ import { createModelFacts, type ModelFacts } from "./model-facts.ts";
 import { createModelPolicies, type ModelPolicies } from "./model-policies.ts";
 
 export type ModelStep = {
-  readonly step: OpenedStep;
+  step: OpenedStep;
+  /** What it waits for, or has waited for. */
+  readonly approval: PendingApproval | undefined;
   state: StepState;
   held: boolean;
   leaseExpiresAt: UnixMicros | undefined;
-  /** The role that approved it; absent where nobody had to. */
-  approvedBy: string | undefined;
+  /** Who approved it. */
+  approvedBy: OperatorActor | undefined;
   /** Up to which sequence what was decided of it takes account of what happened. */
   judged: number;
   closed: { readonly sequence: number; readonly at: UnixMicros; readonly reason: RevocationReason } | undefined;
@@ -70,6 +74,11 @@ export function entryInForce({ entries }: History, entryId: string): Registratio
 /** Not closed: open, or waiting to be. */
 export function isStanding({ state }: Pick<ModelStep, "state">): boolean {
   return !isClosed(state);
+}
+
+/** The role whose approval an open step has; absent where nobody had to approve it. */
+export function approvalOf({ approval, approvedBy }: ModelStep): string | undefined {
+  return approvedBy === undefined ? undefined : approval?.role;
 }
 
 /** Neither expired nor revoked. */

@@ -9,6 +9,8 @@ export type ModelPrincipals = {
   take(event: LedgerEvent, sequence: number): void;
   /** Holds a step that is opened, or is to be, against whom it and its run work for. */
   opened(step: OpenedStep): void;
+  /** Holds a step that waited against the same. */
+  approved(step: OpenedStep): void;
   /** Nothing of whoever is offboarded is open or live. */
   checkBarred(at: UnixMicros): void;
   /** Whether somebody was offboarded at some moment between the two sequences. */
@@ -35,6 +37,12 @@ export function createModelPrincipals(history: History): ModelPrincipals {
     promise(standing.length === 0, "the act that offboards or erases a principal ends all steps of theirs");
   }
 
+  function standsForNobodyBarred({ principal, runId }: OpenedStep): void {
+    promise(principal === undefined || !isBarred(principal.principalId), "nothing opens for who was offboarded");
+    const ofRun = ofRuns.get(runId);
+    promise(ofRun === undefined || !isBarred(ofRun), "no run goes on that was all for who was offboarded");
+  }
+
   return {
     take(event, sequence) {
       if (ended !== undefined && event.type !== "step.closed") {
@@ -58,13 +66,14 @@ export function createModelPrincipals(history: History): ModelPrincipals {
         default:
       }
     },
-    opened({ principal, runId, parentStepId }) {
+    approved: standsForNobodyBarred,
+    opened(step) {
+      const { principal, runId, parentStepId } = step;
       const parent = parentStepId === undefined ? undefined : steps.get(parentStepId);
       const isAsParent = principal?.principalId === parent?.step.principal?.principalId;
       promise(parent === undefined || isAsParent, "a child works for whom its parent works for");
-      promise(principal === undefined || !isBarred(principal.principalId), "nothing opens for who was offboarded");
+      standsForNobodyBarred(step);
       const ofRun = ofRuns.get(runId);
-      promise(ofRun === undefined || !isBarred(ofRun), "no run goes on that was all for who was offboarded");
       const own = principal?.principalId ?? NO_ONE_ALONE;
       ofRuns.set(runId, ofRun === undefined || ofRun === own ? own : NO_ONE_ALONE);
     },

@@ -4,7 +4,15 @@ import type { UnixMicros } from "../../src/domain/time.ts";
 import { createModelCalls, type ModelCalls } from "./model-calls.ts";
 import { createModelClosings } from "./model-closings.ts";
 import { createModelCredentials } from "./model-credentials.ts";
-import { createHistory, isLiveBut, type ModelCredential, type ModelStep, note, promise } from "./model-history.ts";
+import {
+  approvalOf,
+  createHistory,
+  isLiveBut,
+  type ModelCredential,
+  type ModelStep,
+  note,
+  promise,
+} from "./model-history.ts";
 import { createModelOpenings } from "./model-openings.ts";
 import { createModelPrincipals, type ModelPrincipals } from "./model-principals.ts";
 
@@ -37,6 +45,7 @@ export function createModel(): Model {
   const calls = createModelCalls(history);
   const signed = createModelCredentials(history);
   let last = 0;
+  let lastType: LedgerEvent["type"] | undefined;
 
   function stepOf(stepId: string): ModelStep {
     const one = steps.get(stepId);
@@ -61,8 +70,10 @@ export function createModel(): Model {
     },
     checkPermitted: openings.checkPermitted,
     checkJudged(now) {
-      for (const { step, state } of steps.values()) {
-        const question = { at: now, stepsOpen: 0, classes: facts.classesOf(factScopesOf(step)) };
+      for (const one of steps.values()) {
+        const { step, state } = one;
+        const classes = facts.classesOf(factScopesOf(step));
+        const question = { at: now, stepsOpen: 0, classes, approved: approvalOf(one) };
         promise(state !== "OPEN" || policies.permits(step, question), "no open step holds what the policies forbid");
       }
     },
@@ -71,6 +82,8 @@ export function createModel(): Model {
       promise(sequence === last + 1, "sequences are dense");
       last = sequence;
       note(history, event.type);
+      const before = lastType;
+      lastType = event.type;
       policies.take(event, sequence);
       principals.take(event, sequence);
       switch (event.type) {
@@ -89,6 +102,13 @@ export function createModel(): Model {
           return calls.take(event.decision, event.at);
         case "step.opened":
           return openings.open(event.step, event.at, sequence);
+        case "step.pending":
+          return openings.wait(event, before, sequence);
+        case "step.approved":
+          return openings.approve(event, sequence);
+        case "step.refused":
+          promise(steps.get(event.stepId)?.state === "PENDING_APPROVAL", "what is refused waited for approval");
+          return;
         case "step.held":
           stepOf(event.stepId).held = true;
           return;

@@ -60,6 +60,7 @@ export function runtimes(world: World) {
         audiences: chosenOf(MORE_AUDIENCES, event.audiences),
         executor: executorOf(event.executor, by, agent),
         allowPartial: event.allowPartial,
+        ...(event.acceptPending ? { acceptPending: true } : {}),
         ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
         ...parentNamed(parent, token),
         ...(event.principal === undefined ? {} : { principalToken: chosen(PRINCIPALS, event.principal).sub }),
@@ -93,7 +94,15 @@ export function runtimes(world: World) {
   }
 
   async function taint({ by, agent, isOneRun, principal }: EventOf<"taint">): Promise<void> {
-    const plain = { ...HANDED_OVER, by, agent, principal, executor: "fit", allowPartial: false } as const;
+    const plain = {
+      ...HANDED_OVER,
+      by,
+      agent,
+      principal,
+      executor: "fit",
+      allowPartial: false,
+      acceptPending: false,
+    } as const;
     await open({ ...plain, run: 0, step: 0, grant: [WRITES_OUTWARD] }, undefined);
     await open({ ...plain, run: isOneRun ? 0 : 1, step: 1, grant: [READS_INSIDE] }, undefined);
   }

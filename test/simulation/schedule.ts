@@ -6,6 +6,7 @@ import type { Event, Round } from "./events.ts";
 
 const index = fc.nat({ max: 40 });
 const few = fc.nat({ max: 2 });
+const nothing = fc.constant(undefined);
 const oneIn = <Value>(times: number, value: fc.Arbitrary<Value>) =>
   fc.oneof({ arbitrary: fc.constant(undefined), weight: times - 1 }, { arbitrary: value, weight: 1 });
 
@@ -31,6 +32,7 @@ const open = fc.record({
   allowPartial: fc.boolean(),
   principal: oneIn(2, fc.nat({ max: 1 })),
   calls: oneIn(2, fc.integer({ min: 1, max: 3 })),
+  acceptPending: fc.boolean(),
 });
 const issue = fc.record({
   kind: fc.constant("issue" as const),
@@ -57,8 +59,25 @@ const delegate = fc.record({
 });
 const close = fc.record({ kind: fc.constant("close" as const), by: index, step: index, outcome: few });
 
+/** One that is mostly granted. */
+const plainOpen = fc.record({
+  ...{ kind: fc.constant("open" as const), by: index, agent: few, run: few, step: fc.nat({ max: 3 }) },
+  grant: fc.constantFrom([0], [1], [4], [0, 1], [0, 4], [0, 1, 2, 4]),
+  audiences: fc.constant([]),
+  attempt: oneIn(3, fc.integer({ min: 1, max: 9 })),
+  ...{ under: nothing, token: nothing, expiresInSeconds: nothing, leaseSeconds: nothing },
+  ...{ requestId: nothing, executor: fc.constant("fit" as const), principal: oneIn(2, fc.nat({ max: 1 })) },
+  ...{ allowPartial: fc.constant(false), acceptPending: fc.constant(true) },
+  calls: oneIn(2, fc.integer({ min: 1, max: 3 })),
+});
+const policies = fc.record({
+  kind: fc.constant("policies" as const),
+  set: fc.constantFrom(0, 0, 0, undefined, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7),
+});
+
 const event: fc.Arbitrary<Event> = fc.oneof(
-  { arbitrary: open, weight: 12 },
+  { arbitrary: open, weight: 9 },
+  { arbitrary: plainOpen, weight: 9 },
   { arbitrary: issue, weight: 12 },
   { arbitrary: delegate, weight: 8 },
   {
@@ -69,9 +88,19 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       isOneRun: fc.boolean(),
       principal: fc.constantFrom(0, 0, 0, undefined),
     }),
-    weight: 2,
+    weight: 3,
   },
   { arbitrary: call, weight: 10 },
+  {
+    arbitrary: fc.record({
+      kind: fc.constantFrom("approve", "approve", "approve", "refuse"),
+      by: index,
+      step: index,
+      times: fc.integer({ min: 1, max: 2 }),
+      isOther: oneIn(6, fc.constant(true as const)),
+    }),
+    weight: 8,
+  },
   { arbitrary: close, weight: 5 },
   {
     arbitrary: fc.record({
@@ -117,15 +146,9 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     }),
     weight: 4,
   },
+  { arbitrary: policies, weight: 3 },
   {
-    arbitrary: fc.record({
-      kind: fc.constant("policies" as const),
-      set: fc.constantFrom(0, 0, 0, undefined, 1, 2, 3, 4, 4, 5, 5),
-    }),
-    weight: 3,
-  },
-  {
-    arbitrary: fc.record({ kind: fc.constantFrom("disable", "enable", "enable", "enable"), entry: fc.nat({ max: 3 }) }),
+    arbitrary: fc.record({ kind: fc.constantFrom("disable", "enable", "enable", "enable"), entry: fc.nat({ max: 4 }) }),
     weight: 2,
   },
   {
@@ -161,6 +184,11 @@ const event: fc.Arbitrary<Event> = fc.oneof(
 /** A schedule, and how long the answers of the ledger and the signer take in it. */
 export const schedules: fc.Arbitrary<{ readonly rounds: readonly Round[]; readonly delays: readonly number[] }> =
   fc.record({
-    rounds: fc.array(fc.array(event, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 50, size: "max" }),
+    rounds: fc
+      .tuple(
+        fc.array(policies, { maxLength: 1 }),
+        fc.array(fc.array(event, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 50, size: "max" }),
+      )
+      .map(([first, rounds]) => [first, ...rounds]),
     delays: fc.array(fc.nat({ max: 12 }), { maxLength: 20 }),
   });

@@ -1,5 +1,6 @@
 import { BrokerError } from "../../src/domain/errors.ts";
 import { agents } from "./agents.ts";
+import { approvers } from "./approvers.ts";
 import type { Event, EventOf, Round } from "./events.ts";
 import { operators } from "./operators.ts";
 import { runtimes } from "./runtimes.ts";
@@ -28,6 +29,7 @@ export async function simulate(delays: readonly number[]): Promise<Simulation> {
     ...runtimes(world),
     ...agents(world),
     ...verifiers(world),
+    ...approvers(world),
     ...operators(world),
     ...surroundings(world),
   };

@@ -57,6 +57,7 @@ export async function createWorld(delays: readonly number[]) {
     random,
     engine: createRuleEngine(),
     principalTokens: createLogin(),
+    approvalSeconds: 60,
     failed,
   };
   const disk = vaultDisk(random);
