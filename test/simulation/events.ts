@@ -24,6 +24,8 @@ export type Event =
       readonly requestId: number | undefined;
       readonly allowPartial: boolean;
       readonly acceptPending: boolean;
+      /** How many times at once it is approved as soon as it waits. */
+      readonly approvals: number;
       /** How many calls the chosen elements allow; absent: any number. */
       readonly calls: number | undefined;
       /** Whose token comes with the request. */

@@ -51,7 +51,7 @@ export function runtimes(world: World) {
     const now = secondsOf(clock.now());
     // Runs of the opener's own, and one that all want.
     const run = event.run === 2 ? "shared" : `${by.uid}-${event.run}`;
-    await guarded(() =>
+    const opened = await guarded(() =>
       world.broker.open(by, {
         runId: parent === undefined || event.run === 0 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
         step: parseSegment(`step-${event.step}`, "step"),
@@ -69,6 +69,11 @@ export function runtimes(world: World) {
         ...(event.requestId === undefined ? {} : { requestId: `request-${event.requestId}` }),
       }),
     );
+    const { stepId, approval } = opened?.step ?? {};
+    if (stepId === undefined || approval === undefined) return;
+    const { requestDigest } = approval;
+    const approve = () => world.broker.approve(actor(1, isIn(31)), { stepId, requestDigest, reason: "simulated" });
+    await Promise.all(Array.from({ length: event.approvals }, approve));
   }
 
   async function delegate(event: EventOf<"delegate">): Promise<void> {

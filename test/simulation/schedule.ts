@@ -33,6 +33,7 @@ const open = fc.record({
   principal: oneIn(2, fc.nat({ max: 1 })),
   calls: oneIn(2, fc.integer({ min: 1, max: 3 })),
   acceptPending: fc.boolean(),
+  approvals: fc.constant(0),
 });
 const issue = fc.record({
   kind: fc.constant("issue" as const),
@@ -69,6 +70,7 @@ const plainOpen = fc.record({
   ...{ requestId: nothing, executor: fc.constant("fit" as const), principal: oneIn(2, fc.nat({ max: 1 })) },
   ...{ allowPartial: fc.constant(false), acceptPending: fc.constant(true) },
   calls: oneIn(2, fc.integer({ min: 1, max: 3 })),
+  approvals: few,
 });
 const policies = fc.record({
   kind: fc.constant("policies" as const),

@@ -16,7 +16,14 @@ export type DelegationToken = {
 export const HANDED_OVER: EventOf<"open"> = {
   ...{ kind: "open", by: 1, agent: 1, run: 1, step: 0, attempt: undefined, grant: [0, 1, 2, 3], audiences: [] },
   ...{ under: undefined, token: undefined, expiresInSeconds: undefined, leaseSeconds: undefined, executor: "any" },
-  ...{ requestId: undefined, allowPartial: true, principal: undefined, calls: undefined, acceptPending: true },
+  ...{
+    requestId: undefined,
+    allowPartial: true,
+    principal: undefined,
+    calls: undefined,
+    acceptPending: true,
+    approvals: 0,
+  },
 };
 
 /** How a request to open names its parent: by the token, where there is one. */
