@@ -11,7 +11,7 @@ import type { PrincipalVault } from "../ports/principal-vault.ts";
 export type PrincipalActPorts = {
   readonly ledger: Pick<Ledger, "perform">;
   readonly history: Pick<HistoryReads, "preview">;
-  readonly principals: Pick<PrincipalVault, "erase">;
+  readonly principals: Pick<PrincipalVault, "eraseOnce">;
   readonly registryReads: Pick<RegistryReads, "principal">;
   readonly clock: Pick<Clock, "now">;
   readonly inForce: InForce;
@@ -69,8 +69,13 @@ export async function readmit(
  * @throws BrokerError INVALID_FIELD `by` for one whom nothing here names, LEDGER_UNAVAILABLE
  */
 export async function erase(principalId: string, by: Actor, ports: PrincipalActPorts): Promise<PrincipalEnded> {
-  const ended = await ports.ledger.perform({ act: "erase-principal", principalId, by, now: ports.clock.now() });
-  if (!isDenial(ended)) await ports.principals.erase(principalId);
+  const act = { act: "erase-principal", principalId, by } as const;
+  let ended: CloseResult | Denial | undefined;
+  await ports.principals.eraseOnce(principalId, async () => {
+    ended = await ports.ledger.perform({ ...act, now: ports.clock.now() });
+    return !isDenial(ended);
+  });
+  if (ended === undefined) throw new RangeError("an erasure that was not asked for");
   return inForce(ended, ports);
 }
 

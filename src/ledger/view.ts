@@ -100,6 +100,7 @@ export type GuardedPrincipal = {
   readonly isBarred: boolean;
   /** Whether anything is sealed of the principal that was not erased. */
   readonly isKept: boolean;
+  readonly erasedAt?: UnixMicros;
 };
 
 export type GuardedRisk = { readonly sequence: number; readonly level: RiskLevel; readonly expiresAt: UnixSeconds };

@@ -1,10 +1,9 @@
 import { knownPrincipal } from "../decide/known-principal.ts";
 import { BrokerError, invalidField, isDenial } from "../domain/errors.ts";
-import type { SealedPrincipal } from "../domain/principal.ts";
 import type { Step } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { RegistryReads } from "../ports/ledger-reads.ts";
+import type { PrincipalRow, RegistryReads } from "../ports/ledger-reads.ts";
 import type { PrincipalTokens, VerifiedPrincipal } from "../ports/principal-tokens.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";
 import type { OpenRequest } from "./open-request.ts";
@@ -37,9 +36,9 @@ export async function withPrincipal(
   const { parent } = terms;
   if (principalToken === undefined && parent?.principal === undefined) return terms;
   const verified = principalToken === undefined ? undefined : await tokensOf(ports).verify(principalToken);
-  const principal = parent === undefined ? await fromToken(verified, ports) : await fromParent(parent, verified, ports);
+  const named = parent === undefined ? await fromToken(verified, ports) : await fromParent(parent, verified, ports);
   if (isFirst) await spend(verified, ports);
-  return principal === undefined ? terms : { ...terms, principal };
+  return { ...terms, ...named };
 }
 
 /**
@@ -60,14 +59,14 @@ function tokensOf({ principalTokens }: Pick<PrincipalPorts, "principalTokens">):
   throw invalidField("principal_token", "absent: no issuer of principals is configured");
 }
 
-async function fromToken(
-  verified: VerifiedPrincipal | undefined,
-  ports: PrincipalPorts,
-): Promise<SealedPrincipal | undefined> {
-  if (verified === undefined) return undefined;
+type Named = Pick<Terms, "principal" | "principalErasedAt">;
+
+async function fromToken(verified: VerifiedPrincipal | undefined, ports: PrincipalPorts): Promise<Named> {
+  if (verified === undefined) return {};
   // First, so that no key is made for somebody who was barred before they came.
-  await checkNotBarred(ports.principals.idOf(verified), ports);
-  return ports.principals.seal(verified);
+  const { erasedAt } = await notBarred(ports.principals.idOf(verified), ports);
+  const principal = await ports.principals.seal(verified);
+  return { principal, ...(erasedAt === undefined ? {} : { principalErasedAt: erasedAt }) };
 }
 
 /** A child works for whom its parent works for, by the same claims: a token of its own can only say the same. */
@@ -75,19 +74,23 @@ async function fromParent(
   parent: Step,
   verified: VerifiedPrincipal | undefined,
   { principals }: PrincipalPorts,
-): Promise<SealedPrincipal | undefined> {
+): Promise<Named> {
   const known = await knownPrincipal(parent, principals);
   if (verified !== undefined && principals.idOf(verified) !== known?.principalId) {
     const whom = known === undefined ? "nobody" : "another principal";
     throw new BrokerError("DELEGATION_REFUSED", `the parent step works for ${whom}`);
   }
-  return known === undefined || parent.principal === undefined ? undefined : { ...known, ...parent.principal };
+  return known === undefined || parent.principal === undefined ? {} : { principal: { ...known, ...parent.principal } };
 }
 
 /** A hint, so that the refusal is recorded as a decision; the act that opens the step checks it again. */
-async function checkNotBarred(principalId: string, { registryReads }: PrincipalPorts): Promise<void> {
+async function notBarred(
+  principalId: string,
+  { registryReads }: PrincipalPorts,
+): Promise<Pick<PrincipalRow, "erasedAt">> {
   const recorded = await registryReads.principal(principalId);
   if (recorded?.offboardedAt !== undefined) throw new BrokerError("NOT_ENTITLED", "the principal was offboarded");
+  return recorded ?? {};
 }
 
 async function spend(verified: VerifiedPrincipal | undefined, { ledger, clock }: PrincipalPorts): Promise<void> {

@@ -66,6 +66,7 @@ export async function recordOpening(opening: Opening, ports: RecordOpeningPorts)
     openStepsMax: terms.openStepsMax,
     executorOpenStepsMax: terms.executorOpenStepsMax,
     ...(approval === undefined ? {} : { approval }),
+    ...(terms.principalErasedAt === undefined ? {} : { principalErasedAt: terms.principalErasedAt }),
     now: step.openedAt,
   });
   if (isDenial(result)) throw errorOf(result);

@@ -9,7 +9,7 @@ import { type AgentEntry, isOfKind, type RegistrationEntry } from "../domain/reg
 import { kindOf, matches } from "../domain/selector.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
-import { addSeconds, secondsOf, type UnixSeconds } from "../domain/time.ts";
+import { addSeconds, secondsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
@@ -29,6 +29,8 @@ export type Terms = {
   readonly expiresAt: UnixSeconds;
   /** Whom the step works for; set by `withPrincipal`. */
   readonly principal?: SealedPrincipal;
+  /** When the principal was erased last, as it was known before anything was sealed. */
+  readonly principalErasedAt?: UnixMicros;
   readonly openStepsMax: number;
   readonly executorOpenStepsMax: number;
 };

@@ -79,6 +79,7 @@ export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number 
  * - the step's principal was offboarded, or is not, and all steps of the run so far are an offboarded principal's →
  *   NOT_ENTITLED;
  * - `decidedOn` no longer stands → NOT_ENTITLED for an entry that is out of force, else DECISION_OUTDATED;
+ * - the principal of a step without a parent was erased since → DECISION_OUTDATED;
  * - the parent is open, expires no earlier than the child, and is not closed by this opening → else DELEGATION_REFUSED;
  * - the delegation token that `delegationJti` names is the parent's and for the opener's entry, neither expired nor taken
  *   back, and has a use left, which this opening takes → else DELEGATION_REFUSED;
@@ -103,6 +104,8 @@ export type OpenStepAct = {
   readonly openStepsMax: number;
   readonly executorOpenStepsMax: number;
   readonly approval?: PendingApproval;
+  /** When the step's principal was erased last, as it was known before anything was sealed; absent: never. */
+  readonly principalErasedAt?: UnixMicros;
   readonly now: UnixMicros;
 };
 

@@ -22,4 +22,11 @@ export type PrincipalVault = {
    * @param unless - what was sealed with a key that is to stay: one that was made after the erasure.
    */
   erase(principalId: string, unless?: RecordedPrincipal["sealed"]): Promise<void>;
+  /**
+   * Records an erasure, and then deletes the key as `erase` does. Nobody seals or reads anything of the principal meanwhile,
+   * so that nothing is sealed with a key that is about to go.
+   *
+   * @param record - tells whether the erasure is on record. The key stays where it is not, or where this throws.
+   */
+  eraseOnce(principalId: string, record: () => Promise<boolean>): Promise<void>;
 };

@@ -119,7 +119,8 @@ export function principalsContract(worldOf: () => World): void {
     expect(done(await erase(world, ada))).toMatchObject({ sequence: 0 });
     expect(world.ledger.head().sequence).toBe(before);
 
-    await world.open(agent, { principal: { ...ada, sealed: "newer.sealed" } });
+    const anew = { principal: { ...ada, sealed: "newer.sealed" } };
+    done(await world.ledger.perform(world.openAct(agent, anew, { principalErasedAt: world.clock.now() })));
     expect(await rowOf(world, ada)).toMatchObject({ sealed: "newer.sealed", openSteps: 1 });
     expect((await world.store.registry.erasedPrincipals()).map((row) => row.principalId)).toContain(ada.principalId);
     done(await offboard(world, ada));
@@ -128,6 +129,25 @@ export function principalsContract(worldOf: () => World): void {
       refusal("NOT_ENTITLED", "the principal was offboarded"),
     );
     expect(await erase(world, somebody(world))).toEqual(refusal("INVALID_FIELD", "a principal whom a step named"));
+  });
+
+  test("what was sealed before an erasure opens nothing after it, and is decided again; a child's parent ended with it", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const ada = somebody(world);
+    const parent = await world.open(agent, { principal: ada });
+    const sealedBefore = world.openAct(agent, { principal: ada });
+    done(await erase(world, ada));
+    expect(await world.ledger.perform(sealedBefore)).toEqual(refusal("DECISION_OUTDATED", "the principal changed"));
+    const ofParent = { parentStepId: parent.stepId, runId: parent.runId, depth: 1, principal: ada };
+    expect(await world.ledger.perform(world.openAct(agent, ofParent))).toEqual(
+      refusal("DELEGATION_REFUSED", "the parent step is REVOKED"),
+    );
+    const erasedAt = world.clock.now();
+    world.clock.advance(1);
+    expect(done(await world.ledger.perform({ ...sealedBefore, principalErasedAt: erasedAt }))).toMatchObject({
+      kind: "opened",
+    });
   });
 
   test("principals are listed newest first, page by page", async () => {

@@ -87,6 +87,23 @@ export function principalVaultContract(what: string, open: () => Promise<VaultGr
       expect(await vault.open(after)).toBeUndefined();
     });
 
+    test("seals nothing with a key that goes while its erasure is recorded, and keeps it where that fails", async () => {
+      const { vault } = await open();
+      const before = await vault.seal(ADA);
+      const failing = vault.eraseOnce(before.principalId, () => Promise.reject(new Error("the disk is full")));
+      await expect(failing).rejects.toThrow("the disk is full");
+      await vault.eraseOnce(before.principalId, async () => false);
+      expect(await vault.open(before)).toMatchObject({ sub: "ada" });
+
+      const recorded = Promise.withResolvers<boolean>();
+      const erasing = vault.eraseOnce(before.principalId, () => recorded.promise);
+      const meanwhile = vault.seal(ADA);
+      recorded.resolve(true);
+      await erasing;
+      expect(await vault.open(before)).toBeUndefined();
+      expect(await vault.open(await meanwhile)).toMatchObject({ sub: "ada" });
+    });
+
     test("takes what was sealed of one for nobody else's", async () => {
       const { vault, again } = await open();
       const ada = await vault.seal(ADA);

@@ -31,7 +31,7 @@ const HAPPENS = [
   ...["calls allowed", "calls counted", "calls denied"],
   ...["step.pending", "step.approved", "REFUSED"],
   ...["COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "ABANDONED", "SUPERSEDED", "REVOKED"],
-  ...["steps.judged", "principal.offboarded", "principal.readmitted"],
+  ...["steps.judged", "principal.offboarded", "principal.readmitted", "principal.erased"],
 ];
 
 test("whatever happens in whatever order, the promises hold", { timeout: 3_600_000 }, async () => {

@@ -121,7 +121,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     weight: 1,
   },
   {
-    arbitrary: fc.record({ kind: fc.constant("readmit" as const), principal: fc.nat({ max: 1 }) }),
+    arbitrary: fc.record({ kind: fc.constantFrom("readmit", "readmit", "erase"), principal: fc.nat({ max: 1 }) }),
     weight: 2,
   },
   { arbitrary: fc.record({ kind: fc.constantFrom("renew", "hold"), by: index, step: index }), weight: 3 },

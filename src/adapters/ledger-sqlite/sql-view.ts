@@ -109,7 +109,9 @@ export function createSqlView(db: Connection): LedgerView {
 
     principal(principalId) {
       const row = db.get<PrincipalGuardRow>(PRINCIPAL.guard, { principalId });
-      return row === undefined ? undefined : { isBarred: row.isBarred === 1, isKept: row.isKept === 1 };
+      if (row === undefined) return undefined;
+      const { isBarred, isKept, erasedAt } = row;
+      return { isBarred: isBarred === 1, isKept: isKept === 1, ...(erasedAt === null ? {} : { erasedAt }) };
     },
     federation(trustDomain) {
       const row = db.get<FederationRow>(FEDERATION.of, { trustDomain });

@@ -48,6 +48,11 @@ export function openPrincipalVault({ directory, salt, files, randomness }: Princ
     return { ...keep(recorded.sealed, known), ...recorded };
   }
 
+  async function forget(principalId: string): Promise<void> {
+    for (const [sealed, known] of kept) if (known.principalId === principalId) kept.delete(sealed);
+    await keys.remove(principalId);
+  }
+
   const idOf: PrincipalVault["idOf"] = ({ iss, sub }) =>
     createHmac("sha256", salt)
       .update(JSON.stringify([iss, sub]))
@@ -75,8 +80,11 @@ export function openPrincipalVault({ directory, salt, files, randomness }: Princ
     erase: (principalId, unless) =>
       inTurn(principalId, async () => {
         if (unless !== undefined && (await keys.find(principalId))?.keyId === keyIdOf(unless)) return;
-        for (const [sealed, known] of kept) if (known.principalId === principalId) kept.delete(sealed);
-        await keys.remove(principalId);
+        await forget(principalId);
+      }),
+    eraseOnce: (principalId, record) =>
+      inTurn(principalId, async () => {
+        if (await record()) await forget(principalId);
       }),
   };
 }

@@ -9,7 +9,7 @@ import type { BudgetHolder, GuardedEntry, GuardedPrincipal, GuardedRun, GuardedS
 import type { Closing } from "./closing.ts";
 import { asksForBudget, budgetGuard, closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
 import { principalRefusal } from "./principals.ts";
-import { eachDecidedOn, guardsOf } from "./refusals.ts";
+import { eachDecidedOn, guardsOf, outdated } from "./refusals.ts";
 
 /** What the guards know of the tables. */
 type Situation = {
@@ -65,6 +65,7 @@ export function* openStep(act: OpenStepAct): Deliberation<OpenStepResult | Denia
     runGuard(act, situation) ??
     principalRefusal(situation.principal, situation.run) ??
     eachDecidedOn([act.decidedOn], found)(act.decidedOn) ??
+    erasureGuard(act, situation) ??
     parentGuard(step, step.expiresAt, situation) ??
     delegationGuard(act, situation) ??
     budgetGuard(step.grant, situation.lineage) ??
@@ -97,6 +98,12 @@ function runGuard({ step }: OpenStepAct, { run, parent }: Situation): Denial | u
   if (run.entryId === undefined || run.entryId === step.openerEntryId) return undefined;
   const isDelegated = parent !== undefined && parent.runId === step.runId && permits(parent.state);
   return isDelegated ? undefined : denial("NOT_ENTITLED", "the run belongs to another");
+}
+
+/** What was sealed of an erased principal is read by nobody. A child's is sealed as its parent's, which ended with it. */
+function erasureGuard({ step, principalErasedAt }: OpenStepAct, { principal }: Situation): Denial | undefined {
+  const isSame = step.parentStepId !== undefined || principal?.erasedAt === principalErasedAt;
+  return isSame ? undefined : outdated("what is known of the principal");
 }
 
 function delegationGuard({ step, now }: OpenStepAct, { delegationToken }: Situation): Denial | undefined {

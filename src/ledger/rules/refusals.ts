@@ -90,7 +90,7 @@ export function eachDecidedOn(
 const NO_FACTS = { version: 0, steps: 0 };
 
 /** The refusal of what was decided on a state of the world that is no more: to be decided again. */
-function outdated(what: string): Denial {
+export function outdated(what: string): Denial {
   return denial("DECISION_OUTDATED", `${what} changed while this was decided: ask again`);
 }
 

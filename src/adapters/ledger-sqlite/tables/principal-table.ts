@@ -17,7 +17,7 @@ export const PRINCIPAL = {
   erase: "UPDATE principal SET sealed = NULL, erased_at_us = @at WHERE principal_id = @principalId",
 
   guard: `
-    SELECT sealed IS NOT NULL AS isKept, barred_at_us IS NOT NULL AS isBarred
+    SELECT sealed IS NOT NULL AS isKept, barred_at_us IS NOT NULL AS isBarred, erased_at_us AS erasedAt
       FROM principal WHERE principal_id = @principalId`,
   byId: `SELECT ${COLUMNS} FROM principal AS p WHERE p.principal_id = @principalId`,
   erased: `
@@ -27,7 +27,11 @@ export const PRINCIPAL = {
   history: `SELECT ${COLUMNS} FROM principal AS p`,
 } as const;
 
-export type PrincipalGuardRow = { readonly isKept: number; readonly isBarred: number };
+export type PrincipalGuardRow = {
+  readonly isKept: number;
+  readonly isBarred: number;
+  readonly erasedAt: UnixMicros | null;
+};
 
 export type StoredPrincipal = {
   readonly sequence: number;
