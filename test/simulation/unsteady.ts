@@ -134,7 +134,7 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
           newestAttempt: (...name) => slowly(() => store.steps.newestAttempt(...name)),
           stepByRequest: (...request) => slowly(() => store.steps.stepByRequest(...request)),
           standingAttempts: (...name) => slowly(() => store.steps.standingAttempts(...name)),
-          situation: (decisionId) => slowly(() => store.steps.situation(decisionId)),
+          opening: (decisionId) => slowly(() => store.steps.opening(decisionId)),
           world: (...scopes) => slowly(() => store.steps.world(...scopes)),
         },
         credentials: {
