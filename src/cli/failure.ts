@@ -51,5 +51,6 @@ export function failureOf(thrown: unknown, endpoint: string | undefined): Failur
   }
   const decision = thrown.metadata["decision_id"];
   const text = `${thrown.info?.reason ?? thrown.codeName}: ${thrown.message}`;
-  return new Failure(showControls(decision === undefined ? text : `${text} (${decision})`), EXIT.refused);
+  const isNamed = decision === undefined || text.includes(decision);
+  return new Failure(showControls(isNamed ? text : `${text} (${decision})`), EXIT.refused);
 }

@@ -9,6 +9,7 @@ import { grantMessageOf } from "../wire/grant-message.ts";
 import { durationOfSeconds, timestampOfMicros } from "../wire/timestamps.ts";
 import { usageFailure } from "./failure.ts";
 import { countFlag, durationFlag, listFlag } from "./flags.ts";
+import { showControls } from "./output/show-controls.ts";
 import type { Session } from "./session.ts";
 
 /** What is asked for when a step is opened from the command line. */
@@ -99,10 +100,10 @@ export function openRequestOf(
   };
 }
 
-/** Waits for a step to be opened. Says so if it was refused for an agent that nobody named. */
+/** Waits for a step to be opened. Says what else could be asked, where that is known. */
 export async function opened<Answer>(
   answer: Promise<Answer>,
-  { agent }: OpenOptions,
+  { agent, acceptPending }: OpenOptions,
   { note }: Pick<Session, "note">,
 ): Promise<Answer> {
   try {
@@ -110,6 +111,10 @@ export async function opened<Answer>(
   } catch (thrown) {
     if (agent === undefined && thrown instanceof CallError && NOT_FOR_THE_AGENT.has(thrown.reason)) {
       note(`no --agent was given, so it was asked for ${AGENT_DEFAULT}, which only stint dev registers`);
+    }
+    const approval = thrown instanceof CallError ? thrown.metadata["approval"] : undefined;
+    if (approval !== undefined && acceptPending !== true) {
+      note(`with --accept-pending it is asked for, and waits until ${showControls(approval)} approve it`);
     }
     throw thrown;
   }

@@ -28,7 +28,7 @@ export type Decision = {
   readonly effect: "allow" | "deny";
   /** Set on a deny. */
   readonly reason?: ErrorCode;
-  /** What the caller was told, on a deny. Absent where a decision stands for denials that were told different things. */
+  /** What the caller was told, on a deny, but for where to go from there. Absent where a decision stands for denials that were told different things. */
   readonly message?: string;
   /** Whom it was told, on a deny. */
   readonly caller?: RefusedCaller;

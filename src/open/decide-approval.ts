@@ -14,6 +14,7 @@ import type { PrincipalVault } from "../ports/principal-vault.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { ApprovalTerms } from "./approval-terms.ts";
 import { denialOf } from "./denial-of.ts";
+import { withNextStep } from "./denial-text.ts";
 
 export type DecideApprovalPorts = DecidePorts & {
   readonly steps: Pick<StepReads, "opening" | "standingAttempts">;
@@ -66,5 +67,6 @@ export async function decideApproval(
 
   const message = `not permitted now, although approved: ${nameRefused(decision.refused)}`;
   const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
-  throw new DeniedError(decided.reason ?? "POLICY_DENIED", message, { denial: denialOf(made, recorded) });
+  const told = withNextStep(message, recorded);
+  throw new DeniedError(decided.reason ?? "POLICY_DENIED", told, { denial: denialOf(made, recorded) });
 }

@@ -1,4 +1,4 @@
-import { type Decided, type DecidePorts, decide } from "../decide/decide.ts";
+import { type DecidePorts, decide } from "../decide/decide.ts";
 import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
 import { refusalText } from "../decide/refused-caller.ts";
 import { decidingBy } from "../decide/world.ts";
@@ -9,11 +9,11 @@ import { BrokerError } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
 import type { Attested } from "../domain/stages.ts";
-import { nameRefused } from "../issue/asked-grant.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import { denialOf } from "./denial-of.ts";
+import { denialText, withNextStep } from "./denial-text.ts";
 import type { Fenced } from "./fence.ts";
 import type { OpenRequest } from "./open-request.ts";
 import type { Terms } from "./terms.ts";
@@ -99,12 +99,13 @@ export async function decideOpening(
   if (decision.effect === "allow") return { decision, decidedOn, scopes };
 
   const { approval } = decision;
-  const message = `${whatRefused(decided, terms)}: ${nameRefused(decision.refused)}`;
+  const message = denialText(made, { isDelegated: terms.delegated !== undefined });
   if (approval !== undefined && request.acceptPending === true) {
     return { decision: { ...decision, message: refusalText(message) }, decidedOn, scopes, heldBackBy };
   }
   const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
-  throw new DeniedError(decided.reason ?? "POLICY_DENIED", message, { denial: denialOf(made, recorded) });
+  const told = withNextStep(message, recorded);
+  throw new DeniedError(decided.reason ?? "POLICY_DENIED", told, { denial: denialOf(made, recorded) });
 }
 
 /**
@@ -119,18 +120,6 @@ function scopesOf(runId: string, { parent, principal }: Terms, ratchet: Ratchet)
       ...(principal === undefined || ratchet === "run" ? [] : ([`principal:${principal.principalId}`] as const)),
     ]),
   ];
-}
-
-function whatRefused({ reason, policyErrors, approval }: Decided["decision"], terms: Terms): string {
-  if (approval !== undefined) return `held back until ${approval} approve it (accept_pending)`;
-  if (reason === "DELEGATION_REFUSED") return `above ${limitOfParent(terms)}`;
-  return policyErrors === undefined ? "above the agent's ceiling or policy" : "a policy could not be evaluated";
-}
-
-function limitOfParent({ delegated }: Terms): string {
-  return delegated === undefined
-    ? "the parent step's grant"
-    : "what the delegation token passes on of the parent's grant";
 }
 
 /** Runs `act`. A refusal of authority that `act` throws is a decision, and is recorded as one. */

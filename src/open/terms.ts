@@ -54,7 +54,10 @@ export async function termsOf(caller: Attested, request: OpenRequest, ports: Ter
   const [first, ...others] = openers;
   const agent = ports.entries.byName("agent", request.agent);
   // A caller that may not open steps for an agent can't tell whether the agent exists.
-  if (first === undefined) throw new BrokerError("NOT_ENTITLED", "the caller may not open steps for this agent");
+  if (first === undefined) {
+    const message = "the caller may not open steps for this agent: stint whoami says by which entries it is known";
+    throw new BrokerError("NOT_ENTITLED", message);
+  }
   if (agent === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "no entry of this agent");
   if (agent.disabled) throw new BrokerError("NOT_ENTITLED", "the agent's entry is disabled");
 

@@ -253,9 +253,15 @@ describe.skipIf(!isRoot)("stint step run --accept-pending", () => {
     });
   });
 
-  test("is refused without the flag, with the hint that approval can help", async () => {
+  test("is refused without the flag, and told of the flag, who could approve it, and what an operator can ask", async () => {
     const [, flags] = named();
     const { status, err } = await asked(["step", "run", ...flags.slice(0, -1), "--", "true"]);
-    expect([status, err]).toEqual([1, expect.stringMatching(/^stint: POLICY_DENIED: .*operators/)]);
+    expect([status, err.replaceAll(/dec_[0-9a-f-]+/g, "DECISION")]).toEqual([
+      1,
+      "stint: with --accept-pending it is asked for, and waits until operators approve it\n" +
+        "stint: POLICY_DENIED: held back until operators approve it (accept_pending): " +
+        "search at https://search.example/mcp (read; internal); " +
+        "an operator sees why, and what would pass: stint explain DECISION\n",
+    ]);
   });
 });

@@ -134,7 +134,9 @@ describe("stint step", () => {
     const args = ["step", "open", "--run", "run-wide", "--step", "s", "--agent", "researcher", "--executor", "any"];
     const refused = await stint([...args, "--grant", wider]);
     expect(refused).toMatchObject({ status: 1, out: "" });
-    expect(refused.err).toMatch(/^stint: POLICY_DENIED: .*search.* \(dec_[^)]+\)\n$/);
+    expect(refused.err).toMatch(
+      /^stint: POLICY_DENIED: above the agent's ceiling: search.*; .*: stint explain dec_[0-9a-f-]+\n$/,
+    );
 
     const decisionId = /dec_[0-9a-f-]+/.exec(refused.err)?.[0] ?? "";
     const decisions = await data(operator(["-o", "json", "history", "decisions", "--decision-id", decisionId]));

@@ -30,13 +30,16 @@ test("a refusal by policy is on record with the program that was refused, and th
     return (await newest())?.caller?.executableSha256;
   }).toEqual(EXECUTABLE.executableSha256);
   const decision = await newest();
-  expect(decision).toMatchObject({ reason: "POLICY_DENIED", message, caller: { uid: UID, ...EXECUTABLE } });
+  expect(decision).toMatchObject({ reason: "POLICY_DENIED", caller: { uid: UID, ...EXECUTABLE } });
+  // What was told is recorded, but for where an operator is shown more, which names the record itself.
+  const where = `; an operator sees why, and what would pass: stint explain ${decision?.decisionId}`;
+  expect(message).toBe(`${decision?.message}${where}`);
   expect(decision?.caller?.selectors).toContain(`unix:uid:${UID}`);
   expect(JSON.stringify(decision?.caller?.selectors)).not.toContain(process.execPath);
 
   const shown = await runStint(["--operator-socket", daemon.operatorSocket, "history", "decisions", "-o", "json"]);
   expect(JSON.parse(shown.out)[0]).toMatchObject({
-    message,
+    message: decision?.message,
     caller: {
       uid: UID,
       executable: EXECUTABLE.executable,

@@ -81,7 +81,7 @@ describe("a refusal to open is on record", () => {
     const refused = await open(runtime, { grant: [READ, above] }).catch((thrown: unknown) => thrown);
     expect(refused).toMatchObject({
       code: "POLICY_DENIED",
-      message: expect.stringMatching(/^above the agent's ceiling or policy: .*delete/),
+      message: expect.stringMatching(/^above the agent's ceiling: .*delete.*; .*: stint explain dec_/),
       metadata: { decision_id: expect.stringMatching(/^dec_/) },
     });
     const { decision_id: decisionId = "" } = (refused as BrokerError).metadata;

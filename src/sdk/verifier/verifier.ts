@@ -290,7 +290,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
       );
     }
     const { isCovered, counted } = coverageOfUse(verified, use);
-    if (!isCovered) throw new VerificationError("GRANT_EXCEEDED", "the grant of the step does not permit this");
+    if (!isCovered)
+      throw new VerificationError(
+        "GRANT_EXCEEDED",
+        "the grant of the step does not permit this, which takes a step that was opened for it",
+      );
     // Last of all, so that whoever has asked already knows that everything else holds.
     if (counted.length > 0) {
       throw new VerificationError("CHECK_REQUIRED", "the grant allows so many calls only, and the broker counts them");

@@ -222,7 +222,7 @@ describe.for(SDK_LINES)("a guarded server of the MCP SDK $version", ({ line }) =
     const response = await scene.post({ ...CALL, params: { name: "erase", arguments: {} } }, headers);
     expect(await answerOf(scene, response)).toEqual({
       status: 403,
-      challenge: `DPoP error="insufficient_scope", error_description="GRANT_EXCEEDED: the grant of the step does not permit this (refused: erase at <origin>/mcp to write of internal)", scope="mcp:tool:erase", algs="${ALGORITHMS}", ${METADATA}`,
+      challenge: `DPoP error="insufficient_scope", error_description="GRANT_EXCEEDED: the grant of the step does not permit this, which takes a step that was opened for it (refused: erase at <origin>/mcp to write of internal)", scope="mcp:tool:erase", algs="${ALGORITHMS}", ${METADATA}`,
       reason: "GRANT_EXCEEDED",
     });
   });

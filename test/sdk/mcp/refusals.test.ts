@@ -157,8 +157,8 @@ describe("a request that is refused for what it asks", () => {
       what: "a tool outside the grant",
       message: callOf("erase"),
       status: 403,
-      challenge: `Bearer error="insufficient_scope", error_description="GRANT_EXCEEDED: the grant of the step does not permit this (refused: erase at <origin>/mcp to write of internal)", scope="mcp:tool:erase", ${METADATA}`,
-      body: refused(7, "the grant of the step does not permit this", {
+      challenge: `Bearer error="insufficient_scope", error_description="GRANT_EXCEEDED: the grant of the step does not permit this, which takes a step that was opened for it (refused: erase at <origin>/mcp to write of internal)", scope="mcp:tool:erase", ${METADATA}`,
+      body: refused(7, "the grant of the step does not permit this, which takes a step that was opened for it", {
         reason: "GRANT_EXCEEDED",
         refused: [ERASE],
         authorization: {

@@ -313,7 +313,7 @@ export declare type Decision = Message<"stint.v1.Decision"> & {
   count: number;
 
   /**
-   * What the caller was told, on a deny.
+   * What the caller was told, on a deny, but for the hint that names this decision.
    *
    * @generated from field: string message = 16;
    */
