@@ -1,5 +1,5 @@
 import type { DescMessage, DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { type Channel, Client, credentials, Metadata } from "@grpc/grpc-js";
+import { type Channel, Client, credentials, Metadata, type requestCallback } from "@grpc/grpc-js";
 import { callErrorOf } from "./call-error.ts";
 import { incoming } from "./incoming.ts";
 import { methodDefinitionOf } from "./service-definition.ts";
@@ -86,48 +86,51 @@ function callOf(wire: Client, method: DescMethod, header: string, deadlineMs: nu
 
 function unaryCall(wire: Client, method: DescMethod, header: string, deadlineMs: number | undefined) {
   const { path, requestSerialize, responseDeserialize } = methodDefinitionOf(method);
-  return (request: unknown, options: CallOptions = {}): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
-      const call = wire.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        metadataOf(header, options),
-        deadlineOf({ deadlineMs: options.deadlineMs ?? deadlineMs }),
-        (error, response) => {
-          release();
-          if (error === null) resolve(response);
-          else reject(reasonOf(error, options.signal));
-        },
-      );
-      const release = cancelOnAbort(call, options.signal);
-    });
+  return (request: unknown, options: CallOptions = {}) =>
+    answered(options, { header, deadlineMs }, (metadata, deadline, callback) =>
+      wire.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, deadline, callback),
+    );
 }
 
 /** Requests that are all there already, and one answer to them. */
 function sendingCall(wire: Client, method: DescMethod, header: string, deadlineMs: number | undefined) {
   const { path, requestSerialize, responseDeserialize } = methodDefinitionOf(method);
-  return (requests: Iterable<unknown>, options: CallOptions = {}): Promise<unknown> =>
-    new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted();
+  return (requests: Iterable<unknown>, options: CallOptions = {}) =>
+    answered(options, { header, deadlineMs }, (metadata, deadline, callback) => {
       const call = wire.makeClientStreamRequest(
         path,
         requestSerialize,
         responseDeserialize,
-        metadataOf(header, options),
-        deadlineOf({ deadlineMs: options.deadlineMs ?? deadlineMs }),
-        (error, response) => {
-          release();
-          if (error === null) resolve(response);
-          else reject(reasonOf(error, options.signal));
-        },
+        metadata,
+        deadline,
+        callback,
       );
-      const release = cancelOnAbort(call, options.signal);
       for (const request of requests) call.write(request);
       call.end();
+      return call;
     });
+}
+
+/** What a call with one answer is answered with. An aborted call is cancelled. */
+function answered(
+  options: CallOptions,
+  { header, deadlineMs }: { readonly header: string; readonly deadlineMs: number | undefined },
+  start: (
+    metadata: Metadata,
+    deadline: ReturnType<typeof deadlineOf>,
+    callback: requestCallback<unknown>,
+  ) => { cancel(): void },
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    options.signal?.throwIfAborted();
+    const deadline = deadlineOf({ deadlineMs: options.deadlineMs ?? deadlineMs });
+    const call = start(metadataOf(header, options), deadline, (error, response) => {
+      release();
+      if (error === null) resolve(response);
+      else reject(reasonOf(error, options.signal));
+    });
+    const release = cancelOnAbort(call, options.signal);
+  });
 }
 
 function streamingCall(wire: Client, method: DescMethod, header: string) {

@@ -1,4 +1,3 @@
-import { inspect } from "node:util";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { invalidField } from "../../domain/errors.ts";
 import type { Grant } from "../../domain/grant.ts";
@@ -6,7 +5,7 @@ import { LIMITS } from "../../domain/limits.ts";
 import { grantMessageOf } from "../../wire/grant-message.ts";
 import { durationOfSeconds } from "../../wire/timestamps.ts";
 import { askBroker, type Broker } from "./broker.ts";
-import { isCompactJws } from "./jws.ts";
+import { concealedToken } from "./concealed-token.ts";
 import { StintError, stintErrorOf } from "./stint-error.ts";
 
 /** Whom a step is delegated to, and how much of it. */
@@ -60,7 +59,7 @@ export async function issueDelegationToken(
     ...(ttlSeconds !== undefined && { ttl: durationOfSeconds(ttlSeconds) }),
   };
   const { token } = await askBroker((call) => broker.credentials.issueDelegationToken(request, call), { signal });
-  if (token?.expiresAt === undefined) throw noToken();
+  if (token?.expiresAt === undefined) throw new StintError("BROKER_FAILED", `the broker's answer holds no ${WHAT}`);
   const { issuanceId, spiffeId, expiresAt } = token;
   return createDelegationToken({
     issuanceId,
@@ -80,19 +79,10 @@ export function createDelegationToken(facts: {
   readonly token: string;
 }): DelegationToken {
   const { token, ...shown } = facts;
-  if (!isCompactJws(token)) throw noToken();
   const { spiffeId, runtime } = shown;
-  const text = `DelegationToken(${runtime})`;
-  const printed = { [inspect.custom]: () => `${text} until ${shown.expiresAt.toISOString()}` };
-  return Object.freeze({
-    ...shown,
-    ...printed,
-    token: () => token,
-    toString: () => text,
-    toJSON: () => ({ spiffeId, runtime, expiresAt: shown.expiresAt.toISOString() }),
-  });
+  const name = `DelegationToken(${runtime})`;
+  const json = { spiffeId, runtime };
+  return concealedToken(token, { name, what: WHAT, facts: shown, json }, { token: () => token });
 }
 
-function noToken(): StintError {
-  return new StintError("BROKER_FAILED", "the broker's answer holds no delegation token");
-}
+const WHAT = "delegation token";

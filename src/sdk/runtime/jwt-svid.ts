@@ -1,6 +1,4 @@
-import { inspect } from "node:util";
-import { isCompactJws } from "./jws.ts";
-import { StintError } from "./stint-error.ts";
+import { concealedToken } from "./concealed-token.ts";
 
 /**
  * A JWT-SVID for one audience. The token is reached by `svid()` alone: printing, inspecting, logging or serializing
@@ -24,10 +22,7 @@ export type JwtSvid = {
   toJSON(): { readonly spiffeId: string; readonly audience: string; readonly expiresAt: string };
 };
 
-/**
- * @throws StintError BROKER_FAILED when the text is no JWS compact serialization: put into a header it would come back
- * in the text of an error
- */
+/** @throws StintError BROKER_FAILED when the text is no JWS compact serialization */
 export function createJwtSvid(facts: {
   readonly issuanceId: string;
   readonly spiffeId: string;
@@ -37,21 +32,12 @@ export function createJwtSvid(facts: {
   /** Absent: Bearer. */
   readonly scheme?: "Bearer" | "DPoP";
 }): JwtSvid {
-  // Held by closures: an inspector that shows hidden or private members still finds functions only.
   const { svid: token, scheme = "Bearer", ...shown } = facts;
-  if (!isCompactJws(token)) throw new StintError("BROKER_FAILED", "the broker's answer holds no JWT-SVID");
-  const text = `JwtSvid(${shown.audience})`;
-  const printed = { [inspect.custom]: () => `${text} until ${shown.expiresAt.toISOString()}` };
-  return Object.freeze({
-    ...shown,
-    ...printed,
-    svid: () => token,
-    authorization: () => `${scheme} ${token}`,
-    toString: () => text,
-    toJSON: () => ({
-      spiffeId: shown.spiffeId,
-      audience: shown.audience,
-      expiresAt: shown.expiresAt.toISOString(),
-    }),
-  });
+  const { spiffeId, audience } = shown;
+  const name = `JwtSvid(${audience})`;
+  return concealedToken(
+    token,
+    { name, what: "JWT-SVID", facts: shown, json: { spiffeId, audience } },
+    { svid: () => token, authorization: () => `${scheme} ${token}` },
+  );
 }

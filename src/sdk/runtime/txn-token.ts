@@ -1,6 +1,4 @@
-import { inspect } from "node:util";
-import { isCompactJws } from "./jws.ts";
-import { StintError } from "./stint-error.ts";
+import { concealedToken } from "./concealed-token.ts";
 
 /**
  * A transaction token: what the step may do at one location. It is worth nothing by itself, only in a request that proves a
@@ -29,15 +27,8 @@ export function createTxnToken(facts: {
   readonly token: string;
 }): TxnToken {
   const { token, ...shown } = facts;
-  if (!isCompactJws(token)) throw new StintError("BROKER_FAILED", "the broker's answer holds no transaction token");
   const { spiffeId, location } = shown;
-  const text = `TxnToken(${location})`;
-  const printed = { [inspect.custom]: () => `${text} until ${shown.expiresAt.toISOString()}` };
-  return Object.freeze({
-    ...shown,
-    ...printed,
-    token: () => token,
-    toString: () => text,
-    toJSON: () => ({ spiffeId, location, expiresAt: shown.expiresAt.toISOString() }),
-  });
+  const name = `TxnToken(${location})`;
+  const json = { spiffeId, location };
+  return concealedToken(token, { name, what: "transaction token", facts: shown, json }, { token: () => token });
 }

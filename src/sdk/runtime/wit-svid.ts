@@ -1,9 +1,8 @@
 import { type KeyObject, randomBytes } from "node:crypto";
-import { inspect } from "node:util";
 import { sha256Of } from "../../verify/proof-key.ts";
 import { withoutQuery } from "../../verify/target-uri.ts";
-import { isCompactJws, signJws } from "./jws.ts";
-import { StintError } from "./stint-error.ts";
+import { concealedToken } from "./concealed-token.ts";
+import { signJws } from "./jws.ts";
 
 /**
  * A WIT-SVID with the key that was made for it in this process. It says which step this is and grants nothing, and it is
@@ -53,26 +52,23 @@ export function createWitSvid(facts: {
   readonly privateKey: KeyObject;
 }): WitSvid {
   const { svid: wit, privateKey, ...shown } = facts;
-  if (!isCompactJws(wit)) throw new StintError("BROKER_FAILED", "the broker's answer holds no WIT-SVID");
   const witExpiresAt = Math.floor(shown.expiresAt.getTime() / 1_000);
   const wth = sha256Of(wit);
-  const text = `WitSvid(${shown.spiffeId})`;
-  const printed = { [inspect.custom]: () => `${text} until ${shown.expiresAt.toISOString()}` };
-  return Object.freeze({
-    ...shown,
-    ...printed,
-    svid: () => wit,
-    authorization({ url, txnToken }: WitProvenRequest): string {
-      const claims = {
-        aud: withoutQuery(url),
-        exp: Math.min(Math.floor(Date.now() / 1_000) + PROOF_SECONDS, witExpiresAt),
-        jti: randomBytes(PROOF_ID_BYTES).toString("base64url"),
-        wth,
-        ...(txnToken !== undefined && { tth: sha256Of(txnToken) }),
-      };
-      return `WPT ${signJws({ typ: "wpt+jwt" }, claims, privateKey)}`;
-    },
-    toString: () => text,
-    toJSON: () => ({ spiffeId: shown.spiffeId, expiresAt: shown.expiresAt.toISOString() }),
-  });
+  function authorization({ url, txnToken }: WitProvenRequest): string {
+    const claims = {
+      aud: withoutQuery(url),
+      exp: Math.min(Math.floor(Date.now() / 1_000) + PROOF_SECONDS, witExpiresAt),
+      jti: randomBytes(PROOF_ID_BYTES).toString("base64url"),
+      wth,
+      ...(txnToken !== undefined && { tth: sha256Of(txnToken) }),
+    };
+    return `WPT ${signJws({ typ: "wpt+jwt" }, claims, privateKey)}`;
+  }
+  const { spiffeId } = shown;
+  const name = `WitSvid(${spiffeId})`;
+  return concealedToken(
+    wit,
+    { name, what: "WIT-SVID", facts: shown, json: { spiffeId } },
+    { svid: () => wit, authorization },
+  );
 }
