@@ -1,4 +1,5 @@
 import type { Retries } from "../decide/decide-again.ts";
+import { type RecordingPorts, recordingRefusals } from "../decide/recording-refusals.ts";
 import { visibleTo } from "../decide/step-access.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
 import type { Attested } from "../domain/stages.ts";
@@ -10,7 +11,7 @@ import { type ApprovalTerms, type ApprovalTermsPorts, approvalTermsOf, checkRequ
 import { type Approver, approverOf, checkNotRequester, checkReason } from "./approver.ts";
 import { type DecideApprovalPorts, type DecidedApproval, decideApproval } from "./decide-approval.ts";
 import { checkGate, type OpenPorts } from "./open-step.ts";
-import { type RecordingPorts, recordingRefusals } from "./recording-refusals.ts";
+import { refusedAnswer } from "./refused-answer.ts";
 
 /** What is approved, or refused. */
 export type ApprovalRequest = {
@@ -42,7 +43,8 @@ export type ApprovePorts = AnswerPorts &
  */
 export async function approveStep(caller: Attested, request: ApprovalRequest, ports: ApprovePorts): Promise<Step> {
   checkGate(ports.gate);
-  return recordingRefusals(caller, request.stepId, ports, () => approved(caller, request, ports));
+  const tried = () => refusedAnswer(caller, request.stepId, ports);
+  return recordingRefusals(caller, tried, ports, () => approved(caller, request, ports));
 }
 
 async function approved(caller: Attested, request: ApprovalRequest, ports: ApprovePorts): Promise<Step> {

@@ -1,5 +1,6 @@
 import { type DecidePorts, decide } from "../decide/decide.ts";
-import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
+import type { DenialRecorder } from "../decide/record-denial.ts";
+import { recordingRefusals } from "../decide/recording-refusals.ts";
 import { refusalText } from "../decide/refused-caller.ts";
 import { decidingBy } from "../decide/world.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
@@ -122,23 +123,12 @@ function scopesOf(runId: string, { parent, principal }: Terms, ratchet: Ratchet)
   ];
 }
 
-/** Runs `act`. A refusal of authority that `act` throws is a decision, and is recorded as one. */
-export async function recordingDenials<T>(
+/** Runs `act`, a part of an opening. A refusal of authority that it throws is recorded as a decision. */
+export function recordingDenials<T>(
   caller: Attested,
-  { agent, runId, step, grant }: OpenRequest,
+  { agent, runId, step, grant: requested }: OpenRequest,
   ports: Pick<DecideOpeningPorts, "denials" | "clock" | "random">,
   act: () => Promise<T>,
 ): Promise<T> {
-  try {
-    return await act();
-  } catch (thrown) {
-    if (thrown instanceof BrokerError && isDecision(thrown.code)) {
-      const callerEntryId = caller.entries[0]?.entryId;
-      const of = callerEntryId === undefined ? {} : { callerEntryId };
-      const { code: reason, message } = thrown;
-      const refused = { act: "open", reason, message, agent, runId, step, requested: grant, ...of } as const;
-      await ports.denials.record(denyOf(refused, ports), caller);
-    }
-    throw thrown;
-  }
+  return recordingRefusals(caller, () => ({ act: "open", agent, runId, step, requested }), ports, act);
 }

@@ -1,29 +1,25 @@
 import { descendantRefusal } from "../decide/descendants.ts";
 import { processNamed } from "../decide/named-process.ts";
-import { type DenialRecorder, denyOf, isDecision } from "../decide/record-denial.ts";
+import { type RecordingPorts, recordingRefusals } from "../decide/recording-refusals.ts";
 import { decidedOn } from "../domain/decision.ts";
 import { BrokerError, errorOf, invalidField, isDenial } from "../domain/errors.ts";
 import { formatProcess, type ProcessIdentity, sameProcess } from "../domain/process.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
-import type { Clock } from "../ports/clock.ts";
 import type { InForce } from "../ports/following.ts";
 import type { Kinship } from "../ports/kinship.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { Randomness } from "../ports/randomness.ts";
 import { mayOpenAny } from "./kin.ts";
 import type { TermsPorts } from "./terms.ts";
 
-export type EnrollPorts = Pick<TermsPorts, "stepProcesses"> & {
-  readonly ledger: Pick<Ledger, "perform">;
-  readonly processes: Pick<ProcessWatch, "find">;
-  readonly kinship: Pick<Kinship, "lineageOf">;
-  readonly clock: Clock;
-  readonly random: Randomness;
-  readonly denials: DenialRecorder;
-  /** Waits until the enrollment holds for the next call of the process. */
-  readonly inDirectory: InForce;
-};
+export type EnrollPorts = Pick<TermsPorts, "stepProcesses"> &
+  RecordingPorts & {
+    readonly ledger: Pick<Ledger, "perform">;
+    readonly processes: Pick<ProcessWatch, "find">;
+    readonly kinship: Pick<Kinship, "lineageOf">;
+    /** Waits until the enrollment holds for the next call of the process. */
+    readonly inDirectory: InForce;
+  };
 
 /** `sequence` 0: the process was enrolled before. */
 export type Enrolled = { readonly process: ProcessIdentity; readonly sequence: number };
@@ -36,18 +32,13 @@ export type Enrolled = { readonly process: ProcessIdentity; readonly sequence: n
  * @throws BrokerError NOT_ENTITLED for a caller that may not open steps itself, or a process that is not below it;
  *   INVALID_FIELD for a pid that names no process, or where the caller's pids are not the broker's; LEDGER_UNAVAILABLE
  */
-export async function enrollProcess(caller: Attested, pid: number, ports: EnrollPorts): Promise<Enrolled> {
-  try {
-    return await enrolled(caller, pid, ports);
-  } catch (thrown) {
-    if (thrown instanceof BrokerError && isDecision(thrown.code)) {
-      const { code: reason, message } = thrown;
-      const [entry] = caller.entries;
-      const of = entry === undefined ? {} : { callerEntryId: entry.entryId };
-      await ports.denials.record(denyOf({ act: "open", reason, message, ...of }, ports), caller);
-    }
-    throw thrown;
-  }
+export function enrollProcess(caller: Attested, pid: number, ports: EnrollPorts): Promise<Enrolled> {
+  return recordingRefusals(
+    caller,
+    () => ({ act: "open" }),
+    ports,
+    () => enrolled(caller, pid, ports),
+  );
 }
 
 async function enrolled(caller: Attested, pid: number, ports: EnrollPorts): Promise<Enrolled> {

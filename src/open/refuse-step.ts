@@ -1,10 +1,11 @@
+import { recordingRefusals } from "../decide/recording-refusals.ts";
 import { visibleTo } from "../decide/step-access.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
 import type { AnswerPorts } from "./approve-step.ts";
 import { approverOf, checkReason } from "./approver.ts";
-import { recordingRefusals } from "./recording-refusals.ts";
+import { refusedAnswer } from "./refused-answer.ts";
 
 type RefusalRequest = { readonly stepId: string; readonly reason: string };
 
@@ -16,7 +17,8 @@ type RefusalRequest = { readonly stepId: string; readonly reason: string };
  * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, INVALID_FIELD, STEP_CLOSED; STEP_EXISTS for one that was approved
  */
 export function refuseStep(caller: Attested, asked: RefusalRequest, ports: AnswerPorts): Promise<Step> {
-  return recordingRefusals(caller, asked.stepId, ports, () => refused(caller, asked, ports));
+  const tried = () => refusedAnswer(caller, asked.stepId, ports);
+  return recordingRefusals(caller, tried, ports, () => refused(caller, asked, ports));
 }
 
 async function refused(
