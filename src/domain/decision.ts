@@ -77,6 +77,8 @@ export type ToolCall = {
   readonly jti?: string;
   /** The budgets that an allowed call was counted by; absent where the grant says nothing of how many. */
   readonly counted?: readonly CountedBudget[];
+  /** The approval that an allowed call has used up, or that a denied one waits for; absent: none. */
+  readonly approvalId?: string;
 };
 
 /** The calls that one element of a grant allows, by whose grant it is and the element's place in it. */

@@ -2,7 +2,14 @@ import { base64urlOf } from "./base64url.ts";
 import type { UnixMicros } from "./time.ts";
 
 /** What an id begins with, so that an id of one kind is never taken for an id of another. */
-const PREFIXES = { step: "step", issuance: "iss", decision: "dec", entry: "entry", epoch: "epoch" } as const;
+const PREFIXES = {
+  step: "step",
+  issuance: "iss",
+  decision: "dec",
+  entry: "entry",
+  epoch: "epoch",
+  callApproval: "call",
+} as const;
 
 export type IdKind = keyof typeof PREFIXES;
 

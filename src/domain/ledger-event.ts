@@ -1,5 +1,6 @@
 import type { ApprovalAnswer, PendingApproval } from "./approval.ts";
 import type { Authority } from "./authority.ts";
+import type { PendingCall } from "./call-approval.ts";
 import type { DataClasses } from "./data-classes.ts";
 import type { Decision } from "./decision.ts";
 import type { FederatedBundle, FederationRelationship } from "./federation.ts";
@@ -29,6 +30,9 @@ export type LedgerEvent =
   | StepHeld
   | StepRenewed
   | StepClosed
+  | CallPending
+  | CallApproved
+  | CallRefused
   | ProcessEnrolled
   | RunBarred
   | IssuanceRecorded
@@ -87,6 +91,24 @@ export type StepApproved = Event<"step.approved"> & {
 /** An operator refused a step that waited; its close comes next. */
 export type StepRefused = Event<"step.refused"> & {
   readonly stepId: string;
+  readonly reason: string;
+  readonly by: OperatorActor;
+};
+
+/** A call of a tool that policies hold back until it is approved. */
+export type CallPending = Event<"call.pending"> & { readonly pending: PendingCall };
+
+/** A call that waited may be made once, in `until` (exclusive). The decision that allows it then names the approval. */
+export type CallApproved = Event<"call.approved"> & {
+  readonly approvalId: string;
+  readonly until: UnixSeconds;
+  readonly reason: string;
+  readonly by: OperatorActor;
+};
+
+/** An operator refused a call that waited. */
+export type CallRefused = Event<"call.refused"> & {
+  readonly approvalId: string;
   readonly reason: string;
   readonly by: OperatorActor;
 };
@@ -288,8 +310,11 @@ export type Actor =
 
 export type OperatorActor = { readonly kind: "operator"; readonly entryId: string; readonly uid: number };
 
-/** What an operator's answer is to those who look at the step later. */
-export function answerOf({ by, reason, at }: StepApproved | StepRefused, approved: boolean): ApprovalAnswer {
+/** What an operator's answer is to those who look at the step, or the call, later. */
+export function answerOf(
+  { by, reason, at }: StepApproved | StepRefused | CallApproved | CallRefused,
+  approved: boolean,
+): ApprovalAnswer {
   return { approved, by: { entryId: by.entryId, uid: by.uid }, reason, at };
 }
 
@@ -305,6 +330,9 @@ export const EVENT_TYPES = [
   "step.held",
   "step.renewed",
   "step.closed",
+  "call.pending",
+  "call.approved",
+  "call.refused",
   "process.enrolled",
   "run.barred",
   "issuance.recorded",

@@ -46,6 +46,8 @@ export const LIMITS = {
   approvalSecondsDefault: 600,
   /** What waits for longer has been forgotten, and so has what it was asked for. */
   approvalSecondsMax: 86_400,
+  /** Questions that one step may put to its approvers at a time: more than these are not looked at, but waved through. */
+  callsPendingPerStepMax: 16,
   requestIdBytesMax: 128,
   selectorsPerEntryMax: 32,
   selectorBytesMax: 4_096,

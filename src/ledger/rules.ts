@@ -2,6 +2,7 @@ import { BrokerError } from "../domain/errors.ts";
 import type { ActName, LedgerAct, ResultOf } from "../ports/ledger-acts.ts";
 import { deliberate, type Rule, type Ruling } from "./rule.ts";
 import { approveStep, refuseStep } from "./rules/approving.ts";
+import { approveCall, pendCall, refuseCall } from "./rules/approving-calls.ts";
 import { putAuthorities } from "./rules/authorities.ts";
 import { recordCall } from "./rules/calls.ts";
 import { close } from "./rules/close.ts";
@@ -32,6 +33,9 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "revoke-credential": revokeCredential,
   "record-decision": recordDecision,
   "record-call": recordCall,
+  "pend-call": pendCall,
+  "approve-call": approveCall,
+  "refuse-call": refuseCall,
   "put-entry": putEntry,
   "retire-entry": retireEntry,
   "put-authorities": putAuthorities,

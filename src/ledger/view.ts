@@ -1,5 +1,6 @@
 import type { PendingApproval } from "../domain/approval.ts";
 import type { Authority } from "../domain/authority.ts";
+import type { CallApprovalStanding, PendingCall } from "../domain/call-approval.ts";
 import type { DelegationToken } from "../domain/delegation.ts";
 import type { FederatedBundle } from "../domain/federation.ts";
 import type { Grant } from "../domain/grant.ts";
@@ -33,6 +34,9 @@ export type LedgerView = {
   lineage(stepId: string): readonly BudgetHolder[];
   /** How many calls were counted by each element of a credential's grant. */
   callsCounted(holder: string): CallCounts;
+  callApproval(approvalId: string): GuardedCallApproval | undefined;
+  /** The calls of a step that wait for approval, are approved or were refused: none that was used, or whose time is over. */
+  standingCallApprovals(stepId: string, now: UnixSeconds): readonly GuardedCallApproval[];
   /** How many calls a verifier's entry has reported of this kind, and of any kind left out. */
   usageCalls(entryId: string, usage: Omit<Usage, "calls">): number;
   usageGap(entryId: string): number;
@@ -128,6 +132,9 @@ export type GuardedStep = {
   readonly leaseSeconds?: number;
   readonly leaseExpiresAt?: UnixMicros;
 };
+
+export type GuardedCallApproval = CallApprovalStanding &
+  Pick<PendingCall, "approvalId" | "stepId" | "requestDigest" | "requesters">;
 
 /** How many calls were counted, by the place of the element in its grant; an element that counted none is missing. */
 export type CallCounts = ReadonlyMap<number, number>;

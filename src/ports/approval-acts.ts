@@ -33,6 +33,35 @@ export type ApproveStepAct = {
   readonly now: UnixMicros;
 };
 
+/**
+ * Approves a call that waits, to be made once.
+ *
+ * Guards, in this order:
+ * - the call waits → else INVALID_FIELD `approval_id`, with its `state`; its step is open → else STEP_CLOSED;
+ * - `requestDigest` is that of the call → else INVALID_FIELD `request_digest`;
+ * - the approver is none of those who asked, and their entry still stands → else NOT_ENTITLED, DECISION_OUTDATED.
+ */
+export type ApproveCallAct = {
+  readonly act: "approve-call";
+  readonly approvalId: string;
+  readonly requestDigest: string;
+  /** Until when the call may be made; exclusive. */
+  readonly until: UnixSeconds;
+  readonly decidedOn: DecidedOn;
+  readonly reason: string;
+  readonly by: OperatorActor;
+  readonly now: UnixMicros;
+};
+
+/** Refuses a call that waits: INVALID_FIELD `approval_id` for any other, STEP_CLOSED. */
+export type RefuseCallAct = {
+  readonly act: "refuse-call";
+  readonly approvalId: string;
+  readonly reason: string;
+  readonly by: OperatorActor;
+  readonly now: UnixMicros;
+};
+
 /** Closes a step that waits for approval as REFUSED. STEP_NOT_FOUND, STEP_CLOSED; STEP_EXISTS for one that was approved. */
 export type RefuseStepAct = {
   readonly act: "refuse-step";

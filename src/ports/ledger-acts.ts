@@ -12,8 +12,8 @@ import type { RevocationReason } from "../domain/revocation.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
-import type { ApproveStepAct, RefuseStepAct } from "./approval-acts.ts";
-import type { RecordCallAct, RecordedCall, RecordUsageAct } from "./call-acts.ts";
+import type { ApproveCallAct, ApproveStepAct, RefuseCallAct, RefuseStepAct } from "./approval-acts.ts";
+import type { PendCallAct, PendedCall, RecordCallAct, RecordedCall, RecordUsageAct } from "./call-acts.ts";
 import type {
   ActivatePolicySetAct,
   JudgeStepsAct,
@@ -36,6 +36,9 @@ export type Acts = {
   readonly "revoke-credential": Answered<RevokeCredentialAct, Sequenced | Denial>;
   readonly "record-decision": Answered<RecordDecisionAct, Sequenced>;
   readonly "record-call": Answered<RecordCallAct, RecordedCall | Denial>;
+  readonly "pend-call": Answered<PendCallAct, PendedCall | Denial>;
+  readonly "approve-call": Answered<ApproveCallAct, Sequenced | Denial>;
+  readonly "refuse-call": Answered<RefuseCallAct, Sequenced | Denial>;
   readonly "put-entry": Answered<PutEntryAct, EntryResult | Denial>;
   readonly "retire-entry": Answered<RetireEntryAct, EntryChange | Denial>;
   readonly "put-authorities": Answered<PutAuthoritiesAct, PutAuthoritiesResult>;

@@ -1,4 +1,5 @@
 import type { Authority } from "../domain/authority.ts";
+import type { CallApproval, CallApprovalState } from "../domain/call-approval.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
 import type { Decision, OpenerFacts, Situation } from "../domain/decision.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
@@ -70,6 +71,13 @@ export type StepReads = {
   world(facts: readonly FactScope[], risks: readonly RiskScope[], ratchet: Ratchet): Promise<RecordedWorld>;
   /** Who opened a step, by its decision, whether or not policies were asked; `undefined` where that was not recorded. */
   opening(decisionId: string): Promise<OpenerFacts | undefined>;
+};
+
+/** Point reads of calls that wait for approval, as `StepReads` are of steps. */
+export type CallApprovalReads = {
+  callApproval(approvalId: string): Promise<CallApproval | undefined>;
+  /** The newest of this very call that was not used, and whose time is not over. */
+  standingCallApproval(stepId: string, requestDigest: string, now: UnixSeconds): Promise<CallApproval | undefined>;
 };
 
 export type RecordedWorld = {
@@ -260,6 +268,10 @@ export type HistoryReads = {
     readonly agent?: string;
     readonly limit: number;
   }): Promise<readonly EvaluatedDecision[]>;
+  /** Calls that waited for approval, or do at `now`. */
+  callApprovals(
+    filter: HistoryFilter & { readonly states?: readonly CallApprovalState[]; readonly now: UnixMicros },
+  ): Promise<readonly CallApproval[]>;
   events(
     filter: HistoryFilter & { readonly type?: string; readonly after?: number; readonly oldestFirst?: boolean },
   ): Promise<readonly EventRow[]>;

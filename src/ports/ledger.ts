@@ -1,6 +1,7 @@
 import type { Follower, FollowerStatus, Following } from "./following.ts";
 import type { ActName, LedgerAct, ResultOf } from "./ledger-acts.ts";
 import type {
+  CallApprovalReads,
   CredentialReads,
   FeedReads,
   HistoryReads,
@@ -46,6 +47,7 @@ export type OpenedLedger = {
   readonly ledger: Ledger;
   readonly projections: ProjectionReads;
   readonly steps: StepReads;
+  readonly callApprovals: CallApprovalReads;
   readonly registry: RegistryReads;
   readonly policies: PolicyReads;
   readonly feed: FeedReads;

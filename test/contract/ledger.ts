@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { approvalsContract } from "./ledger-approvals.ts";
 import { authoritiesContract } from "./ledger-authorities.ts";
+import { callApprovalsContract } from "./ledger-call-approvals.ts";
 import { callsContract } from "./ledger-calls.ts";
 import { closingContract } from "./ledger-closing.ts";
 import { credentialsContract } from "./ledger-credentials.ts";
@@ -34,6 +35,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     approvalsContract,
     issuingContract,
     callsContract,
+    callApprovalsContract,
     closingContract,
     processesContract,
     entriesContract,

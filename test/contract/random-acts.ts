@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import fc from "fast-check";
+import type { PendingCall } from "../../src/domain/call-approval.ts";
 import { NO_DATA_CLASSES } from "../../src/domain/data-classes.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import type { IssuanceRecord, SvidKind } from "../../src/domain/issuance.ts";
@@ -11,7 +12,7 @@ import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import type { CloseTarget, LedgerAct } from "../../src/ports/ledger-acts.ts";
 import type { JudgedStep } from "../../src/ports/policy-acts.ts";
 import { P256_SPKI } from "../samples/credentials.ts";
-import { APPROVER, approveAct, pendingAct } from "./approval-acts.ts";
+import { APPROVER, approveAct, approveCallAct, callActBy, pendCallAct, pendingAct } from "./approval-acts.ts";
 import { CONFIG, GRANT, OPERATOR, processOf, type World } from "./ledger-world.ts";
 
 /**
@@ -25,6 +26,7 @@ export type Command =
   | { readonly do: "retry"; readonly step: number; readonly supersedes: boolean }
   | { readonly do: "ask"; readonly entry: number; readonly lease: boolean }
   | { readonly do: "approve" | "refuse"; readonly step: number }
+  | { readonly do: "ask-call" | "approve-call" | "refuse-call"; readonly issuance: number }
   | { readonly do: "hold" | "renew"; readonly step: number }
   | { readonly do: "issue"; readonly step: number; readonly kind: SvidKind; readonly seconds: number }
   | { readonly do: "lose" | "revoke" | "call"; readonly issuance: number }
@@ -78,6 +80,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constantFrom("approve" as const, "approve" as const, "refuse" as const),
       step: pick,
+    }),
+  },
+  {
+    weight: 14,
+    arbitrary: fc.record({
+      do: fc.constantFrom("ask-call" as const, "ask-call" as const, "approve-call" as const, "refuse-call" as const),
+      issuance: pick,
     }),
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constantFrom("hold" as const, "renew" as const), step: pick }) },
@@ -182,6 +191,7 @@ export async function play(
   const entries: RegistrationEntry[] = [await world.agent(), await world.agent(), await world.agent()];
   const steps: Step[] = [];
   const issuances: IssuanceRecord[] = [];
+  const calls: { readonly pending: PendingCall; readonly of: Step; readonly record: IssuanceRecord }[] = [];
   let epochs = 0;
   let authorities = 0;
   const authorityId = () => `authority-${authorities}`;
@@ -358,6 +368,20 @@ export async function play(
       const usage = { stepId: of.stepId, tool: "search", action: "read", outcome: "served", calls: 1 } as const;
       const entryId = entries[what.issuance % entries.length]?.entryId ?? of.agentEntryId;
       await perform({ act: "record-usage", entryId, usages: [usage], gap: what.issuance % 2, now });
+    } else if (what.do === "ask-call" && record !== undefined) {
+      const of = steps.find(({ stepId }) => record.subject.kind === "step" && record.subject.stepId === stepId);
+      if (of === undefined) return;
+      const digest = what.issuance.toString(16).padStart(64, "0");
+      const asked = pendCallAct(world, of, record, { argumentsSha256: digest });
+      if ("approvalId" in (await perform(asked))) calls.push({ pending: asked.pending, of, record });
+    } else if (what.do === "approve-call" || what.do === "refuse-call") {
+      const asked = one(calls, what.issuance);
+      if (asked === undefined) return;
+      const { pending, of } = asked;
+      const { approvalId, call } = pending;
+      const refusing = { act: "refuse-call", approvalId, reason: "r", by: APPROVER, now } as const;
+      await perform(what.do === "refuse-call" ? refusing : approveCallAct(world, pending));
+      if (what.issuance % 2 === 0) await perform(callActBy(world, of, asked.record, { ...call, approvalId }));
     } else if (what.do === "revoke" && record !== undefined) {
       const { jti, serialNumber = "" } = record;
       const credential = jti === undefined ? { serialNumber } : { jti };

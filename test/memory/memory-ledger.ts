@@ -4,6 +4,7 @@ import { HEALTHY } from "../../src/adapters/ledger-sqlite/durable-store.ts";
 import { createGroupQueue } from "../../src/adapters/ledger-sqlite/group-queue.ts";
 import { beginFirstEpoch } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import { migrate, readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
+import { createCallApprovalReads } from "../../src/adapters/ledger-sqlite/reads/call-approval-reads.ts";
 import { createCredentialReads } from "../../src/adapters/ledger-sqlite/reads/credential-reads.ts";
 import { createEventReads } from "../../src/adapters/ledger-sqlite/reads/event-reads.ts";
 import { createFeedReads } from "../../src/adapters/ledger-sqlite/reads/feed-reads.ts";
@@ -75,6 +76,7 @@ export async function openMemoryLedger(options: {
     },
     projections: createProjectionReads(reader),
     steps: createStepReads(reader),
+    callApprovals: createCallApprovalReads(reader),
     registry: createRegistryReads(reader),
     policies: createPolicyReads(reader),
     feed: createFeedReads(reader),

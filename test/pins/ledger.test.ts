@@ -7,7 +7,7 @@ import { EVENT_TYPES, type LedgerEvent, type StepHeld } from "../../src/domain/l
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import { addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
-import { APPROVER, approveAct, pending } from "../contract/approval-acts.ts";
+import { APPROVER, approveAct, approveCallAct, callActBy, pending, pendingCall } from "../contract/approval-acts.ts";
 import { CONFIG, done, GRANT, OPERATOR, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { NOW, P256_SPKI } from "../samples/credentials.ts";
@@ -30,6 +30,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0012_policies_activated.sql 8851b7061cff25e92b37d186af85d69157a5dd6206ae33520f1c718e0f061631",
     "0013_approvals.sql 09ff1d449ff8d243ee4990f8118d3728d1bfabcef942ff34ac64879e5eadf8e6",
     "0014_run_principals.sql 29aa187899e5fc18a5f98859f6d652457d4ab7e61ba4ce88a3e5be1207e5c62e",
+    "0015_call_approvals.sql 41862d3c56eac14b5578de58abba336114ac0a623f397ae829d0ca52c495a562",
   ]);
 });
 
@@ -163,6 +164,22 @@ async function makeApprovals(agent: RegistrationEntry): Promise<void> {
   done(await world.ledger.perform(approveAct(world, approved)));
   const now = world.clock.now();
   done(await world.ledger.perform({ act: "refuse-step", stepId: refused.stepId, reason: "r", by: APPROVER, now }));
+  await makeCallApprovals(agent);
+}
+
+async function makeCallApprovals(agent: RegistrationEntry): Promise<void> {
+  const { ledger, clock } = world;
+  const step = await world.open(agent);
+  const credential = await world.issue(step);
+  const [approved, refused] = [
+    await pendingCall(world, step, credential),
+    await pendingCall(world, step, credential, { argumentsSha256: "cd".repeat(32) }),
+  ];
+  done(await ledger.perform(approveCallAct(world, approved)));
+  const { approvalId } = approved;
+  done(await ledger.perform(callActBy(world, step, credential, { approvalId })));
+  const refusing = { act: "refuse-call", approvalId: refused.approvalId, reason: "r", by: APPROVER } as const;
+  done(await ledger.perform({ ...refusing, now: clock.now() }));
 }
 
 async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
@@ -253,7 +270,8 @@ test("the members of every event", () => {
     ].join(" "),
     "entry.retired": "by.cause by.kind entryId",
     "decision.made": [
-      "decision.act decision.agent decision.approval decision.attempt decision.call.actions[] decision.call.argumentsSha256",
+      "decision.act decision.agent decision.approval decision.attempt decision.call.actions[] decision.call.approvalId",
+      "decision.call.argumentsSha256",
       "decision.call.counted[].element decision.call.counted[].holder decision.call.datatypes[] decision.call.jti",
       "decision.call.location decision.call.tool decision.callerEntryId decision.closes[] decision.count",
       "decision.decidedAt decision.decisionId decision.determiningPolicies[] decision.effect",
@@ -300,6 +318,13 @@ test("the members of every event", () => {
     "step.held": "stepId",
     "step.renewed": "leaseExpiresAt stepId",
     "step.closed": "by.cause by.entryId by.kind by.process by.uid count decisionId digest reason revoked state stepId",
+    "call.pending": [
+      "pending.approvalId pending.askerEntryId pending.call.actions[] pending.call.argumentsSha256",
+      "pending.call.datatypes[] pending.call.jti pending.call.location pending.call.tool pending.decisionId",
+      "pending.policies[] pending.requestDigest pending.requesters[] pending.role pending.stepId pending.until",
+    ].join(" "),
+    "call.approved": "approvalId by.entryId by.kind by.uid reason until",
+    "call.refused": "approvalId by.entryId by.kind by.uid reason",
     "process.enrolled": "by.entryId by.kind by.process process",
     "run.barred": "by.entryId by.kind by.process runId",
     "issuance.recorded": [

@@ -76,6 +76,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     decisions: call("decisions"),
     usage: call("usage"),
     evaluated: call("evaluated"),
+    callApprovals: call("callApprovals"),
     events: call("events"),
     principals: call("principals"),
     stepTree: call("stepTree"),

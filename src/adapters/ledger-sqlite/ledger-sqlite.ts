@@ -14,6 +14,7 @@ import { createHeadKeeper, type HeadKeeper } from "./head-keeper.ts";
 import { createHistoryThread } from "./history-thread.ts";
 import { lockDirectory } from "./lock.ts";
 import type { UpgradeProgress } from "./migrate.ts";
+import { createCallApprovalReads } from "./reads/call-approval-reads.ts";
 import { createCredentialReads } from "./reads/credential-reads.ts";
 import { createEventReads } from "./reads/event-reads.ts";
 import { createFeedReads } from "./reads/feed-reads.ts";
@@ -106,6 +107,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       },
       projections: createProjectionReads(reader),
       steps: createStepReads(reader),
+      callApprovals: createCallApprovalReads(reader),
       registry: createRegistryReads(reader),
       policies: createPolicyReads(reader),
       feed: createFeedReads(reader),

@@ -37,6 +37,8 @@ import { descendantState, hasExpired, permits } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { countClosed, countGrant, type ScopesRow, scopesOfRow } from "./project-facts.ts";
+import { answerCall, pendCall, useApproval } from "./project-call-approvals.ts";
+import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { acceptableOf } from "./sql-view.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
 import { CALL } from "./tables/call-table.ts";
@@ -57,17 +59,6 @@ import { type ClosingRow, parametersOfOpened, STEP } from "./tables/step-table.t
 import { USAGE } from "./tables/usage-table.ts";
 import { RISK, type RiskGuardRow } from "./tables/world-table.ts";
 
-/** The log does not fit the tables that should follow from it: one of the two was changed from outside. */
-export class ProjectionMismatch extends Error {
-  override readonly name = "ProjectionMismatch";
-  readonly sequence: number;
-
-  constructor(sequence: number) {
-    super(`event ${sequence} does not fit what the events before it say`);
-    this.sequence = sequence;
-  }
-}
-
 type EventOf<Type extends LedgerEvent["type"]> = Extract<LedgerEvent, { readonly type: Type }>;
 
 const PROJECTIONS: {
@@ -84,6 +75,9 @@ const PROJECTIONS: {
   "step.held": holdStep,
   "step.renewed": renewStep,
   "step.closed": closeSteps,
+  "call.pending": pendCall,
+  "call.approved": answerCall,
+  "call.refused": answerCall,
   "process.enrolled": (db, { process }, sequence) => void db.run(ENROLLED_PROCESS.insert, { process, sequence }),
   "run.barred": (db, { runId }, sequence) => void db.run(RUN.bar, { runId, sequence }),
   "issuance.recorded": recordIssuance,
@@ -158,7 +152,10 @@ function spendEvidence(db: Connection, { sha256, expiresAt, at }: EvidenceSpent,
 function makeDecision(db: Connection, event: DecisionMade, sequence: number): void {
   db.run(DECISION.insert, parametersOfDecision(event, sequence));
   if (event.decision.stepId !== undefined) db.run(DECISION.linkToStep, { sequence });
-  for (const { holder, element } of event.decision.call?.counted ?? []) db.run(CALL.count, { holder, element });
+  const { call, effect, decisionId } = event.decision;
+  for (const { holder, element } of call?.counted ?? []) db.run(CALL.count, { holder, element });
+  if (call?.approvalId === undefined || effect !== "allow") return;
+  useApproval(db, { approvalId: call.approvalId, decisionId }, sequence);
 }
 
 function openStep(db: Connection, event: StepOpened, sequence: number): void {

@@ -27,6 +27,7 @@ const PROJECTIONS = [
   "enrolled_process",
   "decision",
   "call_count",
+  "call_approval",
   "usage",
   "usage_gap",
   "issuance",

@@ -17,6 +17,7 @@ import type {
 } from "../../ledger/view.ts";
 import type { Connection, SqlParameters } from "./connection.ts";
 import { AUTHORITY, type AuthorityGuardRow } from "./tables/authority-table.ts";
+import { CALL_APPROVAL, type CallApprovalGuardRow, guardedCallApprovalOf } from "./tables/call-approval-table.ts";
 import { CALL, type CallCountRow } from "./tables/call-table.ts";
 import { DELEGATION_TOKEN, type DelegationTokenGuardRow } from "./tables/delegation-token-table.ts";
 import { ENTRY, type EntryGuardRow, type EntryRow, entryOf } from "./tables/entry-table.ts";
@@ -57,6 +58,12 @@ export function createSqlView(db: Connection): LedgerView {
     isEnrolled: (process) => db.get(ENROLLED_PROCESS.byProcess, { process: formatProcess(process) }) !== undefined,
     lineage: (stepId) => lineageOf(db, stepId),
     callsCounted: (holder) => callsCounted(db, holder),
+    callApproval(approvalId) {
+      const row = db.get<CallApprovalGuardRow>(CALL_APPROVAL.guard, { approvalId });
+      return row === undefined ? undefined : guardedCallApprovalOf(row);
+    },
+    standingCallApprovals: (stepId, now) =>
+      db.all<CallApprovalGuardRow>(CALL_APPROVAL.guardStanding, { stepId, now }).map(guardedCallApprovalOf),
     usageCalls: (entryId, usage) =>
       db.get<{ readonly calls: number }>(USAGE.callsOf, { ...usage, entryId })?.calls ?? 0,
     usageGap: (entryId) => db.get<{ readonly calls: number }>(USAGE.gapOf, { entryId })?.calls ?? 0,

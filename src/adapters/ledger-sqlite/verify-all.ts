@@ -4,7 +4,7 @@ import type { Finding } from "../../ports/ledger.ts";
 import { type Connection, openScratch } from "./connection.ts";
 import type { Driver } from "./driver.ts";
 import { migrate, readMigrations } from "./migrate.ts";
-import { ProjectionMismatch } from "./project.ts";
+import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { consistently } from "./reads/reader.ts";
 import { replay, tableDigests } from "./rebuild.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";

@@ -1,26 +1,25 @@
-import type { CountedBudget, Decision } from "../../domain/decision.ts";
+import { type ApprovableCall, callApprovalStateOf, callDigestOf } from "../../domain/call-approval.ts";
+import type { CountedBudget, Decision, ToolCall } from "../../domain/decision.ts";
 import { type Denial, denial, isDenial } from "../../domain/errors.ts";
 import { coverageOf, type Grant, type GrantElement } from "../../domain/grant.ts";
 import { hasExpired } from "../../domain/step.ts";
-import type { RecordCallAct, RecordedCall } from "../../ports/call-acts.ts";
+import type { PendCallAct, RecordCallAct, RecordedCall } from "../../ports/call-acts.ts";
 import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
-import type { BudgetHolder, CallCounts, GuardedIssuance } from "../view.ts";
-import { eachDecidedOn, guardsOf, stepNotFound, stepRefusal } from "./refusals.ts";
+import type { BudgetHolder, CallCounts, GuardedCallApproval, GuardedIssuance } from "../view.ts";
+import { eachDecidedOn, type Guards, guardsOf, outdated, stepNotFound, stepRefusal } from "./refusals.ts";
 
 /** The guards stand in the order that the port gives them. */
 export function* recordCall(act: RecordCallAct): Deliberation<RecordedCall | Denial> {
-  const { stepId, decision, decidedOn, presented, now } = act;
-  const { lineage, issuances, ofCredential, ...guards } = yield* ask({
-    lineage: read("lineage", stepId),
-    issuances: presented.issuanceIds.map((issuanceId) => read("issuance", issuanceId)),
-    ofCredential: read("callsCounted", presented.issuanceId),
-    ...guardsOf([decidedOn]),
+  const { decision, now } = act;
+  const { approvalId } = decision.call;
+  const { approval, ...found } = yield* ask({
+    approval: approvalId === undefined ? undefined : read("callApproval", approvalId),
+    ...readsOfCall(act),
   });
-  const [step] = lineage;
-  const refusal = openGuard(step, act) ?? credentialGuard(issuances) ?? eachDecidedOn([decidedOn], guards)(decidedOn);
-  if (refusal !== undefined) return refused(refusal);
-  const counting = countingOf(act, lineage, ofCredential);
+  const counting = countingOf(act, decision.call, found);
   if (isDenial(counting)) return refused(counting);
+  const unapproved = approvalId === undefined ? undefined : approvalGuard(act, approval);
+  if (unapproved !== undefined) return refused(unapproved);
   const event = { type: "decision.made", v: 1, at: now, decision: withCounted(decision, counting.counted) } as const;
   return recorded(
     [event],
@@ -32,11 +31,56 @@ export function* recordCall(act: RecordCallAct): Deliberation<RecordedCall | Den
   );
 }
 
+/** The reads whose answers `countingOf` needs. */
+export function readsOfCall({ stepId, decidedOn, presented }: CallAct) {
+  return {
+    lineage: read("lineage", stepId),
+    issuances: presented.issuanceIds.map((issuanceId) => read("issuance", issuanceId)),
+    ofCredential: read("callsCounted", presented.issuanceId),
+    ...guardsOf([decidedOn]),
+  };
+}
+
+type CallAct = RecordCallAct | PendCallAct;
+
+type FoundOfCall = Guards & {
+  readonly lineage: readonly BudgetHolder[];
+  readonly issuances: readonly (GuardedIssuance | undefined)[];
+  readonly ofCredential: CallCounts;
+};
+
+/** What counts a call, if it may be made with this credential on what it was decided on. */
+export function countingOf(act: CallAct, call: ToolCall, found: FoundOfCall): Counting | Denial {
+  const { decidedOn } = act;
+  const { lineage, issuances, ofCredential } = found;
+  const [step] = lineage;
+  const refusal = openGuard(step, act) ?? credentialGuard(issuances) ?? eachDecidedOn([decidedOn], found)(decidedOn);
+  return refusal ?? budgetCounting(act, call, lineage, ofCredential);
+}
+
+/** Another use of the same approval may have come first: without it the call is decided again. */
+function approvalGuard(
+  { stepId, decision, now }: RecordCallAct,
+  approval: GuardedCallApproval | undefined,
+): Denial | undefined {
+  const { call, callerEntryId = "" } = decision;
+  const stands =
+    approval !== undefined &&
+    callApprovalStateOf(approval, now) === "approved" &&
+    isApprovable(call) &&
+    approval.requestDigest === callDigestOf(stepId, callerEntryId, call);
+  return stands ? undefined : outdated("the approval");
+}
+
+function isApprovable(call: ToolCall): call is ApprovableCall {
+  return call.argumentsSha256 !== undefined;
+}
+
 function withCounted(decision: RecordCallAct["decision"], counted: readonly CountedBudget[]): Decision {
   return counted.length === 0 ? decision : { ...decision, call: { ...decision.call, counted } };
 }
 
-function openGuard(step: BudgetHolder | undefined, { now }: RecordCallAct): Denial | undefined {
+function openGuard(step: BudgetHolder | undefined, { now }: CallAct): Denial | undefined {
   if (step === undefined) return stepNotFound();
   const refusal = stepRefusal(step);
   if (refusal !== undefined) return refusal;
@@ -60,12 +104,12 @@ type Budget = CountedBudget & { readonly max: number; readonly left: number };
  * Every grant on the way has to cover the call: the credential's, the step's, and those that the step's came from. Of a
  * credential that says no less than its step, nothing is counted: its step counts, for all of its credentials.
  */
-function countingOf(
-  { decision, presented }: RecordCallAct,
+function budgetCounting(
+  { presented }: CallAct,
+  { location, tool: identifier, actions, datatypes }: ToolCall,
   lineage: readonly BudgetHolder[],
   ofCredential: CallCounts,
 ): Counting | Denial {
-  const { location, tool: identifier, actions, datatypes } = decision.call;
   const use = { type: "mcp_tool", locations: [location], identifier, actions, datatypes } as const;
   const ofPresented = budgetsOf(presented.issuanceId, presented.grant, ofCredential, use);
   if (isDenial(ofPresented)) return ofPresented;

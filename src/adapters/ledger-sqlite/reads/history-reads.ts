@@ -1,6 +1,8 @@
+import type { CallApprovalState } from "../../../domain/call-approval.ts";
 import { LIMITS } from "../../../domain/limits.ts";
-import { addMicros, type UnixMicros } from "../../../domain/time.ts";
+import { addMicros, secondsOf, type UnixMicros } from "../../../domain/time.ts";
 import type { EventRow, HistoryFilter, HistoryReads } from "../../../ports/ledger-reads.ts";
+import { CALL_APPROVAL, type CallApprovalRow, callApprovalOf, STATE_OF_CALL } from "../tables/call-approval-table.ts";
 import { DECISION, type DecisionRow, decisionOf, type EvaluatedRow, evaluatedOf } from "../tables/decision-table.ts";
 import { EVENT, MINUTE, minuteOf, type StoredEvent } from "../tables/event-table.ts";
 import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
@@ -70,6 +72,16 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       const page = { select: DECISION.evaluated, conditions, orderBy: "d.sequence", limit: filter.limit };
       return read((db) => readPage<EvaluatedRow>(db, page)).map(evaluatedOf);
     },
+    async callApprovals(filter) {
+      const { states, now } = filter;
+      const conditions = [
+        ...pageConditions("c", filter),
+        ...stepConditions("s", filter),
+        ...(states === undefined ? [] : [{ sql: inOneOf(states), values: { now: secondsOf(now) } }]),
+      ];
+      const page = { select: CALL_APPROVAL.history, conditions, orderBy: "c.sequence DESC", limit: filter.limit };
+      return read((db) => readPage<CallApprovalRow>(db, page)).map(callApprovalOf);
+    },
     async events(filter) {
       const conditions = [
         ...pageConditions("e", filter),
@@ -90,6 +102,11 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
     preview: async (target, now) => read((db) => previewClose(db, target, now)),
     takenBack: async (firstSequence, sequence) => read((db) => takenBack(db, firstSequence, sequence)),
   };
+}
+
+/** `1 = 0`: in none. */
+function inOneOf(states: readonly CallApprovalState[]): string {
+  return states.length === 0 ? "1 = 0" : states.map((state) => `(${STATE_OF_CALL[state]})`).join(" OR ");
 }
 
 /** Finds issuances through their steps where the filter leaves few steps, else by looking at each issuance's step. */
