@@ -5,7 +5,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { Asker } from "./asker.ts";
 import type { CallRequest } from "./call-request.ts";
-import { PolicyDenied } from "./policy-denied.ts";
+import { type PendingAnswer, PolicyDenied } from "./policy-denied.ts";
 import type { Presented } from "./presented-step.ts";
 
 /** Whether a call may be made. On record under `decisionId`. */
@@ -17,6 +17,8 @@ export type CallAnswer =
       readonly reason: ErrorCode;
       readonly message: string;
       readonly metadata: ErrorMetadata;
+      /** Set where the call waits for its approval: asked again once it has that, it may pass. */
+      readonly pending?: PendingAnswer;
     };
 
 export type AnswerPorts = {
@@ -59,17 +61,25 @@ export async function answeringDenials(
     if (!(thrown instanceof BrokerError) || !ANSWERS.has(thrown.code)) throw thrown;
     const decision = denied(asker, request, presented, thrown, ports);
     const decisionId = await ports.denials.record(decision, asker.caller);
-    const { code: reason, message, metadata } = thrown;
-    return { effect: "deny", decisionId, reason, message, metadata };
+    return denialAnswer(thrown, decisionId);
   }
 }
 
-function denied(
+export function denialAnswer(
+  { code: reason, message, metadata, ...refused }: BrokerError & { readonly pending?: PendingAnswer | undefined },
+  decisionId: string,
+): CallAnswer {
+  const { pending } = refused;
+  return { effect: "deny", decisionId, reason, message, metadata, ...(pending === undefined ? {} : { pending }) };
+}
+
+/** The decision that records a refusal. */
+export function denied(
   { entry }: Asker,
   request: CallRequest,
   presented: Presented | undefined,
   thrown: BrokerError,
-  ports: AnswerPorts,
+  ports: Pick<AnswerPorts, "clock" | "random">,
 ): Decision {
   const { code: reason, message } = thrown;
   const ofStep = presented === undefined ? {} : stepOf(presented);
@@ -84,8 +94,15 @@ function denied(
   } as const;
   const decision = denyOf({ ...refused, ...ofStep }, ports);
   if (!(thrown instanceof PolicyDenied)) return decision;
-  const { effect: _, world: __, determiningPolicies, ...answer } = thrown.answer;
-  return { ...decision, ...answer, determiningPolicies: [...decision.determiningPolicies, ...determiningPolicies] };
+  const { pending } = thrown;
+  const { effect: _, world: __, determiningPolicies, heldBack, ...answer } = thrown.answer;
+  return {
+    ...decision,
+    ...answer,
+    determiningPolicies: [...decision.determiningPolicies, ...determiningPolicies],
+    ...(heldBack === undefined ? {} : { approval: heldBack.role }),
+    ...(pending === undefined ? {} : { call: { ...call, approvalId: pending.approvalId } }),
+  };
 }
 
 function stepOf({ step: { agent, runId, step, attempt, stepId, decisionId } }: Presented) {

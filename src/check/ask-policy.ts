@@ -1,3 +1,4 @@
+import { heldBackBy } from "../decide/held-back.ts";
 import { aroundStep, isPermitted, type JudgePorts, judgeStep } from "../decide/judge-step.ts";
 import { guardOf } from "../decide/world.ts";
 import type { GrantElement } from "../domain/grant.ts";
@@ -8,7 +9,13 @@ import type { Step } from "../domain/step.ts";
 import type { CallPolicyAnswer } from "./policy-denied.ts";
 
 /** One call, within what its step was granted. */
-export type CallQuestion = { readonly step: Step; readonly agent: AgentEntry; readonly use: GrantElement };
+export type CallQuestion = {
+  readonly step: Step;
+  readonly agent: AgentEntry;
+  readonly use: GrantElement;
+  /** The role that has approved this very call. */
+  readonly approved?: string;
+};
 
 /**
  * What the policies in force say of one call, on the state of the world as it is now.
@@ -16,13 +23,15 @@ export type CallQuestion = { readonly step: Step; readonly agent: AgentEntry; re
  * @throws BrokerError as `aroundStep` and `judgeStep` do
  */
 export async function askPolicyOnCall(
-  { step, agent, use }: CallQuestion,
+  { step, agent, use, approved }: CallQuestion,
   ports: JudgePorts,
 ): Promise<CallPolicyAnswer> {
   const world = await aroundStep(step, ports);
-  const asked = await judgeStep(step, { act: "call", elements: [use] }, world, ports);
+  const question = { act: "call", elements: [use], ...(approved === undefined ? {} : { approved }) } as const;
+  const asked = await judgeStep(step, question, world, ports);
   const { whole, elements, countsSteps } = asked.answer;
   const effects = [whole, ...elements];
+  const heldBack = heldBackBy(effects);
   const errors = sortedSet(effects.flatMap((effect) => effect.errors ?? []));
   return {
     effect: isPermitted(asked, [use]) ? "allow" : "deny",
@@ -30,6 +39,7 @@ export async function askPolicyOnCall(
     policyDigest: policyDigestOf(agent, world.policies.root),
     ...(errors.length === 0 ? {} : { policyErrors: errors }),
     ...(asked.situation === undefined ? {} : { situation: asked.situation }),
+    ...(heldBack === undefined ? {} : { heldBack }),
     world: guardOf(world, countsSteps === true),
   };
 }

@@ -18,6 +18,8 @@ export type CallRequest = {
   readonly use: GrantElement;
   /** SHA-256 of the arguments' canonical JSON, hexadecimal. */
   readonly argumentsSha256?: string;
+  /** What policies hold back until it is approved, is to wait for that. */
+  readonly acceptPending?: boolean;
 };
 
 /** A request as it came: texts and bytes of whatever kind. */
@@ -29,6 +31,7 @@ export type UncheckedCall = {
   readonly datatypes: readonly string[];
   /** Empty: not told. */
   readonly argumentsSha256: Uint8Array;
+  readonly acceptPending?: boolean;
 };
 
 const SHA256_BYTES = 32;
@@ -37,7 +40,7 @@ const FIELDS = { "grant[0].identifier": "tool", "grant[0].locations": "location"
 
 /** @throws BrokerError INVALID_FIELD */
 export function checkCallRequest(input: UncheckedCall): CallRequest {
-  const { credential, location, tool, actions, datatypes, argumentsSha256 } = input;
+  const { credential, location, tool, actions, datatypes, argumentsSha256, acceptPending = false } = input;
   const texts = credential.kind === "jwt-svid" ? [credential.token] : [credential.witSvid, credential.txnToken];
   if (texts.includes("")) throw invalidField("credential", "a JWT-SVID, or a WIT-SVID with its transaction token");
   if (tool === ANY) throw invalidField("tool", "the name of one tool");
@@ -46,7 +49,7 @@ export function checkCallRequest(input: UncheckedCall): CallRequest {
     throw invalidField("arguments_sha256", `${SHA256_BYTES} bytes, or none`);
   }
   const use = useOf({ type: "mcp_tool", locations: [location], identifier: tool, actions, datatypes });
-  return { credential, location, use, ...(digest === "" ? {} : { argumentsSha256: digest }) };
+  return { credential, location, use, ...(digest === "" ? {} : { argumentsSha256: digest }), acceptPending };
 }
 
 /** A call is held to what an element that grants it is held to. */

@@ -11,6 +11,7 @@ import type { StepName } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
 import type { PolicyEffect, PolicyEngine } from "../ports/policy-engine.ts";
 import { type Asked, askPolicies, type Question } from "./ask-policies.ts";
+import { type HeldBack, heldBackBy } from "./held-back.ts";
 import { type Bounds, type BoundsPorts, NO_BOUNDS, stepsOutOfBounds } from "./out-of-bounds.ts";
 import { guardOf, lookAround, type World, type WorldPorts } from "./world.ts";
 
@@ -130,20 +131,11 @@ function refusedBy(answer: PolicyEffect | undefined, whole: PolicyEffect): Denia
 }
 
 /** Who could let all of the request pass, where nothing stands in the way but policies that ask for this approval. */
-function approvalOf({
-  refusers,
-  asked,
-}: Findings): { readonly role: string; readonly policies: readonly string[] } | undefined {
+function approvalOf({ refusers, asked }: Findings): HeldBack | undefined {
   const isLimited = refusers.some((refuser) => refuser === "ceiling" || refuser === "parent");
   const { whole, elements } = asked.answer;
-  const denied = [whole, ...elements].filter(({ effect }) => effect === "deny");
-  const [first] = denied;
   const isAnswered = elements.length === refusers.length;
-  if (isLimited || !isAnswered || first?.approval === undefined) return undefined;
-  const isApprovable = denied.every(({ approval, errors }) => errors === undefined && approval === first.approval);
-  return isApprovable
-    ? { role: first.approval, policies: sortedSet(denied.flatMap(({ policies }) => policies)) }
-    : undefined;
+  return isLimited || !isAnswered ? undefined : heldBackBy([whole, ...elements]);
 }
 
 /** Which elements the policies were not asked about. */

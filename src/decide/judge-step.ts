@@ -43,12 +43,13 @@ export function aroundSteps(ports: WorldPorts): LookAround {
  * runtime, what looks at them denies.
  *
  * @param asked - `elements`: all of the step's grant for `judge`; one element, as narrow as the call, for `call`.
+ * @param asked.approved - the role that has approved this one thing; what it approved of the step stays approved without.
  * @param facts - what counts as granted, the step's own grant included.
  * @throws BrokerError as `askPolicies` does
  */
 export async function judgeStep(
   step: Step,
-  asked: { readonly act: Exclude<Question["act"], "open">; readonly elements: Grant },
+  asked: { readonly act: Exclude<Question["act"], "open">; readonly elements: Grant; readonly approved?: string },
   world: World,
   ports: JudgePorts,
   facts: RunFacts = world.facts,
@@ -71,7 +72,7 @@ async function parentOf({ parentStepId }: Step, { steps }: Pick<JudgePorts, "ste
 
 function questionOf(
   step: Step,
-  { act, elements }: { readonly act: Question["act"]; readonly elements: Grant },
+  { act, elements, approved }: { readonly act: Question["act"]; readonly elements: Grant; readonly approved?: string },
   {
     opening,
     principal,
@@ -83,6 +84,8 @@ function questionOf(
   },
 ): Question {
   const { agent, runId, step: name, attempt, workflow, depth, grant, approval } = step;
+  // What was approved stays approved: the policy that asked for it does not end the step.
+  const role = approved ?? approval?.role;
   return {
     act,
     agent,
@@ -96,8 +99,7 @@ function questionOf(
     depth,
     selectors: opening?.selectors ?? [],
     ...(opening === undefined ? { openerUnknown: true } : {}),
-    // What was approved stays approved: the policy that asked for it does not end the step.
-    ...(approval === undefined ? {} : { approved: approval.role }),
+    ...(role === undefined ? {} : { approved: role }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { heldBackBy } from "../decide/held-back.ts";
 import { type BoundsPorts, stepsOutOfBounds } from "../decide/out-of-bounds.ts";
 import { layerOf, putTo, type UnconfinedRequest } from "../decide/recorded-request.ts";
 import type { World } from "../decide/world.ts";
@@ -121,12 +122,10 @@ function changedRequest(
 
 /** @returns whether all of it is permitted, if not without approval then by the one role that could give it */
 function verdictOf({ whole, elements }: PolicyAnswer): Verdict {
-  const denied = [whole, ...elements].filter(({ effect }) => effect === "deny");
-  const [first] = denied;
-  if (first === undefined) return { passes: true };
-  const { approval } = first;
-  const isApprovable = denied.every((one) => one.errors === undefined && one.approval === approval);
-  return approval !== undefined && isApprovable ? { passes: true, approval } : REFUSED;
+  const effects = [whole, ...elements];
+  if (effects.every(({ effect }) => effect === "allow")) return { passes: true };
+  const held = heldBackBy(effects);
+  return held === undefined ? REFUSED : { passes: true, approval: held.role };
 }
 
 /** Whether the parent could not go on once this were granted: then it is not granted. */

@@ -7,7 +7,7 @@ import { trustOf } from "./trust.ts";
 
 /** What deciding single calls takes. */
 export function checkPortsOf(core: Core, config: Config): AuthorizationsPorts {
-  const { clock, denials, entries, random, store, suspensions } = core;
+  const { clock, denials, entries, random, store, suspensions, unix } = core;
   const trust = trustOf(core, config);
   return {
     policies: core.policies,
@@ -18,6 +18,9 @@ export function checkPortsOf(core: Core, config: Config): AuthorizationsPorts {
     ledger: store.ledger,
     credentials: store.credentials,
     steps: store.steps,
+    callApprovals: store.callApprovals,
+    processes: unix.watch,
+    approvalSeconds: config.approvalSeconds,
     gate: suspensions,
     rate: createCallRate(clock),
     usageJournal: createUsageJournal({ ledger: store.ledger, clock }),

@@ -1,3 +1,4 @@
+import { type Approver, approverOf, checkNotRequester, checkReason } from "../decide/approver.ts";
 import type { Retries } from "../decide/decide-again.ts";
 import { type RecordingPorts, recordingRefusals } from "../decide/recording-refusals.ts";
 import { visibleTo } from "../decide/step-access.ts";
@@ -8,7 +9,6 @@ import type { StepDirectory } from "../ports/directories.ts";
 import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import { type ApprovalTerms, type ApprovalTermsPorts, approvalTermsOf, checkRequest } from "./approval-terms.ts";
-import { type Approver, approverOf, checkNotRequester, checkReason } from "./approver.ts";
 import { type DecideApprovalPorts, type DecidedApproval, decideApproval } from "./decide-approval.ts";
 import { checkGate, type OpenPorts } from "./open-step.ts";
 import { refusedAnswer } from "./refused-answer.ts";
@@ -51,7 +51,7 @@ async function approved(caller: Attested, request: ApprovalRequest, ports: Appro
   const approver = approverOf(caller);
   const reason = checkReason(request.reason);
   const step = checkRequest(request, visibleTo(caller, await ports.stepDirectory.byId(request.stepId)).step, ports);
-  await checkNotRequester(caller, step, ports);
+  await checkNotRequester(caller, { requesters: step.approval.requesters, step }, ports);
 
   return ports.retries.untilItStands(step.runId, async () => {
     const terms = await approvalTermsOf(step, ports);

@@ -1,10 +1,10 @@
+import { approverOf, checkReason } from "../decide/approver.ts";
 import { recordingRefusals } from "../decide/recording-refusals.ts";
 import { visibleTo } from "../decide/step-access.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
 import type { AnswerPorts } from "./approve-step.ts";
-import { approverOf, checkReason } from "./approver.ts";
 import { refusedAnswer } from "./refused-answer.ts";
 
 type RefusalRequest = { readonly stepId: string; readonly reason: string };

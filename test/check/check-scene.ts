@@ -100,10 +100,15 @@ export async function checkScene(
 
 /** A process that matches these entries. */
 export function callerBy(...entries: readonly RegistrationEntry[]): Attested {
+  return callerAs(1_003, ...entries);
+}
+
+/** A process of this user that does. */
+export function callerAs(uid: number, ...entries: readonly RegistrationEntry[]): Attested {
   const facts = {
-    selectors: new Set(["unix:uid:1003"]),
+    selectors: new Set([`unix:uid:${uid}`]),
     process: processOf(77),
-    uid: 1_003,
+    uid,
     sharesPids: true,
     entries,
   };

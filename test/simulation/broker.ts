@@ -105,6 +105,7 @@ export async function startBroker(ground: Ground) {
     ...beside,
     ledger,
     steps,
+    callApprovals: store.callApprovals,
     feed,
     history,
     credentials,

@@ -30,7 +30,8 @@ export function verifiers(world: World) {
     const element = at(isApt(event.by) && held.length > 0 ? held : ELEMENTS, event.element);
     if (location === undefined || element === undefined) return undefined;
     const { max_calls: _, ...use }: GrantElement = { ...element, locations: [location] };
-    return { credential: { kind: "jwt-svid", token: Buffer.from(delivery.svid).toString("latin1") }, location, use };
+    const credential = { kind: "jwt-svid", token: Buffer.from(delivery.svid).toString("latin1") } as const;
+    return { credential, location, use, acceptPending: false };
   }
 
   async function call(event: EventOf<"call">, request: CallRequest): Promise<void> {

@@ -31,13 +31,17 @@ import { createEntryIndex } from "../../../src/registry/entry-index.ts";
 import { verificationKeysOf } from "../../../src/verify/verification-keys.ts";
 import { verifyX509Svid, x509AuthoritiesOf } from "../../../src/verify/x509-svid.ts";
 import { pemOf } from "../../authority/crl-scene.ts";
-import { done, MCP, OPERATOR, present, type World, worldOf } from "../../contract/ledger-world.ts";
+import { done, MCP, OPERATOR, present, processOf, type World, worldOf } from "../../contract/ledger-world.ts";
 import { openMemoryLedger } from "../../memory/memory-ledger.ts";
 import { memorySigner } from "../../memory/memory-signer.ts";
 import { memoryVault } from "../../memory/memory-vault.ts";
 import { virtualClock } from "../../memory/virtual-clock.ts";
 import { recordedOf, TRUST_DOMAIN } from "../../samples/credentials.ts";
 import { type Answer, madeCertificate } from "./http-peers.ts";
+
+/** The user of all agents, and how long a call waits for its approval. */
+export const REQUESTER_UID = 1_001;
+export const APPROVAL_SECONDS = 60;
 
 export const ISSUER = "https://stint.example.org";
 
@@ -102,6 +106,10 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
     ledger: store.ledger,
     credentials: store.credentials,
     steps: store.steps,
+    callApprovals: store.callApprovals,
+    // Whoever opens and executes steps here runs as this user.
+    processes: { find: (pid) => ({ process: processOf(pid), uid: REQUESTER_UID, selectors: new Set() }) },
+    approvalSeconds: APPROVAL_SECONDS,
     gate: {
       refusal: () => (isDoubted ? denial("NOT_SERVING", "the ledger can't be relied on at present") : undefined),
     },

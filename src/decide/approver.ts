@@ -1,11 +1,11 @@
-import { knownPrincipal } from "../decide/known-principal.ts";
-import { operatorWith } from "../decide/step-access.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
 import type { OperatorActor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
+import type { RecordedPrincipal } from "../domain/principal.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";
-import type { WaitingStep } from "./approval-terms.ts";
+import { knownPrincipal } from "./known-principal.ts";
+import { operatorWith } from "./step-access.ts";
 
 export type Approver = {
   readonly by: OperatorActor;
@@ -24,6 +24,18 @@ export function approverOf(caller: Attested): Approver {
   return { by: { kind: "operator", entryId, uid: caller.uid }, entry: { entryId, revision } };
 }
 
+/** Who asked for what waits. */
+export type Requesters = {
+  /** Users. */
+  readonly requesters: readonly number[];
+  /** Of the step that waits, or whose call does. */
+  readonly step: {
+    readonly openerEntryId: string;
+    readonly agentEntryId: string;
+    readonly principal?: RecordedPrincipal;
+  };
+};
+
 /**
  * Nobody approves what they asked for: neither the user who asked, nor one who executes it, nor whom it is for. An approver
  * of whom only the issuer is known, which is that of whom the step is for, could be anybody whom that issuer vouches for.
@@ -32,10 +44,10 @@ export function approverOf(caller: Attested): Approver {
  */
 export async function checkNotRequester(
   caller: Attested,
-  step: WaitingStep,
+  { requesters, step }: Requesters,
   { principals }: { readonly principals: Pick<PrincipalVault, "open"> },
 ): Promise<void> {
-  if (step.approval.requesters.includes(caller.uid)) throw refusal("the user who asked does not approve");
+  if (requesters.includes(caller.uid)) throw refusal("the user who asked does not approve");
   const isParty = caller.entries.some(({ entryId }) => entryId === step.openerEntryId || entryId === step.agentEntryId);
   if (isParty) throw refusal("the entry that opens the step, or executes it, does not approve it");
   const principal = await knownPrincipal(step, principals);
