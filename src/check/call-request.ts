@@ -19,7 +19,7 @@ export type CallRequest = {
   /** SHA-256 of the arguments' canonical JSON, hexadecimal. */
   readonly argumentsSha256?: string;
   /** What policies hold back until it is approved, is to wait for that. */
-  readonly acceptPending?: boolean;
+  readonly acceptPending: boolean;
 };
 
 /** A request as it came: texts and bytes of whatever kind. */

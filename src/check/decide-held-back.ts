@@ -30,7 +30,7 @@ export async function decideHeldBack(held: HeldBackCall, ports: HeldBackPorts): 
   const now = secondsOf(ports.clock.now());
   const standing = await ports.callApprovals.standingCallApproval(stepId, requestDigest, now);
   if (standing === undefined) {
-    if (request.acceptPending !== true) throw deniedWith(held, "on request (accept_pending)");
+    if (!request.acceptPending) throw deniedWith(held, "on request (accept_pending)");
     return pendCall({ ...held, call, requestDigest }, ports);
   }
   if (standing.answer?.approved !== true) throw unanswered(held, standing);

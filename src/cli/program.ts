@@ -2,6 +2,7 @@ import tab from "@bomb.sh/tab/commander";
 import { type Command, Option } from "commander";
 import { OPERATOR_SOCKET_DEFAULT } from "../sdk/operator/connect-operator.ts";
 import { addAuthority } from "./commands/authority.ts";
+import { addCall } from "./commands/call.ts";
 import { addEntry } from "./commands/entry.ts";
 import { addExplain } from "./commands/explain.ts";
 import { addFederation } from "./commands/federation.ts";
@@ -50,6 +51,7 @@ export function stintProgram(context: Context): Command {
   addStatus(program, context);
   addEntry(program, context);
   addStep(program, context);
+  addCall(program, context);
   addSvid(program, context);
   addRevoke(program, context);
   addPrincipal(program, context);

@@ -27,14 +27,16 @@ import { trustOf } from "./trust.ts";
 /** What each service of the API needs. */
 export function apiPortsOf(core: Core, config: Config): ApiPorts {
   const { authorities, clock, entries, principals, random, receipts, registry, unix } = core;
-  const { ledger, steps, history, credentials, registry: registryReads } = core.store;
+  const { ledger, steps, callApprovals, history, credentials, registry: registryReads } = core.store;
   const issuing = issuingPortsOf(core, config);
   const bundles = bundlePortsOf(core, config);
   const streaming = { ...issuing, executorSteps: core.stepDirectory, onEntriesChange: entries.onChange };
   const keyPairs = systemKeyPairs();
+  const stepsPorts = stepsPortsOf(core, config, issuing);
   return {
     issuing,
-    steps: stepsPortsOf(core, config, issuing),
+    steps: stepsPorts,
+    approvals: { ...stepsPorts, callApprovals, history },
     revocations: revocationsPortsOf(core, config),
     authorizations: checkPortsOf(core, config),
     history: { history, steps, ledger, receipts, entries, principals, clock, explainer: core.explainer },

@@ -1,6 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Decision, RefusedCaller, Situation, ToolCall } from "../domain/decision.ts";
-import { type DecisionSchema, Effect, type SituationSchema } from "../gen/stint/v1/history_pb.js";
+import { type DecisionSchema, Effect, type SituationSchema, type ToolCallSchema } from "../gen/stint/v1/history_pb.js";
 import { grantMessageOf } from "./grant-message.ts";
 import { timestampOfMicros } from "./timestamps.ts";
 
@@ -38,7 +38,8 @@ export function decisionMessageOf(
   };
 }
 
-function callMessageOf({ location, tool, actions, datatypes, argumentsSha256 = "", jti = "", counted = [] }: ToolCall) {
+export function callMessageOf(call: ToolCall): MessageInitShape<typeof ToolCallSchema> {
+  const { location, tool, actions, datatypes, argumentsSha256 = "", jti = "", counted = [], approvalId = "" } = call;
   return {
     location,
     tool,
@@ -47,6 +48,7 @@ function callMessageOf({ location, tool, actions, datatypes, argumentsSha256 = "
     argumentsSha256: new Uint8Array(Buffer.from(argumentsSha256, "hex")),
     jti,
     counted: [...counted],
+    approvalId,
   };
 }
 

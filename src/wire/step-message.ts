@@ -1,9 +1,10 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Approval } from "../domain/approval.ts";
+import type { Approval, ApprovalAnswer } from "../domain/approval.ts";
 import type { Executor } from "../domain/executor.ts";
 import type { StepName } from "../domain/spiffe-id.ts";
 import { STEP_STATES, type Step, type StepState } from "../domain/step.ts";
 import {
+  type ApprovalAnswerSchema,
   ExecutorKind,
   StepState as StateMessage,
   type StepApprovalSchema,
@@ -75,19 +76,18 @@ function approvalMessageOf(
     stepDuration: durationOfSeconds(stepSeconds),
     requestDigest,
     requesterUids: readers.processes ? [...requesters] : [],
-    ...(answer === undefined
-      ? {}
-      : {
-          answer: {
-            approved: answer.approved,
-            entryId: answer.by.entryId,
-            reason: answer.reason,
-            answeredAt: timestampOfMicros(answer.at),
-            // Of an operator elsewhere no user is known.
-            ...(readers.processes && answer.by.uid >= 0 ? { uid: answer.by.uid } : {}),
-          },
-        }),
+    ...(answer === undefined ? {} : { answer: approvalAnswerMessageOf(answer, readers) }),
   };
+}
+
+export function approvalAnswerMessageOf(
+  { approved, by, reason, at }: ApprovalAnswer,
+  readers: { readonly processes: boolean },
+): MessageInitShape<typeof ApprovalAnswerSchema> {
+  const { entryId, uid } = by;
+  // Of an operator elsewhere no user is known.
+  const user = readers.processes && uid >= 0 ? { uid } : {};
+  return { approved, entryId, reason, answeredAt: timestampOfMicros(at), ...user };
 }
 
 export function stepNameMessageOf(name: StepName): MessageInitShape<typeof StepNameSchema> {

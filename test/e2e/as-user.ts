@@ -37,7 +37,7 @@ export type Answer = any;
 export type Caller = {
   readonly pid: number;
   call(
-    service: "Steps" | "Credentials" | "Revocations" | "SpiffeWorkloadAPI" | "Approvals" | "History",
+    service: "Steps" | "Credentials" | "Revocations" | "Authorizations" | "SpiffeWorkloadAPI" | "Approvals" | "History",
     method: string,
     request: JsonValue,
     metadata?: Record<string, string>,

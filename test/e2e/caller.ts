@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { create, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
 import { Approvals } from "../../src/gen/stint/v1/approvals_pb.js";
+import { Authorizations } from "../../src/gen/stint/v1/authorizations_pb.js";
 import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import { History } from "../../src/gen/stint/v1/history_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
@@ -23,7 +24,15 @@ const told = speaksOver === undefined ? undefined : connect(speaksOver);
 const [input, output] = [told ?? process.stdin, told ?? process.stdout];
 
 const channel = openChannel(socket);
-const services = { Steps, Credentials, Revocations, SpiffeWorkloadAPI, Approvals, History } as const;
+const services = {
+  Steps,
+  Credentials,
+  Revocations,
+  Authorizations,
+  SpiffeWorkloadAPI,
+  Approvals,
+  History,
+} as const;
 type ServiceName = keyof typeof services;
 
 type Call = {

@@ -24,7 +24,7 @@ const OF_CALL = {
     id: "create_issue",
     properties: { location: "https://mcp.example.org/mcp", data_class: ["internal", "public"] },
   },
-  context: { arguments_sha256: "ab".repeat(32) },
+  context: { arguments_sha256: "ab".repeat(32), accept_pending: true },
 };
 const SUBJECT = "spiffe://example.org/agent/researcher/run/r1/step/search/1";
 
@@ -42,6 +42,7 @@ test("an evaluation by a JWT-SVID", () => {
       datatypes: ["internal", "public"],
     },
     argumentsSha256: "ab".repeat(32),
+    acceptPending: true,
   });
 });
 

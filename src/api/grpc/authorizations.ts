@@ -12,6 +12,7 @@ import {
 } from "../../gen/stint/v1/authorizations_pb.js";
 import { Effect } from "../../gen/stint/v1/history_pb.js";
 import type { HandlersOf } from "../../wire/service-definition.ts";
+import { timestampOfSeconds } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
 
 export type AuthorizationsPorts = CheckPorts & AskerPorts & ReportUsagePorts;
@@ -23,9 +24,17 @@ export function authorizationsHandlers(
 ): HandlersOf<typeof Authorizations> {
   return {
     check: unary(endpoint, "Authorizations.Check", async (message, caller, ids) => {
-      const { location, tool, actions, datatypes, argumentsSha256 } = message;
+      const { location, tool, actions, datatypes, argumentsSha256, acceptPending } = message;
       const credential = credentialOf(message);
-      const request = checkCallRequest({ credential, location, tool, actions, datatypes, argumentsSha256 });
+      const request = checkCallRequest({
+        credential,
+        location,
+        tool,
+        actions,
+        datatypes,
+        argumentsSha256,
+        acceptPending,
+      });
       ids["tool"] = tool;
       const answer = await checkCall(await askerOf(caller, request, ports), request, ports);
       ids["decisionId"] = answer.decisionId;
@@ -64,6 +73,10 @@ function messageOf(answer: CallAnswer) {
     const { callsLeft } = answer;
     return { decisionId, effect: Effect.ALLOW, ...(callsLeft === undefined ? {} : { callsLeft }) };
   }
-  const { reason, message, metadata } = answer;
-  return { decisionId, effect: Effect.DENY, reason, message, metadata: { ...metadata } };
+  const { reason, message, metadata, pending } = answer;
+  const waits =
+    pending === undefined
+      ? {}
+      : { pending: { approvalId: pending.approvalId, until: timestampOfSeconds(pending.until) } };
+  return { decisionId, effect: Effect.DENY, reason, message, metadata: { ...metadata }, ...waits };
 }

@@ -160,7 +160,7 @@ export function verifiersOf(ports: Pick<HistoryPorts, "ledger" | "receipts" | "e
     });
 }
 
-function filterOf(filter: HistoryFilter | undefined): ReadFilter {
+export function filterOf(filter: HistoryFilter | undefined): ReadFilter {
   if (filter === undefined) return pageOf(0, "");
   return {
     ...pageOf(filter.pageSize, filter.pageToken),

@@ -25,7 +25,7 @@ import type { IssueDelegationPorts } from "../../issue/issue-delegation-token.ts
 import { addReflection } from "../../wire/reflection.ts";
 import { addService } from "../../wire/service-definition.ts";
 import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
-import { approvalsHandlers } from "./approvals.ts";
+import { type ApprovalsPorts, approvalsHandlers } from "./approvals.ts";
 import { type AttestationPorts, attestationHandlers, renewalsHandlers } from "./attestation.ts";
 import { type AuthoritiesPorts, authoritiesHandlers } from "./authorities.ts";
 import { type AuthorizationsPorts, authorizationsHandlers } from "./authorizations.ts";
@@ -52,6 +52,7 @@ export type ApiPorts = {
   /** For credentials of steps, and for callers who renew an identity of their own. */
   readonly issuing: IssueDelegationPorts;
   readonly steps: StepsPorts;
+  readonly approvals: ApprovalsPorts;
   readonly revocations: RevocationsPorts;
   readonly authorizations: AuthorizationsPorts;
   readonly history: HistoryPorts;
@@ -110,7 +111,7 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
   addService(server, Authorizations, authorizationsHandlers(endpoint, ports.authorizations));
   addService(server, History, historyHandlers(endpoint, ports.history));
-  addService(server, Approvals, approvalsHandlers(endpoint, ports.steps));
+  addService(server, Approvals, approvalsHandlers(endpoint, ports.approvals));
   addService(server, Entries, entriesHandlers(endpoint, ports.entries));
   addService(server, Ledger, ledgerHandlers(endpoint, ports.ledger));
   addService(server, Authorities, authoritiesHandlers(endpoint, ports.authorities));

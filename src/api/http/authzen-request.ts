@@ -65,6 +65,7 @@ export function callOf({ subject, action, resource, context = {} }: JsonObject):
   const properties = objectAt(asked["properties"], "resource.properties");
   const { data_class: dataClass } = properties;
   const presented = objectAt(subject, "subject");
+  const given = objectAt(context, "context");
   const request = checkCallRequest({
     credential: credentialOf(presented),
     location: textAt(properties["location"], "resource.properties.location"),
@@ -73,7 +74,8 @@ export function callOf({ subject, action, resource, context = {} }: JsonObject):
     datatypes: (Array.isArray(dataClass) ? dataClass : [dataClass]).map((one) =>
       textAt(one, "resource.properties.data_class"),
     ),
-    argumentsSha256: digestIn(objectAt(context, "context")),
+    argumentsSha256: digestIn(given),
+    acceptPending: acceptsPending(given),
   });
   return { ...request, subject: textAt(presented["id"], "subject.id") };
 }
@@ -98,6 +100,11 @@ function digestIn({ arguments_sha256: digest }: JsonObject): Uint8Array {
   if (digest === undefined) return new Uint8Array();
   if (typeof digest === "string" && SHA256.test(digest)) return new Uint8Array(Buffer.from(digest, "hex"));
   throw invalidField("context.arguments_sha256", "64 hexadecimal digits in lower case");
+}
+
+function acceptsPending({ accept_pending: accepted = false }: JsonObject): boolean {
+  if (typeof accepted !== "boolean") throw invalidField("context.accept_pending", "true or false");
+  return accepted;
 }
 
 function objectAt(value: unknown, field: string): JsonObject {

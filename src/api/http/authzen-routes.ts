@@ -3,10 +3,12 @@ import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import type { CallAnswer } from "../../check/answer-denials.ts";
 import type { CallRequest } from "../../check/call-request.ts";
+import type { PendingAnswer } from "../../check/policy-denied.ts";
 import { BrokerError, type Denial, type ErrorCode } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Attested } from "../../domain/stages.ts";
 import type { JsonObject } from "../../domain/strict-json.ts";
+import { microsOf } from "../../domain/time.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { callOf, evaluationOf, evaluationsOf, type Semantic } from "./authzen-request.ts";
 import { answerWith } from "./document.ts";
@@ -132,8 +134,13 @@ async function evaluated({ check }: AuthzenFacts, caller: Attested, evaluation: 
     const { callsLeft } = answer;
     return { decision: true, context: { decision_id, ...(callsLeft === undefined ? {} : { calls_left: callsLeft }) } };
   }
-  const { reason, message, metadata } = answer;
-  return { decision: false, context: { decision_id, reason, message, ...metadata } };
+  const { reason, message, metadata, pending } = answer;
+  const waits = pending === undefined ? {} : { pending: pendingMember(pending) };
+  return { decision: false, context: { decision_id, reason, message, ...metadata, ...waits } };
+}
+
+function pendingMember({ approvalId, until }: PendingAnswer): JsonObject {
+  return { approval_id: approvalId, until: new Date(microsOf(until) / 1_000).toISOString() };
 }
 
 async function all(facts: AuthzenFacts, caller: Attested, body: string): Promise<JsonObject> {

@@ -80,7 +80,7 @@ function approvalCell({ approval, situation }: Decision): string {
   return approved === "" ? "" : `has ${approved}`;
 }
 
-function callField(call: ToolCall | undefined): Json {
+export function callField(call: ToolCall | undefined): Json {
   if (call === undefined) return null;
   return {
     location: call.location,
@@ -90,6 +90,7 @@ function callField(call: ToolCall | undefined): Json {
     arguments_sha256: hexField(call.argumentsSha256),
     jti: textField(call.jti),
     counted: call.counted.map(({ holder, element }) => ({ holder, element })),
+    approval_id: textField(call.approvalId),
   };
 }
 

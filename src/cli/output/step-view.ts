@@ -1,4 +1,5 @@
 import { ExecutorKind, type Step, type StepApproval, StepState } from "../../gen/stint/v1/types_pb.js";
+import { answerField } from "./approval-answer-field.ts";
 import {
   enumField,
   grantField,
@@ -20,16 +21,7 @@ function approvalField(approval: StepApproval): Json {
     step_seconds: secondsField(stepDuration),
     request_digest: requestDigest,
     requester_uids: requesterUids,
-    answer:
-      answer === undefined
-        ? null
-        : {
-            approved: answer.approved,
-            entry_id: answer.entryId,
-            uid: answer.uid ?? null,
-            reason: answer.reason,
-            answered_at: instantField(answer.answeredAt),
-          },
+    answer: answerField(answer),
   };
 }
 

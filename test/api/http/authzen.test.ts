@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Grant } from "../../../src/domain/grant.ts";
-import { FILES, GRANT, MCP } from "../../contract/ledger-world.ts";
+import { setOf } from "../../adapters/policy-cedar/requests.ts";
+import { approveCallAct } from "../../contract/approval-acts.ts";
+import { done, FILES, GRANT, MCP, OPERATOR, present } from "../../contract/ledger-world.ts";
 import { ask } from "./http-peers.ts";
 import { type Client, type IntrospectionScene, introspectionScene, type Posted, post } from "./introspection-scene.ts";
 
@@ -86,6 +88,58 @@ describe("one evaluation", () => {
       decision: false,
       context: { reason: "NO_IDENTITY" },
     });
+  });
+});
+
+/** Calls need an approval. */
+const ASK_FIRST = `@id("all")
+permit (principal, action, resource);
+@id("ask-first")
+@approval("operators")
+forbid (principal, action, resource) when { context.act == Act::"call" };`;
+
+describe("a call that has to be approved", () => {
+  async function held() {
+    const made = await setting();
+    const { world, clock } = made.scene;
+    const put = { act: "put-policy-set", set: setOf(ASK_FIRST), origin: "api", activates: { reason: "test" } } as const;
+    await world.ledger.perform({ ...put, by: OPERATOR, now: clock.now() });
+    const asked = (context: object) => postJson(made.scene, made.client, { ...made.whole, context });
+    return { ...made, asked };
+  }
+
+  test("is denied with who could approve it, by a gateway that does not say that it may wait", async () => {
+    const { asked, scene } = await held();
+    const answer = json(await asked({ arguments_sha256: "ab".repeat(32) }));
+    expect(answer).toMatchObject({ decision: false, context: { reason: "POLICY_DENIED", approval: "operators" } });
+    expect(answer["context"]).not.toHaveProperty("pending");
+    expect(await scene.store.history.callApprovals({ now: scene.clock.now(), limit: 1 })).toEqual([]);
+  });
+
+  test("waits, which the context says with id and time, and passes once it was approved", async () => {
+    const { asked, scene } = await held();
+    const context = { arguments_sha256: "ab".repeat(32), accept_pending: true };
+    const answer = json(await asked(context));
+    const [pending] = await scene.store.history.callApprovals({ now: scene.clock.now(), limit: 1 });
+    const { approvalId, until } = present(pending);
+    expect(answer).toMatchObject({
+      decision: false,
+      context: {
+        reason: "POLICY_DENIED",
+        approval: "operators",
+        approval_id: approvalId,
+        pending: { approval_id: approvalId, until: new Date(until * 1_000).toISOString() },
+      },
+    });
+    done(await scene.world.ledger.perform(approveCallAct(scene.world, present(pending))));
+    expect(json(await asked(context))).toMatchObject({ decision: true });
+    expect(json(await asked(context))).toMatchObject({ decision: false });
+  });
+
+  test("is refused with the field where it does not say whether it may wait", async () => {
+    const { asked } = await held();
+    const answer = await asked({ accept_pending: "yes" });
+    expect(answer).toMatchObject({ status: 400, body: expect.stringContaining("context.accept_pending") as string });
   });
 });
 

@@ -2,9 +2,11 @@
 // @generated from file stint/v1/approvals.proto (package stint.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Step } from "./types_pb.js";
+import type { ApprovalAnswer, Step, StepName } from "./types_pb.js";
+import type { HistoryFilter, ToolCall } from "./history_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file stint/v1/approvals.proto.
@@ -97,8 +99,329 @@ export declare type RefuseResponse = Message<"stint.v1.RefuseResponse"> & {
 export declare const RefuseResponseSchema: GenMessage<RefuseResponse>;
 
 /**
- * What policies hold back until somebody looked at it. For operators with the role approver alone, and never for those who
- * asked: neither the user or entry that asked, nor the one that executes it, nor whom it is for.
+ * A call of a tool that policies hold back, and what became of it.
+ *
+ * @generated from message stint.v1.CallApproval
+ */
+export declare type CallApproval = Message<"stint.v1.CallApproval"> & {
+  /**
+   * @generated from field: string approval_id = 1;
+   */
+  approvalId: string;
+
+  /**
+   * @generated from field: stint.v1.CallApprovalState state = 2;
+   */
+  state: CallApprovalState;
+
+  /**
+   * @generated from field: string step_id = 3;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: stint.v1.StepName step_name = 4;
+   */
+  stepName?: StepName | undefined;
+
+  /**
+   * @generated from field: string agent = 5;
+   */
+  agent: string;
+
+  /**
+   * Its arguments are known by their digest alone.
+   *
+   * @generated from field: stint.v1.ToolCall call = 6;
+   */
+  call?: ToolCall | undefined;
+
+  /**
+   * By which it was asked about: the verifier's entry, or an operator's.
+   *
+   * @generated from field: string asker_entry_id = 7;
+   */
+  askerEntryId: string;
+
+  /**
+   * Who may approve it, as the policies say.
+   *
+   * @generated from field: string role = 8;
+   */
+  role: string;
+
+  /**
+   * The policies that stand in the way.
+   *
+   * @generated from field: repeated string policies = 9;
+   */
+  policies: string[];
+
+  /**
+   * @generated from field: google.protobuf.Timestamp asked_at = 10;
+   */
+  askedAt?: Timestamp | undefined;
+
+  /**
+   * When nobody can answer it any more; once it is approved, when it can't be made any more.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 11;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * SHA-256, hexadecimal, of all that is approved with the call.
+   *
+   * @generated from field: string request_digest = 12;
+   */
+  requestDigest: string;
+
+  /**
+   * Users of the step's opener and executor, who therefore don't approve.
+   *
+   * @generated from field: repeated uint32 requester_uids = 13;
+   */
+  requesterUids: number[];
+
+  /**
+   * The decision that denied it.
+   *
+   * @generated from field: string decision_id = 14;
+   */
+  decisionId: string;
+
+  /**
+   * Absent while nobody has answered, and where nobody ever did.
+   *
+   * @generated from field: stint.v1.ApprovalAnswer answer = 15;
+   */
+  answer?: ApprovalAnswer | undefined;
+
+  /**
+   * The decision that allowed it, once it was made.
+   *
+   * @generated from field: string used_decision_id = 16;
+   */
+  usedDecisionId: string;
+};
+
+/**
+ * Describes the message stint.v1.CallApproval.
+ * Use `create(CallApprovalSchema)` to create a new message.
+ */
+export declare const CallApprovalSchema: GenMessage<CallApproval>;
+
+/**
+ * @generated from message stint.v1.ListCallsRequest
+ */
+export declare type ListCallsRequest = Message<"stint.v1.ListCallsRequest"> & {
+  /**
+   * @generated from field: stint.v1.HistoryFilter filter = 1;
+   */
+  filter?: HistoryFilter | undefined;
+
+  /**
+   * In one of these; none: in any.
+   *
+   * @generated from field: repeated stint.v1.CallApprovalState states = 2;
+   */
+  states: CallApprovalState[];
+};
+
+/**
+ * Describes the message stint.v1.ListCallsRequest.
+ * Use `create(ListCallsRequestSchema)` to create a new message.
+ */
+export declare const ListCallsRequestSchema: GenMessage<ListCallsRequest>;
+
+/**
+ * @generated from message stint.v1.ListCallsResponse
+ */
+export declare type ListCallsResponse = Message<"stint.v1.ListCallsResponse"> & {
+  /**
+   * @generated from field: repeated stint.v1.CallApproval calls = 1;
+   */
+  calls: CallApproval[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message stint.v1.ListCallsResponse.
+ * Use `create(ListCallsResponseSchema)` to create a new message.
+ */
+export declare const ListCallsResponseSchema: GenMessage<ListCallsResponse>;
+
+/**
+ * @generated from message stint.v1.GetCallRequest
+ */
+export declare type GetCallRequest = Message<"stint.v1.GetCallRequest"> & {
+  /**
+   * @generated from field: string approval_id = 1;
+   */
+  approvalId: string;
+};
+
+/**
+ * Describes the message stint.v1.GetCallRequest.
+ * Use `create(GetCallRequestSchema)` to create a new message.
+ */
+export declare const GetCallRequestSchema: GenMessage<GetCallRequest>;
+
+/**
+ * @generated from message stint.v1.GetCallResponse
+ */
+export declare type GetCallResponse = Message<"stint.v1.GetCallResponse"> & {
+  /**
+   * @generated from field: stint.v1.CallApproval call = 1;
+   */
+  call?: CallApproval | undefined;
+};
+
+/**
+ * Describes the message stint.v1.GetCallResponse.
+ * Use `create(GetCallResponseSchema)` to create a new message.
+ */
+export declare const GetCallResponseSchema: GenMessage<GetCallResponse>;
+
+/**
+ * @generated from message stint.v1.ApproveCallRequest
+ */
+export declare type ApproveCallRequest = Message<"stint.v1.ApproveCallRequest"> & {
+  /**
+   * @generated from field: string approval_id = 1;
+   */
+  approvalId: string;
+
+  /**
+   * Of the call that was looked at: nothing else is approved.
+   *
+   * @generated from field: string request_digest = 2;
+   */
+  requestDigest: string;
+
+  /**
+   * Recorded, and shown to whoever looks at the call. 1 to 1,024 bytes.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message stint.v1.ApproveCallRequest.
+ * Use `create(ApproveCallRequestSchema)` to create a new message.
+ */
+export declare const ApproveCallRequestSchema: GenMessage<ApproveCallRequest>;
+
+/**
+ * @generated from message stint.v1.ApproveCallResponse
+ */
+export declare type ApproveCallResponse = Message<"stint.v1.ApproveCallResponse"> & {
+  /**
+   * @generated from field: stint.v1.CallApproval call = 1;
+   */
+  call?: CallApproval | undefined;
+};
+
+/**
+ * Describes the message stint.v1.ApproveCallResponse.
+ * Use `create(ApproveCallResponseSchema)` to create a new message.
+ */
+export declare const ApproveCallResponseSchema: GenMessage<ApproveCallResponse>;
+
+/**
+ * @generated from message stint.v1.RefuseCallRequest
+ */
+export declare type RefuseCallRequest = Message<"stint.v1.RefuseCallRequest"> & {
+  /**
+   * @generated from field: string approval_id = 1;
+   */
+  approvalId: string;
+
+  /**
+   * Recorded, and shown to whoever looks at the call. 1 to 1,024 bytes.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message stint.v1.RefuseCallRequest.
+ * Use `create(RefuseCallRequestSchema)` to create a new message.
+ */
+export declare const RefuseCallRequestSchema: GenMessage<RefuseCallRequest>;
+
+/**
+ * @generated from message stint.v1.RefuseCallResponse
+ */
+export declare type RefuseCallResponse = Message<"stint.v1.RefuseCallResponse"> & {
+  /**
+   * @generated from field: stint.v1.CallApproval call = 1;
+   */
+  call?: CallApproval | undefined;
+};
+
+/**
+ * Describes the message stint.v1.RefuseCallResponse.
+ * Use `create(RefuseCallResponseSchema)` to create a new message.
+ */
+export declare const RefuseCallResponseSchema: GenMessage<RefuseCallResponse>;
+
+/**
+ * @generated from enum stint.v1.CallApprovalState
+ */
+export enum CallApprovalState {
+  /**
+   * @generated from enum value: CALL_APPROVAL_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: CALL_APPROVAL_STATE_WAITING = 1;
+   */
+  WAITING = 1,
+
+  /**
+   * May be made, once.
+   *
+   * @generated from enum value: CALL_APPROVAL_STATE_APPROVED = 2;
+   */
+  APPROVED = 2,
+
+  /**
+   * @generated from enum value: CALL_APPROVAL_STATE_REFUSED = 3;
+   */
+  REFUSED = 3,
+
+  /**
+   * Was made.
+   *
+   * @generated from enum value: CALL_APPROVAL_STATE_USED = 4;
+   */
+  USED = 4,
+
+  /**
+   * Nobody answered in time, it was not made in time, or its step has ended.
+   *
+   * @generated from enum value: CALL_APPROVAL_STATE_LAPSED = 5;
+   */
+  LAPSED = 5,
+}
+
+/**
+ * Describes the enum stint.v1.CallApprovalState.
+ */
+export declare const CallApprovalStateSchema: GenEnum<CallApprovalState>;
+
+/**
+ * What policies hold back until somebody looked at it: steps, and single calls of tools. Approved and refused by operators
+ * with the role approver alone, and never by those who asked: neither the user or entry that asked, nor the one that
+ * executes it, nor whom it is for.
  *
  * @generated from service stint.v1.Approvals
  */
@@ -123,6 +446,47 @@ export declare const Approvals: GenService<{
     methodKind: "unary";
     input: typeof RefuseRequestSchema;
     output: typeof RefuseResponseSchema;
+  },
+  /**
+   * Calls that wait, or once did, newest first. For every operator that may look.
+   *
+   * @generated from rpc stint.v1.Approvals.ListCalls
+   */
+  listCalls: {
+    methodKind: "unary";
+    input: typeof ListCallsRequestSchema;
+    output: typeof ListCallsResponseSchema;
+  },
+  /**
+   * INVALID_FIELD approval_id for one that nobody asked about.
+   *
+   * @generated from rpc stint.v1.Approvals.GetCall
+   */
+  getCall: {
+    methodKind: "unary";
+    input: typeof GetCallRequestSchema;
+    output: typeof GetCallResponseSchema;
+  },
+  /**
+   * Lets a call that waits be made once: by its step, at its server, with these arguments. It is decided anew when it is
+   * made. INVALID_FIELD approval_id, with the metadata `state`, for what does not wait any more; STEP_CLOSED.
+   *
+   * @generated from rpc stint.v1.Approvals.ApproveCall
+   */
+  approveCall: {
+    methodKind: "unary";
+    input: typeof ApproveCallRequestSchema;
+    output: typeof ApproveCallResponseSchema;
+  },
+  /**
+   * Refuses a call that waits, for as long as it would have waited.
+   *
+   * @generated from rpc stint.v1.Approvals.RefuseCall
+   */
+  refuseCall: {
+    methodKind: "unary";
+    input: typeof RefuseCallRequestSchema;
+    output: typeof RefuseCallResponseSchema;
   },
 }>;
 

@@ -2,14 +2,16 @@
 // @generated from file stint/v1/approvals.proto (package stint.v1, syntax proto3)
 /* eslint-disable */
 
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc, tsEnum } from "@bufbuild/protobuf/codegenv2";
+import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_stint_v1_history } from "./history_pb.js";
 import { file_stint_v1_types } from "./types_pb.js";
 
 /**
  * Describes the file stint/v1/approvals.proto.
  */
 export const file_stint_v1_approvals = /*@__PURE__*/
-  fileDesc("ChhzdGludC92MS9hcHByb3ZhbHMucHJvdG8SCHN0aW50LnYxIkkKDkFwcHJvdmVSZXF1ZXN0Eg8KB3N0ZXBfaWQYASABKAkSFgoOcmVxdWVzdF9kaWdlc3QYAiABKAkSDgoGcmVhc29uGAMgASgJIi8KD0FwcHJvdmVSZXNwb25zZRIcCgRzdGVwGAEgASgLMg4uc3RpbnQudjEuU3RlcCIwCg1SZWZ1c2VSZXF1ZXN0Eg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJIi4KDlJlZnVzZVJlc3BvbnNlEhwKBHN0ZXAYASABKAsyDi5zdGludC52MS5TdGVwMogBCglBcHByb3ZhbHMSPgoHQXBwcm92ZRIYLnN0aW50LnYxLkFwcHJvdmVSZXF1ZXN0Ghkuc3RpbnQudjEuQXBwcm92ZVJlc3BvbnNlEjsKBlJlZnVzZRIXLnN0aW50LnYxLlJlZnVzZVJlcXVlc3QaGC5zdGludC52MS5SZWZ1c2VSZXNwb25zZWIGcHJvdG8z", [file_stint_v1_types]);
+  fileDesc("ChhzdGludC92MS9hcHByb3ZhbHMucHJvdG8SCHN0aW50LnYxIkkKDkFwcHJvdmVSZXF1ZXN0Eg8KB3N0ZXBfaWQYASABKAkSFgoOcmVxdWVzdF9kaWdlc3QYAiABKAkSDgoGcmVhc29uGAMgASgJIi8KD0FwcHJvdmVSZXNwb25zZRIcCgRzdGVwGAEgASgLMg4uc3RpbnQudjEuU3RlcCIwCg1SZWZ1c2VSZXF1ZXN0Eg8KB3N0ZXBfaWQYASABKAkSDgoGcmVhc29uGAIgASgJIi4KDlJlZnVzZVJlc3BvbnNlEhwKBHN0ZXAYASABKAsyDi5zdGludC52MS5TdGVwItIDCgxDYWxsQXBwcm92YWwSEwoLYXBwcm92YWxfaWQYASABKAkSKgoFc3RhdGUYAiABKA4yGy5zdGludC52MS5DYWxsQXBwcm92YWxTdGF0ZRIPCgdzdGVwX2lkGAMgASgJEiUKCXN0ZXBfbmFtZRgEIAEoCzISLnN0aW50LnYxLlN0ZXBOYW1lEg0KBWFnZW50GAUgASgJEiAKBGNhbGwYBiABKAsyEi5zdGludC52MS5Ub29sQ2FsbBIWCg5hc2tlcl9lbnRyeV9pZBgHIAEoCRIMCgRyb2xlGAggASgJEhAKCHBvbGljaWVzGAkgAygJEiwKCGFza2VkX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIpCgV1bnRpbBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcmVxdWVzdF9kaWdlc3QYDCABKAkSFgoOcmVxdWVzdGVyX3VpZHMYDSADKA0SEwoLZGVjaXNpb25faWQYDiABKAkSKAoGYW5zd2VyGA8gASgLMhguc3RpbnQudjEuQXBwcm92YWxBbnN3ZXISGAoQdXNlZF9kZWNpc2lvbl9pZBgQIAEoCSJoChBMaXN0Q2FsbHNSZXF1ZXN0EicKBmZpbHRlchgBIAEoCzIXLnN0aW50LnYxLkhpc3RvcnlGaWx0ZXISKwoGc3RhdGVzGAIgAygOMhsuc3RpbnQudjEuQ2FsbEFwcHJvdmFsU3RhdGUiUwoRTGlzdENhbGxzUmVzcG9uc2USJQoFY2FsbHMYASADKAsyFi5zdGludC52MS5DYWxsQXBwcm92YWwSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiUKDkdldENhbGxSZXF1ZXN0EhMKC2FwcHJvdmFsX2lkGAEgASgJIjcKD0dldENhbGxSZXNwb25zZRIkCgRjYWxsGAEgASgLMhYuc3RpbnQudjEuQ2FsbEFwcHJvdmFsIlEKEkFwcHJvdmVDYWxsUmVxdWVzdBITCgthcHByb3ZhbF9pZBgBIAEoCRIWCg5yZXF1ZXN0X2RpZ2VzdBgCIAEoCRIOCgZyZWFzb24YAyABKAkiOwoTQXBwcm92ZUNhbGxSZXNwb25zZRIkCgRjYWxsGAEgASgLMhYuc3RpbnQudjEuQ2FsbEFwcHJvdmFsIjgKEVJlZnVzZUNhbGxSZXF1ZXN0EhMKC2FwcHJvdmFsX2lkGAEgASgJEg4KBnJlYXNvbhgCIAEoCSI6ChJSZWZ1c2VDYWxsUmVzcG9uc2USJAoEY2FsbBgBIAEoCzIWLnN0aW50LnYxLkNhbGxBcHByb3ZhbCraAQoRQ2FsbEFwcHJvdmFsU3RhdGUSIwofQ0FMTF9BUFBST1ZBTF9TVEFURV9VTlNQRUNJRklFRBAAEh8KG0NBTExfQVBQUk9WQUxfU1RBVEVfV0FJVElORxABEiAKHENBTExfQVBQUk9WQUxfU1RBVEVfQVBQUk9WRUQQAhIfChtDQUxMX0FQUFJPVkFMX1NUQVRFX1JFRlVTRUQQAxIcChhDQUxMX0FQUFJPVkFMX1NUQVRFX1VTRUQQBBIeChpDQUxMX0FQUFJPVkFMX1NUQVRFX0xBUFNFRBAFMqMDCglBcHByb3ZhbHMSPgoHQXBwcm92ZRIYLnN0aW50LnYxLkFwcHJvdmVSZXF1ZXN0Ghkuc3RpbnQudjEuQXBwcm92ZVJlc3BvbnNlEjsKBlJlZnVzZRIXLnN0aW50LnYxLlJlZnVzZVJlcXVlc3QaGC5zdGludC52MS5SZWZ1c2VSZXNwb25zZRJECglMaXN0Q2FsbHMSGi5zdGludC52MS5MaXN0Q2FsbHNSZXF1ZXN0Ghsuc3RpbnQudjEuTGlzdENhbGxzUmVzcG9uc2USPgoHR2V0Q2FsbBIYLnN0aW50LnYxLkdldENhbGxSZXF1ZXN0Ghkuc3RpbnQudjEuR2V0Q2FsbFJlc3BvbnNlEkoKC0FwcHJvdmVDYWxsEhwuc3RpbnQudjEuQXBwcm92ZUNhbGxSZXF1ZXN0Gh0uc3RpbnQudjEuQXBwcm92ZUNhbGxSZXNwb25zZRJHCgpSZWZ1c2VDYWxsEhsuc3RpbnQudjEuUmVmdXNlQ2FsbFJlcXVlc3QaHC5zdGludC52MS5SZWZ1c2VDYWxsUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_stint_v1_history, file_stint_v1_types]);
 
 /**
  * Describes the message stint.v1.ApproveRequest.
@@ -40,8 +42,84 @@ export const RefuseResponseSchema = /*@__PURE__*/
   messageDesc(file_stint_v1_approvals, 3);
 
 /**
- * What policies hold back until somebody looked at it. For operators with the role approver alone, and never for those who
- * asked: neither the user or entry that asked, nor the one that executes it, nor whom it is for.
+ * Describes the message stint.v1.CallApproval.
+ * Use `create(CallApprovalSchema)` to create a new message.
+ */
+export const CallApprovalSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_approvals, 4);
+
+/**
+ * Describes the message stint.v1.ListCallsRequest.
+ * Use `create(ListCallsRequestSchema)` to create a new message.
+ */
+export const ListCallsRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_approvals, 5);
+
+/**
+ * Describes the message stint.v1.ListCallsResponse.
+ * Use `create(ListCallsResponseSchema)` to create a new message.
+ */
+export const ListCallsResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_approvals, 6);
+
+/**
+ * Describes the message stint.v1.GetCallRequest.
+ * Use `create(GetCallRequestSchema)` to create a new message.
+ */
+export const GetCallRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_approvals, 7);
+
+/**
+ * Describes the message stint.v1.GetCallResponse.
+ * Use `create(GetCallResponseSchema)` to create a new message.
+ */
+export const GetCallResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_approvals, 8);
+
+/**
+ * Describes the message stint.v1.ApproveCallRequest.
+ * Use `create(ApproveCallRequestSchema)` to create a new message.
+ */
+export const ApproveCallRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_approvals, 9);
+
+/**
+ * Describes the message stint.v1.ApproveCallResponse.
+ * Use `create(ApproveCallResponseSchema)` to create a new message.
+ */
+export const ApproveCallResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_approvals, 10);
+
+/**
+ * Describes the message stint.v1.RefuseCallRequest.
+ * Use `create(RefuseCallRequestSchema)` to create a new message.
+ */
+export const RefuseCallRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_approvals, 11);
+
+/**
+ * Describes the message stint.v1.RefuseCallResponse.
+ * Use `create(RefuseCallResponseSchema)` to create a new message.
+ */
+export const RefuseCallResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_approvals, 12);
+
+/**
+ * Describes the enum stint.v1.CallApprovalState.
+ */
+export const CallApprovalStateSchema = /*@__PURE__*/
+  enumDesc(file_stint_v1_approvals, 0);
+
+/**
+ * @generated from enum stint.v1.CallApprovalState
+ */
+export const CallApprovalState = /*@__PURE__*/
+  tsEnum(CallApprovalStateSchema);
+
+/**
+ * What policies hold back until somebody looked at it: steps, and single calls of tools. Approved and refused by operators
+ * with the role approver alone, and never by those who asked: neither the user or entry that asked, nor the one that
+ * executes it, nor whom it is for.
  *
  * @generated from service stint.v1.Approvals
  */

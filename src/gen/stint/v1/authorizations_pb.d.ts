@@ -5,6 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Effect } from "./history_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file stint/v1/authorizations.proto.
@@ -161,6 +162,15 @@ export declare type CheckRequest = Message<"stint.v1.CheckRequest"> & {
    * @generated from field: bytes arguments_sha256 = 7;
    */
   argumentsSha256: Uint8Array;
+
+  /**
+   * What policies hold back until an operator approves it, is to wait for that; arguments_sha256 is needed. The answer says
+   * then what is `pending`, and the same question asked again what became of it: once it is approved it is decided anew.
+   * False: denied with the metadata `approval`. An approval that was given counts either way.
+   *
+   * @generated from field: bool accept_pending = 8;
+   */
+  acceptPending: boolean;
 };
 
 /**
@@ -223,7 +233,8 @@ export declare type CheckResponse = Message<"stint.v1.CheckResponse"> & {
   message: string;
 
   /**
-   * For machines, as the reason has it: `state` of a step that has ended.
+   * For machines, as the reason has it: `state` of a step that has ended; `approval`, the role that may approve the call,
+   * where nothing but that is missing; `approval_id` of a call that waits, or was refused.
    *
    * @generated from field: map<string, string> metadata = 5;
    */
@@ -235,6 +246,13 @@ export declare type CheckResponse = Message<"stint.v1.CheckResponse"> & {
    * @generated from field: optional uint32 calls_left = 6;
    */
   callsLeft?: number | undefined;
+
+  /**
+   * Set for a call that waits for its approval.
+   *
+   * @generated from field: stint.v1.PendingCall pending = 7;
+   */
+  pending?: PendingCall | undefined;
 };
 
 /**
@@ -242,6 +260,33 @@ export declare type CheckResponse = Message<"stint.v1.CheckResponse"> & {
  * Use `create(CheckResponseSchema)` to create a new message.
  */
 export declare const CheckResponseSchema: GenMessage<CheckResponse>;
+
+/**
+ * A call that waits until an operator approves or refuses it.
+ *
+ * @generated from message stint.v1.PendingCall
+ */
+export declare type PendingCall = Message<"stint.v1.PendingCall"> & {
+  /**
+   * By which it is approved: stint.v1.Approvals.ApproveCall.
+   *
+   * @generated from field: string approval_id = 1;
+   */
+  approvalId: string;
+
+  /**
+   * When nobody can approve it any more.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 2;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stint.v1.PendingCall.
+ * Use `create(PendingCallSchema)` to create a new message.
+ */
+export declare const PendingCallSchema: GenMessage<PendingCall>;
 
 /**
  * As far as the server that has the tool can tell by the head of its answer.

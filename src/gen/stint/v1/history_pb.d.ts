@@ -430,6 +430,13 @@ export declare type ToolCall = Message<"stint.v1.ToolCall"> & {
    * @generated from field: repeated stint.v1.CountedBudget counted = 7;
    */
   counted: CountedBudget[];
+
+  /**
+   * The approval that an allowed call has used up, or that a denied one waits for; empty: none.
+   *
+   * @generated from field: string approval_id = 8;
+   */
+  approvalId: string;
 };
 
 /**

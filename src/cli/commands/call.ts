@@ -1,0 +1,98 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { CALL_APPROVAL_STATES, type CallApprovalState } from "../../domain/call-approval.ts";
+import { callApprovalStateMessageOf } from "../../wire/call-approval-message.ts";
+import type { Context } from "../context.ts";
+import { EXIT, Failure } from "../failure.ts";
+import { listFlag } from "../flags.ts";
+import { callApprovalView } from "../output/call-approval-view.ts";
+import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
+import { acting } from "../session.ts";
+
+type ReasonOption = { readonly reason: string };
+type ListOptions = PagingOptions & {
+  readonly run?: string;
+  readonly agent?: string;
+  readonly state?: readonly CallApprovalState[];
+};
+
+/** Single calls of tools that policies hold back, each until an approver has looked at it. */
+export function addCall(program: Command, context: Context): void {
+  const call = program.command("call").description("approve and refuse single calls of tools");
+
+  addPaging(call.command("list").description("calls that wait for approval, or did, newest first"))
+    .addOption(stateOption())
+    .option("--run <run>", "of this run")
+    .option("--agent <agent>", "of this agent")
+    .action(
+      acting(context, async (session, options: ListOptions) => {
+        const states = (options.state ?? []).map(callApprovalStateMessageOf);
+        const { approvals } = session.operator();
+        const rows = await rowsOf(
+          session,
+          options,
+          (page) =>
+            approvals.listCalls({ filter: { runId: options.run ?? "", agent: options.agent ?? "", ...page }, states }),
+          ({ calls }) => calls,
+        );
+        await session.print.rows(callApprovalView, rows);
+      }),
+    );
+
+  call
+    .command("show")
+    .description("one call that waits or did: of which step, by which policies, and who answered")
+    .argument("<approval-id>", "as the list says it", approvalId)
+    .action(
+      acting(context, async (session, _options: object, id: string) => {
+        const { call: shown } = await session.operator().approvals.getCall({ approvalId: id });
+        if (shown !== undefined) await session.print.one(callApprovalView, shown);
+      }),
+    );
+
+  call
+    .command("approve")
+    .description("let a call that waits be made once, as an operator with the role approver")
+    .argument("<approval-id>", "as the list says it", approvalId)
+    .requiredOption("--reason <text>", "why; recorded, and shown with the call")
+    .action(
+      acting(context, async (session, { reason }: ReasonOption, id: string) => {
+        const { approvals } = session.operator();
+        const { call: asked } = await approvals.getCall({ approvalId: id });
+        if (asked === undefined) throw new Failure("the broker does not say which call it is", EXIT.refused);
+        const { requestDigest } = asked;
+        const { call: approved } = await approvals.approveCall({ approvalId: id, requestDigest, reason });
+        if (approved !== undefined) await session.print.one(callApprovalView, approved);
+      }),
+    );
+
+  call
+    .command("refuse")
+    .description("refuse a call that waits, as an operator with the role approver")
+    .argument("<approval-id>", "as the list says it", approvalId)
+    .requiredOption("--reason <text>", "why; recorded, and shown with the call")
+    .action(
+      acting(context, async (session, { reason }: ReasonOption, id: string) => {
+        const { call: refused } = await session.operator().approvals.refuseCall({ approvalId: id, reason });
+        if (refused !== undefined) await session.print.one(callApprovalView, refused);
+      }),
+    );
+}
+
+/** `pending` is what waits, as with steps. */
+function stateOption(): Option {
+  return new Option("--state <state>", "in one of these states; may be repeated")
+    .choices([...CALL_APPROVAL_STATES, "pending"])
+    .argParser((text: string, before: readonly string[] | undefined) => {
+      const state = text === "pending" ? "waiting" : text;
+      if (!(CALL_APPROVAL_STATES as readonly string[]).includes(state)) {
+        throw new InvalidArgumentError(`Allowed choices are ${CALL_APPROVAL_STATES.join(", ")}.`);
+      }
+      return listFlag(state, before);
+    });
+}
+
+/** @throws InvalidArgumentError */
+function approvalId(text: string): string {
+  if (!text.startsWith("call_")) throw new InvalidArgumentError("Expected the id of a call that was asked about.");
+  return text;
+}
