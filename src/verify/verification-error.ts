@@ -78,7 +78,8 @@ export class VerificationError extends Error {
   readonly code: VerificationCode;
   /**
    * For machines. `REVOKED` has `reason`, and the `state` in which the step ended; `PROOF_REQUIRED` has `proof`;
-   * `NONCE_REQUIRED` has `nonce`. What the broker itself has denied has `decision_id`. Every refusal of a request that comes with a WIT-SVID, its proof or a transaction token
+   * `NONCE_REQUIRED` has `nonce`. What the broker itself has denied has `decision_id`, and `approval` where the role that it names
+   * could approve it; a call that waits for that has `approval_id` and `pending_until`, RFC 3339. Every refusal of a request that comes with a WIT-SVID, its proof or a transaction token
    * has `credential`, which is `wit-svid`.
    */
   readonly metadata: Readonly<Record<string, string>>;

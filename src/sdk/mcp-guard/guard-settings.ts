@@ -27,6 +27,16 @@ export type CheckTerms = {
   readonly tools?: readonly string[];
   /** How long the broker may take before the call is refused, in milliseconds. Absent: 2,000. */
   readonly timeoutMs?: number;
+  /**
+   * What policies hold back until an operator approves it, is put to the operators. The client is refused `POLICY_DENIED`
+   * with the id of what waits, and calls again, with the same arguments, once it is approved. Absent: false.
+   */
+  readonly acceptPending?: boolean;
+  /**
+   * How long a call that waits is held here before its client is refused, in milliseconds: an approval that comes within is
+   * used at once. Its token must not expire meanwhile. Absent: 0.
+   */
+  readonly approvalWaitMs?: number;
 };
 
 /** By default bound tokens are taken with their proof, and bearer tokens without. */
@@ -73,6 +83,8 @@ export type GuardSettings = Required<
   /** Names of the tools whose every call the broker decides. */
   readonly checkedTools: ReadonlySet<string>;
   readonly checkTimeoutMs: number;
+  readonly acceptPending: boolean;
+  readonly approvalWaitMs: number;
   readonly requestStates: RequestStates;
   readonly tools: ReadonlyMap<string, ToolNeeds>;
   readonly resourceName: string | undefined;
@@ -87,6 +99,8 @@ export const OTHER_METHODS = ["initialize", "ping", "server/discover", "tools/li
 const CHECK_MS_DEFAULT = 2_000;
 /** A client that waits for longer has given up. */
 const CHECK_MS_MAX = 30_000;
+/** One that was told to wait has a person before it, or tokens that end sooner. */
+const APPROVAL_WAIT_MS_MAX = 300_000;
 const BODY_BYTES_MAX = 4 * 1024 * 1024;
 /** RFC 9728 section 3.1: put between host and path. */
 const WELL_KNOWN = "/.well-known/oauth-protected-resource";
@@ -174,8 +188,9 @@ function toolsOf(tools: Readonly<Record<string, ToolNeeds>>, resource: string): 
 function checkSettingsOf({
   check = {},
   tools,
-}: McpGuardOptions): Pick<GuardSettings, "checkedTools" | "checkTimeoutMs"> {
+}: McpGuardOptions): Pick<GuardSettings, "checkedTools" | "checkTimeoutMs" | "acceptPending" | "approvalWaitMs"> {
   const { actions = [], tools: named = [], timeoutMs = CHECK_MS_DEFAULT } = check;
+  const { acceptPending = false, approvalWaitMs = 0 } = check;
   if (!actions.every(isAction)) throw invalidField("check.actions", `of ${ACTIONS.join(", ")}`);
   // A name with a typing error in it would let through what was meant to be checked.
   const unknown = named.find((name) => !Object.hasOwn(tools, name));
@@ -183,8 +198,13 @@ function checkSettingsOf({
   if (!(timeoutMs > 0 && timeoutMs <= CHECK_MS_MAX)) {
     throw invalidField("check.timeoutMs", `more than 0 and at most ${CHECK_MS_MAX} milliseconds`);
   }
+  if (!(approvalWaitMs >= 0 && approvalWaitMs <= APPROVAL_WAIT_MS_MAX)) {
+    throw invalidField("check.approvalWaitMs", `0 to ${APPROVAL_WAIT_MS_MAX} milliseconds`);
+  }
+  if (approvalWaitMs > 0 && !acceptPending) throw invalidField("check.approvalWaitMs", "only with acceptPending");
   const byAction = Object.entries(tools).filter(([, needs]) => needs.actions.some((one) => actions.includes(one)));
-  return { checkedTools: new Set([...named, ...byAction.map(([name]) => name)]), checkTimeoutMs: timeoutMs };
+  const checkedTools = new Set([...named, ...byAction.map(([name]) => name)]);
+  return { checkedTools, checkTimeoutMs: timeoutMs, acceptPending, approvalWaitMs };
 }
 
 /** Whether a list of methods, in which `x/*` stands for all that begin with `x/`, has this one. */

@@ -138,12 +138,13 @@ function detailsOf({ code, metadata }: VerificationError): Pick<Refusal, "detail
 /** The broker's decision and who may approve, where the broker was asked. */
 function denialOf({ metadata }: VerificationError, { use }: ChallengeTerms): Pick<Refusal, "denial"> {
   if (use === undefined) return {};
-  const { decision_id: decisionId, approval } = metadata;
+  const { decision_id: decisionId, approval, approval_id: approvalId, pending_until: until } = metadata;
   return {
     denial: {
       refused: use,
       ...(decisionId !== undefined && { decisionId }),
       ...(approval !== undefined && { approval }),
+      ...(approvalId !== undefined && until !== undefined && { pending: { approvalId, until } }),
     },
   };
 }

@@ -9,6 +9,10 @@ export type McpDenial = {
   readonly refused?: Grant;
   /** The role that may approve the call; absent where approving can't help, or the server does not say. */
   readonly approval?: string;
+  /** By which somebody approves the call, where it waits for that: the same call, made again, passes once then. */
+  readonly approvalId?: string;
+  /** When nobody can any more; absent where the server's answer has no room for it. */
+  readonly approvalUntil?: Date;
 };
 
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
@@ -17,8 +21,22 @@ const DESCRIBED = / \(((?:refused|decision|approval): [^()"\\]*)\)$/;
 const REFUSED = /^refused: (\S+) at (\S+) to (\S+) of (\S+)$/;
 
 /** Out of a JSON-RPC error's `data`. What is not as it should be is left out. */
-export function denialOfData({ refused, decision_id: decisionId, approval }: JsonObject): McpDenial {
-  return { ...named("decisionId", decisionId), ...grantOf(refused), ...named("approval", approval) };
+export function denialOfData({ refused, approval, ...data }: JsonObject): McpDenial {
+  const { decision_id: decisionId, approval_id: approvalId, approval_until: until } = data;
+  return {
+    ...named("decisionId", decisionId),
+    ...grantOf(refused),
+    ...named("approval", approval),
+    ...named("approvalId", approvalId),
+    ...untilOf(until),
+  };
+}
+
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/;
+
+function untilOf(until: unknown): McpDenial {
+  const instant = typeof until === "string" && INSTANT.test(until) ? new Date(until) : undefined;
+  return instant === undefined || Number.isNaN(instant.valueOf()) ? {} : { approvalUntil: instant };
 }
 
 /** Out of a challenge's description, which has the same. */
@@ -31,10 +49,11 @@ export function denialOfDescription(description: string): McpDenial {
     ...named("decisionId", told("decision")),
     ...(identifier === undefined ? {} : grantOf([{ type: "mcp_tool", identifier, ...lists }])),
     ...named("approval", told("approval")),
+    ...named("approvalId", told("approval-id")),
   };
 }
 
-function named(member: "decisionId" | "approval", value: unknown): McpDenial {
+function named(member: "decisionId" | "approval" | "approvalId", value: unknown): McpDenial {
   return typeof value === "string" && ID.test(value) ? { [member]: value } : {};
 }
 

@@ -1,3 +1,4 @@
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Channel } from "@grpc/grpc-js";
 import type { Action } from "../../domain/grant.ts";
 import { Authorizations, type CheckResponse } from "../../gen/stint/v1/authorizations_pb.js";
@@ -23,6 +24,12 @@ export type AskedCall = {
 export type CheckOptions = {
   /** Of the call's arguments, as `argumentsSha256` makes it; for the record, and for approvals of this very call. */
   readonly argumentsSha256?: Uint8Array;
+  /**
+   * What policies hold back until an operator approves it, is put to the operators. The call is denied all the same, with
+   * `approval_id` and `pending_until`, and allowed once when it is asked about again with an approval. Needs
+   * `argumentsSha256`. Default: false.
+   */
+  readonly acceptPending?: boolean;
   /** How long the broker may take, in milliseconds. Default: 2,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -58,8 +65,10 @@ export function createCallCheck(endpoint: string): CallCheck {
 
   return {
     async ask({ credential, actions, datatypes, ...call }, options) {
-      const { argumentsSha256 = new Uint8Array(), timeoutMs: deadlineMs = TIMEOUT_MS_DEFAULT, signal } = options;
-      const request = { ...call, credential, actions: [...actions], datatypes: [...datatypes], argumentsSha256 };
+      const { argumentsSha256 = new Uint8Array(), acceptPending = false, signal } = options;
+      const { timeoutMs: deadlineMs = TIMEOUT_MS_DEFAULT } = options;
+      const asked = { ...call, credential, argumentsSha256, acceptPending };
+      const request = { ...asked, actions: [...actions], datatypes: [...datatypes] };
       let answer: CheckResponse;
       try {
         answer = await connected().check(request, { deadlineMs, signal });
@@ -88,11 +97,15 @@ const CODES: Readonly<Record<string, VerificationCode>> = {
   DECISION_OUTDATED: "UNAVAILABLE",
 };
 
-function deniedOf({ reason, message, metadata, decisionId }: CheckResponse): VerificationError {
+function deniedOf({ reason, message, metadata, decisionId, pending }: CheckResponse): VerificationError {
   const code = (Object.hasOwn(CODES, reason) ? CODES[reason] : undefined) ?? "POLICY_DENIED";
   // It goes into a header's quoted string.
   const text = message.replaceAll(/["\\]/g, "'");
-  return new VerificationError(code, text, { ...metadata, decision_id: decisionId });
+  const waits =
+    pending?.until === undefined
+      ? {}
+      : { approval_id: pending.approvalId, pending_until: timestampDate(pending.until).toISOString() };
+  return new VerificationError(code, text, { ...metadata, ...waits, decision_id: decisionId });
 }
 
 /** No answer is no permission. */

@@ -82,6 +82,26 @@ describe.for(CLIENTS)("what the official client $name throws", ({ connect, throw
     });
   });
 
+  test("for a call that waits for its approval names what waits, by which somebody approves it", async () => {
+    const scene = await guardedServer();
+    const client = await connect(scene, scene.token());
+    const until = "2026-11-29T10:00:00.000Z";
+    scene.verifier.authorize = () => {
+      const waits = { decision_id: "dec_1", approval: "operators", approval_id: "call_1", pending_until: until };
+      throw new VerificationError("POLICY_DENIED", "waits until operators approve it", waits);
+    };
+    // Of a challenge nothing is kept but its description, which does not say until when.
+    const inBody = throws === "InsufficientScopeError" ? {} : { approvalUntil: new Date(until) };
+    expect(mcpRefusalOf(await thrownBy(client.callTool({ name: "erase", arguments: {} })))).toEqual({
+      reason: "POLICY_DENIED",
+      decisionId: "dec_1",
+      refused: [eraseAt(scene)],
+      approval: "operators",
+      approvalId: "call_1",
+      ...inBody,
+    });
+  });
+
   test("for a call of a tool that is not declared says no more than that", async () => {
     const scene = await guardedServer();
     const client = await connect(scene, scene.token());
