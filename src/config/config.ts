@@ -89,7 +89,7 @@ export type Config = {
     /** PEM file of CA certificates that count for `https_web` bundle endpoints too. */
     readonly webRoots?: string;
   };
-  /** How long a step waits for its approval. */
+  /** How long a step, or a call, waits for its approval, and how long an approved call may be made. */
   readonly approvalSeconds: number;
   readonly principals: { readonly issuers: readonly PrincipalIssuerConfig[] };
   readonly policies: PoliciesConfig;

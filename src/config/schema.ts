@@ -195,7 +195,9 @@ export const fileSchema = section({
         error: "expected 30s to 1d",
       })
       .prefault("10m")
-      .describe("How long a step waits for its approval; after that it is refused."),
+      .describe(
+        "How long a step, or a call, waits for its approval; after that it is refused. An approved call may be made for as long.",
+      ),
   }).prefault({}),
   development: yesNo()
     .prefault(false)

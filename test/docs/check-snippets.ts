@@ -13,6 +13,17 @@ export function guardOf(options: McpGuardOptions) {
   return guard;
 }
 
+export function approvingGuardOf(options: McpGuardOptions) {
+  // #region approval
+  const guard = createMcpGuard({
+    ...options,
+    // Held for up to 30 seconds; after that the client is told what waits, and calls again.
+    check: { tools: ["delete_repo"], acceptPending: true, approvalWaitMs: 30_000 },
+  });
+  // #endregion
+  return guard;
+}
+
 export async function checked(verifier: Verifier, verified: VerifiedStep, args: object): Promise<string> {
   // #region check-call
   const use: ToolUse = { tool: "create_issue", actions: ["write"], datatypes: ["internal"] };

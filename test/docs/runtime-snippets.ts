@@ -1,7 +1,16 @@
-// Pieces of the guide for agent runtimes; each is run by examples.test.ts.
+// Pieces of the guide for agent runtimes; each is run by examples.test.ts, the call by test/sdk/mcp/call-approval.test.ts.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type Server } from "node:https";
-import { createStint, currentStep, type Grant, isStintError, type Step, type Stint, segment } from "stint-sdk/runtime";
+import {
+  createStint,
+  currentStep,
+  type Grant,
+  isStintError,
+  mcpRefusalOf,
+  type Step,
+  type Stint,
+  segment,
+} from "stint-sdk/runtime";
 import { outcomeOf } from "./framework-outcomes.ts";
 
 /** A step that is opened by hand. */
@@ -57,6 +66,27 @@ export async function explain(stint: Stint, runId: string, grant: Grant): Promis
     }
     if (isStintError(error) && error.retryable) return "later";
     throw error;
+  }
+  // #endregion
+}
+
+/**
+ * A call of a tool that may have to be approved.
+ *
+ * @param ask - shows a person what to do, and resolves when that was done.
+ */
+export async function approvedCall<Result>(
+  call: () => Promise<Result>,
+  ask: (what: string) => Promise<void>,
+): Promise<Result> {
+  // #region approved-call
+  try {
+    return await call();
+  } catch (error) {
+    const { approvalId, approval } = mcpRefusalOf(error) ?? {};
+    if (approvalId === undefined) throw error;
+    await ask(`${approval}: stint call approve ${approvalId}`); // resolves when somebody has answered
+    return call();
   }
   // #endregion
 }

@@ -11,6 +11,8 @@ const OWN_UID = process.getuid?.() ?? -1;
 /** Others ask than the one that runs the tests and approves: only root can start processes as others. */
 const isRoot = OWN_UID === 0;
 
+const DETECTOR = { uid: 4_353, gid: 4_353 };
+
 const POLICY = `@id("ask-first")
 @approval("operators")
 forbid (principal, action, resource == Tool::"search") when { context.act == Act::"call" };
@@ -27,10 +29,14 @@ beforeAll(async () => {
   writeFileSync(join(directory, "site", "site.cedar"), POLICY);
   const selectors = [`unix:uid:${UID.runtime}`];
   daemon = await startDaemon({
-    config: { policies: { directory: join(directory, "site") } },
+    config: (data) => ({
+      policies: { directory: join(directory, "site") },
+      operator: { socket: join(data, "operator.sock"), group: DETECTOR.gid },
+    }),
     entries: [
       { kind: "agent", name: "clerk", selectors, ceiling: [READ_SEARCH], may_open: true },
       { kind: "verifier", name: "search", selectors: [`unix:uid:${UID.verifier}`], audiences: [SEARCH] },
+      { kind: "operator", name: "alarm", selectors: [`unix:uid:${DETECTOR.uid}`], role: "detector" },
       { kind: "operator", name: "approver", selectors: [`unix:uid:${OWN_UID}`], role: "approver" },
     ],
   });
@@ -121,6 +127,17 @@ test.skipIf(!isRoot)("a call waits, an operator sees which it is and approves it
   expect(explained.out).toContain("operators");
   const denied = await stint("explain", waiting.decision_id);
   expect(denied.out).toContain("ask-first");
+});
+
+test.skipIf(!isRoot)("a detector sees no call that waits, and answers none", async () => {
+  const { jwtSvid } = await opened();
+  const { pending } = await check(jwtSvid, { acceptPending: true });
+  await using detector = await callerAs(DETECTOR, daemon.operatorSocket);
+  const { approvalId } = pending;
+  const refused = expect.objectContaining({ reason: "NOT_ENTITLED" }) as Error;
+  await expect(detector.call("Approvals", "listCalls", {})).rejects.toEqual(refused);
+  await expect(detector.call("Approvals", "getCall", { approvalId })).rejects.toEqual(refused);
+  await expect(detector.call("Approvals", "refuseCall", { approvalId, reason: "r" })).rejects.toEqual(refused);
 });
 
 test.skipIf(!isRoot)("what an operator refuses does not wait again, and what is no call's id is refused", async () => {

@@ -12,6 +12,8 @@ import { createMcpGuard, type McpGuardOptions } from "../../../src/sdk/mcp/index
 import { createStint, mcpRefusalOf, type Step, type Stint } from "../../../src/sdk/runtime/index.ts";
 import { createVerifier, type Verifier } from "../../../src/sdk/verifier/index.ts";
 import { type Daemon, startDaemon } from "../../daemon.ts";
+import { approvingGuardOf } from "../../docs/check-snippets.ts";
+import { approvedCall } from "../../docs/runtime-snippets.ts";
 import { type Answer, type Caller, callerAs } from "../../e2e/as-user.ts";
 
 /** Another user approves than the one that runs agent and server here: only root can start a process as another. */
@@ -63,14 +65,15 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
   });
 
   /** A server with one tool behind a guard, and an open step of its agent with a client. */
-  async function scene(check: NonNullable<McpGuardOptions["check"]>) {
+  async function scene(check: NonNullable<McpGuardOptions["check"]> | "as documented") {
     const resource = present(AUDIENCES[taken]);
     taken += 1;
-    const tools = { pay: { actions: ["write"], datatypes: ["internal"] } } as const;
-    const guard = createMcpGuard({ verifier, resource, issuer: "https://broker.example.org", tools, check });
+    const tools = { delete_repo: { actions: ["write"], datatypes: ["internal"] } } as const;
+    const options = { verifier, resource, issuer: "https://broker.example.org", tools };
+    const guard = check === "as documented" ? approvingGuardOf(options) : createMcpGuard({ ...options, check });
     const handler = createMcpHandler(() => {
       const server = new McpServer({ name: "bank", version: "1" });
-      server.registerTool("pay", { inputSchema: z.object({ to: z.string() }) }, async ({ to }) => {
+      server.registerTool("delete_repo", { inputSchema: z.object({ to: z.string() }) }, async ({ to }) => {
         served.push(to);
         return { content: [{ type: "text", text: "paid" }] };
       });
@@ -80,8 +83,10 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
     const http = createServer((request, response) => void listener(request, response));
     const { port } = new URL(resource);
     await once(http.listen(Number(port), "127.0.0.1"), "listening");
-    const grant = [{ type: "mcp_tool" as const, locations: [resource], identifier: "pay", ...tools.pay }];
-    const step: Step = await stint.openStep({ runId: `run-${taken}`, step: "pay", grant });
+    const grant = [
+      { type: "mcp_tool" as const, locations: [resource], identifier: "delete_repo", ...tools.delete_repo },
+    ];
+    const step: Step = await stint.openStep({ runId: `run-${taken}`, step: "delete_repo", grant });
     const client = new Client({ name: "clerk", version: "1" });
     await client.connect(new StreamableHTTPClientTransport(new URL(resource), { fetch: step.fetch }));
     onTestFinished(async () => {
@@ -90,7 +95,7 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
       http.closeAllConnections();
       http.close();
     });
-    const pay = (to: string) => client.callTool({ name: "pay", arguments: { to } });
+    const pay = (to: string) => client.callTool({ name: "delete_repo", arguments: { to } });
     const refusalOf = async (to: string) => {
       const thrown: unknown = await pay(to).catch((error: unknown) => error);
       return mcpRefusalOf(thrown);
@@ -122,7 +127,7 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
     const refusal = await refusalOf("bob");
     expect(refusal).toMatchObject({ reason: "POLICY_DENIED", approval: "operators" });
     const { approvalId = "" } = refusal ?? {};
-    expect(await waitingOf(step)).toMatchObject([{ approvalId, call: { tool: "pay" }, agent: "clerk" }]);
+    expect(await waitingOf(step)).toMatchObject([{ approvalId, call: { tool: "delete_repo" }, agent: "clerk" }]);
     await approve(approvalId);
     expect(await refusalOf("mallory")).toMatchObject({ reason: "POLICY_DENIED" });
     expect(await pay("bob")).toMatchObject({ content: [{ text: "paid" }] });
@@ -131,8 +136,22 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
     expect(served).not.toContain("mallory");
   });
 
+  test("is made again by a runtime that asks somebody first", async () => {
+    const { pay } = await scene({ actions: ["write"], acceptPending: true });
+    const asked: string[] = [];
+    const made = await approvedCall(
+      () => pay("frank"),
+      async (what) => {
+        asked.push(what);
+        await approve(what.split(" ").at(-1) ?? "");
+      },
+    );
+    expect(made).toMatchObject({ content: [{ text: "paid" }] });
+    expect(asked).toEqual([expect.stringMatching(/^operators: stint call approve call_/)]);
+  });
+
   test("is held until it is approved, where the guard waits", async () => {
-    const { pay, step } = await scene({ actions: ["write"], acceptPending: true, approvalWaitMs: 60_000 });
+    const { pay, step } = await scene("as documented");
     const paying = pay("carol");
     let waiting: readonly Answer[] = [];
     await expect.poll(async () => (waiting = await waitingOf(step)), { timeout: 20_000 }).toHaveLength(1);
@@ -152,7 +171,7 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
     const { step, resource } = await scene({ actions: ["write"], acceptPending: true, approvalWaitMs: 60_000 });
     // The runtime's own fetch ends with the step, and would not hear what the server says.
     const svid = (await step.jwtSvid(resource)).svid();
-    const params = { name: "pay", arguments: { to: "erin" } };
+    const params = { name: "delete_repo", arguments: { to: "erin" } };
     const answered = fetch(resource, {
       method: "POST",
       headers: {
@@ -183,7 +202,7 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
 
 /** One for each test's server: ports that were free when the tests began. */
 const AUDIENCES = await Promise.all(
-  Array.from({ length: 5 }, async () => {
+  Array.from({ length: 6 }, async () => {
     const server = createServer();
     await once(server.listen(0, "127.0.0.1"), "listening");
     const { port } = server.address() as AddressInfo;
