@@ -1,4 +1,6 @@
 import { approverOf, checkNotRequester, checkReason } from "../decide/approver.ts";
+import { type RecordingPorts, recordingRefusals } from "../decide/recording-refusals.ts";
+import { type Answered, refusedAnswer } from "../decide/refused-answer.ts";
 import {
   type CallApproval,
   callAnswerRefusal,
@@ -26,7 +28,7 @@ export type CallApprovalRequest = {
   readonly reason: string;
 };
 
-export type AnswerCallPorts = {
+export type AnswerCallPorts = RecordingPorts & {
   readonly ledger: Pick<Ledger, "perform">;
   readonly callApprovals: CallApprovalReads;
   readonly clock: Pick<Clock, "now">;
@@ -42,7 +44,7 @@ export type ApproveCallPorts = AnswerCallPorts & {
 
 /**
  * Approves a call that waits, to be made once, by its step, with these arguments. Nothing is decided by it: the call is
- * when it is made. Whoever approves says what was looked at, and is none of those who asked.
+ * when it is made. Whoever approves says what was looked at, and is none of those who asked. Who tries and may not is recorded.
  *
  * @returns the call as it is now
  * @throws BrokerError NOT_ENTITLED; INVALID_FIELD `approval_id` for what does not wait, `request_digest`, `reason`;
@@ -55,6 +57,14 @@ export async function approveCall(
 ): Promise<CallApproval> {
   const suspended = ports.gate.refusal();
   if (suspended !== undefined) throw errorOf(suspended);
+  return recordingRefusals(caller, triedBy(caller, request, ports), ports, () => approved(caller, request, ports));
+}
+
+async function approved(
+  caller: Attested,
+  request: CallApprovalRequest,
+  ports: ApproveCallPorts,
+): Promise<CallApproval> {
   const { by, entry } = approverOf(caller);
   const reason = checkReason(request.reason);
   const asked = await waitingCall(request.approvalId, ports);
@@ -79,17 +89,36 @@ export async function approveCall(
  * @returns the call as it is now
  * @throws BrokerError NOT_ENTITLED, INVALID_FIELD, STEP_CLOSED
  */
-export async function refuseCall(
-  caller: Attested,
-  request: Pick<CallApprovalRequest, "approvalId" | "reason">,
-  ports: AnswerCallPorts,
-): Promise<CallApproval> {
+export function refuseCall(caller: Attested, request: RefusalRequest, ports: AnswerCallPorts): Promise<CallApproval> {
+  return recordingRefusals(caller, triedBy(caller, request, ports), ports, () => refused(caller, request, ports));
+}
+
+type RefusalRequest = Pick<CallApprovalRequest, "approvalId" | "reason">;
+
+async function refused(caller: Attested, request: RefusalRequest, ports: AnswerCallPorts): Promise<CallApproval> {
   const { by } = approverOf(caller);
   const reason = checkReason(request.reason);
   const asked = await waitingCall(request.approvalId, ports);
   const { approvalId } = asked;
   const result = await ports.ledger.perform({ act: "refuse-call", approvalId, reason, by, now: ports.clock.now() });
   return answered(result, asked, ports);
+}
+
+function triedBy(caller: Attested, request: Pick<CallApprovalRequest, "approvalId">, ports: AnswerCallPorts) {
+  return async () => refusedAnswer(caller, await answeredCall(request, ports));
+}
+
+/** The call that is answered, for the record of who may not. */
+async function answeredCall(
+  { approvalId }: Pick<CallApprovalRequest, "approvalId">,
+  { callApprovals }: AnswerCallPorts,
+): Promise<Answered | undefined> {
+  const asked = await callApprovals.callApproval(approvalId);
+  if (asked === undefined) return undefined;
+  const { stepId, step, call } = asked;
+  const { location, tool: identifier, actions, datatypes } = call;
+  const use = { type: "mcp_tool", locations: [location], identifier, actions, datatypes } as const;
+  return { step: { ...step, stepId }, requested: [use], call: { ...call, approvalId } };
 }
 
 /** @throws BrokerError INVALID_FIELD `approval_id`, STEP_CLOSED */

@@ -1,6 +1,7 @@
 import { type Approver, approverOf, checkNotRequester, checkReason } from "../decide/approver.ts";
 import type { Retries } from "../decide/decide-again.ts";
 import { type RecordingPorts, recordingRefusals } from "../decide/recording-refusals.ts";
+import { type Answered, refusedAnswer } from "../decide/refused-answer.ts";
 import { visibleTo } from "../decide/step-access.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
 import type { Attested } from "../domain/stages.ts";
@@ -11,7 +12,6 @@ import type { Ledger } from "../ports/ledger.ts";
 import { type ApprovalTerms, type ApprovalTermsPorts, approvalTermsOf, checkRequest } from "./approval-terms.ts";
 import { type DecideApprovalPorts, type DecidedApproval, decideApproval } from "./decide-approval.ts";
 import { checkGate, type OpenPorts } from "./open-step.ts";
-import { refusedAnswer } from "./refused-answer.ts";
 
 /** What is approved, or refused. */
 export type ApprovalRequest = {
@@ -43,8 +43,17 @@ export type ApprovePorts = AnswerPorts &
  */
 export async function approveStep(caller: Attested, request: ApprovalRequest, ports: ApprovePorts): Promise<Step> {
   checkGate(ports.gate);
-  const tried = () => refusedAnswer(caller, request.stepId, ports);
+  const tried = async () => refusedAnswer(caller, await answeredStep(request, ports));
   return recordingRefusals(caller, tried, ports, () => approved(caller, request, ports));
+}
+
+/** The step that is answered, for the record of who may not. */
+export async function answeredStep(
+  { stepId }: Pick<ApprovalRequest, "stepId">,
+  { stepDirectory }: Pick<AnswerPorts, "stepDirectory">,
+): Promise<Answered | undefined> {
+  const step = await stepDirectory.byId(stepId);
+  return step === undefined ? undefined : { step, requested: step.grant };
 }
 
 async function approved(caller: Attested, request: ApprovalRequest, ports: ApprovePorts): Promise<Step> {

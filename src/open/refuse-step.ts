@@ -1,11 +1,11 @@
 import { approverOf, checkReason } from "../decide/approver.ts";
 import { recordingRefusals } from "../decide/recording-refusals.ts";
+import { refusedAnswer } from "../decide/refused-answer.ts";
 import { visibleTo } from "../decide/step-access.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
-import type { AnswerPorts } from "./approve-step.ts";
-import { refusedAnswer } from "./refused-answer.ts";
+import { type AnswerPorts, answeredStep } from "./approve-step.ts";
 
 type RefusalRequest = { readonly stepId: string; readonly reason: string };
 
@@ -17,7 +17,7 @@ type RefusalRequest = { readonly stepId: string; readonly reason: string };
  * @throws BrokerError STEP_NOT_FOUND, NOT_ENTITLED, INVALID_FIELD, STEP_CLOSED; STEP_EXISTS for one that was approved
  */
 export function refuseStep(caller: Attested, asked: RefusalRequest, ports: AnswerPorts): Promise<Step> {
-  const tried = () => refusedAnswer(caller, asked.stepId, ports);
+  const tried = async () => refusedAnswer(caller, await answeredStep(asked, ports));
   return recordingRefusals(caller, tried, ports, () => refused(caller, asked, ports));
 }
 

@@ -333,6 +333,35 @@ describe("who approves", () => {
     }
   });
 
+  test("who tries to answer a call and may not is on record, with the call", async () => {
+    const { pendingId, approve, refuse, approverEntry, verifier, store, world } = await callApprovalScene();
+    const approvalId = await pendingId();
+    const party = callerAs(APPROVER_UID, approverEntry, verifier);
+    await expect(approve(approvalId, party)).rejects.toEqual(refused("NOT_ENTITLED"));
+    const admin = await world.enter({
+      kind: "operator",
+      name: world.name(),
+      selectors: ["unix:uid:53"],
+      role: "admin",
+    });
+    await expect(refuse(approvalId, callerAs(53, admin))).rejects.toEqual(refused("NOT_ENTITLED"));
+    const tried = (await store.history.decisions({ limit: 10 })).filter(({ act }) => act === "administer");
+    expect(tried).toMatchObject([
+      {
+        reason: "NOT_ENTITLED",
+        callerEntryId: admin.entryId,
+        caller: { uid: 53 },
+        call: { tool: "search", approvalId },
+      },
+      {
+        reason: "NOT_ENTITLED",
+        callerEntryId: approverEntry.entryId,
+        call: { tool: "search", approvalId },
+        requested: GRANT,
+      },
+    ]);
+  });
+
   test("an approver whose entry was disabled meanwhile does not", async () => {
     const { pendingId, approve, approverEntry, world } = await callApprovalScene();
     const approvalId = await pendingId();
