@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Approvals } from "../../src/gen/stint/v1/approvals_pb.js";
-import { History } from "../../src/gen/stint/v1/history_pb.js";
+import { Approvals, CallApprovalState } from "../../src/gen/stint/v1/approvals_pb.js";
+import { Authorizations } from "../../src/gen/stint/v1/authorizations_pb.js";
+import { Effect, History } from "../../src/gen/stint/v1/history_pb.js";
 import { Policies } from "../../src/gen/stint/v1/policies_pb.js";
 import { type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
+import { createClient } from "../../src/wire/client.ts";
 import type { Caller } from "../conformance/broker-scene.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { ASK_FIRST } from "./approval-daemon.ts";
@@ -139,4 +141,36 @@ describe("a step that waits, answered from elsewhere", () => {
     const { step } = await steward.steps.get({ by: { case: "stepId", value: stepId } });
     expect(step?.state).toBe(StepState.PENDING_APPROVAL);
   });
+});
+
+test("a call that waits is seen from elsewhere by those who may look, and approved by the role alone; it is made then", async () => {
+  await inForce(`@id("ask-each")
+@approval("operators")
+forbid (principal, action, resource) when { context.act == Act::"call" };
+`);
+  const step = await ask();
+  expect(step.state).toBe(StepState.OPEN);
+  const { check } = createClient(Authorizations, operator.channel);
+  const call = {
+    credential: { case: "jwtSvid", value: await runtime.token(step, SEARCH) } as const,
+    ...{ location: SEARCH, tool: "search", actions: ["read"], datatypes: ["internal"] },
+    argumentsSha256: new Uint8Array(32).fill(0xab),
+  };
+  const { pending } = await check({ ...call, acceptPending: true });
+  const approvalId = pending?.approvalId ?? expect.fail("the call does not wait");
+  const filter = { stepId: step.stepId };
+  for (const looking of [author, auditor, steward]) {
+    const { calls } = await looking.clientOf(Approvals).listCalls({ filter, states: [CallApprovalState.WAITING] });
+    expect(calls).toMatchObject([{ approvalId, policies: ["ask-each"] }]);
+  }
+  const { call: asked } = await steward.clientOf(Approvals).getCall({ approvalId });
+  const approve = { approvalId, requestDigest: asked?.requestDigest ?? "", reason: "looked at it" };
+  for (const other of [author, auditor]) {
+    await expect(other.clientOf(Approvals).approveCall(approve)).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
+  }
+  const { call: approved } = await steward.clientOf(Approvals).approveCall(approve);
+  expect(approved).toMatchObject({ state: CallApprovalState.APPROVED, answer: { approved: true } });
+  expect(approved?.answer?.uid).toBeUndefined();
+  expect(await check(call)).toMatchObject({ effect: Effect.ALLOW });
+  expect(await check(call)).toMatchObject({ effect: Effect.DENY, reason: "POLICY_DENIED" });
 });
