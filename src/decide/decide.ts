@@ -1,7 +1,7 @@
-import type { DecidedOn, Decision, Situation } from "../domain/decision.ts";
+import type { DecidedOn, Decision, FewerCalls, Situation } from "../domain/decision.ts";
 import { decidedOn } from "../domain/decision.ts";
 import type { DenialLayer } from "../domain/denial-details.ts";
-import { divide, type Grant } from "../domain/grant.ts";
+import { asksForBudget, type Grant, type GrantElement, grantLeft, limitedTo } from "../domain/grant.ts";
 import { policyDigestOf } from "../domain/policy-set.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
 import type { AgentEntry, RegistrationEntry } from "../domain/registration-entry.ts";
@@ -9,6 +9,7 @@ import type { FactScope } from "../domain/run-facts.ts";
 import { sortedSet } from "../domain/sorted-set.ts";
 import type { StepName } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
+import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PolicyEffect, PolicyEngine } from "../ports/policy-engine.ts";
 import { type Asked, askPolicies, type Question } from "./ask-policies.ts";
 import { type HeldBack, heldBackBy } from "./held-back.ts";
@@ -38,7 +39,11 @@ export type DecisionRequest = {
   readonly approved?: string;
 };
 
-export type DecidePorts = WorldPorts & BoundsPorts & { readonly engine: Pick<PolicyEngine, "evaluate"> };
+export type DecidePorts = WorldPorts &
+  BoundsPorts & {
+    readonly engine: Pick<PolicyEngine, "evaluate">;
+    readonly steps: Pick<StepReads, "callsCounted">;
+  };
 
 /** A decision without the members that only its recording adds, and what it was made on. */
 export type Decided = {
@@ -57,23 +62,24 @@ export type Decided = {
 };
 
 /**
- * What a step may be granted: the request, within the entry's ceiling, within what the parent step holds, within what
- * policy permits. An element is granted or refused whole; none is ever widened or rewritten.
+ * What a step may be granted: the request, within the entry's ceiling, within what the parent step has left, within what
+ * policy permits. An element is granted or refused whole, but for its calls: where a part of the request is enough, as many
+ * are granted as are left. None is ever widened.
  *
  * @throws BrokerError as `askPolicies` and `lookAround` do; the caller then opens nothing
  */
 export async function decide(request: DecisionRequest, ports: DecidePorts): Promise<Decided> {
   const { requested } = request;
-  const limited = limitsOn(request);
+  const limited = await limitsOn(request, ports);
   const question = questionOf(
     request,
-    requested.filter((_, index) => limited[index] === undefined),
+    limited.flatMap(({ element }) => element ?? []),
   );
   const world = await lookAround({ agent: question.agent, scopes: request.scopes }, ports);
   const asked = await askPolicies(question, world, ports.engine);
   const answers = asked.answer.elements[Symbol.iterator]();
-  const refusers = limited.map((limit) => limit ?? refusedBy(answers.next().value, asked.answer.whole));
-  const granted = requested.filter((_, index) => refusers[index] === undefined);
+  const refusers = limited.map(({ layer }) => layer ?? refusedBy(answers.next().value, asked.answer.whole));
+  const granted = limited.flatMap(({ element }, index) => (refusers[index] === undefined ? (element ?? []) : []));
   const isAllowed =
     asked.answer.whole.effect === "allow" &&
     (granted.length === requested.length || (request.allowPartial && granted.length > 0));
@@ -81,6 +87,7 @@ export async function decide(request: DecisionRequest, ports: DecidePorts): Prom
     ? await stepsOutOfBounds({ ...request, scopes: world.countsIn, granted }, world, ports)
     : NO_BOUNDS;
   return decided(request, {
+    limited,
     refusers,
     asked,
     world,
@@ -116,13 +123,49 @@ function holdsNoPath(selector: string): boolean {
   return !selector.startsWith("unix:path:");
 }
 
+/** What is left of an element for the policies to decide on, or who refused it before. */
+type Limited =
+  | { readonly element: GrantElement; readonly layer?: undefined }
+  | { readonly element?: undefined; readonly layer: DenialLayer };
+
 /** All elements are looked at together, since they draw on the same budgets. */
-function limitsOn({ requested, entry, parent, delegated }: DecisionRequest): readonly (DenialLayer | undefined)[] {
-  const { permitted } = divide(requested, entry.content.ceiling);
-  const within = new Set(permitted);
-  const limits = [parent?.grant, delegated?.cap].filter((grant) => grant !== undefined);
-  const held = new Set(limits.reduce((left, limit) => divide(left, limit).permitted, permitted));
-  return requested.map((element) => (held.has(element) ? undefined : within.has(element) ? "parent" : "ceiling"));
+async function limitsOn(request: DecisionRequest, ports: Pick<DecidePorts, "steps">): Promise<readonly Limited[]> {
+  const { requested, entry, parent, delegated, allowPartial } = request;
+  const permitted = limitedTo(requested, entry.content.ceiling, allowPartial);
+  const left = parent === undefined ? undefined : await leftOf(parent, requested, ports);
+  const limits = [left, delegated?.cap].filter((grant) => grant !== undefined);
+  const held = limits.reduce((elements, limit) => limitedTo(elements, limit, allowPartial), permitted);
+  return requested.map((_, index): Limited => {
+    const element = held[index];
+    if (element !== undefined) return { element };
+    return { layer: permitted[index] === undefined ? "ceiling" : "parent" };
+  });
+}
+
+async function leftOf(
+  { stepId, grant }: Step,
+  requested: Grant,
+  { steps }: Pick<DecidePorts, "steps">,
+): Promise<Grant> {
+  return asksForBudget(requested) ? grantLeft(grant, await steps.callsCounted(stepId)) : grant;
+}
+
+/** Elements of which fewer calls are left than were asked for. */
+function fewerCallsOf(limited: readonly Limited[], requested: Grant): readonly FewerCalls[] {
+  return limited.flatMap(({ element }, index) => {
+    const calls = element?.max_calls;
+    return calls === undefined || calls === requested[index]?.max_calls ? [] : [{ element: index, calls }];
+  });
+}
+
+/** What of a request is not granted: of an element with fewer calls, the others. */
+function refusedOf({ limited, refusers, granted }: Findings, requested: Grant): Grant {
+  const fewer = granted.length === 0 ? [] : fewerCallsOf(limited, requested);
+  return requested.flatMap((element, index) => {
+    if (refusers[index] !== undefined) return [element];
+    const part = fewer.find((one) => one.element === index);
+    return part === undefined ? [] : [{ ...element, max_calls: (element.max_calls ?? 0) - part.calls }];
+  });
 }
 
 /** An element that a policy says nothing of is refused, and so is each where the step may not be opened at all. */
@@ -149,6 +192,7 @@ function limitsOf(refusers: Findings["refusers"]): Pick<Situation, "aboveCeiling
 }
 
 type Findings = {
+  readonly limited: readonly Limited[];
   readonly refusers: readonly (DenialLayer | undefined)[];
   readonly asked: Asked;
   readonly world: World;
@@ -179,7 +223,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
       attempt: name.attempt,
       requested,
       granted,
-      refused: bounds.closesParent ? requested : requested.filter((_, index) => refusers[index] !== undefined),
+      refused: bounds.closesParent ? requested : refusedOf(findings, requested),
       determiningPolicies: [
         `ceiling:${entry.entryId}@${entry.revision}`,
         ...(delegated === undefined ? [] : [`delegation:${delegated.jti}`]),
@@ -205,13 +249,15 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
 /** With what a later look at the decision needs to tell why it came out as it did. */
 function situationOf(
   asked: Situation,
-  { allowPartial }: Pick<DecisionRequest, "allowPartial">,
-  { refusers, bounds: { closesParent } }: Pick<Findings, "refusers" | "bounds">,
+  { allowPartial, requested }: Pick<DecisionRequest, "allowPartial" | "requested">,
+  { limited, refusers, bounds: { closesParent } }: Pick<Findings, "limited" | "refusers" | "bounds">,
 ): Situation {
+  const fewerCalls = fewerCallsOf(limited, requested);
   return {
     ...asked,
     ...limitsOf(refusers),
     ...(allowPartial && { allowPartial }),
+    ...(fewerCalls.length > 0 && { fewerCalls }),
     ...(closesParent && { closesParent }),
   };
 }

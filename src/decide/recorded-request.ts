@@ -43,7 +43,11 @@ export function requestOf(
     ...(workflow === undefined ? {} : { workflow }),
     ...(parent === undefined ? {} : { parent }),
     requested,
-    elements: requested.filter((_, index) => layerOf(situation, index) === undefined),
+    elements: requested.flatMap((element, index) => {
+      if (layerOf(situation, index) !== undefined) return [];
+      const fewer = situation.fewerCalls?.find((one) => one.element === index);
+      return [fewer === undefined ? element : { ...element, max_calls: fewer.calls }];
+    }),
     facts,
     risk,
     depth,

@@ -116,9 +116,14 @@ export type Situation = {
   readonly aboveParent?: readonly number[];
   /** Present where a part of what was requested would have been granted too. */
   readonly allowPartial?: true;
+  /** Elements of which ceiling or parent left fewer calls than were requested, and how many; absent: none. */
+  readonly fewerCalls?: readonly FewerCalls[];
   /** Present where the parent itself would have been out of bounds, which refuses whatever the policies permit. */
   readonly closesParent?: true;
 };
+
+/** By the element's position in `requested`. */
+export type FewerCalls = { readonly element: number; readonly calls: number };
 
 /** The part of a step's situation that stays as it was when the step was opened. */
 export type OpenerFacts = Pick<Situation, "runtime" | "parent" | "selectors">;

@@ -152,21 +152,60 @@ function coversUse(wide: GrantElement, narrow: Omit<GrantElement, "max_calls">):
 }
 
 /**
- * Splits what is asked into the elements that one element of `limit` covers and the elements that none covers. The calls
- * that are asked for come off the element that covers them, the first that has so many left: a budget that is asked for
- * in parts is no larger than in one.
+ * What a limit leaves of each element that is asked for, at its place; `undefined` where nothing. The calls that are asked
+ * for come off the element that covers them, the first that has so many left: a budget that is asked for in parts is no
+ * larger than in one.
+ *
+ * @param narrows - an element that no other has so many calls left for is given the calls that are left, if there are any.
  */
-export function divide(asked: Grant, limit: Grant): { readonly permitted: Grant; readonly refused: Grant } {
-  const permitted: GrantElement[] = [];
-  const refused: GrantElement[] = [];
+export function limitedTo(
+  asked: readonly (GrantElement | undefined)[],
+  limit: Grant,
+  narrows = false,
+): readonly (GrantElement | undefined)[] {
   const left = limit.map(callsLeft);
-  for (const element of asked) {
+  const leftAt = (index: number) => left[index] ?? 0;
+  return asked.map((element) => {
+    if (element === undefined) return undefined;
     const calls = callsLeft(element);
-    const found = limit.findIndex((wide, index) => coversUse(wide, element) && (left[index] ?? 0) >= calls);
-    if (found !== -1 && calls !== Number.POSITIVE_INFINITY) left[found] = (left[found] ?? 0) - calls;
-    (found === -1 ? refused : permitted).push(element);
-  }
-  return { permitted, refused };
+    const covering = limit.flatMap((wide, index) => (coversUse(wide, element) ? [index] : []));
+    const enough = covering.find((index) => leftAt(index) >= calls);
+    const isBounded = calls !== Number.POSITIVE_INFINITY;
+    // Whoever asks for any number of calls may not know of budgets, and is given none.
+    const [most] = narrows && isBounded ? covering.toSorted((one, other) => leftAt(other) - leftAt(one)) : [];
+    const found = enough ?? most;
+    if (found === undefined || leftAt(found) < 1) return undefined;
+    if (!isBounded) return element;
+    const granted = Math.min(calls, leftAt(found));
+    left[found] = leftAt(found) - granted;
+    return granted === calls ? element : { ...element, max_calls: granted };
+  });
+}
+
+/** Splits what is asked into the elements that one element of `limit` covers and the elements that none covers. */
+export function divide(asked: Grant, limit: Grant): { readonly permitted: Grant; readonly refused: Grant } {
+  const limited = limitedTo(asked, limit);
+  return {
+    permitted: asked.filter((_, index) => limited[index] !== undefined),
+    refused: asked.filter((_, index) => limited[index] === undefined),
+  };
+}
+
+/** How many calls were counted, by the place of the element in its grant; an element that counted none is missing. */
+export type CallCounts = ReadonlyMap<number, number>;
+
+/** A grant with no more calls than are left of it. */
+export function grantLeft(grant: Grant, calls: CallCounts): Grant {
+  return grant.flatMap((element, index): Grant => {
+    if (element.max_calls === undefined) return [element];
+    const left = element.max_calls - (calls.get(index) ?? 0);
+    return left <= 0 ? [] : [{ ...element, max_calls: left }];
+  });
+}
+
+/** Only what is asked for with a budget can be more than is left of one. */
+export function asksForBudget(grant: Grant): boolean {
+  return grant.some((element) => element.max_calls !== undefined);
 }
 
 /** `a ⊆ b`: every element of `a` is covered by one element of `b`, and all together by the calls that `b` allows. */

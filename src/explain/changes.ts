@@ -87,6 +87,7 @@ function isNoBetter(variant: Variant, verdict: Verdict, known: PassingChange, re
         one.element === lost.element &&
         (isOfAll(one) ||
           (!isOfAll(lost) &&
+            (lost.maxCalls === undefined || (one.maxCalls ?? Number.POSITIVE_INFINITY) <= lost.maxCalls) &&
             lost.actions.every((action) => one.actions.includes(action)) &&
             lost.locations.every((location) => one.locations.includes(location)) &&
             lost.datatypes.every((datatype) => one.datatypes.includes(datatype)))),
@@ -94,8 +95,8 @@ function isNoBetter(variant: Variant, verdict: Verdict, known: PassingChange, re
   );
 }
 
-function isOfAll({ actions, locations, datatypes }: PassingChange["without"][number]): boolean {
-  return actions.length + locations.length + datatypes.length === 0;
+function isOfAll({ maxCalls, actions, locations, datatypes }: PassingChange["without"][number]): boolean {
+  return maxCalls === undefined && actions.length + locations.length + datatypes.length === 0;
 }
 
 function changeOf(requested: Grant, { elements, withoutParent, risk }: Variant, verdict: Verdict): PassingChange {

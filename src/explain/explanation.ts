@@ -61,9 +61,11 @@ export type PassingChange = {
   readonly approval?: string;
 };
 
-/** What is left out of one element. Empty lists: the element as a whole. */
+/** What is left out of one element. Empty lists and no `maxCalls`: the element as a whole. */
 export type LeftOut = {
   readonly element: GrantElement;
+  /** It would be for no more calls than these. */
+  readonly maxCalls?: number;
   readonly actions: readonly string[];
   readonly locations: readonly string[];
   readonly datatypes: readonly string[];

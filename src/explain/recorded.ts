@@ -1,7 +1,7 @@
 import { putTo, requestOf, standsForSeveral } from "../decide/recorded-request.ts";
 import type { Decision } from "../domain/decision.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
-import type { Grant } from "../domain/grant.ts";
+import { asksForBudget, type Grant, grantLeft } from "../domain/grant.ts";
 import type { RecordedPolicySet } from "../domain/policy-set.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
 import type { Step } from "../domain/step.ts";
@@ -12,7 +12,7 @@ import type { PrincipalVault } from "../ports/principal-vault.ts";
 
 export type RecordedPorts = {
   readonly history: Pick<HistoryReads, "decisions" | "steps">;
-  readonly steps: Pick<StepReads, "step" | "opening">;
+  readonly steps: Pick<StepReads, "step" | "opening" | "callsCounted">;
   readonly policies: Pick<PolicyReads, "policySet">;
   readonly registryReads: Pick<RegistryReads, "principal">;
   readonly principals: Pick<PrincipalVault, "open">;
@@ -27,7 +27,7 @@ export type Recorded = {
   /** Absent where no policy was asked, or where what it was asked can't be told any more. */
   readonly request?: PolicyRequest;
   readonly parent?: Step;
-  /** What the parent's grant limits the request to; absent without a parent, or where a token passed on a part of it only. */
+  /** What the parent's grant, with the calls that are left of it, limits the request to; absent without a parent, or where a token passed on a part of it only. */
   readonly parentLimit?: Grant;
   /** The agent's ceiling; absent where the entry has changed since. */
   readonly ceiling?: Grant;
@@ -59,9 +59,14 @@ export async function recordedDecision(decisionId: string, ports: RecordedPorts)
       ? { notAsked: whyNotAsked(decision, set) }
       : { request: putTo(set.dataClasses, request) }),
     ...(parent === undefined ? {} : { parent }),
-    ...(parent === undefined || isDelegatedByToken(decision) ? {} : { parentLimit: parent.grant }),
+    ...(parent === undefined || isDelegatedByToken(decision) ? {} : { parentLimit: await leftOf(parent, ports) }),
     ...(ceiling === undefined ? {} : { ceiling }),
   };
+}
+
+/** No more is left of the parent's calls now than there was then, so what passes now would have passed. */
+async function leftOf({ stepId, grant }: Step, { steps }: RecordedPorts): Promise<Grant> {
+  return asksForBudget(grant) ? grantLeft(grant, await steps.callsCounted(stepId)) : grant;
 }
 
 async function setOf({ situation }: Decision, { policies }: RecordedPorts): Promise<RecordedPolicySet | undefined> {

@@ -1,4 +1,4 @@
-import { covers, type Grant, type GrantElement } from "../domain/grant.ts";
+import { covers, type Grant, type GrantElement, limitedTo } from "../domain/grant.ts";
 import type { LeftOut } from "./explanation.ts";
 
 /** A request with less in it: its elements at their places, `undefined` for one that is left out. */
@@ -27,6 +27,8 @@ export function reductionsOf(
       for (const value of element[member]) found.push(replaced(less(element, member, value)));
     for (const limit of limits) for (const wide of limit) found.push(replaced(narrowed(element, wide)));
   }
+  // Budgets are drawn on together: what is left for one element hangs on the others.
+  for (const limit of limits) found.push(limitedTo(requested, limit, true));
   for (const member of MEMBERS) {
     for (const value of new Set(requested.flatMap((element) => element[member] as readonly string[]))) {
       found.push(requested.map((element) => less(element, member, value)));
@@ -51,8 +53,10 @@ export function leftOut(requested: Grant, reduced: Reduced): readonly LeftOut[] 
     const missing = (member: Member) =>
       (element[member] as readonly string[]).filter((one) => !(kept[member] as readonly string[]).includes(one));
     const [actions, locations, datatypes] = [missing("actions"), missing("locations"), missing("datatypes")];
-    if (actions.length + locations.length + datatypes.length === 0) return [];
-    return [{ element, actions, locations, datatypes }];
+    const isFewer = kept.max_calls !== undefined && kept.max_calls !== element.max_calls;
+    if (actions.length + locations.length + datatypes.length === 0 && !isFewer) return [];
+    const fewer = isFewer ? { maxCalls: kept.max_calls } : {};
+    return [{ element, ...fewer, actions, locations, datatypes }];
   });
 }
 
@@ -65,15 +69,22 @@ function combinations({ locations, actions, datatypes }: GrantElement): number {
   return locations.length * actions.length * datatypes.length;
 }
 
+/** How many calls a request is for, as far as it says. */
+function callsOf(reduced: Reduced): number {
+  return reduced.reduce((sum, element) => sum + (element?.max_calls ?? 0), 0);
+}
+
 /** Without what is empty or unchanged, and each once. */
 function byLoss(requested: Grant, found: readonly Reduced[]): readonly Reduced[] {
   const size = sizeOf(requested);
   const different = new Map(found.map((one) => [JSON.stringify(one.map((element) => element ?? null)), one]));
-  const touched = (one: Reduced) => one.filter((element, index) => element !== requested[index]).length;
+  const isSame = (one: GrantElement | undefined, other: GrantElement | undefined) =>
+    one === other || JSON.stringify(one) === JSON.stringify(other);
+  const touched = (one: Reduced) => one.filter((element, index) => !isSame(element, requested[index])).length;
   return [...different.values()]
-    .map((one) => ({ one, size: sizeOf(one), touched: touched(one) }))
-    .filter((candidate) => candidate.size > 0 && candidate.size < size)
-    .sort((a, b) => b.size - a.size || a.touched - b.touched)
+    .map((one) => ({ one, size: sizeOf(one), touched: touched(one), calls: callsOf(one) }))
+    .filter((candidate) => candidate.size > 0 && (candidate.size < size || candidate.touched > 0))
+    .sort((a, b) => b.size - a.size || a.touched - b.touched || b.calls - a.calls)
     .map(({ one }) => one);
 }
 
@@ -87,8 +98,10 @@ function less(element: GrantElement, member: Member, value: string): GrantElemen
 
 /** The largest part of an element that another covers. */
 function narrowed(element: GrantElement, wide: GrantElement): GrantElement | undefined {
+  const calls = Math.min(element.max_calls ?? Number.POSITIVE_INFINITY, wide.max_calls ?? Number.POSITIVE_INFINITY);
   const part: GrantElement = {
     ...element,
+    ...(calls === Number.POSITIVE_INFINITY ? {} : { max_calls: calls }),
     locations: wide.locations.includes("*")
       ? element.locations
       : element.locations.filter((one) => wide.locations.includes(one)),

@@ -3,7 +3,7 @@ import type { Authority } from "../domain/authority.ts";
 import type { CallApprovalStanding, PendingCall } from "../domain/call-approval.ts";
 import type { DelegationToken } from "../domain/delegation.ts";
 import type { FederatedBundle } from "../domain/federation.ts";
-import type { Grant } from "../domain/grant.ts";
+import type { CallCounts, Grant } from "../domain/grant.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RiskLevel, RiskScope } from "../domain/risk.ts";
@@ -135,9 +135,6 @@ export type GuardedStep = {
 
 export type GuardedCallApproval = CallApprovalStanding &
   Pick<PendingCall, "approvalId" | "stepId" | "requestDigest" | "requesters">;
-
-/** How many calls were counted, by the place of the element in its grant; an element that counted none is missing. */
-export type CallCounts = ReadonlyMap<number, number>;
 
 export type BudgetHolder = {
   readonly stepId: string;

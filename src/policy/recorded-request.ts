@@ -1,5 +1,5 @@
 import { requestOf, type UnconfinedRequest } from "../decide/recorded-request.ts";
-import type { Situation } from "../domain/decision.ts";
+import type { FewerCalls, Situation } from "../domain/decision.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { RiskAround } from "../domain/risk.ts";
 import { NO_FACTS, type RunFacts, withGrant } from "../domain/run-facts.ts";
@@ -52,6 +52,8 @@ export function recordedRequests(
   /** Of a step that was opened while no policies were in force. What a ceiling refused then, no policy would permit. */
   function foundOut({
     effect,
+    requested,
+    granted,
     opened,
     opening,
     decidedAt,
@@ -68,6 +70,7 @@ export function recordedRequests(
       risk: NO_RISK,
       selectors: opening?.selectors ?? [],
       at: decidedAt,
+      fewerCalls: fewerCallsOf(requested, granted),
     };
   }
 
@@ -81,6 +84,18 @@ export function recordedRequests(
     if (request === undefined) return undefined;
     return { decision, request, situation, reconstructed: decision.situation === undefined };
   };
+}
+
+/** What was granted with fewer calls than were requested, of a decision that does not say so. */
+function fewerCallsOf(requested: Grant, granted: Grant): readonly FewerCalls[] {
+  return requested.flatMap((element, index) => {
+    const part = granted.find(({ max_calls: calls = 0, ...rest }) => {
+      const { max_calls: asked = 0, ...same } = element;
+      return calls < asked && JSON.stringify(rest) === JSON.stringify(same);
+    });
+    const isGranted = granted.some((one) => JSON.stringify(one) === JSON.stringify(element));
+    return part?.max_calls === undefined || isGranted ? [] : [{ element: index, calls: part.max_calls }];
+  });
 }
 
 /** Budgets, bars and the like refuse whatever the policies say. */

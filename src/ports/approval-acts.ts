@@ -15,7 +15,7 @@ import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
  * - `decidedOn` no longer stands → NOT_ENTITLED for an entry that is out of force, else DECISION_OUTDATED;
  * - the parent is open, expires no earlier than the step, and is not closed by this → else DELEGATION_REFUSED;
  * - the delegation token by which it was let below its parent was not taken back → else DELEGATION_REFUSED;
- * - the parent has as many calls left as are asked for → else DELEGATION_REFUSED;
+ * - the parent has as many calls left as are granted → else DECISION_OUTDATED;
  * - it is the newest attempt → else STALE_ATTEMPT;
  * - expiry ahead of `now` by `LIMITS.stepSecondsLeftMin` → else STEP_EXPIRING.
  *

@@ -86,7 +86,7 @@ export type Sequenced = { readonly kind: "sequenced"; readonly sequence: number 
  * - the parent is open, expires no earlier than the child, and is not closed by this opening → else DELEGATION_REFUSED;
  * - the delegation token that `delegationJti` names is the parent's and for the opener's entry, neither expired nor taken
  *   back, and has a use left, which this opening takes → else DELEGATION_REFUSED;
- * - the parent has as many calls left as are asked for → else DELEGATION_REFUSED;
+ * - the parent has as many calls left as are granted → else DECISION_OUTDATED;
  * - the newest attempt is open, and `supersedes` is false → STEP_EXISTS; the newest attempt is not below this attempt →
  *   STALE_ATTEMPT;
  * - `openStepsMax` of the opener's entry, `executorOpenStepsMax` of an executor's process → LIMIT_EXCEEDED;

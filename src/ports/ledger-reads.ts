@@ -3,6 +3,7 @@ import type { CallApproval, CallApprovalState } from "../domain/call-approval.ts
 import type { Ratchet } from "../domain/data-classes.ts";
 import type { Decision, OpenerFacts, Situation } from "../domain/decision.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
+import type { CallCounts } from "../domain/grant.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
 import type { Actor, LedgerEvent } from "../domain/ledger-event.ts";
 import type { RecordedPolicySet } from "../domain/policy-set.ts";
@@ -69,6 +70,8 @@ export type StepReads = {
    * @param ratchet - `principal`: with the scopes of all principals that one of the runs has worked for.
    */
   world(facts: readonly FactScope[], risks: readonly RiskScope[], ratchet: Ratchet): Promise<RecordedWorld>;
+  /** How many calls each element of a step's grant has counted. */
+  callsCounted(stepId: string): Promise<CallCounts>;
   /** Who opened a step, by its decision, whether or not policies were asked; `undefined` where that was not recorded. */
   opening(decisionId: string): Promise<OpenerFacts | undefined>;
 };

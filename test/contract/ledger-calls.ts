@@ -125,8 +125,8 @@ export function callsContract(worldOf: () => World): void {
       const { stepId: parentStepId, runId, expiresAt } = parent;
       const child = { parentStepId, runId, expiresAt, depth: 1 };
       const open = (grant: Grant) => world.ledger.perform(world.openAct(agent, { ...child, grant }));
-      expect(await open([atMost(3)])).toEqual(refusal("DELEGATION_REFUSED"));
-      expect(await open([atMost(1), atMost(2)])).toEqual(refusal("DELEGATION_REFUSED"));
+      expect(await open([atMost(3)])).toEqual(refusal("DECISION_OUTDATED"));
+      expect(await open([atMost(1), atMost(2)])).toEqual(refusal("DECISION_OUTDATED"));
       expect(await open([atMost(2)])).toMatchObject({ kind: "opened" });
     });
   });

@@ -90,7 +90,11 @@ function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], roo
   };
 }
 
-const NO_STEPS = { opening: async () => undefined, step: async () => undefined };
+const NO_STEPS = {
+  opening: async () => undefined,
+  callsCounted: async () => new Map<number, number>(),
+  step: async () => undefined,
+};
 
 const ALLOW: PolicyEffect = { effect: "allow", policies: [] };
 

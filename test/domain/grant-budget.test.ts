@@ -9,6 +9,7 @@ import {
   type Grant,
   type GrantElement,
   isWithin,
+  limitedTo,
   parseGrant,
   scopeOf,
 } from "../../src/domain/grant.ts";
@@ -99,7 +100,18 @@ describe("a budget asked for in parts is no larger than in one", () => {
             limits.map((calls) => atMost(calls)),
           );
           const granted = permitted.reduce((sum, { max_calls: calls = Number.POSITIVE_INFINITY }) => sum + calls, 0);
-          expect(granted).toBeLessThanOrEqual(limits.reduce((sum, calls) => sum + calls, 0));
+          const total = limits.reduce((sum, calls) => sum + calls, 0);
+          expect(granted).toBeLessThanOrEqual(total);
+          const narrowed = limitedTo(
+            asked,
+            limits.map((calls) => atMost(calls)),
+            true,
+          );
+          const calls = narrowed.map((element) => element?.max_calls ?? 0);
+          expect(calls.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(total);
+          for (const [index, one] of calls.entries()) expect(one).toBeLessThanOrEqual(asked[index]?.max_calls ?? 0);
+          // Whoever is given nothing at all could be given nothing.
+          if (asked.length > 0 && limits.length > 0) expect(Math.max(...calls)).toBeGreaterThan(0);
         },
       ),
     );

@@ -28,7 +28,11 @@ export const APPROVAL: Policy = {
   text: '@id("site.sign-off")\n@approval("operators")\nforbid (principal, action == Action::"execute", resource);',
 };
 
-export type Opening = { readonly parentStepId?: string; readonly workflow?: string };
+export type Opening = {
+  readonly parentStepId?: string;
+  readonly workflow?: string;
+  readonly allowPartial?: boolean;
+};
 
 /**
  * The real paths and engine with the baseline in force, and an explainer with an engine of its own.

@@ -221,6 +221,7 @@ async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
     aboveParent: [1],
     allowPartial: true,
     closesParent: true,
+    fewerCalls: [{ element: 0, calls: 1 }],
   };
   const going = await world.open(agent, { factScopes: ["run:a", "run:b"] });
   const ending = await world.open(agent);
@@ -286,6 +287,7 @@ test("the members of every event", () => {
       "decision.situation.approved decision.situation.at decision.situation.closesParent",
       "decision.situation.depth decision.situation.facts.actions[]",
       "decision.situation.facts.classes[] decision.situation.facts.steps decision.situation.facts.stepsOpen",
+      "decision.situation.fewerCalls[].calls decision.situation.fewerCalls[].element",
       "decision.situation.openerUnknown",
       "decision.situation.parent.agent decision.situation.parent.name.attempt",
       "decision.situation.parent.name.runId decision.situation.parent.name.step",

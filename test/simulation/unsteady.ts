@@ -135,6 +135,7 @@ export function unsteady(ground: Ground, delays: readonly number[], faults: Faul
           stepByRequest: (...request) => slowly(() => store.steps.stepByRequest(...request)),
           standingAttempts: (...name) => slowly(() => store.steps.standingAttempts(...name)),
           opening: (decisionId) => slowly(() => store.steps.opening(decisionId)),
+          callsCounted: (stepId) => slowly(() => store.steps.callsCounted(stepId)),
           world: (...scopes) => slowly(() => store.steps.world(...scopes)),
         },
         credentials: {

@@ -7,7 +7,6 @@ import type { FactScope } from "../../domain/run-facts.ts";
 import { addMicros, secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type {
   BudgetHolder,
-  CallCounts,
   GuardedIssuance,
   GuardedStep,
   LedgerView,
@@ -18,7 +17,7 @@ import type {
 import type { Connection, SqlParameters } from "./connection.ts";
 import { AUTHORITY, type AuthorityGuardRow } from "./tables/authority-table.ts";
 import { CALL_APPROVAL, type CallApprovalGuardRow, guardedCallApprovalOf } from "./tables/call-approval-table.ts";
-import { CALL, type CallCountRow } from "./tables/call-table.ts";
+import { callsCounted } from "./tables/call-table.ts";
 import { DELEGATION_TOKEN, type DelegationTokenGuardRow } from "./tables/delegation-token-table.ts";
 import { ENTRY, type EntryGuardRow, type EntryRow, entryOf } from "./tables/entry-table.ts";
 import { minuteOf } from "./tables/event-table.ts";
@@ -190,10 +189,6 @@ function lineageOf(db: Connection, stepId: string): readonly BudgetHolder[] {
     row = parentStepId === null ? undefined : db.get<BudgetRow>(STEP.budget, { stepId: parentStepId });
   }
   return lineage;
-}
-
-function callsCounted(db: Connection, holder: string): CallCounts {
-  return new Map(db.all<CallCountRow>(CALL.countsOf, { holder }).map(({ element, calls }) => [element, calls]));
 }
 
 /** How long after its expiry a credential may be accepted: the leeway, and the largest clock error still believed. */

@@ -123,8 +123,9 @@ function changeOf({
 }: PassingChange): MessageInitShape<typeof PassingChangeSchema> {
   return {
     ...(grant === undefined ? {} : { grant: grantMessageOf(grant) }),
-    without: without.map(({ element, actions, locations, datatypes }) => ({
+    without: without.map(({ element, maxCalls, actions, locations, datatypes }) => ({
       ...elementMessageOf(element),
+      ...(maxCalls === undefined ? {} : { maxCalls }),
       actions: [...actions],
       locations: [...locations],
       datatypes: [...datatypes],

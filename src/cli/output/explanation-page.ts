@@ -165,9 +165,10 @@ function changeText(change: PassingChange): string {
   ].join(", and ");
 }
 
-function leftOutText({ element, actions, locations, datatypes }: LeftOut): string {
+function leftOutText({ element, maxCalls, actions, locations, datatypes }: LeftOut): string {
   if (element === undefined) return "";
   const parts = [
+    ...(maxCalls === undefined ? [] : [`more than ${maxCalls} ${maxCalls === 1 ? "call" : "calls"}`]),
     ...(actions.length === 0 ? [] : [actions.join(", ")]),
     ...(locations.length === 0 ? [] : [`the server ${locations.join(", ")}`]),
     ...(datatypes.length === 0 ? [] : [`the class ${datatypes.join(", ")}`]),

@@ -101,7 +101,8 @@ function stepField({ stepId, agent, stepName }: ExplainedStep): Json {
 function changeField({ grant, without, withoutParent, riskAtMost, approval }: PassingChange): Json {
   return {
     grant: grant === undefined ? null : asGrant(grant.elements),
-    without: without.map(({ element, actions, locations, datatypes }) => ({
+    without: without.map(({ element, maxCalls, actions, locations, datatypes }) => ({
+      max_calls: maxCalls ?? null,
       element: element === undefined ? null : (asGrant([element])[0] ?? null),
       actions,
       locations,

@@ -1,5 +1,6 @@
 import { answerRefusal, tooLateToApprove } from "../../domain/awaiting-approval.ts";
 import { type Denial, denial } from "../../domain/errors.ts";
+import { asksForBudget } from "../../domain/grant.ts";
 import type { LedgerEvent } from "../../domain/ledger-event.ts";
 import { hasExpired, REASON_OF_STATE } from "../../domain/step.ts";
 import type { UnixMicros } from "../../domain/time.ts";
@@ -8,7 +9,7 @@ import type { CloseResult, Sequenced } from "../../ports/ledger-acts.ts";
 import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { GuardedRun, GuardedStep } from "../view.ts";
 import { closeResult, closingOf } from "./closing.ts";
-import { asksForBudget, budgetGuard, closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
+import { budgetGuard, closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
 import { principalRefusal } from "./principals.ts";
 import { eachDecidedOn, guardsOf, stepNotFound } from "./refusals.ts";
 import { recordedAll } from "./sequenced.ts";

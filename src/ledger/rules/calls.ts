@@ -1,11 +1,11 @@
 import { type ApprovableCall, callApprovalStateOf, callDigestOf } from "../../domain/call-approval.ts";
 import type { CountedBudget, Decision, ToolCall } from "../../domain/decision.ts";
 import { type Denial, denial, isDenial } from "../../domain/errors.ts";
-import { coverageOf, type Grant, type GrantElement } from "../../domain/grant.ts";
+import { type CallCounts, coverageOf, type Grant, type GrantElement } from "../../domain/grant.ts";
 import { hasExpired } from "../../domain/step.ts";
 import type { PendCallAct, RecordCallAct, RecordedCall } from "../../ports/call-acts.ts";
 import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
-import type { BudgetHolder, CallCounts, GuardedCallApproval, GuardedIssuance } from "../view.ts";
+import type { BudgetHolder, GuardedCallApproval, GuardedIssuance } from "../view.ts";
 import { eachDecidedOn, type Guards, guardsOf, outdated, stepNotFound, stepRefusal } from "./refusals.ts";
 
 /** The guards stand in the order that the port gives them. */
@@ -140,14 +140,5 @@ function budgetsOf(
     // Only elements with a bound are counted by.
     const max = grant[element]?.max_calls ?? 0;
     return { holder, element, max, left: max - (calls.get(element) ?? 0) };
-  });
-}
-
-/** A grant with no more calls than are left of it. */
-export function grantLeft({ grant, calls }: Pick<BudgetHolder, "grant" | "calls">): Grant {
-  return grant.flatMap((element, index): Grant => {
-    if (element.max_calls === undefined) return [element];
-    const left = element.max_calls - (calls.get(index) ?? 0);
-    return left <= 0 ? [] : [{ ...element, max_calls: left }];
   });
 }

@@ -1,13 +1,14 @@
 import { type DelegationToken, delegationRefusal } from "../../domain/delegation.ts";
 import { type Denial, denial } from "../../domain/errors.ts";
 import { treeText } from "../../domain/executor.ts";
+import { asksForBudget } from "../../domain/grant.ts";
 import { formatProcess } from "../../domain/process.ts";
 import { hasExpired, isClosed, permits } from "../../domain/step.ts";
 import type { OpenStepAct, OpenStepResult } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { BudgetHolder, GuardedEntry, GuardedPrincipal, GuardedRun, GuardedStep, LiveStep } from "../view.ts";
 import type { Closing } from "./closing.ts";
-import { asksForBudget, budgetGuard, closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
+import { budgetGuard, closingOfOthers, expiryGuard, parentGuard } from "./opening.ts";
 import { principalRefusal } from "./principals.ts";
 import { eachDecidedOn, guardsOf, outdated } from "./refusals.ts";
 

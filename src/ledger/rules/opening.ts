@@ -1,11 +1,10 @@
 import { type Denial, denial } from "../../domain/errors.ts";
-import { type Grant, isWithin } from "../../domain/grant.ts";
+import { type Grant, grantLeft, isWithin } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { permits, type Step } from "../../domain/step.ts";
 import { addMicros, microsOf, type UnixMicros, type UnixSeconds } from "../../domain/time.ts";
 import type { OpenStepAct } from "../../ports/ledger-acts.ts";
 import type { BudgetHolder, GuardedStep, LiveStep } from "../view.ts";
-import { grantLeft } from "./calls.ts";
 import { type Closing, closingOf } from "./closing.ts";
 
 /** What a step that is opened, at once or by an approval, has to do with others. */
@@ -46,16 +45,11 @@ export function parentGuard(
   return endsWithThis ? denial("DELEGATION_REFUSED", "opening this step would close its parent") : undefined;
 }
 
-/** Only what is asked for with a budget can be more than is left of one. */
-export function asksForBudget(grant: Grant): boolean {
-  return grant.some((element) => element.max_calls !== undefined);
-}
-
-/** What the parent was granted says how much there was; what is left may be less by now. */
+/** The parent may have made calls since this was decided: it is decided again, on what is left. */
 export function budgetGuard(grant: Grant, lineage: readonly BudgetHolder[] | undefined): Denial | undefined {
   const [parent] = lineage ?? [];
-  if (parent === undefined || isWithin(grant, grantLeft(parent))) return undefined;
-  return denial("DELEGATION_REFUSED", "the parent step has not so many calls left");
+  if (parent === undefined || isWithin(grant, grantLeft(parent.grant, parent.calls))) return undefined;
+  return denial("DECISION_OUTDATED", "the parent step has not so many calls left as when this was decided: ask again");
 }
 
 export function expiryGuard(expiresAt: UnixSeconds, now: UnixMicros): Denial | undefined {

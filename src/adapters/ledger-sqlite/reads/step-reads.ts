@@ -6,6 +6,7 @@ import { alsoFor, type FactScope, type ScopeFacts } from "../../../domain/run-fa
 import type { Step } from "../../../domain/step.ts";
 import type { RecordedWorld, StepReads } from "../../../ports/ledger-reads.ts";
 import type { Connection, SqlParameters } from "../connection.ts";
+import { callsCounted } from "../tables/call-table.ts";
 import { DECISION } from "../tables/decision-table.ts";
 import { sizeOf } from "../tables/event-table.ts";
 import { RUN, type RunGuardRow } from "../tables/run-table.ts";
@@ -36,6 +37,7 @@ export function createStepReads({ read }: Reader): StepReads {
           through: sizeOf(db),
         })),
       ),
+    callsCounted: async (stepId) => read((db) => callsCounted(db, stepId)),
     async opening(decisionId) {
       const row = read((db) => db.get<{ readonly opening: string | null }>(DECISION.opening, { decisionId }));
       if (row === undefined || row.opening === null) return undefined;

@@ -1368,7 +1368,7 @@ export declare type PassingChange = Message<"stint.v1.PassingChange"> & {
 export declare const PassingChangeSchema: GenMessage<PassingChange>;
 
 /**
- * What is left out of one element; the whole element where the lists are empty.
+ * What is left out of one element; the whole element where the lists are empty, and no max_calls is there.
  *
  * @generated from message stint.v1.LeftOut
  */
@@ -1392,6 +1392,13 @@ export declare type LeftOut = Message<"stint.v1.LeftOut"> & {
    * @generated from field: repeated string datatypes = 4;
    */
   datatypes: string[];
+
+  /**
+   * The element would be for no more calls than these.
+   *
+   * @generated from field: optional uint32 max_calls = 5;
+   */
+  maxCalls?: number | undefined;
 };
 
 /**

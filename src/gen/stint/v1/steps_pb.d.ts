@@ -105,7 +105,8 @@ export declare type OpenRequest = Message<"stint.v1.OpenRequest"> & {
   requestId: string;
 
   /**
-   * Answer with the part of the grant that is permitted rather than refuse all.
+   * Answer with the part of the grant that is permitted rather than refuse all; of an element with max_calls, with as many
+   * calls as are left.
    *
    * @generated from field: bool allow_partial = 15;
    */
@@ -187,7 +188,7 @@ export declare type OpenResponse = Message<"stint.v1.OpenResponse"> & {
   jwtSvids: JwtSvidOutcome[];
 
   /**
-   * Elements that allow_partial dropped.
+   * Elements that allow_partial dropped; of an element that was granted with fewer calls, the others.
    *
    * @generated from field: stint.v1.Grant refused = 4;
    */
