@@ -6,11 +6,11 @@ import { sortedSet } from "../domain/sorted-set.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { PolicyAnswer, PolicyEngine } from "../ports/policy-engine.ts";
-import { grantedOf, type RecordedRequest, type RequestPorts, recordedRequests } from "./recorded-request.ts";
+import { grantedOf, type ReplayedRequest, type RequestPorts, replayedRequests } from "./replayed-request.ts";
 
 /** A decision that would be another under the candidate. */
 export type Flip = {
-  readonly recorded: RecordedRequest;
+  readonly recorded: ReplayedRequest;
   readonly effect: "allow" | "deny";
   /** Elements that would be granted and were not, and the other way round. */
   readonly gained: Grant;
@@ -65,12 +65,12 @@ export async function* replay(
   const engine = ports.startEngine();
   try {
     if (candidate !== undefined) await engine.load(ROOT, candidate);
-    const recordedOf = recordedRequests(ports);
+    const recordedOf = replayedRequests(ports);
     let decisions = 0;
     let skipped = 0;
     for (let after = 0; !signal.aborted; ) {
       const rows = await ports.history.evaluated({ ...filter, after, limit: PAGE_ROWS });
-      const requests: (RecordedRequest | undefined)[] = [];
+      const requests: (ReplayedRequest | undefined)[] = [];
       for (const row of rows) requests.push(await recordedOf(row));
       const flips = await Promise.all(
         requests.map((one) => (one === undefined ? undefined : flipOf(one, candidate, engine))),
@@ -90,7 +90,7 @@ export async function* replay(
 }
 
 async function flipOf(
-  recorded: RecordedRequest,
+  recorded: ReplayedRequest,
   candidate: PolicySet | undefined,
   engine: PolicyEngine,
 ): Promise<Flip | undefined> {
@@ -118,7 +118,7 @@ async function flipOf(
 
 /** A request that is too large for the engine is refused by it, in a replay as at its time. */
 async function answerOf(
-  recorded: RecordedRequest,
+  recorded: ReplayedRequest,
   { dataClasses }: PolicySet,
   engine: PolicyEngine,
 ): Promise<PolicyAnswer> {

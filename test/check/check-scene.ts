@@ -9,7 +9,7 @@ import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RiskLevel } from "../../src/domain/risk.ts";
 import type { Attested } from "../../src/domain/stages.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
-import { setOf } from "../adapters/policy-cedar/requests.ts";
+import { setOf } from "../adapters/policy-cedar/sets.ts";
 import { introspectionScene } from "../api/http/introspection-scene.ts";
 import { GRANT, MCP, OPERATOR, processOf } from "../contract/ledger-world.ts";
 

@@ -6,7 +6,9 @@ import { BrokerError } from "../../src/domain/errors.ts";
 import type { PolicySet } from "../../src/domain/policy-set.ts";
 import type { ExternalPolicy } from "../../src/ports/external-policy.ts";
 import type { PolicyAnswer, PolicyEffect, PolicyEngine, PolicyRequest } from "../../src/ports/policy-engine.ts";
-import { policyRequest, SEARCH } from "../samples/policy-request.ts";
+import { elementOf, requestOf } from "../samples/policy-request.ts";
+
+const SEARCH = elementOf();
 
 const ALLOW: PolicyEffect = { effect: "allow", policies: ["p"] };
 const DENY: PolicyEffect = { effect: "deny", policies: ["q"] };
@@ -57,7 +59,7 @@ function externalThat(says: Says) {
 
 const one = (whole: PolicyEffect, element = whole): PolicyAnswer => ({ whole, elements: [element] });
 
-function answerOf(own: Says, foreign: Says, request = policyRequest()): Promise<PolicyAnswer> {
+function answerOf(own: Says, foreign: Says, request = requestOf()): Promise<PolicyAnswer> {
   return withExternal(engineThat(own).engine, externalThat(foreign).external).evaluate("root", request);
 }
 
@@ -67,7 +69,7 @@ describe("of two engines", () => {
     const answer = fc.record({ whole: effect, elements: fc.array(effect, { maxLength: 4 }) });
     await fc.assert(
       fc.asyncProperty(answer, answer, fc.nat(4), async (own, foreign, count) => {
-        const request = policyRequest({ requested: Array.from({ length: count }, () => SEARCH) });
+        const request = requestOf({ requested: Array.from({ length: count }, () => SEARCH) });
         const { whole, elements } = await answerOf(own, foreign, request);
         const allow = (...two: readonly (PolicyEffect | undefined)[]) =>
           two.every((one) => one?.effect === "allow") ? "allow" : "deny";
@@ -101,7 +103,7 @@ describe("of two engines", () => {
     const torn: PolicyEffect = { ...ALLOW, errors: ["broken"] };
     expect(await answerOf(one(ALLOW), one(torn))).toMatchObject(one({ effect: "deny", policies: ["opa:p"] }));
     expect(await answerOf(one(torn), one(ALLOW))).toMatchObject(one({ effect: "deny", policies: ["p"] }));
-    expect(await externalAlone(externalThat(one(torn)).external).evaluate("root", policyRequest())).toMatchObject(
+    expect(await externalAlone(externalThat(one(torn)).external).evaluate("root", requestOf())).toMatchObject(
       one({ effect: "deny", policies: ["opa:p"] }),
     );
   });
@@ -117,7 +119,7 @@ describe("of two engines", () => {
   test("the external one offers no approval", async () => {
     const { whole } = await answerOf(one(ALLOW), one(HELD));
     expect(whole).toEqual({ effect: "deny", policies: ["opa:held"] });
-    const alone = await externalAlone(externalThat(one(HELD)).external).evaluate("root", policyRequest());
+    const alone = await externalAlone(externalThat(one(HELD)).external).evaluate("root", requestOf());
     expect(alone.whole).toEqual({ effect: "deny", policies: ["opa:held"] });
   });
 
@@ -125,7 +127,7 @@ describe("of two engines", () => {
     const later = Promise.withResolvers<PolicyAnswer>();
     const own = engineThat(later.promise);
     const foreign = externalThat(later.promise);
-    const request = policyRequest();
+    const request = requestOf();
     const answer = withExternal(own.engine, foreign.external).evaluate("root", request);
     expect([own.calls, foreign.calls]).toEqual([[["evaluate", "root", request]], [request]]);
     later.resolve(one(ALLOW));
@@ -178,7 +180,7 @@ describe("where the external engine does not answer", () => {
 });
 
 describe("of an open step", () => {
-  const judged = policyRequest({ act: "judge" });
+  const judged = requestOf({ act: "judge" });
   const noDecision = { code: "NOT_SERVING", detail: "opa:broken" };
 
   test.for([FAILED, { ...ALLOW, errors: ["broken"] }])(
@@ -195,7 +197,7 @@ describe("of an open step", () => {
     { what: "is silent", foreign: NO_ANSWER },
     { what: "gives no decision", foreign: one(FAILED) },
   ])("what the broker's own policies deny ends it, a part as well, though the other $what", async ({ foreign }) => {
-    const two = policyRequest({ act: "judge", requested: [SEARCH, SEARCH] });
+    const two = requestOf({ act: "judge", requested: [SEARCH, SEARCH] });
     const { elements } = await answerOf({ whole: ALLOW, elements: [ALLOW, DENY] }, foreign, two);
     expect(elements[1]).toEqual({ ...DENY, errors: ["opa:no_answer"] });
   });
@@ -208,13 +210,11 @@ describe("of an open step", () => {
 describe("an external engine alone", () => {
   test("decides, with its name before those of its policies", async () => {
     const engine = externalAlone(externalThat(one(ALLOW, DENY)).external);
-    expect(await engine.evaluate("root", policyRequest())).toEqual({
+    expect(await engine.evaluate("root", requestOf())).toEqual({
       whole: { effect: "allow", policies: ["opa:p"] },
       elements: [{ effect: "deny", policies: ["opa:q"] }],
     });
-    await expect(externalAlone(externalThat(NO_ANSWER).external).evaluate("root", policyRequest())).rejects.toBe(
-      NO_ANSWER,
-    );
+    await expect(externalAlone(externalThat(NO_ANSWER).external).evaluate("root", requestOf())).rejects.toBe(NO_ANSWER);
   });
 
   test("takes no set with policies, which nothing would evaluate, and says where they are", async () => {

@@ -7,7 +7,7 @@ import { opaQuestion } from "../../src/adapters/policy-opa/opa-question.ts";
 import { externalPolicyOf, externalPolicySection } from "../../src/config/external-policy-section.ts";
 import { POLICY_MEMBERS } from "../../src/domain/policy-members.ts";
 import type { Segment } from "../../src/domain/spiffe-id.ts";
-import { policyRequest } from "../samples/policy-request.ts";
+import { elementOf, requestOf } from "../samples/policy-request.ts";
 import { read } from "./documents.ts";
 
 // What the guide to external policies shows is what the broker takes, asks and understands.
@@ -19,7 +19,8 @@ test("the guide to external policies: its settings are taken, and what it shows 
   const { policies } = parse(String(shown("external-policy.yaml"))) as { policies: { external: unknown } };
   const { opa } = externalPolicyOf(externalPolicySection.parse(policies.external));
   const facts = { classes: ["public"], actions: ["read"], stepsOpen: 1, steps: 3 } as const;
-  const question = opaQuestion(policyRequest({ runtime: "flow" as Segment, facts }), opa.send);
+  const requested = [elementOf({ locations: ["https://search.example.org"], datatypes: ["internal"] })];
+  const question = opaQuestion(requestOf({ runtime: "flow" as Segment, requested, facts }), opa.send);
   expect(JSON.parse(String(question))).toEqual(JSON.parse(String(shown("external-policy-question.json"))));
 });
 

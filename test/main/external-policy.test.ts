@@ -12,7 +12,7 @@ import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { ofToday, shown, webAuthority, webCertificateFor } from "../adapters/bundle-endpoint/endpoint-scene.ts";
 import { ALLOW_ONE, inOpasPlace } from "../adapters/policy-opa/opa-scene.ts";
 import { virtualClock } from "../memory/virtual-clock.ts";
-import { policyRequest } from "../samples/policy-request.ts";
+import { requestOf } from "../samples/policy-request.ts";
 import { ecPair, pemOf } from "../verify/certificate-forge.ts";
 import { NOW } from "../verify/token-forge.ts";
 
@@ -64,7 +64,7 @@ test("OPA is asked beside the broker's own engine, and both have to allow", asyn
   const { engine, calls } = denying();
   const both = await engineWithExternal(config({ url: place.url }), engine, ports);
   onTestFinished(() => both.close());
-  expect(await both.evaluate("root", policyRequest())).toEqual({
+  expect(await both.evaluate("root", requestOf())).toEqual({
     whole: { effect: "allow", policies: [] },
     elements: [{ effect: "deny", policies: ["own"] }],
   });
@@ -78,7 +78,7 @@ test("where OPA decides in its stead, the broker's own engine is let go of and a
   const alone = await engineWithExternal(config({ url: place.url, instead_of_cedar: true }), engine, ports);
   onTestFinished(() => alone.close());
   await alone.load("root", { policies: [], dataClasses: NO_DATA_CLASSES });
-  expect(await alone.evaluate("root", policyRequest())).toMatchObject({ elements: [{ effect: "allow" }] });
+  expect(await alone.evaluate("root", requestOf())).toMatchObject({ elements: [{ effect: "allow" }] });
   expect(calls).toEqual(["close"]);
 });
 
@@ -88,13 +88,13 @@ test("OPA is shown the token of the file, and the new one once the file has chan
   const token = write("token", "first\n");
   const engine = await engineWithExternal(config({ url: place.url, token_file: token }), denying().engine, ports);
   onTestFinished(() => engine.close());
-  await engine.evaluate("root", policyRequest());
+  await engine.evaluate("root", requestOf());
   write("token", "second-token\n");
   for (let looks = 0; looks < 3; looks += 1) {
     clock.advance(1_000);
     await eventually(clock.pending).toBe(1);
   }
-  await engine.evaluate("root", policyRequest());
+  await engine.evaluate("root", requestOf());
   expect(place.asked.map(({ headers }) => headers["authorization"])).toEqual(["Bearer first", "Bearer second-token"]);
 });
 
@@ -120,7 +120,7 @@ test("over TLS, OPA and the broker recognise each other by the files", async () 
     ports,
   );
   onTestFinished(() => engine.close());
-  expect(await engine.evaluate("root", policyRequest())).toMatchObject({ whole: { effect: "allow" } });
+  expect(await engine.evaluate("root", requestOf())).toMatchObject({ whole: { effect: "allow" } });
 });
 
 describe("the broker does not start with", () => {

@@ -1,31 +1,40 @@
-import type { Grant, GrantElement } from "../../src/domain/grant.ts";
+import type { GrantElement } from "../../src/domain/grant.ts";
 import { NO_FACTS } from "../../src/domain/run-facts.ts";
-import type { Segment } from "../../src/domain/spiffe-id.ts";
+import type { Segment, StepName } from "../../src/domain/spiffe-id.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
 import type { PolicyRequest } from "../../src/ports/policy-engine.ts";
 
-export const SEARCH: GrantElement = {
-  type: "mcp_tool",
-  locations: ["https://search.example.org"],
-  identifier: "search",
-  actions: ["read"],
-  datatypes: ["internal"],
-};
+export const SEARCH = "https://search.example.org/mcp";
 
-/** A first step of a run that asks to read, at low risk; what is given replaces a part of it. */
-export function policyRequest(changes: Partial<PolicyRequest> = {}): PolicyRequest {
-  const requested: Grant = changes.requested ?? [SEARCH];
+export function stepName(runId = "run-1", step = "plan", attempt = 1): StepName {
+  return { runId: runId as Segment, step: step as Segment, attempt };
+}
+
+export function elementOf(over: Partial<GrantElement> = {}): GrantElement {
+  return {
+    type: "mcp_tool",
+    locations: [SEARCH],
+    identifier: "search",
+    actions: ["read"],
+    datatypes: ["public"],
+    ...over,
+  };
+}
+
+/** A step that reads public data by one tool, in a run that has done nothing yet. */
+export function requestOf(over: Partial<PolicyRequest> = {}): PolicyRequest {
+  const elements = over.elements ?? over.requested ?? [elementOf()];
   return {
     act: "open",
     agent: "researcher" as Segment,
-    name: { runId: "run-1" as Segment, step: "collect" as Segment, attempt: 1 },
-    elements: requested,
+    name: stepName(),
+    requested: elements,
+    elements,
     facts: NO_FACTS,
     risk: { domain: "low", agent: "low", run: "low" },
     depth: 0,
-    selectors: ["unix:uid:1000"],
+    selectors: ["unix:user:runtime"],
     at: 1_800_000_000_000_000 as UnixMicros,
-    ...changes,
-    requested,
+    ...over,
   };
 }

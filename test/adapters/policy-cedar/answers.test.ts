@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { createCedarEngine } from "../../../src/adapters/policy-cedar/cedar-engine.ts";
 import type { PolicyEffect, PolicyRequest } from "../../../src/ports/policy-engine.ts";
-import { elementOf, requestOf, SEARCH, setOf, stepName } from "./requests.ts";
+import { elementOf, requestOf, SEARCH, stepName } from "../../samples/policy-request.ts";
+import { setOf } from "./sets.ts";
 
 const PERMIT = '@id("ceiling") permit (principal, action, resource);\n';
 

@@ -3,7 +3,8 @@ import { afterAll, describe, expect, test } from "vitest";
 import { createCedarEngine } from "../../../src/adapters/policy-cedar/cedar-engine.ts";
 import type { Segment } from "../../../src/domain/spiffe-id.ts";
 import type { PolicyRequest } from "../../../src/ports/policy-engine.ts";
-import { asking, elementOf, requestOf, setOf, stepName } from "./requests.ts";
+import { elementOf, requestOf, stepName } from "../../samples/policy-request.ts";
+import { asking, setOf } from "./sets.ts";
 
 const engine = createCedarEngine();
 afterAll(() => engine.close());

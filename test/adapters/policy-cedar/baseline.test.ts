@@ -3,7 +3,8 @@ import { ACTIONS, type Action } from "../../../src/domain/grant.ts";
 import { RISK_LEVELS, type RiskLevel } from "../../../src/domain/risk.ts";
 import type { Segment } from "../../../src/domain/spiffe-id.ts";
 import type { PolicyRequest } from "../../../src/ports/policy-engine.ts";
-import { type Asking, asking, baselineSet, elementOf, SEARCH, stepName } from "./requests.ts";
+import { elementOf, SEARCH, stepName } from "../../samples/policy-request.ts";
+import { type Asking, asking, baselineSet } from "./sets.ts";
 
 let baseline: Asking;
 beforeAll(async () => {

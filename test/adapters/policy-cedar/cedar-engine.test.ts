@@ -6,7 +6,8 @@ import { LIMITS } from "../../../src/domain/limits.ts";
 import type { Segment } from "../../../src/domain/spiffe-id.ts";
 import type { UnixMicros } from "../../../src/domain/time.ts";
 import type { PolicyRequest } from "../../../src/ports/policy-engine.ts";
-import { asking, baselineSet, elementOf, requestOf, SEARCH, setOf, stepName } from "./requests.ts";
+import { elementOf, requestOf, SEARCH, stepName } from "../../samples/policy-request.ts";
+import { asking, baselineSet, setOf } from "./sets.ts";
 
 /** An engine, with a way to end each of the threads that it has started so far as if the thread had failed. */
 function engineWithThreads() {

@@ -3,7 +3,8 @@ import { createCedarEngine } from "../../../src/adapters/policy-cedar/cedar-engi
 import { readPolicies } from "../../../src/adapters/policy-cedar/read-policies.ts";
 import { NO_DATA_CLASSES } from "../../../src/domain/data-classes.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
-import { elementOf, requestOf, setOf } from "./requests.ts";
+import { elementOf, requestOf } from "../../samples/policy-request.ts";
+import { setOf } from "./sets.ts";
 
 const engine = createCedarEngine();
 afterAll(() => engine.close());

@@ -15,7 +15,8 @@ import type { Policy } from "../../../src/domain/policy-set.ts";
 import { RISK_LEVELS } from "../../../src/domain/risk.ts";
 import type { Segment } from "../../../src/domain/spiffe-id.ts";
 import type { PolicyEffect, PolicyRequest } from "../../../src/ports/policy-engine.ts";
-import { elementOf, requestOf, setOf, stepName } from "./requests.ts";
+import { elementOf, requestOf, stepName } from "../../samples/policy-request.ts";
+import { setOf } from "./sets.ts";
 
 // Goal: an answer never hangs on how the engine came to it: which policies it left out as none of the request's business, which
 // parts of the request it left out as looked at by none, what it remembers.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { policyRequest } from "../../samples/policy-request.ts";
+import { requestOf } from "../../samples/policy-request.ts";
 import { ALLOW_ONE, deniedFor, inOpasPlace, opaAt, silent } from "./opa-scene.ts";
 
 const ALLOW = '{"effect":"allow","policies":[]}';
@@ -63,7 +63,7 @@ describe("an answer denies everything, and says in the record why, that is", () 
       response.writeHead(status, headers).end(body);
     });
     const { opa, faults } = opaAt(place.url);
-    expect(await opa.evaluate(policyRequest())).toEqual(deniedFor(reason));
+    expect(await opa.evaluate(requestOf())).toEqual(deniedFor(reason));
     expect(faults).toEqual([expect.stringContaining(`OPA's answer is no decision, and denies: ${reason}: `)]);
     expect(place.asked).toHaveLength(1);
   });
@@ -78,7 +78,7 @@ test("an error of OPA is told to the log by its code and place, without the mess
   const body = JSON.stringify({ code: "internal_error", message: "confidential", errors: [error] });
   const place = await inOpasPlace((_, response) => response.writeHead(500).end(body));
   const { opa, faults } = opaAt(place.url);
-  await opa.evaluate(policyRequest());
+  await opa.evaluate(requestOf());
   expect(faults).toEqual([
     `OPA's answer is no decision, and denies: eval_builtin_error: answered 500, eval_builtin_error at "site.rego", line 5`,
   ]);
@@ -87,13 +87,13 @@ test("an error of OPA is told to the log by its code and place, without the mess
 test.for([429, 502, 503, 504])("status %i is no answer, since later there may be one", async (status) => {
   const place = await inOpasPlace((_, response) => response.writeHead(status).end(ALLOW_ONE));
   const { opa } = opaAt(place.url);
-  await expect(opa.evaluate(policyRequest())).rejects.toEqual(expect.objectContaining(silent(`answered ${status}`)));
+  await expect(opa.evaluate(requestOf())).rejects.toEqual(expect.objectContaining(silent(`answered ${status}`)));
 });
 
 test("for a request of which nothing is left, the whole is still decided", async () => {
   const place = await inOpasPlace((_, response) => response.end(result('{"effect":"deny","policies":["p"]}')));
   const { opa } = opaAt(place.url);
-  expect(await opa.evaluate(policyRequest({ elements: [] }))).toEqual({
+  expect(await opa.evaluate(requestOf({ elements: [] }))).toEqual({
     whole: { effect: "deny", policies: ["p"] },
     elements: [],
   });

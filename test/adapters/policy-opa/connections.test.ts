@@ -3,7 +3,7 @@ import { createServer, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { OpaCredentials } from "../../../src/adapters/policy-opa/opa-connections.ts";
-import { policyRequest } from "../../samples/policy-request.ts";
+import { requestOf } from "../../samples/policy-request.ts";
 import { authority, pemOf } from "../../verify/certificate-forge.ts";
 import {
   closed,
@@ -37,7 +37,7 @@ function until<Value = void>() {
 describe("there is no answer, and none is made up, where OPA", () => {
   test("is not there", async () => {
     const { opa } = opaAt("http://127.0.0.1:1");
-    await expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent("ECONNREFUSED"));
+    await expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent("ECONNREFUSED"));
   });
 
   test.for([
@@ -54,7 +54,7 @@ describe("there is no answer, and none is made up, where OPA", () => {
       socket.once("data", () => (says === undefined ? socket.destroy() : socket.end(says)));
     });
     const { opa } = opaAt(url);
-    await expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent(detail));
+    await expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent(detail));
   });
 
   test("resets the connection in its answer", async () => {
@@ -64,7 +64,7 @@ describe("there is no answer, and none is made up, where OPA", () => {
       });
     });
     const { opa } = opaAt(url);
-    await expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent(""));
+    await expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent(""));
   });
 
   test.for([
@@ -76,7 +76,7 @@ describe("there is no answer, and none is made up, where OPA", () => {
       socket.once("data", () => socket.write(says, () => asked.resolve(socket)));
     });
     const { opa, clock } = opaAt(url);
-    const answer = opa.evaluate(policyRequest());
+    const answer = opa.evaluate(requestOf());
     const refused = expect(answer).rejects.toEqual(isSilent(`no answer within ${TIMEOUT_MS} ms`));
     const socket = await asked.promise;
     clock.advance(TIMEOUT_MS);
@@ -97,7 +97,7 @@ describe("there is no answer, and none is made up, where OPA", () => {
       more();
     });
     const { opa } = opaAt(place.url);
-    expect(await opa.evaluate(policyRequest())).toEqual(deniedFor("too_large"));
+    expect(await opa.evaluate(requestOf())).toEqual(deniedFor("too_large"));
     await isOver.promise;
   });
 });
@@ -108,7 +108,7 @@ describe("over TLS", () => {
   test("OPA is recognised by the CA that is configured", async () => {
     const place = await inOpasPlace((_, response) => response.end(ALLOW_ONE), shown(certificate, webAuthority));
     const { opa } = opaAt(place.url, { fixed: { ca: CA } });
-    expect(await opa.evaluate(policyRequest())).toMatchObject({ whole: { effect: "allow" } });
+    expect(await opa.evaluate(requestOf())).toMatchObject({ whole: { effect: "allow" } });
   });
 
   test.for([
@@ -117,14 +117,14 @@ describe("over TLS", () => {
   ])("whoever shows a certificate $what is told nothing", async ({ made, detail }) => {
     const place = await inOpasPlace((_, response) => response.end(ALLOW_ONE), shown(made));
     const { opa } = opaAt(place.url, { fixed: { ca: CA } });
-    await expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent(detail));
+    await expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent(detail));
     expect(place.asked).toEqual([]);
   });
 
   test("whoever speaks no TLS is told nothing", async () => {
     const place = await inOpasPlace((_, response) => response.end(ALLOW_ONE));
     const { opa } = opaAt(place.url.replace("http:", "https:"), { fixed: { ca: CA } });
-    await expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent(""));
+    await expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent(""));
     expect(place.asked).toEqual([]);
   });
 
@@ -148,10 +148,10 @@ describe("over TLS", () => {
     );
     let current = first;
     const { opa } = opaAt(place.url, { credentials: () => current });
-    await opa.evaluate(policyRequest());
-    await opa.evaluate(policyRequest());
+    await opa.evaluate(requestOf());
+    await opa.evaluate(requestOf());
     current = second;
-    await opa.evaluate(policyRequest());
+    await opa.evaluate(requestOf());
     expect(seen).toEqual(["DNS:first.example", "DNS:first.example", "DNS:second.example"]);
     const [retired] = sockets;
     if (retired !== undefined) await closed(retired);
@@ -163,7 +163,7 @@ describe("connections", () => {
   test("are used again", async () => {
     const place = await inOpasPlace((_, response) => response.end(ALLOW_ONE));
     const { opa } = opaAt(place.url);
-    for (let times = 0; times < 5; times += 1) await opa.evaluate(policyRequest());
+    for (let times = 0; times < 5; times += 1) await opa.evaluate(requestOf());
     expect([place.asked.length, place.connections()]).toEqual([5, 1]);
   });
 
@@ -176,8 +176,8 @@ describe("connections", () => {
       sockets.push(socket);
     });
     const { opa } = opaAt(place.url);
-    await opa.evaluate(policyRequest());
-    expect(await opa.evaluate(policyRequest())).toMatchObject({ whole: { effect: "allow" } });
+    await opa.evaluate(requestOf());
+    expect(await opa.evaluate(requestOf())).toMatchObject({ whole: { effect: "allow" } });
     expect([place.asked.length, place.connections()]).toEqual([3, 2]);
   });
 
@@ -194,15 +194,15 @@ describe("connections", () => {
       if (held.length === 2) areOpen.resolve();
     });
     const { opa, clock } = opaAt(place.url);
-    const both = [opa.evaluate(policyRequest()), opa.evaluate(policyRequest())];
+    const both = [opa.evaluate(requestOf()), opa.evaluate(requestOf())];
     await areOpen.promise;
     for (const response of held) response.end(ALLOW_ONE);
     await Promise.all(both);
-    const refused = expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent("no answer within"));
+    const refused = expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent("no answer within"));
     await isForgotten.promise;
     clock.advance(TIMEOUT_MS);
     await refused;
-    expect(await opa.evaluate(policyRequest())).toMatchObject({ whole: { effect: "allow" } });
+    expect(await opa.evaluate(requestOf())).toMatchObject({ whole: { effect: "allow" } });
   });
 
   test("are at most 64 at once; further questions wait, and their wait counts", async () => {
@@ -213,7 +213,7 @@ describe("connections", () => {
       isAsked.get(held.length)?.resolve();
     });
     const { opa, clock } = opaAt(place.url);
-    const [first, ...others] = Array.from({ length: 66 }, () => opa.evaluate(policyRequest()));
+    const [first, ...others] = Array.from({ length: 66 }, () => opa.evaluate(requestOf()));
     const late = others.map((one) => expect(one).rejects.toEqual(isSilent("no answer within")));
     await isAsked.get(64)?.promise;
     expect(place.connections()).toBe(64);
@@ -224,7 +224,7 @@ describe("connections", () => {
     await Promise.all(late);
     // Who waited in vain was never asked about, and takes no turn from those who come later.
     expect(place.asked).toHaveLength(65);
-    const later = Array.from({ length: 64 }, () => opa.evaluate(policyRequest()));
+    const later = Array.from({ length: 64 }, () => opa.evaluate(requestOf()));
     await isAsked.get(65 + 64)?.promise;
     for (const response of held.slice(65)) response.end(ALLOW_ONE);
     await Promise.all(later);
@@ -234,12 +234,12 @@ describe("connections", () => {
     const socketOf = until<Socket>();
     const place = await inOpasPlace(({ socket }) => socketOf.resolve(socket));
     const { opa } = opaAt(place.url);
-    const refused = expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent("the broker is stopping"));
+    const refused = expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent("the broker is stopping"));
     const socket = await socketOf.promise;
     await opa.close();
     await refused;
     await closed(socket);
-    await expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent("the broker is stopping"));
+    await expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent("the broker is stopping"));
   });
 
   test("that nobody uses go too when the broker stops", async () => {
@@ -249,7 +249,7 @@ describe("connections", () => {
       response.end(ALLOW_ONE);
     });
     const { opa } = opaAt(place.url);
-    await opa.evaluate(policyRequest());
+    await opa.evaluate(requestOf());
     await opa.close();
     await closed(await socketOf.promise);
   });

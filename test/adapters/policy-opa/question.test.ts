@@ -3,15 +3,17 @@ import { opaQuestion } from "../../../src/adapters/policy-opa/opa-question.ts";
 import { POLICY_MEMBERS, POLICY_MEMBERS_DEFAULT } from "../../../src/domain/policy-members.ts";
 import type { Segment } from "../../../src/domain/spiffe-id.ts";
 import type { PolicyRequest } from "../../../src/ports/policy-engine.ts";
-import { policyRequest, SEARCH } from "../../samples/policy-request.ts";
+import { elementOf, requestOf } from "../../samples/policy-request.ts";
 import { ALLOW_ONE, inOpasPlace, opaAt } from "./opa-scene.ts";
 
-const HOP = policyRequest({
+const SEARCH = elementOf();
+
+const HOP = requestOf({
   act: "judge",
   runtime: "flow" as Segment,
   workflow: "reports",
   principal: { iss: "https://id.example.org", sub: "ada", claims: { team: "blue", groups: ["a", "b"] } },
-  parent: { agent: "planner" as Segment, name: { runId: "run-0" as Segment, step: "plan" as Segment, attempt: 2 } },
+  parent: { agent: "planner" as Segment, name: { runId: "run-0" as Segment, step: "outline" as Segment, attempt: 2 } },
   facts: { classes: ["internal"], actions: ["read"], stepsOpen: 1, steps: 3 },
   risk: { domain: "low", agent: "elevated", run: "high" },
   depth: 1,
@@ -27,10 +29,10 @@ describe("what OPA is told", () => {
       act: "judge",
       agent: "researcher",
       runtime: "flow",
-      step: { run_id: "run-1", step: "collect", attempt: 1 },
+      step: { run_id: "run-1", step: "plan", attempt: 1 },
       workflow: "reports",
       parent: { agent: "planner" },
-      parent_step: { run_id: "run-0", step: "plan", attempt: 2 },
+      parent_step: { run_id: "run-0", step: "outline", attempt: 2 },
       principal: { iss: "https://id.example.org", sub: "ada" },
       claims: { team: "blue", groups: ["a", "b"] },
       requested: [SEARCH],
@@ -38,14 +40,14 @@ describe("what OPA is told", () => {
       facts: { classes: ["internal"], actions: ["read"], steps_open: 1, steps: 3 },
       risk: { domain: "low", agent: "elevated", run: "high" },
       depth: 1,
-      selectors: ["unix:uid:1000"],
+      selectors: ["unix:user:runtime"],
       confined_to: ["https://search.example.org"],
       at: "2027-01-15T08:00:00.000Z",
     });
   });
 
   test("says null for what a request has not, so that it is not taken for what is not sent", () => {
-    expect(inputOf(policyRequest())).toMatchObject({
+    expect(inputOf(requestOf())).toMatchObject({
       runtime: null,
       workflow: null,
       parent: null,
@@ -62,14 +64,24 @@ describe("what OPA is told", () => {
 
   test("where nothing is configured is neither whom a step works for, nor what was attested, nor names that callers make up", () => {
     const told = opaQuestion(HOP, POLICY_MEMBERS_DEFAULT).toString();
-    for (const secret of ["id.example.org", "ada", "blue", "unix:uid", "run-1", "collect", "run-0", "reports"]) {
+    for (const secret of [
+      "id.example.org",
+      "ada",
+      "blue",
+      "unix:user",
+      "run-1",
+      'plan"',
+      "run-0",
+      "outline",
+      "reports",
+    ]) {
       expect(told).not.toContain(secret);
     }
   });
 
   test("has an end: what is too large is refused before anything is sent", () => {
     const classes = Array.from({ length: 10_000 }, (_, index) => `${index}`.padStart(128, "c"));
-    const request = policyRequest({ facts: { classes, actions: [], stepsOpen: 0, steps: 1 } });
+    const request = requestOf({ facts: { classes, actions: [], stepsOpen: 0, steps: 1 } });
     expect(() => opaQuestion(request, ["elements", "facts"])).toThrow(
       expect.objectContaining({ code: "LIMIT_EXCEEDED" }),
     );
@@ -85,7 +97,7 @@ describe("a question", () => {
     const result = { whole: { effect: "allow", policies: ["site.all"] }, elements };
     const place = await inOpasPlace((_, response) => response.end(JSON.stringify({ result, decision_id: "d-1" })));
     const { opa, clock } = opaAt(place.url, { path: "site/stint/answer", send: ["act", "elements"] });
-    const request = policyRequest({ requested: [SEARCH, { ...SEARCH, identifier: "fetch" }] });
+    const request = requestOf({ requested: [SEARCH, { ...SEARCH, identifier: "fetch" }] });
     expect(await opa.evaluate(request)).toEqual({
       whole: { effect: "allow", policies: ["site.all"] },
       elements: [
@@ -114,7 +126,7 @@ describe("a question", () => {
 
   test("is not put of a step whose opener is not on record, where a rule could read of the opener: the step ends", async () => {
     const place = await inOpasPlace((_, response) => response.end(ALLOW_ONE));
-    const request = policyRequest({ act: "judge", openerUnknown: true });
+    const request = requestOf({ act: "judge", openerUnknown: true });
     const denied = { effect: "deny", policies: ["opener-unknown"] };
     for (const member of ["runtime", "selectors"] as const) {
       const { opa } = opaAt(place.url, { send: ["elements", member] });
@@ -129,11 +141,11 @@ describe("a question", () => {
     const place = await inOpasPlace((_, response) => response.end(ALLOW_ONE));
     let current: { readonly token?: string } = { token: "first" };
     const { opa } = opaAt(place.url, { credentials: () => current });
-    await opa.evaluate(policyRequest());
+    await opa.evaluate(requestOf());
     current = { token: "second" };
-    await opa.evaluate(policyRequest());
+    await opa.evaluate(requestOf());
     current = {};
-    await opa.evaluate(policyRequest());
+    await opa.evaluate(requestOf());
     expect(place.asked.map(({ headers }) => headers["authorization"])).toEqual([
       "Bearer first",
       "Bearer second",

@@ -7,9 +7,9 @@ import { POLICY_MEMBERS_DEFAULT } from "../../../src/domain/policy-members.ts";
 import { RISK_LEVELS } from "../../../src/domain/risk.ts";
 import type { Segment } from "../../../src/domain/spiffe-id.ts";
 import { POLICY_ACTS, type PolicyAnswer, type PolicyRequest } from "../../../src/ports/policy-engine.ts";
-import { type Asking, asking, baselineSet } from "../../adapters/policy-cedar/requests.ts";
+import { type Asking, asking, baselineSet } from "../../adapters/policy-cedar/sets.ts";
 import { deniedFor, opaAt } from "../../adapters/policy-opa/opa-scene.ts";
-import { policyRequest, SEARCH } from "../../samples/policy-request.ts";
+import { elementOf, requestOf } from "../../samples/policy-request.ts";
 import {
   BASELINE_REGO,
   buildOpa,
@@ -19,6 +19,8 @@ import {
   opaIsMissing,
   startOpa,
 } from "./opa-server.ts";
+
+const SEARCH = elementOf();
 
 // Goal: whoever moves from one baseline to the other, or asks both, is decided upon as before.
 // Method: fast-check draws requests in which each rule of the baseline bites often, and both engines answer each of them. A failure
@@ -40,7 +42,7 @@ const element: fc.Arbitrary<GrantElement> = fc.record({
   datatypes: fc.subarray(["public", "internal"], { minLength: 1 }),
 });
 const level = fc.constantFrom(...RISK_LEVELS, "low" as const, "low" as const, "low" as const);
-const parent = { agent: "planner" as Segment, name: policyRequest().name };
+const parent = { agent: "planner" as Segment, name: requestOf().name };
 
 const request: fc.Arbitrary<PolicyRequest> = fc
   .record({
@@ -52,7 +54,7 @@ const request: fc.Arbitrary<PolicyRequest> = fc
   })
   .chain(({ confinedTo, ...made }) =>
     fc.subarray(made.requested).map((elements) =>
-      policyRequest({
+      requestOf({
         ...made,
         elements,
         ...(made.depth === 0 ? {} : { parent }),
@@ -109,13 +111,13 @@ describe.skipIf(opaIsMissing())("the baseline in Rego", () => {
     "decides nothing where it is not told the %s, since what it is not told forbids nothing",
     async (left) => {
       const opa = opaAsked(POLICY_MEMBERS_DEFAULT.filter((member) => member !== left));
-      expect(await opa.evaluate(policyRequest())).toEqual(deniedFor("undefined"));
+      expect(await opa.evaluate(requestOf())).toEqual(deniedFor("undefined"));
     },
   );
 
   test("decides on what it is told by default, and needs nothing else", async () => {
     const opa = opaAsked(["act", "parent", "requested", "elements", "depth", "confined_to", "risk"]);
-    expect(await opa.evaluate(policyRequest())).toMatchObject({ whole: { effect: "allow" } });
+    expect(await opa.evaluate(requestOf())).toMatchObject({ whole: { effect: "allow" } });
   });
 
   test("is joined by a site's own rules, which can only take away", async () => {
@@ -125,12 +127,12 @@ describe.skipIf(opaIsMissing())("the baseline in Rego", () => {
     const forbidden = { effect: "deny", policies: ["site.no-payroll"] };
     const allowed = { effect: "allow", policies: ["baseline.ceiling"] };
     const requested = [SEARCH, { ...SEARCH, identifier: "payroll" }];
-    expect(await opa.evaluate(policyRequest({ requested }))).toEqual({
+    expect(await opa.evaluate(requestOf({ requested }))).toEqual({
       whole: allowed,
       elements: [allowed, forbidden],
     });
     const risk = { domain: "low", agent: "high", run: "low" } as const;
-    expect((await opa.evaluate(policyRequest({ requested, risk }))).elements).toEqual([
+    expect((await opa.evaluate(requestOf({ requested, risk }))).elements).toEqual([
       { effect: "deny", policies: ["baseline.high-risk"] },
       { effect: "deny", policies: ["baseline.high-risk", "site.no-payroll"] },
     ]);

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { opaDecision } from "../../../src/adapters/policy-opa/opa-decision.ts";
 import { listening, shown, webAuthority, webCertificateFor } from "../../adapters/bundle-endpoint/endpoint-scene.ts";
 import { deniedFor, opaAt, silent, TIMEOUT_MS } from "../../adapters/policy-opa/opa-scene.ts";
-import { policyRequest } from "../../samples/policy-request.ts";
+import { requestOf } from "../../samples/policy-request.ts";
 import { pemOf } from "../../verify/certificate-forge.ts";
 import { BASELINE_REGO, buildOpa, OPA_BUILD_MS_MAX, type OpaServer, opaIsMissing, startOpa } from "./opa-server.ts";
 
@@ -79,10 +79,10 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
 
   test("decides by the baseline, on connections that are used again", async () => {
     const { opa, faults } = at();
-    const high = policyRequest({ risk: { domain: "low", agent: "high", run: "low" } });
+    const high = requestOf({ risk: { domain: "low", agent: "high", run: "low" } });
     const denied = { effect: "deny", policies: ["baseline.high-risk"] };
     for (let times = 0; times < 3; times += 1) {
-      expect(await opa.evaluate(policyRequest())).toEqual({ whole: ALLOWED, elements: [ALLOWED] });
+      expect(await opa.evaluate(requestOf())).toEqual({ whole: ALLOWED, elements: [ALLOWED] });
       expect(await opa.evaluate(high)).toEqual({ whole: denied, elements: [denied] });
     }
     expect(faults).toEqual([]);
@@ -97,7 +97,7 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
     { what: "a built-in function that fails", path: "probes/hidden", reason: "eval_builtin_error" },
   ])("denies by $what, and says so", async ({ path, reason }) => {
     const { opa, faults } = at(path);
-    expect(await opa.evaluate(policyRequest())).toEqual(deniedFor(reason));
+    expect(await opa.evaluate(requestOf())).toEqual(deniedFor(reason));
     expect(faults).toEqual([expect.stringContaining(reason)]);
   });
 
@@ -115,7 +115,7 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
 
   test("warns where the question is not in input, and decides all the same: the warning denies", async () => {
     const url = `http://127.0.0.1:${server.port}/v1/data/probes/allow`;
-    const answer = await fetch(url, { method: "POST", body: JSON.stringify(policyRequest()) });
+    const answer = await fetch(url, { method: "POST", body: JSON.stringify(requestOf()) });
     expect(answer.status).toBe(200);
     expect(opaDecision({ status: 200, body: Buffer.from(await answer.arrayBuffer()) }, 1)).toMatchObject({
       reason: "warning",
@@ -130,12 +130,12 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
       `${directoryWith({ "data.json": JSON.stringify({ asked: slow.url }) })}/data.json`,
     );
     const { opa, clock } = opaAt(`http://127.0.0.1:${own.port}`, { path: "probes/asking" });
-    const refused = expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent("no answer within"));
+    const refused = expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent("no answer within"));
     await slow.isAsked;
     clock.advance(TIMEOUT_MS);
     await refused;
     const other = opaAt(`http://127.0.0.1:${own.port}`, { path: "probes/everything" });
-    expect(await other.opa.evaluate(policyRequest())).toMatchObject({ whole: { effect: "allow" } });
+    expect(await other.opa.evaluate(requestOf())).toMatchObject({ whole: { effect: "allow" } });
   });
 
   test("that waits for its bundle denies, and decides once it has it", async () => {
@@ -143,9 +143,9 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
     const own = await started(...bundles.flags);
     await bundles.isAsked;
     const { opa } = opaAt(`http://127.0.0.1:${own.port}`);
-    expect(await opa.evaluate(policyRequest())).toEqual(deniedFor("undefined"));
+    expect(await opa.evaluate(requestOf())).toEqual(deniedFor("undefined"));
     bundles.serve();
-    await expect.poll(() => opa.evaluate(policyRequest()), { timeout: 20_000 }).toMatchObject({ whole: ALLOWED });
+    await expect.poll(() => opa.evaluate(requestOf()), { timeout: 20_000 }).toMatchObject({ whole: ALLOWED });
   });
 
   test("that is to be ready before it listens does not answer until it has its bundle", async () => {
@@ -154,20 +154,20 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
     const starting = started(...bundles.flags, `--addr=127.0.0.1:${port}`, "--ready-timeout=60");
     await bundles.isAsked;
     const { opa } = opaAt(`http://127.0.0.1:${port}`);
-    await expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent("ECONNREFUSED"));
+    await expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent("ECONNREFUSED"));
     bundles.serve();
     await starting;
-    expect(await opa.evaluate(policyRequest())).toMatchObject({ whole: ALLOWED });
+    expect(await opa.evaluate(requestOf())).toMatchObject({ whole: ALLOWED });
   });
 
   test("that has gone does not answer, and decides again once it is back", async () => {
     const first = await startOpa(BASELINE_REGO);
     const { opa } = opaAt(`http://127.0.0.1:${first.port}`);
-    expect(await opa.evaluate(policyRequest())).toMatchObject({ whole: ALLOWED });
+    expect(await opa.evaluate(requestOf())).toMatchObject({ whole: ALLOWED });
     await first[Symbol.asyncDispose]();
-    await expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent("ECONN"));
+    await expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent("ECONN"));
     await started(BASELINE_REGO, `--addr=127.0.0.1:${first.port}`);
-    expect(await opa.evaluate(policyRequest())).toMatchObject({ whole: ALLOWED });
+    expect(await opa.evaluate(requestOf())).toMatchObject({ whole: ALLOWED });
   });
 
   test("that goes without a word in the middle of a question has not answered", async () => {
@@ -177,7 +177,7 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
       `${directoryWith({ "data.json": JSON.stringify({ asked: slow.url }) })}/data.json`,
     );
     const { opa } = opaAt(`http://127.0.0.1:${own.port}`, { path: "probes/asking" });
-    const refused = expect(opa.evaluate(policyRequest())).rejects.toEqual(isSilent(""));
+    const refused = expect(opa.evaluate(requestOf())).rejects.toEqual(isSilent(""));
     await slow.isAsked;
     own.process.kill("SIGKILL");
     await once(own.process, "exit");
@@ -191,7 +191,7 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
     const own = await started(BASELINE_REGO, join(directory, "authz.rego"), ...flags);
     const url = `http://127.0.0.1:${own.port}`;
     const asked = (token?: string) =>
-      opaAt(url, { fixed: token === undefined ? {} : { token } }).opa.evaluate(policyRequest());
+      opaAt(url, { fixed: token === undefined ? {} : { token } }).opa.evaluate(requestOf());
     expect(await asked("right")).toMatchObject({ whole: ALLOWED });
     expect(await asked("wrong")).toEqual(deniedFor("unauthorized"));
     expect(await asked()).toEqual(deniedFor("unauthorized"));
@@ -210,8 +210,8 @@ describe.skipIf(opaIsMissing())("a real OPA", () => {
     const server = await started(BASELINE_REGO, ...tls, "--authentication=tls", `--tls-ca-cert-file=${file("ca.pem")}`);
     const url = `https://localhost:${server.port}`;
     const known = opaAt(url, { fixed: { ca, client: pair("broker.example") } });
-    expect(await known.opa.evaluate(policyRequest())).toMatchObject({ whole: ALLOWED });
-    await expect(opaAt(url, { fixed: { ca } }).opa.evaluate(policyRequest())).rejects.toEqual(isSilent(""));
-    await expect(opaAt(url).opa.evaluate(policyRequest())).rejects.toEqual(isSilent("CERT"));
+    expect(await known.opa.evaluate(requestOf())).toMatchObject({ whole: ALLOWED });
+    await expect(opaAt(url, { fixed: { ca } }).opa.evaluate(requestOf())).rejects.toEqual(isSilent(""));
+    await expect(opaAt(url).opa.evaluate(requestOf())).rejects.toEqual(isSilent("CERT"));
   });
 });

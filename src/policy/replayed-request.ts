@@ -8,7 +8,7 @@ import type { EvaluatedDecision } from "../ports/ledger-reads.ts";
 import type { Principal } from "../ports/policy-engine.ts";
 
 /** A recorded decision as a question that can be asked again. */
-export type RecordedRequest = {
+export type ReplayedRequest = {
   readonly decision: EvaluatedDecision;
   readonly request: UnconfinedRequest;
   readonly situation: Situation;
@@ -34,9 +34,9 @@ const NO_RISK: RiskAround = { domain: "low", agent: "low", run: "low" };
  * @returns a function that gives `undefined` for a decision that no policy was or could have been asked on, or whose
  *   principal is known no more
  */
-export function recordedRequests(
+export function replayedRequests(
   ports: RequestPorts,
-): (one: EvaluatedDecision) => Promise<RecordedRequest | undefined> {
+): (one: EvaluatedDecision) => Promise<ReplayedRequest | undefined> {
   const factsOfRuns = new Map<string, RunFacts>();
 
   function remember({ act, effect, runId, granted }: EvaluatedDecision): void {
@@ -106,7 +106,7 @@ function isOfPolicies({ effect, reason, situation, count }: EvaluatedDecision): 
 
 /** What of a request would be granted, of what was answered of its elements. */
 export function grantedOf(
-  { request, situation }: RecordedRequest,
+  { request, situation }: ReplayedRequest,
   allows: (index: number) => boolean,
   isOpened: boolean,
 ): Grant | undefined {
