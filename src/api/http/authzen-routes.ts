@@ -67,16 +67,24 @@ export function authzenRoutes(facts: AuthzenFacts): Hono {
   return routes as unknown as Hono;
 }
 
+/**
+ * What a policy decision point says of itself. What it does not name is not there: no search.
+ *
+ * @see AuthZEN Authorization API 1.0, "Policy Decision Point Metadata"
+ */
+export function metadataOf(identifier: string): JsonObject {
+  return {
+    policy_decision_point: identifier,
+    access_evaluation_endpoint: identifier + EVALUATION,
+    access_evaluations_endpoint: identifier + EVALUATIONS,
+  };
+}
+
 /** The identifier is the one that was asked by: its host was looked at already. */
 function configuration(context: Context<Env>, prefix: string): Response {
   const { incoming } = context.env;
   if (!(incoming.socket instanceof TLSSocket)) return context.text(NEEDS_TLS, 404, NEVER_KEPT);
-  const identifier = `https://${(incoming.headers.host ?? "").toLowerCase()}${prefix}`;
-  const body = JSON.stringify({
-    policy_decision_point: identifier,
-    access_evaluation_endpoint: identifier + EVALUATION,
-    access_evaluations_endpoint: identifier + EVALUATIONS,
-  });
+  const body = JSON.stringify(metadataOf(`https://${(incoming.headers.host ?? "").toLowerCase()}${prefix}`));
   return withRequestId(
     context,
     answerWith(context, { body, mediaType: "application/json", maxAgeSeconds: CONFIGURATION_MAX_AGE_SECONDS }),
