@@ -92,6 +92,10 @@ function policiesPortsOf(core: Core, { policies: { external } }: Config): Polici
     const entry = entries.byId(entryId);
     return entry !== undefined && isOfKind(entry, "runtime") ? entry.content.name : undefined;
   };
+  const audiencesOf = (verifier: string) => {
+    const entry = entries.byName("verifier", verifier);
+    return entry !== undefined && isOfKind(entry, "verifier") ? entry.content.audiences : [];
+  };
   // With the claims of their newest step: those of each step are sealed with it.
   const principalOf = async (principalId: string) => {
     const sealed = (await registry.principal(principalId))?.sealed;
@@ -112,7 +116,7 @@ function policiesPortsOf(core: Core, { policies: { external } }: Config): Polici
     schema: policySchemaText,
     clock,
     openSteps: { policies, steps, clock, principals, stepDirectory, startEngine },
-    replay: { history, startEngine, runtimeOf, principalOf },
+    replay: { history, startEngine, runtimeOf, principalOf, audiencesOf },
   };
 }
 

@@ -1,10 +1,11 @@
 import { NO_DATA_CLASSES } from "../domain/data-classes.ts";
-import { type Action, ANY, type Grant, type GrantElement } from "../domain/grant.ts";
+import { ANY, formatGrant, type Grant } from "../domain/grant.ts";
 import type { Policy } from "../domain/policy-set.ts";
 import type { Segment } from "../domain/spiffe-id.ts";
-import type { EvaluatedDecision } from "../ports/ledger-reads.ts";
+import type { EvaluatedDecision, HistoryReads } from "../ports/ledger-reads.ts";
 import type { PolicyFinding } from "../ports/policy-engine.ts";
 import { refusalOf } from "./declared-policies.ts";
+import { createUses, type Uses } from "./known-uses.ts";
 import { type Progress, type ReplayFilter, type ReplayPorts, replay } from "./replay.ts";
 
 /** What would have sufficed for what an agent was granted. */
@@ -13,13 +14,16 @@ export type Suggestion = {
   /** In the language of Cedar. */
   readonly policies: string;
   readonly decisions: number;
-  /** Elements that were granted, and of which each known call was of another. */
+  /** What was granted, at servers whose calls are known, and never used; as a comment in `policies` too. */
   readonly unused: Grant;
   /** Decisions that allowed something and would not have under these policies alone. */
   readonly denied: number;
 };
 
 export type SuggestPorts = ReplayPorts & {
+  readonly history: Pick<HistoryReads, "usage">;
+  /** Where a verifier's tools are; nowhere for one that is not registered any more. */
+  readonly audiencesOf: (verifier: string) => readonly string[];
   readonly readFiles: (
     files: readonly { readonly name: string; readonly text: Uint8Array }[],
     baseline: boolean,
@@ -29,8 +33,8 @@ export type SuggestPorts = ReplayPorts & {
 const PAGE_ROWS = 500;
 
 /**
- * The narrowest ceiling that holds all that an agent was granted, and a policy for each of its elements. Elements of which
- * calls were checked are as narrow as the calls.
+ * The narrowest ceiling that holds all that an agent has used, and a policy for each of its elements: what was called, by
+ * checked calls and by what verifiers report. At servers of which neither is known it holds what was granted.
  *
  * @param signal - ends the reading.
  * @throws BrokerError LEDGER_UNAVAILABLE
@@ -40,12 +44,11 @@ export async function* suggest(
   ports: SuggestPorts,
   signal: AbortSignal,
 ): AsyncGenerator<Progress | Suggestion, void, void> {
-  const granted = createUses();
-  const used = createUses();
+  const seen: Seen = { granted: createUses(), used: createUses(), grants: new Map() };
   let decisions = 0;
   for (let after = 0; !signal.aborted; ) {
     const rows = await ports.history.evaluated({ ...filter, after, limit: PAGE_ROWS });
-    for (const row of rows) note(row, granted, used);
+    for (const row of rows) note(row, seen);
     decisions += rows.length;
     const last = rows.at(-1);
     const isComplete = last === undefined || rows.length < PAGE_ROWS;
@@ -53,20 +56,28 @@ export async function* suggest(
     if (isComplete) break;
     after = last.sequence;
   }
-  const whole = granted.elements();
-  const known = used.elements();
-  const isUsed = (element: GrantElement) =>
-    known.some((use) => use.identifier === element.identifier && isSome(use.locations, element.locations));
-  // Where no call was checked nothing is known of what was used, and what was granted counts.
-  const ceiling = known.length === 0 ? whole : known;
-  const policies = policiesOf(filter.agent, ceiling);
-  yield {
-    ceiling,
-    policies,
-    decisions,
-    unused: known.length === 0 ? [] : whole.filter((element) => !isUsed(element)),
-    denied: await deniedBy(policies, filter, ports, signal),
-  };
+  const { granted, used } = seen;
+  const reported = await noteReports(seen, filter.agent, ports, signal);
+  // Of a server where no call was checked, and which reports none, nothing is known: there, what was granted counts.
+  const known = new Set([...used.locations(), ...reported.locations]);
+  const unused = granted.without(used, (location) => known.has(location));
+  const wanted = createUses();
+  wanted.add(used.elements());
+  wanted.add(granted.without(createUses(), (location) => !known.has(location)));
+  const ceiling = wanted.elements();
+  const policies = policiesOf(filter.agent, ceiling) + unusedComment(unused, reported);
+  yield { ceiling, policies, decisions, unused, denied: await deniedBy(policies, filter, ports, signal) };
+}
+
+/** What an operator has to look at before the rest is taken away. */
+function unusedComment(unused: Grant, { gap }: Reported): string {
+  if (unused.length === 0) return "";
+  const lost = gap === 0 ? [] : [`// ${gap} calls were not told of: one of these may have been among them.`];
+  const lines = [
+    "// Granted, and by all that is known never used:",
+    ...unused.map((one) => `//   ${formatGrant([one])}`),
+  ];
+  return `\n${[...lines, ...lost].join("\n")}\n`;
 }
 
 /** How many decisions would have come out as denials under these policies alone. What does not validate is not suggested. */
@@ -80,59 +91,62 @@ async function deniedBy(text: string, filter: ReplayFilter, ports: SuggestPorts,
   return denied;
 }
 
-function note({ act, effect, granted, requested }: EvaluatedDecision, all: Uses, used: Uses): void {
-  if (effect !== "allow") return;
-  if (act === "open") all.add(granted);
-  if (act === "call") used.add(granted.length > 0 ? granted : requested);
-}
-
-type Use = {
-  readonly identifier: string;
-  readonly location: string;
-  readonly action: Action;
-  readonly classes: Set<string>;
+type Seen = {
+  readonly granted: Uses;
+  readonly used: Uses;
+  /** By the step that was granted it. */
+  readonly grants: Map<string, Grant>;
 };
-type Uses = { add(grant: Grant): void; elements(): Grant };
 
-/** Tools by where they are and what they were used for: as many as an agent was ever granted, each once. */
-function createUses(): Uses {
-  const byUse = new Map<string, Use>();
-  return {
-    add(grant) {
-      for (const { identifier, locations, actions, datatypes } of grant) {
-        for (const location of locations) {
-          for (const action of actions) {
-            const key = JSON.stringify([identifier, location, action]);
-            const known = byUse.get(key) ?? { identifier, location, action, classes: new Set<string>() };
-            byUse.set(key, known);
-            for (const name of datatypes) known.classes.add(name);
-          }
-        }
-      }
-    },
-    elements() {
-      // What was done with the same classes of the same tool is one element, so that nothing wider comes about.
-      const grouped = Map.groupBy(byUse.values(), ({ identifier, location, classes }) =>
-        JSON.stringify([identifier, location, [...classes].sort()]),
+function note(
+  { act, effect, granted, requested, stepId }: EvaluatedDecision,
+  { granted: all, used, grants }: Seen,
+): void {
+  if (effect !== "allow") return;
+  if (act === "call") used.add(granted.length > 0 ? granted : requested);
+  if (act !== "open") return;
+  all.add(granted);
+  if (stepId !== undefined) grants.set(stepId, granted);
+}
+
+/** What is known of calls that no server had to ask about: where they were, and how many of them nobody was told of. */
+type Reported = { readonly locations: ReadonlySet<string>; readonly gap: number };
+
+/** Adds what verifiers have reported of the steps that were opened, as far as a step's grant says of which data it was. */
+async function noteReports(
+  { used, grants }: Seen,
+  agent: Segment,
+  { history, audiencesOf }: Pick<SuggestPorts, "history" | "audiencesOf">,
+  signal: AbortSignal,
+): Promise<Reported> {
+  const locations = new Set<string>();
+  const gaps = new Map<string, number>();
+  for (let before: number | undefined; !signal.aborted; ) {
+    const page = { agent, limit: PAGE_ROWS, ...(before === undefined ? {} : { before }) };
+    const rows = await history.usage(page);
+    for (const { stepId, verifier, tool, action, outcome, gap } of rows) {
+      const granted = grants.get(stepId);
+      if (granted === undefined) continue;
+      const own = audiencesOf(verifier);
+      gaps.set(verifier, gap);
+      for (const location of own) locations.add(location);
+      // What a server refused was not used.
+      if (outcome === "refused") continue;
+      used.add(
+        granted
+          .filter(({ identifier, actions }) => (identifier === ANY || identifier === tool) && actions.includes(action))
+          .map((element) => ({
+            ...element,
+            identifier: tool,
+            actions: [action],
+            locations: element.locations.filter((location) => own.includes(location)),
+          })),
       );
-      const elements = [...grouped.values()].flatMap((uses): GrantElement[] => {
-        const [first] = uses;
-        if (first === undefined) return [];
-        const { identifier, location, classes } = first;
-        const actions = uses.map(({ action }) => action).sort();
-        return [{ type: "mcp_tool", locations: [location], identifier, actions, datatypes: [...classes].sort() }];
-      });
-      return elements.toSorted((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
-    },
-  };
-}
-
-function keyOf({ locations, identifier, actions }: GrantElement): string {
-  return JSON.stringify([locations, identifier, actions]);
-}
-
-function isSome(one: readonly string[], other: readonly string[]): boolean {
-  return one.some((text) => other.includes(text));
+    }
+    if (rows.length < PAGE_ROWS) break;
+    before = rows.at(-1)?.usageId;
+  }
+  return { locations, gap: [...gaps.values()].reduce((sum, one) => sum + one, 0) };
 }
 
 /** A permit for each element, and one for opening steps. Alone, they permit what the ceiling holds, and nothing else. */

@@ -12,5 +12,5 @@ stint policy activate 1 --reason "back to before" --yes
 # region whatif
 stint policy replay --policies policies --since 7d      # which decisions would be others?
 stint policy replay --policy-version 2 --agent researcher -o json
-stint policy suggest --agent researcher --since 30d     # as much as was granted, and no more
+stint policy suggest --agent researcher --since 30d     # as much as was used, and no more
 # endregion

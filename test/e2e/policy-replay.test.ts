@@ -1,10 +1,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { Authorizations, UsageOutcome } from "../../src/gen/stint/v1/authorizations_pb.js";
+import { createClient } from "../../src/wire/client.ts";
 import { runStint } from "../cli/running.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { FILES, SEARCH } from "./entries.ts";
-import { runtimeAt } from "./one-user.ts";
+import { jtiOf, runtimeAt } from "./one-user.ts";
 import { operatorOf } from "./operator.ts";
 
 /** Several daemons are started one after the other, on a machine that may be busy. */
@@ -62,6 +64,47 @@ test("under the policies that decided, each decision comes out as it did", async
   });
   const suggested = await stint(daemon, "policy", "suggest", "--agent", "researcher", "-o", "json");
   expect(JSON.parse(suggested.out)).toMatchObject({ decisions: decisions.length, denied: 0 });
+});
+
+const REPORTING = ["reports", "silent"].map((name, index) => {
+  return { kind: "verifier", name, selectors, audiences: [index === 0 ? SEARCH : FILES] };
+});
+
+test("what verifiers report is what is suggested; what was granted and never used is a comment, in Cedar that validates", async () => {
+  const daemon = await started([...ENTRIES, ...REPORTING]);
+  using runtime = runtimeAt(daemon.workloadSocket);
+  const step = await runtime.open({ grant: { elements: [READ, CUSTOMER] } });
+  await runtime.open({ grant: { elements: [WRITE] } });
+  const authorizations = createClient(Authorizations, runtime.channel);
+  const called = { jti: jtiOf(step.token), action: "read", calls: 3 };
+  const usages = [
+    { ...called, tool: "search", outcome: UsageOutcome.SERVED },
+    { ...called, tool: "crm", outcome: UsageOutcome.REFUSED },
+  ];
+  expect(await authorizations.reportUsage({ reportId: "r-1", usages, gap: 2 })).toMatchObject({ refused: 0 });
+
+  const suggested = await stint(daemon, "policy", "suggest", "--agent", "researcher", "-o", "json");
+  const { policies, ...others } = JSON.parse(suggested.out) as { policies: string };
+  expect(others).toMatchObject({
+    // Nothing is known of the server whose verifier reports nothing: there it is what was granted.
+    ceiling: [
+      { identifier: "put", locations: [FILES], actions: ["write"], datatypes: ["public"] },
+      { identifier: "search", locations: [SEARCH], actions: ["read"], datatypes: ["public"] },
+    ],
+    unused: [{ identifier: "crm", locations: [SEARCH], actions: ["read"], datatypes: ["customer"] }],
+    denied: 1,
+  });
+  expect(policies).toContain(
+    [
+      "// Granted, and by all that is known never used:",
+      `//   crm at ${SEARCH} (read; customer)`,
+      "// 2 calls were not told of: one of these may have been among them.",
+    ].join("\n"),
+  );
+  expect(policies).not.toContain('Tool::"crm"');
+  const file = join(daemon.directory, "suggested.cedar");
+  writeFileSync(file, policies);
+  expect(await stint(daemon, "policy", "validate", file, "--no-baseline")).toMatchObject({ status: 0 });
 });
 
 test("a file larger than a message is put in parts, and is the same file", async () => {

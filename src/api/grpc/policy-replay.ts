@@ -13,8 +13,8 @@ import type {
   PolicyFlipSchema,
   ReplayProgressSchema,
 } from "../../gen/stint/v1/policies_pb.js";
-import { type Flip, type Progress, type ReplayFilter, type ReplayPorts, replay } from "../../policy/replay.ts";
-import { suggest } from "../../policy/suggest.ts";
+import { type Flip, type Progress, type ReplayFilter, replay } from "../../policy/replay.ts";
+import { type SuggestPorts, suggest } from "../../policy/suggest.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { PolicyReads } from "../../ports/ledger-reads.ts";
 import type { PolicyEngine, PolicyFinding } from "../../ports/policy-engine.ts";
@@ -32,7 +32,7 @@ import { bidiStreaming, serverStreaming } from "./streaming.ts";
 export type ReplayHandlersPorts = CandidatePorts & {
   readonly policies: Pick<PolicyReads, "policySet">;
   readonly engine: Pick<PolicyEngine, "check">;
-  readonly replay: ReplayPorts;
+  readonly replay: Omit<SuggestPorts, "readFiles">;
   readonly clock: Pick<Clock, "now">;
 };
 

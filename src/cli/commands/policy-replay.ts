@@ -139,13 +139,9 @@ async function suggestAndPrint(session: Session, { agent, since }: SuggestOption
 }
 
 /** Cedar as it is, with the ceiling in front of it as the entry would have it. */
-function textOf({ ceiling, policies, unused }: PolicySuggestion): string {
-  const lines = (title: string, elements: typeof ceiling) => {
-    const each = elements?.elements ?? [];
-    if (each.length === 0) return [];
-    return [`// ${title}`, ...each.map((one) => `//   - ${JSON.stringify(elementOf(one))}`)];
-  };
-  const head = [...lines("ceiling:", ceiling), ...lines("granted, and never used as far as is known:", unused)];
+function textOf({ ceiling, policies }: PolicySuggestion): string {
+  const elements = (ceiling?.elements ?? []).map((one) => `//   - ${JSON.stringify(elementOf(one))}`);
+  const head = elements.length === 0 ? [] : ["// ceiling:", ...elements];
   return `${head.join("\n")}\n\n${policies}`;
 }
 

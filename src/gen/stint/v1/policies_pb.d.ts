@@ -729,14 +729,15 @@ export declare const PoliciesSuggestResponseSchema: GenMessage<PoliciesSuggestRe
  */
 export declare type PolicySuggestion = Message<"stint.v1.PolicySuggestion"> & {
   /**
-   * The narrowest that holds all that was granted, and of what usage is known of, what was used.
+   * The narrowest that holds what was used, by checked calls and by reports of verifiers; at servers of which neither is
+   * known, what was granted.
    *
    * @generated from field: stint.v1.Grant ceiling = 1;
    */
   ceiling?: Grant | undefined;
 
   /**
-   * In the language of Cedar.
+   * In the language of Cedar; what was granted and never used is named in a comment.
    *
    * @generated from field: string policies = 2;
    */
@@ -748,7 +749,7 @@ export declare type PolicySuggestion = Message<"stint.v1.PolicySuggestion"> & {
   decisions: bigint;
 
   /**
-   * Elements that were granted and never used, where usage is known.
+   * What was granted and never used, at servers whose usage is known.
    *
    * @generated from field: stint.v1.Grant unused = 4;
    */
