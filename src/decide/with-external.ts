@@ -80,13 +80,20 @@ function denies({ effect, errors }: PolicyEffect): boolean {
   return effect !== "allow" || errors !== undefined;
 }
 
+/** What a denial without a name is recorded under, so that nobody takes it for the broker's own. */
+const UNNAMED = ["unnamed"];
+
 function named({ whole, elements }: PolicyAnswer, { name }: ExternalPolicy): PolicyAnswer {
   const naming = (one: PolicyEffect): PolicyEffect => ({
     effect: denies(one) ? "deny" : "allow",
-    policies: one.policies.map((policy) => `${name}:${policy}`),
+    policies: policiesOf(one).map((policy) => `${name}:${policy}`),
     ...(one.errors === undefined ? {} : { errors: one.errors.map((error) => `${name}:${error}`) }),
   });
   return { whole: naming(whole), elements: elements.map(naming) };
+}
+
+function policiesOf({ effect, policies, errors }: PolicyEffect): readonly string[] {
+  return effect === "deny" && policies.length === 0 && errors === undefined ? UNNAMED : policies;
 }
 
 function merged(own: PolicyAnswer, foreign: PolicyAnswer, count: number): PolicyAnswer {

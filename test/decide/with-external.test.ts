@@ -90,6 +90,12 @@ describe("of two engines", () => {
     expect(await answerOf(one(own), one(foreign))).toEqual(one(is as PolicyEffect));
   });
 
+  test("a denial of the external one that names no policy is named as its own all the same", async () => {
+    const nameless: PolicyEffect = { effect: "deny", policies: [] };
+    expect(await answerOf(one(ALLOW), one(nameless))).toEqual(one({ effect: "deny", policies: ["opa:unnamed"] }));
+    expect(await answerOf(one(DENY), one(nameless))).toEqual(one({ effect: "deny", policies: ["opa:unnamed", "q"] }));
+  });
+
   test("what one could not evaluate is denied, and named as its own", async () => {
     expect(await answerOf(one(ALLOW), one(FAILED))).toEqual(
       one({ effect: "deny", policies: [], errors: ["opa:broken"] }),

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { putTo, requestOf } from "../../src/decide/recorded-request.ts";
 import { DeniedError } from "../../src/domain/denial-details.ts";
 import type { GrantElement } from "../../src/domain/grant.ts";
-import type { PolicyRequest } from "../../src/ports/policy-engine.ts";
+import type { ExternalPolicy } from "../../src/ports/external-policy.ts";
+import type { PolicyEffect, PolicyRequest } from "../../src/ports/policy-engine.ts";
 import { FILES, READ, SEARCH, segment } from "../open/path-scene.ts";
 import { OPERATOR } from "../simulation/broker.ts";
 import { APPROVAL, DATA_CLASSES, explainScene } from "./explain-scene.ts";
@@ -123,6 +124,74 @@ describe("why: a denial is shown as it was evaluated", () => {
     const { explain } = await explainScene();
     await expect(explain("dec_none")).rejects.toMatchObject({ code: "STEP_NOT_FOUND" });
     await expect(explain("")).rejects.toMatchObject({ code: "INVALID_FIELD", metadata: { field: "decision_id" } });
+  });
+});
+
+describe("a decision that an engine elsewhere had a part in", () => {
+  const ALLOW: PolicyEffect = { effect: "allow", policies: [] };
+  /** Denies writes, and names these policies for it. */
+  const against = (policies: readonly string[]): ExternalPolicy => ({
+    name: "opa",
+    evaluate: async ({ elements }) => ({
+      whole: ALLOW,
+      elements: elements.map(({ actions }) => (actions.includes("write") ? { effect: "deny", policies } : ALLOW)),
+    }),
+    close: async () => undefined,
+  });
+
+  test.for([
+    { what: "by a policy that the set does not have", policies: ["site.no-writes"], named: "opa:site.no-writes" },
+    { what: "by none that has a name", policies: [], named: "opa:unnamed" },
+  ])("denied $what: it is named without a source, and no change is promised", async ({ policies, named }) => {
+    const { denied, explain } = await explainScene([], { external: against(policies) });
+    const explained = await explain((await denied("run", "s", [READ, WRITE])) ?? "");
+    expect(explained.policies).toContainEqual({ policyId: named });
+    expect(explained.elements).toMatchObject([
+      { element: READ, effect: { effect: "allow" } },
+      { element: WRITE, refusedBy: "policy", effect: { effect: "allow", policies: ["baseline.ceiling"] } },
+    ]);
+    expect(explained).toMatchObject({
+      changes: [],
+      unsearched: "the recorded policies permit it: somebody else has refused it as well",
+    });
+  });
+
+  test("denied by both, by one of them without a name: no change is promised that the other may refuse", async () => {
+    const { open, denied, explain } = await explainScene([], { external: against([]) });
+    await open("run", "one", [CUSTOMER]);
+    const explained = await explain((await denied("run", "two", [READ, WRITE])) ?? "");
+    expect(explained.elements[1]?.effect).toEqual({ effect: "deny", policies: ["baseline.ratchet"] });
+    expect(explained).toMatchObject({
+      changes: [],
+      unsearched: "an engine outside of the broker was asked too, and what it would say is not known",
+    });
+  });
+
+  test("by it alone, with no policies in the set: nothing can be asked again", async () => {
+    const { denied, explain } = await explainScene([], { external: against(["site.no-writes"]), isAlone: true });
+    const explained = await explain((await denied("run", "s", [READ, WRITE])) ?? "");
+    expect(explained).toMatchObject({
+      set: { version: 1 },
+      notAsked: "the set holds no policies: what decided is not in the ledger",
+      policies: expect.arrayContaining([{ policyId: "opa:site.no-writes" }]),
+      elements: [{ element: READ }, { element: WRITE, refusedBy: "policy" }],
+      changes: [],
+      unsearched: "nothing can be verified without asking the policies again",
+    });
+  });
+});
+
+test("an empty set in force permits nothing, and an explanation says that there is nothing to ask", async () => {
+  const { denied, explain, store, clock } = await explainScene();
+  const set = { policies: [], dataClasses: DATA_CLASSES };
+  const empty = { act: "put-policy-set", set, origin: "api", activates: { reason: "empty" }, by: OPERATOR } as const;
+  await store.ledger.perform({ ...empty, now: clock.now() });
+  const explained = await explain((await denied("run", "s", [READ])) ?? "");
+  expect(explained).toMatchObject({
+    set: { version: 2 },
+    notAsked: "the set holds no policies: what decided is not in the ledger",
+    elements: [{ element: READ, refusedBy: "policy" }],
+    changes: [],
   });
 });
 

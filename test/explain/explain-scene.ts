@@ -1,6 +1,7 @@
 import { onTestFinished } from "vitest";
 import { createCedarEngine } from "../../src/adapters/policy-cedar/cedar-engine.ts";
 import { readPolicies } from "../../src/adapters/policy-cedar/read-policies.ts";
+import { externalAlone, withExternal } from "../../src/decide/with-external.ts";
 import type { DataClasses } from "../../src/domain/data-classes.ts";
 import { DeniedError } from "../../src/domain/denial-details.ts";
 import type { Grant } from "../../src/domain/grant.ts";
@@ -9,6 +10,7 @@ import type { RiskLevel, RiskScope } from "../../src/domain/risk.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import { createExplainer } from "../../src/explain/explainer.ts";
+import type { ExternalPolicy } from "../../src/ports/external-policy.ts";
 import { FILES, pathScene, READ, SEARCH, segment } from "../open/path-scene.ts";
 import { OPERATOR } from "../simulation/broker.ts";
 
@@ -34,13 +36,18 @@ export type Opening = {
   readonly allowPartial?: boolean;
 };
 
+type Own = { readonly shared?: true; readonly external?: ExternalPolicy; readonly isAlone?: true };
+
 /**
  * The real paths and engine with the baseline in force, and an explainer with an engine of its own.
  *
  * @param own.shared - the explainer asks the engine that decides.
+ * @param own.external - decides too; `isAlone`: by itself, with a set in force that holds no policies.
  */
-export async function explainScene(site: readonly Policy[] = [APPROVAL], own: { readonly shared?: true } = {}) {
-  const engine = createCedarEngine();
+export async function explainScene(site: readonly Policy[] = [APPROVAL], own: Own = {}) {
+  const { external, isAlone = false } = own;
+  const cedar = createCedarEngine();
+  const engine = external === undefined ? cedar : isAlone ? externalAlone(external) : withExternal(cedar, external);
   const explaining = own.shared === true ? engine : createCedarEngine();
   const scene = await pathScene({}, engine);
   // The scene closes the engine that decides, once nobody asks it any more.
@@ -48,7 +55,7 @@ export async function explainScene(site: readonly Policy[] = [APPROVAL], own: { 
   const { store, clock, broker } = scene;
   const baseline = await readPolicies({ baseline: true });
   async function putInForce(policies: readonly Policy[]): Promise<void> {
-    const set = { policies: [...baseline.policies, ...policies], dataClasses: DATA_CLASSES };
+    const set = { policies: isAlone ? [] : [...baseline.policies, ...policies], dataClasses: DATA_CLASSES };
     const put = { act: "put-policy-set", set, origin: "api", activates: { reason: "r" }, by: OPERATOR } as const;
     await store.ledger.perform({ ...put, now: clock.now() });
     await broker.ports.policies.inForce();
