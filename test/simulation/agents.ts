@@ -4,6 +4,7 @@ import { narrowTo } from "../../src/domain/grant.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import type { SvidWanted } from "../../src/issue/entitle.ts";
 import { certificationRequest, p256 } from "../samples/certification-request.ts";
+import { ask, requestWith } from "./ask.ts";
 import { AUDIENCES, countedBy, IDENTITY } from "./cast.ts";
 import { at, isIn, isProcess } from "./choose.ts";
 import type { EventOf } from "./events.ts";
@@ -34,7 +35,7 @@ export function agents(world: World) {
             : { kind: "jwt-svid", ...forAudience(AUDIENCES[one] ?? IDENTITY, step, event.calls) },
       );
       const answers = await guarded(() => world.broker.issue(by, { stepId: step.stepId, wanted }));
-      for (const answer of answers ?? []) {
+      for (const [index, answer] of (answers ?? []).entries()) {
         if (isDenial(answer)) continue;
         const { certificate } = answer.authority;
         delivered.push({
@@ -42,6 +43,11 @@ export function agents(world: World) {
           to: by,
           ca: certificate === undefined ? undefined : readCertificate(certificate).subject,
         });
+        const audience = AUDIENCES[Number(event.wanted[index])] ?? IDENTITY;
+        const element = at(narrowTo(step.grant, audience), event.step);
+        if (answer.kind !== "jwt-svid" || element === undefined) continue;
+        const request = requestWith(answer.svid, element, audience);
+        await Promise.all(Array.from({ length: event.uses }, () => ask(world, actor(1, isIn(21)), request)));
       }
     },
   };

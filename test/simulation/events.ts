@@ -54,6 +54,8 @@ export type Event =
       readonly by: number;
       readonly step: number;
       readonly wanted: readonly (number | "x509")[];
+      /** How often each token is used as soon as it is there. */
+      readonly uses: number;
       /** How many calls the tokens allow at most; absent: as many as the step. */
       readonly calls: number | undefined;
     }
@@ -75,6 +77,8 @@ export type Event =
       readonly element: number;
       /** How many times at once. */
       readonly times: number;
+      /** Its step is closed at the same time. */
+      readonly isClosing: true | undefined;
     }
   | { readonly kind: "close"; readonly by: number; readonly step: number; readonly outcome: number }
   | {

@@ -32,11 +32,9 @@ export type ModelCalls = {
 type Budget = { readonly holder: string; readonly element: number; readonly max: number };
 
 export function createModelCalls(history: History): ModelCalls {
-  const { steps, credentials, policies, facts } = history;
+  const { steps, credentials, policies, facts, callsMade: made } = history;
   const allowed = new Map<string, ModelCall>();
   const denied = new Map<string, number>();
-  /** Calls made, by `holder/element`. */
-  const made = new Map<string, number>();
 
   function allow(decision: Decision, call: ToolCall, at: UnixMicros): void {
     const one = steps.get(decision.stepId ?? "");

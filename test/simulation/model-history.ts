@@ -1,13 +1,14 @@
 import type { PendingApproval } from "../../src/domain/approval.ts";
 import type { Decision } from "../../src/domain/decision.ts";
+import type { Grant } from "../../src/domain/grant.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
 import type { OperatorActor } from "../../src/domain/ledger-event.ts";
-import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
+import type { AgentContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
 import { factScopesOf } from "../../src/domain/run-facts.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import { isClosed, type StepState } from "../../src/domain/step.ts";
-import { microsOf, type UnixMicros } from "../../src/domain/time.ts";
+import { addMicros, microsOf, type UnixMicros } from "../../src/domain/time.ts";
 import { createModelFacts, type ModelFacts } from "./model-facts.ts";
 import { createModelPolicies, type ModelPolicies } from "./model-policies.ts";
 
@@ -41,6 +42,8 @@ export type History = {
   readonly decisions: Map<string, Decision>;
   readonly policies: ModelPolicies;
   readonly facts: ModelFacts;
+  /** Calls that an element of a grant has counted, by `holder/element`. */
+  readonly callsMade: Map<string, number>;
   /** How often each kind of event was told, and what else is worth counting. */
   readonly seen: Map<string, number>;
 };
@@ -53,6 +56,7 @@ export function createHistory(): History {
     decisions: new Map(),
     policies: createModelPolicies(),
     facts: createModelFacts(),
+    callsMade: new Map(),
     seen: new Map(),
   };
 }
@@ -107,3 +111,39 @@ export function openInEachScope(history: History, { step }: Pick<ModelStep, "ste
   );
   return shared.reduce((sum, count) => sum + count, 0);
 }
+
+export function openSteps({ steps }: History): readonly ModelStep[] {
+  return [...steps.values()].filter(({ state }) => state === "OPEN");
+}
+
+export function attemptsOf({ steps }: History, { runId, step: name }: OpenedStep): readonly ModelStep[] {
+  return [...steps.values()].filter(({ step }) => step.runId === runId && step.step === name);
+}
+
+/** A step's grant with no more calls than are left of it. */
+export function callsLeftOf({ callsMade }: History, { stepId, grant }: OpenedStep): Grant {
+  return grant.flatMap((element, index): Grant => {
+    if (element.max_calls === undefined) return [element];
+    const left = element.max_calls - (callsMade.get(`${stepId}/${index}`) ?? 0);
+    return left > 0 ? [{ ...element, max_calls: left }] : [];
+  });
+}
+
+/** Whether the policies in force permit that a step is opened, when it was decided. */
+export function isPermitted(history: History, step: OpenedStep, { decidedAt }: Decision, approved?: string): boolean {
+  const stepsOpen = openBeside(history, { step }).length;
+  const classes = history.facts.classesOf(factScopesOf(step));
+  return history.policies.permits(step, { at: decidedAt, stepsOpen, classes, act: "open", approved });
+}
+
+/** When a step of this agent that begins now is over at the latest; a second is rounded up. */
+export function latestEnd({ stepSecondsMax }: AgentContent, at: UnixMicros): UnixMicros {
+  return addMicros(at, (stepSecondsMax + 1) * 1_000_000);
+}
+
+export function leaseEnd({ leaseSeconds }: OpenedStep, at: UnixMicros): UnixMicros | undefined {
+  return leaseSeconds === undefined ? undefined : addMicros(at, leaseSeconds * 1_000_000);
+}
+
+/** What nobody has done yet with a step that is new. */
+export const UNTOUCHED = { held: false, approvedBy: undefined, closed: undefined } as const;

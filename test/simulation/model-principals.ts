@@ -25,6 +25,9 @@ export function createModelPrincipals(history: History): ModelPrincipals {
   const bars = new Map<string, { readonly sequence: number; readonly isBarred: boolean }[]>();
   /** Whom all steps of a run work for. */
   const ofRuns = new Map<string, string>();
+  /** Of each principal, keys that what was recorded of them was sealed with; and those that went with an erasure. */
+  const keys = new Map<string, Set<string>>();
+  const erased = new Set<string>();
   /** Of whom everything has just been ended, in the act that is being told. */
   let ended: string | undefined;
 
@@ -61,6 +64,7 @@ export function createModelPrincipals(history: History): ModelPrincipals {
           promise(isBarred(event.principalId), "who is readmitted was offboarded");
           return note(event.principalId, false);
         case "principal.erased":
+          for (const key of keys.get(event.principalId) ?? []) erased.add(key);
           ended = event.principalId;
           return;
         default:
@@ -73,6 +77,11 @@ export function createModelPrincipals(history: History): ModelPrincipals {
       const isAsParent = principal?.principalId === parent?.step.principal?.principalId;
       promise(parent === undefined || isAsParent, "a child works for whom its parent works for");
       standsForNobodyBarred(step);
+      if (principal !== undefined) {
+        const [key = ""] = principal.sealed.split(".");
+        promise(!erased.has(key), "nothing opens for whom nobody can name any more");
+        keys.set(principal.principalId, (keys.get(principal.principalId) ?? new Set()).add(key));
+      }
       const ofRun = ofRuns.get(runId);
       const own = principal?.principalId ?? NO_ONE_ALONE;
       ofRuns.set(runId, ofRun === undefined || ofRun === own ? own : NO_ONE_ALONE);

@@ -1,6 +1,8 @@
 import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
 import { factScopesOf } from "../../src/domain/run-facts.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
+import { createModelApprovals } from "./model-approvals.ts";
+import { createModelBounds } from "./model-bounds.ts";
 import { createModelCalls, type ModelCalls } from "./model-calls.ts";
 import { createModelClosings } from "./model-closings.ts";
 import { createModelCredentials } from "./model-credentials.ts";
@@ -11,10 +13,12 @@ import {
   type ModelCredential,
   type ModelStep,
   note,
+  openSteps,
   promise,
 } from "./model-history.ts";
-import { createModelOpenings } from "./model-openings.ts";
+import { modelOpening } from "./model-openings.ts";
 import { createModelPrincipals, type ModelPrincipals } from "./model-principals.ts";
+import { createModelTerms } from "./model-terms.ts";
 
 /**
  * What the events say, by rules of its own: sets in memory, told from the contract and not from the tables. Each event
@@ -40,7 +44,10 @@ export function createModel(): Model {
   const history = createHistory();
   const { steps, credentials, entries, decisions, policies, facts, seen } = history;
   const principals = createModelPrincipals(history);
-  const openings = createModelOpenings(history, principals);
+  const terms = createModelTerms(history, principals);
+  const bounds = createModelBounds(history);
+  const open = modelOpening(history, { terms, bounds });
+  const approvals = createModelApprovals(history, { terms, bounds, principals });
   const closings = createModelClosings(history);
   const calls = createModelCalls(history);
   const signed = createModelCredentials(history);
@@ -68,7 +75,9 @@ export function createModel(): Model {
     get sequence() {
       return last;
     },
-    checkPermitted: openings.checkPermitted,
+    checkPermitted() {
+      for (const { step } of openSteps(history)) terms.permitted(step);
+    },
     checkJudged(now) {
       for (const one of steps.values()) {
         const { step, state } = one;
@@ -101,11 +110,11 @@ export function createModel(): Model {
           decisions.set(event.decision.decisionId, event.decision);
           return calls.take(event.decision, event.at);
         case "step.opened":
-          return openings.open(event.step, event.at, sequence);
+          return open(event.step, event.at, sequence);
         case "step.pending":
-          return openings.wait(event, before, sequence);
+          return approvals.wait(event, before, sequence);
         case "step.approved":
-          return openings.approve(event, sequence);
+          return approvals.approve(event, sequence);
         case "step.refused":
           promise(steps.get(event.stepId)?.state === "PENDING_APPROVAL", "what is refused waited for approval");
           return;
@@ -123,10 +132,10 @@ export function createModel(): Model {
           }
           return;
         case "step.closed":
-          openings.closing(event);
+          bounds.closing(event);
           return closings.close(event, sequence);
         case "run.barred":
-          return openings.bar(event.runId);
+          return terms.bar(event.runId);
         case "issuance.recorded":
           return signed.issue(event.issuance, sequence, event.at);
         case "issuance.undelivered":

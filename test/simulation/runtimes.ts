@@ -24,6 +24,8 @@ const OUTCOMES = ["COMPLETED", "FAILED", "CANCELLED"] as const;
 export function runtimes(world: World) {
   const { model, clock, processes, holds, tokens, actor, guarded } = world;
 
+  const openOnes = () => [...model.steps.values()].flatMap(({ step, state }) => (state === "OPEN" ? [step] : []));
+
   function executorOf(wanted: EventOf<"open">["executor"], by: SimulatedProcess, agent: number) {
     if (wanted === "self" || wanted === "any") return { kind: wanted };
     if (typeof wanted === "number") return { kind: "pid", pid: chosen(processes, wanted).process.pid } as const;
@@ -42,7 +44,7 @@ export function runtimes(world: World) {
     event: EventOf<"open">,
     token: DelegationToken | undefined = at(tokens.slice(-3), event.token),
   ): Promise<void> {
-    const parent = token?.step ?? at(world.steps(), event.under);
+    const parent = token?.step ?? at(isApt(event.by) ? openOnes() : world.steps(), event.under);
     // By a token, mostly what the token is good for.
     const isFit = token !== undefined && isApt(event.by);
     const agent = isFit ? 1 : event.agent % 2;
@@ -77,8 +79,7 @@ export function runtimes(world: World) {
   }
 
   async function delegate(event: EventOf<"delegate">): Promise<void> {
-    const live = [...model.steps.values()].flatMap(({ step: one, state }) => (state === "OPEN" ? [one] : []));
-    const step = at(isApt(event.by) ? live : world.steps(), event.step);
+    const step = at(isApt(event.by) ? openOnes() : world.steps(), event.step);
     const receiver = RECEIVERS[event.to];
     if (step === undefined || receiver === undefined) return;
     const { stepId } = step;

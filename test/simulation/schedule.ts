@@ -41,13 +41,16 @@ const issue = fc.record({
   step: index,
   wanted: fc.array(fc.oneof(fc.nat({ max: 3 }), fc.constant("x509" as const)), { minLength: 1, maxLength: 3 }),
   calls: oneIn(3, fc.integer({ min: 1, max: 3 })),
+  uses: few,
 });
 const call = fc.record({
   kind: fc.constant("call" as const),
   by: index,
   credential: index,
   element: index,
-  times: fc.integer({ min: 1, max: 3 }),
+  // So many that denials are only counted.
+  times: fc.oneof({ arbitrary: fc.integer({ min: 1, max: 3 }), weight: 9 }, { arbitrary: fc.constant(14), weight: 1 }),
+  isClosing: oneIn(4, fc.constant(true as const)),
 });
 const delegate = fc.record({
   kind: fc.constant("delegate" as const),
@@ -66,7 +69,8 @@ const plainOpen = fc.record({
   grant: fc.constantFrom([0], [1], [4], [0, 1], [0, 4], [0, 1, 2, 4]),
   audiences: fc.constant([]),
   attempt: oneIn(3, fc.integer({ min: 1, max: 9 })),
-  ...{ under: nothing, token: nothing, expiresInSeconds: nothing, leaseSeconds: nothing },
+  under: oneIn(3, index),
+  ...{ token: nothing, expiresInSeconds: nothing, leaseSeconds: nothing },
   ...{ requestId: nothing, executor: fc.constant("fit" as const), principal: oneIn(2, fc.nat({ max: 1 })) },
   ...{ allowPartial: fc.constant(false), acceptPending: fc.constant(true) },
   calls: oneIn(2, fc.integer({ min: 1, max: 3 })),
@@ -92,7 +96,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
     }),
     weight: 3,
   },
-  { arbitrary: call, weight: 10 },
+  { arbitrary: call, weight: 8 },
   {
     arbitrary: fc.record({
       kind: fc.constantFrom("approve", "approve", "approve", "refuse"),

@@ -1,14 +1,13 @@
 import type { CallRequest } from "../../src/check/call-request.ts";
-import { BrokerError } from "../../src/domain/errors.ts";
-import type { GrantElement } from "../../src/domain/grant.ts";
+import { ask, requestWith } from "./ask.ts";
 import { ELEMENTS, PLACES } from "./cast.ts";
-import { at, chosen, isApt, isIn } from "./choose.ts";
+import { at, chosen, isApt, isIn, isProcess } from "./choose.ts";
 import type { EventOf } from "./events.ts";
 import type { Delivered, World } from "./world.ts";
 
 /** Those to whom credentials are presented. */
 export function verifiers(world: World) {
-  const { watchers, delivered, model, clock, calls } = world;
+  const { watchers, delivered, model, clock } = world;
   const places: readonly string[] = PLACES;
 
   /** Of the newest tokens; mostly one that is good for a server. */
@@ -29,22 +28,14 @@ export function verifiers(world: World) {
     const held = recordOf(delivery.issuanceId)?.grant ?? [];
     const element = at(isApt(event.by) && held.length > 0 ? held : ELEMENTS, event.element);
     if (location === undefined || element === undefined) return undefined;
-    const { max_calls: _, ...use }: GrantElement = { ...element, locations: [location] };
-    const credential = { kind: "jwt-svid", token: Buffer.from(delivery.svid).toString("latin1") } as const;
-    return { credential, location, use, acceptPending: false };
+    return requestWith(delivery.svid, element, location);
   }
 
-  async function call(event: EventOf<"call">, request: CallRequest): Promise<void> {
-    const { lives, broker } = world;
-    const asked = { askedAt: clock.now(), life: lives };
-    calls.asked.set(lives, (calls.asked.get(lives) ?? 0) + 1);
-    try {
-      calls.answers.push({ ...asked, answer: await broker.check(world.actor(event.by, isIn(21)), request) });
-    } catch (thrown) {
-      if (!(thrown instanceof BrokerError)) throw thrown;
-      const { decision_id: decisionId } = thrown.metadata;
-      calls.refusals.push({ ...asked, ...(decisionId === undefined ? {} : { decisionId }) });
-    }
+  async function closeStepOf(token: Delivered | undefined): Promise<void> {
+    const { stepId = "" } = model.credentials.get(token?.delivery.issuanceId ?? "") ?? {};
+    const opener = model.steps.get(stepId)?.step.opener;
+    if (opener === undefined) return;
+    await world.broker.close(world.actor(1, isProcess(opener)), { stepId, outcome: "COMPLETED", awaitReceiptsMs: 0 });
   }
 
   return {
@@ -56,7 +47,8 @@ export function verifiers(world: World) {
       const token = presented(event);
       const request = token === undefined ? undefined : requestOf(event, token);
       if (request === undefined) return;
-      await Promise.all(Array.from({ length: event.times }, () => call(event, request)));
+      const asking = Array.from({ length: event.times }, () => ask(world, world.actor(event.by, isIn(21)), request));
+      await Promise.all([...asking, ...(event.isClosing ? [closeStepOf(token)] : [])]);
     },
   };
 }

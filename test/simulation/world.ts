@@ -1,28 +1,24 @@
-import type { FeedBatch } from "../../src/close/notify.ts";
-import { beginWatch } from "../../src/close/watch.ts";
 import { parseEntryContent } from "../../src/domain/entry-content.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import type { UnixSeconds } from "../../src/domain/time.ts";
-import type { DenyEntry } from "../../src/ports/ledger-reads.ts";
-import type { PrincipalVault } from "../../src/ports/principal-vault.ts";
 import { dumpOf, openReplica } from "../follow/replica.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { memorySigner } from "../memory/memory-signer.ts";
-import { memoryVault, vaultDisk } from "../memory/memory-vault.ts";
 import { createRuleEngine } from "../memory/rule-engine.ts";
 import { virtualClock } from "../memory/virtual-clock.ts";
-import { type Broker, type Ground, OPERATOR, startBroker, TRUST_DOMAIN } from "./broker.ts";
+import { type Ground, OPERATOR, TRUST_DOMAIN } from "./broker.ts";
 import { createCallBook } from "./call-book.ts";
 import { ENTRIES, PLACES, USERS } from "./cast.ts";
 import { at, chosen, isApt } from "./choose.ts";
 import { createKernel, type SimulatedProcess } from "./kernel.ts";
 import { eventsAfter, laggingReplica } from "./lagging-replica.ts";
+import { startLives, turn } from "./lives.ts";
 import { createLogin } from "./login.ts";
 import { createModel } from "./model.ts";
 import { promise } from "./model-history.ts";
 import type { DelegationToken } from "./tokens.ts";
-import { type Faults, type Signature, unsteady } from "./unsteady.ts";
+import type { Faults, Signature } from "./unsteady.ts";
 import { createWatcher } from "./watcher.ts";
 
 const START = 1_795_341_600 as UnixSeconds;
@@ -60,7 +56,6 @@ export async function createWorld(delays: readonly number[]) {
     approvalSeconds: 60,
     failed,
   };
-  const disk = vaultDisk(random);
   const faults: Faults = {
     ...{ isLedgerUnavailable: false, isSignerUnavailable: false },
     ...{ engine: "well", failingFollower: undefined },
@@ -72,53 +67,20 @@ export async function createWorld(delays: readonly number[]) {
   const processes: SimulatedProcess[] = USERS.map((uid) => kernel.start(uid));
   const watchers = [createWatcher([PLACES[0]]), createWatcher(PLACES)];
   const model = createModel();
+  let restarting = Promise.resolve();
   const replica = await laggingReplica(ground);
 
-  let isUp = true;
-  let lives = 1;
-  let restarting = Promise.resolve();
-  let life = unsteady({ ...ground, principals: memoryVault(random, disk) }, delays, faults, signatures);
-  let broker = await startBroker(life.ground);
-  let denied = await deniedBy(broker);
-  for (const content of ENTRIES) await broker.registry.create(parseEntryContent(content), "api", OPERATOR);
+  const lives = await startLives(ground, { delays, faults, signatures });
+  for (const content of ENTRIES) await lives.broker.registry.create(parseEntryContent(content), "api", OPERATOR);
 
-  /** What the old broker had asked its store for is done before the new one looks; what it had not, never. */
   async function restart(): Promise<void> {
-    isUp = false;
-    life.kill();
-    broker.stop();
     holds.clear();
     for (const watcher of watchers) watcher.leave();
     faults.isLedgerUnavailable = false;
     faults.engine = "well";
     faults.failingFollower = undefined;
-    await turn();
-    const finding = await store.verifyAll();
-    promise(finding.kind === "intact", "what a crash leaves is what follows from the events");
-    lives += 1;
-    life = unsteady({ ...ground, principals: await reopenedVault() }, delays, faults, signatures);
-    broker = await startBroker(life.ground);
-    denied = await deniedBy(broker);
-    isUp = true;
+    await lives.restart();
     world.isChangePending = false;
-  }
-
-  /** As a start finds it: keys of those who were erased are gone, though the broker may have ended before it deleted them. */
-  async function reopenedVault(): Promise<PrincipalVault> {
-    const vault = memoryVault(random, disk);
-    const erased = await store.registry.erasedPrincipals();
-    for (const { principalId, sealed } of erased) await vault.erase(principalId, sealed);
-    return vault;
-  }
-
-  /** All that the broker denies, as a watcher from its start on is told. */
-  async function deniedBy({ notifier }: Broker): Promise<readonly DenyEntry[]> {
-    const entries: DenyEntry[] = [];
-    const take = (batch: FeedBatch) => void entries.push(...batch.entries);
-    const { beginning, go } = await beginWatch(undefined, take, { ...store, notifier, clock });
-    take(beginning.batch);
-    go();
-    return entries;
   }
 
   async function rest(): Promise<void> {
@@ -135,7 +97,7 @@ export async function createWorld(delays: readonly number[]) {
       await turn();
     }
     // Whatever can be judged is judged; what failed is tried again later.
-    for (let turns = 0; isUp && turns < 50 && broker.reassessment.isAtWork(); turns += 1) await turn();
+    for (let turns = 0; lives.isUp && turns < 50 && lives.broker.reassessment.isAtWork(); turns += 1) await turn();
     if (store.ledger.head().sequence > model.sequence) await rest();
   }
 
@@ -182,17 +144,17 @@ export async function createWorld(delays: readonly number[]) {
     /** The ledger could not be written at some time. */
     hadLedgerUnavailable: false,
     get isUp() {
-      return isUp;
+      return lives.isUp;
     },
     /** How often the broker has been started. */
     get lives() {
-      return lives;
+      return lives.count;
     },
     get life() {
-      return life;
+      return lives.life;
     },
     get broker() {
-      return broker;
+      return lives.broker;
     },
     rest,
     answered,
@@ -203,7 +165,7 @@ export async function createWorld(delays: readonly number[]) {
     restarted: () => restarting,
     isAlive: (pid: number) => processes.some((one) => one.process.pid === pid && kernel.isAlive(one)),
     /** Whether every open step was judged on what is in force. */
-    isJudged: () => isUp && !broker.reassessment.isAtWork(),
+    isJudged: () => lives.isUp && !lives.broker.reassessment.isAtWork(),
     /** Lets time pass second by second. */
     async pass(seconds: number): Promise<void> {
       for (let second = 0; second < seconds; second += 1) {
@@ -219,7 +181,7 @@ export async function createWorld(delays: readonly number[]) {
     },
     /** While nothing may be issued, whatever begins to be opened or issued must be refused. */
     async guarded<Value>(work: () => Promise<Value>): Promise<Value | undefined> {
-      const isSuspended = world.isSteady && broker.isSuspended();
+      const isSuspended = world.isSteady && lives.broker.isSuspended();
       const value = await work();
       if (isSuspended) throw new Error("broken: nothing is opened or issued while that is suspended");
       return value;
@@ -230,25 +192,19 @@ export async function createWorld(delays: readonly number[]) {
       replica.catchUp();
       await rest();
       for (let left = 100; left > 0; left -= 1) await turn();
-      const own = { ...broker, authorities: { all: broker.authorities.history } };
-      const dumps = [dumpOf(own, denied, clock), replica.dump(), fresh.dump()];
+      const own = { ...lives.broker, authorities: { all: lives.broker.authorities.history } };
+      const dumps = [dumpOf(own, lives.denied, clock), replica.dump(), fresh.dump()];
       fresh.end();
       return dumps;
     },
     async end(): Promise<void> {
-      life.kill();
-      broker.stop();
+      lives.end();
       replica.end();
       await store.close();
     },
   };
   await rest();
   return world;
-}
-
-/** All that is under way comes as far as it can: nothing here takes longer than turns within one of the event loop. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Bytes that never repeat and are the same in every run. */
@@ -258,7 +214,9 @@ function countingRandomness() {
     bytes(length: number) {
       count += 1;
       const bytes = Buffer.alloc(length);
+      // At both ends: a part of them names something, too.
       bytes.writeUInt32BE(count, length - 4);
+      if (length >= 8) bytes.writeUInt32BE(count, 0);
       return bytes;
     },
   };

@@ -1,0 +1,43 @@
+import type { StepClosed } from "../../src/domain/ledger-event.ts";
+import { factScopesOf } from "../../src/domain/run-facts.ts";
+import type { OpenedStep } from "../../src/domain/step.ts";
+import { approvalOf, type History, type ModelStep, openInEachScope, openSteps, promise } from "./model-history.ts";
+
+/** What the events say of steps that a grant puts out of bounds, since its run was granted what must stay inside. */
+export type ModelBounds = {
+  /** A step that policies end by a grant, which is recorded next. */
+  closing(event: StepClosed): void;
+  /** Counts what is granted; no open step that was judged by these policies may be out of bounds then. */
+  granted(step: OpenedStep): void;
+};
+
+export function createModelBounds(history: History): ModelBounds {
+  const { steps, decisions, policies, facts } = history;
+  /** Steps that the act which is being told has put out of bounds, as they were. */
+  const outOfBounds: { readonly one: ModelStep; readonly decisionId: string; readonly stepsOpen: number }[] = [];
+
+  return {
+    closing({ stepId, decisionId = "" }) {
+      const root = steps.get(stepId);
+      if (root === undefined || decisions.get(decisionId)?.effect !== "allow") return;
+      promise(decisions.get(decisionId)?.closes?.includes(stepId) === true, "a grant ends what its decision names");
+      outOfBounds.push({ one: root, decisionId, stepsOpen: openInEachScope(history, root) });
+    },
+    granted(step) {
+      const scopes = factScopesOf(step);
+      facts.grant(scopes, step.grant);
+      for (const { one, decisionId, stepsOpen } of outOfBounds.splice(0)) {
+        promise(decisionId === step.decisionId, "what a grant puts out of bounds ends in the act that grants it");
+        const classes = facts.classesOf([...scopes, ...factScopesOf(one.step)]);
+        const at = decisions.get(decisionId)?.situation?.at ?? step.openedAt;
+        const question = { at, stepsOpen: stepsOpen + scopes.length, classes, approved: approvalOf(one) };
+        promise(!policies.permits(one.step, question), "a grant ends only what it puts out of bounds");
+      }
+      for (const { step: one, judged } of openSteps(history)) {
+        if (judged < policies.activatedAt()) continue;
+        const isBeyond = policies.isOutOfBounds(one, facts.classesOf(factScopesOf(one)));
+        promise(!isBeyond, "no open step is out of bounds of what was granted around it");
+      }
+    },
+  };
+}
