@@ -77,8 +77,8 @@ export type Event =
       readonly element: number;
       /** How many times at once. */
       readonly times: number;
-      /** Its step is closed at the same time. */
-      readonly isClosing: true | undefined;
+      /** What happens at the same time: its step is closed, its token taken back, or the risk raised. */
+      readonly meanwhile: "close" | "revoke" | "risk" | undefined;
     }
   | { readonly kind: "close"; readonly by: number; readonly step: number; readonly outcome: number }
   | {

@@ -50,7 +50,7 @@ const call = fc.record({
   element: index,
   // So many that denials are only counted.
   times: fc.oneof({ arbitrary: fc.integer({ min: 1, max: 3 }), weight: 9 }, { arbitrary: fc.constant(14), weight: 1 }),
-  isClosing: oneIn(4, fc.constant(true as const)),
+  meanwhile: oneIn(2, fc.constantFrom("close", "revoke", "risk")),
 });
 const delegate = fc.record({
   kind: fc.constant("delegate" as const),

@@ -1,5 +1,7 @@
 import type { CallRequest } from "../../src/check/call-request.ts";
+import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import { ask, requestWith } from "./ask.ts";
+import { OPERATOR } from "./broker.ts";
 import { ELEMENTS, PLACES } from "./cast.ts";
 import { at, chosen, isApt, isIn, isProcess } from "./choose.ts";
 import type { EventOf } from "./events.ts";
@@ -31,11 +33,29 @@ export function verifiers(world: World) {
     return requestWith(delivery.svid, element, location);
   }
 
-  async function closeStepOf(token: Delivered | undefined): Promise<void> {
-    const { stepId = "" } = model.credentials.get(token?.delivery.issuanceId ?? "") ?? {};
+  /** What a call races with. */
+  async function happening({ meanwhile }: EventOf<"call">, { delivery }: Delivered): Promise<void> {
+    const { stepId = "", record } = model.credentials.get(delivery.issuanceId) ?? {};
     const opener = model.steps.get(stepId)?.step.opener;
-    if (opener === undefined) return;
-    await world.broker.close(world.actor(1, isProcess(opener)), { stepId, outcome: "COMPLETED", awaitReceiptsMs: 0 });
+    if (opener === undefined || record?.jti === undefined) return;
+    const now = clock.now();
+    switch (meanwhile) {
+      case "close": {
+        const closing = { stepId, outcome: "COMPLETED", awaitReceiptsMs: 0 } as const;
+        await world.broker.close(world.actor(1, isProcess(opener)), closing);
+        return;
+      }
+      case "revoke":
+        await world.broker.revoke({ kind: "jti", jti: record.jti });
+        return;
+      case "risk": {
+        const raised = { scope: "domain", level: "high", expiresAt: addSeconds(secondsOf(now), 1) } as const;
+        const { ledger } = world.life.ground.store;
+        await ledger.perform({ act: "set-risk", ...raised, reason: "simulated", by: OPERATOR, now });
+        return;
+      }
+      default:
+    }
   }
 
   return {
@@ -46,9 +66,9 @@ export function verifiers(world: World) {
     async call(event: EventOf<"call">): Promise<void> {
       const token = presented(event);
       const request = token === undefined ? undefined : requestOf(event, token);
-      if (request === undefined) return;
+      if (token === undefined || request === undefined) return;
       const asking = Array.from({ length: event.times }, () => ask(world, world.actor(event.by, isIn(21)), request));
-      await Promise.all([...asking, ...(event.isClosing ? [closeStepOf(token)] : [])]);
+      await Promise.all([...asking, happening(event, token)]);
     },
   };
 }
