@@ -98,6 +98,8 @@ export function principalVaultContract(what: string, open: () => Promise<VaultGr
       const recorded = Promise.withResolvers<boolean>();
       const erasing = vault.eraseOnce(before.principalId, () => recorded.promise);
       const meanwhile = vault.seal(ADA);
+      // Others are sealed meanwhile: this one would have been, too.
+      for (let times = 3; times > 0; times -= 1) await vault.seal({ ...ADA, sub: "bob" });
       recorded.resolve(true);
       await erasing;
       expect(await vault.open(before)).toBeUndefined();
