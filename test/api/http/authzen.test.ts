@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Grant } from "../../../src/domain/grant.ts";
-import { setOf } from "../../adapters/policy-cedar/requests.ts";
+import { setOf } from "../../adapters/policy-cedar/sets.ts";
 import { approveCallAct } from "../../contract/approval-acts.ts";
 import { done, FILES, GRANT, MCP, OPERATOR, present } from "../../contract/ledger-world.ts";
 import { ask } from "./http-peers.ts";
