@@ -52,8 +52,13 @@ type Kept = {
 export function createCauses(): Causes {
   const kept = new Map<CauseKey, Kept>();
 
+  /** Mostly there is one change, and thousands of steps: to look at the change costs less than to make a step's keys. */
   function causesOf(step: Step): readonly Cause[] {
     const found: Cause[] = [];
+    if (kept.size <= FEW) {
+      for (const [key, one] of kept) if (concerns(key, step) && isDue(step, one)) found.push(one.cause);
+      return found;
+    }
     for (const key of keysOf(step)) {
       const one = kept.get(key);
       if (one !== undefined && isDue(step, one)) found.push(one.cause);
@@ -74,11 +79,16 @@ export function createCauses(): Causes {
     },
     isEmpty: () => kept.size === 0,
     due(steps) {
-      const due = steps.flatMap((step): readonly Due[] => {
+      const byUrgency = new Map<number, Due[]>();
+      for (const step of steps) {
         const causes = causesOf(step);
-        return causes.length === 0 ? [] : [{ step, causes }];
-      });
-      return due.sort(byUrgency);
+        if (causes.length === 0) continue;
+        const urgency = urgencyOf(causes);
+        const alike = byUrgency.get(urgency);
+        if (alike === undefined) byUrgency.set(urgency, [{ step, causes }]);
+        else alike.push({ step, causes });
+      }
+      return [...byUrgency].sort(([a], [b]) => b - a).flatMap(([, due]) => due);
     },
     judged(due, stepsClosed) {
       const concerned = new Set<Kept>();
@@ -115,6 +125,17 @@ export function createCauses(): Causes {
   };
 }
 
+/** Past so many changes a step's keys are looked up among them. */
+const FEW = 8;
+
+/** Whether the key is one of the step's, as `keysOf` has them. */
+function concerns(key: CauseKey, step: Step): boolean {
+  if (key === "policies" || key === "federation" || key === "start" || key === "domain") return true;
+  if (key.startsWith("run:")) return factScopesOf(step).some((scope) => scope === key);
+  const [kind, name] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
+  return kind === "agent" ? name === step.agent : name === step.agentEntryId || name === step.openerEntryId;
+}
+
 function keysOf(step: Step): readonly CauseKey[] {
   const ofEntries = [`entry:${step.agentEntryId}`, `entry:${step.openerEntryId}`] as const;
   return [...riskScopesOf(step.agent, factScopesOf(step)), "policies", "federation", "start", ...new Set(ofEntries)];
@@ -126,14 +147,15 @@ function isDue(step: Step, { cause: { sequence, isUnrecorded, only }, done }: Ke
   return isBefore && !done.has(step.stepId) && (only === undefined || only.has(step.stepId));
 }
 
-function byUrgency(a: Due, b: Due): number {
-  return Number(isForRise(b)) - Number(isForRise(a)) || newestOf(b) - newestOf(a);
+/** A rise of risk comes before all that is none, and the newest change first. */
+function urgencyOf(causes: readonly Cause[]): number {
+  let [newest, ofRise] = [0, 0];
+  for (const { sequence, isRise } of causes) {
+    newest = Math.max(newest, sequence);
+    if (isRise === true) ofRise = RISE;
+  }
+  return ofRise + newest;
 }
 
-function isForRise({ causes }: Due): boolean {
-  return causes.some(({ isRise }) => isRise === true);
-}
-
-function newestOf({ causes }: Due): number {
-  return causes.reduce((newest, { sequence }) => Math.max(newest, sequence), 0);
-}
+/** More than any sequence, and few enough for the sum to be exact. */
+const RISE = 2 ** 52;

@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { type Cause, type CauseKey, createCauses } from "../../src/close/causes.ts";
+import type { FactScope } from "../../src/domain/run-facts.ts";
+import type { Segment } from "../../src/domain/spiffe-id.ts";
+import type { Step } from "../../src/domain/step.ts";
+import { STEP } from "../samples/credentials.ts";
+
+const stepOf = (stepId: string, own: Partial<Step> = {}): Step => ({ ...STEP, stepId, openedSequence: 1, ...own });
+
+const PLAIN = stepOf("plain", { agent: "a" as Segment, agentEntryId: "entry_a", openerEntryId: "entry_r" });
+const DELEGATED = stepOf("delegated", {
+  agent: "b" as Segment,
+  ...{ agentEntryId: "entry_b", openerEntryId: "entry_b", runId: "below" as Segment },
+  factScopes: ["run:below", "run:above", "principal:p"] as readonly FactScope[],
+});
+const STEPS = [PLAIN, DELEGATED];
+
+/** So many changes that concern nobody: past a few, a step is looked up among them in another way. */
+const NOBODYS = Array.from({ length: 20 }, (_, index): Cause => ({ key: `run:nobodys-${index}`, sequence: 2 }));
+
+const EACH: readonly (readonly [CauseKey, readonly string[]])[] = [
+  ["domain", ["plain", "delegated"]],
+  ["policies", ["plain", "delegated"]],
+  ["federation", ["plain", "delegated"]],
+  ["start", ["plain", "delegated"]],
+  ["agent:a", ["plain"]],
+  ["agent:entry_a", []],
+  ["run:above", ["delegated"]],
+  ["run:below", ["delegated"]],
+  [`run:${PLAIN.runId}`, ["plain"]],
+  ["entry:entry_r", ["plain"]],
+  ["entry:entry_b", ["delegated"]],
+  ["entry:a", []],
+];
+
+test.each(EACH)(
+  "a change of %s has those judged that it concerns, and no others, however many changes there are",
+  (key, ids) => {
+    for (const others of [[], NOBODYS]) {
+      const causes = createCauses();
+      for (const cause of [...others, { key, sequence: 2 }]) causes.add(cause);
+      expect(causes.due(STEPS).map(({ step }) => step.stepId)).toEqual(ids);
+    }
+  },
+);
+
+test("those for whom the risk rose come first, then those of the newest change, and whoever was opened first among equals", () => {
+  const causes = createCauses();
+  causes.add({ key: "agent:b", sequence: 3, isRise: true });
+  causes.add({ key: "run:newest", sequence: 9 });
+  causes.add({ key: "policies", sequence: 5 });
+  const newest = stepOf("newest", { runId: "newest" as Segment, agent: "a" as Segment });
+  const due = causes.due([PLAIN, stepOf("another", { agent: "a" as Segment }), newest, DELEGATED]);
+  expect(due.map(({ step }) => step.stepId)).toEqual(["delegated", "newest", "plain", "another"]);
+});
