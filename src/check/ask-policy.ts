@@ -1,6 +1,7 @@
 import { heldBackBy } from "../decide/held-back.ts";
 import { aroundStep, isPermitted, type JudgePorts, judgeStep } from "../decide/judge-step.ts";
 import { guardOf } from "../decide/world.ts";
+import type { Approved } from "../domain/approval.ts";
 import type { GrantElement } from "../domain/grant.ts";
 import { policyDigestOf } from "../domain/policy-set.ts";
 import type { AgentEntry } from "../domain/registration-entry.ts";
@@ -13,8 +14,8 @@ export type CallQuestion = {
   readonly step: Step;
   readonly agent: AgentEntry;
   readonly use: GrantElement;
-  /** The role that has approved this very call. */
-  readonly approved?: string;
+  /** The role that has approved this very call, and the policies that it was asked for. */
+  readonly approved?: Approved;
 };
 
 /**

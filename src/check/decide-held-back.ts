@@ -1,5 +1,5 @@
 import type { JudgePorts } from "../decide/judge-step.ts";
-import { type CallApproval, callDigestOf } from "../domain/call-approval.ts";
+import { type CallApproval, callDigestOf, isAskedFor } from "../domain/call-approval.ts";
 import { formatGrant } from "../domain/grant.ts";
 import { secondsOf } from "../domain/time.ts";
 import type { CallApprovalReads } from "../ports/ledger-reads.ts";
@@ -29,7 +29,7 @@ export async function decideHeldBack(held: HeldBackCall, ports: HeldBackPorts): 
   const requestDigest = callDigestOf(stepId, asker.entry.entryId, call);
   const now = secondsOf(ports.clock.now());
   const standing = await ports.callApprovals.standingCallApproval(stepId, requestDigest, now);
-  if (standing === undefined) {
+  if (standing === undefined || isOutgrown(standing, held)) {
     if (!request.acceptPending) throw deniedWith(held, "on request (accept_pending)");
     return pendCall({ ...held, call, requestDigest }, ports);
   }
@@ -37,15 +37,20 @@ export async function decideHeldBack(held: HeldBackCall, ports: HeldBackPorts): 
   return decideApproved(held, standing, ports);
 }
 
+/** Whoever approved has looked at what held the call back then, and at nothing that has come to hold it back since. */
+function isOutgrown(standing: CallApproval, { heldBack }: HeldBackCall): boolean {
+  return standing.answer?.approved === true && !isAskedFor(standing, heldBack.policies);
+}
+
 /** The approval is for what asks for it alone: risk, facts and every other policy count as they are now. */
 async function decideApproved(
   held: HeldBackCall,
-  { approvalId, role }: CallApproval,
+  { approvalId, role, policies }: CallApproval,
   ports: HeldBackPorts,
 ): Promise<CallAnswer> {
   const { presented, request, agent } = held;
   const { use } = request;
-  const answer = await askPolicyOnCall({ step: presented.step, agent, use, approved: role }, ports);
+  const answer = await askPolicyOnCall({ step: presented.step, agent, use, approved: { role, policies } }, ports);
   if (answer.effect === "allow") return recordCall({ ...held, answer }, ports, approvalId);
   const message = `not permitted now, although approved: ${formatGrant([use])}`;
   throw new PolicyDenied(message, answer, { metadata: { approval_id: approvalId } });

@@ -41,6 +41,17 @@ export async function askPolicies(
   return { answer, situation: situationOf(question, { policyVersion: policies.version, facts, risk, at }) };
 }
 
+/** Whose approval sets which policies aside; nothing where nobody has approved. */
+export function approvalIn({
+  approved,
+  approvedPolicies,
+}: Pick<PolicyRequest, "approved" | "approvedPolicies">): Pick<PolicyRequest, "approved" | "approvedPolicies"> {
+  return {
+    ...(approved === undefined ? {} : { approved }),
+    ...(approvedPolicies === undefined ? {} : { approvedPolicies }),
+  };
+}
+
 /** The principal without what only the ledger needs of them. */
 export function forWhom({
   principal,
@@ -99,7 +110,7 @@ export function confinement(
 }
 
 function situationOf(
-  { runtime, principal, workflow, parent, depth, selectors, openerUnknown, approved }: Question,
+  { runtime, principal, workflow, parent, depth, selectors, openerUnknown, ...question }: Question,
   world: Pick<Situation, "policyVersion" | "facts" | "risk" | "at">,
 ): Situation {
   return {
@@ -110,7 +121,7 @@ function situationOf(
     ...(parent === undefined ? {} : { parent }),
     depth,
     ...(openerUnknown === undefined ? {} : { openerUnknown }),
-    ...(approved === undefined ? {} : { approved }),
+    ...approvalIn(question),
     selectors,
   };
 }

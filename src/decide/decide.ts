@@ -1,3 +1,4 @@
+import type { Approved } from "../domain/approval.ts";
 import type { DecidedOn, Decision, FewerCalls, Situation } from "../domain/decision.ts";
 import { decidedOn } from "../domain/decision.ts";
 import type { DenialLayer } from "../domain/denial-details.ts";
@@ -35,8 +36,8 @@ export type DecisionRequest = {
   readonly scopes: readonly FactScope[];
   /** The attempt that this step will replace, and which therefore counts for nothing. */
   readonly replaces: string | undefined;
-  /** The role that has approved the request. */
-  readonly approved?: string;
+  /** The role that has approved the request, and the policies that it was asked for. */
+  readonly approved?: Approved;
 };
 
 export type DecidePorts = WorldPorts &
@@ -110,7 +111,7 @@ function questionOf(request: DecisionRequest, elements: Grant): Question {
     elements,
     depth: parent === undefined ? 0 : parent.depth + 1,
     selectors: [...selectors].filter(holdsNoPath).sort(),
-    ...(approved === undefined ? {} : { approved }),
+    ...(approved === undefined ? {} : { approved: approved.role, approvedPolicies: approved.policies }),
   };
 }
 

@@ -1,7 +1,9 @@
+import type { Approved } from "../domain/approval.ts";
 import type { OpenerFacts, Situation } from "../domain/decision.ts";
 import type { Grant } from "../domain/grant.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
 import { factScopesOf, type RunFacts } from "../domain/run-facts.ts";
+import { sortedSet } from "../domain/sorted-set.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PolicyEngine } from "../ports/policy-engine.ts";
@@ -43,13 +45,13 @@ export function aroundSteps(ports: WorldPorts): LookAround {
  * runtime, what looks at them denies.
  *
  * @param asked - `elements`: all of the step's grant for `judge`; one element, as narrow as the call, for `call`.
- * @param asked.approved - the role that has approved this one thing; what it approved of the step stays approved without.
+ * @param asked.approved - who has approved this one thing; what was approved of the step stays approved without.
  * @param facts - what counts as granted, the step's own grant included.
  * @throws BrokerError as `askPolicies` does
  */
 export async function judgeStep(
   step: Step,
-  asked: { readonly act: Exclude<Question["act"], "open">; readonly elements: Grant; readonly approved?: string },
+  asked: { readonly act: Exclude<Question["act"], "open">; readonly elements: Grant; readonly approved?: Approved },
   world: World,
   ports: JudgePorts,
   facts: RunFacts = world.facts,
@@ -72,7 +74,11 @@ async function parentOf({ parentStepId }: Step, { steps }: Pick<JudgePorts, "ste
 
 function questionOf(
   step: Step,
-  { act, elements, approved }: { readonly act: Question["act"]; readonly elements: Grant; readonly approved?: string },
+  {
+    act,
+    elements,
+    approved,
+  }: { readonly act: Question["act"]; readonly elements: Grant; readonly approved?: Approved },
   {
     opening,
     principal,
@@ -84,8 +90,8 @@ function questionOf(
   },
 ): Question {
   const { agent, runId, step: name, attempt, workflow, depth, grant, approval } = step;
-  // What was approved stays approved: the policy that asked for it does not end the step.
-  const role = approved ?? approval?.role;
+  // What was approved stays approved: the policies that asked for it do not end the step.
+  const given = bothApproved(approval, approved);
   return {
     act,
     agent,
@@ -99,8 +105,14 @@ function questionOf(
     depth,
     selectors: opening?.selectors ?? [],
     ...(opening === undefined ? { openerUnknown: true } : {}),
-    ...(role === undefined ? {} : { approved: role }),
+    ...(given === undefined ? {} : { approved: given.role, approvedPolicies: given.policies }),
   };
+}
+
+/** What somebody has approved of a step, and of this one thing. All policies ask for the same role. */
+function bothApproved(ofStep: Approved | undefined, ofThis: Approved | undefined): Approved | undefined {
+  if (ofStep === undefined || ofThis === undefined) return ofThis ?? ofStep;
+  return { role: ofThis.role, policies: sortedSet([...ofStep.policies, ...ofThis.policies]) };
 }
 
 /** A step is judged as if it were opened now, so that it does not count itself. */

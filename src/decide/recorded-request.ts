@@ -2,7 +2,7 @@ import type { DataClasses } from "../domain/data-classes.ts";
 import type { Decision, Situation } from "../domain/decision.ts";
 import type { Segment } from "../domain/spiffe-id.ts";
 import { POLICY_ACTS, type PolicyRequest, type Principal } from "../ports/policy-engine.ts";
-import { confinement, forWhom } from "./ask-policies.ts";
+import { approvalIn, confinement, forWhom } from "./ask-policies.ts";
 
 /** A recorded decision as far as it says what was asked. */
 export type RecordedQuestion = Pick<
@@ -32,7 +32,7 @@ export function requestOf(
   if (act === undefined || situation === undefined || standsForSeveral(decision)) return undefined;
   if (agent === undefined || runId === undefined || step === undefined || attempt === undefined) return undefined;
   if ((situation.principalId === undefined) !== (principal === undefined)) return undefined;
-  const { runtime, workflow, parent, facts, risk, depth, openerUnknown, approved, selectors, at } = situation;
+  const { runtime, workflow, parent, facts, risk, depth, openerUnknown, selectors, at } = situation;
   return {
     act,
     // What the ledger holds of names was checked before it was recorded.
@@ -52,7 +52,7 @@ export function requestOf(
     risk,
     depth,
     ...(openerUnknown === undefined ? {} : { openerUnknown }),
-    ...(approved === undefined ? {} : { approved }),
+    ...approvalIn(situation),
     selectors,
     at,
   };

@@ -24,6 +24,9 @@ export type ApprovalAnswer = {
   readonly at: UnixMicros;
 };
 
+/** What an approval sets aside: policies that ask for its role, and were in the way of what was looked at. */
+export type Approved = Pick<PendingApproval, "role" | "policies">;
+
 export type Approval = PendingApproval & {
   /** Absent while nobody has answered, and where nobody ever did. */
   readonly answer?: ApprovalAnswer;

@@ -90,6 +90,11 @@ export function callDigestOf(
   );
 }
 
+/** Whether an approval was asked for all of these policies. */
+export function isAskedFor({ policies: asked }: Pick<PendingCall, "policies">, policies: readonly string[]): boolean {
+  return policies.every((one) => asked.includes(one));
+}
+
 /** Why nobody can answer a call: nothing of it waits. */
 export function callAnswerRefusal(state: CallApprovalState): Denial | undefined {
   if (state === "waiting") return undefined;

@@ -106,6 +106,8 @@ export type Situation = {
   readonly openerUnknown?: true;
   /** Whose approval was given, so that policies which ask for it were set aside. */
   readonly approved?: string;
+  /** Which policies the approval was given for, sorted: no others were set aside. Absent: all that ask for it were. */
+  readonly approvedPolicies?: readonly string[];
   /** Of the caller, sorted; none that holds a path. */
   readonly selectors: readonly string[];
   /** When it was asked, which is a little before the decision was made. */

@@ -55,7 +55,7 @@ export async function decideApproval(
       selectors: new Set(asked?.selectors ?? []),
       scopes: factScopesOf(step),
       replaces: attempts.find(({ state }) => permits(state))?.stepId,
-      approved: approval.role,
+      approved: approval,
     },
     ports,
   );

@@ -42,6 +42,8 @@ export type PolicyRequest = {
   readonly at: UnixMicros;
   /** The role that approved the request: policies that ask for its approval are set aside. */
   readonly approved?: string;
+  /** The policies that were in the way of what was approved: no others are set aside. Absent: whichever ask for it. */
+  readonly approvedPolicies?: readonly string[];
 };
 
 /** Whom a step works for, as a token of an identity provider said. */

@@ -259,6 +259,34 @@ describe("a call that was approved", () => {
     expect(await approvalNow(approvalId)).not.toHaveProperty("usedBy");
   });
 
+  test("waits anew where a policy holds it back that was not in the way when somebody looked, whichever role it asks for", async () => {
+    const { pendingId, approve, ask, approvalNow, activate, setRisk, mint, step, jwt, decisions } =
+      await callApprovalScene();
+    await activate(
+      `${SITE}\n@id("rising")\n@approval("operators")\nforbid (principal, action, resource) when { context.risk.highest == RiskLevel::"elevated" };`,
+    );
+    const token = jwt(await mint(step));
+    const first = await pendingId(token);
+    await approve(first);
+    await setRisk("elevated");
+    expect(await ask(token)).toMatchObject({ ...DENIED, metadata: { approval: "operators" } });
+    const second = await pendingId(token);
+    expect(second).not.toBe(first);
+    expect(await approvalNow(second)).toMatchObject({ policies: ["calls-are-approved", "rising"] });
+    expect(await pendingId(token)).toBe(second);
+    await approve(second);
+    expect(await ask(token)).toMatchObject({ effect: "allow" });
+    expect((await decisions())[0]).toMatchObject({
+      call: { approvalId: second },
+      situation: { approved: "operators", approvedPolicies: ["calls-are-approved", "rising"] },
+    });
+    expect(await approvalNow(first)).not.toHaveProperty("usedBy");
+    expect(await ask(token)).toMatchObject(DENIED);
+    await setRisk("low");
+    expect(await ask(token)).toMatchObject({ effect: "allow" });
+    expect(await approvalNow(first)).toHaveProperty("usedBy");
+  });
+
   test("is decided again when risk rises between the policies' answer and the record", async () => {
     const { pendingId, approve, ask, ports, setRisk, approvalNow } = await callApprovalScene();
     const approvalId = await pendingId();

@@ -41,7 +41,9 @@ export function answerOf(rules: RuleSet, request: PolicyRequest): PolicyAnswer {
 }
 
 function effectOf(rules: RuleSet, request: PolicyRequest, element: GrantElement | undefined): PolicyEffect {
-  const matching = Object.entries(rules).filter(([, rule]) => matches(rule, request, element));
+  const matching = Object.entries(rules).filter(
+    ([policyId, rule]) => !isAnswered(policyId, rule, request) && matches(rule, request, element),
+  );
   const of = (effect: Rule["effect"]) =>
     matching.flatMap(([policyId, rule]) => (rule.effect === effect ? [policyId] : [])).sort();
   const [permits, forbids] = [of("permit"), of("forbid")];
@@ -53,12 +55,16 @@ function effectOf(rules: RuleSet, request: PolicyRequest, element: GrantElement 
   return permits.length > 0 ? { effect: "allow", policies: permits } : { effect: "deny", policies: [] };
 }
 
+/** What asks for an approval that was given for it is set aside. */
+function isAnswered(policyId: string, rule: Rule, { approved, approvedPolicies }: PolicyRequest): boolean {
+  if (rule.approval === undefined || rule.approval !== approved) return false;
+  return approvedPolicies === undefined || approvedPolicies.includes(policyId);
+}
+
 function matches(rule: Rule, request: PolicyRequest, element: GrantElement | undefined): boolean {
-  const { risk, facts, agent, approved, confinedTo, principal } = request;
+  const { risk, facts, agent, confinedTo, principal } = request;
   const level = greatestRisk([risk.domain, risk.agent, risk.run]);
   const isBeyond = element?.locations.some((one) => confinedTo?.includes(one) === false) === true;
-  // What asks for an approval that was given is set aside.
-  if (rule.approval !== undefined && rule.approval === approved) return false;
   return (
     (rule.beyond === undefined || isBeyond) &&
     (rule.sub === undefined || rule.sub === principal?.sub) &&

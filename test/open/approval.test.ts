@@ -1,9 +1,18 @@
 import { describe, expect, test } from "vitest";
+import { askPolicyOnCall } from "../../src/check/ask-policy.ts";
+import { judgeSteps } from "../../src/decide/judge-steps.ts";
 import { REASON_OF_STATE } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import { APPROVAL_SECONDS, OPERATOR } from "../simulation/broker.ts";
 import { approvalScene, HELD, NEVER, SAFE } from "./approval-scene.ts";
 import { segment } from "./path-scene.ts";
+
+/** Asks for the same role as the policy that the scene has. */
+const NEXT = `
+@id("site.payments_are_approved")
+@approval("operators")
+forbid (principal, action, resource == Tool::"pay");
+`;
 
 const refused = (code: string, metadata: object = {}) =>
   expect.objectContaining({ code, metadata: expect.objectContaining(metadata) as object });
@@ -119,6 +128,32 @@ describe("an approval opens it", () => {
     expect(broker.stepDirectory.open()).toHaveLength(2);
   });
 
+  test("it ends where another policy asks for an approval that nobody gave", async () => {
+    const { ask, approve, activate, site, broker, stepNow } = await approvalScene();
+    const step = await approve(await ask());
+    await activate(`${site}\n${NEXT}`);
+    expect(await judgeSteps([await stepNow(step)], broker.ports)).toMatchObject([
+      { judged: { denial: { reason: "POLICY_DENIED", determiningPolicies: ["site.payments_are_approved"] } } },
+    ]);
+  });
+
+  test("its calls need no approval by what it was approved for, and each of them one by what holds back calls alone", async () => {
+    const { ask, approve, activate, site, broker, stepNow } = await approvalScene();
+    const agent = broker.ports.entries.byName("agent", segment("clerk"));
+    const [use] = HELD;
+    if (agent === undefined || use === undefined) throw new TypeError("the scene has lost its agent or its grant");
+    const step = await stepNow(await approve(await ask()));
+    expect(await askPolicyOnCall({ step, agent, use }, broker.ports)).toMatchObject({ effect: "allow" });
+    const payments = "site.payments_are_approved";
+    await activate(`${site}\n${NEXT.replace(";", ' when { context.act == Act::"call" };')}`);
+    expect(await askPolicyOnCall({ step, agent, use }, broker.ports)).toMatchObject({
+      effect: "deny",
+      heldBack: { role: "operators", policies: [payments] },
+    });
+    const approved = { role: "operators", policies: [payments] };
+    expect(await askPolicyOnCall({ step, agent, use, approved }, broker.ports)).toMatchObject({ effect: "allow" });
+  });
+
   test("an attempt that waits takes no other's place; the approved one does", async () => {
     const { ask, approve, stepNow, openResult } = await approvalScene();
     const first = (await openResult(SAFE)).step;
@@ -196,6 +231,18 @@ describe("attacks", () => {
     expect(thrown).toMatchObject({ denial: { refused: [{ element: HELD[0], layer: "policy" }] } });
     await activate(site);
     expect(await approve(step)).toMatchObject({ state: "OPEN" });
+  });
+
+  test("approval of a request that another policy holds back by now: whoever looked did not look at that", async () => {
+    const { ask, approve, activate, site, stepNow } = await approvalScene();
+    const step = await ask();
+    await activate(`${site}\n${NEXT}`);
+    await expect(approve(step)).rejects.toEqual(refused("POLICY_DENIED"));
+    expect(await stepNow(step)).toMatchObject({ state: "PENDING_APPROVAL" });
+    const both = ["site.payments_are_approved", "site.writes_are_approved"];
+    const again = await ask(HELD, { attempt: 2 });
+    expect(again).toMatchObject({ approval: { policies: both } });
+    expect(await approve(again)).toMatchObject({ state: "OPEN" });
   });
 
   test("the world changes between the decision and its record: it is decided again", async () => {

@@ -38,7 +38,7 @@ export function createModelApprovals(history: History, { terms, bounds, principa
       promise(decision.granted.length === 0, "and is granted nothing");
       promise(before === "decision.made", "nor takes anybody's place");
       promise(!isPermitted(history, step, decision), "what waits is not permitted by itself");
-      promise(isPermitted(history, step, decision, approval.role), "the approval alone is missing");
+      promise(isPermitted(history, step, decision, approval), "the approval alone is missing");
       promise(step.expiresAt === approval.until, "it waits until its approval comes too late");
       const waiting = { state: "PENDING_APPROVAL", leaseExpiresAt: undefined, judged: sequence } as const;
       steps.set(stepId, { step, approval, ...waiting, ...UNTOUCHED });
@@ -69,7 +69,7 @@ export function createModelApprovals(history: History, { terms, bounds, principa
       const decision = decisions.get(decisionId);
       promise(decision?.effect === "allow" && decision.stepId === stepId, "an approval is an allow of its own");
       promise(
-        isPermitted(history, step, decision, approval.role),
+        isPermitted(history, step, decision, approval),
         "what is approved is permitted by the policies in force then",
       );
       Object.assign(one, { step, state: "OPEN", approvedBy: by, judged: sequence, leaseExpiresAt: leaseEnd(step, at) });

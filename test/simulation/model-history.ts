@@ -1,4 +1,4 @@
-import type { PendingApproval } from "../../src/domain/approval.ts";
+import type { Approved, PendingApproval } from "../../src/domain/approval.ts";
 import type { Decision } from "../../src/domain/decision.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
@@ -80,9 +80,9 @@ export function isStanding({ state }: Pick<ModelStep, "state">): boolean {
   return !isClosed(state);
 }
 
-/** The role whose approval an open step has; absent where nobody had to approve it. */
-export function approvalOf({ approval, approvedBy }: ModelStep): string | undefined {
-  return approvedBy === undefined ? undefined : approval?.role;
+/** The approval that an open step has; absent where nobody had to approve it. */
+export function approvalOf({ approval, approvedBy }: ModelStep): Approved | undefined {
+  return approvedBy === undefined ? undefined : approval;
 }
 
 /** Neither expired nor revoked. */
@@ -130,7 +130,7 @@ export function callsLeftOf({ callsMade }: History, { stepId, grant }: OpenedSte
 }
 
 /** Whether the policies in force permit that a step is opened, when it was decided. */
-export function isPermitted(history: History, step: OpenedStep, { decidedAt }: Decision, approved?: string): boolean {
+export function isPermitted(history: History, step: OpenedStep, { decidedAt }: Decision, approved?: Approved): boolean {
   const stepsOpen = openBeside(history, { step }).length;
   const classes = history.facts.classesOf(factScopesOf(step));
   return history.policies.permits(step, { at: decidedAt, stepsOpen, classes, act: "open", approved });

@@ -1,3 +1,4 @@
+import type { Approved } from "../../src/domain/approval.ts";
 import type { DataClasses } from "../../src/domain/data-classes.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
@@ -23,7 +24,7 @@ export type ModelQuestion = {
   readonly elements?: Grant;
   readonly act?: PolicyAct;
   /** Whose approval was given. */
-  readonly approved?: string | undefined;
+  readonly approved?: Approved | undefined;
 };
 
 /** What the events say of policies and risk. */
@@ -70,7 +71,7 @@ export function createModelPolicies(): ModelPolicies {
       facts: { classes, actions: [], stepsOpen, steps: 0 },
       risk: { domain: risk, agent: "low", run: "low" },
       ...(confinedTo === undefined ? {} : { confinedTo }),
-      ...(approved === undefined ? {} : { approved }),
+      ...(approved === undefined ? {} : { approved: approved.role, approvedPolicies: approved.policies }),
     });
     return [answer.whole, ...answer.elements].every(({ effect }) => effect === "allow");
   }

@@ -40,10 +40,11 @@ export function createLoadedSet(
       agent: request.agent,
       ...(tool !== undefined && { tool }),
     });
-    const { approved } = request;
     // What asks for an approval that was given does not count, and is not evaluated either.
     const positions =
-      approved === undefined ? concerning : concerning.filter((position) => policies[position]?.approval !== approved);
+      request.approved === undefined
+        ? concerning
+        : concerning.filter((position) => !isAnswered(policies[position], request));
     const sliceOf = (kind: SliceKind): Slice => slices.of(name, kind, policies, positions);
     const isAnyTool = tool === "*";
     const slice = sliceOf(isAnyTool ? "any-tool" : "named");
@@ -82,6 +83,11 @@ export function createLoadedSet(
       return { answer, lookedAt: lookedAtBy(situation.asked) };
     },
   };
+}
+
+function isAnswered(policy: CompiledPolicy | undefined, { approved, approvedPolicies }: PolicyRequest): boolean {
+  if (policy === undefined || policy.approval !== approved) return false;
+  return approvedPolicies === undefined || approvedPolicies.includes(policy.policyId);
 }
 
 /** A slice's permits alone look at nothing that the slice does not look at. */

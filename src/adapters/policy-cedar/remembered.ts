@@ -43,9 +43,10 @@ export function createRemembered(): Remembered {
 }
 
 /** All that decides which questions a request asks, which policies each is put to, and which of those can't be answered. */
-function questionsIn(set: number, { act, agent, approved, openerUnknown, parent, elements }: PolicyRequest): string {
+function questionsIn(set: number, request: PolicyRequest): string {
+  const { act, agent, approved, approvedPolicies, openerUnknown, parent, elements } = request;
   const flags = [act === "call", openerUnknown === true, parent !== undefined];
-  return JSON.stringify([set, ...flags, agent, approved ?? null, elements]);
+  return JSON.stringify([set, ...flags, agent, approved ?? null, approvedPolicies ?? null, elements]);
 }
 
 function keyOf(questions: string, request: PolicyRequest, { parts, principal, steps }: LookedAt): string {

@@ -1,4 +1,4 @@
-import { callAnswerRefusal, callApprovalStateOf, noSuchCall } from "../../domain/call-approval.ts";
+import { callAnswerRefusal, callApprovalStateOf, isAskedFor, noSuchCall } from "../../domain/call-approval.ts";
 import { type Denial, denial, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
@@ -21,7 +21,9 @@ export function* pendCall(act: PendCallAct): Deliberation<PendedCall | Denial> {
   // A call that its budget forbids need not be looked at by anybody.
   const counting = countingOf(act, pending.call, found);
   if (isDenial(counting)) return refused(counting);
-  const existing = standing.find(({ requestDigest }) => requestDigest === pending.requestDigest);
+  const newest = standing.findLast(({ requestDigest }) => requestDigest === pending.requestDigest);
+  const isOutgrown = newest?.approved === true && !isAskedFor(newest, pending.policies);
+  const existing = isOutgrown ? undefined : newest;
   if (existing !== undefined) {
     if (existing.approved === true) return refused(outdated("the approval"));
     const { approvalId, until } = existing;

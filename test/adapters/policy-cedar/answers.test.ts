@@ -218,6 +218,19 @@ describe("approval", () => {
     ]);
   });
 
+  test("sets aside the policies that it was given for, and none beside them that asks for the same role", async () => {
+    const set = `${PERMIT}${ask}@id("too") @approval("operators") forbid (principal, action == Action::"write", resource);`;
+    const given = { ...writes, approved: "operators" };
+    for (let again = 0; again < 2; again += 1) {
+      const denied = { effect: "deny", policies: ["too"], approval: "operators" };
+      expect(await element(set, { ...given, approvedPolicies: ["ask"] })).toEqual(denied);
+      expect((await element(set, { ...given, approvedPolicies: ["ask", "too"] }))?.effect).toBe("allow");
+      expect((await element(set, { ...given, approvedPolicies: [] }))?.policies).toEqual(["ask", "too"]);
+      // As it is recorded of approvals from before.
+      expect((await element(set, given))?.effect).toBe("allow");
+    }
+  });
+
   test("can help where any tool is asked for", async () => {
     const any = { requested: [elementOf({ identifier: "*", actions: ["write"] })] };
     expect((await element(PERMIT + ask, any))?.approval).toBe("operators");

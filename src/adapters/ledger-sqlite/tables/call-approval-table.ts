@@ -59,10 +59,10 @@ export type CallApprovalGuardRow = {
 };
 
 export function guardedCallApprovalOf(row: CallApprovalGuardRow): GuardedCallApproval {
-  const { approvalId, stepId, requestDigest, requesters } = JSON.parse(row.pending) as PendingCall;
+  const { approvalId, stepId, requestDigest, requesters, policies } = JSON.parse(row.pending) as PendingCall;
   const { until, approved, usedBy, stepState } = row;
   return {
-    ...{ approvalId, stepId, requestDigest, requesters },
+    ...{ approvalId, stepId, requestDigest, requesters, policies },
     until,
     ...(approved === null ? {} : { approved: approved === 1 }),
     isUsed: usedBy !== null,
