@@ -131,6 +131,8 @@ export const LIMITS = {
   policiesPerSetMax: 5_000,
   /** A set is read into memory whole, and goes to the engine whole. */
   policySetBytesMax: 8 * 1024 * 1024,
+  /** Tools by server and action that policies are suggested for: five times a set's policies, one for each action. */
+  suggestedUsesMax: 25_000,
   /** A decision names the steps that end with it, in the event that holds the grant twice. */
   stepsClosedByDecisionMax: 100,
   /** Attested selectors that policies look at: a process in 140 groups. Policies must not be asked on a part of them. */

@@ -37,7 +37,7 @@ const PAGE_ROWS = 500;
  * checked calls and by what verifiers report. At servers of which neither is known it holds what was granted.
  *
  * @param signal - ends the reading.
- * @throws BrokerError LEDGER_UNAVAILABLE
+ * @throws BrokerError LEDGER_UNAVAILABLE; LIMIT_EXCEEDED where more is known of an agent than policies are suggested for
  */
 export async function* suggest(
   filter: ReplayFilter & { readonly agent: Segment },
