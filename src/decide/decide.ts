@@ -174,9 +174,13 @@ function refusedBy(answer: PolicyEffect | undefined, whole: PolicyEffect): Denia
   return answer?.effect === "allow" && whole.effect === "allow" ? undefined : "policy";
 }
 
-/** Who could let all of the request pass, where nothing stands in the way but policies that ask for this approval. */
-function approvalOf({ refusers, asked }: Findings): HeldBack | undefined {
-  const isLimited = refusers.some((refuser) => refuser === "ceiling" || refuser === "parent");
+/**
+ * Who could let all of the request pass, where nothing stands in the way but policies that ask for this approval. What waits
+ * is what was asked for: an element of which fewer calls are left would wait for more than ceiling, parent or token allow.
+ */
+function approvalOf({ limited, refusers, asked }: Findings, requested: Grant): HeldBack | undefined {
+  const isRefused = refusers.some((refuser) => refuser === "ceiling" || refuser === "parent");
+  const isLimited = isRefused || fewerCallsOf(limited, requested).length > 0;
   const { whole, elements } = asked.answer;
   const isAnswered = elements.length === refusers.length;
   return isLimited || !isAnswered ? undefined : heldBackBy([whole, ...elements]);
@@ -210,7 +214,7 @@ function decided(request: DecisionRequest, findings: Findings): Decided {
     refusers.some((refuser) => refuser === "parent") &&
     refusers.every((refuser) => refuser === undefined || refuser === "parent");
   const errors = sortedSet([whole, ...elements].flatMap((effect) => effect.errors ?? []));
-  const approval = isAllowed ? undefined : approvalOf(findings);
+  const approval = isAllowed ? undefined : approvalOf(findings, requested);
   const { facts, ...guard } = guardOf(world, countsSteps === true || bounds.isNew);
   return {
     decision: {

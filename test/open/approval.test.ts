@@ -86,6 +86,19 @@ describe("what policies hold back for approval waits for it", () => {
     });
   });
 
+  test("nothing waits that asks for more calls than the ceiling allows: approving could not help", async () => {
+    const { openResult, enter } = await approvalScene();
+    const [held] = HELD;
+    if (held === undefined) throw new TypeError("the scene has lost its grant");
+    const clerk = { kind: "agent", selectors: ["unix:uid:33"], mayOpen: true, allowAnyExecutor: true } as const;
+    await enter({ ...clerk, name: "counted", ceiling: [{ ...held, max_calls: 3 }] });
+    const asked = { agent: segment("counted"), allowPartial: true };
+    const refusal = openResult([{ ...held, max_calls: 5 }], asked);
+    await expect(refusal).rejects.toEqual(refused("POLICY_DENIED"));
+    await expect(refusal).rejects.not.toHaveProperty("metadata.approval");
+    expect((await openResult([{ ...held, max_calls: 3 }], asked)).step).toMatchObject({ state: "PENDING_APPROVAL" });
+  });
+
   test("the same request again gets the step that waits", async () => {
     const { ask } = await approvalScene();
     const step = await ask(HELD, { requestId: "again" });
@@ -206,6 +219,27 @@ describe("attacks", () => {
     const step = await approve(await ask());
     await broker.close(clerk, { stepId: step.stepId, outcome: "COMPLETED", awaitReceiptsMs: 0 });
     expect(await ask()).toMatchObject({ state: "PENDING_APPROVAL", attempt: 2 });
+  });
+
+  test("a request for more calls than a delegation token passes on, which an approval would let past the token", async () => {
+    const { ask, approve, enter, broker, clerk, kernel, requestOf } = await approvalScene();
+    const [held] = HELD;
+    if (held === undefined) throw new TypeError("the scene has lost its grant");
+    const atMost = (calls: number) => [{ ...held, max_calls: calls }];
+    const parent = await approve(await ask(atMost(10)));
+    await enter({ kind: "runtime", name: "receiver", selectors: ["unix:uid:44"], agents: ["clerk"] });
+    const order = { stepId: parent.stepId, runtime: segment("receiver"), uses: 2, grant: atMost(3) };
+    const parentToken = Buffer.from((await broker.delegate(clerk, order)).svid).toString("latin1");
+    const receiver = kernel.start(44);
+    const asked = { agent: segment("clerk"), runId: segment("child"), executor: { kind: "any" }, parentToken } as const;
+    const child = async (calls: number) => {
+      const request = requestOf({ ...asked, acceptPending: true, allowPartial: true, grant: atMost(calls) });
+      return (await broker.open(receiver, request)).step;
+    };
+    await expect(child(5)).rejects.toEqual(refused("POLICY_DENIED"));
+    const waiting = await child(3);
+    expect(waiting).toMatchObject({ state: "PENDING_APPROVAL", grant: atMost(3) });
+    expect(await approve(waiting)).toMatchObject({ state: "OPEN", grant: atMost(3) });
   });
 
   test("approval of a request that changed: the digest is of another request", async () => {
