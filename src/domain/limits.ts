@@ -46,7 +46,7 @@ export const LIMITS = {
   approvalSecondsDefault: 600,
   /** What waits for longer has been forgotten, and so has what it was asked for. */
   approvalSecondsMax: 86_400,
-  /** Questions that one step may put to its approvers at a time: more than these are not looked at, but waved through. */
+  /** Questions that one server may put to approvers about one step at a time: more than these are not looked at, but waved through. */
   callsPendingPerStepMax: 16,
   requestIdBytesMax: 128,
   selectorsPerEntryMax: 32,

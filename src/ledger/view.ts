@@ -134,7 +134,7 @@ export type GuardedStep = {
 };
 
 export type GuardedCallApproval = CallApprovalStanding &
-  Pick<PendingCall, "approvalId" | "stepId" | "requestDigest" | "requesters" | "policies">;
+  Pick<PendingCall, "approvalId" | "stepId" | "askerEntryId" | "requestDigest" | "requesters" | "policies">;
 
 export type BudgetHolder = {
   readonly stepId: string;

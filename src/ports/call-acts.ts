@@ -53,7 +53,7 @@ export type RecordedCall = {
  * Guards: those of `record-call`. Then:
  * - where the same call waits already, or was refused and its time is not over: that one (`existing`), and nothing is
  *   recorded; where it was approved meanwhile → DECISION_OUTDATED, unless other policies hold it back than it was approved for;
- * - no more than `LIMITS.callsPendingPerStepMax` of the step's calls wait, are approved, or were refused, in their time → else
+ * - no more than `LIMITS.callsPendingPerStepMax` of the step's calls that the same entry asks about wait, are approved, or were refused, in their time → else
  *   LIMIT_EXCEEDED.
  */
 export type PendCallAct = CallAct & {

@@ -3,6 +3,7 @@ import {
   CALL_APPROVAL_STATES,
   type CallApprovalState,
   callApprovalStateOf,
+  callDigestOf,
   type PendingCall,
   standingOf,
 } from "../../src/domain/call-approval.ts";
@@ -98,6 +99,18 @@ export function callApprovalsContract(worldOf: () => World): void {
     expect(await ask(101)).toEqual(refusal("LIMIT_EXCEEDED"));
     world.clock.advance(60_000);
     expect(await ask(101)).toMatchObject({ kind: "pending" });
+  });
+
+  test("a server that asks about ever more calls of a step leaves room for those that another server asks about", async () => {
+    const { world, step, credential } = await scene();
+    const ask = (number: number, askerEntryId: string) => {
+      const act = pendCallAct(world, step, credential, { argumentsSha256: number.toString(16).padStart(64, "0") });
+      const requestDigest = callDigestOf(step.stepId, askerEntryId, act.pending.call);
+      return world.ledger.perform({ ...act, pending: { ...act.pending, askerEntryId, requestDigest } });
+    };
+    for (let number = 0; number < LIMITS.callsPendingPerStepMax; number += 1) done(await ask(number, "entry_greedy"));
+    expect(await ask(100, "entry_greedy")).toEqual(refusal("LIMIT_EXCEEDED"));
+    expect(await ask(100, "entry_other")).toMatchObject({ kind: "pending" });
   });
 
   test("a refusal stands until its time is over, and the call can be asked about anew then", async () => {

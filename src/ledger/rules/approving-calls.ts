@@ -31,7 +31,11 @@ export function* pendCall(act: PendCallAct): Deliberation<PendedCall | Denial> {
     return answered({ kind: "existing", approvalId, state, until, sequence: 0 });
   }
   const max = LIMITS.callsPendingPerStepMax;
-  if (standing.length >= max) return refused(denial("LIMIT_EXCEEDED", `${max} calls of the step wait for approval`));
+  // Of this server alone: another one that the step calls must not be able to use up the room.
+  const ofAsker = standing.filter(({ askerEntryId }) => askerEntryId === pending.askerEntryId);
+  if (ofAsker.length >= max) {
+    return refused(denial("LIMIT_EXCEEDED", `${max} calls of the step wait for approval at this server`));
+  }
   const events = [
     { type: "decision.made", v: 1, at: now, decision },
     { type: "call.pending", v: 1, at: now, pending },

@@ -59,10 +59,12 @@ export type CallApprovalGuardRow = {
 };
 
 export function guardedCallApprovalOf(row: CallApprovalGuardRow): GuardedCallApproval {
-  const { approvalId, stepId, requestDigest, requesters, policies } = JSON.parse(row.pending) as PendingCall;
+  const { approvalId, stepId, askerEntryId, requestDigest, requesters, policies } = JSON.parse(
+    row.pending,
+  ) as PendingCall;
   const { until, approved, usedBy, stepState } = row;
   return {
-    ...{ approvalId, stepId, requestDigest, requesters, policies },
+    ...{ approvalId, stepId, askerEntryId, requestDigest, requesters, policies },
     until,
     ...(approved === null ? {} : { approved: approved === 1 }),
     isUsed: usedBy !== null,
