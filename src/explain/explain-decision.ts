@@ -2,7 +2,7 @@ import { layerOf } from "../decide/recorded-request.ts";
 import type { Decision } from "../domain/decision.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { divide, type GrantElement } from "../domain/grant.ts";
-import type { PolicyAnswer, PolicyEffect, PolicyEngine } from "../ports/policy-engine.ts";
+import { POLICY_ACTS, type PolicyAnswer, type PolicyEffect, type PolicyEngine } from "../ports/policy-engine.ts";
 import { passingChanges } from "./changes.ts";
 import type { ExplainedElement, ExplainedPolicy, Explanation } from "./explanation.ts";
 import { createTrial, isRefusal } from "./passing.ts";
@@ -90,7 +90,8 @@ function elementsOf({ decision, ceiling }: Recorded, answer: PolicyAnswer | unde
     if (effect !== undefined) return { element, ...(isRefused ? { refusedBy: "policy" as const } : {}), effect };
     if (!isRefused) return { element };
     if (situation !== undefined) return { element, refusedBy: "policy" };
-    return { element, refusedBy: reason === "DELEGATION_REFUSED" || within !== undefined ? "parent" : "unknown" };
+    const isOverParent = isOverGrant(decision) && (reason === "DELEGATION_REFUSED" || within !== undefined);
+    return { element, refusedBy: isOverParent ? "parent" : "unknown" };
   });
 }
 
@@ -113,6 +114,15 @@ function endedParent({ situation }: Decision): boolean {
   return situation?.closesParent === true;
 }
 
+/** Whether what was asked for is what was refused, and not who asked, a token or a budget. Where nothing determined it, no ceiling was looked at. */
+function isOverGrant({ act, reason = "POLICY_DENIED", situation, determiningPolicies }: Decision): boolean {
+  return (
+    POLICY_ACTS.some((one) => one === act) &&
+    ["POLICY_DENIED", "DELEGATION_REFUSED"].includes(reason) &&
+    (situation !== undefined || determiningPolicies.length > 0)
+  );
+}
+
 type Told = Pick<Explanation, "changes" | "unsearched">;
 
 async function changesOf(
@@ -122,11 +132,8 @@ async function changesOf(
   ports: ExplainPorts,
 ): Promise<Told> {
   const { decision, request } = recorded;
-  if (decision.effect === "allow" || !["open", "judge", "call"].includes(decision.act)) return { changes: [] };
-  const { reason = "POLICY_DENIED" } = decision;
-  if (!["POLICY_DENIED", "DELEGATION_REFUSED"].includes(reason)) {
-    return { changes: [], unsearched: "it was refused before anything that was asked for was looked at" };
-  }
+  if (decision.effect === "allow") return { changes: [] };
+  if (!isOverGrant(decision)) return { changes: [], unsearched: "it was refused before any policy was asked" };
   if (decision.situation !== undefined && again.answer === undefined) {
     return { changes: [], unsearched: "nothing can be verified without asking the policies again" };
   }

@@ -120,6 +120,27 @@ describe("why: a denial is shown as it was evaluated", () => {
     });
   });
 
+  test("who asked was refused, and not what was asked for: neither parent nor ceiling is blamed, and nothing was tried", async () => {
+    const { open, openBy, enter, kernel, explain, store } = await explainScene();
+    const { stepId: parentStepId } = await open("run", "parent", [READ]);
+    await enter({ kind: "agent", name: "thief", selectors: ["unix:uid:34"], ceiling: [READ], mayOpen: true });
+    const asked = {
+      agent: segment("thief"),
+      runId: segment("run"),
+      step: segment("child"),
+      grant: [READ],
+      parentStepId,
+    };
+    await expect(openBy(kernel.start(34), asked)).rejects.toMatchObject({ code: "DELEGATION_REFUSED" });
+    const [decision] = await store.history.decisions({ limit: 1 });
+    expect(decision).toMatchObject({ effect: "deny", reason: "DELEGATION_REFUSED", requested: [READ] });
+    expect(await explain(decision?.decisionId ?? "")).toMatchObject({
+      elements: [{ element: READ, refusedBy: "unknown" }],
+      changes: [],
+      unsearched: "it was refused before any policy was asked",
+    });
+  });
+
   test("no decision of that id", async () => {
     const { explain } = await explainScene();
     await expect(explain("dec_none")).rejects.toMatchObject({ code: "STEP_NOT_FOUND" });

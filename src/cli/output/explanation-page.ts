@@ -60,7 +60,9 @@ function nothingPasses({ unsearched }: ExplainResponse): string {
 }
 
 /** What stood in the way, the most telling first. */
-function refusals({ decision, whole, elements, policies, endsParent }: ExplainResponse): readonly string[] {
+function refusals(explained: ExplainResponse): readonly string[] {
+  const { decision, whole, elements, policies, endsParent } = explained;
+  if (decision !== undefined && isToldBest(explained)) return [decision.message];
   const ofWhole = whole?.effect === Effect.DENY ? [`${denierText(whole, policies)} the step as a whole`] : [];
   const ofParent = endsParent
     ? ["what it asks for would put its own parent out of bounds, which would end with it"]
@@ -79,9 +81,19 @@ function refusals({ decision, whole, elements, policies, endsParent }: ExplainRe
   return found.length > 0 || decision === undefined || decision.message === "" ? found : [decision.message];
 }
 
-function permits({ decision }: ExplainResponse): readonly string[] {
+/**
+ * Where no policy was asked, elements say only that they were refused, and not over what: a budget, a token or a role may
+ * have stood in the way as well as a ceiling or a parent. What the caller was told does.
+ */
+function isToldBest({ decision, request, elements }: ExplainResponse): boolean {
+  const isByPolicy = elements.some(({ refusedBy }) => denialLayerOf(refusedBy) === "policy");
+  return request === undefined && !isByPolicy && decision?.message !== "";
+}
+
+function permits({ decision, request }: ExplainResponse): readonly string[] {
   const policies = decision?.determiningPolicies ?? [];
-  return policies.length === 0 ? [] : [`permitted by ${policies.join(", ")}`];
+  const approved = request === undefined || request.approved === "" ? "" : `, with the approval of ${request.approved}`;
+  return policies.length === 0 ? [] : [`permitted by ${policies.join(", ")}${approved}`];
 }
 
 function denierText({ policies: ids, errors }: PolicyEffect, policies: readonly ExplainedPolicy[]): string {
@@ -97,7 +109,7 @@ function requestFields({ decision, request, notAsked }: ExplainResponse): DataRe
   const asked: DataRecord = request === undefined ? {} : evaluatedFields(request);
   return {
     decision: decision?.decisionId ?? "",
-    "opened by": decision?.callerEntryId ?? "",
+    "asked by": decision?.callerEntryId ?? "",
     told: decision?.message ?? "",
     "not asked again": notAsked,
     ...asked,
