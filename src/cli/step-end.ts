@@ -17,7 +17,7 @@ const BY: ReadonlyMap<StepState, string> = new Map([
   [StepState.EXPIRED, "its time was over"],
   [StepState.ABANDONED, "it was not held for too long, or its executor is gone"],
   [StepState.SUPERSEDED, "a later attempt was opened"],
-  [StepState.REVOKED, "an operator revoked it, its run, its agent or an entry"],
+  [StepState.REVOKED, "an operator took it back, or policies no longer permit it"],
 ]);
 
 /** What ended the step, as a sentence without its point. */
