@@ -179,7 +179,7 @@ describe.skipIf(!isRoot)("what waits for approval, as its approver types it", ()
 });
 
 test.skipIf(!isRoot)(
-  "stint history decisions shows whose approval a decision needs, which it was made with, and who tried in vain",
+  "stint history decisions shows which act was decided on, whose approval it needs, which it was made with, and who tried in vain",
   async () => {
     const step = await waiting();
     await stintAs(ADMIN_UID, approve(step.stepId));
@@ -192,8 +192,10 @@ test.skipIf(!isRoot)(
       { act: "open", effect: "deny", approval: "operators", situation: { approved: null } },
     ]);
     const [header = "", ...rows] = (await listed("table")).out.trimEnd().split("\n");
-    const [from, to] = [header.indexOf("APPROVAL"), header.indexOf("CALLER")];
-    expect(rows.map((row) => row.slice(from, to).trim())).toEqual(["has operators", "", "needs operators"]);
+    const cells = (name: string, next: string) =>
+      rows.map((row) => row.slice(header.indexOf(name), header.indexOf(next)).trim());
+    expect(cells("APPROVAL", "CALLER")).toEqual(["has operators", "", "needs operators"]);
+    expect(cells("ACT", "POLICIES")).toEqual(["open", "administer", "open"]);
   },
 );
 

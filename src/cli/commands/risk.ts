@@ -93,7 +93,8 @@ const setView: View<RiskSetResponse> = {
 };
 
 function sentenceOf({ risk, stepsJudged, stepsClosed, judgingDone }: RiskSetResponse, waited: boolean): string {
-  const until = `in force until ${instantCell(risk?.expiresAt)}`;
+  const until =
+    risk?.level === riskLevelMessageOf("low") ? "low from now on" : `in force until ${instantCell(risk?.expiresAt)}`;
   if (!waited) return `${until}; open steps are judged in the background`;
   const judged = `open steps judged: ${stepsJudged}, closed: ${stepsClosed}`;
   return judgingDone

@@ -44,6 +44,7 @@ export const decisionView: View<Decision> = {
       text: effectOf,
       style: (decision) => styleOf(decision.effect === Effect.ALLOW, decision.effect === Effect.DENY),
     },
+    { header: "ACT", text: (decision) => decision.act },
     {
       header: "POLICIES",
       text: ({ policyVersion, policyErrors }) =>
