@@ -318,7 +318,7 @@ test("what decides can be read: the text of a policy, what two versions differ i
   expect((await stint(daemon, "policy", "activate", "0", "--reason", "drill", "--yes")).status).toBe(2);
   expect(await stint(daemon, "policy", "activate", "7", "--reason", "drill", "--yes")).toMatchObject({
     status: 1,
-    err: expect.stringContaining("INVALID_FIELD: version: that of a set of policies"),
+    err: expect.stringContaining("INVALID_FIELD: version: one that the broker has"),
   });
   expect(await opening(runtime, WRITE, SECRET)).toBe("POLICY_DENIED");
   await stint(daemon, "policy", "activate", "0", "--none", "--reason", "drill", "--yes");

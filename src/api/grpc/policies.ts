@@ -99,7 +99,7 @@ export function policiesHandlers(endpoint: Endpoint, ports: PoliciesPorts): Hand
 
 function checkActivation({ version, none, reason }: PoliciesActivateRequest): void {
   if (version === 0 && !none) {
-    throw invalidField("version", "that of a set of policies; 0 puts none in force, and needs `none`");
+    throw invalidField("version", "one that the broker has; 0 puts none in force, and needs `none`");
   }
   const isReason = reason !== "" && Buffer.byteLength(reason) <= LIMITS.purposeBytesMax;
   if (!isReason) throw invalidField("reason", `why, in 1 to ${LIMITS.purposeBytesMax} bytes: it is recorded`);

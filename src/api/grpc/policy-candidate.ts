@@ -35,6 +35,6 @@ export async function candidateOf(
 /** @throws BrokerError INVALID_FIELD */
 export async function versionOf(version: number, policies: Pick<PolicyReads, "policySet">): Promise<RecordedPolicySet> {
   const set = await policies.policySet(version);
-  if (set === undefined) throw invalidField("version", "that of a set of policies");
+  if (set === undefined) throw invalidField("version", "one that the broker has");
   return set;
 }

@@ -46,11 +46,13 @@ function withBaseline(command: Command): Command {
 }
 
 async function validate(session: Session, { baseline }: PolicyOptions, paths: readonly string[]): Promise<void> {
-  const { policies, findings, ignored, pathOf } = await readPaths(paths, baseline);
+  const { policies, shippedCount, findings, ignored, pathOf } = await readPaths(paths, baseline);
   await withEngine(async (engine) => {
     const found = [...findings, ...(await engine.check({ policies, dataClasses: NO_DATA_CLASSES }))];
     await report(session, found, ignored, pathOf);
-    session.note(`policies without a finding: ${policies.length}`);
+    // Apart, so that a directory without a policy of its own is seen to be one.
+    const shipped = shippedCount === 0 ? "" : `, and ${shippedCount} of the baseline`;
+    session.note(`policies without a finding: ${policies.length - shippedCount}${shipped}`);
   });
 }
 
@@ -95,19 +97,26 @@ async function withEngine(act: (engine: PolicyEngine) => Promise<void>): Promise
   }
 }
 
-type ReadPaths = PoliciesRead & { pathOf(finding: { readonly file: string }): string };
+type ReadPaths = PoliciesRead & {
+  /** How many of the policies come with Stint. */
+  readonly shippedCount: number;
+  pathOf(finding: { readonly file: string }): string;
+};
 
 async function readPaths(paths: readonly string[], baseline: boolean): Promise<ReadPaths> {
   const [directory, ...others] = paths;
-  if (directory === undefined) return { ...(await readPolicies({ baseline: true })), pathOf: ({ file }) => file };
+  const shipped = await readPolicies({ baseline: baseline || directory === undefined });
+  const shippedCount = shipped.policies.length;
+  if (directory === undefined) return { ...shipped, shippedCount, pathOf: ({ file }) => file };
   if (others.length === 0 && isDirectory(directory)) {
     const names = new Set(readdirSync(directory));
     const read = await readPolicies({ baseline, directory });
-    return { ...read, pathOf: ({ file }) => (names.has(file) ? join(directory, file) : file) };
+    return { ...read, shippedCount, pathOf: ({ file }) => (names.has(file) ? join(directory, file) : file) };
   }
-  const [own, shipped] = [await readPolicyFiles(paths), await readPolicies({ baseline })];
+  const own = await readPolicyFiles(paths);
   return {
     policies: [...own.policies, ...shipped.policies],
+    shippedCount,
     findings: own.findings,
     ignored: own.ignored,
     pathOf: ({ file }) => file,

@@ -81,7 +81,7 @@ export function* activatePolicySet(act: ActivatePolicySetAct): Deliberation<Sequ
     inForce: read("policiesInForce"),
   });
   if (act.version !== 0 && root === undefined) {
-    return refused(denial("INVALID_FIELD", "version: that of a set of policies, or 0", { field: "version" }));
+    return refused(denial("INVALID_FIELD", "version: one that the broker has, or 0", { field: "version" }));
   }
   if (inForce.version === act.version) return answered(sequenced(0));
   return recordedAll([activation(act)]);
