@@ -244,7 +244,10 @@ describe("stint step run", () => {
 
   test.for([
     { state: StepState.EXPIRED, says: "the step is EXPIRED: its time was over" },
-    { state: StepState.REVOKED, says: "the step is REVOKED: an operator took it back, or policies no longer permit it" },
+    {
+      state: StepState.REVOKED,
+      says: "the step is REVOKED: an operator took it back, or policies no longer permit it",
+    },
     { state: StepState.COMPLETED, says: "the step is COMPLETED: another process closed it" },
   ])("ends the command when the step ends under it, says why, and is no success: $says", async ({ state, says }) => {
     // A command that puts its things away and then calls itself content.
