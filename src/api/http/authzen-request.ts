@@ -1,5 +1,10 @@
-import { type CallRequest, checkCallRequest, type PresentedCredential } from "../../check/call-request.ts";
-import { invalidField } from "../../domain/errors.ts";
+import {
+  type CallRequest,
+  checkCallRequest,
+  type PresentedCredential,
+  type UncheckedCall,
+} from "../../check/call-request.ts";
+import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { isObject, type JsonObject, parseStrictText } from "../../domain/strict-json.ts";
 
@@ -66,7 +71,7 @@ export function callOf({ subject, action, resource, context = {} }: JsonObject):
   const { data_class: dataClass } = properties;
   const presented = objectAt(subject, "subject");
   const given = objectAt(context, "context");
-  const request = checkCallRequest({
+  const request = checkedCall({
     credential: credentialOf(presented),
     location: textAt(properties["location"], "resource.properties.location"),
     tool: textAt(asked["id"], "resource.id"),
@@ -78,6 +83,26 @@ export function callOf({ subject, action, resource, context = {} }: JsonObject):
     acceptPending: acceptsPending(given),
   });
   return { ...request, subject: textAt(presented["id"], "subject.id") };
+}
+
+/** Where an evaluation has what the question about a call has by another name. */
+const FIELDS: Readonly<Record<string, string>> = {
+  actions: "action.name",
+  datatypes: "resource.properties.data_class",
+  location: "resource.properties.location",
+  tool: "resource.id",
+};
+
+/** A fault is told by the field of the evaluation, since whoever sent it has never seen the other's. */
+function checkedCall(call: UncheckedCall): CallRequest {
+  try {
+    return checkCallRequest(call);
+  } catch (thrown) {
+    if (!(thrown instanceof BrokerError)) throw thrown;
+    const { field = "" } = thrown.metadata;
+    const named = FIELDS[field];
+    throw named === undefined ? thrown : invalidField(named, thrown.message.slice(`${field}: `.length));
+  }
 }
 
 function credentialOf(subject: JsonObject): PresentedCredential {
