@@ -2,13 +2,15 @@ import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { type Grant, parseGrant } from "../domain/grant.ts";
 import type { UnixMicros } from "../domain/time.ts";
-import type { Steps } from "../gen/stint/v1/steps_pb.js";
+import type { OpenResponse, Steps } from "../gen/stint/v1/steps_pb.js";
+import { StepState } from "../gen/stint/v1/types_pb.js";
 import { CallError } from "../wire/call-error.ts";
 import type { ClientOf } from "../wire/client.ts";
 import { grantMessageOf } from "../wire/grant-message.ts";
 import { durationOfSeconds, timestampOfMicros } from "../wire/timestamps.ts";
 import { usageFailure } from "./failure.ts";
 import { countFlag, durationFlag, listFlag } from "./flags.ts";
+import { instantCell } from "./output/fields.ts";
 import { showControls } from "./output/show-controls.ts";
 import type { Session } from "./session.ts";
 
@@ -100,14 +102,19 @@ export function openRequestOf(
   };
 }
 
-/** Waits for a step to be opened. Says what else could be asked, where that is known. */
-export async function opened<Answer>(
-  answer: Promise<Answer>,
+/** Waits for a step to be opened. Says so where it waits for approval, and where it is refused what else could be asked. */
+export async function opened(
+  answer: Promise<OpenResponse>,
   { agent, acceptPending }: OpenOptions,
   { note }: Pick<Session, "note">,
-): Promise<Answer> {
+): Promise<OpenResponse> {
   try {
-    return await answer;
+    const response = await answer;
+    const { step } = response;
+    if (step?.state === StepState.PENDING_APPROVAL) {
+      note(`step ${step.stepId} waits for approval, until ${instantCell(step.approval?.until)}`);
+    }
+    return response;
   } catch (thrown) {
     if (agent === undefined && thrown instanceof CallError && NOT_FOR_THE_AGENT.has(thrown.reason)) {
       note(`no --agent was given, so it was asked for ${AGENT_DEFAULT}, which only stint dev registers`);

@@ -58,7 +58,9 @@ function named(): readonly [string, readonly string[]] {
 /** Opens a step that waits, as a shell does. */
 async function waiting(): Promise<Answer> {
   const [run, flags] = named();
-  expect(await asked(["step", "open", ...flags, "--executor", String(process.pid)])).toMatchObject({ status: 0 });
+  const { status, err } = await asked(["step", "open", ...flags, "--executor", String(process.pid)]);
+  // Whoever opens it by a shell is told that it is not open yet.
+  expect([status, pinned(err)]).toEqual([0, "stint: step STEP waits for approval, until TIME\n"]);
   return broker.waiting(run);
 }
 

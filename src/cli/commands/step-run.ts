@@ -12,7 +12,7 @@ import { durationFlag } from "../flags.ts";
 import { type Gate, startGate } from "../gate.ts";
 import { holdStep } from "../hold-step.ts";
 import { AGENT_DEFAULT, addOpenFlags, type OpenOptions, opened, openRequestOf } from "../open-flags.ts";
-import { enumField, instantCell } from "../output/fields.ts";
+import { enumField } from "../output/fields.ts";
 import { acting, ENDPOINT_VARIABLE, type Session } from "../session.ts";
 import { type StepEnd, stepEndSentence } from "../step-end.ts";
 
@@ -86,7 +86,7 @@ async function runAsStep(session: Session, options: RunOptions, command: readonl
     const request = openRequestOf(options, executor, session.context.now());
     const { step: asked } = await opened(steps.open(request), options, session);
     if (asked === undefined) throw new Error("the broker opened a step and told nothing of it");
-    const step = await approved(session, steps, asked);
+    const step = await approved(steps, asked);
     return await runHeld(session, steps, step, gate, options);
   } catch (thrown) {
     await gate.refuse();
@@ -99,9 +99,8 @@ async function runAsStep(session: Session, options: RunOptions, command: readonl
  *
  * @throws Failure when it is refused; the command has then not run
  */
-async function approved(session: Session, steps: StepsClient, step: Step): Promise<Step> {
+async function approved(steps: StepsClient, step: Step): Promise<Step> {
   if (step.state !== StepState.PENDING_APPROVAL) return step;
-  session.note(`step ${step.stepId} waits for approval, until ${instantCell(step.approval?.until)}`);
   const { signal } = new AbortController();
   const answered = await answeredStep(steps, step.stepId, {
     signal,
