@@ -24,17 +24,26 @@ export type JudgedSoFar = { readonly stepsJudged: number; readonly stepsClosed: 
 /** A step with all that it has to be judged for. */
 export type Due = { readonly step: Step; readonly causes: readonly Cause[] };
 
+/** Open steps that have to be judged. There may be so many that they are looked at in several turns. */
+export type DueSteps = {
+  /** Whether none of the steps that were looked at is due for this very change; not for one that came since. */
+  isSettled(cause: Cause): boolean;
+  look(steps: readonly Step[]): void;
+  /** First those for which the risk rose, then those of the newest change. */
+  inOrder(): readonly Due[];
+};
+
 /** The changes that open steps may not have been judged on yet. */
 export type Causes = {
   /** A later change of the same key takes the place of the earlier one. */
   add(cause: Cause): void;
   isEmpty(): boolean;
-  /** Which of these open steps have to be judged: first those for which the risk rose, then those of the newest change. */
-  due(steps: readonly Step[]): readonly Due[];
+  /** Begins to look for the steps that have to be judged for the changes there are now. */
+  lookForDue(): DueSteps;
   /** Notes that these steps were judged, and how many steps that closed. */
   judged(due: readonly Due[], stepsClosed: number): void;
-  /** Drops the changes up to a sequence that none of the steps that are due is due for. */
-  settle(through: number, due: readonly Due[]): void;
+  /** Drops the changes up to a sequence that none of the steps that were found due is due for. */
+  settle(through: number, due: DueSteps): void;
   /** What judging came to for a change, once that has settled or `waited` resolves. */
   outcome(key: CauseKey, sequence: number, waited: Promise<void>): Promise<JudgedSoFar>;
 };
@@ -52,20 +61,6 @@ type Kept = {
 export function createCauses(): Causes {
   const kept = new Map<CauseKey, Kept>();
 
-  /** Mostly there is one change, and thousands of steps: to look at the change costs less than to make a step's keys. */
-  function causesOf(step: Step): readonly Cause[] {
-    const found: Cause[] = [];
-    if (kept.size <= FEW) {
-      for (const [key, one] of kept) if (concerns(key, step) && isDue(step, one)) found.push(one.cause);
-      return found;
-    }
-    for (const key of keysOf(step)) {
-      const one = kept.get(key);
-      if (one !== undefined && isDue(step, one)) found.push(one.cause);
-    }
-    return found;
-  }
-
   return {
     add(cause) {
       const before = kept.get(cause.key);
@@ -78,18 +73,7 @@ export function createCauses(): Causes {
       before.done.clear();
     },
     isEmpty: () => kept.size === 0,
-    due(steps) {
-      const byUrgency = new Map<number, Due[]>();
-      for (const step of steps) {
-        const causes = causesOf(step);
-        if (causes.length === 0) continue;
-        const urgency = urgencyOf(causes);
-        const alike = byUrgency.get(urgency);
-        if (alike === undefined) byUrgency.set(urgency, [{ step, causes }]);
-        else alike.push({ step, causes });
-      }
-      return [...byUrgency].sort(([a], [b]) => b - a).flatMap(([, due]) => due);
-    },
+    lookForDue: () => dueFor(new Map([...kept].map(([key, { cause, done }]) => [key, { cause, done }]))),
     judged(due, stepsClosed) {
       const concerned = new Set<Kept>();
       for (const { step, causes } of due) {
@@ -105,9 +89,8 @@ export function createCauses(): Causes {
       for (const one of concerned) one.stepsClosed += stepsClosed;
     },
     settle(through, due) {
-      const unsettled = new Set(due.flatMap(({ causes }) => causes.map(({ key }) => key)));
       for (const [key, one] of kept) {
-        if (one.cause.sequence > through || unsettled.has(key)) continue;
+        if (one.cause.sequence > through || !due.isSettled(one.cause)) continue;
         kept.delete(key);
         one.isSettled = true;
         one.settled.resolve();
@@ -122,6 +105,42 @@ export function createCauses(): Causes {
       const { stepsJudged, stepsClosed, isSettled } = one;
       return { stepsJudged, stepsClosed, isSettled };
     },
+  };
+}
+
+function dueFor(changes: ReadonlyMap<CauseKey, Pick<Kept, "cause" | "done">>): DueSteps {
+  const known = new Set([...changes.values()].map(({ cause }) => cause));
+  const unsettled = new Set<Cause>();
+  const byUrgency = new Map<number, Due[]>();
+
+  /** Mostly there is one change, and thousands of steps: to look at the change costs less than to make a step's keys. */
+  function causesOf(step: Step): readonly Cause[] {
+    const found: Cause[] = [];
+    if (changes.size <= FEW) {
+      for (const [key, one] of changes) if (concerns(key, step) && isDue(step, one)) found.push(one.cause);
+      return found;
+    }
+    for (const key of keysOf(step)) {
+      const one = changes.get(key);
+      if (one !== undefined && isDue(step, one)) found.push(one.cause);
+    }
+    return found;
+  }
+
+  return {
+    isSettled: (cause) => known.has(cause) && !unsettled.has(cause),
+    look(steps) {
+      for (const step of steps) {
+        const causes = causesOf(step);
+        if (causes.length === 0) continue;
+        for (const cause of causes) unsettled.add(cause);
+        const urgency = urgencyOf(causes);
+        const alike = byUrgency.get(urgency);
+        if (alike === undefined) byUrgency.set(urgency, [{ step, causes }]);
+        else alike.push({ step, causes });
+      }
+    },
+    inOrder: () => [...byUrgency].sort(([a], [b]) => b - a).flatMap(([, due]) => due),
   };
 }
 
@@ -141,7 +160,7 @@ function keysOf(step: Step): readonly CauseKey[] {
   return [...riskScopesOf(step.agent, factScopesOf(step)), "policies", "federation", "start", ...new Set(ofEntries)];
 }
 
-function isDue(step: Step, { cause: { sequence, isUnrecorded, only }, done }: Kept): boolean {
+function isDue(step: Step, { cause: { sequence, isUnrecorded, only }, done }: Pick<Kept, "cause" | "done">): boolean {
   const judgedThrough = step.judgedSequence ?? step.openedSequence;
   const isBefore = judgedThrough < sequence || (isUnrecorded === true && judgedThrough === sequence);
   return isBefore && !done.has(step.stepId) && (only === undefined || only.has(step.stepId));

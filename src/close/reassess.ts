@@ -44,9 +44,11 @@ export type ReassessPorts = Omit<JudgeStepsPorts, "clock"> & {
 
 /**
  * Steps that are recorded in one act. What is closed takes two events and several reads each, and the acts of others wait
- * for that long: some ten milliseconds.
+ * for that long: a few milliseconds.
  */
-const RECORDED_TOGETHER_MAX = 24;
+const RECORDED_TOGETHER_MAX = 12;
+/** Steps that are looked at in one turn of the event loop: a millisecond. */
+const LOOKED_AT_TOGETHER_MAX = 1_000;
 /** How long to wait when steps could not be judged, or their judgement not be recorded. */
 const RETRY_MS = 1_000;
 /** Steps that have waited for this long wait for something to be mended. */
@@ -150,12 +152,20 @@ export async function keepReassessing(ports: ReassessPorts): Promise<Reassessmen
     const position = following.position();
     const isKnown = [stepDirectory.following.reached(position), ports.policiesFollowing.reached(position)];
     if (!(await Promise.all(isKnown)).every((one) => one)) throw notKnown();
-    hasNews = false;
     // Where no set of policies is in force nothing can be denied; the next one that is has every step judged.
     const { version } = await ports.policies.inForce();
-    const due = version === 0 ? [] : causes.due(stepDirectory.open());
+    const found = causes.lookForDue();
+    const open = version === 0 ? [] : stepDirectory.open();
+    for (let start = 0; start < open.length && !isOver; start += LOOKED_AT_TOGETHER_MAX) {
+      found.look(open.slice(start, start + LOOKED_AT_TOGETHER_MAX));
+      await nextTurn();
+    }
+    if (isOver) return;
+    const due = found.inOrder();
     note(due.length);
-    causes.settle(position, due);
+    causes.settle(position, found);
+    // Of what has changed while steps were looked at they are judged next: some are judged in between, whatever changes.
+    hasNews = false;
     const failed: unknown[] = [];
     let recording = Promise.resolve();
     for (let start = 0; start < due.length && !hasNews && !isOver; start += RECORDED_TOGETHER_MAX) {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Cause, type CauseKey, createCauses } from "../../src/close/causes.ts";
+import { type Cause, type CauseKey, type Causes, createCauses } from "../../src/close/causes.ts";
 import type { FactScope } from "../../src/domain/run-facts.ts";
 import type { Segment } from "../../src/domain/spiffe-id.ts";
 import type { Step } from "../../src/domain/step.ts";
@@ -33,13 +33,20 @@ const EACH: readonly (readonly [CauseKey, readonly string[]])[] = [
   ["entry:a", []],
 ];
 
+function dueOf(causes: Causes, steps: readonly Step[]): readonly string[] {
+  const due = causes.lookForDue();
+  // As they are looked at in several turns.
+  for (const step of steps) due.look([step]);
+  return due.inOrder().map(({ step }) => step.stepId);
+}
+
 test.each(EACH)(
   "a change of %s has those judged that it concerns, and no others, however many changes there are",
   (key, ids) => {
     for (const others of [[], NOBODYS]) {
       const causes = createCauses();
       for (const cause of [...others, { key, sequence: 2 }]) causes.add(cause);
-      expect(causes.due(STEPS).map(({ step }) => step.stepId)).toEqual(ids);
+      expect(dueOf(causes, STEPS)).toEqual(ids);
     }
   },
 );
@@ -50,6 +57,19 @@ test("those for whom the risk rose come first, then those of the newest change, 
   causes.add({ key: "run:newest", sequence: 9 });
   causes.add({ key: "policies", sequence: 5 });
   const newest = stepOf("newest", { runId: "newest" as Segment, agent: "a" as Segment });
-  const due = causes.due([PLAIN, stepOf("another", { agent: "a" as Segment }), newest, DELEGATED]);
-  expect(due.map(({ step }) => step.stepId)).toEqual(["delegated", "newest", "plain", "another"]);
+  const due = dueOf(causes, [PLAIN, stepOf("another", { agent: "a" as Segment }), newest, DELEGATED]);
+  expect(due).toEqual(["delegated", "newest", "plain", "another"]);
+});
+
+test("what changes while steps are looked at is not settled by that look, also where no event says that it changed", () => {
+  const causes = createCauses();
+  causes.add({ key: "policies", sequence: 5 });
+  const due = causes.lookForDue();
+  due.look([{ ...PLAIN, judgedSequence: 5 }]);
+  causes.add({ key: "policies", sequence: 5, isUnrecorded: true });
+  causes.add({ key: "domain", sequence: 5, isUnrecorded: true });
+  due.look([{ ...DELEGATED, judgedSequence: 5 }]);
+  expect(due.inOrder()).toEqual([]);
+  causes.settle(5, due);
+  expect(dueOf(causes, [{ ...PLAIN, judgedSequence: 5 }])).toEqual(["plain"]);
 });
