@@ -11,10 +11,7 @@ export function printPolicies({ machine, decisions, openings, rejudging }: OfPol
   for (const one of decisions) {
     const baseline = decisions.find(({ sitePolicies, isNew }) => sitePolicies === 0 && isNew === one.isNew) ?? one;
     const times = [one.p50Micros, one.p99Micros, one.engineMicros, one.askerMicros];
-    row(nameOf(one), [
-      ...times.map((micros) => micros.toFixed(0)),
-      (costOf(one) / costOf(baseline)).toFixed(2),
-    ]);
+    row(nameOf(one), [...times.map((micros) => micros.toFixed(0)), (costOf(one) / costOf(baseline)).toFixed(2)]);
   }
 
   print();
