@@ -1,13 +1,8 @@
 import { type Denial, denial } from "../../domain/errors.ts";
 import type { LedgerEvent } from "../../domain/ledger-event.ts";
 import { BAR_AHEAD } from "../../domain/principal.ts";
-import type {
-  CloseResult,
-  ErasePrincipalAct,
-  OffboardPrincipalAct,
-  ReadmitPrincipalAct,
-  Sequenced,
-} from "../../ports/ledger-acts.ts";
+import type { CloseResult, Sequenced } from "../../ports/ledger-acts.ts";
+import type { ErasePrincipalAct, OffboardPrincipalAct, ReadmitPrincipalAct } from "../../ports/principal-acts.ts";
 import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { GuardedRun, LiveStep } from "../view.ts";
 import { closeResult, closingOf } from "./closing.ts";
