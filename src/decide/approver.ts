@@ -2,6 +2,7 @@ import { BrokerError, invalidField } from "../domain/errors.ts";
 import type { OperatorActor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { RecordedPrincipal } from "../domain/principal.ts";
+import { isShowable } from "../domain/showable-text.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";
 import { knownPrincipal } from "./known-principal.ts";
@@ -62,13 +63,9 @@ export async function checkNotRequester(
 
 /** @throws BrokerError INVALID_FIELD */
 export function checkReason(reason: string): string {
-  const fits = reason !== "" && Buffer.byteLength(reason) <= LIMITS.purposeBytesMax && SHOWABLE.test(reason);
-  if (fits && reason.isWellFormed()) return reason;
+  if (reason !== "" && isShowable(reason, LIMITS.purposeBytesMax)) return reason;
   throw invalidField("reason", `1 to ${LIMITS.purposeBytesMax} bytes without control characters`);
 }
-
-/** What is recorded and shown must not steer a terminal or a log. */
-const SHOWABLE = /^[\P{C}]+$/u;
 
 function refusal(message: string): BrokerError {
   return new BrokerError("NOT_ENTITLED", message);

@@ -1,5 +1,6 @@
 import { invalidField } from "./errors.ts";
 import { LIMITS } from "./limits.ts";
+import { isShowable } from "./showable-text.ts";
 import type { JsonObject } from "./strict-json.ts";
 
 /** Whom a step works for, a human or a service, as the issuer of their tokens names them. */
@@ -28,9 +29,6 @@ export type SealedPrincipal = KnownPrincipal & RecordedPrincipal;
 /** What is asked of whoever bars a principal ahead: nothing else would tell a mistyped name. */
 export const BAR_AHEAD = "true, for a principal whom no step ever named";
 
-/** What is recorded, shown and given to another program must not steer a terminal or a log. */
-const SHOWABLE = /^[\P{C}]+$/u;
-
 /**
  * Checks the name of a principal.
  *
@@ -48,8 +46,7 @@ export function checkPrincipalName({ iss, sub }: Record<keyof PrincipalName, unk
 }
 
 function showable(text: unknown, bytesMax: number): string | undefined {
-  if (typeof text !== "string" || !SHOWABLE.test(text) || !text.isWellFormed()) return undefined;
-  return Buffer.byteLength(text) > bytesMax ? undefined : text;
+  return typeof text === "string" && text !== "" && isShowable(text, bytesMax) ? text : undefined;
 }
 
 /**

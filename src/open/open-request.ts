@@ -2,6 +2,7 @@ import { sha256Hex } from "../domain/digest.ts";
 import { invalidField } from "../domain/errors.ts";
 import { checkAudience, type Grant } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { isShowable } from "../domain/showable-text.ts";
 import { parseSegment, type Segment } from "../domain/spiffe-id.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 import { checkAskedGrant } from "../issue/asked-grant.ts";
@@ -38,8 +39,6 @@ export type WantedExecutor =
   | { readonly kind: "any" };
 
 const ATTEMPT_MAX = 2 ** 31 - 1;
-/** Text that is recorded and shown: no control characters, so that the text can't steer a terminal or a log. */
-const SHOWABLE = /^[\P{C}]*$/u;
 
 /**
  * Checks the fields of a request to open a step.
@@ -103,10 +102,8 @@ export function checkOpenRequest(asked: {
 }
 
 function showable(text: string, field: string, bytesMax: number): string {
-  if (Buffer.byteLength(text) > bytesMax || !SHOWABLE.test(text) || !text.isWellFormed()) {
-    throw invalidField(field, `at most ${bytesMax} bytes without control characters`);
-  }
-  return text;
+  if (isShowable(text, bytesMax)) return text;
+  throw invalidField(field, `at most ${bytesMax} bytes without control characters`);
 }
 
 /**

@@ -1,6 +1,5 @@
 import { checkMayLook, operatorWith } from "../../decide/step-access.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
-import { LIMITS } from "../../domain/limits.ts";
 import type {
   Policies,
   PoliciesActivateRequest,
@@ -18,6 +17,7 @@ import { type CandidatePorts, candidateOf, versionOf } from "./policy-candidate.
 import { activationMessageOf, findingMessageOf, policySetMessageOf, setPartsOf } from "./policy-messages.ts";
 import { sentPolicies } from "./policy-parts.ts";
 import { type ReplayHandlersPorts, replayHandlers } from "./policy-replay.ts";
+import { checkRecordedReason } from "./recorded-reason.ts";
 import { operatorActor } from "./revocations.ts";
 import { clientStreaming, serverStreaming } from "./streaming.ts";
 
@@ -101,8 +101,7 @@ function checkActivation({ version, none, reason }: PoliciesActivateRequest): vo
   if (version === 0 && !none) {
     throw invalidField("version", "one that the broker has; 0 puts none in force, and needs `none`");
   }
-  const isReason = reason !== "" && Buffer.byteLength(reason) <= LIMITS.purposeBytesMax;
-  if (!isReason) throw invalidField("reason", `why, in 1 to ${LIMITS.purposeBytesMax} bytes: it is recorded`);
+  checkRecordedReason(reason);
 }
 
 async function listed(version: number, policies: PolicyReads) {

@@ -15,6 +15,7 @@ import { riskLevelOfMessage, riskMessageOf } from "../../wire/risk-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { msOfDuration, secondsOfDuration } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
+import { checkRecordedReason } from "./recorded-reason.ts";
 import { operatorActor } from "./revocations.ts";
 
 export type RiskPorts = {
@@ -35,7 +36,7 @@ export function riskHandlers(endpoint: Endpoint, ports: RiskPorts): HandlersOf<t
       ids["scope"] = scope.replace(":", ".");
       const level = riskLevelOfMessage(request.level);
       const { reason } = request;
-      checkReason(reason);
+      checkRecordedReason(reason);
       await checkKnown(scope, request, ports);
       const waitMs = waitMsOf(request);
       const now = clock.now();
@@ -77,11 +78,6 @@ async function checkKnown(scope: RiskScope, { unknownRun }: RiskSetRequest, port
     "scope",
     "a run of which a step was opened, or unknown_run (--unknown-run) for one that is to come",
   );
-}
-
-function checkReason(reason: string): void {
-  if (reason !== "" && Buffer.byteLength(reason) <= LIMITS.purposeBytesMax) return;
-  throw invalidField("reason", `why, in 1 to ${LIMITS.purposeBytesMax} bytes: it is recorded`);
 }
 
 function ttlSecondsOf({ ttl }: RiskSetRequest): number {
