@@ -1,9 +1,7 @@
 import { type DecidePorts, decide } from "../decide/decide.ts";
 import { knownPrincipal } from "../decide/known-principal.ts";
 import type { DenialRecorder } from "../decide/record-denial.ts";
-import { refusalText } from "../decide/refused-caller.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
-import { DeniedError } from "../domain/denial-details.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { factScopesOf } from "../domain/run-facts.ts";
 import type { Attested } from "../domain/stages.ts";
@@ -13,8 +11,7 @@ import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { ApprovalTerms } from "./approval-terms.ts";
-import { denialOf } from "./denial-of.ts";
-import { withNextStep } from "./denial-text.ts";
+import { recordedDenial } from "./denial-of.ts";
 
 export type DecideApprovalPorts = DecidePorts & {
   readonly steps: Pick<StepReads, "opening" | "standingAttempts">;
@@ -66,7 +63,5 @@ export async function decideApproval(
   if (decision.effect === "allow") return { decision, decidedOn };
 
   const message = `not permitted now, although approved: ${nameRefused(decision.refused)}`;
-  const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
-  const told = withNextStep(message, recorded);
-  throw new DeniedError(decided.reason ?? "POLICY_DENIED", told, { denial: denialOf(made, recorded) });
+  throw await recordedDenial(caller, { made, decision, message }, ports);
 }

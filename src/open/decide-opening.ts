@@ -5,7 +5,6 @@ import { refusalText } from "../decide/refused-caller.ts";
 import { decidingBy } from "../decide/world.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
-import { DeniedError } from "../domain/denial-details.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
@@ -13,8 +12,8 @@ import type { Attested } from "../domain/stages.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
 import type { Randomness } from "../ports/randomness.ts";
-import { denialOf } from "./denial-of.ts";
-import { denialText, withNextStep } from "./denial-text.ts";
+import { recordedDenial } from "./denial-of.ts";
+import { denialText } from "./denial-text.ts";
 import type { Fenced } from "./fence.ts";
 import type { OpenRequest } from "./open-request.ts";
 import type { Terms } from "./terms.ts";
@@ -104,9 +103,7 @@ export async function decideOpening(
   if (approval !== undefined && request.acceptPending === true) {
     return { decision: { ...decision, message: refusalText(message) }, decidedOn, scopes, heldBackBy };
   }
-  const recorded = await ports.denials.record({ ...decision, message: refusalText(message) }, caller);
-  const told = withNextStep(message, recorded);
-  throw new DeniedError(decided.reason ?? "POLICY_DENIED", told, { denial: denialOf(made, recorded) });
+  throw await recordedDenial(caller, { made, decision, message }, ports);
 }
 
 /**
