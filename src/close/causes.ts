@@ -113,13 +113,8 @@ function dueFor(changes: ReadonlyMap<CauseKey, Pick<Kept, "cause" | "done">>): D
   const unsettled = new Set<Cause>();
   const byUrgency = new Map<number, Due[]>();
 
-  /** Mostly there is one change, and thousands of steps: to look at the change costs less than to make a step's keys. */
   function causesOf(step: Step): readonly Cause[] {
     const found: Cause[] = [];
-    if (changes.size <= FEW) {
-      for (const [key, one] of changes) if (concerns(key, step) && isDue(step, one)) found.push(one.cause);
-      return found;
-    }
     for (const key of keysOf(step)) {
       const one = changes.get(key);
       if (one !== undefined && isDue(step, one)) found.push(one.cause);
@@ -142,17 +137,6 @@ function dueFor(changes: ReadonlyMap<CauseKey, Pick<Kept, "cause" | "done">>): D
     },
     inOrder: () => [...byUrgency].sort(([a], [b]) => b - a).flatMap(([, due]) => due),
   };
-}
-
-/** Past so many changes a step's keys are looked up among them. */
-const FEW = 8;
-
-/** Whether the key is one of the step's, as `keysOf` has them. */
-function concerns(key: CauseKey, step: Step): boolean {
-  if (key === "policies" || key === "federation" || key === "start" || key === "domain") return true;
-  if (key.startsWith("run:")) return factScopesOf(step).some((scope) => scope === key);
-  const [kind, name] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
-  return kind === "agent" ? name === step.agent : name === step.agentEntryId || name === step.openerEntryId;
 }
 
 function keysOf(step: Step): readonly CauseKey[] {

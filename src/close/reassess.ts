@@ -48,7 +48,7 @@ export type ReassessPorts = Omit<JudgeStepsPorts, "clock"> & {
  */
 const RECORDED_TOGETHER_MAX = 12;
 /** Steps that are looked at in one turn of the event loop: a millisecond. */
-const LOOKED_AT_TOGETHER_MAX = 1_000;
+const LOOKED_AT_TOGETHER_MAX = 500;
 /** How long to wait when steps could not be judged, or their judgement not be recorded. */
 const RETRY_MS = 1_000;
 /** Steps that have waited for this long wait for something to be mended. */

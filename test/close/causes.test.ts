@@ -15,7 +15,7 @@ const DELEGATED = stepOf("delegated", {
 });
 const STEPS = [PLAIN, DELEGATED];
 
-/** So many changes that concern nobody: past a few, a step is looked up among them in another way. */
+/** Changes that concern nobody. */
 const NOBODYS = Array.from({ length: 20 }, (_, index): Cause => ({ key: `run:nobodys-${index}`, sequence: 2 }));
 
 const EACH: readonly (readonly [CauseKey, readonly string[]])[] = [
