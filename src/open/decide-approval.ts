@@ -11,7 +11,7 @@ import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { ApprovalTerms } from "./approval-terms.ts";
-import { recordedDenial } from "./denial-of.ts";
+import { recordedDenial } from "./recorded-denial.ts";
 
 export type DecideApprovalPorts = DecidePorts & {
   readonly steps: Pick<StepReads, "opening" | "standingAttempts">;

@@ -12,10 +12,10 @@ import type { Attested } from "../domain/stages.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
 import type { Randomness } from "../ports/randomness.ts";
-import { recordedDenial } from "./denial-of.ts";
 import { denialText } from "./denial-text.ts";
 import type { Fenced } from "./fence.ts";
 import type { OpenRequest } from "./open-request.ts";
+import { recordedDenial } from "./recorded-denial.ts";
 import type { Terms } from "./terms.ts";
 
 export type DecideOpeningPorts = DecidePorts & { readonly denials: DenialRecorder; readonly random: Randomness };
