@@ -2,11 +2,13 @@ import type { Approved } from "../domain/approval.ts";
 import type { DecidedOn, Decision, FewerCalls, Situation } from "../domain/decision.ts";
 import { decidedOn } from "../domain/decision.ts";
 import type { DenialLayer } from "../domain/denial-details.ts";
+import { BrokerError } from "../domain/errors.ts";
 import { asksForBudget, type Grant, type GrantElement, grantLeft, limitedTo } from "../domain/grant.ts";
+import { LIMITS } from "../domain/limits.ts";
 import { policyDigestOf } from "../domain/policy-set.ts";
 import type { KnownPrincipal } from "../domain/principal.ts";
 import type { AgentEntry, RegistrationEntry } from "../domain/registration-entry.ts";
-import type { FactScope } from "../domain/run-facts.ts";
+import { type FactScope, isOfRun } from "../domain/run-facts.ts";
 import { sortedSet } from "../domain/sorted-set.ts";
 import type { StepName } from "../domain/spiffe-id.ts";
 import type { Step } from "../domain/step.ts";
@@ -77,6 +79,7 @@ export async function decide(request: DecisionRequest, ports: DecidePorts): Prom
     limited.flatMap(({ element }) => element ?? []),
   );
   const world = await lookAround({ agent: question.agent, scopes: request.scopes }, ports);
+  checkConnections(world);
   const asked = await askPolicies(question, world, ports.engine);
   const answers = asked.answer.elements[Symbol.iterator]();
   const refusers = limited.map(({ layer }) => layer ?? refusedBy(answers.next().value, asked.answer.whole));
@@ -84,9 +87,7 @@ export async function decide(request: DecisionRequest, ports: DecidePorts): Prom
   const isAllowed =
     asked.answer.whole.effect === "allow" &&
     (granted.length === requested.length || (request.allowPartial && granted.length > 0));
-  const bounds = isAllowed
-    ? await stepsOutOfBounds({ ...request, scopes: world.countsIn, granted }, world, ports)
-    : NO_BOUNDS;
+  const bounds = isAllowed ? await stepsOutOfBounds({ ...request, granted }, world, ports) : NO_BOUNDS;
   return decided(request, {
     limited,
     refusers,
@@ -95,6 +96,16 @@ export async function decide(request: DecisionRequest, ports: DecidePorts): Prom
     bounds,
     granted: isAllowed && !bounds.closesParent ? granted : [],
   });
+}
+
+/** All of them are looked at whenever one of them is granted something new. */
+function checkConnections({ scopes }: World): void {
+  const max = LIMITS.connectedRunsMax;
+  if (scopes.filter(({ scope }) => isOfRun(scope)).length <= max + 1) return;
+  throw new BrokerError(
+    "LIMIT_EXCEEDED",
+    `the run would be connected with more than ${max} others by open steps that were delegated from there`,
+  );
 }
 
 function questionOf(request: DecisionRequest, elements: Grant): Question {

@@ -33,7 +33,6 @@ const JUDGED_TOGETHER_MAX = 64;
 
 type Opening = {
   readonly granted: Grant;
-  readonly scopes: readonly FactScope[];
   readonly parent: Step | undefined;
   readonly replaces: string | undefined;
 };
@@ -50,7 +49,8 @@ export async function stepsOutOfBounds(opening: Opening, world: World, ports: Bo
   // What one of the scopes was granted is from here on known of them all: the step connects them.
   const isNew = world.scopes.some((scope) => addsTo(scope, facts));
   if (world.policies.version === 0 || !isNew) return NO_BOUNDS;
-  const open = await ports.stepDirectory.openInScopes(opening.scopes, world.through);
+  const scopes = world.scopes.map(({ scope }) => scope);
+  const open = await ports.stepDirectory.openInScopes(scopes, world.through);
   const steps = open.filter(({ stepId }) => stepId !== opening.replaces);
   const around = worldsAround(world, ports);
   const closes: string[] = [];
@@ -58,7 +58,7 @@ export async function stepsOutOfBounds(opening: Opening, world: World, ports: Bo
   for (let start = 0; start < steps.length; start += JUDGED_TOGETHER_MAX) {
     const together = steps.slice(start, start + JUDGED_TOGETHER_MAX);
     const answers = await Promise.all(
-      together.map(async (step) => denialsOf(step, await around.of(step), { facts, ports })),
+      together.map(async (step) => denialsOf(step, await around.of(step), { facts, countsIn: world.countsIn, ports })),
     );
     for (const [index, { stepId }] of together.entries()) {
       const denials = answers[index];
@@ -69,7 +69,7 @@ export async function stepsOutOfBounds(opening: Opening, world: World, ports: Bo
     checkNumber(closes);
   }
   const closesParent = opening.parent !== undefined && closes.includes(opening.parent.stepId);
-  const alsoOn = around.facts().filter(({ scope }) => !opening.scopes.includes(scope));
+  const alsoOn = around.facts().filter(({ scope }) => !scopes.includes(scope));
   return { closes, closesParent, isNew, policies: sortedSet(against), alsoOn };
 }
 
@@ -87,10 +87,10 @@ function checkNumber({ length }: readonly string[]): void {
 async function denialsOf(
   step: Step,
   world: World,
-  { facts, ports }: { readonly facts: RunFacts; readonly ports: BoundsPorts },
+  { ports, ...grant }: Granted & { readonly ports: BoundsPorts },
 ): Promise<readonly PolicyEffect[] | undefined> {
   try {
-    const once = onceGranted(world, facts);
+    const once = onceGranted(world, grant);
     const asked = await judgeStep(step, { act: "judge", elements: step.grant }, world, ports, once);
     if (isPermitted(asked, step.grant)) return undefined;
     return [asked.answer.whole, ...asked.answer.elements].filter(({ effect }) => effect === "deny");
@@ -104,9 +104,13 @@ async function denialsOf(
 /** Opened while no policies were in force, with more than they can be asked about; or for somebody who was erased. */
 const UNASKABLE: ReadonlySet<BrokerError["code"]> = new Set(["LIMIT_EXCEEDED", "NOT_ENTITLED"]);
 
-/** What is known of an open step once the new step, which shares a scope with it, connects the scopes that it is opened in. */
-function onceGranted({ facts: own }: World, facts: RunFacts): RunFacts {
-  return { ...unitedGrants([own, facts]), stepsOpen: own.stepsOpen + 1, steps: own.steps + 1 };
+/** What is known with the grant, and where it counts. */
+type Granted = { readonly facts: RunFacts; readonly countsIn: readonly FactScope[] };
+
+/** What is known of an open step once the new step is opened: another step only where it counts in one of the same scopes. */
+function onceGranted({ facts: own, countsIn }: World, granted: Granted): RunFacts {
+  const more = granted.countsIn.some((scope) => countsIn.includes(scope)) ? 1 : 0;
+  return { ...unitedGrants([own, granted.facts]), stepsOpen: own.stepsOpen + more, steps: own.steps + more };
 }
 
 /** The worlds around open steps, each looked at once. */
@@ -119,15 +123,21 @@ function worldsAround(world: World, ports: BoundsPorts) {
       seen.add(one);
       return one;
     },
-    /** The versions of all facts that were looked at, the oldest of each scope. */
+    /**
+     * The numbers of all facts that were looked at, the oldest of each scope. That of steps is among them: no step may come
+     * to be in a run that an open step connects with one of the grant's, since nobody would judge it.
+     */
     facts(): DecidedOnWorld["facts"] {
-      const versions = new Map<FactScope, number>();
-      for (const { guard } of seen) {
-        for (const { scope, version } of guard.facts) {
-          versions.set(scope, Math.min(version, versions.get(scope) ?? version));
-        }
+      const oldest = new Map<FactScope, DecidedOnWorld["facts"][number]>();
+      for (const { scope, version, steps } of [...seen].flatMap(({ scopes }) => scopes)) {
+        const before = oldest.get(scope);
+        oldest.set(scope, {
+          scope,
+          version: Math.min(version, before?.version ?? version),
+          steps: Math.min(steps, before?.steps ?? steps),
+        });
       }
-      return [...versions].map(([scope, version]) => ({ scope, version }));
+      return [...oldest.values()];
     },
   };
 }

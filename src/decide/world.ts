@@ -17,9 +17,9 @@ export type WorldPorts = {
 /** The state of the world in which a decision is made. */
 export type World = {
   readonly policies: PoliciesInForce;
-  /** Of all scopes together. */
+  /** What is known of all scopes together, and how many steps count where a grant counts. */
   readonly facts: RunFacts;
-  /** Of each scope by itself. */
+  /** Of each scope by itself: where a grant counts, and the runs that are connected with these now. */
   readonly scopes: readonly ScopeFacts[];
   /** Where a grant counts: in the scopes of the standpoint, and of the principals that its runs have worked for. */
   readonly countsIn: readonly FactScope[];
@@ -57,9 +57,9 @@ export async function lookAround({ agent, scopes }: Standpoint, ports: WorldPort
   }
   const riskScopes = riskScopesOf(agent, scopes);
   const { ratchet } = policies.dataClasses;
-  const { facts: known, together, risks, through } = await ports.steps.world(scopes, riskScopes, ratchet);
-  const countsIn = [...new Set([...scopes, ...known.map(({ scope }) => scope)])];
-  const facts = countsIn.map((scope) => known.find((one) => one.scope === scope) ?? { ...NO_FACTS, scope, version: 0 });
+  const { countsIn, facts: known, together, risks, through } = await ports.steps.world(scopes, riskScopes, ratchet);
+  const around = [...new Set([...countsIn, ...known.map(({ scope }) => scope)])];
+  const facts = around.map((scope) => known.find((one) => one.scope === scope) ?? { ...NO_FACTS, scope, version: 0 });
   const levelOf = (scope: RiskScope) => {
     const risk = risks.find((one) => one.scope === scope);
     return risk === undefined || hasExpired(risk.expiresAt, at) ? "low" : risk.level;

@@ -139,6 +139,8 @@ export const LIMITS = {
   policySelectorsBytesMax: 4 * 1_024,
   /** Names of the data classes that one run was granted, for the same reason. */
   factClassesBytesMax: 4 * 1_024,
+  /** Runs in which the open steps of one run count: a step that is delegated once more would connect it with one more. */
+  connectedRunsMax: 64,
   /** Data classes that the configuration lists: their digest and names travel in one event. */
   dataClassesMax: 256,
   /** One request asks each server, action and data class of each element; at 300 µs each, a third of a second. */

@@ -1,5 +1,5 @@
 import { invalidField } from "./errors.ts";
-import type { FactScope } from "./run-facts.ts";
+import { type FactScope, isOfRun } from "./run-facts.ts";
 import { parseSegment } from "./spiffe-id.ts";
 import type { UnixSeconds } from "./time.ts";
 
@@ -37,11 +37,7 @@ export type RecordedRisk = {
  * @param scopes - those in which the step's grant counts (`factScopesOf`).
  */
 export function riskScopesOf(agent: string, scopes: readonly FactScope[]): readonly RiskScope[] {
-  return ["domain", `agent:${agent}`, ...scopes.filter(isRun)];
-}
-
-function isRun(scope: FactScope): scope is `run:${string}` {
-  return scope.startsWith("run:");
+  return ["domain", `agent:${agent}`, ...scopes.filter(isOfRun)];
 }
 
 /** The greatest of several risks; `low` where there is none. */

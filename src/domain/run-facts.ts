@@ -18,7 +18,8 @@ export const NO_FACTS: RunFacts = { classes: [], actions: [], stepsOpen: 0, step
 /**
  * Whose facts are kept: of a run, or of all runs of a principal. A grant counts in every scope that its step is in: its
  * own run, the runs that it was delegated from, and where the configuration says so its principal and whomever these runs
- * have worked for. Such a step connects its scopes: what is known of one of them is from then on known of all.
+ * have worked for. Such a step connects its scopes: what is known of one of them is from then on known of all. As long as it
+ * is open, what any step of its own run is granted is known in the runs that it was delegated from, and the other way round.
  */
 export type FactScope = `run:${string}` | `principal:${string}`;
 
@@ -26,8 +27,8 @@ export type FactScope = `run:${string}` | `principal:${string}`;
 export type StepCounts = Pick<RunFacts, "stepsOpen" | "steps">;
 
 /**
- * The facts of one scope as the ledger keeps them. `version` grows with each grant that adds a class or an action, and with
- * each principal that the run had not worked for before.
+ * The facts of one scope as the ledger keeps them. `version` grows with each grant that adds a class or an action, with each
+ * principal that the run had not worked for before, and when a step connects the run with another.
  */
 export type ScopeFacts = RunFacts & {
   readonly scope: FactScope;
@@ -49,6 +50,35 @@ export function factScopesOf({
 
 export function isOfPrincipal(scope: FactScope): boolean {
   return scope.startsWith("principal:");
+}
+
+export function isOfRun(scope: FactScope): scope is `run:${string}` {
+  return scope.startsWith("run:");
+}
+
+/**
+ * The runs that a step connects its own run with as long as it is open: the others in which its grant counts. What is
+ * granted there may reach its own run through it, and the other way round.
+ */
+export function connectedBy({
+  runId,
+  scopes,
+}: {
+  readonly runId: string;
+  readonly scopes: readonly FactScope[];
+}): readonly FactScope[] {
+  return scopes.filter((scope) => isOfRun(scope) && scope !== `run:${runId}`);
+}
+
+/** These scopes, and all that are reached from them, each once. */
+export function reachedFrom(
+  scopes: readonly FactScope[],
+  next: (scope: FactScope) => Iterable<FactScope>,
+): readonly FactScope[] {
+  const reached = new Set(scopes);
+  // The set grows while it is walked.
+  for (const scope of reached) for (const one of next(scope)) reached.add(one);
+  return [...reached];
 }
 
 /** The scopes of a step of which it turns out that its run works for these principals too. */

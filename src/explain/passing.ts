@@ -144,7 +144,7 @@ async function endsParent({ parent, set }: Recorded, request: PolicyRequest, por
     guard: { policies: 0, facts: [], risk: [] },
     through: 0,
   };
-  const opening = { granted: request.requested, scopes, parent, replaces: undefined };
+  const opening = { granted: request.requested, parent, replaces: undefined };
   const { closesParent } = await stepsOutOfBounds(opening, world, {
     ...ports,
     policies: { inForce: async () => world.policies },
@@ -157,14 +157,15 @@ async function endsParent({ parent, set }: Recorded, request: PolicyRequest, por
 
 /** What the parent is judged on: as recorded of the step that was to be opened under it. */
 function worldOfParent(
-  [scope]: readonly FactScope[],
+  scopes: readonly FactScope[],
   risks: readonly RiskScope[],
   { facts, risk, at }: Pick<PolicyRequest, "facts" | "risk" | "at">,
 ): RecordedWorld {
   const levelOf = (one: RiskScope) => (one === "domain" ? risk.domain : one.startsWith("run:") ? risk.run : risk.agent);
   const expiresAt = addSeconds(secondsOf(at), 1);
   return {
-    facts: scope === undefined ? [] : [{ ...facts, scope, version: 0 }],
+    countsIn: scopes,
+    facts: scopes.slice(0, 1).map((scope) => ({ ...facts, scope, version: 0 })),
     together: facts,
     risks: risks.map((one) => ({ scope: one, level: levelOf(one), expiresAt, sequence: 0, reason: "" })),
     through: 0,

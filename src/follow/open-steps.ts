@@ -6,7 +6,7 @@ import {
   type StepClosed,
   type StepsJudged,
 } from "../domain/ledger-event.ts";
-import { alsoFor, type FactScope, factScopesOf, isOfPrincipal } from "../domain/run-facts.ts";
+import { alsoFor, type FactScope, factScopesOf, isOfPrincipal, isOfRun, reachedFrom } from "../domain/run-facts.ts";
 import { asApproved, asOpened, asPending, descendantState, permits, type Step } from "../domain/step.ts";
 import type { Committed } from "../ports/following.ts";
 
@@ -25,7 +25,7 @@ export type OpenSteps = {
   get(stepId: string): Step | undefined;
   /** Those that are open, oldest first. */
   all(): readonly Step[];
-  /** Whose grants count in any of these scopes, oldest first. */
+  /** Whose grants count in any of these scopes, or in a run that one of them connects with these; oldest first. */
   inScopes(scopes: readonly FactScope[]): readonly Step[];
   /**
    * Takes the next event, and gives the changes that follow from the event.
@@ -61,13 +61,17 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     if (parentStepId !== undefined) removeFrom(children, parentStepId, stepId);
   }
 
-  /** What a run has at hand when it begins to work for a principal counts for that principal from then on. */
-  function connect(step: Step): void {
+  /**
+   * What a run has at hand when it begins to work for a principal counts for that principal from then on; and so does the
+   * run that such a step counts in.
+   */
+  function workFor(step: Step): void {
     const scopes = factScopesOf(step);
     const principals = scopes.filter(isOfPrincipal);
     if (principals.length === 0) return;
-    for (const run of scopes) {
-      if (isOfPrincipal(run)) continue;
+    const runs = new Set(scopes.filter(isOfRun));
+    // The set grows while it is walked.
+    for (const run of runs) {
       const known = worksFor.get(run) ?? new Set<FactScope>();
       if (principals.every((one) => known.has(one))) continue;
       worksFor.set(run, new Set([...known, ...principals]));
@@ -77,8 +81,14 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
         const before = factScopesOf(other);
         const factScopes = alsoFor(before, principals);
         if (factScopes.length > before.length) put({ ...other, factScopes });
+        for (const one of before.filter(isOfRun)) runs.add(one);
       }
     }
+  }
+
+  function openIn(scope: FactScope): readonly Step[] {
+    const steps = [...(byScope.get(scope) ?? [])].flatMap((stepId) => open.get(stepId) ?? []);
+    return steps.filter(({ state }) => permits(state));
   }
 
   function change(stepId: string, changed: Partial<Step>, kind: StepChange["kind"] = "changed"): readonly StepChange[] {
@@ -107,7 +117,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     const { decisionId, expiresAt } = event;
     const step = asApproved(waiting, { decisionId, expiresAt, answer: answerOf(event, true), sequence });
     put(step);
-    connect(step);
+    workFor(step);
     return [{ kind: "approved", step }];
   }
 
@@ -138,16 +148,20 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     get: (stepId) => open.get(stepId),
     all: () => [...open.values()].filter(({ state }) => permits(state)),
     inScopes(scopes) {
-      const ids = new Set(scopes.flatMap((scope) => [...(byScope.get(scope) ?? [])]));
-      const steps = [...ids].flatMap((stepId) => open.get(stepId) ?? []).filter(({ state }) => permits(state));
-      return steps.sort((a, b) => a.openedSequence - b.openedSequence);
+      const found = new Map<string, Step>();
+      reachedFrom(scopes, (scope) => {
+        const steps = openIn(scope);
+        for (const step of steps) found.set(step.stepId, step);
+        return isOfRun(scope) ? steps.map(({ runId }) => `run:${runId}` as const) : [];
+      });
+      return [...found.values()].sort((a, b) => a.openedSequence - b.openedSequence);
     },
     take({ event, sequence }) {
       switch (event.type) {
         case "step.opened": {
           const step = asOpened(event.step, sequence);
           put(step);
-          connect(step);
+          workFor(step);
           return [{ kind: "opened", step }];
         }
         case "step.pending": {

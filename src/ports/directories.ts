@@ -56,7 +56,8 @@ export type StepDirectory = {
   /** Oldest first. @throws BrokerError NOT_SERVING while the directory is more than a commit behind the ledger */
   open(): readonly Step[];
   /**
-   * Open steps whose grants count in any of these scopes, oldest first.
+   * Open steps whose grants count in any of these scopes, or in a run that an open step connects with one of them: all that
+   * is bound by what is granted there. Oldest first.
    *
    * @param through - the event that the answer takes account of: for who has read the ledger, and must not miss a step
    *   that was counted there.

@@ -67,6 +67,8 @@ export type StepReads = {
   /**
    * What decisions are made on, as of one commit. Scopes of which nothing is known are left out.
    *
+   * @param facts - where the grant of a step counts as far as the step itself says. What is known of runs that these are
+   *   connected with is told too.
    * @param ratchet - `principal`: with the scopes of all principals that one of the runs has worked for.
    */
   world(facts: readonly FactScope[], risks: readonly RiskScope[], ratchet: Ratchet): Promise<RecordedWorld>;
@@ -84,8 +86,11 @@ export type CallApprovalReads = {
 };
 
 export type RecordedWorld = {
+  /** Where the grant counts: in the scopes that were asked for, and in those of principals. */
+  readonly countsIn: readonly FactScope[];
+  /** Of these scopes, and of the runs that they are connected with. */
   readonly facts: readonly ScopeFacts[];
-  /** Of all these scopes together. */
+  /** Of the scopes in `countsIn` together. */
   readonly together: StepCounts;
   /** Also what has lapsed. */
   readonly risks: readonly RecordedRisk[];

@@ -4,6 +4,7 @@ import { authoritiesContract } from "./ledger-authorities.ts";
 import { callApprovalsContract } from "./ledger-call-approvals.ts";
 import { callsContract } from "./ledger-calls.ts";
 import { closingContract } from "./ledger-closing.ts";
+import { connectedRunsContract } from "./ledger-connected-runs.ts";
 import { credentialsContract } from "./ledger-credentials.ts";
 import { delegatingContract } from "./ledger-delegating.ts";
 import { entriesContract } from "./ledger-entries.ts";
@@ -48,6 +49,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     historyContract,
     stepTreeContract,
     policiesContract,
+    connectedRunsContract,
   };
   describe(name, () => {
     for (const [part, contract] of Object.entries(parts)) {

@@ -77,7 +77,10 @@ const NONE: PoliciesInForce = {
 function world(answer?: (request: PolicyRequest) => readonly PolicyEffect[], root = "ab"): DecidePorts {
   return {
     policies: { inForce: async () => (answer === undefined ? NONE : { ...NONE, version: 1, root, sequence: 5 }) },
-    steps: { world: async () => ({ facts: [], together: NO_FACTS, risks: [], through: 0 }), ...NO_STEPS },
+    steps: {
+      world: async (countsIn) => ({ countsIn, facts: [], together: NO_FACTS, risks: [], through: 0 }),
+      ...NO_STEPS,
+    },
     principals: { open: async () => undefined },
     stepDirectory: { openInScopes: async () => [] },
     clock: { now: () => 1_795_341_600_000_000 as UnixMicros },

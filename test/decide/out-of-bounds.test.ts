@@ -56,6 +56,7 @@ async function grantingRead(
     policies: { inForce: async () => policies },
     steps: {
       world: async (scopes: readonly FactScope[], risks: readonly string[]) => ({
+        countsIn: scopes,
         facts: known.filter(({ scope }) => scopes.includes(scope)),
         together,
         risks: risks.includes(highRisk.scope) ? [{ ...highRisk, sequence: 7 }] : [],
@@ -80,7 +81,7 @@ async function grantingRead(
     },
   };
   const world = await lookAround({ agent: "reader", scopes: ["run:run"] }, ports);
-  const opening = { granted: READ, scopes: ["run:run"], parent: undefined, replaces: undefined } as const;
+  const opening = { granted: READ, parent: undefined, replaces: undefined } as const;
   return { asked, lookedThrough, bounds: () => stepsOutOfBounds(opening, world, ports) };
 }
 
@@ -117,9 +118,16 @@ describe("an open step is judged as if the grant of the new step had been made",
     expect(asked).toMatchObject([{ facts: { stepsOpen: 3 - 1 + 1, steps: 8 - 1 + 1 } }]);
   });
 
+  test("not counting the new one, where it counts in none of the step's scopes but its run is connected", async () => {
+    const connected = openStep("step_fresh", { runId: "below" as Segment });
+    const { asked, bounds } = await grantingRead([connected], () => ALLOW, known, { stepsOpen: 2, steps: 5 });
+    await bounds();
+    expect(asked).toMatchObject([{ facts: { classes: ["customer", "internal", "payroll"], stepsOpen: 1, steps: 4 } }]);
+  });
+
   test("and the act stands only while nothing is added to what was known of the step's other runs", async () => {
     const { bounds } = await grantingRead([child], () => ALLOW, known);
-    expect(await bounds()).toMatchObject({ alsoOn: [{ scope: "run:below", version: 2 }] });
+    expect(await bounds()).toMatchObject({ alsoOn: [{ scope: "run:below", version: 2, steps: 2 }] });
   });
 
   test("with the hop from its parent, also where no policies were in force when it was opened", async () => {

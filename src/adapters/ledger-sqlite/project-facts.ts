@@ -4,10 +4,12 @@ import type { Grant } from "../../domain/grant.ts";
 import {
   addsTo,
   alsoFor,
+  connectedBy,
   type FactScope,
   factScopesOf,
   grantsOf,
   isOfPrincipal,
+  isOfRun,
   NO_FACTS,
   type ScopeFacts,
   type StepCounts,
@@ -17,30 +19,37 @@ import { sortedSet } from "../../domain/sorted-set.ts";
 import { permits } from "../../domain/step.ts";
 import type { Connection } from "./connection.ts";
 import { type ClosingRow, STEP } from "./tables/step-table.ts";
-import { FACT, type FactRow, pairsOf, SHARED, scopeFactsOf } from "./tables/world-table.ts";
+import { CONNECTION, connectedWith, FACT, type FactRow, pairsOf, SHARED, scopeFactsOf } from "./tables/world-table.ts";
+
+/** Where a step's grant counts, and whose step it is. */
+export type CountedStep = { readonly runId: string; readonly scopes: readonly FactScope[] };
 
 export type ScopesRow = Pick<ClosingRow, "runId" | "factScopes">;
 
-export function scopesOfRow({ runId, factScopes }: ScopesRow): readonly FactScope[] {
-  return factScopesOf({ runId, ...(factScopes === null ? {} : { factScopes: JSON.parse(factScopes) as FactScope[] }) });
+export function countedStepOf({ runId, factScopes }: ScopesRow): CountedStep {
+  const recorded = factScopes === null ? {} : { factScopes: JSON.parse(factScopes) as FactScope[] };
+  return { runId, scopes: factScopesOf({ runId, ...recorded }) };
 }
 
-/** What a step that connects these scopes adds to what is known of each: its grant, and what is known of the others. */
-export function countGrant(db: Connection, scopes: readonly FactScope[], grant: Grant): void {
-  const before = scopes.map((scope) => factsOf(db, scope));
+/**
+ * What a step adds to what is known of its scopes, which it connects, and of the runs that these are connected with: its
+ * grant, and what is known of the others.
+ */
+export function countGrant(db: Connection, step: CountedStep, grant: Grant): void {
+  const { scopes } = step;
+  const before = connectedWith(db, scopes).map((scope) => factsOf(db, scope));
   const known = unitedGrants([...before, grantsOf(grant)]);
-  const principals = scopes.filter(isOfPrincipal);
-  const joining = before.filter((facts) => !isOfPrincipal(facts.scope) && isNewTo(facts, principals));
   for (const facts of before) {
-    const grown = addsTo(facts, known) || joining.includes(facts) ? 1 : 0;
-    put(db, { ...facts, ...known, version: facts.version + grown }, principals);
+    put(db, { ...facts, ...known, version: facts.version + (addsTo(facts, known) ? 1 : 0) });
   }
   count(db, scopes, { stepsOpen: 1, steps: 1 });
-  for (const { scope } of joining) countAlsoFor(db, scope, principals);
+  connect(db, step);
+  workFor(db, scopes.filter(isOfRun), scopes.filter(isOfPrincipal));
 }
 
-export function countClosed(db: Connection, scopes: readonly FactScope[]): void {
-  count(db, scopes, { stepsOpen: -1, steps: 0 });
+export function countClosed(db: Connection, step: CountedStep): void {
+  disconnect(db, step);
+  count(db, step.scopes, { stepsOpen: -1, steps: 0 });
 }
 
 function factsOf(db: Connection, scope: FactScope): ScopeFacts {
@@ -48,43 +57,85 @@ function factsOf(db: Connection, scope: FactScope): ScopeFacts {
   return row === undefined ? { ...NO_FACTS, scope, version: 0 } : scopeFactsOf(row);
 }
 
-function isNewTo({ principals: known = [] }: ScopeFacts, principals: readonly FactScope[]): boolean {
-  return principals.some((one) => !known.includes(one));
-}
-
-function put(db: Connection, facts: ScopeFacts, joined: readonly FactScope[]): void {
-  const { scope, version, classes, actions, principals = [] } = facts;
+function put(db: Connection, { scope, version, classes, actions, principals = [] }: ScopeFacts): void {
   db.run(FACT.put, {
     scope,
     version,
     classes: canonicalText(classes),
     actions: canonicalText(actions),
-    principals: canonicalText(isOfPrincipal(scope) ? [] : sortedSet([...principals, ...joined])),
+    principals: canonicalText(principals),
   });
 }
 
+/** A decision on the run that does not know of the other is outdated from here on. */
+function connect(db: Connection, step: CountedStep): void {
+  const run: FactScope = `run:${step.runId}`;
+  for (const other of connectedBy(step)) {
+    const isNew = stepsConnecting(db, run, other) === 0;
+    db.run(CONNECTION.opened, { run, other });
+    if (!isNew) continue;
+    const facts = factsOf(db, run);
+    put(db, { ...facts, version: facts.version + 1 });
+  }
+}
+
+/** What became known through the step stays known in its run: as long as it was open, nobody had to write that down. */
+function disconnect(db: Connection, step: CountedStep): void {
+  const run: FactScope = `run:${step.runId}`;
+  const others = connectedBy(step);
+  const ends = others.filter((other) => stepsConnecting(db, run, other) === 1);
+  if (ends.length > 0) {
+    const facts = factsOf(db, run);
+    const known = unitedGrants(connectedWith(db, step.scopes).map((scope) => factsOf(db, scope)));
+    if (addsTo(facts, known)) put(db, { ...facts, ...known, version: facts.version + 1 });
+  }
+  for (const other of others) db.run(ends.includes(other) ? CONNECTION.end : CONNECTION.closed, { run, other });
+}
+
+function stepsConnecting(db: Connection, run: FactScope, other: FactScope): number {
+  return db.get<Pick<StepCounts, "stepsOpen">>(CONNECTION.one, { run, other })?.stepsOpen ?? 0;
+}
+
 /**
- * Has the steps of a run that are not closed, and what was delegated from them, count for principals whom the run begins to
- * work for: what is open then is a step of theirs like those to come.
+ * Has runs work for principals: what is not closed there, and what was delegated from it, counts for them like what is to
+ * come. Where such a step counts in another run, that run works for them too.
  */
-function countAlsoFor(db: Connection, run: FactScope, principals: readonly FactScope[]): void {
+function workFor(db: Connection, runs: readonly FactScope[], principals: readonly FactScope[]): void {
+  const all = new Set(runs);
+  // The set grows while it is walked.
+  for (const run of all) {
+    const facts = factsOf(db, run);
+    const known = facts.principals ?? [];
+    if (principals.every((one) => known.includes(one))) continue;
+    put(db, { ...facts, version: facts.version + 1, principals: sortedSet([...known, ...principals]) });
+    for (const row of standingIn(db, run)) {
+      const { scopes } = countedStepOf(row);
+      countAlsoFor(db, row, alsoFor(scopes, principals));
+      for (const other of scopes.filter(isOfRun)) all.add(other);
+    }
+  }
+}
+
+/** The steps of a run that are not closed, and what was delegated from them. */
+function standingIn(db: Connection, run: FactScope): Iterable<ClosingRow> {
   const roots = db.all<ClosingRow>(STEP.closingOfRun, { runId: run.slice("run:".length) });
   const inRun = roots.flatMap((root) =>
     withDescendants(root, ({ sequence: parentSequence }) =>
       db.all<ClosingRow>(STEP.closingChildren, { parentSequence }),
     ),
   );
-  for (const step of new Map(inRun.map((one) => [one.sequence, one])).values()) {
-    const before = scopesOfRow(step);
-    const after = alsoFor(before, principals);
-    if (after.length === before.length) continue;
-    db.run(STEP.countAlsoFor, { sequence: step.sequence, factScopes: canonicalText(after) });
-    // One that waits for approval counts once it is approved.
-    if (!permits(step.state)) continue;
-    for (const scope of after.slice(before.length)) db.run(FACT.count, { scope, stepsOpen: 1, steps: 1 });
-    countShared(db, before, { stepsOpen: -1, steps: -1 });
-    countShared(db, after, { stepsOpen: 1, steps: 1 });
-  }
+  return new Map(inRun.map((one) => [one.sequence, one])).values();
+}
+
+function countAlsoFor(db: Connection, step: ClosingRow, after: readonly FactScope[]): void {
+  const { scopes: before } = countedStepOf(step);
+  if (after.length === before.length) return;
+  db.run(STEP.countAlsoFor, { sequence: step.sequence, factScopes: canonicalText(after) });
+  // One that waits for approval counts once it is approved.
+  if (!permits(step.state)) return;
+  for (const scope of after.slice(before.length)) db.run(FACT.count, { scope, stepsOpen: 1, steps: 1 });
+  countShared(db, before, { stepsOpen: -1, steps: -1 });
+  countShared(db, after, { stepsOpen: 1, steps: 1 });
 }
 
 function count(db: Connection, scopes: readonly FactScope[], change: StepCounts): void {

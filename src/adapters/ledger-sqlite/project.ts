@@ -37,7 +37,7 @@ import { descendantState, hasExpired, permits } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { answerCall, pendCall, useApproval } from "./project-call-approvals.ts";
-import { countClosed, countGrant, type ScopesRow, scopesOfRow } from "./project-facts.ts";
+import { countClosed, countedStepOf, countGrant, type ScopesRow } from "./project-facts.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { acceptableOf } from "./sql-view.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
@@ -160,7 +160,7 @@ function makeDecision(db: Connection, event: DecisionMade, sequence: number): vo
 
 function openStep(db: Connection, event: StepOpened, sequence: number): void {
   putStep(db, event, sequence);
-  countGrant(db, factScopesOf(event.step), event.step.grant);
+  countGrant(db, { runId: event.step.runId, scopes: factScopesOf(event.step) }, event.step.grant);
 }
 
 /** What holds of a step that is open, and of one that waits to be, which counts as granted nothing. */
@@ -185,7 +185,7 @@ function approveStep(db: Connection, event: StepApproved, sequence: number): voi
   const changed = db.run(STEP.approve, { stepId, decisionId, expiresAt, at, sequence, answer });
   if (step === undefined || changed !== 1) throw new ProjectionMismatch(sequence);
   db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
-  countGrant(db, scopesOfRow(step), JSON.parse(step.granted) as Grant);
+  countGrant(db, countedStepOf(step), JSON.parse(step.granted) as Grant);
 }
 
 function refuseStep(db: Connection, event: StepRefused, sequence: number): void {
@@ -256,7 +256,7 @@ function closeSteps(db: Connection, event: StepClosed, sequence: number): void {
     const closed = { state, closedSequence: sequence, closedAt: at, reason, revoked: live };
     db.run(STEP.close, { sequence: step.sequence, decisionId: event.decisionId ?? null, ...closed });
     // A step that was never approved was never counted.
-    if (permits(step.state)) countClosed(db, scopesOfRow(step));
+    if (permits(step.state)) countClosed(db, countedStepOf(step));
     db.run(STEP.insertEvent, { stepSequence: step.sequence, sequence });
     db.run(ENTRY.countClosed, { entryId: step.openerEntryId });
     // Of a step that never had a credential, nobody can present anything.

@@ -20,6 +20,7 @@ const PROJECTIONS = [
   "fact",
   "fact_shared",
   "fact_pair",
+  "fact_connection",
   "run",
   "step",
   "step_event",

@@ -104,6 +104,7 @@ test("the tables of the ledger are pinned", () => {
     "epoch",
     "event",
     "fact",
+    "fact_connection",
     "fact_pair",
     "fact_shared",
     "federation",

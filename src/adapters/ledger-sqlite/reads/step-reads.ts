@@ -11,7 +11,16 @@ import { DECISION } from "../tables/decision-table.ts";
 import { sizeOf } from "../tables/event-table.ts";
 import { RUN, type RunGuardRow } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
-import { FACT, type FactRow, pairsOf, RISK, SHARED, type SharedRow, scopeFactsOf } from "../tables/world-table.ts";
+import {
+  connectedWith,
+  FACT,
+  type FactRow,
+  pairsOf,
+  RISK,
+  SHARED,
+  type SharedRow,
+  scopeFactsOf,
+} from "../tables/world-table.ts";
 import { consistently, type Reader } from "./reader.ts";
 
 /** Reads single steps on the event loop: each read is a lookup or two by an index, and costs less than a thread hop. */
@@ -53,15 +62,17 @@ export function createStepReads({ read }: Reader): StepReads {
 
 function factsOf(
   db: Connection,
-  scopes: readonly FactScope[],
+  asked: readonly FactScope[],
   ratchet: Ratchet,
-): Pick<RecordedWorld, "facts" | "together"> {
-  const of = (asked: readonly FactScope[]) =>
-    asked.flatMap((scope) => db.get<FactRow>(FACT.of, { scope }) ?? []).map(scopeFactsOf);
-  const own = of(scopes);
-  const workedFor = ratchet === "run" ? [] : own.flatMap(({ principals = [] }) => principals);
-  const facts = [...own, ...of(alsoFor(scopes, [...new Set(workedFor)]).slice(scopes.length))];
-  return { facts, together: countsOf(db, facts) };
+): Pick<RecordedWorld, "countsIn" | "facts" | "together"> {
+  const of = (scopes: readonly FactScope[]) =>
+    scopes.flatMap((scope) => db.get<FactRow>(FACT.of, { scope }) ?? []).map(scopeFactsOf);
+  const known = of(connectedWith(db, asked));
+  const workedFor = ratchet === "run" ? [] : known.flatMap(({ principals = [] }) => principals);
+  const countsIn = alsoFor(asked, [...new Set(workedFor)]);
+  const facts = [...known, ...of(countsIn.slice(asked.length))];
+  const counted = facts.filter(({ scope }) => countsIn.includes(scope));
+  return { countsIn, facts, together: countsOf(db, counted) };
 }
 
 /** Steps that count in several of these scopes are counted once. */

@@ -1,8 +1,9 @@
 import type { Action } from "../../../domain/grant.ts";
 import type { RiskLevel } from "../../../domain/risk.ts";
-import type { FactScope, ScopeFacts, StepCounts } from "../../../domain/run-facts.ts";
+import { type FactScope, reachedFrom, type ScopeFacts, type StepCounts } from "../../../domain/run-facts.ts";
 import { sortedSet } from "../../../domain/sorted-set.ts";
 import type { UnixSeconds } from "../../../domain/time.ts";
+import type { Connection } from "../connection.ts";
 
 /** What decisions are made on beside the policies: what was granted so far, and the risk. */
 export const FACT = {
@@ -30,6 +31,24 @@ export const SHARED = {
   insert: "INSERT INTO fact_shared (scopes, steps_open, steps) VALUES (@scopes, @stepsOpen, @steps)",
   insertPair: "INSERT INTO fact_pair (pair, scopes) VALUES (@pair, @scopes)",
 } as const;
+
+/** Which runs a run is connected with, by how many open steps. */
+export const CONNECTION = {
+  of: "SELECT other FROM fact_connection WHERE run = @run",
+  one: "SELECT steps_open AS stepsOpen FROM fact_connection WHERE run = @run AND other = @other",
+  opened: `
+    INSERT INTO fact_connection (run, other, steps_open) VALUES (@run, @other, 1)
+    ON CONFLICT (run, other) DO UPDATE SET steps_open = fact_connection.steps_open + 1`,
+  closed: "UPDATE fact_connection SET steps_open = steps_open - 1 WHERE run = @run AND other = @other",
+  end: "DELETE FROM fact_connection WHERE run = @run AND other = @other",
+} as const;
+
+/** These scopes, and the runs that those among them are connected with: what is granted in one of all may be known in each. */
+export function connectedWith(db: Pick<Connection, "all">, scopes: readonly FactScope[]): readonly FactScope[] {
+  return reachedFrom(scopes, (run) =>
+    db.all<{ readonly other: FactScope }>(CONNECTION.of, { run }).map(({ other }) => other),
+  );
+}
 
 export type SharedRow = StepCounts & { readonly scopes: string };
 
