@@ -8,6 +8,7 @@ import type { Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
 import { openStep } from "../../src/open/open-step.ts";
 import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
+import { present } from "../contract/ledger-world.ts";
 import { OPERATOR } from "../simulation/broker.ts";
 import { pathScene, READ, SEARCH, segment, WRITE } from "./path-scene.ts";
 
@@ -49,9 +50,9 @@ async function judgedScene(engine: PolicyEngine = createCedarEngine(), own: read
   const clerk = scene.kernel.start(33);
   const open = (step: string, grant: Grant, runId = "run") =>
     scene.open(clerk, { agent: segment("clerk"), runId: segment(runId), step: segment(step), grant });
-  const openBelow = (parent: Step, runId: string, grant: Grant) =>
+  const openBelow = (parent: Step, runId: string, grant: Grant, step = "child") =>
     scene.open(clerk, {
-      ...{ agent: segment("clerk"), runId: segment(runId), step: segment("child") },
+      ...{ agent: segment("clerk"), runId: segment(runId), step: segment(step) },
       parentStepId: parent.stepId,
       grant,
     });
@@ -66,7 +67,8 @@ async function judgedScene(engine: PolicyEngine = createCedarEngine(), own: read
       by: OPERATOR,
       now: clock.now(),
     });
-  return { ...scene, ...broker, clerk, agent, open, openBelow, decisions, setRisk, putSet };
+  const stateOf = async ({ stepId }: Step) => (await store.steps.step(stepId))?.state;
+  return { ...scene, ...broker, clerk, agent, open, openBelow, stateOf, decisions, setRisk, putSet };
 }
 
 describe("the baseline decides within the ceiling", () => {
@@ -149,6 +151,83 @@ describe("ratchet: a run that was granted restricted data", () => {
     await openBelow(parent, "below", CUSTOMER);
     await expect(open("two", [WRITE])).rejects.toMatchObject({ code: "POLICY_DENIED" });
     await expect(open("two", [WRITE], "below")).rejects.toMatchObject({ code: "POLICY_DENIED" });
+  });
+});
+
+describe("ratchet: a run with an open step that was delegated from another run", () => {
+  /** A step of the run `below`, delegated from one of the run `run`. */
+  async function connectedScene() {
+    const scene = await judgedScene();
+    const child = await scene.openBelow(await scene.open("parent", [READ]), "below", [READ]);
+    return {
+      ...scene,
+      endChild: () => scene.close(scene.clerk, { stepId: child.stepId, outcome: "COMPLETED", awaitReceiptsMs: 0 }),
+    };
+  }
+
+  test("writes nowhere once the other is granted restricted data, in no step of its own either, and when the delegated step is over", async () => {
+    const { open, endChild, decisions } = await connectedScene();
+    await open("read", CUSTOMER);
+    await expect(open("write", [WRITE], "below")).rejects.toMatchObject({ code: "POLICY_DENIED" });
+    const [denied] = await decisions();
+    // What is known of both runs, and how many steps there are in its own.
+    expect(denied?.situation?.facts).toMatchObject({ classes: ["customer", "internal"], stepsOpen: 1 });
+    await endChild();
+    await expect(open("write", [WRITE], "below")).rejects.toMatchObject({ code: "POLICY_DENIED" });
+  });
+
+  test("binds the other by what it is granted in a step of its own", async () => {
+    const { open } = await connectedScene();
+    await open("read", CUSTOMER, "below");
+    await expect(open("write", [WRITE])).rejects.toMatchObject({ code: "POLICY_DENIED" });
+  });
+
+  test.for(["run", "below"])("its open steps that write elsewhere end in the act that grants in %s", async (runId) => {
+    const { open, stateOf } = await connectedScene();
+    const writing = [await open("write", [WRITE]), await open("write", [WRITE], "below")];
+    const elsewhere = await open("write", [WRITE], "another");
+    await open("read", CUSTOMER, runId);
+    expect(await Promise.all(writing.map(stateOf))).toEqual(["REVOKED", "REVOKED"]);
+    expect(await stateOf(elsewhere)).toBe("OPEN");
+  });
+
+  test("its open steps end in the act that connects it with a run that was granted restricted data", async () => {
+    const { open, openBelow, stateOf } = await judgedScene();
+    const writing = await open("write", [WRITE], "below");
+    const parent = await open("parent", [{ ...READ, datatypes: ["internal", "customer"] }]);
+    await openBelow(parent, "below", [READ]);
+    expect(await stateOf(writing)).toBe("REVOKED");
+  });
+
+  test("is not bound by what the other is granted when the delegated step is over", async () => {
+    const { open, endChild } = await connectedScene();
+    await endChild();
+    await open("read", CUSTOMER);
+    await open("write", [WRITE], "below");
+  });
+
+  test("both at once, a grant in one run and a step that writes in the other: no such step is left", async () => {
+    const { open, stateOf } = await connectedScene();
+    const [, written] = await Promise.allSettled([open("read", CUSTOMER), open("write", [WRITE], "below")]);
+    if (written.status === "fulfilled") expect(await stateOf(written.value)).toBe("REVOKED");
+    else expect(written.reason).toMatchObject({ code: "POLICY_DENIED" });
+  });
+
+  test("can be connected with 64 runs at once, and with one more when one of these steps is over", async () => {
+    const { open, openBelow, close, clerk } = await judgedScene();
+    const grant = [READ];
+    const parents = await Promise.all(Array.from({ length: 65 }, (_, index) => open("parent", grant, `run-${index}`)));
+    const children: Step[] = [];
+    for (const [index, parent] of parents.slice(0, 64).entries()) {
+      children.push(await openBelow(parent, "below", grant, `child-${index}`));
+    }
+    const last = () => openBelow(present(parents.at(-1)), "below", grant, "last");
+    await expect(last()).rejects.toMatchObject({
+      code: "LIMIT_EXCEEDED",
+      message: "the run would be connected with more than 64 others by open steps that were delegated from there",
+    });
+    await close(clerk, { stepId: present(children[0]).stepId, outcome: "COMPLETED", awaitReceiptsMs: 0 });
+    await last();
   });
 });
 

@@ -31,6 +31,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0013_approvals.sql 09ff1d449ff8d243ee4990f8118d3728d1bfabcef942ff34ac64879e5eadf8e6",
     "0014_run_principals.sql 29aa187899e5fc18a5f98859f6d652457d4ab7e61ba4ce88a3e5be1207e5c62e",
     "0015_call_approvals.sql 41862d3c56eac14b5578de58abba336114ac0a623f397ae829d0ca52c495a562",
+    "0016_fact_connections.sql dd1296ef4cea9693c0bf43a2267b3f336ca63b64320f8906ec2893f6be4f54bc",
   ]);
 });
 

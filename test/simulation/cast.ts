@@ -33,6 +33,7 @@ export const ELEMENTS: Grant = [
 /** Of these: what a run that is confined must not do, and what confines it. */
 export const WRITES_OUTWARD = 4;
 export const READS_INSIDE = 0;
+export const READS_PUBLIC = 3;
 export const agentContent = (agent: number, ceiling: readonly number[]): EntryContentInput => ({
   kind: "agent",
   name: `agent-${agent}`,

@@ -41,12 +41,15 @@ export type Event =
       /** Another request was looked at. */
       readonly isOther: true | undefined;
     }
-  /** One step that writes outward, and then one that reads what must stay inside: in one run, or for one principal. */
+  /**
+   * One step that writes outward, and then one that reads what must stay inside: in one run, for one principal, or
+   * in the run that an open step of the first one's run was delegated from.
+   */
   | {
       readonly kind: "taint";
       readonly by: number;
       readonly agent: number;
-      readonly isOneRun: boolean;
+      readonly runs: "one" | "two" | "connected";
       readonly principal: number | undefined;
     }
   | {

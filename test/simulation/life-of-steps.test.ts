@@ -27,7 +27,14 @@ const options = {
 
 /** A simulation in which these never happen proves nothing of them. */
 const HAPPENS = [
-  ...["delivered", "opened by a token", "opened for a principal", "closed when judged", "put out of bounds"],
+  ...[
+    "delivered",
+    "opened by a token",
+    "opened for a principal",
+    "closed when judged",
+    "put out of bounds",
+    "bound in a connected run",
+  ],
   ...["calls allowed", "calls counted", "calls denied"],
   ...["step.pending", "step.approved", "REFUSED"],
   ...["COMPLETED", "FAILED", "CANCELLED", "EXPIRED", "ABANDONED", "SUPERSEDED", "REVOKED"],

@@ -1,7 +1,15 @@
 import type { StepClosed } from "../../src/domain/ledger-event.ts";
-import { factScopesOf } from "../../src/domain/run-facts.ts";
+import { type FactScope, factScopesOf } from "../../src/domain/run-facts.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
-import { approvalOf, type History, type ModelStep, openInEachScope, openSteps, promise } from "./model-history.ts";
+import {
+  approvalOf,
+  type History,
+  type ModelStep,
+  note,
+  openInEachScope,
+  openSteps,
+  promise,
+} from "./model-history.ts";
 
 /** What the events say of steps that a grant puts out of bounds, since its run was granted what must stay inside. */
 export type ModelBounds = {
@@ -15,28 +23,37 @@ export function createModelBounds(history: History): ModelBounds {
   const { steps, decisions, policies, facts } = history;
   /** Steps that the act which is being told has put out of bounds, as they were. */
   const outOfBounds: { readonly one: ModelStep; readonly decisionId: string; readonly stepsOpen: number }[] = [];
+  /** Where what open steps are bound by was known before the first of these ended. */
+  let aroundBefore = new Map<ModelStep, readonly FactScope[]>();
 
   return {
     closing({ stepId, decisionId = "" }) {
       const root = steps.get(stepId);
       if (root === undefined || decisions.get(decisionId)?.effect !== "allow") return;
       promise(decisions.get(decisionId)?.closes?.includes(stepId) === true, "a grant ends what its decision names");
+      if (outOfBounds.length === 0) {
+        aroundBefore = new Map(openSteps(history).map((one) => [one, facts.around(one.step)]));
+      }
       outOfBounds.push({ one: root, decisionId, stepsOpen: openInEachScope(history, root) });
     },
     granted(step) {
       const scopes = factScopesOf(step);
-      facts.grant(scopes, step.grant);
+      facts.grant(step);
       for (const { one, decisionId, stepsOpen } of outOfBounds.splice(0)) {
         promise(decisionId === step.decisionId, "what a grant puts out of bounds ends in the act that grants it");
-        const classes = facts.classesOf([...scopes, ...factScopesOf(one.step)]);
+        const classes = facts.classesOf([...scopes, ...(aroundBefore.get(one) ?? [])]);
         const at = decisions.get(decisionId)?.situation?.at ?? step.openedAt;
         const question = { at, stepsOpen: stepsOpen + scopes.length, classes, approved: approvalOf(one) };
         promise(!policies.permits(one.step, question), "a grant ends only what it puts out of bounds");
       }
       for (const { step: one, judged } of openSteps(history)) {
         if (judged < policies.activatedAt()) continue;
-        const isBeyond = policies.isOutOfBounds(one, facts.classesOf(factScopesOf(one)));
-        promise(!isBeyond, "no open step is out of bounds of what was granted around it");
+        const around = facts.around(one);
+        if (around.length > factScopesOf(one).length) note(history, "bound in a connected run");
+        promise(
+          !policies.isOutOfBounds(one, facts.classesOf(around)),
+          "no open step is out of bounds of what was granted around it",
+        );
       }
     },
   };

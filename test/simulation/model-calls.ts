@@ -1,6 +1,5 @@
 import type { Decision, ToolCall } from "../../src/domain/decision.ts";
 import type { Grant, GrantElement } from "../../src/domain/grant.ts";
-import { factScopesOf } from "../../src/domain/run-facts.ts";
 import { microsOf, type UnixMicros } from "../../src/domain/time.ts";
 import {
   approvalOf,
@@ -52,7 +51,7 @@ export function createModelCalls(history: History): ModelCalls {
     promise(isItsVerifier || content.kind === "operator", "who asks is the server's verifier, or an operator");
     const use = useOf(call);
     const stepsOpen = openBeside(history, one).length;
-    const classes = facts.classesOf(factScopesOf(step));
+    const classes = facts.classesAround(step);
     const question = { act: "call", elements: [use], at, stepsOpen, classes, approved: approvalOf(one) } as const;
     promise(policies.permits(step, question), "no call is allowed that the policies in force forbid");
 

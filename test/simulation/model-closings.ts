@@ -1,5 +1,4 @@
 import type { StepClosed } from "../../src/domain/ledger-event.ts";
-import { factScopesOf } from "../../src/domain/run-facts.ts";
 import { microsOf } from "../../src/domain/time.ts";
 import {
   approvalOf,
@@ -32,9 +31,11 @@ export function createModelClosings(history: History): ModelClosings {
     note(history, decision.effect === "allow" ? "put out of bounds" : "closed when judged");
     if (decision.effect === "allow") return;
     promise(decision.stepId === stepId, "what policy closes has a deny of its own");
-    const classes = facts.classesOf(factScopesOf(root.step));
+    const classes = facts.classesAround(root.step);
     const at = decision.situation?.at ?? decision.decidedAt;
-    const question = { at, stepsOpen: openInEachScope(history, root), classes, approved: approvalOf(root) };
+    // Steps that are judged together count each other, though one that is denied is closed before the next.
+    const stepsOpen = openInEachScope(history, root, decision.decidedAt);
+    const question = { at, stepsOpen, classes, approved: approvalOf(root) };
     promise(!policies.permits(root.step, question), "policy closes what it does not permit");
   }
 
@@ -51,6 +52,7 @@ export function createModelClosings(history: History): ModelClosings {
       if (cause === "lease") promise(at >= (root.leaseExpiresAt ?? Infinity), "so does lapsed");
       promise(state !== "REFUSED" || root.state === "PENDING_APPROVAL", "only what waits is refused");
       if (cause === "hold") promise(root.held, "only what was held needs a hold");
+      for (const one of subtree) if (one.state === "OPEN") facts.closing(one.step);
       let revoked = 0;
       for (const one of subtree) {
         const isOutcome = state === "COMPLETED" || state === "FAILED";

@@ -49,13 +49,14 @@ export type History = {
 };
 
 export function createHistory(): History {
+  const steps: History["steps"] = new Map();
   return {
-    steps: new Map(),
+    steps,
     credentials: new Map(),
     entries: new Map(),
     decisions: new Map(),
     policies: createModelPolicies(),
-    facts: createModelFacts(),
+    facts: createModelFacts(() => openSteps({ steps }).map(({ step }) => step)),
     callsMade: new Map(),
     seen: new Map(),
   };
@@ -96,23 +97,31 @@ export function lineageOf(history: History, { step }: ModelStep): readonly Opene
   return [step, ...(parent === undefined ? [] : lineageOf(history, parent))];
 }
 
-/** Other steps that are open in the scopes of a step, each once: no decision on the step counts fewer. */
-export function openBeside({ steps }: History, { step }: Pick<ModelStep, "step">): readonly OpenedStep[] {
+/**
+ * Other steps that are open in the scopes of a step, or were at this time, each once: no decision on the step counts fewer.
+ */
+export function openBeside(
+  { steps }: History,
+  { step }: Pick<ModelStep, "step">,
+  at?: UnixMicros,
+): readonly OpenedStep[] {
   const scopes = factScopesOf(step);
-  const open = [...steps.values()].filter((one) => one.state === "OPEN" && one.step.stepId !== step.stepId);
+  const wasOpen = ({ state, closed }: ModelStep) =>
+    state === "OPEN" || (at !== undefined && closed !== undefined && closed.at >= at);
+  const open = [...steps.values()].filter((one) => wasOpen(one) && one.step.stepId !== step.stepId);
   return open.map((one) => one.step).filter((one) => factScopesOf(one).some((scope) => scopes.includes(scope)));
 }
 
 /** The same counted once for each scope: no decision counts more. */
-export function openInEachScope(history: History, { step }: Pick<ModelStep, "step">): number {
+export function openInEachScope(history: History, { step }: Pick<ModelStep, "step">, at?: UnixMicros): number {
   const scopes = factScopesOf(step);
-  const shared = openBeside(history, { step }).map(
+  const shared = openBeside(history, { step }, at).map(
     (one) => factScopesOf(one).filter((scope) => scopes.includes(scope)).length,
   );
   return shared.reduce((sum, count) => sum + count, 0);
 }
 
-export function openSteps({ steps }: History): readonly ModelStep[] {
+export function openSteps({ steps }: Pick<History, "steps">): readonly ModelStep[] {
   return [...steps.values()].filter(({ state }) => state === "OPEN");
 }
 
@@ -132,7 +141,7 @@ export function callsLeftOf({ callsMade }: History, { stepId, grant }: OpenedSte
 /** Whether the policies in force permit that a step is opened, when it was decided. */
 export function isPermitted(history: History, step: OpenedStep, { decidedAt }: Decision, approved?: Approved): boolean {
   const stepsOpen = openBeside(history, { step }).length;
-  const classes = history.facts.classesOf(factScopesOf(step));
+  const classes = history.facts.classesAround(step);
   return history.policies.permits(step, { at: decidedAt, stepsOpen, classes, act: "open", approved });
 }
 

@@ -1,5 +1,4 @@
 import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
-import { factScopesOf } from "../../src/domain/run-facts.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
 import { createModelApprovals } from "./model-approvals.ts";
 import { createModelBounds } from "./model-bounds.ts";
@@ -81,7 +80,7 @@ export function createModel(): Model {
     checkJudged(now) {
       for (const one of steps.values()) {
         const { step, state } = one;
-        const classes = facts.classesOf(factScopesOf(step));
+        const classes = facts.classesAround(step);
         const question = { at: now, stepsOpen: 0, classes, approved: approvalOf(one) };
         promise(state !== "OPEN" || policies.permits(step, question), "no open step holds what the policies forbid");
       }

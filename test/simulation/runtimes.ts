@@ -9,6 +9,7 @@ import {
   MORE_AUDIENCES,
   PRINCIPALS,
   READS_INSIDE,
+  READS_PUBLIC,
   RECEIVERS,
   WRITES_OUTWARD,
 } from "./cast.ts";
@@ -39,12 +40,17 @@ export function runtimes(world: World) {
     return parent === undefined ? isIn(agent === 0 ? 1 : 12, 11) : isProcess(parent.opener);
   }
 
-  /** @param token - of the newest few: older ones have expired. */
+  /** By a token of the newest few, since older ones have expired; or below a step, or neither. */
+  function openAnyhow(event: EventOf<"open">): Promise<unknown> {
+    const token = at(tokens.slice(-3), event.token);
+    const parent = token?.step ?? at(isApt(event.by) ? openOnes() : world.steps(), event.under);
+    return open(event, { token, parent });
+  }
+
   async function open(
     event: EventOf<"open">,
-    token: DelegationToken | undefined = at(tokens.slice(-3), event.token),
-  ): Promise<void> {
-    const parent = token?.step ?? at(isApt(event.by) ? openOnes() : world.steps(), event.under);
+    { token, parent }: { readonly token?: DelegationToken | undefined; readonly parent?: OpenedStep | undefined } = {},
+  ): Promise<OpenedStep | undefined> {
     // By a token, mostly what the token is good for.
     const isFit = token !== undefined && isApt(event.by);
     const agent = isFit ? 1 : event.agent % 2;
@@ -55,7 +61,7 @@ export function runtimes(world: World) {
     const run = event.run === 2 ? "shared" : `${by.uid}-${event.run}`;
     const opened = await guarded(() =>
       world.broker.open(by, {
-        runId: parent === undefined || event.run === 0 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
+        runId: parent === undefined || event.run < 2 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
         step: parseSegment(`step-${event.step}`, "step"),
         agent: parseSegment(`agent-${agent}`, "agent"),
         grant: countedBy(chosenOf(among, event.grant), event.calls),
@@ -72,10 +78,11 @@ export function runtimes(world: World) {
       }),
     );
     const { stepId, approval } = opened?.step ?? {};
-    if (stepId === undefined || approval === undefined) return;
+    if (stepId === undefined || approval === undefined) return opened?.step;
     const { requestDigest } = approval;
     const approve = () => world.broker.approve(actor(1, isIn(31)), { stepId, requestDigest, reason: "simulated" });
     await Promise.all(Array.from({ length: event.approvals }, approve));
+    return opened?.step;
   }
 
   async function delegate(event: EventOf<"delegate">): Promise<void> {
@@ -91,7 +98,9 @@ export function runtimes(world: World) {
     const text = Buffer.from(delivery.svid).toString("latin1");
     const token = { text, step, uid: receiver.uid, grant: grant.grant ?? step.grant };
     tokens.push(token);
-    const tries = Array.from({ length: event.tries }, (_, index) => open({ ...HANDED_OVER, step: index }, token));
+    const tries = Array.from({ length: event.tries }, (_, index) =>
+      open({ ...HANDED_OVER, step: index }, { token, parent: step }),
+    );
     const refusals = (await Promise.allSettled(tries)).flatMap((one) =>
       one.status === "rejected" ? [one.reason] : [],
     );
@@ -99,7 +108,7 @@ export function runtimes(world: World) {
     if (fault !== undefined) throw fault;
   }
 
-  async function taint({ by, agent, isOneRun, principal }: EventOf<"taint">): Promise<void> {
+  async function taint({ by, agent, runs, principal }: EventOf<"taint">): Promise<void> {
     const plain = {
       ...HANDED_OVER,
       by,
@@ -109,13 +118,17 @@ export function runtimes(world: World) {
       allowPartial: false,
       acceptPending: false,
     } as const;
-    await open({ ...plain, run: 0, step: 0, grant: [WRITES_OUTWARD] }, undefined);
-    await open({ ...plain, run: isOneRun ? 0 : 1, step: 1, grant: [READS_INSIDE] }, undefined);
+    if (runs === "connected") {
+      const parent = await open({ ...plain, run: 1, step: 2, grant: [READS_PUBLIC] });
+      if (parent !== undefined) await open({ ...plain, run: 0, step: 2, grant: [READS_PUBLIC] }, { parent });
+    }
+    await open({ ...plain, run: 0, step: 0, grant: [WRITES_OUTWARD] });
+    await open({ ...plain, run: runs === "one" ? 0 : 1, step: 1, grant: [READS_INSIDE] });
   }
 
   return {
     taint,
-    open: (event: EventOf<"open">) => open(event),
+    open: openAnyhow,
     delegate,
     async close(event: EventOf<"close">): Promise<void> {
       const step = at(world.steps(), event.step);

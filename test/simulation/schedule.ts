@@ -91,7 +91,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       kind: fc.constant("taint" as const),
       by: index,
       agent: few,
-      isOneRun: fc.boolean(),
+      runs: fc.constantFrom("one", "two", "connected"),
       principal: fc.constantFrom(0, 0, 0, undefined),
     }),
     weight: 3,
