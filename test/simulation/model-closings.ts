@@ -34,7 +34,7 @@ export function createModelClosings(history: History): ModelClosings {
     const classes = facts.classesAround(root.step);
     const at = decision.situation?.at ?? decision.decidedAt;
     // Steps that are judged together count each other, though one that is denied is closed before the next.
-    const stepsOpen = openInEachScope(history, root, decision.decidedAt);
+    const stepsOpen = openInEachScope(history, root, at);
     const question = { at, stepsOpen, classes, approved: approvalOf(root) };
     promise(!policies.permits(root.step, question), "policy closes what it does not permit");
   }

@@ -1,5 +1,12 @@
-import { type FactScope, factScopesOf, isOfRun, reachedFrom } from "../../src/domain/run-facts.ts";
-import type { OpenedStep } from "../../src/domain/step.ts";
+import {
+  alsoFor,
+  type FactScope,
+  factScopesOf,
+  isOfPrincipal,
+  isOfRun,
+  reachedFrom,
+} from "../../src/domain/run-facts.ts";
+import { isClosed, type OpenedStep, type StepState } from "../../src/domain/step.ts";
 
 /** What the events say of data classes that were granted, by scope. */
 export type ModelFacts = {
@@ -7,32 +14,53 @@ export type ModelFacts = {
   grant(step: OpenedStep): void;
   /** What was known around an open step stays known in its run. */
   closing(step: OpenedStep): void;
+  /** Where the grant of a step counts, also for principals whom its run began to work for since. */
+  scopesOf(step: OpenedStep): readonly FactScope[];
   /** The scopes of a step, and the runs that open steps connect with these. */
   around(step: OpenedStep): readonly FactScope[];
   classesOf(scopes: readonly FactScope[]): readonly string[];
   classesAround(step: OpenedStep): readonly string[];
 };
 
-/** @param open - the steps that are open now. */
-export function createModelFacts(open: () => readonly OpenedStep[]): ModelFacts {
+type Standing = ReadonlyMap<string, { readonly step: OpenedStep; readonly state: StepState }>;
+
+export function createModelFacts(steps: Standing): ModelFacts {
   const known = new Map<FactScope, ReadonlySet<string>>();
-  const classesOf = (scopes: readonly FactScope[]) => [
-    ...new Set(scopes.flatMap((scope) => [...(known.get(scope) ?? [])])),
-  ];
+  /** Of steps that came to count for more principals than they were opened for. */
+  const scopes = new Map<string, readonly FactScope[]>();
+  const worksFor = new Map<FactScope, ReadonlySet<FactScope>>();
+
+  const scopesOf = (step: OpenedStep) => scopes.get(step.stepId) ?? factScopesOf(step);
+  const classesOf = (all: readonly FactScope[]) => [...new Set(all.flatMap((scope) => [...(known.get(scope) ?? [])]))];
   const around = (step: OpenedStep) => {
-    const all = open();
-    return reachedFrom(factScopesOf(step), (run) =>
-      all.filter(({ runId }) => run === `run:${runId}`).flatMap((one) => factScopesOf(one).filter(isOfRun)),
+    const open = [...steps.values()].flatMap((one) => (one.state === "OPEN" ? [one.step] : []));
+    return reachedFrom(scopesOf(step), (run) =>
+      open.filter(({ runId }) => run === `run:${runId}`).flatMap((one) => scopesOf(one).filter(isOfRun)),
     );
   };
+
+  function workFor(run: FactScope, principals: readonly FactScope[]): void {
+    const before = worksFor.get(run) ?? new Set();
+    if (principals.every((one) => before.has(one))) return;
+    worksFor.set(run, new Set([...before, ...principals]));
+    for (const { step, state } of steps.values()) {
+      if (isClosed(state) || !scopesOf(step).includes(run)) continue;
+      scopes.set(step.stepId, alsoFor(scopesOf(step), principals));
+      for (const other of scopesOf(step).filter(isOfRun)) workFor(other, principals);
+    }
+  }
+
   return {
+    scopesOf,
     around,
     classesOf,
     classesAround: (step) => classesOf(around(step)),
     grant(step) {
-      const scopes = around(step);
-      const all = new Set([...classesOf(scopes), ...step.grant.flatMap(({ datatypes }) => datatypes)]);
-      for (const scope of scopes) known.set(scope, all);
+      const all = around(step);
+      const united = new Set([...classesOf(all), ...step.grant.flatMap(({ datatypes }) => datatypes)]);
+      for (const scope of all) known.set(scope, united);
+      const own = scopesOf(step);
+      for (const run of own.filter(isOfRun)) workFor(run, own.filter(isOfPrincipal));
     },
     closing(step) {
       known.set(`run:${step.runId}`, new Set(classesOf(around(step))));

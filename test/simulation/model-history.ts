@@ -5,7 +5,6 @@ import type { IssuanceRecord } from "../../src/domain/issuance.ts";
 import type { OperatorActor } from "../../src/domain/ledger-event.ts";
 import type { AgentContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
-import { factScopesOf } from "../../src/domain/run-facts.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import { isClosed, type StepState } from "../../src/domain/step.ts";
 import { addMicros, microsOf, type UnixMicros } from "../../src/domain/time.ts";
@@ -56,7 +55,7 @@ export function createHistory(): History {
     entries: new Map(),
     decisions: new Map(),
     policies: createModelPolicies(),
-    facts: createModelFacts(() => openSteps({ steps }).map(({ step }) => step)),
+    facts: createModelFacts(steps),
     callsMade: new Map(),
     seen: new Map(),
   };
@@ -101,27 +100,28 @@ export function lineageOf(history: History, { step }: ModelStep): readonly Opene
  * Other steps that are open in the scopes of a step, or were at this time, each once: no decision on the step counts fewer.
  */
 export function openBeside(
-  { steps }: History,
+  { steps, facts }: History,
   { step }: Pick<ModelStep, "step">,
   at?: UnixMicros,
 ): readonly OpenedStep[] {
-  const scopes = factScopesOf(step);
+  const scopes = facts.scopesOf(step);
   const wasOpen = ({ state, closed }: ModelStep) =>
     state === "OPEN" || (at !== undefined && closed !== undefined && closed.at >= at);
   const open = [...steps.values()].filter((one) => wasOpen(one) && one.step.stepId !== step.stepId);
-  return open.map((one) => one.step).filter((one) => factScopesOf(one).some((scope) => scopes.includes(scope)));
+  return open.map((one) => one.step).filter((one) => facts.scopesOf(one).some((scope) => scopes.includes(scope)));
 }
 
 /** The same counted once for each scope: no decision counts more. */
 export function openInEachScope(history: History, { step }: Pick<ModelStep, "step">, at?: UnixMicros): number {
-  const scopes = factScopesOf(step);
+  const { facts } = history;
+  const scopes = facts.scopesOf(step);
   const shared = openBeside(history, { step }, at).map(
-    (one) => factScopesOf(one).filter((scope) => scopes.includes(scope)).length,
+    (one) => facts.scopesOf(one).filter((scope) => scopes.includes(scope)).length,
   );
   return shared.reduce((sum, count) => sum + count, 0);
 }
 
-export function openSteps({ steps }: Pick<History, "steps">): readonly ModelStep[] {
+export function openSteps({ steps }: History): readonly ModelStep[] {
   return [...steps.values()].filter(({ state }) => state === "OPEN");
 }
 
