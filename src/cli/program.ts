@@ -6,6 +6,7 @@ import { addCall } from "./commands/call.ts";
 import { addEntry } from "./commands/entry.ts";
 import { addExplain } from "./commands/explain.ts";
 import { addFederation } from "./commands/federation.ts";
+import { addGuard } from "./commands/guard.ts";
 import { addHistory } from "./commands/history.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addJoinToken } from "./commands/join-token.ts";
@@ -59,6 +60,7 @@ export function stintProgram(context: Context): Command {
   addHistory(program, context);
   addExplain(program, context);
   addVerifier(program, context);
+  addGuard(program, context);
   addInspect(program, context);
   addLedger(program, context);
   addAuthority(program, context);

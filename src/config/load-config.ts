@@ -12,6 +12,7 @@ import { kernelUser } from "./kernel-user.ts";
 import { readLocalAccounts } from "./local-accounts.ts";
 import { policiesOf } from "./policies-section.ts";
 import { type FileSettings, fileSchema } from "./schema.ts";
+import { schemaFindings } from "./schema-findings.ts";
 import { type Environment, type Flags, overlay, type Setting, settingsOf } from "./settings.ts";
 
 const SECONDS_PER_DAY = 86_400;
@@ -58,18 +59,7 @@ export function loadSettings(
 
   const parsed = fileSchema.safeParse(value);
   if (!parsed.success) {
-    throw new ConfigError(
-      sorted(
-        parsed.error.issues.flatMap((issue): readonly Finding[] =>
-          issue.code === "unrecognized_keys"
-            ? issue.keys.map((key) => {
-                const at = [...issue.path, key];
-                return { place: source.placeOfKey(at), key: formatKey(at), message: issue.message };
-              })
-            : [findingOf(issue.path, issue.message)],
-        ),
-      ),
-    );
+    throw new ConfigError(sorted(schemaFindings(parsed.error, source, findingOf)));
   }
   const file = parsed.data;
   const accounts = options.accounts ?? readLocalAccounts();

@@ -64,6 +64,8 @@ export type McpGuardOptions = ProofTerms & {
    * Absent: `step`.
    */
   readonly sessionOwner?: SessionOwner;
+  /** Told the id of each session that the guard lets nobody into any more: its step has ended, or it was the idlest of too many. */
+  readonly onSessionEnded?: (sessionId: string) => void;
   /**
    * Seals the `requestState` that a server has its client keep: at least 32 bytes, the same for all processes behind one name.
    * Absent: random, so that another process, or this one once it was started anew, refuses what was sealed here.
@@ -139,6 +141,7 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
     ...checkSettingsOf(options),
     otherMethods: [...otherMethods],
     sessionOwner,
+    onSessionEnded: options.onSessionEnded ?? (() => undefined),
     requestStates: createRequestStates(options.requestStateSecret),
     resourceName: options.resourceName,
     maxBodyBytes,

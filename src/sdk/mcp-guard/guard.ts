@@ -80,7 +80,7 @@ type GuardState = {
  */
 export function createGuard(settings: GuardSettings): Guard {
   const signalFor: Verifier["signalFor"] = (caller) => settings.verifier.signalFor(caller);
-  const sessions = createSessions(signalFor, settings.sessionOwner);
+  const sessions = createSessions(signalFor, settings.sessionOwner, settings.onSessionEnded);
   const state: GuardState = { settings, sessions, calls: createRunningCalls(), tasks: createTasks(signalFor) };
   const guard: Guard = {
     async fetch(request, handler, given = {}) {

@@ -1,2 +1,2 @@
 // planted: sdk-imports no-development-packages
-export { McpServer } from "@modelcontextprotocol/server";
+export { Client } from "@modelcontextprotocol/client";

@@ -1,0 +1,155 @@
+import { readFileSync } from "node:fs";
+import { createServer as createHttpServer, type Server } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { isObject } from "../domain/strict-json.ts";
+import { createGuard, type McpFetch } from "../sdk/mcp-guard/guard.ts";
+import { type GuardSettings, guardSettingsOf } from "../sdk/mcp-guard/guard-settings.ts";
+import { rewrittenResult } from "../sdk/mcp-guard/rewritten-result.ts";
+import { createVerifier } from "../sdk/verifier/index.ts";
+import type { GuardConfig } from "./guard-config.ts";
+import { injectedEnvironment, injectedHeaders, injectedMessage, withoutInjectedArguments } from "./injected-message.ts";
+import { nettedResponse } from "./netted-response.ts";
+import { createSecrets } from "./secrets.ts";
+import { createTightenedTools } from "./tightened-tools.ts";
+import { failureResponse, UpstreamFailure } from "./upstream-failure.ts";
+import { askUpstream } from "./upstream-http.ts";
+import { createProcessUpstream } from "./upstream-process.ts";
+
+export type RunningGuard = {
+  /** Where it listens, as a URL without a path. */
+  readonly url: string;
+  /** Ends all connections, sessions and processes. */
+  close(): Promise<void>;
+};
+
+export type GuardPorts = {
+  /** The workload endpoint, by which the guard follows the broker. */
+  readonly endpoint: string;
+  /** Told, a line at a time, what an operator should know; no secret, no token and no argument is in it. */
+  readonly told: (line: string) => void;
+};
+
+/** The server itself, whichever way it is reached. */
+type Reached = {
+  serve(request: Request, body: unknown): Promise<Response>;
+  endSession(id: string): void;
+  close(): void;
+};
+
+/**
+ * Stands in front of a server that nobody changes: takes steps' credentials from its callers, and gives the server its own.
+ *
+ * @returns once it follows the broker and listens.
+ * @throws UpstreamFailure SECRET_UNAVAILABLE; BrokerError as `createVerifier` and `ready` do
+ */
+export async function startGuard(config: GuardConfig, { endpoint, told }: GuardPorts): Promise<RunningGuard> {
+  const { resource, injections } = config;
+  const secrets = createSecrets(config.secrets, () => performance.now());
+  // A secret that can't be had is found out now, and is in the net before the first answer.
+  for (const name of Object.keys(config.secrets)) await secrets.valueOf(name);
+  const said = (line: string) => told(`server: ${secrets.net().holds(line) ? "[withheld: it holds a secret]" : line}`);
+  const reached: Reached =
+    config.upstream.kind === "http"
+      ? httpUpstream(config.upstream.url, config, secrets)
+      : createProcessUpstream(config.upstream, () => injectedEnvironment(injections, secrets), said);
+
+  const verifier = createVerifier({
+    endpoint,
+    audiences: [resource],
+    development: config.development,
+    reportUsage: config.reportUsage,
+  });
+  const onError = (thrown: unknown) => told(`error: ${thrown instanceof Error ? thrown.message : "unknown"}`);
+  const options = {
+    ...{ verifier, resource, issuer: config.issuer, tools: config.tools, proof: config.proof, onError },
+    check: config.check,
+    onSessionEnded: reached.endSession,
+    ...(config.otherMethods === undefined ? {} : { otherMethods: config.otherMethods }),
+  };
+  const declared = guardSettingsOf(options);
+  const tightened = createTightenedTools(declared.tools, {
+    checked: declared.checkedTools,
+    checkedActions: config.check.actions,
+    told: (tool) =>
+      told(`the server says that ${JSON.stringify(tool)} changes something: calls need write from now on`),
+  });
+  const settings: GuardSettings = { ...declared, tools: tightened.tools, checkedTools: tightened.checked };
+
+  const handler: McpFetch = async (request, { parsedBody }) => {
+    const { id, method } = isObject(parsedBody) ? parsedBody : { id: undefined, method: undefined };
+    try {
+      const response = await reached.serve(request, await injectedMessage(parsedBody, injections, secrets));
+      const caught = () =>
+        told(`an answer to ${JSON.stringify(method ?? request.method)} held a secret, and was withheld`);
+      const netted = await nettedResponse(response, secrets.net(), { id, caught });
+      if (method !== "tools/list") return netted;
+      return await rewrittenResult(netted, (result) => {
+        tightened.observe(result);
+        return withoutInjectedArguments(result, injections);
+      });
+    } catch (thrown) {
+      if (!(thrown instanceof UpstreamFailure)) throw thrown;
+      onError(thrown);
+      return failureResponse(thrown, id);
+    }
+  };
+
+  try {
+    await verifier.ready();
+    const server = serverOf(config, createGuard(settings).listener(handler));
+    await listening(server, config.listen);
+    const { port } = server.address() as AddressInfo;
+    const { host } = config.listen;
+    return {
+      url: `${config.tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
+      async close() {
+        server.closeAllConnections();
+        server.close();
+        reached.close();
+        await verifier[Symbol.asyncDispose]();
+      },
+    };
+  } catch (thrown) {
+    reached.close();
+    await verifier[Symbol.asyncDispose]();
+    throw thrown;
+  }
+}
+
+function httpUpstream(
+  url: string,
+  { injections }: GuardConfig,
+  secrets: Parameters<typeof injectedHeaders>[2],
+): Reached {
+  return {
+    serve: async (request, body) => askUpstream(url, request, body, await injectedHeaders(body, injections, secrets)),
+    // A session belongs to its step; the server is told that nobody comes back to it.
+    endSession(id) {
+      const headers = new Headers({ "mcp-session-id": id });
+      const request = { method: "DELETE", headers, signal: AbortSignal.timeout(END_SESSION_MS) };
+      void injectedHeaders(undefined, injections, secrets)
+        .then((injected) => askUpstream(url, request, undefined, injected))
+        .then((response) => response.body?.cancel())
+        .catch(() => undefined);
+    },
+    close: () => undefined,
+  };
+}
+
+const END_SESSION_MS = 10_000;
+
+function serverOf({ tls }: GuardConfig, listener: Parameters<typeof createHttpServer>[1] & object): Server {
+  if (tls === undefined) return createHttpServer(listener);
+  const [cert, key] = [readFileSync(tls.certificate), readFileSync(tls.privateKey)];
+  // Any certificate: a token that is bound to one says which, and proves nothing without the right one.
+  return createHttpsServer({ cert, key, requestCert: true, rejectUnauthorized: false }, listener);
+}
+
+async function listening(server: Server, { host, port }: GuardConfig["listen"]): Promise<void> {
+  const listens = Promise.withResolvers<void>();
+  server.once("error", listens.reject);
+  server.listen(port, host, listens.resolve);
+  await listens.promise;
+  server.off("error", listens.reject);
+}
