@@ -57,6 +57,9 @@ export type GuardConfig = {
   readonly secrets: Readonly<Record<string, SecretSource>>;
   readonly injections: readonly Injection[];
   readonly tools: Readonly<Record<string, GuardedTool>>;
+  /** By URI, at its end perhaps `*`, the name of one of the tools. */
+  readonly resources: Readonly<Record<string, string>>;
+  readonly prompts: Readonly<Record<string, string>>;
   readonly check: {
     readonly actions: readonly Action[];
     readonly tools: readonly string[];
@@ -167,6 +170,15 @@ const schema = section({
     section({ actions: list(oneOf(ACTIONS), "actions"), datatypes: list(text("a class of data"), "classes of data") }),
     { error: "expected a mapping of each tool to actions and datatypes" },
   ),
+  resources: z
+    .record(z.string().min(1), text("the name of one of the tools"), { error: "expected a mapping of URIs to tools" })
+    .prefault({})
+    .describe("Resources that may be read, each by the grant of one of the tools; at the end of a URI * is any rest."),
+  prompts: z
+    .record(z.string().min(1), text("the name of one of the tools"), {
+      error: "expected a mapping of prompts to tools",
+    })
+    .prefault({}),
   check: section({
     actions: list(oneOf(ACTIONS), "actions").prefault([]),
     tools: toolNames().prefault([]),
@@ -189,7 +201,7 @@ export function readGuardConfig(path: string, given: readonly string[]): GuardCo
  * @param given - a command on the command line, in the place of `upstream`.
  * @throws ConfigError with all that is wrong
  */
-export function guardConfigOf(source: YamlSource, given: readonly string[]): GuardConfig {
+function guardConfigOf(source: YamlSource, given: readonly string[]): GuardConfig {
   const result = schema.safeParse(source.value ?? {});
   const findingOf = (path: readonly PropertyKey[], message: string): Finding => ({
     place: source.placeOf(path),
@@ -215,6 +227,11 @@ export function guardConfigOf(source: YamlSource, given: readonly string[]): Gua
     if (!tools.every((tool) => Object.hasOwn(data.tools, tool)))
       refuse([...path, "tools"], "expected names of the tools below `tools`");
   }
+  for (const kind of ["resources", "prompts"] as const) {
+    for (const [name, tool] of Object.entries(data[kind])) {
+      if (!Object.hasOwn(data.tools, tool)) refuse([kind, name], "expected the name of one of the tools");
+    }
+  }
   if (findings.length > 0 || server === undefined) throw new ConfigError(findings);
   const { tls, check, other_methods: otherMethods } = data;
   return {
@@ -226,6 +243,8 @@ export function guardConfigOf(source: YamlSource, given: readonly string[]): Gua
     secrets: data.secrets,
     injections: data.inject,
     tools: data.tools,
+    resources: data.resources,
+    prompts: data.prompts,
     check: { actions: check.actions, tools: check.tools, acceptPending: check.accept_pending },
     ...(otherMethods === undefined ? {} : { otherMethods }),
     proof: data.proof,

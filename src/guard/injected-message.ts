@@ -3,7 +3,7 @@ import { type Injection, PLACEHOLDER } from "./guard-config.ts";
 import type { Secrets } from "./secrets.ts";
 
 /** The tool that a message calls; `undefined` for any other message. */
-export function toolCalledBy(message: unknown): string | undefined {
+function toolCalledBy(message: unknown): string | undefined {
   if (!isObject(message) || message["method"] !== "tools/call" || !isObject(message["params"])) return undefined;
   const { name } = message["params"];
   return typeof name === "string" ? name : undefined;

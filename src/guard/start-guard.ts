@@ -63,7 +63,7 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
   const onError = (thrown: unknown) => told(`error: ${thrown instanceof Error ? thrown.message : "unknown"}`);
   const options = {
     ...{ verifier, resource, issuer: config.issuer, tools: config.tools, proof: config.proof, onError },
-    check: config.check,
+    ...{ resources: config.resources, prompts: config.prompts, check: config.check },
     onSessionEnded: reached.endSession,
     ...(config.otherMethods === undefined ? {} : { otherMethods: config.otherMethods }),
   };

@@ -81,7 +81,9 @@ export function connectedRunsContract(worldOf: () => World): void {
       const decidedOn = { entries: [], world: { policies: inForce.sequence, facts: known, risk: [] } };
       const again = async () => {
         const agent = (await world.entries()).find(({ entryId }) => entryId === fresh.agentEntryId);
-        return agent && world.ledger.perform(world.openAct(agent, { runId: fresh.runId, grant: fresh.grant }, { decidedOn }));
+        return (
+          agent && world.ledger.perform(world.openAct(agent, { runId: fresh.runId, grant: fresh.grant }, { decidedOn }))
+        );
       };
       expect(await again()).toMatchObject({ kind: "opened" });
       const parent = await open(runs.above, []);

@@ -2,6 +2,7 @@ import { type ToolUse, VerificationError, type VerifiedStep } from "../verifier/
 import { type GuardSettings, isOtherMethod, scopeOfTool } from "./guard-settings.ts";
 import { decodeHeaderValue } from "./header-value.ts";
 import type { JsonRpcMessage, JsonRpcResponse } from "./json-rpc-message.ts";
+import { type FeatureUse, featureHeaderOf, featureUseOf, listsFeatures } from "./named-features.ts";
 import { type ChallengeTerms, REFUSAL_CODES, type Refusal, refusal, refusalOf } from "./refusal.ts";
 
 /** What a step may do with its message. */
@@ -32,10 +33,13 @@ export function authorizeMessage(
   terms: ChallengeTerms,
 ): Permit | Refusal {
   const modern = isModern(message, headers);
-  const mismatch = headerMismatch(message, headers, modern);
+  const mismatch = headerMismatch(settings, message, headers, modern);
   if (mismatch !== undefined) return refusal({ ...HEADER_MISMATCH, message: mismatch });
   if (message.method === CALL) return authorizeCall(settings, verified, message, terms);
-  if (isOtherMethod(settings.otherMethods, message.method)) return { kind: "permit" };
+  const feature = featureUseOf(settings.features, message.method, message.params);
+  if (feature !== undefined) return authorizeFeature(settings, verified, message, feature, terms);
+  const isListed = listsFeatures(settings.features, message.method);
+  if (isListed || isOtherMethod(settings.otherMethods, message.method)) return { kind: "permit" };
   return refusal({
     status: methodRefusedStatus(message, modern),
     code: REFUSAL_CODES.methodNotFound,
@@ -81,8 +85,48 @@ function authorizeCall(
       message: "the tool is not one that this server permits",
     });
   }
-  const use: ToolUse = { tool: name, actions: needs.actions, datatypes: needs.datatypes };
-  const check = { arguments: message.params["arguments"] };
+  return authorizeUse(settings, verified, { tool: name, ...needs }, message.params["arguments"], terms);
+}
+
+/** What may be read or asked for as if a tool did it. */
+function authorizeFeature(
+  settings: GuardSettings,
+  verified: VerifiedStep,
+  { id, params }: JsonRpcMessage,
+  { kind, name, tool }: FeatureUse,
+  terms: ChallengeTerms,
+): Permit | Refusal {
+  if (name === undefined || id === undefined) {
+    return refusal({
+      status: 400,
+      code: REFUSAL_CODES.invalidRequest,
+      reason: "REQUEST_MALFORMED",
+      message: "the method must be of a request that names what it is for",
+    });
+  }
+  const needs = tool === undefined ? undefined : settings.tools.get(tool);
+  if (tool === undefined || needs === undefined) {
+    // As a server answers that has none of this name.
+    return refusal({
+      status: 200,
+      code: REFUSAL_CODES.invalidParams,
+      reason: kind === "resources" ? "RESOURCE_UNDECLARED" : "PROMPT_UNDECLARED",
+      message: `the ${kind === "resources" ? "resource" : "prompt"} is not one that this server permits`,
+    });
+  }
+  return authorizeUse(settings, verified, { tool, ...needs }, params, terms);
+}
+
+/** @param given - what it is done with, for a check by the broker. */
+function authorizeUse(
+  settings: GuardSettings,
+  verified: VerifiedStep,
+  { tool, actions, datatypes }: ToolUse,
+  given: unknown,
+  terms: ChallengeTerms,
+): Permit | Refusal {
+  const use: ToolUse = { tool, actions, datatypes };
+  const check = { arguments: given };
   try {
     settings.verifier.authorize(verified, use);
   } catch (thrown) {
@@ -91,7 +135,7 @@ function authorizeCall(
     settings.verifier.report(verified, use, "refused");
     return refusalOf(thrown, termsOfCall(settings, use, terms));
   }
-  return settings.checkedTools.has(name) ? { kind: "permit", use, check } : { kind: "permit", use };
+  return settings.checkedTools.has(tool) ? { kind: "permit", use, check } : { kind: "permit", use };
 }
 
 /** What a challenge depends on, with what the call takes. */
@@ -122,17 +166,24 @@ const HEADER_MISMATCH = {
 } as const;
 
 /** @returns what differs, or `undefined`. */
-function headerMismatch(message: JsonRpcMessage, headers: Headers, modern: boolean): string | undefined {
+function headerMismatch(
+  { features }: Pick<GuardSettings, "features">,
+  message: JsonRpcMessage,
+  headers: Headers,
+  modern: boolean,
+): string | undefined {
   const required = message.id !== undefined && modern;
   const method = headers.get("mcp-method") ?? undefined;
   if (method === undefined ? required : method !== message.method) {
     return "the header Mcp-Method must be the method of the body";
   }
   // What other methods have in Mcp-Name decides nothing here, and is the server's to check.
-  if (message.method !== CALL) return undefined;
+  const member = message.method === CALL ? "name" : featureHeaderOf(features, message.method);
+  if (member === undefined) return undefined;
   const name = headers.get("mcp-name");
-  if (name === null ? required : decodeHeaderValue(name) !== message.params["name"]) {
-    return "the header Mcp-Name must be the name of the tool in the body";
+  if (name === null ? required : decodeHeaderValue(name) !== message.params[member]) {
+    const named = message.method === CALL ? "name of the tool" : member === "uri" ? "URI of the resource" : "name";
+    return `the header Mcp-Name must be the ${named} in the body`;
   }
   if (!modern) return undefined;
   // Which argument each of these mirrors the tool's schema says, so that the rest is the server's to compare.

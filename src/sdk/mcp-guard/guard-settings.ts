@@ -8,6 +8,7 @@ import {
   VerificationError,
   type Verifier,
 } from "../verifier/index.ts";
+import type { FeatureKind, Features, NamedFeatures } from "./named-features.ts";
 import { createRequestStates, type RequestStates } from "./request-state.ts";
 import type { SessionOwner } from "./sessions.ts";
 
@@ -50,6 +51,14 @@ export type McpGuardOptions = ProofTerms & {
   /** Every tool that may be called at all, with what calling it takes. A tool that is not here is refused. */
   readonly tools: Readonly<Record<string, ToolNeeds>>;
   /**
+   * Resources that may be read, listed and subscribed to, by their URIs; at the end `*` stands for any rest. Each names the one
+   * of `tools` whose grant reading it takes; the server need not have a tool of that name. Absent: none, unless
+   * `otherMethods` lets `resources/*` through for everybody.
+   */
+  readonly resources?: Readonly<Record<string, string>>;
+  /** Prompts by their names; as `resources`. */
+  readonly prompts?: Readonly<Record<string, string>>;
+  /**
    * Calls of high risk, for which the broker is asked each time; where it gives no answer they are refused. Absent: none,
    * but for grants that say how often a tool may be called, which only the broker counts.
    */
@@ -80,8 +89,9 @@ export type McpGuardOptions = ProofTerms & {
 };
 
 export type GuardSettings = Required<
-  Omit<McpGuardOptions, "tools" | "check" | "resourceName" | "requestStateSecret">
+  Omit<McpGuardOptions, "tools" | "resources" | "prompts" | "check" | "resourceName" | "requestStateSecret">
 > & {
+  readonly features: Features;
   /** Names of the tools whose every call the broker decides. */
   readonly checkedTools: ReadonlySet<string>;
   readonly checkTimeoutMs: number;
@@ -138,6 +148,7 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
     resource: options.resource,
     issuer: options.issuer,
     tools: toolsOf(options.tools, options.resource),
+    features: { resources: featuresOf("resources", options), prompts: featuresOf("prompts", options) },
     ...checkSettingsOf(options),
     otherMethods: [...otherMethods],
     sessionOwner,
@@ -186,6 +197,14 @@ function toolsOf(tools: Readonly<Record<string, ToolNeeds>>, resource: string): 
     }
   }
   return new Map(entries.map(([name, needs]) => [name, { ...needs }]));
+}
+
+function featuresOf(kind: FeatureKind, { tools, ...options }: McpGuardOptions): NamedFeatures {
+  return Object.entries(options[kind] ?? {}).map(([name, tool]) => {
+    if (name === "" || name.slice(0, -1).includes(ANY)) throw invalidField(kind, "names with * at their end alone");
+    if (!Object.hasOwn(tools, tool)) throw invalidField(`${kind}.${name}`, "the name of one of the tools");
+    return { name, tool };
+  });
 }
 
 function checkSettingsOf({

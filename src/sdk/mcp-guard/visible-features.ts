@@ -2,6 +2,7 @@ import { isObject, type JsonObject } from "../../domain/strict-json.ts";
 import type { VerifiedStep } from "../verifier/index.ts";
 import { isGranted } from "../verifier/tool-use.ts";
 import { type GuardSettings, isOtherMethod } from "./guard-settings.ts";
+import { featuresSeen, listsFeatures } from "./named-features.ts";
 
 /**
  * What a client is told of a server, made to say no more than what this step gets there.
@@ -25,6 +26,9 @@ const NEWS_METHOD = "subscriptions/listen";
 /** Before, of resources one is told in the session's stream once one has asked by this method. */
 const SUBSCRIBE_METHOD = "resources/subscribe";
 
+const KIND_OF_LIST = { resources: "resources", resourceTemplates: "resources", prompts: "prompts" } as const;
+const FEATURE_LISTS = Object.keys(KIND_OF_LIST) as (keyof typeof KIND_OF_LIST)[];
+
 /**
  * How the result of a method has to be changed; `undefined`: not at all.
  *
@@ -39,9 +43,14 @@ export function resultViewOf(
   switch (method) {
     case "tools/list":
       return (result) => toolsSeen(settings, verified, result, modern);
+    case "resources/list":
+    case "resources/templates/list":
+    case "prompts/list":
+      if (!listsFeatures(settings.features, method)) return undefined;
+      return (result) => featuresOf(settings, verified, result, modern);
     case "initialize":
     case "server/discover":
-      return (result, inSession) => capabilitiesSeen(settings.otherMethods, result, modern, inSession);
+      return (result, inSession) => capabilitiesSeen(settings, result, modern, inSession);
     default:
       return undefined;
   }
@@ -52,7 +61,10 @@ export function repeatedResultViewOf(settings: GuardSettings, verified: Verified
   return (result, inSession) => {
     // A call's result could have anything beside its content.
     if (Array.isArray(result["tools"]) && !("content" in result)) return toolsSeen(settings, verified, result, false);
-    if ("protocolVersion" in result) return capabilitiesSeen(settings.otherMethods, result, false, inSession);
+    if (FEATURE_LISTS.some((list) => Array.isArray(result[list])) && !("content" in result)) {
+      return featuresOf(settings, verified, result, false);
+    }
+    if ("protocolVersion" in result) return capabilitiesSeen(settings, result, false, inSession);
     return result;
   };
 }
@@ -69,16 +81,32 @@ function toolsSeen({ tools }: GuardSettings, verified: VerifiedStep, result: Jso
   return { ...result, tools: seen, ...((modern || "cacheScope" in result) && { cacheScope: "private" }) };
 }
 
+/** The resources or prompts that the step may use, where they are told apart. */
+function featuresOf(settings: GuardSettings, verified: VerifiedStep, result: JsonObject, modern: boolean): JsonObject {
+  const { features, tools } = settings;
+  const isSeen = (tool: string) => {
+    const needs = tools.get(tool);
+    return needs !== undefined && isGranted(verified, { tool, ...needs });
+  };
+  const isTold = FEATURE_LISTS.some((list) => list in result && features[KIND_OF_LIST[list]].length > 0);
+  if (!isTold) return result;
+  return {
+    ...featuresSeen(features, result, isSeen),
+    ...((modern || "cacheScope" in result) && { cacheScope: "private" }),
+  };
+}
+
 /** What the guard refuses is no feature of the server here. */
 function capabilitiesSeen(
-  otherMethods: readonly string[],
+  { otherMethods, features }: Pick<GuardSettings, "otherMethods" | "features">,
   result: JsonObject,
   modern: boolean,
   inSession: boolean,
 ): JsonObject {
   const { capabilities } = result;
   if (!isObject(capabilities)) return result;
-  const isLetThrough = (begin: string) => otherMethods.some((method) => method.startsWith(begin));
+  const isLetThrough = (begin: string) =>
+    otherMethods.some((method) => method.startsWith(begin)) || listsFeatures(features, `${begin}list`);
   const isSeen = (name: string) => {
     // Since then each request says by itself what of the log it wants.
     if (name === "logging" && modern) return true;
@@ -86,7 +114,8 @@ function capabilitiesSeen(
     return methods === undefined || isLetThrough(methods);
   };
   const hasNews = modern ? isOtherMethod(otherMethods, NEWS_METHOD) : inSession;
-  const subscribes = hasNews && (modern || isOtherMethod(otherMethods, SUBSCRIBE_METHOD));
+  const maySubscribe = features.resources.length > 0 || isOtherMethod(otherMethods, SUBSCRIBE_METHOD);
+  const subscribes = hasNews && (modern || maySubscribe);
   const unseen = NEWS.filter((name) => !(name === "subscribe" ? subscribes : hasNews));
   const seen = Object.entries(capabilities)
     .filter(([name]) => isSeen(name))

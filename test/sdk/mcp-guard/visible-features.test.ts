@@ -8,7 +8,7 @@ import type { VerifiedStep } from "../../../src/sdk/verifier/index.ts";
 const step = { audience: "https://mcp.example.org/mcp", grant: [] } as unknown as VerifiedStep;
 
 const settingsOf = (otherMethods: readonly string[]) =>
-  ({ tools: new Map(), otherMethods }) as unknown as GuardSettings;
+  ({ tools: new Map(), otherMethods, features: { resources: [], prompts: [] } }) as unknown as GuardSettings;
 
 function seen(
   method: string,
