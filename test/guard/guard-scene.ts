@@ -35,6 +35,8 @@ export type GuardScene = {
   ): Promise<readonly [number | null, string]>;
   /** A step with these tools of the server. */
   step(...tools: readonly string[]): Promise<Step>;
+  /** One that may write with them too. */
+  writingStep(...tools: readonly string[]): Promise<Step>;
   /** An unmodified client of a step. */
   client(step: Step, guard: GuardProcess, options?: ClientOptions): Promise<Client>;
   close(): Promise<void>;
@@ -103,6 +105,15 @@ export async function guardScene(): Promise<GuardScene> {
     };
   }
 
+  async function openStep(tools: readonly string[], actions: Grant[number]["actions"]): Promise<Step> {
+    files += 1;
+    const element = { type: "mcp_tool", locations: [RESOURCE], actions, datatypes: ["internal"] } as const;
+    const grant = tools.map((identifier) => ({ ...element, identifier }));
+    const step = await stint.openStep({ runId: `run-${files}`, step: "work", grant });
+    onTestFinished(async () => void (await step.close()));
+    return step;
+  }
+
   return {
     daemon,
     stint,
@@ -117,14 +128,8 @@ export async function guardScene(): Promise<GuardScene> {
       const { exited, stderr } = start(config, command);
       return [await exited, stderr()];
     },
-    async step(...tools) {
-      const element = { type: "mcp_tool", locations: [RESOURCE], actions: ["read"], datatypes: ["internal"] } as const;
-      files += 1;
-      const grant = tools.map((identifier) => ({ ...element, identifier }));
-      const step = await stint.openStep({ runId: `run-${files}`, step: "work", grant });
-      onTestFinished(async () => void (await step.close()));
-      return step;
-    },
+    step: (...tools) => openStep(tools, ["read"]),
+    writingStep: (...tools) => openStep(tools, ["read", "write"]),
     async client(step, { url }, options = {}) {
       const client = new Client({ name: "agent", version: "1" }, options);
       const transport = new StreamableHTTPClientTransport(new URL("/mcp", url), {

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import { withoutSessions, withSessions } from "./everything-server.ts";
-import { type Check, checksOf, installedSuite, SUITE_INSTALL_MS_MAX, type SuiteRelease } from "./official-suite.ts";
+import { type Check, checksOf, INSTALL_MS_MAX, installedSuite, type SuiteRelease } from "./official-suite.ts";
 import { guardedServer, plainServer, resultsFolder } from "./suite-scene.ts";
 
 /** Of the suite against one server: some seconds, on a machine that has nothing else to do. */
@@ -9,7 +9,7 @@ const RUN_MS_MAX = 300_000;
 let suite: string;
 beforeAll(async () => {
   suite = await installedSuite();
-}, SUITE_INSTALL_MS_MAX);
+}, INSTALL_MS_MAX);
 
 type Run = {
   readonly release: SuiteRelease;
