@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
-import { createServer as createHttpServer, type Server } from "node:http";
+import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import { validateHostHeader } from "@modelcontextprotocol/server";
 import { isObject } from "../domain/strict-json.ts";
 import { createGuard, type McpFetch } from "../sdk/mcp-guard/guard.ts";
 import { type GuardSettings, guardSettingsOf } from "../sdk/mcp-guard/guard-settings.ts";
+import type { NodeListener } from "../sdk/mcp-guard/node-listener.ts";
 import { rewrittenResult } from "../sdk/mcp-guard/rewritten-result.ts";
 import { createVerifier } from "../sdk/verifier/index.ts";
 import type { GuardConfig } from "./guard-config.ts";
@@ -97,7 +99,7 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
 
   try {
     await verifier.ready();
-    const server = serverOf(config, createGuard(settings).listener(handler));
+    const server = serverOf(config, hostChecked(config, createGuard(settings).listener(handler)));
     await listening(server, config.listen);
     const { port } = server.address() as AddressInfo;
     const { host } = config.listen;
@@ -139,11 +141,20 @@ function httpUpstream(
 
 const END_SESSION_MS = 10_000;
 
-function serverOf({ tls }: GuardConfig, listener: Parameters<typeof createHttpServer>[1] & object): Server {
+function serverOf({ tls }: GuardConfig, listener: RequestListener): Server {
   if (tls === undefined) return createHttpServer(listener);
   const [cert, key] = [readFileSync(tls.certificate), readFileSync(tls.privateKey)];
   // Any certificate: a token that is bound to one says which, and proves nothing without the right one.
   return createHttpsServer({ cert, key, requestCert: true, rejectUnauthorized: false }, listener);
+}
+
+/** A page in somebody's browser could have this machine under a name of its own (DNS rebinding). */
+function hostChecked({ resource, listen }: GuardConfig, listener: NodeListener): RequestListener {
+  const names = [new URL(resource).hostname, listen.host.includes(":") ? `[${listen.host}]` : listen.host];
+  return (request, response) => {
+    if (validateHostHeader(request.headers.host, names).ok) void listener(request, response);
+    else response.writeHead(403).end();
+  };
 }
 
 async function listening(server: Server, { host, port }: GuardConfig["listen"]): Promise<void> {

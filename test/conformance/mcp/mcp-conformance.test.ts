@@ -1,7 +1,8 @@
 import { beforeAll, expect, test } from "vitest";
+import { INSTALL_MS_MAX } from "../locked-packages.ts";
 import { withoutSessions, withSessions } from "./everything-server.ts";
-import { type Check, checksOf, INSTALL_MS_MAX, installedSuite, type SuiteRelease } from "./official-suite.ts";
-import { guardedServer, plainServer, resultsFolder } from "./suite-scene.ts";
+import { type Check, checksOf, installedSuite, type SuiteRelease } from "./official-suite.ts";
+import { guardedByProgram, guardedServer, plainServer, resultsFolder } from "./suite-scene.ts";
 
 /** Of the suite against one server: some seconds, on a machine that has nothing else to do. */
 const RUN_MS_MAX = 300_000;
@@ -24,15 +25,18 @@ test.for<Run>([
   { release: "conformance-0.2", version: "2025-11-25", served: withSessions, checksMin: 84 },
   { release: "conformance-0.1", version: "2025-11-25", served: withSessions, checksMin: 44 },
 ])(
-  "a guarded server passes every check of $release for MCP $version that it passes without the guard",
+  "a server passes every check of $release for MCP $version behind the guard, its own or the program, that it passes without",
   { timeout: RUN_MS_MAX },
   async ({ release, version, served, checksMin }) => {
-    const plain = await checksOf(suite, release, version, await plainServer(served()), resultsFolder());
-    const guarded = await checksOf(suite, release, version, await guardedServer(served()), resultsFolder());
+    const checksAt = (url: string) => checksOf(suite, release, version, url, resultsFolder());
+    const plain = await checksAt(await plainServer(served()));
     expect(plain.filter(isPassed).length).toBeGreaterThanOrEqual(checksMin);
     const known = faultsOf(plain);
-    expect(faultsOf(guarded).filter((fault) => !known.includes(fault))).toEqual([]);
-    expect(guarded.filter(isPassed).length).toBeGreaterThanOrEqual(plain.filter(isPassed).length);
+    for (const guarded of [guardedServer, guardedByProgram]) {
+      const checks = await checksAt(await guarded(served()));
+      expect(faultsOf(checks).filter((fault) => !known.includes(fault))).toEqual([]);
+      expect(checks.filter(isPassed).length).toBeGreaterThanOrEqual(plain.filter(isPassed).length);
+    }
   },
 );
 

@@ -11,6 +11,7 @@ import { createNodeListener } from "../../../src/sdk/mcp-guard/node-listener.ts"
 import { createStint } from "../../../src/sdk/runtime/index.ts";
 import { createVerifier } from "../../../src/sdk/verifier/index.ts";
 import { startDaemon } from "../../daemon.ts";
+import { guardScene, RESOURCE } from "../../guard/guard-scene.ts";
 import { SUITE_TOOLS } from "./everything-tools.ts";
 
 /** Every method that the suite's server has beside its tools. */
@@ -78,10 +79,28 @@ export async function guardedServer(handler: McpFetch): Promise<string> {
   const guard = createMcpGuard({ verifier, resource, issuer, tools, otherMethods: METHODS });
   listener = behindHostCheck(guard.listener(handler));
   const step = await stint.openStep({ runId: "conformance", step: "suite", grant });
+  return withToken(resource, async () => (await step.jwtSvid(resource)).authorization());
+}
+
+/** The same server behind `stint guard`, which knows it by its URL alone. */
+export async function guardedByProgram(handler: McpFetch): Promise<string> {
+  const scene = await guardScene();
+  onTestFinished(() => scene.close());
+  const needs = { actions: ["read"], datatypes: ["internal"] };
+  const guard = await scene.guard({
+    upstream: { url: await plainServer(handler) },
+    tools: Object.fromEntries(SUITE_TOOLS.map(({ name }) => [name, needs])),
+    other_methods: METHODS,
+  });
+  const step = await scene.writingStep("*");
+  return withToken(`${guard.url}/mcp`, async () => (await step.jwtSvid(RESOURCE)).authorization());
+}
+
+/** What adds a step's token to each request, and nothing else. */
+function withToken(url: string, authorization: () => Promise<string>): Promise<string> {
   return listening(async (request, response) => {
-    const svid = await step.jwtSvid(resource);
-    const headers = { ...request.headers, authorization: svid.authorization() };
-    const forwarded = forward(resource, { method: request.method, headers }, (answer) => {
+    const headers = { ...request.headers, authorization: await authorization() };
+    const forwarded = forward(url, { method: request.method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 0, answer.headers);
       answer.pipe(response);
     });
