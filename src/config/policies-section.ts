@@ -35,7 +35,7 @@ export const policiesSection = section({
   baseline: yesNo().prefault(true).describe("Whether the policies that come with Stint are among those in force."),
   directory: absolutePath()
     .optional()
-    .describe("Directory of the site's own policies: each file `*.cedar` in it. Absent: there are none."),
+    .describe("Directory of the site's own policies: each file `*.cedar` in it, at least one. Absent: there are none."),
   ratchet: oneOf(RATCHETS)
     .prefault("run")
     .describe("Which grants of a class count for a step: those of its run, or of all runs of its principal."),

@@ -37,6 +37,28 @@ describe("validate", () => {
     });
   });
 
+  test.for([
+    { where: "nowhere", below: "" },
+    { where: "in a directory below", below: "sub" },
+  ])("of a directory whose policies are $where is a mistake, and not of the baseline", async ({ below }) => {
+    write("site.test.yaml", "");
+    mkdirSync(join(directory, "sub"));
+    if (below !== "") write(join(below, "site.cedar"), PERMIT);
+    const err = `stint: ${directory}: holds no file *.cedar; to have the baseline alone, give no directory\n`;
+    expect(await validate(directory)).toEqual({ status: 2, out: "", err });
+  });
+
+  test("of a file that holds no policy yet counts none: it was meant", async () => {
+    write("site.cedar", "// None yet.\n");
+    expect(await validate(directory)).toMatchObject({ status: 0, err: expect.stringContaining(": 0, and 6 of") });
+  });
+
+  test("of nothing, and without the baseline, is a mistake", async () => {
+    expect(await validate("--no-baseline")).toEqual({
+      ...{ status: 2, out: "", err: "stint: --no-baseline: only with policies of one's own\n" },
+    });
+  });
+
   test("of a directory counts its policies, tells what it ignores, and leaves tests alone", async () => {
     write("a.cedar", PERMIT);
     write("notes.txt", "");
@@ -132,9 +154,20 @@ describe("test", () => {
   });
 
   test("leaves the baseline out where that is asked for: then nothing is permitted", async () => {
+    write("site.cedar", 'forbid (principal == Agent::"b", action, resource);\n');
     write("site.test.yaml", oneCase("    expect: allow\n"));
-    expect((await test1()).status).toBe(0);
+    expect(await test1()).toMatchObject({ status: 0, err: "stint: passed: 1, failed: 0\n" });
     expect(await test1("--no-baseline")).toMatchObject({ status: 1, out: expect.stringContaining("got deny by none") });
+  });
+
+  test.for([
+    { flags: [], status: 0, asked: "the baseline alone is", result: "passed: 1, failed: 0" },
+    { flags: ["--no-baseline"], status: 1, asked: "no policies are", result: "passed: 0, failed: 1" },
+  ])("says of a directory without policies which were asked: $flags", async ({ flags, status, asked, result }) => {
+    write("site.test.yaml", oneCase("    expect: allow\n"));
+    expect(await test1(...flags)).toMatchObject({
+      ...{ status, err: `stint: ${directory}: holds no file *.cedar, so ${asked} asked\nstint: ${result}\n` },
+    });
   });
 
   test("confines a run by the classes of data that the file lists, as the broker does", async () => {
@@ -155,7 +188,7 @@ ${["in", "out"]
   )
   .join("")}`,
     );
-    expect(await test1()).toMatchObject({ status: 0, err: "stint: passed: 2, failed: 0\n" });
+    expect(await test1()).toMatchObject({ status: 0, err: expect.stringContaining("passed: 2, failed: 0\n") });
   });
 
   test.for([

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -20,6 +20,7 @@ test(
       entries: [{ kind: "agent", name: "researcher", selectors, ceiling: [], may_open: true }],
       config(directory) {
         mkdirSync(join(directory, "site"));
+        writeFileSync(join(directory, "site", "site.cedar"), "// None yet.\n");
         cpSync(join(folder, "policies"), join(directory, "policies"), { recursive: true });
         return { policies: { ...policies, directory: join(directory, "site") } };
       },

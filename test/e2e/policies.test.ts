@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test, vi } from "vitest";
@@ -199,6 +199,37 @@ test("a directory that changed is in force after a reload, until an operator has
   );
   expect(await opening(runtime, WRITE, SECRET)).toEqual(OPENED);
   expect(await opening(runtime, READ)).toEqual(OPENED);
+});
+
+test("a directory that holds no policies is a mistake: nothing is recorded, a reload keeps what the site forbids, and a start refuses", async () => {
+  const daemon = await started({
+    config: (directory) => {
+      siteOf({ directory }, { "site.cedar": NO_WRITES });
+      return withSite(directory);
+    },
+  });
+  using runtime = runtimeAt(daemon.workloadSocket);
+  const site = join(daemon.directory, "site");
+  rmSync(join(site, "site.cedar"));
+
+  const says = (instead: string) => ({
+    ...{ status: 2, out: "", err: `stint: ${site}: holds no file *.cedar; to have the baseline alone, ${instead}\n` },
+  });
+  expect(await stint(daemon, "policy", "put", site)).toEqual(says("give no directory"));
+  expect(await stint(daemon, "policy", "replay", "--policies", site)).toEqual(
+    says("record it (stint policy put) and give its version (--policy-version)"),
+  );
+  expect(JSON.parse((await stint(daemon, "policy", "list", "-o", "json")).out)).toHaveLength(1);
+  expect(await stint(daemon, "policy", "put", "--no-baseline")).toMatchObject({ status: 2 });
+  const baseline = JSON.parse((await stint(daemon, "policy", "put", "-o", "json")).out) as object;
+  expect(baseline).toMatchObject({ version: 2, origin: "api", in_force: false });
+  expect(await stint(daemon, "policy", "replay", "--policy-version", "2")).toMatchObject({ status: 0 });
+
+  const finding = `${site}:1:1: holds no file *.cedar; a site without policies of its own leaves policies.directory out`;
+  expect(await reloaded(daemon, () => ({ log: { level: "debug" } }))).toContain(finding);
+  expect(await opening(runtime, WRITE)).toBe("POLICY_DENIED");
+  await daemon.stop();
+  await expect(started({ directory: daemon.directory, config: withSite(daemon.directory) })).rejects.toThrow(finding);
 });
 
 test("an activation under load is seen whole: each decision names one version, and decides as that version does", async () => {

@@ -20,7 +20,7 @@ export type PoliciesRead = {
 export type PolicySources = {
   /** Whether the policies that come with Stint are to be among them. */
   readonly baseline: boolean;
-  /** A site's own: each file `<name>.cedar` in it, none below. */
+  /** A site's own: each file `<name>.cedar` in it, at least one, none below. */
   readonly directory?: string;
   /**
    * Given where nobody is at hand to answer for the files: then nobody but this user and root may be able to write to them,
@@ -39,6 +39,7 @@ const ROOT = 0;
 /** Opening a FIFO would otherwise wait for a writer for ever; a link could lead out of what was looked at. */
 const FILE_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 const POLICY_FILE = /\.cedar$/;
+const HOLDS_NONE = "holds no file *.cedar; a site without policies of its own leaves policies.directory out";
 /** What `stint policy test` runs lies beside the policies. */
 const TEST_FILE = /\.test\.ya?ml$/;
 
@@ -86,6 +87,8 @@ async function readDirectory(directory: string, writer: number | undefined): Pro
     return refused(unreadable(thrown));
   }
   const files = names.filter((name) => POLICY_FILE.test(name));
+  // A volume that is not mounted, or a mistyped path: without this what the site forbids would be permitted, and nobody told.
+  if (files.length === 0) return refused(HOLDS_NONE);
   if (files.length > LIMITS.policiesPerSetMax) return refused(`expected at most ${LIMITS.policiesPerSetMax} files`);
   const read = await inTurn(files, (name) => readFile(join(directory, name), name, writer));
   const others = names.filter((name) => !POLICY_FILE.test(name) && !TEST_FILE.test(name));

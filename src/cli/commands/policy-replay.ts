@@ -10,6 +10,7 @@ import { flipCountView, flipView } from "../output/flip-view.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
 import { recordOf, type View } from "../output/view.ts";
 import { filePartsOf } from "../policy/file-parts.ts";
+import { somePolicyFilesIn } from "../policy/policy-files-in.ts";
 import { type Replayed, runReplay } from "../policy/run-replay.ts";
 import { acting, type Session } from "../session.ts";
 
@@ -17,6 +18,7 @@ const SINCE = "7d";
 const SUGGEST_SINCE = "30d";
 /** Kept in memory to be shown together; all of them are counted. */
 const FLIPS_SHOWN_DEFAULT = 1_000;
+const BASELINE_ALONE = "record it (stint policy put) and give its version (--policy-version)";
 
 type ReplayOptions = {
   readonly policies?: string;
@@ -75,7 +77,10 @@ async function replayAndPrint(session: Session, options: ReplayOptions): Promise
   if ((policies === undefined) === (version === undefined)) {
     throw usageFailure("one of --policies and --policy-version says under which policies");
   }
-  const candidate = policies === undefined ? { version: version ?? 0 } : await filePartsOf(policies, baseline);
+  const candidate =
+    policies === undefined
+      ? { version: version ?? 0 }
+      : await filePartsOf(policies, somePolicyFilesIn(policies, BASELINE_ALONE), baseline);
   const { output } = session.globals;
   const isStreamed = output === "jsonl" || output === "csv";
   const flips: PolicyFlip[] = [];

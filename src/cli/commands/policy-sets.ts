@@ -10,6 +10,7 @@ import { findingView, formatFinding } from "../output/policy-view.ts";
 import { formatTable } from "../output/table.ts";
 import { recordOf, type View } from "../output/view.ts";
 import { filePartsOf } from "../policy/file-parts.ts";
+import { checkBaselineAlone, somePolicyFilesIn } from "../policy/policy-files-in.ts";
 import { runReplay } from "../policy/run-replay.ts";
 import { differenceOfSets } from "../policy/set-difference.ts";
 import { readSet, type WholeSet } from "../policy/whole-set.ts";
@@ -32,7 +33,7 @@ export function addPolicySets(policy: Command, context: Context): void {
   policy
     .command("put")
     .description("record the policies of a directory under the next version; they decide nothing until activated")
-    .argument("<directory>", "with *.cedar")
+    .argument("[directory]", "with *.cedar; none: the baseline alone")
     .addOption(new Option("--baseline", "together with the policies that come with the broker").default(true))
     .addOption(new Option("--no-baseline", "without them"))
     .action(acting(context, put));
@@ -96,8 +97,13 @@ export function addPolicySets(policy: Command, context: Context): void {
     );
 }
 
-async function put(session: Session, { baseline }: { readonly baseline: boolean }, directory: string): Promise<void> {
-  const { set, findings } = await session.operator().policies.put(await filePartsOf(directory, baseline));
+async function put(session: Session, { baseline }: { readonly baseline: boolean }, directory?: string): Promise<void> {
+  if (directory === undefined) checkBaselineAlone(baseline);
+  const parts =
+    directory === undefined
+      ? [{ baseline }]
+      : await filePartsOf(directory, somePolicyFilesIn(directory, "give no directory"), baseline);
+  const { set, findings } = await session.operator().policies.put(parts);
   if (set !== undefined) return session.print.one(policySetView, set);
   if (session.globals.output === "table") session.context.out.write(findings.map(formatFinding).join(""));
   else await session.print.rows(findingView, findings);

@@ -10,6 +10,7 @@ import type { PolicyEngine, PolicyFinding } from "../../ports/policy-engine.ts";
 import type { Context } from "../context.ts";
 import { EXIT, ExitStatus, usageFailure } from "../failure.ts";
 import { findingView, formatFinding, resultView } from "../output/policy-view.ts";
+import { checkBaselineAlone, policyFilesIn, somePolicyFilesIn } from "../policy/policy-files-in.ts";
 import { type CasesRead, type PolicyCase, readCases } from "../policy/read-cases.ts";
 import { type CaseResult, runCase } from "../policy/run-cases.ts";
 import { acting, type Session } from "../session.ts";
@@ -46,6 +47,9 @@ function withBaseline(command: Command): Command {
 }
 
 async function validate(session: Session, { baseline }: PolicyOptions, paths: readonly string[]): Promise<void> {
+  const [directory, ...others] = paths;
+  if (directory === undefined) checkBaselineAlone(baseline);
+  else if (others.length === 0 && isDirectory(directory)) somePolicyFilesIn(directory, "give no directory");
   const { policies, shippedCount, findings, ignored, pathOf } = await readPaths(paths, baseline);
   await withEngine(async (engine) => {
     const found = [...findings, ...(await engine.check({ policies, dataClasses: NO_DATA_CLASSES }))];
@@ -57,9 +61,15 @@ async function validate(session: Session, { baseline }: PolicyOptions, paths: re
 }
 
 async function test(session: Session, { baseline }: PolicyOptions, directory: string): Promise<void> {
-  const { policies, findings, ignored, pathOf } = await readPaths([directory], baseline);
+  // Cases of the baseline need no policies beside them; whoever mistook the directory still reads which were asked.
+  const isWithoutOwn = isDirectory(directory) && policyFilesIn(directory).length === 0;
+  const { policies, findings, ignored, pathOf } = await readPaths(isWithoutOwn ? [] : [directory], baseline);
   const files = await Promise.all(testFilesIn(directory).map((name) => readCaseFile(join(directory, name))));
   if (files.length === 0) throw usageFailure(`${directory}: no file named *.test.yaml`);
+  if (isWithoutOwn) {
+    const asked = baseline ? "the baseline alone is" : "no policies are";
+    session.note(`${directory}: holds no file *.cedar, so ${asked} asked`);
+  }
   await withEngine(async (engine) => {
     const found = [...findings, ...(await engine.check({ policies, dataClasses: NO_DATA_CLASSES }))];
     const inCases = files.flatMap((file) => file.findings);
@@ -105,7 +115,7 @@ type ReadPaths = PoliciesRead & {
 
 async function readPaths(paths: readonly string[], baseline: boolean): Promise<ReadPaths> {
   const [directory, ...others] = paths;
-  const shipped = await readPolicies({ baseline: baseline || directory === undefined });
+  const shipped = await readPolicies({ baseline });
   const shippedCount = shipped.policies.length;
   if (directory === undefined) return { ...shipped, shippedCount, pathOf: ({ file }) => file };
   if (others.length === 0 && isDirectory(directory)) {

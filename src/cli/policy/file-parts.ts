@@ -1,4 +1,3 @@
-import { readdirSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { LIMITS } from "../../domain/limits.ts";
@@ -12,20 +11,22 @@ export type FilePart = {
 };
 
 const PART_BYTES = 48 * 1_024;
-const POLICY_FILE = /\.cedar$/;
 
 /**
- * The policies of a directory, in parts to be sent. What is wrong with them is for the broker to say.
+ * The policies in files of a directory, in parts to be sent. What is wrong with them is for the broker to say.
  *
- * @throws Failure for a directory or a file that can't be read, or too much in all
+ * @param files - names in the directory; none is the baseline alone.
+ * @throws Failure for a file that can't be read, or too much in all
  */
-export async function filePartsOf(directory: string, baseline: boolean): Promise<readonly FilePart[]> {
+export async function filePartsOf(
+  directory: string,
+  files: readonly string[],
+  baseline: boolean,
+): Promise<readonly FilePart[]> {
   const parts: FilePart[] = [{ baseline }];
   let bytes = 0;
   try {
-    for (const file of readdirSync(directory)
-      .filter((name) => POLICY_FILE.test(name))
-      .sort()) {
+    for (const file of files) {
       const path = join(directory, file);
       const facts = await stat(path);
       bytes += facts.size;

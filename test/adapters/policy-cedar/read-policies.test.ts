@@ -117,6 +117,18 @@ describe("a directory is refused", () => {
     expect((await read()).findings).toMatchObject([{ message: expect.stringContaining("anybody may write to it") }]);
   });
 
+  test("that holds no file of policies: of a volume that is not mounted, what the site forbids would be permitted", async () => {
+    for (const name of ["notes.txt", "a.test.yaml", "a.cedar~"]) write(name);
+    for (const baseline of [false, true]) {
+      expect((await read({ baseline })).findings).toEqual([
+        {
+          ...{ file: directory, line: 1, column: 1 },
+          message: "holds no file *.cedar; a site without policies of its own leaves policies.directory out",
+        },
+      ]);
+    }
+  });
+
   test("that is not there, or is a file", async () => {
     expect((await read({ directory: join(directory, "no") })).findings).toMatchObject([
       { message: "can't be read (ENOENT)" },
