@@ -226,17 +226,31 @@ describe.skipIf(!isRoot)("stint step run --accept-pending", () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  test("leaves nothing that could be approved when it is interrupted while it waits", async () => {
+  test.for([
+    { how: "SIGINT", signal: "SIGINT", everybody: false },
+    { how: "SIGTERM", signal: "SIGTERM", everybody: false },
+    // As a terminal does it.
+    { how: "SIGINT, with all processes of its group", signal: "SIGINT", everybody: true },
+  ] as const)("cancels its step when it is interrupted by $how while it waits", async ({ signal, everybody }) => {
     const [run, flags] = named();
     const file = marker();
-    const child = spawn(process.execPath, [
-      ...[STINT, "--socket", broker.daemon().workloadSocket, "step", "run", ...flags, "--", "touch", file],
-    ]);
+    const child = spawn(
+      process.execPath,
+      [STINT, "--socket", broker.daemon().workloadSocket, "step", "run", ...flags, "--", "touch", file],
+      { detached: true },
+    );
+    let err = "";
+    child.stderr.on("data", (chunk) => (err += String(chunk)));
+    await once(child.stderr, "data");
     const step = await broker.waiting(run);
-    child.kill("SIGINT");
+    process.kill(everybody ? -(child.pid ?? 0) : (child.pid ?? 0), signal);
     const [status] = (await once(child, "close")) as [number];
-    expect(status).toBe(1);
-    expect(await broker.stepOf(run)).toMatchObject({ state: "STEP_STATE_ABANDONED" });
+    expect([status, pinned(err)]).toEqual([
+      1,
+      "stint: step STEP waits for approval, until TIME\n" +
+        `stint: the step is CANCELLED: interrupted (${signal}); the command has not run\n`,
+    ]);
+    expect(await broker.stepOf(run)).toMatchObject({ state: "STEP_STATE_CANCELLED" });
     await expect(broker.approve(step)).rejects.toMatchObject({ reason: "STEP_CLOSED" });
     expect(existsSync(file)).toBe(false);
   });

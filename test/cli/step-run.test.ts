@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ServiceError } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { type CloseRequest, type OpenRequest, Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
@@ -24,6 +25,8 @@ type Running = { readonly child: ChildProcess; out(): string; err(): string; rea
 function start(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Running {
   const child = spawn(process.execPath, [STINT, ...args], {
     stdio: ["pipe", "pipe", "pipe"],
+    // A process group of its own, as a shell with a terminal gives it.
+    detached: true,
     env: { ...process.env, ...environment },
   });
   let out = "";
@@ -54,6 +57,8 @@ type Seen = {
   open?: OpenRequest;
   /** Command line of the executor while its step was being opened. */
   gate?: string;
+  /** The same while it was being closed; empty for a process that is gone. */
+  gateAtClose?: string;
   holding: boolean;
   enrolled: number[];
   closes: CloseRequest[];
@@ -64,6 +69,10 @@ async function brokerOfSteps(answers: {
   readonly open?: () => void;
   readonly closed?: StepState;
   readonly step?: { readonly state?: StepState; readonly expiresAt?: Timestamp };
+  /** What closing is refused with. */
+  readonly close?: Partial<ServiceError>;
+  /** Whether whoever holds the step hears nothing. */
+  readonly isSilent?: true;
   readonly hold?: (call: Parameters<HandlersOf<typeof Steps>["hold"]>[0]) => void;
 }): Promise<{ readonly socket: string; readonly seen: Seen }> {
   const seen: Seen = { holding: false, enrolled: [], closes: [] };
@@ -75,8 +84,7 @@ async function brokerOfSteps(answers: {
     addService(server, Steps, {
       open(call, answer) {
         const request = receivedMessage(call.request);
-        const pid = request.executor?.executor.case === "pid" ? request.executor.executor.value : 0;
-        Object.assign(seen, { open: request, gate: readFileSync(`/proc/${pid}/cmdline`, "utf8") });
+        Object.assign(seen, { open: request, gate: commandLineOf(request) });
         try {
           answers.open?.();
           answer(null, { step });
@@ -86,13 +94,19 @@ async function brokerOfSteps(answers: {
       },
       hold(call) {
         seen.holding = true;
-        call.write({ step });
+        if (answers.isSilent !== true) call.write({ step });
         answers.hold?.(call);
       },
       close(call, answer) {
         const request = receivedMessage(call.request);
         seen.closes.push(request);
-        const byOutcome = { [Outcome.COMPLETED]: StepState.COMPLETED, [Outcome.FAILED]: StepState.FAILED };
+        seen.gateAtClose = commandLineOf(seen.open);
+        if (answers.close !== undefined) return answer(answers.close);
+        const byOutcome = {
+          [Outcome.COMPLETED]: StepState.COMPLETED,
+          [Outcome.FAILED]: StepState.FAILED,
+          [Outcome.CANCELLED]: StepState.CANCELLED,
+        };
         const state = answers.closed ?? byOutcome[request.outcome as keyof typeof byOutcome];
         answer(null, { step: { ...step, state } });
       },
@@ -107,6 +121,12 @@ async function brokerOfSteps(answers: {
     }),
   );
   return { socket, seen };
+}
+
+function commandLineOf(opening: OpenRequest | undefined): string {
+  const executor = opening?.executor?.executor;
+  const path = `/proc/${executor?.case === "pid" ? executor.value : 0}/cmdline`;
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
 function scratch(): string {
@@ -179,6 +199,64 @@ describe("stint step run", () => {
     expect(await ran.exited).toBe(3);
     expect(existsSync(join(directory, "ran"))).toBe(false);
   });
+
+  test.for([
+    {
+      when: "closes",
+      close: undefined,
+      status: 1,
+      says: () => "the step is CANCELLED: interrupted (SIGTERM); the command has not run",
+    },
+    {
+      when: "can't be reached",
+      close: { code: 14, details: "going away" },
+      status: 3,
+      says: (socket: string) => `can't reach the broker at ${socket}: no connection`,
+    },
+    {
+      when: "refuses to close",
+      close: serviceErrorOf(new BrokerError("NOT_ENTITLED", "for somebody else")),
+      status: 1,
+      says: () => "NOT_ENTITLED: for somebody else",
+    },
+  ])("cancels the step of a command that a signal comes before, at a broker that $when", async (the) => {
+    const proof = join(scratch(), "ran");
+    const { socket, seen } = await brokerOfSteps({
+      step: { state: StepState.PENDING_APPROVAL },
+      ...(the.close !== undefined && { close: the.close }),
+      hold: () => void ran.child.kill("SIGTERM"),
+    });
+    const ran = runStep(socket, ["touch", proof], {}, ["--accept-pending"]);
+    expect(await ran.exited).toBe(the.status);
+    expect(ran.err().split("\n").slice(1)).toEqual([`stint: ${the.says(socket)}`, ""]);
+    expect(seen.closes).toMatchObject([{ stepId: STEP_ID, outcome: Outcome.CANCELLED }]);
+    expect(existsSync(proof)).toBe(false);
+  });
+
+  test("cancels a step that is not held yet when a signal comes, and never runs the command", async () => {
+    const proof = join(scratch(), "ran");
+    const { socket, seen } = await brokerOfSteps({ isSilent: true, hold: () => void ran.child.kill("SIGINT") });
+    const ran = runStep(socket, ["touch", proof]);
+    expect(await ran.exited).toBe(1);
+    expect(ran.err()).toBe("stint: the step is CANCELLED: interrupted (SIGINT); the command has not run\n");
+    expect(seen.closes).toMatchObject([{ outcome: Outcome.CANCELLED }]);
+    expect(existsSync(proof)).toBe(false);
+  });
+
+  test.for(["SIGHUP", "SIGINT", "SIGQUIT"] as const)(
+    "cancels its step while the executor still stands when a terminal sends %s to all: else it would be abandoned",
+    async (signal) => {
+      const { socket, seen } = await brokerOfSteps({
+        step: { state: StepState.PENDING_APPROVAL },
+        hold: () => void process.kill(-(ran.child.pid ?? 0), signal),
+      });
+      const ran = runStep(socket, ["true"], {}, ["--accept-pending"]);
+      expect(await ran.exited).toBe(1);
+      expect(seen.closes).toMatchObject([{ outcome: Outcome.CANCELLED }]);
+      expect(seen.gateAtClose).toBe(seen.gate);
+      expect(seen.gate).not.toBe("");
+    },
+  );
 
   test("enrolls the command before there is one, where it is asked to, and else enrolls nobody", async () => {
     const { socket, seen } = await brokerOfSteps({});

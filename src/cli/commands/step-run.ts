@@ -67,7 +67,8 @@ export function addStepRun(step: Command, context: Context): void {
  * name the process, which waits at a gate until the step is open and held.
  *
  * @returns the command's exit status, but never 0 if the step ended before the command did
- * @throws CallError when the step can't be opened, Failure when it ended at once; the command has then not run
+ * @throws CallError when the step can't be opened, Failure when it ended at once or a signal came first; the command has
+ *   then not run
  */
 async function runAsStep(session: Session, options: RunOptions, command: readonly string[]): Promise<number> {
   const steps = session.workload();
@@ -86,25 +87,41 @@ async function runAsStep(session: Session, options: RunOptions, command: readonl
     const request = openRequestOf(options, executor, session.context.now());
     const { step: asked } = await opened(steps.open(request), options, session);
     if (asked === undefined) throw new Error("the broker opened a step and told nothing of it");
-    const step = await approved(steps, asked);
-    return await runHeld(session, steps, step, gate, options);
+    return await runOpened(session, steps, asked, gate, options);
   } catch (thrown) {
     await gate.refuse();
     throw thrown;
   }
 }
 
+async function runOpened(
+  session: Session,
+  steps: StepsClient,
+  asked: Step,
+  gate: Gate,
+  options: RunOptions,
+): Promise<number> {
+  try {
+    return await runHeld(session, steps, await approved(steps, asked, gate.interrupted), gate, options);
+  } catch (thrown) {
+    if (!gate.interrupted.aborted) throw thrown;
+    // While the gate still stands: a step whose executor is gone is abandoned.
+    const { step } = await steps.close({ stepId: asked.stepId, outcome: Outcome.CANCELLED });
+    const state = StepState[step?.state ?? StepState.CANCELLED];
+    throw new Failure(`the step is ${state}: ${(gate.interrupted.reason as Failure).message}`, EXIT.refused);
+  }
+}
+
 /**
  * The step, once it is approved where it has to be.
  *
- * @throws Failure when it is refused; the command has then not run
+ * @throws Failure when it is refused; the command has then not run. And the signal's reason
  */
-async function approved(steps: StepsClient, step: Step): Promise<Step> {
+async function approved(steps: StepsClient, step: Step, signal: AbortSignal): Promise<Step> {
   if (step.state !== StepState.PENDING_APPROVAL) return step;
-  const { signal } = new AbortController();
   const answered = await answeredStep(steps, step.stepId, {
     signal,
-    pause: () => sleep(ASK_AGAIN_AFTER_MS),
+    pause: () => sleep(ASK_AGAIN_AFTER_MS, undefined, { signal }).catch(() => undefined),
     mayPass: (thrown) => {
       const { info, codeName } = callErrorOf(thrown);
       return info === undefined || codeName === "UNAVAILABLE";
@@ -131,7 +148,7 @@ async function runHeld(
     if (phase === "running") kill = endCommand(session, gate, ended, options);
   });
   try {
-    await hold.held;
+    await Promise.race([hold.held, abortOf(gate.interrupted)]);
     if (end !== undefined) throw new Failure(`${stepEndSentence(end)}; the command has not run`, EXIT.refused);
     if (options.enroll === true) await steps.enroll({ pid: gate.pid });
     phase = "running";
@@ -145,6 +162,14 @@ async function runHeld(
     clearTimeout(kill);
     hold.release();
   }
+}
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  });
 }
 
 /** Tells a command that its step has ended: only its own process, which is the one that the step was for. */
