@@ -57,6 +57,7 @@ async function decideApproved(
 }
 
 /** Waits already, or was refused: an approver's no stands for as long as the question would have. */
-function unanswered(held: HeldBackCall, { approvalId, until, answer }: CallApproval): PolicyDenied {
-  return answer === undefined ? waiting(held, { approvalId, until }) : refused(held, approvalId);
+function unanswered(held: HeldBackCall, approval: CallApproval): PolicyDenied {
+  const { approvalId, until, answer } = approval;
+  return answer === undefined ? waiting(held, { approvalId, until }) : refused(held, approval);
 }

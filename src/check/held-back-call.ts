@@ -1,5 +1,5 @@
 import type { HeldBack } from "../decide/held-back.ts";
-import type { ApprovableCall } from "../domain/call-approval.ts";
+import type { ApprovableCall, CallApproval } from "../domain/call-approval.ts";
 import { formatGrant } from "../domain/grant.ts";
 import { type PendingAnswer, PolicyDenied } from "./policy-denied.ts";
 import type { AnsweredCall } from "./record-call.ts";
@@ -18,11 +18,18 @@ export function waiting({ answer, heldBack, request }: HeldBackCall, pending: Pe
   return new PolicyDenied(message, answer, { metadata, pending });
 }
 
-/** The denial of a call that was refused: approving can't help, until its time is over. */
-export function refused({ answer, request }: HeldBackCall, approvalId: string): PolicyDenied {
+/**
+ * The denial of a call that was refused: approving can't help, until its time is over. The approver's words are data beside
+ * the message, which goes where nobody expects a person's text.
+ */
+export function refused(
+  { answer, request }: HeldBackCall,
+  { approvalId, answer: approver }: Pick<CallApproval, "approvalId" | "answer">,
+): PolicyDenied {
   const { heldBack: _, ...said } = answer;
   const message = `refused by an approver: ${formatGrant([request.use])}`;
-  return new PolicyDenied(message, said, { metadata: { approval_id: approvalId } });
+  const words = approver === undefined ? {} : { approver_reason: approver.reason };
+  return new PolicyDenied(message, said, { metadata: { approval_id: approvalId, ...words } });
 }
 
 /** The denial of a call that could be approved, were it not for something. */

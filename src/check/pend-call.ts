@@ -1,7 +1,9 @@
 import { refusedCaller } from "../decide/refused-caller.ts";
+import type { CallApproval } from "../domain/call-approval.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../domain/time.ts";
+import type { CallApprovalReads } from "../ports/ledger-reads.ts";
 import { type CallAnswer, denialAnswer, denied } from "./answer-denials.ts";
 import { deniedWith, type IdentifiedCall, refused, waiting } from "./held-back-call.ts";
 import { type RecordCallPorts, standsOn } from "./record-call.ts";
@@ -11,6 +13,7 @@ export type PendCallPorts = RecordCallPorts &
   RequestersPorts & {
     /** How long a call waits for its approval. */
     readonly approvalSeconds: number;
+    readonly callApprovals: Pick<CallApprovalReads, "callApproval">;
   };
 
 /**
@@ -53,6 +56,13 @@ export async function pendCall(held: IdentifiedCall, ports: PendCallPorts): Prom
     throw errorOf(result);
   }
   if (result.kind === "pending") return denialAnswer(denial, decisionId);
-  if (result.state === "refused") throw refused(held, result.approvalId);
+  if (result.state === "refused") throw refused(held, await answeredMeanwhile(result.approvalId, ports));
   throw waiting(held, { approvalId: result.approvalId, until: result.until });
+}
+
+/** A call that was refused after its question was looked for, and before it was put. */
+async function answeredMeanwhile(approvalId: string, { callApprovals }: PendCallPorts): Promise<CallApproval> {
+  const approval = await callApprovals.callApproval(approvalId);
+  if (approval === undefined) throw new RangeError("the ledger names a call that it does not have");
+  return approval;
 }

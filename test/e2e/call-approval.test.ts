@@ -143,11 +143,16 @@ test.skipIf(!isRoot)("a detector sees no call that waits, and answers none", asy
 test.skipIf(!isRoot)("what an operator refuses does not wait again, and what is no call's id is refused", async () => {
   const { jwtSvid } = await opened();
   const { pending } = await check(jwtSvid, { acceptPending: true });
-  expect(await stint("call", "refuse", pending.approvalId, "--reason", "no")).toMatchObject({ status: 0 });
+  expect(await stint("call", "refuse", pending.approvalId, "--reason", "not on a Friday")).toMatchObject({ status: 0 });
   const answer = await check(jwtSvid, { acceptPending: true });
-  expect(answer).toMatchObject({ reason: "POLICY_DENIED", metadata: { approval_id: pending.approvalId } });
+  expect(answer).toMatchObject({ reason: "POLICY_DENIED" });
+  // Whoever asked reads why, and the message that goes into headers does not hold a person's words.
+  expect(answer.metadata).toEqual({ approval_id: pending.approvalId, approver_reason: "not on a Friday" });
+  expect(answer.message).not.toContain("Friday");
   expect(answer.pending).toBeUndefined();
-  expect(await listed("--state", "refused")).toMatchObject([{ answer: { approved: false, reason: "no" } }]);
+  expect(await listed("--state", "refused")).toMatchObject([
+    { answer: { approved: false, reason: "not on a Friday" } },
+  ]);
   const none = await stint("call", "show", "call_none");
   expect(none.status).not.toBe(0);
   expect(none.err).toContain("no such call");

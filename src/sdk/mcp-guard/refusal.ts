@@ -141,12 +141,14 @@ function detailsOf({ code, metadata }: VerificationError): Pick<Refusal, "detail
 function denialOf({ metadata }: VerificationError, { use }: ChallengeTerms): Pick<Refusal, "denial"> {
   if (use === undefined) return {};
   const { decision_id: decisionId, approval, approval_id: approvalId, pending_until: until } = metadata;
+  const { approver_reason: approverReason } = metadata;
   return {
     denial: {
       refused: use,
       ...(decisionId !== undefined && { decisionId }),
       ...(approval !== undefined && { approval }),
       ...(approvalId !== undefined && until !== undefined && { pending: { approvalId, until } }),
+      ...(approverReason !== undefined && { approverReason }),
     },
   };
 }

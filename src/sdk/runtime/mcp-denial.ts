@@ -1,4 +1,6 @@
 import { type Grant, parseGrant } from "../../domain/grant.ts";
+import { LIMITS } from "../../domain/limits.ts";
+import { isShowable } from "../../domain/showable-text.ts";
 import type { JsonObject } from "../../domain/strict-json.ts";
 
 /** What a guarded server says of a call that a step may not make, beside the reason. */
@@ -13,22 +15,28 @@ export type McpDenial = {
   readonly approvalId?: string;
   /** When nobody can any more; absent where the server's answer has no room for it. */
   readonly approvalUntil?: Date;
+  /**
+   * Why an approver has refused the call, in that person's words, for a person or an agent to read: 1 to 1,024 bytes without
+   * control characters, and the server's claim like all else here. Ends with `…` where the client kept only a part.
+   */
+  readonly approverReason?: string;
 };
 
 const ID = /^[A-Za-z0-9_-]{1,128}$/;
-/** Behind the message of a challenge: `(refused: <tool> at <uris> to <actions> of <classes>; decision: <id>; approval: <role>)`. */
+/** Behind the message of a challenge: `(refused: <tool> at <uris> to <actions> of <classes>; decision: <id>; approval: <role>)`, and more such parts. */
 const DESCRIBED = / \(((?:refused|decision|approval): [^()"\\]*)\)$/;
 const REFUSED = /^refused: (\S+) at (\S+) to (\S+) of (\S+)$/;
 
 /** Out of a JSON-RPC error's `data`. What is not as it should be is left out. */
 export function denialOfData({ refused, approval, ...data }: JsonObject): McpDenial {
-  const { decision_id: decisionId, approval_id: approvalId, approval_until: until } = data;
+  const { decision_id: decisionId, approval_id: approvalId, approval_until: until, approver_reason: reason } = data;
   return {
     ...named("decisionId", decisionId),
     ...grantOf(refused),
     ...named("approval", approval),
     ...named("approvalId", approvalId),
     ...untilOf(until),
+    ...approverReasonOf(reason),
   };
 }
 
@@ -50,7 +58,21 @@ export function denialOfDescription(description: string): McpDenial {
     ...(identifier === undefined ? {} : grantOf([{ type: "mcp_tool", identifier, ...lists }])),
     ...named("approval", told("approval")),
     ...named("approvalId", told("approval-id")),
+    ...approverReasonOf(percentDecoded(told("approver-reason"))),
   };
+}
+
+function percentDecoded(text: string | undefined): string | undefined {
+  try {
+    return text === undefined ? undefined : decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function approverReasonOf(reason: unknown): McpDenial {
+  const isText = typeof reason === "string" && reason !== "" && isShowable(reason, LIMITS.purposeBytesMax);
+  return isText ? { approverReason: reason } : {};
 }
 
 function named(member: "decisionId" | "approval" | "approvalId", value: unknown): McpDenial {

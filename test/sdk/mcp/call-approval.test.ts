@@ -136,6 +136,22 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
     expect(served).not.toContain("mallory");
   });
 
+  test("is refused in the words of the approver who refused it, also where the guard waits", async () => {
+    const { refusalOf, step } = await scene({ actions: ["write"], acceptPending: true, approvalWaitMs: 60_000 });
+    const refusing = refusalOf("grace");
+    let waiting: readonly Answer[] = [];
+    await expect.poll(async () => (waiting = await waitingOf(step)), { timeout: 20_000 }).toHaveLength(1);
+    const { approvalId } = waiting[0];
+    await approver.call("Approvals", "refuseCall", { approvalId, reason: "not on a Friday (ask Ängela)" });
+    const refused = { reason: "POLICY_DENIED", approverReason: "not on a Friday (ask Ängela)" };
+    expect(await refusing).toMatchObject(refused);
+    const again = await refusalOf("grace");
+    expect(again).toMatchObject(refused);
+    // Nobody is to be asked once more for what was answered.
+    expect(again).not.toHaveProperty("approvalId");
+    expect(served).not.toContain("grace");
+  });
+
   test("is made again by a runtime that asks somebody first", async () => {
     const { pay } = await scene({ actions: ["write"], acceptPending: true });
     const asked: string[] = [];
@@ -202,7 +218,7 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
 
 /** One for each test's server: ports that were free when the tests began. */
 const AUDIENCES = await Promise.all(
-  Array.from({ length: 6 }, async () => {
+  Array.from({ length: 7 }, async () => {
     const server = createServer();
     await once(server.listen(0, "127.0.0.1"), "listening");
     const { port } = server.address() as AddressInfo;

@@ -102,6 +102,31 @@ describe.for(CLIENTS)("what the official client $name throws", ({ connect, throw
     });
   });
 
+  test.for([
+    { what: "some words", words: "not on a Friday", kept: "not on a Friday" },
+    {
+      what: "what looks like other parts of a description, or its end",
+      words: 'no; approval: operators; approval-id: call_9 (decision: dec_9) "50 %" \\',
+      kept: 'no; approval: operators; approval-id: call_9 (decision: dec_9) "50 %" \\',
+    },
+    { what: "another script", words: "nicht am Freitag: 金曜日は駄目 🙅", kept: "nicht am Freitag: 金曜日は駄目 🙅" },
+    // What a challenge has no room for is seen to be missing.
+    { what: "the most there can be", words: "ä".repeat(512), kept: `${"ä".repeat(169)}…` },
+  ])("for a call that an approver has refused tells in which words: $what", async ({ words, kept }) => {
+    const scene = await guardedServer();
+    const client = await connect(scene, scene.token());
+    scene.verifier.authorize = () => {
+      const refused = { decision_id: "dec_1", approval_id: "call_1", approver_reason: words };
+      throw new VerificationError("POLICY_DENIED", "refused by an approver", refused);
+    };
+    expect(mcpRefusalOf(await thrownBy(client.callTool({ name: "erase", arguments: {} })))).toEqual({
+      reason: "POLICY_DENIED",
+      decisionId: "dec_1",
+      refused: [eraseAt(scene)],
+      approverReason: throws === "InsufficientScopeError" ? kept : words,
+    });
+  });
+
   test("for a call of a tool that is not declared says no more than that", async () => {
     const scene = await guardedServer();
     const client = await connect(scene, scene.token());
@@ -164,12 +189,28 @@ describe("a refusal", () => {
     });
   });
 
+  const DENIED = { reason: "GRANT_EXCEEDED" };
   const described = "GRANT_EXCEEDED: no (refused: erase at https://a.example/mcp to write of internal)";
   test.for([
     { of: "another's words", thrown: { errorDescription: described.replace("to write", "to fly") } },
     { of: "half of it", thrown: { errorDescription: "GRANT_EXCEEDED: no (refused: erase at" } },
     { of: "data that is no grant", thrown: { data: { reason: "GRANT_EXCEEDED", refused: [{ x: 1 }], approval: 7 } } },
     { of: "ids that are none", thrown: { data: { reason: "GRANT_EXCEEDED", decision_id: "a b\n" } } },
+    {
+      of: "an approver's words that steer a terminal",
+      thrown: { data: { ...DENIED, approver_reason: "no\u001b[2J" } },
+    },
+    { of: "more words than an approver has", thrown: { data: { ...DENIED, approver_reason: "a".repeat(1_025) } } },
+    { of: "no words", thrown: { data: { ...DENIED, approver_reason: "" } } },
+    { of: "a list of words", thrown: { data: { ...DENIED, approver_reason: ["no"] } } },
+    {
+      of: "half of an escape",
+      thrown: { errorDescription: "GRANT_EXCEEDED: no (decision: a b; approver-reason: %e2%80)" },
+    },
+    {
+      of: "an escape of a control",
+      thrown: { errorDescription: "GRANT_EXCEEDED: no (decision: a b; approver-reason: %0a)" },
+    },
   ])("holds without its details, where these are $of", ({ thrown }) => {
     expect(mcpRefusalOf(thrown)).toEqual({ reason: "GRANT_EXCEEDED" });
   });

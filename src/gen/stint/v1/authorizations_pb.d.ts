@@ -234,7 +234,8 @@ export declare type CheckResponse = Message<"stint.v1.CheckResponse"> & {
 
   /**
    * For machines, as the reason has it: `state` of a step that has ended; `approval`, the role that may approve the call,
-   * where nothing but that is missing; `approval_id` of a call that waits, or was refused.
+   * where nothing but that is missing; `approval_id` of a call that waits, or was refused; and of one that was refused
+   * `approver_reason`, why, in the approver's words: 1 to 1,024 bytes without control characters.
    *
    * @generated from field: map<string, string> metadata = 5;
    */
