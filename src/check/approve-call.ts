@@ -1,4 +1,4 @@
-import { approverOf, checkNotRequester, checkReason } from "../decide/approver.ts";
+import { approverOf, checkNotRequester } from "../decide/approver.ts";
 import { type RecordingPorts, recordingRefusals } from "../decide/recording-refusals.ts";
 import { type Answered, refusedAnswer } from "../decide/refused-answer.ts";
 import {
@@ -10,6 +10,7 @@ import {
   standingOf,
 } from "../domain/call-approval.ts";
 import { BrokerError, type Denial, errorOf, invalidField, isDenial } from "../domain/errors.ts";
+import { checkReason } from "../domain/recorded-reason.ts";
 import type { Attested } from "../domain/stages.ts";
 import { isClosed } from "../domain/step.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../domain/time.ts";

@@ -1,8 +1,6 @@
-import { BrokerError, invalidField } from "../domain/errors.ts";
+import { BrokerError } from "../domain/errors.ts";
 import type { OperatorActor } from "../domain/ledger-event.ts";
-import { LIMITS } from "../domain/limits.ts";
 import type { RecordedPrincipal } from "../domain/principal.ts";
-import { isShowable } from "../domain/showable-text.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";
 import { knownPrincipal } from "./known-principal.ts";
@@ -59,12 +57,6 @@ export async function checkNotRequester(
   if (![...known].some((selector) => selector.startsWith("oidc:sub:"))) {
     throw refusal("an approver whose entry names no oidc:sub could be whom the step works for");
   }
-}
-
-/** @throws BrokerError INVALID_FIELD */
-export function checkReason(reason: string): string {
-  if (reason !== "" && isShowable(reason, LIMITS.purposeBytesMax)) return reason;
-  throw invalidField("reason", `1 to ${LIMITS.purposeBytesMax} bytes without control characters`);
 }
 
 function refusal(message: string): BrokerError {

@@ -1,9 +1,10 @@
-import { type Approver, approverOf, checkNotRequester, checkReason } from "../decide/approver.ts";
+import { type Approver, approverOf, checkNotRequester } from "../decide/approver.ts";
 import type { Retries } from "../decide/decide-again.ts";
 import { type RecordingPorts, recordingRefusals } from "../decide/recording-refusals.ts";
 import { type Answered, refusedAnswer } from "../decide/refused-answer.ts";
 import { visibleTo } from "../decide/step-access.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
+import { checkReason } from "../domain/recorded-reason.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";

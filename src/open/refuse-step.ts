@@ -1,8 +1,9 @@
-import { approverOf, checkReason } from "../decide/approver.ts";
+import { approverOf } from "../decide/approver.ts";
 import { recordingRefusals } from "../decide/recording-refusals.ts";
 import { refusedAnswer } from "../decide/refused-answer.ts";
 import { visibleTo } from "../decide/step-access.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
+import { checkReason } from "../domain/recorded-reason.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Step } from "../domain/step.ts";
 import { type AnswerPorts, answeredStep } from "./approve-step.ts";

@@ -141,7 +141,7 @@ describe.skipIf(!isRoot)("what waits for approval, as its approver types it", ()
     {
       who: "an approver without a word",
       by: (stepId: string) => stintAs(APPROVER_UID, ["step", "approve", stepId, "--reason", ""]),
-      says: "INVALID_FIELD: reason: 1 to 1024 bytes without control characters",
+      says: "INVALID_FIELD: reason: why, in 1 to 1024 bytes without control characters",
     },
   ])("is not answered by $who, and goes on waiting", async ({ by, says }) => {
     const step = await waiting();

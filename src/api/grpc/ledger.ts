@@ -1,11 +1,11 @@
 import { checkMayLook } from "../../decide/step-access.ts";
 import type { Actor } from "../../domain/ledger-event.ts";
+import { checkReason } from "../../domain/recorded-reason.ts";
 import type { Ledger as LedgerService } from "../../gen/stint/v1/ledger_pb.js";
 import type { Ledger } from "../../ports/ledger.ts";
 import type { CloseResult } from "../../ports/ledger-acts.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
-import { checkRecordedReason } from "./recorded-reason.ts";
 import { operatorActor } from "./revocations.ts";
 
 export type LedgerPorts = {
@@ -24,7 +24,7 @@ export function ledgerHandlers(endpoint: Endpoint, ports: LedgerPorts): Handlers
     }),
     acceptRestore: unary(endpoint, "Ledger.AcceptRestore", async (request, caller) => {
       const by = operatorActor(caller, ["admin"]);
-      checkRecordedReason(request.reason);
+      checkReason(request.reason);
       const { stepsClosed } = await ports.acceptRestore(request.reason, by);
       const { epoch, sequence } = ports.ledger.head();
       return { epoch, sequence: BigInt(sequence), stepsClosed };

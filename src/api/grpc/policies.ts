@@ -1,5 +1,6 @@
 import { checkMayLook, operatorWith } from "../../decide/step-access.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
+import { checkReason } from "../../domain/recorded-reason.ts";
 import type {
   Policies,
   PoliciesActivateRequest,
@@ -17,7 +18,6 @@ import { type CandidatePorts, candidateOf, versionOf } from "./policy-candidate.
 import { activationMessageOf, findingMessageOf, policySetMessageOf, setPartsOf } from "./policy-messages.ts";
 import { sentPolicies } from "./policy-parts.ts";
 import { type ReplayHandlersPorts, replayHandlers } from "./policy-replay.ts";
-import { checkRecordedReason } from "./recorded-reason.ts";
 import { operatorActor } from "./revocations.ts";
 import { clientStreaming, serverStreaming } from "./streaming.ts";
 
@@ -101,7 +101,7 @@ function checkActivation({ version, none, reason }: PoliciesActivateRequest): vo
   if (version === 0 && !none) {
     throw invalidField("version", "one that the broker has; 0 puts none in force, and needs `none`");
   }
-  checkRecordedReason(reason);
+  checkReason(reason);
 }
 
 async function listed(version: number, policies: PolicyReads) {

@@ -2,6 +2,7 @@ import type { Reassessment } from "../../close/reassess.ts";
 import { operatorWith } from "../../decide/step-access.ts";
 import { BrokerError, errorOf, invalidField, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
+import { checkReason } from "../../domain/recorded-reason.ts";
 import { isOfKind } from "../../domain/registration-entry.ts";
 import { parseRiskScope, type RiskScope } from "../../domain/risk.ts";
 import type { Attested } from "../../domain/stages.ts";
@@ -15,7 +16,6 @@ import { riskLevelOfMessage, riskMessageOf } from "../../wire/risk-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { msOfDuration, secondsOfDuration } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
-import { checkRecordedReason } from "./recorded-reason.ts";
 import { operatorActor } from "./revocations.ts";
 
 export type RiskPorts = {
@@ -36,7 +36,7 @@ export function riskHandlers(endpoint: Endpoint, ports: RiskPorts): HandlersOf<t
       ids["scope"] = scope.replace(":", ".");
       const level = riskLevelOfMessage(request.level);
       const { reason } = request;
-      checkRecordedReason(reason);
+      checkReason(reason);
       await checkKnown(scope, request, ports);
       const waitMs = waitMsOf(request);
       const now = clock.now();

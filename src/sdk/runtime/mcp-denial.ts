@@ -1,6 +1,5 @@
 import { type Grant, parseGrant } from "../../domain/grant.ts";
-import { LIMITS } from "../../domain/limits.ts";
-import { isShowable } from "../../domain/showable-text.ts";
+import { isReason } from "../../domain/recorded-reason.ts";
 import type { JsonObject } from "../../domain/strict-json.ts";
 
 /** What a guarded server says of a call that a step may not make, beside the reason. */
@@ -71,8 +70,7 @@ function percentDecoded(text: string | undefined): string | undefined {
 }
 
 function approverReasonOf(reason: unknown): McpDenial {
-  const isText = typeof reason === "string" && reason !== "" && isShowable(reason, LIMITS.purposeBytesMax);
-  return isText ? { approverReason: reason } : {};
+  return typeof reason === "string" && isReason(reason) ? { approverReason: reason } : {};
 }
 
 function named(member: "decisionId" | "approval" | "approvalId", value: unknown): McpDenial {

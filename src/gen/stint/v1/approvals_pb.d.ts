@@ -30,7 +30,7 @@ export declare type ApproveRequest = Message<"stint.v1.ApproveRequest"> & {
   requestDigest: string;
 
   /**
-   * Recorded, and shown to whoever looks at the step. 1 to 1,024 bytes.
+   * Recorded, and shown to whoever looks at the step. 1 to 1,024 bytes without control characters.
    *
    * @generated from field: string reason = 3;
    */
@@ -69,7 +69,8 @@ export declare type RefuseRequest = Message<"stint.v1.RefuseRequest"> & {
   stepId: string;
 
   /**
-   * Recorded, and shown to whoever looks at the step. 1 to 1,024 bytes.
+   * Recorded, shown to whoever looks at the step, and told to whoever asked. 1 to 1,024 bytes without control
+   * characters.
    *
    * @generated from field: string reason = 2;
    */
@@ -304,7 +305,7 @@ export declare type ApproveCallRequest = Message<"stint.v1.ApproveCallRequest"> 
   requestDigest: string;
 
   /**
-   * Recorded, and shown to whoever looks at the call. 1 to 1,024 bytes.
+   * Recorded, and shown to whoever looks at the call. 1 to 1,024 bytes without control characters.
    *
    * @generated from field: string reason = 3;
    */
@@ -343,7 +344,8 @@ export declare type RefuseCallRequest = Message<"stint.v1.RefuseCallRequest"> & 
   approvalId: string;
 
   /**
-   * Recorded, and shown to whoever looks at the call. 1 to 1,024 bytes.
+   * Recorded, shown to whoever looks at the call, and told to whoever asked. 1 to 1,024 bytes without control
+   * characters.
    *
    * @generated from field: string reason = 2;
    */

@@ -60,7 +60,7 @@ export declare const LedgerGetResponseSchema: GenMessage<LedgerGetResponse>;
  */
 export declare type AcceptRestoreRequest = Message<"stint.v1.AcceptRestoreRequest"> & {
   /**
-   * Why the operator does this; recorded.
+   * Why the operator does this; recorded. 1 to 1,024 bytes without control characters.
    *
    * @generated from field: string reason = 1;
    */

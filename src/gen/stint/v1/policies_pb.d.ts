@@ -288,6 +288,8 @@ export declare type PoliciesActivateRequest = Message<"stint.v1.PoliciesActivate
   version: number;
 
   /**
+   * Recorded; 1 to 1,024 bytes without control characters. None is needed for a dry run.
+   *
    * @generated from field: string reason = 2;
    */
   reason: string;

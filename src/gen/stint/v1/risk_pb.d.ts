@@ -77,7 +77,7 @@ export declare type RiskSetRequest = Message<"stint.v1.RiskSetRequest"> & {
   ttl?: Duration | undefined;
 
   /**
-   * Recorded; 1 to 1,024 bytes.
+   * Recorded; 1 to 1,024 bytes without control characters.
    *
    * @generated from field: string reason = 4;
    */
