@@ -2,13 +2,12 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { CALL_APPROVAL_STATES, type CallApprovalState } from "../../domain/call-approval.ts";
 import { callApprovalStateMessageOf } from "../../wire/call-approval-message.ts";
 import type { Context } from "../context.ts";
-import { EXIT, Failure } from "../failure.ts";
 import { listFlag } from "../flags.ts";
 import { callApprovalView } from "../output/call-approval-view.ts";
 import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
 import { acting } from "../session.ts";
+import { addAnswers } from "./answering.ts";
 
-type ReasonOption = { readonly reason: string };
 type ListOptions = PagingOptions & {
   readonly run?: string;
   readonly agent?: string;
@@ -49,33 +48,19 @@ export function addCall(program: Command, context: Context): void {
       }),
     );
 
-  call
-    .command("approve")
-    .description("let a call that waits be made once, as an operator with the role approver")
-    .argument("<approval-id>", "as the list says it", approvalId)
-    .requiredOption("--reason <text>", "why; recorded, and shown with the call")
-    .action(
-      acting(context, async (session, { reason }: ReasonOption, id: string) => {
-        const { approvals } = session.operator();
-        const { call: asked } = await approvals.getCall({ approvalId: id });
-        if (asked === undefined) throw new Failure("the broker does not say which call it is", EXIT.refused);
-        const { requestDigest } = asked;
-        const { call: approved } = await approvals.approveCall({ approvalId: id, requestDigest, reason });
-        if (approved !== undefined) await session.print.one(callApprovalView, approved);
-      }),
-    );
-
-  call
-    .command("refuse")
-    .description("refuse a call that waits, as an operator with the role approver")
-    .argument("<approval-id>", "as the list says it", approvalId)
-    .requiredOption("--reason <text>", "why; recorded, and shown with the call")
-    .action(
-      acting(context, async (session, { reason }: ReasonOption, id: string) => {
-        const { call: refused } = await session.operator().approvals.refuseCall({ approvalId: id, reason });
-        if (refused !== undefined) await session.print.one(callApprovalView, refused);
-      }),
-    );
+  addAnswers(call, context, {
+    what: "call",
+    approveDescription: "let a call that waits be made once",
+    refuseDescription: "refuse a call that waits",
+    argument: { name: "<approval-id>", description: "as the list says it", parse: approvalId },
+    view: callApprovalView,
+    async requestDigest({ approvals }, id) {
+      const { call: asked } = await approvals.getCall({ approvalId: id });
+      return asked?.requestDigest ?? "";
+    },
+    approve: async ({ approvals }, id, answer) => (await approvals.approveCall({ approvalId: id, ...answer })).call,
+    refuse: async ({ approvals }, id, reason) => (await approvals.refuseCall({ approvalId: id, reason })).call,
+  });
 }
 
 /** `pending` is what waits, as with steps. */
