@@ -190,6 +190,9 @@ const schema = section({
   development: yesNo().prefault(false).describe("Takes tokens of a throw-away broker. Never in production."),
 });
 
+/** The keys of a guard's file. */
+export const GUARD_KEYS: readonly string[] = Object.keys(schema.shape);
+
 /** @throws ConfigError as `guardConfigOf`; and where the file can't be read, or anybody may write to it */
 export function readGuardConfig(path: string, given: readonly string[]): GuardConfig {
   return guardConfigOf(readConfigFile(path), given);
