@@ -5,7 +5,7 @@ import { isOfKind, type RegistrationEntry, type VerifierEntry } from "../domain/
 import type { Attested } from "../domain/stages.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Randomness } from "../ports/randomness.ts";
-import type { CallRate } from "./call-rate.ts";
+import type { CallRate, TakenCall } from "./call-rate.ts";
 import type { CallRequest } from "./call-request.ts";
 
 declare const stage: unique symbol;
@@ -15,6 +15,7 @@ export type Asker = {
   readonly [stage]: "asker";
   readonly entry: Pick<RegistrationEntry, "entryId" | "revision">;
   readonly caller: Attested;
+  readonly taken: TakenCall;
 };
 
 export type AskerPorts = {
@@ -28,14 +29,14 @@ export type AskerPorts = {
  * The verifier that has the tool, or an operator who may look: a detector would learn what a step may do, and use up
  * calls that were counted.
  *
- * @throws BrokerError NOT_ENTITLED for anybody else, another verifier too; LIMIT_EXCEEDED for whoever asks too often
+ * @throws BrokerError NOT_ENTITLED for anybody else, another verifier too; LIMIT_EXCEEDED for whoever asks too often, at all or for one step
  * @see contracts section 3
  */
 export async function askerOf(caller: Attested, request: CallRequest, ports: AskerPorts): Promise<Asker> {
   const entry = entryFor(caller, request.location);
   if (entry === undefined) throw await notEntitled(caller, request, ports);
-  ports.rate.take(entry.entryId);
-  return { entry, caller } as Asker;
+  const taken = ports.rate.takeCall(entry.entryId, request.credential);
+  return { entry, caller, taken } as Asker;
 }
 
 function entryFor(caller: Attested, location: string): Asker["entry"] | undefined {

@@ -18,6 +18,7 @@ export type CheckPorts = PresentedPorts & DecideCallPorts & AnswerPorts;
 export async function checkCall(asker: Asker, request: CallRequest, ports: CheckPorts): Promise<CallAnswer> {
   return answeringDenials(asker, request, ports, async (noted) => {
     const presented = noted(await presentedStep(request, ports));
+    asker.taken.held(presented.step.stepId);
     checkCovered(presented, request);
     return decideCall(asker, presented, request, ports);
   });

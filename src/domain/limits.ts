@@ -31,6 +31,11 @@ export const LIMITS = {
   /** Each is a row of the ledger with an fsync: far below what the ledger takes, and above what tools of high risk do. */
   checksPerSecondPerVerifier: 200,
   checkBurstPerVerifier: 400,
+  /** Half of its verifier's: an agent in a loop leaves as much to all others there. */
+  checksPerSecondPerStep: 100,
+  checkBurstPerStep: 200,
+  /** Credentials whose step is known before they are verified again: as many as a verifier asks about anew in a minute or more. */
+  checkCredentialsKnownMax: 16_384,
   /** Calls that are asked about together: the tool calls of one turn of a model. */
   checksPerBatchMax: 64,
   /** For all of them: whoever asks has its own client waiting. */
