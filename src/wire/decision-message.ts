@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Decision, RefusedCaller, Situation, ToolCall } from "../domain/decision.ts";
+import type { Decision, OpenerFacts, RefusedCaller, Situation, ToolCall } from "../domain/decision.ts";
 import { type DecisionSchema, Effect, type SituationSchema, type ToolCallSchema } from "../gen/stint/v1/history_pb.js";
 import { grantMessageOf } from "./grant-message.ts";
 import { timestampOfMicros } from "./timestamps.ts";
@@ -34,6 +34,7 @@ export function decisionMessageOf(
     closes: [...(decision.closes ?? [])],
     act: decision.act,
     approval: decision.approval ?? "",
+    ...(decision.opening === undefined ? {} : { opening: openerMessageOf(decision.opening) }),
     ...(decision.caller === undefined ? {} : { caller: callerMessageOf(decision.caller) }),
   };
 }
@@ -53,13 +54,12 @@ export function callMessageOf(call: ToolCall): MessageInitShape<typeof ToolCallS
 }
 
 function situationMessageOf(situation: Situation): MessageInitShape<typeof SituationSchema> {
-  const { runtime = "", principalId = "", workflow = "", parent, facts, risk, depth, selectors } = situation;
-  const { approved = "" } = situation;
+  const { principalId = "", workflow = "", facts, risk, depth } = situation;
+  const { approved = "", approvedPolicies = [], fewerCalls = [] } = situation;
   return {
-    runtime,
+    ...openerMessageOf(situation),
     principalId,
     workflow,
-    ...(parent === undefined ? {} : { parentAgent: parent.agent, parent: parent.name }),
     classes: [...facts.classes],
     actions: [...facts.actions],
     stepsOpen: facts.stepsOpen,
@@ -68,8 +68,18 @@ function situationMessageOf(situation: Situation): MessageInitShape<typeof Situa
     riskAgent: risk.agent,
     riskRun: risk.run,
     depth,
-    selectors: [...selectors],
     approved,
+    approvedPolicies: [...approvedPolicies],
+    fewerCalls: [...fewerCalls],
+  };
+}
+
+/** Named in a decision without a situation as they are in one. */
+function openerMessageOf({ runtime, parent, selectors }: OpenerFacts) {
+  return {
+    runtime: runtime ?? "",
+    ...(parent === undefined ? {} : { parentAgent: parent.agent, parent: parent.name }),
+    selectors: [...selectors],
   };
 }
 

@@ -189,10 +189,18 @@ test.skipIf(!isRoot)(
     const listed = (output: string) =>
       stintAs(ADMIN_UID, ["--output", output, "history", "decisions", "--run", step.name.runId]);
     expect(JSON.parse((await listed("json")).out)).toMatchObject([
-      { act: "open", effect: "allow", approval: null, situation: { approved: "operators" } },
+      {
+        ...{ act: "open", effect: "allow", approval: null },
+        situation: { approved: "operators", approved_policies: ["ask-first"], fewer_calls: [] },
+      },
       { act: "administer", effect: "deny", reason: "NOT_ENTITLED", approval: null, caller: { uid: ADMIN_UID } },
-      { act: "open", effect: "deny", approval: "operators", situation: { approved: null } },
+      { act: "open", effect: "deny", approval: "operators", situation: { approved: null, approved_policies: [] } },
     ]);
+    const [{ decision_id: allowed = "" }] = JSON.parse((await listed("json")).out) as [{ decision_id?: string }];
+    const explained = await stintAs(ADMIN_UID, ["--output", "json", "explain", allowed]);
+    expect(JSON.parse(explained.out)).toMatchObject({
+      request: { approved: "operators", approved_policies: ["ask-first"] },
+    });
     const [header = "", ...rows] = (await listed("table")).out.trimEnd().split("\n");
     const cells = (name: string, next: string) =>
       rows.map((row) => row.slice(header.indexOf(name), header.indexOf(next)).trim());

@@ -1,7 +1,7 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Decision } from "../../src/domain/decision.ts";
+import type { Decision, Situation } from "../../src/domain/decision.ts";
 import { ACTIONS, type Grant } from "../../src/domain/grant.ts";
 import type { IssuanceRecord, SvidKind } from "../../src/domain/issuance.ts";
 import type { ProcessIdentity } from "../../src/domain/process.ts";
@@ -263,6 +263,50 @@ describe("a decision", () => {
   test("of a caller without any step has no step's name", () => {
     const { runId: _, step: __, ...without } = decision;
     expect(create(DecisionSchema, decisionMessageOf(without)).stepName).toBeUndefined();
+  });
+
+  const by = {
+    runtime: "flow" as Segment,
+    parent: {
+      agent: "planner" as Segment,
+      name: { runId: "run-1" as Segment, step: "plan" as Segment, attempt: 1 },
+    },
+    selectors: ["unix:uid:1000"],
+  };
+  const told = {
+    runtime: "flow",
+    parentAgent: "planner",
+    parent: { runId: "run-1", step: "plan", attempt: 1 },
+    selectors: ["unix:uid:1000"],
+  };
+
+  test("says who opened the step where no policy was asked, and nothing of a situation", () => {
+    const message = create(DecisionSchema, decisionMessageOf({ ...decision, opening: by }));
+    expect(message).toMatchObject({ opening: told });
+    expect(message.situation).toBeUndefined();
+    expect(create(DecisionSchema, decisionMessageOf(decision)).opening).toBeUndefined();
+  });
+
+  test("says for which policies an approval was given, and of which elements fewer calls were left", () => {
+    const situation: Situation = {
+      ...by,
+      policyVersion: 1,
+      facts: { classes: [], actions: [], stepsOpen: 0, steps: 0 },
+      risk: { domain: "low", agent: "low", run: "low" },
+      depth: 1,
+      at: decision.decidedAt,
+      approved: "operators",
+      approvedPolicies: ["site.payments", "site.writes"],
+      fewerCalls: [{ element: 1, calls: 2 }],
+    };
+    expect(create(DecisionSchema, decisionMessageOf({ ...decision, situation }))).toMatchObject({
+      situation: {
+        ...told,
+        approved: "operators",
+        approvedPolicies: ["site.payments", "site.writes"],
+        fewerCalls: [{ element: 1, calls: 2 }],
+      },
+    });
   });
 });
 

@@ -69,6 +69,7 @@ function evaluatedRequestOf({
     confinedTo: [...(confinedTo ?? [])],
     at: timestampOfMicros(request.at),
     approved: request.approved ?? "",
+    approvedPolicies: [...(request.approvedPolicies ?? [])],
   };
 }
 

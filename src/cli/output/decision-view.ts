@@ -1,6 +1,7 @@
 import {
   type Decision,
   Effect,
+  type OpenerFacts,
   type RefusedCaller,
   type Situation,
   type ToolCall,
@@ -36,6 +37,7 @@ export const decisionView: View<Decision> = {
     ["approval", (decision) => textField(decision.approval)],
     ["message", (decision) => textField(decision.message)],
     ["caller", (decision) => callerField(decision.caller)],
+    ["opening", ({ opening }) => (opening === undefined ? null : openerFields(opening))],
   ],
   columns: [
     { header: "SEQUENCE", text: (decision) => String(decision.sequence), align: "right" },
@@ -95,26 +97,39 @@ export function callField(call: ToolCall | undefined): Json {
   };
 }
 
-/** The state of the world that policies were asked on; the members of a parent only where there was one. */
+/** The state of the world that policies were asked on. */
 function situationField(situation: Situation | undefined): Json {
   if (situation === undefined) return null;
-  const { parent, parentAgent } = situation;
   return {
-    runtime: textField(situation.runtime),
+    ...openerFields(situation),
     principal_id: textField(situation.principalId),
     workflow: textField(situation.workflow),
-    parent:
-      parent === undefined
-        ? null
-        : { agent: parentAgent, run_id: parent.runId, step: parent.step, attempt: parent.attempt },
     classes: situation.classes,
     actions: situation.actions,
     steps_open: situation.stepsOpen,
     steps: situation.steps,
     risk: { domain: situation.riskDomain, agent: situation.riskAgent, run: situation.riskRun },
     depth: situation.depth,
-    selectors: situation.selectors,
     approved: textField(situation.approved),
+    approved_policies: situation.approvedPolicies,
+    fewer_calls: situation.fewerCalls.map(({ element, calls }) => ({ element, calls })),
+  };
+}
+
+/** Who opened the step; the members of a parent only where there was one. */
+function openerFields({
+  runtime,
+  parent,
+  parentAgent,
+  selectors,
+}: Pick<OpenerFacts, "runtime" | "parent" | "parentAgent" | "selectors">) {
+  return {
+    runtime: textField(runtime),
+    parent:
+      parent === undefined
+        ? null
+        : { agent: parentAgent, run_id: parent.runId, step: parent.step, attempt: parent.attempt },
+    selectors,
   };
 }
 

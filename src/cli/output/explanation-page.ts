@@ -1,4 +1,5 @@
 import { formatGrant } from "../../domain/grant.ts";
+import type { OpenerFacts } from "../../gen/stint/v1/history_pb.js";
 import {
   Effect,
   type EvaluatedRequest,
@@ -22,7 +23,7 @@ export function formatExplanation(explained: ExplainResponse): string {
   return [
     formatFields(headlines(explained)),
     section("asked", requestFields(explained)),
-    list("elements", explained.elements.map(elementLine)),
+    list("elements", elementLines(explained)),
     list(
       "ended with it",
       explained.closes.map(({ agent, stepName, stepId }) => `${nameText(stepName)} of ${agent} (${stepId})`),
@@ -106,7 +107,7 @@ function denierText({ policies: ids, errors }: PolicyEffect, policies: readonly 
 }
 
 function requestFields({ decision, request, notAsked }: ExplainResponse): DataRecord {
-  const asked: DataRecord = request === undefined ? {} : evaluatedFields(request);
+  const asked: DataRecord = request === undefined ? openerFields(decision?.opening) : evaluatedFields(request);
   return {
     decision: decision?.decisionId ?? "",
     "asked by": decision?.callerEntryId ?? "",
@@ -127,7 +128,7 @@ function evaluatedFields(request: EvaluatedRequest): DataRecord {
     runtime: request.runtime,
     "works for": known === undefined ? (principal?.principalId ?? "") : `${known.subject} of ${known.issuer}`,
     workflow: request.workflow,
-    "approved by": request.approved,
+    "approved by": approvalText(request),
     parent: parent === undefined ? "" : `${nameText(parent.stepName)} of ${parent.agent}, depth ${request.depth}`,
     "run before it": `steps ${request.steps}, open ${request.stepsOpen}; granted ${granted.length === 0 ? "nothing" : granted.join(", ")}`,
     "confined to": request.confined ? confinedText(request.confinedTo) : "",
@@ -136,8 +137,37 @@ function evaluatedFields(request: EvaluatedRequest): DataRecord {
   };
 }
 
+/** Of a step that was opened while there was no policy to ask. */
+function openerFields(opening: OpenerFacts | undefined): DataRecord {
+  if (opening === undefined) return {};
+  const { runtime, parent, parentAgent, selectors } = opening;
+  return {
+    runtime,
+    parent: parent === undefined ? "" : `${nameText(parent)} of ${parentAgent}`,
+    selectors: selectors.join(" "),
+  };
+}
+
+function approvalText({ approved, approvedPolicies }: EvaluatedRequest): string {
+  return approvedPolicies.length === 0 ? approved : `${approved}, for ${approvedPolicies.join(", ")}`;
+}
+
 function confinedText(locations: readonly string[]): string {
   return locations.length === 0 ? "nowhere: it may not write, execute or move data at all" : locations.join(", ");
+}
+
+/** Each with how many calls of it were left, where those are fewer than were asked for. */
+function elementLines({ decision, elements }: ExplainResponse): readonly string[] {
+  const fewer = new Map(decision?.situation?.fewerCalls.map(({ element, calls }) => [element, calls]));
+  return elements.map((one, index) => {
+    const calls = fewer.get(index);
+    const left = calls === undefined ? "" : `; ceiling or parent left no more than ${calls} ${callsText(calls)}`;
+    return `${elementLine(one)}${left}`;
+  });
+}
+
+function callsText(calls: number): string {
+  return calls === 1 ? "call" : "calls";
 }
 
 function elementLine({ element, refused, refusedBy, effect }: ExplainedElement): string {
@@ -180,7 +210,7 @@ function changeText(change: PassingChange): string {
 function leftOutText({ element, maxCalls, actions, locations, datatypes }: LeftOut): string {
   if (element === undefined) return "";
   const parts = [
-    ...(maxCalls === undefined ? [] : [`more than ${maxCalls} ${maxCalls === 1 ? "call" : "calls"}`]),
+    ...(maxCalls === undefined ? [] : [`more than ${maxCalls} ${callsText(maxCalls)}`]),
     ...(actions.length === 0 ? [] : [actions.join(", ")]),
     ...(locations.length === 0 ? [] : [`the server ${locations.join(", ")}`]),
     ...(datatypes.length === 0 ? [] : [`the class ${datatypes.join(", ")}`]),

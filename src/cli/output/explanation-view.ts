@@ -51,6 +51,7 @@ function requestField(request: EvaluatedRequest): Json {
         : { principal_id: principal.principalId, iss: textField(principal.issuer), sub: textField(principal.subject) },
     workflow: textField(request.workflow),
     approved: textField(request.approved),
+    approved_policies: request.approvedPolicies,
     parent: parent === undefined ? null : stepField(parent),
     depth: request.depth,
     granted_classes: request.grantedClasses,

@@ -13,9 +13,10 @@ const element = {
   datatypes: ["internal"],
 };
 
-function whyOf(explained: Parameters<typeof create<typeof ExplainResponseSchema>>[1]): string | undefined {
-  return /^why +(.*)$/m.exec(formatExplanation(create(ExplainResponseSchema, explained)))?.[1];
-}
+type Explained = Parameters<typeof create<typeof ExplainResponseSchema>>[1];
+
+const pageOf = (explained: Explained) => formatExplanation(create(ExplainResponseSchema, explained));
+const whyOf = (explained: Explained) => /^why +(.*)$/m.exec(pageOf(explained))?.[1];
 
 test.for([
   { over: "a budget", reason: "GRANT_EXCEEDED", message: "all 2 calls that the grant allows were made" },
@@ -37,4 +38,35 @@ test("why something held back was permitted names who could approve it", () => {
   expect(whyOf({ decision, request: { approved: "operators" } })).toBe(
     "permitted by baseline.ceiling, with the approval of operators",
   );
+});
+
+test("what was held back names the policies that it was approved for", () => {
+  const request = { approved: "operators", approvedPolicies: ["site.payments", "site.writes"] };
+  expect(pageOf({ decision: { effect: Effect.ALLOW }, request })).toMatch(
+    /^ +approved by +operators, for site\.payments, site\.writes$/m,
+  );
+  expect(pageOf({ decision: { effect: Effect.ALLOW }, request: { approved: "operators" } })).toMatch(
+    /^ +approved by +operators$/m,
+  );
+});
+
+test("an element of which fewer calls were left than were asked for says how many", () => {
+  const situation = { fewerCalls: [{ element: 1, calls: 1 }] };
+  const page = pageOf({ decision: { effect: Effect.ALLOW, situation }, elements: [{ element }, { element }] });
+  const [first, second] = page.split("\n").filter((line) => line.includes("permitted search"));
+  expect(first).not.toContain("no more than");
+  expect(second).toMatch(/; ceiling or parent left no more than 1 call$/);
+});
+
+test("of a step that was opened while there was no policy to ask, by whom it was opened", () => {
+  const opening = {
+    runtime: "flow",
+    parentAgent: "planner",
+    parent: { runId: "run-1", step: "plan", attempt: 2 },
+    selectors: ["unix:gid:7", "unix:uid:1000"],
+  };
+  const page = pageOf({ decision: { effect: Effect.ALLOW, opening } });
+  expect(page).toMatch(/^ +runtime +flow$/m);
+  expect(page).toMatch(/^ +parent +run-1\/plan\/2 of planner$/m);
+  expect(page).toMatch(/^ +selectors +unix:gid:7 unix:uid:1000$/m);
 });

@@ -369,6 +369,13 @@ export declare type Decision = Message<"stint.v1.Decision"> & {
   approval: string;
 
   /**
+   * Who opened the step, where no policy was asked; of others `situation` says it.
+   *
+   * @generated from field: stint.v1.OpenerFacts opening = 26;
+   */
+  opening?: OpenerFacts | undefined;
+
+  /**
    * Of a decision about a call, unless it stands for several.
    *
    * @generated from field: stint.v1.ToolCall call = 30;
@@ -560,6 +567,20 @@ export declare type Situation = Message<"stint.v1.Situation"> & {
    * @generated from field: string approved = 15;
    */
   approved: string;
+
+  /**
+   * Which policies the approval was given for: no others were set aside. Empty: all that ask for it were.
+   *
+   * @generated from field: repeated string approved_policies = 16;
+   */
+  approvedPolicies: string[];
+
+  /**
+   * Elements of `requested` of which ceiling or parent left fewer calls than were asked for.
+   *
+   * @generated from field: repeated stint.v1.FewerCalls fewer_calls = 17;
+   */
+  fewerCalls: FewerCalls[];
 };
 
 /**
@@ -567,6 +588,66 @@ export declare type Situation = Message<"stint.v1.Situation"> & {
  * Use `create(SituationSchema)` to create a new message.
  */
 export declare const SituationSchema: GenMessage<Situation>;
+
+/**
+ * @generated from message stint.v1.FewerCalls
+ */
+export declare type FewerCalls = Message<"stint.v1.FewerCalls"> & {
+  /**
+   * The place of the element in `requested`, from 0.
+   *
+   * @generated from field: uint32 element = 1;
+   */
+  element: number;
+
+  /**
+   * @generated from field: uint32 calls = 2;
+   */
+  calls: number;
+};
+
+/**
+ * Describes the message stint.v1.FewerCalls.
+ * Use `create(FewerCallsSchema)` to create a new message.
+ */
+export declare const FewerCallsSchema: GenMessage<FewerCalls>;
+
+/**
+ * What policies that come into force later judge the open step on.
+ *
+ * @generated from message stint.v1.OpenerFacts
+ */
+export declare type OpenerFacts = Message<"stint.v1.OpenerFacts"> & {
+  /**
+   * Name of the runtime's entry; empty where the agent opened the step itself.
+   *
+   * @generated from field: string runtime = 1;
+   */
+  runtime: string;
+
+  /**
+   * The step that it was delegated from; absent without one.
+   *
+   * @generated from field: string parent_agent = 2;
+   */
+  parentAgent: string;
+
+  /**
+   * @generated from field: stint.v1.StepName parent = 3;
+   */
+  parent?: StepName | undefined;
+
+  /**
+   * @generated from field: repeated string selectors = 4;
+   */
+  selectors: string[];
+};
+
+/**
+ * Describes the message stint.v1.OpenerFacts.
+ * Use `create(OpenerFactsSchema)` to create a new message.
+ */
+export declare const OpenerFactsSchema: GenMessage<OpenerFacts>;
 
 /**
  * @generated from message stint.v1.RefusedCaller
@@ -1178,6 +1259,13 @@ export declare type EvaluatedRequest = Message<"stint.v1.EvaluatedRequest"> & {
    * @generated from field: string approved = 20;
    */
   approved: string;
+
+  /**
+   * Which policies it was approved for: no others were set aside. Empty: all that ask for the approval were.
+   *
+   * @generated from field: repeated string approved_policies = 21;
+   */
+  approvedPolicies: string[];
 };
 
 /**
