@@ -1,7 +1,7 @@
 import { type DecidePorts, decide } from "../decide/decide.ts";
 import type { DenialRecorder } from "../decide/record-denial.ts";
 import { recordingRefusals } from "../decide/recording-refusals.ts";
-import { refusalText } from "../decide/refused-caller.ts";
+import { refusalText, refusedCaller } from "../decide/refused-caller.ts";
 import { decidingBy } from "../decide/world.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
@@ -101,7 +101,8 @@ export async function decideOpening(
   const { approval } = decision;
   const message = denialText(made, { isDelegated: terms.delegated !== undefined });
   if (approval !== undefined && request.acceptPending === true) {
-    return { decision: { ...decision, message: refusalText(message) }, decidedOn, scopes, heldBackBy };
+    const denied = { ...decision, message: refusalText(message), caller: refusedCaller(caller) };
+    return { decision: denied, decidedOn, scopes, heldBackBy };
   }
   throw await recordedDenial(caller, { made, decision, message }, ports);
 }

@@ -52,6 +52,8 @@ describe("what policies hold back for approval waits for it", () => {
       granted: [],
       stepId: step.stepId,
       decisionId: step.decisionId,
+      message: expect.stringContaining("held back until operators approve it"),
+      caller: { uid: 33, selectors: ["unix:uid:33"] },
     });
     await expect(issue(clerk, step.stepId)).rejects.toEqual(refused("STEP_CLOSED", { state: "PENDING_APPROVAL" }));
   });
