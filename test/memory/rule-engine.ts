@@ -2,11 +2,19 @@ import { type DataClasses, NO_DATA_CLASSES } from "../../src/domain/data-classes
 import type { Action, GrantElement } from "../../src/domain/grant.ts";
 import type { PolicySet } from "../../src/domain/policy-set.ts";
 import { greatestRisk, isRiskier, type RiskLevel } from "../../src/domain/risk.ts";
-import type { PolicyAnswer, PolicyEffect, PolicyEngine, PolicyRequest } from "../../src/ports/policy-engine.ts";
+import type {
+  PolicyAct,
+  PolicyAnswer,
+  PolicyEffect,
+  PolicyEngine,
+  PolicyRequest,
+} from "../../src/ports/policy-engine.ts";
 
 /** A policy of the tests: it speaks of whatever all its conditions hold for. */
 export type Rule = {
   readonly effect: "permit" | "forbid";
+  /** What is asked for; absent: anything. */
+  readonly act?: PolicyAct;
   readonly agent?: string;
   readonly action?: Action;
   readonly datatype?: string;
@@ -62,12 +70,13 @@ function isAnswered(policyId: string, rule: Rule, { approved, approvedPolicies }
 }
 
 function matches(rule: Rule, request: PolicyRequest, element: GrantElement | undefined): boolean {
-  const { risk, facts, agent, confinedTo, principal } = request;
+  const { act, risk, facts, agent, confinedTo, principal } = request;
   const level = greatestRisk([risk.domain, risk.agent, risk.run]);
   const isBeyond = element?.locations.some((one) => confinedTo?.includes(one) === false) === true;
   return (
     (rule.beyond === undefined || isBeyond) &&
     (rule.sub === undefined || rule.sub === principal?.sub) &&
+    (rule.act === undefined || rule.act === act) &&
     (rule.agent === undefined || rule.agent === agent) &&
     (rule.action === undefined || element?.actions.includes(rule.action) === true) &&
     (rule.datatype === undefined || element?.datatypes.includes(rule.datatype) === true) &&

@@ -8,7 +8,7 @@ import { ask, requestWith } from "./ask.ts";
 import { AUDIENCES, countedBy, IDENTITY } from "./cast.ts";
 import { at, isIn, isProcess } from "./choose.ts";
 import type { EventOf } from "./events.ts";
-import type { World } from "./world.ts";
+import type { Delivered, World } from "./world.ts";
 
 const CSR = certificationRequest(p256());
 
@@ -18,31 +18,42 @@ function forAudience(audience: string, { grant }: OpenedStep, calls: number | un
   return { audiences: [audience], ...less };
 }
 
+/** Asks for a step's credentials, and notes what is delivered. @returns that, in the order in which it was asked for */
+export async function issued(
+  { actor, guarded, delivered, broker }: World,
+  who: number,
+  { stepId, executor }: OpenedStep,
+  wanted: readonly SvidWanted[],
+): Promise<readonly (Delivered | undefined)[]> {
+  const to = actor(who, executor.kind === "process" ? isProcess(executor.process) : isIn(2));
+  const answers = await guarded(() => broker.issue(to, { stepId, wanted }));
+  return (answers ?? []).map((delivery) => {
+    if (isDenial(delivery)) return undefined;
+    const { certificate } = delivery.authority;
+    const ca = certificate === undefined ? undefined : readCertificate(certificate).subject;
+    const one = { delivery, to, ca };
+    delivered.push(one);
+    return one;
+  });
+}
+
 /** Those who execute steps, and ask for credentials. */
 export function agents(world: World) {
-  const { actor, guarded, delivered } = world;
+  const { actor } = world;
 
   return {
     async issue(event: EventOf<"issue">): Promise<void> {
       const step = at(world.steps(), event.step);
       if (step === undefined) return;
-      const { executor } = step;
-      const by = actor(event.by, executor.kind === "process" ? isProcess(executor.process) : isIn(2));
       const wanted = event.wanted.map(
         (one): SvidWanted =>
           one === "x509"
             ? { kind: "x509-svid", csr: CSR }
             : { kind: "jwt-svid", ...forAudience(AUDIENCES[one] ?? IDENTITY, step, event.calls) },
       );
-      const answers = await guarded(() => world.broker.issue(by, { stepId: step.stepId, wanted }));
-      for (const [index, answer] of (answers ?? []).entries()) {
-        if (isDenial(answer)) continue;
-        const { certificate } = answer.authority;
-        delivered.push({
-          delivery: answer,
-          to: by,
-          ca: certificate === undefined ? undefined : readCertificate(certificate).subject,
-        });
+      const answers = await issued(world, event.by, step, wanted);
+      for (const [index, { delivery: answer } = {}] of answers.entries()) {
+        if (answer === undefined) continue;
         const audience = AUDIENCES[Number(event.wanted[index])] ?? IDENTITY;
         const element = at(narrowTo(step.grant, audience), event.step);
         if (answer.kind !== "jwt-svid" || element === undefined) continue;

@@ -5,6 +5,7 @@ import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
 import { attest } from "../../src/attest/attest.ts";
 import { acceptRestore } from "../../src/authority/accept-restore.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
+import { approveCall, type CallApprovalRequest, refuseCall } from "../../src/check/approve-call.ts";
 import { askerOf } from "../../src/check/asker.ts";
 import { createCallRate } from "../../src/check/call-rate.ts";
 import type { CallRequest } from "../../src/check/call-request.ts";
@@ -176,6 +177,10 @@ export async function startBroker(ground: Ground) {
     approve: async (by: SimulatedProcess, request: ApprovalRequest) => approveStep(await attested(by), request, ports),
     refuse: async (by: SimulatedProcess, asked: Pick<ApprovalRequest, "stepId" | "reason">) =>
       refuseStep(await attested(by), asked, ports),
+    approveCall: async (by: SimulatedProcess, request: CallApprovalRequest) =>
+      approveCall(await attested(by), request, ports),
+    refuseCall: async (by: SimulatedProcess, asked: Pick<CallApprovalRequest, "approvalId" | "reason">) =>
+      refuseCall(await attested(by), asked, ports),
     offboard: (principalId: string, order: { readonly barAhead: boolean; readonly by: Actor }) =>
       offboard(principalId, order, ports),
     readmit: (principalId: string, by: Actor) => readmit(principalId, by, ports),

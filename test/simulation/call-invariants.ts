@@ -10,6 +10,8 @@ export function checkCalls({ calls, model }: World): void {
     const call = allowed.get(answer.decisionId);
     if (answer.effect === "deny") {
       promise(call === undefined, "no call that is refused counts as allowed");
+      const waits = answer.pending?.approvalId;
+      promise(waits === undefined || model.callApprovals.has(waits), "a call that is said to wait is on record");
       continue;
     }
     promise(call !== undefined, "a call that is allowed is on record when it is");

@@ -84,6 +84,18 @@ const RATCHET: RuleSet = {
   high: { effect: "forbid", from: "high" },
 };
 const APPROVAL: RuleSet = { ...RATCHET, held: { effect: "forbid", action: "write", approval: "operators" } };
+/** Steps are opened by it, and each of their calls that reads is looked at. */
+const CALL_APPROVAL: RuleSet = {
+  ceiling: { effect: "permit" },
+  high: { effect: "forbid", from: "high" },
+  calls: { effect: "forbid", act: "call", action: "read", approval: "operators" },
+};
+/** Whoever has approved by the other has not looked at what is internal. */
+const MORE_APPROVAL: RuleSet = {
+  ...CALL_APPROVAL,
+  held: { effect: "forbid", action: "write", approval: "operators" },
+  inside: { effect: "forbid", act: "call", datatype: "internal", approval: "operators" },
+};
 
 /** Sets of policies; each forbids more the more risk there is, the more was granted and the more steps are open. */
 export const POLICIES: readonly { readonly rules: RuleSet; readonly dataClasses: DataClasses }[] = [
@@ -118,7 +130,12 @@ export const POLICIES: readonly { readonly rules: RuleSet; readonly dataClasses:
   { rules: RATCHET, dataClasses: { ratchet: "principal", classes: { public: ORDINARY, ...INTERNAL } } },
   { rules: APPROVAL, dataClasses: { ratchet: "run", classes: { public: ORDINARY, ...INTERNAL } } },
   { rules: APPROVAL, dataClasses: ORDINARY_CLASSES },
+  { rules: CALL_APPROVAL, dataClasses: ORDINARY_CLASSES },
+  { rules: MORE_APPROVAL, dataClasses: ORDINARY_CLASSES },
 ];
+/** Of them: those under which calls that read are held back, by one policy and by more. */
+export const WITH_CALL_APPROVAL = 8;
+export const WITH_MORE_APPROVALS = 9;
 
 /** The same with so many calls of each. */
 export function countedBy(grant: Grant, calls: number | undefined): Grant {

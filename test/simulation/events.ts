@@ -80,8 +80,39 @@ export type Event =
       readonly element: number;
       /** How many times at once. */
       readonly times: number;
+      /** Which arguments, of two; absent: nothing is told of them. */
+      readonly digest: number | undefined;
+      readonly acceptPending: boolean;
+      /** What an approver says as soon as it waits, and how many times at once it is made again then. */
+      readonly answer: "approve" | "refuse" | undefined;
+      readonly again: number;
       /** What happens at the same time: its step is closed, its token taken back, or the risk raised. */
       readonly meanwhile: "close" | "revoke" | "risk" | undefined;
+    }
+  /** A step whose call is held back, answered, and made again. */
+  | {
+      readonly kind: "held-call";
+      readonly by: number;
+      readonly agent: number;
+      readonly run: number;
+      /** The set that is put in force before; absent: it is left at what it is. */
+      readonly policies: number | undefined;
+      /** How many times at once it is made first, and again. */
+      readonly times: number;
+      readonly again: number;
+      readonly answer: "approve" | "refuse" | undefined;
+      /** Before it is made again: its step is closed, its time is over, more policies ask; or it has other arguments then. */
+      readonly between: "close" | "lapse" | "policies" | "other" | undefined;
+    }
+  | {
+      readonly kind: "approve-call" | "refuse-call";
+      readonly by: number;
+      /** Mostly of those that wait. */
+      readonly call: number;
+      /** How many times at once. */
+      readonly times: number;
+      /** Another call was looked at. */
+      readonly isOther: true | undefined;
     }
   | { readonly kind: "close"; readonly by: number; readonly step: number; readonly outcome: number }
   | {

@@ -104,6 +104,10 @@ function checkApprovals({ model, processes }: World): void {
     const { opener, executor } = step;
     const parties = [uidOf(opener), ...(executor.kind === "any" ? [] : [uidOf(executor.process)])];
     promise(approvedBy === undefined || !parties.includes(approvedBy.uid), "nobody approves what they have a part in");
+    for (const { pending, answer } of model.callApprovals.values()) {
+      if (pending.stepId !== step.stepId || answer?.approved !== true) continue;
+      promise(!parties.includes(answer.by.uid), "nor a call of a step that they have a part in");
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Decision, ToolCall } from "../../src/domain/decision.ts";
 import type { Grant, GrantElement } from "../../src/domain/grant.ts";
 import { microsOf, type UnixMicros } from "../../src/domain/time.ts";
+import { type ModelCallApprovals, useOf } from "./model-call-approvals.ts";
 import {
-  approvalOf,
   entryInForce,
   type History,
   lineageOf,
@@ -30,7 +30,7 @@ export type ModelCalls = {
 /** One element that counts a call: whose grant it is of, and its place there. */
 type Budget = { readonly holder: string; readonly element: number; readonly max: number };
 
-export function createModelCalls(history: History): ModelCalls {
+export function createModelCalls(history: History, approvals: Pick<ModelCallApprovals, "use">): ModelCalls {
   const { steps, credentials, policies, facts, callsMade: made } = history;
   const allowed = new Map<string, ModelCall>();
   const denied = new Map<string, number>();
@@ -52,7 +52,8 @@ export function createModelCalls(history: History): ModelCalls {
     const use = useOf(call);
     const stepsOpen = openBeside(history, one).length;
     const classes = facts.classesAround(step);
-    const question = { act: "call", elements: [use], at, stepsOpen, classes, approved: approvalOf(one) } as const;
+    const approved = approvals.use(one, decision, call, at);
+    const question = { act: "call", elements: [use], at, stepsOpen, classes, approved } as const;
     promise(policies.permits(step, question), "no call is allowed that the policies in force forbid");
 
     const counting = [...ofCredential(credential, step.grant, use), ...ofSteps(one, use)];
@@ -96,10 +97,6 @@ export function createModelCalls(history: History): ModelCalls {
 }
 
 const nameOf = ({ holder, element }: Pick<Budget, "holder" | "element">) => `${holder}/${element}`;
-
-function useOf({ location, tool: identifier, actions, datatypes }: ToolCall): GrantElement {
-  return { type: "mcp_tool", locations: [location], identifier, actions, datatypes };
-}
 
 /** The elements of a grant that count a use; none where one without a bound covers it. */
 function budgetsOf(holder: string, grant: Grant, use: GrantElement): readonly Budget[] {

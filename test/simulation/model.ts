@@ -2,6 +2,7 @@ import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
 import { createModelApprovals } from "./model-approvals.ts";
 import { createModelBounds } from "./model-bounds.ts";
+import { createModelCallApprovals, type ModelCallApprovals } from "./model-call-approvals.ts";
 import { createModelCalls, type ModelCalls } from "./model-calls.ts";
 import { createModelClosings } from "./model-closings.ts";
 import { createModelCredentials } from "./model-credentials.ts";
@@ -28,6 +29,7 @@ export type Model = {
   readonly credentials: ReadonlyMap<string, ModelCredential>;
   readonly principals: Pick<ModelPrincipals, "checkBarred" | "wasBarred">;
   readonly calls: Pick<ModelCalls, "allowed" | "denied">;
+  readonly callApprovals: ModelCallApprovals["all"];
   readonly sequence: number;
   /** How often each kind of event was told, and what else is worth counting. */
   readonly seen: ReadonlyMap<string, number>;
@@ -48,7 +50,8 @@ export function createModel(): Model {
   const open = modelOpening(history, { terms, bounds });
   const approvals = createModelApprovals(history, { terms, bounds, principals });
   const closings = createModelClosings(history);
-  const calls = createModelCalls(history);
+  const callApprovals = createModelCallApprovals(history);
+  const calls = createModelCalls(history, callApprovals);
   const signed = createModelCredentials(history);
   let last = 0;
   let lastType: LedgerEvent["type"] | undefined;
@@ -70,6 +73,7 @@ export function createModel(): Model {
     credentials,
     principals,
     calls,
+    callApprovals: callApprovals.all,
     seen,
     get sequence() {
       return last;
@@ -117,6 +121,12 @@ export function createModel(): Model {
         case "step.refused":
           promise(steps.get(event.stepId)?.state === "PENDING_APPROVAL", "what is refused waited for approval");
           return;
+        case "call.pending":
+          return callApprovals.wait(event, before);
+        case "call.approved":
+          return callApprovals.approve(event);
+        case "call.refused":
+          return callApprovals.refuse(event);
         case "step.held":
           stepOf(event.stepId).held = true;
           return;

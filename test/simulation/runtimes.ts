@@ -41,7 +41,7 @@ export function runtimes(world: World) {
   }
 
   /** By a token of the newest few, since older ones have expired; or below a step, or neither. */
-  function openAnyhow(event: EventOf<"open">): Promise<unknown> {
+  function openAnyhow(event: EventOf<"open">): Promise<OpenedStep | undefined> {
     const token = at(tokens.slice(-3), event.token);
     const parent = token?.step ?? at(isApt(event.by) ? openOnes() : world.steps(), event.under);
     return open(event, { token, parent });

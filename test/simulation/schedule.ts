@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { RISK_LEVELS } from "../../src/domain/risk.ts";
+import { WITH_CALL_APPROVAL, WITH_MORE_APPROVALS } from "./cast.ts";
 import type { Event, Round } from "./events.ts";
 
 /* What may happen, drawn by fast-check. */
@@ -51,6 +52,10 @@ const call = fc.record({
   // So many that denials are only counted.
   times: fc.oneof({ arbitrary: fc.integer({ min: 1, max: 3 }), weight: 9 }, { arbitrary: fc.constant(14), weight: 1 }),
   meanwhile: oneIn(2, fc.constantFrom("close", "revoke", "risk")),
+  digest: fc.constantFrom(0, 0, 0, 1, undefined),
+  acceptPending: fc.constantFrom(true, true, true, false),
+  answer: fc.constantFrom("approve", "approve", "refuse", undefined),
+  again: few,
 });
 const delegate = fc.record({
   kind: fc.constant("delegate" as const),
@@ -78,7 +83,7 @@ const plainOpen = fc.record({
 });
 const policies = fc.record({
   kind: fc.constant("policies" as const),
-  set: fc.constantFrom(0, 0, 0, undefined, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7),
+  set: fc.constantFrom(0, 0, 0, undefined, 1, 2, 3, 4, 4, 5, 5, 6, 6, 7, 7, 7, 8, 9),
 });
 
 const event: fc.Arbitrary<Event> = fc.oneof(
@@ -106,6 +111,27 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       isOther: oneIn(6, fc.constant(true as const)),
     }),
     weight: 8,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constant("held-call" as const),
+      ...{ by: index, agent: few, run: few },
+      policies: fc.constantFrom(undefined, WITH_CALL_APPROVAL, WITH_CALL_APPROVAL, WITH_MORE_APPROVALS),
+      ...{ times: fc.integer({ min: 1, max: 2 }), again: fc.integer({ min: 1, max: 3 }) },
+      answer: fc.constantFrom("approve", "approve", "approve", "refuse", undefined),
+      between: fc.constantFrom(undefined, undefined, undefined, "close", "lapse", "policies", "other"),
+    }),
+    weight: 4,
+  },
+  {
+    arbitrary: fc.record({
+      kind: fc.constantFrom("approve-call", "approve-call", "refuse-call"),
+      by: index,
+      call: index,
+      times: fc.integer({ min: 1, max: 2 }),
+      isOther: oneIn(6, fc.constant(true as const)),
+    }),
+    weight: 2,
   },
   { arbitrary: close, weight: 5 },
   {

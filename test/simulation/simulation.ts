@@ -2,6 +2,7 @@ import { BrokerError } from "../../src/domain/errors.ts";
 import { agents } from "./agents.ts";
 import { approvers } from "./approvers.ts";
 import type { Event, EventOf, Round } from "./events.ts";
+import { heldCalls } from "./held-calls.ts";
 import { operators } from "./operators.ts";
 import { runtimes } from "./runtimes.ts";
 import { surroundings } from "./surroundings.ts";
@@ -25,12 +26,15 @@ const UNSTEADYING: readonly Event["kind"][] = ["wall", "accept-restore", "restar
 
 export async function simulate(delays: readonly number[]): Promise<Simulation> {
   const world = await createWorld(delays);
+  const opening = runtimes(world);
+  const administering = operators(world);
   const acts: Acts = {
-    ...runtimes(world),
+    ...opening,
+    ...heldCalls(world, { ...opening, ...administering }),
     ...agents(world),
     ...verifiers(world),
     ...approvers(world),
-    ...operators(world),
+    ...administering,
     ...surroundings(world),
   };
 

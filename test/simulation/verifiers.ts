@@ -1,10 +1,12 @@
 import type { CallRequest } from "../../src/check/call-request.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import { answerCall } from "./approvers.ts";
 import { ask, requestWith } from "./ask.ts";
 import { OPERATOR } from "./broker.ts";
 import { ELEMENTS, PLACES } from "./cast.ts";
 import { at, chosen, isApt, isIn, isProcess } from "./choose.ts";
 import type { EventOf } from "./events.ts";
+import { argumentsOf } from "./held-calls.ts";
 import type { Delivered, World } from "./world.ts";
 
 /** Those to whom credentials are presented. */
@@ -30,7 +32,9 @@ export function verifiers(world: World) {
     const held = recordOf(delivery.issuanceId)?.grant ?? [];
     const element = at(isApt(event.by) && held.length > 0 ? held : ELEMENTS, event.element);
     if (location === undefined || element === undefined) return undefined;
-    return requestWith(delivery.svid, element, location);
+    const { digest, acceptPending } = event;
+    const told = digest === undefined ? {} : { argumentsSha256: argumentsOf(digest) };
+    return requestWith(delivery.svid, element, location, { ...told, acceptPending });
   }
 
   /** What a call races with. */
@@ -67,8 +71,14 @@ export function verifiers(world: World) {
       const token = presented(event);
       const request = token === undefined ? undefined : requestOf(event, token);
       if (token === undefined || request === undefined) return;
-      const asking = Array.from({ length: event.times }, () => ask(world, world.actor(event.by, isIn(21)), request));
-      await Promise.all([...asking, happening(event, token)]);
+      const asked = (times: number) =>
+        Promise.all(Array.from({ length: times }, () => ask(world, world.actor(event.by, isIn(21)), request)));
+      const [answers] = await Promise.all([asked(event.times), happening(event, token)]);
+      const pending = answers.flatMap((one) => (one?.effect === "deny" && one.pending ? [one.pending] : []));
+      const [waits] = pending;
+      if (waits === undefined || event.answer === undefined) return;
+      await answerCall(world, { kind: event.answer, by: world.actor(1, isIn(31)), approvalId: waits.approvalId });
+      await asked(event.again);
     },
   };
 }
