@@ -101,6 +101,8 @@ export type Event =
       readonly times: number;
       readonly again: number;
       readonly answer: "approve" | "refuse" | undefined;
+      /** How many times at once it is answered. */
+      readonly answers: number;
       /** Before it is made again: its step is closed, its time is over, more policies ask; or it has other arguments then. */
       readonly between: "close" | "lapse" | "policies" | "other" | undefined;
     }

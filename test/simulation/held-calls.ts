@@ -1,5 +1,6 @@
 import type { CallAnswer } from "../../src/check/answer-denials.ts";
 import { sha256Hex } from "../../src/domain/digest.ts";
+import { BrokerError } from "../../src/domain/errors.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import { issued } from "./agents.ts";
 import { answerCall } from "./approvers.ts";
@@ -55,7 +56,12 @@ export function heldCalls(world: World, { open, policies }: Parties) {
       const waits = (await made(token, 0, event.times)).find((one) => one?.effect === "deny" && one.pending);
       if (waits?.effect !== "deny" || waits.pending === undefined || answer === undefined) return;
       const { approvalId } = waits.pending;
-      await answerCall(world, { kind: answer, by: actor(1, isIn(31)), approvalId });
+      const answering = () => answerCall(world, { kind: answer, by: actor(1, isIn(31)), approvalId });
+      // Of answers at one time one counts, and the others are refused.
+      const answered = await Promise.allSettled(Array.from({ length: event.answers }, answering));
+      for (const one of answered) {
+        if (one.status === "rejected" && !(one.reason instanceof BrokerError)) throw one.reason;
+      }
       await happening(between, step);
       const next = between === "lapse" ? await tokenOf(step) : token;
       await made(next, between === "other" ? 1 : 0, event.again);

@@ -119,6 +119,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       policies: fc.constantFrom(undefined, WITH_CALL_APPROVAL, WITH_CALL_APPROVAL, WITH_MORE_APPROVALS),
       ...{ times: fc.integer({ min: 1, max: 2 }), again: fc.integer({ min: 1, max: 3 }) },
       answer: fc.constantFrom("approve", "approve", "approve", "refuse", undefined),
+      answers: fc.constantFrom(1, 1, 2),
       between: fc.constantFrom(undefined, undefined, undefined, "close", "lapse", "policies", "other"),
     }),
     weight: 4,
