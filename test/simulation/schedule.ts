@@ -110,7 +110,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       times: fc.integer({ min: 1, max: 2 }),
       isOther: oneIn(6, fc.constant(true as const)),
     }),
-    weight: 8,
+    weight: 10,
   },
   {
     arbitrary: fc.record({
