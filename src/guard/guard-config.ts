@@ -42,6 +42,7 @@ export type Upstream =
       readonly environment: Readonly<Record<string, string>>;
       readonly user?: { readonly uid: number; readonly gid: number };
       readonly processesMax: number;
+      readonly processesPerStepMax: number;
     };
 
 export type GuardedTool = { readonly actions: readonly Action[]; readonly datatypes: readonly string[] };
@@ -83,6 +84,8 @@ const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 const OWN_HEADER =
   /^(?:host|connection|content-length|content-type|transfer-encoding|te|upgrade|accept|last-event-id|mcp-.*)$/i;
 const PROCESSES_MAX = 1_000;
+const PROCESSES_DEFAULT = 32;
+const PROCESSES_PER_STEP_DEFAULT = 4;
 const UID_MAX = 4_294_967_294;
 
 const resourceUri = (expected: string) =>
@@ -154,7 +157,12 @@ const upstream = section({
   user: section({ uid: whole(0, UID_MAX), gid: whole(0, UID_MAX) })
     .optional()
     .describe("Whom the command runs as, where the guard may choose."),
-  processes_max: whole(1, PROCESSES_MAX).prefault(32).describe("Processes at the same time, of all steps together."),
+  processes_max: whole(1, PROCESSES_MAX)
+    .prefault(PROCESSES_DEFAULT)
+    .describe("Processes at the same time, of all steps together."),
+  processes_per_step_max: whole(1, PROCESSES_MAX)
+    .prefault(PROCESSES_PER_STEP_DEFAULT)
+    .describe("Of these, as many as one step may have: one for each of its clients."),
 });
 
 const schema = section({
@@ -277,7 +285,8 @@ function upstreamOf(
     ...(declared?.directory === undefined ? {} : { directory: declared.directory }),
     environment: declared?.environment ?? {},
     ...(declared?.user === undefined ? {} : { user: declared.user }),
-    processesMax: declared?.processes_max ?? 32,
+    processesMax: declared?.processes_max ?? PROCESSES_DEFAULT,
+    processesPerStepMax: declared?.processes_per_step_max ?? PROCESSES_PER_STEP_DEFAULT,
   };
 }
 

@@ -24,7 +24,7 @@ export function createSecretNet(secrets: readonly string[]): SecretNet {
     return forms.some((form) => HEX.test(form) && lower.includes(form));
   };
   return {
-    holds: (text) => isIn(text) || (text.includes("\\") && isIn(unescaped(text))),
+    holds: (text) => readingsOf(text).some(isIn),
     piecewise() {
       let end = "";
       return (piece) => {
@@ -44,8 +44,6 @@ function formsOf(secret: string): readonly string[] {
     secret,
     JSON.stringify(secret).slice(1, -1),
     bytes.toString("hex"),
-    encodeURIComponent(secret),
-    encodeURIComponent(secret).replaceAll("%20", "+"),
     ...[0, 1, 2].flatMap((before) => base64Forms(bytes, before)),
   ];
 }
@@ -62,9 +60,22 @@ function base64Forms(bytes: Buffer, before: number): readonly string[] {
   return [base64url, base64url.replaceAll("-", "+").replaceAll("_", "/")];
 }
 
-/** Each escape of JSON in the text replaced by what it stands for; what is no JSON stays as it is. */
+/** A text as it stands, and as it reads where its escapes of JSON, of URLs and of forms are taken for what they stand for. */
+function readingsOf(text: string): readonly string[] {
+  const plain = text.includes("\\") ? [text, unescaped(text)] : [text];
+  return plain.flatMap((one) => {
+    if (!one.includes("%")) return [one];
+    return [one, percentDecoded(one), percentDecoded(one.replaceAll("+", " "))];
+  });
+}
+
+/** What is no escape stays as it is. */
 function unescaped(text: string): string {
   return text.replaceAll(/\\(?:u([0-9a-fA-F]{4})|(["\\/]))/g, (_, code: string | undefined, plain: string) =>
     code === undefined ? plain : String.fromCharCode(Number.parseInt(code, 16)),
   );
+}
+
+function percentDecoded(text: string): string {
+  return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString());
 }

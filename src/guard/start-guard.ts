@@ -8,6 +8,7 @@ import { createGuard, type McpFetch } from "../sdk/mcp-guard/guard.ts";
 import { type GuardSettings, guardSettingsOf } from "../sdk/mcp-guard/guard-settings.ts";
 import type { NodeListener } from "../sdk/mcp-guard/node-listener.ts";
 import { rewrittenResult } from "../sdk/mcp-guard/rewritten-result.ts";
+import { stepOf } from "../sdk/mcp-guard/step-auth-info.ts";
 import { createVerifier } from "../sdk/verifier/index.ts";
 import type { GuardConfig } from "./guard-config.ts";
 import { injectedEnvironment, injectedHeaders, injectedMessage, withoutInjectedArguments } from "./injected-message.ts";
@@ -34,7 +35,7 @@ export type GuardPorts = {
 
 /** The server itself, whichever way it is reached. */
 type Reached = {
-  serve(request: Request, body: unknown): Promise<Response>;
+  serve(request: Request, body: unknown, stepId: string): Promise<Response>;
   endSession(id: string): void;
   close(): void;
 };
@@ -78,10 +79,14 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
   });
   const settings: GuardSettings = { ...declared, tools: tightened.tools, checkedTools: tightened.checked };
 
-  const handler: McpFetch = async (request, { parsedBody }) => {
+  const handler: McpFetch = async (request, { parsedBody, authInfo }) => {
     const { id, method } = isObject(parsedBody) ? parsedBody : { id: undefined, method: undefined };
     try {
-      const response = await reached.serve(request, await injectedMessage(parsedBody, injections, secrets));
+      const response = await reached.serve(
+        request,
+        await injectedMessage(parsedBody, injections, secrets),
+        stepOf(authInfo)?.stepId ?? "",
+      );
       const caught = () =>
         told(`an answer to ${JSON.stringify(method ?? request.method)} held a secret, and was withheld`);
       const netted = await nettedResponse(response, secrets.net(), { id, caught });

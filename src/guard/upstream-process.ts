@@ -6,8 +6,11 @@ import { UpstreamFailure } from "./upstream-failure.ts";
 
 /** A server that speaks over standard input and output: a process for each session, so that no two steps share its state. */
 export type ProcessUpstream = {
-  /** @throws UpstreamFailure UPSTREAM_UNREACHABLE, PROCESSES_EXHAUSTED; and what `environment` throws */
-  serve(request: Request, body: unknown): Promise<Response>;
+  /**
+   * @param stepId - of whoever asks, which has a part of the processes and not all of them.
+   * @throws UpstreamFailure UPSTREAM_UNREACHABLE, PROCESSES_EXHAUSTED; and what `environment` throws
+   */
+  serve(request: Request, body: unknown, stepId: string): Promise<Response>;
   endSession(id: string): void;
   close(): void;
 };
@@ -22,29 +25,32 @@ export function createProcessUpstream(
   said: (line: string) => void,
 ): ProcessUpstream {
   const sessions = new Map<string, ProcessSession>();
-  let processes = 0;
+  /** Processes, each by the id of its step. */
+  const owners: string[] = [];
 
-  async function begin(request: Request, body: unknown): Promise<Response> {
-    if (processes >= upstream.processesMax) {
-      throw new UpstreamFailure(
-        "PROCESSES_EXHAUSTED",
-        `there are ${processes} processes of the server, as many as may be`,
-      );
-    }
-    processes += 1;
+  function enter(stepId: string): () => void {
+    const ofStep = owners.filter((one) => one === stepId).length;
+    if (ofStep >= upstream.processesPerStepMax) throw exhausted(`the step has ${ofStep} processes of the server`);
+    if (owners.length >= upstream.processesMax) throw exhausted(`there are ${owners.length} processes of the server`);
+    owners.push(stepId);
+    return () => void owners.splice(owners.indexOf(stepId), 1);
+  }
+
+  async function begin(request: Request, body: unknown, stepId: string): Promise<Response> {
+    const leave = enter(stepId);
     let session: ProcessSession;
     try {
       session = await startProcessSession(upstream, {
         environment: await environment(),
         said,
         ended() {
-          processes -= 1;
+          leave();
           const id = session.id();
           if (id !== undefined) sessions.delete(id);
         },
       });
     } catch (thrown) {
-      processes -= 1;
+      leave();
       throw thrown;
     }
     const response = await session.serve(request, body);
@@ -55,10 +61,10 @@ export function createProcessUpstream(
   }
 
   return {
-    async serve(request, body) {
+    async serve(request, body, stepId) {
       const session = sessions.get(request.headers.get(SESSION_HEADER) ?? "");
       if (session !== undefined) return session.serve(request, body);
-      if (isInitializeRequest(body)) return begin(request, body);
+      if (isInitializeRequest(body)) return begin(request, body, stepId);
       // What belongs to no session is answered as a server answers that has none.
       const nobody = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => "" });
       return nobody.handleRequest(request, body === undefined ? {} : { parsedBody: body });
@@ -68,4 +74,8 @@ export function createProcessUpstream(
       for (const session of [...sessions.values()]) session.end();
     },
   };
+}
+
+function exhausted(how: string): UpstreamFailure {
+  return new UpstreamFailure("PROCESSES_EXHAUSTED", `${how}, as many as may be`);
 }

@@ -124,6 +124,34 @@ describe("a server that speaks over standard input and output", () => {
     await expect(scene.client(await scene.step("count"), guard)).rejects.toThrow("as many as may be");
   });
 
+  test("has no more processes of one step than the file says, so that others find one", async () => {
+    const guard = await scene.guard({ ...CONFIG, upstream: { processes_per_step_max: 1, command: SERVER } });
+    const step = await scene.step("count");
+    const client = await scene.client(step, guard);
+    await expect(scene.client(step, guard)).rejects.toThrow("the step has 1 processes of the server");
+    await scene.client(await scene.step("count"), guard);
+    expect(textOf(await client.callTool({ name: "count", arguments: {} }))).toBe("1");
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    "runs as the user that the file names, where the guard may choose",
+    async () => {
+      const user = { uid: 65_534, gid: 65_534 };
+      // Which can't read the server of the other tests.
+      const code =
+        'process.stdin.once("data", () => console.error("uid", process.getuid(), process.getgroups().join()))';
+      const guard = await scene.guard({
+        ...CONFIG,
+        upstream: { user, directory: "/tmp", command: ["node", "-e", code] },
+      });
+      const step = await scene.step("count");
+      const connecting = scene.client(step, guard).catch((thrown: unknown) => thrown);
+      await guard.said("server: uid 65534 65534");
+      await step.close();
+      expect(await connecting).toBeInstanceOf(Error);
+    },
+  );
+
   test("that can't be started fails the session with a reason, and no path", async () => {
     const guard = await scene.guard(CONFIG, ["/nowhere/server"]);
     await expect(scene.client(await scene.step("count"), guard)).rejects.toThrow("the server can't be started");
