@@ -1,4 +1,4 @@
-// How fast the broker is on this machine, next to what its CPU can sign; with --base, next to another commit; with --policies, what policies cost. `make bench`;
+// How fast the broker is on this machine, next to what its CPU can sign; with --base, next to another commit; with --policies or --guard, what these cost. `make bench`;
 // `--output json` for machines.
 import process from "node:process";
 import { parseArgs } from "node:util";
@@ -6,9 +6,11 @@ import { checkOut, thisCheckout } from "./bench/checkout.ts";
 import { compare } from "./bench/compare.ts";
 import { machineName } from "./bench/machine.ts";
 import { measureAlone } from "./bench/measure-alone.ts";
+import { measureGuard } from "./bench/measure-guard.ts";
 import { measurePolicies } from "./bench/measure-policies.ts";
 import { printAlone } from "./bench/report-alone.ts";
 import { type Comparison, printComparison } from "./bench/report-comparison.ts";
+import { printGuard } from "./bench/report-guard.ts";
 import { printPolicies } from "./bench/report-policies.ts";
 
 const { values } = parseArgs({
@@ -19,6 +21,8 @@ const { values } = parseArgs({
     base: { type: "string" },
     /** What policies cost, and nothing else. */
     policies: { type: "boolean", default: false },
+    /** What a guard in front of an MCP server costs, and nothing else. */
+    guard: { type: "boolean", default: false },
     rounds: { type: "string", default: "10" },
     "bulk-rounds": { type: "string", default: "4" },
   },
@@ -28,7 +32,11 @@ const printJson = (value: object) => void process.stdout.write(`${JSON.stringify
 
 const say = (progress: string) => void process.stderr.write(`${progress}\n`);
 
-if (values.policies) {
+if (values.guard) {
+  const ofGuard = await measureGuard(Number(values.seconds ?? 8), say);
+  if (isJson) printJson(ofGuard);
+  else printGuard(ofGuard);
+} else if (values.policies) {
   const plan = { rounds: Number(values.rounds), seconds: Number(values.seconds ?? 0.4) };
   if (!(plan.rounds >= 2)) throw new Error("an interval takes two rounds or more");
   const ofPolicies = await measurePolicies(plan, say);
