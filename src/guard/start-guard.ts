@@ -10,9 +10,10 @@ import type { NodeListener } from "../sdk/mcp-guard/node-listener.ts";
 import { rewrittenResult } from "../sdk/mcp-guard/rewritten-result.ts";
 import { stepOf } from "../sdk/mcp-guard/step-auth-info.ts";
 import { createVerifier } from "../sdk/verifier/index.ts";
+import { type Answer, responseOf } from "./answer.ts";
 import type { GuardConfig } from "./guard-config.ts";
 import { injectedEnvironment, injectedHeaders, injectedMessage, withoutInjectedArguments } from "./injected-message.ts";
-import { nettedResponse } from "./netted-response.ts";
+import { nettedAnswer } from "./netted-answer.ts";
 import { createSecrets } from "./secrets.ts";
 import { createTightenedTools } from "./tightened-tools.ts";
 import { failureResponse, UpstreamFailure } from "./upstream-failure.ts";
@@ -35,7 +36,7 @@ export type GuardPorts = {
 
 /** The server itself, whichever way it is reached. */
 type Reached = {
-  serve(request: Request, body: unknown, stepId: string): Promise<Response>;
+  serve(request: Request, body: unknown, stepId: string): Promise<Answer>;
   endSession(id: string): void;
   close(): void;
 };
@@ -82,16 +83,13 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
   const handler: McpFetch = async (request, { parsedBody, authInfo }) => {
     const { id, method } = isObject(parsedBody) ? parsedBody : { id: undefined, method: undefined };
     try {
-      const response = await reached.serve(
-        request,
-        await injectedMessage(parsedBody, injections, secrets),
-        stepOf(authInfo)?.stepId ?? "",
-      );
+      const sent = await injectedMessage(parsedBody, injections, secrets);
+      const answer = await reached.serve(request, sent, stepOf(authInfo)?.stepId ?? "");
       const caught = () =>
         told(`an answer to ${JSON.stringify(method ?? request.method)} held a secret, and was withheld`);
-      const netted = await nettedResponse(response, secrets.net(), { id, caught });
-      if (method !== "tools/list") return netted;
-      return await rewrittenResult(netted, (result) => {
+      const response = responseOf(await nettedAnswer(answer, secrets.net(), { id, caught }));
+      if (method !== "tools/list") return response;
+      return await rewrittenResult(response, (result) => {
         tightened.observe(result);
         return withoutInjectedArguments(result, injections);
       });
@@ -137,7 +135,6 @@ function httpUpstream(
       const request = { method: "DELETE", headers, signal: AbortSignal.timeout(END_SESSION_MS) };
       void injectedHeaders(undefined, injections, secrets)
         .then((injected) => askUpstream(url, request, undefined, injected))
-        .then((response) => response.body?.cancel())
         .catch(() => undefined);
     },
     close: () => undefined,

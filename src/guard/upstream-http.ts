@@ -1,6 +1,8 @@
-import { request as requestHttp } from "node:http";
+import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { Readable } from "node:stream";
+import { isEventStream } from "../sdk/mcp-guard/content-type.ts";
+import { type Answer, createTextOfPieces } from "./answer.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
 
 /** Of a client's headers the server is sent these and `mcp-*`: no cookie, no key, nothing of the client's own. */
@@ -8,22 +10,20 @@ const SENT = ["accept", "content-type", "last-event-id", "traceparent", "tracest
 /** Of the server's answer a client is told these and `mcp-*`; a challenge would be taken for the guard's. */
 const TOLD = ["content-type", "cache-control", "retry-after"];
 const MCP = "mcp-";
-const BODILESS = new Set([204, 205, 304]);
-
 /**
  * Sends one request to a server that speaks streamable HTTP. Follows no redirect, and waits for an answer as long as the
  * request's signal lets it: a call may take as long as its step.
  *
  * @param body - `undefined` for a request without one.
  * @param injected - headers with secrets.
- * @throws UpstreamFailure UPSTREAM_UNREACHABLE, UPSTREAM_REFUSED; and the signal's reason
+ * @throws UpstreamFailure UPSTREAM_UNREACHABLE, UPSTREAM_REFUSED, UPSTREAM_MALFORMED; and the signal's reason
  */
 export async function askUpstream(
   url: string,
   request: Pick<Request, "method" | "headers" | "signal">,
   body: unknown,
   injected: Readonly<Record<string, string>>,
-): Promise<Response> {
+): Promise<Answer> {
   const { method, signal } = request;
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const headers = {
@@ -31,23 +31,13 @@ export async function askUpstream(
     ...(bytes === undefined ? {} : { "content-length": String(bytes.length) }),
     ...injected,
   };
-  const answered = Promise.withResolvers<Response>();
-  const send = new URL(url).protocol === "https:" ? requestHttps : requestHttp;
+  const answered = Promise.withResolvers<Answer>();
+  const send = url.startsWith("https:") ? requestHttps : requestHttp;
   const outgoing = send(url, { method, headers, signal }, (incoming) => {
-    const { statusCode: status = 502 } = incoming;
-    const refused = refusalOf(status);
-    if (refused !== undefined) {
-      incoming.resume();
-      answered.reject(refused);
-      return;
-    }
-    const told = Object.entries(incoming.headers).flatMap(([name, value]): [string, string][] =>
-      typeof value === "string" && (TOLD.includes(name) || name.startsWith(MCP)) ? [[name, value]] : [],
-    );
-    const isEmpty = BODILESS.has(status);
-    if (isEmpty) incoming.resume();
-    const content = isEmpty ? null : (Readable.toWeb(incoming) as ReadableStream<Uint8Array<ArrayBuffer>>);
-    answered.resolve(new Response(content, { status, headers: told }));
+    answerOf(incoming).then(answered.resolve, (thrown) => {
+      incoming.destroy();
+      answered.reject(thrown);
+    });
   });
   outgoing.on("error", (cause) => {
     const failure = new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server can't be reached", { cause });
@@ -55,6 +45,37 @@ export async function askUpstream(
   });
   outgoing.end(bytes);
   return answered.promise;
+}
+
+async function answerOf(incoming: IncomingMessage): Promise<Answer> {
+  const { statusCode: status = 502 } = incoming;
+  const refused = refusalOf(status);
+  if (refused !== undefined) throw refused;
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    if (typeof value === "string" && (TOLD.includes(name) || name.startsWith(MCP))) headers.set(name, value);
+  }
+  if (isEventStream(headers)) return { status, headers, body: Readable.toWeb(incoming) as Answer["body"] };
+  const text = await textOf(incoming);
+  return { status, headers, body: text === "" ? null : text };
+}
+
+async function textOf(incoming: IncomingMessage): Promise<string> {
+  const whole = Promise.withResolvers<string>();
+  const { add, text } = createTextOfPieces();
+  incoming.setEncoding("utf8");
+  incoming.on("data", (piece: string) => {
+    try {
+      add(piece);
+    } catch (thrown) {
+      whole.reject(thrown);
+    }
+  });
+  incoming.on("end", () => whole.resolve(text()));
+  incoming.on("error", (cause) => {
+    whole.reject(new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server's answer broke off", { cause }));
+  });
+  return whole.promise;
 }
 
 function refusalOf(status: number): UpstreamFailure | undefined {

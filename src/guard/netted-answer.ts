@@ -1,0 +1,63 @@
+import { isEventStream } from "../sdk/mcp-guard/content-type.ts";
+import { wholeEvents } from "../sdk/mcp-guard/whole-events.ts";
+import { ANSWER_CHARACTERS_MAX, type Answer, createTextOfPieces } from "./answer.ts";
+import type { SecretNet } from "./secret-net.ts";
+import { failureMessage, UpstreamFailure } from "./upstream-failure.ts";
+
+/**
+ * The answer as it may be passed on. A stream is told up to the event with a secret, then an error in its place, and ends.
+ *
+ * @param id - of the request, for that error.
+ * @param caught - told of each answer that was withheld.
+ * @throws UpstreamFailure ANSWER_WITHHELD, UPSTREAM_MALFORMED
+ */
+export async function nettedAnswer(
+  answer: Answer,
+  net: SecretNet,
+  { id, caught }: { readonly id: unknown; readonly caught: () => void },
+): Promise<Answer> {
+  const { status, headers, body } = answer;
+  const withheld = () => {
+    caught();
+    return new UpstreamFailure("ANSWER_WITHHELD", "the answer was withheld: it holds a secret of the server's");
+  };
+  if (net.holds([...headers].map(([name, value]) => `${name}: ${value}`).join("\n"))) {
+    if (body instanceof ReadableStream) await body.cancel();
+    throw withheld();
+  }
+  if (body === null) return { status, headers, body };
+  if (typeof body !== "string" && isEventStream(headers)) {
+    return { status, headers, body: body.pipeThrough(nettedEvents(net, () => failureMessage(withheld(), id))) };
+  }
+  const text = typeof body === "string" ? body : await textOf(body);
+  if (net.holds(text)) throw withheld();
+  return { status, headers, body: text };
+}
+
+async function textOf(body: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  const { add, text } = createTextOfPieces();
+  for await (const chunk of body) add(decoder.decode(chunk, { stream: true }));
+  add(decoder.decode());
+  return text();
+}
+
+/** Each event is looked at as a whole before it is told, and together with the end of the one before. */
+function nettedEvents(net: SecretNet, error: () => object): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
+  const decoder = new TextDecoder();
+  const encoder = new TextEncoder();
+  const events = wholeEvents(ANSWER_CHARACTERS_MAX);
+  const holdsWithBefore = net.piecewise();
+  return new TransformStream({
+    transform(chunk, controller) {
+      for (const event of events.take(decoder.decode(chunk, { stream: true }))) {
+        if (net.holds(event) || holdsWithBefore(event)) {
+          controller.enqueue(encoder.encode(`event: message\ndata: ${JSON.stringify(error())}\n\n`));
+          controller.terminate();
+          return;
+        }
+        controller.enqueue(encoder.encode(`${event}\n\n`));
+      }
+    },
+  });
+}
