@@ -1,4 +1,4 @@
-import { isEventStream } from "../sdk/mcp-guard/content-type.ts";
+import { isEventStream, isJson } from "../sdk/mcp-guard/content-type.ts";
 import { wholeEvents } from "../sdk/mcp-guard/whole-events.ts";
 import { ANSWER_CHARACTERS_MAX, type Answer, createTextOfPieces } from "./answer.ts";
 import type { SecretNet } from "./secret-net.ts";
@@ -31,8 +31,15 @@ export async function nettedAnswer(
   }
   const text = typeof body === "string" ? body : await textOf(body);
   if (net.holds(text)) throw withheld();
-  return { status, headers, body: text };
+  if (isJson(headers)) return { status, headers, body: text };
+  // Some error page, or a server of another kind: nothing that a client of MCP could read.
+  if (status < FIRST_ERROR_STATUS)
+    throw new UpstreamFailure("UPSTREAM_MALFORMED", "the server's answer is not one of MCP");
+  headers.delete("content-type");
+  return { status, headers, body: null };
 }
+
+const FIRST_ERROR_STATUS = 400;
 
 async function textOf(body: ReadableStream<Uint8Array>): Promise<string> {
   const decoder = new TextDecoder();

@@ -1,15 +1,47 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { McpServer, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { type GuardScene, guardScene, RESOURCE, SECRET } from "./guard-scene.ts";
+import { Effect } from "../../src/gen/stint/v1/history_pb.js";
+import type { Step } from "../../src/sdk/runtime/index.ts";
+import { operatorOf } from "../e2e/operator.ts";
+import { type GuardProcess, type GuardScene, guardScene, RESOURCE, SECRET } from "./guard-scene.ts";
 
 const READ = { actions: ["read"], datatypes: ["internal"] };
 const TOOLS = ["whoami", "leak", "stream", "act"];
+
+/** What a server may answer that is broken, or wants to break whoever reads it. */
+const ODD_ANSWERS: Readonly<Record<string, (response: ServerResponse) => void>> = {
+  "/page": (response) => response.writeHead(200, { "content-type": "text/html" }).end("<h1>welcome</h1>"),
+  "/error-page": (response) => response.writeHead(500, { "content-type": "text/html" }).end("<h1>at /srv/secret</h1>"),
+  "/million": (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    const tool = JSON.stringify({ name: "search", inputSchema: { type: "object" } });
+    response.write('{"jsonrpc":"2.0","id":1,"result":{"tools":[');
+    response.end(`${`${tool},`.repeat(1_000_000)}${tool}]}}`);
+  },
+  "/broken-off": (response) => {
+    response.writeHead(200, { "content-type": "application/json", "content-length": 1_000 });
+    response.write('{"jsonrpc":"2.0",', () => response.destroy());
+  },
+};
+
+/** Whoever sends what no client would, as a step. */
+async function raw(step: Step, { url }: GuardProcess) {
+  const authorization = (await step.jwtSvid(RESOURCE)).authorization();
+  const own = { authorization, "content-type": "application/json", accept: "application/json, text/event-stream" };
+  return {
+    post: (message: unknown, headers: Readonly<Record<string, string>> = {}) =>
+      fetch(`${url}/mcp`, { method: "POST", headers: { ...own, ...headers }, body: JSON.stringify(message) }),
+  };
+}
+
+const refusedBy = async (answer: Response) =>
+  ((await answer.json()) as { readonly error: { readonly data?: { readonly reason?: string } } }).error.data?.reason;
 
 type Seen = Pick<IncomingMessage, "method" | "headers"> & { readonly body?: unknown };
 
@@ -45,6 +77,8 @@ async function legacyServer(): Promise<{ readonly url: string; readonly seen: Se
   });
   const server = createServer((request, response) => {
     seen.push({ method: request.method ?? "", headers: request.headers });
+    const odd = ODD_ANSWERS[request.url ?? ""];
+    if (odd !== undefined) return void odd(response);
     if (request.url === "/elsewhere") return response.writeHead(307, { location: "http://127.0.0.1:9/mcp" }).end();
     if (request.headers["x-api-key"] !== SECRET) return response.writeHead(401).end();
     return void listener(request, response);
@@ -145,6 +179,52 @@ describe("a server that speaks streamable HTTP", () => {
     const failed = await scene.client(await scene.step("whoami"), guard).catch((thrown: unknown) => thrown);
     expect(String(failed)).toContain(reason);
     expect(String(failed)).not.toContain("127.0.0.1");
+  });
+
+  test.for([
+    { path: "/page", status: 502, reason: "UPSTREAM_MALFORMED" },
+    { path: "/million", status: 502, reason: "UPSTREAM_MALFORMED" },
+    { path: "/broken-off", status: 502, reason: "UPSTREAM_UNREACHABLE" },
+    { path: "/error-page", status: 500, reason: undefined },
+  ])("an answer like $path is not passed on, and others are served", async ({ path, status, reason }) => {
+    const guard = await scene.guard(configOf({ upstream: { url: legacy.url + path } }));
+    const { post } = await raw(await scene.step("whoami"), guard);
+    const answer = await post({ jsonrpc: "2.0", id: 1, method: "tools/list" });
+    const text = await answer.text();
+    expect(answer.status).toBe(status);
+    expect(reason === undefined ? text : JSON.parse(text).error.data).toEqual(reason === undefined ? "" : { reason });
+    expect((await post({ jsonrpc: "2.0", id: 2, method: "tools/list" })).status).toBe(status);
+  });
+
+  test("another step's session is nobody's, and a tool that header and body name differently is none", async () => {
+    const guard = await scene.guard(configOf());
+    const [own, other] = [await scene.step("whoami"), await scene.step("whoami", "leak")];
+    const client = await scene.client(own, guard);
+    const session = client.transport?.sessionId ?? "";
+    const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "whoami", arguments: {} } };
+    const { post } = await raw(other, guard);
+    expect(await refusedBy(await post(call, { "mcp-session-id": session }))).toBe("SESSION_NOT_FOUND");
+    expect(await refusedBy(await post(call, { "mcp-name": "leak" }))).toBe("HEADER_MISMATCH");
+    expect(legacy.seen.filter(({ headers }) => headers["mcp-name"] !== undefined)).toEqual([]);
+  });
+
+  test("calls that are marked are decided by the broker, and what became of calls is told", async () => {
+    const guard = await scene.guard(configOf({ check: { tools: ["whoami"] } }));
+    const step = await scene.step("whoami");
+    const client = await scene.client(step, guard);
+    expect(textOf(await client.callTool({ name: "whoami", arguments: {} }))).toBe("legacy");
+    using operator = operatorOf(scene.daemon.operatorSocket);
+    const filter = { stepId: step.stepId };
+    const { decisions } = await operator.history.listDecisions({ filter });
+    const call = { tool: "whoami", location: RESOURCE };
+    expect(decisions).toMatchObject([{ effect: Effect.ALLOW, call }, { effect: Effect.ALLOW }]);
+    await vi.waitFor(
+      async () => {
+        const { usage } = await operator.history.listUsage({ filter });
+        expect(usage).toMatchObject([{ verifier: "guard", tool: "whoami", outcome: "served", calls: 1n }]);
+      },
+      { timeout: 20_000 },
+    );
   });
 
   test("a token of another audience, or none, reaches no server", async () => {
