@@ -121,14 +121,13 @@ function anyToolForm(text: string, json: PolicyJson, reads: Reads): CompiledPoli
   const isBlind = isOfAllTools && !looksAtTool(readsOfConditions(json));
   if (isBlind || (effect === "permit" && idsOf(resource, "Tool")?.[0] === "*")) return { source: text, reads };
   if (effect === "permit") return undefined;
-  const source: PolicyJson = {
-    ...json,
-    resource: { op: "All" },
-    conditions: conditions.flatMap(({ kind, body }): Clause[] => {
-      if (kind === "when") return [{ kind, body: blindConjunction(body) }];
-      return isLeftOut(body) ? [] : [{ kind, body }];
-    }),
-  };
+  const clauses: Clause[] = [];
+  for (const { kind, body } of conditions) {
+    if (kind === "when") clauses.push({ kind, body: blindConjunction(body) });
+    else if (!isLeftOut(body)) clauses.push({ kind, body });
+    if (leavesOutWhatFails(kind, body)) break;
+  }
+  const source: PolicyJson = { ...json, resource: { op: "All" }, conditions: clauses };
   return { source, reads: withScope(readsOfConditions(source), source) };
 }
 
@@ -142,11 +141,46 @@ function hasUnsafeNumber(part: unknown): boolean {
   return typeof part === "object" && part !== null && Object.values(part).some(hasUnsafeNumber);
 }
 
-/** Without the parts of a conjunction that are left out. */
+/** Without the parts of a conjunction that are left out, nor what is asked after one of them that may fail. */
 function blindConjunction(body: Expr): Expr {
   if ("&&" in body) {
     const { left, right } = body["&&"] as { left: Expr; right: Expr };
+    if (leavesOutWhatFails("when", left)) return blindConjunction(left);
     return { "&&": { left: blindConjunction(left), right: blindConjunction(right) } };
   }
   return isLeftOut(body) ? { Value: true } : body;
+}
+
+/** A policy that fails denies, and what it would have asked after that makes it no better. */
+function leavesOutWhatFails(kind: Clause["kind"], body: Expr): boolean {
+  if (kind === "when" && "&&" in body) {
+    const { left, right } = body["&&"] as { left: Expr; right: Expr };
+    return leavesOutWhatFails(kind, left) || leavesOutWhatFails(kind, right);
+  }
+  return isLeftOut(body) && mayFail(body);
+}
+
+/** What never fails in a policy that was validated. Sums leave the range of numbers; dates and the like may not be any. */
+const FAILS_NEVER: ReadonlySet<string> = new Set([
+  ...["Value", "Var", "Set", "Record", ".", "has", "hasTag", "is", "in", "like"],
+  ...["==", "!=", "<", "<=", ">", ">=", "&&", "||", "!", "if-then-else"],
+  ...["contains", "containsAll", "containsAny", "isEmpty"],
+]);
+
+const LITERALS: ReadonlySet<string> = new Set(["Value", "Var"]);
+
+function mayFail(expression: Expr): boolean {
+  return Object.entries(expression).some(([name, operand]) => {
+    if (!FAILS_NEVER.has(name)) return true;
+    return !LITERALS.has(name) && partsOf(name, operand).some(mayFail);
+  });
+}
+
+const OPERANDS = ["left", "right", "arg", "if", "then", "else", "in"] as const;
+
+/** The expressions that an operator is put together from. */
+function partsOf(name: string, operand: unknown): readonly Expr[] {
+  const operands = operand as Readonly<Record<string, unknown>>;
+  const parts = name === "Set" || name === "Record" ? Object.values(operands) : OPERANDS.map((one) => operands[one]);
+  return parts.filter((part): part is Expr => typeof part === "object" && part !== null);
 }

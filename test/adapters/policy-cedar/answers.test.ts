@@ -136,6 +136,24 @@ describe("any tool of a server", () => {
       effect: "allow",
     },
     {
+      what: "what a named tool is forbidden by can't be evaluated, and would come before what lets it pass",
+      policies: `${PERMIT}forbid (principal, action, resource == Tool::"drop")
+        when { context.steps + 9223372036854775807 > 0 && context.confined };`,
+      effect: "deny",
+    },
+    {
+      what: "what a named tool is forbidden by can't be evaluated, in a clause before the one that lets it pass",
+      policies: `${PERMIT}forbid (principal, action, resource)
+        unless { resource == Tool::"drop" && context.steps + 9223372036854775807 > 0 } when { context.confined };`,
+      effect: "deny",
+    },
+    {
+      what: "what could not be evaluated of a named tool's forbid comes after what lets the tool pass",
+      policies: `${PERMIT}forbid (principal, action, resource == Tool::"drop")
+        when { context.confined && context.steps + 9223372036854775807 > 0 };`,
+      effect: "allow",
+    },
+    {
       what: "a named tool is forbidden at another server",
       policies: `${PERMIT}forbid (principal, action, resource == Tool::"drop") when { context.server == Server::"https://x.example" };`,
       effect: "allow",
