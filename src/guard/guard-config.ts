@@ -23,7 +23,19 @@ import { ACTIONS, type Action, checkResourceUri } from "../domain/grant.ts";
 /** Where a secret comes from that the server behind the guard wants to see. */
 export type SecretSource =
   | { readonly kind: "file"; readonly path: string }
-  | { readonly kind: "command"; readonly command: readonly [string, ...string[]]; readonly keepSeconds: number };
+  | { readonly kind: "command"; readonly command: readonly [string, ...string[]]; readonly keepSeconds: number }
+  | {
+      readonly kind: "vault";
+      /** Origin: https, or http with a loopback address. */
+      readonly address: string;
+      /** Below `/v1/`: `secret/data/github` of version 2 of the key-value engine. */
+      readonly path: string;
+      readonly field: string;
+      readonly tokenFile: string;
+      /** Path of a PEM file. */
+      readonly ca?: string;
+      readonly keepSeconds: number;
+    };
 
 /** How a secret reaches the server. `tools`: only in calls of these; absent: in all that is sent. */
 export type Injection = { readonly secret: string; readonly tools?: readonly string[] } & (
@@ -83,6 +95,8 @@ const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/;
 /** Of these the guard itself decides what they say. */
 const OWN_HEADER =
   /^(?:host|connection|content-length|content-type|transfer-encoding|te|upgrade|accept|last-event-id|mcp-.*)$/i;
+const STORE_PATH = /^[A-Za-z0-9_-]+(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9_.-]+){1,15}$/;
+const STORE_EXPECTED = "an https URL of scheme, host and port alone, or http with a loopback address";
 const PROCESSES_MAX = 1_000;
 const PROCESSES_DEFAULT = 32;
 const PROCESSES_PER_STEP_DEFAULT = 4;
@@ -104,11 +118,31 @@ const command = () =>
 const secret = section({
   file: absolutePath().optional().describe("File that holds it; readable for the guard's user alone."),
   command: command().optional().describe("Program that prints it on standard output."),
-  keep: duration().prefault("5m").describe("How long what a command printed is used before it is run again."),
-}).transform(({ file, command: words, keep }, context): SecretSource => {
-  if (file !== undefined && words === undefined) return { kind: "file", path: file };
-  if (words !== undefined && file === undefined) return { kind: "command", command: words, keepSeconds: keep };
-  context.addIssue("expected either file or command");
+  vault: section({
+    address: text(STORE_EXPECTED)
+      .refine(isStoreUrl, { error: `expected ${STORE_EXPECTED}` })
+      .describe("OpenBao, Vault, or an agent of theirs on this machine."),
+    path: text("a path below /v1/")
+      .regex(STORE_PATH, { error: "expected a path below /v1/, e.g. secret/data/github" })
+      .describe("Of version 2 of the key-value engine with `data/` in it."),
+    field: text("the name of a field").regex(NAME, { error: "expected the name of a field" }),
+    token_file: absolutePath().describe("File with the token; readable for the guard's user alone."),
+    ca: absolutePath().optional().describe("PEM file of the CA certificates that vouch for the store."),
+  })
+    .optional()
+    .describe("A field of a secret in a key-value engine of OpenBao or Vault."),
+  keep: duration().prefault("5m").describe("How long what a command or a store gave is used before it is asked again."),
+}).transform(({ file, command: words, vault, keep }, context): SecretSource => {
+  if ([file, words, vault].filter((one) => one !== undefined).length === 1) {
+    if (file !== undefined) return { kind: "file", path: file };
+    if (words !== undefined) return { kind: "command", command: words, keepSeconds: keep };
+    if (vault !== undefined) {
+      const { address, path, field, token_file: tokenFile, ca } = vault;
+      const of = { address, path, field, tokenFile, keepSeconds: keep };
+      return { kind: "vault", ...of, ...(ca === undefined ? {} : { ca }) };
+    }
+  }
+  context.addIssue("expected one of file, command and vault");
   return z.NEVER;
 });
 
@@ -294,4 +328,10 @@ function isUpstreamUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
   const { protocol, username, password, hash } = new URL(value);
   return ["http:", "https:"].includes(protocol) && username === "" && password === "" && hash === "";
+}
+
+function isStoreUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, origin } = new URL(value);
+  return origin === value && (protocol === "https:" || (protocol === "http:" && isLoopback(hostname)));
 }
