@@ -173,7 +173,6 @@ const injection = section({
     return { ...of, kind: "argument", name: argument };
   }
   if (!VARIABLE.test(environment ?? "")) return refuse("expected the name of a variable");
-  if (tools !== undefined) return refuse("expected no tools: a process has one environment for all of them");
   return { ...of, kind: "environment", name: environment ?? "", value: as };
 });
 

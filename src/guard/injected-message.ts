@@ -3,7 +3,7 @@ import { type Injection, PLACEHOLDER } from "./guard-config.ts";
 import type { Secrets } from "./secrets.ts";
 
 /** The tool that a message calls; `undefined` for any other message. */
-function toolCalledBy(message: unknown): string | undefined {
+export function toolCalledBy(message: unknown): string | undefined {
   if (!isObject(message) || message["method"] !== "tools/call" || !isObject(message["params"])) return undefined;
   const { name } = message["params"];
   return typeof name === "string" ? name : undefined;
@@ -23,17 +23,32 @@ export async function injectedHeaders(
   return headers;
 }
 
-/** The variables that a process is started with. @throws UpstreamFailure SECRET_UNAVAILABLE */
+/**
+ * Tools that are called with the same secrets in their process's environment, as a name for these; what calls no tool has those
+ * that all have.
+ */
+export function environmentGroupOf(tool: string | undefined, injections: readonly Injection[]): string {
+  const own = injections.flatMap((injection, index) => (isInGroupOf(tool, injection) ? [index] : []));
+  return own.join();
+}
+
+/** The variables that a process of such a group is started with. @throws UpstreamFailure SECRET_UNAVAILABLE */
 export async function injectedEnvironment(
+  group: string,
   injections: readonly Injection[],
   secrets: Pick<Secrets, "valueOf">,
 ): Promise<Readonly<Record<string, string>>> {
   const variables: Record<string, string> = {};
-  for (const injection of injections) {
-    if (injection.kind !== "environment") continue;
+  for (const index of group === "" ? [] : group.split(",")) {
+    const injection = injections[Number(index)];
+    if (injection?.kind !== "environment") continue;
     variables[injection.name] = filled(injection.value, await secrets.valueOf(injection.secret));
   }
   return variables;
+}
+
+function isInGroupOf(tool: string | undefined, { kind, tools }: Injection): boolean {
+  return kind === "environment" && (tools === undefined || (tool !== undefined && tools.includes(tool)));
 }
 
 /** The message with the arguments that its tool is given here, whatever a client has put there. */

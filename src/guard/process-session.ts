@@ -1,103 +1,182 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import process from "node:process";
 import {
+  isInitializeRequest,
   isJSONRPCRequest,
   isJSONRPCResponse,
   type JSONRPCMessage,
-  ReadBuffer,
+  type JSONRPCNotification,
+  type JSONRPCRequest,
   type RequestId,
-  serializeMessage,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
-import type { Upstream } from "./guard-config.ts";
-import { UpstreamFailure } from "./upstream-failure.ts";
+import { toolCalledBy } from "./injected-message.ts";
+import type { ProcessEvents, ServerProcess } from "./server-process.ts";
+import { failureMessage, UpstreamFailure } from "./upstream-failure.ts";
 
-type ProcessUpstream = Extract<Upstream, { kind: "process" }>;
-
-/** A server process of its own, and the session of HTTP by which one client speaks to it. */
+/** The session of HTTP by which one client speaks to processes of its own. */
 export type ProcessSession = {
   /** `undefined` until the client has initialized it. */
   readonly id: () => string | undefined;
   serve(request: Request, body: unknown): Promise<Response>;
-  /** Ends the process with whatever it has started, and the streams of the session. */
+  /** Ends its processes and its streams. */
   end(): void;
 };
 
 export type SessionTerms = {
-  readonly environment: Readonly<Record<string, string>>;
-  /** Told of each line that the process says on standard error, and of what it says that is no message. */
-  readonly said: (line: string) => void;
+  /** Starts a process with the secrets of a group of tools. @throws UpstreamFailure */
+  readonly start: (group: string, events: Pick<ProcessEvents, "message" | "ended">) => Promise<ServerProcess>;
+  /** The group of a tool, or of what calls none. */
+  readonly groupOf: (tool: string | undefined) => string;
   readonly ended: () => void;
 };
 
-/** What ignores the first signal gets the second. */
-const KILL_MS = 2_000;
-const LINE_CHARACTERS_MAX = 4_096;
-const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
-/** What a program needs to be found, and to keep what it installs. */
-const INHERITED = ["PATH", "HOME"];
-const INTERNAL_ERROR = -32_603;
+/** A request of the client without an answer yet. */
+type Running = { readonly group: string; readonly progressToken: unknown };
+/** A request of a process that the client has not answered yet. */
+type Asked = { readonly group: string; readonly id: RequestId };
 
 /**
- * Starts the server for one session. The process gets three pipes and its own environment, and nothing else that the guard
- * has open or knows.
+ * Begins a session with the process for what calls no tool of another group. For these a process is started when the first of
+ * their tools is called, and told what the client has said when it began.
  *
- * @throws UpstreamFailure UPSTREAM_UNREACHABLE
+ * @throws UpstreamFailure
  */
-export async function startProcessSession(upstream: ProcessUpstream, terms: SessionTerms): Promise<ProcessSession> {
-  const child = await started(upstream, terms.environment);
+export async function beginProcessSession({ start, groupOf, ended }: SessionTerms): Promise<ProcessSession> {
   const transport = new WebStandardStreamableHTTPServerTransport({
     sessionIdGenerator: randomUUID,
     onsessionclosed: () => end(),
   });
-  /** Requests of the client without an answer yet, the newest last, each with the token of its progress. */
-  const running = new Map<RequestId, unknown>();
+  const main = groupOf(undefined);
+  const processes = new Map<string, Promise<ServerProcess>>();
+  /** The newest last. */
+  const running = new Map<RequestId, Running>();
+  /** By the id that the client knows. */
+  const asked = new Map<RequestId, Asked>();
+  let begun: JSONRPCRequest | undefined;
   let isOver = false;
 
   function end(): void {
     if (isOver) return;
     isOver = true;
-    killTree(child);
+    for (const one of processes.values()) void one.then((process) => process.end()).catch(() => undefined);
     void transport.close();
-    terms.ended();
+    ended();
+  }
+
+  const told = (message: JSONRPCMessage, relatedRequestId?: RequestId) =>
+    void transport.send(message, relatedRequestId === undefined ? {} : { relatedRequestId }).catch(() => undefined);
+
+  function failed(ids: Iterable<RequestId>, failure: UpstreamFailure): void {
+    for (const id of [...ids]) {
+      if (running.delete(id)) told(failureMessage(failure, id) as JSONRPCMessage);
+    }
+  }
+
+  function left(group: string): void {
+    processes.delete(group);
+    const ids = [...running].filter(([, one]) => one.group === group).map(([id]) => id);
+    failed(ids, new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server has ended"));
+    if (group === main) end();
+  }
+
+  function processOf(group: string): Promise<ServerProcess> {
+    const known = processes.get(group);
+    if (known !== undefined) return known;
+    const starting = group === main ? start(group, eventsOf(group)) : startedLater(group);
+    processes.set(group, starting);
+    starting.catch(() => processes.delete(group));
+    return starting;
+  }
+
+  const eventsOf = (group: string) => ({
+    message: (message: JSONRPCMessage) => toClient(group, message),
+    ended: () => left(group),
+  });
+
+  /** Begins as the client has begun; what the server answers to that the client has heard from the first process. */
+  async function startedLater(group: string): Promise<ServerProcess> {
+    const initialized = Promise.withResolvers<void>();
+    const id = randomUUID();
+    const process = await start(group, {
+      ended() {
+        initialized.reject(new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server has ended"));
+        left(group);
+      },
+      message(message) {
+        if (isJSONRPCResponse(message) && message.id === id) initialized.resolve();
+        else toClient(group, message);
+      },
+    });
+    if (begun !== undefined) process.send({ ...begun, id });
+    await initialized.promise;
+    process.send({ jsonrpc: "2.0", method: "notifications/initialized" });
+    return process;
   }
 
   function toServer(message: JSONRPCMessage): void {
-    if (isJSONRPCRequest(message)) running.set(message.id, message.params?._meta?.progressToken);
-    child.stdin?.write(serializeMessage(message));
+    if (isJSONRPCResponse(message)) answered(message);
+    else if (isJSONRPCRequest(message)) requested(message);
+    else noticed(message);
   }
 
-  function toClient(message: JSONRPCMessage): void {
+  function requested(message: JSONRPCRequest): void {
+    if (isInitializeRequest(message)) begun = message;
+    const { id, params } = message;
+    const group = groupOf(toolCalledBy(message));
+    running.set(id, { group, progressToken: params?._meta?.progressToken });
+    processOf(group).then(
+      (process) => process.send(message),
+      (thrown) => {
+        const failure = thrown instanceof UpstreamFailure ? thrown : undefined;
+        failed([id], failure ?? new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server can't be started"));
+      },
+    );
+  }
+
+  function answered(message: Extract<JSONRPCMessage, { id?: RequestId | undefined }>): void {
+    const one = message.id === undefined ? undefined : asked.get(message.id);
+    if (message.id === undefined || one === undefined) return;
+    asked.delete(message.id);
+    void processes.get(one.group)?.then((process) => process.send({ ...message, id: one.id } as JSONRPCMessage));
+  }
+
+  /** A cancellation is for the process that is at it; whatever else a client tells is for all. */
+  function noticed(message: JSONRPCMessage): void {
+    const group = running.get(cancelledBy(message) ?? "")?.group;
+    const concerned = group === undefined ? [...processes.values()] : [processes.get(group)];
+    for (const one of concerned) void one?.then((process) => process.send(message)).catch(() => undefined);
+  }
+
+  function toClient(group: string, message: JSONRPCMessage): void {
     if (isJSONRPCResponse(message)) {
       if (message.id !== undefined) running.delete(message.id);
-      void transport.send(message).catch(() => undefined);
-      return;
-    }
-    const related = relatedTo(message);
-    const options = related === undefined ? undefined : { relatedRequestId: related };
-    void transport.send(message, options).catch(() => undefined);
+      told(message);
+    } else if (isJSONRPCRequest(message)) {
+      // Two processes may count their requests alike.
+      const id = group === main && !asked.has(message.id) ? message.id : randomUUID();
+      asked.set(id, { group, id: message.id });
+      told({ ...message, id }, relatedTo(group, message));
+    } else told(asTheClientKnows(group, message), relatedTo(group, message));
   }
 
-  /** Over pipes nothing says which request a message belongs to, but for progress; so it goes to the newest. */
-  function relatedTo(message: JSONRPCMessage): RequestId | undefined {
+  /** A process that gives up a request of its own names it as the process does. */
+  function asTheClientKnows(group: string, message: JSONRPCNotification): JSONRPCMessage {
+    const cancelled = cancelledBy(message);
+    const [known] = [...asked].find(([, one]) => one.group === group && one.id === cancelled) ?? [];
+    return known === undefined ? message : { ...message, params: { ...message.params, requestId: known } };
+  }
+
+  /** Over pipes nothing says which request a message belongs to, but for progress; so it goes to the newest of its process. */
+  function relatedTo(group: string, message: JSONRPCMessage): RequestId | undefined {
     const token = "params" in message ? message.params?.["progressToken"] : undefined;
-    const newest = [...running.keys()].at(-1);
-    if (token === undefined) return newest;
-    return [...running].find(([, one]) => one === token)?.[0] ?? newest;
+    const own = [...running].filter(([, one]) => one.group === group);
+    const byToken = token === undefined ? undefined : own.find(([, one]) => one.progressToken === token);
+    return (byToken ?? own.at(-1))?.[0];
   }
 
   transport.onmessage = toServer;
   await transport.start();
-  readMessages(child, toClient, terms.said, end);
-  child.once("exit", (status, signal) => {
-    if (!isOver) terms.said(`has ended by itself, with ${signal ?? `status ${status}`}`);
-    for (const id of running.keys()) {
-      const error = { code: INTERNAL_ERROR, message: "the server has ended", data: { reason: "UPSTREAM_UNREACHABLE" } };
-      void transport.send({ jsonrpc: "2.0", id, error }).catch(() => undefined);
-    }
-    end();
-  });
+  await processOf(main);
 
   return {
     id: () => transport.sessionId,
@@ -107,8 +186,8 @@ export async function startProcessSession(upstream: ProcessUpstream, terms: Sess
         const { id } = message;
         // Whoever has gone, or may not go on, needs no answer.
         request.signal.addEventListener("abort", () => {
-          if (!running.delete(id)) return;
-          toServer({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
+          noticed({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
+          running.delete(id);
         });
       }
       return transport.handleRequest(request, body === undefined ? {} : { parsedBody: body });
@@ -117,77 +196,8 @@ export async function startProcessSession(upstream: ProcessUpstream, terms: Sess
   };
 }
 
-async function started(
-  upstream: ProcessUpstream,
-  environment: Readonly<Record<string, string>>,
-): Promise<ChildProcess> {
-  const [program, ...args] = upstream.command;
-  const inherited = INHERITED.flatMap((name): [string, string][] => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value]];
-  });
-  const child = spawn(program, args, {
-    env: { ...Object.fromEntries(inherited), ...upstream.environment, ...environment },
-    stdio: ["pipe", "pipe", "pipe"],
-    // A process group of its own, so that it ends with what it has started.
-    detached: true,
-    ...(upstream.directory === undefined ? {} : { cwd: upstream.directory }),
-    ...upstream.user,
-  });
-  // What is written to a process that has ended is lost, and its end is told otherwise.
-  child.stdin.on("error", () => undefined);
-  const running = Promise.withResolvers<void>();
-  child.once("spawn", running.resolve);
-  child.on("error", (cause) => {
-    running.reject(new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server can't be started", { cause }));
-  });
-  await running.promise;
-  return child;
-}
-
-function readMessages(
-  child: ChildProcess,
-  toClient: (message: JSONRPCMessage) => void,
-  said: (line: string) => void,
-  end: () => void,
-): void {
-  const buffer = new ReadBuffer({ maxBufferSize: MESSAGE_BYTES_MAX });
-  child.stdout?.on("data", (chunk: Buffer) => {
-    try {
-      buffer.append(chunk);
-    } catch {
-      said("a message of more than 32 MiB");
-      return end();
-    }
-    for (;;) {
-      let message: JSONRPCMessage | null;
-      try {
-        message = buffer.readMessage();
-      } catch {
-        said("a line that is no message");
-        continue;
-      }
-      if (message === null) return;
-      toClient(message);
-    }
-  });
-  let rest = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
-    const lines = (rest + text).split("\n");
-    rest = (lines.pop() ?? "").slice(0, LINE_CHARACTERS_MAX);
-    for (const line of lines) said(line.slice(0, LINE_CHARACTERS_MAX));
-  });
-}
-
-function killTree({ pid, exitCode, signalCode }: ChildProcess): void {
-  if (pid === undefined || exitCode !== null || signalCode !== null) return;
-  const kill = (signal: NodeJS.Signals) => {
-    try {
-      process.kill(-pid, signal);
-    } catch {
-      // Nobody of the group is left.
-    }
-  };
-  kill("SIGTERM");
-  setTimeout(() => kill("SIGKILL"), KILL_MS).unref();
+function cancelledBy(message: JSONRPCMessage): RequestId | undefined {
+  if (!("method" in message) || message.method !== "notifications/cancelled") return undefined;
+  const { requestId } = (message.params ?? {}) as { readonly requestId?: unknown };
+  return typeof requestId === "string" || typeof requestId === "number" ? requestId : undefined;
 }

@@ -12,7 +12,13 @@ import { stepOf } from "../sdk/mcp-guard/step-auth-info.ts";
 import { createVerifier } from "../sdk/verifier/index.ts";
 import { type Answer, responseOf } from "./answer.ts";
 import type { GuardConfig } from "./guard-config.ts";
-import { injectedEnvironment, injectedHeaders, injectedMessage, withoutInjectedArguments } from "./injected-message.ts";
+import {
+  environmentGroupOf,
+  injectedEnvironment,
+  injectedHeaders,
+  injectedMessage,
+  withoutInjectedArguments,
+} from "./injected-message.ts";
 import { nettedAnswer } from "./netted-answer.ts";
 import { createSecrets } from "./secrets.ts";
 import { createTightenedTools } from "./tightened-tools.ts";
@@ -56,7 +62,11 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
   const reached: Reached =
     config.upstream.kind === "http"
       ? httpUpstream(config.upstream.url, config, secrets)
-      : createProcessUpstream(config.upstream, () => injectedEnvironment(injections, secrets), said);
+      : createProcessUpstream(config.upstream, {
+          groupOf: (tool) => environmentGroupOf(tool, injections),
+          environment: (group) => injectedEnvironment(group, injections, secrets),
+          said,
+        });
 
   const verifier = createVerifier({
     endpoint,

@@ -1,10 +1,10 @@
 import { isInitializeRequest, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { SESSION_HEADER } from "../sdk/mcp-guard/forwarded-request.ts";
-import type { Upstream } from "./guard-config.ts";
-import { type ProcessSession, startProcessSession } from "./process-session.ts";
+import { beginProcessSession, type ProcessSession, type SessionTerms } from "./process-session.ts";
+import { type ProcessCommand, startServerProcess } from "./server-process.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
 
-/** A server that speaks over standard input and output: a process for each session, so that no two steps share its state. */
+/** A server that speaks over standard input and output: processes of its own for each session, so that no two steps share state. */
 export type ProcessUpstream = {
   /**
    * @param stepId - of whoever asks, which has a part of the processes and not all of them.
@@ -15,14 +15,18 @@ export type ProcessUpstream = {
   close(): void;
 };
 
-/**
- * @param environment - of a process that is about to be started.
- * @param said - told what a process says beside its messages.
- */
+export type ProcessTerms = {
+  /** Which tools share a process. */
+  readonly groupOf: SessionTerms["groupOf"];
+  /** The variables of a group's process that is about to be started. */
+  readonly environment: (group: string) => Promise<Readonly<Record<string, string>>>;
+  /** Told what a process says beside its messages. */
+  readonly said: (line: string) => void;
+};
+
 export function createProcessUpstream(
-  upstream: Extract<Upstream, { kind: "process" }>,
-  environment: () => Promise<Readonly<Record<string, string>>>,
-  said: (line: string) => void,
+  command: ProcessCommand,
+  { groupOf, environment, said }: ProcessTerms,
 ): ProcessUpstream {
   const sessions = new Map<string, ProcessSession>();
   /** Processes, each by the id of its step. */
@@ -30,29 +34,41 @@ export function createProcessUpstream(
 
   function enter(stepId: string): () => void {
     const ofStep = owners.filter((one) => one === stepId).length;
-    if (ofStep >= upstream.processesPerStepMax) throw exhausted(`the step has ${ofStep} processes of the server`);
-    if (owners.length >= upstream.processesMax) throw exhausted(`there are ${owners.length} processes of the server`);
+    if (ofStep >= command.processesPerStepMax) throw exhausted(`the step has ${ofStep} processes of the server`);
+    if (owners.length >= command.processesMax) throw exhausted(`there are ${owners.length} processes of the server`);
     owners.push(stepId);
     return () => void owners.splice(owners.indexOf(stepId), 1);
   }
 
+  const startFor =
+    (stepId: string): SessionTerms["start"] =>
+    async (group, { message, ended }) => {
+      const leave = enter(stepId);
+      try {
+        const variables = await environment(group);
+        return await startServerProcess(command, variables, {
+          message,
+          said,
+          ended() {
+            leave();
+            ended();
+          },
+        });
+      } catch (thrown) {
+        leave();
+        throw thrown;
+      }
+    };
+
   async function begin(request: Request, body: unknown, stepId: string): Promise<Response> {
-    const leave = enter(stepId);
-    let session: ProcessSession;
-    try {
-      session = await startProcessSession(upstream, {
-        environment: await environment(),
-        said,
-        ended() {
-          leave();
-          const id = session.id();
-          if (id !== undefined) sessions.delete(id);
-        },
-      });
-    } catch (thrown) {
-      leave();
-      throw thrown;
-    }
+    const session = await beginProcessSession({
+      start: startFor(stepId),
+      groupOf,
+      ended() {
+        const id = session.id();
+        if (id !== undefined) sessions.delete(id);
+      },
+    });
     const response = await session.serve(request, body);
     const id = session.id();
     if (id === undefined) session.end();

@@ -124,6 +124,30 @@ describe("a server that speaks over standard input and output", () => {
     await expect(scene.client(await scene.step("count"), guard)).rejects.toThrow("as many as may be");
   });
 
+  test("has a process of its own for tools with secrets of their own, which the others do not get", async () => {
+    const inject = [
+      { secret: "key", environment: "API_KEY", tools: ["surroundings", "ask", "progress", "wait", "exit"] },
+    ];
+    const guard = await scene.guard({ ...CONFIG, inject }, SERVER);
+    const step = await scene.step("surroundings", "count", "ask", "progress", "exit");
+    const client = await scene.client(step, guard, { capabilities: { elicitation: { form: {} } } });
+    client.setRequestHandler("elicitation/create", async () => ({ action: "decline" }));
+    expect(textOf(await client.callTool({ name: "count", arguments: {} }))).toBe("1");
+    const found = JSON.parse(textOf(await client.callTool({ name: "surroundings", arguments: {} })));
+    expect(found.variables).toEqual(["API_KEY", "HOME", "PATH"]);
+    expect(textOf(await client.callTool({ name: "count", arguments: {} }))).toBe("2");
+    expect(textOf(await client.callTool({ name: "ask", arguments: {} }))).toBe("decline");
+    const seen: unknown[] = [];
+    const onprogress = (progress: unknown) => void seen.push(progress);
+    await client.callTool({ name: "progress", arguments: {} }, { onprogress });
+    expect(seen).toHaveLength(1);
+    // Its end is that of its calls alone.
+    await expect(client.callTool({ name: "exit", arguments: {} })).rejects.toThrow("the server has ended");
+    expect(textOf(await client.callTool({ name: "count", arguments: {} }))).toBe("3");
+    const { pid } = JSON.parse(textOf(await client.callTool({ name: "surroundings", arguments: {} })));
+    expect(pid).not.toBe(found.pid);
+  });
+
   test("has no more processes of one step than the file says, so that others find one", async () => {
     const guard = await scene.guard({ ...CONFIG, upstream: { processes_per_step_max: 1, command: SERVER } });
     const step = await scene.step("count");
