@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
 import type { Duplex } from "node:stream";
+import { CREDENTIAL_FD_VARIABLE } from "../sdk/runtime/credential-line.ts";
 import { EXIT, Failure } from "./failure.ts";
 
 /**
@@ -35,6 +36,9 @@ const FORWARDED = ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2
 /** Names of the variables that are known only once the step is open. */
 const LATER = ["STINT_STEP_ID", "STINT_STEP_ATTEMPT"] as const;
 
+/** The first descriptor beyond those that every program has, and beyond the gate's own, which is closed before the command. */
+const CREDENTIAL_FD = 4;
+
 export type Gate = {
   /** Pid of the gate, and then of the command, which is the same process. */
   readonly pid: number;
@@ -51,12 +55,19 @@ export type Gate = {
 /**
  * Starts the process that will be the command.
  *
+ * @param credentials - a descriptor of this process that the command is to have too, and be told the number of.
  * @throws Failure when no process can be started
  */
-export function startGate(command: readonly string[], variables: Readonly<Record<string, string>>): Gate {
+export function startGate(
+  command: readonly string[],
+  variables: Readonly<Record<string, string>>,
+  credentials?: number,
+): Gate {
+  const isGiven = credentials !== undefined;
   const child = spawn("/bin/sh", ["-c", GATE, "stint-gate", LATER.join(" "), ...command], {
-    stdio: ["inherit", "inherit", "inherit", "pipe"],
-    env: { ...process.env, ...variables },
+    stdio: ["inherit", "inherit", "inherit", "pipe", ...(isGiven ? [credentials] : [])],
+    // A number that this process was told is of a descriptor that the command does not have.
+    env: { ...process.env, ...variables, [CREDENTIAL_FD_VARIABLE]: isGiven ? String(CREDENTIAL_FD) : undefined },
   });
   // A start that failed shows by the missing pid; a signal that came too late is nothing to die of.
   child.on("error", () => undefined);

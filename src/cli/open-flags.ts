@@ -36,8 +36,12 @@ export type OpenOptions = {
   readonly principalTokenFile?: string;
 };
 
-/** Who may fetch the step's credentials: never the command line itself, which is gone before anyone could use them. */
+/**
+ * Who may fetch the step's credentials: the command line itself only where it stays to hand them on, since it is otherwise gone
+ * before anyone could use them.
+ */
 export type WantedExecutor =
+  | { readonly case: "self"; readonly value: Record<never, never> }
   | { readonly case: "any"; readonly value: Record<never, never> }
   | { readonly case: "pid"; readonly value: number }
   | { readonly case: "tree"; readonly value: { readonly pid: number } };

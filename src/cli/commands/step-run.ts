@@ -7,11 +7,24 @@ import { ASK_AGAIN_AFTER_MS, answeredStep } from "../../wire/answered-step.ts";
 import { callErrorOf } from "../../wire/call-error.ts";
 import { socketPathOf } from "../../wire/channel.ts";
 import type { Context } from "../context.ts";
+import {
+  type CredentialDescriptor,
+  openCredentialDescriptor,
+  openingRefusal,
+  withSentAudiences,
+} from "../credential-descriptor.ts";
 import { EXIT, ExitStatus, Failure } from "../failure.ts";
 import { durationFlag } from "../flags.ts";
 import { type Gate, startGate } from "../gate.ts";
 import { holdStep } from "../hold-step.ts";
-import { AGENT_DEFAULT, addOpenFlags, type OpenOptions, opened, openRequestOf } from "../open-flags.ts";
+import {
+  AGENT_DEFAULT,
+  addOpenFlags,
+  type OpenOptions,
+  opened,
+  openRequestOf,
+  type WantedExecutor,
+} from "../open-flags.ts";
 import { enumField } from "../output/fields.ts";
 import { acting, ENDPOINT_VARIABLE, type Session } from "../session.ts";
 import { type StepEnd, stepEndSentence } from "../step-end.ts";
@@ -23,6 +36,8 @@ type RunOptions = OpenOptions & {
   readonly executor: "process" | "tree";
   /** Whether the command may open steps of its own. */
   readonly enroll?: true;
+  /** Whether the command is sent credentials on a descriptor, and this process is the executor. */
+  readonly credentialFd?: true;
   /** What is done with a command whose step has ended. */
   readonly onEnd: "term" | "ignore";
   /** Seconds between SIGTERM and SIGKILL. */
@@ -43,6 +58,14 @@ export function addStepRun(step: Command, context: Context): void {
       new Option("--executor <which>", "who may fetch its credentials: the command's process, or with those below it")
         .choices(["process", "tree"])
         .default("process"),
+    )
+    .addOption(
+      // Beside the variable that a flag of this name would have: that one is the command's, and has the number.
+      new Option(
+        "--credential-fd",
+        "send the command tokens for each --audience, or each location of the grant, on the descriptor that " +
+          "STINT_CREDENTIAL_FD names, and be the executor in its place",
+      ).env("STINT_SEND_CREDENTIALS"),
     )
     .option("--enroll", "let the command open steps of its own, as a runtime: otherwise only under this one")
     .addOption(
@@ -72,37 +95,56 @@ export function addStepRun(step: Command, context: Context): void {
  */
 async function runAsStep(session: Session, options: RunOptions, command: readonly string[]): Promise<number> {
   const steps = session.workload();
-  const gate = startGate(command, {
+  const variables = {
     STINT_RUN_ID: options.run,
     STINT_STEP_NAME: options.step,
     STINT_STEP_AGENT: options.agent ?? AGENT_DEFAULT,
     [ENDPOINT_VARIABLE]: `unix://${resolve(socketPathOf(session.globals.socket))}`,
-  });
+  };
+  const opening = options.credentialFd === true ? withSentAudiences(options) : options;
+  const credentials = options.credentialFd === true ? openCredentialDescriptor(session) : undefined;
+  const gate = startGate(command, variables, credentials?.readEnd);
+  credentials?.given();
   try {
-    const { pid } = gate;
-    const executor =
-      options.executor === "tree"
-        ? ({ case: "tree", value: { pid } } as const)
-        : ({ case: "pid", value: pid } as const);
-    const request = openRequestOf(options, executor, session.context.now());
-    const { step: asked } = await opened(steps.open(request), options, session);
+    const executor = executorOf(options, gate);
+    const request = openRequestOf(opening, executor, session.context.now());
+    const { step: asked } = await opened(steps.open(request), options, session).catch((thrown: unknown) => {
+      throw credentials === undefined ? thrown : openingRefusal(thrown);
+    });
     if (asked === undefined) throw new Error("the broker opened a step and told nothing of it");
-    return await runOpened(session, steps, asked, gate, options);
+    return await runOpened({ session, steps, gate, credentials, options }, asked);
   } catch (thrown) {
     await gate.refuse();
     throw thrown;
+  } finally {
+    credentials?.close();
   }
 }
 
-async function runOpened(
-  session: Session,
-  steps: StepsClient,
-  asked: Step,
-  gate: Gate,
-  options: RunOptions,
-): Promise<number> {
+/** The command's process; where its credentials are sent, this one, which gets them, or this one with all that is below it. */
+function executorOf({ executor, credentialFd }: RunOptions, { pid }: Gate): WantedExecutor {
+  if (credentialFd === true) {
+    return executor === "tree" ? { case: "tree", value: { pid: OWN_PID } } : { case: "self", value: {} };
+  }
+  return executor === "tree" ? { case: "tree", value: { pid } } : { case: "pid", value: pid };
+}
+
+/** How the opener's own process is named, which it may be in another PID namespace. */
+const OWN_PID = 0;
+
+/** One run under way. */
+type Run = {
+  readonly session: Session;
+  readonly steps: StepsClient;
+  readonly gate: Gate;
+  readonly credentials: CredentialDescriptor | undefined;
+  readonly options: RunOptions;
+};
+
+async function runOpened(run: Run, asked: Step): Promise<number> {
+  const { steps, gate } = run;
   try {
-    return await runHeld(session, steps, await approved(steps, asked, gate.interrupted), gate, options);
+    return await runHeld(run, await approved(steps, asked, gate.interrupted));
   } catch (thrown) {
     if (!gate.interrupted.aborted) throw thrown;
     // While the gate still stands: a step whose executor is gone is abandoned.
@@ -132,23 +174,21 @@ async function approved(steps: StepsClient, step: Step, signal: AbortSignal): Pr
   throw new Failure(`${stepEndSentence({ kind: "closed", state, approval })}; the command has not run`, EXIT.refused);
 }
 
-async function runHeld(
-  session: Session,
-  steps: StepsClient,
-  step: Step,
-  gate: Gate,
-  options: RunOptions,
-): Promise<number> {
+async function runHeld(run: Run, step: Step): Promise<number> {
+  const { session, steps, gate, credentials, options } = run;
   let phase: "waiting" | "running" | "over" = "waiting";
   let end: StepEnd | undefined;
   let kill: NodeJS.Timeout | undefined;
   const hold = holdStep(steps, step, session.context.now, (ended) => {
     if (phase === "over") return;
     end = ended;
+    credentials?.close();
     if (phase === "running") kill = endCommand(session, gate, ended, options);
   });
   try {
-    await Promise.race([hold.held, abortOf(gate.interrupted)]);
+    const interrupted = abortOf(gate.interrupted);
+    await Promise.race([hold.held, interrupted]);
+    await Promise.race([sendCredentials(run, step, () => end !== undefined), interrupted]);
     if (end !== undefined) throw new Failure(`${stepEndSentence(end)}; the command has not run`, EXIT.refused);
     if (options.enroll === true) await steps.enroll({ pid: gate.pid });
     phase = "running";
@@ -161,6 +201,23 @@ async function runHeld(
   } finally {
     clearTimeout(kill);
     hold.release();
+  }
+}
+
+/**
+ * The first credentials are there before the command is.
+ *
+ * @throws Failure when one is refused; the step is then closed
+ */
+async function sendCredentials(run: Run, step: Step, hasEnded: () => boolean): Promise<void> {
+  const { session, steps, gate, credentials, options } = run;
+  try {
+    await credentials?.send(step.stepId, options.audience);
+  } catch (thrown) {
+    // Whoever waits for this is told of an end, or of an interruption, by its own name.
+    if (hasEnded()) return;
+    if (!gate.interrupted.aborted) await close(session, steps, step, "CANCELLED");
+    throw thrown;
   }
 }
 
@@ -198,7 +255,7 @@ async function close(
   session: Session,
   steps: StepsClient,
   { stepId }: Step,
-  outcome: "COMPLETED" | "FAILED",
+  outcome: "COMPLETED" | "FAILED" | "CANCELLED",
 ): Promise<boolean> {
   try {
     const closed = await steps.close({ stepId, outcome: Outcome[outcome] });

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { createStint, isStintError, type Step, StintError } from "../../sdk/runtime/index.ts";
+import { createStint, isStintError, type Step, type Stint, StintError } from "../../sdk/runtime/index.ts";
 import { socketPathOf } from "../../wire/channel.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { showControls } from "../output/show-controls.ts";
@@ -25,16 +25,17 @@ export async function withOwnStep<Result>(
       "no step: this is for a command that runs as one (stint step run … -- …), or name it by --step-id",
     );
   }
-  // Not over the broker endpoint, whatever the environment says: nobody sees there which process asks.
-  using stint = createStint({
-    endpoint: `unix://${resolve(socketPathOf(session.globals.socket))}`,
-    brokerEndpoint: "",
-  });
+  using stint = connectAsExecutor(session);
   try {
     return await work(await stint.resumeStep({ stepId, hold }));
   } catch (thrown) {
     throw thrown instanceof StintError ? failureOfStep(thrown) : thrown;
   }
+}
+
+/** Not over the broker endpoint, whatever the environment says: nobody sees there which process asks. */
+export function connectAsExecutor({ globals }: Pick<Session, "globals">): Stint {
+  return createStint({ endpoint: `unix://${resolve(socketPathOf(globals.socket))}`, brokerEndpoint: "" });
 }
 
 function failureOfStep(error: StintError): Failure {

@@ -5,12 +5,14 @@ export type { AttestationEvidence, AttestationOptions, AttestationTrust } from "
 export type { BoundTo } from "./binding.ts";
 export type { CloseOptions, CloseResult, ReceiptState, Receipts } from "./close-step.ts";
 export { createStint, type Stint, type StintOptions } from "./create-stint.ts";
+export type { CredentialPipe, CredentialPipeOptions, RenewalFailure } from "./credential-pipe.ts";
 export { currentStep } from "./current-step.ts";
 export type { DelegationOptions, DelegationToken } from "./delegation-token.ts";
 export { createDpopKey, type DpopKey, type ProvenRequest } from "./dpop-key.ts";
 export type { JwtSvid } from "./jwt-svid.ts";
 export { type McpRefusal, mcpRefusalOf } from "./mcp-refusal.ts";
 export type { Outcome, OutcomeOf, WorkEnd } from "./outcome.ts";
+export { credentialsFromFd, type ReceivedCredential, type ReceivedCredentials } from "./received-credentials.ts";
 export { segment } from "./segment.ts";
 export type {
   HoldOptions,

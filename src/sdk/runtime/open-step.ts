@@ -5,9 +5,11 @@ import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb
 import { awaitApproval } from "./await-approval.ts";
 import { askBroker, type Broker } from "./broker.ts";
 import { type CloseResult, closeStep } from "./close-step.ts";
+import { createCredentialPipe } from "./credential-pipe.ts";
 import { runInStep } from "./current-step.ts";
 import { issueDelegationToken } from "./delegation-token.ts";
 import { createDpopKey, type DpopKey } from "./dpop-key.ts";
+import type { JwtSvid } from "./jwt-svid.ts";
 import { openRequestOf } from "./open-request.ts";
 import type { OutcomeOf } from "./outcome.ts";
 import { tokenCredentials, witCredentials } from "./request-credentials.ts";
@@ -173,6 +175,11 @@ async function stepOf(
     witSvid: () => minted(svids.witSvid()),
     txnToken: (location, { grant } = {}) => minted(svids.txnToken(location, { grant })),
     delegationToken: (delegation) => minted(issueDelegationToken({ broker, stepId, signal: ended }, delegation)),
+    async credentialPipe(pipeOptions = {}) {
+      const first = (audience: string) => minted(svids.jwtSvid(audience));
+      const next = (old: JwtSvid) => minted(svids.jwtSvidAfter(old));
+      return createCredentialPipe({ facts, signal, first, next }, pipeOptions);
+    },
     fetch: createStepFetch({ locations: locationsOf(facts.grant), credentials, signal, fetch: terms.fetch }),
     run: (work) => runInStep(step, work),
     openStep: async (child) => (await openChild(child)).step,

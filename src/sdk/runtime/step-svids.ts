@@ -22,6 +22,8 @@ import { createX509Svid, type X509Svid } from "./x509-svid.ts";
 /** The credentials of one step: each minted when first asked for, and anew before it runs out. */
 export type StepSvids = {
   jwtSvid(audience: string, wanted?: JwtSvidWanted): Promise<JwtSvid>;
+  /** The bearer token that follows another one, before that one is used up. A single attempt. */
+  jwtSvidAfter(old: JwtSvid): Promise<JwtSvid>;
   x509Svid(): Promise<X509Svid>;
   /** @param rejected - not this one. */
   witSvid(rejected?: WitSvid | undefined): Promise<WitSvid>;
@@ -100,6 +102,11 @@ export function createStepSvids(options: {
       signal.throwIfAborted();
       const mint = (urgency: "needed" | "spare") => mintJwtSvid(audience, wanted, urgency === "spare");
       return jwtSvids.get(keyOf(audience, wanted), mint, wanted.rejected);
+    },
+    async jwtSvidAfter(old) {
+      signal.throwIfAborted();
+      const { audience } = old;
+      return jwtSvids.after(old, keyOf(audience, {}), () => mintJwtSvid(audience, {}, true));
     },
     async x509Svid() {
       signal.throwIfAborted();

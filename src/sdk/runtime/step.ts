@@ -1,6 +1,7 @@
 import type { Grant } from "../../domain/grant.ts";
 import type { BoundTo } from "./binding.ts";
 import type { CloseOptions, CloseResult } from "./close-step.ts";
+import type { CredentialPipe, CredentialPipeOptions } from "./credential-pipe.ts";
 import type { DelegationOptions, DelegationToken } from "./delegation-token.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { Outcome, OutcomeOf } from "./outcome.ts";
@@ -135,6 +136,14 @@ export type Step = StepFacts & {
    * @throws StintError ENTRY_NOT_FOUND for an unknown runtime, and as `jwtSvid`
    */
   delegationToken(options: DelegationOptions): Promise<DelegationToken>;
+  /**
+   * Bearer tokens for a child that this process starts, over a descriptor of the child: never by its environment or an
+   * argument. The child reads them by `credentialsFromFd`, or as lines of JSON. A child that is to hold less than this step
+   * is given those of a step below it.
+   *
+   * @throws StintError AUDIENCE_INVALID and INVALID_FIELD (metadata `field`), before anything is started; and as `jwtSvid`
+   */
+  credentialPipe(options?: CredentialPipeOptions): Promise<CredentialPipe>;
   /** `fetch`, authenticated as this step; see `createStepFetch`. Fits where a library asks for a fetch. */
   readonly fetch: Fetch;
   /** Runs `work` with this step as the current one. */

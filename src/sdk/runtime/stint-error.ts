@@ -9,6 +9,8 @@ export const SDK_REASONS = [
   "NO_ENDPOINT",
   /** The evidence for an attestation could not be had: its function threw, or its file can't be read. */
   "NO_EVIDENCE",
+  /** Nobody sends this process credentials: no descriptor is named, or none that it has. */
+  "NO_CREDENTIALS",
   /** Nobody answered at the endpoint, or not in time: what was asked for may or may not have been done. */
   "UNREACHABLE",
   /** The broker failed without a reason of its own, or answered what cannot be. */

@@ -18,6 +18,13 @@ export type SvidCache<Kind extends Svid> = {
    * @throws whatever `mint` threw
    */
   get(key: string, mint: Mint<Kind>, rejected?: Kind): Promise<Kind>;
+  /**
+   * The credential that follows `old`, however long that still holds: another one at hand, or a new one. `old` stays at
+   * hand where there is none.
+   *
+   * @throws whatever `mint` threw, also what passes
+   */
+  after(old: Kind, key: string, mint: Mint<Kind>): Promise<Kind>;
   /** Keeps a credential that came by another way. */
   put(key: string, svid: Kind): void;
   clear(): void;
@@ -67,12 +74,30 @@ export function createSvidCache<Kind extends Svid>(options: {
     const underWay = minting.get(key);
     if (underWay !== undefined) return underWay;
     const old = held !== undefined && held.svid.expiresAt.getTime() - now >= LEFT_MS_MIN ? held.svid : undefined;
-    const minted = replace(key, mint, old).finally(() => minting.delete(key));
-    minting.set(key, minted);
-    return minted;
+    return share(key, replace(key, mint, old));
   }
 
-  return { get, put, clear: () => entries.clear() };
+  function share(key: string, minted: Promise<Kind>): Promise<Kind> {
+    const shared = minted.finally(() => minting.delete(key));
+    minting.set(key, shared);
+    return shared;
+  }
+
+  async function after(old: Kind, key: string, mint: Mint<Kind>): Promise<Kind> {
+    const held = entries.get(key);
+    if (held !== undefined && held.svid !== old && isFresh(held, options.now())) return held.svid;
+    const underWay = await minting.get(key);
+    if (underWay !== undefined && underWay !== old) return underWay;
+    return share(
+      key,
+      mint("spare").then((svid) => {
+        put(key, svid);
+        return svid;
+      }),
+    );
+  }
+
+  return { get, after, put, clear: () => entries.clear() };
 }
 
 /** A clock that was set back makes an age negative: not fresh. */

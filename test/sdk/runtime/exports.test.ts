@@ -11,6 +11,7 @@ test("the runtime SDK exports these names", () => {
     "StintError",
     "createDpopKey",
     "createStint",
+    "credentialsFromFd",
     "currentStep",
     "isStintError",
     "mcpRefusalOf",
@@ -22,6 +23,7 @@ test("the runtime SDK's own reasons are these", () => {
   expect(runtime.SDK_REASONS).toEqual([
     "NO_ENDPOINT",
     "NO_EVIDENCE",
+    "NO_CREDENTIALS",
     "UNREACHABLE",
     "BROKER_FAILED",
     "HOLD_LOST",
