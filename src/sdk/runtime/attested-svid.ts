@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { type AttestedSvid, attestRuntime, renewRuntime } from "./attest-runtime.ts";
 import { isSpentByUse } from "./attestation-evidence.ts";
 import type { AttestationOptions } from "./attestation-options.ts";
 import { serverTrustOf } from "./attestation-trust.ts";
 import { backoff } from "./backoff.ts";
+import { MACHINE_TIME, type Time } from "./machine-time.ts";
 import { keepNewestSvid, type RuntimeSvid } from "./newest-svid.ts";
 import { type StintError, stintErrorOf } from "./stint-error.ts";
 
@@ -11,19 +11,6 @@ import { type StintError, stintErrorOf } from "./stint-error.ts";
 const LEFT_USED = { from: 0.45, to: 0.55 } as const;
 /** A broker that said no is not asked again at once, nor one whose clock is far behind ours. */
 const PAUSE_MS_MIN = 5_000;
-
-/** Expiry is an instant, and a wait is over early when its signal is aborted. */
-export type Time = {
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Never rejects. */
-  pause(ms: number, signal: AbortSignal): Promise<void>;
-};
-
-const MACHINE_TIME: Time = {
-  now: () => Date.now(),
-  pause: (ms, signal) => sleep(ms, undefined, { signal, ref: false }).catch(() => undefined),
-};
 
 /**
  * The X.509-SVID that the attestation endpoint gives for evidence, replaced by the next at half of its life. Attests on the

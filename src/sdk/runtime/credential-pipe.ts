@@ -1,10 +1,10 @@
 import { setMaxListeners } from "node:events";
 import { Duplex, type Writable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { audiencesOf } from "../../domain/step.ts";
 import { backoff } from "./backoff.ts";
 import { formatCredentialLine } from "./credential-line.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
+import { MACHINE_TIME, type Time } from "./machine-time.ts";
 import type { StepFacts } from "./step-facts.ts";
 import { StintError, stintErrorOf } from "./stint-error.ts";
 
@@ -61,6 +61,7 @@ export type PipeSource = {
 export async function createCredentialPipe(
   source: PipeSource,
   { audiences, onRenewalFailed }: CredentialPipeOptions,
+  time: Time = MACHINE_TIME,
 ): Promise<CredentialPipe> {
   const wanted = checkAudiences(audiences, source.facts);
   const first = await Promise.all(wanted.map((audience) => source.first(audience)));
@@ -77,7 +78,7 @@ export async function createCredentialPipe(
       outlet = outletTo(writable, () => closed.abort());
       if (over.aborted) return outlet.end();
       over.addEventListener("abort", outlet.end, { once: true });
-      for (const svid of first) void keepSupplied(svid, source, { over, outlet, onRenewalFailed });
+      for (const svid of first) void keepSupplied(svid, source, { over, outlet, onRenewalFailed, time });
     },
     close: () => closed.abort(),
   };
@@ -104,17 +105,21 @@ function checkAudiences(asked: readonly string[] | undefined, facts: PipeSource[
 async function keepSupplied(
   first: JwtSvid,
   { facts, next }: PipeSource,
-  terms: Pick<CredentialPipeOptions, "onRenewalFailed"> & { readonly over: AbortSignal; readonly outlet: Outlet },
+  terms: Pick<CredentialPipeOptions, "onRenewalFailed"> & {
+    readonly over: AbortSignal;
+    readonly outlet: Outlet;
+    readonly time: Time;
+  },
 ): Promise<void> {
-  const { over, outlet, onRenewalFailed } = terms;
+  const { over, outlet, onRenewalFailed, time } = terms;
   let newest = first;
   let pauses = backoff();
   let isTold = false;
   outlet.put(newest);
   // What lasts as long as the step can't be followed by anything that lasts longer.
   while (newest.expiresAt < facts.expiresAt) {
-    const pauseMs = isTold ? pauses.next() : (newest.expiresAt.getTime() - Date.now()) * LIFE_USED_MAX;
-    await sleep(pauseMs, undefined, { signal: over, ref: false }).catch(() => undefined);
+    const pauseMs = isTold ? pauses.next() : (newest.expiresAt.getTime() - time.now()) * LIFE_USED_MAX;
+    await time.pause(pauseMs, over);
     if (over.aborted) return;
     try {
       newest = await next(newest);

@@ -77,24 +77,25 @@ export function createSvidCache<Kind extends Svid>(options: {
     return share(key, replace(key, mint, old));
   }
 
-  function share(key: string, minted: Promise<Kind>): Promise<Kind> {
-    const shared = minted.finally(() => minting.delete(key));
+  function share(key: string, svid: Promise<Kind>): Promise<Kind> {
+    const shared = svid.finally(() => minting.delete(key));
     minting.set(key, shared);
     return shared;
   }
 
-  async function after(old: Kind, key: string, mint: Mint<Kind>): Promise<Kind> {
+  function after(old: Kind, key: string, mint: Mint<Kind>): Promise<Kind> {
     const held = entries.get(key);
-    if (held !== undefined && held.svid !== old && isFresh(held, options.now())) return held.svid;
-    const underWay = await minting.get(key);
-    if (underWay !== undefined && underWay !== old) return underWay;
-    return share(
-      key,
-      mint("spare").then((svid) => {
-        put(key, svid);
-        return svid;
-      }),
-    );
+    if (held !== undefined && held.svid !== old && isFresh(held, options.now())) return Promise.resolve(held.svid);
+    const underWay = minting.get(key);
+    // Whoever asked for that one may have been content with the old.
+    if (underWay !== undefined) return underWay.then((svid) => (svid === old ? after(old, key, mint) : svid));
+    return share(key, minted(key, mint));
+  }
+
+  async function minted(key: string, mint: Mint<Kind>): Promise<Kind> {
+    const svid = await mint("spare");
+    put(key, svid);
+    return svid;
   }
 
   return { get, after, put, clear: () => entries.clear() };

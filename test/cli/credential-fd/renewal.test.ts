@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
 import { startDaemon } from "../../daemon.ts";
-import { ENTRIES, FIRST, GRANT, type Line, type Running, run, TTL_SECONDS } from "./scene.ts";
+import { ENTRIES, FIRST, GRANT, type Line, type Running, run } from "./scene.ts";
 
 /** Some lives of a token, on a machine that has other things to do. */
 const TEST_MS_MAX = 120_000;
@@ -25,8 +25,6 @@ test("a token is followed by another before it expires, and a broker that is awa
   expect(b.audience).toBe(FIRST);
   expect(after.sub).toBe(before.sub);
   expect(after.jti).not.toBe(before.jti);
-  // Half of a life is left, and never less than a third of it.
-  expect((after.iat ?? 0) - (before.iat ?? 0)).toBeLessThanOrEqual((TTL_SECONDS * 2) / 3);
 
   const sent = ran.out();
   await first.stop();

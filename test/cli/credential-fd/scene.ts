@@ -12,7 +12,7 @@ export const FIRST = "https://first.example/mcp";
 export const SECOND = "https://second.example/mcp";
 export const IDENTITY = "https://identity.example";
 /** As short as an entry may have it. */
-export const TTL_SECONDS = 10;
+const TTL_SECONDS = 10;
 
 const selectors = [`unix:uid:${process.getuid?.()}`];
 const mayRead = (location: string) => ({

@@ -1,4 +1,4 @@
-import type { Time } from "../../../src/sdk/runtime/attested-svid.ts";
+import type { Time } from "../../../src/sdk/runtime/machine-time.ts";
 
 /** Waits that end when they are told to. */
 export function manualTime(): Time & {

@@ -96,3 +96,37 @@ describe("a credential", () => {
     expect((await get()).id).toBe(258);
   });
 });
+
+describe("the credential after another", () => {
+  test("is a new one, however long the other holds, and is what is at hand from then on", async () => {
+    const { cache, mint, get, urgencies } = setUp();
+    const first = await get();
+    expect((await cache.after(first, "a", mint)).id).toBe(2);
+    expect((await get()).id).toBe(2);
+    expect(urgencies).toEqual(["needed", "spare"]);
+  });
+
+  test("is the one at hand where that is another already, or the one that is being minted", async () => {
+    const { cache, mint, get } = setUp();
+    const first = await get();
+    const [second, same] = await Promise.all([cache.after(first, "a", mint), cache.after(first, "a", mint)]);
+    expect([second.id, same.id, (await cache.after(first, "a", mint)).id]).toEqual([2, 2, 2]);
+  });
+
+  test("leaves the other at hand where it is refused, and says so", async () => {
+    const { cache, mint, get, failures } = setUp();
+    const first = await get();
+    failures.push(new Error("away"));
+    await expect(cache.after(first, "a", mint)).rejects.toThrow("away");
+    expect((await get()).id).toBe(1);
+  });
+
+  test("is not the other, which somebody who came at the same time was content with", async () => {
+    const { cache, mint, get, failures, sleep } = setUp();
+    const first = await get();
+    sleep(100_000);
+    failures.push(new Error("away"));
+    const [kept, next] = await Promise.all([get(), cache.after(first, "a", mint)]);
+    expect([kept.id, next.id]).toEqual([1, 3]);
+  });
+});
