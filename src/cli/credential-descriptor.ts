@@ -90,8 +90,8 @@ function explained(reason: string, text: string): string {
   return reason === "NOT_ENTITLED" && text.includes("agent's entry") ? `${text}: ${EXECUTED_HERE}` : text;
 }
 
-function renewalSentence({ audience, error, expiresAt }: RenewalFailure): string {
+function renewalSentence({ audience, error, isFinal, expiresAt }: RenewalFailure): string {
   const last = `the last one expires at ${expiresAt.toISOString()}`;
-  const then = error.retryable ? "the broker is asked again until there is one" : "there will be none";
+  const then = isFinal ? "there will be none" : "the broker is asked again until there is one";
   return showControls(`no new token for ${audience}: ${error.reason}: ${error.message}; ${last}, and ${then}`);
 }

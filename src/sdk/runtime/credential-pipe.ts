@@ -8,20 +8,23 @@ import { MACHINE_TIME, type Time } from "./machine-time.ts";
 import type { StepFacts } from "./step-facts.ts";
 import { StintError, stintErrorOf } from "./stint-error.ts";
 
+/** A broker that is asked for too much is not asked again at once. */
+const PAUSE_MS_LIMITED = 5_000;
 /** Of what a token has left when it comes: late readers, and a broker that is away, have the other half. */
 const LIFE_USED_MAX = 1 / 2;
 
 export type CredentialPipeOptions = {
   /** Absent: all that the step has, which are the locations of its grant and the audiences that it was opened for. */
   readonly audiences?: readonly string[] | undefined;
-  /** Called once each time that renewals for an audience begin to fail; what there is stays good until it expires. */
+  /** Called when renewals for an audience begin to fail, and when they have for good; what there is stays good until it expires. */
   readonly onRenewalFailed?: ((failure: RenewalFailure) => void) | undefined;
 };
 
 export type RenewalFailure = {
   readonly audience: string;
-  /** With `retryable`, the broker is asked again until there is a new token; otherwise there will be none. */
   readonly error: StintError;
+  /** False: the broker is asked again until there is a new token. */
+  readonly isFinal: boolean;
   /** When the last token expires. */
   readonly expiresAt: Date;
 };
@@ -114,27 +117,33 @@ async function keepSupplied(
   const { over, outlet, onRenewalFailed, time } = terms;
   let newest = first;
   let pauses = backoff();
-  let isTold = false;
+  let failed: StintError | undefined;
   outlet.put(newest);
   // What lasts as long as the step can't be followed by anything that lasts longer.
   while (newest.expiresAt < facts.expiresAt) {
-    const pauseMs = isTold ? pauses.next() : (newest.expiresAt.getTime() - time.now()) * LIFE_USED_MAX;
-    await time.pause(pauseMs, over);
+    const halfMs = (newest.expiresAt.getTime() - time.now()) * LIFE_USED_MAX;
+    await time.pause(failed === undefined ? halfMs : pauseAfter(failed, pauses.next()), over);
     if (over.aborted) return;
     try {
       newest = await next(newest);
       outlet.put(newest);
       pauses = backoff();
-      isTold = false;
+      failed = undefined;
     } catch (thrown) {
       const error = stintErrorOf(thrown);
       // In a step's last seconds there is nothing new, and what there is lasts about as long as the step.
       if (over.aborted || error.reason === "STEP_EXPIRING") return;
-      if (!isTold) onRenewalFailed?.({ audience: newest.audience, error, expiresAt: newest.expiresAt });
-      if (!error.retryable) return;
-      isTold = true;
+      const isFinal = !error.retryable && error.reason !== "LIMIT_EXCEEDED";
+      const { audience, expiresAt } = newest;
+      if (failed === undefined || isFinal) onRenewalFailed?.({ audience, error, isFinal, expiresAt });
+      if (isFinal) return;
+      failed = error;
     }
   }
+}
+
+function pauseAfter({ retryable }: StintError, pauseMs: number): number {
+  return retryable ? pauseMs : PAUSE_MS_LIMITED;
 }
 
 type Outlet = {

@@ -109,6 +109,19 @@ describe("the descriptor", () => {
     expect(bits & (O_ACCMODE | constants.O_NONBLOCK)).toBe(constants.O_RDONLY);
   });
 
+  test("has one other end, by which the sender can only write: else whoever reads would never come to the end", async () => {
+    const look = `own=$(readlink "/proc/$$/fd/$STINT_CREDENTIAL_FD")
+      for fd in /proc/$PPID/fd/*; do
+        [ "$(readlink "$fd")" != "$own" ] || grep flags "/proc/$PPID/fdinfo/\${fd##*/}"
+      done`;
+    const ran = run(daemon.workloadSocket, ["bash", "-c", look], { step: "ends" });
+    expect([await ran.exited, ran.err()]).toEqual([0, ""]);
+    const ends = ran.out().trimEnd().split("\n");
+    expect(ends.map((flags) => Number.parseInt(flags.split(/\s+/)[1] ?? "", 8) & O_ACCMODE)).toEqual([
+      constants.O_WRONLY,
+    ]);
+  });
+
   test("is named to no command that does not have it, whatever this process was told", async () => {
     const args = ["--socket", daemon.workloadSocket, "step", "run", "--run", "r", "--step", "bare", "--agent", "a"];
     const ran = start([...args, "--", "sh", "-c", 'echo "<$STINT_CREDENTIAL_FD>"'], { STINT_CREDENTIAL_FD: "7" });

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { decodeJwt } from "jose";
 import { expect, test } from "vitest";
 import { startDaemon } from "../../daemon.ts";
-import { ENTRIES, FIRST, GRANT, type Line, type Running, run } from "./scene.ts";
+import { ENTRIES, FIRST, GRANT, type Line, type Running, run, start } from "./scene.ts";
 
 /** Some lives of a token, on a machine that has other things to do. */
 const TEST_MS_MAX = 120_000;
@@ -38,6 +38,30 @@ test("a token is followed by another before it expires, and a broker that is awa
   );
   ran.child.kill("SIGTERM");
   await ran.exited;
+});
+
+test("a command that does not read holds up no renewal, and finds all that was sent once it reads, the newest last", {
+  timeout: TEST_MS_MAX,
+}, async () => {
+  await using daemon = await startDaemon({ entries: ENTRIES });
+  const late = `IFS= read -r go; head -n 3 "/dev/fd/$STINT_CREDENTIAL_FD"`;
+  const ran = run(daemon.workloadSocket, ["bash", "-c", late], { step: "late", agent: "brief", flags: FLAGS });
+  const issued = async () => {
+    const list = ["--operator-socket", daemon.operatorSocket, "-o", "jsonl", "history", "issuances", "--run", "r"];
+    const listing = start(list);
+    await listing.exited;
+    return listing.out().split("\n").length - 1;
+  };
+  while ((await issued()) < 3);
+  ran.child.stdin?.end("go\n");
+  expect([await ran.exited, ran.err()]).toEqual([0, ""]);
+  const times = ran
+    .out()
+    .trimEnd()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as Line).expires_at);
+  expect(times).toHaveLength(3);
+  expect(times).toEqual(times.toSorted());
 });
 
 test("a token that lasts as long as its step is the last one", { timeout: TEST_MS_MAX }, async () => {

@@ -120,15 +120,18 @@ test("a pipe that is full holds whole lines alone, the oldest first, and the end
   expect(numbersIn(lines)).toEqual(lines.map((_, index) => String(index + 1)));
 });
 
-test("a reader that is gone is no error, and nothing more is minted for it", async () => {
+test.for([
+  { how: "dies under a line", fails: Object.assign(new Error("broken pipe"), { code: "EPIPE" }) },
+  { how: "closes its end", fails: undefined },
+])("a reader that $how is no error, and nothing more is minted for it", async ({ fails }) => {
   const { pipeTo, minted, time } = setUp();
-  const writable = new Writable({
-    write: (_chunk, _encoding, done) => done(Object.assign(new Error(), { code: "EPIPE" })),
-  });
+  const writable = new Writable({ write: (_chunk, _encoding, done) => done(fails) });
   const closed = new Promise((resolve) => writable.once("close", resolve));
   await pipeTo(writable, [A]);
+  if (fails === undefined) writable.destroy();
   await closed;
   (await time.paused()).end();
+  await setImmediate();
   expect(minted()).toBe(1);
 });
 
@@ -159,8 +162,29 @@ test("a broker that says no is not asked again for that audience, and for the ot
   await pass();
   await pass();
   await time.paused();
-  expect(failures.map(({ error }) => error.reason)).toEqual(["NOT_ENTITLED"]);
+  expect(failures.map(({ error, isFinal }) => [error.reason, isFinal])).toEqual([["NOT_ENTITLED", true]]);
   expect(minted()).toBe(3);
+});
+
+test("a broker that is asked for too much is asked again, later", async () => {
+  const { pipeTo, pass, refusals, failures, minted, time } = setUp();
+  await pipeTo(slowReader().writable, [A]);
+  refusals.push(new StintError("LIMIT_EXCEEDED", "too many"));
+  await pass();
+  expect(await pass()).toBeGreaterThanOrEqual(5_000);
+  await time.paused();
+  expect(failures.map(({ isFinal }) => isFinal)).toEqual([false]);
+  expect(minted()).toBe(2);
+});
+
+test("a broker that is away, and then says no, is told of twice: the first word was that it is asked again", async () => {
+  const { pipeTo, pass, refusals, failures } = setUp();
+  await pipeTo(slowReader().writable, [A]);
+  refusals.push(AWAY, new StintError("EXECUTOR_GONE", "another program"));
+  await pass();
+  await pass();
+  await setImmediate();
+  expect(failures.map(({ error }) => error.reason)).toEqual(["UNREACHABLE", "EXECUTOR_GONE"]);
 });
 
 test("the end of the step is the end of the stream, also for who has not read a line", async () => {
@@ -169,6 +193,16 @@ test("the end of the step is the end of the stream, also for who has not read a 
   await pipeTo(writable);
   ended.abort();
   expect(writable.writableEnded || writable.destroyed).toBe(true);
+});
+
+test("a token that lasts as long as the step is the last one: what came after could last no longer", async () => {
+  const { source, time, minted } = setUp();
+  const facts = { ...source.facts, expiresAt: new Date(time.nowMs + TTL_MS) };
+  const pipe = await createCredentialPipe({ ...source, facts }, { audiences: [A] }, time);
+  pipe.writeTo(slowReader().writable);
+  const pauses = time.paused().then(() => "pauses");
+  expect(await Promise.race([pauses, setImmediate("rests")])).toBe("rests");
+  expect(minted()).toBe(1);
 });
 
 test("a stream that comes after the end of the step is ended without a line", async () => {
