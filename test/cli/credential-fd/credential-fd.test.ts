@@ -262,4 +262,15 @@ describe("before the command runs,", () => {
     expect([await ran.exited, ran.err()]).toEqual([status, expect.stringMatching(says)]);
     expect(() => statSync(proof)).toThrow("ENOENT");
   });
+
+  test("a pipe that can't be made is said, and no step is opened", async () => {
+    const directory = scratch();
+    const environment = { TMPDIR: join(directory, "none") };
+    const ran = run(daemon.workloadSocket, ["touch", join(directory, "ran")], { step: "no-place", environment });
+    const said = "stint: --credential-fd: can't make a pipe in the directory for temporary files\n";
+    expect([await ran.exited, ran.err()]).toEqual([1, said]);
+    const shown = start(["--operator-socket", daemon.operatorSocket, "step", "show", "r/no-place"]);
+    expect(await shown.exited).toBe(1);
+    expect(shown.err()).toContain("STEP_NOT_FOUND");
+  });
 });

@@ -81,20 +81,30 @@ export function start(args: readonly string[], environment: NodeJS.ProcessEnv = 
   };
 }
 
+type Given = {
+  readonly step: string;
+  readonly agent?: string;
+  readonly flags?: readonly string[];
+};
+
 /** `stint step run --credential-fd`, of the run `r`. */
+function argumentsOf(socket: string, command: readonly string[], given: Given): readonly string[] {
+  const { step, agent = "a", flags = ["--grant", GRANT] } = given;
+  const args = ["--socket", socket, "step", "run", "--run", "r", "--step", step, "--agent", agent, "--credential-fd"];
+  return [...args, ...flags, "--", ...command];
+}
+
+/** The same as a command that somebody else starts. */
+export function commandOf(socket: string, command: readonly string[], given: Given): readonly string[] {
+  return [process.execPath, STINT, ...argumentsOf(socket, command, given)];
+}
+
 export function run(
   socket: string,
   command: readonly string[],
-  given: {
-    readonly step: string;
-    readonly agent?: string;
-    readonly flags?: readonly string[];
-    readonly environment?: NodeJS.ProcessEnv;
-  },
+  { environment, ...given }: Given & { readonly environment?: NodeJS.ProcessEnv },
 ): Running {
-  const { step, agent = "a", flags = ["--grant", GRANT], environment } = given;
-  const args = ["--socket", socket, "step", "run", "--run", "r", "--step", step, "--agent", agent, "--credential-fd"];
-  return start([...args, ...flags, "--", ...command], environment);
+  return start(argumentsOf(socket, command, given), environment);
 }
 
 export function scratch(): string {
