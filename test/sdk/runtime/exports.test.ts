@@ -72,6 +72,8 @@ test("the MCP adapter's own reasons, codes and methods are these", () => {
     "HEADER_MISMATCH",
     "METHOD_REFUSED",
     "TOOL_UNDECLARED",
+    "RESOURCE_UNDECLARED",
+    "PROMPT_UNDECLARED",
     "SESSION_NOT_FOUND",
     "REQUEST_STATE_INVALID",
     "TASK_NOT_FOUND",
