@@ -56,7 +56,7 @@ const rooms = {
   // PKCS #12 is written for a program that runs beside the command line, and read for the daemon. Policies are validated and
   // tested where they are written, without a broker, by the engine that will decide by them; what it is asked is a port.
   cli: {
-    rooms: ["sdk", "guard", "wire", "gen", "domain", "ports", "adapters/pkcs12-forge", "adapters/policy-cedar"],
+    rooms: ["sdk", "guard", "bridge", "wire", "gen", "domain", "ports", "adapters/pkcs12-forge", "adapters/policy-cedar"],
     packages: ["commander", "@bomb.sh/tab", "yaml"],
     builtins: true,
   },
@@ -77,6 +77,8 @@ const rooms = {
   },
   // A program of its own in front of a server that nobody changes: a verifier with the guard of the SDK.
   guard: { rooms: ["sdk", "config", "domain"], packages: ["zod", "@modelcontextprotocol/server"], builtins: true },
+  // The same for a client that nobody changes: a runtime of the SDK, between the client and its servers.
+  bridge: { rooms: ["sdk", "domain"], packages: ["@modelcontextprotocol/client"], builtins: true },
   config: { rooms: ["domain"], packages: ["zod", "yaml"], builtins: true },
 };
 

@@ -2,14 +2,10 @@ import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { Readable } from "node:stream";
 import { isEventStream } from "../sdk/mcp-guard/content-type.ts";
+import { isTold, sentHeaders } from "../sdk/mcp-guard/passed-headers.ts";
 import { type Answer, createTextOfPieces } from "./answer.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
 
-/** Of a client's headers the server is sent these and `mcp-*`: no cookie, no key, nothing of the client's own. */
-const SENT = ["accept", "content-type", "last-event-id", "traceparent", "tracestate"];
-/** Of the server's answer a client is told these and `mcp-*`; a challenge would be taken for the guard's. */
-const TOLD = ["content-type", "cache-control", "retry-after"];
-const MCP = "mcp-";
 /**
  * Sends one request to a server that speaks streamable HTTP. Follows no redirect, and waits for an answer as long as the
  * request's signal lets it: a call may take as long as its step.
@@ -27,7 +23,7 @@ export async function askUpstream(
   const { method, signal } = request;
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const headers = {
-    ...Object.fromEntries([...request.headers].filter(([name]) => SENT.includes(name) || name.startsWith(MCP))),
+    ...sentHeaders(request.headers),
     ...(bytes === undefined ? {} : { "content-length": String(bytes.length) }),
     ...injected,
   };
@@ -53,7 +49,7 @@ async function answerOf(incoming: IncomingMessage): Promise<Answer> {
   if (refused !== undefined) throw refused;
   const headers = new Headers();
   for (const [name, value] of Object.entries(incoming.headers)) {
-    if (typeof value === "string" && (TOLD.includes(name) || name.startsWith(MCP))) headers.set(name, value);
+    if (typeof value === "string" && isTold(name)) headers.set(name, value);
   }
   if (isEventStream(headers)) return { status, headers, body: Readable.toWeb(incoming) as Answer["body"] };
   const text = await textOf(incoming);

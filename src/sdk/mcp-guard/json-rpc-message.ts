@@ -51,7 +51,7 @@ export async function readMessage(
 }
 
 /** @returns `undefined` when it is longer. */
-async function readBody(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
+export async function readBody(request: Pick<Request, "body">, maxBytes: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {

@@ -1,2 +1,2 @@
 // planted: sdk-imports no-development-packages
-export { Client } from "@modelcontextprotocol/client";
+export { Client } from "@modelcontextprotocol/sdk/client/index.js";

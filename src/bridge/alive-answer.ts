@@ -1,0 +1,82 @@
+import { isEventStream } from "../sdk/mcp-guard/content-type.ts";
+
+const NEWLINE = 0x0a;
+/** A comment, which says nothing to whoever reads the events. HTML, section 9.2.6 */
+const PULSE = ":\n\n";
+
+type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+/**
+ * An answer of which its client hears something at least so often: many clients give up on one that is silent for five minutes, and a
+ * call may take longer. What does not come in time begins as a stream of events, in which it is then told.
+ *
+ * @param eventsOf - the answer as a stream of events, whatever it is; absent: it is waited for.
+ */
+export async function aliveAnswer(
+  answer: Promise<Response>,
+  pulseMs: number,
+  eventsOf: ((response: Response) => Promise<Bytes>) | undefined,
+): Promise<Response> {
+  if (eventsOf === undefined) return withPulse(await answer, pulseMs);
+  const first = await inTime(answer, pulseMs);
+  if (first !== undefined) return withPulse(first, pulseMs);
+  const headers = { "content-type": "text/event-stream", "cache-control": "no-store" };
+  return new Response(pulsing(answer.then(eventsOf), pulseMs), { headers });
+}
+
+async function inTime(answer: Promise<Response>, pulseMs: number): Promise<Response | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(late.resolve, pulseMs, undefined);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function withPulse(response: Response, pulseMs: number): Response {
+  const { body, status, headers } = response;
+  if (body === null || !isEventStream(headers)) return response;
+  return new Response(pulsing(Promise.resolve(body), pulseMs), { status, headers });
+}
+
+/** The same bytes, and a comment between two lines when none have come for a while. */
+function pulsing(source: Promise<Bytes>, pulseMs: number): Bytes {
+  // Who reads is told of it, if anybody does.
+  source.catch(() => undefined);
+  let reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>> | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let lastByte = NEWLINE;
+  let isSilent = true;
+  return new ReadableStream(
+    {
+      start(controller) {
+        timer = setInterval(() => {
+          if (isSilent && lastByte === NEWLINE) controller.enqueue(new TextEncoder().encode(PULSE));
+          isSilent = true;
+        }, pulseMs);
+      },
+      async pull(controller) {
+        try {
+          reader ??= (await source).getReader();
+          const { done, value } = await reader.read();
+          if (done) {
+            clearInterval(timer);
+            return controller.close();
+          }
+          isSilent = false;
+          lastByte = value.at(-1) ?? lastByte;
+          controller.enqueue(value);
+        } catch (thrown) {
+          clearInterval(timer);
+          controller.error(thrown);
+        }
+      },
+      async cancel(reason) {
+        clearInterval(timer);
+        await (reader ?? (await source)).cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}

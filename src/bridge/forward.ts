@@ -1,0 +1,141 @@
+import { isObject } from "../domain/strict-json.ts";
+import { isEventStream, isJson } from "../sdk/mcp-guard/content-type.ts";
+import { endingStream } from "../sdk/mcp-guard/ending-stream.ts";
+import { isTold, sentHeaders } from "../sdk/mcp-guard/passed-headers.ts";
+import type { Step } from "../sdk/runtime/index.ts";
+import { aliveAnswer } from "./alive-answer.ts";
+import {
+  BridgeRefusal,
+  errorMessage,
+  type Refused,
+  refusedBy,
+  refusedByServer,
+  refusedResponse,
+} from "./bridge-refusal.ts";
+
+/** One request of the client, read. */
+export type ClientRequest = {
+  readonly method: string;
+  readonly headers: Headers;
+  /** Goes to the server as it came. */
+  readonly body: Uint8Array<ArrayBuffer> | undefined;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+};
+
+/** Gives the server's answer, or why there is none; rejects only for a client that has gone. */
+export type Forward = (url: string, request: ClientRequest) => Promise<Response>;
+
+export type ForwardTerms = {
+  readonly step: Pick<Step, "fetch" | "signal">;
+  /** Told, a line at a time, of what no answer says whole; no secret, token or argument is in it. */
+  readonly told: (line: string) => void;
+  /** How long a client hears nothing of a call at most. */
+  readonly pulseMs: number;
+};
+
+/** Well below the shortest time after which clients are known to take silence for the end: 300 s of Node.js and of Python's MCP SDK. */
+export const PULSE_MS = 30_000;
+
+/** By these a server says no to who asks; what it says to what was asked, such as 404 for a session, is for the client. */
+const REFUSALS: readonly number[] = [401, 403, 407, 503];
+const ACCEPTS_EVENTS = /\btext\/event-stream\b/i;
+/** Of a session that begins, the answer's headers say more than its body. */
+const HANDSHAKES: readonly unknown[] = ["initialize", "server/discover"];
+
+/** Passes requests on as a step: with its credentials, without the client's, and nothing of either comes back. */
+export function createForward({ step, told, pulseMs }: ForwardTerms): Forward {
+  async function ask(url: string, request: ClientRequest, id: string | number | undefined): Promise<Response> {
+    const { method, headers, body, signal } = request;
+    try {
+      const init = { method, headers: sentHeaders(headers), signal, ...(body !== undefined && { body }) };
+      return await answerOf(await step.fetch(url, init), id);
+    } catch (thrown) {
+      if (signal.aborted) throw thrown;
+      const refused = refusedBy(thrown) ?? unreachable(thrown);
+      return refusedResponse(refused, id);
+    }
+  }
+
+  async function answerOf(response: Response, id: string | number | undefined): Promise<Response> {
+    const { status, headers } = response;
+    if (REFUSALS.includes(status))
+      return refusedResponse(refusedByServer(await response.text()) ?? refusedWithoutWord(status), id);
+    if (![null, "identity"].includes(headers.get("content-encoding"))) {
+      await response.body?.cancel();
+      throw new BridgeRefusal("SERVER_MALFORMED", "the server answers in an encoding that nobody asked for");
+    }
+    const passed = new Headers([...headers].filter(([name]) => isTold(name)));
+    if (response.body === null || !isEventStream(headers))
+      return new Response(response.body, { status, headers: passed });
+    const lastEvent = (why: unknown) => {
+      const refused = id === undefined ? undefined : refusedBy(why);
+      return refused && JSON.stringify(errorMessage(refused, id));
+    };
+    const whole = endingStream(response.body, { stop: step.signal, lastEvent, finish: () => undefined });
+    return new Response(whole as ReadableStream<Uint8Array<ArrayBuffer>>, { status, headers: passed });
+  }
+
+  function unreachable(cause: unknown): Refused {
+    told(`a server can't be reached: ${codeIn(cause)}`);
+    return refused(new BridgeRefusal("SERVER_UNREACHABLE", "the server can't be reached", { cause }));
+  }
+
+  return (url, request) => {
+    const { id, method } = messageIn(request.body);
+    const answer = ask(url, request, id);
+    const mayBegin =
+      id !== undefined && !HANDSHAKES.includes(method) && ACCEPTS_EVENTS.test(request.headers.get("accept") ?? "");
+    return aliveAnswer(answer, pulseMs, mayBegin ? (response) => eventsOf(response, id) : undefined);
+  };
+}
+
+/** An answer that its client reads in a stream which has begun already. */
+async function eventsOf(response: Response, id: string | number): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  if (response.body !== null && isEventStream(response.headers)) return response.body;
+  const text = await response.text();
+  const { id: answered } = isJson(response.headers) ? messageIn(new TextEncoder().encode(text)) : {};
+  const message =
+    answered === id
+      ? (JSON.parse(text) as unknown)
+      : errorMessage(
+          refused(new BridgeRefusal("SERVER_MALFORMED", `the server answers ${response.status} without a word`)),
+          id,
+        );
+  return new Blob([`event: message\ndata: ${JSON.stringify(message)}\n\n`]).stream();
+}
+
+function refused(refusal: BridgeRefusal): Refused {
+  const of = refusedBy(refusal);
+  if (of === undefined) throw refusal;
+  return of;
+}
+
+function refusedWithoutWord(status: number): Refused {
+  const why =
+    status === 503
+      ? new BridgeRefusal("SERVER_UNREACHABLE", "the server answers nobody now; later it may")
+      : new BridgeRefusal("SERVER_REFUSED", "the server does not take the step's credentials");
+  return refused(why);
+}
+
+/** What an answer or a refusal has to name. The server reads the message itself, and is the one to say what is wrong with it. */
+function messageIn(body: Uint8Array | undefined): {
+  readonly id?: string | number | undefined;
+  readonly method?: unknown;
+} {
+  if (body === undefined) return {};
+  try {
+    const message: unknown = JSON.parse(new TextDecoder().decode(body));
+    if (!isObject(message)) return {};
+    const { id, method } = message;
+    return { id: typeof id === "string" || typeof id === "number" ? id : undefined, method };
+  } catch {
+    return {};
+  }
+}
+
+/** A code such as ECONNREFUSED; the message has the address. */
+function codeIn(thrown: unknown): string {
+  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "no answer";
+}

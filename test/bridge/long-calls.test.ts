@@ -1,0 +1,130 @@
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { createForward, PULSE_MS } from "../../src/bridge/forward.ts";
+import { patientFetch } from "../../src/bridge/patient-fetch.ts";
+
+const TEN_MINUTES_MS = 600_000;
+const MCP = { "content-type": "application/json", accept: "application/json, text/event-stream" };
+const EVENTS = { "content-type": "text/event-stream" };
+const ANSWER = { jsonrpc: "2.0", id: 7, result: { content: [] } };
+
+/** Timers alone: what the sockets do is real. */
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "setInterval", "clearTimeout", "clearInterval"] }));
+afterEach(() => void vi.useRealTimers());
+
+/** A server that hands its responses to the test. */
+async function serverInHand(): Promise<{ readonly url: string; next(): Promise<ServerResponse> }> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+    async next() {
+      const [, response] = (await once(server, "request")) as [unknown, ServerResponse];
+      return response;
+    },
+  };
+}
+
+function bridged(url: string, message: object, ended = new AbortController()) {
+  const step = { signal: ended.signal, fetch: patientFetch };
+  const forward = createForward({ step, told: () => undefined, pulseMs: PULSE_MS });
+  const body = new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", ...message }));
+  return forward(url, {
+    method: "POST",
+    headers: new Headers(MCP),
+    body,
+    signal: new AbortController().signal,
+  });
+}
+
+const CALL = { id: 7, method: "tools/call", params: { name: "slow", arguments: {} } };
+const decode = (chunk: Uint8Array | undefined) => new TextDecoder().decode(chunk);
+
+describe("a call of ten minutes", () => {
+  test("that its server answers at the end: the client hears of it all the while, and then the answer", async () => {
+    const { url, next } = await serverInHand();
+    const asked = next();
+    const answered = bridged(url, CALL);
+    const response = await asked;
+    await vi.advanceTimersByTimeAsync(PULSE_MS);
+    const { status, headers, body } = await answered;
+    expect([status, headers.get("content-type")]).toEqual([200, "text/event-stream"]);
+    const reader = body?.getReader();
+    for (let heard = PULSE_MS; heard < TEN_MINUTES_MS; heard += PULSE_MS) {
+      const read = reader?.read();
+      await vi.advanceTimersByTimeAsync(PULSE_MS);
+      expect(decode((await read)?.value)).toBe(":\n\n");
+    }
+    const last = reader?.read();
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(ANSWER, null, 2));
+    expect(decode((await last)?.value)).toBe(`event: message\ndata: ${JSON.stringify(ANSWER)}\n\n`);
+    expect(await reader?.read()).toMatchObject({ done: true });
+  });
+
+  test("with events far between: comments go between them, and none into one", async () => {
+    const { url, next } = await serverInHand();
+    const asked = next();
+    const answered = bridged(url, CALL);
+    const response = await asked;
+    response.writeHead(200, EVENTS).write("data: {}\n\n");
+    const reader = (await answered).body?.getReader();
+    expect(decode((await reader?.read())?.value)).toBe("data: {}\n\n");
+    const pulse = reader?.read();
+    await vi.advanceTimersByTimeAsync(TEN_MINUTES_MS);
+    expect(decode((await pulse)?.value)).toBe(":\n\n");
+    response.write("data: {");
+    await vi.waitFor(async () => expect(decode((await reader?.read())?.value)).toBe("data: {"));
+    const rest = reader?.read();
+    await vi.advanceTimersByTimeAsync(TEN_MINUTES_MS);
+    response.end("}\n\n");
+    expect(decode((await rest)?.value)).toBe("}\n\n");
+  });
+
+  test("that is refused in the end: the refusal is told in the stream that has begun", async () => {
+    const { url, next } = await serverInHand();
+    const asked = next();
+    const answered = bridged(url, CALL);
+    const response = await asked;
+    await vi.advanceTimersByTimeAsync(PULSE_MS);
+    const reader = (await answered).body?.getReader();
+    const read = reader?.read();
+    response.writeHead(404).end();
+    const [, data = ""] = /^event: message\ndata: (.*)\n\n$/.exec(decode((await read)?.value)) ?? [];
+    expect(JSON.parse(data)).toMatchObject({ id: 7, error: { data: { reason: "SERVER_MALFORMED" } } });
+  });
+
+  test("a handshake is waited for: what begins a session is in the answer's headers", async () => {
+    const { url, next } = await serverInHand();
+    const asked = next();
+    const answered = bridged(url, { id: 7, method: "initialize", params: {} });
+    const response = await asked;
+    await vi.advanceTimersByTimeAsync(TEN_MINUTES_MS);
+    response.writeHead(200, { "content-type": "application/json", "mcp-session-id": "s-1" }).end("{}");
+    expect((await answered).headers.get("mcp-session-id")).toBe("s-1");
+  });
+});
+
+test("patience ends with the signal, before the answer and in the middle of it", async () => {
+  const { url, next } = await serverInHand();
+  const over = new AbortController();
+  const asked = next();
+  const answered = patientFetch(url, { signal: over.signal }).catch((thrown: unknown) => thrown);
+  await asked;
+  over.abort("over");
+  expect(await answered).toBe("over");
+  const again = new AbortController();
+  const second = next();
+  const begun = patientFetch(url, { signal: again.signal });
+  (await second).writeHead(200, EVENTS).write("data: {}\n\n");
+  const reader = (await begun).body?.getReader();
+  await reader?.read();
+  again.abort("over");
+  await expect(reader?.read()).rejects.toThrow();
+});
