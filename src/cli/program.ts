@@ -2,6 +2,7 @@ import tab from "@bomb.sh/tab/commander";
 import { type Command, Option } from "commander";
 import { OPERATOR_SOCKET_DEFAULT } from "../sdk/operator/connect-operator.ts";
 import { addAuthority } from "./commands/authority.ts";
+import { addBridge } from "./commands/bridge.ts";
 import { addCall } from "./commands/call.ts";
 import { addEntry } from "./commands/entry.ts";
 import { addExplain } from "./commands/explain.ts";
@@ -61,6 +62,7 @@ export function stintProgram(context: Context): Command {
   addExplain(program, context);
   addVerifier(program, context);
   addGuard(program, context);
+  addBridge(program, context);
   addInspect(program, context);
   addLedger(program, context);
   addAuthority(program, context);

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
 import { createMcpHandler, McpServer, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
@@ -26,6 +27,8 @@ export type BridgeScene = {
   readonly seen: Seen[];
   /** Of `/raw`, until the test ends. */
   answer(as: Answer): void;
+  /** For `answer`: the same tools, of a server that knows nothing of Stint. */
+  readonly unguarded: Answer;
   /** Resolves when a call of the tool `wait` has begun from now on. */
   waiting(): Promise<void>;
   /** Elements of a grant: these tools, at all servers. */
@@ -106,6 +109,7 @@ export async function bridgeScene(): Promise<BridgeScene> {
       return transport.handleRequest(request, options);
     }),
   );
+  const unguarded = getRequestListener((request) => createMcpHandler(toolServer).fetch(request));
   let steps = 0;
 
   return {
@@ -118,6 +122,7 @@ export async function bridgeScene(): Promise<BridgeScene> {
       routes.set("/raw", as);
       onTestFinished(() => void routes.delete("/raw"));
     },
+    unguarded: (request, response) => void unguarded(request, response),
     waiting() {
       begun = Promise.withResolvers();
       return begun.promise;

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { Outcome } from "../../gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../gen/stint/v1/types_pb.js";
+import type { Outcome as SdkOutcome } from "../../sdk/runtime/index.ts";
 import { ASK_AGAIN_AFTER_MS, answeredStep } from "../../wire/answered-step.ts";
 import { callErrorOf } from "../../wire/call-error.ts";
 import { socketPathOf } from "../../wire/channel.ts";
@@ -31,13 +32,17 @@ import { type StepEnd, stepEndSentence } from "../step-end.ts";
 
 type StepsClient = ReturnType<Session["workload"]>;
 
-type RunOptions = OpenOptions & {
-  /** Who executes the step: the command alone, or with the processes that it starts. */
-  readonly executor: "process" | "tree";
-  /** Whether the command may open steps of its own. */
-  readonly enroll?: true;
-  /** Whether the command is sent credentials on a descriptor, and this process is the executor. */
-  readonly credentialFd?: true;
+type RunOptions = OpenOptions &
+  EndOptions & {
+    /** Who executes the step: the command alone, or with the processes that it starts. */
+    readonly executor: "process" | "tree";
+    /** Whether the command may open steps of its own. */
+    readonly enroll?: true;
+    /** Whether the command is sent credentials on a descriptor, and this process is the executor. */
+    readonly credentialFd?: true;
+  };
+
+export type EndOptions = {
   /** What is done with a command whose step has ended. */
   readonly onEnd: "term" | "ignore";
   /** Seconds between SIGTERM and SIGKILL. */
@@ -48,26 +53,37 @@ type RunOptions = OpenOptions & {
 const END_GRACE_SECONDS = 10;
 
 export function addStepRun(step: Command, context: Context): void {
-  addOpenFlags(
-    step
-      .command("run")
-      .description("run a command as a step: open, run as its executor, hold, close with the command's exit status")
-      .argument("<command...>", "after --: the command and its arguments"),
-  )
-    .addOption(
-      new Option("--executor <which>", "who may fetch its credentials: the command's process, or with those below it")
-        .choices(["process", "tree"])
-        .default("process"),
+  addEndFlags(
+    addOpenFlags(
+      step
+        .command("run")
+        .description("run a command as a step: open, run as its executor, hold, close with the command's exit status")
+        .argument("<command...>", "after --: the command and its arguments"),
     )
-    .addOption(
-      // Beside the variable that a flag of this name would have: that one is the command's, and has the number.
-      new Option(
-        "--credential-fd",
-        "send the command tokens for each --audience, or each location of the grant, on the descriptor that " +
-          "STINT_CREDENTIAL_FD names, and be the executor in its place",
-      ).env("STINT_SEND_CREDENTIALS"),
-    )
-    .option("--enroll", "let the command open steps of its own, as a runtime: otherwise only under this one")
+      .addOption(
+        new Option("--executor <which>", "who may fetch its credentials: the command's process, or with those below it")
+          .choices(["process", "tree"])
+          .default("process"),
+      )
+      .addOption(
+        // Beside the variable that a flag of this name would have: that one is the command's, and has the number.
+        new Option(
+          "--credential-fd",
+          "send the command tokens for each --audience, or each location of the grant, on the descriptor that " +
+            "STINT_CREDENTIAL_FD names, and be the executor in its place",
+        ).env("STINT_SEND_CREDENTIALS"),
+      )
+      .option("--enroll", "let the command open steps of its own, as a runtime: otherwise only under this one"),
+  ).action(
+    acting(context, async (session, options: RunOptions, command: readonly string[]) => {
+      throw new ExitStatus(await runAsStep(session, options, command));
+    }),
+  );
+}
+
+/** What becomes of a command whose step ends. */
+export function addEndFlags(command: Command): Command {
+  return command
     .addOption(
       new Option("--on-end <act>", "when the step ends under the command: end the command too, or only say so")
         .choices(["term", "ignore"])
@@ -77,11 +93,6 @@ export function addStepRun(step: Command, context: Context): void {
       new Option("--end-grace <time>", "how long a command has after SIGTERM, before SIGKILL")
         .argParser(durationFlag)
         .default(END_GRACE_SECONDS, `${END_GRACE_SECONDS}s`),
-    )
-    .action(
-      acting(context, async (session, options: RunOptions, command: readonly string[]) => {
-        throw new ExitStatus(await runAsStep(session, options, command));
-      }),
     );
 }
 
@@ -159,7 +170,7 @@ async function runOpened(run: Run, asked: Step): Promise<number> {
  *
  * @throws Failure when it is refused; the command has then not run. And the signal's reason
  */
-async function approved(steps: StepsClient, step: Step, signal: AbortSignal): Promise<Step> {
+export async function approved(steps: StepsClient, step: Step, signal: AbortSignal): Promise<Step> {
   if (step.state !== StepState.PENDING_APPROVAL) return step;
   const answered = await answeredStep(steps, step.stepId, {
     signal,
@@ -196,7 +207,7 @@ async function runHeld(run: Run, step: Step): Promise<number> {
     const exitStatus = await gate.open({ STINT_STEP_ID: step.stepId, STINT_STEP_ATTEMPT: attempt });
     phase = "over";
     const isClosed =
-      end === undefined && (await close(session, steps, step, exitStatus === 0 ? "COMPLETED" : "FAILED"));
+      end === undefined && (await closeAfterCommand(session, steps, step, exitStatus === 0 ? "COMPLETED" : "FAILED"));
     return exitStatus === 0 && !isClosed ? EXIT.refused : exitStatus;
   } finally {
     clearTimeout(kill);
@@ -216,7 +227,7 @@ async function sendCredentials(run: Run, step: Step, hasEnded: () => boolean): P
   } catch (thrown) {
     // Whoever waits for this is told of an end, or of an interruption, by its own name.
     if (hasEnded()) return;
-    if (!gate.interrupted.aborted) await close(session, steps, step, "CANCELLED");
+    if (!gate.interrupted.aborted) await closeAfterCommand(session, steps, step, "CANCELLED");
     throw thrown;
   }
 }
@@ -230,11 +241,11 @@ function abortOf(signal: AbortSignal): Promise<never> {
 }
 
 /** Tells a command that its step has ended: only its own process, which is the one that the step was for. */
-function endCommand(
+export function endCommand(
   { note }: Session,
   gate: Gate,
   end: StepEnd,
-  { onEnd, endGrace }: RunOptions,
+  { onEnd, endGrace }: EndOptions,
 ): NodeJS.Timeout | undefined {
   const sentence = `${stepEndSentence(end)}; the command has no credentials any more`;
   if (onEnd === "ignore") {
@@ -251,11 +262,11 @@ function endCommand(
  *
  * @returns `false` for a step that had ended before its command
  */
-async function close(
+export async function closeAfterCommand(
   session: Session,
   steps: StepsClient,
   { stepId }: Step,
-  outcome: "COMPLETED" | "FAILED" | "CANCELLED",
+  outcome: SdkOutcome,
 ): Promise<boolean> {
   try {
     const closed = await steps.close({ stepId, outcome: Outcome[outcome] });

@@ -1,0 +1,138 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { PULSE_MS } from "../../bridge/forward.ts";
+import { type McpServers, rewrittenServers, type Sorted, sortedServers } from "../../bridge/mcp-servers.ts";
+import { type Bridge, startBridge } from "../../bridge/start-bridge.ts";
+import { locationsOf } from "../../domain/grant.ts";
+import type { Outcome, Step } from "../../sdk/runtime/index.ts";
+import { closeAfterCommand, type EndOptions, endCommand } from "../commands/step-run.ts";
+import { EXIT, Failure } from "../failure.ts";
+import { type Gate, startGate } from "../gate.ts";
+import { holdStep } from "../hold-step.ts";
+import { showControls } from "../output/show-controls.ts";
+import type { Session } from "../session.ts";
+import { type StepEnd, stepEndSentence } from "../step-end.ts";
+import { type BridgedStep, type BridgedStepOptions, bridgedStep, stepEndError, withStepFetch } from "./bridged-step.ts";
+import { givenServers } from "./given-servers.ts";
+
+export type ClientOptions = BridgedStepOptions &
+  EndOptions & {
+    readonly mcpConfig?: string;
+    readonly server?: readonly string[];
+    readonly otherServers: "omit" | "keep";
+  };
+
+/** In the client's arguments, stands for the file that it is given. */
+const CONFIG = "{config}";
+const SIGNALED = 128;
+/** By which somebody asks a program to stop; any other is the program's own failure. */
+const STOPPED_BY = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
+
+type Terms = {
+  readonly steps: ReturnType<Session["workload"]>;
+  readonly options: ClientOptions;
+  readonly servers: McpServers;
+  readonly gate: Gate;
+  /** Where the client's configuration goes, in a directory that is there. */
+  readonly path: string;
+};
+
+/**
+ * Runs a client with a bridge between it and its servers. Its process exists before the step does, as with `stint step run`; but it is this
+ * process that executes the step.
+ *
+ * @returns the client's exit status, but never 0 if the step ended before the client did
+ * @throws CallError when the step can't be opened, Failure when it ended at once or has none of the servers; nothing has then run
+ */
+export async function runClient(session: Session, options: ClientOptions, command: readonly string[]): Promise<number> {
+  const servers = givenServers(options.mcpConfig, options.server ?? []);
+  // Of mode 0700: nobody else gets to see even the names.
+  const directory = mkdtempSync(join(tmpdir(), "stint-bridge-"));
+  const path = join(directory, "mcp.json");
+  try {
+    const words = command.map((word) => word.replaceAll(CONFIG, () => path));
+    const gate = startGate(words, { STINT_MCP_CONFIG: path });
+    try {
+      const steps = session.workload();
+      const step = await bridgedStep(session, steps, options);
+      return await runHeld(session, step, { steps, options, servers, gate, path });
+    } catch (thrown) {
+      await gate.refuse();
+      throw thrown;
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function runHeld(session: Session, { message, isOurs }: BridgedStep, terms: Terms): Promise<number> {
+  const { steps, options, gate } = terms;
+  const ended = new AbortController();
+  let phase: "waiting" | "running" | "over" = "waiting";
+  let end: StepEnd | undefined;
+  let kill: NodeJS.Timeout | undefined;
+  const hold = holdStep(steps, message, session.context.now, (how) => {
+    if (phase === "over") return;
+    end = how;
+    ended.abort(stepEndError(how));
+    if (phase === "running") kill = endCommand(session, gate, how, options);
+  });
+  const closing = async (outcome: Outcome) => !isOurs || closeAfterCommand(session, steps, message, outcome);
+  try {
+    await hold.held;
+    if (end !== undefined) throw new Failure(`${stepEndSentence(end)}; the client has not run`, EXIT.refused);
+    const exitStatus = await withStepFetch(
+      session,
+      message,
+      { proof: options.proof, ended: ended.signal },
+      async (step) => {
+        const bridge = await bridgeFor(session, step, terms);
+        try {
+          phase = "running";
+          const attempt = String(message.name?.attempt ?? "");
+          return await gate.open({ STINT_STEP_ID: message.stepId, STINT_STEP_ATTEMPT: attempt });
+        } finally {
+          bridge.close();
+        }
+      },
+    );
+    phase = "over";
+    const isClosed = end === undefined && (await closing(outcomeOf(exitStatus)));
+    return exitStatus === 0 && !isClosed ? EXIT.refused : exitStatus;
+  } catch (thrown) {
+    // What has not run has not completed, and nobody is to wait for it.
+    if (phase === "waiting" && end === undefined) await closing("FAILED");
+    throw thrown;
+  } finally {
+    clearTimeout(kill);
+    hold.release();
+  }
+}
+
+/** Starts the bridge, and writes what the client is to know of it. */
+async function bridgeFor(session: Session, step: Step, { servers, options, path }: Terms): Promise<Bridge> {
+  const sorted = sortedServers(servers, locationsOf(step.grant));
+  tellOthers(session, sorted, options);
+  if (sorted.bridged.length === 0) {
+    throw new Failure("the step's grant has a location for none of the servers; the client has not run", EXIT.refused);
+  }
+  const told = (line: string) => session.note(`bridge: ${line}`);
+  const bridge = await startBridge(sorted.bridged, { step, told, pulseMs: PULSE_MS });
+  const text = rewrittenServers(servers, sorted, { bridge, keepOthers: options.otherServers === "keep" });
+  writeFileSync(path, text, { mode: 0o600, flag: "wx" });
+  return bridge;
+}
+
+function tellOthers({ note }: Session, { others }: Sorted, { otherServers }: ClientOptions): void {
+  for (const { name, why } of others) {
+    const what = otherServers === "keep" ? "left as it is, without the step" : "left out";
+    note(`server ${showControls(name)} is ${what}: ${why}`);
+  }
+}
+
+/** How the step ended, by the client's exit status. */
+function outcomeOf(exitStatus: number): Outcome {
+  if (exitStatus === 0) return "COMPLETED";
+  return STOPPED_BY.some((signal) => exitStatus === SIGNALED + constants.signals[signal]) ? "CANCELLED" : "FAILED";
+}

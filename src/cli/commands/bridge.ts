@@ -1,0 +1,48 @@
+import { type Command, Option } from "commander";
+import { STEP_PROOFS } from "../../sdk/runtime/step.ts";
+import type { ClientOptions } from "../bridge/run-client.ts";
+import type { Context } from "../context.ts";
+import { ExitStatus, usageFailure } from "../failure.ts";
+import { listFlag } from "../flags.ts";
+import { addOpenFlags } from "../open-flags.ts";
+import { acting } from "../session.ts";
+import { addEndFlags } from "./step-run.ts";
+
+/** `stint bridge`: its code is loaded only then, since no other command needs the libraries that it stands on. */
+export function addBridge(program: Command, context: Context): void {
+  const bridge = addOpenFlags(
+    program
+      .command("bridge")
+      .description(
+        "run an MCP client that nobody changes as a step: its calls get the step's credentials, it gets none",
+      )
+      .argument("[command...]", "after --: the client and its arguments; {config} is the file that it is to read"),
+  )
+    .addOption(
+      new Option(
+        "--step-id <step-id>",
+        "in place of --run and --step: a step that was opened for this process",
+      ).conflicts(["run", "step"]),
+    )
+    .option("--mcp-config <file>", "the client's own configuration, with mcpServers; it is read, and never changed")
+    .option("--server <name=url>", "a server beside those of the file; may be repeated", listFlag)
+    .addOption(
+      new Option("--other-servers <what>", "servers that the step's grant has no location for, and those without a url")
+        .choices(["omit", "keep"])
+        .default("omit"),
+    )
+    .addOption(
+      new Option("--proof <kind>", "prove to servers that tokens are ours; absent: tokens alone").choices(STEP_PROOFS),
+    );
+  // Either these two or a step that is there already.
+  for (const option of bridge.options) {
+    if (["run", "step"].includes(option.attributeName())) option.makeOptionMandatory(false);
+  }
+  addEndFlags(bridge).action(
+    acting(context, async (session, options: ClientOptions, command: readonly string[]) => {
+      if (command.length === 0) throw usageFailure("no client: it comes after --, as in stint bridge … -- claude");
+      const { runClient } = await import("../bridge/run-client.ts");
+      throw new ExitStatus(await runClient(session, options, command));
+    }),
+  );
+}
