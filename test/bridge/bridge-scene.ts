@@ -29,8 +29,8 @@ export type BridgeScene = {
   answer(as: Answer): void;
   /** For `answer`: the same tools, of a server that knows nothing of Stint. */
   readonly unguarded: Answer;
-  /** Resolves when a call of the tool `wait` has begun from now on. */
-  waiting(): Promise<void>;
+  /** Resolves when a call of the tool `wait` has begun from now on, with the signal that tells the tool to stop. */
+  waiting(): Promise<AbortSignal>;
   /** Elements of a grant: these tools, at all servers. */
   grant(...tools: readonly string[]): Grant;
   step(...tools: readonly string[]): Promise<Step>;
@@ -77,7 +77,7 @@ export async function bridgeScene(): Promise<BridgeScene> {
 
   const read = { actions: ["read"], datatypes: ["internal"] } as const;
   const tools = { search: read, wait: read, erase: { actions: ["write"], datatypes: ["internal"] } } as const;
-  let begun = Promise.withResolvers<void>();
+  let begun = Promise.withResolvers<AbortSignal>();
   function toolServer(): McpServer {
     const server = new McpServer({ name: "library", version: "1" });
     const inputSchema = z.object({ query: z.string().optional() });
@@ -85,7 +85,7 @@ export async function bridgeScene(): Promise<BridgeScene> {
     server.registerTool("search", { inputSchema }, ({ query = "nothing" }) => text(`found ${query}`));
     server.registerTool("erase", { inputSchema }, () => text("erased"));
     server.registerTool("wait", { inputSchema }, async (_, { mcpReq: { signal } }) => {
-      begun.resolve();
+      begun.resolve(signal);
       if (!signal.aborted) await once(signal, "abort");
       return text("stopped");
     });

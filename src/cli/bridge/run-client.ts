@@ -6,14 +6,13 @@ import { type McpServers, rewrittenServers, type Sorted, sortedServers } from ".
 import { type Bridge, startBridge } from "../../bridge/start-bridge.ts";
 import { locationsOf } from "../../domain/grant.ts";
 import type { Outcome, Step } from "../../sdk/runtime/index.ts";
-import { closeAfterCommand, type EndOptions, endCommand } from "../commands/step-run.ts";
+import { type EndOptions, endCommand } from "../commands/step-run.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { type Gate, startGate } from "../gate.ts";
-import { holdStep } from "../hold-step.ts";
 import { showControls } from "../output/show-controls.ts";
 import type { Session } from "../session.ts";
-import { type StepEnd, stepEndSentence } from "../step-end.ts";
-import { type BridgedStep, type BridgedStepOptions, bridgedStep, stepEndError, withStepFetch } from "./bridged-step.ts";
+import { workAsStep } from "./as-step.ts";
+import { type BridgedStep, type BridgedStepOptions, bridgedStep } from "./bridged-step.ts";
 import { givenServers } from "./given-servers.ts";
 
 export type ClientOptions = BridgedStepOptions &
@@ -25,9 +24,9 @@ export type ClientOptions = BridgedStepOptions &
 
 /** In the client's arguments, stands for the file that it is given. */
 const CONFIG = "{config}";
-const SIGNALED = 128;
+export const SIGNALED = 128;
 /** By which somebody asks a program to stop; any other is the program's own failure. */
-const STOPPED_BY = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
+export const STOPPED_BY = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
 
 type Terms = {
   readonly steps: ReturnType<Session["workload"]>;
@@ -66,47 +65,29 @@ export async function runClient(session: Session, options: ClientOptions, comman
   }
 }
 
-async function runHeld(session: Session, { message, isOurs }: BridgedStep, terms: Terms): Promise<number> {
+async function runHeld(session: Session, step: BridgedStep, terms: Terms): Promise<number> {
   const { steps, options, gate } = terms;
-  const ended = new AbortController();
-  let phase: "waiting" | "running" | "over" = "waiting";
-  let end: StepEnd | undefined;
+  const { stepId, name } = step.message;
+  let isRunning = false;
   let kill: NodeJS.Timeout | undefined;
-  const hold = holdStep(steps, message, session.context.now, (how) => {
-    if (phase === "over") return;
-    end = how;
-    ended.abort(stepEndError(how));
-    if (phase === "running") kill = endCommand(session, gate, how, options);
-  });
-  const closing = async (outcome: Outcome) => !isOurs || closeAfterCommand(session, steps, message, outcome);
   try {
-    await hold.held;
-    if (end !== undefined) throw new Failure(`${stepEndSentence(end)}; the client has not run`, EXIT.refused);
-    const exitStatus = await withStepFetch(
-      session,
-      message,
-      { proof: options.proof, ended: ended.signal },
-      async (step) => {
-        const bridge = await bridgeFor(session, step, terms);
+    return await workAsStep(session, steps, step, options.proof, {
+      async run(opened) {
+        const bridge = await bridgeFor(session, opened, terms);
         try {
-          phase = "running";
-          const attempt = String(message.name?.attempt ?? "");
-          return await gate.open({ STINT_STEP_ID: message.stepId, STINT_STEP_ATTEMPT: attempt });
+          isRunning = true;
+          return await gate.open({ STINT_STEP_ID: stepId, STINT_STEP_ATTEMPT: String(name?.attempt ?? "") });
         } finally {
           bridge.close();
         }
       },
-    );
-    phase = "over";
-    const isClosed = end === undefined && (await closing(outcomeOf(exitStatus)));
-    return exitStatus === 0 && !isClosed ? EXIT.refused : exitStatus;
-  } catch (thrown) {
-    // What has not run has not completed, and nobody is to wait for it.
-    if (phase === "waiting" && end === undefined) await closing("FAILED");
-    throw thrown;
+      ended(end) {
+        if (isRunning) kill = endCommand(session, gate, end, options);
+      },
+      outcomeOf,
+    });
   } finally {
     clearTimeout(kill);
-    hold.release();
   }
 }
 

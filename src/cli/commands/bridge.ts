@@ -8,6 +8,8 @@ import { addOpenFlags } from "../open-flags.ts";
 import { acting } from "../session.ts";
 import { addEndFlags } from "./step-run.ts";
 
+type BridgeOptions = ClientOptions & { readonly stdio?: true };
+
 /** `stint bridge`: its code is loaded only then, since no other command needs the libraries that it stands on. */
 export function addBridge(program: Command, context: Context): void {
   const bridge = addOpenFlags(
@@ -31,6 +33,10 @@ export function addBridge(program: Command, context: Context): void {
         .choices(["omit", "keep"])
         .default("omit"),
     )
+    .option(
+      "--stdio",
+      "for a client that starts this command: MCP over standard input and output, to one --server <url>",
+    )
     .addOption(
       new Option("--proof <kind>", "prove to servers that tokens are ours; absent: tokens alone").choices(STEP_PROOFS),
     );
@@ -39,7 +45,13 @@ export function addBridge(program: Command, context: Context): void {
     if (["run", "step"].includes(option.attributeName())) option.makeOptionMandatory(false);
   }
   addEndFlags(bridge).action(
-    acting(context, async (session, options: ClientOptions, command: readonly string[]) => {
+    acting(context, async (session, options: BridgeOptions, command: readonly string[]) => {
+      if (options.stdio === true) {
+        if (command.length > 0)
+          throw usageFailure("--stdio: the client is whoever starts this, and comes not after --");
+        const { runStdio } = await import("../bridge/run-stdio.ts");
+        throw new ExitStatus(await runStdio(session, options));
+      }
       if (command.length === 0) throw usageFailure("no client: it comes after --, as in stint bridge … -- claude");
       const { runClient } = await import("../bridge/run-client.ts");
       throw new ExitStatus(await runClient(session, options, command));

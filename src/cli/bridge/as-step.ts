@@ -1,0 +1,55 @@
+import type { Outcome, Step, StepProof } from "../../sdk/runtime/index.ts";
+import { closeAfterCommand } from "../commands/step-run.ts";
+import { EXIT, Failure } from "../failure.ts";
+import { holdStep } from "../hold-step.ts";
+import type { Session } from "../session.ts";
+import { type StepEnd, stepEndSentence } from "../step-end.ts";
+import { type BridgedStep, stepEndError, withStepFetch } from "./bridged-step.ts";
+
+/** What is done while a step is held. */
+export type StepWork = {
+  /** @returns the exit status of this command. */
+  run(step: Step): Promise<number>;
+  /** Told when the step ends first; its calls have ended then. */
+  ended(end: StepEnd): void;
+  outcomeOf(exitStatus: number): Outcome;
+};
+
+/**
+ * Works as a step: holds it, and closes it with the outcome if it is ours to close.
+ *
+ * @returns the work's exit status, but never 0 if the step ended first
+ * @throws Failure when the step had ended at once, and what the work throws
+ */
+export async function workAsStep(
+  session: Session,
+  steps: ReturnType<Session["workload"]>,
+  { message, isOurs }: BridgedStep,
+  proof: StepProof | undefined,
+  work: StepWork,
+): Promise<number> {
+  const ended = new AbortController();
+  let isOver = false;
+  let end: StepEnd | undefined;
+  const hold = holdStep(steps, message, session.context.now, (how) => {
+    if (isOver) return;
+    end = how;
+    ended.abort(stepEndError(how));
+    work.ended(how);
+  });
+  const closing = async (outcome: Outcome) => !isOurs || closeAfterCommand(session, steps, message, outcome);
+  try {
+    await hold.held;
+    if (end !== undefined) throw new Failure(`${stepEndSentence(end)}; the client has not run`, EXIT.refused);
+    const exitStatus = await withStepFetch(session, message, { proof, ended: ended.signal }, work.run);
+    isOver = true;
+    const isClosed = end === undefined && (await closing(work.outcomeOf(exitStatus)));
+    return exitStatus === 0 && !isClosed ? EXIT.refused : exitStatus;
+  } catch (thrown) {
+    // What has not run has not completed, and nobody is to wait for it.
+    if (end === undefined) await closing("FAILED");
+    throw thrown;
+  } finally {
+    hold.release();
+  }
+}
