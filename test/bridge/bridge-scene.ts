@@ -40,7 +40,7 @@ export type BridgeScene = {
 };
 
 /** A real broker, and servers with the guard of the SDK. */
-export async function bridgeScene(): Promise<BridgeScene> {
+export async function bridgeScene({ agent = "clerk" } = {}): Promise<BridgeScene> {
   const seen: Seen[] = [];
   const routes = new Map<string, Answer>();
   const http = createServer((request, response) => {
@@ -65,13 +65,13 @@ export async function bridgeScene(): Promise<BridgeScene> {
   const selectors = [`unix:uid:${process.getuid?.()}`];
   const daemon = await startDaemon({
     entries: [
-      { kind: "agent", name: "clerk", selectors, ceiling: grant("*") },
-      { kind: "runtime", name: "flow", selectors, agents: ["clerk"], allow_descendants: true },
+      { kind: "agent", name: agent, selectors, ceiling: grant("*") },
+      { kind: "runtime", name: "flow", selectors, agents: [agent], allow_descendants: true },
       { kind: "verifier", name: "library", selectors, audiences: locations },
     ],
   });
   const endpoint = `unix://${daemon.workloadSocket}`;
-  const stint = createStint({ endpoint, agent: "clerk", fetch: patientFetch });
+  const stint = createStint({ endpoint, agent, fetch: patientFetch });
   const verifier = createVerifier({ endpoint, audiences: locations, development: true });
   await verifier.ready();
 

@@ -213,6 +213,21 @@ describe("stint bridge -- CLIENT", () => {
     expect(JSON.parse(ran.out()).answer).toContain("STEP_CLOSED");
   });
 
+  test.for([
+    { proof: "dpop", scheme: /^DPoP ey/, header: "dpop" },
+    { proof: "wpt", scheme: /^WPT ey/, header: "workload-identity-token" },
+  ])("proves by $proof that tokens are its own, where it is told to", async ({ proof, scheme, header }) => {
+    scene.seen.splice(0);
+    const ran = bridged([...library(), "--proof", proof], agent("search"));
+    expect(await ran.exited).toBe(0);
+    expect(JSON.parse(ran.out()).answer).toMatchObject({ content: [{ text: "found it" }] });
+    for (const { headers } of scene.seen) {
+      expect(headers.authorization).toMatch(scheme);
+      expect(headers[header]).toBeDefined();
+    }
+    expect(scene.seen.length).toBeGreaterThan(0);
+  });
+
   test("the client is given no credential of the step, though it knows which step that is", async () => {
     const ran = bridged(library(), [
       process.execPath,

@@ -257,6 +257,20 @@ test("of a client's headers neither cookie nor key nor address arrives, and of a
   expect(Object.keys(headers)).not.toContain("set-cookie");
 });
 
+test("a token that its server takes no longer is renewed within the call, and a stream that was cut is taken up again", async () => {
+  scene.answer((_, response) => {
+    const isFirst = scene.seen.length === 1;
+    response.writeHead(isFirst ? 401 : 200, { "content-type": "application/json" });
+    response.end(JSON.stringify({ jsonrpc: "2.0", id: 7, result: {} }));
+  });
+  const bridge = await scene.bridge(await scene.step("search"));
+  const headers = { authorization: bridge.authorization, "last-event-id": "e-1" };
+  expect(JSON.parse((await ask(bridge.urlOf("raw"), headers)).body)).toEqual({ jsonrpc: "2.0", id: 7, result: {} });
+  const [first, second] = scene.seen.map(({ headers: sent }) => sent);
+  expect(second?.authorization).not.toBe(first?.authorization);
+  expect(second?.["last-event-id"]).toBe("e-1");
+});
+
 describe("a server that", () => {
   const challenge = 'Bearer resource_metadata="https://attacker.example/.well-known/oauth-protected-resource"';
   test.for([
