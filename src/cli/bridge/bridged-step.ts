@@ -4,7 +4,7 @@ import { patientFetch } from "../../bridge/patient-fetch.ts";
 import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb.js";
 import { createStint, type Step, type StepProof, StintError } from "../../sdk/runtime/index.ts";
 import { socketPathOf } from "../../wire/channel.ts";
-import { approved } from "../commands/step-run.ts";
+import { approved, closeAfterCommand } from "../commands/step-run.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { type OpenOptions, opened, openRequestOf } from "../open-flags.ts";
 import type { Session } from "../session.ts";
@@ -26,12 +26,14 @@ export type BridgedStep = {
 /**
  * Opens a step for this process, or takes up the one that was opened for it.
  *
+ * @param stop - ends the wait for an approval, and takes the request back.
  * @throws CallError, BrokerError or Failure for what was refused
  */
 export async function bridgedStep(
   session: Session,
   steps: ReturnType<Session["workload"]>,
   options: BridgedStepOptions,
+  stop: AbortSignal,
 ): Promise<BridgedStep> {
   const { stepId, run, step: name } = options;
   if (stepId !== undefined) {
@@ -49,7 +51,14 @@ export async function bridgedStep(
   const request = openRequestOf(asked, { case: "pid", value: process.pid }, session.context.now());
   const { step } = await opened(steps.open(request), asked, session);
   if (step === undefined) throw new Error("the broker opened a step and told nothing of it");
-  return { message: await approved(steps, step), isOurs: true };
+  try {
+    return { message: await approved(steps, step, stop), isOurs: true };
+  } catch (thrown) {
+    if (!stop.aborted) throw thrown;
+    // Nobody is to approve what nobody waits for.
+    await closeAfterCommand(session, steps, step, "CANCELLED");
+    throw new Failure("stopped before the step was approved; the client has not run", EXIT.refused);
+  }
 }
 
 /**

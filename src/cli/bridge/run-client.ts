@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PULSE_MS } from "../../bridge/forward.ts";
 import { type McpServers, rewrittenServers, type Sorted, sortedServers } from "../../bridge/mcp-servers.ts";
@@ -14,6 +14,7 @@ import type { Session } from "../session.ts";
 import { workAsStep } from "./as-step.ts";
 import { type BridgedStep, type BridgedStepOptions, bridgedStep } from "./bridged-step.ts";
 import { givenServers } from "./given-servers.ts";
+import { isStopped, listenForStop } from "./stop-signal.ts";
 
 export type ClientOptions = BridgedStepOptions &
   EndOptions & {
@@ -24,10 +25,6 @@ export type ClientOptions = BridgedStepOptions &
 
 /** In the client's arguments, stands for the file that it is given. */
 const CONFIG = "{config}";
-export const SIGNALED = 128;
-/** By which somebody asks a program to stop; any other is the program's own failure. */
-export const STOPPED_BY = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
-
 type Terms = {
   readonly steps: ReturnType<Session["workload"]>;
   readonly options: ClientOptions;
@@ -52,9 +49,10 @@ export async function runClient(session: Session, options: ClientOptions, comman
   try {
     const words = command.map((word) => word.replaceAll(CONFIG, () => path));
     const gate = startGate(words, { STINT_MCP_CONFIG: path });
+    using stop = listenForStop();
     try {
       const steps = session.workload();
-      const step = await bridgedStep(session, steps, options);
+      const step = await bridgedStep(session, steps, options, stop.signal);
       return await runHeld(session, step, { steps, options, servers, gate, path });
     } catch (thrown) {
       await gate.refuse();
@@ -114,6 +112,6 @@ function tellOthers({ note }: Session, { others }: Sorted, { otherServers }: Cli
 
 /** How the step ended, by the client's exit status. */
 function outcomeOf(exitStatus: number): Outcome {
-  if (exitStatus === 0) return "COMPLETED";
-  return STOPPED_BY.some((signal) => exitStatus === SIGNALED + constants.signals[signal]) ? "CANCELLED" : "FAILED";
+  if (exitStatus === EXIT.done) return "COMPLETED";
+  return isStopped(exitStatus) ? "CANCELLED" : "FAILED";
 }

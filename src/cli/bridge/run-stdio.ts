@@ -1,5 +1,3 @@
-import { constants } from "node:os";
-import process from "node:process";
 import { BridgeRefusal } from "../../bridge/bridge-refusal.ts";
 import { createForward, PULSE_MS } from "../../bridge/forward.ts";
 import { bridgeStdio } from "../../bridge/stdio-bridge.ts";
@@ -10,7 +8,8 @@ import type { Session } from "../session.ts";
 import { stepEndSentence } from "../step-end.ts";
 import { workAsStep } from "./as-step.ts";
 import { bridgedStep } from "./bridged-step.ts";
-import { type ClientOptions, SIGNALED, STOPPED_BY } from "./run-client.ts";
+import type { ClientOptions } from "./run-client.ts";
+import { listenForStop } from "./stop-signal.ts";
 
 /**
  * Is a server over standard input and output for the client that has started this process, and calls the one server that was named.
@@ -22,15 +21,10 @@ export async function runStdio(session: Session, options: ClientOptions): Promis
   const [url = "", ...more] = options.server ?? [];
   if (more.length > 0 || !URL.canParse(url)) throw usageFailure("--stdio: expected one --server, which is a URL");
   if (options.mcpConfig !== undefined) throw usageFailure("--stdio: its client reads no --mcp-config");
-  const stop = new AbortController();
-  const stops = STOPPED_BY.map((signal) => {
-    const listener = () => stop.abort(signal);
-    process.on(signal, listener);
-    return () => process.off(signal, listener);
-  });
+  using stop = listenForStop();
   try {
     const steps = session.workload();
-    const step = await bridgedStep(session, steps, options);
+    const step = await bridgedStep(session, steps, options, stop.signal);
     return await workAsStep(session, steps, step, options.proof, {
       async run(opened) {
         if (locationFor(new URL(url), locationsOf(opened.grant)) === undefined) {
@@ -40,8 +34,7 @@ export async function runStdio(session: Session, options: ClientOptions): Promis
         const forward = createForward({ step: opened, told, pulseMs: PULSE_MS });
         const { input, out: output } = session.context;
         await bridgeStdio({ url, forward, input, output, stop: stop.signal });
-        const by = STOPPED_BY.find((signal) => stop.signal.reason === signal);
-        return by === undefined ? EXIT.done : SIGNALED + constants.signals[by];
+        return stop.exitStatus() ?? EXIT.done;
       },
       // The client is not ours to end: its calls are answered with the reason, until it goes.
       ended: (end) => session.note(`${stepEndSentence(end)}; the client's calls are refused from now on`),
@@ -50,7 +43,5 @@ export async function runStdio(session: Session, options: ClientOptions): Promis
   } catch (thrown) {
     if (thrown instanceof BridgeRefusal) throw new Failure(`${thrown.reason}: ${thrown.message}`, EXIT.refused);
     throw thrown;
-  } finally {
-    for (const off of stops) off();
   }
 }
