@@ -56,7 +56,17 @@ const rooms = {
   // PKCS #12 is written for a program that runs beside the command line, and read for the daemon. Policies are validated and
   // tested where they are written, without a broker, by the engine that will decide by them; what it is asked is a port.
   cli: {
-    rooms: ["sdk", "guard", "bridge", "wire", "gen", "domain", "ports", "adapters/pkcs12-forge", "adapters/policy-cedar"],
+    rooms: [
+      "sdk",
+      "guard",
+      "bridge",
+      "wire",
+      "gen",
+      "domain",
+      "ports",
+      "adapters/pkcs12-forge",
+      "adapters/policy-cedar",
+    ],
     packages: ["commander", "@bomb.sh/tab", "yaml"],
     builtins: true,
   },

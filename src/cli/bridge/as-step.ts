@@ -1,4 +1,4 @@
-import type { Outcome, Step, StepProof } from "../../sdk/runtime/index.ts";
+import { isStintError, type Outcome, type Step, type StepProof } from "../../sdk/runtime/index.ts";
 import { closeAfterCommand } from "../commands/step-run.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { holdStep } from "../hold-step.ts";
@@ -37,19 +37,38 @@ export async function workAsStep(
     ended.abort(stepEndError(how));
     work.ended(how);
   });
-  const closing = async (outcome: Outcome) => !isOurs || closeAfterCommand(session, steps, message, outcome);
   try {
     await hold.held;
     if (end !== undefined) throw new Failure(`${stepEndSentence(end)}; the client has not run`, EXIT.refused);
-    const exitStatus = await withStepFetch(session, message, { proof, ended: ended.signal }, work.run);
-    isOver = true;
-    const isClosed = end === undefined && (await closing(work.outcomeOf(exitStatus)));
-    return exitStatus === 0 && !isClosed ? EXIT.refused : exitStatus;
+    return await withStepFetch(session, message, { proof, ended: ended.signal }, async (step) => {
+      const exitStatus = await work.run(step);
+      isOver = true;
+      const isClosed = end === undefined && (!isOurs || (await closed(session, step, work.outcomeOf(exitStatus))));
+      return exitStatus === 0 && !isClosed ? EXIT.refused : exitStatus;
+    });
   } catch (thrown) {
     // What has not run has not completed, and nobody is to wait for it.
-    if (end === undefined) await closing("FAILED");
+    if (end === undefined && isOurs) await closeAfterCommand(session, steps, message, "FAILED");
     throw thrown;
   } finally {
     hold.release();
+  }
+}
+
+/**
+ * Closes the step, and tries again while the broker is away. A failure is only noted: the work's exit status still is the answer.
+ *
+ * @returns `false` for a step that had ended before
+ */
+async function closed({ note }: Session, step: Step, outcome: Outcome): Promise<boolean> {
+  try {
+    const { state } = await step.close(outcome);
+    if (state === outcome) return true;
+    note(`the step is ${state}: it had ended before the client did`);
+    return false;
+  } catch (thrown) {
+    const told = isStintError(thrown) ? `${thrown.reason}: ${thrown.message}` : "the broker failed";
+    note(`the step could not be closed: ${told}`);
+    return true;
   }
 }
