@@ -16,13 +16,14 @@ export PATH := $(CURDIR)/node_modules/.bin:$(CURDIR)/scripts/node/node_modules/.
 export NO_COLOR := $(if $(MAKE_TERMOUT),$(NO_COLOR),1)
 
 IMAGE := proto/stint.binpb
+PYTHON_TOOLS := build/python-tools
 NPM_CI := npm ci --ignore-scripts --loglevel=error
 
 ##@ Start here
 
 .PHONY: help
 help: ## this list
-	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: install
 install: $(MODULES) ## Node.js 24 (if yours is older) and the packages, as locked; runs no install scripts
@@ -44,6 +45,12 @@ fmt: install ## format, sort imports, apply the safe fixes of the linter
 .PHONY: generate
 generate: install ## src/gen from proto
 	@buf generate
+
+.PHONY: generate-python
+generate-python: ## the messages of clients/python from proto; needs python3
+	@[ -x $(PYTHON_TOOLS)/bin/python ] || python3 -m venv $(PYTHON_TOOLS)
+	@$(PYTHON_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --requirement clients/python/requirements.txt
+	@$(PYTHON_TOOLS)/bin/python -B clients/python/generate.py
 
 .PHONY: settings
 settings: install ## docs/settings.md from the schema that checks stint.yaml
@@ -104,6 +111,10 @@ test: install ## the tests; ONLY=test/domain narrows them
 .PHONY: conformance
 conformance: install ## the standards: their MUSTs, vectors, foreign libraries as clients and verifiers (Go, Java, Python, Rust, openssl), and the suite of MCP
 	@vitest run test/conformance
+
+.PHONY: python
+python: install ## the Python package alone: built as a wheel, installed, type-checked and tested
+	@vitest run test/clients/python
 
 .PHONY: simulate
 simulate: install ## 10,000 random lives of a broker; SEEDS=<n> for another number, FC_SEED=<seed> to replay one

@@ -1,0 +1,39 @@
+"""Verifies the credentials of agents' steps, and refuses them the moment that their step ends."""
+
+from stint_mcp.claims import Principal, StepFacts
+from stint_mcp.confirmation import Confirmation, Possession
+from stint_mcp.errors import (
+    FAULT_OF,
+    VERIFICATION_CODES,
+    StintError,
+    VerificationCode,
+    VerificationError,
+    VerificationFault,
+)
+from stint_mcp.grant import ACTIONS, Action, Grant, GrantElement, ToolUse
+from stint_mcp.jwt_svid import VerifiedJwtSvid, verify_jwt_svid
+from stint_mcp.keys import BundleSet, JwtBundle, VerificationKey, jwt_keys_of
+
+__all__ = [
+    "ACTIONS",
+    "FAULT_OF",
+    "VERIFICATION_CODES",
+    "Action",
+    "BundleSet",
+    "Confirmation",
+    "Grant",
+    "GrantElement",
+    "JwtBundle",
+    "Possession",
+    "Principal",
+    "StepFacts",
+    "StintError",
+    "ToolUse",
+    "VerificationCode",
+    "VerificationError",
+    "VerificationFault",
+    "VerificationKey",
+    "VerifiedJwtSvid",
+    "jwt_keys_of",
+    "verify_jwt_svid",
+]

@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { pythonIsMissing } from "../../conformance/python/python-environment.ts";
+import { installedPythonClient, PYTHON_CLIENT, type PythonClient } from "./python-client.ts";
+
+// The package's own suite, run against the installed wheel; each of its tests is one here, so that CI counts and names it.
+
+type Outcome = { readonly name: string; readonly failure: string | undefined };
+
+const client = pythonIsMissing() === undefined ? await installedPythonClient() : undefined;
+const suite = client === undefined ? undefined : await ran(client);
+
+async function ended(
+  { python, environment }: PythonClient,
+  args: readonly string[],
+): Promise<{ readonly status: number | null; readonly output: string }> {
+  const child = spawn(python, args, { cwd: PYTHON_CLIENT, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const [status] = (await once(child, "close")) as [number | null];
+  return { status, output };
+}
+
+async function ran(
+  made: PythonClient,
+): Promise<{ readonly status: number | null; readonly output: string; readonly outcomes: readonly Outcome[] }> {
+  const report = join(made.installed, "../report.jsonl");
+  mkdirSync(join(report, ".."), { recursive: true });
+  const { status, output } = await ended(made, [
+    "-m",
+    "pytest",
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    `--outcomes=${report}`,
+  ]);
+  const lines = readFileSync(report, "utf8").split("\n").slice(0, -1);
+  return { status, output, outcomes: lines.map((line) => JSON.parse(line) as Outcome) };
+}
+
+describe.skipIf(client === undefined)("the Python package", () => {
+  test.for(suite?.outcomes ?? [])("$name", ({ failure }) => {
+    expect(failure).toBeUndefined();
+  });
+
+  test("its suite ran to the end, and the exit status says what its tests do", () => {
+    const failed = suite?.outcomes.some(({ failure }) => failure !== undefined);
+    expect(suite?.status, suite?.output).toBe(failed === true ? 1 : 0);
+    expect(suite?.outcomes.length).toBeGreaterThan(0);
+  });
+
+  test("what is tested is the wheel, not the sources", async () => {
+    if (client === undefined) return;
+    const { output } = await ended(client, ["-c", "import stint_mcp; print(stint_mcp.__file__)"]);
+    expect(output.trim()).toBe(join(client.installed, "stint_mcp/__init__.py"));
+  });
+
+  test("holds to its own types, and shows them to whoever imports it", async () => {
+    if (client === undefined) return;
+    const mypy = ["-m", "mypy", "--config-file", "pyproject.toml", "--cache-dir", join(client.installed, "../mypy")];
+    const environment = { ...client.environment, MYPYPATH: `${client.installed}:tests` };
+    const { output } = await ended({ ...client, environment }, [...mypy, join(client.installed, "stint_mcp"), "tests", "generate.py"]);
+    expect(output).toMatch(/^Success: no issues found/);
+  });
+});
