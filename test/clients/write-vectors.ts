@@ -1,7 +1,9 @@
-// Writes test/vectors/jwt-svid.json: `node test/clients/write-vectors.ts`, once for each change of the cases. The keys are new each
+// Writes test/vectors/jwt-svid.json and feed.json: `node test/clients/write-vectors.ts`, once for each change of the cases. The keys are new each
 // time and kept nowhere, so that nothing in this checkout can sign what the file's keys verify.
 import { writeFileSync } from "node:fs";
 import { AUDIENCE, ISSUER, NOW, type Signer } from "../verify/token-forge.ts";
+import { FEED_VECTORS } from "./feed-cases.ts";
+import { FEED_FILE } from "./feed-vectors.ts";
 import { DRAFTS, SIGNERS } from "./jwt-svid-cases.ts";
 import { bundlesOf, JWT_SVID_FILE, type JwtSvidVectors, outcomeOf } from "./jwt-svid-vectors.ts";
 
@@ -45,4 +47,6 @@ const cases = DRAFTS.map(({ name, token, settings, is }) => {
 });
 const names = new Set(cases.map(({ name }) => name));
 if (names.size !== cases.length) throw new Error("two cases have one name");
-writeFileSync(JWT_SVID_FILE, `${JSON.stringify({ ...frame, cases }, undefined, 1)}\n`);
+const written = (vectors: object) => `${JSON.stringify(vectors, undefined, 1)}\n`;
+writeFileSync(JWT_SVID_FILE, written({ ...frame, cases }));
+writeFileSync(FEED_FILE, written(FEED_VECTORS));

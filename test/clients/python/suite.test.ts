@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pythonIsMissing } from "../../conformance/python/python-environment.ts";
+import { testsAtABroker } from "./at-a-broker.ts";
 import { installedPythonClient, PYTHON_CLIENT, type PythonClient } from "./python-client.ts";
 
 // The package's own suite, run against the installed wheel; each of its tests is one here, so that CI counts and names it.
@@ -66,7 +67,16 @@ describe.skipIf(client === undefined)("the Python package", () => {
     if (client === undefined) return;
     const mypy = ["-m", "mypy", "--config-file", "pyproject.toml", "--cache-dir", join(client.installed, "../mypy")];
     const environment = { ...client.environment, MYPYPATH: `${client.installed}:tests` };
-    const { output } = await ended({ ...client, environment }, [...mypy, join(client.installed, "stint_mcp"), "tests", "generate.py"]);
+    const { output } = await ended({ ...client, environment }, [
+      ...mypy,
+      join(client.installed, "stint_mcp"),
+      "tests",
+      "generate.py",
+    ]);
     expect(output).toMatch(/^Success: no issues found/);
   });
+});
+
+describe.skipIf(client === undefined)("a verifier in Python at a real broker", () => {
+  if (client !== undefined) testsAtABroker(client);
 });

@@ -1,6 +1,7 @@
 """Verifies the credentials of agents' steps, and refuses them the moment that their step ends."""
 
 from stint_mcp.claims import Principal, StepFacts
+from stint_mcp.clock import Clock
 from stint_mcp.confirmation import Confirmation, Possession
 from stint_mcp.errors import (
     FAULT_OF,
@@ -10,9 +11,12 @@ from stint_mcp.errors import (
     VerificationError,
     VerificationFault,
 )
+from stint_mcp.freshness import StalenessBounds, Unfitness
 from stint_mcp.grant import ACTIONS, Action, Grant, GrantElement, ToolUse
 from stint_mcp.jwt_svid import VerifiedJwtSvid, verify_jwt_svid
 from stint_mcp.keys import BundleSet, JwtBundle, VerificationKey, jwt_keys_of
+from stint_mcp.verified_step import VerifiedStep
+from stint_mcp.verifier import Verifier, VerifierStatus
 
 __all__ = [
     "ACTIONS",
@@ -20,20 +24,26 @@ __all__ = [
     "VERIFICATION_CODES",
     "Action",
     "BundleSet",
+    "Clock",
     "Confirmation",
     "Grant",
     "GrantElement",
     "JwtBundle",
     "Possession",
     "Principal",
+    "StalenessBounds",
     "StepFacts",
     "StintError",
     "ToolUse",
+    "Unfitness",
     "VerificationCode",
     "VerificationError",
     "VerificationFault",
     "VerificationKey",
     "VerifiedJwtSvid",
+    "VerifiedStep",
+    "Verifier",
+    "VerifierStatus",
     "jwt_keys_of",
     "verify_jwt_svid",
 ]

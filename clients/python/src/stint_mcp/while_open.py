@@ -1,0 +1,99 @@
+"""Work that ends when its step ends."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from types import TracebackType
+
+from stint_mcp.deny_list import DenyKey
+from stint_mcp.errors import VerificationError
+
+Listener = Callable[[VerificationError], None]
+
+
+class DenialListeners:
+    """Who is told when something is denied, by its names."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[DenyKey, dict[object, Listener]] = {}
+
+    def add(self, keys: Iterable[DenyKey], listener: Listener) -> Callable[[], None]:
+        """Calls once when any of these is denied. Returns what ends the listening; without it, it is kept for good."""
+        token, names = object(), tuple(keys)
+
+        def remove() -> None:
+            for key in names:
+                listeners = self._by_key.get(key, {})
+                listeners.pop(token, None)
+                if len(listeners) == 0:
+                    self._by_key.pop(key, None)
+
+        def tell(reason: VerificationError) -> None:
+            remove()
+            listener(reason)
+
+        for key in names:
+            self._by_key.setdefault(key, {})[token] = tell
+        return remove
+
+    def tell(self, key: DenyKey, reason: VerificationError) -> None:
+        """Tells whoever listens for this key. One that raises is the event loop's affair, and stops nobody."""
+        for listener in list(self._by_key.get(key, {}).values()):
+            try:
+                listener(reason)
+            except Exception as raised:
+                loop = asyncio.get_running_loop()
+                loop.call_exception_handler({"message": "a listener for the end of a step failed", "exception": raised})
+
+
+class WhileOpen:
+    """An ``async with`` whose body is cancelled when the step ends; it then raises the VerificationError that says why."""
+
+    def __init__(self, listen: Callable[[Listener], Callable[[], None]]) -> None:
+        self._listen = listen
+        self._ended: VerificationError | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._cancelled_before = 0
+        self._stop: Callable[[], None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._stop = self._listen(self._end)
+        if self._ended is not None:
+            raise self._ended
+        self._task = asyncio.current_task()
+        self._cancelled_before = _cancellations_of(self._task)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        _raised: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if self._stop is not None:
+            self._stop()
+        if self._ended is None:
+            return
+        if kind is not asyncio.CancelledError:
+            await _spent()
+        # Our own cancellation ends here; one that somebody else has asked for besides goes on.
+        uncancel = getattr(self._task, "uncancel", lambda: 0)
+        if uncancel() <= self._cancelled_before and kind is asyncio.CancelledError:
+            raise self._ended from None
+
+    def _end(self, reason: VerificationError) -> None:
+        self._ended = reason
+        if self._task is not None:
+            self._task.cancel()
+
+
+def _cancellations_of(task: "asyncio.Task[object] | None") -> int:
+    """How often somebody has asked for it. Before Python 3.11 a task does not know."""
+    cancelling: Callable[[], int] = getattr(task, "cancelling", lambda: 0)
+    return cancelling()
+
+
+async def _spent() -> None:
+    """A cancellation that the body was through before it could feel is not left for whatever comes after."""
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        return

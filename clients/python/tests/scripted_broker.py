@@ -1,0 +1,101 @@
+"""A broker that says on the feed just what the test tells it to: a real gRPC server on a unix socket, with nothing behind it."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from stint_mcp.gen.stint.v1.revocations_pb2 import WatchRequest, WatchResponse
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Watch:
+    """One watch as the broker sees it."""
+
+    def __init__(self, context: Context) -> None:
+        self.metadata = dict(context.invocation_metadata() or ())
+        self.hello = WatchRequest.Hello()
+        self.responses: asyncio.Queue[WatchResponse | None] = asyncio.Queue()
+        self._received: dict[str, asyncio.Queue[Any]] = {kind: asyncio.Queue() for kind in ("ping", "acknowledge")}
+        self.gone = asyncio.Event()
+
+    def receive(self, request: WatchRequest) -> None:
+        kind = request.WhichOneof("message")
+        if kind is not None:
+            self._received[kind].put_nowait(getattr(request, kind))
+
+    async def next_ping(self) -> bytes:
+        return bytes((await self._received["ping"].get()).nonce)
+
+    async def next_acknowledge(self) -> bytes:
+        return bytes((await self._received["acknowledge"].get()).cursor)
+
+    def send(self, response: WatchResponse) -> None:
+        self.responses.put_nowait(response)
+
+    def end(self) -> None:
+        self.responses.put_nowait(None)
+
+
+class ScriptedBroker:
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+        self.endpoint = f"unix://{socket}"
+        self._watches: asyncio.Queue[Watch] = asyncio.Queue()
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> None:
+        self._server = grpc.aio.server()
+        handler = grpc.stream_stream_rpc_method_handler(
+            self._watch,
+            request_deserializer=WatchRequest.FromString,
+            response_serializer=WatchResponse.SerializeToString,
+        )
+        service = grpc.method_handlers_generic_handler("stint.v1.Revocations", {"Watch": handler})
+        self._server.add_generic_rpc_handlers((service,))
+        self._server.add_insecure_port(f"unix:{self.socket}")
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Drops every connection and listens no more."""
+        if self._server is not None:
+            await self._server.stop(grace=None)
+
+    async def next_watch(self) -> Watch:
+        return await self._watches.get()
+
+    async def _watch(self, requests: AsyncIterator[WatchRequest], context: Context) -> AsyncIterator[WatchResponse]:
+        watch = Watch(context)
+
+        async def receive() -> None:
+            async for request in requests:
+                if request.WhichOneof("message") == "hello":
+                    watch.hello.CopyFrom(request.hello)
+                    self._watches.put_nowait(watch)
+                else:
+                    watch.receive(request)
+
+        receiving = asyncio.create_task(receive())
+        try:
+            while (response := await watch.responses.get()) is not None:
+                yield response
+        finally:
+            watch.gone.set()
+            receiving.cancel()
+
+
+@asynccontextmanager
+async def scripted_broker() -> AsyncIterator[ScriptedBroker]:
+    with tempfile.TemporaryDirectory(prefix="stint-") as folder:
+        broker = ScriptedBroker(Path(folder) / "workload.sock")
+        await broker.start()
+        try:
+            yield broker
+        finally:
+            await broker.stop()

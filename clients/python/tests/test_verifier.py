@@ -1,0 +1,263 @@
+"""The verifier beside the shared scenes: what it waits for, whom it tells of an end, and what it can be made with."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+from google.protobuf import json_format
+
+from manual_clock import ManualClock
+from scripted_broker import ScriptedBroker, Watch, scripted_broker
+from stint_mcp import StintError, ToolUse, VerificationError, VerifiedStep, Verifier
+from stint_mcp.gen.stint.v1.revocations_pb2 import WatchResponse
+from vectors import vectors
+
+Value = TypeVar("Value")
+
+FEED = vectors("feed.json")
+NOW_MS = FEED["now_ms"]
+AUDIENCE = FEED["audience"]
+GOOD = FEED["tokens"]["good"]
+END = FEED["messages"]["step denied"]
+SEARCH = ToolUse("search", ("read",), ("internal",))
+
+
+def response(name: str) -> WatchResponse:
+    return json_format.ParseDict(FEED["messages"][name], WatchResponse())
+
+
+@dataclass
+class Scene:
+    broker: ScriptedBroker
+    clock: ManualClock
+    verifier: Verifier
+    watch: Watch
+
+    async def tell(self, name: str) -> None:
+        """Sends a message that moves the cursor, and returns once it was applied."""
+        self.watch.send(response(name))
+        await self.watch.next_acknowledge()
+
+    async def answer(self, cursor: bytes) -> None:
+        pong = WatchResponse.Pong(nonce=await self.watch.next_ping(), cursor=cursor)
+        pong.broker_time.FromMilliseconds(int(self.clock.wall_ms()))
+        self.watch.send(WatchResponse(pong=pong))
+        await self.watch.next_acknowledge()
+
+
+@asynccontextmanager
+async def connected(**options: Any) -> AsyncIterator[Scene]:
+    async with scripted_broker() as broker:
+        clock = ManualClock(NOW_MS)
+        async with Verifier([AUDIENCE], endpoint=broker.endpoint, clock=clock, **options) as verifier:
+            yield Scene(broker, clock, verifier, await broker.next_watch())
+
+
+@asynccontextmanager
+async def ready(**options: Any) -> AsyncIterator[Scene]:
+    async with connected(**options) as scene:
+        scene.watch.send(response("own bundle"))
+        await scene.tell("empty snapshot")
+        await scene.answer(b"c2")
+        yield scene
+
+
+async def as_time_passes(clock: ManualClock, event: Awaitable[Value]) -> Value:
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0.005)
+            clock.advance(100)
+
+    ticking = asyncio.create_task(tick())
+    try:
+        return await event
+    finally:
+        ticking.cancel()
+
+
+async def test_a_verifier_says_who_it_is_and_how_stale_it_may_become() -> None:
+    async with connected(max_staleness_seconds={"read": 30}) as scene:
+        assert scene.watch.metadata["workload.spiffe.io"] == "true"
+        assert list(scene.watch.hello.audiences) == [AUDIENCE]
+        assert scene.watch.hello.max_staleness.seconds == 30
+        assert scene.watch.hello.cursor == b""
+
+
+async def test_ready_returns_with_deny_list_bundle_and_time_and_not_before() -> None:
+    async with connected() as scene:
+        is_ready = asyncio.create_task(scene.verifier.ready())
+        scene.watch.send(response("own bundle"))
+        await scene.tell("empty snapshot")
+        assert not is_ready.done()
+        await scene.answer(b"c2")
+        await asyncio.wait_for(is_ready, 10)
+        assert (await scene.verifier.verify(GOOD)).step.run_id == "r1"
+
+
+async def test_waiting_to_be_ready_ends_by_its_time_and_by_closing() -> None:
+    async with connected() as scene:
+        with pytest.raises(StintError) as late:
+            await scene.verifier.ready(timeout_seconds=0.01)
+        assert late.value.code == "NOT_SERVING"
+        assert "an answer of the broker" in late.value.message
+        waiting = asyncio.create_task(scene.verifier.ready())
+        await asyncio.sleep(0)
+        await scene.verifier.close()
+        with pytest.raises(StintError, match="closed"):
+            await waiting
+
+
+async def test_what_is_no_socket_is_no_endpoint() -> None:
+    async with Verifier([AUDIENCE], endpoint=__file__) as verifier:
+        with pytest.raises(StintError) as refused:
+            await verifier.ready(timeout_seconds=30)
+        assert refused.value.metadata == {"field": "endpoint"}
+
+
+async def test_a_verifier_that_is_first_asked_begins_to_follow_the_feed() -> None:
+    async with scripted_broker() as broker:
+        verifier = Verifier([AUDIENCE], endpoint=broker.endpoint, clock=ManualClock(NOW_MS))
+        with pytest.raises(VerificationError) as refused:
+            await verifier.verify(GOOD)
+        assert refused.value.code == "NOT_READY"
+        await broker.next_watch()
+        await verifier.close()
+
+
+async def test_the_end_of_a_step_is_told_once_and_only_to_who_listens() -> None:
+    async with ready() as scene:
+        step = await scene.verifier.verify(GOOD)
+        told: list[VerificationError] = []
+        scene.verifier.on_closed(step, told.append)
+        scene.verifier.on_closed(step, lambda _reason: told.clear())()
+        await scene.tell("step denied")
+        assert [(reason.code, dict(reason.metadata)) for reason in told] == [
+            ("REVOKED", {"reason": "cessationOfOperation", "state": "COMPLETED"})
+        ]
+        scene.verifier.on_closed(step, told.append)
+        assert len(told) == 2
+
+
+async def test_a_body_is_cancelled_when_its_step_ends_and_raises_why() -> None:
+    async with ready() as scene:
+        step = await scene.verifier.verify(GOOD)
+        began = asyncio.Event()
+
+        async def work() -> None:
+            async with scene.verifier.while_open(step):
+                began.set()
+                await asyncio.Event().wait()
+
+        working = asyncio.create_task(work())
+        await began.wait()
+        await scene.tell("step denied")
+        with pytest.raises(VerificationError) as ended:
+            await working
+        assert ended.value.metadata["state"] == "COMPLETED"
+        with pytest.raises(VerificationError):
+            async with scene.verifier.while_open(step):
+                pytest.fail("a step that has ended is not worked for")
+
+
+async def test_a_cancellation_that_is_not_the_steps_goes_on() -> None:
+    async with ready() as scene:
+        step = await scene.verifier.verify(GOOD)
+        began = asyncio.Event()
+
+        async def work() -> None:
+            async with scene.verifier.while_open(step):
+                began.set()
+                await asyncio.Event().wait()
+
+        working = asyncio.create_task(work())
+        await began.wait()
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+
+
+async def test_a_body_that_is_through_when_its_step_ends_leaves_no_cancellation_behind() -> None:
+    async with ready() as scene:
+        step = await scene.verifier.verify(GOOD)
+        async with scene.verifier.while_open(step):
+            scene.verifier._listeners.tell(step.deny_keys[0], VerificationError("REVOKED", "the step has ended"))
+        await asyncio.sleep(0)
+
+
+async def test_a_closed_verifier_refuses_everything() -> None:
+    async with ready() as scene:
+        await scene.verifier.close()
+        with pytest.raises(VerificationError) as refused:
+            await scene.verifier.verify(GOOD)
+        assert refused.value.code == "NOT_READY"
+
+
+async def test_a_broker_that_comes_back_is_found_again_and_asked_from_where_it_was_left() -> None:
+    async with ready() as scene:
+        await scene.broker.stop()
+        await scene.broker.start()
+        watch = await as_time_passes(scene.clock, scene.broker.next_watch())
+        assert watch.hello.cursor == b"c2"
+
+
+async def test_a_broker_that_leaves_pings_unanswered_is_left() -> None:
+    async with ready() as scene:
+        watch = await as_time_passes(scene.clock, scene.broker.next_watch())
+        assert watch.hello.cursor == b"c2"
+        assert scene.verifier.status().last_error == "NOT_SERVING: the broker left pings unanswered"
+
+
+async def test_a_message_that_cannot_be_applied_ends_its_stream() -> None:
+    async with ready() as scene:
+        scene.watch.send(response("a denial of nothing"))
+        await as_time_passes(scene.clock, scene.broker.next_watch())
+        assert scene.verifier.status().last_error == "INVALID_FIELD: denial.subject: a step, a JWT-SVID or a certificate"
+
+
+async def test_no_audience_but_the_verifiers_own_can_be_asked_for() -> None:
+    async with ready() as scene:
+        with pytest.raises(StintError) as refused:
+            await scene.verifier.verify(GOOD, audience="https://other.example.org")
+        assert refused.value.metadata == {"field": "audience"}
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"audiences": []}, "audiences"),
+        ({"audiences": AUDIENCE}, "audiences"),
+        ({"audiences": ["https://Mcp.example.org"]}, "audiences"),
+        ({"endpoint": ""}, "endpoint"),
+        ({"max_staleness_seconds": {"read": 0}}, "max_staleness_seconds.read"),
+        ({"max_staleness_seconds": {"default": 61}}, "max_staleness_seconds.default"),
+        ({"max_staleness_seconds": {"read": float("nan")}}, "max_staleness_seconds.read"),
+        ({"max_staleness_seconds": {"fly": 1}}, "max_staleness_seconds"),
+        ({"grants_from": ["spiffe://other.example"]}, "grants_from"),
+    ],
+)
+def test_settings_that_bind_nothing_are_refused_by_their_field(options: dict[str, Any], field: str) -> None:
+    with pytest.raises(StintError) as refused:
+        Verifier(**{"audiences": [AUDIENCE], "endpoint": "/run/stint.sock", **options})
+    assert (refused.value.code, dict(refused.value.metadata)) == ("INVALID_FIELD", {"field": field})
+
+
+async def test_another_scheme_than_unix_is_no_endpoint() -> None:
+    with pytest.raises(StintError) as refused:
+        Verifier([AUDIENCE], endpoint="tcp://127.0.0.1:1").start()
+    assert refused.value.metadata == {"field": "endpoint"}
+
+
+def test_a_use_that_says_nothing_of_what_is_done_is_none() -> None:
+    for actions, datatypes in (((), ("internal",)), (("read",), ())):
+        with pytest.raises(StintError):
+            ToolUse("search", actions, datatypes)  # type: ignore[arg-type]
+
+
+async def test_what_was_verified_shows_no_token() -> None:
+    async with ready() as scene:
+        step: VerifiedStep = await scene.verifier.verify(GOOD)
+        assert GOOD not in repr(step)
+        assert GOOD.rsplit(".", 1)[1] not in repr(step)

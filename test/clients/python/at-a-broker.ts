@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createStint, type Grant, type Stint } from "../../../src/sdk/runtime/index.ts";
+import { startTold, type ToldWorkload } from "../../conformance/told-workload.ts";
+import { type Daemon, startDaemon } from "../../daemon.ts";
+import type { PythonClient } from "./python-client.ts";
+
+const RESOURCE = "https://mcp.example.org/mcp";
+const grant: Grant = [
+  { type: "mcp_tool", locations: [RESOURCE], identifier: "search", actions: ["read"], datatypes: ["internal"] },
+];
+
+/** The tests of an installed package at a real broker: a step opened by the TypeScript runtime, verified in Python. */
+export function testsAtABroker({ python, environment }: PythonClient): void {
+  let daemon: Daemon;
+  let stint: Stint;
+  let verifier: ToldWorkload;
+
+  beforeAll(async () => {
+    const selectors = [`unix:uid:${process.getuid?.()}`];
+    daemon = await startDaemon({
+      entries: [
+        { kind: "agent", name: "researcher", selectors, ceiling: grant },
+        { kind: "runtime", name: "flow", selectors, agents: ["researcher"] },
+        { kind: "verifier", name: "library", selectors, audiences: [RESOURCE] },
+      ],
+    });
+    stint = createStint({ endpoint: `unix://${daemon.workloadSocket}`, agent: "researcher" });
+    const path = `PYTHONPATH=${environment["PYTHONPATH"]}`;
+    const program = join(import.meta.dirname, "told_verifier.py");
+    verifier = await startTold(["env", path, python, "-B", program, RESOURCE], daemon.workloadSocket);
+    await verifier.tell("ready");
+  });
+  afterAll(async () => {
+    stint?.close();
+    await verifier?.[Symbol.asyncDispose]();
+    await daemon?.[Symbol.asyncDispose]();
+  });
+
+  test("verifies a step's token and permits what it was granted, until the step is closed", async () => {
+    const step = await stint.openStep({ runId: "report-7", step: "search", grant });
+    const svid = await step.jwtSvid(RESOURCE);
+    const token = svid.authorization().slice("Bearer ".length);
+    expect(await verifier.tell("verify", { token })).toEqual({ spiffe_id: step.spiffeId, grant });
+    expect(await verifier.tell("authorize", { tool: "search", actions: ["read"] })).toBe("permitted");
+    expect(await verifier.tell("authorize", { tool: "erase", actions: ["write"] })).toMatchObject({
+      refused: "GRANT_EXCEEDED",
+    });
+    await verifier.tell("watch");
+    // Returns once every verifier concerned has applied it, this one among them.
+    const closed = await step.close("COMPLETED", { awaitReceiptsSeconds: 10 });
+    expect(closed.credentialsRevoked).toBe(1);
+    const ended = { refused: "REVOKED", metadata: { reason: "cessationOfOperation", state: "COMPLETED" } };
+    expect(await verifier.tell("verify", { token })).toEqual(ended);
+    expect(await verifier.event("ended")).toMatchObject(ended);
+  });
+
+  test("refuses when the broker has been gone for longer than it may be, and not before", async () => {
+    const step = await stint.openStep({ runId: "report-8", step: "search", grant });
+    const svid = await step.jwtSvid(RESOURCE);
+    const token = svid.authorization().slice("Bearer ".length);
+    await daemon.stop();
+    expect(await verifier.tell("verify", { token })).toMatchObject({ spiffe_id: step.spiffeId });
+    await verifier.tell("later", { ms: 61_000 });
+    expect(await verifier.tell("verify", { token })).toMatchObject({ refused: "STALE" });
+    daemon = await daemon.restart();
+    await verifier.tell("later", { ms: -61_000 });
+    await verifier.tell("ready");
+  });
+}

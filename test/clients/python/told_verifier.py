@@ -1,0 +1,89 @@
+"""A verifier at a real broker. It is told what to do on standard input, one JSON object a line, and answers in kind; that a step has
+ended it says as a line with an "event"."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from stint_mcp import ToolUse, VerificationError, VerifiedStep, Verifier
+from stint_mcp.clock import SystemClock
+
+
+class MovedClock(SystemClock):
+    """The machine's, and how much later it is said to be."""
+
+    ahead_ms = 0.0
+
+    def wall_ms(self) -> float:
+        return super().wall_ms() + self.ahead_ms
+
+    def monotonic_ms(self) -> float:
+        return super().monotonic_ms() + self.ahead_ms
+
+
+def say(line: dict[str, Any]) -> None:
+    print(json.dumps(line), flush=True)
+
+
+def shown(error: VerificationError) -> dict[str, Any]:
+    return {"refused": error.code, "metadata": dict(error.metadata)}
+
+
+class Told:
+    def __init__(self, audience: str) -> None:
+        self.clock = MovedClock()
+        # The socket is found as the standard says, by SPIFFE_ENDPOINT_SOCKET.
+        self.verifier = Verifier([audience], development=True, clock=self.clock)
+        self.verified: VerifiedStep | None = None
+        self.watching: set[asyncio.Task[None]] = set()
+
+    async def verify(self, order: dict[str, Any]) -> object:
+        self.verified = await self.verifier.verify(order["token"])
+        return {"spiffe_id": self.verified.spiffe_id, "grant": [one.as_json() for one in self.verified.grant]}
+
+    async def authorize(self, order: dict[str, Any]) -> object:
+        assert self.verified is not None
+        self.verifier.authorize(self.verified, ToolUse(order["tool"], tuple(order["actions"]), ("internal",)))
+        return "permitted"
+
+    async def watch(self, _order: dict[str, Any]) -> object:
+        began = asyncio.Event()
+        task = asyncio.create_task(self.work(began))
+        self.watching.add(task)
+        await began.wait()
+        return "watching"
+
+    async def work(self, began: asyncio.Event) -> None:
+        assert self.verified is not None
+        try:
+            async with self.verifier.while_open(self.verified):
+                began.set()
+                await asyncio.Event().wait()
+        except VerificationError as ended:
+            say({"event": "ended", **shown(ended)})
+
+    async def later(self, order: dict[str, Any]) -> object:
+        self.clock.ahead_ms += order["ms"]
+        return "later"
+
+    async def ready(self, _order: dict[str, Any]) -> object:
+        await self.verifier.ready()
+        return "ready"
+
+
+async def main() -> None:
+    told = Told(sys.argv[1])
+    loop = asyncio.get_running_loop()
+    async with told.verifier:
+        say({"event": "ready"})
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            order = json.loads(line)
+            try:
+                result = await getattr(told, order["command"])(order)
+            except VerificationError as refused:
+                result = shown(refused)
+            say({"id": order["id"], "result": result})
+
+
+asyncio.run(main())
