@@ -175,9 +175,8 @@ class Verifier:
         :raises VerificationError: for every token that does not hold.
         :raises StintError: INVALID_FIELD for an audience that is none of the verifier's.
         """
-        # Denials for others are not sent, so a token for them would pass unwatched.
-        if audience is not None and audience not in self._audiences:
-            raise invalid_field("audience", "one of those that the verifier was created with")
+        if audience is not None:
+            self.check_audience(audience)
         self.start()
         self._check_fitness(actions)
         bundles = self._state.bundles
@@ -196,6 +195,14 @@ class Verifier:
         )
         self._check_not_denied(step)
         return step
+
+    def check_audience(self, audience: str) -> None:
+        """Raises StintError INVALID_FIELD for an audience that is none of the verifier's.
+
+        Denials for others are not sent, so a token for them would pass unwatched.
+        """
+        if audience not in self._audiences:
+            raise invalid_field("audience", "one of those that the verifier was created with")
 
     def authorize(self, step: VerifiedStep, use: ToolUse) -> None:
         """Whether the step may do this now.
@@ -244,9 +251,28 @@ class Verifier:
         listener(refusal_of(entry))
         return lambda: None
 
-    def while_open(self, step: VerifiedStep) -> WhileOpen:
-        """``async with verifier.while_open(step):`` cancels its body when the step ends, and then raises the VerificationError."""
-        return WhileOpen(lambda listener: self.on_closed(step, listener))
+    def while_open(self, step: VerifiedStep, use: ToolUse | None = None) -> WhileOpen:
+        """``async with verifier.while_open(step, use):`` cancels its body when the step ends, and then raises the VerificationError.
+
+        So it does when the verifier has been without the feed for longer than what is done allows. Enter it in the feed's event loop.
+
+        :param use: what the body does, which must be granted; without it, only that it may still be served is looked at.
+        :raises VerificationError: on entering as `authorize` does, and on leaving why the step has ended.
+        """
+        if use is not None:
+            self.authorize(step, use)
+        return WhileOpen(lambda listener: self.on_closed(step, listener), lambda: self._recheck(step, use), self._clock)
+
+    def _recheck(self, step: VerifiedStep, use: ToolUse | None) -> None:
+        if use is None:
+            self.recheck(step)
+            return
+        try:
+            self.authorize(step, use)
+        except VerificationError as error:
+            # A call goes on past the expiry of the token that it came with, which was for calling; but never past its step's end.
+            if error.code != "EXPIRED":
+                raise
 
     def status(self) -> VerifierStatus:
         """How it stands with the feed."""

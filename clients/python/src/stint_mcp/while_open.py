@@ -3,9 +3,14 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from types import TracebackType
+from typing import Final
 
+from stint_mcp.clock import Clock
 from stint_mcp.deny_list import DenyKey
 from stint_mcp.errors import VerificationError
+
+_RECHECK_MS: Final = 1_000
+"""How often work that is under way is held to the verifier's staleness bound, which no event tells of."""
 
 Listener = Callable[[VerificationError], None]
 
@@ -46,21 +51,28 @@ class DenialListeners:
 
 
 class WhileOpen:
-    """An ``async with`` whose body is cancelled when the step ends; it then raises the VerificationError that says why."""
+    """An ``async with`` whose body is cancelled when its step ends; it then raises the VerificationError that says why.
 
-    def __init__(self, listen: Callable[[Listener], Callable[[], None]]) -> None:
-        self._listen = listen
-        self._ended: VerificationError | None = None
+    :param listen: tells of the end of the step; returns what ends the listening.
+    :param recheck: raises VerificationError when the step may not be served any more for another reason, of which no event tells.
+    """
+
+    def __init__(self, listen: Callable[[Listener], Callable[[], None]], recheck: Callable[[], None], clock: Clock) -> None:
+        self._listen, self._recheck, self._clock = listen, recheck, clock
+        self.ended: VerificationError | None = None
+        """Why its step has ended; ``None`` while it has not."""
         self._task: asyncio.Task[object] | None = None
+        self._rechecking: asyncio.Task[None] | None = None
         self._cancelled_before = 0
         self._stop: Callable[[], None] | None = None
 
     async def __aenter__(self) -> None:
         self._stop = self._listen(self._end)
-        if self._ended is not None:
-            raise self._ended
+        if self.ended is not None:
+            raise self.ended
         self._task = asyncio.current_task()
         self._cancelled_before = _cancellations_of(self._task)
+        self._rechecking = asyncio.get_running_loop().create_task(self._recheck_often())
 
     async def __aexit__(
         self,
@@ -70,17 +82,29 @@ class WhileOpen:
     ) -> None:
         if self._stop is not None:
             self._stop()
-        if self._ended is None:
+        if self._rechecking is not None:
+            self._rechecking.cancel()
+        if self.ended is None:
             return
         if kind is not asyncio.CancelledError:
             await _spent()
         # Our own cancellation ends here; one that somebody else has asked for besides goes on.
         uncancel = getattr(self._task, "uncancel", lambda: 0)
         if uncancel() <= self._cancelled_before and kind is asyncio.CancelledError:
-            raise self._ended from None
+            raise self.ended from None
+
+    async def _recheck_often(self) -> None:
+        while self.ended is None:
+            await self._clock.sleep_ms(_RECHECK_MS)
+            try:
+                self._recheck()
+            except VerificationError as error:
+                self._end(error)
 
     def _end(self, reason: VerificationError) -> None:
-        self._ended = reason
+        if self.ended is not None:
+            return
+        self.ended = reason
         if self._task is not None:
             self._task.cancel()
 

@@ -1,0 +1,290 @@
+"""A guard in front of an MCP server's ASGI application."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextvars import ContextVar
+from typing import Any, Final
+
+from stint_mcp.errors import VerificationError
+from stint_mcp.grant import ToolUse
+from stint_mcp.guard.authorize import authorize_message, is_modern, scope_by_headers
+from stint_mcp.guard.headers import Headers, bearer_token_of
+from stint_mcp.guard.message import NOT_IN_SESSION, JsonRpcMessage, JsonRpcResponse, malformed, message_of
+from stint_mcp.guard.refusal import (
+    INVALID_REQUEST,
+    SESSION_NOT_FOUND,
+    Refusal,
+    RequestId,
+    error_message_of,
+    headers_of,
+    refusal_of,
+)
+from stint_mcp.guard.sessions import Sessions
+from stint_mcp.guard.settings import (
+    BODY_BYTES_MAX,
+    OTHER_METHODS,
+    GuardSettings,
+    ToolNeeds,
+    guard_settings_of,
+    scope_of_tool,
+)
+from stint_mcp.verified_step import VerifiedStep
+from stint_mcp.verifier import Verifier
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_METADATA_SECONDS: Final = 600
+"""Long enough to spare a client the request, short enough that a new tool is found the same hour."""
+_SESSION: Final = "mcp-session-id"
+_NOT_FORWARDED: Final = frozenset(
+    {b"authorization", b"dpop", b"workload-identity-token", b"txn-token", b"content-length", b"transfer-encoding"}
+)
+"""What says who sends a request, and what another body would contradict."""
+
+_ONLY_POST: Final = Refusal(
+    405,
+    INVALID_REQUEST,
+    "HTTP_METHOD_REFUSED",
+    "only POST is served, and in a session GET and DELETE",
+    headers={"allow": "POST"},
+)
+_NO_SESSION: Final = Refusal(404, SESSION_NOT_FOUND, "SESSION_NOT_FOUND", "there is no such session")
+
+_CURRENT: ContextVar[VerifiedStep | None] = ContextVar("stint_step", default=None)
+
+
+def current_step() -> VerifiedStep | None:
+    """The step for which the present request is served; ``None`` when it did not come through a guard."""
+    return _CURRENT.get()
+
+
+class StintGuard:
+    """Every request must bring the JWT-SVID of an open step for this resource; it calls only tools that the step was granted, and is
+    stopped when the step ends. What the guard cannot decide it refuses.
+
+    Bearer tokens alone: a token that is bound to a key or certificate is refused, and so is a call that the broker has to count. The
+    application gets requests without their tokens.
+
+    :param app: the application behind it.
+    :param verifier: made with ``resource`` among its audiences; started and closed with the application's lifespan.
+    :param resource: the server's canonical URI: what JWT-SVIDs for it have as audience.
+    :param issuer: the broker's issuer URL, for the protected-resource metadata.
+    :param tools: every tool that may be called at all, with what calling it takes. A tool that is not here is refused.
+    :param other_methods: other methods that any step with a token for this resource may call; the rest is refused.
+    :raises StintError: INVALID_FIELD.
+
+    See MCP authorization, RFC 6750, RFC 9728.
+    """
+
+    def __init__(
+        self,
+        app: Application,
+        *,
+        verifier: Verifier,
+        resource: str,
+        issuer: str,
+        tools: Mapping[str, ToolNeeds],
+        other_methods: Sequence[str] = OTHER_METHODS,
+        resource_name: str | None = None,
+        max_body_bytes: int = BODY_BYTES_MAX,
+    ) -> None:
+        self._settings = guard_settings_of(resource, issuer, tools, other_methods, resource_name, max_body_bytes)
+        verifier.check_audience(resource)
+        self._app, self._verifier, self._sessions = app, verifier, Sessions()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one ASGI connection."""
+        if scope["type"] == "lifespan":
+            self._verifier.start()
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                await self._verifier.close()
+        elif scope["type"] != "http":
+            # No other protocol of ASGI has a way to say who asks.
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["path"] == self._settings.metadata_path:
+            await _send_metadata(self._settings, scope, send)
+        else:
+            await self._guard(scope, receive, send)
+
+    async def _guard(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Who asks, what they ask, whether they may; then it is served."""
+        headers = Headers(scope["headers"])
+        try:
+            step = await self._verifier.verify(bearer_token_of(headers), audience=self._settings.resource)
+        except VerificationError as error:
+            refused = refusal_of(error, scope_by_headers(self._settings, headers))
+            await self._refuse(send, refused, None)
+            return
+        request = _Request(scope, receive, send, headers, step)
+        if scope["method"] == "POST":
+            await self._post(request)
+        elif scope["method"] not in ("GET", "DELETE") or request.session_id is None or is_modern(None, headers):
+            # Of a server without sessions clients ask for a stream too, to see that it has none.
+            await self._refuse(send, _ONLY_POST, None)
+        elif not self._sessions.is_of(request.session_id, step):
+            await self._refuse(send, _NO_SESSION, None)
+        else:
+            await self._serve(request, receive, None, None)
+
+    async def _post(self, request: "_Request") -> None:
+        settings, headers, step = self._settings, request.headers, request.step
+        message = await _read_message(request, settings.max_body_bytes)
+        if isinstance(message, Refusal):
+            await self._refuse(request.send, message, None)
+            return
+        request_id = message.id if isinstance(message, JsonRpcMessage) else None
+        # Where the protocol has no sessions, none is looked at here, and none gets to the server.
+        if is_modern(message if isinstance(message, JsonRpcMessage) else None, headers):
+            request.session_id = None
+        if request.session_id is not None and not self._sessions.is_of(request.session_id, step):
+            await self._refuse(request.send, _NO_SESSION, request_id)
+            return
+        permitted: ToolUse | Refusal | None = None
+        if isinstance(message, JsonRpcMessage):
+            permitted = authorize_message(settings, self._verifier, step, message, headers)
+        elif request.session_id is None:
+            permitted = NOT_IN_SESSION
+        if isinstance(permitted, Refusal):
+            await self._refuse(request.send, permitted, request_id)
+            return
+        await self._serve(request, _replayed(message.body, request.receive), permitted, request_id)
+
+    async def _serve(self, request: "_Request", receive: Receive, use: ToolUse | None, request_id: RequestId) -> None:
+        answer = _Answer(request.send)
+        forwarded = _forwarded(request)
+        before = _CURRENT.set(request.step)
+        while_open = None
+        try:
+            while_open = self._verifier.while_open(request.step, use)
+            async with while_open:
+                await self._app(forwarded, receive, answer.send)
+        except VerificationError as error:
+            if while_open is not None and error is not while_open.ended:
+                raise
+            scope = None if use is None else scope_of_tool(use.tool)
+            element = None if use is None else self._settings.elements[use.tool]
+            refused = refusal_of(error, scope, element)
+            if answer.headers is None:
+                await self._refuse(request.send, refused, request_id)
+            elif answer.headers.is_event_stream and not answer.is_whole:
+                data = error_message_of(refused, request_id) if scope is not None else None
+                await answer.end(data)
+            elif not answer.is_whole:
+                # Nothing but a broken connection says that the rest is missing.
+                raise
+        finally:
+            _CURRENT.reset(before)
+        self._keep_session(request, answer)
+
+    def _keep_session(self, request: "_Request", answer: "_Answer") -> None:
+        """A session that the server has opened is whose request it was; one that it has ended or does not know is nobody's."""
+        opened = answer.headers.get(_SESSION) if answer.headers is not None else None
+        is_deletion = request.scope["method"] == "DELETE" and answer.status < 300
+        if opened is not None and not is_deletion:
+            self._sessions.bind(opened, request.step)
+        if request.session_id is not None and (answer.status == 404 or is_deletion):
+            self._sessions.forget(request.session_id)
+
+    async def _refuse(self, send: Send, refused: Refusal, request_id: RequestId) -> None:
+        headers = headers_of(refused, self._settings.metadata_url)
+        await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+        await send({"type": "http.response.body", "body": error_message_of(refused, request_id)})
+
+
+class _Request:
+    """One request of a step."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, headers: Headers, step: VerifiedStep) -> None:
+        self.scope, self.receive, self.send, self.headers, self.step = scope, receive, send, headers, step
+        self.session_id = headers.get(_SESSION)
+
+
+class _Answer:
+    """What of the application's answer has been sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status = 0
+        self.headers: Headers | None = None
+        self.is_whole = False
+        self._ends_in_line = True
+
+    async def send(self, message: Message) -> None:
+        """Passes a message of the application on."""
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], Headers(message.get("headers", ()))
+        elif message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            self._ends_in_line = body.endswith(b"\n") if body else self._ends_in_line
+            self.is_whole = not message.get("more_body", False)
+        await self._send(message)
+
+    async def end(self, data: bytes | None) -> None:
+        """Ends a stream of server-sent events, with a last event where there is something to say."""
+        # An event that was cut in two ends here, so that it does not swallow the last one.
+        before = b"" if self._ends_in_line else b"\n\n"
+        body = b"" if data is None else b"%sevent: message\ndata: %s\n\n" % (before, data)
+        await self._send({"type": "http.response.body", "body": body})
+
+
+async def _read_message(request: _Request, max_bytes: int) -> JsonRpcMessage | JsonRpcResponse | Refusal:
+    """Reads the one message of a request: once, and no more of it than is allowed."""
+    if not request.headers.is_json:
+        return malformed("the content type must be application/json", status=415)
+    body = bytearray()
+    while True:
+        part = await request.receive()
+        body += part.get("body", b"")
+        if len(body) > max_bytes:
+            return Refusal(413, INVALID_REQUEST, "BODY_TOO_LARGE", f"the body must be at most {max_bytes} bytes")
+        if part["type"] == "http.disconnect" or not part.get("more_body", False):
+            return message_of(bytes(body))
+
+
+def _replayed(body: dict[str, Any], receive: Receive) -> Receive:
+    """Gives the application what was looked at, and then whatever else comes."""
+    messages: list[Message] = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
+
+    async def next_message() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return next_message
+
+
+def _forwarded(request: _Request) -> Scope:
+    """The request without its token; it comes whole, so that its length need not be said."""
+    left_out = _NOT_FORWARDED | (frozenset() if request.session_id is not None else {_SESSION.encode()})
+    headers = [(name, value) for name, value in request.scope["headers"] if name.lower() not in left_out]
+    state = {**request.scope.get("state", {}), "stint_step": request.step}
+    return {**request.scope, "headers": headers, "state": state}
+
+
+async def _send_metadata(settings: GuardSettings, scope: Scope, send: Send) -> None:
+    """By which a client that was refused learns who issues tokens for this server. See RFC 9728 section 2."""
+    if scope["method"] not in ("GET", "HEAD"):
+        await send({"type": "http.response.start", "status": 405, "headers": [(b"allow", b"GET, HEAD")]})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    metadata = {
+        "resource": settings.resource,
+        "authorization_servers": [settings.issuer],
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": [scope_of_tool(name) for name in settings.uses],
+        "authorization_details_types_supported": ["mcp_tool"],
+        **({} if settings.resource_name is None else {"resource_name": settings.resource_name}),
+    }
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"public, max-age=%d" % _METADATA_SECONDS),
+        # It holds no secret, and a client in a browser has to read it.
+        (b"access-control-allow-origin", b"*"),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    body = b"" if scope["method"] == "HEAD" else json.dumps(metadata, separators=(",", ":")).encode()
+    await send({"type": "http.response.body", "body": body})

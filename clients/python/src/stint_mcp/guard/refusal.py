@@ -1,0 +1,123 @@
+"""Answers that say no: the words, headers and bodies of the TypeScript guard."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from stint_mcp.errors import VerificationError
+from stint_mcp.grant import GrantElement
+
+PARSE_ERROR: Final = -32_700
+INVALID_REQUEST: Final = -32_600
+METHOD_NOT_FOUND: Final = -32_601
+INVALID_PARAMS: Final = -32_602
+SESSION_NOT_FOUND: Final = -32_001
+HEADER_MISMATCH: Final = -32_020
+REFUSED: Final = -32_010
+"""For every refusal of authority that another token could mend; ``data.reason`` says which."""
+
+_RETRY_AFTER_SECONDS: Final = 2
+"""How soon a client may try a verifier again that has lost its feed: it reconnects within two seconds."""
+
+_DESCRIBED_CHARACTERS_MAX: Final = 1_024
+"""What a header may grow by; what is longer is in the body alone."""
+
+_NOT_QUOTABLE: Final = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
+"""RFC 6750 section 3: printable ASCII without quotation mark and backslash."""
+
+RequestId = str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that says no."""
+
+    status: int
+    code: int
+    reason: str
+    """The verifier's words, but for a step that has ended, which is ``STEP_CLOSED``; or the guard's own."""
+    message: str
+    """Without quotation marks: it goes into a header's quoted string."""
+    details: Mapping[str, str] = field(default_factory=dict)
+    """For ``data``, beside the reason."""
+    refused: GrantElement | None = None
+    """Of a call that the step may not make: what it would have taken."""
+    challenge: str | None = None
+    """``error`` of the challenge; empty for a challenge without one, ``None`` for no challenge."""
+    scope: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def refusal_of(error: VerificationError, scope: str | None, use: GrantElement | None = None) -> Refusal:
+    """What a verification error means to a client: 401 with a new token, 403 with a wider grant, 503 later.
+
+    A verifier that cannot tell is no reason to ask for new tokens, hence not 401. See RFC 6750 section 3.1, MCP authorization.
+
+    :param scope: what the call takes, where that is known.
+    :param use: the same as an element of a grant.
+    """
+    state = error.metadata.get("state")
+    is_ended = error.code == "REVOKED" and state is not None
+    details = {"state": state} if is_ended and state is not None else {}
+    reason = "STEP_CLOSED" if is_ended else error.code
+
+    def refusal(status: int, **more: Any) -> Refusal:
+        return Refusal(status, REFUSED, reason, error.message, details, **more)
+
+    if error.fault == "verifier":
+        return refusal(503, headers={"retry-after": str(_RETRY_AFTER_SECONDS)})
+    if error.fault == "grant":
+        return refusal(403, challenge="insufficient_scope", scope=scope, refused=use)
+    if error.code == "TOKEN_MISSING":
+        # Whoever brought no token is told no error, only where tokens come from.
+        return refusal(401, challenge="", scope=scope)
+    if error.code == "REQUEST_MALFORMED":
+        return refusal(400, challenge="invalid_request", scope=scope)
+    return refusal(401, challenge="invalid_token", scope=scope)
+
+
+def error_message_of(refused: Refusal, request_id: RequestId) -> bytes:
+    """The JSON-RPC error of a refusal."""
+    data = {"reason": refused.reason, **refused.details, **_denial_data_of(refused)}
+    error = {"code": refused.code, "message": refused.message, "data": data}
+    return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": error}, separators=(",", ":")).encode()
+
+
+def headers_of(refused: Refusal, metadata_url: str) -> list[tuple[bytes, bytes]]:
+    """The headers of a refusal, as ASGI has them."""
+    headers = {"content-type": "application/json", "cache-control": "no-store", **refused.headers}
+    if refused.challenge is not None:
+        # The word as well, since of a 403 with a challenge the official client shows nothing but this description.
+        description = f"{refused.reason}: {refused.message}{_described(refused.refused)}"
+        parameters = []
+        if refused.challenge != "":
+            quotable = _NOT_QUOTABLE.sub(" ", description)
+            parameters += [f'error="{refused.challenge}"', f'error_description="{quotable}"']
+        if refused.scope is not None:
+            parameters.append(f'scope="{refused.scope}"')
+        parameters.append(f'resource_metadata="{metadata_url}"')
+        headers["www-authenticate"] = f"Bearer {', '.join(parameters)}"
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _denial_data_of(refused: Refusal) -> dict[str, Any]:
+    """What was refused of authority; where a wider token would do, a hint says which. See SEP-2643, a draft."""
+    if refused.refused is None:
+        return {}
+    element = refused.refused.as_json()
+    hint = {"type": "oauth_authorization_details", "authorization_details": [element]}
+    hints = {"remediationHints": [hint]} if refused.reason == "GRANT_EXCEEDED" else {}
+    return {"refused": [element], "authorization": {"reason": "insufficient_authorization", **hints}}
+
+
+def _described(element: GrantElement | None) -> str:
+    """The same for a challenge's description."""
+    if element is None:
+        return ""
+    told = (
+        f" (refused: {element.identifier} at {','.join(element.locations)} to {','.join(element.actions)} "
+        f"of {','.join(element.datatypes)})"
+    )
+    return told if len(told) <= _DESCRIBED_CHARACTERS_MAX + len(" ()") else ""
