@@ -136,7 +136,10 @@ async def test_a_session_is_the_steps_that_opened_it() -> None:
     )
     session = ("mcp-session-id", "s1")
     async with guarded(app) as scene:
-        ask_with = lambda method, *headers: ask(scene.guard, method, PATH, [*HEADERS, *headers], call_of("search"))  # noqa: E731
+
+        async def ask_with(method: str, *headers: tuple[str, str]) -> Answer:
+            return await ask(scene.guard, method, PATH, [*HEADERS, *headers], call_of("search"))
+
         assert (await ask_with("POST")).status == 200
         assert (await ask_with("POST", session)).status == 200
         assert (await ask_with("GET", session)).status == 200

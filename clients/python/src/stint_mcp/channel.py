@@ -12,7 +12,8 @@ _SCHEME: Final = re.compile("[A-Za-z][A-Za-z0-9+.-]*:")
 _OPTIONS: Final = (
     # A local socket comes back in no time, and a verifier is without its feed until the socket is found again.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # By its name the least time between attempts; what it bounds is how long one may take, which on a busy machine is longer.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # The broker is trusted with our memory.
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
