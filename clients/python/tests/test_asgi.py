@@ -16,8 +16,10 @@ HEADERS = [("authorization", BEARER), ("content-type", "application/json")]
 PATH = "/tools"
 
 
-async def answer_with(send: Send, content_type: str, body: bytes, more: bool = False, **headers: str) -> None:
-    fields = [(b"content-type", content_type.encode()), *((k.encode(), v.encode()) for k, v in headers.items())]
+async def answer_with(send: Send, content_type: str, body: bytes, more: bool = False, session: str | None = None) -> None:
+    fields = [(b"content-type", content_type.encode())]
+    if session is not None:
+        fields.append((b"mcp-session-id", session.encode()))
     await send({"type": "http.response.start", "status": 200, "headers": fields})
     await send({"type": "http.response.body", "body": body, "more_body": more})
 
@@ -127,7 +129,7 @@ async def test_a_session_is_the_steps_that_opened_it() -> None:
 
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
         seen.append(scope["method"])
-        await answer_with(send, "application/json", b"{}", **{"mcp-session-id": "s1"})
+        await answer_with(send, "application/json", b"{}", session="s1")
 
     other = next(
         case["request"]["headers"][0][1]
