@@ -17,6 +17,7 @@ export NO_COLOR := $(if $(MAKE_TERMOUT),$(NO_COLOR),1)
 
 IMAGE := proto/stint.binpb
 PYTHON_TOOLS := build/python-tools
+PIP := $(PYTHON_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check
 NPM_CI := npm ci --ignore-scripts --loglevel=error
 
 ##@ Start here
@@ -47,9 +48,7 @@ generate: install ## src/gen from proto
 	@buf generate
 
 .PHONY: generate-python
-generate-python: ## the messages of clients/python from proto; needs python3
-	@[ -x $(PYTHON_TOOLS)/bin/python ] || python3 -m venv $(PYTHON_TOOLS)
-	@$(PYTHON_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --requirement clients/python/requirements.txt
+generate-python: $(PYTHON_TOOLS)/installed ## the messages of clients/python from proto; needs python3
 	@$(PYTHON_TOOLS)/bin/python -B clients/python/generate.py
 
 .PHONY: settings
@@ -128,6 +127,11 @@ mutants: install ## a folder's code, broken in every small way: which breaks doe
 bench: install ## how fast it is on this machine; BASE=<commit> compares with that one, in ROUNDS=10 rounds; POLICIES=1 or GUARD=1 measures these alone
 	@node scripts/bench.ts $(if $(BASE),--base '$(BASE)') $(if $(POLICIES),--policies) $(if $(GUARD),--guard) $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(OUTPUT),--output '$(OUTPUT)')
 
+.PHONY: bench-python
+bench-python: $(PYTHON_TOOLS)/installed ## what the Python verifier costs next to PyJWT
+	@$(PIP) --no-deps --no-build-isolation --force-reinstall ./clients/python
+	@GRPC_VERBOSITY=NONE $(PYTHON_TOOLS)/bin/python -B clients/python/bench.py
+
 ##@ Clean
 
 .PHONY: tidy
@@ -138,6 +142,11 @@ tidy: ## remove what builds, checks and tests leave behind
 # npm writes these files last, so they say that an install was completed.
 $(MODULES): package-lock.json package.json src/sdk/package.json .npmrc $(NODE)
 	@$(NPM_CI)
+	@touch $@
+
+$(PYTHON_TOOLS)/installed: clients/python/requirements.txt
+	@python3 -m venv $(PYTHON_TOOLS)
+	@$(PIP) --only-binary :all: --no-deps --requirement clients/python/requirements.txt
 	@touch $@
 
 scripts/node/node_modules/.package-lock.json: scripts/node/package-lock.json scripts/node/package.json

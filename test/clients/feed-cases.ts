@@ -39,6 +39,42 @@ const wider = [
   { ...ELEMENT, locations: ["https://other.example.org"], identifier: "elsewhere" },
 ];
 
+/** Documents that a verifier takes whole, or not at all. */
+function oddBundles(): Readonly<Record<OddBundle, ReturnType<typeof bundle>>> {
+  const { keys } = JSON.parse(bundleDocument(own)) as { readonly keys: readonly Record<string, unknown>[] };
+  const [key = {}] = keys;
+  const document = (...members: readonly unknown[]) => bundle(JSON.stringify({ keys: members }), { issuer: ISSUER });
+  return {
+    "bundle with a kid twice": document({ ...key, use: "wit-svid" }, key),
+    "bundle with a private key": document(key, { ...key, kid: "other", d: "AA" }),
+    "bundle with a key without kid": document(key, { ...key, kid: undefined }),
+    "bundle with a coordinate that is no base64url": document(key, { ...key, kid: "other", x: "+" }),
+    "bundle with a certificate that is none": document(key, { kty: "EC", use: "x509-svid", x5c: ["?"] }),
+    "bundle with an element that is no object": document(key, 1),
+    "bundle with a sequence that is no number": bundle(JSON.stringify({ keys, spiffe_sequence: "1" }), {
+      issuer: ISSUER,
+    }),
+    "bundle of keys that are for something else": document({ ...key, use: "sig" }),
+    "bundle of keys that are for WIT-SVIDs": document({ ...key, use: "wit-svid" }),
+    "bundle with keys of other kinds beside": document(key, { kty: "OKP" }, { ...key, use: "x" }),
+    "bundle with a point off its curve beside": document(key, { ...key, kid: "other", y: key["x"] }),
+  };
+}
+const ODD_BUNDLES = {
+  "bundle with a kid twice": false,
+  "bundle with a private key": false,
+  "bundle with a key without kid": false,
+  "bundle with a coordinate that is no base64url": false,
+  "bundle with a certificate that is none": false,
+  "bundle with an element that is no object": false,
+  "bundle with a sequence that is no number": false,
+  "bundle of keys that are for something else": false,
+  "bundle of keys that are for WIT-SVIDs": false,
+  "bundle with keys of other kinds beside": true,
+  "bundle with a point off its curve beside": true,
+} as const;
+type OddBundle = keyof typeof ODD_BUNDLES;
+
 const tokens = {
   good: mint(own, { claims: lasting }),
   "of the same step": mint(own, { claims: { ...lasting, jti: "another" } }),
@@ -49,6 +85,13 @@ const tokens = {
   wide: mint(own, { claims: { ...lasting, authorization_details: wider } }),
   "without a step": mint(own, { claims: { ...lasting, step_id: undefined } }),
   "without a jti": mint(own, { claims: { ...lasting, jti: undefined } }),
+  "foreign and short": mint(foreign, {
+    claims: {
+      iss: FOREIGN_ISSUER,
+      sub: `${FOREIGN}/agent/researcher/run/r1/step/search/1`,
+      client_id: `${FOREIGN}/agent/researcher`,
+    },
+  }),
   foreign: mint(foreign, {
     claims: {
       ...lasting,
@@ -68,6 +111,7 @@ const messages = {
   "own bundle, for development": bundle(bundleDocument(own), { issuer: ISSUER, development: true }),
   "own bundle without keys": bundle('{"keys":[]}', { issuer: ISSUER }),
   "no bundle": bundle("x", { issuer: ISSUER }),
+  ...oddBundles(),
   "foreign bundle": bundle(bundleDocument(foreign), { trustDomain: FOREIGN, issuer: FOREIGN_ISSUER, federated: true }),
   "step denied": denied([deniedStep(STEP_ID, SUBJECT)], "d1"),
   "step denied by its id alone": denied([deniedStep(STEP_ID, "spiffe://example.org/x")], "d1"),
@@ -383,6 +427,32 @@ const scenes: readonly FeedScene[] = [
       authorize("foreign", "search", ["write"], exceeded),
     ],
     { grants_from: ["other.example"] },
+  ),
+  scene("a foreign step is served no longer than its token lasts, for nobody tells of its end", [
+    send("own bundle"),
+    send("foreign bundle"),
+    send("empty snapshot"),
+    acknowledged("c1"),
+    pong("c2"),
+    acknowledged("c2"),
+    verify("foreign and short", "accepted"),
+    { do: "recheck", token: "foreign and short", is: "accepted" },
+    advance(124_999),
+    { do: "reconnected", cursor: "c2" },
+    send("foreign bundle"),
+    pong("c3"),
+    acknowledged("c3"),
+    { do: "recheck", token: "foreign and short", is: expired },
+  ]),
+  ...Object.entries(ODD_BUNDLES).map(([message, isTaken]) =>
+    scene(`a ${message} ${isTaken ? "is taken without what it can't use" : "leaves no key"}`, [
+      send(message as OddBundle),
+      send("empty snapshot"),
+      acknowledged("c1"),
+      pong("c2"),
+      acknowledged("c2"),
+      verify("good", isTaken ? "accepted" : unknownKey),
+    ]),
   ),
   scene("a foreign bundle alone makes no verifier ready", [
     send("foreign bundle"),

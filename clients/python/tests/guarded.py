@@ -10,10 +10,9 @@ from google.protobuf import json_format
 
 from manual_clock import ManualClock
 from scripted_broker import Watch, scripted_broker
-from stint_mcp import Verifier
+from stint_mcp import ToolNeeds, Verifier
 from stint_mcp.asgi import Application, StintGuard
 from stint_mcp.gen.stint.v1.revocations_pb2 import WatchResponse
-from stint_mcp.guard.settings import ToolNeeds
 from vectors import vectors
 
 VECTORS = vectors("guard.json")

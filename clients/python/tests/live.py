@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
-from scripted_broker import Watch, scripted_broker
+from scripted_broker import ScriptedBroker, Watch, scripted_broker
 from stint_mcp import Verifier
 from stint_mcp.asgi import Application
 from stint_mcp.base64url import base64url_of
@@ -80,18 +80,24 @@ class Live:
             pass
 
 
+async def answer_first(broker: ScriptedBroker, key: Key) -> Watch:
+    """What makes the next verifier ready: an empty deny-list, a bundle with the key, and the time."""
+    watch = await broker.next_watch()
+    bundle = WatchResponse.Bundle(trust_domain="spiffe://example.org", jwks=key.document(), issuer=ISSUER)
+    watch.send(WatchResponse(bundle=bundle))
+    watch.send(WatchResponse(snapshot=WatchResponse.Snapshot(last=True, cursor=b"c1")))
+    pong = WatchResponse.Pong(nonce=await watch.next_ping(), cursor=b"c2")
+    pong.broker_time.GetCurrentTime()
+    watch.send(WatchResponse(pong=pong))
+    return watch
+
+
 @asynccontextmanager
 async def live(resource: str) -> AsyncIterator[Live]:
     key = Key()
     async with scripted_broker() as broker:
         async with Verifier([resource], endpoint=broker.endpoint) as verifier:
-            watch = await broker.next_watch()
-            bundle = WatchResponse.Bundle(trust_domain="spiffe://example.org", jwks=key.document(), issuer=ISSUER)
-            watch.send(WatchResponse(bundle=bundle))
-            watch.send(WatchResponse(snapshot=WatchResponse.Snapshot(last=True, cursor=b"c1")))
-            pong = WatchResponse.Pong(nonce=await watch.next_ping(), cursor=b"c2")
-            pong.broker_time.GetCurrentTime()
-            watch.send(WatchResponse(pong=pong))
+            watch = await answer_first(broker, key)
             await verifier.ready()
             yield Live(verifier, watch, key, resource)
 

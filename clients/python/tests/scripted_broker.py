@@ -23,7 +23,7 @@ class Watch:
         self.hello = WatchRequest.Hello()
         self.responses: asyncio.Queue[WatchResponse | None] = asyncio.Queue()
         self._received: dict[str, asyncio.Queue[Any]] = {kind: asyncio.Queue() for kind in ("ping", "acknowledge")}
-        self.gone = asyncio.Event()
+        self.refusal = b""
 
     def receive(self, request: WatchRequest) -> None:
         kind = request.WhichOneof("message")
@@ -41,6 +41,14 @@ class Watch:
 
     def end(self) -> None:
         self.responses.put_nowait(None)
+
+    def refuse(self, reason: str, metadata: dict[str, str]) -> None:
+        """Ends it with a refusal, as the broker says it: google.rpc.ErrorInfo in google.rpc.Status."""
+        pairs = [_field(3, _field(1, name.encode()) + _field(2, value.encode())) for name, value in metadata.items()]
+        info = _field(1, reason.encode()) + _field(2, b"stint") + b"".join(pairs)
+        detail = _field(1, b"type.googleapis.com/google.rpc.ErrorInfo") + _field(2, info)
+        self.refusal = b"\x08\x03" + _field(2, b"no") + _field(3, detail)
+        self.end()
 
 
 class ScriptedBroker:
@@ -86,8 +94,15 @@ class ScriptedBroker:
             while (response := await watch.responses.get()) is not None:
                 yield response
         finally:
-            watch.gone.set()
             receiving.cancel()
+        if watch.refusal != b"":
+            context.set_trailing_metadata((("grpc-status-details-bin", watch.refusal),))
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+
+
+def _field(number: int, value: bytes) -> bytes:
+    """A length-delimited field of a protobuf message, shorter than 128 bytes."""
+    return bytes([number << 3 | 2, len(value)]) + value
 
 
 @asynccontextmanager

@@ -8,9 +8,8 @@ import pytest
 
 from asgi_client import Answer, ask
 from guarded import BEARER, RESOURCE, TOOLS, VECTORS, call_of, guarded
-from stint_mcp import StintError, VerificationError, Verifier
+from stint_mcp import StintError, ToolNeeds, VerificationError, Verifier
 from stint_mcp.asgi import Message, Receive, Scope, Send, StintGuard, current_step
-from stint_mcp.guard.settings import ToolNeeds
 
 HEADERS = [("authorization", BEARER), ("content-type", "application/json")]
 PATH = "/tools"

@@ -10,9 +10,8 @@ from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
 
 from live import Live, free_socket, live, served
-from stint_mcp import VerifiedStep
+from stint_mcp import ToolNeeds, VerifiedStep
 from stint_mcp.fastmcp import StepGuard, StepTokenVerifier, step_of_call
-from stint_mcp.guard.settings import ToolNeeds
 
 READ = ToolNeeds(("read",), ("internal",))
 TOOLS = {"search": READ, "wait": READ, "erase": ToolNeeds(("write",), ("internal",))}

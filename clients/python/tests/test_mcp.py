@@ -10,12 +10,12 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server import MCPServer
 from mcp.server.auth.settings import AuthSettings
+from mcp.shared.exceptions import MCPError
 from pydantic import AnyHttpUrl
 
 from live import ISSUER, Live, free_socket, live, served
-from stint_mcp import VerifiedStep
+from stint_mcp import ToolNeeds, VerifiedStep
 from stint_mcp.asgi import StintGuard, current_step
-from stint_mcp.guard.settings import ToolNeeds
 from stint_mcp.mcp import StepTokenVerifier, step_of_call
 
 READ = ToolNeeds(("read",), ("internal",))
@@ -77,8 +77,9 @@ async def test_behind_the_guard_a_step_calls_what_it_was_granted_and_nothing_els
     async with guarded_server(stateless) as (scene, _server):
         async with client_of(scene.resource, scene.token("search")) as client:
             assert text_of(await client.call_tool("search", {"query": "owls"})) == "owls, for r1"
-            with pytest.raises(Exception, match="GRANT_EXCEEDED|insufficient|403|refused|permit"):
+            with pytest.raises(MCPError) as refused:
                 await client.call_tool("erase", {})
+            assert refused.value.error.data["reason"] == "GRANT_EXCEEDED"
 
 
 async def test_behind_the_guard_a_call_ends_with_its_step() -> None:

@@ -49,9 +49,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def connected(**options: Any) -> AsyncIterator[Scene]:
+async def connected(start_ms: float = NOW_MS, **options: Any) -> AsyncIterator[Scene]:
     async with scripted_broker() as broker:
-        clock = ManualClock(NOW_MS)
+        clock = ManualClock(start_ms)
         async with Verifier([AUDIENCE], endpoint=broker.endpoint, clock=clock, **options) as verifier:
             yield Scene(broker, clock, verifier, await broker.next_watch())
 
@@ -208,6 +208,57 @@ async def test_a_broker_that_leaves_pings_unanswered_is_left() -> None:
         watch = await as_time_passes(scene.clock, scene.broker.next_watch())
         assert watch.hello.cursor == b"c2"
         assert scene.verifier.status().last_error == "NOT_SERVING: the broker left pings unanswered"
+
+
+async def test_a_cursor_that_the_broker_does_not_know_is_given_up() -> None:
+    async with ready() as scene:
+        scene.watch.refuse("INVALID_FIELD", {"field": "hello.cursor"})
+        watch = await as_time_passes(scene.clock, scene.broker.next_watch())
+        assert watch.hello.cursor == b""
+        assert scene.verifier.status().last_error == "INVALID_FIELD: no"
+
+
+async def test_what_only_a_change_of_settings_mends_is_not_waited_for() -> None:
+    async with connected() as scene:
+        waiting = asyncio.create_task(scene.verifier.ready())
+        scene.watch.refuse("AUDIENCE_INVALID", {"field": "audiences"})
+        with pytest.raises(StintError) as refused:
+            await waiting
+        assert (refused.value.code, dict(refused.value.metadata)) == ("AUDIENCE_INVALID", {"field": "audiences"})
+
+
+async def test_what_may_mend_itself_is_waited_for_and_named() -> None:
+    async with connected() as scene:
+        scene.watch.refuse("NO_IDENTITY", {})
+        with pytest.raises(StintError, match="a verifier's entry that matches this process"):
+            await scene.verifier.ready(timeout_seconds=0.5)
+
+
+async def test_a_call_goes_on_past_the_expiry_of_its_token_and_ends_with_its_step() -> None:
+    # The token expires 120 s after the scene's beginning, and 5 s of leeway.
+    async with ready(start_ms=NOW_MS + 100_000) as scene:
+        step = await scene.verifier.verify(FEED["tokens"]["short"])
+        began = asyncio.Event()
+
+        async def work() -> None:
+            async with scene.verifier.while_open(step, SEARCH):
+                began.set()
+                await asyncio.Event().wait()
+
+        working = asyncio.create_task(work())
+        await began.wait()
+        await asyncio.sleep(0)
+        scene.clock.advance(26_000)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not working.done()
+        with pytest.raises(VerificationError) as refused:
+            scene.verifier.authorize(step, SEARCH)
+        assert refused.value.code == "EXPIRED"
+        await scene.tell("step denied")
+        with pytest.raises(VerificationError) as ended:
+            await working
+        assert ended.value.metadata["state"] == "COMPLETED"
 
 
 async def test_a_message_that_cannot_be_applied_ends_its_stream() -> None:

@@ -55,6 +55,14 @@ export function testsAtABroker({ python, environment }: PythonClient): void {
     expect(await verifier.event("ended")).toMatchObject(ended);
   });
 
+  test("says so where its entry does not permit what it is created for, instead of waiting", async () => {
+    const program = join(import.meta.dirname, "told_verifier.py");
+    const path = `PYTHONPATH=${environment["PYTHONPATH"]}`;
+    const command = ["env", path, python, "-B", program, "https://other.example.org"];
+    await using other = await startTold(command, daemon.workloadSocket);
+    expect(await other.tell("ready")).toEqual({ error: "AUDIENCE_INVALID" });
+  });
+
   test("refuses when the broker has been gone for longer than it may be, and not before", async () => {
     const step = await stint.openStep({ runId: "report-8", step: "search", grant });
     const svid = await step.jwtSvid(RESOURCE);

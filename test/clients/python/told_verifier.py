@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from stint_mcp import ToolUse, VerificationError, VerifiedStep, Verifier
+from stint_mcp import StintError, ToolUse, VerificationError, VerifiedStep, Verifier
 from stint_mcp.clock import SystemClock
 
 
@@ -68,7 +68,10 @@ class Told:
         return "later"
 
     async def ready(self, _order: dict[str, Any]) -> object:
-        await self.verifier.ready()
+        try:
+            await self.verifier.ready()
+        except StintError as error:
+            return {"error": error.code}
         return "ready"
 
 

@@ -13,6 +13,7 @@ from stint_mcp.errors import (
 )
 from stint_mcp.freshness import StalenessBounds, Unfitness
 from stint_mcp.grant import ACTIONS, Action, Grant, GrantElement, ToolUse
+from stint_mcp.guard.settings import ToolNeeds
 from stint_mcp.jwt_svid import VerifiedJwtSvid, verify_jwt_svid
 from stint_mcp.keys import BundleSet, JwtBundle, VerificationKey, jwt_keys_of
 from stint_mcp.verified_step import VerifiedStep
@@ -34,6 +35,7 @@ __all__ = [
     "StalenessBounds",
     "StepFacts",
     "StintError",
+    "ToolNeeds",
     "ToolUse",
     "Unfitness",
     "VerificationCode",
