@@ -9,6 +9,12 @@ import { installedPythonClient, PYTHON_CLIENT, type PythonClient } from "./pytho
 
 // The package's own suite, run against the installed wheel; each of its tests is one here, so that CI counts and names it.
 
+/** What is written for the package, beside it. */
+const PROGRAMS = [
+  ...["tests", "generate.py", "bench.py", "../../test/clients/python/told_verifier.py"],
+  ...["fastmcp", "mcp", "service"].map((name) => `../../test/docs/python_${name}.py`),
+];
+
 type Outcome = { readonly name: string; readonly failure: string | undefined };
 
 const client = pythonIsMissing() === undefined ? await installedPythonClient() : undefined;
@@ -70,8 +76,7 @@ describe.skipIf(client === undefined)("the Python package", () => {
     const { output } = await ended({ ...client, environment }, [
       ...mypy,
       join(client.installed, "stint_mcp"),
-      "tests",
-      "generate.py",
+      ...PROGRAMS,
     ]);
     expect(output).toMatch(/^Success: no issues found/);
   });
