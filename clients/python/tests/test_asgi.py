@@ -82,6 +82,78 @@ async def test_a_stream_of_events_ends_with_one_that_says_why() -> None:
     assert json.loads(event.split("data: ")[1])["error"]["data"]["reason"] == "STEP_CLOSED"
 
 
+async def test_a_session_is_known_as_soon_as_its_client_knows_it() -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer_with(send, "text/event-stream", b"data: {}\n\n", more=True, session="s1")
+        await asyncio.Event().wait()
+
+    async with guarded(app) as scene:
+        answers = [Answer(), Answer()]
+        asking = [asyncio.create_task(ask(scene.guard, "POST", PATH, HEADERS, call_of("search"), answers[0]))]
+        await answers[0].began.wait()
+        headers = [*HEADERS, ("mcp-session-id", "s1")]
+        asking.append(asyncio.create_task(ask(scene.guard, "GET", PATH, headers, None, answers[1])))
+        await answers[1].began.wait()
+        assert answers[1].status == 200
+        await scene.deny_step()
+        await asyncio.gather(*asking)
+
+
+async def test_a_stream_of_a_session_ends_without_a_word_and_is_refused_when_it_comes_again() -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            await answer_with(send, "application/json", b"{}", session="s1")
+            return
+        await answer_with(send, "text/event-stream", b"data: {}\n\n", more=True)
+        await asyncio.Event().wait()
+
+    async with guarded(app) as scene:
+        headers = [*HEADERS, ("mcp-session-id", "s1")]
+        await ask(scene.guard, "POST", PATH, HEADERS, call_of("search"))
+        answer = Answer()
+        asking = asyncio.create_task(ask(scene.guard, "GET", PATH, headers, None, answer))
+        await answer.began.wait()
+        await scene.deny_step()
+        await asking
+        assert (answer.body, answer.is_whole) == (b"data: {}\n\n", True)
+        assert (await ask(scene.guard, "GET", PATH, headers)).status == 401
+
+
+async def test_a_body_that_was_cut_off_is_no_message() -> None:
+    sent: list[Message] = []
+    parts: list[Message] = [
+        {"type": "http.disconnect"},
+        {"type": "http.request", "body": call_of("search"), "more_body": True},
+    ]
+
+    async def receive() -> Message:
+        return parts.pop()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async with guarded(none) as scene:
+        headers = [(name.encode(), value.encode()) for name, value in HEADERS]
+        await scene.guard({"type": "http", "method": "POST", "path": PATH, "headers": headers}, receive, send)
+    assert sent[0]["status"] == 400
+
+
+async def test_the_metadata_is_found_by_the_path_as_it_was_sent() -> None:
+    async with guarded(none) as scene:
+        for raw, status in ((b"/.well-known/oauth-protected-resource/tools?x", 200), (b"/.well-known/oauth-protected-resource/%74ools", 401)):
+            answer = Answer()
+
+            async def receive() -> Message:
+                return {"type": "http.request"}
+
+            async def send(message: Message, answer: Answer = answer) -> None:
+                answer.status = message.get("status", answer.status)
+
+            path = "/.well-known/oauth-protected-resource/tools"
+            await scene.guard({"type": "http", "method": "GET", "path": path, "raw_path": raw, "headers": []}, receive, send)
+            assert answer.status == status
+
+
 async def test_another_answer_that_has_begun_is_broken_off() -> None:
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await answer_with(send, "application/json", b'{"half":', more=True)

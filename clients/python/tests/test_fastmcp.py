@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from fastmcp import Client, FastMCP
 from fastmcp.exceptions import ToolError
+from mcp.shared.exceptions import MCPError
 
 from live import Live, free_socket, live, served
 from stint_mcp import ToolNeeds, VerifiedStep
@@ -50,6 +51,10 @@ async def server() -> AsyncIterator[tuple[Live, "asyncio.Queue[VerifiedStep]", a
         async def undeclared() -> str:
             pytest.fail("nobody said what it takes")
 
+        @mcp.resource("stint://secret")
+        async def secret() -> str:
+            pytest.fail("nobody was granted this")
+
         async with served(mcp.http_app(path="/mcp"), listener):
             yield scene, waiting, stopped
 
@@ -62,6 +67,14 @@ async def test_a_step_calls_and_sees_what_it_was_granted_and_nothing_else() -> N
             for tool, reason in (("erase", "GRANT_EXCEEDED"), ("wait", "GRANT_EXCEEDED"), ("undeclared", "TOOL_UNDECLARED")):
                 with pytest.raises(ToolError, match=f"^{reason}: "):
                     await client.call_tool(tool, {})
+
+
+async def test_other_methods_are_refused_as_if_there_were_none() -> None:
+    async with server() as (scene, _waiting, _stopped):
+        async with Client(scene.resource, auth=scene.token("search")) as client:
+            for request in (lambda: client.read_resource("stint://secret"), client.list_resources, client.list_prompts):
+                with pytest.raises(MCPError, match="METHOD_REFUSED"):
+                    await request()
 
 
 async def test_a_call_ends_with_its_step_and_says_so() -> None:

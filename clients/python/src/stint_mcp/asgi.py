@@ -107,7 +107,7 @@ class StintGuard:
         elif scope["type"] != "http":
             # No other protocol of ASGI has a way to say who asks.
             await send({"type": "websocket.close", "code": 1008})
-        elif scope["path"] == self._settings.metadata_path:
+        elif _path_of(scope) == self._settings.metadata_path:
             await _send_metadata(self._settings, scope, send)
         else:
             await self._guard(scope, receive, send)
@@ -156,7 +156,7 @@ class StintGuard:
         await self._serve(request, _replayed(message.body, request.receive), permitted, request_id)
 
     async def _serve(self, request: "_Request", receive: Receive, use: ToolUse | None, request_id: RequestId) -> None:
-        answer = _Answer(request.send)
+        answer = _Answer(request.send, lambda begun: self._keep_session(request, begun))
         forwarded = _forwarded(request)
         before = _CURRENT.set(request.step)
         while_open = None
@@ -173,14 +173,14 @@ class StintGuard:
             if answer.headers is None:
                 await self._refuse(request.send, refused, request_id)
             elif answer.headers.is_event_stream and not answer.is_whole:
-                data = error_message_of(refused, request_id) if scope is not None else None
-                await answer.end(data)
+                # To the client of a stream that no request has, no answer is due: it comes again, and is refused then.
+                is_answered = request.scope["method"] == "POST"
+                await answer.end(error_message_of(refused, request_id) if is_answered else None)
             elif not answer.is_whole:
                 # Nothing but a broken connection says that the rest is missing.
                 raise
         finally:
             _CURRENT.reset(before)
-        self._keep_session(request, answer)
 
     def _keep_session(self, request: "_Request", answer: "_Answer") -> None:
         """A session that the server has opened is whose request it was; one that it has ended or does not know is nobody's."""
@@ -197,6 +197,12 @@ class StintGuard:
         await send({"type": "http.response.body", "body": error_message_of(refused, request_id)})
 
 
+def _path_of(scope: Scope) -> str:
+    """As it was sent, where the server says so: the other has lost what was percent-encoded."""
+    raw = scope.get("raw_path")
+    return str(scope["path"]) if raw is None else bytes(raw).decode("latin-1").partition("?")[0]
+
+
 class _Request:
     """One request of a step."""
 
@@ -208,8 +214,8 @@ class _Request:
 class _Answer:
     """What of the application's answer has been sent."""
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
+    def __init__(self, send: Send, on_begun: Callable[["_Answer"], None]) -> None:
+        self._send, self._on_begun = send, on_begun
         self.status = 0
         self.headers: Headers | None = None
         self.is_whole = False
@@ -219,6 +225,8 @@ class _Answer:
         """Passes a message of the application on."""
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], Headers(message.get("headers", ()))
+            # Before the client knows the session, and comes back in it.
+            self._on_begun(self)
         elif message["type"] == "http.response.body":
             body = message.get("body", b"")
             self._ends_in_line = body.endswith(b"\n") if body else self._ends_in_line
@@ -243,7 +251,10 @@ async def _read_message(request: _Request, max_bytes: int) -> JsonRpcMessage | J
         body += part.get("body", b"")
         if len(body) > max_bytes:
             return Refusal(413, INVALID_REQUEST, "BODY_TOO_LARGE", f"the body must be at most {max_bytes} bytes")
-        if part["type"] == "http.disconnect" or not part.get("more_body", False):
+        if part["type"] == "http.disconnect":
+            # Whoever has gone before the end did not ask for this.
+            return malformed("the body is not whole")
+        if not part.get("more_body", False):
             return message_of(bytes(body))
 
 

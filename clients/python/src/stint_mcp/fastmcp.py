@@ -8,12 +8,14 @@ from fastmcp.server.auth import AccessToken, TokenVerifier
 from fastmcp.server.dependencies import get_access_token
 from fastmcp.server.middleware import CallNext, Middleware, MiddlewareContext
 from fastmcp.tools.base import Tool, ToolResult
+from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolRequestParams, ListToolsRequest
 from pydantic import PrivateAttr
 
 from stint_mcp.errors import VerificationError
 from stint_mcp.grant import ToolUse, coverage_of
-from stint_mcp.guard.settings import ToolNeeds, tool_elements_of
+from stint_mcp.guard.refusal import METHOD_NOT_FOUND
+from stint_mcp.guard.settings import CALL, OTHER_METHODS, ToolNeeds, check_other_methods, is_other_method, tool_elements_of
 from stint_mcp.mcp import access_facts_of
 from stint_mcp.verified_step import VerifiedStep
 from stint_mcp.verifier import Verifier
@@ -57,17 +59,34 @@ class StepTokenVerifier(TokenVerifier):
 class StepGuard(Middleware):
     """Lets a step call the tools that it was granted, for as long as it is open, and shows it no others.
 
-    A tool that is not named is refused. What is refused is a ``ToolError`` with the reason first, which a model can read. Other methods
-    of MCP are not looked at here.
+    A tool that is not named is refused. What is refused is a ``ToolError`` with the reason first, which a model can read; another method
+    of MCP is refused as one that there is not.
 
+    :param other_methods: other methods that any step with a token for this resource may call; the rest is refused.
     :raises StintError: INVALID_FIELD.
     """
 
-    def __init__(self, verifier: Verifier, resource: str, tools: Mapping[str, ToolNeeds]) -> None:
+    def __init__(
+        self,
+        verifier: Verifier,
+        resource: str,
+        tools: Mapping[str, ToolNeeds],
+        *,
+        other_methods: Sequence[str] = OTHER_METHODS,
+    ) -> None:
         verifier.check_audience(resource)
+        check_other_methods(other_methods)
         elements = tool_elements_of(resource, tools)
-        self._verifier = verifier
+        self._verifier, self._other_methods = verifier, tuple(other_methods)
         self._uses = {name: ToolUse(name, element.actions, element.datatypes) for name, element in elements.items()}
+
+    async def on_request(self, context: MiddlewareContext[Any], call_next: CallNext[Any, Any]) -> Any:
+        """Refuses what is neither a call of a tool nor one of the other methods."""
+        method = context.method or ""
+        if method == CALL or is_other_method(self._other_methods, method):
+            return await call_next(context)
+        message = "METHOD_REFUSED: the method is not one that this server permits"
+        raise MCPError(METHOD_NOT_FOUND, message, {"reason": "METHOD_REFUSED"})
 
     async def on_call_tool(
         self,

@@ -7,11 +7,10 @@ from stint_mcp.grant import ToolUse
 from stint_mcp.guard.headers import Headers, decode_header_value
 from stint_mcp.guard.message import JsonRpcMessage, malformed
 from stint_mcp.guard.refusal import HEADER_MISMATCH, INVALID_PARAMS, METHOD_NOT_FOUND, Refusal, refusal_of
-from stint_mcp.guard.settings import GuardSettings, is_other_method, scope_of_tool
+from stint_mcp.guard.settings import CALL, GuardSettings, is_other_method, scope_of_tool
 from stint_mcp.verified_step import VerifiedStep
 from stint_mcp.verifier import Verifier
 
-_CALL: Final = "tools/call"
 _VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
 _MODERN_SINCE: Final = "2026-07-28"
 """From this revision on, the standard headers are required, and there are no sessions."""
@@ -35,7 +34,7 @@ def authorize_message(
         # The guard seals none, so it can't know whose this one is.
         text = "the requestState is not one that was given to this step for this request"
         return Refusal(200, INVALID_PARAMS, "REQUEST_STATE_INVALID", text)
-    if message.method == _CALL:
+    if message.method == CALL:
         return _authorize_call(settings, verifier, step, message)
     if is_other_method(settings.other_methods, message.method):
         return None
@@ -69,7 +68,7 @@ def _header_mismatch(message: JsonRpcMessage, headers: Headers, *, modern: bool)
     if required if method is None else method != message.method:
         return "the header Mcp-Method must be the method of the body"
     # What other methods have in Mcp-Name decides nothing here, and is the server's to check.
-    if message.method != _CALL:
+    if message.method != CALL:
         return None
     name = headers.get("mcp-name")
     if required if name is None else decode_header_value(name) != message.params.get("name"):
@@ -90,5 +89,5 @@ def is_modern(message: JsonRpcMessage | None, headers: Headers) -> bool:
 def scope_by_headers(settings: GuardSettings, headers: Headers) -> str | None:
     """The scope that a request takes, as far as its headers tell before its body is read."""
     name = decode_header_value(headers.get("mcp-name") or "") or ""
-    is_call = headers.get("mcp-method") == _CALL and name in settings.uses
+    is_call = headers.get("mcp-method") == CALL and name in settings.uses
     return scope_of_tool(name) if is_call else None

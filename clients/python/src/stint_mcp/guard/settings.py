@@ -9,6 +9,8 @@ from stint_mcp.errors import StintError, invalid_field
 from stint_mcp.grant import Action, GrantElement, ToolUse, parse_grant
 from stint_mcp.resource_uri import check_resource_uri
 
+CALL: Final = "tools/call"
+
 OTHER_METHODS: Final = ("initialize", "ping", "server/discover", "tools/list", "notifications/*")
 """What every MCP client does before and beside calling tools; nothing of it reads the server's data or changes it."""
 
@@ -55,9 +57,7 @@ def guard_settings_of(
     """Raises StintError INVALID_FIELD."""
     check_resource_uri(resource, "resource")
     check_resource_uri(issuer, "issuer")
-    for method in other_methods:
-        if method in ("tools/call", "*") or method.startswith("tools/*"):
-            raise invalid_field("other_methods", "methods other than tools/call, which the tool map decides")
+    check_other_methods(other_methods)
     if not max_body_bytes > 0:
         raise invalid_field("max_body_bytes", "more than 0")
     elements = tool_elements_of(resource, tools)
@@ -75,6 +75,13 @@ def guard_settings_of(
         metadata_path=path,
         metadata_url=f"{url.scheme}://{url.netloc}{path}{query}",
     )
+
+
+def check_other_methods(other_methods: Sequence[str]) -> None:
+    """Raises StintError INVALID_FIELD for one that would let through what the tool map decides."""
+    for method in other_methods:
+        if method in (CALL, "*") or method.startswith("tools/*"):
+            raise invalid_field("other_methods", "methods other than tools/call, which the tool map decides")
 
 
 def tool_elements_of(resource: str, tools: Mapping[str, ToolNeeds]) -> Mapping[str, GrantElement]:
