@@ -14,7 +14,7 @@ from grpc_tools import protoc
 
 HERE = Path(__file__).parent
 PROTO = HERE.parent.parent / "proto"
-SOURCES = ["stint/v1/revocations.proto", "stint/v1/types.proto"]
+SOURCES = [f"stint/v1/{name}.proto" for name in ("authorizations", "errors", "history", "revocations", "types")]
 # protoc writes imports as if the proto folder were a package of its own, which would be everybody's `stint`.
 IMPORT = re.compile(r"^from stint\.v1 import", re.MULTILINE)
 

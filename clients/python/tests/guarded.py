@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf import json_format
 
 from manual_clock import ManualClock
-from scripted_broker import Watch, scripted_broker
+from scripted_broker import ScriptedBroker, Watch, scripted_broker
 from stint_mcp import ToolNeeds, Verifier
 from stint_mcp.asgi import Application, StintGuard
 from stint_mcp.gen.stint.v1.revocations_pb2 import WatchResponse
@@ -28,6 +28,7 @@ class Guarded:
     verifier: Verifier
     watch: Watch
     clock: ManualClock
+    broker: ScriptedBroker
 
     async def deny_step(self) -> None:
         self.watch.send(message("denied"))
@@ -54,7 +55,7 @@ async def guarded(app: Application, feed: str = "ready", **options: Any) -> Asyn
                 await watch.next_acknowledge()
             made = {"tools": TOOLS, "max_body_bytes": VECTORS["max_body_bytes"], **options}
             guard = StintGuard(app, verifier=verifier, resource=RESOURCE, issuer=VECTORS["issuer"], **made)
-            scene = Guarded(guard, verifier, watch, clock)
+            scene = Guarded(guard, verifier, watch, clock, broker)
             if feed == "step denied":
                 await scene.deny_step()
             clock.advance({"16 s old": 16_000, "61 s old": 61_000}.get(feed, 0))

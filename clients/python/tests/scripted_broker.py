@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from stint_mcp.gen.stint.v1.authorizations_pb2 import CheckRequest, CheckResponse
 from stint_mcp.gen.stint.v1.revocations_pb2 import WatchRequest, WatchResponse
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -55,6 +56,9 @@ class ScriptedBroker:
     def __init__(self, socket: Path) -> None:
         self.socket = socket
         self.endpoint = f"unix://{socket}"
+        self.checks: list[CheckRequest] = []
+        self.answer = CheckResponse()
+        """To every question about a call."""
         self._watches: asyncio.Queue[Watch] = asyncio.Queue()
         self._server: grpc.aio.Server | None = None
 
@@ -66,7 +70,13 @@ class ScriptedBroker:
             response_serializer=WatchResponse.SerializeToString,
         )
         service = grpc.method_handlers_generic_handler("stint.v1.Revocations", {"Watch": handler})
-        self._server.add_generic_rpc_handlers((service,))
+        check = grpc.unary_unary_rpc_method_handler(
+            self._check,
+            request_deserializer=CheckRequest.FromString,
+            response_serializer=CheckResponse.SerializeToString,
+        )
+        calls = grpc.method_handlers_generic_handler("stint.v1.Authorizations", {"Check": check})
+        self._server.add_generic_rpc_handlers((service, calls))
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
 
@@ -77,6 +87,10 @@ class ScriptedBroker:
 
     async def next_watch(self) -> Watch:
         return await self._watches.get()
+
+    async def _check(self, request: CheckRequest, _context: Context) -> CheckResponse:
+        self.checks.append(request)
+        return self.answer
 
     async def _watch(self, requests: AsyncIterator[WatchRequest], context: Context) -> AsyncIterator[WatchResponse]:
         watch = Watch(context)

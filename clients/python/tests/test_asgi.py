@@ -10,6 +10,8 @@ from asgi_client import Answer, ask
 from guarded import BEARER, RESOURCE, TOOLS, VECTORS, call_of, guarded
 from stint_mcp import StintError, ToolNeeds, VerificationError, Verifier
 from stint_mcp.asgi import Message, Receive, Scope, Send, StintGuard, current_step
+from stint_mcp.gen.stint.v1.authorizations_pb2 import CheckResponse
+from stint_mcp.gen.stint.v1.history_pb2 import Effect
 
 HEADERS = [("authorization", BEARER), ("content-type", "application/json")]
 PATH = "/tools"
@@ -154,6 +156,36 @@ async def test_the_metadata_is_found_by_the_path_as_it_was_sent() -> None:
             assert answer.status == status
 
 
+async def test_a_call_of_high_risk_is_the_brokers_to_allow() -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await answer_with(send, "application/json", b"{}")
+
+    async with guarded(app, asked_tools=["search"]) as scene:
+        scene.broker.answer = CheckResponse(effect=Effect.EFFECT_ALLOW, decision_id="dec_1")
+        assert (await ask(scene.guard, "POST", PATH, HEADERS, call_of("search"))).status == 200
+        [asked] = scene.broker.checks
+        assert (asked.jwt_svid, asked.location, asked.tool) == (BEARER.split(" ")[1], RESOURCE, "search")
+        assert (list(asked.actions), list(asked.datatypes)) == (["read"], ["internal"])
+
+        metadata = {"approval": "approver"}
+        scene.broker.answer = CheckResponse(
+            effect=Effect.EFFECT_DENY, decision_id="dec_2", reason="POLICY_DENIED", message='not "now"', metadata=metadata
+        )
+        answer = await ask(scene.guard, "POST", PATH, HEADERS, call_of("search"))
+    assert answer.status == 403
+    assert "POLICY_DENIED: not 'now' (refused: search at " in answer.headers["www-authenticate"]
+    assert "; decision: dec_2; approval: approver)" in answer.headers["www-authenticate"]
+    error = json.loads(answer.body)["error"]
+    assert error["message"] == "not 'now'"
+    told = {name: error["data"][name] for name in ("reason", "decision_id", "approval", "authorization")}
+    assert told == {
+        "reason": "POLICY_DENIED",
+        "decision_id": "dec_2",
+        "approval": "approver",
+        "authorization": {"reason": "insufficient_authorization", "authorizationContextId": "dec_2"},
+    }
+
+
 async def test_another_answer_that_has_begun_is_broken_off() -> None:
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         await answer_with(send, "application/json", b'{"half":', more=True)
@@ -276,6 +308,8 @@ async def none(_scope: Scope, _receive: Receive, _send: Send) -> None:
         ({"tools": {"a b": ToolNeeds(("read",), ("internal",))}}, "tools.a b"),
         ({"tools": {"search": ToolNeeds((), ("internal",))}}, "tools.search"),
         ({"tools": {"search": ToolNeeds(("fly",), ("internal",))}}, "tools.search"),  # type: ignore[arg-type]
+        ({"asked_tools": ["serach"]}, "asked_tools"),
+        ({"asked_tools": "search"}, "asked_tools"),
         ({"other_methods": ["tools/call"]}, "other_methods"),
         ({"other_methods": ["tools/*"]}, "other_methods"),
         ({"max_body_bytes": 0}, "max_body_bytes"),

@@ -11,7 +11,9 @@ from google.protobuf import json_format
 
 from manual_clock import ManualClock
 from scripted_broker import ScriptedBroker, Watch, scripted_broker
-from stint_mcp import StintError, ToolUse, VerificationError, VerifiedStep, Verifier
+from stint_mcp import CheckedCall, StintError, ToolUse, VerificationError, VerifiedStep, Verifier
+from stint_mcp.gen.stint.v1.authorizations_pb2 import CheckResponse
+from stint_mcp.gen.stint.v1.history_pb2 import Effect
 from stint_mcp.gen.stint.v1.revocations_pb2 import WatchResponse
 from vectors import vectors
 
@@ -259,6 +261,58 @@ async def test_a_call_goes_on_past_the_expiry_of_its_token_and_ends_with_its_ste
         with pytest.raises(VerificationError) as ended:
             await working
         assert ended.value.metadata["state"] == "COMPLETED"
+
+
+COUNTED = ToolUse("counted", ("read",), ("internal",))
+
+
+async def test_a_call_that_the_grant_counts_is_asked_about_and_made_if_it_is_allowed() -> None:
+    async with ready() as scene:
+        step = await scene.verifier.verify(FEED["tokens"]["wide"])
+        scene.broker.answer = CheckResponse(effect=Effect.EFFECT_ALLOW, decision_id="dec_1", calls_left=2)
+        assert await scene.verifier.check(step, COUNTED) == CheckedCall("dec_1", 2)
+        async with scene.verifier.while_open(step, COUNTED):
+            pass
+        assert [asked.tool for asked in scene.broker.checks] == ["counted", "counted"]
+        async with scene.verifier.while_open(step, SEARCH):
+            assert len(scene.broker.checks) == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (CheckResponse(effect=Effect.EFFECT_DENY, reason="GRANT_EXCEEDED"), "GRANT_EXCEEDED"),
+        (CheckResponse(effect=Effect.EFFECT_DENY, reason="STEP_CLOSED"), "REVOKED"),
+        (CheckResponse(effect=Effect.EFFECT_DENY, reason="OF_LATER_VERSIONS"), "POLICY_DENIED"),
+        (CheckResponse(effect=Effect.EFFECT_UNSPECIFIED), "POLICY_DENIED"),
+        (CheckResponse(effect=99), "POLICY_DENIED"),  # type: ignore[arg-type]
+    ],
+)
+async def test_only_an_allow_allows(answer: CheckResponse, code: str) -> None:
+    async with ready() as scene:
+        step = await scene.verifier.verify(FEED["tokens"]["wide"])
+        scene.broker.answer = answer
+        with pytest.raises(VerificationError) as refused:
+            async with scene.verifier.while_open(step, COUNTED):
+                pytest.fail("the broker has not allowed it")
+        assert refused.value.code == code
+
+
+async def test_no_answer_of_the_broker_is_no_permission() -> None:
+    async with ready() as scene:
+        step = await scene.verifier.verify(FEED["tokens"]["wide"])
+        await scene.broker.stop()
+        with pytest.raises(VerificationError) as refused:
+            await scene.verifier.check(step, COUNTED)
+        assert refused.value.code == "UNAVAILABLE"
+
+
+async def test_what_is_not_permitted_is_not_asked_about() -> None:
+    async with ready() as scene:
+        step = await scene.verifier.verify(FEED["tokens"]["wide"])
+        with pytest.raises(VerificationError):
+            await scene.verifier.check(step, ToolUse("other", ("read",), ("internal",)))
+        assert scene.broker.checks == []
 
 
 async def test_a_message_that_cannot_be_applied_ends_its_stream() -> None:

@@ -55,6 +55,21 @@ export function testsAtABroker({ python, environment }: PythonClient): void {
     expect(await verifier.event("ended")).toMatchObject(ended);
   });
 
+  test("makes a call that the grant counts as often as the broker allows", async () => {
+    const [element] = grant;
+    const counted: Grant = element === undefined ? [] : [{ ...element, max_calls: 2 }];
+    const step = await stint.openStep({ runId: "report-9", step: "search", grant: counted });
+    const svid = await step.jwtSvid(RESOURCE);
+    await verifier.tell("verify", { token: svid.authorization().slice("Bearer ".length) });
+    expect(await verifier.tell("authorize", { tool: "search", actions: ["read"] })).toMatchObject({
+      refused: "CHECK_REQUIRED",
+    });
+    expect(await verifier.tell("call", { tool: "search" })).toBe("called");
+    expect(await verifier.tell("call", { tool: "search" })).toBe("called");
+    expect(await verifier.tell("call", { tool: "search" })).toMatchObject({ refused: "GRANT_EXCEEDED" });
+    await step.close();
+  });
+
   test("says so where its entry does not permit what it is created for, instead of waiting", async () => {
     const program = join(import.meta.dirname, "told_verifier.py");
     const path = `PYTHONPATH=${environment["PYTHONPATH"]}`;

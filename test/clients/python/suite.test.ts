@@ -9,6 +9,9 @@ import { installedPythonClient, PYTHON_CLIENT, type PythonClient } from "./pytho
 
 // The package's own suite, run against the installed wheel; each of its tests is one here, so that CI counts and names it.
 
+/** The first version that the package takes. */
+const PYTHON_MINOR_MIN = 11;
+
 /** What is written for the package, beside it. */
 const PROGRAMS = [
   ...["tests", "generate.py", "bench.py", "../../test/clients/python/told_verifier.py"],
@@ -17,7 +20,7 @@ const PROGRAMS = [
 
 type Outcome = { readonly name: string; readonly failure: string | undefined };
 
-const client = pythonIsMissing() === undefined ? await installedPythonClient() : undefined;
+const client = pythonIsMissing(PYTHON_MINOR_MIN) === undefined ? await installedPythonClient() : undefined;
 const suite = client === undefined ? undefined : await ran(client);
 
 async function ended(

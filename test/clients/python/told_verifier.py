@@ -47,6 +47,11 @@ class Told:
         self.verifier.authorize(self.verified, ToolUse(order["tool"], tuple(order["actions"]), ("internal",)))
         return "permitted"
 
+    async def call(self, order: dict[str, Any]) -> object:
+        assert self.verified is not None
+        async with self.verifier.while_open(self.verified, ToolUse(order["tool"], ("read",), ("internal",))):
+            return "called"
+
     async def watch(self, _order: dict[str, Any]) -> object:
         began = asyncio.Event()
         task = asyncio.create_task(self.work(began))

@@ -11,18 +11,18 @@ const environments = resolve(folder, "../../../build/python");
 const PYTHON_MINOR_MIN = 10;
 
 /** Why the tests in Python can't run here; nothing when they can. Said once on standard error. */
-export function pythonIsMissing(): string | undefined {
+export function pythonIsMissing(minorMin = PYTHON_MINOR_MIN): string | undefined {
   try {
     const version = execFileSync("python3", ["-c", "import sys, venv, ensurepip; print(*sys.version_info[:2])"], {
       encoding: "utf8",
       stdio: "pipe",
     });
     const [major, minor] = version.trim().split(" ").map(Number);
-    if (major === 3 && minor !== undefined && minor >= PYTHON_MINOR_MIN) return undefined;
+    if (major === 3 && minor !== undefined && minor >= minorMin) return undefined;
   } catch {
     // Told below, like a Python that is too old.
   }
-  const reason = `python3 of at least 3.${PYTHON_MINOR_MIN} with venv is not there`;
+  const reason = `python3 of at least 3.${minorMin} with venv is not there`;
   process.stderr.write(`tests with Python verifiers are skipped: ${reason}\n`);
   return reason;
 }

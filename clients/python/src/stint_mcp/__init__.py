@@ -1,5 +1,6 @@
 """Verifies the credentials of agents' steps, and refuses them the moment that their step ends."""
 
+from stint_mcp.call_check import CheckedCall
 from stint_mcp.claims import Principal, StepFacts
 from stint_mcp.clock import Clock
 from stint_mcp.confirmation import Confirmation, Possession
@@ -25,6 +26,7 @@ __all__ = [
     "VERIFICATION_CODES",
     "Action",
     "BundleSet",
+    "CheckedCall",
     "Clock",
     "Confirmation",
     "Grant",

@@ -25,6 +25,7 @@ from stint_mcp.guard.settings import (
     OTHER_METHODS,
     GuardSettings,
     ToolNeeds,
+    check_asked_tools,
     guard_settings_of,
     scope_of_tool,
 )
@@ -66,7 +67,7 @@ class StintGuard:
     """Every request must bring the JWT-SVID of an open step for this resource; it calls only tools that the step was granted, and is
     stopped when the step ends. What the guard cannot decide it refuses.
 
-    Bearer tokens alone: a token that is bound to a key or certificate is refused, and so is a call that the broker has to count. The
+    Bearer tokens alone: a token that is bound to a key or certificate is refused. The
     application gets requests without their tokens.
 
     :param app: the application behind it.
@@ -74,6 +75,8 @@ class StintGuard:
     :param resource: the server's canonical URI: what JWT-SVIDs for it have as audience.
     :param issuer: the broker's issuer URL, for the protected-resource metadata.
     :param tools: every tool that may be called at all, with what calling it takes. A tool that is not here is refused.
+    :param asked_tools: tools of high risk, about whose every call the broker is asked; where it gives no answer they are refused.
+        Calls that a grant counts are asked about anyway.
     :param other_methods: other methods that any step with a token for this resource may call; the rest is refused.
     :raises StintError: INVALID_FIELD.
 
@@ -88,12 +91,15 @@ class StintGuard:
         resource: str,
         issuer: str,
         tools: Mapping[str, ToolNeeds],
+        asked_tools: Sequence[str] = (),
         other_methods: Sequence[str] = OTHER_METHODS,
         resource_name: str | None = None,
         max_body_bytes: int = BODY_BYTES_MAX,
     ) -> None:
         self._settings = guard_settings_of(resource, issuer, tools, other_methods, resource_name, max_body_bytes)
         verifier.check_audience(resource)
+        check_asked_tools(asked_tools, tools)
+        self._asked = frozenset(asked_tools)
         self._app, self._verifier, self._sessions = app, verifier, Sessions()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,12 +166,14 @@ class StintGuard:
         forwarded = _forwarded(request)
         before = _CURRENT.set(request.step)
         while_open = None
+        is_begun = False
         try:
-            while_open = self._verifier.while_open(request.step, use)
+            while_open = self._verifier.while_open(request.step, use, ask=use is not None and use.tool in self._asked)
             async with while_open:
+                is_begun = True
                 await self._app(forwarded, receive, answer.send)
         except VerificationError as error:
-            if while_open is not None and error is not while_open.ended:
+            if is_begun and while_open is not None and error is not while_open.ended:
                 raise
             scope = None if use is None else scope_of_tool(use.tool)
             element = None if use is None else self._settings.elements[use.tool]

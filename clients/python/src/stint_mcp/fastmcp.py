@@ -15,7 +15,15 @@ from pydantic import PrivateAttr
 from stint_mcp.errors import VerificationError
 from stint_mcp.grant import ToolUse, coverage_of
 from stint_mcp.guard.refusal import METHOD_NOT_FOUND
-from stint_mcp.guard.settings import CALL, OTHER_METHODS, ToolNeeds, check_other_methods, is_other_method, tool_elements_of
+from stint_mcp.guard.settings import (
+    CALL,
+    OTHER_METHODS,
+    ToolNeeds,
+    check_asked_tools,
+    check_other_methods,
+    is_other_method,
+    tool_elements_of,
+)
 from stint_mcp.mcp import access_facts_of
 from stint_mcp.verified_step import VerifiedStep
 from stint_mcp.verifier import Verifier
@@ -62,6 +70,7 @@ class StepGuard(Middleware):
     A tool that is not named is refused. What is refused is a ``ToolError`` with the reason first, which a model can read; another method
     of MCP is refused as one that there is not.
 
+    :param asked_tools: tools of high risk, about whose every call the broker is asked; where it gives no answer they are refused.
     :param other_methods: other methods that any step with a token for this resource may call; the rest is refused.
     :raises StintError: INVALID_FIELD.
     """
@@ -72,10 +81,13 @@ class StepGuard(Middleware):
         resource: str,
         tools: Mapping[str, ToolNeeds],
         *,
+        asked_tools: Sequence[str] = (),
         other_methods: Sequence[str] = OTHER_METHODS,
     ) -> None:
         verifier.check_audience(resource)
         check_other_methods(other_methods)
+        check_asked_tools(asked_tools, tools)
+        self._asked = frozenset(asked_tools)
         elements = tool_elements_of(resource, tools)
         self._verifier, self._other_methods = verifier, tuple(other_methods)
         self._uses = {name: ToolUse(name, element.actions, element.datatypes) for name, element in elements.items()}
@@ -100,12 +112,14 @@ class StepGuard(Middleware):
         if use is None:
             raise ToolError("TOOL_UNDECLARED: the tool is not one that this server permits")
         while_open = None
+        is_begun = False
         try:
-            while_open = self._verifier.while_open(step, use)
+            while_open = self._verifier.while_open(step, use, ask=use.tool in self._asked)
             async with while_open:
+                is_begun = True
                 return await call_next(context)
         except VerificationError as error:
-            if while_open is not None and error is not while_open.ended:
+            if is_begun and while_open is not None and error is not while_open.ended:
                 raise
             is_ended = error.code == "REVOKED" and "state" in error.metadata
             raise ToolError(f"{'STEP_CLOSED' if is_ended else error.code}: {error.message}") from None

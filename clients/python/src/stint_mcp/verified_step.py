@@ -11,7 +11,7 @@ from stint_mcp.jwt_svid import VerifiedJwtSvid
 from stint_mcp.strict_json import JsonObject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class VerifiedStep:
     """A step whose JWT-SVID holds, and was not denied when it was verified; comes from `Verifier.verify` alone.
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
+from weakref import WeakKeyDictionary
 
+from stint_mcp.call_check import TIMEOUT_SECONDS_DEFAULT, CallCheck, CheckedCall
 from stint_mcp.call_error import CallFailure
 from stint_mcp.clock import Clock, SystemClock, instant_of
 from stint_mcp.confirmation import Possession
@@ -99,6 +101,9 @@ class Verifier:
         self._clock: Clock = clock or SystemClock()
         self._state = FeedState()
         self._listeners = DenialListeners()
+        self._calls = CallCheck(found)
+        # What the broker is asked about. Apart from what was verified, which is logged and handed on.
+        self._tokens: WeakKeyDictionary[VerifiedStep, str] = WeakKeyDictionary()
         self._loosest_ms = bound_ms_of(self._bounds, ())
         self._feed: FeedClient | None = None
         self._failure: CallFailure | None = None
@@ -137,6 +142,7 @@ class Verifier:
         self._wake()
         if self._feed is not None:
             await self._feed.close()
+        await self._calls.close()
 
     async def ready(self, timeout_seconds: float | None = None) -> None:
         """Returns when the deny-list, a bundle and the broker's time are there.
@@ -152,7 +158,7 @@ class Verifier:
         warning = loop.call_later(_WARN_AFTER_SECONDS, self._warn)
         try:
             await asyncio.wait_for(self._until_ready(), timeout_seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             message = f"the verifier is not ready after {timeout_seconds} s: it waits for {self._awaited()}"
             raise StintError("NOT_SERVING", message) from None
         finally:
@@ -194,6 +200,7 @@ class Verifier:
             verified, federated=federated, grants=not federated or verified.trust_domain in self._grants_from
         )
         self._check_not_denied(step)
+        self._tokens[step] = token
         return step
 
     def check_audience(self, audience: str) -> None:
@@ -251,24 +258,61 @@ class Verifier:
         listener(refusal_of(entry))
         return lambda: None
 
-    def while_open(self, step: VerifiedStep, use: ToolUse | None = None) -> WhileOpen:
+    async def check(
+        self, step: VerifiedStep, use: ToolUse, *, timeout_seconds: float = TIMEOUT_SECONDS_DEFAULT
+    ) -> CheckedCall:
+        """Asks the broker about one call, by its policies and all that it knows at this moment.
+
+        For calls of high risk, and for grants that say how often. Everything that `authorize` looks at holds too. An allowed call has been
+        counted: make it once, or not at all.
+
+        :raises VerificationError: what `authorize` does, but for CHECK_REQUIRED; POLICY_DENIED; UNAVAILABLE or OVERLOADED when the
+            broker gives no answer in time.
+        :raises StintError: INVALID_FIELD for a step that this verifier has not verified.
+        """
+        self._is_counted(step, use)
+        if step.federated:
+            raise VerificationError("POLICY_DENIED", "the broker decides nothing for steps of foreign trust domains")
+        token = self._tokens.get(step)
+        if token is None:
+            raise invalid_field("step", "a step as this verifier has verified it")
+        return await self._calls.ask(token, step.audience, use, timeout_seconds)
+
+    def while_open(self, step: VerifiedStep, use: ToolUse | None = None, *, ask: bool = False) -> WhileOpen:
         """``async with verifier.while_open(step, use):`` cancels its body when the step ends, and then raises the VerificationError.
 
-        So it does when the verifier has been without the feed for longer than what is done allows. Enter it in the feed's event loop.
+        So it does when the verifier has been without the feed for longer than what is done allows. Enter it in the feed's event loop, and
+        once.
 
-        :param use: what the body does, which must be granted; without it, only that it may still be served is looked at.
-        :raises VerificationError: on entering as `authorize` does, and on leaving why the step has ended.
+        :param use: what the body does, which must be granted; without it, only that it may still be served is looked at. A use that the
+            grant counts is asked about on entering, as `check` does.
+        :param ask: asks about any use: for those of high risk.
+        :raises VerificationError: at once or on entering as `authorize` and `check` do, and on leaving why the step has ended.
         """
-        if use is not None:
+        asked = use if use is not None and (self._is_counted(step, use) or ask) else None
+        return WhileOpen(
+            lambda listener: self.on_closed(step, listener),
+            lambda: self._recheck(step, use),
+            self._clock,
+            None if asked is None else lambda: self.check(step, asked),
+        )
+
+    def _is_counted(self, step: VerifiedStep, use: ToolUse) -> bool:
+        """Whether all holds but that the broker counts such calls; raises VerificationError for what does not hold."""
+        try:
             self.authorize(step, use)
-        return WhileOpen(lambda listener: self.on_closed(step, listener), lambda: self._recheck(step, use), self._clock)
+        except VerificationError as error:
+            if error.code != "CHECK_REQUIRED":
+                raise
+            return True
+        return False
 
     def _recheck(self, step: VerifiedStep, use: ToolUse | None) -> None:
         if use is None:
             self.recheck(step)
             return
         try:
-            self.authorize(step, use)
+            self._is_counted(step, use)
         except VerificationError as error:
             # A call goes on past the expiry of the token that it came with, which was for calling; but never past its step's end.
             if error.code != "EXPIRED":

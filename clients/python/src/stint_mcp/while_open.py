@@ -1,7 +1,7 @@
 """Work that ends when its step ends."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Final
 
@@ -55,10 +55,17 @@ class WhileOpen:
 
     :param listen: tells of the end of the step; returns what ends the listening.
     :param recheck: raises VerificationError when the step may not be served any more for another reason, of which no event tells.
+    :param ask: raises VerificationError when the body may not begin; ``None``: nobody has to be asked.
     """
 
-    def __init__(self, listen: Callable[[Listener], Callable[[], None]], recheck: Callable[[], None], clock: Clock) -> None:
-        self._listen, self._recheck, self._clock = listen, recheck, clock
+    def __init__(
+        self,
+        listen: Callable[[Listener], Callable[[], None]],
+        recheck: Callable[[], None],
+        clock: Clock,
+        ask: Callable[[], Awaitable[object]] | None,
+    ) -> None:
+        self._listen, self._recheck, self._clock, self._ask = listen, recheck, clock, ask
         self.ended: VerificationError | None = None
         """Why its step has ended; ``None`` while it has not."""
         self._task: asyncio.Task[object] | None = None
@@ -68,10 +75,16 @@ class WhileOpen:
 
     async def __aenter__(self) -> None:
         self._stop = self._listen(self._end)
-        if self.ended is not None:
-            raise self.ended
+        try:
+            if self._ask is not None:
+                await self._ask()
+            if self.ended is not None:
+                raise self.ended
+        except BaseException:
+            self._stop()
+            raise
         self._task = asyncio.current_task()
-        self._cancelled_before = _cancellations_of(self._task)
+        self._cancelled_before = 0 if self._task is None else self._task.cancelling()
         self._rechecking = asyncio.get_running_loop().create_task(self._recheck_often())
 
     async def __aexit__(
@@ -89,8 +102,8 @@ class WhileOpen:
         if kind is not asyncio.CancelledError:
             await _spent()
         # Our own cancellation ends here; one that somebody else has asked for besides goes on.
-        uncancel = getattr(self._task, "uncancel", lambda: 0)
-        if uncancel() <= self._cancelled_before and kind is asyncio.CancelledError:
+        left = 0 if self._task is None else self._task.uncancel()
+        if left <= self._cancelled_before and kind is asyncio.CancelledError:
             raise self.ended from None
 
     async def _recheck_often(self) -> None:
@@ -107,12 +120,6 @@ class WhileOpen:
         self.ended = reason
         if self._task is not None:
             self._task.cancel()
-
-
-def _cancellations_of(task: "asyncio.Task[object] | None") -> int:
-    """How often somebody has asked for it. Before Python 3.11 a task does not know."""
-    cancelling: Callable[[], int] = getattr(task, "cancelling", lambda: 0)
-    return cancelling()
 
 
 async def _spent() -> None:

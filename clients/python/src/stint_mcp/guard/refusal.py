@@ -44,6 +44,8 @@ class Refusal:
     """For ``data``, beside the reason."""
     refused: GrantElement | None = None
     """Of a call that the step may not make: what it would have taken."""
+    approval: str | None = None
+    """The role that may approve the call; ``None`` where approving can't help."""
     challenge: str | None = None
     """``error`` of the challenge; empty for a challenge without one, ``None`` for no challenge."""
     scope: str | None = None
@@ -60,7 +62,12 @@ def refusal_of(error: VerificationError, scope: str | None, use: GrantElement | 
     """
     state = error.metadata.get("state")
     is_ended = error.code == "REVOKED" and state is not None
-    details = {"state": state} if is_ended and state is not None else {}
+    decision_id = error.metadata.get("decision_id")
+    details = {
+        **({"state": state} if is_ended and state is not None else {}),
+        **({} if decision_id is None else {"decision_id": decision_id}),
+    }
+    approval = error.metadata.get("approval")
     reason = "STEP_CLOSED" if is_ended else error.code
 
     def refusal(status: int, **more: Any) -> Refusal:
@@ -69,7 +76,7 @@ def refusal_of(error: VerificationError, scope: str | None, use: GrantElement | 
     if error.fault == "verifier":
         return refusal(503, headers={"retry-after": str(_RETRY_AFTER_SECONDS)})
     if error.fault == "grant":
-        return refusal(403, challenge="insufficient_scope", scope=scope, refused=use)
+        return refusal(403, challenge="insufficient_scope", scope=scope, refused=use, approval=approval)
     if error.code == "TOKEN_MISSING":
         # Whoever brought no token is told no error, only where tokens come from.
         return refusal(401, challenge="", scope=scope)
@@ -90,7 +97,7 @@ def headers_of(refused: Refusal, metadata_url: str) -> list[tuple[bytes, bytes]]
     headers = {"content-type": "application/json", "cache-control": "no-store", **refused.headers}
     if refused.challenge is not None:
         # The word as well, since of a 403 with a challenge the official client shows nothing but this description.
-        description = f"{refused.reason}: {refused.message}{_described(refused.refused)}"
+        description = f"{refused.reason}: {refused.message}{_described(refused)}"
         parameters = []
         if refused.challenge != "":
             quotable = _NOT_QUOTABLE.sub(" ", description)
@@ -108,16 +115,28 @@ def _denial_data_of(refused: Refusal) -> dict[str, Any]:
         return {}
     element = refused.refused.as_json()
     hint = {"type": "oauth_authorization_details", "authorization_details": [element]}
-    hints = {"remediationHints": [hint]} if refused.reason == "GRANT_EXCEEDED" else {}
-    return {"refused": [element], "authorization": {"reason": "insufficient_authorization", **hints}}
+    decision_id = refused.details.get("decision_id")
+    authorization = {
+        "reason": "insufficient_authorization",
+        **({} if decision_id is None else {"authorizationContextId": decision_id}),
+        **({"remediationHints": [hint]} if refused.reason == "GRANT_EXCEEDED" else {}),
+    }
+    approval = {} if refused.approval is None else {"approval": refused.approval}
+    return {"refused": [element], **approval, "authorization": authorization}
 
 
-def _described(element: GrantElement | None) -> str:
+def _described(refused: Refusal) -> str:
     """The same for a challenge's description."""
+    element = refused.refused
     if element is None:
         return ""
-    told = (
-        f" (refused: {element.identifier} at {','.join(element.locations)} to {','.join(element.actions)} "
-        f"of {','.join(element.datatypes)})"
-    )
-    return told if len(told) <= _DESCRIBED_CHARACTERS_MAX + len(" ()") else ""
+    decision_id = refused.details.get("decision_id")
+    short = [
+        *([] if decision_id is None else [f"decision: {decision_id}"]),
+        *([] if refused.approval is None else [f"approval: {refused.approval}"]),
+    ]
+    use = f"to {','.join(element.actions)} of {','.join(element.datatypes)}"
+    told = "; ".join([f"refused: {element.identifier} at {','.join(element.locations)} {use}", *short])
+    if len(told) <= _DESCRIBED_CHARACTERS_MAX:
+        return f" ({told})"
+    return f" ({'; '.join(short)})" if short else ""

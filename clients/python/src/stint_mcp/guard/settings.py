@@ -84,6 +84,12 @@ def check_other_methods(other_methods: Sequence[str]) -> None:
             raise invalid_field("other_methods", "methods other than tools/call, which the tool map decides")
 
 
+def check_asked_tools(asked_tools: Sequence[str], tools: Mapping[str, ToolNeeds]) -> None:
+    """A name with a typing error in it would let through what was meant to be asked about; raises StintError INVALID_FIELD."""
+    if isinstance(asked_tools, str) or not all(name in tools for name in asked_tools):
+        raise invalid_field("asked_tools", "names of the tools above")
+
+
 def tool_elements_of(resource: str, tools: Mapping[str, ToolNeeds]) -> Mapping[str, GrantElement]:
     """A tool's needs as the grant that would permit it, since that is what they are compared with.
 

@@ -1,0 +1,501 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from stint_mcp.gen.stint.v1 import errors_pb2 as _errors_pb2
+from stint_mcp.gen.stint.v1 import types_pb2 as _types_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Effect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EFFECT_UNSPECIFIED: _ClassVar[Effect]
+    EFFECT_ALLOW: _ClassVar[Effect]
+    EFFECT_DENY: _ClassVar[Effect]
+EFFECT_UNSPECIFIED: Effect
+EFFECT_ALLOW: Effect
+EFFECT_DENY: Effect
+
+class HistoryFilter(_message.Message):
+    __slots__ = ("run_id", "step", "step_id", "agent", "since", "until", "page_size", "page_token")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    step: str
+    step_id: str
+    agent: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    page_size: int
+    page_token: str
+    def __init__(self, run_id: _Optional[str] = ..., step: _Optional[str] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListIssuancesRequest(_message.Message):
+    __slots__ = ("filter", "kind", "live", "serial_number", "jti", "state")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LIVE_FIELD_NUMBER: _ClassVar[int]
+    SERIAL_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    JTI_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    filter: HistoryFilter
+    kind: _types_pb2.SvidKind
+    live: bool
+    serial_number: str
+    jti: str
+    state: _types_pb2.IssuanceState
+    def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., kind: _Optional[_Union[_types_pb2.SvidKind, str]] = ..., live: _Optional[bool] = ..., serial_number: _Optional[str] = ..., jti: _Optional[str] = ..., state: _Optional[_Union[_types_pb2.IssuanceState, str]] = ...) -> None: ...
+
+class ListIssuancesResponse(_message.Message):
+    __slots__ = ("issuances", "next_page_token")
+    ISSUANCES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    issuances: _containers.RepeatedCompositeFieldContainer[_types_pb2.Issuance]
+    next_page_token: str
+    def __init__(self, issuances: _Optional[_Iterable[_Union[_types_pb2.Issuance, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListStepsRequest(_message.Message):
+    __slots__ = ("filter", "states")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    filter: HistoryFilter
+    states: _containers.RepeatedScalarFieldContainer[_types_pb2.StepState]
+    def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_types_pb2.StepState, str]]] = ...) -> None: ...
+
+class ListStepsResponse(_message.Message):
+    __slots__ = ("steps", "next_page_token")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedCompositeFieldContainer[_types_pb2.Step]
+    next_page_token: str
+    def __init__(self, steps: _Optional[_Iterable[_Union[_types_pb2.Step, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class ListDecisionsRequest(_message.Message):
+    __slots__ = ("filter", "effect", "decision_id")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    filter: HistoryFilter
+    effect: Effect
+    decision_id: str
+    def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., effect: _Optional[_Union[Effect, str]] = ..., decision_id: _Optional[str] = ...) -> None: ...
+
+class ListDecisionsResponse(_message.Message):
+    __slots__ = ("decisions", "next_page_token")
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    decisions: _containers.RepeatedCompositeFieldContainer[Decision]
+    next_page_token: str
+    def __init__(self, decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class Decision(_message.Message):
+    __slots__ = ("decision_id", "effect", "reason", "decided_at", "step_name", "step_id", "agent", "caller_entry_id", "requested", "granted", "refused", "determining_policies", "policy_digest", "sequence", "count", "message", "caller", "policy_version", "policy_errors", "situation", "closes", "act", "approval", "call")
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DECIDED_AT_FIELD_NUMBER: _ClassVar[int]
+    STEP_NAME_FIELD_NUMBER: _ClassVar[int]
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    CALLER_ENTRY_ID_FIELD_NUMBER: _ClassVar[int]
+    REQUESTED_FIELD_NUMBER: _ClassVar[int]
+    GRANTED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    DETERMINING_POLICIES_FIELD_NUMBER: _ClassVar[int]
+    POLICY_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    POLICY_ERRORS_FIELD_NUMBER: _ClassVar[int]
+    SITUATION_FIELD_NUMBER: _ClassVar[int]
+    CLOSES_FIELD_NUMBER: _ClassVar[int]
+    ACT_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    CALL_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    effect: Effect
+    reason: str
+    decided_at: _timestamp_pb2.Timestamp
+    step_name: _types_pb2.StepName
+    step_id: str
+    agent: str
+    caller_entry_id: str
+    requested: _types_pb2.Grant
+    granted: _types_pb2.Grant
+    refused: _types_pb2.Grant
+    determining_policies: _containers.RepeatedScalarFieldContainer[str]
+    policy_digest: str
+    sequence: int
+    count: int
+    message: str
+    caller: RefusedCaller
+    policy_version: int
+    policy_errors: _containers.RepeatedScalarFieldContainer[str]
+    situation: Situation
+    closes: _containers.RepeatedScalarFieldContainer[str]
+    act: str
+    approval: str
+    call: ToolCall
+    def __init__(self, decision_id: _Optional[str] = ..., effect: _Optional[_Union[Effect, str]] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., step_name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., caller_entry_id: _Optional[str] = ..., requested: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., granted: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., refused: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., determining_policies: _Optional[_Iterable[str]] = ..., policy_digest: _Optional[str] = ..., sequence: _Optional[int] = ..., count: _Optional[int] = ..., message: _Optional[str] = ..., caller: _Optional[_Union[RefusedCaller, _Mapping]] = ..., policy_version: _Optional[int] = ..., policy_errors: _Optional[_Iterable[str]] = ..., situation: _Optional[_Union[Situation, _Mapping]] = ..., closes: _Optional[_Iterable[str]] = ..., act: _Optional[str] = ..., approval: _Optional[str] = ..., call: _Optional[_Union[ToolCall, _Mapping]] = ...) -> None: ...
+
+class ToolCall(_message.Message):
+    __slots__ = ("location", "tool", "actions", "datatypes", "arguments_sha256", "jti", "counted", "approval_id")
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    DATATYPES_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_SHA256_FIELD_NUMBER: _ClassVar[int]
+    JTI_FIELD_NUMBER: _ClassVar[int]
+    COUNTED_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
+    location: str
+    tool: str
+    actions: _containers.RepeatedScalarFieldContainer[str]
+    datatypes: _containers.RepeatedScalarFieldContainer[str]
+    arguments_sha256: bytes
+    jti: str
+    counted: _containers.RepeatedCompositeFieldContainer[CountedBudget]
+    approval_id: str
+    def __init__(self, location: _Optional[str] = ..., tool: _Optional[str] = ..., actions: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., arguments_sha256: _Optional[bytes] = ..., jti: _Optional[str] = ..., counted: _Optional[_Iterable[_Union[CountedBudget, _Mapping]]] = ..., approval_id: _Optional[str] = ...) -> None: ...
+
+class CountedBudget(_message.Message):
+    __slots__ = ("holder", "element")
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
+    holder: str
+    element: int
+    def __init__(self, holder: _Optional[str] = ..., element: _Optional[int] = ...) -> None: ...
+
+class Situation(_message.Message):
+    __slots__ = ("runtime", "principal_id", "workflow", "parent_agent", "parent", "classes", "actions", "steps_open", "steps", "risk_domain", "risk_agent", "risk_run", "depth", "selectors", "approved")
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_ID_FIELD_NUMBER: _ClassVar[int]
+    WORKFLOW_FIELD_NUMBER: _ClassVar[int]
+    PARENT_AGENT_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_OPEN_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    RISK_DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    RISK_AGENT_FIELD_NUMBER: _ClassVar[int]
+    RISK_RUN_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    SELECTORS_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_FIELD_NUMBER: _ClassVar[int]
+    runtime: str
+    principal_id: str
+    workflow: str
+    parent_agent: str
+    parent: _types_pb2.StepName
+    classes: _containers.RepeatedScalarFieldContainer[str]
+    actions: _containers.RepeatedScalarFieldContainer[str]
+    steps_open: int
+    steps: int
+    risk_domain: str
+    risk_agent: str
+    risk_run: str
+    depth: int
+    selectors: _containers.RepeatedScalarFieldContainer[str]
+    approved: str
+    def __init__(self, runtime: _Optional[str] = ..., principal_id: _Optional[str] = ..., workflow: _Optional[str] = ..., parent_agent: _Optional[str] = ..., parent: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., classes: _Optional[_Iterable[str]] = ..., actions: _Optional[_Iterable[str]] = ..., steps_open: _Optional[int] = ..., steps: _Optional[int] = ..., risk_domain: _Optional[str] = ..., risk_agent: _Optional[str] = ..., risk_run: _Optional[str] = ..., depth: _Optional[int] = ..., selectors: _Optional[_Iterable[str]] = ..., approved: _Optional[str] = ...) -> None: ...
+
+class RefusedCaller(_message.Message):
+    __slots__ = ("uid", "executable", "executable_sha256", "selectors")
+    UID_FIELD_NUMBER: _ClassVar[int]
+    EXECUTABLE_FIELD_NUMBER: _ClassVar[int]
+    EXECUTABLE_SHA256_FIELD_NUMBER: _ClassVar[int]
+    SELECTORS_FIELD_NUMBER: _ClassVar[int]
+    uid: int
+    executable: str
+    executable_sha256: bytes
+    selectors: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, uid: _Optional[int] = ..., executable: _Optional[str] = ..., executable_sha256: _Optional[bytes] = ..., selectors: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListEventsRequest(_message.Message):
+    __slots__ = ("filter", "type")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    filter: HistoryFilter
+    type: str
+    def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., type: _Optional[str] = ...) -> None: ...
+
+class ListEventsResponse(_message.Message):
+    __slots__ = ("events", "next_page_token")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    next_page_token: str
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class TailEventsRequest(_message.Message):
+    __slots__ = ("after_sequence",)
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    after_sequence: int
+    def __init__(self, after_sequence: _Optional[int] = ...) -> None: ...
+
+class TailEventsResponse(_message.Message):
+    __slots__ = ("event",)
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    event: Event
+    def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
+
+class Event(_message.Message):
+    __slots__ = ("sequence", "recorded_at", "type", "canonical", "leaf_hash")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_AT_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    CANONICAL_FIELD_NUMBER: _ClassVar[int]
+    LEAF_HASH_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    recorded_at: _timestamp_pb2.Timestamp
+    type: str
+    canonical: bytes
+    leaf_hash: bytes
+    def __init__(self, sequence: _Optional[int] = ..., recorded_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., type: _Optional[str] = ..., canonical: _Optional[bytes] = ..., leaf_hash: _Optional[bytes] = ...) -> None: ...
+
+class LookUpRequest(_message.Message):
+    __slots__ = ("to_be_signed_sha256",)
+    TO_BE_SIGNED_SHA256_FIELD_NUMBER: _ClassVar[int]
+    to_be_signed_sha256: bytes
+    def __init__(self, to_be_signed_sha256: _Optional[bytes] = ...) -> None: ...
+
+class LookUpResponse(_message.Message):
+    __slots__ = ("issuance", "step")
+    ISSUANCE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    issuance: _types_pb2.Issuance
+    step: _types_pb2.Step
+    def __init__(self, issuance: _Optional[_Union[_types_pb2.Issuance, _Mapping]] = ..., step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ...) -> None: ...
+
+class ListUsageRequest(_message.Message):
+    __slots__ = ("filter",)
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    filter: HistoryFilter
+    def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ...) -> None: ...
+
+class ListUsageResponse(_message.Message):
+    __slots__ = ("usage", "next_page_token")
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    usage: _containers.RepeatedCompositeFieldContainer[UsageCount]
+    next_page_token: str
+    def __init__(self, usage: _Optional[_Iterable[_Union[UsageCount, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class UsageCount(_message.Message):
+    __slots__ = ("step_name", "step_id", "agent", "verifier", "tool", "action", "outcome", "calls", "reported_at", "gap")
+    STEP_NAME_FIELD_NUMBER: _ClassVar[int]
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    VERIFIER_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    REPORTED_AT_FIELD_NUMBER: _ClassVar[int]
+    GAP_FIELD_NUMBER: _ClassVar[int]
+    step_name: _types_pb2.StepName
+    step_id: str
+    agent: str
+    verifier: str
+    tool: str
+    action: str
+    outcome: str
+    calls: int
+    reported_at: _timestamp_pb2.Timestamp
+    gap: int
+    def __init__(self, step_name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., verifier: _Optional[str] = ..., tool: _Optional[str] = ..., action: _Optional[str] = ..., outcome: _Optional[str] = ..., calls: _Optional[int] = ..., reported_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., gap: _Optional[int] = ...) -> None: ...
+
+class ListVerifiersRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListVerifiersResponse(_message.Message):
+    __slots__ = ("verifiers",)
+    VERIFIERS_FIELD_NUMBER: _ClassVar[int]
+    verifiers: _containers.RepeatedCompositeFieldContainer[VerifierStatus]
+    def __init__(self, verifiers: _Optional[_Iterable[_Union[VerifierStatus, _Mapping]]] = ...) -> None: ...
+
+class VerifierStatus(_message.Message):
+    __slots__ = ("name", "connected", "connected_since", "audiences", "max_staleness", "acknowledged_sequence", "lag", "last_seen", "process")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_SINCE_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCES_FIELD_NUMBER: _ClassVar[int]
+    MAX_STALENESS_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    LAG_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEEN_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    connected: bool
+    connected_since: _timestamp_pb2.Timestamp
+    audiences: _containers.RepeatedScalarFieldContainer[str]
+    max_staleness: _duration_pb2.Duration
+    acknowledged_sequence: int
+    lag: int
+    last_seen: _timestamp_pb2.Timestamp
+    process: _types_pb2.Process
+    def __init__(self, name: _Optional[str] = ..., connected: _Optional[bool] = ..., connected_since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., audiences: _Optional[_Iterable[str]] = ..., max_staleness: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., acknowledged_sequence: _Optional[int] = ..., lag: _Optional[int] = ..., last_seen: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., process: _Optional[_Union[_types_pb2.Process, _Mapping]] = ...) -> None: ...
+
+class ExplainRequest(_message.Message):
+    __slots__ = ("decision_id",)
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    decision_id: str
+    def __init__(self, decision_id: _Optional[str] = ...) -> None: ...
+
+class ExplainResponse(_message.Message):
+    __slots__ = ("decision", "request", "not_asked", "whole", "elements", "policies", "closes", "ends_parent", "changes", "unsearched")
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    NOT_ASKED_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
+    ELEMENTS_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    CLOSES_FIELD_NUMBER: _ClassVar[int]
+    ENDS_PARENT_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    UNSEARCHED_FIELD_NUMBER: _ClassVar[int]
+    decision: Decision
+    request: EvaluatedRequest
+    not_asked: str
+    whole: PolicyEffect
+    elements: _containers.RepeatedCompositeFieldContainer[ExplainedElement]
+    policies: _containers.RepeatedCompositeFieldContainer[ExplainedPolicy]
+    closes: _containers.RepeatedCompositeFieldContainer[ExplainedStep]
+    ends_parent: bool
+    changes: _containers.RepeatedCompositeFieldContainer[PassingChange]
+    unsearched: str
+    def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ..., request: _Optional[_Union[EvaluatedRequest, _Mapping]] = ..., not_asked: _Optional[str] = ..., whole: _Optional[_Union[PolicyEffect, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[ExplainedElement, _Mapping]]] = ..., policies: _Optional[_Iterable[_Union[ExplainedPolicy, _Mapping]]] = ..., closes: _Optional[_Iterable[_Union[ExplainedStep, _Mapping]]] = ..., ends_parent: _Optional[bool] = ..., changes: _Optional[_Iterable[_Union[PassingChange, _Mapping]]] = ..., unsearched: _Optional[str] = ...) -> None: ...
+
+class EvaluatedRequest(_message.Message):
+    __slots__ = ("policy_version", "policy_root", "act", "runtime", "principal", "workflow", "parent", "depth", "granted_classes", "granted_actions", "steps_open", "steps", "domain_risk", "agent_risk", "run_risk", "selectors", "confined", "confined_to", "at", "approved")
+    POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
+    POLICY_ROOT_FIELD_NUMBER: _ClassVar[int]
+    ACT_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    WORKFLOW_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    DEPTH_FIELD_NUMBER: _ClassVar[int]
+    GRANTED_CLASSES_FIELD_NUMBER: _ClassVar[int]
+    GRANTED_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_OPEN_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_RISK_FIELD_NUMBER: _ClassVar[int]
+    AGENT_RISK_FIELD_NUMBER: _ClassVar[int]
+    RUN_RISK_FIELD_NUMBER: _ClassVar[int]
+    SELECTORS_FIELD_NUMBER: _ClassVar[int]
+    CONFINED_FIELD_NUMBER: _ClassVar[int]
+    CONFINED_TO_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_FIELD_NUMBER: _ClassVar[int]
+    policy_version: int
+    policy_root: str
+    act: str
+    runtime: str
+    principal: _types_pb2.StepPrincipal
+    workflow: str
+    parent: ExplainedStep
+    depth: int
+    granted_classes: _containers.RepeatedScalarFieldContainer[str]
+    granted_actions: _containers.RepeatedScalarFieldContainer[str]
+    steps_open: int
+    steps: int
+    domain_risk: str
+    agent_risk: str
+    run_risk: str
+    selectors: _containers.RepeatedScalarFieldContainer[str]
+    confined: bool
+    confined_to: _containers.RepeatedScalarFieldContainer[str]
+    at: _timestamp_pb2.Timestamp
+    approved: str
+    def __init__(self, policy_version: _Optional[int] = ..., policy_root: _Optional[str] = ..., act: _Optional[str] = ..., runtime: _Optional[str] = ..., principal: _Optional[_Union[_types_pb2.StepPrincipal, _Mapping]] = ..., workflow: _Optional[str] = ..., parent: _Optional[_Union[ExplainedStep, _Mapping]] = ..., depth: _Optional[int] = ..., granted_classes: _Optional[_Iterable[str]] = ..., granted_actions: _Optional[_Iterable[str]] = ..., steps_open: _Optional[int] = ..., steps: _Optional[int] = ..., domain_risk: _Optional[str] = ..., agent_risk: _Optional[str] = ..., run_risk: _Optional[str] = ..., selectors: _Optional[_Iterable[str]] = ..., confined: _Optional[bool] = ..., confined_to: _Optional[_Iterable[str]] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., approved: _Optional[str] = ...) -> None: ...
+
+class PolicyEffect(_message.Message):
+    __slots__ = ("effect", "policies", "errors", "approval")
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    POLICIES_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    effect: Effect
+    policies: _containers.RepeatedScalarFieldContainer[str]
+    errors: _containers.RepeatedScalarFieldContainer[str]
+    approval: str
+    def __init__(self, effect: _Optional[_Union[Effect, str]] = ..., policies: _Optional[_Iterable[str]] = ..., errors: _Optional[_Iterable[str]] = ..., approval: _Optional[str] = ...) -> None: ...
+
+class ExplainedElement(_message.Message):
+    __slots__ = ("element", "refused", "refused_by", "effect")
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_BY_FIELD_NUMBER: _ClassVar[int]
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    element: _types_pb2.GrantElement
+    refused: bool
+    refused_by: _errors_pb2.DenialLayer
+    effect: PolicyEffect
+    def __init__(self, element: _Optional[_Union[_types_pb2.GrantElement, _Mapping]] = ..., refused: _Optional[bool] = ..., refused_by: _Optional[_Union[_errors_pb2.DenialLayer, str]] = ..., effect: _Optional[_Union[PolicyEffect, _Mapping]] = ...) -> None: ...
+
+class ExplainedPolicy(_message.Message):
+    __slots__ = ("policy_id", "file", "line", "text")
+    POLICY_ID_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
+    LINE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    policy_id: str
+    file: str
+    line: int
+    text: str
+    def __init__(self, policy_id: _Optional[str] = ..., file: _Optional[str] = ..., line: _Optional[int] = ..., text: _Optional[str] = ...) -> None: ...
+
+class ExplainedStep(_message.Message):
+    __slots__ = ("step_id", "agent", "step_name")
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    STEP_NAME_FIELD_NUMBER: _ClassVar[int]
+    step_id: str
+    agent: str
+    step_name: _types_pb2.StepName
+    def __init__(self, step_id: _Optional[str] = ..., agent: _Optional[str] = ..., step_name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ...) -> None: ...
+
+class PassingChange(_message.Message):
+    __slots__ = ("grant", "without", "without_parent", "risk_at_most", "approval")
+    GRANT_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_FIELD_NUMBER: _ClassVar[int]
+    WITHOUT_PARENT_FIELD_NUMBER: _ClassVar[int]
+    RISK_AT_MOST_FIELD_NUMBER: _ClassVar[int]
+    APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    grant: _types_pb2.Grant
+    without: _containers.RepeatedCompositeFieldContainer[LeftOut]
+    without_parent: bool
+    risk_at_most: str
+    approval: str
+    def __init__(self, grant: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., without: _Optional[_Iterable[_Union[LeftOut, _Mapping]]] = ..., without_parent: _Optional[bool] = ..., risk_at_most: _Optional[str] = ..., approval: _Optional[str] = ...) -> None: ...
+
+class LeftOut(_message.Message):
+    __slots__ = ("element", "actions", "locations", "datatypes", "max_calls")
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    LOCATIONS_FIELD_NUMBER: _ClassVar[int]
+    DATATYPES_FIELD_NUMBER: _ClassVar[int]
+    MAX_CALLS_FIELD_NUMBER: _ClassVar[int]
+    element: _types_pb2.GrantElement
+    actions: _containers.RepeatedScalarFieldContainer[str]
+    locations: _containers.RepeatedScalarFieldContainer[str]
+    datatypes: _containers.RepeatedScalarFieldContainer[str]
+    max_calls: int
+    def __init__(self, element: _Optional[_Union[_types_pb2.GrantElement, _Mapping]] = ..., actions: _Optional[_Iterable[str]] = ..., locations: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., max_calls: _Optional[int] = ...) -> None: ...
