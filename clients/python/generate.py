@@ -14,7 +14,8 @@ from grpc_tools import protoc
 
 HERE = Path(__file__).parent
 PROTO = HERE.parent.parent / "proto"
-SOURCES = [f"stint/v1/{name}.proto" for name in ("authorizations", "errors", "history", "revocations", "types")]
+NAMES = ("authorizations", "credentials", "errors", "history", "revocations", "steps", "types")
+SOURCES = [f"stint/v1/{name}.proto" for name in NAMES]
 # protoc writes imports as if the proto folder were a package of its own, which would be everybody's `stint`.
 IMPORT = re.compile(r"^from stint\.v1 import", re.MULTILINE)
 

@@ -21,7 +21,8 @@ export function testsAtABroker({ python, environment }: PythonClient): void {
     daemon = await startDaemon({
       entries: [
         { kind: "agent", name: "researcher", selectors, ceiling: grant },
-        { kind: "runtime", name: "flow", selectors, agents: ["researcher"] },
+        // The Python program is started by this process, which opens steps too.
+        { kind: "runtime", name: "flow", selectors, agents: ["researcher"], allow_descendants: true },
         { kind: "verifier", name: "library", selectors, audiences: [RESOURCE] },
       ],
     });
@@ -68,6 +69,29 @@ export function testsAtABroker({ python, environment }: PythonClient): void {
     expect(await verifier.tell("call", { tool: "search" })).toBe("called");
     expect(await verifier.tell("call", { tool: "search" })).toMatchObject({ refused: "GRANT_EXCEEDED" });
     await step.close();
+  });
+
+  test.for([
+    { end: "return", state: "COMPLETED" },
+    { end: "raise", state: "FAILED" },
+  ])("opens a step of its own, whose token is good until it is $state", async ({ end, state }) => {
+    expect(await verifier.tell("work", { run: `python-${end}`, end })).toEqual({
+      refused: "REVOKED",
+      metadata: { reason: "cessationOfOperation", state },
+    });
+  });
+
+  test("runs the program that the guide shows", async () => {
+    const program = join(import.meta.dirname, "../../docs/python_runtime.py");
+    expect(await verifier.tell("research", { run: "python-guide", program })).toBe("python-guide");
+  });
+
+  test("stops working in a step that another attempt has superseded", async () => {
+    const working = verifier.tell("work", { run: "python-old", end: "wait" });
+    await verifier.event("working");
+    const newer = await stint.openStep({ runId: "python-old", step: "search", grant, attempt: 2 });
+    expect(await working).toEqual({ error: "STEP_CLOSED", metadata: { state: "SUPERSEDED" } });
+    await newer.close();
   });
 
   test("says so where its entry does not permit what it is created for, instead of waiting", async () => {

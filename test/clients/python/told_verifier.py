@@ -3,11 +3,13 @@ ended it says as a line with an "event"."""
 
 import asyncio
 import json
+import runpy
 import sys
 from typing import Any
 
-from stint_mcp import StintError, ToolUse, VerificationError, VerifiedStep, Verifier
+from stint_mcp import GrantElement, StintError, ToolUse, VerificationError, VerifiedStep, Verifier
 from stint_mcp.clock import SystemClock
+from stint_mcp.runtime import Runtime
 
 
 class MovedClock(SystemClock):
@@ -32,6 +34,7 @@ def shown(error: VerificationError) -> dict[str, Any]:
 
 class Told:
     def __init__(self, audience: str) -> None:
+        self.audience = audience
         self.clock = MovedClock()
         # The socket is found as the standard says, by SPIFFE_ENDPOINT_SOCKET.
         self.verifier = Verifier([audience], development=True, clock=self.clock)
@@ -52,14 +55,47 @@ class Told:
         async with self.verifier.while_open(self.verified, ToolUse(order["tool"], ("read",), ("internal",))):
             return "called"
 
+    async def work(self, order: dict[str, Any]) -> object:
+        """A whole step of this process's own, and what its token is worth in it and after it."""
+        element = GrantElement((self.audience,), "search", ("read",), ("internal",))
+        ended = asyncio.Event()
+        async with Runtime("researcher") as runtime:
+            try:
+                async with runtime.step(order["run"], "search", [element]) as step:
+                    svid = await step.jwt_svid(self.audience)
+                    assert svid is await step.jwt_svid(self.audience)
+                    verified = await self.verifier.verify(svid.svid())
+                    self.verifier.on_closed(verified, lambda _reason: ended.set())
+                    if order["end"] == "raise":
+                        raise RuntimeError("the work failed")
+                    if order["end"] == "wait":
+                        say({"event": "working"})
+                        await asyncio.Event().wait()
+            except RuntimeError:
+                pass
+            except StintError as error:
+                return {"error": error.code, "metadata": dict(error.metadata)}
+        await ended.wait()
+        return await self.verify({"token": svid.svid()})
+
+    async def research(self, order: dict[str, Any]) -> object:
+        """As the guide shows it."""
+        shown = runpy.run_path(order["program"])
+
+        async def ask(headers: dict[str, str]) -> str:
+            step = await self.verifier.verify(headers["authorization"].removeprefix("Bearer "))
+            return step.step.run_id
+
+        return await shown["research"](order["run"], ask)
+
     async def watch(self, _order: dict[str, Any]) -> object:
         began = asyncio.Event()
-        task = asyncio.create_task(self.work(began))
+        task = asyncio.create_task(self.until_ended(began))
         self.watching.add(task)
         await began.wait()
         return "watching"
 
-    async def work(self, began: asyncio.Event) -> None:
+    async def until_ended(self, began: asyncio.Event) -> None:
         assert self.verified is not None
         try:
             async with self.verifier.while_open(self.verified):
@@ -83,15 +119,23 @@ class Told:
 async def main() -> None:
     told = Told(sys.argv[1])
     loop = asyncio.get_running_loop()
+    answering: set[asyncio.Task[None]] = set()
     async with told.verifier:
         say({"event": "ready"})
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             order = json.loads(line)
-            try:
-                result = await getattr(told, order["command"])(order)
-            except VerificationError as refused:
-                result = shown(refused)
-            say({"id": order["id"], "result": result})
+            # One that takes its time holds up no other.
+            task = asyncio.create_task(answer(told, order))
+            answering.add(task)
+            task.add_done_callback(answering.discard)
+
+
+async def answer(told: Told, order: dict[str, Any]) -> None:
+    try:
+        result = await getattr(told, order["command"])(order)
+    except VerificationError as refused:
+        result = shown(refused)
+    say({"id": order["id"], "result": result})
 
 
 asyncio.run(main())

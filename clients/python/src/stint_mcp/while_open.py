@@ -100,7 +100,7 @@ class WhileOpen:
         if self.ended is None:
             return
         if kind is not asyncio.CancelledError:
-            await _spent()
+            await spent()
         # Our own cancellation ends here; one that somebody else has asked for besides goes on.
         left = 0 if self._task is None else self._task.uncancel()
         if left <= self._cancelled_before and kind is asyncio.CancelledError:
@@ -122,7 +122,7 @@ class WhileOpen:
             self._task.cancel()
 
 
-async def _spent() -> None:
+async def spent() -> None:
     """A cancellation that the body was through before it could feel is not left for whatever comes after."""
     try:
         await asyncio.sleep(0)
