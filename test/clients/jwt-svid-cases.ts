@@ -493,6 +493,7 @@ const grants: readonly Draft[] = [
     "with a location that ends in a slash": { locations: ["https://mcp.example.org/"] },
     "with a location with dot segments": { locations: ["https://mcp.example.org/a/%2e%2e/b"] },
     "with a location with a user": { locations: ["https://u@mcp.example.org/a"] },
+    "with a location that ends in a question mark": { locations: ["https://mcp.example.org/a?b?"] },
     "with a location with a fragment": { locations: ["https://mcp.example.org/a#b"] },
     "with a location of another scheme": { locations: ["ftp://mcp.example.org/a"] },
     "with a location by a number": { locations: ["http://2130706433/a"] },

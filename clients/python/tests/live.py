@@ -47,6 +47,7 @@ class Live:
     watch: Watch
     key: Key
     resource: str
+    broker: ScriptedBroker
 
     def token(self, *tools: str, run: str = "r1", **changes: Any) -> str:
         now = int(time.time())
@@ -99,7 +100,7 @@ async def live(resource: str) -> AsyncIterator[Live]:
         async with Verifier([resource], endpoint=broker.endpoint) as verifier:
             watch = await answer_first(broker, key)
             await verifier.ready()
-            yield Live(verifier, watch, key, resource)
+            yield Live(verifier, watch, key, resource, broker)
 
 
 def free_socket() -> tuple[socket.socket, str]:

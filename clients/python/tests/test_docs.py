@@ -38,7 +38,7 @@ async def running(name: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[L
         async with served(module.app, listener):
             watch = await serving
             await verifier.ready()
-            yield Live(verifier, watch, key, resource)
+            yield Live(verifier, watch, key, resource, broker)
 
 
 async def test_the_fastmcp_server_serves_a_step(monkeypatch: pytest.MonkeyPatch) -> None:

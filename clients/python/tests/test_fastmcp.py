@@ -13,9 +13,11 @@ from mcp.shared.exceptions import MCPError
 from live import Live, free_socket, live, served
 from stint_mcp import ToolNeeds, VerifiedStep
 from stint_mcp.fastmcp import StepGuard, StepTokenVerifier, step_of_call
+from stint_mcp.gen.stint.v1.authorizations_pb2 import CheckResponse
+from stint_mcp.gen.stint.v1.history_pb2 import Effect
 
 READ = ToolNeeds(("read",), ("internal",))
-TOOLS = {"search": READ, "wait": READ, "erase": ToolNeeds(("write",), ("internal",))}
+TOOLS = {"search": READ, "wait": READ, "risky": READ, "erase": ToolNeeds(("write",), ("internal",))}
 
 
 @asynccontextmanager
@@ -25,7 +27,8 @@ async def server() -> AsyncIterator[tuple[Live, "asyncio.Queue[VerifiedStep]", a
     stopped = asyncio.Event()
     async with live(f"{origin}/mcp") as scene:
         auth = StepTokenVerifier(scene.verifier, scene.resource)
-        mcp: FastMCP[None] = FastMCP("library", auth=auth, middleware=[StepGuard(scene.verifier, scene.resource, TOOLS)])
+        guard = StepGuard(scene.verifier, scene.resource, TOOLS, asked_tools=["risky"])
+        mcp: FastMCP[None] = FastMCP("library", auth=auth, middleware=[guard])
 
         @mcp.tool
         async def search(query: str) -> str:
@@ -46,6 +49,10 @@ async def server() -> AsyncIterator[tuple[Live, "asyncio.Queue[VerifiedStep]", a
         @mcp.tool
         async def erase() -> str:
             pytest.fail("nobody was granted this")
+
+        @mcp.tool
+        async def risky() -> str:
+            return "done"
 
         @mcp.tool
         async def undeclared() -> str:
@@ -75,6 +82,16 @@ async def test_other_methods_are_refused_as_if_there_were_none() -> None:
             for request in (lambda: client.read_resource("stint://secret"), client.list_resources, client.list_prompts):
                 with pytest.raises(MCPError, match="METHOD_REFUSED"):
                     await request()
+
+
+async def test_a_call_of_high_risk_is_the_brokers_to_allow() -> None:
+    async with server() as (scene, _waiting, _stopped):
+        async with Client(scene.resource, auth=scene.token("risky")) as client:
+            scene.broker.answer = CheckResponse(effect=Effect.EFFECT_ALLOW)
+            assert (await client.call_tool("risky", {})).data == "done"
+            scene.broker.answer = CheckResponse(effect=Effect.EFFECT_DENY, reason="POLICY_DENIED", message="not now")
+            with pytest.raises(ToolError, match="^POLICY_DENIED: not now"):
+                await client.call_tool("risky", {})
 
 
 async def test_a_call_ends_with_its_step_and_says_so() -> None:

@@ -86,7 +86,7 @@ def check_other_methods(other_methods: Sequence[str]) -> None:
 
 def check_asked_tools(asked_tools: Sequence[str], tools: Mapping[str, ToolNeeds]) -> None:
     """A name with a typing error in it would let through what was meant to be asked about; raises StintError INVALID_FIELD."""
-    if isinstance(asked_tools, str) or not all(name in tools for name in asked_tools):
+    if not all(name in tools for name in asked_tools):
         raise invalid_field("asked_tools", "names of the tools above")
 
 
