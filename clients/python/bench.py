@@ -14,7 +14,7 @@ import jwt
 from jwt.types import Options
 
 sys.path.append(str(Path(__file__).parent / "tests"))
-from live import ISSUER, live  # noqa: E402
+from live import ISSUER, live
 
 RESOURCE = "https://mcp.example.org/mcp"
 ROUNDS = 41
