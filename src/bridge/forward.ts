@@ -1,9 +1,9 @@
 import { isObject } from "../domain/strict-json.ts";
+import { aliveAnswer, mayBeginAsStream, messageAsEvents } from "../sdk/mcp-guard/alive-answer.ts";
 import { isEventStream, isJson } from "../sdk/mcp-guard/content-type.ts";
 import { endingStream } from "../sdk/mcp-guard/ending-stream.ts";
 import { isTold, sentHeaders } from "../sdk/mcp-guard/passed-headers.ts";
 import type { Step } from "../sdk/runtime/index.ts";
-import { aliveAnswer } from "./alive-answer.ts";
 import {
   BridgeRefusal,
   errorMessage,
@@ -34,15 +34,8 @@ export type ForwardTerms = {
   readonly pulseMs: number;
 };
 
-/** Well below the shortest time after which clients are known to take silence for the end: 300 s of Node.js and of Python's MCP SDK. */
-export const PULSE_MS = 30_000;
-
 /** By these a server says no to who asks; what it says to what was asked, such as 404 for a session, is for the client. */
 const REFUSALS: readonly number[] = [401, 403, 407, 503];
-const ACCEPTS_EVENTS = /\btext\/event-stream\b/i;
-/** Of a session that begins, the answer's headers say more than its body. */
-const HANDSHAKES: readonly unknown[] = ["initialize", "server/discover"];
-
 /** Passes requests on as a step: with its credentials, without the client's, and nothing of either comes back. */
 export function createForward({ step, told, pulseMs }: ForwardTerms): Forward {
   async function ask(url: string, request: ClientRequest, id: string | number | undefined): Promise<Response> {
@@ -82,11 +75,10 @@ export function createForward({ step, told, pulseMs }: ForwardTerms): Forward {
   }
 
   return (url, request) => {
-    const { id, method } = messageIn(request.body);
-    const answer = ask(url, request, id);
-    const mayBegin =
-      id !== undefined && !HANDSHAKES.includes(method) && ACCEPTS_EVENTS.test(request.headers.get("accept") ?? "");
-    return aliveAnswer(answer, pulseMs, mayBegin ? (response) => eventsOf(response, id) : undefined);
+    const message = messageIn(request.body);
+    const { id } = message;
+    const mayBegin = id !== undefined && mayBeginAsStream(request.headers, message);
+    return aliveAnswer(ask(url, request, id), pulseMs, mayBegin ? (response) => eventsOf(response, id) : undefined);
   };
 }
 
@@ -102,7 +94,7 @@ async function eventsOf(response: Response, id: string | number): Promise<Readab
           refused(new BridgeRefusal("SERVER_MALFORMED", `the server answers ${response.status} without a word`)),
           id,
         );
-  return new Blob([`event: message\ndata: ${JSON.stringify(message)}\n\n`]).stream();
+  return messageAsEvents(message);
 }
 
 function refused(refusal: BridgeRefusal): Refused {

@@ -3,26 +3,16 @@ import { createServer as createHttpServer, type RequestListener, type Server } f
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { validateHostHeader } from "@modelcontextprotocol/server";
-import { isObject } from "../domain/strict-json.ts";
-import { createGuard, type McpFetch } from "../sdk/mcp-guard/guard.ts";
+import { PULSE_MS } from "../sdk/mcp-guard/alive-answer.ts";
+import { createGuard } from "../sdk/mcp-guard/guard.ts";
 import { type GuardSettings, guardSettingsOf } from "../sdk/mcp-guard/guard-settings.ts";
 import type { NodeListener } from "../sdk/mcp-guard/node-listener.ts";
-import { rewrittenResult } from "../sdk/mcp-guard/rewritten-result.ts";
-import { stepOf } from "../sdk/mcp-guard/step-auth-info.ts";
 import { createVerifier } from "../sdk/verifier/index.ts";
-import { type Answer, responseOf } from "./answer.ts";
 import type { GuardConfig } from "./guard-config.ts";
-import {
-  environmentGroupOf,
-  injectedEnvironment,
-  injectedHeaders,
-  injectedMessage,
-  withoutInjectedArguments,
-} from "./injected-message.ts";
-import { nettedAnswer } from "./netted-answer.ts";
+import { createGuardHandler, type Reached } from "./guard-handler.ts";
+import { environmentGroupOf, injectedEnvironment, injectedHeaders } from "./injected-message.ts";
 import { createSecrets } from "./secrets.ts";
 import { createTightenedTools } from "./tightened-tools.ts";
-import { failureResponse, UpstreamFailure } from "./upstream-failure.ts";
 import { askUpstream } from "./upstream-http.ts";
 import { createProcessUpstream } from "./upstream-process.ts";
 
@@ -38,13 +28,6 @@ export type GuardPorts = {
   readonly endpoint: string;
   /** Told, a line at a time, what an operator should know; no secret, no token and no argument is in it. */
   readonly told: (line: string) => void;
-};
-
-/** The server itself, whichever way it is reached. */
-type Reached = {
-  serve(request: Request, body: unknown, stepId: string): Promise<Answer>;
-  endSession(id: string): void;
-  close(): void;
 };
 
 /**
@@ -90,25 +73,15 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
   });
   const settings: GuardSettings = { ...declared, tools: tightened.tools, checkedTools: tightened.checked };
 
-  const handler: McpFetch = async (request, { parsedBody, authInfo }) => {
-    const { id, method } = isObject(parsedBody) ? parsedBody : { id: undefined, method: undefined };
-    try {
-      const sent = await injectedMessage(parsedBody, injections, secrets);
-      const answer = await reached.serve(request, sent, stepOf(authInfo)?.stepId ?? "");
-      const caught = () =>
-        told(`an answer to ${JSON.stringify(method ?? request.method)} held a secret, and was withheld`);
-      const response = responseOf(await nettedAnswer(answer, secrets.net(), { id, caught }));
-      if (method !== "tools/list") return response;
-      return await rewrittenResult(response, (result) => {
-        tightened.observe(result);
-        return withoutInjectedArguments(result, injections);
-      });
-    } catch (thrown) {
-      if (!(thrown instanceof UpstreamFailure)) throw thrown;
-      onError(thrown);
-      return failureResponse(thrown, id);
-    }
-  };
+  const handler = createGuardHandler({
+    reached,
+    injections,
+    secrets,
+    observeTools: tightened.observe,
+    told,
+    onError,
+    pulseMs: PULSE_MS,
+  });
 
   try {
     await verifier.ready();

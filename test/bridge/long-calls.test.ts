@@ -2,8 +2,9 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { createForward, PULSE_MS } from "../../src/bridge/forward.ts";
+import { createForward } from "../../src/bridge/forward.ts";
 import { patientFetch } from "../../src/bridge/patient-fetch.ts";
+import { PULSE_MS } from "../../src/sdk/mcp-guard/alive-answer.ts";
 
 const TEN_MINUTES_MS = 600_000;
 const MCP = { "content-type": "application/json", accept: "application/json, text/event-stream" };

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PULSE_MS } from "../../bridge/forward.ts";
 import { type McpServers, rewrittenServers, type Sorted, sortedServers } from "../../bridge/mcp-servers.ts";
 import { type Bridge, startBridge } from "../../bridge/start-bridge.ts";
 import { locationsOf } from "../../domain/grant.ts";
+import { PULSE_MS } from "../../sdk/mcp-guard/alive-answer.ts";
 import type { Outcome, Step } from "../../sdk/runtime/index.ts";
 import { type EndOptions, endCommand } from "../commands/step-run.ts";
 import { EXIT, Failure } from "../failure.ts";

@@ -1,7 +1,8 @@
 import { BridgeRefusal } from "../../bridge/bridge-refusal.ts";
-import { createForward, PULSE_MS } from "../../bridge/forward.ts";
+import { createForward } from "../../bridge/forward.ts";
 import { bridgeStdio } from "../../bridge/stdio-bridge.ts";
 import { locationsOf } from "../../domain/grant.ts";
+import { PULSE_MS } from "../../sdk/mcp-guard/alive-answer.ts";
 import { locationFor } from "../../sdk/runtime/location-for.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import type { Session } from "../session.ts";

@@ -1,8 +1,28 @@
-import { isEventStream } from "../sdk/mcp-guard/content-type.ts";
+import { isEventStream } from "./content-type.ts";
 
 const NEWLINE = 0x0a;
 /** A comment, which says nothing to whoever reads the events. HTML, section 9.2.6 */
 const PULSE = ":\n\n";
+
+/** Well below the shortest time after which clients are known to take silence for the end: 300 s of Node.js and of Python's MCP SDK. */
+export const PULSE_MS = 30_000;
+
+const ACCEPTS_EVENTS = /\btext\/event-stream\b/i;
+/** Of a session that begins, the answer's headers say more than its body. */
+const HANDSHAKES: readonly unknown[] = ["initialize", "server/discover"];
+
+/** Whether the answer to a message may begin as a stream before anything is known of it. */
+export function mayBeginAsStream(
+  headers: Headers,
+  { id, method }: { readonly id?: unknown; readonly method?: unknown },
+) {
+  return id !== undefined && !HANDSHAKES.includes(method) && ACCEPTS_EVENTS.test(headers.get("accept") ?? "");
+}
+
+/** One message as a stream of events. */
+export function messageAsEvents(message: unknown): Bytes {
+  return new Blob([`event: message\ndata: ${JSON.stringify(message)}\n\n`]).stream();
+}
 
 type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>;
 
