@@ -64,7 +64,7 @@ function base64Forms(bytes: Buffer, before: number): readonly string[] {
 function readingsOf(text: string): readonly string[] {
   const plain = text.includes("\\") ? [text, unescaped(text)] : [text];
   return plain.flatMap((one) => {
-    if (!one.includes("%")) return [one];
+    if (!/[%+]/.test(one)) return [one];
     return [one, percentDecoded(one), percentDecoded(one.replaceAll("+", " "))];
   });
 }
