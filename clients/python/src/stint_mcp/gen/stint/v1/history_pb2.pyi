@@ -101,7 +101,7 @@ class ListDecisionsResponse(_message.Message):
     def __init__(self, decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("decision_id", "effect", "reason", "decided_at", "step_name", "step_id", "agent", "caller_entry_id", "requested", "granted", "refused", "determining_policies", "policy_digest", "sequence", "count", "message", "caller", "policy_version", "policy_errors", "situation", "closes", "act", "approval", "call")
+    __slots__ = ("decision_id", "effect", "reason", "decided_at", "step_name", "step_id", "agent", "caller_entry_id", "requested", "granted", "refused", "determining_policies", "policy_digest", "sequence", "count", "message", "caller", "policy_version", "policy_errors", "situation", "closes", "act", "approval", "opening", "call")
     DECISION_ID_FIELD_NUMBER: _ClassVar[int]
     EFFECT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +125,7 @@ class Decision(_message.Message):
     CLOSES_FIELD_NUMBER: _ClassVar[int]
     ACT_FIELD_NUMBER: _ClassVar[int]
     APPROVAL_FIELD_NUMBER: _ClassVar[int]
+    OPENING_FIELD_NUMBER: _ClassVar[int]
     CALL_FIELD_NUMBER: _ClassVar[int]
     decision_id: str
     effect: Effect
@@ -149,8 +150,9 @@ class Decision(_message.Message):
     closes: _containers.RepeatedScalarFieldContainer[str]
     act: str
     approval: str
+    opening: OpenerFacts
     call: ToolCall
-    def __init__(self, decision_id: _Optional[str] = ..., effect: _Optional[_Union[Effect, str]] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., step_name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., caller_entry_id: _Optional[str] = ..., requested: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., granted: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., refused: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., determining_policies: _Optional[_Iterable[str]] = ..., policy_digest: _Optional[str] = ..., sequence: _Optional[int] = ..., count: _Optional[int] = ..., message: _Optional[str] = ..., caller: _Optional[_Union[RefusedCaller, _Mapping]] = ..., policy_version: _Optional[int] = ..., policy_errors: _Optional[_Iterable[str]] = ..., situation: _Optional[_Union[Situation, _Mapping]] = ..., closes: _Optional[_Iterable[str]] = ..., act: _Optional[str] = ..., approval: _Optional[str] = ..., call: _Optional[_Union[ToolCall, _Mapping]] = ...) -> None: ...
+    def __init__(self, decision_id: _Optional[str] = ..., effect: _Optional[_Union[Effect, str]] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., step_name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., caller_entry_id: _Optional[str] = ..., requested: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., granted: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., refused: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., determining_policies: _Optional[_Iterable[str]] = ..., policy_digest: _Optional[str] = ..., sequence: _Optional[int] = ..., count: _Optional[int] = ..., message: _Optional[str] = ..., caller: _Optional[_Union[RefusedCaller, _Mapping]] = ..., policy_version: _Optional[int] = ..., policy_errors: _Optional[_Iterable[str]] = ..., situation: _Optional[_Union[Situation, _Mapping]] = ..., closes: _Optional[_Iterable[str]] = ..., act: _Optional[str] = ..., approval: _Optional[str] = ..., opening: _Optional[_Union[OpenerFacts, _Mapping]] = ..., call: _Optional[_Union[ToolCall, _Mapping]] = ...) -> None: ...
 
 class ToolCall(_message.Message):
     __slots__ = ("location", "tool", "actions", "datatypes", "arguments_sha256", "jti", "counted", "approval_id")
@@ -181,7 +183,7 @@ class CountedBudget(_message.Message):
     def __init__(self, holder: _Optional[str] = ..., element: _Optional[int] = ...) -> None: ...
 
 class Situation(_message.Message):
-    __slots__ = ("runtime", "principal_id", "workflow", "parent_agent", "parent", "classes", "actions", "steps_open", "steps", "risk_domain", "risk_agent", "risk_run", "depth", "selectors", "approved")
+    __slots__ = ("runtime", "principal_id", "workflow", "parent_agent", "parent", "classes", "actions", "steps_open", "steps", "risk_domain", "risk_agent", "risk_run", "depth", "selectors", "approved", "approved_policies", "fewer_calls")
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_ID_FIELD_NUMBER: _ClassVar[int]
     WORKFLOW_FIELD_NUMBER: _ClassVar[int]
@@ -197,6 +199,8 @@ class Situation(_message.Message):
     DEPTH_FIELD_NUMBER: _ClassVar[int]
     SELECTORS_FIELD_NUMBER: _ClassVar[int]
     APPROVED_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_POLICIES_FIELD_NUMBER: _ClassVar[int]
+    FEWER_CALLS_FIELD_NUMBER: _ClassVar[int]
     runtime: str
     principal_id: str
     workflow: str
@@ -212,7 +216,29 @@ class Situation(_message.Message):
     depth: int
     selectors: _containers.RepeatedScalarFieldContainer[str]
     approved: str
-    def __init__(self, runtime: _Optional[str] = ..., principal_id: _Optional[str] = ..., workflow: _Optional[str] = ..., parent_agent: _Optional[str] = ..., parent: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., classes: _Optional[_Iterable[str]] = ..., actions: _Optional[_Iterable[str]] = ..., steps_open: _Optional[int] = ..., steps: _Optional[int] = ..., risk_domain: _Optional[str] = ..., risk_agent: _Optional[str] = ..., risk_run: _Optional[str] = ..., depth: _Optional[int] = ..., selectors: _Optional[_Iterable[str]] = ..., approved: _Optional[str] = ...) -> None: ...
+    approved_policies: _containers.RepeatedScalarFieldContainer[str]
+    fewer_calls: _containers.RepeatedCompositeFieldContainer[FewerCalls]
+    def __init__(self, runtime: _Optional[str] = ..., principal_id: _Optional[str] = ..., workflow: _Optional[str] = ..., parent_agent: _Optional[str] = ..., parent: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., classes: _Optional[_Iterable[str]] = ..., actions: _Optional[_Iterable[str]] = ..., steps_open: _Optional[int] = ..., steps: _Optional[int] = ..., risk_domain: _Optional[str] = ..., risk_agent: _Optional[str] = ..., risk_run: _Optional[str] = ..., depth: _Optional[int] = ..., selectors: _Optional[_Iterable[str]] = ..., approved: _Optional[str] = ..., approved_policies: _Optional[_Iterable[str]] = ..., fewer_calls: _Optional[_Iterable[_Union[FewerCalls, _Mapping]]] = ...) -> None: ...
+
+class FewerCalls(_message.Message):
+    __slots__ = ("element", "calls")
+    ELEMENT_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    element: int
+    calls: int
+    def __init__(self, element: _Optional[int] = ..., calls: _Optional[int] = ...) -> None: ...
+
+class OpenerFacts(_message.Message):
+    __slots__ = ("runtime", "parent_agent", "parent", "selectors")
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    PARENT_AGENT_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    SELECTORS_FIELD_NUMBER: _ClassVar[int]
+    runtime: str
+    parent_agent: str
+    parent: _types_pb2.StepName
+    selectors: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, runtime: _Optional[str] = ..., parent_agent: _Optional[str] = ..., parent: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., selectors: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RefusedCaller(_message.Message):
     __slots__ = ("uid", "executable", "executable_sha256", "selectors")
@@ -383,7 +409,7 @@ class ExplainResponse(_message.Message):
     def __init__(self, decision: _Optional[_Union[Decision, _Mapping]] = ..., request: _Optional[_Union[EvaluatedRequest, _Mapping]] = ..., not_asked: _Optional[str] = ..., whole: _Optional[_Union[PolicyEffect, _Mapping]] = ..., elements: _Optional[_Iterable[_Union[ExplainedElement, _Mapping]]] = ..., policies: _Optional[_Iterable[_Union[ExplainedPolicy, _Mapping]]] = ..., closes: _Optional[_Iterable[_Union[ExplainedStep, _Mapping]]] = ..., ends_parent: _Optional[bool] = ..., changes: _Optional[_Iterable[_Union[PassingChange, _Mapping]]] = ..., unsearched: _Optional[str] = ...) -> None: ...
 
 class EvaluatedRequest(_message.Message):
-    __slots__ = ("policy_version", "policy_root", "act", "runtime", "principal", "workflow", "parent", "depth", "granted_classes", "granted_actions", "steps_open", "steps", "domain_risk", "agent_risk", "run_risk", "selectors", "confined", "confined_to", "at", "approved")
+    __slots__ = ("policy_version", "policy_root", "act", "runtime", "principal", "workflow", "parent", "depth", "granted_classes", "granted_actions", "steps_open", "steps", "domain_risk", "agent_risk", "run_risk", "selectors", "confined", "confined_to", "at", "approved", "approved_policies")
     POLICY_VERSION_FIELD_NUMBER: _ClassVar[int]
     POLICY_ROOT_FIELD_NUMBER: _ClassVar[int]
     ACT_FIELD_NUMBER: _ClassVar[int]
@@ -404,6 +430,7 @@ class EvaluatedRequest(_message.Message):
     CONFINED_TO_FIELD_NUMBER: _ClassVar[int]
     AT_FIELD_NUMBER: _ClassVar[int]
     APPROVED_FIELD_NUMBER: _ClassVar[int]
+    APPROVED_POLICIES_FIELD_NUMBER: _ClassVar[int]
     policy_version: int
     policy_root: str
     act: str
@@ -424,7 +451,8 @@ class EvaluatedRequest(_message.Message):
     confined_to: _containers.RepeatedScalarFieldContainer[str]
     at: _timestamp_pb2.Timestamp
     approved: str
-    def __init__(self, policy_version: _Optional[int] = ..., policy_root: _Optional[str] = ..., act: _Optional[str] = ..., runtime: _Optional[str] = ..., principal: _Optional[_Union[_types_pb2.StepPrincipal, _Mapping]] = ..., workflow: _Optional[str] = ..., parent: _Optional[_Union[ExplainedStep, _Mapping]] = ..., depth: _Optional[int] = ..., granted_classes: _Optional[_Iterable[str]] = ..., granted_actions: _Optional[_Iterable[str]] = ..., steps_open: _Optional[int] = ..., steps: _Optional[int] = ..., domain_risk: _Optional[str] = ..., agent_risk: _Optional[str] = ..., run_risk: _Optional[str] = ..., selectors: _Optional[_Iterable[str]] = ..., confined: _Optional[bool] = ..., confined_to: _Optional[_Iterable[str]] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., approved: _Optional[str] = ...) -> None: ...
+    approved_policies: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, policy_version: _Optional[int] = ..., policy_root: _Optional[str] = ..., act: _Optional[str] = ..., runtime: _Optional[str] = ..., principal: _Optional[_Union[_types_pb2.StepPrincipal, _Mapping]] = ..., workflow: _Optional[str] = ..., parent: _Optional[_Union[ExplainedStep, _Mapping]] = ..., depth: _Optional[int] = ..., granted_classes: _Optional[_Iterable[str]] = ..., granted_actions: _Optional[_Iterable[str]] = ..., steps_open: _Optional[int] = ..., steps: _Optional[int] = ..., domain_risk: _Optional[str] = ..., agent_risk: _Optional[str] = ..., run_risk: _Optional[str] = ..., selectors: _Optional[_Iterable[str]] = ..., confined: _Optional[bool] = ..., confined_to: _Optional[_Iterable[str]] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., approved: _Optional[str] = ..., approved_policies: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class PolicyEffect(_message.Message):
     __slots__ = ("effect", "policies", "errors", "approval")
