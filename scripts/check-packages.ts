@@ -108,9 +108,9 @@ try {
     specifiers.filter((specifier) => !ADAPTERS.includes(specifier)),
   );
 
-  const versions = (
-    JSON.parse(readFileSync(resolve(root, "package.json"), "utf8")) as { devDependencies: Record<string, string> }
-  ).devDependencies;
+  type Dependencies = Readonly<Record<"dependencies" | "devDependencies", Readonly<Record<string, string>>>>;
+  const own = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8")) as Dependencies;
+  const versions = { ...own.dependencies, ...own.devDependencies };
   install(work, stint, ...peers.map((peer) => `${peer}@${versions[peer]}`));
   importAll(work, ADAPTERS);
 
