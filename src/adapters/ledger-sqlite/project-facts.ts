@@ -101,6 +101,7 @@ function stepsConnecting(db: Connection, run: FactScope, other: FactScope): numb
  * come. Where such a step counts in another run, that run works for them too.
  */
 function workFor(db: Connection, runs: readonly FactScope[], principals: readonly FactScope[]): void {
+  if (principals.length === 0) return;
   const all = new Set(runs);
   // The set grows while it is walked.
   for (const run of all) {

@@ -1,6 +1,6 @@
 import type { Action } from "../../../domain/grant.ts";
 import type { RiskLevel } from "../../../domain/risk.ts";
-import { type FactScope, reachedFrom, type ScopeFacts, type StepCounts } from "../../../domain/run-facts.ts";
+import { type FactScope, isOfRun, reachedFrom, type ScopeFacts, type StepCounts } from "../../../domain/run-facts.ts";
 import { sortedSet } from "../../../domain/sorted-set.ts";
 import type { UnixSeconds } from "../../../domain/time.ts";
 import type { Connection } from "../connection.ts";
@@ -45,8 +45,10 @@ export const CONNECTION = {
 
 /** These scopes, and the runs that those among them are connected with: what is granted in one of all may be known in each. */
 export function connectedWith(db: Pick<Connection, "all">, scopes: readonly FactScope[]): readonly FactScope[] {
-  return reachedFrom(scopes, (run) =>
-    db.all<{ readonly other: FactScope }>(CONNECTION.of, { run }).map(({ other }) => other),
+  return reachedFrom(scopes, (scope) =>
+    isOfRun(scope)
+      ? db.all<{ readonly other: FactScope }>(CONNECTION.of, { run: scope }).map(({ other }) => other)
+      : [],
   );
 }
 
