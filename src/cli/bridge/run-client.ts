@@ -11,10 +11,10 @@ import { EXIT, Failure } from "../failure.ts";
 import { type Gate, startGate } from "../gate.ts";
 import { showControls } from "../output/show-controls.ts";
 import type { Session } from "../session.ts";
+import { isStopped, listenForStop, STOPPING_OR_QUITTING } from "../stop-signal.ts";
 import { workAsStep } from "./as-step.ts";
 import { type BridgedStep, type BridgedStepOptions, bridgedStep } from "./bridged-step.ts";
 import { givenServers } from "./given-servers.ts";
-import { isStopped, listenForStop } from "./stop-signal.ts";
 
 export type ClientOptions = BridgedStepOptions &
   EndOptions & {
@@ -49,7 +49,7 @@ export async function runClient(session: Session, options: ClientOptions, comman
   try {
     const words = command.map((word) => word.replaceAll(CONFIG, () => path));
     const gate = startGate(words, { STINT_MCP_CONFIG: path });
-    using stop = listenForStop();
+    using stop = listenForStop(STOPPING_OR_QUITTING);
     try {
       const steps = session.workload();
       const step = await bridgedStep(session, steps, options, stop.signal);

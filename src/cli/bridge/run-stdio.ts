@@ -7,10 +7,10 @@ import { locationFor } from "../../sdk/runtime/location-for.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import type { Session } from "../session.ts";
 import { stepEndSentence } from "../step-end.ts";
+import { listenForStop, STOPPING_OR_QUITTING } from "../stop-signal.ts";
 import { workAsStep } from "./as-step.ts";
 import { bridgedStep } from "./bridged-step.ts";
 import type { ClientOptions } from "./run-client.ts";
-import { listenForStop } from "./stop-signal.ts";
 
 /**
  * Is a server over standard input and output for the client that has started this process, and calls the one server that was named.
@@ -22,7 +22,7 @@ export async function runStdio(session: Session, options: ClientOptions): Promis
   const [url = "", ...more] = options.server ?? [];
   if (more.length > 0 || !URL.canParse(url)) throw usageFailure("--stdio: expected one --server, which is a URL");
   if (options.mcpConfig !== undefined) throw usageFailure("--stdio: its client reads no --mcp-config");
-  using stop = listenForStop();
+  using stop = listenForStop(STOPPING_OR_QUITTING);
   try {
     const steps = session.workload();
     const step = await bridgedStep(session, steps, options, stop.signal);

@@ -1,14 +1,11 @@
 import { once } from "node:events";
-import process from "node:process";
 import type { Command } from "commander";
 import type { Context } from "../context.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { acting, type Session } from "../session.ts";
+import { listenForStop } from "../stop-signal.ts";
 
 type GuardOptions = { readonly config: string };
-
-/** What ends a guard. */
-const STOPPED_BY = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 /** `stint guard`: its code is loaded only then, since no other command needs the libraries that it stands on. */
 export function addGuard(program: Command, context: Context): void {
@@ -24,14 +21,13 @@ async function runGuard(session: Session, { config }: GuardOptions, command: rea
   const { ConfigError, readGuardConfig } = await import("../../guard/guard-config.ts");
   const { startGuard } = await import("../../guard/start-guard.ts");
   const { UpstreamFailure } = await import("../../guard/upstream-failure.ts");
-  const stopped = new AbortController();
-  for (const signal of STOPPED_BY) process.on(signal, () => stopped.abort());
+  using stop = listenForStop();
   const told = (line: string) => session.note(`stint guard: ${line}`);
   try {
     const settings = readGuardConfig(config, command);
     const guard = await startGuard(settings, { endpoint: session.globals.socket, told });
     told(`${settings.resource} is served at ${guard.url}`);
-    if (!stopped.signal.aborted) await once(stopped.signal, "abort");
+    if (!stop.signal.aborted) await once(stop.signal, "abort");
     await guard.close();
   } catch (thrown) {
     if (thrown instanceof ConfigError) throw usageFailure(thrown.message);

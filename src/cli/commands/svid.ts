@@ -6,6 +6,7 @@ import { countFlag, durationFlag } from "../flags.ts";
 import { grantOf } from "../open-flags.ts";
 import type { View } from "../output/view.ts";
 import { acting, type Session } from "../session.ts";
+import { listenForStop } from "../stop-signal.ts";
 import { keepSvid, runOnRenewal } from "../svid/keep-svid.ts";
 import { withOwnStep } from "../svid/own-step.ts";
 import { pkcs12Files } from "../svid/pkcs12-files.ts";
@@ -29,9 +30,6 @@ type X509Options = StepOptions & {
 
 /** `pem` for most, `pkcs12` for what Java and .NET load. */
 const FORMATS = ["pem", "pkcs12"] as const;
-
-/** What ends a command that goes on. */
-const STOPPED_BY = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 export function addSvid(program: Command, context: Context): void {
   const svid = program
@@ -106,11 +104,9 @@ async function writeX509(session: Session, options: X509Options): Promise<void> 
 async function watchX509(session: Session, options: X509Options, command: readonly string[]): Promise<void> {
   const { stepId, out } = options;
   const filesOf = await formatOf(options);
-  const stopped = new AbortController();
-  const stop = () => stopped.abort();
-  for (const signal of STOPPED_BY) process.on(signal, stop);
+  using stop = listenForStop();
   const directory = await openSvidDirectory(out);
-  const terms = { note: session.note, stop: stopped.signal };
+  const terms = { note: session.note, stop: stop.signal };
   try {
     await withOwnStep(session, { stepId, hold: true }, (step) =>
       keepSvid(
@@ -126,7 +122,6 @@ async function watchX509(session: Session, options: X509Options, command: readon
     );
   } finally {
     await directory.remove();
-    for (const signal of STOPPED_BY) process.off(signal, stop);
   }
 }
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
-import process from "node:process";
 import type { Context } from "../context.ts";
 import { ENDPOINT_VARIABLE } from "../session.ts";
+import { listenForStop } from "../stop-signal.ts";
 import { startDevBroker } from "./dev-broker.ts";
 import { devLog } from "./dev-log.ts";
 import { runCommand } from "./run-command.ts";
@@ -16,15 +16,14 @@ export type DevRequest = {
   readonly command: readonly string[];
 };
 
-const ENDING = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
 /**
  * Runs a throw-away broker until a signal comes, or until the command ends that the broker is for.
  *
  * @returns the exit status: the command's own, or 0.
  */
 export async function runDev(request: DevRequest, { out, err }: Context): Promise<number> {
-  const ending = heedSignals();
+  // From here on a signal asks for the end, and does not kill the process, so that what is made can be removed.
+  const { signal: ending } = listenForStop();
   const broker = await startDevBroker({ ...request, log: devLog(err, request.verbose) });
   const variables = {
     [ENDPOINT_VARIABLE]: `unix://${broker.workloadSocket}`,
@@ -40,13 +39,6 @@ export async function runDev(request: DevRequest, { out, err }: Context): Promis
   } finally {
     await broker.close();
   }
-}
-
-/** From here on a signal asks for the end, and does not kill the process, so that what is made can be removed. */
-function heedSignals(): AbortSignal {
-  const ending = new AbortController();
-  for (const signal of ENDING) process.on(signal, () => ending.abort());
-  return ending.signal;
 }
 
 /** Quotes a value for `eval` in a shell, whatever the directory is called. */

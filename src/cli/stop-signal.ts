@@ -1,10 +1,14 @@
 import { constants } from "node:os";
 import process from "node:process";
 
-/** By these somebody asks a program to stop; any other is the program's own failure. */
-const STOPPED_BY = ["SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM"] as const;
+/** By these a terminal or a supervisor asks a program to stop. */
+const STOPPING = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
+/** The same, and what a terminal sends for Ctrl-backslash. */
+export const STOPPING_OR_QUITTING = [...STOPPING, "SIGQUIT"] as const;
 /** What a shell adds to the signal's number for a command that a signal ended. */
 const SIGNALED = 128;
+
+type Stopping = (typeof STOPPING_OR_QUITTING)[number];
 
 export type Stop = {
   /** Aborts when this process is asked to stop. */
@@ -15,10 +19,10 @@ export type Stop = {
 };
 
 /** Listens for what asks this process to stop, which then does not end it. */
-export function listenForStop(): Stop {
+export function listenForStop(signals: readonly Stopping[] = STOPPING): Stop {
   const stop = new AbortController();
-  let by: (typeof STOPPED_BY)[number] | undefined;
-  const listeners = STOPPED_BY.map((signal) => {
+  let by: Stopping | undefined;
+  const listeners = signals.map((signal) => {
     const listener = () => {
       by ??= signal;
       stop.abort();
@@ -35,11 +39,11 @@ export function listenForStop(): Stop {
   };
 }
 
-/** Whether an exit status says that a program was asked to stop. */
+/** Whether an exit status says that a program was asked to stop; any other signal is the program's own failure. */
 export function isStopped(exitStatus: number): boolean {
-  return STOPPED_BY.some((signal) => exitStatus === exitStatusOf(signal));
+  return STOPPING_OR_QUITTING.some((signal) => exitStatus === exitStatusOf(signal));
 }
 
-function exitStatusOf(signal: (typeof STOPPED_BY)[number]): number {
+function exitStatusOf(signal: Stopping): number {
   return SIGNALED + constants.signals[signal];
 }
