@@ -24,7 +24,7 @@ from stint_mcp.guard.settings import (
     is_other_method,
     tool_elements_of,
 )
-from stint_mcp.mcp import access_facts_of
+from stint_mcp.mcp import access_facts_of, step_of_token
 from stint_mcp.verified_step import VerifiedStep
 from stint_mcp.verifier import Verifier
 
@@ -53,11 +53,8 @@ class StepTokenVerifier(TokenVerifier):
 
         :raises VerificationError: when the verifier cannot tell, which FastMCP answers with 500: no other token would help.
         """
-        try:
-            step = await self._verifier.verify(token, audience=self._resource)
-        except VerificationError as error:
-            if error.fault == "verifier":
-                raise
+        step = await step_of_token(self._verifier, token, self._resource)
+        if step is None:
             return None
         access = StepAccessToken(**access_facts_of(step))
         access._step = step

@@ -37,15 +37,25 @@ class StepTokenVerifier:
 
         :raises VerificationError: when the verifier cannot tell, which the SDK answers with 500: no other token would help.
         """
-        try:
-            step = await self._verifier.verify(token, audience=self._resource)
-        except VerificationError as error:
-            if error.fault == "verifier":
-                raise
+        step = await step_of_token(self._verifier, token, self._resource)
+        if step is None:
             return None
         access = StepAccessToken(**access_facts_of(step))
         access._step = step
         return access
+
+
+async def step_of_token(verifier: Verifier, token: str, resource: str) -> VerifiedStep | None:
+    """The step whose token it is; ``None`` for one that does not hold.
+
+    :raises VerificationError: when the verifier cannot tell.
+    """
+    try:
+        return await verifier.verify(token, audience=resource)
+    except VerificationError as error:
+        if error.fault == "verifier":
+            raise
+        return None
 
 
 def access_facts_of(step: VerifiedStep) -> dict[str, Any]:
