@@ -1,6 +1,6 @@
-import { type IncomingMessage, request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
+import { answerTo } from "../sdk/mcp-guard/answer-to.ts";
 import type { Fetch } from "../sdk/runtime/index.ts";
 
 const BODILESS: readonly number[] = [204, 205, 304];
@@ -18,16 +18,11 @@ export const patientFetch: Fetch = async (input, init) => {
   const signal = init?.signal ?? request.signal;
   const { method, url } = request;
   const body = request.body === null ? undefined : Buffer.from(await request.arrayBuffer());
-  const headers = {
-    ...Object.fromEntries(request.headers),
-    ...(body !== undefined && { "content-length": String(body.length) }),
-  };
-  const answered = Promise.withResolvers<Response>();
-  const send = new URL(url).protocol === "https:" ? requestHttps : requestHttp;
-  const outgoing = send(url, { method, headers, signal }, (incoming) => answered.resolve(responseOf(incoming)));
-  outgoing.on("error", (thrown) => answered.reject(signal.aborted ? signal.reason : thrown));
-  outgoing.end(body);
-  return answered.promise;
+  try {
+    return responseOf(await answerTo(url, { method, signal, headers: Object.fromEntries(request.headers) }, body));
+  } catch (thrown) {
+    throw signal.aborted ? signal.reason : thrown;
+  }
 };
 
 function responseOf(incoming: IncomingMessage): Response {

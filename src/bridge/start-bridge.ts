@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { readBody } from "../sdk/mcp-guard/json-rpc-message.ts";
@@ -38,10 +39,8 @@ export async function startBridge(servers: readonly BridgedServer[], terms: Forw
   const admission = createAdmission();
   const forward = createForward(terms);
   const server = createServer();
-  const listens = Promise.withResolvers<void>();
-  server.once("error", listens.reject);
-  server.listen(0, LOOPBACK, listens.resolve);
-  await listens.promise;
+  server.listen(0, LOOPBACK);
+  await once(server, "listening");
   const authority = `${LOOPBACK}:${(server.address() as AddressInfo).port}`;
   const origin = `http://${authority}`;
 

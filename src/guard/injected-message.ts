@@ -9,46 +9,30 @@ export function toolCalledBy(message: unknown): string | undefined {
   return typeof name === "string" ? name : undefined;
 }
 
-/** The headers that a message is sent with. @throws UpstreamFailure SECRET_UNAVAILABLE */
-export async function injectedHeaders(
-  message: unknown,
-  injections: readonly Injection[],
-  secrets: Pick<Secrets, "valueOf">,
-): Promise<Readonly<Record<string, string>>> {
-  const headers: Record<string, string> = {};
-  for (const injection of injections) {
-    if (injection.kind !== "header" || !concerns(injection, message)) continue;
-    headers[injection.name] = filled(injection.value, await secrets.valueOf(injection.secret));
-  }
-  return headers;
-}
-
 /**
- * Tools that are called with the same secrets in their process's environment, as a name for these; what calls no tool has those
- * that all have.
+ * The headers that a message is sent with, or the variables of the process that it is sent to.
+ *
+ * @param tool - that the message calls, if it calls one.
+ * @throws UpstreamFailure SECRET_UNAVAILABLE
  */
-export function environmentGroupOf(tool: string | undefined, injections: readonly Injection[]): string {
-  const own = injections.flatMap((injection, index) => (isInGroupOf(tool, injection) ? [index] : []));
-  return own.join();
-}
-
-/** The variables that a process of such a group is started with. @throws UpstreamFailure SECRET_UNAVAILABLE */
-export async function injectedEnvironment(
-  group: string,
+export async function injectedTexts(
+  kind: "header" | "environment",
+  tool: string | undefined,
   injections: readonly Injection[],
   secrets: Pick<Secrets, "valueOf">,
 ): Promise<Readonly<Record<string, string>>> {
-  const variables: Record<string, string> = {};
-  for (const index of group === "" ? [] : group.split(",")) {
-    const injection = injections[Number(index)];
-    if (injection?.kind !== "environment") continue;
-    variables[injection.name] = filled(injection.value, await secrets.valueOf(injection.secret));
+  const texts: Record<string, string> = {};
+  for (const injection of injections) {
+    if (injection.kind !== kind || !concerns(injection, tool)) continue;
+    texts[injection.name] = filled(injection.value, await secrets.valueOf(injection.secret));
   }
-  return variables;
+  return texts;
 }
 
-function isInGroupOf(tool: string | undefined, { kind, tools }: Injection): boolean {
-  return kind === "environment" && (tools === undefined || (tool !== undefined && tools.includes(tool)));
+/** A name for the tools that are called with the same variables in their process; what calls no tool has those that all have. */
+export function environmentGroupOf(tool: string | undefined, injections: readonly Injection[]): string {
+  const isOwn = (injection: Injection) => injection.kind === "environment" && concerns(injection, tool);
+  return injections.flatMap((injection, index) => (isOwn(injection) ? [index] : [])).join();
 }
 
 /** The message with the arguments that its tool is given here, whatever a client has put there. */
@@ -58,9 +42,10 @@ export async function injectedMessage(
   secrets: Pick<Secrets, "valueOf">,
 ): Promise<unknown> {
   if (!isObject(message) || !isObject(message["params"])) return message;
+  const tool = toolCalledBy(message);
   const given: Record<string, string> = {};
   for (const injection of injections) {
-    if (injection.kind !== "argument" || !concerns(injection, message)) continue;
+    if (injection.kind !== "argument" || !concerns(injection, tool)) continue;
     given[injection.name] = await secrets.valueOf(injection.secret);
   }
   if (Object.keys(given).length === 0) return message;
@@ -90,10 +75,8 @@ function withoutArguments(tool: JsonObject, injections: readonly Injection[]): J
   return { ...tool, inputSchema: { ...inputSchema, ...left, ...needed } };
 }
 
-function concerns({ tools }: Injection, message: unknown): boolean {
-  if (tools === undefined) return true;
-  const tool = toolCalledBy(message);
-  return tool !== undefined && tools.includes(tool);
+function concerns({ tools }: Injection, tool: string | undefined): boolean {
+  return tools === undefined || (tool !== undefined && tools.includes(tool));
 }
 
 function filled(text: string, secret: string): string {

@@ -1,6 +1,8 @@
 import { isEventStream, isJson } from "../sdk/mcp-guard/content-type.ts";
+import { messageEvent } from "../sdk/mcp-guard/ending-stream.ts";
+import { ANSWER_CHARACTERS_MAX } from "../sdk/mcp-guard/text-of.ts";
 import { wholeEvents } from "../sdk/mcp-guard/whole-events.ts";
-import { ANSWER_CHARACTERS_MAX, type Answer, createTextOfPieces } from "./answer.ts";
+import { type Answer, wholeTextOf } from "./answer.ts";
 import type { SecretNet } from "./secret-net.ts";
 import { failureMessage, UpstreamFailure } from "./upstream-failure.ts";
 
@@ -29,7 +31,7 @@ export async function nettedAnswer(
   if (typeof body !== "string" && isEventStream(headers)) {
     return { status, headers, body: body.pipeThrough(nettedEvents(net, () => failureMessage(withheld(), id))) };
   }
-  const text = typeof body === "string" ? body : await textOf(body);
+  const text = typeof body === "string" ? body : await wholeTextOf(body);
   if (net.holds(text)) throw withheld();
   if (isJson(headers)) return { status, headers, body: text };
   // Some error page, or a server of another kind: nothing that a client of MCP could read.
@@ -41,14 +43,6 @@ export async function nettedAnswer(
 
 const FIRST_ERROR_STATUS = 400;
 
-async function textOf(body: ReadableStream<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  const { add, text } = createTextOfPieces();
-  for await (const chunk of body) add(decoder.decode(chunk, { stream: true }));
-  add(decoder.decode());
-  return text();
-}
-
 /** Each event is looked at as a whole before it is told, and together with the end of the one before. */
 function nettedEvents(net: SecretNet, error: () => object): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   const decoder = new TextDecoder();
@@ -59,7 +53,7 @@ function nettedEvents(net: SecretNet, error: () => object): TransformStream<Uint
     transform(chunk, controller) {
       for (const event of events.take(decoder.decode(chunk, { stream: true }))) {
         if (net.holds(event) || holdsWithBefore(event)) {
-          controller.enqueue(encoder.encode(`event: message\ndata: ${JSON.stringify(error())}\n\n`));
+          controller.enqueue(encoder.encode(messageEvent(JSON.stringify(error()))));
           controller.terminate();
           return;
         }

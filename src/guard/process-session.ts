@@ -23,8 +23,11 @@ export type ProcessSession = {
 };
 
 export type SessionTerms = {
-  /** Starts a process with the secrets of a group of tools. @throws UpstreamFailure */
-  readonly start: (group: string, events: Pick<ProcessEvents, "message" | "ended">) => Promise<ServerProcess>;
+  /** Starts a process with the secrets of a tool and its group. @throws UpstreamFailure */
+  readonly start: (
+    tool: string | undefined,
+    events: Pick<ProcessEvents, "message" | "ended">,
+  ) => Promise<ServerProcess>;
   /** The group of a tool, or of what calls none. */
   readonly groupOf: (tool: string | undefined) => string;
   readonly ended: () => void;
@@ -79,10 +82,11 @@ export async function beginProcessSession({ start, groupOf, ended }: SessionTerm
     if (group === main) end();
   }
 
-  function processOf(group: string): Promise<ServerProcess> {
+  function processFor(tool: string | undefined): Promise<ServerProcess> {
+    const group = groupOf(tool);
     const known = processes.get(group);
     if (known !== undefined) return known;
-    const starting = group === main ? start(group, eventsOf(group)) : startedLater(group);
+    const starting = group === main ? start(tool, eventsOf(group)) : startedLater(tool, group);
     processes.set(group, starting);
     starting.catch(() => processes.delete(group));
     return starting;
@@ -94,10 +98,10 @@ export async function beginProcessSession({ start, groupOf, ended }: SessionTerm
   });
 
   /** Begins as the client has begun; what the server answers to that the client has heard from the first process. */
-  async function startedLater(group: string): Promise<ServerProcess> {
+  async function startedLater(tool: string | undefined, group: string): Promise<ServerProcess> {
     const initialized = Promise.withResolvers<void>();
     const id = randomUUID();
-    const process = await start(group, {
+    const process = await start(tool, {
       ended() {
         initialized.reject(new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server has ended"));
         left(group);
@@ -122,9 +126,9 @@ export async function beginProcessSession({ start, groupOf, ended }: SessionTerm
   function requested(message: JSONRPCRequest): void {
     if (isInitializeRequest(message)) begun = message;
     const { id, params } = message;
-    const group = groupOf(toolCalledBy(message));
-    running.set(id, { group, progressToken: params?._meta?.progressToken });
-    processOf(group).then(
+    const tool = toolCalledBy(message);
+    running.set(id, { group: groupOf(tool), progressToken: params?._meta?.progressToken });
+    processFor(tool).then(
       (process) => process.send(message),
       (thrown) => {
         const failure = thrown instanceof UpstreamFailure ? thrown : undefined;
@@ -176,7 +180,7 @@ export async function beginProcessSession({ start, groupOf, ended }: SessionTerm
 
   transport.onmessage = toServer;
   await transport.start();
-  await processOf(main);
+  await processFor(undefined);
 
   return {
     id: () => transport.sessionId,

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { constants, readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
 import process from "node:process";
 import { promisify } from "node:util";
 import { isObject } from "../domain/strict-json.ts";
+import { answerTo } from "../sdk/mcp-guard/answer-to.ts";
+import { textOf } from "../sdk/mcp-guard/text-of.ts";
 import type { SecretSource } from "./guard-config.ts";
 import { SECRET_CHARACTERS_MIN } from "./secret-net.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
@@ -23,7 +23,7 @@ const READABLE_BY_OTHERS = 0o077;
  * @throws UpstreamFailure SECRET_UNAVAILABLE, by the secret's name and never with a part of it
  */
 export async function readSecret(name: string, source: SecretSource): Promise<string> {
-  const value = (await textOf(name, source)).replace(/\r?\n$/, "");
+  const value = (await readFrom(name, source)).replace(/\r?\n$/, "");
   const isFit = value.length >= SECRET_CHARACTERS_MIN && value.length <= CHARACTERS_MAX && !CONTROLS.test(value);
   if (isFit) return value;
   throw unavailable(name, `is not one line of ${SECRET_CHARACTERS_MIN} to ${CHARACTERS_MAX} characters`);
@@ -32,7 +32,7 @@ export async function readSecret(name: string, source: SecretSource): Promise<st
 // biome-ignore lint/suspicious/noControlCharactersInRegex: a header and a variable can't hold them.
 const CONTROLS = /[\u0000-\u001f\u007f]/;
 
-function textOf(name: string, source: SecretSource): Promise<string> {
+function readFrom(name: string, source: SecretSource): Promise<string> {
   switch (source.kind) {
     case "file":
       return readFile(name, source.path);
@@ -82,46 +82,30 @@ async function readVault(name: string, source: Extract<SecretSource, { kind: "va
   return value;
 }
 
-function getVault(
+async function getVault(
   name: string,
   { address, path, ca }: Extract<SecretSource, { kind: "vault" }>,
   token: string,
 ): Promise<unknown> {
-  const answered = Promise.withResolvers<unknown>();
-  const fail = (why: string) => answered.reject(unavailable(name, why));
-  const send = address.startsWith("https:") ? requestHttps : requestHttp;
-  let trusted: { ca?: Buffer };
-  try {
-    trusted = ca === undefined ? {} : { ca: readFileSync(ca) };
-  } catch {
-    fail("the certificates of its store's CA can't be read");
-    return answered.promise;
-  }
-  const headers = { "x-vault-token": token, "x-vault-request": "true" };
-  const options = { headers, signal: AbortSignal.timeout(READ_MS_MAX), ...trusted };
-  const outgoing = send(`${address}/v1/${path}`, options, (incoming) => {
-    const { statusCode } = incoming;
-    if (statusCode !== 200) {
-      incoming.destroy();
-      return fail(`its store answers with status ${statusCode}`);
+  const during = async <Value>(why: string, act: () => Value | Promise<Value>): Promise<Value> => {
+    try {
+      return await act();
+    } catch {
+      throw unavailable(name, why);
     }
-    let text = "";
-    incoming.setEncoding("utf8").on("data", (piece: string) => {
-      text += piece;
-      if (text.length > BYTES_MAX) incoming.destroy(new Error("too much"));
-    });
-    incoming.on("error", () => fail("its store's answer broke off, or is too large"));
-    incoming.on("end", () => {
-      try {
-        answered.resolve(JSON.parse(text));
-      } catch {
-        fail("its store's answer is no JSON");
-      }
-    });
-  });
-  outgoing.on("error", () => fail("its store can't be reached"));
-  outgoing.end();
-  return answered.promise;
+  };
+  const trusted = await during("the certificates of its store's CA can't be read", () =>
+    ca === undefined ? undefined : readFileSync(ca),
+  );
+  const headers = { "x-vault-token": token, "x-vault-request": "true" };
+  const sent = { headers, signal: AbortSignal.timeout(READ_MS_MAX), ca: trusted };
+  const answer = await during("its store can't be reached", () => answerTo(`${address}/v1/${path}`, sent));
+  if (answer.statusCode !== 200) {
+    answer.destroy();
+    throw unavailable(name, `its store answers with status ${answer.statusCode}`);
+  }
+  const text = await during("its store's answer broke off, or is too large", () => textOf(answer, BYTES_MAX));
+  return during("its store's answer is no JSON", () => JSON.parse(text) as unknown);
 }
 
 function unavailable(name: string, why: string): UpstreamFailure {

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
@@ -10,8 +11,8 @@ import type { NodeListener } from "../sdk/mcp-guard/node-listener.ts";
 import { createVerifier } from "../sdk/verifier/index.ts";
 import type { GuardConfig } from "./guard-config.ts";
 import { createGuardHandler, type Reached } from "./guard-handler.ts";
-import { environmentGroupOf, injectedEnvironment, injectedHeaders } from "./injected-message.ts";
-import { createSecrets } from "./secrets.ts";
+import { environmentGroupOf, injectedTexts, toolCalledBy } from "./injected-message.ts";
+import { createSecrets, type Secrets } from "./secrets.ts";
 import { createTightenedTools } from "./tightened-tools.ts";
 import { askUpstream } from "./upstream-http.ts";
 import { createProcessUpstream } from "./upstream-process.ts";
@@ -47,7 +48,7 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
       ? httpUpstream(config.upstream.url, config, secrets)
       : createProcessUpstream(config.upstream, {
           groupOf: (tool) => environmentGroupOf(tool, injections),
-          environment: (group) => injectedEnvironment(group, injections, secrets),
+          environment: (tool) => injectedTexts("environment", tool, injections, secrets),
           said,
         });
 
@@ -86,9 +87,10 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
   try {
     await verifier.ready();
     const server = serverOf(config, hostChecked(config, createGuard(settings).listener(handler)));
-    await listening(server, config.listen);
-    const { port } = server.address() as AddressInfo;
     const { host } = config.listen;
+    server.listen(config.listen.port, host);
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
     return {
       url: `${config.tls === undefined ? "http" : "https"}://${host.includes(":") ? `[${host}]` : host}:${port}`,
       async close() {
@@ -105,18 +107,15 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
   }
 }
 
-function httpUpstream(
-  url: string,
-  { injections }: GuardConfig,
-  secrets: Parameters<typeof injectedHeaders>[2],
-): Reached {
+function httpUpstream(url: string, { injections }: GuardConfig, secrets: Pick<Secrets, "valueOf">): Reached {
+  const headersFor = (body: unknown) => injectedTexts("header", toolCalledBy(body), injections, secrets);
   return {
-    serve: async (request, body) => askUpstream(url, request, body, await injectedHeaders(body, injections, secrets)),
+    serve: async (request, body) => askUpstream(url, request, body, await headersFor(body)),
     // A session belongs to its step; the server is told that nobody comes back to it.
     endSession(id) {
       const headers = new Headers({ "mcp-session-id": id });
       const request = { method: "DELETE", headers, signal: AbortSignal.timeout(END_SESSION_MS) };
-      void injectedHeaders(undefined, injections, secrets)
+      void headersFor(undefined)
         .then((injected) => askUpstream(url, request, undefined, injected))
         .catch(() => undefined);
     },
@@ -140,12 +139,4 @@ function hostChecked({ resource, listen }: GuardConfig, listener: NodeListener):
     if (validateHostHeader(request.headers.host, names).ok) void listener(request, response);
     else response.writeHead(403).end();
   };
-}
-
-async function listening(server: Server, { host, port }: GuardConfig["listen"]): Promise<void> {
-  const listens = Promise.withResolvers<void>();
-  server.once("error", listens.reject);
-  server.listen(port, host, listens.resolve);
-  await listens.promise;
-  server.off("error", listens.reject);
 }

@@ -1,9 +1,9 @@
-import { type IncomingMessage, request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
+import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
+import { answerTo } from "../sdk/mcp-guard/answer-to.ts";
 import { isEventStream } from "../sdk/mcp-guard/content-type.ts";
 import { isTold, sentHeaders } from "../sdk/mcp-guard/passed-headers.ts";
-import { type Answer, createTextOfPieces } from "./answer.ts";
+import { type Answer, wholeTextOf } from "./answer.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
 
 /**
@@ -22,56 +22,31 @@ export async function askUpstream(
 ): Promise<Answer> {
   const { method, signal } = request;
   const bytes = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
-  const headers = {
-    ...sentHeaders(request.headers),
-    ...(bytes === undefined ? {} : { "content-length": String(bytes.length) }),
-    ...injected,
-  };
-  const answered = Promise.withResolvers<Answer>();
-  const send = url.startsWith("https:") ? requestHttps : requestHttp;
-  const outgoing = send(url, { method, headers, signal }, (incoming) => {
-    answerOf(incoming).then(answered.resolve, (thrown) => {
-      incoming.destroy();
-      answered.reject(thrown);
-    });
-  });
-  outgoing.on("error", (cause) => {
-    const failure = new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server can't be reached", { cause });
-    answered.reject(signal.aborted ? signal.reason : failure);
-  });
-  outgoing.end(bytes);
-  return answered.promise;
+  try {
+    const headers = { ...sentHeaders(request.headers), ...injected };
+    return await answerOf(await answerTo(url, { method, signal, headers }, bytes));
+  } catch (thrown) {
+    if (signal.aborted) throw signal.reason;
+    throw thrown instanceof UpstreamFailure
+      ? thrown
+      : new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server can't be reached", { cause: thrown });
+  }
 }
 
 async function answerOf(incoming: IncomingMessage): Promise<Answer> {
   const { statusCode: status = 502 } = incoming;
   const refused = refusalOf(status);
-  if (refused !== undefined) throw refused;
+  if (refused !== undefined) {
+    incoming.destroy();
+    throw refused;
+  }
   const headers = new Headers();
   for (const [name, value] of Object.entries(incoming.headers)) {
     if (typeof value === "string" && isTold(name)) headers.set(name, value);
   }
   if (isEventStream(headers)) return { status, headers, body: Readable.toWeb(incoming) as Answer["body"] };
-  const text = await textOf(incoming);
+  const text = await wholeTextOf(incoming);
   return { status, headers, body: text === "" ? null : text };
-}
-
-async function textOf(incoming: IncomingMessage): Promise<string> {
-  const whole = Promise.withResolvers<string>();
-  const { add, text } = createTextOfPieces();
-  incoming.setEncoding("utf8");
-  incoming.on("data", (piece: string) => {
-    try {
-      add(piece);
-    } catch (thrown) {
-      whole.reject(thrown);
-    }
-  });
-  incoming.on("end", () => whole.resolve(text()));
-  incoming.on("error", (cause) => {
-    whole.reject(new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server's answer broke off", { cause }));
-  });
-  return whole.promise;
 }
 
 function refusalOf(status: number): UpstreamFailure | undefined {

@@ -18,8 +18,8 @@ export type ProcessUpstream = {
 export type ProcessTerms = {
   /** Which tools share a process. */
   readonly groupOf: SessionTerms["groupOf"];
-  /** The variables of a group's process that is about to be started. */
-  readonly environment: (group: string) => Promise<Readonly<Record<string, string>>>;
+  /** The variables of the process for a tool, which is about to be started; `undefined`: for what calls none. */
+  readonly environment: (tool: string | undefined) => Promise<Readonly<Record<string, string>>>;
   /** Told what a process says beside its messages. */
   readonly said: (line: string) => void;
 };
@@ -42,10 +42,10 @@ export function createProcessUpstream(
 
   const startFor =
     (stepId: string): SessionTerms["start"] =>
-    async (group, { message, ended }) => {
+    async (tool, { message, ended }) => {
       const leave = enter(stepId);
       try {
-        const variables = await environment(group);
+        const variables = await environment(tool);
         return await startServerProcess(command, variables, {
           message,
           said,

@@ -1,10 +1,8 @@
-import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createForward } from "../../src/bridge/forward.ts";
 import { patientFetch } from "../../src/bridge/patient-fetch.ts";
 import { PULSE_MS } from "../../src/sdk/mcp-guard/alive-answer.ts";
+import { decode, pulsesFor10Minutes, serverInHand } from "../sdk/mcp-guard/server-in-hand.ts";
 
 const TEN_MINUTES_MS = 600_000;
 const MCP = { "content-type": "application/json", accept: "application/json, text/event-stream" };
@@ -14,24 +12,6 @@ const ANSWER = { jsonrpc: "2.0", id: 7, result: { content: [] } };
 /** Timers alone: what the sockets do is real. */
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "setInterval", "clearTimeout", "clearInterval"] }));
 afterEach(() => void vi.useRealTimers());
-
-/** A server that hands its responses to the test. */
-async function serverInHand(): Promise<{ readonly url: string; next(): Promise<ServerResponse> }> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
-    async next() {
-      const [, response] = (await once(server, "request")) as [unknown, ServerResponse];
-      return response;
-    },
-  };
-}
 
 function bridged(url: string, message: object, ended = new AbortController()) {
   const step = { signal: ended.signal, fetch: patientFetch };
@@ -46,7 +26,6 @@ function bridged(url: string, message: object, ended = new AbortController()) {
 }
 
 const CALL = { id: 7, method: "tools/call", params: { name: "slow", arguments: {} } };
-const decode = (chunk: Uint8Array | undefined) => new TextDecoder().decode(chunk);
 
 describe("a call of ten minutes", () => {
   test("that its server answers at the end: the client hears of it all the while, and then the answer", async () => {
@@ -54,15 +33,7 @@ describe("a call of ten minutes", () => {
     const asked = next();
     const answered = bridged(url, CALL);
     const response = await asked;
-    await vi.advanceTimersByTimeAsync(PULSE_MS);
-    const { status, headers, body } = await answered;
-    expect([status, headers.get("content-type")]).toEqual([200, "text/event-stream"]);
-    const reader = body?.getReader();
-    for (let heard = PULSE_MS; heard < TEN_MINUTES_MS; heard += PULSE_MS) {
-      const read = reader?.read();
-      await vi.advanceTimersByTimeAsync(PULSE_MS);
-      expect(decode((await read)?.value)).toBe(":\n\n");
-    }
+    const reader = await pulsesFor10Minutes(answered);
     const last = reader?.read();
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(ANSWER, null, 2));
     expect(decode((await last)?.value)).toBe(`event: message\ndata: ${JSON.stringify(ANSWER)}\n\n`);

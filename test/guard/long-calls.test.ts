@@ -1,14 +1,12 @@
-import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import type { ServerResponse } from "node:http";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createGuardHandler } from "../../src/guard/guard-handler.ts";
 import { createSecrets } from "../../src/guard/secrets.ts";
 import { askUpstream } from "../../src/guard/upstream-http.ts";
 import { PULSE_MS } from "../../src/sdk/mcp-guard/alive-answer.ts";
 import type { StepAuthInfo } from "../../src/sdk/mcp-guard/step-auth-info.ts";
+import { decode, pulsesFor10Minutes, serverInHand } from "../sdk/mcp-guard/server-in-hand.ts";
 
-const TEN_MINUTES_MS = 600_000;
 const CALL = { jsonrpc: "2.0", id: 7, method: "tools/call", params: { name: "slow", arguments: {} } };
 const ANSWER = { jsonrpc: "2.0", id: 7, result: { content: [] } };
 const JSON_TYPE = { "content-type": "application/json" };
@@ -19,14 +17,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** A server that hands its response to the test, behind all of the guard but the part that asks who calls. */
 async function callInHand() {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+  const { url, next } = await serverInHand();
   const handler = createGuardHandler({
     reached: { serve: (request, body) => askUpstream(url, request, body, {}) },
     injections: [],
@@ -36,28 +27,17 @@ async function callInHand() {
     onError: () => undefined,
     pulseMs: PULSE_MS,
   });
-  const request = once(server, "request");
+  const asking = next();
   const headers = { ...JSON_TYPE, accept: "application/json, text/event-stream" };
   const asked = new Request(url, { method: "POST", headers, body: JSON.stringify(CALL) });
   const answered = handler(asked, { parsedBody: CALL, authInfo: { extra: {} } as StepAuthInfo });
-  const [, response] = (await request) as [unknown, ServerResponse];
-  return { answered, response };
+  return { answered, response: await asking };
 }
-
-const decode = (chunk: Uint8Array | undefined) => new TextDecoder().decode(chunk);
 
 describe("a call of ten minutes at a guarded server", () => {
   test("that answers at the end: the client hears of it all the while, and then the answer", async () => {
     const { answered, response } = await callInHand();
-    await vi.advanceTimersByTimeAsync(PULSE_MS);
-    const { status, headers, body } = await answered;
-    expect([status, headers.get("content-type")]).toEqual([200, "text/event-stream"]);
-    const reader = body?.getReader();
-    for (let heard = PULSE_MS; heard < TEN_MINUTES_MS; heard += PULSE_MS) {
-      const read = reader?.read();
-      await vi.advanceTimersByTimeAsync(PULSE_MS);
-      expect(decode((await read)?.value)).toBe(":\n\n");
-    }
+    const reader = await pulsesFor10Minutes(answered);
     const last = reader?.read();
     response.writeHead(200, JSON_TYPE).end(JSON.stringify(ANSWER));
     expect(decode((await last)?.value)).toBe(`event: message\ndata: ${JSON.stringify(ANSWER)}\n\n`);

@@ -1,4 +1,5 @@
 import { isEventStream } from "./content-type.ts";
+import { messageEvent } from "./ending-stream.ts";
 
 const NEWLINE = 0x0a;
 /** A comment, which says nothing to whoever reads the events. HTML, section 9.2.6 */
@@ -21,7 +22,7 @@ export function mayBeginAsStream(
 
 /** One message as a stream of events. */
 export function messageAsEvents(message: unknown): Bytes {
-  return new Blob([`event: message\ndata: ${JSON.stringify(message)}\n\n`]).stream();
+  return new Blob([messageEvent(JSON.stringify(message))]).stream();
 }
 
 type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>;

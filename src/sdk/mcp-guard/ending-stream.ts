@@ -1,5 +1,10 @@
 const NEWLINE = 0x0a;
 
+/** A message of MCP as an event. @param data - JSON in one line. */
+export function messageEvent(data: string): string {
+  return `event: message\ndata: ${data}\n\n`;
+}
+
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
 /**
@@ -38,7 +43,7 @@ export function endingStream(
       if (data === undefined) return controller.close();
       // An event that was cut in two ends here, so that it does not swallow the last one.
       const before = lastByte === NEWLINE ? "" : "\n\n";
-      controller.enqueue(new TextEncoder().encode(`${before}event: message\ndata: ${data}\n\n`));
+      controller.enqueue(new TextEncoder().encode(`${before}${messageEvent(data)}`));
       controller.close();
     });
   }

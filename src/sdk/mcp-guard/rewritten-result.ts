@@ -1,9 +1,8 @@
 import { isObject, type JsonObject } from "../../domain/strict-json.ts";
 import { isEventStream, isJson } from "./content-type.ts";
+import { ANSWER_CHARACTERS_MAX, textOf } from "./text-of.ts";
 import { wholeEvents } from "./whole-events.ts";
 
-/** Of an answer in JSON, or of one event; eight times the largest request. It is held as a whole to be looked at. */
-const CHARACTERS_MAX = 32 * 1024 * 1024;
 const END_OF_LINE = /\r\n|\n|\r/;
 
 /**
@@ -44,20 +43,6 @@ export async function rewrittenResult(
   return new Response(body.pipeThrough(events), { status, statusText, headers });
 }
 
-/** @throws RangeError for more than is allowed */
-async function textOf(body: ReadableStream<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  const pieces: string[] = [];
-  let characters = 0;
-  for await (const chunk of body) {
-    const piece = decoder.decode(chunk, { stream: true });
-    characters += piece.length;
-    if (characters > CHARACTERS_MAX) throw new RangeError(`an answer of more than ${CHARACTERS_MAX} characters`);
-    pieces.push(piece);
-  }
-  return [...pieces, decoder.decode()].join("");
-}
-
 function rewrittenMessage(text: string, rewrite: (result: JsonObject) => JsonObject): string {
   const message: unknown = JSON.parse(text);
   // A batch, which some clients still read.
@@ -70,7 +55,7 @@ function rewrittenMessage(text: string, rewrite: (result: JsonObject) => JsonObj
 function eventsRewritten(rewrite: (event: string) => string): TransformStream<Uint8Array, Uint8Array<ArrayBuffer>> {
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
-  const events = wholeEvents(CHARACTERS_MAX);
+  const events = wholeEvents(ANSWER_CHARACTERS_MAX);
   return new TransformStream({
     transform(chunk, controller) {
       for (const event of events.take(decoder.decode(chunk, { stream: true }))) {

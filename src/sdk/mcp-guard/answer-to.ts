@@ -1,0 +1,26 @@
+import { type IncomingMessage, type RequestOptions, request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+
+export type Sent = Pick<RequestOptions, "method" | "signal"> & {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Certificates of those who may vouch for the server. Absent: those that Node.js has. */
+  readonly ca?: Buffer | undefined;
+};
+
+/**
+ * The head of the answer to one request, however long it takes: the global `fetch` gives up after five minutes of silence. Follows no
+ * redirect and decodes nothing.
+ *
+ * @param body - sent with its length; `undefined` for a request without one.
+ * @throws the error of Node.js, also for a signal that aborts
+ */
+export function answerTo(url: string, { headers, ...sent }: Sent, body?: Uint8Array): Promise<IncomingMessage> {
+  const answered = Promise.withResolvers<IncomingMessage>();
+  const send = new URL(url).protocol === "https:" ? requestHttps : requestHttp;
+  const withLength = { ...headers, ...(body !== undefined && { "content-length": String(body.length) }) };
+  const outgoing = send(url, { ...sent, headers: withLength }, answered.resolve);
+  // Whoever reads the answer is told of what comes after its head.
+  outgoing.on("error", answered.reject);
+  outgoing.end(body);
+  return answered.promise;
+}
