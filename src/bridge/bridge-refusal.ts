@@ -1,4 +1,5 @@
 import { isObject } from "../domain/strict-json.ts";
+import type { Answer } from "../sdk/mcp-guard/answer.ts";
 import { denialData } from "../sdk/mcp-guard/denial-data.ts";
 import { REFUSAL_CODES } from "../sdk/mcp-guard/refusal.ts";
 import { type McpRefusal, mcpRefusalOf, StintError } from "../sdk/runtime/index.ts";
@@ -138,9 +139,11 @@ function whatHelps({ reason, state, refused, approval, approvalId, approvalUntil
 }
 
 /** As the answer to the request with this id, which a model gets to read; else a status that no client takes for a login. */
-export function refusedResponse({ status, code, message, data }: Refused, id: string | number | undefined): Response {
-  const headers = { "cache-control": "no-store", ...(status === 405 && { allow: "GET, POST, DELETE" }) };
-  return Response.json(errorMessage({ code, message, data }, id), { status: id === undefined ? status : 200, headers });
+export function refusedAnswer({ status, code, message, data }: Refused, id: string | number | undefined): Answer {
+  const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store" });
+  if (status === 405) headers.set("allow", "GET, POST, DELETE");
+  const body = JSON.stringify(errorMessage({ code, message, data }, id));
+  return { status: id === undefined ? status : 200, headers, body };
 }
 
 export function errorMessage(

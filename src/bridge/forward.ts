@@ -1,5 +1,6 @@
 import { isObject } from "../domain/strict-json.ts";
 import { aliveAnswer, mayBeginAsStream, messageAsEvents } from "../sdk/mcp-guard/alive-answer.ts";
+import { type Answer, textOfAnswer } from "../sdk/mcp-guard/answer.ts";
 import { isEventStream, isJson } from "../sdk/mcp-guard/content-type.ts";
 import { endingStream } from "../sdk/mcp-guard/ending-stream.ts";
 import { isTold, sentHeaders } from "../sdk/mcp-guard/passed-headers.ts";
@@ -8,9 +9,9 @@ import {
   BridgeRefusal,
   errorMessage,
   type Refused,
+  refusedAnswer,
   refusedBy,
   refusedByServer,
-  refusedResponse,
 } from "./bridge-refusal.ts";
 
 /** One request of the client, read. */
@@ -24,7 +25,7 @@ export type ClientRequest = {
 };
 
 /** Gives the server's answer, or why there is none; rejects only for a client that has gone. */
-export type Forward = (url: string, request: ClientRequest) => Promise<Response>;
+export type Forward = (url: string, request: ClientRequest) => Promise<Answer>;
 
 export type ForwardTerms = {
   readonly step: Pick<Step, "fetch" | "signal">;
@@ -38,7 +39,7 @@ export type ForwardTerms = {
 const REFUSALS: readonly number[] = [401, 403, 407, 503];
 /** Passes requests on as a step: with its credentials, without the client's, and nothing of either comes back. */
 export function createForward({ step, told, pulseMs }: ForwardTerms): Forward {
-  async function ask(url: string, request: ClientRequest, id: string | number | undefined): Promise<Response> {
+  async function ask(url: string, request: ClientRequest, id: string | number | undefined): Promise<Answer> {
     const { method, headers, body, signal } = request;
     try {
       const init = { method, headers: sentHeaders(headers), signal, ...(body !== undefined && { body }) };
@@ -46,27 +47,28 @@ export function createForward({ step, told, pulseMs }: ForwardTerms): Forward {
     } catch (thrown) {
       if (signal.aborted) throw thrown;
       const refused = refusedBy(thrown) ?? unreachable(thrown);
-      return refusedResponse(refused, id);
+      return refusedAnswer(refused, id);
     }
   }
 
-  async function answerOf(response: Response, id: string | number | undefined): Promise<Response> {
+  async function answerOf(response: Response, id: string | number | undefined): Promise<Answer> {
     const { status, headers } = response;
     if (REFUSALS.includes(status))
-      return refusedResponse(refusedByServer(await response.text()) ?? refusedWithoutWord(status), id);
+      return refusedAnswer(refusedByServer(await response.text()) ?? refusedWithoutWord(status), id);
     if (![null, "identity"].includes(headers.get("content-encoding"))) {
       await response.body?.cancel();
       throw new BridgeRefusal("SERVER_MALFORMED", "the server answers in an encoding that nobody asked for");
     }
     const passed = new Headers([...headers].filter(([name]) => isTold(name)));
-    if (response.body === null || !isEventStream(headers))
-      return new Response(response.body, { status, headers: passed });
+    // Whole, it is sent in one piece.
+    if (isJson(headers)) return { status, headers: passed, body: await wholeText(response) };
+    if (response.body === null || !isEventStream(headers)) return { status, headers: passed, body: response.body };
     const lastEvent = (why: unknown) => {
       const refused = id === undefined ? undefined : refusedBy(why);
       return refused && JSON.stringify(errorMessage(refused, id));
     };
     const whole = endingStream(response.body, { stop: step.signal, lastEvent, finish: () => undefined });
-    return new Response(whole as ReadableStream<Uint8Array<ArrayBuffer>>, { status, headers: passed });
+    return { status, headers: passed, body: whole };
   }
 
   function unreachable(cause: unknown): Refused {
@@ -78,23 +80,30 @@ export function createForward({ step, told, pulseMs }: ForwardTerms): Forward {
     const message = messageIn(request.body);
     const { id } = message;
     const mayBegin = id !== undefined && mayBeginAsStream(request.headers, message);
-    return aliveAnswer(ask(url, request, id), pulseMs, mayBegin ? (response) => eventsOf(response, id) : undefined);
+    return aliveAnswer(ask(url, request, id), pulseMs, mayBegin ? (late) => eventsOf(late, id) : undefined);
   };
 }
 
 /** An answer that its client reads in a stream which has begun already. */
-async function eventsOf(response: Response, id: string | number): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  if (response.body !== null && isEventStream(response.headers)) return response.body;
-  const text = await response.text();
-  const { id: answered } = isJson(response.headers) ? messageIn(new TextEncoder().encode(text)) : {};
+async function eventsOf(answer: Answer, id: string | number): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const { body, headers, status } = answer;
+  if (body instanceof ReadableStream && isEventStream(headers)) return body;
+  const text = await textOfAnswer(answer);
+  const { id: answered } = isJson(headers) ? messageIn(new TextEncoder().encode(text)) : {};
   const message =
     answered === id
       ? (JSON.parse(text) as unknown)
-      : errorMessage(
-          refused(new BridgeRefusal("SERVER_MALFORMED", `the server answers ${response.status} without a word`)),
-          id,
-        );
+      : errorMessage(refused(new BridgeRefusal("SERVER_MALFORMED", `the server answers ${status} without a word`)), id);
   return messageAsEvents(message);
+}
+
+async function wholeText(response: Response): Promise<string> {
+  try {
+    return await textOfAnswer(response);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new BridgeRefusal("SERVER_MALFORMED", "the server's answer is longer than any may be", { cause });
+  }
 }
 
 function refused(refusal: BridgeRefusal): Refused {

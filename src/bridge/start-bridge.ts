@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Answer } from "../sdk/mcp-guard/answer.ts";
+import type { GuardedRequest } from "../sdk/mcp-guard/guarded-request.ts";
 import { readBody } from "../sdk/mcp-guard/json-rpc-message.ts";
-import { createNodeListener } from "../sdk/mcp-guard/node-listener.ts";
+import { createAnswerListener } from "../sdk/mcp-guard/node-listener.ts";
 import { createAdmission } from "./admission.ts";
-import { BridgeRefusal, refusedBy, refusedResponse } from "./bridge-refusal.ts";
+import { BridgeRefusal, refusedAnswer, refusedBy } from "./bridge-refusal.ts";
 import { createForward, type ForwardTerms } from "./forward.ts";
 
 /** A server that clients reach by the bridge. */
@@ -44,7 +46,7 @@ export async function startBridge(servers: readonly BridgedServer[], terms: Forw
   const authority = `${LOOPBACK}:${(server.address() as AddressInfo).port}`;
   const origin = `http://${authority}`;
 
-  async function serve(request: Request): Promise<Response> {
+  async function serve(request: GuardedRequest): Promise<Answer> {
     const { method, headers, signal } = request;
     admission.check(headers, authority);
     const url = urls.get(request.url.slice(origin.length));
@@ -55,7 +57,7 @@ export async function startBridge(servers: readonly BridgedServer[], terms: Forw
   }
 
   /** A model that has found the secret must not be able to hand it on. */
-  async function bodyOf(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+  async function bodyOf(request: GuardedRequest): Promise<Uint8Array<ArrayBuffer>> {
     const body = await readBody(request, BODY_BYTES_MAX);
     if (body === undefined) {
       throw new BridgeRefusal("BODY_TOO_LARGE", `a message must be at most ${BODY_BYTES_MAX} bytes`);
@@ -64,19 +66,19 @@ export async function startBridge(servers: readonly BridgedServer[], terms: Forw
     return body as Uint8Array<ArrayBuffer>;
   }
 
-  async function served(request: Request): Promise<Response> {
+  async function served(request: GuardedRequest): Promise<Answer> {
     try {
       return await serve(request);
     } catch (thrown) {
       const refused = refusedBy(thrown);
       if (refused === undefined) throw thrown;
-      return refusedResponse(refused, undefined);
+      return refusedAnswer(refused, undefined);
     }
   }
 
   const onError = (thrown: unknown) =>
     terms.told(`an answer failed: ${thrown instanceof Error ? thrown.name : "unknown"}`);
-  server.on("request", createNodeListener(origin, served, onError));
+  server.on("request", createAnswerListener(origin, served, onError));
   return {
     authorization: admission.authorization,
     urlOf: (name) => `${origin}${pathOf(name)}`,

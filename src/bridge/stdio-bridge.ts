@@ -13,6 +13,7 @@ import {
   serializeMessage,
 } from "@modelcontextprotocol/client";
 import { isObject } from "../domain/strict-json.ts";
+import { fetchResponseOf } from "../sdk/mcp-guard/answer.ts";
 import { REFUSAL_CODES } from "../sdk/mcp-guard/refusal.ts";
 import { BridgeRefusal, errorMessage, refusedBy } from "./bridge-refusal.ts";
 import type { Forward } from "./forward.ts";
@@ -45,7 +46,7 @@ export async function bridgeStdio(options: {
   const { url, forward, input, output, stop } = options;
   const running = new Map<RequestId, { readonly isModern: boolean; readonly cancel: AbortController }>();
   const transport = new StreamableHTTPClientTransport(new URL(url), {
-    fetch: (_, init) => forward(url, requestOf(init, stop)),
+    fetch: async (_, init) => fetchResponseOf(await forward(url, requestOf(init, stop))),
   });
   let handshake: RequestId | undefined;
   let sent = Promise.resolve();

@@ -1,20 +1,21 @@
 import { isObject } from "../domain/strict-json.ts";
 import { aliveAnswer, mayBeginAsStream, messageAsEvents } from "../sdk/mcp-guard/alive-answer.ts";
+import { type Answer, textOfAnswer } from "../sdk/mcp-guard/answer.ts";
 import { isEventStream, isJson } from "../sdk/mcp-guard/content-type.ts";
-import type { McpFetch } from "../sdk/mcp-guard/guard.ts";
+import type { McpHandler } from "../sdk/mcp-guard/guard.ts";
+import type { ForwardedRequest } from "../sdk/mcp-guard/guarded-request.ts";
 import { rewrittenResult } from "../sdk/mcp-guard/rewritten-result.ts";
 import { stepOf } from "../sdk/mcp-guard/step-auth-info.ts";
-import { type Answer, responseOf } from "./answer.ts";
 import type { Injection } from "./guard-config.ts";
 import { injectedMessage, withoutInjectedArguments } from "./injected-message.ts";
 import { nettedAnswer } from "./netted-answer.ts";
 import type { Secrets } from "./secrets.ts";
 import type { TightenedTools } from "./tightened-tools.ts";
-import { failureMessage, failureResponse, UpstreamFailure } from "./upstream-failure.ts";
+import { failureAnswer, failureMessage, UpstreamFailure } from "./upstream-failure.ts";
 
 /** The server itself, whichever way it is reached. */
 export type Reached = {
-  serve(request: Request, body: unknown, stepId: string): Promise<Answer>;
+  serve(request: ForwardedRequest, body: unknown, stepId: string): Promise<Answer>;
   endSession(id: string): void;
   close(): void;
 };
@@ -31,26 +32,26 @@ export type HandlerTerms = {
 };
 
 /** What is behind the SDK's guard: the server with its secret, and its answers without. */
-export function createGuardHandler(terms: HandlerTerms): McpFetch {
+export function createGuardHandler(terms: HandlerTerms): McpHandler {
   const { reached, injections, secrets, observeTools, told, onError, pulseMs } = terms;
 
-  const answered: McpFetch = async (request, { parsedBody, authInfo }) => {
+  const answered: McpHandler = async (request, { parsedBody, authInfo }) => {
     const { id, method } = isObject(parsedBody) ? parsedBody : { id: undefined, method: undefined };
     try {
       const sent = await injectedMessage(parsedBody, injections, secrets);
       const answer = await reached.serve(request, sent, stepOf(authInfo)?.stepId ?? "");
       const caught = () =>
         told(`an answer to ${JSON.stringify(method ?? request.method)} held a secret, and was withheld`);
-      const response = responseOf(await nettedAnswer(answer, secrets.net(), { id, caught }));
-      if (method !== "tools/list") return response;
-      return await rewrittenResult(response, (result) => {
+      const netted = await nettedAnswer(answer, secrets.net(), { id, caught });
+      if (method !== "tools/list") return netted;
+      return await rewrittenResult(netted, (result) => {
         observeTools(result);
         return withoutInjectedArguments(result, injections);
       });
     } catch (thrown) {
       if (!(thrown instanceof UpstreamFailure)) throw thrown;
       onError(thrown);
-      return failureResponse(thrown, id);
+      return failureAnswer(thrown, id);
     }
   };
 
@@ -66,10 +67,10 @@ export function createGuardHandler(terms: HandlerTerms): McpFetch {
 }
 
 /** An answer that its client reads in a stream which has begun already. */
-async function eventsOf(response: Response, id: unknown): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-  const { body, headers } = response;
-  if (body !== null && isEventStream(headers)) return body;
-  if (isJson(headers)) return messageAsEvents(await response.json());
+async function eventsOf(answer: Answer, id: unknown): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  const { body, headers } = answer;
+  if (body instanceof ReadableStream && isEventStream(headers)) return body;
+  if (isJson(headers)) return messageAsEvents(JSON.parse(await textOfAnswer(answer)));
   const failure = new UpstreamFailure("UPSTREAM_MALFORMED", "the server's answer is not one of MCP");
   return messageAsEvents(failureMessage(failure, id));
 }

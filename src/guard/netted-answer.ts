@@ -1,10 +1,11 @@
+import type { Answer } from "../sdk/mcp-guard/answer.ts";
 import { isEventStream, isJson } from "../sdk/mcp-guard/content-type.ts";
 import { messageEvent } from "../sdk/mcp-guard/ending-stream.ts";
 import { ANSWER_CHARACTERS_MAX } from "../sdk/mcp-guard/text-of.ts";
 import { wholeEvents } from "../sdk/mcp-guard/whole-events.ts";
-import { type Answer, wholeTextOf } from "./answer.ts";
 import type { SecretNet } from "./secret-net.ts";
 import { failureMessage, UpstreamFailure } from "./upstream-failure.ts";
+import { wholeTextOf } from "./whole-text.ts";
 
 /**
  * The answer as it may be passed on. A stream is told up to the event with a secret, then an error in its place, and ends.

@@ -9,6 +9,8 @@ import {
   type RequestId,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
+import type { ForwardedRequest } from "../sdk/mcp-guard/guarded-request.ts";
+import { signalledRequest } from "../sdk/mcp-guard/signalled-request.ts";
 import { toolCalledBy } from "./injected-message.ts";
 import type { ProcessEvents, ServerProcess } from "./server-process.ts";
 import { failureMessage, UpstreamFailure } from "./upstream-failure.ts";
@@ -17,7 +19,7 @@ import { failureMessage, UpstreamFailure } from "./upstream-failure.ts";
 export type ProcessSession = {
   /** `undefined` until the client has initialized it. */
   readonly id: () => string | undefined;
-  serve(request: Request, body: unknown): Promise<Response>;
+  serve(request: ForwardedRequest, body: unknown): Promise<Response>;
   /** Ends its processes and its streams. */
   end(): void;
 };
@@ -194,10 +196,19 @@ export async function beginProcessSession({ start, groupOf, ended }: SessionTerm
           running.delete(id);
         });
       }
-      return transport.handleRequest(request, body === undefined ? {} : { parsedBody: body });
+      return handledBy(transport, request, body);
     },
     end,
   };
+}
+
+/** The transport takes a Request, and looks at nothing of it but its head. */
+export function handledBy(
+  transport: WebStandardStreamableHTTPServerTransport,
+  { url, ...head }: ForwardedRequest,
+  body: unknown,
+): Promise<Response> {
+  return transport.handleRequest(signalledRequest(url, head), body === undefined ? {} : { parsedBody: body });
 }
 
 function cancelledBy(message: JSONRPCMessage): RequestId | undefined {

@@ -5,7 +5,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { validateHostHeader } from "@modelcontextprotocol/server";
 import { PULSE_MS } from "../sdk/mcp-guard/alive-answer.ts";
-import { createGuard } from "../sdk/mcp-guard/guard.ts";
+import { createGuardListener } from "../sdk/mcp-guard/guard.ts";
 import { type GuardSettings, guardSettingsOf } from "../sdk/mcp-guard/guard-settings.ts";
 import type { NodeListener } from "../sdk/mcp-guard/node-listener.ts";
 import { createVerifier } from "../sdk/verifier/index.ts";
@@ -86,7 +86,7 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
 
   try {
     await verifier.ready();
-    const server = serverOf(config, hostChecked(config, createGuard(settings).listener(handler)));
+    const server = serverOf(config, hostChecked(config, createGuardListener(settings, handler)));
     const { host } = config.listen;
     server.listen(config.listen.port, host);
     await once(server, "listening");

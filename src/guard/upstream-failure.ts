@@ -1,3 +1,5 @@
+import type { Answer } from "../sdk/mcp-guard/answer.ts";
+
 /** Why the server behind the guard gives no answer, or none that may be passed on. */
 const STATUS_OF = {
   UPSTREAM_UNREACHABLE: 502,
@@ -32,8 +34,9 @@ export function failureMessage({ reason, message }: UpstreamFailure, id: unknown
   return { jsonrpc: "2.0", id: id ?? null, error: { code: INTERNAL_ERROR, message, data: { reason } } };
 }
 
-export function failureResponse(failure: UpstreamFailure, id: unknown): Response {
+export function failureAnswer(failure: UpstreamFailure, id: unknown): Answer {
   const status = STATUS_OF[failure.reason];
-  const retry = status === 503 ? { "retry-after": String(RETRY_AFTER_SECONDS) } : undefined;
-  return Response.json(failureMessage(failure, id), { status, ...(retry === undefined ? {} : { headers: retry }) });
+  const headers = new Headers({ "content-type": "application/json" });
+  if (status === 503) headers.set("retry-after", String(RETRY_AFTER_SECONDS));
+  return { status, headers, body: JSON.stringify(failureMessage(failure, id)) };
 }

@@ -1,10 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
+import type { Answer } from "../sdk/mcp-guard/answer.ts";
 import { answerTo } from "../sdk/mcp-guard/answer-to.ts";
 import { isEventStream } from "../sdk/mcp-guard/content-type.ts";
+import type { ForwardedRequest } from "../sdk/mcp-guard/guarded-request.ts";
 import { isTold, sentHeaders } from "../sdk/mcp-guard/passed-headers.ts";
-import { type Answer, wholeTextOf } from "./answer.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
+import { wholeTextOf } from "./whole-text.ts";
 
 /**
  * Sends one request to a server that speaks streamable HTTP. Follows no redirect, and waits for an answer as long as the
@@ -16,7 +18,7 @@ import { UpstreamFailure } from "./upstream-failure.ts";
  */
 export async function askUpstream(
   url: string,
-  request: Pick<Request, "method" | "headers" | "signal">,
+  request: Omit<ForwardedRequest, "url">,
   body: unknown,
   injected: Readonly<Record<string, string>>,
 ): Promise<Answer> {

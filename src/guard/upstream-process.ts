@@ -1,6 +1,7 @@
 import { isInitializeRequest, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { SESSION_HEADER } from "../sdk/mcp-guard/forwarded-request.ts";
-import { beginProcessSession, type ProcessSession, type SessionTerms } from "./process-session.ts";
+import type { ForwardedRequest } from "../sdk/mcp-guard/guarded-request.ts";
+import { beginProcessSession, handledBy, type ProcessSession, type SessionTerms } from "./process-session.ts";
 import { type ProcessCommand, startServerProcess } from "./server-process.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
 
@@ -10,7 +11,7 @@ export type ProcessUpstream = {
    * @param stepId - of whoever asks, which has a part of the processes and not all of them.
    * @throws UpstreamFailure UPSTREAM_UNREACHABLE, PROCESSES_EXHAUSTED; and what `environment` throws
    */
-  serve(request: Request, body: unknown, stepId: string): Promise<Response>;
+  serve(request: ForwardedRequest, body: unknown, stepId: string): Promise<Response>;
   endSession(id: string): void;
   close(): void;
 };
@@ -60,7 +61,7 @@ export function createProcessUpstream(
       }
     };
 
-  async function begin(request: Request, body: unknown, stepId: string): Promise<Response> {
+  async function begin(request: ForwardedRequest, body: unknown, stepId: string): Promise<Response> {
     const session = await beginProcessSession({
       start: startFor(stepId),
       groupOf,
@@ -83,7 +84,7 @@ export function createProcessUpstream(
       if (isInitializeRequest(body)) return begin(request, body, stepId);
       // What belongs to no session is answered as a server answers that has none.
       const nobody = new WebStandardStreamableHTTPServerTransport({ sessionIdGenerator: () => "" });
-      return nobody.handleRequest(request, body === undefined ? {} : { parsedBody: body });
+      return handledBy(nobody, request, body);
     },
     endSession: (id) => sessions.get(id)?.end(),
     close() {

@@ -5,6 +5,8 @@ import { VerificationError } from "./verification-error.ts";
 
 /** A JWS taken apart; nothing of it is believed yet. */
 export type Jws = {
+  /** As it came. */
+  readonly text: string;
   readonly header: JsonObject;
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
@@ -36,6 +38,7 @@ export function parseJws(token: string, refuse: Refuse): Jws {
   const header = parseStrictObject(decode(headerPart, refuse));
   if (header === undefined) throw refuse("a JSON object without repeated members as its header");
   return {
+    text: token,
     header,
     payload: decode(payloadPart, refuse),
     signature: decode(signaturePart, refuse),

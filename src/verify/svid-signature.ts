@@ -1,5 +1,6 @@
 import { type SpiffeId, trustDomainOf } from "../domain/spiffe-id.ts";
 import { isJwsAlgorithm, verifySignature } from "./jws-signature.ts";
+import type { KnownSignatures } from "./known-signatures.ts";
 import { VerificationError } from "./verification-error.ts";
 import type { BundleSet } from "./verification-keys.ts";
 
@@ -8,9 +9,12 @@ export type TrustedKeys = {
   readonly bundles: BundleSet;
   /** Accepts trust domains that are for development only. Default: false. */
   readonly development?: boolean;
+  /** Absent: every signature is checked. */
+  readonly known?: KnownSignatures;
 };
 
 type Signed = {
+  readonly text: string;
   readonly algorithm: string;
   readonly keyId: string;
   readonly signed: Uint8Array;
@@ -28,7 +32,7 @@ export function checkSvidSignature(
   jws: Signed,
   spiffeId: SpiffeId,
   kind: "keys" | "witKeys" | "txnTokenKeys",
-  { bundles, development }: TrustedKeys,
+  { bundles, development, known }: TrustedKeys,
 ): void {
   const { algorithm } = jws;
   if (!isJwsAlgorithm(algorithm)) {
@@ -48,7 +52,9 @@ export function checkSvidSignature(
   if (!key.algorithms.includes(algorithm)) {
     throw new VerificationError("ALGORITHM_REFUSED", "the algorithm is not one of the key");
   }
+  if (known?.holds(jws.text, key.key) === true) return;
   if (!verifySignature(algorithm, key.key, jws.signed, jws.signature)) {
     throw new VerificationError("SIGNATURE_INVALID", "the signature does not hold");
   }
+  known?.add(jws.text, key.key);
 }

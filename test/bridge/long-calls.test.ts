@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createForward } from "../../src/bridge/forward.ts";
 import { patientFetch } from "../../src/bridge/patient-fetch.ts";
 import { PULSE_MS } from "../../src/sdk/mcp-guard/alive-answer.ts";
+import { fetchResponseOf } from "../../src/sdk/mcp-guard/answer.ts";
 import { decode, pulsesFor10Minutes, serverInHand } from "../sdk/mcp-guard/server-in-hand.ts";
 
 const TEN_MINUTES_MS = 600_000;
@@ -46,7 +47,7 @@ describe("a call of ten minutes", () => {
     const answered = bridged(url, CALL);
     const response = await asked;
     response.writeHead(200, EVENTS).write("data: {}\n\n");
-    const reader = (await answered).body?.getReader();
+    const reader = fetchResponseOf(await answered).body?.getReader();
     expect(decode((await reader?.read())?.value)).toBe("data: {}\n\n");
     const pulse = reader?.read();
     await vi.advanceTimersByTimeAsync(TEN_MINUTES_MS);
@@ -65,7 +66,7 @@ describe("a call of ten minutes", () => {
     const answered = bridged(url, CALL);
     const response = await asked;
     await vi.advanceTimersByTimeAsync(PULSE_MS);
-    const reader = (await answered).body?.getReader();
+    const reader = fetchResponseOf(await answered).body?.getReader();
     const read = reader?.read();
     response.writeHead(404).end();
     const [, data = ""] = /^event: message\ndata: (.*)\n\n$/.exec(decode((await read)?.value)) ?? [];

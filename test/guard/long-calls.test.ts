@@ -4,6 +4,7 @@ import { createGuardHandler } from "../../src/guard/guard-handler.ts";
 import { createSecrets } from "../../src/guard/secrets.ts";
 import { askUpstream } from "../../src/guard/upstream-http.ts";
 import { PULSE_MS } from "../../src/sdk/mcp-guard/alive-answer.ts";
+import { fetchResponseOf } from "../../src/sdk/mcp-guard/answer.ts";
 import type { StepAuthInfo } from "../../src/sdk/mcp-guard/step-auth-info.ts";
 import { decode, pulsesFor10Minutes, serverInHand } from "../sdk/mcp-guard/server-in-hand.ts";
 
@@ -54,7 +55,7 @@ describe("a call of ten minutes at a guarded server", () => {
     ] as const) {
       const { answered, response } = await callInHand();
       await vi.advanceTimersByTimeAsync(PULSE_MS);
-      const reader = (await answered).body?.getReader();
+      const reader = fetchResponseOf(await answered).body?.getReader();
       const read = reader?.read();
       fail(response);
       const [, data = ""] = /^data: (.*)$/m.exec(decode((await read)?.value)) ?? [];
@@ -65,7 +66,7 @@ describe("a call of ten minutes at a guarded server", () => {
   test("that answers in time is answered as it answers", async () => {
     const { answered, response } = await callInHand();
     response.writeHead(200, JSON_TYPE).end(JSON.stringify(ANSWER));
-    const answer = await answered;
+    const answer = fetchResponseOf(await answered);
     expect(answer.headers.get("content-type")).toBe("application/json");
     expect(await answer.json()).toEqual(ANSWER);
   });

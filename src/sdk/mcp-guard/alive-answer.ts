@@ -1,3 +1,4 @@
+import type { Answer } from "./answer.ts";
 import { isEventStream } from "./content-type.ts";
 import { messageEvent } from "./ending-stream.ts";
 
@@ -34,18 +35,18 @@ type Bytes = ReadableStream<Uint8Array<ArrayBuffer>>;
  * @param eventsOf - the answer as a stream of events, whatever it is; absent: it is waited for.
  */
 export async function aliveAnswer(
-  answer: Promise<Response>,
+  answer: Promise<Answer>,
   pulseMs: number,
-  eventsOf: ((response: Response) => Promise<Bytes>) | undefined,
-): Promise<Response> {
+  eventsOf: ((late: Answer) => Promise<Bytes>) | undefined,
+): Promise<Answer> {
   if (eventsOf === undefined) return withPulse(await answer, pulseMs);
   const first = await inTime(answer, pulseMs);
   if (first !== undefined) return withPulse(first, pulseMs);
-  const headers = { "content-type": "text/event-stream", "cache-control": "no-store" };
-  return new Response(pulsing(answer.then(eventsOf), pulseMs), { headers });
+  const headers = new Headers({ "content-type": "text/event-stream", "cache-control": "no-store" });
+  return { status: 200, headers, body: pulsing(answer.then(eventsOf), pulseMs) };
 }
 
-async function inTime(answer: Promise<Response>, pulseMs: number): Promise<Response | undefined> {
+async function inTime(answer: Promise<Answer>, pulseMs: number): Promise<Answer | undefined> {
   const late = Promise.withResolvers<undefined>();
   const timer = setTimeout(late.resolve, pulseMs, undefined);
   try {
@@ -55,10 +56,10 @@ async function inTime(answer: Promise<Response>, pulseMs: number): Promise<Respo
   }
 }
 
-function withPulse(response: Response, pulseMs: number): Response {
-  const { body, status, headers } = response;
-  if (body === null || !isEventStream(headers)) return response;
-  return new Response(pulsing(Promise.resolve(body), pulseMs), { status, headers });
+function withPulse(answer: Answer, pulseMs: number): Answer {
+  const { body, status, headers } = answer;
+  if (!(body instanceof ReadableStream) || !isEventStream(headers)) return answer;
+  return { status, headers, body: pulsing(Promise.resolve(body), pulseMs) };
 }
 
 /** The same bytes, and a comment between two lines when none have come for a while. */

@@ -3,6 +3,7 @@ import type { ToolUse, VerifiedStep } from "../verifier/index.ts";
 import { authorizeMessage, authorizeResponse, isModern, isModernVersion, type Permit } from "./authorize-message.ts";
 import { SESSION_HEADER } from "./forwarded-request.ts";
 import type { GuardSettings } from "./guard-settings.ts";
+import type { GuardedRequest } from "./guarded-request.ts";
 import { type JsonRpcMessage, type JsonRpcResponse, readMessage } from "./json-rpc-message.ts";
 import { type ChallengeTerms, INTERNAL, isRefusal, REFUSAL_CODES, type Refusal, refusal } from "./refusal.ts";
 import { STATE_INVALID, STATE_TEXT } from "./request-state.ts";
@@ -56,7 +57,7 @@ type AskedState = {
  */
 export async function askedOf(
   state: AskedState,
-  request: Request,
+  request: GuardedRequest,
   verified: VerifiedStep,
   parsedBody: unknown,
   terms: ChallengeTerms,

@@ -5,7 +5,7 @@ export function messageEvent(data: string): string {
   return `event: message\ndata: ${data}\n\n`;
 }
 
-type Controller = ReadableStreamDefaultController<Uint8Array>;
+type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 
 /**
  * The same bytes, up to when it is stopped.
@@ -15,13 +15,13 @@ type Controller = ReadableStreamDefaultController<Uint8Array>;
  * @param end.finish - called once it is over, however that came.
  */
 export function endingStream(
-  body: ReadableStream<Uint8Array>,
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
   end: {
     readonly stop: AbortSignal;
     readonly finish: () => void;
     readonly lastEvent?: (why: unknown) => string | undefined;
   },
-): ReadableStream<Uint8Array> {
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader();
   const stopped = new AbortController();
   let lastByte = NEWLINE;
@@ -61,7 +61,7 @@ export function endingStream(
     }
   }
 
-  return new ReadableStream<Uint8Array>({
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
     start(controller) {
       const onStop = () => stop(controller);
       if (end.stop.aborted) return onStop();

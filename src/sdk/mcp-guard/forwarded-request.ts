@@ -1,4 +1,4 @@
-import { signalledRequest } from "./signalled-request.ts";
+import type { ForwardedRequest } from "./guarded-request.ts";
 
 /** The header that names a session. */
 export const SESSION_HEADER = "mcp-session-id";
@@ -22,16 +22,14 @@ export type ForwardedTerms = {
   readonly signal: AbortSignal;
 };
 
-/** What was looked at, and no more: without the credentials, and with the body as it was understood. */
+/** What was looked at, and no more: without the credentials, and with nothing that another body would contradict. */
 export function forwardedRequest(
-  request: Pick<Request, "method" | "url" | "headers">,
-  body: unknown,
+  { method, url, headers: given }: Pick<ForwardedRequest, "method" | "url" | "headers">,
   { sessionId, unencoded, signal }: ForwardedTerms,
-): Request {
-  const headers = new Headers(request.headers);
+): ForwardedRequest {
+  const headers = new Headers(given);
   if (sessionId === undefined) headers.delete(SESSION_HEADER);
   if (unencoded) headers.delete("accept-encoding");
   for (const name of NOT_FORWARDED) headers.delete(name);
-  const { method, url } = request;
-  return signalledRequest(url, { method, headers, signal, ...(body !== undefined && { body: JSON.stringify(body) }) });
+  return { method, url, headers, signal };
 }

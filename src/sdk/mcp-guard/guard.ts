@@ -6,36 +6,41 @@ import {
   type VerifiedStep,
   type Verifier,
 } from "../verifier/index.ts";
+import { type Answer, discard, fetchResponseOf, isOk } from "./answer.ts";
 import { type Asked, askedOf, orInternal, type Sender } from "./asked.ts";
 import { scopeByHeaders, termsOfCall } from "./authorize-message.ts";
 import { checkedCall } from "./checked-call.ts";
 import { forwardedRequest, SESSION_HEADER } from "./forwarded-request.ts";
 import type { GuardSettings } from "./guard-settings.ts";
+import type { ForwardedRequest, GuardedRequest } from "./guarded-request.ts";
 import { encodeHeaderValue } from "./header-value.ts";
-import { createNodeListener, type NodeListener } from "./node-listener.ts";
+import { createAnswerListener, type NodeListener } from "./node-listener.ts";
 import {
+  answerOf,
   type ChallengeTerms,
   errorMessageOf,
   INTERNAL,
   isRefusal,
   type Refusal,
   refusalOf,
-  responseOf,
 } from "./refusal.ts";
 import { requestTargetOf } from "./request-target.ts";
-import { metadataResponse, type ProtectedResourceMetadata, resourceMetadataOf } from "./resource-metadata.ts";
+import { metadataAnswer, type ProtectedResourceMetadata, resourceMetadataOf } from "./resource-metadata.ts";
 import { rewrittenResult } from "./rewritten-result.ts";
 import { CallCancelled, createRunningCalls, type RunningCalls } from "./running-calls.ts";
 import { serveWhileOpen } from "./serve-while-open.ts";
 import { createSessions, type Sessions } from "./sessions.ts";
+import { signalledRequest } from "./signalled-request.ts";
 import { authInfoOf, type StepAuthInfo } from "./step-auth-info.ts";
 import { createTasks, type Tasks } from "./tasks.ts";
 
+type Given = { readonly authInfo: StepAuthInfo; readonly parsedBody: unknown };
+
 /** What is behind the guard. */
-export type McpFetch = (
-  request: Request,
-  options: { readonly authInfo: StepAuthInfo; readonly parsedBody: unknown },
-) => Promise<Response>;
+export type McpFetch = (request: Request, options: Given) => Promise<Response>;
+
+/** The same, for whoever needs no objects of `fetch`: each costs more than all that the guard itself does. */
+export type McpHandler = (request: ForwardedRequest, options: Given) => Promise<Answer>;
 
 /** What came with a request and is not in it. */
 export type GivenRequest = {
@@ -79,54 +84,76 @@ type GuardState = {
  * @see MCP authorization, RFC 6750, RFC 9449, RFC 9728, draft-ietf-wimse-wpt
  */
 export function createGuard(settings: GuardSettings): Guard {
-  const signalFor: Verifier["signalFor"] = (caller) => settings.verifier.signalFor(caller);
-  const sessions = createSessions(signalFor, settings.sessionOwner, settings.onSessionEnded);
-  const state: GuardState = { settings, sessions, calls: createRunningCalls(), tasks: createTasks(signalFor) };
-  const guard: Guard = {
-    async fetch(request, handler, given = {}) {
-      return metadataResponse(settings, request) ?? guardRequest(state, request, handler, given);
-    },
-    listener: (handler) =>
-      createNodeListener(
-        settings.resource,
-        (request, parsedBody, clientCertificate) => guard.fetch(request, handler, { parsedBody, clientCertificate }),
-        settings.onError,
-      ),
+  const serve = createServe(settings);
+  return {
+    fetch: async (request, handler, given = {}) => fetchResponseOf(await serve(request, byFetch(handler), given)),
+    listener: (handler) => listenerOf(settings, serve, byFetch(handler)),
     metadata: resourceMetadataOf(settings),
     metadataPath: settings.metadataPath,
   };
-  return guard;
+}
+
+/** A listener as `Guard.listener` is, in front of what needs no objects of `fetch`. */
+export function createGuardListener(settings: GuardSettings, handler: McpHandler): NodeListener {
+  return listenerOf(settings, createServe(settings), handler);
+}
+
+type Serve = (request: GuardedRequest, handler: McpHandler, given: GivenRequest) => Promise<Answer>;
+
+function listenerOf({ resource, onError }: GuardSettings, serve: Serve, handler: McpHandler): NodeListener {
+  return createAnswerListener(
+    resource,
+    (request, parsedBody, clientCertificate) => serve(request, handler, { parsedBody, clientCertificate }),
+    onError,
+  );
+}
+
+/** The body goes along as it was understood. */
+function byFetch(handler: McpFetch): McpHandler {
+  return ({ url, ...init }, given) => {
+    const { parsedBody } = given;
+    const body = parsedBody === undefined ? {} : { body: JSON.stringify(parsedBody) };
+    return handler(signalledRequest(url, { ...init, ...body }), given);
+  };
+}
+
+function createServe(settings: GuardSettings): Serve {
+  const signalFor: Verifier["signalFor"] = (caller) => settings.verifier.signalFor(caller);
+  const sessions = createSessions(signalFor, settings.sessionOwner, settings.onSessionEnded);
+  const state: GuardState = { settings, sessions, calls: createRunningCalls(), tasks: createTasks(signalFor) };
+  return async (request, handler, given) =>
+    metadataAnswer(settings, request) ?? guardRequest(state, request, handler, given);
 }
 
 /** Who asks, what they ask, whether they may; then it is served. */
 async function guardRequest(
   state: GuardState,
-  request: Request,
-  handler: McpFetch,
+  request: GuardedRequest,
+  handler: McpHandler,
   { parsedBody, clientCertificate }: GivenRequest,
-): Promise<Response> {
+): Promise<Answer> {
   const { settings } = state;
   const terms = challengeTermsOf(settings, request.headers);
   const identified = orInternal(settings, () => identify(settings, request, clientCertificate, terms));
-  if (isRefusal(identified)) return responseOf(identified, null, settings.metadataUrl);
+  if (isRefusal(identified)) return answerOf(identified, null, settings.metadataUrl);
   const { step: verified } = identified;
   const dpopNonce = identified.kind === "jwt-svid" ? identified.dpopNonce : undefined;
   const sender: Sender = (sessionId) => senderOf(settings, request, handler, verified, sessionId);
   const asked = await askedOf(state, request, verified, parsedBody, terms, sender);
-  if (asked.kind === "refused") return responseOf(asked.refusal, asked.id, settings.metadataUrl);
-  const response = await serve(state, request, handler, verified, asked, terms);
-  keepSession(state.sessions, verified, request.method, asked.sessionId, response);
-  return dpopNonce === undefined ? response : withNonce(response, dpopNonce);
+  if (asked.kind === "refused") return answerOf(asked.refusal, asked.id, settings.metadataUrl);
+  const answer = await serveAsked(state, request, handler, verified, asked, terms);
+  keepSession(state.sessions, verified, request.method, asked.sessionId, answer);
+  return dpopNonce === undefined ? answer : withNonce(answer, dpopNonce);
 }
 
-async function serve(
+async function serveAsked(
   { settings }: GuardState,
-  request: Request,
-  handler: McpFetch,
+  request: GuardedRequest,
+  handler: McpHandler,
   verified: VerifiedStep,
   { id, body, sessionId, use, check, running, view }: Asked,
   terms: ChallengeTerms,
-): Promise<Response> {
+): Promise<Answer> {
   const termsOfThis = use === undefined ? { ...terms, scope: undefined } : termsOfCall(settings, use, terms);
   const ended = (why: unknown) => {
     if (why instanceof VerificationError) return refusalOf(why, termsOfThis);
@@ -157,22 +184,22 @@ async function serve(
       const denied = use === undefined || check === undefined ? undefined : await checkCall({ use, check, signal });
       if (denied !== undefined) {
         report("refused");
-        return responseOf(denied, id, settings.metadataUrl);
+        return answerOf(denied, id, settings.metadataUrl);
       }
-      const response = await reporting(
+      const answer = await reporting(
         report,
         () =>
-          handler(forwardedRequest(request, body, { sessionId, unencoded: view !== undefined, signal }), {
+          handler(forwardedRequest(request, { sessionId, unencoded: view !== undefined, signal }), {
             authInfo: authInfoOf(verified, settings.metadataUrl),
             parsedBody: body,
           }),
         signal,
       );
-      if (view === undefined) return response;
-      const inSession = sessionId !== undefined || response.headers.has(SESSION_HEADER);
-      return rewrittenResult(response, (result) => view.change(result, inSession), view.ifText);
+      if (view === undefined) return answer;
+      const inSession = sessionId !== undefined || answer.headers.has(SESSION_HEADER);
+      return rewrittenResult(answer, (result) => view.change(result, inSession), view.ifText);
     },
-    refuse: (why) => (why instanceof CallCancelled ? unanswered() : responseOf(ended(why), id, settings.metadataUrl)),
+    refuse: (why) => (why instanceof CallCancelled ? unanswered() : answerOf(ended(why), id, settings.metadataUrl)),
     lastEvent: (why) => (isAnswered(why) ? errorMessageOf(ended(why), id) : undefined),
   });
 }
@@ -180,13 +207,13 @@ async function serve(
 /** Reports what became of a call, by the head of its answer: what is in it is nobody's business here. */
 async function reporting(
   report: (outcome: UsageOutcome) => void,
-  serve: () => Promise<Response>,
+  serve: () => Promise<Answer>,
   signal: AbortSignal,
-): Promise<Response> {
+): Promise<Answer> {
   try {
-    const response = await serve();
-    report(signal.aborted ? "stopped" : response.ok ? "served" : "failed");
-    return response;
+    const answer = await serve();
+    report(signal.aborted ? "stopped" : isOk(answer) ? "served" : "failed");
+    return answer;
   } catch (thrown) {
     report(signal.aborted ? "stopped" : "failed");
     throw thrown;
@@ -202,8 +229,8 @@ const OWN_MESSAGE_MS_MAX = 10_000;
  */
 function senderOf(
   settings: GuardSettings,
-  request: Request,
-  handler: McpFetch,
+  request: GuardedRequest,
+  handler: McpHandler,
   verified: VerifiedStep,
   sessionId: string | undefined,
 ): ReturnType<Sender> {
@@ -214,14 +241,13 @@ function senderOf(
   from.headers.set("accept", "application/json, text/event-stream");
   return async (message) => {
     const signal = AbortSignal.timeout(OWN_MESSAGE_MS_MAX);
-    const forwarded = forwardedRequest(from, message, { sessionId, unencoded: true, signal });
+    const forwarded = forwardedRequest(from, { sessionId, unencoded: true, signal });
     const { taskId } = message["params"] as { readonly taskId: string };
     forwarded.headers.set("mcp-method", String(message["method"]));
     forwarded.headers.set("mcp-name", encodeHeaderValue(taskId));
     try {
       const authInfo = authInfoOf(verified, settings.metadataUrl);
-      const response = await handler(forwarded, { authInfo, parsedBody: message });
-      await response.body?.cancel();
+      await discard(await handler(forwarded, { authInfo, parsedBody: message }));
     } catch (thrown) {
       settings.onError(thrown);
     }
@@ -229,8 +255,9 @@ function senderOf(
 }
 
 /** MCP cancellation: whoever has cancelled a request gets no response to it. */
-function unanswered(): Response {
-  return new Response("", { headers: { "content-type": "text/event-stream", "cache-control": "no-store" } });
+function unanswered(): Answer {
+  const headers = new Headers({ "content-type": "text/event-stream", "cache-control": "no-store" });
+  return { status: 200, headers, body: "" };
 }
 
 function challengeTermsOf({ proofKinds }: GuardSettings, headers: Headers): ChallengeTerms {
@@ -245,7 +272,7 @@ type Identified = Exclude<VerifiedRequest, { kind: "wit-svid" }>;
 /** The step whose token a request brings, as what it may do. */
 function identify(
   settings: GuardSettings,
-  { method, url, headers }: Request,
+  { method, url, headers }: GuardedRequest,
   clientCertificate: GivenRequest["clientCertificate"],
   terms: ChallengeTerms,
 ): Identified | Refusal {
@@ -266,10 +293,10 @@ function identify(
 }
 
 /** RFC 9449 section 8.2: the next proof is to have the new nonce. */
-function withNonce({ body, status, statusText, headers: given }: Response, nonce: string): Response {
+function withNonce({ body, status, headers: given }: Answer, nonce: string): Answer {
   const headers = new Headers(given);
   headers.set("dpop-nonce", nonce);
-  return new Response(body, { status, statusText, headers });
+  return { status, headers, body };
 }
 
 /** A call goes on past the expiry of the token that it came with, which was for calling; but never past its step's. */
@@ -292,8 +319,10 @@ function keepSession(
   verified: VerifiedStep,
   method: string,
   sessionId: string | undefined,
-  { ok, status, headers }: Response,
+  answer: Answer,
 ): void {
+  const { status, headers } = answer;
+  const ok = isOk(answer);
   const opened = headers.get(SESSION_HEADER);
   if (opened !== null && !(ok && method === "DELETE")) sessions.bind(opened, verified);
   if (sessionId !== undefined && (status === 404 || (ok && method === "DELETE"))) sessions.forget(sessionId);

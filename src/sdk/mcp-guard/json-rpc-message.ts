@@ -1,5 +1,6 @@
 import { isObject } from "../../domain/strict-json.ts";
 import { isJson } from "./content-type.ts";
+import type { GuardedRequest } from "./guarded-request.ts";
 import { REFUSAL_CODES, type Refusal, refusal } from "./refusal.ts";
 
 /** A request or notification of JSON-RPC. */
@@ -26,7 +27,7 @@ export type JsonRpcResponse = {
  * @see MCP Streamable HTTP: a POST holds a single message
  */
 export async function readMessage(
-  request: Request,
+  request: Pick<GuardedRequest, "headers" | "body" | "arrayBuffer">,
   maxBodyBytes: number,
   given: unknown,
 ): Promise<JsonRpcMessage | JsonRpcResponse | Refusal> {
@@ -50,8 +51,19 @@ export async function readMessage(
   }
 }
 
+const LENGTH = /^\d+$/;
+
 /** @returns `undefined` when it is longer. */
-export async function readBody(request: Pick<Request, "body">, maxBytes: number): Promise<Uint8Array | undefined> {
+export async function readBody(
+  request: Pick<GuardedRequest, "headers" | "body" | "arrayBuffer">,
+  maxBytes: number,
+): Promise<Uint8Array | undefined> {
+  const declared = request.headers.get("content-length");
+  // HTTP hands over no more than what was declared; so read, a body costs no stream.
+  if (declared !== null && LENGTH.test(declared) && Number(declared) <= maxBytes) {
+    const bytes = new Uint8Array(await request.arrayBuffer());
+    return bytes.length > maxBytes ? undefined : bytes;
+  }
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of request.body ?? []) {

@@ -1,6 +1,7 @@
 import type { GrantElement } from "../../domain/grant.ts";
 import { JWS_ALGORITHMS } from "../../verify/jws-signature.ts";
 import type { VerificationCode, VerificationError } from "../verifier/index.ts";
+import type { Answer } from "./answer.ts";
 import { denialData, describedDenial, type McpDenial } from "./denial-data.ts";
 
 /** Why the guard itself refuses, before or beside the verifier. */
@@ -193,7 +194,7 @@ export function errorMessageOf(refused: Refusal, id: string | number | null): st
 }
 
 /** The HTTP answer of a refusal. */
-export function responseOf(refused: Refusal, id: string | number | null, metadataUrl: string): Response {
+export function answerOf(refused: Refusal, id: string | number | null, metadataUrl: string): Answer {
   const headers = new Headers({ "content-type": "application/json", "cache-control": "no-store", ...refused.headers });
   const { challenges = [], denial } = refused;
   if (challenges.length > 0) {
@@ -201,7 +202,7 @@ export function responseOf(refused: Refusal, id: string | number | null, metadat
     const description = `${refused.reason}: ${refused.message}${denial === undefined ? "" : describedDenial(denial)}`;
     headers.set("www-authenticate", challenges.map((one) => challengeText(one, description, metadataUrl)).join(", "));
   }
-  return new Response(errorMessageOf(refused, id), { status: refused.status, headers });
+  return { status: refused.status, headers, body: errorMessageOf(refused, id) };
 }
 
 function challengeText({ scheme, error, scope }: Challenge, description: string, metadataUrl: string): string {

@@ -1,4 +1,5 @@
 import { JWS_ALGORITHMS } from "../../verify/jws-signature.ts";
+import type { Answer } from "./answer.ts";
 import { type GuardSettings, scopeOfTool } from "./guard-settings.ts";
 
 /** By which a client that was refused learns who issues tokens for this server. */
@@ -41,17 +42,19 @@ const MAX_AGE_SECONDS = 600;
  * @returns `undefined` for a request of anything else.
  * @see RFC 9728 section 3
  */
-export function metadataResponse(settings: GuardSettings, request: Request): Response | undefined {
-  if (new URL(request.url).pathname !== settings.metadataPath) return undefined;
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return new Response(null, { status: 405, headers: { allow: "GET, HEAD" } });
+export function metadataAnswer(
+  settings: GuardSettings,
+  { url, method }: Pick<Request, "url" | "method">,
+): Answer | undefined {
+  if (new URL(url).pathname !== settings.metadataPath) return undefined;
+  if (method !== "GET" && method !== "HEAD") {
+    return { status: 405, headers: new Headers({ allow: "GET, HEAD" }), body: null };
   }
-  return new Response(request.method === "HEAD" ? null : JSON.stringify(resourceMetadataOf(settings)), {
-    headers: {
-      "content-type": "application/json",
-      "cache-control": `public, max-age=${MAX_AGE_SECONDS}`,
-      // It holds no secret, and a client in a browser has to read it.
-      "access-control-allow-origin": "*",
-    },
+  const headers = new Headers({
+    "content-type": "application/json",
+    "cache-control": `public, max-age=${MAX_AGE_SECONDS}`,
+    // It holds no secret, and a client in a browser has to read it.
+    "access-control-allow-origin": "*",
   });
+  return { status: 200, headers, body: method === "HEAD" ? null : JSON.stringify(resourceMetadataOf(settings)) };
 }

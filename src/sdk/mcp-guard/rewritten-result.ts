@@ -1,6 +1,7 @@
 import { isObject, type JsonObject } from "../../domain/strict-json.ts";
+import { type Answer, discard, isOk, textOfAnswer } from "./answer.ts";
 import { isEventStream, isJson } from "./content-type.ts";
-import { ANSWER_CHARACTERS_MAX, textOf } from "./text-of.ts";
+import { ANSWER_CHARACTERS_MAX } from "./text-of.ts";
 import { wholeEvents } from "./whole-events.ts";
 
 const END_OF_LINE = /\r\n|\n|\r/;
@@ -13,34 +14,34 @@ const END_OF_LINE = /\r\n|\n|\r/;
  * @throws TypeError, SyntaxError, RangeError for an answer that can't be read, and so must not be passed on
  */
 export async function rewrittenResult(
-  response: Response,
+  answer: Answer,
   rewrite: (result: JsonObject) => JsonObject,
   ifText?: readonly string[],
-): Promise<Response> {
-  const { body, status, statusText } = response;
-  if (body === null) return response;
-  const headers = new Headers(response.headers);
+): Promise<Answer> {
+  const { body, status } = answer;
+  if (body === null) return answer;
+  const headers = new Headers(answer.headers);
   if (headers.has("content-encoding")) {
-    if (ifText !== undefined) return response;
-    void body.cancel().catch(() => undefined);
+    if (ifText !== undefined) return answer;
+    void discard(answer);
     throw new TypeError("an answer in an encoding, of which the guard has to see the text");
   }
   const isOfInterest = (text: string) => ifText === undefined || ifText.some((one) => text.includes(one));
   headers.delete("content-length");
   if (isJson(headers)) {
-    const text = await textOf(body);
-    return new Response(isOfInterest(text) ? rewrittenMessage(text, rewrite) : text, { status, statusText, headers });
+    const text = await textOfAnswer(answer);
+    return { status, headers, body: isOfInterest(text) ? rewrittenMessage(text, rewrite) : text };
   }
-  if (!isEventStream(headers)) {
+  if (typeof body === "string" || !isEventStream(headers)) {
     // Clients differ in what else they take for JSON; of what was no success none reads a result.
-    if (ifText !== undefined || !response.ok) return response;
-    void body.cancel().catch(() => undefined);
+    if (ifText !== undefined || !isOk(answer)) return answer;
+    void discard(answer);
     throw new TypeError("an answer that is neither JSON nor a stream of events");
   }
   const events = eventsRewritten((event) =>
     isOfInterest(event) ? eventRewritten(event, (data) => rewrittenMessage(data, rewrite)) : `${event}\n\n`,
   );
-  return new Response(body.pipeThrough(events), { status, statusText, headers });
+  return { status, headers, body: body.pipeThrough(events) };
 }
 
 function rewrittenMessage(text: string, rewrite: (result: JsonObject) => JsonObject): string {

@@ -1,10 +1,12 @@
 import { type ServerResponse, validateHeaderValue } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { VerificationError } from "../verifier/index.ts";
+import { type Answer, discard } from "./answer.ts";
 import { CallCancelled } from "./running-calls.ts";
 
 /** Of one connection, and so not for a handler to say; on HTTP/2 a failure. RFC 9110 section 7.6.1, RFC 9113 section 8.2.2 */
-const OF_THE_CONNECTION = [
+const OF_THE_CONNECTION: ReadonlySet<string> = new Set([
   "connection",
   "http2-settings",
   "keep-alive",
@@ -15,7 +17,7 @@ const OF_THE_CONNECTION = [
   "upgrade",
   // By this the library is told not to send an answer at all.
   "x-hono-already-sent",
-] as const;
+]);
 
 /** Breaks the connection, of HTTP/2 the stream: the one way left to say that an answer is not all there. */
 export function breakOff(outgoing: ServerResponse | Http2ServerResponse): void {
@@ -24,44 +26,75 @@ export function breakOff(outgoing: ServerResponse | Http2ServerResponse): void {
 }
 
 /**
- * The same answer, as one that the library sends without failing: where it fails, it tells the client what with, or
- * rejects. One whose body fails is broken off.
+ * Sends an answer that is whole, or gives one that the library sends without failing: where that fails, it tells the client
+ * what with, or rejects. One whose body fails is broken off.
  *
  * @param onError - told what a body failed with.
  * @throws TypeError, RangeError for an answer that can't be sent
  */
 export function sendable(
-  { status, headers: given, body }: Response,
+  answer: Answer,
   outgoing: ServerResponse | Http2ServerResponse,
   onError: (thrown: unknown) => void,
 ): Response {
+  const { status, headers, body } = answer;
   function broken(thrown: unknown): void {
     breakOff(outgoing);
     // That the end of its step or its client cut it short is nobody's fault.
     if (!(thrown instanceof VerificationError || thrown instanceof CallCancelled)) onError(thrown);
   }
-  const unfailingBody = body && unfailing(body, broken);
   try {
-    return new Response(unfailingBody, { status, headers: sendableHeaders(given) });
+    checkHeaders(status, headers);
   } catch (thrown) {
-    void unfailingBody?.cancel(thrown).catch(() => undefined);
+    void discard(answer);
     throw thrown;
   }
+  if (body instanceof ReadableStream)
+    return new Response(unfailing(body, broken), { status, headers: sentOf(headers) });
+  try {
+    sendWhole(outgoing, status, headers, body);
+  } catch (thrown) {
+    broken(thrown);
+  }
+  return RESPONSE_ALREADY_SENT;
 }
 
-function sendableHeaders(given: Headers): Headers {
+/** Of a text the library would make a stream, and chunks of that. */
+function sendWhole(
+  outgoing: ServerResponse | Http2ServerResponse,
+  status: number,
+  headers: Headers,
+  text: string | null,
+): void {
+  const sent: Record<string, string | number | string[]> = {};
+  for (const [name, value] of headers) if (!OF_THE_CONNECTION.has(name)) sent[name] = value;
+  const cookies = headers.getSetCookie();
+  if (cookies.length > 0) sent["set-cookie"] = cookies;
+  if (text !== null) sent["content-length"] = Buffer.byteLength(text);
+  // Alike in both.
+  (outgoing as ServerResponse).writeHead(status, sent);
+  if (text === null) outgoing.end();
+  else outgoing.end(text);
+}
+
+/** @throws TypeError, RangeError */
+function checkHeaders(status: number, headers: Headers): void {
+  if (!(status >= 200 && status <= 599)) throw new RangeError("a status that no answer has");
+  for (const [name, value] of headers) validateHeaderValue(name, value);
+}
+
+function sentOf(given: Headers): Headers {
   const headers = new Headers(given);
   for (const name of OF_THE_CONNECTION) headers.delete(name);
-  for (const [name, value] of headers) validateHeaderValue(name, value);
   return headers;
 }
 
 /** The same bytes, without an end where they fail. */
 function unfailing(
-  body: ReadableStream<Uint8Array>,
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
   broken: (thrown: unknown) => void,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const reader = (body as ReadableStream<Uint8Array<ArrayBuffer>>).getReader();
+  const reader = body.getReader();
   let isWanted = true;
   return new ReadableStream(
     {

@@ -1,3 +1,4 @@
+import { type Answer, discard } from "./answer.ts";
 import { isEventStream } from "./content-type.ts";
 import { endingStream } from "./ending-stream.ts";
 import type { RunningCall } from "./running-calls.ts";
@@ -16,9 +17,9 @@ export type ServedRequest = {
   /** Aborts when the caller went away. */
   readonly callerGone: AbortSignal;
   /** @param signal - aborts when nobody may see the answer any more. */
-  readonly serve: (signal: AbortSignal) => Promise<Response>;
+  readonly serve: (signal: AbortSignal) => Promise<Answer>;
   /** The answer, where none has begun. */
-  readonly refuse: (why: unknown) => Response;
+  readonly refuse: (why: unknown) => Answer;
   /** The last event of a stream of events that has begun; `undefined`: it ends without one. */
   readonly lastEvent: (why: unknown) => string | undefined;
 };
@@ -30,31 +31,31 @@ export type ServedRequest = {
  *
  * @throws what `serve` threw, while the step was open
  */
-export async function serveWhileOpen(request: ServedRequest): Promise<Response> {
+export async function serveWhileOpen(request: ServedRequest): Promise<Answer> {
   const { stop, handlerStop, finish } = watch(request);
   if (stop.aborted) return request.refuse(stop.reason);
   const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve(), { once: true }));
   const served = request.serve(AbortSignal.any([handlerStop, request.callerGone]));
-  let response: Response | undefined;
+  let answer: Answer | undefined;
   try {
-    response = (await Promise.race([served, stopped])) ?? undefined;
+    answer = (await Promise.race([served, stopped])) ?? undefined;
   } catch (thrown) {
     finish();
     // A handler whose signal aborted may throw anything.
     if (!stop.aborted) throw thrown;
   }
-  if (stop.aborted || response === undefined) {
+  if (stop.aborted || answer === undefined) {
     void served.then(discard, () => undefined);
     return request.refuse(stop.reason);
   }
-  const { body, status, statusText, headers } = response;
-  if (body === null) {
+  const { body, status, headers } = answer;
+  if (!(body instanceof ReadableStream)) {
     finish();
-    return response;
+    return answer;
   }
   const isEvents = isEventStream(headers);
   const ending = endingStream(body, { stop, finish, ...(isEvents && { lastEvent: request.lastEvent }) });
-  return new Response(ending, { status, statusText, headers });
+  return { status, headers, body: ending };
 }
 
 /**
@@ -94,8 +95,4 @@ function watch({ watched, running, recheck }: ServedRequest): {
   if (watched.signal.aborted) onEnd();
   else watched.signal.addEventListener("abort", onEnd, { once: true });
   return { stop: controller.signal, handlerStop: forHandler.signal, finish };
-}
-
-async function discard(response: Response): Promise<void> {
-  await response.body?.cancel().catch(() => undefined);
 }

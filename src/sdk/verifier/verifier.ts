@@ -5,6 +5,7 @@ import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../../domain/time.ts";
 import type { Possession } from "../../verify/confirmation-claim.ts";
 import { verifyJwtSvid } from "../../verify/jwt-svid.ts";
+import { createKnownSignatures } from "../../verify/known-signatures.ts";
 import { verifyTxnToken } from "../../verify/txn-token.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { verifyWitSvid } from "../../verify/wit-svid.ts";
@@ -144,6 +145,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const { clock } = settings;
   const proofs = createProofState(settings.proofs);
   const state = createFeedState();
+  const trust = { development: settings.development, known: createKnownSignatures() };
   const signals = createDenialSignals();
   const calls = createCallCheck(settings.endpoint);
   const usage = settings.reportUsage ? createUsageReporter(settings.endpoint, clock) : undefined;
@@ -215,7 +217,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       audiences,
       bundles: state.bundles,
       now: nowSeconds(),
-      development: settings.development,
+      ...trust,
       allowSeveralAudiences: settings.allowSeveralAudiences,
       ...(request.confirmation === undefined ? {} : { confirmation: request.confirmation }),
     });
@@ -228,8 +230,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   function verifyWit(token: string, request: RequestOptions): VerifiedWorkload {
     checkFitness(request.actions ?? []);
-    const { development } = settings;
-    const verified = verifyWitSvid(token, { bundles: state.bundles, now: nowSeconds(), development });
+    const verified = verifyWitSvid(token, { bundles: state.bundles, now: nowSeconds(), ...trust });
     const { trustDomain } = verified;
     const issuer = state.bundles.get(trustDomain)?.issuer;
     const workload = verifiedWorkloadOf(verified, { federated: isFederated(trustDomain), issuer });
@@ -239,9 +240,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   function verifyTxn(token: string, workload: VerifiedWorkload, request: RequestOptions): VerifiedStep {
-    const { development } = settings;
     const audiences = audiencesOf(request);
-    const verified = verifyTxnToken(token, { bundles: state.bundles, audiences, now: nowSeconds(), development });
+    const verified = verifyTxnToken(token, { bundles: state.bundles, audiences, now: nowSeconds(), ...trust });
     const step = verifiedTransactionOf(verified, workload);
     checkNotDenied(denyKeysOf(step));
     const witSvid = witTexts.get(workload);

@@ -6,7 +6,8 @@ import https from "node:https";
 import { type AddressInfo, connect, type Server } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { createNodeListener } from "../../../src/sdk/mcp-guard/node-listener.ts";
+import type { Answer } from "../../../src/sdk/mcp-guard/answer.ts";
+import { createAnswerListener, createNodeListener } from "../../../src/sdk/mcp-guard/node-listener.ts";
 import { VerificationError } from "../../../src/sdk/verifier/index.ts";
 import { collectGarbage } from "../../garbage.ts";
 import { makePeer } from "../mcp/peer-certificate.ts";
@@ -22,6 +23,10 @@ type Serve = Parameters<typeof createNodeListener>[1];
 
 function listenerOf(serve: Serve, onError: (thrown: unknown) => void = () => undefined) {
   return createNodeListener(RESOURCE, serve, onError);
+}
+
+function answering(answer: Answer, onError: (thrown: unknown) => void = () => undefined) {
+  return createAnswerListener(RESOURCE, async () => answer, onError);
 }
 
 afterEach(() => void vi.restoreAllMocks());
@@ -261,6 +266,33 @@ describe.for(PROTOCOLS)("a listener for Node, over $protocol", ({ serve }) => {
   });
 });
 
+describe.for(PROTOCOLS)("an answer that is a text, over $protocol", ({ serve }) => {
+  const cookies = ["a=1; Path=/", "b=2"];
+
+  test("is sent whole, with its own length, every cookie, and no header of another connection", async () => {
+    const headersGiven = new Headers({
+      "content-length": "99",
+      "transfer-encoding": "chunked",
+      te: "gzip",
+      "x-b": "2",
+    });
+    for (const cookie of cookies) headersGiven.append("set-cookie", cookie);
+    const begin = await serve(answering({ status: 201, headers: headersGiven, body: "tää" }));
+    const { status, headers, text } = await answerOf(begin());
+    expect([status, text, headers["set-cookie"], headers["x-b"]]).toEqual([201, "tää", cookies, "2"]);
+    expect(headers["content-length"]).toBe("5");
+    expect(headers).not.toHaveProperty("te");
+    expect(headers).not.toHaveProperty("transfer-encoding");
+  });
+
+  test("is not sent with a header that can't be: 500 without a word, and somebody is told", async () => {
+    const onError = vi.fn();
+    const begin = await serve(answering({ status: 201, headers: new Headers({ a: "\u0001" }), body: "tää" }, onError));
+    expect(await answerOf(begin())).toMatchObject({ status: 500, text: "" });
+    expect(onError.mock.calls).toEqual([[expect.any(Error)]]);
+  });
+});
+
 describe("a listener for node:http", () => {
   test.for([
     { head: "GET http://evil.example.com/mcp HTTP/1.1\r\nHost: evil.example.com", is: "https://mcp.example.com" },
@@ -292,8 +324,10 @@ describe("a listener for node:http", () => {
     expect(await response.json()).toEqual(["https://mcp.example.com/mounted/mcp", true, { a: 1 }]);
   });
 
-  test("leaves a connection usable when it answers without reading a long body", async () => {
-    const listener = listenerOf(async () => new Response("no", { status: 401 }));
+  test.for([
+    { what: "a Response", listener: listenerOf(async () => new Response("no", { status: 401 })) },
+    { what: "a text", listener: answering({ status: 401, headers: new Headers(), body: "no" }) },
+  ])("leaves a connection usable when it answers with $what, without reading a long body", async ({ listener }) => {
     const origin = await loopback((request, response) => void listener(request, response));
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
     onTestFinished(() => agent.destroy());

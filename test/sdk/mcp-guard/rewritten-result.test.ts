@@ -1,10 +1,15 @@
 import { describe, expect, test } from "vitest";
+import { fetchResponseOf } from "../../../src/sdk/mcp-guard/answer.ts";
 import { rewrittenResult } from "../../../src/sdk/mcp-guard/rewritten-result.ts";
 
 const EVENTS = { headers: { "content-type": "text/event-stream" } };
 const JSON_BODY = { headers: { "content-type": "application/json", "content-length": "99" } };
 const RESULT = '{"jsonrpc":"2.0","id":1,"result":{"a":1}}';
 const REWRITTEN = '{"jsonrpc":"2.0","id":1,"result":{"a":2}}';
+
+/** As whoever speaks `fetch` reads it. */
+const rewritten = async (...given: Parameters<typeof rewrittenResult>) =>
+  fetchResponseOf(await rewrittenResult(...given));
 
 const twice = (result: { readonly [name: string]: unknown }) => ({ ...result, a: 2 });
 
@@ -19,7 +24,7 @@ function streamOf(...chunks: readonly Uint8Array[]): ReadableStream<Uint8Array> 
 
 describe("a result", () => {
   test("in a body of JSON is rewritten, and its old length forgotten", async () => {
-    const answer = await rewrittenResult(new Response(RESULT, { status: 200, ...JSON_BODY }), twice);
+    const answer = await rewritten(new Response(RESULT, { status: 200, ...JSON_BODY }), twice);
     expect([await answer.text(), answer.headers.get("content-length")]).toEqual([REWRITTEN, null]);
   });
 
@@ -32,7 +37,7 @@ describe("a result", () => {
     const bytes = new TextEncoder().encode(text);
     for (let cut = 0; cut <= bytes.length; cut += 1) {
       const body = streamOf(bytes.subarray(0, cut), bytes.subarray(cut));
-      const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+      const answer = await rewritten(new Response(body, EVENTS), twice);
       expect((await answer.text()).replace(/^\n+|\n+$/g, "")).toBe(`event: message\nid: 7\ndata: ${REWRITTEN}`);
     }
   });
@@ -42,14 +47,14 @@ describe("a result", () => {
     const error = '{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}';
     const events = [": a comment", "id: 0\ndata: ", `data: ${notice}`, `data: ${RESULT}`, `data: ${error}`];
     const body = streamOf(new TextEncoder().encode([...events, ""].join("\n\n")));
-    const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+    const answer = await rewritten(new Response(body, EVENTS), twice);
     const expected = events.map((event) => event.replace(RESULT, REWRITTEN));
     expect((await answer.text()).split("\n\n")).toEqual([...expected, ""]);
   });
 
   test("that its stream does not complete is not told", async () => {
     const body = streamOf(new TextEncoder().encode(`data: ${RESULT}\n`));
-    expect(await (await rewrittenResult(new Response(body, EVENTS), twice)).text()).toBe("");
+    expect(await (await rewritten(new Response(body, EVENTS), twice)).text()).toBe("");
   });
 });
 
@@ -63,23 +68,23 @@ describe("an answer that can't be looked at is not passed on", () => {
       answer: () => new Response(RESULT, { headers: { "content-type": "application/json-x" } }),
     },
   ])("$what", async ({ answer }) => {
-    await expect(rewrittenResult(answer(), twice)).rejects.toThrow();
+    await expect(rewritten(answer(), twice)).rejects.toThrow();
   });
 
   test("with an event that has a batch", async () => {
     const body = streamOf(new TextEncoder().encode(`data: [${RESULT}]\n\n`));
-    const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+    const answer = await rewritten(new Response(body, EVENTS), twice);
     await expect(answer.text()).rejects.toThrow(TypeError);
   });
 
   test("but a refusal of the server's is, of whatever type, since no client reads a result in it", async () => {
     const refusal = new Response("no stream here", { status: 405, headers: { "content-type": "text/plain" } });
-    expect(await (await rewrittenResult(refusal, twice)).text()).toBe("no stream here");
+    expect(await (await rewritten(refusal, twice)).text()).toBe("no stream here");
   });
 
   test("with an event that is not JSON", async () => {
     const body = streamOf(new TextEncoder().encode(`data: ${RESULT}x\n\n`));
-    const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+    const answer = await rewritten(new Response(body, EVENTS), twice);
     await expect(answer.text()).rejects.toThrow(SyntaxError);
   });
 });
@@ -99,13 +104,13 @@ describe("an answer that does not end is given up before it fills the memory, an
 
   test("in JSON", async () => {
     const { body, stopped } = endless(" ".repeat(MIB));
-    await expect(rewrittenResult(new Response(body, JSON_BODY), twice, ["a"])).rejects.toThrow(RangeError);
+    await expect(rewritten(new Response(body, JSON_BODY), twice, ["a"])).rejects.toThrow(RangeError);
     await stopped;
   });
 
   test("in an event", async () => {
     const { body, stopped } = endless("x".repeat(MIB));
-    const answer = await rewrittenResult(new Response(body, EVENTS), twice, ["a"]);
+    const answer = await rewritten(new Response(body, EVENTS), twice, ["a"]);
     await expect(answer.text()).rejects.toThrow(RangeError);
     await stopped;
   });
@@ -122,14 +127,14 @@ test("an event of many small pieces costs no more than one of a few large ones",
       if (left === 0) controller.close();
     },
   });
-  const answer = await rewrittenResult(new Response(body, EVENTS), twice, ["a"]);
+  const answer = await rewritten(new Response(body, EVENTS), twice, ["a"]);
   expect((await answer.text()).length).toBe((pieces - 1) * piece.length + 2);
 });
 
 test("whoever leaves an answer leaves the handler's", async () => {
   const { promise, resolve } = Promise.withResolvers<unknown>();
   const body = new ReadableStream<Uint8Array>({ cancel: resolve });
-  const answer = await rewrittenResult(new Response(body, EVENTS), twice);
+  const answer = await rewritten(new Response(body, EVENTS), twice);
   await answer.body?.cancel("enough");
   await promise;
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { fetchResponseOf } from "../../../src/sdk/mcp-guard/answer.ts";
 import { type ServedRequest, serveWhileOpen } from "../../../src/sdk/mcp-guard/serve-while-open.ts";
 
 const WHY = new Error("the step has ended");
@@ -20,7 +21,12 @@ function scene(serve: ServedRequest["serve"]) {
     refuse: (why) => new Response(String(why), { status: 401 }),
     lastEvent: (why) => JSON.stringify(String(why)),
   });
-  return { response, end: () => step.abort(WHY), leave: () => caller.abort(), isWatching: () => watching };
+  return {
+    response: response.then(fetchResponseOf),
+    end: () => step.abort(WHY),
+    leave: () => caller.abort(),
+    isWatching: () => watching,
+  };
 }
 
 /** A stream that is written to by hand. */
