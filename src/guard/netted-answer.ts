@@ -1,9 +1,9 @@
+import type { SecretNet } from "../sdk/credential-scan/secret-net.ts";
 import type { Answer } from "../sdk/mcp-guard/answer.ts";
 import { isEventStream, isJson } from "../sdk/mcp-guard/content-type.ts";
 import { messageEvent } from "../sdk/mcp-guard/ending-stream.ts";
 import { ANSWER_CHARACTERS_MAX } from "../sdk/mcp-guard/text-of.ts";
 import { wholeEvents } from "../sdk/mcp-guard/whole-events.ts";
-import type { SecretNet } from "./secret-net.ts";
 import { failureMessage, UpstreamFailure } from "./upstream-failure.ts";
 import { wholeTextOf } from "./whole-text.ts";
 

@@ -4,10 +4,10 @@ import { open } from "node:fs/promises";
 import process from "node:process";
 import { promisify } from "node:util";
 import { isObject } from "../domain/strict-json.ts";
+import { SECRET_CHARACTERS_MIN } from "../sdk/credential-scan/secret-net.ts";
 import { answerTo } from "../sdk/mcp-guard/answer-to.ts";
 import { textOf } from "../sdk/mcp-guard/text-of.ts";
 import type { SecretSource } from "./guard-config.ts";
-import { SECRET_CHARACTERS_MIN } from "./secret-net.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
 
 const CHARACTERS_MAX = 16_384;

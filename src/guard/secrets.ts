@@ -1,6 +1,6 @@
+import { createSecretNet, type SecretNet } from "../sdk/credential-scan/secret-net.ts";
 import type { SecretSource } from "./guard-config.ts";
 import { readSecret } from "./read-secret.ts";
-import { createSecretNet, type SecretNet } from "./secret-net.ts";
 
 /** What the server behind the guard wants to see, and nobody else may. */
 export type Secrets = {

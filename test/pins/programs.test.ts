@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { EXIT } from "../../src/cli/failure.ts";
+import * as adapters from "../../src/sdk/adapters/index.ts";
 import * as operator from "../../src/sdk/operator/index.ts";
 import * as testing from "../../src/sdk/testing/index.ts";
 import { STATUS_DETAILS_KEY, STINT_DOMAIN } from "../../src/wire/error-info.ts";
@@ -26,6 +27,7 @@ test("what can be imported from stint-sdk", () => {
     "./mcp-v1",
     "./operator",
     "./testing",
+    "./adapters",
     "./package.json",
   ]);
 });
@@ -48,5 +50,16 @@ test("the names that stint-sdk/operator exports", () => {
 });
 
 test("the names that stint-sdk/testing exports", () => {
-  expect(Object.keys(testing)).toEqual(["startDevBroker"]);
+  expect(Object.keys(testing).toSorted()).toEqual(["findCredentials", "startDevBroker"]);
+});
+
+test("the names that stint-sdk/adapters exports", () => {
+  expect(Object.keys(adapters).toSorted()).toEqual([
+    "ToolRefusal",
+    "inToolRun",
+    "refusalSentence",
+    "shownError",
+    "toolRefusalOf",
+    "workOnCall",
+  ]);
 });

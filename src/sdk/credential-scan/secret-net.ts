@@ -1,3 +1,5 @@
+import { percentDecoded, unescaped } from "./encoded-texts.ts";
+
 /** What is shorter is found in answers that have nothing to do with it. */
 export const SECRET_CHARACTERS_MIN = 8;
 
@@ -67,15 +69,4 @@ function readingsOf(text: string): readonly string[] {
     if (!/[%+]/.test(one)) return [one];
     return [one, percentDecoded(one), percentDecoded(one.replaceAll("+", " "))];
   });
-}
-
-/** What is no escape stays as it is. */
-function unescaped(text: string): string {
-  return text.replaceAll(/\\(?:u([0-9a-fA-F]{4})|(["\\/]))/g, (_, code: string | undefined, plain: string) =>
-    code === undefined ? plain : String.fromCharCode(Number.parseInt(code, 16)),
-  );
-}
-
-function percentDecoded(text: string): string {
-  return text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll("%", ""), "hex").toString());
 }

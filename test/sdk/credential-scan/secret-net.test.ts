@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createSecretNet } from "../../src/guard/secret-net.ts";
+import { createSecretNet } from "../../../src/sdk/credential-scan/secret-net.ts";
 
 const secret = fc.string({ unit: "grapheme-ascii", minLength: 8, maxLength: 64 });
 const around = fc.string({ unit: "grapheme-ascii", maxLength: 20 });
