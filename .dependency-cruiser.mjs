@@ -86,7 +86,7 @@ const rooms = {
     builtins: [],
   },
   // A program of its own in front of a server that nobody changes: a verifier with the guard of the SDK.
-  guard: { rooms: ["sdk", "config", "domain"], packages: ["zod", "@modelcontextprotocol/server"], builtins: true },
+  guard: { rooms: ["sdk", "config", "domain"], packages: ["zod", "undici", "@modelcontextprotocol/server"], builtins: true },
   // The same for a client that nobody changes: a runtime of the SDK, between the client and its servers.
   bridge: { rooms: ["sdk", "domain"], packages: ["@modelcontextprotocol/client"], builtins: true },
   config: { rooms: ["domain"], packages: ["zod", "yaml"], builtins: true },

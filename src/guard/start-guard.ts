@@ -14,7 +14,7 @@ import { createGuardHandler, type Reached } from "./guard-handler.ts";
 import { environmentGroupOf, injectedTexts, toolCalledBy } from "./injected-message.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
 import { createTightenedTools } from "./tightened-tools.ts";
-import { askUpstream } from "./upstream-http.ts";
+import { createHttpUpstream } from "./upstream-http.ts";
 import { createProcessUpstream } from "./upstream-process.ts";
 
 export type RunningGuard = {
@@ -108,18 +108,19 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
 }
 
 function httpUpstream(url: string, { injections }: GuardConfig, secrets: Pick<Secrets, "valueOf">): Reached {
+  const upstream = createHttpUpstream(url);
   const headersFor = (body: unknown) => injectedTexts("header", toolCalledBy(body), injections, secrets);
   return {
-    serve: async (request, body) => askUpstream(url, request, body, await headersFor(body)),
+    serve: async (request, body) => upstream.ask(request, body, await headersFor(body)),
     // A session belongs to its step; the server is told that nobody comes back to it.
     endSession(id) {
       const headers = new Headers({ "mcp-session-id": id });
       const request = { method: "DELETE", headers, signal: AbortSignal.timeout(END_SESSION_MS) };
       void headersFor(undefined)
-        .then((injected) => askUpstream(url, request, undefined, injected))
+        .then((injected) => upstream.ask(request, undefined, injected))
         .catch(() => undefined);
     },
-    close: () => undefined,
+    close: upstream.close,
   };
 }
 

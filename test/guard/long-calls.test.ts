@@ -1,8 +1,8 @@
 import type { ServerResponse } from "node:http";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { createGuardHandler } from "../../src/guard/guard-handler.ts";
 import { createSecrets } from "../../src/guard/secrets.ts";
-import { askUpstream } from "../../src/guard/upstream-http.ts";
+import { createHttpUpstream } from "../../src/guard/upstream-http.ts";
 import { PULSE_MS } from "../../src/sdk/mcp-guard/alive-answer.ts";
 import { fetchResponseOf } from "../../src/sdk/mcp-guard/answer.ts";
 import type { StepAuthInfo } from "../../src/sdk/mcp-guard/step-auth-info.ts";
@@ -19,8 +19,10 @@ afterEach(() => void vi.useRealTimers());
 /** A server that hands its response to the test, behind all of the guard but the part that asks who calls. */
 async function callInHand() {
   const { url, next } = await serverInHand();
+  const upstream = createHttpUpstream(url);
+  onTestFinished(upstream.close);
   const handler = createGuardHandler({
-    reached: { serve: (request, body) => askUpstream(url, request, body, {}) },
+    reached: { serve: (request, body) => upstream.ask(request, body, {}) },
     injections: [],
     secrets: createSecrets({}, () => 0),
     observeTools: () => undefined,
