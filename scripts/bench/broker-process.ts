@@ -31,7 +31,13 @@ export type BrokerProcess = AsyncDisposable & {
  * @param options.watchesEventLoop - a timer of one millisecond runs in it from the first signal on.
  */
 export async function startBroker(
-  options: { readonly directory?: string; readonly policies?: object; readonly watchesEventLoop?: boolean } = {},
+  options: {
+    readonly directory?: string;
+    readonly policies?: object;
+    /** Beside those of every run. */
+    readonly entries?: readonly object[];
+    readonly watchesEventLoop?: boolean;
+  } = {},
 ): Promise<BrokerProcess> {
   const directory = mkdtempSync(join(process.env["STINT_BENCH_DIR"] ?? tmpdir(), "stint-bench-"));
   const socket = join(directory, "workload.sock");
@@ -45,7 +51,7 @@ export async function startBroker(
     workload: { socket },
     operator: { socket: operatorSocket },
     ledger: { reserve_bytes: 1_048_576, disk_free_bytes_min: 1_048_576 },
-    entries: entriesOf(),
+    entries: [...entriesOf(), ...(options.entries ?? [])],
     ...(options.policies === undefined ? {} : { policies: options.policies }),
   };
   const path = join(directory, "stint.yaml");

@@ -16,14 +16,14 @@ import { machineName } from "./machine.ts";
 import { factsOf, type ProcessFacts } from "./process-facts.ts";
 import { AUDIENCE, GRANT, percentile } from "./workload.ts";
 
-/** What one run measures of a guard: each row by the plain server and by the guard in front of it, in turns. */
+/** What stands in front of a server: nothing, the guard, or the bridge. */
+export const SIDES = ["plain", "guarded", "bridged"] as const;
+export type Side = (typeof SIDES)[number];
+
+/** What one run measures of guard and bridge: each row by the plain server and by each in front of it, in turns. */
 export type OfGuard = { readonly machine: string; readonly rows: readonly GuardRow[] };
 
-export type GuardRow = {
-  readonly callers: number;
-  readonly plain: CallsMeasured;
-  readonly guarded: CallsMeasured;
-};
+export type GuardRow = { readonly callers: number } & Readonly<Record<Side, CallsMeasured>>;
 
 export type CallsMeasured = {
   readonly perSecond: number;
@@ -31,7 +31,7 @@ export type CallsMeasured = {
   readonly p99Ms: number;
   /** CPU of a call, in microseconds. */
   readonly serverMicros: number;
-  readonly guardMicros: number;
+  readonly betweenMicros: number;
   /** Of this process, which asks: near 1 it measures itself. */
   readonly generatorShare: number;
 };
@@ -41,12 +41,12 @@ const CALLERS = [1, 64] as const;
 const SLICES = 4;
 const WARM_UP_MS = 1_000;
 
-type Side = "plain" | "guarded";
-type Measured = { ms: number[]; calls: number; wallMs: number; server: number; guard: number; own: number };
+type Asked = { readonly url: string; readonly authorization: string };
+type Measured = { ms: number[]; calls: number; wallMs: number; server: number; between: number; own: number };
 
 /** @param seconds - of each row and side, in all. */
 export async function measureGuard(seconds: number, say: (progress: string) => void): Promise<OfGuard> {
-  await using broker = await startBroker();
+  await using broker = await startBroker({ entries: BRIDGED_ENTRIES });
   const token = await issuedToken(broker.socket);
   const server = await startProcess([join(ROOT, "scripts/bench/guarded-server.ts")], "stdout", /^(\d+)$/);
   const plain = `http://127.0.0.1:${server.said}/mcp`;
@@ -65,60 +65,68 @@ export async function measureGuard(seconds: number, say: (progress: string) => v
   writeFileSync(config, stringify(settings), { mode: 0o600 });
   const stint = ["--socket", `unix://${broker.socket}`, "guard", "--config", config];
   const guard = await startProcess([join(ROOT, "src/cli/stint.ts"), ...stint], "stderr", /is served at (\S+)$/);
+  const bridge = await startProcess(bridgeTo(plain, broker.socket), "stdout", /^(\{.*\})$/);
   try {
-    const urls = { plain, guarded: `${guard.said}/mcp` };
-    const facts = { server: factsOf(server.pid), guard: factsOf(guard.pid) };
+    const authorization = `Bearer ${token}`;
+    const asked: Record<Side, Asked> = {
+      plain: { url: plain, authorization },
+      guarded: { url: `${guard.said}/mcp`, authorization },
+      bridged: JSON.parse(bridge.said),
+    };
+    // Where nothing stands between, what the guard does meanwhile is nobody's call.
+    const between = { plain: guard, guarded: guard, bridged: bridge };
     const rows: GuardRow[] = [];
     for (const callers of CALLERS) {
       say(`a call of a trivial tool, ${callers} at once`);
-      const sides: Record<Side, Measured> = { plain: nothing(), guarded: nothing() };
-      for (const side of ["plain", "guarded"] as const) await load(urls[side], token, callers, WARM_UP_MS);
+      const sides: Record<Side, Measured> = { plain: nothing(), guarded: nothing(), bridged: nothing() };
+      for (const side of SIDES) await load(asked[side], callers, WARM_UP_MS);
       for (let slice = 0; slice < SLICES; slice += 1) {
-        const order = slice % 2 === 0 ? (["plain", "guarded"] as const) : (["guarded", "plain"] as const);
-        for (const side of order) {
+        for (const side of slice % 2 === 0 ? SIDES : SIDES.toReversed()) {
           const sliceMs = (seconds * 1_000) / SLICES;
-          await measureSlice(sides[side], facts, () => load(urls[side], token, callers, sliceMs));
+          const facts = { server: factsOf(server.pid), between: factsOf(between[side].pid) };
+          await measureSlice(sides[side], facts, () => load(asked[side], callers, sliceMs));
         }
       }
-      rows.push({ callers, plain: summed(sides.plain), guarded: summed(sides.guarded) });
+      const { plain, guarded, bridged } = sides;
+      rows.push({ callers, plain: summed(plain), guarded: summed(guarded), bridged: summed(bridged) });
     }
     return { machine: machineName(), rows };
   } finally {
-    await Promise.all([guard.end(), server.end()]);
+    await Promise.all([bridge.end(), guard.end(), server.end()]);
     rmSync(directory, { recursive: true });
   }
 }
 
-const nothing = (): Measured => ({ ms: [], calls: 0, wallMs: 0, server: 0, guard: 0, own: 0 });
+const nothing = (): Measured => ({ ms: [], calls: 0, wallMs: 0, server: 0, between: 0, own: 0 });
 
 async function measureSlice(
   into: Measured,
-  facts: Readonly<Record<"server" | "guard", ProcessFacts>>,
+  facts: Readonly<Record<"server" | "between", ProcessFacts>>,
   run: () => Promise<readonly number[]>,
 ): Promise<void> {
-  const cpu = () => [facts.server.cpuSeconds(), facts.guard.cpuSeconds()] as const;
-  const [server, guard] = cpu();
+  const cpu = () => [facts.server.cpuSeconds(), facts.between.cpuSeconds()] as const;
+  const [server, between] = cpu();
   const own = process.cpuUsage();
   const startedMs = performance.now();
   const ms = await run();
   into.wallMs += performance.now() - startedMs;
-  const [serverAfter, guardAfter] = cpu();
+  const [serverAfter, betweenAfter] = cpu();
   const { user, system } = process.cpuUsage(own);
   into.ms.push(...ms);
   into.calls += ms.length;
   into.server += serverAfter - server;
-  into.guard += guardAfter - guard;
+  into.between += betweenAfter - between;
   into.own += (user + system) / 1_000;
 }
 
-function summed({ ms, calls, wallMs, server, guard, own }: Measured): CallsMeasured {
+function summed({ ms, calls, wallMs, server, between, own }: Measured): CallsMeasured {
   const sorted = ms.toSorted((a, b) => a - b);
   return {
     perSecond: (calls * 1_000) / wallMs,
     p50Ms: percentile(sorted, 0.5),
     p99Ms: percentile(sorted, 0.99),
     serverMicros: (server * 1e6) / calls,
-    guardMicros: (guard * 1e6) / calls,
+    betweenMicros: (between * 1e6) / calls,
     generatorShare: own / wallMs,
   };
 }
@@ -140,12 +148,12 @@ const BODY = JSON.stringify({
 });
 
 /** Calls for as long, each caller on a connection of its own; gives how long each call took. */
-async function load(url: string, token: string, callers: number, forMs: number): Promise<readonly number[]> {
+async function load({ url, authorization }: Asked, callers: number, forMs: number): Promise<readonly number[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: callers });
   const untilMs = performance.now() + forMs;
   const took: number[] = [];
   const headers = {
-    authorization: `Bearer ${token}`,
+    authorization,
     "content-type": "application/json",
     "content-length": Buffer.byteLength(BODY),
     accept: "application/json, text/event-stream",
@@ -179,6 +187,28 @@ async function load(url: string, token: string, callers: number, forMs: number):
   );
   agent.destroy();
   return took;
+}
+
+/** An agent whose server may be anywhere: the one that is asked has another port each time. */
+const selectors = [`unix:uid:${process.getuid?.()}`];
+const BRIDGED_ELEMENT = { type: "mcp_tool", identifier: "search", actions: ["read"], datatypes: ["internal"] };
+const BRIDGED_ENTRIES = [
+  { kind: "agent", name: "bridged", selectors, ceiling: [{ ...BRIDGED_ELEMENT, locations: ["*"] }] },
+  { kind: "runtime", name: "bridged", selectors, agents: ["bridged"], allow_descendants: true },
+];
+
+/** A client that tells on standard output what its configuration has, and stays. */
+const CLIENT = `const { mcpServers } = JSON.parse(require("node:fs").readFileSync(process.argv[1], "utf8"));
+const { url, headers } = mcpServers.bench;
+process.stdout.write(JSON.stringify({ url, authorization: headers.Authorization }) + "\\n");
+setInterval(() => undefined, 60_000);`;
+
+function bridgeTo(url: string, socket: string): readonly string[] {
+  const grant = JSON.stringify([{ ...BRIDGED_ELEMENT, locations: [url] }]);
+  const step = ["--run", "bridge", "--step", "calls", "--agent", "bridged", "--grant", grant];
+  const client = [process.execPath, "-e", CLIENT, "{config}"];
+  const stint = ["--socket", `unix://${socket}`, "bridge", ...step, "--server", `bench=${url}`, "--", ...client];
+  return [join(ROOT, "src/cli/stint.ts"), ...stint];
 }
 
 async function issuedToken(socket: string): Promise<string> {
