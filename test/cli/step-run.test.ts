@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { ServiceError } from "@grpc/grpc-js";
+import { type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { type CloseRequest, type OpenRequest, Outcome, Steps } from "../../src/gen/stint/v1/steps_pb.js";
@@ -71,6 +71,8 @@ async function brokerOfSteps(answers: {
   readonly step?: { readonly state?: StepState; readonly expiresAt?: Timestamp };
   /** What closing is refused with. */
   readonly close?: Partial<ServiceError>;
+  /** How many times closing finds nobody at first. */
+  readonly awayFor?: number;
   /** Whether whoever holds the step hears nothing. */
   readonly isSilent?: true;
   readonly hold?: (call: Parameters<HandlersOf<typeof Steps>["hold"]>[0]) => void;
@@ -101,6 +103,7 @@ async function brokerOfSteps(answers: {
         const request = receivedMessage(call.request);
         seen.closes.push(request);
         seen.gateAtClose = commandLineOf(seen.open);
+        if (seen.closes.length <= (answers.awayFor ?? 0)) return answer({ code: status.UNAVAILABLE, details: "" });
         if (answers.close !== undefined) return answer(answers.close);
         const byOutcome = {
           [Outcome.COMPLETED]: StepState.COMPLETED,
@@ -169,6 +172,13 @@ describe("stint step run", () => {
     expect(await ran.exited).toBe(status);
     expect(seen.closes).toMatchObject([{ stepId: STEP_ID, outcome }]);
     expect(ran.err()).toBe("");
+  });
+
+  test("goes on to close while the broker is away", async () => {
+    const { socket, seen } = await brokerOfSteps({ awayFor: 2 });
+    const run = runStep(socket, ["true"]);
+    expect([await run.exited, run.err()]).toEqual([0, ""]);
+    expect(seen.closes).toMatchObject(Array.from({ length: 3 }, () => ({ outcome: Outcome.COMPLETED })));
   });
 
   test("says so when the command can't be found, and closes the step as failed", async () => {

@@ -1,5 +1,5 @@
-import { isStintError, type Outcome, type Step, type StepProof } from "../../sdk/runtime/index.ts";
-import { closeAfterCommand } from "../commands/step-run.ts";
+import type { Outcome, Step, StepProof } from "../../sdk/runtime/index.ts";
+import { closeAfterCommand, noteUnclosed } from "../commands/step-run.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { holdStep } from "../hold-step.ts";
 import type { Session } from "../session.ts";
@@ -60,15 +60,14 @@ export async function workAsStep(
  *
  * @returns `false` for a step that had ended before
  */
-async function closed({ note }: Session, step: Step, outcome: Outcome): Promise<boolean> {
+async function closed(session: Session, step: Step, outcome: Outcome): Promise<boolean> {
   try {
     const { state } = await step.close(outcome);
     if (state === outcome) return true;
-    note(`the step is ${state}: it had ended before the client did`);
+    session.note(`the step is ${state}: it had ended before the client did`);
     return false;
   } catch (thrown) {
-    const told = isStintError(thrown) ? `${thrown.reason}: ${thrown.message}` : "the broker failed";
-    note(`the step could not be closed: ${told}`);
+    noteUnclosed(session, thrown);
     return true;
   }
 }

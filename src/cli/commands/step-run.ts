@@ -3,7 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Command, Option } from "commander";
 import { Outcome } from "../../gen/stint/v1/steps_pb.js";
 import { type Step, StepState } from "../../gen/stint/v1/types_pb.js";
+import { askBroker } from "../../sdk/runtime/broker.ts";
 import type { Outcome as SdkOutcome } from "../../sdk/runtime/index.ts";
+import { stintErrorOf } from "../../sdk/runtime/stint-error.ts";
 import { ASK_AGAIN_AFTER_MS, answeredStep } from "../../wire/answered-step.ts";
 import { callErrorOf } from "../../wire/call-error.ts";
 import { socketPathOf } from "../../wire/channel.ts";
@@ -257,8 +259,14 @@ export function endCommand(
   return setTimeout(() => gate.signal("SIGKILL"), endGrace * 1_000);
 }
 
+export function noteUnclosed({ note }: Session, thrown: unknown): void {
+  const { reason, message } = stintErrorOf(thrown);
+  note(`the step could not be closed: ${reason}: ${message}`);
+}
+
 /**
- * Closes the step once its command has run. A failure is only noted: the command's exit status still is the answer.
+ * Closes the step once its command has run, and tries again while the broker is away. A failure is only noted: the command's exit status
+ * still is the answer.
  *
  * @returns `false` for a step that had ended before its command
  */
@@ -269,14 +277,13 @@ export async function closeAfterCommand(
   outcome: SdkOutcome,
 ): Promise<boolean> {
   try {
-    const closed = await steps.close({ stepId, outcome: Outcome[outcome] });
+    const closed = await askBroker((call) => steps.close({ stepId, outcome: Outcome[outcome] }, call));
     const state = closed.step?.state ?? StepState.UNSPECIFIED;
     if (enumField(StepState, state) === outcome) return true;
     session.note(`${stepEndSentence({ kind: "closed", state })}, before the command ended`);
     return false;
   } catch (thrown) {
-    const { info, codeName, message } = callErrorOf(thrown);
-    session.note(`the step could not be closed: ${info?.reason ?? codeName}: ${message}`);
+    noteUnclosed(session, thrown);
     return true;
   }
 }
