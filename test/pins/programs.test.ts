@@ -28,6 +28,10 @@ test("what can be imported from stint-sdk", () => {
     "./operator",
     "./testing",
     "./adapters",
+    "./adapters/ai",
+    "./adapters/mcp",
+    "./adapters/mcp-v1",
+    "./adapters/openai-agents",
     "./package.json",
   ]);
 });

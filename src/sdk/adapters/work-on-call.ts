@@ -6,6 +6,7 @@ import {
   segment,
   type WithStepOptions,
 } from "../runtime/index.ts";
+import { opinionOf } from "../runtime/outcome.ts";
 import { stepNameOf, type ToolCall } from "./tool-call.ts";
 import { type ToolRun, toolRunOf } from "./tool-run.ts";
 
@@ -55,11 +56,18 @@ export async function workOnCall<Result>(
   const options = optionsFor(call, calls);
   const { opener, runId } = run;
   const { signal } = call;
-  const named = { outcomeOf, ...options, runId: segment(runId), step: stepNameOf(call), signal };
+  // Named only where there is one: otherwise it is the client's.
+  const named = {
+    ...(outcomeOf !== undefined && { outcomeOf }),
+    ...options,
+    runId: segment(runId),
+    step: stepNameOf(call),
+    signal,
+  };
   return withNewAttempt(call.attempt, (attempt, began) =>
     opener.withStep({ ...named, attempt }, (step) => {
       began();
-      return work(step, step.signal);
+      return unlessEnded(step, named.outcomeOf, () => work(step, step.signal));
     }),
   );
 }
@@ -68,10 +76,24 @@ export async function workOnCall<Result>(
 async function workInRunsStep<Result>(step: Step, call: ToolCall, work: CallWork<Result>): Promise<Result> {
   const signal = call.signal === undefined ? step.signal : AbortSignal.any([step.signal, call.signal]);
   signal.throwIfAborted();
-  const result = await step.run(() => work(step, signal));
+  const result = await step.run(() => unlessEnded(step, undefined, () => work(step, signal)));
   // Somebody else may be doing the run again: what comes after its end does not count.
   if (isStintError(step.signal.reason)) throw step.signal.reason;
   return result;
+}
+
+/** What fails because its step has ended is told by that end, not by what the end broke. A pause stays one. */
+async function unlessEnded<Result>(
+  { signal }: Step,
+  outcomeOf: OutcomeOf | undefined,
+  work: () => Promise<Result> | Result,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isStintError(signal.reason) || opinionOf({ kind: "threw", error }, outcomeOf) !== undefined) throw error;
+    throw signal.reason;
+  }
 }
 
 function optionsFor(call: ToolCall, calls: ToolSettings["calls"]): CallStepOptions {

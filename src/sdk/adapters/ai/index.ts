@@ -1,0 +1,1 @@
+export { stepTools } from "./step-tools.ts";

@@ -1,0 +1,3 @@
+export type { CallOptions } from "./call-options.ts";
+export type { McpTools, McpToolsOptions, RefusedResult } from "./mcp-tools.ts";
+export { stepMcpTools } from "./step-mcp-tools.ts";
