@@ -98,7 +98,6 @@ try {
   const specifiers = Object.keys(sdkManifest.exports)
     .filter((name) => name !== "./package.json")
     .map((name) => join("stint-sdk", name));
-  const peers = Object.keys(sdkManifest.peerDependencies ?? {});
 
   // First alone: what an MCP server gets, without the optional peers that only the adapter of that name may need.
   install(work, sdk);
@@ -111,7 +110,12 @@ try {
   type Dependencies = Readonly<Record<"dependencies" | "devDependencies", Readonly<Record<string, string>>>>;
   const own = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8")) as Dependencies;
   const versions = { ...own.dependencies, ...own.devDependencies };
-  install(work, stint, ...peers.map((peer) => `${peer}@${versions[peer]}`));
+  // Of the other peers, which are agent frameworks, the SDK imports nothing.
+  const peers = Object.keys(sdkManifest.peerDependencies ?? {}).flatMap((peer) => {
+    const version = versions[peer];
+    return version === undefined ? [] : [`${peer}@${version}`];
+  });
+  install(work, stint, ...peers);
   importAll(work, ADAPTERS);
 
   const { bin = {}, version } = readManifest(resolve(root, "dist/stint"));

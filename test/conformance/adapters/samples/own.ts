@@ -1,32 +1,31 @@
 // An adapter of one's own, and a test with the scanner, for the documentation.
 import { inToolRun, shownError, type ToolSettings, workOnCall } from "stint-sdk/adapters";
-import type { Grant, Stint } from "stint-sdk/runtime";
+import type { Stint } from "stint-sdk/runtime";
 import { findCredentials } from "stint-sdk/testing";
 
+type Call = { readonly name: string; readonly id: string; readonly signal: AbortSignal; readonly url: string };
+
 // #region own
-export async function callTool(settings: ToolSettings, call: { name: string; id: string; signal: AbortSignal }) {
+export async function callTool(settings: ToolSettings, { name, id, signal: aborted, url }: Call): Promise<string> {
   try {
-    return await workOnCall(
-      { tool: call.name, callId: call.id, signal: call.signal },
-      settings,
-      async (step, signal) => {
-        const response = await step.fetch("https://mcp.example.org/mcp", { signal });
-        return response.text();
-      },
-    );
+    return await workOnCall({ tool: name, callId: id, signal: aborted }, settings, async (step, signal) => {
+      const response = await step.fetch(url, { signal });
+      return response.text();
+    });
   } catch (thrown) {
-    // Of a refusal a message that a model understands; of the tool's own errors what they are, without credentials.
-    throw shownError(thrown, call.name);
+    // A refusal in words for a model; of the tool's own errors what they are, without credentials.
+    throw shownError(thrown, name);
   }
 }
 // #endregion
 
-export async function scanned(stint: Stint, grant: Grant, agent: { run(): Promise<unknown>; memory: unknown }) {
+type Agent = { run(prompt: string): Promise<object>; readonly memory: object };
+
+export async function scanned(stint: Stint, agent: Agent): Promise<readonly string[]> {
   // #region scan
-  const result = await inToolRun({ opener: stint, runId: "run-1" }, () => agent.run());
-  // Everything that the framework keeps: results, messages, memory, checkpoints, traces.
+  const result = await inToolRun({ opener: stint, runId: "run-1" }, () => agent.run("Look it up"));
+  // All that the framework keeps and sends: results, messages, memory, checkpoints, traces.
   const found = findCredentials({ result, memory: agent.memory });
-  if (found.length > 0) throw new Error(`a credential at ${found.map(({ path }) => path).join(", ")}`);
+  return found.map(({ kind, path, encodings }) => [kind, "at", path, ...encodings].join(" "));
   // #endregion
-  return grant;
 }
