@@ -1,0 +1,374 @@
+package stint
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"stint.example/stint/internal/stintv1"
+)
+
+// Longer than a start takes where all is well, and shorter than anybody's patience.
+const warnAfter = time.Second
+
+var unfitWords = map[Code]string{
+	NotReady:    "the verifier has no revocations or keys yet",
+	Stale:       "the revocations known to the verifier are out of date",
+	ClockSkewed: "the clock of the verifier is not that of the broker",
+}
+
+// Verifier is for what agents' steps present, kept up to date by the broker's feed of revocations.
+//
+// It refuses what ended within milliseconds while connected, and everything once it has been without the feed for too long. It may be
+// used by several goroutines at once.
+type Verifier struct {
+	options Options
+	socket  string
+	channel *grpc.ClientConn
+	denials *listeners
+	end     context.CancelFunc
+	feed    sync.WaitGroup
+
+	mutex       sync.Mutex
+	state       *feedState
+	isConnected bool
+	isClosed    bool
+	failure     *callFailure
+	lastError   string
+	// Closed, and made anew, whenever something has changed that somebody may wait for.
+	changed chan struct{}
+}
+
+// NewVerifier makes a verifier, which follows the feed from then on, until it is closed.
+//
+// It fails with an *Error INVALID_FIELD for options that can't be.
+func NewVerifier(options Options) (*Verifier, error) {
+	options, socket, err := options.checked()
+	if err != nil {
+		return nil, err
+	}
+	channel, err := openChannel(socket)
+	if err != nil {
+		return nil, err
+	}
+	ctx, end := context.WithCancel(context.Background())
+	verifier := &Verifier{
+		options: options, socket: socket, channel: channel, denials: newListeners(), end: end,
+		state: newFeedState(), changed: make(chan struct{}),
+	}
+	feed := &feedClient{
+		channel: channel, audiences: options.Audiences, maxStaleness: options.MaxStaleness.of(nil), clock: options.Clock,
+		knowledge: (*watched)(verifier),
+	}
+	verifier.feed.Go(func() { feed.follow(ctx) })
+	return verifier, nil
+}
+
+// Close ends the feed. From then on everything is refused as NOT_READY, and no listener is called any more.
+func (verifier *Verifier) Close() error {
+	verifier.mutex.Lock()
+	verifier.isClosed, verifier.isConnected = true, false
+	verifier.wake()
+	verifier.mutex.Unlock()
+	verifier.end()
+	verifier.feed.Wait()
+	return verifier.channel.Close()
+}
+
+// Ready returns when the deny-list, a bundle and the broker's time are there.
+//
+// What may mend itself is waited for, with a warning in the log after a second that says what it is; what only a change of settings mends
+// is not. It fails with an *Error: AUDIENCE_INVALID or INVALID_FIELD as the broker says it, INVALID_FIELD for an endpoint that is no
+// socket, NOT_SERVING when the verifier is closed or the context is done.
+func (verifier *Verifier) Ready(ctx context.Context) error {
+	warning := time.AfterFunc(warnAfter, func() {
+		verifier.options.Logger.Warn("the verifier waits for " + verifier.awaited())
+	})
+	defer warning.Stop()
+	for {
+		isReady, changed, err := verifier.readiness()
+		if err != nil || isReady {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return notServing("the verifier is not ready in time: it waits for " + verifier.awaited())
+		}
+	}
+}
+
+func (verifier *Verifier) readiness() (isReady bool, changed <-chan struct{}, err error) {
+	verifier.mutex.Lock()
+	defer verifier.mutex.Unlock()
+	if verifier.isClosed {
+		return false, nil, notServing("the verifier is closed")
+	}
+	if verifier.unfitness(nil) == "" {
+		return true, nil, nil
+	}
+	return false, verifier.changed, lastingFault(verifier.socket, verifier.failure)
+}
+
+// Presented is what a token is held to beside what the verifier was made with.
+type Presented struct {
+	// Audience is one of the verifier's own; empty: any of them.
+	Audience string
+	// Actions hold it to the staleness bound of these. nil: the loosest bound, so that whoever acts on the result calls
+	// [Verifier.Authorize] first, which has its own.
+	Actions []Action
+	// Possession is what the caller has had proved; a bound token is refused without it.
+	Possession Possession
+}
+
+// Verify verifies a step's JWT-SVID: signature, audience, time, and that neither step nor token is denied.
+//
+// It fails with a *Refusal for every token that does not hold, and with an *Error INVALID_FIELD for an audience that is none of the
+// verifier's.
+func (verifier *Verifier) Verify(token string, presented Presented) (*VerifiedStep, error) {
+	audiences := verifier.options.Audiences
+	if presented.Audience != "" {
+		if err := verifier.CheckAudience(presented.Audience); err != nil {
+			return nil, err
+		}
+		audiences = []string{presented.Audience}
+	}
+	verifier.mutex.Lock()
+	refused, bundles := verifier.unfit(presented.Actions), verifier.state.bundles
+	verifier.mutex.Unlock()
+	if refused != nil {
+		return nil, refused
+	}
+	svid, refused := verifyJWTSVID(token, jwtTerms{
+		bundles: bundles, audiences: audiences, now: verifier.nowSeconds(), development: verifier.options.Development,
+		allowSeveralAudiences: verifier.options.AllowSeveralAudiences, possession: presented.Possession,
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	step, refused := verifier.verifiedStepOf(svid, token, bundles[svid.trustDomain].federated)
+	if refused == nil {
+		refused = verifier.denialOf(step)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return step, nil
+}
+
+// CheckAudience fails with an *Error INVALID_FIELD for an audience that is none of the verifier's.
+//
+// Denials for others are not sent, so a token for them would pass unwatched.
+func (verifier *Verifier) CheckAudience(audience string) error {
+	if !slices.Contains(verifier.options.Audiences, audience) {
+		return invalidField("audience", "one of those that the verifier was created with")
+	}
+	return nil
+}
+
+// Authorize says whether the step may do this now.
+//
+// It may when one element of its grant covers all of the use, it has not expired or been denied since it was verified, and the feed is
+// fresh enough for these actions. Else it fails with a *Refusal: GRANT_EXCEEDED, EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY;
+// CHECK_REQUIRED when all this holds, but the grant says how often, which the broker counts. An *Error INVALID_FIELD is for a use
+// without actions or classes of data.
+func (verifier *Verifier) Authorize(step *VerifiedStep, use ToolUse) error {
+	if err := use.check(); err != nil {
+		return err
+	}
+	if refused := verifier.cannotServe(step, use.Actions, true); refused != nil {
+		return refused
+	}
+	if !verifier.takesGrantsOf(step) {
+		return refuse(GrantExceeded, "the step is of a foreign trust domain, whose grants do not count here")
+	}
+	isCovered, isCounted := step.Grant.coverage(step.Audience, use)
+	if !isCovered {
+		message := "the grant of the step does not permit this, which takes a step that was opened for it"
+		return refuse(GrantExceeded, message)
+	}
+	// Last of all, so that whoever has asked already knows that everything else holds.
+	if isCounted {
+		return refuse(CheckRequired, "the grant allows so many calls only, and the broker counts them")
+	}
+	return nil
+}
+
+// Covers says whether the grant of a step covers a use, however often; for what is shown to a step, and decides nothing.
+func (verifier *Verifier) Covers(step *VerifiedStep, use ToolUse) bool {
+	isCovered, _ := step.Grant.coverage(step.Audience, use)
+	return use.check() == nil && verifier.takesGrantsOf(step) && isCovered
+}
+
+// Recheck says whether what was verified may still be served, whatever it does.
+//
+// Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells. It fails with a *Refusal: EXPIRED,
+// REVOKED, STALE, CLOCK_SKEWED or NOT_READY.
+func (verifier *Verifier) Recheck(step *VerifiedStep) error {
+	if refused := verifier.cannotServe(step, nil, step.Federated); refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// OnClosed calls once when the step or its credential is denied; at once if it is already. It returns what ends the listening.
+//
+// Neither its expiry nor a feed that is lost calls: what was admitted in time runs on until its step ends. The feed waits for the listener
+// to return.
+func (verifier *Verifier) OnClosed(step *VerifiedStep, listener func(*Refusal)) (stop func()) {
+	verifier.mutex.Lock()
+	denied := verifier.state.denied.find(step.denyKeys)
+	if denied == nil {
+		// Within the lock, so that no denial comes between.
+		defer verifier.mutex.Unlock()
+		return verifier.denials.add(step.denyKeys, listener)
+	}
+	verifier.mutex.Unlock()
+	listener(denied.refusal())
+	return func() {}
+}
+
+// Check asks the broker about one call, by its policies and all that it knows at this moment.
+//
+// For calls of high risk, and for grants that say how often. Everything that [Verifier.Authorize] looks at holds too. An allowed call has
+// been counted: make it once, or not at all. It fails as Authorize does, but for CHECK_REQUIRED; and with POLICY_DENIED; UNAVAILABLE or
+// OVERLOADED when the broker gives no answer in time. An *Error INVALID_FIELD is for a step that this verifier has not verified.
+func (verifier *Verifier) Check(ctx context.Context, step *VerifiedStep, use ToolUse) (CheckedCall, error) {
+	if _, err := verifier.isCounted(step, use); err != nil {
+		return CheckedCall{}, err
+	}
+	if step.Federated {
+		return CheckedCall{}, refuse(PolicyDenied, "the broker decides nothing for steps of foreign trust domains")
+	}
+	if step.verifier != verifier {
+		return CheckedCall{}, invalidField("step", "a step as this verifier has verified it")
+	}
+	checked, refused := ask(ctx, verifier.channel, step.token(), step.Audience, use)
+	if refused != nil {
+		return CheckedCall{}, refused
+	}
+	return checked, nil
+}
+
+// isCounted says whether all holds but that the broker counts such calls; the error is for what does not hold.
+func (verifier *Verifier) isCounted(step *VerifiedStep, use ToolUse) (bool, error) {
+	err := verifier.Authorize(step, use)
+	var refused *Refusal
+	if errors.As(err, &refused) && refused.Code == CheckRequired {
+		return true, nil
+	}
+	return false, err
+}
+
+func (verifier *Verifier) cannotServe(step *VerifiedStep, actions []Action, expires bool) *Refusal {
+	verifier.mutex.Lock()
+	refused, denied := verifier.unfit(actions), verifier.state.denied.find(step.denyKeys)
+	verifier.mutex.Unlock()
+	switch {
+	case refused != nil:
+		return refused
+	case denied != nil:
+		return denied.refusal()
+	case expires && hasExpired(step.ExpiresAt, verifier.nowSeconds()):
+		return refuse(Expired, "the token has expired")
+	default:
+		return nil
+	}
+}
+
+func (verifier *Verifier) denialOf(step *VerifiedStep) *Refusal {
+	verifier.mutex.Lock()
+	defer verifier.mutex.Unlock()
+	if denied := verifier.state.denied.find(step.denyKeys); denied != nil {
+		return denied.refusal()
+	}
+	return nil
+}
+
+func (verifier *Verifier) takesGrantsOf(step *VerifiedStep) bool {
+	return !step.Federated || slices.Contains(verifier.options.GrantsFrom, step.TrustDomain)
+}
+
+func (verifier *Verifier) nowSeconds() int64 { return verifier.options.Clock.Wall().Unix() }
+
+// unfit is called with the mutex held, as all below.
+func (verifier *Verifier) unfit(actions []Action) *Refusal {
+	if code := verifier.unfitness(actions); code != "" {
+		return refuse(code, unfitWords[code])
+	}
+	return nil
+}
+
+func (verifier *Verifier) unfitness(actions []Action) Code {
+	if verifier.isClosed {
+		return NotReady
+	}
+	return unfitness(verifier.state.confirmed, instantAt(verifier.options.Clock), verifier.options.MaxStaleness.of(actions))
+}
+
+func (verifier *Verifier) wake() {
+	close(verifier.changed)
+	verifier.changed = make(chan struct{})
+}
+
+func (verifier *Verifier) awaited() string {
+	verifier.mutex.Lock()
+	defer verifier.mutex.Unlock()
+	return awaited(verifier.socket, verifier.failure, verifier.isConnected)
+}
+
+// watched is a verifier as its feed sees it.
+type watched Verifier
+
+func (verifier *watched) restart() []byte {
+	verifier.mutex.Lock()
+	defer verifier.mutex.Unlock()
+	verifier.state.restart()
+	return verifier.state.cursor
+}
+
+func (verifier *watched) pinged(nonce []byte, now instant) *instant {
+	verifier.mutex.Lock()
+	defer verifier.mutex.Unlock()
+	var waitingSince *instant
+	if len(verifier.state.pings) > 0 {
+		sent := verifier.state.pings[0].sent
+		waitingSince = &sent
+	}
+	verifier.state.pinged(nonce, now)
+	return waitingSince
+}
+
+func (verifier *watched) apply(response *stintv1.WatchResponse) (applied, *Error) {
+	verifier.mutex.Lock()
+	led, err := verifier.state.apply(response, instantAt(verifier.options.Clock))
+	if err == nil {
+		verifier.isConnected, verifier.failure = true, nil
+	}
+	told := make(map[denyKey]*Refusal, len(led.denied))
+	for _, key := range led.denied {
+		if denied := verifier.state.denied.find([]denyKey{key}); denied != nil {
+			told[key] = denied.refusal()
+		}
+	}
+	(*Verifier)(verifier).wake()
+	verifier.mutex.Unlock()
+	for key, refused := range told {
+		verifier.denials.told(key, refused)
+	}
+	return led, err
+}
+
+func (verifier *watched) failed(failure *callFailure, isCursorUnknown bool) {
+	verifier.mutex.Lock()
+	defer verifier.mutex.Unlock()
+	if isCursorUnknown {
+		verifier.state.cursor = nil
+	}
+	verifier.isConnected, verifier.failure, verifier.lastError = false, failure, failure.text
+	(*Verifier)(verifier).wake()
+}
