@@ -37,11 +37,11 @@ var hostProfile = idna.New(
 	idna.CheckJoiners(true), idna.BidiRule(),
 )
 
-// isResourceURI says whether a text is an http(s) URI in its canonical form.
+// IsResourceURI says whether a text is an http(s) URI in its canonical form.
 //
 // That is: lower-case scheme and host, no default port, no user, fragment, dot segment or trailing slash, and nothing that the URL
 // Standard would write another way. See RFC 8707 section 2, RFC 3986 section 6.2.2.
-func isResourceURI(text string) bool {
+func IsResourceURI(text string) bool {
 	if len(text) > uriBytesMax {
 		return false
 	}
@@ -64,7 +64,7 @@ func isResourceURI(text string) bool {
 
 // checkResourceURI accepts a canonical http(s) URI.
 func checkResourceURI(text, field string) *Error {
-	if isResourceURI(text) {
+	if IsResourceURI(text) {
 		return nil
 	}
 	expected := "a canonical http(s) URI: lower-case scheme and host, no default port, fragment, dot segment or trailing slash"
