@@ -51,6 +51,10 @@ generate: install ## src/gen from proto
 generate-python: $(PYTHON_TOOLS)/installed ## the messages of clients/python from proto; needs python3
 	@$(PYTHON_TOOLS)/bin/python -B clients/python/generate.py
 
+.PHONY: generate-go
+generate-go: install ## the messages of clients/go from proto; needs go
+	@buf generate --template clients/go/buf.gen.yaml
+
 .PHONY: settings
 settings: install ## docs/settings.md from the schema that checks stint.yaml
 	@node scripts/settings-page.ts
@@ -114,6 +118,11 @@ conformance: install ## the standards: their MUSTs, vectors, foreign libraries a
 .PHONY: python
 python: install ## the Python package alone: built as a wheel, installed, type-checked and tested
 	@vitest run test/clients/python
+
+.PHONY: go
+go: install ## the Go module alone: a copy of it vetted and tested, with the race detector, and at a real broker
+	@cd clients/go && go test -race ./...
+	@vitest run test/clients/go
 
 .PHONY: simulate
 simulate: install ## 10,000 random lives of a broker; SEEDS=<n> for another number, FC_SEED=<seed> to replay one

@@ -4,8 +4,6 @@ package guard
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,7 +97,7 @@ func (asked *asked) identify() *refusal.Refusal {
 	if refused != nil {
 		return refusal.Of(refused, settings.scopeByHeaders(header), nil)
 	}
-	presented := stint.Presented{Audience: settings.Resource, Possession: possessionOf(asked.request)}
+	presented := stint.Presented{Audience: settings.Resource, Possession: stint.PossessionOf(asked.request)}
 	step, err := settings.Verifier.Verify(token, presented)
 	if err != nil {
 		if errors.As(err, &refused) {
@@ -112,15 +110,6 @@ func (asked *asked) identify() *refusal.Refusal {
 }
 
 var internalError = answered(http.StatusInternalServerError, refusal.Internal, "INTERNAL", "internal error")
-
-// possessionOf: whoever has made a TLS connection with a certificate has its key, whoever has signed the certificate.
-func possessionOf(request *http.Request) stint.Possession {
-	if request.TLS == nil || len(request.TLS.PeerCertificates) == 0 {
-		return stint.Possession{}
-	}
-	digest := sha256.Sum256(request.TLS.PeerCertificates[0].Raw)
-	return stint.Possession{X5tS256: base64.RawURLEncoding.EncodeToString(digest[:])}
-}
 
 // read says what is asked, and whether the step may.
 func (asked *asked) read() *refusal.Refusal {
