@@ -120,7 +120,7 @@ func (view *view) event(text string) ([]byte, error) {
 	for _, line := range endOfLine.Split(text, -1) {
 		if value, isData := bytes.CutPrefix([]byte(line), []byte("data:")); isData {
 			data = append(data, bytes.TrimPrefix(value, []byte(" ")))
-		} else {
+		} else if line != "" {
 			others = append(others, []byte(line))
 		}
 	}
