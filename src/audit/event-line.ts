@@ -55,6 +55,15 @@ export function eventLine(event: LedgerEvent): EventLine | undefined {
     }
     case "risk.set":
       return ofRisk(event);
+    case "tool.seen": {
+      const { location, tool, sha256 } = event.tool;
+      const what = event.pinned ? "a tool was seen first, and is pinned" : "a tool was seen first, and waits";
+      return { what, facts: { location, tool, sha256 } };
+    }
+    case "tool.changed": {
+      const { location, tool, sha256 } = event.tool;
+      return { what: "a tool's definition is another", isWarning: true, facts: { location, tool, sha256 } };
+    }
     case "steps.judged":
       return { what: "open steps were judged anew, and go on", facts: { steps: event.stepIds.length } };
     case "operator.acted":

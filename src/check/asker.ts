@@ -49,7 +49,7 @@ export function verifiersOnly(caller: Attested): Attested {
 }
 
 /** The caller's entry that answers for an audience. */
-function verifierFor({ entries }: Pick<Attested, "entries">, audience: string): VerifierEntry | undefined {
+export function verifierFor({ entries }: Pick<Attested, "entries">, audience: string): VerifierEntry | undefined {
   return entries.find((entry): entry is VerifierEntry => {
     return isOfKind(entry, "verifier") && entry.content.audiences.includes(audience);
   });

@@ -19,6 +19,7 @@ import { addRisk } from "./commands/risk.ts";
 import { addStatus } from "./commands/status.ts";
 import { addStep } from "./commands/step.ts";
 import { addSvid } from "./commands/svid.ts";
+import { addTool } from "./commands/tool.ts";
 import { addVerifier } from "./commands/verifier.ts";
 import { addWhoami } from "./commands/whoami.ts";
 import type { Context } from "./context.ts";
@@ -60,6 +61,7 @@ export function stintProgram(context: Context): Command {
   addRisk(program, context);
   addHistory(program, context);
   addExplain(program, context);
+  addTool(program, context);
   addVerifier(program, context);
   addGuard(program, context);
   addBridge(program, context);

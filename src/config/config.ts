@@ -93,6 +93,8 @@ export type Config = {
   readonly approvalSeconds: number;
   readonly principals: { readonly issuers: readonly PrincipalIssuerConfig[] };
   readonly policies: PoliciesConfig;
+  /** Whether a tool's definition is pinned when it is reported first; otherwise an operator accepts it. */
+  readonly pinsToolsAtFirstSight: boolean;
   readonly development: boolean;
   readonly entries: readonly EntryContent[];
   /** What is permitted, and yet likely not meant. */

@@ -186,6 +186,7 @@ function configOf(
       issuers: file.principals.issuers.map(({ claims, ...issuer }) => ({ ...oidcIssuerOf(issuer), claims })),
     },
     policies: policiesOf(file.policies),
+    pinsToolsAtFirstSight: file.tools.pin === "first_sight",
     development: file.development,
     entries,
     warnings,

@@ -26,6 +26,7 @@ import {
 } from "./fields.ts";
 import { policiesSection } from "./policies-section.ts";
 import { principalsSection } from "./principals-section.ts";
+import { toolsSection } from "./tools-section.ts";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"] as const;
 
@@ -199,6 +200,7 @@ export const fileSchema = section({
         "How long a step, or a call, waits for its approval; after that it is refused. An approved call may be made for as long.",
       ),
   }).prefault({}),
+  tools: toolsSection.prefault({}),
   development: yesNo()
     .prefault(false)
     .describe("Permits a plain-HTTP issuer on loopback, and agents under the broker's own user. Never in production."),

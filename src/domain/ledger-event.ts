@@ -12,6 +12,7 @@ import type { RiskLevel, RiskScope } from "./risk.ts";
 import type { Segment, TrustDomain } from "./spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "./step.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
+import type { ShownTool } from "./tool-definition.ts";
 import type { Usage } from "./usage.ts";
 
 /**
@@ -57,6 +58,9 @@ export type LedgerEvent =
   | PolicySetPut
   | PolicySetActivated
   | RiskSet
+  | ToolSeen
+  | ToolChanged
+  | ToolAccepted
   | StepsJudged
   | OperatorActed;
 
@@ -264,6 +268,33 @@ export type RiskSet = Event<"risk.set"> & {
   readonly by: Actor;
 };
 
+/** A server shows a tool that nobody has reported of it before. */
+export type ToolSeen = Event<"tool.seen"> & {
+  readonly tool: ShownTool;
+  /** Whether the definition is pinned from here on; otherwise it waits until an operator accepts it. */
+  readonly pinned: boolean;
+  readonly by: Actor;
+};
+
+/** A server shows another definition of a tool, which nobody has reported of it before. */
+export type ToolChanged = Event<"tool.changed"> & {
+  readonly tool: ShownTool;
+  /** Digest of the definition that is pinned; absent: none. */
+  readonly pinned?: string;
+  readonly by: Actor;
+};
+
+/** This definition of a tool is pinned from here on. Of the others, only the one that was pinned before is kept. */
+export type ToolAccepted = Event<"tool.accepted"> & {
+  readonly location: string;
+  readonly tool: string;
+  readonly sha256: string;
+  /** Digest of the definition that was pinned until now; absent: none was. */
+  readonly pinned?: string;
+  readonly reason: string;
+  readonly by: OperatorActor;
+};
+
 /** These open steps were judged anew, on the state of the world as of a sequence, and may go on. */
 export type StepsJudged = Event<"steps.judged"> & { readonly through: number; readonly stepIds: readonly string[] };
 
@@ -357,6 +388,9 @@ export const EVENT_TYPES = [
   "policy_set.put",
   "policy_set.activated",
   "risk.set",
+  "tool.seen",
+  "tool.changed",
+  "tool.accepted",
   "steps.judged",
   "operator.acted",
 ] as const satisfies readonly LedgerEvent["type"][];

@@ -44,6 +44,16 @@ export const LIMITS = {
   usagesPerReportMax: 100,
   /** Kinds of calls of one verifier in one second, 270 bytes each at most; what is beyond that is counted as a gap. */
   usagesPerEventMax: 200,
+  /** Tools in one report: a server with more takes more reports. */
+  toolsPerReportMax: 100,
+  /** Of one tool's definition, counted as it stands in an event, quotes escaped; the largest known ones have a third of it. */
+  toolDefinitionBytesMax: 32 * 1024,
+  /** Of one location: a model is confused by a tenth of it. Further tools are not recorded, and so not pinned. */
+  toolsPerLocationMax: 500,
+  /** Kept of one tool: what is pinned, what was pinned before, and what was shown since. A server that changes its tools each second ends here. */
+  toolDefinitionsMax: 8,
+  /** Kept of all tools of a location together: with the largest definitions, 32 MiB. */
+  toolDefinitionsPerLocationMax: 1_000,
   segmentBytesMax: 128,
   purposeBytesMax: 1_024,
   /** Enough for somebody who has been told to look at it. */

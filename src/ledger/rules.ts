@@ -17,6 +17,7 @@ import { openStep } from "./rules/open-step.ts";
 import { activatePolicySet, putPolicySet } from "./rules/policies.ts";
 import { erasePrincipal, offboardPrincipal, readmitPrincipal } from "./rules/principals.ts";
 import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
+import { acceptTool, reportTools } from "./rules/tools.ts";
 import { recordUsage } from "./rules/usage.ts";
 import type { LedgerView } from "./view.ts";
 
@@ -56,6 +57,8 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "activate-policy-set": activatePolicySet,
   "set-risk": setRisk,
   "judge-steps": judgeSteps,
+  "report-tools": reportTools,
+  "accept-tool": acceptTool,
   "start-epoch": startEpoch,
 };
 

@@ -74,6 +74,10 @@ export type LedgerView = {
   /** The sequence at which the risk in any of these scopes rose last; 0: it never did. */
   riskRoseAt(scopes: readonly RiskScope[]): number;
 
+  /** Present once the tool was reported at the location. */
+  tool(location: string, tool: string): GuardedTool | undefined;
+  toolsAt(location: string): ToolCounts;
+
   /** Present once a step named the principal, or the principal was barred. */
   principal(principalId: string): GuardedPrincipal | undefined;
   federation(trustDomain: TrustDomain): GuardedFederation | undefined;
@@ -106,6 +110,17 @@ export type GuardedPrincipal = {
   readonly isKept: boolean;
   readonly erasedAt?: UnixMicros;
 };
+
+export type GuardedTool = {
+  /** Digest of the definition that is pinned; absent: none is. */
+  readonly pinned?: string;
+  readonly newest: string;
+  /** Digests of all that are kept, in no order. */
+  readonly definitions: readonly string[];
+};
+
+/** What is kept of a location. */
+export type ToolCounts = { readonly tools: number; readonly definitions: number };
 
 export type GuardedRisk = { readonly sequence: number; readonly level: RiskLevel; readonly expiresAt: UnixSeconds };
 

@@ -12,6 +12,7 @@ import type { StepsPorts } from "../api/grpc/steps.ts";
 import type { BundlePorts } from "../api/grpc/workload-api-bundles.ts";
 import { acceptRestore } from "../authority/accept-restore.ts";
 import { confirmClock } from "../authority/confirm-clock.ts";
+import { createCallRate } from "../check/call-rate.ts";
 import type { Config } from "../config/config.ts";
 import { readCertificate } from "../domain/certificate.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
@@ -55,6 +56,15 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     joinTokens: { ledger, joinTokens: registryReads.joinTokens, clock, random },
     risk: { ledger, risks: core.store.policies.risks, history, entries, reassessment: core.reassessment, clock },
     policies: policiesPortsOf(core, config),
+    tools: {
+      ledger,
+      history,
+      tools: core.store.tools,
+      rate: createCallRate(clock),
+      pinsFirst: config.pinsToolsAtFirstSight,
+      inToolDirectory: core.inToolDirectory,
+      clock,
+    },
     status: {
       trustDomain: config.trustDomain,
       readiness: core.readiness,

@@ -8,6 +8,7 @@ import { createRetries } from "../decide/decide-again.ts";
 import { createDenialRecorder, type DenialPorts } from "../decide/record-denial.ts";
 import { keepStepDirectory } from "../follow/step-directory.ts";
 import type { StepProcessesPorts } from "../follow/step-processes.ts";
+import { keepToolDirectory } from "../follow/tool-directory.ts";
 import { createIssuanceRate } from "../issue/issuance-rate.ts";
 import { keepPolicyDirectory } from "../policy/policy-directory.ts";
 import type { OpenedLedger } from "../ports/ledger.ts";
@@ -40,7 +41,9 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
   const entries = await keepEntryDirectory({ ledger, projections, failed });
   const stepDirectory = await keepStepDirectory({ ...ports, ledger, projections, steps });
   const policies = await keepPolicyDirectory({ ...ports, ledger, projections, policies: store.policies });
+  const tools = await keepToolDirectory({ ledger, projections });
   closers.push(
+    () => tools.following.end(),
     () => policies.following.end(),
     () => entries.following.end(),
     () => stepDirectory.following.end(),
@@ -92,6 +95,8 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     receipts,
     denials,
     policies,
+    tools,
+    inToolDirectory: reachedBy(tools.following),
     retries: createRetries(),
     rate: createIssuanceRate(clock),
   };

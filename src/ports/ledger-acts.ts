@@ -22,6 +22,7 @@ import type {
   SetRiskAct,
 } from "./policy-acts.ts";
 import type { ErasePrincipalAct, OffboardPrincipalAct, ReadmitPrincipalAct } from "./principal-acts.ts";
+import type { AcceptToolAct, ReportToolsAct, ReportToolsResult } from "./tool-acts.ts";
 
 /** All that can be done to the ledger: each act by its name, with its answer. */
 export type Acts = {
@@ -60,6 +61,8 @@ export type Acts = {
   readonly "activate-policy-set": Answered<ActivatePolicySetAct, Sequenced | Denial>;
   readonly "set-risk": Answered<SetRiskAct, SetRiskResult | Denial>;
   readonly "judge-steps": Answered<JudgeStepsAct, JudgeStepsResult>;
+  readonly "report-tools": Answered<ReportToolsAct, ReportToolsResult>;
+  readonly "accept-tool": Answered<AcceptToolAct, Sequenced | Denial>;
   readonly "start-epoch": Answered<StartEpochAct, CloseResult>;
 };
 

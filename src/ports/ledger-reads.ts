@@ -15,6 +15,7 @@ import type { FactScope, ScopeFacts, StepCounts } from "../domain/run-facts.ts";
 import type { Segment, SpiffeId } from "../domain/spiffe-id.ts";
 import type { ClosedState, Step, StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
+import type { ToolState } from "../domain/tool-definition.ts";
 import type { Usage } from "../domain/usage.ts";
 import type { AsOf } from "./following.ts";
 import type { CloseTarget, CredentialName } from "./ledger-acts.ts";
@@ -36,6 +37,8 @@ export type ProjectionReads = {
   /** Ordered by trust domain. */
   federations(): Promise<AsOf<readonly RecordedFederation[]>>;
   policiesInForce(): Promise<AsOf<PoliciesInForce>>;
+  /** Every tool that was reported, in the order in which they were. */
+  tools(): Promise<AsOf<readonly ToolStanding[]>>;
   /** The sequence up to which each verifier's entry has acknowledged the feed. */
   receipts(): Promise<AsOf<readonly { readonly entryId: string; readonly sequence: number }[]>>;
 };
@@ -284,6 +287,13 @@ export type HistoryReads = {
     filter: HistoryFilter & { readonly type?: string; readonly after?: number; readonly oldestFirst?: boolean },
   ): Promise<readonly EventRow[]>;
   principals(filter: Pick<HistoryFilter, "before" | "limit">): Promise<readonly PrincipalRow[]>;
+  /** Tools that were reported; `sequence` of their first reports. */
+  tools(
+    filter: Pick<HistoryFilter, "before" | "limit"> & {
+      readonly location?: string;
+      readonly states?: readonly ToolState[];
+    },
+  ): Promise<readonly ToolRow[]>;
   /** A step with its ancestors and descendants; no step for one that is unknown. */
   stepTree(stepId: string, stepsMax: number): Promise<StepTree>;
   /** What verifiers have reported of calls; in the order of their first reports, `before` by `usageId`. */
@@ -292,6 +302,48 @@ export type HistoryReads = {
   preview(target: CloseTarget, now: UnixMicros): Promise<TakenBack>;
   /** What the events in [first, last] closed and revoked. */
   takenBack(firstSequence: number, sequence: number): Promise<TakenBack>;
+};
+
+/** Where a tool stands: pinned where what is newest is what is pinned. */
+export type ToolStanding = {
+  readonly location: string;
+  readonly tool: string;
+  /** Digest of the definition that is pinned; absent: none is. */
+  readonly pinned?: string;
+  /** Digest of the definition that was seen anew last, or accepted after that. */
+  readonly newest: string;
+};
+
+export type ToolRow = ToolStanding & {
+  readonly sequence: number;
+  readonly state: ToolState;
+  readonly pinnedAt?: UnixMicros;
+  /** The operator's entry; absent: it was pinned at first sight. */
+  readonly acceptedBy?: string;
+  readonly newestAt: UnixMicros;
+  readonly seenAt: UnixMicros;
+  /** How many are kept. */
+  readonly definitions: number;
+};
+
+export type KeptDefinition = {
+  readonly sha256: string;
+  /** Canonical JSON. */
+  readonly definition: string;
+  /** Of the verifier that has reported it first. */
+  readonly entryId?: string;
+  readonly seenAt: UnixMicros;
+};
+
+export type ToolReads = {
+  tool(location: string, tool: string): Promise<ToolRow | undefined>;
+  /** All that are kept, newest first. */
+  definitions(location: string, tool: string): Promise<readonly KeptDefinition[]>;
+  /** Digests of what is kept, in no order, and which of them is pinned; `undefined` for a tool that was not reported. */
+  kept(
+    location: string,
+    tool: string,
+  ): Promise<{ readonly pinned?: string; readonly definitions: readonly string[] } | undefined>;
 };
 
 /** Steps each behind its parent: ancestors from the root on, the step, and its descendants level by level. */

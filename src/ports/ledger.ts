@@ -9,6 +9,7 @@ import type {
   ProjectionReads,
   RegistryReads,
   StepReads,
+  ToolReads,
 } from "./ledger-reads.ts";
 
 /**
@@ -50,6 +51,7 @@ export type OpenedLedger = {
   readonly callApprovals: CallApprovalReads;
   readonly registry: RegistryReads;
   readonly policies: PolicyReads;
+  readonly tools: ToolReads;
   readonly feed: FeedReads;
   readonly credentials: CredentialReads;
   readonly history: HistoryReads;

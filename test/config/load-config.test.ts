@@ -32,6 +32,7 @@ key_manager: {pkcs11: {module: /usr/lib/module.so, token_label: stint, pin_file:
 upstream_authority: {disk: {certificate: /etc/stint/ca.pem, private_key: /etc/stint/ca.key}}
 federation: {web_roots: /etc/stint/web-roots.pem}
 approvals: {expiry: 5m}
+tools: {pin: accepted}
 principals: {issuers: [{issuer: https://id.example.org, audience: stint, claims: [amr]}]}
 policies:
   baseline: false
@@ -103,6 +104,7 @@ test("takes every key, in the units and words of the domain", () => {
     principals: {
       issuers: [{ issuer: "https://id.example.org", audience: "stint", singleUse: false, claims: ["amr"] }],
     },
+    pinsToolsAtFirstSight: false,
     policies: {
       baseline: false,
       directory: "/etc/stint/policies",
@@ -177,6 +179,7 @@ test("what is not said takes the default, and no listener opens unasked", () => 
     federation: {},
     approvalSeconds: 600,
     principals: { issuers: [] },
+    pinsToolsAtFirstSight: true,
     policies: {
       baseline: true,
       dataClasses: {

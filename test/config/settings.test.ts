@@ -155,6 +155,7 @@ test("every scalar setting is there, each with its variable and what it is for",
     "policies.external.opa.token_file STINT_POLICIES_EXTERNAL_OPA_TOKEN_FILE",
     "policies.external.opa.instead_of_cedar STINT_POLICIES_EXTERNAL_OPA_INSTEAD_OF_CEDAR",
     "approvals.expiry STINT_APPROVALS_EXPIRY",
+    "tools.pin STINT_TOOLS_PIN",
     "development STINT_DEVELOPMENT",
   ]);
   expect(explained.filter(({ description }) => description.length < 20)).toEqual([]);

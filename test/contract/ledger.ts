@@ -19,6 +19,7 @@ import { policiesContract } from "./ledger-policies.ts";
 import { principalsContract } from "./ledger-principals.ts";
 import { processesContract } from "./ledger-processes.ts";
 import { stepTreeContract } from "./ledger-step-tree.ts";
+import { toolsContract } from "./ledger-tools.ts";
 import type { World } from "./ledger-world.ts";
 
 export type Fixture = { readonly world: World; close(): Promise<void> };
@@ -49,6 +50,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     historyContract,
     stepTreeContract,
     policiesContract,
+    toolsContract,
     connectedRunsContract,
   };
   describe(name, () => {

@@ -47,6 +47,7 @@ export type Command =
   | { readonly do: "put-policies" | "activate"; readonly version: number; readonly activates: boolean }
   | { readonly do: "set-risk"; readonly scope: number; readonly level: RiskLevel; readonly seconds: number }
   | { readonly do: "judge"; readonly step: number; readonly denied: number }
+  | { readonly do: "show-tool" | "accept-tool"; readonly tool: number; readonly definition: number }
   | { readonly do: "restore" | "sign-anew" | "taint" };
 
 const pick = fc.nat({ max: 1_000 });
@@ -151,6 +152,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constant("judge" as const), step: pick, denied: fc.nat({ max: 7 }) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom("show-tool" as const, "show-tool" as const, "accept-tool" as const),
+      tool: fc.nat({ max: 1 }),
+      definition: fc.nat({ max: 3 }),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ do: "restore" as const }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("sign-anew" as const, "taint" as const) }) },
   {
@@ -281,6 +290,19 @@ export async function play(
     await perform({ act: "set-risk", scope, level: what.level, expiresAt, reason: "test", by: OPERATOR, now });
   }
 
+  async function showTool(what: Extract<Command, { readonly tool: number }>): Promise<void> {
+    const now = world.clock.now();
+    const location = "https://mcp.example.org/tools";
+    const [tool, sha256] = [`tool-${what.tool}`, hash("sha256", `definition ${what.definition}`)];
+    if (what.do === "accept-tool") {
+      await perform({ act: "accept-tool", location, tool, sha256, reason: "r", by: APPROVER, now });
+    } else {
+      const tools = [{ tool, sha256, definition: `{"name":"${what.definition}"}` }];
+      const pinsFirst = what.definition % 2 === 0;
+      await perform({ act: "report-tools", location, tools, pinsFirst, by: OPERATOR, now });
+    }
+  }
+
   /** Two steps are judged, of which none, one or both are denied. */
   async function judge(step: Step, denied: number): Promise<void> {
     const pair = [step, ...steps.slice(-2, -1)];
@@ -307,6 +329,7 @@ export async function play(
     if ("trustDomain" in what) return federate(what);
     if (what.do === "offboard" || what.do === "readmit" || what.do === "erase") return orderFor(what);
     if ("token" in what) return present(what);
+    if ("tool" in what) return showTool(what);
     if (what.do === "put-policies") return putPolicies(what);
     if (what.do === "set-risk") return setRisk(what);
     if (what.do === "judge") return step === undefined ? undefined : judge(step, what.denied);

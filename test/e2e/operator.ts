@@ -11,6 +11,7 @@ import { Principals } from "../../src/gen/stint/v1/principals_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../src/gen/stint/v1/risk_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
+import { Tools } from "../../src/gen/stint/v1/tools_pb.js";
 import { openChannel } from "../../src/wire/channel.ts";
 import { type ClientOf, createClient } from "../../src/wire/client.ts";
 
@@ -29,6 +30,7 @@ export type Operator = {
   readonly policies: ClientOf<typeof Policies>;
   readonly joinTokens: ClientOf<typeof JoinTokens>;
   readonly risk: ClientOf<typeof Risk>;
+  readonly tools: ClientOf<typeof Tools>;
   [Symbol.dispose](): void;
 };
 
@@ -48,6 +50,7 @@ export function operatorOf(socket: string): Operator {
     policies: createClient(Policies, channel),
     joinTokens: createClient(JoinTokens, channel),
     risk: createClient(Risk, channel),
+    tools: createClient(Tools, channel),
     [Symbol.dispose]: () => channel.close(),
   };
 }

@@ -23,6 +23,13 @@ const ACTS = {
   "Approvals.Refuse": (reason: string) => operator.approvals.refuse({ stepId: "step_0", reason }),
   "Approvals.ApproveCall": (reason: string) => operator.approvals.approveCall({ approvalId: "call_0", reason }),
   "Approvals.RefuseCall": (reason: string) => operator.approvals.refuseCall({ approvalId: "call_0", reason }),
+  "Tools.Accept": (reason: string) =>
+    operator.tools.accept({
+      location: "https://mcp.example.org",
+      tool: "t",
+      definitionSha256: new Uint8Array(32),
+      reason,
+    }),
   "Policies.Activate": (reason: string) => operator.policies.activate({ version: 1, reason }),
   "Risk.Set": (reason: string) => operator.risk.set({ scope: "domain", level: RiskLevel.HIGH, reason }),
   "Ledger.AcceptRestore": (reason: string) => operator.ledger.acceptRestore({ reason }),

@@ -14,6 +14,7 @@ import { createProjectionReads } from "../../src/adapters/ledger-sqlite/reads/pr
 import { createReader } from "../../src/adapters/ledger-sqlite/reads/reader.ts";
 import { createRegistryReads } from "../../src/adapters/ledger-sqlite/reads/registry-reads.ts";
 import { createStepReads } from "../../src/adapters/ledger-sqlite/reads/step-reads.ts";
+import { createToolReads } from "../../src/adapters/ledger-sqlite/reads/tool-reads.ts";
 import { sqliteCodeOf } from "../../src/adapters/ledger-sqlite/sqlite-fault.ts";
 import { openStore } from "../../src/adapters/ledger-sqlite/store.ts";
 import { HANDED_OVER_MAX, numbered } from "../../src/adapters/ledger-sqlite/thread-messages.ts";
@@ -79,6 +80,7 @@ export async function openMemoryLedger(options: {
     callApprovals: createCallApprovalReads(reader),
     registry: createRegistryReads(reader),
     policies: createPolicyReads(reader),
+    tools: createToolReads(reader),
     feed: createFeedReads(reader),
     credentials: createCredentialReads(reader),
     history: createHistoryReads(reader),

@@ -32,6 +32,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0014_run_principals.sql 29aa187899e5fc18a5f98859f6d652457d4ab7e61ba4ce88a3e5be1207e5c62e",
     "0015_call_approvals.sql 41862d3c56eac14b5578de58abba336114ac0a623f397ae829d0ca52c495a562",
     "0016_fact_connections.sql dd1296ef4cea9693c0bf43a2267b3f336ca63b64320f8906ec2893f6be4f54bc",
+    "0017_tools.sql 6949e0c7b25fc27ca419427a19cbd426a66a3ac4460c1be22e5137b4baba5cf1",
   ]);
 });
 
@@ -134,6 +135,7 @@ async function makeOneOfEach(): Promise<void> {
   const usage = { stepId: budgeted.stepId, tool: "search", action: "read", outcome: "served", calls: 2 } as const;
   await ledger.perform({ act: "record-usage", entryId: verifier.entryId, usages: [usage], gap: 1, now });
   await makeApprovals(agent);
+  await makeTools(verifier.entryId);
   await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
   await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
   await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
@@ -181,6 +183,22 @@ async function makeCallApprovals(agent: RegistrationEntry): Promise<void> {
   done(await ledger.perform(callActBy(world, step, credential, { approvalId })));
   const refusing = { act: "refuse-call", approvalId: refused.approvalId, reason: "r", by: APPROVER } as const;
   done(await ledger.perform({ ...refusing, now: clock.now() }));
+}
+
+async function makeTools(entryId: string): Promise<void> {
+  const { ledger, clock } = world;
+  const now = clock.now();
+  const by = { kind: "entry", entryId, process: "p" } as const;
+  const location = "https://mcp.example.org/tools";
+  for (const [sha256, definition] of [
+    ["ab".repeat(32), "{}"],
+    ["cd".repeat(32), "[]"],
+  ] as const) {
+    const tools = [{ tool: "search", sha256, definition }];
+    await ledger.perform({ act: "report-tools", location, tools, pinsFirst: true, by, now });
+  }
+  const accepted = { location, tool: "search", sha256: "cd".repeat(32), reason: "r", by: APPROVER } as const;
+  done(await ledger.perform({ act: "accept-tool", ...accepted, now }));
 }
 
 async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
@@ -371,6 +389,9 @@ test("the members of every event", () => {
     ].join(" "),
     "policy_set.activated": "by.entryId by.kind by.uid reason version",
     "risk.set": "by.entryId by.kind by.uid expiresAt level reason scope",
+    "tool.seen": "by.entryId by.kind by.process pinned tool.definition tool.location tool.sha256 tool.tool",
+    "tool.changed": "by.entryId by.kind by.process pinned tool.definition tool.location tool.sha256 tool.tool",
+    "tool.accepted": "by.entryId by.kind by.uid location pinned reason sha256 tool",
     "steps.judged": "stepIds[] through",
   });
 });

@@ -48,6 +48,7 @@ test("the names that stint-sdk/operator exports", () => {
     "RiskLevel",
     "StepState",
     "SvidKind",
+    "ToolState",
     "connectOperator",
     "everyPage",
   ]);

@@ -15,6 +15,7 @@ import { file_stint_v1_revocations } from "../../src/gen/stint/v1/revocations_pb
 import { file_stint_v1_risk } from "../../src/gen/stint/v1/risk_pb.js";
 import { file_stint_v1_status } from "../../src/gen/stint/v1/status_pb.js";
 import { file_stint_v1_steps } from "../../src/gen/stint/v1/steps_pb.js";
+import { file_stint_v1_tools } from "../../src/gen/stint/v1/tools_pb.js";
 import { file_stint_v1_types } from "../../src/gen/stint/v1/types_pb.js";
 
 // What clients in any language call, and the numbers that they compare. Fields are held by `buf breaking`.
@@ -35,6 +36,7 @@ const FILES: readonly DescFile[] = [
   file_stint_v1_risk,
   file_stint_v1_status,
   file_stint_v1_steps,
+  file_stint_v1_tools,
   file_stint_v1_types,
 ];
 
@@ -72,6 +74,7 @@ test("the services and their methods", () => {
     "stint.v1.Ledger": ["Get", "AcceptRestore"],
     "stint.v1.Principals": ["List", "Offboard", "Readmit", "Erase"],
     "stint.v1.Risk": ["Set", "List"],
+    "stint.v1.Tools": ["Report", "List", "Get", "Accept"],
     "stint.v1.Policies": [
       "Put (client_streaming)",
       "Check (client_streaming)",
@@ -101,6 +104,13 @@ test("the numbers of every enum", () => {
       "2 AUTHORITY_STATE_ACTIVE",
       "3 AUTHORITY_STATE_OLD",
       "4 AUTHORITY_STATE_REMOVED",
+    ],
+    "stint.v1.ToolState": [
+      "0 TOOL_STATE_UNSPECIFIED",
+      "1 TOOL_STATE_PINNED",
+      "2 TOOL_STATE_CHANGED",
+      "3 TOOL_STATE_WAITING",
+      "4 TOOL_STATE_UNKNOWN",
     ],
     "stint.v1.UsageOutcome": [
       "0 USAGE_OUTCOME_UNSPECIFIED",

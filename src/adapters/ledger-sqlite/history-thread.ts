@@ -79,6 +79,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     callApprovals: call("callApprovals"),
     events: call("events"),
     principals: call("principals"),
+    tools: call("tools"),
     stepTree: call("stepTree"),
     preview: call("preview"),
     takenBack: call("takenBack"),

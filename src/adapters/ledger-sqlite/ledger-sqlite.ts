@@ -23,6 +23,7 @@ import { createProjectionReads } from "./reads/projection-reads.ts";
 import { createReader, type Reader } from "./reads/reader.ts";
 import { createRegistryReads } from "./reads/registry-reads.ts";
 import { createStepReads } from "./reads/step-reads.ts";
+import { createToolReads } from "./reads/tool-reads.ts";
 import { decodeError, encodeError } from "./thread-messages.ts";
 import { continues } from "./verify-log.ts";
 import { startWriter } from "./writer-thread.ts";
@@ -110,6 +111,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       callApprovals: createCallApprovalReads(reader),
       registry: createRegistryReads(reader),
       policies: createPolicyReads(reader),
+      tools: createToolReads(reader),
       feed: createFeedReads(reader),
       credentials: createCredentialReads(reader),
       history,

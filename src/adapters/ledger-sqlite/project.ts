@@ -38,6 +38,7 @@ import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { answerCall, pendCall, useApproval } from "./project-call-approvals.ts";
 import { countClosed, countedStepOf, countGrant, type ScopesRow } from "./project-facts.ts";
+import { acceptTool, changeTool, seeTool } from "./project-tools.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { acceptableOf } from "./sql-view.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
@@ -108,6 +109,9 @@ const PROJECTIONS: {
   "policy_set.activated": activatePolicySet,
   "risk.set": setRisk,
   "steps.judged": judgeSteps,
+  "tool.seen": seeTool,
+  "tool.changed": changeTool,
+  "tool.accepted": acceptTool,
   "usage.reported": reportUsage,
   // What the event says is in the log, and no table follows from it.
   "operator.acted": () => undefined,

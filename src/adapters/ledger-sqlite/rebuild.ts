@@ -37,6 +37,8 @@ const PROJECTIONS = [
   "authority",
   "federation",
   "principal",
+  "tool",
+  "tool_definition",
   "join_token",
   "spent_evidence",
   "receipt",

@@ -30,6 +30,7 @@ import { RECEIPT } from "./tables/receipt-table.ts";
 import { RUN, type RunGuardRow } from "./tables/run-table.ts";
 import { ENROLLED_PROCESS } from "./tables/step-process-table.ts";
 import { type BudgetRow, type LiveStepRow, STEP, type StepGuardRow } from "./tables/step-table.ts";
+import { guardedToolOf, TOOL, TOOL_DEFINITION, type ToolGuardRow } from "./tables/tool-table.ts";
 import { USAGE } from "./tables/usage-table.ts";
 import { FACT, RISK } from "./tables/world-table.ts";
 
@@ -112,6 +113,15 @@ export function createSqlView(db: Connection): LedgerView {
     risk: (scope) => db.get(RISK.guard, { scope }),
     riskRoseAt: (scopes) =>
       db.get<{ readonly sequence: number }>(RISK.roseAt, { scopes: JSON.stringify(scopes) })?.sequence ?? 0,
+
+    tool(location, tool) {
+      const row = db.get<ToolGuardRow>(TOOL.guard, { location, tool });
+      return row === undefined ? undefined : guardedToolOf(row);
+    },
+    toolsAt: (location) => ({
+      tools: count(TOOL.countAt, { location }),
+      definitions: count(TOOL_DEFINITION.countAt, { location }),
+    }),
 
     principal(principalId) {
       const row = db.get<PrincipalGuardRow>(PRINCIPAL.guard, { principalId });

@@ -21,6 +21,7 @@ import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../gen/stint/v1/risk_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
+import { Tools } from "../../gen/stint/v1/tools_pb.js";
 import type { IssueDelegationPorts } from "../../issue/issue-delegation-token.ts";
 import { addReflection } from "../../wire/reflection.ts";
 import { addService } from "../../wire/service-definition.ts";
@@ -44,6 +45,7 @@ import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
 import { type RiskPorts, riskHandlers } from "./risk.ts";
 import { type StatusPorts, statusHandlers } from "./status.ts";
 import { type StepsPorts, stepsHandlers } from "./steps.ts";
+import { type ToolsPorts, toolsHandlers } from "./tools.ts";
 import { type WorkloadApiPorts, workloadApiHandlers } from "./workload-api.ts";
 import { checkMayReferenceSteps } from "./workload-reference.ts";
 
@@ -64,6 +66,7 @@ export type ApiPorts = {
   readonly joinTokens: JoinTokensPorts;
   readonly risk: RiskPorts;
   readonly policies: PoliciesPorts;
+  readonly tools: ToolsPorts;
   readonly status: StatusPorts;
   readonly workloadApi: WorkloadApiPorts;
   readonly brokerApi: BrokerApiPorts;
@@ -101,9 +104,10 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing));
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
   addService(server, Authorizations, authorizationsHandlers(endpoint, ports.authorizations));
+  addService(server, Tools, toolsHandlers(endpoint, ports.tools));
   addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports.workloadApi));
   addService(server, Callers, callersHandlers(endpoint, ports.callers));
-  return serving(server, [Steps, Credentials, Revocations, Authorizations, SpiffeWorkloadAPI, Callers]);
+  return serving(server, [Steps, Credentials, Revocations, Authorizations, Tools, SpiffeWorkloadAPI, Callers]);
 }
 
 /** Adds the services for operators, on whichever endpoint. @returns these services */
@@ -120,6 +124,7 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   addService(server, JoinTokens, joinTokensHandlers(endpoint, ports.joinTokens));
   addService(server, Policies, policiesHandlers(endpoint, ports.policies));
   addService(server, Risk, riskHandlers(endpoint, ports.risk));
+  addService(server, Tools, toolsHandlers(endpoint, ports.tools));
   addService(server, Status, statusHandlers(endpoint, ports.status));
   return [
     Revocations,
@@ -134,6 +139,7 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
     JoinTokens,
     Policies,
     Risk,
+    Tools,
     Status,
   ];
 }

@@ -145,6 +145,7 @@ function configOf(
     federation: {},
     approvalSeconds: LIMITS.approvalSecondsDefault,
     principals: { issuers: [] },
+    pinsToolsAtFirstSight: true,
     policies: { baseline: true, dataClasses: devDataClasses(datatypes) },
     authority: {
       x509AuthoritySeconds: DAY_SECONDS,

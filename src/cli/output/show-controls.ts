@@ -1,8 +1,9 @@
 /**
  * What a terminal obeys rather than shows, or shows as nothing: C0 and C1 controls, format characters (among them those
- * that turn the direction of text around), line and paragraph separators, lone surrogates.
+ * that turn the direction of text around), line and paragraph separators, lone surrogates, what is to be ignored where it
+ * is not known (variation selectors and fillers among it), and the blank pattern of Braille.
  */
-const CONTROLS = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const CONTROLS = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu;
 
 /** Text that came from elsewhere, with all controls made visible, so that it can neither steer nor deceive a terminal. */
 export function showControls(text: string): string {

@@ -11,6 +11,7 @@ import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../gen/stint/v1/risk_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
+import { Tools } from "../../gen/stint/v1/tools_pb.js";
 import { openChannel } from "../../wire/channel.ts";
 import { type ClientOf, createClient } from "../../wire/client.ts";
 
@@ -40,6 +41,7 @@ export type Operator = {
   readonly joinTokens: ClientOf<typeof JoinTokens>;
   readonly risk: ClientOf<typeof Risk>;
   readonly policies: ClientOf<typeof Policies>;
+  readonly tools: Pick<ClientOf<typeof Tools>, "list" | "get" | "accept">;
   readonly status: ClientOf<typeof Status>;
   /** Ends the connection and all that is under way on it. */
   close(): void;
@@ -67,6 +69,7 @@ export function connectOperator(options: OperatorOptions = {}): Operator {
     joinTokens: createClient(JoinTokens, channel, terms),
     risk: createClient(Risk, channel, terms),
     policies: createClient(Policies, channel, terms),
+    tools: createClient(Tools, channel, terms),
     status: createClient(Status, channel, terms),
     close: () => channel.close(),
   };

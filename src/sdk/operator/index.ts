@@ -29,6 +29,7 @@ export type { PolicyActivation, PolicyFinding, PolicyFlip, PolicySet } from "../
 export type { PrincipalRecord } from "../../gen/stint/v1/principals_pb.js";
 export type { RevokeResponse } from "../../gen/stint/v1/revocations_pb.js";
 export { type RiskInForce, RiskLevel, type RiskSetResponse } from "../../gen/stint/v1/risk_pb.js";
+export { type ToolDefinition, type ToolRecord, ToolState } from "../../gen/stint/v1/tools_pb.js";
 export {
   type Grant,
   type GrantElement,

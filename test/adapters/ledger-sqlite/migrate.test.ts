@@ -126,6 +126,8 @@ test("the tables of the ledger are pinned", () => {
     "step",
     "step_event",
     "step_opener",
+    "tool",
+    "tool_definition",
     "tree_head",
     "tree_node",
     "usage",

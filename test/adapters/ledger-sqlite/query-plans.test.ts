@@ -16,6 +16,7 @@ import { RECEIPT } from "../../../src/adapters/ledger-sqlite/tables/receipt-tabl
 import { REVOCATION } from "../../../src/adapters/ledger-sqlite/tables/revocation-table.ts";
 import { RUN } from "../../../src/adapters/ledger-sqlite/tables/run-table.ts";
 import { STEP } from "../../../src/adapters/ledger-sqlite/tables/step-table.ts";
+import { TOOL, TOOL_DEFINITION } from "../../../src/adapters/ledger-sqlite/tables/tool-table.ts";
 import type { UnixMicros } from "../../../src/domain/time.ts";
 
 const TABLES = {
@@ -35,6 +36,8 @@ const TABLES = {
   RUN,
   SPENT_EVIDENCE,
   STEP,
+  TOOL,
+  TOOL_DEFINITION,
   TREE,
 };
 
@@ -48,6 +51,8 @@ const BOUNDED = [
   /^SCAN join_token USING INDEX join_token_name$/,
   // Those who were erased, at the start.
   /^SCAN p USING INDEX principal_erased$/,
+  // What is pinned is kept in memory, and bounded for each location; read at the start.
+  /^SCAN tool$/,
   /^SCAN epoch$/,
 ];
 

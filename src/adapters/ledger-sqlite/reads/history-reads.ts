@@ -9,6 +9,7 @@ import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../ta
 import { PRINCIPAL, principalOf, type StoredPrincipal } from "../tables/principal-table.ts";
 import { RUN } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
+import { STATE_OF_TOOL, type StoredTool, TOOL, toolOf } from "../tables/tool-table.ts";
 import { USAGE, type UsageHistoryRow } from "../tables/usage-table.ts";
 import { type Condition, pageConditions, readPage, stepConditions, when, whereOf } from "./history-page.ts";
 import type { Reader } from "./reader.ts";
@@ -97,6 +98,17 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       const conditions = when("p.sequence < @before", "before", before);
       const page = { select: PRINCIPAL.history, conditions, orderBy: "p.sequence DESC", limit };
       return read((db) => readPage<StoredPrincipal>(db, page)).map(principalOf);
+    },
+    async tools({ before, limit, location, states }) {
+      const conditions = [
+        ...when("t.sequence < @before", "before", before),
+        ...when("t.location = @location", "location", location),
+        ...(states === undefined
+          ? []
+          : [{ sql: states.map((state) => `(${STATE_OF_TOOL[state]})`).join(" OR "), values: {} }]),
+      ];
+      const page = { select: TOOL.history, conditions, orderBy: "t.sequence DESC", limit };
+      return read((db) => readPage<StoredTool>(db, page)).map(toolOf);
     },
     stepTree: async (stepId, stepsMax) => read((db) => stepTree(db, stepId, stepsMax)),
     preview: async (target, now) => read((db) => previewClose(db, target, now)),

@@ -10,6 +10,7 @@ import { inForceOf, NONE_IN_FORCE, POLICY_SET } from "../tables/policy-table.ts"
 import { RECEIPT, type ReceiptRow } from "../tables/receipt-table.ts";
 import { ENROLLED_PROCESS, STEP_OPENER } from "../tables/step-process-table.ts";
 import { STEP, stepOf } from "../tables/step-table.ts";
+import { standingOf, TOOL } from "../tables/tool-table.ts";
 import { consistently, type Reader } from "./reader.ts";
 
 export function createProjectionReads({ read }: Reader): ProjectionReads {
@@ -38,6 +39,7 @@ export function createProjectionReads({ read }: Reader): ProjectionReads {
       const { value, through } = await asOf(POLICY_SET.inForce, inForceOf);
       return { value: value[0] ?? NONE_IN_FORCE, through };
     },
+    tools: () => asOf(TOOL.pinned, standingOf),
     receipts: () => asOf(RECEIPT.all, (row: ReceiptRow) => row),
   };
 }
