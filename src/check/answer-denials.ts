@@ -38,6 +38,7 @@ const ANSWERS: ReadonlySet<ErrorCode> = new Set([
   "STEP_EXPIRING",
   "AUDIENCE_INVALID",
   "DECISION_OUTDATED",
+  "TOOL_NOT_ACCEPTED",
 ]);
 
 /**
@@ -111,10 +112,11 @@ function stepOf({ step: { agent, runId, step, attempt, stepId, decisionId } }: P
 
 /** What is recorded of a call: which, and nothing of what it was called with but a digest. */
 export function toolCallOf({ location, use, argumentsSha256 }: CallRequest, jti: string | undefined): ToolCall {
-  const { identifier: tool, actions, datatypes } = use;
+  const { identifier: tool, actions, datatypes, definition_sha256: definitionSha256 } = use;
   return {
     ...{ location, tool, actions, datatypes },
     ...(argumentsSha256 === undefined ? {} : { argumentsSha256 }),
+    ...(definitionSha256 === undefined ? {} : { definitionSha256 }),
     ...(jti === undefined ? {} : { jti }),
   };
 }

@@ -31,6 +31,8 @@ export type UncheckedCall = {
   readonly datatypes: readonly string[];
   /** Empty: not told. */
   readonly argumentsSha256: Uint8Array;
+  /** Empty: not told. */
+  readonly definitionSha256?: Uint8Array;
   readonly acceptPending?: boolean;
 };
 
@@ -48,7 +50,12 @@ export function checkCallRequest(input: UncheckedCall): CallRequest {
   if (![0, SHA256_BYTES].includes(argumentsSha256.length)) {
     throw invalidField("arguments_sha256", `${SHA256_BYTES} bytes, or none`);
   }
-  const use = useOf({ type: "mcp_tool", locations: [location], identifier: tool, actions, datatypes });
+  const definition = Buffer.from(input.definitionSha256 ?? []).toString("hex");
+  if (![0, 2 * SHA256_BYTES].includes(definition.length)) {
+    throw invalidField("definition_sha256", `${SHA256_BYTES} bytes, or none`);
+  }
+  const ofDefinition = definition === "" ? {} : { definition_sha256: definition };
+  const use = useOf({ type: "mcp_tool", locations: [location], identifier: tool, actions, datatypes, ...ofDefinition });
   return { credential, location, use, ...(digest === "" ? {} : { argumentsSha256: digest }), acceptPending };
 }
 

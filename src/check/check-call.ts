@@ -1,3 +1,5 @@
+import type { ToolDirectory } from "../ports/directories.ts";
+import { checkAccepted } from "./accepted.ts";
 import { type AnswerPorts, answeringDenials, type CallAnswer } from "./answer-denials.ts";
 import type { Asker } from "./asker.ts";
 import type { CallRequest } from "./call-request.ts";
@@ -5,7 +7,9 @@ import { checkCovered } from "./covered.ts";
 import { type DecideCallPorts, decideCall } from "./decide-call.ts";
 import { type PresentedPorts, presentedStep } from "./presented-step.ts";
 
-export type CheckPorts = PresentedPorts & DecideCallPorts & AnswerPorts;
+export type CheckPorts = PresentedPorts &
+  DecideCallPorts &
+  AnswerPorts & { readonly toolDirectory: Pick<ToolDirectory, "standing"> };
 
 /**
  * Decides one call of a tool at this moment: by the credential that came with it, the grant, and policy; one durable act
@@ -20,6 +24,7 @@ export async function checkCall(asker: Asker, request: CallRequest, ports: Check
     const presented = noted(await presentedStep(request, ports));
     asker.taken.held(presented.step.stepId);
     checkCovered(presented, request);
+    checkAccepted(request, ports.toolDirectory);
     return decideCall(asker, presented, request, ports);
   });
 }

@@ -10,7 +10,10 @@ import type { Presented } from "./presented-step.ts";
  */
 export function checkCovered({ grant, step }: Presented, { use }: CallRequest): void {
   for (const held of [grant, step.grant]) {
-    if (coverageOf(held, use).isCovered) continue;
+    const { isCovered, isOfOtherDefinition } = coverageOf(held, use);
+    if (isCovered) continue;
+    const other = "the step's grant is for another definition of the tool";
+    if (isOfOtherDefinition) throw new BrokerError("GRANT_EXCEEDED", `${other}: ${formatGrant([use])}`);
     throw new BrokerError("GRANT_EXCEEDED", `above the step's grant: ${formatGrant([use])}`);
   }
 }

@@ -67,7 +67,7 @@ export function standingOf({ until, answer, usedBy, step }: CallApproval): CallA
 
 /**
  * A digest of all that is approved with a call: which step makes it, where, of which tool, to do what with which data, and
- * with which arguments. Any other call has another.
+ * with which arguments; and under which definition of the tool, where the server tells. Any other call has another.
  *
  * @param askerEntryId - by which it is asked about, so that no other server uses the approval.
  * @returns SHA-256, hexadecimal
@@ -75,7 +75,7 @@ export function standingOf({ until, answer, usedBy, step }: CallApproval): CallA
 export function callDigestOf(
   stepId: string,
   askerEntryId: string,
-  { location, tool, actions, datatypes, argumentsSha256 }: ApprovableCall,
+  { location, tool, actions, datatypes, argumentsSha256, definitionSha256 }: ApprovableCall,
 ): string {
   return sha256Hex(
     canonicalText({
@@ -86,6 +86,7 @@ export function callDigestOf(
       actions: sortedSet(actions),
       datatypes: sortedSet(datatypes),
       argumentsSha256,
+      definitionSha256,
     }),
   );
 }

@@ -73,6 +73,8 @@ export type ToolCall = {
   readonly datatypes: readonly string[];
   /** SHA-256 of the arguments' canonical JSON, hexadecimal; absent where the server did not tell. */
   readonly argumentsSha256?: string;
+  /** Digest of the tool's definition, hexadecimal; absent where the server did not tell. */
+  readonly definitionSha256?: string;
   /** Of the credential that grants it; absent for one that is no credential of this broker. */
   readonly jti?: string;
   /** The budgets that an allowed call was counted by; absent where the grant says nothing of how many. */

@@ -25,6 +25,7 @@ export const ERROR_CODES = [
   "AUTHORITY_UNAVAILABLE",
   "NOT_SERVING",
   "DECISION_OUTDATED",
+  "TOOL_NOT_ACCEPTED",
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

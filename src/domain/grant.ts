@@ -20,6 +20,11 @@ export type GrantElement = {
    * counts: a verifier that meets it asks `Authorizations.Check` for each call, or refuses.
    */
   readonly max_calls?: number;
+  /**
+   * Digest of the definition (`ToolDefinition`) for which alone the element holds, hexadecimal; with a named tool. Absent: whichever
+   * definition the server shows. A verifier that does not know what the server shows refuses the element.
+   */
+  readonly definition_sha256?: string;
 };
 
 /** What a step may do. */
@@ -27,7 +32,8 @@ export type Grant = readonly GrantElement[];
 
 export const ANY = "*";
 
-const MEMBERS = ["type", "locations", "identifier", "actions", "datatypes", "max_calls"] as const;
+const MEMBERS = ["type", "locations", "identifier", "actions", "datatypes", "max_calls", "definition_sha256"] as const;
+const SHA256 = /^[0-9a-f]{64}$/;
 /** RFC 6749 scope-token characters, since a tool's name becomes part of a scope token; MCP allows no others. */
 const IDENTIFIER = /^[A-Za-z0-9._/-]{1,128}$/;
 const DATATYPE = /^[A-Za-z0-9._-]{1,128}$/;
@@ -35,7 +41,8 @@ const DATATYPE = /^[A-Za-z0-9._-]{1,128}$/;
 const PRINTABLE = /^[\u0021\u0023-\u005b\u005d-\u007e\u00a1-\u1fff\u2070-\ud7ff\uf900-\ufdff]+$/;
 
 /**
- * Accepts a grant as it comes from outside: all members there but `max_calls`, none unknown, URIs canonical.
+ * Accepts a grant as it comes from outside: all members there but `max_calls` and `definition_sha256`, none unknown, URIs
+ * canonical.
  *
  * @param input - any value, e.g. of `authorization_details` or of a configuration file.
  * @param options.ceiling - `*` may stand for locations too.
@@ -77,9 +84,22 @@ function parseElement(input: unknown, options: { readonly ceiling: boolean }, fi
     throw invalidField(`${field}.datatypes`, "names of 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '-'");
   }
   const calls = members.get("max_calls");
-  if (calls === undefined) return { type: "mcp_tool", locations, identifier, actions, datatypes };
-  if (!isCallCount(calls)) throw invalidField(`${field}.max_calls`, `a whole number from 1 to ${LIMITS.grantCallsMax}`);
-  return { type: "mcp_tool", locations, identifier, actions, datatypes, max_calls: calls };
+  if (calls !== undefined && !isCallCount(calls)) {
+    throw invalidField(`${field}.max_calls`, `a whole number from 1 to ${LIMITS.grantCallsMax}`);
+  }
+  const definition = members.get("definition_sha256");
+  if (definition !== undefined && (identifier === ANY || !isDefinitionDigest(definition))) {
+    throw invalidField(`${field}.definition_sha256`, "64 digits 0-9 and a-f, with the name of one tool");
+  }
+  return {
+    ...({ type: "mcp_tool", locations, identifier, actions, datatypes } as const),
+    ...(calls === undefined ? {} : { max_calls: calls }),
+    ...(definition === undefined ? {} : { definition_sha256: definition }),
+  };
+}
+
+function isDefinitionDigest(value: unknown): value is string {
+  return typeof value === "string" && SHA256.test(value);
 }
 
 function strings(input: unknown, field: string): readonly string[] {
@@ -145,6 +165,7 @@ function callsLeft({ max_calls: calls = Number.POSITIVE_INFINITY }: GrantElement
 function coversUse(wide: GrantElement, narrow: Omit<GrantElement, "max_calls">): boolean {
   return (
     (wide.identifier === ANY || wide.identifier === narrow.identifier) &&
+    (wide.definition_sha256 === undefined || wide.definition_sha256 === narrow.definition_sha256) &&
     (wide.locations.includes(ANY) || narrow.locations.every((one) => wide.locations.includes(one))) &&
     narrow.actions.every((one) => wide.actions.includes(one)) &&
     narrow.datatypes.every((one) => wide.datatypes.includes(one))
@@ -228,13 +249,34 @@ export type Coverage = {
    * cover the use, unless one without a bound covers it too. So the order of elements decides nothing.
    */
   readonly counted: readonly number[];
+  /** Only for another definition of the tool, or for one where the use does not say of which it is, does an element cover it. */
+  readonly isOfOtherDefinition: boolean;
 };
 
 /** How a grant covers one use. */
 export function coverageOf(grant: Grant, use: Omit<GrantElement, "max_calls">): Coverage {
   const covering = grant.flatMap((element, index) => (coversUse(element, use) ? [index] : []));
   const isUnbounded = covering.some((index) => grant[index]?.max_calls === undefined);
-  return { isCovered: covering.length > 0, counted: isUnbounded ? [] : covering };
+  const isCovered = covering.length > 0;
+  const isOfOtherDefinition = !isCovered && grant.some((element) => coversUse(ofAnyDefinition(element), use));
+  return { isCovered, counted: isUnbounded ? [] : covering, isOfOtherDefinition };
+}
+
+function ofAnyDefinition({ definition_sha256: _, ...element }: GrantElement): GrantElement {
+  return element;
+}
+
+/**
+ * A request in which each element says for which definition it is, where the limit that covers it says so: whoever asks need not
+ * know the digest, and is given no more than the limit has.
+ */
+export function withDefinitionsOf(asked: Grant, limit: Grant): Grant {
+  return asked.map((element) => {
+    const isOpen = element.definition_sha256 === undefined && element.identifier !== ANY;
+    if (!isOpen || limit.some((wide) => coversUse(wide, element))) return element;
+    const found = limit.find((wide) => coversUse(ofAnyDefinition(wide), element))?.definition_sha256;
+    return found === undefined ? element : { ...element, definition_sha256: found };
+  });
 }
 
 /** All locations of a grant, each once, in order of appearance. */
@@ -244,22 +286,29 @@ export function locationsOf(grant: Grant): readonly string[] {
 
 /**
  * `scope` of a token: one `mcp:tool:<name>` for each named tool; `*` names none. A tool that may be called so many times
- * only is not named: whoever goes by the scope alone would let it be called for ever.
+ * only, or as long as it is what it was, is not named: whoever goes by the scope alone would let it be called for ever.
  */
 export function scopeOf(grant: Grant): string {
-  const unbounded = grant.filter((element) => element.max_calls === undefined);
+  const unbounded = grant.filter(
+    ({ max_calls: calls, definition_sha256: definition }) => calls === undefined && definition === undefined,
+  );
   const names = new Set(unbounded.map((element) => element.identifier).filter((name) => name !== ANY));
   return [...names].map((name) => `mcp:tool:${name}`).join(" ");
 }
 
-/** A grant for a message to people: `search at https://… (read; internal)`, `… (read; internal; 5 calls at most)`. */
+/**
+ * A grant for a message to people: `search at https://… (read; internal)`, `… (read; internal; 5 calls at most)`,
+ * `… (read; internal; definition 0a1b2c3d4e5f…)`.
+ */
 export function formatGrant(grant: Grant): string {
   return grant.map(formatElement).join("; ");
 }
 
-function formatElement({ identifier, locations, actions, datatypes, max_calls: calls }: GrantElement): string {
+function formatElement(element: GrantElement): string {
+  const { identifier, locations, actions, datatypes, max_calls: calls, definition_sha256: definition } = element;
+  const only = definition === undefined ? "" : `; definition ${definition.slice(0, 12)}…`;
   const most = calls === undefined ? "" : `; ${calls} ${calls === 1 ? "call" : "calls"} at most`;
-  return `${identifier} at ${locations.join(", ")} (${actions.join(", ")}; ${datatypes.join(", ")}${most})`;
+  return `${identifier} at ${locations.join(", ")} (${actions.join(", ")}; ${datatypes.join(", ")}${most}${only})`;
 }
 
 /**

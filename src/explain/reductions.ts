@@ -99,8 +99,10 @@ function less(element: GrantElement, member: Member, value: string): GrantElemen
 /** The largest part of an element that another covers. */
 function narrowed(element: GrantElement, wide: GrantElement): GrantElement | undefined {
   const calls = Math.min(element.max_calls ?? Number.POSITIVE_INFINITY, wide.max_calls ?? Number.POSITIVE_INFINITY);
+  const { definition_sha256: definition } = wide;
   const part: GrantElement = {
     ...element,
+    ...(definition === undefined || element.definition_sha256 !== undefined ? {} : { definition_sha256: definition }),
     ...(calls === Number.POSITIVE_INFINITY ? {} : { max_calls: calls }),
     locations: wide.locations.includes("*")
       ? element.locations

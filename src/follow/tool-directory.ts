@@ -1,13 +1,8 @@
+import type { ToolDirectory } from "../ports/directories.ts";
 import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { ProjectionReads, ToolStanding } from "../ports/ledger-reads.ts";
+import type { ProjectionReads } from "../ports/ledger-reads.ts";
 import { reliable } from "./reliable.ts";
-
-/** Which definitions of tools are pinned, for paths that must not wait for a read. */
-export type ToolDirectory = {
-  /** `undefined` for a tool that nobody has reported. @throws BrokerError NOT_SERVING while that is not known */
-  standing(location: string, tool: string): Pick<ToolStanding, "pinned" | "newest"> | undefined;
-};
 
 type ToolDirectoryPorts = {
   readonly ledger: Pick<Ledger, "follow">;

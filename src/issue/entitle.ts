@@ -6,7 +6,7 @@ import type { Confirmation } from "../domain/confirmation.ts";
 import { decidedOn } from "../domain/decision.ts";
 import { BrokerError, type Denial, denial, denialFrom, errorOf, invalidField, isDenial } from "../domain/errors.ts";
 import type { Executor } from "../domain/executor.ts";
-import { divide, type Grant, narrowTo } from "../domain/grant.ts";
+import { divide, type Grant, narrowTo, withDefinitionsOf } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { PrincipalName } from "../domain/principal.ts";
 import { sameProcess } from "../domain/process.ts";
@@ -238,7 +238,7 @@ function claimsOf(step: Step, entry: AgentEntry, wanted: Extract<SvidWanted, { k
 /** A narrower grant that was asked for, within what the step holds. */
 export function grantedOf(asked: Grant, held: Grant, above = "above the step's grant at that audience"): Grant {
   checkAskedGrant(asked, "grant");
-  const { permitted, refused } = divide(asked, held);
+  const { permitted, refused } = divide(withDefinitionsOf(asked, held), held);
   if (refused.length > 0) {
     throw new BrokerError("GRANT_EXCEEDED", `${above}: ${nameRefused(refused)}`);
   }

@@ -177,6 +177,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: IssueDelegationPorts)
     stepDirectory,
     entries,
     processes: unix.watch,
+    toolDirectory: core.toolDirectory,
     policies,
     engine: core.engine,
     retries,

@@ -41,9 +41,9 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
   const entries = await keepEntryDirectory({ ledger, projections, failed });
   const stepDirectory = await keepStepDirectory({ ...ports, ledger, projections, steps });
   const policies = await keepPolicyDirectory({ ...ports, ledger, projections, policies: store.policies });
-  const tools = await keepToolDirectory({ ledger, projections });
+  const toolDirectory = await keepToolDirectory({ ledger, projections });
   closers.push(
-    () => tools.following.end(),
+    () => toolDirectory.following.end(),
     () => policies.following.end(),
     () => entries.following.end(),
     () => stepDirectory.following.end(),
@@ -95,8 +95,8 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     receipts,
     denials,
     policies,
-    tools,
-    inToolDirectory: reachedBy(tools.following),
+    toolDirectory,
+    inToolDirectory: reachedBy(toolDirectory.following),
     retries: createRetries(),
     rate: createIssuanceRate(clock),
   };

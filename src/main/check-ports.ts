@@ -25,6 +25,7 @@ export function checkPortsOf(core: Core, config: Config): AuthorizationsPorts {
     rate: createCallRate(clock),
     usageJournal: createUsageJournal({ ledger: store.ledger, clock }),
     entries,
+    toolDirectory: core.toolDirectory,
     denials,
     clock,
     random,

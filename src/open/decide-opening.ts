@@ -9,6 +9,7 @@ import { BrokerError } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import { type FactScope, factScopesOf } from "../domain/run-facts.ts";
 import type { Attested } from "../domain/stages.ts";
+import type { ToolDirectory } from "../ports/directories.ts";
 import type { StepReads } from "../ports/ledger-reads.ts";
 import type { PoliciesInForce } from "../ports/policy-engine.ts";
 import type { Randomness } from "../ports/randomness.ts";
@@ -16,9 +17,14 @@ import { denialText } from "./denial-text.ts";
 import type { Fenced } from "./fence.ts";
 import type { OpenRequest } from "./open-request.ts";
 import { recordedDenial } from "./recorded-denial.ts";
+import { stampedGrant } from "./stamped-grant.ts";
 import type { Terms } from "./terms.ts";
 
-export type DecideOpeningPorts = DecidePorts & { readonly denials: DenialRecorder; readonly random: Randomness };
+export type DecideOpeningPorts = DecidePorts & {
+  readonly denials: DenialRecorder;
+  readonly random: Randomness;
+  readonly toolDirectory: Pick<ToolDirectory, "standing">;
+};
 
 /** A decision that allows, or one that waits to be approved, with all that the ledger has to check once more. */
 export type DecidedOpening = {
@@ -80,7 +86,7 @@ export async function decideOpening(
       opener: terms.opener,
       entry: terms.agent,
       name: { runId, step, attempt },
-      requested: grant,
+      requested: stampedGrant(grant, terms, ports.toolDirectory),
       parent: terms.parent,
       delegated: terms.delegated,
       allowPartial,

@@ -86,8 +86,8 @@ function asked(step: OpenedStep): Asked {
 
 /** The step with all that was asked for, of which nothing is granted yet. */
 function waiting(opening: Opening, ports: RecordOpeningPorts): Asked {
-  const { request } = opening;
-  const step = { ...stepOf(opening, ports), grant: request.grant };
+  const { decision } = opening.decided;
+  const step = { ...stepOf(opening, ports), grant: decision.requested };
   const approval = pendingApprovalOf(step, opening, ports);
   return { step: { ...step, expiresAt: approval.until }, approval };
 }

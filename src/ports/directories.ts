@@ -5,6 +5,7 @@ import type { FactScope } from "../domain/run-facts.ts";
 import type { Selector } from "../domain/selector.ts";
 import type { Step } from "../domain/step.ts";
 import type { Cancel } from "./clock.ts";
+import type { ToolStanding } from "./ledger-reads.ts";
 import type { PoliciesInForce } from "./policy-engine.ts";
 
 /**
@@ -66,4 +67,10 @@ export type StepDirectory = {
   openInScopes(scopes: readonly FactScope[], through: number): Promise<readonly Step[]>;
   /** Calls with the step after each change, the last time when it was closed; ends with the returned function. */
   followStep(stepId: string, changed: (step: Step) => void): Cancel;
+};
+
+/** Which definitions of tools are pinned, for paths that must not wait for a read. */
+export type ToolDirectory = {
+  /** `undefined` for a tool that nobody has reported. @throws BrokerError NOT_SERVING while that is not known */
+  standing(location: string, tool: string): Pick<ToolStanding, "pinned" | "newest"> | undefined;
 };

@@ -41,6 +41,7 @@ export function decisionMessageOf(
 
 export function callMessageOf(call: ToolCall): MessageInitShape<typeof ToolCallSchema> {
   const { location, tool, actions, datatypes, argumentsSha256 = "", jti = "", counted = [], approvalId = "" } = call;
+  const { definitionSha256 = "" } = call;
   return {
     location,
     tool,
@@ -50,6 +51,7 @@ export function callMessageOf(call: ToolCall): MessageInitShape<typeof ToolCallS
     jti,
     counted: [...counted],
     approvalId,
+    definitionSha256: new Uint8Array(Buffer.from(definitionSha256, "hex")),
   };
 }
 

@@ -11,6 +11,7 @@ export function grantMessageOf(grant: Grant): MessageInitShape<typeof GrantSchem
       actions: [...element.actions],
       datatypes: [...element.datatypes],
       ...(element.max_calls === undefined ? {} : { maxCalls: element.max_calls }),
+      definitionSha256: element.definition_sha256 ?? "",
     })),
   };
 }
@@ -31,13 +32,14 @@ export function grantOfMessage(
 /** The elements of a message in the member names of RFC 9396, unchecked. */
 export function grantMembersOf(message: Pick<GrantMessage, "elements"> | undefined) {
   // Member by member: a message carries its own type name, which no grant has.
-  return (message?.elements ?? []).map(({ type, locations, identifier, actions, datatypes, maxCalls }) => ({
-    type,
-    locations,
-    identifier,
-    actions,
-    datatypes,
+  return (message?.elements ?? []).map(({ maxCalls, definitionSha256, ...element }) => ({
+    type: element.type,
+    locations: element.locations,
+    identifier: element.identifier,
+    actions: element.actions,
+    datatypes: element.datatypes,
     ...(maxCalls === undefined ? {} : { max_calls: maxCalls }),
+    ...(definitionSha256 === "" ? {} : { definition_sha256: definitionSha256 }),
   }));
 }
 
@@ -49,7 +51,7 @@ export function knownGrantOf(message: GrantMessage | undefined): Grant {
   return (message?.elements ?? []).flatMap((element): GrantElement[] => {
     const actions = element.actions.filter(isAction);
     if (element.type !== "mcp_tool" || actions.length !== element.actions.length) return [];
-    const { locations, identifier, datatypes, maxCalls } = element;
+    const { locations, identifier, datatypes, maxCalls, definitionSha256 } = element;
     const known = {
       type: "mcp_tool",
       locations: [...locations],
@@ -57,6 +59,12 @@ export function knownGrantOf(message: GrantMessage | undefined): Grant {
       actions,
       datatypes: [...datatypes],
     } as const;
-    return [maxCalls === undefined ? known : { ...known, max_calls: maxCalls }];
+    return [
+      {
+        ...known,
+        ...(maxCalls === undefined ? {} : { max_calls: maxCalls }),
+        ...(definitionSha256 === "" ? {} : { definition_sha256: definitionSha256 }),
+      },
+    ];
   });
 }

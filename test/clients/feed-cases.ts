@@ -36,6 +36,7 @@ const wider = [
   ELEMENT,
   { ...ELEMENT, identifier: "*", actions: ["write"] },
   { ...ELEMENT, identifier: "counted", max_calls: 3 },
+  { ...ELEMENT, identifier: "pinned", definition_sha256: "1a".repeat(32) },
   { ...ELEMENT, locations: ["https://other.example.org"], identifier: "elsewhere" },
 ];
 
@@ -167,6 +168,10 @@ const revoked = refused("REVOKED", "the credential was revoked", { reason: "keyC
 const exceeded = refused(
   "GRANT_EXCEEDED",
   "the grant of the step does not permit this, which takes a step that was opened for it",
+);
+const otherDefinition = refused(
+  "GRANT_EXCEEDED",
+  "the grant is for another definition of the tool, and this one takes a step that was opened for it",
 );
 const unknownKey = refused("KEY_UNKNOWN", "the key is none of those of the trust domain of the subject");
 const expired = refused("EXPIRED", "the token has expired");
@@ -493,6 +498,9 @@ const scenes: readonly FeedScene[] = [
       refused("CHECK_REQUIRED", "the grant allows so many calls only, and the broker counts them"),
     ),
     authorize("wide", "counted", ["write"], "accepted"),
+    // A verifier that does not see the tools' definitions can't tell whether this one is meant.
+    authorize("wide", "pinned", ["read"], otherDefinition),
+    authorize("wide", "pinned", ["write"], "accepted"),
   ]),
   scene("a token that expired after it was verified begins nothing more, and ends nothing", [
     ...ready,

@@ -31,7 +31,7 @@ def may(claims, tool, action, datatype):
     return any(
         element["identifier"] in (tool, "*") and action in element["actions"] and datatype in element["datatypes"]
         for element in claims.get("authorization_details", [])
-        if element["type"] == "mcp_tool" and "max_calls" not in element  # counted by the broker alone
+        if element["type"] == "mcp_tool" and element.keys().isdisjoint({"max_calls", "definition_sha256"})  # for whoever asks the broker
     )
 # endregion
 

@@ -152,6 +152,7 @@ test("the numbers of every enum", () => {
       "20 REASON_AUTHORITY_UNAVAILABLE",
       "21 REASON_NOT_SERVING",
       "22 REASON_DECISION_OUTDATED",
+      "23 REASON_TOOL_NOT_ACCEPTED",
     ],
     "stint.v1.DenialLayer": [
       "0 DENIAL_LAYER_UNSPECIFIED",

@@ -24,7 +24,7 @@ export function authorizationsHandlers(
 ): HandlersOf<typeof Authorizations> {
   return {
     check: unary(endpoint, "Authorizations.Check", async (message, caller, ids) => {
-      const { location, tool, actions, datatypes, argumentsSha256, acceptPending } = message;
+      const { location, tool, actions, datatypes, argumentsSha256, definitionSha256, acceptPending } = message;
       const credential = credentialOf(message);
       const request = checkCallRequest({
         credential,
@@ -33,6 +33,7 @@ export function authorizationsHandlers(
         actions,
         datatypes,
         argumentsSha256,
+        definitionSha256,
         acceptPending,
       });
       ids["tool"] = tool;

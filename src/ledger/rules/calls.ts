@@ -106,11 +106,14 @@ type Budget = CountedBudget & { readonly max: number; readonly left: number };
  */
 function budgetCounting(
   { presented }: CallAct,
-  { location, tool: identifier, actions, datatypes }: ToolCall,
+  { location, tool: identifier, actions, datatypes, definitionSha256 }: ToolCall,
   lineage: readonly BudgetHolder[],
   ofCredential: CallCounts,
 ): Counting | Denial {
-  const use = { type: "mcp_tool", locations: [location], identifier, actions, datatypes } as const;
+  const use = {
+    ...({ type: "mcp_tool", locations: [location], identifier, actions, datatypes } as const),
+    ...(definitionSha256 === undefined ? {} : { definition_sha256: definitionSha256 }),
+  };
   const ofPresented = budgetsOf(presented.issuanceId, presented.grant, ofCredential, use);
   if (isDenial(ofPresented)) return ofPresented;
   const ofSteps: Budget[] = [];

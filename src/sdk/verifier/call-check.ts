@@ -19,6 +19,8 @@ export type AskedCall = {
   readonly tool: string;
   readonly actions: readonly Action[];
   readonly datatypes: readonly string[];
+  /** Hexadecimal. */
+  readonly definitionSha256?: string;
 };
 
 export type CheckOptions = {
@@ -64,10 +66,11 @@ export function createCallCheck(endpoint: string): CallCheck {
   }
 
   return {
-    async ask({ credential, actions, datatypes, ...call }, options) {
+    async ask({ credential, actions, datatypes, definitionSha256 = "", ...call }, options) {
       const { argumentsSha256 = new Uint8Array(), acceptPending = false, signal } = options;
       const { timeoutMs: deadlineMs = TIMEOUT_MS_DEFAULT } = options;
-      const asked = { ...call, credential, argumentsSha256, acceptPending };
+      const definition = { definitionSha256: new Uint8Array(Buffer.from(definitionSha256, "hex")) };
+      const asked = { ...call, ...definition, credential, argumentsSha256, acceptPending };
       const request = { ...asked, actions: [...actions], datatypes: [...datatypes] };
       let answer: CheckResponse;
       try {
@@ -94,6 +97,7 @@ const CODES: Readonly<Record<string, VerificationCode>> = {
   STEP_EXPIRING: "EXPIRED",
   AUDIENCE_INVALID: "AUDIENCE_MISMATCH",
   GRANT_EXCEEDED: "GRANT_EXCEEDED",
+  TOOL_NOT_ACCEPTED: "TOOL_NOT_ACCEPTED",
   DECISION_OUTDATED: "UNAVAILABLE",
 };
 

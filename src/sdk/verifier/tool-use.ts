@@ -9,6 +9,11 @@ export type ToolUse = {
   readonly actions: readonly Action[];
   /** The classes of data it touches; all must be granted. At least one. */
   readonly datatypes: readonly string[];
+  /**
+   * Digest of the tool's definition as its server shows it, hexadecimal: what grants for one definition alone are held to. Absent: not
+   * known, so that such a grant does not cover the use.
+   */
+  readonly definitionSha256?: string;
 };
 
 /**
@@ -28,6 +33,9 @@ export function isGranted(verified: Pick<VerifiedStep, "grant" | "audience">, us
 
 /** How the step's grant covers a use at the audience that its token is for. */
 export function coverageOfUse({ grant, audience }: Pick<VerifiedStep, "grant" | "audience">, use: ToolUse): Coverage {
-  const { tool: identifier, actions, datatypes } = use;
-  return coverageOf(grant, { type: "mcp_tool", locations: [audience], identifier, actions, datatypes });
+  const { tool: identifier, actions, datatypes, definitionSha256: definition } = use;
+  return coverageOf(grant, {
+    ...({ type: "mcp_tool", locations: [audience], identifier, actions, datatypes } as const),
+    ...(definition === undefined ? {} : { definition_sha256: definition }),
+  });
 }

@@ -289,11 +289,13 @@ export function createVerifier(options: VerifierOptions): Verifier {
         "the step is of a foreign trust domain, whose grants do not count here",
       );
     }
-    const { isCovered, counted } = coverageOfUse(verified, use);
+    const { isCovered, counted, isOfOtherDefinition } = coverageOfUse(verified, use);
     if (!isCovered)
       throw new VerificationError(
         "GRANT_EXCEEDED",
-        "the grant of the step does not permit this, which takes a step that was opened for it",
+        isOfOtherDefinition
+          ? "the grant is for another definition of the tool, and this one takes a step that was opened for it"
+          : "the grant of the step does not permit this, which takes a step that was opened for it",
       );
     // Last of all, so that whoever has asked already knows that everything else holds.
     if (counted.length > 0) {

@@ -25,6 +25,7 @@ import { ID_RANDOM_BYTES, newJti, newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } 
 import type { RegistrationEntry } from "../../../src/domain/registration-entry.ts";
 import type { Step } from "../../../src/domain/step.ts";
 import { addSeconds, microsOf, secondsOf, type UnixSeconds } from "../../../src/domain/time.ts";
+import { keepToolDirectory } from "../../../src/follow/tool-directory.ts";
 import { keepPolicyDirectory } from "../../../src/policy/policy-directory.ts";
 import type { SvidFacts } from "../../../src/ports/svid-format.ts";
 import { createEntryIndex } from "../../../src/registry/entry-index.ts";
@@ -100,6 +101,7 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
   const checking: CheckPorts & AskerPorts = {
     policies,
     engine,
+    toolDirectory: await keepToolDirectory({ ledger: store.ledger, projections: store.projections }),
     retries: createRetries(),
     principals: memoryVault(randomness),
     bundles: () => new Map([[TRUST_DOMAIN, jwtBundle]]),

@@ -6,6 +6,7 @@ import * as exported from "../../../src/sdk/verifier/index.ts";
 test("each reason for a refusal, and whose matter it is", () => {
   expect(exported.FAULT_OF).toEqual({
     TOKEN_MISSING: "token",
+    TOOL_NOT_ACCEPTED: "grant",
     REQUEST_MALFORMED: "token",
     TOKEN_MALFORMED: "token",
     CERTIFICATE_INVALID: "token",

@@ -25,6 +25,7 @@ _CODES: Final[dict[str, VerificationCode]] = {
     "STEP_EXPIRING": "EXPIRED",
     "AUDIENCE_INVALID": "AUDIENCE_MISMATCH",
     "GRANT_EXCEEDED": "GRANT_EXCEEDED",
+    "TOOL_NOT_ACCEPTED": "TOOL_NOT_ACCEPTED",
     "DECISION_OUTDATED": "UNAVAILABLE",
 }
 """What a denial is to whoever presents the token; a reason that this version does not know is policy's."""

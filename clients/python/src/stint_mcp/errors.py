@@ -27,6 +27,7 @@ VerificationCode = Literal[
     "GRANT_EXCEEDED",
     "CHECK_REQUIRED",
     "POLICY_DENIED",
+    "TOOL_NOT_ACCEPTED",
     "NOT_READY",
     "STALE",
     "CLOCK_SKEWED",
@@ -44,7 +45,7 @@ VerificationFault = Literal["token", "grant", "verifier"]
 ``verifier``: the verifier cannot tell at present, whatever the token (503).
 """
 
-_OF_GRANT: Final = frozenset({"GRANT_EXCEEDED", "CHECK_REQUIRED", "POLICY_DENIED"})
+_OF_GRANT: Final = frozenset({"GRANT_EXCEEDED", "CHECK_REQUIRED", "POLICY_DENIED", "TOOL_NOT_ACCEPTED"})
 _OF_VERIFIER: Final = frozenset({"NOT_READY", "STALE", "CLOCK_SKEWED", "OVERLOADED", "UNAVAILABLE"})
 
 

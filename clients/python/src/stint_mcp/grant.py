@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeGuard, get_args
 
 from stint_mcp.errors import invalid_field
@@ -16,9 +16,10 @@ ACTIONS: Final[tuple[Action, ...]] = get_args(Action)
 
 ANY: Final = "*"
 
-_MEMBERS: Final = ("type", "locations", "identifier", "actions", "datatypes", "max_calls")
+_MEMBERS: Final = ("type", "locations", "identifier", "actions", "datatypes", "max_calls", "definition_sha256")
 _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._/-]{1,128}")
 _DATATYPE: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class GrantElement:
     datatypes: tuple[str, ...]
     max_calls: int | None = None
     """How many calls the element allows, all in all. ``None``: any number. Only the broker counts."""
+    definition_sha256: str | None = None
+    """Digest of the tool's definition for which alone the element holds. ``None``: whichever definition the server shows."""
 
     def as_json(self) -> dict[str, Any]:
         """As ``authorization_details`` has it."""
@@ -41,7 +44,11 @@ class GrantElement:
             "actions": list(self.actions),
             "datatypes": list(self.datatypes),
         }
-        return element if self.max_calls is None else {**element, "max_calls": self.max_calls}
+        if self.max_calls is not None:
+            element["max_calls"] = self.max_calls
+        if self.definition_sha256 is not None:
+            element["definition_sha256"] = self.definition_sha256
+        return element
 
 
 Grant = tuple[GrantElement, ...]
@@ -56,6 +63,8 @@ class ToolUse:
     """What it does; all of it must be granted. At least one."""
     datatypes: tuple[str, ...]
     """The classes of data that it touches; all must be granted. At least one."""
+    definition_sha256: str | None = None
+    """Digest of the tool's definition as its server shows it. ``None``: not known, so that no grant for one definition covers the use."""
 
     def __post_init__(self) -> None:
         # Every grant would cover a use that says nothing of what is done, or to what.
@@ -66,7 +75,7 @@ class ToolUse:
 
 
 def parse_grant(value: object, field: str = "grant") -> Grant:
-    """Accepts a grant as it comes from outside: all members there but ``max_calls``, none unknown, URIs canonical.
+    """Accepts a grant as it comes from outside: five members are needed, none may be unknown, URIs are canonical.
 
     Raises StintError INVALID_FIELD. See RFC 9396 section 2.
     """
@@ -97,7 +106,8 @@ def _element_of(value: object, field: str) -> GrantElement:
     datatypes = _strings_of(value, "datatypes", field)
     if not all(is_datatype(datatype) for datatype in datatypes):
         raise invalid_field(f"{field}.datatypes", "names of 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '-'")
-    return GrantElement(locations, identifier, actions, datatypes, _call_count_of(value, field))
+    max_calls, definition = _call_count_of(value, field), _definition_of(value, identifier, field)
+    return GrantElement(locations, identifier, actions, datatypes, max_calls, definition)
 
 
 def _strings_of(members: Mapping[str, object], name: str, field: str) -> tuple[str, ...]:
@@ -118,6 +128,15 @@ def _call_count_of(members: Mapping[str, object], field: str) -> int | None:
     if count is None or not 1 <= count <= GRANT_CALLS_MAX:
         raise invalid_field(f"{field}.max_calls", f"a whole number from 1 to {GRANT_CALLS_MAX}")
     return count
+
+
+def _definition_of(members: Mapping[str, object], identifier: str, field: str) -> str | None:
+    if "definition_sha256" not in members:
+        return None
+    definition = members["definition_sha256"]
+    if identifier == ANY or not isinstance(definition, str) or _SHA256.fullmatch(definition) is None:
+        raise invalid_field(f"{field}.definition_sha256", "64 digits 0-9 and a-f, with the name of one tool")
+    return definition
 
 
 def whole_number_of(value: object) -> int | None:
@@ -152,18 +171,23 @@ class Coverage:
     is_covered: bool
     is_counted: bool
     """Whether every element that covers the use allows so many calls only, which the broker counts."""
+    is_of_other_definition: bool
+    """Whether an element covers the use only for another definition of the tool, or for one where the use does not say of which it is."""
 
 
 def coverage_of(grant: Grant, audience: str, use: ToolUse) -> Coverage:
     """How one element of a grant covers all of a use at an audience, however often."""
     covering = [element for element in grant if _covers(element, audience, use)]
     is_counted = len(covering) > 0 and all(element.max_calls is not None for element in covering)
-    return Coverage(len(covering) > 0, is_counted)
+    is_covered = len(covering) > 0
+    is_other = not is_covered and any(_covers(replace(element, definition_sha256=None), audience, use) for element in grant)
+    return Coverage(is_covered, is_counted, is_other)
 
 
 def _covers(element: GrantElement, audience: str, use: ToolUse) -> bool:
     return (
         element.identifier in (ANY, use.tool)
+        and element.definition_sha256 in (None, use.definition_sha256)
         and audience in element.locations
         and all(action in element.actions for action in use.actions)
         and all(datatype in element.datatypes for datatype in use.datatypes)

@@ -229,6 +229,8 @@ class Verifier:
         coverage = coverage_of(step.grant, step.audience, use)
         if not coverage.is_covered:
             message = "the grant of the step does not permit this, which takes a step that was opened for it"
+            if coverage.is_of_other_definition:
+                message = "the grant is for another definition of the tool, and this one takes a step that was opened for it"
             raise VerificationError("GRANT_EXCEEDED", message)
         # Last of all, so that whoever has asked already knows that everything else holds.
         if coverage.is_counted:

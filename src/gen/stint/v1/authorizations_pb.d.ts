@@ -171,6 +171,14 @@ export declare type CheckRequest = Message<"stint.v1.CheckRequest"> & {
    * @generated from field: bool accept_pending = 8;
    */
   acceptPending: boolean;
+
+  /**
+   * Digest of the tool's definition as its server shows it to the caller (stint.v1.Tools), 32 bytes; empty where the caller does
+   * not look at it. Then what was reported last counts, and a grant for one definition alone does not permit the call.
+   *
+   * @generated from field: bytes definition_sha256 = 9;
+   */
+  definitionSha256: Uint8Array;
 };
 
 /**

@@ -235,6 +235,13 @@ export enum Reason {
    * @generated from enum value: REASON_DECISION_OUTDATED = 22;
    */
   DECISION_OUTDATED = 22,
+
+  /**
+   * The server shows another definition of the tool than the one that is pinned, or none is pinned yet.
+   *
+   * @generated from enum value: REASON_TOOL_NOT_ACCEPTED = 23;
+   */
+  TOOL_NOT_ACCEPTED = 23,
 }
 
 /**

@@ -444,6 +444,13 @@ export declare type ToolCall = Message<"stint.v1.ToolCall"> & {
    * @generated from field: string approval_id = 8;
    */
   approvalId: string;
+
+  /**
+   * Digest of the tool's definition, 32 bytes; empty where the server did not tell.
+   *
+   * @generated from field: bytes definition_sha256 = 9;
+   */
+  definitionSha256: Uint8Array;
 };
 
 /**

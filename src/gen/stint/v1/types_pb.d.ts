@@ -12,8 +12,8 @@ import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 export declare const file_stint_v1_types: GenFile;
 
 /**
- * One element of a grant: RFC 9396 authorization_details of type "mcp_tool". All members but max_calls are required and
- * non-empty.
+ * One element of a grant: RFC 9396 authorization_details of type "mcp_tool". All members are required and
+ * non-empty, but for the last two.
  *
  * @generated from message stint.v1.GrantElement
  */
@@ -57,6 +57,14 @@ export declare type GrantElement = Message<"stint.v1.GrantElement"> & {
    * @generated from field: optional uint32 max_calls = 6;
    */
   maxCalls?: number | undefined;
+
+  /**
+   * Only of the definition with this digest (stint.v1.Tools): 64 digits 0-9, a-f, and a named tool; empty: whichever it is.
+   * The broker fills it in where a definition is pinned.
+   *
+   * @generated from field: string definition_sha256 = 7;
+   */
+  definitionSha256: string;
 };
 
 /**

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from stint_mcp.gen.stint.v1 import history_pb2 as stint_dot_v1_dot_history__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dstint/v1/authorizations.proto\x12\x08stint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16stint/v1/history.proto\"U\n\x12ReportUsageRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12\x1f\n\x06usages\x18\x02 \x03(\x0b\x32\x0f.stint.v1.Usage\x12\x0b\n\x03gap\x18\x03 \x01(\r\"j\n\x05Usage\x12\x0b\n\x03jti\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\'\n\x07outcome\x18\x04 \x01(\x0e\x32\x16.stint.v1.UsageOutcome\x12\r\n\x05\x63\x61lls\x18\x05 \x01(\r\"&\n\x13ReportUsageResponse\x12\x0f\n\x07refused\x18\x01 \x01(\r\"\x9c\x02\n\x0c\x43heckRequest\x12\x12\n\x08jwt_svid\x18\x01 \x01(\tH\x00\x12;\n\x08wit_svid\x18\x02 \x01(\x0b\x32\'.stint.v1.CheckRequest.WitSvidWithGrantH\x00\x12\x10\n\x08location\x18\x03 \x01(\t\x12\x0c\n\x04tool\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x05 \x03(\t\x12\x11\n\tdatatypes\x18\x06 \x03(\t\x12\x18\n\x10\x61rguments_sha256\x18\x07 \x01(\x0c\x12\x16\n\x0e\x61\x63\x63\x65pt_pending\x18\x08 \x01(\x08\x1a\x37\n\x10WitSvidWithGrant\x12\x10\n\x08wit_svid\x18\x01 \x01(\t\x12\x11\n\ttxn_token\x18\x02 \x01(\tB\x0c\n\ncredential\"\xa1\x02\n\rCheckResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x10.stint.v1.Effect\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x37\n\x08metadata\x18\x05 \x03(\x0b\x32%.stint.v1.CheckResponse.MetadataEntry\x12\x17\n\ncalls_left\x18\x06 \x01(\rH\x00\x88\x01\x01\x12&\n\x07pending\x18\x07 \x01(\x0b\x32\x15.stint.v1.PendingCall\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_calls_left\"M\n\x0bPendingCall\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x97\x01\n\x0cUsageOutcome\x12\x1d\n\x19USAGE_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14USAGE_OUTCOME_SERVED\x10\x01\x12\x19\n\x15USAGE_OUTCOME_REFUSED\x10\x02\x12\x18\n\x14USAGE_OUTCOME_FAILED\x10\x03\x12\x19\n\x15USAGE_OUTCOME_STOPPED\x10\x04\x32\x96\x01\n\x0e\x41uthorizations\x12\x38\n\x05\x43heck\x12\x16.stint.v1.CheckRequest\x1a\x17.stint.v1.CheckResponse\x12J\n\x0bReportUsage\x12\x1c.stint.v1.ReportUsageRequest\x1a\x1d.stint.v1.ReportUsageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dstint/v1/authorizations.proto\x12\x08stint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16stint/v1/history.proto\"U\n\x12ReportUsageRequest\x12\x11\n\treport_id\x18\x01 \x01(\t\x12\x1f\n\x06usages\x18\x02 \x03(\x0b\x32\x0f.stint.v1.Usage\x12\x0b\n\x03gap\x18\x03 \x01(\r\"j\n\x05Usage\x12\x0b\n\x03jti\x18\x01 \x01(\t\x12\x0c\n\x04tool\x18\x02 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12\'\n\x07outcome\x18\x04 \x01(\x0e\x32\x16.stint.v1.UsageOutcome\x12\r\n\x05\x63\x61lls\x18\x05 \x01(\r\"&\n\x13ReportUsageResponse\x12\x0f\n\x07refused\x18\x01 \x01(\r\"\xb7\x02\n\x0c\x43heckRequest\x12\x12\n\x08jwt_svid\x18\x01 \x01(\tH\x00\x12;\n\x08wit_svid\x18\x02 \x01(\x0b\x32\'.stint.v1.CheckRequest.WitSvidWithGrantH\x00\x12\x10\n\x08location\x18\x03 \x01(\t\x12\x0c\n\x04tool\x18\x04 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x05 \x03(\t\x12\x11\n\tdatatypes\x18\x06 \x03(\t\x12\x18\n\x10\x61rguments_sha256\x18\x07 \x01(\x0c\x12\x16\n\x0e\x61\x63\x63\x65pt_pending\x18\x08 \x01(\x08\x12\x19\n\x11\x64\x65\x66inition_sha256\x18\t \x01(\x0c\x1a\x37\n\x10WitSvidWithGrant\x12\x10\n\x08wit_svid\x18\x01 \x01(\t\x12\x11\n\ttxn_token\x18\x02 \x01(\tB\x0c\n\ncredential\"\xa1\x02\n\rCheckResponse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12 \n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x10.stint.v1.Effect\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x37\n\x08metadata\x18\x05 \x03(\x0b\x32%.stint.v1.CheckResponse.MetadataEntry\x12\x17\n\ncalls_left\x18\x06 \x01(\rH\x00\x88\x01\x01\x12&\n\x07pending\x18\x07 \x01(\x0b\x32\x15.stint.v1.PendingCall\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_calls_left\"M\n\x0bPendingCall\x12\x13\n\x0b\x61pproval_id\x18\x01 \x01(\t\x12)\n\x05until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x97\x01\n\x0cUsageOutcome\x12\x1d\n\x19USAGE_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14USAGE_OUTCOME_SERVED\x10\x01\x12\x19\n\x15USAGE_OUTCOME_REFUSED\x10\x02\x12\x18\n\x14USAGE_OUTCOME_FAILED\x10\x03\x12\x19\n\x15USAGE_OUTCOME_STOPPED\x10\x04\x32\x96\x01\n\x0e\x41uthorizations\x12\x38\n\x05\x43heck\x12\x16.stint.v1.CheckRequest\x1a\x17.stint.v1.CheckResponse\x12J\n\x0bReportUsage\x12\x1c.stint.v1.ReportUsageRequest\x1a\x1d.stint.v1.ReportUsageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHECKRESPONSE_METADATAENTRY']._loaded_options = None
   _globals['_CHECKRESPONSE_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_USAGEOUTCOME']._serialized_start=994
-  _globals['_USAGEOUTCOME']._serialized_end=1145
+  _globals['_USAGEOUTCOME']._serialized_start=1021
+  _globals['_USAGEOUTCOME']._serialized_end=1172
   _globals['_REPORTUSAGEREQUEST']._serialized_start=100
   _globals['_REPORTUSAGEREQUEST']._serialized_end=185
   _globals['_USAGE']._serialized_start=187
@@ -44,15 +44,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTUSAGERESPONSE']._serialized_start=295
   _globals['_REPORTUSAGERESPONSE']._serialized_end=333
   _globals['_CHECKREQUEST']._serialized_start=336
-  _globals['_CHECKREQUEST']._serialized_end=620
-  _globals['_CHECKREQUEST_WITSVIDWITHGRANT']._serialized_start=551
-  _globals['_CHECKREQUEST_WITSVIDWITHGRANT']._serialized_end=606
-  _globals['_CHECKRESPONSE']._serialized_start=623
-  _globals['_CHECKRESPONSE']._serialized_end=912
-  _globals['_CHECKRESPONSE_METADATAENTRY']._serialized_start=850
-  _globals['_CHECKRESPONSE_METADATAENTRY']._serialized_end=897
-  _globals['_PENDINGCALL']._serialized_start=914
-  _globals['_PENDINGCALL']._serialized_end=991
-  _globals['_AUTHORIZATIONS']._serialized_start=1148
-  _globals['_AUTHORIZATIONS']._serialized_end=1298
+  _globals['_CHECKREQUEST']._serialized_end=647
+  _globals['_CHECKREQUEST_WITSVIDWITHGRANT']._serialized_start=578
+  _globals['_CHECKREQUEST_WITSVIDWITHGRANT']._serialized_end=633
+  _globals['_CHECKRESPONSE']._serialized_start=650
+  _globals['_CHECKRESPONSE']._serialized_end=939
+  _globals['_CHECKRESPONSE_METADATAENTRY']._serialized_start=877
+  _globals['_CHECKRESPONSE_METADATAENTRY']._serialized_end=924
+  _globals['_PENDINGCALL']._serialized_start=941
+  _globals['_PENDINGCALL']._serialized_end=1018
+  _globals['_AUTHORIZATIONS']._serialized_start=1175
+  _globals['_AUTHORIZATIONS']._serialized_end=1325
 # @@protoc_insertion_point(module_scope)

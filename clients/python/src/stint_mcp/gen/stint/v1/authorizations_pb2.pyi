@@ -55,7 +55,7 @@ class ReportUsageResponse(_message.Message):
     def __init__(self, refused: _Optional[int] = ...) -> None: ...
 
 class CheckRequest(_message.Message):
-    __slots__ = ("jwt_svid", "wit_svid", "location", "tool", "actions", "datatypes", "arguments_sha256", "accept_pending")
+    __slots__ = ("jwt_svid", "wit_svid", "location", "tool", "actions", "datatypes", "arguments_sha256", "accept_pending", "definition_sha256")
     class WitSvidWithGrant(_message.Message):
         __slots__ = ("wit_svid", "txn_token")
         WIT_SVID_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +71,7 @@ class CheckRequest(_message.Message):
     DATATYPES_FIELD_NUMBER: _ClassVar[int]
     ARGUMENTS_SHA256_FIELD_NUMBER: _ClassVar[int]
     ACCEPT_PENDING_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_SHA256_FIELD_NUMBER: _ClassVar[int]
     jwt_svid: str
     wit_svid: CheckRequest.WitSvidWithGrant
     location: str
@@ -79,7 +80,8 @@ class CheckRequest(_message.Message):
     datatypes: _containers.RepeatedScalarFieldContainer[str]
     arguments_sha256: bytes
     accept_pending: bool
-    def __init__(self, jwt_svid: _Optional[str] = ..., wit_svid: _Optional[_Union[CheckRequest.WitSvidWithGrant, _Mapping]] = ..., location: _Optional[str] = ..., tool: _Optional[str] = ..., actions: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., arguments_sha256: _Optional[bytes] = ..., accept_pending: _Optional[bool] = ...) -> None: ...
+    definition_sha256: bytes
+    def __init__(self, jwt_svid: _Optional[str] = ..., wit_svid: _Optional[_Union[CheckRequest.WitSvidWithGrant, _Mapping]] = ..., location: _Optional[str] = ..., tool: _Optional[str] = ..., actions: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., arguments_sha256: _Optional[bytes] = ..., accept_pending: _Optional[bool] = ..., definition_sha256: _Optional[bytes] = ...) -> None: ...
 
 class CheckResponse(_message.Message):
     __slots__ = ("decision_id", "effect", "reason", "message", "metadata", "calls_left", "pending")

@@ -155,7 +155,7 @@ class Decision(_message.Message):
     def __init__(self, decision_id: _Optional[str] = ..., effect: _Optional[_Union[Effect, str]] = ..., reason: _Optional[str] = ..., decided_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., step_name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., caller_entry_id: _Optional[str] = ..., requested: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., granted: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., refused: _Optional[_Union[_types_pb2.Grant, _Mapping]] = ..., determining_policies: _Optional[_Iterable[str]] = ..., policy_digest: _Optional[str] = ..., sequence: _Optional[int] = ..., count: _Optional[int] = ..., message: _Optional[str] = ..., caller: _Optional[_Union[RefusedCaller, _Mapping]] = ..., policy_version: _Optional[int] = ..., policy_errors: _Optional[_Iterable[str]] = ..., situation: _Optional[_Union[Situation, _Mapping]] = ..., closes: _Optional[_Iterable[str]] = ..., act: _Optional[str] = ..., approval: _Optional[str] = ..., opening: _Optional[_Union[OpenerFacts, _Mapping]] = ..., call: _Optional[_Union[ToolCall, _Mapping]] = ...) -> None: ...
 
 class ToolCall(_message.Message):
-    __slots__ = ("location", "tool", "actions", "datatypes", "arguments_sha256", "jti", "counted", "approval_id")
+    __slots__ = ("location", "tool", "actions", "datatypes", "arguments_sha256", "jti", "counted", "approval_id", "definition_sha256")
     LOCATION_FIELD_NUMBER: _ClassVar[int]
     TOOL_FIELD_NUMBER: _ClassVar[int]
     ACTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -164,6 +164,7 @@ class ToolCall(_message.Message):
     JTI_FIELD_NUMBER: _ClassVar[int]
     COUNTED_FIELD_NUMBER: _ClassVar[int]
     APPROVAL_ID_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_SHA256_FIELD_NUMBER: _ClassVar[int]
     location: str
     tool: str
     actions: _containers.RepeatedScalarFieldContainer[str]
@@ -172,7 +173,8 @@ class ToolCall(_message.Message):
     jti: str
     counted: _containers.RepeatedCompositeFieldContainer[CountedBudget]
     approval_id: str
-    def __init__(self, location: _Optional[str] = ..., tool: _Optional[str] = ..., actions: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., arguments_sha256: _Optional[bytes] = ..., jti: _Optional[str] = ..., counted: _Optional[_Iterable[_Union[CountedBudget, _Mapping]]] = ..., approval_id: _Optional[str] = ...) -> None: ...
+    definition_sha256: bytes
+    def __init__(self, location: _Optional[str] = ..., tool: _Optional[str] = ..., actions: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., arguments_sha256: _Optional[bytes] = ..., jti: _Optional[str] = ..., counted: _Optional[_Iterable[_Union[CountedBudget, _Mapping]]] = ..., approval_id: _Optional[str] = ..., definition_sha256: _Optional[bytes] = ...) -> None: ...
 
 class CountedBudget(_message.Message):
     __slots__ = ("holder", "element")

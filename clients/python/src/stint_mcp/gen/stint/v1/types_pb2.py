@@ -26,51 +26,51 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14stint/v1/types.proto\x12\x08stint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8d\x01\n\x0cGrantElement\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x11\n\tlocations\x18\x02 \x03(\t\x12\x12\n\nidentifier\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\t\x12\x11\n\tdatatypes\x18\x05 \x03(\t\x12\x16\n\tmax_calls\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x0c\n\n_max_calls\"1\n\x05Grant\x12(\n\x08\x65lements\x18\x01 \x03(\x0b\x32\x16.stint.v1.GrantElement\"9\n\x08StepName\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\"X\n\x07Process\x12\x0f\n\x07\x62oot_id\x18\x01 \x01(\t\x12\x15\n\rpid_namespace\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x18\n\x10start_time_ticks\x18\x04 \x01(\x04\"\xc2\x01\n\x08\x45xecutor\x12\'\n\x04self\x18\x01 \x01(\x0b\x32\x17.stint.v1.Executor.SelfH\x00\x12\r\n\x03pid\x18\x02 \x01(\rH\x00\x12%\n\x03\x61ny\x18\x03 \x01(\x0b\x32\x16.stint.v1.Executor.AnyH\x00\x12\'\n\x04tree\x18\x04 \x01(\x0b\x32\x17.stint.v1.Executor.TreeH\x00\x1a\x06\n\x04Self\x1a\x05\n\x03\x41ny\x1a\x13\n\x04Tree\x12\x0b\n\x03pid\x18\x01 \x01(\rB\n\n\x08\x65xecutor\"\xb8\x06\n\x04Step\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12 \n\x04name\x18\x02 \x01(\x0b\x32\x12.stint.v1.StepName\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x11\n\tspiffe_id\x18\x04 \x01(\t\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.stint.v1.StepState\x12\x10\n\x08workflow\x18\x06 \x01(\t\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\x1e\n\x05grant\x18\x08 \x01(\x0b\x32\x0f.stint.v1.Grant\x12\x11\n\taudiences\x18\t \x03(\t\x12-\n\topened_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05lease\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10lease_expires_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eparent_step_id\x18\x0e \x01(\t\x12-\n\tclosed_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63lose_reason\x18\x10 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x11 \x01(\t\x12!\n\x06opener\x18\x12 \x01(\x0b\x32\x11.stint.v1.Process\x12#\n\x08\x65xecutor\x18\x13 \x01(\x0b\x32\x11.stint.v1.Process\x12\x17\n\x0fopened_sequence\x18\x14 \x01(\x04\x12\x17\n\x0f\x63losed_sequence\x18\x15 \x01(\x04\x12-\n\rexecutor_kind\x18\x16 \x01(\x0e\x32\x16.stint.v1.ExecutorKind\x12*\n\tprincipal\x18\x17 \x01(\x0b\x32\x17.stint.v1.StepPrincipal\x12\x16\n\x0e\x64\x65legation_jti\x18\x18 \x01(\t\x12\x19\n\x11\x63lose_decision_id\x18\x19 \x01(\t\x12(\n\x08\x61pproval\x18\x1a \x01(\x0b\x32\x16.stint.v1.StepApproval\"\xe5\x01\n\x0cStepApproval\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x10\n\x08policies\x18\x02 \x03(\t\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rstep_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0erequest_digest\x18\x05 \x01(\t\x12\x16\n\x0erequester_uids\x18\x06 \x03(\r\x12(\n\x06\x61nswer\x18\x07 \x01(\x0b\x32\x18.stint.v1.ApprovalAnswer\"\x8f\x01\n\x0e\x41pprovalAnswer\x12\x10\n\x08\x61pproved\x18\x01 \x01(\x08\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12/\n\x0b\x61nswered_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x03uid\x18\x05 \x01(\rH\x00\x88\x01\x01\x42\x06\n\x04_uid\"F\n\rStepPrincipal\x12\x14\n\x0cprincipal_id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\"\xcb\x04\n\x08Issuance\x12\x13\n\x0bissuance_id\x18\x01 \x01(\t\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.stint.v1.SvidKind\x12\x11\n\tspiffe_id\x18\x03 \x01(\t\x12\x0f\n\x07step_id\x18\x04 \x01(\t\x12%\n\tstep_name\x18\x05 \x01(\x0b\x32\x12.stint.v1.StepName\x12\x10\n\x08\x65ntry_id\x18\x06 \x01(\t\x12\x15\n\rserial_number\x18\x07 \x01(\t\x12\x0b\n\x03jti\x18\x08 \x01(\t\x12\x11\n\taudiences\x18\t \x03(\t\x12\x1e\n\x05grant\x18\n \x01(\x0b\x32\x0f.stint.v1.Grant\x12.\n\nnot_before\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13to_be_signed_sha256\x18\r \x01(\x0c\x12\x14\n\x0c\x61uthority_id\x18\x0e \x01(\t\x12-\n\tissued_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05state\x18\x10 \x01(\x0e\x32\x17.stint.v1.IssuanceState\x12.\n\nrevoked_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11revocation_reason\x18\x12 \x01(\t\x12\x10\n\x08sequence\x18\x13 \x01(\x04\x12\r\n\x05\x61gent\x18\x14 \x01(\t\"\x93\x01\n\x08Receipts\x12\x10\n\x08\x65xpected\x18\x01 \x01(\r\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\r\x12$\n\tverifiers\x18\x03 \x03(\x0b\x32\x11.stint.v1.Receipt\x12>\n\x1alatest_possible_acceptance\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x01\n\x07Receipt\x12\x10\n\x08verifier\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.stint.v1.ReceiptState\x12.\n\napplied_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlapses_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa5\x02\n\tStepState\x12\x1a\n\x16STEP_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSTEP_STATE_PENDING_APPROVAL\x10\x01\x12\x13\n\x0fSTEP_STATE_OPEN\x10\x02\x12\x18\n\x14STEP_STATE_COMPLETED\x10\x03\x12\x15\n\x11STEP_STATE_FAILED\x10\x04\x12\x18\n\x14STEP_STATE_CANCELLED\x10\x05\x12\x16\n\x12STEP_STATE_EXPIRED\x10\x06\x12\x18\n\x14STEP_STATE_ABANDONED\x10\x07\x12\x19\n\x15STEP_STATE_SUPERSEDED\x10\x08\x12\x16\n\x12STEP_STATE_REVOKED\x10\t\x12\x16\n\x12STEP_STATE_REFUSED\x10\n*w\n\x0c\x45xecutorKind\x12\x1d\n\x19\x45XECUTOR_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45XECUTOR_KIND_PROCESS\x10\x01\x12\x15\n\x11\x45XECUTOR_KIND_ANY\x10\x02\x12\x16\n\x12\x45XECUTOR_KIND_TREE\x10\x03*x\n\x08SvidKind\x12\x19\n\x15SVID_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eSVID_KIND_X509\x10\x01\x12\x11\n\rSVID_KIND_JWT\x10\x02\x12\x11\n\rSVID_KIND_WIT\x10\x03\x12\x17\n\x13SVID_KIND_TXN_TOKEN\x10\x04*\xa0\x01\n\rIssuanceState\x12\x1e\n\x1aISSUANCE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13ISSUANCE_STATE_LIVE\x10\x01\x12\x1a\n\x16ISSUANCE_STATE_EXPIRED\x10\x02\x12\x1a\n\x16ISSUANCE_STATE_REVOKED\x10\x03\x12\x1e\n\x1aISSUANCE_STATE_UNDELIVERED\x10\x04*\x9d\x01\n\x0cReceiptState\x12\x1d\n\x19RECEIPT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15RECEIPT_STATE_APPLIED\x10\x01\x12\x19\n\x15RECEIPT_STATE_PENDING\x10\x02\x12\x1e\n\x1aRECEIPT_STATE_DISCONNECTED\x10\x03\x12\x18\n\x14RECEIPT_STATE_LAPSED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14stint/v1/types.proto\x12\x08stint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa8\x01\n\x0cGrantElement\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x11\n\tlocations\x18\x02 \x03(\t\x12\x12\n\nidentifier\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\x04 \x03(\t\x12\x11\n\tdatatypes\x18\x05 \x03(\t\x12\x16\n\tmax_calls\x18\x06 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11\x64\x65\x66inition_sha256\x18\x07 \x01(\tB\x0c\n\n_max_calls\"1\n\x05Grant\x12(\n\x08\x65lements\x18\x01 \x03(\x0b\x32\x16.stint.v1.GrantElement\"9\n\x08StepName\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\r\"X\n\x07Process\x12\x0f\n\x07\x62oot_id\x18\x01 \x01(\t\x12\x15\n\rpid_namespace\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x18\n\x10start_time_ticks\x18\x04 \x01(\x04\"\xc2\x01\n\x08\x45xecutor\x12\'\n\x04self\x18\x01 \x01(\x0b\x32\x17.stint.v1.Executor.SelfH\x00\x12\r\n\x03pid\x18\x02 \x01(\rH\x00\x12%\n\x03\x61ny\x18\x03 \x01(\x0b\x32\x16.stint.v1.Executor.AnyH\x00\x12\'\n\x04tree\x18\x04 \x01(\x0b\x32\x17.stint.v1.Executor.TreeH\x00\x1a\x06\n\x04Self\x1a\x05\n\x03\x41ny\x1a\x13\n\x04Tree\x12\x0b\n\x03pid\x18\x01 \x01(\rB\n\n\x08\x65xecutor\"\xb8\x06\n\x04Step\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12 \n\x04name\x18\x02 \x01(\x0b\x32\x12.stint.v1.StepName\x12\r\n\x05\x61gent\x18\x03 \x01(\t\x12\x11\n\tspiffe_id\x18\x04 \x01(\t\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.stint.v1.StepState\x12\x10\n\x08workflow\x18\x06 \x01(\t\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\x1e\n\x05grant\x18\x08 \x01(\x0b\x32\x0f.stint.v1.Grant\x12\x11\n\taudiences\x18\t \x03(\t\x12-\n\topened_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05lease\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x34\n\x10lease_expires_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0eparent_step_id\x18\x0e \x01(\t\x12-\n\tclosed_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63lose_reason\x18\x10 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x11 \x01(\t\x12!\n\x06opener\x18\x12 \x01(\x0b\x32\x11.stint.v1.Process\x12#\n\x08\x65xecutor\x18\x13 \x01(\x0b\x32\x11.stint.v1.Process\x12\x17\n\x0fopened_sequence\x18\x14 \x01(\x04\x12\x17\n\x0f\x63losed_sequence\x18\x15 \x01(\x04\x12-\n\rexecutor_kind\x18\x16 \x01(\x0e\x32\x16.stint.v1.ExecutorKind\x12*\n\tprincipal\x18\x17 \x01(\x0b\x32\x17.stint.v1.StepPrincipal\x12\x16\n\x0e\x64\x65legation_jti\x18\x18 \x01(\t\x12\x19\n\x11\x63lose_decision_id\x18\x19 \x01(\t\x12(\n\x08\x61pproval\x18\x1a \x01(\x0b\x32\x16.stint.v1.StepApproval\"\xe5\x01\n\x0cStepApproval\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x10\n\x08policies\x18\x02 \x03(\t\x12)\n\x05until\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\rstep_duration\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0erequest_digest\x18\x05 \x01(\t\x12\x16\n\x0erequester_uids\x18\x06 \x03(\r\x12(\n\x06\x61nswer\x18\x07 \x01(\x0b\x32\x18.stint.v1.ApprovalAnswer\"\x8f\x01\n\x0e\x41pprovalAnswer\x12\x10\n\x08\x61pproved\x18\x01 \x01(\x08\x12\x10\n\x08\x65ntry_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12/\n\x0b\x61nswered_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x03uid\x18\x05 \x01(\rH\x00\x88\x01\x01\x42\x06\n\x04_uid\"F\n\rStepPrincipal\x12\x14\n\x0cprincipal_id\x18\x01 \x01(\t\x12\x0e\n\x06issuer\x18\x02 \x01(\t\x12\x0f\n\x07subject\x18\x03 \x01(\t\"\xcb\x04\n\x08Issuance\x12\x13\n\x0bissuance_id\x18\x01 \x01(\t\x12 \n\x04kind\x18\x02 \x01(\x0e\x32\x12.stint.v1.SvidKind\x12\x11\n\tspiffe_id\x18\x03 \x01(\t\x12\x0f\n\x07step_id\x18\x04 \x01(\t\x12%\n\tstep_name\x18\x05 \x01(\x0b\x32\x12.stint.v1.StepName\x12\x10\n\x08\x65ntry_id\x18\x06 \x01(\t\x12\x15\n\rserial_number\x18\x07 \x01(\t\x12\x0b\n\x03jti\x18\x08 \x01(\t\x12\x11\n\taudiences\x18\t \x03(\t\x12\x1e\n\x05grant\x18\n \x01(\x0b\x32\x0f.stint.v1.Grant\x12.\n\nnot_before\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13to_be_signed_sha256\x18\r \x01(\x0c\x12\x14\n\x0c\x61uthority_id\x18\x0e \x01(\t\x12-\n\tissued_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x05state\x18\x10 \x01(\x0e\x32\x17.stint.v1.IssuanceState\x12.\n\nrevoked_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11revocation_reason\x18\x12 \x01(\t\x12\x10\n\x08sequence\x18\x13 \x01(\x04\x12\r\n\x05\x61gent\x18\x14 \x01(\t\"\x93\x01\n\x08Receipts\x12\x10\n\x08\x65xpected\x18\x01 \x01(\r\x12\x0f\n\x07\x61pplied\x18\x02 \x01(\r\x12$\n\tverifiers\x18\x03 \x03(\x0b\x32\x11.stint.v1.Receipt\x12>\n\x1alatest_possible_acceptance\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa1\x01\n\x07Receipt\x12\x10\n\x08verifier\x18\x01 \x01(\t\x12%\n\x05state\x18\x02 \x01(\x0e\x32\x16.stint.v1.ReceiptState\x12.\n\napplied_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlapses_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa5\x02\n\tStepState\x12\x1a\n\x16STEP_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bSTEP_STATE_PENDING_APPROVAL\x10\x01\x12\x13\n\x0fSTEP_STATE_OPEN\x10\x02\x12\x18\n\x14STEP_STATE_COMPLETED\x10\x03\x12\x15\n\x11STEP_STATE_FAILED\x10\x04\x12\x18\n\x14STEP_STATE_CANCELLED\x10\x05\x12\x16\n\x12STEP_STATE_EXPIRED\x10\x06\x12\x18\n\x14STEP_STATE_ABANDONED\x10\x07\x12\x19\n\x15STEP_STATE_SUPERSEDED\x10\x08\x12\x16\n\x12STEP_STATE_REVOKED\x10\t\x12\x16\n\x12STEP_STATE_REFUSED\x10\n*w\n\x0c\x45xecutorKind\x12\x1d\n\x19\x45XECUTOR_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45XECUTOR_KIND_PROCESS\x10\x01\x12\x15\n\x11\x45XECUTOR_KIND_ANY\x10\x02\x12\x16\n\x12\x45XECUTOR_KIND_TREE\x10\x03*x\n\x08SvidKind\x12\x19\n\x15SVID_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eSVID_KIND_X509\x10\x01\x12\x11\n\rSVID_KIND_JWT\x10\x02\x12\x11\n\rSVID_KIND_WIT\x10\x03\x12\x17\n\x13SVID_KIND_TXN_TOKEN\x10\x04*\xa0\x01\n\rIssuanceState\x12\x1e\n\x1aISSUANCE_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13ISSUANCE_STATE_LIVE\x10\x01\x12\x1a\n\x16ISSUANCE_STATE_EXPIRED\x10\x02\x12\x1a\n\x16ISSUANCE_STATE_REVOKED\x10\x03\x12\x1e\n\x1aISSUANCE_STATE_UNDELIVERED\x10\x04*\x9d\x01\n\x0cReceiptState\x12\x1d\n\x19RECEIPT_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15RECEIPT_STATE_APPLIED\x10\x01\x12\x19\n\x15RECEIPT_STATE_PENDING\x10\x02\x12\x1e\n\x1aRECEIPT_STATE_DISCONNECTED\x10\x03\x12\x18\n\x14RECEIPT_STATE_LAPSED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stint.v1.types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STEPSTATE']._serialized_start=2822
-  _globals['_STEPSTATE']._serialized_end=3115
-  _globals['_EXECUTORKIND']._serialized_start=3117
-  _globals['_EXECUTORKIND']._serialized_end=3236
-  _globals['_SVIDKIND']._serialized_start=3238
-  _globals['_SVIDKIND']._serialized_end=3358
-  _globals['_ISSUANCESTATE']._serialized_start=3361
-  _globals['_ISSUANCESTATE']._serialized_end=3521
-  _globals['_RECEIPTSTATE']._serialized_start=3524
-  _globals['_RECEIPTSTATE']._serialized_end=3681
+  _globals['_STEPSTATE']._serialized_start=2849
+  _globals['_STEPSTATE']._serialized_end=3142
+  _globals['_EXECUTORKIND']._serialized_start=3144
+  _globals['_EXECUTORKIND']._serialized_end=3263
+  _globals['_SVIDKIND']._serialized_start=3265
+  _globals['_SVIDKIND']._serialized_end=3385
+  _globals['_ISSUANCESTATE']._serialized_start=3388
+  _globals['_ISSUANCESTATE']._serialized_end=3548
+  _globals['_RECEIPTSTATE']._serialized_start=3551
+  _globals['_RECEIPTSTATE']._serialized_end=3708
   _globals['_GRANTELEMENT']._serialized_start=100
-  _globals['_GRANTELEMENT']._serialized_end=241
-  _globals['_GRANT']._serialized_start=243
-  _globals['_GRANT']._serialized_end=292
-  _globals['_STEPNAME']._serialized_start=294
-  _globals['_STEPNAME']._serialized_end=351
-  _globals['_PROCESS']._serialized_start=353
-  _globals['_PROCESS']._serialized_end=441
-  _globals['_EXECUTOR']._serialized_start=444
-  _globals['_EXECUTOR']._serialized_end=638
-  _globals['_EXECUTOR_SELF']._serialized_start=592
-  _globals['_EXECUTOR_SELF']._serialized_end=598
-  _globals['_EXECUTOR_ANY']._serialized_start=600
-  _globals['_EXECUTOR_ANY']._serialized_end=605
-  _globals['_EXECUTOR_TREE']._serialized_start=607
-  _globals['_EXECUTOR_TREE']._serialized_end=626
-  _globals['_STEP']._serialized_start=641
-  _globals['_STEP']._serialized_end=1465
-  _globals['_STEPAPPROVAL']._serialized_start=1468
-  _globals['_STEPAPPROVAL']._serialized_end=1697
-  _globals['_APPROVALANSWER']._serialized_start=1700
-  _globals['_APPROVALANSWER']._serialized_end=1843
-  _globals['_STEPPRINCIPAL']._serialized_start=1845
-  _globals['_STEPPRINCIPAL']._serialized_end=1915
-  _globals['_ISSUANCE']._serialized_start=1918
-  _globals['_ISSUANCE']._serialized_end=2505
-  _globals['_RECEIPTS']._serialized_start=2508
-  _globals['_RECEIPTS']._serialized_end=2655
-  _globals['_RECEIPT']._serialized_start=2658
-  _globals['_RECEIPT']._serialized_end=2819
+  _globals['_GRANTELEMENT']._serialized_end=268
+  _globals['_GRANT']._serialized_start=270
+  _globals['_GRANT']._serialized_end=319
+  _globals['_STEPNAME']._serialized_start=321
+  _globals['_STEPNAME']._serialized_end=378
+  _globals['_PROCESS']._serialized_start=380
+  _globals['_PROCESS']._serialized_end=468
+  _globals['_EXECUTOR']._serialized_start=471
+  _globals['_EXECUTOR']._serialized_end=665
+  _globals['_EXECUTOR_SELF']._serialized_start=619
+  _globals['_EXECUTOR_SELF']._serialized_end=625
+  _globals['_EXECUTOR_ANY']._serialized_start=627
+  _globals['_EXECUTOR_ANY']._serialized_end=632
+  _globals['_EXECUTOR_TREE']._serialized_start=634
+  _globals['_EXECUTOR_TREE']._serialized_end=653
+  _globals['_STEP']._serialized_start=668
+  _globals['_STEP']._serialized_end=1492
+  _globals['_STEPAPPROVAL']._serialized_start=1495
+  _globals['_STEPAPPROVAL']._serialized_end=1724
+  _globals['_APPROVALANSWER']._serialized_start=1727
+  _globals['_APPROVALANSWER']._serialized_end=1870
+  _globals['_STEPPRINCIPAL']._serialized_start=1872
+  _globals['_STEPPRINCIPAL']._serialized_end=1942
+  _globals['_ISSUANCE']._serialized_start=1945
+  _globals['_ISSUANCE']._serialized_end=2532
+  _globals['_RECEIPTS']._serialized_start=2535
+  _globals['_RECEIPTS']._serialized_end=2682
+  _globals['_RECEIPT']._serialized_start=2685
+  _globals['_RECEIPT']._serialized_end=2846
 # @@protoc_insertion_point(module_scope)

@@ -87,20 +87,22 @@ RECEIPT_STATE_DISCONNECTED: ReceiptState
 RECEIPT_STATE_LAPSED: ReceiptState
 
 class GrantElement(_message.Message):
-    __slots__ = ("type", "locations", "identifier", "actions", "datatypes", "max_calls")
+    __slots__ = ("type", "locations", "identifier", "actions", "datatypes", "max_calls", "definition_sha256")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     LOCATIONS_FIELD_NUMBER: _ClassVar[int]
     IDENTIFIER_FIELD_NUMBER: _ClassVar[int]
     ACTIONS_FIELD_NUMBER: _ClassVar[int]
     DATATYPES_FIELD_NUMBER: _ClassVar[int]
     MAX_CALLS_FIELD_NUMBER: _ClassVar[int]
+    DEFINITION_SHA256_FIELD_NUMBER: _ClassVar[int]
     type: str
     locations: _containers.RepeatedScalarFieldContainer[str]
     identifier: str
     actions: _containers.RepeatedScalarFieldContainer[str]
     datatypes: _containers.RepeatedScalarFieldContainer[str]
     max_calls: int
-    def __init__(self, type: _Optional[str] = ..., locations: _Optional[_Iterable[str]] = ..., identifier: _Optional[str] = ..., actions: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., max_calls: _Optional[int] = ...) -> None: ...
+    definition_sha256: str
+    def __init__(self, type: _Optional[str] = ..., locations: _Optional[_Iterable[str]] = ..., identifier: _Optional[str] = ..., actions: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., max_calls: _Optional[int] = ..., definition_sha256: _Optional[str] = ...) -> None: ...
 
 class Grant(_message.Message):
     __slots__ = ("elements",)
