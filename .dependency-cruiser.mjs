@@ -20,6 +20,8 @@ const rooms = {
   follow: { rooms: ["domain", "ports"], packages: [], builtins: [] },
   issue: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   close: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
+  // Secrets of other systems: traded for a step's credential, and ended with the step.
+  exchange: { rooms: [...core, "decide", "follow", "issue"], packages: [], builtins: [] },
   // The set of policies in force, and who puts which in force.
   policy: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   registry: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
@@ -38,6 +40,7 @@ const rooms = {
       "attest",
       "decide",
       ...paths,
+      "exchange",
       "stream",
       "registry",
       "policy",
@@ -86,7 +89,11 @@ const rooms = {
     builtins: [],
   },
   // A program of its own in front of a server that nobody changes: a verifier with the guard of the SDK.
-  guard: { rooms: ["sdk", "config", "domain"], packages: ["zod", "undici", "@modelcontextprotocol/server"], builtins: true },
+  guard: {
+    rooms: ["sdk", "config", "domain"],
+    packages: ["zod", "undici", "@modelcontextprotocol/server"],
+    builtins: true,
+  },
   // The same for a client that nobody changes: a runtime of the SDK, between the client and its servers.
   bridge: { rooms: ["sdk", "domain"], packages: ["@modelcontextprotocol/client"], builtins: true },
   config: { rooms: ["domain"], packages: ["zod", "yaml"], builtins: true },

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { z } from "zod";
 import { entrySchema } from "../src/config/entry-schema.ts";
+import { exchangeSchema } from "../src/config/exchanges-section.ts";
 import { fileSchema } from "../src/config/schema.ts";
 import { settingsOf } from "../src/config/settings.ts";
 
@@ -23,20 +24,29 @@ is not on this page is refused.
 /** The page, from the schema. */
 export function settingsPage(): string {
   const sections = Object.entries(fileSchema.shape)
-    .filter(([name]) => name !== "entries")
+    .filter(([name]) => name !== "entries" && name !== "exchanges")
     .map(([name, schema]) => sectionOf(name, schema));
   const whole = tableOf(sections.flatMap(({ rows, isSection }) => (isSection ? [] : rows)));
   const parts = sections
     .filter(({ isSection }) => isSection)
     .map(({ name, text, rows }) => `## ${name}\n\n${text === "" ? "" : `${text}\n\n`}${tableOf(rows)}`);
-  const kinds = entrySchema.options.map((kind) => {
-    const [name] = kind.shape.kind.def.values;
-    const { kind: _kind, ...keys } = kind.shape;
-    const rows = Object.entries(keys).flatMap(([key, schema]) => rowsOf([key], schema, undefined));
-    return `### ${name}\n\n${tableOf(rows, false)}`;
-  });
-  const entries = "## entries\n\nA list of registration entries; each has a `kind`, and the keys of that kind.";
-  return `${[HEAD.trimEnd(), `## The broker\n\n${whole}`, ...parts, entries, ...kinds].join("\n\n")}\n`;
+  const lists = [
+    "## entries\n\nA list of registration entries; each has a `kind`, and the keys of that kind.",
+    ...entrySchema.options.map(kindOf),
+    "## exchanges\n\nA list of other systems whose secrets steps may be given; each has a `kind`, and the keys of that kind.",
+    ...exchangeSchema.options.map(kindOf),
+  ];
+  return `${[HEAD.trimEnd(), `## The broker\n\n${whole}`, ...parts, ...lists].join("\n\n")}\n`;
+}
+
+/** What one kind of a list's members may say. */
+function kindOf({
+  shape: { kind, ...keys },
+}: {
+  readonly shape: { readonly kind: z.ZodLiteral<string> } & z.ZodRawShape;
+}) {
+  const rows = Object.entries(keys).flatMap(([key, schema]) => rowsOf([key], schema as z.ZodType, undefined));
+  return `### ${[...kind.def.values].join()}\n\n${tableOf(rows, false)}`;
 }
 
 type Row = {

@@ -5,6 +5,7 @@ import { addAuthority } from "./commands/authority.ts";
 import { addBridge } from "./commands/bridge.ts";
 import { addCall } from "./commands/call.ts";
 import { addEntry } from "./commands/entry.ts";
+import { addExchange } from "./commands/exchange.ts";
 import { addExplain } from "./commands/explain.ts";
 import { addFederation } from "./commands/federation.ts";
 import { addGuard } from "./commands/guard.ts";
@@ -56,6 +57,7 @@ export function stintProgram(context: Context): Command {
   addStep(program, context);
   addCall(program, context);
   addSvid(program, context);
+  addExchange(program, context);
   addRevoke(program, context);
   addPrincipal(program, context);
   addRisk(program, context);

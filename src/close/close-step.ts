@@ -10,18 +10,20 @@ import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { CloseResult } from "../ports/ledger-acts.ts";
 import type { FeedReads } from "../ports/ledger-reads.ts";
+import type { StandingExchange, StandingExchanges } from "../ports/standing-exchanges.ts";
 import { type ReceiptBook, type Receipts, summaryOf } from "./receipts.ts";
 
 export type CloseRequest = {
   readonly stepId: string;
   readonly outcome: "COMPLETED" | "FAILED" | "CANCELLED";
-  /** 0: don't wait. */
+  /** For verifiers, and for other systems that are told to end a secret; 0: don't wait. */
   readonly awaitReceiptsMs: number;
 };
 
 export type ClosePorts = ReceiptsPorts & {
   readonly ledger: Pick<Ledger, "perform">;
   readonly stepDirectory: Pick<StepDirectory, "byId">;
+  readonly exchanges: Pick<StandingExchanges, "afterClose">;
   readonly inForce: InForce;
 };
 
@@ -31,7 +33,13 @@ export type ReceiptsPorts = {
   readonly clock: Clock;
 };
 
-export type Closed = { readonly step: Step; readonly result: CloseResult; readonly receipts: Receipts };
+export type Closed = {
+  readonly step: Step;
+  readonly result: CloseResult;
+  readonly receipts: Receipts;
+  /** Secrets of other systems that the closed steps had, and of which something may be alive. */
+  readonly stillAlive: readonly StandingExchange[];
+};
 
 /**
  * Closes a step with its live descendants and revokes all they hold, in one durable act. Once `closeStep` has returned,
@@ -47,8 +55,11 @@ export async function closeStep(caller: Attested, request: CloseRequest, ports: 
   const result = await record(caller, access, step, request, ports);
   await ports.inForce(result.sequence);
   const closed = await afterClose(step, request, result, ports);
-  const receipts = await receiptsOf(result.sequence, request.awaitReceiptsMs, ports);
-  return { step: closed, result, receipts };
+  const [receipts, stillAlive] = await Promise.all([
+    receiptsOf(result.sequence, request.awaitReceiptsMs, ports),
+    ports.exchanges.afterClose(result.sequence, request.awaitReceiptsMs),
+  ]);
+  return { step: closed, result, receipts, stillAlive };
 }
 
 function checkAwaited({ awaitReceiptsMs }: CloseRequest): void {

@@ -83,13 +83,13 @@ async function close(target: OfSteps, { by, reason }: RevocationOrder, ports: Re
 }
 
 /** The counts are those of the act. When the lists can't be read, they are empty. */
-async function told(closed: Closed, { history }: RevokePorts): Promise<Revoked> {
+async function told(closed: Closed, { history, clock }: RevokePorts): Promise<Revoked> {
   const { firstSequence, sequence, stepsClosed: stepsCount, credentialsRevoked: issuancesCount } = closed;
   const counts = { sequence, stepsCount, issuancesCount };
-  const nothing = { ...counts, steps: [], issuances: [] };
+  const nothing = { ...counts, steps: [], issuances: [], exchanges: [] };
   if (stepsCount === 0) return nothing;
-  const { steps, issuances } = await listed(() => history.takenBack(firstSequence, sequence), nothing);
-  return { ...counts, steps, issuances };
+  const found = await listed(() => history.takenBack(firstSequence, sequence, clock.now()), nothing);
+  return { ...found, ...counts };
 }
 
 /** Answers with `instead` when the read fails: the act was done, and must not be answered with an error. */
@@ -111,14 +111,15 @@ async function revokeCredential(
   if (dryRun) {
     const issuance = await credentials.issuance(credential);
     if (issuance === undefined) throw new BrokerError("STEP_NOT_FOUND", "no credential has it");
-    return { sequence: 0, steps: [], issuances: [issuance], ...counts };
+    return { sequence: 0, steps: [], issuances: [issuance], exchanges: [], ...counts };
   }
   const result = await ledger.perform({ act: "revoke-credential", credential, reason, by, now: clock.now() });
   if (isDenial(result)) throw errorOf(result);
   const { sequence } = result;
   await inForce(sequence);
   const issuance = await listed(() => credentials.issuance(credential), undefined);
-  return { sequence, steps: [], issuances: issuance === undefined ? [] : [issuance], ...counts };
+  const issuances = issuance === undefined ? [] : [issuance];
+  return { sequence, steps: [], issuances, exchanges: [], ...counts };
 }
 
 function nameOf(target: OfCredential): CredentialName {

@@ -1,6 +1,7 @@
 import type { BrokerCallers } from "../domain/broker-callers.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
+import type { ExchangeConfig } from "./exchanges-section.ts";
 import type { Finding } from "./finding.ts";
 import type { PoliciesConfig } from "./policies-section.ts";
 import type { LOG_LEVELS } from "./schema.ts";
@@ -95,6 +96,7 @@ export type Config = {
   readonly policies: PoliciesConfig;
   /** Whether a tool's definition is pinned when it is reported first; otherwise an operator accepts it. */
   readonly pinsToolsAtFirstSight: boolean;
+  readonly exchanges: readonly ExchangeConfig[];
   readonly development: boolean;
   readonly entries: readonly EntryContent[];
   /** What is permitted, and yet likely not meant. */

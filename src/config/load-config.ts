@@ -6,6 +6,7 @@ import type { AttestationEndpointConfig, BrokerEndpointConfig, Config, HttpListe
 import { readConfigFile } from "./config-file.ts";
 import { acceptEntries } from "./entries.ts";
 import { checkEntrySafety } from "./entry-safety.ts";
+import { exchangeOf } from "./exchanges-section.ts";
 import { externalPolicyWarnings } from "./external-policy-section.ts";
 import { ConfigError, type Finding, formatKey, type Place } from "./finding.ts";
 import { kernelUser } from "./kernel-user.ts";
@@ -187,6 +188,7 @@ function configOf(
     },
     policies: policiesOf(file.policies),
     pinsToolsAtFirstSight: file.tools.pin === "first_sight",
+    exchanges: file.exchanges.map(exchangeOf),
     development: file.development,
     entries,
     warnings,

@@ -6,6 +6,7 @@ import { parseTrustDomain } from "../domain/spiffe-id.ts";
 import { attestationSection } from "./attestation-section.ts";
 import { brokerSection } from "./broker-section.ts";
 import { entrySchema } from "./entry-schema.ts";
+import { exchangesSection } from "./exchanges-section.ts";
 import { federationSection } from "./federation-section.ts";
 import {
   absolutePath,
@@ -201,6 +202,9 @@ export const fileSchema = section({
       ),
   }).prefault({}),
   tools: toolsSection.prefault({}),
+  exchanges: exchangesSection
+    .prefault([])
+    .describe("Other systems whose secrets steps may be given (stint exchange). None: no step is given any."),
   development: yesNo()
     .prefault(false)
     .describe("Permits a plain-HTTP issuer on loopback, and agents under the broker's own user. Never in production."),

@@ -9,6 +9,7 @@ const PREFIXES = {
   entry: "entry",
   epoch: "epoch",
   callApproval: "call",
+  exchange: "xch",
 } as const;
 
 export type IdKind = keyof typeof PREFIXES;

@@ -3,6 +3,7 @@ import type { Authority } from "./authority.ts";
 import type { PendingCall } from "./call-approval.ts";
 import type { DataClasses } from "./data-classes.ts";
 import type { Decision } from "./decision.ts";
+import type { ExchangeEnding, ExchangeIntent, ExchangeOutcome } from "./exchange.ts";
 import type { FederatedBundle, FederationRelationship } from "./federation.ts";
 import type { IssuanceRecord } from "./issuance.ts";
 import type { Policy, RecordedPolicySet } from "./policy-set.ts";
@@ -39,6 +40,9 @@ export type LedgerEvent =
   | IssuanceRecorded
   | IssuanceUndelivered
   | IssuanceRevoked
+  | ExchangeIntended
+  | ExchangeAnswered
+  | ExchangeEnded
   | AuthorityPut
   | AuthorityTainted
   | FederationPut
@@ -165,6 +169,21 @@ export type IssuanceRevoked = Event<"issuance.revoked"> & {
   readonly issuanceId: string;
   readonly reason: RevocationReason;
   readonly by: Actor;
+};
+
+/** Another system is about to be asked for a secret for a step: whatever becomes of it, there is nothing that no event names. */
+export type ExchangeIntended = Event<"exchange.intended"> & { readonly exchange: ExchangeIntent };
+
+/** What the other system answered. */
+export type ExchangeAnswered = Event<"exchange.answered"> & {
+  readonly exchangeId: string;
+  readonly outcome: ExchangeOutcome;
+};
+
+/** Nothing of an exchange is good any more at the other system. */
+export type ExchangeEnded = Event<"exchange.ended"> & {
+  readonly exchangeId: string;
+  readonly ending: ExchangeEnding;
 };
 
 /** An authority as it is from here on. Keys are hexadecimal DER, public parts only. */
@@ -348,49 +367,3 @@ export function answerOf(
 ): ApprovalAnswer {
   return { approved, by: { entryId: by.entryId, uid: by.uid }, reason, at };
 }
-
-export const EVENT_TYPES = [
-  "epoch.started",
-  "entry.put",
-  "entry.retired",
-  "decision.made",
-  "step.opened",
-  "step.pending",
-  "step.approved",
-  "step.refused",
-  "step.held",
-  "step.renewed",
-  "step.closed",
-  "call.pending",
-  "call.approved",
-  "call.refused",
-  "process.enrolled",
-  "run.barred",
-  "issuance.recorded",
-  "issuance.undelivered",
-  "issuance.revoked",
-  "authority.put",
-  "authority.tainted",
-  "federation.put",
-  "federation.ended",
-  "bundle.accepted",
-  "join_token.created",
-  "join_token.revoked",
-  "join_token.spent",
-  "evidence.spent",
-  "principal.offboarded",
-  "principal.readmitted",
-  "principal.erased",
-  "receipts.taken",
-  "usage.reported",
-  "policy.put",
-  "policy_set.listed",
-  "policy_set.put",
-  "policy_set.activated",
-  "risk.set",
-  "tool.seen",
-  "tool.changed",
-  "tool.accepted",
-  "steps.judged",
-  "operator.acted",
-] as const satisfies readonly LedgerEvent["type"][];

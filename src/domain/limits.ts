@@ -54,6 +54,8 @@ export const LIMITS = {
   toolDefinitionsMax: 8,
   /** Kept of all tools of a location together: with the largest definitions, 32 MiB. */
   toolDefinitionsPerLocationMax: 1_000,
+  /** Secrets of other systems that one step has at a time: more is a loop, and each is something to be ended. */
+  exchangesPerStepMax: 16,
   segmentBytesMax: 128,
   purposeBytesMax: 1_024,
   /** Enough for somebody who has been told to look at it. */

@@ -9,6 +9,7 @@ import { close } from "./rules/close.ts";
 import { enrollProcess } from "./rules/enroll-process.ts";
 import { putEntry, retireEntry } from "./rules/entries.ts";
 import { createJoinToken, revokeJoinTokens, spendEvidence, spendJoinToken } from "./rules/evidence.ts";
+import { answerExchange, endExchange, intendExchange } from "./rules/exchanges.ts";
 import { acceptBundle, endFederation, putFederation } from "./rules/federation.ts";
 import { markUndelivered, recordIssuances, revokeCredential } from "./rules/issuances.ts";
 import { judgeSteps, setRisk } from "./rules/judging.ts";
@@ -37,6 +38,9 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "pend-call": pendCall,
   "approve-call": approveCall,
   "refuse-call": refuseCall,
+  "intend-exchange": intendExchange,
+  "answer-exchange": answerExchange,
+  "end-exchange": endExchange,
   "put-entry": putEntry,
   "retire-entry": retireEntry,
   "put-authorities": putAuthorities,

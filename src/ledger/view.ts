@@ -2,6 +2,7 @@ import type { PendingApproval } from "../domain/approval.ts";
 import type { Authority } from "../domain/authority.ts";
 import type { CallApprovalStanding, PendingCall } from "../domain/call-approval.ts";
 import type { DelegationToken } from "../domain/delegation.ts";
+import type { Exchange } from "../domain/exchange.ts";
 import type { FederatedBundle } from "../domain/federation.ts";
 import type { CallCounts, Grant } from "../domain/grant.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
@@ -51,6 +52,14 @@ export type LedgerView = {
   entriesCount(): number;
   /** The entries of a kind that are not removed. */
   entriesOf(kind: EntryKind): readonly KnownEntry[];
+
+  exchange(exchangeId: string): GuardedExchange | undefined;
+  /** How many exchanges of a step may be alive, and whether one that did not fail has this request id. */
+  standingExchanges(
+    stepId: string,
+    requestId: string,
+    now: UnixMicros,
+  ): { readonly count: number; readonly isKnown: boolean };
 
   issuance(issuanceId: string): GuardedIssuance | undefined;
   issuanceNamed(credential: CredentialName): GuardedIssuance | undefined;
@@ -195,6 +204,8 @@ export type GuardedIssuance = {
   /** Sequence of the credential's own revocation, or of the close that took the credential back. */
   readonly revokedSequence?: number;
 };
+
+export type GuardedExchange = Pick<Exchange, "exchangeId" | "state">;
 
 export type GuardedAuthority = Pick<Authority, "state"> & { readonly isTainted: boolean };
 

@@ -5,6 +5,7 @@ import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
 import { policySchemaText } from "../adapters/policy-cedar/policy-files.ts";
 import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
 import { x509DerFormat } from "../adapters/x509-der/x509-der.ts";
+import type { CredentialsPorts } from "../api/grpc/credentials.ts";
 import type { PoliciesPorts } from "../api/grpc/policies.ts";
 import type { RevocationsPorts } from "../api/grpc/revocations.ts";
 import type { ApiPorts } from "../api/grpc/servers.ts";
@@ -18,7 +19,6 @@ import { readCertificate } from "../domain/certificate.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
 import { trustDomainId } from "../domain/spiffe-id.ts";
 import { txnTokenKeySet } from "../domain/txn-token-keys.ts";
-import type { IssueDelegationPorts } from "../issue/issue-delegation-token.ts";
 import { tokenSizeCheck } from "../open/token-size.ts";
 import { checkPortsOf } from "./check-ports.ts";
 import type { Core } from "./core.ts";
@@ -130,10 +130,11 @@ function policiesPortsOf(core: Core, { policies: { external } }: Config): Polici
   };
 }
 
-function issuingPortsOf(core: Core, { issuer }: Config): IssueDelegationPorts {
+function issuingPortsOf(core: Core, { issuer }: Config): CredentialsPorts {
   const { authorities, clock, denials, entries, principals, random, rate, signer, stepDirectory, suspensions, unix } =
     core;
   return {
+    ...core.exchanges,
     ledger: core.store.ledger,
     stepDirectory,
     entries,
@@ -156,7 +157,7 @@ function issuingPortsOf(core: Core, { issuer }: Config): IssueDelegationPorts {
   };
 }
 
-function stepsPortsOf(core: Core, config: Config, issuing: IssueDelegationPorts): StepsPorts {
+function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): StepsPorts {
   const { authorities, entries, inDirectory, inForce, lifetimes, policies, receipts, retries, stepDirectory, unix } =
     core;
   const { ledger, steps, feed, history, credentials, registry: registryReads } = core.store;
@@ -189,6 +190,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: IssueDelegationPorts)
     feed,
     receipts,
     history,
+    exchanges: core.exchanges.endings,
   };
 }
 

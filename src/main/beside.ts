@@ -6,6 +6,7 @@ import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
 import { createRetries } from "../decide/decide-again.ts";
 import { createDenialRecorder, type DenialPorts } from "../decide/record-denial.ts";
+import { type EndingsPorts, keepEndings } from "../exchange/endings.ts";
 import { keepStepDirectory } from "../follow/step-directory.ts";
 import type { StepProcessesPorts } from "../follow/step-processes.ts";
 import { keepToolDirectory } from "../follow/tool-directory.ts";
@@ -23,7 +24,11 @@ export type BesidePorts = Pick<StepProcessesPorts, "kinship"> &
   Pick<AuthoritiesPorts, "signer" | "upstream" | "lifetimeSeconds" | "rotation" | "gate" | "keyMissing"> &
   Pick<RegistryPorts, "trustDomain" | "random" | "apart"> &
   Pick<DenialPorts, "executableSha256"> &
-  Pick<ReassessPorts, "principals"> & { readonly store: OpenedLedger; readonly engine: PolicyEngine };
+  Pick<ReassessPorts, "principals"> & {
+    readonly store: OpenedLedger;
+    readonly engine: PolicyEngine;
+    readonly exchanges: Pick<EndingsPorts, "targets" | "vault" | "delayed">;
+  };
 
 /**
  * Everything that is kept beside the ledger and follows it, and what waits for these followers: this is the one place
@@ -73,6 +78,14 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     inForce,
   });
   closers.push(() => reassessment.stop());
+  const endings = await keepEndings({
+    ...ports,
+    ...ports.exchanges,
+    ledger,
+    projections,
+    stepDirectory,
+  });
+  closers.push(() => endings.stop());
   const receipts = createReceiptBook({ entries, clock });
   closers.push(await keepReceiptJournal({ ledger, projections, receipts, notifier, clock, failed }));
   const isAgent = (name: string) =>
@@ -92,6 +105,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     registry,
     lifetimes,
     reassessment,
+    exchanges: { ...ports.exchanges, endings },
     receipts,
     denials,
     policies,

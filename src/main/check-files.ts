@@ -6,6 +6,7 @@ import type { OpaConfig } from "../config/external-policy-section.ts";
 import type { Clock } from "../ports/clock.ts";
 import { checkInForce } from "./certificate-life.ts";
 import { evidenceFiles } from "./evidence-attestors.ts";
+import { exchangeFiles } from "./exchanges.ts";
 import { opaFiles } from "./external-policy.ts";
 import { webRootFiles } from "./federation.ts";
 import { readPin, upstreamFiles } from "./open-signer.ts";
@@ -53,6 +54,9 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   if (ofPrincipals !== undefined) checks.push({ key: ofPrincipals.setting, check: ofPrincipals.read });
   checks.push({ key: "policies.directory", check: () => checkDeclared(config.policies) });
   if (config.policies.external !== undefined) checks.push(...opaChecks(config.policies.external.opa));
+  for (const { setting, read } of config.exchanges.map(exchangeFiles)) {
+    checks.push({ key: setting, isPrivate: true, check: read });
+  }
   const { webRoots } = federation;
   if (webRoots !== undefined) {
     const { setting, read } = webRootFiles(webRoots);

@@ -29,6 +29,7 @@ import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
 import { keepBeside } from "./beside.ts";
 import { endingsOf } from "./certificate-endings.ts";
 import type { Closers } from "./closers.ts";
+import { exchangeTargets, openExchangeKeeping } from "./exchanges.ts";
 import { engineWithExternal } from "./external-policy.ts";
 import { openFederation } from "./federation.ts";
 import { openSigner, upstreamFiles } from "./open-signer.ts";
@@ -112,6 +113,12 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const beside = await keepBeside(
     {
       store,
+      exchanges: {
+        targets: await exchangeTargets(config.exchanges, { clock, files }),
+        vault: await openExchangeKeeping(directory, random),
+        delayed: ({ exchangeId, target, failure: why = "" }) =>
+          log.recurring("a secret of another system can't be ended yet", { exchangeId, target, why }),
+      },
       signer,
       ...(upstream === undefined ? {} : { upstream: upstream.current }),
       lifetimeSeconds: {

@@ -14,6 +14,7 @@ import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 import type { ApproveCallAct, ApproveStepAct, RefuseCallAct, RefuseStepAct } from "./approval-acts.ts";
 import type { PendCallAct, PendedCall, RecordCallAct, RecordedCall, RecordUsageAct } from "./call-acts.ts";
+import type { AnswerExchangeAct, EndExchangeAct, IntendExchangeAct } from "./exchange-acts.ts";
 import type {
   ActivatePolicySetAct,
   JudgeStepsAct,
@@ -41,6 +42,9 @@ export type Acts = {
   readonly "pend-call": Answered<PendCallAct, PendedCall | Denial>;
   readonly "approve-call": Answered<ApproveCallAct, Sequenced | Denial>;
   readonly "refuse-call": Answered<RefuseCallAct, Sequenced | Denial>;
+  readonly "intend-exchange": Answered<IntendExchangeAct, Sequenced | Denial>;
+  readonly "answer-exchange": Answered<AnswerExchangeAct, Sequenced>;
+  readonly "end-exchange": Answered<EndExchangeAct, Sequenced>;
   readonly "put-entry": Answered<PutEntryAct, EntryResult | Denial>;
   readonly "retire-entry": Answered<RetireEntryAct, EntryChange | Denial>;
   readonly "put-authorities": Answered<PutAuthoritiesAct, PutAuthoritiesResult>;

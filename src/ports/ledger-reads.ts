@@ -2,6 +2,7 @@ import type { Authority } from "../domain/authority.ts";
 import type { CallApproval, CallApprovalState } from "../domain/call-approval.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
 import type { Decision, OpenerFacts, Situation } from "../domain/decision.ts";
+import type { Exchange } from "../domain/exchange.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { CallCounts } from "../domain/grant.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
@@ -34,6 +35,8 @@ export type ProjectionReads = {
   entries(): Promise<AsOf<readonly RegistrationEntry[]>>;
   /** Every authority there ever was, in the order in which they came. */
   authorities(): Promise<AsOf<readonly Authority[]>>;
+  /** Those of which something may be alive, oldest first. */
+  exchanges(now: UnixSeconds): Promise<AsOf<readonly Exchange[]>>;
   /** Ordered by trust domain. */
   federations(): Promise<AsOf<readonly RecordedFederation[]>>;
   policiesInForce(): Promise<AsOf<PoliciesInForce>>;
@@ -298,10 +301,14 @@ export type HistoryReads = {
   stepTree(stepId: string, stepsMax: number): Promise<StepTree>;
   /** What verifiers have reported of calls; in the order of their first reports, `before` by `usageId`. */
   usage(filter: Omit<HistoryFilter, "since" | "until">): Promise<readonly UsageRow[]>;
+  /** Secrets of other systems. */
+  exchanges(
+    filter: HistoryFilter & { readonly target?: string; readonly alive?: boolean; readonly now: UnixMicros },
+  ): Promise<readonly Exchange[]>;
   /** What closing this target would close and revoke now. */
   preview(target: CloseTarget, now: UnixMicros): Promise<TakenBack>;
   /** What the events in [first, last] closed and revoked. */
-  takenBack(firstSequence: number, sequence: number): Promise<TakenBack>;
+  takenBack(firstSequence: number, sequence: number, now: UnixMicros): Promise<TakenBack>;
 };
 
 /** Where a tool stands: pinned where what is newest is what is pinned. */
@@ -374,6 +381,8 @@ export type EvaluatedDecision = Decision & {
 export type TakenBack = {
   readonly steps: readonly Step[];
   readonly issuances: readonly IssuanceRow[];
+  /** Secrets of other systems that these steps have and that may be alive; it ends after `LIMITS.listedMax` too. */
+  readonly exchanges: readonly Exchange[];
   readonly stepsCount: number;
   readonly issuancesCount: number;
 };

@@ -231,7 +231,7 @@ export function closingContract(worldOf: () => World): void {
       const steps: Step[] = [];
       for (const one of own) steps.push(await world.open(agent, one));
       const { firstSequence, sequence } = await world.close(target, { state: "REVOKED", by: OPERATOR });
-      const closed = await world.store.history.takenBack(firstSequence, sequence);
+      const closed = await world.store.history.takenBack(firstSequence, sequence, world.clock.now());
       expect(closed.steps.map((step) => step.stepId)).toEqual(closes.map((index) => steps[index]?.stepId));
       const [event] = await world.store.history.events({ type: "operator.acted", limit: 1 });
       expect(JSON.parse(Buffer.from(present(event).canonical).toString())).toMatchObject({
@@ -260,6 +260,7 @@ export function closingContract(worldOf: () => World): void {
     const { stepsCount, issuancesCount, steps, issuances } = await world.store.history.takenBack(
       firstSequence,
       sequence,
+      world.clock.now(),
     );
     expect([stepsCount, issuancesCount]).toEqual([preview.stepsCount, preview.issuancesCount]);
     expect(steps.map((step) => step.stepId)).toEqual(preview.steps.map((step) => step.stepId));
@@ -283,7 +284,7 @@ export function closingContract(worldOf: () => World): void {
       const preview = await world.store.history.preview(target, world.clock.now());
       const { firstSequence, sequence, stepsClosed } = await world.close(target);
       expect(stepsClosed).toBe(count);
-      const closed = await world.store.history.takenBack(firstSequence, sequence);
+      const closed = await world.store.history.takenBack(firstSequence, sequence, world.clock.now());
       for (const { steps, stepsCount } of [preview, closed]) {
         expect(stepsCount).toBe(count);
         expect(steps.map((step) => step.stepId)).toEqual(stepIds.slice(0, LIMITS.listedMax));

@@ -305,6 +305,7 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     open,
     openChild,
     record,
+    asDecided,
     issueAct,
     issue,
     callAct,

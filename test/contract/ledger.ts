@@ -9,6 +9,7 @@ import { credentialsContract } from "./ledger-credentials.ts";
 import { delegatingContract } from "./ledger-delegating.ts";
 import { entriesContract } from "./ledger-entries.ts";
 import { evidenceContract } from "./ledger-evidence.ts";
+import { exchangesContract } from "./ledger-exchanges.ts";
 import { federationContract } from "./ledger-federation.ts";
 import { feedContract } from "./ledger-feed.ts";
 import { historyContract } from "./ledger-history.ts";
@@ -52,6 +53,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     policiesContract,
     toolsContract,
     connectedRunsContract,
+    exchangesContract,
   };
   describe(name, () => {
     for (const [part, contract] of Object.entries(parts)) {

@@ -3,11 +3,14 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMigrations } from "../../src/adapters/ledger-sqlite/migrate.ts";
 import { canonicalJson } from "../../src/domain/canonical-json.ts";
 import type { Situation } from "../../src/domain/decision.ts";
-import { EVENT_TYPES, type LedgerEvent, type StepHeld } from "../../src/domain/ledger-event.ts";
+import { EVENT_TYPES } from "../../src/domain/event-types.ts";
+import type { LedgerEvent, StepHeld } from "../../src/domain/ledger-event.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
+import type { Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
 import { APPROVER, approveAct, approveCallAct, callActBy, pending, pendingCall } from "../contract/approval-acts.ts";
+import { answerAct, endAct, intendAct, intentFor } from "../contract/exchange-acts.ts";
 import { CONFIG, done, GRANT, OPERATOR, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { NOW, P256_SPKI } from "../samples/credentials.ts";
@@ -33,6 +36,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0015_call_approvals.sql 41862d3c56eac14b5578de58abba336114ac0a623f397ae829d0ca52c495a562",
     "0016_fact_connections.sql dd1296ef4cea9693c0bf43a2267b3f336ca63b64320f8906ec2893f6be4f54bc",
     "0017_tools.sql 6949e0c7b25fc27ca419427a19cbd426a66a3ac4460c1be22e5137b4baba5cf1",
+    "0018_exchanges.sql 6e913cb15f0fc5fc57f9e9f90ccc8b0f43daec99440d947287cdd7805c015c91",
   ]);
 });
 
@@ -115,6 +119,7 @@ async function makeOneOfEach(): Promise<void> {
   await ledger.perform({ act: "mark-undelivered", issuanceId: given.issuanceId, now });
   const credential = { jti: jwt.jti ?? "" };
   await ledger.perform({ act: "revoke-credential", credential, reason: "keyCompromise", by: OPERATOR, now });
+  await makeExchanges(step);
   const x509 = world.record(step, { kind: "x509-svid" });
   const [issued] = await ledger.perform(world.issueAct([x509], { entryId: agent.entryId, executable: "/bin/agent" }));
   done(issued);
@@ -139,6 +144,18 @@ async function makeOneOfEach(): Promise<void> {
   await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
   await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
   await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
+}
+
+async function makeExchanges(step: Step): Promise<void> {
+  const { ledger } = world;
+  const issued = intentFor(world, step, { issuanceId: "iss_1" });
+  done(await ledger.perform(intendAct(world, step, issued)));
+  const { expiresAt } = issued;
+  await ledger.perform(answerAct(world, issued, { kind: "issued", reference: "role", expiresAt }));
+  await ledger.perform(endAct(world, issued));
+  const failed = intentFor(world, step);
+  done(await ledger.perform(intendAct(world, step, failed)));
+  await ledger.perform(answerAct(world, failed, { kind: "failed", failure: "answered 500", mayExist: true }));
 }
 
 async function makeFederationAndEvidence(): Promise<void> {
@@ -358,6 +375,10 @@ test("the members of every event", () => {
       "issuance.spiffeId issuance.subject.kind issuance.subject.stepId issuance.toBeSignedSha256",
     ].join(" "),
     "issuance.undelivered": "issuanceId",
+    "exchange.intended":
+      "exchange.endable exchange.exchangeId exchange.expiresAt exchange.issuanceId exchange.kind exchange.requestId exchange.stepId exchange.target",
+    "exchange.answered": "exchangeId outcome.expiresAt outcome.failure outcome.kind outcome.mayExist outcome.reference",
+    "exchange.ended": "ending exchangeId",
     "issuance.revoked": "by.entryId by.kind by.uid issuanceId reason",
     "authority.put": [
       "authority.authorityId authority.certificate authority.expiresAt authority.family",

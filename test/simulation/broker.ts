@@ -40,6 +40,7 @@ import type { Signer } from "../../src/ports/signer.ts";
 import { processIdentities } from "../../src/stream/process-identities.ts";
 import { openSvidStream, type SvidSink, type SvidStreamPorts } from "../../src/stream/svid-stream.ts";
 import { verificationKeysOf } from "../../src/verify/verification-keys.ts";
+import { memoryExchanges } from "../memory/memory-exchanges.ts";
 import { memoryVault } from "../memory/memory-vault.ts";
 import { NO_ENGINE } from "../memory/no-engine.ts";
 import type { VirtualClock } from "../memory/virtual-clock.ts";
@@ -92,6 +93,7 @@ export async function startBroker(ground: Ground) {
       failed,
       engine,
       principals,
+      exchanges: memoryExchanges(random),
     },
     closers,
   );
@@ -104,6 +106,7 @@ export async function startBroker(ground: Ground) {
   };
   const ports = {
     ...beside,
+    exchanges: beside.exchanges.endings,
     ledger,
     steps,
     callApprovals: store.callApprovals,

@@ -12,6 +12,8 @@ export type DataDirectory = {
   readonly ledger: string;
   /** Directory of the keys of principals; outside `ledger`, so that a copy of the ledger has none of them. */
   readonly principals: string;
+  /** Directory of what is needed to end secrets of other systems; outside `ledger` for the same reason. */
+  readonly exchanges: string;
   /** File of the last acknowledged head; outside `ledger`, so that putting back the ledger leaves the head alone. */
   readonly checkpoint: string;
 };
@@ -40,11 +42,13 @@ export async function openDataDirectory(path: string): Promise<DataDirectory> {
     keys: join(root, "keys"),
     ledger: join(root, "ledger"),
     principals: join(root, "principals"),
+    exchanges: join(root, "exchanges"),
     checkpoint: join(root, "checkpoint"),
   };
   await ownDirectory(directory.keys);
   await ownDirectory(directory.ledger);
   await ownDirectory(directory.principals);
+  await ownDirectory(directory.exchanges);
   return directory;
 }
 

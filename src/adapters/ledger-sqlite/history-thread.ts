@@ -77,6 +77,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     usage: call("usage"),
     evaluated: call("evaluated"),
     callApprovals: call("callApprovals"),
+    exchanges: call("exchanges"),
     events: call("events"),
     principals: call("principals"),
     tools: call("tools"),

@@ -37,6 +37,7 @@ import { descendantState, hasExpired, permits } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { answerCall, pendCall, useApproval } from "./project-call-approvals.ts";
+import { answerExchange, endExchange, intendExchange } from "./project-exchanges.ts";
 import { countClosed, countedStepOf, countGrant, type ScopesRow } from "./project-facts.ts";
 import { acceptTool, changeTool, seeTool } from "./project-tools.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
@@ -84,6 +85,9 @@ const PROJECTIONS: {
   "issuance.recorded": recordIssuance,
   "issuance.undelivered": markUndelivered,
   "issuance.revoked": revokeIssuance,
+  "exchange.intended": intendExchange,
+  "exchange.answered": answerExchange,
+  "exchange.ended": endExchange,
   "authority.put": (db, { authority }, sequence) =>
     void db.run(AUTHORITY.put, parametersOfAuthority(authority, sequence)),
   "authority.tainted": taintAuthority,

@@ -29,6 +29,7 @@ const PROJECTIONS = [
   "decision",
   "call_count",
   "call_approval",
+  "exchange",
   "usage",
   "usage_gap",
   "issuance",

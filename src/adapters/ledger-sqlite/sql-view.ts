@@ -22,6 +22,7 @@ import { DELEGATION_TOKEN, type DelegationTokenGuardRow } from "./tables/delegat
 import { ENTRY, type EntryGuardRow, type EntryRow, entryOf } from "./tables/entry-table.ts";
 import { minuteOf } from "./tables/event-table.ts";
 import { JOIN_TOKEN, type JoinTokenGuard, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
+import { EXCHANGE } from "./tables/exchange-table.ts";
 import { FEDERATION, type FederationRow, federationOf } from "./tables/federation-table.ts";
 import { type AcceptableIssuance, ISSUANCE, type IssuanceGuardRow } from "./tables/issuance-table.ts";
 import { POLICY, POLICY_SET } from "./tables/policy-table.ts";
@@ -81,6 +82,13 @@ export function createSqlView(db: Connection): LedgerView {
     entryNamed: (kind, name) => db.get<{ readonly entryId: string }>(ENTRY.named, { kind, name })?.entryId,
     entriesCount: () => count(ENTRY.count),
     entriesOf: (kind) => db.all<EntryRow>(ENTRY.ofKind, { kind }).map(entryOf),
+
+    exchange: (exchangeId) => db.get(EXCHANGE.guardById, { exchangeId }),
+    standingExchanges(stepId, requestId, now) {
+      type Row = { readonly count: number; readonly known: number };
+      const row = db.get<Row>(EXCHANGE.guardOfStep, { stepId, requestId, now: secondsOf(now) });
+      return { count: row?.count ?? 0, isKnown: (row?.known ?? 0) > 0 };
+    },
 
     issuance: (issuanceId) => guardedIssuanceOf(db.get(ISSUANCE.guardById, { issuanceId })),
     issuanceNamed: (credential) =>

@@ -1,11 +1,13 @@
-import { errorOf, invalidField, isDenial } from "../../domain/errors.ts";
+import { BrokerError, errorOf, invalidField, isDenial } from "../../domain/errors.ts";
 import type { Attested, Delivery } from "../../domain/stages.ts";
+import { type ExchangePorts, exchangeSecret } from "../../exchange/exchange-secret.ts";
 import type { Credentials } from "../../gen/stint/v1/credentials_pb.js";
 import { onlyAnswer, type SvidOrder, type SvidWanted } from "../../issue/entitle.ts";
 import { type IssueDelegationPorts, issueDelegationToken } from "../../issue/issue-delegation-token.ts";
 import { issueSvids } from "../../issue/issue-svids.ts";
 import { publicKeyOfJwk } from "../../verify/public-jwk.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
+import { timestampOfSeconds } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
 import {
   delegationOrderOf,
@@ -20,6 +22,8 @@ import {
   x509SvidMessageOf,
 } from "./svid-messages.ts";
 
+export type CredentialsPorts = IssueDelegationPorts & ExchangePorts;
+
 /**
  * Credentials of open steps: on the workload endpoint for the step's executor, on the broker endpoint for its opener.
  * Delegation tokens are for both on either endpoint.
@@ -28,7 +32,7 @@ import {
  */
 export function credentialsHandlers(
   endpoint: Endpoint,
-  ports: IssueDelegationPorts,
+  ports: CredentialsPorts,
   as: NonNullable<SvidOrder["as"]> = "executor",
   mayAsk: (caller: Attested) => void = () => undefined,
 ): HandlersOf<typeof Credentials> {
@@ -72,6 +76,19 @@ export function credentialsHandlers(
       const delivery = await issueDelegationToken(caller, delegationOrderOf(request), ports);
       ids["issuanceId"] = delivery.issuanceId;
       return { token: delegationTokenMessageOf(delivery) };
+    }),
+    exchange: unary(endpoint, "Credentials.Exchange", async ({ stepId, target, requestId }, caller, ids) => {
+      Object.assign(ids, { stepId, target });
+      if (as !== "executor") {
+        throw new BrokerError("NOT_ENTITLED", "the step's executor asks for it, on the workload endpoint");
+      }
+      const given = await exchangeSecret(caller, { stepId, target, requestId }, ports);
+      ids["exchangeId"] = given.exchangeId;
+      return {
+        ...{ exchangeId: given.exchangeId, target: given.target, kind: given.kind, secret: { ...given.secret } },
+        expiresAt: timestampOfSeconds(given.expiresAt),
+        endsWithStep: given.endable,
+      };
     }),
     issueJwtSvids: unary(endpoint, "Credentials.IssueJwtSvids", async (request, caller, ids) => {
       ids["stepId"] = request.stepId;

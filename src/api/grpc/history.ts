@@ -10,6 +10,7 @@ import type { EntryDirectory } from "../../ports/directories.ts";
 import type { Ledger } from "../../ports/ledger.ts";
 import type { HistoryReads, HistoryFilter as ReadFilter, StepReads } from "../../ports/ledger-reads.ts";
 import { decisionMessageOf } from "../../wire/decision-message.ts";
+import { exchangeMessageOf } from "../../wire/exchange-message.ts";
 import { issuanceMessageOf, svidKindOf } from "../../wire/issuance-message.ts";
 import { processMessageOf } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
@@ -126,6 +127,17 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
     listVerifiers: unary(endpoint, "History.ListVerifiers", async (_request, caller) => {
       checkMayLook(caller);
       return { verifiers: verifiersOf(ports) };
+    }),
+    listExchanges: unary(endpoint, "History.ListExchanges", async (request, caller) => {
+      checkMayLook(caller);
+      const filter = filterOf(request.filter);
+      const { alive, target } = request;
+      const now = ports.clock.now();
+      const rows = await ports.history.exchanges({ ...filter, alive, now, ...(target === "" ? {} : { target }) });
+      return {
+        exchanges: rows.map(exchangeMessageOf),
+        nextPageToken: nextPageToken(rows, filter.limit, (row) => row.sequence),
+      };
     }),
     explain: unary(endpoint, "History.Explain", async ({ decisionId }, caller, ids) => {
       checkMayLook(caller);

@@ -10,6 +10,7 @@ import type { Revocations, RevokeRequest } from "../../gen/stint/v1/revocations_
 import type { ProcessWatch } from "../../ports/attestor.ts";
 import type { EntryDirectory } from "../../ports/directories.ts";
 import type { PrincipalVault } from "../../ports/principal-vault.ts";
+import { exchangeMessageOf } from "../../wire/exchange-message.ts";
 import { issuanceMessageOf } from "../../wire/issuance-message.ts";
 import { principalNameOf } from "../../wire/principal-message.ts";
 import { processOfMessage } from "../../wire/process-message.ts";
@@ -48,6 +49,7 @@ export function revocationsHandlers(endpoint: Endpoint, ports: RevocationsPorts)
         truncated: revoked.steps.length < revoked.stepsCount || revoked.issuances.length < revoked.issuancesCount,
         stepsClosedCount: revoked.stepsCount,
         credentialsRevokedCount: revoked.issuancesCount,
+        exchanges: revoked.exchanges.map(exchangeMessageOf),
       };
     }),
   };

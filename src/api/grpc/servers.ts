@@ -22,7 +22,6 @@ import { Risk } from "../../gen/stint/v1/risk_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { Tools } from "../../gen/stint/v1/tools_pb.js";
-import type { IssueDelegationPorts } from "../../issue/issue-delegation-token.ts";
 import { addReflection } from "../../wire/reflection.ts";
 import { addService } from "../../wire/service-definition.ts";
 import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
@@ -33,7 +32,7 @@ import { type AuthorizationsPorts, authorizationsHandlers } from "./authorizatio
 import { type BrokerApiPorts, brokerApiHandlers } from "./broker-api.ts";
 import { type Endpoint, requireSecurityHeader } from "./call.ts";
 import { type CallersPorts, callersHandlers } from "./callers.ts";
-import { credentialsHandlers } from "./credentials.ts";
+import { type CredentialsPorts, credentialsHandlers } from "./credentials.ts";
 import { type EntriesPorts, entriesHandlers } from "./entries.ts";
 import { type FederationPorts, federationHandlers } from "./federation.ts";
 import { type HistoryPorts, historyHandlers } from "./history.ts";
@@ -52,7 +51,7 @@ import { checkMayReferenceSteps } from "./workload-reference.ts";
 /** What each service needs, and no other service. */
 export type ApiPorts = {
   /** For credentials of steps, and for callers who renew an identity of their own. */
-  readonly issuing: IssueDelegationPorts;
+  readonly issuing: CredentialsPorts;
   readonly steps: StepsPorts;
   readonly approvals: ApprovalsPorts;
   readonly revocations: RevocationsPorts;

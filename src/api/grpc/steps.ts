@@ -14,6 +14,8 @@ import { checkOpenRequest, type OpenRequest } from "../../open/open-request.ts";
 import type { OpenPorts } from "../../open/open-step.ts";
 import { type RenewPorts, renewStep } from "../../open/renew-step.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
+import type { StandingExchanges } from "../../ports/standing-exchanges.ts";
+import { standingExchangeMessageOf } from "../../wire/exchange-message.ts";
 import { grantMessageOf, grantOfMessage } from "../../wire/grant-message.ts";
 import { executorOfMessage, processMessageOf } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
@@ -31,7 +33,10 @@ export type StepsPorts = OpenPorts &
   HoldHandlerPorts &
   RenewPorts &
   ClosePorts &
-  ApprovePorts & { readonly history: Pick<HistoryReads, "steps" | "stepTree"> };
+  ApprovePorts & {
+    readonly history: Pick<HistoryReads, "steps" | "stepTree">;
+    readonly exchanges: StandingExchanges;
+  };
 
 const OUTCOMES = {
   [Outcome.COMPLETED]: "COMPLETED",
@@ -71,7 +76,7 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
       if (outcome === undefined) throw invalidField("outcome", "COMPLETED, FAILED or CANCELLED");
       const awaitReceiptsMs =
         request.awaitReceipts === undefined ? 0 : msOfDuration(request.awaitReceipts, "await_receipts");
-      const { step, result, receipts } = await closeStep(
+      const { step, result, receipts, stillAlive } = await closeStep(
         caller,
         { stepId: request.stepId, outcome, awaitReceiptsMs },
         ports,
@@ -82,6 +87,7 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
         credentialsRevoked: result.credentialsRevoked,
         descendantsClosed: Math.max(0, result.stepsClosed - 1),
         receipts: receiptsMessageOf(receipts),
+        stillAlive: stillAlive.map(standingExchangeMessageOf),
       };
     }),
     get: unary(endpoint, "Steps.Get", async (request, caller) => {
@@ -89,6 +95,7 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
       const { closedSequence } = step;
       return {
         step: await messageFor(caller, step, ports),
+        exchanges: ports.exchanges.ofStep(step.stepId).map(standingExchangeMessageOf),
         ...(closedSequence === undefined
           ? {}
           : { receipts: receiptsMessageOf(await receiptsOf(closedSequence, 0, ports)) }),

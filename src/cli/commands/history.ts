@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { EVENT_TYPES } from "../../domain/event-types.ts";
 import type { SvidKind } from "../../domain/issuance.ts";
-import { EVENT_TYPES } from "../../domain/ledger-event.ts";
 import { STEP_STATES, type StepState } from "../../domain/step.ts";
 import type { UnixMicros } from "../../domain/time.ts";
 import { Effect, type Event, IssuanceState, type Operator } from "../../sdk/operator/index.ts";
@@ -12,6 +12,7 @@ import { usageFailure } from "../failure.ts";
 import { countFlag, instantFlag, listFlag, serialFlag } from "../flags.ts";
 import { decisionView } from "../output/decision-view.ts";
 import { eventView } from "../output/event-view.ts";
+import { exchangeView } from "../output/exchange-view.ts";
 import { issuanceView } from "../output/issuance-view.ts";
 import { stepView } from "../output/step-view.ts";
 import { usageView } from "../output/usage-view.ts";
@@ -49,6 +50,7 @@ type IssuancesOptions = FilterOptions & {
 };
 type StepsOptions = FilterOptions & { readonly state?: readonly Lowercase<StepState>[] };
 type DecisionsOptions = FilterOptions & { readonly effect?: keyof typeof EFFECTS; readonly decisionId?: string };
+type ExchangesOptions = FilterOptions & { readonly target?: string; readonly alive?: boolean };
 type EventsOptions = FilterOptions & { readonly type?: string; readonly follow?: boolean; readonly after?: number };
 
 export function addHistory(program: Command, context: Context): void {
@@ -115,6 +117,23 @@ export function addHistory(program: Command, context: Context): void {
           (page) => page.decisions,
         );
         await session.print.rows(decisionView, rows);
+      }),
+    );
+
+  list("exchanges", "secrets of other systems: which step's, and what became of them")
+    .option("--target <name>", "of this other system, as the broker's configuration names it")
+    .option("--alive", "of which something may be alive")
+    .action(
+      acting(context, async (session, options: ExchangesOptions) => {
+        const { listExchanges } = session.operator().history;
+        const { target = "", alive = false } = options;
+        const rows = await rowsOf(
+          session,
+          options,
+          (page) => listExchanges({ filter: { ...filterOf(options), ...page }, target, alive }),
+          (page) => page.exchanges,
+        );
+        await session.print.rows(exchangeView, rows);
       }),
     );
 

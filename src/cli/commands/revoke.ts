@@ -4,6 +4,7 @@ import type { Operator, RevokeResponse } from "../../sdk/operator/index.ts";
 import type { Context } from "../context.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { serialFlag } from "../flags.ts";
+import { exchangeView } from "../output/exchange-view.ts";
 import { issuanceView } from "../output/issuance-view.ts";
 import { stepView } from "../output/step-view.ts";
 import type { View } from "../output/view.ts";
@@ -91,6 +92,7 @@ async function print({ globals, print }: Session, response: RevokeResponse, dryR
   if (globals.output !== "table") return print.one(revocationView(dryRun), response);
   if (response.stepsClosed.length > 0) await print.rows(stepView, response.stepsClosed);
   if (response.credentialsRevoked.length > 0) await print.rows(issuanceView, response.credentialsRevoked);
+  if (response.exchanges.length > 0) await print.rows(exchangeView, response.exchanges);
 }
 
 function revocationView(dryRun: boolean): View<RevokeResponse> {
@@ -102,6 +104,7 @@ function revocationView(dryRun: boolean): View<RevokeResponse> {
       ["credentials_revoked_count", (response) => response.credentialsRevokedCount],
       ["steps_closed", (response) => response.stepsClosed.map((step) => recordOf(stepView, step))],
       ["credentials_revoked", (response) => response.credentialsRevoked.map((one) => recordOf(issuanceView, one))],
+      ["exchanges", (response) => response.exchanges.map((one) => recordOf(exchangeView, one))],
       ["truncated", (response) => response.truncated],
     ],
     columns: [],

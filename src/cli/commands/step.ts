@@ -1,11 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { StepState } from "../../domain/step.ts";
 import { type CloseResponse, type OpenResponse, Outcome } from "../../gen/stint/v1/steps_pb.js";
-import type { Receipts, Step } from "../../gen/stint/v1/types_pb.js";
+import type { Receipts, StandingExchange, Step } from "../../gen/stint/v1/types_pb.js";
 import { durationOfSeconds } from "../../wire/timestamps.ts";
 import type { Context } from "../context.ts";
 import { countFlag, durationFlag } from "../flags.ts";
 import { addOpenFlags, type OpenOptions, opened, openRequestOf, type WantedExecutor } from "../open-flags.ts";
+import { standingField } from "../output/exchange-view.ts";
 import { grantField } from "../output/fields.ts";
 import { pendingView } from "../output/pending-view.ts";
 import { receiptFields } from "../output/receipts-fields.ts";
@@ -76,9 +77,9 @@ export function addStep(program: Command, context: Context): void {
     .action(
       acting(context, async (session, { tree }: { readonly tree?: true }, by: StepReference) => {
         if (tree === true) return showTree(session, by);
-        const { step: shown, receipts } = await session.readableSteps().get({ by });
+        const { step: shown, receipts, exchanges } = await session.readableSteps().get({ by });
         if (shown === undefined) return;
-        await session.print.one(closedView(session), { step: shown, receipts });
+        await session.print.one(closedView(session), { step: shown, receipts, exchanges });
       }),
     );
 
@@ -161,11 +162,13 @@ const openedView: View<OpenResponse> = {
   columns: [],
 };
 
-type Closed = { readonly step?: Step | undefined; readonly receipts?: Receipts | undefined } & Partial<
-  Pick<CloseResponse, "credentialsRevoked" | "descendantsClosed">
->;
+type Closed = {
+  readonly step?: Step | undefined;
+  readonly receipts?: Receipts | undefined;
+  readonly exchanges?: readonly StandingExchange[];
+} & Partial<Pick<CloseResponse, "credentialsRevoked" | "descendantsClosed" | "stillAlive">>;
 
-/** For people the receipts are a sentence, for programs data. */
+/** For people receipts and exchanges are sentences, for programs data. */
 function closedView({ globals, context }: Session): View<Closed> {
   const receiptsField = (receipts: Receipts) =>
     globals.output === "table" ? receiptsSentence(receipts, context.now()) : receiptFields(receipts);
@@ -175,6 +178,8 @@ function closedView({ globals, context }: Session): View<Closed> {
       ["credentials_revoked", ({ credentialsRevoked }) => credentialsRevoked],
       ["descendants_closed", ({ descendantsClosed }) => descendantsClosed],
       ["receipts", ({ receipts }) => (receipts === undefined ? undefined : receiptsField(receipts))],
+      ["exchanges", ({ exchanges }) => standingField(exchanges, globals.output)],
+      ["still_alive", ({ stillAlive }) => standingField(stillAlive, globals.output)],
     ],
     columns: [],
   };

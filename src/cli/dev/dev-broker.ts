@@ -156,6 +156,7 @@ function configOf(
     witSvid: true,
     development: true,
     entries,
+    exchanges: [],
     warnings: [],
   };
 }

@@ -1,4 +1,4 @@
-import { EVENT_TYPES } from "../../domain/ledger-event.ts";
+import { EVENT_TYPES } from "../../domain/event-types.ts";
 import type { Event } from "../../gen/stint/v1/history_pb.js";
 import { eventMembers } from "./event-members.ts";
 import { hexField, instantCell, instantField, sequenceField } from "./fields.ts";

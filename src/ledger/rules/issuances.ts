@@ -3,7 +3,7 @@ import type { IssuanceRecorded } from "../../domain/ledger-event.ts";
 import { riskScopesOf } from "../../domain/risk.ts";
 import { factScopesOf } from "../../domain/run-facts.ts";
 import { hasExpired } from "../../domain/step.ts";
-import type { UnixMicros } from "../../domain/time.ts";
+import type { UnixMicros, UnixSeconds } from "../../domain/time.ts";
 import type {
   MarkUndeliveredAct,
   RecordIssuanceItem,
@@ -16,18 +16,19 @@ import type { GuardedAuthority, GuardedStep } from "../view.ts";
 import { authorityRefusal, eachDecidedOn, guardsOf, stepRefusal } from "./refusals.ts";
 import { recordedAll, sequenced } from "./sequenced.ts";
 
-/** What the guards of one item look at. */
-type Situation = {
+/** What the guards of one item with a step look at. */
+export type IssuingSituation = {
   readonly step: GuardedStep | undefined;
   /** Why what the item was decided on no longer stands. */
   readonly undecided: Denial | undefined;
   /** When the risk around the step rose last. */
   readonly riskRoseAt: number;
-  readonly authority: GuardedAuthority | undefined;
   /** The executable that is pinned to the step once the items before this item are recorded. */
   readonly pinned: string | undefined;
   readonly now: UnixMicros;
 };
+
+type Situation = IssuingSituation & { readonly authority: GuardedAuthority | undefined };
 
 export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberation<readonly (Sequenced | Denial)[]> {
   const decisions = items.map(({ decidedOn }) => decidedOn);
@@ -57,8 +58,9 @@ export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberati
       now,
     };
     const refusal =
-      (subject.kind === "step" ? stepItemRefusal(item, situation) : infrastructureItemRefusal(item, situation)) ??
-      authorityRefusal(situation.authority);
+      (subject.kind === "step"
+        ? issuingRefusal({ ...item, expiresAt: item.record.expiresAt }, situation)
+        : infrastructureItemRefusal(item, situation)) ?? authorityRefusal(situation.authority);
     if (refusal !== undefined) return refusal;
     const pin = pinOf(item, situation);
     if (pin !== undefined && step !== undefined) pins.set(step.stepId, pin);
@@ -67,17 +69,21 @@ export function* recordIssuances({ items, now }: RecordIssuancesAct): Deliberati
   return answerEach(rulings);
 }
 
-function riseAround(step: GuardedStep | undefined) {
+export function riseAround(step: GuardedStep | undefined) {
   return read("riskRoseAt", step === undefined ? [] : riskScopesOf(step.agent, factScopesOf(step)));
 }
 
-function stepItemRefusal(item: RecordIssuanceItem, situation: Situation): Denial | undefined {
+/** Why a step is given nothing that ends at this instant. */
+export function issuingRefusal(
+  item: Pick<RecordIssuanceItem, "executable"> & { readonly expiresAt: UnixSeconds },
+  situation: IssuingSituation,
+): Denial | undefined {
   const { step, undecided, riskRoseAt, pinned, now } = situation;
   const refusal = stepRefusal(step);
   if (refusal !== undefined || step === undefined) return refusal;
   if (hasExpired(step.expiresAt, now)) return denial("STEP_EXPIRING", "the step's time is over");
   // Written as "not by then", so that a NaN is refused.
-  if (!(item.record.expiresAt <= step.expiresAt)) {
+  if (!(item.expiresAt <= step.expiresAt)) {
     return denial("STEP_EXPIRING", "the step ends before the credential would");
   }
   if (undecided !== undefined) return undecided;

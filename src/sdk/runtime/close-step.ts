@@ -1,6 +1,10 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { CloseResponse } from "../../gen/stint/v1/steps_pb.js";
-import { ReceiptState as ReceiptStateMessage, type Receipts as ReceiptsMessage } from "../../gen/stint/v1/types_pb.js";
+import {
+  ReceiptState as ReceiptStateMessage,
+  type Receipts as ReceiptsMessage,
+  Standing,
+} from "../../gen/stint/v1/types_pb.js";
 import { durationOfMs } from "../../wire/timestamps.ts";
 import { askBroker, type Broker } from "./broker.ts";
 import { OUTCOME_MESSAGES, type Outcome } from "./outcome.ts";
@@ -18,6 +22,20 @@ export type CloseResult = {
   readonly descendantsClosed: number;
   /** Who has applied the close; whole only after `awaitReceiptsSeconds`. */
   readonly receipts: Receipts | undefined;
+  /** Secrets of other systems that the closed steps had and of which something may be alive; waited for as receipts are. */
+  readonly stillAlive: readonly StillAlive[];
+};
+
+export type StillAlive = {
+  readonly exchangeId: string;
+  readonly stepId: string;
+  /** The name that the broker's configuration gives the other system, and its kind. */
+  readonly target: string;
+  readonly kind: string;
+  /** Until when, if it is not ended before. */
+  readonly expiresAt: Date | undefined;
+  /** Whether the broker goes on telling the other system to end it; otherwise only its time does. */
+  readonly isBeingEnded: boolean;
 };
 
 export type Receipts = {
@@ -70,6 +88,11 @@ function closeResultOf(outcome: Outcome, response: CloseResponse): CloseResult {
     credentialsRevoked: response.credentialsRevoked,
     descendantsClosed: response.descendantsClosed,
     receipts: response.receipts === undefined ? undefined : receiptsOf(response.receipts),
+    stillAlive: response.stillAlive.map(({ exchangeId, stepId, target, kind, expiresAt, standing }) => ({
+      ...{ exchangeId, stepId, target, kind },
+      expiresAt: expiresAt && timestampDate(expiresAt),
+      isBeingEnded: standing === Standing.ENDING,
+    })),
   };
 }
 

@@ -9,6 +9,7 @@ import { createCredentialPipe } from "./credential-pipe.ts";
 import { runInStep } from "./current-step.ts";
 import { issueDelegationToken } from "./delegation-token.ts";
 import { createDpopKey, type DpopKey } from "./dpop-key.ts";
+import { exchangeSecret } from "./exchanged-secret.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import { openRequestOf } from "./open-request.ts";
 import type { OutcomeOf } from "./outcome.ts";
@@ -175,6 +176,7 @@ async function stepOf(
     witSvid: () => minted(svids.witSvid()),
     txnToken: (location, { grant } = {}) => minted(svids.txnToken(location, { grant })),
     delegationToken: (delegation) => minted(issueDelegationToken({ broker, stepId, signal: ended }, delegation)),
+    exchange: (target) => minted(exchangeSecret({ broker, stepId, signal: ended }, target)),
     async credentialPipe(pipeOptions = {}) {
       const first = (audience: string) => minted(svids.jwtSvid(audience));
       const next = (old: JwtSvid) => minted(svids.jwtSvidAfter(old));

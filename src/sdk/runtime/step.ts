@@ -3,6 +3,7 @@ import type { BoundTo } from "./binding.ts";
 import type { CloseOptions, CloseResult } from "./close-step.ts";
 import type { CredentialPipe, CredentialPipeOptions } from "./credential-pipe.ts";
 import type { DelegationOptions, DelegationToken } from "./delegation-token.ts";
+import type { ExchangedSecret } from "./exchanged-secret.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
 import type { Outcome, OutcomeOf } from "./outcome.ts";
 import type { StepFacts } from "./step-facts.ts";
@@ -136,6 +137,14 @@ export type Step = StepFacts & {
    * @throws StintError ENTRY_NOT_FOUND for an unknown runtime, and as `jwtSvid`
    */
   delegationToken(options: DelegationOptions): Promise<DelegationToken>;
+  /**
+   * A secret of another system that the broker's configuration names, for this step alone. A new one each time; it ends with
+   * the step where that system can end it.
+   *
+   * @throws StintError INVALID_FIELD for an unknown target, AUDIENCE_INVALID for one whose audience the step was not opened
+   *   with, NOT_ENTITLED, NOT_SERVING where the other system can't be asked now; and as `jwtSvid`
+   */
+  exchange(target: string): Promise<ExchangedSecret>;
   /**
    * Bearer tokens for a child that this process starts, over a descriptor of the child: never by its environment or an
    * argument. The child reads them by `credentialsFromFd`, or as lines of JSON. A child that is to hold less than this step

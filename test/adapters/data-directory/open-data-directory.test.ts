@@ -40,6 +40,7 @@ test("makes a missing directory for its owner alone, whatever the umask", async 
       keys: join(path, "keys"),
       ledger: join(path, "ledger"),
       principals: join(path, "principals"),
+      exchanges: join(path, "exchanges"),
       checkpoint: join(path, "checkpoint"),
     });
     expect(await Promise.all([path, directory.keys, directory.ledger].map(modeOf))).toEqual(["700", "700", "700"]);

@@ -21,6 +21,7 @@ export async function allReads(store: OpenedLedger, now: UnixMicros): Promise<un
     issuances: await history.issuances({ now, limit: ALL }),
     decisions: await history.decisions({ limit: ALL }),
     callApprovals: await history.callApprovals({ now, limit: ALL }),
+    exchanges: await history.exchanges({ now, limit: ALL }),
     usage: await history.usage({ limit: ALL }),
     denied,
     policySets: await policies.policySets(),

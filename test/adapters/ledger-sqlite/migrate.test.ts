@@ -103,6 +103,7 @@ test("the tables of the ledger are pinned", () => {
     "enrolled_process",
     "epoch",
     "event",
+    "exchange",
     "fact",
     "fact_connection",
     "fact_pair",

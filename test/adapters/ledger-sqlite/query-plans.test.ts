@@ -9,6 +9,7 @@ import { DELEGATION_TOKEN } from "../../../src/adapters/ledger-sqlite/tables/del
 import { ENTRY } from "../../../src/adapters/ledger-sqlite/tables/entry-table.ts";
 import { EPOCH, EVENT, TREE } from "../../../src/adapters/ledger-sqlite/tables/event-table.ts";
 import { JOIN_TOKEN, SPENT_EVIDENCE } from "../../../src/adapters/ledger-sqlite/tables/evidence-table.ts";
+import { EXCHANGE } from "../../../src/adapters/ledger-sqlite/tables/exchange-table.ts";
 import { FEDERATION } from "../../../src/adapters/ledger-sqlite/tables/federation-table.ts";
 import { ISSUANCE } from "../../../src/adapters/ledger-sqlite/tables/issuance-table.ts";
 import { PRINCIPAL } from "../../../src/adapters/ledger-sqlite/tables/principal-table.ts";
@@ -27,6 +28,7 @@ const TABLES = {
   ENTRY,
   EPOCH,
   EVENT,
+  EXCHANGE,
   FEDERATION,
   ISSUANCE,
   JOIN_TOKEN,
@@ -44,6 +46,8 @@ const TABLES = {
 /** What may be read through: the steps that are not closed, by their own index, and tables that stay small. */
 const BOUNDED = [
   /^SCAN (s|step) USING INDEX step_live_opener_entry$/,
+  // Those of which something may be alive, by their own index.
+  /^SCAN x USING INDEX exchange_standing$/,
   /^SCAN registration_entry USING INDEX registration_entry_name$/,
   /^SCAN (authority|receipt|join_token|federation)$/,
   // What a statement is given, and what an entry has in its own content.

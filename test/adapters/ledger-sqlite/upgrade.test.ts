@@ -59,7 +59,7 @@ async function opened() {
 }
 
 /** Of what that version knew nothing of, there is nothing. */
-const SINCE_THEN = { callApprovals: [], policySets: [], usage: [] };
+const SINCE_THEN = { callApprovals: [], exchanges: [], policySets: [], usage: [] };
 const AS_IT_WAS = {
   verdict: { kind: "trusted" },
   finding: { kind: "intact" },

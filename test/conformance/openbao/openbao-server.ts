@@ -1,10 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { pythonWithPackages } from "../python/python-environment.ts";
+import { freePort } from "./free-port.ts";
 
 const ROOT_TOKEN = "root-token-of-a-test";
 /** Another process may take a free port before the server does. */
@@ -54,13 +53,4 @@ export async function startOpenBao(): Promise<OpenBao> {
       },
     };
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -231,6 +231,14 @@ export async function scriptedBroker(script: Script = {}) {
         return { token: { issuanceId: "iss_5", spiffeId, token, expiresAt: expiry() } };
       });
     },
+    exchange(call, reply) {
+      const { target, stepId } = receivedMessage(call.request);
+      answer(reply, () => {
+        openNamed(stepId);
+        const secret = { token: `secret-of-${target}` };
+        return { exchangeId: "xch_1", target, kind: "openbao", secret, endsWithStep: true, expiresAt: expiry() };
+      });
+    },
     issueX509Svid(call, reply) {
       const { stepId, csr } = receivedMessage(call.request);
       seen.csrs.push(csr);

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { createDelegationToken } from "../../../src/sdk/runtime/delegation-token.ts";
+import { createExchangedSecret } from "../../../src/sdk/runtime/exchanged-secret.ts";
 import { StintError } from "../../../src/sdk/runtime/index.ts";
 import { createJwtSvid } from "../../../src/sdk/runtime/jwt-svid.ts";
 import { createTxnToken } from "../../../src/sdk/runtime/txn-token.ts";
@@ -55,6 +56,11 @@ const delegationToken = createDelegationToken({
   runtime: "receiver",
   expiresAt,
   token: "eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln",
+});
+
+const exchanged = createExchangedSecret({
+  ...{ exchangeId: "xch_1", target: "bao", kind: "openbao", expiresAt, endsWithStep: true },
+  secret: { token: "topsecret" },
 });
 
 /** All the ways in which a value ends up in a log. */
@@ -127,6 +133,14 @@ describe("a credential", () => {
     const shown = { spiffeId, runtime: "receiver", expiresAt: "2031-01-01T00:00:00.000Z" };
     expect(JSON.parse(JSON.stringify(delegationToken))).toEqual(shown);
     expect(delegationToken.token()).toBe("eyJhbGciOiJFUzI1NiJ9.topsecret.c2ln");
+  });
+
+  test("is not in any print of a secret of another system", () => {
+    for (const text of printed(exchanged)) expect(text).not.toContain("topsecret");
+    expect(inspect(exchanged)).toBe("ExchangedSecret(bao) until 2031-01-01T00:00:00.000Z");
+    const shown = { exchangeId: "xch_1", target: "bao", expiresAt: "2031-01-01T00:00:00.000Z" };
+    expect(JSON.parse(JSON.stringify(exchanged))).toEqual(shown);
+    expect(exchanged.secret()).toEqual({ token: "topsecret" });
   });
 
   test("is not in any print of the step that holds it, nor of what the step's failures throw", async () => {

@@ -392,6 +392,7 @@ describe("an open step", () => {
       credentialsRevoked: 2,
       descendantsClosed: 1,
       receipts: undefined,
+      stillAlive: [],
     });
     expect(broker.seen.closed).toMatchObject([{ awaitReceipts: { seconds: 2n } }]);
   });

@@ -5,6 +5,7 @@ import type { EventRow, HistoryFilter, HistoryReads } from "../../../ports/ledge
 import { CALL_APPROVAL, type CallApprovalRow, callApprovalOf, STATE_OF_CALL } from "../tables/call-approval-table.ts";
 import { DECISION, type DecisionRow, decisionOf, type EvaluatedRow, evaluatedOf } from "../tables/decision-table.ts";
 import { EVENT, MINUTE, minuteOf, type StoredEvent } from "../tables/event-table.ts";
+import { EXCHANGE, EXCHANGE_ALIVE, type ExchangeRow, exchangeOf } from "../tables/exchange-table.ts";
 import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
 import { PRINCIPAL, principalOf, type StoredPrincipal } from "../tables/principal-table.ts";
 import { RUN } from "../tables/run-table.ts";
@@ -110,9 +111,19 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       const page = { select: TOOL.history, conditions, orderBy: "t.sequence DESC", limit };
       return read((db) => readPage<StoredTool>(db, page)).map(toolOf);
     },
+    async exchanges(filter) {
+      const conditions = [
+        ...pageConditions("x", filter),
+        ...stepConditions("s", filter),
+        ...when("x.target = @target", "target", filter.target),
+        ...(filter.alive === true ? [{ sql: EXCHANGE_ALIVE, values: { now: secondsOf(filter.now) } }] : []),
+      ];
+      const page = { select: EXCHANGE.history, conditions, orderBy: "x.sequence DESC", limit: filter.limit };
+      return read((db) => readPage<ExchangeRow>(db, page)).map(exchangeOf);
+    },
     stepTree: async (stepId, stepsMax) => read((db) => stepTree(db, stepId, stepsMax)),
     preview: async (target, now) => read((db) => previewClose(db, target, now)),
-    takenBack: async (firstSequence, sequence) => read((db) => takenBack(db, firstSequence, sequence)),
+    takenBack: async (firstSequence, sequence, now) => read((db) => takenBack(db, firstSequence, sequence, now)),
   };
 }
 

@@ -1,10 +1,11 @@
 import { formatProcess } from "../../../domain/process.ts";
 import type { AsOf } from "../../../ports/following.ts";
 import type { ProjectionReads } from "../../../ports/ledger-reads.ts";
-import type { Connection } from "../connection.ts";
+import type { Connection, SqlParameters } from "../connection.ts";
 import { AUTHORITY, authorityOf } from "../tables/authority-table.ts";
 import { ENTRY, entryOf } from "../tables/entry-table.ts";
 import { sizeOf } from "../tables/event-table.ts";
+import { EXCHANGE, exchangeOf } from "../tables/exchange-table.ts";
 import { FEDERATION, federationOf } from "../tables/federation-table.ts";
 import { inForceOf, NONE_IN_FORCE, POLICY_SET } from "../tables/policy-table.ts";
 import { RECEIPT, type ReceiptRow } from "../tables/receipt-table.ts";
@@ -14,8 +15,12 @@ import { standingOf, TOOL } from "../tables/tool-table.ts";
 import { consistently, type Reader } from "./reader.ts";
 
 export function createProjectionReads({ read }: Reader): ProjectionReads {
-  async function asOf<Row, Value>(sql: string, from: (row: Row) => Value): Promise<AsOf<readonly Value[]>> {
-    const rows = (db: Connection) => ({ rows: db.all<Row>(sql), through: sizeOf(db) });
+  async function asOf<Row, Value>(
+    sql: string,
+    from: (row: Row) => Value,
+    parameters: SqlParameters = {},
+  ): Promise<AsOf<readonly Value[]>> {
+    const rows = (db: Connection) => ({ rows: db.all<Row>(sql, parameters), through: sizeOf(db) });
     const { rows: found, through } = read((db) => consistently(db, () => rows(db)));
     return { value: found.map(from), through };
   }
@@ -34,6 +39,7 @@ export function createProjectionReads({ read }: Reader): ProjectionReads {
     },
     entries: () => asOf(ENTRY.current, entryOf),
     authorities: () => asOf(AUTHORITY.all, authorityOf),
+    exchanges: (now) => asOf(EXCHANGE.alive, exchangeOf, { now }),
     federations: () => asOf(FEDERATION.all, federationOf),
     async policiesInForce() {
       const { value, through } = await asOf(POLICY_SET.inForce, inForceOf);

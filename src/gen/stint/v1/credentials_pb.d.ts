@@ -573,6 +573,81 @@ export declare type DelegationToken = Message<"stint.v1.DelegationToken"> & {
 export declare const DelegationTokenSchema: GenMessage<DelegationToken>;
 
 /**
+ * @generated from message stint.v1.ExchangeRequest
+ */
+export declare type ExchangeRequest = Message<"stint.v1.ExchangeRequest"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+
+  /**
+   * The name that the broker's configuration gives the other system.
+   *
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * 1 to 128 bytes. The same id again for this step is REQUEST_ID_REUSED, unless nothing was made: a secret is given once.
+   *
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message stint.v1.ExchangeRequest.
+ * Use `create(ExchangeRequestSchema)` to create a new message.
+ */
+export declare const ExchangeRequestSchema: GenMessage<ExchangeRequest>;
+
+/**
+ * @generated from message stint.v1.ExchangeResponse
+ */
+export declare type ExchangeResponse = Message<"stint.v1.ExchangeResponse"> & {
+  /**
+   * @generated from field: string exchange_id = 1;
+   */
+  exchangeId: string;
+
+  /**
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * @generated from field: string kind = 3;
+   */
+  kind: string;
+
+  /**
+   * By names, e.g. `token`, or `username` and `password`. Given in this answer and kept nowhere.
+   *
+   * @generated from field: map<string, string> secret = 4;
+   */
+  secret: { [key: string]: string };
+
+  /**
+   * @generated from field: google.protobuf.Timestamp expires_at = 5;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * Whether it ends with its step. Otherwise it lives on until it expires.
+   *
+   * @generated from field: bool ends_with_step = 6;
+   */
+  endsWithStep: boolean;
+};
+
+/**
+ * Describes the message stint.v1.ExchangeResponse.
+ * Use `create(ExchangeResponseSchema)` to create a new message.
+ */
+export declare const ExchangeResponseSchema: GenMessage<ExchangeResponse>;
+
+/**
  * Credentials of open steps, for their executor. Every RPC attests the caller anew.
  *
  * @generated from service stint.v1.Credentials
@@ -634,6 +709,16 @@ export declare const Credentials: GenService<{
     methodKind: "unary";
     input: typeof IssueDelegationTokenRequestSchema;
     output: typeof IssueDelegationTokenResponseSchema;
+  },
+  /**
+   * A secret of another system, for the step's executor; it ends with the step where that system can end it.
+   *
+   * @generated from rpc stint.v1.Credentials.Exchange
+   */
+  exchange: {
+    methodKind: "unary";
+    input: typeof ExchangeRequestSchema;
+    output: typeof ExchangeResponseSchema;
   },
 }>;
 

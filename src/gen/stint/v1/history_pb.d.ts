@@ -5,7 +5,7 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Grant, GrantElement, Issuance, IssuanceState, Process, Step, StepName, StepPrincipal, StepState, SvidKind } from "./types_pb.js";
+import type { Exchange, Grant, GrantElement, Issuance, IssuanceState, Process, Step, StepName, StepPrincipal, StepState, SvidKind } from "./types_pb.js";
 import type { DenialLayer } from "./errors_pb.js";
 
 /**
@@ -898,6 +898,57 @@ export declare type ListUsageResponse = Message<"stint.v1.ListUsageResponse"> & 
 export declare const ListUsageResponseSchema: GenMessage<ListUsageResponse>;
 
 /**
+ * @generated from message stint.v1.ListExchangesRequest
+ */
+export declare type ListExchangesRequest = Message<"stint.v1.ListExchangesRequest"> & {
+  /**
+   * @generated from field: stint.v1.HistoryFilter filter = 1;
+   */
+  filter?: HistoryFilter | undefined;
+
+  /**
+   * @generated from field: string target = 2;
+   */
+  target: string;
+
+  /**
+   * Only those of which something may be alive.
+   *
+   * @generated from field: bool alive = 3;
+   */
+  alive: boolean;
+};
+
+/**
+ * Describes the message stint.v1.ListExchangesRequest.
+ * Use `create(ListExchangesRequestSchema)` to create a new message.
+ */
+export declare const ListExchangesRequestSchema: GenMessage<ListExchangesRequest>;
+
+/**
+ * @generated from message stint.v1.ListExchangesResponse
+ */
+export declare type ListExchangesResponse = Message<"stint.v1.ListExchangesResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated stint.v1.Exchange exchanges = 1;
+   */
+  exchanges: Exchange[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message stint.v1.ListExchangesResponse.
+ * Use `create(ListExchangesResponseSchema)` to create a new message.
+ */
+export declare const ListExchangesResponseSchema: GenMessage<ListExchangesResponse>;
+
+/**
  * @generated from message stint.v1.UsageCount
  */
 export declare type UsageCount = Message<"stint.v1.UsageCount"> & {
@@ -1604,6 +1655,16 @@ export declare const History: GenService<{
     methodKind: "unary";
     input: typeof ListUsageRequestSchema;
     output: typeof ListUsageResponseSchema;
+  },
+  /**
+   * Secrets of other systems that steps were given.
+   *
+   * @generated from rpc stint.v1.History.ListExchanges
+   */
+  listExchanges: {
+    methodKind: "unary";
+    input: typeof ListExchangesRequestSchema;
+    output: typeof ListExchangesResponseSchema;
   },
   /**
    * Why a decision came out as it did, and what would have passed: the recorded policies are asked again.

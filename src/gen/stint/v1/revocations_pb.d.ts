@@ -5,7 +5,7 @@
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Issuance, Process, Step, StepState } from "./types_pb.js";
+import type { Exchange, Issuance, Process, Step, StepState } from "./types_pb.js";
 
 /**
  * Describes the file stint/v1/revocations.proto.
@@ -563,6 +563,13 @@ export declare type RevokeResponse = Message<"stint.v1.RevokeResponse"> & {
    * @generated from field: uint32 credentials_revoked_count = 6;
    */
   credentialsRevokedCount: number;
+
+  /**
+   * Secrets of other systems that these steps have and of which something may be alive; at most 100.
+   *
+   * @generated from field: repeated stint.v1.Exchange exchanges = 7;
+   */
+  exchanges: Exchange[];
 };
 
 /**

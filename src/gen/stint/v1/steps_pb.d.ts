@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Executor, Grant, Process, Receipts, Step, StepName, StepState } from "./types_pb.js";
+import type { Executor, Grant, Process, Receipts, StandingExchange, Step, StepName, StepState } from "./types_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { JwtSvidOutcome, JwtSvidWanted, X509Svid } from "./credentials_pb.js";
 
@@ -332,6 +332,14 @@ export declare type CloseResponse = Message<"stint.v1.CloseResponse"> & {
    * @generated from field: stint.v1.Receipts receipts = 5;
    */
   receipts?: Receipts | undefined;
+
+  /**
+   * Secrets of other systems that the closed steps had and of which something may still be alive. Those that can be ended
+   * are waited for as receipts are.
+   *
+   * @generated from field: repeated stint.v1.StandingExchange still_alive = 6;
+   */
+  stillAlive: StandingExchange[];
 };
 
 /**
@@ -385,6 +393,13 @@ export declare type GetResponse = Message<"stint.v1.GetResponse"> & {
    * @generated from field: stint.v1.Receipts receipts = 2;
    */
   receipts?: Receipts | undefined;
+
+  /**
+   * Secrets of other systems that the step has, or had, and of which something may be alive.
+   *
+   * @generated from field: repeated stint.v1.StandingExchange exchanges = 3;
+   */
+  exchanges: StandingExchange[];
 };
 
 /**

@@ -729,6 +729,158 @@ export declare type Receipt = Message<"stint.v1.Receipt"> & {
 export declare const ReceiptSchema: GenMessage<Receipt>;
 
 /**
+ * A secret of another system, which a step was given; never the secret.
+ *
+ * @generated from message stint.v1.Exchange
+ */
+export declare type Exchange = Message<"stint.v1.Exchange"> & {
+  /**
+   * @generated from field: string exchange_id = 1;
+   */
+  exchangeId: string;
+
+  /**
+   * @generated from field: string step_id = 2;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: stint.v1.StepName step_name = 3;
+   */
+  stepName?: StepName | undefined;
+
+  /**
+   * @generated from field: string agent = 4;
+   */
+  agent: string;
+
+  /**
+   * The name that the broker's configuration gives the other system, and its kind.
+   *
+   * @generated from field: string target = 5;
+   */
+  target: string;
+
+  /**
+   * @generated from field: string kind = 6;
+   */
+  kind: string;
+
+  /**
+   * @generated from field: stint.v1.ExchangeState state = 7;
+   */
+  state: ExchangeState;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp intended_at = 8;
+   */
+  intendedAt?: Timestamp | undefined;
+
+  /**
+   * Exclusive: no part of it is good after that, if it is not ended before.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 9;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp ended_at = 10;
+   */
+  endedAt?: Timestamp | undefined;
+
+  /**
+   * By which the other system's own records name it; no secret.
+   *
+   * @generated from field: string reference = 11;
+   */
+  reference: string;
+
+  /**
+   * Why there was no answer.
+   *
+   * @generated from field: string failure = 12;
+   */
+  failure: string;
+
+  /**
+   * Whether the broker can end it before its time.
+   *
+   * @generated from field: bool endable = 13;
+   */
+  endable: boolean;
+
+  /**
+   * The JWT-SVID that was traded; empty: none.
+   *
+   * @generated from field: string issuance_id = 14;
+   */
+  issuanceId: string;
+
+  /**
+   * @generated from field: uint64 sequence = 15;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message stint.v1.Exchange.
+ * Use `create(ExchangeSchema)` to create a new message.
+ */
+export declare const ExchangeSchema: GenMessage<Exchange>;
+
+/**
+ * A secret of another system of which something may be alive.
+ *
+ * @generated from message stint.v1.StandingExchange
+ */
+export declare type StandingExchange = Message<"stint.v1.StandingExchange"> & {
+  /**
+   * @generated from field: string exchange_id = 1;
+   */
+  exchangeId: string;
+
+  /**
+   * @generated from field: string step_id = 2;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string target = 3;
+   */
+  target: string;
+
+  /**
+   * @generated from field: string kind = 4;
+   */
+  kind: string;
+
+  /**
+   * Until when, if it is not ended before.
+   *
+   * @generated from field: google.protobuf.Timestamp expires_at = 5;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * @generated from field: stint.v1.Standing standing = 6;
+   */
+  standing: Standing;
+
+  /**
+   * Why the other system could not be told the last time.
+   *
+   * @generated from field: string failure = 7;
+   */
+  failure: string;
+};
+
+/**
+ * Describes the message stint.v1.StandingExchange.
+ * Use `create(StandingExchangeSchema)` to create a new message.
+ */
+export declare const StandingExchangeSchema: GenMessage<StandingExchange>;
+
+/**
  * Only OPEN permits anything; a client takes a state it does not know as closed.
  *
  * @generated from enum stint.v1.StepState
@@ -959,4 +1111,95 @@ export enum ReceiptState {
  * Describes the enum stint.v1.ReceiptState.
  */
 export declare const ReceiptStateSchema: GenEnum<ReceiptState>;
+
+/**
+ * @generated from enum stint.v1.ExchangeState
+ */
+export enum ExchangeState {
+  /**
+   * @generated from enum value: EXCHANGE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The other system is being asked.
+   *
+   * @generated from enum value: EXCHANGE_STATE_INTENDED = 1;
+   */
+  INTENDED = 1,
+
+  /**
+   * @generated from enum value: EXCHANGE_STATE_ISSUED = 2;
+   */
+  ISSUED = 2,
+
+  /**
+   * No answer said whether something was made, so what there may be is being ended.
+   *
+   * @generated from enum value: EXCHANGE_STATE_UNKNOWN = 3;
+   */
+  UNKNOWN = 3,
+
+  /**
+   * Nothing was made.
+   *
+   * @generated from enum value: EXCHANGE_STATE_FAILED = 4;
+   */
+  FAILED = 4,
+
+  /**
+   * Ended at the other system.
+   *
+   * @generated from enum value: EXCHANGE_STATE_ENDED = 5;
+   */
+  ENDED = 5,
+
+  /**
+   * Its time was over there.
+   *
+   * @generated from enum value: EXCHANGE_STATE_LAPSED = 6;
+   */
+  LAPSED = 6,
+}
+
+/**
+ * Describes the enum stint.v1.ExchangeState.
+ */
+export declare const ExchangeStateSchema: GenEnum<ExchangeState>;
+
+/**
+ * @generated from enum stint.v1.Standing
+ */
+export enum Standing {
+  /**
+   * @generated from enum value: STANDING_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Its step is open.
+   *
+   * @generated from enum value: STANDING_HELD = 1;
+   */
+  HELD = 1,
+
+  /**
+   * The other system is being told, again and again until it is done.
+   *
+   * @generated from enum value: STANDING_ENDING = 2;
+   */
+  ENDING = 2,
+
+  /**
+   * Nobody can end it: its time does.
+   *
+   * @generated from enum value: STANDING_LAPSING = 3;
+   */
+  LAPSING = 3,
+}
+
+/**
+ * Describes the enum stint.v1.Standing.
+ */
+export declare const StandingSchema: GenEnum<Standing>;
 

@@ -1,0 +1,296 @@
+import { BrokerError } from "../domain/errors.ts";
+import { type Exchange, ExchangeFailure, type ExchangeOutcome, lapses } from "../domain/exchange.ts";
+import type { LedgerEvent } from "../domain/ledger-event.ts";
+import { LIMITS } from "../domain/limits.ts";
+import { isClosed, type Step } from "../domain/step.ts";
+import { addSeconds, microsOf, secondsOf } from "../domain/time.ts";
+import { createListeners } from "../follow/listeners.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
+import type { StepDirectory } from "../ports/directories.ts";
+import type { ExchangeVault } from "../ports/exchange-vault.ts";
+import type { Committed, Following } from "../ports/following.ts";
+import type { Ledger } from "../ports/ledger.ts";
+import type { ProjectionReads } from "../ports/ledger-reads.ts";
+import type { StandingExchange, StandingExchanges } from "../ports/standing-exchanges.ts";
+import { createEndingQueue, type EndingQueue } from "./ending-queue.ts";
+import type { ExchangeTargets } from "./exchange-targets.ts";
+
+/** Ends secrets of other systems when their steps end. */
+export type Endings = StandingExchanges & {
+  readonly following: Following;
+  /** Resolves once what was intended by this event is kept here, so that no end of its step is missed. */
+  taken(sequence: number): Promise<void>;
+  /** Resolves when nothing of a step at a target is being ended that can only be found by what it looks like. */
+  blindEnding(stepId: string, target: string): Promise<void>;
+  /**
+   * Records what the other system answered. Where that can't be recorded, it is taken for unknown, and ended, as soon as
+   * anything can be recorded again.
+   *
+   * @throws BrokerError LEDGER_UNAVAILABLE
+   */
+  answer(exchangeId: string, outcome: ExchangeOutcome): Promise<void>;
+  stop(): void;
+};
+
+export type EndingsPorts = {
+  readonly ledger: Pick<Ledger, "follow" | "perform">;
+  readonly projections: Pick<ProjectionReads, "exchanges">;
+  readonly stepDirectory: Pick<StepDirectory, "byId" | "followStep">;
+  readonly targets: ExchangeTargets;
+  readonly vault: ExchangeVault;
+  readonly clock: Clock;
+  /** Told of each end that has to be tried again; a line of the log, without secrets. */
+  readonly delayed: (exchange: StandingExchange) => void;
+  readonly failed: (error: unknown) => void;
+};
+
+type Kept = {
+  exchange: Pick<Exchange, "exchangeId" | "stepId" | "target" | "kind" | "endable" | "expiresAt" | "state">;
+  closedSequence: number | undefined;
+  isEnding: boolean;
+  failures: number;
+  failure: string | undefined;
+  unfollow: Cancel;
+  cancelRetry: Cancel;
+  cancelExpiry: Cancel;
+};
+
+const RETRY_MS = 1_000;
+/** A system that was away for hours is told within a minute of its return. */
+const RETRY_MS_MAX = 60_000;
+/** The clock of the other side may be this far behind: until then its time is not over there. */
+const LAPSE_SECONDS = LIMITS.clockSkewSecondsMax;
+
+/**
+ * Takes up every exchange of which something may be alive, ends those whose steps have ended, and follows the ledger from
+ * there. A close never waits for it.
+ *
+ * @throws BrokerError LEDGER_UNAVAILABLE
+ */
+export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
+  const { clock, ledger, targets, vault } = ports;
+  const { value, through } = await ports.projections.exchanges(secondsOf(clock.now()));
+  const kept = new Map<string, Kept>();
+  const changes = createListeners(ports.failed);
+  const queue: EndingQueue = createEndingQueue();
+  const blind = new Map<string, Promise<unknown>>();
+  let isStopped = false;
+
+  function keep(exchange: Kept["exchange"]): void {
+    // An event that failed half-way is taken again, so the exchange may be kept already.
+    if (kept.has(exchange.exchangeId)) return;
+    const one: Kept = {
+      exchange,
+      closedSequence: undefined,
+      isEnding: false,
+      failures: 0,
+      failure: undefined,
+      unfollow: () => undefined,
+      cancelRetry: () => undefined,
+      cancelExpiry: () => undefined,
+    };
+    kept.set(exchange.exchangeId, one);
+    one.unfollow = ports.stepDirectory.followStep(exchange.stepId, (step) => closed(one, step));
+    awaitExpiry(one);
+  }
+
+  function awaitExpiry(one: Kept): void {
+    one.cancelExpiry();
+    const due = microsOf(addSeconds(one.exchange.expiresAt, LAPSE_SECONDS));
+    one.cancelExpiry = clock.schedule(Math.max(0, Math.ceil((due - clock.now()) / 1_000)), () => end(one));
+  }
+
+  function closed(one: Kept, step: Step): void {
+    if (!isClosed(step.state)) return;
+    one.closedSequence = step.closedSequence ?? 0;
+    end(one);
+  }
+
+  function forget(exchangeId: string): void {
+    const one = kept.get(exchangeId);
+    if (one === undefined) return;
+    kept.delete(exchangeId);
+    one.unfollow();
+    one.cancelRetry();
+    one.cancelExpiry();
+    void vault.drop(exchangeId).catch(ports.failed);
+    changes.tell();
+  }
+
+  function take({ event }: Committed): void {
+    if (event.type === "exchange.intended") keep({ ...event.exchange, state: "intended" });
+    if (event.type === "exchange.answered") takeAnswer(event);
+    if (event.type === "exchange.ended") forget(event.exchangeId);
+  }
+
+  function takeAnswer({ exchangeId, outcome }: Extract<LedgerEvent, { type: "exchange.answered" }>): void {
+    const one = kept.get(exchangeId);
+    if (one === undefined) return;
+    if (outcome.kind === "failed" && !outcome.mayExist) {
+      forget(exchangeId);
+      return;
+    }
+    const known = outcome.kind === "issued" ? { expiresAt: outcome.expiresAt } : {};
+    one.exchange = { ...one.exchange, ...known, state: outcome.kind === "issued" ? "issued" : "unknown" };
+    awaitExpiry(one);
+    end(one);
+  }
+
+  function hasLapsed({ expiresAt }: Kept["exchange"]): boolean {
+    return clock.now() >= microsOf(addSeconds(expiresAt, LAPSE_SECONDS));
+  }
+
+  function isDue({ exchange, closedSequence }: Kept): boolean {
+    // Whoever asks is still waiting for the answer, which comes soon or is recorded as unknown.
+    if (exchange.state === "intended") return false;
+    return closedSequence !== undefined || exchange.state === "unknown" || hasLapsed(exchange);
+  }
+
+  function end(one: Kept): void {
+    if (isStopped || one.isEnding || !kept.has(one.exchange.exchangeId) || !isDue(one)) return;
+    const isOver = lapses(one.exchange.kind) && hasLapsed(one.exchange);
+    if (!isOver && targets.get(one.exchange.target)?.end === undefined) {
+      // Only its time ends it.
+      changes.tell();
+      return;
+    }
+    one.isEnding = true;
+    one.cancelRetry();
+    void ended(one, isOver).finally(() => {
+      one.isEnding = false;
+      changes.tell();
+    });
+  }
+
+  async function ended(one: Kept, isOver: boolean): Promise<void> {
+    const { exchangeId, target } = one.exchange;
+    try {
+      if (!isOver) await queue.run(target, () => tellTarget(one));
+      const ending = isOver ? "lapsed" : "told";
+      await ledger.perform({ act: "end-exchange", exchangeId, ending, now: clock.now() });
+    } catch (thrown) {
+      again(one, thrown);
+    }
+  }
+
+  function again(one: Kept, thrown: unknown): void {
+    if (isStopped) return;
+    if (!(thrown instanceof ExchangeFailure || thrown instanceof BrokerError)) ports.failed(thrown);
+    one.failure = thrown instanceof ExchangeFailure ? thrown.message : "the end could not be recorded";
+    const pauseMs = Math.min(RETRY_MS * 2 ** Math.min(one.failures, 10), RETRY_MS_MAX);
+    one.failures += 1;
+    one.cancelRetry = clock.schedule(pauseMs, () => end(one));
+    ports.delayed(standingOf(one));
+  }
+
+  async function tellTarget(one: Kept): Promise<void> {
+    const { exchangeId, stepId, target } = one.exchange;
+    const step = await ports.stepDirectory.byId(stepId);
+    if (step === undefined) throw new RangeError("an exchange of no step");
+    const handle = await vault.find(exchangeId);
+    const order = { exchangeId, spiffeId: step.spiffeId, others: [] };
+    const tell = targets.get(target)?.end;
+    if (handle !== undefined) return tell?.({ ...order, handle });
+    const siblings = siblingsOf(one);
+    if (siblings.some(({ exchange }) => exchange.state === "intended")) {
+      throw new ExchangeFailure("unavailable", "is being asked for another secret of the step", { mayExist: true });
+    }
+    const handles = await Promise.all(siblings.map(({ exchange }) => vault.find(exchange.exchangeId)));
+    const others = handles.filter((known) => known !== undefined);
+    const telling = Promise.resolve(tell?.({ ...order, others }));
+    const key = keyOf(stepId, target);
+    blind.set(
+      key,
+      telling.catch(() => undefined).finally(() => blind.delete(key)),
+    );
+    await telling;
+  }
+
+  /** Those of the same step at the same target that go on. */
+  function siblingsOf(one: Kept): readonly Kept[] {
+    const { stepId, target } = one.exchange;
+    return [...kept.values()].filter(
+      (other) => other !== one && other.exchange.stepId === stepId && other.exchange.target === target,
+    );
+  }
+
+  function standingOf({ exchange, closedSequence, failure }: Kept): StandingExchange {
+    const { exchangeId, stepId, target, kind, expiresAt, state } = exchange;
+    const isHeld = closedSequence === undefined && state !== "unknown";
+    const isToldOf = targets.get(target)?.end !== undefined;
+    return {
+      ...{ exchangeId, stepId, target, kind, expiresAt },
+      standing: isHeld ? "held" : isToldOf ? "ending" : "lapsing",
+      ...(failure === undefined ? {} : { failure }),
+    };
+  }
+
+  function closedBy(sequence: number): readonly StandingExchange[] {
+    return [...kept.values()].filter(({ closedSequence }) => closedSequence === sequence).map(standingOf);
+  }
+
+  function record(exchangeId: string, outcome: ExchangeOutcome): Promise<unknown> {
+    return ledger.perform({ act: "answer-exchange", exchangeId, outcome, now: clock.now() });
+  }
+
+  function recordUnknown(exchangeId: string): void {
+    if (isStopped) return;
+    record(exchangeId, { kind: "failed", failure: "was not recorded", mayExist: true }).catch(() => {
+      clock.schedule(RETRY_MS, () => recordUnknown(exchangeId));
+    });
+  }
+
+  await vault.dropAllBut(new Set(value.map(({ exchangeId }) => exchangeId)));
+  for (const exchange of value) keep(exchange);
+  const following = ledger.follow({ name: "secrets of other systems", take }, through);
+  for (const { exchangeId, state } of value) if (state === "intended") recordUnknown(exchangeId);
+  for (const one of kept.values()) end(one);
+
+  return {
+    following,
+    async taken(sequence) {
+      if (await following.reached(sequence)) return;
+      throw new BrokerError("NOT_SERVING", "what the broker keeps of other systems' secrets is behind the ledger");
+    },
+    async blindEnding(stepId, target) {
+      await blind.get(keyOf(stepId, target));
+    },
+    async answer(exchangeId, outcome) {
+      try {
+        await record(exchangeId, outcome);
+      } catch (thrown) {
+        recordUnknown(exchangeId);
+        throw thrown;
+      }
+    },
+    ofStep: (stepId) => [...kept.values()].filter(({ exchange }) => exchange.stepId === stepId).map(standingOf),
+    afterClose(closedSequence, waitMs) {
+      const isSettled = () => !closedBy(closedSequence).some(({ standing }) => standing === "ending");
+      if (waitMs === 0 || isSettled()) return Promise.resolve(closedBy(closedSequence));
+      return new Promise((resolve) => {
+        const done = () => {
+          cancel();
+          unsubscribe();
+          resolve(closedBy(closedSequence));
+        };
+        const cancel = clock.schedule(waitMs, done);
+        const unsubscribe = changes.onChange(() => {
+          if (isSettled()) done();
+        });
+      });
+    },
+    stop() {
+      isStopped = true;
+      following.end();
+      for (const one of kept.values()) {
+        one.unfollow();
+        one.cancelRetry();
+        one.cancelExpiry();
+      }
+    },
+  };
+}
+
+function keyOf(stepId: string, target: string): string {
+  return `${stepId} ${target}`;
+}

@@ -1,0 +1,92 @@
+import { readdir } from "node:fs/promises";
+import { openBaoTarget } from "../adapters/exchange-http/openbao.ts";
+import { openExchangeVault } from "../adapters/exchange-vault-disk/exchange-vault-disk.ts";
+import { readPrivateFile, removePrivateFile, writePrivateFile } from "../adapters/signer-disk/private-file.ts";
+import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
+import type { ExchangeConfig } from "../config/exchanges-section.ts";
+import { BrokerError } from "../domain/errors.ts";
+import type { ConfiguredTarget, ExchangeTargets } from "../exchange/exchange-targets.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { ExchangeTarget } from "../ports/exchange-target.ts";
+import type { ExchangeVault } from "../ports/exchange-vault.ts";
+import type { Randomness } from "../ports/randomness.ts";
+import { sentenceOf } from "./for-operator.ts";
+import { pemCertificates } from "./pem-certificates.ts";
+import type { Files, Renewed, RenewedFiles } from "./renewed-files.ts";
+
+const KEY_BYTES = 32;
+/** What a token may consist of: anything else could end the header that it stands in. */
+const TOKEN = /^[\x21-\x7e]{1,4096}$/;
+
+/** Opens the place of what is needed to end secrets of other systems. @throws UnsafeFileError */
+export async function openExchangeKeeping(
+  directory: { readonly path: string; readonly exchanges: string },
+  randomness: Randomness,
+): Promise<ExchangeVault> {
+  return openExchangeVault({
+    directory: directory.exchanges,
+    key: await keepSecret(directory.path, "exchanges.key", () => randomness.bytes(KEY_BYTES)),
+    files: { read: readPrivateFile, write: writePrivateFile, remove: removePrivateFile, list: (path) => readdir(path) },
+    randomness,
+  });
+}
+
+/**
+ * The other systems that the configuration names.
+ *
+ * @throws BrokerError or UnsafeFileError when a file of the configuration can't be used
+ */
+export async function exchangeTargets(
+  exchanges: readonly ExchangeConfig[],
+  ports: { readonly clock: Clock; readonly files: Pick<RenewedFiles, "follow"> },
+): Promise<ExchangeTargets> {
+  const targets = new Map<string, ConfiguredTarget>();
+  for (const exchange of exchanges) {
+    const { name, audience, agents, ttlSecondsMax } = exchange;
+    const files = await ports.files.follow(exchangeFiles(exchange));
+    const target = targetOf(exchange, files, ports.clock);
+    targets.set(name, { ...target, name, audience, ttlSecondsMax, ...(agents === undefined ? {} : { agents }) });
+  }
+  return targets;
+}
+
+function targetOf(exchange: ExchangeConfig, files: Renewed<ExchangeFiles>, clock: Clock): ExchangeTarget {
+  const { url, mount, role, path } = exchange;
+  return openBaoTarget({
+    ...{ url: new URL(url), mount, role, clock, ca: () => files.current().ca, token: () => files.current().secret },
+    ...(path === undefined ? {} : { path }),
+  });
+}
+
+type ExchangeFiles = { readonly ca: string | undefined; readonly secret: string };
+
+/** The files by which another system is recognised, and the broker by it; they are read again when they change. */
+export function exchangeFiles({ name, ca, tokenFile }: ExchangeConfig): Files<ExchangeFiles> {
+  return {
+    setting: `exchanges.${name}`,
+    paths: [ca, tokenFile].filter((path) => path !== undefined),
+    read: async () => ({
+      ca: ca === undefined ? undefined : await authoritiesIn(ca),
+      secret: await secretIn(tokenFile),
+    }),
+  };
+}
+
+async function authoritiesIn(path: string): Promise<string> {
+  try {
+    return (await pemCertificates(path)).join("");
+  } catch (cause) {
+    throw unusable(`${path}: ${sentenceOf(cause)}`, cause);
+  }
+}
+
+/** @throws UnsafeFileError too, where the file is open to others. */
+async function secretIn(path: string): Promise<string> {
+  const secret = String(await readPrivateFile(path)).replace(/\r?\n$/, "");
+  if (TOKEN.test(secret)) return secret;
+  throw unusable(`${path}: no secret on a line of its own`);
+}
+
+function unusable(detail: string, cause?: unknown): BrokerError {
+  return new BrokerError("NOT_SERVING", "what another system is to be asked with can't be used", { detail, cause });
+}

@@ -1,0 +1,311 @@
+import { on } from "node:events";
+import { existsSync, readdirSync, readFileSync, statSync, watch, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ExchangeState, Standing } from "../../../src/gen/stint/v1/types_pb.js";
+import { createStint } from "../../../src/sdk/runtime/index.ts";
+import { runStint } from "../../cli/running.ts";
+import { type Daemon, startDaemon } from "../../daemon.ts";
+import { type Runtime, runtimeAt } from "../../e2e/one-user.ts";
+import { type Operator, operatorOf } from "../../e2e/operator.ts";
+import { openTcpGate, type TcpGate } from "../../exchange/tcp-gate.ts";
+import { INSTALL_MS_MAX } from "../locked-packages.ts";
+import { pythonIsMissing } from "../python/python-environment.ts";
+import { freePort } from "./free-port.ts";
+import { type OpenBao, startOpenBao } from "./openbao-server.ts";
+
+const selectors = [`unix:uid:${process.getuid?.()}`];
+const AUDIENCE = "https://bao.example";
+/** Longer than the other side takes for an end. */
+const AWAITED = { seconds: 10n };
+
+describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", () => {
+  let bao: OpenBao;
+  let gate: TcpGate;
+  let daemon: Daemon;
+  let runtime: Runtime;
+  let operator: Operator;
+  let runs = 0;
+
+  beforeAll(async () => {
+    bao = await startOpenBao();
+    gate = await openTcpGate(Number(new URL(bao.address).port));
+    const port = await freePort();
+    const issuer = `http://127.0.0.1:${port}`;
+    daemon = await startDaemon({
+      entries: [
+        { kind: "agent", name: "researcher", selectors, audiences: [AUDIENCE], exchange_audiences: [AUDIENCE] },
+        { kind: "agent", name: "other", selectors, audiences: [AUDIENCE], exchange_audiences: [AUDIENCE] },
+        { kind: "agent", name: "identified", selectors, audiences: [AUDIENCE] },
+        { kind: "runtime", name: "flow", selectors, agents: ["researcher", "other", "identified"] },
+        { kind: "operator", name: "admin", selectors, role: "admin" },
+      ],
+      config: (directory) => {
+        const tokenFile = join(directory, "bao-token");
+        writeFileSync(tokenFile, `${bao.rootToken}\n`, { mode: 0o600 });
+        const target = {
+          ...{
+            kind: "openbao",
+            url: `http://127.0.0.1:${gate.port}`,
+            plain_on_loopback: true,
+            audience: AUDIENCE,
+            token_file: tokenFile,
+          },
+          role: "steps",
+          agents: ["researcher"],
+        };
+        return {
+          issuer,
+          http: { listen: `127.0.0.1:${port}`, plain_on_loopback: true },
+          exchanges: [
+            { name: "bao", ...target },
+            { name: "bao-github", ...target, path: "secret/data/{agent}", ttl_max: "60s" },
+          ],
+        };
+      },
+    });
+    await bao.ask("POST", "sys/auth/jwt", { type: "jwt" });
+    await bao.ask("POST", "auth/jwt/config", { oidc_discovery_url: issuer, bound_issuer: issuer });
+    await bao.ask("PUT", "sys/policies/acl/steps", { policy: 'path "secret/data/*" { capabilities = ["read"] }' });
+    await bao.ask("POST", "auth/jwt/role/steps", {
+      ...{ role_type: "jwt", user_claim: "sub", bound_audiences: [AUDIENCE] },
+      bound_claims: { client_id: "spiffe://example.org/agent/researcher" },
+      ...{ token_policies: ["steps"], token_ttl: "1h" },
+    });
+    await bao.ask("POST", "secret/data/researcher", { data: { token: "the token of github" } });
+    runtime = runtimeAt(daemon.workloadSocket);
+    operator = operatorOf(daemon.operatorSocket);
+  }, INSTALL_MS_MAX);
+  afterAll(async () => {
+    runtime?.[Symbol.dispose]();
+    operator?.[Symbol.dispose]();
+    await daemon?.[Symbol.asyncDispose]();
+    await gate?.close();
+    await bao?.close();
+  });
+
+  /** With the same data, in a new process. */
+  async function restart(): Promise<void> {
+    runtime[Symbol.dispose]();
+    operator[Symbol.dispose]();
+    daemon = await daemon.restart();
+    runtime = runtimeAt(daemon.workloadSocket);
+    operator = operatorOf(daemon.operatorSocket);
+  }
+
+  async function open(agent = "researcher", audiences = [AUDIENCE], more: object = {}) {
+    runs += 1;
+    const { step } = await runtime.steps.open({ runId: `run-${runs}`, step: "deploy", agent, audiences, ...more });
+    if (step === undefined) throw new TypeError("no step in the answer");
+    return step;
+  }
+  let requests = 0;
+  const exchange = (stepId: string, target = "bao", requestId = `request-${++requests}`) =>
+    runtime.credentials.exchange({ stepId, target, requestId });
+  /** The life that is left of a token, in seconds; `undefined` of one that is none any more. */
+  async function lifeOf(token: string): Promise<number | undefined> {
+    const headers = { "x-vault-token": token };
+    const answer = await fetch(`${bao.address}/v1/auth/token/lookup-self`, { headers });
+    if (answer.status === 403) return undefined;
+    return ((await answer.json()) as { data: { ttl: number } }).data.ttl;
+  }
+
+  /** Resolves with an exchange of the step once it is in a state. */
+  async function inState(stepId: string, state: ExchangeState) {
+    for await (const { event } of operator.history.tailEvents({ afterSequence: 0n })) {
+      if (event?.type.startsWith("exchange.") !== true) continue;
+      const { exchanges } = await operator.history.listExchanges({ filter: { stepId } });
+      const [found] = exchanges;
+      if (found?.state === state) return found;
+    }
+    throw new TypeError("the events are over");
+  }
+  const accessors = async (): Promise<readonly string[]> =>
+    ((await bao.ask("LIST", "auth/token/accessors")) as { data: { keys: string[] } }).data.keys;
+
+  test("is a token of no longer life than the step's, and ends with the step", async () => {
+    const { stepId, expiresAt } = await open();
+    const given = await exchange(stepId);
+    expect(given).toMatchObject({ target: "bao", kind: "openbao", endsWithStep: true });
+    const token = given.secret["token"] ?? "";
+    const left = Number(expiresAt?.seconds) - Date.now() / 1_000;
+    expect(await lifeOf(token)).toBeLessThanOrEqual(Math.ceil(left));
+    expect(Number(given.expiresAt?.seconds)).toBeLessThanOrEqual(Number(expiresAt?.seconds));
+    const closed = await runtime.steps.close({ stepId, outcome: 1, awaitReceipts: AWAITED });
+    expect(closed.stillAlive).toEqual([]);
+    expect(await lifeOf(token)).toBeUndefined();
+    const { exchanges } = await operator.history.listExchanges({ filter: { stepId } });
+    expect(exchanges).toMatchObject([{ state: ExchangeState.ENDED, endable: true, kind: "openbao" }]);
+  });
+
+  test("is what is read with that token, where the target has a path", async () => {
+    const { stepId } = await open();
+    const given = await exchange(stepId, "bao-github");
+    expect(given.secret).toEqual({ token: "the token of github" });
+    // The target's ttl_max.
+    expect(Number(given.expiresAt?.seconds)).toBeLessThanOrEqual(Date.now() / 1_000 + 60);
+    await runtime.steps.close({ stepId, outcome: 1, awaitReceipts: AWAITED });
+  });
+
+  test("is each step's own: the end of one leaves the other alone", async () => {
+    const [one, other] = [await open(), await open()];
+    const [ofOne, ofOther] = [await exchange(one.stepId), await exchange(other.stepId)];
+    await runtime.steps.close({ stepId: one.stepId, outcome: 1, awaitReceipts: AWAITED });
+    expect(await lifeOf(ofOne.secret["token"] ?? "")).toBeUndefined();
+    expect(await lifeOf(ofOther.secret["token"] ?? "")).toBeGreaterThan(0);
+    await runtime.steps.close({ stepId: other.stepId, outcome: 1, awaitReceipts: AWAITED });
+    expect(await lifeOf(ofOther.secret["token"] ?? "")).toBeUndefined();
+  });
+
+  test("ends with the step that its step was delegated from", async () => {
+    const parent = await open();
+    const child = await open("researcher", [AUDIENCE], {
+      runId: parent.name?.runId,
+      step: "below",
+      parentStepId: parent.stepId,
+    });
+    const given = await exchange(child.stepId);
+    const closed = await runtime.steps.close({ stepId: parent.stepId, outcome: 1, awaitReceipts: AWAITED });
+    expect(closed).toMatchObject({ descendantsClosed: 1, stillAlive: [] });
+    expect(await lifeOf(given.secret["token"] ?? "")).toBeUndefined();
+  });
+
+  test("is shown to an operator before a revocation, and ended by it", async () => {
+    const { stepId } = await open();
+    const given = await exchange(stepId);
+    const target = { case: "stepId", value: stepId } as const;
+    const dry = await operator.revocations.revoke({ target, dryRun: true });
+    expect(dry.exchanges).toMatchObject([{ exchangeId: given.exchangeId, state: ExchangeState.ISSUED }]);
+    await operator.revocations.revoke({ target });
+    await inState(stepId, ExchangeState.ENDED);
+    expect(await lifeOf(given.secret["token"] ?? "")).toBeUndefined();
+  });
+
+  test.for([
+    { what: "a target that nobody configured", target: "vault", reason: "INVALID_FIELD" },
+    { what: "a step that was not opened for its audience", audiences: [], reason: "AUDIENCE_INVALID" },
+    { what: "an agent whose entry trades no tokens for it", agent: "identified", reason: "NOT_ENTITLED" },
+    { what: "an agent that the target does not name", agent: "other", reason: "NOT_ENTITLED" },
+    { what: "a request without an id", requestId: "", reason: "INVALID_FIELD" },
+  ])("is refused for $what", async ({ target, audiences, agent, reason, requestId }) => {
+    const { stepId } = await open(agent, audiences);
+    const asked = exchange(stepId, target, requestId);
+    await expect(asked).rejects.toMatchObject({ info: { reason } });
+    const { exchanges } = await operator.history.listExchanges({ filter: { stepId } });
+    expect(exchanges).toEqual([]);
+  });
+
+  test("is refused for a step that is closed", async () => {
+    const { stepId } = await open();
+    await runtime.steps.close({ stepId, outcome: 1 });
+    await expect(exchange(stepId)).rejects.toMatchObject({ info: { reason: "STEP_CLOSED" } });
+  });
+
+  test("is given once for a request", async () => {
+    const { stepId } = await open();
+    await exchange(stepId, "bao", "the same");
+    await expect(exchange(stepId, "bao", "the same")).rejects.toMatchObject({ info: { reason: "REQUEST_ID_REUSED" } });
+    const { exchanges } = await operator.history.listExchanges({ filter: { stepId } });
+    expect(exchanges).toHaveLength(1);
+    await runtime.steps.close({ stepId, outcome: 1, awaitReceipts: AWAITED });
+  });
+
+  test("is ended as soon as the other side is back, and until then the close says what is alive, and where", async () => {
+    const { stepId } = await open();
+    const given = await exchange(stepId);
+    gate.set("down");
+    const closed = await runtime.steps.close({ stepId, outcome: 1 });
+    expect(closed.stillAlive).toMatchObject([
+      { exchangeId: given.exchangeId, target: "bao", standing: Standing.ENDING, expiresAt: given.expiresAt },
+    ]);
+    const shown = await runtime.steps.get({ by: { case: "stepId", value: stepId } });
+    expect(shown.exchanges).toMatchObject([{ exchangeId: given.exchangeId, standing: Standing.ENDING }]);
+    expect(await lifeOf(given.secret["token"] ?? "")).toBeGreaterThan(0);
+    gate.set("through");
+    await inState(stepId, ExchangeState.ENDED);
+    expect(await lifeOf(given.secret["token"] ?? "")).toBeUndefined();
+  });
+
+  test("is ended by a broker that was killed between the close and the end", async () => {
+    const { stepId } = await open();
+    const given = await exchange(stepId);
+    gate.set("down");
+    await runtime.steps.close({ stepId, outcome: 1 });
+    await daemon.kill();
+    gate.set("through");
+    await restart();
+    await inState(stepId, ExchangeState.ENDED);
+    expect(await lifeOf(given.secret["token"] ?? "")).toBeUndefined();
+  });
+
+  test("is found and ended by a broker that was killed before it had the answer; what others hold is left alone", async () => {
+    const { stepId } = await open();
+    const held = await exchange(stepId);
+    const before = await accessors();
+    gate.set("holding");
+    const asked = exchange(stepId).catch(() => undefined);
+    await gate.held();
+    expect(await accessors()).toHaveLength(before.length + 1);
+    await daemon.kill();
+    await asked;
+    gate.set("through");
+    await restart();
+    await inState(stepId, ExchangeState.ENDED);
+    expect(await accessors()).toEqual(before);
+    expect(await lifeOf(held.secret["token"] ?? "")).toBeGreaterThan(0);
+  });
+
+  test("comes to a program by the SDK and by the command line, and a file of it is its user's alone", async () => {
+    const { stepId } = await open();
+    using stint = createStint({ endpoint: daemon.workloadSocket });
+    const step = await stint.resumeStep({ stepId });
+    const given = await step.exchange("bao-github");
+    expect(given.secret()).toEqual({ token: "the token of github" });
+    const own = ["--socket", `unix://${daemon.workloadSocket}`, "exchange", "bao-github", "--step-id", stepId];
+    expect(await runStint(own)).toEqual({ status: 0, out: "BAO_GITHUB_TOKEN='the token of github'\n", err: "" });
+    const out = join(daemon.directory, "secret.json");
+    expect(await runStint([...own, "--format", "json", "--out", out])).toMatchObject({ status: 0, out: "" });
+    expect(statSync(out).mode & 0o777).toBe(0o600);
+    const written = JSON.parse(readFileSync(out, "utf8")) as object;
+    expect(written).toMatchObject({
+      target: "bao-github",
+      secret: { token: "the token of github" },
+      ends_with_step: true,
+    });
+    const listed = await runStint(["--operator-socket", daemon.operatorSocket, "history", "exchanges", "--alive"]);
+    expect(listed.out).toContain("bao-github");
+    const result = await step.close("COMPLETED", { awaitReceiptsSeconds: 10 });
+    expect(result.stillAlive).toEqual([]);
+  });
+
+  test("leaves nothing of itself in messages, logs and files", async () => {
+    const { stepId } = await open();
+    const given = await exchange(stepId);
+    const token = given.secret["token"] ?? "";
+    const { data } = (await bao.ask("POST", "auth/token/lookup", { token })) as { data: { accessor: string } };
+    const { events } = await operator.history.listEvents({ filter: { stepId } });
+    const said = `${daemon.stderr()}${events.map(({ canonical }) => Buffer.from(canonical).toString()).join("\n")}`;
+    expect(said).toContain(given.exchangeId);
+    const files = readdirSync(daemon.directory, { recursive: true, withFileTypes: true });
+    const kept = files.filter((file) => file.isFile()).map((file) => readFileSync(join(file.parentPath, file.name)));
+    for (const secret of [token, data.accessor]) {
+      expect(said).not.toContain(secret);
+      expect(kept.some((content) => content.includes(secret))).toBe(false);
+    }
+    const sealed = join(daemon.directory, "data", "exchanges", `${given.exchangeId}.sealed`);
+    expect(statSync(sealed).mode & 0o777).toBe(0o600);
+    await runtime.steps.close({ stepId, outcome: 1, awaitReceipts: AWAITED });
+    await removed(sealed);
+  });
+});
+
+/** Resolves once there is no such file. */
+async function removed(path: string): Promise<void> {
+  const watcher = watch(dirname(path));
+  try {
+    const changes = on(watcher, "change");
+    while (existsSync(path)) await changes.next();
+  } finally {
+    watcher.close();
+  }
+}

@@ -1,0 +1,57 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+
+/** Between a broker and another system: passes everything on, or breaks the connections, or lets no answer through. */
+export type TcpGate = {
+  readonly port: number;
+  /** `down`: whoever connects is cut off. `holding`: questions go through, their answers wait for another mode. */
+  set(mode: "through" | "down" | "holding"): void;
+  /** Resolves once an answer is held back. */
+  readonly held: () => Promise<void>;
+  close(): Promise<void>;
+};
+
+/** A gate on the loopback address in front of a port of it. */
+export async function openTcpGate(port: number): Promise<TcpGate> {
+  let mode: "through" | "down" | "holding" = "through";
+  const all = new Set<Socket>();
+  const waiting = new Set<() => void>();
+  let heldBack: (() => void)[] = [];
+
+  const server = createServer((near) => {
+    if (mode === "down") return void near.destroy();
+    const far = connect(port, "127.0.0.1");
+    for (const socket of [near, far]) {
+      all.add(socket);
+      socket.on("error", () => undefined);
+      socket.once("close", () => {
+        all.delete(socket);
+        (socket === near ? far : near).destroy();
+      });
+    }
+    near.on("data", (part) => far.write(part));
+    far.on("data", (part) => {
+      if (mode !== "holding") return void near.write(part);
+      heldBack.push(() => near.write(part));
+      for (const resolve of waiting) resolve();
+      waiting.clear();
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    set(next) {
+      mode = next;
+      if (next === "down") for (const socket of all) socket.destroy();
+      if (next === "through") for (const release of heldBack.splice(0)) release();
+      else heldBack = [];
+    },
+    held: () => (heldBack.length > 0 ? Promise.resolve() : new Promise((resolve) => void waiting.add(resolve))),
+    async close() {
+      for (const socket of all) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
