@@ -2,6 +2,7 @@ package stint
 
 import (
 	"context"
+	"encoding/hex"
 	"maps"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ var codeOfReason = map[string]Code{
 	"AUDIENCE_INVALID":  AudienceMismatch,
 	"GRANT_EXCEEDED":    GrantExceeded,
 	"DECISION_OUTDATED": Unavailable,
+	"TOOL_NOT_ACCEPTED": ToolNotAccepted,
 }
 
 // A message goes into a header's quoted string.
@@ -48,6 +50,8 @@ func ask(ctx context.Context, channel *grpc.ClientConn, token, location string, 
 		Tool:       use.Tool,
 		Datatypes:  use.Datatypes,
 	}
+	// What is no digest does not get here: the use has been checked.
+	request.DefinitionSha256, _ = hex.DecodeString(use.DefinitionSHA256)
 	for _, action := range use.Actions {
 		request.Actions = append(request.Actions, string(action))
 	}

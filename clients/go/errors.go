@@ -32,6 +32,7 @@ const (
 	GrantExceeded      Code = "GRANT_EXCEEDED"
 	CheckRequired      Code = "CHECK_REQUIRED"
 	PolicyDenied       Code = "POLICY_DENIED"
+	ToolNotAccepted    Code = "TOOL_NOT_ACCEPTED"
 	NotReady           Code = "NOT_READY"
 	Stale              Code = "STALE"
 	ClockSkewed        Code = "CLOCK_SKEWED"
@@ -54,7 +55,7 @@ const (
 // Fault says what a refusal with this code is about.
 func (code Code) Fault() Fault {
 	switch code {
-	case GrantExceeded, CheckRequired, PolicyDenied:
+	case GrantExceeded, CheckRequired, PolicyDenied, ToolNotAccepted:
 		return OfGrant
 	case NotReady, Stale, ClockSkewed, Overloaded, Unavailable:
 		return OfVerifier

@@ -24,9 +24,10 @@ type feedAct struct {
 	Actions []Action        `json:"actions"`
 	Is      json.RawMessage `json:"is"`
 	Use     struct {
-		Tool      string   `json:"tool"`
-		Actions   []Action `json:"actions"`
-		Datatypes []string `json:"datatypes"`
+		Tool             string   `json:"tool"`
+		Actions          []Action `json:"actions"`
+		Datatypes        []string `json:"datatypes"`
+		DefinitionSHA256 string   `json:"definition_sha256"`
 	} `json:"use"`
 }
 

@@ -24,9 +24,10 @@ var allActions = []Action{Read, Write, Execute, RetrieveSecret, MoveData}
 const anyTool = "*"
 
 var (
-	grantMembers      = []string{"type", "locations", "identifier", "actions", "datatypes", "max_calls"}
+	grantMembers      = []string{"type", "locations", "identifier", "actions", "datatypes", "max_calls", "definition_sha256"}
 	identifierPattern = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,128}$`)
 	datatypePattern   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+	definitionPattern = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 // GrantElement is one element of a grant, in the member names of RFC 9396; "*" as identifier stands for every tool.
@@ -38,6 +39,8 @@ type GrantElement struct {
 	Datatypes  []string `json:"datatypes"`
 	// MaxCalls is how many calls the element allows, all in all; 0: any number. Only the broker counts.
 	MaxCalls int `json:"max_calls,omitempty"`
+	// DefinitionSHA256 is the digest of the tool's definition for which alone the element holds; empty: whichever the server shows.
+	DefinitionSHA256 string `json:"definition_sha256,omitempty"`
 }
 
 // Grant is what a step may do.
@@ -50,6 +53,9 @@ type ToolUse struct {
 	Actions []Action
 	// Datatypes are the classes of data that it touches; all must be granted. At least one.
 	Datatypes []string
+	// DefinitionSHA256 is the digest of the tool's definition as its server shows it; empty: not known, so that no grant for one
+	// definition covers the use.
+	DefinitionSHA256 string
 }
 
 // check refuses a use that says nothing of what is done, or to what: every grant would cover it.
@@ -59,6 +65,9 @@ func (use ToolUse) check() error {
 	}
 	if len(use.Datatypes) == 0 {
 		return invalidField("datatypes", "at least one")
+	}
+	if use.DefinitionSHA256 != "" && !definitionPattern.MatchString(use.DefinitionSHA256) {
+		return invalidField("definition_sha256", "64 digits 0-9 and a-f")
 	}
 	return nil
 }
@@ -88,7 +97,8 @@ func (use ToolUse) Element(location string) (GrantElement, error) {
 	return element, nil
 }
 
-// parseGrant accepts a grant as it comes from outside: all members there but max_calls, none unknown, URIs canonical.
+// parseGrant accepts a grant as it comes from outside: five members are needed, none may be unknown, URIs are
+// canonical.
 // See RFC 9396 section 2.
 func parseGrant(value any, field string) (Grant, *Error) {
 	elements, isList := value.([]any)
@@ -149,8 +159,23 @@ func grantElementOf(value any, field string) (GrantElement, *Error) {
 			return none, invalidField(field+".datatypes", "names of 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '-'")
 		}
 	}
-	element.MaxCalls, err = callCountOf(members, field)
+	if element.MaxCalls, err = callCountOf(members, field); err != nil {
+		return none, err
+	}
+	element.DefinitionSHA256, err = definitionOf(members, identifier, field)
 	return element, err
+}
+
+func definitionOf(members map[string]any, identifier, field string) (string, *Error) {
+	value, isThere := members["definition_sha256"]
+	if !isThere {
+		return "", nil
+	}
+	definition, _ := value.(string)
+	if identifier == anyTool || !definitionPattern.MatchString(definition) {
+		return "", invalidField(field+".definition_sha256", "64 digits 0-9 and a-f, with the name of one tool")
+	}
+	return definition, nil
 }
 
 func actionsOf(members map[string]any, field string) ([]Action, *Error) {
@@ -223,5 +248,14 @@ func (element GrantElement) covers(audience string, use ToolUse) bool {
 	return (element.Identifier == anyTool || element.Identifier == use.Tool) &&
 		slices.Contains(element.Locations, audience) &&
 		!slices.ContainsFunc(use.Actions, isMissing) &&
-		!slices.ContainsFunc(use.Datatypes, isUnnamed)
+		!slices.ContainsFunc(use.Datatypes, isUnnamed) &&
+		(element.DefinitionSHA256 == "" || element.DefinitionSHA256 == use.DefinitionSHA256)
+}
+
+// isForOtherDefinition says whether an element would cover the use if it were for every definition of the tool.
+func (grant Grant) isForOtherDefinition(audience string, use ToolUse) bool {
+	return slices.ContainsFunc(grant, func(element GrantElement) bool {
+		element.DefinitionSHA256 = ""
+		return element.covers(audience, use)
+	})
 }

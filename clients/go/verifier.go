@@ -189,6 +189,9 @@ func (verifier *Verifier) Authorize(step *VerifiedStep, use ToolUse) error {
 	isCovered, isCounted := step.Grant.coverage(step.Audience, use)
 	if !isCovered {
 		message := "the grant of the step does not permit this, which takes a step that was opened for it"
+		if step.Grant.isForOtherDefinition(step.Audience, use) {
+			message = "the grant is for another definition of the tool, and this one takes a step that was opened for it"
+		}
 		return refuse(GrantExceeded, message)
 	}
 	// Last of all, so that whoever has asked already knows that everything else holds.

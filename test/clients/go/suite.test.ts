@@ -10,7 +10,7 @@ import { copiedGoClient, GO_CLIENT, type GoClient, repository } from "./go-clien
 // The module's own suite, run in a copy of it; each of its tests is one here, so that CI counts and names it.
 
 type Outcome = { readonly name: string; readonly failure: string | undefined };
-type Line = { readonly Action: string; readonly Package: string; readonly Test?: string; readonly Output?: string };
+type Line = { readonly Action: string; readonly Package?: string; readonly Test?: string; readonly Output?: string };
 
 const client = goIsMissing("the tests of the Go module") ? undefined : copiedGoClient();
 const suite = client === undefined ? undefined : await ran(client);
@@ -45,6 +45,8 @@ async function ran(made: GoClient) {
   for (const { Action: action, Package: of, Test: name, Output: text } of lines.map(
     (line) => JSON.parse(line) as Line,
   )) {
+    // What the compiler says is of no package; the exit status tells of it.
+    if (of === undefined) continue;
     const test = `${of.replace("stint.example/", "")}: ${name}`;
     if (action === "output") said.set(test, (said.get(test) ?? "") + text);
     if (name === undefined || (action !== "pass" && action !== "fail")) continue;

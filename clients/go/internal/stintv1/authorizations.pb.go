@@ -289,8 +289,11 @@ type CheckRequest struct {
 	// then what is `pending`, and the same question asked again what became of it: once it is approved it is decided anew.
 	// False: denied with the metadata `approval`. An approval that was given counts either way.
 	AcceptPending bool `protobuf:"varint,8,opt,name=accept_pending,json=acceptPending,proto3" json:"accept_pending,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Digest of the tool's definition as its server shows it to the caller (stint.v1.Tools), 32 bytes; empty where the caller does
+	// not look at it. Then what was reported last counts, and a grant for one definition alone does not permit the call.
+	DefinitionSha256 []byte `protobuf:"bytes,9,opt,name=definition_sha256,json=definitionSha256,proto3" json:"definition_sha256,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *CheckRequest) Reset() {
@@ -388,6 +391,13 @@ func (x *CheckRequest) GetAcceptPending() bool {
 		return x.AcceptPending
 	}
 	return false
+}
+
+func (x *CheckRequest) GetDefinitionSha256() []byte {
+	if x != nil {
+		return x.DefinitionSha256
+	}
+	return nil
 }
 
 type isCheckRequest_Credential interface {
@@ -632,7 +642,7 @@ const file_stint_v1_authorizations_proto_rawDesc = "" +
 	"\aoutcome\x18\x04 \x01(\x0e2\x16.stint.v1.UsageOutcomeR\aoutcome\x12\x14\n" +
 	"\x05calls\x18\x05 \x01(\rR\x05calls\"/\n" +
 	"\x13ReportUsageResponse\x12\x18\n" +
-	"\arefused\x18\x01 \x01(\rR\arefused\"\x85\x03\n" +
+	"\arefused\x18\x01 \x01(\rR\arefused\"\xb2\x03\n" +
 	"\fCheckRequest\x12\x1b\n" +
 	"\bjwt_svid\x18\x01 \x01(\tH\x00R\ajwtSvid\x12D\n" +
 	"\bwit_svid\x18\x02 \x01(\v2'.stint.v1.CheckRequest.WitSvidWithGrantH\x00R\awitSvid\x12\x1a\n" +
@@ -641,7 +651,8 @@ const file_stint_v1_authorizations_proto_rawDesc = "" +
 	"\aactions\x18\x05 \x03(\tR\aactions\x12\x1c\n" +
 	"\tdatatypes\x18\x06 \x03(\tR\tdatatypes\x12)\n" +
 	"\x10arguments_sha256\x18\a \x01(\fR\x0fargumentsSha256\x12%\n" +
-	"\x0eaccept_pending\x18\b \x01(\bR\racceptPending\x1aJ\n" +
+	"\x0eaccept_pending\x18\b \x01(\bR\racceptPending\x12+\n" +
+	"\x11definition_sha256\x18\t \x01(\fR\x10definitionSha256\x1aJ\n" +
 	"\x10WitSvidWithGrant\x12\x19\n" +
 	"\bwit_svid\x18\x01 \x01(\tR\awitSvid\x12\x1b\n" +
 	"\ttxn_token\x18\x02 \x01(\tR\btxnTokenB\f\n" +

@@ -66,6 +66,8 @@ const (
 	Reason_REASON_NOT_SERVING           Reason = 21
 	// What this was decided on has changed meanwhile, more than once: ask again.
 	Reason_REASON_DECISION_OUTDATED Reason = 22
+	// The server shows another definition of the tool than the one that is pinned, or none is pinned yet.
+	Reason_REASON_TOOL_NOT_ACCEPTED Reason = 23
 )
 
 // Enum value maps for Reason.
@@ -94,6 +96,7 @@ var (
 		20: "REASON_AUTHORITY_UNAVAILABLE",
 		21: "REASON_NOT_SERVING",
 		22: "REASON_DECISION_OUTDATED",
+		23: "REASON_TOOL_NOT_ACCEPTED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":           0,
@@ -119,6 +122,7 @@ var (
 		"REASON_AUTHORITY_UNAVAILABLE": 20,
 		"REASON_NOT_SERVING":           21,
 		"REASON_DECISION_OUTDATED":     22,
+		"REASON_TOOL_NOT_ACCEPTED":     23,
 	}
 )
 
@@ -353,7 +357,7 @@ const file_stint_v1_errors_proto_rawDesc = "" +
 	"\bapproval\x18\x05 \x01(\tR\bapproval\"o\n" +
 	"\x0eRefusedElement\x120\n" +
 	"\aelement\x18\x01 \x01(\v2\x16.stint.v1.GrantElementR\aelement\x12+\n" +
-	"\x05layer\x18\x02 \x01(\x0e2\x15.stint.v1.DenialLayerR\x05layer*\xf1\x04\n" +
+	"\x05layer\x18\x02 \x01(\x0e2\x15.stint.v1.DenialLayerR\x05layer*\x8f\x05\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12REASON_NO_IDENTITY\x10\x01\x12\x17\n" +
@@ -378,7 +382,8 @@ const file_stint_v1_errors_proto_rawDesc = "" +
 	"\x19REASON_LEDGER_UNAVAILABLE\x10\x13\x12 \n" +
 	"\x1cREASON_AUTHORITY_UNAVAILABLE\x10\x14\x12\x16\n" +
 	"\x12REASON_NOT_SERVING\x10\x15\x12\x1c\n" +
-	"\x18REASON_DECISION_OUTDATED\x10\x16*w\n" +
+	"\x18REASON_DECISION_OUTDATED\x10\x16\x12\x1c\n" +
+	"\x18REASON_TOOL_NOT_ACCEPTED\x10\x17*w\n" +
 	"\vDenialLayer\x12\x1c\n" +
 	"\x18DENIAL_LAYER_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DENIAL_LAYER_CEILING\x10\x01\x12\x17\n" +

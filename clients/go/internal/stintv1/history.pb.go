@@ -794,9 +794,11 @@ type ToolCall struct {
 	// The budgets that an allowed call was counted by.
 	Counted []*CountedBudget `protobuf:"bytes,7,rep,name=counted,proto3" json:"counted,omitempty"`
 	// The approval that an allowed call has used up, or that a denied one waits for; empty: none.
-	ApprovalId    string `protobuf:"bytes,8,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ApprovalId string `protobuf:"bytes,8,opt,name=approval_id,json=approvalId,proto3" json:"approval_id,omitempty"`
+	// Digest of the tool's definition, 32 bytes; empty where the server did not tell.
+	DefinitionSha256 []byte `protobuf:"bytes,9,opt,name=definition_sha256,json=definitionSha256,proto3" json:"definition_sha256,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ToolCall) Reset() {
@@ -883,6 +885,13 @@ func (x *ToolCall) GetApprovalId() string {
 		return x.ApprovalId
 	}
 	return ""
+}
+
+func (x *ToolCall) GetDefinitionSha256() []byte {
+	if x != nil {
+		return x.DefinitionSha256
+	}
+	return nil
 }
 
 type CountedBudget struct {
@@ -1784,6 +1793,120 @@ func (x *ListUsageResponse) GetNextPageToken() string {
 	return ""
 }
 
+type ListExchangesRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Filter *HistoryFilter         `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	Target string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// Only those of which something may be alive.
+	Alive         bool `protobuf:"varint,3,opt,name=alive,proto3" json:"alive,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExchangesRequest) Reset() {
+	*x = ListExchangesRequest{}
+	mi := &file_stint_v1_history_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExchangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExchangesRequest) ProtoMessage() {}
+
+func (x *ListExchangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExchangesRequest.ProtoReflect.Descriptor instead.
+func (*ListExchangesRequest) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListExchangesRequest) GetFilter() *HistoryFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ListExchangesRequest) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *ListExchangesRequest) GetAlive() bool {
+	if x != nil {
+		return x.Alive
+	}
+	return false
+}
+
+type ListExchangesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first.
+	Exchanges     []*Exchange `protobuf:"bytes,1,rep,name=exchanges,proto3" json:"exchanges,omitempty"`
+	NextPageToken string      `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExchangesResponse) Reset() {
+	*x = ListExchangesResponse{}
+	mi := &file_stint_v1_history_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExchangesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExchangesResponse) ProtoMessage() {}
+
+func (x *ListExchangesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExchangesResponse.ProtoReflect.Descriptor instead.
+func (*ListExchangesResponse) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ListExchangesResponse) GetExchanges() []*Exchange {
+	if x != nil {
+		return x.Exchanges
+	}
+	return nil
+}
+
+func (x *ListExchangesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 type UsageCount struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	StepName *StepName              `protobuf:"bytes,1,opt,name=step_name,json=stepName,proto3" json:"step_name,omitempty"`
@@ -1806,7 +1929,7 @@ type UsageCount struct {
 
 func (x *UsageCount) Reset() {
 	*x = UsageCount{}
-	mi := &file_stint_v1_history_proto_msgTypes[23]
+	mi := &file_stint_v1_history_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1818,7 +1941,7 @@ func (x *UsageCount) String() string {
 func (*UsageCount) ProtoMessage() {}
 
 func (x *UsageCount) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[23]
+	mi := &file_stint_v1_history_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1831,7 +1954,7 @@ func (x *UsageCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageCount.ProtoReflect.Descriptor instead.
 func (*UsageCount) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{23}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *UsageCount) GetStepName() *StepName {
@@ -1912,7 +2035,7 @@ type ListVerifiersRequest struct {
 
 func (x *ListVerifiersRequest) Reset() {
 	*x = ListVerifiersRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[24]
+	mi := &file_stint_v1_history_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1924,7 +2047,7 @@ func (x *ListVerifiersRequest) String() string {
 func (*ListVerifiersRequest) ProtoMessage() {}
 
 func (x *ListVerifiersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[24]
+	mi := &file_stint_v1_history_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1937,7 +2060,7 @@ func (x *ListVerifiersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVerifiersRequest.ProtoReflect.Descriptor instead.
 func (*ListVerifiersRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{24}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{26}
 }
 
 type ListVerifiersResponse struct {
@@ -1949,7 +2072,7 @@ type ListVerifiersResponse struct {
 
 func (x *ListVerifiersResponse) Reset() {
 	*x = ListVerifiersResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[25]
+	mi := &file_stint_v1_history_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1961,7 +2084,7 @@ func (x *ListVerifiersResponse) String() string {
 func (*ListVerifiersResponse) ProtoMessage() {}
 
 func (x *ListVerifiersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[25]
+	mi := &file_stint_v1_history_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1974,7 +2097,7 @@ func (x *ListVerifiersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVerifiersResponse.ProtoReflect.Descriptor instead.
 func (*ListVerifiersResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{25}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListVerifiersResponse) GetVerifiers() []*VerifierStatus {
@@ -2002,7 +2125,7 @@ type VerifierStatus struct {
 
 func (x *VerifierStatus) Reset() {
 	*x = VerifierStatus{}
-	mi := &file_stint_v1_history_proto_msgTypes[26]
+	mi := &file_stint_v1_history_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2014,7 +2137,7 @@ func (x *VerifierStatus) String() string {
 func (*VerifierStatus) ProtoMessage() {}
 
 func (x *VerifierStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[26]
+	mi := &file_stint_v1_history_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2027,7 +2150,7 @@ func (x *VerifierStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifierStatus.ProtoReflect.Descriptor instead.
 func (*VerifierStatus) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{26}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *VerifierStatus) GetName() string {
@@ -2102,7 +2225,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[27]
+	mi := &file_stint_v1_history_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2237,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[27]
+	mi := &file_stint_v1_history_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2250,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{27}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ExplainRequest) GetDecisionId() string {
@@ -2164,7 +2287,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[28]
+	mi := &file_stint_v1_history_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +2299,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[28]
+	mi := &file_stint_v1_history_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2189,7 +2312,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{28}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ExplainResponse) GetDecision() *Decision {
@@ -2300,7 +2423,7 @@ type EvaluatedRequest struct {
 
 func (x *EvaluatedRequest) Reset() {
 	*x = EvaluatedRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[29]
+	mi := &file_stint_v1_history_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2435,7 @@ func (x *EvaluatedRequest) String() string {
 func (*EvaluatedRequest) ProtoMessage() {}
 
 func (x *EvaluatedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[29]
+	mi := &file_stint_v1_history_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,7 +2448,7 @@ func (x *EvaluatedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluatedRequest.ProtoReflect.Descriptor instead.
 func (*EvaluatedRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{29}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *EvaluatedRequest) GetPolicyVersion() uint64 {
@@ -2490,7 +2613,7 @@ type PolicyEffect struct {
 
 func (x *PolicyEffect) Reset() {
 	*x = PolicyEffect{}
-	mi := &file_stint_v1_history_proto_msgTypes[30]
+	mi := &file_stint_v1_history_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2502,7 +2625,7 @@ func (x *PolicyEffect) String() string {
 func (*PolicyEffect) ProtoMessage() {}
 
 func (x *PolicyEffect) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[30]
+	mi := &file_stint_v1_history_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2515,7 +2638,7 @@ func (x *PolicyEffect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyEffect.ProtoReflect.Descriptor instead.
 func (*PolicyEffect) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{30}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *PolicyEffect) GetEffect() Effect {
@@ -2560,7 +2683,7 @@ type ExplainedElement struct {
 
 func (x *ExplainedElement) Reset() {
 	*x = ExplainedElement{}
-	mi := &file_stint_v1_history_proto_msgTypes[31]
+	mi := &file_stint_v1_history_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2572,7 +2695,7 @@ func (x *ExplainedElement) String() string {
 func (*ExplainedElement) ProtoMessage() {}
 
 func (x *ExplainedElement) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[31]
+	mi := &file_stint_v1_history_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2585,7 +2708,7 @@ func (x *ExplainedElement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedElement.ProtoReflect.Descriptor instead.
 func (*ExplainedElement) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{31}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ExplainedElement) GetElement() *GrantElement {
@@ -2631,7 +2754,7 @@ type ExplainedPolicy struct {
 
 func (x *ExplainedPolicy) Reset() {
 	*x = ExplainedPolicy{}
-	mi := &file_stint_v1_history_proto_msgTypes[32]
+	mi := &file_stint_v1_history_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2766,7 @@ func (x *ExplainedPolicy) String() string {
 func (*ExplainedPolicy) ProtoMessage() {}
 
 func (x *ExplainedPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[32]
+	mi := &file_stint_v1_history_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2779,7 @@ func (x *ExplainedPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedPolicy.ProtoReflect.Descriptor instead.
 func (*ExplainedPolicy) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{32}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ExplainedPolicy) GetPolicyId() string {
@@ -2698,7 +2821,7 @@ type ExplainedStep struct {
 
 func (x *ExplainedStep) Reset() {
 	*x = ExplainedStep{}
-	mi := &file_stint_v1_history_proto_msgTypes[33]
+	mi := &file_stint_v1_history_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2710,7 +2833,7 @@ func (x *ExplainedStep) String() string {
 func (*ExplainedStep) ProtoMessage() {}
 
 func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[33]
+	mi := &file_stint_v1_history_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2723,7 +2846,7 @@ func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedStep.ProtoReflect.Descriptor instead.
 func (*ExplainedStep) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{33}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ExplainedStep) GetStepId() string {
@@ -2765,7 +2888,7 @@ type PassingChange struct {
 
 func (x *PassingChange) Reset() {
 	*x = PassingChange{}
-	mi := &file_stint_v1_history_proto_msgTypes[34]
+	mi := &file_stint_v1_history_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2777,7 +2900,7 @@ func (x *PassingChange) String() string {
 func (*PassingChange) ProtoMessage() {}
 
 func (x *PassingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[34]
+	mi := &file_stint_v1_history_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2790,7 +2913,7 @@ func (x *PassingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PassingChange.ProtoReflect.Descriptor instead.
 func (*PassingChange) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{34}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PassingChange) GetGrant() *Grant {
@@ -2843,7 +2966,7 @@ type LeftOut struct {
 
 func (x *LeftOut) Reset() {
 	*x = LeftOut{}
-	mi := &file_stint_v1_history_proto_msgTypes[35]
+	mi := &file_stint_v1_history_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +2978,7 @@ func (x *LeftOut) String() string {
 func (*LeftOut) ProtoMessage() {}
 
 func (x *LeftOut) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[35]
+	mi := &file_stint_v1_history_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +2991,7 @@ func (x *LeftOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeftOut.ProtoReflect.Descriptor instead.
 func (*LeftOut) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{35}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *LeftOut) GetElement() *GrantElement {
@@ -2973,7 +3096,7 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x03act\x18\x18 \x01(\tR\x03act\x12\x1a\n" +
 	"\bapproval\x18\x19 \x01(\tR\bapproval\x12/\n" +
 	"\aopening\x18\x1a \x01(\v2\x15.stint.v1.OpenerFactsR\aopening\x12&\n" +
-	"\x04call\x18\x1e \x01(\v2\x12.stint.v1.ToolCallR\x04call\"\x83\x02\n" +
+	"\x04call\x18\x1e \x01(\v2\x12.stint.v1.ToolCallR\x04call\"\xb0\x02\n" +
 	"\bToolCall\x12\x1a\n" +
 	"\blocation\x18\x01 \x01(\tR\blocation\x12\x12\n" +
 	"\x04tool\x18\x02 \x01(\tR\x04tool\x12\x18\n" +
@@ -2983,7 +3106,8 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x03jti\x18\x06 \x01(\tR\x03jti\x121\n" +
 	"\acounted\x18\a \x03(\v2\x17.stint.v1.CountedBudgetR\acounted\x12\x1f\n" +
 	"\vapproval_id\x18\b \x01(\tR\n" +
-	"approvalId\"A\n" +
+	"approvalId\x12+\n" +
+	"\x11definition_sha256\x18\t \x01(\fR\x10definitionSha256\"A\n" +
 	"\rCountedBudget\x12\x16\n" +
 	"\x06holder\x18\x01 \x01(\tR\x06holder\x12\x18\n" +
 	"\aelement\x18\x02 \x01(\rR\aelement\"\xab\x04\n" +
@@ -3054,6 +3178,13 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x06filter\x18\x01 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\"g\n" +
 	"\x11ListUsageResponse\x12*\n" +
 	"\x05usage\x18\x01 \x03(\v2\x14.stint.v1.UsageCountR\x05usage\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"u\n" +
+	"\x14ListExchangesRequest\x12/\n" +
+	"\x06filter\x18\x01 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12\x14\n" +
+	"\x05alive\x18\x03 \x01(\bR\x05alive\"q\n" +
+	"\x15ListExchangesResponse\x120\n" +
+	"\texchanges\x18\x01 \x03(\v2\x12.stint.v1.ExchangeR\texchanges\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb3\x02\n" +
 	"\n" +
 	"UsageCount\x12/\n" +
@@ -3166,7 +3297,7 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x06Effect\x12\x16\n" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fEFFECT_ALLOW\x10\x01\x12\x0f\n" +
-	"\vEFFECT_DENY\x10\x022\x9c\x05\n" +
+	"\vEFFECT_DENY\x10\x022\xee\x05\n" +
 	"\aHistory\x12P\n" +
 	"\rListIssuances\x12\x1e.stint.v1.ListIssuancesRequest\x1a\x1f.stint.v1.ListIssuancesResponse\x12D\n" +
 	"\tListSteps\x12\x1a.stint.v1.ListStepsRequest\x1a\x1b.stint.v1.ListStepsResponse\x12P\n" +
@@ -3177,7 +3308,8 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"TailEvents\x12\x1b.stint.v1.TailEventsRequest\x1a\x1c.stint.v1.TailEventsResponse0\x01\x12;\n" +
 	"\x06LookUp\x12\x17.stint.v1.LookUpRequest\x1a\x18.stint.v1.LookUpResponse\x12P\n" +
 	"\rListVerifiers\x12\x1e.stint.v1.ListVerifiersRequest\x1a\x1f.stint.v1.ListVerifiersResponse\x12D\n" +
-	"\tListUsage\x12\x1a.stint.v1.ListUsageRequest\x1a\x1b.stint.v1.ListUsageResponse\x12>\n" +
+	"\tListUsage\x12\x1a.stint.v1.ListUsageRequest\x1a\x1b.stint.v1.ListUsageResponse\x12P\n" +
+	"\rListExchanges\x12\x1e.stint.v1.ListExchangesRequest\x1a\x1f.stint.v1.ListExchangesResponse\x12>\n" +
 	"\aExplain\x12\x18.stint.v1.ExplainRequest\x1a\x19.stint.v1.ExplainResponseB\x83\x01\n" +
 	"\fcom.stint.v1B\fHistoryProtoP\x01Z$stint.example/stint/internal/stintv1\xa2\x02\x03SXX\xaa\x02\bStint.V1\xca\x02\bStint\\V1\xe2\x02\x14Stint\\V1\\GPBMetadata\xea\x02\tStint::V1b\x06proto3"
 
@@ -3194,7 +3326,7 @@ func file_stint_v1_history_proto_rawDescGZIP() []byte {
 }
 
 var file_stint_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_stint_v1_history_proto_goTypes = []any{
 	(Effect)(0),                   // 0: stint.v1.Effect
 	(*HistoryFilter)(nil),         // 1: stint.v1.HistoryFilter
@@ -3220,116 +3352,123 @@ var file_stint_v1_history_proto_goTypes = []any{
 	(*LookUpResponse)(nil),        // 21: stint.v1.LookUpResponse
 	(*ListUsageRequest)(nil),      // 22: stint.v1.ListUsageRequest
 	(*ListUsageResponse)(nil),     // 23: stint.v1.ListUsageResponse
-	(*UsageCount)(nil),            // 24: stint.v1.UsageCount
-	(*ListVerifiersRequest)(nil),  // 25: stint.v1.ListVerifiersRequest
-	(*ListVerifiersResponse)(nil), // 26: stint.v1.ListVerifiersResponse
-	(*VerifierStatus)(nil),        // 27: stint.v1.VerifierStatus
-	(*ExplainRequest)(nil),        // 28: stint.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 29: stint.v1.ExplainResponse
-	(*EvaluatedRequest)(nil),      // 30: stint.v1.EvaluatedRequest
-	(*PolicyEffect)(nil),          // 31: stint.v1.PolicyEffect
-	(*ExplainedElement)(nil),      // 32: stint.v1.ExplainedElement
-	(*ExplainedPolicy)(nil),       // 33: stint.v1.ExplainedPolicy
-	(*ExplainedStep)(nil),         // 34: stint.v1.ExplainedStep
-	(*PassingChange)(nil),         // 35: stint.v1.PassingChange
-	(*LeftOut)(nil),               // 36: stint.v1.LeftOut
-	(*timestamppb.Timestamp)(nil), // 37: google.protobuf.Timestamp
-	(SvidKind)(0),                 // 38: stint.v1.SvidKind
-	(IssuanceState)(0),            // 39: stint.v1.IssuanceState
-	(*Issuance)(nil),              // 40: stint.v1.Issuance
-	(StepState)(0),                // 41: stint.v1.StepState
-	(*Step)(nil),                  // 42: stint.v1.Step
-	(*StepName)(nil),              // 43: stint.v1.StepName
-	(*Grant)(nil),                 // 44: stint.v1.Grant
-	(*durationpb.Duration)(nil),   // 45: google.protobuf.Duration
-	(*Process)(nil),               // 46: stint.v1.Process
-	(*StepPrincipal)(nil),         // 47: stint.v1.StepPrincipal
-	(*GrantElement)(nil),          // 48: stint.v1.GrantElement
-	(DenialLayer)(0),              // 49: stint.v1.DenialLayer
+	(*ListExchangesRequest)(nil),  // 24: stint.v1.ListExchangesRequest
+	(*ListExchangesResponse)(nil), // 25: stint.v1.ListExchangesResponse
+	(*UsageCount)(nil),            // 26: stint.v1.UsageCount
+	(*ListVerifiersRequest)(nil),  // 27: stint.v1.ListVerifiersRequest
+	(*ListVerifiersResponse)(nil), // 28: stint.v1.ListVerifiersResponse
+	(*VerifierStatus)(nil),        // 29: stint.v1.VerifierStatus
+	(*ExplainRequest)(nil),        // 30: stint.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 31: stint.v1.ExplainResponse
+	(*EvaluatedRequest)(nil),      // 32: stint.v1.EvaluatedRequest
+	(*PolicyEffect)(nil),          // 33: stint.v1.PolicyEffect
+	(*ExplainedElement)(nil),      // 34: stint.v1.ExplainedElement
+	(*ExplainedPolicy)(nil),       // 35: stint.v1.ExplainedPolicy
+	(*ExplainedStep)(nil),         // 36: stint.v1.ExplainedStep
+	(*PassingChange)(nil),         // 37: stint.v1.PassingChange
+	(*LeftOut)(nil),               // 38: stint.v1.LeftOut
+	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
+	(SvidKind)(0),                 // 40: stint.v1.SvidKind
+	(IssuanceState)(0),            // 41: stint.v1.IssuanceState
+	(*Issuance)(nil),              // 42: stint.v1.Issuance
+	(StepState)(0),                // 43: stint.v1.StepState
+	(*Step)(nil),                  // 44: stint.v1.Step
+	(*StepName)(nil),              // 45: stint.v1.StepName
+	(*Grant)(nil),                 // 46: stint.v1.Grant
+	(*Exchange)(nil),              // 47: stint.v1.Exchange
+	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
+	(*Process)(nil),               // 49: stint.v1.Process
+	(*StepPrincipal)(nil),         // 50: stint.v1.StepPrincipal
+	(*GrantElement)(nil),          // 51: stint.v1.GrantElement
+	(DenialLayer)(0),              // 52: stint.v1.DenialLayer
 }
 var file_stint_v1_history_proto_depIdxs = []int32{
-	37, // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
-	37, // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
+	39, // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
+	39, // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
 	1,  // 2: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
-	38, // 3: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
-	39, // 4: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
-	40, // 5: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
+	40, // 3: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
+	41, // 4: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
+	42, // 5: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
 	1,  // 6: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
-	41, // 7: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
-	42, // 8: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
+	43, // 7: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
+	44, // 8: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
 	1,  // 9: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
 	0,  // 10: stint.v1.ListDecisionsRequest.effect:type_name -> stint.v1.Effect
 	8,  // 11: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
 	0,  // 12: stint.v1.Decision.effect:type_name -> stint.v1.Effect
-	37, // 13: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
-	43, // 14: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
-	44, // 15: stint.v1.Decision.requested:type_name -> stint.v1.Grant
-	44, // 16: stint.v1.Decision.granted:type_name -> stint.v1.Grant
-	44, // 17: stint.v1.Decision.refused:type_name -> stint.v1.Grant
+	39, // 13: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
+	45, // 14: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
+	46, // 15: stint.v1.Decision.requested:type_name -> stint.v1.Grant
+	46, // 16: stint.v1.Decision.granted:type_name -> stint.v1.Grant
+	46, // 17: stint.v1.Decision.refused:type_name -> stint.v1.Grant
 	14, // 18: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
 	11, // 19: stint.v1.Decision.situation:type_name -> stint.v1.Situation
 	13, // 20: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
 	9,  // 21: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
 	10, // 22: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
-	43, // 23: stint.v1.Situation.parent:type_name -> stint.v1.StepName
+	45, // 23: stint.v1.Situation.parent:type_name -> stint.v1.StepName
 	12, // 24: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
-	43, // 25: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
+	45, // 25: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
 	1,  // 26: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
 	19, // 27: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
 	19, // 28: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
-	37, // 29: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	40, // 30: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
-	42, // 31: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
+	39, // 29: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	42, // 30: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
+	44, // 31: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
 	1,  // 32: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
-	24, // 33: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
-	43, // 34: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
-	37, // 35: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
-	27, // 36: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
-	37, // 37: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
-	45, // 38: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
-	37, // 39: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
-	46, // 40: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
-	8,  // 41: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
-	30, // 42: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
-	31, // 43: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
-	32, // 44: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
-	33, // 45: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
-	34, // 46: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
-	35, // 47: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
-	47, // 48: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
-	34, // 49: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
-	37, // 50: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
-	0,  // 51: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
-	48, // 52: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
-	49, // 53: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
-	31, // 54: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
-	43, // 55: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
-	44, // 56: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
-	36, // 57: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
-	48, // 58: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
-	2,  // 59: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
-	4,  // 60: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
-	6,  // 61: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
-	15, // 62: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
-	17, // 63: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
-	20, // 64: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
-	25, // 65: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
-	22, // 66: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
-	28, // 67: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
-	3,  // 68: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
-	5,  // 69: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
-	7,  // 70: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
-	16, // 71: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
-	18, // 72: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
-	21, // 73: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
-	26, // 74: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
-	23, // 75: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
-	29, // 76: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
-	68, // [68:77] is the sub-list for method output_type
-	59, // [59:68] is the sub-list for method input_type
-	59, // [59:59] is the sub-list for extension type_name
-	59, // [59:59] is the sub-list for extension extendee
-	0,  // [0:59] is the sub-list for field type_name
+	26, // 33: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
+	1,  // 34: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
+	47, // 35: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
+	45, // 36: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
+	39, // 37: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
+	29, // 38: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
+	39, // 39: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
+	48, // 40: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
+	39, // 41: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
+	49, // 42: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
+	8,  // 43: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
+	32, // 44: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
+	33, // 45: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
+	34, // 46: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
+	35, // 47: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
+	36, // 48: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
+	37, // 49: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
+	50, // 50: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
+	36, // 51: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
+	39, // 52: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
+	0,  // 53: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
+	51, // 54: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
+	52, // 55: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
+	33, // 56: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
+	45, // 57: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
+	46, // 58: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
+	38, // 59: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
+	51, // 60: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
+	2,  // 61: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
+	4,  // 62: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
+	6,  // 63: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
+	15, // 64: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
+	17, // 65: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
+	20, // 66: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
+	27, // 67: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
+	22, // 68: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
+	24, // 69: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
+	30, // 70: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
+	3,  // 71: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
+	5,  // 72: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
+	7,  // 73: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
+	16, // 74: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
+	18, // 75: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
+	21, // 76: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
+	28, // 77: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
+	23, // 78: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
+	25, // 79: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
+	31, // 80: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
+	71, // [71:81] is the sub-list for method output_type
+	61, // [61:71] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_history_proto_init() }
@@ -3341,14 +3480,14 @@ func file_stint_v1_history_proto_init() {
 	file_stint_v1_types_proto_init()
 	file_stint_v1_history_proto_msgTypes[13].OneofWrappers = []any{}
 	file_stint_v1_history_proto_msgTypes[16].OneofWrappers = []any{}
-	file_stint_v1_history_proto_msgTypes[35].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[37].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_history_proto_rawDesc), len(file_stint_v1_history_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   36,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

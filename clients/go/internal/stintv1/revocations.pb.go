@@ -772,8 +772,10 @@ type RevokeResponse struct {
 	Truncated               bool   `protobuf:"varint,4,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	StepsClosedCount        uint32 `protobuf:"varint,5,opt,name=steps_closed_count,json=stepsClosedCount,proto3" json:"steps_closed_count,omitempty"`
 	CredentialsRevokedCount uint32 `protobuf:"varint,6,opt,name=credentials_revoked_count,json=credentialsRevokedCount,proto3" json:"credentials_revoked_count,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// Secrets of other systems that these steps have and of which something may be alive; at most 100.
+	Exchanges     []*Exchange `protobuf:"bytes,7,rep,name=exchanges,proto3" json:"exchanges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RevokeResponse) Reset() {
@@ -846,6 +848,13 @@ func (x *RevokeResponse) GetCredentialsRevokedCount() uint32 {
 		return x.CredentialsRevokedCount
 	}
 	return 0
+}
+
+func (x *RevokeResponse) GetExchanges() []*Exchange {
+	if x != nil {
+		return x.Exchanges
+	}
+	return nil
 }
 
 type WatchRequest_Hello struct {
@@ -1356,14 +1365,15 @@ const file_stint_v1_revocations_proto_rawDesc = "" +
 	"\x06target\"=\n" +
 	"\tPrincipal\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\tR\x06issuer\x12\x18\n" +
-	"\asubject\x18\x02 \x01(\tR\asubject\"\xac\x02\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\"\xde\x02\n" +
 	"\x0eRevokeResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x121\n" +
 	"\fsteps_closed\x18\x02 \x03(\v2\x0e.stint.v1.StepR\vstepsClosed\x12C\n" +
 	"\x13credentials_revoked\x18\x03 \x03(\v2\x12.stint.v1.IssuanceR\x12credentialsRevoked\x12\x1c\n" +
 	"\ttruncated\x18\x04 \x01(\bR\ttruncated\x12,\n" +
 	"\x12steps_closed_count\x18\x05 \x01(\rR\x10stepsClosedCount\x12:\n" +
-	"\x19credentials_revoked_count\x18\x06 \x01(\rR\x17credentialsRevokedCount2\x88\x01\n" +
+	"\x19credentials_revoked_count\x18\x06 \x01(\rR\x17credentialsRevokedCount\x120\n" +
+	"\texchanges\x18\a \x03(\v2\x12.stint.v1.ExchangeR\texchanges2\x88\x01\n" +
 	"\vRevocations\x12<\n" +
 	"\x05Watch\x12\x16.stint.v1.WatchRequest\x1a\x17.stint.v1.WatchResponse(\x010\x01\x12;\n" +
 	"\x06Revoke\x12\x17.stint.v1.RevokeRequest\x1a\x18.stint.v1.RevokeResponseB\x87\x01\n" +
@@ -1404,7 +1414,8 @@ var file_stint_v1_revocations_proto_goTypes = []any{
 	(*Process)(nil),                  // 18: stint.v1.Process
 	(*Step)(nil),                     // 19: stint.v1.Step
 	(*Issuance)(nil),                 // 20: stint.v1.Issuance
-	(*durationpb.Duration)(nil),      // 21: google.protobuf.Duration
+	(*Exchange)(nil),                 // 21: stint.v1.Exchange
+	(*durationpb.Duration)(nil),      // 22: google.protobuf.Duration
 }
 var file_stint_v1_revocations_proto_depIdxs = []int32{
 	9,  // 0: stint.v1.WatchRequest.hello:type_name -> stint.v1.WatchRequest.Hello
@@ -1423,19 +1434,20 @@ var file_stint_v1_revocations_proto_depIdxs = []int32{
 	7,  // 13: stint.v1.RevokeRequest.principal:type_name -> stint.v1.Principal
 	19, // 14: stint.v1.RevokeResponse.steps_closed:type_name -> stint.v1.Step
 	20, // 15: stint.v1.RevokeResponse.credentials_revoked:type_name -> stint.v1.Issuance
-	21, // 16: stint.v1.WatchRequest.Hello.max_staleness:type_name -> google.protobuf.Duration
-	2,  // 17: stint.v1.WatchResponse.Snapshot.denials:type_name -> stint.v1.Denial
-	2,  // 18: stint.v1.WatchResponse.Denied.denials:type_name -> stint.v1.Denial
-	17, // 19: stint.v1.WatchResponse.Pong.broker_time:type_name -> google.protobuf.Timestamp
-	0,  // 20: stint.v1.Revocations.Watch:input_type -> stint.v1.WatchRequest
-	6,  // 21: stint.v1.Revocations.Revoke:input_type -> stint.v1.RevokeRequest
-	1,  // 22: stint.v1.Revocations.Watch:output_type -> stint.v1.WatchResponse
-	8,  // 23: stint.v1.Revocations.Revoke:output_type -> stint.v1.RevokeResponse
-	22, // [22:24] is the sub-list for method output_type
-	20, // [20:22] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	21, // 16: stint.v1.RevokeResponse.exchanges:type_name -> stint.v1.Exchange
+	22, // 17: stint.v1.WatchRequest.Hello.max_staleness:type_name -> google.protobuf.Duration
+	2,  // 18: stint.v1.WatchResponse.Snapshot.denials:type_name -> stint.v1.Denial
+	2,  // 19: stint.v1.WatchResponse.Denied.denials:type_name -> stint.v1.Denial
+	17, // 20: stint.v1.WatchResponse.Pong.broker_time:type_name -> google.protobuf.Timestamp
+	0,  // 21: stint.v1.Revocations.Watch:input_type -> stint.v1.WatchRequest
+	6,  // 22: stint.v1.Revocations.Revoke:input_type -> stint.v1.RevokeRequest
+	1,  // 23: stint.v1.Revocations.Watch:output_type -> stint.v1.WatchResponse
+	8,  // 24: stint.v1.Revocations.Revoke:output_type -> stint.v1.RevokeResponse
+	23, // [23:25] is the sub-list for method output_type
+	21, // [21:23] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_revocations_proto_init() }

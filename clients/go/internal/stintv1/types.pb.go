@@ -329,8 +329,129 @@ func (ReceiptState) EnumDescriptor() ([]byte, []int) {
 	return file_stint_v1_types_proto_rawDescGZIP(), []int{4}
 }
 
-// One element of a grant: RFC 9396 authorization_details of type "mcp_tool". All members but max_calls are required and
-// non-empty.
+type ExchangeState int32
+
+const (
+	ExchangeState_EXCHANGE_STATE_UNSPECIFIED ExchangeState = 0
+	// The other system is being asked.
+	ExchangeState_EXCHANGE_STATE_INTENDED ExchangeState = 1
+	ExchangeState_EXCHANGE_STATE_ISSUED   ExchangeState = 2
+	// No answer said whether something was made, so what there may be is being ended.
+	ExchangeState_EXCHANGE_STATE_UNKNOWN ExchangeState = 3
+	// Nothing was made.
+	ExchangeState_EXCHANGE_STATE_FAILED ExchangeState = 4
+	// Ended at the other system.
+	ExchangeState_EXCHANGE_STATE_ENDED ExchangeState = 5
+	// Its time was over there.
+	ExchangeState_EXCHANGE_STATE_LAPSED ExchangeState = 6
+)
+
+// Enum value maps for ExchangeState.
+var (
+	ExchangeState_name = map[int32]string{
+		0: "EXCHANGE_STATE_UNSPECIFIED",
+		1: "EXCHANGE_STATE_INTENDED",
+		2: "EXCHANGE_STATE_ISSUED",
+		3: "EXCHANGE_STATE_UNKNOWN",
+		4: "EXCHANGE_STATE_FAILED",
+		5: "EXCHANGE_STATE_ENDED",
+		6: "EXCHANGE_STATE_LAPSED",
+	}
+	ExchangeState_value = map[string]int32{
+		"EXCHANGE_STATE_UNSPECIFIED": 0,
+		"EXCHANGE_STATE_INTENDED":    1,
+		"EXCHANGE_STATE_ISSUED":      2,
+		"EXCHANGE_STATE_UNKNOWN":     3,
+		"EXCHANGE_STATE_FAILED":      4,
+		"EXCHANGE_STATE_ENDED":       5,
+		"EXCHANGE_STATE_LAPSED":      6,
+	}
+)
+
+func (x ExchangeState) Enum() *ExchangeState {
+	p := new(ExchangeState)
+	*p = x
+	return p
+}
+
+func (x ExchangeState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExchangeState) Descriptor() protoreflect.EnumDescriptor {
+	return file_stint_v1_types_proto_enumTypes[5].Descriptor()
+}
+
+func (ExchangeState) Type() protoreflect.EnumType {
+	return &file_stint_v1_types_proto_enumTypes[5]
+}
+
+func (x ExchangeState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExchangeState.Descriptor instead.
+func (ExchangeState) EnumDescriptor() ([]byte, []int) {
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{5}
+}
+
+type Standing int32
+
+const (
+	Standing_STANDING_UNSPECIFIED Standing = 0
+	// Its step is open.
+	Standing_STANDING_HELD Standing = 1
+	// The other system is being told, again and again until it is done.
+	Standing_STANDING_ENDING Standing = 2
+	// Nobody can end it: its time does.
+	Standing_STANDING_LAPSING Standing = 3
+)
+
+// Enum value maps for Standing.
+var (
+	Standing_name = map[int32]string{
+		0: "STANDING_UNSPECIFIED",
+		1: "STANDING_HELD",
+		2: "STANDING_ENDING",
+		3: "STANDING_LAPSING",
+	}
+	Standing_value = map[string]int32{
+		"STANDING_UNSPECIFIED": 0,
+		"STANDING_HELD":        1,
+		"STANDING_ENDING":      2,
+		"STANDING_LAPSING":     3,
+	}
+)
+
+func (x Standing) Enum() *Standing {
+	p := new(Standing)
+	*p = x
+	return p
+}
+
+func (x Standing) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Standing) Descriptor() protoreflect.EnumDescriptor {
+	return file_stint_v1_types_proto_enumTypes[6].Descriptor()
+}
+
+func (Standing) Type() protoreflect.EnumType {
+	return &file_stint_v1_types_proto_enumTypes[6]
+}
+
+func (x Standing) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Standing.Descriptor instead.
+func (Standing) EnumDescriptor() ([]byte, []int) {
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{6}
+}
+
+// One element of a grant: RFC 9396 authorization_details of type "mcp_tool". All members are required and
+// non-empty, but for the last two.
 type GrantElement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "mcp_tool".
@@ -343,9 +464,12 @@ type GrantElement struct {
 	Actions   []string `protobuf:"bytes,4,rep,name=actions,proto3" json:"actions,omitempty"`
 	Datatypes []string `protobuf:"bytes,5,rep,name=datatypes,proto3" json:"datatypes,omitempty"`
 	// How many calls it allows all in all, 1 or more; absent: any number. Counted by Authorizations.Check alone.
-	MaxCalls      *uint32 `protobuf:"varint,6,opt,name=max_calls,json=maxCalls,proto3,oneof" json:"max_calls,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	MaxCalls *uint32 `protobuf:"varint,6,opt,name=max_calls,json=maxCalls,proto3,oneof" json:"max_calls,omitempty"`
+	// Only of the definition with this digest (stint.v1.Tools): 64 digits 0-9, a-f, and a named tool; empty: whichever it is.
+	// The broker fills it in where a definition is pinned.
+	DefinitionSha256 string `protobuf:"bytes,7,opt,name=definition_sha256,json=definitionSha256,proto3" json:"definition_sha256,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *GrantElement) Reset() {
@@ -418,6 +542,13 @@ func (x *GrantElement) GetMaxCalls() uint32 {
 		return *x.MaxCalls
 	}
 	return 0
+}
+
+func (x *GrantElement) GetDefinitionSha256() string {
+	if x != nil {
+		return x.DefinitionSha256
+	}
+	return ""
 }
 
 type Grant struct {
@@ -1549,6 +1680,264 @@ func (x *Receipt) GetLapsesAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// A secret of another system, which a step was given; never the secret.
+type Exchange struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ExchangeId string                 `protobuf:"bytes,1,opt,name=exchange_id,json=exchangeId,proto3" json:"exchange_id,omitempty"`
+	StepId     string                 `protobuf:"bytes,2,opt,name=step_id,json=stepId,proto3" json:"step_id,omitempty"`
+	StepName   *StepName              `protobuf:"bytes,3,opt,name=step_name,json=stepName,proto3" json:"step_name,omitempty"`
+	Agent      string                 `protobuf:"bytes,4,opt,name=agent,proto3" json:"agent,omitempty"`
+	// The name that the broker's configuration gives the other system, and its kind.
+	Target     string                 `protobuf:"bytes,5,opt,name=target,proto3" json:"target,omitempty"`
+	Kind       string                 `protobuf:"bytes,6,opt,name=kind,proto3" json:"kind,omitempty"`
+	State      ExchangeState          `protobuf:"varint,7,opt,name=state,proto3,enum=stint.v1.ExchangeState" json:"state,omitempty"`
+	IntendedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=intended_at,json=intendedAt,proto3" json:"intended_at,omitempty"`
+	// Exclusive: no part of it is good after that, if it is not ended before.
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	EndedAt   *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=ended_at,json=endedAt,proto3" json:"ended_at,omitempty"`
+	// By which the other system's own records name it; no secret.
+	Reference string `protobuf:"bytes,11,opt,name=reference,proto3" json:"reference,omitempty"`
+	// Why there was no answer.
+	Failure string `protobuf:"bytes,12,opt,name=failure,proto3" json:"failure,omitempty"`
+	// Whether the broker can end it before its time.
+	Endable bool `protobuf:"varint,13,opt,name=endable,proto3" json:"endable,omitempty"`
+	// The JWT-SVID that was traded; empty: none.
+	IssuanceId    string `protobuf:"bytes,14,opt,name=issuance_id,json=issuanceId,proto3" json:"issuance_id,omitempty"`
+	Sequence      uint64 `protobuf:"varint,15,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Exchange) Reset() {
+	*x = Exchange{}
+	mi := &file_stint_v1_types_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Exchange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Exchange) ProtoMessage() {}
+
+func (x *Exchange) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_types_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Exchange.ProtoReflect.Descriptor instead.
+func (*Exchange) Descriptor() ([]byte, []int) {
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Exchange) GetExchangeId() string {
+	if x != nil {
+		return x.ExchangeId
+	}
+	return ""
+}
+
+func (x *Exchange) GetStepId() string {
+	if x != nil {
+		return x.StepId
+	}
+	return ""
+}
+
+func (x *Exchange) GetStepName() *StepName {
+	if x != nil {
+		return x.StepName
+	}
+	return nil
+}
+
+func (x *Exchange) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *Exchange) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *Exchange) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Exchange) GetState() ExchangeState {
+	if x != nil {
+		return x.State
+	}
+	return ExchangeState_EXCHANGE_STATE_UNSPECIFIED
+}
+
+func (x *Exchange) GetIntendedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IntendedAt
+	}
+	return nil
+}
+
+func (x *Exchange) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *Exchange) GetEndedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndedAt
+	}
+	return nil
+}
+
+func (x *Exchange) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+func (x *Exchange) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+func (x *Exchange) GetEndable() bool {
+	if x != nil {
+		return x.Endable
+	}
+	return false
+}
+
+func (x *Exchange) GetIssuanceId() string {
+	if x != nil {
+		return x.IssuanceId
+	}
+	return ""
+}
+
+func (x *Exchange) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+// A secret of another system of which something may be alive.
+type StandingExchange struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	ExchangeId string                 `protobuf:"bytes,1,opt,name=exchange_id,json=exchangeId,proto3" json:"exchange_id,omitempty"`
+	StepId     string                 `protobuf:"bytes,2,opt,name=step_id,json=stepId,proto3" json:"step_id,omitempty"`
+	Target     string                 `protobuf:"bytes,3,opt,name=target,proto3" json:"target,omitempty"`
+	Kind       string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// Until when, if it is not ended before.
+	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
+	Standing  Standing               `protobuf:"varint,6,opt,name=standing,proto3,enum=stint.v1.Standing" json:"standing,omitempty"`
+	// Why the other system could not be told the last time.
+	Failure       string `protobuf:"bytes,7,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StandingExchange) Reset() {
+	*x = StandingExchange{}
+	mi := &file_stint_v1_types_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StandingExchange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StandingExchange) ProtoMessage() {}
+
+func (x *StandingExchange) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_types_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StandingExchange.ProtoReflect.Descriptor instead.
+func (*StandingExchange) Descriptor() ([]byte, []int) {
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *StandingExchange) GetExchangeId() string {
+	if x != nil {
+		return x.ExchangeId
+	}
+	return ""
+}
+
+func (x *StandingExchange) GetStepId() string {
+	if x != nil {
+		return x.StepId
+	}
+	return ""
+}
+
+func (x *StandingExchange) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *StandingExchange) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *StandingExchange) GetExpiresAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpiresAt
+	}
+	return nil
+}
+
+func (x *StandingExchange) GetStanding() Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return Standing_STANDING_UNSPECIFIED
+}
+
+func (x *StandingExchange) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
 type Executor_Self struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1557,7 +1946,7 @@ type Executor_Self struct {
 
 func (x *Executor_Self) Reset() {
 	*x = Executor_Self{}
-	mi := &file_stint_v1_types_proto_msgTypes[12]
+	mi := &file_stint_v1_types_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +1958,7 @@ func (x *Executor_Self) String() string {
 func (*Executor_Self) ProtoMessage() {}
 
 func (x *Executor_Self) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[12]
+	mi := &file_stint_v1_types_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1982,7 @@ type Executor_Any struct {
 
 func (x *Executor_Any) Reset() {
 	*x = Executor_Any{}
-	mi := &file_stint_v1_types_proto_msgTypes[13]
+	mi := &file_stint_v1_types_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1605,7 +1994,7 @@ func (x *Executor_Any) String() string {
 func (*Executor_Any) ProtoMessage() {}
 
 func (x *Executor_Any) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[13]
+	mi := &file_stint_v1_types_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +2020,7 @@ type Executor_Tree struct {
 
 func (x *Executor_Tree) Reset() {
 	*x = Executor_Tree{}
-	mi := &file_stint_v1_types_proto_msgTypes[14]
+	mi := &file_stint_v1_types_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1643,7 +2032,7 @@ func (x *Executor_Tree) String() string {
 func (*Executor_Tree) ProtoMessage() {}
 
 func (x *Executor_Tree) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[14]
+	mi := &file_stint_v1_types_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1670,7 +2059,7 @@ var File_stint_v1_types_proto protoreflect.FileDescriptor
 
 const file_stint_v1_types_proto_rawDesc = "" +
 	"\n" +
-	"\x14stint/v1/types.proto\x12\bstint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x01\n" +
+	"\x14stint/v1/types.proto\x12\bstint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf5\x01\n" +
 	"\fGrantElement\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x1c\n" +
 	"\tlocations\x18\x02 \x03(\tR\tlocations\x12\x1e\n" +
@@ -1679,7 +2068,8 @@ const file_stint_v1_types_proto_rawDesc = "" +
 	"identifier\x12\x18\n" +
 	"\aactions\x18\x04 \x03(\tR\aactions\x12\x1c\n" +
 	"\tdatatypes\x18\x05 \x03(\tR\tdatatypes\x12 \n" +
-	"\tmax_calls\x18\x06 \x01(\rH\x00R\bmaxCalls\x88\x01\x01B\f\n" +
+	"\tmax_calls\x18\x06 \x01(\rH\x00R\bmaxCalls\x88\x01\x01\x12+\n" +
+	"\x11definition_sha256\x18\a \x01(\tR\x10definitionSha256B\f\n" +
 	"\n" +
 	"_max_calls\";\n" +
 	"\x05Grant\x122\n" +
@@ -1790,7 +2180,38 @@ const file_stint_v1_types_proto_rawDesc = "" +
 	"\x05state\x18\x02 \x01(\x0e2\x16.stint.v1.ReceiptStateR\x05state\x129\n" +
 	"\n" +
 	"applied_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tappliedAt\x127\n" +
-	"\tlapses_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blapsesAt*\xa5\x02\n" +
+	"\tlapses_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blapsesAt\"\xa4\x04\n" +
+	"\bExchange\x12\x1f\n" +
+	"\vexchange_id\x18\x01 \x01(\tR\n" +
+	"exchangeId\x12\x17\n" +
+	"\astep_id\x18\x02 \x01(\tR\x06stepId\x12/\n" +
+	"\tstep_name\x18\x03 \x01(\v2\x12.stint.v1.StepNameR\bstepName\x12\x14\n" +
+	"\x05agent\x18\x04 \x01(\tR\x05agent\x12\x16\n" +
+	"\x06target\x18\x05 \x01(\tR\x06target\x12\x12\n" +
+	"\x04kind\x18\x06 \x01(\tR\x04kind\x12-\n" +
+	"\x05state\x18\a \x01(\x0e2\x17.stint.v1.ExchangeStateR\x05state\x12;\n" +
+	"\vintended_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"intendedAt\x129\n" +
+	"\n" +
+	"expires_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x125\n" +
+	"\bended_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\aendedAt\x12\x1c\n" +
+	"\treference\x18\v \x01(\tR\treference\x12\x18\n" +
+	"\afailure\x18\f \x01(\tR\afailure\x12\x18\n" +
+	"\aendable\x18\r \x01(\bR\aendable\x12\x1f\n" +
+	"\vissuance_id\x18\x0e \x01(\tR\n" +
+	"issuanceId\x12\x1a\n" +
+	"\bsequence\x18\x0f \x01(\x04R\bsequence\"\xfd\x01\n" +
+	"\x10StandingExchange\x12\x1f\n" +
+	"\vexchange_id\x18\x01 \x01(\tR\n" +
+	"exchangeId\x12\x17\n" +
+	"\astep_id\x18\x02 \x01(\tR\x06stepId\x12\x16\n" +
+	"\x06target\x18\x03 \x01(\tR\x06target\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x129\n" +
+	"\n" +
+	"expires_at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12.\n" +
+	"\bstanding\x18\x06 \x01(\x0e2\x12.stint.v1.StandingR\bstanding\x12\x18\n" +
+	"\afailure\x18\a \x01(\tR\afailure*\xa5\x02\n" +
 	"\tStepState\x12\x1a\n" +
 	"\x16STEP_STATE_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bSTEP_STATE_PENDING_APPROVAL\x10\x01\x12\x13\n" +
@@ -1826,7 +2247,20 @@ const file_stint_v1_types_proto_rawDesc = "" +
 	"\x15RECEIPT_STATE_APPLIED\x10\x01\x12\x19\n" +
 	"\x15RECEIPT_STATE_PENDING\x10\x02\x12\x1e\n" +
 	"\x1aRECEIPT_STATE_DISCONNECTED\x10\x03\x12\x18\n" +
-	"\x14RECEIPT_STATE_LAPSED\x10\x04B\x81\x01\n" +
+	"\x14RECEIPT_STATE_LAPSED\x10\x04*\xd3\x01\n" +
+	"\rExchangeState\x12\x1e\n" +
+	"\x1aEXCHANGE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17EXCHANGE_STATE_INTENDED\x10\x01\x12\x19\n" +
+	"\x15EXCHANGE_STATE_ISSUED\x10\x02\x12\x1a\n" +
+	"\x16EXCHANGE_STATE_UNKNOWN\x10\x03\x12\x19\n" +
+	"\x15EXCHANGE_STATE_FAILED\x10\x04\x12\x18\n" +
+	"\x14EXCHANGE_STATE_ENDED\x10\x05\x12\x19\n" +
+	"\x15EXCHANGE_STATE_LAPSED\x10\x06*b\n" +
+	"\bStanding\x12\x18\n" +
+	"\x14STANDING_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rSTANDING_HELD\x10\x01\x12\x13\n" +
+	"\x0fSTANDING_ENDING\x10\x02\x12\x14\n" +
+	"\x10STANDING_LAPSING\x10\x03B\x81\x01\n" +
 	"\fcom.stint.v1B\n" +
 	"TypesProtoP\x01Z$stint.example/stint/internal/stintv1\xa2\x02\x03SXX\xaa\x02\bStint.V1\xca\x02\bStint\\V1\xe2\x02\x14Stint\\V1\\GPBMetadata\xea\x02\tStint::V1b\x06proto3"
 
@@ -1842,72 +2276,83 @@ func file_stint_v1_types_proto_rawDescGZIP() []byte {
 	return file_stint_v1_types_proto_rawDescData
 }
 
-var file_stint_v1_types_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_stint_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_stint_v1_types_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_stint_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_stint_v1_types_proto_goTypes = []any{
 	(StepState)(0),                // 0: stint.v1.StepState
 	(ExecutorKind)(0),             // 1: stint.v1.ExecutorKind
 	(SvidKind)(0),                 // 2: stint.v1.SvidKind
 	(IssuanceState)(0),            // 3: stint.v1.IssuanceState
 	(ReceiptState)(0),             // 4: stint.v1.ReceiptState
-	(*GrantElement)(nil),          // 5: stint.v1.GrantElement
-	(*Grant)(nil),                 // 6: stint.v1.Grant
-	(*StepName)(nil),              // 7: stint.v1.StepName
-	(*Process)(nil),               // 8: stint.v1.Process
-	(*Executor)(nil),              // 9: stint.v1.Executor
-	(*Step)(nil),                  // 10: stint.v1.Step
-	(*StepApproval)(nil),          // 11: stint.v1.StepApproval
-	(*ApprovalAnswer)(nil),        // 12: stint.v1.ApprovalAnswer
-	(*StepPrincipal)(nil),         // 13: stint.v1.StepPrincipal
-	(*Issuance)(nil),              // 14: stint.v1.Issuance
-	(*Receipts)(nil),              // 15: stint.v1.Receipts
-	(*Receipt)(nil),               // 16: stint.v1.Receipt
-	(*Executor_Self)(nil),         // 17: stint.v1.Executor.Self
-	(*Executor_Any)(nil),          // 18: stint.v1.Executor.Any
-	(*Executor_Tree)(nil),         // 19: stint.v1.Executor.Tree
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
+	(ExchangeState)(0),            // 5: stint.v1.ExchangeState
+	(Standing)(0),                 // 6: stint.v1.Standing
+	(*GrantElement)(nil),          // 7: stint.v1.GrantElement
+	(*Grant)(nil),                 // 8: stint.v1.Grant
+	(*StepName)(nil),              // 9: stint.v1.StepName
+	(*Process)(nil),               // 10: stint.v1.Process
+	(*Executor)(nil),              // 11: stint.v1.Executor
+	(*Step)(nil),                  // 12: stint.v1.Step
+	(*StepApproval)(nil),          // 13: stint.v1.StepApproval
+	(*ApprovalAnswer)(nil),        // 14: stint.v1.ApprovalAnswer
+	(*StepPrincipal)(nil),         // 15: stint.v1.StepPrincipal
+	(*Issuance)(nil),              // 16: stint.v1.Issuance
+	(*Receipts)(nil),              // 17: stint.v1.Receipts
+	(*Receipt)(nil),               // 18: stint.v1.Receipt
+	(*Exchange)(nil),              // 19: stint.v1.Exchange
+	(*StandingExchange)(nil),      // 20: stint.v1.StandingExchange
+	(*Executor_Self)(nil),         // 21: stint.v1.Executor.Self
+	(*Executor_Any)(nil),          // 22: stint.v1.Executor.Any
+	(*Executor_Tree)(nil),         // 23: stint.v1.Executor.Tree
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
 }
 var file_stint_v1_types_proto_depIdxs = []int32{
-	5,  // 0: stint.v1.Grant.elements:type_name -> stint.v1.GrantElement
-	17, // 1: stint.v1.Executor.self:type_name -> stint.v1.Executor.Self
-	18, // 2: stint.v1.Executor.any:type_name -> stint.v1.Executor.Any
-	19, // 3: stint.v1.Executor.tree:type_name -> stint.v1.Executor.Tree
-	7,  // 4: stint.v1.Step.name:type_name -> stint.v1.StepName
+	7,  // 0: stint.v1.Grant.elements:type_name -> stint.v1.GrantElement
+	21, // 1: stint.v1.Executor.self:type_name -> stint.v1.Executor.Self
+	22, // 2: stint.v1.Executor.any:type_name -> stint.v1.Executor.Any
+	23, // 3: stint.v1.Executor.tree:type_name -> stint.v1.Executor.Tree
+	9,  // 4: stint.v1.Step.name:type_name -> stint.v1.StepName
 	0,  // 5: stint.v1.Step.state:type_name -> stint.v1.StepState
-	6,  // 6: stint.v1.Step.grant:type_name -> stint.v1.Grant
-	20, // 7: stint.v1.Step.opened_at:type_name -> google.protobuf.Timestamp
-	20, // 8: stint.v1.Step.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 9: stint.v1.Step.lease:type_name -> google.protobuf.Duration
-	20, // 10: stint.v1.Step.lease_expires_at:type_name -> google.protobuf.Timestamp
-	20, // 11: stint.v1.Step.closed_at:type_name -> google.protobuf.Timestamp
-	8,  // 12: stint.v1.Step.opener:type_name -> stint.v1.Process
-	8,  // 13: stint.v1.Step.executor:type_name -> stint.v1.Process
+	8,  // 6: stint.v1.Step.grant:type_name -> stint.v1.Grant
+	24, // 7: stint.v1.Step.opened_at:type_name -> google.protobuf.Timestamp
+	24, // 8: stint.v1.Step.expires_at:type_name -> google.protobuf.Timestamp
+	25, // 9: stint.v1.Step.lease:type_name -> google.protobuf.Duration
+	24, // 10: stint.v1.Step.lease_expires_at:type_name -> google.protobuf.Timestamp
+	24, // 11: stint.v1.Step.closed_at:type_name -> google.protobuf.Timestamp
+	10, // 12: stint.v1.Step.opener:type_name -> stint.v1.Process
+	10, // 13: stint.v1.Step.executor:type_name -> stint.v1.Process
 	1,  // 14: stint.v1.Step.executor_kind:type_name -> stint.v1.ExecutorKind
-	13, // 15: stint.v1.Step.principal:type_name -> stint.v1.StepPrincipal
-	11, // 16: stint.v1.Step.approval:type_name -> stint.v1.StepApproval
-	20, // 17: stint.v1.StepApproval.until:type_name -> google.protobuf.Timestamp
-	21, // 18: stint.v1.StepApproval.step_duration:type_name -> google.protobuf.Duration
-	12, // 19: stint.v1.StepApproval.answer:type_name -> stint.v1.ApprovalAnswer
-	20, // 20: stint.v1.ApprovalAnswer.answered_at:type_name -> google.protobuf.Timestamp
+	15, // 15: stint.v1.Step.principal:type_name -> stint.v1.StepPrincipal
+	13, // 16: stint.v1.Step.approval:type_name -> stint.v1.StepApproval
+	24, // 17: stint.v1.StepApproval.until:type_name -> google.protobuf.Timestamp
+	25, // 18: stint.v1.StepApproval.step_duration:type_name -> google.protobuf.Duration
+	14, // 19: stint.v1.StepApproval.answer:type_name -> stint.v1.ApprovalAnswer
+	24, // 20: stint.v1.ApprovalAnswer.answered_at:type_name -> google.protobuf.Timestamp
 	2,  // 21: stint.v1.Issuance.kind:type_name -> stint.v1.SvidKind
-	7,  // 22: stint.v1.Issuance.step_name:type_name -> stint.v1.StepName
-	6,  // 23: stint.v1.Issuance.grant:type_name -> stint.v1.Grant
-	20, // 24: stint.v1.Issuance.not_before:type_name -> google.protobuf.Timestamp
-	20, // 25: stint.v1.Issuance.expires_at:type_name -> google.protobuf.Timestamp
-	20, // 26: stint.v1.Issuance.issued_at:type_name -> google.protobuf.Timestamp
+	9,  // 22: stint.v1.Issuance.step_name:type_name -> stint.v1.StepName
+	8,  // 23: stint.v1.Issuance.grant:type_name -> stint.v1.Grant
+	24, // 24: stint.v1.Issuance.not_before:type_name -> google.protobuf.Timestamp
+	24, // 25: stint.v1.Issuance.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 26: stint.v1.Issuance.issued_at:type_name -> google.protobuf.Timestamp
 	3,  // 27: stint.v1.Issuance.state:type_name -> stint.v1.IssuanceState
-	20, // 28: stint.v1.Issuance.revoked_at:type_name -> google.protobuf.Timestamp
-	16, // 29: stint.v1.Receipts.verifiers:type_name -> stint.v1.Receipt
-	20, // 30: stint.v1.Receipts.latest_possible_acceptance:type_name -> google.protobuf.Timestamp
+	24, // 28: stint.v1.Issuance.revoked_at:type_name -> google.protobuf.Timestamp
+	18, // 29: stint.v1.Receipts.verifiers:type_name -> stint.v1.Receipt
+	24, // 30: stint.v1.Receipts.latest_possible_acceptance:type_name -> google.protobuf.Timestamp
 	4,  // 31: stint.v1.Receipt.state:type_name -> stint.v1.ReceiptState
-	20, // 32: stint.v1.Receipt.applied_at:type_name -> google.protobuf.Timestamp
-	20, // 33: stint.v1.Receipt.lapses_at:type_name -> google.protobuf.Timestamp
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	24, // 32: stint.v1.Receipt.applied_at:type_name -> google.protobuf.Timestamp
+	24, // 33: stint.v1.Receipt.lapses_at:type_name -> google.protobuf.Timestamp
+	9,  // 34: stint.v1.Exchange.step_name:type_name -> stint.v1.StepName
+	5,  // 35: stint.v1.Exchange.state:type_name -> stint.v1.ExchangeState
+	24, // 36: stint.v1.Exchange.intended_at:type_name -> google.protobuf.Timestamp
+	24, // 37: stint.v1.Exchange.expires_at:type_name -> google.protobuf.Timestamp
+	24, // 38: stint.v1.Exchange.ended_at:type_name -> google.protobuf.Timestamp
+	24, // 39: stint.v1.StandingExchange.expires_at:type_name -> google.protobuf.Timestamp
+	6,  // 40: stint.v1.StandingExchange.standing:type_name -> stint.v1.Standing
+	41, // [41:41] is the sub-list for method output_type
+	41, // [41:41] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_types_proto_init() }
@@ -1928,8 +2373,8 @@ func file_stint_v1_types_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_types_proto_rawDesc), len(file_stint_v1_types_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   15,
+			NumEnums:      7,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -207,3 +207,36 @@ class DelegationToken(_message.Message):
     token: str
     expires_at: _timestamp_pb2.Timestamp
     def __init__(self, issuance_id: _Optional[str] = ..., spiffe_id: _Optional[str] = ..., token: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ExchangeRequest(_message.Message):
+    __slots__ = ("step_id", "target", "request_id")
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    step_id: str
+    target: str
+    request_id: str
+    def __init__(self, step_id: _Optional[str] = ..., target: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class ExchangeResponse(_message.Message):
+    __slots__ = ("exchange_id", "target", "kind", "secret", "expires_at", "ends_with_step")
+    class SecretEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    EXCHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDS_WITH_STEP_FIELD_NUMBER: _ClassVar[int]
+    exchange_id: str
+    target: str
+    kind: str
+    secret: _containers.ScalarMap[str, str]
+    expires_at: _timestamp_pb2.Timestamp
+    ends_with_step: bool
+    def __init__(self, exchange_id: _Optional[str] = ..., target: _Optional[str] = ..., kind: _Optional[str] = ..., secret: _Optional[_Mapping[str, str]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ends_with_step: _Optional[bool] = ...) -> None: ...

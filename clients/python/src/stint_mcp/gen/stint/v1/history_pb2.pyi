@@ -324,6 +324,24 @@ class ListUsageResponse(_message.Message):
     next_page_token: str
     def __init__(self, usage: _Optional[_Iterable[_Union[UsageCount, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class ListExchangesRequest(_message.Message):
+    __slots__ = ("filter", "target", "alive")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    ALIVE_FIELD_NUMBER: _ClassVar[int]
+    filter: HistoryFilter
+    target: str
+    alive: bool
+    def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., target: _Optional[str] = ..., alive: _Optional[bool] = ...) -> None: ...
+
+class ListExchangesResponse(_message.Message):
+    __slots__ = ("exchanges", "next_page_token")
+    EXCHANGES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    exchanges: _containers.RepeatedCompositeFieldContainer[_types_pb2.Exchange]
+    next_page_token: str
+    def __init__(self, exchanges: _Optional[_Iterable[_Union[_types_pb2.Exchange, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class UsageCount(_message.Message):
     __slots__ = ("step_name", "step_id", "agent", "verifier", "tool", "action", "outcome", "calls", "reported_at", "gap")
     STEP_NAME_FIELD_NUMBER: _ClassVar[int]

@@ -167,17 +167,19 @@ class Principal(_message.Message):
     def __init__(self, issuer: _Optional[str] = ..., subject: _Optional[str] = ...) -> None: ...
 
 class RevokeResponse(_message.Message):
-    __slots__ = ("sequence", "steps_closed", "credentials_revoked", "truncated", "steps_closed_count", "credentials_revoked_count")
+    __slots__ = ("sequence", "steps_closed", "credentials_revoked", "truncated", "steps_closed_count", "credentials_revoked_count", "exchanges")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     STEPS_CLOSED_FIELD_NUMBER: _ClassVar[int]
     CREDENTIALS_REVOKED_FIELD_NUMBER: _ClassVar[int]
     TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     STEPS_CLOSED_COUNT_FIELD_NUMBER: _ClassVar[int]
     CREDENTIALS_REVOKED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGES_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     steps_closed: _containers.RepeatedCompositeFieldContainer[_types_pb2.Step]
     credentials_revoked: _containers.RepeatedCompositeFieldContainer[_types_pb2.Issuance]
     truncated: bool
     steps_closed_count: int
     credentials_revoked_count: int
-    def __init__(self, sequence: _Optional[int] = ..., steps_closed: _Optional[_Iterable[_Union[_types_pb2.Step, _Mapping]]] = ..., credentials_revoked: _Optional[_Iterable[_Union[_types_pb2.Issuance, _Mapping]]] = ..., truncated: _Optional[bool] = ..., steps_closed_count: _Optional[int] = ..., credentials_revoked_count: _Optional[int] = ...) -> None: ...
+    exchanges: _containers.RepeatedCompositeFieldContainer[_types_pb2.Exchange]
+    def __init__(self, sequence: _Optional[int] = ..., steps_closed: _Optional[_Iterable[_Union[_types_pb2.Step, _Mapping]]] = ..., credentials_revoked: _Optional[_Iterable[_Union[_types_pb2.Issuance, _Mapping]]] = ..., truncated: _Optional[bool] = ..., steps_closed_count: _Optional[int] = ..., credentials_revoked_count: _Optional[int] = ..., exchanges: _Optional[_Iterable[_Union[_types_pb2.Exchange, _Mapping]]] = ...) -> None: ...

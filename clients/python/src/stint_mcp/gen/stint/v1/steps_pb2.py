@@ -28,15 +28,15 @@ from stint_mcp.gen.stint.v1 import credentials_pb2 as stint_dot_v1_dot_credentia
 from stint_mcp.gen.stint.v1 import types_pb2 as stint_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14stint/v1/steps.proto\x12\x08stint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1astint/v1/credentials.proto\x1a\x14stint/v1/types.proto\"\xef\x03\n\x0bOpenRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x14\n\x07\x61ttempt\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05\x61gent\x18\x04 \x01(\t\x12\x10\n\x08workflow\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x1e\n\x05grant\x18\x07 \x01(\x0b\x32\x0f.stint.v1.Grant\x12\x11\n\taudiences\x18\x08 \x03(\t\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05lease\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eparent_step_id\x18\x0b \x01(\t\x12\x17\n\x0fprincipal_token\x18\x0c \x01(\t\x12$\n\x08\x65xecutor\x18\r \x01(\x0b\x32\x12.stint.v1.Executor\x12\x12\n\nrequest_id\x18\x0e \x01(\t\x12\x15\n\rallow_partial\x18\x0f \x01(\x08\x12\x31\n\x0b\x63redentials\x18\x10 \x01(\x0b\x32\x1c.stint.v1.InitialCredentials\x12\x14\n\x0cparent_token\x18\x11 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pt_pending\x18\x14 \x01(\x08\x42\n\n\x08_attempt\"M\n\x12InitialCredentials\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\x12*\n\tjwt_svids\x18\x02 \x03(\x0b\x32\x17.stint.v1.JwtSvidWanted\"\xa2\x01\n\x0cOpenResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\x12%\n\tx509_svid\x18\x02 \x01(\x0b\x32\x12.stint.v1.X509Svid\x12+\n\tjwt_svids\x18\x03 \x03(\x0b\x32\x18.stint.v1.JwtSvidOutcome\x12 \n\x07refused\x18\x04 \x01(\x0b\x32\x0f.stint.v1.Grant\"\x1e\n\x0bHoldRequest\x12\x0f\n\x07step_id\x18\x01 \x01(\t\">\n\x0cHoldResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\x12\x10\n\x08\x65xpiring\x18\x02 \x01(\x08\"\x1f\n\x0cRenewRequest\x12\x0f\n\x07step_id\x18\x01 \x01(\t\"-\n\rRenewResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\"v\n\x0c\x43loseRequest\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\"\n\x07outcome\x18\x02 \x01(\x0e\x32\x11.stint.v1.Outcome\x12\x31\n\x0e\x61wait_receipts\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x9e\x01\n\rCloseResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x1b\n\x13\x63redentials_revoked\x18\x03 \x01(\r\x12\x1a\n\x12\x64\x65scendants_closed\x18\x04 \x01(\r\x12$\n\x08receipts\x18\x05 \x01(\x0b\x32\x12.stint.v1.Receipts\"I\n\nGetRequest\x12\x11\n\x07step_id\x18\x01 \x01(\tH\x00\x12\"\n\x04name\x18\x02 \x01(\x0b\x32\x12.stint.v1.StepNameH\x00\x42\x04\n\x02\x62y\"Q\n\x0bGetResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\x12$\n\x08receipts\x18\x02 \x01(\x0b\x32\x12.stint.v1.Receipts\"x\n\x0bListRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12#\n\x06states\x18\x03 \x03(\x0e\x32\x13.stint.v1.StepState\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"F\n\x0cListResponse\x12\x1d\n\x05steps\x18\x01 \x03(\x0b\x32\x0e.stint.v1.Step\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1c\n\rEnrollRequest\x12\x0b\n\x03pid\x18\x01 \x01(\r\"F\n\x0e\x45nrollResponse\x12\"\n\x07process\x18\x01 \x01(\x0b\x32\x11.stint.v1.Process\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"M\n\x0eGetTreeRequest\x12\x11\n\x07step_id\x18\x01 \x01(\tH\x00\x12\"\n\x04name\x18\x02 \x01(\x0b\x32\x12.stint.v1.StepNameH\x00\x42\x04\n\x02\x62y\"d\n\x0fGetTreeResponse\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x1d\n\x05steps\x18\x02 \x03(\x0b\x32\x0e.stint.v1.Step\x12\x0e\n\x06hidden\x18\x03 \x01(\r\x12\x11\n\ttruncated\x18\x04 \x01(\x08*d\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_COMPLETED\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x15\n\x11OUTCOME_CANCELLED\x10\x03\x32\xd3\x03\n\x05Steps\x12\x35\n\x04Open\x12\x15.stint.v1.OpenRequest\x1a\x16.stint.v1.OpenResponse\x12\x37\n\x04Hold\x12\x15.stint.v1.HoldRequest\x1a\x16.stint.v1.HoldResponse0\x01\x12\x38\n\x05Renew\x12\x16.stint.v1.RenewRequest\x1a\x17.stint.v1.RenewResponse\x12\x38\n\x05\x43lose\x12\x16.stint.v1.CloseRequest\x1a\x17.stint.v1.CloseResponse\x12\x32\n\x03Get\x12\x14.stint.v1.GetRequest\x1a\x15.stint.v1.GetResponse\x12\x35\n\x04List\x12\x15.stint.v1.ListRequest\x1a\x16.stint.v1.ListResponse\x12;\n\x06\x45nroll\x12\x17.stint.v1.EnrollRequest\x1a\x18.stint.v1.EnrollResponse\x12>\n\x07GetTree\x12\x18.stint.v1.GetTreeRequest\x1a\x19.stint.v1.GetTreeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14stint/v1/steps.proto\x12\x08stint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1astint/v1/credentials.proto\x1a\x14stint/v1/types.proto\"\xef\x03\n\x0bOpenRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0c\n\x04step\x18\x02 \x01(\t\x12\x14\n\x07\x61ttempt\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05\x61gent\x18\x04 \x01(\t\x12\x10\n\x08workflow\x18\x05 \x01(\t\x12\x0f\n\x07purpose\x18\x06 \x01(\t\x12\x1e\n\x05grant\x18\x07 \x01(\x0b\x32\x0f.stint.v1.Grant\x12\x11\n\taudiences\x18\x08 \x03(\t\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05lease\x18\n \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0eparent_step_id\x18\x0b \x01(\t\x12\x17\n\x0fprincipal_token\x18\x0c \x01(\t\x12$\n\x08\x65xecutor\x18\r \x01(\x0b\x32\x12.stint.v1.Executor\x12\x12\n\nrequest_id\x18\x0e \x01(\t\x12\x15\n\rallow_partial\x18\x0f \x01(\x08\x12\x31\n\x0b\x63redentials\x18\x10 \x01(\x0b\x32\x1c.stint.v1.InitialCredentials\x12\x14\n\x0cparent_token\x18\x11 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pt_pending\x18\x14 \x01(\x08\x42\n\n\x08_attempt\"M\n\x12InitialCredentials\x12\x0b\n\x03\x63sr\x18\x01 \x01(\x0c\x12*\n\tjwt_svids\x18\x02 \x03(\x0b\x32\x17.stint.v1.JwtSvidWanted\"\xa2\x01\n\x0cOpenResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\x12%\n\tx509_svid\x18\x02 \x01(\x0b\x32\x12.stint.v1.X509Svid\x12+\n\tjwt_svids\x18\x03 \x03(\x0b\x32\x18.stint.v1.JwtSvidOutcome\x12 \n\x07refused\x18\x04 \x01(\x0b\x32\x0f.stint.v1.Grant\"\x1e\n\x0bHoldRequest\x12\x0f\n\x07step_id\x18\x01 \x01(\t\">\n\x0cHoldResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\x12\x10\n\x08\x65xpiring\x18\x02 \x01(\x08\"\x1f\n\x0cRenewRequest\x12\x0f\n\x07step_id\x18\x01 \x01(\t\"-\n\rRenewResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\"v\n\x0c\x43loseRequest\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\"\n\x07outcome\x18\x02 \x01(\x0e\x32\x11.stint.v1.Outcome\x12\x31\n\x0e\x61wait_receipts\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcf\x01\n\rCloseResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x1b\n\x13\x63redentials_revoked\x18\x03 \x01(\r\x12\x1a\n\x12\x64\x65scendants_closed\x18\x04 \x01(\r\x12$\n\x08receipts\x18\x05 \x01(\x0b\x32\x12.stint.v1.Receipts\x12/\n\x0bstill_alive\x18\x06 \x03(\x0b\x32\x1a.stint.v1.StandingExchange\"I\n\nGetRequest\x12\x11\n\x07step_id\x18\x01 \x01(\tH\x00\x12\"\n\x04name\x18\x02 \x01(\x0b\x32\x12.stint.v1.StepNameH\x00\x42\x04\n\x02\x62y\"\x80\x01\n\x0bGetResponse\x12\x1c\n\x04step\x18\x01 \x01(\x0b\x32\x0e.stint.v1.Step\x12$\n\x08receipts\x18\x02 \x01(\x0b\x32\x12.stint.v1.Receipts\x12-\n\texchanges\x18\x03 \x03(\x0b\x32\x1a.stint.v1.StandingExchange\"x\n\x0bListRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12#\n\x06states\x18\x03 \x03(\x0e\x32\x13.stint.v1.StepState\x12\x11\n\tpage_size\x18\x04 \x01(\r\x12\x12\n\npage_token\x18\x05 \x01(\t\"F\n\x0cListResponse\x12\x1d\n\x05steps\x18\x01 \x03(\x0b\x32\x0e.stint.v1.Step\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x1c\n\rEnrollRequest\x12\x0b\n\x03pid\x18\x01 \x01(\r\"F\n\x0e\x45nrollResponse\x12\"\n\x07process\x18\x01 \x01(\x0b\x32\x11.stint.v1.Process\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"M\n\x0eGetTreeRequest\x12\x11\n\x07step_id\x18\x01 \x01(\tH\x00\x12\"\n\x04name\x18\x02 \x01(\x0b\x32\x12.stint.v1.StepNameH\x00\x42\x04\n\x02\x62y\"d\n\x0fGetTreeResponse\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x1d\n\x05steps\x18\x02 \x03(\x0b\x32\x0e.stint.v1.Step\x12\x0e\n\x06hidden\x18\x03 \x01(\r\x12\x11\n\ttruncated\x18\x04 \x01(\x08*d\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_COMPLETED\x10\x01\x12\x12\n\x0eOUTCOME_FAILED\x10\x02\x12\x15\n\x11OUTCOME_CANCELLED\x10\x03\x32\xd3\x03\n\x05Steps\x12\x35\n\x04Open\x12\x15.stint.v1.OpenRequest\x1a\x16.stint.v1.OpenResponse\x12\x37\n\x04Hold\x12\x15.stint.v1.HoldRequest\x1a\x16.stint.v1.HoldResponse0\x01\x12\x38\n\x05Renew\x12\x16.stint.v1.RenewRequest\x1a\x17.stint.v1.RenewResponse\x12\x38\n\x05\x43lose\x12\x16.stint.v1.CloseRequest\x1a\x17.stint.v1.CloseResponse\x12\x32\n\x03Get\x12\x14.stint.v1.GetRequest\x1a\x15.stint.v1.GetResponse\x12\x35\n\x04List\x12\x15.stint.v1.ListRequest\x1a\x16.stint.v1.ListResponse\x12;\n\x06\x45nroll\x12\x17.stint.v1.EnrollRequest\x1a\x18.stint.v1.EnrollResponse\x12>\n\x07GetTree\x12\x18.stint.v1.GetTreeRequest\x1a\x19.stint.v1.GetTreeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stint.v1.steps_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=1983
-  _globals['_OUTCOME']._serialized_end=2083
+  _globals['_OUTCOME']._serialized_start=2080
+  _globals['_OUTCOME']._serialized_end=2180
   _globals['_OPENREQUEST']._serialized_start=150
   _globals['_OPENREQUEST']._serialized_end=645
   _globals['_INITIALCREDENTIALS']._serialized_start=647
@@ -54,23 +54,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLOSEREQUEST']._serialized_start=1067
   _globals['_CLOSEREQUEST']._serialized_end=1185
   _globals['_CLOSERESPONSE']._serialized_start=1188
-  _globals['_CLOSERESPONSE']._serialized_end=1346
-  _globals['_GETREQUEST']._serialized_start=1348
-  _globals['_GETREQUEST']._serialized_end=1421
-  _globals['_GETRESPONSE']._serialized_start=1423
-  _globals['_GETRESPONSE']._serialized_end=1504
-  _globals['_LISTREQUEST']._serialized_start=1506
-  _globals['_LISTREQUEST']._serialized_end=1626
-  _globals['_LISTRESPONSE']._serialized_start=1628
-  _globals['_LISTRESPONSE']._serialized_end=1698
-  _globals['_ENROLLREQUEST']._serialized_start=1700
-  _globals['_ENROLLREQUEST']._serialized_end=1728
-  _globals['_ENROLLRESPONSE']._serialized_start=1730
-  _globals['_ENROLLRESPONSE']._serialized_end=1800
-  _globals['_GETTREEREQUEST']._serialized_start=1802
-  _globals['_GETTREEREQUEST']._serialized_end=1879
-  _globals['_GETTREERESPONSE']._serialized_start=1881
-  _globals['_GETTREERESPONSE']._serialized_end=1981
-  _globals['_STEPS']._serialized_start=2086
-  _globals['_STEPS']._serialized_end=2553
+  _globals['_CLOSERESPONSE']._serialized_end=1395
+  _globals['_GETREQUEST']._serialized_start=1397
+  _globals['_GETREQUEST']._serialized_end=1470
+  _globals['_GETRESPONSE']._serialized_start=1473
+  _globals['_GETRESPONSE']._serialized_end=1601
+  _globals['_LISTREQUEST']._serialized_start=1603
+  _globals['_LISTREQUEST']._serialized_end=1723
+  _globals['_LISTRESPONSE']._serialized_start=1725
+  _globals['_LISTRESPONSE']._serialized_end=1795
+  _globals['_ENROLLREQUEST']._serialized_start=1797
+  _globals['_ENROLLREQUEST']._serialized_end=1825
+  _globals['_ENROLLRESPONSE']._serialized_start=1827
+  _globals['_ENROLLRESPONSE']._serialized_end=1897
+  _globals['_GETTREEREQUEST']._serialized_start=1899
+  _globals['_GETTREEREQUEST']._serialized_end=1976
+  _globals['_GETTREERESPONSE']._serialized_start=1978
+  _globals['_GETTREERESPONSE']._serialized_end=2078
+  _globals['_STEPS']._serialized_start=2183
+  _globals['_STEPS']._serialized_end=2650
 # @@protoc_insertion_point(module_scope)

@@ -121,18 +121,20 @@ class CloseRequest(_message.Message):
     def __init__(self, step_id: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., await_receipts: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class CloseResponse(_message.Message):
-    __slots__ = ("step", "sequence", "credentials_revoked", "descendants_closed", "receipts")
+    __slots__ = ("step", "sequence", "credentials_revoked", "descendants_closed", "receipts", "still_alive")
     STEP_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CREDENTIALS_REVOKED_FIELD_NUMBER: _ClassVar[int]
     DESCENDANTS_CLOSED_FIELD_NUMBER: _ClassVar[int]
     RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    STILL_ALIVE_FIELD_NUMBER: _ClassVar[int]
     step: _types_pb2.Step
     sequence: int
     credentials_revoked: int
     descendants_closed: int
     receipts: _types_pb2.Receipts
-    def __init__(self, step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ..., sequence: _Optional[int] = ..., credentials_revoked: _Optional[int] = ..., descendants_closed: _Optional[int] = ..., receipts: _Optional[_Union[_types_pb2.Receipts, _Mapping]] = ...) -> None: ...
+    still_alive: _containers.RepeatedCompositeFieldContainer[_types_pb2.StandingExchange]
+    def __init__(self, step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ..., sequence: _Optional[int] = ..., credentials_revoked: _Optional[int] = ..., descendants_closed: _Optional[int] = ..., receipts: _Optional[_Union[_types_pb2.Receipts, _Mapping]] = ..., still_alive: _Optional[_Iterable[_Union[_types_pb2.StandingExchange, _Mapping]]] = ...) -> None: ...
 
 class GetRequest(_message.Message):
     __slots__ = ("step_id", "name")
@@ -143,12 +145,14 @@ class GetRequest(_message.Message):
     def __init__(self, step_id: _Optional[str] = ..., name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ...) -> None: ...
 
 class GetResponse(_message.Message):
-    __slots__ = ("step", "receipts")
+    __slots__ = ("step", "receipts", "exchanges")
     STEP_FIELD_NUMBER: _ClassVar[int]
     RECEIPTS_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGES_FIELD_NUMBER: _ClassVar[int]
     step: _types_pb2.Step
     receipts: _types_pb2.Receipts
-    def __init__(self, step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ..., receipts: _Optional[_Union[_types_pb2.Receipts, _Mapping]] = ...) -> None: ...
+    exchanges: _containers.RepeatedCompositeFieldContainer[_types_pb2.StandingExchange]
+    def __init__(self, step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ..., receipts: _Optional[_Union[_types_pb2.Receipts, _Mapping]] = ..., exchanges: _Optional[_Iterable[_Union[_types_pb2.StandingExchange, _Mapping]]] = ...) -> None: ...
 
 class ListRequest(_message.Message):
     __slots__ = ("run_id", "agent", "states", "page_size", "page_token")

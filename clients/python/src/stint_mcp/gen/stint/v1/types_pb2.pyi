@@ -55,6 +55,23 @@ class ReceiptState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RECEIPT_STATE_PENDING: _ClassVar[ReceiptState]
     RECEIPT_STATE_DISCONNECTED: _ClassVar[ReceiptState]
     RECEIPT_STATE_LAPSED: _ClassVar[ReceiptState]
+
+class ExchangeState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EXCHANGE_STATE_UNSPECIFIED: _ClassVar[ExchangeState]
+    EXCHANGE_STATE_INTENDED: _ClassVar[ExchangeState]
+    EXCHANGE_STATE_ISSUED: _ClassVar[ExchangeState]
+    EXCHANGE_STATE_UNKNOWN: _ClassVar[ExchangeState]
+    EXCHANGE_STATE_FAILED: _ClassVar[ExchangeState]
+    EXCHANGE_STATE_ENDED: _ClassVar[ExchangeState]
+    EXCHANGE_STATE_LAPSED: _ClassVar[ExchangeState]
+
+class Standing(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STANDING_UNSPECIFIED: _ClassVar[Standing]
+    STANDING_HELD: _ClassVar[Standing]
+    STANDING_ENDING: _ClassVar[Standing]
+    STANDING_LAPSING: _ClassVar[Standing]
 STEP_STATE_UNSPECIFIED: StepState
 STEP_STATE_PENDING_APPROVAL: StepState
 STEP_STATE_OPEN: StepState
@@ -85,6 +102,17 @@ RECEIPT_STATE_APPLIED: ReceiptState
 RECEIPT_STATE_PENDING: ReceiptState
 RECEIPT_STATE_DISCONNECTED: ReceiptState
 RECEIPT_STATE_LAPSED: ReceiptState
+EXCHANGE_STATE_UNSPECIFIED: ExchangeState
+EXCHANGE_STATE_INTENDED: ExchangeState
+EXCHANGE_STATE_ISSUED: ExchangeState
+EXCHANGE_STATE_UNKNOWN: ExchangeState
+EXCHANGE_STATE_FAILED: ExchangeState
+EXCHANGE_STATE_ENDED: ExchangeState
+EXCHANGE_STATE_LAPSED: ExchangeState
+STANDING_UNSPECIFIED: Standing
+STANDING_HELD: Standing
+STANDING_ENDING: Standing
+STANDING_LAPSING: Standing
 
 class GrantElement(_message.Message):
     __slots__ = ("type", "locations", "identifier", "actions", "datatypes", "max_calls", "definition_sha256")
@@ -320,3 +348,55 @@ class Receipt(_message.Message):
     applied_at: _timestamp_pb2.Timestamp
     lapses_at: _timestamp_pb2.Timestamp
     def __init__(self, verifier: _Optional[str] = ..., state: _Optional[_Union[ReceiptState, str]] = ..., applied_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lapses_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Exchange(_message.Message):
+    __slots__ = ("exchange_id", "step_id", "step_name", "agent", "target", "kind", "state", "intended_at", "expires_at", "ended_at", "reference", "failure", "endable", "issuance_id", "sequence")
+    EXCHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_NAME_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    INTENDED_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    ENDED_AT_FIELD_NUMBER: _ClassVar[int]
+    REFERENCE_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    ENDABLE_FIELD_NUMBER: _ClassVar[int]
+    ISSUANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    exchange_id: str
+    step_id: str
+    step_name: StepName
+    agent: str
+    target: str
+    kind: str
+    state: ExchangeState
+    intended_at: _timestamp_pb2.Timestamp
+    expires_at: _timestamp_pb2.Timestamp
+    ended_at: _timestamp_pb2.Timestamp
+    reference: str
+    failure: str
+    endable: bool
+    issuance_id: str
+    sequence: int
+    def __init__(self, exchange_id: _Optional[str] = ..., step_id: _Optional[str] = ..., step_name: _Optional[_Union[StepName, _Mapping]] = ..., agent: _Optional[str] = ..., target: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[ExchangeState, str]] = ..., intended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., ended_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reference: _Optional[str] = ..., failure: _Optional[str] = ..., endable: _Optional[bool] = ..., issuance_id: _Optional[str] = ..., sequence: _Optional[int] = ...) -> None: ...
+
+class StandingExchange(_message.Message):
+    __slots__ = ("exchange_id", "step_id", "target", "kind", "expires_at", "standing", "failure")
+    EXCHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    STANDING_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    exchange_id: str
+    step_id: str
+    target: str
+    kind: str
+    expires_at: _timestamp_pb2.Timestamp
+    standing: Standing
+    failure: str
+    def __init__(self, exchange_id: _Optional[str] = ..., step_id: _Optional[str] = ..., target: _Optional[str] = ..., kind: _Optional[str] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., standing: _Optional[_Union[Standing, str]] = ..., failure: _Optional[str] = ...) -> None: ...
