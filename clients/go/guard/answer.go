@@ -131,9 +131,10 @@ func (answer *answer) FlushError() error {
 func (answer *answer) finish() {
 	answer.mutex.Lock()
 	defer answer.mutex.Unlock()
-	if answer.isDetached {
+	if answer.isDetached || answer.isWhole {
 		return
 	}
+	answer.isWhole = true
 	answer.begin(http.StatusOK)
 	if answer.view != nil {
 		rest, err := answer.view.rest()
@@ -150,7 +151,6 @@ func (answer *answer) finish() {
 			_ = answer.pass(rest)
 		}
 	}
-	answer.isWhole = true
 }
 
 // detach: from then on nothing of the handler's is passed on, and nothing of the response is touched on its behalf.

@@ -205,7 +205,10 @@ func (asked *asked) serve(next http.Handler) {
 	go func() {
 		defer func() { done <- recover() }()
 		next.ServeHTTP(answer, asked.forwarded(context.WithValue(open, stepKey{}, asked.step)))
-		answer.finish()
+		// A handler whose context is done may have returned for that.
+		if open.Err() == nil {
+			answer.finish()
+		}
 	}()
 	var panicked any
 	select {
@@ -223,6 +226,7 @@ func (asked *asked) serve(next http.Handler) {
 	if panicked != nil {
 		panic(panicked)
 	}
+	answer.finish()
 }
 
 // end says that the step has ended in place of the answer, or of what is left of it.
