@@ -121,6 +121,32 @@ export function testsAtABroker(client: GoClient): void {
     GO_BUILD_MS_MAX,
   );
 
+  test("the service that the guide shows serves a step what it was granted, until it is closed", {
+    timeout: GO_BUILD_MS_MAX,
+  }, async () => {
+    const address = `127.0.0.1:${await freePort()}`;
+    const environment = { ...process.env, SPIFFE_ENDPOINT_SOCKET: `unix://${daemon.workloadSocket}` };
+    const program = await client.build("service");
+    const service = spawn(program, [RESOURCE, address], { env: environment, stdio: ["ignore", "ignore", "inherit"] });
+    try {
+      await answers(`http://${address}`);
+      const ask = async (token: string) => {
+        const response = await fetch(`http://${address}`, { headers: { token } });
+        return [response.status, await response.text()];
+      };
+      const step = await stint.openStep({ runId: "report-12", step: "search", grant });
+      const token = tokenOf(await step.jwtSvid(RESOURCE));
+      expect(await ask(token)).toEqual([200, "for report-12"]);
+      await step.close("COMPLETED", { awaitReceiptsSeconds: 10 });
+      expect(await ask(token)).toEqual([401, "REVOKED"]);
+      const other = await stint.openStep({ runId: "report-13", step: "search", grant: grantAt(RESOURCE, "other") });
+      expect(await ask(tokenOf(await other.jwtSvid(RESOURCE)))).toEqual([403, "GRANT_EXCEEDED"]);
+      await other.close();
+    } finally {
+      service.kill();
+    }
+  });
+
   test("refuses when the broker has been gone for longer than it may be, and not before", async () => {
     const step = await stint.openStep({ runId: "report-8", step: "search", grant });
     const token = tokenOf(await step.jwtSvid(RESOURCE));
