@@ -23,8 +23,9 @@ export async function checkCall(asker: Asker, request: CallRequest, ports: Check
   return answeringDenials(asker, request, ports, async (noted) => {
     const presented = noted(await presentedStep(request, ports));
     asker.taken.held(presented.step.stepId);
-    checkCovered(presented, request);
+    // Of a tool that is not accepted, a grant for another definition of it is no help.
     checkAccepted(request, ports.toolDirectory);
+    checkCovered(presented, request);
     return decideCall(asker, presented, request, ports);
   });
 }

@@ -81,6 +81,7 @@ export type GuardConfig = {
   readonly otherMethods?: readonly string[];
   readonly proof: "accepted" | "required" | "none";
   readonly reportUsage: boolean;
+  readonly pinTools: boolean;
   readonly development: boolean;
 };
 
@@ -228,6 +229,7 @@ const schema = section({
   other_methods: list(text("a method"), "methods").optional(),
   proof: oneOf(["accepted", "required", "none"]).prefault("accepted"),
   report_usage: yesNo().prefault(true),
+  pin_tools: yesNo().prefault(true),
   development: yesNo().prefault(false).describe("Takes tokens of a throw-away broker. Never in production."),
 });
 
@@ -293,6 +295,7 @@ function guardConfigOf(source: YamlSource, given: readonly string[]): GuardConfi
     ...(otherMethods === undefined ? {} : { otherMethods }),
     proof: data.proof,
     reportUsage: data.report_usage,
+    pinTools: data.pin_tools,
     development: data.development,
   };
 }

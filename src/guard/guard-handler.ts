@@ -7,7 +7,7 @@ import type { ForwardedRequest } from "../sdk/mcp-guard/guarded-request.ts";
 import { rewrittenResult } from "../sdk/mcp-guard/rewritten-result.ts";
 import { stepOf } from "../sdk/mcp-guard/step-auth-info.ts";
 import type { Injection } from "./guard-config.ts";
-import { injectedMessage, withoutInjectedArguments } from "./injected-message.ts";
+import { injectedMessage } from "./injected-message.ts";
 import { nettedAnswer } from "./netted-answer.ts";
 import type { Secrets } from "./secrets.ts";
 import type { TightenedTools } from "./tightened-tools.ts";
@@ -46,7 +46,7 @@ export function createGuardHandler(terms: HandlerTerms): McpHandler {
       if (method !== "tools/list") return netted;
       return await rewrittenResult(netted, (result) => {
         observeTools(result);
-        return withoutInjectedArguments(result, injections);
+        return result;
       });
     } catch (thrown) {
       if (!(thrown instanceof UpstreamFailure)) throw thrown;

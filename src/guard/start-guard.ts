@@ -6,12 +6,12 @@ import type { AddressInfo } from "node:net";
 import { validateHostHeader } from "@modelcontextprotocol/server";
 import { PULSE_MS } from "../sdk/mcp-guard/alive-answer.ts";
 import { createGuardListener } from "../sdk/mcp-guard/guard.ts";
-import { type GuardSettings, guardSettingsOf } from "../sdk/mcp-guard/guard-settings.ts";
+import { definitionsOf, type GuardSettings, guardSettingsOf } from "../sdk/mcp-guard/guard-settings.ts";
 import type { NodeListener } from "../sdk/mcp-guard/node-listener.ts";
-import { createVerifier } from "../sdk/verifier/index.ts";
+import { createVerifier, type ToolVerdict } from "../sdk/verifier/index.ts";
 import type { GuardConfig } from "./guard-config.ts";
 import { createGuardHandler, type Reached } from "./guard-handler.ts";
-import { environmentGroupOf, injectedTexts, toolCalledBy } from "./injected-message.ts";
+import { environmentGroupOf, injectedTexts, toolCalledBy, withoutInjectedArguments } from "./injected-message.ts";
 import { createSecrets, type Secrets } from "./secrets.ts";
 import { createTightenedTools } from "./tightened-tools.ts";
 import { createHttpUpstream } from "./upstream-http.ts";
@@ -63,6 +63,8 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
     ...{ verifier, resource, issuer: config.issuer, tools: config.tools, proof: config.proof, onError },
     ...{ resources: config.resources, prompts: config.prompts, check: config.check },
     onSessionEnded: reached.endSession,
+    pinTools: config.pinTools,
+    onToolRefused: (tool: string, verdict: ToolVerdict) => told(refusedTool(resource, tool, verdict)),
     ...(config.otherMethods === undefined ? {} : { otherMethods: config.otherMethods }),
   };
   const declared = guardSettingsOf(options);
@@ -72,7 +74,14 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
     told: (tool) =>
       told(`the server says that ${JSON.stringify(tool)} changes something: calls need write from now on`),
   });
-  const settings: GuardSettings = { ...declared, tools: tightened.tools, checkedTools: tightened.checked };
+  const settings: GuardSettings = {
+    ...declared,
+    tools: tightened.tools,
+    checkedTools: tightened.checked,
+    // What the server says of a tool tightens its first call too.
+    definitions: definitionsOf(options, declared.tools, true),
+    listAsShown: (result) => withoutInjectedArguments(result, config.injections),
+  };
 
   const handler = createGuardHandler({
     reached,
@@ -105,6 +114,16 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
     await verifier[Symbol.asyncDispose]();
     throw thrown;
   }
+}
+
+function refusedTool(resource: string, tool: string, verdict: ToolVerdict): string {
+  const how = {
+    pinned: "is pinned",
+    changed: "is defined otherwise than it is pinned",
+    waiting: "waits to be accepted",
+    unknown: "has a definition that is too large to be pinned",
+  }[verdict];
+  return `the server's tool ${JSON.stringify(tool)} ${how}, and is refused: stint tool show ${resource} ${tool}`;
 }
 
 function httpUpstream(url: string, { injections }: GuardConfig, secrets: Pick<Secrets, "valueOf">): Reached {

@@ -19,6 +19,7 @@ test("the guide's file is one that the guard takes, and is for the audience of t
     check: { actions: ["write"], acceptPending: true },
     proof: "accepted",
     reportUsage: true,
+    pinTools: true,
   });
   const [entry] = parse(readFileSync(join(folder, "guard-entry.yaml"), "utf8")).entries;
   expect(entry).toMatchObject({ kind: "verifier", audiences: [config.resource] });

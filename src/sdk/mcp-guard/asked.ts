@@ -1,15 +1,24 @@
 import type { JsonObject } from "../../domain/strict-json.ts";
 import type { ToolUse, VerifiedStep } from "../verifier/index.ts";
-import { authorizeMessage, authorizeResponse, isModern, isModernVersion, type Permit } from "./authorize-message.ts";
+import {
+  authorizeMessage,
+  authorizeResponse,
+  isModern,
+  isModernVersion,
+  type Permit,
+  toolAskedFor,
+} from "./authorize-message.ts";
 import { SESSION_HEADER } from "./forwarded-request.ts";
 import type { GuardSettings } from "./guard-settings.ts";
 import type { GuardedRequest } from "./guarded-request.ts";
 import { type JsonRpcMessage, type JsonRpcResponse, readMessage } from "./json-rpc-message.ts";
+import { type AskServer, ownList } from "./own-list.ts";
 import { type ChallengeTerms, INTERNAL, isRefusal, REFUSAL_CODES, type Refusal, refusal } from "./refusal.ts";
 import { STATE_INVALID, STATE_TEXT } from "./request-state.ts";
 import { enterCall, type RunningCall, type RunningCalls } from "./running-calls.ts";
 import type { Sessions } from "./sessions.ts";
 import { cancellerOf, NO_TASK, TASK_TEXT, TASKS_LIST, type Tasks } from "./tasks.ts";
+import type { LookAtList } from "./tool-definitions.ts";
 import { type ResultView, repeatedResultViewOf, resultViewOf } from "./visible-features.ts";
 
 /** What a request asks of the server, which its step may ask. */
@@ -37,8 +46,13 @@ export type View = {
   readonly ifText?: readonly string[];
 };
 
-/** Makes what sends a message of the guard's own to the server that a request is for, in that session. */
-export type Sender = (sessionId: string | undefined) => (message: JsonObject) => Promise<void>;
+/** Speaks to the server that a request is for, as its step and in that session, for the guard itself. */
+export type Sender = (sessionId: string | undefined) => {
+  /** Says something that nobody waits for. Never throws. */
+  readonly tell: (message: JsonObject) => Promise<void>;
+  /** Asks something. @throws what the handler throws */
+  readonly ask: AskServer;
+};
 
 /** What it may not ask. */
 type Refused = { readonly kind: "refused"; readonly refusal: Refusal; readonly id: string | number | null };
@@ -83,9 +97,9 @@ function askedOfSession(
   if (!isOfSession || sessionId === undefined) return refused(ONLY_POST);
   if (!sessions.isOf(sessionId, verified)) return refused(NO_SESSION);
   const shown = repeatedResultViewOf(settings, verified);
-  const change: ResultView = (result, inSession) => {
-    if (hasTasks(settings)) tasks.note(result, verified, () => cancellerOf(undefined, sender(sessionId)));
-    return tasks.repeated(shown(result, inSession), verified);
+  const change: ResultView = async (result, inSession) => {
+    if (hasTasks(settings)) tasks.note(result, verified, () => cancellerOf(undefined, sender(sessionId).tell));
+    return tasks.repeated(await shown(result, inSession), verified);
   };
   const view = method === "GET" ? { change } : undefined;
   return {
@@ -100,14 +114,14 @@ function askedOfSession(
   };
 }
 
-function askedByMessage(
+async function askedByMessage(
   state: AskedState,
   given: JsonRpcMessage | JsonRpcResponse,
   headers: Headers,
   verified: VerifiedStep,
   terms: ChallengeTerms,
   sender: Sender,
-): Asked | Refused {
+): Promise<Asked | Refused> {
   const { settings, sessions, calls, tasks } = state;
   const id = (given.kind === "message" ? given.id : undefined) ?? null;
   const message = given.kind === "message" ? settings.requestStates.opened(given, verified) : given;
@@ -116,6 +130,11 @@ function askedByMessage(
   const modern = isModern(message, headers);
   const sessionId = modern ? undefined : sessionIdOf(headers);
   if (sessionId !== undefined && !sessions.isOf(sessionId, verified)) return refused(NO_SESSION, id);
+  if (message.kind === "message") {
+    const tool = toolAskedFor(settings, message);
+    const list: LookAtList = (page) => ownList(sender(sessionId).ask, message.params["_meta"])(page);
+    if (tool !== undefined) await settings.definitions.look(tool, verified, list);
+  }
   const permit = orInternal(settings, () =>
     message.kind === "message"
       ? authorizeMessage(settings, verified, message, headers, terms)
@@ -126,7 +145,7 @@ function askedByMessage(
   const running = enterCall(calls, message, verified.spiffeId, sessionId);
   if (running === "taken") return refused(ID_TAKEN, id);
   const view =
-    message.kind === "message" ? viewOf(state, verified, message, modern, () => sender(sessionId)) : undefined;
+    message.kind === "message" ? viewOf(state, verified, message, modern, () => sender(sessionId).tell) : undefined;
   return { kind: "asked", id, body: message.body, sessionId, use: permit.use, check: permit.check, running, view };
 }
 
@@ -135,10 +154,11 @@ function viewOf(
   verified: VerifiedStep,
   message: JsonRpcMessage,
   modern: boolean,
-  sender: () => ReturnType<Sender>,
+  sender: () => ReturnType<Sender>["tell"],
 ): View | undefined {
   const { requestStates } = settings;
-  const shown = resultViewOf(settings, verified, message.method, modern);
+  const isFirst = message.params["cursor"] === undefined;
+  const shown = resultViewOf(settings, verified, { method: message.method, isFirst }, modern);
   if (shown !== undefined) return { change: shown };
   if (message.id === undefined) return undefined;
   if (message.method === TASKS_LIST) return { change: (result) => tasks.listed(result, verified) };

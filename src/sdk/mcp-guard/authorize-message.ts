@@ -1,9 +1,11 @@
 import { type ToolUse, VerificationError, type VerifiedStep } from "../verifier/index.ts";
-import { type GuardSettings, isOtherMethod, scopeOfTool } from "./guard-settings.ts";
+import { coverageOfUse } from "../verifier/tool-use.ts";
+import { type GuardSettings, isOtherMethod, scopeOfTool, type ToolNeeds } from "./guard-settings.ts";
 import { decodeHeaderValue } from "./header-value.ts";
 import type { JsonRpcMessage, JsonRpcResponse } from "./json-rpc-message.ts";
 import { type FeatureUse, featureHeaderOf, featureUseOf, listsFeatures } from "./named-features.ts";
 import { type ChallengeTerms, REFUSAL_CODES, type Refusal, refusal, refusalOf } from "./refusal.ts";
+import { useOf } from "./visible-features.ts";
 
 /** What a step may do with its message. */
 export type Permit = {
@@ -85,7 +87,8 @@ function authorizeCall(
       message: "the tool is not one that this server permits",
     });
   }
-  return authorizeUse(settings, verified, { tool: name, ...needs }, message.params["arguments"], terms);
+  const call = { tool: name, needs, isCall: true, given: message.params["arguments"] };
+  return authorizeUse(settings, verified, call, terms);
 }
 
 /** What may be read or asked for as if a tool did it. */
@@ -114,28 +117,52 @@ function authorizeFeature(
       message: `the ${kind === "resources" ? "resource" : "prompt"} is not one that this server permits`,
     });
   }
-  return authorizeUse(settings, verified, { tool, ...needs }, params, terms);
+  return authorizeUse(settings, verified, { tool, needs, isCall: false, given: params }, terms);
 }
 
-/** @param given - what it is done with, for a check by the broker. */
+/** @param asked.given - what it is done with, for a check by the broker. */
 function authorizeUse(
   settings: GuardSettings,
   verified: VerifiedStep,
-  { tool, actions, datatypes }: ToolUse,
-  given: unknown,
+  asked: { readonly tool: string; readonly needs: ToolNeeds; readonly isCall: boolean; readonly given: unknown },
   terms: ChallengeTerms,
 ): Permit | Refusal {
-  const use: ToolUse = { tool, actions, datatypes };
-  const check = { arguments: given };
+  const { tool, needs, isCall, given } = asked;
+  const { definitions, verifier } = settings;
+  const use = useOf(tool, needs, definitions.digest(tool, verified));
   try {
-    settings.verifier.authorize(verified, use);
+    // Of a tool that is not accepted, a grant for another definition of it is no help.
+    if (coverageOfUse(verified, use).isOfOtherDefinition) definitions.check(tool, verified, isCall);
+    const isCounted = isLeftToTheBroker(() => verifier.authorize(verified, use));
+    definitions.check(tool, verified, isCall);
+    return isCounted || settings.checkedTools.has(tool)
+      ? { kind: "permit", use, check: { arguments: given } }
+      : { kind: "permit", use };
   } catch (thrown) {
     if (!(thrown instanceof VerificationError)) throw thrown;
-    if (thrown.code === "CHECK_REQUIRED") return { kind: "permit", use, check };
-    settings.verifier.report(verified, use, "refused");
+    verifier.report(verified, use, "refused");
     return refusalOf(thrown, termsOfCall(settings, use, terms));
   }
-  return settings.checkedTools.has(tool) ? { kind: "permit", use, check } : { kind: "permit", use };
+}
+
+/** Whether all holds but that the broker counts the calls. @throws what else `authorize` throws */
+function isLeftToTheBroker(authorize: () => void): boolean {
+  try {
+    authorize();
+    return false;
+  } catch (thrown) {
+    if (thrown instanceof VerificationError && thrown.code === "CHECK_REQUIRED") return true;
+    throw thrown;
+  }
+}
+
+/** The tool whose definition a message's permission hangs on; `undefined`: none. */
+export function toolAskedFor(
+  { tools, features }: Pick<GuardSettings, "tools" | "features">,
+  { method, params }: JsonRpcMessage,
+): string | undefined {
+  const tool = method === CALL ? params["name"] : featureUseOf(features, method, params)?.tool;
+  return typeof tool === "string" && tools.has(tool) ? tool : undefined;
 }
 
 /** What a challenge depends on, with what the call takes. */

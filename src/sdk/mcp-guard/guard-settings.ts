@@ -1,16 +1,20 @@
+import { performance } from "node:perf_hooks";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import { ACTIONS, type Action, ANY, checkResourceUri, isAction, parseGrant } from "../../domain/grant.ts";
+import type { JsonObject } from "../../domain/strict-json.ts";
 import {
   PROOF_KINDS,
   PROOF_POLICIES,
   type ProofKind,
   type ProofTerms,
+  type ToolVerdict,
   VerificationError,
   type Verifier,
 } from "../verifier/index.ts";
 import type { FeatureKind, Features, NamedFeatures } from "./named-features.ts";
 import { createRequestStates, type RequestStates } from "./request-state.ts";
 import type { SessionOwner } from "./sessions.ts";
+import { createToolDefinitions, type ToolDefinitions } from "./tool-definitions.ts";
 
 /** What a call of one tool does, so that it can be compared with what a step was granted. */
 export type ToolNeeds = {
@@ -64,6 +68,13 @@ export type McpGuardOptions = ProofTerms & {
    */
   readonly check?: CheckTerms;
   /**
+   * Whether a tool is served only as it is pinned at the broker: its definition is reported, and one that is another is neither listed nor
+   * called until an operator accepts it. The verifier's entry must have `resource` among its audiences. Absent: false.
+   */
+  readonly pinTools?: boolean;
+  /** Told of each definition of a tool that is refused for that, once. */
+  readonly onToolRefused?: (tool: string, verdict: ToolVerdict) => void;
+  /**
    * Other methods that any step with a token for this resource may call; `notifications/*` stands for all that begin so.
    * Absent: `OTHER_METHODS`. The rest is refused.
    */
@@ -88,9 +99,18 @@ export type McpGuardOptions = ProofTerms & {
   readonly onError?: (thrown: unknown) => void;
 };
 
-export type GuardSettings = Required<
-  Omit<McpGuardOptions, "tools" | "resources" | "prompts" | "check" | "resourceName" | "requestStateSecret">
-> & {
+/** What is made something else of, or may be missing. */
+type Unsettled =
+  | "tools"
+  | "resources"
+  | "prompts"
+  | "check"
+  | "resourceName"
+  | "requestStateSecret"
+  | "pinTools"
+  | "onToolRefused";
+
+export type GuardSettings = Required<Omit<McpGuardOptions, Unsettled>> & {
   readonly features: Features;
   /** Names of the tools whose every call the broker decides. */
   readonly checkedTools: ReadonlySet<string>;
@@ -99,6 +119,9 @@ export type GuardSettings = Required<
   readonly approvalWaitMs: number;
   readonly requestStates: RequestStates;
   readonly tools: ReadonlyMap<string, ToolNeeds>;
+  readonly definitions: ToolDefinitions;
+  /** What of a list of tools clients are shown in place of what the server has said, and the broker was told. */
+  readonly listAsShown: (result: JsonObject) => JsonObject;
   readonly resourceName: string | undefined;
   /** Where the metadata is served. */
   readonly metadataPath: string;
@@ -139,6 +162,7 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
   const sessionOwner = options.sessionOwner ?? "step";
   if (sessionOwner !== "step" && sessionOwner !== "run") throw invalidField("sessionOwner", "step or run");
   const metadataPath = `${WELL_KNOWN}${resource.pathname === "/" ? "" : resource.pathname}`;
+  const tools = toolsOf(options.tools, options.resource);
   const proof = options.proof ?? "accepted";
   if (!PROOF_POLICIES.includes(proof)) throw invalidField("proof", `one of ${PROOF_POLICIES.join(", ")}`);
   return {
@@ -147,7 +171,9 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
     proofKinds: proof === "none" ? [] : proofKindsOf(options, resource),
     resource: options.resource,
     issuer: options.issuer,
-    tools: toolsOf(options.tools, options.resource),
+    tools,
+    definitions: definitionsOf(options, tools, options.pinTools ?? false),
+    listAsShown: (result) => result,
     features: { resources: featuresOf("resources", options), prompts: featuresOf("prompts", options) },
     ...checkSettingsOf(options),
     otherMethods: [...otherMethods],
@@ -160,6 +186,24 @@ export function guardSettingsOf(options: McpGuardOptions): GuardSettings {
     metadataPath,
     metadataUrl: `${resource.origin}${metadataPath}${resource.search}`,
   };
+}
+
+/** @param looksFirst - whether the server is asked for its tools before the first call, whoever's it is. */
+export function definitionsOf(
+  options: McpGuardOptions,
+  tools: ReadonlyMap<string, ToolNeeds>,
+  looksFirst: boolean,
+): ToolDefinitions {
+  const { verifier, resource, pinTools = false, onToolRefused: refused = () => undefined } = options;
+  return createToolDefinitions({
+    resource,
+    declared: tools,
+    ask: pinTools ? (shown) => verifier.reportTools(shown, { audience: resource }) : undefined,
+    looksFirst,
+    refused,
+    onError: options.onError ?? (() => undefined),
+    nowMs: () => performance.now(),
+  });
 }
 
 /** A verifier that does not watch this resource would answer every request with a fault; better to find out now. */

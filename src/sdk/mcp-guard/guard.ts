@@ -224,7 +224,7 @@ async function reporting(
 const OWN_MESSAGE_MS_MAX = 10_000;
 
 /**
- * Says something to the server that the step itself did not say, as the step. What is returned may be kept for long, so it has of the
+ * Says to the server what the step itself did not say, as the step. What is returned may be kept for long, so it has of the
  * request only what it needs, and nothing of its body.
  */
 function senderOf(
@@ -239,18 +239,26 @@ function senderOf(
   from.headers.delete("last-event-id");
   from.headers.set("content-type", "application/json");
   from.headers.set("accept", "application/json, text/event-stream");
-  return async (message) => {
+  for (const name of [...from.headers.keys()]) {
+    if (name === "mcp-name" || name.startsWith("mcp-param-")) from.headers.delete(name);
+  }
+  const ask: ReturnType<Sender>["ask"] = (message) => {
     const signal = AbortSignal.timeout(OWN_MESSAGE_MS_MAX);
     const forwarded = forwardedRequest(from, { sessionId, unencoded: true, signal });
-    const { taskId } = message["params"] as { readonly taskId: string };
     forwarded.headers.set("mcp-method", String(message["method"]));
-    forwarded.headers.set("mcp-name", encodeHeaderValue(taskId));
-    try {
-      const authInfo = authInfoOf(verified, settings.metadataUrl);
-      await discard(await handler(forwarded, { authInfo, parsedBody: message }));
-    } catch (thrown) {
-      settings.onError(thrown);
-    }
+    const { taskId } = message["params"] as { readonly taskId?: string };
+    if (taskId !== undefined) forwarded.headers.set("mcp-name", encodeHeaderValue(taskId));
+    return handler(forwarded, { authInfo: authInfoOf(verified, settings.metadataUrl), parsedBody: message });
+  };
+  return {
+    ask,
+    async tell(message) {
+      try {
+        await discard(await ask(message));
+      } catch (thrown) {
+        settings.onError(thrown);
+      }
+    },
   };
 }
 

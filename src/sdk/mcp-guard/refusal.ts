@@ -128,12 +128,13 @@ export function refusalOf(error: VerificationError, terms: ChallengeTerms): Refu
   }
 }
 
-/** What `data` says beside the reason: how the step ended, and by which decision the broker itself has denied this. */
+/** What `data` says beside the reason: how the step ended, by which decision the broker itself has denied this, and how a tool's definition stands. */
 function detailsOf({ code, metadata }: VerificationError): Pick<Refusal, "details"> {
-  const { state, decision_id: decisionId } = metadata;
+  const { state, decision_id: decisionId, definition } = metadata;
   const details = {
     ...(code === "REVOKED" && state !== undefined && { state }),
     ...(decisionId !== undefined && { decision_id: decisionId }),
+    ...(code === "TOOL_NOT_ACCEPTED" && definition !== undefined && { definition }),
   };
   return Object.keys(details).length === 0 ? {} : { details };
 }

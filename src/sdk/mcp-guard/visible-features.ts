@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from "../../domain/strict-json.ts";
-import type { VerifiedStep } from "../verifier/index.ts";
+import type { ToolUse, VerifiedStep } from "../verifier/index.ts";
 import { isGranted } from "../verifier/tool-use.ts";
-import { type GuardSettings, isOtherMethod } from "./guard-settings.ts";
+import { type GuardSettings, isOtherMethod, type ToolNeeds } from "./guard-settings.ts";
 import { featuresSeen, listsFeatures } from "./named-features.ts";
 
 /**
@@ -9,7 +9,7 @@ import { featuresSeen, listsFeatures } from "./named-features.ts";
  *
  * @param inSession - whether the result is of a session, which has a stream for what no request asked for.
  */
-export type ResultView = (result: JsonObject, inSession: boolean) => JsonObject;
+export type ResultView = (result: JsonObject, inSession: boolean) => JsonObject | Promise<JsonObject>;
 
 /** By whose methods each of these is used. */
 const METHODS_OF_CAPABILITY: Readonly<Record<string, string>> = {
@@ -32,17 +32,18 @@ const FEATURE_LISTS = Object.keys(KIND_OF_LIST) as (keyof typeof KIND_OF_LIST)[]
 /**
  * How the result of a method has to be changed; `undefined`: not at all.
  *
+ * @param message.isFirst - of a list, whether the request is for its first page.
  * @param modern - whether the request is of MCP 2026-07-28 or later.
  */
 export function resultViewOf(
   settings: GuardSettings,
   verified: VerifiedStep,
-  method: string,
+  { method, isFirst }: { readonly method: string; readonly isFirst: boolean },
   modern: boolean,
 ): ResultView | undefined {
   switch (method) {
     case "tools/list":
-      return (result) => toolsSeen(settings, verified, result, modern);
+      return (result) => toolsSeen(settings, verified, result, { modern, isFirst });
     case "resources/list":
     case "resources/templates/list":
     case "prompts/list":
@@ -60,7 +61,9 @@ export function resultViewOf(
 export function repeatedResultViewOf(settings: GuardSettings, verified: VerifiedStep): ResultView {
   return (result, inSession) => {
     // A call's result could have anything beside its content.
-    if (Array.isArray(result["tools"]) && !("content" in result)) return toolsSeen(settings, verified, result, false);
+    if (Array.isArray(result["tools"]) && !("content" in result)) {
+      return toolsSeen(settings, verified, result, { modern: false, isFirst: false });
+    }
     if (FEATURE_LISTS.some((list) => Array.isArray(result[list])) && !("content" in result)) {
       return featuresOf(settings, verified, result, false);
     }
@@ -69,24 +72,37 @@ export function repeatedResultViewOf(settings: GuardSettings, verified: Verified
   };
 }
 
-/** The tools that the step may call. A cache must not give them to another, who may call others. */
-function toolsSeen({ tools }: GuardSettings, verified: VerifiedStep, result: JsonObject, modern: boolean): JsonObject {
+/**
+ * The tools that the step may call, as they are pinned: of another definition no model reads anything. A cache must not give them to
+ * another, who may call others.
+ */
+async function toolsSeen(
+  { tools, definitions, listAsShown }: GuardSettings,
+  verified: VerifiedStep,
+  result: JsonObject,
+  { modern, isFirst }: { readonly modern: boolean; readonly isFirst: boolean },
+): Promise<JsonObject> {
+  await definitions.listed(result, verified, isFirst);
   const isSeen = (listed: unknown) => {
     const name = isObject(listed) ? listed["name"] : undefined;
     const needs = typeof name === "string" ? tools.get(name) : undefined;
-    return needs !== undefined && isGranted(verified, { tool: name as string, ...needs });
+    if (needs === undefined || !definitions.isShown(name as string, verified)) return false;
+    return isGranted(verified, useOf(name as string, needs, definitions.digest(name as string, verified)));
   };
   const { tools: listed } = result;
   const seen = Array.isArray(listed) ? listed.filter(isSeen) : [];
-  return { ...result, tools: seen, ...((modern || "cacheScope" in result) && { cacheScope: "private" }) };
+  return {
+    ...listAsShown({ ...result, tools: seen }),
+    ...((modern || "cacheScope" in result) && { cacheScope: "private" }),
+  };
 }
 
 /** The resources or prompts that the step may use, where they are told apart. */
 function featuresOf(settings: GuardSettings, verified: VerifiedStep, result: JsonObject, modern: boolean): JsonObject {
-  const { features, tools } = settings;
+  const { features, tools, definitions } = settings;
   const isSeen = (tool: string) => {
     const needs = tools.get(tool);
-    return needs !== undefined && isGranted(verified, { tool, ...needs });
+    return needs !== undefined && isGranted(verified, useOf(tool, needs, definitions.digest(tool, verified)));
   };
   const isTold = FEATURE_LISTS.some((list) => list in result && features[KIND_OF_LIST[list]].length > 0);
   if (!isTold) return result;
@@ -94,6 +110,11 @@ function featuresOf(settings: GuardSettings, verified: VerifiedStep, result: Jso
     ...featuresSeen(features, result, isSeen),
     ...((modern || "cacheScope" in result) && { cacheScope: "private" }),
   };
+}
+
+/** What a call takes, under the definition that its caller is shown. */
+export function useOf(tool: string, { actions, datatypes }: ToolNeeds, definitionSha256: string | undefined): ToolUse {
+  return { tool, actions, datatypes, ...(definitionSha256 === undefined ? {} : { definitionSha256 }) };
 }
 
 /** What the guard refuses is no feature of the server here. */

@@ -1,4 +1,5 @@
 export type { Action } from "../../domain/grant.ts";
+export { type ToolDefinition, toolDefinitionOf } from "../../domain/tool-definition.ts";
 export type { Possession } from "../../verify/confirmation-claim.ts";
 export type { StepFacts } from "../../verify/step-claims.ts";
 export {
@@ -25,6 +26,7 @@ export {
 export type { ReadyOptions } from "./ready.ts";
 export type { VerifierOptions } from "./settings.ts";
 export { createTlsServer, type TlsServer, type TlsServerOptions, type TlsSvid } from "./tls-server.ts";
+export type { ToolReportOptions, ToolVerdict } from "./tool-reporter.ts";
 export type { ToolUse } from "./tool-use.ts";
 export type { UsageOutcome } from "./usage-reporter.ts";
 export type { VerifiedPeer } from "./verified-peer.ts";

@@ -3,6 +3,7 @@ import { ACTIONS, type Action } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../../domain/time.ts";
+import type { ToolDefinition } from "../../domain/tool-definition.ts";
 import type { Possession } from "../../verify/confirmation-claim.ts";
 import { verifyJwtSvid } from "../../verify/jwt-svid.ts";
 import { createKnownSignatures } from "../../verify/known-signatures.ts";
@@ -21,6 +22,7 @@ import type { PresentedRequest } from "./presented-credentials.ts";
 import { createProofState } from "./proof-settings.ts";
 import { type Readiness, type ReadyOptions, waitUntilReady } from "./ready.ts";
 import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
+import { createToolReporter, type ToolReportOptions, type ToolVerdict } from "./tool-reporter.ts";
 import { checkToolUse, coverageOfUse, type ToolUse } from "./tool-use.ts";
 import { createUsageReporter, type UsageOutcome } from "./usage-reporter.ts";
 import { type VerifiedPeer, verifiedPeerOf } from "./verified-peer.ts";
@@ -126,6 +128,18 @@ export type Verifier = AsyncDisposable & {
   signalFor(verified: Verified): StepSignal;
   /** Calls once when the step or its credential is denied. @returns what ends the listening. */
   onClosed(verified: Verified, listener: (reason: VerificationError) => void): () => void;
+  /**
+   * Tells the broker what tools the server of one of the verifier's audiences shows, and learns which of them may be served as they are. The
+   * broker is sent what it does not know, and is asked by digests otherwise, so this may be called at any time.
+   *
+   * @param tools - no tool twice.
+   * @returns a verdict on each tool.
+   * @throws VerificationError UNAVAILABLE or OVERLOADED when the broker gives no answer in time; BrokerError INVALID_FIELD
+   */
+  reportTools(
+    tools: readonly ToolDefinition[],
+    options?: ToolReportOptions & { readonly audience?: string },
+  ): Promise<ReadonlyMap<string, ToolVerdict>>;
   /** Resolves when the deny-list, a bundle and the broker's time are there; see `waitUntilReady` for when it rejects. */
   ready(options?: ReadyOptions): Promise<void>;
   status(): VerifierStatus;
@@ -148,6 +162,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const trust = { development: settings.development, known: createKnownSignatures() };
   const signals = createDenialSignals();
   const calls = createCallCheck(settings.endpoint);
+  const toolReporter = createToolReporter(settings.endpoint);
   const usage = settings.reportUsage ? createUsageReporter(settings.endpoint, clock) : undefined;
   /** The texts that the broker is asked about. Apart from what was verified, which is logged and handed on. */
   const texts = new WeakMap<VerifiedStep, PresentedTexts>();
@@ -348,6 +363,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     closed = true;
     feed.close();
     calls.close();
+    toolReporter.close();
     usage?.close();
     wakeWaiting();
   }
@@ -366,6 +382,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
     report({ jti, federated }, { tool, actions }, outcome) {
       // Of a foreign step the broker knows no credential.
       if (!federated) usage?.add({ jti, tool, actions, outcome });
+    },
+    async reportTools(tools, { audience, ...reportOptions } = {}) {
+      const [location = ""] = audiencesOf(audience === undefined ? {} : { audience });
+      return toolReporter.report(location, tools, reportOptions);
     },
     recheck,
     signalFor,

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { GuardSettings } from "../../../src/sdk/mcp-guard/guard-settings.ts";
+import { createToolDefinitions } from "../../../src/sdk/mcp-guard/tool-definitions.ts";
 import { repeatedResultViewOf, resultViewOf } from "../../../src/sdk/mcp-guard/visible-features.ts";
 import type { VerifiedStep } from "../../../src/sdk/verifier/index.ts";
 
@@ -7,17 +8,31 @@ import type { VerifiedStep } from "../../../src/sdk/verifier/index.ts";
 
 const step = { audience: "https://mcp.example.org/mcp", grant: [] } as unknown as VerifiedStep;
 
+const definitions = createToolDefinitions({
+  resource: step.audience,
+  declared: new Map(),
+  looksFirst: false,
+  refused: () => undefined,
+  onError: () => undefined,
+  nowMs: () => 0,
+});
 const settingsOf = (otherMethods: readonly string[]) =>
-  ({ tools: new Map(), otherMethods, features: { resources: [], prompts: [] } }) as unknown as GuardSettings;
+  ({
+    tools: new Map(),
+    definitions,
+    listAsShown: (result: object) => result,
+    otherMethods,
+    features: { resources: [], prompts: [] },
+  }) as unknown as GuardSettings;
 
-function seen(
+async function seen(
   method: string,
   modern: boolean,
   result: object,
   otherMethods: readonly string[] = [],
   inSession = false,
-): unknown {
-  return resultViewOf(settingsOf(otherMethods), step, method, modern)?.({ ...result }, inSession);
+): Promise<unknown> {
+  return resultViewOf(settingsOf(otherMethods), step, { method, isFirst: true }, modern)?.({ ...result }, inSession);
 }
 
 test.for([
@@ -31,8 +46,8 @@ test.for([
   },
   { wire: "2025-11-25", modern: false, result: { tools: [null, 1, { name: 1 }] }, is: { tools: [] } },
   { wire: "2025-11-25", modern: false, result: { tools: { a: { name: "search" } } }, is: { tools: [] } },
-])("on the wire of $wire the list $result is shown as $is", ({ modern, result, is }) => {
-  expect(seen("tools/list", modern, result)).toEqual(is);
+])("on the wire of $wire the list $result is shown as $is", async ({ modern, result, is }) => {
+  expect(await seen("tools/list", modern, result)).toEqual(is);
 });
 
 const TASKS = { "io.modelcontextprotocol/tasks": {} };
@@ -48,25 +63,28 @@ test.for<Case>([
   { otherMethods: [], has: { constructor: {} }, shows: { constructor: {} } },
   { otherMethods: [], has: { tools: { listChanged: true } }, shows: { tools: {} } },
   { otherMethods: ["subscriptions/*"], has: { tools: { listChanged: true } }, shows: { tools: { listChanged: true } } },
-])("with $otherMethods let through, $has is shown as $shows", ({ otherMethods, has, shows }) => {
-  expect(seen("server/discover", true, { capabilities: has }, otherMethods)).toEqual({ capabilities: shows });
+])("with $otherMethods let through, $has is shown as $shows", async ({ otherMethods, has, shows }) => {
+  expect(await seen("server/discover", true, { capabilities: has }, otherMethods)).toEqual({ capabilities: shows });
 });
 
-test("other results, and what is no list of capabilities, stay as they are", () => {
-  expect(seen("tools/call", true, {})).toBeUndefined();
-  expect(seen("initialize", false, { capabilities: null })).toEqual({ capabilities: null });
+test("other results, and what is no list of capabilities, stay as they are", async () => {
+  expect(await seen("tools/call", true, {})).toBeUndefined();
+  expect(await seen("initialize", false, { capabilities: null })).toEqual({ capabilities: null });
 });
 
 test.for([
   { otherMethods: ["resources/read"], inSession: false, shows: { tools: {}, resources: {} } },
   { otherMethods: ["resources/read"], inSession: true, shows: { tools: NEWS, resources: NEWS } },
   { otherMethods: ["resources/*"], inSession: true, shows: { tools: NEWS, resources: { ...NEWS, subscribe: true } } },
-])("before 2026-07-28, news are promised in a session alone: $otherMethods, $inSession", ({ shows, ...terms }) => {
-  const capabilities = { tools: NEWS, resources: { ...NEWS, subscribe: true } };
-  expect(seen("initialize", false, { capabilities }, terms.otherMethods, terms.inSession)).toEqual({
-    capabilities: shows,
-  });
-});
+])(
+  "before 2026-07-28, news are promised in a session alone: $otherMethods, $inSession",
+  async ({ shows, ...terms }) => {
+    const capabilities = { tools: NEWS, resources: { ...NEWS, subscribe: true } };
+    expect(await seen("initialize", false, { capabilities }, terms.otherMethods, terms.inSession)).toEqual({
+      capabilities: shows,
+    });
+  },
+);
 
 test.for([
   { what: "a list of tools", result: { tools: [{ name: "search" }] }, is: { tools: [] } },
@@ -76,6 +94,6 @@ test.for([
     is: { protocolVersion: "2025-11-25", capabilities: {} },
   },
   { what: "a call", result: { content: [], tools: ["hammer"] }, is: { content: [], tools: ["hammer"] } },
-])("$what that a session's stream repeats shows no more than the answer itself", ({ result, is }) => {
-  expect(repeatedResultViewOf(settingsOf([]), step)(result, true)).toEqual(is);
+])("$what that a session's stream repeats shows no more than the answer itself", async ({ result, is }) => {
+  expect(await repeatedResultViewOf(settingsOf([]), step)(result, true)).toEqual(is);
 });
