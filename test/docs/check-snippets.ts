@@ -24,6 +24,18 @@ export function approvingGuardOf(options: McpGuardOptions) {
   return guard;
 }
 
+export function pinningGuardOf(options: McpGuardOptions, warn: (line: string) => void) {
+  // #region pin
+  const guard = createMcpGuard({
+    ...options,
+    // A tool whose definition changed is neither listed nor called until an operator accepts it.
+    pinTools: true,
+    onToolRefused: (tool, verdict) => warn(`${tool} is ${verdict}`),
+  });
+  // #endregion
+  return guard;
+}
+
 export async function checked(verifier: Verifier, verified: VerifiedStep, args: object): Promise<string> {
   // #region check-call
   const use: ToolUse = { tool: "create_issue", actions: ["write"], datatypes: ["internal"] };
