@@ -138,5 +138,6 @@ function messageIn(body: Uint8Array | undefined): {
 
 /** A code such as ECONNREFUSED; the message has the address. */
 function codeIn(thrown: unknown): string {
-  return thrown instanceof Error && "code" in thrown ? String(thrown.code) : "no answer";
+  const error = thrown instanceof TypeError ? thrown.cause : thrown;
+  return error instanceof Error && "code" in error ? String(error.code) : "no answer";
 }

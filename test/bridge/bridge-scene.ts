@@ -6,7 +6,6 @@ import { getRequestListener } from "@hono/node-server";
 import { createMcpHandler, McpServer, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { onTestFinished } from "vitest";
 import { z } from "zod";
-import { patientFetch } from "../../src/bridge/patient-fetch.ts";
 import { type Bridge, startBridge } from "../../src/bridge/start-bridge.ts";
 import { createMcpGuard } from "../../src/sdk/mcp/index.ts";
 import { PULSE_MS } from "../../src/sdk/mcp-guard/alive-answer.ts";
@@ -71,7 +70,7 @@ export async function bridgeScene({ agent = "clerk" } = {}): Promise<BridgeScene
     ],
   });
   const endpoint = `unix://${daemon.workloadSocket}`;
-  const stint = createStint({ endpoint, agent, fetch: patientFetch });
+  const stint = createStint({ endpoint, agent });
   const verifier = createVerifier({ endpoint, audiences: locations, development: true });
   await verifier.ready();
 

@@ -251,7 +251,7 @@ test("of a client's headers neither cookie nor key nor address arrives, and of a
   const own = { cookie: "a=b", "x-api-key": "k", "x-forwarded-for": "1.2.3.4", dpop: "d", "txn-token": "t" };
   const { headers } = await ask(bridge.urlOf("raw"), { authorization: bridge.authorization, ...own });
   expect(Object.keys(scene.seen[0]?.headers ?? {}).sort()).toEqual(
-    ["accept", "authorization", "connection", "content-length", "content-type", "host"].sort(),
+    ["accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "host"].sort(),
   );
   expect(headers).toMatchObject({ "mcp-session-id": "s-1" });
   expect(Object.keys(headers)).not.toContain("set-cookie");

@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
 import process from "node:process";
-import { patientFetch } from "../../bridge/patient-fetch.ts";
 import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb.js";
 import { createStint, type Step, type StepProof, StintError } from "../../sdk/runtime/index.ts";
 import { socketPathOf } from "../../wire/channel.ts";
@@ -76,7 +75,6 @@ export async function withStepFetch<Result>(
   using stint = createStint({
     endpoint: `unix://${resolve(socketPathOf(session.globals.socket))}`,
     brokerEndpoint: "",
-    fetch: patientFetch,
   });
   let step: Step;
   try {

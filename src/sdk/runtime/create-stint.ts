@@ -23,7 +23,10 @@ export type StintOptions = {
   readonly workflow?: string | undefined;
   /** For errors that are no failures, and results that are no completion, such as a framework's interrupt. */
   readonly outcomeOf?: OutcomeOf | undefined;
-  /** What requests go through, e.g. for a proxy or a private CA. It must honor `redirect: "manual"`. Absent: `fetch`. */
+  /**
+   * What requests go through, e.g. for a proxy or a private CA. It must honor `redirect: "manual"`. Absent: one that waits for an answer as
+   * long as the step is open, where the global `fetch` gives up after five minutes of silence.
+   */
   readonly fetch?: Fetch | undefined;
   /** How steps that do not say prove who they are in their `fetch`. Absent: by their token alone. */
   readonly proof?: StepProof | undefined;

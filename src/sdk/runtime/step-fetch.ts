@@ -1,4 +1,5 @@
 import { locationFor } from "./location-for.ts";
+import { patientFetch } from "./patient-fetch.ts";
 import { CREDENTIAL_HEADERS, type RequestCredential, type RequestCredentials } from "./request-credentials.ts";
 import { StintError } from "./stint-error.ts";
 
@@ -29,7 +30,7 @@ export function createStepFetch(options: {
   readonly fetch?: Fetch | undefined;
 }): Fetch {
   const { credentials } = options;
-  const send = options.fetch ?? fetch;
+  const send = options.fetch ?? patientFetch;
   const nonces = new Map<string, string>();
 
   /** One request, with the nonce that its server gave last; and the nonce that comes with the answer. */
