@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stepTools } from "../../../src/sdk/adapters/ai/index.ts";
 import { inToolRun } from "../../../src/sdk/adapters/index.ts";
 import { currentStep, type Grant, type Stint } from "../../../src/sdk/runtime/index.ts";
+import { tenMinutesOfWork } from "../../sdk/adapters/long-work.ts";
 import { thrownBy } from "../../sdk/runtime/scripted-broker.ts";
 import { INSTALL_MS_MAX } from "../locked-packages.ts";
 import { type AdapterScene, adapterFrameworks, adapterScene } from "./adapter-scene.ts";
@@ -40,6 +41,8 @@ type Sample = {
     where: { readonly url: string; readonly grant: Grant },
   ): (runId: string, prompt: string) => Promise<Result>;
 };
+
+const TOKEN_MS = 120_000;
 
 let scene: AdapterScene;
 let ai: Ai;
@@ -294,6 +297,13 @@ describe("a tool of the AI SDK", () => {
     await generated(tools, [text("done")], { toolApproval, messages, prompt: undefined });
     expect(ran).toBe(1);
     expect(await scene.stateOf(run.runId, "search.one")).toBe("COMPLETED");
+  });
+
+  test("works for ten minutes with tokens that live two", async () => {
+    const { settings: long, ages, work } = await tenMinutesOfWork("search");
+    const { prompts } = await generated(stepTools({ search: toolOf(work) }, long), [calls(call("one")), text("done")]);
+    expect(prompts).toContain("ten minutes");
+    expect(Math.max(...ages)).toBeLessThan(TOKEN_MS);
   });
 
   test("without settings, or with settings and no tool, is refused when tools are wrapped", () => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { inToolRun, type ToolSettings } from "../../../src/sdk/adapters/index.ts";
 import { stepTool } from "../../../src/sdk/adapters/openai-agents/index.ts";
 import { currentStep, type Grant, type Stint } from "../../../src/sdk/runtime/index.ts";
+import { tenMinutesOfWork } from "../../sdk/adapters/long-work.ts";
 import { thrownBy } from "../../sdk/runtime/scripted-broker.ts";
 import { INSTALL_MS_MAX } from "../locked-packages.ts";
 import { type AdapterScene, adapterFrameworks, adapterScene } from "./adapter-scene.ts";
@@ -43,6 +44,7 @@ type Sample = {
 };
 
 const TIMEOUT_MS = 1_000;
+const TOKEN_MS = 120_000;
 
 let scene: AdapterScene;
 let agents: Agents;
@@ -258,6 +260,14 @@ describe("a tool of the OpenAI Agents SDK", () => {
     expect(resumed.finalOutput).toBe("done");
     expect(await scene.stateOf(run.runId, "search.one")).toBe("COMPLETED");
     expect(scene.holdsCredential([stored, resumed.state.toString()])).toEqual([]);
+  });
+
+  test("works for ten minutes with tokens that live two", async () => {
+    const { settings: long, ages, work } = await tenMinutesOfWork("search");
+    const model = modelOf([call("one")], said("done"));
+    await agents.run(agentWith(model, work, long), "Look it up");
+    expect(promptsOf(model)).toContain("ten minutes");
+    expect(Math.max(...ages)).toBeLessThan(TOKEN_MS);
   });
 
   test("that settings do not name is refused when it is made", () => {

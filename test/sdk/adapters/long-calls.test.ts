@@ -1,0 +1,78 @@
+import { getRequestListener } from "@hono/node-server";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
+import { expect, test, vi } from "vitest";
+import { z } from "zod";
+import { workOnCall } from "../../../src/sdk/adapters/index.ts";
+import { stepMcpTools } from "../../../src/sdk/adapters/mcp/index.ts";
+import { stepMcpTools as stepMcpToolsV1 } from "../../../src/sdk/adapters/mcp-v1/index.ts";
+import { loopback } from "../runtime/loopback.ts";
+import { longSettings, tenMinutesOfWork, virtualTime } from "./long-work.ts";
+
+const INFO = { name: "researcher", version: "1.0.0" };
+const MINUTES = 60_000;
+
+/** A server with a tool that answers when a test says so. */
+async function slowServer() {
+  const begun = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<void>();
+  const handler = createMcpHandler(() => {
+    const server = new McpServer({ name: "slow", version: "1" });
+    server.registerTool("wait", { inputSchema: z.object({}) }, async () => {
+      begun.resolve();
+      await answer.promise;
+      return { content: [{ type: "text", text: "at last" }] };
+    });
+    return server;
+  });
+  const listener = getRequestListener((request) => handler.fetch(request));
+  const origin = await loopback(async (request, response) => void (await listener(request, response)));
+  return { url: new URL("/mcp", origin), begun: begun.promise, answer: () => answer.resolve() };
+}
+
+test.for([
+  {
+    line: "2",
+    make: (url: URL, settings: object) =>
+      stepMcpTools({
+        async connect(fetch) {
+          const client = new Client(INFO);
+          await client.connect(new StreamableHTTPClientTransport(url, { fetch }));
+          return client;
+        },
+        ...settings,
+      }),
+  },
+  {
+    line: "1",
+    make: (url: URL, settings: object) =>
+      stepMcpToolsV1({
+        async connect(fetch) {
+          const client = new ClientV1(INFO);
+          const transport = new TransportV1(url, { fetch });
+          await client.connect(transport as Parameters<typeof client.connect>[0]);
+          return client;
+        },
+        ...settings,
+      }),
+  },
+])("a call by a client of line $line that is answered after ten minutes is waited for", async ({ make }) => {
+  virtualTime();
+  const { url, begun, answer } = await slowServer();
+  const { settings } = await longSettings("wait", url.href);
+  const called = make(url, settings).callTool({ name: "wait", arguments: {} });
+  await begun;
+  await vi.advanceTimersByTimeAsync(10 * MINUTES);
+  answer();
+  expect(await called).toMatchObject({ content: [{ type: "text", text: "at last" }] });
+});
+
+test("a tool that works for ten minutes has a token that lives for each request, also after one was refused", async () => {
+  const { broker, settings, ages, work } = await tenMinutesOfWork("search");
+  expect(await workOnCall({ tool: "search", callId: "c" }, settings, work)).toBe("ten minutes");
+  expect(ages).toHaveLength(11);
+  expect(Math.max(...ages)).toBeLessThan(2 * MINUTES);
+  expect(broker.seen.closed).toHaveLength(1);
+});
