@@ -103,3 +103,13 @@ test("patience ends with the signal, before the answer and in the middle of it",
   again.abort("over");
   await expect(reader?.read()).rejects.toThrow();
 });
+
+test("a server that can't be reached is told of by what is wrong, and never by where it is", async () => {
+  const told: string[] = [];
+  const step = { signal: new AbortController().signal, fetch: patientFetch };
+  const forward = createForward({ step, told: (line) => void told.push(line), pulseMs: PULSE_MS });
+  const body = new TextEncoder().encode(JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" }));
+  const request = { method: "POST", headers: new Headers(MCP), body, signal: step.signal };
+  expect((await forward("http://127.0.0.1:1/mcp", request)).status).toBe(502);
+  expect(told).toEqual(["a server can't be reached: ECONNREFUSED"]);
+});

@@ -64,6 +64,7 @@ test("the names that stint-sdk/adapters exports", () => {
     "inToolRun",
     "refusalSentence",
     "shownError",
+    "streamOnCall",
     "toolRefusalOf",
     "workOnCall",
   ]);

@@ -72,6 +72,17 @@ function factsOfError({ reason, metadata, denial, retryable }: StintError, tool:
   };
 }
 
-function factsOfServer({ refused = [], ...refusal }: McpRefusal, tool: string): RefusalFacts {
-  return { ...refusal, tool, refused, refusedOmitted: 0, retryable: PASSING_AT_SERVER.includes(refusal.reason) };
+/** What a server says is its claim, and must not speak to the model in our words: of a state it is a word, or nothing. */
+function factsOfServer({ refused = [], reason, state, ...refusal }: McpRefusal, tool: string): RefusalFacts {
+  return {
+    ...refusal,
+    tool,
+    reason: WORD.test(reason) ? reason : "REFUSED",
+    ...(state !== undefined && WORD.test(state) && { state }),
+    refused,
+    refusedOmitted: 0,
+    retryable: PASSING_AT_SERVER.includes(reason),
+  };
 }
+
+const WORD = /^[A-Z][A-Z0-9_]{0,63}$/;

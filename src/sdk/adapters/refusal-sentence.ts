@@ -34,9 +34,8 @@ function elementText({ identifier, locations, actions, datatypes }: GrantElement
 }
 
 function wordsOf(approverReason: string | undefined): string {
-  return approverReason === undefined
-    ? ""
-    : `Whoever was asked to approve it refused, saying ${JSON.stringify(approverReason)}.`;
+  if (approverReason === undefined) return "";
+  return `Whoever was asked to approve it refused, saying ${JSON.stringify(approverReason)}.`;
 }
 
 /** What can be done next. The order is that of what helps: to wait for an approval that was asked for, to ask for one, to ask for less. */

@@ -190,11 +190,13 @@ describe("a tool of the AI SDK", () => {
   test("whose step is taken back hears of it, and its result does not count", async () => {
     const run = nextRun();
     const begun = Promise.withResolvers<void>();
+    let heard: boolean | undefined;
     const tools = stepTools(
       {
         search: toolOf(async (_input, { abortSignal }) => {
           begun.resolve();
           if (abortSignal !== undefined && !abortSignal.aborted) await once(abortSignal, "abort");
+          heard = abortSignal?.aborted;
           return "late";
         }),
       },
@@ -204,7 +206,7 @@ describe("a tool of the AI SDK", () => {
     await begun.promise;
     await using newer = await scene.stint.openStep({ runId: run.runId, step: "search.one", attempt: 2 });
     const { prompts } = await work;
-    expect(newer.name.attempt).toBe(2);
+    expect([newer.name.attempt, heard]).toEqual([2, true]);
     expect(prompts).toContain("has ended (SUPERSEDED): its result does not count");
     expect(prompts).not.toContain("late");
   });
@@ -272,6 +274,16 @@ describe("a tool of the AI SDK", () => {
     ]);
     expect(states).toEqual(["search.one"]);
     expect(await scene.stateOf(run.runId, "search.one")).toBe("COMPLETED");
+  });
+
+  test("that returns parts from a plain function counts by the last", async () => {
+    async function* parts() {
+      yield "a part";
+      yield "all of it";
+    }
+    const tools = stepTools({ search: toolOf(() => parts()) }, { ...settings(), run: nextRun() });
+    const { result } = await generated(tools, [calls(call("one")), text("done")]);
+    expect(result.steps[0]?.content.find(({ type }) => type === "tool-result")?.output).toBe("all of it");
   });
 
   test("that waits for a person has no step until it was approved", async () => {

@@ -135,10 +135,16 @@ describe("a tool of the OpenAI Agents SDK", () => {
     expect(scene.holdsCredential({ result, state: result.state.toString(), items, traced })).toEqual([]);
   });
 
-  test("that can't answer in words ends the run with its refusal", async () => {
+  test.for([
+    { because: "it has no error function", options: { errorFunction: null } },
+    {
+      because: "its output has a schema",
+      options: { outputSchema: { type: "object", properties: {}, required: [], additionalProperties: false } },
+    },
+  ])("that can't answer in words, because $because, ends the run with its refusal", async ({ options }) => {
     const grant = scene.grant("search").map((element) => ({ ...element, actions: ["write"] as const }));
     const refused = { calls: { search: { grant } }, run: nextRun() };
-    const agent = agentWith(modelOf([call("one")]), () => "found", refused, { errorFunction: null });
+    const agent = agentWith(modelOf([call("one")]), () => "found", refused, options);
     const thrown = (await thrownBy(agents.run(agent, "Look it up"))) as { readonly error?: unknown };
     expect(thrown.error).toMatchObject({ name: "ToolRefusal", refusal: { reason: "POLICY_DENIED", refused: grant } });
   });

@@ -169,3 +169,29 @@ describe.for(LINES)("a client of line $line of the MCP SDK", ({ toolsAt }) => {
     expect(names(await inToolRun(nextRun(), () => tools.listTools()))).toEqual(["search", "wait"]);
   });
 });
+
+test("a client is closed with its step: with that of the call, or with that of the run, in which a failed connecting is tried again", async () => {
+  const closed: string[] = [];
+  let attempts = 0;
+  const tools = stepMcpTools({
+    async connect(fetch) {
+      attempts += 1;
+      if (attempts === 1) throw new Error("not yet");
+      const client = new Client(INFO);
+      await client.connect(new StreamableHTTPClientTransport(new URL("/mcp", scene.origin), { fetch }));
+      client.onclose = () => void closed.push(`client ${attempts}`);
+      return client;
+    },
+    calls: { search: { grant: scene.grant("search") } },
+  });
+  const search = () => tools.callTool({ name: "search", arguments: {} });
+  await scene.stint.withStep({ ...nextRun(), step: "s", grant: scene.grant("search") }, async () => {
+    expect(await thrownBy(search())).toMatchObject({ message: "not yet" });
+    await search();
+    await search();
+    expect([attempts, closed]).toEqual([2, []]);
+  });
+  await expect.poll(() => closed).toEqual(["client 2"]);
+  await inToolRun(nextRun(), search);
+  expect(closed).toEqual(["client 2", "client 3"]);
+});

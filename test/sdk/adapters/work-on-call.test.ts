@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { BrokerError } from "../../../src/domain/errors.ts";
 import { Outcome } from "../../../src/gen/stint/v1/steps_pb.js";
 import { StepState } from "../../../src/gen/stint/v1/types_pb.js";
-import { inToolRun, type ToolCall, workOnCall } from "../../../src/sdk/adapters/index.ts";
-import { createStint, currentStep, type Grant } from "../../../src/sdk/runtime/index.ts";
+import { inToolRun, streamOnCall, type ToolCall, workOnCall } from "../../../src/sdk/adapters/index.ts";
+import { withMember } from "../../../src/sdk/adapters/replaced-member.ts";
+import { createStint, currentStep, type Grant, type Step, StintError } from "../../../src/sdk/runtime/index.ts";
 import { startDevBroker } from "../../../src/sdk/testing/index.ts";
 import { scriptedBroker, thrownBy } from "../runtime/scripted-broker.ts";
 
@@ -55,6 +55,52 @@ describe("a step for each call", () => {
     const pause = () => Promise.reject(new Error("a pause"));
     await thrownBy(workOnCall(CALL, { ...settings, run }, pause, () => "CANCELLED"));
     expect(broker.seen.closed).toMatchObject([{ outcome: Outcome.CANCELLED }]);
+  });
+
+  test("is of the client's outcome where nobody else has one", async () => {
+    const broker = await scriptedBroker();
+    const run = { opener: broker.stint({ outcomeOf: () => "CANCELLED" }), runId: "r" };
+    await workOnCall(CALL, { ...settings, run }, () => "done");
+    expect(broker.seen.closed).toMatchObject([{ outcome: Outcome.CANCELLED }]);
+  });
+
+  test("that ended under a tool tells of that end, and a pause stays a pause", async () => {
+    const broker = await scriptedBroker();
+    const run = { opener: broker.stint(), runId: "r" };
+    const breaking = async (step: Step, signal: AbortSignal) => {
+      const ended = new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+      broker.end(step.stepId, StepState.REVOKED);
+      await ended;
+      throw new Error("broken by the end");
+    };
+    const told = await thrownBy(workOnCall(CALL, { ...settings, run }, breaking));
+    expect(told).toMatchObject({ reason: "STEP_CLOSED", metadata: { state: "REVOKED" } });
+    const paused = await thrownBy(workOnCall(CALL, { ...settings, run }, breaking, () => "CANCELLED"));
+    expect(paused).toMatchObject({ message: "broken by the end" });
+  });
+
+  test("has a name of its own whatever tool and id are made of", async () => {
+    const broker = await scriptedBroker();
+    const run = { opener: broker.stint(), runId: "r" };
+    const pairs = [
+      ["a.b", "c"],
+      ["a", "b.c"],
+      ["a", "b/c"],
+      ["a", "b-c"],
+    ] as const;
+    for (const [tool, callId] of pairs)
+      await workOnCall({ tool, callId }, { calls: { [tool]: {} }, run }, () => "done");
+    const names = broker.seen.opened.map(({ step }) => step);
+    expect(new Set(names).size).toBe(pairs.length);
+    expect(names.every((name) => /^[A-Za-z0-9._-]{1,128}$/.test(name))).toBe(true);
+  });
+
+  test("is of the run that was given with the tool, before that of the surroundings", async () => {
+    const broker = await scriptedBroker();
+    const opener = broker.stint();
+    const given = { ...settings, run: { opener, runId: "given" } };
+    await inToolRun({ opener, runId: "around" }, () => workOnCall(CALL, given, () => "done"));
+    expect(broker.seen.opened).toMatchObject([{ runId: "given" }]);
   });
 
   test("is refused for a tool that no settings name, and nothing is opened", async () => {
@@ -134,6 +180,61 @@ describe("one step for the run", () => {
   });
 });
 
+describe("a call that gives its result in parts", () => {
+  async function* parts(): AsyncGenerator<string> {
+    yield "one";
+    yield "two";
+    yield "three";
+  }
+
+  test("has its step until the last was taken", async () => {
+    const broker = await scriptedBroker();
+    const run = { opener: broker.stint(), runId: "r" };
+    const seen: (string | number)[] = [];
+    for await (const part of streamOnCall(CALL, { ...settings, run }, parts))
+      seen.push(part, broker.seen.closed.length);
+    expect(seen).toEqual(["one", 0, "two", 0, "three", 0]);
+    expect(broker.seen.closed).toMatchObject([{ outcome: Outcome.COMPLETED }]);
+  });
+
+  test("is cancelled by whoever takes no more, before they go on", async () => {
+    const broker = await scriptedBroker();
+    const run = { opener: broker.stint(), runId: "r" };
+    for await (const _ of streamOnCall(CALL, { ...settings, run }, parts)) break;
+    expect(broker.seen.closed).toMatchObject([{ outcome: Outcome.CANCELLED }]);
+  });
+
+  test("fails after the parts that there were", async () => {
+    const broker = await scriptedBroker();
+    const run = { opener: broker.stint(), runId: "r" };
+    const seen: string[] = [];
+    async function* failing() {
+      yield "one";
+      throw new Error("down");
+    }
+    const all = async () => {
+      for await (const part of streamOnCall(CALL, { ...settings, run }, failing)) seen.push(part);
+    };
+    expect(await thrownBy(all())).toMatchObject({ message: "down" });
+    expect(seen).toEqual(["one"]);
+    expect(broker.seen.closed).toMatchObject([{ outcome: Outcome.FAILED }]);
+  });
+});
+
+test("a copy with another member keeps prototype, hidden members and those named by symbols", () => {
+  class Tool {
+    readonly name = "search";
+    readonly execute = () => "old";
+    isTool() {
+      return this.name;
+    }
+  }
+  const mark = Symbol("mark");
+  const tool = Object.defineProperty(new Tool(), mark, { value: 1, enumerable: false });
+  const copy = withMember(tool, "execute", () => "new");
+  expect([copy.isTool(), copy.execute(), tool.execute(), Reflect.get(copy, mark)]).toEqual(["search", "new", "old", 1]);
+});
+
 test("outside of every run a tool is refused", async () => {
   expect(await thrownBy(workOnCall(CALL, settings, () => "done"))).toMatchObject({ reason: "NO_CURRENT_STEP" });
 });
@@ -144,7 +245,7 @@ test("a refusal that is about a step of the tool's own is no reason to make the 
   let times = 0;
   const work = workOnCall(CALL, { ...settings, run }, () => {
     times += 1;
-    throw new BrokerError("STEP_EXISTS", "of the tool's own", { metadata: { attempt: "1" } });
+    throw new StintError("STEP_EXISTS", "of the tool's own", { metadata: { attempt: "1" } });
   });
   await thrownBy(work);
   expect(times).toBe(1);
