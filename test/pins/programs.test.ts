@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { EXIT } from "../../src/cli/failure.ts";
 import * as adapters from "../../src/sdk/adapters/index.ts";
+import * as langChain from "../../src/sdk/adapters/langchain/index.ts";
 import * as operator from "../../src/sdk/operator/index.ts";
 import * as testing from "../../src/sdk/testing/index.ts";
 import { STATUS_DETAILS_KEY, STINT_DOMAIN } from "../../src/wire/error-info.ts";
@@ -29,6 +30,7 @@ test("what can be imported from stint-sdk", () => {
     "./testing",
     "./adapters",
     "./adapters/ai",
+    "./adapters/langchain",
     "./adapters/mcp",
     "./adapters/mcp-v1",
     "./adapters/openai-agents",
@@ -68,4 +70,8 @@ test("the names that stint-sdk/adapters exports", () => {
     "toolRefusalOf",
     "workOnCall",
   ]);
+});
+
+test("the names that stint-sdk/adapters/langchain exports", () => {
+  expect(Object.keys(langChain).toSorted()).toEqual(["outcomeOfGraph", "stepTools"]);
 });

@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { copyFileSync, globSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { isStintError } from "../../../src/sdk/runtime/index.ts";
 import { findCredentials } from "../../../src/sdk/testing/index.ts";
 import { type BridgeScene, bridgeScene } from "../../bridge/bridge-scene.ts";
@@ -10,17 +12,25 @@ import { installedAsLocked } from "../locked-packages.ts";
 
 const folder = import.meta.dirname;
 const root = resolve(folder, "../../..");
+const tsc = join(root, "node_modules/.bin/tsc");
 
-/** The installed frameworks, with the samples of the documentation beside them, where these find them. */
-export async function adapterFrameworks(): Promise<{
+/**
+ * The installed frameworks, with the samples of the documentation beside them, where these find them.
+ *
+ * @param own - the folder with the package files and the samples.
+ */
+export async function adapterFrameworks(own = folder): Promise<{
+  /** Where they are installed. */
   readonly folder: string;
   load(name: string): Promise<unknown>;
+  /** Compiles the samples against the frameworks' own types. @returns what the compiler says; nothing where they fit */
+  complaints(): Promise<string>;
 }> {
-  const installed = await installedAsLocked(folder, "adapters");
+  const installed = await installedAsLocked(own, basename(own));
   const samples = join(installed, "samples");
   mkdirSync(samples, { recursive: true });
-  for (const file of globSync("*.ts", { cwd: join(folder, "samples") })) {
-    copyFileSync(join(folder, "samples", file), join(samples, file));
+  for (const file of globSync("*.ts", { cwd: join(own, "samples") })) {
+    copyFileSync(join(own, "samples", file), join(samples, file));
   }
   writeFileSync(
     join(installed, "tsconfig.json"),
@@ -35,6 +45,11 @@ export async function adapterFrameworks(): Promise<{
   const { resolve: pathOf } = createRequire(join(installed, "package.json"));
   return {
     folder: installed,
+    complaints: () =>
+      promisify(execFile)(process.execPath, [tsc, "--project", join(installed, "tsconfig.json")]).then(
+        ({ stdout }) => stdout,
+        (failed: { readonly stdout: string }) => failed.stdout,
+      ),
     load: (name) => import(name.startsWith("./") ? pathToFileURL(join(installed, name)).href : pathOf(name)),
   };
 }
