@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { EXIT } from "../../src/cli/failure.ts";
 import * as adapters from "../../src/sdk/adapters/index.ts";
 import * as langChain from "../../src/sdk/adapters/langchain/index.ts";
+import * as temporal from "../../src/sdk/adapters/temporal/index.ts";
 import * as operator from "../../src/sdk/operator/index.ts";
 import * as testing from "../../src/sdk/testing/index.ts";
 import { STATUS_DETAILS_KEY, STINT_DOMAIN } from "../../src/wire/error-info.ts";
@@ -34,6 +35,7 @@ test("what can be imported from stint-sdk", () => {
     "./adapters/mcp",
     "./adapters/mcp-v1",
     "./adapters/openai-agents",
+    "./adapters/temporal",
     "./package.json",
   ]);
 });
@@ -74,4 +76,8 @@ test("the names that stint-sdk/adapters exports", () => {
 
 test("the names that stint-sdk/adapters/langchain exports", () => {
   expect(Object.keys(langChain).toSorted()).toEqual(["outcomeOfGraph", "stepTools"]);
+});
+
+test("the names that stint-sdk/adapters/temporal exports", () => {
+  expect(Object.keys(temporal).toSorted()).toEqual(["stepInterceptor"]);
 });

@@ -1,0 +1,8 @@
+// Workflows are bundled by the worker, and so lie beside the framework when they are run.
+import { ActivityCancellationType, proxyActivities } from "@temporalio/workflow";
+
+/** Runs one activity, whose options the test gives. */
+export function callActivity(activityType, options) {
+  const cancellationType = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED;
+  return proxyActivities({ startToCloseTimeout: "1 minute", cancellationType, ...options })[activityType]("owls");
+}
