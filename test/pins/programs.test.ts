@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { EXIT } from "../../src/cli/failure.ts";
 import * as adapters from "../../src/sdk/adapters/index.ts";
 import * as langChain from "../../src/sdk/adapters/langchain/index.ts";
+import * as mastra from "../../src/sdk/adapters/mastra/index.ts";
 import * as temporal from "../../src/sdk/adapters/temporal/index.ts";
 import * as operator from "../../src/sdk/operator/index.ts";
 import * as testing from "../../src/sdk/testing/index.ts";
@@ -32,6 +33,7 @@ test("what can be imported from stint-sdk", () => {
     "./adapters",
     "./adapters/ai",
     "./adapters/langchain",
+    "./adapters/mastra",
     "./adapters/mcp",
     "./adapters/mcp-v1",
     "./adapters/openai-agents",
@@ -80,4 +82,8 @@ test("the names that stint-sdk/adapters/langchain exports", () => {
 
 test("the names that stint-sdk/adapters/temporal exports", () => {
   expect(Object.keys(temporal).toSorted()).toEqual(["stepInterceptor"]);
+});
+
+test("the names that stint-sdk/adapters/mastra exports", () => {
+  expect(Object.keys(mastra).toSorted()).toEqual(["stepTool", "unlessAborted"]);
 });

@@ -17,3 +17,13 @@ export function checkToolNames(names: readonly string[], { calls }: ToolSettings
   ];
   throw new StintError("INVALID_FIELD", `calls: ${said.join("; ")}`, { metadata: { field: "calls" } });
 }
+
+/**
+ * Holds settings to one tool, where tools are made one by one and nobody knows which will come.
+ *
+ * @throws StintError INVALID_FIELD (field `calls`) where settings name tools, and not this one
+ */
+export function checkToolNamed(name: string, { calls }: ToolSettings): void {
+  if (calls === undefined || Object.hasOwn(calls, name)) return;
+  throw new StintError("INVALID_FIELD", `calls: nothing is said of the tool ${name}`, { metadata: { field: "calls" } });
+}

@@ -1,5 +1,6 @@
 import { StintError } from "../../runtime/index.ts";
-import { shownError, type ToolRun, type ToolSettings, workOnCall } from "../index.ts";
+import { shownError, type ToolSettings, workOnCall } from "../index.ts";
+import { type NamedRunSettings, namedRunOf } from "../named-run.ts";
 import { withMember } from "../replaced-member.ts";
 import { checkToolNames } from "../tool-names.ts";
 import { type GraphConfig, graphCallOf, threadIdOf } from "./graph-call.ts";
@@ -8,14 +9,8 @@ import { isGraphBubbleUp, outcomeOfGraph } from "./graph-outcome.ts";
 /** A tool of LangChain (`StructuredTool`), as far as it is needed here. */
 export type GraphTool = { readonly name: string; readonly description: string };
 
-type Opener = Extract<ToolRun, { readonly opener: unknown }>["opener"];
-
-export type GraphSettings = ToolSettings & {
-  /** Opens a step for each call, in the run of the graph's thread. Absent: `run`, or the run that the graph is invoked in. */
-  readonly opener?: Opener | undefined;
-  /** With `opener`: the run's id. Absent: `thread_id`, which then must not be that of another agent's graph. */
-  readonly runIdOf?: ((config: GraphConfig) => string) | undefined;
-};
+/** A run is the graph's thread, by its `thread_id`, which then must not be that of another graph. */
+export type GraphSettings = ToolSettings & NamedRunSettings<GraphConfig>;
 
 type Call = (input: unknown, runManager: RunManager | undefined, config?: GraphConfig) => unknown;
 type RunManager = { handleToolEvent?(event: unknown): unknown };
@@ -53,7 +48,7 @@ function stepTool<Tool extends GraphTool>(tool: Tool, settings: GraphSettings): 
 function inStepOf(tool: string, call: Call, settings: GraphSettings): Call {
   return async (input, runManager, config = {}) => {
     try {
-      const run = runOf(config, settings);
+      const run = namedRunOf(config, settings, threadIdOf);
       return await workOnCall(
         graphCallOf(tool, input, config),
         { ...settings, run },
@@ -64,10 +59,6 @@ function inStepOf(tool: string, call: Call, settings: GraphSettings): Call {
       throw isGraphBubbleUp(thrown) ? thrown : shownError(thrown, tool);
     }
   };
-}
-
-function runOf(config: GraphConfig, { opener, run, runIdOf = threadIdOf }: GraphSettings): ToolRun | undefined {
-  return opener === undefined ? run : { opener, runId: runIdOf(config) };
 }
 
 /** A tool that reports as it works is a generator. It is run here, as LangChain would, because its work belongs into the step. */

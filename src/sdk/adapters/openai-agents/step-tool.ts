@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { StintError } from "../../runtime/index.ts";
 import { shownError } from "../shown-error.ts";
+import { checkToolNamed } from "../tool-names.ts";
 import { ToolRefusal } from "../tool-refusal.ts";
 import { type ToolSettings, workOnCall } from "../work-on-call.ts";
 
@@ -38,7 +38,7 @@ export function stepTool<Make extends (options: never) => object>(tool: Make, se
   const made = (options: ToolOptions): object => {
     const { execute, errorFunction, outputSchema } = options;
     const name = options.name ?? execute.name;
-    checkNamed(name, settings);
+    checkToolNamed(name, settings);
     const throwsRefusals = errorFunction === null || outputSchema !== undefined;
 
     async function inStep(input: unknown, context?: unknown, details?: CallDetails): Promise<unknown> {
@@ -63,9 +63,4 @@ export function stepTool<Make extends (options: never) => object>(tool: Make, se
 /** The SDK's own marks on the details, which are named by symbols, stay. */
 function withSignal(details: CallDetails | undefined, signal: AbortSignal): CallDetails {
   return { ...details, signal };
-}
-
-function checkNamed(name: string, { calls }: ToolSettings): void {
-  if (calls === undefined || Object.hasOwn(calls, name)) return;
-  throw new StintError("INVALID_FIELD", `calls: nothing is said of the tool ${name}`, { metadata: { field: "calls" } });
 }

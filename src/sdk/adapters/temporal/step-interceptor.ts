@@ -1,20 +1,17 @@
-import { type CallStepOptions, type ToolCall, type ToolRun, type ToolSettings, workOnCall } from "../index.ts";
+import { type CallStepOptions, type ToolCall, type ToolSettings, workOnCall } from "../index.ts";
+import { type NamedRunSettings, namedRunOf } from "../named-run.ts";
 import { type ActivityContext, type ActivityInfo, activityCallOf, activityRunIdOf } from "./activity-call.ts";
 import { type ApplicationFailureClass, activityFailureOf, isLeft, outcomeOfActivity } from "./activity-failure.ts";
 import { activityStepDefaults, renewByHeartbeat } from "./activity-step.ts";
 
-type Opener = Extract<ToolRun, { readonly opener: unknown }>["opener"];
-
-export type ActivitySettings = Omit<ToolSettings, "calls"> & {
-  /** What the steps of activities ask for, by the activity's type. Other activities work without a step, and so without credentials. */
-  readonly calls: NonNullable<ToolSettings["calls"]>;
-  /** Opens a step for each attempt of an activity, in the run of its workflow. Absent: `run`. */
-  readonly opener?: Opener | undefined;
-  /** With `opener`: the run's id. Absent: the workflow's run id. */
-  readonly runIdOf?: ((info: ActivityInfo) => string) | undefined;
-  /** The class of `@temporalio/activity`, in which Temporal is told what was refused, and whether trying again can help. */
-  readonly ApplicationFailure: ApplicationFailureClass;
-};
+/** A run is that of a workflow, by its run id. */
+export type ActivitySettings = Pick<ToolSettings, "run"> &
+  NamedRunSettings<ActivityInfo> & {
+    /** What the steps of activities ask for, by the activity's type. Other activities work without a step, and so without credentials. */
+    readonly calls: NonNullable<ToolSettings["calls"]>;
+    /** The class of `@temporalio/activity`, in which Temporal is told what was refused, and whether trying again can help. */
+    readonly ApplicationFailure: ApplicationFailureClass;
+  };
 
 /** What a worker is given, as its `interceptors.activity`. */
 export type StepInterceptor = (context: ActivityContext) => {
@@ -55,7 +52,7 @@ async function inStep<Input extends { readonly args: unknown[] }>(
   try {
     return await workOnCall(
       call,
-      { run: runOf(info, settings), calls: { [call.tool]: stepOptionsOf(call, info, calls) } },
+      { run: namedRunOf(info, settings, activityRunIdOf), calls: { [call.tool]: stepOptionsOf(call, info, calls) } },
       (step) => {
         renewByHeartbeat(context, step);
         return next(input);
@@ -65,10 +62,6 @@ async function inStep<Input extends { readonly args: unknown[] }>(
   } catch (thrown) {
     throw isLeft(thrown) ? thrown : activityFailureOf(thrown, info.activityType, ApplicationFailure);
   }
-}
-
-function runOf(info: ActivityInfo, { opener, run, runIdOf = activityRunIdOf }: ActivitySettings): ToolRun | undefined {
-  return opener === undefined ? run : { opener, runId: runIdOf(info) };
 }
 
 function stepOptionsOf(call: ToolCall, info: ActivityInfo, calls: ActivitySettings["calls"]): CallStepOptions {
