@@ -103,6 +103,7 @@ const rooms = {
 const adapters = {
   "attestor-oidc": ["jose"],
   "attestor-unix": ["koffi"],
+  "exchange-postgres": ["pg"],
   "events-nats": ["@nats-io/jetstream", "@nats-io/transport-node"],
   "ledger-postgres": ["pg"],
   "ledger-sqlite": ["better-sqlite3"],

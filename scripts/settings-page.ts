@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { z } from "zod";
 import { entrySchema } from "../src/config/entry-schema.ts";
-import { exchangeSchema } from "../src/config/exchanges-section.ts";
+import { exchangeSchema } from "../src/config/exchange-schema.ts";
 import { fileSchema } from "../src/config/schema.ts";
 import { settingsOf } from "../src/config/settings.ts";
 

@@ -3,7 +3,8 @@ import { type Exchange, ExchangeFailure, type ExchangeOutcome, lapses } from "..
 import type { LedgerEvent } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { isClosed, type Step } from "../domain/step.ts";
-import { addSeconds, microsOf, secondsOf } from "../domain/time.ts";
+import { stepNamesOf } from "../domain/step-names.ts";
+import { addSeconds, microsOf, secondsOf, type UnixMicros } from "../domain/time.ts";
 import { createListeners } from "../follow/listeners.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { StepDirectory } from "../ports/directories.ts";
@@ -47,6 +48,8 @@ export type EndingsPorts = {
 type Kept = {
   exchange: Pick<Exchange, "exchangeId" | "stepId" | "target" | "kind" | "endable" | "expiresAt" | "state">;
   closedSequence: number | undefined;
+  /** When it was first taken for unknown; absent: it was not. */
+  unknownSince: UnixMicros | undefined;
   isEnding: boolean;
   failures: number;
   failure: string | undefined;
@@ -58,6 +61,8 @@ type Kept = {
 const RETRY_MS = 1_000;
 /** A system that was away for hours is told within a minute of its return. */
 const RETRY_MS_MAX = 60_000;
+/** A question whose asker is gone may still be on its way: what is not found by now is looked for once more after this. */
+const LINGER_MICROS = 5_000_000;
 /** The clock of the other side may be this far behind: until then its time is not over there. */
 const LAPSE_SECONDS = LIMITS.clockSkewSecondsMax;
 
@@ -82,6 +87,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     const one: Kept = {
       exchange,
       closedSequence: undefined,
+      unknownSince: exchange.state === "unknown" ? clock.now() : undefined,
       isEnding: false,
       failures: 0,
       failure: undefined,
@@ -132,6 +138,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     }
     const known = outcome.kind === "issued" ? { expiresAt: outcome.expiresAt } : {};
     one.exchange = { ...one.exchange, ...known, state: outcome.kind === "issued" ? "issued" : "unknown" };
+    if (outcome.kind === "failed") one.unknownSince = clock.now();
     awaitExpiry(one);
     end(one);
   }
@@ -165,7 +172,14 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
   async function ended(one: Kept, isOver: boolean): Promise<void> {
     const { exchangeId, target } = one.exchange;
     try {
-      if (!isOver) await queue.run(target, () => tellTarget(one));
+      if (!isOver) {
+        const isKnown = await queue.run(target, () => tellTarget(one));
+        const waitMs = isKnown ? 0 : lingersMs(one);
+        if (waitMs > 0) {
+          one.cancelRetry = clock.schedule(waitMs, () => end(one));
+          return;
+        }
+      }
       const ending = isOver ? "lapsed" : "told";
       await ledger.perform({ act: "end-exchange", exchangeId, ending, now: clock.now() });
     } catch (thrown) {
@@ -183,14 +197,22 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     ports.delayed(standingOf(one));
   }
 
-  async function tellTarget(one: Kept): Promise<void> {
+  function lingersMs({ unknownSince }: Kept): number {
+    return unknownSince === undefined ? 0 : Math.ceil((unknownSince + LINGER_MICROS - clock.now()) / 1_000);
+  }
+
+  /** @returns whether it was known what to end. */
+  async function tellTarget(one: Kept): Promise<boolean> {
     const { exchangeId, stepId, target } = one.exchange;
     const step = await ports.stepDirectory.byId(stepId);
     if (step === undefined) throw new RangeError("an exchange of no step");
     const handle = await vault.find(exchangeId);
-    const order = { exchangeId, spiffeId: step.spiffeId, others: [] };
+    const order = { exchangeId, spiffeId: step.spiffeId, names: stepNamesOf(step), others: [] };
     const tell = targets.get(target)?.end;
-    if (handle !== undefined) return tell?.({ ...order, handle });
+    if (handle !== undefined) {
+      await tell?.({ ...order, handle });
+      return true;
+    }
     const siblings = siblingsOf(one);
     if (siblings.some(({ exchange }) => exchange.state === "intended")) {
       throw new ExchangeFailure("unavailable", "is being asked for another secret of the step", { mayExist: true });
@@ -204,6 +226,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
       telling.catch(() => undefined).finally(() => blind.delete(key)),
     );
     await telling;
+    return false;
   }
 
   /** Those of the same step at the same target that go on. */

@@ -3,6 +3,7 @@ import { ExchangeFailure, type ExchangeIntent } from "../domain/exchange.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import type { Attested } from "../domain/stages.ts";
 import { permits } from "../domain/step.ts";
+import { stepNamesOf } from "../domain/step-names.ts";
 import { secondsOf, type UnixSeconds } from "../domain/time.ts";
 import { onlyAnswer } from "../issue/entitle.ts";
 import { type IssueEntitledPorts, issueEntitled } from "../issue/issue-entitled.ts";
@@ -106,8 +107,7 @@ async function askTarget(intended: Intended, ports: ExchangePorts): Promise<Issu
 
 function orderOf({ intent, step, token }: Intended, now: UnixSeconds): ExchangeOrder {
   const { exchangeId, expiresAt } = intent;
-  const names = { agent: step.agent, run_id: step.runId, step: step.step };
-  return { exchangeId, spiffeId: step.spiffeId, names, token, expiresAt, now };
+  return { exchangeId, spiffeId: step.spiffeId, names: stepNamesOf(step), token, expiresAt, now };
 }
 
 async function keepAnswer(intended: Intended, issued: IssuedSecret, ports: ExchangePorts): Promise<void> {
@@ -124,7 +124,8 @@ async function keepHandle({ intent, step, target }: Intended, handle: string, po
     await ports.vault.keep(exchangeId, handle);
   } catch (thrown) {
     // A failure is answered by the search for what nobody has a handle of.
-    await target.end?.({ exchangeId, spiffeId: step.spiffeId, handle, others: [] }).catch(() => undefined);
+    const ended = { exchangeId, spiffeId: step.spiffeId, names: stepNamesOf(step), handle, others: [] };
+    await target.end?.(ended).catch(() => undefined);
     await ports.endings.answer(exchangeId, { kind: "failed", failure: "could not be kept", mayExist: true });
     throw thrown;
   }

@@ -114,7 +114,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     {
       store,
       exchanges: {
-        targets: await exchangeTargets(config.exchanges, { clock, files }),
+        targets: await exchangeTargets(config.exchanges, { clock, random, files }),
         vault: await openExchangeKeeping(directory, random),
         delayed: ({ exchangeId, target, failure: why = "" }) =>
           log.recurring("a secret of another system can't be ended yet", { exchangeId, target, why }),

@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { openBaoTarget } from "../adapters/exchange-http/openbao.ts";
+import { postgresTarget } from "../adapters/exchange-postgres/postgres.ts";
 import { openExchangeVault } from "../adapters/exchange-vault-disk/exchange-vault-disk.ts";
 import { readPrivateFile, removePrivateFile, writePrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
@@ -15,8 +16,8 @@ import { pemCertificates } from "./pem-certificates.ts";
 import type { Files, Renewed, RenewedFiles } from "./renewed-files.ts";
 
 const KEY_BYTES = 32;
-/** What a token may consist of: anything else could end the header that it stands in. */
-const TOKEN = /^[\x21-\x7e]{1,4096}$/;
+/** What a token or a password may consist of: anything else could end the header that it stands in. */
+const SECRET = /^[\x20-\x7e]{1,4096}$/;
 
 /** Opens the place of what is needed to end secrets of other systems. @throws UnsafeFileError */
 export async function openExchangeKeeping(
@@ -38,36 +39,57 @@ export async function openExchangeKeeping(
  */
 export async function exchangeTargets(
   exchanges: readonly ExchangeConfig[],
-  ports: { readonly clock: Clock; readonly files: Pick<RenewedFiles, "follow"> },
+  ports: {
+    readonly clock: Clock;
+    readonly random: Randomness;
+    readonly files: Pick<RenewedFiles, "follow">;
+  },
 ): Promise<ExchangeTargets> {
   const targets = new Map<string, ConfiguredTarget>();
   for (const exchange of exchanges) {
     const { name, audience, agents, ttlSecondsMax } = exchange;
     const files = await ports.files.follow(exchangeFiles(exchange));
-    const target = targetOf(exchange, files, ports.clock);
+    const target = targetOf(exchange, files, ports);
     targets.set(name, { ...target, name, audience, ttlSecondsMax, ...(agents === undefined ? {} : { agents }) });
   }
   return targets;
 }
 
-function targetOf(exchange: ExchangeConfig, files: Renewed<ExchangeFiles>, clock: Clock): ExchangeTarget {
-  const { url, mount, role, path } = exchange;
-  return openBaoTarget({
-    ...{ url: new URL(url), mount, role, clock, ca: () => files.current().ca, token: () => files.current().secret },
-    ...(path === undefined ? {} : { path }),
-  });
+function targetOf(
+  exchange: ExchangeConfig,
+  files: Renewed<ExchangeFiles>,
+  ports: { readonly clock: Clock; readonly random: Randomness },
+): ExchangeTarget {
+  const ca = () => files.current().ca;
+  const secret = () => files.current().secret;
+  switch (exchange.kind) {
+    case "openbao": {
+      const { url, mount, role, path } = exchange;
+      const place = { url: new URL(url), ca, clock: ports.clock };
+      return openBaoTarget({ ...place, mount, role, token: secret, ...(path === undefined ? {} : { path }) });
+    }
+    case "postgres":
+      return postgresTarget({
+        ...exchange,
+        password: secret,
+        tls: exchange.isPlain ? "plain" : { ca },
+        randomness: ports.random,
+      });
+  }
 }
 
 type ExchangeFiles = { readonly ca: string | undefined; readonly secret: string };
 
 /** The files by which another system is recognised, and the broker by it; they are read again when they change. */
-export function exchangeFiles({ name, ca, tokenFile }: ExchangeConfig): Files<ExchangeFiles> {
+export function exchangeFiles(exchange: ExchangeConfig): Files<ExchangeFiles> {
+  const { name, ca } = exchange;
+  const secretFile = exchange.kind === "openbao" ? exchange.tokenFile : exchange.passwordFile;
   return {
     setting: `exchanges.${name}`,
-    paths: [ca, tokenFile].filter((path) => path !== undefined),
+    paths: [ca, secretFile].filter((path) => path !== undefined),
     read: async () => ({
       ca: ca === undefined ? undefined : await authoritiesIn(ca),
-      secret: await secretIn(tokenFile),
+      secret: await secretIn(secretFile),
     }),
   };
 }
@@ -83,7 +105,7 @@ async function authoritiesIn(path: string): Promise<string> {
 /** @throws UnsafeFileError too, where the file is open to others. */
 async function secretIn(path: string): Promise<string> {
   const secret = String(await readPrivateFile(path)).replace(/\r?\n$/, "");
-  if (TOKEN.test(secret)) return secret;
+  if (SECRET.test(secret)) return secret;
   throw unusable(`${path}: no secret on a line of its own`);
 }
 

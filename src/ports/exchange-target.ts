@@ -1,5 +1,6 @@
 import type { ExchangeKind } from "../domain/exchange.ts";
 import type { SpiffeId } from "../domain/spiffe-id.ts";
+import type { StepNames } from "../domain/step-names.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 
 /** Another system that has secrets for steps. */
@@ -27,8 +28,7 @@ export type ExchangeTarget = {
 export type ExchangeOrder = {
   readonly exchangeId: string;
   readonly spiffeId: SpiffeId;
-  /** Of the configuration's templates; SPIFFE path segments all of them. */
-  readonly names: Readonly<Record<"agent" | "run_id" | "step", string>>;
+  readonly names: StepNames;
   /** The JWT-SVID; empty where none is traded. */
   readonly token: string;
   /** Exclusive. What is issued must not outlive this. */
@@ -50,6 +50,7 @@ export type IssuedSecret = {
 export type EndedExchange = {
   readonly exchangeId: string;
   readonly spiffeId: SpiffeId;
+  readonly names: StepNames;
   /** As it was issued; absent where there is none, or where the answer never came. */
   readonly handle?: string;
   /** Handles of other exchanges of the same step at this target that go on: to be left alone. */

@@ -113,6 +113,7 @@ test("takes every key, in the units and words of the domain", () => {
         classes: { customer: { sensitivity: "restricted", securityDomain: ["https://crm.example/mcp"] } },
       },
     },
+    exchanges: [],
     development: false,
     entries: [
       {
@@ -191,6 +192,7 @@ test("what is not said takes the default, and no listener opens unasked", () => 
       },
     },
     keyManager: { kind: "disk" },
+    exchanges: [],
     development: false,
     entries: [],
     warnings: [],

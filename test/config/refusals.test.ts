@@ -11,7 +11,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "a key that is misspelled",
     text: `${LEAST}data_direktory: /x\n`,
     findings: [
-      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, attestation, limits, ledger, log, authority, wit_svid, key_manager, upstream_authority, federation, principals, policies, approvals, tools, development, entries",
+      "stint.yaml:3:1: data_direktory: no such key; expected trust_domain, issuer, data_directory, workload, operator, http, operations, broker, attestation, limits, ledger, log, authority, wit_svid, key_manager, upstream_authority, federation, principals, policies, approvals, tools, exchanges, development, entries",
     ],
   },
   {
@@ -244,7 +244,7 @@ test.for<{ readonly what: string; readonly text: string; readonly findings: read
     what: "an unknown member of the ceiling",
     text: agent("ceiling:\n      - {type: mcp_tool, tool: x}"),
     findings: [
-      "stint.yaml:8:9: entries[0].ceiling[0]: expected only the members type, locations, identifier, actions, datatypes, max_calls",
+      "stint.yaml:8:9: entries[0].ceiling[0]: expected only the members type, locations, identifier, actions, datatypes, max_calls, definition_sha256",
     ],
   },
   {

@@ -4,8 +4,12 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 /** Between a broker and another system: passes everything on, or breaks the connections, or lets no answer through. */
 export type TcpGate = {
   readonly port: number;
-  /** `down`: whoever connects is cut off. `holding`: questions go through, their answers wait for another mode. */
-  set(mode: "through" | "down" | "holding"): void;
+  /**
+   * `down`: whoever connects is cut off. `holding`: questions go through, their answers wait for another mode.
+   *
+   * @param from - with `holding`: answers wait only once a question has this in it.
+   */
+  set(mode: "through" | "down" | "holding", from?: string): void;
   /** Resolves once an answer is held back. */
   readonly held: () => Promise<void>;
   close(): Promise<void>;
@@ -17,6 +21,7 @@ export async function openTcpGate(port: number): Promise<TcpGate> {
   const all = new Set<Socket>();
   const waiting = new Set<() => void>();
   let heldBack: (() => void)[] = [];
+  let marker = "";
 
   const server = createServer((near) => {
     if (mode === "down") return void near.destroy();
@@ -29,9 +34,13 @@ export async function openTcpGate(port: number): Promise<TcpGate> {
         (socket === near ? far : near).destroy();
       });
     }
-    near.on("data", (part) => far.write(part));
+    let isMarked = false;
+    near.on("data", (part) => {
+      isMarked ||= part.includes(marker);
+      far.write(part);
+    });
     far.on("data", (part) => {
-      if (mode !== "holding") return void near.write(part);
+      if (mode !== "holding" || !isMarked) return void near.write(part);
       heldBack.push(() => near.write(part));
       for (const resolve of waiting) resolve();
       waiting.clear();
@@ -41,8 +50,9 @@ export async function openTcpGate(port: number): Promise<TcpGate> {
 
   return {
     port: (server.address() as AddressInfo).port,
-    set(next) {
+    set(next, from = "") {
       mode = next;
+      marker = from;
       if (next === "down") for (const socket of all) socket.destroy();
       if (next === "through") for (const release of heldBack.splice(0)) release();
       else heldBack = [];

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { ExchangeFailure } from "../../domain/exchange.ts";
+import { filledIn } from "../../domain/step-names.ts";
 import { addSeconds, type UnixSeconds } from "../../domain/time.ts";
 import type { ExchangeOrder, ExchangeTarget, IssuedSecret } from "../../ports/exchange-target.ts";
 import { answeredMembers, type Members, membersOf, secondsIn, textIn, unexpected } from "./answered-json.ts";
 import { type Answer, ask, type Endpoint, type Question } from "./ask.ts";
-import { filledIn } from "./filled-in.ts";
 
 export type OpenBaoOptions = Omit<Endpoint, "url"> & {
   /** Origin. */

@@ -5,64 +5,38 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ExchangeState, Standing } from "../../../src/gen/stint/v1/types_pb.js";
 import { createStint } from "../../../src/sdk/runtime/index.ts";
 import { runStint } from "../../cli/running.ts";
-import { type Daemon, startDaemon } from "../../daemon.ts";
-import { type Runtime, runtimeAt } from "../../e2e/one-user.ts";
-import { type Operator, operatorOf } from "../../e2e/operator.ts";
+import { AUDIENCE, type ExchangeScene, openExchangeScene } from "../../exchange/exchange-scene.ts";
 import { openTcpGate, type TcpGate } from "../../exchange/tcp-gate.ts";
 import { INSTALL_MS_MAX } from "../locked-packages.ts";
 import { pythonIsMissing } from "../python/python-environment.ts";
 import { freePort } from "./free-port.ts";
 import { type OpenBao, startOpenBao } from "./openbao-server.ts";
 
-const selectors = [`unix:uid:${process.getuid?.()}`];
-const AUDIENCE = "https://bao.example";
-/** Longer than the other side takes for an end. */
-const AWAITED = { seconds: 10n };
-
 describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", () => {
   let bao: OpenBao;
   let gate: TcpGate;
-  let daemon: Daemon;
-  let runtime: Runtime;
-  let operator: Operator;
-  let runs = 0;
+  let scene: ExchangeScene;
 
   beforeAll(async () => {
     bao = await startOpenBao();
     gate = await openTcpGate(Number(new URL(bao.address).port));
     const port = await freePort();
     const issuer = `http://127.0.0.1:${port}`;
-    daemon = await startDaemon({
-      entries: [
-        { kind: "agent", name: "researcher", selectors, audiences: [AUDIENCE], exchange_audiences: [AUDIENCE] },
-        { kind: "agent", name: "other", selectors, audiences: [AUDIENCE], exchange_audiences: [AUDIENCE] },
-        { kind: "agent", name: "identified", selectors, audiences: [AUDIENCE] },
-        { kind: "runtime", name: "flow", selectors, agents: ["researcher", "other", "identified"] },
-        { kind: "operator", name: "admin", selectors, role: "admin" },
-      ],
-      config: (directory) => {
-        const tokenFile = join(directory, "bao-token");
-        writeFileSync(tokenFile, `${bao.rootToken}\n`, { mode: 0o600 });
-        const target = {
-          ...{
-            kind: "openbao",
-            url: `http://127.0.0.1:${gate.port}`,
-            plain_on_loopback: true,
-            audience: AUDIENCE,
-            token_file: tokenFile,
-          },
-          role: "steps",
-          agents: ["researcher"],
-        };
-        return {
-          issuer,
-          http: { listen: `127.0.0.1:${port}`, plain_on_loopback: true },
-          exchanges: [
-            { name: "bao", ...target },
-            { name: "bao-github", ...target, path: "secret/data/{agent}", ttl_max: "60s" },
-          ],
-        };
-      },
+    scene = await openExchangeScene((directory) => {
+      const tokenFile = join(directory, "bao-token");
+      writeFileSync(tokenFile, `${bao.rootToken}\n`, { mode: 0o600 });
+      const target = {
+        ...{ kind: "openbao", url: `http://127.0.0.1:${gate.port}`, plain_on_loopback: true, audience: AUDIENCE },
+        ...{ token_file: tokenFile, role: "steps", agents: ["researcher"] },
+      };
+      return {
+        issuer,
+        http: { listen: `127.0.0.1:${port}`, plain_on_loopback: true },
+        exchanges: [
+          { name: "bao", ...target },
+          { name: "bao-github", ...target, path: "secret/data/{agent}", ttl_max: "60s" },
+        ],
+      };
     });
     await bao.ask("POST", "sys/auth/jwt", { type: "jwt" });
     await bao.ask("POST", "auth/jwt/config", { oidc_discovery_url: issuer, bound_issuer: issuer });
@@ -73,35 +47,16 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
       ...{ token_policies: ["steps"], token_ttl: "1h" },
     });
     await bao.ask("POST", "secret/data/researcher", { data: { token: "the token of github" } });
-    runtime = runtimeAt(daemon.workloadSocket);
-    operator = operatorOf(daemon.operatorSocket);
   }, INSTALL_MS_MAX);
   afterAll(async () => {
-    runtime?.[Symbol.dispose]();
-    operator?.[Symbol.dispose]();
-    await daemon?.[Symbol.asyncDispose]();
+    await scene?.[Symbol.asyncDispose]();
     await gate?.close();
     await bao?.close();
   });
 
-  /** With the same data, in a new process. */
-  async function restart(): Promise<void> {
-    runtime[Symbol.dispose]();
-    operator[Symbol.dispose]();
-    daemon = await daemon.restart();
-    runtime = runtimeAt(daemon.workloadSocket);
-    operator = operatorOf(daemon.operatorSocket);
-  }
-
-  async function open(agent = "researcher", audiences = [AUDIENCE], more: object = {}) {
-    runs += 1;
-    const { step } = await runtime.steps.open({ runId: `run-${runs}`, step: "deploy", agent, audiences, ...more });
-    if (step === undefined) throw new TypeError("no step in the answer");
-    return step;
-  }
-  let requests = 0;
-  const exchange = (stepId: string, target = "bao", requestId = `request-${++requests}`) =>
-    runtime.credentials.exchange({ stepId, target, requestId });
+  const open: ExchangeScene["open"] = (...of) => scene.open(...of);
+  const close: ExchangeScene["close"] = (stepId) => scene.close(stepId);
+  const exchange = (stepId: string, target = "bao", requestId?: string) => scene.exchange(stepId, target, requestId);
   /** The life that is left of a token, in seconds; `undefined` of one that is none any more. */
   async function lifeOf(token: string): Promise<number | undefined> {
     const headers = { "x-vault-token": token };
@@ -110,31 +65,21 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     return ((await answer.json()) as { data: { ttl: number } }).data.ttl;
   }
 
-  /** Resolves with an exchange of the step once it is in a state. */
-  async function inState(stepId: string, state: ExchangeState) {
-    for await (const { event } of operator.history.tailEvents({ afterSequence: 0n })) {
-      if (event?.type.startsWith("exchange.") !== true) continue;
-      const { exchanges } = await operator.history.listExchanges({ filter: { stepId } });
-      const [found] = exchanges;
-      if (found?.state === state) return found;
-    }
-    throw new TypeError("the events are over");
-  }
   const accessors = async (): Promise<readonly string[]> =>
     ((await bao.ask("LIST", "auth/token/accessors")) as { data: { keys: string[] } }).data.keys;
 
   test("is a token of no longer life than the step's, and ends with the step", async () => {
-    const { stepId, expiresAt } = await open();
+    const { stepId, expiresAtSeconds } = await open();
     const given = await exchange(stepId);
     expect(given).toMatchObject({ target: "bao", kind: "openbao", endsWithStep: true });
     const token = given.secret["token"] ?? "";
-    const left = Number(expiresAt?.seconds) - Date.now() / 1_000;
+    const left = expiresAtSeconds - Date.now() / 1_000;
     expect(await lifeOf(token)).toBeLessThanOrEqual(Math.ceil(left));
-    expect(Number(given.expiresAt?.seconds)).toBeLessThanOrEqual(Number(expiresAt?.seconds));
-    const closed = await runtime.steps.close({ stepId, outcome: 1, awaitReceipts: AWAITED });
+    expect(Number(given.expiresAt?.seconds)).toBeLessThanOrEqual(expiresAtSeconds);
+    const closed = await close(stepId);
     expect(closed.stillAlive).toEqual([]);
     expect(await lifeOf(token)).toBeUndefined();
-    const { exchanges } = await operator.history.listExchanges({ filter: { stepId } });
+    const exchanges = await scene.exchangesOf(stepId);
     expect(exchanges).toMatchObject([{ state: ExchangeState.ENDED, endable: true, kind: "openbao" }]);
   });
 
@@ -144,28 +89,28 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     expect(given.secret).toEqual({ token: "the token of github" });
     // The target's ttl_max.
     expect(Number(given.expiresAt?.seconds)).toBeLessThanOrEqual(Date.now() / 1_000 + 60);
-    await runtime.steps.close({ stepId, outcome: 1, awaitReceipts: AWAITED });
+    await close(stepId);
   });
 
   test("is each step's own: the end of one leaves the other alone", async () => {
     const [one, other] = [await open(), await open()];
     const [ofOne, ofOther] = [await exchange(one.stepId), await exchange(other.stepId)];
-    await runtime.steps.close({ stepId: one.stepId, outcome: 1, awaitReceipts: AWAITED });
+    await close(one.stepId);
     expect(await lifeOf(ofOne.secret["token"] ?? "")).toBeUndefined();
     expect(await lifeOf(ofOther.secret["token"] ?? "")).toBeGreaterThan(0);
-    await runtime.steps.close({ stepId: other.stepId, outcome: 1, awaitReceipts: AWAITED });
+    await close(other.stepId);
     expect(await lifeOf(ofOther.secret["token"] ?? "")).toBeUndefined();
   });
 
   test("ends with the step that its step was delegated from", async () => {
     const parent = await open();
     const child = await open("researcher", [AUDIENCE], {
-      runId: parent.name?.runId,
+      runId: parent.runId,
       step: "below",
       parentStepId: parent.stepId,
     });
     const given = await exchange(child.stepId);
-    const closed = await runtime.steps.close({ stepId: parent.stepId, outcome: 1, awaitReceipts: AWAITED });
+    const closed = await close(parent.stepId);
     expect(closed).toMatchObject({ descendantsClosed: 1, stillAlive: [] });
     expect(await lifeOf(given.secret["token"] ?? "")).toBeUndefined();
   });
@@ -174,10 +119,10 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     const { stepId } = await open();
     const given = await exchange(stepId);
     const target = { case: "stepId", value: stepId } as const;
-    const dry = await operator.revocations.revoke({ target, dryRun: true });
+    const dry = await scene.operator().revocations.revoke({ target, dryRun: true });
     expect(dry.exchanges).toMatchObject([{ exchangeId: given.exchangeId, state: ExchangeState.ISSUED }]);
-    await operator.revocations.revoke({ target });
-    await inState(stepId, ExchangeState.ENDED);
+    await scene.operator().revocations.revoke({ target });
+    await scene.inState(stepId, ExchangeState.ENDED);
     expect(await lifeOf(given.secret["token"] ?? "")).toBeUndefined();
   });
 
@@ -191,13 +136,13 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     const { stepId } = await open(agent, audiences);
     const asked = exchange(stepId, target, requestId);
     await expect(asked).rejects.toMatchObject({ info: { reason } });
-    const { exchanges } = await operator.history.listExchanges({ filter: { stepId } });
+    const exchanges = await scene.exchangesOf(stepId);
     expect(exchanges).toEqual([]);
   });
 
   test("is refused for a step that is closed", async () => {
     const { stepId } = await open();
-    await runtime.steps.close({ stepId, outcome: 1 });
+    await scene.runtime().steps.close({ stepId, outcome: 1 });
     await expect(exchange(stepId)).rejects.toMatchObject({ info: { reason: "STEP_CLOSED" } });
   });
 
@@ -205,24 +150,24 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     const { stepId } = await open();
     await exchange(stepId, "bao", "the same");
     await expect(exchange(stepId, "bao", "the same")).rejects.toMatchObject({ info: { reason: "REQUEST_ID_REUSED" } });
-    const { exchanges } = await operator.history.listExchanges({ filter: { stepId } });
+    const exchanges = await scene.exchangesOf(stepId);
     expect(exchanges).toHaveLength(1);
-    await runtime.steps.close({ stepId, outcome: 1, awaitReceipts: AWAITED });
+    await close(stepId);
   });
 
   test("is ended as soon as the other side is back, and until then the close says what is alive, and where", async () => {
     const { stepId } = await open();
     const given = await exchange(stepId);
     gate.set("down");
-    const closed = await runtime.steps.close({ stepId, outcome: 1 });
+    const closed = await scene.runtime().steps.close({ stepId, outcome: 1 });
     expect(closed.stillAlive).toMatchObject([
       { exchangeId: given.exchangeId, target: "bao", standing: Standing.ENDING, expiresAt: given.expiresAt },
     ]);
-    const shown = await runtime.steps.get({ by: { case: "stepId", value: stepId } });
+    const shown = await scene.runtime().steps.get({ by: { case: "stepId", value: stepId } });
     expect(shown.exchanges).toMatchObject([{ exchangeId: given.exchangeId, standing: Standing.ENDING }]);
     expect(await lifeOf(given.secret["token"] ?? "")).toBeGreaterThan(0);
     gate.set("through");
-    await inState(stepId, ExchangeState.ENDED);
+    await scene.inState(stepId, ExchangeState.ENDED);
     expect(await lifeOf(given.secret["token"] ?? "")).toBeUndefined();
   });
 
@@ -230,11 +175,11 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     const { stepId } = await open();
     const given = await exchange(stepId);
     gate.set("down");
-    await runtime.steps.close({ stepId, outcome: 1 });
-    await daemon.kill();
+    await scene.runtime().steps.close({ stepId, outcome: 1 });
+    await scene.daemon().kill();
     gate.set("through");
-    await restart();
-    await inState(stepId, ExchangeState.ENDED);
+    await scene.restart();
+    await scene.inState(stepId, ExchangeState.ENDED);
     expect(await lifeOf(given.secret["token"] ?? "")).toBeUndefined();
   });
 
@@ -246,24 +191,24 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     const asked = exchange(stepId).catch(() => undefined);
     await gate.held();
     expect(await accessors()).toHaveLength(before.length + 1);
-    await daemon.kill();
+    await scene.daemon().kill();
     await asked;
     gate.set("through");
-    await restart();
-    await inState(stepId, ExchangeState.ENDED);
+    await scene.restart();
+    await scene.inState(stepId, ExchangeState.ENDED);
     expect(await accessors()).toEqual(before);
     expect(await lifeOf(held.secret["token"] ?? "")).toBeGreaterThan(0);
   });
 
   test("comes to a program by the SDK and by the command line, and a file of it is its user's alone", async () => {
     const { stepId } = await open();
-    using stint = createStint({ endpoint: daemon.workloadSocket });
+    using stint = createStint({ endpoint: scene.daemon().workloadSocket });
     const step = await stint.resumeStep({ stepId });
     const given = await step.exchange("bao-github");
     expect(given.secret()).toEqual({ token: "the token of github" });
-    const own = ["--socket", `unix://${daemon.workloadSocket}`, "exchange", "bao-github", "--step-id", stepId];
+    const own = ["--socket", `unix://${scene.daemon().workloadSocket}`, "exchange", "bao-github", "--step-id", stepId];
     expect(await runStint(own)).toEqual({ status: 0, out: "BAO_GITHUB_TOKEN='the token of github'\n", err: "" });
-    const out = join(daemon.directory, "secret.json");
+    const out = join(scene.daemon().directory, "secret.json");
     expect(await runStint([...own, "--format", "json", "--out", out])).toMatchObject({ status: 0, out: "" });
     expect(statSync(out).mode & 0o777).toBe(0o600);
     const written = JSON.parse(readFileSync(out, "utf8")) as object;
@@ -272,7 +217,13 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
       secret: { token: "the token of github" },
       ends_with_step: true,
     });
-    const listed = await runStint(["--operator-socket", daemon.operatorSocket, "history", "exchanges", "--alive"]);
+    const listed = await runStint([
+      "--operator-socket",
+      scene.daemon().operatorSocket,
+      "history",
+      "exchanges",
+      "--alive",
+    ]);
     expect(listed.out).toContain("bao-github");
     const result = await step.close("COMPLETED", { awaitReceiptsSeconds: 10 });
     expect(result.stillAlive).toEqual([]);
@@ -283,18 +234,18 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     const given = await exchange(stepId);
     const token = given.secret["token"] ?? "";
     const { data } = (await bao.ask("POST", "auth/token/lookup", { token })) as { data: { accessor: string } };
-    const { events } = await operator.history.listEvents({ filter: { stepId } });
-    const said = `${daemon.stderr()}${events.map(({ canonical }) => Buffer.from(canonical).toString()).join("\n")}`;
+    const { events } = await scene.operator().history.listEvents({ filter: { stepId } });
+    const said = `${scene.daemon().stderr()}${events.map(({ canonical }) => Buffer.from(canonical).toString()).join("\n")}`;
     expect(said).toContain(given.exchangeId);
-    const files = readdirSync(daemon.directory, { recursive: true, withFileTypes: true });
+    const files = readdirSync(scene.daemon().directory, { recursive: true, withFileTypes: true });
     const kept = files.filter((file) => file.isFile()).map((file) => readFileSync(join(file.parentPath, file.name)));
     for (const secret of [token, data.accessor]) {
       expect(said).not.toContain(secret);
       expect(kept.some((content) => content.includes(secret))).toBe(false);
     }
-    const sealed = join(daemon.directory, "data", "exchanges", `${given.exchangeId}.sealed`);
+    const sealed = join(scene.daemon().directory, "data", "exchanges", `${given.exchangeId}.sealed`);
     expect(statSync(sealed).mode & 0o777).toBe(0o600);
-    await runtime.steps.close({ stepId, outcome: 1, awaitReceipts: AWAITED });
+    await close(stepId);
     await removed(sealed);
   });
 });
