@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { EXCHANGE_KINDS } from "../domain/exchange.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { parseSegment } from "../domain/spiffe-id.ts";
 import { absolutePath, accepted, duration, isLoopback, list, section, text, whole, yesNo } from "./fields.ts";
@@ -119,11 +120,96 @@ const postgres = section({
   if (isPlain && ca !== undefined) custom("ca", "expected none with plain_on_loopback");
 });
 
-export const exchangeSchema = z.discriminatedUnion("kind", [openbao, postgres], {
-  error: (issue) => {
-    const kinds = "openbao, postgres";
-    return issue.code === "invalid_union" ? `expected one of ${kinds}` : `expected a mapping with a kind: ${kinds}`;
-  },
+const oauth = {
+  ...common,
+  token_url: text(URL_WITH_PATH).describe("The authorization server's token endpoint."),
+  revocation_url: text(URL_WITH_PATH)
+    .optional()
+    .describe(
+      "Its revocation endpoint (RFC 7009). Absent: nobody can end a token, so that one that outlives its step is refused.",
+    ),
+  client_id: text("a client's id")
+    .min(1, "expected a client's id")
+    .optional()
+    .describe("The broker's, as a client of that server. Absent: none."),
+  client_secret_file: absolutePath()
+    .optional()
+    .describe(
+      "File with its secret (client_secret_basic); readable for the broker's user alone. Absent: a public client.",
+    ),
+  scope: template("scopes with spaces between").optional().describe(`What is asked for; ${TEMPLATE}.`),
+  resource: text("a URI").optional().describe("For which resource the token is to be (RFC 8707)."),
+};
+
+type OAuthKeys = PlaceKeys & {
+  readonly token_url: string;
+  readonly revocation_url?: string | undefined;
+  readonly client_id?: string | undefined;
+  readonly client_secret_file?: string | undefined;
+};
+
+function checkOAuth(exchange: OAuthKeys, context: z.RefinementCtx): void {
+  const { token_url, revocation_url, client_id, client_secret_file } = exchange;
+  checkUrls(exchange, { token_url, revocation_url }, URL_WITH_PATH, context);
+  if (client_secret_file === undefined || client_id !== undefined) return;
+  context.addIssue({ code: "custom", path: ["client_id"], message: "missing; expected one with client_secret_file" });
+}
+
+const tokenExchange = section({
+  kind: z.literal("token-exchange"),
+  ...oauth,
+  token_audience: text("an audience").optional().describe("For whom the token is to be (RFC 8693 `audience`)."),
+}).superRefine(checkOAuth);
+
+const jwtBearer = section({ kind: z.literal("jwt-bearer"), ...oauth }).superRefine(checkOAuth);
+
+const ROLE_ARN = "the ARN of a role, e.g. arn:aws:iam::123456789012:role/steps";
+
+const awsSts = section({
+  kind: z.literal("aws-sts"),
+  ...common,
+  url: text(ORIGIN).describe("The regional endpoint of STS, e.g. https://sts.eu-central-1.amazonaws.com."),
+  role_arn: template(ROLE_ARN, (arn) => /^arn:[a-z-]+:iam::[0-9]{12}:role\/[\w+=,.@/-]{1,512}$/.test(arn)).describe(
+    `Role that a step assumes; ${TEMPLATE}. STS gives 15 minutes at least: a step with less left is refused.`,
+  ),
+}).superRefine((exchange, context) => checkUrls(exchange, { url: exchange.url }, ORIGIN, context));
+
+const PROVIDER =
+  "the resource name of a provider, e.g. //iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q";
+const ACCOUNT = "the mail address of a service account";
+
+const gcpFederation = section({
+  kind: z.literal("gcp-federation"),
+  ...common,
+  sts_url: text(ORIGIN).prefault("https://sts.googleapis.com").describe("Where tokens are traded."),
+  credentials_url: text(ORIGIN)
+    .prefault("https://iamcredentials.googleapis.com")
+    .describe("Where service accounts are impersonated."),
+  provider: text(PROVIDER)
+    .refine((name) => /^\/\/iam\.googleapis\.com\/projects\/[\w/-]{1,400}\/providers\/[\w-]{1,64}$/.test(name), {
+      error: `expected ${PROVIDER}`,
+    })
+    .describe("Workload identity provider that believes this broker's issuer."),
+  service_account: template(ACCOUNT, (mail) => /^[\w.-]{1,128}@[a-z0-9.-]{1,253}$/.test(mail)).describe(
+    `Service account that a step impersonates; ${TEMPLATE}.`,
+  ),
+  scopes: list(text("an OAuth scope"), "OAuth scopes")
+    .prefault(["https://www.googleapis.com/auth/cloud-platform"])
+    .describe("What the token is for; absent: cloud-platform, which leaves it to the service account's roles."),
+}).superRefine((exchange, context) => {
+  const { sts_url, credentials_url } = exchange;
+  checkUrls(exchange, { sts_url, credentials_url }, ORIGIN, context);
 });
+
+export const exchangeSchema = z.discriminatedUnion(
+  "kind",
+  [openbao, postgres, tokenExchange, jwtBearer, awsSts, gcpFederation],
+  {
+    error: (issue) => {
+      const kinds = EXCHANGE_KINDS.join(", ");
+      return issue.code === "invalid_union" ? `expected one of ${kinds}` : `expected a mapping with a kind: ${kinds}`;
+    },
+  },
+);
 
 export type DeclaredExchange = z.output<typeof exchangeSchema>;

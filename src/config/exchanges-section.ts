@@ -10,9 +10,11 @@ export type ExchangeConfig = {
   readonly ttlSecondsMax: number;
   /** PEM. */
   readonly ca?: string;
-} & (OpenBaoConfig | PostgresConfig);
+} & KindConfig;
 
-export type OpenBaoConfig = {
+type KindConfig = OpenBaoConfig | PostgresConfig | OAuthConfig | AwsStsConfig | GcpFederationConfig;
+
+type OpenBaoConfig = {
   readonly kind: "openbao";
   /** Origin: https, or http with a loopback address. */
   readonly url: string;
@@ -23,7 +25,7 @@ export type OpenBaoConfig = {
   readonly tokenFile: string;
 };
 
-export type PostgresConfig = {
+type PostgresConfig = {
   readonly kind: "postgres";
   readonly host: string;
   readonly port: number;
@@ -35,6 +37,35 @@ export type PostgresConfig = {
   readonly connectionsMax: number;
   /** Without TLS, to a loopback address. */
   readonly isPlain: boolean;
+};
+
+export type OAuthConfig = {
+  readonly kind: "token-exchange" | "jwt-bearer";
+  readonly tokenUrl: string;
+  readonly revocationUrl?: string;
+  readonly clientId?: string;
+  readonly clientSecretFile?: string;
+  /** A template. */
+  readonly scope?: string;
+  readonly resource?: string;
+  readonly tokenAudience?: string;
+};
+
+type AwsStsConfig = {
+  readonly kind: "aws-sts";
+  readonly url: string;
+  /** A template. */
+  readonly roleArn: string;
+};
+
+type GcpFederationConfig = {
+  readonly kind: "gcp-federation";
+  readonly stsUrl: string;
+  readonly credentialsUrl: string;
+  readonly provider: string;
+  /** A template. */
+  readonly serviceAccount: string;
+  readonly scopes: readonly string[];
 };
 
 export const exchangesSection = list(exchangeSchema, "exchanges").superRefine((exchanges, context) => {
@@ -59,7 +90,7 @@ export function exchangeOf(declared: DeclaredExchange): ExchangeConfig {
   };
 }
 
-function ofKind(declared: DeclaredExchange): OpenBaoConfig | PostgresConfig {
+function ofKind(declared: DeclaredExchange): KindConfig {
   switch (declared.kind) {
     case "openbao": {
       const { kind, url, mount, role, path, token_file: tokenFile } = declared;
@@ -74,5 +105,37 @@ function ofKind(declared: DeclaredExchange): OpenBaoConfig | PostgresConfig {
         isPlain: declared.plain_on_loopback,
       };
     }
+    case "token-exchange": {
+      const { token_audience: tokenAudience } = declared;
+      return { kind: declared.kind, ...ofOAuth(declared), ...(tokenAudience === undefined ? {} : { tokenAudience }) };
+    }
+    case "jwt-bearer":
+      return { kind: declared.kind, ...ofOAuth(declared) };
+    case "aws-sts":
+      return { kind: declared.kind, url: declared.url, roleArn: declared.role_arn };
+    case "gcp-federation": {
+      const { kind, provider, scopes } = declared;
+      return {
+        ...{ kind, provider, scopes },
+        stsUrl: declared.sts_url,
+        credentialsUrl: declared.credentials_url,
+        serviceAccount: declared.service_account,
+      };
+    }
   }
+}
+
+function ofOAuth(
+  declared: Extract<DeclaredExchange, { kind: OAuthConfig["kind"] }>,
+): Omit<OAuthConfig, "kind" | "tokenAudience"> {
+  const { token_url: tokenUrl, revocation_url: revocationUrl, client_id: clientId, scope, resource } = declared;
+  const { client_secret_file: clientSecretFile } = declared;
+  return {
+    tokenUrl,
+    ...(revocationUrl === undefined ? {} : { revocationUrl }),
+    ...(clientId === undefined ? {} : { clientId }),
+    ...(clientSecretFile === undefined ? {} : { clientSecretFile }),
+    ...(scope === undefined ? {} : { scope }),
+    ...(resource === undefined ? {} : { resource }),
+  };
 }

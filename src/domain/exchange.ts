@@ -1,3 +1,4 @@
+import { LIMITS } from "./limits.ts";
 import type { Step } from "./step.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
 
@@ -35,7 +36,7 @@ export type ExchangeOutcome =
       readonly kind: "issued";
       /** By which the other system's own records name it: a role's name, or the digest of an accessor. No secret. */
       readonly reference?: string;
-      /** Exclusive; not after the intent's. */
+      /** Exclusive; after the intent's only where it can be ended before. */
       readonly expiresAt: UnixSeconds;
     }
   | {
@@ -43,6 +44,8 @@ export type ExchangeOutcome =
       readonly failure: string;
       /** Whether the other system may have made something all the same. */
       readonly mayExist: boolean;
+      /** When that ends, where it is known that it is not by the intent's. */
+      readonly expiresAt?: UnixSeconds;
     };
 
 /** `unknown`: there was no answer that says whether something was made, so something has to be ended. */
@@ -64,6 +67,20 @@ export type Exchange = ExchangeIntent & {
   readonly step: Pick<Step, "runId" | "step" | "attempt" | "agent" | "state" | "closedSequence">;
 };
 
+/**
+ * For how many seconds another system is asked that counts them itself: by then its answer has come, and its clock may be
+ * behind.
+ */
+export function secondsToAskFor({
+  expiresAt,
+  now,
+}: {
+  readonly expiresAt: UnixSeconds;
+  readonly now: UnixSeconds;
+}): number {
+  return expiresAt - now - LIMITS.clockSkewSecondsMax;
+}
+
 /** Whether what a system of this kind issues is good for nothing once its time is over, so that nobody has to end it then. */
 export function lapses(kind: ExchangeKind): boolean {
   // A role stays, whatever its password's end, with all that it owns and every session that is open.
@@ -81,18 +98,26 @@ export class ExchangeFailure extends Error {
   readonly mayExist: boolean;
   /** What is needed to end what was made, where that is known. A secret. */
   readonly handle: string | undefined;
+  /** When what was made ends by itself, where it is known that it is not by the intent's. */
+  readonly expiresAt: UnixSeconds | undefined;
   /** For the log alone. */
   readonly detail: string | undefined;
 
   constructor(
     kind: ExchangeFailure["kind"],
     message: string,
-    options: { readonly mayExist: boolean; readonly handle?: string | undefined; readonly detail?: string | undefined },
+    options: {
+      readonly mayExist: boolean;
+      readonly handle?: string | undefined;
+      readonly expiresAt?: UnixSeconds | undefined;
+      readonly detail?: string | undefined;
+    },
   ) {
     super(message);
     this.kind = kind;
     this.mayExist = options.mayExist;
     this.handle = options.handle;
+    this.expiresAt = options.expiresAt;
     this.detail = options.detail;
   }
 }

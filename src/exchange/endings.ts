@@ -136,7 +136,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
       forget(exchangeId);
       return;
     }
-    const known = outcome.kind === "issued" ? { expiresAt: outcome.expiresAt } : {};
+    const known = outcome.expiresAt === undefined ? {} : { expiresAt: outcome.expiresAt };
     one.exchange = { ...one.exchange, ...known, state: outcome.kind === "issued" ? "issued" : "unknown" };
     if (outcome.kind === "failed") one.unknownSince = clock.now();
     awaitExpiry(one);

@@ -95,9 +95,10 @@ async function askTarget(intended: Intended, ports: ExchangePorts): Promise<Issu
       await ports.endings.answer(intent.exchangeId, { kind: "failed", failure: "failed", mayExist: true });
       throw thrown;
     }
-    const { kind, message: failure, mayExist, handle, detail } = thrown;
+    const { kind, message: failure, mayExist, handle, expiresAt, detail } = thrown;
     if (handle !== undefined) await keepHandle(intended, handle, ports);
-    await ports.endings.answer(intent.exchangeId, { kind: "failed", failure, mayExist });
+    const until = expiresAt === undefined ? {} : { expiresAt };
+    await ports.endings.answer(intent.exchangeId, { kind: "failed", failure, mayExist, ...until });
     throw new BrokerError(kind === "refused" ? "NOT_ENTITLED" : "NOT_SERVING", `${target.name} ${failure}`, {
       metadata: { target: target.name },
       ...(detail === undefined ? {} : { detail }),
@@ -140,5 +141,6 @@ async function deliver(
   const state = (await ports.stepDirectory.byId(step.stepId))?.state ?? "REVOKED";
   if (!permits(state)) throw new BrokerError("STEP_CLOSED", `the step is ${state}`, { metadata: { state } });
   const { exchangeId, target, kind, endable } = intent;
-  return { exchangeId, target, kind, endable, secret, expiresAt };
+  const ends = Math.min(expiresAt, intent.expiresAt) as UnixSeconds;
+  return { exchangeId, target, kind, endable, secret, expiresAt: endable ? ends : expiresAt };
 }

@@ -54,8 +54,8 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   if (ofPrincipals !== undefined) checks.push({ key: ofPrincipals.setting, check: ofPrincipals.read });
   checks.push({ key: "policies.directory", check: () => checkDeclared(config.policies) });
   if (config.policies.external !== undefined) checks.push(...opaChecks(config.policies.external.opa));
-  for (const { setting, read } of config.exchanges.map(exchangeFiles)) {
-    checks.push({ key: setting, isPrivate: true, check: read });
+  for (const { setting, paths, read } of config.exchanges.map(exchangeFiles)) {
+    if (paths.length > 0) checks.push({ key: setting, isPrivate: true, check: read });
   }
   const { webRoots } = federation;
   if (webRoots !== undefined) {

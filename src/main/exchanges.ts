@@ -1,4 +1,7 @@
 import { readdir } from "node:fs/promises";
+import { awsStsTarget } from "../adapters/exchange-http/aws-sts.ts";
+import { gcpFederationTarget } from "../adapters/exchange-http/gcp-federation.ts";
+import { oauthTarget } from "../adapters/exchange-http/oauth.ts";
 import { openBaoTarget } from "../adapters/exchange-http/openbao.ts";
 import { postgresTarget } from "../adapters/exchange-postgres/postgres.ts";
 import { openExchangeVault } from "../adapters/exchange-vault-disk/exchange-vault-disk.ts";
@@ -58,40 +61,62 @@ export async function exchangeTargets(
 function targetOf(
   exchange: ExchangeConfig,
   files: Renewed<ExchangeFiles>,
-  ports: { readonly clock: Clock; readonly random: Randomness },
+  { clock, random: randomness }: { readonly clock: Clock; readonly random: Randomness },
 ): ExchangeTarget {
   const ca = () => files.current().ca;
-  const secret = () => files.current().secret;
+  const secret = () => files.current().secret ?? "";
+  const place = { ca, clock };
   switch (exchange.kind) {
-    case "openbao": {
-      const { url, mount, role, path } = exchange;
-      const place = { url: new URL(url), ca, clock: ports.clock };
-      return openBaoTarget({ ...place, mount, role, token: secret, ...(path === undefined ? {} : { path }) });
-    }
+    case "openbao":
+      return openBaoTarget({ ...exchange, ...place, url: new URL(exchange.url), token: secret });
     case "postgres":
-      return postgresTarget({
-        ...exchange,
-        password: secret,
-        tls: exchange.isPlain ? "plain" : { ca },
-        randomness: ports.random,
+      return postgresTarget({ ...exchange, password: secret, tls: exchange.isPlain ? "plain" : { ca }, randomness });
+    case "token-exchange":
+    case "jwt-bearer": {
+      const { tokenUrl, revocationUrl, clientSecretFile, ...rest } = exchange;
+      return oauthTarget({
+        ...{ ...rest, ...place, tokenUrl: new URL(tokenUrl) },
+        ...(revocationUrl === undefined ? {} : { revocationUrl: new URL(revocationUrl) }),
+        ...(clientSecretFile === undefined ? {} : { clientSecret: secret }),
       });
+    }
+    case "aws-sts":
+      return awsStsTarget({ ...exchange, ...place, url: new URL(exchange.url) });
+    case "gcp-federation": {
+      const [stsUrl, credentialsUrl] = [new URL(exchange.stsUrl), new URL(exchange.credentialsUrl)];
+      return gcpFederationTarget({ ...exchange, ...place, stsUrl, credentialsUrl });
+    }
   }
 }
 
-type ExchangeFiles = { readonly ca: string | undefined; readonly secret: string };
+type ExchangeFiles = { readonly ca: string | undefined; readonly secret: string | undefined };
 
 /** The files by which another system is recognised, and the broker by it; they are read again when they change. */
 export function exchangeFiles(exchange: ExchangeConfig): Files<ExchangeFiles> {
   const { name, ca } = exchange;
-  const secretFile = exchange.kind === "openbao" ? exchange.tokenFile : exchange.passwordFile;
+  const secretFile = secretFileOf(exchange);
   return {
     setting: `exchanges.${name}`,
     paths: [ca, secretFile].filter((path) => path !== undefined),
     read: async () => ({
       ca: ca === undefined ? undefined : await authoritiesIn(ca),
-      secret: await secretIn(secretFile),
+      secret: secretFile === undefined ? undefined : await secretIn(secretFile),
     }),
   };
+}
+
+function secretFileOf(exchange: ExchangeConfig): string | undefined {
+  switch (exchange.kind) {
+    case "openbao":
+      return exchange.tokenFile;
+    case "postgres":
+      return exchange.passwordFile;
+    case "token-exchange":
+    case "jwt-bearer":
+      return exchange.clientSecretFile;
+    default:
+      return undefined;
+  }
 }
 
 async function authoritiesIn(path: string): Promise<string> {

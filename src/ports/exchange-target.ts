@@ -31,7 +31,7 @@ export type ExchangeOrder = {
   readonly names: StepNames;
   /** The JWT-SVID; empty where none is traded. */
   readonly token: string;
-  /** Exclusive. What is issued must not outlive this. */
+  /** Exclusive. What is issued must not outlive this, unless it can be ended before. */
   readonly expiresAt: UnixSeconds;
   readonly now: UnixSeconds;
 };
@@ -39,7 +39,7 @@ export type ExchangeOrder = {
 export type IssuedSecret = {
   /** By names: `token`, or `username` and `password`, ….  */
   readonly secret: Readonly<Record<string, string>>;
-  /** Exclusive. */
+  /** Exclusive: when the other system ends it by itself. */
   readonly expiresAt: UnixSeconds;
   /** For the ledger: no secret, and nothing by which anything can be done. */
   readonly reference?: string;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { ExchangeFailure } from "../../domain/exchange.ts";
+import { ExchangeFailure, secondsToAskFor } from "../../domain/exchange.ts";
 import { filledIn } from "../../domain/step-names.ts";
 import { addSeconds, type UnixSeconds } from "../../domain/time.ts";
 import type { ExchangeOrder, ExchangeTarget, IssuedSecret } from "../../ports/exchange-target.ts";
@@ -73,7 +73,7 @@ export function openBaoTarget(options: OpenBaoOptions): ExchangeTarget {
   }
 
   async function afterLogin(own: Login, order: ExchangeOrder): Promise<IssuedSecret> {
-    const seconds = await shortened(own, order.expiresAt - order.now);
+    const seconds = await shortened(own, secondsToAskFor(order));
     return {
       secret: await secretOf(own, order),
       expiresAt: Math.min(order.expiresAt, addSeconds(order.now, seconds)) as UnixSeconds,

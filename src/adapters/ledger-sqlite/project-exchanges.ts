@@ -17,7 +17,12 @@ export function answerExchange(db: Connection, event: ExchangeAnswered, sequence
   const answer =
     outcome.kind === "issued"
       ? { state: "issued", reference: outcome.reference ?? null, failure: null, expiresAt: outcome.expiresAt }
-      : { state: outcome.mayExist ? "unknown" : "failed", reference: null, failure: outcome.failure, expiresAt: null };
+      : {
+          state: outcome.mayExist ? "unknown" : "failed",
+          reference: null,
+          failure: outcome.failure,
+          expiresAt: outcome.expiresAt ?? null,
+        };
   change(db, EXCHANGE.answer, { exchangeId, ...answer }, sequence);
 }
 
