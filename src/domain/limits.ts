@@ -48,6 +48,8 @@ export const LIMITS = {
   toolsPerReportMax: 100,
   /** Of one tool's definition, counted as it stands in an event, quotes escaped; the largest known ones have a third of it. */
   toolDefinitionBytesMax: 32 * 1024,
+  /** Levels of objects and lists in a definition, itself included: schemas have a third of it. */
+  toolDefinitionDepthMax: 64,
   /** Of one location: a model is confused by a tenth of it. Further tools are not recorded, and so not pinned. */
   toolsPerLocationMax: 500,
   /** Kept of one tool: what is pinned, what was pinned before, and what was shown since. A server that changes its tools each second ends here. */

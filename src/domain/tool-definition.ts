@@ -28,20 +28,23 @@ export type ToolState = (typeof TOOL_STATES)[number];
  * The definition of a tool as a server lists it.
  *
  * @param listed - an element of the `tools` of `tools/list`.
- * @returns `undefined` for what has no name that a grant could have, or is nested too deeply for anybody to read.
+ * @returns `undefined` for what has no name that a grant could have, or is nested more deeply than `LIMITS.toolDefinitionDepthMax`.
  * @see MCP, Tool; RFC 8785
  */
 export function toolDefinitionOf(listed: JsonObject): ToolDefinition | undefined {
   const { name: tool } = listed;
   if (typeof tool !== "string" || !isToolName(tool)) return undefined;
-  const members = DEFINITION_MEMBERS.filter((member) => listed[member] !== undefined);
-  try {
-    const definition = anyCanonicalJson(Object.fromEntries(members.map((member) => [member, listed[member]])));
-    return { tool, sha256: sha256Hex(definition), definition };
-  } catch (thrown) {
-    if (thrown instanceof RangeError) return undefined;
-    throw thrown;
-  }
+  const named = DEFINITION_MEMBERS.filter((member) => listed[member] !== undefined);
+  const members = Object.fromEntries(named.map((member) => [member, listed[member]]));
+  if (!isNestedWithin(members, LIMITS.toolDefinitionDepthMax)) return undefined;
+  const definition = anyCanonicalJson(members);
+  return { tool, sha256: sha256Hex(definition), definition };
+}
+
+/** The same for every program, however much its own stack holds. */
+function isNestedWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((one) => isNestedWithin(one, levels - 1));
 }
 
 /** Whether a definition is small enough to be recorded. */

@@ -50,8 +50,13 @@ test.for([
 test("what has no name that a grant could have is no tool, nor is what nobody could read", () => {
   for (const name of [undefined, 7, "", "a b", "*", "x".repeat(129)])
     expect(digestOf({ ...SEARCH, name })).toBeUndefined();
-  const nested = JSON.parse(`${"[".repeat(200_000)}${"]".repeat(200_000)}`);
-  expect(digestOf({ ...SEARCH, inputSchema: nested })).toBeUndefined();
+  const nested = (levels: number) => ({
+    ...SEARCH,
+    inputSchema: JSON.parse(`${"[".repeat(levels)}${"]".repeat(levels)}`),
+  });
+  // The tool itself is the first level.
+  expect(digestOf(nested(LIMITS.toolDefinitionDepthMax - 1))).toMatch(/^[0-9a-f]{64}$/);
+  for (const levels of [LIMITS.toolDefinitionDepthMax, 200_000]) expect(digestOf(nested(levels))).toBeUndefined();
 });
 
 test("a report must be of the tool and of the digest that it names, and say nothing that is in no digest", () => {

@@ -1,17 +1,22 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ToolDefinition, toolDefinitionOf } from "../../src/domain/tool-definition.ts";
+import { Authorizations } from "../../src/gen/stint/v1/authorizations_pb.js";
+import { Effect } from "../../src/gen/stint/v1/history_pb.js";
 import { ToolState, Tools } from "../../src/gen/stint/v1/tools_pb.js";
 import { openChannel } from "../../src/wire/channel.ts";
 import { type ClientOf, createClient } from "../../src/wire/client.ts";
 import { runStint } from "../cli/running.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
-import { SEARCH } from "./entries.ts";
-import { OWN_ENTRIES } from "./one-user.ts";
+import { READ_SEARCH, SEARCH } from "./entries.ts";
+import { OWN_ENTRIES, runtimeAt } from "./one-user.ts";
 import { type Operator, operatorOf } from "./operator.ts";
 import { REMOTE_ENDPOINTS, remoteOperator } from "./remote-operator.ts";
 
 // A real broker, told of tools by the verifier of their server; operators look at them by the command line.
 
+const ENTRIES = OWN_ENTRIES.map((entry) =>
+  entry.kind === "agent" ? { ...entry, ceiling: [{ ...READ_SEARCH, identifier: "*" }] } : entry,
+);
 const ROLES = [
   { kind: "operator", name: "local", selectors: [`unix:uid:${process.getuid?.()}`], role: "admin" },
   { kind: "operator", name: "auditor", selectors: ["join_token:name:auditor"], role: "viewer" },
@@ -23,7 +28,7 @@ let operator: Operator;
 let tools: ClientOf<typeof Tools>;
 let channel: ReturnType<typeof openChannel>;
 beforeAll(async () => {
-  daemon = await startDaemon({ entries: [...OWN_ENTRIES, ...ROLES], config: REMOTE_ENDPOINTS });
+  daemon = await startDaemon({ entries: [...ENTRIES, ...ROLES], config: REMOTE_ENDPOINTS });
   operator = operatorOf(daemon.operatorSocket);
   channel = openChannel(daemon.workloadSocket);
   tools = createClient(Tools, channel);
@@ -127,6 +132,29 @@ test("a viewer looks and accepts nothing, a detector does neither", async () => 
   await expect(detects.list({})).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
   await expect(detects.get(named)).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
   await expect(detects.accept(accepting)).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
+});
+
+test("a call of a changed tool is denied by the broker too, and explained", async () => {
+  const [old, next] = [defined("look", "one"), defined("look", "two")];
+  await report(old);
+  using runtime = runtimeAt(daemon.workloadSocket);
+  const { token, grant } = await runtime.open({ grant: { elements: [{ ...READ_SEARCH, identifier: "look" }] } });
+  expect(grant?.elements[0]?.definitionSha256).toBe(old.sha256);
+  const call = { location: SEARCH, tool: "look", actions: ["read"], datatypes: ["internal"] };
+  const credential = { case: "jwtSvid", value: token } as const;
+  const asked = (definition: ToolDefinition) =>
+    createClient(Authorizations, channel).check({ credential, ...call, definitionSha256: digestBytes(definition) });
+  expect(await asked(old)).toMatchObject({ effect: Effect.ALLOW });
+  await report(next);
+  const denied = await asked(next);
+  expect(denied).toMatchObject({
+    effect: Effect.DENY,
+    reason: "TOOL_NOT_ACCEPTED",
+    metadata: { definition: "changed" },
+  });
+  const { out, status } = await stint("explain", denied.decisionId);
+  expect(status).toBe(0);
+  expect(out).toContain(`the tool's definition is not the one that is pinned: stint tool show ${SEARCH} look`);
 });
 
 test("where operators accept all, a tool waits; what is pinned is so after a restart too", async () => {

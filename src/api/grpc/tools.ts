@@ -22,9 +22,11 @@ export type ToolsPorts = ReportToolsPorts & {
 
 export function toolsHandlers(endpoint: Endpoint, ports: ToolsPorts): HandlersOf<typeof Tools> {
   return {
-    report: unary(endpoint, "Tools.Report", async ({ location, tools }, caller) => {
+    report: unary(endpoint, "Tools.Report", async ({ location, tools }, caller, ids) => {
       const shown = tools.map(({ tool, definitionSha256: sha256, definitionJson: json }) => ({ tool, sha256, json }));
       const reported = await reportTools(caller, { location, tools: shown }, ports);
+      const unrecorded = reported.filter(({ state, isRecorded }) => state !== "unknown" && !isRecorded).length;
+      if (unrecorded > 0) ids["unrecorded"] = String(unrecorded);
       return { tools: reported.map(reportedToolMessageOf) };
     }),
     list: unary(endpoint, "Tools.List", async ({ pageSize, pageToken, location, states }, caller) => {

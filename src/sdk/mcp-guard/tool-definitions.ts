@@ -61,6 +61,8 @@ export function createToolDefinitions(terms: ToolDefinitionsTerms): ToolDefiniti
   /** When the server was asked for its tools in vain, by caller. */
   const looked = new Map<string, number>();
   const asking = new Map<string, Promise<void>>();
+  /** The newest look at the server's list that is under way. Never rejects. */
+  let looking: Promise<boolean> | undefined;
 
   async function learn(shown: readonly ToolDefinition[]): Promise<void> {
     if (ask === undefined || shown.length === 0) return;
@@ -94,23 +96,43 @@ export function createToolDefinitions(terms: ToolDefinitionsTerms): ToolDefiniti
     return words.get(tool)?.get(digest(tool, caller) ?? "");
   }
 
-  async function lookAtServer(caller: VerifiedStep, list: LookAtList): Promise<void> {
+  /** Whether nothing is let through, or kept out, by it any more. */
+  function isOld(word: Word | undefined): boolean {
+    return word === undefined || nowMs() - word.atMs > (word.verdict === "pinned" ? STALE_MS : REFUSED_MS);
+  }
+
+  /** What one step is shown is as good for the first calls of others, which wait for it; and where it can't be read, it can't be for them. */
+  async function lookTogether(tool: string, caller: VerifiedStep, list: LookAtList): Promise<void> {
+    if (looking !== undefined) {
+      const wasRead = await looking;
+      if (!wasRead || digest(tool, caller) !== undefined) return;
+    }
+    const look = lookAtServer(caller, list);
+    looking = look;
+    await look;
+    if (looking === look) looking = undefined;
+  }
+
+  /** @returns whether the list could be read. */
+  async function lookAtServer(caller: VerifiedStep, list: LookAtList): Promise<boolean> {
     const { spiffeId } = caller;
-    if (nowMs() - (looked.get(spiffeId) ?? Number.NEGATIVE_INFINITY) < LOOKED_MS) return;
+    if (nowMs() - (looked.get(spiffeId) ?? Number.NEGATIVE_INFINITY) < LOOKED_MS) return true;
     try {
       await list((result, isFirst) => note(result, caller, isFirst));
-      looked.delete(spiffeId);
-      looked.set(spiffeId, nowMs());
-      const [oldest] = looked.keys();
-      if (looked.size > LOOKED_CALLERS_MAX && oldest !== undefined) looked.delete(oldest);
     } catch (thrown) {
       onError(thrown);
+      return false;
     }
+    looked.delete(spiffeId);
+    looked.set(spiffeId, nowMs());
+    const [oldest] = looked.keys();
+    if (looked.size > LOOKED_CALLERS_MAX && oldest !== undefined) looked.delete(oldest);
+    return true;
   }
 
   async function note(result: JsonObject, caller: VerifiedStep, isFirst: boolean): Promise<void> {
     const shown = tools.note(result, caller.spiffeId, isFirst);
-    await learn(shown.filter(({ tool, sha256 }) => words.get(tool)?.get(sha256)?.verdict !== "pinned"));
+    await learn(shown.filter(({ tool, sha256 }) => isOld(words.get(tool)?.get(sha256))));
   }
 
   return {
@@ -118,13 +140,12 @@ export function createToolDefinitions(terms: ToolDefinitionsTerms): ToolDefiniti
     async look(tool, caller, list) {
       const isNeeded =
         looksFirst || ask !== undefined || caller.grant.some((one) => one.definition_sha256 !== undefined);
-      if (isNeeded && digest(tool, caller) === undefined) await lookAtServer(caller, list);
+      if (isNeeded && digest(tool, caller) === undefined) await lookTogether(tool, caller, list);
       const shown = tools.definition(tool, digest(tool, caller) ?? "");
       if (ask === undefined || shown === undefined) return;
       const word = wordOn(tool, caller);
-      const ageMs = word === undefined ? Number.POSITIVE_INFINITY : nowMs() - word.atMs;
-      if (ageMs > (word?.verdict === "pinned" ? STALE_MS : REFUSED_MS)) await learnTogether(shown);
-      else if (ageMs > FRESH_MS) void learnTogether(shown);
+      if (isOld(word)) await learnTogether(shown);
+      else if (word !== undefined && nowMs() - word.atMs > FRESH_MS) void learnTogether(shown);
     },
     digest(tool, caller) {
       const sha256 = digest(tool, caller);

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../../src/domain/strict-json.ts";
 import { createToolDefinitions } from "../../../src/sdk/mcp-guard/tool-definitions.ts";
@@ -53,10 +54,12 @@ function scene(own: { readonly pins?: boolean; readonly looksFirst?: boolean } =
     (...pages: readonly JsonObject[]) =>
     async (page: (result: JsonObject, isFirst: boolean) => Promise<void>) => {
       listed += 1;
+      await nextTurn();
       for (const [index, result] of pages.entries()) await page(result, index === 0);
     };
   const down = async () => {
     listed += 1;
+    await nextTurn();
     throw new TypeError("the server does not answer tools/list");
   };
   return {
@@ -97,6 +100,17 @@ describe("a tool that nobody was shown yet", () => {
     expect(refusalOf(() => definitions.check("erase", ADA, true))).toBe("unseen");
     await definitions.look("erase", ADA, server(list(OLD)));
     expect(lists()).toBe(1);
+  });
+
+  test("of many steps at one time, the server is asked once", async () => {
+    const { definitions, server, down, lists } = scene();
+    const steps = Array.from({ length: 20 }, (_, index) => stepNamed(`s-${index}`));
+    await Promise.all(steps.map((step) => definitions.look("search", step, down)));
+    expect(lists()).toBe(1);
+    for (const step of steps) expect(refusalOf(() => definitions.check("search", step, true))).toBe("UNAVAILABLE");
+    await Promise.all(steps.map((step) => definitions.look("search", step, server(list(OLD)))));
+    expect(lists()).toBe(2);
+    for (const step of steps) expect(refusalOf(() => definitions.check("search", step, true))).toBe("accepted");
   });
 
   test("is refused where the server does not say what it has, and asked for again", async () => {
@@ -218,6 +232,20 @@ test("where the broker gives no answer, what it said counts for two minutes, and
   fail(undefined);
   await definitions.look("search", ADA, server());
   expect(refusalOf(() => definitions.check("search", ADA, true))).toBe("accepted");
+});
+
+test("a list that is asked for again and again has the broker asked once a second about what is refused, and once a minute else", async () => {
+  const { definitions, verdicts, asked, pass } = scene();
+  verdicts.set(digestOf(NEW), "changed");
+  const both = list(NEW, tool("erases", "erase"));
+  for (let times = 0; times < 100; times += 1) await definitions.listed(both, ADA, true);
+  expect(asked).toHaveLength(1);
+  pass(1_001);
+  await definitions.listed(both, ADA, true);
+  expect(asked.slice(1)).toEqual([[digestOf(NEW)]]);
+  pass(60_000);
+  await definitions.listed(both, ADA, true);
+  expect(asked.at(-1)).toHaveLength(2);
 });
 
 test("of a million tools, those that may be called are looked at, and the broker is asked about each once", async () => {
