@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { callDigestOf } from "../../src/domain/call-approval.ts";
 import { GRANT, MCP, OPERATOR } from "../contract/ledger-world.ts";
 import { checkScene } from "./check-scene.ts";
 
@@ -67,6 +68,14 @@ test("a grant for one definition permits calls under that one alone, and counts 
   const refused = { effect: "deny", reason: "GRANT_EXCEEDED", message: expect.stringContaining("another definition") };
   expect(await scene.ask({ definitionSha256: bytes(NEXT) })).toMatchObject(refused);
   expect(await scene.ask()).toMatchObject(refused);
+});
+
+test("an approval of a call is for the definition under which it was asked for", () => {
+  const call = { location: MCP, tool: "search", actions: ["read"], datatypes: ["internal"] } as const;
+  const digestOf = (own: object) =>
+    callDigestOf("step", "entry", { ...call, argumentsSha256: "ab".repeat(32), ...own });
+  const digests = [{}, { definitionSha256: OLD }, { definitionSha256: NEXT }].map(digestOf);
+  expect(new Set(digests).size).toBe(3);
 });
 
 test("a digest is 32 bytes, or there is none", async () => {

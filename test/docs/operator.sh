@@ -11,6 +11,7 @@ stint history decisions --effect deny --since 15m     # what was refused, and by
 stint history usage --run report-7                    # calls of tools, as the servers that report them have counted
 stint history events --output jsonl                   # the ledger itself; --follow goes on
 stint verifier list                                   # who follows the feed, and how far behind
+stint tool list --state changed                       # tools that are not as they are pinned, and so are refused
 # endregion
 
 # region leaked

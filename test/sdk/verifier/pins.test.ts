@@ -47,6 +47,7 @@ test("the names that are exported", () => {
     "argumentsSha256",
     "createTlsServer",
     "createVerifier",
+    "toolDefinitionOf",
   ]);
 });
 
