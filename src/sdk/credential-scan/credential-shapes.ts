@@ -4,43 +4,68 @@ import { isObject } from "../../domain/strict-json.ts";
 /** What gives a credential away by its shape: every token of Stint's is a JWS, and so are most of others'. */
 export type CredentialKind = "jwt" | "private-key";
 
-/** The Base64url of `{` begins so. Bounded, since a long text of Base64 would be read again from each such place. */
-const JWS = /e[w-z0-9_-][A-Za-z0-9_-]{6,4096}\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{8,}/g;
-const PRIVATE_PEM = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----(?:[\s\S]*?-----END (?:[A-Z0-9]+ )*PRIVATE KEY-----)?/g;
+/** From where a run of its characters begins, so that a long one is read once. */
+const JWS = /(?<![A-Za-z0-9_-])([A-Za-z0-9_-]{8,})\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]{8,}/g;
+/** The Base64url of `{` begins so. */
+const OBJECT = /e[w-z0-9_-]/g;
+/** A header names its algorithm, its key and little else. */
+const HEADER_CHARACTERS_MAX = 4_096;
+const PRIVATE_PEM_BEGIN = /-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY-----/g;
+const PEM_END = "-----END ";
+const PEM_DASHES = "-----";
 /** The members of a JWK that only a private or a symmetric key has. */
 const PRIVATE_MEMBER = /"(?:d|k)"\s*:\s*"[A-Za-z0-9_-]{16,}"/;
 const KEY_TYPE = /"kty"\s*:\s*"/;
 
-/** Each credential in a text, and where it stands. */
-export function credentialsIn(
-  text: string,
-): readonly { readonly kind: CredentialKind; readonly from: number; readonly to: number }[] {
-  const keys = [...text.matchAll(PRIVATE_PEM)].map(({ 0: pem, index }) => ({
-    kind: "private-key" as const,
-    from: index,
-    to: index + pem.length,
-  }));
-  if (KEY_TYPE.test(text) && PRIVATE_MEMBER.test(text)) {
-    keys.push({ kind: "private-key", from: 0, to: text.length });
-  }
-  return [...tokensIn(text), ...keys];
+/** Where in a text a credential stands. */
+export type Found = { readonly kind: CredentialKind; readonly from: number; readonly to: number };
+
+/** Each credential in a text, in no order. Takes time as the text is long. */
+export function credentialsIn(text: string): readonly Found[] {
+  const isJwk = KEY_TYPE.test(text) && PRIVATE_MEMBER.test(text);
+  const jwks: readonly Found[] = isJwk ? [{ kind: "private-key", from: 0, to: text.length }] : [];
+  return [...tokensIn(text), ...pemKeysIn(text), ...jwks];
 }
 
-function tokensIn(text: string): readonly { readonly kind: "jwt"; readonly from: number; readonly to: number }[] {
-  const found = [];
-  JWS.lastIndex = 0;
-  for (let match = JWS.exec(text); match !== null; match = JWS.exec(text)) {
-    const [token] = match;
-    if (hasHeader(token)) found.push({ kind: "jwt" as const, from: match.index, to: match.index + token.length });
-    // Something before a token may look as if it began there.
-    else JWS.lastIndex = match.index + 1;
+function pemKeysIn(text: string): readonly Found[] {
+  const found: Found[] = [];
+  let end = 0;
+  for (const { 0: line, index } of text.matchAll(PRIVATE_PEM_BEGIN)) {
+    const body = index + line.length;
+    // Looked for once where there is none any more.
+    if (end >= 0 && end < body) end = text.indexOf(PEM_END, body);
+    const closing = end < 0 ? -1 : text.indexOf(PEM_DASHES, end + PEM_END.length);
+    found.push({ kind: "private-key", from: index, to: closing < 0 ? text.length : closing + PEM_DASHES.length });
   }
   return found;
 }
 
-function hasHeader(token: string): boolean {
+function tokensIn(text: string): readonly Found[] {
+  const found: Found[] = [];
+  JWS.lastIndex = 0;
+  for (let match = JWS.exec(text); match !== null; match = JWS.exec(text)) {
+    const [token, first = ""] = match;
+    const before = headerIn(first);
+    const to = match.index + token.length;
+    if (before !== undefined) found.push({ kind: "jwt", from: match.index + before, to });
+    // Something before a token may look as if it began there.
+    else JWS.lastIndex = match.index + first.length + 1;
+  }
+  return found;
+}
+
+/** Where in a run a header begins that ends it: something may stand right before. */
+function headerIn(run: string): number | undefined {
+  const begin = Math.max(0, run.length - HEADER_CHARACTERS_MAX);
+  for (const { index } of run.slice(begin).matchAll(OBJECT)) {
+    if (isHeader(run.slice(begin + index))) return begin + index;
+  }
+  return undefined;
+}
+
+function isHeader(text: string): boolean {
   try {
-    const header: unknown = JSON.parse(Buffer.from(token.slice(0, token.indexOf(".")), "base64url").toString());
+    const header: unknown = JSON.parse(Buffer.from(text, "base64url").toString());
     return isObject(header) && typeof header["alg"] === "string";
   } catch {
     return false;

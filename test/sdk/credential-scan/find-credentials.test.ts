@@ -2,6 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { deflateSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { withoutCredentials } from "../../../src/sdk/credential-scan/without-credentials.ts";
 import { findCredentials } from "../../../src/sdk/testing/index.ts";
 
 const TOKEN = `${Buffer.from('{"alg":"ES256","typ":"JWT"}').toString("base64url")}.eyJzdWIiOiJhIn0.${"s".repeat(86)}`;
@@ -150,9 +151,32 @@ test("a finding shows nothing of what was found", () => {
   expect([TOKEN, JSON.stringify(SECRET).slice(1, -1)].some((secret) => text.includes(secret))).toBe(false);
 });
 
-test("a long text without a token takes no longer than its length", () => {
-  const text = Buffer.alloc(2_000_000, "ey").toString();
-  expect(findCredentials(text)).toEqual([]);
+test("of a text with private keys nothing of them is shown, and the rest is", () => {
+  const cut = PEM.slice(0, PEM.length / 2);
+  expect(withoutCredentials(`a ${PEM} b ${PEM} c`)).toBe("a [credential]\n b [credential]\n c");
+  expect(withoutCredentials(`a ${cut}`)).not.toContain(cut.slice(-20));
+});
+
+test("a token is found right behind what could belong to it", () => {
+  for (const before of ["v1.", "token", "a.b.c.d.", "eyJ", "ey.ey.", `${TOKEN}.`, "-"]) {
+    expect(findCredentials(`${before}${TOKEN}`), before).toMatchObject([{ kind: "jwt" }]);
+    expect(withoutCredentials(`${before}${TOKEN} `), before).not.toContain("eyJzdWIiOiJhIn0");
+  }
+});
+
+test.for([
+  "ey",
+  "eyJ",
+  "a.",
+  "-----BEGIN PRIVATE KEY-----",
+  "-----BEGIN PRIVATE KEY----- -----END ",
+  "%7b",
+  "\\u0065",
+  '"kty":"',
+])("a long text of %s without a token is read through", (piece) => {
+  // Of quadratic time it would be hours.
+  const found = findCredentials(piece.repeat(2_000_000 / piece.length));
+  expect(found.filter(({ kind }) => kind === "jwt")).toEqual([]);
 });
 
 test("a secret that is too short to mean anything is refused", () => {
