@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { EXIT } from "../../src/cli/failure.ts";
+import * as claudeAgent from "../../src/sdk/adapters/claude-agent/index.ts";
 import * as adapters from "../../src/sdk/adapters/index.ts";
 import * as langChain from "../../src/sdk/adapters/langchain/index.ts";
 import * as mastra from "../../src/sdk/adapters/mastra/index.ts";
@@ -32,6 +33,7 @@ test("what can be imported from stint-sdk", () => {
     "./testing",
     "./adapters",
     "./adapters/ai",
+    "./adapters/claude-agent",
     "./adapters/langchain",
     "./adapters/mastra",
     "./adapters/mcp",
@@ -86,4 +88,8 @@ test("the names that stint-sdk/adapters/temporal exports", () => {
 
 test("the names that stint-sdk/adapters/mastra exports", () => {
   expect(Object.keys(mastra).toSorted()).toEqual(["stepTool", "unlessAborted"]);
+});
+
+test("the names that stint-sdk/adapters/claude-agent exports", () => {
+  expect(Object.keys(claudeAgent).toSorted()).toEqual(["stepTool"]);
 });

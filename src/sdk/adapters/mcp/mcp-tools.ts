@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Grant } from "../../../domain/grant.ts";
 import type { Fetch, OutcomeOf, Step } from "../../runtime/index.ts";
+import { failedByResult, type RefusedResult, refusedResult } from "../call-tool-result.ts";
 import { shownError } from "../shown-error.ts";
 import type { ToolCall } from "../tool-call.ts";
 import { ToolRefusal } from "../tool-refusal.ts";
@@ -27,9 +28,6 @@ export type McpToolsOptions<Client> = ToolSettings & {
   /** What the caller sees of a refusal: a result for a model, with `isError`, or a `ToolRefusal` that is thrown. Absent: the result. */
   readonly refusals?: "result" | "throw" | undefined;
 };
-
-/** What a refused call gives: a `CallToolResult` of MCP. */
-export type RefusedResult = { isError: true; content: [{ type: "text"; text: string }] };
 
 export type McpTools<Params, Options, Result, Listing> = {
   /**
@@ -116,17 +114,6 @@ type Asking = {
   readonly outcomeOf?: OutcomeOf;
 };
 
-/** A tool says by its result that it has failed. */
-const failedByResult: OutcomeOf = (end) => {
-  if (end.kind !== "returned") return undefined;
-  const { isError } = (end.result ?? {}) as { readonly isError?: unknown };
-  return isError === true ? "FAILED" : undefined;
-};
-
 function grantOfAll({ calls = {} }: ToolSettings): Grant {
   return Object.values(calls).flatMap((options) => (typeof options === "function" ? [] : (options?.grant ?? [])));
-}
-
-function refusedResult({ message }: ToolRefusal): RefusedResult {
-  return { isError: true, content: [{ type: "text", text: message }] };
 }

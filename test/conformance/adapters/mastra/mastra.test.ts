@@ -109,13 +109,16 @@ test("an aborted run leaves a cancelled step, and its caller is made to notice",
 });
 
 test("a tool whose step an operator ends is stopped, and the model is told", async () => {
+  let heard: boolean | undefined;
   const search: Execute = async (_input, { abortSignal }) => {
     await scene.revoke("revoked", "search.c-1");
     if (abortSignal?.aborted === false) await once(abortSignal, "abort");
+    heard = abortSignal?.aborted;
     return "found all the same";
   };
   const { agent, model } = agentWith([[SEARCH]], { search });
   await agent.generate("how many owls?", { runId: "revoked" });
+  expect(heard).toBe(true);
   expect(toldLast(model)).toContain("not permitted (STEP_CLOSED)");
   expect(toldLast(model)).not.toContain("found all the same");
   expect(await scene.stepsOf("revoked")).toEqual(["search.c-1/1 REVOKED"]);

@@ -1,0 +1,1 @@
+export { stepTool } from "./step-tool.ts";
