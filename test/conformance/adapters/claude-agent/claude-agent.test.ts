@@ -8,6 +8,7 @@ import { stepTool } from "../../../../src/sdk/adapters/claude-agent/index.ts";
 import { inToolRun } from "../../../../src/sdk/adapters/index.ts";
 import { currentStep, type Grant, type Stint } from "../../../../src/sdk/runtime/index.ts";
 import { findCredentials } from "../../../../src/sdk/testing/index.ts";
+import { tenMinutesOfWork } from "../../../sdk/adapters/long-work.ts";
 import { thrownBy } from "../../../sdk/runtime/scripted-broker.ts";
 import { INSTALL_MS_MAX } from "../../locked-packages.ts";
 import { adapterFrameworks } from "../adapter-scene.ts";
@@ -56,6 +57,8 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
+/** Of a token of the virtual broker. */
+const TOKEN_MS = 120_000;
 const use = (name: string, id = "toolu_1"): ToolUse => ({
   id,
   name: `mcp__library__${name}`,
@@ -145,6 +148,18 @@ test("a refused call is an error for the model, which is told which tool and why
     'The call of the tool \\"search\\" was not permitted (POLICY_DENIED).',
   );
   expect(await scene.stepsOf(sessionId)).toEqual([]);
+});
+
+test("a tool works for ten minutes with tokens that live two", async () => {
+  const api = await apiOf([use("search")]);
+  const { settings, ages, work } = await tenMinutesOfWork("search");
+  const inStep = stepTool(claude.tool, settings);
+  const search = inStep("search", "search", { query: schema.string() }, async () => said(await work()));
+  const library = claude.createSdkMcpServer({ name: "library", tools: [search] });
+  const options = { ...optionsOf(api), mcpServers: { library }, allowedTools: ["mcp__library__search"] };
+  await messagesOf(claude.query({ prompt: "how many owls?", options }));
+  expect(JSON.stringify(api.toldLast())).toContain("ten minutes");
+  expect(Math.max(...ages)).toBeLessThan(TOKEN_MS);
 });
 
 test("a tool of which nothing is said is refused when it is made", () => {

@@ -6,6 +6,7 @@ import { inToolRun } from "../../../../src/sdk/adapters/index.ts";
 import { stepTools } from "../../../../src/sdk/adapters/langchain/index.ts";
 import { currentStep } from "../../../../src/sdk/runtime/index.ts";
 import { findCredentials } from "../../../../src/sdk/testing/index.ts";
+import { tenMinutesOfWork } from "../../../sdk/adapters/long-work.ts";
 import { INSTALL_MS_MAX } from "../../locked-packages.ts";
 import { type StepScene, startStepScene } from "../step-scene.ts";
 import { type Answer, type Building, scriptedGraphs } from "./scripted-graph.ts";
@@ -18,6 +19,8 @@ beforeAll(async () => {
 }, INSTALL_MS_MAX);
 afterAll(() => scene[Symbol.asyncDispose]());
 
+/** Of a token of the virtual broker. */
+const TOKEN_MS = 120_000;
 const BUILDINGS: readonly Building[] = ["ToolNode", "createAgent"];
 const inThread = (thread: string, more: object = {}) => ({ configurable: { thread_id: thread }, ...more });
 const said = ({ messages }: Answer) => messages.map((message) => `${message.getType()}: ${message.content}`);
@@ -169,6 +172,26 @@ describe.for(BUILDINGS)("tools of %s", (building) => {
       }
     }
   });
+});
+
+test("a tool works for ten minutes with tokens that live two", async () => {
+  const { settings, ages, work } = await tenMinutesOfWork("search");
+  const tools = stepTools([langChain.toolOf("search", work)], settings);
+  const { graph } = langChain.graphOf("createAgent", [[SEARCH]], tools);
+  expect(said(await graph.invoke(langChain.question(), inThread("long")))).toContain("tool: ten minutes");
+  expect(Math.max(...ages)).toBeLessThan(TOKEN_MS);
+});
+
+test("a call that LangChain makes again is the next attempt", async () => {
+  let tries = 0;
+  const search = () => {
+    tries += 1;
+    if (tries === 1) throw new Error("not yet");
+    return scene.look();
+  };
+  const { graph } = langChain.graphOf("createAgent", [[SEARCH]], inSteps({ search }), undefined, langChain.retrying());
+  expect(said(await graph.invoke(langChain.question(), inThread("again")))).toContain("tool: three owls");
+  expect(await scene.stepsOf("again")).toEqual(["search.c-1/1 FAILED", "search.c-1/2 COMPLETED"]);
 });
 
 test("a sibling that is at work when the graph pauses is superseded by its own second run", async () => {

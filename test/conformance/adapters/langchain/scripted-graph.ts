@@ -39,7 +39,7 @@ type Loaded = {
     interrupt(question: unknown): unknown;
   };
   readonly prebuilt: { readonly ToolNode: new (tools: readonly Tool[]) => unknown };
-  readonly agents: { createAgent(options: object): Graph };
+  readonly agents: { createAgent(options: object): Graph; toolRetryMiddleware(options: object): object };
   readonly sqlite: { readonly SqliteSaver: { fromConnString(path: string): Checkpointer } };
 };
 type Sample = {
@@ -109,10 +109,12 @@ export async function scriptedGraphs() {
     turns: readonly (readonly Call[])[],
     tools: readonly Tool[],
     checkpointer: Checkpointer | null = new MemorySaver(),
+    middleware: readonly object[] = [],
   ): { readonly graph: Graph; readonly model: ScriptedModel } {
     const model = new ScriptedModel(turns);
     const kept = checkpointer === null ? {} : { checkpointer };
-    if (building === "createAgent") return { model, graph: loaded.agents.createAgent({ model, tools, ...kept }) };
+    if (building === "createAgent")
+      return { model, graph: loaded.agents.createAgent({ model, tools, middleware, ...kept }) };
     const ask = async ({ messages }: Answer) => ({
       messages: [await (model as unknown as { invoke(messages: unknown): Promise<unknown> }).invoke(messages)],
     });
@@ -145,6 +147,8 @@ export async function scriptedGraphs() {
     graphOf,
     together,
     interrupt,
+    /** LangChain's own: calls a tool that failed once more, at once. */
+    retrying: () => [loaded.agents.toolRetryMiddleware({ maxRetries: 1, initialDelayMs: 0 })],
     traces: () => new Traces(),
     question: () => ({ messages: [new HumanMessage("how many owls?")] }),
     resume: (answer: unknown) => new Command({ resume: answer }),

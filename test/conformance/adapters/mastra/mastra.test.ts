@@ -7,6 +7,7 @@ import { inToolRun } from "../../../../src/sdk/adapters/index.ts";
 import { stepTool, unlessAborted } from "../../../../src/sdk/adapters/mastra/index.ts";
 import { currentStep } from "../../../../src/sdk/runtime/index.ts";
 import { findCredentials } from "../../../../src/sdk/testing/index.ts";
+import { tenMinutesOfWork } from "../../../sdk/adapters/long-work.ts";
 import { thrownBy } from "../../../sdk/runtime/scripted-broker.ts";
 import { INSTALL_MS_MAX } from "../../locked-packages.ts";
 import { type StepScene, startStepScene } from "../step-scene.ts";
@@ -25,6 +26,8 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
+/** Of a token of the virtual broker. */
+const TOKEN_MS = 120_000;
 const SEARCH: Call = ["c-1", "search"];
 let agents = 0;
 
@@ -129,6 +132,17 @@ test("a refused call tells the model which tool and why, and the agent goes on",
   expect(await agent.generate("how many owls?", { runId: "refused" })).toMatchObject({ text: "done" });
   expect(toldLast(model)).toContain('The call of the tool \\"search\\" was not permitted (POLICY_DENIED).');
   expect(toldLast(model)).toContain("to write data");
+});
+
+test("a tool works for ten minutes with tokens that live two", async () => {
+  const { settings, ages, work } = await tenMinutesOfWork("search");
+  const inStep = stepTool(mastra.createTool, settings);
+  const search = inStep({ id: "search", description: "search", inputSchema: mastra.schema, execute: work });
+  const model = scriptedModel([[SEARCH]]);
+  const agent = mastra.agentOf(model, { search }, join(directory, "long.db"));
+  await agent.generate("how many owls?", { runId: "long" });
+  expect(toldLast(model)).toContain("ten minutes");
+  expect(Math.max(...ages)).toBeLessThan(TOKEN_MS);
 });
 
 test("a tool of which nothing is said is refused when it is made", () => {

@@ -25,7 +25,7 @@ export type Workflow = {
 
 export type Worker = {
   run(): Promise<void>;
-  runUntil<Result>(work: Promise<Result>): Promise<Result>;
+  runUntil<Result>(work: Promise<Result> | (() => Promise<Result>)): Promise<Result>;
   shutdown(): void;
 };
 type Where = { readonly url: string; readonly grant: Grant };
@@ -52,13 +52,11 @@ type Loaded = {
   };
 };
 
+/** Of the worker that most tests share. */
 const TASK_QUEUE = "owls";
 
-/** The real server, with nothing to be downloaded when it is started, and a worker with these activities and interceptor. */
-export async function startTemporal(
-  activitiesOf: (temporal: Loaded["activity"]) => Readonly<Record<string, Activity>>,
-  interceptorOf: (temporal: Loaded["activity"]) => unknown,
-) {
+/** The real server, with nothing to be downloaded when it is started. */
+export async function startTemporal() {
   const python = await pythonWithPackages(join(import.meta.dirname, "requirements.txt"));
   const { folder, load, complaints } = await adapterFrameworks(import.meta.dirname);
   const loaded = {
@@ -74,16 +72,8 @@ export async function startTemporal(
   });
   const beside = mkdtempSync(join(folder, ".workflows-"));
   copyFileSync(join(import.meta.dirname, "workflows.js"), join(beside, "workflows.js"));
-  const sample = (await load("./samples/temporal.ts")) as Sample;
   const place = { connection: environment.nativeConnection, workflowsPath: join(beside, "workflows.js") };
-  const worker = await loaded.worker.Worker.create({
-    ...place,
-    taskQueue: TASK_QUEUE,
-    activities: activitiesOf(loaded.activity),
-    interceptors: { activity: [interceptorOf(loaded.activity)] },
-    shutdownGraceTime: 0,
-  });
-  const running = worker.run();
+  const sample = (await load("./samples/temporal.ts")) as Sample;
   let workflows = 0;
 
   return {
@@ -91,6 +81,18 @@ export async function startTemporal(
     complaints,
     /** The worker of the guide's sample. */
     sampleWorker: (stint: Stint, where: Where) => sample.createWorker(stint, where, place),
+    workerOf: (
+      activities: Readonly<Record<string, Activity>>,
+      interceptor: unknown,
+      taskQueue = TASK_QUEUE,
+    ): Promise<Worker> =>
+      loaded.worker.Worker.create({
+        ...place,
+        taskQueue,
+        activities,
+        interceptors: { activity: [interceptor] },
+        shutdownGraceTime: 0,
+      }),
     client: environment.client,
     ...loaded.activity,
     /** Starts a workflow that runs one activity. */
@@ -101,8 +103,6 @@ export async function startTemporal(
       return environment.client.workflow.start("callActivity", { taskQueue, workflowId, args });
     },
     async [Symbol.asyncDispose]() {
-      worker.shutdown();
-      await running;
       await environment.teardown();
       rmSync(beside, { recursive: true });
     },

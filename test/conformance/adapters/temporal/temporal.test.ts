@@ -1,19 +1,32 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { stepInterceptor } from "../../../../src/sdk/adapters/temporal/index.ts";
+import { type StepInterceptor, stepInterceptor } from "../../../../src/sdk/adapters/temporal/index.ts";
 import { currentStep } from "../../../../src/sdk/runtime/index.ts";
 import { findCredentials } from "../../../../src/sdk/testing/index.ts";
+import { tenMinutesOfWork } from "../../../sdk/adapters/long-work.ts";
 import { thrownBy } from "../../../sdk/runtime/scripted-broker.ts";
 import { INSTALL_MS_MAX } from "../../locked-packages.ts";
 import { pythonIsMissing } from "../../python/python-environment.ts";
 import { type StepScene, startStepScene } from "../step-scene.ts";
-import { type Activity, type Context, type Failure, startTemporal, type Workflow } from "./temporal-scene.ts";
+import {
+  type Activity,
+  type Context,
+  type Failure,
+  startTemporal,
+  type Worker,
+  type Workflow,
+} from "./temporal-scene.ts";
+
+/** Of a token of the virtual broker. */
+const TOKEN_MS = 120_000;
 
 /** What an activity does, by the id of its workflow's run; set by the test that starts it. */
 type Work = (context: Context, given: string) => unknown;
 
 let scene: StepScene;
 let temporal: Awaited<ReturnType<typeof startTemporal>>;
+let worker: Worker;
+let running: Promise<void>;
 const skipped = pythonIsMissing() !== undefined;
 /** Activities begin before a test can say anything of their workflow; so what they do is by their type, and each test has its own. */
 const works = new Map<string, Work>();
@@ -30,28 +43,33 @@ const TYPES = [
   "later",
   "revoked",
   "endless",
+  "reset",
 ] as const;
 type Type = (typeof TYPES)[number];
 
 beforeAll(async () => {
   if (skipped) return;
   scene = await startStepScene();
-  temporal = await startTemporal(
-    ({ Context }) =>
-      Object.fromEntries(
-        TYPES.map((type): [string, Activity] => [
-          type,
-          async (given) => works.get(type)?.(Context.current(), given) ?? `did nothing for ${type}`,
-        ]),
-      ),
-    ({ ApplicationFailure }) => {
-      const grants = TYPES.filter((type) => type !== "plain").map((type) => [type, { grant: scene.grantFor(type) }]);
-      const calls = { ...Object.fromEntries(grants), refused: { grant: scene.above } };
-      return stepInterceptor({ opener: scene.stint, calls, ApplicationFailure });
-    },
-  );
+  temporal = await startTemporal();
+  const { Context, ApplicationFailure } = temporal;
+  const activities = TYPES.map((type): [string, Activity] => [
+    type,
+    async (given) => works.get(type)?.(Context.current(), given) ?? `did nothing for ${type}`,
+  ]);
+  const grants = TYPES.filter((type) => type !== "plain").map((type) => [type, { grant: scene.grantFor(type) }]);
+  const inSteps = stepInterceptor({
+    opener: scene.stint,
+    calls: { ...Object.fromEntries(grants), refused: { grant: scene.above } },
+    runIdOf: ({ activityType, workflowExecution }) =>
+      activityType === "reset" ? "reset" : (workflowExecution?.runId ?? "none"),
+    ApplicationFailure,
+  });
+  worker = await temporal.workerOf(Object.fromEntries(activities), inSteps);
+  running = worker.run();
 }, INSTALL_MS_MAX);
 afterAll(async () => {
+  worker?.shutdown();
+  await running;
   await temporal?.[Symbol.asyncDispose]();
   await scene?.[Symbol.asyncDispose]();
 });
@@ -247,4 +265,59 @@ test.skipIf(skipped)("the sample's activity works in a step", async () => {
   const workflow = await temporal.start("search", {}, "research");
   expect(await worker.runUntil(workflow.result())).toBe("three owls");
   expect(await stepsOf(workflow)).toEqual(["search.1/1 COMPLETED"]);
+});
+
+test.skipIf(skipped)(
+  "an attempt below the newest is refused, and tried again until it has come past that",
+  async () => {
+    const run = { runId: "reset", step: "reset.1", grant: scene.grantFor("reset") };
+    await using held = await scene.stint.openStep({ ...run, attempt: 2 });
+    const workflow = await start("reset", () => scene.look(), { retry: { maximumAttempts: 5, initialInterval: 1 } });
+    expect(await workflow.result()).toBe("three owls");
+    expect(held.signal.reason).toMatchObject({ metadata: { state: "SUPERSEDED" } });
+    expect(await scene.stepsOf("reset")).toEqual(["reset.1/2 SUPERSEDED", "reset.1/3 COMPLETED"]);
+  },
+);
+
+test.skipIf(skipped)("a worker that shuts down cancels the steps of its activities", async () => {
+  const begun = Promise.withResolvers<AbortSignal | undefined>();
+  const search: Activity = async () => {
+    const { signal } = currentStep() ?? {};
+    begun.resolve(signal);
+    if (signal?.aborted === false) await once(signal, "abort");
+    return "all the same";
+  };
+  const { ApplicationFailure } = temporal;
+  const inSteps = stepInterceptor({ opener: scene.stint, calls: { search: {} }, ApplicationFailure });
+  const leaving = await temporal.workerOf({ search }, inSteps, "leaving");
+  const left = leaving.run();
+  const workflow = await temporal.start("search", {}, "leaving");
+  await begun.promise;
+  leaving.shutdown();
+  await left;
+  expect(await stepsOf(workflow)).toEqual(["search.1/1 CANCELLED"]);
+});
+
+test.skipIf(skipped)("an activity works for ten minutes with tokens that live two", async () => {
+  const long = Promise.withResolvers<Awaited<ReturnType<typeof tenMinutesOfWork>>>();
+  const search: Activity = async () => (await long.promise).work();
+  // Time is virtual from when the work is there, and a worker is made in real time.
+  const { ApplicationFailure } = temporal;
+  const inSteps: StepInterceptor = (context) => ({
+    inbound: {
+      async execute(input, next) {
+        const { settings } = await long.promise;
+        const { calls = {}, run } = settings;
+        return stepInterceptor({ calls, run, ApplicationFailure })(context).inbound.execute(input, next);
+      },
+    },
+  });
+  const patient = await temporal.workerOf({ search }, inSteps, "patient");
+  const workflow = await temporal.start("search", { startToCloseTimeout: "15 minutes" }, "patient");
+  await patient.runUntil(async () => {
+    const work = await tenMinutesOfWork("search");
+    long.resolve(work);
+    expect(await workflow.result()).toBe("ten minutes");
+    expect(Math.max(...work.ages)).toBeLessThan(TOKEN_MS);
+  });
 });
