@@ -8,10 +8,18 @@ const HEARTBEATS_PER_LEASE = 2;
 /** Of a heartbeat timeout. Beats that come sooner are not passed on; one that just misses this is followed by another within the lease. */
 const RENEWALS_PER_HEARTBEAT = 2;
 
-/** What the step of an activity is by itself: as long as one attempt may take, and left when its heartbeats stop. */
-export function activityStepDefaults({ startToCloseTimeoutMs, heartbeatTimeoutMs = 0 }: ActivityInfo): CallStepOptions {
+/**
+ * What the step of an activity is by itself: as long as one attempt may take, and left when its heartbeats stop.
+ *
+ * @param parentExpiresAt - where it is the child of another step, which it can't outlive.
+ */
+export function activityStepDefaults(
+  { startToCloseTimeoutMs, heartbeatTimeoutMs = 0 }: ActivityInfo,
+  parentExpiresAt: Date | undefined,
+): CallStepOptions {
+  const latestMs = parentExpiresAt?.getTime() ?? Number.POSITIVE_INFINITY;
   return {
-    ...(startToCloseTimeoutMs > 0 && { expiresAt: new Date(Date.now() + startToCloseTimeoutMs) }),
+    ...(startToCloseTimeoutMs > 0 && { expiresAt: new Date(Math.min(Date.now() + startToCloseTimeoutMs, latestMs)) }),
     ...(heartbeatTimeoutMs > 0 && { leaseSeconds: leaseSecondsOf(heartbeatTimeoutMs) }),
   };
 }

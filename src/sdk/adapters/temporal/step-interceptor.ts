@@ -52,7 +52,7 @@ async function inStep<Input extends { readonly args: unknown[] }>(
   try {
     return await workOnCall(
       call,
-      { run: namedRunOf(info, settings, activityRunIdOf), calls: { [call.tool]: stepOptionsOf(call, info, calls) } },
+      { run: namedRunOf(info, settings, activityRunIdOf), calls: { [call.tool]: stepOptionsOf(call, info, settings) } },
       (step) => {
         renewByHeartbeat(context, step);
         return next(input);
@@ -64,7 +64,9 @@ async function inStep<Input extends { readonly args: unknown[] }>(
   }
 }
 
-function stepOptionsOf(call: ToolCall, info: ActivityInfo, calls: ActivitySettings["calls"]): CallStepOptions {
+function stepOptionsOf(call: ToolCall, info: ActivityInfo, { calls, opener }: ActivitySettings): CallStepOptions {
   const given = calls[call.tool];
-  return { ...activityStepDefaults(info), ...(typeof given === "function" ? given(call) : given) };
+  const parentEnds = opener !== undefined && "expiresAt" in opener ? opener.expiresAt : undefined;
+  const defaults = activityStepDefaults(info, parentEnds instanceof Date ? parentEnds : undefined);
+  return { ...defaults, ...(typeof given === "function" ? given(call) : given) };
 }

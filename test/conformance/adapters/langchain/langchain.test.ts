@@ -269,6 +269,17 @@ test("calls of two subgraphs that count from the same number are two steps", asy
   for (const step of steps) expect(step).toMatch(/^search.+\/1 COMPLETED$/);
 });
 
+test("where errors of tools are not handed to the model, a refusal ends the graph, and no checkpoint holds more of it", async () => {
+  const tools = inSteps({ search: () => scene.look() }, { search: { grant: scene.above } });
+  const checkpointer = langChain.memorySaver();
+  const { graph } = langChain.graphOf("ToolNode", [[SEARCH]], tools, checkpointer, [], { handleToolErrors: false });
+  await expect(graph.invoke(langChain.question(), inThread("strict"))).rejects.toMatchObject({
+    name: "ToolRefusal",
+    refusal: { tool: "search", reason: "POLICY_DENIED" },
+  });
+  expect(findCredentials(checkpointer, { secrets: scene.shown })).toEqual([]);
+});
+
 test("a graph without a thread is refused, for its run has no name", async () => {
   const tools = inSteps({ search: () => scene.look() });
   const [search] = tools;

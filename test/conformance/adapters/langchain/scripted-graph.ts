@@ -38,7 +38,7 @@ type Loaded = {
     readonly Command: new (command: object) => object;
     interrupt(question: unknown): unknown;
   };
-  readonly prebuilt: { readonly ToolNode: new (tools: readonly Tool[]) => unknown };
+  readonly prebuilt: { readonly ToolNode: new (tools: readonly Tool[], options: object) => unknown };
   readonly agents: { createAgent(options: object): Graph; toolRetryMiddleware(options: object): object };
   readonly sqlite: { readonly SqliteSaver: { fromConnString(path: string): Checkpointer } };
 };
@@ -110,6 +110,7 @@ export async function scriptedGraphs() {
     tools: readonly Tool[],
     checkpointer: Checkpointer | null = new MemorySaver(),
     middleware: readonly object[] = [],
+    nodeOptions: { readonly handleToolErrors?: boolean } = {},
   ): { readonly graph: Graph; readonly model: ScriptedModel } {
     const model = new ScriptedModel(turns);
     const kept = checkpointer === null ? {} : { checkpointer };
@@ -124,7 +125,7 @@ export async function scriptedGraphs() {
         : "__end__";
     const graph = new StateGraph(MessagesAnnotation)
       .addNode("agent", ask)
-      .addNode("tools", new loaded.prebuilt.ToolNode(tools))
+      .addNode("tools", new loaded.prebuilt.ToolNode(tools, nodeOptions))
       .addEdge("__start__", "agent")
       .addConditionalEdges("agent", next)
       .addEdge("tools", "agent")

@@ -10,6 +10,7 @@ export type Generated = { readonly finishReason: string; readonly text: string; 
 export type Agent = {
   generate(prompt: string, options: object): Promise<Generated>;
   stream(prompt: string, options: object): Promise<{ readonly fullStream: AsyncIterable<unknown> }>;
+  approveToolCallGenerate(options: object): Promise<Generated>;
   resumeGenerate(answer: object, options: object): Promise<Generated>;
 };
 export type Call = readonly [id: string, tool: string, input?: object];
@@ -18,6 +19,7 @@ export type CreateTool = (options: {
   readonly description: string;
   readonly inputSchema: unknown;
   readonly outputSchema?: unknown;
+  readonly requireApproval?: boolean;
   readonly execute: Execute;
 }) => object;
 type Workflow = {

@@ -98,6 +98,23 @@ test("a tool that suspends leaves a cancelled step, and works in another attempt
   expect(await scene.stepsOf("pauses")).toEqual(["publish.c-1/1 CANCELLED", "publish.c-1/2 COMPLETED"]);
 });
 
+test("a tool that a person has to approve has no step until it is approved", async () => {
+  const inStep = stepTool(mastra.createTool, {
+    opener: scene.stint,
+    calls: { publish: { grant: scene.grantFor("publish") } },
+  });
+  const { schema: inputSchema } = mastra;
+  const execute = () => scene.look();
+  const publish = inStep({ id: "publish", description: "publish", inputSchema, requireApproval: true, execute });
+  const model = scriptedModel([[["c-1", "publish"]]]);
+  const agent = mastra.agentOf(model, { publish }, join(directory, "approved.db"));
+  expect(await agent.generate("publish it", { runId: "approved" })).toMatchObject({ finishReason: "suspended" });
+  expect(await scene.stepsOf("approved")).toEqual([]);
+  await agent.approveToolCallGenerate({ runId: "approved", toolCallId: "c-1" });
+  expect(toldLast(model)).toContain("three owls");
+  expect(await scene.stepsOf("approved")).toEqual(["publish.c-1/1 COMPLETED"]);
+});
+
 test("an aborted run leaves a cancelled step, and its caller is made to notice", async () => {
   const caller = new AbortController();
   const search: Execute = (_input, { abortSignal }) => {

@@ -96,11 +96,16 @@ export async function startTemporal() {
     client: environment.client,
     ...loaded.activity,
     /** Starts a workflow that runs one activity. */
-    start(activityType: string, options: object = {}, taskQueue = TASK_QUEUE): Promise<Workflow> {
+    start(
+      activityType: string,
+      options: object = {},
+      taskQueue = TASK_QUEUE,
+      workflowType = "callActivity",
+    ): Promise<Workflow> {
       workflows += 1;
       const args = [activityType, { retry: { maximumAttempts: 1 }, ...options }];
       const workflowId = `owls ${workflows}`;
-      return environment.client.workflow.start("callActivity", { taskQueue, workflowId, args });
+      return environment.client.workflow.start(workflowType, { taskQueue, workflowId, args });
     },
     async [Symbol.asyncDispose]() {
       await environment.teardown();

@@ -44,6 +44,7 @@ const TYPES = [
   "revoked",
   "endless",
   "reset",
+  "local",
 ] as const;
 type Type = (typeof TYPES)[number];
 
@@ -320,4 +321,28 @@ test.skipIf(skipped)("an activity works for ten minutes with tokens that live tw
     expect(await workflow.result()).toBe("ten minutes");
     expect(Math.max(...work.ages)).toBeLessThan(TOKEN_MS);
   });
+});
+
+test.skipIf(skipped)(
+  "a local activity, which its worker alone counts, has its attempts counted by the broker",
+  async () => {
+    works.set("local", ({ info }) => {
+      if (info.attempt === 1) throw new Error("not yet");
+      return scene.look();
+    });
+    const retry = { maximumAttempts: 2, initialInterval: 1 };
+    const workflow = await temporal.start("local", { retry }, undefined, "callLocalActivity");
+    expect(await workflow.result()).toBe("three owls");
+    expect(await stepsOf(workflow)).toEqual(["local.1/1 FAILED", "local.1/2 COMPLETED"]);
+  },
+);
+
+test.skipIf(skipped)("below a step of the run an activity has no more time than that", async () => {
+  const { ApplicationFailure } = temporal;
+  await using opener = await scene.stint.openStep({ runId: "parent", step: "all", grant: scene.grantFor("search") });
+  const search: Activity = async () => [currentStep()?.parentStepId, currentStep()?.expiresAt.getTime()];
+  const calls = { search: { grant: scene.grantFor("search") } };
+  const below = await temporal.workerOf({ search }, stepInterceptor({ opener, calls, ApplicationFailure }), "below");
+  const workflow = await temporal.start("search", { startToCloseTimeout: "10 minutes" }, "below");
+  expect(await below.runUntil(workflow.result())).toEqual([opener.stepId, opener.expiresAt.getTime()]);
 });
