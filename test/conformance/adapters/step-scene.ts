@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { connectOperator, StepState } from "../../../src/sdk/operator/index.ts";
-import { createStint, type Grant, type Stint } from "../../../src/sdk/runtime/index.ts";
+import { createStint, type Grant, type Stint, segment } from "../../../src/sdk/runtime/index.ts";
 import { startDaemon } from "../../daemon.ts";
 
 /** A real broker, a runtime at it, and a resource that tools ask with the credentials of their steps. */
@@ -19,7 +19,11 @@ export type StepScene = AsyncDisposable & {
   look(): Promise<string>;
   /** Every credential that the resource was shown, for a search of what a framework keeps. */
   readonly shown: readonly string[];
-  /** The steps of a run, oldest first: `search.c-1/1 COMPLETED`. */
+  /**
+   * The steps of a run, oldest first: `search.c-1/1 COMPLETED`.
+   *
+   * @param runId - the framework's own.
+   */
   stepsOf(runId: string): Promise<readonly string[]>;
   /** When a step is left unless it gives a sign of life. */
   leaseOf(stepId: string): Promise<Date>;
@@ -57,7 +61,7 @@ export async function startStepScene(): Promise<StepScene> {
     above: [{ ...element, identifier: "search", actions: ["write"] }],
     look: async () => (await stint.fetch(resource)).text(),
     async stepsOf(runId) {
-      const { steps } = await operator.steps.list({ runId });
+      const { steps } = await operator.steps.list({ runId: segment(runId) });
       return steps.map(({ name, state }) => `${name?.step}/${name?.attempt} ${StepState[state]}`).reverse();
     },
     async leaseOf(stepId) {
@@ -66,7 +70,9 @@ export async function startStepScene(): Promise<StepScene> {
       return timestampDate(step.leaseExpiresAt);
     },
     async revoke(runId, step) {
-      const { step: found } = await operator.steps.get({ by: { case: "name", value: { runId, step, attempt: 0 } } });
+      const { step: found } = await operator.steps.get({
+        by: { case: "name", value: { runId: segment(runId), step, attempt: 0 } },
+      });
       await operator.revocations.revoke({ target: { case: "stepId", value: found?.stepId ?? "" } });
     },
     async [Symbol.asyncDispose]() {

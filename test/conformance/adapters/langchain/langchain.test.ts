@@ -34,7 +34,8 @@ function inSteps(works: Readonly<Record<string, Parameters<typeof langChain.tool
 }
 
 describe.for(BUILDINGS)("tools of %s", (building) => {
-  const threadOf = (name: string) => `${name}-${building}`;
+  /** As ids of threads often are: no part of a SPIFFE ID as they stand. */
+  const threadOf = (name: string) => `tenant 7/${name}/${building}`;
 
   test("work in a step for each call, in the thread's run, and with its credentials alone", async () => {
     const thread = threadOf("works");
