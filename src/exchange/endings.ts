@@ -1,20 +1,21 @@
 import { BrokerError } from "../domain/errors.ts";
-import { type Exchange, ExchangeFailure, type ExchangeOutcome, lapses } from "../domain/exchange.ts";
+import { ExchangeFailure, type ExchangeOutcome, lapses } from "../domain/exchange.ts";
 import type { LedgerEvent } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { isClosed, type Step } from "../domain/step.ts";
 import { stepNamesOf } from "../domain/step-names.ts";
-import { addSeconds, microsOf, secondsOf, type UnixMicros } from "../domain/time.ts";
+import { addSeconds, microsOf, secondsOf } from "../domain/time.ts";
 import { createListeners } from "../follow/listeners.ts";
-import type { Cancel, Clock } from "../ports/clock.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import type { ExchangeVault } from "../ports/exchange-vault.ts";
 import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { ProjectionReads } from "../ports/ledger-reads.ts";
 import type { StandingExchange, StandingExchanges } from "../ports/standing-exchanges.ts";
-import { createEndingQueue, type EndingQueue } from "./ending-queue.ts";
+import { createEndingQueue } from "./ending-queue.ts";
 import type { ExchangeTargets } from "./exchange-targets.ts";
+import { createKeptExchanges, type KeptExchange } from "./kept-exchanges.ts";
 
 /** Ends secrets of other systems when their steps end. */
 export type Endings = StandingExchanges & {
@@ -45,19 +46,6 @@ export type EndingsPorts = {
   readonly failed: (error: unknown) => void;
 };
 
-type Kept = {
-  exchange: Pick<Exchange, "exchangeId" | "stepId" | "target" | "kind" | "endable" | "expiresAt" | "state">;
-  closedSequence: number | undefined;
-  /** When it was first taken for unknown; absent: it was not. */
-  unknownSince: UnixMicros | undefined;
-  isEnding: boolean;
-  failures: number;
-  failure: string | undefined;
-  unfollow: Cancel;
-  cancelRetry: Cancel;
-  cancelExpiry: Cancel;
-};
-
 const RETRY_MS = 1_000;
 /** A system that was away for hours is told within a minute of its return. */
 const RETRY_MS_MAX = 60_000;
@@ -75,47 +63,35 @@ const LAPSE_SECONDS = LIMITS.clockSkewSecondsMax;
 export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
   const { clock, ledger, targets, vault } = ports;
   const { value, through } = await ports.projections.exchanges(secondsOf(clock.now()));
-  const kept = new Map<string, Kept>();
+  const kept = createKeptExchanges();
   const changes = createListeners(ports.failed);
-  const queue: EndingQueue = createEndingQueue();
+  const queue = createEndingQueue();
   const blind = new Map<string, Promise<unknown>>();
   let isStopped = false;
 
-  function keep(exchange: Kept["exchange"]): void {
+  function keep(exchange: KeptExchange["exchange"]): void {
     // An event that failed half-way is taken again, so the exchange may be kept already.
-    if (kept.has(exchange.exchangeId)) return;
-    const one: Kept = {
-      exchange,
-      closedSequence: undefined,
-      unknownSince: exchange.state === "unknown" ? clock.now() : undefined,
-      isEnding: false,
-      failures: 0,
-      failure: undefined,
-      unfollow: () => undefined,
-      cancelRetry: () => undefined,
-      cancelExpiry: () => undefined,
-    };
-    kept.set(exchange.exchangeId, one);
+    const one = kept.add(exchange, exchange.state === "unknown" ? clock.now() : undefined);
+    if (one === undefined) return;
     one.unfollow = ports.stepDirectory.followStep(exchange.stepId, (step) => closed(one, step));
     awaitExpiry(one);
   }
 
-  function awaitExpiry(one: Kept): void {
+  function awaitExpiry(one: KeptExchange): void {
     one.cancelExpiry();
     const due = microsOf(addSeconds(one.exchange.expiresAt, LAPSE_SECONDS));
     one.cancelExpiry = clock.schedule(Math.max(0, Math.ceil((due - clock.now()) / 1_000)), () => end(one));
   }
 
-  function closed(one: Kept, step: Step): void {
+  function closed(one: KeptExchange, step: Step): void {
     if (!isClosed(step.state)) return;
-    one.closedSequence = step.closedSequence ?? 0;
+    kept.closed(one, step.closedSequence ?? 0);
     end(one);
   }
 
   function forget(exchangeId: string): void {
-    const one = kept.get(exchangeId);
+    const one = kept.remove(exchangeId);
     if (one === undefined) return;
-    kept.delete(exchangeId);
     one.unfollow();
     one.cancelRetry();
     one.cancelExpiry();
@@ -143,18 +119,18 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     end(one);
   }
 
-  function hasLapsed({ expiresAt }: Kept["exchange"]): boolean {
+  function hasLapsed({ expiresAt }: KeptExchange["exchange"]): boolean {
     return clock.now() >= microsOf(addSeconds(expiresAt, LAPSE_SECONDS));
   }
 
-  function isDue({ exchange, closedSequence }: Kept): boolean {
+  function isDue({ exchange, closedSequence }: KeptExchange): boolean {
     // Whoever asks is still waiting for the answer, which comes soon or is recorded as unknown.
     if (exchange.state === "intended") return false;
     return closedSequence !== undefined || exchange.state === "unknown" || hasLapsed(exchange);
   }
 
-  function end(one: Kept): void {
-    if (isStopped || one.isEnding || !kept.has(one.exchange.exchangeId) || !isDue(one)) return;
+  function end(one: KeptExchange): void {
+    if (isStopped || one.isEnding || kept.get(one.exchange.exchangeId) === undefined || !isDue(one)) return;
     const isOver = lapses(one.exchange.kind) && hasLapsed(one.exchange);
     if (!isOver && targets.get(one.exchange.target)?.end === undefined) {
       // Only its time ends it.
@@ -166,10 +142,12 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     void ended(one, isOver).finally(() => {
       one.isEnding = false;
       changes.tell();
+      // Its time may have come while it was under way.
+      if (!isOver && lapses(one.exchange.kind) && hasLapsed(one.exchange)) end(one);
     });
   }
 
-  async function ended(one: Kept, isOver: boolean): Promise<void> {
+  async function ended(one: KeptExchange, isOver: boolean): Promise<void> {
     const { exchangeId, target } = one.exchange;
     try {
       if (!isOver) {
@@ -187,7 +165,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     }
   }
 
-  function again(one: Kept, thrown: unknown): void {
+  function again(one: KeptExchange, thrown: unknown): void {
     if (isStopped) return;
     if (!(thrown instanceof ExchangeFailure || thrown instanceof BrokerError)) ports.failed(thrown);
     one.failure = thrown instanceof ExchangeFailure ? thrown.message : "the end could not be recorded";
@@ -197,12 +175,12 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     ports.delayed(standingOf(one));
   }
 
-  function lingersMs({ unknownSince }: Kept): number {
+  function lingersMs({ unknownSince }: KeptExchange): number {
     return unknownSince === undefined ? 0 : Math.ceil((unknownSince + LINGER_MICROS - clock.now()) / 1_000);
   }
 
   /** @returns whether it was known what to end. */
-  async function tellTarget(one: Kept): Promise<boolean> {
+  async function tellTarget(one: KeptExchange): Promise<boolean> {
     const { exchangeId, stepId, target } = one.exchange;
     const step = await ports.stepDirectory.byId(stepId);
     if (step === undefined) throw new RangeError("an exchange of no step");
@@ -230,14 +208,12 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
   }
 
   /** Those of the same step at the same target that go on. */
-  function siblingsOf(one: Kept): readonly Kept[] {
+  function siblingsOf(one: KeptExchange): readonly KeptExchange[] {
     const { stepId, target } = one.exchange;
-    return [...kept.values()].filter(
-      (other) => other !== one && other.exchange.stepId === stepId && other.exchange.target === target,
-    );
+    return kept.ofStep(stepId).filter((other) => other !== one && other.exchange.target === target);
   }
 
-  function standingOf({ exchange, closedSequence, failure }: Kept): StandingExchange {
+  function standingOf({ exchange, closedSequence, failure }: KeptExchange): StandingExchange {
     const { exchangeId, stepId, target, kind, expiresAt, state } = exchange;
     const isHeld = closedSequence === undefined && state !== "unknown";
     const isToldOf = targets.get(target)?.end !== undefined;
@@ -249,7 +225,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
   }
 
   function closedBy(sequence: number): readonly StandingExchange[] {
-    return [...kept.values()].filter(({ closedSequence }) => closedSequence === sequence).map(standingOf);
+    return kept.closedBy(sequence).map(standingOf);
   }
 
   function record(exchangeId: string, outcome: ExchangeOutcome): Promise<unknown> {
@@ -267,7 +243,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
   for (const exchange of value) keep(exchange);
   const following = ledger.follow({ name: "secrets of other systems", take }, through);
   for (const { exchangeId, state } of value) if (state === "intended") recordUnknown(exchangeId);
-  for (const one of kept.values()) end(one);
+  for (const one of kept.all()) end(one);
 
   return {
     following,
@@ -286,7 +262,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
         throw thrown;
       }
     },
-    ofStep: (stepId) => [...kept.values()].filter(({ exchange }) => exchange.stepId === stepId).map(standingOf),
+    ofStep: (stepId) => kept.ofStep(stepId).map(standingOf),
     afterClose(closedSequence, waitMs) {
       const isSettled = () => !closedBy(closedSequence).some(({ standing }) => standing === "ending");
       if (waitMs === 0 || isSettled()) return Promise.resolve(closedBy(closedSequence));
@@ -305,7 +281,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
     stop() {
       isStopped = true;
       following.end();
-      for (const one of kept.values()) {
+      for (const one of kept.all()) {
         one.unfollow();
         one.cancelRetry();
         one.cancelExpiry();

@@ -128,7 +128,7 @@ async function keepHandle({ intent, step, target }: Intended, handle: string, po
     const ended = { exchangeId, spiffeId: step.spiffeId, names: stepNamesOf(step), handle, others: [] };
     await target.end?.(ended).catch(() => undefined);
     await ports.endings.answer(exchangeId, { kind: "failed", failure: "could not be kept", mayExist: true });
-    throw thrown;
+    throw new BrokerError("NOT_SERVING", `what ends a secret of ${target.name} can't be kept`, { cause: thrown });
   }
 }
 

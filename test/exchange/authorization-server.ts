@@ -6,7 +6,7 @@ import { Provider } from "oidc-provider";
 import type { TokenCheck } from "./cloud-stand-ins.ts";
 
 export const CLIENT = { id: "broker:stint", secret: "it's a secret / that is + encoded" };
-export const GRANTS = {
+const GRANTS = {
   "token-exchange": "urn:ietf:params:oauth:grant-type:token-exchange",
   "jwt-bearer": "urn:ietf:params:oauth:grant-type:jwt-bearer",
 } as const;

@@ -29,22 +29,23 @@ export async function openTcpGate(port: number): Promise<TcpGate> {
     for (const socket of [near, far]) {
       all.add(socket);
       socket.on("error", () => undefined);
-      socket.once("close", () => {
-        all.delete(socket);
-        (socket === near ? far : near).destroy();
-      });
+      socket.once("close", () => all.delete(socket));
     }
     let isMarked = false;
     near.on("data", (part) => {
       isMarked ||= part.includes(marker);
       far.write(part);
     });
-    far.on("data", (part) => {
-      if (mode !== "holding" || !isMarked) return void near.write(part);
-      heldBack.push(() => near.write(part));
+    /** Whatever comes back, in its order. */
+    function back(act: () => void): void {
+      if (mode !== "holding" || !isMarked) return act();
+      heldBack.push(act);
       for (const resolve of waiting) resolve();
       waiting.clear();
-    });
+    }
+    far.on("data", (part) => back(() => near.write(part)));
+    far.once("close", () => back(() => near.end()));
+    near.once("close", () => far.destroy());
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
 

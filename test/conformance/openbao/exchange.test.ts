@@ -1,5 +1,5 @@
 import { on } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync, watch, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, watch, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ExchangeState, Standing } from "../../../src/gen/stint/v1/types_pb.js";
@@ -198,6 +198,30 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     await scene.inState(stepId, ExchangeState.ENDED);
     expect(await accessors()).toEqual(before);
     expect(await lifeOf(held.secret["token"] ?? "")).toBeGreaterThan(0);
+  });
+
+  test("is given to nobody where its step ended meanwhile, and ended", async () => {
+    const { stepId } = await open();
+    const before = await accessors();
+    gate.set("holding");
+    const asked = exchange(stepId).catch((error: unknown) => error);
+    await gate.held();
+    await scene.runtime().steps.close({ stepId, outcome: 1 });
+    gate.set("through");
+    expect(await asked).toMatchObject({ info: { reason: "STEP_CLOSED" } });
+    await scene.inState(stepId, ExchangeState.ENDED);
+    expect(await accessors()).toEqual(before);
+  });
+
+  test("is given to nobody where what ends it can't be kept, and ended at once", async () => {
+    const { stepId } = await open();
+    const before = await accessors();
+    const kept = join(scene.daemon().directory, "data", "exchanges");
+    renameSync(kept, `${kept}-away`);
+    await expect(exchange(stepId)).rejects.toMatchObject({ info: { reason: "NOT_SERVING" } });
+    expect(await accessors()).toEqual(before);
+    renameSync(`${kept}-away`, kept);
+    await close(stepId);
   });
 
   test("comes to a program by the SDK and by the command line, and a file of it is its user's alone", async () => {
