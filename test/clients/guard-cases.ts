@@ -6,7 +6,7 @@ import type { GuardCase, GuardFeed, GuardVectors } from "./guard-vectors.ts";
 
 // The cases of test/vectors/guard.json, before their tokens are pinned: what an HTTP client of a guarded server is told.
 
-type Draft = Pick<GuardCase, "name" | "feed" | "request"> & { readonly is: string };
+type Draft = Pick<GuardCase, "name" | "feed" | "request" | "served"> & { readonly is: string };
 
 const own = ecSigner("own");
 const stranger = ecSigner("own");
@@ -47,6 +47,7 @@ type Options = {
   readonly method?: string;
   readonly path?: string;
   readonly feed?: GuardFeed;
+  readonly served?: NonNullable<GuardCase["served"]>;
 };
 
 /** @param is - the status, and the reason of what is refused. */
@@ -63,6 +64,7 @@ function draft(name: string, is: string, options: Options = {}): Draft {
     name,
     is,
     feed: options.feed ?? "ready",
+    ...(options.served && { served: options.served }),
     request: {
       method,
       path,
@@ -206,6 +208,69 @@ const bodies: readonly Draft[] = [
   draft("a response with a method", "200", { body: { jsonrpc: "2.0", id: 7, method: "ping", result: {} } }),
 ];
 
+const LISTED = [{ name: "search", description: "a" }, { name: "erase" }, { name: "unheard" }, { name: 7 }, "search"];
+const listOf = (result: Json, more: Json = {}) => ({ jsonrpc: "2.0", id: 7, result, ...more });
+const asJson = (body: unknown, headers: Readonly<Record<string, string>> = {}) => ({
+  headers: { "content-type": "application/json", ...headers },
+  body: JSON.stringify(body),
+});
+const asEvents = (body: string) => ({ headers: { "content-type": "text/event-stream" }, body });
+const list: Json = { jsonrpc: "2.0", id: 7, method: "tools/list" };
+const counted = bearer({ authorization_details: [{ ...ELEMENT, max_calls: 1 }] });
+const anyTool = bearer({ authorization_details: [{ ...ELEMENT, identifier: "*" }] });
+
+/** A step is shown the tools that it may call. */
+const lists: readonly Draft[] = [
+  draft("a list of tools", "200", { body: list, served: asJson(listOf({ tools: LISTED, nextCursor: "a" })) }),
+  draft("a list of tools, for a grant that is counted", "200", {
+    body: list,
+    authorization: counted,
+    served: asJson(listOf({ tools: LISTED })),
+  }),
+  draft("a list of tools, for a grant of any", "200", {
+    body: list,
+    authorization: anyTool,
+    served: asJson(listOf({ tools: LISTED })),
+  }),
+  draft("a list of tools, for everybody's caches", "200", {
+    body: list,
+    served: asJson(listOf({ tools: LISTED, cacheScope: "public" })),
+  }),
+  draft("a list of tools, of the modern protocol", "200", {
+    body: { ...list, params: meta },
+    headers: [["mcp-method", "tools/list"]],
+    served: asJson(listOf({ tools: LISTED })),
+  }),
+  draft("a list of tools with a length", "200", {
+    body: list,
+    served: asJson(listOf({ tools: LISTED }), { "content-length": "184" }),
+  }),
+  draft("a list of tools that is none", "200", { body: list, served: asJson(listOf({ tools: { search: {} } })) }),
+  draft("a list of tools as an event", "200", {
+    body: list,
+    served: asEvents(
+      `: begins\n\nid: 1\ndata:\n\nevent: message\ndata: ${JSON.stringify(listOf({ tools: LISTED }))}\n\n`,
+    ),
+  }),
+  draft("a list of tools as an event of several lines", "200", {
+    body: list,
+    served: asEvents(`data: {"jsonrpc":"2.0",\r\ndata:"id":7,"result":\rdata: {"tools":[{"name":"erase"}]}}\r\n\r\n`),
+  }),
+  draft("a list of tools as an event that is cut off", "200", {
+    body: list,
+    served: asEvents(`data: ${JSON.stringify(listOf({ tools: LISTED }))}\n`),
+  }),
+  draft("an error in place of a list of tools", "200 OF_THE_SERVER", {
+    body: list,
+    served: asJson({
+      jsonrpc: "2.0",
+      id: 7,
+      error: { code: -32_602, message: "no", data: { reason: "OF_THE_SERVER", tools: LISTED } },
+    }),
+  }),
+  draft("a list of tools in the answer to something else", "200", { served: asJson(listOf({ tools: LISTED })) }),
+];
+
 const others: readonly Draft[] = [
   draft("a stream without a session", "405 HTTP_METHOD_REFUSED", { method: "GET" }),
   draft("another method of HTTP", "405 HTTP_METHOD_REFUSED", { method: "PUT" }),
@@ -226,12 +291,12 @@ const others: readonly Draft[] = [
   draft("the metadata by another method", "405", { method: "PUT", path: METADATA_PATH, authorization: null }),
 ];
 
-export const GUARD_DRAFTS: readonly Draft[] = [...tokens, ...calls, ...headers, ...bodies, ...others];
+export const GUARD_DRAFTS: readonly Draft[] = [...tokens, ...calls, ...headers, ...bodies, ...lists, ...others];
 
 export const GUARD_FRAME: Omit<GuardVectors, "cases"> = {
   about: [
     "What an HTTP client of a guarded MCP server is told, whatever the guard's language: status, headers and JSON body. The guard takes bearer tokens alone (`proof: none` in TypeScript).",
-    "Behind it is an application that answers everything with status 200 and a JSON-RPC result; `feed` says how it stands with the verifier.",
+    "Behind it is an application that answers everything with status 200 and a JSON-RPC result, or with what is `served`; `feed` says how it stands with the verifier.",
     "Written by `WRITE_VECTORS=1 npx vitest run test/clients/guard-vectors.test.ts` from test/clients/guard-cases.ts; the private keys were kept nowhere.",
   ],
   now_ms: NOW * 1_000,

@@ -54,21 +54,35 @@ async function guardOf(frame: Frame, feed: GuardFeed): Promise<McpGuard> {
 
 async function answerTo(
   frame: Frame,
-  { feed, request }: Pick<GuardCase, "feed" | "request">,
+  { feed, request, served }: Pick<GuardCase, "feed" | "request" | "served">,
 ): Promise<GuardCase["expected"]> {
   const guard = await guardOf(frame, feed);
   const url = new URL(request.path, frame.resource);
   const headers = new Headers(request.headers.map(([name, value]): [string, string] => [name, value]));
   const { method, body } = request;
   const response = await guard.fetch(new Request(url, { method, headers, ...(body !== undefined && { body }) }), () =>
-    Promise.resolve(Response.json(SERVED)),
+    Promise.resolve(served === undefined ? Response.json(SERVED) : new Response(served.body, served)),
   );
   const shown = SHOWN_HEADERS.flatMap((name) => {
     const value = response.headers.get(name);
     return value === null ? [] : [[name, value]];
   });
   const text = await response.text();
-  return { status: response.status, headers: Object.fromEntries(shown), body: text === "" ? null : JSON.parse(text) };
+  const isEvents = response.headers.get("content-type") === "text/event-stream";
+  const said = isEvents ? dataOf(text) : text === "" ? null : JSON.parse(text);
+  return { status: response.status, headers: Object.fromEntries(shown), body: said };
+}
+
+/** The data of each event that has any; a guard writes lines that end with a line feed. */
+function dataOf(text: string): readonly unknown[] {
+  const events = text.split("\n\n").map((event) =>
+    event
+      .split("\n")
+      .filter((line) => line.startsWith("data:"))
+      .map((line) => line.slice("data:".length).trim())
+      .join("\n"),
+  );
+  return events.filter((data) => data !== "").map((data) => JSON.parse(data) as unknown);
 }
 
 if (process.env["WRITE_VECTORS"] === undefined) {

@@ -12,11 +12,13 @@ export type GuardCase = {
     readonly headers: readonly (readonly [string, string])[];
     readonly body?: string;
   };
+  /** What the application answers, with status 200. Absent: `SERVED`, as JSON. */
+  readonly served?: { readonly headers: Readonly<Record<string, string>>; readonly body: string };
   readonly expected: {
     readonly status: number;
     /** Those of `SHOWN_HEADERS` that are there. */
     readonly headers: Readonly<Record<string, string>>;
-    /** JSON; `null` for an empty body. */
+    /** JSON; `null` for an empty body; of a stream of events a list of what their data are. */
     readonly body: unknown;
   };
 };

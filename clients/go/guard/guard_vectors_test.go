@@ -26,6 +26,10 @@ type guardCase struct {
 		Headers [][2]string `json:"headers"`
 		Body    *string     `json:"body"`
 	} `json:"request"`
+	Served *struct {
+		Headers map[string]string `json:"headers"`
+		Body    string            `json:"body"`
+	} `json:"served"`
 	Expected any `json:"expected"`
 }
 
@@ -83,10 +87,17 @@ func (vectors guardVectors) tools(t testing.TB) []stint.ToolUse {
 // What an HTTP client of a guarded server is told, whatever the guard's language: status, headers and body.
 func TestGuardVectors(t *testing.T) {
 	all := vectors(t)
-	served := http.HandlerFunc(func(response http.ResponseWriter, _ *http.Request) {
-		response.Header().Set("Content-Type", "application/json")
-		_, _ = response.Write([]byte(`{"jsonrpc":"2.0","id":7,"result":{"served":true}}`))
-	})
+	served := func(one guardCase) http.Handler {
+		if one.Served == nil {
+			return answering("application/json", `{"jsonrpc":"2.0","id":7,"result":{"served":true}}`)
+		}
+		return http.HandlerFunc(func(response http.ResponseWriter, _ *http.Request) {
+			for name, value := range one.Served.Headers {
+				response.Header().Set(name, value)
+			}
+			_, _ = response.Write([]byte(one.Served.Body))
+		})
+	}
 	for _, one := range all.Cases {
 		t.Run(one.Name, func(t *testing.T) {
 			scene := guarded(t, one.Feed, nil)
@@ -94,7 +105,7 @@ func TestGuardVectors(t *testing.T) {
 			if one.Request.Body != nil {
 				body = *one.Request.Body
 			}
-			answer := scene.ask(t, served, one.Request.Method, one.Request.Path, one.Request.Headers, body)
+			answer := scene.ask(t, served(one), one.Request.Method, one.Request.Path, one.Request.Headers, body)
 			headers := map[string]any{}
 			for _, name := range shownHeaders {
 				if value := answer.Header().Get(name); value != "" {
@@ -102,7 +113,9 @@ func TestGuardVectors(t *testing.T) {
 				}
 			}
 			var said any
-			if answer.Body.Len() > 0 {
+			if isEventStream(answer.Header()) {
+				said = dataOf(t, answer.Body.String())
+			} else if answer.Body.Len() > 0 {
 				if err := json.Unmarshal(answer.Body.Bytes(), &said); err != nil {
 					t.Fatal(err)
 				}
@@ -113,6 +126,30 @@ func TestGuardVectors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// dataOf is the data of each event that has any; a guard writes lines that end with a line feed.
+func dataOf(t *testing.T, text string) []any {
+	t.Helper()
+	all := []any{}
+	for _, event := range strings.Split(text, "\n\n") {
+		var lines []string
+		for _, line := range strings.Split(event, "\n") {
+			if data, isData := strings.CutPrefix(line, "data:"); isData {
+				lines = append(lines, strings.TrimSpace(data))
+			}
+		}
+		data := strings.Join(lines, "\n")
+		if data == "" {
+			continue
+		}
+		var one any
+		if err := json.Unmarshal([]byte(data), &one); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, one)
+	}
+	return all
 }
 
 // scene is a guard with a verifier at a scripted broker, by what guard.json says of them.

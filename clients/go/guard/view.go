@@ -20,9 +20,12 @@ var (
 type view struct {
 	isSeen func(tool string) bool
 	// Also of a result that may be another method's, as a session's stream repeats them.
-	isOfAny bool
+	isOfAny  bool
+	isModern bool
 
-	held         bytes.Buffer
+	held bytes.Buffer
+	// Up to where no event ends.
+	seenBytes    int
 	isEvents     bool
 	isPassedOn   bool
 	isUnreadable bool
@@ -39,7 +42,7 @@ func (asked *asked) viewOf() *view {
 		call, isDeclared := settings.tools.Use(tool)
 		return isDeclared && settings.Verifier.Covers(asked.step, call.ToolUse)
 	}
-	return &view{isSeen: isSeen, isOfAny: isStream}
+	return &view{isSeen: isSeen, isOfAny: isStream, isModern: isModern(asked.message, asked.request.Header)}
 }
 
 func (view *view) begin(status int, header http.Header) {
@@ -48,7 +51,8 @@ func (view *view) begin(status int, header http.Header) {
 	isReadable := view.isEvents || isJSON(header)
 	// Of what was no success nobody reads a result.
 	view.isPassedOn = !isReadable && !isEncoded && status >= http.StatusBadRequest
-	view.isUnreadable = isEncoded || (!isReadable && !view.isPassedOn && status != http.StatusAccepted)
+	isWithout := status == http.StatusAccepted || status == http.StatusNoContent
+	view.isUnreadable = isEncoded || (!isReadable && !view.isPassedOn && !isWithout)
 }
 
 // take gives what of the answer can be passed on by now.
@@ -65,10 +69,12 @@ func (view *view) take(data []byte) ([]byte, error) {
 	}
 	var passed []byte
 	for {
-		text, end := eventIn(view.held.Bytes())
+		text, end := eventIn(view.held.Bytes(), view.seenBytes)
 		if end == 0 {
+			view.seenBytes = text
 			return passed, nil
 		}
+		view.seenBytes = 0
 		event, err := view.event(string(view.held.Next(end)[:text]))
 		if err != nil {
 			return nil, err
@@ -80,18 +86,19 @@ func (view *view) take(data []byte) ([]byte, error) {
 // isHeld says whether nothing of the answer is passed on before it is whole.
 func (view *view) isHeld() bool { return !view.isEvents && !view.isPassedOn }
 
-// eventIn says how long the first event is, without and with the empty line that ends it; 0 while that has not come.
-func eventIn(data []byte) (text, end int) {
-	for start := 0; ; {
+// eventIn says how long the first event is, without and with the empty line that ends it. While that has not come, end is 0, and text is
+// where the last line begins: from there on, it is looked for again.
+func eventIn(data []byte, from int) (text, end int) {
+	for start := from; ; {
 		length := bytes.IndexAny(data[start:], "\r\n")
 		next := start + length + 1
 		if length < 0 {
-			return 0, 0
+			return start, 0
 		}
 		if data[next-1] == '\r' {
 			if next == len(data) {
 				// It may be half of an end of line.
-				return 0, 0
+				return start, 0
 			}
 			if data[next] == '\n' {
 				next++
@@ -158,7 +165,7 @@ func (view *view) message(data []byte) ([]byte, error) {
 		}
 	}
 	result["tools"] = seen
-	if _, isThere := result["cacheScope"]; isThere {
+	if _, isThere := result["cacheScope"]; isThere || view.isModern {
 		// A cache must not give them to another, who may call others.
 		result["cacheScope"] = "private"
 	}

@@ -260,6 +260,52 @@ async def test_a_session_is_the_steps_that_opened_it() -> None:
     assert seen == ["POST", "POST", "GET", "POST", "DELETE"]
 
 
+LISTED = {"jsonrpc": "2.0", "id": 7, "result": {"tools": [{"name": "search"}, {"name": "unheard"}]}}
+LIST = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "tools/list"}).encode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "body"),
+    [
+        ([(b"content-type", b"text/plain")], json.dumps(LISTED)),
+        ([(b"content-type", b"application/json")], "{"),
+        ([(b"content-type", b"application/json")], json.dumps([LISTED])),
+        ([(b"content-type", b"application/json"), (b"content-encoding", b"gzip")], json.dumps(LISTED)),
+    ],
+)
+async def test_a_list_of_tools_that_can_not_be_read_is_not_passed_on(fields: list[tuple[bytes, bytes]], body: str) -> None:
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        assert b"accept-encoding" not in dict(scope["headers"])
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": body.encode()})
+
+    async with guarded(app) as scene:
+        answer = await ask(scene.guard, "POST", PATH, [*HEADERS, ("accept-encoding", "gzip")], LIST)
+    assert (answer.status, json.loads(answer.body)["error"]["data"]["reason"]) == (500, "INTERNAL")
+    assert b"unheard" not in answer.body
+
+
+async def test_a_list_of_tools_that_a_sessions_stream_repeats_is_the_steps_too() -> None:
+    call = {"jsonrpc": "2.0", "id": 8, "result": {"content": [], "tools": [{"name": "unheard"}]}}
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["method"] == "POST":
+            await answer_with(send, "application/json", b"{}", session="s1")
+            return
+        events = "".join(f"data: {json.dumps(one)}\r\n\r\n" for one in (LISTED, call)).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
+        for at in range(0, len(events), 5):
+            await send({"type": "http.response.body", "body": events[at : at + 5], "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with guarded(app) as scene:
+        await ask(scene.guard, "POST", PATH, HEADERS, call_of("search"))
+        answer = await ask(scene.guard, "GET", PATH, [*HEADERS, ("mcp-session-id", "s1")])
+    first, second, rest = answer.body.decode().split("\n\n")
+    assert json.loads(first.removeprefix("data: "))["result"] == {"tools": [{"name": "search"}]}
+    assert (json.loads(second.removeprefix("data: ")), rest) == (call, "")
+
+
 async def test_the_verifier_lives_as_long_as_the_application() -> None:
     async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
         await receive()

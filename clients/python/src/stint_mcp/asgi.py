@@ -11,6 +11,7 @@ from stint_mcp.guard.authorize import authorize_message, is_modern, scope_by_hea
 from stint_mcp.guard.headers import Headers, bearer_token_of
 from stint_mcp.guard.message import NOT_IN_SESSION, JsonRpcMessage, JsonRpcResponse, malformed, message_of
 from stint_mcp.guard.refusal import (
+    INTERNAL,
     INVALID_REQUEST,
     SESSION_NOT_FOUND,
     Refusal,
@@ -22,6 +23,7 @@ from stint_mcp.guard.refusal import (
 from stint_mcp.guard.sessions import Sessions
 from stint_mcp.guard.settings import (
     BODY_BYTES_MAX,
+    LIST,
     OTHER_METHODS,
     GuardSettings,
     ToolNeeds,
@@ -29,6 +31,7 @@ from stint_mcp.guard.settings import (
     guard_settings_of,
     scope_of_tool,
 )
+from stint_mcp.guard.tools_seen import ToolsSeen, Unreadable
 from stint_mcp.verified_step import VerifiedStep
 from stint_mcp.verifier import Verifier
 
@@ -136,7 +139,8 @@ class StintGuard:
         elif not self._sessions.is_of(request.session_id, step):
             await self._refuse(send, _NO_SESSION, None)
         else:
-            await self._serve(request, receive, None, None)
+            seen = self._seen_by(step, of_any=True, modern=False) if scope["method"] == "GET" else None
+            await self._serve(request, receive, None, None, seen)
 
     async def _post(self, request: "_Request") -> None:
         settings, headers, step = self._settings, request.headers, request.step
@@ -159,11 +163,27 @@ class StintGuard:
         if isinstance(permitted, Refusal):
             await self._refuse(request.send, permitted, request_id)
             return
-        await self._serve(request, _replayed(message.body, request.receive), permitted, request_id)
+        seen = None
+        if isinstance(message, JsonRpcMessage) and message.method == LIST:
+            seen = self._seen_by(step, of_any=False, modern=is_modern(message, headers))
+        await self._serve(request, _replayed(message.body, request.receive), permitted, request_id, seen)
 
-    async def _serve(self, request: "_Request", receive: Receive, use: ToolUse | None, request_id: RequestId) -> None:
-        answer = _Answer(request.send, lambda begun: self._keep_session(request, begun))
-        forwarded = _forwarded(request)
+    def _seen_by(self, step: VerifiedStep, *, of_any: bool, modern: bool) -> ToolsSeen:
+        uses = self._settings.uses
+        return ToolsSeen(
+            lambda tool: tool in uses and self._verifier.covers(step, uses[tool]), of_any=of_any, modern=modern
+        )
+
+    async def _serve(
+        self,
+        request: "_Request",
+        receive: Receive,
+        use: ToolUse | None,
+        request_id: RequestId,
+        seen: ToolsSeen | None,
+    ) -> None:
+        answer = _Answer(request.send, lambda begun: self._keep_session(request, begun), seen)
+        forwarded = _forwarded(request, unencoded=seen is not None)
         before = _CURRENT.set(request.step)
         while_open = None
         is_begun = False
@@ -172,13 +192,18 @@ class StintGuard:
             async with while_open:
                 is_begun = True
                 await self._app(forwarded, receive, answer.send)
+        except Unreadable:
+            # Whatever it was, it is not for this step.
+            if answer.is_sent:
+                raise
+            await self._refuse(request.send, INTERNAL, request_id)
         except VerificationError as error:
             if is_begun and while_open is not None and error is not while_open.ended:
                 raise
             scope = None if use is None else scope_of_tool(use.tool)
             element = None if use is None else self._settings.elements[use.tool]
             refused = refusal_of(error, scope, element)
-            if answer.headers is None:
+            if not answer.is_sent or answer.headers is None:
                 await self._refuse(request.send, refused, request_id)
             elif answer.headers.is_event_stream and not answer.is_whole:
                 # To the client of a stream that no request has, no answer is due: it comes again, and is refused then.
@@ -222,24 +247,49 @@ class _Request:
 class _Answer:
     """What of the application's answer has been sent."""
 
-    def __init__(self, send: Send, on_begun: Callable[["_Answer"], None]) -> None:
-        self._send, self._on_begun = send, on_begun
+    def __init__(self, send: Send, on_begun: Callable[["_Answer"], None], seen: ToolsSeen | None) -> None:
+        self._send, self._on_begun, self._seen = send, on_begun, seen
         self.status = 0
         self.headers: Headers | None = None
+        self.is_sent = False
+        """Whether the client has heard of it: an answer that is read first is held back until it is whole."""
         self.is_whole = False
+        self._start: Message = {}
         self._ends_in_line = True
 
     async def send(self, message: Message) -> None:
         """Passes a message of the application on."""
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], Headers(message.get("headers", ()))
-            # Before the client knows the session, and comes back in it.
-            self._on_begun(self)
+            self._start = message
+            if self._seen is None or not self._seen.begin(self.status, self.headers):
+                await self._begin()
         elif message["type"] == "http.response.body":
-            body = message.get("body", b"")
-            self._ends_in_line = body.endswith(b"\n") if body else self._ends_in_line
-            self.is_whole = not message.get("more_body", False)
-        await self._send(message)
+            await self._pass(message.get("body", b""), more=message.get("more_body", False))
+        else:
+            await self._send(message)
+
+    async def _begin(self) -> None:
+        # Before the client knows the session, and comes back in it.
+        self._on_begun(self)
+        self.is_sent = True
+        if self._seen is None:
+            await self._send(self._start)
+            return
+        # What is changed on its way has another length.
+        headers = [(name, value) for name, value in self._start.get("headers", ()) if name.lower() != b"content-length"]
+        await self._send({**self._start, "headers": headers})
+
+    async def _pass(self, body: bytes, *, more: bool) -> None:
+        if self._seen is not None:
+            body = self._seen.take(body) + (b"" if more else self._seen.rest())
+        if not self.is_sent:
+            if more:
+                return
+            await self._begin()
+        self._ends_in_line = body.endswith(b"\n") if body else self._ends_in_line
+        self.is_whole = not more
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def end(self, data: bytes | None) -> None:
         """Ends a stream of server-sent events, with a last event where there is something to say."""
@@ -276,9 +326,13 @@ def _replayed(body: dict[str, Any], receive: Receive) -> Receive:
     return next_message
 
 
-def _forwarded(request: _Request) -> Scope:
-    """The request without its token; it comes whole, so that its length need not be said."""
+def _forwarded(request: _Request, *, unencoded: bool) -> Scope:
+    """The request without its token; it comes whole, so that its length need not be said.
+
+    :param unencoded: the guard has to see the text of the answer.
+    """
     left_out = _NOT_FORWARDED | (frozenset() if request.session_id is not None else {_SESSION.encode()})
+    left_out |= {b"accept-encoding"} if unencoded else frozenset()
     headers = [(name, value) for name, value in request.scope["headers"] if name.lower() not in left_out]
     state = {**request.scope.get("state", {}), "stint_step": request.step}
     return {**request.scope, "headers": headers, "state": state}

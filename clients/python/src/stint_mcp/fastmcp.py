@@ -13,7 +13,7 @@ from mcp_types import CallToolRequestParams, ListToolsRequest
 from pydantic import PrivateAttr
 
 from stint_mcp.errors import VerificationError
-from stint_mcp.grant import ToolUse, coverage_of
+from stint_mcp.grant import ToolUse
 from stint_mcp.guard.refusal import METHOD_NOT_FOUND
 from stint_mcp.guard.settings import (
     CALL,
@@ -134,7 +134,7 @@ class StepGuard(Middleware):
         return [
             tool
             for tool in tools
-            if (use := uses[tool.name]) is not None and coverage_of(step.grant, step.audience, use).is_covered
+            if (use := uses[tool.name]) is not None and self._verifier.covers(step, use)
         ]
 
 

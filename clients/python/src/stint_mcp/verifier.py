@@ -236,6 +236,11 @@ class Verifier:
         if coverage.is_counted:
             raise VerificationError("CHECK_REQUIRED", "the grant allows so many calls only, and the broker counts them")
 
+    def covers(self, step: VerifiedStep, use: ToolUse) -> bool:
+        """Whether the step's grant covers a use, however often; for what is shown to a step, and decides nothing."""
+        counts = not step.federated or step.trust_domain in self._grants_from
+        return counts and coverage_of(step.grant, step.audience, use).is_covered
+
     def recheck(self, step: VerifiedStep) -> None:
         """Whether what was verified may still be served, whatever it does.
 

@@ -52,6 +52,9 @@ class Refusal:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+INTERNAL: Final = Refusal(500, -32_603, "INTERNAL", "internal error")
+
+
 def refusal_of(error: VerificationError, scope: str | None, use: GrantElement | None = None) -> Refusal:
     """What a verification error means to a client: 401 with a new token, 403 with a wider grant, 503 later.
 

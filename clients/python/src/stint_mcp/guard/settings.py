@@ -10,6 +10,7 @@ from stint_mcp.grant import Action, GrantElement, ToolUse, parse_grant
 from stint_mcp.resource_uri import check_resource_uri
 
 CALL: Final = "tools/call"
+LIST: Final = "tools/list"
 
 OTHER_METHODS: Final = ("initialize", "ping", "server/discover", "tools/list", "notifications/*")
 """What every MCP client does before and beside calling tools; nothing of it reads the server's data or changes it."""
