@@ -43,7 +43,8 @@ def message(name: str) -> WatchResponse:
 async def guarded(app: Application, feed: str = "ready", **options: Any) -> AsyncIterator[Guarded]:
     async with scripted_broker() as broker:
         clock = ManualClock(VECTORS["now_ms"])
-        async with Verifier([RESOURCE], endpoint=broker.endpoint, clock=clock) as verifier:
+        report_usage = options.pop("report_usage", False)
+        async with Verifier([RESOURCE], endpoint=broker.endpoint, clock=clock, report_usage=report_usage) as verifier:
             watch = await broker.next_watch()
             watch.send(message("bundle"))
             watch.send(message("snapshot"))

@@ -10,7 +10,12 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from stint_mcp.gen.stint.v1.authorizations_pb2 import CheckRequest, CheckResponse
+from stint_mcp.gen.stint.v1.authorizations_pb2 import (
+    CheckRequest,
+    CheckResponse,
+    ReportUsageRequest,
+    ReportUsageResponse,
+)
 from stint_mcp.gen.stint.v1.revocations_pb2 import WatchRequest, WatchResponse
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -45,10 +50,7 @@ class Watch:
 
     def refuse(self, reason: str, metadata: dict[str, str]) -> None:
         """Ends it with a refusal, as the broker says it: google.rpc.ErrorInfo in google.rpc.Status."""
-        pairs = [_field(3, _field(1, name.encode()) + _field(2, value.encode())) for name, value in metadata.items()]
-        info = _field(1, reason.encode()) + _field(2, b"stint") + b"".join(pairs)
-        detail = _field(1, b"type.googleapis.com/google.rpc.ErrorInfo") + _field(2, info)
-        self.refusal = b"\x08\x03" + _field(2, b"no") + _field(3, detail)
+        self.refusal = _status_of(reason, metadata)
         self.end()
 
 
@@ -59,6 +61,10 @@ class ScriptedBroker:
         self.checks: list[CheckRequest] = []
         self.answer = CheckResponse()
         """To every question about a call."""
+        self.reports: asyncio.Queue[ReportUsageRequest] = asyncio.Queue()
+        """As they come, those in vain too."""
+        self.refuses_reports: list[tuple[grpc.StatusCode, str]] = []
+        """For the next reports: the code, and a reason or nothing."""
         self._watches: asyncio.Queue[Watch] = asyncio.Queue()
         self._server: grpc.aio.Server | None = None
 
@@ -75,7 +81,12 @@ class ScriptedBroker:
             request_deserializer=CheckRequest.FromString,
             response_serializer=CheckResponse.SerializeToString,
         )
-        calls = grpc.method_handlers_generic_handler("stint.v1.Authorizations", {"Check": check})
+        report = grpc.unary_unary_rpc_method_handler(
+            self._report_usage,
+            request_deserializer=ReportUsageRequest.FromString,
+            response_serializer=ReportUsageResponse.SerializeToString,
+        )
+        calls = grpc.method_handlers_generic_handler("stint.v1.Authorizations", {"Check": check, "ReportUsage": report})
         self._server.add_generic_rpc_handlers((service, calls))
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
@@ -91,6 +102,14 @@ class ScriptedBroker:
     async def _check(self, request: CheckRequest, _context: Context) -> CheckResponse:
         self.checks.append(request)
         return self.answer
+
+    async def _report_usage(self, request: ReportUsageRequest, context: Context) -> ReportUsageResponse:
+        self.reports.put_nowait(request)
+        if self.refuses_reports:
+            code, reason = self.refuses_reports.pop(0)
+            context.set_trailing_metadata((("grpc-status-details-bin", _status_of(reason, {})),) if reason != "" else ())
+            await context.abort(code, "no")
+        return ReportUsageResponse()
 
     async def _watch(self, requests: AsyncIterator[WatchRequest], context: Context) -> AsyncIterator[WatchResponse]:
         watch = Watch(context)
@@ -112,6 +131,13 @@ class ScriptedBroker:
         if watch.refusal != b"":
             context.set_trailing_metadata((("grpc-status-details-bin", watch.refusal),))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+
+
+def _status_of(reason: str, metadata: dict[str, str]) -> bytes:
+    pairs = [_field(3, _field(1, name.encode()) + _field(2, value.encode())) for name, value in metadata.items()]
+    info = _field(1, reason.encode()) + _field(2, b"stint") + b"".join(pairs)
+    detail = _field(1, b"type.googleapis.com/google.rpc.ErrorInfo") + _field(2, info)
+    return b"\x08\x03" + _field(2, b"no") + _field(3, detail)
 
 
 def _field(number: int, value: bytes) -> bytes:

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { connectOperator } from "../../../src/sdk/operator/index.ts";
 import { createStint, type Grant, type Stint } from "../../../src/sdk/runtime/index.ts";
 import { startTold, type ToldWorkload } from "../../conformance/told-workload.ts";
 import { type Daemon, startDaemon } from "../../daemon.ts";
@@ -68,6 +69,17 @@ export function testsAtABroker({ python, environment }: PythonClient): void {
     expect(await verifier.tell("call", { tool: "search" })).toBe("called");
     expect(await verifier.tell("call", { tool: "search" })).toBe("called");
     expect(await verifier.tell("call", { tool: "search" })).toMatchObject({ refused: "GRANT_EXCEEDED" });
+    const operator = connectOperator({ socket: daemon.operatorSocket });
+    onTestFinished(() => operator.close());
+    // Told once a second, and recorded within another.
+    const told = async () => {
+      const { usage } = await operator.history.listUsage({ filter: { stepId: step.stepId } });
+      return usage.map(({ tool, action, outcome, calls }) => ({ tool, action, outcome, calls }));
+    };
+    await expect.poll(told, { timeout: 20_000 }).toEqual([
+      { tool: "search", action: "read", outcome: "refused", calls: 1n },
+      { tool: "search", action: "read", outcome: "served", calls: 2n },
+    ]);
     await step.close();
   });
 

@@ -37,7 +37,7 @@ class Told:
         self.audience = audience
         self.clock = MovedClock()
         # The socket is found as the standard says, by SPIFFE_ENDPOINT_SOCKET.
-        self.verifier = Verifier([audience], development=True, clock=self.clock)
+        self.verifier = Verifier([audience], development=True, report_usage=True, clock=self.clock)
         self.verified: VerifiedStep | None = None
         self.watching: set[asyncio.Task[None]] = set()
 
@@ -52,8 +52,14 @@ class Told:
 
     async def call(self, order: dict[str, Any]) -> object:
         assert self.verified is not None
-        async with self.verifier.while_open(self.verified, ToolUse(order["tool"], ("read",), ("internal",))):
-            return "called"
+        use = ToolUse(order["tool"], ("read",), ("internal",))
+        try:
+            async with self.verifier.while_open(self.verified, use):
+                self.verifier.report(self.verified, use, "served")
+                return "called"
+        except VerificationError:
+            self.verifier.report(self.verified, use, "refused")
+            raise
 
     async def work(self, order: dict[str, Any]) -> object:
         """A whole step of this process's own, and what its token is worth in it and after it."""

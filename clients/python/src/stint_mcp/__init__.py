@@ -17,6 +17,7 @@ from stint_mcp.grant import ACTIONS, Action, Grant, GrantElement, ToolUse
 from stint_mcp.guard.settings import ToolNeeds
 from stint_mcp.jwt_svid import VerifiedJwtSvid, verify_jwt_svid
 from stint_mcp.keys import BundleSet, JwtBundle, VerificationKey, jwt_keys_of
+from stint_mcp.usage import CallOutcome, UsageStatus
 from stint_mcp.verified_step import VerifiedStep
 from stint_mcp.verifier import Verifier, VerifierStatus
 
@@ -26,6 +27,7 @@ __all__ = [
     "VERIFICATION_CODES",
     "Action",
     "BundleSet",
+    "CallOutcome",
     "CheckedCall",
     "Clock",
     "Confirmation",
@@ -40,6 +42,7 @@ __all__ = [
     "ToolNeeds",
     "ToolUse",
     "Unfitness",
+    "UsageStatus",
     "VerificationCode",
     "VerificationError",
     "VerificationFault",

@@ -1,5 +1,6 @@
 """A guard in front of an MCP server's ASGI application."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextvars import ContextVar
@@ -32,6 +33,7 @@ from stint_mcp.guard.settings import (
     scope_of_tool,
 )
 from stint_mcp.guard.tools_seen import ToolsSeen, Unreadable
+from stint_mcp.usage import CallOutcome
 from stint_mcp.verified_step import VerifiedStep
 from stint_mcp.verifier import Verifier
 
@@ -183,6 +185,7 @@ class StintGuard:
         seen: ToolsSeen | None,
     ) -> None:
         answer = _Answer(request.send, lambda begun: self._keep_session(request, begun), seen)
+        outcome: CallOutcome = "refused"
         forwarded = _forwarded(request, unencoded=seen is not None)
         before = _CURRENT.set(request.step)
         while_open = None
@@ -190,7 +193,7 @@ class StintGuard:
         try:
             while_open = self._verifier.while_open(request.step, use, ask=use is not None and use.tool in self._asked)
             async with while_open:
-                is_begun = True
+                is_begun, outcome = True, "failed"
                 await self._app(forwarded, receive, answer.send)
         except Unreadable:
             # Whatever it was, it is not for this step.
@@ -200,6 +203,7 @@ class StintGuard:
         except VerificationError as error:
             if is_begun and while_open is not None and error is not while_open.ended:
                 raise
+            outcome = "stopped" if is_begun else "refused"
             scope = None if use is None else scope_of_tool(use.tool)
             element = None if use is None else self._settings.elements[use.tool]
             refused = refusal_of(error, scope, element)
@@ -212,8 +216,14 @@ class StintGuard:
             elif not answer.is_whole:
                 # Nothing but a broken connection says that the rest is missing.
                 raise
+        except asyncio.CancelledError:
+            outcome = "stopped"
+            raise
         finally:
             _CURRENT.reset(before)
+            if use is not None:
+                # By the head of the answer, where there is one: what is in it is nobody's business here.
+                self._verifier.report(request.step, use, answer.outcome or outcome)
 
     def _keep_session(self, request: "_Request", answer: "_Answer") -> None:
         """A session that the server has opened is whose request it was; one that it has ended or does not know is nobody's."""
@@ -254,6 +264,8 @@ class _Answer:
         self.is_sent = False
         """Whether the client has heard of it: an answer that is read first is held back until it is whole."""
         self.is_whole = False
+        self.outcome: CallOutcome | None = None
+        """By its status; ``None`` before it has begun."""
         self._start: Message = {}
         self._ends_in_line = True
 
@@ -262,6 +274,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status, self.headers = message["status"], Headers(message.get("headers", ()))
             self._start = message
+            self.outcome = "served" if 200 <= self.status < 300 else "failed"
             if self._seen is None or not self._seen.begin(self.status, self.headers):
                 await self._begin()
         elif message["type"] == "http.response.body":

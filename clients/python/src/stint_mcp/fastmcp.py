@@ -1,5 +1,6 @@
 """Stint's tokens for FastMCP servers: a token verifier, and a middleware that enforces what a step was granted."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from stint_mcp.guard.settings import (
     tool_elements_of,
 )
 from stint_mcp.mcp import access_facts_of, step_of_token
+from stint_mcp.usage import CallOutcome
 from stint_mcp.verified_step import VerifiedStep
 from stint_mcp.verifier import Verifier
 
@@ -110,16 +112,25 @@ class StepGuard(Middleware):
             raise ToolError("TOOL_UNDECLARED: the tool is not one that this server permits")
         while_open = None
         is_begun = False
+        outcome: CallOutcome = "refused"
         try:
             while_open = self._verifier.while_open(step, use, ask=use.tool in self._asked)
             async with while_open:
-                is_begun = True
-                return await call_next(context)
+                is_begun, outcome = True, "failed"
+                result = await call_next(context)
+            outcome = "served"
+            return result
         except VerificationError as error:
             if is_begun and while_open is not None and error is not while_open.ended:
                 raise
+            outcome = "stopped" if is_begun else "refused"
             is_ended = error.code == "REVOKED" and "state" in error.metadata
             raise ToolError(f"{'STEP_CLOSED' if is_ended else error.code}: {error.message}") from None
+        except asyncio.CancelledError:
+            outcome = "stopped"
+            raise
+        finally:
+            self._verifier.report(step, use, outcome)
 
     async def on_list_tools(
         self,

@@ -24,6 +24,7 @@ from stint_mcp.limits import VERIFIER_LEEWAY_SECONDS
 from stint_mcp.ready import awaited, lasting_fault
 from stint_mcp.resource_uri import check_audience
 from stint_mcp.spiffe_id import parse_trust_domain
+from stint_mcp.usage import CallOutcome, UsageReporter, UsageStatus
 from stint_mcp.verified_step import VerifiedStep, refusal_of, verified_step_of
 from stint_mcp.while_open import DenialListeners, Listener, WhileOpen
 
@@ -53,6 +54,8 @@ class VerifierStatus:
     """Names on the deny-list; a step has two."""
     last_error: str | None
     """What ended the last stream, in a few words."""
+    usage: UsageStatus | None = None
+    """Calls that were not reported yet; ``None`` where none are."""
 
 
 class Verifier:
@@ -68,6 +71,7 @@ class Verifier:
     :param allow_several_audiences: accepts tokens for several audiences, which identify and grant nothing.
     :param grants_from: foreign trust domains whose grants count here: their brokers then decide what their agents may do with these
         tools, and a step that ends there is refused here only once its token has expired. Default: none.
+    :param report_usage: tells the broker what became of calls: those of the guards, and those that `report` is told.
     :param clock: replaced in tests alone.
     :raises StintError: INVALID_FIELD.
     """
@@ -81,6 +85,7 @@ class Verifier:
         development: bool = False,
         allow_several_audiences: bool = False,
         grants_from: Sequence[str] = (),
+        report_usage: bool = False,
         clock: Clock | None = None,
     ) -> None:
         found = endpoint if endpoint is not None else os.environ.get("SPIFFE_ENDPOINT_SOCKET", "")
@@ -102,6 +107,7 @@ class Verifier:
         self._state = FeedState()
         self._listeners = DenialListeners()
         self._calls = CallCheck(found)
+        self._usage = UsageReporter(found, self._clock) if report_usage else None
         # What the broker is asked about. Apart from what was verified, which is logged and handed on.
         self._tokens: WeakKeyDictionary[VerifiedStep, str] = WeakKeyDictionary()
         self._loosest_ms = bound_ms_of(self._bounds, ())
@@ -143,6 +149,8 @@ class Verifier:
         if self._feed is not None:
             await self._feed.close()
         await self._calls.close()
+        if self._usage is not None:
+            await self._usage.close()
 
     async def ready(self, timeout_seconds: float | None = None) -> None:
         """Returns when the deny-list, a bundle and the broker's time are there.
@@ -285,6 +293,12 @@ class Verifier:
             raise invalid_field("step", "a step as this verifier has verified it")
         return await self._calls.ask(token, step.audience, use, timeout_seconds)
 
+    def report(self, step: VerifiedStep, use: ToolUse, outcome: CallOutcome) -> None:
+        """Counts a call for the broker's history, where ``report_usage`` is set. Never waits, and never raises."""
+        # Of a foreign step the broker knows no credential.
+        if self._usage is not None and not step.federated:
+            self._usage.add(step.jti, use.tool, use.actions, outcome)
+
     def while_open(self, step: VerifiedStep, use: ToolUse | None = None, *, ask: bool = False) -> WhileOpen:
         """``async with verifier.while_open(step, use):`` cancels its body when the step ends, and then raises the VerificationError.
 
@@ -336,6 +350,7 @@ class Verifier:
             bundles=len(self._state.bundles),
             denied=len(self._state.deny_list),
             last_error=None if self._feed is None else self._feed.last_error,
+            usage=None if self._usage is None else self._usage.status(),
         )
 
     async def _until_ready(self) -> None:

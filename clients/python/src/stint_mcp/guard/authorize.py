@@ -61,6 +61,7 @@ def _authorize_call(
         # Who serves the call has the broker asked about it.
         if error.code == "CHECK_REQUIRED":
             return use
+        verifier.report(step, use, "refused")
         return refusal_of(error, scope_of_tool(name), settings.elements[name])
     return use
 
