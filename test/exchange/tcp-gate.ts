@@ -38,7 +38,10 @@ export async function openTcpGate(port: number): Promise<TcpGate> {
     });
     /** Whatever comes back, in its order. */
     function back(act: () => void): void {
-      if (mode !== "holding" || !isMarked) return act();
+      if (mode !== "holding" || !isMarked) {
+        act();
+        return;
+      }
       heldBack.push(act);
       for (const resolve of waiting) resolve();
       waiting.clear();
