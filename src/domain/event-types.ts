@@ -46,6 +46,7 @@ export const EVENT_TYPES = [
   "tool.seen",
   "tool.changed",
   "tool.accepted",
+  "tool.forgotten",
   "steps.judged",
   "operator.acted",
 ] as const satisfies readonly LedgerEvent["type"][];

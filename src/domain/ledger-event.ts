@@ -65,6 +65,7 @@ export type LedgerEvent =
   | ToolSeen
   | ToolChanged
   | ToolAccepted
+  | ToolForgotten
   | StepsJudged
   | OperatorActed;
 
@@ -310,6 +311,14 @@ export type ToolAccepted = Event<"tool.accepted"> & {
   readonly sha256: string;
   /** Digest of the definition that was pinned until now; absent: none was. */
   readonly pinned?: string;
+  readonly reason: string;
+  readonly by: OperatorActor;
+};
+
+/** Nothing is kept of a tool any more: the next report of it is the first. */
+export type ToolForgotten = Event<"tool.forgotten"> & {
+  readonly location: string;
+  readonly tool: string;
   readonly reason: string;
   readonly by: OperatorActor;
 };

@@ -33,6 +33,8 @@ export async function keepToolDirectory({
     } else if (event.type === "tool.accepted") {
       const { location, tool, sha256 } = event;
       tools.set(keyOf(location, tool), { location, tool, newest: sha256, pinned: sha256 });
+    } else if (event.type === "tool.forgotten") {
+      tools.delete(keyOf(event.location, event.tool));
     }
   }
 

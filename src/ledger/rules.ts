@@ -18,7 +18,7 @@ import { openStep } from "./rules/open-step.ts";
 import { activatePolicySet, putPolicySet } from "./rules/policies.ts";
 import { erasePrincipal, offboardPrincipal, readmitPrincipal } from "./rules/principals.ts";
 import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
-import { acceptTool, reportTools } from "./rules/tools.ts";
+import { acceptTool, forgetTool, reportTools } from "./rules/tools.ts";
 import { recordUsage } from "./rules/usage.ts";
 import type { LedgerView } from "./view.ts";
 
@@ -63,6 +63,7 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "judge-steps": judgeSteps,
   "report-tools": reportTools,
   "accept-tool": acceptTool,
+  "forget-tool": forgetTool,
   "start-epoch": startEpoch,
 };
 

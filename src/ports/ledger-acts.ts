@@ -23,7 +23,7 @@ import type {
   SetRiskAct,
 } from "./policy-acts.ts";
 import type { ErasePrincipalAct, OffboardPrincipalAct, ReadmitPrincipalAct } from "./principal-acts.ts";
-import type { AcceptToolAct, ReportToolsAct, ReportToolsResult } from "./tool-acts.ts";
+import type { AcceptToolAct, ForgetToolAct, ReportToolsAct, ReportToolsResult } from "./tool-acts.ts";
 
 /** All that can be done to the ledger: each act by its name, with its answer. */
 export type Acts = {
@@ -67,6 +67,7 @@ export type Acts = {
   readonly "judge-steps": Answered<JudgeStepsAct, JudgeStepsResult>;
   readonly "report-tools": Answered<ReportToolsAct, ReportToolsResult>;
   readonly "accept-tool": Answered<AcceptToolAct, Sequenced | Denial>;
+  readonly "forget-tool": Answered<ForgetToolAct, Sequenced | Denial>;
   readonly "start-epoch": Answered<StartEpochAct, CloseResult>;
 };
 

@@ -35,6 +35,9 @@ export type ReportedTool = {
   readonly isRecorded: boolean;
 };
 
+/** Forgets a tool with all that is kept of it. INVALID_FIELD for one that was not reported. */
+export type ForgetToolAct = Omit<AcceptToolAct, "act" | "sha256"> & { readonly act: "forget-tool" };
+
 /** Pins a definition. Idempotent: sequence 0 for what is pinned, and newest, already. INVALID_FIELD for a definition that is not kept. */
 export type AcceptToolAct = {
   readonly act: "accept-tool";

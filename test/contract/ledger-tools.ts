@@ -163,6 +163,25 @@ export function toolsContract(worldOf: () => World): void {
     expect(third).toMatchObject([{ state: "changed", isRecorded: false }]);
   });
 
+  test("a tool that is forgotten makes room, and is seen for the first time when it comes again", async () => {
+    const world = worldOf();
+    const location = server(world);
+    const [old, next] = [defined("search", "old"), defined("search", "next")];
+    await report(world, location, [old]);
+    await report(world, location, [next]);
+    const forget = (tool: string) =>
+      world.ledger.perform({
+        ...({ act: "forget-tool", location, tool, reason: "gone", by: APPROVER } as const),
+        now: world.clock.now(),
+      });
+    const { sequence } = done(await forget("search"));
+    expect(await eventOf(world, sequence)).toMatchObject({ type: "tool.forgotten", tool: "search", reason: "gone" });
+    expect(await world.store.tools.tool(location, "search")).toBeUndefined();
+    expect(await world.store.tools.definitions(location, "search")).toEqual([]);
+    expect((await report(world, location, [next])).tools).toMatchObject([{ state: "pinned", pinned: next.sha256 }]);
+    expect(await forget("erase")).toEqual(refusal("tool"));
+  });
+
   test("operators see tools by location and state, newest first, a page at a time", async () => {
     const world = worldOf();
     const location = server(world);

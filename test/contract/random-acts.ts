@@ -47,7 +47,7 @@ export type Command =
   | { readonly do: "put-policies" | "activate"; readonly version: number; readonly activates: boolean }
   | { readonly do: "set-risk"; readonly scope: number; readonly level: RiskLevel; readonly seconds: number }
   | { readonly do: "judge"; readonly step: number; readonly denied: number }
-  | { readonly do: "show-tool" | "accept-tool"; readonly tool: number; readonly definition: number }
+  | { readonly do: "show-tool" | "accept-tool" | "forget-tool"; readonly tool: number; readonly definition: number }
   | { readonly do: "restore" | "sign-anew" | "taint" };
 
 const pick = fc.nat({ max: 1_000 });
@@ -155,7 +155,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      do: fc.constantFrom("show-tool" as const, "show-tool" as const, "accept-tool" as const),
+      do: fc.constantFrom("show-tool" as const, "show-tool" as const, "accept-tool" as const, "forget-tool" as const),
       tool: fc.nat({ max: 1 }),
       definition: fc.nat({ max: 3 }),
     }),
@@ -296,6 +296,8 @@ export async function play(
     const [tool, sha256] = [`tool-${what.tool}`, hash("sha256", `definition ${what.definition}`)];
     if (what.do === "accept-tool") {
       await perform({ act: "accept-tool", location, tool, sha256, reason: "r", by: APPROVER, now });
+    } else if (what.do === "forget-tool") {
+      await perform({ act: "forget-tool", location, tool, reason: "r", by: APPROVER, now });
     } else {
       const tools = [{ tool, sha256, definition: `{"name":"${what.definition}"}` }];
       const pinsFirst = what.definition % 2 === 0;

@@ -30,6 +30,7 @@ const ACTS = {
       definitionSha256: new Uint8Array(32),
       reason,
     }),
+  "Tools.Forget": (reason: string) => operator.tools.forget({ location: "https://mcp.example.org", tool: "t", reason }),
   "Policies.Activate": (reason: string) => operator.policies.activate({ version: 1, reason }),
   "Risk.Set": (reason: string) => operator.risk.set({ scope: "domain", level: RiskLevel.HIGH, reason }),
   "Ledger.AcceptRestore": (reason: string) => operator.ledger.acceptRestore({ reason }),

@@ -132,6 +132,12 @@ test("a viewer looks and accepts nothing, a detector does neither", async () => 
   await expect(detects.list({})).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
   await expect(detects.get(named)).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
   await expect(detects.accept(accepting)).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
+  for (const role of [looks, detects]) {
+    await expect(role.forget({ ...named, reason: "r" })).rejects.toMatchObject({ reason: "NOT_ENTITLED" });
+  }
+  const forgotten = await stint("tool", "forget", SEARCH, "looked-at", "--reason", "gone");
+  expect([forgotten.status, forgotten.err]).toEqual([0, expect.stringContaining("the next report of it is the first")]);
+  expect(await report(tool, false)).toMatchObject({ state: ToolState.UNKNOWN });
 });
 
 test("a call of a changed tool is denied by the broker too, and explained", async () => {

@@ -216,6 +216,8 @@ async function makeTools(entryId: string): Promise<void> {
   }
   const accepted = { location, tool: "search", sha256: "cd".repeat(32), reason: "r", by: APPROVER } as const;
   done(await ledger.perform({ act: "accept-tool", ...accepted, now }));
+  const forgotten = { location, tool: "search", reason: "r", by: APPROVER } as const;
+  done(await ledger.perform({ act: "forget-tool", ...forgotten, now }));
 }
 
 async function makePoliciesAndRisk(agent: RegistrationEntry): Promise<void> {
@@ -413,6 +415,7 @@ test("the members of every event", () => {
     "tool.seen": "by.entryId by.kind by.process pinned tool.definition tool.location tool.sha256 tool.tool",
     "tool.changed": "by.entryId by.kind by.process pinned tool.definition tool.location tool.sha256 tool.tool",
     "tool.accepted": "by.entryId by.kind by.uid location pinned reason sha256 tool",
+    "tool.forgotten": "by.entryId by.kind by.uid location reason tool",
     "steps.judged": "stepIds[] through",
   });
 });

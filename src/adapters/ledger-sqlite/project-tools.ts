@@ -1,4 +1,4 @@
-import type { Actor, ToolAccepted, ToolChanged, ToolSeen } from "../../domain/ledger-event.ts";
+import type { Actor, ToolAccepted, ToolChanged, ToolForgotten, ToolSeen } from "../../domain/ledger-event.ts";
 import type { Connection } from "./connection.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { TOOL, TOOL_DEFINITION } from "./tables/tool-table.ts";
@@ -23,6 +23,11 @@ export function acceptTool(db: Connection, event: ToolAccepted, sequence: number
   const row = db.get<ToolSequence>(TOOL.accept, { location, tool, sha256, entryId: by.entryId, at });
   if (row === undefined) throw new ProjectionMismatch(sequence);
   db.run(TOOL_DEFINITION.forget, { toolSequence: row.sequence, sha256, pinned });
+}
+
+export function forgetTool(db: Connection, { location, tool }: ToolForgotten, sequence: number): void {
+  db.run(TOOL_DEFINITION.remove, { location, tool });
+  if (db.run(TOOL.remove, { location, tool }) !== 1) throw new ProjectionMismatch(sequence);
 }
 
 type ToolSequence = { readonly sequence: number };

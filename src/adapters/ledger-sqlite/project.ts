@@ -39,7 +39,7 @@ import type { Connection } from "./connection.ts";
 import { answerCall, pendCall, useApproval } from "./project-call-approvals.ts";
 import { answerExchange, endExchange, intendExchange } from "./project-exchanges.ts";
 import { countClosed, countedStepOf, countGrant, type ScopesRow } from "./project-facts.ts";
-import { acceptTool, changeTool, seeTool } from "./project-tools.ts";
+import { acceptTool, changeTool, forgetTool, seeTool } from "./project-tools.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { acceptableOf } from "./sql-view.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
@@ -116,6 +116,7 @@ const PROJECTIONS: {
   "tool.seen": seeTool,
   "tool.changed": changeTool,
   "tool.accepted": acceptTool,
+  "tool.forgotten": forgetTool,
   "usage.reported": reportUsage,
   // What the event says is in the log, and no table follows from it.
   "operator.acted": () => undefined,

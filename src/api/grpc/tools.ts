@@ -50,6 +50,18 @@ export function toolsHandlers(endpoint: Endpoint, ports: ToolsPorts): HandlersOf
       const definitions = await ports.tools.definitions(location, tool);
       return { tool: toolRecordMessageOf(row), definitions: definitions.map(toolDefinitionMessageOf) };
     }),
+    forget: unary(endpoint, "Tools.Forget", async ({ location, tool, reason }, caller, ids) => {
+      const { entryId } = operatorWith(caller, ["approver", "admin"]);
+      checkNamed(location, tool);
+      ids["tool"] = tool;
+      checkReason(reason);
+      const by = { kind: "operator", entryId, uid: caller.uid } as const;
+      const now = ports.clock.now();
+      const forgotten = await ports.ledger.perform({ act: "forget-tool", location, tool, reason, by, now });
+      if (isDenial(forgotten)) throw errorOf(forgotten);
+      await ports.inToolDirectory(forgotten.sequence);
+      return { sequence: BigInt(forgotten.sequence) };
+    }),
     accept: unary(endpoint, "Tools.Accept", async (request, caller, ids) => {
       const { location, tool, reason } = request;
       const { entryId } = operatorWith(caller, ["approver", "admin"]);

@@ -68,6 +68,19 @@ export function addTool(program: Command, context: Context): void {
         },
       ),
     );
+
+  named(
+    tool
+      .command("forget")
+      .description("what its server has no more, as if it had never been reported; by the same roles"),
+  )
+    .requiredOption("--reason <text>", "why; recorded")
+    .action(
+      acting(context, async (session, { reason }: { readonly reason: string }, location: string, name: string) => {
+        await session.operator().tools.forget({ location, tool: name, reason });
+        session.note("forgotten: the next report of it is the first");
+      }),
+    );
 }
 
 function named(command: Command): Command {

@@ -3,7 +3,13 @@ import type { LedgerEvent } from "../../domain/ledger-event.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { type ToolDefinition, toolStateOf } from "../../domain/tool-definition.ts";
 import type { Sequenced } from "../../ports/ledger-acts.ts";
-import type { AcceptToolAct, ReportedTool, ReportToolsAct, ReportToolsResult } from "../../ports/tool-acts.ts";
+import type {
+  AcceptToolAct,
+  ForgetToolAct,
+  ReportedTool,
+  ReportToolsAct,
+  ReportToolsResult,
+} from "../../ports/tool-acts.ts";
 import { answered, ask, type Deliberation, read, recorded, refused } from "../rule.ts";
 import type { GuardedTool, ToolCounts } from "../view.ts";
 import { recordedAll, sequenced } from "./sequenced.ts";
@@ -59,9 +65,7 @@ function eventOf(
 export function* acceptTool(act: AcceptToolAct): Deliberation<Sequenced | Denial> {
   const { location, tool, sha256, reason, by, now: at } = act;
   const { known } = yield* ask({ known: read("tool", location, tool) });
-  if (known === undefined) {
-    return refused(denial("INVALID_FIELD", "tool: one that was reported at this location", { field: "tool" }));
-  }
+  if (known === undefined) return notReported();
   if (!known.definitions.includes(sha256)) {
     const field = "definition_sha256";
     return refused(denial("INVALID_FIELD", `${field}: one of the definitions that are kept of the tool`, { field }));
@@ -69,4 +73,15 @@ export function* acceptTool(act: AcceptToolAct): Deliberation<Sequenced | Denial
   if (known.pinned === sha256 && known.newest === sha256) return answered(sequenced(0));
   const pinned = known.pinned === undefined ? {} : { pinned: known.pinned };
   return recordedAll([{ type: "tool.accepted", v: 1, at, location, tool, sha256, ...pinned, reason, by }]);
+}
+
+export function* forgetTool(act: ForgetToolAct): Deliberation<Sequenced | Denial> {
+  const { location, tool, reason, by, now: at } = act;
+  const { known } = yield* ask({ known: read("tool", location, tool) });
+  if (known === undefined) return notReported();
+  return recordedAll([{ type: "tool.forgotten", v: 1, at, location, tool, reason, by }]);
+}
+
+function notReported() {
+  return refused(denial("INVALID_FIELD", "tool: one that was reported at this location", { field: "tool" }));
 }

@@ -41,7 +41,7 @@ export type Operator = {
   readonly joinTokens: ClientOf<typeof JoinTokens>;
   readonly risk: ClientOf<typeof Risk>;
   readonly policies: ClientOf<typeof Policies>;
-  readonly tools: Pick<ClientOf<typeof Tools>, "list" | "get" | "accept">;
+  readonly tools: Pick<ClientOf<typeof Tools>, "list" | "get" | "accept" | "forget">;
   readonly status: ClientOf<typeof Status>;
   /** Ends the connection and all that is under way on it. */
   close(): void;

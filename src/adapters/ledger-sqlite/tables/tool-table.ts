@@ -17,6 +17,8 @@ export const TOOL = {
                             WHERE d.tool_sequence = tool.sequence AND d.sha256 = @sha256)
      WHERE ${OF_NAME} RETURNING sequence`,
 
+  remove: `DELETE FROM tool WHERE ${OF_NAME}`,
+
   guard: `
     SELECT pinned_sha256 AS pinned, newest_sha256 AS newest,
            (SELECT json_group_array(d.sha256) FROM tool_definition AS d WHERE d.tool_sequence = tool.sequence) AS definitions
@@ -44,6 +46,8 @@ export const TOOL_DEFINITION = {
   forget: `
     DELETE FROM tool_definition
      WHERE tool_sequence = @toolSequence AND sha256 <> @sha256 AND (@pinned IS NULL OR sha256 <> @pinned)`,
+  remove: `
+    DELETE FROM tool_definition WHERE tool_sequence = (SELECT sequence FROM tool WHERE ${OF_NAME})`,
   countAt: `
     SELECT count(*) AS count FROM tool AS t JOIN tool_definition AS d ON d.tool_sequence = t.sequence
      WHERE t.location = @location`,

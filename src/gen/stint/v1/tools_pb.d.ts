@@ -393,6 +393,50 @@ export declare type ToolsAcceptResponse = Message<"stint.v1.ToolsAcceptResponse"
 export declare const ToolsAcceptResponseSchema: GenMessage<ToolsAcceptResponse>;
 
 /**
+ * @generated from message stint.v1.ToolsForgetRequest
+ */
+export declare type ToolsForgetRequest = Message<"stint.v1.ToolsForgetRequest"> & {
+  /**
+   * @generated from field: string location = 1;
+   */
+  location: string;
+
+  /**
+   * @generated from field: string tool = 2;
+   */
+  tool: string;
+
+  /**
+   * 1 to 1,024 bytes without control characters.
+   *
+   * @generated from field: string reason = 3;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message stint.v1.ToolsForgetRequest.
+ * Use `create(ToolsForgetRequestSchema)` to create a new message.
+ */
+export declare const ToolsForgetRequestSchema: GenMessage<ToolsForgetRequest>;
+
+/**
+ * @generated from message stint.v1.ToolsForgetResponse
+ */
+export declare type ToolsForgetResponse = Message<"stint.v1.ToolsForgetResponse"> & {
+  /**
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message stint.v1.ToolsForgetResponse.
+ * Use `create(ToolsForgetResponseSchema)` to create a new message.
+ */
+export declare const ToolsForgetResponseSchema: GenMessage<ToolsForgetResponse>;
+
+/**
  * Only PINNED lets a tool be called; a client takes a state it does not know as any other.
  *
  * @generated from enum stint.v1.ToolState
@@ -481,6 +525,16 @@ export declare const Tools: GenService<{
     methodKind: "unary";
     input: typeof ToolsAcceptRequestSchema;
     output: typeof ToolsAcceptResponseSchema;
+  },
+  /**
+   * A tool that its server has no more: as if nobody had ever reported it. For approvers and admins.
+   *
+   * @generated from rpc stint.v1.Tools.Forget
+   */
+  forget: {
+    methodKind: "unary";
+    input: typeof ToolsForgetRequestSchema;
+    output: typeof ToolsForgetResponseSchema;
   },
 }>;
 
