@@ -14,13 +14,15 @@ export type EventCounts = {
   readonly denied: ReadonlyMap<string, number>;
   /** Open steps that were judged anew: `permitted`, or `closed` by policy; those below them are not counted. */
   readonly judged: ReadonlyMap<string, number>;
+  /** Secrets of other systems, by what became of them: `issued`, `failed`, `unknown`; and then `told` or `lapsed`. */
+  readonly exchanges: ReadonlyMap<string, number>;
   take(event: LedgerEvent): void;
 };
 
 /** Counts what is recorded. An event costs an addition: the hot path waits for its followers. */
 export function createEventCounts(): EventCounts {
   const [issued, closed, denied] = [new Map<string, number>(), new Map<string, number>(), new Map<string, number>()];
-  const judged = new Map<string, number>();
+  const [judged, exchanges] = [new Map<string, number>(), new Map<string, number>()];
   let revoked = 0;
   let callsAllowed = 0;
   const add = (to: Map<string, number>, label: string, count: number) => to.set(label, (to.get(label) ?? 0) + count);
@@ -30,6 +32,7 @@ export function createEventCounts(): EventCounts {
     closed,
     denied,
     judged,
+    exchanges,
     revoked: () => revoked,
     callsAllowed: () => callsAllowed,
     take(event) {
@@ -47,6 +50,14 @@ export function createEventCounts(): EventCounts {
           return;
         case "steps.judged":
           add(judged, "permitted", event.stepIds.length);
+          return;
+        case "exchange.answered": {
+          const { outcome } = event;
+          add(exchanges, outcome.kind === "failed" && outcome.mayExist ? "unknown" : outcome.kind, 1);
+          return;
+        }
+        case "exchange.ended":
+          add(exchanges, event.ending, 1);
           return;
         case "authority.tainted":
           revoked += event.count;

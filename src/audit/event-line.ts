@@ -1,5 +1,5 @@
 import type { AuthorityState } from "../domain/authority.ts";
-import type { AuthorityPut, LedgerEvent, RiskSet, StepClosed } from "../domain/ledger-event.ts";
+import type { AuthorityPut, ExchangeAnswered, LedgerEvent, RiskSet, StepClosed } from "../domain/ledger-event.ts";
 import type { Facts } from "../ports/log.ts";
 
 /** A line of the log: what happened, and its facts. */
@@ -33,6 +33,12 @@ export function eventLine(event: LedgerEvent): EventLine | undefined {
       return { what: "a process may open steps, though a runtime started it", facts: { process: event.process } };
     case "run.barred":
       return { what: "a run was barred: no step of it is opened any more", facts: { runId: event.runId } };
+    case "exchange.answered":
+      return ofExchange(event);
+    case "exchange.ended": {
+      const { exchangeId, ending } = event;
+      return { what: "a secret of another system has ended there", facts: { exchangeId, ending } };
+    }
     case "authority.put":
       return ofAuthority(event);
     case "authority.tainted": {
@@ -79,6 +85,13 @@ function ofClose({ stepId, state, count, revoked, by }: StepClosed): EventLine |
   const facts = { stepId, cause: by.cause, stepsClosed: count, credentialsRevoked: revoked };
   if (state === "EXPIRED") return { what: "a step expired", facts };
   return { what: state === "ABANDONED" ? "a step was abandoned" : "the broker closed a step", facts };
+}
+
+/** An answer that was given is in the line of the request. */
+function ofExchange({ exchangeId, outcome }: ExchangeAnswered): EventLine | undefined {
+  if (outcome.kind === "issued" || !outcome.mayExist) return undefined;
+  const what = "another system may have made a secret that nobody was given";
+  return { what, isWarning: true, facts: { exchangeId, why: outcome.failure } };
 }
 
 function ofRisk({ scope, level, expiresAt, reason }: RiskSet): EventLine {

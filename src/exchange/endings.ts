@@ -31,6 +31,8 @@ export type Endings = StandingExchanges & {
    * @throws BrokerError LEDGER_UNAVAILABLE
    */
   answer(exchangeId: string, outcome: ExchangeOutcome): Promise<void>;
+  /** How many of each standing there are. */
+  counts(): ReadonlyMap<StandingExchange["standing"], number>;
   stop(): void;
 };
 
@@ -261,6 +263,14 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
         recordUnknown(exchangeId);
         throw thrown;
       }
+    },
+    counts() {
+      const counts = new Map<StandingExchange["standing"], number>();
+      for (const one of kept.all()) {
+        const { standing } = standingOf(one);
+        counts.set(standing, (counts.get(standing) ?? 0) + 1);
+      }
+      return counts;
     },
     ofStep: (stepId) => kept.ofStep(stepId).map(standingOf),
     afterClose(closedSequence, waitMs) {

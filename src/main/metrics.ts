@@ -25,6 +25,8 @@ export function metricsOf(core: Core): Metrics {
         const [act = "", reason = ""] = of.split(" ");
         return [{ act, reason }, count];
       }),
+    exchanges: () => samples(counts.exchanges, "outcome"),
+    exchangesStanding: () => samples(core.exchanges.endings.counts(), "standing"),
     verifierLag: () => verifierLags({ store, receipts, entries }),
     authorityExpiry: () =>
       authorities.following.refusal() === undefined

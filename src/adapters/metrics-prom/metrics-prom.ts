@@ -28,6 +28,9 @@ export type MetricsSources = {
   readonly callsAllowed: () => number;
   readonly closed: () => readonly Sample[];
   readonly denied: () => readonly Sample[];
+  readonly exchanges: () => readonly Sample[];
+  /** Secrets of other systems of which something may be alive. */
+  readonly exchangesStanding: () => readonly Sample[];
   readonly verifierLag: () => readonly Sample[];
   readonly authorityExpiry: () => readonly Sample[];
   readonly upstreamExpiry: () => number | undefined;
@@ -108,6 +111,11 @@ export function createMetrics(sources: MetricsSources): Metrics {
   ]);
   const ofDenials = "Refusals of authority on record, by what was asked for and the reason.";
   counter("stint_denials_total", ofDenials, ["act", "reason"], sources.denied);
+  const ofExchanges =
+    "Secrets of other systems, by what became of them: issued, failed, unknown; and then told, lapsed.";
+  counter("stint_exchanges_total", ofExchanges, ["outcome"], sources.exchanges);
+  const ofStanding = "Secrets of other systems that may be alive: held by an open step, ending, or lapsing.";
+  gauges("stint_exchanges_standing", ofStanding, ["standing"], sources.exchangesStanding);
   const ofLag = "Events of the ledger that a connected verifier has not acknowledged; of the hundred with most.";
   gauges("stint_verifier_lag_events", ofLag, ["verifier"], sources.verifierLag);
   const ofExpiry = "When a signing key, and its CA certificate where it has one, expires; Unix seconds.";
