@@ -27,6 +27,8 @@ export function* leavesOf(root: unknown, isSecret: (key: string) => boolean): Ge
     if (typeof value === "symbol") yield { kind: "content", path, content: String(value.description) };
     if ((typeof value !== "object" && typeof value !== "function") || value === null || seen.has(value)) continue;
     seen.add(value);
+    // All that a proxy says of itself is computed.
+    if (isProxy(value) || isExternal(value)) continue;
     const bytes = bytesOf(value);
     if (bytes !== undefined) yield { kind: "content", path, content: bytes };
     if (isPrivateKey(value)) yield { kind: "private-key", path };
@@ -49,8 +51,6 @@ function stepOf(key: string, value: object): string {
 
 /** Own members that are stored, not computed: to call a getter might do something. */
 function* membersOf(value: object): Generator<readonly [string, unknown]> {
-  // A proxy computes all of its members.
-  if (isProxy(value) || isExternal(value)) return;
   for (const key of Reflect.ownKeys(value)) {
     const descriptor = Reflect.getOwnPropertyDescriptor(value, key);
     if (descriptor === undefined || !("value" in descriptor)) continue;
@@ -98,6 +98,6 @@ function isPrivateKey(value: object): boolean {
   if (value instanceof KeyObject) return value.type !== "public";
   if (value instanceof CryptoKey) return value.type !== "public";
   const stored = (name: string) => Reflect.getOwnPropertyDescriptor(value, name)?.value as unknown;
-  if (isProxy(value) || typeof stored("kty") !== "string") return false;
+  if (typeof stored("kty") !== "string") return false;
   return ["d", "k"].some((name) => typeof stored(name) === "string");
 }

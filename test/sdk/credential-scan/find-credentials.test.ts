@@ -63,6 +63,21 @@ test("a finding says what has to be undone to see it", () => {
   expect(findCredentials(state)).toEqual([{ path: "$", kind: "jwt", encodings: ["Base64", "gzip"] }]);
 });
 
+test("what stands there as it is, is told as that, whatever else it can be read from", () => {
+  const both = `${Buffer.from(TOKEN).toString("base64")} ${TOKEN}`;
+  expect(findCredentials(both)).toEqual([{ path: "$", kind: "jwt", encodings: [] }]);
+});
+
+test("encoded texts are found among bytes that are no text", () => {
+  const bytes = Buffer.concat([Buffer.of(0xff, 0xfe, 0x00), Buffer.from(Buffer.from(TOKEN).toString("base64"))]);
+  expect(findCredentials({ bytes })).toEqual([{ path: "$.bytes", kind: "jwt", encodings: ["Base64"] }]);
+});
+
+test("a key of Web Crypto is found, and a public one is not", async () => {
+  const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
+  expect(findCredentials(pair)).toEqual([{ path: "$.privateKey", kind: "private-key", encodings: [] }]);
+});
+
 class Client {
   readonly headers = new Headers({ authorization: `Bearer ${TOKEN}` });
 }
@@ -139,7 +154,16 @@ test("nothing is called or run by searching", () => {
       yield TOKEN;
     },
   };
-  expect(findCredentials(new Proxy(value, { get: () => TOKEN, ownKeys: () => ["token"] }))).toEqual([]);
+  const count = () => {
+    calls += 1;
+    return undefined;
+  };
+  const noPrototype = () => {
+    calls += 1;
+    return null;
+  };
+  const proxy = new Proxy(value, { get: count, getOwnPropertyDescriptor: count, getPrototypeOf: noPrototype });
+  expect(findCredentials(proxy)).toEqual([]);
   expect(findCredentials(value)).toEqual([]);
   expect(calls).toBe(0);
 });
@@ -155,10 +179,12 @@ test("of a text with private keys nothing of them is shown, and the rest is", ()
   const cut = PEM.slice(0, PEM.length / 2);
   expect(withoutCredentials(`a ${PEM} b ${PEM} c`)).toBe("a [credential]\n b [credential]\n c");
   expect(withoutCredentials(`a ${cut}`)).not.toContain(cut.slice(-20));
+  expect(withoutCredentials(`a ${cut} ${TOKEN}`)).toBe("a [credential]");
+  expect(withoutCredentials(`a ${Buffer.from(TOKEN).toString("base64")}`)).toBe("[a text that held a credential]");
 });
 
 test("a token is found right behind what could belong to it", () => {
-  for (const before of ["v1.", "token", "a.b.c.d.", "eyJ", "ey.ey.", `${TOKEN}.`, "-"]) {
+  for (const before of ["v1.", "token", "a.b.c.d.", "eyJ", "ey.ey.", "prefixes.of.", `${TOKEN}.`, "-"]) {
     expect(findCredentials(`${before}${TOKEN}`), before).toMatchObject([{ kind: "jwt" }]);
     expect(withoutCredentials(`${before}${TOKEN} `), before).not.toContain("eyJzdWIiOiJhIn0");
   }
