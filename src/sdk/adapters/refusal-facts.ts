@@ -16,6 +16,8 @@ export type RefusalFacts = {
   /** What waits for an approval: once that is given, the same call passes. */
   readonly approvalId?: string;
   readonly approvalUntil?: Date;
+  /** What waited has ended with the step of the call: the same call, made again, asks anew. */
+  readonly approvalEnded?: true;
   /** Why an approver has refused it, in that person's words. */
   readonly approverReason?: string;
   /** By which an operator finds out more: `stint explain`. */

@@ -40,9 +40,13 @@ function wordsOf(approverReason: string | undefined): string {
 
 /** What can be done next. The order is that of what helps: to wait for an approval that was asked for, to ask for one, to ask for less. */
 function adviceOf(refusal: RefusalFacts): string {
-  const { reason, state, approval, approvalId, approvalUntil, approverReason, refused, retryable } = refusal;
+  const { reason, state, approval, approvalId, approvalUntil, approvalEnded, approverReason, refused, retryable } =
+    refusal;
   if (approvalId !== undefined) {
     const who = approval === undefined ? "a person" : `somebody with the role ${approval}`;
+    if (approvalEnded) {
+      return `It waited for ${who} to approve it, and no longer than this call: say so. Calling again asks anew.`;
+    }
     const until = approvalUntil === undefined ? "" : `, until ${approvalUntil.toISOString()}`;
     return `It waits for ${who} to approve it as ${approvalId}${until}: say so, and once it is approved make the very same call again.`;
   }

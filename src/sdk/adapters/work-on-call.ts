@@ -8,6 +8,7 @@ import {
 } from "../runtime/index.ts";
 import { opinionOf } from "../runtime/outcome.ts";
 import { stepNameOf, type ToolCall } from "./tool-call.ts";
+import { ToolRefusal, toolRefusalOf } from "./tool-refusal.ts";
 import { type ToolRun, toolRunOf } from "./tool-run.ts";
 
 /** What the step of one call asks for; its names, attempt and signal are the call's. */
@@ -43,7 +44,7 @@ const SUPERSEDING_TRIES_MAX = 4;
  * not count.
  *
  * @param outcomeOf - what a framework's pauses and results say, for calls whose settings have none of their own.
- * @throws what `work` threw; StintError NO_CURRENT_STEP outside of every run, INVALID_FIELD for a tool without settings, and as `withStep`
+ * @throws what `work` threw, but a ToolRefusal for a call that waits for an approval, which ends with a step of its own; StintError NO_CURRENT_STEP outside of every run, INVALID_FIELD for a tool without settings, and as `withStep`
  */
 export async function workOnCall<Result>(
   call: ToolCall,
@@ -67,7 +68,8 @@ export async function workOnCall<Result>(
   return withNewAttempt(call.attempt, (attempt, began) =>
     opener.withStep({ ...named, attempt }, (step) => {
       began();
-      return unlessEnded(step, named.outcomeOf, () => work(step, step.signal));
+      const inStep = () => endingApprovals(call.tool, () => work(step, step.signal));
+      return unlessEnded(step, named.outcomeOf, inStep);
     }),
   );
 }
@@ -93,6 +95,17 @@ async function unlessEnded<Result>(
   } catch (error) {
     if (!isStintError(signal.reason) || opinionOf({ kind: "threw", error }, outcomeOf) !== undefined) throw error;
     throw signal.reason;
+  }
+}
+
+/** An approval is for a call in its step: nothing waits for it once a step that is the call's own has ended. */
+async function endingApprovals<Result>(tool: string, work: () => Promise<Result> | Result): Promise<Result> {
+  try {
+    return await work();
+  } catch (thrown) {
+    const { refusal } = toolRefusalOf(thrown, tool) ?? {};
+    if (refusal?.approvalId === undefined) throw thrown;
+    throw new ToolRefusal({ ...refusal, approvalEnded: true });
   }
 }
 

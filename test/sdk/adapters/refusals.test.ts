@@ -145,6 +145,21 @@ test("a refusal that was shown before stays the same", () => {
   expect(shownError(shown, "publish")).toBe(shown);
 });
 
+test("of an approval that ended with its step a model is not sent to have it given", () => {
+  const waited = { approval: "approver", approvalId: "call_7", approvalEnded: true } as const;
+  const sentence = refusalSentence({
+    tool: "t",
+    reason: "R",
+    refused: [],
+    refusedOmitted: 0,
+    retryable: false,
+    ...waited,
+  });
+  expect(sentence).toBe(
+    'The call of the tool "t" was not permitted (R). It waited for somebody with the role approver to approve it, and no longer than this call: say so. Calling again asks anew.',
+  );
+});
+
 test("a long list of what was refused is cut, and says how much more there is", () => {
   const refused = Array.from({ length: 10 }, () => PUBLISH);
   const sentence = refusalSentence({ tool: "t", reason: "R", refused, refusedOmitted: 3, retryable: false });

@@ -8,6 +8,8 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
+import type { RefusalFacts } from "../../../src/sdk/adapters/index.ts";
+import { stepMcpTools } from "../../../src/sdk/adapters/mcp/index.ts";
 import { createMcpGuard, type McpGuardOptions } from "../../../src/sdk/mcp/index.ts";
 import { createStint, mcpRefusalOf, type Step, type Stint } from "../../../src/sdk/runtime/index.ts";
 import { createVerifier, type Verifier } from "../../../src/sdk/verifier/index.ts";
@@ -166,6 +168,60 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
     expect(asked).toEqual([expect.stringMatching(/^operators: stint call approve call_/)]);
   });
 
+  describe("through the adapter for MCP clients", () => {
+    const tool = { name: "delete_repo" };
+    async function toolsOf(resource: string, options: object = {}) {
+      const tools = stepMcpTools({
+        async connect(fetch) {
+          const client = new Client({ name: "clerk", version: "1" });
+          await client.connect(new StreamableHTTPClientTransport(new URL(resource), { fetch }));
+          return client;
+        },
+        ...options,
+      });
+      return async (to: string) => {
+        const { content } = await tools.callTool({ ...tool, arguments: { to } });
+        return JSON.stringify(content);
+      };
+    }
+    const ofCalls = ({ grant }: Step, runId: string) => ({
+      calls: { delete_repo: { grant } },
+      run: { opener: stint, runId },
+    });
+
+    test("tells a model of the run's step what waits; the same call passes once that is approved", async () => {
+      const { step, resource } = await scene({ actions: ["write"], acceptPending: true });
+      const call = await toolsOf(resource, { run: { step } });
+      const [, approvalId = ""] =
+        /to approve it as (call_[\w-]+).* make the very same call again/.exec(await call("hugo")) ?? [];
+      await approve(approvalId);
+      expect(await call("hugo")).toContain("paid");
+    });
+
+    test("tells a model that what a step of the call's own waited for ended with it", async () => {
+      const { step, resource } = await scene({ actions: ["write"], acceptPending: true });
+      const call = await toolsOf(resource, ofCalls(step, "adapter-1"));
+      const said = await call("iris");
+      expect(said).toContain(
+        "It waited for somebody with the role operators to approve it, and no longer than this call",
+      );
+      expect(said).not.toContain("call_");
+      expect(served).not.toContain("iris");
+    });
+
+    test("has somebody asked while the step of the call is open, and makes it again", async () => {
+      const { step, resource } = await scene({ actions: ["write"], acceptPending: true });
+      const asked: string[] = [];
+      const onApprovalNeeded = async ({ approvalId = "" }: RefusalFacts) => {
+        asked.push(approvalId);
+        await approve(approvalId);
+      };
+      const call = await toolsOf(resource, { ...ofCalls(step, "adapter-2"), onApprovalNeeded });
+      expect(await call("jack")).toContain("paid");
+      expect(asked).toEqual([expect.stringMatching(/^call_/)]);
+    });
+  });
+
   test("is held until it is approved, where the guard waits", async () => {
     const { pay, step } = await scene("as documented");
     const paying = pay("carol");
@@ -218,7 +274,7 @@ describe.skipIf(!isRoot)("a call of a guarded MCP server that has to be approved
 
 /** One for each test's server: ports that were free when the tests began. */
 const AUDIENCES = await Promise.all(
-  Array.from({ length: 7 }, async () => {
+  Array.from({ length: 10 }, async () => {
     const server = createServer();
     await once(server.listen(0, "127.0.0.1"), "listening");
     const { port } = server.address() as AddressInfo;

@@ -7,6 +7,7 @@ import type { ToolCall } from "../tool-call.ts";
 import { ToolRefusal } from "../tool-refusal.ts";
 import { toolRunOf } from "../tool-run.ts";
 import { type ToolSettings, workOnCall } from "../work-on-call.ts";
+import { approvedCall, type OnApprovalNeeded } from "./approved-call.ts";
 import { type CallOptions, requestOptionsOf } from "./call-options.ts";
 import { clientsOfSteps } from "./clients-of-steps.ts";
 
@@ -25,6 +26,11 @@ export type McpToolsOptions<Client> = ToolSettings & {
    * that began it; the client is closed with the step.
    */
   readonly connect: (fetch: Fetch) => Promise<Client>;
+  /**
+   * Called where a call waits for an approval, with its `approvalId`; the same call is made again in the same step once this resolves. Absent: the
+   * call is refused.
+   */
+  readonly onApprovalNeeded?: OnApprovalNeeded | undefined;
   /** What the caller sees of a refusal: a result for a model, with `isError`, or a `ToolRefusal` that is thrown. Absent: the result. */
   readonly refusals?: "result" | "throw" | undefined;
 };
@@ -58,7 +64,7 @@ export function mcpToolsOf<
   Listing,
 >(
   line: ClientLine<Client, Params, Result, Listing>,
-  { connect, refusals = "result", ...settings }: McpToolsOptions<Client>,
+  { connect, refusals = "result", onApprovalNeeded, ...settings }: McpToolsOptions<Client>,
 ): McpTools<Params, Options, Result, Listing> {
   const clients = clientsOfSteps(connect);
 
@@ -88,7 +94,13 @@ export function mcpToolsOf<
       const call = { tool: params.name, callId, attempt, signal, input: params.arguments };
       const asking = { calls: settings.calls, options: options ?? {}, outcomeOf: failedByResult };
       try {
-        return await ask(call, asking, (client, request) => line.callTool(client, params, request));
+        return await ask(call, asking, (client, request) =>
+          approvedCall(() => line.callTool(client, params, request), {
+            tool: params.name,
+            signal: request.signal,
+            onApprovalNeeded,
+          }),
+        );
       } catch (thrown) {
         const shown = shownError(thrown, params.name);
         if (shown instanceof ToolRefusal && refusals === "result") return refusedResult(shown);
