@@ -44,7 +44,8 @@ const SUPERSEDING_TRIES_MAX = 4;
  * not count.
  *
  * @param outcomeOf - what a framework's pauses and results say, for calls whose settings have none of their own.
- * @throws what `work` threw, but a ToolRefusal for a call that waits for an approval, which ends with a step of its own; StintError NO_CURRENT_STEP outside of every run, INVALID_FIELD for a tool without settings, and as `withStep`
+ * @throws what `work` threw; of a call that waits for an approval, in a step of its own, the ToolRefusal that says that this has ended;
+ * StintError NO_CURRENT_STEP outside of every run, INVALID_FIELD for a tool without settings, and as `withStep`
  */
 export async function workOnCall<Result>(
   call: ToolCall,

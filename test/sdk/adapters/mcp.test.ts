@@ -3,13 +3,14 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Outcome } from "../../../src/gen/stint/v1/steps_pb.js";
 import { inToolRun, type ToolSettings } from "../../../src/sdk/adapters/index.ts";
 import { type CallOptions, stepMcpTools } from "../../../src/sdk/adapters/mcp/index.ts";
 import { stepMcpTools as stepMcpToolsV1 } from "../../../src/sdk/adapters/mcp-v1/index.ts";
 import { type Fetch, isStintError } from "../../../src/sdk/runtime/index.ts";
 import { findCredentials } from "../../../src/sdk/testing/index.ts";
 import { type BridgeScene, bridgeScene } from "../../bridge/bridge-scene.ts";
-import { thrownBy } from "../runtime/scripted-broker.ts";
+import { scriptedBroker, thrownBy } from "../runtime/scripted-broker.ts";
 
 let scene: BridgeScene;
 beforeAll(async () => {
@@ -194,4 +195,21 @@ test("a client is closed with its step: with that of the call, or with that of t
   await expect.poll(() => closed).toEqual(["client 2"]);
   await inToolRun(nextRun(), search);
   expect(closed).toEqual(["client 2", "client 3"]);
+});
+
+test("a call that was aborted is cancelled, also when its result says that the tool failed", async () => {
+  const broker = await scriptedBroker();
+  const caller = new AbortController();
+  const client = {
+    async callTool(_params: { readonly name: string }, _options?: object) {
+      caller.abort();
+      return { isError: true };
+    },
+    listTools: async () => ({ tools: [] }),
+    close: async () => undefined,
+  };
+  const run = { opener: broker.stint(), runId: "r" };
+  const tools = stepMcpTools({ connect: async () => client, calls: { search: {} }, run });
+  await tools.callTool({ name: "search" }, { signal: caller.signal });
+  expect(broker.seen.closed).toMatchObject([{ outcome: Outcome.CANCELLED }]);
 });

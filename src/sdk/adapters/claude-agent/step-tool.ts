@@ -44,7 +44,7 @@ function inStepOf(tool: string, handler: Handler, settings: ToolSettings): Handl
         callOf(tool, input, extra),
         settings,
         (_step, signal) => handler(input, { ...extra, signal }),
-        failedByResult,
+        failedByResult(extra.signal),
       );
     } catch (thrown) {
       const shown = shownError(thrown, tool);

@@ -92,7 +92,7 @@ export function mcpToolsOf<
     async callTool(params, options) {
       const { callId = randomUUID(), attempt, signal } = options ?? {};
       const call = { tool: params.name, callId, attempt, signal, input: params.arguments };
-      const asking = { calls: settings.calls, options: options ?? {}, outcomeOf: failedByResult };
+      const asking = { calls: settings.calls, options: options ?? {}, outcomeOf: failedByResult(signal) };
       try {
         return await ask(call, asking, (client, request) =>
           approvedCall(() => line.callTool(client, params, request), {
