@@ -12,40 +12,57 @@ type compactJWS struct {
 	signed string
 }
 
-// parseCompactJWS takes a token apart whose header has alg, kid, typ and nothing else.
-//
-// So no key, URL or critical extension can be brought along by the token itself. Base64url is accepted in its one form.
-// See RFC 7515 section 3.1, JWT-SVID section 2.
-func parseCompactJWS(token string) (compactJWS, *Refusal) {
+// jwsParts are those of a JWS of any kind.
+type jwsParts struct {
+	header             map[string]any
+	payload, signature []byte
+	// What the signature covers.
+	signed string
+}
+
+// splitJWS takes a JWS in compact serialization apart. Base64url is accepted in its one form. See RFC 7515 section 3.1.
+func splitJWS(token string, refuse func(expected string) *Refusal) (jwsParts, *Refusal) {
 	parts := strings.SplitN(token, ".", 4)
 	if len(parts) != 3 {
-		return compactJWS{}, malformed("three base64url parts joined by dots")
+		return jwsParts{}, refuse("three base64url parts joined by dots")
 	}
 	var decoded [3][]byte
 	var header map[string]any
 	for index, part := range parts {
 		isExact, isObject := false, true
 		if decoded[index], isExact = bytesOfBase64URL(part); !isExact {
-			return compactJWS{}, malformed("base64url without padding or other characters")
+			return jwsParts{}, refuse("base64url without padding or other characters")
 		}
 		if index == 0 {
 			header, isObject = parseStrictObject(decoded[index])
 		}
 		if !isObject {
-			return compactJWS{}, malformed("a JSON object without repeated members as its header")
+			return jwsParts{}, refuse("a JSON object without repeated members as its header")
 		}
 	}
-	for name := range header {
+	signed := token[:len(parts[0])+1+len(parts[1])]
+	return jwsParts{header: header, payload: decoded[1], signature: decoded[2], signed: signed}, nil
+}
+
+// parseCompactJWS takes a token apart whose header has alg, kid, typ and nothing else.
+//
+// So no key, URL or critical extension can be brought along by the token itself. See JWT-SVID section 2.
+func parseCompactJWS(token string) (compactJWS, *Refusal) {
+	parts, refused := splitJWS(token, malformed)
+	if refused != nil {
+		return compactJWS{}, refused
+	}
+	for name := range parts.header {
 		if name != "alg" && name != "kid" && name != "typ" {
 			return compactJWS{}, malformed("no header parameters but alg, kid and typ")
 		}
 	}
-	jws := compactJWS{payload: decoded[1], signature: decoded[2], signed: token[:len(parts[0])+1+len(parts[1])]}
+	jws := compactJWS{payload: parts.payload, signature: parts.signature, signed: parts.signed}
 	for _, one := range []struct {
 		name string
 		into *string
 	}{{"alg", &jws.algorithm}, {"kid", &jws.keyID}, {"typ", &jws.typ}} {
-		value, isThere := header[one.name]
+		value, isThere := parts.header[one.name]
 		if !isThere && one.name == "typ" {
 			continue
 		}

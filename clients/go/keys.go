@@ -29,6 +29,11 @@ var (
 	curves = map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()}
 )
 
+// Algorithms are those that SVIDs and proofs may be signed with.
+func Algorithms() []string {
+	return []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+}
+
 func isKnownAlgorithm(name string) bool {
 	_, isECDSA := ecdsaOf[name]
 	_, isRSA := rsaOf[name]

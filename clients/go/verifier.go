@@ -30,6 +30,7 @@ type Verifier struct {
 	socket  string
 	channel *grpc.ClientConn
 	denials *listeners
+	proofs  *replayCache
 	end     context.CancelFunc
 	feed    sync.WaitGroup
 
@@ -57,7 +58,7 @@ func NewVerifier(options Options) (*Verifier, error) {
 	}
 	ctx, end := context.WithCancel(context.Background())
 	verifier := &Verifier{
-		options: options, socket: socket, channel: channel, denials: newListeners(), end: end,
+		options: options, socket: socket, channel: channel, denials: newListeners(), proofs: newReplayCache(replayCapacity), end: end,
 		state: newFeedState(), changed: make(chan struct{}),
 	}
 	feed := &feedClient{
@@ -153,6 +154,33 @@ func (verifier *Verifier) Verify(token string, presented Presented) (*VerifiedSt
 	step, refused := verifier.verifiedStepOf(svid, token, bundles[svid.trustDomain].federated)
 	if refused == nil {
 		refused = verifier.denialOf(step)
+	}
+	if refused != nil {
+		return nil, refused
+	}
+	return step, nil
+}
+
+// VerifyWithProof verifies a step's JWT-SVID that is bound to a key, and the DPoP proof that came with it, which is then used up: it is
+// remembered in this process.
+//
+// It fails as [Verifier.Verify] does, and with PROOF_INVALID, PROOF_MISMATCH or PROOF_REPLAYED; OVERLOADED when no more proofs can be
+// remembered. See RFC 9449 section 7.
+func (verifier *Verifier) VerifyWithProof(token string, request RequestProof, presented Presented) (*VerifiedStep, error) {
+	proof, refused := parseDPoPProof(request.Proof)
+	if refused != nil {
+		return nil, refused
+	}
+	// The token first: whose key it is not bound to does not get a signature of their own choice verified.
+	presented.Possession.JKT = proof.jkt
+	step, err := verifier.Verify(token, presented)
+	if err != nil {
+		return nil, err
+	}
+	now := verifier.nowSeconds()
+	jti, refused := proof.verify(request, token, now)
+	if refused == nil {
+		refused = verifier.proofs.use(proof.jkt, "dpop "+jti, now)
 	}
 	if refused != nil {
 		return nil, refused

@@ -1,12 +1,13 @@
 import { toJson } from "@bufbuild/protobuf";
 import { WatchResponseSchema } from "../../src/gen/stint/v1/revocations_pb.js";
 import { bundle, denied, deniedStep, snapshot } from "../sdk/verifier/feed-responses.ts";
+import { dpopProof, type Holder, newHolder } from "../verify/proof-forge.ts";
 import { AUDIENCE, bundleDocument, ecSigner, ISSUER, type Json, mint, NOW, SUBJECT } from "../verify/token-forge.ts";
 import type { GuardCase, GuardFeed, GuardVectors } from "./guard-vectors.ts";
 
 // The cases of test/vectors/guard.json, before their tokens are pinned: what an HTTP client of a guarded server is told.
 
-type Draft = Pick<GuardCase, "name" | "feed" | "request" | "served"> & { readonly is: string };
+type Draft = Pick<GuardCase, "name" | "feed" | "request" | "served" | "proof" | "again"> & { readonly is: string };
 
 const own = ecSigner("own");
 const stranger = ecSigner("own");
@@ -48,6 +49,8 @@ type Options = {
   readonly path?: string;
   readonly feed?: GuardFeed;
   readonly served?: NonNullable<GuardCase["served"]>;
+  readonly proof?: "dpop";
+  readonly again?: true;
 };
 
 /** @param is - the status, and the reason of what is refused. */
@@ -64,6 +67,8 @@ function draft(name: string, is: string, options: Options = {}): Draft {
     name,
     is,
     feed: options.feed ?? "ready",
+    ...(options.proof && { proof: options.proof }),
+    ...(options.again && { again: options.again }),
     ...(options.served && { served: options.served }),
     request: {
       method,
@@ -271,6 +276,96 @@ const lists: readonly Draft[] = [
   draft("a list of tools in the answer to something else", "200", { served: asJson(listOf({ tools: LISTED })) }),
 ];
 
+const holder = await newHolder();
+const stranded = await newHolder();
+const p384 = await newHolder("P-384");
+const rsa = await newHolder("RSA");
+const boundTo = ({ jkt }: Holder, claims: Json = {}) => mint(own, { claims: { ...lasting, cnf: { jkt }, ...claims } });
+const bound = boundTo(holder);
+const unbound = good.replace("Bearer ", "");
+
+type Proof = Omit<Options, "text"> & {
+  readonly claims?: Json;
+  readonly header?: Json;
+  readonly by?: Holder;
+  readonly token?: string;
+  readonly scheme?: string;
+  /** In place of the proof; `null`: none. */
+  readonly text?: string | null;
+};
+
+async function proved(name: string, is: string, given: Proof = {}): Promise<Draft> {
+  const { claims = {}, header = {}, by = holder, token = bound, scheme = "DPoP", text, ...options } = given;
+  const proof = text === undefined ? await dpopProof(by, token, { claims, header }) : text;
+  return draft(name, is, {
+    ...options,
+    proof: "dpop",
+    authorization: options.authorization === undefined ? `${scheme} ${token}` : options.authorization,
+    headers: [...(proof === null ? [] : [["dpop", proof] as const]), ...(options.headers ?? [])],
+  });
+}
+
+const [proofHeader, proofClaims] = (await dpopProof(holder, bound)).split(".");
+const [, , foreignSignature] = (await dpopProof(stranded, bound)).split(".");
+const INVALID = "401 PROOF_INVALID";
+
+/** Tokens that are bound to a key, and the proofs of it. */
+const proofs: readonly Draft[] = await Promise.all([
+  proved("a bound token with the proof of its key", "200"),
+  proved("the same by a key on P-384", "200", { by: p384, token: boundTo(p384), header: { alg: "ES384" } }),
+  proved("the same by an RSA key", "200", { by: rsa, token: boundTo(rsa), header: { alg: "PS256" } }),
+  proved("the same proof again", "401 PROOF_REPLAYED", { again: true }),
+  proved("a bound token as a bearer token, where proofs are taken", "401 PROOF_REQUIRED", { scheme: "Bearer" }),
+  proved("a bearer token, where proofs are taken", "200", { token: unbound, scheme: "Bearer", text: null }),
+  proved("a bearer token beside a proof that is not looked at", "200", { token: unbound, scheme: "Bearer", text: "x" }),
+  proved("no token, where proofs are taken", "401 TOKEN_MISSING", { authorization: null, text: null }),
+  proved("two tokens of two schemes", "400 REQUEST_MALFORMED", { headers: [["authorization", good]] }),
+  proved("a bearer token as one with a proof", "401 PROOF_MISMATCH", { token: unbound }),
+  proved("the proof of another key", "401 PROOF_MISMATCH", { by: stranded }),
+  proved("a token with no proof", INVALID, { text: null }),
+  proved("a proof that is empty", INVALID, { text: "" }),
+  proved("a proof that is none", INVALID, { text: "x" }),
+  proved("two proofs", INVALID, { headers: [["dpop", "x"]] }),
+  proved("a proof with another's signature", INVALID, { text: `${proofHeader}.${proofClaims}.${foreignSignature}` }),
+  proved("a proof of type JWT", INVALID, { header: { typ: "JWT" } }),
+  proved("a proof without a key", INVALID, { header: { jwk: undefined } }),
+  proved("a proof with a key for another algorithm", INVALID, { header: { jwk: p384.jwk } }),
+  proved("a proof that shows its private key", INVALID, {
+    header: { jwk: { ...holder.jwk, d: "AAAA" } },
+  }),
+  proved("a proof with another parameter", "200", { header: { x: 1 } }),
+  proved("a proof for another method", INVALID, { claims: { htm: "GET" } }),
+  proved("a proof for a method in small letters", INVALID, { claims: { htm: "post" } }),
+  proved("a proof for another path", INVALID, { claims: { htu: `${AUDIENCE}/other` } }),
+  proved("a proof for another host", INVALID, { claims: { htu: AUDIENCE.replace("mcp", "evil") } }),
+  proved("a proof for another scheme", INVALID, { claims: { htu: AUDIENCE.replace("https", "http") } }),
+  proved("a proof for another port", INVALID, { claims: { htu: AUDIENCE.replace(".org", ".org:8443") } }),
+  proved("a proof with a query", INVALID, { claims: { htu: `${AUDIENCE}?a=b` } }),
+  proved("a proof with a fragment", INVALID, { claims: { htu: `${AUDIENCE}#a` } }),
+  proved("a proof with a user", INVALID, { claims: { htu: AUDIENCE.replace("//", "//user@") } }),
+  proved("a proof with a trailing slash", INVALID, { claims: { htu: `${AUDIENCE}/` } }),
+  proved("a proof with a backslash", INVALID, { claims: { htu: AUDIENCE.replace("/tools", "\\tools") } }),
+  proved("a proof with half of an escape", INVALID, { claims: { htu: `${AUDIENCE}%2` } }),
+  proved("a proof for a list of URIs", INVALID, { claims: { htu: [AUDIENCE] } }),
+  proved("a proof for the URI in other letters", "200", { claims: { htu: "HTTPS://MCP.example.ORG:443/tools" } }),
+  proved("a proof for the URI with a needless escape", "200", { claims: { htu: AUDIENCE.replace("/t", "/%74") } }),
+  proved("a proof for the URI with dot segments", "200", { claims: { htu: AUDIENCE.replace("/t", "/a/./../t") } }),
+  proved("a proof of a request with a query", "200", { path: `${RESOURCE_PATH}?a=b` }),
+  proved("a proof for another token", INVALID, { claims: { ath: "x" } }),
+  proved("a proof that is 60 s old", "200", { claims: { iat: NOW - 60 } }),
+  proved("a proof that is 61 s old", INVALID, { claims: { iat: NOW - 61 } }),
+  proved("a proof 5 s ahead", "200", { claims: { iat: NOW + 5 } }),
+  proved("a proof 6 s ahead", INVALID, { claims: { iat: NOW + 6 } }),
+  proved("a proof whose time is a text", INVALID, { claims: { iat: String(NOW) } }),
+  proved("a proof without a jti", INVALID, { claims: { jti: undefined } }),
+  proved("a proof with a jti of 257 characters", INVALID, { claims: { jti: "x".repeat(257) } }),
+  proved("a proof for a token that has expired", "401 EXPIRED", {
+    token: boundTo(holder, { iat: NOW - 200, nbf: NOW - 200, exp: NOW - 100 }),
+  }),
+  proved("a proof for a call that was not granted", "403 GRANT_EXCEEDED", { body: call("erase") }),
+  proved("a proof for a step that has ended", "401 STEP_CLOSED", { feed: "step denied" }),
+]);
+
 const others: readonly Draft[] = [
   draft("a stream without a session", "405 HTTP_METHOD_REFUSED", { method: "GET" }),
   draft("another method of HTTP", "405 HTTP_METHOD_REFUSED", { method: "PUT" }),
@@ -291,11 +386,19 @@ const others: readonly Draft[] = [
   draft("the metadata by another method", "405", { method: "PUT", path: METADATA_PATH, authorization: null }),
 ];
 
-export const GUARD_DRAFTS: readonly Draft[] = [...tokens, ...calls, ...headers, ...bodies, ...lists, ...others];
+export const GUARD_DRAFTS: readonly Draft[] = [
+  ...tokens,
+  ...calls,
+  ...headers,
+  ...bodies,
+  ...lists,
+  ...proofs,
+  ...others,
+];
 
 export const GUARD_FRAME: Omit<GuardVectors, "cases"> = {
   about: [
-    "What an HTTP client of a guarded MCP server is told, whatever the guard's language: status, headers and JSON body. The guard takes bearer tokens alone (`proof: none` in TypeScript).",
+    "What an HTTP client of a guarded MCP server is told, whatever the guard's language: status, headers and JSON body. The guard takes bearer tokens alone (`proof: none` in TypeScript), but where a case says `proof: dpop` (`proof: accepted`, `proofKinds: [dpop]`).",
     "Behind it is an application that answers everything with status 200 and a JSON-RPC result, or with what is `served`; `feed` says how it stands with the verifier.",
     "Written by `WRITE_VECTORS=1 npx vitest run test/clients/guard-vectors.test.ts` from test/clients/guard-cases.ts; the private keys were kept nowhere.",
   ],

@@ -23,7 +23,7 @@ import {
 
 type Frame = Omit<GuardVectors, "cases">;
 
-async function guardOf(frame: Frame, feed: GuardFeed): Promise<McpGuard> {
+async function guardOf(frame: Frame, feed: GuardFeed, proof: GuardCase["proof"]): Promise<McpGuard> {
   const broker = await scriptedBroker();
   const clock = manualClock(frame.now_ms);
   const verifier = createVerifier({ endpoint: broker.socket, audiences: [frame.resource], clock });
@@ -48,21 +48,24 @@ async function guardOf(frame: Frame, feed: GuardFeed): Promise<McpGuard> {
     issuer: frame.issuer,
     tools: frame.tools as Readonly<Record<string, ToolNeeds>>,
     maxBodyBytes: frame.max_body_bytes,
-    proof: "none",
+    ...(proof === undefined ? { proof: "none" } : { proof: "accepted", proofKinds: [proof] }),
   });
 }
 
 async function answerTo(
   frame: Frame,
-  { feed, request, served }: Pick<GuardCase, "feed" | "request" | "served">,
+  { feed, proof, again, request, served }: Omit<GuardCase, "name" | "expected">,
 ): Promise<GuardCase["expected"]> {
-  const guard = await guardOf(frame, feed);
+  const guard = await guardOf(frame, feed, proof);
   const url = new URL(request.path, frame.resource);
   const headers = new Headers(request.headers.map(([name, value]): [string, string] => [name, value]));
   const { method, body } = request;
-  const response = await guard.fetch(new Request(url, { method, headers, ...(body !== undefined && { body }) }), () =>
-    Promise.resolve(served === undefined ? Response.json(SERVED) : new Response(served.body, served)),
-  );
+  const ask = () =>
+    guard.fetch(new Request(url, { method, headers, ...(body !== undefined && { body }) }), () =>
+      Promise.resolve(served === undefined ? Response.json(SERVED) : new Response(served.body, served)),
+    );
+  if (again) await ask();
+  const response = await ask();
   const shown = SHOWN_HEADERS.flatMap((name) => {
     const value = response.headers.get(name);
     return value === null ? [] : [[name, value]];

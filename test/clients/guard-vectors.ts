@@ -6,6 +6,10 @@ export type GuardFeed = "ready" | "not ready" | "16 s old" | "61 s old" | "step 
 export type GuardCase = {
   readonly name: string;
   readonly feed: GuardFeed;
+  /** The guard takes DPoP too, `proof: accepted` in TypeScript. Absent: bearer tokens alone, `proof: none`. */
+  readonly proof?: "dpop";
+  /** The same request came once before. */
+  readonly again?: true;
   readonly request: {
     readonly method: string;
     readonly path: string;

@@ -37,7 +37,7 @@ func (settings *checked) authorize(
 		return nil, answered(http.StatusOK, refusal.InvalidParams, "REQUEST_STATE_INVALID", words), nil
 	}
 	if sent.method == toolmap.Call {
-		return settings.authorizeCall(step, sent)
+		return settings.authorizeCall(step, sent, header)
 	}
 	if toolmap.IsOtherMethod(settings.OtherMethods, sent.method) {
 		return nil, nil, nil
@@ -53,7 +53,9 @@ func (settings *checked) authorize(
 	return nil, answered(status, refusal.MethodNotFound, "METHOD_REFUSED", "the method is not one that this server permits"), nil
 }
 
-func (settings *checked) authorizeCall(step *stint.VerifiedStep, sent *message) (*stint.Call, *refusal.Refusal, error) {
+func (settings *checked) authorizeCall(
+	step *stint.VerifiedStep, sent *message, header http.Header,
+) (*stint.Call, *refusal.Refusal, error) {
 	name, isText := sent.params["name"].(string)
 	if !isText || len(sent.id) == 0 {
 		return nil, malformed(refusal.InvalidRequest, "tools/call must be a request that names its tool"), nil
@@ -73,18 +75,26 @@ func (settings *checked) authorizeCall(step *stint.VerifiedStep, sent *message) 
 		// Who serves the call has the broker asked about it.
 		return &call, nil, nil
 	case refused != nil:
-		return nil, settings.refusalOf(refused, &call), nil
+		return nil, settings.refusalOf(refused, &call, header), nil
 	default:
 		return nil, nil, err
 	}
 }
 
 // refusalOf is for a call that the step may not make; nil: for another message.
-func (settings *checked) refusalOf(refused *stint.Refusal, call *stint.Call) *refusal.Refusal {
+func (settings *checked) refusalOf(refused *stint.Refusal, call *stint.Call, header http.Header) *refusal.Refusal {
 	if call == nil {
-		return refusal.Of(refused, "", nil)
+		return refusal.Of(refused, settings.terms(header, ""), nil)
 	}
-	return refusal.Of(refused, scopeOf(call.Tool), settings.tools.Element(call.Tool))
+	return refusal.Of(refused, settings.terms(header, scopeOf(call.Tool)), settings.tools.Element(call.Tool))
+}
+
+func (settings *checked) terms(header http.Header, scope string) refusal.Terms {
+	terms := refusal.Terms{Scheme: refusal.Bearer, DPoP: settings.DPoP, Scope: scope}
+	if settings.DPoP {
+		terms.Scheme = schemeOf(header)
+	}
+	return terms
 }
 
 func headerMismatch(sent *message, header http.Header, isModern bool) string {

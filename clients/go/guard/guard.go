@@ -18,8 +18,8 @@ import (
 // Guard lets through what steps may do: every request must bring the JWT-SVID of an open step for this resource; it calls only tools that
 // the step was granted, and is stopped when the step ends. What the guard cannot decide it refuses.
 //
-// Bearer tokens, and over TLS that ends here those that are bound to the client's certificate; a token that is bound to a key is refused.
-// The handler behind it gets requests without their tokens. See MCP authorization, RFC 6750, RFC 8705, RFC 9728.
+// Bearer tokens, over TLS that ends here those that are bound to the client's certificate, and where the settings say so those that are
+// bound to a key, with their proofs. The handler behind it gets requests without their tokens. See MCP authorization, RFC 6750, RFC 8705, RFC 9728.
 type Guard struct {
 	settings *checked
 	sessions *sessions
@@ -93,20 +93,35 @@ func (asked *asked) id() json.RawMessage {
 // identify says who asks.
 func (asked *asked) identify() *refusal.Refusal {
 	settings, header := asked.guard.settings, asked.request.Header
-	token, refused := bearerTokenOf(header)
-	if refused != nil {
-		return refusal.Of(refused, settings.scopeByHeaders(header), nil)
-	}
-	presented := stint.Presented{Audience: settings.Resource, Possession: stint.PossessionOf(asked.request)}
-	step, err := settings.Verifier.Verify(token, presented)
-	if err != nil {
-		if errors.As(err, &refused) {
-			return refusal.Of(refused, settings.scopeByHeaders(header), nil)
-		}
+	step, err := asked.verified()
+	var refused *stint.Refusal
+	switch {
+	case err == nil:
+		asked.step = step
+		return nil
+	case errors.As(err, &refused):
+		return refusal.Of(refused, settings.terms(header, settings.scopeByHeaders(header)), nil)
+	default:
 		return internalError
 	}
-	asked.step = step
-	return nil
+}
+
+func (asked *asked) verified() (*stint.VerifiedStep, error) {
+	settings, request := asked.guard.settings, asked.request
+	credentials, refused := credentialsOf(request.Header, settings.DPoP)
+	if refused != nil {
+		return nil, refused
+	}
+	presented := stint.Presented{Audience: settings.Resource, Possession: stint.PossessionOf(request)}
+	if credentials.scheme == refusal.Bearer {
+		return settings.Verifier.Verify(credentials.token, presented)
+	}
+	proof, isThere := headerOf(request.Header, "DPoP")
+	if !isThere {
+		return nil, &stint.Refusal{Code: stint.ProofInvalid, Message: "expected a DPoP header with the proof"}
+	}
+	with := stint.RequestProof{Proof: proof, Method: request.Method, URL: settings.targetOf(pathAsSent(request))}
+	return settings.Verifier.VerifyWithProof(credentials.token, with, presented)
 }
 
 var internalError = answered(http.StatusInternalServerError, refusal.Internal, "INTERNAL", "internal error")
@@ -250,7 +265,7 @@ func (asked *asked) end(answer *answer, ended *stint.Refusal) {
 func (asked *asked) refusalOf(err error) *refusal.Refusal {
 	var refused *stint.Refusal
 	if errors.As(err, &refused) {
-		return asked.guard.settings.refusalOf(refused, asked.call)
+		return asked.guard.settings.refusalOf(refused, asked.call, asked.request.Header)
 	}
 	return internalError
 }
@@ -302,4 +317,17 @@ func pathAsSent(request *http.Request) string {
 	}
 	path, _, _ := strings.Cut(request.RequestURI, "?")
 	return path
+}
+
+// targetOf is the URI that a request was sent to, as its client wrote it: of the resource's own origin, whatever host the proxies on the
+// way made of it; and of the resource's own path, where they made that another one too.
+func (settings *checked) targetOf(path string) string {
+	own := settings.path
+	if own == "" {
+		own = "/"
+	}
+	if path != own && !strings.HasPrefix(path, strings.TrimSuffix(own, "/")+"/") {
+		path = own
+	}
+	return settings.origin + path
 }

@@ -26,6 +26,8 @@ type guardCase struct {
 		Headers [][2]string `json:"headers"`
 		Body    *string     `json:"body"`
 	} `json:"request"`
+	Proof  string `json:"proof"`
+	Again  bool   `json:"again"`
 	Served *struct {
 		Headers map[string]string `json:"headers"`
 		Body    string            `json:"body"`
@@ -100,10 +102,13 @@ func TestGuardVectors(t *testing.T) {
 	}
 	for _, one := range all.Cases {
 		t.Run(one.Name, func(t *testing.T) {
-			scene := guarded(t, one.Feed, nil)
+			scene := guarded(t, one.Feed, func(settings *Settings) { settings.DPoP = one.Proof == "dpop" })
 			body := ""
 			if one.Request.Body != nil {
 				body = *one.Request.Body
+			}
+			if one.Again {
+				scene.ask(t, served(one), one.Request.Method, one.Request.Path, one.Request.Headers, body)
 			}
 			answer := scene.ask(t, served(one), one.Request.Method, one.Request.Path, one.Request.Headers, body)
 			headers := map[string]any{}

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"stint.example/stint"
+	"stint.example/stint/internal/refusal"
 )
 
 const sessionHeader = "Mcp-Session-Id"
@@ -44,20 +45,37 @@ func isEventStream(header http.Header) bool {
 	return eventsType.MatchString(value)
 }
 
-// bearerTokenOf gives the token of a request. See RFC 6750 section 2.
-func bearerTokenOf(header http.Header) (string, *stint.Refusal) {
+// presented are the credentials of a request, unverified.
+type presented struct {
+	scheme, token string
+}
+
+// credentialsOf gives the token of a request, and the scheme that it came with. See RFC 6750 section 2, RFC 9449 section 7.1.
+func credentialsOf(header http.Header, isDPoPTaken bool) (presented, *stint.Refusal) {
 	value, _ := headerOf(header, "Authorization")
 	match := credentialsPattern.FindStringSubmatch(value)
 	if match == nil && (schemeAlone.MatchString(value) || strings.Contains(value, ",")) {
 		// Two headers come as one with a comma, which no token has.
 		message := "the Authorization header must be one token: Bearer, DPoP or WPT"
-		return "", &stint.Refusal{Code: stint.RequestMalformed, Message: message}
+		return presented{}, &stint.Refusal{Code: stint.RequestMalformed, Message: message}
 	}
-	// Proofs are not looked at here, so that a token that comes with one is none.
-	if match == nil || !strings.EqualFold(match[1], "Bearer") {
-		return "", &stint.Refusal{Code: stint.TokenMissing, Message: "a token is required"}
+	if match != nil && strings.EqualFold(match[1], refusal.Bearer) {
+		return presented{scheme: refusal.Bearer, token: match[2]}, nil
 	}
-	return match[2], nil
+	// Where proofs are not looked at, a token that comes with one is none.
+	if match == nil || !isDPoPTaken || !strings.EqualFold(match[1], refusal.DPoP) {
+		return presented{}, &stint.Refusal{Code: stint.TokenMissing, Message: "a token is required"}
+	}
+	return presented{scheme: refusal.DPoP, token: match[2]}, nil
+}
+
+// schemeOf is the scheme that a request names: DPoP, or else Bearer.
+func schemeOf(header http.Header) string {
+	value, _ := headerOf(header, "Authorization")
+	if match := schemeAlone.FindString(value); strings.EqualFold(strings.TrimSpace(match), refusal.DPoP) {
+		return refusal.DPoP
+	}
+	return refusal.Bearer
 }
 
 // decodeHeaderValue gives what a header of MCP says that mirrors a part of the body: as it is, or in the form for what no header can hold.

@@ -35,6 +35,9 @@ type Settings struct {
 	OtherMethods []string
 	// ResourceName is for people, in the metadata; empty: none.
 	ResourceName string
+	// DPoP takes proofs of keys that tokens are bound to, and says so. They are remembered in this process: behind several, each takes a
+	// proof once.
+	DPoP bool
 	// MaxBodyBytes is 0 for [BodyBytesMax].
 	MaxBodyBytes int64
 }
@@ -43,6 +46,7 @@ type Settings struct {
 type checked struct {
 	Settings
 	tools        *toolmap.ToolMap
+	origin, path string
 	metadataPath string
 	metadataURL  string
 }
@@ -85,6 +89,7 @@ func (settings Settings) checked() (*checked, error) {
 	}
 	return &checked{
 		Settings: settings, tools: tools, metadataPath: path,
+		origin: location.Scheme + "://" + location.Host, path: location.EscapedPath(),
 		metadataURL: location.Scheme + "://" + location.Host + path + query,
 	}, nil
 }

@@ -73,7 +73,7 @@ func (made *middleware) handle(
 	step := StepOf(request)
 	if step == nil {
 		missing := &stint.Refusal{Code: stint.TokenMissing, Message: "a token is required"}
-		return nil, errorOf(refusal.Of(missing, "", nil))
+		return nil, errorOf(refusal.Of(missing, refusal.Terms{}, nil))
 	}
 	if method != toolmap.Call {
 		return made.other(ctx, method, request, step, next)
@@ -169,9 +169,9 @@ func (made *middleware) refused(err error, call *stint.Call) error {
 		return ownError(refusal.Internal, "INTERNAL", "internal error")
 	}
 	if call == nil {
-		return errorOf(refusal.Of(refused, "", nil))
+		return errorOf(refusal.Of(refused, refusal.Terms{}, nil))
 	}
-	return errorOf(refusal.Of(refused, "", made.tools.Element(call.Tool)))
+	return errorOf(refusal.Of(refused, refusal.Terms{}, made.tools.Element(call.Tool)))
 }
 
 func ownError(code int, reason, words string) error {

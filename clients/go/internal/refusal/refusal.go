@@ -44,24 +44,41 @@ type Refusal struct {
 	Denied *stint.GrantElement
 	// Approval is the role that may approve the call; empty where approving can't help.
 	Approval string
-	// Challenge is nil where there is none.
-	Challenge *Challenge
-	Headers   map[string]string
+	// Challenges are what WWW-Authenticate says; none: there is no such header.
+	Challenges []Challenge
+	Headers    map[string]string
 }
 
-// Challenge is what WWW-Authenticate says.
+// Schemes of credentials.
+const (
+	Bearer = "Bearer"
+	DPoP   = "DPoP"
+)
+
+// Terms are what a challenge depends on beside the error.
+type Terms struct {
+	// Scheme is that of the request; empty: Bearer.
+	Scheme string
+	// DPoP says whether proofs are taken.
+	DPoP bool
+	// Scope is what the request takes; empty where that is not known.
+	Scope string
+}
+
+// Challenge is a scheme that would do.
 type Challenge struct {
+	Scheme string
 	// Error is empty for whoever brought no token: they are told no error, only where tokens come from.
 	Error string
 	// Scope is what the request takes; empty where that is not known.
 	Scope string
 }
 
-// Of says what the refusal of a verifier means to a client: 401 with a new token, 403 with a wider grant, 503 later.
+// Of says what the refusal of a verifier means to a client: 401 with a new token or proof, 403 with a wider grant, 503 later.
 //
-// A verifier that cannot tell is no reason to ask for new tokens, hence not 401. scope is what the call takes, and denied the same as an
-// element of a grant, where that is known. See RFC 6750 section 3.1, MCP authorization.
-func Of(refused *stint.Refusal, scope string, denied *stint.GrantElement) *Refusal {
+// A verifier that cannot tell is no reason to ask for new tokens, hence not 401. denied is what the call takes as an element of a grant,
+// where that is known. See RFC 6750 section 3.1, RFC 9449 section 7.1, MCP authorization.
+func Of(refused *stint.Refusal, terms Terms, denied *stint.GrantElement) *Refusal {
 	answer := &Refusal{Code: Refused, Reason: string(refused.Code), Message: refused.Message, Details: map[string]string{}}
 	if state, isOfStep := refused.Metadata["state"]; isOfStep && refused.Code == stint.Revoked {
 		answer.Reason = "STEP_CLOSED"
@@ -70,22 +87,44 @@ func Of(refused *stint.Refusal, scope string, denied *stint.GrantElement) *Refus
 	if decision, isDecided := refused.Metadata["decision_id"]; isDecided {
 		answer.Details["decision_id"] = decision
 	}
+	scheme := terms.Scheme
+	if scheme == "" {
+		scheme = Bearer
+	}
 	switch refused.Fault() {
 	case stint.OfVerifier:
 		answer.Status, answer.Headers = http.StatusServiceUnavailable, map[string]string{"Retry-After": strconv.Itoa(retryAfterSeconds)}
 	case stint.OfGrant:
 		answer.Status, answer.Denied, answer.Approval = http.StatusForbidden, denied, refused.Metadata["approval"]
-		answer.Challenge = &Challenge{Error: "insufficient_scope", Scope: scope}
+		answer.Challenges = []Challenge{{scheme, "insufficient_scope", terms.Scope}}
 	default:
-		answer.Status, answer.Challenge = http.StatusUnauthorized, &Challenge{Error: "invalid_token", Scope: scope}
-		switch refused.Code {
-		case stint.TokenMissing:
-			answer.Challenge.Error = ""
-		case stint.RequestMalformed:
-			answer.Status, answer.Challenge.Error = http.StatusBadRequest, "invalid_request"
-		}
+		answer.Status, answer.Challenges = tokenChallenges(refused, scheme, terms)
 	}
 	return answer
+}
+
+func tokenChallenges(refused *stint.Refusal, scheme string, terms Terms) (status int, challenges []Challenge) {
+	var also []Challenge
+	if terms.DPoP {
+		also = []Challenge{{DPoP, "", terms.Scope}}
+	}
+	status = http.StatusUnauthorized
+	switch refused.Code {
+	case stint.TokenMissing:
+		// Whoever brought no token is told no error, only where tokens come from.
+		return status, append([]Challenge{{Bearer, "", terms.Scope}}, also...)
+	case stint.RequestMalformed:
+		return http.StatusBadRequest, []Challenge{{Bearer, "invalid_request", terms.Scope}}
+	case stint.ProofInvalid, stint.ProofReplayed:
+		return status, []Challenge{{DPoP, "invalid_dpop_proof", terms.Scope}}
+	case stint.ProofRequired:
+		if refused.Metadata["proof"] == "dpop" && terms.DPoP {
+			return status, []Challenge{{DPoP, "invalid_token", terms.Scope}}
+		}
+		return status, append([]Challenge{{Bearer, "invalid_token", terms.Scope}}, also...)
+	default:
+		return status, []Challenge{{scheme, "invalid_token", terms.Scope}}
+	}
 }
 
 // Data is what an error of JSON-RPC says beside code and message.
@@ -134,25 +173,33 @@ func (refused *Refusal) Write(response http.ResponseWriter, metadataURL string, 
 	for name, value := range refused.Headers {
 		header.Set(name, value)
 	}
-	if refused.Challenge != nil {
-		header.Set("WWW-Authenticate", refused.challengeText(metadataURL))
+	if len(refused.Challenges) > 0 {
+		// The word as well, since of a 403 with a challenge the official client shows nothing but this description.
+		description := quotable(refused.Reason + ": " + refused.Message + refused.described())
+		texts := make([]string, len(refused.Challenges))
+		for index, challenge := range refused.Challenges {
+			texts[index] = challenge.text(description, metadataURL)
+		}
+		header.Set("WWW-Authenticate", strings.Join(texts, ", "))
 	}
 	response.WriteHeader(refused.Status)
 	// A client that has gone is told nothing.
 	_, _ = response.Write(refused.Body(id))
 }
 
-func (refused *Refusal) challengeText(metadataURL string) string {
+func (challenge Challenge) text(description, metadataURL string) string {
 	var parameters []string
-	if refused.Challenge.Error != "" {
-		// The word as well, since of a 403 with a challenge the official client shows nothing but this description.
-		description := quotable(refused.Reason + ": " + refused.Message + refused.described())
-		parameters = append(parameters, `error="`+refused.Challenge.Error+`"`, `error_description="`+description+`"`)
+	if challenge.Error != "" {
+		parameters = append(parameters, `error="`+challenge.Error+`"`, `error_description="`+description+`"`)
 	}
-	if refused.Challenge.Scope != "" {
-		parameters = append(parameters, `scope="`+refused.Challenge.Scope+`"`)
+	if challenge.Scope != "" {
+		parameters = append(parameters, `scope="`+challenge.Scope+`"`)
 	}
-	return "Bearer " + strings.Join(append(parameters, `resource_metadata="`+metadataURL+`"`), ", ")
+	// RFC 9449 section 7.1.
+	if challenge.Scheme == DPoP {
+		parameters = append(parameters, `algs="`+strings.Join(stint.Algorithms(), " ")+`"`)
+	}
+	return challenge.Scheme + " " + strings.Join(append(parameters, `resource_metadata="`+metadataURL+`"`), ", ")
 }
 
 // described is the same as Data for a challenge's description.

@@ -19,7 +19,8 @@ from stint_mcp.jwt_svid import VerifiedJwtSvid, verify_jwt_svid
 from stint_mcp.keys import BundleSet, JwtBundle, VerificationKey, jwt_keys_of
 from stint_mcp.usage import CallOutcome, UsageStatus
 from stint_mcp.verified_step import VerifiedStep
-from stint_mcp.verifier import Verifier, VerifierStatus
+from stint_mcp.verifier import Verifier
+from stint_mcp.verifier_status import VerifierStatus
 
 __all__ = [
     "ACTIONS",

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from stint_mcp.errors import VerificationError
 from stint_mcp.grant import ToolUse
-from stint_mcp.guard.authorize import authorize_message, is_modern, scope_by_headers
-from stint_mcp.guard.headers import Headers, bearer_token_of
+from stint_mcp.guard.authorize import authorize_message, challenge_terms_of, is_modern, scope_by_headers
+from stint_mcp.guard.headers import Headers, credentials_of
+from stint_mcp.guard.connection import possession_of, target_of
 from stint_mcp.guard.message import NOT_IN_SESSION, JsonRpcMessage, JsonRpcResponse, malformed, message_of
 from stint_mcp.guard.refusal import (
     INTERNAL,
@@ -72,8 +73,8 @@ class StintGuard:
     """Every request must bring the JWT-SVID of an open step for this resource; it calls only tools that the step was granted, and is
     stopped when the step ends. What the guard cannot decide it refuses.
 
-    Bearer tokens alone: a token that is bound to a key or certificate is refused. The
-    application gets requests without their tokens.
+    Bearer tokens, and with ``dpop`` those that are bound to a key, with their proofs; where the server tells of the connection's certificate
+    (the TLS extension of ASGI), those that are bound to it. The application gets requests without their tokens.
 
     :param app: the application behind it.
     :param verifier: made with ``resource`` among its audiences; started and closed with the application's lifespan.
@@ -83,6 +84,7 @@ class StintGuard:
     :param asked_tools: tools of high risk, about whose every call the broker is asked; where it gives no answer they are refused.
         Calls that a grant counts are asked about anyway.
     :param other_methods: other methods that any step with a token for this resource may call; the rest is refused.
+    :param dpop: takes DPoP proofs, and says so. They are remembered in this process: behind several, each takes a proof once.
     :raises StintError: INVALID_FIELD.
 
     See MCP authorization, RFC 6750, RFC 9728.
@@ -100,8 +102,9 @@ class StintGuard:
         other_methods: Sequence[str] = OTHER_METHODS,
         resource_name: str | None = None,
         max_body_bytes: int = BODY_BYTES_MAX,
+        dpop: bool = False,
     ) -> None:
-        self._settings = guard_settings_of(resource, issuer, tools, other_methods, resource_name, max_body_bytes)
+        self._settings = guard_settings_of(resource, issuer, tools, other_methods, resource_name, max_body_bytes, dpop)
         verifier.check_audience(resource)
         check_asked_tools(asked_tools, tools)
         self._asked = frozenset(asked_tools)
@@ -127,9 +130,10 @@ class StintGuard:
         """Who asks, what they ask, whether they may; then it is served."""
         headers = Headers(scope["headers"])
         try:
-            step = await self._verifier.verify(bearer_token_of(headers), audience=self._settings.resource)
+            step = await self._identify(scope, headers)
         except VerificationError as error:
-            refused = refusal_of(error, scope_by_headers(self._settings, headers))
+            scope_text = scope_by_headers(self._settings, headers)
+            refused = refusal_of(error, challenge_terms_of(self._settings, headers, scope_text))
             await self._refuse(send, refused, None)
             return
         request = _Request(scope, receive, send, headers, step)
@@ -143,6 +147,19 @@ class StintGuard:
         else:
             seen = self._seen_by(step, of_any=True, modern=False) if scope["method"] == "GET" else None
             await self._serve(request, receive, None, None, seen)
+
+    async def _identify(self, scope: Scope, headers: Headers) -> VerifiedStep:
+        """Raises VerificationError."""
+        resource = self._settings.resource
+        presented = credentials_of(headers, dpop=self._settings.dpop)
+        if presented.scheme == "Bearer":
+            return await self._verifier.verify(presented.token, audience=resource, confirmation=possession_of(scope))
+        if presented.proof is None:
+            raise VerificationError("PROOF_INVALID", "expected a DPoP header with the proof")
+        url = target_of(resource, _path_of(scope))
+        return await self._verifier.verify_with_proof(
+            presented.token, presented.proof, method=scope["method"], url=url, audience=resource
+        )
 
     async def _post(self, request: "_Request") -> None:
         settings, headers, step = self._settings, request.headers, request.step
@@ -206,7 +223,7 @@ class StintGuard:
             outcome = "stopped" if is_begun else "refused"
             scope = None if use is None else scope_of_tool(use.tool)
             element = None if use is None else self._settings.elements[use.tool]
-            refused = refusal_of(error, scope, element)
+            refused = refusal_of(error, challenge_terms_of(self._settings, request.headers, scope), element)
             if not answer.is_sent or answer.headers is None:
                 await self._refuse(request.send, refused, request_id)
             elif answer.headers.is_event_stream and not answer.is_whole:

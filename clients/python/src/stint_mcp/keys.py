@@ -107,7 +107,7 @@ def jwt_keys_of(document: bytes) -> Mapping[str, VerificationKey]:
     out. Never raises. See SPIFFE Trust Domain and Bundle section 4.
     """
     try:
-        return {kid: key for kid, jwk in _jwks_in(document).items() if (key := _key_of(jwk)) is not None}
+        return {kid: key for kid, jwk in _jwks_in(document).items() if (key := verification_key_of(jwk)) is not None}
     except _Unusable:
         return {}
 
@@ -161,7 +161,8 @@ def _checked_jwk(jwk: dict[str, Any]) -> str:
     return str(jwk["kid"])
 
 
-def _key_of(jwk: dict[str, Any]) -> VerificationKey | None:
+def verification_key_of(jwk: dict[str, Any]) -> VerificationKey | None:
+    """The key of a JWK whose members are all there, each number in base64url; ``None`` for one that is not accepted."""
     try:
         key = _public_key_of(jwk)
     except ValueError:

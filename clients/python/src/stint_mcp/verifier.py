@@ -5,7 +5,6 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -14,6 +13,7 @@ from stint_mcp.call_check import TIMEOUT_SECONDS_DEFAULT, CallCheck, CheckedCall
 from stint_mcp.call_error import CallFailure
 from stint_mcp.clock import Clock, SystemClock, instant_of
 from stint_mcp.confirmation import Possession
+from stint_mcp.dpop import parse_dpop_proof, verify_dpop_proof
 from stint_mcp.errors import StintError, VerificationError, invalid_field
 from stint_mcp.feed_client import FeedClient, FeedOptions
 from stint_mcp.feed_state import Applied, FeedState
@@ -22,10 +22,12 @@ from stint_mcp.grant import ACTIONS, Action, ToolUse, coverage_of
 from stint_mcp.jwt_svid import verify_jwt_svid
 from stint_mcp.limits import VERIFIER_LEEWAY_SECONDS
 from stint_mcp.ready import awaited, lasting_fault
+from stint_mcp.replay_cache import ReplayCache
 from stint_mcp.resource_uri import check_audience
 from stint_mcp.spiffe_id import parse_trust_domain
-from stint_mcp.usage import CallOutcome, UsageReporter, UsageStatus
+from stint_mcp.usage import CallOutcome, UsageReporter
 from stint_mcp.verified_step import VerifiedStep, refusal_of, verified_step_of
+from stint_mcp.verifier_status import VerifierStatus
 from stint_mcp.while_open import DenialListeners, Listener, WhileOpen
 
 _WARN_AFTER_SECONDS: Final = 1.0
@@ -36,26 +38,6 @@ _UNFIT: Final[dict[Unfitness, str]] = {
     "STALE": "the revocations known to the verifier are out of date",
     "CLOCK_SKEWED": "the clock of the verifier is not that of the broker",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class VerifierStatus:
-    """What a verifier says of itself."""
-
-    connected: bool
-    refusal: Unfitness | None
-    """Why what has the strictest bound is refused at present; ``None`` when nothing is."""
-    staleness_seconds: float | None
-    """Since when nothing is known; ``None`` before the first deny-list."""
-    clock_offset_seconds: float | None
-    """How far this machine's clock is ahead of the broker's."""
-    bundles: int
-    denied: int
-    """Names on the deny-list; a step has two."""
-    last_error: str | None
-    """What ended the last stream, in a few words."""
-    usage: UsageStatus | None = None
-    """Calls that were not reported yet; ``None`` where none are."""
 
 
 class Verifier:
@@ -107,6 +89,7 @@ class Verifier:
         self._state = FeedState()
         self._listeners = DenialListeners()
         self._calls = CallCheck(found)
+        self._replays = ReplayCache()
         self._usage = UsageReporter(found, self._clock) if report_usage else None
         # What the broker is asked about. Apart from what was verified, which is logged and handed on.
         self._tokens: WeakKeyDictionary[VerifiedStep, str] = WeakKeyDictionary()
@@ -209,6 +192,26 @@ class Verifier:
         )
         self._check_not_denied(step)
         self._tokens[step] = token
+        return step
+
+    async def verify_with_proof(
+        self, token: str, proof: str, *, method: str, url: str, audience: str | None = None
+    ) -> VerifiedStep:
+        """Verifies a step's JWT-SVID that is bound to a key, and the DPoP proof that came with it, which is then used up.
+
+        :param proof: the value of the DPoP header.
+        :param url: of the request, as its client wrote it: behind a proxy the public one. Without query and fragment.
+        :raises VerificationError: as `verify`; PROOF_INVALID, PROOF_MISMATCH or PROOF_REPLAYED; OVERLOADED when no more proofs can be
+            remembered.
+
+        See RFC 9449 section 7.
+        """
+        parsed = parse_dpop_proof(proof)
+        # The token first: whose key it is not bound to does not get a signature of their own choice verified.
+        step = await self.verify(token, audience=audience, confirmation=Possession(jkt=parsed.jkt))
+        now = self._now_seconds()
+        jti = verify_dpop_proof(parsed, method=method, url=url, token=token, now=now)
+        self._replays.use(parsed.jkt, f"dpop {jti}", now)
         return step
 
     def check_audience(self, audience: str) -> None:

@@ -4,9 +4,9 @@ from typing import Final
 
 from stint_mcp.errors import VerificationError
 from stint_mcp.grant import ToolUse
-from stint_mcp.guard.headers import Headers, decode_header_value
+from stint_mcp.guard.headers import Headers, decode_header_value, scheme_named
 from stint_mcp.guard.message import JsonRpcMessage, malformed
-from stint_mcp.guard.refusal import HEADER_MISMATCH, INVALID_PARAMS, METHOD_NOT_FOUND, Refusal, refusal_of
+from stint_mcp.guard.refusal import HEADER_MISMATCH, INVALID_PARAMS, METHOD_NOT_FOUND, ChallengeTerms, Refusal, refusal_of
 from stint_mcp.guard.settings import CALL, GuardSettings, is_other_method, scope_of_tool
 from stint_mcp.verified_step import VerifiedStep
 from stint_mcp.verifier import Verifier
@@ -35,7 +35,7 @@ def authorize_message(
         text = "the requestState is not one that was given to this step for this request"
         return Refusal(200, INVALID_PARAMS, "REQUEST_STATE_INVALID", text)
     if message.method == CALL:
-        return _authorize_call(settings, verifier, step, message)
+        return _authorize_call(settings, verifier, step, message, headers)
     if is_other_method(settings.other_methods, message.method):
         return None
     # No 403, since there is no token that would help: it is as if there were no such method. In the older protocol 404 would say that
@@ -46,7 +46,7 @@ def authorize_message(
 
 
 def _authorize_call(
-    settings: GuardSettings, verifier: Verifier, step: VerifiedStep, message: JsonRpcMessage
+    settings: GuardSettings, verifier: Verifier, step: VerifiedStep, message: JsonRpcMessage, headers: Headers
 ) -> ToolUse | Refusal:
     name = message.params.get("name")
     if not isinstance(name, str) or message.id is None:
@@ -62,7 +62,7 @@ def _authorize_call(
         if error.code == "CHECK_REQUIRED":
             return use
         verifier.report(step, use, "refused")
-        return refusal_of(error, scope_of_tool(name), settings.elements[name])
+        return refusal_of(error, challenge_terms_of(settings, headers, scope_of_tool(name)), settings.elements[name])
     return use
 
 
@@ -88,6 +88,15 @@ def is_modern(message: JsonRpcMessage | None, headers: Headers) -> bool:
     meta = None if message is None else message.params.get("_meta")
     is_claimed = isinstance(meta, dict) and _VERSION_KEY in meta
     return is_claimed or (headers.get("mcp-protocol-version") or "") >= _MODERN_SINCE
+
+
+def challenge_terms_of(settings: GuardSettings, headers: Headers, scope: str | None) -> ChallengeTerms:
+    """What a challenge depends on beside the error.
+
+    :param scope: what the request takes, where that is known.
+    """
+    is_dpop = settings.dpop and scheme_named(headers) == "dpop"
+    return ChallengeTerms("DPoP" if is_dpop else "Bearer", settings.dpop, scope)
 
 
 def scope_by_headers(settings: GuardSettings, headers: Headers) -> str | None:

@@ -3,7 +3,8 @@
 import base64
 import re
 from collections.abc import Iterable
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Literal
 
 from stint_mcp.errors import VerificationError
 
@@ -44,11 +45,24 @@ class Headers:
         return _EVENTS_TYPE.match(self._values.get("content-type", "")) is not None
 
 
-def bearer_token_of(headers: Headers) -> str:
-    """The token of a request.
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The credentials of a request, unverified."""
 
-    Raises VerificationError TOKEN_MISSING, or REQUEST_MALFORMED for an Authorization header that is not one token of a scheme. See
-    RFC 6750 section 2.
+    scheme: Literal["Bearer", "DPoP"]
+    token: str
+    proof: str | None
+    """The value of the DPoP header; ``None`` where there is none."""
+
+
+def credentials_of(headers: Headers, *, dpop: bool) -> Presented:
+    """The token of a request, and the proof with it.
+
+    :param dpop: whether proofs are taken.
+    :raises VerificationError: TOKEN_MISSING where there is none of a scheme that is taken, or REQUEST_MALFORMED for an Authorization
+        header that is not one token of a scheme.
+
+    See RFC 6750 section 2, RFC 9449 section 7.1.
     """
     header = headers.get("authorization") or ""
     match = _CREDENTIALS.fullmatch(header)
@@ -56,10 +70,19 @@ def bearer_token_of(headers: Headers) -> str:
         # Two headers come as one with a comma, which no token has.
         message = "the Authorization header must be one token: Bearer, DPoP or WPT"
         raise VerificationError("REQUEST_MALFORMED", message)
-    # Proofs are not looked at here, so that a token that comes with one is none.
-    if match is None or match[1].lower() != "bearer":
+    scheme = "" if match is None else match[1].lower()
+    if match is not None and scheme == "bearer":
+        return Presented("Bearer", match[2], None)
+    # Where proofs are not looked at, a token that comes with one is none.
+    if match is None or scheme != "dpop" or not dpop:
         raise VerificationError("TOKEN_MISSING", "a token is required")
-    return match[2]
+    return Presented("DPoP", match[2], headers.get("dpop"))
+
+
+def scheme_named(headers: Headers) -> str:
+    """The scheme that a request names, in small letters; empty for none that there is."""
+    match = _SCHEME.match(headers.get("authorization") or "")
+    return "" if match is None else match[1].lower()
 
 
 def decode_header_value(value: str) -> str | None:

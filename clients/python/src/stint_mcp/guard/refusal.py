@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from stint_mcp.errors import VerificationError
 from stint_mcp.grant import GrantElement
+from stint_mcp.keys import JWS_ALGORITHMS
 
 PARSE_ERROR: Final = -32_700
 INVALID_REQUEST: Final = -32_600
@@ -30,6 +31,31 @@ _NOT_QUOTABLE: Final = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")
 RequestId = str | int | None
 
 
+Scheme = Literal["Bearer", "DPoP"]
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A scheme that would do."""
+
+    scheme: Scheme
+    error: str | None
+    """``None`` for whoever brought no token: they are told no error, only where tokens come from."""
+    scope: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeTerms:
+    """What a challenge depends on beside the error."""
+
+    scheme: Scheme = "Bearer"
+    """Of the request."""
+    dpop: bool = False
+    """Whether DPoP is taken here."""
+    scope: str | None = None
+    """What the request takes, where that is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An answer that says no."""
@@ -46,22 +72,21 @@ class Refusal:
     """Of a call that the step may not make: what it would have taken."""
     approval: str | None = None
     """The role that may approve the call; ``None`` where approving can't help."""
-    challenge: str | None = None
-    """``error`` of the challenge; empty for a challenge without one, ``None`` for no challenge."""
-    scope: str | None = None
+    challenges: tuple["Challenge", ...] = ()
+    """What ``WWW-Authenticate`` says; none: there is no such header."""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
 INTERNAL: Final = Refusal(500, -32_603, "INTERNAL", "internal error")
 
 
-def refusal_of(error: VerificationError, scope: str | None, use: GrantElement | None = None) -> Refusal:
-    """What a verification error means to a client: 401 with a new token, 403 with a wider grant, 503 later.
+def refusal_of(error: VerificationError, terms: ChallengeTerms, use: GrantElement | None = None) -> Refusal:
+    """What a verification error means to a client: 401 with a new token or proof, 403 with a wider grant, 503 later.
 
-    A verifier that cannot tell is no reason to ask for new tokens, hence not 401. See RFC 6750 section 3.1, MCP authorization.
+    A verifier that cannot tell is no reason to ask for new tokens, hence not 401. See RFC 6750 section 3.1, RFC 9449 section 7.1, MCP
+    authorization.
 
-    :param scope: what the call takes, where that is known.
-    :param use: the same as an element of a grant.
+    :param use: what the call takes, as an element of a grant.
     """
     state = error.metadata.get("state")
     is_ended = error.code == "REVOKED" and state is not None
@@ -70,22 +95,31 @@ def refusal_of(error: VerificationError, scope: str | None, use: GrantElement | 
         **({"state": state} if is_ended and state is not None else {}),
         **({} if decision_id is None else {"decision_id": decision_id}),
     }
-    approval = error.metadata.get("approval")
     reason = "STEP_CLOSED" if is_ended else error.code
 
-    def refusal(status: int, **more: Any) -> Refusal:
-        return Refusal(status, REFUSED, reason, error.message, details, **more)
+    def refusal(status: int, *challenges: Challenge, **more: Any) -> Refusal:
+        return Refusal(status, REFUSED, reason, error.message, details, challenges=challenges, **more)
 
+    def challenge(scheme: Scheme, text: str | None) -> Challenge:
+        return Challenge(scheme, text, terms.scope)
+
+    also = (challenge("DPoP", None),) if terms.dpop else ()
     if error.fault == "verifier":
         return refusal(503, headers={"retry-after": str(_RETRY_AFTER_SECONDS)})
     if error.fault == "grant":
-        return refusal(403, challenge="insufficient_scope", scope=scope, refused=use, approval=approval)
+        approval = error.metadata.get("approval")
+        return refusal(403, challenge(terms.scheme, "insufficient_scope"), refused=use, approval=approval)
     if error.code == "TOKEN_MISSING":
-        # Whoever brought no token is told no error, only where tokens come from.
-        return refusal(401, challenge="", scope=scope)
+        return refusal(401, challenge("Bearer", None), *also)
     if error.code == "REQUEST_MALFORMED":
-        return refusal(400, challenge="invalid_request", scope=scope)
-    return refusal(401, challenge="invalid_token", scope=scope)
+        return refusal(400, challenge("Bearer", "invalid_request"))
+    if error.code in ("PROOF_INVALID", "PROOF_REPLAYED"):
+        return refusal(401, challenge("DPoP", "invalid_dpop_proof"))
+    if error.code == "PROOF_REQUIRED":
+        if error.metadata.get("proof") == "dpop" and terms.dpop:
+            return refusal(401, challenge("DPoP", "invalid_token"))
+        return refusal(401, challenge("Bearer", "invalid_token"), *also)
+    return refusal(401, challenge(terms.scheme, "invalid_token"))
 
 
 def error_message_of(refused: Refusal, request_id: RequestId) -> bytes:
@@ -98,18 +132,25 @@ def error_message_of(refused: Refusal, request_id: RequestId) -> bytes:
 def headers_of(refused: Refusal, metadata_url: str) -> list[tuple[bytes, bytes]]:
     """The headers of a refusal, as ASGI has them."""
     headers = {"content-type": "application/json", "cache-control": "no-store", **refused.headers}
-    if refused.challenge is not None:
+    if refused.challenges:
         # The word as well, since of a 403 with a challenge the official client shows nothing but this description.
-        description = f"{refused.reason}: {refused.message}{_described(refused)}"
-        parameters = []
-        if refused.challenge != "":
-            quotable = _NOT_QUOTABLE.sub(" ", description)
-            parameters += [f'error="{refused.challenge}"', f'error_description="{quotable}"']
-        if refused.scope is not None:
-            parameters.append(f'scope="{refused.scope}"')
-        parameters.append(f'resource_metadata="{metadata_url}"')
-        headers["www-authenticate"] = f"Bearer {', '.join(parameters)}"
+        description = _NOT_QUOTABLE.sub(" ", f"{refused.reason}: {refused.message}{_described(refused)}")
+        texts = [_challenge_text(one, description, metadata_url) for one in refused.challenges]
+        headers["www-authenticate"] = ", ".join(texts)
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+def _challenge_text(challenge: Challenge, description: str, metadata_url: str) -> str:
+    parameters = []
+    if challenge.error is not None:
+        parameters += [f'error="{challenge.error}"', f'error_description="{description}"']
+    if challenge.scope is not None:
+        parameters.append(f'scope="{challenge.scope}"')
+    # RFC 9449 section 7.1.
+    if challenge.scheme == "DPoP":
+        parameters.append(f'algs="{" ".join(JWS_ALGORITHMS)}"')
+    parameters.append(f'resource_metadata="{metadata_url}"')
+    return f"{challenge.scheme} {', '.join(parameters)}"
 
 
 def _denial_data_of(refused: Refusal) -> dict[str, Any]:

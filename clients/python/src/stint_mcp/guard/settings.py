@@ -43,6 +43,7 @@ class GuardSettings:
     other_methods: Sequence[str]
     resource_name: str | None
     max_body_bytes: int
+    dpop: bool
     metadata_path: str
     metadata_url: str
 
@@ -54,6 +55,7 @@ def guard_settings_of(
     other_methods: Sequence[str],
     resource_name: str | None,
     max_body_bytes: int,
+    dpop: bool,
 ) -> GuardSettings:
     """Raises StintError INVALID_FIELD."""
     check_resource_uri(resource, "resource")
@@ -73,6 +75,7 @@ def guard_settings_of(
         other_methods=tuple(other_methods),
         resource_name=resource_name,
         max_body_bytes=max_body_bytes,
+        dpop=dpop,
         metadata_path=path,
         metadata_url=f"{url.scheme}://{url.netloc}{path}{query}",
     )
