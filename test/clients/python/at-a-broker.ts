@@ -24,6 +24,7 @@ export function testsAtABroker({ python, environment }: PythonClient): void {
         { kind: "agent", name: "researcher", selectors, ceiling: grant },
         // The Python program is started by this process, which opens steps too.
         { kind: "runtime", name: "flow", selectors, agents: ["researcher"], allow_descendants: true },
+        { kind: "runtime", name: "records", selectors, agents: ["researcher"], allow_descendants: true },
         { kind: "verifier", name: "library", selectors, audiences: [RESOURCE] },
       ],
     });
@@ -90,6 +91,13 @@ export function testsAtABroker({ python, environment }: PythonClient): void {
     expect(await verifier.tell("work", { run: `python-${end}`, end })).toEqual({
       refused: "REVOKED",
       metadata: { reason: "cessationOfOperation", state },
+    });
+  });
+
+  test("hands a part of its step to another runtime, as often as its token says", async () => {
+    expect(await verifier.tell("delegate", { run: "python-delegates" })).toEqual({
+      parent: true,
+      error: "DELEGATION_REFUSED",
     });
   });
 

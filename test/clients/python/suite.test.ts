@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pythonIsMissing } from "../../conformance/python/python-environment.ts";
 import { testsAtABroker } from "./at-a-broker.ts";
+import { testsAtAnApprover } from "./at-an-approver.ts";
 import { installedPythonClient, PYTHON_CLIENT, type PythonClient } from "./python-client.ts";
 
 // The package's own suite, run against the installed wheel; each of its tests is one here, so that CI counts and names it.
@@ -87,4 +88,8 @@ describe.skipIf(client === undefined)("the Python package", () => {
 
 describe.skipIf(client === undefined)("a verifier in Python at a real broker", () => {
   if (client !== undefined) testsAtABroker(client);
+});
+
+describe.skipIf(client === undefined)("a runtime in Python whose steps have to be approved", () => {
+  if (client !== undefined) testsAtAnApprover(client);
 });

@@ -39,6 +39,7 @@ class Told:
         # The socket is found as the standard says, by SPIFFE_ENDPOINT_SOCKET.
         self.verifier = Verifier([audience], development=True, report_usage=True, clock=self.clock)
         self.verified: VerifiedStep | None = None
+        self.asking: asyncio.Task[object] | None = None
         self.watching: set[asyncio.Task[None]] = set()
 
     async def verify(self, order: dict[str, Any]) -> object:
@@ -83,6 +84,40 @@ class Told:
                 return {"error": error.code, "metadata": dict(error.metadata)}
         await ended.wait()
         return await self.verify({"token": svid.svid()})
+
+    async def ask(self, order: dict[str, Any]) -> object:
+        """A step that may have to be approved, and whether its token can be had."""
+        element = GrantElement((self.audience,), "search", ("read",), ("internal",))
+        options = {name: order[name] for name in ("accept_pending", "approval_timeout_seconds") if name in order}
+        self.asking = asyncio.current_task()
+        try:
+            async with Runtime("clerk") as runtime, runtime.step(order["run"], "s", [element], **options) as step:
+                await step.jwt_svid(self.audience)
+                return {"spiffe_id": step.spiffe_id}
+        except StintError as error:
+            return {"error": error.code, "metadata": dict(error.metadata)}
+        except asyncio.CancelledError:
+            return "given up"
+
+    async def give_up(self, _order: dict[str, Any]) -> object:
+        assert self.asking is not None
+        self.asking.cancel()
+        return "told"
+
+    async def delegate(self, order: dict[str, Any]) -> object:
+        """A step, a token of it for another runtime, and two children that this opens with it, of which the second is one too many."""
+        element = GrantElement((self.audience,), "search", ("read",), ("internal",))
+        async with Runtime("researcher") as runtime, runtime.step(order["run"], "collect", [element]) as step:
+            token = await step.delegation_token("records", grant=[element], ttl_seconds=60)
+            assert token.token() not in repr(token)
+            grant, run = [element], f"{order['run']}-archive"
+            async with runtime.step(run, "store", grant, parent_token=token.token()) as child:
+                verified = await self.verifier.verify((await child.jwt_svid(self.audience)).svid())
+            try:
+                async with runtime.step(run, "again", grant, parent_token=token.token()):
+                    return "opened twice"
+            except StintError as error:
+                return {"parent": verified.step.parent_step_id == step.step_id, "error": error.code}
 
     async def research(self, order: dict[str, Any]) -> object:
         """As the guide shows it."""

@@ -3,20 +3,23 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import grpc.aio
 from google.protobuf.message import Message
 
+from stint_mcp.approval import approved_step
 from stint_mcp.call_error import call_failure_of
 from stint_mcp.channel import SECURITY_HEADER, open_channel
 from stint_mcp.clock import Clock, SystemClock
+from stint_mcp.delegation_token import DelegationToken
 from stint_mcp.errors import StintError, invalid_field
 from stint_mcp.gen.stint.v1 import credentials_pb2, steps_pb2, types_pb2
 from stint_mcp.grant import GrantElement
 from stint_mcp.jwt_svids import JwtSvid, JwtSvids
+from stint_mcp.step_state import name_of, step_closed
 from stint_mcp.while_open import spent
 
 _ANSWER_SECONDS: Final = 10.0
@@ -25,7 +28,6 @@ _HOLD_GRACE_SECONDS: Final = 5.0
 """For as long the broker keeps a step that nobody holds; after that it may be gone without anybody having said so."""
 _HOLD_AGAIN_SECONDS: Final = 0.2
 _REQUEST_ID_BYTES: Final = 16
-_STATE_PREFIX: Final = "STEP_STATE_"
 
 Response = TypeVar("Response", bound=Message)
 
@@ -60,14 +62,28 @@ class Runtime:
         if self._channel is not None:
             await self._channel.close()
 
-    def step(self, run_id: str, step: str, grant: Sequence[GrantElement], *, purpose: str = "") -> "StepScope":
+    def step(
+        self,
+        run_id: str,
+        step: str,
+        grant: Sequence[GrantElement],
+        *,
+        purpose: str = "",
+        accept_pending: bool = False,
+        approval_timeout_seconds: float | None = None,
+        parent_token: str = "",
+    ) -> "StepScope":
         """``async with runtime.step(…) as step:`` opens a step, and closes it with the outcome of the body.
 
         COMPLETED when it comes to its end, CANCELLED when it is cancelled, FAILED when it raises. When the step ends before, the body is
         cancelled, and the StintError STEP_CLOSED (``metadata["state"]``) or HOLD_LOST raised: another attempt may be doing the work.
 
+        :param accept_pending: waits where policies hold the step back until an operator approves it; otherwise such a step is refused
+            POLICY_DENIED, with ``metadata["approval"]``.
+        :param approval_timeout_seconds: how long to wait for that; then the request is taken back. ``None``: as long as the broker does.
+        :param parent_token: a delegation token for this runtime: the step is opened under the step that the token is of.
         :raises StintError: on entering and leaving as the broker says it (POLICY_DENIED, NOT_ENTITLED, …), UNREACHABLE when nobody
-            answers, BROKER_FAILED when a call failed without a reason.
+            answers, BROKER_FAILED when a call failed without a reason; STEP_CLOSED when an approval was refused, APPROVAL_TIMEOUT.
         """
         request = steps_pb2.OpenRequest(
             run_id=run_id,
@@ -76,8 +92,29 @@ class Runtime:
             purpose=purpose,
             grant=types_pb2.Grant(elements=[_element_of(element) for element in grant]),
             request_id=secrets.token_hex(_REQUEST_ID_BYTES),
+            accept_pending=accept_pending,
+            parent_token=parent_token,
         )
-        return StepScope(self, request)
+        return StepScope(self, request, approval_timeout_seconds)
+
+    async def _held(self, step_id: str) -> AsyncIterator[steps_pb2.HoldResponse]:
+        """Holds a step for as long as somebody listens. Raises StintError."""
+        call = self._connected().unary_stream(
+            _path_of(steps_pb2, "Steps.Hold"),
+            request_serializer=_serialized,
+            response_deserializer=steps_pb2.HoldResponse.FromString,
+        )(steps_pb2.HoldRequest(step_id=step_id), metadata=SECURITY_HEADER)
+        try:
+            async for held in call:
+                yield held
+        except grpc.aio.AioRpcError as error:
+            raise _error_of(error) from None
+        finally:
+            call.cancel()
+
+    async def _close(self, step_id: str, outcome: steps_pb2.Outcome) -> steps_pb2.CloseResponse:
+        request = steps_pb2.CloseRequest(step_id=step_id, outcome=outcome)
+        return await self._call(steps_pb2, "Steps.Close", request, steps_pb2.CloseResponse)
 
     async def _call(self, service: Any, method: str, request: Message, answer: type[Response]) -> Response:
         call = self._connected().unary_unary(
@@ -115,6 +152,39 @@ class Step:
         """
         return await self._svids.get(audience)
 
+    async def delegation_token(
+        self, runtime: str, *, grant: Sequence[GrantElement] | None = None, uses: int = 1, ttl_seconds: int | None = None
+    ) -> DelegationToken:
+        """A new token by which another runtime opens children of the step.
+
+        :param runtime: its registration entry's name; nobody else can use the token.
+        :param grant: the most that a child may be granted. ``None``: all that the step may.
+        :param uses: how many children, 1 to 100.
+        :param ttl_seconds: 10 to 3,600; the token ends with the step in any case. ``None``: as long as a JWT-SVID of the step.
+        :raises StintError: ENTRY_NOT_FOUND for an unknown runtime, GRANT_EXCEEDED, STEP_CLOSED, INVALID_FIELD and the like.
+        """
+        # On the wire 0 stands for one use.
+        if uses < 1:
+            raise invalid_field("uses", "a whole number from 1 to 100")
+        request = credentials_pb2.IssueDelegationTokenRequest(step_id=self.step_id, runtime=runtime, uses=uses)
+        if grant is not None:
+            request.grant.CopyFrom(types_pb2.Grant(elements=[_element_of(element) for element in grant]))
+        if ttl_seconds is not None:
+            request.ttl.FromSeconds(ttl_seconds)
+        issued = await self._runtime._call(
+            credentials_pb2,
+            "Credentials.IssueDelegationToken",
+            request,
+            credentials_pb2.IssueDelegationTokenResponse,
+        )
+        return DelegationToken(
+            issued.token.token,
+            issuance_id=issued.token.issuance_id,
+            spiffe_id=issued.token.spiffe_id,
+            runtime=runtime,
+            expires_at=issued.token.expires_at.seconds,
+        )
+
     async def _mint(self, audience: str) -> JwtSvid:
         wanted = credentials_pb2.JwtSvidWanted(audiences=[audience])
         request = credentials_pb2.IssueJwtSvidRequest(step_id=self.step_id, wanted=wanted)
@@ -127,8 +197,9 @@ class Step:
 class StepScope:
     """What `Runtime.step` returns; enter it once."""
 
-    def __init__(self, runtime: Runtime, request: steps_pb2.OpenRequest) -> None:
+    def __init__(self, runtime: Runtime, request: steps_pb2.OpenRequest, approval_timeout_seconds: float | None) -> None:
         self._runtime, self._request = runtime, request
+        self._approval_timeout_seconds = approval_timeout_seconds
         self._ended: StintError | None = None
         self._task: asyncio.Task[object] | None = None
         self._holding: asyncio.Task[None] | None = None
@@ -137,11 +208,21 @@ class StepScope:
 
     async def __aenter__(self) -> Step:
         opened = await self._runtime._call(steps_pb2, "Steps.Open", self._request, steps_pb2.OpenResponse)
-        self._step_id = opened.step.step_id
+        step = opened.step
+        if step.state == types_pb2.StepState.STEP_STATE_PENDING_APPROVAL and self._request.accept_pending:
+            step = await approved_step(
+                step,
+                self._runtime._held,
+                lambda step_id: self._runtime._close(step_id, steps_pb2.Outcome.OUTCOME_CANCELLED),
+                self._approval_timeout_seconds,
+            )
+        if step.state != types_pb2.StepState.STEP_STATE_OPEN:
+            raise step_closed(name_of(step.state))
+        self._step_id = step.step_id
         self._task = asyncio.current_task()
         self._cancelled_before = 0 if self._task is None else self._task.cancelling()
         self._holding = asyncio.get_running_loop().create_task(self._hold())
-        return Step(self._runtime, opened.step)
+        return Step(self._runtime, step)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, _raised: BaseException | None, _trace: TracebackType | None
@@ -157,41 +238,32 @@ class StepScope:
                 raise self._ended from None
             return
         outcome = _outcome_of(kind)
-        request = steps_pb2.CloseRequest(step_id=self._step_id, outcome=outcome)
         try:
-            closed = await self._runtime._call(steps_pb2, "Steps.Close", request, steps_pb2.CloseResponse)
+            closed = await self._runtime._close(self._step_id, outcome)
         except StintError:
             # A step whose close failed is no longer held, and so ends by itself.
             if kind is None:
                 raise
             return
-        state, said = _name_of(closed.step.state), steps_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_")
+        state, said = name_of(closed.step.state), steps_pb2.Outcome.Name(outcome).removeprefix("OUTCOME_")
         if kind is None and state != said:
-            raise _closed(state)
+            raise step_closed(state)
 
     async def _hold(self) -> None:
         """Holds the step, and finds the hold again when it is lost, for as long as the broker keeps a step that nobody holds."""
         loop = asyncio.get_running_loop()
         lost_at = loop.time()
         while loop.time() - lost_at < _HOLD_GRACE_SECONDS:
-            call = self._runtime._connected().unary_stream(
-                _path_of(steps_pb2, "Steps.Hold"),
-                request_serializer=_serialized,
-                response_deserializer=steps_pb2.HoldResponse.FromString,
-            )(steps_pb2.HoldRequest(step_id=self._step_id), metadata=SECURITY_HEADER)
             try:
-                async for held in call:
+                async for held in self._runtime._held(self._step_id):
                     lost_at = loop.time()
                     if held.step.state != types_pb2.StepState.STEP_STATE_OPEN:
-                        return self._end(_closed(_name_of(held.step.state)))
+                        return self._end(step_closed(name_of(held.step.state)))
                 lost_at = loop.time()
-            except grpc.aio.AioRpcError as error:
-                refused = _error_of(error)
+            except StintError as refused:
                 # A broken connection shows in several ways; only what the broker gave a reason for is its answer.
                 if refused.code not in ("UNREACHABLE", "BROKER_FAILED", "NOT_SERVING"):
                     return self._end(refused)
-            finally:
-                call.cancel()
             await asyncio.sleep(_HOLD_AGAIN_SECONDS)
         self._end(StintError("HOLD_LOST", "the hold of the step was lost"))
 
@@ -206,15 +278,6 @@ def _outcome_of(kind: type[BaseException] | None) -> steps_pb2.Outcome:
         return steps_pb2.Outcome.OUTCOME_COMPLETED
     is_cancelled = issubclass(kind, (asyncio.CancelledError, KeyboardInterrupt, SystemExit))
     return steps_pb2.Outcome.OUTCOME_CANCELLED if is_cancelled else steps_pb2.Outcome.OUTCOME_FAILED
-
-
-def _closed(state: str) -> StintError:
-    return StintError("STEP_CLOSED", f"the step has ended: {state}", {"state": state})
-
-
-def _name_of(state: int) -> str:
-    known = types_pb2.StepState.DESCRIPTOR.values_by_number.get(state)
-    return "UNKNOWN" if known is None else known.name.removeprefix(_STATE_PREFIX)
 
 
 def _error_of(error: grpc.aio.AioRpcError) -> StintError:
