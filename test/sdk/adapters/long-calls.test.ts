@@ -20,7 +20,10 @@ async function slowServer() {
   const answer = Promise.withResolvers<void>();
   const handler = createMcpHandler(() => {
     const server = new McpServer({ name: "slow", version: "1" });
-    server.registerTool("wait", { inputSchema: z.object({}) }, async () => {
+    server.registerTool("wait", { inputSchema: z.object({}) }, async (_arguments, { mcpReq }) => {
+      const { progressToken = "" } = mcpReq._meta ?? {};
+      const params = { progressToken, progress: 1, total: 2 };
+      await mcpReq.notify({ method: "notifications/progress", params });
       begun.resolve();
       await answer.promise;
       return { content: [{ type: "text", text: "at last" }] };
@@ -58,16 +61,22 @@ test.for([
         ...settings,
       }),
   },
-])("a call by a client of line $line that is answered after ten minutes is waited for", async ({ make }) => {
-  virtualTime();
-  const { url, begun, answer } = await slowServer();
-  const { settings } = await longSettings("wait", url.href);
-  const called = make(url, settings).callTool({ name: "wait", arguments: {} });
-  await begun;
-  await vi.advanceTimersByTimeAsync(10 * MINUTES);
-  answer();
-  expect(await called).toMatchObject({ content: [{ type: "text", text: "at last" }] });
-});
+])(
+  "a call by a client of line $line that is answered after ten minutes is waited for, and its progress is told",
+  async ({ make }) => {
+    virtualTime();
+    const { url, begun, answer } = await slowServer();
+    const { settings } = await longSettings("wait", url.href);
+    const progressed = Promise.withResolvers<unknown>();
+    const onprogress = (progress: unknown) => progressed.resolve(progress);
+    const called = make(url, settings).callTool({ name: "wait", arguments: {} }, { onprogress });
+    await begun;
+    expect(await progressed.promise).toEqual({ progress: 1, total: 2 });
+    await vi.advanceTimersByTimeAsync(10 * MINUTES);
+    answer();
+    expect(await called).toMatchObject({ content: [{ type: "text", text: "at last" }] });
+  },
+);
 
 test("a tool that works for ten minutes has a token that lives for each request, also after one was refused", async () => {
   const { broker, settings, ages, work } = await tenMinutesOfWork("search");
