@@ -12,6 +12,8 @@ from stint_mcp import StintError, ToolNeeds, VerificationError, Verifier
 from stint_mcp.asgi import Message, Receive, Scope, Send, StintGuard, current_step
 from stint_mcp.gen.stint.v1.authorizations_pb2 import CheckResponse
 from stint_mcp.gen.stint.v1.history_pb2 import Effect
+from stint_mcp.guard.headers import Headers
+from stint_mcp.guard.tools_seen import ToolsSeen
 
 HEADERS = [("authorization", BEARER), ("content-type", "application/json")]
 PATH = "/tools"
@@ -304,6 +306,15 @@ async def test_a_list_of_tools_that_a_sessions_stream_repeats_is_the_steps_too()
     first, second, rest = answer.body.decode().split("\n\n")
     assert json.loads(first.removeprefix("data: "))["result"] == {"tools": [{"name": "search"}]}
     assert (json.loads(second.removeprefix("data: ")), rest) == (call, "")
+
+
+def test_events_are_whole_however_they_come() -> None:
+    text = b'id: 1\r\ndata: {"result":{"tools":[{"name":"a"}]}}\r\n\r\n: x\n\ndata: {"result":{"tools":[]}}\r\r'
+    for cut in range(len(text)):
+        seen = ToolsSeen(lambda _tool: False, of_any=False, modern=False)
+        seen.begin(200, Headers([(b"content-type", b"text/event-stream")]))
+        events = (seen.take(text[:cut]) + seen.take(text[cut:])).split(b"\n\n")
+        assert events == [b'id: 1\ndata: {"result":{"tools":[]}}', b": x", b'data: {"result":{"tools":[]}}', b""], cut
 
 
 async def test_the_verifier_lives_as_long_as_the_application() -> None:

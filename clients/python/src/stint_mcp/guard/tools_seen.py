@@ -53,10 +53,8 @@ class ToolsSeen:
         passed = bytearray()
         if self._is_events:
             done = 0
+            # Of an end that is cut in two the rest is an empty line before the next event, which says nothing.
             for end in _EMPTY_LINE.finditer(self._held, self._from):
-                # A carriage return at the end may be half of an end of line.
-                if end.end() == len(self._held) and self._held.endswith(b"\r"):
-                    break
                 passed += self._event(bytes(self._held[done : end.start()]))
                 done = end.end()
             del self._held[:done]
