@@ -177,13 +177,13 @@ test("a tool that fails fails its step, by an error or by its result", async () 
   expect((await scene.stepsOf(sessionId)).toSorted()).toEqual(["broken.toolu_1/1 FAILED", "empty.toolu_2/1 FAILED"]);
 });
 
-test("an aborted query leaves a cancelled step, also where the tool goes on and returns", async () => {
+test("an aborted query leaves a cancelled step, also where the tool goes on and says that it failed", async () => {
   const api = await apiOf([use("search")]);
   const abortController = new AbortController();
   const search: Handler = async (_input, { signal }) => {
     abortController.abort();
     if (!signal.aborted) await once(signal, "abort");
-    return said("found all the same");
+    return said("stopped", { isError: true });
   };
   const { query, sessionId } = ask(api, { search }, { abortController });
   expect(await thrownBy(messagesOf(query))).toMatchObject({ message: "Operation aborted" });
