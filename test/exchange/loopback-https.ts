@@ -18,18 +18,28 @@ export type LoopbackHttps = {
   close(): Promise<void>;
 };
 
-export async function loopbackHttps(): Promise<LoopbackHttps> {
+/** A certificate of now for `localhost`, by a CA of its own; PEM. */
+export function localhostCertificate(): { readonly ca: string; readonly certificate: string; readonly key: string } {
   const ca = authority(ofToday);
   const leaf = leafOf(ca, { ...ofToday, extensions: { san: altNames([dns("localhost")]) } });
-  const key = leaf.privateKey.export({ type: "pkcs8", format: "pem" });
+  return {
+    ca: pemOf("CERTIFICATE", ca.der),
+    certificate: pemOf("CERTIFICATE", leaf.der),
+    key: leaf.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+  };
+}
+
+export async function loopbackHttps(): Promise<LoopbackHttps> {
+  const { ca, certificate, key } = localhostCertificate();
   let listener: RequestListener = (_, response) => response.writeHead(404).end();
-  const server = createServer({ cert: pemOf("CERTIFICATE", leaf.der), key }, (request, response) =>
-    listener(request, response),
-  ).listen(0, "127.0.0.1");
+  const server = createServer({ cert: certificate, key }, (request, response) => listener(request, response)).listen(
+    0,
+    "127.0.0.1",
+  );
   await once(server, "listening");
   return {
     url: `https://localhost:${(server.address() as AddressInfo).port}`,
-    ca: pemOf("CERTIFICATE", ca.der),
+    ca,
     answerBy(answer) {
       listener = answer;
     },

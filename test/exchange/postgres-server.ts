@@ -37,10 +37,7 @@ export async function postgresPrograms(): Promise<Readonly<Record<"16" | "18", s
 }
 
 /** Starts a server with a database of its own on a loopback port; statements are logged, as a site would. */
-export async function startPostgres(
-  programs: string,
-  tls?: { readonly certificate: string; readonly key: string },
-): Promise<Postgres> {
+export async function startPostgres(programs: string): Promise<Postgres> {
   const directory = mkdtempSync(join(tmpdir(), "stint-pg-"));
   const own = process.getuid?.() === 0 ? NOBODY : undefined;
   const giveAway = (path: string) => own !== undefined && chownSync(path, own.uid, own.gid);
@@ -52,16 +49,6 @@ export async function startPostgres(
   const made = ["--auth=scram-sha-256", "--username=root", `--pwfile=${passwordFile}`, "--no-sync"];
   await run(join(programs, "initdb"), [...made, "-D", data], options);
   const settings = [`unix_socket_directories=`, "fsync=off", "log_statement=all", "listen_addresses=127.0.0.1"];
-  if (tls !== undefined) {
-    for (const [name, content] of [
-      ["server.crt", tls.certificate],
-      ["server.key", tls.key],
-    ] as const) {
-      writeFileSync(join(data, name), content, { mode: 0o600 });
-      giveAway(join(data, name));
-    }
-    settings.push("ssl=on");
-  }
   for (let attempt = 1; ; attempt += 1) {
     const port = await freePort();
     const flags = [...settings, `port=${port}`].flatMap((setting) => ["-c", setting]);

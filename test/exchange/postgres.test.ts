@@ -2,11 +2,17 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { postgresTarget } from "../../src/adapters/exchange-postgres/postgres.ts";
+import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
+import { parseSpiffeId } from "../../src/domain/spiffe-id.ts";
+import { addSeconds, type UnixSeconds } from "../../src/domain/time.ts";
 import { ExchangeState, Standing } from "../../src/gen/stint/v1/types_pb.js";
 import { INSTALL_MS_MAX } from "../conformance/locked-packages.ts";
 import { pythonIsMissing } from "../conformance/python/python-environment.ts";
 import { AUDIENCE, type ExchangeScene, openExchangeScene } from "./exchange-scene.ts";
+import { localhostCertificate } from "./loopback-https.ts";
 import { type Postgres, postgresPrograms, startPostgres } from "./postgres-server.ts";
+import { postgresTlsGate, type TlsGate } from "./postgres-tls-gate.ts";
 import { openTcpGate, type TcpGate } from "./tcp-gate.ts";
 
 /** Names as a database may have them: whoever quotes them wrongly has a syntax error, or another role. */
@@ -157,3 +163,47 @@ describe.skipIf(pythonIsMissing() !== undefined).for(["16", "18"] as const)(
     });
   },
 );
+
+describe.skipIf(pythonIsMissing() !== undefined)("PostgreSQL over TLS", () => {
+  const [own, other] = [localhostCertificate(), localhostCertificate()];
+  let postgres: Postgres;
+  let tls: TlsGate;
+  beforeAll(async () => {
+    postgres = await startPostgres((await postgresPrograms())["18"]);
+    tls = await postgresTlsGate(postgres.port, own);
+    await postgres.query("CREATE ROLE readers");
+  }, INSTALL_MS_MAX);
+  afterAll(async () => {
+    tls?.close();
+    await postgres?.close();
+  });
+
+  const issue = (host: string, ca: string, port = tls.port) => {
+    const { user, password } = postgres.superuser;
+    const target = postgresTarget({
+      ...{ host, port, database: "postgres", user, password: () => password, role: "readers" },
+      ...{ connectionsMax: 1, tls: { ca: () => ca }, randomness: systemRandomness() },
+    });
+    const now = Math.floor(Date.now() / 1_000) as UnixSeconds;
+    return target.issue({
+      ...{ exchangeId: "xch_01900000-0000-7000-8000-000000000000", token: "", now, expiresAt: addSeconds(now, 60) },
+      spiffeId: parseSpiffeId("spiffe://example.org/agent/a/run/r/step/s/1"),
+      names: { agent: "a", run_id: "r", step: "s" },
+    });
+  };
+
+  test("is sent no password where another CA vouches for it, it is another host, or speaks no TLS", async () => {
+    const nothing = { kind: "unavailable", message: "can't be reached", mayExist: false };
+    await expect(issue("localhost", other.ca)).rejects.toMatchObject(nothing);
+    await expect(issue("127.0.0.1", own.ca)).rejects.toMatchObject(nothing);
+    // It speaks no TLS.
+    await expect(issue("127.0.0.1", own.ca, postgres.port)).rejects.toMatchObject(nothing);
+    expect(postgres.log()).not.toContain('CREATE ROLE "stint_');
+  });
+
+  test("makes a role, whose URL asks for TLS too", async () => {
+    const { secret } = await issue("localhost", own.ca);
+    expect(secret["url"]).toMatch(/\?sslmode=verify-full$/);
+    expect(postgres.log()).toContain(`CREATE ROLE "${secret["username"]}"`);
+  });
+});
