@@ -6,6 +6,7 @@ import { ExchangeState, Standing } from "../../../src/gen/stint/v1/types_pb.js";
 import { createStint } from "../../../src/sdk/runtime/index.ts";
 import { runStint } from "../../cli/running.ts";
 import { AUDIENCE, type ExchangeScene, openExchangeScene } from "../../exchange/exchange-scene.ts";
+import { postgresPrograms, startPostgres } from "../../exchange/postgres-server.ts";
 import { openTcpGate, type TcpGate } from "../../exchange/tcp-gate.ts";
 import { INSTALL_MS_MAX } from "../locked-packages.ts";
 import { pythonIsMissing } from "../python/python-environment.ts";
@@ -35,12 +36,15 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
         exchanges: [
           { name: "bao", ...target },
           { name: "bao-github", ...target, path: "secret/data/{agent}", ttl_max: "60s" },
+          { name: "bao-database", ...target, path: "database/creds/reader" },
         ],
       };
     });
     await bao.ask("POST", "sys/auth/jwt", { type: "jwt" });
     await bao.ask("POST", "auth/jwt/config", { oidc_discovery_url: issuer, bound_issuer: issuer });
-    await bao.ask("PUT", "sys/policies/acl/steps", { policy: 'path "secret/data/*" { capabilities = ["read"] }' });
+    const paths = ["secret/data/*", "database/creds/reader"];
+    const policy = paths.map((path) => `path "${path}" { capabilities = ["read"] }`).join("\n");
+    await bao.ask("PUT", "sys/policies/acl/steps", { policy });
     await bao.ask("POST", "auth/jwt/role/steps", {
       ...{ role_type: "jwt", user_claim: "sub", bound_audiences: [AUDIENCE] },
       bound_claims: { client_id: "spiffe://example.org/agent/researcher" },
@@ -91,6 +95,33 @@ describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", (
     expect(Number(given.expiresAt?.seconds)).toBeLessThanOrEqual(Date.now() / 1_000 + 60);
     await close(stepId);
   });
+
+  test(
+    "is a lease, which ends with the token that it was read with",
+    async () => {
+      const postgres = await startPostgres((await postgresPrograms())["18"]);
+      try {
+        const { user, password } = postgres.superuser;
+        const connection_url = `postgresql://{{username}}:{{password}}@127.0.0.1:${postgres.port}/postgres?sslmode=disable`;
+        await bao.ask("POST", "sys/mounts/database", { type: "database" });
+        await bao.ask("POST", "database/config/books", {
+          ...{ plugin_name: "postgresql-database-plugin", allowed_roles: "reader", connection_url },
+          ...{ username: user, password },
+        });
+        const creation_statements = `CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'`;
+        await bao.ask("POST", "database/roles/reader", { db_name: "books", creation_statements, default_ttl: "1h" });
+        const { stepId } = await open();
+        const { secret } = await exchange(stepId, "bao-database");
+        const roles = () => postgres.query(`SELECT 1 FROM pg_roles WHERE rolname = '${secret["username"]}'`);
+        expect(await roles()).toHaveLength(1);
+        expect((await close(stepId)).stillAlive).toEqual([]);
+        await expect.poll(roles, { timeout: 20_000 }).toEqual([]);
+      } finally {
+        await postgres.close();
+      }
+    },
+    INSTALL_MS_MAX,
+  );
 
   test("is each step's own: the end of one leaves the other alone", async () => {
     const [one, other] = [await open(), await open()];
