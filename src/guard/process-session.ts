@@ -77,10 +77,10 @@ export async function beginProcessSession({ start, groupOf, ended }: SessionTerm
     }
   }
 
-  function left(group: string): void {
+  function left(group: string, why: UpstreamFailure): void {
     processes.delete(group);
     const ids = [...running].filter(([, one]) => one.group === group).map(([id]) => id);
-    failed(ids, new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server has ended"));
+    failed(ids, why);
     if (group === main) end();
   }
 
@@ -96,7 +96,7 @@ export async function beginProcessSession({ start, groupOf, ended }: SessionTerm
 
   const eventsOf = (group: string) => ({
     message: (message: JSONRPCMessage) => toClient(group, message),
-    ended: () => left(group),
+    ended: (why: UpstreamFailure) => left(group, why),
   });
 
   /** Begins as the client has begun; what the server answers to that the client has heard from the first process. */
@@ -104,9 +104,9 @@ export async function beginProcessSession({ start, groupOf, ended }: SessionTerm
     const initialized = Promise.withResolvers<void>();
     const id = randomUUID();
     const process = await start(tool, {
-      ended() {
-        initialized.reject(new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server has ended"));
-        left(group);
+      ended(why) {
+        initialized.reject(why);
+        left(group, why);
       },
       message(message) {
         if (isJSONRPCResponse(message) && message.id === id) initialized.resolve();

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import process from "node:process";
 import { type JSONRPCMessage, ReadBuffer, serializeMessage } from "@modelcontextprotocol/server";
+import type { ControlGroup } from "./control-group.ts";
 import type { Upstream } from "./guard-config.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
 
@@ -18,27 +19,36 @@ export type ProcessEvents = {
   /** Told of each line that the process says on standard error, and of what it says that is no message. */
   readonly said: (line: string) => void;
   /** Once, however it came about. */
-  readonly ended: () => void;
+  readonly ended: (why: UpstreamFailure) => void;
 };
 
 /** What ignores the first signal gets the second. */
 const KILL_MS = 2_000;
 const LINE_CHARACTERS_MAX = 4_096;
 const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
+/**
+ * Becomes the command once it is told to: by then it is in its control group, and so is all that the command starts. What shells put
+ * into the environment by themselves is not the command's.
+ */
+const GATE = 'IFS= read -r stint_gate || exit 125; unset stint_gate PWD OLDPWD SHLVL; exec "$@"';
+/** By these a shell tells that it could not become a command. */
+const NOT_STARTED: readonly (number | null)[] = [126, 127];
 /** What a program needs to be found, and to keep what it installs. */
 const INHERITED = ["PATH", "HOME"];
 
 /**
  * Starts the server. The process gets three pipes and its own environment, and nothing else that the guard has open or knows.
  *
+ * @param group - for this process; it ends with the process. Absent: the process has none.
  * @throws UpstreamFailure UPSTREAM_UNREACHABLE
  */
 export async function startServerProcess(
   command: ProcessCommand,
   environment: Readonly<Record<string, string>>,
+  group: ControlGroup | undefined,
   events: ProcessEvents,
 ): Promise<ServerProcess> {
-  const child = await started(command, environment);
+  const child = await started(command, environment, group);
   let isOver = false;
   const end = () => {
     isOver = true;
@@ -46,8 +56,10 @@ export async function startServerProcess(
   };
   readMessages(child, events, end);
   child.once("exit", (status, signal) => {
+    group?.end();
     if (!isOver) events.said(`has ended by itself, with ${signal ?? `status ${status}`}`);
-    events.ended();
+    const isStarted = group === undefined || !NOT_STARTED.includes(status);
+    events.ended(isStarted ? new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server has ended") : notStarted());
   });
   return {
     send: (message) => void child.stdin?.write(serializeMessage(message)),
@@ -56,9 +68,11 @@ export async function startServerProcess(
 }
 
 async function started(
-  { command: [program, ...args], environment: own, directory, user }: ProcessCommand,
+  { command, environment: own, directory, user }: ProcessCommand,
   environment: Readonly<Record<string, string>>,
+  group: ControlGroup | undefined,
 ): Promise<ChildProcess> {
+  const [program, ...args] = group === undefined ? command : ["/bin/sh", "-c", GATE, "stint-gate", ...command];
   const inherited = INHERITED.flatMap((name): [string, string][] => {
     const value = process.env[name];
     return value === undefined ? [] : [[name, value]];
@@ -76,10 +90,30 @@ async function started(
   const running = Promise.withResolvers<void>();
   child.once("spawn", running.resolve);
   child.on("error", (cause) => {
-    running.reject(new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server can't be started", { cause }));
+    running.reject(notStarted(cause));
   });
-  await running.promise;
+  try {
+    await running.promise;
+    if (group !== undefined) enter(group, child);
+  } catch (thrown) {
+    group?.end();
+    throw thrown;
+  }
   return child;
+}
+
+function enter(group: ControlGroup, child: ChildProcess): void {
+  try {
+    group.add(child.pid ?? 0);
+  } catch (cause) {
+    child.kill("SIGKILL");
+    throw notStarted(cause);
+  }
+  child.stdin?.write("\n");
+}
+
+function notStarted(cause?: unknown): UpstreamFailure {
+  return new UpstreamFailure("UPSTREAM_UNREACHABLE", "the server can't be started", { cause });
 }
 
 function readMessages(child: ChildProcess, { message: tell, said }: ProcessEvents, end: () => void): void {
@@ -111,7 +145,8 @@ function readMessages(child: ChildProcess, { message: tell, said }: ProcessEvent
   });
 }
 
-function killTree({ pid, exitCode, signalCode }: ChildProcess): void {
+function killTree(child: ChildProcess): void {
+  const { pid, exitCode, signalCode } = child;
   if (pid === undefined || exitCode !== null || signalCode !== null) return;
   const kill = (signal: NodeJS.Signals) => {
     try {
@@ -121,5 +156,7 @@ function killTree({ pid, exitCode, signalCode }: ChildProcess): void {
     }
   };
   kill("SIGTERM");
-  setTimeout(() => kill("SIGKILL"), KILL_MS).unref();
+  const killing = setTimeout(() => kill("SIGKILL"), KILL_MS);
+  // The guard itself stays for as long, and no longer than it has to.
+  child.once("exit", () => clearTimeout(killing));
 }

@@ -9,6 +9,7 @@ import { createGuardListener } from "../sdk/mcp-guard/guard.ts";
 import { definitionsOf, type GuardSettings, guardSettingsOf } from "../sdk/mcp-guard/guard-settings.ts";
 import type { NodeListener } from "../sdk/mcp-guard/node-listener.ts";
 import { createVerifier, type ToolVerdict } from "../sdk/verifier/index.ts";
+import { controlGroups } from "./control-group.ts";
 import type { GuardConfig } from "./guard-config.ts";
 import { createGuardHandler, type Reached } from "./guard-handler.ts";
 import { environmentGroupOf, injectedTexts, toolCalledBy, withoutInjectedArguments } from "./injected-message.ts";
@@ -47,6 +48,7 @@ export async function startGuard(config: GuardConfig, { endpoint, told }: GuardP
     config.upstream.kind === "http"
       ? httpUpstream(config.upstream.url, config, secrets)
       : createProcessUpstream(config.upstream, {
+          controlGroup: controlGroups(),
           groupOf: (tool) => environmentGroupOf(tool, injections),
           environment: (tool) => injectedTexts("environment", tool, injections, secrets),
           said,

@@ -1,6 +1,7 @@
 import { isInitializeRequest, WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/server";
 import { SESSION_HEADER } from "../sdk/mcp-guard/forwarded-request.ts";
 import type { ForwardedRequest } from "../sdk/mcp-guard/guarded-request.ts";
+import type { ControlGroup } from "./control-group.ts";
 import { beginProcessSession, handledBy, type ProcessSession, type SessionTerms } from "./process-session.ts";
 import { type ProcessCommand, startServerProcess } from "./server-process.ts";
 import { UpstreamFailure } from "./upstream-failure.ts";
@@ -21,13 +22,15 @@ export type ProcessTerms = {
   readonly groupOf: SessionTerms["groupOf"];
   /** The variables of the process for a tool, which is about to be started; `undefined`: for what calls none. */
   readonly environment: (tool: string | undefined) => Promise<Readonly<Record<string, string>>>;
+  /** Absent: what a process starts ends with it by its process group alone. */
+  readonly controlGroup?: (() => ControlGroup) | undefined;
   /** Told what a process says beside its messages. */
   readonly said: (line: string) => void;
 };
 
 export function createProcessUpstream(
   command: ProcessCommand,
-  { groupOf, environment, said }: ProcessTerms,
+  { groupOf, environment, controlGroup, said }: ProcessTerms,
 ): ProcessUpstream {
   const sessions = new Map<string, ProcessSession>();
   /** Processes, each by the id of its step. */
@@ -47,12 +50,12 @@ export function createProcessUpstream(
       const leave = enter(stepId);
       try {
         const variables = await environment(tool);
-        return await startServerProcess(command, variables, {
+        return await startServerProcess(command, variables, controlGroup?.(), {
           message,
           said,
-          ended() {
+          ended(why) {
             leave();
-            ended();
+            ended(why);
           },
         });
       } catch (thrown) {

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { controlGroups } from "../../src/guard/control-group.ts";
 import { mcpRefusalOf } from "../../src/sdk/runtime/index.ts";
 import { type GuardScene, guardScene, SECRET } from "./guard-scene.ts";
 
@@ -173,6 +174,24 @@ describe("a server that speaks over standard input and output", () => {
       await guard.said("server: uid 65534 65534");
       await step.close();
       expect(await connecting).toBeInstanceOf(Error);
+    },
+  );
+
+  test.skipIf(controlGroups() === undefined)(
+    "ends with all that it has started, also with what has left its process group",
+    async () => {
+      const leave = 'require("node:child_process").spawn("sleep", ["600"], { detached: true, stdio: "ignore" })';
+      const code = `process.stdin.once("data", () => console.error("left", ${leave}.pid))`;
+      const guard = await scene.guard({ ...CONFIG, upstream: { command: ["node", "-e", code] } });
+      const step = await scene.step("count");
+      const connecting = scene.client(step, guard).catch((thrown: unknown) => thrown);
+      await guard.said("server: left ");
+      const [, pid = ""] = /server: left (\d+)/.exec(guard.stderr()) ?? [];
+      expect(readFileSync(`/proc/${pid}/comm`, "utf8")).toBe("sleep\n");
+      await step.close();
+      expect(await connecting).toBeInstanceOf(Error);
+      // Killed, and maybe not collected by whoever has inherited it.
+      await vi.waitFor(() => expect(existsSync(`/proc/${pid}/exe`)).toBe(false));
     },
   );
 
