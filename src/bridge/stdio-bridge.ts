@@ -17,6 +17,7 @@ import { fetchResponseOf } from "../sdk/mcp-guard/answer.ts";
 import { REFUSAL_CODES } from "../sdk/mcp-guard/refusal.ts";
 import { BridgeRefusal, errorMessage, refusedBy } from "./bridge-refusal.ts";
 import type { Forward } from "./forward.ts";
+import { createParamHeaders } from "./param-headers.ts";
 
 /** More than a guard of ours takes. The library puts a message together anew for each piece of it, and so must not be given much. */
 const MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
@@ -25,6 +26,8 @@ const MALFORMED = {
   message: "REQUEST_MALFORMED: JSON that is no message",
   data: { reason: "REQUEST_MALFORMED" },
 };
+type Running = { readonly method: string; readonly isModern: boolean; readonly cancel: AbortController };
+
 /** What a client waits for a program to end before it kills it: two seconds, of the official one. */
 const GOODBYE_MS = 1_000;
 const NOT_FOUND = 404;
@@ -44,7 +47,8 @@ export async function bridgeStdio(options: {
   readonly stop: AbortSignal;
 }): Promise<void> {
   const { url, forward, input, output, stop } = options;
-  const running = new Map<RequestId, { readonly isModern: boolean; readonly cancel: AbortController }>();
+  const running = new Map<RequestId, Running>();
+  const paramHeaders = createParamHeaders();
   const transport = new StreamableHTTPClientTransport(new URL(url), {
     fetch: async (_, init) => fetchResponseOf(await forward(url, requestOf(init, stop))),
   });
@@ -71,6 +75,8 @@ export async function bridgeStdio(options: {
       const { protocolVersion } = message.result;
       if (typeof protocolVersion === "string") transport.setProtocolVersion(protocolVersion);
     }
+    const isList = running.get(message.id)?.method === "tools/list";
+    if (isList && "result" in message) paramHeaders.listed(message.result);
     answer(message.id, message);
   };
 
@@ -78,10 +84,12 @@ export async function bridgeStdio(options: {
     const { id } = message;
     const cancel = new AbortController();
     const isModern = message.params?._meta?.[PROTOCOL_VERSION_META_KEY] !== undefined;
-    running.set(id, { isModern, cancel });
+    running.set(id, { method: message.method, isModern, cancel });
     if (isInitializeRequest(message)) handshake = id;
     const brokenOff = new BridgeRefusal("SERVER_UNREACHABLE", "the server's answer broke off");
+    const headers = isModern && message.method === "tools/call" ? paramHeaders.of(message.params) : {};
     const sending = transport.send(message, {
+      headers,
       requestSignal: cancel.signal,
       onRequestStreamEnd: () => fail(id, brokenOff),
     });

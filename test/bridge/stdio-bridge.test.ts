@@ -1,10 +1,12 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { getRequestListener } from "@hono/node-server";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { createMcpHandler, fromJsonSchema, McpServer } from "@modelcontextprotocol/server";
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { connectOperator, type Operator } from "../../src/sdk/operator/index.ts";
@@ -104,6 +106,32 @@ test("a session is kept, with the stream of what its server says unasked, and en
   await vi.waitFor(() => expect(scene.seen.at(-1)?.method).toBe("DELETE"), { timeout: START_MS_MAX });
   const sessions = new Set(scene.seen.slice(1).map(({ headers }) => headers["mcp-session-id"]));
   expect([...sessions]).toEqual([expect.any(String)]);
+});
+
+test("arguments that a server wants in headers are there too, which this client knows nothing of", async () => {
+  const lend = { type: "string", "x-mcp-header": "Shelf" } as const;
+  const nested = { type: "object", properties: { "the day": { type: "integer", "x-mcp-header": "Day" } } } as const;
+  const inputSchema = { type: "object", properties: { shelf: lend, title: { type: "string" }, due: nested } } as const;
+  const serve = getRequestListener((request) =>
+    createMcpHandler(() => {
+      const server = new McpServer({ name: "lending", version: "1" });
+      const answer = { content: [{ type: "text" as const, text: "lent" }] };
+      server.registerTool("search", { inputSchema: fromJsonSchema(inputSchema) }, () => answer);
+      return server;
+    }).fetch(request),
+  );
+  scene.answer((request, response) => void serve(request, response));
+  const made = await client(configured("raw", ["search"]), "2026-07-28");
+  await made.listTools();
+  const lent = { shelf: "Küste 3", title: "Tides", due: { "the day": 12 } };
+  expect(await made.callTool({ name: "search", arguments: lent })).toMatchObject({ content: [{ text: "lent" }] });
+  const { headers = {} } = scene.seen.findLast(({ headers: of }) => of["mcp-method"] === "tools/call") ?? {};
+  const encoded = `=?base64?${Buffer.from("Küste 3").toString("base64")}?=`;
+  expect([headers["mcp-param-shelf"], headers["mcp-param-day"], headers["mcp-param-title"]]).toEqual([
+    encoded,
+    "12",
+    undefined,
+  ]);
 });
 
 test("a call that its client gives up is stopped at the server", async () => {
