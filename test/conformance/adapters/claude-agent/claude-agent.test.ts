@@ -1,13 +1,16 @@
+import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { globSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { stepTool } from "../../../../src/sdk/adapters/claude-agent/index.ts";
 import { inToolRun } from "../../../../src/sdk/adapters/index.ts";
 import { currentStep, type Grant, type Stint } from "../../../../src/sdk/runtime/index.ts";
 import { findCredentials } from "../../../../src/sdk/testing/index.ts";
+import { type BridgeScene, bridgeScene } from "../../../bridge/bridge-scene.ts";
 import { tenMinutesOfWork } from "../../../sdk/adapters/long-work.ts";
 import { thrownBy } from "../../../sdk/runtime/scripted-broker.ts";
 import { INSTALL_MS_MAX } from "../../locked-packages.ts";
@@ -16,6 +19,8 @@ import { type StepScene, startStepScene } from "../step-scene.ts";
 import { type MessagesApi, startMessagesApi, type ToolUse } from "./messages-api.ts";
 
 // The real SDK and its real command, Claude Code; only the model's API is a stand-in.
+
+const STINT = fileURLToPath(new URL("../../../../src/cli/stint.ts", import.meta.url));
 
 type Result = {
   readonly content: readonly { readonly type: "text"; readonly text: string }[];
@@ -38,6 +43,8 @@ type Sample = {
 
 let claude: Claude;
 let sample: Sample;
+/** Claude Code, as the SDK brings it. */
+let command: string;
 let complaints: () => Promise<string>;
 let schema: { object(shape: object): unknown; string(): unknown };
 let scene: StepScene;
@@ -46,6 +53,8 @@ let home: string;
 beforeAll(async () => {
   const frameworks = await adapterFrameworks(import.meta.dirname);
   ({ complaints } = frameworks);
+  const own = { cwd: frameworks.folder };
+  command = join(own.cwd, globSync("node_modules/@anthropic-ai/claude-agent-sdk-*/claude", own)[0] ?? "");
   claude = (await frameworks.load("@anthropic-ai/claude-agent-sdk")) as Claude;
   sample = (await frameworks.load("./samples/claude-agent.ts")) as Sample;
   schema = ((await frameworks.load("zod")) as { readonly z: typeof schema }).z;
@@ -73,15 +82,18 @@ async function apiOf(...turns: readonly (readonly ToolUse[])[]): Promise<Message
 }
 
 /** Nothing of this machine's user, and no request but those to the stand-in. */
-function optionsOf(api: MessagesApi): object {
-  const env = {
+function environmentOf({ url }: MessagesApi) {
+  return {
     PATH: process.env["PATH"],
     HOME: home,
-    ANTHROPIC_BASE_URL: api.url,
+    ANTHROPIC_BASE_URL: url,
     ANTHROPIC_API_KEY: "of-the-stand-in",
     CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: "1",
   };
-  return { settingSources: [], tools: [], model: "scripted", cwd: home, env };
+}
+
+function optionsOf(api: MessagesApi): object {
+  return { settingSources: [], tools: [], model: "scripted", cwd: home, env: environmentOf(api) };
 }
 
 /** A query to an agent whose tools work in steps; in the run of its session unless it is started in another. */
@@ -259,4 +271,50 @@ test("the sample answers in a step", async () => {
   await messagesOf(answer(sessionId, "how many owls?", optionsOf(api)));
   expect(JSON.stringify(api.toldLast())).toContain("three owls");
   expect(await scene.stepsOf(sessionId)).toEqual(["search.toolu_1/1 COMPLETED"]);
+});
+
+/** Asks Claude Code as it is installed, by the bridge, with a configuration in which it has a key of its own. */
+async function askedByBridge(bridged: BridgeScene, runId: string, ...uses: readonly ToolUse[]) {
+  const api = await apiOf(uses);
+  const library = { type: "http", url: `${bridged.origin}/mcp`, headers: { Authorization: "Bearer sk-of-the-client" } };
+  const config = join(home, `${runId}.json`);
+  writeFileSync(config, JSON.stringify({ mcpServers: { library } }), { mode: 0o600 });
+  const grant = JSON.stringify(bridged.grant("search"));
+  const step = ["--run", runId, "--step", "chat", "--agent", "clerk", "--grant", grant];
+  const client = ["-p", "what is there?", "--model", "scripted", "--strict-mcp-config", "--mcp-config", "{config}"];
+  const allowed = ["--allowedTools", "mcp__library__search,mcp__library__erase"];
+  const alone = ["--tools", "", "--setting-sources", ""];
+  const bridge = ["bridge", ...step, "--mcp-config", config, "--", command, ...client, ...allowed, ...alone];
+  const child = spawn(process.execPath, [STINT, "--socket", bridged.endpoint, ...bridge], {
+    cwd: home,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: environmentOf(api),
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      said += String(chunk);
+    });
+  }
+  const [status] = (await once(child, "close")) as [number | null];
+  return { status, said, api };
+}
+
+test("Claude Code calls a guarded server by the bridge, is told what it may not call, and holds no credential", async () => {
+  const bridged = await bridgeScene();
+  onTestFinished(() => bridged.close());
+  const { status, said, api } = await askedByBridge(bridged, "claude", use("search"), use("erase", "toolu_2"));
+  expect([status, said]).toEqual([0, expect.stringContaining("done")]);
+  const told = JSON.stringify(api.seen.map(({ body }) => body.messages));
+  expect(told).toContain("found owls");
+  // A tool that the step was not granted is not in the list that the model is given.
+  expect(JSON.stringify(api.seen[0]?.body.tools)).toContain("mcp__library__search");
+  expect(JSON.stringify(api.seen.map(({ body }) => body.tools))).not.toContain("mcp__library__erase");
+  const tokens = bridged.seen.flatMap(({ headers }) => headers.authorization?.split(" ")[1] ?? []);
+  expect(tokens.length).toBeGreaterThan(0);
+  expect(findCredentials([api.seen, said], { secrets: tokens })).toEqual([]);
+  expect(tokens).not.toContain("sk-of-the-client");
+  const ended = await thrownBy(bridged.stint.resumeStep({ runId: "claude", step: "chat", hold: false }));
+  expect(ended).toMatchObject({ reason: "STEP_CLOSED", metadata: { state: "COMPLETED" } });
 });
