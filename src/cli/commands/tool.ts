@@ -84,7 +84,7 @@ export function addTool(program: Command, context: Context): void {
 }
 
 function named(command: Command): Command {
-  return command.argument("<location>", "URI of the server").argument("<tool>", "name of the tool");
+  return command.argument("<location>", "the server's URI").argument("<tool>", "name of the tool");
 }
 
 function stateOption(): Option {
