@@ -4,9 +4,9 @@ import { gcpFederationTarget } from "../adapters/exchange-http/gcp-federation.ts
 import { oauthTarget } from "../adapters/exchange-http/oauth.ts";
 import { openBaoTarget } from "../adapters/exchange-http/openbao.ts";
 import { postgresTarget } from "../adapters/exchange-postgres/postgres.ts";
-import { openExchangeVault } from "../adapters/exchange-vault-disk/exchange-vault-disk.ts";
 import { readPrivateFile, removePrivateFile, writePrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
+import { openExchangeVault } from "../adapters/vault-disk/exchange-vault.ts";
 import type { ExchangeConfig } from "../config/exchanges-section.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { ConfiguredTarget, ExchangeTargets } from "../exchange/exchange-targets.ts";

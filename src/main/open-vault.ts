@@ -1,6 +1,6 @@
-import { openPrincipalVault } from "../adapters/principal-vault-disk/principal-vault-disk.ts";
 import { readPrivateFile, removePrivateFile, writePrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
+import { openPrincipalVault } from "../adapters/vault-disk/principal-vault.ts";
 import { BrokerError } from "../domain/errors.ts";
 import type { OpenedLedger } from "../ports/ledger.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { diskVault } from "../adapters/principal-vault-disk/disk-vault.ts";
+import { diskVault } from "../adapters/vault-disk/disk-vault.ts";
 import { principalVaultContract } from "./principal-vault.ts";
 
 principalVaultContract("a vault on disk", async () => {

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { openExchangeVault } from "../../src/adapters/exchange-vault-disk/exchange-vault-disk.ts";
+import { openExchangeVault } from "../../src/adapters/vault-disk/exchange-vault.ts";
 import type { EndingsPorts } from "../../src/exchange/endings.ts";
 import type { ConfiguredTarget } from "../../src/exchange/exchange-targets.ts";
 import type { ExchangeVault } from "../../src/ports/exchange-vault.ts";

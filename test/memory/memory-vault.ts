@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { openPrincipalVault } from "../../src/adapters/principal-vault-disk/principal-vault-disk.ts";
+import { openPrincipalVault } from "../../src/adapters/vault-disk/principal-vault.ts";
 import type { PrincipalVault } from "../../src/ports/principal-vault.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 

@@ -1,10 +1,10 @@
-import { openPrincipalVault } from "../../../src/adapters/principal-vault-disk/principal-vault-disk.ts";
 import {
   readPrivateFile,
   removePrivateFile,
   writePrivateFile,
 } from "../../../src/adapters/signer-disk/private-file.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
+import { openPrincipalVault } from "../../../src/adapters/vault-disk/principal-vault.ts";
 
 /** A vault in a directory, with the files that the broker has. */
 export function diskVault(directory: string, salt: Uint8Array) {

@@ -1,5 +1,5 @@
-import { createCipheriv, createDecipheriv } from "node:crypto";
 import type { KnownPrincipal, RecordedPrincipal } from "../../domain/principal.ts";
+import { sealText, unsealedText } from "./sealed-text.ts";
 
 /** The key of one principal. Without it, nobody reads what was sealed with it. */
 export type PrincipalKey = {
@@ -8,10 +8,6 @@ export type PrincipalKey = {
   /** 32 bytes. */
   readonly key: Uint8Array;
 };
-
-const CIPHER = "aes-256-gcm";
-export const SEAL_NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 
 /**
  * Seals what is known of a principal: `<key id>.<base64url of nonce, ciphertext and tag>`, AES-256-GCM. What was sealed
@@ -24,10 +20,7 @@ export function sealPrincipal(
   { keyId, key }: PrincipalKey,
   nonce: Uint8Array,
 ): RecordedPrincipal {
-  const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(Buffer.from(principalId));
-  const text = JSON.stringify({ iss, sub, claims });
-  const sealed = Buffer.concat([nonce, cipher.update(text, "utf8"), cipher.final(), cipher.getAuthTag()]);
+  const sealed = sealText(JSON.stringify({ iss, sub, claims }), { key, owner: principalId }, nonce);
   return { principalId, sealed: `${keyId}.${sealed.toString("base64url")}` };
 }
 
@@ -44,9 +37,6 @@ export function keyIdOf(sealed: string): string {
 export function openSealed({ principalId, sealed }: RecordedPrincipal, key: PrincipalKey): KnownPrincipal | undefined {
   if (keyIdOf(sealed) !== key.keyId) return undefined;
   const bytes = Buffer.from(sealed.slice(key.keyId.length + 1), "base64url");
-  const decipher = createDecipheriv(CIPHER, key.key, bytes.subarray(0, SEAL_NONCE_BYTES), { authTagLength: TAG_BYTES });
-  decipher.setAAD(Buffer.from(principalId));
-  decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
-  const text = Buffer.concat([decipher.update(bytes.subarray(SEAL_NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
-  return { principalId, ...(JSON.parse(text.toString()) as Omit<KnownPrincipal, "principalId">) };
+  const text = unsealedText(bytes, { key: key.key, owner: principalId });
+  return { principalId, ...(JSON.parse(text) as Omit<KnownPrincipal, "principalId">) };
 }

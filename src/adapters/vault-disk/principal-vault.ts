@@ -2,15 +2,17 @@ import { createHmac } from "node:crypto";
 import type { KnownPrincipal } from "../../domain/principal.ts";
 import type { PrincipalVault } from "../../ports/principal-vault.ts";
 import type { Randomness } from "../../ports/randomness.ts";
-import { createKeyFiles, type PrivateFiles } from "./key-files.ts";
-import { keyIdOf, openSealed, type PrincipalKey, SEAL_NONCE_BYTES, sealPrincipal } from "./seal.ts";
+import { createKeyFiles } from "./key-files.ts";
+import type { PrivateFiles } from "./private-files.ts";
+import { keyIdOf, openSealed, type PrincipalKey, sealPrincipal } from "./sealed-principal.ts";
+import { SEAL_NONCE_BYTES } from "./sealed-text.ts";
 
 export type PrincipalVaultOptions = {
   /** A directory that is the broker's alone. */
   readonly directory: string;
   /** At least 32 bytes that nobody else knows. */
   readonly salt: Uint8Array;
-  readonly files: PrivateFiles;
+  readonly files: Omit<PrivateFiles, "list">;
   readonly randomness: Randomness;
 };
 

@@ -3,13 +3,13 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { openExchangeVault } from "../../../src/adapters/exchange-vault-disk/exchange-vault-disk.ts";
 import {
   readPrivateFile,
   removePrivateFile,
   writePrivateFile,
 } from "../../../src/adapters/signer-disk/private-file.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
+import { openExchangeVault } from "../../../src/adapters/vault-disk/exchange-vault.ts";
 
 const [ONE, OTHER] = ["xch_01900000-0000-7000-8000-000000000001", "xch_01900000-0000-7000-8000-000000000002"] as const;
 const HANDLE = "an accessor that ends a token";

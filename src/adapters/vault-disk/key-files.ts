@@ -1,14 +1,6 @@
 import { join } from "node:path";
-import type { PrincipalKey } from "./seal.ts";
-
-/** How files for the broker's user alone are read and written; a file is there whole or not at all. */
-export type PrivateFiles = {
-  read(path: string): Promise<Uint8Array>;
-  /** Durable once this resolves. */
-  write(directory: string, name: string, content: Uint8Array): Promise<void>;
-  /** Durable once this resolves. */
-  remove(directory: string, name: string): Promise<void>;
-};
+import { type PrivateFiles, readIfThere } from "./private-files.ts";
+import type { PrincipalKey } from "./sealed-principal.ts";
 
 const KEY_ID_BYTES = 8;
 const KEY_BYTES = 32;
@@ -16,19 +8,19 @@ const KEY_BYTES = 32;
 const PRINCIPAL_ID = /^[0-9a-f]{64}$/;
 
 /** One file for each principal: `<principal id>.key`, mode 0600, the key's id and then the key. */
-export function createKeyFiles(directory: string, files: PrivateFiles, randomBytes: (count: number) => Uint8Array) {
+export function createKeyFiles(
+  directory: string,
+  files: Omit<PrivateFiles, "list">,
+  randomBytes: (count: number) => Uint8Array,
+) {
   function nameOf(principalId: string): string {
     if (!PRINCIPAL_ID.test(principalId)) throw new RangeError("not the id of a principal");
     return `${principalId}.key`;
   }
 
   async function find(principalId: string): Promise<PrincipalKey | undefined> {
-    try {
-      return keyOf(await files.read(join(directory, nameOf(principalId))));
-    } catch (thrown) {
-      if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return undefined;
-      throw thrown;
-    }
+    const content = await readIfThere(files, join(directory, nameOf(principalId)));
+    return content === undefined ? undefined : keyOf(content);
   }
 
   return {
