@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { get as plainGet } from "node:http";
 import { get as tlsGet } from "node:https";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -21,22 +20,13 @@ import { type Daemon, startDaemon } from "../daemon.ts";
 import { SEARCH } from "../e2e/entries.ts";
 import { OWN_ENTRIES, type Runtime, runtimeAt } from "../e2e/one-user.ts";
 import { operatorOf } from "../e2e/operator.ts";
+import { freePort } from "../free-port.ts";
 import { pythonIsMissing, pythonWithPackages } from "./python/python-environment.ts";
 
 // What verifiers without our SDK do, against a daemon as it is: keys by JWKS, revocation by CRL, and by asking.
 
 const run = promisify(execFile);
 const INSTALL_MS_MAX = 300_000;
-
-/** A port that nobody had a moment ago: the issuer's URL names it before the daemon is there. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 type Live = {
   readonly daemon: Daemon;

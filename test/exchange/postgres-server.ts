@@ -6,8 +6,8 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { Client } from "pg";
-import { freePort } from "../conformance/openbao/free-port.ts";
 import { pythonWithPackages } from "../conformance/python/python-environment.ts";
+import { freePort } from "../free-port.ts";
 
 const run = promisify(execFile);
 /** Another process may take a free port before the server does. */

@@ -1,7 +1,7 @@
-import { basename } from "node:path";
 import { openPrincipalVault } from "../../src/adapters/vault-disk/principal-vault.ts";
 import type { PrincipalVault } from "../../src/ports/principal-vault.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
+import { memoryFiles } from "./memory-files.ts";
 
 /** What a vault keeps on its disk, where it outlives those who open it. */
 export type VaultDisk = { readonly salt: Uint8Array; readonly files: Map<string, Uint8Array> };
@@ -18,15 +18,7 @@ export function memoryVault(
   return openPrincipalVault({
     directory: "/nowhere",
     salt,
-    files: {
-      async read(path) {
-        const content = files.get(basename(path));
-        if (content === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
-        return content;
-      },
-      write: async (_directory, name, content) => void files.set(name, content),
-      remove: async (_directory, name) => void files.delete(name),
-    },
+    files: memoryFiles(files),
     randomness,
   });
 }

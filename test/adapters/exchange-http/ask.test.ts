@@ -4,8 +4,8 @@ import { createServer, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../../../src/adapters/exchange-http/ask.ts";
 import type { UnixSeconds } from "../../../src/domain/time.ts";
-import { freePort } from "../../conformance/openbao/free-port.ts";
 import { type LoopbackHttps, loopbackHttps } from "../../exchange/loopback-https.ts";
+import { freePort } from "../../free-port.ts";
 import { virtualClock } from "../../memory/virtual-clock.ts";
 
 const QUESTION = { method: "POST", body: "token=secret-of-nobody", mayExist: true } as const;

@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createStint, type Grant, type Stint } from "../../../src/sdk/runtime/index.ts";
 import { GO_BUILD_MS_MAX } from "../../conformance/go-toolchain.ts";
 import { startTold, type ToldWorkload } from "../../conformance/told-workload.ts";
 import { type Daemon, startDaemon } from "../../daemon.ts";
+import { freePort } from "../../free-port.ts";
 import type { GoClient } from "./go-client.ts";
 
 const RESOURCE = "https://mcp.example.org/mcp";
@@ -162,16 +160,6 @@ export function testsAtABroker(client: GoClient): void {
 
 function tokenOf(svid: { authorization(): string }): string {
   return svid.authorization().slice("Bearer ".length);
-}
-
-/** A port that nobody had a moment ago: the server's URL names it before the server is there. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Comes back as soon as somebody answers. */

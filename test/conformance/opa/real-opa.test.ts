@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { opaDecision } from "../../../src/adapters/policy-opa/opa-decision.ts";
 import { listening, shown, webAuthority, webCertificateFor } from "../../adapters/bundle-endpoint/endpoint-scene.ts";
 import { deniedFor, opaAt, silent, TIMEOUT_MS } from "../../adapters/policy-opa/opa-scene.ts";
+import { freePort } from "../../free-port.ts";
 import { requestOf } from "../../samples/policy-request.ts";
 import { pemOf } from "../../verify/certificate-forge.ts";
 import { BASELINE_REGO, buildOpa, OPA_BUILD_MS_MAX, type OpaServer, opaIsMissing, startOpa } from "./opa-server.ts";
@@ -56,13 +57,6 @@ async function bundleServer() {
     isAsked,
     serve: () => held[0]?.end(readFileSync(file)),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await listening(server);
-  server.close();
-  return port;
 }
 
 describe.skipIf(opaIsMissing())("a real OPA", () => {

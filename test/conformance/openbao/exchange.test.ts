@@ -8,9 +8,9 @@ import { runStint } from "../../cli/running.ts";
 import { AUDIENCE, type ExchangeScene, openExchangeScene } from "../../exchange/exchange-scene.ts";
 import { postgresPrograms, startPostgres } from "../../exchange/postgres-server.ts";
 import { openTcpGate, type TcpGate } from "../../exchange/tcp-gate.ts";
+import { freePort } from "../../free-port.ts";
 import { INSTALL_MS_MAX } from "../locked-packages.ts";
 import { pythonIsMissing } from "../python/python-environment.ts";
-import { freePort } from "./free-port.ts";
 import { type OpenBao, startOpenBao } from "./openbao-server.ts";
 
 describe.skipIf(pythonIsMissing() !== undefined)("a step's secret of OpenBao", () => {

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
+import { freePort } from "../../free-port.ts";
 import { pythonWithPackages } from "../python/python-environment.ts";
-import { freePort } from "./free-port.ts";
 
 const ROOT_TOKEN = "root-token-of-a-test";
 /** Another process may take a free port before the server does. */
