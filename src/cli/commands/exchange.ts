@@ -1,12 +1,10 @@
-import { randomBytes } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
 import { type Command, Option } from "commander";
 import type { ExchangedSecret } from "../../sdk/runtime/index.ts";
 import type { Context } from "../context.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { acting } from "../session.ts";
 import { withOwnStep } from "../svid/own-step.ts";
+import { writeWhole } from "../write-whole.ts";
 
 const FORMATS = ["env", "json"] as const;
 
@@ -35,7 +33,7 @@ export function addExchange(program: Command, context: Context): void {
         const given = await withOwnStep(session, { stepId, hold: false }, (step) => step.exchange(target));
         const text = format === "json" ? jsonOf(given) : linesOf(given);
         if (out === undefined) session.context.out.write(text);
-        else await writeWhole(out, text);
+        else await writeSecret(out, text);
         if (!given.endsWithStep) session.note(`it lives on until ${given.expiresAt.toISOString()}: nobody can end it`);
       }),
     );
@@ -63,18 +61,10 @@ function variableOf(name: string): string {
 }
 
 /** @throws Failure for a place that can't be written to */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const unfinished = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}`);
+async function writeSecret(path: string, text: string): Promise<void> {
   try {
-    const file = await open(unfinished, "wx", 0o600);
-    try {
-      await file.writeFile(text);
-    } finally {
-      await file.close();
-    }
-    await rename(unfinished, path);
+    await writeWhole(path, text);
   } catch {
-    await rm(unfinished, { force: true });
     throw new Failure("--out: can't be written; the secret is there all the same until the step ends", EXIT.refused);
   }
 }

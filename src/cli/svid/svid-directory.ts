@@ -1,7 +1,7 @@
-import { randomBytes } from "node:crypto";
-import { lstat, mkdir, open, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { usageFailure } from "../failure.ts";
+import { writeWhole } from "../write-whole.ts";
 
 /** Group and others: write. Who can write there can put a key of their own in the place of this one. */
 const OTHERS_MAY_WRITE = 0o022;
@@ -33,26 +33,12 @@ export async function openSvidDirectory(path: string): Promise<SvidDirectory> {
     throw usageFailure("--out: expected a directory that nobody else may write to");
   const written = new Set<string>();
 
-  async function writeOne(name: string, content: string | Uint8Array): Promise<void> {
-    const unfinished = join(path, `.${name}.${randomBytes(8).toString("hex")}`);
-    try {
-      const file = await open(unfinished, "wx", 0o600);
-      try {
-        await file.writeFile(content);
-      } finally {
-        await file.close();
-      }
-      await rename(unfinished, join(path, name));
-      written.add(name);
-    } catch (thrown) {
-      await rm(unfinished, { force: true });
-      throw thrown;
-    }
-  }
-
   return {
     async write(files) {
-      for (const [name, content] of files) await writeOne(name, content);
+      for (const [name, content] of files) {
+        await writeWhole(join(path, name), content);
+        written.add(name);
+      }
     },
     async remove() {
       for (const name of written) await rm(join(path, name), { force: true });

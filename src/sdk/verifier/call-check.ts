@@ -1,12 +1,10 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import type { Channel } from "@grpc/grpc-js";
 import type { Action } from "../../domain/grant.ts";
 import { Authorizations, type CheckResponse } from "../../gen/stint/v1/authorizations_pb.js";
 import { Effect } from "../../gen/stint/v1/history_pb.js";
 import { type VerificationCode, VerificationError } from "../../verify/verification-error.ts";
 import { callErrorOf } from "../../wire/call-error.ts";
-import { openChannel } from "../../wire/channel.ts";
-import { type ClientOf, createClient } from "../../wire/client.ts";
+import { lateClient } from "./late-client.ts";
 
 /** What a call came with, for the broker to look at. */
 export type PresentedTexts =
@@ -56,14 +54,7 @@ const TIMEOUT_MS_DEFAULT = 2_000;
 
 /** Asks the broker about single calls, on a connection of its own, made when the first is asked about. */
 export function createCallCheck(endpoint: string): CallCheck {
-  let channel: Channel | undefined;
-  let client: ClientOf<typeof Authorizations> | undefined;
-
-  function connected(): ClientOf<typeof Authorizations> {
-    channel ??= openChannel(endpoint);
-    client ??= createClient(Authorizations, channel);
-    return client;
-  }
+  const client = lateClient(Authorizations, endpoint);
 
   return {
     async ask({ credential, actions, datatypes, definitionSha256 = "", ...call }, options) {
@@ -74,7 +65,7 @@ export function createCallCheck(endpoint: string): CallCheck {
       const request = { ...asked, actions: [...actions], datatypes: [...datatypes] };
       let answer: CheckResponse;
       try {
-        answer = await connected().check(request, { deadlineMs, signal });
+        answer = await client.connected().check(request, { deadlineMs, signal });
       } catch (thrown) {
         signal?.throwIfAborted();
         throw unansweredOf(thrown);
@@ -84,9 +75,7 @@ export function createCallCheck(endpoint: string): CallCheck {
       if (effect !== Effect.ALLOW) throw deniedOf(answer);
       return { decisionId, ...(callsLeft === undefined ? {} : { callsLeft }) };
     },
-    close() {
-      channel?.close();
-    },
+    close: client.close,
   };
 }
 

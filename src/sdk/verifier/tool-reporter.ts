@@ -1,11 +1,9 @@
-import type { Channel } from "@grpc/grpc-js";
 import { LIMITS } from "../../domain/limits.ts";
 import { isRecordable, type ToolDefinition } from "../../domain/tool-definition.ts";
 import { ToolState, Tools } from "../../gen/stint/v1/tools_pb.js";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { callErrorOf } from "../../wire/call-error.ts";
-import { openChannel } from "../../wire/channel.ts";
-import { type ClientOf, createClient } from "../../wire/client.ts";
+import { lateClient } from "./late-client.ts";
 
 /**
  * What the broker says of a definition: only what is `pinned` may be served. `changed`: another one is pinned; `waiting`: none is until an
@@ -34,14 +32,7 @@ const REPORT_BYTES_MAX = 48 * 1_024;
 
 /** Tells the broker of tools, on a connection of its own, made with the first report. */
 export function createToolReporter(endpoint: string): ToolReporter {
-  let channel: Channel | undefined;
-  let client: ClientOf<typeof Tools> | undefined;
-
-  function connected(): ClientOf<typeof Tools> {
-    channel ??= openChannel(endpoint);
-    client ??= createClient(Tools, channel);
-    return client;
-  }
+  const client = lateClient(Tools, endpoint);
 
   async function ask(
     location: string,
@@ -57,7 +48,7 @@ export function createToolReporter(endpoint: string): ToolReporter {
       })),
     };
     try {
-      const answer = await connected().report(request, { deadlineMs });
+      const answer = await client.connected().report(request, { deadlineMs });
       return new Map(answer.tools.map(({ tool, state }) => [tool, state]));
     } catch (thrown) {
       throw unansweredOf(thrown);
@@ -81,9 +72,7 @@ export function createToolReporter(endpoint: string): ToolReporter {
       }
       return verdicts;
     },
-    close() {
-      channel?.close();
-    },
+    close: client.close,
   };
 }
 

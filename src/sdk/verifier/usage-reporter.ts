@@ -1,13 +1,11 @@
 import { randomBytes } from "node:crypto";
-import type { Channel } from "@grpc/grpc-js";
 import type { Action } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { UsageOutcome } from "../../domain/usage.ts";
 import { Authorizations, UsageOutcome as OutcomeMessage } from "../../gen/stint/v1/authorizations_pb.js";
 import { callErrorOf } from "../../wire/call-error.ts";
-import { openChannel } from "../../wire/channel.ts";
-import { type ClientOf, createClient } from "../../wire/client.ts";
 import type { VerifierClock } from "./clock.ts";
+import { lateClient } from "./late-client.ts";
 
 /** What became of a call: `served` and `failed` as far as the head of its answer tells. */
 export type { UsageOutcome } from "../../domain/usage.ts";
@@ -60,16 +58,9 @@ export function createUsageReporter(endpoint: string, clock: Pick<VerifierClock,
   let gap = 0;
   let report: Report | undefined;
   let sending: Promise<void> | undefined;
-  let channel: Channel | undefined;
-  let client: ClientOf<typeof Authorizations> | undefined;
+  const client = lateClient(Authorizations, endpoint);
   let cancel: (() => void) | undefined;
   let closed = false;
-
-  function connected(): ClientOf<typeof Authorizations> {
-    channel ??= openChannel(endpoint);
-    client ??= createClient(Authorizations, channel);
-    return client;
-  }
 
   function takeReport(): Report | undefined {
     if (waiting.size === 0 && gap === 0) return undefined;
@@ -93,7 +84,7 @@ export function createUsageReporter(endpoint: string, clock: Pick<VerifierClock,
     const { reportId, usages } = sent;
     const counted = usages.map(({ outcome, ...usage }) => ({ ...usage, outcome: OUTCOMES[outcome] }));
     try {
-      await connected().reportUsage({ reportId, usages: counted, gap: sent.gap }, { deadlineMs: CALL_MS_MAX });
+      await client.connected().reportUsage({ reportId, usages: counted, gap: sent.gap }, { deadlineMs: CALL_MS_MAX });
       report = undefined;
     } catch (thrown) {
       if (!isFinal(thrown)) return;
@@ -139,7 +130,7 @@ export function createUsageReporter(endpoint: string, clock: Pick<VerifierClock,
     close() {
       closed = true;
       cancel?.();
-      channel?.close();
+      client.close();
     },
   };
 }
