@@ -63,10 +63,8 @@ func (settings Settings) checked() (*checked, error) {
 	if err := settings.Verifier.CheckAudience(settings.Resource); err != nil {
 		return nil, err
 	}
-	if settings.OtherMethods == nil {
-		settings.OtherMethods = toolmap.OtherMethods
-	}
-	if err := toolmap.CheckOtherMethods(settings.OtherMethods); err != nil {
+	var err error
+	if settings.OtherMethods, err = toolmap.CheckedOtherMethods(settings.OtherMethods); err != nil {
 		return nil, err
 	}
 	if settings.MaxBodyBytes == 0 {

@@ -49,10 +49,8 @@ func NewMiddleware(settings Settings) (mcp.Middleware, error) {
 	if err := settings.Verifier.CheckAudience(settings.Resource); err != nil {
 		return nil, err
 	}
-	if settings.OtherMethods == nil {
-		settings.OtherMethods = toolmap.OtherMethods
-	}
-	if err := toolmap.CheckOtherMethods(settings.OtherMethods); err != nil {
+	var err error
+	if settings.OtherMethods, err = toolmap.CheckedOtherMethods(settings.OtherMethods); err != nil {
 		return nil, err
 	}
 	tools, err := toolmap.New(settings.Resource, settings.Tools, settings.AskedTools)

@@ -68,14 +68,18 @@ func (tools *ToolMap) Element(name string) *stint.GrantElement {
 	return &element
 }
 
-// CheckOtherMethods fails for one that would let through what the tool map decides.
-func CheckOtherMethods(methods []string) error {
+// CheckedOtherMethods gives the methods of a setting, nil for those of [OtherMethods]; it fails for one that would let through what the
+// tool map decides.
+func CheckedOtherMethods(methods []string) ([]string, error) {
+	if methods == nil {
+		return OtherMethods, nil
+	}
 	for _, method := range methods {
 		if method == Call || method == "*" || strings.HasPrefix(method, "tools/*") {
-			return InvalidField("other_methods", "methods other than tools/call, which the tool map decides")
+			return nil, InvalidField("other_methods", "methods other than tools/call, which the tool map decides")
 		}
 	}
-	return nil
+	return methods, nil
 }
 
 // IsOtherMethod says whether a list of methods, in which "x/*" stands for all that begin with "x/", has this one.
