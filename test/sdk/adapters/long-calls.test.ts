@@ -1,17 +1,12 @@
 import { getRequestListener } from "@hono/node-server";
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
-import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
 import { expect, test, vi } from "vitest";
 import { z } from "zod";
 import { workOnCall } from "../../../src/sdk/adapters/index.ts";
-import { stepMcpTools } from "../../../src/sdk/adapters/mcp/index.ts";
-import { stepMcpTools as stepMcpToolsV1 } from "../../../src/sdk/adapters/mcp-v1/index.ts";
 import { loopback } from "../runtime/loopback.ts";
+import { CLIENT_LINES } from "./client-lines.ts";
 import { longSettings, tenMinutesOfWork, virtualTime } from "./long-work.ts";
 
-const INFO = { name: "researcher", version: "1.0.0" };
 const MINUTES = 60_000;
 
 /** A server with a tool that answers when a test says so. */
@@ -35,41 +30,15 @@ async function slowServer() {
   return { url: new URL("/mcp", origin), begun: begun.promise, answer: () => answer.resolve() };
 }
 
-test.for([
-  {
-    line: "2",
-    make: (url: URL, settings: object) =>
-      stepMcpTools({
-        async connect(fetch) {
-          const client = new Client(INFO);
-          await client.connect(new StreamableHTTPClientTransport(url, { fetch }));
-          return client;
-        },
-        ...settings,
-      }),
-  },
-  {
-    line: "1",
-    make: (url: URL, settings: object) =>
-      stepMcpToolsV1({
-        async connect(fetch) {
-          const client = new ClientV1(INFO);
-          const transport = new TransportV1(url, { fetch });
-          await client.connect(transport as Parameters<typeof client.connect>[0]);
-          return client;
-        },
-        ...settings,
-      }),
-  },
-])(
+test.for(CLIENT_LINES)(
   "a call by a client of line $line that is answered after ten minutes is waited for, and its progress is told",
-  async ({ make }) => {
+  async ({ toolsAt }) => {
     virtualTime();
     const { url, begun, answer } = await slowServer();
     const { settings } = await longSettings("wait", url.href);
     const progressed = Promise.withResolvers<unknown>();
     const onprogress = (progress: unknown) => progressed.resolve(progress);
-    const called = make(url, settings).callTool({ name: "wait", arguments: {} }, { onprogress });
+    const called = toolsAt(url, settings).callTool({ name: "wait", arguments: {} }, { onprogress });
     await begun;
     expect(await progressed.promise).toEqual({ progress: 1, total: 2 });
     await vi.advanceTimersByTimeAsync(10 * MINUTES);

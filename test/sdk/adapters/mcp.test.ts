@@ -1,16 +1,13 @@
 import { once } from "node:events";
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
-import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Outcome } from "../../../src/gen/stint/v1/steps_pb.js";
-import { inToolRun, type ToolSettings } from "../../../src/sdk/adapters/index.ts";
-import { type CallOptions, stepMcpTools } from "../../../src/sdk/adapters/mcp/index.ts";
-import { stepMcpTools as stepMcpToolsV1 } from "../../../src/sdk/adapters/mcp-v1/index.ts";
-import { type Fetch, isStintError } from "../../../src/sdk/runtime/index.ts";
+import { inToolRun } from "../../../src/sdk/adapters/index.ts";
+import { stepMcpTools } from "../../../src/sdk/adapters/mcp/index.ts";
+import { isStintError } from "../../../src/sdk/runtime/index.ts";
 import { findCredentials } from "../../../src/sdk/testing/index.ts";
 import { type BridgeScene, bridgeScene } from "../../bridge/bridge-scene.ts";
 import { scriptedBroker, thrownBy } from "../runtime/scripted-broker.ts";
+import { CLIENT_LINES, connected } from "./client-lines.ts";
 
 let scene: BridgeScene;
 beforeAll(async () => {
@@ -18,44 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => scene?.close());
 
-const INFO = { name: "researcher", version: "1.0.0" };
-
-/** What both lines have in common. */
-type Tools = {
-  callTool(
-    params: { readonly name: string; readonly arguments: Record<string, unknown> },
-    options?: CallOptions,
-  ): Promise<{ readonly [member: string]: unknown }>;
-  listTools(): Promise<{ readonly tools: readonly { readonly name: string }[] }>;
-};
-type Line = { readonly line: string; toolsAt(path: string, settings: ToolSettings, refusals?: "throw"): Tools };
-
-/** The lines of the official client, each by the adapter for it. */
-const LINES: readonly Line[] = [
-  {
-    line: "2",
-    toolsAt(path, settings, refusals) {
-      async function connect(fetch: Fetch) {
-        const client = new Client(INFO);
-        await client.connect(new StreamableHTTPClientTransport(new URL(path, scene.origin), { fetch }));
-        return client;
-      }
-      return stepMcpTools({ connect, ...settings, refusals });
-    },
-  },
-  {
-    line: "1",
-    toolsAt(path, settings, refusals) {
-      async function connect(fetch: Fetch) {
-        const client = new ClientV1(INFO);
-        const transport = new TransportV1(new URL(path, scene.origin), { fetch });
-        await client.connect(transport as Parameters<typeof client.connect>[0]);
-        return client;
-      }
-      return stepMcpToolsV1({ connect, ...settings, refusals });
-    },
-  },
-];
+const at = (path: string) => new URL(path, scene.origin);
 
 /** What became of the newest attempt of a call's step. */
 async function stateOf(runId: string, step: string): Promise<string | undefined> {
@@ -69,14 +29,14 @@ function nextRun() {
   return { opener: scene.stint, runId: `mcp-${runs}` };
 }
 
-describe.for(LINES)("a client of line $line of the MCP SDK", ({ toolsAt }) => {
+describe.for(CLIENT_LINES)("a client of line $line of the MCP SDK", ({ toolsAt }) => {
   const settings = () => ({
     calls: { search: { grant: scene.grant("search") }, wait: { grant: scene.grant("wait") } },
   });
 
   test.for(["/mcp", "/sessions"])("calls each tool in a step of its own, at %s", async (path) => {
     const run = nextRun();
-    const tools = toolsAt(path, settings());
+    const tools = toolsAt(at(path), settings());
     const call = (callId: string) =>
       tools.callTool({ name: "search", arguments: { query: callId } }, { callId }).then((result) => result["content"]);
     const answers = await inToolRun(run, () => Promise.all([call("one"), call("two")]));
@@ -87,7 +47,7 @@ describe.for(LINES)("a client of line $line of the MCP SDK", ({ toolsAt }) => {
 
   test("a call outside of its grant is answered in words, and fails its step", async () => {
     const run = nextRun();
-    const tools = toolsAt("/mcp", { calls: { erase: { grant: scene.grant("search") } }, run });
+    const tools = toolsAt(at("/mcp"), { calls: { erase: { grant: scene.grant("search") } }, run });
     const refused = await tools.callTool({ name: "erase", arguments: {} }, { callId: "c" });
     expect(refused).toEqual({ isError: true, content: [{ type: "text", text: expect.any(String) }] });
     const [text] = refused["content"] as [{ text: string }];
@@ -99,16 +59,16 @@ describe.for(LINES)("a client of line $line of the MCP SDK", ({ toolsAt }) => {
   test("a call whose step is refused is answered in words too, or thrown where that is wanted", async () => {
     const grant = scene.grant("erase").map((element) => ({ ...element, actions: ["write"] as const }));
     const given = { calls: { erase: { grant } }, run: nextRun() };
-    const answered = await toolsAt("/mcp", given).callTool({ name: "erase", arguments: {} });
+    const answered = await toolsAt(at("/mcp"), given).callTool({ name: "erase", arguments: {} });
     expect(JSON.stringify(answered)).toContain("not permitted (POLICY_DENIED)");
-    const thrown = await thrownBy(toolsAt("/mcp", given, "throw").callTool({ name: "erase", arguments: {} }));
+    const thrown = await thrownBy(toolsAt(at("/mcp"), given, "throw").callTool({ name: "erase", arguments: {} }));
     expect(thrown).toMatchObject({ name: "ToolRefusal", refusal: { reason: "POLICY_DENIED", refused: grant } });
     expect(findCredentials([answered, thrown])).toEqual([]);
   });
 
   test("a result that says that the tool failed fails the step", async () => {
     const run = nextRun();
-    const tools = toolsAt("/mcp", { ...settings(), run });
+    const tools = toolsAt(at("/mcp"), { ...settings(), run });
     const result = await tools.callTool({ name: "search", arguments: { query: 5 } }, { callId: "c" });
     expect(result["isError"]).toBe(true);
     expect(await stateOf(run.runId, "search.c")).toBe("FAILED");
@@ -116,7 +76,7 @@ describe.for(LINES)("a client of line $line of the MCP SDK", ({ toolsAt }) => {
 
   test("a call that is aborted is cancelled, at its server too", async () => {
     const run = nextRun();
-    const tools = toolsAt("/mcp", { ...settings(), run });
+    const tools = toolsAt(at("/mcp"), { ...settings(), run });
     const waiting = scene.waiting();
     const caller = new AbortController();
     const call = thrownBy(tools.callTool({ name: "wait", arguments: {} }, { callId: "c", signal: caller.signal }));
@@ -128,7 +88,7 @@ describe.for(LINES)("a client of line $line of the MCP SDK", ({ toolsAt }) => {
   });
 
   test("a call that is made again is the one that counts", async () => {
-    const tools = toolsAt("/mcp", { ...settings(), run: nextRun() });
+    const tools = toolsAt(at("/mcp"), { ...settings(), run: nextRun() });
     const waiting = scene.waiting();
     const first = tools.callTool({ name: "wait", arguments: {} }, { callId: "c" });
     const stopped = await waiting;
@@ -145,7 +105,7 @@ describe.for(LINES)("a client of line $line of the MCP SDK", ({ toolsAt }) => {
   test("with one step for the run all calls share a session, which no other run has", async () => {
     const grant = scene.grant("search");
     const { runId } = nextRun();
-    const tools = toolsAt("/sessions", {});
+    const tools = toolsAt(at("/sessions"), {});
     const sessions = async (step: string) => {
       scene.seen.length = 0;
       await scene.stint.withStep({ runId, step, grant }, async () => {
@@ -164,7 +124,7 @@ describe.for(LINES)("a client of line $line of the MCP SDK", ({ toolsAt }) => {
     const names = ({ tools }: { readonly tools: readonly { readonly name: string }[] }) =>
       tools.map(({ name }) => name);
     const grant = scene.grant("search");
-    const tools = toolsAt("/mcp", settings());
+    const tools = toolsAt(at("/mcp"), settings());
     const ofRun = await scene.stint.withStep({ ...nextRun(), step: "s", grant }, () => tools.listTools());
     expect(names(ofRun)).toEqual(["search"]);
     expect(names(await inToolRun(nextRun(), () => tools.listTools()))).toEqual(["search", "wait"]);
@@ -178,8 +138,7 @@ test("a client is closed with its step: with that of the call, or with that of t
     async connect(fetch) {
       attempts += 1;
       if (attempts === 1) throw new Error("not yet");
-      const client = new Client(INFO);
-      await client.connect(new StreamableHTTPClientTransport(new URL("/mcp", scene.origin), { fetch }));
+      const client = await connected(at("/mcp"), fetch);
       client.onclose = () => void closed.push(`client ${attempts}`);
       return client;
     },

@@ -1,14 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
-import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { stepMcpTools } from "../../../src/sdk/adapters/mcp/index.ts";
-import { stepMcpTools as stepMcpToolsV1 } from "../../../src/sdk/adapters/mcp-v1/index.ts";
-import type { Fetch } from "../../../src/sdk/runtime/index.ts";
 import { type BridgeScene, bridgeScene } from "../../bridge/bridge-scene.ts";
 import { thrownBy } from "../runtime/scripted-broker.ts";
+import { CLIENT_LINES } from "./client-lines.ts";
 
 let scene: BridgeScene;
 beforeAll(async () => {
@@ -17,7 +12,6 @@ beforeAll(async () => {
 afterAll(() => scene?.close());
 beforeEach(() => void scene.seen.splice(0));
 
-const INFO = { name: "researcher", version: "1.0.0" };
 const EVENTS = { "content-type": "text/event-stream" };
 
 /** A server with a session that ends the stream of a call before its answer, and takes the token no longer that comes for the rest. */
@@ -43,40 +37,17 @@ function cutting() {
   };
 }
 
-type Call = (options: { readonly callId: string }) => Promise<unknown>;
-const params = { name: "search", arguments: {} };
-
-test.for<{ line: string; callAt: (url: URL, settings: object) => Call }>([
-  {
-    line: "2",
-    callAt(url, settings) {
-      async function connect(fetch: Fetch) {
-        const client = new Client(INFO);
-        await client.connect(new StreamableHTTPClientTransport(url, { fetch }));
-        return client;
-      }
-      return (options) => stepMcpTools({ connect, ...settings }).callTool(params, options);
-    },
-  },
-  {
-    line: "1",
-    callAt(url, settings) {
-      async function connect(fetch: Fetch) {
-        const client = new ClientV1(INFO);
-        await client.connect(new TransportV1(url, { fetch }) as Parameters<typeof client.connect>[0]);
-        return client;
-      }
-      return (options) => stepMcpToolsV1({ connect, ...settings }).callTool(params, options);
-    },
-  },
-])(
+test.for(CLIENT_LINES)(
   "a call by a client of line $line whose stream was cut is taken up where it was, with a new token",
-  async ({ line, callAt }) => {
+  async ({ line, toolsAt }) => {
     const serve = cutting();
     scene.answer((request, response) => void serve(request, response));
     const runId = `cut-${line}`;
     const settings = { calls: { search: { grant: scene.grant("search") } }, run: { opener: scene.stint, runId } };
-    const answered = await callAt(new URL("/raw", scene.origin), settings)({ callId: "c" });
+    const answered = await toolsAt(new URL("/raw", scene.origin), settings).callTool(
+      { name: "search", arguments: {} },
+      { callId: "c" },
+    );
     expect(answered).toMatchObject({ content: [{ text: "at last" }] });
     const comebacks = scene.seen.filter(({ headers }) => headers["last-event-id"] === "e-1");
     const tokens = comebacks.map(({ headers }) => headers.authorization);
