@@ -17,6 +17,8 @@ from stint_mcp.gen.stint.v1.authorizations_pb2 import (
     ReportUsageResponse,
 )
 from stint_mcp.gen.stint.v1.revocations_pb2 import WatchRequest, WatchResponse
+from stint_mcp.gen.stint.v1.steps_pb2 import CloseRequest, CloseResponse, OpenRequest, OpenResponse
+from stint_mcp.gen.stint.v1.types_pb2 import Step, StepState
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -65,6 +67,11 @@ class ScriptedBroker:
         """As they come, those in vain too."""
         self.refuses_reports: list[tuple[grpc.StatusCode, str]] = []
         """For the next reports: the code, and a reason or nothing."""
+        self.opened = asyncio.Event()
+        """Whether a step was asked for."""
+        self.opens = asyncio.Event()
+        """Whether the answer to that may go out."""
+        self.closes: list[CloseRequest] = []
         self._watches: asyncio.Queue[Watch] = asyncio.Queue()
         self._server: grpc.aio.Server | None = None
 
@@ -87,7 +94,18 @@ class ScriptedBroker:
             response_serializer=ReportUsageResponse.SerializeToString,
         )
         calls = grpc.method_handlers_generic_handler("stint.v1.Authorizations", {"Check": check, "ReportUsage": report})
-        self._server.add_generic_rpc_handlers((service, calls))
+        opening = grpc.unary_unary_rpc_method_handler(
+            self._open,
+            request_deserializer=OpenRequest.FromString,
+            response_serializer=OpenResponse.SerializeToString,
+        )
+        closing = grpc.unary_unary_rpc_method_handler(
+            self._close,
+            request_deserializer=CloseRequest.FromString,
+            response_serializer=CloseResponse.SerializeToString,
+        )
+        steps = grpc.method_handlers_generic_handler("stint.v1.Steps", {"Open": opening, "Close": closing})
+        self._server.add_generic_rpc_handlers((service, calls, steps))
         self._server.add_insecure_port(f"unix:{self.socket}")
         await self._server.start()
 
@@ -110,6 +128,15 @@ class ScriptedBroker:
             context.set_trailing_metadata((("grpc-status-details-bin", _status_of(reason, {})),) if reason != "" else ())
             await context.abort(code, "no")
         return ReportUsageResponse()
+
+    async def _open(self, _request: OpenRequest, _context: Context) -> OpenResponse:
+        self.opened.set()
+        await self.opens.wait()
+        return OpenResponse(step=Step(step_id="step_1", state=StepState.STEP_STATE_OPEN))
+
+    async def _close(self, request: CloseRequest, _context: Context) -> CloseResponse:
+        self.closes.append(request)
+        return CloseResponse(step=Step(step_id=request.step_id, state=StepState.STEP_STATE_CANCELLED))
 
     async def _watch(self, requests: AsyncIterator[WatchRequest], context: Context) -> AsyncIterator[WatchResponse]:
         watch = Watch(context)

@@ -1,13 +1,16 @@
 """The runtime beside what is tested at a real broker: what it keeps of a token, and what it says when nobody answers."""
 
+import asyncio
 import pickle
 from pathlib import Path
 
 import pytest
 
 from manual_clock import ManualClock
+from scripted_broker import scripted_broker
 from stint_mcp import StintError
 from stint_mcp import runtime as runtime_module
+from stint_mcp.gen.stint.v1.steps_pb2 import Outcome
 from stint_mcp.jwt_svids import JwtSvid, JwtSvids
 from stint_mcp.runtime import Runtime
 
@@ -71,6 +74,22 @@ async def test_a_broker_that_is_not_there_is_said_to_be_so(monkeypatch: pytest.M
             async with runtime.step("r1", "search", []):
                 pytest.fail("there is no step")
     assert refused.value.code == "UNREACHABLE"
+
+
+async def test_an_opening_that_is_cancelled_before_its_answer_came_is_taken_back() -> None:
+    async with scripted_broker() as broker, Runtime("researcher", endpoint=broker.endpoint) as runtime:
+
+        async def work() -> None:
+            async with runtime.step("r1", "search", []):
+                pytest.fail("the work was given up")
+
+        working = asyncio.create_task(work())
+        await broker.opened.wait()
+        working.cancel()
+        broker.opens.set()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        assert [(close.step_id, close.outcome) for close in broker.closes] == [("step_1", Outcome.OUTCOME_CANCELLED)]
 
 
 def test_a_runtime_has_to_know_where_its_broker_is(monkeypatch: pytest.MonkeyPatch) -> None:

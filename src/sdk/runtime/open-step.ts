@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import { invalidField } from "../../domain/errors.ts";
 import { locationsOf } from "../../domain/grant.ts";
 import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb.js";
+import type { CallOptions } from "../../wire/client.ts";
 import { awaitApproval } from "./await-approval.ts";
 import { askBroker, type Broker } from "./broker.ts";
 import { type CloseResult, closeStep } from "./close-step.ts";
@@ -11,7 +12,7 @@ import { issueDelegationToken } from "./delegation-token.ts";
 import { createDpopKey, type DpopKey } from "./dpop-key.ts";
 import { exchangeSecret } from "./exchanged-secret.ts";
 import type { JwtSvid } from "./jwt-svid.ts";
-import { openRequestOf } from "./open-request.ts";
+import { type OpenRequest, openRequestOf } from "./open-request.ts";
 import type { OutcomeOf } from "./outcome.ts";
 import { tokenCredentials, witCredentials } from "./request-credentials.ts";
 import {
@@ -60,11 +61,26 @@ export async function openStep(terms: StepTerms, options: OpenStepOptions, paren
 async function opened(terms: StepTerms, options: OpenStepOptions, parentStepId = ""): Promise<OpenedStep> {
   const dpopKey = await dpopKeyOf(terms, options);
   const request = await openRequestOf(options, terms, parentStepId, dpopKey);
-  const response = await askBroker((call) => terms.broker.steps.open(request.message, call), {
-    signal: options.signal,
-  });
+  const response = await answerOf(terms.broker, request.message, options.signal);
   const step = await approved(terms, response.step, options);
   return stepOf(terms, step, options, dpopKey, (svids) => request.keepFirst(response, svids));
+}
+
+/**
+ * Of an opening that is given up while the broker is asked, the answer is waited for all the same, and the step taken back: nobody
+ * else knows of it, and nobody is to approve it.
+ */
+async function answerOf(broker: Broker, message: OpenRequest["message"], signal: AbortSignal | undefined) {
+  const ask = ({ deadlineMs }: CallOptions) => {
+    signal?.throwIfAborted();
+    return broker.steps.open(message, { deadlineMs });
+  };
+  const response = await askBroker(ask, { signal });
+  if (signal?.aborted !== true) return response;
+  // If that can't be said, the broker ends the step in time: nobody holds it.
+  if (response.step !== undefined)
+    await closeStep(broker, response.step.stepId, "CANCELLED", {}).catch(() => undefined);
+  throw signal.reason;
 }
 
 /** The step, once it is approved where that is waited for. */

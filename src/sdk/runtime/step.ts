@@ -72,7 +72,10 @@ export type StepExecutor = "self" | "any" | "tree" | { readonly pid: number; rea
 export type HoldOptions = {
   /** False: nobody holds it, so it lives until its expiry, its lease or its executor ends. Absent: true. */
   readonly hold?: boolean | undefined;
-  /** Ends the opening, and then aborts `step.signal`; the step itself ends when it is closed. */
+  /**
+   * Ends the opening, which takes the step back as soon as the broker answers, and then aborts `step.signal`; the step itself ends
+   * when it is closed.
+   */
   readonly signal?: AbortSignal | undefined;
   /** How the step's `fetch` proves who sends a request. Absent: as the client says, or the parent. */
   readonly proof?: StepProof | undefined;

@@ -295,6 +295,24 @@ describe("opening", () => {
     expect(await thrownBy(opening)).toBe(why);
   });
 
+  test("that is given up before its answer came is taken back, and its work never begins", async () => {
+    const why = new Error("enough");
+    const caller = new AbortController();
+    const broker = await scriptedBroker({ opened: () => caller.abort(why) });
+    const work = vi.fn();
+    expect(await thrownBy(broker.stint().withStep({ ...STEP, signal: caller.signal }, work))).toBe(why);
+    expect(broker.seen.closed).toMatchObject([{ stepId: "step_1", outcome: Outcome.CANCELLED }]);
+    expect(work).not.toHaveBeenCalled();
+  });
+
+  test("that is given up before it is asked for is not asked for", async () => {
+    const why = new Error("enough");
+    const broker = await scriptedBroker();
+    const opening = broker.stint().openStep({ ...STEP, signal: AbortSignal.abort(why) });
+    expect(await thrownBy(opening)).toBe(why);
+    expect(broker.seen.opened).toEqual([]);
+  });
+
   test("brings along the first credentials, which are then not asked for", async () => {
     const broker = await scriptedBroker();
     const step = await broker.stint().openStep({ ...STEP, grant: GRANT, first: { jwtSvids: [MCP], x509Svid: true } });

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -207,8 +208,7 @@ class StepScope:
         self._step_id = ""
 
     async def __aenter__(self) -> Step:
-        opened = await self._runtime._call(steps_pb2, "Steps.Open", self._request, steps_pb2.OpenResponse)
-        step = opened.step
+        step = await self._opened()
         if step.state == types_pb2.StepState.STEP_STATE_PENDING_APPROVAL and self._request.accept_pending:
             step = await approved_step(
                 step,
@@ -223,6 +223,24 @@ class StepScope:
         self._cancelled_before = 0 if self._task is None else self._task.cancelling()
         self._holding = asyncio.get_running_loop().create_task(self._hold())
         return Step(self._runtime, step)
+
+    async def _opened(self) -> types_pb2.Step:
+        """As the broker answers. Of an opening that is cancelled meanwhile the answer is waited for all the same, and the step taken back:
+        nobody else knows of it, and nobody is to approve it.
+        """
+        asking = asyncio.ensure_future(
+            self._runtime._call(steps_pb2, "Steps.Open", self._request, steps_pb2.OpenResponse)
+        )
+        try:
+            return (await asyncio.shield(asking)).step
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.ensure_future(self._take_back(asking)))
+            raise
+
+    async def _take_back(self, asking: asyncio.Future[steps_pb2.OpenResponse]) -> None:
+        # If that can't be said, the broker ends the step in time: nobody holds it.
+        with suppress(StintError):
+            await self._runtime._close((await asking).step.step_id, steps_pb2.Outcome.OUTCOME_CANCELLED)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, _raised: BaseException | None, _trace: TracebackType | None
