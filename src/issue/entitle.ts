@@ -159,7 +159,13 @@ export function entryForOpener(
 
 type Known = { readonly executable: string | undefined; readonly principal: PrincipalName | undefined };
 
-function entitlement(step: Step, entry: AgentEntry, wanted: SvidWanted, { executable, principal }: Known): Entitled {
+/** For those who have found the caller to be the step's executor, or its opener. @throws BrokerError */
+export function entitlement(
+  step: Step,
+  entry: AgentEntry,
+  wanted: SvidWanted,
+  { executable, principal }: Known,
+): Entitled {
   const content = contentOf(step, entry, wanted);
   const { x509SvidTtlSeconds, jwtSvidTtlSeconds } = entry.content;
   return entitledTo({

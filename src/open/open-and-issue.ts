@@ -8,7 +8,7 @@ import { checkCsr } from "../verify/csr-proof.ts";
 import type { OpenRequest } from "./open-request.ts";
 import { type Opened, type OpenPorts, openStep } from "./open-step.ts";
 
-export type OpenedWithSvids = Opened & { readonly svids: readonly (Delivery | Denial)[] };
+export type OpenedWithSvids = Omit<Opened, "svids"> & { readonly svids: readonly (Delivery | Denial)[] };
 
 /**
  * Opens a step and issues its first credentials, so that a step costs its runtime one round trip.
@@ -24,9 +24,11 @@ export async function openAndIssue(
   ports: OpenPorts & IssuePorts,
 ): Promise<OpenedWithSvids> {
   const proven = wanted.map(withProvenKey);
-  const opened = await openStep(caller, request, ports);
+  const opened = await openStep(caller, request, ports, proven);
   try {
-    return { ...opened, svids: await firstSvids(caller, opened.step, proven, ports) };
+    const svids = await (opened.svids ?? issued(caller, opened.step, proven, ports));
+    checkCertificate(proven, svids);
+    return { ...opened, svids };
   } catch (thrown) {
     if (opened.isNew) await cancel(caller, opened.step, ports);
     throw thrown;
@@ -39,7 +41,7 @@ function withProvenKey(wanted: SvidWanted): SvidWanted {
   return { kind: wanted.kind, publicKey: checkCsr(wanted.csr).publicKey };
 }
 
-async function firstSvids(
+async function issued(
   caller: Attested,
   { stepId, state }: Step,
   wanted: readonly SvidWanted[],
@@ -47,11 +49,13 @@ async function firstSvids(
 ): Promise<readonly (Delivery | Denial)[]> {
   // A step that waits for approval has no credentials: they are asked for once it is open.
   if (wanted.length === 0 || state === "PENDING_APPROVAL") return [];
-  const svids = await issueSvids(caller, { stepId, wanted }, ports);
+  return issueSvids(caller, { stepId, wanted }, ports);
+}
+
+function checkCertificate(wanted: readonly SvidWanted[], svids: readonly (Delivery | Denial)[]): void {
   for (const [index, svid] of svids.entries()) {
     if (wanted[index]?.kind === "x509-svid" && isDenial(svid)) throw errorOf(svid);
   }
-  return svids;
 }
 
 /** Where this close can't be recorded, the step ends by its expiry. */

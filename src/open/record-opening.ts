@@ -1,10 +1,13 @@
 import type { PendingApproval } from "../domain/approval.ts";
-import { errorOf, isDenial } from "../domain/errors.ts";
+import { type Denial, errorOf, isDenial } from "../domain/errors.ts";
 import { ID_RANDOM_BYTES, newId } from "../domain/ids.ts";
 import type { RecordedPrincipal, SealedPrincipal } from "../domain/principal.ts";
 import { stepSpiffeId } from "../domain/spiffe-id.ts";
-import type { Attested } from "../domain/stages.ts";
+import type { Attested, Delivery } from "../domain/stages.ts";
 import { asOpened, asPending, type OpenedStep, type Step } from "../domain/step.ts";
+import { type DraftFirstPorts, draftFirst } from "../issue/draft-first.ts";
+import type { SvidWanted } from "../issue/entitle.ts";
+import { type IssueEntitledPorts, issueDrafted } from "../issue/issue-entitled.ts";
 import type { ProcessWatch } from "../ports/attestor.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { InForce } from "../ports/following.ts";
@@ -19,20 +22,22 @@ import { type PrincipalPorts, principalNamedBy } from "./principal.ts";
 import type { Terms } from "./terms.ts";
 import type { CheckTokenSize } from "./token-size.ts";
 
-export type RecordOpeningPorts = Pick<PrincipalPorts, "principals" | "principalTokens"> & {
-  readonly processes: Pick<ProcessWatch, "find">;
-  /** How long a step waits for its approval. */
-  readonly approvalSeconds: number;
-  readonly ledger: Pick<Ledger, "perform">;
-  readonly steps: Pick<StepReads, "step">;
-  readonly clock: Clock;
-  readonly random: Randomness;
-  readonly checkTokenSize: CheckTokenSize;
-  /** Waits until the step is in the directory, where the opener's next call looks for the step. */
-  readonly inDirectory: InForce;
-  /** Waits until the steps that the opening ended have ended for verifiers too. */
-  readonly inForce: InForce;
-};
+export type RecordOpeningPorts = Pick<PrincipalPorts, "principals" | "principalTokens"> &
+  DraftFirstPorts &
+  IssueEntitledPorts & {
+    readonly processes: Pick<ProcessWatch, "find">;
+    /** How long a step waits for its approval. */
+    readonly approvalSeconds: number;
+    readonly ledger: Pick<Ledger, "perform">;
+    readonly steps: Pick<StepReads, "step">;
+    readonly clock: Clock;
+    readonly random: Randomness;
+    readonly checkTokenSize: CheckTokenSize;
+    /** Waits until the step is in the directory, where the opener's next call looks for the step. */
+    readonly inDirectory: InForce;
+    /** Waits until the steps that the opening ended have ended for verifiers too. */
+    readonly inForce: InForce;
+  };
 
 /** All that is known of an opening before the ledger has the last word. */
 export type Opening = {
@@ -41,10 +46,19 @@ export type Opening = {
   readonly terms: Terms;
   readonly fenced: Fenced;
   readonly decided: DecidedOpening;
+  /** The credentials that are wanted with the step. */
+  readonly wanted: readonly SvidWanted[];
 };
 
 /** `isNew` is false for a step that the same request had opened before. */
-export type Recorded = { readonly step: Step; readonly isNew: boolean };
+export type RecordedOpening = {
+  readonly step: Step;
+  readonly isNew: boolean;
+  /** One answer for each credential that is wanted; absent where they have to be asked for. */
+  readonly svids?: FirstSvids;
+};
+
+type FirstSvids = Promise<readonly (Delivery | Denial)[]>;
 
 /**
  * Opens the step in one durable act, which checks once more all that the opening stands on. A step that has to be approved
@@ -52,12 +66,12 @@ export type Recorded = { readonly step: Step; readonly isNew: boolean };
  *
  * @throws BrokerError with the refusal of a guard, LIMIT_EXCEEDED, LEDGER_UNAVAILABLE
  */
-export async function recordOpening(opening: Opening, ports: RecordOpeningPorts): Promise<Recorded> {
+export async function recordOpening(opening: Opening, ports: RecordOpeningPorts): Promise<RecordedOpening> {
   const { terms, fenced, decided } = opening;
   const { decision, decidedOn } = decided;
   const { step, approval } = decision.effect === "allow" ? asked(stepOf(opening, ports)) : waiting(opening, ports);
   ports.checkTokenSize(asOpened(step, 0), terms.principal);
-  const result = await ports.ledger.perform({
+  const opened = ports.ledger.perform({
     act: "open-step",
     step,
     decision: { ...decision, stepId: step.stepId },
@@ -69,13 +83,32 @@ export async function recordOpening(opening: Opening, ports: RecordOpeningPorts)
     ...(terms.principalErasedAt === undefined ? {} : { principalErasedAt: terms.principalErasedAt }),
     now: step.openedAt,
   });
+  const svids = approval === undefined ? firstSvids(opening, step, ports) : undefined;
+  const result = await opened;
   if (isDenial(result)) throw errorOf(result);
   if (result.kind === "existing") return { step: await existing(result.stepId, ports), isNew: false };
   const endsSteps = approval === undefined && (fenced.supersedes || decision.closes !== undefined);
   await (endsSteps ? ports.inForce : ports.inDirectory)(result.sequence);
   const recorded =
     approval === undefined ? asOpened(step, result.sequence) : asPending(step, approval, result.sequence);
-  return { step: recorded, isNew: true };
+  return { step: recorded, isNew: true, ...(svids === undefined ? {} : { svids }) };
+}
+
+/**
+ * Issues in the same turn in which the step is recorded, so that both acts are one message to the ledger and one
+ * transaction of it. What is recorded of a credential stands on the step's row, and is refused where there is none.
+ */
+function firstSvids(
+  { caller, wanted, terms: { principal } }: Opening,
+  step: OpenedStep,
+  ports: RecordOpeningPorts,
+): FirstSvids | undefined {
+  const drafts = wanted.length === 0 ? undefined : draftFirst(caller, asOpened(step, 0), { wanted, principal }, ports);
+  if (drafts === undefined) return undefined;
+  const svids = issueDrafted(drafts, ports);
+  // Where the step can't be recorded, that is what its opener is told.
+  svids.catch(() => undefined);
+  return svids;
 }
 
 type Asked = { readonly step: OpenedStep; readonly approval?: PendingApproval };

@@ -64,6 +64,31 @@ export function issuingContract(worldOf: () => World): void {
     ]);
   });
 
+  test("credentials that are asked for in the turn in which their step is opened are its own, and none where it is refused", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const together = (own: Parameters<World["openAct"]>[1]) => {
+      const opening = world.openAct(agent, own);
+      const record = world.record({ ...opening.step, state: "OPEN", openedSequence: 0, held: false });
+      return Promise.all([
+        world.ledger.perform(opening),
+        world.ledger.perform(world.issueAct([record], { entryId: agent.entryId })),
+      ]);
+    };
+    const { sequence } = world.ledger.head();
+    const request = { requestId: "once", requestDigest: "d" };
+    const [opened, issued] = await together(request);
+    expect(opened).toEqual({ kind: "opened", sequence: sequence + 2 });
+    expect(issued).toEqual([{ kind: "sequenced", sequence: sequence + 3 }]);
+    const [repeated, ofRepeated] = await together(request);
+    expect(repeated).toMatchObject({ kind: "existing" });
+    expect(ofRepeated).toEqual([refusal("STEP_NOT_FOUND")]);
+    const [reused, ofReused] = await together({ ...request, requestDigest: "other" });
+    expect(reused).toEqual(refusal("REQUEST_ID_REUSED"));
+    expect(ofReused).toEqual([refusal("STEP_NOT_FOUND")]);
+    expect(world.ledger.head().sequence).toBe(sequence + 3);
+  });
+
   test.for([
     { name: "ends with its step", afterStep: 0, refused: false },
     { name: "would outlive its step by a second", afterStep: 1, refused: true },

@@ -1,6 +1,7 @@
 import { readCertificate } from "../../src/domain/certificate.ts";
-import { isDenial } from "../../src/domain/errors.ts";
+import { type Denial, isDenial } from "../../src/domain/errors.ts";
 import { narrowTo } from "../../src/domain/grant.ts";
+import type { Delivery } from "../../src/domain/stages.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import type { SvidWanted } from "../../src/issue/entitle.ts";
 import { certificationRequest, p256 } from "../samples/certification-request.ts";
@@ -8,9 +9,10 @@ import { ask, requestWith } from "./ask.ts";
 import { AUDIENCES, countedBy, IDENTITY } from "./cast.ts";
 import { at, isIn, isProcess } from "./choose.ts";
 import type { EventOf } from "./events.ts";
+import type { SimulatedProcess } from "./kernel.ts";
 import type { Delivered, World } from "./world.ts";
 
-const CSR = certificationRequest(p256());
+export const CSR = certificationRequest(p256());
 
 /** A token with so many calls at most, or with all that its step has there. */
 function forAudience(audience: string, { grant }: OpenedStep, calls: number | undefined) {
@@ -20,14 +22,24 @@ function forAudience(audience: string, { grant }: OpenedStep, calls: number | un
 
 /** Asks for a step's credentials, and notes what is delivered. @returns that, in the order in which it was asked for */
 export async function issued(
-  { actor, guarded, delivered, broker }: World,
+  world: World,
   who: number,
   { stepId, executor }: OpenedStep,
   wanted: readonly SvidWanted[],
 ): Promise<readonly (Delivered | undefined)[]> {
+  const { actor, guarded, broker } = world;
   const to = actor(who, executor.kind === "process" ? isProcess(executor.process) : isIn(2));
   const answers = await guarded(() => broker.issue(to, { stepId, wanted }));
-  return (answers ?? []).map((delivery) => {
+  return noted(world, to, answers ?? []);
+}
+
+/** Notes what of these answers was delivered. */
+export function noted(
+  { delivered }: World,
+  to: SimulatedProcess,
+  answers: readonly (Delivery | Denial)[],
+): readonly (Delivered | undefined)[] {
+  return answers.map((delivery) => {
     if (isDenial(delivery)) return undefined;
     const { certificate } = delivery.authority;
     const ca = certificate === undefined ? undefined : readCertificate(certificate).subject;

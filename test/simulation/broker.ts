@@ -16,7 +16,7 @@ import { type RevocationTarget, revoke } from "../../src/close/revoke.ts";
 import { parseSpiffeBundle, spiffeBundle } from "../../src/domain/bundle.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
-import type { SvidOrder } from "../../src/issue/entitle.ts";
+import type { SvidOrder, SvidWanted } from "../../src/issue/entitle.ts";
 import type { DelegationOrder } from "../../src/issue/entitle-delegation.ts";
 import type { InfrastructureWanted } from "../../src/issue/entitle-infrastructure.ts";
 import { issueDelegationToken } from "../../src/issue/issue-delegation-token.ts";
@@ -26,6 +26,7 @@ import { createOwnSvid } from "../../src/issue/own-svid.ts";
 import { keepBeside } from "../../src/main/beside.ts";
 import { type ApprovalRequest, approveStep } from "../../src/open/approve-step.ts";
 import { holdStep } from "../../src/open/hold-step.ts";
+import { openAndIssue } from "../../src/open/open-and-issue.ts";
 import type { OpenRequest } from "../../src/open/open-request.ts";
 import { openStep } from "../../src/open/open-step.ts";
 import { refuseStep } from "../../src/open/refuse-step.ts";
@@ -144,6 +145,9 @@ export async function startBroker(ground: Ground) {
     suspensions,
     isSuspended: () => suspensions.refusal() !== undefined,
     open: async (by: SimulatedProcess, request: OpenRequest) => openStep(await attested(by), request, ports),
+    /** For a caller that executes the step itself. */
+    openWith: async (by: SimulatedProcess, request: OpenRequest, wanted: readonly SvidWanted[]) =>
+      openAndIssue(await attested(by), request, wanted, ports),
     issue: async (by: SimulatedProcess, order: SvidOrder) => issueSvids(await attested(by), order, ports),
     delegate: async (by: SimulatedProcess, order: DelegationOrder) =>
       issueDelegationToken(await attested(by), order, ports),

@@ -2,7 +2,10 @@ import { BrokerError } from "../../src/domain/errors.ts";
 import { parseSegment } from "../../src/domain/spiffe-id.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf } from "../../src/domain/time.ts";
+import type { SvidWanted } from "../../src/issue/entitle.ts";
+import { CSR, noted } from "./agents.ts";
 import {
+  AUDIENCES,
   chosenOf,
   countedBy,
   ELEMENTS,
@@ -20,6 +23,12 @@ import { type DelegationToken, HANDED_OVER, parentNamed } from "./tokens.ts";
 import type { World } from "./world.ts";
 
 const OUTCOMES = ["COMPLETED", "FAILED", "CANCELLED"] as const;
+
+/** What a process that opens a step for itself wants with it: a certificate, a token, or one that it may be refused. */
+function firstOnes({ step, audiences }: EventOf<"open">): readonly SvidWanted[] {
+  const token = { kind: "jwt-svid", audiences: [chosenOf(MORE_AUDIENCES, audiences)[0] ?? AUDIENCES[1]] } as const;
+  return step === 0 ? [token] : [{ kind: "x509-svid", csr: CSR }, token];
+}
 
 /** Those who open steps, and do with their steps what an opener does. */
 export function runtimes(world: World) {
@@ -59,24 +68,31 @@ export function runtimes(world: World) {
     const now = secondsOf(clock.now());
     // Runs of the opener's own, and one that all want.
     const run = event.run === 2 ? "shared" : `${by.uid}-${event.run}`;
+    const executor = executorOf(event.executor, by, agent);
+    const wanted = executor.kind === "self" ? firstOnes(event) : [];
     const opened = await guarded(() =>
-      world.broker.open(by, {
-        runId: parent === undefined || event.run < 2 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
-        step: parseSegment(`step-${event.step}`, "step"),
-        agent: parseSegment(`agent-${agent}`, "agent"),
-        grant: countedBy(chosenOf(among, event.grant), event.calls),
-        audiences: chosenOf(MORE_AUDIENCES, event.audiences),
-        executor: executorOf(event.executor, by, agent),
-        allowPartial: event.allowPartial,
-        ...(event.acceptPending ? { acceptPending: true } : {}),
-        ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
-        ...parentNamed(parent, token),
-        ...(event.principal === undefined ? {} : { principalToken: chosen(PRINCIPALS, event.principal).sub }),
-        ...(event.expiresInSeconds === undefined ? {} : { expiresAt: addSeconds(now, event.expiresInSeconds) }),
-        ...(event.leaseSeconds === undefined ? {} : { leaseSeconds: event.leaseSeconds }),
-        ...(event.requestId === undefined ? {} : { requestId: `request-${event.requestId}` }),
-      }),
+      world.broker.openWith(
+        by,
+        {
+          runId: parent === undefined || event.run < 2 ? parseSegment(`run-${run}`, "run_id") : parent.runId,
+          step: parseSegment(`step-${event.step}`, "step"),
+          agent: parseSegment(`agent-${agent}`, "agent"),
+          grant: countedBy(chosenOf(among, event.grant), event.calls),
+          audiences: chosenOf(MORE_AUDIENCES, event.audiences),
+          executor,
+          allowPartial: event.allowPartial,
+          ...(event.acceptPending ? { acceptPending: true } : {}),
+          ...(event.attempt === undefined ? {} : { attempt: event.attempt }),
+          ...parentNamed(parent, token),
+          ...(event.principal === undefined ? {} : { principalToken: chosen(PRINCIPALS, event.principal).sub }),
+          ...(event.expiresInSeconds === undefined ? {} : { expiresAt: addSeconds(now, event.expiresInSeconds) }),
+          ...(event.leaseSeconds === undefined ? {} : { leaseSeconds: event.leaseSeconds }),
+          ...(event.requestId === undefined ? {} : { requestId: `request-${event.requestId}` }),
+        },
+        wanted,
+      ),
     );
+    noted(world, by, opened?.svids ?? []);
     const { stepId, approval } = opened?.step ?? {};
     if (stepId === undefined || approval === undefined) return opened?.step;
     const { requestDigest } = approval;
