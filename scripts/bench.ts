@@ -12,6 +12,7 @@ import { printAlone } from "./bench/report-alone.ts";
 import { type Comparison, printComparison } from "./bench/report-comparison.ts";
 import { printGuard } from "./bench/report-guard.ts";
 import { printPolicies } from "./bench/report-policies.ts";
+import { parseCallers, parseRows } from "./bench/rows.ts";
 
 const { values } = parseArgs({
   options: {
@@ -23,6 +24,10 @@ const { values } = parseArgs({
     policies: { type: "boolean", default: false },
     /** What a guard in front of an MCP server costs, and nothing else. */
     guard: { type: "boolean", default: false },
+    /** Only these, with commas between them; see bench/rows.ts. */
+    rows: { type: "string" },
+    /** How many callers a load has, with commas between: 1,8,64. */
+    callers: { type: "string" },
     rounds: { type: "string", default: "10" },
     "bulk-rounds": { type: "string", default: "4" },
   },
@@ -51,6 +56,8 @@ if (values.guard) {
     rounds: Number(values.rounds),
     bulkRounds: Number(values["bulk-rounds"]),
     seconds: Number(values.seconds ?? 0.4),
+    rows: parseRows(values.rows),
+    callers: parseCallers(values.callers),
   };
   if (!(plan.rounds >= 2 && plan.bulkRounds >= 2)) throw new Error("an interval takes two rounds or more");
   say(`checking out ${values.base}`);

@@ -1,10 +1,13 @@
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
 import type { Checkout } from "./checkout.ts";
 import { type ComparedRow, createComparison, type Figure, type OfBoth, type Side } from "./compared-rows.ts";
-import { startGenerator } from "./generator.ts";
+import { startCallers } from "./compiled-generator.ts";
+import { sayFailures } from "./failures.ts";
+import { type GeneratorProcess, startGenerator } from "./generator.ts";
 import { closeInBulk } from "./measure-alone.ts";
 import type { BulkClosed, Closings, Loaded, Verified } from "./measurements.ts";
 import { factsOf } from "./process-facts.ts";
+import type { Row } from "./rows.ts";
 
 export type Plan = {
   readonly rounds: number;
@@ -12,14 +15,17 @@ export type Plan = {
   readonly bulkRounds: number;
   /** How long a slice of a load is; there are four of each side in a round. */
   readonly seconds: number;
+  readonly rows: readonly Row[];
+  readonly callers: readonly number[];
 };
 
+/** Each caller is a process with a connection of its own. */
 const LOADS = [
-  { kind: "jwt", what: "JWT-SVID" },
-  { kind: "x509", what: "X.509-SVID" },
-  { kind: "open", what: "Open with a JWT-SVID, Close" },
+  { row: "jwt", kind: "jwt", what: "JWT-SVID" },
+  { row: "fetch", kind: "spiffe-jwt", what: "FetchJWTSVID" },
+  { row: "x509", kind: "x509", what: "X.509-SVID" },
+  { row: "open", kind: "open", what: "Open with a JWT-SVID, Close" },
 ] as const;
-export const CALLERS = [1, 8, 64] as const;
 const VERIFIERS = 100;
 /** In one slice. */
 const CLOSES = 15;
@@ -34,6 +40,7 @@ export const LOAD_FIGURES: readonly Figure<Pick<Loaded, "count" | "wallSeconds" 
   ["a second", "more", ({ count, wallSeconds }) => count / wallSeconds],
   ["broker µs", "less", ({ cpuSeconds, count }) => (cpuSeconds.broker / count) * 1_000_000],
 ];
+const FIGURES_OF_CALLERS: readonly Figure<Loaded>[] = [...LOAD_FIGURES, ["p99 ms", "less", ({ p99Ms }) => p99Ms]];
 const CLOSING_FIGURES: readonly Figure<Closings>[] = [
   ["answer p50 ms", "less", ({ returnedP50Ms }) => returnedP50Ms],
   ["answer p99 ms", "less", ({ returnedP99Ms }) => returnedP99Ms],
@@ -66,23 +73,24 @@ const orderOf = (round: number): readonly [Side, Side] => (round % 2 === 1 ? ["b
  */
 export async function compare(
   checkouts: OfBoth<Checkout>,
-  { rounds, bulkRounds, seconds }: Plan,
+  { rounds, bulkRounds, seconds, rows, callers: counts }: Plan,
   say: (progress: string) => void,
 ): Promise<readonly ComparedRow[]> {
   const comparison = createComparison();
 
   async function compareLoads(
-    kind: string,
-    what: string,
-    brokers: OfBoth<BrokerProcess>,
+    start: (side: Side) => Promise<GeneratorProcess<"load">>,
+    nameOf: (callers: number) => string,
+    counts: readonly number[],
     order: readonly [Side, Side],
   ) {
-    await using loads = await startBoth((side) => startGenerator("load", brokers[side], { kind }));
+    await using loads = await startBoth(start);
     for (const side of order) await loads[side].measure(BROKER_WARM_UP);
-    for (const callers of CALLERS) {
+    for (const callers of counts) {
       const asked = { callers, seconds, warmUpSeconds: SLICE_WARM_UP_SECONDS };
       const slices = await inTurns(order, (side) => loads[side].measure(asked));
-      comparison.add(`${what}, ${formatCallers(callers)}`, LOAD_FIGURES, slices, [...slices.base, ...slices.head]);
+      for (const side of order) sayFailures(say, `${nameOf(callers)}, ${side}`, slices[side]);
+      comparison.add(nameOf(callers), FIGURES_OF_CALLERS, slices, [...slices.base, ...slices.head]);
     }
   }
 
@@ -103,16 +111,26 @@ export async function compare(
     comparison.add("Call verified, broker not asked", VERIFYING_FIGURES, slices);
   }
 
-  for (let round = 1; round <= rounds; round += 1) {
+  const isWithBoth = rows.some((row) => row !== "bulk");
+  for (let round = 1; isWithBoth && round <= rounds; round += 1) {
     say(`round ${round} of ${rounds}`);
     await using brokers = await startBoth((side) => startBroker({ directory: checkouts[side].directory }));
     requireSameProgram(brokers);
     // First, while there is little that verifiers must be told as they connect.
-    await compareClosings(brokers, orderOf(round));
-    await compareVerifying(brokers, orderOf(round));
-    for (const { kind, what } of LOADS) await compareLoads(kind, what, brokers, orderOf(round));
+    const order = orderOf(round);
+    if (rows.includes("close")) await compareClosings(brokers, order);
+    if (rows.includes("verify")) await compareVerifying(brokers, order);
+    for (const { row, kind, what } of LOADS) {
+      if (!rows.includes(row)) continue;
+      const start = (side: Side) => startCallers(kind, brokers[side]);
+      await compareLoads(start, (callers) => `${what}, ${formatCallers(callers)}`, counts, order);
+    }
+    if (rows.includes("one-connection")) {
+      const start = (side: Side) => startGenerator("load", brokers[side], { kind: "jwt" });
+      await compareLoads(start, (callers) => `JWT-SVID, ${callers} on one connection`, [64], order);
+    }
   }
-  for (let round = 1; round <= bulkRounds; round += 1) {
+  for (let round = 1; rows.includes("bulk") && round <= bulkRounds; round += 1) {
     say(`bulk close, round ${round} of ${bulkRounds}`);
     const seen: OfBoth<BulkClosed[]> = { base: [], head: [] };
     for (const side of orderOf(round)) seen[side].push(await closeInBulk(checkouts[side].directory));

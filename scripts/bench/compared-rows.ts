@@ -24,9 +24,9 @@ export type ComparedRow = PairedRatio & {
 
 /**
  * Shares of a core: the most that the generator used in any slice, which says whether it was what was measured, and what all
- * others on the machine used on average, which says how much to expect of the interval.
+ * others on the machine used on average, which says how much to expect of the interval. And how many calls failed on both sides.
  */
-type LoadCpu = { readonly generatorCpu: number; readonly othersCpu: number };
+type LoadCpu = { readonly generatorCpu: number; readonly othersCpu: number; readonly failed: number };
 
 /** A commit that is this much as fast as its base, or faster, is not held back for its speed. */
 export const NOT_SLOWER = 0.97;
@@ -91,5 +91,6 @@ function loadCpuOf(loaded: readonly Loaded[]): LoadCpu {
   return {
     generatorCpu: Math.max(...loaded.map(({ cpuSeconds, wallSeconds }) => cpuSeconds.generator / wallSeconds)),
     othersCpu: mean(loaded.map(({ cpuSeconds, wallSeconds }) => cpuSeconds.others / wallSeconds)),
+    failed: loaded.flatMap(({ failures }) => Object.values(failures)).reduce((sum, count) => sum + count, 0),
   };
 }

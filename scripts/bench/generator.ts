@@ -20,6 +20,12 @@ export type GeneratorProcess<Script extends keyof Asked> = AsyncDisposable & {
   measure(asked: Asked[Script]): Promise<Measured[Script]>;
 };
 
+/** One that also measures for as long as something else takes. */
+export type PatientGenerator<Script extends keyof Asked> = GeneratorProcess<Script> & {
+  /** What is measured begins before `work` does, and ends as it has ended. */
+  measureDuring(asked: Omit<Asked[Script], "seconds">, work: () => Promise<void>): Promise<Measured[Script]>;
+};
+
 type Measured = {
   readonly load: Loaded;
   readonly closing: Closings;
@@ -32,6 +38,14 @@ type Measured = {
 
 let runs = 0;
 
+/** What a generator is told about the broker it loads. Nothing of one generator is another's: an agent's steps are told apart by their run. */
+export function flagsOf(broker: BrokerProcess | undefined): Readonly<Record<string, string>> {
+  runs += 1;
+  const run = `bench-${runs}`;
+  if (broker === undefined) return { run };
+  return { run, socket: broker.socket, operator: broker.operatorSocket, pid: String(broker.pid()) };
+}
+
 /**
  * Starts `<script>.ts` and waits until it has prepared what it needs of the broker.
  *
@@ -42,25 +56,25 @@ export async function startGenerator<Script extends keyof Asked>(
   broker?: BrokerProcess,
   own: Readonly<Record<string, string>> = {},
 ): Promise<GeneratorProcess<Script>> {
-  runs += 1;
-  const flags = {
-    ...(broker === undefined
-      ? {}
-      : { socket: broker.socket, operator: broker.operatorSocket, pid: String(broker.pid()) }),
-    // Nothing of one script is another's: an agent's steps are told apart by their run.
-    run: `bench-${runs}`,
-    ...own,
-  };
-  const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
   const path = fileURLToPath(new URL(`${script}.ts`, import.meta.url));
-  const child = spawn(process.execPath, [path, ...args], { stdio: ["pipe", "pipe", "inherit"] });
+  return await startProgram(script, [process.execPath, path], { ...flagsOf(broker), ...own });
+}
+
+/** Starts a program that measures a line at a time, and waits until it is ready to. */
+export async function startProgram<Script extends keyof Asked>(
+  name: string,
+  [program, ...before]: readonly [string, ...string[]],
+  flags: Readonly<Record<string, string>>,
+): Promise<PatientGenerator<Script>> {
+  const args = Object.entries(flags).flatMap(([flag, value]) => [`--${flag}`, value]);
+  const child = spawn(program, [...before, ...args], { stdio: ["pipe", "pipe", "inherit"] });
   // Once it has ended, the next line that is waited for says so.
   child.stdin.on("error", () => undefined);
   const exited = once(child, "exit") as Promise<[number | null]>;
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const answer = async () => {
     const { value, done } = await lines.next();
-    if (done === true) throw new Error(`${script} ended before it was asked to`);
+    if (done === true) throw new Error(`${name} ended before it was asked to`);
     return value;
   };
   await answer();
@@ -69,10 +83,18 @@ export async function startGenerator<Script extends keyof Asked>(
       child.stdin.write(`${JSON.stringify(asked)}\n`);
       return JSON.parse(await answer()) as Measured[Script];
     },
+    async measureDuring(asked, work) {
+      child.stdin.write(`${JSON.stringify(asked)}\n`);
+      // That it has begun.
+      await answer();
+      await work();
+      child.stdin.write("\n");
+      return JSON.parse(await answer()) as Measured[Script];
+    },
     async [Symbol.asyncDispose]() {
       child.stdin.end();
       const [status] = await exited;
-      if (status !== 0) throw new Error(`${script} ended with ${status}`);
+      if (status !== 0) throw new Error(`${name} ended with ${status}`);
     },
   };
 }

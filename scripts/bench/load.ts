@@ -1,4 +1,5 @@
-// The load generator: all callers of a row are on one connection of one process, each waiting for its answer before it asks again.
+// The load of one client that asks many things at once: all callers of a row are on one connection of one process, each waiting for its
+// answer before it asks again. Callers that are processes of their own are the generator's in Go.
 import process from "node:process";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { JWTSVIDRequestSchema, JWTSVIDResponseSchema } from "../../src/gen/spiffe/workload/workload_pb.js";
@@ -172,6 +173,9 @@ await measureWhenAsked(async ({ callers, seconds, warmUpSeconds }: Asked["load"]
     wallSeconds,
     p50Ms: percentile(latenciesMs, 0.5),
     p99Ms: percentile(latenciesMs, 0.99),
+    maxMs: latenciesMs.at(-1) ?? Number.NaN,
+    // The first one ends the generator.
+    failures: {},
     cpuSeconds,
   };
 });

@@ -1,9 +1,10 @@
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
-import { BROKER_WARM_UP, CALLERS, inTurns, LOAD_FIGURES, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
+import { BROKER_WARM_UP, inTurns, LOAD_FIGURES, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
 import { type ComparedRow, createComparison, type OfBoth } from "./compared-rows.ts";
 import { startGenerator } from "./generator.ts";
 import { machineName } from "./machine.ts";
 import type { Decided, Loaded, RejudgedTwice } from "./measurements.ts";
+import { CALLERS } from "./rows.ts";
 import { BULK_STEPS } from "./workload.ts";
 
 /** What one run measures of policies. */

@@ -15,7 +15,15 @@ export type Asked = {
 };
 
 /** Who used the machine while a load was measured. What others use is missing, and differs from one moment to the next. */
-export type CpuSeconds = { readonly broker: number; readonly generator: number; readonly others: number };
+export type CpuSeconds = {
+  /** All its processes. */
+  readonly broker: number;
+  /** Of it, by the names of its threads; absent where they were not looked at. */
+  readonly threads?: Readonly<Record<string, number>>;
+  /** All its processes. */
+  readonly generator: number;
+  readonly others: number;
+};
 
 export type Loaded = {
   /** Credentials; of `open-alone`, steps. */
@@ -23,6 +31,9 @@ export type Loaded = {
   readonly wallSeconds: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
+  /** What went wrong, and how often; what failed is not counted elsewhere. */
+  readonly failures: Readonly<Record<string, number>>;
   readonly cpuSeconds: CpuSeconds;
 };
 

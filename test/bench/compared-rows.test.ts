@@ -14,6 +14,8 @@ const loaded = (generator: number, others: number): Loaded => ({
   wallSeconds: 2,
   p50Ms: 1,
   p99Ms: 1,
+  maxMs: 1,
+  failures: { "status 14": generator * 10, "status 8": 1 },
   cpuSeconds: { broker: 1, generator, others },
 });
 
@@ -54,10 +56,10 @@ test("an interval that ends below 0.97 does not reach it", () => {
   expect(ms?.reaches).toBe(true);
 });
 
-test("of the load it tells the generator at its busiest, and the average of all others", () => {
+test("of the load it tells the generator at its busiest, the average of all others, and all that failed", () => {
   const comparison = createComparison();
   const slices = { base: [{ rate: 1, ms: 1 }], head: [{ rate: 1, ms: 1 }] };
   comparison.add("Open", FIGURES, slices, [loaded(0.2, 1), loaded(0.8, 0)]);
   comparison.add("Open", FIGURES, slices, [loaded(0.4, 2), loaded(0.4, 1)]);
-  expect(comparison.rows()[0]?.load).toEqual({ generatorCpu: 0.4, othersCpu: 0.5 });
+  expect(comparison.rows()[0]?.load).toEqual({ generatorCpu: 0.4, othersCpu: 0.5, failed: 22 });
 });

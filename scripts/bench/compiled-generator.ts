@@ -1,0 +1,43 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { GrantSchema } from "../../src/gen/stint/v1/types_pb.js";
+import type { BrokerProcess } from "./broker-process.ts";
+import { ROOT } from "./checkout.ts";
+import { flagsOf, type PatientGenerator, startProgram } from "./generator.ts";
+import { AUDIENCE, GRANT } from "./workload.ts";
+
+/** What each caller does again and again; see generator/work.go. */
+export type Work = "jwt" | "spiffe-jwt" | "x509" | "open";
+
+/**
+ * Starts the generator whose callers are each a process with a connection of its own.
+ *
+ * @throws Error when Go is not there, or the generator can't be compiled
+ */
+export async function startCallers(kind: Work, broker: BrokerProcess): Promise<PatientGenerator<"load">> {
+  const { operator: _, ...flags } = flagsOf(broker);
+  const grant = Buffer.from(toBinary(GrantSchema, create(GrantSchema, { elements: GRANT.elements }))).toString(
+    "base64",
+  );
+  return await startProgram(`the load of ${kind}`, [compiled()], { ...flags, kind, grant, audience: AUDIENCE });
+}
+
+let program: string | undefined;
+
+/** Go looks by itself for what has changed since the last time, which takes a fraction of a second. */
+function compiled(): string {
+  if (program !== undefined) return program;
+  try {
+    execFileSync("go", ["version"], { stdio: "ignore" });
+  } catch (cause) {
+    throw new Error("the benchmark's load comes from a program in Go, and there is no `go` on the PATH", { cause });
+  }
+  const path = join(ROOT, "build/bench/generator");
+  execFileSync("go", ["build", "-trimpath", "-o", path, "."], {
+    cwd: join(ROOT, "scripts/bench/generator"),
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  program = path;
+  return path;
+}
