@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from "node:fs";
+import { createTurnMemory } from "./turn-memory.ts";
 
 /** Names of local accounts by id; `undefined` where there is none. */
 export type AccountNames = {
@@ -21,11 +22,17 @@ export function createAccountNames(files: AccountFiles = { passwd: "/etc/passwd"
   return { userName: (uid) => users().get(uid), groupName: (gid) => groups().get(gid) };
 }
 
-/** The names in one file, read again whenever the file has changed. A file that can't be read holds none. */
-function namesIn(path: string): () => ReadonlyMap<number, string> {
-  let names: ReadonlyMap<number, string> = new Map();
+type Names = ReadonlyMap<number, string>;
+
+/**
+ * The names in one file, looked at once in a turn of the event loop, and read again whenever the file has changed. A
+ * file that can't be read holds none.
+ */
+function namesIn(path: string): () => Names {
+  const thisTurn = createTurnMemory<string, Names>();
+  let names: Names = new Map();
   let version: string | undefined;
-  return () => {
+  function look(): Names {
     try {
       const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
       const current = `${dev}/${ino}/${size}/${mtimeMs}/${ctimeMs}`;
@@ -38,11 +45,12 @@ function namesIn(path: string): () => ReadonlyMap<number, string> {
       version = undefined;
     }
     return names;
-  };
+  }
+  return () => thisTurn.get(path) ?? thisTurn.keep(path, look());
 }
 
 /** Name and id stand first and third on a line in both files. The first line with an id counts, as in the C library. */
-export function parseAccounts(text: string): ReadonlyMap<number, string> {
+export function parseAccounts(text: string): Names {
   const names = new Map<number, string>();
   for (const line of text.split("\n")) {
     const [name = "", , id = ""] = line.split(":");

@@ -5,6 +5,7 @@ import type { AccountNames } from "./account-names.ts";
 import type { DigestAnswer } from "./digest-worker.ts";
 import type { HostFacts } from "./host-facts.ts";
 import type { Failure } from "./libc.ts";
+import type { PinnedProcess } from "./live-facts.ts";
 import type { ProcessFacts } from "./process-facts.ts";
 import { systemdUnitOf } from "./systemd-unit.ts";
 
@@ -19,12 +20,12 @@ export function identityOf(pid: number, startTimeTicks: number, host: HostFacts)
 }
 
 /**
- * What the facts of a live process attest.
+ * What the facts of a live process, pinned when it was found, attest.
  *
  * @param digest - of the file that `facts.executableLink` names; absent when none was made.
  */
 export function evidenceOf(
-  pid: number,
+  { pid, startTimeTicks }: Pick<PinnedProcess, "pid" | "startTimeTicks">,
   facts: ProcessFacts,
   host: HostFacts,
   names: AccountNames,
@@ -59,7 +60,7 @@ export function evidenceOf(
 
   const base = {
     selectors,
-    process: identityOf(pid, facts.startTimeTicks, host),
+    process: identityOf(pid, startTimeTicks, host),
     uid: facts.uid,
     sharesPids: facts.sharesPids,
     unavailable,

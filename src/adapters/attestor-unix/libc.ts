@@ -147,3 +147,12 @@ function lastFailure(): Failure {
 export function isExhaustion(code: string | undefined): boolean {
   return code === "EMFILE" || code === "ENFILE" || code === "ENOMEM" || code === "ENOBUFS";
 }
+
+/** Attesting a caller takes one or two at a time, hashing an executable and writing a checkpoint one each. */
+const DESCRIPTORS_KEPT = 8;
+
+/** Whether `fd`, just got, is among the last that the process may have, which are kept for what is being served. */
+export function isOneOfTheLast(libc: Pick<Libc, "descriptorsMax">, fd: number): boolean {
+  const max = libc.descriptorsMax();
+  return typeof max !== "number" || fd >= max - DESCRIPTORS_KEPT;
+}

@@ -1,9 +1,10 @@
 import { closeSync } from "node:fs";
 import { type Denial, denial } from "../../domain/errors.ts";
 import { type Failure, isExhaustion, type Libc, type Pidfd } from "./libc.ts";
-import { type ProcessFacts, readFacts, readStartTime } from "./process-facts.ts";
+import { openStatus, type ProcessFacts, readFacts, readStartTime } from "./process-facts.ts";
+import type { StatusFiles } from "./status-files.ts";
 
-export const GONE = denial("NO_IDENTITY", "the process that opened this connection is gone");
+const GONE = denial("NO_IDENTITY", "the process that opened this connection is gone");
 const HIDDEN = denial(
   "NO_IDENTITY",
   "the broker may not see the calling process in /proc, as where it is mounted with hidepid: give the broker's user " +
@@ -11,18 +12,40 @@ const HIDDEN = denial(
 );
 const EXHAUSTED = denial("NOT_SERVING", "the broker is out of file descriptors");
 
-/** A process pinned by a descriptor of the kernel, with the start time that its pid had while it was pinned. */
-export type PinnedProcess = { readonly kind: "pinned"; readonly pidfd: number; readonly startTimeTicks: number };
+/**
+ * A process pinned by a descriptor of the kernel, which showed it alive after its pid was told and its start time read.
+ * Both belong to the process for as long as it lives.
+ */
+export type PinnedProcess = {
+  readonly kind: "pinned";
+  readonly pid: number;
+  readonly pidfd: number;
+  readonly startTimeTicks: number;
+};
 
 /**
- * The facts of a pinned process. The descriptor shows the process alive before and after its facts are read, so its pid
- * can't have gone to another process in between.
+ * The facts of a pinned process, with the process shown alive before and after they are read, so that its pid can't
+ * have gone to another process in between: before, when it was pinned, and after, by its `status`, which is read last.
+ *
+ * @param files - where its `status` may be kept open from one look to the next.
  */
-export function liveFacts(libc: Libc, pid: number, pidfd: number, withControlGroups: boolean): ProcessFacts | Denial {
-  if (hasExited(libc, pidfd)) return GONE;
-  const facts = readFacts(pid, withControlGroups);
-  if (hasExited(libc, pidfd)) return GONE;
-  return facts.kind === "failure" ? refusalOf(facts) : facts;
+export function liveFacts(
+  libc: Libc,
+  process: PinnedProcess,
+  withControlGroups: boolean,
+  files?: StatusFiles,
+): ProcessFacts | Denial {
+  const kept = files?.of(process);
+  if (kept !== undefined) return factsOrDenial(readFacts(process.pid, kept, withControlGroups));
+
+  const opened = openStatus(process.pid);
+  if (typeof opened !== "number") return hasExited(libc, process.pidfd) ? GONE : refusalOf(opened);
+  const facts = readFacts(process.pid, opened, withControlGroups);
+  // What was opened by its pid is of this process only if the process still has the pid.
+  const isGone = hasExited(libc, process.pidfd);
+  if (isGone || facts.kind === "failure" || files === undefined) closeSync(opened);
+  else files.keep(process, opened);
+  return isGone ? GONE : factsOrDenial(facts);
 }
 
 /**
@@ -35,7 +58,7 @@ export function pinProcess(libc: Libc, pid: number, open: () => Pidfd | Failure)
   if (opened.kind === "failure") return isExhaustion(opened.errno) ? EXHAUSTED : GONE;
   const startTimeTicks = readStartTime(pid);
   if (typeof startTimeTicks === "number" && !hasExited(libc, opened.fd)) {
-    return { kind: "pinned", pidfd: opened.fd, startTimeTicks };
+    return { kind: "pinned", pid, pidfd: opened.fd, startTimeTicks };
   }
   const isGone = hasExited(libc, opened.fd);
   closeSync(opened.fd);
@@ -46,6 +69,11 @@ export function pinProcess(libc: Libc, pid: number, open: () => Pidfd | Failure)
 export function hasExited(libc: Libc, pidfd: number): boolean {
   const exited = libc.haveExited([pidfd]);
   return "kind" in exited || exited[0] !== false;
+}
+
+function factsOrDenial(facts: ProcessFacts | Failure): ProcessFacts | Denial {
+  if (facts.kind === "facts") return facts;
+  return facts.errno === "ESRCH" ? GONE : refusalOf(facts);
 }
 
 /** Why a process that still runs has no facts. */

@@ -1,10 +1,9 @@
 import { closeSync, openSync, readlinkSync, readSync } from "node:fs";
 import type { Failure } from "./libc.ts";
 
-/** What /proc says of one process at one moment. Worth nothing unless a pidfd shows the process alive afterwards. */
+/** What /proc says of one process at one moment. */
 export type ProcessFacts = {
   readonly kind: "facts";
-  readonly startTimeTicks: number;
   /** Effective ids, which are what `SO_PEERCRED` reports too. */
   readonly uid: number;
   readonly gid: number;
@@ -21,29 +20,38 @@ export type ProcessFacts = {
 
 /** `stat` and `status` fit many times over, save for a process in thousands of groups. */
 const READ_BYTES = 4_096;
+/** Twice what the `status` of a process in all the groups takes that Linux lets a process be in. */
+const STATUS_BYTES_MAX = 2 * 1024 * 1024;
 /** One buffer for all reads: every read is synchronous, and its text is copied out. */
 const readBuffer = Buffer.alloc(READ_BYTES);
 
+/** A descriptor of the `status` of the process that has this pid now. The caller who got it closes it. */
+export function openStatus(pid: number): number | Failure {
+  return attempt(() => openSync(`/proc/${pid}/status`, "r"));
+}
+
 /**
- * Reads the facts of the process that has this pid now. No file is read whose content comes from the process's own
- * memory (`cmdline`, `environ`), since the process could hold up the reader of such a file for ever.
+ * Reads the facts of a process. No file is read whose content comes from the process's own memory (`cmdline`,
+ * `environ`), since the process could hold up the reader of such a file for ever.
+ *
+ * The order matters. `status` is last, since it shows that the process still runs, so that what was read by its pid was
+ * of this process; and since a user or group that was changed by executing a program is seen when the program is. The
+ * mount namespace comes after the executable: who goes into another one, to forge a path there, does so before.
+ *
+ * @param statusFd - descriptor of the `status` of the process that has this pid.
+ * @returns failure ESRCH when the process has ended; a zombie has
  */
-export function readFacts(pid: number, withControlGroups: boolean): ProcessFacts | Failure {
-  const stat = attempt(() => readText(`/proc/${pid}/stat`));
-  if (typeof stat !== "string") return stat;
-  const status = attempt(() => readText(`/proc/${pid}/status`));
+export function readFacts(pid: number, statusFd: number, withControlGroups: boolean): ProcessFacts | Failure {
+  const executableLink = attempt(() => readlinkSync(`/proc/${pid}/exe`));
+  const mountNamespace = attempt(() => readlinkSync(`/proc/${pid}/ns/mnt`));
+  const controlGroups = withControlGroups ? { controlGroups: readControlGroups(pid) } : {};
+  const status = attempt(() => readWhole(statusFd));
   if (typeof status !== "string") return status;
-  const startTimeTicks = parseStartTime(stat);
-  const identity = parseStatus(status);
-  if (startTimeTicks === undefined || identity === undefined) return { kind: "failure", errno: "EPROTO" };
-  return {
-    kind: "facts",
-    startTimeTicks,
-    ...identity,
-    executableLink: attempt(() => readlinkSync(`/proc/${pid}/exe`)),
-    mountNamespace: attempt(() => readlinkSync(`/proc/${pid}/ns/mnt`)),
-    ...(withControlGroups ? { controlGroups: readControlGroups(pid) } : {}),
-  };
+  const parsed = parseStatus(status);
+  if (parsed === undefined) return { kind: "failure", errno: "EPROTO" };
+  const { hasExited, ...identity } = parsed;
+  if (hasExited) return { kind: "failure", errno: "ESRCH" };
+  return { kind: "facts", ...identity, executableLink, mountNamespace, ...controlGroups };
 }
 
 /** Clock ticks since boot at which the process with this pid started. */
@@ -106,19 +114,24 @@ function fieldOf(stat: string, number: number): string | undefined {
 }
 
 /**
- * The effective ids, the supplementary groups and the number of pids in /proc/<pid>/status. The kernel escapes line
- * ends in the program's name on the first line, so a process can't forge a line.
+ * The effective ids, the supplementary groups, the number of pids and the state in /proc/<pid>/status. The kernel
+ * escapes line ends in the program's name on the first line, so a process can't forge a line.
  *
+ * @returns hasExited: as a pidfd tells it: the main thread has ended, and no other thread is left
  * @see proc_pid_status(5)
  */
 export function parseStatus(
   status: string,
-): Pick<ProcessFacts, "uid" | "gid" | "supplementaryGids" | "sharesPids"> | undefined {
+):
+  | (Pick<ProcessFacts, "uid" | "gid" | "supplementaryGids" | "sharesPids"> & { readonly hasExited: boolean })
+  | undefined {
+  const state = /^State:\t(\w)/m.exec(status)?.[1];
   const uid = parseNumber(/^Uid:\t\d+\t(\d+)/m.exec(status)?.[1]);
   const gid = parseNumber(/^Gid:\t\d+\t(\d+)/m.exec(status)?.[1]);
   const groups = /^Groups:\t([\d ]*)$/m.exec(status)?.[1];
   const pids = /^NSpid:\t([\d\t]+)$/m.exec(status)?.[1];
-  if (uid === undefined || gid === undefined || groups === undefined || pids === undefined) return undefined;
+  if (state === undefined || uid === undefined || gid === undefined) return undefined;
+  if (groups === undefined || pids === undefined) return undefined;
   return {
     uid,
     gid,
@@ -127,7 +140,13 @@ export function parseStatus(
       .filter((text) => text !== "")
       .map(Number),
     sharesPids: !pids.includes("\t"),
+    hasExited: (state === "Z" || state === "X") && !hasOtherThreads(status),
   };
+}
+
+/** The main thread is counted until the process has ended. A count that is missing counts nobody. */
+function hasOtherThreads(status: string): boolean {
+  return Number(/^Threads:\t(\d+)$/m.exec(status)?.[1] ?? 0) > 1;
 }
 
 function parseNumber(text: string | undefined): number | undefined {
@@ -147,6 +166,15 @@ function readText(path: string): string {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Reads a file that is kept open from its beginning, in one read: what two reads give may be of two moments. */
+function readWhole(fd: number): string {
+  for (let buffer = readBuffer; buffer.length <= STATUS_BYTES_MAX; buffer = Buffer.alloc(2 * buffer.length)) {
+    const bytes = readSync(fd, buffer, 0, buffer.length, 0);
+    if (bytes < buffer.length) return buffer.toString("latin1", 0, bytes);
+  }
+  throw Object.assign(new Error("longer than any status"), { code: "EFBIG" });
 }
 
 function attempt<T>(read: () => T): T | Failure {

@@ -94,10 +94,10 @@ export function createProcessWatch(libc: Libc, host: HostFacts, names: AccountNa
         return undefined;
       }
       try {
-        const facts = liveFacts(libc, pid, pinned.pidfd, true);
-        if (facts.kind === "denial" || facts.startTimeTicks !== pinned.startTimeTicks) return undefined;
+        const facts = liveFacts(libc, pinned, true);
+        if (facts.kind === "denial") return undefined;
         if (facts.uid === host.unmappedUid) return undefined;
-        const { process, uid, selectors } = evidenceOf(pid, facts, host, names);
+        const { process, uid, selectors } = evidenceOf(pinned, facts, host, names);
         return { process, uid, selectors };
       } finally {
         closeSync(pinned.pidfd);

@@ -10,10 +10,11 @@ import { evidenceOf, foreignMountsOf } from "./evidence.ts";
 import { createExecutableDigests } from "./executable-digests.ts";
 import { readHostFacts } from "./host-facts.ts";
 import { createKinship } from "./kinship.ts";
-import { type Failure, type Libc, openLibc, type PeerCredentials, type Pidfd } from "./libc.ts";
-import { GONE, hasExited, liveFacts, type PinnedProcess, pinProcess } from "./live-facts.ts";
+import { type Failure, isOneOfTheLast, type Libc, openLibc, type PeerCredentials, type Pidfd } from "./libc.ts";
+import { hasExited, liveFacts, type PinnedProcess, pinProcess } from "./live-facts.ts";
 import type { ProcessFacts } from "./process-facts.ts";
 import { createProcessWatch } from "./process-watch.ts";
+import { createStatusFiles } from "./status-files.ts";
 import { createTurnMemory } from "./turn-memory.ts";
 
 /** The process that opened a connection on a unix socket. Holds a descriptor until `close` is called. */
@@ -56,13 +57,12 @@ export type UnixAttestor = {
   close(): void;
 };
 
-/** To attest a caller takes one or two at a time, to hash an executable and to write a checkpoint one each. */
-const DESCRIPTORS_KEPT = 8;
-
 export type UnixAttestorOptions = {
   readonly accounts?: AccountFiles;
   /** `opened`: as on a kernel before 6.5, which tells only the pid of a peer. */
   readonly pidfds?: "of-peer" | "opened";
+  /** Of how many peers the `status` is kept open; the others' are opened for each look. */
+  readonly statusFilesMax?: number;
 };
 
 type Wanted = Parameters<Attestor["attest"]>[1];
@@ -106,6 +106,7 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
   const digests = createExecutableDigests();
   const watch = createProcessWatch(libc, host, names);
   const states = new WeakMap<Peer, PeerState>();
+  const files = createStatusFiles(libc, options.statusFilesMax);
   const thisTurn = createTurnMemory<Peer, Evidence>();
   let connections = 0;
 
@@ -118,17 +119,16 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
   }
 
   /** The facts of a peer that is alive, is the process that connected, and still has the same user and group. */
-  function factsOf(peer: Peer, wanted: Wanted): ProcessFacts {
+  function factsOf(peer: Peer, wanted: Wanted): { readonly process: PinnedProcess; readonly facts: ProcessFacts } {
     const state = states.get(peer);
     if (state === undefined) throw new BrokerError("NO_IDENTITY", "this connection has no peer known to the kernel");
     if (state.kind === "closed") throw new BrokerError("NO_IDENTITY", "the connection is closed");
     if (state.kind === "refused") throw errorOf(state.denial);
-    const facts = liveFacts(libc, peer.pid, state.pidfd, wanted.systemdUnit === true);
+    const facts = liveFacts(libc, state, wanted.systemdUnit === true, files);
     if (facts.kind === "denial") throw errorOf(facts);
-    if (facts.startTimeTicks !== state.startTimeTicks) throw errorOf(GONE);
     // After an exec of a set-id program, the connection may still be in the hands of a user without the new ids.
     if (facts.uid !== peer.uid || facts.gid !== state.gid) throw errorOf(CHANGED);
-    return facts;
+    return { process: state, facts };
   }
 
   /** Adds the way to look up the processes above the peer's, once, for the few acts that ask for them. */
@@ -155,15 +155,15 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
     async attest(peer, wanted) {
       const known = wanted.executableDigest ? undefined : thisTurn.get(peer);
       if (known !== undefined) return known;
-      const facts = factsOf(peer, wanted);
+      const { process, facts } = factsOf(peer, wanted);
       // An executable that would not be believed is not even opened.
       const isDigestMade = wanted.executableDigest && foreignMountsOf(facts, host) === undefined;
-      if (!isDigestMade) return thisTurn.keep(peer, withAncestors(peer, evidenceOf(peer.pid, facts, host, names)));
+      if (!isDigestMade) return thisTurn.keep(peer, withAncestors(peer, evidenceOf(process, facts, host, names)));
       for (let attempt = 0; attempt < DIGEST_ATTEMPTS_MAX; attempt += 1) {
         const digest = await digests.of(peer.pid, peer.uid);
-        const now = factsOf(peer, wanted);
+        const { facts: now } = factsOf(peer, wanted);
         if (digest.kind === "failure" || digest.link === now.executableLink) {
-          return withAncestors(peer, evidenceOf(peer.pid, now, host, names, digest));
+          return withAncestors(peer, evidenceOf(process, now, host, names, digest));
         }
       }
       throw new BrokerError("NO_IDENTITY", "the process changes its executable too often to be attested");
@@ -203,7 +203,9 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
           thisTurn.forget(peer);
           const held = states.get(peer);
           states.set(peer, { kind: "closed" });
-          if (held?.kind === "pinned") closeSync(held.pidfd);
+          if (held?.kind !== "pinned") return;
+          files.release(held);
+          closeSync(held.pidfd);
         },
       };
       states.set(peer, state);
@@ -224,10 +226,7 @@ export function createUnixAttestor(options: UnixAttestorOptions = {}): UnixAttes
         const duplicate = libc.duplicate(fd);
         return duplicate.kind === "failure" ? undefined : duplicate.fd;
       },
-      isOneOfTheLast(fd) {
-        const max = libc.descriptorsMax();
-        return typeof max !== "number" || fd >= max - DESCRIPTORS_KEPT;
-      },
+      isOneOfTheLast: (fd) => isOneOfTheLast(libc, fd),
     },
     close() {
       watch.close();

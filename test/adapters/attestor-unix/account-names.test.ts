@@ -1,6 +1,7 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createAccountNames, parseAccounts } from "../../../src/adapters/attestor-unix/account-names.ts";
@@ -46,7 +47,7 @@ describe("account names", () => {
 
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-  test("follow the file when it is replaced, and are gone with it", () => {
+  test("follow the file when it is replaced, and are gone with it", async () => {
     writeFileSync(passwd, "before:x:7:");
     const names = createAccountNames({ passwd, group: passwd });
     expect(names.userName(7)).toBe("before");
@@ -54,9 +55,11 @@ describe("account names", () => {
     // As usermod does it.
     writeFileSync(`${passwd}+`, "after_:x:7:");
     renameSync(`${passwd}+`, passwd);
+    await nextTurn();
     expect(names.userName(7)).toBe("after_");
 
     rmSync(passwd);
+    await nextTurn();
     expect(names.userName(7)).toBeUndefined();
     expect(names.groupName(7)).toBeUndefined();
   });

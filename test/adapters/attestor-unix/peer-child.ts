@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { Worker } from "node:worker_threads";
 import { type KoffiFunc, load } from "koffi";
 
 type Ids = { readonly uid?: number; readonly gid?: number; readonly groups?: readonly number[] };
@@ -11,6 +12,12 @@ type Ids = { readonly uid?: number; readonly gid?: number; readonly groups?: rea
 const F_SETFD = 2;
 /** exit(2), which ends one thread and not the process. */
 const SYS_EXIT = process.arch === "x64" ? 60 : 93;
+
+/** The kernel ends all other threads, and gives the one that executes the pid of the main thread. */
+const EXEC_IN_THREAD = `
+  const { from, program } = require("node:worker_threads").workerData;
+  const { load } = require("node:module").createRequire(from)("koffi");
+  load(null).func("execv", "int", ["str", "const char **"])(program, [program, "60", null]);`;
 
 const [path = "", ids = "{}"] = process.argv.slice(2);
 takeOn(JSON.parse(ids) as Ids);
@@ -27,13 +34,14 @@ createInterface({ input: process.stdin }).on("line", (line) => {
   if (command === "ids") {
     takeOn(JSON.parse(argument) as Ids);
     say("done");
-  } else if (command === "exec") {
+  } else if (command === "exec" || command === "exec-in-thread") {
     // The connection survives the exec, as a process may arrange that wants to lend its identity.
     const fcntl = libc.func("fcntl", "int", ["int", "int", "int"]) as KoffiFunc<
       (fd: number, command: number, flags: number) => number
     >;
     fcntl(descriptor(), F_SETFD, 0);
-    process.execve?.(argument, [argument, "60"], {});
+    if (command === "exec") process.execve?.(argument, [argument, "60"], {});
+    else new Worker(EXEC_IN_THREAD, { eval: true, workerData: { from: import.meta.url, program: argument } });
   } else if (command === "hand-on") {
     const heir = spawn("sleep", ["60"], { stdio: ["ignore", "ignore", "ignore", descriptor()], detached: true });
     say(`handed-on ${heir.pid}`);

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, copyFileSync, linkSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, linkSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { expect } from "vitest";
+import { expect, onTestFinished } from "vitest";
+import type { UnixAttestor, UnixPeer } from "../../../src/adapters/attestor-unix/unix-attestor.ts";
 
 /** A child process that answers line by line. */
 export type PeerProcess = {
@@ -123,6 +124,27 @@ export function startPeer(
   return start(command ?? "", args);
 }
 
+/** A peer of a connection that was just accepted, until the end of the test. */
+export function adopt(socket: Socket, by: UnixAttestor): UnixPeer {
+  const peer = by.adopt(descriptorOf(socket));
+  if ("kind" in peer) throw new Error(peer.message);
+  onTestFinished(peer.close);
+  return peer;
+}
+
+/** Starts a process that connects, and adopts it. Both end with the test. */
+export async function connectPeer(
+  listener: Listener,
+  by: UnixAttestor,
+  options: Parameters<typeof startPeer>[1] = {},
+): Promise<{ readonly peer: UnixPeer; readonly process: PeerProcess; readonly startTimeTicks: number }> {
+  const started = startPeer(listener.path, options);
+  onTestFinished(started.kill);
+  const peer = adopt(await listener.accepted(), by);
+  const [, startTimeTicks] = await started.said("connected");
+  return { peer, process: started, startTimeTicks: Number(startTimeTicks) };
+}
+
 /** Whether a command can be run here, and succeeds. */
 export function succeeds([command = "", ...args]: readonly string[]): boolean {
   return spawnSync(command, args).status === 0;
@@ -140,6 +162,21 @@ export function placeExecutable(from: string, to: string): string {
 
 export function openDescriptors(): number {
   return readdirSync("/proc/self/fd").length;
+}
+
+/** The files of /proc that this process has open and that end with a name, e.g. `/proc/4711/status`; sorted. */
+export function openProcFiles(name: string): readonly string[] {
+  return readdirSync("/proc/self/fd")
+    .map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        // The descriptor by which the directory itself was read.
+        return "";
+      }
+    })
+    .filter((path) => path.startsWith("/proc/") && path.endsWith(`/${name}`))
+    .sort();
 }
 
 /** Expects what will come true without anybody saying when, within a bound that a slow machine does not reach. */

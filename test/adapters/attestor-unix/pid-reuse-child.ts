@@ -10,7 +10,12 @@ const ATTEMPTS_MAX = 1_000;
 const [path = ""] = process.argv.slice(2);
 const QUICK = { executableDigest: false };
 
-const kernels = [createUnixAttestor(), createUnixAttestor({ pidfds: "opened" })] as const;
+const kernels = [
+  createUnixAttestor(),
+  createUnixAttestor({ statusFilesMax: 0 }),
+  createUnixAttestor(),
+  createUnixAttestor({ pidfds: "opened" }),
+] as const;
 const [unix] = kernels;
 const server = createServer().listen(path);
 await once(server, "listening");
@@ -24,6 +29,9 @@ const peers = kernels.map((kernel) => {
   if ("kind" in peer) throw new Error(peer.message);
   return { kernel, peer };
 });
+// With the status of the first process kept open, and without.
+const outcomeBefore = await Promise.all(peers.slice(0, 2).map(({ kernel, peer }) => outcomeOf(kernel, peer)));
+if (outcomeBefore.some((outcome) => outcome !== "attested")) throw new Error(outcomeBefore.join("; "));
 const before = unix.watch.find(pidOf(first))?.process;
 if (before === undefined) throw new Error("the first process is not found");
 first.kill("SIGKILL");

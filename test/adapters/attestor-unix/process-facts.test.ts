@@ -1,7 +1,13 @@
+import { closeSync } from "node:fs";
 import process from "node:process";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { parseStartTime, parseStatus, readFacts } from "../../../src/adapters/attestor-unix/process-facts.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import {
+  openStatus,
+  parseStartTime,
+  parseStatus,
+  readFacts,
+} from "../../../src/adapters/attestor-unix/process-facts.ts";
 
 const AFTER_COMM = "S 1 2 3 0 -1 4194560 5 6 7 8 9 10 11 12 20 0 13 0 4711 14 15";
 
@@ -32,7 +38,8 @@ describe("the start time of a process", () => {
 
 describe("the ids of a process", () => {
   const PID = "NSpid:\t4711";
-  const status = (lines: readonly string[]): string => ["Name:\tnode", ...lines, "VmPeak:\t1 kB", ""].join("\n");
+  const RUNS = "State:\tS (sleeping)";
+  const status = (lines: readonly string[]): string => ["Name:\tnode", RUNS, ...lines, "VmPeak:\t1 kB", ""].join("\n");
 
   test("are the effective ones, and every supplementary group", () => {
     expect(parseStatus(status(["Uid:\t1\t2\t3\t4", "Gid:\t5\t6\t7\t8", "Groups:\t9 10 ", PID]))).toEqual({
@@ -40,6 +47,7 @@ describe("the ids of a process", () => {
       gid: 6,
       supplementaryGids: [9, 10],
       sharesPids: true,
+      hasExited: false,
     });
   });
 
@@ -62,8 +70,39 @@ describe("the ids of a process", () => {
   });
 });
 
+describe("a process has ended", () => {
+  const ids = "Uid:\t1\t1\t1\t1\nGid:\t1\t1\t1\t1\nGroups:\t \nNSpid:\t4711";
+  const status = (name: string, state: string, threads: string): string =>
+    `Name:\t${name}\nState:\t${state}\n${ids}\n${threads}SigQ:\t0/1\n`;
+
+  test.for([
+    { state: "R (running)", threads: "Threads:\t1\n", hasExited: false },
+    { state: "D (disk sleep)", threads: "Threads:\t7\n", hasExited: false },
+    { state: "T (stopped)", threads: "Threads:\t1\n", hasExited: false },
+    { state: "t (tracing stop)", threads: "Threads:\t1\n", hasExited: false },
+    { state: "Z (zombie)", threads: "Threads:\t1\n", hasExited: true },
+    { state: "Z (zombie)", threads: "Threads:\t2\n", hasExited: false },
+    { state: "Z (zombie)", threads: "", hasExited: true },
+    { state: "X (dead)", threads: "Threads:\t0\n", hasExited: true },
+  ])("with its state $state and $threads: $hasExited", ({ state, threads, hasExited }) => {
+    expect(parseStatus(status("node", state, threads))?.hasExited).toBe(hasExited);
+  });
+
+  test("also when its name, with line ends as the kernel escapes them, says otherwise", () => {
+    const name = "a\\nState:\tS (sleeping)\\nThreads:\t9";
+    expect(parseStatus(status(name, "Z (zombie)", "Threads:\t1\n"))?.hasExited).toBe(true);
+  });
+
+  test("is not guessed without a state", () => {
+    expect(parseStatus(`Name:\tnode\n${ids}\nThreads:\t1\n`)).toBeUndefined();
+  });
+});
+
 test("the facts of this very process are what Node.js says of it", () => {
-  expect(readFacts(process.pid, false)).toMatchObject({
+  const fd = openStatus(process.pid);
+  if (typeof fd !== "number") throw new Error(fd.errno);
+  onTestFinished(() => closeSync(fd));
+  expect(readFacts(process.pid, fd, false)).toMatchObject({
     kind: "facts",
     uid: process.geteuid?.(),
     gid: process.getegid?.(),
@@ -71,6 +110,6 @@ test("the facts of this very process are what Node.js says of it", () => {
   });
 });
 
-test("a pid without a process has no facts", () => {
-  expect(readFacts(4_194_303, false)).toEqual({ kind: "failure", errno: "ENOENT" });
+test("a pid without a process has no status", () => {
+  expect(openStatus(4_194_303)).toEqual({ kind: "failure", errno: "ENOENT" });
 });

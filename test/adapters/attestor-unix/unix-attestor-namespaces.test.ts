@@ -27,6 +27,9 @@ import {
 const BROKER_CHILD = fileURLToPath(new URL("./broker-child.ts", import.meta.url));
 const PID_REUSE_CHILD = fileURLToPath(new URL("./pid-reuse-child.ts", import.meta.url));
 const IN_PID_NAMESPACE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+const QUICK = { executableDigest: false };
+/** unshare(2): a mount namespace of its own. */
+const CLONE_NEWNS = 0x2_0000;
 const FOREIGN_MOUNTS = "the process is in another mount namespace";
 
 const mayUnshare = isRoot && succeeds([...IN_PID_NAMESPACE, "true"]);
@@ -100,6 +103,24 @@ describe("a process in another namespace than the broker", () => {
       ]),
     );
     expect(unix.watch.find(peer.pid)?.selectors).not.toContain(`unix:path:${agent}`);
+  });
+
+  test("of mounts is believed no path from the moment when it went there", async () => {
+    const script = `
+      const { createRequire } = require("node:module");
+      const require_ = createRequire(process.argv[2]);
+      require("net").connect(process.argv[1], () => console.log("connected"));
+      process.stdin.on("data", () => console.log("unshared", require_("koffi").load(null).func("unshare", "int", ["int"])(${CLONE_NEWNS})));`;
+    const child = start(process.execPath, ["-e", script, listener.path, import.meta.filename]);
+    const { peer, evidence } = await attested(child);
+    expect(evidence.executable).toBe(process.execPath);
+
+    child.tell("now");
+    expect(await child.said("unshared")).toEqual(["0"]);
+
+    const after = await unix.attestor.attest(peer, QUICK);
+    expect(after.executable).toBeUndefined();
+    expect(after.unavailable).toContainEqual({ kind: "unix:path", reason: FOREIGN_MOUNTS });
   });
 
   test("of users is known by the uid that it has outside, whatever it is called inside", async () => {
@@ -212,9 +233,6 @@ test("a pid that was given out again lends nothing of its new process to the old
 
   expect(after).toMatchObject({ pid: before.pid, pidNamespace: before.pidNamespace });
   expect(after.startTimeTicks).toBeGreaterThan(before.startTimeTicks);
-  expect(outcomes).toEqual([
-    "the process that opened this connection is gone",
-    "the process that opened this connection is gone",
-  ]);
+  expect(outcomes).toEqual(Array(4).fill("the process that opened this connection is gone"));
   expect(told).toBe("gone");
 });

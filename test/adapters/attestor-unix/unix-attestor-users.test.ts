@@ -1,22 +1,10 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import {
-  createUnixAttestor,
-  type UnixAttestor,
-  type UnixPeer,
-} from "../../../src/adapters/attestor-unix/unix-attestor.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createUnixAttestor, type UnixAttestor } from "../../../src/adapters/attestor-unix/unix-attestor.ts";
 import type { Evidence } from "../../../src/ports/attestor.ts";
-import {
-  descriptorOf,
-  isRoot,
-  type Listener,
-  listenIn,
-  NEEDS_ROOT,
-  openDirectory,
-  type PeerProcess,
-  startPeer,
-} from "./peer-processes.ts";
+import { connectPeer, isRoot, type Listener, listenIn, NEEDS_ROOT, openDirectory } from "./peer-processes.ts";
 
 type Ids = { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
 
@@ -43,14 +31,8 @@ describe("processes of other users", () => {
     await listener?.close();
   });
 
-  async function connectedAs(ids: Ids): Promise<{ readonly peer: UnixPeer; readonly process: PeerProcess }> {
-    const started = startPeer(listener.path, { ids });
-    onTestFinished(started.kill);
-    const peer = unix.adopt(descriptorOf(await listener.accepted()));
-    if ("kind" in peer) throw new Error(peer.message);
-    onTestFinished(peer.close);
-    await started.said("connected");
-    return { peer, process: started };
+  function connectedAs(ids: Ids) {
+    return connectPeer(listener, unix, { ids });
   }
 
   function ofKind(evidence: Evidence, kind: string): readonly string[] {
@@ -77,6 +59,15 @@ describe("processes of other users", () => {
 
     expect(ofKind(evidence, "unix:supplementary_gid")).toEqual(["63001", "63002", "63003"]);
     expect(ofKind(evidence, "unix:gid")).toEqual([`${AGENT.gid}`]);
+  });
+
+  test("may be in thousands of groups, and have a selector for each", async () => {
+    const groups = Array.from({ length: 3_000 }, (_, index) => 70_000 + index);
+    const { peer } = await connectedAs({ ...AGENT, groups });
+
+    const evidence = await unix.attestor.attest(peer, QUICK);
+
+    expect(ofKind(evidence, "unix:supplementary_gid")).toEqual(groups.map(String));
   });
 
   test("have the names of their local account and group", async () => {
@@ -109,6 +100,7 @@ describe("processes of other users", () => {
 
     child.tell(`ids ${JSON.stringify(to)}`);
     await child.said("done");
+    await nextTurn();
 
     await expect(unix.attestor.attest(peer, QUICK)).rejects.toMatchObject({
       code: "NO_IDENTITY",
@@ -118,9 +110,11 @@ describe("processes of other users", () => {
 
   test("lose a supplementary group as soon as they have left it", async () => {
     const { peer, process: child } = await connectedAs({ uid: 0, gid: 0, groups: [63_001, 63_002] });
+    await unix.attestor.attest(peer, QUICK);
 
     child.tell(`ids ${JSON.stringify({ groups: [63_002] })}`);
     await child.said("done");
+    await nextTurn();
 
     expect(ofKind(await unix.attestor.attest(peer, QUICK), "unix:supplementary_gid")).toEqual(["63002"]);
   });

@@ -405,9 +405,9 @@ describe("a connection that", () => {
     for (const socket of bad) socket.destroy();
 
     await eventually(() => endpoint.connections().open).toBe(1);
+    await eventually(openDescriptors).toBeLessThanOrEqual(before);
     await waiting[0]?.();
     expect(JSON.parse(await answer).uid).toBe(process.geteuid?.());
-    await eventually(openDescriptors).toBeLessThanOrEqual(before);
   });
 });
 
