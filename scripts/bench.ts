@@ -66,7 +66,7 @@ if (values.guard) {
     machine: machineName(),
     checkouts,
     plan,
-    rows: await compare(checkouts, plan, say),
+    ...(await compare(checkouts, plan, say)),
   };
   if (isJson) printJson(comparison);
   else printComparison(comparison);

@@ -6,6 +6,7 @@ import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { stringify } from "yaml";
+import { freePort } from "../../test/free-port.ts";
 import { ROOT } from "./checkout.ts";
 import { DELAY_FILE_VARIABLE } from "./event-loop-delay-file.ts";
 import { entriesOf } from "./workload.ts";
@@ -17,6 +18,7 @@ export type BrokerProcess = AsyncDisposable & {
   readonly operatorSocket: string;
   /** Where it writes the delay of its event loop when it is signaled, if it was started to watch that. */
   readonly delayFile: string;
+  readonly metricsUrl: string;
   /** Another one after a restart. */
   pid(): number;
   /** Stops and starts it on the same data; gives how long the start took, in milliseconds. */
@@ -43,12 +45,16 @@ export async function startBroker(
   const socket = join(directory, "workload.sock");
   const operatorSocket = join(directory, "operator.sock");
   const delayFile = join(directory, "event-loop-delay.json");
+  const port = await freePort();
   const config = {
     trust_domain: "bench.example",
     issuer: "https://broker.bench.example",
     data_directory: join(directory, "data"),
     development: true,
     workload: { socket },
+    operations: { listen: `127.0.0.1:${port}`, plain_on_loopback: true },
+    // One user plays every part, and with each of them a thousand verifiers.
+    limits: { connections_per_uid: 10_000 },
     operator: { socket: operatorSocket },
     ledger: { reserve_bytes: 1_048_576, disk_free_bytes_min: 1_048_576 },
     entries: [...entriesOf(), ...(options.entries ?? [])],
@@ -72,6 +78,7 @@ export async function startBroker(
     socket,
     operatorSocket,
     delayFile,
+    metricsUrl: `http://127.0.0.1:${port}/metrics`,
     pid: () => running.pid,
     async restart() {
       await end(running);

@@ -2,10 +2,11 @@ import { type BrokerProcess, startBroker } from "./broker-process.ts";
 import type { Checkout } from "./checkout.ts";
 import { type ComparedRow, createComparison, type Figure, type OfBoth, type Side } from "./compared-rows.ts";
 import { startCallers } from "./compiled-generator.ts";
-import { sayFailures } from "./failures.ts";
 import { type GeneratorProcess, startGenerator } from "./generator.ts";
+import { type Inside, insideOf, measureWatched, type Watched } from "./inside-broker.ts";
 import { closeInBulk } from "./measure-alone.ts";
 import type { BulkClosed, Closings, Loaded, Verified } from "./measurements.ts";
+import { pooled } from "./pooled.ts";
 import { factsOf } from "./process-facts.ts";
 import type { Row } from "./rows.ts";
 
@@ -36,7 +37,7 @@ export const BROKER_WARM_UP = { callers: 64, seconds: 1, warmUpSeconds: 0 };
 /** Until every caller waits for an answer again. */
 export const SLICE_WARM_UP_SECONDS = 0.1;
 
-export const LOAD_FIGURES: readonly Figure<Pick<Loaded, "count" | "wallSeconds" | "cpuSeconds">>[] = [
+export const LOAD_FIGURES: readonly Figure<Loaded>[] = [
   ["a second", "more", ({ count, wallSeconds }) => count / wallSeconds],
   ["broker µs", "less", ({ cpuSeconds, count }) => (cpuSeconds.broker / count) * 1_000_000],
 ];
@@ -75,10 +76,12 @@ export async function compare(
   checkouts: OfBoth<Checkout>,
   { rounds, bulkRounds, seconds, rows, callers: counts }: Plan,
   say: (progress: string) => void,
-): Promise<readonly ComparedRow[]> {
+): Promise<{ readonly rows: readonly ComparedRow[]; readonly inside: readonly Inside[] }> {
   const comparison = createComparison();
+  const watched = new Map<string, readonly Watched[]>();
 
   async function compareLoads(
+    brokers: OfBoth<BrokerProcess>,
     start: (side: Side) => Promise<GeneratorProcess<"load">>,
     nameOf: (callers: number) => string,
     counts: readonly number[],
@@ -88,9 +91,17 @@ export async function compare(
     for (const side of order) await loads[side].measure(BROKER_WARM_UP);
     for (const callers of counts) {
       const asked = { callers, seconds, warmUpSeconds: SLICE_WARM_UP_SECONDS };
-      const slices = await inTurns(order, (side) => loads[side].measure(asked));
-      for (const side of order) sayFailures(say, `${nameOf(callers)}, ${side}`, slices[side]);
-      comparison.add(nameOf(callers), FIGURES_OF_CALLERS, slices, [...slices.base, ...slices.head]);
+      const slices = await inTurns(order, (side) => measureWatched(loads[side], brokers[side], asked));
+      for (const side of ["base", "head"] as const) {
+        const what = `${nameOf(callers)}, ${side}`;
+        watched.set(what, [...(watched.get(what) ?? []), ...slices[side]]);
+      }
+      for (const side of order) {
+        for (const [failure, count] of Object.entries(pooled(slices[side]).failures)) {
+          say(`${nameOf(callers)}, ${side}: ${count} times: ${failure}`);
+        }
+      }
+      comparison.add(nameOf(callers), FIGURES_OF_CALLERS, eachPooled(slices), [...slices.base, ...slices.head]);
     }
   }
 
@@ -114,7 +125,9 @@ export async function compare(
   const isWithBoth = rows.some((row) => row !== "bulk");
   for (let round = 1; isWithBoth && round <= rounds; round += 1) {
     say(`round ${round} of ${rounds}`);
-    await using brokers = await startBoth((side) => startBroker({ directory: checkouts[side].directory }));
+    await using brokers = await startBoth((side) =>
+      startBroker({ directory: checkouts[side].directory, watchesEventLoop: true }),
+    );
     requireSameProgram(brokers);
     // First, while there is little that verifiers must be told as they connect.
     const order = orderOf(round);
@@ -123,11 +136,11 @@ export async function compare(
     for (const { row, kind, what } of LOADS) {
       if (!rows.includes(row)) continue;
       const start = (side: Side) => startCallers(kind, brokers[side]);
-      await compareLoads(start, (callers) => `${what}, ${formatCallers(callers)}`, counts, order);
+      await compareLoads(brokers, start, (callers) => `${what}, ${formatCallers(callers)}`, counts, order);
     }
     if (rows.includes("one-connection")) {
       const start = (side: Side) => startGenerator("load", brokers[side], { kind: "jwt" });
-      await compareLoads(start, (callers) => `JWT-SVID, ${callers} on one connection`, [64], order);
+      await compareLoads(brokers, start, (callers) => `JWT-SVID, ${callers} on one connection`, [64], order);
     }
   }
   for (let round = 1; rows.includes("bulk") && round <= bulkRounds; round += 1) {
@@ -136,10 +149,18 @@ export async function compare(
     for (const side of orderOf(round)) seen[side].push(await closeInBulk(checkouts[side].directory));
     comparison.add("10,000 steps revoked", BULK_FIGURES, seen);
   }
-  return comparison.rows();
+  return {
+    rows: comparison.rows(),
+    inside: [...watched].map(([what, slices]) => insideOf(what, slices)),
+  };
 }
 
 const formatCallers = (callers: number) => (callers === 1 ? "1 caller" : `${callers} callers`);
+
+/** One value of each side for a round of a load. */
+export function eachPooled({ base, head }: OfBoth<readonly Loaded[]>): OfBoth<readonly Loaded[]> {
+  return { base: [pooled(base)], head: [pooled(head)] };
+}
 
 /** One is idle while the other is measured. */
 export async function inTurns<Measured>(

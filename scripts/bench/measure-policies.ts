@@ -1,9 +1,9 @@
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
-import { BROKER_WARM_UP, inTurns, LOAD_FIGURES, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
+import { BROKER_WARM_UP, eachPooled, inTurns, LOAD_FIGURES, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
 import { type ComparedRow, createComparison, type OfBoth } from "./compared-rows.ts";
 import { startGenerator } from "./generator.ts";
 import { machineName } from "./machine.ts";
-import type { Decided, Loaded, RejudgedTwice } from "./measurements.ts";
+import type { Decided, RejudgedTwice } from "./measurements.ts";
 import { CALLERS } from "./rows.ts";
 import { BULK_STEPS } from "./workload.ts";
 
@@ -72,23 +72,8 @@ async function compareOpenings(
     const asked = { callers, seconds, warmUpSeconds: SLICE_WARM_UP_SECONDS };
     const slices = await inTurns(order, (side) => loads[side].measure(asked));
     const what = `Open, ${callers} ${callers === 1 ? "caller" : "callers"}`;
-    const sides = { base: [together(slices.base)], head: [together(slices.head)] };
-    comparison.add(what, LOAD_FIGURES, sides, [...slices.base, ...slices.head]);
+    comparison.add(what, LOAD_FIGURES, eachPooled(slices), [...slices.base, ...slices.head]);
   }
-}
-
-/** Slices as one: on a busy machine a slice may hold a single opening, which a mean of slices would count like hundreds. */
-function together(slices: readonly Loaded[]): Pick<Loaded, "count" | "wallSeconds" | "cpuSeconds"> {
-  const sum = (of: (slice: Loaded) => number) => slices.reduce((all, slice) => all + of(slice), 0);
-  return {
-    count: sum(({ count }) => count),
-    wallSeconds: sum(({ wallSeconds }) => wallSeconds),
-    cpuSeconds: {
-      broker: sum(({ cpuSeconds }) => cpuSeconds.broker),
-      generator: sum(({ cpuSeconds }) => cpuSeconds.generator),
-      others: sum(({ cpuSeconds }) => cpuSeconds.others),
-    },
-  };
 }
 
 async function judgeAnew(): Promise<RejudgedTwice> {

@@ -1,7 +1,9 @@
 import type { Checkout } from "./checkout.ts";
 import type { Plan } from "./compare.ts";
 import { type ComparedRow, NOT_SLOWER, type OfBoth } from "./compared-rows.ts";
+import type { Inside } from "./inside-broker.ts";
 import { standing } from "./paired-ratio.ts";
+import { printInside } from "./report-inside.ts";
 import { formatShare, print, printRow } from "./table.ts";
 
 /** All that one comparison has to say. */
@@ -10,12 +12,13 @@ export type Comparison = {
   readonly checkouts: OfBoth<Checkout>;
   readonly plan: Plan;
   readonly rows: readonly ComparedRow[];
+  readonly inside: readonly Inside[];
 };
 
 const row = (what: string, cells: readonly string[]) => printRow(what, cells, { first: 52, cell: 9 });
 
 /** Prints one line a row. */
-export function printComparison({ machine, checkouts, plan, rows }: Comparison): void {
+export function printComparison({ machine, checkouts, plan, rows, inside }: Comparison): void {
   print(machine);
   print(`base ${checkouts.base.name}`);
   print(`head ${checkouts.head.name}`);
@@ -40,6 +43,7 @@ of the ratio; chance alone puts one row in twenty outside of it. ${NOT_SLOWER}: 
 or is below. Each caller of a load is a process with a connection of its own, where the row does not say otherwise; all verifiers are
 in one process. load CPU: the most that all these processes used of a core in any slice; others: what all else on the machine used of a
 core, on average; failed: calls of both, which are in no other figure.`);
+  printInside(inside);
 }
 
 /** Three digits, or all before the point. */

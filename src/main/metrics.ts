@@ -10,6 +10,7 @@ export function metricsOf(core: Core): Metrics {
   const { authorities, counts, entries, files, openSteps, reassessment, receipts, readiness, store, upstream } = core;
   return createMetrics({
     ledgerSequence: () => store.ledger.head().sequence,
+    ledgerCommits: store.commits,
     watchers: () => receipts.listening().length,
     isReady: () => readiness().ready,
     openSteps,

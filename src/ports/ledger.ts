@@ -56,6 +56,8 @@ export type OpenedLedger = {
   readonly credentials: CredentialReads;
   readonly history: HistoryReads;
   readonly verdict: Verdict;
+  /** Commits since it was opened, each of all that was asked for while the one before was written. One that recorded nothing is none. */
+  commits(): number;
   health(): LedgerHealth;
   /** As it was half a second ago at most, unless the disk stands still. */
   disk(): LedgerDisk | undefined;

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { startBroker } from "../../scripts/bench/broker-process.ts";
 import { startCallers, type Work } from "../../scripts/bench/compiled-generator.ts";
+import { measureWatched } from "../../scripts/bench/inside-broker.ts";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { openChannel } from "../../src/wire/channel.ts";
@@ -15,12 +16,12 @@ const isMissing = goIsMissing("the tests of the benchmark's generator");
 const ASKED = { callers: 3, seconds: 0.4, warmUpSeconds: 0.1 };
 
 test.skipIf(isMissing).for<Work>(["jwt", "spiffe-jwt", "x509", "open"])(
-  "a load of %s is measured as often as it is asked for, with the CPU of all and of the broker's threads",
+  "a load of %s is measured as often as it is asked for, with the CPU of the broker's threads, its groups and its event loop",
   async (kind) => {
-    await using broker = await startBroker();
+    await using broker = await startBroker({ watchesEventLoop: true });
     await using callers = await startCallers(kind, broker);
     for (const count of [1, 3]) {
-      const loaded = await callers.measure({ ...ASKED, callers: count });
+      const loaded = await measureWatched(callers, broker, { ...ASKED, callers: count });
       expect(loaded.failures).toEqual({});
       expect(loaded.count).toBeGreaterThan(0);
       expect(loaded.p50Ms).toBeLessThanOrEqual(loaded.p99Ms);
@@ -28,7 +29,10 @@ test.skipIf(isMissing).for<Work>(["jwt", "spiffe-jwt", "x509", "open"])(
       const { broker: ofBroker, threads = {}, generator } = loaded.cpuSeconds;
       expect(generator).toBeGreaterThan(0);
       expect(threads["main"]).toBeGreaterThan(0);
+      expect(threads["ledger"]).toBeGreaterThan(0);
       expect(ofBroker).toBeGreaterThan(threads["main"] ?? 0);
+      expect(loaded.eventsACommit).toBeGreaterThanOrEqual(1);
+      expect(loaded.loopMaxMs).toBeGreaterThanOrEqual(loaded.loopP99Ms);
     }
   },
 );

@@ -93,14 +93,27 @@ export function logContract(open: () => Promise<Fixture>): void {
       );
     }));
 
+  test("what is asked for while one commit is written goes into the next, all of it", () =>
+    inWorld(async (world) => {
+      const agent = await world.agent();
+      const before = world.store.commits();
+      await Promise.all(Array.from({ length: 20 }, () => world.open(agent)));
+      // All that one turn asks for is a group already.
+      expect(world.store.commits() - before).toBe(1);
+      await world.open(agent);
+      expect(world.store.commits() - before).toBe(2);
+    }));
+
   test("what writes nothing is no commit", () =>
     inWorld(async (world) => {
       const agent = await world.agent();
       const { committed } = world.follow();
+      const before = world.store.commits();
       expect(await world.ledger.perform(world.openAct(agent, { parentStepId: "step_none" }))).toMatchObject({
         kind: "denial",
       });
       expect(committed).toEqual([]);
+      expect(world.store.commits()).toBe(before);
     }));
 
   test("a new epoch closes every open step, whoever's, and lets no authority sign on", () =>

@@ -61,6 +61,9 @@ test("a scrape is Prometheus' text, and counts what was opened, issued, revoked 
     denied: more('stint_denials_total{act="open",reason="POLICY_DENIED"}'),
     open: more("stint_open_steps"),
   }).toEqual({ issued: 2, revoked: 2, closed: 1, denied: 1, open: 0 });
+  // Each of four calls waited for its own commit.
+  expect(more("stint_ledger_commits_total")).toBeGreaterThanOrEqual(4);
+  expect(more("stint_ledger_commits_total")).toBeLessThanOrEqual(more("stint_ledger_sequence"));
   expect(after.get("stint_ready")).toBe(1);
   expect(after.get("stint_disk_free_bytes")).toBeGreaterThan(1_048_576);
   expect(after.get("stint_ledger_bytes")).toBeGreaterThan(0);

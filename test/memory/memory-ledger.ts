@@ -49,10 +49,14 @@ export async function openMemoryLedger(options: {
     clock: options.clock,
     failed: options.failed ?? fail,
   });
+  let commits = 0;
   const queue = createGroupQueue(async (acts) => {
     try {
       const { outcomes, events } = store.commit(acts);
-      if (events.length > 0) followers.committed(handedOver(events, store.head().sequence));
+      if (events.length > 0) {
+        commits += 1;
+        followers.committed(handedOver(events, store.head().sequence));
+      }
       return outcomes;
     } catch (thrown) {
       throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger can't be written", {
@@ -85,6 +89,7 @@ export async function openMemoryLedger(options: {
     credentials: createCredentialReads(reader),
     history: createHistoryReads(reader),
     verdict: { kind: "trusted" },
+    commits: () => commits,
     health: () => HEALTHY,
     disk: () => undefined,
     trustHead: async () => undefined,

@@ -71,7 +71,8 @@ export function createExecutableDigests(options: { readonly timeoutMs?: number }
 
   function startWorker(): Worker {
     // The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is.
-    const started = new Worker(new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url));
+    const entry = new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url);
+    const started = new Worker(entry, { name: "digests" });
     // Without a listener an error would end the process. "exit" follows, and its listener does what is needed.
     started.on("error", () => undefined);
     started.on("exit", () => {

@@ -35,7 +35,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
   let isClosed = false;
 
   function start(): Worker {
-    const started = new Worker(ENTRY, { workerData: data });
+    const started = new Worker(ENTRY, { name: "history", workerData: data });
     started.on("message", (message: FromHistory) => {
       const one = waiting.get(message.id);
       waiting.delete(message.id);

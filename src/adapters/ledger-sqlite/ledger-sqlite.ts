@@ -66,6 +66,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
   const data = { directory, reserveBytes, diskFreeBytesMin, now: clock.now() };
   const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
   let keeper: HeadKeeper | undefined;
+  let commits = 0;
   const followers = createFollowers({
     head: () => writer.head().sequence,
     read: createEventReads(reader),
@@ -74,6 +75,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
   });
   const writer = await startWriter(data, {
     committed(head, events) {
+      commits += 1;
       keeper?.committed(head);
       followers.committed(events);
     },
@@ -116,6 +118,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       credentials: createCredentialReads(reader),
       history,
       verdict,
+      commits: () => commits,
       health: writer.health,
       disk: writer.disk,
       trustHead: () => kept.trust(writer.head()),

@@ -49,7 +49,7 @@ export type WriterWatch = {
  * @throws BrokerError saying why the ledger can't be opened
  */
 export async function startWriter(data: WriterData, watch: WriterWatch): Promise<WriterThread> {
-  const worker = new Worker(ENTRY, { workerData: data });
+  const worker = new Worker(ENTRY, { name: "ledger", workerData: data });
   const post = (message: ToWriter): void => worker.postMessage(message);
   let pending:
     | { readonly resolve: (reply: GroupReply) => void; readonly reject: (error: BrokerError) => void }

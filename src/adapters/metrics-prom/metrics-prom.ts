@@ -16,6 +16,7 @@ export type Sample = readonly [labels: Readonly<Record<string, string>>, value: 
 /** Where the values come from, asked at each scrape. A value that can't be told just now is absent. */
 export type MetricsSources = {
   readonly ledgerSequence: () => number;
+  readonly ledgerCommits: () => number;
   readonly watchers: () => number;
   readonly isReady: () => boolean;
   readonly openSteps: () => number | undefined;
@@ -93,6 +94,8 @@ export function createMetrics(sources: MetricsSources): Metrics {
       },
     });
   gauge("stint_ledger_sequence", "Events in the ledger.", sources.ledgerSequence);
+  const ofCommits = "Writes of the ledger since the start, each durable before any of what it recorded was answered.";
+  counter("stint_ledger_commits_total", ofCommits, [], () => [[{}, sources.ledgerCommits()]]);
   gauge("stint_watchers", "Watches of the revocation feed that are connected.", sources.watchers);
   gauge("stint_ready", "1 while credentials are issued.", () => Number(sources.isReady()));
   gauge("stint_open_steps", "Steps that are open.", sources.openSteps);

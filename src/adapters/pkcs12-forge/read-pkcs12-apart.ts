@@ -14,7 +14,8 @@ import type { Pkcs12 } from "./read-pkcs12.ts";
 export async function readPkcs12Apart(file: Uint8Array, password: string): Promise<Pkcs12> {
   const workerData: Pkcs12Wanted = { file, password };
   // The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is.
-  const worker = new Worker(new URL(`./pkcs12-worker${extname(import.meta.url)}`, import.meta.url), { workerData });
+  const entry = new URL(`./pkcs12-worker${extname(import.meta.url)}`, import.meta.url);
+  const worker = new Worker(entry, { name: "pkcs12", workerData });
   try {
     const [answer] = (await once(worker, "message")) as [Pkcs12Answer];
     if (answer.kind === "refusal") throw new Pkcs12Error(answer.why);

@@ -21,7 +21,8 @@ export function startCedarThread(
 ): CedarThread {
   const workerData: CedarData = { schema: policySchemaText() };
   // The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is.
-  const worker = new Worker(new URL(`./cedar-worker${extname(import.meta.url)}`, import.meta.url), { workerData });
+  const entry = new URL(`./cedar-worker${extname(import.meta.url)}`, import.meta.url);
+  const worker = new Worker(entry, { name: "policies", workerData });
   let hasEnded = false;
   let cause: unknown;
   const exited = new Promise<void>((resolve) => {
