@@ -37,6 +37,8 @@ const printJson = (value: object) => void process.stdout.write(`${JSON.stringify
 
 const say = (progress: string) => void process.stderr.write(`${progress}\n`);
 
+const chosen = { rows: parseRows(values.rows), callers: parseCallers(values.callers) };
+
 if (values.guard) {
   const ofGuard = await measureGuard(Number(values.seconds ?? 8), say);
   if (isJson) printJson(ofGuard);
@@ -48,7 +50,7 @@ if (values.guard) {
   if (isJson) printJson(ofPolicies);
   else printPolicies(ofPolicies);
 } else if (values.base === undefined) {
-  const alone = await measureAlone(Number(values.seconds ?? 8));
+  const alone = await measureAlone({ seconds: Number(values.seconds ?? 8), ...chosen });
   if (isJson) printJson(alone);
   else printAlone(alone);
 } else {
@@ -56,8 +58,7 @@ if (values.guard) {
     rounds: Number(values.rounds),
     bulkRounds: Number(values["bulk-rounds"]),
     seconds: Number(values.seconds ?? 0.4),
-    rows: parseRows(values.rows),
-    callers: parseCallers(values.callers),
+    ...chosen,
   };
   if (!(plan.rounds >= 2 && plan.bulkRounds >= 2)) throw new Error("an interval takes two rounds or more");
   say(`checking out ${values.base}`);

@@ -4,36 +4,18 @@ import { type ComparedRow, createComparison, type Figure, type OfBoth, type Side
 import { startCallers } from "./compiled-generator.ts";
 import { type GeneratorProcess, startGenerator } from "./generator.ts";
 import { type Inside, insideOf, measureWatched, type Watched } from "./inside-broker.ts";
+import { BROKER_WARM_UP, formatCallers, LOADS } from "./loads.ts";
 import { closeInBulk } from "./measure-alone.ts";
 import type { BulkClosed, Closings, Loaded, Verified } from "./measurements.ts";
 import { pooled } from "./pooled.ts";
 import { factsOf } from "./process-facts.ts";
-import type { Row } from "./rows.ts";
+import type { Plan } from "./rows.ts";
 
-export type Plan = {
-  readonly rounds: number;
-  /** Of the bulk close, which takes long. An even number has each side first as often as the other. */
-  readonly bulkRounds: number;
-  /** How long a slice of a load is; there are four of each side in a round. */
-  readonly seconds: number;
-  readonly rows: readonly Row[];
-  readonly callers: readonly number[];
-};
-
-/** Each caller is a process with a connection of its own. */
-const LOADS = [
-  { row: "jwt", kind: "jwt", what: "JWT-SVID" },
-  { row: "fetch", kind: "spiffe-jwt", what: "FetchJWTSVID" },
-  { row: "x509", kind: "x509", what: "X.509-SVID" },
-  { row: "open", kind: "open", what: "Open with a JWT-SVID, Close" },
-] as const;
 const VERIFIERS = 100;
 /** In one slice. */
 const CLOSES = 15;
 /** Of a verifier, in one slice. */
 const CALLS = 2_000;
-/** Before anything of a kind is measured: its code is compiled by then, and twice as fast. */
-export const BROKER_WARM_UP = { callers: 64, seconds: 1, warmUpSeconds: 0 };
 /** Until every caller waits for an answer again. */
 export const SLICE_WARM_UP_SECONDS = 0.1;
 
@@ -154,8 +136,6 @@ export async function compare(
     inside: [...watched].map(([what, slices]) => insideOf(what, slices)),
   };
 }
-
-const formatCallers = (callers: number) => (callers === 1 ? "1 caller" : `${callers} callers`);
 
 /** One value of each side for a round of a load. */
 export function eachPooled({ base, head }: OfBoth<readonly Loaded[]>): OfBoth<readonly Loaded[]> {

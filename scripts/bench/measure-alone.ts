@@ -1,8 +1,12 @@
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
+import { startCallers, type Work } from "./compiled-generator.ts";
 import { startGenerator } from "./generator.ts";
+import { type Inside, insideOf, measureWatched } from "./inside-broker.ts";
+import { BROKER_WARM_UP, formatCallers, LOADS } from "./loads.ts";
 import { machineName, signaturesPerSecond } from "./machine.ts";
-import type { BulkClosed, Closings, Streamed } from "./measurements.ts";
+import type { BulkClosed, Closings, Loaded, Streamed } from "./measurements.ts";
 import { factsOf } from "./process-facts.ts";
+import type { Plan } from "./rows.ts";
 import { BULK_STEPS, registerStrangers } from "./workload.ts";
 
 /** One line of the table of loads. */
@@ -14,35 +18,43 @@ type Row = {
   readonly ofSignRate: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly maxMs: number;
   /** Of all the broker's threads, for one credential. */
   readonly brokerCpuMicros: number;
+  /** Of all the generator's processes, for one credential. */
+  readonly generatorCpuMicros: number;
   /** Share of one core. */
   readonly brokerCpu: number;
   readonly generatorCpu: number;
   /** Of all else that ran on the machine. */
   readonly othersCpu: number;
+  /** Calls, which are in no other figure. */
+  readonly failed: number;
 };
 
 /** All that one run measures of this checkout. */
 export type Alone = {
   readonly machine: string;
   readonly signRate: number;
+  /** Each caller is a process with a connection of its own. */
   readonly rows: readonly Row[];
+  /** All callers are one process with one connection. */
+  readonly onOneConnection: readonly Row[];
+  readonly inside: readonly Inside[];
   readonly closings: readonly { readonly watchers: number; readonly result: Closings }[];
   readonly streams: readonly { readonly name: string; readonly result: Streamed }[];
-  readonly crowded: { readonly startMs: number; readonly alone: Row; readonly crowded: Row };
-  readonly bulkClose: BulkClosed;
+  readonly crowded: { readonly startMs: number; readonly alone: Row; readonly crowded: Row } | undefined;
+  readonly bulkClose: BulkClosed | undefined;
   readonly startMiB: number;
   readonly endMiB: number;
 };
 
 /** Kinds of load, and the numbers of callers that each is measured with. */
-const LOADS = [
-  { kind: "jwt", what: "JWT-SVID", callers: [1, 8, 64] },
-  { kind: "spiffe-jwt", what: "FetchJWTSVID (SPIFFE)", callers: [1, 8, 64] },
-  { kind: "x509", what: "X.509-SVID", callers: [1, 8, 64] },
+const ON_ONE_CONNECTION = [
+  { kind: "jwt", what: "JWT-SVID", callers: [64] },
+  { kind: "spiffe-jwt", what: "FetchJWTSVID (SPIFFE)", callers: [64] },
+  { kind: "x509", what: "X.509-SVID", callers: [64] },
   { kind: "batch", what: "JWT-SVIDs, batches of 32", callers: [1, 8] },
-  { kind: "open", what: "Open with a JWT-SVID, Close", callers: [1, 8] },
 ] as const;
 
 /** Streams of the SPIFFE Workload API. */
@@ -56,15 +68,17 @@ const CLOSES = 200;
 const MANY_ENTRIES = 10_000;
 const WARM_UP_SECONDS = 1.5;
 
-/** @param seconds - how long each load is measured. */
-export async function measureAlone(seconds: number): Promise<Alone> {
+/** @param plan.seconds - how long each load is measured. */
+export async function measureAlone({
+  seconds,
+  rows,
+  callers: counts,
+}: Omit<Plan, "rounds" | "bulkRounds">): Promise<Alone> {
   const signRate = signaturesPerSecond();
 
-  async function load(broker: BrokerProcess, what: string, kind: string, callers: number): Promise<Row> {
-    await using generator = await startGenerator("load", broker, { kind });
-    const loaded = await generator.measure({ callers, seconds, warmUpSeconds: WARM_UP_SECONDS });
-    const { cpuSeconds, wallSeconds } = loaded;
-    const perSecond = loaded.count / wallSeconds;
+  function rowOf(what: string, callers: number, loaded: Loaded): Row {
+    const { cpuSeconds, wallSeconds, count } = loaded;
+    const perSecond = count / wallSeconds;
     return {
       what,
       callers,
@@ -72,48 +86,81 @@ export async function measureAlone(seconds: number): Promise<Alone> {
       ofSignRate: perSecond / signRate,
       p50Ms: loaded.p50Ms,
       p99Ms: loaded.p99Ms,
-      brokerCpuMicros: (cpuSeconds.broker / loaded.count) * 1_000_000,
+      maxMs: loaded.maxMs,
+      brokerCpuMicros: (cpuSeconds.broker / count) * 1_000_000,
+      generatorCpuMicros: (cpuSeconds.generator / count) * 1_000_000,
       brokerCpu: cpuSeconds.broker / wallSeconds,
       generatorCpu: cpuSeconds.generator / wallSeconds,
       othersCpu: cpuSeconds.others / wallSeconds,
+      failed: Object.values(loaded.failures).reduce((sum, one) => sum + one, 0),
     };
   }
 
+  async function onOneConnection(broker: BrokerProcess, what: string, kind: string, callers: number): Promise<Row> {
+    await using generator = await startGenerator("load", broker, { kind });
+    return rowOf(what, callers, await generator.measure({ callers, seconds, warmUpSeconds: WARM_UP_SECONDS }));
+  }
+
+  /** All numbers of callers of one kind of load. */
+  async function byCallers(broker: BrokerProcess, what: string, kind: Work) {
+    await using generator = await startCallers(kind, broker);
+    await generator.measure(BROKER_WARM_UP);
+    const measured: { readonly row: Row; readonly inside: Inside }[] = [];
+    for (const callers of counts) {
+      const watched = await measureWatched(generator, broker, { callers, seconds, warmUpSeconds: WARM_UP_SECONDS });
+      const inside = insideOf(`${what}, ${formatCallers(callers)}`, [watched]);
+      measured.push({ row: rowOf(what, callers, watched), inside });
+    }
+    return measured;
+  }
+
   /** What ten thousand entries cost: a start, and each call. */
-  async function withManyEntries(): Promise<Alone["crowded"]> {
+  async function withManyEntries(): Promise<NonNullable<Alone["crowded"]>> {
     await using broker = await startBroker();
-    const alone = await load(broker, "JWT-SVID, 4 entries", "jwt", 64);
+    const alone = await onOneConnection(broker, "JWT-SVID, 4 entries", "jwt", 64);
     await registerStrangers(broker.operatorSocket, MANY_ENTRIES);
     const startMs = await broker.restart();
-    return { startMs, alone, crowded: await load(broker, "JWT-SVID, 10,004 entries", "jwt", 64) };
+    return { startMs, alone, crowded: await onOneConnection(broker, "JWT-SVID, 10,004 entries", "jwt", 64) };
   }
 
   async function withOneBroker() {
-    await using broker = await startBroker();
+    await using broker = await startBroker({ watchesEventLoop: true });
     const startMiB = factsOf(broker.pid()).residentMiB();
-    const rows: Row[] = [];
-    for (const { kind, what, callers } of LOADS) {
-      for (const count of callers) rows.push(await load(broker, what, kind, count));
+    const loads: Awaited<ReturnType<typeof byCallers>>[number][] = [];
+    for (const { row, kind, what } of LOADS) {
+      if (rows.includes(row)) loads.push(...(await byCallers(broker, what, kind)));
+    }
+    const shared: Row[] = [];
+    for (const { kind, what, callers } of rows.includes("one-connection") ? ON_ONE_CONNECTION : []) {
+      for (const count of callers) shared.push(await onOneConnection(broker, what, kind, count));
     }
     const closings: Alone["closings"][number][] = [];
-    for (const watchers of [1, 100]) {
+    for (const watchers of rows.includes("close") ? [1, 100] : []) {
       await using generator = await startGenerator("closing", broker, { watchers: String(watchers) });
       closings.push({ watchers, result: await generator.measure({ closes: CLOSES }) });
     }
     const streams: Alone["streams"][number][] = [];
-    for (const { what, name, count } of STREAMS) {
+    for (const { what, name, count } of rows.includes("streams") ? STREAMS : []) {
       await using generator = await startGenerator("streams", broker, { what });
       streams.push({ name, result: await generator.measure({ count }) });
     }
-    return { rows, closings, streams, startMiB, endMiB: factsOf(broker.pid()).residentMiB() };
+    return {
+      rows: loads.map(({ row }) => row),
+      inside: loads.map(({ inside }) => inside),
+      onOneConnection: shared,
+      closings,
+      streams,
+      startMiB,
+      endMiB: factsOf(broker.pid()).residentMiB(),
+    };
   }
 
   return {
     machine: machineName(),
     signRate,
     ...(await withOneBroker()),
-    crowded: await withManyEntries(),
-    bulkClose: await closeInBulk(),
+    crowded: rows.includes("entries") ? await withManyEntries() : undefined,
+    bulkClose: rows.includes("bulk") ? await closeInBulk() : undefined,
   };
 }
 

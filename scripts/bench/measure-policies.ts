@@ -1,7 +1,8 @@
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
-import { BROKER_WARM_UP, eachPooled, inTurns, LOAD_FIGURES, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
+import { eachPooled, inTurns, LOAD_FIGURES, SLICE_WARM_UP_SECONDS, startBoth } from "./compare.ts";
 import { type ComparedRow, createComparison, type OfBoth } from "./compared-rows.ts";
 import { startGenerator } from "./generator.ts";
+import { BROKER_WARM_UP, formatCallers } from "./loads.ts";
 import { machineName } from "./machine.ts";
 import type { Decided, RejudgedTwice } from "./measurements.ts";
 import { CALLERS } from "./rows.ts";
@@ -71,7 +72,7 @@ async function compareOpenings(
   for (const callers of CALLERS) {
     const asked = { callers, seconds, warmUpSeconds: SLICE_WARM_UP_SECONDS };
     const slices = await inTurns(order, (side) => loads[side].measure(asked));
-    const what = `Open, ${callers} ${callers === 1 ? "caller" : "callers"}`;
+    const what = `Open, ${formatCallers(callers)}`;
     comparison.add(what, LOAD_FIGURES, eachPooled(slices), [...slices.base, ...slices.head]);
   }
 }

@@ -1,9 +1,9 @@
 import type { Checkout } from "./checkout.ts";
-import type { Plan } from "./compare.ts";
 import { type ComparedRow, NOT_SLOWER, type OfBoth } from "./compared-rows.ts";
 import type { Inside } from "./inside-broker.ts";
 import { standing } from "./paired-ratio.ts";
 import { printInside } from "./report-inside.ts";
+import type { Plan } from "./rows.ts";
 import { formatShare, print, printRow } from "./table.ts";
 
 /** All that one comparison has to say. */

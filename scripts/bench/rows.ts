@@ -7,10 +7,22 @@ export const ROWS = {
   "one-connection": "the same by callers of one process on one connection",
   close: "a close, and verifiers of one process that refuse",
   verify: "a call verified without asking the broker",
+  streams: "streams of the SPIFFE Workload API",
+  entries: "a start, and issuing, with 10,000 entries",
   bulk: "10,000 steps closed by one revocation",
 } as const;
 
 export type Row = keyof typeof ROWS;
+
+export type Plan = {
+  readonly rounds: number;
+  /** Of the bulk close, which takes long. An even number has each side first as often as the other. */
+  readonly bulkRounds: number;
+  /** How long a slice of a load is; there are four of each side in a round. */
+  readonly seconds: number;
+  readonly rows: readonly Row[];
+  readonly callers: readonly number[];
+};
 
 /**
  * @param names - separated by commas; absent: all of them.
