@@ -4,19 +4,21 @@ import { type CrlFacts, certificateList } from "./crl.ts";
 import { sha256Hex } from "./digest.ts";
 import { BrokerError } from "./errors.ts";
 import { authorityIdOf } from "./public-key.ts";
-import type { Recorded } from "./stages.ts";
+import type { RecordedDraft } from "./stages.ts";
 import { issuerOf } from "./x509-profile.ts";
+
+/** A key as its keeper knows it. */
+export type KeyName = { readonly authorityId: string; readonly family: KeyFamily };
 
 /**
  * The last check before a signature: the bytes are the ones whose digest is in the row, and the key is of the row's
  * authority and family. Only a defect elsewhere makes this check fail, and then nothing is signed.
  *
- * @param family - of the key that is about to sign, as its keeper knows it.
+ * @param authorityId - of the key that is about to sign, as are the other members.
  * @throws BrokerError AUTHORITY_UNAVAILABLE
  */
-export function checkSignable(recorded: Recorded, family: KeyFamily): void {
-  const { record, authority, toBeSigned } = recorded;
-  if (record.authorityId !== authority.authorityId) throw unsigned("recorded for another authority");
+export function checkSignable({ record, toBeSigned }: RecordedDraft, { authorityId, family }: KeyName): void {
+  if (record.authorityId !== authorityId) throw unsigned("recorded for another authority");
   if (record.kind !== family) throw unsigned(`a ${record.kind} was to be signed by a key for ${family}`);
   if (sha256Hex(toBeSigned) !== record.toBeSignedSha256) throw unsigned("not the bytes that were recorded");
 }

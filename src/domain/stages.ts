@@ -2,6 +2,7 @@ import type { Authority } from "./authority.ts";
 import type { Confirmation } from "./confirmation.ts";
 import type { DecidedOn } from "./decision.ts";
 import type { Delegation } from "./delegation.ts";
+import type { Denial } from "./errors.ts";
 import type { Grant } from "./grant.ts";
 import type { IssuanceRecord, Subject } from "./issuance.ts";
 import type { PrincipalName } from "./principal.ts";
@@ -93,14 +94,25 @@ export type Drafted = {
   readonly executable?: string;
 };
 
-/** A draft whose row is durable: the only thing that a signer makes an SVID of. */
-export type Recorded = {
+/** The bytes of a draft and their row, once that is durable: the only thing that a key signs. */
+export type RecordedDraft = {
   readonly [stage]: "recorded";
   readonly record: IssuanceRecord;
   readonly toBeSigned: Uint8Array;
-  readonly authority: Authority;
   readonly sequence: number;
 };
+
+/** A draft whose row is durable: the only thing that a signer makes an SVID of. */
+export type Recorded = RecordedDraft & {
+  readonly authority: Authority;
+  /** What came of signing it, where the ledger's thread signs what it recorded. */
+  readonly signing?: Signing;
+};
+
+/** What came of signing a recorded draft. */
+export type Signing =
+  /** ECDSA P-256 with SHA-256, DER. */
+  { readonly kind: "signature"; readonly signature: Uint8Array } | Denial;
 
 export type Signed = {
   readonly [stage]: "signed";

@@ -7,7 +7,8 @@ export type RecordPorts = { readonly ledger: Pick<Ledger, "perform">; readonly c
 
 /**
  * Makes the drafts' rows durable, all in one append. The ledger checks once more, in the same transaction, whether each
- * draft may be issued; a draft that it refuses is never signed.
+ * draft may be issued; a draft that it refuses is never signed. A ledger that signs what it recorded answers with the
+ * signatures, so that issuing is one message to the ledger's thread.
  */
 export async function record(
   drafted: readonly (Drafted | Denial)[],
@@ -21,6 +22,7 @@ export async function record(
     items: drafts.map((item) => ({
       record: item.record,
       decidedOn: item.decidedOn,
+      toBeSigned: item.toBeSigned,
       ...(item.executable === undefined ? {} : { executable: item.executable }),
     })),
     now: ports.clock.now(),
@@ -32,6 +34,7 @@ export async function record(
     if (outcome === undefined) throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger did not answer for a draft");
     if (outcome.kind === "denial") return outcome;
     const { record, toBeSigned, authority } = item;
-    return { record, toBeSigned, authority, sequence: outcome.sequence } as Recorded;
+    const { sequence, signing } = outcome;
+    return { record, toBeSigned, authority, sequence, ...(signing === undefined ? {} : { signing }) } as Recorded;
   });
 }

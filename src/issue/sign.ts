@@ -1,13 +1,14 @@
-import { type Denial, denialFrom, isDenial } from "../domain/errors.ts";
+import { type Denial, denialFrom, errorOf, isDenial } from "../domain/errors.ts";
 import type { SvidKind } from "../domain/issuance.ts";
-import type { Recorded, Signed } from "../domain/stages.ts";
+import type { Recorded, Signed, Signing } from "../domain/stages.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { Signer } from "../ports/signer.ts";
 import type { SvidFormat } from "../ports/svid-format.ts";
 
 export type SignPorts = {
-  readonly signer: Signer;
+  /** Asked for what the ledger did not sign as it recorded it. */
+  readonly signer: Pick<Signer, "signSvid">;
   readonly formats: Readonly<Record<SvidKind, SvidFormat>>;
   readonly ledger: Pick<Ledger, "perform">;
   readonly clock: Clock;
@@ -22,13 +23,18 @@ export function sign(
 }
 
 async function signOne(recorded: Recorded, ports: SignPorts): Promise<Signed | Denial> {
-  const { record, authority, toBeSigned } = recorded;
+  const { record, authority, toBeSigned, signing } = recorded;
   try {
-    const signature = await ports.signer.signSvid(recorded);
+    const signature = signing === undefined ? await ports.signer.signSvid(recorded) : signatureOf(signing);
     const svid = ports.formats[record.kind].assemble(toBeSigned, signature);
     return { record, authority, svid } as Signed;
   } catch (thrown) {
     await ports.ledger.perform({ act: "mark-undelivered", issuanceId: record.issuanceId, now: ports.clock.now() });
     return denialFrom(thrown);
   }
+}
+
+function signatureOf(signing: Signing): Uint8Array {
+  if (isDenial(signing)) throw errorOf(signing);
+  return signing.signature;
 }

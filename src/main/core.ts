@@ -5,6 +5,7 @@ import { openDataDirectory } from "../adapters/data-directory/open-data-director
 import { openSqliteLedger } from "../adapters/ledger-sqlite/ledger-sqlite.ts";
 import type { UpgradeProgress } from "../adapters/ledger-sqlite/migrate.ts";
 import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
+import { signElsewhere } from "../adapters/signer-disk/keys-elsewhere.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
@@ -60,6 +61,9 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   // What is kept.
   const directory = await openDataDirectory(config.dataDirectory);
   const suspensions = createSuspensions(clock);
+  // What is recorded is signed in the ledger's thread; a token of PKCS #11 is asked from here, once it is recorded.
+  const signing = config.keyManager.kind === "disk" ? signElsewhere() : undefined;
+  if (signing !== undefined) closers.push(signing.close);
   const store = await openSqliteLedger({
     directory: directory.ledger,
     checkpoints: openCheckpointFile(directory.checkpoint),
@@ -67,6 +71,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     randomness: random,
     reserveBytes: config.ledger.reserveBytes,
     diskFreeBytesMin: config.ledger.diskFreeBytesMin,
+    ...(signing === undefined ? {} : { signing: signing.there }),
     failed,
     upgrading: upgradeLog(log),
   });
@@ -78,7 +83,12 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const [kept, known] = await Promise.all([projections.entries(), projections.authorities()]);
   checkTrustDomain(trustDomain, { entries: kept.value, authorities: known.value });
   // Opened behind the ledger's lock: a second daemon must not so much as look at the keys.
-  const signer = await openSigner(config, { directory: directory.keys, randomness: random }, closers);
+  const ofSigner = { directory: directory.keys, randomness: random };
+  const signer = await openSigner(
+    config,
+    signing === undefined ? ofSigner : { ...ofSigner, elsewhere: signing.keys },
+    closers,
+  );
   const principals = await openVault(directory, store, random);
   const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
   if (store.verdict.kind === "rolled-back") suspensions.suspend("rollback", store.verdict.reason);

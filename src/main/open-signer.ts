@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { KeysElsewhere } from "../adapters/signer-disk/keys-elsewhere.ts";
 import { readPrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { openDiskSigner } from "../adapters/signer-disk/signer-disk.ts";
 import { openPkcs11Signer } from "../adapters/signer-pkcs11/signer-pkcs11.ts";
@@ -19,12 +20,13 @@ export const UPSTREAM_SETTING = "upstream_authority.disk";
 /**
  * Opens the signer that keeps the private keys.
  *
+ * @param given.elsewhere - takes the keys of credentials; only keys on disk can be kept elsewhere.
  * @param closers - takes the function that ends the signer.
  * @throws BrokerError, UnsafeFileError
  */
 export async function openSigner(
   config: Config,
-  given: { readonly directory: string; readonly randomness: Randomness },
+  given: { readonly directory: string; readonly randomness: Randomness; readonly elsewhere?: KeysElsewhere },
   closers: (() => void)[],
 ): Promise<Signer> {
   const { keyManager, trustDomain } = config;

@@ -10,6 +10,7 @@ import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
+import type { Signing } from "../domain/stages.ts";
 import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 import type { ApproveCallAct, ApproveStepAct, RefuseCallAct, RefuseStepAct } from "./approval-acts.ts";
@@ -33,7 +34,7 @@ export type Acts = {
   readonly "hold-step": Answered<HoldStepAct, Sequenced | Denial>;
   readonly "renew-step": Answered<RenewStepAct, Sequenced | Denial>;
   readonly "enroll-process": Answered<EnrollProcessAct, Sequenced | Denial>;
-  readonly "record-issuances": Answered<RecordIssuancesAct, readonly (Sequenced | Denial)[]>;
+  readonly "record-issuances": Answered<RecordIssuancesAct, readonly (RecordedIssuance | Denial)[]>;
   readonly "mark-undelivered": Answered<MarkUndeliveredAct, Sequenced>;
   readonly close: Answered<CloseAct, CloseResult | Denial>;
   readonly "revoke-credential": Answered<RevokeCredentialAct, Sequenced | Denial>;
@@ -151,6 +152,9 @@ export type EnrollProcessAct = {
  * one (EXECUTOR_GONE); and where policies are in force, the step was judged since the risk around it rose last
  * (DECISION_OUTDATED). Guard of an infrastructure item: `decidedOn` alone, which has to name the item's entry. Guard of
  * every item: its authority is not tainted, removed or yet to be activated (AUTHORITY_UNAVAILABLE).
+ *
+ * A ledger that was opened with a `CommitSigner` has it sign each recorded item that comes `toBeSigned`, after the commit
+ * that has the row and before the act is answered.
  */
 export type RecordIssuancesAct = {
   readonly act: "record-issuances";
@@ -163,7 +167,12 @@ export type RecordIssuanceItem = {
   readonly decidedOn: DecidedOn;
   /** The executable of a process executor. */
   readonly executable?: string;
+  /** What is to be signed once it is recorded, where the ledger's thread signs. */
+  readonly toBeSigned?: Uint8Array;
 };
+
+/** `signing` is there where the ledger signs what it recorded, and was given it to sign. */
+export type RecordedIssuance = Sequenced & { readonly signing?: Signing };
 
 /** Idempotent. STEP_NOT_FOUND, thrown, when no issuance has this id. */
 export type MarkUndeliveredAct = {

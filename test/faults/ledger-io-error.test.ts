@@ -5,31 +5,10 @@ import { expect, test } from "vitest";
 import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
 import { eventually, inDirectory, inLedger, openIn } from "../adapters/ledger-sqlite/ledger-directory.ts";
 import { ports, type World, worldOf } from "../contract/ledger-world.ts";
+import { PRLIMIT, whileWritesFail } from "./failing-writes.ts";
 import { cannotMount, isThere, onSmallDisk } from "./small-disk.ts";
 
-const PRLIMIT = "prlimit";
 const unavailable = expect.objectContaining({ code: "LEDGER_UNAVAILABLE" });
-
-/**
- * Makes this process's writes beyond an offset of any file fail with EFBIG: an I/O error that is not a full disk, from the
- * kernel itself.
- */
-function limitFileSize(bytes: number | "unlimited"): void {
-  execFileSync(PRLIMIT, ["--pid", String(process.pid), `--fsize=${bytes}:`]);
-}
-
-async function whileWritesFail(work: () => Promise<void>): Promise<void> {
-  // Without a handler the signal that comes with the error would end the process.
-  const ignore = (): void => undefined;
-  process.on("SIGXFSZ", ignore);
-  limitFileSize(4_096);
-  try {
-    await work();
-  } finally {
-    limitFileSize("unlimited");
-    process.off("SIGXFSZ", ignore);
-  }
-}
 
 test("after an I/O error nothing at all is recorded until the ledger was reopened and verified", async ({ skip }) => {
   skip(!isThere(PRLIMIT), `${PRLIMIT} is not installed`);

@@ -22,7 +22,9 @@ import { verifyAll } from "../../src/adapters/ledger-sqlite/verify-all.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import type { LedgerEvent } from "../../src/domain/ledger-event.ts";
 import { createFollowers } from "../../src/ledger/followers.ts";
+import { signCommitted } from "../../src/ledger/sign-committed.ts";
 import type { Clock } from "../../src/ports/clock.ts";
+import type { CommitSigner } from "../../src/ports/commit-signer.ts";
 import type { OpenedLedger } from "../../src/ports/ledger.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 
@@ -30,11 +32,13 @@ import type { Randomness } from "../../src/ports/randomness.ts";
  * The same store in memory and without threads, for tests and simulations: every act is done in the order in which it was
  * asked for, and nothing outlives `close`.
  *
+ * @param options.signer - signs what is recorded, as the writing thread does; absent: whoever recorded has it signed.
  * @param options.failed - told of what a follower throws; a test that does not say where is to fail with it.
  */
 export async function openMemoryLedger(options: {
   readonly clock: Clock;
   readonly randomness: Randomness;
+  readonly signer?: CommitSigner;
   readonly failed?: (error: unknown) => void;
 }): Promise<OpenedLedger> {
   const driver = await loadDriver();
@@ -57,7 +61,7 @@ export async function openMemoryLedger(options: {
         commits += 1;
         followers.committed(handedOver(events, store.head().sequence));
       }
-      return outcomes;
+      return options.signer === undefined ? outcomes : signCommitted(acts, outcomes, options.signer);
     } catch (thrown) {
       throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger can't be written", {
         detail: sqliteCodeOf(thrown) ?? "",

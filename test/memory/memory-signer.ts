@@ -5,12 +5,27 @@ import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../src/domain/id
 import { newAuthority } from "../../src/domain/new-authority.ts";
 import { checkSignable, signableCrl, unsigned } from "../../src/domain/signable.ts";
 import type { TrustDomain } from "../../src/domain/spiffe-id.ts";
+import type { RecordedDraft } from "../../src/domain/stages.ts";
+import type { CommitSigner } from "../../src/ports/commit-signer.ts";
 import type { Randomness } from "../../src/ports/randomness.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 
+/** With the same keys, signs for a ledger what that has committed. */
+export type MemorySigner = Signer & { readonly committed: CommitSigner };
+
 /** Keeps the keys in this process only: for `stint dev` and tests. What it made is gone when the process is. */
-export function memorySigner(options: { readonly trustDomain: TrustDomain; readonly randomness: Randomness }): Signer {
+export function memorySigner(options: {
+  readonly trustDomain: TrustDomain;
+  readonly randomness: Randomness;
+}): MemorySigner {
   const keys = new Map<string, { readonly family: KeyFamily; readonly key: KeyObject }>();
+
+  function signBy(authorityId: string, recorded: RecordedDraft): Uint8Array {
+    const held = keys.get(authorityId);
+    if (held === undefined) throw unsigned(`no key of authority ${authorityId}`);
+    checkSignable(recorded, { authorityId, family: held.family });
+    return sign("sha256", recorded.toBeSigned, held.key);
+  }
 
   return {
     async create(family, validity) {
@@ -35,11 +50,10 @@ export function memorySigner(options: { readonly trustDomain: TrustDomain; reado
     held: (family) => [...keys].filter(([, one]) => one.family === family).map(([authorityId]) => authorityId),
 
     async signSvid(recorded) {
-      const held = keys.get(recorded.authority.authorityId);
-      if (held === undefined) throw unsigned(`no key of authority ${recorded.authority.authorityId}`);
-      checkSignable(recorded, held.family);
-      return sign("sha256", recorded.toBeSigned, held.key);
+      return signBy(recorded.authority.authorityId, recorded);
     },
+
+    committed: { sign: (recorded) => signBy(recorded.record.authorityId, recorded) },
 
     async signCrl(authority, facts) {
       const held = keys.get(authority.authorityId);

@@ -11,6 +11,7 @@ import type { UnixSeconds } from "../../src/domain/time.ts";
 import type { SvidWanted } from "../../src/issue/entitle.ts";
 import { openAndIssue } from "../../src/open/open-and-issue.ts";
 import type { OpenRequest } from "../../src/open/open-request.ts";
+import type { CommitSigner } from "../../src/ports/commit-signer.ts";
 import type { Ledger } from "../../src/ports/ledger.ts";
 import type { LedgerAct } from "../../src/ports/ledger-acts.ts";
 import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
@@ -47,9 +48,13 @@ const AGENT = {
  * The real paths with an agent that opens for itself, another, a runtime that opens for both, and an operator.
  *
  * @param own - what of the signer is otherwise.
+ * @param own.committed - signs what the ledger recorded; absent: the signer is asked for each signature.
  * @param engine - asked about the set of policies that is put in force; closed with the scene, once nobody asks any more.
  */
-export async function pathScene(own: Partial<Signer> = {}, engine?: PolicyEngine) {
+export async function pathScene(
+  { committed, ...own }: Partial<Signer> & { readonly committed?: CommitSigner } = {},
+  engine?: PolicyEngine,
+) {
   const clock = virtualClock(1_795_341_600 as UnixSeconds);
   const random = systemRandomness();
   const kernel = createKernel();
@@ -57,7 +62,10 @@ export async function pathScene(own: Partial<Signer> = {}, engine?: PolicyEngine
   const failed = (error: unknown) => void failures.push(error);
   /** Called before each act; what it throws, the act fails with. */
   let beforeAct: (act: LedgerAct) => void = () => undefined;
-  const store = await openMemoryLedger({ clock, randomness: random, failed });
+  const store = await openMemoryLedger({
+    ...{ clock, randomness: random, failed },
+    ...(committed === undefined ? {} : { signer: committed }),
+  });
   const perform: Ledger["perform"] = async (act) => {
     beforeAct(act);
     return store.ledger.perform(act);

@@ -46,8 +46,8 @@ const HAPPENS = [
 test("whatever happens in whatever order, the promises hold", { timeout: 3_600_000 }, async () => {
   const seen = new Map<string, number>();
   await fc.assert(
-    fc.asyncProperty(schedules, async ({ rounds, delays }) => {
-      const { world, run, end } = await simulate(delays);
+    fc.asyncProperty(schedules, async ({ rounds, ...manner }) => {
+      const { world, run, end } = await simulate(manner);
       try {
         for (const round of rounds) {
           await run(round);

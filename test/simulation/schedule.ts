@@ -214,14 +214,22 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   { arbitrary: fc.record({ kind: fc.constantFrom("restart", "restart", "restart", "accept-restore") }), weight: 1 },
 );
 
-/** A schedule, and how long the answers of the ledger and the signer take in it. */
-export const schedules: fc.Arbitrary<{ readonly rounds: readonly Round[]; readonly delays: readonly number[] }> =
-  fc.record({
-    rounds: fc
-      .tuple(
-        fc.array(policies, { maxLength: 1 }),
-        fc.array(fc.array(event, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 50, size: "max" }),
-      )
-      .map(([first, rounds]) => [first, ...rounds]),
-    delays: fc.array(fc.nat({ max: 12 }), { maxLength: 20 }),
-  });
+/** How the broker's answers come about in a schedule. */
+export type Manner = {
+  /** How many turns each answer of the ledger and the signer takes, again and again in this order. */
+  readonly delays: readonly number[];
+  /** Whether the ledger signs what it recorded, or the signer is asked once it is recorded. */
+  readonly ledgerSigns: boolean;
+};
+
+/** A schedule, and how the answers come about in it. */
+export const schedules: fc.Arbitrary<Manner & { readonly rounds: readonly Round[] }> = fc.record({
+  rounds: fc
+    .tuple(
+      fc.array(policies, { maxLength: 1 }),
+      fc.array(fc.array(event, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 50, size: "max" }),
+    )
+    .map(([first, rounds]) => [first, ...rounds]),
+  delays: fc.array(fc.nat({ max: 12 }), { maxLength: 20 }),
+  ledgerSigns: fc.boolean(),
+});

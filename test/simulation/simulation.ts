@@ -5,6 +5,7 @@ import type { Event, EventOf, Round } from "./events.ts";
 import { heldCalls } from "./held-calls.ts";
 import { operators } from "./operators.ts";
 import { runtimes } from "./runtimes.ts";
+import type { Manner } from "./schedule.ts";
 import { surroundings } from "./surroundings.ts";
 import { Killed } from "./unsteady.ts";
 import { verifiers } from "./verifiers.ts";
@@ -24,8 +25,8 @@ type Acts = { readonly [Kind in Event["kind"]]: (event: EventOf<Kind>) => unknow
 /** Events that change whether anything may be issued at all. */
 const UNSTEADYING: readonly Event["kind"][] = ["wall", "accept-restore", "restart"];
 
-export async function simulate(delays: readonly number[]): Promise<Simulation> {
-  const world = await createWorld(delays);
+export async function simulate(manner: Manner): Promise<Simulation> {
+  const world = await createWorld(manner);
   const opening = runtimes(world);
   const administering = operators(world);
   const acts: Acts = {

@@ -1,5 +1,7 @@
 import { BrokerError } from "../../src/domain/errors.ts";
+import { unsigned } from "../../src/domain/signable.ts";
 import type { Recorded } from "../../src/domain/stages.ts";
+import type { CommitSigner } from "../../src/ports/commit-signer.ts";
 import type { Follower } from "../../src/ports/following.ts";
 import type { Head } from "../../src/ports/ledger.ts";
 import type { PolicyEngine } from "../../src/ports/policy-engine.ts";
@@ -39,6 +41,28 @@ export class FollowerFault extends Error {
 
 export class Killed extends Error {
   override readonly name = "Killed";
+}
+
+/**
+ * Signs in the ledger, with a signer's keys and faults.
+ *
+ * @param head - how far the ledger has come.
+ */
+export function committedSigner(
+  signer: CommitSigner,
+  faults: Faults,
+  signatures: Signature[],
+  head: () => Head["sequence"],
+): CommitSigner {
+  return {
+    sign(recorded) {
+      if (faults.isSignerUnavailable) throw unsigned("the signer is gone");
+      const signature = signer.sign(recorded);
+      const { issuanceId, toBeSignedSha256: digest } = recorded.record;
+      signatures.push({ issuanceId, digest, head: head() });
+      return signature;
+    },
+  };
 }
 
 /** @param delays - how many turns each answer takes, again and again in this order. */

@@ -17,8 +17,9 @@ import { startLives, turn } from "./lives.ts";
 import { createLogin } from "./login.ts";
 import { createModel } from "./model.ts";
 import { promise } from "./model-history.ts";
+import type { Manner } from "./schedule.ts";
 import type { DelegationToken } from "./tokens.ts";
-import type { Faults, Signature } from "./unsteady.ts";
+import { committedSigner, type Faults, type Signature } from "./unsteady.ts";
 import { createWatcher } from "./watcher.ts";
 
 const START = 1_795_341_600 as UnixSeconds;
@@ -37,17 +38,27 @@ export type Delivered = {
 /** Where all parties meet: a broker, which may be killed and start again, and what outlives it. */
 export type World = Awaited<ReturnType<typeof createWorld>>;
 
-/** @param delays - how many turns each answer that the broker waits for takes. */
-export async function createWorld(delays: readonly number[]) {
+export async function createWorld({ delays, ledgerSigns }: Manner) {
   const clock = virtualClock(START);
   const random = countingRandomness();
   const kernel = createKernel();
   const failures: unknown[] = [];
   const failed = (error: unknown) => void failures.push(error);
-  const store = await openMemoryLedger({ clock, randomness: random, failed });
+  const signer = memorySigner({ trustDomain: TRUST_DOMAIN, randomness: random });
+  const faults: Faults = {
+    ...{ isLedgerUnavailable: false, isSignerUnavailable: false },
+    ...{ engine: "well", failingFollower: undefined },
+  };
+  const signatures: Signature[] = [];
+  const head = (): number => store.ledger.head().sequence;
+  const committed = committedSigner(signer.committed, faults, signatures, head);
+  const store = await openMemoryLedger({
+    ...{ clock, randomness: random, failed },
+    ...(ledgerSigns ? { signer: committed } : {}),
+  });
   const ground: Ground = {
     store,
-    signer: memorySigner({ trustDomain: TRUST_DOMAIN, randomness: random }),
+    signer,
     kernel,
     clock,
     random,
@@ -56,11 +67,6 @@ export async function createWorld(delays: readonly number[]) {
     approvalSeconds: 60,
     failed,
   };
-  const faults: Faults = {
-    ...{ isLedgerUnavailable: false, isSignerUnavailable: false },
-    ...{ engine: "well", failingFollower: undefined },
-  };
-  const signatures: Signature[] = [];
   const delivered: Delivered[] = [];
   const tokens: DelegationToken[] = [];
   const holds = new Map<() => void, string>();

@@ -6,6 +6,7 @@ import type { deliver } from "../../src/issue/deliver.ts";
 import type { draft } from "../../src/issue/draft.ts";
 import type { issueSvids } from "../../src/issue/issue-svids.ts";
 import type { sign } from "../../src/issue/sign.ts";
+import type { CommitSigner } from "../../src/ports/commit-signer.ts";
 import type { Signer } from "../../src/ports/signer.ts";
 
 declare const attested: Attested;
@@ -15,6 +16,7 @@ declare const signed: Signed;
 declare const record: IssuanceRecord;
 declare const authority: Authority;
 declare const signer: Signer;
+declare const commitSigner: CommitSigner;
 declare const stage: {
   readonly draft: typeof draft;
   readonly sign: typeof sign;
@@ -27,6 +29,10 @@ export function nothingIsSignedBeforeItIsRecorded(): void {
   void signer.signSvid(drafted);
   // @ts-expect-error a look-alike has none either: only the recording stage makes a Recorded
   void signer.signSvid({ record, toBeSigned: new Uint8Array(), authority, sequence: 1 });
+  // @ts-expect-error the ledger's thread signs no draft either
+  commitSigner.sign(drafted);
+  // @ts-expect-error nor what only looks like its row
+  commitSigner.sign({ record, toBeSigned: new Uint8Array(), sequence: 1 });
   // @ts-expect-error nor do bare bytes
   void signer.signSvid(new Uint8Array());
   // @ts-expect-error the signing stage takes no drafts

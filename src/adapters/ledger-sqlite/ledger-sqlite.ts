@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { MessagePort } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
 import { newId } from "../../domain/ids.ts";
 import { createFollowers } from "../../ledger/followers.ts";
@@ -38,6 +39,11 @@ export type SqliteLedgerOptions = {
   readonly reserveBytes: number;
   /** With less free space than this, nothing is opened or issued. */
   readonly diskFreeBytesMin: number;
+  /**
+   * What signs in the writing thread what was committed there: a module that exports `openCommitSigner`, which makes a
+   * `CommitSigner` of the port. Absent: the ledger signs nothing.
+   */
+  readonly signing?: { readonly module: URL; readonly port: MessagePort };
   /** Told of each error in the background. */
   readonly failed: (error: unknown) => void;
   /** Told how far the upgrade of an older ledger has come; until the upgrade is done nothing else is possible. */
@@ -62,8 +68,11 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Op
 }
 
 async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: () => void): Promise<OpenedLedger> {
-  const { directory, reserveBytes, diskFreeBytesMin, clock } = options;
-  const data = { directory, reserveBytes, diskFreeBytesMin, now: clock.now() };
+  const { directory, reserveBytes, diskFreeBytesMin, clock, signing } = options;
+  const data = {
+    ...{ directory, reserveBytes, diskFreeBytesMin, now: clock.now() },
+    ...(signing === undefined ? {} : { signing: { module: signing.module.href, port: signing.port } }),
+  };
   const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
   let keeper: HeadKeeper | undefined;
   let commits = 0;

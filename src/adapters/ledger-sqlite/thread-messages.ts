@@ -1,9 +1,19 @@
-import { BrokerError, type ErrorCode, type ErrorMetadata } from "../../domain/errors.ts";
+import type { MessagePort } from "node:worker_threads";
+import { BrokerError, type Denial, type ErrorCode, type ErrorMetadata, isDenial } from "../../domain/errors.ts";
 import type { AuthorityPut, LedgerEvent } from "../../domain/ledger-event.ts";
 import { authorityFrom, recordedAuthority } from "../../domain/recorded-authority.ts";
 import type { Committed } from "../../ports/following.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
-import type { LedgerAct, PutAuthoritiesAct, ResultOf } from "../../ports/ledger-acts.ts";
+import type {
+  ActName,
+  LedgerAct,
+  PutAuthoritiesAct,
+  RecordedIssuance,
+  RecordIssuanceItem,
+  RecordIssuancesAct,
+  ResultOf,
+  Sequenced,
+} from "../../ports/ledger-acts.ts";
 import type { StoreOptions } from "./durable-store.ts";
 import type { UpgradeProgress } from "./migrate.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";
@@ -11,11 +21,15 @@ import type { Commit, Outcome } from "./store.ts";
 
 /*
  * What crosses between the event loop and the writing thread. Groups travel as JSON text, both ways: the text costs
- * less than the structured clone of as many small objects. The few byte arrays in a group are written in hexadecimal.
+ * less than the structured clone of as many small objects. Byte arrays in a group are written in hexadecimal; what is to be
+ * signed, and the signatures, of which there are many, in base64.
  */
 
 /** What a writing thread is started with. */
-export type WriterData = StoreOptions;
+export type WriterData = StoreOptions & {
+  /** What signs there what is committed there; absent: nothing does. */
+  readonly signing?: { readonly module: string; readonly port: MessagePort };
+};
 
 export type ToWriter = { readonly kind: "group"; readonly acts: string } | { readonly kind: "close" };
 
@@ -49,7 +63,7 @@ export type WireError = {
 export type WireHead = { readonly epoch: string; readonly sequence: number; readonly rootHash: string };
 
 type WireOutcome =
-  | { readonly kind: "done"; readonly result: ResultOf }
+  | { readonly kind: "done"; readonly result: WireResult }
   | { readonly kind: "failed"; readonly error: WireError };
 type WireReply = {
   readonly outcomes: readonly WireOutcome[];
@@ -61,23 +75,46 @@ type WireReply = {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"));
 
-type WireAct =
-  | Exclude<LedgerAct, PutAuthoritiesAct>
-  | (Omit<PutAuthoritiesAct, "authorities"> & { readonly authorities: readonly AuthorityPut["authority"][] });
+const base64 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 
-export function encodeActs(acts: readonly LedgerAct[]): string {
-  const wire = acts.map(
-    (act): WireAct =>
-      act.act === "put-authorities" ? { ...act, authorities: act.authorities.map(recordedAuthority) } : act,
-  );
+type WireItem = Omit<RecordIssuanceItem, "toBeSigned"> & { readonly toBeSigned?: string };
+type WireAct =
+  | Exclude<LedgerAct, PutAuthoritiesAct | RecordIssuancesAct>
+  | (Omit<PutAuthoritiesAct, "authorities"> & { readonly authorities: readonly AuthorityPut["authority"][] })
+  | (Omit<RecordIssuancesAct, "items"> & { readonly items: readonly WireItem[] });
+
+/** The answers of `record-issuances` are the only list among the results. */
+type WireResult = ResultOf<Exclude<ActName, "record-issuances">> | readonly WireIssuance[];
+type WireIssuance =
+  | (Sequenced & { readonly signing?: { readonly kind: "signature"; readonly signature: string } | Denial })
+  | Denial;
+
+/** @param signs - whether the thread signs; what is to be signed is sent to no other. */
+export function encodeActs(acts: readonly LedgerAct[], signs: boolean): string {
+  const wire = acts.map((act): WireAct => {
+    if (act.act === "put-authorities") return { ...act, authorities: act.authorities.map(recordedAuthority) };
+    if (act.act === "record-issuances") return { ...act, items: act.items.map((item) => encodeItem(item, signs)) };
+    return act;
+  });
   return JSON.stringify(wire);
 }
 
 export function decodeActs(text: string): readonly LedgerAct[] {
   const acts = JSON.parse(text) as readonly WireAct[];
-  return acts.map((act) =>
-    act.act === "put-authorities" ? { ...act, authorities: act.authorities.map(authorityFrom) } : act,
-  );
+  return acts.map((act): LedgerAct => {
+    if (act.act === "put-authorities") return { ...act, authorities: act.authorities.map(authorityFrom) };
+    if (act.act === "record-issuances") return { ...act, items: act.items.map(decodeItem) };
+    return act;
+  });
+}
+
+function encodeItem({ toBeSigned, ...item }: RecordIssuanceItem, signs: boolean): WireItem {
+  return toBeSigned === undefined || !signs ? item : { ...item, toBeSigned: base64(toBeSigned) };
+}
+
+function decodeItem({ toBeSigned, ...item }: WireItem): RecordIssuanceItem {
+  return toBeSigned === undefined ? item : { ...item, toBeSigned: Buffer.from(toBeSigned, "base64") };
 }
 
 /** The events are JSON already, and are put in as they are. */
@@ -104,11 +141,34 @@ export function numbered(events: readonly LedgerEvent[], newest: number): readon
 }
 
 function encodeOutcome(outcome: Outcome): WireOutcome {
-  return outcome.kind === "done" ? outcome : { kind: "failed", error: encodeError(outcome.error) };
+  if (outcome.kind === "failed") return { kind: "failed", error: encodeError(outcome.error) };
+  const { result } = outcome;
+  return { kind: "done", result: isList(result) ? result.map(encodeIssuance) : result };
 }
 
 function decodeOutcome(outcome: WireOutcome): Outcome {
-  return outcome.kind === "done" ? outcome : { kind: "failed", error: decodeError(outcome.error) };
+  if (outcome.kind === "failed") return { kind: "failed", error: decodeError(outcome.error) };
+  const { result } = outcome;
+  return { kind: "done", result: isList(result) ? result.map(decodeIssuance) : result };
+}
+
+function encodeIssuance(result: RecordedIssuance | Denial): WireIssuance {
+  if (isDenial(result)) return result;
+  const { signing, ...sequenced } = result;
+  if (signing === undefined || isDenial(signing)) return result as WireIssuance;
+  return { ...sequenced, signing: { kind: "signature", signature: base64(signing.signature) } };
+}
+
+function decodeIssuance(result: WireIssuance): RecordedIssuance | Denial {
+  if (isDenial(result)) return result;
+  const { signing, ...sequenced } = result;
+  if (signing === undefined) return sequenced;
+  if (isDenial(signing)) return { ...sequenced, signing };
+  return { ...sequenced, signing: { kind: "signature", signature: Buffer.from(signing.signature, "base64") } };
+}
+
+function isList<Element>(result: object | readonly Element[]): result is readonly Element[] {
+  return Array.isArray(result);
 }
 
 export function encodeHead({ epoch, sequence, rootHash }: Head): WireHead {

@@ -49,7 +49,9 @@ export type WriterWatch = {
  * @throws BrokerError saying why the ledger can't be opened
  */
 export async function startWriter(data: WriterData, watch: WriterWatch): Promise<WriterThread> {
-  const worker = new Worker(ENTRY, { name: "ledger", workerData: data });
+  const signs = data.signing !== undefined;
+  const transferList = data.signing === undefined ? [] : [data.signing.port];
+  const worker = new Worker(ENTRY, { name: "ledger", workerData: data, transferList });
   const post = (message: ToWriter): void => worker.postMessage(message);
   let pending:
     | { readonly resolve: (reply: GroupReply) => void; readonly reject: (error: BrokerError) => void }
@@ -107,7 +109,7 @@ export async function startWriter(data: WriterData, watch: WriterWatch): Promise
       const reply = await new Promise<GroupReply>((resolve, reject) => {
         if (ended !== undefined) return reject(ended);
         pending = { resolve, reject };
-        post({ kind: "group", acts: encodeActs(acts) });
+        post({ kind: "group", acts: encodeActs(acts, signs) });
       });
       pending = undefined;
       health = reply.health;

@@ -10,6 +10,7 @@ import { checkSignable, signableCrl, unsigned } from "../../domain/signable.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import type { Signer } from "../../ports/signer.ts";
+import type { KeysElsewhere } from "./keys-elsewhere.ts";
 import {
   checkPrivateDirectory,
   readPrivateFile,
@@ -22,22 +23,36 @@ import {
 /** The family is in the file's name, so that a caller who names a key can't put it to another family's use. */
 const KEY_FILE = new RegExp(`^(${KEY_FAMILIES.join("|")})\\.([0-9a-f]{40})\\.pem$`);
 
-type HeldKey = { readonly family: KeyFamily; readonly key: KeyObject };
+/** Families whose keys sign credentials. */
+const OF_CREDENTIALS: ReadonlySet<KeyFamily> = new Set(["x509-svid", "jwt-svid", "wit-svid", "txn-token"]);
+
+/** `key` is absent where nothing is signed here with it. */
+type HeldKey = { readonly family: KeyFamily; readonly key?: KeyObject };
 
 /**
  * Keeps each key in a PKCS#8 PEM file of mode 0600, named `<family>.<authority id>.pem`, in a directory of mode 0700
  * that holds nothing else. A missing directory is made; its parent must exist.
  *
+ * @param options.elsewhere - takes the keys of credentials, with which nothing but CRLs is signed here then.
  * @throws UnsafeFileError for a directory or file that others could have read or made, or that is no key of its name
  */
 export async function openDiskSigner(options: {
   readonly directory: string;
   readonly trustDomain: TrustDomain;
   readonly randomness: Randomness;
+  readonly elsewhere?: KeysElsewhere;
 }): Promise<Signer> {
+  const { elsewhere } = options;
   const directory = resolve(options.directory);
   await makePrivateDirectory(directory);
-  const keys = await loadKeys(directory);
+  const keys = new Map<string, HeldKey>();
+  for (const { authorityId, family, key } of await loadKeys(directory)) keep(authorityId, family, key);
+
+  function keep(authorityId: string, family: KeyFamily, key: KeyObject): void {
+    const isElsewhere = elsewhere !== undefined && OF_CREDENTIALS.has(family);
+    if (isElsewhere) elsewhere.put(authorityId, family, key);
+    keys.set(authorityId, isElsewhere && family !== "x509-svid" ? { family } : { family, key });
+  }
 
   return {
     async create(family, validity) {
@@ -60,7 +75,7 @@ export async function openDiskSigner(options: {
       } catch (thrown) {
         throw unsigned("a new key could not be written", thrown);
       }
-      keys.set(authority.authorityId, { family, key: privateKey });
+      keep(authority.authorityId, family, privateKey);
       return authority;
     },
 
@@ -68,23 +83,26 @@ export async function openDiskSigner(options: {
     held: (family) => [...keys].filter(([, one]) => one.family === family).map(([authorityId]) => authorityId),
 
     async signSvid(recorded) {
-      const held = keys.get(recorded.authority.authorityId);
-      if (held === undefined) throw unsigned(`no key of authority ${recorded.authority.authorityId}`);
-      checkSignable(recorded, held.family);
-      return sign("sha256", recorded.toBeSigned, held.key);
+      const { authorityId } = recorded.authority;
+      const { family, key } = keys.get(authorityId) ?? {};
+      if (elsewhere !== undefined) throw unsigned("credentials are signed elsewhere");
+      if (family === undefined || key === undefined) throw unsigned(`no key of authority ${authorityId}`);
+      checkSignable(recorded, { authorityId, family });
+      return sign("sha256", recorded.toBeSigned, key);
     },
 
     async signCrl(authority, facts) {
-      const held = keys.get(authority.authorityId);
-      if (held === undefined) throw unsigned(`no key of authority ${authority.authorityId}`);
-      const toBeSigned = signableCrl(authority, held.family, facts);
-      return signedCrl(toBeSigned, sign("sha256", toBeSigned, held.key));
+      const { family, key } = keys.get(authority.authorityId) ?? {};
+      if (family === undefined || key === undefined) throw unsigned(`no key of authority ${authority.authorityId}`);
+      const toBeSigned = signableCrl(authority, family, facts);
+      return signedCrl(toBeSigned, sign("sha256", toBeSigned, key));
     },
 
     async destroy(authorityId) {
       const held = keys.get(authorityId);
       if (held === undefined) return;
       keys.delete(authorityId);
+      elsewhere?.drop(authorityId);
       await rm(join(directory, fileNameOf(held.family, authorityId)), { force: true });
       await syncDirectory(directory);
     },
@@ -105,8 +123,10 @@ async function makePrivateDirectory(directory: string): Promise<void> {
   await checkPrivateDirectory(directory);
 }
 
-async function loadKeys(directory: string): Promise<Map<string, HeldKey>> {
-  const keys = new Map<string, HeldKey>();
+type LoadedKey = { readonly authorityId: string; readonly family: KeyFamily; readonly key: KeyObject };
+
+async function loadKeys(directory: string): Promise<readonly LoadedKey[]> {
+  const keys: LoadedKey[] = [];
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
     if (name.endsWith(UNFINISHED_SUFFIX)) {
@@ -116,7 +136,7 @@ async function loadKeys(directory: string): Promise<Map<string, HeldKey>> {
     const [, family, authorityId] = KEY_FILE.exec(name) ?? [];
     // A copy of a key under another name would stay when the key is destroyed.
     if (family === undefined || authorityId === undefined) throw new UnsafeFileError(path, "not a key of ours");
-    keys.set(authorityId, { family: family as KeyFamily, key: await loadKey(path, authorityId) });
+    keys.push({ authorityId, family: family as KeyFamily, key: await loadKey(path, authorityId) });
   }
   return keys;
 }

@@ -126,7 +126,7 @@ function signerOf(cryptoki: Cryptoki, module: PKCS11, { tokenLabel, pin, ...opti
 
     async signSvid(recorded) {
       const key = keyOf(recorded.authority.authorityId);
-      checkSignable(recorded, key.family);
+      checkSignable(recorded, key);
       return sign(key, recorded.toBeSigned);
     },
 

@@ -16,7 +16,9 @@ import {
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { openCommitSigner } from "../../../src/adapters/signer-disk/commit-signer-worker.ts";
+import { signElsewhere } from "../../../src/adapters/signer-disk/keys-elsewhere.ts";
 import { UnsafeFileError } from "../../../src/adapters/signer-disk/private-file.ts";
 import { openDiskSigner } from "../../../src/adapters/signer-disk/signer-disk.ts";
 import { systemRandomness } from "../../../src/adapters/system/system-randomness.ts";
@@ -27,6 +29,13 @@ import { NOW, recordedOf, TRUST_DOMAIN } from "../../samples/credentials.ts";
 
 const open = (directory: string): Promise<Signer> =>
   openDiskSigner({ directory, trustDomain: TRUST_DOMAIN, randomness: systemRandomness() });
+/** A signer whose credentials are signed elsewhere, and that other place, here in the same thread. */
+async function openElsewhere(directory: string) {
+  const { keys, there, close } = signElsewhere();
+  onTestFinished(close);
+  const given = { directory, trustDomain: TRUST_DOMAIN, randomness: systemRandomness(), elsewhere: keys };
+  return { signer: await openDiskSigner(given), there: openCommitSigner(there.port) };
+}
 const validity = { notBefore: NOW, expiresAt: addSeconds(NOW, 86_400) };
 const toBeSigned = Buffer.from("to be signed");
 const isRoot = process.geteuid?.() === 0;
@@ -87,6 +96,30 @@ describe("the files", () => {
     await expect(second.signSvid(recordedOf("jwt-svid", ca, toBeSigned))).rejects.toMatchObject({
       code: "AUTHORITY_UNAVAILABLE",
     });
+  });
+
+  test("that sign elsewhere sign no credential here, and CRLs as before, from their making on and after a restart", async () => {
+    const first = await openElsewhere(directory);
+    const [jwt, ca] = [
+      await first.signer.create("jwt-svid", validity),
+      await first.signer.create("x509-svid", validity),
+    ];
+    const second = await openElsewhere(directory);
+    for (const { signer, there } of [first, second]) {
+      for (const [kind, authority] of [
+        ["jwt-svid", jwt],
+        ["x509-svid", ca],
+      ] as const) {
+        const recorded = recordedOf(kind, authority, toBeSigned);
+        await expect(signer.signSvid(recorded)).rejects.toMatchObject({ code: "AUTHORITY_UNAVAILABLE" });
+        const key = createPublicKey({ key: Buffer.from(authority.publicKey), format: "der", type: "spki" });
+        expect(verify("sha256", toBeSigned, key, there.sign(recorded))).toBe(true);
+      }
+      const facts = { thisUpdate: NOW, nextUpdate: addSeconds(NOW, 600), crlNumber: 7n, entries: [] };
+      expect((await signer.signCrl(ca, facts)).length).toBeGreaterThan(0);
+    }
+    await second.signer.destroy(jwt.authorityId);
+    expect(() => second.there.sign(recordedOf("jwt-svid", jwt, toBeSigned))).toThrow("the signing authority");
   });
 
   test("are gone with the key, also after a restart", async () => {
