@@ -16,3 +16,20 @@ export function certificatesInPem(text: string): readonly Uint8Array[] {
     return end < 0 ? [] : [bytesOfBase64(rest.slice(0, end).replace(/\s/g, "")) ?? new Uint8Array()];
   });
 }
+
+/**
+ * A block of PEM, with a line feed at its end.
+ *
+ * @see RFC 7468 sections 5 and 13
+ */
+export function pemOf(label: "CERTIFICATE" | "PUBLIC KEY", der: Uint8Array): string {
+  const lines =
+    Buffer.from(der.buffer, der.byteOffset, der.byteLength)
+      .toString("base64")
+      .match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join("\n")}\n-----END ${label}-----\n`;
+}
+
+export function certificatePem(der: Uint8Array): string {
+  return pemOf("CERTIFICATE", der);
+}

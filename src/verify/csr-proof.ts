@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { csrInvalid, parseCsr } from "../domain/csr.ts";
+import { pemOf } from "../domain/pem.ts";
 import { keyRefused } from "../domain/public-key.ts";
 
 /**
@@ -19,10 +20,13 @@ export function checkCsr(csr: Uint8Array): { readonly publicKey: Uint8Array } {
   return { publicKey: Uint8Array.from(publicKey) };
 }
 
-/** OpenSSL refuses points that are not on their curve. */
+/**
+ * OpenSSL refuses points that are not on their curve. The key is given as text, which Node reads in less than half the
+ * time: it first asks of every object whether it is a key already, and that answer is an error that it makes and drops.
+ */
 function keyOf(spki: Uint8Array): KeyObject {
   try {
-    return createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
+    return createPublicKey(pemOf("PUBLIC KEY", spki));
   } catch {
     throw keyRefused("not a key of its kind");
   }

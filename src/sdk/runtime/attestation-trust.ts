@@ -2,11 +2,11 @@ import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { parseSpiffeBundle } from "../../domain/bundle.ts";
 import { invalidField } from "../../domain/errors.ts";
+import { certificatePem } from "../../domain/pem.ts";
 import { parseTrustDomain } from "../../domain/spiffe-id.ts";
 import type { ServerTrust, TlsIdentity } from "../../wire/channel.ts";
 import type { AttestationTrust } from "./attestation-options.ts";
 import { serverIdOf } from "./tls-identity.ts";
-import { pemOf } from "./x509-svid.ts";
 
 /**
  * By what the attestation endpoint is known now. A bundle that came with an SVID which is still good is newer than the one
@@ -35,7 +35,7 @@ function authoritiesIn(bundle: string): string {
   if (text.startsWith("{")) {
     const { x509 } = parseSpiffeBundle(text, "trust.bundle");
     if (x509.length === 0) throw invalidField("trust.bundle", "one with CA certificates of X.509-SVIDs");
-    return x509.map(pemOf).join("");
+    return x509.map(certificatePem).join("");
   }
   if (!isPem(text)) throw invalidField("trust.bundle", "CA certificates in PEM, or a SPIFFE bundle");
   return text;

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
+import { certificatePem } from "../../domain/pem.ts";
 import type { TlsIdentity } from "../../wire/channel.ts";
-import { pemOf } from "./x509-svid.ts";
 
 /** Where every broker is, in its own trust domain. Contracts section 1. */
 const SERVER_PATH = "/stint/server";
@@ -23,9 +23,9 @@ export function tlsIdentityOf(svid: {
   readonly privateKey: KeyObject;
 }): TlsIdentity {
   return {
-    certificateChain: svid.certificates.map(pemOf).join(""),
+    certificateChain: svid.certificates.map(certificatePem).join(""),
     privateKey: svid.privateKey.export({ format: "pem", type: "pkcs8" }).toString(),
-    authorities: svid.bundle.map(pemOf).join(""),
+    authorities: svid.bundle.map(certificatePem).join(""),
     serverId: serverIdOf(trustDomainIn(svid.spiffeId)),
   };
 }

@@ -1,5 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { inspect } from "node:util";
+import { certificatePem } from "../../domain/pem.ts";
 import { StintError } from "./stint-error.ts";
 
 /**
@@ -43,19 +44,11 @@ export function createX509Svid(facts: {
     ...printed,
     privateKey: () => privateKey,
     tls: () => ({
-      cert: shown.certificates.map(pemOf).join(""),
+      cert: shown.certificates.map(certificatePem).join(""),
       key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
-      ca: shown.bundle.map(pemOf),
+      ca: shown.bundle.map(certificatePem),
     }),
     toString: () => text,
     toJSON: () => ({ spiffeId: shown.spiffeId, expiresAt: shown.expiresAt.toISOString() }),
   });
-}
-
-export function pemOf(certificate: Uint8Array): string {
-  const lines =
-    Buffer.from(certificate)
-      .toString("base64")
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
 }
