@@ -28,7 +28,7 @@ const { values } = parseArgs({
     rows: { type: "string" },
     /** How many callers a load has, with commas between: 1,8,64. */
     callers: { type: "string" },
-    rounds: { type: "string", default: "10" },
+    rounds: { type: "string", default: "5" },
     "bulk-rounds": { type: "string", default: "4" },
   },
 });

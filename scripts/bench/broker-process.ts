@@ -39,6 +39,8 @@ export async function startBroker(
     /** Beside those of every run. */
     readonly entries?: readonly object[];
     readonly watchesEventLoop?: boolean;
+    /** An existing one, which stays when the daemon has ended; absent: one of its own that goes with it. */
+    readonly dataDirectory?: string;
   } = {},
 ): Promise<BrokerProcess> {
   const directory = mkdtempSync(join(process.env["STINT_BENCH_DIR"] ?? tmpdir(), "stint-bench-"));
@@ -49,7 +51,7 @@ export async function startBroker(
   const config = {
     trust_domain: "bench.example",
     issuer: "https://broker.bench.example",
-    data_directory: join(directory, "data"),
+    data_directory: options.dataDirectory ?? join(directory, "data"),
     development: true,
     workload: { socket },
     operations: { listen: `127.0.0.1:${port}`, plain_on_loopback: true },

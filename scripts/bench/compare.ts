@@ -1,19 +1,27 @@
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
 import type { Checkout } from "./checkout.ts";
 import { type ComparedRow, createComparison, type Figure, type OfBoth, type Side } from "./compared-rows.ts";
-import { startCallers } from "./compiled-generator.ts";
+import { startCallers, startWatchers } from "./compiled-generator.ts";
 import { type GeneratorProcess, startGenerator } from "./generator.ts";
 import { type Inside, insideOf, measureWatched, type Watched } from "./inside-broker.ts";
+import { JOINING, type Joining, measureJoining } from "./joining.ts";
 import { BROKER_WARM_UP, formatCallers, LOADS } from "./loads.ts";
 import { closeInBulk } from "./measure-alone.ts";
-import type { BulkClosed, Closings, Loaded, Verified } from "./measurements.ts";
+import type { BulkClosed, Closings, Loaded, Told, Verified } from "./measurements.ts";
 import { pooled } from "./pooled.ts";
 import { factsOf } from "./process-facts.ts";
-import type { Plan } from "./rows.ts";
+import type { Plan, Row } from "./rows.ts";
+import { measureStarts, type Starts } from "./starting.ts";
 
 const VERIFIERS = 100;
 /** In one slice. */
 const CLOSES = 15;
+/** In one slice, of what a thousand verifiers are told. */
+const TOLD_CLOSES = 5;
+/** Measured in daemons of their own. */
+const APART: readonly Row[] = ["bulk", "join", "start"];
+/** A commit that lets its verifiers wait, does so for half a minute. */
+const JOIN_ROUNDS = 2;
 /** Of a verifier, in one slice. */
 const CALLS = 2_000;
 /** Until every caller waits for an answer again. */
@@ -33,6 +41,24 @@ const CLOSING_FIGURES: readonly Figure<Closings>[] = [
 const VERIFYING_FIGURES: readonly Figure<Verified>[] = [
   ["a second", "more", ({ calls, wallSeconds }) => calls / wallSeconds],
   ["verifier µs", "less", ({ calls, cpuMicros }) => cpuMicros / calls],
+];
+const DELIVERY_FIGURES: readonly Figure<Loaded>[] = [
+  ["p50 ms", "less", ({ p50Ms }) => p50Ms],
+  ["p99 ms", "less", ({ p99Ms }) => p99Ms],
+];
+const TOLD_FIGURES: readonly Figure<Told>[] = [
+  ["p50 ms", "less", ({ p50Ms }) => p50Ms],
+  ["p99 ms", "less", ({ p99Ms }) => p99Ms],
+];
+const JOINING_FIGURES: readonly Figure<Joining>[] = [
+  ["all ready ms", "less", ({ wallSeconds }) => wallSeconds * 1_000],
+  ["not ready", "less", ({ ready }) => JOINING - ready],
+  ["of issuing alone", "more", ({ issuedAlone, issuedMeanwhile }) => issuedMeanwhile / issuedAlone],
+  ["peak MiB", "less", ({ peakMiB }) => peakMiB],
+];
+const START_FIGURES: readonly Figure<Starts>[] = [
+  ["empty ledger, ms", "less", ({ emptyMs }) => emptyMs],
+  ["1 M events, ms", "less", ({ filledMs }) => filledMs],
 ];
 const BULK_FIGURES: readonly Figure<BulkClosed>[] = [
   ["answer ms", "less", ({ answerMs }) => answerMs],
@@ -68,6 +94,7 @@ export async function compare(
     nameOf: (callers: number) => string,
     counts: readonly number[],
     order: readonly [Side, Side],
+    figures = FIGURES_OF_CALLERS,
   ) {
     await using loads = await startBoth(start);
     for (const side of order) await loads[side].measure(BROKER_WARM_UP);
@@ -83,7 +110,7 @@ export async function compare(
           say(`${nameOf(callers)}, ${side}: ${count} times: ${failure}`);
         }
       }
-      comparison.add(nameOf(callers), FIGURES_OF_CALLERS, eachPooled(slices), [...slices.base, ...slices.head]);
+      comparison.add(nameOf(callers), figures, eachPooled(slices), [...slices.base, ...slices.head]);
     }
   }
 
@@ -95,6 +122,32 @@ export async function compare(
     comparison.add(`Close, ${VERIFIERS} verifiers`, CLOSING_FIGURES, slices);
   }
 
+  async function compareTold(brokers: OfBoth<BrokerProcess>, order: readonly [Side, Side]) {
+    await using watchers = await startBoth((side) => startWatchers(brokers[side]));
+    for (const side of order) {
+      const { ready } = await watchers[side].join(JOINING);
+      if (ready < JOINING) throw new Error(`${JOINING - ready} verifiers of ${JOINING} could not join the ${side}`);
+      await watchers[side].close(TOLD_CLOSES);
+    }
+    const slices = await inTurns(order, (side) => watchers[side].close(TOLD_CLOSES));
+    comparison.add("Close, told to 1,000 verifiers", TOLD_FIGURES, slices, [...slices.base, ...slices.head]);
+  }
+
+  /** What each side is measured in apart from the other, in a daemon that does nothing else. */
+  async function compareApart<Measured>(
+    what: string,
+    rounds: number,
+    figures: readonly Figure<Measured>[],
+    measure: (checkout: Checkout) => Promise<Measured>,
+  ) {
+    for (let round = 1; round <= rounds; round += 1) {
+      say(`${what}, round ${round} of ${rounds}`);
+      const seen: OfBoth<Measured[]> = { base: [], head: [] };
+      for (const side of orderOf(round)) seen[side].push(await measure(checkouts[side]));
+      comparison.add(what, figures, seen);
+    }
+  }
+
   async function compareVerifying(brokers: OfBoth<BrokerProcess>, order: readonly [Side, Side]) {
     await using verifiers = await startBoth((side) =>
       startGenerator("verifying", brokers[side], { checkout: checkouts[side].directory }),
@@ -104,7 +157,7 @@ export async function compare(
     comparison.add("Call verified, broker not asked", VERIFYING_FIGURES, slices);
   }
 
-  const isWithBoth = rows.some((row) => row !== "bulk");
+  const isWithBoth = rows.some((row) => !APART.includes(row));
   for (let round = 1; isWithBoth && round <= rounds; round += 1) {
     say(`round ${round} of ${rounds}`);
     await using brokers = await startBoth((side) =>
@@ -113,6 +166,7 @@ export async function compare(
     requireSameProgram(brokers);
     // First, while there is little that verifiers must be told as they connect.
     const order = orderOf(round);
+    if (rows.includes("told")) await compareTold(brokers, order);
     if (rows.includes("close")) await compareClosings(brokers, order);
     if (rows.includes("verify")) await compareVerifying(brokers, order);
     for (const { row, kind, what } of LOADS) {
@@ -120,16 +174,24 @@ export async function compare(
       const start = (side: Side) => startCallers(kind, brokers[side]);
       await compareLoads(brokers, start, (callers) => `${what}, ${formatCallers(callers)}`, counts, order);
     }
+    if (rows.includes("delivery")) {
+      const start = (side: Side) => startCallers("delivery", brokers[side]);
+      await compareLoads(brokers, start, () => "Open, to the SVID on a stream", [1], order, DELIVERY_FIGURES);
+    }
     if (rows.includes("one-connection")) {
       const start = (side: Side) => startGenerator("load", brokers[side], { kind: "jwt" });
       await compareLoads(brokers, start, (callers) => `JWT-SVID, ${callers} on one connection`, [64], order);
     }
   }
-  for (let round = 1; rows.includes("bulk") && round <= bulkRounds; round += 1) {
-    say(`bulk close, round ${round} of ${bulkRounds}`);
-    const seen: OfBoth<BulkClosed[]> = { base: [], head: [] };
-    for (const side of orderOf(round)) seen[side].push(await closeInBulk(checkouts[side].directory));
-    comparison.add("10,000 steps revoked", BULK_FIGURES, seen);
+  if (rows.includes("bulk")) {
+    await compareApart("10,000 steps revoked", bulkRounds, BULK_FIGURES, ({ directory }) => closeInBulk(directory));
+  }
+  if (rows.includes("join")) {
+    const join = ({ directory }: Checkout) => measureJoining(directory);
+    await compareApart("1,000 verifiers join", JOIN_ROUNDS, JOINING_FIGURES, join);
+  }
+  if (rows.includes("start")) {
+    await compareApart("Start", bulkRounds, START_FIGURES, (checkout) => measureStarts(checkout, say));
   }
   return {
     rows: comparison.rows(),

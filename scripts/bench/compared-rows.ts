@@ -28,6 +28,9 @@ export type ComparedRow = PairedRatio & {
  */
 type LoadCpu = { readonly generatorCpu: number; readonly othersCpu: number; readonly failed: number };
 
+/** What is known of every load. */
+export type UnderLoad = Pick<Loaded, "cpuSeconds" | "wallSeconds"> & Partial<Pick<Loaded, "failures">>;
+
 /** A commit that is this much as fast as its base, or faster, is not held back for its speed. */
 export const NOT_SLOWER = 0.97;
 
@@ -36,7 +39,7 @@ type Collected = {
   readonly unit: string;
   readonly better: Better;
   readonly values: OfBoth<number[]>;
-  readonly loaded: Loaded[];
+  readonly loaded: UnderLoad[];
 };
 
 /** Collects what rounds measure, and makes rows of it. */
@@ -53,7 +56,7 @@ export function createComparison() {
       what: string,
       figures: readonly Figure<Measured>[],
       slices: OfBoth<readonly Measured[]>,
-      loaded: readonly Loaded[] = [],
+      loaded: readonly UnderLoad[] = [],
     ): void {
       for (const [unit, better, of] of figures) {
         const name = `${what}, ${unit}`;
@@ -87,10 +90,10 @@ function comparedRow({ what, unit, better, values, loaded }: Collected): Compare
   };
 }
 
-function loadCpuOf(loaded: readonly Loaded[]): LoadCpu {
+function loadCpuOf(loaded: readonly UnderLoad[]): LoadCpu {
   return {
     generatorCpu: Math.max(...loaded.map(({ cpuSeconds, wallSeconds }) => cpuSeconds.generator / wallSeconds)),
     othersCpu: mean(loaded.map(({ cpuSeconds, wallSeconds }) => cpuSeconds.others / wallSeconds)),
-    failed: loaded.flatMap(({ failures }) => Object.values(failures)).reduce((sum, count) => sum + count, 0),
+    failed: loaded.flatMap(({ failures = {} }) => Object.values(failures)).reduce((sum, count) => sum + count, 0),
   };
 }

@@ -5,10 +5,14 @@ import { GrantSchema } from "../../src/gen/stint/v1/types_pb.js";
 import type { BrokerProcess } from "./broker-process.ts";
 import { ROOT } from "./checkout.ts";
 import { flagsOf, type PatientGenerator, startProgram } from "./generator.ts";
+import type { Joined, Told } from "./measurements.ts";
 import { AUDIENCE, GRANT } from "./workload.ts";
 
-/** What each caller does again and again; see generator/work.go. */
-export type Work = "jwt" | "spiffe-jwt" | "x509" | "open";
+/**
+ * What each caller does again and again; see generator/work.go. A `delivery` opens a step and closes it again, and its time is that until
+ * the SVID is on a stream that was open.
+ */
+export type Work = "jwt" | "spiffe-jwt" | "x509" | "open" | "delivery";
 
 /**
  * Starts the generator whose callers are each a process with a connection of its own.
@@ -16,10 +20,32 @@ export type Work = "jwt" | "spiffe-jwt" | "x509" | "open";
  * @throws Error when Go is not there, or the generator can't be compiled
  */
 export async function startCallers(kind: Work, broker: BrokerProcess): Promise<PatientGenerator<"load">> {
+  return await startCompiled(kind, broker);
+}
+
+/** Verifiers of one process, each with a connection of its own. */
+export type Watchers = AsyncDisposable & {
+  /** So many connect in one moment; those before them go. */
+  join(count: number): Promise<Joined>;
+  /** So many steps are closed, one after the other, each when all verifiers have been told of the one before. */
+  close(closes: number): Promise<Told>;
+};
+
+export async function startWatchers(broker: BrokerProcess): Promise<Watchers> {
+  const watchers = await startCompiled<"watchers">("watchers", broker);
+  return {
+    join: async (count) => (await watchers.measure({ join: count })) as Joined,
+    close: async (closes) => (await watchers.measure({ closes })) as Told,
+    [Symbol.asyncDispose]: () => watchers[Symbol.asyncDispose](),
+  };
+}
+
+async function startCompiled<Script extends "load" | "watchers">(
+  kind: Work | "watchers",
+  broker: BrokerProcess,
+): Promise<PatientGenerator<Script>> {
   const { operator: _, ...flags } = flagsOf(broker);
-  const grant = Buffer.from(toBinary(GrantSchema, create(GrantSchema, { elements: GRANT.elements }))).toString(
-    "base64",
-  );
+  const grant = Buffer.from(toBinary(GrantSchema, create(GrantSchema, GRANT))).toString("base64");
   return await startProgram(`the load of ${kind}`, [compiled()], { ...flags, kind, grant, audience: AUDIENCE });
 }
 

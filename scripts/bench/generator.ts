@@ -9,9 +9,11 @@ import type {
   BulkClosed,
   Closings,
   Decided,
+  Joined,
   Loaded,
   RejudgedTwice,
   Streamed,
+  Told,
   Verified,
 } from "./measurements.ts";
 
@@ -29,6 +31,7 @@ export type PatientGenerator<Script extends keyof Asked> = GeneratorProcess<Scri
 type Measured = {
   readonly load: Loaded;
   readonly closing: Closings;
+  readonly watchers: Joined | Told;
   readonly streams: Streamed;
   readonly "bulk-close": BulkClosed;
   readonly decisions: Decided;

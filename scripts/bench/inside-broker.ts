@@ -34,7 +34,7 @@ export async function measureWatched(
 }
 
 /** NaN for what the broker does not count. */
-async function ledgerCounts({ metricsUrl }: BrokerProcess) {
+export async function ledgerCounts({ metricsUrl }: BrokerProcess) {
   const text = await (await fetch(metricsUrl)).text();
   const counted = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1]);
   return { events: counted("stint_ledger_sequence"), commits: counted("stint_ledger_commits_total") };

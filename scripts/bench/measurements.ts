@@ -7,6 +7,8 @@ export type Asked = {
     readonly warmUpSeconds: number;
   };
   readonly closing: { readonly closes: number };
+  /** Either so many verifiers that connect in one moment, or so many closes that these are told of. */
+  readonly watchers: { readonly join?: number; readonly closes?: number };
   readonly streams: { readonly count: number };
   readonly "bulk-close": { readonly steps: number };
   readonly decisions: { readonly sitePolicies: number; readonly isNew: boolean; readonly times: number };
@@ -43,6 +45,28 @@ export type Closings = {
   readonly returnedP99Ms: number;
   readonly refusedP50Ms: number;
   readonly refusedP99Ms: number;
+};
+
+export type Joined = {
+  /** Verifiers that had the deny-list, the keys and an answer to a ping. */
+  readonly ready: number;
+  /** Until the last one was ready, or nobody waited any more. */
+  readonly wallSeconds: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Attempts, which are made again as verifiers do. */
+  readonly failures: Readonly<Record<string, number>>;
+  readonly cpuSeconds: CpuSeconds;
+};
+
+/** From when a close was asked for until a verifier has heard of it, for all verifiers and closes. */
+export type Told = {
+  readonly closes: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+  readonly wallSeconds: number;
+  readonly cpuSeconds: CpuSeconds;
 };
 
 export type Streamed = {

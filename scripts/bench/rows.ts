@@ -4,12 +4,16 @@ export const ROWS = {
   fetch: "FetchJWTSVID (SPIFFE)",
   x509: "X.509-SVID",
   open: "Open with a JWT-SVID, Close",
+  delivery: "from Open to the SVID on an open stream",
+  told: "a close, and 1,000 verifiers with a connection each that hear of it",
   "one-connection": "the same by callers of one process on one connection",
   close: "a close, and verifiers of one process that refuse",
   verify: "a call verified without asking the broker",
   streams: "streams of the SPIFFE Workload API",
   entries: "a start, and issuing, with 10,000 entries",
   bulk: "10,000 steps closed by one revocation",
+  join: "1,000 verifiers that join at once at 10,000 denials",
+  start: "a start with an empty ledger, and with one of a million events",
 } as const;
 
 export type Row = keyof typeof ROWS;

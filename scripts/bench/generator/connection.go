@@ -163,6 +163,13 @@ func (s *stream) next() ([]byte, error) {
 	}
 }
 
+// shrink lets go of what one large message needed.
+func (s *stream) shrink(mostBytes int) {
+	if cap(s.arrived) > mostBytes {
+		s.arrived, s.given = append([]byte(nil), s.arrived[s.given:]...), 0
+	}
+}
+
 // end says how the call has ended: io.EOF is well.
 func (s *stream) end() error {
 	if s.connection.status == "0" {

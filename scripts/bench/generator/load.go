@@ -36,7 +36,12 @@ const (
 	stepsOfOneMost = 64
 )
 
-func stepsOfOne(callers int) int {
+// stepsHeld gives how many steps each caller has open while it works.
+func stepsHeld(kind string, callers int) int {
+	switch kind {
+	case "open", "delivery":
+		return 0
+	}
 	return min(max(stepsTogether/callers, stepsOfOneLeast), stepsOfOneMost)
 }
 
@@ -77,11 +82,7 @@ func (c *callers) measure(wanted asked, brokerPid int, untilAsked func()) (loade
 		return loaded{}, err
 	}
 	working := c.all[:wanted.Callers]
-	hold := 0
-	if c.shared.Kind != "open" {
-		hold = stepsOfOne(wanted.Callers)
-	}
-	if _, err := each(working, order{Hold: hold}); err != nil {
+	if _, err := each(working, order{Hold: stepsHeld(c.shared.Kind, wanted.Callers)}); err != nil {
 		return loaded{}, err
 	}
 	if _, err := each(working, order{Run: true}); err != nil {

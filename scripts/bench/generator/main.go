@@ -33,5 +33,8 @@ func run() error {
 	if shared.Grant, err = base64.StdEncoding.DecodeString(*grant); err != nil {
 		return err
 	}
+	if shared.Kind == "watchers" {
+		return runWatchers(shared, *brokerPid)
+	}
 	return runLoad(shared, *brokerPid)
 }

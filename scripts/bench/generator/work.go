@@ -38,13 +38,12 @@ func newClient(shared settings, number int) (*client, error) {
 	return &client{settings: shared, number: number, connection: made}, nil
 }
 
-func (c *client) nameStep() string {
-	c.opened++
-	return fmt.Sprintf("c%d-%d", c.number, c.opened)
-}
+// stepName is that of the step that was opened last.
+func (c *client) stepName() string { return fmt.Sprintf("c%d-%d", c.number, c.opened) }
 
 func (c *client) open(audience string) (step, error) {
-	answer, err := c.connection.call(openMethod, openRequest(c.Run, c.nameStep(), c.Grant, audience))
+	c.opened++
+	answer, err := c.connection.call(openMethod, openRequest(c.Run, c.stepName(), c.Grant, audience))
 	if err != nil {
 		return step{}, fmt.Errorf("Open: %w", err)
 	}
@@ -106,6 +105,8 @@ func (c *client) work() (act, error) {
 		return c.calling(issueX509Method, func(one step) []byte { return issueX509Request(one.id, csr) }), nil
 	case "open":
 		return c.openAndClose, nil
+	case "delivery":
+		return c.delivering()
 	}
 	return nil, fmt.Errorf("no such kind of load: %s", c.Kind)
 }
