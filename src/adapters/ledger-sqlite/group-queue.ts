@@ -5,6 +5,8 @@ import type { Outcome } from "./store.ts";
 
 /** In a larger group the first act would only wait for the last. */
 const GROUP_ACTS_MAX = 512;
+/** A signature takes as long as a row: in a larger group whoever is first would wait for too many, and the event loop for all. */
+const GROUP_SIGNED_MAX = 32;
 /** An act that would wait longer than a few seconds is better refused at once. */
 const WAITING_ACTS_MAX = 16_384;
 
@@ -26,7 +28,7 @@ export type GroupQueue = Pick<Ledger, "perform"> & {
 
 /**
  * Group commit without a timer: while one group is being committed, the next group gathers, and is handed on when the
- * first has been answered. So a single act never waits for company. An act of the background goes in a group of its own and
+ * first is done, before that is answered. So a single act never waits for company. An act of the background goes in a group of its own and
  * lets one group go first, so that whoever waits for an answer waits for one such act at most.
  *
  * @param commit - answers act by act, in order; a rejection answers all acts of the group.
@@ -42,22 +44,32 @@ export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise
     // All acts that the same turn of the event loop asks for go together.
     await Promise.resolve();
     let wasPassedOver = false;
+    let answerLast = (): void => undefined;
     while (waiting.length + background.length > 0) {
       const isDue: boolean = waiting.length === 0 || wasPassedOver;
-      const group = isDue && background.length > 0 ? background.splice(0, 1) : waiting.splice(0, GROUP_ACTS_MAX);
+      const group = isDue && background.length > 0 ? background.splice(0, 1) : waiting.splice(0, sizeOfNext(waiting));
       wasPassedOver = !isDue && background.length > 0;
-      await settle(group);
+      const answering = committed(group);
+      // The thread is at work again before anything is done with the answers to the group before.
+      answerLast();
+      answerLast = await answering;
     }
     isRunning = false;
+    answerLast();
     for (const resolve of idle.splice(0)) resolve();
   }
 
-  async function settle(group: readonly Waiting[]): Promise<void> {
+  /** Hands a group on; gives what answers it. */
+  async function committed(group: readonly Waiting[]): Promise<() => void> {
     try {
       const outcomes = await commit(group.map(({ act }) => act));
-      for (const [position, { settle: answer }] of group.entries()) answer(outcomes[position]);
+      return () => {
+        for (const [position, { settle: answer }] of group.entries()) answer(outcomes[position]);
+      };
     } catch (thrown) {
-      for (const { reject } of group) reject(thrown);
+      return () => {
+        for (const { reject } of group) reject(thrown);
+      };
     }
   }
 
@@ -85,4 +97,16 @@ export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise
       return isRunning ? new Promise((resolve) => idle.push(resolve)) : Promise.resolve();
     },
   };
+}
+
+/** How many of those that wait go together, at least one. */
+function sizeOfNext(waiting: readonly Waiting[]): number {
+  let signed = 0;
+  let size = 0;
+  for (const { act } of waiting) {
+    signed += act.act === "record-issuances" ? act.items.length : 0;
+    if (size === GROUP_ACTS_MAX || (size > 0 && signed > GROUP_SIGNED_MAX)) break;
+    size += 1;
+  }
+  return size;
 }

@@ -3,13 +3,20 @@ import { createGroupQueue } from "../../../src/adapters/ledger-sqlite/group-queu
 import type { Outcome } from "../../../src/adapters/ledger-sqlite/store.ts";
 import { BrokerError } from "../../../src/domain/errors.ts";
 import type { UnixMicros } from "../../../src/domain/time.ts";
-import type { LedgerAct } from "../../../src/ports/ledger-acts.ts";
+import type { LedgerAct, RecordIssuanceItem } from "../../../src/ports/ledger-acts.ts";
 
 type Hold = Extract<LedgerAct, { act: "hold-step" }>;
 
 const judge = (): LedgerAct<"judge-steps"> => ({ act: "judge-steps", through: 0, judged: [], now: 1 as UnixMicros });
 
 const hold = (stepId: string): Hold => ({ act: "hold-step", stepId, now: 1 as UnixMicros });
+
+/** Of which the queue looks at the number of items alone. */
+const issue = (count: number): LedgerAct<"record-issuances"> => ({
+  act: "record-issuances",
+  items: Array.from({ length: count }, () => ({}) as RecordIssuanceItem),
+  now: 1 as UnixMicros,
+});
 
 const JUDGED = {
   kind: "judged",
@@ -29,6 +36,7 @@ function slowDisk() {
   }[] = [];
   const answer = (act: LedgerAct): Outcome => {
     if (act.act === "judge-steps") return { kind: "done", result: JUDGED };
+    if (act.act === "record-issuances") return { kind: "done", result: [] };
     const sequence = Number((act as Hold).stepId);
     return Number.isNaN(sequence)
       ? { kind: "failed", error: new BrokerError("LIMIT_EXCEEDED", "too large") }
@@ -72,6 +80,31 @@ test("a group has at most 512 acts, and the rest keep their order", async () => 
   expect(groups.flatMap((group) => group.acts.map((act) => Number((act as Hold).stepId)))).toEqual(
     Array.from({ length: 1_100 }, (_, index) => index),
   );
+});
+
+test("a group has at most 32 credentials to be signed, or one act with more, and the rest keep their order", async () => {
+  const { queue, groups, turn } = slowDisk();
+  const counts = [1, 20, 11, 1, 100, 31, 2];
+  const all = counts.map((count) => queue.perform(issue(count)));
+  for (let group = 0; group < 5; group += 1) {
+    await turn();
+    groups[group]?.commit();
+  }
+  await Promise.all(all);
+  const sizes = groups.map(({ acts }) => acts.map((act) => (act.act === "record-issuances" ? act.items.length : 0)));
+  expect(sizes).toEqual([[1, 20, 11], [1], [100], [31], [2]]);
+});
+
+test("the next group is on its way before anybody works on the answers to the last", async () => {
+  const { queue, groups, turn } = slowDisk();
+  const first = queue.perform(hold("1"));
+  await turn();
+  const second = queue.perform(hold("2"));
+  const onTheWay = first.then(() => groups.length);
+  groups[0]?.commit();
+  expect(await onTheWay).toBe(2);
+  groups[1]?.commit();
+  await second;
 });
 
 test("judging steps anew lets one group of others go first, and no more than one, and shares none with them", async () => {
