@@ -70,6 +70,7 @@ export function createNotifier(ports: {
   };
 }
 
-function nextTurn(): Promise<void> {
+/** Other work has its turn of the event loop before this resolves. */
+export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,13 +1,11 @@
 import { lookingEntry } from "../decide/step-access.ts";
-import { type Denial, denial } from "../domain/errors.ts";
+import { BrokerError, type Denial, denial } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
-import { secondsOf } from "../domain/time.ts";
-import type { Clock } from "../ports/clock.ts";
 import type { CursorSeal } from "../ports/cursor-seal.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { DenyEntry, FeedReads } from "../ports/ledger-reads.ts";
+import type { Concern, DenialsInForce, KeptDenial } from "./denials-in-force.ts";
 import type { FeedBatch, Notifier } from "./notify.ts";
 
 /** Which part of the feed a watcher is sent, and the entry by which it watches. */
@@ -17,7 +15,9 @@ export type WatchScope = {
   readonly isVerifier: boolean;
   readonly audiences: readonly string[];
   readonly maxStalenessSeconds: number;
-  concerns(entry: DenyEntry): boolean;
+  /** The same of all that are sent the same part of the feed. */
+  readonly part: string;
+  concerns(denied: Concern): boolean;
 };
 
 /**
@@ -59,6 +59,7 @@ export function scopeOf(
       isVerifier: true,
       audiences,
       maxStalenessSeconds,
+      part: JSON.stringify(["audiences", ...[...own].toSorted()]),
       concerns: (entry) => entry.concernsAll || entry.audiences.some((one) => own.has(one)),
     };
   }
@@ -67,7 +68,8 @@ export function scopeOf(
   }
   const operator = lookingEntry(caller);
   if (operator !== undefined) {
-    return { entryId: operator.entryId, isVerifier: false, audiences: [], maxStalenessSeconds, concerns: () => true };
+    const { entryId } = operator;
+    return { entryId, isVerifier: false, audiences: [], maxStalenessSeconds, part: "all", concerns: () => true };
   }
   const own = new Set(caller.entries.filter((entry) => isOfKind(entry, "runtime")).map((entry) => entry.entryId));
   const [runtime] = own;
@@ -77,6 +79,7 @@ export function scopeOf(
     isVerifier: false,
     audiences: [],
     maxStalenessSeconds,
+    part: JSON.stringify(["runs", ...[...own].toSorted()]),
     concerns: (entry) => own.has(entry.runEntryId),
   };
 }
@@ -95,39 +98,56 @@ export function openCursor(seal: CursorSeal, bytes: Uint8Array): Cursor | undefi
 }
 
 /** How a watch begins: with what came after the cursor, or with the whole deny-list. */
-export type Beginning =
-  | { readonly kind: "resume"; readonly batch: FeedBatch }
-  | { readonly kind: "snapshot"; readonly batch: FeedBatch };
+export type Beginning<Form> = {
+  readonly kind: "resume" | "snapshot";
+  /** Of a snapshot as the deny-list keeps them: what is denied later is put at the end of the same array. */
+  readonly denials: readonly KeptDenial<Form>[];
+  /** The sequence up to which the feed is then complete. */
+  readonly through: number;
+};
 
-export type WatchPorts = {
+export type WatchPorts<Form> = {
   readonly ledger: Pick<Ledger, "head">;
-  readonly feed: FeedReads;
-  readonly notifier: Notifier;
-  readonly clock: Clock;
+  readonly notifier: Pick<Notifier, "subscribe">;
+  readonly denyList: DenialsInForce<Form>;
 };
 
 /**
- * Subscribes first and reads second, so that nothing falls between what is read and what is delivered; an entry that
- * comes twice does no harm, since the deny-list only grows.
+ * Subscribes first and looks at the deny-list second, so that nothing falls between what the watch begins with and what
+ * is delivered; an entry that comes twice does no harm, since the deny-list of a watcher only grows.
  *
  * @param cursor - authentic, or `undefined` to begin with a snapshot.
  * @param deliver - called for every later batch, after the beginning was returned.
+ * @throws BrokerError LEDGER_UNAVAILABLE
  */
-export async function beginWatch(
+export async function beginWatch<Form>(
   cursor: Cursor | undefined,
   deliver: (batch: FeedBatch) => void,
-  ports: WatchPorts,
-): Promise<{ readonly beginning: Beginning; readonly go: () => void; readonly end: () => void }> {
+  { ledger, notifier, denyList }: WatchPorts<Form>,
+): Promise<{ readonly beginning: Beginning<Form>; readonly go: () => void; readonly end: () => void }> {
   const early: FeedBatch[] = [];
   let target = (batch: FeedBatch): void => void early.push(batch);
-  const { from, unsubscribe } = ports.notifier.subscribe((batch) => target(batch));
+  const { unsubscribe } = notifier.subscribe((batch) => target(batch));
   try {
-    const beginning = await read(cursor, from, ports);
+    await denyList.ready();
+    const list = denyList.list();
+    if (list === undefined) throw new BrokerError("LEDGER_UNAVAILABLE", "the deny-list is being read anew");
+    // What was delivered until now is in the list, which follows the same notifier.
+    early.length = 0;
+    const { denials, through } = list;
+    // The list may have come from the tables, which are ahead of the notifier.
+    const isNew = (batch: FeedBatch) => batch.through > through || batch.entries.some((one) => one.sequence > through);
+    const missed = cursor?.epoch === ledger.head().epoch ? missedSince(cursor.sequence, denials) : undefined;
     return {
-      beginning,
+      beginning:
+        missed === undefined
+          ? { kind: "snapshot", denials, through }
+          : { kind: "resume", denials: missed, through: Math.max(cursor?.sequence ?? 0, through) },
       go: () => {
-        target = deliver;
-        for (const batch of early.splice(0)) deliver(batch);
+        target = (batch) => {
+          if (isNew(batch)) deliver(batch);
+        };
+        for (const batch of early.splice(0)) target(batch);
       },
       end: unsubscribe,
     };
@@ -137,13 +157,13 @@ export async function beginWatch(
   }
 }
 
-async function read(cursor: Cursor | undefined, from: number, ports: WatchPorts): Promise<Beginning> {
-  const { epoch } = ports.ledger.head();
-  const behind = cursor === undefined ? Number.POSITIVE_INFINITY : from - cursor.sequence;
-  if (cursor === undefined || cursor.epoch !== epoch || behind > LIMITS.watcherBacklogEventsMax) {
-    return { kind: "snapshot", batch: await ports.feed.snapshot(secondsOf(ports.clock.now())) };
-  }
-  const entries: DenyEntry[] = [];
-  for await (const part of ports.feed.denied(cursor.sequence, from)) entries.push(...part.entries);
-  return { kind: "resume", batch: { entries, through: Math.max(cursor.sequence, from) } };
+/** What was denied after a sequence; `undefined` when that is more than is told one watcher alone. */
+function missedSince<Form>(
+  sequence: number,
+  denials: readonly KeptDenial<Form>[],
+): readonly KeptDenial<Form>[] | undefined {
+  const before = denials.at(-1 - LIMITS.resumedDenialsMax);
+  if (before !== undefined && before.sequence > sequence) return undefined;
+  const first = denials.findLastIndex((one) => one.sequence <= sequence) + 1;
+  return denials.slice(first);
 }

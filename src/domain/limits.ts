@@ -76,6 +76,8 @@ export const LIMITS = {
   connectionIdleMs: 15 * 60 * 1_000,
   watchersMax: 10_000,
   watcherBacklogEventsMax: 10_000,
+  /** Denials that a watcher missed. A watcher that missed more is sent the whole deny-list, which is made once for all. */
+  resumedDenialsMax: 10_000,
   pageSizeMax: 500,
   pageSizeDefault: 100,
   /** Steps in one answer about a tree: more than a person reads, and with ordinary grants a tenth of a message. */

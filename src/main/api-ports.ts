@@ -6,6 +6,7 @@ import { policySchemaText } from "../adapters/policy-cedar/policy-files.ts";
 import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
 import { x509DerFormat } from "../adapters/x509-der/x509-der.ts";
 import type { CredentialsPorts } from "../api/grpc/credentials.ts";
+import { createFeedMessages } from "../api/grpc/feed-messages.ts";
 import type { PoliciesPorts } from "../api/grpc/policies.ts";
 import type { RevocationsPorts } from "../api/grpc/revocations.ts";
 import type { ApiPorts } from "../api/grpc/servers.ts";
@@ -14,6 +15,7 @@ import type { BundlePorts } from "../api/grpc/workload-api-bundles.ts";
 import { acceptRestore } from "../authority/accept-restore.ts";
 import { confirmClock } from "../authority/confirm-clock.ts";
 import { createCallRate } from "../check/call-rate.ts";
+import { keepDenialsInForce } from "../close/denials-in-force.ts";
 import type { Config } from "../config/config.ts";
 import { readCertificate } from "../domain/certificate.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
@@ -198,12 +200,18 @@ function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
   const { authorities, clock, entries, inForce, notifier, receipts, registry, seal, suspensions, unix } = core;
   const { ledger, feed, history, credentials } = core.store;
   const { issuer, trustDomain, development } = config;
+  const caNameOf = (authorityId: string) => {
+    const certificate = authorities.byId(authorityId)?.certificate;
+    return certificate === undefined ? undefined : readCertificate(certificate).subject;
+  };
+  const messages = createFeedMessages({ ledger, seal, names: { issuer, caNameOf } });
   return {
     ledger,
-    feed,
     history,
     credentials,
     notifier,
+    messages,
+    denyList: keepDenialsInForce({ ledger, feed, notifier, clock, formOf: messages.formOf }),
     receipts,
     entries,
     processes: unix.watch,
@@ -213,13 +221,6 @@ function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
     inForce,
     disableEntry: registry.disable,
     watchersMax: config.limits.watchers,
-    names: {
-      issuer,
-      caNameOf: (authorityId) => {
-        const certificate = authorities.byId(authorityId)?.certificate;
-        return certificate === undefined ? undefined : readCertificate(certificate).subject;
-      },
-    },
     bundle: () => {
       const jwks = Buffer.from(JSON.stringify(core.bundle()));
       const txnTokenJwks = Buffer.from(JSON.stringify(txnTokenKeySet(authorities.all())));

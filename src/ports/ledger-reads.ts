@@ -193,8 +193,11 @@ export type FeedReads = {
    * was asked for, or the ledger's end where that comes first.
    */
   denied(after: number, through: number): AsyncIterable<DenyPart>;
-  /** The whole deny-list that still matters: everything whose latest expiry plus leeway and skew is after `now`. */
-  snapshot(now: UnixSeconds): Promise<DenyPart>;
+  /**
+   * The deny-list that still matters, in parts and in no order: all that may not be forgotten at `now`. What is
+   * committed before the first part is read is in exactly one part; what is committed meanwhile may be in none.
+   */
+  inForce(now: UnixSeconds): AsyncIterable<readonly DenyEntry[]>;
 };
 
 /** An X.509-SVID that was taken back, by itself or with its step. */

@@ -20,11 +20,15 @@ import type {
 } from "@grpc/grpc-js";
 import { BrokerError, invalidField } from "../domain/errors.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { EncodedMessage } from "./encoded-message.ts";
 
 /** A request as it came in: the message, or the reason why the bytes are no message. */
 export type Received<Message> = Message | BrokerError;
 
-/** The grpc-js handlers of a service, by the methods' local names. Responses may be given as plain objects. */
+/**
+ * The grpc-js handlers of a service, by the methods' local names. Responses may be given as plain objects; those of a
+ * stream in both directions also as bytes.
+ */
 export type HandlersOf<Service extends DescService> = {
   readonly [Name in keyof Service["method"]]: HandlerOf<Service["method"][Name]>;
 };
@@ -40,7 +44,7 @@ type HandlerOf<Method> = Method extends {
       ? handleServerStreamingCall<Received<MessageShape<Input>>, MessageInitShape<Output>>
       : Kind extends "client_streaming"
         ? handleClientStreamingCall<Received<MessageShape<Input>>, MessageInitShape<Output>>
-        : handleBidiStreamingCall<Received<MessageShape<Input>>, MessageInitShape<Output>>
+        : handleBidiStreamingCall<Received<MessageShape<Input>>, MessageInitShape<Output> | EncodedMessage>
   : never;
 
 /**
@@ -83,7 +87,7 @@ export function methodDefinitionOf(method: DescMethod): MethodDefinition<unknown
     responseStream: method.methodKind === "server_streaming" || method.methodKind === "bidi_streaming",
     requestSerialize: (value) => encode(method.input, value),
     requestDeserialize: (bytes) => receive(method.input, bytes),
-    responseSerialize: (value) => encode(method.output, value),
+    responseSerialize: (value) => (value instanceof EncodedMessage ? value.bytes : encode(method.output, value)),
     responseDeserialize: (bytes) => fromBinary(method.output, bytes, { readUnknownFields: false }),
   };
 }

@@ -2,8 +2,9 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createCursorSeal } from "../../src/adapters/cursor-seal/cursor-seal.ts";
 import { attest } from "../../src/attest/attest.ts";
+import { keepDenialsInForce } from "../../src/close/denials-in-force.ts";
 import { createNotifier, type FeedBatch } from "../../src/close/notify.ts";
-import { beginWatch, openCursor, scopeOf, sealCursor } from "../../src/close/watch.ts";
+import { type Beginning, beginWatch, openCursor, scopeOf, sealCursor } from "../../src/close/watch.ts";
 import { type EntryContentInput, entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
@@ -176,7 +177,7 @@ describe("a watch that begins", () => {
   let world: World;
   /** What reads wait for before they begin. */
   let gate: Promise<unknown>;
-  let feed: FeedReads;
+  let feed: Pick<FeedReads, "inForce">;
   const stops: (() => void)[] = [];
 
   beforeEach(async () => {
@@ -185,11 +186,10 @@ describe("a watch that begins", () => {
     world = worldOf(store, given);
     gate = Promise.resolve();
     feed = {
-      async *denied(...range) {
+      async *inForce(now) {
         await gate;
-        yield* store.feed.denied(...range);
+        yield* store.feed.inForce(now);
       },
-      snapshot: async (now) => gate.then(() => store.feed.snapshot(now)),
     };
   });
   afterEach(async () => {
@@ -201,7 +201,11 @@ describe("a watch that begins", () => {
     const failed = (error: unknown) => expect.unreachable(String(error));
     const notifier = createNotifier({ ledger: world.ledger, feed: world.store.feed, failed });
     stops.push(notifier.close);
-    return { ledger: world.ledger, feed, notifier, clock: world.clock };
+    const denyList = keepDenialsInForce({
+      ...{ ledger: world.ledger, feed, notifier, clock: world.clock },
+      formOf: ({ subject }) => (subject.kind === "step" ? subject.stepId : ""),
+    });
+    return { ledger: world.ledger, notifier, denyList };
   }
 
   async function closeOne(): Promise<string> {
@@ -213,6 +217,7 @@ describe("a watch that begins", () => {
 
   const stepsOf = (batches: readonly FeedBatch[]) =>
     batches.flatMap(({ entries }) => entries.map(({ subject }) => (subject.kind === "step" ? subject.stepId : "")));
+  const begunWith = ({ denials }: Beginning<string>) => denials.map(({ form }) => form);
   const cursorNow = () => ({ epoch: world.ledger.head().epoch, sequence: world.ledger.head().sequence });
 
   test("with a cursor is given what came after it", async () => {
@@ -223,7 +228,7 @@ describe("a watch that begins", () => {
     await ports.notifier.caughtUp();
     const { beginning, end } = await beginWatch(cursor, () => undefined, ports);
     expect(beginning.kind).toBe("resume");
-    expect(stepsOf([beginning.batch])).toEqual(missed);
+    expect(begunWith(beginning)).toEqual(missed);
     end();
   });
 
@@ -235,7 +240,7 @@ describe("a watch that begins", () => {
     const closed = await closeOne();
     const { beginning, end } = await beginWatch(of(), () => undefined, ports);
     expect(beginning.kind).toBe("snapshot");
-    expect(stepsOf([beginning.batch])).toEqual([closed]);
+    expect(begunWith(beginning)).toEqual([closed]);
     end();
   });
 
@@ -253,17 +258,18 @@ describe("a watch that begins", () => {
       await ports.notifier.caughtUp();
       read.resolve();
       const begun = await beginning;
+      const atFirst = begunWith(begun.beginning);
       expect(delivered).toEqual([]);
       begun.go();
       const after = await closeOne();
       await ports.notifier.caughtUp();
-      const seen = stepsOf([begun.beginning.batch, ...delivered]);
+      const seen = [...atFirst, ...stepsOf(delivered)];
       expect(new Set(seen)).toEqual(new Set([before, during, after]));
       expect(seen.at(-1)).toBe(after);
       begun.end();
       await closeOne();
       await ports.notifier.caughtUp();
-      expect(stepsOf([begun.beginning.batch, ...delivered])).toEqual(seen);
+      expect([...atFirst, ...stepsOf(delivered)]).toEqual(seen);
     },
   );
 });

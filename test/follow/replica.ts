@@ -1,5 +1,6 @@
 import { type AuthorityBook, keepAuthorityBook } from "../../src/authority/authority-book.ts";
-import { createNotifier } from "../../src/close/notify.ts";
+import { keepDenialsInForce } from "../../src/close/denials-in-force.ts";
+import { createNotifier, type FeedBatch } from "../../src/close/notify.ts";
 import { beginWatch } from "../../src/close/watch.ts";
 import { type CanonicalValue, canonicalText } from "../../src/domain/canonical-json.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
@@ -37,9 +38,10 @@ export async function openReplica(ports: ReplicaPorts): Promise<Replica> {
   };
   const denied: DenyEntry[] = [];
   const notifier = createNotifier(ports);
-  const take = ({ entries }: { readonly entries: readonly DenyEntry[] }) => void denied.push(...entries);
-  const watch = await beginWatch(undefined, take, { ...ports, notifier });
-  take(watch.beginning.batch);
+  const denyList = keepDenialsInForce({ ...ports, notifier, formOf: (entry) => entry });
+  const take = ({ entries }: FeedBatch) => void denied.push(...entries);
+  const watch = await beginWatch(undefined, take, { ledger, notifier, denyList });
+  denied.push(...watch.beginning.denials.map(({ form }) => form));
   watch.go();
   const followings = [notifier.following, ...Object.values(kept).map(({ following }) => following)];
   return {

@@ -11,6 +11,7 @@ import { createCallRate } from "../../src/check/call-rate.ts";
 import type { CallRequest } from "../../src/check/call-request.ts";
 import { checkCall } from "../../src/check/check-call.ts";
 import { type CloseRequest, closeStep } from "../../src/close/close-step.ts";
+import { keepDenialsInForce } from "../../src/close/denials-in-force.ts";
 import { erase, offboard, readmit } from "../../src/close/principals.ts";
 import { type RevocationTarget, revoke } from "../../src/close/revoke.ts";
 import { parseSpiffeBundle, spiffeBundle } from "../../src/domain/bundle.ts";
@@ -136,11 +137,14 @@ export async function startBroker(ground: Ground) {
     trustDomain: TRUST_DOMAIN,
     ownKeys,
   };
+  const { notifier } = beside;
+  const denyList = keepDenialsInForce({ ledger, feed, notifier, clock, formOf: (entry) => entry });
   const checking = { ...ports, bundles: ownKeys, rate: createCallRate(clock) };
   const attested = ({ peer }: SimulatedProcess) => attest(peer, { attestor: kernel.attestor, entries });
 
   return {
     ...beside,
+    denyList,
     ports,
     suspensions,
     isSuspended: () => suspensions.refusal() !== undefined,

@@ -25,7 +25,7 @@ export async function startLives(
   ground: Ground,
   around: { readonly delays: readonly number[]; readonly faults: Faults; readonly signatures: Signature[] },
 ): Promise<Lives> {
-  const { store, clock, random } = ground;
+  const { store, random } = ground;
   const { delays, faults, signatures } = around;
   const disk = vaultDisk(random);
   let isUp = true;
@@ -42,11 +42,11 @@ export async function startLives(
     return vault;
   }
 
-  async function deniedBy({ notifier }: Broker): Promise<readonly DenyEntry[]> {
+  async function deniedBy({ notifier, denyList }: Broker): Promise<readonly DenyEntry[]> {
     const entries: DenyEntry[] = [];
     const take = (batch: FeedBatch) => void entries.push(...batch.entries);
-    const { beginning, go } = await beginWatch(undefined, take, { ...store, notifier, clock });
-    take(beginning.batch);
+    const { beginning, go } = await beginWatch(undefined, take, { ...store, notifier, denyList });
+    entries.push(...beginning.denials.map(({ form }) => form));
     go();
     return entries;
   }

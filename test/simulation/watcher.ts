@@ -23,7 +23,7 @@ export type Watcher = {
 };
 
 export function createWatcher(audiences: readonly string[]): Watcher {
-  const denyList = createDenyList();
+  const held = createDenyList();
   let cursor: Cursor | undefined;
   let end: (() => void) | undefined;
 
@@ -38,18 +38,18 @@ export function createWatcher(audiences: readonly string[]): Watcher {
     get isConnected() {
       return end !== undefined;
     },
-    async watch(broker, { store, clock }) {
+    async watch(broker, { store: { ledger } }) {
       if (end !== undefined) return;
       const connecting = () => undefined;
       end = connecting;
-      const { ledger, feed } = store;
+      const { notifier, denyList } = broker;
       const caNameOf = (authorityId: string) => {
         const certificate = broker.authorities.all().find((one) => one.authorityId === authorityId)?.certificate;
         return certificate === undefined ? undefined : readCertificate(certificate).subject;
       };
       const take = ({ entries, through }: FeedBatch) => {
-        const denials = entries.filter(concerns).map((one) => denialMessageOf(one, { issuer: ISSUER, caNameOf }));
-        denyList.add(denials.map((one) => denyListEntryOf(create(DenialSchema, one))));
+        const told = entries.filter(concerns).map((one) => denialMessageOf(one, { issuer: ISSUER, caNameOf }));
+        held.add(told.map((one) => denyListEntryOf(create(DenialSchema, one))));
         cursor = { epoch: ledger.head().epoch, sequence: through };
       };
       // What can't be told ends the stream: a watcher that missed something must not seem to be up to date.
@@ -63,10 +63,11 @@ export function createWatcher(audiences: readonly string[]): Watcher {
           leave();
         }
       };
-      const watch = await beginWatch(cursor, takeOrLeave, { ledger, feed, notifier: broker.notifier, clock });
+      const watch = await beginWatch(cursor, takeOrLeave, { ledger, notifier, denyList });
       if (end !== connecting) return watch.end();
       end = watch.end;
-      takeOrLeave(watch.beginning.batch);
+      const { denials, through } = watch.beginning;
+      takeOrLeave({ entries: denials.map(({ form }) => form), through });
       watch.go();
     },
     leave,
@@ -78,8 +79,8 @@ export function createWatcher(audiences: readonly string[]): Watcher {
       if (subject.kind === "step") keys.push(stepKey(subject.stepId));
       if (jti !== undefined) keys.push(jwtKey(ISSUER, jti));
       if (serialNumber !== undefined && ca !== undefined) keys.push(certificateKey(ca, serialNumber));
-      return denyList.find(keys) !== undefined;
+      return held.find(keys) !== undefined;
     },
-    forget: (nowMs) => denyList.forget(nowMs),
+    forget: (nowMs) => held.forget(nowMs),
   };
 }

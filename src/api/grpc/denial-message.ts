@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { LIMITS } from "../../domain/limits.ts";
-import { addSeconds } from "../../domain/time.ts";
+import { forgetAfter } from "../../domain/revocation.ts";
 import type { DenialSchema } from "../../gen/stint/v1/revocations_pb.js";
 import type { DenyEntry } from "../../ports/ledger-reads.ts";
 import { stepStateMessageOf } from "../../wire/step-message.ts";
@@ -21,11 +20,7 @@ export function denialMessageOf(entry: DenyEntry, names: IssuerNames): MessageIn
     reason: entry.reason,
     state: stepStateMessageOf(entry.state),
     sequence: BigInt(entry.sequence),
-    // If the entry were forgotten any earlier, a revoked token would come back to life at a verifier whose clock is
-    // behind.
-    forgetAfter: timestampOfSeconds(
-      addSeconds(entry.latestExpiry, LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax),
-    ),
+    forgetAfter: timestampOfSeconds(forgetAfter(entry.latestExpiry)),
   };
 }
 

@@ -1,39 +1,35 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { handleBidiStreamingCall, ServerDuplexStream } from "@grpc/grpc-js";
-import type { FeedBatch } from "../../close/notify.ts";
+import type { FeedBatch, Notifier } from "../../close/notify.ts";
 import type { ReceiptBook } from "../../close/receipts.ts";
-import {
-  type Beginning,
-  beginWatch,
-  type Cursor,
-  openCursor,
-  scopeOf,
-  sealCursor,
-  type WatchPorts,
-  type WatchScope,
-} from "../../close/watch.ts";
+import { beginWatch, type Cursor, openCursor, scopeOf, sealCursor, type WatchPorts } from "../../close/watch.ts";
 import { BrokerError, errorOf, invalidField, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { WatchRequest, WatchRequest_Hello, WatchResponseSchema } from "../../gen/stint/v1/revocations_pb.js";
+import type { Clock } from "../../ports/clock.ts";
 import type { CursorSeal } from "../../ports/cursor-seal.ts";
 import type { EntryDirectory } from "../../ports/directories.ts";
 import type { FederatedBundles } from "../../ports/federated-bundles.ts";
+import type { EncodedMessage } from "../../wire/encoded-message.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 import { secondsOfDuration, timestampOfMicros } from "../../wire/timestamps.ts";
 import { begin, type Endpoint } from "./call.ts";
-import { denialMessageOf, type IssuerNames } from "./denial-message.ts";
 import { createFederatedFeed } from "./federated-feed.ts";
+import type { DenialField } from "./feed-encoding.ts";
+import type { FeedMessages } from "./feed-messages.ts";
 import { createOutbox } from "./outbox.ts";
 
-export type FeedPorts = WatchPorts & {
+export type FeedPorts = WatchPorts<DenialField> & {
+  readonly notifier: Notifier;
+  readonly messages: FeedMessages;
+  readonly clock: Clock;
   readonly receipts: ReceiptBook;
   readonly entries: EntryDirectory;
   readonly seal: CursorSeal;
-  readonly names: IssuerNames;
   readonly watchersMax: number;
   /** The bundle message for now; sent at the start and whenever `onBundleChange` calls. */
-  readonly bundle: () => NonNullable<Response["message"]>;
+  readonly bundle: () => NonNullable<MessageInitShape<typeof WatchResponseSchema>["message"]>;
   readonly onBundleChange: (listener: () => void) => () => void;
   /** The foreign bundles in force; a watcher is sent those that its entry names. */
   readonly federated: FederatedBundles;
@@ -42,11 +38,9 @@ export type FeedPorts = WatchPorts & {
   readonly rolledBack: (why: string) => void;
 };
 
-type Response = MessageInitShape<typeof WatchResponseSchema>;
+type Response = MessageInitShape<typeof WatchResponseSchema> | EncodedMessage;
 type Call = ServerDuplexStream<Received<WatchRequest>, Response>;
 
-/** Denials in one message: large enough for a busy close, small enough that a message is sent within a millisecond. */
-const DENIALS_PER_MESSAGE = 1_000;
 const NONCE_BYTES_MAX = 32;
 
 let watcherNumber = 0;
@@ -123,9 +117,7 @@ async function startWatch(
   takePlace();
   const cursor = resumePoint(hello.cursor, ports);
 
-  const outbox = createOutbox<Response>(call, LIMITS.watcherBacklogEventsMax, () =>
-    fail(new BrokerError("LIMIT_EXCEEDED", "the watcher does not keep up; resume by cursor")),
-  );
+  const outbox = createOutbox<Response>(call, LIMITS.watcherBacklogEventsMax, fail);
   const position = { sent: 0 };
   // A watcher that missed a message must not stay fresh: its stream fails, and it comes again by its cursor.
   const orFail =
@@ -138,7 +130,8 @@ async function startWatch(
       }
     };
   const deliver = orFail((batch: FeedBatch) => {
-    for (const [message, denials] of deniedMessages(batch, scope, position, ports)) outbox.send(message, denials);
+    position.sent = Math.max(position.sent, batch.through);
+    for (const [message, denials] of ports.messages.denied(batch, scope)) outbox.send(message, denials);
   });
   const foreignBundles = createFederatedFeed(scope.entryId, ports);
   const sendForeign = () => {
@@ -148,8 +141,8 @@ async function startWatch(
   try {
     outbox.send({ message: ports.bundle() }, 1);
     sendForeign();
-    // The size of what a watcher missed must not cut it off again, so each of these messages counts as one.
-    for (const message of beginningMessages(beginning, scope, position, ports)) outbox.send(message, 1);
+    outbox.sendEach(ports.messages.beginning(beginning, scope));
+    position.sent = beginning.through;
   } catch (thrown) {
     end();
     throw thrown;
@@ -231,71 +224,4 @@ function pong(nonce: Uint8Array, sequence: number, ports: FeedPorts) {
     sequence: BigInt(sequence),
     cursor: sealCursor(ports.seal, { epoch: ports.ledger.head().epoch, sequence }),
   };
-}
-
-function beginningMessages(
-  { kind, batch }: Beginning,
-  scope: WatchScope,
-  position: { sent: number },
-  ports: FeedPorts,
-): readonly Response[] {
-  if (kind === "snapshot") return snapshotMessages(batch, scope, position, ports);
-  return deniedMessages(batch, scope, position, ports).map(([message]) => message);
-}
-
-function snapshotMessages(
-  batch: FeedBatch,
-  scope: WatchScope,
-  position: { sent: number },
-  ports: FeedPorts,
-): readonly Response[] {
-  const denials = batch.entries.filter(scope.concerns).map((entry) => denialMessageOf(entry, ports.names));
-  const { epoch } = ports.ledger.head();
-  position.sent = batch.through;
-  const messages: Response[] = [];
-  for (let start = 0; start === 0 || start < denials.length; start += DENIALS_PER_MESSAGE) {
-    const part = denials.slice(start, start + DENIALS_PER_MESSAGE);
-    const last = start + DENIALS_PER_MESSAGE >= denials.length;
-    const cursor = last ? sealCursor(ports.seal, { epoch, sequence: batch.through }) : new Uint8Array();
-    messages.push({ message: { case: "snapshot", value: { denials: part, last, cursor } } });
-  }
-  return messages;
-}
-
-/** A message, and how many denials it holds. */
-type DeniedMessage = readonly [Response, number];
-
-/** Messages of one batch, shared by all watchers that the same entries of the batch concern. */
-const messagesOfBatch = new WeakMap<FeedBatch, Map<string, readonly DeniedMessage[]>>();
-
-function deniedMessages(
-  batch: FeedBatch,
-  scope: WatchScope,
-  position: { sent: number },
-  ports: FeedPorts,
-): readonly DeniedMessage[] {
-  position.sent = Math.max(position.sent, batch.through);
-  const concerned = batch.entries.map((entry) => scope.concerns(entry));
-  if (!concerned.includes(true)) return [];
-  const key = concerned.map(Number).join("");
-  const made = messagesOfBatch.get(batch) ?? new Map<string, readonly DeniedMessage[]>();
-  messagesOfBatch.set(batch, made);
-  const messages = made.get(key) ?? makeDenied(batch, concerned, ports);
-  made.set(key, messages);
-  return messages;
-}
-
-function makeDenied(batch: FeedBatch, concerned: readonly boolean[], ports: FeedPorts): readonly DeniedMessage[] {
-  const denials = batch.entries
-    .filter((_, index) => concerned[index])
-    .map((entry) => denialMessageOf(entry, ports.names));
-  const cursor = sealCursor(ports.seal, { epoch: ports.ledger.head().epoch, sequence: batch.through });
-  const messages: DeniedMessage[] = [];
-  for (let start = 0; start < denials.length; start += DENIALS_PER_MESSAGE) {
-    const part = denials.slice(start, start + DENIALS_PER_MESSAGE);
-    const isLast = start + DENIALS_PER_MESSAGE >= denials.length;
-    const value = { denials: part, cursor: isLast ? cursor : new Uint8Array() };
-    messages.push([{ message: { case: "denied", value } }, part.length]);
-  }
-  return messages;
 }

@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { createCursorSeal } from "../../../src/adapters/cursor-seal/cursor-seal.ts";
+import { createFeedMessages } from "../../../src/api/grpc/feed-messages.ts";
 import { revocationsHandlers } from "../../../src/api/grpc/revocations.ts";
 import { attest } from "../../../src/attest/attest.ts";
+import { keepDenialsInForce } from "../../../src/close/denials-in-force.ts";
 import { createNotifier, type Notifier } from "../../../src/close/notify.ts";
 import { createReceiptBook, type ReceiptBook } from "../../../src/close/receipts.ts";
 import { sealCursor } from "../../../src/close/watch.ts";
@@ -56,7 +58,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
         await reads;
         yield* store.feed.denied(...range);
       },
-      snapshot: store.feed.snapshot,
+      inForce: store.feed.inForce,
     },
     manifold,
   );
@@ -87,6 +89,9 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
   let isBundleWithheld = false;
   const receipts = createReceiptBook({ entries, clock });
   const seal = createCursorSeal(Buffer.alloc(32, 7));
+  const names = { issuer: "https://broker.example.org", caNameOf: () => undefined };
+  const messages = createFeedMessages({ ledger, seal, names });
+  const denyList = keepDenialsInForce({ ledger, feed, notifier: told, clock, formOf: messages.formOf });
   const attestor = {
     attest: async () => ({
       selectors: new Set([selector("unix:uid", 1_003)]),
@@ -120,16 +125,16 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
       },
       {
         ledger,
-        feed,
         history,
         credentials,
         notifier,
+        messages,
+        denyList,
         receipts,
         principals: { idOf: refuseNow, open: refuse },
         entries,
         seal,
         clock,
-        names: { issuer: "https://broker.example.org", caNameOf: () => undefined },
         watchersMax: 1_000,
         bundle() {
           if (isBundleWithheld) throw new BrokerError("NOT_SERVING", "the authorities are behind the ledger");
@@ -208,6 +213,8 @@ function multiplied(feed: FeedReads, manifold: number): FeedReads {
     async *denied(...range) {
       for await (const part of feed.denied(...range)) yield each(part);
     },
-    snapshot: async (now) => each(await feed.snapshot(now)),
+    async *inForce(now) {
+      for await (const entries of feed.inForce(now)) yield each({ entries, through: 0 }).entries;
+    },
   };
 }

@@ -84,19 +84,28 @@ test("a long deny-list comes in parts, of which only the last carries the cursor
   expect(resumed.denials()).toEqual([]);
 });
 
-test("a watcher that is further behind than a backlog gets the deny-list instead of every event", async () => {
-  const served = await serve();
+test("a watcher is behind by what was denied, however much else there is in the ledger", async () => {
+  const served = await serve(LIMITS.resumedDenialsMax / 2);
   const { ledger, clock } = served.world;
+  const [first, second, third] = await served.openSteps(3);
+  if (first === undefined || second === undefined || third === undefined) throw new TypeError("no steps");
   const act = { act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR } as const;
-  const acts = Array.from({ length: LIMITS.watcherBacklogEventsMax + 1 }, () => ({ ...act, now: clock.now() }));
-  const before = headOf(served);
+  const acts = Array.from({ length: LIMITS.resumedDenialsMax + 1 }, () => ({ ...act, now: clock.now() }));
   await Promise.all(acts.map((one) => ledger.perform(one)));
-  const far = watch(served, { cursor: served.cursorAt(before) });
-  await far.ping();
-  expect(far.all("snapshot")).toHaveLength(1);
-  const near = watch(served, { cursor: served.cursorAt(before + 1) });
-  await near.ping();
-  expect(near.all("snapshot")).toEqual([]);
+  const far = served.cursorAt(headOf(served));
+  const { sequence } = await served.world.close(first);
+  const near = served.cursorAt(sequence);
+  await Promise.all(acts.map((one) => ledger.perform(one)));
+  for (const step of [second, third]) await served.world.close(step);
+  const resumed = watch(served, { cursor: near });
+  expect((await resumed.ping()).sequence).toBe(BigInt(headOf(served)));
+  expect(resumed.all("snapshot")).toEqual([]);
+  expect(resumed.denials()).toHaveLength(LIMITS.resumedDenialsMax);
+  const parts = resumed.all("denied").map((part) => part.cursor.length > 0);
+  expect(parts).toEqual([...parts.slice(1).map(() => false), true]);
+  const anew = watch(served, { cursor: far });
+  await anew.ping();
+  expect(anew.all("snapshot").flatMap(({ denials }) => denials)).toHaveLength(1.5 * LIMITS.resumedDenialsMax);
 });
 
 test("a close larger than a backlog reaches who resumes from before it, whole", async () => {
@@ -108,9 +117,9 @@ test("a close larger than a backlog reaches who resumes from before it, whole", 
   const watching = watch(served, { cursor });
   const pong = await watching.ping();
   expect(pong.sequence).toBe(BigInt(sequence));
-  const parts = watching.all("denied");
+  const parts = watching.all("snapshot");
   expect(parts.flatMap(({ denials }) => denials)).toHaveLength(30_000);
-  expect(parts.map((part) => part.cursor.length > 0)).toEqual([...parts.slice(1).map(() => false), true]);
+  expect(parts.map((part) => part.last)).toEqual([...parts.slice(1).map(() => false), true]);
 });
 
 test("a ping is not answered before everything that was durable when it came has been read and sent", async () => {

@@ -1,12 +1,11 @@
-import { LIMITS } from "../../../domain/limits.ts";
+import { DENIED_AFTER_EXPIRY_SECONDS } from "../../../domain/revocation.ts";
+import { addSeconds } from "../../../domain/time.ts";
 import type { DenyPart, FeedReads } from "../../../ports/ledger-reads.ts";
 import type { Connection } from "../connection.ts";
 import { sizeOf } from "../tables/event-table.ts";
-import { denyEntryOf, REVOCATION, type RevocationRow } from "../tables/revocation-table.ts";
+import { denyEntryOf, type ExpiryPosition, REVOCATION, type RevocationRow } from "../tables/revocation-table.ts";
 import { consistently, type Reader } from "./reader.ts";
 
-/** How long after its expiry a credential may be accepted: the leeway, and the largest clock error still believed. */
-const FORGET_AFTER_SECONDS = LIMITS.verifierLeewaySeconds + LIMITS.clockSkewSecondsMax;
 /** Rows read in one turn of the event loop, and sent in the next: some milliseconds each. */
 const PART_ROWS = 200;
 
@@ -24,15 +23,19 @@ export function createFeedReads({ read }: Reader): FeedReads {
         from = part.next;
       }
     },
-    async snapshot(now) {
-      const expiry = now - FORGET_AFTER_SECONDS;
-      const { rows, through } = read((db) =>
-        consistently(db, () => ({
-          rows: db.all<RevocationRow>(REVOCATION.expiringAfter, { expiry }),
-          through: sizeOf(db),
-        })),
-      );
-      return { entries: rows.map(denyEntryOf), through };
+    async *inForce(now) {
+      let from: ExpiryPosition | undefined = {
+        latestExpiry: addSeconds(now, -DENIED_AFTER_EXPIRY_SECONDS),
+        // Behind all that expired in that second.
+        sequence: Number.MAX_SAFE_INTEGER,
+        subjectSequence: 0,
+      };
+      while (from !== undefined) {
+        const position: ExpiryPosition = from;
+        const rows = read((db) => db.all<RevocationRow>(REVOCATION.expiringAfter, { ...position, limit: PART_ROWS }));
+        yield rows.map(denyEntryOf);
+        from = rows.length < PART_ROWS ? undefined : rows.at(-1);
+      }
     },
   };
 }

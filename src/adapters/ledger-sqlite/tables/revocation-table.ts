@@ -32,10 +32,11 @@ export const REVOCATION = {
     SELECT ${COLUMNS} ${FROM}
      WHERE (v.sequence, v.subject_sequence) > (@sequence, @subjectSequence) AND v.sequence <= @through
      ORDER BY v.sequence, v.subject_sequence LIMIT @limit`,
+  /** A part of the deny-list in the order of expiry, beginning after one row. */
   expiringAfter: `
     SELECT ${COLUMNS} ${FROM.replace("AS v", "AS v INDEXED BY revocation_latest_expiry")}
-     WHERE v.latest_expiry_s > @expiry
-     ORDER BY v.sequence, v.subject_sequence`,
+     WHERE (v.latest_expiry_s, v.sequence, v.subject_sequence) > (@latestExpiry, @sequence, @subjectSequence)
+     ORDER BY v.latest_expiry_s, v.sequence, v.subject_sequence LIMIT @limit`,
   positionsAfter: `
     SELECT v.latest_expiry_s AS latestExpiry, v.sequence, v.subject_sequence AS subjectSequence
       FROM revocation AS v INDEXED BY revocation_latest_expiry
