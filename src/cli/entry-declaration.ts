@@ -1,5 +1,4 @@
 import { InvalidArgumentError } from "commander";
-import { parse as parseYaml } from "yaml";
 import { type EntryContentInput, parseEntryContent } from "../domain/entry-content.ts";
 import type { DeclaredKind, EntryContent } from "../domain/registration-entry.ts";
 import { usageFailure } from "./failure.ts";
@@ -78,7 +77,8 @@ const NOT_CONTENT = ["entry", "entry_id", "spiffe_id", "origin", "disabled", "re
  *
  * @throws Failure
  */
-export function readDeclaration(yaml: string): Declaration {
+export async function readDeclaration(yaml: string): Promise<Declaration> {
+  const { parse: parseYaml } = await import("yaml");
   let value: unknown;
   try {
     value = parseYaml(yaml);

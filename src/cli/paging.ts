@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { LIMITS } from "../domain/limits.ts";
-import { everyPage } from "../sdk/operator/index.ts";
+import { everyPage } from "../sdk/operator/every-page.ts";
 import { countFlag } from "./flags.ts";
 import type { Session } from "./session.ts";
 

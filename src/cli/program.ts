@@ -1,41 +1,30 @@
-import tab from "@bomb.sh/tab/commander";
 import { type Command, Option } from "commander";
-import { OPERATOR_SOCKET_DEFAULT } from "../sdk/operator/connect-operator.ts";
-import { addAuthority } from "./commands/authority.ts";
-import { addBridge } from "./commands/bridge.ts";
-import { addCall } from "./commands/call.ts";
-import { addEntry } from "./commands/entry.ts";
-import { addExchange } from "./commands/exchange.ts";
-import { addExplain } from "./commands/explain.ts";
-import { addFederation } from "./commands/federation.ts";
-import { addGuard } from "./commands/guard.ts";
-import { addHistory } from "./commands/history.ts";
-import { addInspect } from "./commands/inspect.ts";
-import { addJoinToken } from "./commands/join-token.ts";
-import { addLedger } from "./commands/ledger.ts";
-import { addPolicy } from "./commands/policy.ts";
-import { addPrincipal } from "./commands/principal.ts";
-import { addRevoke } from "./commands/revoke.ts";
-import { addRisk } from "./commands/risk.ts";
-import { addStatus } from "./commands/status.ts";
-import { addStep } from "./commands/step.ts";
-import { addSvid } from "./commands/svid.ts";
-import { addTool } from "./commands/tool.ts";
-import { addVerifier } from "./commands/verifier.ts";
-import { addWhoami } from "./commands/whoami.ts";
+import { OPERATOR_SOCKET_DEFAULT } from "../sdk/operator/operator-socket.ts";
 import type { Context } from "./context.ts";
-import { addDev } from "./dev/dev.ts";
+import { ENDPOINT_VARIABLE } from "./endpoint-variable.ts";
 import { durationFlag } from "./flags.ts";
-import { OUTPUT_FORMATS } from "./output/printer.ts";
+import { OUTPUT_FORMATS } from "./output/output-formats.ts";
 import { createProgram } from "./run-program.ts";
-import { ENDPOINT_VARIABLE } from "./session.ts";
+import { TOP_COMMANDS } from "./top-commands.ts";
 import { readVersion } from "./version.ts";
 
 const WORKLOAD_ENDPOINT_DEFAULT = "unix:///run/stint/workload.sock";
 const TIMEOUT_SECONDS_DEFAULT = 30;
 
-/** The command line of operators and scripts. */
-export function stintProgram(context: Context): Command {
+const COMPLETION = {
+  name: "completion",
+  description: "a script that has a shell complete commands and flags: source <(stint completion bash)",
+} as const;
+/** What the shell's script calls, and the command that prints that script. */
+const COMPLETING: readonly string[] = ["complete", COMPLETION.name];
+
+/**
+ * The command line of operators and scripts: whole where `args` ask for completion. Otherwise a command that no argument names has its name and
+ * description alone, which is all that help of the program says of it.
+ *
+ * @param args - without the interpreter and the script.
+ */
+export async function stintProgram(context: Context, args: readonly string[]): Promise<Command> {
   const program = createProgram("stint", context)
     .description("credentials for one stint of work, and not a second longer")
     .version(readVersion(), "--version", "the version")
@@ -52,32 +41,23 @@ export function stintProgram(context: Context): Command {
         .default(TIMEOUT_SECONDS_DEFAULT, `${TIMEOUT_SECONDS_DEFAULT}s`),
     );
 
-  addStatus(program, context);
-  addEntry(program, context);
-  addStep(program, context);
-  addCall(program, context);
-  addSvid(program, context);
-  addExchange(program, context);
-  addRevoke(program, context);
-  addPrincipal(program, context);
-  addRisk(program, context);
-  addHistory(program, context);
-  addExplain(program, context);
-  addTool(program, context);
-  addVerifier(program, context);
-  addGuard(program, context);
-  addBridge(program, context);
-  addInspect(program, context);
-  addLedger(program, context);
-  addAuthority(program, context);
-  addFederation(program, context);
-  addJoinToken(program, context);
-  addPolicy(program, context);
-  addWhoami(program, context);
-  addDev(program, context);
-  tab(program, { completionCommandName: "completion" });
-  const completion = program.commands.find((command) => command.name() === "completion");
-  completion?.description("a script that has a shell complete commands and flags: source <(stint completion bash)");
-  for (const argument of completion?.registeredArguments ?? []) argument.description = "which shell";
+  const isCompleting = args.some((argument) => COMPLETING.includes(argument));
+  for (const { name, description, load } of TOP_COMMANDS) {
+    const command = program.command(name).description(description);
+    // Which of the arguments is the command, and which the value of a flag, is for the parser: naming a command is enough.
+    if (isCompleting || args.includes(name)) (await load())(command, context);
+  }
+  if (isCompleting) await addCompletion(program);
+  else program.command(COMPLETION.name).description(COMPLETION.description);
+  program.configureHelp({ ...program.configureHelp(), subcommandTerm: (command) => command.name() });
   return program;
+}
+
+/** After all other commands, since it tells of those that there are. */
+async function addCompletion(program: Command): Promise<void> {
+  const { default: tab } = await import("@bomb.sh/tab/commander");
+  tab(program, { completionCommandName: COMPLETION.name });
+  const completion = program.commands.find((command) => command.name() === COMPLETION.name);
+  completion?.description(COMPLETION.description);
+  for (const argument of completion?.registeredArguments ?? []) argument.description = "which shell";
 }

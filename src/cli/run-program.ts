@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import { Command, CommanderError, Help, type Option } from "commander";
 import type { Context } from "./context.ts";
-import { EXIT, ExitStatus, Failure, failureOf } from "./failure.ts";
+import { EXIT, ExitStatus, Failure } from "./failure.ts";
 
 /**
  * Runs a program to its end.
@@ -17,10 +17,16 @@ export async function runProgram(program: Command, args: readonly string[], cont
     // Commander has said already what was wrong, or shown the help that was asked for.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.done : EXIT.usage;
     if (thrown instanceof ExitStatus) return thrown.exitStatus;
-    const failure = thrown instanceof Failure ? thrown : failureOf(thrown, undefined);
+    const failure = thrown instanceof Failure ? thrown : await unexpectedFailure(thrown);
     context.err.write(`${program.name()}: ${failure.message}\n`);
     return failure.exitStatus;
   }
+}
+
+/** What tells of calls that failed knows gRPC, which takes longer to load than most commands need for all else. */
+async function unexpectedFailure(thrown: unknown): Promise<Failure> {
+  const { failureOf } = await import("./failure-of.ts");
+  return failureOf(thrown, undefined);
 }
 
 /** What a variable may say for a flag without a value. Anything else is a mistake: "no" must not force an act. */

@@ -1,12 +1,14 @@
 import type { Command } from "commander";
 import { Callers } from "../gen/stint/v1/callers_pb.js";
 import { Steps } from "../gen/stint/v1/steps_pb.js";
-import { connectOperator, type Operator } from "../sdk/operator/index.ts";
 import { openChannel } from "../wire/channel.ts";
 import { type ClientOf, createClient } from "../wire/client.ts";
 import type { Context } from "./context.ts";
-import { ExitStatus, failureOf } from "./failure.ts";
-import { createPrinter, type OutputFormat, type Printer } from "./output/printer.ts";
+import { ENDPOINT_VARIABLE } from "./endpoint-variable.ts";
+import { ExitStatus } from "./failure.ts";
+import { failureOf } from "./failure-of.ts";
+import type { OutputFormat } from "./output/output-formats.ts";
+import { createPrinter, type Printer } from "./output/printer.ts";
 
 type GlobalOptions = {
   readonly output: OutputFormat;
@@ -16,6 +18,8 @@ type GlobalOptions = {
   readonly timeout: number;
 };
 
+type ServiceDescription = Parameters<typeof createClient>[0];
+
 /** One command under way. */
 export type Session = {
   readonly context: Context;
@@ -23,8 +27,8 @@ export type Session = {
   readonly print: Printer;
   /** Says something to the person, beside the data. */
   note(text: string): void;
-  /** The broker as its operators see it. */
-  operator(): Operator;
+  /** A service of the broker as its operators see it. */
+  readonly operator: <Service extends ServiceDescription>(service: Service) => ClientOf<Service>;
   /** The steps of the workload endpoint, as a runtime sees them. */
   workload(): ClientOf<typeof Steps>;
   /** What the workload endpoint says of this process. */
@@ -51,30 +55,26 @@ export function acting<Options, Args extends readonly unknown[]>(
     const opened: (() => void)[] = [];
     let endpoint: string | undefined;
 
-    function workloadClient<Service extends Parameters<typeof createClient>[0]>(service: Service): ClientOf<Service> {
-      endpoint = options.socket;
-      const channel = openChannel(endpoint);
+    function clientAt<Service extends ServiceDescription>(socket: string, service: Service): ClientOf<Service> {
+      endpoint = socket;
+      const channel = openChannel(socket);
       opened.push(() => channel.close());
       return createClient(service, channel, { deadlineMs: options.timeout * 1_000 });
     }
+    const operator: Session["operator"] = (service) => clientAt(options.operatorSocket, service);
 
     const session: Session = {
       context,
       globals: options,
       print: createPrinter(options.output, context.out),
       note: (text) => void context.err.write(`stint: ${text}\n`),
-      operator() {
-        endpoint = options.operatorSocket;
-        const operator = connectOperator({ socket: endpoint, deadlineMs: options.timeout * 1_000 });
-        opened.push(operator.close);
-        return operator;
-      },
-      workload: () => workloadClient(Steps),
-      callers: () => workloadClient(Callers),
+      operator,
+      workload: () => clientAt(options.socket, Steps),
+      callers: () => clientAt(options.socket, Callers),
       readableSteps() {
         const named = (flag: string) => command.getOptionValueSourceWithGlobals(flag) !== "default";
         const onlyWorkload = !named("operatorSocket") && (named("socket") || hasEndpointVariable());
-        return onlyWorkload ? this.workload() : this.operator().steps;
+        return onlyWorkload ? this.workload() : operator(Steps);
       },
     };
     try {
@@ -86,8 +86,6 @@ export function acting<Options, Args extends readonly unknown[]>(
     }
   };
 }
-
-export const ENDPOINT_VARIABLE = "SPIFFE_ENDPOINT_SOCKET";
 
 function hasEndpointVariable(): boolean {
   return (process.env[ENDPOINT_VARIABLE] ?? "") !== "";

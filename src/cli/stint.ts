@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { stintProgram } from "./program.ts";
-import { runProgram } from "./run-program.ts";
-import { systemContext } from "./system-context.ts";
+import { keepCompiled } from "./compile-cache.ts";
 
-const context = systemContext();
-process.exitCode = await runProgram(stintProgram(context), process.argv.slice(2), context);
+// Before all else is loaded, which is most of what a short command does.
+keepCompiled();
+const { runStint } = await import("./run-stint.ts");
+process.exitCode = await runStint();

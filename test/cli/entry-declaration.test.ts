@@ -10,8 +10,8 @@ import { entryContentMessageOf } from "../../src/wire/entry-message.ts";
 const usage = (message: string) => expect.objectContaining({ name: "Failure", exitStatus: 2, message });
 
 describe("a declared entry", () => {
-  test("says the same as in the configuration file", () => {
-    const declaration = readDeclaration(`
+  test("says the same as in the configuration file", async () => {
+    const declaration = await readDeclaration(`
       kind: agent
       name: researcher
       selectors: ["unix:uid:1001"]
@@ -52,10 +52,10 @@ describe("a declared entry", () => {
     { kind: "verifier", name: "v", selectors, audiences: ["https://mcp.example.org"], maxStalenessSeconds: 15 },
     { kind: "operator", name: "o", selectors, role: "viewer" },
   ];
-  test.for(inputs)("of $kind, printed as JSON, can be given back as it is", (input) => {
+  test.for(inputs)("of $kind, printed as JSON, can be given back as it is", async (input) => {
     const content = parseEntryContent(input);
     const entry = create(EntrySchema, { entryId: "entry_1", revision: 3n, content: entryContentMessageOf(content) });
-    const printed = readDeclaration(JSON.stringify(recordOf(entryView, entry)));
+    const printed = await readDeclaration(JSON.stringify(recordOf(entryView, entry)));
     expect(contentOf(printed)).toEqual(content);
     expect(revisionOf(printed)).toBe(3);
   });
@@ -80,19 +80,21 @@ describe("a declared entry", () => {
       yaml: "{kind: agent, jwt_svid_ttl: 5w}",
       message: "jwt_svid_ttl: expected a time such as 90s, 5m or 1h, or a number of seconds",
     },
-  ])("with $bad is refused", ({ yaml, message }) => {
-    expect(() => contentOf(readDeclaration(yaml))).toThrow(usage(message));
+  ])("with $bad is refused", async ({ yaml, message }) => {
+    const declaration = await readDeclaration(yaml);
+    expect(() => contentOf(declaration)).toThrow(usage(message));
   });
 
-  test.for(["- a\n- b", "just text", "", "a: [", "&a [*a]"])("%j is no entry", (yaml) => {
-    expect(() => readDeclaration(yaml)).toThrow(expect.objectContaining({ exitStatus: 2 }));
+  test.for(["- a\n- b", "just text", "", "a: [", "&a [*a]"])("%j is no entry", async (yaml) => {
+    await expect(readDeclaration(yaml)).rejects.toEqual(expect.objectContaining({ exitStatus: 2 }));
   });
 
   test.for([
     { what: "a runtime without agents", yaml: "{kind: runtime, name: r, selectors: ['unix:uid:1']}", field: "agents" },
     { what: "an operator without a role", yaml: "{kind: operator, name: o, selectors: ['unix:uid:1']}", field: "role" },
     { what: "an agent without selectors", yaml: "{kind: agent, name: a}", field: "selectors" },
-  ])("that is $what is refused by the domain", ({ yaml, field }) => {
-    expect(() => contentOf(readDeclaration(yaml))).toThrow(expect.objectContaining({ metadata: { field } }));
+  ])("that is $what is refused by the domain", async ({ yaml, field }) => {
+    const declaration = await readDeclaration(yaml);
+    expect(() => contentOf(declaration)).toThrow(expect.objectContaining({ metadata: { field } }));
   });
 });

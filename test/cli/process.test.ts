@@ -153,7 +153,7 @@ describe("a flag", () => {
 
   test("is told by the help of every command in one style, and so is what has to be given", async () => {
     const flags: string[] = [];
-    for (const command of commandsOf(stintProgram(systemContext()))) {
+    for (const command of commandsOf(await stintProgram(systemContext(), ["completion"]))) {
       const help = command.createHelp();
       const where = command.name();
       const parts = [...command.registeredArguments, ...command.options];

@@ -17,7 +17,7 @@ export async function runStint(
     err: err.stream,
     now: () => given.now ?? Date.now(),
   };
-  const status = await runProgram(stintProgram(context), args, context);
+  const status = await runProgram(await stintProgram(context, args), args, context);
   return { status, out: out.text(), err: err.text() };
 }
 

@@ -1,7 +1,7 @@
 import type { Outcome, Step, StepProof } from "../../sdk/runtime/index.ts";
-import { closeAfterCommand, noteUnclosed } from "../commands/step-run.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { holdStep } from "../hold-step.ts";
+import { closeAfterCommand, noteUnclosed } from "../run-as-step.ts";
 import type { Session } from "../session.ts";
 import { type StepEnd, stepEndSentence } from "../step-end.ts";
 import { type BridgedStep, stepEndError, withStepFetch } from "./bridged-step.ts";

@@ -3,9 +3,9 @@ import process from "node:process";
 import { type Step as StepMessage, StepState } from "../../gen/stint/v1/types_pb.js";
 import { createStint, type Step, type StepProof, StintError } from "../../sdk/runtime/index.ts";
 import { socketPathOf } from "../../wire/channel.ts";
-import { approved, closeAfterCommand } from "../commands/step-run.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { type OpenOptions, opened, openRequestOf } from "../open-flags.ts";
+import { approved, closeAfterCommand } from "../run-as-step.ts";
 import type { Session } from "../session.ts";
 import { type StepEnd, stepEndSentence } from "../step-end.ts";
 

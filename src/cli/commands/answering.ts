@@ -1,8 +1,9 @@
 import type { Command } from "commander";
-import type { Operator } from "../../sdk/operator/index.ts";
 import type { Context } from "../context.ts";
 import type { View } from "../output/view.ts";
-import { acting } from "../session.ts";
+import { acting, type Session } from "../session.ts";
+
+type Calls = Pick<Session, "operator">;
 
 /** What waits for approval, as the commands that answer it see it. */
 export type Answerable<Shown> = {
@@ -12,13 +13,13 @@ export type Answerable<Shown> = {
   readonly argument: { readonly name: string; readonly description: string; readonly parse: (text: string) => string };
   readonly view: View<Shown>;
   /** Of what waits now, which is what is approved; empty for what waits for nothing: why is for the broker to say. */
-  readonly requestDigest: (operator: Operator, id: string) => Promise<string>;
+  readonly requestDigest: (calls: Calls, id: string) => Promise<string>;
   readonly approve: (
-    operator: Operator,
+    calls: Calls,
     id: string,
     answer: { readonly requestDigest: string; readonly reason: string },
   ) => Promise<Shown | undefined>;
-  readonly refuse: (operator: Operator, id: string, reason: string) => Promise<Shown | undefined>;
+  readonly refuse: (calls: Calls, id: string, reason: string) => Promise<Shown | undefined>;
 };
 
 type ReasonOption = { readonly reason: string };
@@ -35,9 +36,8 @@ export function addAnswers<Shown>(parent: Command, context: Context, answerable:
 
   answer("approve", answerable.approveDescription, `why; recorded, and shown with the ${what}`).action(
     acting(context, async (session, { reason }: ReasonOption, id: string) => {
-      const operator = session.operator();
-      const requestDigest = await answerable.requestDigest(operator, id);
-      const approved = await answerable.approve(operator, id, { requestDigest, reason });
+      const requestDigest = await answerable.requestDigest(session, id);
+      const approved = await answerable.approve(session, id, { requestDigest, reason });
       if (approved !== undefined) await session.print.one(view, approved);
     }),
   );
@@ -48,7 +48,7 @@ export function addAnswers<Shown>(parent: Command, context: Context, answerable:
     `why; recorded, shown with the ${what}, and told to whoever asked`,
   ).action(
     acting(context, async (session, { reason }: ReasonOption, id: string) => {
-      const refused = await answerable.refuse(session.operator(), id, reason);
+      const refused = await answerable.refuse(session, id, reason);
       if (refused !== undefined) await session.print.one(view, refused);
     }),
   );

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Argument, type Command, Option } from "commander";
 import { REVOCATION_REASONS } from "../../domain/revocation.ts";
-import { type Authority, SvidKind } from "../../sdk/operator/index.ts";
+import { Authorities, type Authority } from "../../gen/stint/v1/authorities_pb.js";
+import { SvidKind } from "../../gen/stint/v1/types_pb.js";
 import { CallError } from "../../wire/call-error.ts";
 import type { Context } from "../context.ts";
 import { authorityView, withdrawnView } from "../output/authority-view.ts";
@@ -12,16 +13,14 @@ const KINDS = { x509: SvidKind.X509, jwt: SvidKind.JWT, wit: SvidKind.WIT, txn: 
 
 const AUTHORITY_ID = "the key, as authority show has it under AUTHORITY";
 
-export function addAuthority(program: Command, context: Context): void {
-  const authority = program.command("authority").description("what signs, and by which clock");
-
+export function addAuthority(authority: Command, context: Context): void {
   authority
     .command("show")
     .description("the keys: prepared, signing, old, and for how long")
     .option("--removed", "those that are gone, too")
     .action(
       acting(context, async (session, { removed = false }: { readonly removed?: boolean }) => {
-        const { authorities } = await session.operator().authorities.list({ removed });
+        const { authorities } = await session.operator(Authorities).list({ removed });
         await session.print.rows(authorityView, authorities);
       }),
     );
@@ -32,7 +31,7 @@ export function addAuthority(program: Command, context: Context): void {
     .addArgument(new Argument("<kind>", "what it is to sign").choices(Object.keys(KINDS)))
     .action(
       acting(context, async (session, _options, kind: keyof typeof KINDS) => {
-        await printOne(session, (await session.operator().authorities.prepare({ kind: KINDS[kind] })).authority);
+        await printOne(session, (await session.operator(Authorities).prepare({ kind: KINDS[kind] })).authority);
       }),
     );
 
@@ -55,7 +54,7 @@ export function addAuthority(program: Command, context: Context): void {
     )
     .action(
       acting(context, async (session, { force = false, now = false }: ActivateOptions, authorityId: string) => {
-        const { authorities } = session.operator();
+        const authorities = session.operator(Authorities);
         const activate = () => authorities.activate({ authorityId, force, now });
         const answer = await (force ? whenPublished(session, activate) : activate());
         await printOne(session, answer.authority);
@@ -71,7 +70,7 @@ export function addAuthority(program: Command, context: Context): void {
     .description("take the wall clock's word again, after it departed from the broker's own time and issuance stopped")
     .action(
       acting(context, async (session) => {
-        await session.print.one(confirmedView, await session.operator().authorities.confirmClock({}));
+        await session.print.one(confirmedView, await session.operator(Authorities).confirmClock({}));
       }),
     );
 }
@@ -88,7 +87,7 @@ function addWithdrawal(authority: Command, context: Context, verb: "taint" | "re
     )
     .action(
       acting(context, async (session, { reason }: { readonly reason: string }, authorityId: string) => {
-        const answer = await session.operator().authorities[verb]({ authorityId, reason });
+        const answer = await session.operator(Authorities)[verb]({ authorityId, reason });
         session.note(`credentials revoked: ${answer.credentialsRevoked}`);
         await session.print.one(withdrawnView, answer);
       }),

@@ -10,15 +10,10 @@ import { addEndFlags } from "./step-run.ts";
 
 type BridgeOptions = ClientOptions & { readonly stdio?: true };
 
-/** `stint bridge`: its code is loaded only then, since no other command needs the libraries that it stands on. */
-export function addBridge(program: Command, context: Context): void {
-  const bridge = addOpenFlags(
-    program
-      .command("bridge")
-      .description(
-        "run an MCP client that nobody changes as a step: its calls get the step's credentials, it gets none",
-      )
-      .argument("[command...]", "after --: the client and its arguments; {config} is the file that it is to read"),
+/** `stint bridge`: what it stands on is loaded only as it runs, and not for its help. */
+export function addBridge(bridge: Command, context: Context): void {
+  addOpenFlags(
+    bridge.argument("[command...]", "after --: the client and its arguments; {config} is the file that it is to read"),
   )
     .addOption(
       new Option(

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CALL_APPROVAL_STATES, type CallApprovalState } from "../../domain/call-approval.ts";
+import { Approvals } from "../../gen/stint/v1/approvals_pb.js";
 import { callApprovalStateMessageOf } from "../../wire/call-approval-message.ts";
 import type { Context } from "../context.ts";
 import { listFlag } from "../flags.ts";
@@ -15,9 +16,7 @@ type ListOptions = PagingOptions & {
 };
 
 /** Single calls of tools that policies hold back, each until an approver has looked at it. */
-export function addCall(program: Command, context: Context): void {
-  const call = program.command("call").description("approve and refuse single calls of tools");
-
+export function addCall(call: Command, context: Context): void {
   addPaging(call.command("list").description("calls that wait for approval, or did, newest first"))
     .addOption(stateOption())
     .option("--run <run>", "of this run")
@@ -25,7 +24,7 @@ export function addCall(program: Command, context: Context): void {
     .action(
       acting(context, async (session, options: ListOptions) => {
         const states = (options.state ?? []).map(callApprovalStateMessageOf);
-        const { approvals } = session.operator();
+        const approvals = session.operator(Approvals);
         const rows = await rowsOf(
           session,
           options,
@@ -43,7 +42,7 @@ export function addCall(program: Command, context: Context): void {
     .argument("<approval-id>", "as the list says it", approvalId)
     .action(
       acting(context, async (session, _options: object, id: string) => {
-        const { call: shown } = await session.operator().approvals.getCall({ approvalId: id });
+        const { call: shown } = await session.operator(Approvals).getCall({ approvalId: id });
         if (shown !== undefined) await session.print.one(callApprovalView, shown);
       }),
     );
@@ -54,12 +53,13 @@ export function addCall(program: Command, context: Context): void {
     refuseDescription: "refuse a call that waits",
     argument: { name: "<approval-id>", description: "as the list says it", parse: approvalId },
     view: callApprovalView,
-    async requestDigest({ approvals }, id) {
-      const { call: asked } = await approvals.getCall({ approvalId: id });
+    async requestDigest({ operator }, id) {
+      const { call: asked } = await operator(Approvals).getCall({ approvalId: id });
       return asked?.requestDigest ?? "";
     },
-    approve: async ({ approvals }, id, answer) => (await approvals.approveCall({ approvalId: id, ...answer })).call,
-    refuse: async ({ approvals }, id, reason) => (await approvals.refuseCall({ approvalId: id, reason })).call,
+    approve: async ({ operator }, id, answer) =>
+      (await operator(Approvals).approveCall({ approvalId: id, ...answer })).call,
+    refuse: async ({ operator }, id, reason) => (await operator(Approvals).refuseCall({ approvalId: id, reason })).call,
   });
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import { Entries } from "../../gen/stint/v1/entries_pb.js";
 import type { Entry } from "../../sdk/operator/index.ts";
 import { entryContentMessageOf } from "../../wire/entry-message.ts";
 import type { Context } from "../context.ts";
@@ -17,15 +18,13 @@ const STDIN = 0;
 
 type ContentOptions = EntryFlags & { readonly file?: string };
 
-export function addEntry(program: Command, context: Context): void {
-  const entry = program.command("entry").description("who may be what: agents, runtimes, verifiers, operators");
-
+export function addEntry(entry: Command, context: Context): void {
   addContent(entry.command("create").description("register one"))
     .argument("[entry]", "kind/name, e.g. agent/researcher; not with --file")
     .action(
       acting(context, async (session, options: ContentOptions, reference: string | undefined) => {
-        const content = entryContentMessageOf(contentOf(newDeclaration(options, reference)));
-        const { entry: created } = await session.operator().entries.create({ content });
+        const content = entryContentMessageOf(contentOf(await newDeclaration(options, reference)));
+        const { entry: created } = await session.operator(Entries).create({ content });
         await printEntry(session, created);
       }),
     );
@@ -36,14 +35,14 @@ export function addEntry(program: Command, context: Context): void {
     .argument("<entry>", REFERENCE)
     .action(
       acting(context, async (session, _options: object, reference: string) => {
-        const { entry: shown } = await session.operator().entries.get({ entry: reference });
+        const { entry: shown } = await session.operator(Entries).get({ entry: reference });
         await printEntry(session, shown);
       }),
     );
 
   addPaging(entry.command("list").description("all of them, oldest first")).action(
     acting(context, async (session, options: PagingOptions) => {
-      const { list } = session.operator().entries;
+      const { list } = session.operator(Entries);
       await session.print.rows(entryView, await rowsOf(session, options, list, (page) => page.entries));
     }),
   );
@@ -54,7 +53,7 @@ export function addEntry(program: Command, context: Context): void {
     .argument("<entry>", REFERENCE)
     .action(
       acting(context, async (session, options: ContentOptions, reference: string) => {
-        const { entries } = session.operator();
+        const entries = session.operator(Entries);
         const { declaration, revision } = await changedDeclaration(options, async () => {
           const { entry: present } = await entries.get({ entry: reference });
           if (present === undefined) throw new Error("the broker found an entry and told nothing of it");
@@ -73,7 +72,7 @@ export function addEntry(program: Command, context: Context): void {
     .argument("<entry>", REFERENCE)
     .action(
       acting(context, async (session, _options: object, reference: string) => {
-        const disabled = await session.operator().entries.disable({ entry: reference });
+        const disabled = await session.operator(Entries).disable({ entry: reference });
         noteClosed(session, disabled.stepsClosed);
         await printEntry(session, disabled.entry);
       }),
@@ -85,7 +84,7 @@ export function addEntry(program: Command, context: Context): void {
     .argument("<entry>", REFERENCE)
     .action(
       acting(context, async (session, _options: object, reference: string) => {
-        const { entry: enabled } = await session.operator().entries.enable({ entry: reference });
+        const { entry: enabled } = await session.operator(Entries).enable({ entry: reference });
         await printEntry(session, enabled);
       }),
     );
@@ -96,7 +95,7 @@ export function addEntry(program: Command, context: Context): void {
     .argument("<entry>", REFERENCE)
     .action(
       acting(context, async (session, _options: object, reference: string) => {
-        const { stepsClosed } = await session.operator().entries.delete({ entry: reference });
+        const { stepsClosed } = await session.operator(Entries).delete({ entry: reference });
         noteClosed(session, stepsClosed);
       }),
     );
@@ -112,7 +111,7 @@ function addContent(command: Command): Command {
 }
 
 /** What to register: what a file says, or kind and name; in both cases with the flags on top. */
-function newDeclaration(options: ContentOptions, reference: string | undefined): Declaration {
+async function newDeclaration(options: ContentOptions, reference: string | undefined): Promise<Declaration> {
   const flags = declaredByFlags(options);
   if (options.file === undefined) {
     const [kind, name, ...rest] = (reference ?? "").split("/");
@@ -120,7 +119,7 @@ function newDeclaration(options: ContentOptions, reference: string | undefined):
     return { kind, name, ...flags };
   }
   if (reference !== undefined) throw usageFailure("the file says what to register: no kind/name beside it");
-  return { ...readFile(options.file), ...flags };
+  return { ...(await readFile(options.file)), ...flags };
 }
 
 /** What the entry is to say: what a file says, or what the entry says now; in both cases changed by the flags. */
@@ -130,7 +129,7 @@ async function changedDeclaration(
 ): Promise<{ readonly declaration: Declaration; readonly revision: number }> {
   const flags = declaredByFlags(options);
   if (options.file !== undefined) {
-    const declaration = readFile(options.file);
+    const declaration = await readFile(options.file);
     return { declaration: { ...declaration, ...flags }, revision: revisionOf(declaration) };
   }
   if (Object.keys(flags).length === 0) throw usageFailure("nothing to change: give a flag or --file");
@@ -140,9 +139,9 @@ async function changedDeclaration(
   return { declaration: { ...recordOf(entryView, entry), ...flags }, revision: Number(entry.revision) };
 }
 
-function readFile(file: string): Declaration {
+async function readFile(file: string): Promise<Declaration> {
   try {
-    return readDeclaration(readFileSync(file === "-" ? STDIN : file, "utf8"));
+    return await readDeclaration(readFileSync(file === "-" ? STDIN : file, "utf8"));
   } catch (thrown) {
     if (thrown instanceof Error && "code" in thrown) throw usageFailure(`--file: can't be read (${codeOf(thrown)})`);
     throw thrown;

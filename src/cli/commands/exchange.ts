@@ -14,12 +14,8 @@ type ExchangeOptions = {
   readonly out?: string;
 };
 
-export function addExchange(program: Command, context: Context): void {
-  program
-    .command("exchange")
-    .description(
-      "a secret of another system, for the step that this command runs in; it ends with the step where it can",
-    )
+export function addExchange(exchange: Command, context: Context): void {
+  exchange
     .argument("<target>", "the name that the broker's configuration gives the other system")
     .addOption(new Option("--step-id <step-id>", "the step; its command has it from stint step run"))
     .addOption(

@@ -1,7 +1,9 @@
 import { createReadStream } from "node:fs";
 import { type Command, Option } from "commander";
 import { LIMITS } from "../../domain/limits.ts";
-import type { FederationRelationship, Operator } from "../../sdk/operator/index.ts";
+import { Federation } from "../../gen/stint/v1/federation_pb.js";
+import type { FederationRelationship } from "../../sdk/operator/index.ts";
+import type { ClientOf } from "../../wire/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { codeOf } from "../open-flags.ts";
@@ -20,15 +22,11 @@ type CreateOptions = {
   readonly bundle?: string;
 };
 
-type Profile = NonNullable<Parameters<Operator["federation"]["create"]>[0]["profile"]>;
+type Profile = NonNullable<Parameters<ClientOf<typeof Federation>["create"]>[0]["profile"]>;
 
 const FOREIGN = "the foreign one, e.g. partner.example";
 
-export function addFederation(program: Command, context: Context): void {
-  const federation = program
-    .command("federation")
-    .description("other trust domains: from where their keys are taken, and what they are");
-
+export function addFederation(federation: Command, context: Context): void {
   federation
     .command("create")
     .description("take the keys of a trust domain from its bundle endpoint from now on")
@@ -48,7 +46,7 @@ export function addFederation(program: Command, context: Context): void {
       acting(context, async (session, options: CreateOptions, trustDomain: string) => {
         const profile = profileOf(options);
         const bundle = options.bundle === undefined ? new Uint8Array() : await readBundle(options.bundle, context);
-        const { federation: calls } = session.operator();
+        const calls = session.operator(Federation);
         await calls.create({ trustDomain, bundleEndpointUrl: options.url, profile, bundle });
         const { relationship } = await calls.refresh({ trustDomain });
         noteFirstFetch(session, relationship);
@@ -61,7 +59,7 @@ export function addFederation(program: Command, context: Context): void {
     .description("all of them")
     .action(
       acting(context, async (session) => {
-        const { relationships } = await session.operator().federation.list({});
+        const { relationships } = await session.operator(Federation).list({});
         await session.print.rows(federationView, relationships);
       }),
     );
@@ -72,7 +70,7 @@ export function addFederation(program: Command, context: Context): void {
     .argument("<trust-domain>", FOREIGN)
     .action(
       acting(context, async (session, _options: object, trustDomain: string) => {
-        await printOne(session, (await session.operator().federation.get({ trustDomain })).relationship);
+        await printOne(session, (await session.operator(Federation).get({ trustDomain })).relationship);
       }),
     );
 
@@ -82,7 +80,7 @@ export function addFederation(program: Command, context: Context): void {
     .argument("<trust-domain>", FOREIGN)
     .action(
       acting(context, async (session, _options: object, trustDomain: string) => {
-        const { relationship } = await session.operator().federation.refresh({ trustDomain });
+        const { relationship } = await session.operator(Federation).refresh({ trustDomain });
         await printOne(session, relationship);
         const { failure } = relationship ?? {};
         if (failure !== undefined) throw new Failure(showControls(failure.message), EXIT.refused);
@@ -95,7 +93,7 @@ export function addFederation(program: Command, context: Context): void {
     .argument("<trust-domain>", FOREIGN)
     .action(
       acting(context, async (session, _options: object, trustDomain: string) => {
-        await session.operator().federation.delete({ trustDomain });
+        await session.operator(Federation).delete({ trustDomain });
       }),
     );
 
@@ -106,7 +104,7 @@ export function addFederation(program: Command, context: Context): void {
     )
     .action(
       acting(context, async (session) => {
-        const { bundleMap } = await session.operator().federation.getBundles({});
+        const { bundleMap } = await session.operator(Federation).getBundles({});
         context.out.write(`${Buffer.from(bundleMap).toString("utf8")}\n`);
       }),
     );

@@ -8,10 +8,8 @@ import { listenForStop } from "../stop-signal.ts";
 type GuardOptions = { readonly config: string };
 
 /** `stint guard`: its code is loaded only then, since no other command needs the libraries that it stands on. */
-export function addGuard(program: Command, context: Context): void {
-  program
-    .command("guard")
-    .description("stand in front of an MCP server that nobody changes, and take the credentials of steps in its place")
+export function addGuard(guard: Command, context: Context): void {
+  guard
     .argument("[command...]", "the server, if it speaks over standard input and output; after --")
     .requiredOption("--config <path>", "what the guard is for: guard.yaml")
     .action(acting(context, runGuard));

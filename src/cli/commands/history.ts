@@ -3,7 +3,9 @@ import { EVENT_TYPES } from "../../domain/event-types.ts";
 import type { SvidKind } from "../../domain/issuance.ts";
 import { STEP_STATES, type StepState } from "../../domain/step.ts";
 import type { UnixMicros } from "../../domain/time.ts";
-import { Effect, type Event, IssuanceState, type Operator } from "../../sdk/operator/index.ts";
+import { Effect, type Event, History } from "../../gen/stint/v1/history_pb.js";
+import { IssuanceState } from "../../gen/stint/v1/types_pb.js";
+import type { ClientOf } from "../../wire/client.ts";
 import { svidKindMessageOf } from "../../wire/issuance-message.ts";
 import { stepStateMessageOf } from "../../wire/step-message.ts";
 import { timestampOfMicros } from "../../wire/timestamps.ts";
@@ -53,8 +55,7 @@ type DecisionsOptions = FilterOptions & { readonly effect?: keyof typeof EFFECTS
 type ExchangesOptions = FilterOptions & { readonly target?: string; readonly alive?: boolean };
 type EventsOptions = FilterOptions & { readonly type?: string; readonly follow?: boolean; readonly after?: number };
 
-export function addHistory(program: Command, context: Context): void {
-  const history = program.command("history").description("what was issued, opened, decided, recorded; newest first");
+export function addHistory(history: Command, context: Context): void {
   const list = (name: string, description: string) =>
     addFilter(history.command(name).description(description), context);
 
@@ -66,7 +67,7 @@ export function addHistory(program: Command, context: Context): void {
     .option("--jti <jti>", "with this jti")
     .action(
       acting(context, async (session, options: IssuancesOptions) => {
-        const { listIssuances } = session.operator().history;
+        const { listIssuances } = session.operator(History);
         const rows = await rowsOf(
           session,
           options,
@@ -87,7 +88,7 @@ export function addHistory(program: Command, context: Context): void {
 
   addStates(list("steps", "steps: opened when, and ended how")).action(
     acting(context, async (session, options: StepsOptions) => {
-      const { listSteps } = session.operator().history;
+      const { listSteps } = session.operator(History);
       const states = statesOf(options.state);
       const rows = await rowsOf(
         session,
@@ -104,7 +105,7 @@ export function addHistory(program: Command, context: Context): void {
     .option("--decision-id <id>", "the one that a refusal named")
     .action(
       acting(context, async (session, options: DecisionsOptions) => {
-        const { listDecisions } = session.operator().history;
+        const { listDecisions } = session.operator(History);
         const rows = await rowsOf(
           session,
           options,
@@ -125,7 +126,7 @@ export function addHistory(program: Command, context: Context): void {
     .option("--alive", "of which something may be alive")
     .action(
       acting(context, async (session, options: ExchangesOptions) => {
-        const { listExchanges } = session.operator().history;
+        const { listExchanges } = session.operator(History);
         const { target = "", alive = false } = options;
         const rows = await rowsOf(
           session,
@@ -142,7 +143,7 @@ export function addHistory(program: Command, context: Context): void {
       if (options.since !== undefined || options.until !== undefined) {
         throw usageFailure("--since and --until are not for usage, which is counted as a whole");
       }
-      const { listUsage } = session.operator().history;
+      const { listUsage } = session.operator(History);
       const rows = await rowsOf(
         session,
         options,
@@ -159,17 +160,16 @@ export function addHistory(program: Command, context: Context): void {
     .option("--after <sequence>", "with --follow: begin behind this sequence, 0 for the first event", countFlag)
     .action(
       acting(context, async (session, options: EventsOptions) => {
-        const operator = session.operator();
+        const history = session.operator(History);
         if (options.follow === true) {
-          await session.print.stream(eventView, followed(operator, options));
+          await session.print.stream(eventView, followed(history, options));
           return;
         }
         if (options.after !== undefined) throw usageFailure("--after goes with --follow");
         const rows = await rowsOf(
           session,
           options,
-          (page) =>
-            operator.history.listEvents({ filter: { ...filterOf(options), ...page }, type: options.type ?? "" }),
+          (page) => history.listEvents({ filter: { ...filterOf(options), ...page }, type: options.type ?? "" }),
           (page) => page.events,
         );
         await session.print.rows(eventView, rows);
@@ -223,13 +223,13 @@ function filterOf(options: FilterOptions) {
 }
 
 /** Events as they come. The stream has no filters but `--type` and `--after`, so any other is refused, not ignored. */
-async function* followed(operator: Operator, options: EventsOptions): AsyncGenerator<Event, void, void> {
+async function* followed(history: ClientOf<typeof History>, options: EventsOptions): AsyncGenerator<Event, void, void> {
   const unserved = (["run", "step", "stepId", "agent", "since", "until", "pageToken"] as const).filter(
     (name) => options[name] !== undefined,
   );
   if (unserved.length > 0) throw usageFailure("--follow takes --type and --after only");
   const request = options.after === undefined ? {} : { afterSequence: BigInt(options.after) };
-  for await (const { event } of operator.history.tailEvents(request)) {
+  for await (const { event } of history.tailEvents(request)) {
     if (event !== undefined && (options.type === undefined || event.type === options.type)) yield event;
   }
 }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import type { LookUpResponse } from "../../gen/stint/v1/history_pb.js";
-import { CallError, StepState } from "../../sdk/operator/index.ts";
+import { History, type LookUpResponse } from "../../gen/stint/v1/history_pb.js";
+import { StepState } from "../../gen/stint/v1/types_pb.js";
+import { CallError } from "../../wire/call-error.ts";
 import type { Context } from "../context.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { enumField, instantField, processField, textField } from "../output/fields.ts";
@@ -13,28 +14,24 @@ import { signedPartSha256 } from "../signed-part.ts";
 /** A chain of certificates is a few KiB; a larger input is not a credential. */
 const INPUT_BYTES_MAX = 64 * 1024;
 
-export function addInspect(program: Command, context: Context): void {
-  program
-    .command("inspect")
-    .description("whose is this token or certificate? It is read from standard input, never sent, never shown")
-    .argument("<->", "a dash: standard input, so that no credential ends up in a shell's history")
-    .action(
-      acting(context, async (session, _options: object, from: string) => {
-        if (from !== "-") throw usageFailure("a credential is read from standard input alone: stint inspect -");
-        const toBeSignedSha256 = signedPartSha256(await readInput(context.input, INPUT_BYTES_MAX, "standard input"));
-        if (toBeSignedSha256 === undefined) {
-          throw new Failure("standard input holds neither a JWT nor a certificate", EXIT.refused);
-        }
-        const found = await session
-          .operator()
-          .history.lookUp({ toBeSignedSha256 })
-          .catch((thrown: unknown) => {
-            if (!(thrown instanceof CallError) || thrown.reason !== "STEP_NOT_FOUND") throw thrown;
-            throw new Failure(`${thrown.reason}: this broker never recorded it, so it never signed it`, EXIT.refused);
-          });
-        await session.print.one(foundView, found);
-      }),
-    );
+export function addInspect(inspect: Command, context: Context): void {
+  inspect.argument("<->", "a dash: standard input, so that no credential ends up in a shell's history").action(
+    acting(context, async (session, _options: object, from: string) => {
+      if (from !== "-") throw usageFailure("a credential is read from standard input alone: stint inspect -");
+      const toBeSignedSha256 = signedPartSha256(await readInput(context.input, INPUT_BYTES_MAX, "standard input"));
+      if (toBeSignedSha256 === undefined) {
+        throw new Failure("standard input holds neither a JWT nor a certificate", EXIT.refused);
+      }
+      const found = await session
+        .operator(History)
+        .lookUp({ toBeSignedSha256 })
+        .catch((thrown: unknown) => {
+          if (!(thrown instanceof CallError) || thrown.reason !== "STEP_NOT_FOUND") throw thrown;
+          throw new Failure(`${thrown.reason}: this broker never recorded it, so it never signed it`, EXIT.refused);
+        });
+      await session.print.one(foundView, found);
+    }),
+  );
 }
 
 /** A field of the issuance that was found, or of its step. */

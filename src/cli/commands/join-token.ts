@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { JoinTokens } from "../../gen/stint/v1/attestation_pb.js";
 import { durationOfSeconds } from "../../wire/timestamps.ts";
 import type { Context } from "../context.ts";
 import { durationFlag } from "../flags.ts";
@@ -8,11 +9,7 @@ import { acting } from "../session.ts";
 
 const NAME = "what entries have in their selector join_token:name:NAME";
 
-export function addJoinToken(program: Command, context: Context): void {
-  const joinToken = program
-    .command("join-token")
-    .description("tokens by which a workload without other evidence is attested, once");
-
+export function addJoinToken(joinToken: Command, context: Context): void {
   joinToken
     .command("create")
     .description("make one; it is shown here and never again")
@@ -21,7 +18,7 @@ export function addJoinToken(program: Command, context: Context): void {
     .action(
       acting(context, async (session, { ttl }: { readonly ttl?: number }, name: string) => {
         const duration = ttl === undefined ? {} : { ttl: durationOfSeconds(ttl) };
-        const created = await session.operator().joinTokens.create({ name, ...duration });
+        const created = await session.operator(JoinTokens).create({ name, ...duration });
         // The token alone, so that it can be piped to where it is needed and into nobody's eyes.
         if (session.globals.output === "table") context.out.write(`${created.token}\n`);
         else await session.print.one(newJoinTokenView, created);
@@ -34,7 +31,7 @@ export function addJoinToken(program: Command, context: Context): void {
     .description("those that nobody has used yet")
     .action(
       acting(context, async (session) => {
-        const { joinTokens } = await session.operator().joinTokens.list({});
+        const { joinTokens } = await session.operator(JoinTokens).list({});
         await session.print.rows(joinTokenView, joinTokens);
       }),
     );
@@ -45,7 +42,7 @@ export function addJoinToken(program: Command, context: Context): void {
     .argument("<name>", NAME)
     .action(
       acting(context, async (session, _options: object, name: string) => {
-        const { revoked } = await session.operator().joinTokens.revoke({ name });
+        const { revoked } = await session.operator(JoinTokens).revoke({ name });
         session.note(`join tokens revoked: ${revoked}`);
       }),
     );

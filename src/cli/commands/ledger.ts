@@ -1,17 +1,16 @@
 import type { Command } from "commander";
+import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import type { Context } from "../context.ts";
 import { ledgerView } from "../output/ledger-view.ts";
 import { acting } from "../session.ts";
 
-export function addLedger(program: Command, context: Context): void {
-  const ledger = program.command("ledger").description("the append-only log of everything");
-
+export function addLedger(ledger: Command, context: Context): void {
   ledger
     .command("show")
     .description("its epoch, its head, and why nothing is issued when nothing is")
     .action(
       acting(context, async (session) => {
-        await session.print.one(ledgerView, await session.operator().ledger.get({}));
+        await session.print.one(ledgerView, await session.operator(Ledger).get({}));
       }),
     );
 
@@ -21,10 +20,10 @@ export function addLedger(program: Command, context: Context): void {
     .requiredOption("--reason <text>", "why; recorded")
     .action(
       acting(context, async (session, options: { readonly reason: string }) => {
-        const operator = session.operator();
-        const { epoch, stepsClosed } = await operator.ledger.acceptRestore({ reason: options.reason });
+        const calls = session.operator(Ledger);
+        const { epoch, stepsClosed } = await calls.acceptRestore({ reason: options.reason });
         session.note(`epoch ${epoch} begins; steps closed: ${stepsClosed}; all signing keys replaced`);
-        await session.print.one(ledgerView, await operator.ledger.get({}));
+        await session.print.one(ledgerView, await calls.get({}));
       }),
     );
 }

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { UnixMicros } from "../../domain/time.ts";
-import type { PolicyFlip, PolicySuggestion } from "../../gen/stint/v1/policies_pb.js";
+import { Policies, type PolicyFlip, type PolicySuggestion } from "../../gen/stint/v1/policies_pb.js";
 import { timestampOfMicros } from "../../wire/timestamps.ts";
 import type { Context } from "../context.ts";
 import { EXIT, ExitStatus, usageFailure } from "../failure.ts";
@@ -87,7 +87,7 @@ async function replayAndPrint(session: Session, options: ReplayOptions): Promise
   const onFlip = async (flip: PolicyFlip) => {
     if (flips.length < limit) flips.push(flip);
   };
-  const replayed = await runReplay(session, session.operator(), { candidate, since, agent }, onFlip);
+  const replayed = await runReplay(session, session.operator(Policies), { candidate, since, agent }, onFlip);
   if (isStreamed) await session.print.rows(flipView, flips);
   else if (output === "json") await session.print.one(replayView(flips), replayed);
   else await printTables(session, replayed, flips);
@@ -130,7 +130,7 @@ async function suggestAndPrint(session: Session, { agent, since }: SuggestOption
   let suggestion: PolicySuggestion | undefined;
   try {
     const asked = { agent, since: timestampOfMicros((since * 1_000) as UnixMicros) };
-    for await (const { message } of session.operator().policies.suggest(asked)) {
+    for await (const { message } of session.operator(Policies).suggest(asked)) {
       if (message.case === "suggestion") suggestion = message.value;
       else if (message.case === "progress") bar.show(undefined, `${message.value.decisions} decisions`);
     }

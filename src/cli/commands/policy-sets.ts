@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import { type Command, Option } from "commander";
-import type { PolicyFlip } from "../../gen/stint/v1/policies_pb.js";
+import { Policies, type PolicyFlip } from "../../gen/stint/v1/policies_pb.js";
 import type { Context } from "../context.ts";
 import { EXIT, ExitStatus, Failure, usageFailure } from "../failure.ts";
 import { countFlag, instantFlag } from "../flags.ts";
@@ -43,7 +43,7 @@ export function addPolicySets(policy: Command, context: Context): void {
     .description("the versions that the broker has")
     .action(
       acting(context, async (session) => {
-        const { sets } = await session.operator().policies.list({});
+        const { sets } = await session.operator(Policies).list({});
         await session.print.rows(policySetView, sets);
       }),
     );
@@ -62,8 +62,8 @@ export function addPolicySets(policy: Command, context: Context): void {
     .argument("<after>", `${VERSION}; 0: none`, countFlag)
     .action(
       acting(context, async (session, _options: object, before: number, after: number) => {
-        const operator = session.operator();
-        const [was, is] = [await readSet(operator, before), await readSet(operator, after)];
+        const policies = session.operator(Policies);
+        const [was, is] = [await readSet(policies, before), await readSet(policies, after)];
         await session.print.rows(changeView, differenceOfSets(was, is));
       }),
     );
@@ -73,7 +73,7 @@ export function addPolicySets(policy: Command, context: Context): void {
     .description("which version is in force, since when and why, and which one the configuration declares")
     .action(
       acting(context, async (session) => {
-        const { activation, declaredVersion } = await session.operator().policies.list({});
+        const { activation, declaredVersion } = await session.operator(Policies).list({});
         await session.print.one(policyStatusView, { activation, declaredVersion });
       }),
     );
@@ -103,7 +103,7 @@ async function put(session: Session, { baseline }: { readonly baseline: boolean 
     directory === undefined
       ? [{ baseline }]
       : await filePartsOf(directory, somePolicyFilesIn(directory, "give no directory"), baseline);
-  const { set, findings } = await session.operator().policies.put(parts);
+  const { set, findings } = await session.operator(Policies).put(parts);
   if (set !== undefined) return session.print.one(policySetView, set);
   if (session.globals.output === "table") session.context.out.write(findings.map(formatFinding).join(""));
   else await session.print.rows(findingView, findings);
@@ -111,7 +111,7 @@ async function put(session: Session, { baseline }: { readonly baseline: boolean 
 }
 
 async function show(session: Session, version: number, id: string | undefined): Promise<void> {
-  const whole = await readSet(session.operator(), version);
+  const whole = await readSet(session.operator(Policies), version);
   const { set, policies } = whole;
   if (set === undefined) throw new Failure("version 0: no policies", EXIT.refused);
   if (id !== undefined) {
@@ -153,19 +153,18 @@ async function activate(
 ): Promise<void> {
   if (version === 0 && !none) throw usageFailure("version 0 puts no policies in force, and needs --none");
   if (version !== 0 && none) throw usageFailure("--none goes with version 0");
-  const operator = session.operator();
   await preview(session, version, since);
   if (!yes) await confirm(session.context, `put version ${version} in force?`);
-  const { changed } = await operator.policies.activate({ version, reason, none });
+  const { changed } = await session.operator(Policies).activate({ version, reason, none });
   session.note(changed ? `version ${version} is in force` : `version ${version} was in force already`);
 }
 
 /** On standard error, since it is no data: which decisions would be others, and which open steps would end. */
 async function preview(session: Session, version: number, since: number): Promise<void> {
-  const operator = session.operator();
-  const { stepsClosed } = await operator.policies.activate({ version, dryRun: true });
+  const policies = session.operator(Policies);
+  const { stepsClosed } = await policies.activate({ version, dryRun: true });
   const flips: PolicyFlip[] = [];
-  const replayed = await runReplay(session, operator, { candidate: { version }, since }, async (flip) => {
+  const replayed = await runReplay(session, policies, { candidate: { version }, since }, async (flip) => {
     if (flips.length < FLIPS_SHOWN) flips.push(flip);
   });
   const plain = <Row>(_column: Row, _row: unknown, text: string) => text;

@@ -1,7 +1,11 @@
 import type { Command } from "commander";
-import type { PrincipalsEraseResponse, PrincipalsOffboardResponse } from "../../gen/stint/v1/principals_pb.js";
-import type { Operator } from "../../sdk/operator/index.ts";
+import {
+  Principals,
+  type PrincipalsEraseResponse,
+  type PrincipalsOffboardResponse,
+} from "../../gen/stint/v1/principals_pb.js";
 import { CallError } from "../../wire/call-error.ts";
+import type { ClientOf } from "../../wire/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { principalView } from "../output/principal-view.ts";
@@ -9,20 +13,16 @@ import type { View } from "../output/view.ts";
 import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
 import { acting, type Session } from "../session.ts";
 
-type Meant = NonNullable<Parameters<Operator["principals"]["readmit"]>[0]["by"]>;
+type Meant = NonNullable<Parameters<ClientOf<typeof Principals>["readmit"]>[0]["by"]>;
 type Ended = PrincipalsOffboardResponse | PrincipalsEraseResponse;
 type OffboardOptions = { readonly bar?: boolean; readonly dryRun?: boolean };
 
 const PRINCIPAL_ID = /^[0-9a-f]{64}$/;
 
-export function addPrincipal(program: Command, context: Context): void {
-  const principal = program
-    .command("principal")
-    .description("whom steps work for: the people and services behind runs");
-
+export function addPrincipal(principal: Command, context: Context): void {
   addPaging(principal.command("list").description("all that steps named or that are barred, newest first")).action(
     acting(context, async (session, options: PagingOptions) => {
-      const { list } = session.operator().principals;
+      const { list } = session.operator(Principals);
       const rows = await rowsOf(session, options, list, (page) => page.principals);
       await session.print.rows(principalView, rows);
     }),
@@ -34,7 +34,7 @@ export function addPrincipal(program: Command, context: Context): void {
     .action(
       acting(context, async (session, options: OffboardOptions, issuer: string, subject: string | undefined) => {
         const { bar: barAhead = false, dryRun = false } = options;
-        const calls = session.operator().principals;
+        const calls = session.operator(Principals);
         const ended = await seen(calls.offboard({ by: meant(issuer, subject), barAhead, dryRun }));
         await print(session, ended);
         const { steps, credentials } = countsOf(ended);
@@ -48,7 +48,7 @@ export function addPrincipal(program: Command, context: Context): void {
 
   named(principal.command("readmit").description("let steps be opened for an offboarded principal again")).action(
     acting(context, async (session, _options: object, issuer: string, subject: string | undefined) => {
-      await session.operator().principals.readmit({ by: meant(issuer, subject) });
+      await session.operator(Principals).readmit({ by: meant(issuer, subject) });
       session.note("new steps are accepted again");
     }),
   );
@@ -59,7 +59,7 @@ export function addPrincipal(program: Command, context: Context): void {
       .description("end every step of a principal, and delete the key of what is known of them: for good"),
   ).action(
     acting(context, async (session, _options: object, issuer: string, subject: string | undefined) => {
-      const ended = await session.operator().principals.erase({ by: meant(issuer, subject) });
+      const ended = await session.operator(Principals).erase({ by: meant(issuer, subject) });
       await print(session, ended);
       const { steps, credentials } = countsOf(ended);
       session.note(`ended ${steps} and revoked ${credentials}; nothing here says any more who it was`);

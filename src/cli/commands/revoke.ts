@@ -1,6 +1,8 @@
 import { type Command, Option } from "commander";
 import { REVOCATION_REASONS } from "../../domain/revocation.ts";
-import type { Operator, RevokeResponse } from "../../sdk/operator/index.ts";
+import { History } from "../../gen/stint/v1/history_pb.js";
+import { Revocations, type RevokeResponse } from "../../gen/stint/v1/revocations_pb.js";
+import type { ClientOf } from "../../wire/client.ts";
 import type { Context } from "../context.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { serialFlag } from "../flags.ts";
@@ -24,12 +26,10 @@ type RevokeOptions = { readonly [Target in keyof typeof TARGETS]?: string } & {
   readonly bar?: boolean;
   readonly dryRun?: boolean;
 };
-type Target = NonNullable<Parameters<Operator["revocations"]["revoke"]>[0]["target"]>;
+type Target = NonNullable<Parameters<ClientOf<typeof Revocations>["revoke"]>[0]["target"]>;
 
-export function addRevoke(program: Command, context: Context): void {
-  program
-    .command("revoke")
-    .description("take back one credential, or close a step, a run, an agent's steps, with all they hold")
+export function addRevoke(revoke: Command, context: Context): void {
+  revoke
     .addOption(target("--jti <jti>", "the JWT-SVID with this jti"))
     .addOption(target("--serial <number>", "the X.509-SVID with this serial number, hexadecimal").argParser(serialFlag))
     .addOption(target("--step-id <id>", "the step and its descendants"))
@@ -42,9 +42,8 @@ export function addRevoke(program: Command, context: Context): void {
       acting(context, async (session, options: RevokeOptions) => {
         const dryRun = options.dryRun ?? false;
         const target = targetOf(options);
-        const operator = session.operator();
-        await checkRun(operator, options);
-        const response = await operator.revocations.revoke({ target, reason: options.reason ?? "", dryRun });
+        await checkRun(session, options);
+        const response = await session.operator(Revocations).revoke({ target, reason: options.reason ?? "", dryRun });
         await print(session, response, dryRun);
         session.note(summaryOf(response, dryRun));
       }),
@@ -79,10 +78,12 @@ function targetOf(options: RevokeOptions): Target {
  *
  * @throws Failure
  */
-async function checkRun(operator: Operator, { run, bar = false }: RevokeOptions): Promise<void> {
+async function checkRun({ operator }: Session, { run, bar = false }: RevokeOptions): Promise<void> {
   if (bar && run === undefined) throw usageFailure("--bar goes with --run");
   if (bar || run === undefined) return;
-  const known = await operator.history.listSteps({ filter: { runId: run, pageSize: 1 } }).catch(() => undefined);
+  const known = await operator(History)
+    .listSteps({ filter: { runId: run, pageSize: 1 } })
+    .catch(() => undefined);
   // Where the history can't be read, what is to be taken back must not wait for it.
   if (known?.steps.length !== 0) return;
   throw new Failure("no step of a run with this name was ever opened; with --bar none ever will be", EXIT.refused);

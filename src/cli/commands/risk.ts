@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { RISK_LEVELS, type RiskLevel } from "../../domain/risk.ts";
+import { Risk } from "../../gen/stint/v1/risk_pb.js";
 import type { RiskSetResponse } from "../../sdk/operator/index.ts";
 import { riskLevelMessageOf } from "../../wire/risk-message.ts";
 import { durationOfSeconds } from "../../wire/timestamps.ts";
@@ -23,11 +24,7 @@ type SetOptions = {
   readonly wait: boolean;
 };
 
-export function addRisk(program: Command, context: Context): void {
-  const risk = program
-    .command("risk")
-    .description("how much risk the trust domain, agents and runs bear, on which policies decide");
-
+export function addRisk(risk: Command, context: Context): void {
   waiting(risk.command("set"))
     .description("set it anew, until it lapses; what policy then no longer permits is closed")
     .requiredOption("--scope <scope>", SCOPE)
@@ -42,7 +39,7 @@ export function addRisk(program: Command, context: Context): void {
     .description("what is above low")
     .action(
       acting(context, async (session) => {
-        const { risks } = await session.operator().risk.list({});
+        const { risks } = await session.operator(Risk).list({});
         await session.print.rows(riskView, risks);
       }),
     );
@@ -65,7 +62,7 @@ function waiting(command: Command): Command {
 
 async function set(session: Session, options: SetOptions): Promise<void> {
   const { scope, level, ttl, reason, unknownRun = false, wait } = options;
-  const response = await session.operator().risk.set(
+  const response = await session.operator(Risk).set(
     {
       scope,
       level: riskLevelMessageOf(level),

@@ -1,4 +1,6 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { Approvals } from "../../gen/stint/v1/approvals_pb.js";
+import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import type { Context } from "../context.ts";
 import { stepView } from "../output/step-view.ts";
 import { addAnswers } from "./answering.ts";
@@ -11,12 +13,12 @@ export function addStepApproval(step: Command, context: Context): void {
     refuseDescription: "close a step that waits for approval",
     argument: { name: "<step-id>", description: "its id: another request may come to have its name", parse: stepId },
     view: stepView,
-    async requestDigest({ steps }, id) {
-      const { step: asked } = await steps.get({ by: { case: "stepId", value: id } });
+    async requestDigest({ operator }, id) {
+      const { step: asked } = await operator(Steps).get({ by: { case: "stepId", value: id } });
       return asked?.approval?.requestDigest ?? "";
     },
-    approve: async ({ approvals }, stepId, answer) => (await approvals.approve({ stepId, ...answer })).step,
-    refuse: async ({ approvals }, stepId, reason) => (await approvals.refuse({ stepId, reason })).step,
+    approve: async ({ operator }, stepId, answer) => (await operator(Approvals).approve({ stepId, ...answer })).step,
+    refuse: async ({ operator }, stepId, reason) => (await operator(Approvals).refuse({ stepId, reason })).step,
   });
 }
 

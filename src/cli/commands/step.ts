@@ -33,9 +33,7 @@ type ListOptions = PagingOptions & {
 };
 type CloseOptions = { readonly outcome: keyof typeof OUTCOMES; readonly awaitReceipts?: number };
 
-export function addStep(program: Command, context: Context): void {
-  const step = program.command("step").description("open, follow and close steps");
-
+export function addStep(step: Command, context: Context): void {
   addOpenFlags(step.command("open").description("open a step, as a runtime of the workload endpoint"))
     .requiredOption(
       "--executor <any|pid|tree:pid>",

@@ -31,11 +31,7 @@ type X509Options = StepOptions & {
 /** `pem` for most, `pkcs12` for what Java and .NET load. */
 const FORMATS = ["pem", "pkcs12"] as const;
 
-export function addSvid(program: Command, context: Context): void {
-  const svid = program
-    .command("svid")
-    .description("a credential of the step that this command runs in, for programs without an SDK");
-
+export function addSvid(svid: Command, context: Context): void {
   ofOwnStep(svid.command("jwt"))
     .description("print a JWT-SVID for one audience")
     .requiredOption("--audience <audience>", "whom it is for, e.g. the URL of an MCP server")

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { TOOL_STATES, type ToolState } from "../../domain/tool-definition.ts";
+import { Tools } from "../../gen/stint/v1/tools_pb.js";
 import { toolStateMessageOf } from "../../wire/tool-message.ts";
 import type { Context } from "../context.ts";
 import { usageFailure } from "../failure.ts";
@@ -11,17 +12,13 @@ import { acting } from "../session.ts";
 type ListOptions = PagingOptions & { readonly location?: string; readonly state?: readonly ToolState[] };
 
 /** Definitions of tools: which are pinned, which changed, and what an operator accepts of that. */
-export function addTool(program: Command, context: Context): void {
-  const tool = program
-    .command("tool")
-    .description("tools as servers show them, and which definition of each is pinned");
-
+export function addTool(tool: Command, context: Context): void {
   addPaging(tool.command("list").description("tools that were reported, newest first"))
     .option("--location <uri>", "of this server")
     .addOption(stateOption())
     .action(
       acting(context, async (session, options: ListOptions) => {
-        const { tools } = session.operator();
+        const tools = session.operator(Tools);
         const states = (options.state ?? []).map(toolStateMessageOf);
         const { location = "" } = options;
         const list = (page: { readonly pageSize: number; readonly pageToken: string }) =>
@@ -40,7 +37,7 @@ export function addTool(program: Command, context: Context): void {
     )
     .action(
       acting(context, async (session, options: { readonly definition?: Buffer }, location: string, name: string) => {
-        const { tool: shown, definitions } = await session.operator().tools.get({ location, tool: name });
+        const { tool: shown, definitions } = await session.operator(Tools).get({ location, tool: name });
         const wanted = options.definition ?? shown?.newestSha256 ?? Buffer.of();
         const compared = definitions.find((one) => isSame(one.definitionSha256, wanted));
         if (shown === undefined || compared === undefined) {
@@ -62,8 +59,8 @@ export function addTool(program: Command, context: Context): void {
         async (session, { reason }: { readonly reason: string }, location: string, name: string, sha256: Buffer) => {
           const definitionSha256 = new Uint8Array(sha256);
           const { tool: accepted } = await session
-            .operator()
-            .tools.accept({ location, tool: name, definitionSha256, reason });
+            .operator(Tools)
+            .accept({ location, tool: name, definitionSha256, reason });
           if (accepted !== undefined) await session.print.one(toolView, accepted);
         },
       ),
@@ -77,7 +74,7 @@ export function addTool(program: Command, context: Context): void {
     .requiredOption("--reason <text>", "why; recorded")
     .action(
       acting(context, async (session, { reason }: { readonly reason: string }, location: string, name: string) => {
-        await session.operator().tools.forget({ location, tool: name, reason });
+        await session.operator(Tools).forget({ location, tool: name, reason });
         session.note("forgotten: the next report of it is the first");
       }),
     );

@@ -12,12 +12,8 @@ type DevOptions = {
 };
 
 /** `stint dev`: a throw-away broker. Its code is loaded only then: no other command needs a broker's libraries. */
-export function addDev(program: Command, context: Context): void {
-  program
-    .command("dev")
-    .description(
-      "a throw-away broker: for the calling user, in the foreground, gone with everything it made when it ends",
-    )
+export function addDev(dev: Command, context: Context): void {
+  dev
     .argument("[command...]", "a command to run with it, its environment set, and to end with; after --")
     .option("--dir <path>", "where its sockets, bundle.json and http.url go; by default a new temporary directory")
     .option("--agent <name>", "an agent beside `dev`; may be repeated", listFlag)

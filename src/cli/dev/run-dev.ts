@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Context } from "../context.ts";
-import { ENDPOINT_VARIABLE } from "../session.ts";
+import { ENDPOINT_VARIABLE } from "../endpoint-variable.ts";
 import { listenForStop } from "../stop-signal.ts";
 import { startDevBroker } from "./dev-broker.ts";
 import { devLog } from "./dev-log.ts";

@@ -1,6 +1,6 @@
 import { type Exchange, ExchangeState, Standing, type StandingExchange } from "../../gen/stint/v1/types_pb.js";
 import { enumField, instantCell, instantField, sequenceField, textField } from "./fields.ts";
-import type { OutputFormat } from "./printer.ts";
+import type { OutputFormat } from "./output-formats.ts";
 import { showControls } from "./show-controls.ts";
 import { type Json, styleOf, type View } from "./view.ts";
 

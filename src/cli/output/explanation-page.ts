@@ -1,16 +1,16 @@
 import { formatGrant } from "../../domain/grant.ts";
-import type { OpenerFacts } from "../../gen/stint/v1/history_pb.js";
 import {
   Effect,
   type EvaluatedRequest,
   type ExplainedElement,
   type ExplainedPolicy,
   type ExplainResponse,
-  type GrantElement,
   type LeftOut,
+  type OpenerFacts,
   type PassingChange,
   type PolicyEffect,
-} from "../../sdk/operator/index.ts";
+} from "../../gen/stint/v1/history_pb.js";
+import type { GrantElement } from "../../gen/stint/v1/types_pb.js";
 import { denialLayerOf } from "../../wire/denial-details.ts";
 import { knownGrantOf } from "../../wire/grant-message.ts";
 import { instantCell } from "./fields.ts";

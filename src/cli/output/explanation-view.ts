@@ -6,7 +6,7 @@ import {
   type ExplainResponse,
   type PassingChange,
   type PolicyEffect,
-} from "../../sdk/operator/index.ts";
+} from "../../gen/stint/v1/history_pb.js";
 import { denialLayerOf } from "../../wire/denial-details.ts";
 import { decisionView } from "./decision-view.ts";
 import { grantField, instantField, textField } from "./fields.ts";

@@ -2,12 +2,10 @@ import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { styleText } from "node:util";
 import { formatCsvLine } from "./csv.ts";
+import type { OutputFormat } from "./output-formats.ts";
 import { escapeControls } from "./show-controls.ts";
 import { formatFields, formatTable, type Paint } from "./table.ts";
 import { type DataRecord, recordOf, type View } from "./view.ts";
-
-export const OUTPUT_FORMATS = ["table", "json", "jsonl", "csv"] as const;
-export type OutputFormat = (typeof OUTPUT_FORMATS)[number];
 
 /** Data for standard output, in the format that was asked for. */
 export type Printer = {

@@ -1,6 +1,6 @@
 import type { UnixMicros } from "../../domain/time.ts";
-import type { PoliciesReplayRequest, PolicyFlip } from "../../gen/stint/v1/policies_pb.js";
-import type { Operator } from "../../sdk/operator/index.ts";
+import type { Policies, PoliciesReplayRequest, PolicyFlip } from "../../gen/stint/v1/policies_pb.js";
+import type { ClientOf } from "../../wire/client.ts";
 import { timestampOfMicros } from "../../wire/timestamps.ts";
 import { EXIT, Failure } from "../failure.ts";
 import { formatFinding } from "../output/policy-view.ts";
@@ -30,12 +30,12 @@ type Candidate = readonly FilePart[] | Pick<PoliciesReplayRequest, "version">;
  */
 export async function runReplay(
   { context }: Session,
-  { policies }: Operator,
+  { replay }: ClientOf<typeof Policies>,
   what: { readonly candidate: Candidate; readonly since: number; readonly agent?: string | undefined },
   onFlip: (flip: PolicyFlip) => Promise<void>,
 ): Promise<Replayed> {
   const { candidate, since, agent = "" } = what;
-  const call = policies.replay();
+  const call = replay();
   const filter = { since: timestampOfMicros((since * 1_000) as UnixMicros), agent };
   const parts = "version" in candidate ? [{ version: candidate.version ?? 0 }] : (candidate as readonly FilePart[]);
   for (const part of parts) call.send({ ...part, ...filter });

@@ -1,5 +1,5 @@
-import type { DataClass, Policy, PolicySet } from "../../gen/stint/v1/policies_pb.js";
-import type { Operator } from "../../sdk/operator/index.ts";
+import type { DataClass, Policies, Policy, PolicySet } from "../../gen/stint/v1/policies_pb.js";
+import type { ClientOf } from "../../wire/client.ts";
 
 /** A set of policies with all that is in it. */
 export type WholeSet = {
@@ -11,7 +11,7 @@ export type WholeSet = {
 };
 
 /** A version from its parts; version 0 is the set without policies. @throws CallError */
-export async function readSet({ policies: { get } }: Operator, version: number): Promise<WholeSet> {
+export async function readSet({ get }: ClientOf<typeof Policies>, version: number): Promise<WholeSet> {
   const policies: Policy[] = [];
   const dataClasses: DataClass[] = [];
   let set: PolicySet | undefined;

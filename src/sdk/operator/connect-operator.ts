@@ -14,9 +14,8 @@ import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { Tools } from "../../gen/stint/v1/tools_pb.js";
 import { openChannel } from "../../wire/channel.ts";
 import { type ClientOf, createClient } from "../../wire/client.ts";
+import { OPERATOR_SOCKET_DEFAULT, OPERATOR_SOCKET_VARIABLE } from "./operator-socket.ts";
 
-const SOCKET_VARIABLE = "STINT_OPERATOR_SOCKET";
-export const OPERATOR_SOCKET_DEFAULT = "/run/stint/operator.sock";
 /** Longer than any fsync or history page; a broker that takes longer is not there. */
 const CALL_MS_MAX = 30_000;
 
@@ -54,7 +53,7 @@ export type Operator = {
  * @throws BrokerError INVALID_FIELD when the socket is no path
  */
 export function connectOperator(options: OperatorOptions = {}): Operator {
-  const channel = openChannel(options.socket ?? process.env[SOCKET_VARIABLE] ?? OPERATOR_SOCKET_DEFAULT);
+  const channel = openChannel(options.socket ?? process.env[OPERATOR_SOCKET_VARIABLE] ?? OPERATOR_SOCKET_DEFAULT);
   const terms = { deadlineMs: options.deadlineMs ?? CALL_MS_MAX };
   return {
     entries: createClient(Entries, channel, terms),

@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
+import type { OutputFormat } from "../../../src/cli/output/output-formats.ts";
 import { principalView } from "../../../src/cli/output/principal-view.ts";
-import { createPrinter, type OutputFormat } from "../../../src/cli/output/printer.ts";
+import { createPrinter } from "../../../src/cli/output/printer.ts";
 import { PrincipalRecordSchema } from "../../../src/gen/stint/v1/principals_pb.js";
 import { collector } from "../running.ts";
 

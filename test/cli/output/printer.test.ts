@@ -1,6 +1,7 @@
 import { Writable } from "node:stream";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createPrinter, OUTPUT_FORMATS, type OutputFormat } from "../../../src/cli/output/printer.ts";
+import { OUTPUT_FORMATS, type OutputFormat } from "../../../src/cli/output/output-formats.ts";
+import { createPrinter } from "../../../src/cli/output/printer.ts";
 import type { View } from "../../../src/cli/output/view.ts";
 
 type Row = { readonly name: string; readonly tags: readonly string[] };

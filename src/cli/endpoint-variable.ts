@@ -1,0 +1,2 @@
+/** SPIFFE's name for where the Workload API is. */
+export const ENDPOINT_VARIABLE = "SPIFFE_ENDPOINT_SOCKET";
