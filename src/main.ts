@@ -8,6 +8,7 @@ import { type Closers, closeAll } from "./main/closers.ts";
 import { openCore } from "./main/core.ts";
 import { heedEnding } from "./main/ending.ts";
 import { type ConfigRequest, forOperator, sentenceOf } from "./main/for-operator.ts";
+import type { PassOn } from "./main/front-ends.ts";
 import { mergingLog } from "./main/merging-log.ts";
 import { checkNode } from "./main/node-version.ts";
 import { createReload, type Reloadable } from "./main/reload.ts";
@@ -31,6 +32,8 @@ export type Broker = {
   readonly operationsUrl: string | undefined;
   /** The SPIFFE bundle document as it is now. */
   bundle(): object;
+  /** Sets the level of the log of front ends. */
+  setLevel(level: Config["log"]["level"]): void;
   /** What can be changed while the broker runs. */
   readonly reloadable: Reloadable;
   /** Stops accepting, finishes calls in flight, and closes. Idempotent. */
@@ -43,20 +46,22 @@ export type Broker = {
  * @throws BrokerError, UnsafeFileError and any other error that says why the broker can't start; nothing stays open
  *   then
  */
-export async function openBroker(config: Config, whole: Log): Promise<Broker> {
+export async function openBroker(config: Config, whole: Log & Partial<Pick<ProcessLog, "passOn">>): Promise<Broker> {
   checkNode(process.versions.node);
   const { log, flush } = mergingLog(whole, systemClock());
   const closers: Closers = [flush];
   const close = () => closeAll(closers);
   try {
     const core = await openCore(config, log, closers);
-    const serving = await startServers({ core, ports: apiPortsOf(core, config), config, log }, closers);
+    const passOn = passedOn(whole);
+    const serving = await startServers({ core, ports: apiPortsOf(core, config), config, log, passOn }, closers);
     return {
       trustDomain: config.trustDomain,
       workloadSocket: config.workload.socket,
       operatorSocket: config.operator.socket,
       ...serving,
       bundle: core.bundle,
+      setLevel: (level) => core.frontEnds?.setLevel(level),
       reloadable: {
         registry: core.registry,
         files: core.files,
@@ -69,6 +74,14 @@ export async function openBroker(config: Config, whole: Log): Promise<Broker> {
     await close();
     throw thrown;
   }
+}
+
+/** A front end's log is made of lines as this process's is; what else it writes, Node.js wrote. */
+function passedOn(log: Log & Partial<Pick<ProcessLog, "passOn">>): PassOn {
+  return (line, front) => {
+    if (line.startsWith("{") && log.passOn !== undefined) log.passOn(line);
+    else log.warning("a front end wrote", { front, line });
+  };
 }
 
 type DaemonRequest = ConfigRequest & {
@@ -113,9 +126,11 @@ async function serve(options: DaemonRequest, log: ProcessLog): Promise<void> {
     ...(broker.httpUrl === undefined ? {} : { http: broker.httpUrl }),
     ...(broker.operationsUrl === undefined ? {} : { operations: broker.operationsUrl }),
   });
-  options.onHangup(
-    createReload({ request: options, settings, broker: broker.reloadable, setLevel: log.setLevel, log }),
-  );
+  const setLevel = (level: Config["log"]["level"]) => {
+    log.setLevel(level);
+    broker.setLevel(level);
+  };
+  options.onHangup(createReload({ request: options, settings, broker: broker.reloadable, setLevel, log }));
   await stopping;
   log.info("stopping");
   await broker.close();

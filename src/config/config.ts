@@ -68,6 +68,8 @@ export type Config = {
     /** For runtimes that do not say how many; in declared entries the number is filled in already. */
     readonly openStepsPerRuntime: number;
   };
+  /** Front ends in processes of their own; 0: one process serves everybody. */
+  readonly workers: number;
   readonly ledger: { readonly reserveBytes: number; readonly diskFreeBytesMin: number };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
   readonly authority: {

@@ -168,6 +168,7 @@ function configOf(
       watchers: file.limits.watchers,
       openStepsPerRuntime: file.limits.open_steps,
     },
+    workers: file.workers,
     ledger: { reserveBytes: file.ledger.reserve_bytes, diskFreeBytesMin: file.ledger.disk_free_bytes_min },
     log: file.log,
     authority: {

@@ -34,6 +34,8 @@ export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"] a
 const MEBIBYTE = 1024 * 1024;
 /** Room for one close of a very large run; a smaller reserve would not hold a single transaction's journal. */
 const RESERVE_BYTES_MIN = MEBIBYTE;
+/** More processes than a machine has cores only take turns. */
+const WORKERS_MAX = 64;
 const BYTES_MAX = 1024 * 1024 * MEBIBYTE;
 /** Keys are for years at most: a key that nobody remembers is a key that nobody guards. */
 const AUTHORITY_DAYS_MAX = 3_650;
@@ -125,6 +127,11 @@ export const fileSchema = section({
       .describe("Connections of one user to the workload socket."),
     watchers: whole(1, 100_000).prefault(LIMITS.watchersMax).describe("Verifiers and runtimes on the revocation feed."),
   }).prefault({}),
+  workers: whole(0, WORKERS_MAX)
+    .prefault(0)
+    .describe(
+      "Processes beside the ledger's that take callers of the workload socket; 0: one process serves everybody.",
+    ),
   ledger: section({
     reserve_bytes: whole(RESERVE_BYTES_MIN, BYTES_MAX)
       .prefault(16 * MEBIBYTE)

@@ -1,4 +1,6 @@
+import type { Authority } from "../domain/authority.ts";
 import { type Denial, denial, isDenial } from "../domain/errors.ts";
+import type { IssuanceRecord } from "../domain/issuance.ts";
 import type { Delivery, Signed } from "../domain/stages.ts";
 import { permits } from "../domain/step.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -32,12 +34,11 @@ async function deliverOne(signed: Signed, ports: DeliverPorts): Promise<Delivery
       return denial("STEP_CLOSED", `the step is ${state}`, { state });
     }
   }
-  return {
-    issuanceId: record.issuanceId,
-    kind: record.kind,
-    spiffeId: record.spiffeId,
-    expiresAt: record.expiresAt,
-    svid,
-    authority,
-  } as Delivery;
+  return deliveredApart(record, svid, authority);
+}
+
+/** What `deliver` let go, in this process or in the ledger's, which told of it. */
+export function deliveredApart(record: IssuanceRecord, svid: Uint8Array, authority: Authority): Delivery {
+  const { issuanceId, kind, spiffeId, expiresAt } = record;
+  return { issuanceId, kind, spiffeId, expiresAt, svid, authority } as Delivery;
 }

@@ -6,7 +6,7 @@ import { newId, newJti, newSerialNumber } from "../domain/ids.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
 import { PRINCIPAL_SALT_BYTES, type PrincipalClaim } from "../domain/jwt-claims.ts";
 import { LIMITS } from "../domain/limits.ts";
-import type { Drafted, Entitled, SvidContent } from "../domain/stages.ts";
+import type { Drafted, Entitled, SvidContent, Unbranded } from "../domain/stages.ts";
 import { secondsOf, type UnixMicros } from "../domain/time.ts";
 import { validityFor } from "../domain/validity.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -79,6 +79,15 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     decidedOn: entitled.decidedOn,
     ...(entitled.executable === undefined ? {} : { executable: entitled.executable }),
   } as Drafted;
+}
+
+export type DraftedApart = Unbranded<Drafted>;
+
+/** What was drafted in another process of this broker, by `draft`. @throws TypeError where the row is not of these bytes */
+export function draftedApart(facts: DraftedApart): Drafted {
+  if (sha256Hex(facts.toBeSigned) !== facts.record.toBeSignedSha256) throw new TypeError("not the row of this draft");
+  const { record, toBeSigned, authority, decidedOn, executable } = facts;
+  return { record, toBeSigned, authority, decidedOn, ...(executable === undefined ? {} : { executable }) } as Drafted;
 }
 
 /** @throws TypeError for a step that works for somebody who is not known: its tokens would say that it works for nobody */

@@ -5,7 +5,13 @@ import { type DraftPorts, draft } from "./draft.ts";
 import { type RecordPorts, record } from "./record.ts";
 import { type SignPorts, sign } from "./sign.ts";
 
-export type IssueEntitledPorts = DraftPorts & RecordPorts & SignPorts & DeliverPorts;
+export type IssueDraftedPorts = RecordPorts & SignPorts & DeliverPorts;
+
+export type IssueEntitledPorts = DraftPorts &
+  IssueDraftedPorts & {
+    /** Does what `issueDrafted` does, in another process; absent: it is done in this one. */
+    readonly issuedElsewhere?: (drafted: readonly (Drafted | Denial)[]) => Promise<readonly (Delivery | Denial)[]>;
+  };
 
 /**
  * The issuance path after `entitle`; all items are recorded in one append.
@@ -16,13 +22,14 @@ export async function issueEntitled(
   entitled: readonly (Entitled | Denial)[],
   ports: IssueEntitledPorts,
 ): Promise<readonly (Delivery | Denial)[]> {
-  return issueDrafted(draft(entitled, ports), ports);
+  const drafted = draft(entitled, ports);
+  return ports.issuedElsewhere === undefined ? issueDrafted(drafted, ports) : ports.issuedElsewhere(drafted);
 }
 
 /** The issuance path after `draft`: nothing was recorded before, and only what is recorded here is signed. */
 export async function issueDrafted(
   drafted: readonly (Drafted | Denial)[],
-  ports: RecordPorts & SignPorts & DeliverPorts,
+  ports: IssueDraftedPorts,
 ): Promise<readonly (Delivery | Denial)[]> {
   const recorded = await record(drafted, ports);
   const signed = await sign(recorded, ports);

@@ -1,10 +1,6 @@
-import { jwtEs256Format } from "../adapters/jwt-es256/jwt-es256.ts";
-import { txnTokenEs256Format } from "../adapters/jwt-es256/txn-token-es256.ts";
-import { witEs256Format } from "../adapters/jwt-es256/wit-es256.ts";
 import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
 import { policySchemaText } from "../adapters/policy-cedar/policy-files.ts";
 import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
-import { x509DerFormat } from "../adapters/x509-der/x509-der.ts";
 import type { CredentialsPorts } from "../api/grpc/credentials.ts";
 import { createFeedMessages } from "../api/grpc/feed-messages.ts";
 import type { PoliciesPorts } from "../api/grpc/policies.ts";
@@ -25,6 +21,7 @@ import { tokenSizeCheck } from "../open/token-size.ts";
 import { checkPortsOf } from "./check-ports.ts";
 import type { Core } from "./core.ts";
 import { readSent } from "./policies.ts";
+import { svidFormats } from "./svid-formats.ts";
 import { trustOf } from "./trust.ts";
 
 /** What each service of the API needs. */
@@ -143,12 +140,7 @@ function issuingPortsOf(core: Core, { issuer }: Config): CredentialsPorts {
     authorities,
     processes: unix.watch,
     signer,
-    formats: {
-      "x509-svid": x509DerFormat(),
-      "jwt-svid": jwtEs256Format(issuer),
-      "wit-svid": witEs256Format(),
-      "txn-token": txnTokenEs256Format(issuer),
-    },
+    formats: svidFormats(issuer),
     denials,
     stepProcesses: stepDirectory,
     principals,

@@ -12,6 +12,7 @@ import type { StepProcessesPorts } from "../follow/step-processes.ts";
 import { keepToolDirectory } from "../follow/tool-directory.ts";
 import { createIssuanceRate } from "../issue/issuance-rate.ts";
 import { keepPolicyDirectory } from "../policy/policy-directory.ts";
+import type { Following } from "../ports/following.ts";
 import type { OpenedLedger } from "../ports/ledger.ts";
 import type { PolicyEngine } from "../ports/policy-engine.ts";
 import { keepEntryDirectory } from "../registry/entry-directory.ts";
@@ -27,6 +28,8 @@ export type BesidePorts = Pick<StepProcessesPorts, "kinship"> &
   Pick<ReassessPorts, "principals"> & {
     readonly store: OpenedLedger;
     readonly engine: PolicyEngine;
+    /** What follows the ledger in other processes. Absent: nothing does. */
+    readonly elsewhere?: readonly Pick<Following, "reached">[];
     readonly exchanges: Pick<EndingsPorts, "targets" | "vault" | "delayed">;
   };
 
@@ -38,7 +41,7 @@ export type BesidePorts = Pick<StepProcessesPorts, "kinship"> &
  * @throws BrokerError LEDGER_UNAVAILABLE, AUTHORITY_UNAVAILABLE
  */
 export async function keepBeside(ports: BesidePorts, closers: Closers) {
-  const { store, clock, failed } = ports;
+  const { store, clock, failed, elsewhere = [] } = ports;
   const { ledger, projections, steps, feed } = store;
 
   const notifier = createNotifier({ ledger, feed, failed });
@@ -53,8 +56,8 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     () => entries.following.end(),
     () => stepDirectory.following.end(),
   );
-  const inDirectory = reachedBy(stepDirectory.following);
-  const inForce = reachedBy(stepDirectory.following, notifier.following);
+  const inDirectory = reachedBy(stepDirectory.following, ...elsewhere);
+  const inForce = reachedBy(stepDirectory.following, notifier.following, ...elsewhere);
   const authorities = await openAuthorities({ ...ports, ledger, projections, inForce });
   closers.push(() => authorities.stop());
   const registry = createRegistry({
@@ -62,7 +65,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
     ledger,
     steps: stepDirectory,
     entries,
-    inForce: reachedBy(entries.following, stepDirectory.following, notifier.following),
+    inForce: reachedBy(entries.following, stepDirectory.following, notifier.following, ...elsewhere),
   });
   const lifetimes = await keepLifetimes({ ...ports, ledger, projections });
   closers.push(() => lifetimes.stop());

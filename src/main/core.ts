@@ -33,6 +33,7 @@ import type { Closers } from "./closers.ts";
 import { exchangeTargets, openExchangeKeeping } from "./exchanges.ts";
 import { engineWithExternal } from "./external-policy.ts";
 import { openFederation } from "./federation.ts";
+import { followElsewhere, openFrontEnds } from "./front-ends.ts";
 import { openSigner, upstreamFiles } from "./open-signer.ts";
 import { openVault } from "./open-vault.ts";
 import { withOwn } from "./own-entries.ts";
@@ -54,6 +55,10 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const clock = systemClock();
   const random = systemRandomness();
   const failed = (error: unknown) => log.fault("a background act failed", error);
+
+  // Before all else: they load their program while the ledger is opened.
+  const frontEnds = openFrontEnds(config, log);
+  if (frontEnds !== undefined) closers.push(() => frontEnds.stop());
 
   const files = keepFilesRenewed({ clock, log });
   closers.push(() => files.stop());
@@ -77,6 +82,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   });
   closers.push(() => store.close());
   const { ledger, projections } = store;
+  if (frontEnds !== undefined) closers.push(followElsewhere(ledger, frontEnds));
   const { counts, end } = tellEvents(ledger, log);
   closers.push(end);
   // Before anything is written or signed, and before the signer destroys keys that its trust domain's ledger knows not.
@@ -148,6 +154,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       clock,
       random,
       engine,
+      ...(frontEnds === undefined ? {} : { elsewhere: [frontEnds] }),
       principals,
       keyMissing: ({ authorityId, family }) =>
         log.warning("a key is missing, and is replaced", { authorityId, family }),
@@ -238,6 +245,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     upstream,
     files,
     endings,
+    frontEnds,
+    ledgerDirectory: directory.ledger,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Following, InForce } from "../ports/following.ts";
 
 /** An `InForce` that waits for these followers, and for no others. */
-export function reachedBy(...followings: readonly Following[]): InForce {
+export function reachedBy(...followings: readonly Pick<Following, "reached">[]): InForce {
   return async (sequence) => {
     await Promise.all(followings.map((following) => following.reached(sequence)));
   };

@@ -1,3 +1,4 @@
+import type { FrontPool } from "../adapters/front-processes/front-pool.ts";
 import { listenOnUnix } from "../api/endpoint/unix-endpoint.ts";
 import { attesting } from "../api/grpc/attesting.ts";
 import { type ApiPorts, type ApiServer, operatorServer, workloadServer } from "../api/grpc/servers.ts";
@@ -12,6 +13,7 @@ import { endingLines } from "./certificate-endings.ts";
 import type { Closers } from "./closers.ts";
 import { conditionLines } from "./condition-lines.ts";
 import type { Core } from "./core.ts";
+import { frontAnswers, frontSettings, type PassOn } from "./front-ends.ts";
 import { type HttpUrls, startHttpListeners } from "./http.ts";
 import { metricsOf } from "./metrics.ts";
 import { shownBy, trustOf } from "./trust.ts";
@@ -32,7 +34,14 @@ export async function startServers(
     ports,
     config,
     log,
-  }: { readonly core: Core; readonly ports: ApiPorts; readonly config: Config; readonly log: Log },
+    passOn,
+  }: {
+    readonly core: Core;
+    readonly ports: ApiPorts;
+    readonly config: Config;
+    readonly log: Log;
+    readonly passOn: PassOn;
+  },
   closers: Closers,
 ): Promise<Serving> {
   const { clock, receipts, readiness, unix } = core;
@@ -42,7 +51,7 @@ export async function startServers(
   // All servers stop at once: while one finishes its calls in flight, the others must not go on taking calls.
   const stops: (() => Promise<void>)[] = [];
   closers.push(async () => void (await Promise.all(stops.map((stop) => stop()))));
-  const workload = await serve(workloadServer, config.workload.socket, config.workload.mode, undefined);
+  const workload = await serve(workloadServer, config.workload.socket, config.workload.mode, undefined, core.frontEnds);
   const { groupId } = config.operator;
   const operator = await serve(operatorServer, config.operator.socket, groupId === undefined ? 0o600 : 0o660, groupId);
 
@@ -51,6 +60,7 @@ export async function startServers(
     path: string,
     mode: number,
     gid: number | undefined,
+    frontEnds?: FrontPool,
   ): Promise<ApiServer> {
     let endpoint: Awaited<ReturnType<typeof listenOnUnix>> | undefined;
     const api = make(
@@ -65,6 +75,13 @@ export async function startServers(
       },
       ports,
     );
+    // Before anybody is let in: who comes while none of them serves is served here, for as long as the connection lasts.
+    await frontEnds?.start(frontSettings(core, config), core.store.ledger.head().sequence, {
+      ...frontAnswers({ ...ports.issuing, authorities: core.authorities, failed: core.failed }),
+      relay: (connectionId, socket) => endpoint?.join(connectionId, socket),
+      count: metrics.count,
+      line: passOn,
+    });
     endpoint = await listenOnUnix({
       path,
       mode,
@@ -73,10 +90,16 @@ export async function startServers(
       adopt: (fd) => unix.adopt(fd),
       descriptors: unix.descriptors,
       connectionsPerUidMax: config.limits.connectionsPerUid,
+      ...(frontEnds === undefined
+        ? {}
+        : { handOver: (socket, { connectionId }, ended) => frontEnds.take(connectionId, socket, ended) }),
       onRefused: ({ reason, uid }) => log.recurring("connection refused", { reason, uid: uid ?? -1 }),
     });
     const listening = endpoint;
-    stops.push(() => stopServing(api.server, listening, clock));
+    stops.push(
+      () => stopServing(api.server, listening, clock),
+      async () => frontEnds?.stop(),
+    );
     return api;
   }
 

@@ -132,3 +132,8 @@ function fieldOf(packageName: string, [number, name, type, in_]: Field) {
     ...(in_ === "oneof" ? { oneofIndex: 0 } : {}),
   };
 }
+
+/** Of both versions that clients ask by. */
+export function reflectionContracts(): readonly DescService[] {
+  return [reflectionContract("v1"), reflectionContract("v1alpha")];
+}

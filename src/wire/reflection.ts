@@ -1,7 +1,7 @@
 import { type DescFile, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { type Server, type ServerDuplexStream, status } from "@grpc/grpc-js";
-import { type ReflectionRequest, type ReflectionResponse, reflectionContract } from "./reflection-contract.ts";
+import { type ReflectionRequest, type ReflectionResponse, reflectionContracts } from "./reflection-contract.ts";
 import { addService, type Received, receivedMessage } from "./service-definition.ts";
 import { serviceErrorOf } from "./service-error.ts";
 
@@ -12,7 +12,7 @@ type Answer = ReflectionResponse["messageResponse"];
  * our proto files.
  */
 export function addReflection(server: Server, services: readonly DescService[]): void {
-  const versions = [reflectionContract("v1"), reflectionContract("v1alpha")];
+  const versions = reflectionContracts();
   const catalog = catalogOf([...services, ...versions]);
   for (const version of versions) {
     addService(server, version, { serverReflectionInfo: (call: ReflectionCall) => reflect(call, catalog) });

@@ -78,6 +78,45 @@ export function addService<Service extends DescService>(
   server.addService(serviceDefinitionOf(service), handlers as UntypedServiceImplementation);
 }
 
+/** Serves a call of any method without looking into its messages. @param path - the method's, e.g. `/stint.v1.Steps/Open`. */
+export type RawHandler = (path: string) => handleBidiStreamingCall<Buffer, Buffer>;
+
+/** Adds a service of which some methods are served here, and all others by `raw`. */
+export function addServiceBeside<Service extends DescService>(
+  server: Server,
+  service: Service,
+  handlers: Partial<HandlersOf<Service>>,
+  raw: RawHandler,
+): void {
+  const served = service.methods.filter(({ localName }) => localName in handlers);
+  const others = service.methods.filter(({ localName }) => !(localName in handlers));
+  if (served.length > 0) {
+    const definitions = served.map((method) => [method.localName, methodDefinitionOf(method)] as const);
+    server.addService(Object.fromEntries(definitions), handlers as UntypedServiceImplementation);
+  }
+  addRaw(
+    server,
+    others.map((method) => methodDefinitionOf(method).path),
+    raw,
+  );
+}
+
+/** Adds methods by their paths alone. Every call is one of streams both ways: on the wire all kinds of calls look alike. */
+export function addRaw(server: Server, paths: readonly string[], raw: RawHandler): void {
+  const definitions = paths.map((path) => [path, { path, ...RAW }] as const);
+  server.addService(Object.fromEntries(definitions), Object.fromEntries(paths.map((path) => [path, raw(path)])));
+}
+
+const asItIs = (bytes: Buffer): Buffer => bytes;
+const RAW = {
+  requestStream: true,
+  responseStream: true,
+  requestSerialize: asItIs,
+  requestDeserialize: asItIs,
+  responseSerialize: asItIs,
+  responseDeserialize: asItIs,
+} as const;
+
 /** One method, for both sides: a client deserializes responses and throws, a server deserializes requests and does not. */
 export function methodDefinitionOf(method: DescMethod): MethodDefinition<unknown, unknown> {
   return {

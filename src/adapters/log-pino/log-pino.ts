@@ -12,6 +12,8 @@ export type ProcessLog = Log & {
   fatal(what: string, facts: Facts, error?: unknown): void;
   /** Resolves when all lines are written, or after this many milliseconds. */
   flushed(withinMs: number): Promise<void>;
+  /** Writes a line that another process of the broker wrote for its log. */
+  passOn(line: string): void;
 };
 
 const STANDARD_ERROR = 2;
@@ -24,6 +26,8 @@ export function createLog(options: {
   readonly level: Level | "silent";
   /** Absent: standard error. */
   readonly descriptor?: number;
+  /** In every line. */
+  readonly facts?: Facts;
 }): ProcessLog {
   const writer = createLineWriter(options.descriptor ?? STANDARD_ERROR, (lines) =>
     logger.warn({ lines }, "lines of the log were lost"),
@@ -31,7 +35,7 @@ export function createLog(options: {
   const logger = pino(
     {
       level: options.level,
-      base: null,
+      base: options.facts ?? null,
       formatters: { level: (label) => ({ level: label }) },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
@@ -42,6 +46,7 @@ export function createLog(options: {
       logger.level = level;
     },
     flushed: writer.flushed,
+    passOn: (line) => writer.write(`${line}\n`),
     request(line) {
       const { method, outcome, ids, durationMs, ...rest } = line;
       logger.info({ method, outcome, durationMs: Math.round(durationMs * 1_000) / 1_000, ...rest, ...ids }, "request");

@@ -1,10 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { Log } from "../../ports/log.ts";
+import type { Log, RequestLine } from "../../ports/log.ts";
 
 export type Metrics = {
   readonly registry: Registry;
   /** A log that passes all lines on to the given log, and counts each request. */
   counting(log: Log): Log;
+  /** Counts a request that another process of the broker answered. */
+  count(request: Pick<RequestLine, "method" | "outcome" | "durationMs">): void;
 };
 
 /** From a step of the hot path, a fraction of a millisecond, to a call that waits for receipts. */
@@ -131,14 +133,18 @@ export function createMetrics(sources: MetricsSources): Metrics {
   gauge("stint_disk_free_bytes", "Free space on the ledger's disk.", sources.diskFreeBytes);
   gauge("stint_ledger_bytes", "Size of the ledger, its write-ahead log included.", sources.ledgerBytes);
 
+  const count: Metrics["count"] = ({ method, outcome, durationMs }) => {
+    requests.inc({ method, outcome });
+    seconds.observe({ method }, durationMs / 1_000);
+  };
   return {
     registry,
+    count,
     counting(log) {
       return {
         ...log,
         request(line) {
-          requests.inc({ method: line.method, outcome: line.outcome });
-          seconds.observe({ method: line.method }, line.durationMs / 1_000);
+          count(line);
           log.request(line);
         },
       };

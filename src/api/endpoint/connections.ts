@@ -15,6 +15,13 @@ export type ConnectedPeer = {
 export type Connections<P extends ConnectedPeer> = {
   /** Takes a connection. Returns `false`, and does nothing, when the party has as many connections as it may. */
   admit(socket: Socket, peer: P): boolean;
+  /** Counts a connection that is served elsewhere, until `leave`. Returns `false` as `admit` does. */
+  enter(peer: P): boolean;
+  /** Serves a connection that was counted. */
+  serve(socket: Socket, peer: P): void;
+  /** Serves a socket by which calls come of a connection that is served elsewhere; without that connection, it is cut off. */
+  join(connectionId: string, socket: Socket): void;
+  leave(peer: P): void;
   /** @throws BrokerError NO_IDENTITY when the connection is none of these, or closed by now */
   peerOf(call: { getPeer(): string }): P;
   open(): number;
@@ -51,37 +58,70 @@ export function createConnections<P extends ConnectedPeer>(options: {
 }): Connections<P> {
   const { partyOf, silenceMs = SILENCE_MS, prepare = AS_IT_IS } = options;
   const injector = options.server.createConnectionInjector(ServerCredentials.createInsecure());
-  const connected = new Map<string, { readonly peer: P; readonly socket: Socket }>();
+  const connected = new Map<string, { readonly peer: P; readonly sockets: Set<Socket> }>();
   const open = createTally();
 
+  function enter(peer: P): boolean {
+    const party = partyOf(peer);
+    if (open.of(party) >= options.perPartyMax) return false;
+    open.add(party);
+    connected.set(peer.connectionId, { peer, sockets: new Set() });
+    return true;
+  }
+
   function leave(peer: P): void {
+    const found = connected.get(peer.connectionId);
+    if (found === undefined) return;
     connected.delete(peer.connectionId);
     open.remove(partyOf(peer));
     peer.close();
+    for (const socket of found.sockets) socket.destroy();
+  }
+
+  function serve(socket: Socket, peer: P): void {
+    connected.get(peer.connectionId)?.sockets.add(socket);
+    let heard = 0;
+    limitSilence(socket, silenceMs, () => {
+      if (heard + socket.bytesRead >= PREFACE_BYTES) return;
+      options.onSilent(peer);
+      socket.destroy();
+    });
+    socket.once("close", () => leave(peer));
+    prepare(socket, (served, said) => {
+      heard = said;
+      if (served !== socket) served.once("close", () => limitLinger(socket, silenceMs));
+      inject(served, peer.connectionId);
+    });
+  }
+
+  /** This address and port are all that grpc-js tells a call's handler of the connection that the call came by. */
+  function inject(socket: Socket, connectionId: string): void {
+    Object.defineProperty(socket, "remoteAddress", { value: connectionId });
+    Object.defineProperty(socket, "remotePort", { value: undefined });
+    injector.injectConnection(socket);
   }
 
   return {
     admit(socket, peer) {
-      const party = partyOf(peer);
-      if (open.of(party) >= options.perPartyMax) return false;
-      open.add(party);
-      connected.set(peer.connectionId, { peer, socket });
-      let heard = 0;
-      limitSilence(socket, silenceMs, () => {
-        if (heard + socket.bytesRead >= PREFACE_BYTES) return;
-        options.onSilent(peer);
-        socket.destroy();
-      });
-      socket.once("close", () => leave(peer));
-      prepare(socket, (served, said) => {
-        heard = said;
-        if (served !== socket) served.once("close", () => limitLinger(socket, silenceMs));
-        // This address and port are all that grpc-js tells a call's handler of the connection that the call came by.
-        Object.defineProperty(served, "remoteAddress", { value: peer.connectionId });
-        Object.defineProperty(served, "remotePort", { value: undefined });
-        injector.injectConnection(served);
-      });
+      if (!enter(peer)) return false;
+      serve(socket, peer);
       return true;
+    },
+    enter,
+    serve,
+    leave,
+    join(connectionId, socket) {
+      const sockets = connected.get(connectionId)?.sockets;
+      if (sockets === undefined) {
+        socket.destroy();
+        return;
+      }
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+      socket.once("close", () => void sockets.delete(socket));
+      // Node.js' HTTP/2 takes over what reads from the socket, and does not begin to read by itself.
+      socket.read(0);
+      inject(socket, connectionId);
     },
     peerOf(call) {
       const found = connected.get(call.getPeer());
@@ -90,7 +130,9 @@ export function createConnections<P extends ConnectedPeer>(options: {
     },
     open: () => connected.size,
     drop(which) {
-      for (const { peer, socket } of [...connected.values()]) if (which(peer)) socket.destroy();
+      for (const { peer, sockets } of [...connected.values()]) {
+        if (which(peer)) for (const socket of sockets) socket.destroy();
+      }
     },
   };
 }

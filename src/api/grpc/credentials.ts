@@ -36,6 +36,31 @@ export function credentialsHandlers(
   as: NonNullable<SvidOrder["as"]> = "executor",
   mayAsk: (caller: Attested) => void = () => undefined,
 ): HandlersOf<typeof Credentials> {
+  return {
+    ...issuingHandlers(endpoint, ports, as, mayAsk),
+    exchange: unary(endpoint, "Credentials.Exchange", async ({ stepId, target, requestId }, caller, ids) => {
+      Object.assign(ids, { stepId, target });
+      if (as !== "executor") {
+        throw new BrokerError("NOT_ENTITLED", "the step's executor asks for it, on the workload endpoint");
+      }
+      const given = await exchangeSecret(caller, { stepId, target, requestId }, ports);
+      ids["exchangeId"] = given.exchangeId;
+      return {
+        ...{ exchangeId: given.exchangeId, target: given.target, kind: given.kind, secret: { ...given.secret } },
+        expiresAt: timestampOfSeconds(given.expiresAt),
+        endsWithStep: given.endable,
+      };
+    }),
+  };
+}
+
+/** What of it issues credentials of Stint itself. */
+export function issuingHandlers(
+  endpoint: Endpoint,
+  ports: IssueDelegationPorts,
+  as: NonNullable<SvidOrder["as"]> = "executor",
+  mayAsk: (caller: Attested) => void = () => undefined,
+): Omit<HandlersOf<typeof Credentials>, "exchange"> {
   async function issueOne(caller: Attested, stepId: string, wanted: SvidWanted): Promise<Delivery> {
     mayAsk(caller);
     const answer = onlyAnswer(await issueSvids(caller, { stepId, wanted: [wanted], as }, ports));
@@ -76,19 +101,6 @@ export function credentialsHandlers(
       const delivery = await issueDelegationToken(caller, delegationOrderOf(request), ports);
       ids["issuanceId"] = delivery.issuanceId;
       return { token: delegationTokenMessageOf(delivery) };
-    }),
-    exchange: unary(endpoint, "Credentials.Exchange", async ({ stepId, target, requestId }, caller, ids) => {
-      Object.assign(ids, { stepId, target });
-      if (as !== "executor") {
-        throw new BrokerError("NOT_ENTITLED", "the step's executor asks for it, on the workload endpoint");
-      }
-      const given = await exchangeSecret(caller, { stepId, target, requestId }, ports);
-      ids["exchangeId"] = given.exchangeId;
-      return {
-        ...{ exchangeId: given.exchangeId, target: given.target, kind: given.kind, secret: { ...given.secret } },
-        expiresAt: timestampOfSeconds(given.expiresAt),
-        endsWithStep: given.endable,
-      };
     }),
     issueJwtSvids: unary(endpoint, "Credentials.IssueJwtSvids", async (request, caller, ids) => {
       ids["stepId"] = request.stepId;

@@ -1,6 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Server } from "@grpc/grpc-js";
-import { HealthImplementation, type ServingStatusMap } from "grpc-health-check";
+import { HealthImplementation, service as healthService, type ServingStatusMap } from "grpc-health-check";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Attested } from "../../domain/stages.ts";
 import { API } from "../../gen/spiffe/broker/api_pb.js";
@@ -22,8 +22,10 @@ import { Risk } from "../../gen/stint/v1/risk_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { Tools } from "../../gen/stint/v1/tools_pb.js";
+import type { IssueDelegationPorts } from "../../issue/issue-delegation-token.ts";
 import { addReflection } from "../../wire/reflection.ts";
-import { addService } from "../../wire/service-definition.ts";
+import { reflectionContracts } from "../../wire/reflection-contract.ts";
+import { addRaw, addService, addServiceBeside, type RawHandler } from "../../wire/service-definition.ts";
 import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
 import { type ApprovalsPorts, approvalsHandlers } from "./approvals.ts";
 import { type AttestationPorts, attestationHandlers, renewalsHandlers } from "./attestation.ts";
@@ -32,7 +34,7 @@ import { type AuthorizationsPorts, authorizationsHandlers } from "./authorizatio
 import { type BrokerApiPorts, brokerApiHandlers } from "./broker-api.ts";
 import { type Endpoint, requireSecurityHeader } from "./call.ts";
 import { type CallersPorts, callersHandlers } from "./callers.ts";
-import { type CredentialsPorts, credentialsHandlers } from "./credentials.ts";
+import { type CredentialsPorts, credentialsHandlers, issuingHandlers } from "./credentials.ts";
 import { type EntriesPorts, entriesHandlers } from "./entries.ts";
 import { type FederationPorts, federationHandlers } from "./federation.ts";
 import { type HistoryPorts, historyHandlers } from "./history.ts";
@@ -45,7 +47,8 @@ import { type RiskPorts, riskHandlers } from "./risk.ts";
 import { type StatusPorts, statusHandlers } from "./status.ts";
 import { type StepsPorts, stepsHandlers } from "./steps.ts";
 import { type ToolsPorts, toolsHandlers } from "./tools.ts";
-import { type WorkloadApiPorts, workloadApiHandlers } from "./workload-api.ts";
+import { tokenHandlers, type WorkloadApiPorts, workloadApiHandlers } from "./workload-api.ts";
+import type { FetchTokenPorts } from "./workload-api-tokens.ts";
 import { checkMayReferenceSteps } from "./workload-reference.ts";
 
 /** What each service needs, and no other service. */
@@ -107,6 +110,28 @@ export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
   addService(server, SpiffeWorkloadAPI, workloadApiHandlers(endpoint, ports.workloadApi));
   addService(server, Callers, callersHandlers(endpoint, ports.callers));
   return serving(server, [Steps, Credentials, Revocations, Authorizations, Tools, SpiffeWorkloadAPI, Callers]);
+}
+
+/**
+ * The workload socket's calls in a front end: credentials of steps are issued there, by the process of the ledger's leave; every other
+ * call is sent on to that process, health and reflection included.
+ */
+export function frontServer(
+  endpoint: Endpoint,
+  ports: IssueDelegationPorts & FetchTokenPorts,
+  raw: RawHandler,
+): Server {
+  const server = new Server({ ...OPTIONS, interceptors: [requireSecurityHeader("workload.spiffe.io")] });
+  addServiceBeside(server, Credentials, issuingHandlers(endpoint, ports), raw);
+  addServiceBeside(server, SpiffeWorkloadAPI, tokenHandlers(endpoint, ports), raw);
+  const others = [Steps, Revocations, Authorizations, Tools, Callers];
+  for (const service of [...others, ...reflectionContracts()]) addServiceBeside(server, service, {}, raw);
+  addRaw(
+    server,
+    Object.values(healthService).map(({ path }) => path),
+    raw,
+  );
+  return server;
 }
 
 /** Adds the services for operators, on whichever endpoint. @returns these services */

@@ -30,13 +30,15 @@ export type TokenPorts = ProcessIdentitiesPorts &
     readonly issuer: string;
   };
 
+export type FetchTokenPorts = IssuePorts & Pick<ProcessIdentitiesPorts, "executorSteps">;
+
 /** The SPIFFE ID that a request selects by; `undefined` when it selects by none. */
 export function selectedIdOf(spiffeId: string): SpiffeId | undefined {
   return spiffeId === "" ? undefined : parseSpiffeId(spiffeId);
 }
 
 /** One JWT-SVID of each open step of the caller, or of the step that it names, with all the audiences asked for. */
-export async function fetchJwtSvids(request: JWTSVIDRequest, caller: Attested, ports: TokenPorts) {
+export async function fetchJwtSvids(request: JWTSVIDRequest, caller: Attested, ports: FetchTokenPorts) {
   if (request.audience.length === 0 || request.audience.includes("")) throw invalidField("audience", "at least one");
   const selected = selectedIdOf(request.spiffeId);
   const steps = executedSteps(caller, ports.executorSteps).filter(

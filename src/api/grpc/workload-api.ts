@@ -13,7 +13,13 @@ import { type Endpoint, unary } from "./call.ts";
 import { type BundleWriter, entriesOf, foreignBundlesOf, jwksIn, x509BundleIn } from "./federated-messages.ts";
 import { svidStreamHandler } from "./svid-stream-handler.ts";
 import { type BundlePorts, bundleStream, bundlesOf, jwksOf, x509BundleOf } from "./workload-api-bundles.ts";
-import { fetchJwtSvids, selectedIdOf, type TokenPorts, validateJwtSvid } from "./workload-api-tokens.ts";
+import {
+  type FetchTokenPorts,
+  fetchJwtSvids,
+  selectedIdOf,
+  type TokenPorts,
+  validateJwtSvid,
+} from "./workload-api-tokens.ts";
 
 export type WorkloadApiPorts = TokenPorts &
   SvidStreamPorts & {
@@ -52,9 +58,7 @@ export function workloadApiHandlers(endpoint: Endpoint, ports: WorkloadApiPorts)
       ({ bundles, crl }) => [...Object.entries(bundles).flat(), ...crl].map(textOf).join(),
       ports,
     ),
-    fetchJWTSVID: unary(endpoint, `${SERVICE}.FetchJWTSVID`, (request, caller) =>
-      fetchJwtSvids(request, caller, ports),
-    ),
+    ...tokenHandlers(endpoint, ports),
     fetchJWTBundles: bundleStream(
       endpoint,
       `${SERVICE}.FetchJWTBundles`,
@@ -66,6 +70,15 @@ export function workloadApiHandlers(endpoint: Endpoint, ports: WorkloadApiPorts)
       validateJwtSvid(request, caller, ids, ports),
     ),
     ...(ports.witSvid ? witHandlers(endpoint, ports) : NO_WIT),
+  };
+}
+
+/** What of it gives a caller tokens of its steps. */
+export function tokenHandlers(endpoint: Endpoint, ports: FetchTokenPorts): Pick<Handlers, "fetchJWTSVID"> {
+  return {
+    fetchJWTSVID: unary(endpoint, `${SERVICE}.FetchJWTSVID`, (request, caller) =>
+      fetchJwtSvids(request, caller, ports),
+    ),
   };
 }
 

@@ -137,6 +137,7 @@ function configOf(
     // The entries are for one user, so nobody else has anything to ask here.
     workload: { socket: join(directory, "workload.sock"), mode: 0o600, crlOnStreams: false },
     operator: { socket: join(directory, "operator.sock") },
+    workers: 0,
     http: { host: HOST, port, hosts: [] },
     limits: { connectionsPerUid: 4_096, watchers: 1_000, openStepsPerRuntime: 10_000 },
     ledger: { reserveBytes: MEBIBYTE, diskFreeBytesMin: 0 },

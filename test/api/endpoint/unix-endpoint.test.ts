@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type ChannelOptions, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { CONNECTION_OPTIONS } from "../../../src/api/endpoint/connections.ts";
-import type { ConnectionRefusal } from "../../../src/api/endpoint/unix-endpoint.ts";
+import type { ConnectionRefusal } from "../../../src/api/endpoint/unix-connections.ts";
 import { LIMITS } from "../../../src/domain/limits.ts";
 import {
   eventually,
