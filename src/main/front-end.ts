@@ -33,6 +33,8 @@ type FrontPorts = {
   /** Of this process, whose level is set. */
   readonly setLevel: ProcessLog["setLevel"];
   readonly log: Log;
+  /** Resolves when the last lines are written. */
+  readonly flushed: () => Promise<void>;
 };
 
 /**
@@ -41,7 +43,7 @@ type FrontPorts = {
  *
  * @throws BrokerError when the ledger can't be read, or the kernel does not tell who connects
  */
-export async function runFrontEnd({ parent, setLevel, log }: FrontPorts): Promise<void> {
+export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts): Promise<void> {
   const { issuer, ledgerDirectory, logLevel } = parent.settings as FrontSettings;
   setLevel(logLevel);
   const clock = systemClock();
@@ -127,12 +129,11 @@ export async function runFrontEnd({ parent, setLevel, log }: FrontPorts): Promis
       return reached(sequence);
     },
     setLevel: (level) => setLevel(level as FrontSettings["logLevel"]),
-    stop: () =>
-      stopServing(
-        server,
-        { connections: connections.connections, stop: () => undefined, close: connections.drop },
-        clock,
-      ),
+    async stop() {
+      const listening = { connections: connections.connections, stop: () => undefined, close: connections.drop };
+      await stopServing(server, listening, clock);
+      await flushed();
+    },
   });
 }
 

@@ -24,5 +24,10 @@ process.on("uncaughtException", (error) => {
   whole.fatal("an error that nobody caught ends a front end", {}, error);
   void whole.flushed(LAST_LINES_MS).then(() => process.exit(1));
 });
-process.on("exit", flush);
-await runFrontEnd({ parent, setLevel: whole.setLevel, log });
+await runFrontEnd({
+  ...{ parent, setLevel: whole.setLevel, log },
+  flushed() {
+    flush();
+    return whole.flushed(LAST_LINES_MS);
+  },
+});

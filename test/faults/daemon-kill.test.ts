@@ -2,13 +2,12 @@ import { once } from "node:events";
 import process from "node:process";
 import { setTimeout as pass } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type Issuance, type Step, StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import type { Daemon } from "../daemon.ts";
-import type { Journal } from "./daemon-journal.ts";
 import { withLedger } from "./daemon-ledger.ts";
 import { IN_FLIGHT_MAX, startLoad } from "./daemon-load.ts";
-import { READY, readiness, restarted, type Session, sessionWith, startOwnDaemon } from "./daemon-scene.ts";
+import { READY, readiness, restarted, sessionWith, startOwnDaemon } from "./daemon-scene.ts";
+import { expectRecorded, ledgerBook } from "./recorded-load.ts";
 
 // Goal: whatever the daemon was doing when it died, nobody holds a credential that the ledger does not know, and nothing
 // that was closed is open again.
@@ -24,49 +23,6 @@ const KILL_AFTER_MS = { min: 10, max: 500 } as const;
 /** Spread evenly in any number of rounds, and in no order: the fractions of multiples of the golden ratio. */
 function killAfterMs(round: number): number {
   return KILL_AFTER_MS.min + ((round * 0.618_034) % 1) * (KILL_AFTER_MS.max - KILL_AFTER_MS.min);
-}
-
-/** Everything that the ledger holds, gathered as it grows. */
-function ledgerBook() {
-  const issuances = new Map<string, Issuance>();
-  const steps = new Map<string, Step>();
-  return {
-    issuances,
-    steps,
-    /** Takes in all that is new, and steps anew that were open when they were last looked at. */
-    async read({ operator }: Session): Promise<void> {
-      let pageToken = "";
-      do {
-        const page = await operator.history.listIssuances({ filter: { pageSize: 500, pageToken } });
-        const fresh = page.issuances.filter((one) => !issuances.has(one.issuanceId));
-        for (const one of fresh) issuances.set(one.issuanceId, one);
-        pageToken = fresh.length === page.issuances.length ? page.nextPageToken : "";
-      } while (pageToken !== "");
-      do {
-        const page = await operator.history.listSteps({ filter: { pageSize: 500, pageToken } });
-        for (const one of page.steps) steps.set(one.stepId, one);
-        pageToken = page.nextPageToken;
-      } while (pageToken !== "");
-    },
-  };
-}
-
-function expectRecorded(received: Journal, book: ReturnType<typeof ledgerBook>): void {
-  const rows = new Map(
-    [...book.issuances.values()].map((row) => [Buffer.from(row.toBeSignedSha256).toString("hex"), row]),
-  );
-  const withoutRow = received.credentials.filter(({ sha256, jti, serialNumber }) => {
-    const row = rows.get(sha256);
-    return (
-      row === undefined ||
-      row.jti !== (jti ?? "") ||
-      BigInt(`0x0${row.serialNumber}`) !== BigInt(`0x0${serialNumber ?? ""}`)
-    );
-  });
-  expect(withoutRow).toEqual([]);
-  const stateOf = (stepId: string) => book.steps.get(stepId)?.state;
-  expect(received.closed.filter((stepId) => stateOf(stepId) !== StepState.COMPLETED)).toEqual([]);
-  expect(received.opened.filter((stepId) => stateOf(stepId) === undefined)).toEqual([]);
 }
 
 async function expectWhole(daemon: Daemon): Promise<void> {

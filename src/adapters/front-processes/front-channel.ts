@@ -5,7 +5,11 @@ import type process from "node:process";
 export type FrontChannel<Out> = {
   /** Goes with all else that is posted in this turn of the event loop. */
   post(message: Out): void;
-  /** Goes with a descriptor, after all that was posted before. @param sent - called once the descriptor here is of no more use */
+  /**
+   * Goes at once, after all that was posted before, with a descriptor if there is one.
+   *
+   * @param sent - called once the descriptor here is of no more use.
+   */
   hand(message: Out, handle: unknown, sent: () => void): void;
 };
 
