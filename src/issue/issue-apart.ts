@@ -1,6 +1,5 @@
 import type { Authority } from "../domain/authority.ts";
 import { BrokerError, type Denial, denial, denialFrom, isDenial } from "../domain/errors.ts";
-import type { IssuanceRecord } from "../domain/issuance.ts";
 import type { Delivery, Drafted } from "../domain/stages.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 import { deliveredApart } from "./deliver.ts";
@@ -58,9 +57,11 @@ export type IssueHerePorts = IssueDraftedPorts & {
  * @returns one answer for each draft, in their order.
  */
 export async function issueHere(drafts: readonly SentDraft[], ports: IssueHerePorts): Promise<readonly SentDelivery[]> {
-  const refused = ports.gate.refusal() ?? overRate(drafts, ports.rate);
-  if (refused !== undefined) return drafts.map(() => refused);
+  const suspended = ports.gate.refusal();
+  const overRate = tooFast(drafts, ports.rate);
   const drafted = drafts.map((sent): Drafted | Denial => {
+    const refused = suspended ?? overRate.get(stepIdOf(sent));
+    if (refused !== undefined) return refused;
     const authority = ports.authorities.byId(sent.record.authorityId);
     if (authority === undefined) return denial("AUTHORITY_UNAVAILABLE", "no such authority");
     return draftedApart({ ...sent, toBeSigned: Buffer.from(sent.toBeSigned, "base64"), authority });
@@ -73,21 +74,21 @@ export async function issueHere(drafts: readonly SentDraft[], ports: IssueHerePo
   );
 }
 
-function overRate(drafts: readonly SentDraft[], rate: IssuanceRate): Denial | undefined {
-  try {
-    for (const [stepId, count] of countsOf(drafts)) rate.take(stepId, count);
-    return undefined;
-  } catch (thrown) {
-    return denialFrom(thrown);
+/** The steps that are issued more than they may be, by their ids. */
+function tooFast(drafts: readonly SentDraft[], rate: IssuanceRate): ReadonlyMap<string, Denial> {
+  const counts = Map.groupBy(drafts, stepIdOf);
+  const refused = new Map<string, Denial>();
+  for (const [stepId, { length }] of counts) {
+    try {
+      rate.take(stepId, length);
+    } catch (thrown) {
+      refused.set(stepId, denialFrom(thrown));
+    }
   }
+  return refused;
 }
 
-function countsOf(drafts: readonly { readonly record: IssuanceRecord }[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { record } of drafts) {
-    // A front end issues for steps alone.
-    if (record.subject.kind !== "step") throw new TypeError("a draft of no step");
-    counts.set(record.subject.stepId, (counts.get(record.subject.stepId) ?? 0) + 1);
-  }
-  return counts;
+function stepIdOf({ record: { subject } }: SentDraft): string {
+  if (subject.kind === "step") return subject.stepId;
+  throw new TypeError("a front end issues for steps alone");
 }

@@ -14,6 +14,7 @@ import type { FetchTokenPorts } from "../api/grpc/workload-api-tokens.ts";
 import { keepAuthorityBook } from "../authority/authority-book.ts";
 import { signingAt } from "../authority/lifecycle.ts";
 import type { DenialRecorder } from "../decide/record-denial.ts";
+import type { Denial } from "../domain/errors.ts";
 import { secondsOf } from "../domain/time.ts";
 import { keepStepDirectory } from "../follow/step-directory.ts";
 import { createIssuanceRate } from "../issue/issuance-rate.ts";
@@ -60,6 +61,7 @@ export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts
     record: (decision, refusee) => ask("deny", sentDenial(decision, refusee)).catch(() => decision.decisionId),
     flush: async () => undefined,
   };
+  let suspended: Denial | undefined;
   const issuing: IssueDelegationPorts & FetchTokenPorts = {
     ...{ stepDirectory, executorSteps: stepDirectory, stepProcesses: stepDirectory, entries, authorities, denials },
     processes: unix.watch,
@@ -67,8 +69,8 @@ export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts
     principals: { open: (recorded) => ask("principal", recorded) },
     // Of this front end alone. The process of the ledger counts for all of them.
     rate: createIssuanceRate(clock),
-    // Whether anything may be issued at all is asked where it is recorded.
-    gate: { refusal: () => undefined },
+    // Asked once more where it is recorded.
+    gate: { refusal: () => suspended },
     ...{ clock, random, ledger: NO_LEDGER, signer: NO_SIGNER },
     issuedElsewhere: (drafted) => issueThere(drafted, (drafts) => ask("issue", drafts)),
   };
@@ -124,7 +126,8 @@ export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts
         parent.ended(there);
       });
     },
-    async follow(sequence) {
+    async follow(sequence, because) {
+      suspended = because;
       committed(sequence);
       return reached(sequence);
     },

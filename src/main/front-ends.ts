@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import { createFrontPool, type FrontPool } from "../adapters/front-processes/front-pool.ts";
 import type { FrontServing } from "../adapters/front-processes/front-process.ts";
@@ -19,8 +20,20 @@ export function openFrontEnds({ workers }: Config, log: Log): FrontPool | undefi
   return createFrontPool({
     entry: ENTRY,
     count: workers,
+    connectionsMax: connectionsMax(),
     lost: ({ front, why }) => log.recurring("a front end ended, and is started again", { front, why }),
   });
+}
+
+/** Of a connection a front end has its socket, its process, a look at its first bytes, and what calls are sent on by. */
+const DESCRIPTORS_PER_CONNECTION = 4;
+/** For all else that a front end has open. */
+const DESCRIPTORS_KEPT = 64;
+
+/** A front end may have as many descriptors as this process. */
+function connectionsMax(): number {
+  const [, descriptors] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+  return Math.max(0, Math.floor((Number(descriptors ?? 0) - DESCRIPTORS_KEPT) / DESCRIPTORS_PER_CONNECTION));
 }
 
 /** Tells front ends how far the ledger is. @returns ends it */
@@ -47,7 +60,9 @@ export type FrontAnswersPorts = IssueHerePorts & {
 };
 
 /** What front ends are answered. */
-export function frontAnswers(ports: FrontAnswersPorts): Pick<FrontServing, "answer" | "unheard" | "failed"> {
+export function frontAnswers(
+  ports: FrontAnswersPorts,
+): Pick<FrontServing, "answer" | "unheard" | "failed" | "suspended"> {
   const answers: { readonly [Question in keyof FrontQuestions]: AnswerOf<Question> } = {
     issue: (drafts) => issueHere(drafts, ports),
     deny: (denial) => recordSent(denial, ports.denials),
@@ -67,6 +82,7 @@ export function frontAnswers(ports: FrontAnswersPorts): Pick<FrontServing, "answ
       }
     },
     failed: ports.failed,
+    suspended: ports.gate.refusal,
   };
 }
 

@@ -10,8 +10,8 @@ export type ToFront =
   | { readonly kind: "start"; readonly number: number; readonly settings: unknown; readonly sequence: number }
   /** A client's connection comes along, of which nothing was read. */
   | { readonly kind: "connection"; readonly connectionId: string }
-  /** How far the ledger is; to be answered once everything follows. */
-  | { readonly kind: "follow"; readonly sequence: number }
+  /** How far the ledger is, and why nothing is issued at present, if so; to be answered once everything follows. */
+  | { readonly kind: "follow"; readonly sequence: number; readonly suspended?: Denial }
   | { readonly kind: "level"; readonly level: string }
   | { readonly kind: "answer"; readonly id: number; readonly outcome: Outcome }
   | { readonly kind: "stop" };

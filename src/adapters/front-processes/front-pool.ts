@@ -30,6 +30,8 @@ export type FrontPoolOptions = {
   /** File of the program of a front end. */
   readonly entry: URL;
   readonly count: number;
+  /** How many connections one of them takes; the ledger's process serves who comes after these. */
+  readonly connectionsMax: number;
   /** Told of a front end that ended though nobody wanted it to. */
   readonly lost: (facts: { readonly front: number; readonly why: string }) => void;
 };
@@ -44,7 +46,7 @@ const RESTART_MS_MAX = 10_000;
 const WELL_MS = 10_000;
 
 /** The processes start at once, to load the program while the ledger is opened. */
-export function createFrontPool({ entry, count, lost }: FrontPoolOptions): FrontPool {
+export function createFrontPool({ entry, count, connectionsMax, lost }: FrontPoolOptions): FrontPool {
   const early = Array.from({ length: count }, (_, index) => index + 1);
   const fronts = new Map<number, FrontProcess>();
   const restarts = new Set<NodeJS.Timeout>();
@@ -64,6 +66,7 @@ export function createFrontPool({ entry, count, lost }: FrontPoolOptions): Front
     count: (request) => given?.serving.count(request),
     line: (text, front) => given?.serving.line(text, front),
     failed: (error) => given?.serving.failed(error),
+    suspended: () => given?.serving.suspended(),
   };
 
   function launch(number: number, delayMs: number): void {
@@ -127,7 +130,7 @@ export function createFrontPool({ entry, count, lost }: FrontPoolOptions): Front
       changed = () => undefined;
     },
     take(connectionId, socket, ended) {
-      const ready = [...fronts.values()].filter((front) => front.isServing());
+      const ready = [...fronts.values()].filter((front) => front.isServing() && front.connections() < connectionsMax);
       const [fewest] = ready.toSorted((one, other) => one.connections() - other.connections());
       fewest?.take(connectionId, socket, ended);
       return fewest !== undefined;

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
-import { BrokerError, denialFrom } from "../../domain/errors.ts";
+import { BrokerError, type Denial, denialFrom } from "../../domain/errors.ts";
 import { createFrontChannel } from "./front-channel.ts";
 import type { CountedRequest, FromFront, Outcome, ToFront } from "./front-messages.ts";
 import { handleOf, unreadSocket } from "./handed-socket.ts";
@@ -18,6 +18,8 @@ export type FrontServing = {
   /** Takes a line that a front end wrote to standard error. */
   line(text: string, front: number): void;
   failed(error: unknown): void;
+  /** Why nothing is issued at present, if so. */
+  suspended(): Denial | undefined;
 };
 
 /** One front end, from its start to its end. */
@@ -88,7 +90,8 @@ export function startFrontProcess(
         leave(message.connectionId);
         break;
       case "relay":
-        serving.relay(message.connectionId, unreadSocket({ handle }));
+        // Out of descriptors there is none, and the other end sees that its own is closed.
+        if (handle !== undefined) serving.relay(message.connectionId, unreadSocket({ handle }));
         break;
       case "followed":
         hasFollowed(message);
@@ -144,7 +147,8 @@ export function startFrontProcess(
   function tellHead(): void {
     told = head;
     idleTicks = 0;
-    channel.post({ kind: "follow", sequence: head });
+    const suspended = serving.suspended();
+    channel.post({ kind: "follow", sequence: head, ...(suspended === undefined ? {} : { suspended }) });
   }
 
   function kill(why: string): void {

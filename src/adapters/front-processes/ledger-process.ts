@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import process from "node:process";
-import { errorOf } from "../../domain/errors.ts";
+import { type Denial, errorOf } from "../../domain/errors.ts";
 import { createFrontChannel } from "./front-channel.ts";
 import type { CountedRequest, FromFront, Outcome, ToFront } from "./front-messages.ts";
 import { handleOf, unreadSocket } from "./handed-socket.ts";
@@ -27,8 +27,8 @@ export type LedgerProcess = {
 export type FrontCalls = {
   /** Serves a connection: paused, of which nothing was read. */
   take(connectionId: string, socket: Socket): void;
-  /** Resolves to whether everything here follows the ledger so far. */
-  follow(sequence: number): Promise<boolean>;
+  /** Resolves to whether everything here follows the ledger so far. @param suspended - why nothing is issued at present, if so */
+  follow(sequence: number, suspended: Denial | undefined): Promise<boolean>;
   setLevel(level: string): void;
   /** Lets calls in flight finish; the process ends after that. */
   stop(): Promise<void>;
@@ -64,10 +64,11 @@ export async function startedByLedger(): Promise<LedgerProcess | undefined> {
         started.resolve(message);
         break;
       case "connection":
-        calls?.take(message.connectionId, unreadSocket({ handle }));
+        if (handle === undefined) channel.post({ kind: "ended", connectionId: message.connectionId });
+        else calls?.take(message.connectionId, unreadSocket({ handle }));
         break;
       case "follow":
-        void follow(message.sequence);
+        void follow(message);
         break;
       case "level":
         calls?.setLevel(message.level);
@@ -82,8 +83,8 @@ export async function startedByLedger(): Promise<LedgerProcess | undefined> {
     }
   }
 
-  async function follow(sequence: number): Promise<void> {
-    if ((await calls?.follow(sequence)) === true) channel.post({ kind: "followed", sequence, answers });
+  async function follow({ sequence, suspended }: Extract<ToFront, { kind: "follow" }>): Promise<void> {
+    if ((await calls?.follow(sequence, suspended)) === true) channel.post({ kind: "followed", sequence, answers });
   }
 
   function settle(id: number, outcome: Outcome): void {
