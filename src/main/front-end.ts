@@ -171,4 +171,8 @@ async function keepDirectories(
 
 const notHere = () => Promise.reject(new Error("a front end neither records nor signs"));
 const NO_LEDGER: Pick<Ledger, "perform"> = { perform: notHere };
-const NO_SIGNER: Pick<Signer, "signSvid"> = { signSvid: notHere };
+const NO_SIGNER: Signer = {
+  ...{ create: notHere, signSvid: notHere, signCrl: notHere, destroy: notHere },
+  holds: () => false,
+  held: () => [],
+};
