@@ -24,6 +24,7 @@ broker:
     - spiffe_id: spiffe://example.org/runtime/graph
       references: [{type: stint.v1.WorkflowStepReference, allow_over_tcp: true}, {type: spiffe.broker.WorkloadPIDReference}]
 wit_svid: false
+workers: 3
 limits: {open_steps: 500, connections_per_uid: 32, watchers: 100}
 ledger: {reserve_bytes: 33554432, disk_free_bytes_min: 134217728}
 log: {level: debug}
@@ -89,6 +90,7 @@ test("takes every key, in the units and words of the domain", () => {
     },
     witSvid: false,
     limits: { openStepsPerRuntime: 500, connectionsPerUid: 32, watchers: 100 },
+    workers: 3,
     ledger: { reserveBytes: 33_554_432, diskFreeBytesMin: 134_217_728 },
     log: { level: "debug" },
     authority: {
@@ -169,6 +171,7 @@ test("what is not said takes the default, and no listener opens unasked", () => 
     witSvid: true,
     operator: { socket: "/run/stint/operator.sock" },
     limits: { openStepsPerRuntime: 10_000, connectionsPerUid: 256, watchers: 10_000 },
+    workers: 0,
     ledger: { reserveBytes: 16 * 1024 * 1024, diskFreeBytesMin: 64 * 1024 * 1024 },
     log: { level: "info" },
     authority: {
