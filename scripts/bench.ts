@@ -50,7 +50,7 @@ if (values.guard) {
   if (isJson) printJson(ofPolicies);
   else printPolicies(ofPolicies);
 } else if (values.base === undefined) {
-  const alone = await measureAlone({ seconds: Number(values.seconds ?? 8), ...chosen });
+  const alone = await measureAlone({ seconds: Number(values.seconds ?? 8), ...chosen }, say);
   if (isJson) printJson(alone);
   else printAlone(alone);
 } else {

@@ -57,8 +57,10 @@ const JOINING_FIGURES: readonly Figure<Joining>[] = [
   ["peak MiB", "less", ({ peakMiB }) => peakMiB],
 ];
 const START_FIGURES: readonly Figure<Starts>[] = [
-  ["empty ledger, ms", "less", ({ emptyMs }) => emptyMs],
-  ["1 M events, ms", "less", ({ filledMs }) => filledMs],
+  ["empty ledger, ms", "less", ({ empty }) => empty.ms],
+  ["empty ledger, CPU ms", "less", ({ empty }) => empty.cpuMs],
+  ["1 M events, ms", "less", ({ filled }) => filled.ms],
+  ["1 M events, CPU ms", "less", ({ filled }) => filled.cpuMs],
 ];
 const BULK_FIGURES: readonly Figure<BulkClosed>[] = [
   ["answer ms", "less", ({ answerMs }) => answerMs],

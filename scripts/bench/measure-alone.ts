@@ -1,12 +1,14 @@
 import { type BrokerProcess, startBroker } from "./broker-process.ts";
-import { startCallers, type Work } from "./compiled-generator.ts";
+import { startCallers, startWatchers, type Work } from "./compiled-generator.ts";
 import { startGenerator } from "./generator.ts";
 import { type Inside, insideOf, measureWatched } from "./inside-broker.ts";
+import { JOINING, type Joining, measureJoining } from "./joining.ts";
 import { BROKER_WARM_UP, formatCallers, LOADS } from "./loads.ts";
 import { machineName, signaturesPerSecond } from "./machine.ts";
-import type { BulkClosed, Closings, Loaded, Streamed } from "./measurements.ts";
+import type { BulkClosed, Closings, Loaded, Streamed, Told } from "./measurements.ts";
 import { factsOf } from "./process-facts.ts";
 import type { Plan } from "./rows.ts";
+import { measureStarts, type Starts } from "./starting.ts";
 import { BULK_STEPS, registerStrangers } from "./workload.ts";
 
 /** One line of the table of loads. */
@@ -41,8 +43,13 @@ export type Alone = {
   /** All callers are one process with one connection. */
   readonly onOneConnection: readonly Row[];
   readonly inside: readonly Inside[];
+  readonly told: Told | undefined;
   readonly closings: readonly { readonly watchers: number; readonly result: Closings }[];
   readonly streams: readonly { readonly name: string; readonly result: Streamed }[];
+  /** From Open to the SVID on an open stream. */
+  readonly delivery: Loaded | undefined;
+  readonly joining: Joining | undefined;
+  readonly starts: Starts | undefined;
   readonly crowded: { readonly startMs: number; readonly alone: Row; readonly crowded: Row } | undefined;
   readonly bulkClose: BulkClosed | undefined;
   readonly startMiB: number;
@@ -60,20 +67,20 @@ const ON_ONE_CONNECTION = [
 /** Streams of the SPIFFE Workload API. */
 const STREAMS = [
   { what: "cold", name: "FetchX509SVID, call to first message", count: 90 },
-  { what: "delivery", name: "Open, to the SVID on an open stream", count: 200 },
   { what: "rotation", name: "Prepare, to the bundle on 1,000 streams", count: 1_000 },
 ] as const;
 
 const CLOSES = 200;
+const TOLD_CLOSES = 50;
 const MANY_ENTRIES = 10_000;
 const WARM_UP_SECONDS = 1.5;
 
 /** @param plan.seconds - how long each load is measured. */
-export async function measureAlone({
-  seconds,
-  rows,
-  callers: counts,
-}: Omit<Plan, "rounds" | "bulkRounds">): Promise<Alone> {
+export async function measureAlone(
+  plan: Omit<Plan, "rounds" | "bulkRounds">,
+  say: (progress: string) => void,
+): Promise<Alone> {
+  const { seconds, rows, callers: counts } = plan;
   const signRate = signaturesPerSecond();
 
   function rowOf(what: string, callers: number, loaded: Loaded): Row {
@@ -114,6 +121,17 @@ export async function measureAlone({
     return measured;
   }
 
+  async function deliver(broker: BrokerProcess): Promise<Loaded> {
+    await using generator = await startCallers("delivery", broker);
+    return await generator.measure({ callers: 1, seconds, warmUpSeconds: WARM_UP_SECONDS });
+  }
+
+  async function tellMany(broker: BrokerProcess): Promise<Told> {
+    await using watchers = await startWatchers(broker);
+    await watchers.join(JOINING);
+    return await watchers.close(TOLD_CLOSES);
+  }
+
   /** What ten thousand entries cost: a start, and each call. */
   async function withManyEntries(): Promise<NonNullable<Alone["crowded"]>> {
     await using broker = await startBroker();
@@ -134,6 +152,7 @@ export async function measureAlone({
     for (const { kind, what, callers } of rows.includes("one-connection") ? ON_ONE_CONNECTION : []) {
       for (const count of callers) shared.push(await onOneConnection(broker, what, kind, count));
     }
+    const told = rows.includes("told") ? await tellMany(broker) : undefined;
     const closings: Alone["closings"][number][] = [];
     for (const watchers of rows.includes("close") ? [1, 100] : []) {
       await using generator = await startGenerator("closing", broker, { watchers: String(watchers) });
@@ -144,7 +163,10 @@ export async function measureAlone({
       await using generator = await startGenerator("streams", broker, { what });
       streams.push({ name, result: await generator.measure({ count }) });
     }
+    const delivery = rows.includes("delivery") ? await deliver(broker) : undefined;
     return {
+      told,
+      delivery,
       rows: loads.map(({ row }) => row),
       inside: loads.map(({ inside }) => inside),
       onOneConnection: shared,
@@ -160,6 +182,8 @@ export async function measureAlone({
     signRate,
     ...(await withOneBroker()),
     crowded: rows.includes("entries") ? await withManyEntries() : undefined,
+    joining: rows.includes("join") ? await measureJoining() : undefined,
+    starts: rows.includes("start") ? await measureStarts(undefined, say) : undefined,
     bulkClose: rows.includes("bulk") ? await closeInBulk() : undefined,
   };
 }

@@ -1,9 +1,10 @@
+import type { Joining } from "./joining.ts";
 import type { Alone } from "./measure-alone.ts";
-import type { BulkClosed } from "./measurements.ts";
+import type { BulkClosed, Loaded, Told } from "./measurements.ts";
 import { printInside } from "./report-inside.ts";
 import { formatShare, print, printRow } from "./table.ts";
 
-const row = (what: string, cells: readonly string[]) => printRow(what, cells, { first: 29, cell: 11 });
+const row = (what: string, cells: readonly string[]) => printRow(what, cells, { first: 36, cell: 11 });
 const LOADS = [
   "callers",
   "a second",
@@ -19,11 +20,23 @@ const LOADS = [
   "failed",
 ];
 const CLOSINGS = ["verifiers", "closes", "done p50", "done p99", "refused p50", "refused p99"];
+const JOININGS = [
+  "ready",
+  "all ms",
+  "p50 ms",
+  "p99 ms",
+  "issued/s",
+  "meanwhile",
+  "share",
+  "MiB before",
+  "peak MiB",
+  "their CPU",
+];
 const BULK = ["steps", "answer ms", "loop p50 ms", "loop p99 ms", "loop max ms", "open MiB", "done MiB", "peak MiB"];
 
 /** Prints the tables of one run. */
 export function printAlone(measured: Alone): void {
-  const { machine, signRate, closings, streams, crowded, bulkClose } = measured;
+  const { machine, signRate, closings, streams, delivery, told, joining, starts, crowded, bulkClose } = measured;
   print(`${machine}\nopenssl speed ecdsap256, one core: ${signRate.toFixed(0)} signatures a second\n`);
 
   printLoads("Each caller a process", measured.rows);
@@ -42,6 +55,26 @@ export function printAlone(measured: Alone): void {
     const { count, p50Ms, p99Ms, maxMs, openMiB } = result;
     row(name, ["", String(count), ...[p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(2))]);
     if (openMiB > 0) print(`  broker's memory with them open: ${openMiB.toFixed(0)} MiB`);
+  }
+  if (delivery !== undefined) {
+    row("Open, to the SVID on an open stream", ["", String(delivery.count), ...timesOf(delivery)]);
+  }
+  if (told !== undefined) {
+    print();
+    row("Close, told to 1,000 verifiers", ["", "closes", "p50 ms", "p99 ms", "max ms", "verifiers' CPU"]);
+    const cpu = formatShare(told.cpuSeconds.generator / told.wallSeconds);
+    row("each with a connection", ["", String(told.closes), ...timesOf(told), cpu]);
+  }
+  if (joining !== undefined) printJoining(joining);
+  if (starts !== undefined) {
+    print();
+    row("A start", ["", "events", "ms", "CPU ms"]);
+    for (const [events, { ms, cpuMs }] of [
+      ["few", starts.empty],
+      [String(starts.events), starts.filled],
+    ] as const) {
+      row("until calls are answered", ["", events, ms.toFixed(0), cpuMs.toFixed(0)]);
+    }
   }
   if (bulkClose !== undefined) printBulkClose(bulkClose);
   if (crowded !== undefined) printCrowded(crowded);
@@ -64,6 +97,22 @@ function printLoads(title: string, rows: Alone["rows"]): void {
     ]);
   }
   print();
+}
+
+const timesOf = ({ p50Ms, p99Ms, maxMs }: Loaded | Told) => [p50Ms, p99Ms, maxMs].map((ms) => ms.toFixed(2));
+
+function printJoining(joining: Joining): void {
+  print();
+  row("1,000 verifiers join at once", JOININGS);
+  row("at 10,000 denials", [
+    String(joining.ready),
+    ...[joining.wallSeconds * 1_000, joining.p50Ms, joining.p99Ms].map((ms) => ms.toFixed(0)),
+    ...[joining.issuedAlone, joining.issuedMeanwhile].map((rate) => rate.toFixed(0)),
+    formatShare(joining.issuedMeanwhile / joining.issuedAlone),
+    ...[joining.beforeMiB, joining.peakMiB].map((mib) => mib.toFixed(0)),
+    formatShare(joining.cpuSeconds.generator / joining.wallSeconds),
+  ]);
+  for (const [failure, count] of Object.entries(joining.failures)) print(`  ${count} attempts failed: ${failure}`);
 }
 
 function printBulkClose(bulkClose: BulkClosed): void {

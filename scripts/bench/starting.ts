@@ -7,8 +7,11 @@ import { ledgerCounts } from "./inside-broker.ts";
 import { median } from "./paired-ratio.ts";
 import { factsOf } from "./process-facts.ts";
 
-/** How long a start takes, until calls are answered. */
-export type Starts = { readonly emptyMs: number; readonly events: number; readonly filledMs: number };
+/** What a start takes, until calls are answered: time, and CPU of all threads. */
+type Start = { readonly ms: number; readonly cpuMs: number };
+
+/** Each the median of some. */
+export type Starts = { readonly empty: Start; readonly events: number; readonly filled: Start };
 
 const STARTS = 3;
 const MANY_EVENTS = 1_000_000;
@@ -25,26 +28,30 @@ export async function measureStarts(
   events = MANY_EVENTS,
 ): Promise<Starts> {
   const directory = checkout?.directory ?? ROOT;
-  const emptyMs = await (async () => {
-    await using broker = await startBroker({ directory });
-    return await medianStart(broker);
-  })();
+  const empty = await startsOnEmpty(directory);
   const kept = join(ROOT, "build/bench/ledgers", directory === ROOT ? "head" : (checkout?.commit ?? "head"));
   if (!existsSync(kept)) mkdirSync(kept, { recursive: true, mode: 0o700 });
   await using broker = await startBroker({ directory, dataDirectory: kept });
   await fill(broker, events, say);
   // What became of the last day's steps is recorded by the first start after it.
   await broker.restart();
-  return { emptyMs, events: (await ledgerCounts(broker)).events, filledMs: await medianStart(broker) };
+  const filled = await medianStart(broker);
+  return { empty, events: (await ledgerCounts(broker)).events, filled };
 }
 
-async function medianStart(broker: BrokerProcess): Promise<number> {
-  const tookMs: number[] = [];
+async function startsOnEmpty(directory: string): Promise<Start> {
+  await using broker = await startBroker({ directory });
+  return await medianStart(broker);
+}
+
+async function medianStart(broker: BrokerProcess): Promise<Start> {
+  const starts: Start[] = [];
   for (let start = 0; start < STARTS; start += 1) {
     await factsOf(broker.pid()).quiet();
-    tookMs.push(await broker.restart());
+    const ms = await broker.restart();
+    starts.push({ ms, cpuMs: factsOf(broker.pid()).cpuSeconds() * 1_000 });
   }
-  return median(tookMs);
+  return { ms: median(starts.map(({ ms }) => ms)), cpuMs: median(starts.map(({ cpuMs }) => cpuMs)) };
 }
 
 async function fill(broker: BrokerProcess, wanted: number, say: (progress: string) => void): Promise<void> {

@@ -45,28 +45,6 @@ async function coldStarts(count: number, { timesMs }: Seen): Promise<void> {
   }
 }
 
-/** From asking for a step to its SVID on a stream that is already open. */
-async function deliveries(count: number, { timesMs }: Seen): Promise<void> {
-  await openAny("first");
-  const stream = workload.fetchX509SVID({});
-  await stream.next();
-  for (let round = 0; round < count; round += 1) {
-    const startedMs = performance.now();
-    const opened = openAny(`d${round}`);
-    const hint = `${run}/d${round}/1`;
-    for (;;) {
-      const { value } = await stream.next();
-      if (value === undefined) throw new Error("the stream ended");
-      if (value.svids.some((svid) => svid.hint === hint)) break;
-    }
-    timesMs.push(performance.now() - startedMs);
-    const { step } = await opened;
-    await steps.close({ stepId: step?.stepId ?? "", outcome: 1 });
-    // The message without it is not the next round's.
-    await stream.next();
-  }
-}
-
 /** From asking for a new key to its being in a bundle on each of so many open streams. */
 async function rotation(count: number, seen: Seen): Promise<void> {
   const CONNECTIONS = 10;
@@ -92,7 +70,7 @@ async function closeAll(): Promise<void> {
   await Promise.all(open.map(({ stepId }) => steps.close({ stepId, outcome: 1 })));
 }
 
-const measure = { cold: coldStarts, delivery: deliveries, rotation }[what];
+const measure = { cold: coldStarts, rotation }[what];
 if (measure === undefined) throw new Error(`no such measurement: ${what}`);
 await measureWhenAsked(async ({ count }: Asked["streams"]): Promise<Streamed> => {
   const seen: Seen = { timesMs: [], openMiB: 0 };
