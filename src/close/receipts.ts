@@ -103,9 +103,24 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
   const watchers = new Map<string, Watcher>();
   const waiting = new Set<() => void>();
   const startedAt = ports.clock.now();
+  /** When the first of those who are disconnected lapses. */
+  let firstLapse = Number.POSITIVE_INFINITY;
 
   const lapseOf = (watcher: Watcher): UnixMicros =>
     addMicros(watcher.lastSeen, watcher.maxStalenessSeconds * 1_000_000);
+
+  /** Watchers that are disconnected and have lapsed have nothing more to tell. */
+  function forgetLapsed(now: UnixMicros): void {
+    // A thousand verifiers may connect at once: all are looked at only when there is one to forget.
+    if (now < firstLapse) return;
+    firstLapse = Number.POSITIVE_INFINITY;
+    for (const [id, one] of watchers) {
+      if (one.isConnected) continue;
+      const lapse = lapseOf(one);
+      if (lapse <= now) watchers.delete(id);
+      else firstLapse = Math.min(firstLapse, lapse);
+    }
+  }
 
   function changed(): void {
     for (const check of [...waiting]) check();
@@ -162,11 +177,8 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
 
   return {
     connected(watcher) {
-      // Watchers that are disconnected and have lapsed have nothing more to tell.
-      for (const [id, one] of watchers) {
-        if (!one.isConnected && lapseOf(one) <= ports.clock.now()) watchers.delete(id);
-      }
       const now = ports.clock.now();
+      forgetLapsed(now);
       watchers.set(watcher.watcherId, {
         ...watcher,
         acknowledged: watcher.appliedBefore,
@@ -191,6 +203,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
       const watcher = watchers.get(watcherId);
       if (watcher === undefined) return;
       watcher.isConnected = false;
+      firstLapse = Math.min(firstLapse, lapseOf(watcher));
       changed();
     },
     settled(sequence, denied, waitMs) {

@@ -1,6 +1,7 @@
 import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
 import { policySchemaText } from "../adapters/policy-cedar/policy-files.ts";
 import { systemKeyPairs } from "../adapters/system/system-key-pairs.ts";
+import { createAdmission } from "../api/grpc/admission.ts";
 import type { CredentialsPorts } from "../api/grpc/credentials.ts";
 import { createFeedMessages } from "../api/grpc/feed-messages.ts";
 import type { PoliciesPorts } from "../api/grpc/policies.ts";
@@ -14,6 +15,7 @@ import { createCallRate } from "../check/call-rate.ts";
 import { keepDenialsInForce } from "../close/denials-in-force.ts";
 import type { Config } from "../config/config.ts";
 import { readCertificate } from "../domain/certificate.ts";
+import { LIMITS } from "../domain/limits.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
 import { trustDomainId } from "../domain/spiffe-id.ts";
 import { txnTokenKeySet } from "../domain/txn-token-keys.ts";
@@ -188,6 +190,19 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
   };
 }
 
+/**
+ * After a restart every verifier comes at once. A turn in which eight of them begin takes some milliseconds, and while 64
+ * are sent their deny-lists the broker issues on. Eight seconds, since a verifier takes a broker that says nothing for ten
+ * for one that hangs; half a second is far more than a deny-list takes to whoever reads.
+ */
+const WATCHES_BEGIN = {
+  atOnce: 64,
+  perTurn: 8,
+  waitingPerPartyMax: LIMITS.watchersMax,
+  waitMsMax: 8_000,
+  stayMsMax: 500,
+};
+
 function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
   const { authorities, clock, entries, inForce, notifier, receipts, registry, seal, suspensions, unix } = core;
   const { ledger, feed, history, credentials } = core.store;
@@ -213,6 +228,7 @@ function revocationsPortsOf(core: Core, config: Config): RevocationsPorts {
     inForce,
     disableEntry: registry.disable,
     watchersMax: config.limits.watchers,
+    admission: createAdmission(WATCHES_BEGIN, "watchers", clock),
     bundle: () => {
       const jwks = Buffer.from(JSON.stringify(core.bundle()));
       const txnTokenJwks = Buffer.from(JSON.stringify(txnTokenKeySet(authorities.all())));

@@ -15,13 +15,15 @@ export type Outbox<Message> = {
    * Sends large messages, each taken when the one before has gone out, so that a stream holds one of them at a time.
    * They take nothing of the bound: how much there is to be told a watcher must not cut it off. What is sent later comes
    * after all of them.
+   *
+   * @param done - called once all have gone out.
    */
-  sendEach(messages: Iterable<Message>): void;
+  sendEach(messages: Iterable<Message>, done?: () => void): void;
 };
 
 type Waiting<Message> =
   | { readonly message: Message; readonly weight: number }
-  | { readonly messages: Iterator<Message> };
+  | { readonly messages: Iterator<Message>; readonly done: () => void };
 
 /**
  * Writes to a stream no faster than its peer reads. The messages that wait are bounded: past the bound the peer is cut
@@ -44,7 +46,7 @@ export function createOutbox<Message>(
       const [next] = waiting;
       if (next === undefined) return;
       if ("messages" in next) {
-        writeNext(next.messages);
+        writeNext(next);
       } else {
         waiting.shift();
         weight -= next.weight;
@@ -60,7 +62,7 @@ export function createOutbox<Message>(
     sink.once("drain", flush);
   }
 
-  function writeNext(messages: Iterator<Message>): void {
+  function writeNext({ messages, done }: Extract<Waiting<Message>, { readonly messages: unknown }>): void {
     let next: IteratorResult<Message>;
     try {
       next = messages.next();
@@ -70,6 +72,7 @@ export function createOutbox<Message>(
     }
     if (next.done === true) {
       waiting.shift();
+      done();
       return;
     }
     isBlocked = true;
@@ -97,8 +100,8 @@ export function createOutbox<Message>(
       weight += messageWeight;
       waiting.push({ message, weight: messageWeight });
     },
-    sendEach(messages) {
-      waiting.push({ messages: messages[Symbol.iterator]() });
+    sendEach(messages, done = () => undefined) {
+      waiting.push({ messages: messages[Symbol.iterator](), done });
       if (!isBlocked) flush();
     },
   };

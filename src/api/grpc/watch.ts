@@ -14,6 +14,7 @@ import type { EncodedMessage } from "../../wire/encoded-message.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 import { secondsOfDuration, timestampOfMicros } from "../../wire/timestamps.ts";
+import type { Admission } from "./admission.ts";
 import { begin, type Endpoint } from "./call.ts";
 import { createFederatedFeed } from "./federated-feed.ts";
 import type { DenialField } from "./feed-encoding.ts";
@@ -28,6 +29,8 @@ export type FeedPorts = WatchPorts<DenialField> & {
   readonly entries: EntryDirectory;
   readonly seal: CursorSeal;
   readonly watchersMax: number;
+  /** For watchers that begin: all verifiers come at once when the broker starts again. */
+  readonly admission: Admission;
   /** The bundle message for now; sent at the start and whenever `onBundleChange` calls. */
   readonly bundle: () => NonNullable<MessageInitShape<typeof WatchResponseSchema>["message"]>;
   readonly onBundleChange: (listener: () => void) => () => void;
@@ -55,12 +58,18 @@ export function watchHandler(
     let watch: Watch | undefined;
     let isCounted = false;
     let isOver = false;
+    /** Gives back the place in which a watch begins. */
+    let leave = () => {};
 
+    const end = () => {
+      leave();
+      watch?.end();
+    };
     const finish = () => {
       if (isOver) return;
       isOver = true;
       if (isCounted) connected -= 1;
-      watch?.end();
+      end();
     };
     // Only whoever may watch takes a place: a stranger with a thousand streams must not keep the verifiers out.
     const takePlace = () => {
@@ -83,8 +92,20 @@ export function watchHandler(
       if (watch !== undefined) return watch.take(message);
       if (message.case !== "hello") throw invalidField("message", "hello first");
       const hello = message.value;
-      watch = await begun.run(async () => startWatch(call, hello, await begun.attested(), takePlace, ports, fail));
-      if (isOver) watch.end();
+      // What it sends meanwhile stays with its connection.
+      call.pause();
+      try {
+        watch = await begun.run(async () => {
+          leave = await ports.admission.enter(String(endpoint.peerOf(call).uid));
+          // Who went away while it waited costs nothing more.
+          return isOver
+            ? undefined
+            : startWatch(call, hello, await begun.attested(), takePlace, ports, { fail, leave });
+        });
+      } finally {
+        call.resume();
+        if (isOver) end();
+      }
     };
     call.on("data", (received: Received<WatchRequest>) => {
       turn = turn.then(() => take(received)).catch(fail);
@@ -106,7 +127,7 @@ async function startWatch(
   caller: Parameters<typeof scopeOf>[0],
   takePlace: () => void,
   ports: FeedPorts,
-  fail: (thrown: unknown) => void,
+  { fail, leave }: { readonly fail: (thrown: unknown) => void; readonly leave: () => void },
 ): Promise<Watch> {
   const scope = scopeOf(caller, {
     audiences: hello.audiences,
@@ -141,7 +162,7 @@ async function startWatch(
   try {
     outbox.send({ message: ports.bundle() }, 1);
     sendForeign();
-    outbox.sendEach(ports.messages.beginning(beginning, scope));
+    outbox.sendEach(ports.messages.beginning(beginning, scope), leave);
     position.sent = beginning.through;
   } catch (thrown) {
     end();

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { createCursorSeal } from "../../../src/adapters/cursor-seal/cursor-seal.ts";
+import { createAdmission } from "../../../src/api/grpc/admission.ts";
 import { createFeedMessages } from "../../../src/api/grpc/feed-messages.ts";
 import { revocationsHandlers } from "../../../src/api/grpc/revocations.ts";
 import { attest } from "../../../src/attest/attest.ts";
@@ -106,6 +107,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
   const refuseNow = () => {
     throw new BrokerError("NOT_SERVING", "the feed alone is served");
   };
+  const bounds = { atOnce: 4, perTurn: 2, waitingPerPartyMax: 1_000, waitMsMax: 8_000, stayMsMax: 500 };
   const server = new Server();
   addService(
     server,
@@ -136,6 +138,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
         seal,
         clock,
         watchersMax: 1_000,
+        admission: createAdmission(bounds, "watchers", clock),
         bundle() {
           if (isBundleWithheld) throw new BrokerError("NOT_SERVING", "the authorities are behind the ledger");
           return {
