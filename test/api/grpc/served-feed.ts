@@ -22,6 +22,9 @@ import { addService } from "../../../src/wire/service-definition.ts";
 import { ports, processOf, type World, worldOf } from "../../contract/ledger-world.ts";
 import { openMemoryLedger } from "../../memory/memory-ledger.ts";
 
+/** In which watchers begin at one time. */
+export const PLACES = 4;
+
 /** The feed's service alone, on a socket, over a ledger in memory: for what a whole broker would take minutes to fill. */
 export type ServedFeed = {
   readonly world: World;
@@ -107,7 +110,7 @@ export async function serveFeed(manifold = 1): Promise<ServedFeed> {
   const refuseNow = () => {
     throw new BrokerError("NOT_SERVING", "the feed alone is served");
   };
-  const bounds = { atOnce: 4, perTurn: 2, waitingPerPartyMax: 1_000, waitMsMax: 8_000, stayMsMax: 500 };
+  const bounds = { atOnce: PLACES, perTurn: 2, waitingPerPartyMax: 1_000, waitMsMax: 8_000, stayMsMax: 500 };
   const server = new Server();
   addService(
     server,

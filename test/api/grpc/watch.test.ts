@@ -1,12 +1,13 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from "node:http2";
 import { connect as connectSocket } from "node:net";
-import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { LIMITS } from "../../../src/domain/limits.ts";
-import { WatchRequestSchema } from "../../../src/gen/stint/v1/revocations_pb.js";
+import { Revocations, WatchRequestSchema, WatchResponseSchema } from "../../../src/gen/stint/v1/revocations_pb.js";
+import { createClient } from "../../../src/wire/client.ts";
 import { OPERATOR } from "../../contract/ledger-world.ts";
 import { watchFeed } from "../../e2e/feed-watch.ts";
-import { type ServedFeed, serveFeed } from "./served-feed.ts";
+import { PLACES, type ServedFeed, serveFeed } from "./served-feed.ts";
 
 async function serve(manifold?: number): Promise<ServedFeed> {
   const served = await serveFeed(manifold);
@@ -24,6 +25,8 @@ function watch({ channel }: ServedFeed, hello: Parameters<typeof watchFeed>[1] =
 function deafWatcher({ socket }: ServedFeed): {
   send(...messages: MessageInitShape<typeof WatchRequestSchema>[]): void;
   read(): Promise<Trailers>;
+  /** Reads until its snapshot is whole. @returns whether it has this many denials */
+  readUntil(denials: number): Promise<boolean>;
 } {
   const session: ClientHttp2Session = connect("http://localhost", {
     createConnection: () => connectSocket(socket),
@@ -45,6 +48,22 @@ function deafWatcher({ socket }: ServedFeed): {
         return Buffer.concat([prefix, bytes]);
       });
       stream.write(Buffer.concat(frames));
+    },
+    async readUntil(denials) {
+      let bytes: Buffer = Buffer.alloc(0);
+      let count = 0;
+      for await (const chunk of stream) {
+        bytes = Buffer.concat([bytes, chunk as Buffer]);
+        while (bytes.length >= 5 && bytes.length >= 5 + bytes.readUInt32BE(1)) {
+          const end = 5 + bytes.readUInt32BE(1);
+          const { message } = fromBinary(WatchResponseSchema, bytes.subarray(5, end));
+          bytes = bytes.subarray(end);
+          if (message.case !== "snapshot") continue;
+          count += message.value.denials.length;
+          if (message.value.last) return count === denials;
+        }
+      }
+      return false;
     },
     read() {
       const { promise, resolve, reject } = Promise.withResolvers<Trailers>();
@@ -196,6 +215,41 @@ test("a watcher that does not read is cut off at its backlog, and slows neither 
   const { status, bytes } = await deaf.read();
   expect(status).toBe(RESOURCE_EXHAUSTED);
   expect(bytes).toBeGreaterThan(0);
+  expect(served.faults).toEqual([]);
+});
+
+test("watchers that do not read hold the places in which others begin for half a second, no longer", async () => {
+  // More than a connection takes in whose client does not read.
+  const served = await serve(5_000);
+  const [step] = await served.openSteps(1);
+  if (step === undefined) throw new TypeError("no step");
+  await served.world.close(step);
+  const deaf = Array.from({ length: PLACES }, () => deafWatcher(served));
+  for (const one of deaf) one.send(HELLO);
+  await vi.waitFor(() => expect(connectedTo(served)).toBe(PLACES));
+  const reading = watch(served);
+  const told = reading.first("snapshot", ({ last }) => last);
+  // Other calls of the same connection are answered meanwhile.
+  const { revoke } = createClient(Revocations, served.channel);
+  for (let calls = 3; calls > 0; calls -= 1) await expect(revoke({})).rejects.toThrow();
+  expect([connectedTo(served), reading.received]).toEqual([PLACES, []]);
+  served.world.clock.advance(500);
+  await told;
+  expect(reading.denials()).toHaveLength(5_000);
+  // Those that did not read lack nothing when they do.
+  for (const one of deaf) expect(await one.readUntil(5_000)).toBe(true);
+});
+
+test("a hundred verifiers at once are all told, and one that went away while it waited leaves nothing behind", async () => {
+  const served = await serve(2_500);
+  const [step] = await served.openSteps(1);
+  if (step === undefined) throw new TypeError("no step");
+  await served.world.close(step);
+  const all = Array.from({ length: 100 }, () => watch(served));
+  all[99]?.cancel();
+  await Promise.all(all.slice(0, 99).map((one) => one.first("snapshot", ({ last }) => last)));
+  await vi.waitFor(() => expect([served.subscribed(), connectedTo(served)]).toEqual([99, 99]));
+  for (const one of all.slice(0, 99)) expect(one.denials()).toHaveLength(2_500);
   expect(served.faults).toEqual([]);
 });
 
