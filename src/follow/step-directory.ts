@@ -7,18 +7,25 @@ import type { Ledger } from "../ports/ledger.ts";
 import type { ProjectionReads, StepReads } from "../ports/ledger-reads.ts";
 import type { StepProcesses } from "../ports/step-processes.ts";
 import { createExecutorIndex } from "./executor-index.ts";
+import { createKeptRuns, type RunReads } from "./kept-runs.ts";
 import { createListeners, type Listeners } from "./listeners.ts";
 import { createOpenSteps, type StepChange } from "./open-steps.ts";
 import { reliable } from "./reliable.ts";
 import { createStepProcesses, type StepProcessesPorts } from "./step-processes.ts";
 
-export type KeptSteps = StepDirectory & ExecutorSteps & StepProcesses & { readonly following: Following };
+export type KeptSteps = StepDirectory &
+  ExecutorSteps &
+  StepProcesses & {
+    readonly following: Following;
+    /** For what is about to be opened. */
+    readonly runs: RunReads;
+  };
 
 export type StepDirectoryPorts = StepProcessesPorts & {
-  readonly ledger: Pick<Ledger, "follow">;
+  readonly ledger: Pick<Ledger, "follow" | "head">;
   readonly projections: Pick<ProjectionReads, "openSteps" | "stepProcesses">;
-  /** For steps that are closed. */
-  readonly steps: Pick<StepReads, "step">;
+  /** For what is not kept: steps that are closed, and runs of before. */
+  readonly steps: Pick<StepReads, "step"> & RunReads;
   /** Takes what a listener throws. */
   readonly failed: (error: unknown) => void;
 };
@@ -55,9 +62,19 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
     if (kind === "closed") byStep.delete(step.stepId);
   }
 
+  const runs = createKeptRuns(value, {
+    reads: ports.steps,
+    position: () => following.position(),
+    isCurrent: () => following.refusal() === undefined && following.position() === ports.ledger.head().sequence,
+  });
+
   const take = (committed: Committed) => {
-    for (const change of open.take(committed)) tell(change);
-    const { event } = committed;
+    const { event, sequence } = committed;
+    for (const change of open.take(committed)) {
+      tell(change);
+      runs.take(change, sequence);
+    }
+    if (event.type === "risk.set") runs.riskSet();
     if (event.type === "process.enrolled") processes.enrolled(processFrom(event.process));
   };
   const following = ports.ledger.follow({ name: "steps", take }, through);
@@ -82,6 +99,7 @@ export async function keepStepDirectory(ports: StepDirectoryPorts): Promise<Kept
       return processes.descentOf(process);
     },
     holds: processes.holds,
+    runs,
     // While the kept steps must not be relied on, the ledger itself is asked, so that nothing has to be refused.
     byId: async (stepId) =>
       (following.refusal() === undefined ? open.get(stepId) : undefined) ?? ports.steps.step(stepId),

@@ -167,7 +167,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
     stepProcesses: stepDirectory,
     kinship: unix.kinship,
     ledger,
-    steps,
+    steps: { ...steps, ...stepDirectory.runs },
     credentials,
     trustDomain,
     ownKeys: () => trust.bundles().jwt,

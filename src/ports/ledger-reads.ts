@@ -61,13 +61,16 @@ export type RecordedFederation = {
  * Point reads of the paths. They may be a commit behind: the guards inside the ledger's acts are the truth.
  * All throw BrokerError LEDGER_UNAVAILABLE when the ledger can't be read.
  */
+/** An attempt of a step that the next one has to reckon with. */
+export type StandingAttempt = Pick<Step, "stepId" | "attempt" | "state">;
+
 export type StepReads = {
   step(stepId: string): Promise<Step | undefined>;
   newestAttempt(runId: string, step: string): Promise<Step | undefined>;
   /** The entry that a run belongs to; `undefined` of a run in which no step was opened yet. */
   runEntry(runId: string): Promise<string | undefined>;
   /** The newest attempt, and all that are not closed: newest first. */
-  standingAttempts(runId: string, step: string): Promise<readonly Step[]>;
+  standingAttempts(runId: string, step: string): Promise<readonly StandingAttempt[]>;
   /** The newest step that this process opened by this entry under this request id. */
   stepByRequest(entryId: string, process: ProcessIdentity, requestId: string): Promise<Step | undefined>;
   /**

@@ -110,7 +110,7 @@ export async function startBroker(ground: Ground) {
     ...beside,
     exchanges: beside.exchanges.endings,
     ledger,
-    steps,
+    steps: { ...steps, ...stepDirectory.runs },
     callApprovals: store.callApprovals,
     feed,
     history,

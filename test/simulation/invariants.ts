@@ -1,10 +1,13 @@
+import { isDeepStrictEqual } from "node:util";
 import { readCertificate } from "../../src/domain/certificate.ts";
 import { sha256Hex } from "../../src/domain/digest.ts";
 import { BrokerError } from "../../src/domain/errors.ts";
 import { type ProcessIdentity, sameProcess } from "../../src/domain/process.ts";
+import { riskScopesOf } from "../../src/domain/risk.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import { isClosed } from "../../src/domain/step.ts";
 import { microsOf } from "../../src/domain/time.ts";
+import type { StandingAttempt } from "../../src/ports/ledger-reads.ts";
 import { checkCalls, checkCallsInTheEnd } from "./call-invariants.ts";
 import { promise } from "./model-history.ts";
 import { FollowerFault } from "./unsteady.ts";
@@ -18,6 +21,7 @@ const ALL = 10_000;
 export async function checkAtRest(world: World): Promise<void> {
   const { model, failures } = world;
   await checkTables(world);
+  await checkRuns(world);
   if (!world.isChangePending) model.checkPermitted();
   if (world.isJudged()) model.checkJudged(world.clock.now());
   checkPrincipals(world);
@@ -85,6 +89,27 @@ async function checkTables({ ground, model }: World): Promise<void> {
     promise(live.has(credential.record.issuanceId) === isLive, "the tables and the events agree on what is live");
     const { state } = model.steps.get(credential.stepId) ?? {};
     promise(!isLive || state === "OPEN", "a live credential never belongs to a closed step");
+  }
+}
+
+/** What the broker keeps of runs is what a read of the ledger would tell. */
+async function checkRuns({ ground, model, broker, isUp }: World): Promise<void> {
+  if (!isUp) return;
+  const { runs } = broker.stepDirectory;
+  const { steps } = ground.store;
+  for (const { runId, step, agent } of new Map(
+    [...model.steps.values()].map((one) => [one.step.spiffeId, one.step]),
+  ).values()) {
+    const [scope, standing] = [
+      `run:${runId}`,
+      ({ stepId, attempt, state }: StandingAttempt) => ({ stepId, attempt, state }),
+    ] as const;
+    const told = [await runs.runEntry(runId), (await runs.standingAttempts(runId, step)).map(standing)];
+    const known = [await steps.runEntry(runId), (await steps.standingAttempts(runId, step)).map(standing)];
+    promise(isDeepStrictEqual(told, known), "whose run it is, and which attempts stand, is kept as the ledger has it");
+    const around = [[scope], riskScopesOf(agent, [scope]), "run"] as const;
+    const [kept, read] = [await runs.world(...around), await steps.world(...around)];
+    promise(isDeepStrictEqual(kept, read), "and so is what surrounds its steps");
   }
 }
 
