@@ -3,7 +3,7 @@ import { permits, type Step } from "../domain/step.ts";
 import type { StepDirectory } from "../ports/directories.ts";
 import type { ExecutorSteps } from "../ports/executor-steps.ts";
 import type { Committed, Following } from "../ports/following.ts";
-import type { Ledger } from "../ports/ledger.ts";
+import type { Head, Ledger } from "../ports/ledger.ts";
 import type { ProjectionReads, StepReads } from "../ports/ledger-reads.ts";
 import type { StepProcesses } from "../ports/step-processes.ts";
 import { createExecutorIndex } from "./executor-index.ts";
@@ -22,7 +22,7 @@ export type KeptSteps = StepDirectory &
   };
 
 export type StepDirectoryPorts = StepProcessesPorts & {
-  readonly ledger: Pick<Ledger, "follow" | "head">;
+  readonly ledger: Pick<Ledger, "follow"> & { head(): Pick<Head, "sequence"> };
   readonly projections: Pick<ProjectionReads, "openSteps" | "stepProcesses">;
   /** For what is not kept: steps that are closed, and runs of before. */
   readonly steps: Pick<StepReads, "step"> & RunReads;

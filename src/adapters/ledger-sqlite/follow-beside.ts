@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { createFollowers, type FollowersPorts } from "../../ledger/followers.ts";
-import type { Ledger } from "../../ports/ledger.ts";
+import type { Head, Ledger } from "../../ports/ledger.ts";
 import type { ProjectionReads, StepReads } from "../../ports/ledger-reads.ts";
 import { openReader } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
@@ -12,7 +12,7 @@ import { createStepReads } from "./reads/step-reads.ts";
 
 /** A ledger that another process writes, for whoever only reads and follows it. */
 export type LedgerBeside = {
-  readonly ledger: Pick<Ledger, "follow">;
+  readonly ledger: Pick<Ledger, "follow"> & { head(): Pick<Head, "sequence"> };
   readonly projections: ProjectionReads;
   readonly steps: StepReads;
   /** To be called when the other process tells how far the ledger is: the followers read on from where they are. */
@@ -37,7 +37,7 @@ export async function followBeside({
   let head = sequence;
   const followers = createFollowers({ head: () => head, read: createEventReads(reader), clock, failed });
   return {
-    ledger: { follow: followers.follow },
+    ledger: { follow: followers.follow, head: () => ({ sequence: head }) },
     projections: createProjectionReads(reader),
     steps: createStepReads(reader),
     committed(newest) {
