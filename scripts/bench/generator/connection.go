@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"sync"
 
 	"golang.org/x/net/http2"
@@ -175,8 +176,20 @@ func (s *stream) end() error {
 	if s.connection.status == "0" {
 		return io.EOF
 	}
-	return fmt.Errorf("status %s: %s", s.connection.status, s.connection.statusText)
+	text := s.connection.statusText
+	if decoded, err := url.PathUnescape(text); err == nil {
+		text = decoded
+	}
+	return &refusal{s.connection.status, text}
 }
+
+// refusal is an answer of the broker's.
+type refusal struct{ status, text string }
+
+func (r *refusal) Error() string { return fmt.Sprintf("status %s: %s", r.status, r.text) }
+
+// isPassing says of a broker that it will answer later: gRPC's UNAVAILABLE.
+func (r *refusal) isPassing() bool { return r.status == "14" }
 
 // read takes in one frame.
 func (s *stream) read() error {
