@@ -133,7 +133,7 @@ mutants: install ## a folder's code, broken in every small way: which breaks doe
 	@node scripts/mutants.ts "$(ONLY)" $(TESTS)
 
 .PHONY: bench
-bench: install ## how fast it is on this machine; BASE=<commit> compares with that one, in ROUNDS=5 rounds, ROWS=jwt,open alone; POLICIES=1 or GUARD=1 measures these alone
+bench: install ## how fast it is on this machine; needs go; BASE=<commit> compares with that one, in ROUNDS=5 rounds, ROWS=jwt,open alone; POLICIES=1 or GUARD=1 measures these alone
 	@node scripts/bench.ts $(if $(BASE),--base '$(BASE)') $(if $(POLICIES),--policies) $(if $(GUARD),--guard) $(if $(ROWS),--rows '$(ROWS)') $(if $(CALLERS),--callers '$(CALLERS)') $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(OUTPUT),--output '$(OUTPUT)')
 
 .PHONY: bench-python

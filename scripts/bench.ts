@@ -4,6 +4,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { checkOut, thisCheckout } from "./bench/checkout.ts";
 import { compare } from "./bench/compare.ts";
+import { isGoThere } from "./bench/compiled-generator.ts";
 import { machineName } from "./bench/machine.ts";
 import { measureAlone } from "./bench/measure-alone.ts";
 import { measureGuard } from "./bench/measure-guard.ts";
@@ -38,6 +39,11 @@ const printJson = (value: object) => void process.stdout.write(`${JSON.stringify
 const say = (progress: string) => void process.stderr.write(`${progress}\n`);
 
 const chosen = { rows: parseRows(values.rows), callers: parseCallers(values.callers) };
+
+if (!values.guard && !values.policies && !isGoThere()) {
+  say("The load comes from a program in Go, and there is no `go` on the PATH: install Go 1.26 or later.");
+  process.exit(1);
+}
 
 if (values.guard) {
   const ofGuard = await measureGuard(Number(values.seconds ?? 8), say);

@@ -53,6 +53,7 @@ const TOLD_FIGURES: readonly Figure<Told>[] = [
 const JOINING_FIGURES: readonly Figure<Joining>[] = [
   ["all ready ms", "less", ({ wallSeconds }) => wallSeconds * 1_000],
   ["not ready", "less", ({ ready }) => JOINING - ready],
+  ["attempts failed", "less", ({ failures }) => Object.values(failures).reduce((sum, one) => sum + one, 0)],
   ["of issuing alone", "more", ({ issuedAlone, issuedMeanwhile }) => issuedMeanwhile / issuedAlone],
   ["peak MiB", "less", ({ peakMiB }) => peakMiB],
 ];

@@ -17,7 +17,7 @@ export type Work = "jwt" | "spiffe-jwt" | "x509" | "open" | "delivery";
 /**
  * Starts the generator whose callers are each a process with a connection of its own.
  *
- * @throws Error when Go is not there, or the generator can't be compiled
+ * @throws Error when the generator can't be compiled
  */
 export async function startCallers(kind: Work, broker: BrokerProcess): Promise<PatientGenerator<"load">> {
   return await startCompiled(kind, broker);
@@ -49,16 +49,21 @@ async function startCompiled<Script extends "load" | "watchers">(
   return await startProgram(`the load of ${kind}`, [compiled()], { ...flags, kind, grant, audience: AUDIENCE });
 }
 
+/** Whether the generator can be compiled here. */
+export function isGoThere(): boolean {
+  try {
+    execFileSync("go", ["version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 let program: string | undefined;
 
 /** Go looks by itself for what has changed since the last time, which takes a fraction of a second. */
 function compiled(): string {
   if (program !== undefined) return program;
-  try {
-    execFileSync("go", ["version"], { stdio: "ignore" });
-  } catch (cause) {
-    throw new Error("the benchmark's load comes from a program in Go, and there is no `go` on the PATH", { cause });
-  }
   const path = join(ROOT, "build/bench/generator");
   execFileSync("go", ["build", "-trimpath", "-o", path, "."], {
     cwd: join(ROOT, "scripts/bench/generator"),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -26,6 +27,8 @@ type verifier struct {
 
 const (
 	pingInterval = time.Second
+	// A broker that leaves a ping unanswered for this long is left for a new connection.
+	pongTimeout = 10 * time.Second
 	// The pause before it tries again: twice as long after each failure, and spread.
 	reconnectMin = 100 * time.Millisecond
 	reconnectMax = 2 * time.Second
@@ -86,15 +89,56 @@ func (v *verifier) watch(ready func()) error {
 	}
 	done := make(chan struct{})
 	defer close(done)
-	go ping(watching, done)
-	return v.read(watching, ready)
+	asking := &pings{}
+	go asking.send(watching, done)
+	err = v.read(watching, asking, ready)
+	if asking.isUnanswered() {
+		return errUnanswered
+	}
+	return err
 }
 
-func ping(watching *stream, done <-chan struct{}) {
+var errUnanswered = errors.New("the broker left pings unanswered")
+
+// pings of one stream, numbered from 1 on and answered in order.
+type pings struct {
+	guard sync.Mutex
+	sent  []time.Time
+	// The number of the last one that was.
+	answered uint64
+}
+
+func (p *pings) isUnanswered() bool {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	return uint64(len(p.sent)) > p.answered && time.Since(p.sent[p.answered]) > pongTimeout
+}
+
+func (p *pings) took(nonce []byte) {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	if len(nonce) == 8 {
+		p.answered = binary.BigEndian.Uint64(nonce)
+	}
+}
+
+func (p *pings) next() []byte {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	p.sent = append(p.sent, time.Now())
+	return binary.BigEndian.AppendUint64(nil, uint64(len(p.sent)))
+}
+
+func (p *pings) send(watching *stream, done <-chan struct{}) {
 	ticker := time.NewTicker(pingInterval)
 	defer ticker.Stop()
-	for number := uint64(1); ; number++ {
-		nonce := binary.BigEndian.AppendUint64(nil, number)
+	for {
+		nonce := p.next()
+		if p.isUnanswered() {
+			// Whoever reads is told by that.
+			watching.connection.close()
+			return
+		}
 		// The end of the stream is told to whoever reads it.
 		if watching.send(withBytes(nil, 2, withBytes(nil, 1, nonce))) != nil {
 			return
@@ -107,7 +151,7 @@ func ping(watching *stream, done <-chan struct{}) {
 	}
 }
 
-func (v *verifier) read(watching *stream, ready func()) error {
+func (v *verifier) read(watching *stream, asking *pings, ready func()) error {
 	var hasSnapshot, hasBundle bool
 	var cursor string
 	for {
@@ -139,6 +183,9 @@ func (v *verifier) read(watching *stream, ready func()) error {
 			hasBundle = true
 		case pongField:
 			moved, _ = fieldAt(content, 4)
+			if nonce, err := fieldAt(content, 1); err == nil {
+				asking.took(nonce)
+			}
 			if hasSnapshot && hasBundle {
 				v.became(at, ready)
 			}
