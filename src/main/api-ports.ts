@@ -191,15 +191,16 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
 }
 
 /**
- * After a restart every verifier comes at once. A turn in which eight of them begin takes some milliseconds, and while 64
- * are sent their deny-lists the broker issues on. Eight seconds, since a verifier takes a broker that says nothing for ten
- * for one that hangs; half a second is far more than a deny-list takes to whoever reads.
+ * After a restart every verifier comes at once. A turn of the event loop in which four of them begin takes some milliseconds
+ * more, as long as ten credentials: so the broker issues on, and where nothing else is to be done the turns are short. 64 are
+ * sent their deny-lists at a time; half a second is far more than one takes to whoever reads. A verifier takes a broker that
+ * says nothing for ten seconds for one that hangs, and comes again by itself.
  */
 const WATCHES_BEGIN = {
   atOnce: 64,
-  perTurn: 8,
+  perTurn: 4,
   waitingPerPartyMax: LIMITS.watchersMax,
-  waitMsMax: 8_000,
+  waitMsMax: 20_000,
   stayMsMax: 500,
 };
 

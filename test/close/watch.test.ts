@@ -259,12 +259,15 @@ describe("a watch that begins", () => {
       read.resolve();
       const begun = await beginning;
       const atFirst = begunWith(begun.beginning);
+      const between = await closeOne();
+      await ports.notifier.caughtUp();
       expect(delivered).toEqual([]);
       begun.go();
+      expect(stepsOf(delivered)).toEqual([between]);
       const after = await closeOne();
       await ports.notifier.caughtUp();
       const seen = [...atFirst, ...stepsOf(delivered)];
-      expect(new Set(seen)).toEqual(new Set([before, during, after]));
+      expect(new Set(seen)).toEqual(new Set([before, during, between, after]));
       expect(seen.at(-1)).toBe(after);
       begun.end();
       await closeOne();

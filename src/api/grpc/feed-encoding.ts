@@ -35,6 +35,7 @@ export function deniedMessage(fields: readonly DenialField[], cursor?: Uint8Arra
 }
 
 function responseOf(kind: "snapshot" | "denied", parts: readonly Uint8Array[]): EncodedMessage {
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0);
   const writer = new BinaryWriter().tag(WatchResponseSchema.field[kind].number, WireType.LengthDelimited);
-  return new EncodedMessage(writer.bytes(Buffer.concat(parts)).finish());
+  return new EncodedMessage(Buffer.concat([writer.uint32(bytes).finish(), ...parts]));
 }

@@ -1,16 +1,16 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import type { handleBidiStreamingCall, ServerDuplexStream } from "@grpc/grpc-js";
 import type { FeedBatch, Notifier } from "../../close/notify.ts";
 import type { ReceiptBook } from "../../close/receipts.ts";
 import { beginWatch, type Cursor, openCursor, scopeOf, sealCursor, type WatchPorts } from "../../close/watch.ts";
 import { BrokerError, errorOf, invalidField, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
-import type { WatchRequest, WatchRequest_Hello, WatchResponseSchema } from "../../gen/stint/v1/revocations_pb.js";
+import { type WatchRequest, type WatchRequest_Hello, WatchResponseSchema } from "../../gen/stint/v1/revocations_pb.js";
 import type { Clock } from "../../ports/clock.ts";
 import type { CursorSeal } from "../../ports/cursor-seal.ts";
 import type { EntryDirectory } from "../../ports/directories.ts";
 import type { FederatedBundles } from "../../ports/federated-bundles.ts";
-import type { EncodedMessage } from "../../wire/encoded-message.ts";
+import { EncodedMessage } from "../../wire/encoded-message.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
 import { secondsOfDuration, timestampOfMicros } from "../../wire/timestamps.ts";
@@ -53,6 +53,7 @@ export function watchHandler(
   ports: FeedPorts,
 ): handleBidiStreamingCall<Received<WatchRequest>, Response> {
   let connected = 0;
+  const watchPorts = { ...ports, bundleMessage: sharedBundle(ports) };
   return (call) => {
     const begun = begin(endpoint, "Revocations.Watch", call);
     let watch: Watch | undefined;
@@ -100,7 +101,7 @@ export function watchHandler(
           // Who went away while it waited costs nothing more.
           return isOver
             ? undefined
-            : startWatch(call, hello, await begun.attested(), takePlace, ports, { fail, leave });
+            : startWatch(call, hello, await begun.attested(), takePlace, watchPorts, { fail, leave });
         });
       } finally {
         call.resume();
@@ -119,6 +120,22 @@ export function watchHandler(
   };
 }
 
+/** The message of the bundle, made once for all who are sent it in the same turn of the event loop: at a change, all watchers. */
+function sharedBundle(ports: FeedPorts): () => EncodedMessage {
+  let made: EncodedMessage | undefined;
+  const forget = () => {
+    made = undefined;
+  };
+  // Before any watcher hears of the change.
+  ports.onBundleChange(forget);
+  return () => {
+    if (made !== undefined) return made;
+    made = new EncodedMessage(toBinary(WatchResponseSchema, create(WatchResponseSchema, { message: ports.bundle() })));
+    setImmediate(forget);
+    return made;
+  };
+}
+
 type Watch = { take(message: WatchRequest["message"]): Promise<void>; end(): void };
 
 async function startWatch(
@@ -126,7 +143,7 @@ async function startWatch(
   hello: WatchRequest_Hello,
   caller: Parameters<typeof scopeOf>[0],
   takePlace: () => void,
-  ports: FeedPorts,
+  ports: FeedPorts & { readonly bundleMessage: () => EncodedMessage },
   { fail, leave }: { readonly fail: (thrown: unknown) => void; readonly leave: () => void },
 ): Promise<Watch> {
   const scope = scopeOf(caller, {
@@ -160,7 +177,7 @@ async function startWatch(
   };
   const { beginning, go, end } = await beginWatch(cursor, deliver, ports);
   try {
-    outbox.send({ message: ports.bundle() }, 1);
+    outbox.send(ports.bundleMessage(), 1);
     sendForeign();
     outbox.sendEach(ports.messages.beginning(beginning, scope), leave);
     position.sent = beginning.through;
@@ -181,7 +198,7 @@ async function startWatch(
       ...{ watcherId, entryId, audiences, maxStalenessSeconds, connectedSince, appliedBefore, process },
     });
   }
-  const stopBundles = ports.onBundleChange(orFail(() => outbox.send({ message: ports.bundle() }, 1)));
+  const stopBundles = ports.onBundleChange(orFail(() => outbox.send(ports.bundleMessage(), 1)));
   const stopForeign = ports.onFederatingChange(orFail(sendForeign));
 
   return {
