@@ -12,8 +12,8 @@ export type Concern = Pick<DenyEntry, "audiences" | "concernsAll" | "runEntryId"
 export type KeptDenial<Form> = Concern & Pick<DenyEntry, "sequence" | "latestExpiry"> & { readonly form: Form };
 
 /**
- * The deny-list, in ledger order and complete up to the sequence `through`. What is denied later is put at the end of
- * the same array; an array that something was taken out of is another one.
+ * The deny-list, in ledger order and complete up to the sequence `through`; later events denied nothing. What is denied
+ * later is put at the end of the same array; an array that something was taken out of is another one.
  */
 export type DenyList<Form> = { readonly denials: readonly KeptDenial<Form>[]; readonly through: number };
 

@@ -9,7 +9,10 @@ export type FeedBatch = DenyPart;
 
 export type Notifier = {
   readonly following: Following;
-  /** Delivers every batch after the position `from`, each once and in ledger order, until `unsubscribe` is called. */
+  /**
+   * Delivers every batch after the position `from` that denies something, each once and in ledger order, until
+   * `unsubscribe` is called.
+   */
   subscribe(deliver: (batch: FeedBatch) => void): { readonly from: number; readonly unsubscribe: () => void };
   /** Resolves once everything that is in the ledger now was delivered to every subscriber. */
   caughtUp(): Promise<number>;
@@ -46,7 +49,8 @@ export function createNotifier(ports: {
   }
 
   function move(batch: FeedBatch): void {
-    deliver(batch);
+    // Most commits deny nothing, and a thousand watchers need not be told so.
+    if (batch.entries.length > 0) deliver(batch);
     // Set after the delivery: a position is a promise that nothing before it is missing.
     position = batch.through;
     for (const waiter of waiters) {
