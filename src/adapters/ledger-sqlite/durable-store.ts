@@ -147,8 +147,9 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
 
   function commit(acts: readonly LedgerAct[]): Commit {
     const admitted = acts.filter(admits);
-    const refused: Outcome = unavailable(disk === "ample" ? REASONS.broken : REASONS[disk]);
-    if (admitted.length === 0) return allOf(acts, refused);
+    // An error takes longer to make than an act to record, and almost no group has one that is refused.
+    const refused = (): Outcome => unavailable(disk === "ample" ? REASONS.broken : REASONS[disk]);
+    if (admitted.length === 0) return allOf(acts, refused());
     let done: Commit;
     try {
       done = store.commit(admitted);
@@ -161,7 +162,7 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
       return commit(acts);
     }
     const results = done.outcomes[Symbol.iterator]();
-    const outcomes = acts.map((act) => (admits(act) ? (results.next().value ?? refused) : refused));
+    const outcomes = acts.map((act) => (admits(act) ? results.next().value : undefined) ?? refused());
     return { outcomes, events: done.events };
   }
 

@@ -28,7 +28,7 @@ export type GroupQueue = Pick<Ledger, "perform"> & {
 
 /**
  * Group commit without a timer: while one group is being committed, the next group gathers, and is handed on when the
- * first is done, before that is answered. So a single act never waits for company. An act of the background goes in a group of its own and
+ * first is done, before anybody works on its answers. So a single act never waits for company. An act of the background goes in a group of its own and
  * lets one group go first, so that whoever waits for an answer waits for one such act at most.
  *
  * @param commit - answers act by act, in order; a rejection answers all acts of the group.
@@ -44,18 +44,15 @@ export function createGroupQueue(commit: (acts: readonly LedgerAct[]) => Promise
     // All acts that the same turn of the event loop asks for go together.
     await Promise.resolve();
     let wasPassedOver = false;
-    let answerLast = (): void => undefined;
     while (waiting.length + background.length > 0) {
       const isDue: boolean = waiting.length === 0 || wasPassedOver;
       const group = isDue && background.length > 0 ? background.splice(0, 1) : waiting.splice(0, sizeOfNext(waiting));
       wasPassedOver = !isDue && background.length > 0;
-      const answering = committed(group);
-      // The thread is at work again before anything is done with the answers to the group before.
-      answerLast();
-      answerLast = await answering;
+      const answer = await committed(group);
+      // Whoever asked goes on once this function waits again: by then the next group is handed on.
+      answer();
     }
     isRunning = false;
-    answerLast();
     for (const resolve of idle.splice(0)) resolve();
   }
 
