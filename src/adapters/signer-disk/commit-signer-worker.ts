@@ -13,18 +13,24 @@ import type { KeyMessage } from "./keys-elsewhere.ts";
 export function openCommitSigner(port: MessagePort): CommitSigner {
   const keys = new Map<string, { readonly family: KeyFamily; readonly key: KeyObject }>();
 
-  /** Asked for and not listened to, so that a key that was sent before a draft is here before the draft is signed. */
-  function takeKeys(): void {
+  function take(message: KeyMessage): void {
+    if (message.kind === "put") keys.set(message.authorityId, { family: message.family, key: message.key });
+    else keys.delete(message.authorityId);
+  }
+
+  /** What was sent before a draft was is here before the draft is signed, in whichever order the thread's loop would take them. */
+  function takeAll(): void {
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
-      const message = next.message as KeyMessage;
-      if (message.kind === "put") keys.set(message.authorityId, { family: message.family, key: message.key });
-      else keys.delete(message.authorityId);
+      take(next.message as KeyMessage);
     }
   }
 
+  // A key that was destroyed leaves though nothing is signed any more.
+  port.on("message", take);
+  port.unref();
   return {
     sign(recorded) {
-      takeKeys();
+      takeAll();
       const { authorityId } = recorded.record;
       const held = keys.get(authorityId);
       if (held === undefined) throw unsigned(`no key of authority ${authorityId}`);
