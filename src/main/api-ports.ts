@@ -156,7 +156,7 @@ function issuingPortsOf(core: Core, { issuer }: Config): CredentialsPorts {
 function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): StepsPorts {
   const { authorities, entries, inDirectory, inForce, lifetimes, policies, receipts, retries, stepDirectory, unix } =
     core;
-  const { ledger, steps, feed, history, credentials, registry: registryReads } = core.store;
+  const { ledger, steps, history, credentials, registry: registryReads } = core.store;
   const { issuer, trustDomain, approvalSeconds } = config;
   const trust = trustOf(core, config);
   return {
@@ -183,7 +183,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
     inDirectory,
     inForce,
     lifetimes,
-    feed,
+    feed: core.recentDenials,
     receipts,
     history,
     exchanges: core.exchanges.endings,

@@ -2,8 +2,10 @@ import { type AuthoritiesPorts, openAuthorities } from "../authority/authorities
 import { keepLifetimes, type LifetimesPorts } from "../close/lifetimes.ts";
 import { createNotifier } from "../close/notify.ts";
 import { keepReassessing, type ReassessPorts } from "../close/reassess.ts";
+
 import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
+import { keepRecentDenials } from "../close/recent-denials.ts";
 import { createRetries } from "../decide/decide-again.ts";
 import { createDenialRecorder, type DenialPorts } from "../decide/record-denial.ts";
 import { type EndingsPorts, keepEndings } from "../exchange/endings.ts";
@@ -46,6 +48,8 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
 
   const notifier = createNotifier({ ledger, feed, failed });
   closers.push(() => notifier.close());
+  const recentDenials = keepRecentDenials({ notifier, feed });
+  closers.push(() => recentDenials.close());
   const entries = await keepEntryDirectory({ ledger, projections, failed });
   const stepDirectory = await keepStepDirectory({ ...ports, ledger, projections, steps });
   const policies = await keepPolicyDirectory({ ...ports, ledger, projections, policies: store.policies });
@@ -99,6 +103,7 @@ export async function keepBeside(ports: BesidePorts, closers: Closers) {
 
   return {
     notifier,
+    recentDenials,
     entries,
     stepDirectory,
     stepProcesses: stepDirectory,

@@ -112,7 +112,7 @@ export async function startBroker(ground: Ground) {
     ledger,
     steps: { ...steps, ...stepDirectory.runs },
     callApprovals: store.callApprovals,
-    feed,
+    feed: { ...feed, denied: beside.recentDenials.denied },
     history,
     credentials,
     signer,

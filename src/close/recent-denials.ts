@@ -1,0 +1,43 @@
+import type { DenyEntry, FeedReads } from "../ports/ledger-reads.ts";
+import type { Notifier } from "./notify.ts";
+
+export type RecentDenials = Pick<FeedReads, "denied"> & { close(): void };
+
+/** More than the closes that wait for an answer at any moment have denied. */
+const ENTRIES_MAX = 512;
+
+/**
+ * What was denied last, as the notifier handed it on: each close asks for its own right afterwards, which need not be read once
+ * more. What came before is read.
+ */
+export function keepRecentDenials({
+  notifier,
+  feed,
+}: {
+  readonly notifier: Pick<Notifier, "subscribe">;
+  readonly feed: Pick<FeedReads, "denied">;
+}): RecentDenials {
+  /** In ledger order: all that came after `from`, through `through`. */
+  const recent: DenyEntry[] = [];
+  const subscription = notifier.subscribe((batch) => {
+    recent.push(...batch.entries);
+    through = batch.through;
+    const dropped = recent.splice(0, Math.max(0, recent.length - ENTRIES_MAX)).at(-1);
+    if (dropped !== undefined) from = dropped.sequence;
+  });
+  let { from } = subscription;
+  let through = from;
+
+  return {
+    async *denied(after, last) {
+      if (after < from || last > through) {
+        yield* feed.denied(after, last);
+        return;
+      }
+      const begin = recent.findLastIndex(({ sequence }) => sequence <= after) + 1;
+      const entries = recent.slice(begin).filter(({ sequence }) => sequence <= last);
+      yield { entries, through: last };
+    },
+    close: subscription.unsubscribe,
+  };
+}
