@@ -10,19 +10,22 @@ const ENTRIES_MAX = 512;
  * What was denied last, as the notifier handed it on: each close asks for its own right afterwards, which need not be read once
  * more. What came before is read.
  */
-export function keepRecentDenials({
-  notifier,
-  feed,
-}: {
-  readonly notifier: Pick<Notifier, "subscribe">;
-  readonly feed: Pick<FeedReads, "denied">;
-}): RecentDenials {
+export function keepRecentDenials(
+  {
+    notifier,
+    feed,
+  }: {
+    readonly notifier: Pick<Notifier, "subscribe">;
+    readonly feed: Pick<FeedReads, "denied">;
+  },
+  entriesMax = ENTRIES_MAX,
+): RecentDenials {
   /** In ledger order: all that came after `from`, through `through`. */
   const recent: DenyEntry[] = [];
   const subscription = notifier.subscribe((batch) => {
     recent.push(...batch.entries);
     through = batch.through;
-    const dropped = recent.splice(0, Math.max(0, recent.length - ENTRIES_MAX)).at(-1);
+    const dropped = recent.splice(0, Math.max(0, recent.length - entriesMax)).at(-1);
     if (dropped !== undefined) from = dropped.sequence;
   });
   let { from } = subscription;
