@@ -3,7 +3,7 @@ import type { Notifier } from "./notify.ts";
 
 export type RecentDenials = Pick<FeedReads, "denied"> & { close(): void };
 
-/** More than the closes that wait for an answer at any moment have denied. */
+/** More than the closes that wait for an answer at any moment have denied; at most twice as many are kept. */
 const ENTRIES_MAX = 512;
 
 /**
@@ -25,8 +25,9 @@ export function keepRecentDenials(
   const subscription = notifier.subscribe((batch) => {
     recent.push(...batch.entries);
     through = batch.through;
-    const dropped = recent.splice(0, Math.max(0, recent.length - entriesMax)).at(-1);
-    if (dropped !== undefined) from = dropped.sequence;
+    // Many at a time: each time all that is kept is moved.
+    if (recent.length <= 2 * entriesMax) return;
+    from = recent.splice(0, recent.length - entriesMax).at(-1)?.sequence ?? from;
   });
   let { from } = subscription;
   let through = from;

@@ -75,12 +75,12 @@ test("what came before, and what was not handed on yet, is read", async () => {
 test("of more than is kept, the rest is read whole: a bulk close is never told in part", async () => {
   const agent = await world.agent();
   const opened = await world.open(agent);
-  for (let step = 0; step <= KEPT_MAX; step += 1) await world.issue(await world.openChild(agent, opened));
+  for (let step = 0; step <= 2 * KEPT_MAX; step += 1) await world.issue(await world.openChild(agent, opened));
   const { sequence } = await world.close(opened);
   const after = await closed(1);
   await notifier.caughtUp();
   const told = await entriesOf(recent.denied(sequence - 1, sequence));
-  expect(told).toHaveLength(KEPT_MAX + 1);
+  expect(told).toHaveLength(2 * KEPT_MAX + 1);
   expect(told).toEqual(await entriesOf(world.store.feed.denied(sequence - 1, sequence)));
   expect(reads).toBe(1);
   expect(await entriesOf(recent.denied((after[0] ?? 0) - 1, after[0] ?? 0))).toHaveLength(1);
