@@ -58,36 +58,32 @@ export function parseGrant(input: unknown, options: { readonly ceiling: boolean 
 
 function parseElement(input: unknown, options: { readonly ceiling: boolean }, field: string): GrantElement {
   if (typeof input !== "object" || input === null || Array.isArray(input)) throw invalidField(field, "an object");
-  const members = new Map<string, unknown>(Object.entries(input));
-  for (const name of members.keys()) {
-    if (!(MEMBERS as readonly string[]).includes(name)) {
-      throw invalidField(field, `only the members ${MEMBERS.join(", ")}`);
-    }
+  const members = input as { readonly [Name in (typeof MEMBERS)[number]]?: unknown };
+  if (!Object.keys(members).every((name) => (MEMBERS as readonly string[]).includes(name))) {
+    throw invalidField(field, `only the members ${MEMBERS.join(", ")}`);
   }
-  if (members.get("type") !== "mcp_tool") throw invalidField(`${field}.type`, '"mcp_tool"');
-  const identifier = members.get("identifier");
+  if (members.type !== "mcp_tool") throw invalidField(`${field}.type`, '"mcp_tool"');
+  const { identifier, max_calls: calls, definition_sha256: definition } = members;
   if (typeof identifier !== "string" || (identifier !== ANY && !IDENTIFIER.test(identifier))) {
     throw invalidField(
       `${field}.identifier`,
       "a tool name of 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '/', '-', or '*'",
     );
   }
-  const locations = strings(members.get("locations"), `${field}.locations`);
+  const locations = strings(members.locations, `${field}.locations`);
   for (const location of locations) {
     if (location === ANY && options.ceiling) continue;
     checkResourceUri(location, `${field}.locations`);
   }
-  const actions = strings(members.get("actions"), `${field}.actions`);
+  const actions = strings(members.actions, `${field}.actions`);
   if (!actions.every(isAction)) throw invalidField(`${field}.actions`, `of ${ACTIONS.join(", ")}`);
-  const datatypes = strings(members.get("datatypes"), `${field}.datatypes`);
+  const datatypes = strings(members.datatypes, `${field}.datatypes`);
   if (!datatypes.every(isDatatype)) {
     throw invalidField(`${field}.datatypes`, "names of 1 to 128 characters A-Z, a-z, 0-9, '.', '_', '-'");
   }
-  const calls = members.get("max_calls");
   if (calls !== undefined && !isCallCount(calls)) {
     throw invalidField(`${field}.max_calls`, `a whole number from 1 to ${LIMITS.grantCallsMax}`);
   }
-  const definition = members.get("definition_sha256");
   if (definition !== undefined && (identifier === ANY || !isDefinitionDigest(definition))) {
     throw invalidField(`${field}.definition_sha256`, "64 digits 0-9 and a-f, with the name of one tool");
   }
@@ -107,7 +103,7 @@ function strings(input: unknown, field: string): readonly string[] {
   if (!isList) throw invalidField(field, "a non-empty list of strings");
   const list = input as string[];
   if (list.length > LIMITS.grantListMax) throw invalidField(field, `at most ${LIMITS.grantListMax} elements`);
-  if (new Set(list).size !== list.length) throw invalidField(field, "no element twice");
+  if (list.length > 1 && new Set(list).size !== list.length) throw invalidField(field, "no element twice");
   return list;
 }
 
@@ -125,8 +121,8 @@ export function isAction(text: string): text is Action {
 export function checkResourceUri(text: string, field: string): void {
   const expected =
     "a canonical http(s) URI: lower-case scheme and host, no default port, fragment, dot segment or trailing slash";
-  if (text.length === 0 || text.length > LIMITS.uriBytesMax || !URL.canParse(text)) throw invalidField(field, expected);
-  const url = new URL(text);
+  const url = text.length === 0 || text.length > LIMITS.uriBytesMax ? null : URL.parse(text);
+  if (url === null) throw invalidField(field, expected);
   if (url.protocol !== "https:" && url.protocol !== "http:") throw invalidField(field, expected);
   if (url.username !== "" || url.password !== "" || url.hash !== "" || text.includes("#")) {
     throw invalidField(field, expected);

@@ -70,8 +70,8 @@ export function parseSpiffeId(text: string, field = "spiffe_id"): SpiffeId {
 }
 
 export function trustDomainOf(id: SpiffeId): TrustDomain {
-  const [trustDomain] = id.slice(SCHEME.length).split("/");
-  return trustDomain as TrustDomain;
+  const slash = id.indexOf("/", SCHEME.length);
+  return id.slice(SCHEME.length, slash === -1 ? undefined : slash) as TrustDomain;
 }
 
 /** The path with its leading slash; empty for the trust domain itself. */

@@ -50,9 +50,10 @@ function membersIn(value: unknown, depth: number): number {
     for (const element of value) members += membersIn(element, depth + 1);
     return members;
   }
-  for (const [name, member] of Object.entries(value)) {
+  const object = value as JsonObject;
+  for (const name of Object.keys(object)) {
     if (name === "__proto__") return Number.NaN;
-    members += 1 + membersIn(member, depth + 1);
+    members += 1 + membersIn(object[name], depth + 1);
   }
   return members;
 }

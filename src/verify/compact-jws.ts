@@ -30,20 +30,28 @@ export type Refuse = (expected: string) => VerificationError;
  * @see RFC 7515 section 3.1
  */
 export function parseJws(token: string, refuse: Refuse): Jws {
+  return { ...partsOf(token, refuse, (part) => headerIn(part, refuse)), text: token };
+}
+
+/** @param read - reads the header from its base64url. */
+function partsOf<Header>(token: string, refuse: Refuse, read: (part: string) => Header) {
   const parts = token.split(".", 4);
   const [headerPart, payloadPart, signaturePart] = parts;
   if (parts.length !== 3 || headerPart === undefined || payloadPart === undefined || signaturePart === undefined) {
     throw refuse("three base64url parts joined by dots");
   }
-  const header = parseStrictObject(decode(headerPart, refuse));
-  if (header === undefined) throw refuse("a JSON object without repeated members as its header");
   return {
-    text: token,
-    header,
+    header: read(headerPart),
     payload: decode(payloadPart, refuse),
     signature: decode(signaturePart, refuse),
     signed: Buffer.from(token.slice(0, headerPart.length + 1 + payloadPart.length), "latin1"),
   };
+}
+
+function headerIn(part: string, refuse: Refuse): JsonObject {
+  const header = parseStrictObject(decode(part, refuse));
+  if (header === undefined) throw refuse("a JSON object without repeated members as its header");
+  return header;
 }
 
 /** A header parameter that must be there. */
@@ -73,12 +81,10 @@ export function typedClaimsOf(
   return { algorithm, claims };
 }
 
+type SvidHeader = { readonly algorithm: string; readonly keyId: string; readonly type: string | undefined };
+
 /** A JWS with the header of a JWT-SVID. */
-export type CompactJws = Omit<Jws, "header"> & {
-  readonly algorithm: string;
-  readonly keyId: string;
-  readonly type: string | undefined;
-};
+export type CompactJws = Omit<Jws, "header"> & SvidHeader;
 
 const HEADER_MEMBERS: readonly string[] = ["alg", "kid", "typ"];
 
@@ -90,16 +96,27 @@ const HEADER_MEMBERS: readonly string[] = ["alg", "kid", "typ"];
  * @see JWT-SVID section 2
  */
 export function parseCompactJws(token: string): CompactJws {
-  const { header, ...jws } = parseJws(token, malformed);
-  if (!Object.keys(header).every((name) => HEADER_MEMBERS.includes(name))) {
+  const { header, payload, signature, signed } = partsOf(token, malformed, svidHeaderIn);
+  const { algorithm, keyId, type } = header;
+  return { text: token, algorithm, keyId, type, payload, signature, signed };
+}
+
+/** The header that was read last: tokens that one key signed have the same, so it is read once for all that come one after the other. */
+let last: { readonly part: string; readonly header: SvidHeader } | undefined;
+
+function svidHeaderIn(part: string): SvidHeader {
+  if (last?.part === part) return last.header;
+  const members = headerIn(part, malformed);
+  if (!Object.keys(members).every((name) => HEADER_MEMBERS.includes(name))) {
     throw malformed("no header parameters but alg, kid and typ");
   }
-  return {
-    ...jws,
-    algorithm: headerTextOf(header, "alg", malformed),
-    keyId: headerTextOf(header, "kid", malformed),
-    type: header["typ"] === undefined ? undefined : headerTextOf(header, "typ", malformed),
+  const header: SvidHeader = {
+    algorithm: headerTextOf(members, "alg", malformed),
+    keyId: headerTextOf(members, "kid", malformed),
+    type: members["typ"] === undefined ? undefined : headerTextOf(members, "typ", malformed),
   };
+  last = { part, header };
+  return header;
 }
 
 function decode(part: string, refuse: Refuse): Uint8Array {

@@ -1,5 +1,5 @@
 import { constants, type KeyObject, verify } from "node:crypto";
-import { integerOf, sequenceOf } from "../domain/der.ts";
+import { lengthOctets, TAG, writeHeader } from "../domain/der.ts";
 
 /**
  * The algorithms of JWT-SVID, and no more: neither `none` nor a symmetric algorithm is in this table.
@@ -88,7 +88,36 @@ export function verifySignature(
   }
 }
 
-/** ECDSA-Sig-Value from r and s side by side. The verification finds out whether both are in range. */
+/**
+ * ECDSA-Sig-Value from r and s side by side, written in place: putting it together of parts takes a twentieth of the time of the
+ * verification, which finds out whether both are in range.
+ *
+ * @see RFC 3279 section 2.2.3, X.690 section 8.3
+ */
 function derSignature(signature: Uint8Array, scalarBytes: number): Uint8Array {
-  return sequenceOf(integerOf(signature.subarray(0, scalarBytes)), integerOf(signature.subarray(scalarBytes)));
+  const r = integerAt(signature, 0, scalarBytes);
+  const s = integerAt(signature, scalarBytes, 2 * scalarBytes);
+  const length = 2 + r.length + 2 + s.length;
+  const header = 1 + lengthOctets(length);
+  const encoded = new Uint8Array(header + length);
+  writeHeader(encoded, 0, TAG.sequence, length);
+  writeInteger(encoded, header, signature, r);
+  writeInteger(encoded, header + 2 + r.length, signature, s);
+  return encoded;
+}
+
+/** Where the digits of an INTEGER are, and how many octets it has: without leading zeros, but for one before a first bit that is set. */
+type IntegerPart = { readonly start: number; readonly end: number; readonly length: number };
+
+function integerAt(bytes: Uint8Array, from: number, end: number): IntegerPart {
+  let start = from;
+  while (start < end - 1 && bytes[start] === 0) start += 1;
+  const sign = (bytes[start] ?? 0) >= 0x80 ? 1 : 0;
+  return { start, end, length: sign + end - start };
+}
+
+function writeInteger(into: Uint8Array, offset: number, bytes: Uint8Array, { start, end, length }: IntegerPart): void {
+  const content = writeHeader(into, offset, TAG.integer, length);
+  // The octet of the sign, if there is one, is the zero that is there already.
+  into.set(bytes.subarray(start, end), content + length - (end - start));
 }

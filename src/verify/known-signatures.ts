@@ -12,22 +12,26 @@ export type KnownSignatures = {
 
 /**
  * Remembers which key has signed which text, and nothing else: whether the key is still trusted, and all that the token says, is
- * looked at each time. Of too many the one goes that was not seen for the longest time; what was never signed by a trusted key gets
+ * looked at each time. Of too many those go that were not seen for the longest time; what was never signed by a trusted key gets
  * in nowhere.
+ *
+ * Kept in two halves, of which the older goes as a whole: taking the oldest out of one map costs more the more were taken out before.
  */
 export function createKnownSignatures(tokensMax = TOKENS_MAX): KnownSignatures {
-  /** The one that was not seen for the longest time first. */
-  const keys = new Map<string, KeyObject>();
+  let recent = new Map<string, KeyObject>();
+  let older = new Map<string, KeyObject>();
   function add(token: string, key: KeyObject): void {
-    keys.delete(token);
-    keys.set(token, key);
-    const [oldest] = keys.keys();
-    if (keys.size > tokensMax && oldest !== undefined) keys.delete(oldest);
+    if (recent.size >= tokensMax / 2 && !recent.has(token)) {
+      older = recent;
+      recent = new Map();
+    }
+    recent.set(token, key);
   }
   return {
     add,
     holds(token, key) {
-      if (keys.get(token) !== key) return false;
+      if (recent.get(token) === key) return true;
+      if (older.get(token) !== key) return false;
       add(token, key);
       return true;
     },

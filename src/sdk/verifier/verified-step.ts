@@ -86,9 +86,19 @@ export function verifiedTransactionOf(verified: VerifiedTxnToken, provedBy: Veri
 /** Whatever was verified, and can be denied. */
 export type Verified = VerifiedStep | VerifiedWorkload | VerifiedPeer;
 
+/** What was verified is looked at again for each use of it, and a hash for each name takes longer than looking all of them up. */
+const keysOf = new WeakMap<Verified, readonly DenyKey[]>();
+
 /** Every name by which a step or its credentials can be denied. */
 export function denyKeysOf(verified: Verified): readonly DenyKey[] {
-  if ("serialNumber" in verified) return denyKeysOfPeer(verified);
+  const known = keysOf.get(verified);
+  if (known !== undefined) return known;
+  const keys = "serialNumber" in verified ? denyKeysOfPeer(verified) : denyKeysOfStep(verified);
+  keysOf.set(verified, keys);
+  return keys;
+}
+
+function denyKeysOfStep(verified: VerifiedStep | VerifiedWorkload): readonly DenyKey[] {
   const { step, spiffeId, issuer, jti } = verified;
   return [
     ...(step === undefined ? [] : [stepKey(step.stepId)]),
