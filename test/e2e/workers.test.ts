@@ -117,6 +117,19 @@ test("a front end that is killed takes its callers' calls with it and nothing el
   await closeStep(one, stepId);
 });
 
+test("an opening is answered when no front end is left that does not know the step", async () => {
+  await using daemon = await startWithFronts();
+  const session = sessionWith(daemon);
+  await issueJwt(session, (await openStep(session, "first")).stepId);
+  await eventually(() => frontsOf(daemon, "Credentials.IssueJwtSvid")).toHaveLength(1);
+  // They were started one after the other.
+  const inOrder = frontPids(daemon).toSorted((one, other) => one - other);
+  const still = inOrder[2 - Number(frontsOf(daemon, "Credentials.IssueJwtSvid")[0])] ?? 0;
+  process.kill(still, "SIGSTOP");
+  await openStep(session, "second");
+  expect(isAlive(still)).toBe(false);
+});
+
 test("front ends that stand still are killed within their time, and a close does not wait for longer", async () => {
   await using daemon = await startWithFronts();
   const session = sessionWith(daemon);
@@ -136,6 +149,9 @@ test("front ends that stand still are killed within their time, and a close does
 
 test("a daemon that is killed leaves no front end behind", async () => {
   await using daemon = await startWithFronts();
+  // Callers that are connected would keep them going.
+  const sessions = [sessionWith(daemon), sessionWith(daemon)];
+  for (const [index, session] of sessions.entries()) await openStep(session, `left-${index}`);
   const fronts = frontPids(daemon);
   expect(fronts).toHaveLength(2);
   await daemon.kill();
