@@ -26,6 +26,7 @@ export type KeptRunsPorts = {
 /** Of names of steps, in all runs together: a few MiB. What is not kept is read. */
 const NAMES_MAX = 32_768;
 const RUNS_MAX = 8_192;
+const BOUNDS = { namesMax: NAMES_MAX, runsMax: RUNS_MAX };
 
 /** A run of which no step was there when it was first asked for: all of its steps are known. */
 type Run = { entryId: string | undefined; readonly steps: Map<string, readonly StandingAttempt[]> };
@@ -40,7 +41,11 @@ type Lone = { readonly key: string; readonly facts: ScopeFacts; readonly world: 
  *
  * @param open - the steps that are open to begin with.
  */
-export function createKeptRuns(open: readonly Step[], { reads, position, isCurrent }: KeptRunsPorts): KeptRuns {
+export function createKeptRuns(
+  open: readonly Step[],
+  { reads, position, isCurrent }: KeptRunsPorts,
+  { namesMax, runsMax } = BOUNDS,
+): KeptRuns {
   const runs = new Map<string, Run>();
   const lones = new Map<FactScope, Lone>();
   /** How many open steps connect each run with others. */
@@ -62,7 +67,7 @@ export function createKeptRuns(open: readonly Step[], { reads, position, isCurre
   /** The run that was asked for longest ago goes first. */
   function makeRoom(): void {
     for (const runId of runs.keys()) {
-      if (runs.size <= RUNS_MAX && names <= NAMES_MAX) return;
+      if (runs.size <= runsMax && names <= namesMax) return;
       forget(runId);
     }
   }
@@ -131,7 +136,8 @@ export function createKeptRuns(open: readonly Step[], { reads, position, isCurre
       if (facts === undefined || world.through < position()) return world;
       lones.delete(scope);
       lones.set(scope, { key, facts, world });
-      for (const oldest of lones.keys()) if (lones.size > RUNS_MAX) lones.delete(oldest);
+      const [oldest] = lones.keys();
+      if (lones.size > runsMax && oldest !== undefined) lones.delete(oldest);
       return world;
     },
     take({ kind, step }, sequence) {

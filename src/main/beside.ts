@@ -2,7 +2,6 @@ import { type AuthoritiesPorts, openAuthorities } from "../authority/authorities
 import { keepLifetimes, type LifetimesPorts } from "../close/lifetimes.ts";
 import { createNotifier } from "../close/notify.ts";
 import { keepReassessing, type ReassessPorts } from "../close/reassess.ts";
-
 import { keepReceiptJournal } from "../close/receipt-journal.ts";
 import { createReceiptBook } from "../close/receipts.ts";
 import { keepRecentDenials } from "../close/recent-denials.ts";

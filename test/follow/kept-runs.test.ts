@@ -2,7 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { riskScopesOf } from "../../src/domain/risk.ts";
 import type { FactScope } from "../../src/domain/run-facts.ts";
+import { createKeptRuns } from "../../src/follow/kept-runs.ts";
+import { createOpenSteps } from "../../src/follow/open-steps.ts";
 import { type KeptSteps, keepStepDirectory } from "../../src/follow/step-directory.ts";
+import type { Committed } from "../../src/ports/following.ts";
 import { ports, type World, worldOf } from "../contract/ledger-world.ts";
 import { openMemoryLedger } from "../memory/memory-ledger.ts";
 import { createKernel } from "../simulation/kernel.ts";
@@ -102,4 +105,37 @@ test("of a run from before nothing is taken for known", async () => {
   directory.following.end();
   directory = await keepStepDirectory({ ...createKernel(), ...world.store, failed: () => undefined });
   expect(await looked(step.runId, step.step)).toMatchObject({ entry: agent.entryId, attempts: ["1 OPEN"] });
+});
+
+test("of more runs and names of steps than are kept, those that were asked for longest ago are read", async () => {
+  const { ledger, steps } = world.store;
+  const open = createOpenSteps([]);
+  const reads: string[] = [];
+  const runEntry: typeof steps.runEntry = (runId) => {
+    reads.push(runId);
+    return steps.runEntry(runId);
+  };
+  const position = () => ledger.head().sequence;
+  const bounds = { namesMax: 4, runsMax: 2 };
+  const kept = createKeptRuns([], { reads: { ...steps, runEntry }, position, isCurrent: () => true }, bounds);
+  const take = (committed: Committed) => {
+    for (const change of open.take(committed)) kept.take(change, committed.sequence);
+  };
+  const following = ledger.follow({ name: "runs", take }, position());
+  const [first, second, third] = [world.name(), world.name(), world.name()];
+  const entriesRead = async (...runIds: readonly string[]) => {
+    reads.length = 0;
+    for (const runId of runIds) expect(await kept.runEntry(runId)).toBe(await steps.runEntry(runId));
+    return [...reads];
+  };
+  expect(await entriesRead(first, second)).toEqual([first, second]);
+  expect(await entriesRead(first, second)).toEqual([]);
+  // A third run takes the place of the one that was asked for longest ago.
+  expect(await entriesRead(second, first, third)).toEqual([third]);
+  expect(await entriesRead(first, third)).toEqual([]);
+  // Five steps are one too many, and `first` is the older.
+  await world.open(agent, { ...ANY, runId: first });
+  for (let step = 0; step < 4; step += 1) await world.open(agent, { ...ANY, runId: third });
+  expect(await entriesRead(third, first)).toEqual([first]);
+  following.end();
 });
