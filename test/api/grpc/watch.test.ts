@@ -23,7 +23,8 @@ function watch({ channel }: ServedFeed, hello: Parameters<typeof watchFeed>[1] =
 
 /** A watcher that speaks and does not read: what it is sent stays in the broker once the connection's window is full. */
 function deafWatcher({ socket }: ServedFeed): {
-  send(...messages: MessageInitShape<typeof WatchRequestSchema>[]): void;
+  /** Resolves once the broker has taken it from the connection. */
+  send(...messages: MessageInitShape<typeof WatchRequestSchema>[]): Promise<void>;
   read(): Promise<Trailers>;
   /** Reads until its snapshot is whole. @returns whether it has this many denials */
   readUntil(denials: number): Promise<boolean>;
@@ -47,7 +48,7 @@ function deafWatcher({ socket }: ServedFeed): {
         prefix.writeUInt32BE(bytes.length, 1);
         return Buffer.concat([prefix, bytes]);
       });
-      stream.write(Buffer.concat(frames));
+      return new Promise((resolve) => void stream.write(Buffer.concat(frames), () => resolve()));
     },
     async readUntil(denials) {
       let bytes: Buffer = Buffer.alloc(0);
@@ -81,6 +82,7 @@ function deafWatcher({ socket }: ServedFeed): {
 type Trailers = { readonly status: string; readonly bytes: number };
 
 const HELLO = { message: { case: "hello", value: {} } } as const;
+const PING = { message: { case: "ping", value: { nonce: Buffer.alloc(32, 1) } } } as const;
 const RESOURCE_EXHAUSTED = "8";
 
 const connectedTo = ({ receipts }: ServedFeed) => receipts.watchers().filter((one) => one.isConnected).length;
@@ -195,7 +197,7 @@ test("a watcher that does not read is cut off at its backlog, and slows neither 
   const denialsPerClose = 100;
   const served = await serve(denialsPerClose);
   const deaf = deafWatcher(served);
-  deaf.send(HELLO);
+  void deaf.send(HELLO);
   const watching = watch(served);
   await watching.first("snapshot");
   await vi.waitFor(() => expect(connectedTo(served)).toBe(2));
@@ -225,16 +227,22 @@ test("watchers that do not read hold the places in which others begin for half a
   if (step === undefined) throw new TypeError("no step");
   await served.world.close(step);
   const deaf = Array.from({ length: PLACES }, () => deafWatcher(served));
-  for (const one of deaf) one.send(HELLO);
+  for (const one of deaf) void one.send(HELLO);
   await vi.waitFor(() => expect(connectedTo(served)).toBe(PLACES));
+  // Far more than a connection takes in for a stream that is not read.
+  const hasty = deafWatcher(served);
+  let isTaken = false;
+  const taken = hasty.send(HELLO, ...Array.from({ length: 8_000 }, () => PING)).then(() => {
+    isTaken = true;
+  });
   const reading = watch(served);
   const told = reading.first("snapshot", ({ last }) => last);
   // Other calls of the same connection are answered meanwhile.
   const { revoke } = createClient(Revocations, served.channel);
-  for (let calls = 3; calls > 0; calls -= 1) await expect(revoke({})).rejects.toThrow();
-  expect([connectedTo(served), reading.received]).toEqual([PLACES, []]);
+  for (let calls = 30; calls > 0; calls -= 1) await expect(revoke({})).rejects.toThrow();
+  expect([connectedTo(served), reading.received, isTaken]).toEqual([PLACES, [], false]);
   served.world.clock.advance(500);
-  await told;
+  await Promise.all([told, taken]);
   expect(reading.denials()).toHaveLength(5_000);
   // Those that did not read lack nothing when they do.
   for (const one of deaf) expect(await one.readUntil(5_000)).toBe(true);
@@ -256,12 +264,11 @@ test("a hundred verifiers at once are all told, and one that went away while it 
 test("a watcher that asks without end and does not read is cut off too", async () => {
   const served = await serve();
   const deaf = deafWatcher(served);
-  deaf.send(HELLO);
+  void deaf.send(HELLO);
   await vi.waitFor(() => expect(connectedTo(served)).toBe(1));
-  const ping = { message: { case: "ping", value: { nonce: Buffer.from("nonce") } } } as const;
   await vi.waitFor(
     () => {
-      if (connectedTo(served) === 1) deaf.send(...Array.from({ length: 1_000 }, () => ping));
+      if (connectedTo(served) === 1) void deaf.send(...Array.from({ length: 1_000 }, () => PING));
       expect(connectedTo(served)).toBe(0);
     },
     { timeout: 20_000 },
