@@ -63,6 +63,11 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const files = keepFilesRenewed({ clock, log });
   closers.push(() => files.stop());
 
+  // Its library takes as long to load as a ledger to open, each in a thread of its own.
+  const cedar = createCedarEngine();
+  closers.push(() => cedar.close());
+  cedar.loadAhead();
+
   // What is kept.
   const directory = await openDataDirectory(config.dataDirectory);
   const suspensions = createSuspensions(clock);
@@ -112,8 +117,6 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   closers.push(() => unix.close());
 
   // What is decided on. Before anything is registered: a new ledger never permits what its policies would not.
-  const cedar = createCedarEngine();
-  closers.push(() => cedar.close());
   const { external } = config.policies;
   const engine = external === undefined ? cedar : await engineWithExternal(external, cedar, { clock, log, files });
   if (external !== undefined) closers.push(() => engine.close());

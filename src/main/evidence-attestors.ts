@@ -1,4 +1,3 @@
-import { createOidcAttestor } from "../adapters/attestor-oidc/oidc-attestor.ts";
 import { createX509popAttestor } from "../adapters/attestor-x509pop/x509pop-attestor.ts";
 import type { AttestEvidencePorts } from "../attest/attest-evidence.ts";
 import type { AttestationEndpointConfig } from "../config/config.ts";
@@ -36,7 +35,10 @@ export function evidenceFiles(
       oidc: {
         setting: "attestation.oidc",
         paths: oidc.flatMap(({ roots }) => roots ?? []),
-        read: async () => createOidcAttestor({ issuers: await Promise.all(oidc.map(withRoots)), clock }),
+        read: async () => {
+          const { createOidcAttestor } = await import("../adapters/attestor-oidc/oidc-attestor.ts");
+          return createOidcAttestor({ issuers: await Promise.all(oidc.map(withRoots)), clock });
+        },
       },
     }),
     ...(x509pop !== undefined && {

@@ -1,9 +1,4 @@
 import { readdir } from "node:fs/promises";
-import { awsStsTarget } from "../adapters/exchange-http/aws-sts.ts";
-import { gcpFederationTarget } from "../adapters/exchange-http/gcp-federation.ts";
-import { oauthTarget } from "../adapters/exchange-http/oauth.ts";
-import { openBaoTarget } from "../adapters/exchange-http/openbao.ts";
-import { postgresTarget } from "../adapters/exchange-postgres/postgres.ts";
 import { readPrivateFile, removePrivateFile, writePrivateFile } from "../adapters/signer-disk/private-file.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
 import { openExchangeVault } from "../adapters/vault-disk/exchange-vault.ts";
@@ -52,38 +47,47 @@ export async function exchangeTargets(
   for (const exchange of exchanges) {
     const { name, audience, agents, ttlSecondsMax } = exchange;
     const files = await ports.files.follow(exchangeFiles(exchange));
-    const target = targetOf(exchange, files, ports);
+    const target = await targetOf(exchange, files, ports);
     targets.set(name, { ...target, name, audience, ttlSecondsMax, ...(agents === undefined ? {} : { agents }) });
   }
   return targets;
 }
 
-function targetOf(
+/** Its adapter, and the library that it stands on, is loaded for what the configuration names alone. */
+async function targetOf(
   exchange: ExchangeConfig,
   files: Renewed<ExchangeFiles>,
   { clock, random: randomness }: { readonly clock: Clock; readonly random: Randomness },
-): ExchangeTarget {
+): Promise<ExchangeTarget> {
   const ca = () => files.current().ca;
   const secret = () => files.current().secret ?? "";
   const place = { ca, clock };
   switch (exchange.kind) {
-    case "openbao":
+    case "openbao": {
+      const { openBaoTarget } = await import("../adapters/exchange-http/openbao.ts");
       return openBaoTarget({ ...exchange, ...place, url: new URL(exchange.url), token: secret });
-    case "postgres":
+    }
+    case "postgres": {
+      const { postgresTarget } = await import("../adapters/exchange-postgres/postgres.ts");
       return postgresTarget({ ...exchange, password: secret, tls: exchange.isPlain ? "plain" : { ca }, randomness });
+    }
     case "token-exchange":
     case "jwt-bearer": {
       const { tokenUrl, revocationUrl, clientSecretFile, ...rest } = exchange;
+      const { oauthTarget } = await import("../adapters/exchange-http/oauth.ts");
       return oauthTarget({
         ...{ ...rest, ...place, tokenUrl: new URL(tokenUrl) },
         ...(revocationUrl === undefined ? {} : { revocationUrl: new URL(revocationUrl) }),
         ...(clientSecretFile === undefined ? {} : { clientSecret: secret }),
       });
     }
-    case "aws-sts":
+    case "aws-sts": {
+      const { awsStsTarget } = await import("../adapters/exchange-http/aws-sts.ts");
       return awsStsTarget({ ...exchange, ...place, url: new URL(exchange.url) });
+    }
     case "gcp-federation": {
       const [stsUrl, credentialsUrl] = [new URL(exchange.stsUrl), new URL(exchange.credentialsUrl)];
+      const { gcpFederationTarget } = await import("../adapters/exchange-http/gcp-federation.ts");
       return gcpFederationTarget({ ...exchange, ...place, stsUrl, credentialsUrl });
     }
   }

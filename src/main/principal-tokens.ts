@@ -1,4 +1,3 @@
-import { createOidcPrincipals } from "../adapters/attestor-oidc/oidc-principals.ts";
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { PrincipalTokens } from "../ports/principal-tokens.ts";
@@ -14,7 +13,10 @@ export function principalTokenFiles(
   return {
     setting: "principals.issuers",
     paths: issuers.flatMap(({ roots }) => roots ?? []),
-    read: async () => createOidcPrincipals({ issuers: await Promise.all(issuers.map(withRoots)), clock }),
+    read: async () => {
+      const { createOidcPrincipals } = await import("../adapters/attestor-oidc/oidc-principals.ts");
+      return createOidcPrincipals({ issuers: await Promise.all(issuers.map(withRoots)), clock });
+    },
   };
 }
 

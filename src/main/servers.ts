@@ -14,7 +14,7 @@ import type { Closers } from "./closers.ts";
 import { conditionLines } from "./condition-lines.ts";
 import type { Core } from "./core.ts";
 import { frontAnswers, frontSettings, type PassOn } from "./front-ends.ts";
-import { type HttpUrls, startHttpListeners } from "./http.ts";
+import type { HttpUrls, startHttpListeners } from "./http.ts";
 import { metricsOf } from "./metrics.ts";
 import { shownBy, trustOf } from "./trust.ts";
 import { verifierLines } from "./verifier-lines.ts";
@@ -119,10 +119,8 @@ export async function startServers(
 
   const attestation = await startAttestationEndpoint({ core, ports, own, config, log: counted }, stops);
 
-  const urls = await startHttpListeners(
-    { core, own, trust, checking: ports.authorizations, config, log, metrics: metrics.registry },
-    closers,
-  );
+  const checking = ports.authorizations;
+  const urls = await startHttp({ core, own, trust, checking, config, log, metrics: metrics.registry }, closers);
 
   const tellConditions = conditionLines(log);
   const tellEndings = endingLines(log, clock);
@@ -147,4 +145,12 @@ export async function startServers(
   closers.push(() => clearInterval(interval));
 
   return { ...urls, brokerPort: broker.port, attestationPort: attestation?.port };
+}
+
+/** Where none is configured, what serves HTTP is not loaded. */
+async function startHttp(parts: Parameters<typeof startHttpListeners>[0], closers: Closers): Promise<HttpUrls> {
+  const { http, operations } = parts.config;
+  if (http === undefined && operations === undefined) return { httpUrl: undefined, operationsUrl: undefined };
+  const listeners = await import("./http.ts");
+  return listeners.startHttpListeners(parts, closers);
 }

@@ -26,7 +26,10 @@ type Waiting = Settle<Told> & { readonly asked: Asked };
  * Policies in Cedar, asked in a thread of their own. The thread starts with the first call; when it dies, what was asked is
  * refused, and a new one starts and loads the same sets.
  */
-export function createCedarEngine(start: StartThread = startCedarThread): PolicyEngine {
+export function createCedarEngine(start: StartThread = startCedarThread): PolicyEngine & {
+  /** Has the thread load while its first caller does something else. */
+  loadAhead(): void;
+} {
   const sets = new Map<string, Held>();
   const remembered = createRemembered();
   const calls = new Map<number, Settle<readonly PolicyFinding[]>>();
@@ -113,6 +116,7 @@ export function createCedarEngine(start: StartThread = startCedarThread): Policy
   }
 
   return {
+    loadAhead: () => started().keepAlive(false),
     check: (set) => call({ kind: "check", set }),
     async load(root, set) {
       const held = sets.get(root) ?? loading(root, set);
