@@ -14,6 +14,12 @@ import { createKernel } from "../simulation/kernel.ts";
 
 /** What only follows: it reads a ledger that somebody else writes. */
 export type Replica = {
+  /** What a front end would decide by. */
+  readonly kept: {
+    readonly stepDirectory: KeptSteps;
+    readonly entries: KeptEntries;
+    readonly authorities: AuthorityBook;
+  };
   /** All of it in one text, the same of two replicas that have come equally far. */
   dump(): string;
   /** Whether all of it has come so far, within two seconds. */
@@ -45,6 +51,7 @@ export async function openReplica(ports: ReplicaPorts): Promise<Replica> {
   watch.go();
   const followings = [notifier.following, ...Object.values(kept).map(({ following }) => following)];
   return {
+    kept,
     dump: () => dumpOf(kept, denied, clock),
     async reached(sequence) {
       const reached = await Promise.all(followings.map((following) => following.reached(sequence)));

@@ -26,11 +26,12 @@ export async function issued(
   who: number,
   { stepId, executor }: OpenedStep,
   wanted: readonly SvidWanted[],
+  apart = false,
 ): Promise<readonly (Delivered | undefined)[]> {
   const { actor, guarded, broker } = world;
   const to = actor(who, executor.kind === "process" ? isProcess(executor.process) : isIn(2));
-  const answers = await guarded(() => broker.issue(to, { stepId, wanted }));
-  return noted(world, to, answers ?? []);
+  const answers = await guarded(() => (apart ? broker.issueApart : broker.issue)(to, { stepId, wanted }));
+  return noted(world, to, answers ?? [], apart);
 }
 
 /** Notes what of these answers was delivered. */
@@ -38,12 +39,13 @@ export function noted(
   { delivered }: World,
   to: SimulatedProcess,
   answers: readonly (Delivery | Denial)[],
+  apart = false,
 ): readonly (Delivered | undefined)[] {
   return answers.map((delivery) => {
     if (isDenial(delivery)) return undefined;
     const { certificate } = delivery.authority;
     const ca = certificate === undefined ? undefined : readCertificate(certificate).subject;
-    const one = { delivery, to, ca };
+    const one = { delivery, to, ca, apart };
     delivered.push(one);
     return one;
   });
@@ -63,7 +65,7 @@ export function agents(world: World) {
             ? { kind: "x509-svid", csr: CSR }
             : { kind: "jwt-svid", ...forAudience(AUDIENCES[one] ?? IDENTITY, step, event.calls) },
       );
-      const answers = await issued(world, event.by, step, wanted);
+      const answers = await issued(world, event.by, step, wanted, event.apart);
       for (const [index, { delivery: answer } = {}] of answers.entries()) {
         if (answer === undefined) continue;
         const audience = AUDIENCES[Number(event.wanted[index])] ?? IDENTITY;

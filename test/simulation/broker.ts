@@ -4,6 +4,7 @@ import { witEs256Format } from "../../src/adapters/jwt-es256/wit-es256.ts";
 import { x509DerFormat } from "../../src/adapters/x509-der/x509-der.ts";
 import { attest } from "../../src/attest/attest.ts";
 import { acceptRestore } from "../../src/authority/accept-restore.ts";
+import { signingAt } from "../../src/authority/lifecycle.ts";
 import { createSuspensions } from "../../src/authority/suspensions.ts";
 import { approveCall, type CallApprovalRequest, refuseCall } from "../../src/check/approve-call.ts";
 import { askerOf } from "../../src/check/asker.ts";
@@ -14,12 +15,16 @@ import { type CloseRequest, closeStep } from "../../src/close/close-step.ts";
 import { keepDenialsInForce } from "../../src/close/denials-in-force.ts";
 import { erase, offboard, readmit } from "../../src/close/principals.ts";
 import { type RevocationTarget, revoke } from "../../src/close/revoke.ts";
+import type { KeyFamily } from "../../src/domain/authority.ts";
 import { parseSpiffeBundle, spiffeBundle } from "../../src/domain/bundle.ts";
 import type { Actor } from "../../src/domain/ledger-event.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";
+import { secondsOf } from "../../src/domain/time.ts";
 import type { SvidOrder, SvidWanted } from "../../src/issue/entitle.ts";
 import type { DelegationOrder } from "../../src/issue/entitle-delegation.ts";
 import type { InfrastructureWanted } from "../../src/issue/entitle-infrastructure.ts";
+import { createIssuanceRate } from "../../src/issue/issuance-rate.ts";
+import { issueHere, issueThere } from "../../src/issue/issue-apart.ts";
 import { issueDelegationToken } from "../../src/issue/issue-delegation-token.ts";
 import { issueInfrastructureSvid } from "../../src/issue/issue-infrastructure-svid.ts";
 import { issueSvids } from "../../src/issue/issue-svids.ts";
@@ -42,6 +47,7 @@ import type { Signer } from "../../src/ports/signer.ts";
 import { processIdentities } from "../../src/stream/process-identities.ts";
 import { openSvidStream, type SvidSink, type SvidStreamPorts } from "../../src/stream/svid-stream.ts";
 import { verificationKeysOf } from "../../src/verify/verification-keys.ts";
+import type { Replica } from "../follow/replica.ts";
 import { memoryExchanges } from "../memory/memory-exchanges.ts";
 import { memoryVault } from "../memory/memory-vault.ts";
 import { NO_ENGINE } from "../memory/no-engine.ts";
@@ -64,6 +70,8 @@ export type Ground = {
   readonly approvalSeconds?: number;
   /** Absent: no issuer of principals is configured. */
   readonly principalTokens?: PrincipalTokens;
+  /** What a front end keeps, however far it is behind; absent: there is none. */
+  readonly front?: Pick<Replica["kept"], "entries" | "stepDirectory" | "authorities">;
 };
 
 export const TRUST_DOMAIN = parseTrustDomain("example.org");
@@ -71,6 +79,11 @@ export const TRUST_DOMAIN = parseTrustDomain("example.org");
 export const APPROVAL_SECONDS = 600;
 export const ISSUER = "https://broker.example.org";
 export const OPERATOR: Actor = { kind: "operator", entryId: "entry_operator", uid: 0 };
+
+/** What comes of a message that crosses between processes. */
+function crossed<Message>(message: Message): Message {
+  return JSON.parse(JSON.stringify(message)) as Message;
+}
 
 export type Broker = Awaited<ReturnType<typeof startBroker>>;
 
@@ -153,6 +166,23 @@ export async function startBroker(ground: Ground) {
     openWith: async (by: SimulatedProcess, request: OpenRequest, wanted: readonly SvidWanted[]) =>
       openAndIssue(await attested(by), request, wanted, ports),
     issue: async (by: SimulatedProcess, order: SvidOrder) => issueSvids(await attested(by), order, ports),
+    /** The same by a front end, which drafts on what it knows; drafts and answers cross as they do between processes. */
+    async issueApart(by: SimulatedProcess, order: SvidOrder) {
+      const { front } = ground;
+      if (front === undefined) throw new Error("there is no front end");
+      const caller = await attest(by.peer, { attestor: kernel.attestor, entries: front.entries });
+      const active = (family: KeyFamily) => signingAt(front.authorities.of(family), secondsOf(clock.now()), () => true);
+      return issueSvids(caller, order, {
+        ...ports,
+        entries: front.entries,
+        stepDirectory: front.stepDirectory,
+        authorities: { active, all: front.authorities.published },
+        gate: { refusal: () => undefined },
+        rate: createIssuanceRate(clock),
+        issuedElsewhere: (drafted) =>
+          issueThere(drafted, async (drafts) => crossed(await issueHere(crossed(drafts), ports))),
+      });
+    },
     delegate: async (by: SimulatedProcess, order: DelegationOrder) =>
       issueDelegationToken(await attested(by), order, ports),
     issueInfrastructure: async (by: SimulatedProcess, wanted: InfrastructureWanted) =>

@@ -61,6 +61,8 @@ export type Event =
       readonly uses: number;
       /** How many calls the tokens allow at most; absent: as many as the step. */
       readonly calls: number | undefined;
+      /** Whether it is asked of a front end. */
+      readonly apart: boolean;
     }
   | {
       readonly kind: "delegate";

@@ -18,6 +18,7 @@ import { simulate } from "./simulation.ts";
 // The followers are the real ones too: they fail, are behind, and die between a commit and its delivery; a second process
 // that only follows, and one that begins at the end, have what the broker has. The engine of policies is the tests' own, whose
 // answers the model computes as well; it fails and is late too.
+// Some credentials are asked of a front end, which decides and drafts by what that second process knows, however old that is.
 // A failure prints its seed; replay it with FC_SEED=<seed> make simulate; SEEDS=<n> for another number than 10,000.
 
 const seed = process.env["FC_SEED"];
@@ -30,6 +31,7 @@ const options = {
 const HAPPENS = [
   ...[
     "delivered",
+    "delivered by a front end",
     "opened by a token",
     "opened for a principal",
     "closed when judged",
@@ -56,6 +58,7 @@ test("whatever happens in whatever order, the promises hold", { timeout: 3_600_0
         await checkInTheEnd(world);
         for (const [what, times] of world.model.seen) count(seen, what, times);
         count(seen, "delivered", world.delivered.length);
+        count(seen, "delivered by a front end", world.delivered.filter(({ apart }) => apart).length);
       } finally {
         await end();
       }

@@ -43,6 +43,7 @@ const issue = fc.record({
   wanted: fc.array(fc.oneof(fc.nat({ max: 3 }), fc.constant("x509" as const)), { minLength: 1, maxLength: 3 }),
   calls: oneIn(3, fc.integer({ min: 1, max: 3 })),
   uses: few,
+  apart: fc.boolean(),
 });
 const call = fc.record({
   kind: fc.constant("call" as const),

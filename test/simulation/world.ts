@@ -33,6 +33,8 @@ export type Delivered = {
   readonly delivery: Delivery;
   readonly to: SimulatedProcess;
   readonly ca: Uint8Array | undefined;
+  /** By a front end. */
+  readonly apart: boolean;
 };
 
 /** Where all parties meet: a broker, which may be killed and start again, and what outlives it. */
@@ -56,8 +58,10 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     ...{ clock, randomness: random, failed },
     ...(ledgerSigns ? { signer: committed } : {}),
   });
+  const replica = await laggingReplica({ store, clock, failed });
   const ground: Ground = {
     store,
+    front: replica.kept,
     signer,
     kernel,
     clock,
@@ -74,8 +78,6 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
   const watchers = [createWatcher([PLACES[0]]), createWatcher(PLACES)];
   const model = createModel();
   let restarting = Promise.resolve();
-  const replica = await laggingReplica(ground);
-
   const lives = await startLives(ground, { delays, faults, signatures });
   for (const content of ENTRIES) await lives.broker.registry.create(parseEntryContent(content), "api", OPERATOR);
 
