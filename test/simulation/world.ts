@@ -58,10 +58,8 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
     ...{ clock, randomness: random, failed },
     ...(ledgerSigns ? { signer: committed } : {}),
   });
-  const replica = await laggingReplica({ store, clock, failed });
   const ground: Ground = {
     store,
-    front: replica.kept,
     signer,
     kernel,
     clock,
@@ -78,7 +76,8 @@ export async function createWorld({ delays, ledgerSigns }: Manner) {
   const watchers = [createWatcher([PLACES[0]]), createWatcher(PLACES)];
   const model = createModel();
   let restarting = Promise.resolve();
-  const lives = await startLives(ground, { delays, faults, signatures });
+  const replica = await laggingReplica(ground);
+  const lives = await startLives({ ...ground, front: replica.kept }, { delays, faults, signatures });
   for (const content of ENTRIES) await lives.broker.registry.create(parseEntryContent(content), "api", OPERATOR);
 
   async function restart(): Promise<void> {
