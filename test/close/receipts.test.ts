@@ -239,3 +239,23 @@ describe("what an entry has applied", () => {
     expect(book.applied()).toEqual([{ entryId: one.entryId, sequence: 9 }]);
   });
 });
+
+test("who left and has lapsed is forgotten when the next connects, and nobody before", () => {
+  const [one, two, three] = [verifier("mcp-1"), verifier("mcp-2"), verifier("mcp-3")];
+  const { clock, book, connect } = setUp(one, two, three);
+  const ids = () => book.watchers().map(({ watcherId }) => watcherId);
+  connect("w1", one);
+  book.disconnected("w1");
+  clock.advance(10_000);
+  connect("w2", two);
+  book.disconnected("w2");
+  clock.advance(9_999);
+  connect("w3", three);
+  expect(ids().toSorted()).toEqual(["w1", "w2", "w3"]);
+  clock.advance(1);
+  connect("w4", three);
+  expect(ids().toSorted()).toEqual(["w2", "w3", "w4"]);
+  clock.advance(10_000);
+  connect("w5", three);
+  expect(ids().toSorted()).toEqual(["w3", "w4", "w5"]);
+});
