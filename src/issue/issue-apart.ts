@@ -1,5 +1,5 @@
 import type { Authority } from "../domain/authority.ts";
-import { BrokerError, type Denial, denial, denialFrom, isDenial } from "../domain/errors.ts";
+import { BrokerError, type Denial, denial, denialFrom, errorOf, isDenial } from "../domain/errors.ts";
 import type { Delivery, Drafted } from "../domain/stages.ts";
 import type { IssuanceGate } from "../ports/directories.ts";
 import { deliveredApart } from "./deliver.ts";
@@ -55,12 +55,14 @@ export type IssueHerePorts = IssueDraftedPorts & {
  * be issued at all, and how fast one step may be.
  *
  * @returns one answer for each draft, in their order.
+ * @throws BrokerError the gate's refusal, as `entitle` does
  */
 export async function issueHere(drafts: readonly SentDraft[], ports: IssueHerePorts): Promise<readonly SentDelivery[]> {
   const suspended = ports.gate.refusal();
+  if (suspended !== undefined) throw errorOf(suspended);
   const overRate = tooFast(drafts, ports.rate);
   const drafted = drafts.map((sent): Drafted | Denial => {
-    const refused = suspended ?? overRate.get(stepIdOf(sent));
+    const refused = overRate.get(stepIdOf(sent));
     if (refused !== undefined) return refused;
     const authority = ports.authorities.byId(sent.record.authorityId);
     if (authority === undefined) return denial("AUTHORITY_UNAVAILABLE", "no such authority");

@@ -177,7 +177,6 @@ export async function startBroker(ground: Ground) {
         entries: front.entries,
         stepDirectory: front.stepDirectory,
         authorities: { active, all: front.authorities.published },
-        gate: { refusal: () => undefined },
         rate: createIssuanceRate(clock),
         issuedElsewhere: (drafted) =>
           issueThere(drafted, async (drafts) => crossed(await issueHere(crossed(drafts), ports))),
