@@ -7,9 +7,8 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { Metadata, type ServerDuplexStream, status } from "@grpc/grpc-js";
-import { denial, errorOf } from "../../domain/errors.ts";
 import type { RawHandler } from "../../wire/service-definition.ts";
-import { serviceErrorOf } from "../../wire/service-error.ts";
+import { serviceError } from "../../wire/service-error.ts";
 import { createUnframing, framed } from "./message-frames.ts";
 
 /** Sends calls on to the process of the ledger, which serves them as if their callers had connected there. */
@@ -61,7 +60,8 @@ export function createRelay(open: (connectionId: string) => Socket | undefined):
   };
 }
 
-const GONE = serviceErrorOf(errorOf(denial("NOT_SERVING", "the broker ended the call: call again")));
+/** As for a connection that broke: without a reason, since the broker decided nothing. */
+const GONE = serviceError({ code: status.UNAVAILABLE, message: "the broker ended the call" });
 
 function headersFor(path: string, call: Call) {
   const custom = call.metadata.toHttp2Headers();
