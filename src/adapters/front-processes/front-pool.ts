@@ -40,6 +40,8 @@ export type FrontPoolOptions = {
 const START_MS_MAX = 10_000;
 /** Calls in flight have two seconds; then the process has to end. */
 const STOP_MS_MAX = 4_000;
+/** Where nobody waits, what is committed meanwhile is told at once: a message a credential would cost as much as its draft. */
+const TELL_MS = 10;
 const RESTART_MS_MIN = 100;
 const RESTART_MS_MAX = 10_000;
 /** Whoever has served for so long is no program that can't start. */
@@ -54,7 +56,7 @@ export function createFrontPool({ entry, count, connectionsMax, lost }: FrontPoo
   let head = 0;
   let losses = 0;
   let level: string | undefined;
-  let isTelling = false;
+  let telling: NodeJS.Timeout | undefined;
   let isStopping = false;
   let changed: () => void = () => undefined;
 
@@ -105,9 +107,9 @@ export function createFrontPool({ entry, count, connectionsMax, lost }: FrontPoo
     for (const front of fronts.values()) front.tick();
   }, TICK_MS).unref();
 
-  /** All that is committed in one turn of the event loop is told at once. */
   function tellHead(): void {
-    isTelling = false;
+    clearTimeout(telling);
+    telling = undefined;
     for (const front of fronts.values()) front.follow(head);
   }
 
@@ -137,11 +139,10 @@ export function createFrontPool({ entry, count, connectionsMax, lost }: FrontPoo
     },
     committed(sequence) {
       head = sequence;
-      if (isTelling) return;
-      isTelling = true;
-      setImmediate(tellHead);
+      telling ??= setTimeout(tellHead, TELL_MS).unref();
     },
     async reached(sequence) {
+      if (telling !== undefined) tellHead();
       await Promise.all([...fronts.values()].map((front) => front.reached(sequence)));
       return true;
     },
