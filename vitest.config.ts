@@ -13,6 +13,8 @@ export default defineConfig({
     // For what never comes. On a machine that others use, two daemons alone may take twenty seconds to start.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // The same for what is waited for: a second, which is the default, would be a time that a test asserts.
+    expect: { poll: { timeout: 20_000 } },
     // A test that passes on the second try has found a bug.
     retry: 0,
     reporters: reportFile === undefined ? ["default"] : ["default", ["json", { outputFile: reportFile }]],
