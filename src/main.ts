@@ -9,6 +9,7 @@ import { openCore } from "./main/core.ts";
 import { heedEnding } from "./main/ending.ts";
 import { type ConfigRequest, forOperator, sentenceOf } from "./main/for-operator.ts";
 import type { PassOn } from "./main/front-ends.ts";
+import { LAST_LINES_MS, logWhatNodePrints } from "./main/log-what-node-prints.ts";
 import { mergingLog } from "./main/merging-log.ts";
 import { checkNode } from "./main/node-version.ts";
 import { createReload, type Reloadable } from "./main/reload.ts";
@@ -16,9 +17,6 @@ import { startServers } from "./main/servers.ts";
 import type { Log } from "./ports/log.ts";
 
 export { type Validated, validateConfig } from "./main/validate.ts";
-
-/** How long the last lines of the log may take, where their reader is slow. */
-const LAST_LINES_MS = 500;
 
 /** A running broker. */
 export type Broker = {
@@ -100,7 +98,7 @@ type DaemonRequest = ConfigRequest & {
 export async function runDaemon(options: DaemonRequest): Promise<void> {
   const log = createLog({ level: "info" });
   try {
-    logWhatNodePrints(log);
+    logWhatNodePrints({ whole: log, warnings: log }, "the daemon");
     await serve(options, log);
   } catch (thrown) {
     const told = forOperator(thrown, options);
@@ -135,14 +133,4 @@ async function serve(options: DaemonRequest, log: ProcessLog): Promise<void> {
   log.info("stopping");
   await broker.close();
   await log.flushed(LAST_LINES_MS);
-}
-
-/** What Node.js would print as text on standard error is a line of the log, like all else that is written there. */
-function logWhatNodePrints(log: ProcessLog): void {
-  process.removeAllListeners("warning");
-  process.on("warning", ({ name, message }) => log.warning("Node.js warns", { name, warning: message }));
-  process.on("uncaughtException", (error) => {
-    log.fatal("an error that nobody caught ends the daemon", {}, error);
-    void log.flushed(LAST_LINES_MS).then(() => process.exit(1));
-  });
 }

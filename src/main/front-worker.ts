@@ -2,13 +2,12 @@ import { startedByLedger } from "../adapters/front-processes/ledger-process.ts";
 import { createLog } from "../adapters/log-pino/log-pino.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { runFrontEnd } from "./front-end.ts";
+import { LAST_LINES_MS, logWhatNodePrints } from "./log-what-node-prints.ts";
 import { mergingLog } from "./merging-log.ts";
 
 // The program of a front end, which the process of the ledger starts. It is no command: without that process there is nothing that it
 // could do.
 
-/** How long the last lines of the log may take. */
-const LAST_LINES_MS = 500;
 const NOT_A_COMMAND = 2;
 
 const parent = await startedByLedger();
@@ -18,12 +17,7 @@ if (parent === undefined) {
 }
 const whole = createLog({ level: "info", facts: { front: parent.number } });
 const { log, flush } = mergingLog(whole, systemClock());
-process.removeAllListeners("warning");
-process.on("warning", ({ name, message }) => log.warning("Node.js warns", { name, warning: message }));
-process.on("uncaughtException", (error) => {
-  whole.fatal("an error that nobody caught ends a front end", {}, error);
-  void whole.flushed(LAST_LINES_MS).then(() => process.exit(1));
-});
+logWhatNodePrints({ whole, warnings: log }, "a front end");
 await runFrontEnd({
   ...{ parent, setLevel: whole.setLevel, log },
   flushed() {
