@@ -2,7 +2,8 @@ import { BrokerError, denialFrom, isDenial } from "../domain/errors.ts";
 import { unsigned } from "../domain/signable.ts";
 import type { RecordedDraft, Signing } from "../domain/stages.ts";
 import type { CommitSigner } from "../ports/commit-signer.ts";
-import type { LedgerAct, RecordIssuancesAct, ResultOf } from "../ports/ledger-acts.ts";
+import type { RecordIssuancesAct } from "../ports/issuance-acts.ts";
+import type { LedgerAct, ResultOf } from "../ports/ledger-acts.ts";
 
 type Done = { readonly kind: "done"; readonly result: ResultOf };
 

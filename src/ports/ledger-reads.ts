@@ -57,13 +57,13 @@ export type RecordedFederation = {
   readonly bundle?: FederatedBundle;
 };
 
+/** An attempt of a step that the next one has to reckon with. */
+export type StandingAttempt = Pick<Step, "stepId" | "attempt" | "state">;
+
 /**
  * Point reads of the paths. They may be a commit behind: the guards inside the ledger's acts are the truth.
  * All throw BrokerError LEDGER_UNAVAILABLE when the ledger can't be read.
  */
-/** An attempt of a step that the next one has to reckon with. */
-export type StandingAttempt = Pick<Step, "stepId" | "attempt" | "state">;
-
 export type StepReads = {
   step(stepId: string): Promise<Step | undefined>;
   newestAttempt(runId: string, step: string): Promise<Step | undefined>;

@@ -4,7 +4,7 @@ import { type Denial, isDenial } from "../../src/domain/errors.ts";
 import type { Delivery } from "../../src/domain/stages.ts";
 import type { SvidOrder } from "../../src/issue/entitle.ts";
 import { issueSvids } from "../../src/issue/issue-svids.ts";
-import type { RecordIssuanceItem } from "../../src/ports/ledger-acts.ts";
+import type { RecordIssuanceItem } from "../../src/ports/issuance-acts.ts";
 import { FILES, MCP, pathScene, READ, SEARCH, segment, WRITE } from "../open/path-scene.ts";
 
 test("a token names each of its audiences once: an order that repeats one is refused, and the others of the batch are not", async () => {

@@ -3,17 +3,9 @@ import { BrokerError, type Denial, type ErrorCode, type ErrorMetadata, isDenial 
 import type { AuthorityPut, LedgerEvent } from "../../domain/ledger-event.ts";
 import { authorityFrom, recordedAuthority } from "../../domain/recorded-authority.ts";
 import type { Committed } from "../../ports/following.ts";
+import type { RecordedIssuance, RecordIssuanceItem, RecordIssuancesAct } from "../../ports/issuance-acts.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
-import type {
-  ActName,
-  LedgerAct,
-  PutAuthoritiesAct,
-  RecordedIssuance,
-  RecordIssuanceItem,
-  RecordIssuancesAct,
-  ResultOf,
-  Sequenced,
-} from "../../ports/ledger-acts.ts";
+import type { ActName, LedgerAct, PutAuthoritiesAct, ResultOf, Sequenced } from "../../ports/ledger-acts.ts";
 import type { StoreOptions } from "./durable-store.ts";
 import type { UpgradeProgress } from "./migrate.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";

@@ -4,13 +4,8 @@ import { riskScopesOf } from "../../domain/risk.ts";
 import { factScopesOf } from "../../domain/run-facts.ts";
 import { hasExpired } from "../../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../../domain/time.ts";
-import type {
-  MarkUndeliveredAct,
-  RecordIssuanceItem,
-  RecordIssuancesAct,
-  RevokeCredentialAct,
-  Sequenced,
-} from "../../ports/ledger-acts.ts";
+import type { MarkUndeliveredAct, RecordIssuanceItem, RecordIssuancesAct } from "../../ports/issuance-acts.ts";
+import type { RevokeCredentialAct, Sequenced } from "../../ports/ledger-acts.ts";
 import { answered, ask, type Deliberation, type Ruling, read, recorded, refused } from "../rule.ts";
 import type { GuardedAuthority, GuardedStep } from "../view.ts";
 import { authorityRefusal, eachDecidedOn, guardsOf, stepRefusal } from "./refusals.ts";

@@ -3,7 +3,8 @@ import { createGroupQueue } from "../../../src/adapters/ledger-sqlite/group-queu
 import type { Outcome } from "../../../src/adapters/ledger-sqlite/store.ts";
 import { BrokerError } from "../../../src/domain/errors.ts";
 import type { UnixMicros } from "../../../src/domain/time.ts";
-import type { LedgerAct, RecordIssuanceItem } from "../../../src/ports/ledger-acts.ts";
+import type { RecordIssuanceItem } from "../../../src/ports/issuance-acts.ts";
+import type { LedgerAct } from "../../../src/ports/ledger-acts.ts";
 
 type Hold = Extract<LedgerAct, { act: "hold-step" }>;
 
