@@ -60,13 +60,8 @@ export type Joined = {
 };
 
 /** From when a close was asked for until a verifier has heard of it, for all verifiers and closes. */
-export type Told = {
+export type Told = Pick<Loaded, "p50Ms" | "p99Ms" | "maxMs" | "wallSeconds" | "cpuSeconds"> & {
   readonly closes: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-  readonly wallSeconds: number;
-  readonly cpuSeconds: CpuSeconds;
 };
 
 export type Streamed = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import Message
 
 from stint_mcp.gen.stint.v1.authorizations_pb2 import (
     CheckRequest,
@@ -83,27 +84,10 @@ class ScriptedBroker:
             response_serializer=WatchResponse.SerializeToString,
         )
         service = grpc.method_handlers_generic_handler("stint.v1.Revocations", {"Watch": handler})
-        check = grpc.unary_unary_rpc_method_handler(
-            self._check,
-            request_deserializer=CheckRequest.FromString,
-            response_serializer=CheckResponse.SerializeToString,
-        )
-        report = grpc.unary_unary_rpc_method_handler(
-            self._report_usage,
-            request_deserializer=ReportUsageRequest.FromString,
-            response_serializer=ReportUsageResponse.SerializeToString,
-        )
+        check = _unary(self._check, CheckRequest, CheckResponse)
+        report = _unary(self._report_usage, ReportUsageRequest, ReportUsageResponse)
         calls = grpc.method_handlers_generic_handler("stint.v1.Authorizations", {"Check": check, "ReportUsage": report})
-        opening = grpc.unary_unary_rpc_method_handler(
-            self._open,
-            request_deserializer=OpenRequest.FromString,
-            response_serializer=OpenResponse.SerializeToString,
-        )
-        closing = grpc.unary_unary_rpc_method_handler(
-            self._close,
-            request_deserializer=CloseRequest.FromString,
-            response_serializer=CloseResponse.SerializeToString,
-        )
+        opening, closing = _unary(self._open, OpenRequest, OpenResponse), _unary(self._close, CloseRequest, CloseResponse)
         steps = grpc.method_handlers_generic_handler("stint.v1.Steps", {"Open": opening, "Close": closing})
         self._server.add_generic_rpc_handlers((service, calls, steps))
         self._server.add_insecure_port(f"unix:{self.socket}")
@@ -158,6 +142,12 @@ class ScriptedBroker:
         if watch.refusal != b"":
             context.set_trailing_metadata((("grpc-status-details-bin", watch.refusal),))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no")
+
+
+def _unary(act: Any, request: type[Message], response: type[Message]) -> Any:
+    return grpc.unary_unary_rpc_method_handler(
+        act, request_deserializer=request.FromString, response_serializer=response.SerializeToString
+    )
 
 
 def _status_of(reason: str, metadata: dict[str, str]) -> bytes:
