@@ -40,7 +40,7 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
   const open = new Map<string, Step>();
   const children = new Map<string, Set<string>>();
   const byScope = new Map<FactScope, Set<string>>();
-  /** Runs with steps here, with the principals that all these steps count for. */
+  /** Runs with steps here, with principals for whom all of these count, and all that these connect the run with. */
   const worksFor = new Map<FactScope, ReadonlySet<FactScope>>();
   for (const step of steps) put(step);
 
@@ -48,6 +48,21 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
     open.set(step.stepId, step);
     for (const scope of factScopesOf(step)) addTo(byScope, scope, step.stepId);
     if (step.parentStepId !== undefined) addTo(children, step.parentStepId, step.stepId);
+  }
+
+  function runsIn(run: FactScope): readonly FactScope[] {
+    const standing = [...(byScope.get(run) ?? [])].flatMap((stepId) => open.get(stepId) ?? []);
+    return standing.flatMap((step) => factScopesOf(step).filter(isOfRun));
+  }
+
+  /** Where a step stands that counts for fewer principals than the others there did, each has to be looked at again. */
+  function standApart(step: Step): void {
+    const scopes = factScopesOf(step);
+    const known = (run: FactScope) => [...(worksFor.get(run) ?? [])];
+    const behind = scopes.filter((run) => known(run).some((one) => !scopes.includes(one)));
+    for (const run of reachedFrom(behind, runsIn)) {
+      worksFor.set(run, new Set(known(run).filter((one) => scopes.includes(one))));
+    }
   }
 
   function remove(step: Step): void {
@@ -161,12 +176,14 @@ export function createOpenSteps(steps: readonly Step[]): OpenSteps {
         case "step.opened": {
           const step = asOpened(event.step, sequence);
           put(step);
+          standApart(step);
           workFor(step);
           return [{ kind: "opened", step }];
         }
         case "step.pending": {
           const step = asPending(event.step, event.approval, sequence);
           put(step);
+          standApart(step);
           return [{ kind: "pending", step }];
         }
         case "step.approved":

@@ -104,5 +104,18 @@ export function connectedRunsContract(worldOf: () => World): void {
       const { countsIn } = await world.store.steps.world([`run:${runs.run}`], [], "principal");
       expect(countsIn).toEqual([`run:${runs.run}`, principal]);
     });
+
+    test("have all that stands there count for a principal, also what was opened while the run alone counted", async () => {
+      const { world, runs, open } = await scene();
+      const principal: FactScope = `principal:${"cd".repeat(32)}`;
+      const ofPrincipal = { factScopes: [`run:${runs.run}`, principal] as const };
+      await world.close(await open(runs.run, [], ofPrincipal));
+      const between = await open(runs.run, ["a"]);
+      expect(factScopesOf(await world.step(between.stepId))).not.toContain(principal);
+      await open(runs.run, [], ofPrincipal);
+      expect(factScopesOf(await world.step(between.stepId))).toContain(principal);
+      const { facts } = await world.store.steps.world([principal], [], "principal");
+      expect(facts).toMatchObject([{ scope: principal, stepsOpen: 2, steps: 3, classes: ["a"] }]);
+    });
   });
 }

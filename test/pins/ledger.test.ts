@@ -37,6 +37,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0016_fact_connections.sql dd1296ef4cea9693c0bf43a2267b3f336ca63b64320f8906ec2893f6be4f54bc",
     "0017_tools.sql 6949e0c7b25fc27ca419427a19cbd426a66a3ac4460c1be22e5137b4baba5cf1",
     "0018_exchanges.sql 6e913cb15f0fc5fc57f9e9f90ccc8b0f43daec99440d947287cdd7805c015c91",
+    "0019_counted_for.sql 5e3dfc619bf347e0812f8fbd7d94c1f33aefdf99189b8b44475b2aed386fa0d6",
   ]);
 });
 

@@ -28,7 +28,6 @@ export function createModelFacts(steps: Standing): ModelFacts {
   const known = new Map<FactScope, ReadonlySet<string>>();
   /** Of steps that came to count for more principals than they were opened for. */
   const scopes = new Map<string, readonly FactScope[]>();
-  const worksFor = new Map<FactScope, ReadonlySet<FactScope>>();
 
   const scopesOf = (step: OpenedStep) => scopes.get(step.stepId) ?? factScopesOf(step);
   const classesOf = (all: readonly FactScope[]) => [...new Set(all.flatMap((scope) => [...(known.get(scope) ?? [])]))];
@@ -39,14 +38,15 @@ export function createModelFacts(steps: Standing): ModelFacts {
     );
   };
 
-  function workFor(run: FactScope, principals: readonly FactScope[]): void {
-    const before = worksFor.get(run) ?? new Set();
-    if (principals.every((one) => before.has(one))) return;
-    worksFor.set(run, new Set([...before, ...principals]));
-    for (const { step, state } of steps.values()) {
-      if (isClosed(state) || !scopesOf(step).includes(run)) continue;
-      scopes.set(step.stepId, alsoFor(scopesOf(step), principals));
-      for (const other of scopesOf(step).filter(isOfRun)) workFor(other, principals);
+  function workFor(runs: readonly FactScope[], principals: readonly FactScope[]): void {
+    if (principals.length === 0) return;
+    const standing = [...steps.values()].flatMap(({ step, state }) => (isClosed(state) ? [] : [step]));
+    const all = reachedFrom(runs, (run) =>
+      standing.map(scopesOf).flatMap((own) => (own.includes(run) ? own.filter(isOfRun) : [])),
+    );
+    for (const step of standing) {
+      const own = scopesOf(step);
+      if (own.some((scope) => all.includes(scope))) scopes.set(step.stepId, alsoFor(own, principals));
     }
   }
 
@@ -60,7 +60,7 @@ export function createModelFacts(steps: Standing): ModelFacts {
       const united = new Set([...classesOf(all), ...step.grant.flatMap(({ datatypes }) => datatypes)]);
       for (const scope of all) known.set(scope, united);
       const own = scopesOf(step);
-      for (const run of own.filter(isOfRun)) workFor(run, own.filter(isOfPrincipal));
+      workFor(own.filter(isOfRun), own.filter(isOfPrincipal));
     },
     closing(step) {
       known.set(`run:${step.runId}`, new Set(classesOf(around(step))));

@@ -11,6 +11,7 @@ import {
   isOfPrincipal,
   isOfRun,
   NO_FACTS,
+  reachedFrom,
   type ScopeFacts,
   type StepCounts,
   unitedGrants,
@@ -44,6 +45,7 @@ export function countGrant(db: Connection, step: CountedStep, grant: Grant): voi
   }
   count(db, scopes, { stepsOpen: 1, steps: 1 });
   connect(db, step);
+  standApart(db, scopes, before);
   workFor(db, scopes.filter(isOfRun), scopes.filter(isOfPrincipal));
 }
 
@@ -52,18 +54,45 @@ export function countClosed(db: Connection, step: CountedStep): void {
   count(db, step.scopes, { stepsOpen: -1, steps: 0 });
 }
 
-function factsOf(db: Connection, scope: FactScope): ScopeFacts {
-  const row = db.get<FactRow>(FACT.of, { scope });
-  return row === undefined ? { ...NO_FACTS, scope, version: 0 } : scopeFactsOf(row);
+/** A step that waits for approval counts as granted nothing; it stands in its run all the same. */
+export function countWaiting(db: Connection, scopes: readonly FactScope[]): void {
+  standApart(
+    db,
+    scopes,
+    scopes.map((scope) => factsOf(db, scope)),
+  );
 }
 
-function put(db: Connection, { scope, version, classes, actions, principals = [] }: ScopeFacts): void {
+/** With principals for whom every step counts that stands in the run, and in those that it is reached from. */
+type KeptFacts = ScopeFacts & { readonly countedFor: readonly FactScope[] };
+
+/** Where a step stands that counts for fewer principals than the others there did, each has to be looked at again. */
+function standApart(db: Connection, scopes: readonly FactScope[], all: readonly KeptFacts[]): void {
+  const isLeft = (one: FactScope) => scopes.includes(one);
+  const behind = all.filter(({ scope, countedFor }) => isLeft(scope) && !countedFor.every(isLeft));
+  const runs = reachedFrom(
+    behind.map(({ scope }) => scope),
+    (run) => [...standingIn(db, run)].flatMap((row) => countedStepOf(row).scopes.filter(isOfRun)),
+  );
+  for (const facts of runs.map((run) => factsOf(db, run))) {
+    put(db, { ...facts, countedFor: facts.countedFor.filter(isLeft) });
+  }
+}
+
+function factsOf(db: Connection, scope: FactScope): KeptFacts {
+  const row = db.get<FactRow>(FACT.of, { scope });
+  if (row === undefined) return { ...NO_FACTS, scope, version: 0, countedFor: [] };
+  return { ...scopeFactsOf(row), countedFor: JSON.parse(row.countedFor) as readonly FactScope[] };
+}
+
+function put(db: Connection, { scope, version, classes, actions, principals = [], countedFor }: KeptFacts): void {
   db.run(FACT.put, {
     scope,
     version,
     classes: canonicalText(classes),
     actions: canonicalText(actions),
     principals: canonicalText(principals),
+    countedFor: canonicalText(countedFor),
   });
 }
 
@@ -106,9 +135,12 @@ function workFor(db: Connection, runs: readonly FactScope[], principals: readonl
   // The set grows while it is walked.
   for (const run of all) {
     const facts = factsOf(db, run);
-    const known = facts.principals ?? [];
-    if (principals.every((one) => known.includes(one))) continue;
-    put(db, { ...facts, version: facts.version + 1, principals: sortedSet([...known, ...principals]) });
+    const countedFor = sortedSet([...facts.countedFor, ...principals]);
+    if (countedFor.length === facts.countedFor.length) continue;
+    const before = facts.principals ?? [];
+    const worksFor = sortedSet([...before, ...principals]);
+    const version = facts.version + (worksFor.length > before.length ? 1 : 0);
+    put(db, { ...facts, version, principals: worksFor, countedFor });
     for (const row of standingIn(db, run)) {
       const { scopes } = countedStepOf(row);
       countAlsoFor(db, row, alsoFor(scopes, principals));

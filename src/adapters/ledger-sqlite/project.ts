@@ -38,7 +38,7 @@ import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { answerCall, pendCall, useApproval } from "./project-call-approvals.ts";
 import { answerExchange, endExchange, intendExchange } from "./project-exchanges.ts";
-import { countClosed, countedStepOf, countGrant, type ScopesRow } from "./project-facts.ts";
+import { countClosed, countedStepOf, countGrant, countWaiting, type ScopesRow } from "./project-facts.ts";
 import { acceptTool, changeTool, forgetTool, seeTool } from "./project-tools.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { acceptableOf } from "./sql-view.ts";
@@ -71,7 +71,7 @@ const PROJECTIONS: {
   "entry.retired": (db, { entryId }, sequence) => void db.run(ENTRY.retire, { entryId, sequence }),
   "decision.made": makeDecision,
   "step.opened": openStep,
-  "step.pending": putStep,
+  "step.pending": waitStep,
   "step.approved": approveStep,
   "step.refused": refuseStep,
   "step.held": holdStep,
@@ -170,6 +170,11 @@ function makeDecision(db: Connection, event: DecisionMade, sequence: number): vo
 function openStep(db: Connection, event: StepOpened, sequence: number): void {
   putStep(db, event, sequence);
   countGrant(db, { runId: event.step.runId, scopes: factScopesOf(event.step) }, event.step.grant);
+}
+
+function waitStep(db: Connection, event: StepPending, sequence: number): void {
+  putStep(db, event, sequence);
+  countWaiting(db, factScopesOf(event.step));
 }
 
 /** What holds of a step that is open, and of one that waits to be, which counts as granted nothing. */

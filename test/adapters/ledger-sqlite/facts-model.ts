@@ -43,14 +43,14 @@ export function createFactsModel(): FactsModel {
     };
   }
 
-  function workFor(run: FactScope, principals: readonly FactScope[]): void {
-    const before = worksFor.get(run) ?? new Set();
-    if (principals.every((one) => before.has(one))) return;
-    worksFor.set(run, new Set([...before, ...principals]));
-    for (const one of steps.values()) {
-      if (!one.isOpen || !one.scopes.includes(run)) continue;
-      one.scopes = [...new Set([...one.scopes, ...principals])];
-      for (const other of one.scopes.filter(isOfRun)) workFor(other, principals);
+  function workFor(runs: readonly FactScope[], principals: readonly FactScope[]): void {
+    const standing = [...steps.values()].filter(({ isOpen }) => isOpen);
+    const all = reachedFrom(runs, (run) =>
+      standing.filter(({ scopes }) => scopes.includes(run)).flatMap(({ scopes }) => scopes.filter(isOfRun)),
+    );
+    for (const run of all) worksFor.set(run, new Set([...(worksFor.get(run) ?? []), ...principals]));
+    for (const one of standing) {
+      if (one.scopes.some((scope) => all.includes(scope))) one.scopes = [...new Set([...one.scopes, ...principals])];
     }
   }
 
@@ -61,7 +61,7 @@ export function createFactsModel(): FactsModel {
       const united = unite(all, granted);
       for (const scope of all) known.set(scope, united);
       steps.set(step.stepId, { step, scopes, isOpen: true });
-      for (const run of scopes.filter(isOfRun)) workFor(run, scopes.filter(isOfPrincipal));
+      workFor(scopes.filter(isOfRun), scopes.filter(isOfPrincipal));
     },
     close(stepId) {
       const ended = withDescendants(stepId, (parent) =>

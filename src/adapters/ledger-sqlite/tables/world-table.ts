@@ -8,13 +8,14 @@ import type { Connection } from "../connection.ts";
 /** What decisions are made on beside the policies: what was granted so far, and the risk. */
 export const FACT = {
   of: `
-    SELECT scope, version, classes, actions, principals, steps_open AS stepsOpen, steps FROM fact WHERE scope = @scope`,
+    SELECT scope, version, classes, actions, principals, counted_for AS countedFor, steps_open AS stepsOpen, steps
+      FROM fact WHERE scope = @scope`,
   guard: "SELECT version, steps FROM fact WHERE scope = @scope",
   put: `
-    INSERT INTO fact (scope, version, classes, actions, principals, steps_open, steps)
-    VALUES (@scope, @version, @classes, @actions, @principals, 0, 0)
+    INSERT INTO fact (scope, version, classes, actions, principals, counted_for, steps_open, steps)
+    VALUES (@scope, @version, @classes, @actions, @principals, @countedFor, 0, 0)
     ON CONFLICT (scope) DO UPDATE SET version = excluded.version, classes = excluded.classes, actions = excluded.actions,
-                                      principals = excluded.principals`,
+                                      principals = excluded.principals, counted_for = excluded.counted_for`,
   count: "UPDATE fact SET steps_open = steps_open + @stepsOpen, steps = steps + @steps WHERE scope = @scope",
 } as const;
 
@@ -66,14 +67,18 @@ export type FactRow = {
   readonly classes: string;
   readonly actions: string;
   readonly principals: string;
+  readonly countedFor: string;
   readonly stepsOpen: number;
   readonly steps: number;
 };
 
-export function scopeFactsOf({ classes, actions, principals: joined, ...row }: FactRow): ScopeFacts {
-  const principals = JSON.parse(joined) as readonly FactScope[];
+export function scopeFactsOf({ scope, version, stepsOpen, steps, classes, actions, ...row }: FactRow): ScopeFacts {
+  const principals = JSON.parse(row.principals) as readonly FactScope[];
   return {
-    ...row,
+    scope,
+    version,
+    stepsOpen,
+    steps,
     ...(principals.length === 0 ? {} : { principals }),
     classes: JSON.parse(classes) as readonly string[],
     actions: JSON.parse(actions) as readonly Action[],
