@@ -112,6 +112,12 @@ const adapters = {
   "pkcs12-forge": ["node-forge"],
   "policy-cedar": ["@cedar-policy/cedar-wasm"],
   "signer-pkcs11": ["pkcs11js"],
+  "tracing-otel": [
+    "@opentelemetry/api",
+    "@opentelemetry/exporter-trace-otlp-http",
+    "@opentelemetry/resources",
+    "@opentelemetry/sdk-trace",
+  ],
 };
 
 const sdkRooms = ["gen", "wire", "domain", "verify"];

@@ -5,6 +5,7 @@ import type { ExchangeConfig } from "./exchanges-section.ts";
 import type { Finding } from "./finding.ts";
 import type { PoliciesConfig } from "./policies-section.ts";
 import type { LOG_LEVELS } from "./schema.ts";
+import type { TracingConfig } from "./tracing-section.ts";
 
 /** One HTTP listener; without `tls` plain HTTP, and then on loopback. */
 export type HttpListenerConfig = {
@@ -72,6 +73,7 @@ export type Config = {
   readonly workers: number;
   readonly ledger: { readonly reserveBytes: number; readonly diskFreeBytesMin: number };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
+  readonly tracing?: TracingConfig;
   readonly authority: {
     readonly x509AuthoritySeconds: number;
     readonly jwtAuthoritySeconds: number;

@@ -15,6 +15,7 @@ import { policiesOf } from "./policies-section.ts";
 import { type FileSettings, fileSchema } from "./schema.ts";
 import { schemaFindings } from "./schema-findings.ts";
 import { type Environment, type Flags, overlay, type Setting, settingsOf } from "./settings.ts";
+import { tracingOf } from "./tracing-section.ts";
 
 const SECONDS_PER_DAY = 86_400;
 /** The trust domain that verifiers refuse unless they were told that they run in development. */
@@ -171,6 +172,7 @@ function configOf(
     workers: file.workers,
     ledger: { reserveBytes: file.ledger.reserve_bytes, diskFreeBytesMin: file.ledger.disk_free_bytes_min },
     log: file.log,
+    ...(file.tracing !== undefined && { tracing: tracingOf(file.tracing) }),
     authority: {
       x509AuthoritySeconds: file.authority.x509_authority_days * SECONDS_PER_DAY,
       jwtAuthoritySeconds: file.authority.jwt_authority_days * SECONDS_PER_DAY,

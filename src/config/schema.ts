@@ -28,6 +28,7 @@ import {
 import { policiesSection } from "./policies-section.ts";
 import { principalsSection } from "./principals-section.ts";
 import { toolsSection } from "./tools-section.ts";
+import { tracingSection } from "./tracing-section.ts";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace"] as const;
 
@@ -145,6 +146,7 @@ export const fileSchema = section({
       .prefault("info")
       .describe("What is written to standard error, and everything more severe."),
   }).prefault({}),
+  tracing: tracingSection.optional().describe("OpenTelemetry traces of what the broker does. Absent: none."),
   authority: section({
     x509_authority_days: whole(1, AUTHORITY_DAYS_MAX).prefault(365).describe("Life of a key that signs X.509-SVIDs."),
     jwt_authority_days: whole(1, AUTHORITY_DAYS_MAX).prefault(365).describe("Life of a key that signs JWT-SVIDs."),

@@ -46,6 +46,7 @@ export async function startAttestationEndpoint(
       attest: () => Promise.reject(new BrokerError("NO_IDENTITY", "nobody is attested by this connection")),
       log,
       clock: core.clock,
+      tracing: core.tracing,
     },
     {
       ...ports.issuing,

@@ -70,6 +70,7 @@ async function serve(
       }, core),
       log,
       clock,
+      tracing: core.tracing,
     },
     ports,
   );

@@ -13,6 +13,7 @@ import { readPin, upstreamFiles } from "./open-signer.ts";
 import { checkDeclared } from "./policies.ts";
 import { principalTokenFiles } from "./principal-tokens.ts";
 import { serverCertificate } from "./server-certificate.ts";
+import { headersIn } from "./tracing.ts";
 
 /** A file that a setting names, looked at as a start looks at it. */
 export type FileCheck = {
@@ -56,6 +57,10 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   if (config.policies.external !== undefined) checks.push(...opaChecks(config.policies.external.opa));
   for (const { setting, paths, read } of config.exchanges.map(exchangeFiles)) {
     if (paths.length > 0) checks.push({ key: setting, isPrivate: true, check: read });
+  }
+  const headersFile = config.tracing?.headersFile;
+  if (headersFile !== undefined) {
+    checks.push({ key: "tracing.headers_file", isPrivate: true, check: () => headersIn(headersFile) });
   }
   const { webRoots } = federation;
   if (webRoots !== undefined) {

@@ -42,6 +42,7 @@ import { principalTokens } from "./principal-tokens.ts";
 import { readinessOf } from "./readiness.ts";
 import { keepFilesRenewed } from "./renewed-files.ts";
 import { tellEvents } from "./tell-events.ts";
+import { openTracing, tracedEngine, tracedLedger } from "./tracing.ts";
 
 export type Core = Awaited<ReturnType<typeof openCore>>;
 
@@ -55,6 +56,9 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const clock = systemClock();
   const random = systemRandomness();
   const failed = (error: unknown) => log.fault("a background act failed", error);
+
+  const tracing = await openTracing(config.tracing, log);
+  if (tracing !== undefined) closers.push(tracing.close);
 
   // Before all else: they load their program while the ledger is opened.
   const frontEnds = openFrontEnds(config, log);
@@ -74,7 +78,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   // What is recorded is signed in the ledger's thread; a token of PKCS #11 is asked from here, once it is recorded.
   const signing = config.keyManager.kind === "disk" ? signElsewhere() : undefined;
   if (signing !== undefined) closers.push(signing.close);
-  const store = await openSqliteLedger({
+  const opened = await openSqliteLedger({
     directory: directory.ledger,
     checkpoints: openCheckpointFile(directory.checkpoint),
     clock,
@@ -85,7 +89,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     failed,
     upgrading: upgradeLog(log),
   });
-  closers.push(() => store.close());
+  closers.push(() => opened.close());
+  const store = tracing === undefined ? opened : tracedLedger(opened, tracing);
   const { ledger, projections } = store;
   if (frontEnds !== undefined) closers.push(followElsewhere(ledger, frontEnds));
   const { counts, end } = tellEvents(ledger, log);
@@ -118,8 +123,10 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
 
   // What is decided on. Before anything is registered: a new ledger never permits what its policies would not.
   const { external } = config.policies;
-  const engine = external === undefined ? cedar : await engineWithExternal(external, cedar, { clock, log, files });
-  if (external !== undefined) closers.push(() => engine.close());
+  const ofExternal = { clock, log, files, ...(tracing !== undefined && { tracing }) };
+  const deciding = external === undefined ? cedar : await engineWithExternal(external, cedar, ofExternal);
+  if (external !== undefined) closers.push(() => deciding.close());
+  const engine = tracing === undefined ? deciding : tracedEngine(deciding, tracing);
   const ofPolicies = { ledger, policies: store.policies, engine, clock, log };
   const declared = await declareAtStart(config.policies, { ...ofPolicies, isNewLedger: kept.value.length === 0 });
   // A thread of its own, so that explaining never delays a decision. It starts with the first question.
@@ -240,6 +247,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     crls,
     unix,
     readiness,
+    tracing,
     administeredPolicies: policies,
     /** `undefined` while what is kept of steps can't be relied on. */
     openSteps: () =>

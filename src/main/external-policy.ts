@@ -8,6 +8,7 @@ import { BrokerError } from "../domain/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { PolicyEngine } from "../ports/policy-engine.ts";
+import type { Tracing } from "../ports/tracing.ts";
 import { lifeOfFirst } from "./certificate-life.ts";
 import { sentenceOf } from "./for-operator.ts";
 import { pemCertificates } from "./pem-certificates.ts";
@@ -27,13 +28,19 @@ const TOKEN = /^[A-Za-z0-9._~+/-]{1,4096}={0,2}$/;
 export async function engineWithExternal(
   { opa }: ExternalPolicyConfig,
   own: PolicyEngine,
-  ports: { readonly clock: Clock; readonly log: Log; readonly files: Pick<RenewedFiles, "follow"> },
+  ports: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly files: Pick<RenewedFiles, "follow">;
+    readonly tracing?: Pick<Tracing, "traceparent">;
+  },
 ): Promise<PolicyEngine> {
   const { url, path, send, timeoutSeconds } = opa;
   const credentials = await ports.files.follow(opaFiles(opa));
   const external = createOpaPolicy({
     ...{ url, path, send, timeoutMs: timeoutSeconds * 1_000, credentials: credentials.current },
     ...{ clock: ports.clock, log: ports.log },
+    ...(ports.tracing !== undefined && { traceparent: ports.tracing.traceparent }),
   });
   if (!opa.insteadOfCedar) return withExternal(own, external);
   await own.close();

@@ -28,6 +28,7 @@ import type { Signer } from "../ports/signer.ts";
 import { keepEntryDirectory } from "../registry/entry-directory.ts";
 import { type AskLedger, type FrontSettings, sentDenial } from "./front-questions.ts";
 import { svidFormats } from "./svid-formats.ts";
+import { openTracing } from "./tracing.ts";
 
 type FrontPorts = {
   readonly parent: LedgerProcess;
@@ -45,11 +46,12 @@ type FrontPorts = {
  * @throws BrokerError when the ledger can't be read, or the kernel does not tell who connects
  */
 export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts): Promise<void> {
-  const { issuer, ledgerDirectory, logLevel } = parent.settings as FrontSettings;
+  const { issuer, ledgerDirectory, logLevel, tracing: traced } = parent.settings as FrontSettings;
   setLevel(logLevel);
   const clock = systemClock();
   const random = systemRandomness();
   const failed = (error: unknown) => log.fault("a background act failed", error);
+  const tracing = await openTracing(traced, log);
   const ask = parent.ask as AskLedger;
   const unix = createUnixAttestor();
   const { committed, ...beside } = await followBeside({
@@ -97,7 +99,7 @@ export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts
     {
       peerOf: (call) => connections.peerOf(call),
       attest: attesting({ attestor: unix.attestor, entries, denials, clock, random }),
-      ...{ log: counting, clock },
+      ...{ log: counting, clock, tracing },
     },
     issuing,
     relay.raw,
@@ -135,6 +137,7 @@ export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts
     async stop() {
       const listening = { connections: connections.connections, stop: () => undefined, close: connections.drop };
       await stopServing(server, listening, clock);
+      await tracing?.close();
       await flushed();
     },
   });

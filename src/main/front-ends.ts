@@ -48,9 +48,9 @@ export type PassOn = (line: string, front: number) => void;
 /** What front ends are started with. */
 export function frontSettings(
   { ledgerDirectory }: { readonly ledgerDirectory: string },
-  config: Config,
+  { issuer, log, tracing }: Config,
 ): FrontSettings {
-  return { issuer: config.issuer, ledgerDirectory, logLevel: config.log.level };
+  return { issuer, ledgerDirectory, logLevel: log.level, ...(tracing !== undefined && { tracing }) };
 }
 
 export type FrontAnswersPorts = IssueHerePorts & {

@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import type { TracingConfig } from "../config/tracing-section.ts";
 import type { DenialRecorder } from "../decide/record-denial.ts";
 import type { Refusee } from "../decide/refused-caller.ts";
 import type { Decision } from "../domain/decision.ts";
@@ -10,6 +11,7 @@ import type { SentDelivery, SentDraft } from "../issue/issue-apart.ts";
 export type FrontSettings = Pick<Config, "issuer"> & {
   readonly ledgerDirectory: string;
   readonly logLevel: Config["log"]["level"];
+  readonly tracing?: TracingConfig;
 };
 
 /** What a front end asks the process of the ledger for, and the answer to each; JSON. */

@@ -10,6 +10,7 @@ import { keyRoutes } from "../api/http/key-routes.ts";
 import { operationsRoutes } from "../api/http/operations-routes.ts";
 import { type HttpExtras, type HttpListener, startHttp } from "../api/http/start-http.ts";
 import type { SvidSource } from "../api/http/tls-context.ts";
+import { tracedRoutes } from "../api/http/traced-routes.ts";
 import { callerBySvid, verifierBySvid } from "../api/http/verifier-by-svid.ts";
 import { attestSvid } from "../attest/attest-svid.ts";
 import { introspect } from "../audit/introspect.ts";
@@ -49,7 +50,8 @@ export async function startHttpListeners(
   closers: Closers,
 ): Promise<HttpUrls> {
   const failed = (thrown: unknown) => log.fault("an HTTP request failed", thrown);
-  const routes = forVerifiers(core, trust, config, checking);
+  const traced = (routes: Hono) => (core.tracing === undefined ? routes : tracedRoutes(routes, core.tracing));
+  const routes = traced(forVerifiers(core, trust, config, checking));
   const extras: HttpExtras = {
     forms: new Map([...introspectionForms(config.issuer), ...authzenForms(config.issuer)]),
     clients: {

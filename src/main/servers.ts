@@ -72,6 +72,7 @@ export async function startServers(
         attest: attested,
         log: counted,
         clock,
+        tracing: core.tracing,
       },
       ports,
     );

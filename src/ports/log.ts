@@ -26,4 +26,6 @@ export type RequestLine = {
   /** For the log alone. */
   readonly detail?: string;
   readonly ids: Readonly<Record<string, string>>;
+  /** The trace that the request is a part of, where that is recorded. */
+  readonly traceId?: string;
 };

@@ -38,12 +38,14 @@ const LATER: readonly number[] = [429, 502, 503, 504];
  * the place that is configured.
  *
  * @param options.url - what is asked: https, or http to this machine; whoever configures it has made sure.
+ * @param options.traceparent - of what is decided for, sent along where there is one.
  * @param options.credentials - as they are now. Connections made with others are not used again.
  */
 export function openOpaConnections(options: {
   readonly url: URL;
   readonly timeoutMs: number;
   readonly credentials: () => OpaCredentials;
+  readonly traceparent?: () => string | undefined;
   readonly clock: Pick<Clock, "schedule">;
 }): OpaConnections {
   const { url, timeoutMs, clock } = options;
@@ -62,6 +64,7 @@ export function openOpaConnections(options: {
 
   function send(body: Buffer, over: AbortSignal): ClientRequest {
     const { credentials, agent } = current();
+    const traceparent = options.traceparent?.();
     const question = (url.protocol === "https:" ? httpsRequest : httpRequest)(url, {
       method: "POST",
       agent,
@@ -72,6 +75,7 @@ export function openOpaConnections(options: {
         accept: "application/json",
         "accept-encoding": "identity",
         ...(credentials.token === undefined ? {} : { authorization: `Bearer ${credentials.token}` }),
+        ...(traceparent === undefined ? {} : { traceparent }),
       },
     });
     question.end(body);

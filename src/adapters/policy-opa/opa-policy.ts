@@ -17,6 +17,8 @@ export type OpaOptions = {
   /** For a whole question, the wait for a connection included. */
   readonly timeoutMs: number;
   readonly credentials: () => OpaCredentials;
+  /** Of what is decided for: sent along, as W3C Trace Context has it. */
+  readonly traceparent?: () => string | undefined;
   readonly clock: Pick<Clock, "schedule">;
   readonly log: Pick<Log, "fault">;
 };

@@ -4,6 +4,7 @@ import {
   Metadata,
   ServerInterceptingCall,
   type ServerInterceptor,
+  type ServerUnaryCall,
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
@@ -12,8 +13,10 @@ import type { Attested } from "../../domain/stages.ts";
 import type { Peer } from "../../ports/attestor.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
+import type { ServedOutcome, Tracing } from "../../ports/tracing.ts";
 import { type Received, receivedMessage } from "../../wire/service-definition.ts";
 import { serviceErrorOf } from "../../wire/service-error.ts";
+import { STATUS_OF } from "../../wire/status-of.ts";
 
 /** What every handler needs to know of the endpoint it is served on. */
 export type Endpoint = {
@@ -21,6 +24,8 @@ export type Endpoint = {
   readonly attest: (peer: Peer) => Promise<Attested>;
   readonly log: Log;
   readonly clock: Pick<Clock, "monotonicMs">;
+  /** Absent: no spans are made. */
+  readonly tracing?: Tracing | undefined;
 };
 
 /** Ids that a handler wants in the log line of its request, as the caller gave them. */
@@ -69,13 +74,17 @@ export type Begun = {
   run<T>(act: () => Promise<T>): Promise<T>;
 };
 
-export function begin(endpoint: Endpoint, method: string, call: { getPeer(): string }): Begun {
+/** What is looked at of a call. */
+export type Call = Pick<ServerUnaryCall<unknown, unknown>, "getPeer" | "getPath" | "metadata">;
+
+export function begin(endpoint: Endpoint, method: string, call: Call): Begun {
   const startedMs = endpoint.clock.monotonicMs();
   const ids: Ids = {};
   let peer: Peer | undefined;
   let caller: Attested | undefined;
 
   function log(outcome: string, detail: string | undefined): void {
+    const traceId = endpoint.tracing?.traceId();
     endpoint.log.request({
       method,
       uid: peer?.uid ?? -1,
@@ -85,34 +94,68 @@ export function begin(endpoint: Endpoint, method: string, call: { getPeer(): str
       durationMs: endpoint.clock.monotonicMs() - startedMs,
       ids: loggedIds(ids),
       ...(detail === undefined ? {} : { detail }),
+      ...(traceId === undefined ? {} : { traceId }),
     });
+  }
+
+  async function logged<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      const result = await act();
+      log("OK", undefined);
+      return result;
+    } catch (thrown) {
+      if (thrown instanceof BrokerError) log(thrown.code, thrown.detail);
+      else {
+        log("INTERNAL", undefined);
+        endpoint.log.fault(method, thrown);
+      }
+      throw thrown;
+    }
   }
 
   return {
     ids,
     async attested() {
       peer = endpoint.peerOf(call);
-      caller = await endpoint.attest(peer);
+      caller = await attested(endpoint, peer);
       return caller;
     },
     calledBy(attested) {
       caller = attested;
     },
-    async run(act) {
-      try {
-        const result = await act();
-        log("OK", undefined);
-        return result;
-      } catch (thrown) {
-        if (thrown instanceof BrokerError) log(thrown.code, thrown.detail);
-        else {
-          log("INTERNAL", undefined);
-          endpoint.log.fault(method, thrown);
-        }
-        throw thrown;
-      }
+    run(act) {
+      const { tracing } = endpoint;
+      if (tracing === undefined) return logged(act);
+      const [traceparent] = call.metadata.get("traceparent");
+      const parent = typeof traceparent === "string" ? { traceparent } : {};
+      return tracing.served(
+        { protocol: "grpc", name: call.getPath().slice(1), ...parent },
+        () => logged(act),
+        (ended) => ("thrown" in ended ? refusalOutcome(ended.thrown) : ANSWERED),
+      );
     },
   };
+}
+
+function attested({ attest, tracing }: Endpoint, peer: Peer): Promise<Attested> {
+  return tracing === undefined ? attest(peer) : tracing.part("attest", () => attest(peer));
+}
+
+const ANSWERED: ServedOutcome = { status: "OK", isFault: false };
+/** What says that the server failed, and not that it refused. OpenTelemetry semantic conventions 1.45.0, gRPC server spans. */
+const FAULTS: ReadonlySet<status> = new Set([
+  status.UNKNOWN,
+  status.DEADLINE_EXCEEDED,
+  status.UNIMPLEMENTED,
+  status.INTERNAL,
+  status.UNAVAILABLE,
+  status.DATA_LOSS,
+]);
+
+function refusalOutcome(thrown: unknown): ServedOutcome {
+  const isRefusal = thrown instanceof BrokerError;
+  const code = isRefusal ? STATUS_OF[thrown.code] : status.INTERNAL;
+  return { status: status[code] ?? "UNKNOWN", isFault: FAULTS.has(code), ...(isRefusal && { reason: thrown.code }) };
 }
 
 /**

@@ -10,6 +10,7 @@ import { keepConnection } from "./kept-connection.ts";
 import type { RuntimeSvid } from "./newest-svid.ts";
 import { followRuntimeSvid } from "./runtime-svid.ts";
 import { StintError, stintErrorOf } from "./stint-error.ts";
+import { type Traceparent, tracedCalls } from "./traced-calls.ts";
 
 /** Where SPIFFE says the endpoint is found when nobody says otherwise. */
 const ENDPOINT_VARIABLE = "SPIFFE_ENDPOINT_SOCKET";
@@ -32,6 +33,7 @@ export type Broker = {
  * @param endpoint - `unix:///run/stint/workload.sock`; absent: what `SPIFFE_ENDPOINT_SOCKET` says.
  * @param brokerEndpoint - `tcp://host:port` or `unix:///path`; absent: what `SPIFFE_BROKER_SOCKET` says, if anything.
  * @param attestation - how to get an X.509-SVID where there is no workload endpoint, which is then not needed.
+ * @param traceparent - is asked before each call.
  * @throws StintError NO_ENDPOINT, or INVALID_FIELD for one that is none
  * @see SPIFFE Workload Endpoint section 4, SPIFFE Broker Endpoint section 4
  */
@@ -39,6 +41,20 @@ export function connectBroker(
   endpoint: string | undefined,
   brokerEndpoint?: string,
   attestation?: AttestationOptions,
+  traceparent?: Traceparent,
+): Broker {
+  const { steps, credentials, close } = connected(endpoint, brokerEndpoint, attestation);
+  return {
+    steps: tracedCalls(Steps, steps, traceparent),
+    credentials: tracedCalls(Credentials, credentials, traceparent),
+    close,
+  };
+}
+
+function connected(
+  endpoint: string | undefined,
+  brokerEndpoint: string | undefined,
+  attestation: AttestationOptions | undefined,
 ): Broker {
   const secured = brokerEndpoint ?? process.env[BROKER_VARIABLE] ?? "";
   if (attestation !== undefined) {

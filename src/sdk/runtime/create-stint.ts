@@ -32,6 +32,11 @@ export type StintOptions = {
   readonly proof?: StepProof | undefined;
   /** How long a lost hold may take to be found again. Absent: 5,000, which is as long as the broker waits. */
   readonly holdGraceMs?: number | undefined;
+  /**
+   * The trace that calls of the broker are a part of, as W3C Trace Context writes it: `00-<32 digits>-<16 digits>-01`. Asked before each
+   * call, e.g. `() => traceparentOf(trace.getActiveSpan())`; `undefined` for none. Absent: none.
+   */
+  readonly traceparent?: (() => string | undefined) | undefined;
 };
 
 /** A runtime's side of the broker. Connects on the first call. */
@@ -73,9 +78,9 @@ export type Stint = {
  * });
  */
 export function createStint(options: StintOptions = {}): Stint {
-  const { endpoint, brokerEndpoint, attestation, ...defaults } = options;
+  const { endpoint, brokerEndpoint, attestation, traceparent, ...defaults } = options;
   checkProof(defaults.proof);
-  const broker = connectBroker(endpoint, brokerEndpoint, attestation);
+  const broker = connectBroker(endpoint, brokerEndpoint, attestation, traceparent);
   const closed = new AbortController();
   const withClient = {
     signal: closed.signal,
