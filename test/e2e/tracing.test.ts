@@ -103,7 +103,7 @@ describe("spans of the broker", () => {
     const above = { grant: { elements: [{ ...READ_SEARCH, actions: ["write"] }] } };
     await expect(session.steps.open(opening("above", above))).rejects.toMatchObject({ reason: "POLICY_DENIED" });
     await expect(session.steps.get({ by: { case: "stepId", value: "no-step" } })).rejects.toMatchObject({
-      reason: "INVALID_FIELD",
+      reason: "STEP_NOT_FOUND",
     });
     await expect.poll(() => named(collector.spans, "stint.v1.Steps/Get")).toHaveLength(1);
     const told = ["Open", "Get"].map((method) => first(collector.spans, `stint.v1.Steps/${method}`));
