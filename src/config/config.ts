@@ -71,7 +71,12 @@ export type Config = {
   };
   /** Front ends in processes of their own; 0: one process serves everybody. */
   readonly workers: number;
-  readonly ledger: { readonly reserveBytes: number; readonly diskFreeBytesMin: number };
+  readonly ledger: {
+    readonly reserveBytes: number;
+    readonly diskFreeBytesMin: number;
+    /** File in which the signed checkpoint is kept once more. */
+    readonly checkpointCopy: string | undefined;
+  };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
   readonly tracing?: TracingConfig;
   readonly authority: {

@@ -170,7 +170,11 @@ function configOf(
       openStepsPerRuntime: file.limits.open_steps,
     },
     workers: file.workers,
-    ledger: { reserveBytes: file.ledger.reserve_bytes, diskFreeBytesMin: file.ledger.disk_free_bytes_min },
+    ledger: {
+      reserveBytes: file.ledger.reserve_bytes,
+      diskFreeBytesMin: file.ledger.disk_free_bytes_min,
+      checkpointCopy: file.ledger.checkpoint_copy,
+    },
     log: file.log,
     ...(file.tracing !== undefined && { tracing: tracingOf(file.tracing) }),
     authority: {

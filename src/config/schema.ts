@@ -140,6 +140,9 @@ export const fileSchema = section({
     disk_free_bytes_min: whole(0, BYTES_MAX)
       .prefault(LIMITS.diskFreeBytesMin)
       .describe("Issuance stops while the ledger's disk has less than this free."),
+    checkpoint_copy: absolutePath()
+      .optional()
+      .describe("File on another disk or machine for a copy of the signed checkpoint; its directory has to be there."),
   }).prefault({}),
   log: section({
     level: oneOf(LOG_LEVELS)

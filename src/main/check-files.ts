@@ -1,4 +1,5 @@
 import { access, constants } from "node:fs/promises";
+import { openCheckpointFile } from "../adapters/checkpoint-file/checkpoint-file.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
@@ -53,6 +54,11 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   }
   const ofPrincipals = principalTokenFiles(config.principals, ports.clock);
   if (ofPrincipals !== undefined) checks.push({ key: ofPrincipals.setting, check: ofPrincipals.read });
+  const { checkpointCopy } = config.ledger;
+  if (checkpointCopy !== undefined) {
+    const check = () => openCheckpointFile(checkpointCopy).load();
+    checks.push({ key: "ledger.checkpoint_copy", isPrivate: true, check });
+  }
   checks.push({ key: "policies.directory", check: () => checkDeclared(config.policies) });
   if (config.policies.external !== undefined) checks.push(...opaChecks(config.policies.external.opa));
   for (const { setting, paths, read } of config.exchanges.map(exchangeFiles)) {

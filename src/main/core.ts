@@ -6,9 +6,11 @@ import { openSqliteLedger } from "../adapters/ledger-sqlite/ledger-sqlite.ts";
 import type { UpgradeProgress } from "../adapters/ledger-sqlite/migrate.ts";
 import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
 import { signElsewhere } from "../adapters/signer-disk/keys-elsewhere.ts";
+import { openNoteSigner } from "../adapters/signer-disk/note-signer.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
+import { keepCheckpoints } from "../authority/checkpoints.ts";
 import { keepCrls } from "../authority/crl.ts";
 import { createSuspensions } from "../authority/suspensions.ts";
 import type { Config } from "../config/config.ts";
@@ -78,9 +80,17 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   // What is recorded is signed in the ledger's thread; a token of PKCS #11 is asked from here, once it is recorded.
   const signing = config.keyManager.kind === "disk" ? signElsewhere() : undefined;
   if (signing !== undefined) closers.push(signing.close);
+  const { checkpointCopy } = config.ledger;
+  const checkpoints = keepCheckpoints({
+    signer: await openNoteSigner(directory.path),
+    trustDomain,
+    file: openCheckpointFile(directory.checkpoint),
+    ...(checkpointCopy === undefined ? {} : { copy: openCheckpointFile(checkpointCopy) }),
+    clock,
+  });
   const opened = await openSqliteLedger({
     directory: directory.ledger,
-    checkpoints: openCheckpointFile(directory.checkpoint),
+    checkpoints,
     clock,
     randomness: random,
     reserveBytes: config.ledger.reserveBytes,
@@ -232,6 +242,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     random,
     failed,
     store,
+    checkpoints,
     signer,
     engine,
     explainer,

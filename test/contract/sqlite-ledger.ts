@@ -2,11 +2,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openCheckpointFile } from "../../src/adapters/checkpoint-file/checkpoint-file.ts";
 import { openSqliteLedger, type SqliteLedgerOptions } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import { signElsewhere } from "../../src/adapters/signer-disk/keys-elsewhere.ts";
 import { openDiskSigner } from "../../src/adapters/signer-disk/signer-disk.ts";
 import { TRUST_DOMAIN } from "../samples/credentials.ts";
+import { checkpointsIn } from "./checkpoints-in.ts";
 import type { SigningFixture } from "./ledger-signing.ts";
 import { ports, worldOf } from "./ledger-world.ts";
 import { SIGNED_FILE } from "./signed-file.ts";
@@ -18,7 +18,7 @@ export async function openSqlite(own: Pick<Partial<SqliteLedgerOptions>, "signin
   const failures: unknown[] = [];
   const store = await openSqliteLedger({
     directory,
-    checkpoints: openCheckpointFile(join(directory, "checkpoint")),
+    checkpoints: await checkpointsIn(directory),
     ...given,
     reserveBytes: 64 * 1024,
     diskFreeBytesMin: 0,

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openCheckpointFile } from "../../src/adapters/checkpoint-file/checkpoint-file.ts";
 import { openSqliteLedger } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import { systemClock } from "../../src/adapters/system/system-clock.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
+import { checkpointsIn } from "../contract/checkpoints-in.ts";
 import type { Daemon } from "../daemon.ts";
 import { issueJwt, openStep, READY, readiness, restarted, sessionWith, startOwnDaemon } from "./daemon-scene.ts";
 
@@ -13,7 +13,7 @@ async function recordAhead(daemon: Daemon, seconds: number): Promise<void> {
   const data = join(daemon.directory, "data");
   const store = await openSqliteLedger({
     directory: join(data, "ledger"),
-    checkpoints: openCheckpointFile(join(data, "checkpoint")),
+    checkpoints: await checkpointsIn(data),
     clock,
     randomness: systemRandomness(),
     reserveBytes: 1_048_576,

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { expect } from "vitest";
-import { openCheckpointFile } from "../../src/adapters/checkpoint-file/checkpoint-file.ts";
 import { openSqliteLedger } from "../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import { readPolicies } from "../../src/adapters/policy-cedar/read-policies.ts";
 import { systemClock } from "../../src/adapters/system/system-clock.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import { type DataClass, NO_DATA_CLASSES } from "../../src/domain/data-classes.ts";
 import type { OpenedLedger } from "../../src/ports/ledger.ts";
+import { checkpointsIn } from "../contract/checkpoints-in.ts";
 import { done } from "../contract/ledger-world.ts";
 import type { Daemon } from "../daemon.ts";
 import { OPERATOR } from "../simulation/broker.ts";
@@ -18,7 +18,7 @@ export async function withLedger<Value>(
 ): Promise<Value> {
   const store = await openSqliteLedger({
     directory: join(directory, "data", "ledger"),
-    checkpoints: openCheckpointFile(join(directory, "data", "checkpoint")),
+    checkpoints: await checkpointsIn(join(directory, "data")),
     clock: systemClock(),
     randomness: systemRandomness(),
     reserveBytes: 0,

@@ -73,7 +73,10 @@ test(
         all.head = now.head;
 
         // Held against the last head that was acknowledged, not the one that the child had time to keep.
-        const checkpoints = { load: async () => now.head, save: async () => undefined };
+        const checkpoints = {
+          load: async () => (now.head === undefined ? [] : [now.head]),
+          save: async () => undefined,
+        };
         const store = await openIn(directory, { given, checkpoints });
         try {
           expect(store.verdict).toEqual({ kind: "trusted" });

@@ -109,6 +109,8 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
     keeper = kept;
     closers.push(kept.close);
     if (writer.head().epoch === "") await beginFirstEpoch(queue, options);
+    // After a crash the newest head that is kept is an older one, and nothing may be recorded for long.
+    else kept.committed(writer.head());
     return {
       ledger: {
         perform: queue.perform,
@@ -142,19 +144,20 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
 
 /** A checkpoint that can't be read proves nothing, so it counts as a checkpoint that the ledger does not continue. */
 async function judge(reader: Reader, checkpoints: CheckpointStore): Promise<Verdict> {
-  let seen: Head | undefined;
+  let seen: readonly Head[];
   try {
     seen = await checkpoints.load();
   } catch (thrown) {
-    if (!(thrown instanceof BrokerError)) throw thrown;
+    if (!(thrown instanceof BrokerError) || thrown.code === "NOT_SERVING") throw thrown;
     return { kind: "rolled-back", reason: thrown.message };
   }
-  if (seen === undefined) return { kind: "trusted" };
-  const acknowledged = seen;
-  const finding = reader.read((db) => continues(db, acknowledged));
-  return finding.kind === "intact"
-    ? { kind: "trusted" }
-    : { kind: "rolled-back", reason: `the ledger went back in time: ${finding.reason}` };
+  for (const acknowledged of seen) {
+    const finding = reader.read((db) => continues(db, acknowledged));
+    if (finding.kind === "damaged") {
+      return { kind: "rolled-back", reason: `the ledger went back in time: ${finding.reason}` };
+    }
+  }
+  return { kind: "trusted" };
 }
 
 export async function beginFirstEpoch(

@@ -13,7 +13,7 @@ function keeping(isTrusted: boolean, save?: CheckpointStore["save"]) {
   const failures: unknown[] = [];
   const clock = virtualClock(1 as UnixSeconds);
   const checkpoints: CheckpointStore = {
-    load: async () => undefined,
+    load: async () => [],
     save: save ?? (async ({ sequence }) => void saved.push(sequence)),
   };
   const keeper = createHeadKeeper({ checkpoints, clock, failed: (error) => failures.push(error) }, isTrusted);

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openCheckpointFile } from "../../../src/adapters/checkpoint-file/checkpoint-file.ts";
 import { openSqliteLedger, type SqliteLedgerOptions } from "../../../src/adapters/ledger-sqlite/ledger-sqlite.ts";
 import type { OpenedLedger } from "../../../src/ports/ledger.ts";
+import { checkpointsIn } from "../../contract/checkpoints-in.ts";
 import { type Ports, ports, type World, worldOf } from "../../contract/ledger-world.ts";
 
 /** A directory for one test, gone afterwards. */
@@ -19,10 +19,10 @@ export async function inDirectory(work: (directory: string) => Promise<void>): P
 export type OpenIn = Partial<SqliteLedgerOptions> & { readonly given?: Ports };
 
 /** Opens the ledger in a directory, its checkpoint kept in the same. What fails in the background ends the test. */
-export function openIn(directory: string, { given = ports(), ...own }: OpenIn = {}): Promise<OpenedLedger> {
+export async function openIn(directory: string, { given = ports(), ...own }: OpenIn = {}): Promise<OpenedLedger> {
   return openSqliteLedger({
     directory,
-    checkpoints: openCheckpointFile(join(directory, "checkpoint")),
+    checkpoints: await checkpointsIn(directory),
     ...given,
     reserveBytes: 64 * 1024,
     diskFreeBytesMin: 0,

@@ -76,7 +76,7 @@ async function withLedgerFile(work: (db: Connection) => void): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "stint-ledger-"));
   try {
     const given = ports();
-    const checkpoints = { load: async () => undefined, save: async () => undefined };
+    const checkpoints = { load: async () => [], save: async () => undefined };
     const failed = (error: unknown) => {
       throw error;
     };
