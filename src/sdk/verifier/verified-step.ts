@@ -4,6 +4,7 @@ import type { VerifiedTxnToken } from "../../verify/txn-token.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import type { VerifiedWitSvid } from "../../verify/wit-svid.ts";
 import { type DenyKey, type DenyListEntry, jwtKey, spiffeIdKey, stepKey } from "./deny-list.ts";
+import { createKeptWithin } from "./kept-within.ts";
 import { denyKeysOfPeer, type VerifiedPeer } from "./verified-peer.ts";
 
 declare const checked: unique symbol;
@@ -87,7 +88,7 @@ export function verifiedTransactionOf(verified: VerifiedTxnToken, provedBy: Veri
 export type Verified = VerifiedStep | VerifiedWorkload | VerifiedPeer;
 
 /** What was verified is looked at again for each use of it, and a hash for each name takes longer than looking all of them up. */
-const keysOf = new WeakMap<Verified, readonly DenyKey[]>();
+const keysOf = createKeptWithin<Verified, readonly DenyKey[]>();
 
 /** Every name by which a step or its credentials can be denied. */
 export function denyKeysOf(verified: Verified): readonly DenyKey[] {

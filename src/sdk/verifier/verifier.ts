@@ -18,6 +18,7 @@ import type { DenyKey } from "./deny-list.ts";
 import { type FeedFailure, startFeedClient } from "./feed-client.ts";
 import { type Applied, createFeedState } from "./feed-state.ts";
 import { boundMsOf, clockOffsetMs, stalenessMs, type Unfitness, unfitness } from "./freshness.ts";
+import { createKeptWithin } from "./kept-within.ts";
 import type { PresentedRequest } from "./presented-credentials.ts";
 import { createProofState } from "./proof-settings.ts";
 import { type Readiness, type ReadyOptions, waitUntilReady } from "./ready.ts";
@@ -165,8 +166,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const toolReporter = createToolReporter(settings.endpoint);
   const usage = settings.reportUsage ? createUsageReporter(settings.endpoint, clock) : undefined;
   /** The texts that the broker is asked about. Apart from what was verified, which is logged and handed on. */
-  const texts = new WeakMap<VerifiedStep, PresentedTexts>();
-  const witTexts = new WeakMap<VerifiedWorkload, string>();
+  const texts = createKeptWithin<VerifiedStep, PresentedTexts>();
+  const witTexts = createKeptWithin<VerifiedWorkload, string>();
   const waiting = new Set<() => void>();
   const boundMs = (actions: readonly Action[]) => boundMsOf(settings.maxStalenessSeconds, actions);
   const loosestMs = boundMs([]);
