@@ -53,7 +53,7 @@ const rooms = {
       "wire",
       "gen",
     ],
-    packages: [...grpc, "grpc-health-check", "hono", "@hono/node-server"],
+    packages: [...grpc, "hono", "@hono/node-server"],
     builtins: true,
   },
   // PKCS #12 is written for a program that runs beside the command line, and read for the daemon. Policies are validated and

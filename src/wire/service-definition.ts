@@ -102,7 +102,7 @@ export function addServiceBeside<Service extends DescService>(
 }
 
 /** Adds methods by their paths alone. Every call is one of streams both ways: on the wire all kinds of calls look alike. */
-export function addRaw(server: Server, paths: readonly string[], raw: RawHandler): void {
+function addRaw(server: Server, paths: readonly string[], raw: RawHandler): void {
   const definitions = paths.map((path) => [path, { path, ...RAW }] as const);
   server.addService(Object.fromEntries(definitions), Object.fromEntries(paths.map((path) => [path, raw(path)])));
 }

@@ -1,6 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { Server } from "@grpc/grpc-js";
-import { HealthImplementation, service as healthService, type ServingStatusMap } from "grpc-health-check";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Attested } from "../../domain/stages.ts";
 import { API } from "../../gen/spiffe/broker/api_pb.js";
@@ -23,9 +22,11 @@ import { Status } from "../../gen/stint/v1/status_pb.js";
 import { Steps } from "../../gen/stint/v1/steps_pb.js";
 import { Tools } from "../../gen/stint/v1/tools_pb.js";
 import type { IssueDelegationPorts } from "../../issue/issue-delegation-token.ts";
+import { addHealth } from "../../wire/health.ts";
+import { healthContract } from "../../wire/health-contract.ts";
 import { addReflection } from "../../wire/reflection.ts";
 import { reflectionContracts } from "../../wire/reflection-contract.ts";
-import { addRaw, addService, addServiceBeside, type RawHandler } from "../../wire/service-definition.ts";
+import { addService, addServiceBeside, type RawHandler } from "../../wire/service-definition.ts";
 import { CONNECTION_OPTIONS } from "../endpoint/connections.ts";
 import { type ApprovalsPorts, approvalsHandlers } from "./approvals.ts";
 import { type AttestationPorts, attestationHandlers, renewalsHandlers } from "./attestation.ts";
@@ -125,12 +126,8 @@ export function frontServer(
   addServiceBeside(server, Credentials, issuingHandlers(endpoint, ports), raw);
   addServiceBeside(server, SpiffeWorkloadAPI, tokenHandlers(endpoint, ports), raw);
   const others = [Steps, Revocations, Authorizations, Tools, Callers];
-  for (const service of [...others, ...reflectionContracts()]) addServiceBeside(server, service, {}, raw);
-  addRaw(
-    server,
-    Object.values(healthService).map(({ path }) => path),
-    raw,
-  );
+  const contracts = [...reflectionContracts(), healthContract()];
+  for (const service of [...others, ...contracts]) addServiceBeside(server, service, {}, raw);
   return server;
 }
 
@@ -197,14 +194,9 @@ export function attestationServer(endpoint: Endpoint, ports: AttestationPorts): 
 /** Adds reflection, which says what the services are, and health, which says whether the server serves. */
 function serving(server: Server, services: readonly DescService[]): ApiServer {
   addReflection(server, services);
-  const names = ["", ...services.map(({ typeName }) => typeName)];
-  const statuses: ServingStatusMap = Object.fromEntries(names.map((name) => [name, "NOT_SERVING"]));
-  const health = new HealthImplementation(statuses);
-  health.addToServer(server);
-  return {
+  const { setServing } = addHealth(
     server,
-    setServing(isServing) {
-      for (const name of names) health.setStatus(name, isServing ? "SERVING" : "NOT_SERVING");
-    },
-  };
+    services.map(({ typeName }) => typeName),
+  );
+  return { server, setServing };
 }
