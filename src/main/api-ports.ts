@@ -29,7 +29,7 @@ import { trustOf } from "./trust.ts";
 /** What each service of the API needs. */
 export function apiPortsOf(core: Core, config: Config): ApiPorts {
   const { authorities, clock, entries, principals, random, receipts, registry, unix } = core;
-  const { ledger, steps, callApprovals, history, credentials, registry: registryReads } = core.store;
+  const { ledger, steps, callApprovals, history, exports, credentials, registry: registryReads } = core.store;
   const issuing = issuingPortsOf(core, config);
   const bundles = bundlePortsOf(core, config);
   const streaming = { ...issuing, executorSteps: core.stepDirectory, onEntriesChange: entries.onChange };
@@ -41,7 +41,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     approvals: { ...stepsPorts, callApprovals, history },
     revocations: revocationsPortsOf(core, config),
     authorizations: checkPortsOf(core, config),
-    history: { history, steps, ledger, receipts, entries, principals, clock, explainer: core.explainer },
+    history: { history, exports, steps, ledger, receipts, entries, principals, clock, explainer: core.explainer },
     entries: { registry, entries },
     ledger: {
       ledger,

@@ -1,3 +1,4 @@
+import type { ExportReads } from "./export-reads.ts";
 import type { Follower, FollowerStatus, Following } from "./following.ts";
 import type { ActName, LedgerAct, ResultOf } from "./ledger-acts.ts";
 import type {
@@ -55,6 +56,7 @@ export type OpenedLedger = {
   readonly feed: FeedReads;
   readonly credentials: CredentialReads;
   readonly history: HistoryReads;
+  readonly exports: ExportReads;
   readonly verdict: Verdict;
   /** Commits since it was opened, each of all that was asked for while the one before was written. One that recorded nothing is none. */
   commits(): number;

@@ -7,6 +7,7 @@ import { migrate, readMigrations } from "../../src/adapters/ledger-sqlite/migrat
 import { createCallApprovalReads } from "../../src/adapters/ledger-sqlite/reads/call-approval-reads.ts";
 import { createCredentialReads } from "../../src/adapters/ledger-sqlite/reads/credential-reads.ts";
 import { createEventReads } from "../../src/adapters/ledger-sqlite/reads/event-reads.ts";
+import { createExportReads } from "../../src/adapters/ledger-sqlite/reads/export-reads.ts";
 import { createFeedReads } from "../../src/adapters/ledger-sqlite/reads/feed-reads.ts";
 import { createHistoryReads } from "../../src/adapters/ledger-sqlite/reads/history-reads.ts";
 import { createPolicyReads } from "../../src/adapters/ledger-sqlite/reads/policy-reads.ts";
@@ -92,6 +93,7 @@ export async function openMemoryLedger(options: {
     feed: createFeedReads(reader),
     credentials: createCredentialReads(reader),
     history: createHistoryReads(reader),
+    exports: createExportReads(reader),
     verdict: { kind: "trusted" },
     commits: () => commits,
     health: () => HEALTHY,

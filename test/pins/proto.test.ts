@@ -71,6 +71,7 @@ test("the services and their methods", () => {
       "ListUsage",
       "ListExchanges",
       "Explain",
+      "Export",
     ],
     "stint.v1.JoinTokens": ["Create", "List", "Revoke"],
     "stint.v1.Ledger": ["Get", "AcceptRestore"],
@@ -184,6 +185,12 @@ test("the numbers of every enum", () => {
       "1 EXECUTOR_KIND_PROCESS",
       "2 EXECUTOR_KIND_ANY",
       "3 EXECUTOR_KIND_TREE",
+    ],
+    "stint.v1.ExportedRows": [
+      "0 EXPORTED_ROWS_UNSPECIFIED",
+      "1 EXPORTED_ROWS_ISSUANCES",
+      "2 EXPORTED_ROWS_DECISIONS",
+      "3 EXPORTED_ROWS_EVENTS",
     ],
     "stint.v1.Standing": ["0 STANDING_UNSPECIFIED", "1 STANDING_HELD", "2 STANDING_ENDING", "3 STANDING_LAPSING"],
     "stint.v1.StepState": [

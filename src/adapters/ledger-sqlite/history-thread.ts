@@ -1,20 +1,22 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
+import type { ExportReads } from "../../ports/export-reads.ts";
 import type { Finding } from "../../ports/ledger.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import { decodeError, type WireError } from "./thread-messages.ts";
 
 /** The operator's reads and the whole verification, on a thread where they may take long. */
-export type HistoryThread = HistoryReads & {
-  verifyAll(): Promise<Finding>;
-  close(): Promise<void>;
-};
+export type HistoryThread = HistoryReads &
+  ExportReads & {
+    verifyAll(): Promise<Finding>;
+    close(): Promise<void>;
+  };
 
 export type HistoryData = { readonly directory: string };
 type Read = {
   readonly id: number;
-  readonly method: keyof HistoryReads | "verifyAll";
+  readonly method: keyof HistoryReads | keyof ExportReads | "verifyAll";
   readonly parameters: readonly unknown[];
 };
 export type ToHistory = Read | "close";
@@ -84,6 +86,9 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     stepTree: call("stepTree"),
     preview: call("preview"),
     takenBack: call("takenBack"),
+    exportedIssuances: call("exportedIssuances"),
+    exportedDecisions: call("exportedDecisions"),
+    exportedEvents: call("exportedEvents"),
     verifyAll: call("verifyAll"),
     async close() {
       isClosed = true;

@@ -4,6 +4,7 @@ import { openReader } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
 import { DATABASE_FILE } from "./durable-store.ts";
 import type { FromHistory, HistoryData, ToHistory } from "./history-thread.ts";
+import { createExportReads } from "./reads/export-reads.ts";
 import { createHistoryReads } from "./reads/history-reads.ts";
 import { createReader } from "./reads/reader.ts";
 import { encodeError } from "./thread-messages.ts";
@@ -15,7 +16,11 @@ if (port === null) throw new TypeError("the ledger's reader is not a program of 
 const driver = await loadDriver();
 const { directory } = workerData as HistoryData;
 const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
-const calls = { ...createHistoryReads(reader), verifyAll: async () => reader.read((db) => verifyAll(driver, db)) };
+const calls = {
+  ...createHistoryReads(reader),
+  ...createExportReads(reader),
+  verifyAll: async () => reader.read((db) => verifyAll(driver, db)),
+};
 
 port.on("message", async (message: ToHistory) => {
   if (message === "close") {

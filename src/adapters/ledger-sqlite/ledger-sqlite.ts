@@ -128,6 +128,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       feed: createFeedReads(reader),
       credentials: createCredentialReads(reader),
       history,
+      exports: history,
       verdict,
       commits: () => commits,
       health: writer.health,

@@ -18,19 +18,21 @@ import { durationOfSeconds, microsOfTimestamp, timestampOfMicros } from "../../w
 import { type Endpoint, unary } from "./call.ts";
 import { eventMessageOf } from "./event-message.ts";
 import { explanationMessageOf } from "./explanation-message.ts";
+import { type ExportPorts, exportHandler } from "./export.ts";
 import { nextPageToken, pageOf, stepStatesOf } from "./paging.ts";
 import { type ShownPorts, shownStep } from "./shown-step.ts";
 import { tailHandler } from "./tail.ts";
 
-export type HistoryPorts = ShownPorts & {
-  readonly history: HistoryReads;
-  readonly steps: Pick<StepReads, "step">;
-  readonly ledger: Pick<Ledger, "follow" | "head">;
-  readonly explainer: Explainer;
-  readonly receipts: ReceiptBook;
-  readonly entries: EntryDirectory;
-  readonly clock: Clock;
-};
+export type HistoryPorts = ShownPorts &
+  ExportPorts & {
+    readonly history: HistoryReads;
+    readonly steps: Pick<StepReads, "step">;
+    readonly ledger: Pick<Ledger, "follow" | "head">;
+    readonly explainer: Explainer;
+    readonly receipts: ReceiptBook;
+    readonly entries: EntryDirectory;
+    readonly clock: Clock;
+  };
 
 const STATES = {
   [IssuanceState.LIVE]: "live",
@@ -144,6 +146,7 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
       ids["decision_id"] = decisionId;
       return explanationMessageOf(await ports.explainer.explain(decisionId));
     }),
+    export: exportHandler(endpoint, ports),
   };
 }
 

@@ -10,6 +10,7 @@ import { svidKindMessageOf } from "../../wire/issuance-message.ts";
 import { stepStateMessageOf } from "../../wire/step-message.ts";
 import { timestampOfMicros } from "../../wire/timestamps.ts";
 import type { Context } from "../context.ts";
+import { addExport } from "../export/export-command.ts";
 import { usageFailure } from "../failure.ts";
 import { countFlag, instantFlag, listFlag, serialFlag } from "../flags.ts";
 import { decisionView } from "../output/decision-view.ts";
@@ -175,11 +176,17 @@ export function addHistory(history: Command, context: Context): void {
         await session.print.rows(eventView, rows);
       }),
     );
+
+  addExport(history, context, (command) => addConditions(command, context));
 }
 
 function addFilter(command: Command, context: Context): Command {
+  return addPaging(addConditions(command, context));
+}
+
+function addConditions(command: Command, context: Context): Command {
   const instant = (text: string) => instantFlag(text, context.now());
-  return addPaging(
+  return (
     command
       .option("--run <run>", "of this run")
       .option("--step <step>", "of this step, all attempts")
@@ -187,7 +194,7 @@ function addFilter(command: Command, context: Context): Command {
       .addOption(new Option("--step-id <id>", "of this step").env("STINT_HISTORY_STEP_ID"))
       .option("--agent <agent>", "of this agent")
       .option("--since <instant>", "not before: 2026-01-31T12:00:00Z, or a time ago such as 15m", instant)
-      .option("--until <instant>", "before", instant),
+      .option("--until <instant>", "before", instant)
   );
 }
 

@@ -1,8 +1,11 @@
 import { showControls } from "./show-controls.ts";
 import type { Json } from "./view.ts";
 
-/** A spreadsheet takes a cell that begins with one of these for a formula. */
-const FORMULA = /^[=+\-@]/;
+/**
+ * A spreadsheet takes a cell that begins with one of these for a formula, the wide forms too where it is set to Japanese.
+ * A tab or a carriage return, which some drop from the front, is made visible before.
+ */
+const FORMULA = /^[=+\-@＝＋－＠]/;
 const NEEDS_QUOTES = /[",\n\r]/;
 
 /**

@@ -75,7 +75,7 @@ function prettyJson(value: unknown): string {
   return `${escapeControls(JSON.stringify(value, undefined, 2))}\n`;
 }
 
-function jsonLine(record: DataRecord): string {
+export function jsonLine(record: DataRecord): string {
   return `${escapeControls(JSON.stringify(record))}\n`;
 }
 

@@ -17,6 +17,8 @@ describe("a line of CSV", () => {
     { cell: "a formula by +", value: "+1", text: "'+1" },
     { cell: "a formula by -", value: "-1+A1", text: "'-1+A1" },
     { cell: "a formula by @", value: "@SUM(A1)", text: "'@SUM(A1)" },
+    { cell: "a formula by a wide =", value: "＝A1", text: "'＝A1" },
+    { cell: "a formula behind a carriage return", value: "\r=A1", text: "\\x0d=A1" },
     { cell: "a formula behind a tab", value: "\t=A1", text: "\\x09=A1" },
     { cell: "a list that begins as a formula", value: ["=A1", "b"], text: "'=A1 b" },
   ])("with $cell", ({ value, text }) => {

@@ -72,6 +72,58 @@ func (Effect) EnumDescriptor() ([]byte, []int) {
 	return file_stint_v1_history_proto_rawDescGZIP(), []int{0}
 }
 
+type ExportedRows int32
+
+const (
+	ExportedRows_EXPORTED_ROWS_UNSPECIFIED ExportedRows = 0
+	ExportedRows_EXPORTED_ROWS_ISSUANCES   ExportedRows = 1
+	ExportedRows_EXPORTED_ROWS_DECISIONS   ExportedRows = 2
+	ExportedRows_EXPORTED_ROWS_EVENTS      ExportedRows = 3
+)
+
+// Enum value maps for ExportedRows.
+var (
+	ExportedRows_name = map[int32]string{
+		0: "EXPORTED_ROWS_UNSPECIFIED",
+		1: "EXPORTED_ROWS_ISSUANCES",
+		2: "EXPORTED_ROWS_DECISIONS",
+		3: "EXPORTED_ROWS_EVENTS",
+	}
+	ExportedRows_value = map[string]int32{
+		"EXPORTED_ROWS_UNSPECIFIED": 0,
+		"EXPORTED_ROWS_ISSUANCES":   1,
+		"EXPORTED_ROWS_DECISIONS":   2,
+		"EXPORTED_ROWS_EVENTS":      3,
+	}
+)
+
+func (x ExportedRows) Enum() *ExportedRows {
+	p := new(ExportedRows)
+	*p = x
+	return p
+}
+
+func (x ExportedRows) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ExportedRows) Descriptor() protoreflect.EnumDescriptor {
+	return file_stint_v1_history_proto_enumTypes[1].Descriptor()
+}
+
+func (ExportedRows) Type() protoreflect.EnumType {
+	return &file_stint_v1_history_proto_enumTypes[1]
+}
+
+func (x ExportedRows) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ExportedRows.Descriptor instead.
+func (ExportedRows) EnumDescriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{1}
+}
+
 // What the list RPCs have in common. Absent members do not filter.
 type HistoryFilter struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -3029,6 +3081,347 @@ func (x *LeftOut) GetMaxCalls() uint32 {
 	return 0
 }
 
+// Absent members do not filter.
+type ExportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rows  ExportedRows           `protobuf:"varint,1,opt,name=rows,proto3,enum=stint.v1.ExportedRows" json:"rows,omitempty"`
+	// What has to do with steps alone; of events, none of these four.
+	RunId  string `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3" json:"run_id,omitempty"`
+	Step   string `protobuf:"bytes,3,opt,name=step,proto3" json:"step,omitempty"`
+	StepId string `protobuf:"bytes,4,opt,name=step_id,json=stepId,proto3" json:"step_id,omitempty"`
+	Agent  string `protobuf:"bytes,5,opt,name=agent,proto3" json:"agent,omitempty"`
+	// When rows were recorded.
+	Since *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`
+	Until *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=until,proto3" json:"until,omitempty"`
+	// Only rows behind this sequence: where an export that broke off goes on.
+	AfterSequence uint64 `protobuf:"varint,8,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// What was recorded later is in no row; 0: the newest sequence.
+	ThroughSequence uint64 `protobuf:"varint,9,opt,name=through_sequence,json=throughSequence,proto3" json:"through_sequence,omitempty"`
+	// When it is judged what has expired; absent: now.
+	AsOf *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	// Of an export that goes on, the epoch in which it began; empty: any. Another one has other rows, and is refused.
+	Epoch         string `protobuf:"bytes,11,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportRequest) Reset() {
+	*x = ExportRequest{}
+	mi := &file_stint_v1_history_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportRequest) ProtoMessage() {}
+
+func (x *ExportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
+func (*ExportRequest) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ExportRequest) GetRows() ExportedRows {
+	if x != nil {
+		return x.Rows
+	}
+	return ExportedRows_EXPORTED_ROWS_UNSPECIFIED
+}
+
+func (x *ExportRequest) GetRunId() string {
+	if x != nil {
+		return x.RunId
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetStepId() string {
+	if x != nil {
+		return x.StepId
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *ExportRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ExportRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *ExportRequest) GetAfterSequence() uint64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+func (x *ExportRequest) GetThroughSequence() uint64 {
+	if x != nil {
+		return x.ThroughSequence
+	}
+	return 0
+}
+
+func (x *ExportRequest) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *ExportRequest) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
+}
+
+type ExportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The first message has this alone.
+	Begun *ExportBegun `protobuf:"bytes,1,opt,name=begun,proto3" json:"begun,omitempty"`
+	// All rows up to this sequence have been sent by now.
+	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Of these lists only the one that was asked for has rows.
+	Issuances     []*ExportedIssuance `protobuf:"bytes,3,rep,name=issuances,proto3" json:"issuances,omitempty"`
+	Decisions     []*Decision         `protobuf:"bytes,4,rep,name=decisions,proto3" json:"decisions,omitempty"`
+	Events        []*Event            `protobuf:"bytes,5,rep,name=events,proto3" json:"events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportResponse) Reset() {
+	*x = ExportResponse{}
+	mi := &file_stint_v1_history_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportResponse) ProtoMessage() {}
+
+func (x *ExportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportResponse.ProtoReflect.Descriptor instead.
+func (*ExportResponse) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *ExportResponse) GetBegun() *ExportBegun {
+	if x != nil {
+		return x.Begun
+	}
+	return nil
+}
+
+func (x *ExportResponse) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *ExportResponse) GetIssuances() []*ExportedIssuance {
+	if x != nil {
+		return x.Issuances
+	}
+	return nil
+}
+
+func (x *ExportResponse) GetDecisions() []*Decision {
+	if x != nil {
+		return x.Decisions
+	}
+	return nil
+}
+
+func (x *ExportResponse) GetEvents() []*Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+type ExportBegun struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Epoch           string                 `protobuf:"bytes,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	ThroughSequence uint64                 `protobuf:"varint,2,opt,name=through_sequence,json=throughSequence,proto3" json:"through_sequence,omitempty"`
+	AsOf            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ExportBegun) Reset() {
+	*x = ExportBegun{}
+	mi := &file_stint_v1_history_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportBegun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportBegun) ProtoMessage() {}
+
+func (x *ExportBegun) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportBegun.ProtoReflect.Descriptor instead.
+func (*ExportBegun) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ExportBegun) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
+}
+
+func (x *ExportBegun) GetThroughSequence() uint64 {
+	if x != nil {
+		return x.ThroughSequence
+	}
+	return 0
+}
+
+func (x *ExportBegun) GetAsOf() *timestamppb.Timestamp {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+type ExportedIssuance struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Issuance *Issuance              `protobuf:"bytes,1,opt,name=issuance,proto3" json:"issuance,omitempty"`
+	// Of the step; unspecified for infrastructure SVIDs.
+	StepState StepState `protobuf:"varint,2,opt,name=step_state,json=stepState,proto3,enum=stint.v1.StepState" json:"step_state,omitempty"`
+	// The decision that opened the step.
+	DecisionId string `protobuf:"bytes,3,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
+	// Whom the step works for: an id, from which nobody can tell who it is.
+	PrincipalId   string `protobuf:"bytes,4,opt,name=principal_id,json=principalId,proto3" json:"principal_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExportedIssuance) Reset() {
+	*x = ExportedIssuance{}
+	mi := &file_stint_v1_history_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExportedIssuance) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExportedIssuance) ProtoMessage() {}
+
+func (x *ExportedIssuance) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExportedIssuance.ProtoReflect.Descriptor instead.
+func (*ExportedIssuance) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ExportedIssuance) GetIssuance() *Issuance {
+	if x != nil {
+		return x.Issuance
+	}
+	return nil
+}
+
+func (x *ExportedIssuance) GetStepState() StepState {
+	if x != nil {
+		return x.StepState
+	}
+	return StepState_STEP_STATE_UNSPECIFIED
+}
+
+func (x *ExportedIssuance) GetDecisionId() string {
+	if x != nil {
+		return x.DecisionId
+	}
+	return ""
+}
+
+func (x *ExportedIssuance) GetPrincipalId() string {
+	if x != nil {
+		return x.PrincipalId
+	}
+	return ""
+}
+
 var File_stint_v1_history_proto protoreflect.FileDescriptor
 
 const file_stint_v1_history_proto_rawDesc = "" +
@@ -3293,11 +3686,46 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\tdatatypes\x18\x04 \x03(\tR\tdatatypes\x12 \n" +
 	"\tmax_calls\x18\x05 \x01(\rH\x00R\bmaxCalls\x88\x01\x01B\f\n" +
 	"\n" +
-	"_max_calls*C\n" +
+	"_max_calls\"\x92\x03\n" +
+	"\rExportRequest\x12*\n" +
+	"\x04rows\x18\x01 \x01(\x0e2\x16.stint.v1.ExportedRowsR\x04rows\x12\x15\n" +
+	"\x06run_id\x18\x02 \x01(\tR\x05runId\x12\x12\n" +
+	"\x04step\x18\x03 \x01(\tR\x04step\x12\x17\n" +
+	"\astep_id\x18\x04 \x01(\tR\x06stepId\x12\x14\n" +
+	"\x05agent\x18\x05 \x01(\tR\x05agent\x120\n" +
+	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12%\n" +
+	"\x0eafter_sequence\x18\b \x01(\x04R\rafterSequence\x12)\n" +
+	"\x10through_sequence\x18\t \x01(\x04R\x0fthroughSequence\x12/\n" +
+	"\x05as_of\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x14\n" +
+	"\x05epoch\x18\v \x01(\tR\x05epoch\"\xee\x01\n" +
+	"\x0eExportResponse\x12+\n" +
+	"\x05begun\x18\x01 \x01(\v2\x15.stint.v1.ExportBegunR\x05begun\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x128\n" +
+	"\tissuances\x18\x03 \x03(\v2\x1a.stint.v1.ExportedIssuanceR\tissuances\x120\n" +
+	"\tdecisions\x18\x04 \x03(\v2\x12.stint.v1.DecisionR\tdecisions\x12'\n" +
+	"\x06events\x18\x05 \x03(\v2\x0f.stint.v1.EventR\x06events\"\x7f\n" +
+	"\vExportBegun\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12)\n" +
+	"\x10through_sequence\x18\x02 \x01(\x04R\x0fthroughSequence\x12/\n" +
+	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\xba\x01\n" +
+	"\x10ExportedIssuance\x12.\n" +
+	"\bissuance\x18\x01 \x01(\v2\x12.stint.v1.IssuanceR\bissuance\x122\n" +
+	"\n" +
+	"step_state\x18\x02 \x01(\x0e2\x13.stint.v1.StepStateR\tstepState\x12\x1f\n" +
+	"\vdecision_id\x18\x03 \x01(\tR\n" +
+	"decisionId\x12!\n" +
+	"\fprincipal_id\x18\x04 \x01(\tR\vprincipalId*C\n" +
 	"\x06Effect\x12\x16\n" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fEFFECT_ALLOW\x10\x01\x12\x0f\n" +
-	"\vEFFECT_DENY\x10\x022\xee\x05\n" +
+	"\vEFFECT_DENY\x10\x02*\x81\x01\n" +
+	"\fExportedRows\x12\x1d\n" +
+	"\x19EXPORTED_ROWS_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17EXPORTED_ROWS_ISSUANCES\x10\x01\x12\x1b\n" +
+	"\x17EXPORTED_ROWS_DECISIONS\x10\x02\x12\x18\n" +
+	"\x14EXPORTED_ROWS_EVENTS\x10\x032\xad\x06\n" +
 	"\aHistory\x12P\n" +
 	"\rListIssuances\x12\x1e.stint.v1.ListIssuancesRequest\x1a\x1f.stint.v1.ListIssuancesResponse\x12D\n" +
 	"\tListSteps\x12\x1a.stint.v1.ListStepsRequest\x1a\x1b.stint.v1.ListStepsResponse\x12P\n" +
@@ -3310,7 +3738,8 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\rListVerifiers\x12\x1e.stint.v1.ListVerifiersRequest\x1a\x1f.stint.v1.ListVerifiersResponse\x12D\n" +
 	"\tListUsage\x12\x1a.stint.v1.ListUsageRequest\x1a\x1b.stint.v1.ListUsageResponse\x12P\n" +
 	"\rListExchanges\x12\x1e.stint.v1.ListExchangesRequest\x1a\x1f.stint.v1.ListExchangesResponse\x12>\n" +
-	"\aExplain\x12\x18.stint.v1.ExplainRequest\x1a\x19.stint.v1.ExplainResponseB\x83\x01\n" +
+	"\aExplain\x12\x18.stint.v1.ExplainRequest\x1a\x19.stint.v1.ExplainResponse\x12=\n" +
+	"\x06Export\x12\x17.stint.v1.ExportRequest\x1a\x18.stint.v1.ExportResponse0\x01B\x83\x01\n" +
 	"\fcom.stint.v1B\fHistoryProtoP\x01Z$stint.example/stint/internal/stintv1\xa2\x02\x03SXX\xaa\x02\bStint.V1\xca\x02\bStint\\V1\xe2\x02\x14Stint\\V1\\GPBMetadata\xea\x02\tStint::V1b\x06proto3"
 
 var (
@@ -3325,150 +3754,168 @@ func file_stint_v1_history_proto_rawDescGZIP() []byte {
 	return file_stint_v1_history_proto_rawDescData
 }
 
-var file_stint_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_stint_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_stint_v1_history_proto_goTypes = []any{
 	(Effect)(0),                   // 0: stint.v1.Effect
-	(*HistoryFilter)(nil),         // 1: stint.v1.HistoryFilter
-	(*ListIssuancesRequest)(nil),  // 2: stint.v1.ListIssuancesRequest
-	(*ListIssuancesResponse)(nil), // 3: stint.v1.ListIssuancesResponse
-	(*ListStepsRequest)(nil),      // 4: stint.v1.ListStepsRequest
-	(*ListStepsResponse)(nil),     // 5: stint.v1.ListStepsResponse
-	(*ListDecisionsRequest)(nil),  // 6: stint.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil), // 7: stint.v1.ListDecisionsResponse
-	(*Decision)(nil),              // 8: stint.v1.Decision
-	(*ToolCall)(nil),              // 9: stint.v1.ToolCall
-	(*CountedBudget)(nil),         // 10: stint.v1.CountedBudget
-	(*Situation)(nil),             // 11: stint.v1.Situation
-	(*FewerCalls)(nil),            // 12: stint.v1.FewerCalls
-	(*OpenerFacts)(nil),           // 13: stint.v1.OpenerFacts
-	(*RefusedCaller)(nil),         // 14: stint.v1.RefusedCaller
-	(*ListEventsRequest)(nil),     // 15: stint.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),    // 16: stint.v1.ListEventsResponse
-	(*TailEventsRequest)(nil),     // 17: stint.v1.TailEventsRequest
-	(*TailEventsResponse)(nil),    // 18: stint.v1.TailEventsResponse
-	(*Event)(nil),                 // 19: stint.v1.Event
-	(*LookUpRequest)(nil),         // 20: stint.v1.LookUpRequest
-	(*LookUpResponse)(nil),        // 21: stint.v1.LookUpResponse
-	(*ListUsageRequest)(nil),      // 22: stint.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),     // 23: stint.v1.ListUsageResponse
-	(*ListExchangesRequest)(nil),  // 24: stint.v1.ListExchangesRequest
-	(*ListExchangesResponse)(nil), // 25: stint.v1.ListExchangesResponse
-	(*UsageCount)(nil),            // 26: stint.v1.UsageCount
-	(*ListVerifiersRequest)(nil),  // 27: stint.v1.ListVerifiersRequest
-	(*ListVerifiersResponse)(nil), // 28: stint.v1.ListVerifiersResponse
-	(*VerifierStatus)(nil),        // 29: stint.v1.VerifierStatus
-	(*ExplainRequest)(nil),        // 30: stint.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 31: stint.v1.ExplainResponse
-	(*EvaluatedRequest)(nil),      // 32: stint.v1.EvaluatedRequest
-	(*PolicyEffect)(nil),          // 33: stint.v1.PolicyEffect
-	(*ExplainedElement)(nil),      // 34: stint.v1.ExplainedElement
-	(*ExplainedPolicy)(nil),       // 35: stint.v1.ExplainedPolicy
-	(*ExplainedStep)(nil),         // 36: stint.v1.ExplainedStep
-	(*PassingChange)(nil),         // 37: stint.v1.PassingChange
-	(*LeftOut)(nil),               // 38: stint.v1.LeftOut
-	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
-	(SvidKind)(0),                 // 40: stint.v1.SvidKind
-	(IssuanceState)(0),            // 41: stint.v1.IssuanceState
-	(*Issuance)(nil),              // 42: stint.v1.Issuance
-	(StepState)(0),                // 43: stint.v1.StepState
-	(*Step)(nil),                  // 44: stint.v1.Step
-	(*StepName)(nil),              // 45: stint.v1.StepName
-	(*Grant)(nil),                 // 46: stint.v1.Grant
-	(*Exchange)(nil),              // 47: stint.v1.Exchange
-	(*durationpb.Duration)(nil),   // 48: google.protobuf.Duration
-	(*Process)(nil),               // 49: stint.v1.Process
-	(*StepPrincipal)(nil),         // 50: stint.v1.StepPrincipal
-	(*GrantElement)(nil),          // 51: stint.v1.GrantElement
-	(DenialLayer)(0),              // 52: stint.v1.DenialLayer
+	(ExportedRows)(0),             // 1: stint.v1.ExportedRows
+	(*HistoryFilter)(nil),         // 2: stint.v1.HistoryFilter
+	(*ListIssuancesRequest)(nil),  // 3: stint.v1.ListIssuancesRequest
+	(*ListIssuancesResponse)(nil), // 4: stint.v1.ListIssuancesResponse
+	(*ListStepsRequest)(nil),      // 5: stint.v1.ListStepsRequest
+	(*ListStepsResponse)(nil),     // 6: stint.v1.ListStepsResponse
+	(*ListDecisionsRequest)(nil),  // 7: stint.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil), // 8: stint.v1.ListDecisionsResponse
+	(*Decision)(nil),              // 9: stint.v1.Decision
+	(*ToolCall)(nil),              // 10: stint.v1.ToolCall
+	(*CountedBudget)(nil),         // 11: stint.v1.CountedBudget
+	(*Situation)(nil),             // 12: stint.v1.Situation
+	(*FewerCalls)(nil),            // 13: stint.v1.FewerCalls
+	(*OpenerFacts)(nil),           // 14: stint.v1.OpenerFacts
+	(*RefusedCaller)(nil),         // 15: stint.v1.RefusedCaller
+	(*ListEventsRequest)(nil),     // 16: stint.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),    // 17: stint.v1.ListEventsResponse
+	(*TailEventsRequest)(nil),     // 18: stint.v1.TailEventsRequest
+	(*TailEventsResponse)(nil),    // 19: stint.v1.TailEventsResponse
+	(*Event)(nil),                 // 20: stint.v1.Event
+	(*LookUpRequest)(nil),         // 21: stint.v1.LookUpRequest
+	(*LookUpResponse)(nil),        // 22: stint.v1.LookUpResponse
+	(*ListUsageRequest)(nil),      // 23: stint.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),     // 24: stint.v1.ListUsageResponse
+	(*ListExchangesRequest)(nil),  // 25: stint.v1.ListExchangesRequest
+	(*ListExchangesResponse)(nil), // 26: stint.v1.ListExchangesResponse
+	(*UsageCount)(nil),            // 27: stint.v1.UsageCount
+	(*ListVerifiersRequest)(nil),  // 28: stint.v1.ListVerifiersRequest
+	(*ListVerifiersResponse)(nil), // 29: stint.v1.ListVerifiersResponse
+	(*VerifierStatus)(nil),        // 30: stint.v1.VerifierStatus
+	(*ExplainRequest)(nil),        // 31: stint.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 32: stint.v1.ExplainResponse
+	(*EvaluatedRequest)(nil),      // 33: stint.v1.EvaluatedRequest
+	(*PolicyEffect)(nil),          // 34: stint.v1.PolicyEffect
+	(*ExplainedElement)(nil),      // 35: stint.v1.ExplainedElement
+	(*ExplainedPolicy)(nil),       // 36: stint.v1.ExplainedPolicy
+	(*ExplainedStep)(nil),         // 37: stint.v1.ExplainedStep
+	(*PassingChange)(nil),         // 38: stint.v1.PassingChange
+	(*LeftOut)(nil),               // 39: stint.v1.LeftOut
+	(*ExportRequest)(nil),         // 40: stint.v1.ExportRequest
+	(*ExportResponse)(nil),        // 41: stint.v1.ExportResponse
+	(*ExportBegun)(nil),           // 42: stint.v1.ExportBegun
+	(*ExportedIssuance)(nil),      // 43: stint.v1.ExportedIssuance
+	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
+	(SvidKind)(0),                 // 45: stint.v1.SvidKind
+	(IssuanceState)(0),            // 46: stint.v1.IssuanceState
+	(*Issuance)(nil),              // 47: stint.v1.Issuance
+	(StepState)(0),                // 48: stint.v1.StepState
+	(*Step)(nil),                  // 49: stint.v1.Step
+	(*StepName)(nil),              // 50: stint.v1.StepName
+	(*Grant)(nil),                 // 51: stint.v1.Grant
+	(*Exchange)(nil),              // 52: stint.v1.Exchange
+	(*durationpb.Duration)(nil),   // 53: google.protobuf.Duration
+	(*Process)(nil),               // 54: stint.v1.Process
+	(*StepPrincipal)(nil),         // 55: stint.v1.StepPrincipal
+	(*GrantElement)(nil),          // 56: stint.v1.GrantElement
+	(DenialLayer)(0),              // 57: stint.v1.DenialLayer
 }
 var file_stint_v1_history_proto_depIdxs = []int32{
-	39, // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
-	39, // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
-	1,  // 2: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
-	40, // 3: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
-	41, // 4: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
-	42, // 5: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
-	1,  // 6: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
-	43, // 7: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
-	44, // 8: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
-	1,  // 9: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
+	44, // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
+	44, // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
+	2,  // 2: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
+	45, // 3: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
+	46, // 4: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
+	47, // 5: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
+	2,  // 6: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
+	48, // 7: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
+	49, // 8: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
+	2,  // 9: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
 	0,  // 10: stint.v1.ListDecisionsRequest.effect:type_name -> stint.v1.Effect
-	8,  // 11: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
+	9,  // 11: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
 	0,  // 12: stint.v1.Decision.effect:type_name -> stint.v1.Effect
-	39, // 13: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
-	45, // 14: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
-	46, // 15: stint.v1.Decision.requested:type_name -> stint.v1.Grant
-	46, // 16: stint.v1.Decision.granted:type_name -> stint.v1.Grant
-	46, // 17: stint.v1.Decision.refused:type_name -> stint.v1.Grant
-	14, // 18: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
-	11, // 19: stint.v1.Decision.situation:type_name -> stint.v1.Situation
-	13, // 20: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
-	9,  // 21: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
-	10, // 22: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
-	45, // 23: stint.v1.Situation.parent:type_name -> stint.v1.StepName
-	12, // 24: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
-	45, // 25: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
-	1,  // 26: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
-	19, // 27: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
-	19, // 28: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
-	39, // 29: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	42, // 30: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
-	44, // 31: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
-	1,  // 32: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
-	26, // 33: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
-	1,  // 34: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
-	47, // 35: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
-	45, // 36: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
-	39, // 37: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
-	29, // 38: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
-	39, // 39: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
-	48, // 40: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
-	39, // 41: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
-	49, // 42: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
-	8,  // 43: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
-	32, // 44: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
-	33, // 45: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
-	34, // 46: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
-	35, // 47: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
-	36, // 48: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
-	37, // 49: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
-	50, // 50: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
-	36, // 51: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
-	39, // 52: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
+	44, // 13: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
+	50, // 14: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
+	51, // 15: stint.v1.Decision.requested:type_name -> stint.v1.Grant
+	51, // 16: stint.v1.Decision.granted:type_name -> stint.v1.Grant
+	51, // 17: stint.v1.Decision.refused:type_name -> stint.v1.Grant
+	15, // 18: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
+	12, // 19: stint.v1.Decision.situation:type_name -> stint.v1.Situation
+	14, // 20: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
+	10, // 21: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
+	11, // 22: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
+	50, // 23: stint.v1.Situation.parent:type_name -> stint.v1.StepName
+	13, // 24: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
+	50, // 25: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
+	2,  // 26: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
+	20, // 27: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
+	20, // 28: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
+	44, // 29: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	47, // 30: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
+	49, // 31: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
+	2,  // 32: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
+	27, // 33: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
+	2,  // 34: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
+	52, // 35: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
+	50, // 36: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
+	44, // 37: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
+	30, // 38: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
+	44, // 39: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
+	53, // 40: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
+	44, // 41: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
+	54, // 42: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
+	9,  // 43: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
+	33, // 44: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
+	34, // 45: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
+	35, // 46: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
+	36, // 47: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
+	37, // 48: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
+	38, // 49: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
+	55, // 50: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
+	37, // 51: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
+	44, // 52: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
 	0,  // 53: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
-	51, // 54: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
-	52, // 55: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
-	33, // 56: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
-	45, // 57: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
-	46, // 58: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
-	38, // 59: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
-	51, // 60: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
-	2,  // 61: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
-	4,  // 62: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
-	6,  // 63: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
-	15, // 64: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
-	17, // 65: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
-	20, // 66: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
-	27, // 67: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
-	22, // 68: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
-	24, // 69: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
-	30, // 70: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
-	3,  // 71: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
-	5,  // 72: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
-	7,  // 73: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
-	16, // 74: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
-	18, // 75: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
-	21, // 76: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
-	28, // 77: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
-	23, // 78: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
-	25, // 79: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
-	31, // 80: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
-	71, // [71:81] is the sub-list for method output_type
-	61, // [61:71] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	56, // 54: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
+	57, // 55: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
+	34, // 56: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
+	50, // 57: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
+	51, // 58: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
+	39, // 59: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
+	56, // 60: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
+	1,  // 61: stint.v1.ExportRequest.rows:type_name -> stint.v1.ExportedRows
+	44, // 62: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
+	44, // 63: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
+	44, // 64: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
+	42, // 65: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
+	43, // 66: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
+	9,  // 67: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
+	20, // 68: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
+	44, // 69: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
+	47, // 70: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
+	48, // 71: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
+	3,  // 72: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
+	5,  // 73: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
+	7,  // 74: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
+	16, // 75: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
+	18, // 76: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
+	21, // 77: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
+	28, // 78: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
+	23, // 79: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
+	25, // 80: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
+	31, // 81: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
+	40, // 82: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
+	4,  // 83: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
+	6,  // 84: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
+	8,  // 85: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
+	17, // 86: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
+	19, // 87: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
+	22, // 88: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
+	29, // 89: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
+	24, // 90: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
+	26, // 91: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
+	32, // 92: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
+	41, // 93: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
+	83, // [83:94] is the sub-list for method output_type
+	72, // [72:83] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_history_proto_init() }
@@ -3486,8 +3933,8 @@ func file_stint_v1_history_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_history_proto_rawDesc), len(file_stint_v1_history_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   38,
+			NumEnums:      2,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

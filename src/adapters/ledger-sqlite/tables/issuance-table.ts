@@ -8,6 +8,7 @@ import type { RevocationReason } from "../../../domain/revocation.ts";
 import type { Segment, SpiffeId } from "../../../domain/spiffe-id.ts";
 import type { StepState } from "../../../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../../../domain/time.ts";
+import type { ExportedIssuance } from "../../../ports/export-reads.ts";
 import type { IssuanceRow } from "../../../ports/ledger-reads.ts";
 import type { SqlParameters } from "../connection.ts";
 import { MINUTE } from "./event-table.ts";
@@ -17,16 +18,44 @@ const ENDED_WITH_STEP = "s.closed_at_us < i.expires_at_s * 1000000";
 
 const REVOKED_SEQUENCE = `coalesce(i.revoked_sequence, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_sequence END)`;
 
-const COLUMNS = `
+/** What is asked of an issuance with what became of it: all of it, or as far as it had come at a sequence. */
+const columns = (became: {
+  readonly undelivered: string;
+  readonly revokedSequence: string;
+  readonly revokedAt: string;
+  readonly reason: string;
+  readonly state: string;
+}) => `
   i.sequence, i.issuance_id AS issuanceId, i.kind, i.entry_id AS entryId, i.spiffe_id AS spiffeId,
   i.authority_id AS authorityId, i.serial_number AS serialNumber, i.jti, i.audiences, i.granted,
   i.not_before_s AS notBefore, i.expires_at_s AS expiresAt, i.to_be_signed_sha256 AS toBeSignedSha256,
   i.public_key_sha256 AS publicKeySha256, i.confirmation, i.issued_at_us AS issuedAt,
-  i.undelivered_sequence AS undeliveredSequence, ${REVOKED_SEQUENCE} AS revokedSequence,
-  coalesce(i.revoked_at_us, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_at_us END) AS revokedAt,
-  coalesce(i.revocation_reason, CASE WHEN ${ENDED_WITH_STEP} THEN s.close_reason END) AS revocationReason,
-  s.step_id AS stepId, s.run_id AS runId, s.step, s.attempt, s.agent, s.state,
+  ${became.undelivered} AS undeliveredSequence, ${became.revokedSequence} AS revokedSequence,
+  ${became.revokedAt} AS revokedAt, ${became.reason} AS revocationReason,
+  s.step_id AS stepId, s.run_id AS runId, s.step, s.attempt, s.agent, ${became.state} AS state,
   d.runtime_entry_id AS runtimeEntryId, d.may_act AS mayAct, d.uses_max AS usesMax, d.uses`;
+
+const COLUMNS = columns({
+  undelivered: "i.undelivered_sequence",
+  revokedSequence: REVOKED_SEQUENCE,
+  revokedAt: `coalesce(i.revoked_at_us, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_at_us END)`,
+  reason: `coalesce(i.revocation_reason, CASE WHEN ${ENDED_WITH_STEP} THEN s.close_reason END)`,
+  state: "s.state",
+});
+
+/** By itself, or else with its step, as far as that was recorded through `@through`. */
+const revokedThrough = (own: string, ofStep: string) => `
+  CASE WHEN i.revoked_sequence <= @through THEN ${own}
+       WHEN s.closed_sequence <= @through AND ${ENDED_WITH_STEP} THEN ${ofStep} END`;
+
+const COLUMNS_THROUGH = columns({
+  undelivered: "CASE WHEN i.undelivered_sequence <= @through THEN i.undelivered_sequence END",
+  revokedSequence: revokedThrough("i.revoked_sequence", "s.closed_sequence"),
+  revokedAt: revokedThrough("i.revoked_at_us", "s.closed_at_us"),
+  reason: revokedThrough("i.revocation_reason", "s.close_reason"),
+  // A step has credentials only once it is open.
+  state: "CASE WHEN s.closed_sequence IS NULL OR s.closed_sequence <= @through THEN s.state ELSE 'OPEN' END",
+});
 
 const DELEGATION = "LEFT JOIN delegation_token AS d ON d.sequence = i.sequence";
 
@@ -92,6 +121,8 @@ export const ISSUANCE = {
   bySerialNumber: `SELECT ${COLUMNS} ${FROM} WHERE i.serial_number = @serialNumber`,
   /** For the operator's view; conditions are appended. */
   history: `SELECT ${COLUMNS} ${FROM}`,
+  /** As it was at the sequence `@through`; conditions are appended. */
+  exported: `SELECT ${COLUMNS_THROUGH}, s.decision_id AS decisionId, s.principal_id AS principalId ${FROM}`,
 } as const;
 
 /** Conditions by which the operator's view judges an issuance at the instant `@now`; each excludes the others. */
@@ -158,6 +189,20 @@ export type StoredIssuance = {
   readonly usesMax: number | null;
   readonly uses: number | null;
 };
+
+export type StoredExportedIssuance = StoredIssuance & {
+  readonly decisionId: string | null;
+  readonly principalId: string | null;
+};
+
+export function exportedIssuanceOf(row: StoredExportedIssuance): ExportedIssuance {
+  const { decisionId, principalId } = row;
+  return {
+    ...issuanceOf(row),
+    ...(decisionId === null ? {} : { decisionId }),
+    ...(principalId === null ? {} : { principalId }),
+  };
+}
 
 export function issuanceOf(row: StoredIssuance): IssuanceRow {
   const { stepId, entryId, runId, step, attempt, agent, state } = row;

@@ -1554,6 +1554,191 @@ export declare type LeftOut = Message<"stint.v1.LeftOut"> & {
 export declare const LeftOutSchema: GenMessage<LeftOut>;
 
 /**
+ * Absent members do not filter.
+ *
+ * @generated from message stint.v1.ExportRequest
+ */
+export declare type ExportRequest = Message<"stint.v1.ExportRequest"> & {
+  /**
+   * @generated from field: stint.v1.ExportedRows rows = 1;
+   */
+  rows: ExportedRows;
+
+  /**
+   * What has to do with steps alone; of events, none of these four.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * @generated from field: string step = 3;
+   */
+  step: string;
+
+  /**
+   * @generated from field: string step_id = 4;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string agent = 5;
+   */
+  agent: string;
+
+  /**
+   * When rows were recorded.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 6;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 7;
+   */
+  until?: Timestamp | undefined;
+
+  /**
+   * Only rows behind this sequence: where an export that broke off goes on.
+   *
+   * @generated from field: uint64 after_sequence = 8;
+   */
+  afterSequence: bigint;
+
+  /**
+   * What was recorded later is in no row; 0: the newest sequence.
+   *
+   * @generated from field: uint64 through_sequence = 9;
+   */
+  throughSequence: bigint;
+
+  /**
+   * When it is judged what has expired; absent: now.
+   *
+   * @generated from field: google.protobuf.Timestamp as_of = 10;
+   */
+  asOf?: Timestamp | undefined;
+
+  /**
+   * Of an export that goes on, the epoch in which it began; empty: any. Another one has other rows, and is refused.
+   *
+   * @generated from field: string epoch = 11;
+   */
+  epoch: string;
+};
+
+/**
+ * Describes the message stint.v1.ExportRequest.
+ * Use `create(ExportRequestSchema)` to create a new message.
+ */
+export declare const ExportRequestSchema: GenMessage<ExportRequest>;
+
+/**
+ * @generated from message stint.v1.ExportResponse
+ */
+export declare type ExportResponse = Message<"stint.v1.ExportResponse"> & {
+  /**
+   * The first message has this alone.
+   *
+   * @generated from field: stint.v1.ExportBegun begun = 1;
+   */
+  begun?: ExportBegun | undefined;
+
+  /**
+   * All rows up to this sequence have been sent by now.
+   *
+   * @generated from field: uint64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * Of these lists only the one that was asked for has rows.
+   *
+   * @generated from field: repeated stint.v1.ExportedIssuance issuances = 3;
+   */
+  issuances: ExportedIssuance[];
+
+  /**
+   * @generated from field: repeated stint.v1.Decision decisions = 4;
+   */
+  decisions: Decision[];
+
+  /**
+   * @generated from field: repeated stint.v1.Event events = 5;
+   */
+  events: Event[];
+};
+
+/**
+ * Describes the message stint.v1.ExportResponse.
+ * Use `create(ExportResponseSchema)` to create a new message.
+ */
+export declare const ExportResponseSchema: GenMessage<ExportResponse>;
+
+/**
+ * @generated from message stint.v1.ExportBegun
+ */
+export declare type ExportBegun = Message<"stint.v1.ExportBegun"> & {
+  /**
+   * @generated from field: string epoch = 1;
+   */
+  epoch: string;
+
+  /**
+   * @generated from field: uint64 through_sequence = 2;
+   */
+  throughSequence: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp as_of = 3;
+   */
+  asOf?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stint.v1.ExportBegun.
+ * Use `create(ExportBegunSchema)` to create a new message.
+ */
+export declare const ExportBegunSchema: GenMessage<ExportBegun>;
+
+/**
+ * @generated from message stint.v1.ExportedIssuance
+ */
+export declare type ExportedIssuance = Message<"stint.v1.ExportedIssuance"> & {
+  /**
+   * @generated from field: stint.v1.Issuance issuance = 1;
+   */
+  issuance?: Issuance | undefined;
+
+  /**
+   * Of the step; unspecified for infrastructure SVIDs.
+   *
+   * @generated from field: stint.v1.StepState step_state = 2;
+   */
+  stepState: StepState;
+
+  /**
+   * The decision that opened the step.
+   *
+   * @generated from field: string decision_id = 3;
+   */
+  decisionId: string;
+
+  /**
+   * Whom the step works for: an id, from which nobody can tell who it is.
+   *
+   * @generated from field: string principal_id = 4;
+   */
+  principalId: string;
+};
+
+/**
+ * Describes the message stint.v1.ExportedIssuance.
+ * Use `create(ExportedIssuanceSchema)` to create a new message.
+ */
+export declare const ExportedIssuanceSchema: GenMessage<ExportedIssuance>;
+
+/**
  * @generated from enum stint.v1.Effect
  */
 export enum Effect {
@@ -1577,6 +1762,36 @@ export enum Effect {
  * Describes the enum stint.v1.Effect.
  */
 export declare const EffectSchema: GenEnum<Effect>;
+
+/**
+ * @generated from enum stint.v1.ExportedRows
+ */
+export enum ExportedRows {
+  /**
+   * @generated from enum value: EXPORTED_ROWS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: EXPORTED_ROWS_ISSUANCES = 1;
+   */
+  ISSUANCES = 1,
+
+  /**
+   * @generated from enum value: EXPORTED_ROWS_DECISIONS = 2;
+   */
+  DECISIONS = 2,
+
+  /**
+   * @generated from enum value: EXPORTED_ROWS_EVENTS = 3;
+   */
+  EVENTS = 3,
+}
+
+/**
+ * Describes the enum stint.v1.ExportedRows.
+ */
+export declare const ExportedRowsSchema: GenEnum<ExportedRows>;
 
 /**
  * The operator's read side.
@@ -1675,6 +1890,17 @@ export declare const History: GenService<{
     methodKind: "unary";
     input: typeof ExplainRequestSchema;
     output: typeof ExplainResponseSchema;
+  },
+  /**
+   * All rows of one kind as they stood at one sequence, oldest first: what an export is made of. The same request, with the sequence and
+   * the instant that the first answer named, gives the same rows at any later time.
+   *
+   * @generated from rpc stint.v1.History.Export
+   */
+  export: {
+    methodKind: "server_streaming";
+    input: typeof ExportRequestSchema;
+    output: typeof ExportResponseSchema;
   },
 }>;
 

@@ -1,0 +1,47 @@
+import type { ExportReads, ExportWindow } from "../../../ports/export-reads.ts";
+import type { EventRow } from "../../../ports/ledger-reads.ts";
+import { DECISION, type DecisionRow, decisionOf } from "../tables/decision-table.ts";
+import { EVENT, type StoredEvent } from "../tables/event-table.ts";
+import { exportedIssuanceOf, ISSUANCE, type StoredExportedIssuance } from "../tables/issuance-table.ts";
+import { type Condition, pageConditions, readPage, stepConditions } from "./history-page.ts";
+import type { Reader } from "./reader.ts";
+
+export function createExportReads({ read }: Reader): ExportReads {
+  return {
+    async exportedIssuances(window, through) {
+      const conditions = [...windowConditions("i", window, { through }), ...stepConditions("s", window)];
+      const page = { select: ISSUANCE.exported, conditions, orderBy: "i.sequence", limit: window.limit };
+      return read((db) => readPage<StoredExportedIssuance>(db, page)).map(exportedIssuanceOf);
+    },
+    async exportedDecisions(window) {
+      const conditions = [...windowConditions("d", window), ...stepConditions("d", window)];
+      const page = { select: DECISION.history, conditions, orderBy: "d.sequence", limit: window.limit };
+      return read((db) => readPage<DecisionRow>(db, page)).map(decisionOf);
+    },
+    async exportedEvents(window) {
+      const page = {
+        select: EVENT.history,
+        conditions: windowConditions("e", window),
+        orderBy: "e.sequence",
+        limit: window.limit,
+      };
+      return read((db) => readPage<StoredEvent>(db, page)).map(withOwnBytes);
+    },
+  };
+}
+
+/** Bytes of a row end with its statement; copied, they can be handed to another thread. */
+function withOwnBytes(row: StoredEvent): EventRow {
+  return { ...row, canonical: new Uint8Array(row.canonical), leafHash: new Uint8Array(row.leafHash) };
+}
+
+/** @param selected - values that the selection itself names. */
+function windowConditions(
+  table: string,
+  window: ExportWindow,
+  selected: Condition["values"] = {},
+): readonly Condition[] {
+  const { after, end, ...filter } = window;
+  const sql = `${table}.sequence > @after AND ${table}.sequence <= @end`;
+  return [{ sql, values: { after, end, ...selected } }, ...pageConditions(table, filter)];
+}

@@ -1,0 +1,124 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { handleServerStreamingCall } from "@grpc/grpc-js";
+import { exportedPages } from "../../audit/exported-pages.ts";
+import { checkMayLook } from "../../decide/step-access.ts";
+import { invalidField } from "../../domain/errors.ts";
+import {
+  type ExportedIssuanceSchema,
+  ExportedRows,
+  type ExportRequest,
+  type ExportResponseSchema,
+} from "../../gen/stint/v1/history_pb.js";
+import { StepState } from "../../gen/stint/v1/types_pb.js";
+import type { Clock } from "../../ports/clock.ts";
+import type { ExportedIssuance, ExportReads } from "../../ports/export-reads.ts";
+import type { Ledger } from "../../ports/ledger.ts";
+import type { HistoryFilter } from "../../ports/ledger-reads.ts";
+import { decisionMessageOf } from "../../wire/decision-message.ts";
+import { issuanceMessageOf } from "../../wire/issuance-message.ts";
+import type { Received } from "../../wire/service-definition.ts";
+import { stepStateMessageOf } from "../../wire/step-message.ts";
+import { microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
+import type { Endpoint } from "./call.ts";
+import { eventMessageOf } from "./event-message.ts";
+import { serverStreaming } from "./streaming.ts";
+
+export type ExportPorts = {
+  readonly exports: ExportReads;
+  readonly ledger: Pick<Ledger, "head">;
+  readonly clock: Pick<Clock, "now">;
+};
+
+type Message = MessageInitShape<typeof ExportResponseSchema>;
+
+/** Rows of history as they stood at one sequence, no faster than the operator takes them. */
+export function exportHandler(
+  endpoint: Endpoint,
+  ports: ExportPorts,
+): handleServerStreamingCall<Received<ExportRequest>, Message> {
+  return serverStreaming<ExportRequest, typeof ExportResponseSchema>(
+    endpoint,
+    "History.Export",
+    async function* (request, { caller }) {
+      checkMayLook(caller);
+      const span = spanOf(request, ports);
+      yield {
+        begun: {
+          epoch: span.epoch,
+          throughSequence: BigInt(span.through),
+          asOf: timestampOfMicros(span.asOf),
+        },
+      };
+      yield* rowsOf(request, span, ports.exports);
+    },
+  );
+}
+
+type Span = ReturnType<typeof spanOf>;
+
+/** @throws BrokerError INVALID_FIELD */
+function spanOf(request: ExportRequest, { ledger, clock }: ExportPorts) {
+  const { epoch, sequence } = ledger.head();
+  if (request.epoch !== "" && request.epoch !== epoch) {
+    throw invalidField("epoch", "the ledger's epoch; it began another one since, so the export has to begin anew");
+  }
+  const through = request.throughSequence === 0n ? sequence : Number(request.throughSequence);
+  if (through > sequence) throw invalidField("through_sequence", "a sequence that the ledger has");
+  const after = Number(request.afterSequence);
+  if (after > through) throw invalidField("after_sequence", "at most through_sequence");
+  const asOf = request.asOf === undefined ? clock.now() : microsOfTimestamp(request.asOf, "as_of");
+  return { epoch, after, through, asOf };
+}
+
+function filterOf(request: ExportRequest): Omit<HistoryFilter, "before" | "limit"> {
+  const { runId, step, stepId, agent, since, until } = request;
+  return {
+    ...(runId === "" ? {} : { runId }),
+    ...(step === "" ? {} : { step }),
+    ...(stepId === "" ? {} : { stepId }),
+    ...(agent === "" ? {} : { agent }),
+    ...(since === undefined ? {} : { since: microsOfTimestamp(since, "since") }),
+    ...(until === undefined ? {} : { until: microsOfTimestamp(until, "until") }),
+  };
+}
+
+async function* rowsOf(request: ExportRequest, span: Span, reads: ExportReads): AsyncGenerator<Message, void, void> {
+  const filter = filterOf(request);
+  switch (request.rows) {
+    case ExportedRows.ISSUANCES: {
+      const read = (window: Parameters<ExportReads["exportedIssuances"]>[0]) =>
+        reads.exportedIssuances(window, span.through);
+      for await (const { rows, sequence } of exportedPages(filter, span, read)) {
+        yield { sequence: BigInt(sequence), issuances: rows.map((row) => exportedIssuanceMessageOf(row, span)) };
+      }
+      return;
+    }
+    case ExportedRows.DECISIONS:
+      for await (const { rows, sequence } of exportedPages(filter, span, reads.exportedDecisions)) {
+        yield { sequence: BigInt(sequence), decisions: rows.map(decisionMessageOf) };
+      }
+      return;
+    case ExportedRows.EVENTS:
+      if (request.runId + request.step + request.stepId + request.agent !== "") {
+        throw invalidField("rows", "issuances or decisions, where a run, a step or an agent is named");
+      }
+      for await (const { rows, sequence } of exportedPages(filter, span, reads.exportedEvents)) {
+        yield { sequence: BigInt(sequence), events: rows.map(eventMessageOf) };
+      }
+      return;
+    default:
+      throw invalidField("rows", "issuances, decisions or events");
+  }
+}
+
+function exportedIssuanceMessageOf(
+  row: ExportedIssuance,
+  { asOf }: Pick<Span, "asOf">,
+): MessageInitShape<typeof ExportedIssuanceSchema> {
+  return {
+    issuance: issuanceMessageOf(row, asOf),
+    stepState: row.step === undefined ? StepState.UNSPECIFIED : stepStateMessageOf(row.step.state),
+    decisionId: row.decisionId ?? "",
+    principalId: row.principalId ?? "",
+  };
+}

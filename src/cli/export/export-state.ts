@@ -1,0 +1,65 @@
+import { readFile, rm } from "node:fs/promises";
+import { usageFailure } from "../failure.ts";
+import { writeWhole } from "../write-whole.ts";
+import type { ExportFormat, RowsName } from "./export-names.ts";
+
+/** What is exported: fixed with the first row, so that an export that goes on gives what one run would have given. */
+export type ExportScope = {
+  readonly rows: RowsName;
+  readonly format: ExportFormat;
+  readonly run: string;
+  readonly step: string;
+  readonly stepId: string;
+  readonly agent: string;
+  /** Microseconds since 1970. */
+  readonly since: number | null;
+  readonly until: number | null;
+};
+
+/** The ledger as the export sees it: what came later is not in it. */
+export type ExportedLedger = {
+  readonly epoch: string;
+  readonly throughSequence: number;
+  /** Microseconds since 1970. */
+  readonly asOf: number;
+};
+
+/** How far an export has come: all rows up to `sequence` are in the first `bytes` of what was written, or in its first `parts`. */
+export type ExportState = {
+  readonly version: 1;
+  readonly scope: ExportScope;
+  readonly ledger: ExportedLedger;
+  readonly sequence: number;
+  readonly count: number;
+  readonly bytes: number;
+  readonly parts: number;
+};
+
+/** Under which name an export is written until it is whole, so that nobody takes a part for all of it. */
+export function partialPath(out: string): string {
+  return `${out}.partial`;
+}
+
+function statePath(out: string): string {
+  return `${out}.partial.json`;
+}
+
+export async function keepState(out: string, state: ExportState): Promise<void> {
+  await writeWhole(statePath(out), `${JSON.stringify(state, undefined, 2)}\n`);
+}
+
+export async function forgetState(out: string): Promise<void> {
+  await rm(statePath(out), { force: true });
+}
+
+/** @throws Failure when there is nothing to go on with */
+export async function readState(out: string): Promise<ExportState> {
+  let state: ExportState;
+  try {
+    state = JSON.parse(await readFile(statePath(out), "utf8")) as ExportState;
+  } catch {
+    throw usageFailure(`--resume: there is no export of ${out} that broke off`);
+  }
+  if (state.version !== 1) throw usageFailure(`--resume: ${statePath(out)} is another version's`);
+  return state;
+}

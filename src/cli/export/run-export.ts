@@ -1,0 +1,209 @@
+import type { UnixMicros } from "../../domain/time.ts";
+import { ExportedRows, type ExportResponse, History } from "../../gen/stint/v1/history_pb.js";
+import { microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
+import { EXIT, Failure } from "../failure.ts";
+import { createProgressBar } from "../output/progress-bar.ts";
+import type { Session } from "../session.ts";
+import { DECISION_COLUMNS, EVENT_COLUMNS, type ExportColumn, ISSUANCE_COLUMNS } from "./export-columns.ts";
+import type { ExportSink, Written } from "./export-sink.ts";
+import {
+  type ExportedLedger,
+  type ExportScope,
+  type ExportState,
+  forgetState,
+  keepState,
+  readState,
+} from "./export-state.ts";
+import { csvLines, jsonLines } from "./line-format.ts";
+import { fileSink, streamSink } from "./line-sinks.ts";
+
+/** Rows from one state that is kept to the next: what a crash costs to write again. */
+const ROWS_PER_STATE = 5_000;
+const MS_PER_SHOW = 100;
+
+/** Rows of one kind: how they are asked for, found in an answer, and written. */
+type Exported<Row> = {
+  readonly rows: ExportedRows;
+  readonly rowsOf: (page: ExportResponse) => readonly Row[];
+  readonly columns: readonly ExportColumn<Row>[];
+};
+
+const ISSUANCES = {
+  rows: ExportedRows.ISSUANCES,
+  rowsOf: (page: ExportResponse) => page.issuances,
+  columns: ISSUANCE_COLUMNS,
+};
+const DECISIONS = {
+  rows: ExportedRows.DECISIONS,
+  rowsOf: (page: ExportResponse) => page.decisions,
+  columns: DECISION_COLUMNS,
+};
+const EVENTS = { rows: ExportedRows.EVENTS, rowsOf: (page: ExportResponse) => page.events, columns: EVENT_COLUMNS };
+
+/**
+ * Exports to `out`, a path or `-` for standard output, with a bar on a terminal.
+ *
+ * @throws Failure, CallError
+ */
+export async function runExport(session: Session, scope: ExportScope, out: string): Promise<void> {
+  await exportRows(session, scope, out, undefined);
+}
+
+/**
+ * Goes on with an export that broke off; what comes of it is what one run would have written.
+ *
+ * @throws Failure when there is none, or it was one of other rows or another format; CallError
+ */
+export async function resumeExport(
+  session: Session,
+  named: Pick<ExportScope, "rows" | "format">,
+  out: string,
+): Promise<void> {
+  const state = await readState(out);
+  for (const member of ["rows", "format"] as const) {
+    if (named[member] !== state.scope[member]) {
+      throw new Failure(
+        `--resume: the export of ${out} that broke off has the ${member} ${state.scope[member]}`,
+        EXIT.usage,
+      );
+    }
+  }
+  await exportRows(session, state.scope, out, state);
+}
+
+function exportRows(session: Session, scope: ExportScope, out: string, state: ExportState | undefined): Promise<void> {
+  switch (scope.rows) {
+    case "issuances":
+      return exportOf(session, ISSUANCES, scope, out, state);
+    case "decisions":
+      return exportOf(session, DECISIONS, scope, out, state);
+    case "events":
+      return exportOf(session, EVENTS, scope, out, state);
+  }
+}
+
+async function exportOf<Row>(
+  session: Session,
+  exported: Exported<Row>,
+  scope: ExportScope,
+  out: string,
+  state: ExportState | undefined,
+): Promise<void> {
+  const pages = session.operator(History).export(requestOf(exported.rows, scope, state));
+  const { value: first } = await pages.next();
+  const ledger = ledgerOf(first);
+  const sink = await sinkOf(session, exported.columns, scope, out, state);
+  try {
+    await writeAll(session, { exported, scope, out, ledger, sink, pages }, state);
+  } finally {
+    await pages.return?.();
+  }
+}
+
+/** Asks for the rows that are not written yet, as the ledger was when the export began. */
+function requestOf(rows: ExportedRows, scope: ExportScope, state: ExportState | undefined) {
+  const instant = (micros: number) => timestampOfMicros(micros as UnixMicros);
+  return {
+    rows,
+    runId: scope.run,
+    step: scope.step,
+    stepId: scope.stepId,
+    agent: scope.agent,
+    ...(scope.since === null ? {} : { since: instant(scope.since) }),
+    ...(scope.until === null ? {} : { until: instant(scope.until) }),
+    ...(state === undefined
+      ? {}
+      : {
+          afterSequence: BigInt(state.sequence),
+          throughSequence: BigInt(state.ledger.throughSequence),
+          asOf: instant(state.ledger.asOf),
+          epoch: state.ledger.epoch,
+        }),
+  };
+}
+
+function ledgerOf(first: ExportResponse | undefined): ExportedLedger {
+  const begun = first?.begun;
+  if (begun?.asOf === undefined) throw new Failure("the broker does not say what it exports", EXIT.refused);
+  return {
+    epoch: begun.epoch,
+    throughSequence: Number(begun.throughSequence),
+    asOf: microsOfTimestamp(begun.asOf, "as_of"),
+  };
+}
+
+async function sinkOf<Row>(
+  { context }: Session,
+  columns: readonly ExportColumn<Row>[],
+  { format }: ExportScope,
+  out: string,
+  resumed: Written | undefined,
+): Promise<ExportSink<Row>> {
+  const lines = format === "csv" ? csvLines(columns) : jsonLines(columns);
+  return out === "-" ? streamSink(context.out, lines) : fileSink(out, lines, resumed);
+}
+
+async function writeAll<Row>(
+  session: Session,
+  work: {
+    readonly exported: Exported<Row>;
+    readonly scope: ExportScope;
+    readonly out: string;
+    readonly ledger: ExportedLedger;
+    readonly sink: ExportSink<Row>;
+    readonly pages: AsyncIterable<ExportResponse>;
+  },
+  state: ExportState | undefined,
+): Promise<void> {
+  const { exported, scope, out, ledger, sink, pages } = work;
+  let { sequence, count } = state ?? { sequence: 0, count: 0 };
+  let unkept = 0;
+  const show = progressOf(session, ledger.throughSequence, count);
+
+  async function keep(): Promise<void> {
+    unkept = 0;
+    const written = await sink.settle();
+    if (written !== undefined) await keepState(out, { version: 1, scope, ledger, sequence, count, ...written });
+  }
+
+  try {
+    if (state === undefined) await keep();
+    for await (const page of pages) {
+      const rows = exported.rowsOf(page);
+      await sink.write(rows);
+      sequence = Number(page.sequence);
+      count += rows.length;
+      unkept += rows.length;
+      if (unkept >= ROWS_PER_STATE) await keep();
+      show.rows(sequence, count);
+    }
+    if (sequence < ledger.throughSequence) throw new Failure("the broker ended before all was exported", EXIT.refused);
+    await sink.finish();
+    if (out !== "-") await forgetState(out);
+  } catch (thrown) {
+    // What can't be kept leaves the state before, which is as good to go on with.
+    await keep().catch(() => undefined);
+    await sink.close();
+    if (out !== "-") session.note(`what was written is kept: --resume goes on with it`);
+    throw thrown;
+  } finally {
+    show.clear();
+  }
+  session.note(`rows: ${count}, of the ledger through sequence ${ledger.throughSequence}`);
+}
+
+function progressOf({ context }: Session, through: number, before: number) {
+  const bar = createProgressBar(context.err);
+  const began = context.now();
+  let shownAt = 0;
+  return {
+    rows(sequence: number, count: number) {
+      const now = context.now();
+      if (now - shownAt < MS_PER_SHOW) return;
+      shownAt = now;
+      const rate = Math.round((count - before) / Math.max((now - began) / 1_000, 0.001));
+      bar.show(sequence / through, `${count} rows, ${rate}/s`);
+    },
+    clear: bar.clear,
+  };
+}

@@ -1,0 +1,25 @@
+import type { Decision } from "../domain/decision.ts";
+import type { EventRow, HistoryFilter, IssuanceRow } from "./ledger-reads.ts";
+
+/**
+ * One part of an export: the oldest `limit` rows with a sequence in (after, end]. The bounds keep a read short also where
+ * hardly any row passes the filter.
+ */
+export type ExportWindow = Omit<HistoryFilter, "before"> & { readonly after: number; readonly end: number };
+
+/** An issuance as it was at a sequence, with what its step was opened by. */
+export type ExportedIssuance = IssuanceRow & { readonly decisionId?: string; readonly principalId?: string };
+
+/**
+ * Rows as they were at a sequence, oldest first: the same rows whenever they are asked for. On a connection beside the
+ * writer, as `HistoryReads` are.
+ */
+export type ExportReads = {
+  /** @param through - what became of an issuance later than that is left out. */
+  exportedIssuances(window: ExportWindow, through: number): Promise<readonly ExportedIssuance[]>;
+  exportedDecisions(window: ExportWindow): Promise<readonly (Decision & { readonly sequence: number })[]>;
+  /** Of all steps, and of none. */
+  exportedEvents(
+    window: Pick<ExportWindow, "since" | "until" | "after" | "end" | "limit">,
+  ): Promise<readonly EventRow[]>;
+};
