@@ -71,7 +71,7 @@ test("the services and their methods", () => {
       "ListUsage",
       "ListExchanges",
       "Explain",
-      "Export",
+      "Export (server_streaming)",
     ],
     "stint.v1.JoinTokens": ["Create", "List", "Revoke"],
     "stint.v1.Ledger": ["Get", "AcceptRestore"],

@@ -29,12 +29,17 @@ export function addExport(history: Command, context: Context, addFilter: (comman
       ),
   )
     .addArgument(new Argument("<rows>", "what is exported").choices(ROWS_NAMES))
-    .addOption(new Option("--format <format>", "of the file").choices(EXPORT_FORMATS).default("jsonl"))
-    .option("--out <file>", "a new file, or - for standard output", "-")
+    .addOption(
+      new Option("--format <format>", "of the file; parquet: a directory of files")
+        .choices(EXPORT_FORMATS)
+        .default("jsonl"),
+    )
+    .option("--out <path>", "a new file or directory, or - for standard output", "-")
     .option("--resume", "go on with the export to this file that broke off")
     .action(
       acting(context, async (session, options: ExportOptions, rows: RowsName) => {
         const { format, out } = options;
+        if (format === "parquet" && out === "-") throw usageFailure("parquet takes an --out, a new directory");
         // Loaded where it is run: other commands of history have no need of it.
         const { resumeExport, runExport } = await import("./run-export.ts");
         if (options.resume !== true) {

@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { usageFailure } from "../failure.ts";
 import { writeWhole } from "../write-whole.ts";
 import type { ExportFormat, RowsName } from "./export-names.ts";
+import type { Settled } from "./export-sink.ts";
 
 /** What is exported: fixed with the first row, so that an export that goes on gives what one run would have given. */
 export type ExportScope = {
@@ -24,15 +26,11 @@ export type ExportedLedger = {
   readonly asOf: number;
 };
 
-/** How far an export has come: all rows up to `sequence` are in the first `bytes` of what was written, or in its first `parts`. */
-export type ExportState = {
+/** How far an export has come. */
+export type ExportState = Settled & {
   readonly version: 1;
   readonly scope: ExportScope;
   readonly ledger: ExportedLedger;
-  readonly sequence: number;
-  readonly count: number;
-  readonly bytes: number;
-  readonly parts: number;
 };
 
 /** Under which name an export is written until it is whole, so that nobody takes a part for all of it. */
@@ -62,4 +60,16 @@ export async function readState(out: string): Promise<ExportState> {
   }
   if (state.version !== 1) throw usageFailure(`--resume: ${statePath(out)} is another version's`);
   return state;
+}
+
+/** @throws Failure */
+export function checkFree(out: string): void {
+  if (existsSync(out)) throw usageFailure(`${out} is there already, and is not written over`);
+}
+
+/** @throws Failure */
+export function checkNotBegun(out: string): void {
+  const partial = partialPath(out);
+  if (!existsSync(partial)) return;
+  throw usageFailure(`an export of ${out} broke off: --resume goes on with it, or remove ${partial}`);
 }

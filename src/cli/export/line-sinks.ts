@@ -1,10 +1,9 @@
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import type { Writable } from "node:stream";
-import { EXIT, Failure, usageFailure } from "../failure.ts";
-import type { ExportSink, Written } from "./export-sink.ts";
-import { partialPath } from "./export-state.ts";
+import { EXIT, Failure } from "../failure.ts";
+import { type ExportSink, NOTHING_SETTLED, type Settled } from "./export-sink.ts";
+import { checkFree, checkNotBegun, partialPath } from "./export-state.ts";
 import type { LineFormat } from "./line-format.ts";
 
 /** Lines to a stream, no faster than it takes them. */
@@ -36,15 +35,13 @@ export function streamSink<Row>(out: Writable, { head, line }: LineFormat<Row>):
 export async function fileSink<Row>(
   path: string,
   { head, line }: LineFormat<Row>,
-  resumed: Written | undefined,
+  resumed: Settled | undefined,
 ): Promise<ExportSink<Row>> {
   checkFree(path);
+  if (resumed === undefined) checkNotBegun(path);
   const partial = partialPath(path);
-  if (resumed === undefined && existsSync(partial)) {
-    throw usageFailure(`an export of ${path} broke off: --resume goes on with it, or remove ${partial}`);
-  }
   const file = await open(partial, resumed === undefined ? "wx" : "r+", 0o600);
-  let bytes = resumed?.bytes ?? 0;
+  let { sequence, count, bytes } = resumed ?? NOTHING_SETTLED;
   try {
     if ((await file.stat()).size < bytes) {
       throw new Failure(`${partial} is shorter than what was written to it: export anew`, EXIT.refused);
@@ -66,10 +63,14 @@ export async function fileSink<Row>(
   }
 
   return {
-    write: (rows) => append(rows.map(line).join("")),
+    async write(rows, through) {
+      await append(rows.map(line).join(""));
+      sequence = through;
+      count += rows.length;
+    },
     async settle() {
       await file.datasync();
-      return { bytes, parts: 0 };
+      return { sequence, count, bytes, parts: 0 };
     },
     async finish() {
       await file.sync();
@@ -79,9 +80,4 @@ export async function fileSink<Row>(
     },
     close: () => file.close(),
   };
-}
-
-/** @throws Failure */
-function checkFree(path: string): void {
-  if (existsSync(path)) throw usageFailure(`${path} is there already, and is not written over`);
 }

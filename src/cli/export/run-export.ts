@@ -5,7 +5,7 @@ import { EXIT, Failure } from "../failure.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
 import type { Session } from "../session.ts";
 import { DECISION_COLUMNS, EVENT_COLUMNS, type ExportColumn, ISSUANCE_COLUMNS } from "./export-columns.ts";
-import type { ExportSink, Written } from "./export-sink.ts";
+import { type ExportSink, NOTHING_SETTLED, type Settled } from "./export-sink.ts";
 import {
   type ExportedLedger,
   type ExportScope,
@@ -137,8 +137,13 @@ async function sinkOf<Row>(
   columns: readonly ExportColumn<Row>[],
   { format }: ExportScope,
   out: string,
-  resumed: Written | undefined,
+  resumed: Settled | undefined,
 ): Promise<ExportSink<Row>> {
+  if (format === "parquet") {
+    // Loaded where it is asked for: it takes a library that no other format needs.
+    const { parquetSink } = await import("./parquet-sink.ts");
+    return parquetSink(out, columns, resumed);
+  }
   const lines = format === "csv" ? csvLines(columns) : jsonLines(columns);
   return out === "-" ? streamSink(context.out, lines) : fileSink(out, lines, resumed);
 }
@@ -156,22 +161,22 @@ async function writeAll<Row>(
   state: ExportState | undefined,
 ): Promise<void> {
   const { exported, scope, out, ledger, sink, pages } = work;
-  let { sequence, count } = state ?? { sequence: 0, count: 0 };
+  let { sequence, count } = state ?? NOTHING_SETTLED;
   let unkept = 0;
   const show = progressOf(session, ledger.throughSequence, count);
 
   async function keep(): Promise<void> {
     unkept = 0;
-    const written = await sink.settle();
-    if (written !== undefined) await keepState(out, { version: 1, scope, ledger, sequence, count, ...written });
+    const settled = await sink.settle();
+    if (settled !== undefined) await keepState(out, { version: 1, scope, ledger, ...settled });
   }
 
   try {
     if (state === undefined) await keep();
     for await (const page of pages) {
       const rows = exported.rowsOf(page);
-      await sink.write(rows);
       sequence = Number(page.sequence);
+      await sink.write(rows, sequence);
       count += rows.length;
       unkept += rows.length;
       if (unkept >= ROWS_PER_STATE) await keep();

@@ -1,0 +1,98 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { recordPast } from "../../cli/exported-past.ts";
+import { runStint } from "../../cli/running.ts";
+import { type Daemon, startDaemon } from "../../daemon.ts";
+import { pythonIsMissing, pythonWithPackages } from "../python/python-environment.ts";
+
+// Exports of a real broker, read by programs that know nothing of Stint.
+
+const run = promisify(execFile);
+const INSTALL_MS_MAX = 300_000;
+const PAST = { steps: 4, credentials: 3 };
+const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+
+type Row = { readonly [member: string]: unknown };
+
+let daemon: Daemon;
+let folder: string;
+let python: string;
+
+describe.skipIf(pythonIsMissing() !== undefined)("an export, read by others", () => {
+  beforeAll(async () => {
+    python = await pythonWithPackages(join(import.meta.dirname, "requirements.txt"));
+    const first = await startDaemon();
+    await first.stop();
+    await recordPast(first, PAST);
+    daemon = await first.restart();
+    folder = mkdtempSync(join(tmpdir(), "stint-exports-"));
+  }, INSTALL_MS_MAX);
+  afterAll(async () => {
+    if (folder !== undefined) rmSync(folder, { recursive: true });
+    await daemon?.[Symbol.asyncDispose]();
+  });
+
+  async function exported(rows: string, format: string): Promise<string> {
+    const out = join(folder, `${rows}.${format}`);
+    const args = ["--operator-socket", daemon.operatorSocket, "history", "export", rows, "--format", format];
+    expect(await runStint([...args, "--out", out])).toMatchObject({ status: 0 });
+    return out;
+  }
+
+  async function answerOf(script: string, ...args: readonly string[]): Promise<unknown> {
+    const { stdout } = await run(python, ["-B", join(import.meta.dirname, script), ...args], {
+      maxBuffer: OUTPUT_BYTES_MAX,
+    });
+    return JSON.parse(stdout) as unknown;
+  }
+
+  const lines = (path: string): readonly Row[] =>
+    readFileSync(path, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Row);
+
+  test.for(["issuances", "decisions", "events"])(
+    "Parquet of %s has the rows of the JSON lines, to pyarrow and to DuckDB",
+    async (rows) => {
+      const read = (await answerOf("read_parquet.py", await exported(rows, "parquet"))) as {
+        readonly schema: Readonly<Record<string, string>>;
+        readonly duckdb: Readonly<Record<string, string>>;
+        readonly pyarrow_rows: readonly Row[];
+        readonly duckdb_rows: readonly Row[];
+      };
+      const expected = lines(await exported(rows, "jsonl")).map((row) =>
+        Object.fromEntries(Object.entries(row).map(([name, value]) => [name, inParquet(value, read.schema[name])])),
+      );
+      expect(expected.length).toBeGreaterThan(0);
+      expect(read.pyarrow_rows).toEqual(expected);
+      expect(read.duckdb_rows).toEqual(expected);
+      expect(Object.keys(read.schema)).toEqual(Object.keys(expected[0] ?? {}));
+      expect({ arrow: new Set(Object.values(read.schema)), duckdb: new Set(Object.values(read.duckdb)) }).toEqual({
+        arrow: typesOf(rows, ["int64", "string", "timestamp[us, tz=UTC]", "list<element: string not null>"]),
+        duckdb: typesOf(rows, ["BIGINT", "VARCHAR", "TIMESTAMP WITH TIME ZONE", "VARCHAR[]"]),
+      });
+    },
+  );
+});
+
+/** Events alone have no lists. */
+function typesOf(rows: string, types: readonly string[]): ReadonlySet<string> {
+  return new Set(rows === "events" ? types.slice(0, 3) : types);
+}
+
+/** What a value of the JSON lines is in Parquet. */
+function inParquet(value: unknown, type: string | undefined): unknown {
+  if (type?.startsWith("timestamp") === true) return value === null ? null : microsOf(String(value));
+  return typeof value === "object" && value !== null && type === "string" ? JSON.stringify(value) : value;
+}
+
+/** By way of the text's own digits, not by that of the code under test. */
+function microsOf(instant: string): number {
+  const fraction = /\.([0-9]+)Z$/.exec(instant)?.[1] ?? "";
+  return Date.parse(instant.replace(/\.[0-9]+Z$/, "Z")) * 1_000 + Number(fraction.padEnd(6, "0"));
+}
