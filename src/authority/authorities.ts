@@ -54,7 +54,8 @@ export type AuthoritiesPorts = {
   readonly clock: Clock;
   /** Resolves when verifiers refuse what a withdrawal took back. */
   readonly inForce: InForce;
-  readonly lifetimeSeconds: Readonly<Record<SigningFamily, number>>;
+  /** A family without one is not signed with: its keys are removed, as if they had never been. */
+  readonly lifetimeSeconds: LifetimeSeconds;
   readonly rotation?: Rotation;
   /** While nothing may be issued nothing is rotated either: the clock or the ledger can't be believed. */
   readonly gate?: IssuanceGate;
@@ -62,6 +63,10 @@ export type AuthoritiesPorts = {
   readonly keyMissing?: (authority: Authority) => void;
   /** Takes errors of rotations in the background, which are tried again a minute later, and of listeners. */
   readonly failed: (error: unknown) => void;
+};
+
+export type LifetimeSeconds = Readonly<Record<Exclude<SigningFamily, "events">, number>> & {
+  readonly events?: number;
 };
 
 /** Half of a life is left to notice a rotation that does not happen; 900 s are three refresh hints of five minutes. */
@@ -88,6 +93,7 @@ const NEW_ONE_CANNOT_SIGN = "the authority that was made just now can't sign: it
 export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorities> {
   const { signer, clock } = ports;
   const rotation = ports.rotation ?? ROTATION_DEFAULT;
+  const families = [...SIGNING_FAMILIES, "events"] as const satisfies readonly SigningFamily[];
   const book = await keepAuthorityBook(ports);
   let turn: Promise<unknown> = Promise.resolve();
   let cancel: Cancel = () => undefined;
@@ -130,7 +136,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
 
   /** When an authority that is made now ends: no later than the upstream authority. */
   function endOfNew(family: SigningFamily, upstream = upstreamOf(family)): UnixSeconds {
-    const own = addSeconds(now(), ports.lifetimeSeconds[family]);
+    const own = addSeconds(now(), ports.lifetimeSeconds[family] ?? 0);
     return upstream !== undefined && upstream.expiresAt < own ? upstream.expiresAt : own;
   }
 
@@ -166,7 +172,7 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
   }
 
   async function destroyAll(isWanted: (authorityId: string) => boolean): Promise<void> {
-    const held = SIGNING_FAMILIES.flatMap((family) => signer.held(family));
+    const held = families.flatMap((family) => signer.held(family));
     for (const authorityId of held.filter(isWanted)) await signer.destroy(authorityId);
   }
 
@@ -186,7 +192,11 @@ export async function openAuthorities(ports: AuthoritiesPorts): Promise<Authorit
   }
 
   async function doWhatIsDue(): Promise<void> {
-    for (const family of SIGNING_FAMILIES) {
+    for (const family of families) {
+      if (ports.lifetimeSeconds[family] === undefined) {
+        for (const one of book.of(family)) if (one.state !== "removed") await remove(one);
+        continue;
+      }
       let isMade = false;
       for (;;) {
         const due = dueIn(book.of(family), { now: now(), endOfNew: endOfNew(family), rotation, holds: signer.holds });

@@ -2,14 +2,15 @@ import type { Authority, KeyFamily } from "../domain/authority.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { addSeconds, type UnixSeconds } from "../domain/time.ts";
 
-/** Families that this broker signs with. */
+/** Families of the keys that sign credentials; every broker signs with all of them. */
 export const SIGNING_FAMILIES = [
   "x509-svid",
   "jwt-svid",
   "wit-svid",
   "txn-token",
 ] as const satisfies readonly KeyFamily[];
-export type SigningFamily = (typeof SIGNING_FAMILIES)[number];
+/** And the family that signs what the broker says of credentials, where it says anything of the kind. */
+export type SigningFamily = (typeof SIGNING_FAMILIES)[number] | "events";
 
 /** How keys follow one another. */
 export type Rotation = {

@@ -87,6 +87,8 @@ export type Config = {
     readonly propagationSeconds: number;
   };
   readonly witSvid: boolean;
+  /** Whether JWT-SVIDs name their places in status lists, which are served. */
+  readonly statusLists: boolean;
   /** What keeps the private keys: files in the data directory, or a PKCS #11 token. */
   readonly keyManager:
     | { readonly kind: "disk" }

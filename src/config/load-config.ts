@@ -184,6 +184,7 @@ function configOf(
       propagationSeconds: file.authority.propagation,
     },
     witSvid: file.wit_svid,
+    statusLists: file.status_lists,
     keyManager: keyManagerOf(file.key_manager),
     ...(file.upstream_authority.disk !== undefined && {
       upstreamAuthority: upstreamFilesOf(file.upstream_authority.disk),

@@ -166,6 +166,11 @@ export const fileSchema = section({
   wit_svid: yesNo()
     .prefault(true)
     .describe("Serve the WIT-SVID profile of the SPIFFE Workload API, which is still incubating."),
+  status_lists: yesNo()
+    .prefault(false)
+    .describe(
+      "JWT-SVIDs name their place in an OAuth Token Status List, served at /status: for verifiers that poll. Each token is longer by 150 bytes.",
+    ),
   key_manager: section({
     pkcs11: section({
       module: absolutePath().describe("Shared library of the module."),
@@ -224,6 +229,9 @@ export const fileSchema = section({
     .prefault([])
     .describe("Registration entries that this file declares."),
 }).superRefine((file, context) => {
+  if (file.status_lists && file.http === undefined) {
+    context.addIssue({ code: "custom", path: ["status_lists"], message: "expected http too, which serves the lists" });
+  }
   const below = (path: readonly string[], listed: readonly { readonly issuer: string }[]) =>
     listed.map(({ issuer }, index) => ({ path: [...path, index, "issuer"], issuer }));
   const issuers = [

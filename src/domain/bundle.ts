@@ -54,14 +54,14 @@ export type PlainJwks = {
 
 /**
  * Writes the keys of JWT-SVIDs for verifiers that know nothing of SPIFFE: most libraries pass over a key whose `use` is
- * not `sig`.
+ * not `sig`. Those of status lists and events are in a set of their own, for a JWT-SVID says no more of its kind than `JWT`.
  *
  * @see RFC 7517 section 5
  */
-export function plainJwks(authorities: readonly Authority[]): PlainJwks {
+export function plainJwks(authorities: readonly Authority[], family: "jwt-svid" | "events" = "jwt-svid"): PlainJwks {
   return {
     keys: authorities
-      .filter((authority) => authority.family === "jwt-svid")
+      .filter((authority) => authority.family === family)
       .map(({ authorityId, publicKey }) => ({ use: "sig", alg: "ES256", kid: authorityId, ...ecJwkOf(publicKey) })),
   };
 }

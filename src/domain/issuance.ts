@@ -2,6 +2,7 @@ import type { Confirmation } from "./confirmation.ts";
 import type { Delegation } from "./delegation.ts";
 import type { Grant } from "./grant.ts";
 import type { SpiffeId } from "./spiffe-id.ts";
+import type { TokenStatus } from "./status-list.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
 
 /** The kinds of credential. A transaction token is no SVID: it says what a step may do, and identifies nobody by itself. */
@@ -37,5 +38,7 @@ export type IssuanceRecord = {
   readonly confirmation?: Confirmation;
   /** Set for a delegation token, which is a JWT-SVID for the broker alone; its grant is the most that a child may have. */
   readonly delegation?: Delegation;
+  /** Where the status list has a JWT-SVID that says so. */
+  readonly status?: TokenStatus;
   readonly issuedAt: UnixMicros;
 };

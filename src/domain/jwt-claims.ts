@@ -4,6 +4,13 @@ import { type Grant, narrowTo, scopeOf } from "./grant.ts";
 import { JTI_LENGTH } from "./ids.ts";
 import type { PrincipalName } from "./principal.ts";
 import { type SpiffeId, stepNameOf } from "./spiffe-id.ts";
+import {
+  STATUS_LIST_NAME_BYTES,
+  STATUS_LIST_TOKENS,
+  type StatusClaim,
+  statusClaim,
+  type TokenStatus,
+} from "./status-list.ts";
 import { audiencesOf, type Step } from "./step.ts";
 import type { UnixSeconds } from "./time.ts";
 
@@ -28,6 +35,7 @@ export type JwtClaims = {
   readonly parent_step_id?: string;
   readonly principal?: PrincipalClaim;
   readonly cnf?: Confirmation;
+  readonly status?: StatusClaim;
 };
 
 /** The claims about a step that every token of the step has. */
@@ -63,6 +71,8 @@ export type JwtFacts = {
   readonly expiresAt: UnixSeconds;
   readonly jti: string;
   readonly confirmation?: Confirmation;
+  /** Where the status list has the token; absent where no lists are served. */
+  readonly status?: TokenStatus;
 };
 
 /**
@@ -93,6 +103,7 @@ export function jwtClaims(issuer: string, facts: JwtFacts): JwtClaims {
     ...(granted.length === 0 ? {} : { authorization_details: granted }),
     ...ofStep,
     ...(facts.confirmation === undefined ? {} : { cnf: facts.confirmation }),
+    ...(facts.status === undefined ? {} : { status: statusClaim(issuer, facts.status) }),
   };
 }
 
@@ -123,6 +134,11 @@ export function jwtHeader(authorityId: string): string {
   return JSON.stringify({ alg: "ES256", kid: authorityId, typ: "JWT" });
 }
 
+const LONGEST_STATUS: TokenStatus = {
+  list: "0".repeat(base64urlLength(STATUS_LIST_NAME_BYTES)),
+  index: STATUS_LIST_TOKENS - 1,
+};
+
 /** Characters of the signature in the compact serialization. */
 const SIGNATURE_LENGTH = base64urlLength(64);
 
@@ -131,14 +147,15 @@ const SIGNATURE_LENGTH = base64urlLength(64);
  * be minted is refused before it is opened.
  *
  * @param authorityId - the id of any authority; all ids are equally long.
- * @param principal - whom the step works for.
+ * @param given.principal - whom the step works for.
+ * @param given.hasStatus - whether tokens say where a status list has them.
  * @returns bytes of the compact serialization, exactly, while instants have ten digits.
  */
 export function longestJwtSvidBytes(
   issuer: string,
   authorityId: string,
   step: NamedStep & Pick<Step, "grant" | "audiences">,
-  principal?: PrincipalName,
+  { principal, hasStatus = false }: { readonly principal?: PrincipalName; readonly hasStatus?: boolean } = {},
 ): number {
   const salt = "0".repeat(base64urlLength(PRINCIPAL_SALT_BYTES));
   const named = principal === undefined ? {} : { principal: { iss: principal.iss, sub: principal.sub, salt } };
@@ -162,6 +179,7 @@ export function longestJwtSvidBytes(
       jti: "0".repeat(JTI_LENGTH),
       // Whether the token will be bound is not known yet; `x5t#S256` is the longer of the two forms of `cnf`.
       confirmation: { "x5t#S256": "0".repeat(base64urlLength(32)) },
+      ...(hasStatus ? { status: LONGEST_STATUS } : {}),
     };
     return base64urlLength(Buffer.byteLength(JSON.stringify(jwtClaims(issuer, facts))));
   });

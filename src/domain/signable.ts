@@ -1,10 +1,13 @@
 import type { Authority, KeyFamily } from "./authority.ts";
+import { base64urlOf } from "./base64url.ts";
 import { readCertificate } from "./certificate.ts";
 import { type CrlFacts, certificateList } from "./crl.ts";
 import { sha256Hex } from "./digest.ts";
+import { p1363FromDer } from "./ecdsa-signature.ts";
 import { BrokerError } from "./errors.ts";
 import { authorityIdOf } from "./public-key.ts";
 import type { RecordedDraft } from "./stages.ts";
+import { type StatusListFacts, statusListClaims } from "./status-list.ts";
 import { issuerOf } from "./x509-profile.ts";
 
 /** A key as its keeper knows it. */
@@ -37,6 +40,30 @@ export function signableCrl(authority: Authority, family: KeyFamily, facts: CrlF
   const isOwn = authorityIdOf(readCertificate(certificate).publicKey) === authorityId;
   if (!isOwn) throw unsigned("a CRL was to be signed in another authority's name");
   return certificateList(issuerOf(certificate), facts);
+}
+
+/**
+ * The bytes of a status list token, made here from what it is to say. Its `typ` is in the header that is signed, so that it
+ * can't pass for a token of another kind, nor another for it.
+ *
+ * @param key - that is about to sign, as its keeper knows it.
+ * @returns the JWS signing input, ASCII.
+ * @throws BrokerError AUTHORITY_UNAVAILABLE
+ * @see draft-ietf-oauth-status-list section 5.1, RFC 7515 section 7.1
+ */
+export function signableStatusList(key: KeyName, facts: StatusListFacts): Uint8Array {
+  return signableEventToken(key, "statuslist+jwt", statusListClaims(facts));
+}
+
+function signableEventToken({ authorityId, family }: KeyName, typ: string, claims: object): Uint8Array {
+  if (family !== "events") throw unsigned(`a ${typ} was to be signed by a key for ${family}`);
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+  return Buffer.from(`${encode({ alg: "ES256", kid: authorityId, typ })}.${encode(claims)}`, "latin1");
+}
+
+/** A token of its signing input and its signature, ECDSA in DER: the compact serialization. */
+export function signedEventToken(toBeSigned: Uint8Array, signature: Uint8Array): string {
+  return `${Buffer.from(toBeSigned).toString("latin1")}.${base64urlOf(p1363FromDer(signature))}`;
 }
 
 /** What a signer throws when it definitely made no signature. */

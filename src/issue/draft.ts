@@ -14,12 +14,15 @@ import type { AuthorityDirectory } from "../ports/directories.ts";
 import type { Randomness } from "../ports/randomness.ts";
 import type { SvidFacts, SvidFormat } from "../ports/svid-format.ts";
 import { each } from "./each.ts";
+import type { StatusIndexes } from "./status-indexes.ts";
 
 export type DraftPorts = {
   readonly authorities: AuthorityDirectory;
   readonly formats: Readonly<Record<SvidKind, SvidFormat>>;
   readonly clock: Clock;
   readonly random: Randomness;
+  /** Gives each JWT-SVID its place in a status list. Absent: tokens name none. */
+  readonly statusIndexes?: StatusIndexes;
 };
 
 /** Writes each credential complete but for its signature, by the authority that is active now. */
@@ -50,6 +53,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     expiresAt: validity.expiresAt,
     authority,
     ...said,
+    ...statusIn(content, now, ports.statusIndexes),
     ...(step === undefined ? {} : { step }),
     ...(principal === undefined ? {} : { principal }),
   };
@@ -71,6 +75,7 @@ function draftOne(entitled: Entitled, now: UnixMicros, ports: DraftPorts): Draft
     ...(facts.publicKey === undefined ? {} : { publicKeySha256: sha256Hex(facts.publicKey) }),
     ...(facts.confirmation === undefined ? {} : { confirmation: facts.confirmation }),
     ...(facts.delegation === undefined ? {} : { delegation: facts.delegation }),
+    ...(facts.status === undefined ? {} : { status: facts.status }),
   };
   return {
     record,
@@ -99,6 +104,16 @@ type Said = Pick<
   SvidFacts,
   "serialNumber" | "jti" | "publicKey" | "audiences" | "grant" | "confirmation" | "delegation"
 >;
+
+/** No verifier takes a delegation token, so none asks for the status of one. */
+function statusIn(
+  content: SvidContent,
+  now: UnixMicros,
+  indexes: StatusIndexes | undefined,
+): Pick<SvidFacts, "status"> {
+  if (indexes === undefined || content.kind !== "jwt-svid" || content.delegation !== undefined) return {};
+  return { status: indexes.next(now) };
+}
 
 /** What distinguishes this credential, its serial number or `jti` included. */
 function saidBy(content: SvidContent, now: UnixMicros, random: Randomness): Said {

@@ -132,6 +132,7 @@ function policiesPortsOf(core: Core, { policies: { external } }: Config): Polici
 }
 
 function issuingPortsOf(core: Core, { issuer }: Config): CredentialsPorts {
+  const { statusIndexes } = core;
   const { authorities, clock, denials, entries, principals, random, rate, signer, stepDirectory, suspensions, unix } =
     core;
   return {
@@ -150,6 +151,7 @@ function issuingPortsOf(core: Core, { issuer }: Config): CredentialsPorts {
     gate: suspensions,
     clock,
     random,
+    ...(statusIndexes === undefined ? {} : { statusIndexes }),
   };
 }
 
@@ -178,7 +180,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
     policies,
     engine: core.engine,
     retries,
-    checkTokenSize: tokenSizeCheck(issuer, authorities),
+    checkTokenSize: tokenSizeCheck(issuer, authorities, config.statusLists),
     approvalSeconds,
     inDirectory,
     inForce,

@@ -9,9 +9,11 @@ import { signElsewhere } from "../adapters/signer-disk/keys-elsewhere.ts";
 import { openNoteSigner } from "../adapters/signer-disk/note-signer.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
+import { systemDeflate } from "../adapters/system/system-deflate.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
 import { keepCheckpoints } from "../authority/checkpoints.ts";
 import { keepCrls } from "../authority/crl.ts";
+import { keepStatusLists } from "../authority/status-lists.ts";
 import { createSuspensions } from "../authority/suspensions.ts";
 import type { Config } from "../config/config.ts";
 import { checkEntrySafety } from "../config/entry-safety.ts";
@@ -23,6 +25,7 @@ import { LIMITS } from "../domain/limits.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import { secondsOf } from "../domain/time.ts";
 import { createExplainer } from "../explain/explainer.ts";
+import { createStatusIndexes } from "../issue/status-indexes.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { HistoryReads } from "../ports/ledger-reads.ts";
 import type { Log } from "../ports/log.ts";
@@ -163,6 +166,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
         // WIT-SVIDs and transaction tokens are JWTs too: one setting for these families.
         "wit-svid": config.authority.jwtAuthoritySeconds,
         "txn-token": config.authority.jwtAuthoritySeconds,
+        ...(config.statusLists ? { events: config.authority.jwtAuthoritySeconds } : {}),
       },
       rotation: config.authority,
       gate: suspensions,
@@ -224,6 +228,19 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     failed,
   });
   closers.push(() => crls.stop());
+  const statusLists = config.statusLists
+    ? await keepStatusLists({
+        ledger,
+        credentials: store.credentials,
+        authorities,
+        signer,
+        deflate: systemDeflate(),
+        clock,
+        issuer: config.issuer,
+        ledgerIsDoubted: suspensions.ledgerIsDoubted,
+      })
+    : undefined;
+  if (statusLists !== undefined) closers.push(() => statusLists.following.end());
   const bundle = () => spiffeBundle(authorities.all(), authorities.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS);
 
   const endings = () => endingsOf(files.certificates(), secondsOf(clock.now()));
@@ -256,6 +273,8 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     federation,
     onFederatingChange: followFederating(entries, federation, failed),
     crls,
+    statusLists,
+    statusIndexes: config.statusLists ? createStatusIndexes(random) : undefined,
     unix,
     readiness,
     tracing,

@@ -20,6 +20,7 @@ import { keepStepDirectory } from "../follow/step-directory.ts";
 import { createIssuanceRate } from "../issue/issuance-rate.ts";
 import { issueThere } from "../issue/issue-apart.ts";
 import type { IssueDelegationPorts } from "../issue/issue-delegation-token.ts";
+import { createStatusIndexes } from "../issue/status-indexes.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { AuthorityDirectory } from "../ports/directories.ts";
 import type { Ledger } from "../ports/ledger.ts";
@@ -46,7 +47,7 @@ type FrontPorts = {
  * @throws BrokerError when the ledger can't be read, or the kernel does not tell who connects
  */
 export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts): Promise<void> {
-  const { issuer, ledgerDirectory, logLevel, tracing: traced } = parent.settings as FrontSettings;
+  const { issuer, statusLists, ledgerDirectory, logLevel, tracing: traced } = parent.settings as FrontSettings;
   setLevel(logLevel);
   const clock = systemClock();
   const random = systemRandomness();
@@ -68,6 +69,7 @@ export async function runFrontEnd({ parent, setLevel, log, flushed }: FrontPorts
     ...{ stepDirectory, executorSteps: stepDirectory, stepProcesses: stepDirectory, entries, authorities, denials },
     processes: unix.watch,
     formats: svidFormats(issuer),
+    ...(statusLists ? { statusIndexes: createStatusIndexes(random) } : {}),
     principals: { open: (recorded) => ask("principal", recorded) },
     // Of this front end alone. The process of the ledger counts for all of them.
     rate: createIssuanceRate(clock),
@@ -175,7 +177,7 @@ async function keepDirectories(
 const notHere = () => Promise.reject(new Error("a front end neither records nor signs"));
 const NO_LEDGER: Pick<Ledger, "perform"> = { perform: notHere };
 const NO_SIGNER: Signer = {
-  ...{ create: notHere, signSvid: notHere, signCrl: notHere, destroy: notHere },
+  ...{ create: notHere, signSvid: notHere, signCrl: notHere, signStatusList: notHere, destroy: notHere },
   holds: () => false,
   held: () => [],
 };

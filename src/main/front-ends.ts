@@ -48,9 +48,9 @@ export type PassOn = (line: string, front: number) => void;
 /** What front ends are started with. */
 export function frontSettings(
   { ledgerDirectory }: { readonly ledgerDirectory: string },
-  { issuer, log, tracing }: Config,
+  { issuer, statusLists, log, tracing }: Config,
 ): FrontSettings {
-  return { issuer, ledgerDirectory, logLevel: log.level, ...(tracing !== undefined && { tracing }) };
+  return { issuer, statusLists, ledgerDirectory, logLevel: log.level, ...(tracing !== undefined && { tracing }) };
 }
 
 export type FrontAnswersPorts = IssueHerePorts & {

@@ -8,7 +8,7 @@ import type { Selector } from "../domain/selector.ts";
 import type { SentDelivery, SentDraft } from "../issue/issue-apart.ts";
 
 /** What a front end is told before it begins; JSON. Nothing in it is a secret. */
-export type FrontSettings = Pick<Config, "issuer"> & {
+export type FrontSettings = Pick<Config, "issuer" | "statusLists"> & {
   readonly ledgerDirectory: string;
   readonly logLevel: Config["log"]["level"];
   readonly tracing?: TracingConfig;

@@ -9,6 +9,7 @@ import { introspectionForms, introspectionRoutes } from "../api/http/introspecti
 import { keyRoutes } from "../api/http/key-routes.ts";
 import { operationsRoutes } from "../api/http/operations-routes.ts";
 import { type HttpExtras, type HttpListener, startHttp } from "../api/http/start-http.ts";
+import { statusRoutes } from "../api/http/status-routes.ts";
 import type { SvidSource } from "../api/http/tls-context.ts";
 import { tracedRoutes } from "../api/http/traced-routes.ts";
 import { callerBySvid, verifierBySvid } from "../api/http/verifier-by-svid.ts";
@@ -116,8 +117,10 @@ function forVerifiers(core: Core, trust: Trust, config: Config, checking: Author
         clock,
       }),
   });
+  const { statusLists } = core;
+  const statuses = statusLists === undefined ? [] : [statusRoutes(statusLists)];
   return new Hono()
     .route("/", keys)
     .route("/", authzen)
-    .route("/", belowIssuer(issuer, revoked, introspection));
+    .route("/", belowIssuer(issuer, revoked, introspection, ...statuses));
 }

@@ -11,16 +11,22 @@ export type CheckTokenSize = (step: Step, principal?: PrincipalName) => void;
 /**
  * Refuses a step whose tokens could not be minted, before the step is opened.
  *
+ * @param hasStatus - whether tokens say where a status list has them.
  * @returns a function that throws BrokerError LIMIT_EXCEEDED, or AUTHORITY_UNAVAILABLE when no authority could sign the
  *   tokens
  */
-export function tokenSizeCheck(issuer: string, authorities: Pick<AuthorityDirectory, "active">): CheckTokenSize {
+export function tokenSizeCheck(
+  issuer: string,
+  authorities: Pick<AuthorityDirectory, "active">,
+  hasStatus = false,
+): CheckTokenSize {
   return (step, principal) => {
     const authority = authorities.active("jwt-svid");
     if (authority === undefined) {
       throw new BrokerError("AUTHORITY_UNAVAILABLE", "no authority for JWT-SVIDs is active");
     }
-    if (longestJwtSvidBytes(issuer, authority.authorityId, step, principal) > LIMITS.jwtMintedBytesMax) {
+    const given = { hasStatus, ...(principal === undefined ? {} : { principal }) };
+    if (longestJwtSvidBytes(issuer, authority.authorityId, step, given) > LIMITS.jwtMintedBytesMax) {
       throw new BrokerError(
         "LIMIT_EXCEEDED",
         `the step's tokens would be larger than ${LIMITS.jwtMintedBytesMax} bytes`,

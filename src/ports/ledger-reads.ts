@@ -14,6 +14,7 @@ import type { RevocationReason } from "../domain/revocation.ts";
 import type { RecordedRisk, RiskScope } from "../domain/risk.ts";
 import type { FactScope, ScopeFacts, StepCounts } from "../domain/run-facts.ts";
 import type { Segment, SpiffeId } from "../domain/spiffe-id.ts";
+import type { TokenStatus } from "../domain/status-list.ts";
 import type { ClosedState, Step, StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 import type { ToolState } from "../domain/tool-definition.ts";
@@ -212,6 +213,9 @@ export type RevokedX509Svid = {
   readonly reason: RevocationReason;
 };
 
+/** A status list, and when the last of its tokens has expired and may be forgotten. */
+export type StatusListRow = { readonly list: string; readonly endsAt: UnixSeconds };
+
 /** What became of credentials: for CRLs, and for callers that ask about one credential. */
 export type CredentialReads = {
   /**
@@ -220,6 +224,12 @@ export type CredentialReads = {
    * meanwhile may be in none.
    */
   revokedX509Svids(expiringAfter: UnixSeconds): AsyncIterable<readonly RevokedX509Svid[]>;
+  /** The status lists that have a token which may still be accepted. */
+  statusLists(now: UnixSeconds): Promise<readonly StatusListRow[]>;
+  /** Places of the tokens that are denied and may not be forgotten at `now`, in parts; as of `FeedReads.inForce`. */
+  revokedStatuses(now: UnixSeconds): AsyncIterable<readonly TokenStatus[]>;
+  /** Places of the tokens that the events with a sequence in (after, through] took back, in parts. */
+  statusesRevokedBetween(after: number, through: number): AsyncIterable<readonly TokenStatus[]>;
   /** The issuance of this credential, with what became of it and of its step. */
   issuance(credential: CredentialName): Promise<IssuanceRow | undefined>;
 };

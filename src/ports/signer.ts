@@ -1,6 +1,7 @@
 import type { Authority, KeyFamily } from "../domain/authority.ts";
 import type { CrlFacts } from "../domain/crl.ts";
 import type { Recorded } from "../domain/stages.ts";
+import type { StatusListFacts } from "../domain/status-list.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 
 /**
@@ -35,6 +36,14 @@ export type Signer = {
    * @see RFC 5280 section 5
    */
   signCrl(authority: Authority, facts: CrlFacts): Promise<Uint8Array>;
+  /**
+   * Makes and signs a status list token by a key for events: ES256. The method takes what the token says and never bytes.
+   *
+   * @returns the compact serialization.
+   * @throws BrokerError AUTHORITY_UNAVAILABLE when it definitely made no signature
+   * @see draft-ietf-oauth-status-list section 5.1
+   */
+  signStatusList(authorityId: string, facts: StatusListFacts): Promise<string>;
   /** Destroys a key for good. */
   destroy(authorityId: string): Promise<void>;
 };

@@ -5,6 +5,7 @@ import type { Grant } from "../domain/grant.ts";
 import type { SvidKind } from "../domain/issuance.ts";
 import type { PrincipalClaim } from "../domain/jwt-claims.ts";
 import type { SpiffeId } from "../domain/spiffe-id.ts";
+import type { TokenStatus } from "../domain/status-list.ts";
 import type { Step } from "../domain/step.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 
@@ -23,6 +24,7 @@ export type SvidFacts = {
   readonly publicKey?: Uint8Array;
   readonly confirmation?: Confirmation;
   readonly delegation?: Delegation;
+  readonly status?: TokenStatus;
   readonly audiences: readonly string[];
   readonly grant: Grant;
   /** Absent for infrastructure. */

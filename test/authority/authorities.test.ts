@@ -100,6 +100,30 @@ describe("the first start", () => {
   });
 });
 
+describe("the key for events", () => {
+  const lifetimeSeconds = { "x509-svid": 9e6, "jwt-svid": 9e6, "wit-svid": 9e6, "txn-token": 9e6 };
+
+  test("is there where it is asked for, follows the life of all keys, and is removed where it is no more", async () => {
+    const first = await started({ lifetimeSeconds: { ...lifetimeSeconds, events: 30 * DAY_SECONDS } });
+    const { authorityId = "" } = first.active("events") ?? {};
+    expect(first.active("events")).toMatchObject({ family: "events", state: "active" });
+    first.stop();
+    const second = await started({ lifetimeSeconds });
+    expect(second.active("events")).toBe(undefined);
+    expect(second.all().map(({ family }) => family)).toEqual(FAMILIES);
+    expect(signer.holds(authorityId)).toBe(false);
+  });
+
+  test("is another in a new epoch", async () => {
+    const authorities = await started({ lifetimeSeconds: { ...lifetimeSeconds, events: 30 * DAY_SECONDS } });
+    const before = authorities.active("events")?.authorityId;
+    await beginEpoch();
+    await authorities.replaceAll();
+    expect(authorities.active("events")?.authorityId).toBeTypeOf("string");
+    expect(authorities.active("events")?.authorityId).not.toBe(before);
+  });
+});
+
 describe("a later start", () => {
   test("finds what there is and makes nothing", async () => {
     const first = await started();

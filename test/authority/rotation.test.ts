@@ -212,7 +212,7 @@ describe("a restart", () => {
     const first = await scene.start();
     const validity = { notBefore: activeOf(first).notBefore, expiresAt: activeOf(first).expiresAt };
     const orphan = await scene.signer.create("jwt-svid", validity);
-    const other = await scene.signer.create("events", validity);
+    const other = await scene.signer.create("ledger", validity);
     const second = await scene.start();
     expect(scene.signer.holds(orphan.authorityId)).toBe(false);
     expect(scene.signer.holds(activeOf(second).authorityId)).toBe(true);

@@ -24,6 +24,7 @@ broker:
     - spiffe_id: spiffe://example.org/runtime/graph
       references: [{type: stint.v1.WorkflowStepReference, allow_over_tcp: true}, {type: spiffe.broker.WorkloadPIDReference}]
 wit_svid: false
+status_lists: true
 workers: 3
 limits: {open_steps: 500, connections_per_uid: 32, watchers: 100}
 ledger: {reserve_bytes: 33554432, disk_free_bytes_min: 134217728}
@@ -89,6 +90,7 @@ test("takes every key, in the units and words of the domain", () => {
       ]),
     },
     witSvid: false,
+    statusLists: true,
     limits: { openStepsPerRuntime: 500, connectionsPerUid: 32, watchers: 100 },
     workers: 3,
     ledger: { reserveBytes: 33_554_432, diskFreeBytesMin: 134_217_728 },
@@ -169,6 +171,7 @@ test("what is not said takes the default, and no listener opens unasked", () => 
     dataDirectory: "/var/lib/stint",
     workload: { socket: "/run/stint/workload.sock", mode: 0o666, crlOnStreams: false },
     witSvid: true,
+    statusLists: false,
     operator: { socket: "/run/stint/operator.sock" },
     limits: { openStepsPerRuntime: 10_000, connectionsPerUid: 256, watchers: 10_000 },
     workers: 0,

@@ -19,6 +19,7 @@ import { openingContract } from "./ledger-opening.ts";
 import { policiesContract } from "./ledger-policies.ts";
 import { principalsContract } from "./ledger-principals.ts";
 import { processesContract } from "./ledger-processes.ts";
+import { statusListsContract } from "./ledger-status-lists.ts";
 import { stepTreeContract } from "./ledger-step-tree.ts";
 import { toolsContract } from "./ledger-tools.ts";
 import type { World } from "./ledger-world.ts";
@@ -48,6 +49,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     principalsContract,
     feedContract,
     credentialsContract,
+    statusListsContract,
     historyContract,
     stepTreeContract,
     policiesContract,

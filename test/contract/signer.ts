@@ -6,6 +6,7 @@ import { TAG } from "../../src/domain/der.ts";
 import { bitsOf, membersOf, parseDer } from "../../src/domain/der-reader.ts";
 import { authorityIdOf } from "../../src/domain/public-key.ts";
 import type { Recorded } from "../../src/domain/stages.ts";
+import { statusListClaims } from "../../src/domain/status-list.ts";
 import { addSeconds } from "../../src/domain/time.ts";
 import { authorityCertificate, issuerOf, signedCertificate } from "../../src/domain/x509-profile.ts";
 import type { Signer } from "../../src/ports/signer.ts";
@@ -174,6 +175,42 @@ export function signerContract(
         await expect(signer.signCrl(unknown, facts)).rejects.toMatchObject(refused);
         await signer.destroy(authority.authorityId);
         await expect(signer.signCrl(authority, facts)).rejects.toMatchObject(refused);
+      });
+    });
+
+    describe("of status lists", () => {
+      const facts = {
+        issuer: "https://stint.example.org",
+        list: "listlistlist",
+        issuedAt: NOW,
+        compressed: Uint8Array.of(1, 2, 3),
+      };
+
+      test("makes the token from what it is to say, and signs it with the key for events that is named", async () => {
+        const [authority, other] = [await signer.create("events", validity), await signer.create("events", validity)];
+        const token = await signer.signStatusList(authority.authorityId, facts);
+        const [header = "", claims = "", signature = ""] = token.split(".");
+        const read = (part: string): unknown => JSON.parse(Buffer.from(part, "base64url").toString());
+        expect(read(header)).toEqual({ alg: "ES256", kid: authority.authorityId, typ: "statuslist+jwt" });
+        expect(read(claims)).toEqual(statusListClaims(facts));
+        const bits = Buffer.from(signature, "base64url");
+        const verifies = (one: typeof authority) =>
+          verify("sha256", Buffer.from(`${header}.${claims}`), { key: keyOf(one), dsaEncoding: "ieee-p1363" }, bits);
+        expect([authority, other].map(verifies)).toEqual([true, false]);
+      });
+
+      test.for(["x509-svid", "jwt-svid", "wit-svid", "txn-token", "ledger"] as const satisfies readonly KeyFamily[])(
+        "makes none with a key for %s",
+        async (family) => {
+          const { authorityId } = await signer.create(family, validity);
+          const refused = { code: "AUTHORITY_UNAVAILABLE", message: "the signing authority is not available" };
+          await expect(signer.signStatusList(authorityId, facts)).rejects.toMatchObject(refused);
+        },
+      );
+
+      test("makes none with a key that is not at hand", async () => {
+        const refused = { code: "AUTHORITY_UNAVAILABLE" };
+        await expect(signer.signStatusList("0".repeat(40), facts)).rejects.toMatchObject(refused);
       });
     });
 

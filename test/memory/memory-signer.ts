@@ -3,7 +3,13 @@ import type { KeyFamily } from "../../src/domain/authority.ts";
 import { signedCrl } from "../../src/domain/crl.ts";
 import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../src/domain/ids.ts";
 import { newAuthority } from "../../src/domain/new-authority.ts";
-import { checkSignable, signableCrl, unsigned } from "../../src/domain/signable.ts";
+import {
+  checkSignable,
+  signableCrl,
+  signableStatusList,
+  signedEventToken,
+  unsigned,
+} from "../../src/domain/signable.ts";
 import type { TrustDomain } from "../../src/domain/spiffe-id.ts";
 import type { RecordedDraft } from "../../src/domain/stages.ts";
 import type { CommitSigner } from "../../src/ports/commit-signer.ts";
@@ -60,6 +66,13 @@ export function memorySigner(options: {
       if (held === undefined) throw unsigned(`no key of authority ${authority.authorityId}`);
       const toBeSigned = signableCrl(authority, held.family, facts);
       return signedCrl(toBeSigned, sign("sha256", toBeSigned, held.key));
+    },
+
+    async signStatusList(authorityId, facts) {
+      const held = keys.get(authorityId);
+      if (held === undefined) throw unsigned(`no key of authority ${authorityId}`);
+      const toBeSigned = signableStatusList({ authorityId, family: held.family }, facts);
+      return signedEventToken(toBeSigned, sign("sha256", toBeSigned, held.key));
     },
 
     async destroy(authorityId) {

@@ -38,6 +38,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0017_tools.sql 6949e0c7b25fc27ca419427a19cbd426a66a3ac4460c1be22e5137b4baba5cf1",
     "0018_exchanges.sql 6e913cb15f0fc5fc57f9e9f90ccc8b0f43daec99440d947287cdd7805c015c91",
     "0019_counted_for.sql 5e3dfc619bf347e0812f8fbd7d94c1f33aefdf99189b8b44475b2aed386fa0d6",
+    "0020_status_lists.sql ed30e4e72df638532c39706e7594896bedf3505d248698dc71d7bfa5e8d6d7cc",
   ]);
 });
 
@@ -116,7 +117,7 @@ async function makeOneOfEach(): Promise<void> {
   } as const;
   await ledger.perform({ act: "enroll-process", process: processOf(31), ...enrolling, now });
   const jwt = await world.issue(step, {});
-  const given = await world.issue(step, {});
+  const given = await world.issue(step, { status: { list: "list", index: 0 } });
   await ledger.perform({ act: "mark-undelivered", issuanceId: given.issuanceId, now });
   const credential = { jti: jwt.jti ?? "" };
   await ledger.perform({ act: "revoke-credential", credential, reason: "keyCompromise", by: OPERATOR, now });
@@ -375,7 +376,7 @@ test("the members of every event", () => {
       "issuance.grant[].actions[] issuance.grant[].datatypes[] issuance.grant[].identifier",
       "issuance.grant[].locations[] issuance.grant[].max_calls issuance.grant[].type issuance.issuanceId issuance.issuedAt",
       "issuance.jti issuance.kind issuance.notBefore issuance.publicKeySha256 issuance.serialNumber",
-      "issuance.spiffeId issuance.subject.kind issuance.subject.stepId issuance.toBeSignedSha256",
+      "issuance.spiffeId issuance.status.index issuance.status.list issuance.subject.kind issuance.subject.stepId issuance.toBeSignedSha256",
     ].join(" "),
     "issuance.undelivered": "issuanceId",
     "exchange.intended":

@@ -56,6 +56,7 @@ import { PRINCIPAL } from "./tables/principal-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
 import { REVOCATION } from "./tables/revocation-table.ts";
 import { RUN } from "./tables/run-table.ts";
+import { parametersOfStatusList, STATUS_LIST } from "./tables/status-list-table.ts";
 import { ENROLLED_PROCESS, STEP_OPENER } from "./tables/step-process-table.ts";
 import { type ClosingRow, parametersOfOpened, STEP } from "./tables/step-table.ts";
 import { USAGE } from "./tables/usage-table.ts";
@@ -296,6 +297,8 @@ function recordIssuance(db: Connection, event: IssuanceRecorded, sequence: numbe
   const stepSequence = stepSequenceOf(db, subject.stepId, sequence);
   db.run(ISSUANCE.insert, parametersOfIssuance(event, sequence, stepSequence));
   db.run(STEP.insertEvent, { stepSequence, sequence });
+  const list = parametersOfStatusList(event, sequence);
+  if (list !== undefined) db.run(STATUS_LIST.begin, list);
   if (issuance.delegation !== undefined) db.run(DELEGATION_TOKEN.insert, { sequence, ...issuance.delegation });
   if (executable !== undefined) db.run(STEP.pinExecutable, { stepId: subject.stepId, executable });
 }

@@ -4,7 +4,7 @@ import { signedCrl } from "../../domain/crl.ts";
 import { derFromP1363 } from "../../domain/ecdsa-signature.ts";
 import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../domain/ids.ts";
 import { newAuthority } from "../../domain/new-authority.ts";
-import { checkSignable, signableCrl, unsigned } from "../../domain/signable.ts";
+import { checkSignable, signableCrl, signableStatusList, signedEventToken, unsigned } from "../../domain/signable.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import type { Signer } from "../../ports/signer.ts";
@@ -134,6 +134,12 @@ function signerOf(cryptoki: Cryptoki, module: PKCS11, { tokenLabel, pin, ...opti
       const key = keyOf(authority.authorityId);
       const toBeSigned = signableCrl(authority, key.family, facts);
       return signedCrl(toBeSigned, await sign(key, toBeSigned));
+    },
+
+    async signStatusList(authorityId, facts) {
+      const key = keyOf(authorityId);
+      const toBeSigned = signableStatusList(key, facts);
+      return signedEventToken(toBeSigned, await sign(key, toBeSigned));
     },
 
     async destroy(authorityId) {

@@ -6,7 +6,7 @@ import { answerWith, belowIssuer } from "./document.ts";
 
 /** What verifiers are told. */
 export type KeyFacts = {
-  /** The authorities whose signatures are to be believed; families other than X.509- and JWT-SVID are left out. */
+  /** The authorities whose signatures are to be believed; families that sign neither SVIDs nor events are left out. */
   authorities(): readonly Authority[];
   /** The `iss` of tokens: an https URL without trailing slash. */
   readonly issuer: string;
@@ -58,6 +58,7 @@ export function keyRoutes(facts: KeyFacts): Hono {
     }),
   );
   routes.get("/jwks.json", (context) => answer(context, plainJwks(facts.authorities())));
+  routes.get("/keys/events.json", (context) => answer(context, plainJwks(facts.authorities(), "events")));
   routes.get("/spiffe-bundle.json", (context) =>
     answer(context, spiffeBundle(facts.authorities(), facts.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS)),
   );

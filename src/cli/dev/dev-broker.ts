@@ -142,6 +142,7 @@ function configOf(
     limits: { connectionsPerUid: 4_096, watchers: 1_000, openStepsPerRuntime: 10_000 },
     ledger: { reserveBytes: MEBIBYTE, diskFreeBytesMin: 0, checkpointCopy: undefined },
     log: { level: "info" },
+    statusLists: false,
     keyManager: { kind: "disk" },
     federation: {},
     approvalSeconds: LIMITS.approvalSecondsDefault,

@@ -124,13 +124,18 @@ describe("the size of a token", () => {
       { nil: undefined },
     );
     fc.assert(
-      fc.property(steps, principals, (members, principal) => {
+      fc.property(steps, principals, fc.boolean(), (members, principal, hasStatus) => {
         const step: Step = { ...STEP, ...members };
-        const foretold = longestJwtSvidBytes(ISSUER, authority.authorityId, step, principal);
+        const foretold = longestJwtSvidBytes(ISSUER, authority.authorityId, step, {
+          hasStatus,
+          ...(principal !== undefined && { principal }),
+        });
         if (foretold > LIMITS.jwtMintedBytesMax) {
-          expect(() => mintAll(step, principal)).toThrow(expect.objectContaining({ code: "LIMIT_EXCEEDED" }));
+          expect(() => mintAll(step, principal, hasStatus)).toThrow(
+            expect.objectContaining({ code: "LIMIT_EXCEEDED" }),
+          );
         } else {
-          expect(Math.max(...mintAll(step, principal))).toBe(foretold);
+          expect(Math.max(...mintAll(step, principal, hasStatus))).toBe(foretold);
         }
       }),
       { numRuns: 300 },
@@ -138,9 +143,13 @@ describe("the size of a token", () => {
   });
 
   /** Lengths of the tokens for each of the step's audiences, bound, which makes them longest. */
-  function mintAll(step: Step, principal?: PrincipalClaim): readonly number[] {
+  function mintAll(step: Step, principal?: PrincipalClaim, hasStatus = false): readonly number[] {
     const signature = Buffer.from("3006020101020101", "hex");
-    const said = { confirmation: BOUND, ...(principal === undefined ? {} : { principal }) };
+    const said = {
+      confirmation: BOUND,
+      ...(principal === undefined ? {} : { principal }),
+      ...(hasStatus ? { status: { list: "listlistlist", index: 131_071 } } : {}),
+    };
     return audiencesOf(step).map(
       (audience) => format.assemble(format.toBeSigned({ ...factsOf(step, audience), ...said }), signature).length,
     );

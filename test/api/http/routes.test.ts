@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { createLocalJWKSet } from "jose";
 import { Counter, Registry } from "prom-client";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { keyRoutes } from "../../../src/api/http/key-routes.ts";
 import { type OperationsFacts, operationsRoutes } from "../../../src/api/http/operations-routes.ts";
+import { statusRoutes } from "../../../src/api/http/status-routes.ts";
 import type { Authority } from "../../../src/domain/authority.ts";
 import { parseSpiffeBundle } from "../../../src/domain/bundle.ts";
+import { BrokerError } from "../../../src/domain/errors.ts";
 import type { UnixSeconds } from "../../../src/domain/time.ts";
 import { P256_SPKI } from "../../samples/credentials.ts";
 import { ask, LOOPBACK, madeCertificate, started } from "./http-peers.ts";
@@ -73,6 +75,49 @@ test("the JWKS has the keys of JWT-SVIDs alone, in the form that any library tak
   expect(JSON.parse(body)).toEqual({ keys: [{ ...JWK, use: "sig", alg: "ES256", kid: "key-of-jwt-svid" }] });
   const keys = createLocalJWKSet(JSON.parse(body));
   await expect(keys({ alg: "ES256", kid: "key-of-jwt-svid" })).resolves.toMatchObject({ type: "public" });
+});
+
+test("the keys of status lists and events are in a set of their own", async () => {
+  const authorities = [authority("jwt-svid", "a"), authority("events", "b")];
+  const { url } = await started(keyRoutes({ issuer: ISSUER, authorities: () => authorities, bundleSequence: () => 1 }));
+  const { body } = await ask(`${url}/keys/events.json`);
+  expect(JSON.parse(body)).toEqual({ keys: [{ ...JWK, use: "sig", alg: "ES256", kid: "b" }] });
+});
+
+describe("a status list", () => {
+  const tokens: Record<string, string | BrokerError> = {
+    AbCdEfGhIjKl: "header.claims.signature",
+    doubted: new BrokerError("NOT_SERVING", "the ledger can't be relied on at present"),
+  };
+  const routes = statusRoutes({
+    async token(list) {
+      const token = tokens[list];
+      if (token instanceof BrokerError) throw token;
+      return token;
+    },
+  });
+
+  test("is served for as long as it may be kept, to pages in browsers too", async () => {
+    const { url } = await started(routes);
+    const answer = await ask(`${url}/status/AbCdEfGhIjKl`);
+    expect(answer).toMatchObject({
+      status: 200,
+      body: "header.claims.signature",
+      headers: {
+        "content-type": "application/statuslist+jwt",
+        "cache-control": "public, max-age=5",
+        "access-control-allow-origin": "*",
+      },
+    });
+  });
+
+  test("that there is not is not found, and one that is not certain is not served; neither is kept", async () => {
+    const { url } = await started(routes);
+    const kept = { "cache-control": "no-store" };
+    expect(await ask(`${url}/status/unknown`)).toMatchObject({ status: 404, headers: kept });
+    const doubted = { status: 503, body: "the ledger can't be relied on at present\n", headers: kept };
+    expect(await ask(`${url}/status/doubted`)).toMatchObject(doubted);
+  });
 });
 
 test("the SPIFFE bundle has both kinds of key, its sequence and when to look again", async () => {

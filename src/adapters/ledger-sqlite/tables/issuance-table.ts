@@ -30,6 +30,7 @@ const columns = (became: {
   i.authority_id AS authorityId, i.serial_number AS serialNumber, i.jti, i.audiences, i.granted,
   i.not_before_s AS notBefore, i.expires_at_s AS expiresAt, i.to_be_signed_sha256 AS toBeSignedSha256,
   i.public_key_sha256 AS publicKeySha256, i.confirmation, i.issued_at_us AS issuedAt,
+  i.status_list AS statusList, i.status_index AS statusIndex,
   ${became.undelivered} AS undeliveredSequence, ${became.revokedSequence} AS revokedSequence,
   ${became.revokedAt} AS revokedAt, ${became.reason} AS revocationReason,
   s.step_id AS stepId, s.run_id AS runId, s.step, s.attempt, s.agent, ${became.state} AS state,
@@ -69,10 +70,11 @@ export const ISSUANCE = {
     INSERT INTO issuance (
       sequence, issuance_id, kind, step_sequence, entry_id, spiffe_id, authority_id, serial_number, jti, audiences,
       granted, not_before_s, expires_at_s, to_be_signed_sha256, public_key_sha256, confirmation, issued_at_us,
-      recorded_at_us)
+      recorded_at_us, status_list, status_index)
     VALUES (
       @sequence, @issuanceId, @kind, @stepSequence, @entryId, @spiffeId, @authorityId, @serialNumber, @jti, @audiences,
-      @granted, @notBefore, @expiresAt, @toBeSignedSha256, @publicKeySha256, @confirmation, @issuedAt, @recordedAt)`,
+      @granted, @notBefore, @expiresAt, @toBeSignedSha256, @publicKeySha256, @confirmation, @issuedAt, @recordedAt,
+      @statusList, @statusIndex)`,
   markUndelivered: "UPDATE issuance SET undelivered_sequence = @sequence WHERE issuance_id = @issuanceId",
   revoke: `
     UPDATE issuance SET revoked_sequence = @sequence, revoked_at_us = @at, revocation_reason = @reason
@@ -174,6 +176,8 @@ export type StoredIssuance = {
   readonly publicKeySha256: string | null;
   readonly confirmation: string | null;
   readonly issuedAt: UnixMicros;
+  readonly statusList: string | null;
+  readonly statusIndex: number | null;
   readonly undeliveredSequence: number | null;
   readonly revokedSequence: number | null;
   readonly revokedAt: UnixMicros | null;
@@ -222,6 +226,9 @@ export function issuanceOf(row: StoredIssuance): IssuanceRow {
     toBeSignedSha256: Buffer.from(row.toBeSignedSha256).toString("hex"),
     ...(row.publicKeySha256 === null ? {} : { publicKeySha256: row.publicKeySha256 }),
     ...(row.confirmation === null ? {} : { confirmation: JSON.parse(row.confirmation) as Confirmation }),
+    ...(row.statusList === null || row.statusIndex === null
+      ? {}
+      : { status: { list: row.statusList, index: row.statusIndex } }),
     issuedAt: row.issuedAt,
     sequence: row.sequence,
     undelivered: row.undeliveredSequence !== null,
@@ -268,5 +275,7 @@ export function parametersOfIssuance(
     confirmation: confirmation === undefined ? null : canonicalText(confirmation),
     issuedAt: issuance.issuedAt,
     recordedAt: at,
+    statusList: issuance.status?.list ?? null,
+    statusIndex: issuance.status?.index ?? null,
   };
 }

@@ -21,6 +21,24 @@ const RANGE = `
   (v.latest_expiry_s, v.sequence, v.subject_sequence) > (@latestExpiry, @sequence, @subjectSequence)
    AND (v.latest_expiry_s, v.sequence, v.subject_sequence) <= (@throughExpiry, @throughSequence, @throughSubject)`;
 
+/** A part of the deny-list in ledger order; the `@through…` parameters are the position of its last row. */
+const SEQUENCES = `
+  (v.sequence, v.subject_sequence) > (@sequence, @subjectSequence)
+   AND (v.sequence, v.subject_sequence) <= (@throughSequence, @throughSubject)`;
+
+/** Places in status lists of the tokens that a part of the deny-list takes back: those of whole steps, and single ones. */
+const revokedStatuses = (part: string, index: string) => `
+    SELECT i.status_list AS list, i.status_index AS "index"
+      FROM revocation AS v ${index}
+      CROSS JOIN step_event AS h ON h.step_sequence = v.subject_sequence
+      CROSS JOIN issuance AS i ON i.sequence = h.sequence
+     WHERE ${part} AND v.subject = 'step' AND i.status_list IS NOT NULL
+     UNION ALL
+    SELECT i.status_list, i.status_index
+      FROM revocation AS v ${index}
+      CROSS JOIN issuance AS i ON i.sequence = v.subject_sequence
+     WHERE ${part} AND v.subject = 'issuance' AND i.status_list IS NOT NULL`;
+
 const X509_SVID = "i.kind = 'x509-svid' AND i.expires_at_s > @expiringAfter";
 
 export const REVOCATION = {
@@ -42,6 +60,13 @@ export const REVOCATION = {
       FROM revocation AS v INDEXED BY revocation_latest_expiry
      WHERE (v.latest_expiry_s, v.sequence, v.subject_sequence) > (@latestExpiry, @sequence, @subjectSequence)
      ORDER BY v.latest_expiry_s, v.sequence, v.subject_sequence LIMIT @limit`,
+  positionsBetween: `
+    SELECT v.latest_expiry_s AS latestExpiry, v.sequence, v.subject_sequence AS subjectSequence
+      FROM revocation AS v
+     WHERE (v.sequence, v.subject_sequence) > (@sequence, @subjectSequence) AND v.sequence <= @through
+     ORDER BY v.sequence, v.subject_sequence LIMIT @limit`,
+  revokedStatuses: revokedStatuses(RANGE, "INDEXED BY revocation_latest_expiry"),
+  revokedStatusesBetween: revokedStatuses(SEQUENCES, ""),
   /** An SVID taken back by itself, whose step has ended since, is in both halves, with its own reason in both. */
   revokedX509Svids: `
     SELECT i.authority_id AS authorityId, i.serial_number AS serialNumber, i.expires_at_s AS expiresAt,
