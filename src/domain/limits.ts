@@ -80,6 +80,13 @@ export const LIMITS = {
   resumedDenialsMax: 10_000,
   pageSizeMax: 500,
   pageSizeDefault: 100,
+  /** Of one filter, and values of each: more than a person types. */
+  historyTermsMax: 64,
+  historyValuesMax: 64,
+  /** Steps by which a cause is told, with all that descends from them: what an operator can still look through. */
+  causedStepsMax: 10_000,
+  /** Groups of a count that are told, unless another number is asked for. */
+  historyGroupsDefault: 20,
   /** Steps in one answer about a tree: more than a person reads, and with ordinary grants a tenth of a message. */
   stepTreeMax: 200,
   /** Steps, and credentials, that one answer lists one by one; the counts beside the lists count all. */

@@ -5,7 +5,10 @@ import type { EventRow, HistoryFilter, IssuanceRow } from "./ledger-reads.ts";
  * One part of an export: the oldest `limit` rows with a sequence in (after, end]. The bounds keep a read short also where
  * hardly any row passes the filter.
  */
-export type ExportWindow = Omit<HistoryFilter, "before"> & { readonly after: number; readonly end: number };
+export type ExportWindow = ExportFilter & { readonly after: number; readonly end: number; readonly limit: number };
+
+/** Which rows are exported. */
+export type ExportFilter = Pick<HistoryFilter, "runId" | "step" | "stepId" | "agent" | "since" | "until">;
 
 /** An issuance as it was at a sequence, with what its step was opened by. */
 export type ExportedIssuance = IssuanceRow & { readonly decisionId?: string; readonly principalId?: string };

@@ -5,6 +5,7 @@ import type { Decision, OpenerFacts, Situation } from "../domain/decision.ts";
 import type { Exchange } from "../domain/exchange.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { CallCounts } from "../domain/grant.ts";
+import type { HistoryField, HistoryList, HistoryTerms } from "../domain/history-filter.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
 import type { Actor, LedgerEvent } from "../domain/ledger-event.ts";
 import type { RecordedPolicySet } from "../domain/policy-set.ts";
@@ -248,7 +249,7 @@ export type IssuanceRow = IssuanceRecord & {
 };
 
 /** Filters of the operator's view. Absent members do not filter. */
-export type HistoryFilter = {
+export type HistoryFilter = HistoryTerms & {
   readonly runId?: string;
   readonly step?: string;
   readonly stepId?: string;
@@ -257,6 +258,10 @@ export type HistoryFilter = {
   readonly until?: UnixMicros;
   /** Exclusive upper bound: the sequence of the last row of the page before. */
   readonly before?: number;
+  /** Exclusive lower bound: the same, where the order is the other one. */
+  readonly after?: number;
+  /** Newest first where it is absent. */
+  readonly oldestFirst?: boolean;
   readonly limit: number;
 };
 
@@ -267,6 +272,9 @@ export type EventRow = {
   readonly canonical: Uint8Array;
   readonly leafHash: Uint8Array;
 };
+
+/** How many rows have one value of a field; without a value: in all, or those that have none. */
+export type HistoryGroup = { readonly value: string | null; readonly count: number };
 
 /** The operator's reads, on a connection of their own so that they never delay an issuance. Newest first. */
 export type HistoryReads = {
@@ -302,9 +310,7 @@ export type HistoryReads = {
   callApprovals(
     filter: HistoryFilter & { readonly states?: readonly CallApprovalState[]; readonly now: UnixMicros },
   ): Promise<readonly CallApproval[]>;
-  events(
-    filter: HistoryFilter & { readonly type?: string; readonly after?: number; readonly oldestFirst?: boolean },
-  ): Promise<readonly EventRow[]>;
+  events(filter: HistoryFilter & { readonly type?: string }): Promise<readonly EventRow[]>;
   principals(filter: Pick<HistoryFilter, "before" | "limit">): Promise<readonly PrincipalRow[]>;
   /** Tools that were reported; `sequence` of their first reports. */
   tools(
@@ -321,6 +327,20 @@ export type HistoryReads = {
   exchanges(
     filter: HistoryFilter & { readonly target?: string; readonly alive?: boolean; readonly now: UnixMicros },
   ): Promise<readonly Exchange[]>;
+  /**
+   * How many rows of a list the filter leaves, in no order: for each value of a field, or in all. Denials that stand for several and usage
+   * count as often as they say.
+   */
+  count(
+    list: HistoryList,
+    filter: Omit<HistoryFilter, "limit"> & { readonly now: UnixMicros },
+    groupBy?: HistoryField,
+  ): Promise<readonly HistoryGroup[]>;
+  /**
+   * Exclusive bounds of the sequences of what was recorded in [since, until): every row in them can be read by now, and none outside of
+   * them is in that time.
+   */
+  span(filter: Pick<HistoryFilter, "since" | "until">): Promise<{ readonly after: number; readonly before: number }>;
   /** What closing this target would close and revoke now. */
   preview(target: CloseTarget, now: UnixMicros): Promise<TakenBack>;
   /** What the events in [first, last] closed and revoked. */

@@ -234,11 +234,6 @@ describe("stint history", () => {
       expect(createHash("sha256").update(`\0${canonical}`).digest("hex")).toBe(leaf_hash);
     }
   });
-
-  test("refuses filters that following does not know, rather than ignoring them", async () => {
-    const ran = await operator(["history", "events", "--follow", "--run", "r"]);
-    expect(ran).toEqual({ status: 2, out: "", err: "stint: --follow takes --type and --after only\n" });
-  });
 });
 
 test("a step that is to be opened for too short a time is refused with the least that it takes", async () => {

@@ -12,6 +12,7 @@ import { evidenceContract } from "./ledger-evidence.ts";
 import { exchangesContract } from "./ledger-exchanges.ts";
 import { federationContract } from "./ledger-federation.ts";
 import { feedContract } from "./ledger-feed.ts";
+import { filtersContract } from "./ledger-filters.ts";
 import { historyContract } from "./ledger-history.ts";
 import { issuingContract } from "./ledger-issuing.ts";
 import { logContract } from "./ledger-log.ts";
@@ -51,6 +52,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     credentialsContract,
     statusListsContract,
     historyContract,
+    filtersContract,
     stepTreeContract,
     policiesContract,
     toolsContract,

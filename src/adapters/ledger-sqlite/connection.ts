@@ -3,6 +3,9 @@ import { dirname } from "node:path";
 import type BetterSqlite3 from "better-sqlite3";
 import type { Driver } from "./driver.ts";
 
+/** Several times what the paths have; the operator's filters make statements without end. */
+const STATEMENTS_MAX = 1_000;
+
 export type SqlValue = string | number | null | Uint8Array;
 export type SqlParameters = Readonly<Record<string, SqlValue>>;
 
@@ -99,6 +102,8 @@ function connectionOf(database: BetterSqlite3.Database): Connection {
     // This build of SQLite prepares a statement anew, at five to ten times its cost, whenever a value is bound that the
     // planner might look at. A plus before the parameter keeps the planner from looking, and changes nothing else.
     const made = database.prepare<SqlParameters[]>(sql.replaceAll("@", "+@"));
+    const [oldest] = prepared.keys();
+    if (prepared.size >= STATEMENTS_MAX && oldest !== undefined) prepared.delete(oldest);
     prepared.set(sql, made);
     return made;
   };

@@ -83,6 +83,8 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     events: call("events"),
     principals: call("principals"),
     tools: call("tools"),
+    count: call("count"),
+    span: call("span"),
     stepTree: call("stepTree"),
     preview: call("preview"),
     takenBack: call("takenBack"),

@@ -10,7 +10,7 @@ import { callApprovalMessageOf, callApprovalStateFrom } from "../../wire/call-ap
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { stepMessageOf } from "../../wire/step-message.ts";
 import { type Endpoint, unary } from "./call.ts";
-import { filterOf } from "./history.ts";
+import { callsFilterOf } from "./history-filter.ts";
 import { nextPageToken } from "./paging.ts";
 
 export type ApprovalsPorts = ApprovePorts &
@@ -31,7 +31,7 @@ export function approvalsHandlers(endpoint: Endpoint, ports: ApprovalsPorts): Ha
     }),
     listCalls: unary(endpoint, "Approvals.ListCalls", async (request, caller) => {
       checkMayLook(caller);
-      const filter = filterOf(request.filter);
+      const filter = callsFilterOf(request.filter);
       const states = request.states.map((message) => {
         const state = callApprovalStateFrom(message);
         if (state === undefined) throw invalidField("states", "states of a call that was asked about");

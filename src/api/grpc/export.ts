@@ -11,9 +11,8 @@ import {
 } from "../../gen/stint/v1/history_pb.js";
 import { StepState } from "../../gen/stint/v1/types_pb.js";
 import type { Clock } from "../../ports/clock.ts";
-import type { ExportedIssuance, ExportReads } from "../../ports/export-reads.ts";
+import type { ExportedIssuance, ExportFilter, ExportReads } from "../../ports/export-reads.ts";
 import type { Ledger } from "../../ports/ledger.ts";
-import type { HistoryFilter } from "../../ports/ledger-reads.ts";
 import { decisionMessageOf } from "../../wire/decision-message.ts";
 import { issuanceMessageOf } from "../../wire/issuance-message.ts";
 import type { Received } from "../../wire/service-definition.ts";
@@ -70,7 +69,7 @@ function spanOf(request: ExportRequest, { ledger, clock }: ExportPorts) {
   return { epoch, after, through, asOf };
 }
 
-function filterOf(request: ExportRequest): Omit<HistoryFilter, "before" | "limit"> {
+function filterOf(request: ExportRequest): ExportFilter {
   const { runId, step, stepId, agent, since, until } = request;
   return {
     ...(runId === "" ? {} : { runId }),

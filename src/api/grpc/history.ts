@@ -1,25 +1,29 @@
+import { historyPage } from "../../audit/history-page.ts";
 import type { ReceiptBook } from "../../close/receipts.ts";
 import { checkMayLook } from "../../decide/step-access.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
+import type { HistoryList } from "../../domain/history-filter.ts";
 import { isOfKind } from "../../domain/registration-entry.ts";
 import type { Explainer } from "../../explain/explainer.ts";
-import { Effect, type History, type HistoryFilter } from "../../gen/stint/v1/history_pb.js";
+import { Effect, type History, type HistoryFilter as HistoryFilterMessage } from "../../gen/stint/v1/history_pb.js";
 import { IssuanceState } from "../../gen/stint/v1/types_pb.js";
 import type { Clock } from "../../ports/clock.ts";
 import type { EntryDirectory } from "../../ports/directories.ts";
 import type { Ledger } from "../../ports/ledger.ts";
-import type { HistoryReads, HistoryFilter as ReadFilter, StepReads } from "../../ports/ledger-reads.ts";
+import type { HistoryFilter, HistoryReads, StepReads } from "../../ports/ledger-reads.ts";
 import { decisionMessageOf } from "../../wire/decision-message.ts";
 import { exchangeMessageOf } from "../../wire/exchange-message.ts";
 import { issuanceMessageOf, svidKindOf } from "../../wire/issuance-message.ts";
 import { processMessageOf } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
-import { durationOfSeconds, microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
+import { durationOfSeconds, timestampOfMicros } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
 import { eventMessageOf } from "./event-message.ts";
 import { explanationMessageOf } from "./explanation-message.ts";
 import { type ExportPorts, exportHandler } from "./export.ts";
-import { nextPageToken, pageOf, stepStatesOf } from "./paging.ts";
+import { countedRows } from "./history-count.ts";
+import { filterOf, tokensOf, usageFilterOf } from "./history-filter.ts";
+import { nextPageToken, stepStatesOf } from "./paging.ts";
 import { type ShownPorts, shownStep } from "./shown-step.ts";
 import { tailHandler } from "./tail.ts";
 
@@ -44,42 +48,59 @@ const STATES = {
 const SHA256_BYTES = 32;
 
 export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): HandlersOf<typeof History> {
+  /** One page of a list, with the tokens that say where it goes on. */
+  async function paged<Row>(
+    list: Exclude<HistoryList, "usage">,
+    asked: HistoryFilterMessage | undefined,
+    read: (filter: HistoryFilter) => Promise<readonly Row[]>,
+    keyOf: (row: Row) => number,
+  ) {
+    const head = ports.ledger.head();
+    const filter = filterOf(asked, { list, head });
+    const page = await historyPage(list, { ...filter, now: ports.clock.now() }, read, keyOf, ports.history);
+    return { rows: page.rows, tokens: tokensOf(page, filter, head) };
+  }
+  const sequenceOf = ({ sequence }: { readonly sequence: number }) => sequence;
+
   return {
     listIssuances: unary(endpoint, "History.ListIssuances", async (request, caller) => {
       checkMayLook(caller);
-      const filter = filterOf(request.filter);
       const now = ports.clock.now();
       const kind = svidKindOf(request.kind);
       const state = request.live ? "live" : STATES[request.state as keyof typeof STATES];
-      const rows = await ports.history.issuances({
-        ...filter,
-        now,
-        ...(kind === undefined ? {} : { kind }),
-        ...(state === undefined ? {} : { state }),
-        ...(request.serialNumber === "" ? {} : { serialNumber: request.serialNumber }),
-        ...(request.jti === "" ? {} : { jti: request.jti }),
-      });
-      return {
-        issuances: rows.map((row) => issuanceMessageOf(row, now)),
-        nextPageToken: nextPageToken(rows, filter.limit, (row) => row.sequence),
-      };
+      const { rows, tokens } = await paged(
+        "issuances",
+        request.filter,
+        (filter) =>
+          ports.history.issuances({
+            ...filter,
+            now,
+            ...(kind === undefined ? {} : { kind }),
+            ...(state === undefined ? {} : { state }),
+            ...(request.serialNumber === "" ? {} : { serialNumber: request.serialNumber }),
+            ...(request.jti === "" ? {} : { jti: request.jti }),
+          }),
+        sequenceOf,
+      );
+      return { issuances: rows.map((row) => issuanceMessageOf(row, now)), ...tokens };
     }),
     listSteps: unary(endpoint, "History.ListSteps", async (request, caller) => {
       checkMayLook(caller);
-      const filter = filterOf(request.filter);
       const states = stepStatesOf(request.states);
-      const rows = await ports.history.steps({ ...filter, ...(states.length === 0 ? {} : { states }) });
-      return {
-        steps: await Promise.all(rows.map((step) => shownStep(step, { processes: true }, ports))),
-        nextPageToken: nextPageToken(rows, filter.limit, (step) => step.openedSequence),
-      };
+      const { rows, tokens } = await paged(
+        "steps",
+        request.filter,
+        (filter) => ports.history.steps({ ...filter, ...(states.length === 0 ? {} : { states }) }),
+        (step) => step.openedSequence,
+      );
+      return { steps: await Promise.all(rows.map((step) => shownStep(step, { processes: true }, ports))), ...tokens };
     }),
     listUsage: unary(endpoint, "History.ListUsage", async (request, caller) => {
       checkMayLook(caller);
-      const { since: _, until: __, ...filter } = filterOf(request.filter);
+      const filter = usageFilterOf(request.filter, ports.ledger.head());
       const rows = await ports.history.usage(filter);
       return {
-        usage: rows.map(({ runId, step, attempt, calls, gap, reportedAt, usageId: ___, ...usage }) => ({
+        usage: rows.map(({ runId, step, attempt, calls, gap, reportedAt, usageId: _, ...usage }) => ({
           ...usage,
           stepName: { runId, step, attempt },
           calls: BigInt(calls),
@@ -91,26 +112,29 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
     }),
     listDecisions: unary(endpoint, "History.ListDecisions", async (request, caller) => {
       checkMayLook(caller);
-      const filter = filterOf(request.filter);
       const effect = request.effect === Effect.ALLOW ? "allow" : request.effect === Effect.DENY ? "deny" : undefined;
-      const rows = await ports.history.decisions({
-        ...filter,
-        ...(effect === undefined ? {} : { effect }),
-        ...(request.decisionId === "" ? {} : { decisionId: request.decisionId }),
-      });
-      return {
-        decisions: rows.map(decisionMessageOf),
-        nextPageToken: nextPageToken(rows, filter.limit, (row) => row.sequence),
-      };
+      const { rows, tokens } = await paged(
+        "decisions",
+        request.filter,
+        (filter) =>
+          ports.history.decisions({
+            ...filter,
+            ...(effect === undefined ? {} : { effect }),
+            ...(request.decisionId === "" ? {} : { decisionId: request.decisionId }),
+          }),
+        sequenceOf,
+      );
+      return { decisions: rows.map(decisionMessageOf), ...tokens };
     }),
     listEvents: unary(endpoint, "History.ListEvents", async (request, caller) => {
       checkMayLook(caller);
-      const filter = filterOf(request.filter);
-      const rows = await ports.history.events({ ...filter, ...(request.type === "" ? {} : { type: request.type }) });
-      return {
-        events: rows.map(eventMessageOf),
-        nextPageToken: nextPageToken(rows, filter.limit, (row) => row.sequence),
-      };
+      const { rows, tokens } = await paged(
+        "events",
+        request.filter,
+        (filter) => ports.history.events({ ...filter, ...(request.type === "" ? {} : { type: request.type }) }),
+        sequenceOf,
+      );
+      return { events: rows.map(eventMessageOf), ...tokens };
     }),
     tailEvents: tailHandler(endpoint, ports),
     lookUp: unary(endpoint, "History.LookUp", async (request, caller) => {
@@ -132,14 +156,19 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
     }),
     listExchanges: unary(endpoint, "History.ListExchanges", async (request, caller) => {
       checkMayLook(caller);
-      const filter = filterOf(request.filter);
       const { alive, target } = request;
       const now = ports.clock.now();
-      const rows = await ports.history.exchanges({ ...filter, alive, now, ...(target === "" ? {} : { target }) });
-      return {
-        exchanges: rows.map(exchangeMessageOf),
-        nextPageToken: nextPageToken(rows, filter.limit, (row) => row.sequence),
-      };
+      const { rows, tokens } = await paged(
+        "exchanges",
+        request.filter,
+        (filter) => ports.history.exchanges({ ...filter, alive, now, ...(target === "" ? {} : { target }) }),
+        sequenceOf,
+      );
+      return { exchanges: rows.map(exchangeMessageOf), ...tokens };
+    }),
+    countRows: unary(endpoint, "History.CountRows", async (request, caller) => {
+      checkMayLook(caller);
+      return countedRows(request, ports);
     }),
     explain: unary(endpoint, "History.Explain", async ({ decisionId }, caller, ids) => {
       checkMayLook(caller);
@@ -173,17 +202,4 @@ export function verifiersOf(ports: Pick<HistoryPorts, "ledger" | "receipts" | "e
         ...(watcher.process === undefined ? {} : { process: processMessageOf(watcher.process) }),
       }));
     });
-}
-
-export function filterOf(filter: HistoryFilter | undefined): ReadFilter {
-  if (filter === undefined) return pageOf(0, "");
-  return {
-    ...pageOf(filter.pageSize, filter.pageToken),
-    ...(filter.runId === "" ? {} : { runId: filter.runId }),
-    ...(filter.step === "" ? {} : { step: filter.step }),
-    ...(filter.stepId === "" ? {} : { stepId: filter.stepId }),
-    ...(filter.agent === "" ? {} : { agent: filter.agent }),
-    ...(filter.since === undefined ? {} : { since: microsOfTimestamp(filter.since, "since") }),
-    ...(filter.until === undefined ? {} : { until: microsOfTimestamp(filter.until, "until") }),
-  };
 }

@@ -1,201 +1,210 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { EVENT_TYPES } from "../../domain/event-types.ts";
-import type { SvidKind } from "../../domain/issuance.ts";
+import { HISTORY_FIELDS, type HistoryField, type HistoryList, hasField } from "../../domain/history-filter.ts";
+import { LIMITS } from "../../domain/limits.ts";
 import { STEP_STATES, type StepState } from "../../domain/step.ts";
-import type { UnixMicros } from "../../domain/time.ts";
-import { Effect, type Event, History } from "../../gen/stint/v1/history_pb.js";
-import { IssuanceState } from "../../gen/stint/v1/types_pb.js";
+import { History } from "../../gen/stint/v1/history_pb.js";
 import type { ClientOf } from "../../wire/client.ts";
-import { svidKindMessageOf } from "../../wire/issuance-message.ts";
+import { historyFieldMessageOf, historyListMessageOf } from "../../wire/history-message.ts";
 import { stepStateMessageOf } from "../../wire/step-message.ts";
-import { timestampOfMicros } from "../../wire/timestamps.ts";
 import type { Context } from "../context.ts";
 import { addExport } from "../export/export-command.ts";
 import { usageFailure } from "../failure.ts";
-import { countFlag, instantFlag, listFlag, serialFlag } from "../flags.ts";
+import { countFlag, listFlag } from "../flags.ts";
+import { follow, followEvents } from "../follow-history.ts";
+import { addHistoryFlags, type HistoryFlags, historyFilterOf } from "../history-flags.ts";
+import { countView, groupView } from "../output/count-view.ts";
 import { decisionView } from "../output/decision-view.ts";
 import { eventView } from "../output/event-view.ts";
 import { exchangeView } from "../output/exchange-view.ts";
 import { issuanceView } from "../output/issuance-view.ts";
 import { stepView } from "../output/step-view.ts";
 import { usageView } from "../output/usage-view.ts";
+import type { View } from "../output/view.ts";
 import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
-import { acting } from "../session.ts";
+import { acting, type Session } from "../session.ts";
 
-type FilterOptions = PagingOptions & {
-  readonly run?: string;
-  readonly step?: string;
-  readonly stepId?: string;
-  readonly agent?: string;
-  /** Milliseconds since 1970. */
-  readonly since?: number;
-  readonly until?: number;
+type Client = ClientOf<typeof History>;
+type Filter = ReturnType<typeof historyFilterOf> & { readonly pageSize?: number; readonly pageToken?: string };
+type More = { readonly [Field in HistoryField]?: readonly string[] };
+
+/** One of the lists, as it is asked for and shown. */
+type Listed<Row> = {
+  readonly list: HistoryList;
+  readonly view: View<Row>;
+  readonly ask: (
+    client: Client,
+    filter: Filter,
+    options: ListOptions,
+  ) => Promise<{ readonly rows: readonly Row[]; readonly nextPageToken: string; readonly resumeToken: string }>;
+  /** What flags of the list's own filter by. */
+  readonly more?: (options: ListOptions) => More;
 };
 
-const ISSUANCE_STATES = {
-  live: IssuanceState.LIVE,
-  expired: IssuanceState.EXPIRED,
-  revoked: IssuanceState.REVOKED,
-  undelivered: IssuanceState.UNDELIVERED,
-} as const;
-const SVID_KINDS = { x509: "x509-svid", jwt: "jwt-svid", wit: "wit-svid", txn: "txn-token" } as const satisfies Record<
-  string,
-  SvidKind
->;
-const EFFECTS = { allow: Effect.ALLOW, deny: Effect.DENY } as const;
-
-type IssuancesOptions = FilterOptions & {
-  readonly kind?: keyof typeof SVID_KINDS;
-  readonly state?: keyof typeof ISSUANCE_STATES;
-  readonly live?: boolean;
-  readonly serial?: string;
-  readonly jti?: string;
-};
-type StepsOptions = FilterOptions & { readonly state?: readonly Lowercase<StepState>[] };
-type DecisionsOptions = FilterOptions & { readonly effect?: keyof typeof EFFECTS; readonly decisionId?: string };
-type ExchangesOptions = FilterOptions & { readonly target?: string; readonly alive?: boolean };
-type EventsOptions = FilterOptions & { readonly type?: string; readonly follow?: boolean; readonly after?: number };
+export type ListOptions = PagingOptions &
+  HistoryFlags & {
+    readonly count?: boolean;
+    readonly groupBy?: HistoryField;
+    readonly top: number;
+    readonly follow?: boolean;
+    readonly resume?: string;
+    readonly after?: number;
+    readonly live?: boolean;
+    readonly state?: string | readonly string[];
+    readonly effect?: string;
+    readonly decisionId?: string;
+    readonly alive?: boolean;
+  };
 
 export function addHistory(history: Command, context: Context): void {
-  const list = (name: string, description: string) =>
-    addFilter(history.command(name).description(description), context);
-
-  list("issuances", "credentials: whose, until when, and what became of them")
-    .addOption(new Option("--kind <kind>", "of this kind").choices(Object.keys(SVID_KINDS)))
-    .addOption(new Option("--state <state>", "in this state now").choices(Object.keys(ISSUANCE_STATES)))
-    .option("--live", "neither expired nor revoked")
-    .option("--serial <number>", "with this serial number, hexadecimal", serialFlag)
-    .option("--jti <jti>", "with this jti")
-    .action(
-      acting(context, async (session, options: IssuancesOptions) => {
-        const { listIssuances } = session.operator(History);
-        const rows = await rowsOf(
-          session,
-          options,
-          (page) =>
-            listIssuances({
-              filter: { ...filterOf(options), ...page },
-              live: options.live ?? false,
-              serialNumber: options.serial ?? "",
-              jti: options.jti ?? "",
-              ...(options.kind === undefined ? {} : { kind: svidKindMessageOf(SVID_KINDS[options.kind]) }),
-              ...(options.state === undefined ? {} : { state: ISSUANCE_STATES[options.state] }),
-            }),
-          (page) => page.issuances,
-        );
-        await session.print.rows(issuanceView, rows);
-      }),
-    );
-
-  addStates(list("steps", "steps: opened when, and ended how")).action(
-    acting(context, async (session, options: StepsOptions) => {
-      const { listSteps } = session.operator(History);
-      const states = statesOf(options.state);
-      const rows = await rowsOf(
-        session,
-        options,
-        (page) => listSteps({ filter: { ...filterOf(options), ...page }, states }),
-        (page) => page.steps,
-      );
-      await session.print.rows(stepView, rows);
-    }),
-  );
-
-  list("decisions", "what was allowed and denied, and by what")
-    .addOption(new Option("--effect <effect>", "with this effect").choices(Object.keys(EFFECTS)))
-    .option("--decision-id <id>", "the one that a refusal named")
-    .action(
-      acting(context, async (session, options: DecisionsOptions) => {
-        const { listDecisions } = session.operator(History);
-        const rows = await rowsOf(
-          session,
-          options,
-          (page) =>
-            listDecisions({
-              filter: { ...filterOf(options), ...page },
-              decisionId: options.decisionId ?? "",
-              ...(options.effect === undefined ? {} : { effect: EFFECTS[options.effect] }),
-            }),
-          (page) => page.decisions,
-        );
-        await session.print.rows(decisionView, rows);
-      }),
-    );
-
-  list("exchanges", "secrets of other systems: which step's, and what became of them")
-    .option("--target <name>", "of this other system, as the broker's configuration names it")
-    .option("--alive", "of which something may be alive")
-    .action(
-      acting(context, async (session, options: ExchangesOptions) => {
-        const { listExchanges } = session.operator(History);
-        const { target = "", alive = false } = options;
-        const rows = await rowsOf(
-          session,
-          options,
-          (page) => listExchanges({ filter: { ...filterOf(options), ...page }, target, alive }),
-          (page) => page.exchanges,
-        );
-        await session.print.rows(exchangeView, rows);
-      }),
-    );
-
-  list("usage", "calls of tools, as their servers have reported them").action(
-    acting(context, async (session, options: FilterOptions) => {
-      if (options.since !== undefined || options.until !== undefined) {
-        throw usageFailure("--since and --until are not for usage, which is counted as a whole");
-      }
-      const { listUsage } = session.operator(History);
-      const rows = await rowsOf(
-        session,
-        options,
-        (page) => listUsage({ filter: { ...filterOf(options), ...page } }),
-        (page) => page.usage,
-      );
-      await session.print.rows(usageView, rows);
-    }),
-  );
-
-  list("events", "the ledger itself")
-    .addOption(new Option("--type <type>", "of this type").choices(EVENT_TYPES))
-    .option("--follow", "go on with each event as it is recorded")
-    .option("--after <sequence>", "with --follow: begin behind this sequence, 0 for the first event", countFlag)
-    .action(
-      acting(context, async (session, options: EventsOptions) => {
-        const history = session.operator(History);
+  function add<Row>(description: string, { list, view, ask, more = () => ({}) }: Listed<Row>): Command {
+    const command = addPaging(addHistoryFlags(history.command(list).description(description), list, context));
+    return addCounting(addFollowing(command, list), list).action(
+      acting(context, async (session, options: ListOptions) => {
+        const client = session.operator(History);
+        const filter = historyFilterOf(list, options, more(options));
+        checkTogether(options);
+        if (options.count === true || options.groupBy !== undefined) return showCount(session, list, filter, options);
+        const asked = (page: Pick<Filter, "pageSize" | "pageToken">) => ask(client, { ...filter, ...page }, options);
         if (options.follow === true) {
-          await session.print.stream(eventView, followed(history, options));
-          return;
+          const rows = list === "events" ? undefined : follow(session, asked, options);
+          if (rows !== undefined) return session.print.stream(view, rows);
+          return session.print.stream(eventView, followEvents(session, filter, options));
         }
-        if (options.after !== undefined) throw usageFailure("--after goes with --follow");
-        const rows = await rowsOf(
-          session,
-          options,
-          (page) => history.listEvents({ filter: { ...filterOf(options), ...page }, type: options.type ?? "" }),
-          (page) => page.events,
-        );
-        await session.print.rows(eventView, rows);
+        await session.print.rows(view, await rowsOf(session, options, asked, (page) => page.rows));
       }),
     );
+  }
 
-  addExport(history, context, (command) => addConditions(command, context));
-}
+  add("credentials: whose, until when, and what became of them", {
+    list: "issuances",
+    view: issuanceView,
+    more: ({ state, live }) => (live === true ? { outcome: ["live"] } : isText(state) ? { outcome: [state] } : {}),
+    async ask(client, filter) {
+      const { issuances: rows, ...tokens } = await client.listIssuances({ filter });
+      return { rows, ...tokens };
+    },
+  })
+    .addOption(new Option("--state <state>", "in this state now").choices(ISSUANCE_STATES))
+    .option("--live", "neither expired nor revoked");
 
-function addFilter(command: Command, context: Context): Command {
-  return addPaging(addConditions(command, context));
-}
-
-function addConditions(command: Command, context: Context): Command {
-  const instant = (text: string) => instantFlag(text, context.now());
-  return (
-    command
-      .option("--run <run>", "of this run")
-      .option("--step <step>", "of this step, all attempts")
-      // A variable of its own: STINT_STEP_ID is set for every command that runs as a step, and would hide all others.
-      .addOption(new Option("--step-id <id>", "of this step").env("STINT_HISTORY_STEP_ID"))
-      .option("--agent <agent>", "of this agent")
-      .option("--since <instant>", "not before: 2026-01-31T12:00:00Z, or a time ago such as 15m", instant)
-      .option("--until <instant>", "before", instant)
+  addStates(
+    add("steps: opened when, and ended how", {
+      list: "steps",
+      view: stepView,
+      more: ({ state }) => (state === undefined || isText(state) ? {} : { outcome: state }),
+      async ask(client, filter) {
+        const { steps: rows, ...tokens } = await client.listSteps({ filter });
+        return { rows, ...tokens };
+      },
+    }),
   );
+
+  add("what was allowed and denied, and by what", {
+    list: "decisions",
+    view: decisionView,
+    more: ({ effect, decisionId }) => ({
+      ...(effect === undefined ? {} : { outcome: [effect] }),
+      ...(decisionId === undefined ? {} : { decision: [decisionId] }),
+    }),
+    async ask(client, filter) {
+      const { decisions: rows, ...tokens } = await client.listDecisions({ filter });
+      return { rows, ...tokens };
+    },
+  })
+    .addOption(new Option("--effect <effect>", "with this effect").choices(["allow", "deny"]))
+    .option("--decision-id <id>", "the one that a refusal named");
+
+  add("secrets of other systems: which step's, and what became of them", {
+    list: "exchanges",
+    view: exchangeView,
+    async ask(client, filter, { alive = false }) {
+      const { exchanges: rows, ...tokens } = await client.listExchanges({ filter, alive });
+      return { rows, ...tokens };
+    },
+  }).option("--alive", "of which something may be alive");
+
+  add("calls of tools, as their servers have reported them", {
+    list: "usage",
+    view: usageView,
+    async ask(client, filter) {
+      const { usage: rows, nextPageToken } = await client.listUsage({ filter });
+      return { rows, nextPageToken, resumeToken: "" };
+    },
+  });
+
+  add("the ledger itself", {
+    list: "events",
+    view: eventView,
+    async ask(client, filter) {
+      const { events: rows, ...tokens } = await client.listEvents({ filter });
+      return { rows, ...tokens };
+    },
+  }).option("--after <sequence>", "with --follow: begin behind this sequence, 0 for the first event", countFlag);
+
+  addExport(history, context);
+}
+
+const ISSUANCE_STATES = ["live", "expired", "revoked", "undelivered"];
+
+function isText(value: string | readonly string[] | undefined): value is string {
+  return typeof value === "string";
+}
+
+function addFollowing(command: Command, list: HistoryList): Command {
+  if (list === "usage") return command;
+  return command
+    .option("--follow", "go on with each as it is recorded")
+    .option("--resume <token>", "with --follow: go on where a follow broke off, as it said");
+}
+
+function addCounting(command: Command, list: HistoryList): Command {
+  const fields = (Object.keys(HISTORY_FIELDS) as HistoryField[]).filter(
+    (field) => hasField(list, field) && (list !== "events" || field === "type"),
+  );
+  return command
+    .option("--count", "tell only how many")
+    .addOption(
+      new Option("--group-by <field>", "tell how many for each value of a field: the largest first")
+        .choices(fields.map((field) => field.replaceAll("_", "-")))
+        .argParser((text: string) => fieldFlag(text, fields)),
+    )
+    .option("--top <count>", "with --group-by: so many groups", countFlag, LIMITS.historyGroupsDefault);
+}
+
+function fieldFlag(text: string, fields: readonly HistoryField[]): HistoryField {
+  const field = fields.find((one) => one === text.replaceAll("-", "_"));
+  if (field === undefined) throw new InvalidArgumentError(`Allowed choices are ${fields.join(", ")}.`);
+  return field;
+}
+
+/** A flag that would have no effect beside another is refused, not ignored. */
+function checkTogether(options: ListOptions): void {
+  const isCount = options.count === true || options.groupBy !== undefined;
+  if (isCount && options.follow === true) throw usageFailure("--count and --group-by do not go with --follow");
+  if (isCount && options.alive === true) throw usageFailure("--alive is not counted by; --live-at is");
+  if (options.follow === true && options.pageToken !== undefined)
+    throw usageFailure("--follow takes --resume instead of --page-token");
+  if (options.follow === true) return;
+  if (options.resume !== undefined) throw usageFailure("--resume goes with --follow");
+  if (options.after !== undefined) throw usageFailure("--after goes with --follow");
+}
+
+async function showCount(
+  session: Session,
+  list: HistoryList,
+  filter: Filter,
+  { groupBy, top }: ListOptions,
+): Promise<void> {
+  const answer = await session.operator(History).countRows({
+    list: historyListMessageOf(list),
+    filter,
+    top,
+    ...(groupBy === undefined ? {} : { groupBy: historyFieldMessageOf(groupBy) }),
+  });
+  if (groupBy === undefined) return session.print.one(countView, answer);
+  await session.print.rows(groupView(groupBy), answer.groups);
+  if (answer.groupsLeftOut === 0) return;
+  session.note(`${answer.groupsLeftOut} more, of ${answer.countLeftOut} together; ${answer.count} in all`);
 }
 
 /** Adds `--state`, which may be given several times. */
@@ -214,29 +223,4 @@ export function addStates(command: Command): Command {
 
 export function statesOf(states: readonly Lowercase<StepState>[] | undefined) {
   return (states ?? []).map((state) => stepStateMessageOf(state.toUpperCase() as StepState));
-}
-
-/** The filter that the list RPCs have in common, made of the flags. */
-function filterOf(options: FilterOptions) {
-  const instant = (ms: number) => timestampOfMicros((ms * 1_000) as UnixMicros);
-  return {
-    runId: options.run ?? "",
-    step: options.step ?? "",
-    stepId: options.stepId ?? "",
-    agent: options.agent ?? "",
-    ...(options.since === undefined ? {} : { since: instant(options.since) }),
-    ...(options.until === undefined ? {} : { until: instant(options.until) }),
-  };
-}
-
-/** Events as they come. The stream has no filters but `--type` and `--after`, so any other is refused, not ignored. */
-async function* followed(history: ClientOf<typeof History>, options: EventsOptions): AsyncGenerator<Event, void, void> {
-  const unserved = (["run", "step", "stepId", "agent", "since", "until", "pageToken"] as const).filter(
-    (name) => options[name] !== undefined,
-  );
-  if (unserved.length > 0) throw usageFailure("--follow takes --type and --after only");
-  const request = options.after === undefined ? {} : { afterSequence: BigInt(options.after) };
-  for await (const { event } of history.tailEvents(request)) {
-    if (event !== undefined && (options.type === undefined || event.type === options.type)) yield event;
-  }
 }

@@ -1,6 +1,7 @@
 import { Argument, type Command, Option } from "commander";
 import type { Context } from "../context.ts";
 import { usageFailure } from "../failure.ts";
+import { instantFlag } from "../flags.ts";
 import { acting } from "../session.ts";
 import { EXPORT_FORMATS, type ExportFormat, ROWS_NAMES, type RowsName } from "./export-names.ts";
 
@@ -19,14 +20,14 @@ type ExportOptions = {
 
 const FILTERS = ["run", "step", "stepId", "agent", "since", "until"] as const;
 
-/** @param addFilter - adds the flags by which history is filtered. */
-export function addExport(history: Command, context: Context, addFilter: (command: Command) => Command): void {
-  addFilter(
+export function addExport(history: Command, context: Context): void {
+  addConditions(
     history
       .command("export")
       .description(
         "all rows as they stand now, oldest first, to a file: the same rows whenever the same export is resumed",
       ),
+    context,
   )
     .addArgument(new Argument("<rows>", "what is exported").choices(ROWS_NAMES))
     .addOption(
@@ -53,6 +54,20 @@ export function addExport(history: Command, context: Context, addFilter: (comman
         await resumeExport(session, { rows, format }, out);
       }),
     );
+}
+
+function addConditions(command: Command, context: Context): Command {
+  const instant = (text: string) => instantFlag(text, context.now());
+  return (
+    command
+      .option("--run <run>", "of this run")
+      .option("--step <step>", "of this step, all attempts")
+      // A variable of its own: STINT_STEP_ID is set for every command that runs as a step, and would hide all others.
+      .addOption(new Option("--step-id <id>", "of this step").env("STINT_HISTORY_STEP_ID"))
+      .option("--agent <agent>", "of this agent")
+      .option("--since <instant>", "not before: 2026-01-31T12:00:00Z, or a time ago such as 15m", instant)
+      .option("--until <instant>", "before", instant)
+  );
 }
 
 function scopeOf(rows: RowsName, options: ExportOptions) {

@@ -23,6 +23,210 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// By what rows are told apart. A list that has no such field refuses the term.
+type HistoryField int32
+
+const (
+	HistoryField_HISTORY_FIELD_UNSPECIFIED HistoryField = 0
+	HistoryField_HISTORY_FIELD_RUN         HistoryField = 1
+	HistoryField_HISTORY_FIELD_STEP        HistoryField = 2
+	HistoryField_HISTORY_FIELD_STEP_ID     HistoryField = 3
+	HistoryField_HISTORY_FIELD_ATTEMPT     HistoryField = 4
+	HistoryField_HISTORY_FIELD_AGENT       HistoryField = 5
+	// Name of the runtime's entry by which the step was opened.
+	HistoryField_HISTORY_FIELD_RUNTIME HistoryField = 6
+	// Its id in the ledger.
+	HistoryField_HISTORY_FIELD_PRINCIPAL HistoryField = 7
+	HistoryField_HISTORY_FIELD_WORKFLOW  HistoryField = 8
+	// A grant of the tool `*` has every tool; of usage what was called.
+	HistoryField_HISTORY_FIELD_TOOL       HistoryField = 9
+	HistoryField_HISTORY_FIELD_ACTION     HistoryField = 10
+	HistoryField_HISTORY_FIELD_DATA_CLASS HistoryField = 11
+	HistoryField_HISTORY_FIELD_AUDIENCE   HistoryField = 12
+	// This one, and all below it: whole segments of the path.
+	HistoryField_HISTORY_FIELD_SPIFFE_ID HistoryField = 13
+	HistoryField_HISTORY_FIELD_KIND      HistoryField = 14
+	// live, expired, revoked, undelivered; a step's state; allow, deny; an exchange's state; served, refused, failed, stopped.
+	HistoryField_HISTORY_FIELD_OUTCOME HistoryField = 15
+	// RFC 5280 reason name, or of decisions a name of stint.v1.Reason without its prefix.
+	HistoryField_HISTORY_FIELD_REASON        HistoryField = 16
+	HistoryField_HISTORY_FIELD_DECISION      HistoryField = 17
+	HistoryField_HISTORY_FIELD_POLICY_DIGEST HistoryField = 18
+	// Id of a policy that determined a decision.
+	HistoryField_HISTORY_FIELD_POLICY    HistoryField = 19
+	HistoryField_HISTORY_FIELD_ACT       HistoryField = 20
+	HistoryField_HISTORY_FIELD_ENTRY     HistoryField = 21
+	HistoryField_HISTORY_FIELD_ISSUANCE  HistoryField = 22
+	HistoryField_HISTORY_FIELD_JTI       HistoryField = 23
+	HistoryField_HISTORY_FIELD_SERIAL    HistoryField = 24
+	HistoryField_HISTORY_FIELD_AUTHORITY HistoryField = 25
+	// SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal.
+	HistoryField_HISTORY_FIELD_KEY      HistoryField = 26
+	HistoryField_HISTORY_FIELD_EXCHANGE HistoryField = 27
+	HistoryField_HISTORY_FIELD_TARGET   HistoryField = 28
+	// Name of the verifier's entry.
+	HistoryField_HISTORY_FIELD_VERIFIER HistoryField = 29
+	HistoryField_HISTORY_FIELD_TYPE     HistoryField = 30
+)
+
+// Enum value maps for HistoryField.
+var (
+	HistoryField_name = map[int32]string{
+		0:  "HISTORY_FIELD_UNSPECIFIED",
+		1:  "HISTORY_FIELD_RUN",
+		2:  "HISTORY_FIELD_STEP",
+		3:  "HISTORY_FIELD_STEP_ID",
+		4:  "HISTORY_FIELD_ATTEMPT",
+		5:  "HISTORY_FIELD_AGENT",
+		6:  "HISTORY_FIELD_RUNTIME",
+		7:  "HISTORY_FIELD_PRINCIPAL",
+		8:  "HISTORY_FIELD_WORKFLOW",
+		9:  "HISTORY_FIELD_TOOL",
+		10: "HISTORY_FIELD_ACTION",
+		11: "HISTORY_FIELD_DATA_CLASS",
+		12: "HISTORY_FIELD_AUDIENCE",
+		13: "HISTORY_FIELD_SPIFFE_ID",
+		14: "HISTORY_FIELD_KIND",
+		15: "HISTORY_FIELD_OUTCOME",
+		16: "HISTORY_FIELD_REASON",
+		17: "HISTORY_FIELD_DECISION",
+		18: "HISTORY_FIELD_POLICY_DIGEST",
+		19: "HISTORY_FIELD_POLICY",
+		20: "HISTORY_FIELD_ACT",
+		21: "HISTORY_FIELD_ENTRY",
+		22: "HISTORY_FIELD_ISSUANCE",
+		23: "HISTORY_FIELD_JTI",
+		24: "HISTORY_FIELD_SERIAL",
+		25: "HISTORY_FIELD_AUTHORITY",
+		26: "HISTORY_FIELD_KEY",
+		27: "HISTORY_FIELD_EXCHANGE",
+		28: "HISTORY_FIELD_TARGET",
+		29: "HISTORY_FIELD_VERIFIER",
+		30: "HISTORY_FIELD_TYPE",
+	}
+	HistoryField_value = map[string]int32{
+		"HISTORY_FIELD_UNSPECIFIED":   0,
+		"HISTORY_FIELD_RUN":           1,
+		"HISTORY_FIELD_STEP":          2,
+		"HISTORY_FIELD_STEP_ID":       3,
+		"HISTORY_FIELD_ATTEMPT":       4,
+		"HISTORY_FIELD_AGENT":         5,
+		"HISTORY_FIELD_RUNTIME":       6,
+		"HISTORY_FIELD_PRINCIPAL":     7,
+		"HISTORY_FIELD_WORKFLOW":      8,
+		"HISTORY_FIELD_TOOL":          9,
+		"HISTORY_FIELD_ACTION":        10,
+		"HISTORY_FIELD_DATA_CLASS":    11,
+		"HISTORY_FIELD_AUDIENCE":      12,
+		"HISTORY_FIELD_SPIFFE_ID":     13,
+		"HISTORY_FIELD_KIND":          14,
+		"HISTORY_FIELD_OUTCOME":       15,
+		"HISTORY_FIELD_REASON":        16,
+		"HISTORY_FIELD_DECISION":      17,
+		"HISTORY_FIELD_POLICY_DIGEST": 18,
+		"HISTORY_FIELD_POLICY":        19,
+		"HISTORY_FIELD_ACT":           20,
+		"HISTORY_FIELD_ENTRY":         21,
+		"HISTORY_FIELD_ISSUANCE":      22,
+		"HISTORY_FIELD_JTI":           23,
+		"HISTORY_FIELD_SERIAL":        24,
+		"HISTORY_FIELD_AUTHORITY":     25,
+		"HISTORY_FIELD_KEY":           26,
+		"HISTORY_FIELD_EXCHANGE":      27,
+		"HISTORY_FIELD_TARGET":        28,
+		"HISTORY_FIELD_VERIFIER":      29,
+		"HISTORY_FIELD_TYPE":          30,
+	}
+)
+
+func (x HistoryField) Enum() *HistoryField {
+	p := new(HistoryField)
+	*p = x
+	return p
+}
+
+func (x HistoryField) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HistoryField) Descriptor() protoreflect.EnumDescriptor {
+	return file_stint_v1_history_proto_enumTypes[0].Descriptor()
+}
+
+func (HistoryField) Type() protoreflect.EnumType {
+	return &file_stint_v1_history_proto_enumTypes[0]
+}
+
+func (x HistoryField) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HistoryField.Descriptor instead.
+func (HistoryField) EnumDescriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{0}
+}
+
+type HistoryList int32
+
+const (
+	HistoryList_HISTORY_LIST_UNSPECIFIED HistoryList = 0
+	HistoryList_HISTORY_LIST_ISSUANCES   HistoryList = 1
+	HistoryList_HISTORY_LIST_STEPS       HistoryList = 2
+	HistoryList_HISTORY_LIST_DECISIONS   HistoryList = 3
+	HistoryList_HISTORY_LIST_EVENTS      HistoryList = 4
+	HistoryList_HISTORY_LIST_EXCHANGES   HistoryList = 5
+	HistoryList_HISTORY_LIST_USAGE       HistoryList = 6
+)
+
+// Enum value maps for HistoryList.
+var (
+	HistoryList_name = map[int32]string{
+		0: "HISTORY_LIST_UNSPECIFIED",
+		1: "HISTORY_LIST_ISSUANCES",
+		2: "HISTORY_LIST_STEPS",
+		3: "HISTORY_LIST_DECISIONS",
+		4: "HISTORY_LIST_EVENTS",
+		5: "HISTORY_LIST_EXCHANGES",
+		6: "HISTORY_LIST_USAGE",
+	}
+	HistoryList_value = map[string]int32{
+		"HISTORY_LIST_UNSPECIFIED": 0,
+		"HISTORY_LIST_ISSUANCES":   1,
+		"HISTORY_LIST_STEPS":       2,
+		"HISTORY_LIST_DECISIONS":   3,
+		"HISTORY_LIST_EVENTS":      4,
+		"HISTORY_LIST_EXCHANGES":   5,
+		"HISTORY_LIST_USAGE":       6,
+	}
+)
+
+func (x HistoryList) Enum() *HistoryList {
+	p := new(HistoryList)
+	*p = x
+	return p
+}
+
+func (x HistoryList) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HistoryList) Descriptor() protoreflect.EnumDescriptor {
+	return file_stint_v1_history_proto_enumTypes[1].Descriptor()
+}
+
+func (HistoryList) Type() protoreflect.EnumType {
+	return &file_stint_v1_history_proto_enumTypes[1]
+}
+
+func (x HistoryList) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HistoryList.Descriptor instead.
+func (HistoryList) EnumDescriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{1}
+}
+
 type Effect int32
 
 const (
@@ -56,11 +260,11 @@ func (x Effect) String() string {
 }
 
 func (Effect) Descriptor() protoreflect.EnumDescriptor {
-	return file_stint_v1_history_proto_enumTypes[0].Descriptor()
+	return file_stint_v1_history_proto_enumTypes[2].Descriptor()
 }
 
 func (Effect) Type() protoreflect.EnumType {
-	return &file_stint_v1_history_proto_enumTypes[0]
+	return &file_stint_v1_history_proto_enumTypes[2]
 }
 
 func (x Effect) Number() protoreflect.EnumNumber {
@@ -69,7 +273,7 @@ func (x Effect) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Effect.Descriptor instead.
 func (Effect) EnumDescriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{0}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{2}
 }
 
 type ExportedRows int32
@@ -108,11 +312,11 @@ func (x ExportedRows) String() string {
 }
 
 func (ExportedRows) Descriptor() protoreflect.EnumDescriptor {
-	return file_stint_v1_history_proto_enumTypes[1].Descriptor()
+	return file_stint_v1_history_proto_enumTypes[3].Descriptor()
 }
 
 func (ExportedRows) Type() protoreflect.EnumType {
-	return &file_stint_v1_history_proto_enumTypes[1]
+	return &file_stint_v1_history_proto_enumTypes[3]
 }
 
 func (x ExportedRows) Number() protoreflect.EnumNumber {
@@ -121,7 +325,7 @@ func (x ExportedRows) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExportedRows.Descriptor instead.
 func (ExportedRows) EnumDescriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{1}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{3}
 }
 
 // What the list RPCs have in common. Absent members do not filter.
@@ -136,7 +340,14 @@ type HistoryFilter struct {
 	// 1 to 500; 0: 100.
 	PageSize uint32 `protobuf:"varint,7,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Opaque, from the answer before.
-	PageToken     string `protobuf:"bytes,8,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,8,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// All of them hold.
+	Terms []*HistoryTerm `protobuf:"bytes,9,rep,name=terms,proto3" json:"terms,omitempty"`
+	// Only what was open, or could have been presented, at that instant: of issuances, steps and exchanges.
+	LiveAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=live_at,json=liveAt,proto3" json:"live_at,omitempty"`
+	// Only what is of one of these steps (their ids), or of a step that was delegated from one, at any depth.
+	DescendantsOf []string `protobuf:"bytes,11,rep,name=descendants_of,json=descendantsOf,proto3" json:"descendants_of,omitempty"`
+	OldestFirst   bool     `protobuf:"varint,12,opt,name=oldest_first,json=oldestFirst,proto3" json:"oldest_first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -227,6 +438,291 @@ func (x *HistoryFilter) GetPageToken() string {
 	return ""
 }
 
+func (x *HistoryFilter) GetTerms() []*HistoryTerm {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+func (x *HistoryFilter) GetLiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LiveAt
+	}
+	return nil
+}
+
+func (x *HistoryFilter) GetDescendantsOf() []string {
+	if x != nil {
+		return x.DescendantsOf
+	}
+	return nil
+}
+
+func (x *HistoryFilter) GetOldestFirst() bool {
+	if x != nil {
+		return x.OldestFirst
+	}
+	return false
+}
+
+// What of a row must be one of the values, or with `excluded` must not be. A row without any value is not excluded.
+type HistoryTerm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Field HistoryField           `protobuf:"varint,1,opt,name=field,proto3,enum=stint.v1.HistoryField" json:"field,omitempty"`
+	// 1 to 64.
+	Values        []string `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty"`
+	Excluded      bool     `protobuf:"varint,3,opt,name=excluded,proto3" json:"excluded,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryTerm) Reset() {
+	*x = HistoryTerm{}
+	mi := &file_stint_v1_history_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryTerm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryTerm) ProtoMessage() {}
+
+func (x *HistoryTerm) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryTerm.ProtoReflect.Descriptor instead.
+func (*HistoryTerm) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *HistoryTerm) GetField() HistoryField {
+	if x != nil {
+		return x.Field
+	}
+	return HistoryField_HISTORY_FIELD_UNSPECIFIED
+}
+
+func (x *HistoryTerm) GetValues() []string {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *HistoryTerm) GetExcluded() bool {
+	if x != nil {
+		return x.Excluded
+	}
+	return false
+}
+
+type CountRowsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	List  HistoryList            `protobuf:"varint,1,opt,name=list,proto3,enum=stint.v1.HistoryList" json:"list,omitempty"`
+	// Without page_size and page_token.
+	Filter *HistoryFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Unspecified: only in all.
+	GroupBy HistoryField `protobuf:"varint,3,opt,name=group_by,json=groupBy,proto3,enum=stint.v1.HistoryField" json:"group_by,omitempty"`
+	// Groups at most, the largest first; 1 to 500; 0: 20.
+	Top           uint32 `protobuf:"varint,4,opt,name=top,proto3" json:"top,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountRowsRequest) Reset() {
+	*x = CountRowsRequest{}
+	mi := &file_stint_v1_history_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountRowsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountRowsRequest) ProtoMessage() {}
+
+func (x *CountRowsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountRowsRequest.ProtoReflect.Descriptor instead.
+func (*CountRowsRequest) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *CountRowsRequest) GetList() HistoryList {
+	if x != nil {
+		return x.List
+	}
+	return HistoryList_HISTORY_LIST_UNSPECIFIED
+}
+
+func (x *CountRowsRequest) GetFilter() *HistoryFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *CountRowsRequest) GetGroupBy() HistoryField {
+	if x != nil {
+		return x.GroupBy
+	}
+	return HistoryField_HISTORY_FIELD_UNSPECIFIED
+}
+
+func (x *CountRowsRequest) GetTop() uint32 {
+	if x != nil {
+		return x.Top
+	}
+	return 0
+}
+
+type CountRowsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Denials that stand for several, and usage, count as often as they say.
+	Count uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
+	// A row that has several values is in the group of each.
+	Groups []*HistoryGroup `protobuf:"bytes,2,rep,name=groups,proto3" json:"groups,omitempty"`
+	// What is beyond `top`.
+	GroupsLeftOut uint32 `protobuf:"varint,3,opt,name=groups_left_out,json=groupsLeftOut,proto3" json:"groups_left_out,omitempty"`
+	CountLeftOut  uint64 `protobuf:"varint,4,opt,name=count_left_out,json=countLeftOut,proto3" json:"count_left_out,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountRowsResponse) Reset() {
+	*x = CountRowsResponse{}
+	mi := &file_stint_v1_history_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountRowsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountRowsResponse) ProtoMessage() {}
+
+func (x *CountRowsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountRowsResponse.ProtoReflect.Descriptor instead.
+func (*CountRowsResponse) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CountRowsResponse) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *CountRowsResponse) GetGroups() []*HistoryGroup {
+	if x != nil {
+		return x.Groups
+	}
+	return nil
+}
+
+func (x *CountRowsResponse) GetGroupsLeftOut() uint32 {
+	if x != nil {
+		return x.GroupsLeftOut
+	}
+	return 0
+}
+
+func (x *CountRowsResponse) GetCountLeftOut() uint64 {
+	if x != nil {
+		return x.CountLeftOut
+	}
+	return 0
+}
+
+type HistoryGroup struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent for those that have none.
+	Value         *string `protobuf:"bytes,1,opt,name=value,proto3,oneof" json:"value,omitempty"`
+	Count         uint64  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryGroup) Reset() {
+	*x = HistoryGroup{}
+	mi := &file_stint_v1_history_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryGroup) ProtoMessage() {}
+
+func (x *HistoryGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryGroup.ProtoReflect.Descriptor instead.
+func (*HistoryGroup) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *HistoryGroup) GetValue() string {
+	if x != nil && x.Value != nil {
+		return *x.Value
+	}
+	return ""
+}
+
+func (x *HistoryGroup) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 type ListIssuancesRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Filter *HistoryFilter         `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
@@ -242,7 +738,7 @@ type ListIssuancesRequest struct {
 
 func (x *ListIssuancesRequest) Reset() {
 	*x = ListIssuancesRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[1]
+	mi := &file_stint_v1_history_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -254,7 +750,7 @@ func (x *ListIssuancesRequest) String() string {
 func (*ListIssuancesRequest) ProtoMessage() {}
 
 func (x *ListIssuancesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[1]
+	mi := &file_stint_v1_history_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -267,7 +763,7 @@ func (x *ListIssuancesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIssuancesRequest.ProtoReflect.Descriptor instead.
 func (*ListIssuancesRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{1}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ListIssuancesRequest) GetFilter() *HistoryFilter {
@@ -314,16 +810,18 @@ func (x *ListIssuancesRequest) GetState() IssuanceState {
 
 type ListIssuancesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first.
+	// Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
 	Issuances     []*Issuance `protobuf:"bytes,1,rep,name=issuances,proto3" json:"issuances,omitempty"`
 	NextPageToken string      `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListIssuancesResponse) Reset() {
 	*x = ListIssuancesResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[2]
+	mi := &file_stint_v1_history_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +833,7 @@ func (x *ListIssuancesResponse) String() string {
 func (*ListIssuancesResponse) ProtoMessage() {}
 
 func (x *ListIssuancesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[2]
+	mi := &file_stint_v1_history_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +846,7 @@ func (x *ListIssuancesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIssuancesResponse.ProtoReflect.Descriptor instead.
 func (*ListIssuancesResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{2}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListIssuancesResponse) GetIssuances() []*Issuance {
@@ -365,6 +863,13 @@ func (x *ListIssuancesResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListIssuancesResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 type ListStepsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Filter        *HistoryFilter         `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
@@ -375,7 +880,7 @@ type ListStepsRequest struct {
 
 func (x *ListStepsRequest) Reset() {
 	*x = ListStepsRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[3]
+	mi := &file_stint_v1_history_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +892,7 @@ func (x *ListStepsRequest) String() string {
 func (*ListStepsRequest) ProtoMessage() {}
 
 func (x *ListStepsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[3]
+	mi := &file_stint_v1_history_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +905,7 @@ func (x *ListStepsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStepsRequest.ProtoReflect.Descriptor instead.
 func (*ListStepsRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{3}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListStepsRequest) GetFilter() *HistoryFilter {
@@ -419,16 +924,18 @@ func (x *ListStepsRequest) GetStates() []StepState {
 
 type ListStepsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first.
+	// Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
 	Steps         []*Step `protobuf:"bytes,1,rep,name=steps,proto3" json:"steps,omitempty"`
 	NextPageToken string  `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListStepsResponse) Reset() {
 	*x = ListStepsResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[4]
+	mi := &file_stint_v1_history_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -440,7 +947,7 @@ func (x *ListStepsResponse) String() string {
 func (*ListStepsResponse) ProtoMessage() {}
 
 func (x *ListStepsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[4]
+	mi := &file_stint_v1_history_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -453,7 +960,7 @@ func (x *ListStepsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStepsResponse.ProtoReflect.Descriptor instead.
 func (*ListStepsResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{4}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListStepsResponse) GetSteps() []*Step {
@@ -470,6 +977,13 @@ func (x *ListStepsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListStepsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 type ListDecisionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Filter        *HistoryFilter         `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
@@ -481,7 +995,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[5]
+	mi := &file_stint_v1_history_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +1007,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[5]
+	mi := &file_stint_v1_history_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +1020,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{5}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListDecisionsRequest) GetFilter() *HistoryFilter {
@@ -532,16 +1046,18 @@ func (x *ListDecisionsRequest) GetDecisionId() string {
 
 type ListDecisionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first.
+	// Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
 	Decisions     []*Decision `protobuf:"bytes,1,rep,name=decisions,proto3" json:"decisions,omitempty"`
 	NextPageToken string      `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[6]
+	mi := &file_stint_v1_history_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -553,7 +1069,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[6]
+	mi := &file_stint_v1_history_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -566,7 +1082,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{6}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Decision {
@@ -579,6 +1095,13 @@ func (x *ListDecisionsResponse) GetDecisions() []*Decision {
 func (x *ListDecisionsResponse) GetNextPageToken() string {
 	if x != nil {
 		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListDecisionsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
 	}
 	return ""
 }
@@ -628,7 +1151,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_stint_v1_history_proto_msgTypes[7]
+	mi := &file_stint_v1_history_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -640,7 +1163,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[7]
+	mi := &file_stint_v1_history_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -653,7 +1176,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{7}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Decision) GetDecisionId() string {
@@ -855,7 +1378,7 @@ type ToolCall struct {
 
 func (x *ToolCall) Reset() {
 	*x = ToolCall{}
-	mi := &file_stint_v1_history_proto_msgTypes[8]
+	mi := &file_stint_v1_history_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +1390,7 @@ func (x *ToolCall) String() string {
 func (*ToolCall) ProtoMessage() {}
 
 func (x *ToolCall) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[8]
+	mi := &file_stint_v1_history_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +1403,7 @@ func (x *ToolCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolCall.ProtoReflect.Descriptor instead.
 func (*ToolCall) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{8}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ToolCall) GetLocation() string {
@@ -958,7 +1481,7 @@ type CountedBudget struct {
 
 func (x *CountedBudget) Reset() {
 	*x = CountedBudget{}
-	mi := &file_stint_v1_history_proto_msgTypes[9]
+	mi := &file_stint_v1_history_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1493,7 @@ func (x *CountedBudget) String() string {
 func (*CountedBudget) ProtoMessage() {}
 
 func (x *CountedBudget) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[9]
+	mi := &file_stint_v1_history_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1506,7 @@ func (x *CountedBudget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountedBudget.ProtoReflect.Descriptor instead.
 func (*CountedBudget) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{9}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CountedBudget) GetHolder() string {
@@ -1033,7 +1556,7 @@ type Situation struct {
 
 func (x *Situation) Reset() {
 	*x = Situation{}
-	mi := &file_stint_v1_history_proto_msgTypes[10]
+	mi := &file_stint_v1_history_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1568,7 @@ func (x *Situation) String() string {
 func (*Situation) ProtoMessage() {}
 
 func (x *Situation) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[10]
+	mi := &file_stint_v1_history_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1581,7 @@ func (x *Situation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Situation.ProtoReflect.Descriptor instead.
 func (*Situation) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{10}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Situation) GetRuntime() string {
@@ -1191,7 +1714,7 @@ type FewerCalls struct {
 
 func (x *FewerCalls) Reset() {
 	*x = FewerCalls{}
-	mi := &file_stint_v1_history_proto_msgTypes[11]
+	mi := &file_stint_v1_history_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1203,7 +1726,7 @@ func (x *FewerCalls) String() string {
 func (*FewerCalls) ProtoMessage() {}
 
 func (x *FewerCalls) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[11]
+	mi := &file_stint_v1_history_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1216,7 +1739,7 @@ func (x *FewerCalls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FewerCalls.ProtoReflect.Descriptor instead.
 func (*FewerCalls) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{11}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FewerCalls) GetElement() uint32 {
@@ -1248,7 +1771,7 @@ type OpenerFacts struct {
 
 func (x *OpenerFacts) Reset() {
 	*x = OpenerFacts{}
-	mi := &file_stint_v1_history_proto_msgTypes[12]
+	mi := &file_stint_v1_history_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +1783,7 @@ func (x *OpenerFacts) String() string {
 func (*OpenerFacts) ProtoMessage() {}
 
 func (x *OpenerFacts) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[12]
+	mi := &file_stint_v1_history_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +1796,7 @@ func (x *OpenerFacts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OpenerFacts.ProtoReflect.Descriptor instead.
 func (*OpenerFacts) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{12}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *OpenerFacts) GetRuntime() string {
@@ -1320,7 +1843,7 @@ type RefusedCaller struct {
 
 func (x *RefusedCaller) Reset() {
 	*x = RefusedCaller{}
-	mi := &file_stint_v1_history_proto_msgTypes[13]
+	mi := &file_stint_v1_history_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1855,7 @@ func (x *RefusedCaller) String() string {
 func (*RefusedCaller) ProtoMessage() {}
 
 func (x *RefusedCaller) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[13]
+	mi := &file_stint_v1_history_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1868,7 @@ func (x *RefusedCaller) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RefusedCaller.ProtoReflect.Descriptor instead.
 func (*RefusedCaller) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{13}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RefusedCaller) GetUid() uint32 {
@@ -1386,7 +1909,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[14]
+	mi := &file_stint_v1_history_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1921,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[14]
+	mi := &file_stint_v1_history_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1934,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{14}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListEventsRequest) GetFilter() *HistoryFilter {
@@ -1430,16 +1953,18 @@ func (x *ListEventsRequest) GetType() string {
 
 type ListEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first.
+	// Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
 	Events        []*Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
 	NextPageToken string   `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[15]
+	mi := &file_stint_v1_history_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1976,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[15]
+	mi := &file_stint_v1_history_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1989,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{15}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -1481,17 +2006,28 @@ func (x *ListEventsResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListEventsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
 type TailEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 0: from the beginning; absent: from now on.
 	AfterSequence *uint64 `protobuf:"varint,1,opt,name=after_sequence,json=afterSequence,proto3,oneof" json:"after_sequence,omitempty"`
+	// From where a stream broke off; instead of `after_sequence`.
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// Without page_size, page_token and oldest_first.
+	Filter        *HistoryFilter `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TailEventsRequest) Reset() {
 	*x = TailEventsRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[16]
+	mi := &file_stint_v1_history_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1503,7 +2039,7 @@ func (x *TailEventsRequest) String() string {
 func (*TailEventsRequest) ProtoMessage() {}
 
 func (x *TailEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[16]
+	mi := &file_stint_v1_history_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1516,7 +2052,7 @@ func (x *TailEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailEventsRequest.ProtoReflect.Descriptor instead.
 func (*TailEventsRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{16}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TailEventsRequest) GetAfterSequence() uint64 {
@@ -1526,16 +2062,33 @@ func (x *TailEventsRequest) GetAfterSequence() uint64 {
 	return 0
 }
 
+func (x *TailEventsRequest) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
+}
+
+func (x *TailEventsRequest) GetFilter() *HistoryFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
 type TailEventsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Event         *Event                 `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Absent where only the token is told: nothing up to there passed the filter.
+	Event *Event `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	// Goes on behind this event, or behind all that was looked at.
+	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TailEventsResponse) Reset() {
 	*x = TailEventsResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[17]
+	mi := &file_stint_v1_history_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1547,7 +2100,7 @@ func (x *TailEventsResponse) String() string {
 func (*TailEventsResponse) ProtoMessage() {}
 
 func (x *TailEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[17]
+	mi := &file_stint_v1_history_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1560,7 +2113,7 @@ func (x *TailEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailEventsResponse.ProtoReflect.Descriptor instead.
 func (*TailEventsResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{17}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TailEventsResponse) GetEvent() *Event {
@@ -1568,6 +2121,13 @@ func (x *TailEventsResponse) GetEvent() *Event {
 		return x.Event
 	}
 	return nil
+}
+
+func (x *TailEventsResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
+	}
+	return ""
 }
 
 type Event struct {
@@ -1586,7 +2146,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_stint_v1_history_proto_msgTypes[18]
+	mi := &file_stint_v1_history_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1598,7 +2158,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[18]
+	mi := &file_stint_v1_history_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1611,7 +2171,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{18}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Event) GetSequence() uint64 {
@@ -1659,7 +2219,7 @@ type LookUpRequest struct {
 
 func (x *LookUpRequest) Reset() {
 	*x = LookUpRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[19]
+	mi := &file_stint_v1_history_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1671,7 +2231,7 @@ func (x *LookUpRequest) String() string {
 func (*LookUpRequest) ProtoMessage() {}
 
 func (x *LookUpRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[19]
+	mi := &file_stint_v1_history_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1684,7 +2244,7 @@ func (x *LookUpRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookUpRequest.ProtoReflect.Descriptor instead.
 func (*LookUpRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{19}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LookUpRequest) GetToBeSignedSha256() []byte {
@@ -1705,7 +2265,7 @@ type LookUpResponse struct {
 
 func (x *LookUpResponse) Reset() {
 	*x = LookUpResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[20]
+	mi := &file_stint_v1_history_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +2277,7 @@ func (x *LookUpResponse) String() string {
 func (*LookUpResponse) ProtoMessage() {}
 
 func (x *LookUpResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[20]
+	mi := &file_stint_v1_history_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +2290,7 @@ func (x *LookUpResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookUpResponse.ProtoReflect.Descriptor instead.
 func (*LookUpResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{20}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *LookUpResponse) GetIssuance() *Issuance {
@@ -1757,7 +2317,7 @@ type ListUsageRequest struct {
 
 func (x *ListUsageRequest) Reset() {
 	*x = ListUsageRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[21]
+	mi := &file_stint_v1_history_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1769,7 +2329,7 @@ func (x *ListUsageRequest) String() string {
 func (*ListUsageRequest) ProtoMessage() {}
 
 func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[21]
+	mi := &file_stint_v1_history_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1782,7 +2342,7 @@ func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageRequest.ProtoReflect.Descriptor instead.
 func (*ListUsageRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{21}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ListUsageRequest) GetFilter() *HistoryFilter {
@@ -1803,7 +2363,7 @@ type ListUsageResponse struct {
 
 func (x *ListUsageResponse) Reset() {
 	*x = ListUsageResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[22]
+	mi := &file_stint_v1_history_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +2375,7 @@ func (x *ListUsageResponse) String() string {
 func (*ListUsageResponse) ProtoMessage() {}
 
 func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[22]
+	mi := &file_stint_v1_history_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +2388,7 @@ func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageResponse.ProtoReflect.Descriptor instead.
 func (*ListUsageResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{22}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListUsageResponse) GetUsage() []*UsageCount {
@@ -1857,7 +2417,7 @@ type ListExchangesRequest struct {
 
 func (x *ListExchangesRequest) Reset() {
 	*x = ListExchangesRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[23]
+	mi := &file_stint_v1_history_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1869,7 +2429,7 @@ func (x *ListExchangesRequest) String() string {
 func (*ListExchangesRequest) ProtoMessage() {}
 
 func (x *ListExchangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[23]
+	mi := &file_stint_v1_history_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1882,7 +2442,7 @@ func (x *ListExchangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExchangesRequest.ProtoReflect.Descriptor instead.
 func (*ListExchangesRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{23}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListExchangesRequest) GetFilter() *HistoryFilter {
@@ -1908,16 +2468,18 @@ func (x *ListExchangesRequest) GetAlive() bool {
 
 type ListExchangesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first.
+	// Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
 	Exchanges     []*Exchange `protobuf:"bytes,1,rep,name=exchanges,proto3" json:"exchanges,omitempty"`
 	NextPageToken string      `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ListExchangesResponse) Reset() {
 	*x = ListExchangesResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[24]
+	mi := &file_stint_v1_history_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1929,7 +2491,7 @@ func (x *ListExchangesResponse) String() string {
 func (*ListExchangesResponse) ProtoMessage() {}
 
 func (x *ListExchangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[24]
+	mi := &file_stint_v1_history_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1942,7 +2504,7 @@ func (x *ListExchangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExchangesResponse.ProtoReflect.Descriptor instead.
 func (*ListExchangesResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{24}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListExchangesResponse) GetExchanges() []*Exchange {
@@ -1955,6 +2517,13 @@ func (x *ListExchangesResponse) GetExchanges() []*Exchange {
 func (x *ListExchangesResponse) GetNextPageToken() string {
 	if x != nil {
 		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListExchangesResponse) GetResumeToken() string {
+	if x != nil {
+		return x.ResumeToken
 	}
 	return ""
 }
@@ -1981,7 +2550,7 @@ type UsageCount struct {
 
 func (x *UsageCount) Reset() {
 	*x = UsageCount{}
-	mi := &file_stint_v1_history_proto_msgTypes[25]
+	mi := &file_stint_v1_history_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1993,7 +2562,7 @@ func (x *UsageCount) String() string {
 func (*UsageCount) ProtoMessage() {}
 
 func (x *UsageCount) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[25]
+	mi := &file_stint_v1_history_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2006,7 +2575,7 @@ func (x *UsageCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageCount.ProtoReflect.Descriptor instead.
 func (*UsageCount) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{25}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UsageCount) GetStepName() *StepName {
@@ -2087,7 +2656,7 @@ type ListVerifiersRequest struct {
 
 func (x *ListVerifiersRequest) Reset() {
 	*x = ListVerifiersRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[26]
+	mi := &file_stint_v1_history_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +2668,7 @@ func (x *ListVerifiersRequest) String() string {
 func (*ListVerifiersRequest) ProtoMessage() {}
 
 func (x *ListVerifiersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[26]
+	mi := &file_stint_v1_history_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2681,7 @@ func (x *ListVerifiersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVerifiersRequest.ProtoReflect.Descriptor instead.
 func (*ListVerifiersRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{26}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{30}
 }
 
 type ListVerifiersResponse struct {
@@ -2124,7 +2693,7 @@ type ListVerifiersResponse struct {
 
 func (x *ListVerifiersResponse) Reset() {
 	*x = ListVerifiersResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[27]
+	mi := &file_stint_v1_history_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2705,7 @@ func (x *ListVerifiersResponse) String() string {
 func (*ListVerifiersResponse) ProtoMessage() {}
 
 func (x *ListVerifiersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[27]
+	mi := &file_stint_v1_history_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2718,7 @@ func (x *ListVerifiersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVerifiersResponse.ProtoReflect.Descriptor instead.
 func (*ListVerifiersResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{27}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListVerifiersResponse) GetVerifiers() []*VerifierStatus {
@@ -2177,7 +2746,7 @@ type VerifierStatus struct {
 
 func (x *VerifierStatus) Reset() {
 	*x = VerifierStatus{}
-	mi := &file_stint_v1_history_proto_msgTypes[28]
+	mi := &file_stint_v1_history_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2189,7 +2758,7 @@ func (x *VerifierStatus) String() string {
 func (*VerifierStatus) ProtoMessage() {}
 
 func (x *VerifierStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[28]
+	mi := &file_stint_v1_history_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2202,7 +2771,7 @@ func (x *VerifierStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifierStatus.ProtoReflect.Descriptor instead.
 func (*VerifierStatus) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{28}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *VerifierStatus) GetName() string {
@@ -2277,7 +2846,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[29]
+	mi := &file_stint_v1_history_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2289,7 +2858,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[29]
+	mi := &file_stint_v1_history_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2302,7 +2871,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{29}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ExplainRequest) GetDecisionId() string {
@@ -2339,7 +2908,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[30]
+	mi := &file_stint_v1_history_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2351,7 +2920,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[30]
+	mi := &file_stint_v1_history_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2364,7 +2933,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{30}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ExplainResponse) GetDecision() *Decision {
@@ -2475,7 +3044,7 @@ type EvaluatedRequest struct {
 
 func (x *EvaluatedRequest) Reset() {
 	*x = EvaluatedRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[31]
+	mi := &file_stint_v1_history_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2487,7 +3056,7 @@ func (x *EvaluatedRequest) String() string {
 func (*EvaluatedRequest) ProtoMessage() {}
 
 func (x *EvaluatedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[31]
+	mi := &file_stint_v1_history_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2500,7 +3069,7 @@ func (x *EvaluatedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluatedRequest.ProtoReflect.Descriptor instead.
 func (*EvaluatedRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{31}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *EvaluatedRequest) GetPolicyVersion() uint64 {
@@ -2665,7 +3234,7 @@ type PolicyEffect struct {
 
 func (x *PolicyEffect) Reset() {
 	*x = PolicyEffect{}
-	mi := &file_stint_v1_history_proto_msgTypes[32]
+	mi := &file_stint_v1_history_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2677,7 +3246,7 @@ func (x *PolicyEffect) String() string {
 func (*PolicyEffect) ProtoMessage() {}
 
 func (x *PolicyEffect) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[32]
+	mi := &file_stint_v1_history_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2690,7 +3259,7 @@ func (x *PolicyEffect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyEffect.ProtoReflect.Descriptor instead.
 func (*PolicyEffect) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{32}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PolicyEffect) GetEffect() Effect {
@@ -2735,7 +3304,7 @@ type ExplainedElement struct {
 
 func (x *ExplainedElement) Reset() {
 	*x = ExplainedElement{}
-	mi := &file_stint_v1_history_proto_msgTypes[33]
+	mi := &file_stint_v1_history_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2747,7 +3316,7 @@ func (x *ExplainedElement) String() string {
 func (*ExplainedElement) ProtoMessage() {}
 
 func (x *ExplainedElement) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[33]
+	mi := &file_stint_v1_history_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2760,7 +3329,7 @@ func (x *ExplainedElement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedElement.ProtoReflect.Descriptor instead.
 func (*ExplainedElement) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{33}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ExplainedElement) GetElement() *GrantElement {
@@ -2806,7 +3375,7 @@ type ExplainedPolicy struct {
 
 func (x *ExplainedPolicy) Reset() {
 	*x = ExplainedPolicy{}
-	mi := &file_stint_v1_history_proto_msgTypes[34]
+	mi := &file_stint_v1_history_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +3387,7 @@ func (x *ExplainedPolicy) String() string {
 func (*ExplainedPolicy) ProtoMessage() {}
 
 func (x *ExplainedPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[34]
+	mi := &file_stint_v1_history_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2831,7 +3400,7 @@ func (x *ExplainedPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedPolicy.ProtoReflect.Descriptor instead.
 func (*ExplainedPolicy) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{34}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ExplainedPolicy) GetPolicyId() string {
@@ -2873,7 +3442,7 @@ type ExplainedStep struct {
 
 func (x *ExplainedStep) Reset() {
 	*x = ExplainedStep{}
-	mi := &file_stint_v1_history_proto_msgTypes[35]
+	mi := &file_stint_v1_history_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2885,7 +3454,7 @@ func (x *ExplainedStep) String() string {
 func (*ExplainedStep) ProtoMessage() {}
 
 func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[35]
+	mi := &file_stint_v1_history_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2898,7 +3467,7 @@ func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedStep.ProtoReflect.Descriptor instead.
 func (*ExplainedStep) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{35}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ExplainedStep) GetStepId() string {
@@ -2940,7 +3509,7 @@ type PassingChange struct {
 
 func (x *PassingChange) Reset() {
 	*x = PassingChange{}
-	mi := &file_stint_v1_history_proto_msgTypes[36]
+	mi := &file_stint_v1_history_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3521,7 @@ func (x *PassingChange) String() string {
 func (*PassingChange) ProtoMessage() {}
 
 func (x *PassingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[36]
+	mi := &file_stint_v1_history_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3534,7 @@ func (x *PassingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PassingChange.ProtoReflect.Descriptor instead.
 func (*PassingChange) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{36}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *PassingChange) GetGrant() *Grant {
@@ -3018,7 +3587,7 @@ type LeftOut struct {
 
 func (x *LeftOut) Reset() {
 	*x = LeftOut{}
-	mi := &file_stint_v1_history_proto_msgTypes[37]
+	mi := &file_stint_v1_history_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3030,7 +3599,7 @@ func (x *LeftOut) String() string {
 func (*LeftOut) ProtoMessage() {}
 
 func (x *LeftOut) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[37]
+	mi := &file_stint_v1_history_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3043,7 +3612,7 @@ func (x *LeftOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeftOut.ProtoReflect.Descriptor instead.
 func (*LeftOut) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{37}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *LeftOut) GetElement() *GrantElement {
@@ -3107,7 +3676,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[38]
+	mi := &file_stint_v1_history_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3119,7 +3688,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[38]
+	mi := &file_stint_v1_history_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3132,7 +3701,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{38}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ExportRequest) GetRows() ExportedRows {
@@ -3228,7 +3797,7 @@ type ExportResponse struct {
 
 func (x *ExportResponse) Reset() {
 	*x = ExportResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[39]
+	mi := &file_stint_v1_history_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +3809,7 @@ func (x *ExportResponse) String() string {
 func (*ExportResponse) ProtoMessage() {}
 
 func (x *ExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[39]
+	mi := &file_stint_v1_history_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +3822,7 @@ func (x *ExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResponse.ProtoReflect.Descriptor instead.
 func (*ExportResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{39}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ExportResponse) GetBegun() *ExportBegun {
@@ -3302,7 +3871,7 @@ type ExportBegun struct {
 
 func (x *ExportBegun) Reset() {
 	*x = ExportBegun{}
-	mi := &file_stint_v1_history_proto_msgTypes[40]
+	mi := &file_stint_v1_history_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3314,7 +3883,7 @@ func (x *ExportBegun) String() string {
 func (*ExportBegun) ProtoMessage() {}
 
 func (x *ExportBegun) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[40]
+	mi := &file_stint_v1_history_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3327,7 +3896,7 @@ func (x *ExportBegun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportBegun.ProtoReflect.Descriptor instead.
 func (*ExportBegun) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{40}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ExportBegun) GetEpoch() string {
@@ -3366,7 +3935,7 @@ type ExportedIssuance struct {
 
 func (x *ExportedIssuance) Reset() {
 	*x = ExportedIssuance{}
-	mi := &file_stint_v1_history_proto_msgTypes[41]
+	mi := &file_stint_v1_history_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3378,7 +3947,7 @@ func (x *ExportedIssuance) String() string {
 func (*ExportedIssuance) ProtoMessage() {}
 
 func (x *ExportedIssuance) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[41]
+	mi := &file_stint_v1_history_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3391,7 +3960,7 @@ func (x *ExportedIssuance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportedIssuance.ProtoReflect.Descriptor instead.
 func (*ExportedIssuance) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{41}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ExportedIssuance) GetIssuance() *Issuance {
@@ -3426,7 +3995,7 @@ var File_stint_v1_history_proto protoreflect.FileDescriptor
 
 const file_stint_v1_history_proto_rawDesc = "" +
 	"\n" +
-	"\x16stint/v1/history.proto\x12\bstint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15stint/v1/errors.proto\x1a\x14stint/v1/types.proto\"\x89\x02\n" +
+	"\x16stint/v1/history.proto\x12\bstint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15stint/v1/errors.proto\x1a\x14stint/v1/types.proto\"\xb5\x03\n" +
 	"\rHistoryFilter\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\tR\x04step\x12\x17\n" +
@@ -3436,31 +4005,57 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1b\n" +
 	"\tpage_size\x18\a \x01(\rR\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\b \x01(\tR\tpageToken\"\xe9\x01\n" +
+	"page_token\x18\b \x01(\tR\tpageToken\x12+\n" +
+	"\x05terms\x18\t \x03(\v2\x15.stint.v1.HistoryTermR\x05terms\x123\n" +
+	"\alive_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\x06liveAt\x12%\n" +
+	"\x0edescendants_of\x18\v \x03(\tR\rdescendantsOf\x12!\n" +
+	"\foldest_first\x18\f \x01(\bR\voldestFirst\"o\n" +
+	"\vHistoryTerm\x12,\n" +
+	"\x05field\x18\x01 \x01(\x0e2\x16.stint.v1.HistoryFieldR\x05field\x12\x16\n" +
+	"\x06values\x18\x02 \x03(\tR\x06values\x12\x1a\n" +
+	"\bexcluded\x18\x03 \x01(\bR\bexcluded\"\xb3\x01\n" +
+	"\x10CountRowsRequest\x12)\n" +
+	"\x04list\x18\x01 \x01(\x0e2\x15.stint.v1.HistoryListR\x04list\x12/\n" +
+	"\x06filter\x18\x02 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\x121\n" +
+	"\bgroup_by\x18\x03 \x01(\x0e2\x16.stint.v1.HistoryFieldR\agroupBy\x12\x10\n" +
+	"\x03top\x18\x04 \x01(\rR\x03top\"\xa7\x01\n" +
+	"\x11CountRowsResponse\x12\x14\n" +
+	"\x05count\x18\x01 \x01(\x04R\x05count\x12.\n" +
+	"\x06groups\x18\x02 \x03(\v2\x16.stint.v1.HistoryGroupR\x06groups\x12&\n" +
+	"\x0fgroups_left_out\x18\x03 \x01(\rR\rgroupsLeftOut\x12$\n" +
+	"\x0ecount_left_out\x18\x04 \x01(\x04R\fcountLeftOut\"I\n" +
+	"\fHistoryGroup\x12\x19\n" +
+	"\x05value\x18\x01 \x01(\tH\x00R\x05value\x88\x01\x01\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x04R\x05countB\b\n" +
+	"\x06_value\"\xe9\x01\n" +
 	"\x14ListIssuancesRequest\x12/\n" +
 	"\x06filter\x18\x01 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\x12&\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x12.stint.v1.SvidKindR\x04kind\x12\x12\n" +
 	"\x04live\x18\x03 \x01(\bR\x04live\x12#\n" +
 	"\rserial_number\x18\x04 \x01(\tR\fserialNumber\x12\x10\n" +
 	"\x03jti\x18\x05 \x01(\tR\x03jti\x12-\n" +
-	"\x05state\x18\x06 \x01(\x0e2\x17.stint.v1.IssuanceStateR\x05state\"q\n" +
+	"\x05state\x18\x06 \x01(\x0e2\x17.stint.v1.IssuanceStateR\x05state\"\x94\x01\n" +
 	"\x15ListIssuancesResponse\x120\n" +
 	"\tissuances\x18\x01 \x03(\v2\x12.stint.v1.IssuanceR\tissuances\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"p\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12!\n" +
+	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\"p\n" +
 	"\x10ListStepsRequest\x12/\n" +
 	"\x06filter\x18\x01 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\x12+\n" +
-	"\x06states\x18\x02 \x03(\x0e2\x13.stint.v1.StepStateR\x06states\"a\n" +
+	"\x06states\x18\x02 \x03(\x0e2\x13.stint.v1.StepStateR\x06states\"\x84\x01\n" +
 	"\x11ListStepsResponse\x12$\n" +
 	"\x05steps\x18\x01 \x03(\v2\x0e.stint.v1.StepR\x05steps\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x92\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12!\n" +
+	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\"\x92\x01\n" +
 	"\x14ListDecisionsRequest\x12/\n" +
 	"\x06filter\x18\x01 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\x12(\n" +
 	"\x06effect\x18\x02 \x01(\x0e2\x10.stint.v1.EffectR\x06effect\x12\x1f\n" +
 	"\vdecision_id\x18\x03 \x01(\tR\n" +
-	"decisionId\"q\n" +
+	"decisionId\"\x94\x01\n" +
 	"\x15ListDecisionsResponse\x120\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x12.stint.v1.DecisionR\tdecisions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa8\a\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12!\n" +
+	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\"\xa8\a\n" +
 	"\bDecision\x12\x1f\n" +
 	"\vdecision_id\x18\x01 \x01(\tR\n" +
 	"decisionId\x12(\n" +
@@ -3546,15 +4141,19 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x04_uid\"X\n" +
 	"\x11ListEventsRequest\x12/\n" +
 	"\x06filter\x18\x01 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\x12\x12\n" +
-	"\x04type\x18\x02 \x01(\tR\x04type\"e\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\"\x88\x01\n" +
 	"\x12ListEventsResponse\x12'\n" +
 	"\x06events\x18\x01 \x03(\v2\x0f.stint.v1.EventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"R\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12!\n" +
+	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\"\xa6\x01\n" +
 	"\x11TailEventsRequest\x12*\n" +
-	"\x0eafter_sequence\x18\x01 \x01(\x04H\x00R\rafterSequence\x88\x01\x01B\x11\n" +
-	"\x0f_after_sequence\";\n" +
+	"\x0eafter_sequence\x18\x01 \x01(\x04H\x00R\rafterSequence\x88\x01\x01\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12/\n" +
+	"\x06filter\x18\x03 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filterB\x11\n" +
+	"\x0f_after_sequence\"^\n" +
 	"\x12TailEventsResponse\x12%\n" +
-	"\x05event\x18\x01 \x01(\v2\x0f.stint.v1.EventR\x05event\"\xaf\x01\n" +
+	"\x05event\x18\x01 \x01(\v2\x0f.stint.v1.EventR\x05event\x12!\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xaf\x01\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12;\n" +
 	"\vrecorded_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -3575,10 +4174,11 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x14ListExchangesRequest\x12/\n" +
 	"\x06filter\x18\x01 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x14\n" +
-	"\x05alive\x18\x03 \x01(\bR\x05alive\"q\n" +
+	"\x05alive\x18\x03 \x01(\bR\x05alive\"\x94\x01\n" +
 	"\x15ListExchangesResponse\x120\n" +
 	"\texchanges\x18\x01 \x03(\v2\x12.stint.v1.ExchangeR\texchanges\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb3\x02\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12!\n" +
+	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\"\xb3\x02\n" +
 	"\n" +
 	"UsageCount\x12/\n" +
 	"\tstep_name\x18\x01 \x01(\v2\x12.stint.v1.StepNameR\bstepName\x12\x17\n" +
@@ -3716,7 +4316,48 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"step_state\x18\x02 \x01(\x0e2\x13.stint.v1.StepStateR\tstepState\x12\x1f\n" +
 	"\vdecision_id\x18\x03 \x01(\tR\n" +
 	"decisionId\x12!\n" +
-	"\fprincipal_id\x18\x04 \x01(\tR\vprincipalId*C\n" +
+	"\fprincipal_id\x18\x04 \x01(\tR\vprincipalId*\xc7\x06\n" +
+	"\fHistoryField\x12\x1d\n" +
+	"\x19HISTORY_FIELD_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11HISTORY_FIELD_RUN\x10\x01\x12\x16\n" +
+	"\x12HISTORY_FIELD_STEP\x10\x02\x12\x19\n" +
+	"\x15HISTORY_FIELD_STEP_ID\x10\x03\x12\x19\n" +
+	"\x15HISTORY_FIELD_ATTEMPT\x10\x04\x12\x17\n" +
+	"\x13HISTORY_FIELD_AGENT\x10\x05\x12\x19\n" +
+	"\x15HISTORY_FIELD_RUNTIME\x10\x06\x12\x1b\n" +
+	"\x17HISTORY_FIELD_PRINCIPAL\x10\a\x12\x1a\n" +
+	"\x16HISTORY_FIELD_WORKFLOW\x10\b\x12\x16\n" +
+	"\x12HISTORY_FIELD_TOOL\x10\t\x12\x18\n" +
+	"\x14HISTORY_FIELD_ACTION\x10\n" +
+	"\x12\x1c\n" +
+	"\x18HISTORY_FIELD_DATA_CLASS\x10\v\x12\x1a\n" +
+	"\x16HISTORY_FIELD_AUDIENCE\x10\f\x12\x1b\n" +
+	"\x17HISTORY_FIELD_SPIFFE_ID\x10\r\x12\x16\n" +
+	"\x12HISTORY_FIELD_KIND\x10\x0e\x12\x19\n" +
+	"\x15HISTORY_FIELD_OUTCOME\x10\x0f\x12\x18\n" +
+	"\x14HISTORY_FIELD_REASON\x10\x10\x12\x1a\n" +
+	"\x16HISTORY_FIELD_DECISION\x10\x11\x12\x1f\n" +
+	"\x1bHISTORY_FIELD_POLICY_DIGEST\x10\x12\x12\x18\n" +
+	"\x14HISTORY_FIELD_POLICY\x10\x13\x12\x15\n" +
+	"\x11HISTORY_FIELD_ACT\x10\x14\x12\x17\n" +
+	"\x13HISTORY_FIELD_ENTRY\x10\x15\x12\x1a\n" +
+	"\x16HISTORY_FIELD_ISSUANCE\x10\x16\x12\x15\n" +
+	"\x11HISTORY_FIELD_JTI\x10\x17\x12\x18\n" +
+	"\x14HISTORY_FIELD_SERIAL\x10\x18\x12\x1b\n" +
+	"\x17HISTORY_FIELD_AUTHORITY\x10\x19\x12\x15\n" +
+	"\x11HISTORY_FIELD_KEY\x10\x1a\x12\x1a\n" +
+	"\x16HISTORY_FIELD_EXCHANGE\x10\x1b\x12\x18\n" +
+	"\x14HISTORY_FIELD_TARGET\x10\x1c\x12\x1a\n" +
+	"\x16HISTORY_FIELD_VERIFIER\x10\x1d\x12\x16\n" +
+	"\x12HISTORY_FIELD_TYPE\x10\x1e*\xc8\x01\n" +
+	"\vHistoryList\x12\x1c\n" +
+	"\x18HISTORY_LIST_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16HISTORY_LIST_ISSUANCES\x10\x01\x12\x16\n" +
+	"\x12HISTORY_LIST_STEPS\x10\x02\x12\x1a\n" +
+	"\x16HISTORY_LIST_DECISIONS\x10\x03\x12\x17\n" +
+	"\x13HISTORY_LIST_EVENTS\x10\x04\x12\x1a\n" +
+	"\x16HISTORY_LIST_EXCHANGES\x10\x05\x12\x16\n" +
+	"\x12HISTORY_LIST_USAGE\x10\x06*C\n" +
 	"\x06Effect\x12\x16\n" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fEFFECT_ALLOW\x10\x01\x12\x0f\n" +
@@ -3725,7 +4366,7 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x19EXPORTED_ROWS_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17EXPORTED_ROWS_ISSUANCES\x10\x01\x12\x1b\n" +
 	"\x17EXPORTED_ROWS_DECISIONS\x10\x02\x12\x18\n" +
-	"\x14EXPORTED_ROWS_EVENTS\x10\x032\xad\x06\n" +
+	"\x14EXPORTED_ROWS_EVENTS\x10\x032\xf3\x06\n" +
 	"\aHistory\x12P\n" +
 	"\rListIssuances\x12\x1e.stint.v1.ListIssuancesRequest\x1a\x1f.stint.v1.ListIssuancesResponse\x12D\n" +
 	"\tListSteps\x12\x1a.stint.v1.ListStepsRequest\x1a\x1b.stint.v1.ListStepsResponse\x12P\n" +
@@ -3737,7 +4378,8 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x06LookUp\x12\x17.stint.v1.LookUpRequest\x1a\x18.stint.v1.LookUpResponse\x12P\n" +
 	"\rListVerifiers\x12\x1e.stint.v1.ListVerifiersRequest\x1a\x1f.stint.v1.ListVerifiersResponse\x12D\n" +
 	"\tListUsage\x12\x1a.stint.v1.ListUsageRequest\x1a\x1b.stint.v1.ListUsageResponse\x12P\n" +
-	"\rListExchanges\x12\x1e.stint.v1.ListExchangesRequest\x1a\x1f.stint.v1.ListExchangesResponse\x12>\n" +
+	"\rListExchanges\x12\x1e.stint.v1.ListExchangesRequest\x1a\x1f.stint.v1.ListExchangesResponse\x12D\n" +
+	"\tCountRows\x12\x1a.stint.v1.CountRowsRequest\x1a\x1b.stint.v1.CountRowsResponse\x12>\n" +
 	"\aExplain\x12\x18.stint.v1.ExplainRequest\x1a\x19.stint.v1.ExplainResponse\x12=\n" +
 	"\x06Export\x12\x17.stint.v1.ExportRequest\x1a\x18.stint.v1.ExportResponse0\x01B\x83\x01\n" +
 	"\fcom.stint.v1B\fHistoryProtoP\x01Z$stint.example/stint/internal/stintv1\xa2\x02\x03SXX\xaa\x02\bStint.V1\xca\x02\bStint\\V1\xe2\x02\x14Stint\\V1\\GPBMetadata\xea\x02\tStint::V1b\x06proto3"
@@ -3754,168 +4396,184 @@ func file_stint_v1_history_proto_rawDescGZIP() []byte {
 	return file_stint_v1_history_proto_rawDescData
 }
 
-var file_stint_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_stint_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_stint_v1_history_proto_goTypes = []any{
-	(Effect)(0),                   // 0: stint.v1.Effect
-	(ExportedRows)(0),             // 1: stint.v1.ExportedRows
-	(*HistoryFilter)(nil),         // 2: stint.v1.HistoryFilter
-	(*ListIssuancesRequest)(nil),  // 3: stint.v1.ListIssuancesRequest
-	(*ListIssuancesResponse)(nil), // 4: stint.v1.ListIssuancesResponse
-	(*ListStepsRequest)(nil),      // 5: stint.v1.ListStepsRequest
-	(*ListStepsResponse)(nil),     // 6: stint.v1.ListStepsResponse
-	(*ListDecisionsRequest)(nil),  // 7: stint.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil), // 8: stint.v1.ListDecisionsResponse
-	(*Decision)(nil),              // 9: stint.v1.Decision
-	(*ToolCall)(nil),              // 10: stint.v1.ToolCall
-	(*CountedBudget)(nil),         // 11: stint.v1.CountedBudget
-	(*Situation)(nil),             // 12: stint.v1.Situation
-	(*FewerCalls)(nil),            // 13: stint.v1.FewerCalls
-	(*OpenerFacts)(nil),           // 14: stint.v1.OpenerFacts
-	(*RefusedCaller)(nil),         // 15: stint.v1.RefusedCaller
-	(*ListEventsRequest)(nil),     // 16: stint.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),    // 17: stint.v1.ListEventsResponse
-	(*TailEventsRequest)(nil),     // 18: stint.v1.TailEventsRequest
-	(*TailEventsResponse)(nil),    // 19: stint.v1.TailEventsResponse
-	(*Event)(nil),                 // 20: stint.v1.Event
-	(*LookUpRequest)(nil),         // 21: stint.v1.LookUpRequest
-	(*LookUpResponse)(nil),        // 22: stint.v1.LookUpResponse
-	(*ListUsageRequest)(nil),      // 23: stint.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),     // 24: stint.v1.ListUsageResponse
-	(*ListExchangesRequest)(nil),  // 25: stint.v1.ListExchangesRequest
-	(*ListExchangesResponse)(nil), // 26: stint.v1.ListExchangesResponse
-	(*UsageCount)(nil),            // 27: stint.v1.UsageCount
-	(*ListVerifiersRequest)(nil),  // 28: stint.v1.ListVerifiersRequest
-	(*ListVerifiersResponse)(nil), // 29: stint.v1.ListVerifiersResponse
-	(*VerifierStatus)(nil),        // 30: stint.v1.VerifierStatus
-	(*ExplainRequest)(nil),        // 31: stint.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 32: stint.v1.ExplainResponse
-	(*EvaluatedRequest)(nil),      // 33: stint.v1.EvaluatedRequest
-	(*PolicyEffect)(nil),          // 34: stint.v1.PolicyEffect
-	(*ExplainedElement)(nil),      // 35: stint.v1.ExplainedElement
-	(*ExplainedPolicy)(nil),       // 36: stint.v1.ExplainedPolicy
-	(*ExplainedStep)(nil),         // 37: stint.v1.ExplainedStep
-	(*PassingChange)(nil),         // 38: stint.v1.PassingChange
-	(*LeftOut)(nil),               // 39: stint.v1.LeftOut
-	(*ExportRequest)(nil),         // 40: stint.v1.ExportRequest
-	(*ExportResponse)(nil),        // 41: stint.v1.ExportResponse
-	(*ExportBegun)(nil),           // 42: stint.v1.ExportBegun
-	(*ExportedIssuance)(nil),      // 43: stint.v1.ExportedIssuance
-	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
-	(SvidKind)(0),                 // 45: stint.v1.SvidKind
-	(IssuanceState)(0),            // 46: stint.v1.IssuanceState
-	(*Issuance)(nil),              // 47: stint.v1.Issuance
-	(StepState)(0),                // 48: stint.v1.StepState
-	(*Step)(nil),                  // 49: stint.v1.Step
-	(*StepName)(nil),              // 50: stint.v1.StepName
-	(*Grant)(nil),                 // 51: stint.v1.Grant
-	(*Exchange)(nil),              // 52: stint.v1.Exchange
-	(*durationpb.Duration)(nil),   // 53: google.protobuf.Duration
-	(*Process)(nil),               // 54: stint.v1.Process
-	(*StepPrincipal)(nil),         // 55: stint.v1.StepPrincipal
-	(*GrantElement)(nil),          // 56: stint.v1.GrantElement
-	(DenialLayer)(0),              // 57: stint.v1.DenialLayer
+	(HistoryField)(0),             // 0: stint.v1.HistoryField
+	(HistoryList)(0),              // 1: stint.v1.HistoryList
+	(Effect)(0),                   // 2: stint.v1.Effect
+	(ExportedRows)(0),             // 3: stint.v1.ExportedRows
+	(*HistoryFilter)(nil),         // 4: stint.v1.HistoryFilter
+	(*HistoryTerm)(nil),           // 5: stint.v1.HistoryTerm
+	(*CountRowsRequest)(nil),      // 6: stint.v1.CountRowsRequest
+	(*CountRowsResponse)(nil),     // 7: stint.v1.CountRowsResponse
+	(*HistoryGroup)(nil),          // 8: stint.v1.HistoryGroup
+	(*ListIssuancesRequest)(nil),  // 9: stint.v1.ListIssuancesRequest
+	(*ListIssuancesResponse)(nil), // 10: stint.v1.ListIssuancesResponse
+	(*ListStepsRequest)(nil),      // 11: stint.v1.ListStepsRequest
+	(*ListStepsResponse)(nil),     // 12: stint.v1.ListStepsResponse
+	(*ListDecisionsRequest)(nil),  // 13: stint.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil), // 14: stint.v1.ListDecisionsResponse
+	(*Decision)(nil),              // 15: stint.v1.Decision
+	(*ToolCall)(nil),              // 16: stint.v1.ToolCall
+	(*CountedBudget)(nil),         // 17: stint.v1.CountedBudget
+	(*Situation)(nil),             // 18: stint.v1.Situation
+	(*FewerCalls)(nil),            // 19: stint.v1.FewerCalls
+	(*OpenerFacts)(nil),           // 20: stint.v1.OpenerFacts
+	(*RefusedCaller)(nil),         // 21: stint.v1.RefusedCaller
+	(*ListEventsRequest)(nil),     // 22: stint.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),    // 23: stint.v1.ListEventsResponse
+	(*TailEventsRequest)(nil),     // 24: stint.v1.TailEventsRequest
+	(*TailEventsResponse)(nil),    // 25: stint.v1.TailEventsResponse
+	(*Event)(nil),                 // 26: stint.v1.Event
+	(*LookUpRequest)(nil),         // 27: stint.v1.LookUpRequest
+	(*LookUpResponse)(nil),        // 28: stint.v1.LookUpResponse
+	(*ListUsageRequest)(nil),      // 29: stint.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),     // 30: stint.v1.ListUsageResponse
+	(*ListExchangesRequest)(nil),  // 31: stint.v1.ListExchangesRequest
+	(*ListExchangesResponse)(nil), // 32: stint.v1.ListExchangesResponse
+	(*UsageCount)(nil),            // 33: stint.v1.UsageCount
+	(*ListVerifiersRequest)(nil),  // 34: stint.v1.ListVerifiersRequest
+	(*ListVerifiersResponse)(nil), // 35: stint.v1.ListVerifiersResponse
+	(*VerifierStatus)(nil),        // 36: stint.v1.VerifierStatus
+	(*ExplainRequest)(nil),        // 37: stint.v1.ExplainRequest
+	(*ExplainResponse)(nil),       // 38: stint.v1.ExplainResponse
+	(*EvaluatedRequest)(nil),      // 39: stint.v1.EvaluatedRequest
+	(*PolicyEffect)(nil),          // 40: stint.v1.PolicyEffect
+	(*ExplainedElement)(nil),      // 41: stint.v1.ExplainedElement
+	(*ExplainedPolicy)(nil),       // 42: stint.v1.ExplainedPolicy
+	(*ExplainedStep)(nil),         // 43: stint.v1.ExplainedStep
+	(*PassingChange)(nil),         // 44: stint.v1.PassingChange
+	(*LeftOut)(nil),               // 45: stint.v1.LeftOut
+	(*ExportRequest)(nil),         // 46: stint.v1.ExportRequest
+	(*ExportResponse)(nil),        // 47: stint.v1.ExportResponse
+	(*ExportBegun)(nil),           // 48: stint.v1.ExportBegun
+	(*ExportedIssuance)(nil),      // 49: stint.v1.ExportedIssuance
+	(*timestamppb.Timestamp)(nil), // 50: google.protobuf.Timestamp
+	(SvidKind)(0),                 // 51: stint.v1.SvidKind
+	(IssuanceState)(0),            // 52: stint.v1.IssuanceState
+	(*Issuance)(nil),              // 53: stint.v1.Issuance
+	(StepState)(0),                // 54: stint.v1.StepState
+	(*Step)(nil),                  // 55: stint.v1.Step
+	(*StepName)(nil),              // 56: stint.v1.StepName
+	(*Grant)(nil),                 // 57: stint.v1.Grant
+	(*Exchange)(nil),              // 58: stint.v1.Exchange
+	(*durationpb.Duration)(nil),   // 59: google.protobuf.Duration
+	(*Process)(nil),               // 60: stint.v1.Process
+	(*StepPrincipal)(nil),         // 61: stint.v1.StepPrincipal
+	(*GrantElement)(nil),          // 62: stint.v1.GrantElement
+	(DenialLayer)(0),              // 63: stint.v1.DenialLayer
 }
 var file_stint_v1_history_proto_depIdxs = []int32{
-	44, // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
-	44, // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
-	2,  // 2: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
-	45, // 3: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
-	46, // 4: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
-	47, // 5: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
-	2,  // 6: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
-	48, // 7: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
-	49, // 8: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
-	2,  // 9: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
-	0,  // 10: stint.v1.ListDecisionsRequest.effect:type_name -> stint.v1.Effect
-	9,  // 11: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
-	0,  // 12: stint.v1.Decision.effect:type_name -> stint.v1.Effect
-	44, // 13: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
-	50, // 14: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
-	51, // 15: stint.v1.Decision.requested:type_name -> stint.v1.Grant
-	51, // 16: stint.v1.Decision.granted:type_name -> stint.v1.Grant
-	51, // 17: stint.v1.Decision.refused:type_name -> stint.v1.Grant
-	15, // 18: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
-	12, // 19: stint.v1.Decision.situation:type_name -> stint.v1.Situation
-	14, // 20: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
-	10, // 21: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
-	11, // 22: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
-	50, // 23: stint.v1.Situation.parent:type_name -> stint.v1.StepName
-	13, // 24: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
-	50, // 25: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
-	2,  // 26: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
-	20, // 27: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
-	20, // 28: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
-	44, // 29: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	47, // 30: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
-	49, // 31: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
-	2,  // 32: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
-	27, // 33: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
-	2,  // 34: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
-	52, // 35: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
-	50, // 36: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
-	44, // 37: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
-	30, // 38: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
-	44, // 39: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
-	53, // 40: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
-	44, // 41: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
-	54, // 42: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
-	9,  // 43: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
-	33, // 44: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
-	34, // 45: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
-	35, // 46: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
-	36, // 47: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
-	37, // 48: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
-	38, // 49: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
-	55, // 50: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
-	37, // 51: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
-	44, // 52: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
-	0,  // 53: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
-	56, // 54: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
-	57, // 55: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
-	34, // 56: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
-	50, // 57: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
-	51, // 58: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
-	39, // 59: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
-	56, // 60: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
-	1,  // 61: stint.v1.ExportRequest.rows:type_name -> stint.v1.ExportedRows
-	44, // 62: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
-	44, // 63: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
-	44, // 64: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
-	42, // 65: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
-	43, // 66: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
-	9,  // 67: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
-	20, // 68: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
-	44, // 69: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
-	47, // 70: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
-	48, // 71: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
-	3,  // 72: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
-	5,  // 73: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
-	7,  // 74: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
-	16, // 75: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
-	18, // 76: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
-	21, // 77: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
-	28, // 78: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
-	23, // 79: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
-	25, // 80: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
-	31, // 81: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
-	40, // 82: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
-	4,  // 83: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
-	6,  // 84: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
-	8,  // 85: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
-	17, // 86: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
-	19, // 87: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
-	22, // 88: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
-	29, // 89: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
-	24, // 90: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
-	26, // 91: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
-	32, // 92: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
-	41, // 93: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
-	83, // [83:94] is the sub-list for method output_type
-	72, // [72:83] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	50, // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
+	50, // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
+	5,  // 2: stint.v1.HistoryFilter.terms:type_name -> stint.v1.HistoryTerm
+	50, // 3: stint.v1.HistoryFilter.live_at:type_name -> google.protobuf.Timestamp
+	0,  // 4: stint.v1.HistoryTerm.field:type_name -> stint.v1.HistoryField
+	1,  // 5: stint.v1.CountRowsRequest.list:type_name -> stint.v1.HistoryList
+	4,  // 6: stint.v1.CountRowsRequest.filter:type_name -> stint.v1.HistoryFilter
+	0,  // 7: stint.v1.CountRowsRequest.group_by:type_name -> stint.v1.HistoryField
+	8,  // 8: stint.v1.CountRowsResponse.groups:type_name -> stint.v1.HistoryGroup
+	4,  // 9: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
+	51, // 10: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
+	52, // 11: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
+	53, // 12: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
+	4,  // 13: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
+	54, // 14: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
+	55, // 15: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
+	4,  // 16: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
+	2,  // 17: stint.v1.ListDecisionsRequest.effect:type_name -> stint.v1.Effect
+	15, // 18: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
+	2,  // 19: stint.v1.Decision.effect:type_name -> stint.v1.Effect
+	50, // 20: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
+	56, // 21: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
+	57, // 22: stint.v1.Decision.requested:type_name -> stint.v1.Grant
+	57, // 23: stint.v1.Decision.granted:type_name -> stint.v1.Grant
+	57, // 24: stint.v1.Decision.refused:type_name -> stint.v1.Grant
+	21, // 25: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
+	18, // 26: stint.v1.Decision.situation:type_name -> stint.v1.Situation
+	20, // 27: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
+	16, // 28: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
+	17, // 29: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
+	56, // 30: stint.v1.Situation.parent:type_name -> stint.v1.StepName
+	19, // 31: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
+	56, // 32: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
+	4,  // 33: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
+	26, // 34: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
+	4,  // 35: stint.v1.TailEventsRequest.filter:type_name -> stint.v1.HistoryFilter
+	26, // 36: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
+	50, // 37: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	53, // 38: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
+	55, // 39: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
+	4,  // 40: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
+	33, // 41: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
+	4,  // 42: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
+	58, // 43: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
+	56, // 44: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
+	50, // 45: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
+	36, // 46: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
+	50, // 47: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
+	59, // 48: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
+	50, // 49: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
+	60, // 50: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
+	15, // 51: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
+	39, // 52: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
+	40, // 53: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
+	41, // 54: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
+	42, // 55: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
+	43, // 56: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
+	44, // 57: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
+	61, // 58: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
+	43, // 59: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
+	50, // 60: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
+	2,  // 61: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
+	62, // 62: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
+	63, // 63: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
+	40, // 64: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
+	56, // 65: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
+	57, // 66: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
+	45, // 67: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
+	62, // 68: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
+	3,  // 69: stint.v1.ExportRequest.rows:type_name -> stint.v1.ExportedRows
+	50, // 70: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
+	50, // 71: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
+	50, // 72: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
+	48, // 73: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
+	49, // 74: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
+	15, // 75: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
+	26, // 76: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
+	50, // 77: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
+	53, // 78: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
+	54, // 79: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
+	9,  // 80: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
+	11, // 81: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
+	13, // 82: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
+	22, // 83: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
+	24, // 84: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
+	27, // 85: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
+	34, // 86: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
+	29, // 87: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
+	31, // 88: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
+	6,  // 89: stint.v1.History.CountRows:input_type -> stint.v1.CountRowsRequest
+	37, // 90: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
+	46, // 91: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
+	10, // 92: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
+	12, // 93: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
+	14, // 94: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
+	23, // 95: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
+	25, // 96: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
+	28, // 97: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
+	35, // 98: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
+	30, // 99: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
+	32, // 100: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
+	7,  // 101: stint.v1.History.CountRows:output_type -> stint.v1.CountRowsResponse
+	38, // 102: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
+	47, // 103: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
+	92, // [92:104] is the sub-list for method output_type
+	80, // [80:92] is the sub-list for method input_type
+	80, // [80:80] is the sub-list for extension type_name
+	80, // [80:80] is the sub-list for extension extendee
+	0,  // [0:80] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_history_proto_init() }
@@ -3925,16 +4583,17 @@ func file_stint_v1_history_proto_init() {
 	}
 	file_stint_v1_errors_proto_init()
 	file_stint_v1_types_proto_init()
-	file_stint_v1_history_proto_msgTypes[13].OneofWrappers = []any{}
-	file_stint_v1_history_proto_msgTypes[16].OneofWrappers = []any{}
-	file_stint_v1_history_proto_msgTypes[37].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[4].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[17].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[20].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[41].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_history_proto_rawDesc), len(file_stint_v1_history_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   42,
+			NumEnums:      4,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

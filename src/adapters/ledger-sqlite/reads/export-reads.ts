@@ -1,9 +1,9 @@
-import type { ExportReads, ExportWindow } from "../../../ports/export-reads.ts";
+import type { ExportFilter, ExportReads, ExportWindow } from "../../../ports/export-reads.ts";
 import type { EventRow } from "../../../ports/ledger-reads.ts";
 import { DECISION, type DecisionRow, decisionOf } from "../tables/decision-table.ts";
 import { EVENT, type StoredEvent } from "../tables/event-table.ts";
 import { exportedIssuanceOf, ISSUANCE, type StoredExportedIssuance } from "../tables/issuance-table.ts";
-import { type Condition, pageConditions, readPage, stepConditions } from "./history-page.ts";
+import { type Condition, pageConditions, readPage, when } from "./history-page.ts";
 import type { Reader } from "./reader.ts";
 
 export function createExportReads({ read }: Reader): ExportReads {
@@ -33,6 +33,16 @@ export function createExportReads({ read }: Reader): ExportReads {
 /** Bytes of a row end with its statement; copied, they can be handed to another thread. */
 function withOwnBytes(row: StoredEvent): EventRow {
   return { ...row, canonical: new Uint8Array(row.canonical), leafHash: new Uint8Array(row.leafHash) };
+}
+
+/** Conditions on the step that something belongs to. */
+function stepConditions(step: string, filter: ExportFilter): readonly Condition[] {
+  return [
+    ...when(`${step}.run_id = @runId`, "runId", filter.runId),
+    ...when(`${step}.step = @step`, "step", filter.step),
+    ...when(`${step}.step_id = @stepId`, "stepId", filter.stepId),
+    ...when(`${step}.agent = @agent`, "agent", filter.agent),
+  ];
 }
 
 /** @param selected - values that the selection itself names. */

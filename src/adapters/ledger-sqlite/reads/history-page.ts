@@ -1,5 +1,4 @@
 import type { UnixMicros } from "../../../domain/time.ts";
-import type { HistoryFilter } from "../../../ports/ledger-reads.ts";
 import type { Connection, SqlParameters, SqlValue } from "../connection.ts";
 import { MINUTE, minuteOf } from "../tables/event-table.ts";
 
@@ -21,12 +20,18 @@ export function when(sql: string, name: string, value: SqlValue | undefined): re
  */
 export function pageConditions(
   table: string,
-  filter: { readonly since?: UnixMicros; readonly until?: UnixMicros; readonly before?: number },
+  filter: {
+    readonly since?: UnixMicros;
+    readonly until?: UnixMicros;
+    readonly before?: number;
+    readonly after?: number;
+  },
 ): readonly Condition[] {
-  const { since, until, before } = filter;
+  const { since, until, before, after } = filter;
   const sequence = `${table}.sequence`;
   return [
     ...when(`${sequence} < @before`, "before", before),
+    ...when(`${sequence} > @after`, "after", after),
     ...when(`${table}.recorded_at_us >= @since`, "since", since),
     ...when(`${sequence} >= ${MINUTE.firstSince}`, "sinceMinute", since === undefined ? undefined : minuteOf(since)),
     ...when(`${table}.recorded_at_us < @until`, "until", until),
@@ -34,19 +39,18 @@ export function pageConditions(
   ];
 }
 
-/** Conditions on the step that something belongs to. */
-export function stepConditions(step: string, filter: HistoryFilter): readonly Condition[] {
-  return [
-    ...when(`${step}.run_id = @runId`, "runId", filter.runId),
-    ...when(`${step}.step = @step`, "step", filter.step),
-    ...when(`${step}.step_id = @stepId`, "stepId", filter.stepId),
-    ...when(`${step}.agent = @agent`, "agent", filter.agent),
-  ];
+/** Several conditions as one. */
+export function joined(conditions: readonly Condition[], by: " AND " | " OR "): Condition {
+  return { sql: conditions.map(({ sql }) => `(${sql})`).join(by), values: valuesOf(conditions) };
+}
+
+export function valuesOf(conditions: readonly Condition[]): SqlParameters {
+  return Object.assign({}, ...conditions.map((one) => one.values)) as SqlParameters;
 }
 
 /** ` WHERE …`, or nothing. */
 export function whereOf(conditions: readonly Condition[]): string {
-  return conditions.length === 0 ? "" : ` WHERE ${conditions.map((one) => `(${one.sql})`).join(" AND ")}`;
+  return conditions.length === 0 ? "" : ` WHERE ${joined(conditions, " AND ").sql}`;
 }
 
 /** Reads one page: a selection, its conditions, and the key that orders it. Only our own words are put into the SQL. */
@@ -60,6 +64,8 @@ export function readPage<Row>(
   },
 ): readonly Row[] {
   const limit = Math.min(Math.max(Math.trunc(page.limit), 0), ROWS_MAX);
-  const values = Object.assign({ limit }, ...page.conditions.map((one) => one.values)) as SqlParameters;
-  return db.all<Row>(`${page.select}${whereOf(page.conditions)} ORDER BY ${page.orderBy} LIMIT @limit`, values);
+  return db.all<Row>(`${page.select}${whereOf(page.conditions)} ORDER BY ${page.orderBy} LIMIT @limit`, {
+    ...valuesOf(page.conditions),
+    limit,
+  });
 }

@@ -1,18 +1,20 @@
 import type { CallApprovalState } from "../../../domain/call-approval.ts";
 import { LIMITS } from "../../../domain/limits.ts";
 import { addMicros, secondsOf, type UnixMicros } from "../../../domain/time.ts";
-import type { EventRow, HistoryFilter, HistoryReads } from "../../../ports/ledger-reads.ts";
+import type { EventRow, HistoryReads } from "../../../ports/ledger-reads.ts";
 import { CALL_APPROVAL, type CallApprovalRow, callApprovalOf, STATE_OF_CALL } from "../tables/call-approval-table.ts";
 import { DECISION, type DecisionRow, decisionOf, type EvaluatedRow, evaluatedOf } from "../tables/decision-table.ts";
 import { EVENT, MINUTE, minuteOf, type StoredEvent } from "../tables/event-table.ts";
 import { EXCHANGE, EXCHANGE_ALIVE, type ExchangeRow, exchangeOf } from "../tables/exchange-table.ts";
 import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
 import { PRINCIPAL, principalOf, type StoredPrincipal } from "../tables/principal-table.ts";
-import { RUN } from "../tables/run-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
 import { STATE_OF_TOOL, type StoredTool, TOOL, toolOf } from "../tables/tool-table.ts";
 import { USAGE, type UsageHistoryRow } from "../tables/usage-table.ts";
-import { type Condition, pageConditions, readPage, stepConditions, when, whereOf } from "./history-page.ts";
+import { countRows, sequenceSpan } from "./history-counts.ts";
+import { LIST_SQL } from "./history-fields.ts";
+import { type Condition, pageConditions, readPage, when } from "./history-page.ts";
+import { conditionsOn } from "./history-terms.ts";
 import type { Reader } from "./reader.ts";
 import { stepTree } from "./step-tree.ts";
 import { previewClose, takenBack } from "./taken-back.ts";
@@ -24,7 +26,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       const digest = toBeSignedSha256 === undefined ? undefined : Buffer.from(toBeSignedSha256, "hex");
       const conditions = [
         ...pageConditions("i", filter),
-        ...issuancesOfSteps(filter),
+        ...conditionsOn("issuances", filter),
         ...when("i.kind = @kind", "kind", kind),
         ...when("i.serial_number = @serialNumber", "serialNumber", serialNumber),
         ...when("i.jti = @jti", "jti", jti),
@@ -32,13 +34,18 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
         ...(state === undefined ? [] : [{ sql: ISSUANCE_STATE[state], values: { now } }]),
         ...(state === "live" ? [stillLive(now)] : []),
       ];
-      const page = { select: ISSUANCE.history, conditions, orderBy: "i.sequence DESC", limit: filter.limit };
+      const page = {
+        select: ISSUANCE.history,
+        conditions,
+        orderBy: orderOf("i.sequence", filter),
+        limit: filter.limit,
+      };
       return read((db) => readPage<StoredIssuance>(db, page)).map(issuanceOf);
     },
     async steps(filter) {
       const conditions = [
         ...pageConditions("s", filter),
-        ...stepConditions("s", filter),
+        ...conditionsOn("steps", filter),
         ...when(
           "s.state IN (SELECT value FROM json_each(@states))",
           "states",
@@ -46,28 +53,36 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
         ),
         ...when("r.entry_id = @runEntryId", "runEntryId", filter.runEntryId),
       ];
-      const page = { select: STEP.history, conditions, orderBy: "s.sequence DESC", limit: filter.limit };
+      const page = { select: STEP.history, conditions, orderBy: orderOf("s.sequence", filter), limit: filter.limit };
       return read((db) => readPage<StepRow>(db, page)).map(stepOf);
     },
     async decisions(filter) {
       const conditions = [
         ...pageConditions("d", filter),
-        ...stepConditions("d", filter),
+        ...conditionsOn("decisions", filter),
         ...when("d.effect = @effect", "effect", filter.effect),
         ...when("d.decision_id = @decisionId", "decisionId", filter.decisionId),
       ];
-      const page = { select: DECISION.history, conditions, orderBy: "d.sequence DESC", limit: filter.limit };
+      const page = {
+        select: DECISION.history,
+        conditions,
+        orderBy: orderOf("d.sequence", filter),
+        limit: filter.limit,
+      };
       return read((db) => readPage<DecisionRow>(db, page)).map(decisionOf);
     },
     async usage(filter) {
-      const conditions = [...when("u.usage_id < @before", "before", filter.before), ...stepConditions("s", filter)];
-      const page = { select: USAGE.history, conditions, orderBy: "u.usage_id DESC", limit: filter.limit };
+      const conditions = [
+        ...when("u.usage_id < @before", "before", filter.before),
+        ...when("u.usage_id > @after", "after", filter.after),
+        ...conditionsOn("usage", filter),
+      ];
+      const page = { select: USAGE.history, conditions, orderBy: orderOf("u.usage_id", filter), limit: filter.limit };
       return read((db) => readPage<UsageHistoryRow>(db, page));
     },
     async evaluated(filter) {
       const conditions = [
         ...pageConditions("d", filter),
-        ...when("d.sequence > @after", "after", filter.after),
         ...when("d.agent = @agent", "agent", filter.agent),
         { sql: "d.act IN ('open', 'judge', 'call')", values: {} },
       ];
@@ -78,7 +93,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
       const { states, now } = filter;
       const conditions = [
         ...pageConditions("c", filter),
-        ...stepConditions("s", filter),
+        ...conditionsOn("steps", filter),
         ...(states === undefined ? [] : [{ sql: inOneOf(states), values: { now: secondsOf(now) } }]),
       ];
       const page = { select: CALL_APPROVAL.history, conditions, orderBy: "c.sequence DESC", limit: filter.limit };
@@ -87,12 +102,10 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
     async events(filter) {
       const conditions = [
         ...pageConditions("e", filter),
-        ...eventsConcerning(filter),
+        ...conditionsOn("events", filter),
         ...when("e.type = @type", "type", filter.type),
-        ...when("e.sequence > @after", "after", filter.after),
       ];
-      const orderBy = filter.oldestFirst === true ? "e.sequence ASC" : "e.sequence DESC";
-      const page = { select: EVENT.history, conditions, orderBy, limit: filter.limit };
+      const page = { select: EVENT.history, conditions, orderBy: orderOf("e.sequence", filter), limit: filter.limit };
       return read((db) => readPage<StoredEvent>(db, page)).map(eventRowOf);
     },
     async principals({ before, limit }) {
@@ -114,49 +127,36 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
     async exchanges(filter) {
       const conditions = [
         ...pageConditions("x", filter),
-        ...stepConditions("s", filter),
+        ...conditionsOn("exchanges", filter),
         ...when("x.target = @target", "target", filter.target),
         ...(filter.alive === true ? [{ sql: EXCHANGE_ALIVE, values: { now: secondsOf(filter.now) } }] : []),
       ];
-      const page = { select: EXCHANGE.history, conditions, orderBy: "x.sequence DESC", limit: filter.limit };
+      const page = {
+        select: EXCHANGE.history,
+        conditions,
+        orderBy: orderOf("x.sequence", filter),
+        limit: filter.limit,
+      };
       return read((db) => readPage<ExchangeRow>(db, page)).map(exchangeOf);
     },
+    async count(list, filter, groupBy) {
+      const bounds = list === "usage" ? [] : pageConditions(LIST_SQL[list].alias, filter);
+      return read((db) => countRows(db, list, [...bounds, ...conditionsOn(list, filter)], groupBy));
+    },
+    span: async (filter) => read((db) => sequenceSpan(db, filter)),
     stepTree: async (stepId, stepsMax) => read((db) => stepTree(db, stepId, stepsMax)),
     preview: async (target, now) => read((db) => previewClose(db, target, now)),
     takenBack: async (firstSequence, sequence, now) => read((db) => takenBack(db, firstSequence, sequence, now)),
   };
 }
 
+function orderOf(key: string, { oldestFirst = false }: { readonly oldestFirst?: boolean }): string {
+  return `${key} ${oldestFirst ? "ASC" : "DESC"}`;
+}
+
 /** `1 = 0`: in none. */
 function inOneOf(states: readonly CallApprovalState[]): string {
   return states.length === 0 ? "1 = 0" : states.map((state) => `(${STATE_OF_CALL[state]})`).join(" OR ");
-}
-
-/** Finds issuances through their steps where the filter leaves few steps, else by looking at each issuance's step. */
-function issuancesOfSteps(filter: HistoryFilter): readonly Condition[] {
-  if (filter.runId === undefined && filter.stepId === undefined) return stepConditions("s", filter);
-  const conditions = stepConditions("t", filter);
-  const steps = `
-    SELECT h.sequence FROM step AS t JOIN step_event AS h ON h.step_sequence = t.sequence${whereOf(conditions)}`;
-  return [{ sql: `i.sequence IN (${steps})`, values: valuesOf(conditions) }];
-}
-
-/** The events of the steps, the decisions on steps that never came to be, and the bar of a run. */
-function eventsConcerning(filter: HistoryFilter): readonly Condition[] {
-  const conditions = stepConditions("t", filter);
-  if (conditions.length === 0) return [];
-  const where = whereOf(conditions);
-  const isOfRunAlone = filter.runId !== undefined && conditions.length === 1;
-  const sequences = [
-    `SELECT h.sequence FROM step AS t JOIN step_event AS h ON h.step_sequence = t.sequence${where}`,
-    `SELECT t.sequence FROM decision AS t${where}`,
-    ...(isOfRunAlone ? [RUN.barOf] : []),
-  ];
-  return [{ sql: `e.sequence IN (${sequences.join(" UNION ")})`, values: valuesOf(conditions) }];
-}
-
-function valuesOf(conditions: readonly Condition[]): Condition["values"] {
-  return Object.assign({}, ...conditions.map((one) => one.values)) as Condition["values"];
 }
 
 /** No credential lives longer than the longest step, so live credentials are found without reading all older ones. */

@@ -18,6 +18,8 @@ const ENDED_WITH_STEP = "s.closed_at_us < i.expires_at_s * 1000000";
 
 const REVOKED_SEQUENCE = `coalesce(i.revoked_sequence, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_sequence END)`;
 
+const REVOCATION_REASON = `coalesce(i.revocation_reason, CASE WHEN ${ENDED_WITH_STEP} THEN s.close_reason END)`;
+
 /** What is asked of an issuance with what became of it: all of it, or as far as it had come at a sequence. */
 const columns = (became: {
   readonly undelivered: string;
@@ -40,7 +42,7 @@ const COLUMNS = columns({
   undelivered: "i.undelivered_sequence",
   revokedSequence: REVOKED_SEQUENCE,
   revokedAt: `coalesce(i.revoked_at_us, CASE WHEN ${ENDED_WITH_STEP} THEN s.closed_at_us END)`,
-  reason: `coalesce(i.revocation_reason, CASE WHEN ${ENDED_WITH_STEP} THEN s.close_reason END)`,
+  reason: REVOCATION_REASON,
   state: "s.state",
 });
 
@@ -135,6 +137,14 @@ export const ISSUANCE_STATE = {
             AND i.expires_at_s * 1000000 <= @now`,
   live: `i.undelivered_sequence IS NULL AND i.revoked_sequence IS NULL AND NOT coalesce(${ENDED_WITH_STEP}, 0)
          AND i.expires_at_s * 1000000 > @now`,
+} as const;
+
+/** The same in one word, and why it was taken back. */
+export const ISSUANCE_OUTCOME = {
+  name: `
+    CASE WHEN i.undelivered_sequence IS NOT NULL THEN 'undelivered' WHEN ${REVOKED_SEQUENCE} IS NOT NULL THEN 'revoked'
+         WHEN i.expires_at_s * 1000000 <= @now THEN 'expired' ELSE 'live' END`,
+  reason: REVOCATION_REASON,
 } as const;
 
 /** What projections look at. */

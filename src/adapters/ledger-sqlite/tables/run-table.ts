@@ -8,7 +8,10 @@ export const RUN = {
   bar: `
     INSERT INTO run (run_id, barred_sequence) VALUES (@runId, @sequence)
     ON CONFLICT (run_id) DO UPDATE SET barred_sequence = excluded.barred_sequence`,
-  barOf: "SELECT barred_sequence FROM run WHERE run_id = @runId AND barred_sequence IS NOT NULL",
+  /** `@runs`: a list of names. */
+  barsOf: `
+    SELECT barred_sequence FROM run
+     WHERE run_id IN (SELECT value FROM json_each(@runs)) AND barred_sequence IS NOT NULL`,
   guard: `
     SELECT r.entry_id AS entryId, r.barred_sequence AS barredSequence, p.barred_at_us AS principalBarredAt
       FROM run AS r LEFT JOIN principal AS p ON p.principal_id = r.principal_id WHERE r.run_id = @runId`,

@@ -62,6 +62,32 @@ export declare type HistoryFilter = Message<"stint.v1.HistoryFilter"> & {
    * @generated from field: string page_token = 8;
    */
   pageToken: string;
+
+  /**
+   * All of them hold.
+   *
+   * @generated from field: repeated stint.v1.HistoryTerm terms = 9;
+   */
+  terms: HistoryTerm[];
+
+  /**
+   * Only what was open, or could have been presented, at that instant: of issuances, steps and exchanges.
+   *
+   * @generated from field: google.protobuf.Timestamp live_at = 10;
+   */
+  liveAt?: Timestamp | undefined;
+
+  /**
+   * Only what is of one of these steps (their ids), or of a step that was delegated from one, at any depth.
+   *
+   * @generated from field: repeated string descendants_of = 11;
+   */
+  descendantsOf: string[];
+
+  /**
+   * @generated from field: bool oldest_first = 12;
+   */
+  oldestFirst: boolean;
 };
 
 /**
@@ -69,6 +95,133 @@ export declare type HistoryFilter = Message<"stint.v1.HistoryFilter"> & {
  * Use `create(HistoryFilterSchema)` to create a new message.
  */
 export declare const HistoryFilterSchema: GenMessage<HistoryFilter>;
+
+/**
+ * What of a row must be one of the values, or with `excluded` must not be. A row without any value is not excluded.
+ *
+ * @generated from message stint.v1.HistoryTerm
+ */
+export declare type HistoryTerm = Message<"stint.v1.HistoryTerm"> & {
+  /**
+   * @generated from field: stint.v1.HistoryField field = 1;
+   */
+  field: HistoryField;
+
+  /**
+   * 1 to 64.
+   *
+   * @generated from field: repeated string values = 2;
+   */
+  values: string[];
+
+  /**
+   * @generated from field: bool excluded = 3;
+   */
+  excluded: boolean;
+};
+
+/**
+ * Describes the message stint.v1.HistoryTerm.
+ * Use `create(HistoryTermSchema)` to create a new message.
+ */
+export declare const HistoryTermSchema: GenMessage<HistoryTerm>;
+
+/**
+ * @generated from message stint.v1.CountRowsRequest
+ */
+export declare type CountRowsRequest = Message<"stint.v1.CountRowsRequest"> & {
+  /**
+   * @generated from field: stint.v1.HistoryList list = 1;
+   */
+  list: HistoryList;
+
+  /**
+   * Without page_size and page_token.
+   *
+   * @generated from field: stint.v1.HistoryFilter filter = 2;
+   */
+  filter?: HistoryFilter | undefined;
+
+  /**
+   * Unspecified: only in all.
+   *
+   * @generated from field: stint.v1.HistoryField group_by = 3;
+   */
+  groupBy: HistoryField;
+
+  /**
+   * Groups at most, the largest first; 1 to 500; 0: 20.
+   *
+   * @generated from field: uint32 top = 4;
+   */
+  top: number;
+};
+
+/**
+ * Describes the message stint.v1.CountRowsRequest.
+ * Use `create(CountRowsRequestSchema)` to create a new message.
+ */
+export declare const CountRowsRequestSchema: GenMessage<CountRowsRequest>;
+
+/**
+ * @generated from message stint.v1.CountRowsResponse
+ */
+export declare type CountRowsResponse = Message<"stint.v1.CountRowsResponse"> & {
+  /**
+   * Denials that stand for several, and usage, count as often as they say.
+   *
+   * @generated from field: uint64 count = 1;
+   */
+  count: bigint;
+
+  /**
+   * A row that has several values is in the group of each.
+   *
+   * @generated from field: repeated stint.v1.HistoryGroup groups = 2;
+   */
+  groups: HistoryGroup[];
+
+  /**
+   * What is beyond `top`.
+   *
+   * @generated from field: uint32 groups_left_out = 3;
+   */
+  groupsLeftOut: number;
+
+  /**
+   * @generated from field: uint64 count_left_out = 4;
+   */
+  countLeftOut: bigint;
+};
+
+/**
+ * Describes the message stint.v1.CountRowsResponse.
+ * Use `create(CountRowsResponseSchema)` to create a new message.
+ */
+export declare const CountRowsResponseSchema: GenMessage<CountRowsResponse>;
+
+/**
+ * @generated from message stint.v1.HistoryGroup
+ */
+export declare type HistoryGroup = Message<"stint.v1.HistoryGroup"> & {
+  /**
+   * Absent for those that have none.
+   *
+   * @generated from field: optional string value = 1;
+   */
+  value?: string | undefined;
+
+  /**
+   * @generated from field: uint64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message stint.v1.HistoryGroup.
+ * Use `create(HistoryGroupSchema)` to create a new message.
+ */
+export declare const HistoryGroupSchema: GenMessage<HistoryGroup>;
 
 /**
  * @generated from message stint.v1.ListIssuancesRequest
@@ -118,7 +271,7 @@ export declare const ListIssuancesRequestSchema: GenMessage<ListIssuancesRequest
  */
 export declare type ListIssuancesResponse = Message<"stint.v1.ListIssuancesResponse"> & {
   /**
-   * Newest first.
+   * Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
    *
    * @generated from field: repeated stint.v1.Issuance issuances = 1;
    */
@@ -128,6 +281,13 @@ export declare type ListIssuancesResponse = Message<"stint.v1.ListIssuancesRespo
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -162,7 +322,7 @@ export declare const ListStepsRequestSchema: GenMessage<ListStepsRequest>;
  */
 export declare type ListStepsResponse = Message<"stint.v1.ListStepsResponse"> & {
   /**
-   * Newest first.
+   * Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
    *
    * @generated from field: repeated stint.v1.Step steps = 1;
    */
@@ -172,6 +332,13 @@ export declare type ListStepsResponse = Message<"stint.v1.ListStepsResponse"> & 
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -211,7 +378,7 @@ export declare const ListDecisionsRequestSchema: GenMessage<ListDecisionsRequest
  */
 export declare type ListDecisionsResponse = Message<"stint.v1.ListDecisionsResponse"> & {
   /**
-   * Newest first.
+   * Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
    *
    * @generated from field: repeated stint.v1.Decision decisions = 1;
    */
@@ -221,6 +388,13 @@ export declare type ListDecisionsResponse = Message<"stint.v1.ListDecisionsRespo
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -721,7 +895,7 @@ export declare const ListEventsRequestSchema: GenMessage<ListEventsRequest>;
  */
 export declare type ListEventsResponse = Message<"stint.v1.ListEventsResponse"> & {
   /**
-   * Newest first.
+   * Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
    *
    * @generated from field: repeated stint.v1.Event events = 1;
    */
@@ -731,6 +905,13 @@ export declare type ListEventsResponse = Message<"stint.v1.ListEventsResponse"> 
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -749,6 +930,20 @@ export declare type TailEventsRequest = Message<"stint.v1.TailEventsRequest"> & 
    * @generated from field: optional uint64 after_sequence = 1;
    */
   afterSequence?: bigint | undefined;
+
+  /**
+   * From where a stream broke off; instead of `after_sequence`.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
+
+  /**
+   * Without page_size, page_token and oldest_first.
+   *
+   * @generated from field: stint.v1.HistoryFilter filter = 3;
+   */
+  filter?: HistoryFilter | undefined;
 };
 
 /**
@@ -762,9 +957,18 @@ export declare const TailEventsRequestSchema: GenMessage<TailEventsRequest>;
  */
 export declare type TailEventsResponse = Message<"stint.v1.TailEventsResponse"> & {
   /**
+   * Absent where only the token is told: nothing up to there passed the filter.
+   *
    * @generated from field: stint.v1.Event event = 1;
    */
   event?: Event | undefined;
+
+  /**
+   * Goes on behind this event, or behind all that was looked at.
+   *
+   * @generated from field: string resume_token = 2;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -930,7 +1134,7 @@ export declare const ListExchangesRequestSchema: GenMessage<ListExchangesRequest
  */
 export declare type ListExchangesResponse = Message<"stint.v1.ListExchangesResponse"> & {
   /**
-   * Newest first.
+   * Newest first, unless the filter says otherwise. A page may have fewer rows than were asked for, or none, and not be the last.
    *
    * @generated from field: repeated stint.v1.Exchange exchanges = 1;
    */
@@ -940,6 +1144,13 @@ export declare type ListExchangesResponse = Message<"stint.v1.ListExchangesRespo
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Of oldest first: the page token by which a later request gets what was recorded since. Neither misses nor repeats a row.
+   *
+   * @generated from field: string resume_token = 3;
+   */
+  resumeToken: string;
 };
 
 /**
@@ -1739,6 +1950,236 @@ export declare type ExportedIssuance = Message<"stint.v1.ExportedIssuance"> & {
 export declare const ExportedIssuanceSchema: GenMessage<ExportedIssuance>;
 
 /**
+ * By what rows are told apart. A list that has no such field refuses the term.
+ *
+ * @generated from enum stint.v1.HistoryField
+ */
+export enum HistoryField {
+  /**
+   * @generated from enum value: HISTORY_FIELD_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_RUN = 1;
+   */
+  RUN = 1,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_STEP = 2;
+   */
+  STEP = 2,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_STEP_ID = 3;
+   */
+  STEP_ID = 3,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_ATTEMPT = 4;
+   */
+  ATTEMPT = 4,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_AGENT = 5;
+   */
+  AGENT = 5,
+
+  /**
+   * Name of the runtime's entry by which the step was opened.
+   *
+   * @generated from enum value: HISTORY_FIELD_RUNTIME = 6;
+   */
+  RUNTIME = 6,
+
+  /**
+   * Its id in the ledger.
+   *
+   * @generated from enum value: HISTORY_FIELD_PRINCIPAL = 7;
+   */
+  PRINCIPAL = 7,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_WORKFLOW = 8;
+   */
+  WORKFLOW = 8,
+
+  /**
+   * A grant of the tool `*` has every tool; of usage what was called.
+   *
+   * @generated from enum value: HISTORY_FIELD_TOOL = 9;
+   */
+  TOOL = 9,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_ACTION = 10;
+   */
+  ACTION = 10,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_DATA_CLASS = 11;
+   */
+  DATA_CLASS = 11,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_AUDIENCE = 12;
+   */
+  AUDIENCE = 12,
+
+  /**
+   * This one, and all below it: whole segments of the path.
+   *
+   * @generated from enum value: HISTORY_FIELD_SPIFFE_ID = 13;
+   */
+  SPIFFE_ID = 13,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_KIND = 14;
+   */
+  KIND = 14,
+
+  /**
+   * live, expired, revoked, undelivered; a step's state; allow, deny; an exchange's state; served, refused, failed, stopped.
+   *
+   * @generated from enum value: HISTORY_FIELD_OUTCOME = 15;
+   */
+  OUTCOME = 15,
+
+  /**
+   * RFC 5280 reason name, or of decisions a name of stint.v1.Reason without its prefix.
+   *
+   * @generated from enum value: HISTORY_FIELD_REASON = 16;
+   */
+  REASON = 16,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_DECISION = 17;
+   */
+  DECISION = 17,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_POLICY_DIGEST = 18;
+   */
+  POLICY_DIGEST = 18,
+
+  /**
+   * Id of a policy that determined a decision.
+   *
+   * @generated from enum value: HISTORY_FIELD_POLICY = 19;
+   */
+  POLICY = 19,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_ACT = 20;
+   */
+  ACT = 20,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_ENTRY = 21;
+   */
+  ENTRY = 21,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_ISSUANCE = 22;
+   */
+  ISSUANCE = 22,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_JTI = 23;
+   */
+  JTI = 23,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_SERIAL = 24;
+   */
+  SERIAL = 24,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_AUTHORITY = 25;
+   */
+  AUTHORITY = 25,
+
+  /**
+   * SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal.
+   *
+   * @generated from enum value: HISTORY_FIELD_KEY = 26;
+   */
+  KEY = 26,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_EXCHANGE = 27;
+   */
+  EXCHANGE = 27,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_TARGET = 28;
+   */
+  TARGET = 28,
+
+  /**
+   * Name of the verifier's entry.
+   *
+   * @generated from enum value: HISTORY_FIELD_VERIFIER = 29;
+   */
+  VERIFIER = 29,
+
+  /**
+   * @generated from enum value: HISTORY_FIELD_TYPE = 30;
+   */
+  TYPE = 30,
+}
+
+/**
+ * Describes the enum stint.v1.HistoryField.
+ */
+export declare const HistoryFieldSchema: GenEnum<HistoryField>;
+
+/**
+ * @generated from enum stint.v1.HistoryList
+ */
+export enum HistoryList {
+  /**
+   * @generated from enum value: HISTORY_LIST_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: HISTORY_LIST_ISSUANCES = 1;
+   */
+  ISSUANCES = 1,
+
+  /**
+   * @generated from enum value: HISTORY_LIST_STEPS = 2;
+   */
+  STEPS = 2,
+
+  /**
+   * @generated from enum value: HISTORY_LIST_DECISIONS = 3;
+   */
+  DECISIONS = 3,
+
+  /**
+   * @generated from enum value: HISTORY_LIST_EVENTS = 4;
+   */
+  EVENTS = 4,
+
+  /**
+   * @generated from enum value: HISTORY_LIST_EXCHANGES = 5;
+   */
+  EXCHANGES = 5,
+
+  /**
+   * @generated from enum value: HISTORY_LIST_USAGE = 6;
+   */
+  USAGE = 6,
+}
+
+/**
+ * Describes the enum stint.v1.HistoryList.
+ */
+export declare const HistoryListSchema: GenEnum<HistoryList>;
+
+/**
  * @generated from enum stint.v1.Effect
  */
 export enum Effect {
@@ -1880,6 +2321,16 @@ export declare const History: GenService<{
     methodKind: "unary";
     input: typeof ListExchangesRequestSchema;
     output: typeof ListExchangesResponseSchema;
+  },
+  /**
+   * How many rows a list has, in all or by the values of one field.
+   *
+   * @generated from rpc stint.v1.History.CountRows
+   */
+  countRows: {
+    methodKind: "unary";
+    input: typeof CountRowsRequestSchema;
+    output: typeof CountRowsResponseSchema;
   },
   /**
    * Why a decision came out as it did, and what would have passed: the recorded policies are asked again.

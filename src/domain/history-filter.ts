@@ -1,0 +1,107 @@
+import { LIMITS } from "./limits.ts";
+import type { UnixMicros } from "./time.ts";
+
+/** The lists of the past that an operator can ask for. */
+export const HISTORY_LISTS = ["issuances", "steps", "decisions", "events", "exchanges", "usage"] as const;
+export type HistoryList = (typeof HISTORY_LISTS)[number];
+
+const OF_STEPS = ["issuances", "steps", "decisions", "events", "exchanges", "usage"] as const;
+const OF_GRANTS = ["issuances", "steps", "decisions"] as const;
+
+/**
+ * By what rows are told apart, and which lists have it. A step's name, agent, runtime, principal and workflow are also those of whatever
+ * belongs to the step.
+ */
+export const HISTORY_FIELDS = {
+  run: OF_STEPS,
+  step: OF_STEPS,
+  step_id: OF_STEPS,
+  attempt: OF_STEPS,
+  agent: OF_STEPS,
+  /** Name of the runtime's entry by which the step was opened. */
+  runtime: OF_STEPS,
+  /** Its id in the ledger, which is a digest. */
+  principal: OF_STEPS,
+  workflow: OF_STEPS,
+  /** What the grant names, and so a tool that it covers by `*`; of usage what was called. */
+  tool: [...OF_GRANTS, "usage"],
+  action: [...OF_GRANTS, "usage"],
+  data_class: OF_GRANTS,
+  audience: OF_GRANTS,
+  /** This one, and all below it: whole segments of the path. */
+  spiffe_id: ["issuances", "steps"],
+  kind: ["issuances", "exchanges"],
+  /** What became of it: see `OUTCOMES`. */
+  outcome: ["issuances", "steps", "decisions", "exchanges", "usage"],
+  /** Why it was taken back, closed or refused. */
+  reason: OF_GRANTS,
+  /** The decision that allowed the step. */
+  decision: [...OF_GRANTS, "events", "exchanges"],
+  policy_digest: OF_GRANTS,
+  /** One that determined a decision. */
+  policy: ["decisions"],
+  /** What was asked for: open, issue, attest, administer, judge or call. */
+  act: ["decisions"],
+  /** The entry by which it was opened or asked for, or that it was issued to. */
+  entry: OF_GRANTS,
+  issuance: ["issuances", "events", "exchanges"],
+  jti: ["issuances", "events"],
+  serial: ["issuances", "events"],
+  authority: ["issuances"],
+  /** SHA-256 of the SubjectPublicKeyInfo that it was issued for, hexadecimal. */
+  key: ["issuances"],
+  exchange: ["exchanges"],
+  target: ["exchanges"],
+  /** Name of the verifier's entry that has reported it. */
+  verifier: ["usage"],
+  type: ["events"],
+} as const satisfies Readonly<Record<string, readonly HistoryList[]>>;
+export type HistoryField = keyof typeof HISTORY_FIELDS;
+
+/** What of a row must be, or with `isExcluded` must not be, one of these values. A row without any value is not excluded. */
+export type HistoryTerm = {
+  readonly field: HistoryField;
+  readonly values: readonly string[];
+  readonly isExcluded: boolean;
+};
+
+/** Which rows are meant: those for which all of this holds. */
+export type HistoryTerms = {
+  readonly terms?: readonly HistoryTerm[];
+  /** Only what was open, or could have been presented, at that instant. */
+  readonly liveAt?: UnixMicros;
+  /** Only what is of one of these steps, or of a step that was delegated from one, at any depth. */
+  readonly descendantsOf?: readonly string[];
+};
+
+/** Lists of which each row begins and ends, so that it is alive at some instants and not at others. */
+const LISTS_OF_LIVES: readonly HistoryList[] = ["issuances", "steps", "exchanges"];
+
+/**
+ * By these a ledger finds the few rows that they name without looking at others; `descendantsOf` is one of them everywhere but in usage,
+ * which is small.
+ */
+const FOUND_AT_ONCE: Readonly<Record<HistoryList, readonly HistoryField[]>> = {
+  issuances: ["run", "step_id", "issuance", "jti", "serial"],
+  steps: ["run", "step_id"],
+  decisions: ["run", "decision"],
+  events: ["run", "step_id", "decision", "issuance", "jti", "serial"],
+  exchanges: ["run", "step_id", "exchange"],
+  usage: ["run", "step_id"],
+};
+
+export function isFoundAtOnce(list: HistoryList, { terms = [], descendantsOf }: HistoryTerms): boolean {
+  const isOne = ({ field, isExcluded }: HistoryTerm) => !isExcluded && FOUND_AT_ONCE[list].includes(field);
+  return descendantsOf !== undefined || terms.some(isOne);
+}
+
+export function hasField(list: HistoryList, field: HistoryField): boolean {
+  return (HISTORY_FIELDS[field] as readonly HistoryList[]).includes(list);
+}
+
+export function hasLives(list: HistoryList): boolean {
+  return LISTS_OF_LIVES.includes(list);
+}
+
+/** A row that is alive at an instant was recorded no earlier than this before it: a step that waited, for its whole time. */
+export const LIFE_SECONDS_MAX = LIMITS.approvalSecondsMax + LIMITS.stepSecondsMax;

@@ -1,0 +1,30 @@
+import { HISTORY_FIELDS, HISTORY_LISTS, type HistoryField, type HistoryList } from "../domain/history-filter.ts";
+import { HistoryField as FieldMessage, HistoryList as ListMessage } from "../gen/stint/v1/history_pb.js";
+
+/** The domain's words are the contract's, in lower case. */
+const FIELDS = new Map<FieldMessage, HistoryField>(
+  (Object.keys(HISTORY_FIELDS) as HistoryField[]).map((field) => [
+    FieldMessage[field.toUpperCase() as Uppercase<HistoryField>],
+    field,
+  ]),
+);
+const LISTS = new Map<ListMessage, HistoryList>(
+  HISTORY_LISTS.map((list) => [ListMessage[list.toUpperCase() as Uppercase<HistoryList>], list]),
+);
+
+export function historyFieldMessageOf(field: HistoryField): FieldMessage {
+  return FieldMessage[field.toUpperCase() as Uppercase<HistoryField>];
+}
+
+/** `undefined` for a field that this version does not know. */
+export function historyFieldOf(message: FieldMessage): HistoryField | undefined {
+  return FIELDS.get(message);
+}
+
+export function historyListMessageOf(list: HistoryList): ListMessage {
+  return ListMessage[list.toUpperCase() as Uppercase<HistoryList>];
+}
+
+export function historyListOf(message: ListMessage): HistoryList | undefined {
+  return LISTS.get(message);
+}
