@@ -1,5 +1,4 @@
-import type { ExportWindow } from "../ports/export-reads.ts";
-import type { HistoryFilter } from "../ports/ledger-reads.ts";
+import type { ExportFilter, ExportWindow } from "../ports/export-reads.ts";
 
 /** Some milliseconds of work for the event loop, between which everything else has its turn. */
 const PAGE_ROWS = 100;
@@ -15,7 +14,7 @@ export type ExportedPage<Row> = { readonly rows: readonly Row[]; readonly sequen
  * @param read - gives the oldest rows of a window, `limit` at most.
  */
 export async function* exportedPages<Row extends { readonly sequence: number }>(
-  filter: Omit<HistoryFilter, "before" | "limit">,
+  filter: ExportFilter,
   { after, through }: { readonly after: number; readonly through: number },
   read: (window: ExportWindow) => Promise<readonly Row[]>,
 ): AsyncGenerator<ExportedPage<Row>, void, void> {

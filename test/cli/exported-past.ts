@@ -1,7 +1,7 @@
 import { systemClock } from "../../src/adapters/system/system-clock.ts";
 import { systemRandomness } from "../../src/adapters/system/system-randomness.ts";
 import type { OpenedLedger } from "../../src/ports/ledger.ts";
-import { OPERATOR, worldOf } from "../contract/ledger-world.ts";
+import { done, OPERATOR, worldOf } from "../contract/ledger-world.ts";
 import type { Daemon } from "../daemon.ts";
 import { withLedger } from "../faults/daemon-ledger.ts";
 
@@ -10,7 +10,7 @@ const GROUP = 500;
 
 /**
  * Fills the ledger of a daemon that does not run with steps and their credentials, by its own acts and in groups: of
- * each tenth step one credential is taken back by itself, and each third step is closed. Gives the sequence at which this
+ * each tenth step one credential is taken back by itself, each third step is closed, and two calls of the first were asked about. Gives the sequence at which this
  * past ends: the daemon closes the other steps when it starts, since its configuration does not know their agent.
  */
 export async function recordPast(
@@ -29,10 +29,14 @@ async function fill(store: OpenedLedger, steps: number, credentials: number): Pr
   for (let index = 0; index < steps; index += 1) {
     const step = await world.open(agent);
     const records = await inGroups(credentials, () => world.issue(step));
-    const [first] = records;
+    const [first, second] = records;
     if (index % 10 === 0 && first?.jti !== undefined) {
       const order = { act: "revoke-credential", credential: { jti: first.jti }, reason: "keyCompromise" } as const;
       await world.ledger.perform({ ...order, by: OPERATOR, now: world.clock.now() });
+    }
+    if (index === 0 && second !== undefined) {
+      done(await world.ledger.perform(world.callAct(step, second)));
+      done(await world.ledger.perform(world.callAct(step, second)));
     }
     if (index % 3 === 0) await world.close(step);
   }

@@ -31,7 +31,10 @@ export function addExport(history: Command, context: Context): void {
   )
     .addArgument(new Argument("<rows>", "what is exported").choices(ROWS_NAMES))
     .addOption(
-      new Option("--format <format>", "of the file; parquet: a directory of files")
+      new Option(
+        "--format <format>",
+        "of the file; parquet: a directory of files; ocsf: lines of OCSF events, of issuances and decisions",
+      )
         .choices(EXPORT_FORMATS)
         .default("jsonl"),
     )

@@ -2,5 +2,5 @@
 export const ROWS_NAMES = ["issuances", "decisions", "events"] as const;
 export type RowsName = (typeof ROWS_NAMES)[number];
 
-export const EXPORT_FORMATS = ["jsonl", "csv", "parquet"] as const;
+export const EXPORT_FORMATS = ["jsonl", "csv", "parquet", "ocsf"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];

@@ -1,7 +1,7 @@
 import type { UnixMicros } from "../../domain/time.ts";
 import { ExportedRows, type ExportResponse, History } from "../../gen/stint/v1/history_pb.js";
 import { microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
-import { EXIT, Failure } from "../failure.ts";
+import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
 import type { Session } from "../session.ts";
 import { DECISION_COLUMNS, EVENT_COLUMNS, type ExportColumn, ISSUANCE_COLUMNS } from "./export-columns.ts";
@@ -14,8 +14,9 @@ import {
   keepState,
   readState,
 } from "./export-state.ts";
-import { csvLines, jsonLines } from "./line-format.ts";
+import { csvLines, jsonLines, type LineFormat } from "./line-format.ts";
 import { fileSink, streamSink } from "./line-sinks.ts";
+import { DECISION_EVENTS, ISSUANCE_EVENTS } from "./ocsf-events.ts";
 
 /** Rows from one state that is kept to the next: what a crash costs to write again. */
 const ROWS_PER_STATE = 5_000;
@@ -26,17 +27,21 @@ type Exported<Row> = {
   readonly rows: ExportedRows;
   readonly rowsOf: (page: ExportResponse) => readonly Row[];
   readonly columns: readonly ExportColumn<Row>[];
+  /** Absent: OCSF has no class for them. */
+  readonly ocsf?: LineFormat<Row>;
 };
 
 const ISSUANCES = {
   rows: ExportedRows.ISSUANCES,
   rowsOf: (page: ExportResponse) => page.issuances,
   columns: ISSUANCE_COLUMNS,
+  ocsf: ISSUANCE_EVENTS,
 };
 const DECISIONS = {
   rows: ExportedRows.DECISIONS,
   rowsOf: (page: ExportResponse) => page.decisions,
   columns: DECISION_COLUMNS,
+  ocsf: DECISION_EVENTS,
 };
 const EVENTS = { rows: ExportedRows.EVENTS, rowsOf: (page: ExportResponse) => page.events, columns: EVENT_COLUMNS };
 
@@ -92,7 +97,7 @@ async function exportOf<Row>(
   const pages = session.operator(History).export(requestOf(exported.rows, scope, state));
   const { value: first } = await pages.next();
   const ledger = ledgerOf(first);
-  const sink = await sinkOf(session, exported.columns, scope, out, state);
+  const sink = await sinkOf(session, exported, scope, out, state);
   try {
     await writeAll(session, { exported, scope, out, ledger, sink, pages }, state);
   } finally {
@@ -134,7 +139,7 @@ function ledgerOf(first: ExportResponse | undefined): ExportedLedger {
 
 async function sinkOf<Row>(
   { context }: Session,
-  columns: readonly ExportColumn<Row>[],
+  { columns, ocsf }: Pick<Exported<Row>, "columns" | "ocsf">,
   { format }: ExportScope,
   out: string,
   resumed: Settled | undefined,
@@ -144,7 +149,8 @@ async function sinkOf<Row>(
     const { parquetSink } = await import("./parquet-sink.ts");
     return parquetSink(out, columns, resumed);
   }
-  const lines = format === "csv" ? csvLines(columns) : jsonLines(columns);
+  const lines = { jsonl: jsonLines(columns), csv: csvLines(columns), ocsf }[format];
+  if (lines === undefined) throw usageFailure("ocsf is for issuances and decisions");
   return out === "-" ? streamSink(context.out, lines) : fileSink(out, lines, resumed);
 }
 

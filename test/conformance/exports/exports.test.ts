@@ -78,6 +78,25 @@ describe.skipIf(pythonIsMissing() !== undefined)("an export, read by others", ()
       });
     },
   );
+
+  test("OCSF events are what the published schema of their class and version says", async () => {
+    const told = (await answerOf(
+      "check_ocsf.py",
+      await exported("issuances", "ocsf"),
+      await exported("decisions", "ocsf"),
+    )) as {
+      readonly checked: Readonly<Record<string, number>>;
+      readonly wrong: readonly string[];
+      readonly broken: readonly string[];
+    };
+    expect(told.wrong).toEqual([]);
+    const { length: issuances } = lines(join(folder, "issuances.ocsf"));
+    const { length: decisions } = lines(join(folder, "decisions.ocsf"));
+    expect(told.checked).toEqual({ authentication: issuances, authorize_session: decisions - 2, api_activity: 2 });
+    // The check can fail: each event without one of its required members does.
+    expect(told.broken).not.toContain("accepted");
+    expect(told.broken).toHaveLength(issuances + decisions);
+  });
 });
 
 /** Events alone have no lists. */
