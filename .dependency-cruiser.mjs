@@ -57,7 +57,8 @@ const rooms = {
     builtins: true,
   },
   // PKCS #12 is written for a program that runs beside the command line, and read for the daemon. Policies are validated and
-  // tested where they are written, without a broker, by the engine that will decide by them; what it is asked is a port.
+  // tested where they are written, without a broker, by the engine that will decide by them; what it is asked is a port. What
+  // the ledger proves is checked where no broker is.
   cli: {
     rooms: [
       "sdk",
@@ -67,6 +68,7 @@ const rooms = {
       "gen",
       "domain",
       "ports",
+      "verify",
       "adapters/parquet-hyparquet",
       "adapters/pkcs12-forge",
       "adapters/policy-cedar",

@@ -45,12 +45,13 @@ export function keepCheckpoints({ signer, trustDomain, file, copy, clock }: Chec
   }
 
   /** The head that a text is about, checked. */
-  function headIn(text: string): KeptHead {
+  function headIn(text: string, place: string): KeptHead {
     const checkpoint = parseCheckpointText(text.slice(0, text.indexOf("\n\n") + 1));
     const ledger = checkpoint === undefined ? undefined : ledgerOfOrigin(checkpoint.origin);
-    if (checkpoint === undefined || ledger?.trustDomain !== trustDomain) throw doubted("it is none of this ledger");
+    if (checkpoint === undefined || ledger?.trustDomain !== trustDomain)
+      throw doubted(place, "it is none of this ledger");
     const opened = openNote(text, [keyOf(checkpoint.origin)]);
-    if (opened.kind === "refused") throw doubted(opened.why);
+    if (opened.kind === "refused") throw doubted(place, opened.why);
     return { epoch: ledger.epoch, sequence: checkpoint.size, rootHash: checkpoint.rootHash };
   }
 
@@ -58,8 +59,10 @@ export function keepCheckpoints({ signer, trustDomain, file, copy, clock }: Chec
     async load() {
       const [own, other] = await Promise.all([file.load(), copy?.load()]);
       // Broker versions without a key of checkpoints kept it unsigned, and in the data directory alone.
-      const kept = own === undefined ? undefined : (unsignedHead(own) ?? headIn(own));
-      return [kept, other === undefined ? undefined : headIn(other)].filter((head) => head !== undefined);
+      const kept = own === undefined ? undefined : (unsignedHead(own) ?? headIn(own, "the checkpoint"));
+      return [kept, other === undefined ? undefined : headIn(other, "the copy of the checkpoint")].filter(
+        (head) => head !== undefined,
+      );
     },
     async save({ epoch, sequence, rootHash }) {
       const note = signer.checkpoint({ origin: checkpointOrigin(trustDomain, epoch), size: sequence, rootHash });
@@ -101,8 +104,8 @@ function unsignedHead(text: string): KeptHead | undefined {
   return { epoch, sequence: Number(sequence), rootHash: new Uint8Array(Buffer.from(rootHash, "hex")) };
 }
 
-function doubted(why: string): BrokerError {
-  return new BrokerError("LEDGER_UNAVAILABLE", `a checkpoint that was kept can't be believed: ${why}`);
+function doubted(place: string, why: string): BrokerError {
+  return new BrokerError("LEDGER_UNAVAILABLE", `${place} can't be believed: ${why}`);
 }
 
 function unkept(cause: unknown): BrokerError {

@@ -1,5 +1,5 @@
 /** Hashes of a full tile. */
-const TILE_WIDTH = 256;
+export const TILE_WIDTH = 256;
 /** A tree of 2^53 leaves has tiles up to here. */
 const LEVEL_MAX = 6;
 

@@ -1,10 +1,8 @@
+import { parseHashes } from "./add-checkpoint.ts";
 import { bytesOfBase64 } from "./base64url.ts";
 
 /** The first line of a proof's text. */
-const TLOG_PROOF_HEADER = "c2sp.org/tlog-proof@v1";
-const HASH_BYTES = 32;
-/** A tree of 2^63 leaves has no longer path. */
-const HASHES_MAX = 63;
+export const TLOG_PROOF_HEADER = "c2sp.org/tlog-proof@v1";
 const INDEX_LINE = /^index (0|[1-9][0-9]{0,15})$/;
 
 /** That an entry is a leaf of the tree that a checkpoint is about: all that it takes to check it, in one text. */
@@ -46,13 +44,6 @@ export function parseTlogProof(text: string): TlogProof | undefined {
     hashes,
     checkpoint: text.slice(end + 2),
   };
-}
-
-/** Reads a hash from each line; `undefined` where one is none, or they are too many. */
-function parseHashes(lines: readonly string[]): readonly Uint8Array[] | undefined {
-  if (lines.length > HASHES_MAX) return undefined;
-  const hashes = lines.map(bytesOfBase64);
-  return hashes.every((one) => one?.length === HASH_BYTES) ? (hashes as Uint8Array[]) : undefined;
 }
 
 function base64(bytes: Uint8Array): string {

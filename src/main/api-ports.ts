@@ -45,6 +45,9 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     entries: { registry, entries },
     ledger: {
       ledger,
+      tree: core.store.tree,
+      checkpoints: core.checkpoints,
+      verifyAll: core.store.verifyAll,
       suspendedBecause: core.suspensions.reasons,
       acceptRestore: (reason, by) => acceptRestore(reason, by, { ...core, ledger, trustHead: core.store.trustHead }),
     },

@@ -12,6 +12,7 @@ import type {
   StepReads,
   ToolReads,
 } from "./ledger-reads.ts";
+import type { TreeReads } from "./tree-reads.ts";
 
 /**
  * The one writer. Each act is a transaction of its own: its guards, its events and their projections happen together or
@@ -57,6 +58,7 @@ export type OpenedLedger = {
   readonly credentials: CredentialReads;
   readonly history: HistoryReads;
   readonly exports: ExportReads;
+  readonly tree: TreeReads;
   readonly verdict: Verdict;
   /** Commits since it was opened, each of all that was asked for while the one before was written. One that recorded nothing is none. */
   commits(): number;
@@ -65,8 +67,11 @@ export type OpenedLedger = {
   disk(): LedgerDisk | undefined;
   /** Called after an operator accepted the ledger as it is: from here on its head is the head to continue from. */
   trustHead(): Promise<void>;
-  /** Verifies every event and every table. Takes about as long as writing the whole ledger once more. */
-  verifyAll(): Promise<Finding>;
+  /**
+   * Verifies every event, every stored hash, every table, and that the checkpoints that are kept are of this ledger. Takes
+   * about as long as writing the whole ledger once more, and keeps nobody waiting meanwhile.
+   */
+  verifyAll(watch?: VerificationWatch): Promise<Finding>;
   close(): Promise<void>;
 };
 
@@ -87,6 +92,19 @@ export type LedgerDisk = {
   readonly ledgerBytes: number;
   /** Below this nothing is opened or issued. */
   readonly freeBytesMin: number;
+};
+
+export type VerificationWatch = {
+  readonly progress: (progress: VerificationProgress) => void;
+  /** Ends it: `verifyAll` rejects with BrokerError LEDGER_UNAVAILABLE then. */
+  readonly signal?: AbortSignal;
+};
+
+/** How far a verification is: events hashed, then tables compared. */
+export type VerificationProgress = {
+  readonly stage: "events" | "tables";
+  readonly done: number;
+  readonly total: number;
 };
 
 /** What verification says; `reason` is for the operator. */

@@ -16,6 +16,7 @@ import { createReader } from "../../src/adapters/ledger-sqlite/reads/reader.ts";
 import { createRegistryReads } from "../../src/adapters/ledger-sqlite/reads/registry-reads.ts";
 import { createStepReads } from "../../src/adapters/ledger-sqlite/reads/step-reads.ts";
 import { createToolReads } from "../../src/adapters/ledger-sqlite/reads/tool-reads.ts";
+import { createTreeReads } from "../../src/adapters/ledger-sqlite/reads/tree-reads.ts";
 import { sqliteCodeOf } from "../../src/adapters/ledger-sqlite/sqlite-fault.ts";
 import { openStore } from "../../src/adapters/ledger-sqlite/store.ts";
 import { HANDED_OVER_MAX, numbered } from "../../src/adapters/ledger-sqlite/thread-messages.ts";
@@ -94,6 +95,7 @@ export async function openMemoryLedger(options: {
     credentials: createCredentialReads(reader),
     history: createHistoryReads(reader),
     exports: createExportReads(reader),
+    tree: createTreeReads(reader),
     verdict: { kind: "trusted" },
     commits: () => commits,
     health: () => HEALTHY,

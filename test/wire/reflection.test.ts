@@ -26,6 +26,10 @@ const servingReflection = () =>
     addService(server, Ledger, {
       get: (_call, answer) => answer(null, { epoch: "epoch_1", sequence: 7n }),
       acceptRestore: (_call, answer) => answer(null, {}),
+      getCheckpoint: (_call, answer) => answer(null, {}),
+      prove: (_call, answer) => answer(null, {}),
+      proveConsistency: (_call, answer) => answer(null, {}),
+      verify: (call) => call.end(),
     });
   });
 

@@ -2,32 +2,39 @@ import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
 import type { ExportReads } from "../../ports/export-reads.ts";
-import type { Finding } from "../../ports/ledger.ts";
+import type { Finding, VerificationProgress, VerificationWatch } from "../../ports/ledger.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
+import type { TreeReads } from "../../ports/tree-reads.ts";
 import { decodeError, type WireError } from "./thread-messages.ts";
 
 /** The operator's reads and the whole verification, on a thread where they may take long. */
 export type HistoryThread = HistoryReads &
-  ExportReads & {
-    verifyAll(): Promise<Finding>;
+  ExportReads &
+  TreeReads & {
+    verifyAll(watch?: VerificationWatch): Promise<Finding>;
     close(): Promise<void>;
   };
 
 export type HistoryData = { readonly directory: string };
 type Read = {
   readonly id: number;
-  readonly method: keyof HistoryReads | keyof ExportReads | "verifyAll";
+  readonly method: keyof HistoryReads | keyof ExportReads | keyof TreeReads | "verifyAll";
   readonly parameters: readonly unknown[];
 };
 export type ToHistory = Read | "close";
 export type FromHistory =
   | { readonly id: number; readonly kind: "answer"; readonly answer: unknown }
-  | { readonly id: number; readonly kind: "error"; readonly error: WireError };
+  | { readonly id: number; readonly kind: "error"; readonly error: WireError }
+  | { readonly id: number; readonly kind: "progress"; readonly progress: VerificationProgress };
 
 /** The worker's file is TypeScript in a checkout and JavaScript in the package, as this file is. */
 const ENTRY = new URL(`./history-worker${extname(import.meta.url)}`, import.meta.url);
 
-type Waiting = { readonly resolve: (answer: unknown) => void; readonly reject: (error: BrokerError) => void };
+type Waiting = {
+  readonly resolve: (answer: unknown) => void;
+  readonly reject: (error: BrokerError) => void;
+  readonly progress?: VerificationWatch["progress"];
+};
 
 /** The thread starts with the first read; after the thread broke, the next read starts a new one. */
 export function createHistoryThread(data: HistoryData): HistoryThread {
@@ -40,6 +47,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     const started = new Worker(ENTRY, { name: "history", workerData: data });
     started.on("message", (message: FromHistory) => {
       const one = waiting.get(message.id);
+      if (message.kind === "progress") return one?.progress?.(message.progress);
       waiting.delete(message.id);
       // Only a read that somebody waits for keeps the process alive.
       if (waiting.size === 0) started.unref();
@@ -60,16 +68,24 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     waiting.clear();
   }
 
+  function ask(
+    method: Read["method"],
+    parameters: readonly unknown[],
+    progress?: VerificationWatch["progress"],
+  ): Promise<never> {
+    return new Promise((resolve, reject) => {
+      if (isClosed) return reject(new BrokerError("NOT_SERVING", "the ledger is closed"));
+      worker ??= start();
+      worker.ref();
+      lastId += 1;
+      const watched = progress === undefined ? {} : { progress };
+      waiting.set(lastId, { resolve: resolve as Waiting["resolve"], reject, ...watched });
+      worker.postMessage({ id: lastId, method, parameters } satisfies ToHistory);
+    });
+  }
+
   function call(method: Read["method"]): (...parameters: readonly unknown[]) => Promise<never> {
-    return (...parameters) =>
-      new Promise((resolve, reject) => {
-        if (isClosed) return reject(new BrokerError("NOT_SERVING", "the ledger is closed"));
-        worker ??= start();
-        worker.ref();
-        lastId += 1;
-        waiting.set(lastId, { resolve: resolve as Waiting["resolve"], reject });
-        worker.postMessage({ id: lastId, method, parameters } satisfies ToHistory);
-      });
+    return (...parameters) => ask(method, parameters);
   }
 
   return {
@@ -91,7 +107,20 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     exportedIssuances: call("exportedIssuances"),
     exportedDecisions: call("exportedDecisions"),
     exportedEvents: call("exportedEvents"),
-    verifyAll: call("verifyAll"),
+    sequenceOf: call("sequenceOf"),
+    inclusion: call("inclusion"),
+    consistency: call("consistency"),
+    tile: call("tile"),
+    async verifyAll({ progress, signal } = { progress: () => undefined }) {
+      // It stands in the way of nobody but itself: whoever goes away in the middle of it ends the thread.
+      const interrupt = (): void => void worker?.terminate();
+      signal?.addEventListener("abort", interrupt, { once: true });
+      try {
+        return await ask("verifyAll", [], progress);
+      } finally {
+        signal?.removeEventListener("abort", interrupt);
+      }
+    },
     async close() {
       isClosed = true;
       const ending = worker;

@@ -7,6 +7,7 @@ import type { FromHistory, HistoryData, ToHistory } from "./history-thread.ts";
 import { createExportReads } from "./reads/export-reads.ts";
 import { createHistoryReads } from "./reads/history-reads.ts";
 import { createReader } from "./reads/reader.ts";
+import { createTreeReads } from "./reads/tree-reads.ts";
 import { encodeError } from "./thread-messages.ts";
 import { verifyAll } from "./verify-all.ts";
 
@@ -16,11 +17,7 @@ if (port === null) throw new TypeError("the ledger's reader is not a program of 
 const driver = await loadDriver();
 const { directory } = workerData as HistoryData;
 const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
-const calls = {
-  ...createHistoryReads(reader),
-  ...createExportReads(reader),
-  verifyAll: async () => reader.read((db) => verifyAll(driver, db)),
-};
+const reads = { ...createHistoryReads(reader), ...createExportReads(reader), ...createTreeReads(reader) };
 
 port.on("message", async (message: ToHistory) => {
   if (message === "close") {
@@ -31,7 +28,13 @@ port.on("message", async (message: ToHistory) => {
   const { id, method, parameters } = message;
   let answer: FromHistory;
   try {
-    const call = calls[method] as (...parameters: readonly unknown[]) => Promise<unknown>;
+    const verify = async () =>
+      reader.read((db) =>
+        verifyAll(driver, db, (progress) => port.postMessage({ id, kind: "progress", progress } satisfies FromHistory)),
+      );
+    const call = (method === "verifyAll" ? verify : reads[method]) as (
+      ...parameters: readonly unknown[]
+    ) => Promise<unknown>;
     answer = { id, kind: "answer", answer: await call(...parameters) };
   } catch (thrown) {
     answer = { id, kind: "error", error: encodeError(thrown) };

@@ -129,12 +129,18 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       credentials: createCredentialReads(reader),
       history,
       exports: history,
+      tree: history,
       verdict,
       commits: () => commits,
       health: writer.health,
       disk: writer.disk,
       trustHead: () => kept.trust(writer.head()),
-      verifyAll: verification.verifyAll,
+      async verifyAll(watch) {
+        const finding = await verification.verifyAll(watch);
+        if (finding.kind === "damaged") return finding;
+        const kept = await judge(reader, options.checkpoints);
+        return kept.kind === "trusted" ? finding : { kind: "damaged", reason: kept.reason };
+      },
       close,
     };
   } catch (thrown) {

@@ -6,7 +6,7 @@ import { EMPTY_LOG, followEvent, type LogState, writeHead } from "./log.ts";
 import { EVENT, eventOf, type HeadRow, type StoredEvent, TREE } from "./tables/event-table.ts";
 
 /** All tables that follow from the log, each before the tables that refer to it. */
-const PROJECTIONS = [
+export const PROJECTIONS = [
   "tree_head",
   "tree_node",
   "recorded_minute",
@@ -84,11 +84,7 @@ const NO_HASH = new Uint8Array();
  *
  * @throws ProjectionMismatch when an event does not fit what the events before it say
  */
-export function replay(
-  source: Connection,
-  target: Connection,
-  progress: (done: number) => void = () => undefined,
-): void {
+function replay(source: Connection, target: Connection, progress: (done: number) => void = () => undefined): void {
   let state: LogState = EMPTY_LOG;
   for (;;) {
     const page = source.all<StoredEvent>(EVENT.after, { after: state.range.size, limit: PAGE_EVENTS });

@@ -48,19 +48,42 @@ export function verifyLog(db: Connection, extent: "tail" | "all"): Finding {
   let range = rangeAt(db, start);
   if (range === undefined) return damaged("stored hashes of the tree are missing");
   while (range.size < size) {
-    const page: readonly StoredEvent[] = db.all<StoredEvent>(EVENT.after, { after: range.size, limit: PAGE_EVENTS });
-    for (const event of page) {
-      const finding = verifyEvent(event, range.size + 1);
-      if (finding.kind === "damaged") return finding;
-      const longer: ReturnType<typeof append> = append(range, event.leafHash);
-      const wrong = longer.completed.find((node) => !isStored(db, node));
-      if (wrong !== undefined)
-        return damaged(`a stored hash of the tree is not that of its events, at ${event.sequence}`);
-      range = longer.range;
-    }
-    if (page.length === 0) return damaged(`the event ${range.size + 1} is missing`);
+    const page: VerifiedPage = verifyPage(db, range);
+    if (page.finding.kind === "damaged") return page.finding;
+    if (page.range.size === range.size) return damaged(`the event ${range.size + 1} is missing`);
+    range = page.range;
   }
   return verifyHead(db, head, range);
+}
+
+/** How far a page went, what was found there, and the events that were verified. */
+export type VerifiedPage = {
+  readonly range: CompactRange;
+  readonly finding: Finding;
+  readonly events: readonly StoredEvent[];
+};
+
+/**
+ * Verifies the next events after those of a range, at most a page. No event is ever changed, so that pages may be read at
+ * different instants.
+ */
+export function verifyPage(db: Connection, range: CompactRange): VerifiedPage {
+  const events = db.all<StoredEvent>(EVENT.after, { after: range.size, limit: PAGE_EVENTS });
+  let verified = range;
+  for (const event of events) {
+    const finding = verifyEvent(event, verified.size + 1);
+    if (finding.kind === "damaged") return { range: verified, finding, events: [] };
+    const longer = append(verified, event.leafHash);
+    const wrong = longer.completed.find((node) => !isStored(db, node));
+    if (wrong !== undefined) {
+      const { level, index } = wrong;
+      const which = `level ${level}, index ${index}`;
+      const reason = `a stored hash of the tree is not that of its events: ${which}, at event ${event.sequence}`;
+      return { range: verified, finding: damaged(reason), events: [] };
+    }
+    verified = longer.range;
+  }
+  return { range: verified, finding: INTACT, events };
 }
 
 function verifyEvent(event: StoredEvent, expected: number): Finding {

@@ -1,8 +1,10 @@
 import type { Command } from "commander";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import type { Context } from "../context.ts";
+import { verifyLedger } from "../ledger/verify.ts";
 import { ledgerView } from "../output/ledger-view.ts";
 import { acting } from "../session.ts";
+import { addLedgerProofs } from "./ledger-proofs.ts";
 
 export function addLedger(ledger: Command, context: Context): void {
   ledger
@@ -13,6 +15,13 @@ export function addLedger(ledger: Command, context: Context): void {
         await session.print.one(ledgerView, await session.operator(Ledger).get({}));
       }),
     );
+
+  ledger
+    .command("verify")
+    .description("hash everything again, and compare it with tree, checkpoints and tables; nobody waits for it")
+    .action(acting(context, verifyLedger));
+
+  addLedgerProofs(ledger, context);
 
   ledger
     .command("accept-restore")

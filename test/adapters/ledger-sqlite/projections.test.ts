@@ -124,7 +124,12 @@ test.for([
   withLedgerFile((db) => {
     db.exec(`PRAGMA foreign_keys = OFF; ${sql}`);
     const finding = verifyAll(driver, db);
-    expect(finding).toEqual({ kind: "damaged", reason: `the table ${table} is not what follows from the events` });
+    expect(finding).toEqual({
+      kind: "damaged",
+      reason: expect.stringMatching(
+        `^the table ${table} is not what follows from the events: its row .+ (?:was changed|is missing)$`,
+      ),
+    });
   }),
 );
 

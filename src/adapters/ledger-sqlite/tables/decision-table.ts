@@ -9,6 +9,7 @@ import type { EvaluatedDecision } from "../../../ports/ledger-reads.ts";
 import type { SqlParameters } from "../connection.ts";
 
 export const DECISION = {
+  sequenceOf: "SELECT sequence FROM decision WHERE decision_id = @decisionId",
   insert: `
     INSERT INTO decision (
       sequence, decision_id, act, effect, reason, message, caller, decided_at_us, recorded_at_us, caller_entry_id, agent,

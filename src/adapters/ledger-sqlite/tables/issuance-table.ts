@@ -65,7 +65,8 @@ const DELEGATION = "LEFT JOIN delegation_token AS d ON d.sequence = i.sequence";
 const FROM = `FROM issuance AS i LEFT JOIN step AS s ON s.sequence = i.step_sequence ${DELEGATION}`;
 
 const NAME_COLUMNS = `
-  i.issuance_id AS issuanceId, i.undelivered_sequence AS undeliveredSequence, ${REVOKED_SEQUENCE} AS revokedSequence`;
+  i.sequence, i.issuance_id AS issuanceId, i.undelivered_sequence AS undeliveredSequence,
+  ${REVOKED_SEQUENCE} AS revokedSequence`;
 
 export const ISSUANCE = {
   insert: `
@@ -158,6 +159,7 @@ export type IssuanceSubject = {
 export type AcceptableIssuance = IssuanceSubject & { readonly issuanceId: string };
 
 export type IssuanceGuardRow = {
+  readonly sequence: number;
   readonly issuanceId: string;
   readonly undeliveredSequence: number | null;
   readonly revokedSequence: number | null;

@@ -100,6 +100,264 @@ export declare type AcceptRestoreResponse = Message<"stint.v1.AcceptRestoreRespo
 export declare const AcceptRestoreResponseSchema: GenMessage<AcceptRestoreResponse>;
 
 /**
+ * @generated from message stint.v1.GetCheckpointRequest
+ */
+export declare type GetCheckpointRequest = Message<"stint.v1.GetCheckpointRequest"> & {
+};
+
+/**
+ * Describes the message stint.v1.GetCheckpointRequest.
+ * Use `create(GetCheckpointRequestSchema)` to create a new message.
+ */
+export declare const GetCheckpointRequestSchema: GenMessage<GetCheckpointRequest>;
+
+/**
+ * @generated from message stint.v1.GetCheckpointResponse
+ */
+export declare type GetCheckpointResponse = Message<"stint.v1.GetCheckpointResponse"> & {
+  /**
+   * A C2SP signed note (tlog-checkpoint): the origin, which names trust domain and epoch, the size, the root hash.
+   *
+   * @generated from field: string checkpoint = 1;
+   */
+  checkpoint: string;
+
+  /**
+   * @generated from field: uint64 size = 2;
+   */
+  size: bigint;
+
+  /**
+   * C2SP signed-note verifier key of this epoch's checkpoints.
+   *
+   * @generated from field: string verifier_key = 3;
+   */
+  verifierKey: string;
+};
+
+/**
+ * Describes the message stint.v1.GetCheckpointResponse.
+ * Use `create(GetCheckpointResponseSchema)` to create a new message.
+ */
+export declare const GetCheckpointResponseSchema: GenMessage<GetCheckpointResponse>;
+
+/**
+ * @generated from message stint.v1.ProveRequest
+ */
+export declare type ProveRequest = Message<"stint.v1.ProveRequest"> & {
+  /**
+   * Which event.
+   *
+   * @generated from oneof stint.v1.ProveRequest.subject
+   */
+  subject: {
+    /**
+     * The issuance of a JWT-SVID or WIT-SVID.
+     *
+     * @generated from field: string jti = 1;
+     */
+    value: string;
+    case: "jti";
+  } | {
+    /**
+     * The issuance of an X.509-SVID; lower-case hexadecimal.
+     *
+     * @generated from field: string serial_number = 2;
+     */
+    value: string;
+    case: "serialNumber";
+  } | {
+    /**
+     * @generated from field: string issuance_id = 3;
+     */
+    value: string;
+    case: "issuanceId";
+  } | {
+    /**
+     * @generated from field: string decision_id = 4;
+     */
+    value: string;
+    case: "decisionId";
+  } | {
+    /**
+     * @generated from field: uint64 sequence = 5;
+     */
+    value: bigint;
+    case: "sequence";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Instead of the issuance the event that took it back, by itself or with its step.
+   *
+   * @generated from field: bool revocation = 6;
+   */
+  revocation: boolean;
+};
+
+/**
+ * Describes the message stint.v1.ProveRequest.
+ * Use `create(ProveRequestSchema)` to create a new message.
+ */
+export declare const ProveRequestSchema: GenMessage<ProveRequest>;
+
+/**
+ * @generated from message stint.v1.ProveResponse
+ */
+export declare type ProveResponse = Message<"stint.v1.ProveResponse"> & {
+  /**
+   * A C2SP tlog-proof: the event's own bytes as extra data, its index, the inclusion proof, the checkpoint.
+   *
+   * @generated from field: string proof = 1;
+   */
+  proof: string;
+
+  /**
+   * @generated from field: uint64 sequence = 2;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message stint.v1.ProveResponse.
+ * Use `create(ProveResponseSchema)` to create a new message.
+ */
+export declare const ProveResponseSchema: GenMessage<ProveResponse>;
+
+/**
+ * @generated from message stint.v1.ProveConsistencyRequest
+ */
+export declare type ProveConsistencyRequest = Message<"stint.v1.ProveConsistencyRequest"> & {
+  /**
+   * Size of the earlier checkpoint, at least 1: every ledger continues one without events.
+   *
+   * @generated from field: uint64 old_size = 1;
+   */
+  oldSize: bigint;
+};
+
+/**
+ * Describes the message stint.v1.ProveConsistencyRequest.
+ * Use `create(ProveConsistencyRequestSchema)` to create a new message.
+ */
+export declare const ProveConsistencyRequestSchema: GenMessage<ProveConsistencyRequest>;
+
+/**
+ * @generated from message stint.v1.ProveConsistencyResponse
+ */
+export declare type ProveConsistencyResponse = Message<"stint.v1.ProveConsistencyResponse"> & {
+  /**
+   * RFC 6962 section 2.1.2, 32 bytes each.
+   *
+   * @generated from field: repeated bytes hashes = 1;
+   */
+  hashes: Uint8Array[];
+
+  /**
+   * @generated from field: string checkpoint = 2;
+   */
+  checkpoint: string;
+};
+
+/**
+ * Describes the message stint.v1.ProveConsistencyResponse.
+ * Use `create(ProveConsistencyResponseSchema)` to create a new message.
+ */
+export declare const ProveConsistencyResponseSchema: GenMessage<ProveConsistencyResponse>;
+
+/**
+ * @generated from message stint.v1.LedgerVerifyRequest
+ */
+export declare type LedgerVerifyRequest = Message<"stint.v1.LedgerVerifyRequest"> & {
+};
+
+/**
+ * Describes the message stint.v1.LedgerVerifyRequest.
+ * Use `create(LedgerVerifyRequestSchema)` to create a new message.
+ */
+export declare const LedgerVerifyRequestSchema: GenMessage<LedgerVerifyRequest>;
+
+/**
+ * @generated from message stint.v1.LedgerVerifyResponse
+ */
+export declare type LedgerVerifyResponse = Message<"stint.v1.LedgerVerifyResponse"> & {
+  /**
+   * @generated from oneof stint.v1.LedgerVerifyResponse.message
+   */
+  message: {
+    /**
+     * @generated from field: stint.v1.LedgerVerifyProgress progress = 1;
+     */
+    value: LedgerVerifyProgress;
+    case: "progress";
+  } | {
+    /**
+     * The last message.
+     *
+     * @generated from field: stint.v1.LedgerVerifyFinding finding = 2;
+     */
+    value: LedgerVerifyFinding;
+    case: "finding";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stint.v1.LedgerVerifyResponse.
+ * Use `create(LedgerVerifyResponseSchema)` to create a new message.
+ */
+export declare const LedgerVerifyResponseSchema: GenMessage<LedgerVerifyResponse>;
+
+/**
+ * @generated from message stint.v1.LedgerVerifyProgress
+ */
+export declare type LedgerVerifyProgress = Message<"stint.v1.LedgerVerifyProgress"> & {
+  /**
+   * "events" are hashed, then "tables" are compared.
+   *
+   * @generated from field: string stage = 1;
+   */
+  stage: string;
+
+  /**
+   * @generated from field: uint64 done = 2;
+   */
+  done: bigint;
+
+  /**
+   * @generated from field: uint64 total = 3;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message stint.v1.LedgerVerifyProgress.
+ * Use `create(LedgerVerifyProgressSchema)` to create a new message.
+ */
+export declare const LedgerVerifyProgressSchema: GenMessage<LedgerVerifyProgress>;
+
+/**
+ * @generated from message stint.v1.LedgerVerifyFinding
+ */
+export declare type LedgerVerifyFinding = Message<"stint.v1.LedgerVerifyFinding"> & {
+  /**
+   * @generated from field: bool intact = 1;
+   */
+  intact: boolean;
+
+  /**
+   * What is damaged, by its name; absent where nothing is.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message stint.v1.LedgerVerifyFinding.
+ * Use `create(LedgerVerifyFindingSchema)` to create a new message.
+ */
+export declare const LedgerVerifyFindingSchema: GenMessage<LedgerVerifyFinding>;
+
+/**
  * The ledger's own administration.
  *
  * @generated from service stint.v1.Ledger
@@ -123,6 +381,46 @@ export declare const Ledger: GenService<{
     methodKind: "unary";
     input: typeof AcceptRestoreRequestSchema;
     output: typeof AcceptRestoreResponseSchema;
+  },
+  /**
+   * The newest signed checkpoint, and the key that verifies it.
+   *
+   * @generated from rpc stint.v1.Ledger.GetCheckpoint
+   */
+  getCheckpoint: {
+    methodKind: "unary";
+    input: typeof GetCheckpointRequestSchema;
+    output: typeof GetCheckpointResponseSchema;
+  },
+  /**
+   * Proves that an event is in the ledger, to somebody who has the key and nothing else.
+   *
+   * @generated from rpc stint.v1.Ledger.Prove
+   */
+  prove: {
+    methodKind: "unary";
+    input: typeof ProveRequestSchema;
+    output: typeof ProveResponseSchema;
+  },
+  /**
+   * Proves that the ledger of the newest checkpoint begins with the ledger of an earlier one.
+   *
+   * @generated from rpc stint.v1.Ledger.ProveConsistency
+   */
+  proveConsistency: {
+    methodKind: "unary";
+    input: typeof ProveConsistencyRequestSchema;
+    output: typeof ProveConsistencyResponseSchema;
+  },
+  /**
+   * Hashes everything again and compares it with tree, checkpoints and tables. One at a time; ends when the caller goes.
+   *
+   * @generated from rpc stint.v1.Ledger.Verify
+   */
+  verify: {
+    methodKind: "server_streaming";
+    input: typeof LedgerVerifyRequestSchema;
+    output: typeof LedgerVerifyResponseSchema;
   },
 }>;
 

@@ -8,7 +8,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
  * Describes the file stint/v1/ledger.proto.
  */
 export const file_stint_v1_ledger = /*@__PURE__*/
-  fileDesc("ChVzdGludC92MS9sZWRnZXIucHJvdG8SCHN0aW50LnYxIhIKEExlZGdlckdldFJlcXVlc3QiYgoRTGVkZ2VyR2V0UmVzcG9uc2USDQoFZXBvY2gYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSEQoJcm9vdF9oYXNoGAMgASgMEhkKEXN1c3BlbmRlZF9iZWNhdXNlGAQgAygJIiYKFEFjY2VwdFJlc3RvcmVSZXF1ZXN0Eg4KBnJlYXNvbhgBIAEoCSJOChVBY2NlcHRSZXN0b3JlUmVzcG9uc2USDQoFZXBvY2gYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSFAoMc3RlcHNfY2xvc2VkGAMgASgNMpoBCgZMZWRnZXISPgoDR2V0Ehouc3RpbnQudjEuTGVkZ2VyR2V0UmVxdWVzdBobLnN0aW50LnYxLkxlZGdlckdldFJlc3BvbnNlElAKDUFjY2VwdFJlc3RvcmUSHi5zdGludC52MS5BY2NlcHRSZXN0b3JlUmVxdWVzdBofLnN0aW50LnYxLkFjY2VwdFJlc3RvcmVSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChVzdGludC92MS9sZWRnZXIucHJvdG8SCHN0aW50LnYxIhIKEExlZGdlckdldFJlcXVlc3QiYgoRTGVkZ2VyR2V0UmVzcG9uc2USDQoFZXBvY2gYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSEQoJcm9vdF9oYXNoGAMgASgMEhkKEXN1c3BlbmRlZF9iZWNhdXNlGAQgAygJIiYKFEFjY2VwdFJlc3RvcmVSZXF1ZXN0Eg4KBnJlYXNvbhgBIAEoCSJOChVBY2NlcHRSZXN0b3JlUmVzcG9uc2USDQoFZXBvY2gYASABKAkSEAoIc2VxdWVuY2UYAiABKAQSFAoMc3RlcHNfY2xvc2VkGAMgASgNIhYKFEdldENoZWNrcG9pbnRSZXF1ZXN0Ik8KFUdldENoZWNrcG9pbnRSZXNwb25zZRISCgpjaGVja3BvaW50GAEgASgJEgwKBHNpemUYAiABKAQSFAoMdmVyaWZpZXJfa2V5GAMgASgJIpcBCgxQcm92ZVJlcXVlc3QSDQoDanRpGAEgASgJSAASFwoNc2VyaWFsX251bWJlchgCIAEoCUgAEhUKC2lzc3VhbmNlX2lkGAMgASgJSAASFQoLZGVjaXNpb25faWQYBCABKAlIABISCghzZXF1ZW5jZRgFIAEoBEgAEhIKCnJldm9jYXRpb24YBiABKAhCCQoHc3ViamVjdCIwCg1Qcm92ZVJlc3BvbnNlEg0KBXByb29mGAEgASgJEhAKCHNlcXVlbmNlGAIgASgEIisKF1Byb3ZlQ29uc2lzdGVuY3lSZXF1ZXN0EhAKCG9sZF9zaXplGAEgASgEIj4KGFByb3ZlQ29uc2lzdGVuY3lSZXNwb25zZRIOCgZoYXNoZXMYASADKAwSEgoKY2hlY2twb2ludBgCIAEoCSIVChNMZWRnZXJWZXJpZnlSZXF1ZXN0IocBChRMZWRnZXJWZXJpZnlSZXNwb25zZRIyCghwcm9ncmVzcxgBIAEoCzIeLnN0aW50LnYxLkxlZGdlclZlcmlmeVByb2dyZXNzSAASMAoHZmluZGluZxgCIAEoCzIdLnN0aW50LnYxLkxlZGdlclZlcmlmeUZpbmRpbmdIAEIJCgdtZXNzYWdlIkIKFExlZGdlclZlcmlmeVByb2dyZXNzEg0KBXN0YWdlGAEgASgJEgwKBGRvbmUYAiABKAQSDQoFdG90YWwYAyABKAQiNQoTTGVkZ2VyVmVyaWZ5RmluZGluZxIOCgZpbnRhY3QYASABKAgSDgoGcmVhc29uGAIgASgJMswDCgZMZWRnZXISPgoDR2V0Ehouc3RpbnQudjEuTGVkZ2VyR2V0UmVxdWVzdBobLnN0aW50LnYxLkxlZGdlckdldFJlc3BvbnNlElAKDUFjY2VwdFJlc3RvcmUSHi5zdGludC52MS5BY2NlcHRSZXN0b3JlUmVxdWVzdBofLnN0aW50LnYxLkFjY2VwdFJlc3RvcmVSZXNwb25zZRJQCg1HZXRDaGVja3BvaW50Eh4uc3RpbnQudjEuR2V0Q2hlY2twb2ludFJlcXVlc3QaHy5zdGludC52MS5HZXRDaGVja3BvaW50UmVzcG9uc2USOAoFUHJvdmUSFi5zdGludC52MS5Qcm92ZVJlcXVlc3QaFy5zdGludC52MS5Qcm92ZVJlc3BvbnNlElkKEFByb3ZlQ29uc2lzdGVuY3kSIS5zdGludC52MS5Qcm92ZUNvbnNpc3RlbmN5UmVxdWVzdBoiLnN0aW50LnYxLlByb3ZlQ29uc2lzdGVuY3lSZXNwb25zZRJJCgZWZXJpZnkSHS5zdGludC52MS5MZWRnZXJWZXJpZnlSZXF1ZXN0Gh4uc3RpbnQudjEuTGVkZ2VyVmVyaWZ5UmVzcG9uc2UwAWIGcHJvdG8z");
 
 /**
  * Describes the message stint.v1.LedgerGetRequest.
@@ -37,6 +37,76 @@ export const AcceptRestoreRequestSchema = /*@__PURE__*/
  */
 export const AcceptRestoreResponseSchema = /*@__PURE__*/
   messageDesc(file_stint_v1_ledger, 3);
+
+/**
+ * Describes the message stint.v1.GetCheckpointRequest.
+ * Use `create(GetCheckpointRequestSchema)` to create a new message.
+ */
+export const GetCheckpointRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 4);
+
+/**
+ * Describes the message stint.v1.GetCheckpointResponse.
+ * Use `create(GetCheckpointResponseSchema)` to create a new message.
+ */
+export const GetCheckpointResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 5);
+
+/**
+ * Describes the message stint.v1.ProveRequest.
+ * Use `create(ProveRequestSchema)` to create a new message.
+ */
+export const ProveRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 6);
+
+/**
+ * Describes the message stint.v1.ProveResponse.
+ * Use `create(ProveResponseSchema)` to create a new message.
+ */
+export const ProveResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 7);
+
+/**
+ * Describes the message stint.v1.ProveConsistencyRequest.
+ * Use `create(ProveConsistencyRequestSchema)` to create a new message.
+ */
+export const ProveConsistencyRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 8);
+
+/**
+ * Describes the message stint.v1.ProveConsistencyResponse.
+ * Use `create(ProveConsistencyResponseSchema)` to create a new message.
+ */
+export const ProveConsistencyResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 9);
+
+/**
+ * Describes the message stint.v1.LedgerVerifyRequest.
+ * Use `create(LedgerVerifyRequestSchema)` to create a new message.
+ */
+export const LedgerVerifyRequestSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 10);
+
+/**
+ * Describes the message stint.v1.LedgerVerifyResponse.
+ * Use `create(LedgerVerifyResponseSchema)` to create a new message.
+ */
+export const LedgerVerifyResponseSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 11);
+
+/**
+ * Describes the message stint.v1.LedgerVerifyProgress.
+ * Use `create(LedgerVerifyProgressSchema)` to create a new message.
+ */
+export const LedgerVerifyProgressSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 12);
+
+/**
+ * Describes the message stint.v1.LedgerVerifyFinding.
+ * Use `create(LedgerVerifyFindingSchema)` to create a new message.
+ */
+export const LedgerVerifyFindingSchema = /*@__PURE__*/
+  messageDesc(file_stint_v1_ledger, 13);
 
 /**
  * The ledger's own administration.
