@@ -7,6 +7,7 @@ import { crlRoutes } from "../api/http/crl-routes.ts";
 import { belowIssuer } from "../api/http/document.ts";
 import { introspectionForms, introspectionRoutes } from "../api/http/introspection-routes.ts";
 import { keyRoutes } from "../api/http/key-routes.ts";
+import { ledgerRoutes } from "../api/http/ledger-routes.ts";
 import { operationsRoutes } from "../api/http/operations-routes.ts";
 import { type HttpExtras, type HttpListener, startHttp } from "../api/http/start-http.ts";
 import { statusRoutes } from "../api/http/status-routes.ts";
@@ -107,6 +108,11 @@ function forVerifiers(core: Core, trust: Trust, config: Config, checking: Author
     clock,
     issuer,
   });
+  const ledger = ledgerRoutes({
+    callerOf: callerBySvid(bySvid),
+    tree: core.store.tree,
+    checkpoints: core.checkpoints,
+  });
   const introspection = introspectionRoutes({
     verifierOf: verifierBySvid(bySvid),
     introspect: (token, verifier) =>
@@ -122,5 +128,6 @@ function forVerifiers(core: Core, trust: Trust, config: Config, checking: Author
   return new Hono()
     .route("/", keys)
     .route("/", authzen)
+    .route("/", ledger)
     .route("/", belowIssuer(issuer, revoked, introspection, ...statuses));
 }
