@@ -2,7 +2,7 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import {
   type handleUnaryCall,
   Metadata,
-  ServerInterceptingCall,
+  type ServerInterceptingCall,
   type ServerInterceptor,
   type ServerUnaryCall,
   type ServiceError,
@@ -165,23 +165,28 @@ function refusalOutcome(thrown: unknown): ServedOutcome {
  */
 export function requireSecurityHeader(name: string): ServerInterceptor {
   const refusal = serviceErrorOf(invalidField(name, "metadata of this name with the value true"));
-  return (_method, call) =>
-    new ServerInterceptingCall(call, {
-      start(next) {
-        next({
-          onReceiveMetadata(metadata, proceed) {
-            const values = metadata.get(name);
-            if (values.length === 1 && values[0] === "true") {
-              proceed(metadata);
-              return;
-            }
-            call.sendStatus({
-              code: refusal.code ?? status.INVALID_ARGUMENT,
-              details: refusal.details ?? "",
-              metadata: refusal.metadata ?? new Metadata(),
-            });
-          },
-        });
-      },
-    });
+  return (_method, call) => {
+    // The call itself starts otherwise, and is not wrapped: a ServerInterceptingCall passes on all that is received and sent, too.
+    const start = call.start.bind(call);
+    call.start = (listener) =>
+      start({
+        onReceiveMetadata(metadata) {
+          const values = metadata.get(name);
+          if (values.length === 1 && values[0] === "true") {
+            listener.onReceiveMetadata(metadata);
+            return;
+          }
+          call.sendStatus({
+            code: refusal.code ?? status.INVALID_ARGUMENT,
+            details: refusal.details ?? "",
+            metadata: refusal.metadata ?? new Metadata(),
+          });
+        },
+        onReceiveMessage: (message) => listener.onReceiveMessage(message),
+        onReceiveHalfClose: () => listener.onReceiveHalfClose(),
+        onCancel: () => listener.onCancel(),
+      });
+    // Whoever is given it calls what the interface has, and nothing else of the class.
+    return call as ServerInterceptingCall;
+  };
 }
