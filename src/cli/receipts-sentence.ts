@@ -35,12 +35,12 @@ function namesOf(verifiers: Receipts["verifiers"]): string {
   return verifiers.map((one) => one.verifier).join(", ");
 }
 
-function msOf(timestamp: Timestamp | undefined): number {
+export function msOf(timestamp: Timestamp | undefined): number {
   return timestamp === undefined ? Number.NEGATIVE_INFINITY : Number(timestamp.seconds) * 1_000 + timestamp.nanos / 1e6;
 }
 
 /** The time of day here, as on the reader's own clock; with the date when it is a day away or more. */
-function clockOf(ms: number, now: number): string {
+export function clockOf(ms: number, now: number): string {
   const at = new Date(ms);
   const two = (value: number) => String(value).padStart(2, "0");
   const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");

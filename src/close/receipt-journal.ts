@@ -30,6 +30,7 @@ export type ReceiptJournalPorts = {
 export async function keepReceiptJournal(ports: ReceiptJournalPorts): Promise<Cancel> {
   const { value, through } = await ports.projections.receipts();
   const written = new Map(value.map(({ entryId, sequence }) => [entryId, sequence]));
+  for (const receipt of value) ports.receipts.recorded(receipt);
   // Denials from before the start may have been applied since.
   let lastDenied = ports.ledger.head().sequence;
   let isOver = false;
@@ -43,7 +44,10 @@ export async function keepReceiptJournal(ports: ReceiptJournalPorts): Promise<Ca
 
   function take({ event }: Committed): void {
     if (event.type !== "receipts.taken") return;
-    for (const { entryId, sequence } of event.receipts) written.set(entryId, sequence);
+    for (const receipt of event.receipts) {
+      written.set(receipt.entryId, receipt.sequence);
+      ports.receipts.recorded({ ...receipt, at: event.at });
+    }
   }
 
   function writeLater(): void {

@@ -1,12 +1,13 @@
+import type { StandingVerifier } from "../domain/closure.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
 import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
 import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
-import type { DenyPart } from "../ports/ledger-reads.ts";
+import type { DenyPart, RecordedReceipt } from "../ports/ledger-reads.ts";
 
-export type ReceiptState = "APPLIED" | "PENDING" | "DISCONNECTED" | "LAPSED";
+export type ReceiptState = StandingVerifier["state"];
 
 export type Receipt = {
   readonly verifier: string;
@@ -68,7 +69,19 @@ export type ReceiptBook = {
   disconnected(watcherId: string): void;
   /** The receipts for a sequence, once every verifier has applied it or lapsed, or the time is up. */
   settled(sequence: number, denied: DenySummary, waitMs: number): Promise<Receipts>;
-  /** For each verifier entry the sequence that all its watchers have applied, except watchers that have lapsed. */
+  /** What was recorded of a verifier's entry, before the broker started or since. */
+  recorded(receipt: RecordedReceipt): void;
+  /**
+   * Where every verifier stands to a close, held to what a closure promises: none counts as having applied while a process
+   * of it may be left from before the broker started.
+   */
+  standings(sequence: number): readonly StandingVerifier[];
+  /** Called whenever a verifier connects, acknowledges, goes, or something of it is recorded. */
+  onChange(listener: () => void): Cancel;
+  /**
+   * For each verifier entry the sequence that all its watchers have applied, except watchers that have lapsed. Left out
+   * where a process of it may be left from before the broker started.
+   */
   applied(): readonly { readonly entryId: string; readonly sequence: number }[];
   /** Those that are connected now. */
   listening(): readonly (WatcherStatus & Watching)[];
@@ -102,6 +115,9 @@ function isReplaced(watcher: Watcher, all: readonly Watcher[]): boolean {
 export function createReceiptBook(ports: { readonly entries: EntryDirectory; readonly clock: Clock }): ReceiptBook {
   const watchers = new Map<string, Watcher>();
   const waiting = new Set<() => void>();
+  const recorded = new Map<string, RecordedReceipt>();
+  /** Verifiers that were on the feed since the start, whether or not they are. */
+  const heard = new Set<string>();
   const startedAt = ports.clock.now();
   /** When the first of those who are disconnected lapses. */
   let firstLapse = Number.POSITIVE_INFINITY;
@@ -126,6 +142,9 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     for (const check of [...waiting]) check();
   }
 
+  const verifierEntries = (): readonly VerifierEntry[] =>
+    ports.entries.all().filter((entry): entry is VerifierEntry => isOfKind(entry, "verifier"));
+
   /** One verifier entry may have several processes: the entry has applied what all of them have applied. */
   function receiptOf(entry: VerifierEntry, sequence: number, now: UnixMicros): Receipt {
     const verifier = entry.content.name;
@@ -146,15 +165,49 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     return { verifier, state: lapsesAt > now ? "DISCONNECTED" : "LAPSED", lapsesAt };
   }
 
+  /** Until when a process of a verifier may be left that was on the feed before the broker started, and has not come back. */
+  function leftUntil({ createdAt, content }: VerifierEntry): UnixMicros {
+    return createdAt >= startedAt ? startedAt : addMicros(startedAt, content.maxStalenessSeconds * 1_000_000);
+  }
+
+  function standingOf(
+    entry: VerifierEntry,
+    own: readonly Watcher[],
+    sequence: number,
+    now: UnixMicros,
+  ): StandingVerifier {
+    const { name: verifier, audiences } = entry.content;
+    const known = recorded.get(entry.entryId);
+    const watches = !entry.disabled && (known !== undefined || heard.has(entry.entryId));
+    const standing = { verifier, audiences, watches };
+    const missing = own.filter((one) => one.acknowledged < sequence && lapseOf(one) > now);
+    const left = leftUntil(entry);
+    const isLeft = left > now;
+    const isOpen = missing.length > 0 || isLeft;
+    const applied = own.filter((one) => one.acknowledged >= sequence);
+    if (!isOpen && applied.length > 0) {
+      return {
+        ...standing,
+        state: "APPLIED",
+        appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros,
+      };
+    }
+    if (known !== undefined && known.sequence >= sequence) {
+      return { ...standing, state: "APPLIED", appliedAt: known.at };
+    }
+    if (isOpen) {
+      const lapsesAt = Math.max(...(isLeft ? [left] : []), ...missing.map(lapseOf)) as UnixMicros;
+      return { ...standing, state: missing.some((one) => one.isConnected) ? "PENDING" : "DISCONNECTED", lapsesAt };
+    }
+    return { ...standing, state: "LAPSED", lapsesAt: Math.max(left, ...own.map(lapseOf)) as UnixMicros };
+  }
+
   function receiptsFor(sequence: number, denied: DenySummary): Receipts {
     const now = ports.clock.now();
-    const concerned = ports.entries
-      .all()
-      .filter((entry): entry is VerifierEntry => isOfKind(entry, "verifier") && !entry.disabled)
-      .filter(
-        ({ content }) =>
-          denied.isAny && (denied.concernsAll || content.audiences.some((one) => denied.audiences.has(one))),
-      );
+    const concerned = verifierEntries().filter(
+      ({ content, disabled }) =>
+        !disabled && denied.isAny && (denied.concernsAll || content.audiences.some((one) => denied.audiences.has(one))),
+    );
     const verifiers = concerned.map((entry) => receiptOf(entry, sequence, now));
     const watched = new Set(concerned.flatMap((entry) => entry.content.audiences));
     const byExpiry = microsOf(addSeconds(denied.latestExpiry, LIMITS.verifierLeewaySeconds));
@@ -179,6 +232,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     connected(watcher) {
       const now = ports.clock.now();
       forgetLapsed(now);
+      heard.add(watcher.entryId);
       watchers.set(watcher.watcherId, {
         ...watcher,
         acknowledged: watcher.appliedBefore,
@@ -242,11 +296,25 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
         awaitLapse(first);
       });
     },
+    recorded(receipt) {
+      recorded.set(receipt.entryId, receipt);
+      changed();
+    },
+    standings(sequence) {
+      const now = ports.clock.now();
+      const own = Map.groupBy(watchers.values(), ({ entryId }) => entryId);
+      return verifierEntries().map((entry) => standingOf(entry, own.get(entry.entryId) ?? [], sequence, now));
+    },
+    onChange(listener) {
+      waiting.add(listener);
+      return () => void waiting.delete(listener);
+    },
     applied() {
       const now = ports.clock.now();
       const applied = new Map<string, number>();
+      const left = new Set(verifierEntries().flatMap((one) => (leftUntil(one) > now ? [one.entryId] : [])));
       for (const watcher of watchers.values()) {
-        if (lapseOf(watcher) <= now) continue;
+        if (lapseOf(watcher) <= now || left.has(watcher.entryId)) continue;
         const others = applied.get(watcher.entryId) ?? Number.POSITIVE_INFINITY;
         applied.set(watcher.entryId, Math.min(others, watcher.acknowledged));
       }

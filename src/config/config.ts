@@ -107,6 +107,8 @@ export type Config = {
   readonly policies: PoliciesConfig;
   /** Whether a tool's definition is pinned when it is reported first; otherwise an operator accepts it. */
   readonly pinsToolsAtFirstSight: boolean;
+  /** For how many seconds after its expiry a credential is accepted, of audiences that are not as others are. */
+  readonly leewaySeconds: ReadonlyMap<string, number>;
   readonly exchanges: readonly ExchangeConfig[];
   readonly development: boolean;
   readonly entries: readonly EntryContent[];

@@ -196,6 +196,7 @@ function configOf(
     },
     policies: policiesOf(file.policies),
     pinsToolsAtFirstSight: file.tools.pin === "first_sight",
+    leewaySeconds: new Map(file.closures.leeways.map(({ audience, leeway }) => [audience, leeway])),
     exchanges: file.exchanges.map(exchangeOf),
     development: file.development,
     entries,

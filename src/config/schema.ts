@@ -5,6 +5,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { parseTrustDomain } from "../domain/spiffe-id.ts";
 import { attestationSection } from "./attestation-section.ts";
 import { brokerSection } from "./broker-section.ts";
+import { closuresSection } from "./closures-section.ts";
 import { entrySchema } from "./entry-schema.ts";
 import { exchangesSection } from "./exchanges-section.ts";
 import { federationSection } from "./federation-section.ts";
@@ -219,6 +220,7 @@ export const fileSchema = section({
       ),
   }).prefault({}),
   tools: toolsSection.prefault({}),
+  closures: closuresSection.prefault({}),
   exchanges: exchangesSection
     .prefault([])
     .describe("Other systems whose secrets steps may be given (stint exchange). None: no step is given any."),

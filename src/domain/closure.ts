@@ -1,3 +1,4 @@
+import { LIMITS } from "./limits.ts";
 import { addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "./time.ts";
 
 /**
@@ -20,8 +21,8 @@ export type ClosedCredentials = {
 export type StandingVerifier = {
   readonly verifier: string;
   readonly audiences: readonly string[];
-  /** False of one whose entry is disabled: it may still accept until it lapses, and watches for nobody any more. */
-  readonly isInForce: boolean;
+  /** Whether it is known to be on the feed. One that never was, or is disabled, says nothing about who accepts there. */
+  readonly watches: boolean;
   /**
    * `APPLIED`: all its processes refuse what was closed. `LAPSED`: they refuse everything. `PENDING`: one of them is
    * connected and has not said that it refuses. `DISCONNECTED`: one may be left that is not connected.
@@ -33,7 +34,7 @@ export type StandingVerifier = {
 };
 
 /** A secret of another system that a closed step had, of which that system has not confirmed that it ended. */
-type UnconfirmedExchange = { readonly exchangeId: string; readonly target: string };
+export type UnconfirmedExchange = { readonly exchangeId: string; readonly target: string };
 
 export type ClosurePlace = ClosedCredentials & {
   readonly state: ClosureState;
@@ -43,21 +44,21 @@ export type ClosurePlace = ClosedCredentials & {
   readonly until: UnixMicros;
 };
 
-export type Closure<Verifier extends StandingVerifier, Exchange extends UnconfirmedExchange> = {
+export type Closure = {
   readonly state: ClosureState;
   readonly places: readonly ClosurePlace[];
   /** Those who could accept something of it. */
-  readonly verifiers: readonly Verifier[];
-  readonly exchanges: readonly Exchange[];
+  readonly verifiers: readonly StandingVerifier[];
+  readonly exchanges: readonly UnconfirmedExchange[];
   /** From here on no credential is accepted anywhere. Exchanges are left out: they live by rules of other systems. */
   readonly latestPossibleAcceptance: UnixMicros;
 };
 
-export type ClosureFacts<Verifier extends StandingVerifier, Exchange extends UnconfirmedExchange> = {
+export type ClosureFacts = {
   readonly closed: readonly ClosedCredentials[];
   readonly closedAt: UnixMicros;
-  readonly verifiers: readonly Verifier[];
-  readonly exchanges: readonly Exchange[];
+  readonly verifiers: readonly StandingVerifier[];
+  readonly exchanges: readonly UnconfirmedExchange[];
   readonly leewayOf: Leeway;
   readonly now: UnixMicros;
 };
@@ -69,13 +70,18 @@ export type ClosureFacts<Verifier extends StandingVerifier, Exchange extends Unc
  */
 export type Leeway = (audience: string | undefined, isWatched: boolean) => number;
 
+/** The leeway of verifiers of the broker where those watch, and of other libraries elsewhere; settings come first. */
+export function leewayBy(seconds: ReadonlyMap<string, number>): Leeway {
+  return (audience, isWatched) =>
+    (audience === undefined ? undefined : seconds.get(audience)) ??
+    (isWatched ? LIMITS.verifierLeewaySeconds : LIMITS.foreignLeewaySeconds);
+}
+
 /**
  * What is certain of a close. It only moves towards CLOSED while verifiers apply or lapse, exchanges end and time goes on;
  * where no exchange is unconfirmed, time alone makes it CLOSED.
  */
-export function closureOf<Verifier extends StandingVerifier, Exchange extends UnconfirmedExchange>(
-  facts: ClosureFacts<Verifier, Exchange>,
-): Closure<Verifier, Exchange> {
+export function closureOf(facts: ClosureFacts): Closure {
   const { closed, closedAt, exchanges } = facts;
   const verifiers = facts.verifiers.filter((one) => closed.some(({ audience }) => accepts(one, audience)));
   const places = closed.map((credentials) => placeOf(credentials, { ...facts, verifiers }));
@@ -95,23 +101,18 @@ function accepts({ audiences }: StandingVerifier, audience: string | undefined):
 
 function placeOf(
   closed: ClosedCredentials,
-  {
-    closedAt,
-    verifiers,
-    leewayOf,
-    now,
-  }: Omit<ClosureFacts<StandingVerifier, UnconfirmedExchange>, "closed" | "exchanges">,
+  { closedAt, verifiers, leewayOf, now }: Omit<ClosureFacts, "closed" | "exchanges">,
 ): ClosurePlace {
   const { audience, latestExpiry } = closed;
   const there = verifiers.filter((one) => accepts(one, audience));
   // Whoever has the bundle may accept what names no audience: those who are known are never all.
-  const isWatched = audience !== undefined && there.some(({ isInForce }) => isInForce);
+  const isWatched = audience !== undefined && there.some(({ watches }) => watches);
   const leewaySeconds = leewayOf(audience, isWatched);
   const untilExpiry = microsOf(addSeconds(latestExpiry, leewaySeconds));
   const place = { ...closed, leewaySeconds };
   const isOver = now >= untilExpiry;
   if (!isWatched) return { ...place, state: isOver ? "CLOSED" : "UNKNOWN", until: untilExpiry };
-  const open = there.filter(({ state }) => state === "PENDING" || state === "DISCONNECTED");
+  const open = there.filter(isOpen);
   if (open.length === 0) {
     const refusing = there.map(({ appliedAt, lapsesAt }) => appliedAt ?? lapsesAt ?? closedAt);
     return {
@@ -123,6 +124,25 @@ function placeOf(
   if (isOver) return { ...place, state: "CLOSED", until: untilExpiry };
   const until = Math.max(...open.map((one) => Math.min(lastOf(one, untilExpiry), untilExpiry))) as UnixMicros;
   return { ...place, state: "PARTIAL", until };
+}
+
+/**
+ * A closure that was CLOSED at an instant, and is for good: who has come since, or comes again, refuses everything before
+ * it has applied the feed.
+ */
+export function reachedClosure(closure: Closure, reachedAt: UnixMicros): Closure {
+  const until = (instant: UnixMicros) => Math.min(instant, reachedAt) as UnixMicros;
+  return {
+    state: "CLOSED",
+    places: closure.places.map((place) => ({ ...place, state: "CLOSED", until: until(place.until) })),
+    verifiers: closure.verifiers.map((one) => (isOpen(one) ? { ...one, state: "LAPSED", lapsesAt: reachedAt } : one)),
+    exchanges: [],
+    latestPossibleAcceptance: until(closure.latestPossibleAcceptance),
+  };
+}
+
+function isOpen({ state }: StandingVerifier): boolean {
+  return state === "PENDING" || state === "DISCONNECTED";
 }
 
 /** Until when a verifier that has not applied a close may accept what was closed. */

@@ -37,6 +37,7 @@ export const EVENT_TYPES = [
   "principal.readmitted",
   "principal.erased",
   "receipts.taken",
+  "closure.reached",
   "usage.reported",
   "policy.put",
   "policy_set.listed",

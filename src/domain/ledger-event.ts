@@ -56,6 +56,7 @@ export type LedgerEvent =
   | PrincipalReadmitted
   | PrincipalErased
   | ReceiptsTaken
+  | ClosureReached
   | UsageReported
   | PolicyPut
   | PolicySetListed
@@ -330,6 +331,12 @@ export type StepsJudged = Event<"steps.judged"> & { readonly through: number; re
 export type ReceiptsTaken = Event<"receipts.taken"> & {
   readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
 };
+
+/**
+ * The close with this sequence is `CLOSED`, before time alone made it so: whoever could accept what was closed has applied
+ * it or lapsed, and no exchange is unconfirmed. Recorded when it is first told.
+ */
+export type ClosureReached = Event<"closure.reached"> & { readonly closedSequence: number };
 
 /** No step may be opened for this principal any more. The event names nobody: see `RecordedPrincipal`. */
 export type PrincipalOffboarded = Event<"principal.offboarded"> & { readonly principalId: string; readonly by: Actor };

@@ -116,6 +116,8 @@ export const LIMITS = {
 
   /** How long after `exp` a verifier may still accept a credential; a revocation is kept for this time too. */
   verifierLeewaySeconds: 5,
+  /** The same of libraries of others: go-jose, Nimbus, Spring and jsonwebtoken for Rust allow 59 to 60 s. */
+  foreignLeewaySeconds: 60,
   /** A clock farther off than this is not believed: a verifier refuses, a broker stops issuing. */
   clockSkewSecondsMax: 5,
 

@@ -272,6 +272,7 @@ export async function keepEndings(ports: EndingsPorts): Promise<Endings> {
       }
       return counts;
     },
+    onChange: changes.onChange,
     ofStep: (stepId) => kept.ofStep(stepId).map(standingOf),
     afterClose(closedSequence, waitMs) {
       const isSettled = () => !closedBy(closedSequence).some(({ standing }) => standing === "ending");

@@ -17,6 +17,7 @@ import { holdStep, renewStep } from "./rules/keep-step.ts";
 import { openStep } from "./rules/open-step.ts";
 import { activatePolicySet, putPolicySet } from "./rules/policies.ts";
 import { erasePrincipal, offboardPrincipal, readmitPrincipal } from "./rules/principals.ts";
+import { reachClosure } from "./rules/reach-closure.ts";
 import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
 import { acceptTool, forgetTool, reportTools } from "./rules/tools.ts";
 import { recordUsage } from "./rules/usage.ts";
@@ -56,6 +57,7 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "erase-principal": erasePrincipal,
   "record-usage": recordUsage,
   "take-receipts": takeReceipts,
+  "reach-closure": reachClosure,
   "record-operation": recordOperation,
   "put-policy-set": putPolicySet,
   "activate-policy-set": activatePolicySet,

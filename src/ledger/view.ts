@@ -96,6 +96,8 @@ export type LedgerView = {
   isEvidenceSpent(sha256: string): boolean;
   /** The sequence that a verifier's entry has acknowledged. */
   receipt(entryId: string): number | undefined;
+  /** Present for the sequence of a close that closed steps; `reachedAt` once it is recorded that nobody accepts them any more. */
+  closure(closedSequence: number): { readonly reachedAt?: UnixMicros } | undefined;
 };
 
 /** Which live steps are meant: named as for a close, or `all` of them. */

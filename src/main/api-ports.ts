@@ -15,6 +15,7 @@ import { createCallRate } from "../check/call-rate.ts";
 import { keepDenialsInForce } from "../close/denials-in-force.ts";
 import type { Config } from "../config/config.ts";
 import { readCertificate } from "../domain/certificate.ts";
+import { leewayBy } from "../domain/closure.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { isOfKind } from "../domain/registration-entry.ts";
 import { trustDomainId } from "../domain/spiffe-id.ts";
@@ -192,6 +193,7 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
     receipts,
     history,
     exchanges: core.exchanges.endings,
+    leewayOf: leewayBy(config.leewaySeconds),
   };
 }
 

@@ -60,6 +60,7 @@ export type Acts = {
   readonly "erase-principal": Answered<ErasePrincipalAct, CloseResult | Denial>;
   readonly "record-usage": Answered<RecordUsageAct, Sequenced>;
   readonly "take-receipts": Answered<TakeReceiptsAct, Sequenced>;
+  readonly "reach-closure": Answered<ReachClosureAct, ReachClosureResult>;
   readonly "record-operation": Answered<RecordOperationAct, Sequenced>;
   readonly "put-policy-set": Answered<PutPolicySetAct, PolicySetResult | Denial>;
   readonly "activate-policy-set": Answered<ActivatePolicySetAct, Sequenced | Denial>;
@@ -335,6 +336,16 @@ export type TakeReceiptsAct = {
   readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
   readonly now: UnixMicros;
 };
+
+/** Records that nobody accepts any more what was closed by this event; idempotent. STEP_NOT_FOUND, thrown, for no close. */
+export type ReachClosureAct = {
+  readonly act: "reach-closure";
+  readonly closedSequence: number;
+  readonly now: UnixMicros;
+};
+
+/** `reachedAt` as it was recorded first; `sequence` 0 where that was before. */
+export type ReachClosureResult = Sequenced & { readonly reachedAt: UnixMicros };
 
 /** An operator's act that no other event names. */
 export type RecordOperationAct = {

@@ -1,5 +1,6 @@
 import type { Authority } from "../domain/authority.ts";
 import type { CallApproval, CallApprovalState } from "../domain/call-approval.ts";
+import type { ClosedCredentials, UnconfirmedExchange } from "../domain/closure.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
 import type { Decision, OpenerFacts, Situation } from "../domain/decision.ts";
 import type { Exchange } from "../domain/exchange.ts";
@@ -45,8 +46,11 @@ export type ProjectionReads = {
   /** Every tool that was reported, in the order in which they were. */
   tools(): Promise<AsOf<readonly ToolStanding[]>>;
   /** The sequence up to which each verifier's entry has acknowledged the feed. */
-  receipts(): Promise<AsOf<readonly { readonly entryId: string; readonly sequence: number }[]>>;
+  receipts(): Promise<AsOf<readonly RecordedReceipt[]>>;
 };
+
+/** What all processes of a verifier's entry had applied at an instant, as far as it was recorded last. */
+export type RecordedReceipt = { readonly entryId: string; readonly sequence: number; readonly at: UnixMicros };
 
 export type RecordedProcesses = {
   readonly openers: readonly ProcessIdentity[];
@@ -345,6 +349,19 @@ export type HistoryReads = {
   preview(target: CloseTarget, now: UnixMicros): Promise<TakenBack>;
   /** What the events in [first, last] closed and revoked. */
   takenBack(firstSequence: number, sequence: number, now: UnixMicros): Promise<TakenBack>;
+  /** What the close with this sequence closed; `undefined` where that event closed nothing. */
+  closedBy(closedSequence: number): Promise<ClosedBy | undefined>;
+};
+
+/** What one event closed. Later exchanges end, and `reachedAt` is added: nothing else changes. */
+export type ClosedBy = {
+  readonly closedAt: UnixMicros;
+  /** What the closed steps held, by where it is accepted; credentials too that had expired or were taken back before. */
+  readonly credentials: readonly ClosedCredentials[];
+  /** Secrets of other systems that the steps had, of which those have not confirmed that they ended. */
+  readonly exchanges: readonly UnconfirmedExchange[];
+  /** Since when it is recorded that nobody accepts any of it. */
+  readonly reachedAt?: UnixMicros;
 };
 
 /** Where a tool stands: pinned where what is newest is what is pinned. */

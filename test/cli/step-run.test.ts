@@ -115,6 +115,7 @@ async function brokerOfSteps(answers: {
       },
       get: unexpected,
       getTree: unexpected,
+      watchClosure: unexpected,
       list: unexpected,
       renew: unexpected,
       enroll(call, answer) {
@@ -287,6 +288,7 @@ describe("stint step run", () => {
         close: (_call, answer) => answer(null, {}),
         get: (_call, answer) => answer(null, {}),
         getTree: (_call, answer) => answer(null, {}),
+        watchClosure: (call) => void call.end(),
         list: (_call, answer) => answer(null, {}),
         enroll: (_call, answer) => answer(null, {}),
         renew: (_call, answer) => answer(null, {}),

@@ -16,7 +16,7 @@ function verifier(name: string, audiences: readonly string[] = [AUDIENCE]): Veri
     origin: "api",
     disabled: false,
     revision: 1,
-    createdAt: 0 as UnixMicros,
+    createdAt: 1_800_000_000_000_000 as UnixMicros,
     updatedAt: 0 as UnixMicros,
     content: { kind: "verifier", name: name as Segment, selectors: [], audiences, maxStalenessSeconds: 20 },
   };
@@ -258,4 +258,66 @@ test("who left and has lapsed is forgotten when the next connects, and nobody be
   clock.advance(10_000);
   connect("w5", three);
   expect(ids().toSorted()).toEqual(["w3", "w4", "w5"]);
+});
+
+describe("where verifiers stand to a close", () => {
+  const earlier = (name: string): VerifierEntry => ({ ...verifier(name), createdAt: 0 as UnixMicros });
+  const standing = ({ book }: Pick<ReturnType<typeof setUp>, "book">) => book.standings(5)[0];
+
+  test("nobody counts as having applied while a process may be left from before the broker started", () => {
+    const one = earlier("mcp-1");
+    const { clock, book, connect } = setUp(one);
+    const left = addSeconds(secondsOf(clock.now()), 20);
+    connect("w1", one, 9);
+    expect(standing({ book })).toMatchObject({ state: "DISCONNECTED", lapsesAt: microsOf(left), watches: true });
+    expect(book.applied()).toEqual([]);
+    clock.advance(19_000);
+    book.seen("w1");
+    clock.advance(1_000);
+    expect(standing({ book })).toMatchObject({ state: "APPLIED" });
+    expect(book.applied()).toEqual([{ entryId: one.entryId, sequence: 9 }]);
+  });
+
+  test("what was recorded before the broker started holds after it, and a later one takes nothing back", () => {
+    const one = earlier("mcp-1");
+    const { clock, book, connect } = setUp(one);
+    const at = (clock.now() - 1_000_000) as UnixMicros;
+    book.recorded({ entryId: one.entryId, sequence: 5, at });
+    expect(standing({ book })).toMatchObject({ state: "APPLIED", appliedAt: at });
+    connect("w1", one);
+    expect(standing({ book })).toMatchObject({ state: "APPLIED", appliedAt: at });
+    expect(book.standings(6)[0]).toMatchObject({ state: "PENDING" });
+  });
+
+  test("a verifier that was never on the feed watches for nobody", () => {
+    const { book } = setUp(verifier("mcp-1"));
+    expect(standing({ book })).toMatchObject({ watches: false, state: "LAPSED" });
+  });
+
+  test("one that was on the feed watches also when it is gone, unless its entry is disabled", () => {
+    const one = verifier("mcp-1");
+    const { clock, directory, book, connect } = setUp(one);
+    connect("w1", one);
+    book.disconnected("w1");
+    expect(standing({ book })).toMatchObject({ watches: true, state: "DISCONNECTED" });
+    clock.advance(20_000);
+    expect(standing({ book })).toMatchObject({ watches: true, state: "LAPSED", lapsesAt: clock.now() });
+    directory.put({ ...one, disabled: true, revision: 2 });
+    expect(standing({ book })).toMatchObject({ watches: false });
+  });
+
+  test("whoever listens is told of what changes, until it does not want to be", () => {
+    const one = verifier("mcp-1");
+    const { book, connect } = setUp(one);
+    let changes = 0;
+    const stop = book.onChange(() => {
+      changes += 1;
+    });
+    connect("w1", one);
+    book.acknowledged("w1", 5);
+    expect(changes).toBe(2);
+    stop();
+    book.acknowledged("w1", 6);
+    expect(changes).toBe(2);
+  });
 });

@@ -108,6 +108,7 @@ test("takes every key, in the units and words of the domain", () => {
     principals: {
       issuers: [{ issuer: "https://id.example.org", audience: "stint", singleUse: false, claims: ["amr"] }],
     },
+    leewaySeconds: new Map(),
     pinsToolsAtFirstSight: false,
     policies: {
       baseline: false,
@@ -186,6 +187,7 @@ test("what is not said takes the default, and no listener opens unasked", () => 
     federation: {},
     approvalSeconds: 600,
     principals: { issuers: [] },
+    leewaySeconds: new Map(),
     pinsToolsAtFirstSight: true,
     policies: {
       baseline: true,

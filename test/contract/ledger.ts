@@ -4,6 +4,7 @@ import { authoritiesContract } from "./ledger-authorities.ts";
 import { callApprovalsContract } from "./ledger-call-approvals.ts";
 import { callsContract } from "./ledger-calls.ts";
 import { closingContract } from "./ledger-closing.ts";
+import { closuresContract } from "./ledger-closures.ts";
 import { connectedRunsContract } from "./ledger-connected-runs.ts";
 import { credentialsContract } from "./ledger-credentials.ts";
 import { delegatingContract } from "./ledger-delegating.ts";
@@ -42,6 +43,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     callsContract,
     callApprovalsContract,
     closingContract,
+    closuresContract,
     processesContract,
     entriesContract,
     authoritiesContract,

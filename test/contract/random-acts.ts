@@ -431,6 +431,9 @@ export async function play(
     } else if (what.do === "acknowledge" && entry !== undefined) {
       const receipts = [{ entryId: entry.entryId, sequence: world.ledger.head().sequence }];
       await perform({ act: "take-receipts", receipts, now });
+      const [closed] = await world.store.history.steps({ limit: 1, states: ["COMPLETED", "REVOKED"] });
+      const closedSequence = closed?.closedSequence;
+      if (closedSequence !== undefined) await perform({ act: "reach-closure", closedSequence, now });
     }
   }
 

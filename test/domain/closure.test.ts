@@ -13,9 +13,6 @@ const START = 1_800_000_000 as UnixSeconds;
 const AUDIENCES = ["https://a.example/mcp", "https://b.example/mcp", "https://c.example/mcp"] as const;
 const [A, B] = AUDIENCES;
 
-type Exchange = { readonly exchangeId: string; readonly target: string };
-type Facts = ClosureFacts<StandingVerifier, Exchange>;
-
 function at(seconds: number): UnixMicros {
   return microsOf((START + seconds) as UnixSeconds);
 }
@@ -26,10 +23,10 @@ function expiring(audience: string | undefined, seconds: number): ClosedCredenti
 }
 
 function verifier(audience: string, rest: Partial<StandingVerifier>): StandingVerifier {
-  return { verifier: "mcp", audiences: [audience], isInForce: true, state: "PENDING", ...rest };
+  return { verifier: "mcp", audiences: [audience], watches: true, state: "PENDING", ...rest };
 }
 
-function facts(given: Partial<Facts>): Facts {
+function facts(given: Partial<ClosureFacts>): ClosureFacts {
   return {
     closed: [],
     closedAt: at(0),
@@ -83,7 +80,7 @@ describe("a closure says how far it is certain that nobody accepts what was clos
   });
 
   test("a disabled verifier is waited for, and watches for nobody", () => {
-    const off = verifier(A, { isInForce: false, state: "DISCONNECTED", lapsesAt: at(15) });
+    const off = verifier(A, { watches: false, state: "DISCONNECTED", lapsesAt: at(15) });
     const on = verifier(A, { state: "APPLIED", appliedAt: at(1) });
     const closed = [expiring(A, 100)];
     expect(closureOf(facts({ closed, verifiers: [off] })).state).toBe("UNKNOWN");
@@ -107,7 +104,7 @@ const anyVerifier = fc
   .record({
     verifier: fc.constantFrom("mcp-1", "mcp-2", "mcp-3"),
     audiences: fc.subarray([...AUDIENCES], { minLength: 1 }),
-    isInForce: fc.boolean(),
+    watches: fc.boolean(),
     state,
     lapsesAt: seconds.map(at),
   })
@@ -118,12 +115,23 @@ const anyVerifier = fc
 const anyClosed = fc
   .uniqueArray(fc.option(fc.constantFrom(...AUDIENCES), { nil: undefined }))
   .chain((audiences) => fc.tuple(...audiences.map((one) => seconds.map((expiry) => expiring(one, expiry)))));
-const anyFacts = fc.record({
-  closed: anyClosed,
-  verifiers: fc.array(anyVerifier, { maxLength: 4 }),
-  exchanges: fc.array(fc.record({ exchangeId: fc.constant("exc_1"), target: fc.constant("vault") }), { maxLength: 2 }),
-  now: seconds.map(at),
-});
+const anyFacts = fc
+  .record({
+    closed: anyClosed,
+    verifiers: fc.array(anyVerifier, { maxLength: 4 }),
+    exchanges: fc.array(fc.record({ exchangeId: fc.constant("exc_1"), target: fc.constant("vault") }), {
+      maxLength: 2,
+    }),
+    now: seconds.map(at),
+  })
+  .map((given) => ({ ...given, verifiers: given.verifiers.map((one) => lapsed(one, given.now)) }));
+
+/** As a verifier is told of at an instant: whoever is not connected has lapsed once its bound is over. */
+function lapsed<Verifier extends StandingVerifier>(one: Verifier, now: UnixMicros): Verifier {
+  return one.state === "DISCONNECTED" && one.lapsesAt !== undefined && one.lapsesAt <= now
+    ? { ...one, state: "LAPSED" }
+    : one;
+}
 
 describe("for any close", () => {
   test("a closure only moves towards closed while verifiers apply or lapse, exchanges end and time goes on", () => {
@@ -136,7 +144,8 @@ describe("for any close", () => {
       fc.property(anyFacts, later, (given, { seconds: passed, settle, ended }) => {
         const before = closureOf(facts(given));
         const now = (given.now + passed * 1_000_000) as UnixMicros;
-        const verifiers = given.verifiers.map((one, index) => {
+        const verifiers = given.verifiers.map((each, index) => {
+          const one = lapsed(each, now);
           const isSettled = one.state === "APPLIED" || one.state === "LAPSED";
           return isSettled || settle[index] !== true
             ? one
@@ -170,13 +179,9 @@ describe("for any close", () => {
     fc.assert(
       fc.property(anyFacts, (given) => {
         const { latestPossibleAcceptance } = closureOf(facts({ ...given, exchanges: [] }));
-        const lapsed = given.verifiers.map((one) =>
-          one.state === "DISCONNECTED" && one.lapsesAt <= latestPossibleAcceptance
-            ? { ...one, state: "LAPSED" as const }
-            : one,
-        );
         const now = Math.max(given.now, latestPossibleAcceptance) as UnixMicros;
-        expect(closureOf(facts({ ...given, verifiers: lapsed, exchanges: [], now })).state).toBe("CLOSED");
+        const verifiers = given.verifiers.map((one) => lapsed(one, now));
+        expect(closureOf(facts({ ...given, verifiers, exchanges: [], now })).state).toBe("CLOSED");
       }),
     );
   });

@@ -93,6 +93,8 @@ test("the limits that callers meet", () => {
     holdGraceAfterRestartMs: 30_000,
     awaitReceiptsSecondsMax: 60,
     denialsRecordedPerMinute: 10,
+    verifierLeewaySeconds: 5,
+    foreignLeewaySeconds: 60,
     eventBytesMax: 65_535,
   });
 });

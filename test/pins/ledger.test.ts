@@ -39,6 +39,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0018_exchanges.sql 6e913cb15f0fc5fc57f9e9f90ccc8b0f43daec99440d947287cdd7805c015c91",
     "0019_counted_for.sql 5e3dfc619bf347e0812f8fbd7d94c1f33aefdf99189b8b44475b2aed386fa0d6",
     "0020_status_lists.sql ed30e4e72df638532c39706e7594896bedf3505d248698dc71d7bfa5e8d6d7cc",
+    "0021_closures.sql 339c27e8a99c68abf74d8e06f72b8b7089fa258d0651f3aa966b0921b238bf36",
   ]);
 });
 
@@ -144,6 +145,8 @@ async function makeOneOfEach(): Promise<void> {
   await makeApprovals(agent);
   await makeTools(verifier.entryId);
   await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
+  const [closed] = await world.store.history.steps({ limit: 1, states: ["COMPLETED", "CANCELLED", "REVOKED"] });
+  await ledger.perform({ act: "reach-closure", closedSequence: closed?.closedSequence ?? 0, now });
   await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
   await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
 }
@@ -404,6 +407,7 @@ test("the members of every event", () => {
     "principal.readmitted": "by.entryId by.kind by.uid principalId",
     "principal.erased": "by.entryId by.kind by.uid principalId",
     "receipts.taken": "receipts[].entryId receipts[].sequence",
+    "closure.reached": "closedSequence",
     "usage.reported": "entryId gap usages[].action usages[].calls usages[].outcome usages[].stepId usages[].tool",
     "operator.acted": "act by.entryId by.kind by.uid reason target",
     "policy.put": "digest policy.file policy.line policy.policyId policy.text",

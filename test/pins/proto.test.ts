@@ -99,7 +99,17 @@ test("the services and their methods", () => {
     "stint.v1.Status": ["Get"],
     "stint.v1.Renewals": ["Renew"],
     "stint.v1.Revocations": ["Watch (bidi_streaming)", "Revoke"],
-    "stint.v1.Steps": ["Open", "Hold (server_streaming)", "Renew", "Close", "Get", "List", "Enroll", "GetTree"],
+    "stint.v1.Steps": [
+      "Open",
+      "Hold (server_streaming)",
+      "Renew",
+      "Close",
+      "Get",
+      "List",
+      "Enroll",
+      "GetTree",
+      "WatchClosure (server_streaming)",
+    ],
   });
 });
 
@@ -164,6 +174,12 @@ test("the numbers of every enum", () => {
       "21 REASON_NOT_SERVING",
       "22 REASON_DECISION_OUTDATED",
       "23 REASON_TOOL_NOT_ACCEPTED",
+    ],
+    "stint.v1.ClosureState": [
+      "0 CLOSURE_STATE_UNSPECIFIED",
+      "1 CLOSURE_STATE_CLOSED",
+      "2 CLOSURE_STATE_PARTIAL",
+      "3 CLOSURE_STATE_UNKNOWN",
     ],
     "stint.v1.DenialLayer": [
       "0 DENIAL_LAYER_UNSPECIFIED",

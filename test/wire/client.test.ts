@@ -25,6 +25,7 @@ const steps: StepsHandlers = {
   close: unexpected,
   get: unexpected,
   getTree: unexpected,
+  watchClosure: unexpected,
   list: unexpected,
   enroll: unexpected,
 };

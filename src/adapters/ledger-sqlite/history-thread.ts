@@ -104,6 +104,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     stepTree: call("stepTree"),
     preview: call("preview"),
     takenBack: call("takenBack"),
+    closedBy: call("closedBy"),
     exportedIssuances: call("exportedIssuances"),
     exportedDecisions: call("exportedDecisions"),
     exportedEvents: call("exportedEvents"),

@@ -44,6 +44,7 @@ import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { acceptableOf } from "./sql-view.ts";
 import { AUTHORITY, parametersOfAuthority } from "./tables/authority-table.ts";
 import { CALL } from "./tables/call-table.ts";
+import { CLOSURE } from "./tables/closure-table.ts";
 import { DECISION, parametersOfDecision } from "./tables/decision-table.ts";
 import { DELEGATION_TOKEN } from "./tables/delegation-token-table.ts";
 import { ENTRY, parametersOfEntry } from "./tables/entry-table.ts";
@@ -108,6 +109,7 @@ const PROJECTIONS: {
   "principal.readmitted": (db, { principalId }) => void db.run(PRINCIPAL.readmit, { principalId }),
   "principal.erased": (db, { principalId, at }) => void db.run(PRINCIPAL.erase, { principalId, at }),
   "receipts.taken": takeReceipts,
+  "closure.reached": (db, { closedSequence, at }) => void db.run(CLOSURE.insert, { closedSequence, reachedAt: at }),
   "policy.put": (db, { digest, policy }) => void db.run(POLICY.insert, { digest, ...policy }),
   "policy_set.listed": listPolicies,
   "policy_set.put": putPolicySet,

@@ -43,6 +43,7 @@ export const PROJECTIONS = [
   "join_token",
   "spent_evidence",
   "receipt",
+  "closure",
 ] as const;
 
 const PAGE_EVENTS = 1_000;

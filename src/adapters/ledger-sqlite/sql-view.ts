@@ -18,6 +18,7 @@ import type { Connection, SqlParameters } from "./connection.ts";
 import { AUTHORITY, type AuthorityGuardRow } from "./tables/authority-table.ts";
 import { CALL_APPROVAL, type CallApprovalGuardRow, guardedCallApprovalOf } from "./tables/call-approval-table.ts";
 import { callsCounted } from "./tables/call-table.ts";
+import { CLOSURE, type ClosureRow } from "./tables/closure-table.ts";
 import { DELEGATION_TOKEN, type DelegationTokenGuardRow } from "./tables/delegation-token-table.ts";
 import { ENTRY, type EntryGuardRow, type EntryRow, entryOf } from "./tables/entry-table.ts";
 import { minuteOf } from "./tables/event-table.ts";
@@ -144,6 +145,10 @@ export function createSqlView(db: Connection): LedgerView {
     joinToken: (sha256) => db.get<JoinTokenGuard>(JOIN_TOKEN.bySha256, { sha256 }),
     liveJoinTokens: (name, now) => count(JOIN_TOKEN.liveOfName, { name, now }),
     isEvidenceSpent: (sha256) => db.get(SPENT_EVIDENCE.bySha256, { sha256 }) !== undefined,
+    closure(closedSequence) {
+      const row = db.get<ClosureRow>(CLOSURE.of, { closedSequence });
+      return row === undefined ? undefined : row.reachedAt === null ? {} : { reachedAt: row.reachedAt };
+    },
     receipt: (entryId) => db.get<{ readonly sequence: number }>(RECEIPT.of, { entryId })?.sequence,
   };
 }

@@ -1,10 +1,17 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type ClosePorts, closeStep, receiptsOf } from "../../close/close-step.ts";
+import { type ClosurePorts, closureAfter, closuresAfter } from "../../close/closure.ts";
 import { accessTo, isVisibleTo, operatorRole, visibleTo } from "../../decide/step-access.ts";
 import { invalidField, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { Attested, Delivery } from "../../domain/stages.ts";
 import type { Step } from "../../domain/step.ts";
-import { type OpenRequest as OpenMessage, Outcome, type Steps } from "../../gen/stint/v1/steps_pb.js";
+import {
+  type OpenRequest as OpenMessage,
+  Outcome,
+  type Steps,
+  type WatchClosureResponseSchema,
+} from "../../gen/stint/v1/steps_pb.js";
 import type { SvidWanted } from "../../issue/entitle.ts";
 import type { IssuePorts } from "../../issue/issue-svids.ts";
 import type { ApprovePorts } from "../../open/approve-step.ts";
@@ -21,10 +28,12 @@ import { executorOfMessage, processMessageOf } from "../../wire/process-message.
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { msOfDuration, secondsOfDuration, secondsOfTimestamp } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
+import { closureMessageOf } from "./closure-message.ts";
 import { type HoldHandlerPorts, holdHandler } from "./hold.ts";
 import { nextPageToken, pageOf, stepStatesOf } from "./paging.ts";
 import { receiptsMessageOf } from "./receipts-message.ts";
 import { type ShownPorts, shownStep } from "./shown-step.ts";
+import { serverStreaming } from "./streaming.ts";
 import { jwtSvidOutcomeOf, jwtSvidsWantedOf, x509SvidMessageOf } from "./svid-messages.ts";
 
 export type StepsPorts = OpenPorts &
@@ -33,8 +42,9 @@ export type StepsPorts = OpenPorts &
   HoldHandlerPorts &
   RenewPorts &
   ClosePorts &
+  ClosurePorts &
   ApprovePorts & {
-    readonly history: Pick<HistoryReads, "steps" | "stepTree">;
+    readonly history: Pick<HistoryReads, "steps" | "stepTree" | "closedBy">;
     readonly exchanges: StandingExchanges;
   };
 
@@ -96,10 +106,12 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
       return {
         step: await messageFor(caller, step, ports),
         exchanges: ports.exchanges.ofStep(step.stepId).map(standingExchangeMessageOf),
-        ...(closedSequence === undefined
-          ? {}
-          : { receipts: receiptsMessageOf(await receiptsOf(closedSequence, 0, ports)) }),
+        ...(closedSequence === undefined ? {} : await afterCloseOf(closedSequence, ports)),
       };
+    }),
+    watchClosure: serverStreaming(endpoint, "Steps.WatchClosure", (request, { caller, ids, signal }) => {
+      ids["stepId"] = request.stepId;
+      return closureMessages(caller, request.stepId, signal, ports);
     }),
     getTree: unary(endpoint, "Steps.GetTree", async (request, caller) => {
       const { step } = visibleTo(caller, await named(request.by, ports));
@@ -129,6 +141,54 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
       };
     }),
   };
+}
+
+/** What has come of a close, for whoever looks at a step. */
+async function afterCloseOf(closedSequence: number, ports: StepsPorts) {
+  const [receipts, closure] = await Promise.all([
+    receiptsOf(closedSequence, 0, ports),
+    closureAfter(closedSequence, ports),
+  ]);
+  return {
+    receipts: receiptsMessageOf(receipts),
+    ...(closure === undefined ? {} : { closure: closureMessageOf(closure) }),
+  };
+}
+
+async function* closureMessages(
+  caller: Attested,
+  stepId: string,
+  signal: AbortSignal,
+  ports: StepsPorts,
+): AsyncGenerator<MessageInitShape<typeof WatchClosureResponseSchema>, void, void> {
+  const { step } = visibleTo(caller, await ports.stepDirectory.byId(stepId));
+  const closedSequence = step.closedSequence ?? (await whenClosed(step.stepId, signal, ports));
+  if (closedSequence === undefined) return;
+  for await (const closure of closuresAfter(closedSequence, signal, ports)) {
+    yield { closure: closureMessageOf(closure) };
+  }
+}
+
+/** The sequence of a step's close, once it is closed; `undefined` when nobody waits for it any more. */
+async function whenClosed(
+  stepId: string,
+  signal: AbortSignal,
+  { stepDirectory }: Pick<StepsPorts, "stepDirectory">,
+): Promise<number | undefined> {
+  const { promise, resolve } = Promise.withResolvers<number | undefined>();
+  const isOver = ({ closedSequence }: Step) => closedSequence !== undefined && resolve(closedSequence);
+  const unfollow = stepDirectory.followStep(stepId, isOver);
+  const leave = () => resolve(undefined);
+  signal.addEventListener("abort", leave);
+  try {
+    // It may have been closed before anyone followed it.
+    const step = await stepDirectory.byId(stepId);
+    if (step !== undefined) isOver(step);
+    return await promise;
+  } finally {
+    unfollow();
+    signal.removeEventListener("abort", leave);
+  }
 }
 
 /** Steps of runs that one of the caller's entries opened, newest first. */

@@ -1,11 +1,21 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { StepState } from "../../domain/step.ts";
 import { type CloseResponse, type OpenResponse, Outcome } from "../../gen/stint/v1/steps_pb.js";
-import type { Receipts, StandingExchange, Step } from "../../gen/stint/v1/types_pb.js";
+import {
+  type Closure,
+  ClosureState,
+  type Receipts,
+  type StandingExchange,
+  type Step,
+} from "../../gen/stint/v1/types_pb.js";
+import { awaitClosure } from "../../sdk/runtime/await-closure.ts";
 import { durationOfSeconds } from "../../wire/timestamps.ts";
+import { closureSentence } from "../closure-sentence.ts";
 import type { Context } from "../context.ts";
+import { EXIT, Failure } from "../failure.ts";
 import { countFlag, durationFlag } from "../flags.ts";
 import { addOpenFlags, type OpenOptions, opened, openRequestOf, type WantedExecutor } from "../open-flags.ts";
+import { closureFields } from "../output/closure-fields.ts";
 import { standingField } from "../output/exchange-view.ts";
 import { grantField } from "../output/fields.ts";
 import { pendingView } from "../output/pending-view.ts";
@@ -26,12 +36,20 @@ const OUTCOMES = {
   cancelled: Outcome.CANCELLED,
 } as const;
 
+/** As long as a credential of ordinary life may be accepted where nobody listens. */
+const UNTIL_SECONDS = 180;
+
 type ListOptions = PagingOptions & {
   readonly run?: string;
   readonly agent?: string;
   readonly state?: readonly Lowercase<StepState>[];
 };
-type CloseOptions = { readonly outcome: keyof typeof OUTCOMES; readonly awaitReceipts?: number };
+type CloseOptions = {
+  readonly outcome: keyof typeof OUTCOMES;
+  readonly awaitReceipts?: number;
+  readonly until?: "closed";
+  readonly atMost: number;
+};
 
 export function addStep(step: Command, context: Context): void {
   addOpenFlags(step.command("open").description("open a step, as a runtime of the workload endpoint"))
@@ -75,9 +93,9 @@ export function addStep(step: Command, context: Context): void {
     .action(
       acting(context, async (session, { tree }: { readonly tree?: true }, by: StepReference) => {
         if (tree === true) return showTree(session, by);
-        const { step: shown, receipts, exchanges } = await session.readableSteps().get({ by });
+        const { step: shown, receipts, exchanges, closure } = await session.readableSteps().get({ by });
         if (shown === undefined) return;
-        await session.print.one(closedView(session), { step: shown, receipts, exchanges });
+        await session.print.one(closedView(session), { step: shown, receipts, exchanges, closure });
       }),
     );
 
@@ -91,6 +109,13 @@ export function addStep(step: Command, context: Context): void {
       "wait until every verifier has applied it or lapsed, at most this long",
       durationFlag,
     )
+    .addOption(
+      new Option(
+        "--until <state>",
+        "wait until nobody can accept any more what it held; exit status 1 if it is not then",
+      ).choices(["closed"]),
+    )
+    .option("--at-most <time>", "how long --until waits", durationFlag, UNTIL_SECONDS)
     .action(
       acting(context, async (session, options: CloseOptions, by: StepReference) => {
         const steps = session.workload();
@@ -104,7 +129,12 @@ export function addStep(step: Command, context: Context): void {
           },
           { deadlineMs: (session.globals.timeout + awaited) * 1_000 },
         );
-        await session.print.one(closedView(session), closed);
+        if (options.until === undefined) return session.print.one(closedView(session), closed);
+        const closure = await awaitClosure(steps, stepId, { waitMs: options.atMost * 1_000 });
+        await session.print.one(closedView(session), { ...closed, closure });
+        if (closure?.state !== ClosureState.CLOSED) {
+          throw new Failure("the step is closed; what it held may still be accepted", EXIT.refused);
+        }
       }),
     );
 
@@ -164,18 +194,22 @@ type Closed = {
   readonly step?: Step | undefined;
   readonly receipts?: Receipts | undefined;
   readonly exchanges?: readonly StandingExchange[];
+  readonly closure?: Closure | undefined;
 } & Partial<Pick<CloseResponse, "credentialsRevoked" | "descendantsClosed" | "stillAlive">>;
 
 /** For people receipts and exchanges are sentences, for programs data. */
 function closedView({ globals, context }: Session): View<Closed> {
   const receiptsField = (receipts: Receipts) =>
     globals.output === "table" ? receiptsSentence(receipts, context.now()) : receiptFields(receipts);
+  const closureField = (closure: Closure) =>
+    globals.output === "table" ? closureSentence(closure, context.now()) : closureFields(closure);
   return {
     fields: [
       ...ofStep,
       ["credentials_revoked", ({ credentialsRevoked }) => credentialsRevoked],
       ["descendants_closed", ({ descendantsClosed }) => descendantsClosed],
       ["receipts", ({ receipts }) => (receipts === undefined ? undefined : receiptsField(receipts))],
+      ["closure", ({ closure }) => (closure === undefined ? undefined : closureField(closure))],
       ["exchanges", ({ exchanges }) => standingField(exchanges, globals.output)],
       ["still_alive", ({ stillAlive }) => standingField(stillAlive, globals.output)],
     ],

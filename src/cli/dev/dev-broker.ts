@@ -158,6 +158,7 @@ function configOf(
     witSvid: true,
     development: true,
     entries,
+    leewaySeconds: new Map(),
     exchanges: [],
     warnings: [],
   };

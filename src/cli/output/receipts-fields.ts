@@ -8,11 +8,15 @@ export function receiptFields(receipts: Receipts): Json {
     expected: receipts.expected,
     applied: receipts.applied,
     latest_possible_acceptance: instantField(receipts.latestPossibleAcceptance),
-    verifiers: receipts.verifiers.map((one) => ({
-      verifier: one.verifier,
-      state: enumField(ReceiptState, one.state),
-      applied_at: instantField(one.appliedAt),
-      lapses_at: instantField(one.lapsesAt),
-    })),
+    verifiers: verifierFields(receipts.verifiers),
   };
+}
+
+export function verifierFields(verifiers: Receipts["verifiers"]): Json {
+  return verifiers.map((one) => ({
+    verifier: one.verifier,
+    state: enumField(ReceiptState, one.state),
+    applied_at: instantField(one.appliedAt),
+    lapses_at: instantField(one.lapsesAt),
+  }));
 }

@@ -1,13 +1,12 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { CloseResponse } from "../../gen/stint/v1/steps_pb.js";
-import {
-  ReceiptState as ReceiptStateMessage,
-  type Receipts as ReceiptsMessage,
-  Standing,
-} from "../../gen/stint/v1/types_pb.js";
+import { Standing } from "../../gen/stint/v1/types_pb.js";
 import { durationOfMs } from "../../wire/timestamps.ts";
+import { awaitClosure } from "./await-closure.ts";
 import { askBroker, type Broker } from "./broker.ts";
+import { type Closure, closureOfMessage } from "./closure.ts";
 import { OUTCOME_MESSAGES, type Outcome } from "./outcome.ts";
+import { type Receipts, receiptsOf } from "./receipts.ts";
 import { type StepStateName, stateNameOf } from "./step-facts.ts";
 
 /** What a close did. */
@@ -24,6 +23,8 @@ export type CloseResult = {
   readonly receipts: Receipts | undefined;
   /** Secrets of other systems that the closed steps had and of which something may be alive; waited for as receipts are. */
   readonly stillAlive: readonly StillAlive[];
+  /** With `untilClosedSeconds`: how far it is certain that nobody accepts what the step held. Absent where nobody could say. */
+  readonly closure?: Closure;
 };
 
 export type StillAlive = {
@@ -38,25 +39,14 @@ export type StillAlive = {
   readonly isBeingEnded: boolean;
 };
 
-export type Receipts = {
-  readonly expected: number;
-  readonly applied: number;
-  readonly verifiers: readonly {
-    readonly verifier: string;
-    readonly state: ReceiptState;
-    readonly appliedAt: Date | undefined;
-    /** When one that did not acknowledge refuses everything by its staleness bound. */
-    readonly lapsesAt: Date | undefined;
-  }[];
-  /** From here on nobody accepts what was closed. */
-  readonly latestPossibleAcceptance: Date | undefined;
-};
-
-export type ReceiptState = "APPLIED" | "PENDING" | "DISCONNECTED" | "LAPSED" | "UNKNOWN";
-
 export type CloseOptions = {
   /** Wait until every verifier concerned has acknowledged or lapsed, at most this long; the broker allows 60 s. */
   readonly awaitReceiptsSeconds?: number | undefined;
+  /**
+   * Wait until nobody can accept any more what the step held, at most this long; `closure` of the result says how far it
+   * has come. When this time is over nothing is thrown: the step is closed all the same.
+   */
+  readonly untilClosedSeconds?: number | undefined;
 };
 
 /**
@@ -77,7 +67,10 @@ export async function closeStep(
     outcome: OUTCOME_MESSAGES[outcome],
     ...(waitMs > 0 && { awaitReceipts: durationOfMs(waitMs) }),
   };
-  return closeResultOf(outcome, await askBroker((call) => broker.steps.close(request, call), { waitMs }));
+  const result = closeResultOf(outcome, await askBroker((call) => broker.steps.close(request, call), { waitMs }));
+  const untilMs = (options.untilClosedSeconds ?? 0) * 1_000;
+  const closure = untilMs > 0 ? await awaitClosure(broker.steps, stepId, { waitMs: untilMs }) : undefined;
+  return closure === undefined ? result : { ...result, closure: closureOfMessage(closure) };
 }
 
 function closeResultOf(outcome: Outcome, response: CloseResponse): CloseResult {
@@ -95,26 +88,3 @@ function closeResultOf(outcome: Outcome, response: CloseResponse): CloseResult {
     })),
   };
 }
-
-function receiptsOf(receipts: ReceiptsMessage): Receipts {
-  const { latestPossibleAcceptance } = receipts;
-  return {
-    expected: receipts.expected,
-    applied: receipts.applied,
-    verifiers: receipts.verifiers.map(({ verifier, state, appliedAt, lapsesAt }) => ({
-      verifier,
-      state: RECEIPT_STATES[state] ?? "UNKNOWN",
-      appliedAt: appliedAt && timestampDate(appliedAt),
-      lapsesAt: lapsesAt && timestampDate(lapsesAt),
-    })),
-    latestPossibleAcceptance: latestPossibleAcceptance && timestampDate(latestPossibleAcceptance),
-  };
-}
-
-const RECEIPT_STATES = {
-  [ReceiptStateMessage.UNSPECIFIED]: "UNKNOWN",
-  [ReceiptStateMessage.APPLIED]: "APPLIED",
-  [ReceiptStateMessage.PENDING]: "PENDING",
-  [ReceiptStateMessage.DISCONNECTED]: "DISCONNECTED",
-  [ReceiptStateMessage.LAPSED]: "LAPSED",
-} as const satisfies Record<ReceiptStateMessage, ReceiptState>;

@@ -3,7 +3,8 @@ export type { ErrorCode } from "../../domain/errors.ts";
 export type { Action, Grant, GrantElement } from "../../domain/grant.ts";
 export type { AttestationEvidence, AttestationOptions, AttestationTrust } from "./attestation-options.ts";
 export type { BoundTo } from "./binding.ts";
-export type { CloseOptions, CloseResult, ReceiptState, Receipts, StillAlive } from "./close-step.ts";
+export type { CloseOptions, CloseResult, StillAlive } from "./close-step.ts";
+export type { Closure, ClosureStateName } from "./closure.ts";
 export { createStint, type Stint, type StintOptions } from "./create-stint.ts";
 export type { CredentialPipe, CredentialPipeOptions, RenewalFailure } from "./credential-pipe.ts";
 export { currentStep } from "./current-step.ts";
@@ -13,6 +14,7 @@ export type { ExchangedSecret } from "./exchanged-secret.ts";
 export type { JwtSvid } from "./jwt-svid.ts";
 export { type McpRefusal, mcpRefusalOf } from "./mcp-refusal.ts";
 export type { Outcome, OutcomeOf, WorkEnd } from "./outcome.ts";
+export type { ReceiptState, Receipts, VerifierReceipt } from "./receipts.ts";
 export { credentialsFromFd, type ReceivedCredential, type ReceivedCredentials } from "./received-credentials.ts";
 export { segment } from "./segment.ts";
 export type {

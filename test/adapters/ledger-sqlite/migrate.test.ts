@@ -98,6 +98,7 @@ test("the tables of the ledger are pinned", () => {
     "authority",
     "call_approval",
     "call_count",
+    "closure",
     "decision",
     "delegation_token",
     "enrolled_process",

@@ -4,6 +4,7 @@ import { loadDriver } from "../../../src/adapters/ledger-sqlite/driver.ts";
 import { migrate, readMigrations } from "../../../src/adapters/ledger-sqlite/migrate.ts";
 import { AUTHORITY } from "../../../src/adapters/ledger-sqlite/tables/authority-table.ts";
 import { CALL_APPROVAL } from "../../../src/adapters/ledger-sqlite/tables/call-approval-table.ts";
+import { CLOSURE } from "../../../src/adapters/ledger-sqlite/tables/closure-table.ts";
 import { DECISION } from "../../../src/adapters/ledger-sqlite/tables/decision-table.ts";
 import { DELEGATION_TOKEN } from "../../../src/adapters/ledger-sqlite/tables/delegation-token-table.ts";
 import { ENTRY } from "../../../src/adapters/ledger-sqlite/tables/entry-table.ts";
@@ -23,6 +24,7 @@ import type { UnixMicros } from "../../../src/domain/time.ts";
 const TABLES = {
   AUTHORITY,
   CALL_APPROVAL,
+  CLOSURE,
   DECISION,
   DELEGATION_TOKEN,
   ENTRY,

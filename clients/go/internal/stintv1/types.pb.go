@@ -329,6 +329,62 @@ func (ReceiptState) EnumDescriptor() ([]byte, []int) {
 	return file_stint_v1_types_proto_rawDescGZIP(), []int{4}
 }
 
+type ClosureState int32
+
+const (
+	ClosureState_CLOSURE_STATE_UNSPECIFIED ClosureState = 0
+	// Every verifier that could accept it has applied it or refuses everything, or its time is over.
+	ClosureState_CLOSURE_STATE_CLOSED ClosureState = 1
+	// Verifiers may accept it that are known by name.
+	ClosureState_CLOSURE_STATE_PARTIAL ClosureState = 2
+	// Somebody may accept it whom nobody can name: at an audience that no verifier of the broker watches, by a credential
+	// without an audience, or by an exchange that is not confirmed to have ended.
+	ClosureState_CLOSURE_STATE_UNKNOWN ClosureState = 3
+)
+
+// Enum value maps for ClosureState.
+var (
+	ClosureState_name = map[int32]string{
+		0: "CLOSURE_STATE_UNSPECIFIED",
+		1: "CLOSURE_STATE_CLOSED",
+		2: "CLOSURE_STATE_PARTIAL",
+		3: "CLOSURE_STATE_UNKNOWN",
+	}
+	ClosureState_value = map[string]int32{
+		"CLOSURE_STATE_UNSPECIFIED": 0,
+		"CLOSURE_STATE_CLOSED":      1,
+		"CLOSURE_STATE_PARTIAL":     2,
+		"CLOSURE_STATE_UNKNOWN":     3,
+	}
+)
+
+func (x ClosureState) Enum() *ClosureState {
+	p := new(ClosureState)
+	*p = x
+	return p
+}
+
+func (x ClosureState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ClosureState) Descriptor() protoreflect.EnumDescriptor {
+	return file_stint_v1_types_proto_enumTypes[5].Descriptor()
+}
+
+func (ClosureState) Type() protoreflect.EnumType {
+	return &file_stint_v1_types_proto_enumTypes[5]
+}
+
+func (x ClosureState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ClosureState.Descriptor instead.
+func (ClosureState) EnumDescriptor() ([]byte, []int) {
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{5}
+}
+
 type ExchangeState int32
 
 const (
@@ -379,11 +435,11 @@ func (x ExchangeState) String() string {
 }
 
 func (ExchangeState) Descriptor() protoreflect.EnumDescriptor {
-	return file_stint_v1_types_proto_enumTypes[5].Descriptor()
+	return file_stint_v1_types_proto_enumTypes[6].Descriptor()
 }
 
 func (ExchangeState) Type() protoreflect.EnumType {
-	return &file_stint_v1_types_proto_enumTypes[5]
+	return &file_stint_v1_types_proto_enumTypes[6]
 }
 
 func (x ExchangeState) Number() protoreflect.EnumNumber {
@@ -392,7 +448,7 @@ func (x ExchangeState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ExchangeState.Descriptor instead.
 func (ExchangeState) EnumDescriptor() ([]byte, []int) {
-	return file_stint_v1_types_proto_rawDescGZIP(), []int{5}
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{6}
 }
 
 type Standing int32
@@ -434,11 +490,11 @@ func (x Standing) String() string {
 }
 
 func (Standing) Descriptor() protoreflect.EnumDescriptor {
-	return file_stint_v1_types_proto_enumTypes[6].Descriptor()
+	return file_stint_v1_types_proto_enumTypes[7].Descriptor()
 }
 
 func (Standing) Type() protoreflect.EnumType {
-	return &file_stint_v1_types_proto_enumTypes[6]
+	return &file_stint_v1_types_proto_enumTypes[7]
 }
 
 func (x Standing) Number() protoreflect.EnumNumber {
@@ -447,7 +503,7 @@ func (x Standing) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Standing.Descriptor instead.
 func (Standing) EnumDescriptor() ([]byte, []int) {
-	return file_stint_v1_types_proto_rawDescGZIP(), []int{6}
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{7}
 }
 
 // One element of a grant: RFC 9396 authorization_details of type "mcp_tool". All members are required and
@@ -1680,6 +1736,245 @@ func (x *Receipt) GetLapsesAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// How far it is certain that nobody accepts any more what a close took back. It only moves towards CLOSED.
+type Closure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	State ClosureState           `protobuf:"varint,1,opt,name=state,proto3,enum=stint.v1.ClosureState" json:"state,omitempty"`
+	// The ledger sequence of the close, which may be that of a step above.
+	ClosedSequence uint64          `protobuf:"varint,2,opt,name=closed_sequence,json=closedSequence,proto3" json:"closed_sequence,omitempty"`
+	Places         []*ClosurePlace `protobuf:"bytes,3,rep,name=places,proto3" json:"places,omitempty"`
+	// Those who could accept something of it.
+	Verifiers []*Receipt `protobuf:"bytes,4,rep,name=verifiers,proto3" json:"verifiers,omitempty"`
+	// Secrets of other systems that the closed steps had, of which those systems have not confirmed that they ended.
+	Exchanges []*UnconfirmedExchange `protobuf:"bytes,5,rep,name=exchanges,proto3" json:"exchanges,omitempty"`
+	// From here on no credential is accepted anywhere. Exchanges are left out: they live by rules of other systems.
+	LatestPossibleAcceptance *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=latest_possible_acceptance,json=latestPossibleAcceptance,proto3" json:"latest_possible_acceptance,omitempty"`
+	// Since when it is recorded that it is CLOSED; absent where time alone made it so.
+	ReachedAt     *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=reached_at,json=reachedAt,proto3" json:"reached_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Closure) Reset() {
+	*x = Closure{}
+	mi := &file_stint_v1_types_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Closure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Closure) ProtoMessage() {}
+
+func (x *Closure) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_types_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Closure.ProtoReflect.Descriptor instead.
+func (*Closure) Descriptor() ([]byte, []int) {
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Closure) GetState() ClosureState {
+	if x != nil {
+		return x.State
+	}
+	return ClosureState_CLOSURE_STATE_UNSPECIFIED
+}
+
+func (x *Closure) GetClosedSequence() uint64 {
+	if x != nil {
+		return x.ClosedSequence
+	}
+	return 0
+}
+
+func (x *Closure) GetPlaces() []*ClosurePlace {
+	if x != nil {
+		return x.Places
+	}
+	return nil
+}
+
+func (x *Closure) GetVerifiers() []*Receipt {
+	if x != nil {
+		return x.Verifiers
+	}
+	return nil
+}
+
+func (x *Closure) GetExchanges() []*UnconfirmedExchange {
+	if x != nil {
+		return x.Exchanges
+	}
+	return nil
+}
+
+func (x *Closure) GetLatestPossibleAcceptance() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LatestPossibleAcceptance
+	}
+	return nil
+}
+
+func (x *Closure) GetReachedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReachedAt
+	}
+	return nil
+}
+
+// Where closed credentials could be accepted.
+type ClosurePlace struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Empty for credentials without an audience (X.509- and WIT-SVIDs): accepted wherever the bundle is.
+	Audience    string `protobuf:"bytes,1,opt,name=audience,proto3" json:"audience,omitempty"`
+	Credentials uint32 `protobuf:"varint,2,opt,name=credentials,proto3" json:"credentials,omitempty"`
+	// Of the credential that expires last; exclusive.
+	LatestExpiry *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=latest_expiry,json=latestExpiry,proto3" json:"latest_expiry,omitempty"`
+	// For how long after that it may be accepted there.
+	Leeway *durationpb.Duration `protobuf:"bytes,4,opt,name=leeway,proto3" json:"leeway,omitempty"`
+	State  ClosureState         `protobuf:"varint,5,opt,name=state,proto3,enum=stint.v1.ClosureState" json:"state,omitempty"`
+	// From here on nobody accepts any of them there.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClosurePlace) Reset() {
+	*x = ClosurePlace{}
+	mi := &file_stint_v1_types_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClosurePlace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClosurePlace) ProtoMessage() {}
+
+func (x *ClosurePlace) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_types_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClosurePlace.ProtoReflect.Descriptor instead.
+func (*ClosurePlace) Descriptor() ([]byte, []int) {
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ClosurePlace) GetAudience() string {
+	if x != nil {
+		return x.Audience
+	}
+	return ""
+}
+
+func (x *ClosurePlace) GetCredentials() uint32 {
+	if x != nil {
+		return x.Credentials
+	}
+	return 0
+}
+
+func (x *ClosurePlace) GetLatestExpiry() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LatestExpiry
+	}
+	return nil
+}
+
+func (x *ClosurePlace) GetLeeway() *durationpb.Duration {
+	if x != nil {
+		return x.Leeway
+	}
+	return nil
+}
+
+func (x *ClosurePlace) GetState() ClosureState {
+	if x != nil {
+		return x.State
+	}
+	return ClosureState_CLOSURE_STATE_UNSPECIFIED
+}
+
+func (x *ClosurePlace) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+type UnconfirmedExchange struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ExchangeId    string                 `protobuf:"bytes,1,opt,name=exchange_id,json=exchangeId,proto3" json:"exchange_id,omitempty"`
+	Target        string                 `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnconfirmedExchange) Reset() {
+	*x = UnconfirmedExchange{}
+	mi := &file_stint_v1_types_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnconfirmedExchange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnconfirmedExchange) ProtoMessage() {}
+
+func (x *UnconfirmedExchange) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_types_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnconfirmedExchange.ProtoReflect.Descriptor instead.
+func (*UnconfirmedExchange) Descriptor() ([]byte, []int) {
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *UnconfirmedExchange) GetExchangeId() string {
+	if x != nil {
+		return x.ExchangeId
+	}
+	return ""
+}
+
+func (x *UnconfirmedExchange) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
 // A secret of another system, which a step was given; never the secret.
 type Exchange struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -1710,7 +2005,7 @@ type Exchange struct {
 
 func (x *Exchange) Reset() {
 	*x = Exchange{}
-	mi := &file_stint_v1_types_proto_msgTypes[12]
+	mi := &file_stint_v1_types_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +2017,7 @@ func (x *Exchange) String() string {
 func (*Exchange) ProtoMessage() {}
 
 func (x *Exchange) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[12]
+	mi := &file_stint_v1_types_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +2030,7 @@ func (x *Exchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exchange.ProtoReflect.Descriptor instead.
 func (*Exchange) Descriptor() ([]byte, []int) {
-	return file_stint_v1_types_proto_rawDescGZIP(), []int{12}
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Exchange) GetExchangeId() string {
@@ -1861,7 +2156,7 @@ type StandingExchange struct {
 
 func (x *StandingExchange) Reset() {
 	*x = StandingExchange{}
-	mi := &file_stint_v1_types_proto_msgTypes[13]
+	mi := &file_stint_v1_types_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1873,7 +2168,7 @@ func (x *StandingExchange) String() string {
 func (*StandingExchange) ProtoMessage() {}
 
 func (x *StandingExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[13]
+	mi := &file_stint_v1_types_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1886,7 +2181,7 @@ func (x *StandingExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingExchange.ProtoReflect.Descriptor instead.
 func (*StandingExchange) Descriptor() ([]byte, []int) {
-	return file_stint_v1_types_proto_rawDescGZIP(), []int{13}
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StandingExchange) GetExchangeId() string {
@@ -1946,7 +2241,7 @@ type Executor_Self struct {
 
 func (x *Executor_Self) Reset() {
 	*x = Executor_Self{}
-	mi := &file_stint_v1_types_proto_msgTypes[14]
+	mi := &file_stint_v1_types_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2253,7 @@ func (x *Executor_Self) String() string {
 func (*Executor_Self) ProtoMessage() {}
 
 func (x *Executor_Self) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[14]
+	mi := &file_stint_v1_types_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2277,7 @@ type Executor_Any struct {
 
 func (x *Executor_Any) Reset() {
 	*x = Executor_Any{}
-	mi := &file_stint_v1_types_proto_msgTypes[15]
+	mi := &file_stint_v1_types_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1994,7 +2289,7 @@ func (x *Executor_Any) String() string {
 func (*Executor_Any) ProtoMessage() {}
 
 func (x *Executor_Any) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[15]
+	mi := &file_stint_v1_types_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2315,7 @@ type Executor_Tree struct {
 
 func (x *Executor_Tree) Reset() {
 	*x = Executor_Tree{}
-	mi := &file_stint_v1_types_proto_msgTypes[16]
+	mi := &file_stint_v1_types_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2032,7 +2327,7 @@ func (x *Executor_Tree) String() string {
 func (*Executor_Tree) ProtoMessage() {}
 
 func (x *Executor_Tree) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[16]
+	mi := &file_stint_v1_types_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2180,7 +2475,27 @@ const file_stint_v1_types_proto_rawDesc = "" +
 	"\x05state\x18\x02 \x01(\x0e2\x16.stint.v1.ReceiptStateR\x05state\x129\n" +
 	"\n" +
 	"applied_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tappliedAt\x127\n" +
-	"\tlapses_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blapsesAt\"\xa4\x04\n" +
+	"\tlapses_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blapsesAt\"\x93\x03\n" +
+	"\aClosure\x12,\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x16.stint.v1.ClosureStateR\x05state\x12'\n" +
+	"\x0fclosed_sequence\x18\x02 \x01(\x04R\x0eclosedSequence\x12.\n" +
+	"\x06places\x18\x03 \x03(\v2\x16.stint.v1.ClosurePlaceR\x06places\x12/\n" +
+	"\tverifiers\x18\x04 \x03(\v2\x11.stint.v1.ReceiptR\tverifiers\x12;\n" +
+	"\texchanges\x18\x05 \x03(\v2\x1d.stint.v1.UnconfirmedExchangeR\texchanges\x12X\n" +
+	"\x1alatest_possible_acceptance\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x18latestPossibleAcceptance\x129\n" +
+	"\n" +
+	"reached_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\treachedAt\"\xa0\x02\n" +
+	"\fClosurePlace\x12\x1a\n" +
+	"\baudience\x18\x01 \x01(\tR\baudience\x12 \n" +
+	"\vcredentials\x18\x02 \x01(\rR\vcredentials\x12?\n" +
+	"\rlatest_expiry\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\flatestExpiry\x121\n" +
+	"\x06leeway\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06leeway\x12,\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x16.stint.v1.ClosureStateR\x05state\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"N\n" +
+	"\x13UnconfirmedExchange\x12\x1f\n" +
+	"\vexchange_id\x18\x01 \x01(\tR\n" +
+	"exchangeId\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\"\xa4\x04\n" +
 	"\bExchange\x12\x1f\n" +
 	"\vexchange_id\x18\x01 \x01(\tR\n" +
 	"exchangeId\x12\x17\n" +
@@ -2247,7 +2562,12 @@ const file_stint_v1_types_proto_rawDesc = "" +
 	"\x15RECEIPT_STATE_APPLIED\x10\x01\x12\x19\n" +
 	"\x15RECEIPT_STATE_PENDING\x10\x02\x12\x1e\n" +
 	"\x1aRECEIPT_STATE_DISCONNECTED\x10\x03\x12\x18\n" +
-	"\x14RECEIPT_STATE_LAPSED\x10\x04*\xd3\x01\n" +
+	"\x14RECEIPT_STATE_LAPSED\x10\x04*}\n" +
+	"\fClosureState\x12\x1d\n" +
+	"\x19CLOSURE_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14CLOSURE_STATE_CLOSED\x10\x01\x12\x19\n" +
+	"\x15CLOSURE_STATE_PARTIAL\x10\x02\x12\x19\n" +
+	"\x15CLOSURE_STATE_UNKNOWN\x10\x03*\xd3\x01\n" +
 	"\rExchangeState\x12\x1e\n" +
 	"\x1aEXCHANGE_STATE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17EXCHANGE_STATE_INTENDED\x10\x01\x12\x19\n" +
@@ -2276,83 +2596,97 @@ func file_stint_v1_types_proto_rawDescGZIP() []byte {
 	return file_stint_v1_types_proto_rawDescData
 }
 
-var file_stint_v1_types_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_stint_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_stint_v1_types_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_stint_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_stint_v1_types_proto_goTypes = []any{
 	(StepState)(0),                // 0: stint.v1.StepState
 	(ExecutorKind)(0),             // 1: stint.v1.ExecutorKind
 	(SvidKind)(0),                 // 2: stint.v1.SvidKind
 	(IssuanceState)(0),            // 3: stint.v1.IssuanceState
 	(ReceiptState)(0),             // 4: stint.v1.ReceiptState
-	(ExchangeState)(0),            // 5: stint.v1.ExchangeState
-	(Standing)(0),                 // 6: stint.v1.Standing
-	(*GrantElement)(nil),          // 7: stint.v1.GrantElement
-	(*Grant)(nil),                 // 8: stint.v1.Grant
-	(*StepName)(nil),              // 9: stint.v1.StepName
-	(*Process)(nil),               // 10: stint.v1.Process
-	(*Executor)(nil),              // 11: stint.v1.Executor
-	(*Step)(nil),                  // 12: stint.v1.Step
-	(*StepApproval)(nil),          // 13: stint.v1.StepApproval
-	(*ApprovalAnswer)(nil),        // 14: stint.v1.ApprovalAnswer
-	(*StepPrincipal)(nil),         // 15: stint.v1.StepPrincipal
-	(*Issuance)(nil),              // 16: stint.v1.Issuance
-	(*Receipts)(nil),              // 17: stint.v1.Receipts
-	(*Receipt)(nil),               // 18: stint.v1.Receipt
-	(*Exchange)(nil),              // 19: stint.v1.Exchange
-	(*StandingExchange)(nil),      // 20: stint.v1.StandingExchange
-	(*Executor_Self)(nil),         // 21: stint.v1.Executor.Self
-	(*Executor_Any)(nil),          // 22: stint.v1.Executor.Any
-	(*Executor_Tree)(nil),         // 23: stint.v1.Executor.Tree
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 25: google.protobuf.Duration
+	(ClosureState)(0),             // 5: stint.v1.ClosureState
+	(ExchangeState)(0),            // 6: stint.v1.ExchangeState
+	(Standing)(0),                 // 7: stint.v1.Standing
+	(*GrantElement)(nil),          // 8: stint.v1.GrantElement
+	(*Grant)(nil),                 // 9: stint.v1.Grant
+	(*StepName)(nil),              // 10: stint.v1.StepName
+	(*Process)(nil),               // 11: stint.v1.Process
+	(*Executor)(nil),              // 12: stint.v1.Executor
+	(*Step)(nil),                  // 13: stint.v1.Step
+	(*StepApproval)(nil),          // 14: stint.v1.StepApproval
+	(*ApprovalAnswer)(nil),        // 15: stint.v1.ApprovalAnswer
+	(*StepPrincipal)(nil),         // 16: stint.v1.StepPrincipal
+	(*Issuance)(nil),              // 17: stint.v1.Issuance
+	(*Receipts)(nil),              // 18: stint.v1.Receipts
+	(*Receipt)(nil),               // 19: stint.v1.Receipt
+	(*Closure)(nil),               // 20: stint.v1.Closure
+	(*ClosurePlace)(nil),          // 21: stint.v1.ClosurePlace
+	(*UnconfirmedExchange)(nil),   // 22: stint.v1.UnconfirmedExchange
+	(*Exchange)(nil),              // 23: stint.v1.Exchange
+	(*StandingExchange)(nil),      // 24: stint.v1.StandingExchange
+	(*Executor_Self)(nil),         // 25: stint.v1.Executor.Self
+	(*Executor_Any)(nil),          // 26: stint.v1.Executor.Any
+	(*Executor_Tree)(nil),         // 27: stint.v1.Executor.Tree
+	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
 }
 var file_stint_v1_types_proto_depIdxs = []int32{
-	7,  // 0: stint.v1.Grant.elements:type_name -> stint.v1.GrantElement
-	21, // 1: stint.v1.Executor.self:type_name -> stint.v1.Executor.Self
-	22, // 2: stint.v1.Executor.any:type_name -> stint.v1.Executor.Any
-	23, // 3: stint.v1.Executor.tree:type_name -> stint.v1.Executor.Tree
-	9,  // 4: stint.v1.Step.name:type_name -> stint.v1.StepName
+	8,  // 0: stint.v1.Grant.elements:type_name -> stint.v1.GrantElement
+	25, // 1: stint.v1.Executor.self:type_name -> stint.v1.Executor.Self
+	26, // 2: stint.v1.Executor.any:type_name -> stint.v1.Executor.Any
+	27, // 3: stint.v1.Executor.tree:type_name -> stint.v1.Executor.Tree
+	10, // 4: stint.v1.Step.name:type_name -> stint.v1.StepName
 	0,  // 5: stint.v1.Step.state:type_name -> stint.v1.StepState
-	8,  // 6: stint.v1.Step.grant:type_name -> stint.v1.Grant
-	24, // 7: stint.v1.Step.opened_at:type_name -> google.protobuf.Timestamp
-	24, // 8: stint.v1.Step.expires_at:type_name -> google.protobuf.Timestamp
-	25, // 9: stint.v1.Step.lease:type_name -> google.protobuf.Duration
-	24, // 10: stint.v1.Step.lease_expires_at:type_name -> google.protobuf.Timestamp
-	24, // 11: stint.v1.Step.closed_at:type_name -> google.protobuf.Timestamp
-	10, // 12: stint.v1.Step.opener:type_name -> stint.v1.Process
-	10, // 13: stint.v1.Step.executor:type_name -> stint.v1.Process
+	9,  // 6: stint.v1.Step.grant:type_name -> stint.v1.Grant
+	28, // 7: stint.v1.Step.opened_at:type_name -> google.protobuf.Timestamp
+	28, // 8: stint.v1.Step.expires_at:type_name -> google.protobuf.Timestamp
+	29, // 9: stint.v1.Step.lease:type_name -> google.protobuf.Duration
+	28, // 10: stint.v1.Step.lease_expires_at:type_name -> google.protobuf.Timestamp
+	28, // 11: stint.v1.Step.closed_at:type_name -> google.protobuf.Timestamp
+	11, // 12: stint.v1.Step.opener:type_name -> stint.v1.Process
+	11, // 13: stint.v1.Step.executor:type_name -> stint.v1.Process
 	1,  // 14: stint.v1.Step.executor_kind:type_name -> stint.v1.ExecutorKind
-	15, // 15: stint.v1.Step.principal:type_name -> stint.v1.StepPrincipal
-	13, // 16: stint.v1.Step.approval:type_name -> stint.v1.StepApproval
-	24, // 17: stint.v1.StepApproval.until:type_name -> google.protobuf.Timestamp
-	25, // 18: stint.v1.StepApproval.step_duration:type_name -> google.protobuf.Duration
-	14, // 19: stint.v1.StepApproval.answer:type_name -> stint.v1.ApprovalAnswer
-	24, // 20: stint.v1.ApprovalAnswer.answered_at:type_name -> google.protobuf.Timestamp
+	16, // 15: stint.v1.Step.principal:type_name -> stint.v1.StepPrincipal
+	14, // 16: stint.v1.Step.approval:type_name -> stint.v1.StepApproval
+	28, // 17: stint.v1.StepApproval.until:type_name -> google.protobuf.Timestamp
+	29, // 18: stint.v1.StepApproval.step_duration:type_name -> google.protobuf.Duration
+	15, // 19: stint.v1.StepApproval.answer:type_name -> stint.v1.ApprovalAnswer
+	28, // 20: stint.v1.ApprovalAnswer.answered_at:type_name -> google.protobuf.Timestamp
 	2,  // 21: stint.v1.Issuance.kind:type_name -> stint.v1.SvidKind
-	9,  // 22: stint.v1.Issuance.step_name:type_name -> stint.v1.StepName
-	8,  // 23: stint.v1.Issuance.grant:type_name -> stint.v1.Grant
-	24, // 24: stint.v1.Issuance.not_before:type_name -> google.protobuf.Timestamp
-	24, // 25: stint.v1.Issuance.expires_at:type_name -> google.protobuf.Timestamp
-	24, // 26: stint.v1.Issuance.issued_at:type_name -> google.protobuf.Timestamp
+	10, // 22: stint.v1.Issuance.step_name:type_name -> stint.v1.StepName
+	9,  // 23: stint.v1.Issuance.grant:type_name -> stint.v1.Grant
+	28, // 24: stint.v1.Issuance.not_before:type_name -> google.protobuf.Timestamp
+	28, // 25: stint.v1.Issuance.expires_at:type_name -> google.protobuf.Timestamp
+	28, // 26: stint.v1.Issuance.issued_at:type_name -> google.protobuf.Timestamp
 	3,  // 27: stint.v1.Issuance.state:type_name -> stint.v1.IssuanceState
-	24, // 28: stint.v1.Issuance.revoked_at:type_name -> google.protobuf.Timestamp
-	18, // 29: stint.v1.Receipts.verifiers:type_name -> stint.v1.Receipt
-	24, // 30: stint.v1.Receipts.latest_possible_acceptance:type_name -> google.protobuf.Timestamp
+	28, // 28: stint.v1.Issuance.revoked_at:type_name -> google.protobuf.Timestamp
+	19, // 29: stint.v1.Receipts.verifiers:type_name -> stint.v1.Receipt
+	28, // 30: stint.v1.Receipts.latest_possible_acceptance:type_name -> google.protobuf.Timestamp
 	4,  // 31: stint.v1.Receipt.state:type_name -> stint.v1.ReceiptState
-	24, // 32: stint.v1.Receipt.applied_at:type_name -> google.protobuf.Timestamp
-	24, // 33: stint.v1.Receipt.lapses_at:type_name -> google.protobuf.Timestamp
-	9,  // 34: stint.v1.Exchange.step_name:type_name -> stint.v1.StepName
-	5,  // 35: stint.v1.Exchange.state:type_name -> stint.v1.ExchangeState
-	24, // 36: stint.v1.Exchange.intended_at:type_name -> google.protobuf.Timestamp
-	24, // 37: stint.v1.Exchange.expires_at:type_name -> google.protobuf.Timestamp
-	24, // 38: stint.v1.Exchange.ended_at:type_name -> google.protobuf.Timestamp
-	24, // 39: stint.v1.StandingExchange.expires_at:type_name -> google.protobuf.Timestamp
-	6,  // 40: stint.v1.StandingExchange.standing:type_name -> stint.v1.Standing
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	28, // 32: stint.v1.Receipt.applied_at:type_name -> google.protobuf.Timestamp
+	28, // 33: stint.v1.Receipt.lapses_at:type_name -> google.protobuf.Timestamp
+	5,  // 34: stint.v1.Closure.state:type_name -> stint.v1.ClosureState
+	21, // 35: stint.v1.Closure.places:type_name -> stint.v1.ClosurePlace
+	19, // 36: stint.v1.Closure.verifiers:type_name -> stint.v1.Receipt
+	22, // 37: stint.v1.Closure.exchanges:type_name -> stint.v1.UnconfirmedExchange
+	28, // 38: stint.v1.Closure.latest_possible_acceptance:type_name -> google.protobuf.Timestamp
+	28, // 39: stint.v1.Closure.reached_at:type_name -> google.protobuf.Timestamp
+	28, // 40: stint.v1.ClosurePlace.latest_expiry:type_name -> google.protobuf.Timestamp
+	29, // 41: stint.v1.ClosurePlace.leeway:type_name -> google.protobuf.Duration
+	5,  // 42: stint.v1.ClosurePlace.state:type_name -> stint.v1.ClosureState
+	28, // 43: stint.v1.ClosurePlace.until:type_name -> google.protobuf.Timestamp
+	10, // 44: stint.v1.Exchange.step_name:type_name -> stint.v1.StepName
+	6,  // 45: stint.v1.Exchange.state:type_name -> stint.v1.ExchangeState
+	28, // 46: stint.v1.Exchange.intended_at:type_name -> google.protobuf.Timestamp
+	28, // 47: stint.v1.Exchange.expires_at:type_name -> google.protobuf.Timestamp
+	28, // 48: stint.v1.Exchange.ended_at:type_name -> google.protobuf.Timestamp
+	28, // 49: stint.v1.StandingExchange.expires_at:type_name -> google.protobuf.Timestamp
+	7,  // 50: stint.v1.StandingExchange.standing:type_name -> stint.v1.Standing
+	51, // [51:51] is the sub-list for method output_type
+	51, // [51:51] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_types_proto_init() }
@@ -2373,8 +2707,8 @@ func file_stint_v1_types_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_types_proto_rawDesc), len(file_stint_v1_types_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   17,
+			NumEnums:      8,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -17,7 +17,7 @@ import { type Condition, pageConditions, readPage, when } from "./history-page.t
 import { conditionsOn } from "./history-terms.ts";
 import type { Reader } from "./reader.ts";
 import { stepTree } from "./step-tree.ts";
-import { previewClose, takenBack } from "./taken-back.ts";
+import { closedBy, previewClose, takenBack } from "./taken-back.ts";
 
 export function createHistoryReads({ read }: Reader): HistoryReads {
   return {
@@ -147,6 +147,7 @@ export function createHistoryReads({ read }: Reader): HistoryReads {
     stepTree: async (stepId, stepsMax) => read((db) => stepTree(db, stepId, stepsMax)),
     preview: async (target, now) => read((db) => previewClose(db, target, now)),
     takenBack: async (firstSequence, sequence, now) => read((db) => takenBack(db, firstSequence, sequence, now)),
+    closedBy: async (closedSequence) => read((db) => closedBy(db, closedSequence)),
   };
 }
 

@@ -1,10 +1,12 @@
+import type { UnconfirmedExchange } from "../../../domain/closure.ts";
 import type { Exchange } from "../../../domain/exchange.ts";
 import { LIMITS } from "../../../domain/limits.ts";
 import { secondsOf, type UnixMicros } from "../../../domain/time.ts";
 import type { CloseTarget } from "../../../ports/ledger-acts.ts";
-import type { IssuanceRow, TakenBack } from "../../../ports/ledger-reads.ts";
+import type { ClosedBy, IssuanceRow, TakenBack } from "../../../ports/ledger-reads.ts";
 import type { Connection } from "../connection.ts";
 import { liveSteps } from "../sql-view.ts";
+import { CLOSURE, type ClosedCredentialsRow, type ClosureRow, closedCredentialsOf } from "../tables/closure-table.ts";
 import { EXCHANGE, type ExchangeRow, exchangeOf } from "../tables/exchange-table.ts";
 import { ISSUANCE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
 import { STEP, type StepRow, stepOf } from "../tables/step-table.ts";
@@ -50,5 +52,16 @@ export function takenBack(db: Connection, first: number, last: number, now: Unix
       stepsCount: counts?.count ?? 0,
       issuancesCount: counts?.credentials ?? 0,
     };
+  });
+}
+
+export function closedBy(db: Connection, closedSequence: number): ClosedBy | undefined {
+  return consistently(db, () => {
+    const row = db.get<ClosureRow>(CLOSURE.of, { closedSequence });
+    if (row === undefined) return undefined;
+    const { closedAt, reachedAt } = row;
+    const credentials = db.all<ClosedCredentialsRow>(CLOSURE.credentials, { closedSequence }).map(closedCredentialsOf);
+    const exchanges = db.all<UnconfirmedExchange>(EXCHANGE.unconfirmedOfClose, { closedSequence });
+    return { closedAt, credentials, exchanges, ...(reachedAt === null ? {} : { reachedAt }) };
   });
 }

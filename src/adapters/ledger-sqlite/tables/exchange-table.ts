@@ -44,6 +44,10 @@ export const EXCHANGE = {
      ORDER BY x.sequence LIMIT @limit`,
   aliveOfClosedBetween: `
     ${COLUMNS} WHERE ${ALIVE} AND s.closed_sequence BETWEEN @first AND @last ORDER BY x.sequence LIMIT @limit`,
+  /** Of what one event closed: whatever the other system has not confirmed, whether or not its time is over. */
+  unconfirmedOfClose: `
+    SELECT x.exchange_id AS exchangeId, x.target FROM step AS s CROSS JOIN exchange AS x ON x.step_sequence = s.sequence
+     WHERE s.closed_sequence = @closedSequence AND ${STANDING} ORDER BY x.sequence`,
   /** For the operator's view; conditions are appended. */
   history: COLUMNS,
 } as const;

@@ -4,7 +4,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { Executor, Grant, Process, Receipts, StandingExchange, Step, StepName, StepState } from "./types_pb.js";
+import type { Closure, Executor, Grant, Process, Receipts, StandingExchange, Step, StepName, StepState } from "./types_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import type { JwtSvidOutcome, JwtSvidWanted, X509Svid } from "./credentials_pb.js";
 
@@ -400,6 +400,13 @@ export declare type GetResponse = Message<"stint.v1.GetResponse"> & {
    * @generated from field: repeated stint.v1.StandingExchange exchanges = 3;
    */
   exchanges: StandingExchange[];
+
+  /**
+   * Set once closed.
+   *
+   * @generated from field: stint.v1.Closure closure = 4;
+   */
+  closure?: Closure | undefined;
 };
 
 /**
@@ -407,6 +414,38 @@ export declare type GetResponse = Message<"stint.v1.GetResponse"> & {
  * Use `create(GetResponseSchema)` to create a new message.
  */
 export declare const GetResponseSchema: GenMessage<GetResponse>;
+
+/**
+ * @generated from message stint.v1.WatchClosureRequest
+ */
+export declare type WatchClosureRequest = Message<"stint.v1.WatchClosureRequest"> & {
+  /**
+   * @generated from field: string step_id = 1;
+   */
+  stepId: string;
+};
+
+/**
+ * Describes the message stint.v1.WatchClosureRequest.
+ * Use `create(WatchClosureRequestSchema)` to create a new message.
+ */
+export declare const WatchClosureRequestSchema: GenMessage<WatchClosureRequest>;
+
+/**
+ * @generated from message stint.v1.WatchClosureResponse
+ */
+export declare type WatchClosureResponse = Message<"stint.v1.WatchClosureResponse"> & {
+  /**
+   * @generated from field: stint.v1.Closure closure = 1;
+   */
+  closure?: Closure | undefined;
+};
+
+/**
+ * Describes the message stint.v1.WatchClosureResponse.
+ * Use `create(WatchClosureResponseSchema)` to create a new message.
+ */
+export declare const WatchClosureResponseSchema: GenMessage<WatchClosureResponse>;
 
 /**
  * @generated from message stint.v1.ListRequest
@@ -691,6 +730,17 @@ export declare const Steps: GenService<{
     methodKind: "unary";
     input: typeof GetTreeRequestSchema;
     output: typeof GetTreeResponseSchema;
+  },
+  /**
+   * How far it is certain that nobody accepts any more what a step held: at once where it is closed, else when it is, and
+   * then at each change. The stream ends after the one that is CLOSED.
+   *
+   * @generated from rpc stint.v1.Steps.WatchClosure
+   */
+  watchClosure: {
+    methodKind: "server_streaming";
+    input: typeof WatchClosureRequestSchema;
+    output: typeof WatchClosureResponseSchema;
   },
 }>;
 

@@ -729,6 +729,136 @@ export declare type Receipt = Message<"stint.v1.Receipt"> & {
 export declare const ReceiptSchema: GenMessage<Receipt>;
 
 /**
+ * How far it is certain that nobody accepts any more what a close took back. It only moves towards CLOSED.
+ *
+ * @generated from message stint.v1.Closure
+ */
+export declare type Closure = Message<"stint.v1.Closure"> & {
+  /**
+   * @generated from field: stint.v1.ClosureState state = 1;
+   */
+  state: ClosureState;
+
+  /**
+   * The ledger sequence of the close, which may be that of a step above.
+   *
+   * @generated from field: uint64 closed_sequence = 2;
+   */
+  closedSequence: bigint;
+
+  /**
+   * @generated from field: repeated stint.v1.ClosurePlace places = 3;
+   */
+  places: ClosurePlace[];
+
+  /**
+   * Those who could accept something of it.
+   *
+   * @generated from field: repeated stint.v1.Receipt verifiers = 4;
+   */
+  verifiers: Receipt[];
+
+  /**
+   * Secrets of other systems that the closed steps had, of which those systems have not confirmed that they ended.
+   *
+   * @generated from field: repeated stint.v1.UnconfirmedExchange exchanges = 5;
+   */
+  exchanges: UnconfirmedExchange[];
+
+  /**
+   * From here on no credential is accepted anywhere. Exchanges are left out: they live by rules of other systems.
+   *
+   * @generated from field: google.protobuf.Timestamp latest_possible_acceptance = 6;
+   */
+  latestPossibleAcceptance?: Timestamp | undefined;
+
+  /**
+   * Since when it is recorded that it is CLOSED; absent where time alone made it so.
+   *
+   * @generated from field: google.protobuf.Timestamp reached_at = 7;
+   */
+  reachedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stint.v1.Closure.
+ * Use `create(ClosureSchema)` to create a new message.
+ */
+export declare const ClosureSchema: GenMessage<Closure>;
+
+/**
+ * Where closed credentials could be accepted.
+ *
+ * @generated from message stint.v1.ClosurePlace
+ */
+export declare type ClosurePlace = Message<"stint.v1.ClosurePlace"> & {
+  /**
+   * Empty for credentials without an audience (X.509- and WIT-SVIDs): accepted wherever the bundle is.
+   *
+   * @generated from field: string audience = 1;
+   */
+  audience: string;
+
+  /**
+   * @generated from field: uint32 credentials = 2;
+   */
+  credentials: number;
+
+  /**
+   * Of the credential that expires last; exclusive.
+   *
+   * @generated from field: google.protobuf.Timestamp latest_expiry = 3;
+   */
+  latestExpiry?: Timestamp | undefined;
+
+  /**
+   * For how long after that it may be accepted there.
+   *
+   * @generated from field: google.protobuf.Duration leeway = 4;
+   */
+  leeway?: Duration | undefined;
+
+  /**
+   * @generated from field: stint.v1.ClosureState state = 5;
+   */
+  state: ClosureState;
+
+  /**
+   * From here on nobody accepts any of them there.
+   *
+   * @generated from field: google.protobuf.Timestamp until = 6;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stint.v1.ClosurePlace.
+ * Use `create(ClosurePlaceSchema)` to create a new message.
+ */
+export declare const ClosurePlaceSchema: GenMessage<ClosurePlace>;
+
+/**
+ * @generated from message stint.v1.UnconfirmedExchange
+ */
+export declare type UnconfirmedExchange = Message<"stint.v1.UnconfirmedExchange"> & {
+  /**
+   * @generated from field: string exchange_id = 1;
+   */
+  exchangeId: string;
+
+  /**
+   * @generated from field: string target = 2;
+   */
+  target: string;
+};
+
+/**
+ * Describes the message stint.v1.UnconfirmedExchange.
+ * Use `create(UnconfirmedExchangeSchema)` to create a new message.
+ */
+export declare const UnconfirmedExchangeSchema: GenMessage<UnconfirmedExchange>;
+
+/**
  * A secret of another system, which a step was given; never the secret.
  *
  * @generated from message stint.v1.Exchange
@@ -1111,6 +1241,43 @@ export enum ReceiptState {
  * Describes the enum stint.v1.ReceiptState.
  */
 export declare const ReceiptStateSchema: GenEnum<ReceiptState>;
+
+/**
+ * @generated from enum stint.v1.ClosureState
+ */
+export enum ClosureState {
+  /**
+   * @generated from enum value: CLOSURE_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Every verifier that could accept it has applied it or refuses everything, or its time is over.
+   *
+   * @generated from enum value: CLOSURE_STATE_CLOSED = 1;
+   */
+  CLOSED = 1,
+
+  /**
+   * Verifiers may accept it that are known by name.
+   *
+   * @generated from enum value: CLOSURE_STATE_PARTIAL = 2;
+   */
+  PARTIAL = 2,
+
+  /**
+   * Somebody may accept it whom nobody can name: at an audience that no verifier of the broker watches, by a credential
+   * without an audience, or by an exchange that is not confirmed to have ended.
+   *
+   * @generated from enum value: CLOSURE_STATE_UNKNOWN = 3;
+   */
+  UNKNOWN = 3,
+}
+
+/**
+ * Describes the enum stint.v1.ClosureState.
+ */
+export declare const ClosureStateSchema: GenEnum<ClosureState>;
 
 /**
  * @generated from enum stint.v1.ExchangeState

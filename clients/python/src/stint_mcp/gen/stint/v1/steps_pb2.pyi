@@ -145,14 +145,28 @@ class GetRequest(_message.Message):
     def __init__(self, step_id: _Optional[str] = ..., name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ...) -> None: ...
 
 class GetResponse(_message.Message):
-    __slots__ = ("step", "receipts", "exchanges")
+    __slots__ = ("step", "receipts", "exchanges", "closure")
     STEP_FIELD_NUMBER: _ClassVar[int]
     RECEIPTS_FIELD_NUMBER: _ClassVar[int]
     EXCHANGES_FIELD_NUMBER: _ClassVar[int]
+    CLOSURE_FIELD_NUMBER: _ClassVar[int]
     step: _types_pb2.Step
     receipts: _types_pb2.Receipts
     exchanges: _containers.RepeatedCompositeFieldContainer[_types_pb2.StandingExchange]
-    def __init__(self, step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ..., receipts: _Optional[_Union[_types_pb2.Receipts, _Mapping]] = ..., exchanges: _Optional[_Iterable[_Union[_types_pb2.StandingExchange, _Mapping]]] = ...) -> None: ...
+    closure: _types_pb2.Closure
+    def __init__(self, step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ..., receipts: _Optional[_Union[_types_pb2.Receipts, _Mapping]] = ..., exchanges: _Optional[_Iterable[_Union[_types_pb2.StandingExchange, _Mapping]]] = ..., closure: _Optional[_Union[_types_pb2.Closure, _Mapping]] = ...) -> None: ...
+
+class WatchClosureRequest(_message.Message):
+    __slots__ = ("step_id",)
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    step_id: str
+    def __init__(self, step_id: _Optional[str] = ...) -> None: ...
+
+class WatchClosureResponse(_message.Message):
+    __slots__ = ("closure",)
+    CLOSURE_FIELD_NUMBER: _ClassVar[int]
+    closure: _types_pb2.Closure
+    def __init__(self, closure: _Optional[_Union[_types_pb2.Closure, _Mapping]] = ...) -> None: ...
 
 class ListRequest(_message.Message):
     __slots__ = ("run_id", "agent", "states", "page_size", "page_token")

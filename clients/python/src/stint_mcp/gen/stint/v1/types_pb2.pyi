@@ -56,6 +56,13 @@ class ReceiptState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RECEIPT_STATE_DISCONNECTED: _ClassVar[ReceiptState]
     RECEIPT_STATE_LAPSED: _ClassVar[ReceiptState]
 
+class ClosureState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CLOSURE_STATE_UNSPECIFIED: _ClassVar[ClosureState]
+    CLOSURE_STATE_CLOSED: _ClassVar[ClosureState]
+    CLOSURE_STATE_PARTIAL: _ClassVar[ClosureState]
+    CLOSURE_STATE_UNKNOWN: _ClassVar[ClosureState]
+
 class ExchangeState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     EXCHANGE_STATE_UNSPECIFIED: _ClassVar[ExchangeState]
@@ -102,6 +109,10 @@ RECEIPT_STATE_APPLIED: ReceiptState
 RECEIPT_STATE_PENDING: ReceiptState
 RECEIPT_STATE_DISCONNECTED: ReceiptState
 RECEIPT_STATE_LAPSED: ReceiptState
+CLOSURE_STATE_UNSPECIFIED: ClosureState
+CLOSURE_STATE_CLOSED: ClosureState
+CLOSURE_STATE_PARTIAL: ClosureState
+CLOSURE_STATE_UNKNOWN: ClosureState
 EXCHANGE_STATE_UNSPECIFIED: ExchangeState
 EXCHANGE_STATE_INTENDED: ExchangeState
 EXCHANGE_STATE_ISSUED: ExchangeState
@@ -348,6 +359,48 @@ class Receipt(_message.Message):
     applied_at: _timestamp_pb2.Timestamp
     lapses_at: _timestamp_pb2.Timestamp
     def __init__(self, verifier: _Optional[str] = ..., state: _Optional[_Union[ReceiptState, str]] = ..., applied_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lapses_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Closure(_message.Message):
+    __slots__ = ("state", "closed_sequence", "places", "verifiers", "exchanges", "latest_possible_acceptance", "reached_at")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CLOSED_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    PLACES_FIELD_NUMBER: _ClassVar[int]
+    VERIFIERS_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGES_FIELD_NUMBER: _ClassVar[int]
+    LATEST_POSSIBLE_ACCEPTANCE_FIELD_NUMBER: _ClassVar[int]
+    REACHED_AT_FIELD_NUMBER: _ClassVar[int]
+    state: ClosureState
+    closed_sequence: int
+    places: _containers.RepeatedCompositeFieldContainer[ClosurePlace]
+    verifiers: _containers.RepeatedCompositeFieldContainer[Receipt]
+    exchanges: _containers.RepeatedCompositeFieldContainer[UnconfirmedExchange]
+    latest_possible_acceptance: _timestamp_pb2.Timestamp
+    reached_at: _timestamp_pb2.Timestamp
+    def __init__(self, state: _Optional[_Union[ClosureState, str]] = ..., closed_sequence: _Optional[int] = ..., places: _Optional[_Iterable[_Union[ClosurePlace, _Mapping]]] = ..., verifiers: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ..., exchanges: _Optional[_Iterable[_Union[UnconfirmedExchange, _Mapping]]] = ..., latest_possible_acceptance: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reached_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class ClosurePlace(_message.Message):
+    __slots__ = ("audience", "credentials", "latest_expiry", "leeway", "state", "until")
+    AUDIENCE_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
+    LATEST_EXPIRY_FIELD_NUMBER: _ClassVar[int]
+    LEEWAY_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    audience: str
+    credentials: int
+    latest_expiry: _timestamp_pb2.Timestamp
+    leeway: _duration_pb2.Duration
+    state: ClosureState
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, audience: _Optional[str] = ..., credentials: _Optional[int] = ..., latest_expiry: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., leeway: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., state: _Optional[_Union[ClosureState, str]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class UnconfirmedExchange(_message.Message):
+    __slots__ = ("exchange_id", "target")
+    EXCHANGE_ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    exchange_id: str
+    target: str
+    def __init__(self, exchange_id: _Optional[str] = ..., target: _Optional[str] = ...) -> None: ...
 
 class Exchange(_message.Message):
     __slots__ = ("exchange_id", "step_id", "step_name", "agent", "target", "kind", "state", "intended_at", "expires_at", "ended_at", "reference", "failure", "endable", "issuance_id", "sequence")
