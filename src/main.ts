@@ -16,6 +16,7 @@ import { createReload, type Reloadable } from "./main/reload.ts";
 import { startServers } from "./main/servers.ts";
 import type { Log } from "./ports/log.ts";
 
+export { rebuildLedger } from "./main/rebuild.ts";
 export { type Validated, validateConfig } from "./main/validate.ts";
 
 /** A running broker. */

@@ -48,13 +48,17 @@ export const PROJECTIONS = [
 
 const PAGE_EVENTS = 1_000;
 
-/** Empties every table that follows from the log and writes it anew from the events, in one transaction. */
-export function rebuild(db: Connection): void {
+/**
+ * Empties every table that follows from the log and writes it anew from the events, in one transaction.
+ *
+ * @throws as `refill`
+ */
+export function rebuild(db: Connection, progress: (done: number, total: number) => void = () => undefined): void {
   db.exec("BEGIN IMMEDIATE");
   try {
     // Rows refer to other rows of their own table, and deleting does not know the order of these references.
     db.pragma("defer_foreign_keys = ON");
-    refill(db, () => undefined);
+    refill(db, progress);
     db.exec("COMMIT");
   } catch (thrown) {
     if (db.inTransaction()) db.exec("ROLLBACK");

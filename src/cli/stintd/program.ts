@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { runDaemon, type Validated, validateConfig } from "../../main.ts";
+import { rebuildLedger, runDaemon, type Validated, validateConfig } from "../../main.ts";
 import { EXIT, ExitStatus, Failure } from "../failure.ts";
+import { createProgressBar } from "../output/progress-bar.ts";
 import { createProgram, runProgram } from "../run-program.ts";
 import { systemContext } from "../system-context.ts";
 import { readVersion } from "../version.ts";
@@ -37,6 +38,22 @@ addSettings(
     context.err.write(`stintd: warning: ${where}${key}: ${message}\n`);
   }
   context.out.write(`${describe(ledger)}\n`);
+});
+
+addSettings(
+  program
+    .command("rebuild")
+    .description("write the ledger's tables anew from its events, while no daemon runs: where a table is damaged"),
+).action(async (options: Options) => {
+  const bar = createProgressBar(context.err);
+  try {
+    const progress = (done: number, total: number) => bar.show(done / Math.max(1, total), `${done} of ${total} events`);
+    const events = await orFail(rebuildLedger(requestOf(options), progress));
+    bar.clear();
+    context.out.write(`rebuilt from ${events} events\n`);
+  } finally {
+    bar.clear();
+  }
 });
 
 /** @returns the exit status. */
