@@ -49,6 +49,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       tree: core.store.tree,
       checkpoints: core.checkpoints,
       verifyAll: core.store.verifyAll,
+      backups: core.store.backups,
       suspendedBecause: core.suspensions.reasons,
       acceptRestore: (reason, by) => acceptRestore(reason, by, { ...core, ledger, trustHead: core.store.trustHead }),
     },

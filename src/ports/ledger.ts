@@ -1,6 +1,7 @@
 import type { ExportReads } from "./export-reads.ts";
 import type { Follower, FollowerStatus, Following } from "./following.ts";
 import type { ActName, LedgerAct, ResultOf } from "./ledger-acts.ts";
+import type { LedgerBackups } from "./ledger-backup.ts";
 import type {
   CallApprovalReads,
   CredentialReads,
@@ -59,6 +60,7 @@ export type OpenedLedger = {
   readonly history: HistoryReads;
   readonly exports: ExportReads;
   readonly tree: TreeReads;
+  readonly backups: LedgerBackups;
   readonly verdict: Verdict;
   /** Commits since it was opened, each of all that was asked for while the one before was written. One that recorded nothing is none. */
   commits(): number;

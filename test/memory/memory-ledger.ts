@@ -96,6 +96,7 @@ export async function openMemoryLedger(options: {
     history: createHistoryReads(reader),
     exports: createExportReads(reader),
     tree: createTreeReads(reader),
+    backups: { copy: async () => fail(new TypeError("what is in memory alone is not backed up")) },
     verdict: { kind: "trusted" },
     commits: () => commits,
     health: () => HEALTHY,

@@ -40,6 +40,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0019_counted_for.sql 5e3dfc619bf347e0812f8fbd7d94c1f33aefdf99189b8b44475b2aed386fa0d6",
     "0020_status_lists.sql ed30e4e72df638532c39706e7594896bedf3505d248698dc71d7bfa5e8d6d7cc",
     "0021_closures.sql 339c27e8a99c68abf74d8e06f72b8b7089fa258d0651f3aa966b0921b238bf36",
+    "0022_backup_mark.sql 6ca22bc5af21138224fed2fe1f11327610291c8b66a2ef27d0cd16e215d070a8",
   ]);
 });
 

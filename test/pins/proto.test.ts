@@ -82,6 +82,7 @@ test("the services and their methods", () => {
       "Prove",
       "ProveConsistency",
       "Verify (server_streaming)",
+      "Backup (server_streaming)",
     ],
     "stint.v1.Principals": ["List", "Offboard", "Readmit", "Erase"],
     "stint.v1.Risk": ["Set", "List"],

@@ -30,6 +30,7 @@ const servingReflection = () =>
       prove: (_call, answer) => answer(null, {}),
       proveConsistency: (_call, answer) => answer(null, {}),
       verify: (call) => call.end(),
+      backup: (call) => void call.end(),
     });
   });
 

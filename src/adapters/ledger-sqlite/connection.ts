@@ -59,6 +59,38 @@ export function openReader(driver: Driver, path: string): Connection {
   return connectionOf(database);
 }
 
+/** The database as it was when this was opened, however much is written meanwhile. The write-ahead log grows until it is closed. */
+export type Snapshot = {
+  /**
+   * Copies all pages, some in each turn.
+   *
+   * @param turn - told how far it is; gives how many pages the next turn copies.
+   */
+  copyTo(path: string, turn: (progress: BetterSqlite3.BackupMetadata) => number): Promise<void>;
+  close(): void;
+};
+
+export function openSnapshot(driver: Driver, path: string): Snapshot {
+  const database = new driver(path, { readonly: true, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
+  // A transaction begins to see with its first read, and copying would begin anew whenever somebody writes without it.
+  database.exec("BEGIN; SELECT count(*) FROM tree_head");
+  return {
+    async copyTo(to, turn) {
+      await database.backup(to, { progress: turn });
+    },
+    close: () => void database.close(),
+  };
+}
+
+/** Opens a copy to finish it: what is written goes into the one file, so that nothing beside it is a part of it. */
+export function openCopy(driver: Driver, path: string): Connection {
+  const database = new driver(path, { fileMustExist: true });
+  database.pragma("journal_mode = DELETE");
+  database.pragma("synchronous = FULL");
+  prepareSession(database, READER_CACHE_KIB);
+  return connectionOf(database);
+}
+
 /** Opens a database that is gone when it is closed; pages that do not fit into memory go into a temporary file. */
 export function openScratch(driver: Driver): Connection {
   const database = new driver("");

@@ -7,6 +7,7 @@ import type { CheckpointStore } from "../../ports/checkpoint-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Head, OpenedLedger, Verdict } from "../../ports/ledger.ts";
 import type { Randomness } from "../../ports/randomness.ts";
+import { createBackups } from "./backup-thread.ts";
 import { openReader } from "./connection.ts";
 import { type Driver, loadDriver } from "./driver.ts";
 import { DATABASE_FILE } from "./durable-store.ts";
@@ -25,6 +26,7 @@ import { createReader, type Reader } from "./reads/reader.ts";
 import { createRegistryReads } from "./reads/registry-reads.ts";
 import { createStepReads } from "./reads/step-reads.ts";
 import { createToolReads } from "./reads/tool-reads.ts";
+import { BACKUP_MARK, type BackupMark } from "./tables/backup-mark-table.ts";
 import { decodeError, encodeError } from "./thread-messages.ts";
 import { continues } from "./verify-log.ts";
 import { startWriter } from "./writer-thread.ts";
@@ -96,7 +98,9 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
   const queue = createGroupQueue(writer.commit);
   // A verification takes minutes on a large ledger. On a thread of its own, it keeps no operator's read waiting.
   const [history, verification] = [createHistoryThread({ directory }), createHistoryThread({ directory })];
-  const closers = [unlock, writer.close, reader.close, history.close, verification.close, followers.close];
+  const backups = createBackups({ directory, diskFreeBytesMin, head: writer.head, now: clock.now });
+  const readers = [history.close, verification.close, backups.close];
+  const closers = [unlock, writer.close, reader.close, ...readers, followers.close];
   const close = once(async () => {
     await queue.drain();
     // Where closing one part fails, the others are closed all the same.
@@ -130,6 +134,7 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       history,
       exports: history,
       tree: history,
+      backups,
       verdict,
       commits: () => commits,
       health: writer.health,
@@ -157,6 +162,11 @@ async function judge(reader: Reader, checkpoints: CheckpointStore): Promise<Verd
   } catch (thrown) {
     if (!(thrown instanceof BrokerError) || thrown.code === "NOT_SERVING") throw thrown;
     return { kind: "rolled-back", reason: thrown.message };
+  }
+  const mark = reader.read((db) => db.get<BackupMark>(BACKUP_MARK.unaccepted));
+  if (mark !== undefined) {
+    const madeAt = new Date(mark.madeAt / 1_000).toISOString();
+    return { kind: "rolled-back", reason: `the ledger went back in time: it is a backup of ${madeAt}, put back` };
   }
   for (const acknowledged of seen) {
     const finding = reader.read((db) => continues(db, acknowledged));

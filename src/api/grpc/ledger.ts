@@ -5,6 +5,8 @@ import { invalidField } from "../../domain/errors.ts";
 import type { Actor } from "../../domain/ledger-event.ts";
 import { checkReason } from "../../domain/recorded-reason.ts";
 import type {
+  LedgerBackupRequest,
+  LedgerBackupResponseSchema,
   Ledger as LedgerService,
   LedgerVerifyRequest,
   LedgerVerifyResponseSchema,
@@ -12,10 +14,12 @@ import type {
 } from "../../gen/stint/v1/ledger_pb.js";
 import type { Ledger, OpenedLedger, VerificationProgress } from "../../ports/ledger.ts";
 import type { CloseResult } from "../../ports/ledger-acts.ts";
+import type { LedgerBackups } from "../../ports/ledger-backup.ts";
 import type { ProvenSubject } from "../../ports/tree-reads.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
 import { fewAtOnce } from "./few-at-once.ts";
+import { backupMessages } from "./ledger-backup.ts";
 import { operatorActor } from "./revocations.ts";
 import { serverStreaming } from "./streaming.ts";
 
@@ -23,6 +27,7 @@ export type LedgerPorts = Pick<ProvePorts, "tree"> & {
   readonly ledger: Pick<Ledger, "head">;
   readonly verifyAll: OpenedLedger["verifyAll"];
   readonly checkpoints: ProvePorts["checkpoints"] & { verifierKey(epoch: string): string };
+  readonly backups: LedgerBackups;
   readonly suspendedBecause: () => readonly string[];
   /** Begins a new epoch: closes all steps, replaces all keys, lifts the suspension. */
   readonly acceptRestore: (reason: string, by: Actor) => Promise<CloseResult>;
@@ -76,6 +81,15 @@ export function ledgerHandlers(endpoint: Endpoint, ports: LedgerPorts): Handlers
         } finally {
           leave();
         }
+      },
+    ),
+    backup: serverStreaming<LedgerBackupRequest, typeof LedgerBackupResponseSchema>(
+      endpoint,
+      "Ledger.Backup",
+      async function* (_request, { caller }) {
+        // All of the ledger: more than any one answer of history, so for whoever administers it.
+        operatorActor(caller, ["admin"]);
+        yield* backupMessages(ports.backups);
       },
     ),
   };

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
+import { addBackup } from "../backup/backup-command.ts";
 import type { Context } from "../context.ts";
 import { verifyLedger } from "../ledger/verify.ts";
 import { ledgerView } from "../output/ledger-view.ts";
@@ -35,4 +36,6 @@ export function addLedger(ledger: Command, context: Context): void {
         await session.print.one(ledgerView, await calls.get({}));
       }),
     );
+
+  addBackup(ledger, context);
 }

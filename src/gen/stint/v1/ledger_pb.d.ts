@@ -358,6 +358,96 @@ export declare type LedgerVerifyFinding = Message<"stint.v1.LedgerVerifyFinding"
 export declare const LedgerVerifyFindingSchema: GenMessage<LedgerVerifyFinding>;
 
 /**
+ * @generated from message stint.v1.LedgerBackupRequest
+ */
+export declare type LedgerBackupRequest = Message<"stint.v1.LedgerBackupRequest"> & {
+};
+
+/**
+ * Describes the message stint.v1.LedgerBackupRequest.
+ * Use `create(LedgerBackupRequestSchema)` to create a new message.
+ */
+export declare const LedgerBackupRequestSchema: GenMessage<LedgerBackupRequest>;
+
+/**
+ * @generated from message stint.v1.LedgerBackupResponse
+ */
+export declare type LedgerBackupResponse = Message<"stint.v1.LedgerBackupResponse"> & {
+  /**
+   * @generated from oneof stint.v1.LedgerBackupResponse.message
+   */
+  message: {
+    /**
+     * How much of the copy is written, in thousandths.
+     *
+     * @generated from field: uint32 permille = 1;
+     */
+    value: number;
+    case: "permille";
+  } | {
+    /**
+     * Comes once, before the first bytes.
+     *
+     * @generated from field: stint.v1.LedgerCopied copied = 2;
+     */
+    value: LedgerCopied;
+    case: "copied";
+  } | {
+    /**
+     * @generated from field: bytes chunk = 3;
+     */
+    value: Uint8Array;
+    case: "chunk";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stint.v1.LedgerBackupResponse.
+ * Use `create(LedgerBackupResponseSchema)` to create a new message.
+ */
+export declare const LedgerBackupResponseSchema: GenMessage<LedgerBackupResponse>;
+
+/**
+ * @generated from message stint.v1.LedgerCopied
+ */
+export declare type LedgerCopied = Message<"stint.v1.LedgerCopied"> & {
+  /**
+   * @generated from field: string epoch = 1;
+   */
+  epoch: string;
+
+  /**
+   * Of the copy's newest event.
+   *
+   * @generated from field: uint64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: bytes root_hash = 3;
+   */
+  rootHash: Uint8Array;
+
+  /**
+   * Of the whole copy, an SQLite database that was verified after it was written.
+   *
+   * @generated from field: uint64 size = 4;
+   */
+  size: bigint;
+
+  /**
+   * @generated from field: bytes sha256 = 5;
+   */
+  sha256: Uint8Array;
+};
+
+/**
+ * Describes the message stint.v1.LedgerCopied.
+ * Use `create(LedgerCopiedSchema)` to create a new message.
+ */
+export declare const LedgerCopiedSchema: GenMessage<LedgerCopied>;
+
+/**
  * The ledger's own administration.
  *
  * @generated from service stint.v1.Ledger
@@ -421,6 +511,16 @@ export declare const Ledger: GenService<{
     methodKind: "server_streaming";
     input: typeof LedgerVerifyRequestSchema;
     output: typeof LedgerVerifyResponseSchema;
+  },
+  /**
+   * A verified copy of the ledger, made while it goes on: how far it is, then what it is, then its bytes. For the role admin.
+   *
+   * @generated from rpc stint.v1.Ledger.Backup
+   */
+  backup: {
+    methodKind: "server_streaming";
+    input: typeof LedgerBackupRequestSchema;
+    output: typeof LedgerBackupResponseSchema;
   },
 }>;
 
