@@ -42,7 +42,11 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     approvals: { ...stepsPorts, callApprovals, history },
     revocations: revocationsPortsOf(core, config),
     authorizations: checkPortsOf(core, config),
-    history: { history, exports, steps, ledger, receipts, entries, principals, clock, explainer: core.explainer },
+    history: {
+      ...{ history, exports, steps, ledger, receipts, entries, principals, clock },
+      explainer: core.explainer,
+      recordSigner: core.recordSigner,
+    },
     entries: { registry, entries },
     ledger: {
       ledger,

@@ -5,6 +5,7 @@ import { openDataDirectory } from "../adapters/data-directory/open-data-director
 import { openSqliteLedger } from "../adapters/ledger-sqlite/ledger-sqlite.ts";
 import type { UpgradeProgress } from "../adapters/ledger-sqlite/migrate.ts";
 import { createCedarEngine } from "../adapters/policy-cedar/cedar-engine.ts";
+import { openEnvelopeSigner } from "../adapters/signer-disk/envelope-signer.ts";
 import { signElsewhere } from "../adapters/signer-disk/keys-elsewhere.ts";
 import { openNoteSigner } from "../adapters/signer-disk/note-signer.ts";
 import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
@@ -118,6 +119,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     signing === undefined ? ofSigner : { ...ofSigner, elsewhere: signing.keys },
     closers,
   );
+  const recordSigner = await openEnvelopeSigner(directory.path);
   const principals = await openVault(directory, store, random);
   const seal = createCursorSeal(await keepSecret(directory.path, "cursor.key", () => random.bytes(32)));
   if (store.verdict.kind === "rolled-back") suspensions.suspend("rollback", store.verdict.reason);
@@ -261,6 +263,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     store,
     checkpoints,
     signer,
+    recordSigner,
     engine,
     explainer,
     seal,

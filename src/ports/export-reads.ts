@@ -1,3 +1,4 @@
+import type { AuditRecord } from "../domain/audit-record.ts";
 import type { Decision } from "../domain/decision.ts";
 import type { EventRow, HistoryFilter, IssuanceRow } from "./ledger-reads.ts";
 
@@ -21,6 +22,11 @@ export type ExportReads = {
   /** @param through - what became of an issuance later than that is left out. */
   exportedIssuances(window: ExportWindow, through: number): Promise<readonly ExportedIssuance[]>;
   exportedDecisions(window: ExportWindow): Promise<readonly (Decision & { readonly sequence: number })[]>;
+  /** Decisions with what came of them by the sequence `through`. */
+  exportedRecords(
+    window: ExportWindow,
+    through: number,
+  ): Promise<readonly (AuditRecord & { readonly sequence: number })[]>;
   /** Of all steps, and of none. */
   exportedEvents(
     window: Pick<ExportWindow, "since" | "until" | "after" | "end" | "limit">,

@@ -151,7 +151,11 @@ describe("an export", () => {
     const run = String(rows.find((row) => row["run_id"] !== null)?.["run_id"]);
     expect(rowsIn((await exportTo("issuances", "--run", run)).out)).toHaveLength(PAST.credentials);
     const decisions = rowsIn((await exportTo("decisions", "--run", run)).out);
-    expect(decisions).toMatchObject([{ act: "open", effect: "allow", run_id: run }]);
+    expect(decisions).toMatchObject([
+      { act: "open", effect: "allow", run_id: run },
+      { act: "call", effect: "allow", run_id: run },
+      { act: "call", effect: "allow", run_id: run },
+    ]);
     expect(Object.keys(decisions[0] ?? {})).toEqual(DECISION_COLUMNS.map(({ name }) => name));
     const events = rowsIn((await exportTo("events")).out);
     expect(events.map((row) => row.sequence)).toEqual(events.map((_, index) => index + 1));
@@ -172,6 +176,17 @@ describe("an export is refused", () => {
       args: ["issuances", "--resume", "--out", "/nowhere/x"],
       says: "no export of /nowhere/x",
     },
+    {
+      when: "signed records are wanted as a table",
+      args: ["records", "--format", "csv"],
+      says: "records are not exported as csv",
+    },
+    {
+      when: "OCSF has no class for them",
+      args: ["events", "--format", "ocsf"],
+      says: "events are not exported as ocsf",
+    },
+    { when: "Parquet has no directory", args: ["events", "--format", "parquet"], says: "parquet takes an --out" },
     { when: "standard output is resumed", args: ["issuances", "--resume"], says: "--resume takes the --out" },
     {
       when: "filters come with what is resumed",

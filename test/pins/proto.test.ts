@@ -216,6 +216,7 @@ test("the numbers of every enum", () => {
       "1 EXPORTED_ROWS_ISSUANCES",
       "2 EXPORTED_ROWS_DECISIONS",
       "3 EXPORTED_ROWS_EVENTS",
+      "4 EXPORTED_ROWS_RECORDS",
     ],
     "stint.v1.Standing": ["0 STANDING_UNSPECIFIED", "1 STANDING_HELD", "2 STANDING_ENDING", "3 STANDING_LAPSING"],
     "stint.v1.StepState": [

@@ -107,6 +107,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     closedBy: call("closedBy"),
     exportedIssuances: call("exportedIssuances"),
     exportedDecisions: call("exportedDecisions"),
+    exportedRecords: call("exportedRecords"),
     exportedEvents: call("exportedEvents"),
     sequenceOf: call("sequenceOf"),
     inclusion: call("inclusion"),

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { handleServerStreamingCall } from "@grpc/grpc-js";
 import { exportedPages } from "../../audit/exported-pages.ts";
+import { signedRecord } from "../../audit/signed-record.ts";
 import { checkMayLook } from "../../decide/step-access.ts";
 import { invalidField } from "../../domain/errors.ts";
 import {
@@ -11,7 +12,8 @@ import {
 } from "../../gen/stint/v1/history_pb.js";
 import { StepState } from "../../gen/stint/v1/types_pb.js";
 import type { Clock } from "../../ports/clock.ts";
-import type { ExportedIssuance, ExportFilter, ExportReads } from "../../ports/export-reads.ts";
+import type { EnvelopeSigner } from "../../ports/envelope-signer.ts";
+import type { ExportedIssuance, ExportFilter, ExportReads, ExportWindow } from "../../ports/export-reads.ts";
 import type { Ledger } from "../../ports/ledger.ts";
 import { decisionMessageOf } from "../../wire/decision-message.ts";
 import { issuanceMessageOf } from "../../wire/issuance-message.ts";
@@ -26,6 +28,7 @@ export type ExportPorts = {
   readonly exports: ExportReads;
   readonly ledger: Pick<Ledger, "head">;
   readonly clock: Pick<Clock, "now">;
+  readonly recordSigner: EnvelopeSigner;
 };
 
 type Message = MessageInitShape<typeof ExportResponseSchema>;
@@ -46,9 +49,10 @@ export function exportHandler(
           epoch: span.epoch,
           throughSequence: BigInt(span.through),
           asOf: timestampOfMicros(span.asOf),
+          recordKey: ports.recordSigner.publicKey,
         },
       };
-      yield* rowsOf(request, span, ports.exports);
+      yield* rowsOf(request, span, ports);
     },
   );
 }
@@ -81,12 +85,15 @@ function filterOf(request: ExportRequest): ExportFilter {
   };
 }
 
-async function* rowsOf(request: ExportRequest, span: Span, reads: ExportReads): AsyncGenerator<Message, void, void> {
+async function* rowsOf(
+  request: ExportRequest,
+  span: Span,
+  { exports: reads, recordSigner }: Pick<ExportPorts, "exports" | "recordSigner">,
+): AsyncGenerator<Message, void, void> {
   const filter = filterOf(request);
   switch (request.rows) {
     case ExportedRows.ISSUANCES: {
-      const read = (window: Parameters<ExportReads["exportedIssuances"]>[0]) =>
-        reads.exportedIssuances(window, span.through);
+      const read = (window: ExportWindow) => reads.exportedIssuances(window, span.through);
       for await (const { rows, sequence } of exportedPages(filter, span, read)) {
         yield { sequence: BigInt(sequence), issuances: rows.map((row) => exportedIssuanceMessageOf(row, span)) };
       }
@@ -105,8 +112,19 @@ async function* rowsOf(request: ExportRequest, span: Span, reads: ExportReads): 
         yield { sequence: BigInt(sequence), events: rows.map(eventMessageOf) };
       }
       return;
+    case ExportedRows.RECORDS: {
+      const read = (window: ExportWindow) => reads.exportedRecords(window, span.through);
+      for await (const { rows, sequence } of exportedPages(filter, span, read)) {
+        const records = rows.map((row) => ({
+          sequence: BigInt(row.sequence),
+          envelope: JSON.stringify(signedRecord(row, span.through, recordSigner)),
+        }));
+        yield { sequence: BigInt(sequence), records };
+      }
+      return;
+    }
     default:
-      throw invalidField("rows", "issuances, decisions or events");
+      throw invalidField("rows", "issuances, decisions, events or records");
   }
 }
 

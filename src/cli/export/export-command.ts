@@ -33,7 +33,7 @@ export function addExport(history: Command, context: Context): void {
     .addOption(
       new Option(
         "--format <format>",
-        "of the file; parquet: a directory of files; ocsf: lines of OCSF events, of issuances and decisions",
+        "of the file; parquet: a directory of files; ocsf: lines of OCSF events, of issuances and decisions; in-toto: signed records",
       )
         .choices(EXPORT_FORMATS)
         .default("jsonl"),

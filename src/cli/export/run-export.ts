@@ -1,10 +1,20 @@
+import { createPublicKey } from "node:crypto";
 import type { UnixMicros } from "../../domain/time.ts";
-import { ExportedRows, type ExportResponse, History } from "../../gen/stint/v1/history_pb.js";
+import {
+  type AuditRecord,
+  type Decision,
+  type Event,
+  type ExportedIssuance,
+  ExportedRows,
+  type ExportResponse,
+  History,
+} from "../../gen/stint/v1/history_pb.js";
 import { microsOfTimestamp, timestampOfMicros } from "../../wire/timestamps.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
 import type { Session } from "../session.ts";
 import { DECISION_COLUMNS, EVENT_COLUMNS, type ExportColumn, ISSUANCE_COLUMNS } from "./export-columns.ts";
+import type { ExportFormat } from "./export-names.ts";
 import { type ExportSink, NOTHING_SETTLED, type Settled } from "./export-sink.ts";
 import {
   type ExportedLedger,
@@ -26,24 +36,40 @@ const MS_PER_SHOW = 100;
 type Exported<Row> = {
   readonly rows: ExportedRows;
   readonly rowsOf: (page: ExportResponse) => readonly Row[];
-  readonly columns: readonly ExportColumn<Row>[];
-  /** Absent: OCSF has no class for them. */
-  readonly ocsf?: LineFormat<Row>;
+  /** Absent: each row is one text. */
+  readonly columns?: readonly ExportColumn<Row>[];
+  /** The formats in which each row is a line. */
+  readonly lines: { readonly [format in ExportFormat]?: LineFormat<Row> };
 };
 
-const ISSUANCES = {
+function tabular<Row>(columns: readonly ExportColumn<Row>[]) {
+  return { columns, lines: { jsonl: jsonLines(columns), csv: csvLines(columns) } };
+}
+
+const OF_ISSUANCES = tabular(ISSUANCE_COLUMNS);
+const OF_DECISIONS = tabular(DECISION_COLUMNS);
+const ISSUANCES: Exported<ExportedIssuance> = {
   rows: ExportedRows.ISSUANCES,
-  rowsOf: (page: ExportResponse) => page.issuances,
-  columns: ISSUANCE_COLUMNS,
-  ocsf: ISSUANCE_EVENTS,
+  rowsOf: (page) => page.issuances,
+  columns: OF_ISSUANCES.columns,
+  lines: { ...OF_ISSUANCES.lines, ocsf: ISSUANCE_EVENTS },
 };
-const DECISIONS = {
+const DECISIONS: Exported<Decision> = {
   rows: ExportedRows.DECISIONS,
-  rowsOf: (page: ExportResponse) => page.decisions,
-  columns: DECISION_COLUMNS,
-  ocsf: DECISION_EVENTS,
+  rowsOf: (page) => page.decisions,
+  columns: OF_DECISIONS.columns,
+  lines: { ...OF_DECISIONS.lines, ocsf: DECISION_EVENTS },
 };
-const EVENTS = { rows: ExportedRows.EVENTS, rowsOf: (page: ExportResponse) => page.events, columns: EVENT_COLUMNS };
+const EVENTS: Exported<Event> = {
+  rows: ExportedRows.EVENTS,
+  rowsOf: (page) => page.events,
+  ...tabular(EVENT_COLUMNS),
+};
+const RECORDS: Exported<AuditRecord> = {
+  rows: ExportedRows.RECORDS,
+  rowsOf: (page) => page.records,
+  lines: { "in-toto": { head: "", line: ({ envelope }) => `${envelope}\n` } },
+};
 
 /**
  * Exports to `out`, a path or `-` for standard output, with a bar on a terminal.
@@ -84,6 +110,8 @@ function exportRows(session: Session, scope: ExportScope, out: string, state: Ex
       return exportOf(session, DECISIONS, scope, out, state);
     case "events":
       return exportOf(session, EVENTS, scope, out, state);
+    case "records":
+      return exportOf(session, RECORDS, scope, out, state);
   }
 }
 
@@ -97,6 +125,7 @@ async function exportOf<Row>(
   const pages = session.operator(History).export(requestOf(exported.rows, scope, state));
   const { value: first } = await pages.next();
   const ledger = ledgerOf(first);
+  if (scope.rows === "records") session.note(`records are signed by this key:\n${publicKeyPem(first)}`);
   const sink = await sinkOf(session, exported, scope, out, state);
   try {
     await writeAll(session, { exported, scope, out, ledger, sink, pages }, state);
@@ -137,21 +166,26 @@ function ledgerOf(first: ExportResponse | undefined): ExportedLedger {
   };
 }
 
+function publicKeyPem(first: ExportResponse | undefined): string {
+  const key = { key: Buffer.from(first?.begun?.recordKey ?? []), format: "der", type: "spki" } as const;
+  return String(createPublicKey(key).export({ format: "pem", type: "spki" })).trimEnd();
+}
+
 async function sinkOf<Row>(
   { context }: Session,
-  { columns, ocsf }: Pick<Exported<Row>, "columns" | "ocsf">,
-  { format }: ExportScope,
+  { columns, lines }: Pick<Exported<Row>, "columns" | "lines">,
+  { format, rows }: ExportScope,
   out: string,
   resumed: Settled | undefined,
 ): Promise<ExportSink<Row>> {
-  if (format === "parquet") {
+  if (format === "parquet" && columns !== undefined) {
     // Loaded where it is asked for: it takes a library that no other format needs.
     const { parquetSink } = await import("./parquet-sink.ts");
     return parquetSink(out, columns, resumed);
   }
-  const lines = { jsonl: jsonLines(columns), csv: csvLines(columns), ocsf }[format];
-  if (lines === undefined) throw usageFailure("ocsf is for issuances and decisions");
-  return out === "-" ? streamSink(context.out, lines) : fileSink(out, lines, resumed);
+  const inLines = lines[format];
+  if (inLines === undefined) throw usageFailure(`${rows} are not exported as ${format}`);
+  return out === "-" ? streamSink(context.out, inLines) : fileSink(out, inLines, resumed);
 }
 
 async function writeAll<Row>(

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { hash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -36,8 +37,17 @@ describe.skipIf(pythonIsMissing() !== undefined)("an export, read by others", ()
     await daemon?.[Symbol.asyncDispose]();
   });
 
-  async function exported(rows: string, format: string): Promise<string> {
+  const made = new Map<string, Promise<string>>();
+
+  /** The path of an export, which is made once. */
+  function exported(rows: string, format: string): Promise<string> {
     const out = join(folder, `${rows}.${format}`);
+    const making = made.get(out) ?? exportTo(out, rows, format);
+    made.set(out, making);
+    return making;
+  }
+
+  async function exportTo(out: string, rows: string, format: string): Promise<string> {
     const args = ["--operator-socket", daemon.operatorSocket, "history", "export", rows, "--format", format];
     expect(await runStint([...args, "--out", out])).toMatchObject({ status: 0 });
     return out;
@@ -79,6 +89,44 @@ describe.skipIf(pythonIsMissing() !== undefined)("an export, read by others", ()
     },
   );
 
+  test("audit records are in-toto Statements in DSSE envelopes that another implementation verifies", async () => {
+    const out = join(folder, "records.jsonl");
+    const args = ["history", "export", "records", "--format", "in-toto", "--out", out];
+    const { status, err } = await runStint(["--operator-socket", daemon.operatorSocket, ...args]);
+    expect(status).toBe(0);
+    const [key = ""] = /-----BEGIN PUBLIC KEY-----[^-]+-----END PUBLIC KEY-----/.exec(err) ?? [];
+    writeFileSync(`${out}.pem`, key);
+    const told = (await answerOf("verify_records.py", out, `${out}.pem`)) as {
+      readonly statements: readonly { readonly subject: readonly [{ readonly digest: { readonly sha256: string } }] }[];
+      readonly changed: readonly string[];
+    };
+    expect(told.changed.length).toBe(told.statements.length);
+    expect(new Set(told.changed)).toEqual(new Set(["refused"]));
+    const decisions = lines(await exported("decisions", "jsonl"));
+    expect(told.statements).toHaveLength(decisions.length);
+
+    // The subject is the decision's event, byte for byte as the ledger has it.
+    const events = lines(await exported("events", "jsonl")).filter(({ type }) => type === "decision.made");
+    expect(told.statements.map(({ subject }) => subject[0].digest.sha256)).toEqual(
+      events.map(({ canonical }) => hash("sha256", String(canonical))),
+    );
+    const opening = told.statements.find((_, index) => decisions[index]?.["act"] === "open");
+    expect(opening).toMatchObject({
+      _type: "https://in-toto.io/Statement/v1",
+      predicateType: "https://stint.example/audit-record/v1",
+      predicate: {
+        agent: { spiffeId: expect.stringMatching(/^spiffe:\/\/example.org\/agent\//), attempt: 1 },
+        delegatedSubject: {},
+        resources: [{ location: "https://mcp.example.org/search", tool: "search", datatypes: ["internal"] }],
+        decision: { act: "open", actions: ["read"], effect: "allow" },
+        time: { decidedAt: expect.stringMatching(/^20.*\.[0-9]{6}Z$/), sequence: expect.any(Number) },
+        posture: {},
+        remediation: { credentialsRevoked: 1, closedAt: expect.stringMatching(/^20/) },
+        observedEffect: { kind: "step", state: "COMPLETED", credentials: PAST.credentials, callsReported: [] },
+      },
+    });
+  });
+
   test("OCSF events are what the published schema of their class and version says", async () => {
     const told = (await answerOf(
       "check_ocsf.py",
@@ -90,8 +138,8 @@ describe.skipIf(pythonIsMissing() !== undefined)("an export, read by others", ()
       readonly broken: readonly string[];
     };
     expect(told.wrong).toEqual([]);
-    const { length: issuances } = lines(join(folder, "issuances.ocsf"));
-    const { length: decisions } = lines(join(folder, "decisions.ocsf"));
+    const { length: issuances } = lines(await exported("issuances", "ocsf"));
+    const { length: decisions } = lines(await exported("decisions", "ocsf"));
     expect(told.checked).toEqual({ authentication: issuances, authorize_session: decisions - 2, api_activity: 2 });
     // The check can fail: each event without one of its required members does.
     expect(told.broken).not.toContain("accepted");

@@ -283,6 +283,8 @@ const (
 	ExportedRows_EXPORTED_ROWS_ISSUANCES   ExportedRows = 1
 	ExportedRows_EXPORTED_ROWS_DECISIONS   ExportedRows = 2
 	ExportedRows_EXPORTED_ROWS_EVENTS      ExportedRows = 3
+	// Decisions with their observed effect, signed.
+	ExportedRows_EXPORTED_ROWS_RECORDS ExportedRows = 4
 )
 
 // Enum value maps for ExportedRows.
@@ -292,12 +294,14 @@ var (
 		1: "EXPORTED_ROWS_ISSUANCES",
 		2: "EXPORTED_ROWS_DECISIONS",
 		3: "EXPORTED_ROWS_EVENTS",
+		4: "EXPORTED_ROWS_RECORDS",
 	}
 	ExportedRows_value = map[string]int32{
 		"EXPORTED_ROWS_UNSPECIFIED": 0,
 		"EXPORTED_ROWS_ISSUANCES":   1,
 		"EXPORTED_ROWS_DECISIONS":   2,
 		"EXPORTED_ROWS_EVENTS":      3,
+		"EXPORTED_ROWS_RECORDS":     4,
 	}
 )
 
@@ -3791,6 +3795,7 @@ type ExportResponse struct {
 	Issuances     []*ExportedIssuance `protobuf:"bytes,3,rep,name=issuances,proto3" json:"issuances,omitempty"`
 	Decisions     []*Decision         `protobuf:"bytes,4,rep,name=decisions,proto3" json:"decisions,omitempty"`
 	Events        []*Event            `protobuf:"bytes,5,rep,name=events,proto3" json:"events,omitempty"`
+	Records       []*AuditRecord      `protobuf:"bytes,6,rep,name=records,proto3" json:"records,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3860,18 +3865,81 @@ func (x *ExportResponse) GetEvents() []*Event {
 	return nil
 }
 
+func (x *ExportResponse) GetRecords() []*AuditRecord {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+type AuditRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the decision's event.
+	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// A DSSE envelope in JSON, with an in-toto Statement in it.
+	Envelope      string `protobuf:"bytes,2,opt,name=envelope,proto3" json:"envelope,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AuditRecord) Reset() {
+	*x = AuditRecord{}
+	mi := &file_stint_v1_history_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AuditRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AuditRecord) ProtoMessage() {}
+
+func (x *AuditRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AuditRecord.ProtoReflect.Descriptor instead.
+func (*AuditRecord) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *AuditRecord) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *AuditRecord) GetEnvelope() string {
+	if x != nil {
+		return x.Envelope
+	}
+	return ""
+}
+
 type ExportBegun struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Epoch           string                 `protobuf:"bytes,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	ThroughSequence uint64                 `protobuf:"varint,2,opt,name=through_sequence,json=throughSequence,proto3" json:"through_sequence,omitempty"`
 	AsOf            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=as_of,json=asOf,proto3" json:"as_of,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// By which records are signed: Ed25519, a SubjectPublicKeyInfo in DER.
+	RecordKey     []byte `protobuf:"bytes,4,opt,name=record_key,json=recordKey,proto3" json:"record_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ExportBegun) Reset() {
 	*x = ExportBegun{}
-	mi := &file_stint_v1_history_proto_msgTypes[44]
+	mi := &file_stint_v1_history_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3883,7 +3951,7 @@ func (x *ExportBegun) String() string {
 func (*ExportBegun) ProtoMessage() {}
 
 func (x *ExportBegun) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[44]
+	mi := &file_stint_v1_history_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3896,7 +3964,7 @@ func (x *ExportBegun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportBegun.ProtoReflect.Descriptor instead.
 func (*ExportBegun) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{44}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ExportBegun) GetEpoch() string {
@@ -3920,6 +3988,13 @@ func (x *ExportBegun) GetAsOf() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *ExportBegun) GetRecordKey() []byte {
+	if x != nil {
+		return x.RecordKey
+	}
+	return nil
+}
+
 type ExportedIssuance struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Issuance *Issuance              `protobuf:"bytes,1,opt,name=issuance,proto3" json:"issuance,omitempty"`
@@ -3935,7 +4010,7 @@ type ExportedIssuance struct {
 
 func (x *ExportedIssuance) Reset() {
 	*x = ExportedIssuance{}
-	mi := &file_stint_v1_history_proto_msgTypes[45]
+	mi := &file_stint_v1_history_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3947,7 +4022,7 @@ func (x *ExportedIssuance) String() string {
 func (*ExportedIssuance) ProtoMessage() {}
 
 func (x *ExportedIssuance) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[45]
+	mi := &file_stint_v1_history_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3960,7 +4035,7 @@ func (x *ExportedIssuance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportedIssuance.ProtoReflect.Descriptor instead.
 func (*ExportedIssuance) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{45}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ExportedIssuance) GetIssuance() *Issuance {
@@ -4299,17 +4374,23 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x10through_sequence\x18\t \x01(\x04R\x0fthroughSequence\x12/\n" +
 	"\x05as_of\x18\n" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x14\n" +
-	"\x05epoch\x18\v \x01(\tR\x05epoch\"\xee\x01\n" +
+	"\x05epoch\x18\v \x01(\tR\x05epoch\"\x9f\x02\n" +
 	"\x0eExportResponse\x12+\n" +
 	"\x05begun\x18\x01 \x01(\v2\x15.stint.v1.ExportBegunR\x05begun\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x128\n" +
 	"\tissuances\x18\x03 \x03(\v2\x1a.stint.v1.ExportedIssuanceR\tissuances\x120\n" +
 	"\tdecisions\x18\x04 \x03(\v2\x12.stint.v1.DecisionR\tdecisions\x12'\n" +
-	"\x06events\x18\x05 \x03(\v2\x0f.stint.v1.EventR\x06events\"\x7f\n" +
+	"\x06events\x18\x05 \x03(\v2\x0f.stint.v1.EventR\x06events\x12/\n" +
+	"\arecords\x18\x06 \x03(\v2\x15.stint.v1.AuditRecordR\arecords\"E\n" +
+	"\vAuditRecord\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1a\n" +
+	"\benvelope\x18\x02 \x01(\tR\benvelope\"\x9e\x01\n" +
 	"\vExportBegun\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12)\n" +
 	"\x10through_sequence\x18\x02 \x01(\x04R\x0fthroughSequence\x12/\n" +
-	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\"\xba\x01\n" +
+	"\x05as_of\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04asOf\x12\x1d\n" +
+	"\n" +
+	"record_key\x18\x04 \x01(\fR\trecordKey\"\xba\x01\n" +
 	"\x10ExportedIssuance\x12.\n" +
 	"\bissuance\x18\x01 \x01(\v2\x12.stint.v1.IssuanceR\bissuance\x122\n" +
 	"\n" +
@@ -4361,12 +4442,13 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x06Effect\x12\x16\n" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fEFFECT_ALLOW\x10\x01\x12\x0f\n" +
-	"\vEFFECT_DENY\x10\x02*\x81\x01\n" +
+	"\vEFFECT_DENY\x10\x02*\x9c\x01\n" +
 	"\fExportedRows\x12\x1d\n" +
 	"\x19EXPORTED_ROWS_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17EXPORTED_ROWS_ISSUANCES\x10\x01\x12\x1b\n" +
 	"\x17EXPORTED_ROWS_DECISIONS\x10\x02\x12\x18\n" +
-	"\x14EXPORTED_ROWS_EVENTS\x10\x032\xf3\x06\n" +
+	"\x14EXPORTED_ROWS_EVENTS\x10\x03\x12\x19\n" +
+	"\x15EXPORTED_ROWS_RECORDS\x10\x042\xf3\x06\n" +
 	"\aHistory\x12P\n" +
 	"\rListIssuances\x12\x1e.stint.v1.ListIssuancesRequest\x1a\x1f.stint.v1.ListIssuancesResponse\x12D\n" +
 	"\tListSteps\x12\x1a.stint.v1.ListStepsRequest\x1a\x1b.stint.v1.ListStepsResponse\x12P\n" +
@@ -4397,7 +4479,7 @@ func file_stint_v1_history_proto_rawDescGZIP() []byte {
 }
 
 var file_stint_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_stint_v1_history_proto_goTypes = []any{
 	(HistoryField)(0),             // 0: stint.v1.HistoryField
 	(HistoryList)(0),              // 1: stint.v1.HistoryList
@@ -4447,75 +4529,76 @@ var file_stint_v1_history_proto_goTypes = []any{
 	(*LeftOut)(nil),               // 45: stint.v1.LeftOut
 	(*ExportRequest)(nil),         // 46: stint.v1.ExportRequest
 	(*ExportResponse)(nil),        // 47: stint.v1.ExportResponse
-	(*ExportBegun)(nil),           // 48: stint.v1.ExportBegun
-	(*ExportedIssuance)(nil),      // 49: stint.v1.ExportedIssuance
-	(*timestamppb.Timestamp)(nil), // 50: google.protobuf.Timestamp
-	(SvidKind)(0),                 // 51: stint.v1.SvidKind
-	(IssuanceState)(0),            // 52: stint.v1.IssuanceState
-	(*Issuance)(nil),              // 53: stint.v1.Issuance
-	(StepState)(0),                // 54: stint.v1.StepState
-	(*Step)(nil),                  // 55: stint.v1.Step
-	(*StepName)(nil),              // 56: stint.v1.StepName
-	(*Grant)(nil),                 // 57: stint.v1.Grant
-	(*Exchange)(nil),              // 58: stint.v1.Exchange
-	(*durationpb.Duration)(nil),   // 59: google.protobuf.Duration
-	(*Process)(nil),               // 60: stint.v1.Process
-	(*StepPrincipal)(nil),         // 61: stint.v1.StepPrincipal
-	(*GrantElement)(nil),          // 62: stint.v1.GrantElement
-	(DenialLayer)(0),              // 63: stint.v1.DenialLayer
+	(*AuditRecord)(nil),           // 48: stint.v1.AuditRecord
+	(*ExportBegun)(nil),           // 49: stint.v1.ExportBegun
+	(*ExportedIssuance)(nil),      // 50: stint.v1.ExportedIssuance
+	(*timestamppb.Timestamp)(nil), // 51: google.protobuf.Timestamp
+	(SvidKind)(0),                 // 52: stint.v1.SvidKind
+	(IssuanceState)(0),            // 53: stint.v1.IssuanceState
+	(*Issuance)(nil),              // 54: stint.v1.Issuance
+	(StepState)(0),                // 55: stint.v1.StepState
+	(*Step)(nil),                  // 56: stint.v1.Step
+	(*StepName)(nil),              // 57: stint.v1.StepName
+	(*Grant)(nil),                 // 58: stint.v1.Grant
+	(*Exchange)(nil),              // 59: stint.v1.Exchange
+	(*durationpb.Duration)(nil),   // 60: google.protobuf.Duration
+	(*Process)(nil),               // 61: stint.v1.Process
+	(*StepPrincipal)(nil),         // 62: stint.v1.StepPrincipal
+	(*GrantElement)(nil),          // 63: stint.v1.GrantElement
+	(DenialLayer)(0),              // 64: stint.v1.DenialLayer
 }
 var file_stint_v1_history_proto_depIdxs = []int32{
-	50, // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
-	50, // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
+	51, // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
+	51, // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
 	5,  // 2: stint.v1.HistoryFilter.terms:type_name -> stint.v1.HistoryTerm
-	50, // 3: stint.v1.HistoryFilter.live_at:type_name -> google.protobuf.Timestamp
+	51, // 3: stint.v1.HistoryFilter.live_at:type_name -> google.protobuf.Timestamp
 	0,  // 4: stint.v1.HistoryTerm.field:type_name -> stint.v1.HistoryField
 	1,  // 5: stint.v1.CountRowsRequest.list:type_name -> stint.v1.HistoryList
 	4,  // 6: stint.v1.CountRowsRequest.filter:type_name -> stint.v1.HistoryFilter
 	0,  // 7: stint.v1.CountRowsRequest.group_by:type_name -> stint.v1.HistoryField
 	8,  // 8: stint.v1.CountRowsResponse.groups:type_name -> stint.v1.HistoryGroup
 	4,  // 9: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
-	51, // 10: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
-	52, // 11: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
-	53, // 12: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
+	52, // 10: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
+	53, // 11: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
+	54, // 12: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
 	4,  // 13: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
-	54, // 14: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
-	55, // 15: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
+	55, // 14: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
+	56, // 15: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
 	4,  // 16: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
 	2,  // 17: stint.v1.ListDecisionsRequest.effect:type_name -> stint.v1.Effect
 	15, // 18: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
 	2,  // 19: stint.v1.Decision.effect:type_name -> stint.v1.Effect
-	50, // 20: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
-	56, // 21: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
-	57, // 22: stint.v1.Decision.requested:type_name -> stint.v1.Grant
-	57, // 23: stint.v1.Decision.granted:type_name -> stint.v1.Grant
-	57, // 24: stint.v1.Decision.refused:type_name -> stint.v1.Grant
+	51, // 20: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
+	57, // 21: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
+	58, // 22: stint.v1.Decision.requested:type_name -> stint.v1.Grant
+	58, // 23: stint.v1.Decision.granted:type_name -> stint.v1.Grant
+	58, // 24: stint.v1.Decision.refused:type_name -> stint.v1.Grant
 	21, // 25: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
 	18, // 26: stint.v1.Decision.situation:type_name -> stint.v1.Situation
 	20, // 27: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
 	16, // 28: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
 	17, // 29: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
-	56, // 30: stint.v1.Situation.parent:type_name -> stint.v1.StepName
+	57, // 30: stint.v1.Situation.parent:type_name -> stint.v1.StepName
 	19, // 31: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
-	56, // 32: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
+	57, // 32: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
 	4,  // 33: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
 	26, // 34: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
 	4,  // 35: stint.v1.TailEventsRequest.filter:type_name -> stint.v1.HistoryFilter
 	26, // 36: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
-	50, // 37: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	53, // 38: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
-	55, // 39: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
+	51, // 37: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	54, // 38: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
+	56, // 39: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
 	4,  // 40: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
 	33, // 41: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
 	4,  // 42: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
-	58, // 43: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
-	56, // 44: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
-	50, // 45: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
+	59, // 43: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
+	57, // 44: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
+	51, // 45: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
 	36, // 46: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
-	50, // 47: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
-	59, // 48: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
-	50, // 49: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
-	60, // 50: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
+	51, // 47: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
+	60, // 48: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
+	51, // 49: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
+	61, // 50: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
 	15, // 51: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
 	39, // 52: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
 	40, // 53: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
@@ -4523,57 +4606,58 @@ var file_stint_v1_history_proto_depIdxs = []int32{
 	42, // 55: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
 	43, // 56: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
 	44, // 57: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
-	61, // 58: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
+	62, // 58: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
 	43, // 59: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
-	50, // 60: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
+	51, // 60: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
 	2,  // 61: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
-	62, // 62: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
-	63, // 63: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
+	63, // 62: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
+	64, // 63: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
 	40, // 64: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
-	56, // 65: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
-	57, // 66: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
+	57, // 65: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
+	58, // 66: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
 	45, // 67: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
-	62, // 68: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
+	63, // 68: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
 	3,  // 69: stint.v1.ExportRequest.rows:type_name -> stint.v1.ExportedRows
-	50, // 70: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
-	50, // 71: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
-	50, // 72: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
-	48, // 73: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
-	49, // 74: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
+	51, // 70: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
+	51, // 71: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
+	51, // 72: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
+	49, // 73: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
+	50, // 74: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
 	15, // 75: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
 	26, // 76: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
-	50, // 77: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
-	53, // 78: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
-	54, // 79: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
-	9,  // 80: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
-	11, // 81: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
-	13, // 82: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
-	22, // 83: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
-	24, // 84: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
-	27, // 85: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
-	34, // 86: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
-	29, // 87: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
-	31, // 88: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
-	6,  // 89: stint.v1.History.CountRows:input_type -> stint.v1.CountRowsRequest
-	37, // 90: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
-	46, // 91: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
-	10, // 92: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
-	12, // 93: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
-	14, // 94: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
-	23, // 95: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
-	25, // 96: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
-	28, // 97: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
-	35, // 98: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
-	30, // 99: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
-	32, // 100: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
-	7,  // 101: stint.v1.History.CountRows:output_type -> stint.v1.CountRowsResponse
-	38, // 102: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
-	47, // 103: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
-	92, // [92:104] is the sub-list for method output_type
-	80, // [80:92] is the sub-list for method input_type
-	80, // [80:80] is the sub-list for extension type_name
-	80, // [80:80] is the sub-list for extension extendee
-	0,  // [0:80] is the sub-list for field type_name
+	48, // 77: stint.v1.ExportResponse.records:type_name -> stint.v1.AuditRecord
+	51, // 78: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
+	54, // 79: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
+	55, // 80: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
+	9,  // 81: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
+	11, // 82: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
+	13, // 83: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
+	22, // 84: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
+	24, // 85: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
+	27, // 86: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
+	34, // 87: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
+	29, // 88: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
+	31, // 89: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
+	6,  // 90: stint.v1.History.CountRows:input_type -> stint.v1.CountRowsRequest
+	37, // 91: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
+	46, // 92: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
+	10, // 93: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
+	12, // 94: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
+	14, // 95: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
+	23, // 96: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
+	25, // 97: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
+	28, // 98: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
+	35, // 99: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
+	30, // 100: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
+	32, // 101: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
+	7,  // 102: stint.v1.History.CountRows:output_type -> stint.v1.CountRowsResponse
+	38, // 103: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
+	47, // 104: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
+	93, // [93:105] is the sub-list for method output_type
+	81, // [81:93] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_history_proto_init() }
@@ -4593,7 +4677,7 @@ func file_stint_v1_history_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_history_proto_rawDesc), len(file_stint_v1_history_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   46,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1,22 +1,40 @@
+import { hash } from "node:crypto";
 import type { ExportFilter, ExportReads, ExportWindow } from "../../../ports/export-reads.ts";
 import type { EventRow } from "../../../ports/ledger-reads.ts";
 import { DECISION, type DecisionRow, decisionOf } from "../tables/decision-table.ts";
 import { EVENT, type StoredEvent } from "../tables/event-table.ts";
 import { exportedIssuanceOf, ISSUANCE, type StoredExportedIssuance } from "../tables/issuance-table.ts";
+import { effectOf, STEP, type StoredEffect } from "../tables/step-table.ts";
 import { type Condition, pageConditions, readPage, when } from "./history-page.ts";
 import type { Reader } from "./reader.ts";
 
 export function createExportReads({ read }: Reader): ExportReads {
+  async function exportedDecisions(window: ExportWindow) {
+    const conditions = [...windowConditions("d", window), ...stepConditions("d", window)];
+    const page = { select: DECISION.history, conditions, orderBy: "d.sequence", limit: window.limit };
+    return read((db) => readPage<DecisionRow>(db, page)).map(decisionOf);
+  }
+
   return {
+    exportedDecisions,
+    async exportedRecords(window, through) {
+      const decisions = await exportedDecisions(window);
+      const sequences = JSON.stringify(decisions.map(({ sequence }) => sequence));
+      const stepIds = JSON.stringify(decisions.flatMap(({ stepId }) => stepId ?? []));
+      const bytes = read((db) => db.all<Pick<StoredEvent, "sequence" | "canonical">>(EVENT.bytesOf, { sequences }));
+      const effects = read((db) => db.all<StoredEffect>(STEP.effects, { stepIds, through }));
+      const eventOf = new Map(bytes.map(({ sequence, canonical }) => [sequence, hash("sha256", canonical)]));
+      const effectOfStep = new Map(effects.map((row) => [row.stepId, effectOf(row)]));
+      return decisions.map((decision) => {
+        const effect = effectOfStep.get(decision.stepId ?? "");
+        const eventSha256 = eventOf.get(decision.sequence) ?? "";
+        return { sequence: decision.sequence, decision, eventSha256, ...(effect !== undefined && { effect }) };
+      });
+    },
     async exportedIssuances(window, through) {
       const conditions = [...windowConditions("i", window, { through }), ...stepConditions("s", window)];
       const page = { select: ISSUANCE.exported, conditions, orderBy: "i.sequence", limit: window.limit };
       return read((db) => readPage<StoredExportedIssuance>(db, page)).map(exportedIssuanceOf);
-    },
-    async exportedDecisions(window) {
-      const conditions = [...windowConditions("d", window), ...stepConditions("d", window)];
-      const page = { select: DECISION.history, conditions, orderBy: "d.sequence", limit: window.limit };
-      return read((db) => readPage<DecisionRow>(db, page)).map(decisionOf);
     },
     async exportedEvents(window) {
       const page = {

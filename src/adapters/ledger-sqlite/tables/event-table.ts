@@ -31,6 +31,7 @@ export const EVENT = {
      LIMIT @limit`,
   leafHashes: `
     SELECT leaf_hash AS leafHash FROM event WHERE sequence > @after AND sequence <= @through ORDER BY sequence`,
+  bytesOf: "SELECT sequence, canonical FROM event WHERE sequence IN (SELECT value FROM json_each(@sequences))",
   newest: "SELECT max(sequence) AS sequence FROM event",
   /** For the operator's view; conditions are appended. */
   history: `

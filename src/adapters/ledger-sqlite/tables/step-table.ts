@@ -1,4 +1,5 @@
 import type { Approval, ApprovalAnswer, PendingApproval } from "../../../domain/approval.ts";
+import type { ObservedEffect } from "../../../domain/audit-record.ts";
 import { canonicalText } from "../../../domain/canonical-json.ts";
 import { executorFrom, formatExecutor } from "../../../domain/executor.ts";
 import type { Grant } from "../../../domain/grant.ts";
@@ -67,7 +68,28 @@ const closing = (condition: string) => `
            s.opener_entry_id AS openerEntryId
       FROM step AS s WHERE ${condition} AND s.closed_sequence IS NULL ORDER BY s.sequence`;
 
+/** The credentials of a step `s` that were recorded through `@through`, and of these the ones that a condition leaves. */
+const credentialsThrough = (what: string, condition = "TRUE") => `
+  (SELECT ${what} FROM step_event AS h JOIN issuance AS i ON i.sequence = h.sequence
+    WHERE h.step_sequence = s.sequence AND i.sequence <= @through AND ${condition})`;
+
 export const STEP = {
+  /** What came of steps through `@through`; of calls all that was reported so far. */
+  effects: `
+    SELECT s.step_id AS stepId, s.spiffe_id AS spiffeId, s.principal_id AS principalId,
+           CASE WHEN s.closed_sequence > @through THEN 'OPEN' ELSE s.state END AS state,
+           CASE WHEN s.closed_sequence <= @through THEN s.closed_at_us END AS closedAt,
+           CASE WHEN s.closed_sequence <= @through THEN s.close_reason END AS closeReason,
+           CASE WHEN s.closed_sequence <= @through THEN s.close_decision_id END AS closeDecisionId,
+           ${credentialsThrough("count(*)")} AS credentials,
+           ${credentialsThrough("count(*)", "i.revoked_sequence <= @through")} AS revoked,
+           ${credentialsThrough("max(i.expires_at_s)")} AS latestExpiry,
+           (SELECT json_group_array(json_object('tool', c.tool, 'action', c.action, 'outcome', c.outcome, 'calls', c.calls))
+              FROM (SELECT u.tool, u.action, u.outcome, sum(u.calls) AS calls FROM usage AS u
+                     WHERE u.step_sequence = s.sequence
+                     GROUP BY u.tool, u.action, u.outcome ORDER BY u.tool, u.action, u.outcome) AS c) AS calls
+      FROM step AS s
+     WHERE s.sequence <= @through AND s.step_id IN (SELECT value FROM json_each(@stepIds))`,
   insert: `
     INSERT INTO step (
       sequence, step_id, run_id, step, attempt, workflow, purpose, agent, agent_entry_id, opener_entry_id, opener,
@@ -331,5 +353,29 @@ export function parametersOfOpened(event: StepOpened | StepPending, sequence: nu
     decisionId: step.decisionId,
     factScopes: step.factScopes === undefined ? null : canonicalText(step.factScopes),
     delegationJti: step.delegationJti ?? null,
+  };
+}
+
+export type StoredEffect = Pick<ObservedEffect, "spiffeId" | "state" | "credentials" | "revoked"> & {
+  readonly stepId: string;
+  readonly principalId: string | null;
+  readonly closedAt: UnixMicros | null;
+  readonly closeReason: RevocationReason | null;
+  readonly closeDecisionId: string | null;
+  readonly latestExpiry: UnixSeconds | null;
+  readonly calls: string;
+};
+
+export function effectOf(row: StoredEffect): ObservedEffect {
+  const { spiffeId, state, credentials, revoked, principalId, closedAt, closeReason, closeDecisionId, latestExpiry } =
+    row;
+  return {
+    ...{ spiffeId, state, credentials, revoked },
+    ...(principalId !== null && { principalId }),
+    ...(closedAt !== null && { closedAt }),
+    ...(closeReason !== null && { closeReason }),
+    ...(closeDecisionId !== null && { closeDecisionId }),
+    ...(latestExpiry !== null && { latestExpiry }),
+    calls: JSON.parse(row.calls) as ObservedEffect["calls"],
   };
 }

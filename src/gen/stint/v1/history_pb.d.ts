@@ -1878,6 +1878,11 @@ export declare type ExportResponse = Message<"stint.v1.ExportResponse"> & {
    * @generated from field: repeated stint.v1.Event events = 5;
    */
   events: Event[];
+
+  /**
+   * @generated from field: repeated stint.v1.AuditRecord records = 6;
+   */
+  records: AuditRecord[];
 };
 
 /**
@@ -1885,6 +1890,31 @@ export declare type ExportResponse = Message<"stint.v1.ExportResponse"> & {
  * Use `create(ExportResponseSchema)` to create a new message.
  */
 export declare const ExportResponseSchema: GenMessage<ExportResponse>;
+
+/**
+ * @generated from message stint.v1.AuditRecord
+ */
+export declare type AuditRecord = Message<"stint.v1.AuditRecord"> & {
+  /**
+   * Of the decision's event.
+   *
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * A DSSE envelope in JSON, with an in-toto Statement in it.
+   *
+   * @generated from field: string envelope = 2;
+   */
+  envelope: string;
+};
+
+/**
+ * Describes the message stint.v1.AuditRecord.
+ * Use `create(AuditRecordSchema)` to create a new message.
+ */
+export declare const AuditRecordSchema: GenMessage<AuditRecord>;
 
 /**
  * @generated from message stint.v1.ExportBegun
@@ -1904,6 +1934,13 @@ export declare type ExportBegun = Message<"stint.v1.ExportBegun"> & {
    * @generated from field: google.protobuf.Timestamp as_of = 3;
    */
   asOf?: Timestamp | undefined;
+
+  /**
+   * By which records are signed: Ed25519, a SubjectPublicKeyInfo in DER.
+   *
+   * @generated from field: bytes record_key = 4;
+   */
+  recordKey: Uint8Array;
 };
 
 /**
@@ -2227,6 +2264,13 @@ export enum ExportedRows {
    * @generated from enum value: EXPORTED_ROWS_EVENTS = 3;
    */
   EVENTS = 3,
+
+  /**
+   * Decisions with their observed effect, signed.
+   *
+   * @generated from enum value: EXPORTED_ROWS_RECORDS = 4;
+   */
+  RECORDS = 4,
 }
 
 /**

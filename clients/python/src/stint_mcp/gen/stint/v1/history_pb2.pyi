@@ -25,6 +25,7 @@ class ExportedRows(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EXPORTED_ROWS_ISSUANCES: _ClassVar[ExportedRows]
     EXPORTED_ROWS_DECISIONS: _ClassVar[ExportedRows]
     EXPORTED_ROWS_EVENTS: _ClassVar[ExportedRows]
+    EXPORTED_ROWS_RECORDS: _ClassVar[ExportedRows]
 EFFECT_UNSPECIFIED: Effect
 EFFECT_ALLOW: Effect
 EFFECT_DENY: Effect
@@ -32,6 +33,7 @@ EXPORTED_ROWS_UNSPECIFIED: ExportedRows
 EXPORTED_ROWS_ISSUANCES: ExportedRows
 EXPORTED_ROWS_DECISIONS: ExportedRows
 EXPORTED_ROWS_EVENTS: ExportedRows
+EXPORTED_ROWS_RECORDS: ExportedRows
 
 class HistoryFilter(_message.Message):
     __slots__ = ("run_id", "step", "step_id", "agent", "since", "until", "page_size", "page_token")
@@ -586,28 +588,40 @@ class ExportRequest(_message.Message):
     def __init__(self, rows: _Optional[_Union[ExportedRows, str]] = ..., run_id: _Optional[str] = ..., step: _Optional[str] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., after_sequence: _Optional[int] = ..., through_sequence: _Optional[int] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class ExportResponse(_message.Message):
-    __slots__ = ("begun", "sequence", "issuances", "decisions", "events")
+    __slots__ = ("begun", "sequence", "issuances", "decisions", "events", "records")
     BEGUN_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ISSUANCES_FIELD_NUMBER: _ClassVar[int]
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
     begun: ExportBegun
     sequence: int
     issuances: _containers.RepeatedCompositeFieldContainer[ExportedIssuance]
     decisions: _containers.RepeatedCompositeFieldContainer[Decision]
     events: _containers.RepeatedCompositeFieldContainer[Event]
-    def __init__(self, begun: _Optional[_Union[ExportBegun, _Mapping]] = ..., sequence: _Optional[int] = ..., issuances: _Optional[_Iterable[_Union[ExportedIssuance, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ...) -> None: ...
+    records: _containers.RepeatedCompositeFieldContainer[AuditRecord]
+    def __init__(self, begun: _Optional[_Union[ExportBegun, _Mapping]] = ..., sequence: _Optional[int] = ..., issuances: _Optional[_Iterable[_Union[ExportedIssuance, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., records: _Optional[_Iterable[_Union[AuditRecord, _Mapping]]] = ...) -> None: ...
+
+class AuditRecord(_message.Message):
+    __slots__ = ("sequence", "envelope")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    envelope: str
+    def __init__(self, sequence: _Optional[int] = ..., envelope: _Optional[str] = ...) -> None: ...
 
 class ExportBegun(_message.Message):
-    __slots__ = ("epoch", "through_sequence", "as_of")
+    __slots__ = ("epoch", "through_sequence", "as_of", "record_key")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     AS_OF_FIELD_NUMBER: _ClassVar[int]
+    RECORD_KEY_FIELD_NUMBER: _ClassVar[int]
     epoch: str
     through_sequence: int
     as_of: _timestamp_pb2.Timestamp
-    def __init__(self, epoch: _Optional[str] = ..., through_sequence: _Optional[int] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    record_key: bytes
+    def __init__(self, epoch: _Optional[str] = ..., through_sequence: _Optional[int] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_key: _Optional[bytes] = ...) -> None: ...
 
 class ExportedIssuance(_message.Message):
     __slots__ = ("issuance", "step_state", "decision_id", "principal_id")
