@@ -36,6 +36,7 @@ const FLAGS: Readonly<Record<HistoryField, readonly [value: string, description:
   serial: ["number", "with this serial number, hexadecimal"],
   authority: ["id", "signed by this authority"],
   key: ["sha256", "issued for this public key, by the SHA-256 of its SubjectPublicKeyInfo"],
+  process: ["process", "opened or executed by this process: boot id, PID namespace, pid and start time, with slashes"],
   exchange: ["id", "with this id"],
   target: ["name", "of this other system, as the broker's configuration names it"],
   verifier: ["name", "reported by this verifier"],

@@ -67,6 +67,12 @@ export const TOP_COMMANDS: readonly TopCommand[] = [
     load: async () => (await import("./commands/history.ts")).addHistory,
   },
   {
+    name: "descendants",
+    description:
+      "all that descends from a step, a process, an entry, a key or a person: live, past, and what it could reach; and its end",
+    load: async () => (await import("./commands/descendants.ts")).addDescendants,
+  },
+  {
     name: "explain",
     description: "why a decision came out as it did, and what would have passed instead",
     load: async () => (await import("./commands/explain.ts")).addExplain,

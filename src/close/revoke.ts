@@ -13,7 +13,7 @@ export type RevocationTarget =
   | { readonly kind: "serialNumber"; readonly serialNumber: string }
   /** The agent's entry is also disabled, until an operator enables it again. */
   | { readonly kind: "agent"; readonly entryId: string }
-  | Exclude<CloseTarget, { kind: "entry" } | { kind: "steps" }>
+  | Exclude<CloseTarget, { kind: "entry" }>
   | { readonly kind: "step"; readonly stepId: string };
 
 type OfCredential = Extract<RevocationTarget, { kind: "jti" | "serialNumber" }>;

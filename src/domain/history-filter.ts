@@ -48,8 +48,10 @@ export const HISTORY_FIELDS = {
   jti: ["issuances", "events"],
   serial: ["issuances", "events"],
   authority: ["issuances"],
-  /** SHA-256 of the SubjectPublicKeyInfo that it was issued for, hexadecimal. */
-  key: ["issuances"],
+  /** SHA-256 of the SubjectPublicKeyInfo that it, or a credential of the step, was issued for, hexadecimal. */
+  key: ["issuances", "steps"],
+  /** The opener's, or the executor's, in the text of `formatProcess`. */
+  process: ["steps"],
   exchange: ["exchanges"],
   target: ["exchanges"],
   /** Name of the verifier's entry that has reported it. */

@@ -43,7 +43,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
     revocations: revocationsPortsOf(core, config),
     authorizations: checkPortsOf(core, config),
     history: {
-      ...{ history, exports, steps, ledger, receipts, entries, principals, clock },
+      ...{ history, exports, steps, ledger, receipts, entries, principals, clock, processes: unix.watch },
       explainer: core.explainer,
       recordSigner: core.recordSigner,
     },

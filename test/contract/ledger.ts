@@ -8,6 +8,7 @@ import { closuresContract } from "./ledger-closures.ts";
 import { connectedRunsContract } from "./ledger-connected-runs.ts";
 import { credentialsContract } from "./ledger-credentials.ts";
 import { delegatingContract } from "./ledger-delegating.ts";
+import { descendantsContract } from "./ledger-descendants.ts";
 import { entriesContract } from "./ledger-entries.ts";
 import { evidenceContract } from "./ledger-evidence.ts";
 import { exchangesContract } from "./ledger-exchanges.ts";
@@ -55,6 +56,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     statusListsContract,
     historyContract,
     filtersContract,
+    descendantsContract,
     stepTreeContract,
     policiesContract,
     toolsContract,

@@ -71,6 +71,8 @@ test("the services and their methods", () => {
       "ListUsage",
       "ListExchanges",
       "CountRows",
+      "TellDescendants (server_streaming)",
+      "ListGrantUse",
       "Explain",
       "Export (server_streaming)",
     ],
@@ -271,6 +273,7 @@ test("the numbers of every enum", () => {
       "28 HISTORY_FIELD_TARGET",
       "29 HISTORY_FIELD_VERIFIER",
       "30 HISTORY_FIELD_TYPE",
+      "31 HISTORY_FIELD_PROCESS",
     ],
     "stint.v1.HistoryList": [
       "0 HISTORY_LIST_UNSPECIFIED",

@@ -7,10 +7,8 @@ import { isOfKind } from "../../domain/registration-entry.ts";
 import type { Explainer } from "../../explain/explainer.ts";
 import { Effect, type History, type HistoryFilter as HistoryFilterMessage } from "../../gen/stint/v1/history_pb.js";
 import { IssuanceState } from "../../gen/stint/v1/types_pb.js";
-import type { Clock } from "../../ports/clock.ts";
-import type { EntryDirectory } from "../../ports/directories.ts";
 import type { Ledger } from "../../ports/ledger.ts";
-import type { HistoryFilter, HistoryReads, StepReads } from "../../ports/ledger-reads.ts";
+import type { HistoryFilter, StepReads } from "../../ports/ledger-reads.ts";
 import { decisionMessageOf } from "../../wire/decision-message.ts";
 import { exchangeMessageOf } from "../../wire/exchange-message.ts";
 import { issuanceMessageOf, svidKindOf } from "../../wire/issuance-message.ts";
@@ -18,24 +16,24 @@ import { processMessageOf } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { durationOfSeconds, timestampOfMicros } from "../../wire/timestamps.ts";
 import { type Endpoint, unary } from "./call.ts";
+import { type DescendantsPorts, toldDescendants } from "./descendants.ts";
 import { eventMessageOf } from "./event-message.ts";
 import { explanationMessageOf } from "./explanation-message.ts";
 import { type ExportPorts, exportHandler } from "./export.ts";
+import { listedGrantUse } from "./grant-use.ts";
 import { countedRows } from "./history-count.ts";
 import { filterOf, tokensOf, usageFilterOf } from "./history-filter.ts";
 import { nextPageToken, stepStatesOf } from "./paging.ts";
-import { type ShownPorts, shownStep } from "./shown-step.ts";
+import { shownStep } from "./shown-step.ts";
+import { serverStreaming } from "./streaming.ts";
 import { tailHandler } from "./tail.ts";
 
-export type HistoryPorts = ShownPorts &
+export type HistoryPorts = DescendantsPorts &
   ExportPorts & {
-    readonly history: HistoryReads;
     readonly steps: Pick<StepReads, "step">;
     readonly ledger: Pick<Ledger, "follow" | "head">;
     readonly explainer: Explainer;
     readonly receipts: ReceiptBook;
-    readonly entries: EntryDirectory;
-    readonly clock: Clock;
   };
 
 const STATES = {
@@ -169,6 +167,14 @@ export function historyHandlers(endpoint: Endpoint, ports: HistoryPorts): Handle
     countRows: unary(endpoint, "History.CountRows", async (request, caller) => {
       checkMayLook(caller);
       return countedRows(request, ports);
+    }),
+    tellDescendants: serverStreaming(endpoint, "History.TellDescendants", (request, { caller }) => {
+      checkMayLook(caller);
+      return toldDescendants(request, caller, ports);
+    }),
+    listGrantUse: unary(endpoint, "History.ListGrantUse", async (request, caller) => {
+      checkMayLook(caller);
+      return listedGrantUse(request, ports);
     }),
     explain: unary(endpoint, "History.Explain", async ({ decisionId }, caller, ids) => {
       checkMayLook(caller);

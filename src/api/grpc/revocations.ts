@@ -1,33 +1,31 @@
+import { stepsToClose } from "../../audit/descendants.ts";
 import { type RevocationTarget, type RevokePorts, revoke } from "../../close/revoke.ts";
-import { processNamed } from "../../decide/named-process.ts";
 import { operatorWith } from "../../decide/step-access.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
 import type { Actor } from "../../domain/ledger-event.ts";
-import type { ProcessIdentity } from "../../domain/process.ts";
 import { isRevocationReason } from "../../domain/revocation.ts";
 import type { Attested } from "../../domain/stages.ts";
 import type { Revocations, RevokeRequest } from "../../gen/stint/v1/revocations_pb.js";
 import type { ProcessWatch } from "../../ports/attestor.ts";
 import type { EntryDirectory } from "../../ports/directories.ts";
+import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import type { PrincipalVault } from "../../ports/principal-vault.ts";
 import { exchangeMessageOf } from "../../wire/exchange-message.ts";
 import { issuanceMessageOf } from "../../wire/issuance-message.ts";
 import { principalNameOf } from "../../wire/principal-message.ts";
-import { processOfMessage } from "../../wire/process-message.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import { type Endpoint, unary } from "./call.ts";
+import { namedEntry, namedProcess } from "./named-cause.ts";
 import { shownStep } from "./shown-step.ts";
 import { type FeedPorts, watchHandler } from "./watch.ts";
 
 export type RevocationsPorts = FeedPorts &
   RevokePorts & {
+    readonly history: HistoryReads;
     readonly entries: EntryDirectory;
     readonly processes: ProcessWatch;
     readonly principals: Pick<PrincipalVault, "idOf" | "open">;
   };
-
-/** What else must name a process that has gone, or that the broker knows by another pid. */
-const WHOLE = "boot id, PID namespace and start time too";
 
 export function revocationsHandlers(endpoint: Endpoint, ports: RevocationsPorts): HandlersOf<typeof Revocations> {
   return {
@@ -37,7 +35,7 @@ export function revocationsHandlers(endpoint: Endpoint, ports: RevocationsPorts)
       const reason = request.reason === "" ? "privilegeWithdrawn" : request.reason;
       if (!isRevocationReason(reason)) throw invalidField("reason", "an RFC 5280 reason name, e.g. keyCompromise");
       const revoked = await revoke(
-        targetOf(request.target, caller, ports),
+        await targetOf(request.target, caller, ports),
         { reason, dryRun: request.dryRun, by },
         ports,
       );
@@ -64,11 +62,21 @@ export function operatorActor(caller: Attested, roles: Parameters<typeof operato
   return { kind: "operator", entryId: operatorWith(caller, roles).entryId, uid: caller.uid };
 }
 
-function isWhole(named: Partial<ProcessIdentity> & { readonly pid: number }): named is ProcessIdentity {
-  return named.bootId !== undefined && named.pidNamespace !== undefined && named.startTimeTicks !== undefined;
+/** @throws BrokerError STEP_NOT_FOUND when there is none */
+async function ofSteps(
+  cause: Parameters<typeof stepsToClose>[0],
+  { history, clock }: RevocationsPorts,
+): Promise<RevocationTarget> {
+  const stepIds = await stepsToClose(cause, history, clock.now());
+  if (stepIds.length === 0) throw new BrokerError("STEP_NOT_FOUND", "no such step");
+  return { kind: "steps", stepIds };
 }
 
-function targetOf(target: RevokeRequest["target"], caller: Attested, ports: RevocationsPorts): RevocationTarget {
+async function targetOf(
+  target: RevokeRequest["target"],
+  caller: Attested,
+  ports: RevocationsPorts,
+): Promise<RevocationTarget> {
   switch (target.case) {
     case "jti":
       return { kind: "jti", jti: target.value };
@@ -83,14 +91,16 @@ function targetOf(target: RevokeRequest["target"], caller: Attested, ports: Revo
       if (entry === undefined) throw new BrokerError("ENTRY_NOT_FOUND", "no entry of this agent");
       return { kind: "agent", entryId: entry.entryId };
     }
-    case "process": {
-      const named = processOfMessage(target.value);
-      const process = isWhole(named)
-        ? named
-        : processNamed(named.pid, caller, ports.processes, { field: "process", instead: WHOLE })?.process;
-      if (process === undefined) throw invalidField("process", `a live pid, or ${WHOLE}`);
-      return { kind: "process", process: { ...process, ...named } };
-    }
+    case "process":
+      return { kind: "process", process: namedProcess(target.value, caller, ports.processes) };
+    case "entry":
+      return { kind: "agent", entryId: namedEntry(target.value, ports.entries).entryId };
+    case "decisionId":
+      return ofSteps({ kind: "decision", decisionId: target.value }, ports);
+    case "key":
+      return ofSteps({ kind: "key", sha256: target.value }, ports);
+    case "principalId":
+      return { kind: "principal", principalId: target.value };
     case "principal":
       return { kind: "principal", principalId: ports.principals.idOf(principalNameOf(target.value, "principal")) };
     default:

@@ -16,6 +16,7 @@ import { countView, groupView } from "../output/count-view.ts";
 import { decisionView } from "../output/decision-view.ts";
 import { eventView } from "../output/event-view.ts";
 import { exchangeView } from "../output/exchange-view.ts";
+import { grantUseView } from "../output/grant-use-view.ts";
 import { issuanceView } from "../output/issuance-view.ts";
 import { stepView } from "../output/step-view.ts";
 import { usageView } from "../output/usage-view.ts";
@@ -131,6 +132,31 @@ export function addHistory(history: Command, context: Context): void {
       return { rows, nextPageToken, resumeToken: "" };
     },
   });
+
+  addHistoryFlags(
+    addPaging(
+      history.command("grant-use").description("what steps were granted, beside what servers have reported of it"),
+    ),
+    "steps",
+    context,
+  )
+    .option("--by-agent", "for each agent, in all steps that are meant")
+    .action(
+      acting(context, async (session, options: ListOptions & { readonly byAgent?: boolean }) => {
+        const client = session.operator(History);
+        const filter = historyFilterOf("steps", options);
+        const { byAgent = false } = options;
+        const rows = byAgent
+          ? (await client.listGrantUse({ filter, byAgent })).uses
+          : await rowsOf(
+              session,
+              options,
+              (page) => client.listGrantUse({ filter: { ...filter, ...page } }),
+              (page) => page.uses,
+            );
+        await session.print.rows(grantUseView, rows);
+      }),
+    );
 
   add("the ledger itself", {
     list: "events",

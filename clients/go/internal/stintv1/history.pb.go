@@ -67,6 +67,8 @@ const (
 	// Name of the verifier's entry.
 	HistoryField_HISTORY_FIELD_VERIFIER HistoryField = 29
 	HistoryField_HISTORY_FIELD_TYPE     HistoryField = 30
+	// The opener or the executor: boot id, PID namespace, pid and start time in clock ticks, with slashes between.
+	HistoryField_HISTORY_FIELD_PROCESS HistoryField = 31
 )
 
 // Enum value maps for HistoryField.
@@ -103,6 +105,7 @@ var (
 		28: "HISTORY_FIELD_TARGET",
 		29: "HISTORY_FIELD_VERIFIER",
 		30: "HISTORY_FIELD_TYPE",
+		31: "HISTORY_FIELD_PROCESS",
 	}
 	HistoryField_value = map[string]int32{
 		"HISTORY_FIELD_UNSPECIFIED":   0,
@@ -136,6 +139,7 @@ var (
 		"HISTORY_FIELD_TARGET":        28,
 		"HISTORY_FIELD_VERIFIER":      29,
 		"HISTORY_FIELD_TYPE":          30,
+		"HISTORY_FIELD_PROCESS":       31,
 	}
 )
 
@@ -2311,6 +2315,744 @@ func (x *LookUpResponse) GetStep() *Step {
 	return nil
 }
 
+type TellDescendantsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Cause:
+	//
+	//	*TellDescendantsRequest_StepId
+	//	*TellDescendantsRequest_RunId
+	//	*TellDescendantsRequest_Entry
+	//	*TellDescendantsRequest_Process
+	//	*TellDescendantsRequest_PrincipalId
+	//	*TellDescendantsRequest_DecisionId
+	//	*TellDescendantsRequest_Key
+	Cause isTellDescendantsRequest_Cause `protobuf_oneof:"cause"`
+	// When the steps that the cause names were opened.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	Until         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TellDescendantsRequest) Reset() {
+	*x = TellDescendantsRequest{}
+	mi := &file_stint_v1_history_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TellDescendantsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TellDescendantsRequest) ProtoMessage() {}
+
+func (x *TellDescendantsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TellDescendantsRequest.ProtoReflect.Descriptor instead.
+func (*TellDescendantsRequest) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TellDescendantsRequest) GetCause() isTellDescendantsRequest_Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return nil
+}
+
+func (x *TellDescendantsRequest) GetStepId() string {
+	if x != nil {
+		if x, ok := x.Cause.(*TellDescendantsRequest_StepId); ok {
+			return x.StepId
+		}
+	}
+	return ""
+}
+
+func (x *TellDescendantsRequest) GetRunId() string {
+	if x != nil {
+		if x, ok := x.Cause.(*TellDescendantsRequest_RunId); ok {
+			return x.RunId
+		}
+	}
+	return ""
+}
+
+func (x *TellDescendantsRequest) GetEntry() string {
+	if x != nil {
+		if x, ok := x.Cause.(*TellDescendantsRequest_Entry); ok {
+			return x.Entry
+		}
+	}
+	return ""
+}
+
+func (x *TellDescendantsRequest) GetProcess() *Process {
+	if x != nil {
+		if x, ok := x.Cause.(*TellDescendantsRequest_Process); ok {
+			return x.Process
+		}
+	}
+	return nil
+}
+
+func (x *TellDescendantsRequest) GetPrincipalId() string {
+	if x != nil {
+		if x, ok := x.Cause.(*TellDescendantsRequest_PrincipalId); ok {
+			return x.PrincipalId
+		}
+	}
+	return ""
+}
+
+func (x *TellDescendantsRequest) GetDecisionId() string {
+	if x != nil {
+		if x, ok := x.Cause.(*TellDescendantsRequest_DecisionId); ok {
+			return x.DecisionId
+		}
+	}
+	return ""
+}
+
+func (x *TellDescendantsRequest) GetKey() string {
+	if x != nil {
+		if x, ok := x.Cause.(*TellDescendantsRequest_Key); ok {
+			return x.Key
+		}
+	}
+	return ""
+}
+
+func (x *TellDescendantsRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *TellDescendantsRequest) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+type isTellDescendantsRequest_Cause interface {
+	isTellDescendantsRequest_Cause()
+}
+
+type TellDescendantsRequest_StepId struct {
+	StepId string `protobuf:"bytes,1,opt,name=step_id,json=stepId,proto3,oneof"`
+}
+
+type TellDescendantsRequest_RunId struct {
+	RunId string `protobuf:"bytes,2,opt,name=run_id,json=runId,proto3,oneof"`
+}
+
+type TellDescendantsRequest_Entry struct {
+	// By which a step was opened or is executed: kind and name as in `agent/researcher`, or the id of the entry.
+	Entry string `protobuf:"bytes,3,opt,name=entry,proto3,oneof"`
+}
+
+type TellDescendantsRequest_Process struct {
+	// As opener or executor.
+	Process *Process `protobuf:"bytes,4,opt,name=process,proto3,oneof"`
+}
+
+type TellDescendantsRequest_PrincipalId struct {
+	// By its id in the ledger.
+	PrincipalId string `protobuf:"bytes,5,opt,name=principal_id,json=principalId,proto3,oneof"`
+}
+
+type TellDescendantsRequest_DecisionId struct {
+	DecisionId string `protobuf:"bytes,6,opt,name=decision_id,json=decisionId,proto3,oneof"`
+}
+
+type TellDescendantsRequest_Key struct {
+	// SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal: of the steps that were issued a credential for this key.
+	Key string `protobuf:"bytes,7,opt,name=key,proto3,oneof"`
+}
+
+func (*TellDescendantsRequest_StepId) isTellDescendantsRequest_Cause() {}
+
+func (*TellDescendantsRequest_RunId) isTellDescendantsRequest_Cause() {}
+
+func (*TellDescendantsRequest_Entry) isTellDescendantsRequest_Cause() {}
+
+func (*TellDescendantsRequest_Process) isTellDescendantsRequest_Cause() {}
+
+func (*TellDescendantsRequest_PrincipalId) isTellDescendantsRequest_Cause() {}
+
+func (*TellDescendantsRequest_DecisionId) isTellDescendantsRequest_Cause() {}
+
+func (*TellDescendantsRequest_Key) isTellDescendantsRequest_Cause() {}
+
+type TellDescendantsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Told:
+	//
+	//	*TellDescendantsResponse_Step
+	//	*TellDescendantsResponse_Issuance
+	//	*TellDescendantsResponse_Exchange
+	//	*TellDescendantsResponse_Reach
+	//	*TellDescendantsResponse_Summary
+	Told          isTellDescendantsResponse_Told `protobuf_oneof:"told"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TellDescendantsResponse) Reset() {
+	*x = TellDescendantsResponse{}
+	mi := &file_stint_v1_history_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TellDescendantsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TellDescendantsResponse) ProtoMessage() {}
+
+func (x *TellDescendantsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TellDescendantsResponse.ProtoReflect.Descriptor instead.
+func (*TellDescendantsResponse) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *TellDescendantsResponse) GetTold() isTellDescendantsResponse_Told {
+	if x != nil {
+		return x.Told
+	}
+	return nil
+}
+
+func (x *TellDescendantsResponse) GetStep() *Step {
+	if x != nil {
+		if x, ok := x.Told.(*TellDescendantsResponse_Step); ok {
+			return x.Step
+		}
+	}
+	return nil
+}
+
+func (x *TellDescendantsResponse) GetIssuance() *Issuance {
+	if x != nil {
+		if x, ok := x.Told.(*TellDescendantsResponse_Issuance); ok {
+			return x.Issuance
+		}
+	}
+	return nil
+}
+
+func (x *TellDescendantsResponse) GetExchange() *Exchange {
+	if x != nil {
+		if x, ok := x.Told.(*TellDescendantsResponse_Exchange); ok {
+			return x.Exchange
+		}
+	}
+	return nil
+}
+
+func (x *TellDescendantsResponse) GetReach() *Reach {
+	if x != nil {
+		if x, ok := x.Told.(*TellDescendantsResponse_Reach); ok {
+			return x.Reach
+		}
+	}
+	return nil
+}
+
+func (x *TellDescendantsResponse) GetSummary() *DescendantsSummary {
+	if x != nil {
+		if x, ok := x.Told.(*TellDescendantsResponse_Summary); ok {
+			return x.Summary
+		}
+	}
+	return nil
+}
+
+type isTellDescendantsResponse_Told interface {
+	isTellDescendantsResponse_Told()
+}
+
+type TellDescendantsResponse_Step struct {
+	Step *Step `protobuf:"bytes,1,opt,name=step,proto3,oneof"`
+}
+
+type TellDescendantsResponse_Issuance struct {
+	Issuance *Issuance `protobuf:"bytes,2,opt,name=issuance,proto3,oneof"`
+}
+
+type TellDescendantsResponse_Exchange struct {
+	Exchange *Exchange `protobuf:"bytes,3,opt,name=exchange,proto3,oneof"`
+}
+
+type TellDescendantsResponse_Reach struct {
+	// What a tool at one place could be used for by any of the steps, and was.
+	Reach *Reach `protobuf:"bytes,4,opt,name=reach,proto3,oneof"`
+}
+
+type TellDescendantsResponse_Summary struct {
+	Summary *DescendantsSummary `protobuf:"bytes,5,opt,name=summary,proto3,oneof"`
+}
+
+func (*TellDescendantsResponse_Step) isTellDescendantsResponse_Told() {}
+
+func (*TellDescendantsResponse_Issuance) isTellDescendantsResponse_Told() {}
+
+func (*TellDescendantsResponse_Exchange) isTellDescendantsResponse_Told() {}
+
+func (*TellDescendantsResponse_Reach) isTellDescendantsResponse_Told() {}
+
+func (*TellDescendantsResponse_Summary) isTellDescendantsResponse_Told() {}
+
+type Reach struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Location  string                 `protobuf:"bytes,1,opt,name=location,proto3" json:"location,omitempty"`
+	Tool      string                 `protobuf:"bytes,2,opt,name=tool,proto3" json:"tool,omitempty"`
+	Actions   []string               `protobuf:"bytes,3,rep,name=actions,proto3" json:"actions,omitempty"`
+	Datatypes []string               `protobuf:"bytes,4,rep,name=datatypes,proto3" json:"datatypes,omitempty"`
+	// Steps that had it.
+	Steps uint32 `protobuf:"varint,5,opt,name=steps,proto3" json:"steps,omitempty"`
+	// Calls of the tool by these steps, at any place, that were reported as served.
+	Calls         uint64 `protobuf:"varint,6,opt,name=calls,proto3" json:"calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reach) Reset() {
+	*x = Reach{}
+	mi := &file_stint_v1_history_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reach) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reach) ProtoMessage() {}
+
+func (x *Reach) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reach.ProtoReflect.Descriptor instead.
+func (*Reach) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Reach) GetLocation() string {
+	if x != nil {
+		return x.Location
+	}
+	return ""
+}
+
+func (x *Reach) GetTool() string {
+	if x != nil {
+		return x.Tool
+	}
+	return ""
+}
+
+func (x *Reach) GetActions() []string {
+	if x != nil {
+		return x.Actions
+	}
+	return nil
+}
+
+func (x *Reach) GetDatatypes() []string {
+	if x != nil {
+		return x.Datatypes
+	}
+	return nil
+}
+
+func (x *Reach) GetSteps() uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *Reach) GetCalls() uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+type DescendantsSummary struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Steps           uint32                 `protobuf:"varint,1,opt,name=steps,proto3" json:"steps,omitempty"`
+	StepsOpen       uint32                 `protobuf:"varint,2,opt,name=steps_open,json=stepsOpen,proto3" json:"steps_open,omitempty"`
+	Credentials     uint32                 `protobuf:"varint,3,opt,name=credentials,proto3" json:"credentials,omitempty"`
+	CredentialsLive uint32                 `protobuf:"varint,4,opt,name=credentials_live,json=credentialsLive,proto3" json:"credentials_live,omitempty"`
+	Exchanges       uint32                 `protobuf:"varint,5,opt,name=exchanges,proto3" json:"exchanges,omitempty"`
+	ExchangesAlive  uint32                 `protobuf:"varint,6,opt,name=exchanges_alive,json=exchangesAlive,proto3" json:"exchanges_alive,omitempty"`
+	// When the last credential died; while one lives, when the last will.
+	LastDiesAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=last_dies_at,json=lastDiesAt,proto3" json:"last_dies_at,omitempty"`
+	// For which credentials were asked for, sorted.
+	Audiences []string `protobuf:"bytes,8,rep,name=audiences,proto3" json:"audiences,omitempty"`
+	// Of any tool, that were reported as served.
+	Calls         uint64 `protobuf:"varint,9,opt,name=calls,proto3" json:"calls,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescendantsSummary) Reset() {
+	*x = DescendantsSummary{}
+	mi := &file_stint_v1_history_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescendantsSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescendantsSummary) ProtoMessage() {}
+
+func (x *DescendantsSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescendantsSummary.ProtoReflect.Descriptor instead.
+func (*DescendantsSummary) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DescendantsSummary) GetSteps() uint32 {
+	if x != nil {
+		return x.Steps
+	}
+	return 0
+}
+
+func (x *DescendantsSummary) GetStepsOpen() uint32 {
+	if x != nil {
+		return x.StepsOpen
+	}
+	return 0
+}
+
+func (x *DescendantsSummary) GetCredentials() uint32 {
+	if x != nil {
+		return x.Credentials
+	}
+	return 0
+}
+
+func (x *DescendantsSummary) GetCredentialsLive() uint32 {
+	if x != nil {
+		return x.CredentialsLive
+	}
+	return 0
+}
+
+func (x *DescendantsSummary) GetExchanges() uint32 {
+	if x != nil {
+		return x.Exchanges
+	}
+	return 0
+}
+
+func (x *DescendantsSummary) GetExchangesAlive() uint32 {
+	if x != nil {
+		return x.ExchangesAlive
+	}
+	return 0
+}
+
+func (x *DescendantsSummary) GetLastDiesAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastDiesAt
+	}
+	return nil
+}
+
+func (x *DescendantsSummary) GetAudiences() []string {
+	if x != nil {
+		return x.Audiences
+	}
+	return nil
+}
+
+func (x *DescendantsSummary) GetCalls() uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+type ListGrantUseRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Filter *HistoryFilter         `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
+	// For each agent in all of its steps, instead of for each step.
+	ByAgent       bool `protobuf:"varint,2,opt,name=by_agent,json=byAgent,proto3" json:"by_agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGrantUseRequest) Reset() {
+	*x = ListGrantUseRequest{}
+	mi := &file_stint_v1_history_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGrantUseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGrantUseRequest) ProtoMessage() {}
+
+func (x *ListGrantUseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGrantUseRequest.ProtoReflect.Descriptor instead.
+func (*ListGrantUseRequest) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ListGrantUseRequest) GetFilter() *HistoryFilter {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ListGrantUseRequest) GetByAgent() bool {
+	if x != nil {
+		return x.ByAgent
+	}
+	return false
+}
+
+type ListGrantUseResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uses          []*GrantUse            `protobuf:"bytes,1,rep,name=uses,proto3" json:"uses,omitempty"`
+	NextPageToken string                 `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListGrantUseResponse) Reset() {
+	*x = ListGrantUseResponse{}
+	mi := &file_stint_v1_history_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListGrantUseResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListGrantUseResponse) ProtoMessage() {}
+
+func (x *ListGrantUseResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListGrantUseResponse.ProtoReflect.Descriptor instead.
+func (*ListGrantUseResponse) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *ListGrantUseResponse) GetUses() []*GrantUse {
+	if x != nil {
+		return x.Uses
+	}
+	return nil
+}
+
+func (x *ListGrantUseResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// One tool of one step, or of one agent.
+type GrantUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Agent string                 `protobuf:"bytes,1,opt,name=agent,proto3" json:"agent,omitempty"`
+	// Absent where it is of the agent.
+	StepName *StepName `protobuf:"bytes,2,opt,name=step_name,json=stepName,proto3" json:"step_name,omitempty"`
+	StepId   string    `protobuf:"bytes,3,opt,name=step_id,json=stepId,proto3" json:"step_id,omitempty"`
+	Tool     string    `protobuf:"bytes,4,opt,name=tool,proto3" json:"tool,omitempty"`
+	// What was granted; empty for what was called without a grant that names it.
+	GrantedActions []string `protobuf:"bytes,5,rep,name=granted_actions,json=grantedActions,proto3" json:"granted_actions,omitempty"`
+	// What was reported as served.
+	UsedActions []string `protobuf:"bytes,6,rep,name=used_actions,json=usedActions,proto3" json:"used_actions,omitempty"`
+	// Reported as served, and as anything else.
+	Calls       uint64 `protobuf:"varint,7,opt,name=calls,proto3" json:"calls,omitempty"`
+	CallsInVain uint64 `protobuf:"varint,8,opt,name=calls_in_vain,json=callsInVain,proto3" json:"calls_in_vain,omitempty"`
+	// Steps that were granted it, and that used it.
+	StepsGranted  uint32 `protobuf:"varint,9,opt,name=steps_granted,json=stepsGranted,proto3" json:"steps_granted,omitempty"`
+	StepsUsed     uint32 `protobuf:"varint,10,opt,name=steps_used,json=stepsUsed,proto3" json:"steps_used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantUse) Reset() {
+	*x = GrantUse{}
+	mi := &file_stint_v1_history_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantUse) ProtoMessage() {}
+
+func (x *GrantUse) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_history_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantUse.ProtoReflect.Descriptor instead.
+func (*GrantUse) Descriptor() ([]byte, []int) {
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *GrantUse) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *GrantUse) GetStepName() *StepName {
+	if x != nil {
+		return x.StepName
+	}
+	return nil
+}
+
+func (x *GrantUse) GetStepId() string {
+	if x != nil {
+		return x.StepId
+	}
+	return ""
+}
+
+func (x *GrantUse) GetTool() string {
+	if x != nil {
+		return x.Tool
+	}
+	return ""
+}
+
+func (x *GrantUse) GetGrantedActions() []string {
+	if x != nil {
+		return x.GrantedActions
+	}
+	return nil
+}
+
+func (x *GrantUse) GetUsedActions() []string {
+	if x != nil {
+		return x.UsedActions
+	}
+	return nil
+}
+
+func (x *GrantUse) GetCalls() uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *GrantUse) GetCallsInVain() uint64 {
+	if x != nil {
+		return x.CallsInVain
+	}
+	return 0
+}
+
+func (x *GrantUse) GetStepsGranted() uint32 {
+	if x != nil {
+		return x.StepsGranted
+	}
+	return 0
+}
+
+func (x *GrantUse) GetStepsUsed() uint32 {
+	if x != nil {
+		return x.StepsUsed
+	}
+	return 0
+}
+
 type ListUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Without since and until.
@@ -2321,7 +3063,7 @@ type ListUsageRequest struct {
 
 func (x *ListUsageRequest) Reset() {
 	*x = ListUsageRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[25]
+	mi := &file_stint_v1_history_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2333,7 +3075,7 @@ func (x *ListUsageRequest) String() string {
 func (*ListUsageRequest) ProtoMessage() {}
 
 func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[25]
+	mi := &file_stint_v1_history_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2346,7 +3088,7 @@ func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageRequest.ProtoReflect.Descriptor instead.
 func (*ListUsageRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{25}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListUsageRequest) GetFilter() *HistoryFilter {
@@ -2367,7 +3109,7 @@ type ListUsageResponse struct {
 
 func (x *ListUsageResponse) Reset() {
 	*x = ListUsageResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[26]
+	mi := &file_stint_v1_history_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +3121,7 @@ func (x *ListUsageResponse) String() string {
 func (*ListUsageResponse) ProtoMessage() {}
 
 func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[26]
+	mi := &file_stint_v1_history_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +3134,7 @@ func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageResponse.ProtoReflect.Descriptor instead.
 func (*ListUsageResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{26}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ListUsageResponse) GetUsage() []*UsageCount {
@@ -2421,7 +3163,7 @@ type ListExchangesRequest struct {
 
 func (x *ListExchangesRequest) Reset() {
 	*x = ListExchangesRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[27]
+	mi := &file_stint_v1_history_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +3175,7 @@ func (x *ListExchangesRequest) String() string {
 func (*ListExchangesRequest) ProtoMessage() {}
 
 func (x *ListExchangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[27]
+	mi := &file_stint_v1_history_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2446,7 +3188,7 @@ func (x *ListExchangesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExchangesRequest.ProtoReflect.Descriptor instead.
 func (*ListExchangesRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{27}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListExchangesRequest) GetFilter() *HistoryFilter {
@@ -2483,7 +3225,7 @@ type ListExchangesResponse struct {
 
 func (x *ListExchangesResponse) Reset() {
 	*x = ListExchangesResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[28]
+	mi := &file_stint_v1_history_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2495,7 +3237,7 @@ func (x *ListExchangesResponse) String() string {
 func (*ListExchangesResponse) ProtoMessage() {}
 
 func (x *ListExchangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[28]
+	mi := &file_stint_v1_history_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2508,7 +3250,7 @@ func (x *ListExchangesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExchangesResponse.ProtoReflect.Descriptor instead.
 func (*ListExchangesResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{28}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListExchangesResponse) GetExchanges() []*Exchange {
@@ -2554,7 +3296,7 @@ type UsageCount struct {
 
 func (x *UsageCount) Reset() {
 	*x = UsageCount{}
-	mi := &file_stint_v1_history_proto_msgTypes[29]
+	mi := &file_stint_v1_history_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2566,7 +3308,7 @@ func (x *UsageCount) String() string {
 func (*UsageCount) ProtoMessage() {}
 
 func (x *UsageCount) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[29]
+	mi := &file_stint_v1_history_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2579,7 +3321,7 @@ func (x *UsageCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UsageCount.ProtoReflect.Descriptor instead.
 func (*UsageCount) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{29}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UsageCount) GetStepName() *StepName {
@@ -2660,7 +3402,7 @@ type ListVerifiersRequest struct {
 
 func (x *ListVerifiersRequest) Reset() {
 	*x = ListVerifiersRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[30]
+	mi := &file_stint_v1_history_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2672,7 +3414,7 @@ func (x *ListVerifiersRequest) String() string {
 func (*ListVerifiersRequest) ProtoMessage() {}
 
 func (x *ListVerifiersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[30]
+	mi := &file_stint_v1_history_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2685,7 +3427,7 @@ func (x *ListVerifiersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVerifiersRequest.ProtoReflect.Descriptor instead.
 func (*ListVerifiersRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{30}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{37}
 }
 
 type ListVerifiersResponse struct {
@@ -2697,7 +3439,7 @@ type ListVerifiersResponse struct {
 
 func (x *ListVerifiersResponse) Reset() {
 	*x = ListVerifiersResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[31]
+	mi := &file_stint_v1_history_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2709,7 +3451,7 @@ func (x *ListVerifiersResponse) String() string {
 func (*ListVerifiersResponse) ProtoMessage() {}
 
 func (x *ListVerifiersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[31]
+	mi := &file_stint_v1_history_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2722,7 +3464,7 @@ func (x *ListVerifiersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVerifiersResponse.ProtoReflect.Descriptor instead.
 func (*ListVerifiersResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{31}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ListVerifiersResponse) GetVerifiers() []*VerifierStatus {
@@ -2750,7 +3492,7 @@ type VerifierStatus struct {
 
 func (x *VerifierStatus) Reset() {
 	*x = VerifierStatus{}
-	mi := &file_stint_v1_history_proto_msgTypes[32]
+	mi := &file_stint_v1_history_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2762,7 +3504,7 @@ func (x *VerifierStatus) String() string {
 func (*VerifierStatus) ProtoMessage() {}
 
 func (x *VerifierStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[32]
+	mi := &file_stint_v1_history_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2775,7 +3517,7 @@ func (x *VerifierStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifierStatus.ProtoReflect.Descriptor instead.
 func (*VerifierStatus) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{32}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *VerifierStatus) GetName() string {
@@ -2850,7 +3592,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[33]
+	mi := &file_stint_v1_history_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2862,7 +3604,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[33]
+	mi := &file_stint_v1_history_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2875,7 +3617,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{33}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ExplainRequest) GetDecisionId() string {
@@ -2912,7 +3654,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[34]
+	mi := &file_stint_v1_history_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2924,7 +3666,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[34]
+	mi := &file_stint_v1_history_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2937,7 +3679,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{34}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ExplainResponse) GetDecision() *Decision {
@@ -3048,7 +3790,7 @@ type EvaluatedRequest struct {
 
 func (x *EvaluatedRequest) Reset() {
 	*x = EvaluatedRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[35]
+	mi := &file_stint_v1_history_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3060,7 +3802,7 @@ func (x *EvaluatedRequest) String() string {
 func (*EvaluatedRequest) ProtoMessage() {}
 
 func (x *EvaluatedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[35]
+	mi := &file_stint_v1_history_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3073,7 +3815,7 @@ func (x *EvaluatedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EvaluatedRequest.ProtoReflect.Descriptor instead.
 func (*EvaluatedRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{35}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *EvaluatedRequest) GetPolicyVersion() uint64 {
@@ -3238,7 +3980,7 @@ type PolicyEffect struct {
 
 func (x *PolicyEffect) Reset() {
 	*x = PolicyEffect{}
-	mi := &file_stint_v1_history_proto_msgTypes[36]
+	mi := &file_stint_v1_history_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3992,7 @@ func (x *PolicyEffect) String() string {
 func (*PolicyEffect) ProtoMessage() {}
 
 func (x *PolicyEffect) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[36]
+	mi := &file_stint_v1_history_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +4005,7 @@ func (x *PolicyEffect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyEffect.ProtoReflect.Descriptor instead.
 func (*PolicyEffect) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{36}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *PolicyEffect) GetEffect() Effect {
@@ -3308,7 +4050,7 @@ type ExplainedElement struct {
 
 func (x *ExplainedElement) Reset() {
 	*x = ExplainedElement{}
-	mi := &file_stint_v1_history_proto_msgTypes[37]
+	mi := &file_stint_v1_history_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3320,7 +4062,7 @@ func (x *ExplainedElement) String() string {
 func (*ExplainedElement) ProtoMessage() {}
 
 func (x *ExplainedElement) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[37]
+	mi := &file_stint_v1_history_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3333,7 +4075,7 @@ func (x *ExplainedElement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedElement.ProtoReflect.Descriptor instead.
 func (*ExplainedElement) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{37}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ExplainedElement) GetElement() *GrantElement {
@@ -3379,7 +4121,7 @@ type ExplainedPolicy struct {
 
 func (x *ExplainedPolicy) Reset() {
 	*x = ExplainedPolicy{}
-	mi := &file_stint_v1_history_proto_msgTypes[38]
+	mi := &file_stint_v1_history_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3391,7 +4133,7 @@ func (x *ExplainedPolicy) String() string {
 func (*ExplainedPolicy) ProtoMessage() {}
 
 func (x *ExplainedPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[38]
+	mi := &file_stint_v1_history_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3404,7 +4146,7 @@ func (x *ExplainedPolicy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedPolicy.ProtoReflect.Descriptor instead.
 func (*ExplainedPolicy) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{38}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ExplainedPolicy) GetPolicyId() string {
@@ -3446,7 +4188,7 @@ type ExplainedStep struct {
 
 func (x *ExplainedStep) Reset() {
 	*x = ExplainedStep{}
-	mi := &file_stint_v1_history_proto_msgTypes[39]
+	mi := &file_stint_v1_history_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3458,7 +4200,7 @@ func (x *ExplainedStep) String() string {
 func (*ExplainedStep) ProtoMessage() {}
 
 func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[39]
+	mi := &file_stint_v1_history_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3471,7 +4213,7 @@ func (x *ExplainedStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedStep.ProtoReflect.Descriptor instead.
 func (*ExplainedStep) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{39}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ExplainedStep) GetStepId() string {
@@ -3513,7 +4255,7 @@ type PassingChange struct {
 
 func (x *PassingChange) Reset() {
 	*x = PassingChange{}
-	mi := &file_stint_v1_history_proto_msgTypes[40]
+	mi := &file_stint_v1_history_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3525,7 +4267,7 @@ func (x *PassingChange) String() string {
 func (*PassingChange) ProtoMessage() {}
 
 func (x *PassingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[40]
+	mi := &file_stint_v1_history_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3538,7 +4280,7 @@ func (x *PassingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PassingChange.ProtoReflect.Descriptor instead.
 func (*PassingChange) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{40}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *PassingChange) GetGrant() *Grant {
@@ -3591,7 +4333,7 @@ type LeftOut struct {
 
 func (x *LeftOut) Reset() {
 	*x = LeftOut{}
-	mi := &file_stint_v1_history_proto_msgTypes[41]
+	mi := &file_stint_v1_history_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3603,7 +4345,7 @@ func (x *LeftOut) String() string {
 func (*LeftOut) ProtoMessage() {}
 
 func (x *LeftOut) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[41]
+	mi := &file_stint_v1_history_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3616,7 +4358,7 @@ func (x *LeftOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeftOut.ProtoReflect.Descriptor instead.
 func (*LeftOut) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{41}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *LeftOut) GetElement() *GrantElement {
@@ -3680,7 +4422,7 @@ type ExportRequest struct {
 
 func (x *ExportRequest) Reset() {
 	*x = ExportRequest{}
-	mi := &file_stint_v1_history_proto_msgTypes[42]
+	mi := &file_stint_v1_history_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3692,7 +4434,7 @@ func (x *ExportRequest) String() string {
 func (*ExportRequest) ProtoMessage() {}
 
 func (x *ExportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[42]
+	mi := &file_stint_v1_history_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3705,7 +4447,7 @@ func (x *ExportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportRequest.ProtoReflect.Descriptor instead.
 func (*ExportRequest) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{42}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ExportRequest) GetRows() ExportedRows {
@@ -3802,7 +4544,7 @@ type ExportResponse struct {
 
 func (x *ExportResponse) Reset() {
 	*x = ExportResponse{}
-	mi := &file_stint_v1_history_proto_msgTypes[43]
+	mi := &file_stint_v1_history_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3814,7 +4556,7 @@ func (x *ExportResponse) String() string {
 func (*ExportResponse) ProtoMessage() {}
 
 func (x *ExportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[43]
+	mi := &file_stint_v1_history_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3827,7 +4569,7 @@ func (x *ExportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportResponse.ProtoReflect.Descriptor instead.
 func (*ExportResponse) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{43}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ExportResponse) GetBegun() *ExportBegun {
@@ -3884,7 +4626,7 @@ type AuditRecord struct {
 
 func (x *AuditRecord) Reset() {
 	*x = AuditRecord{}
-	mi := &file_stint_v1_history_proto_msgTypes[44]
+	mi := &file_stint_v1_history_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3896,7 +4638,7 @@ func (x *AuditRecord) String() string {
 func (*AuditRecord) ProtoMessage() {}
 
 func (x *AuditRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[44]
+	mi := &file_stint_v1_history_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3909,7 +4651,7 @@ func (x *AuditRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AuditRecord.ProtoReflect.Descriptor instead.
 func (*AuditRecord) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{44}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *AuditRecord) GetSequence() uint64 {
@@ -3939,7 +4681,7 @@ type ExportBegun struct {
 
 func (x *ExportBegun) Reset() {
 	*x = ExportBegun{}
-	mi := &file_stint_v1_history_proto_msgTypes[45]
+	mi := &file_stint_v1_history_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3951,7 +4693,7 @@ func (x *ExportBegun) String() string {
 func (*ExportBegun) ProtoMessage() {}
 
 func (x *ExportBegun) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[45]
+	mi := &file_stint_v1_history_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3964,7 +4706,7 @@ func (x *ExportBegun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportBegun.ProtoReflect.Descriptor instead.
 func (*ExportBegun) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{45}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ExportBegun) GetEpoch() string {
@@ -4010,7 +4752,7 @@ type ExportedIssuance struct {
 
 func (x *ExportedIssuance) Reset() {
 	*x = ExportedIssuance{}
-	mi := &file_stint_v1_history_proto_msgTypes[46]
+	mi := &file_stint_v1_history_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4022,7 +4764,7 @@ func (x *ExportedIssuance) String() string {
 func (*ExportedIssuance) ProtoMessage() {}
 
 func (x *ExportedIssuance) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_history_proto_msgTypes[46]
+	mi := &file_stint_v1_history_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4035,7 +4777,7 @@ func (x *ExportedIssuance) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExportedIssuance.ProtoReflect.Descriptor instead.
 func (*ExportedIssuance) Descriptor() ([]byte, []int) {
-	return file_stint_v1_history_proto_rawDescGZIP(), []int{46}
+	return file_stint_v1_history_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ExportedIssuance) GetIssuance() *Issuance {
@@ -4240,7 +4982,64 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x13to_be_signed_sha256\x18\x01 \x01(\fR\x10toBeSignedSha256\"d\n" +
 	"\x0eLookUpResponse\x12.\n" +
 	"\bissuance\x18\x01 \x01(\v2\x12.stint.v1.IssuanceR\bissuance\x12\"\n" +
-	"\x04step\x18\x02 \x01(\v2\x0e.stint.v1.StepR\x04step\"C\n" +
+	"\x04step\x18\x02 \x01(\v2\x0e.stint.v1.StepR\x04step\"\xdc\x02\n" +
+	"\x16TellDescendantsRequest\x12\x19\n" +
+	"\astep_id\x18\x01 \x01(\tH\x00R\x06stepId\x12\x17\n" +
+	"\x06run_id\x18\x02 \x01(\tH\x00R\x05runId\x12\x16\n" +
+	"\x05entry\x18\x03 \x01(\tH\x00R\x05entry\x12-\n" +
+	"\aprocess\x18\x04 \x01(\v2\x11.stint.v1.ProcessH\x00R\aprocess\x12#\n" +
+	"\fprincipal_id\x18\x05 \x01(\tH\x00R\vprincipalId\x12!\n" +
+	"\vdecision_id\x18\x06 \x01(\tH\x00R\n" +
+	"decisionId\x12\x12\n" +
+	"\x03key\x18\a \x01(\tH\x00R\x03key\x120\n" +
+	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05untilB\a\n" +
+	"\x05cause\"\x8e\x02\n" +
+	"\x17TellDescendantsResponse\x12$\n" +
+	"\x04step\x18\x01 \x01(\v2\x0e.stint.v1.StepH\x00R\x04step\x120\n" +
+	"\bissuance\x18\x02 \x01(\v2\x12.stint.v1.IssuanceH\x00R\bissuance\x120\n" +
+	"\bexchange\x18\x03 \x01(\v2\x12.stint.v1.ExchangeH\x00R\bexchange\x12'\n" +
+	"\x05reach\x18\x04 \x01(\v2\x0f.stint.v1.ReachH\x00R\x05reach\x128\n" +
+	"\asummary\x18\x05 \x01(\v2\x1c.stint.v1.DescendantsSummaryH\x00R\asummaryB\x06\n" +
+	"\x04told\"\x9b\x01\n" +
+	"\x05Reach\x12\x1a\n" +
+	"\blocation\x18\x01 \x01(\tR\blocation\x12\x12\n" +
+	"\x04tool\x18\x02 \x01(\tR\x04tool\x12\x18\n" +
+	"\aactions\x18\x03 \x03(\tR\aactions\x12\x1c\n" +
+	"\tdatatypes\x18\x04 \x03(\tR\tdatatypes\x12\x14\n" +
+	"\x05steps\x18\x05 \x01(\rR\x05steps\x12\x14\n" +
+	"\x05calls\x18\x06 \x01(\x04R\x05calls\"\xcf\x02\n" +
+	"\x12DescendantsSummary\x12\x14\n" +
+	"\x05steps\x18\x01 \x01(\rR\x05steps\x12\x1d\n" +
+	"\n" +
+	"steps_open\x18\x02 \x01(\rR\tstepsOpen\x12 \n" +
+	"\vcredentials\x18\x03 \x01(\rR\vcredentials\x12)\n" +
+	"\x10credentials_live\x18\x04 \x01(\rR\x0fcredentialsLive\x12\x1c\n" +
+	"\texchanges\x18\x05 \x01(\rR\texchanges\x12'\n" +
+	"\x0fexchanges_alive\x18\x06 \x01(\rR\x0eexchangesAlive\x12<\n" +
+	"\flast_dies_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastDiesAt\x12\x1c\n" +
+	"\taudiences\x18\b \x03(\tR\taudiences\x12\x14\n" +
+	"\x05calls\x18\t \x01(\x04R\x05calls\"a\n" +
+	"\x13ListGrantUseRequest\x12/\n" +
+	"\x06filter\x18\x01 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\x12\x19\n" +
+	"\bby_agent\x18\x02 \x01(\bR\abyAgent\"f\n" +
+	"\x14ListGrantUseResponse\x12&\n" +
+	"\x04uses\x18\x01 \x03(\v2\x12.stint.v1.GrantUseR\x04uses\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc8\x02\n" +
+	"\bGrantUse\x12\x14\n" +
+	"\x05agent\x18\x01 \x01(\tR\x05agent\x12/\n" +
+	"\tstep_name\x18\x02 \x01(\v2\x12.stint.v1.StepNameR\bstepName\x12\x17\n" +
+	"\astep_id\x18\x03 \x01(\tR\x06stepId\x12\x12\n" +
+	"\x04tool\x18\x04 \x01(\tR\x04tool\x12'\n" +
+	"\x0fgranted_actions\x18\x05 \x03(\tR\x0egrantedActions\x12!\n" +
+	"\fused_actions\x18\x06 \x03(\tR\vusedActions\x12\x14\n" +
+	"\x05calls\x18\a \x01(\x04R\x05calls\x12\"\n" +
+	"\rcalls_in_vain\x18\b \x01(\x04R\vcallsInVain\x12#\n" +
+	"\rsteps_granted\x18\t \x01(\rR\fstepsGranted\x12\x1d\n" +
+	"\n" +
+	"steps_used\x18\n" +
+	" \x01(\rR\tstepsUsed\"C\n" +
 	"\x10ListUsageRequest\x12/\n" +
 	"\x06filter\x18\x01 \x01(\v2\x17.stint.v1.HistoryFilterR\x06filter\"g\n" +
 	"\x11ListUsageResponse\x12*\n" +
@@ -4397,7 +5196,7 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"step_state\x18\x02 \x01(\x0e2\x13.stint.v1.StepStateR\tstepState\x12\x1f\n" +
 	"\vdecision_id\x18\x03 \x01(\tR\n" +
 	"decisionId\x12!\n" +
-	"\fprincipal_id\x18\x04 \x01(\tR\vprincipalId*\xc7\x06\n" +
+	"\fprincipal_id\x18\x04 \x01(\tR\vprincipalId*\xe2\x06\n" +
 	"\fHistoryField\x12\x1d\n" +
 	"\x19HISTORY_FIELD_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11HISTORY_FIELD_RUN\x10\x01\x12\x16\n" +
@@ -4430,7 +5229,8 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x16HISTORY_FIELD_EXCHANGE\x10\x1b\x12\x18\n" +
 	"\x14HISTORY_FIELD_TARGET\x10\x1c\x12\x1a\n" +
 	"\x16HISTORY_FIELD_VERIFIER\x10\x1d\x12\x16\n" +
-	"\x12HISTORY_FIELD_TYPE\x10\x1e*\xc8\x01\n" +
+	"\x12HISTORY_FIELD_TYPE\x10\x1e\x12\x19\n" +
+	"\x15HISTORY_FIELD_PROCESS\x10\x1f*\xc8\x01\n" +
 	"\vHistoryList\x12\x1c\n" +
 	"\x18HISTORY_LIST_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16HISTORY_LIST_ISSUANCES\x10\x01\x12\x16\n" +
@@ -4448,7 +5248,7 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x17EXPORTED_ROWS_ISSUANCES\x10\x01\x12\x1b\n" +
 	"\x17EXPORTED_ROWS_DECISIONS\x10\x02\x12\x18\n" +
 	"\x14EXPORTED_ROWS_EVENTS\x10\x03\x12\x19\n" +
-	"\x15EXPORTED_ROWS_RECORDS\x10\x042\xf3\x06\n" +
+	"\x15EXPORTED_ROWS_RECORDS\x10\x042\x9c\b\n" +
 	"\aHistory\x12P\n" +
 	"\rListIssuances\x12\x1e.stint.v1.ListIssuancesRequest\x1a\x1f.stint.v1.ListIssuancesResponse\x12D\n" +
 	"\tListSteps\x12\x1a.stint.v1.ListStepsRequest\x1a\x1b.stint.v1.ListStepsResponse\x12P\n" +
@@ -4461,7 +5261,9 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\rListVerifiers\x12\x1e.stint.v1.ListVerifiersRequest\x1a\x1f.stint.v1.ListVerifiersResponse\x12D\n" +
 	"\tListUsage\x12\x1a.stint.v1.ListUsageRequest\x1a\x1b.stint.v1.ListUsageResponse\x12P\n" +
 	"\rListExchanges\x12\x1e.stint.v1.ListExchangesRequest\x1a\x1f.stint.v1.ListExchangesResponse\x12D\n" +
-	"\tCountRows\x12\x1a.stint.v1.CountRowsRequest\x1a\x1b.stint.v1.CountRowsResponse\x12>\n" +
+	"\tCountRows\x12\x1a.stint.v1.CountRowsRequest\x1a\x1b.stint.v1.CountRowsResponse\x12X\n" +
+	"\x0fTellDescendants\x12 .stint.v1.TellDescendantsRequest\x1a!.stint.v1.TellDescendantsResponse0\x01\x12M\n" +
+	"\fListGrantUse\x12\x1d.stint.v1.ListGrantUseRequest\x1a\x1e.stint.v1.ListGrantUseResponse\x12>\n" +
 	"\aExplain\x12\x18.stint.v1.ExplainRequest\x1a\x19.stint.v1.ExplainResponse\x12=\n" +
 	"\x06Export\x12\x17.stint.v1.ExportRequest\x1a\x18.stint.v1.ExportResponse0\x01B\x83\x01\n" +
 	"\fcom.stint.v1B\fHistoryProtoP\x01Z$stint.example/stint/internal/stintv1\xa2\x02\x03SXX\xaa\x02\bStint.V1\xca\x02\bStint\\V1\xe2\x02\x14Stint\\V1\\GPBMetadata\xea\x02\tStint::V1b\x06proto3"
@@ -4479,185 +5281,208 @@ func file_stint_v1_history_proto_rawDescGZIP() []byte {
 }
 
 var file_stint_v1_history_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_stint_v1_history_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_stint_v1_history_proto_goTypes = []any{
-	(HistoryField)(0),             // 0: stint.v1.HistoryField
-	(HistoryList)(0),              // 1: stint.v1.HistoryList
-	(Effect)(0),                   // 2: stint.v1.Effect
-	(ExportedRows)(0),             // 3: stint.v1.ExportedRows
-	(*HistoryFilter)(nil),         // 4: stint.v1.HistoryFilter
-	(*HistoryTerm)(nil),           // 5: stint.v1.HistoryTerm
-	(*CountRowsRequest)(nil),      // 6: stint.v1.CountRowsRequest
-	(*CountRowsResponse)(nil),     // 7: stint.v1.CountRowsResponse
-	(*HistoryGroup)(nil),          // 8: stint.v1.HistoryGroup
-	(*ListIssuancesRequest)(nil),  // 9: stint.v1.ListIssuancesRequest
-	(*ListIssuancesResponse)(nil), // 10: stint.v1.ListIssuancesResponse
-	(*ListStepsRequest)(nil),      // 11: stint.v1.ListStepsRequest
-	(*ListStepsResponse)(nil),     // 12: stint.v1.ListStepsResponse
-	(*ListDecisionsRequest)(nil),  // 13: stint.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil), // 14: stint.v1.ListDecisionsResponse
-	(*Decision)(nil),              // 15: stint.v1.Decision
-	(*ToolCall)(nil),              // 16: stint.v1.ToolCall
-	(*CountedBudget)(nil),         // 17: stint.v1.CountedBudget
-	(*Situation)(nil),             // 18: stint.v1.Situation
-	(*FewerCalls)(nil),            // 19: stint.v1.FewerCalls
-	(*OpenerFacts)(nil),           // 20: stint.v1.OpenerFacts
-	(*RefusedCaller)(nil),         // 21: stint.v1.RefusedCaller
-	(*ListEventsRequest)(nil),     // 22: stint.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),    // 23: stint.v1.ListEventsResponse
-	(*TailEventsRequest)(nil),     // 24: stint.v1.TailEventsRequest
-	(*TailEventsResponse)(nil),    // 25: stint.v1.TailEventsResponse
-	(*Event)(nil),                 // 26: stint.v1.Event
-	(*LookUpRequest)(nil),         // 27: stint.v1.LookUpRequest
-	(*LookUpResponse)(nil),        // 28: stint.v1.LookUpResponse
-	(*ListUsageRequest)(nil),      // 29: stint.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),     // 30: stint.v1.ListUsageResponse
-	(*ListExchangesRequest)(nil),  // 31: stint.v1.ListExchangesRequest
-	(*ListExchangesResponse)(nil), // 32: stint.v1.ListExchangesResponse
-	(*UsageCount)(nil),            // 33: stint.v1.UsageCount
-	(*ListVerifiersRequest)(nil),  // 34: stint.v1.ListVerifiersRequest
-	(*ListVerifiersResponse)(nil), // 35: stint.v1.ListVerifiersResponse
-	(*VerifierStatus)(nil),        // 36: stint.v1.VerifierStatus
-	(*ExplainRequest)(nil),        // 37: stint.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 38: stint.v1.ExplainResponse
-	(*EvaluatedRequest)(nil),      // 39: stint.v1.EvaluatedRequest
-	(*PolicyEffect)(nil),          // 40: stint.v1.PolicyEffect
-	(*ExplainedElement)(nil),      // 41: stint.v1.ExplainedElement
-	(*ExplainedPolicy)(nil),       // 42: stint.v1.ExplainedPolicy
-	(*ExplainedStep)(nil),         // 43: stint.v1.ExplainedStep
-	(*PassingChange)(nil),         // 44: stint.v1.PassingChange
-	(*LeftOut)(nil),               // 45: stint.v1.LeftOut
-	(*ExportRequest)(nil),         // 46: stint.v1.ExportRequest
-	(*ExportResponse)(nil),        // 47: stint.v1.ExportResponse
-	(*AuditRecord)(nil),           // 48: stint.v1.AuditRecord
-	(*ExportBegun)(nil),           // 49: stint.v1.ExportBegun
-	(*ExportedIssuance)(nil),      // 50: stint.v1.ExportedIssuance
-	(*timestamppb.Timestamp)(nil), // 51: google.protobuf.Timestamp
-	(SvidKind)(0),                 // 52: stint.v1.SvidKind
-	(IssuanceState)(0),            // 53: stint.v1.IssuanceState
-	(*Issuance)(nil),              // 54: stint.v1.Issuance
-	(StepState)(0),                // 55: stint.v1.StepState
-	(*Step)(nil),                  // 56: stint.v1.Step
-	(*StepName)(nil),              // 57: stint.v1.StepName
-	(*Grant)(nil),                 // 58: stint.v1.Grant
-	(*Exchange)(nil),              // 59: stint.v1.Exchange
-	(*durationpb.Duration)(nil),   // 60: google.protobuf.Duration
-	(*Process)(nil),               // 61: stint.v1.Process
-	(*StepPrincipal)(nil),         // 62: stint.v1.StepPrincipal
-	(*GrantElement)(nil),          // 63: stint.v1.GrantElement
-	(DenialLayer)(0),              // 64: stint.v1.DenialLayer
+	(HistoryField)(0),               // 0: stint.v1.HistoryField
+	(HistoryList)(0),                // 1: stint.v1.HistoryList
+	(Effect)(0),                     // 2: stint.v1.Effect
+	(ExportedRows)(0),               // 3: stint.v1.ExportedRows
+	(*HistoryFilter)(nil),           // 4: stint.v1.HistoryFilter
+	(*HistoryTerm)(nil),             // 5: stint.v1.HistoryTerm
+	(*CountRowsRequest)(nil),        // 6: stint.v1.CountRowsRequest
+	(*CountRowsResponse)(nil),       // 7: stint.v1.CountRowsResponse
+	(*HistoryGroup)(nil),            // 8: stint.v1.HistoryGroup
+	(*ListIssuancesRequest)(nil),    // 9: stint.v1.ListIssuancesRequest
+	(*ListIssuancesResponse)(nil),   // 10: stint.v1.ListIssuancesResponse
+	(*ListStepsRequest)(nil),        // 11: stint.v1.ListStepsRequest
+	(*ListStepsResponse)(nil),       // 12: stint.v1.ListStepsResponse
+	(*ListDecisionsRequest)(nil),    // 13: stint.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),   // 14: stint.v1.ListDecisionsResponse
+	(*Decision)(nil),                // 15: stint.v1.Decision
+	(*ToolCall)(nil),                // 16: stint.v1.ToolCall
+	(*CountedBudget)(nil),           // 17: stint.v1.CountedBudget
+	(*Situation)(nil),               // 18: stint.v1.Situation
+	(*FewerCalls)(nil),              // 19: stint.v1.FewerCalls
+	(*OpenerFacts)(nil),             // 20: stint.v1.OpenerFacts
+	(*RefusedCaller)(nil),           // 21: stint.v1.RefusedCaller
+	(*ListEventsRequest)(nil),       // 22: stint.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),      // 23: stint.v1.ListEventsResponse
+	(*TailEventsRequest)(nil),       // 24: stint.v1.TailEventsRequest
+	(*TailEventsResponse)(nil),      // 25: stint.v1.TailEventsResponse
+	(*Event)(nil),                   // 26: stint.v1.Event
+	(*LookUpRequest)(nil),           // 27: stint.v1.LookUpRequest
+	(*LookUpResponse)(nil),          // 28: stint.v1.LookUpResponse
+	(*TellDescendantsRequest)(nil),  // 29: stint.v1.TellDescendantsRequest
+	(*TellDescendantsResponse)(nil), // 30: stint.v1.TellDescendantsResponse
+	(*Reach)(nil),                   // 31: stint.v1.Reach
+	(*DescendantsSummary)(nil),      // 32: stint.v1.DescendantsSummary
+	(*ListGrantUseRequest)(nil),     // 33: stint.v1.ListGrantUseRequest
+	(*ListGrantUseResponse)(nil),    // 34: stint.v1.ListGrantUseResponse
+	(*GrantUse)(nil),                // 35: stint.v1.GrantUse
+	(*ListUsageRequest)(nil),        // 36: stint.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),       // 37: stint.v1.ListUsageResponse
+	(*ListExchangesRequest)(nil),    // 38: stint.v1.ListExchangesRequest
+	(*ListExchangesResponse)(nil),   // 39: stint.v1.ListExchangesResponse
+	(*UsageCount)(nil),              // 40: stint.v1.UsageCount
+	(*ListVerifiersRequest)(nil),    // 41: stint.v1.ListVerifiersRequest
+	(*ListVerifiersResponse)(nil),   // 42: stint.v1.ListVerifiersResponse
+	(*VerifierStatus)(nil),          // 43: stint.v1.VerifierStatus
+	(*ExplainRequest)(nil),          // 44: stint.v1.ExplainRequest
+	(*ExplainResponse)(nil),         // 45: stint.v1.ExplainResponse
+	(*EvaluatedRequest)(nil),        // 46: stint.v1.EvaluatedRequest
+	(*PolicyEffect)(nil),            // 47: stint.v1.PolicyEffect
+	(*ExplainedElement)(nil),        // 48: stint.v1.ExplainedElement
+	(*ExplainedPolicy)(nil),         // 49: stint.v1.ExplainedPolicy
+	(*ExplainedStep)(nil),           // 50: stint.v1.ExplainedStep
+	(*PassingChange)(nil),           // 51: stint.v1.PassingChange
+	(*LeftOut)(nil),                 // 52: stint.v1.LeftOut
+	(*ExportRequest)(nil),           // 53: stint.v1.ExportRequest
+	(*ExportResponse)(nil),          // 54: stint.v1.ExportResponse
+	(*AuditRecord)(nil),             // 55: stint.v1.AuditRecord
+	(*ExportBegun)(nil),             // 56: stint.v1.ExportBegun
+	(*ExportedIssuance)(nil),        // 57: stint.v1.ExportedIssuance
+	(*timestamppb.Timestamp)(nil),   // 58: google.protobuf.Timestamp
+	(SvidKind)(0),                   // 59: stint.v1.SvidKind
+	(IssuanceState)(0),              // 60: stint.v1.IssuanceState
+	(*Issuance)(nil),                // 61: stint.v1.Issuance
+	(StepState)(0),                  // 62: stint.v1.StepState
+	(*Step)(nil),                    // 63: stint.v1.Step
+	(*StepName)(nil),                // 64: stint.v1.StepName
+	(*Grant)(nil),                   // 65: stint.v1.Grant
+	(*Process)(nil),                 // 66: stint.v1.Process
+	(*Exchange)(nil),                // 67: stint.v1.Exchange
+	(*durationpb.Duration)(nil),     // 68: google.protobuf.Duration
+	(*StepPrincipal)(nil),           // 69: stint.v1.StepPrincipal
+	(*GrantElement)(nil),            // 70: stint.v1.GrantElement
+	(DenialLayer)(0),                // 71: stint.v1.DenialLayer
 }
 var file_stint_v1_history_proto_depIdxs = []int32{
-	51, // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
-	51, // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
-	5,  // 2: stint.v1.HistoryFilter.terms:type_name -> stint.v1.HistoryTerm
-	51, // 3: stint.v1.HistoryFilter.live_at:type_name -> google.protobuf.Timestamp
-	0,  // 4: stint.v1.HistoryTerm.field:type_name -> stint.v1.HistoryField
-	1,  // 5: stint.v1.CountRowsRequest.list:type_name -> stint.v1.HistoryList
-	4,  // 6: stint.v1.CountRowsRequest.filter:type_name -> stint.v1.HistoryFilter
-	0,  // 7: stint.v1.CountRowsRequest.group_by:type_name -> stint.v1.HistoryField
-	8,  // 8: stint.v1.CountRowsResponse.groups:type_name -> stint.v1.HistoryGroup
-	4,  // 9: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
-	52, // 10: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
-	53, // 11: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
-	54, // 12: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
-	4,  // 13: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
-	55, // 14: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
-	56, // 15: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
-	4,  // 16: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
-	2,  // 17: stint.v1.ListDecisionsRequest.effect:type_name -> stint.v1.Effect
-	15, // 18: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
-	2,  // 19: stint.v1.Decision.effect:type_name -> stint.v1.Effect
-	51, // 20: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
-	57, // 21: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
-	58, // 22: stint.v1.Decision.requested:type_name -> stint.v1.Grant
-	58, // 23: stint.v1.Decision.granted:type_name -> stint.v1.Grant
-	58, // 24: stint.v1.Decision.refused:type_name -> stint.v1.Grant
-	21, // 25: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
-	18, // 26: stint.v1.Decision.situation:type_name -> stint.v1.Situation
-	20, // 27: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
-	16, // 28: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
-	17, // 29: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
-	57, // 30: stint.v1.Situation.parent:type_name -> stint.v1.StepName
-	19, // 31: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
-	57, // 32: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
-	4,  // 33: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
-	26, // 34: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
-	4,  // 35: stint.v1.TailEventsRequest.filter:type_name -> stint.v1.HistoryFilter
-	26, // 36: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
-	51, // 37: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
-	54, // 38: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
-	56, // 39: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
-	4,  // 40: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
-	33, // 41: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
-	4,  // 42: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
-	59, // 43: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
-	57, // 44: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
-	51, // 45: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
-	36, // 46: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
-	51, // 47: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
-	60, // 48: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
-	51, // 49: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
-	61, // 50: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
-	15, // 51: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
-	39, // 52: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
-	40, // 53: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
-	41, // 54: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
-	42, // 55: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
-	43, // 56: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
-	44, // 57: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
-	62, // 58: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
-	43, // 59: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
-	51, // 60: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
-	2,  // 61: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
-	63, // 62: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
-	64, // 63: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
-	40, // 64: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
-	57, // 65: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
-	58, // 66: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
-	45, // 67: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
-	63, // 68: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
-	3,  // 69: stint.v1.ExportRequest.rows:type_name -> stint.v1.ExportedRows
-	51, // 70: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
-	51, // 71: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
-	51, // 72: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
-	49, // 73: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
-	50, // 74: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
-	15, // 75: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
-	26, // 76: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
-	48, // 77: stint.v1.ExportResponse.records:type_name -> stint.v1.AuditRecord
-	51, // 78: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
-	54, // 79: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
-	55, // 80: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
-	9,  // 81: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
-	11, // 82: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
-	13, // 83: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
-	22, // 84: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
-	24, // 85: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
-	27, // 86: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
-	34, // 87: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
-	29, // 88: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
-	31, // 89: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
-	6,  // 90: stint.v1.History.CountRows:input_type -> stint.v1.CountRowsRequest
-	37, // 91: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
-	46, // 92: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
-	10, // 93: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
-	12, // 94: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
-	14, // 95: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
-	23, // 96: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
-	25, // 97: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
-	28, // 98: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
-	35, // 99: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
-	30, // 100: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
-	32, // 101: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
-	7,  // 102: stint.v1.History.CountRows:output_type -> stint.v1.CountRowsResponse
-	38, // 103: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
-	47, // 104: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
-	93, // [93:105] is the sub-list for method output_type
-	81, // [81:93] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	58,  // 0: stint.v1.HistoryFilter.since:type_name -> google.protobuf.Timestamp
+	58,  // 1: stint.v1.HistoryFilter.until:type_name -> google.protobuf.Timestamp
+	5,   // 2: stint.v1.HistoryFilter.terms:type_name -> stint.v1.HistoryTerm
+	58,  // 3: stint.v1.HistoryFilter.live_at:type_name -> google.protobuf.Timestamp
+	0,   // 4: stint.v1.HistoryTerm.field:type_name -> stint.v1.HistoryField
+	1,   // 5: stint.v1.CountRowsRequest.list:type_name -> stint.v1.HistoryList
+	4,   // 6: stint.v1.CountRowsRequest.filter:type_name -> stint.v1.HistoryFilter
+	0,   // 7: stint.v1.CountRowsRequest.group_by:type_name -> stint.v1.HistoryField
+	8,   // 8: stint.v1.CountRowsResponse.groups:type_name -> stint.v1.HistoryGroup
+	4,   // 9: stint.v1.ListIssuancesRequest.filter:type_name -> stint.v1.HistoryFilter
+	59,  // 10: stint.v1.ListIssuancesRequest.kind:type_name -> stint.v1.SvidKind
+	60,  // 11: stint.v1.ListIssuancesRequest.state:type_name -> stint.v1.IssuanceState
+	61,  // 12: stint.v1.ListIssuancesResponse.issuances:type_name -> stint.v1.Issuance
+	4,   // 13: stint.v1.ListStepsRequest.filter:type_name -> stint.v1.HistoryFilter
+	62,  // 14: stint.v1.ListStepsRequest.states:type_name -> stint.v1.StepState
+	63,  // 15: stint.v1.ListStepsResponse.steps:type_name -> stint.v1.Step
+	4,   // 16: stint.v1.ListDecisionsRequest.filter:type_name -> stint.v1.HistoryFilter
+	2,   // 17: stint.v1.ListDecisionsRequest.effect:type_name -> stint.v1.Effect
+	15,  // 18: stint.v1.ListDecisionsResponse.decisions:type_name -> stint.v1.Decision
+	2,   // 19: stint.v1.Decision.effect:type_name -> stint.v1.Effect
+	58,  // 20: stint.v1.Decision.decided_at:type_name -> google.protobuf.Timestamp
+	64,  // 21: stint.v1.Decision.step_name:type_name -> stint.v1.StepName
+	65,  // 22: stint.v1.Decision.requested:type_name -> stint.v1.Grant
+	65,  // 23: stint.v1.Decision.granted:type_name -> stint.v1.Grant
+	65,  // 24: stint.v1.Decision.refused:type_name -> stint.v1.Grant
+	21,  // 25: stint.v1.Decision.caller:type_name -> stint.v1.RefusedCaller
+	18,  // 26: stint.v1.Decision.situation:type_name -> stint.v1.Situation
+	20,  // 27: stint.v1.Decision.opening:type_name -> stint.v1.OpenerFacts
+	16,  // 28: stint.v1.Decision.call:type_name -> stint.v1.ToolCall
+	17,  // 29: stint.v1.ToolCall.counted:type_name -> stint.v1.CountedBudget
+	64,  // 30: stint.v1.Situation.parent:type_name -> stint.v1.StepName
+	19,  // 31: stint.v1.Situation.fewer_calls:type_name -> stint.v1.FewerCalls
+	64,  // 32: stint.v1.OpenerFacts.parent:type_name -> stint.v1.StepName
+	4,   // 33: stint.v1.ListEventsRequest.filter:type_name -> stint.v1.HistoryFilter
+	26,  // 34: stint.v1.ListEventsResponse.events:type_name -> stint.v1.Event
+	4,   // 35: stint.v1.TailEventsRequest.filter:type_name -> stint.v1.HistoryFilter
+	26,  // 36: stint.v1.TailEventsResponse.event:type_name -> stint.v1.Event
+	58,  // 37: stint.v1.Event.recorded_at:type_name -> google.protobuf.Timestamp
+	61,  // 38: stint.v1.LookUpResponse.issuance:type_name -> stint.v1.Issuance
+	63,  // 39: stint.v1.LookUpResponse.step:type_name -> stint.v1.Step
+	66,  // 40: stint.v1.TellDescendantsRequest.process:type_name -> stint.v1.Process
+	58,  // 41: stint.v1.TellDescendantsRequest.since:type_name -> google.protobuf.Timestamp
+	58,  // 42: stint.v1.TellDescendantsRequest.until:type_name -> google.protobuf.Timestamp
+	63,  // 43: stint.v1.TellDescendantsResponse.step:type_name -> stint.v1.Step
+	61,  // 44: stint.v1.TellDescendantsResponse.issuance:type_name -> stint.v1.Issuance
+	67,  // 45: stint.v1.TellDescendantsResponse.exchange:type_name -> stint.v1.Exchange
+	31,  // 46: stint.v1.TellDescendantsResponse.reach:type_name -> stint.v1.Reach
+	32,  // 47: stint.v1.TellDescendantsResponse.summary:type_name -> stint.v1.DescendantsSummary
+	58,  // 48: stint.v1.DescendantsSummary.last_dies_at:type_name -> google.protobuf.Timestamp
+	4,   // 49: stint.v1.ListGrantUseRequest.filter:type_name -> stint.v1.HistoryFilter
+	35,  // 50: stint.v1.ListGrantUseResponse.uses:type_name -> stint.v1.GrantUse
+	64,  // 51: stint.v1.GrantUse.step_name:type_name -> stint.v1.StepName
+	4,   // 52: stint.v1.ListUsageRequest.filter:type_name -> stint.v1.HistoryFilter
+	40,  // 53: stint.v1.ListUsageResponse.usage:type_name -> stint.v1.UsageCount
+	4,   // 54: stint.v1.ListExchangesRequest.filter:type_name -> stint.v1.HistoryFilter
+	67,  // 55: stint.v1.ListExchangesResponse.exchanges:type_name -> stint.v1.Exchange
+	64,  // 56: stint.v1.UsageCount.step_name:type_name -> stint.v1.StepName
+	58,  // 57: stint.v1.UsageCount.reported_at:type_name -> google.protobuf.Timestamp
+	43,  // 58: stint.v1.ListVerifiersResponse.verifiers:type_name -> stint.v1.VerifierStatus
+	58,  // 59: stint.v1.VerifierStatus.connected_since:type_name -> google.protobuf.Timestamp
+	68,  // 60: stint.v1.VerifierStatus.max_staleness:type_name -> google.protobuf.Duration
+	58,  // 61: stint.v1.VerifierStatus.last_seen:type_name -> google.protobuf.Timestamp
+	66,  // 62: stint.v1.VerifierStatus.process:type_name -> stint.v1.Process
+	15,  // 63: stint.v1.ExplainResponse.decision:type_name -> stint.v1.Decision
+	46,  // 64: stint.v1.ExplainResponse.request:type_name -> stint.v1.EvaluatedRequest
+	47,  // 65: stint.v1.ExplainResponse.whole:type_name -> stint.v1.PolicyEffect
+	48,  // 66: stint.v1.ExplainResponse.elements:type_name -> stint.v1.ExplainedElement
+	49,  // 67: stint.v1.ExplainResponse.policies:type_name -> stint.v1.ExplainedPolicy
+	50,  // 68: stint.v1.ExplainResponse.closes:type_name -> stint.v1.ExplainedStep
+	51,  // 69: stint.v1.ExplainResponse.changes:type_name -> stint.v1.PassingChange
+	69,  // 70: stint.v1.EvaluatedRequest.principal:type_name -> stint.v1.StepPrincipal
+	50,  // 71: stint.v1.EvaluatedRequest.parent:type_name -> stint.v1.ExplainedStep
+	58,  // 72: stint.v1.EvaluatedRequest.at:type_name -> google.protobuf.Timestamp
+	2,   // 73: stint.v1.PolicyEffect.effect:type_name -> stint.v1.Effect
+	70,  // 74: stint.v1.ExplainedElement.element:type_name -> stint.v1.GrantElement
+	71,  // 75: stint.v1.ExplainedElement.refused_by:type_name -> stint.v1.DenialLayer
+	47,  // 76: stint.v1.ExplainedElement.effect:type_name -> stint.v1.PolicyEffect
+	64,  // 77: stint.v1.ExplainedStep.step_name:type_name -> stint.v1.StepName
+	65,  // 78: stint.v1.PassingChange.grant:type_name -> stint.v1.Grant
+	52,  // 79: stint.v1.PassingChange.without:type_name -> stint.v1.LeftOut
+	70,  // 80: stint.v1.LeftOut.element:type_name -> stint.v1.GrantElement
+	3,   // 81: stint.v1.ExportRequest.rows:type_name -> stint.v1.ExportedRows
+	58,  // 82: stint.v1.ExportRequest.since:type_name -> google.protobuf.Timestamp
+	58,  // 83: stint.v1.ExportRequest.until:type_name -> google.protobuf.Timestamp
+	58,  // 84: stint.v1.ExportRequest.as_of:type_name -> google.protobuf.Timestamp
+	56,  // 85: stint.v1.ExportResponse.begun:type_name -> stint.v1.ExportBegun
+	57,  // 86: stint.v1.ExportResponse.issuances:type_name -> stint.v1.ExportedIssuance
+	15,  // 87: stint.v1.ExportResponse.decisions:type_name -> stint.v1.Decision
+	26,  // 88: stint.v1.ExportResponse.events:type_name -> stint.v1.Event
+	55,  // 89: stint.v1.ExportResponse.records:type_name -> stint.v1.AuditRecord
+	58,  // 90: stint.v1.ExportBegun.as_of:type_name -> google.protobuf.Timestamp
+	61,  // 91: stint.v1.ExportedIssuance.issuance:type_name -> stint.v1.Issuance
+	62,  // 92: stint.v1.ExportedIssuance.step_state:type_name -> stint.v1.StepState
+	9,   // 93: stint.v1.History.ListIssuances:input_type -> stint.v1.ListIssuancesRequest
+	11,  // 94: stint.v1.History.ListSteps:input_type -> stint.v1.ListStepsRequest
+	13,  // 95: stint.v1.History.ListDecisions:input_type -> stint.v1.ListDecisionsRequest
+	22,  // 96: stint.v1.History.ListEvents:input_type -> stint.v1.ListEventsRequest
+	24,  // 97: stint.v1.History.TailEvents:input_type -> stint.v1.TailEventsRequest
+	27,  // 98: stint.v1.History.LookUp:input_type -> stint.v1.LookUpRequest
+	41,  // 99: stint.v1.History.ListVerifiers:input_type -> stint.v1.ListVerifiersRequest
+	36,  // 100: stint.v1.History.ListUsage:input_type -> stint.v1.ListUsageRequest
+	38,  // 101: stint.v1.History.ListExchanges:input_type -> stint.v1.ListExchangesRequest
+	6,   // 102: stint.v1.History.CountRows:input_type -> stint.v1.CountRowsRequest
+	29,  // 103: stint.v1.History.TellDescendants:input_type -> stint.v1.TellDescendantsRequest
+	33,  // 104: stint.v1.History.ListGrantUse:input_type -> stint.v1.ListGrantUseRequest
+	44,  // 105: stint.v1.History.Explain:input_type -> stint.v1.ExplainRequest
+	53,  // 106: stint.v1.History.Export:input_type -> stint.v1.ExportRequest
+	10,  // 107: stint.v1.History.ListIssuances:output_type -> stint.v1.ListIssuancesResponse
+	12,  // 108: stint.v1.History.ListSteps:output_type -> stint.v1.ListStepsResponse
+	14,  // 109: stint.v1.History.ListDecisions:output_type -> stint.v1.ListDecisionsResponse
+	23,  // 110: stint.v1.History.ListEvents:output_type -> stint.v1.ListEventsResponse
+	25,  // 111: stint.v1.History.TailEvents:output_type -> stint.v1.TailEventsResponse
+	28,  // 112: stint.v1.History.LookUp:output_type -> stint.v1.LookUpResponse
+	42,  // 113: stint.v1.History.ListVerifiers:output_type -> stint.v1.ListVerifiersResponse
+	37,  // 114: stint.v1.History.ListUsage:output_type -> stint.v1.ListUsageResponse
+	39,  // 115: stint.v1.History.ListExchanges:output_type -> stint.v1.ListExchangesResponse
+	7,   // 116: stint.v1.History.CountRows:output_type -> stint.v1.CountRowsResponse
+	30,  // 117: stint.v1.History.TellDescendants:output_type -> stint.v1.TellDescendantsResponse
+	34,  // 118: stint.v1.History.ListGrantUse:output_type -> stint.v1.ListGrantUseResponse
+	45,  // 119: stint.v1.History.Explain:output_type -> stint.v1.ExplainResponse
+	54,  // 120: stint.v1.History.Export:output_type -> stint.v1.ExportResponse
+	107, // [107:121] is the sub-list for method output_type
+	93,  // [93:107] is the sub-list for method input_type
+	93,  // [93:93] is the sub-list for extension type_name
+	93,  // [93:93] is the sub-list for extension extendee
+	0,   // [0:93] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_history_proto_init() }
@@ -4670,14 +5495,30 @@ func file_stint_v1_history_proto_init() {
 	file_stint_v1_history_proto_msgTypes[4].OneofWrappers = []any{}
 	file_stint_v1_history_proto_msgTypes[17].OneofWrappers = []any{}
 	file_stint_v1_history_proto_msgTypes[20].OneofWrappers = []any{}
-	file_stint_v1_history_proto_msgTypes[41].OneofWrappers = []any{}
+	file_stint_v1_history_proto_msgTypes[25].OneofWrappers = []any{
+		(*TellDescendantsRequest_StepId)(nil),
+		(*TellDescendantsRequest_RunId)(nil),
+		(*TellDescendantsRequest_Entry)(nil),
+		(*TellDescendantsRequest_Process)(nil),
+		(*TellDescendantsRequest_PrincipalId)(nil),
+		(*TellDescendantsRequest_DecisionId)(nil),
+		(*TellDescendantsRequest_Key)(nil),
+	}
+	file_stint_v1_history_proto_msgTypes[26].OneofWrappers = []any{
+		(*TellDescendantsResponse_Step)(nil),
+		(*TellDescendantsResponse_Issuance)(nil),
+		(*TellDescendantsResponse_Exchange)(nil),
+		(*TellDescendantsResponse_Reach)(nil),
+		(*TellDescendantsResponse_Summary)(nil),
+	}
+	file_stint_v1_history_proto_msgTypes[48].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_history_proto_rawDesc), len(file_stint_v1_history_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   47,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

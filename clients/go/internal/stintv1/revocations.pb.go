@@ -537,6 +537,10 @@ type RevokeRequest struct {
 	//	*RevokeRequest_Agent
 	//	*RevokeRequest_Process
 	//	*RevokeRequest_Principal
+	//	*RevokeRequest_Entry
+	//	*RevokeRequest_DecisionId
+	//	*RevokeRequest_Key
+	//	*RevokeRequest_PrincipalId
 	Target isRevokeRequest_Target `protobuf_oneof:"target"`
 	// RFC 5280 reason name; empty: privilegeWithdrawn.
 	Reason string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -646,6 +650,42 @@ func (x *RevokeRequest) GetPrincipal() *Principal {
 	return nil
 }
 
+func (x *RevokeRequest) GetEntry() string {
+	if x != nil {
+		if x, ok := x.Target.(*RevokeRequest_Entry); ok {
+			return x.Entry
+		}
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetDecisionId() string {
+	if x != nil {
+		if x, ok := x.Target.(*RevokeRequest_DecisionId); ok {
+			return x.DecisionId
+		}
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetKey() string {
+	if x != nil {
+		if x, ok := x.Target.(*RevokeRequest_Key); ok {
+			return x.Key
+		}
+	}
+	return ""
+}
+
+func (x *RevokeRequest) GetPrincipalId() string {
+	if x != nil {
+		if x, ok := x.Target.(*RevokeRequest_PrincipalId); ok {
+			return x.PrincipalId
+		}
+	}
+	return ""
+}
+
 func (x *RevokeRequest) GetReason() string {
 	if x != nil {
 		return x.Reason
@@ -696,6 +736,26 @@ type RevokeRequest_Principal struct {
 	Principal *Principal `protobuf:"bytes,7,opt,name=principal,proto3,oneof"`
 }
 
+type RevokeRequest_Entry struct {
+	// Every step opened or executed by it, and what it was issued itself; it stays disabled. As in `runtime/flow`, or its id.
+	Entry string `protobuf:"bytes,10,opt,name=entry,proto3,oneof"`
+}
+
+type RevokeRequest_DecisionId struct {
+	// The step that a decision allowed, and its descendants.
+	DecisionId string `protobuf:"bytes,11,opt,name=decision_id,json=decisionId,proto3,oneof"`
+}
+
+type RevokeRequest_Key struct {
+	// Every open step that was issued a credential for this key: SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal.
+	Key string `protobuf:"bytes,12,opt,name=key,proto3,oneof"`
+}
+
+type RevokeRequest_PrincipalId struct {
+	// As `principal`, by its id in the ledger.
+	PrincipalId string `protobuf:"bytes,13,opt,name=principal_id,json=principalId,proto3,oneof"`
+}
+
 func (*RevokeRequest_Jti) isRevokeRequest_Target() {}
 
 func (*RevokeRequest_SerialNumber) isRevokeRequest_Target() {}
@@ -709,6 +769,14 @@ func (*RevokeRequest_Agent) isRevokeRequest_Target() {}
 func (*RevokeRequest_Process) isRevokeRequest_Target() {}
 
 func (*RevokeRequest_Principal) isRevokeRequest_Target() {}
+
+func (*RevokeRequest_Entry) isRevokeRequest_Target() {}
+
+func (*RevokeRequest_DecisionId) isRevokeRequest_Target() {}
+
+func (*RevokeRequest_Key) isRevokeRequest_Target() {}
+
+func (*RevokeRequest_PrincipalId) isRevokeRequest_Target() {}
 
 type Principal struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1351,7 +1419,7 @@ const file_stint_v1_revocations_proto_rawDesc = "" +
 	"\x03jti\x18\x02 \x01(\tR\x03jti\"P\n" +
 	"\x11DeniedCertificate\x12\x16\n" +
 	"\x06issuer\x18\x01 \x01(\fR\x06issuer\x12#\n" +
-	"\rserial_number\x18\x02 \x01(\tR\fserialNumber\"\xb5\x02\n" +
+	"\rserial_number\x18\x02 \x01(\tR\fserialNumber\"\xa9\x03\n" +
 	"\rRevokeRequest\x12\x12\n" +
 	"\x03jti\x18\x01 \x01(\tH\x00R\x03jti\x12%\n" +
 	"\rserial_number\x18\x02 \x01(\tH\x00R\fserialNumber\x12\x19\n" +
@@ -1360,6 +1428,12 @@ const file_stint_v1_revocations_proto_rawDesc = "" +
 	"\x05agent\x18\x05 \x01(\tH\x00R\x05agent\x12-\n" +
 	"\aprocess\x18\x06 \x01(\v2\x11.stint.v1.ProcessH\x00R\aprocess\x123\n" +
 	"\tprincipal\x18\a \x01(\v2\x13.stint.v1.PrincipalH\x00R\tprincipal\x12\x16\n" +
+	"\x05entry\x18\n" +
+	" \x01(\tH\x00R\x05entry\x12!\n" +
+	"\vdecision_id\x18\v \x01(\tH\x00R\n" +
+	"decisionId\x12\x12\n" +
+	"\x03key\x18\f \x01(\tH\x00R\x03key\x12#\n" +
+	"\fprincipal_id\x18\r \x01(\tH\x00R\vprincipalId\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\x17\n" +
 	"\adry_run\x18\t \x01(\bR\x06dryRunB\b\n" +
 	"\x06target\"=\n" +
@@ -1480,6 +1554,10 @@ func file_stint_v1_revocations_proto_init() {
 		(*RevokeRequest_Agent)(nil),
 		(*RevokeRequest_Process)(nil),
 		(*RevokeRequest_Principal)(nil),
+		(*RevokeRequest_Entry)(nil),
+		(*RevokeRequest_DecisionId)(nil),
+		(*RevokeRequest_Key)(nil),
+		(*RevokeRequest_PrincipalId)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

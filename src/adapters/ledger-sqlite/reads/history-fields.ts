@@ -69,6 +69,11 @@ export const FIELD_SQL: { readonly [List in HistoryList]: FieldsSql } = {
     reason: { value: "s.close_reason" },
     policy_digest: POLICY_DIGEST_OF_STEP,
     entry: { each: "n.value", from: "json_each(json_array(s.agent_entry_id, s.opener_entry_id)) AS n" },
+    process: { each: "n.value", from: "json_each(json_array(s.opener, s.executor)) AS n" },
+    key: {
+      each: "k.public_key_sha256",
+      from: "step_event AS h JOIN issuance AS k ON k.sequence = h.sequence AND h.step_sequence = s.sequence",
+    },
   },
   decisions: {
     run: { value: "d.run_id" },

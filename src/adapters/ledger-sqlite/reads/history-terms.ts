@@ -1,3 +1,4 @@
+import { treeText } from "../../../domain/executor.ts";
 import type { HistoryField, HistoryList, HistoryTerm, HistoryTerms } from "../../../domain/history-filter.ts";
 import type { UnixMicros } from "../../../domain/time.ts";
 import type { HistoryFilter } from "../../../ports/ledger-reads.ts";
@@ -25,7 +26,7 @@ type Asked = HistoryTerms &
 type DescendantsOf = HistoryTerms["descendantsOf"];
 
 /** All terms of a filter, those that have a member of their own among them. */
-export function termsOf({ runId, step, stepId, agent, terms = [] }: Asked): readonly HistoryTerm[] {
+function termsOf({ runId, step, stepId, agent, terms = [] }: Asked): readonly HistoryTerm[] {
   const own = { run: runId, step, step_id: stepId, agent } as const;
   const named = (Object.keys(own) as (keyof typeof own)[]).flatMap((field): HistoryTerm[] => {
     const value = own[field];
@@ -62,7 +63,9 @@ function conditionOf(
   // A list without such a field has no row that has the value.
   if (sql === undefined) return { sql: isExcluded ? "1 = 1" : "1 = 0", values: {} };
   const isNumber = "value" in sql && sql.isNumber === true;
-  const text = JSON.stringify(isNumber ? values.map(Number) : values);
+  // An executor may be a process, or the tree below it.
+  const named = field === "process" ? values.flatMap((value) => [value, treeText(value)]) : values;
+  const text = JSON.stringify(isNumber ? named.map(Number) : named);
   const matches = matchOf(sql, `@${name}`);
   return { sql: isExcluded ? `NOT coalesce(${matches}, 0)` : matches, values: { [name]: text } };
 }

@@ -1061,6 +1061,356 @@ export declare type LookUpResponse = Message<"stint.v1.LookUpResponse"> & {
 export declare const LookUpResponseSchema: GenMessage<LookUpResponse>;
 
 /**
+ * @generated from message stint.v1.TellDescendantsRequest
+ */
+export declare type TellDescendantsRequest = Message<"stint.v1.TellDescendantsRequest"> & {
+  /**
+   * @generated from oneof stint.v1.TellDescendantsRequest.cause
+   */
+  cause: {
+    /**
+     * @generated from field: string step_id = 1;
+     */
+    value: string;
+    case: "stepId";
+  } | {
+    /**
+     * @generated from field: string run_id = 2;
+     */
+    value: string;
+    case: "runId";
+  } | {
+    /**
+     * By which a step was opened or is executed: kind and name as in `agent/researcher`, or the id of the entry.
+     *
+     * @generated from field: string entry = 3;
+     */
+    value: string;
+    case: "entry";
+  } | {
+    /**
+     * As opener or executor.
+     *
+     * @generated from field: stint.v1.Process process = 4;
+     */
+    value: Process;
+    case: "process";
+  } | {
+    /**
+     * By its id in the ledger.
+     *
+     * @generated from field: string principal_id = 5;
+     */
+    value: string;
+    case: "principalId";
+  } | {
+    /**
+     * @generated from field: string decision_id = 6;
+     */
+    value: string;
+    case: "decisionId";
+  } | {
+    /**
+     * SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal: of the steps that were issued a credential for this key.
+     *
+     * @generated from field: string key = 7;
+     */
+    value: string;
+    case: "key";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * When the steps that the cause names were opened.
+   *
+   * @generated from field: google.protobuf.Timestamp since = 8;
+   */
+  since?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp until = 9;
+   */
+  until?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message stint.v1.TellDescendantsRequest.
+ * Use `create(TellDescendantsRequestSchema)` to create a new message.
+ */
+export declare const TellDescendantsRequestSchema: GenMessage<TellDescendantsRequest>;
+
+/**
+ * @generated from message stint.v1.TellDescendantsResponse
+ */
+export declare type TellDescendantsResponse = Message<"stint.v1.TellDescendantsResponse"> & {
+  /**
+   * @generated from oneof stint.v1.TellDescendantsResponse.told
+   */
+  told: {
+    /**
+     * @generated from field: stint.v1.Step step = 1;
+     */
+    value: Step;
+    case: "step";
+  } | {
+    /**
+     * @generated from field: stint.v1.Issuance issuance = 2;
+     */
+    value: Issuance;
+    case: "issuance";
+  } | {
+    /**
+     * @generated from field: stint.v1.Exchange exchange = 3;
+     */
+    value: Exchange;
+    case: "exchange";
+  } | {
+    /**
+     * What a tool at one place could be used for by any of the steps, and was.
+     *
+     * @generated from field: stint.v1.Reach reach = 4;
+     */
+    value: Reach;
+    case: "reach";
+  } | {
+    /**
+     * @generated from field: stint.v1.DescendantsSummary summary = 5;
+     */
+    value: DescendantsSummary;
+    case: "summary";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stint.v1.TellDescendantsResponse.
+ * Use `create(TellDescendantsResponseSchema)` to create a new message.
+ */
+export declare const TellDescendantsResponseSchema: GenMessage<TellDescendantsResponse>;
+
+/**
+ * @generated from message stint.v1.Reach
+ */
+export declare type Reach = Message<"stint.v1.Reach"> & {
+  /**
+   * @generated from field: string location = 1;
+   */
+  location: string;
+
+  /**
+   * @generated from field: string tool = 2;
+   */
+  tool: string;
+
+  /**
+   * @generated from field: repeated string actions = 3;
+   */
+  actions: string[];
+
+  /**
+   * @generated from field: repeated string datatypes = 4;
+   */
+  datatypes: string[];
+
+  /**
+   * Steps that had it.
+   *
+   * @generated from field: uint32 steps = 5;
+   */
+  steps: number;
+
+  /**
+   * Calls of the tool by these steps, at any place, that were reported as served.
+   *
+   * @generated from field: uint64 calls = 6;
+   */
+  calls: bigint;
+};
+
+/**
+ * Describes the message stint.v1.Reach.
+ * Use `create(ReachSchema)` to create a new message.
+ */
+export declare const ReachSchema: GenMessage<Reach>;
+
+/**
+ * @generated from message stint.v1.DescendantsSummary
+ */
+export declare type DescendantsSummary = Message<"stint.v1.DescendantsSummary"> & {
+  /**
+   * @generated from field: uint32 steps = 1;
+   */
+  steps: number;
+
+  /**
+   * @generated from field: uint32 steps_open = 2;
+   */
+  stepsOpen: number;
+
+  /**
+   * @generated from field: uint32 credentials = 3;
+   */
+  credentials: number;
+
+  /**
+   * @generated from field: uint32 credentials_live = 4;
+   */
+  credentialsLive: number;
+
+  /**
+   * @generated from field: uint32 exchanges = 5;
+   */
+  exchanges: number;
+
+  /**
+   * @generated from field: uint32 exchanges_alive = 6;
+   */
+  exchangesAlive: number;
+
+  /**
+   * When the last credential died; while one lives, when the last will.
+   *
+   * @generated from field: google.protobuf.Timestamp last_dies_at = 7;
+   */
+  lastDiesAt?: Timestamp | undefined;
+
+  /**
+   * For which credentials were asked for, sorted.
+   *
+   * @generated from field: repeated string audiences = 8;
+   */
+  audiences: string[];
+
+  /**
+   * Of any tool, that were reported as served.
+   *
+   * @generated from field: uint64 calls = 9;
+   */
+  calls: bigint;
+};
+
+/**
+ * Describes the message stint.v1.DescendantsSummary.
+ * Use `create(DescendantsSummarySchema)` to create a new message.
+ */
+export declare const DescendantsSummarySchema: GenMessage<DescendantsSummary>;
+
+/**
+ * @generated from message stint.v1.ListGrantUseRequest
+ */
+export declare type ListGrantUseRequest = Message<"stint.v1.ListGrantUseRequest"> & {
+  /**
+   * @generated from field: stint.v1.HistoryFilter filter = 1;
+   */
+  filter?: HistoryFilter | undefined;
+
+  /**
+   * For each agent in all of its steps, instead of for each step.
+   *
+   * @generated from field: bool by_agent = 2;
+   */
+  byAgent: boolean;
+};
+
+/**
+ * Describes the message stint.v1.ListGrantUseRequest.
+ * Use `create(ListGrantUseRequestSchema)` to create a new message.
+ */
+export declare const ListGrantUseRequestSchema: GenMessage<ListGrantUseRequest>;
+
+/**
+ * @generated from message stint.v1.ListGrantUseResponse
+ */
+export declare type ListGrantUseResponse = Message<"stint.v1.ListGrantUseResponse"> & {
+  /**
+   * @generated from field: repeated stint.v1.GrantUse uses = 1;
+   */
+  uses: GrantUse[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message stint.v1.ListGrantUseResponse.
+ * Use `create(ListGrantUseResponseSchema)` to create a new message.
+ */
+export declare const ListGrantUseResponseSchema: GenMessage<ListGrantUseResponse>;
+
+/**
+ * One tool of one step, or of one agent.
+ *
+ * @generated from message stint.v1.GrantUse
+ */
+export declare type GrantUse = Message<"stint.v1.GrantUse"> & {
+  /**
+   * @generated from field: string agent = 1;
+   */
+  agent: string;
+
+  /**
+   * Absent where it is of the agent.
+   *
+   * @generated from field: stint.v1.StepName step_name = 2;
+   */
+  stepName?: StepName | undefined;
+
+  /**
+   * @generated from field: string step_id = 3;
+   */
+  stepId: string;
+
+  /**
+   * @generated from field: string tool = 4;
+   */
+  tool: string;
+
+  /**
+   * What was granted; empty for what was called without a grant that names it.
+   *
+   * @generated from field: repeated string granted_actions = 5;
+   */
+  grantedActions: string[];
+
+  /**
+   * What was reported as served.
+   *
+   * @generated from field: repeated string used_actions = 6;
+   */
+  usedActions: string[];
+
+  /**
+   * Reported as served, and as anything else.
+   *
+   * @generated from field: uint64 calls = 7;
+   */
+  calls: bigint;
+
+  /**
+   * @generated from field: uint64 calls_in_vain = 8;
+   */
+  callsInVain: bigint;
+
+  /**
+   * Steps that were granted it, and that used it.
+   *
+   * @generated from field: uint32 steps_granted = 9;
+   */
+  stepsGranted: number;
+
+  /**
+   * @generated from field: uint32 steps_used = 10;
+   */
+  stepsUsed: number;
+};
+
+/**
+ * Describes the message stint.v1.GrantUse.
+ * Use `create(GrantUseSchema)` to create a new message.
+ */
+export declare const GrantUseSchema: GenMessage<GrantUse>;
+
+/**
  * @generated from message stint.v1.ListUsageRequest
  */
 export declare type ListUsageRequest = Message<"stint.v1.ListUsageRequest"> & {
@@ -2164,6 +2514,13 @@ export enum HistoryField {
    * @generated from enum value: HISTORY_FIELD_TYPE = 30;
    */
   TYPE = 30,
+
+  /**
+   * The opener or the executor: boot id, PID namespace, pid and start time in clock ticks, with slashes between.
+   *
+   * @generated from enum value: HISTORY_FIELD_PROCESS = 31;
+   */
+  PROCESS = 31,
 }
 
 /**
@@ -2375,6 +2732,27 @@ export declare const History: GenService<{
     methodKind: "unary";
     input: typeof CountRowsRequestSchema;
     output: typeof CountRowsResponseSchema;
+  },
+  /**
+   * All that descends from one cause: steps, credentials, secrets of other systems, what they could reach and did use. First the steps,
+   * last the summary.
+   *
+   * @generated from rpc stint.v1.History.TellDescendants
+   */
+  tellDescendants: {
+    methodKind: "server_streaming";
+    input: typeof TellDescendantsRequestSchema;
+    output: typeof TellDescendantsResponseSchema;
+  },
+  /**
+   * What steps were granted and what they were reported to have called, side by side.
+   *
+   * @generated from rpc stint.v1.History.ListGrantUse
+   */
+  listGrantUse: {
+    methodKind: "unary";
+    input: typeof ListGrantUseRequestSchema;
+    output: typeof ListGrantUseResponseSchema;
   },
   /**
    * Why a decision came out as it did, and what would have passed: the recorded policies are asked again.

@@ -482,6 +482,38 @@ export declare type RevokeRequest = Message<"stint.v1.RevokeRequest"> & {
      */
     value: Principal;
     case: "principal";
+  } | {
+    /**
+     * Every step opened or executed by it, and what it was issued itself; it stays disabled. As in `runtime/flow`, or its id.
+     *
+     * @generated from field: string entry = 10;
+     */
+    value: string;
+    case: "entry";
+  } | {
+    /**
+     * The step that a decision allowed, and its descendants.
+     *
+     * @generated from field: string decision_id = 11;
+     */
+    value: string;
+    case: "decisionId";
+  } | {
+    /**
+     * Every open step that was issued a credential for this key: SHA-256 of the SubjectPublicKeyInfo, lower-case hexadecimal.
+     *
+     * @generated from field: string key = 12;
+     */
+    value: string;
+    case: "key";
+  } | {
+    /**
+     * As `principal`, by its id in the ledger.
+     *
+     * @generated from field: string principal_id = 13;
+     */
+    value: string;
+    case: "principalId";
   } | { case: undefined; value?: undefined };
 
   /**

@@ -13,30 +13,101 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class HistoryField(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HISTORY_FIELD_UNSPECIFIED: _ClassVar[HistoryField]
+    HISTORY_FIELD_RUN: _ClassVar[HistoryField]
+    HISTORY_FIELD_STEP: _ClassVar[HistoryField]
+    HISTORY_FIELD_STEP_ID: _ClassVar[HistoryField]
+    HISTORY_FIELD_ATTEMPT: _ClassVar[HistoryField]
+    HISTORY_FIELD_AGENT: _ClassVar[HistoryField]
+    HISTORY_FIELD_RUNTIME: _ClassVar[HistoryField]
+    HISTORY_FIELD_PRINCIPAL: _ClassVar[HistoryField]
+    HISTORY_FIELD_WORKFLOW: _ClassVar[HistoryField]
+    HISTORY_FIELD_TOOL: _ClassVar[HistoryField]
+    HISTORY_FIELD_ACTION: _ClassVar[HistoryField]
+    HISTORY_FIELD_DATA_CLASS: _ClassVar[HistoryField]
+    HISTORY_FIELD_AUDIENCE: _ClassVar[HistoryField]
+    HISTORY_FIELD_SPIFFE_ID: _ClassVar[HistoryField]
+    HISTORY_FIELD_KIND: _ClassVar[HistoryField]
+    HISTORY_FIELD_OUTCOME: _ClassVar[HistoryField]
+    HISTORY_FIELD_REASON: _ClassVar[HistoryField]
+    HISTORY_FIELD_DECISION: _ClassVar[HistoryField]
+    HISTORY_FIELD_POLICY_DIGEST: _ClassVar[HistoryField]
+    HISTORY_FIELD_POLICY: _ClassVar[HistoryField]
+    HISTORY_FIELD_ACT: _ClassVar[HistoryField]
+    HISTORY_FIELD_ENTRY: _ClassVar[HistoryField]
+    HISTORY_FIELD_ISSUANCE: _ClassVar[HistoryField]
+    HISTORY_FIELD_JTI: _ClassVar[HistoryField]
+    HISTORY_FIELD_SERIAL: _ClassVar[HistoryField]
+    HISTORY_FIELD_AUTHORITY: _ClassVar[HistoryField]
+    HISTORY_FIELD_KEY: _ClassVar[HistoryField]
+    HISTORY_FIELD_EXCHANGE: _ClassVar[HistoryField]
+    HISTORY_FIELD_TARGET: _ClassVar[HistoryField]
+    HISTORY_FIELD_VERIFIER: _ClassVar[HistoryField]
+    HISTORY_FIELD_TYPE: _ClassVar[HistoryField]
+    HISTORY_FIELD_PROCESS: _ClassVar[HistoryField]
+
+class HistoryList(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    HISTORY_LIST_UNSPECIFIED: _ClassVar[HistoryList]
+    HISTORY_LIST_ISSUANCES: _ClassVar[HistoryList]
+    HISTORY_LIST_STEPS: _ClassVar[HistoryList]
+    HISTORY_LIST_DECISIONS: _ClassVar[HistoryList]
+    HISTORY_LIST_EVENTS: _ClassVar[HistoryList]
+    HISTORY_LIST_EXCHANGES: _ClassVar[HistoryList]
+    HISTORY_LIST_USAGE: _ClassVar[HistoryList]
+
 class Effect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     EFFECT_UNSPECIFIED: _ClassVar[Effect]
     EFFECT_ALLOW: _ClassVar[Effect]
     EFFECT_DENY: _ClassVar[Effect]
-
-class ExportedRows(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
-    __slots__ = ()
-    EXPORTED_ROWS_UNSPECIFIED: _ClassVar[ExportedRows]
-    EXPORTED_ROWS_ISSUANCES: _ClassVar[ExportedRows]
-    EXPORTED_ROWS_DECISIONS: _ClassVar[ExportedRows]
-    EXPORTED_ROWS_EVENTS: _ClassVar[ExportedRows]
-    EXPORTED_ROWS_RECORDS: _ClassVar[ExportedRows]
+HISTORY_FIELD_UNSPECIFIED: HistoryField
+HISTORY_FIELD_RUN: HistoryField
+HISTORY_FIELD_STEP: HistoryField
+HISTORY_FIELD_STEP_ID: HistoryField
+HISTORY_FIELD_ATTEMPT: HistoryField
+HISTORY_FIELD_AGENT: HistoryField
+HISTORY_FIELD_RUNTIME: HistoryField
+HISTORY_FIELD_PRINCIPAL: HistoryField
+HISTORY_FIELD_WORKFLOW: HistoryField
+HISTORY_FIELD_TOOL: HistoryField
+HISTORY_FIELD_ACTION: HistoryField
+HISTORY_FIELD_DATA_CLASS: HistoryField
+HISTORY_FIELD_AUDIENCE: HistoryField
+HISTORY_FIELD_SPIFFE_ID: HistoryField
+HISTORY_FIELD_KIND: HistoryField
+HISTORY_FIELD_OUTCOME: HistoryField
+HISTORY_FIELD_REASON: HistoryField
+HISTORY_FIELD_DECISION: HistoryField
+HISTORY_FIELD_POLICY_DIGEST: HistoryField
+HISTORY_FIELD_POLICY: HistoryField
+HISTORY_FIELD_ACT: HistoryField
+HISTORY_FIELD_ENTRY: HistoryField
+HISTORY_FIELD_ISSUANCE: HistoryField
+HISTORY_FIELD_JTI: HistoryField
+HISTORY_FIELD_SERIAL: HistoryField
+HISTORY_FIELD_AUTHORITY: HistoryField
+HISTORY_FIELD_KEY: HistoryField
+HISTORY_FIELD_EXCHANGE: HistoryField
+HISTORY_FIELD_TARGET: HistoryField
+HISTORY_FIELD_VERIFIER: HistoryField
+HISTORY_FIELD_TYPE: HistoryField
+HISTORY_FIELD_PROCESS: HistoryField
+HISTORY_LIST_UNSPECIFIED: HistoryList
+HISTORY_LIST_ISSUANCES: HistoryList
+HISTORY_LIST_STEPS: HistoryList
+HISTORY_LIST_DECISIONS: HistoryList
+HISTORY_LIST_EVENTS: HistoryList
+HISTORY_LIST_EXCHANGES: HistoryList
+HISTORY_LIST_USAGE: HistoryList
 EFFECT_UNSPECIFIED: Effect
 EFFECT_ALLOW: Effect
 EFFECT_DENY: Effect
-EXPORTED_ROWS_UNSPECIFIED: ExportedRows
-EXPORTED_ROWS_ISSUANCES: ExportedRows
-EXPORTED_ROWS_DECISIONS: ExportedRows
-EXPORTED_ROWS_EVENTS: ExportedRows
-EXPORTED_ROWS_RECORDS: ExportedRows
 
 class HistoryFilter(_message.Message):
-    __slots__ = ("run_id", "step", "step_id", "agent", "since", "until", "page_size", "page_token")
+    __slots__ = ("run_id", "step", "step_id", "agent", "since", "until", "page_size", "page_token", "terms", "live_at", "descendants_of", "oldest_first")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
     STEP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +116,10 @@ class HistoryFilter(_message.Message):
     UNTIL_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    LIVE_AT_FIELD_NUMBER: _ClassVar[int]
+    DESCENDANTS_OF_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_FIRST_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     step: str
     step_id: str
@@ -53,7 +128,53 @@ class HistoryFilter(_message.Message):
     until: _timestamp_pb2.Timestamp
     page_size: int
     page_token: str
-    def __init__(self, run_id: _Optional[str] = ..., step: _Optional[str] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    terms: _containers.RepeatedCompositeFieldContainer[HistoryTerm]
+    live_at: _timestamp_pb2.Timestamp
+    descendants_of: _containers.RepeatedScalarFieldContainer[str]
+    oldest_first: bool
+    def __init__(self, run_id: _Optional[str] = ..., step: _Optional[str] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., terms: _Optional[_Iterable[_Union[HistoryTerm, _Mapping]]] = ..., live_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., descendants_of: _Optional[_Iterable[str]] = ..., oldest_first: _Optional[bool] = ...) -> None: ...
+
+class HistoryTerm(_message.Message):
+    __slots__ = ("field", "values", "excluded")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_FIELD_NUMBER: _ClassVar[int]
+    field: HistoryField
+    values: _containers.RepeatedScalarFieldContainer[str]
+    excluded: bool
+    def __init__(self, field: _Optional[_Union[HistoryField, str]] = ..., values: _Optional[_Iterable[str]] = ..., excluded: _Optional[bool] = ...) -> None: ...
+
+class CountRowsRequest(_message.Message):
+    __slots__ = ("list", "filter", "group_by", "top")
+    LIST_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    GROUP_BY_FIELD_NUMBER: _ClassVar[int]
+    TOP_FIELD_NUMBER: _ClassVar[int]
+    list: HistoryList
+    filter: HistoryFilter
+    group_by: HistoryField
+    top: int
+    def __init__(self, list: _Optional[_Union[HistoryList, str]] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., group_by: _Optional[_Union[HistoryField, str]] = ..., top: _Optional[int] = ...) -> None: ...
+
+class CountRowsResponse(_message.Message):
+    __slots__ = ("count", "groups", "groups_left_out", "count_left_out")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    COUNT_LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    groups: _containers.RepeatedCompositeFieldContainer[HistoryGroup]
+    groups_left_out: int
+    count_left_out: int
+    def __init__(self, count: _Optional[int] = ..., groups: _Optional[_Iterable[_Union[HistoryGroup, _Mapping]]] = ..., groups_left_out: _Optional[int] = ..., count_left_out: _Optional[int] = ...) -> None: ...
+
+class HistoryGroup(_message.Message):
+    __slots__ = ("value", "count")
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    value: str
+    count: int
+    def __init__(self, value: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
 
 class ListIssuancesRequest(_message.Message):
     __slots__ = ("filter", "kind", "live", "serial_number", "jti", "state")
@@ -72,12 +193,14 @@ class ListIssuancesRequest(_message.Message):
     def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., kind: _Optional[_Union[_types_pb2.SvidKind, str]] = ..., live: _Optional[bool] = ..., serial_number: _Optional[str] = ..., jti: _Optional[str] = ..., state: _Optional[_Union[_types_pb2.IssuanceState, str]] = ...) -> None: ...
 
 class ListIssuancesResponse(_message.Message):
-    __slots__ = ("issuances", "next_page_token")
+    __slots__ = ("issuances", "next_page_token", "resume_token")
     ISSUANCES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     issuances: _containers.RepeatedCompositeFieldContainer[_types_pb2.Issuance]
     next_page_token: str
-    def __init__(self, issuances: _Optional[_Iterable[_Union[_types_pb2.Issuance, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, issuances: _Optional[_Iterable[_Union[_types_pb2.Issuance, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class ListStepsRequest(_message.Message):
     __slots__ = ("filter", "states")
@@ -88,12 +211,14 @@ class ListStepsRequest(_message.Message):
     def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., states: _Optional[_Iterable[_Union[_types_pb2.StepState, str]]] = ...) -> None: ...
 
 class ListStepsResponse(_message.Message):
-    __slots__ = ("steps", "next_page_token")
+    __slots__ = ("steps", "next_page_token", "resume_token")
     STEPS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     steps: _containers.RepeatedCompositeFieldContainer[_types_pb2.Step]
     next_page_token: str
-    def __init__(self, steps: _Optional[_Iterable[_Union[_types_pb2.Step, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, steps: _Optional[_Iterable[_Union[_types_pb2.Step, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class ListDecisionsRequest(_message.Message):
     __slots__ = ("filter", "effect", "decision_id")
@@ -106,12 +231,14 @@ class ListDecisionsRequest(_message.Message):
     def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., effect: _Optional[_Union[Effect, str]] = ..., decision_id: _Optional[str] = ...) -> None: ...
 
 class ListDecisionsResponse(_message.Message):
-    __slots__ = ("decisions", "next_page_token")
+    __slots__ = ("decisions", "next_page_token", "resume_token")
     DECISIONS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     decisions: _containers.RepeatedCompositeFieldContainer[Decision]
     next_page_token: str
-    def __init__(self, decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class Decision(_message.Message):
     __slots__ = ("decision_id", "effect", "reason", "decided_at", "step_name", "step_id", "agent", "caller_entry_id", "requested", "granted", "refused", "determining_policies", "policy_digest", "sequence", "count", "message", "caller", "policy_version", "policy_errors", "situation", "closes", "act", "approval", "opening", "call")
@@ -276,24 +403,32 @@ class ListEventsRequest(_message.Message):
     def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., type: _Optional[str] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
-    __slots__ = ("events", "next_page_token")
+    __slots__ = ("events", "next_page_token", "resume_token")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[Event]
     next_page_token: str
-    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class TailEventsRequest(_message.Message):
-    __slots__ = ("after_sequence",)
+    __slots__ = ("after_sequence", "resume_token", "filter")
     AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
     after_sequence: int
-    def __init__(self, after_sequence: _Optional[int] = ...) -> None: ...
+    resume_token: str
+    filter: HistoryFilter
+    def __init__(self, after_sequence: _Optional[int] = ..., resume_token: _Optional[str] = ..., filter: _Optional[_Union[HistoryFilter, _Mapping]] = ...) -> None: ...
 
 class TailEventsResponse(_message.Message):
-    __slots__ = ("event",)
+    __slots__ = ("event", "resume_token")
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     event: Event
-    def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, event: _Optional[_Union[Event, _Mapping]] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
     __slots__ = ("sequence", "recorded_at", "type", "canonical", "leaf_hash")
@@ -323,6 +458,120 @@ class LookUpResponse(_message.Message):
     step: _types_pb2.Step
     def __init__(self, issuance: _Optional[_Union[_types_pb2.Issuance, _Mapping]] = ..., step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ...) -> None: ...
 
+class TellDescendantsRequest(_message.Message):
+    __slots__ = ("step_id", "run_id", "entry", "process", "principal_id", "decision_id", "key", "since", "until")
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_ID_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    step_id: str
+    run_id: str
+    entry: str
+    process: _types_pb2.Process
+    principal_id: str
+    decision_id: str
+    key: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    def __init__(self, step_id: _Optional[str] = ..., run_id: _Optional[str] = ..., entry: _Optional[str] = ..., process: _Optional[_Union[_types_pb2.Process, _Mapping]] = ..., principal_id: _Optional[str] = ..., decision_id: _Optional[str] = ..., key: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class TellDescendantsResponse(_message.Message):
+    __slots__ = ("step", "issuance", "exchange", "reach", "summary")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ISSUANCE_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_FIELD_NUMBER: _ClassVar[int]
+    REACH_FIELD_NUMBER: _ClassVar[int]
+    SUMMARY_FIELD_NUMBER: _ClassVar[int]
+    step: _types_pb2.Step
+    issuance: _types_pb2.Issuance
+    exchange: _types_pb2.Exchange
+    reach: Reach
+    summary: DescendantsSummary
+    def __init__(self, step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ..., issuance: _Optional[_Union[_types_pb2.Issuance, _Mapping]] = ..., exchange: _Optional[_Union[_types_pb2.Exchange, _Mapping]] = ..., reach: _Optional[_Union[Reach, _Mapping]] = ..., summary: _Optional[_Union[DescendantsSummary, _Mapping]] = ...) -> None: ...
+
+class Reach(_message.Message):
+    __slots__ = ("location", "tool", "actions", "datatypes", "steps", "calls")
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    DATATYPES_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    location: str
+    tool: str
+    actions: _containers.RepeatedScalarFieldContainer[str]
+    datatypes: _containers.RepeatedScalarFieldContainer[str]
+    steps: int
+    calls: int
+    def __init__(self, location: _Optional[str] = ..., tool: _Optional[str] = ..., actions: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., steps: _Optional[int] = ..., calls: _Optional[int] = ...) -> None: ...
+
+class DescendantsSummary(_message.Message):
+    __slots__ = ("steps", "steps_open", "credentials", "credentials_live", "exchanges", "exchanges_alive", "last_dies_at", "audiences", "calls")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_OPEN_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
+    CREDENTIALS_LIVE_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGES_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGES_ALIVE_FIELD_NUMBER: _ClassVar[int]
+    LAST_DIES_AT_FIELD_NUMBER: _ClassVar[int]
+    AUDIENCES_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    steps: int
+    steps_open: int
+    credentials: int
+    credentials_live: int
+    exchanges: int
+    exchanges_alive: int
+    last_dies_at: _timestamp_pb2.Timestamp
+    audiences: _containers.RepeatedScalarFieldContainer[str]
+    calls: int
+    def __init__(self, steps: _Optional[int] = ..., steps_open: _Optional[int] = ..., credentials: _Optional[int] = ..., credentials_live: _Optional[int] = ..., exchanges: _Optional[int] = ..., exchanges_alive: _Optional[int] = ..., last_dies_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., audiences: _Optional[_Iterable[str]] = ..., calls: _Optional[int] = ...) -> None: ...
+
+class ListGrantUseRequest(_message.Message):
+    __slots__ = ("filter", "by_agent")
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    BY_AGENT_FIELD_NUMBER: _ClassVar[int]
+    filter: HistoryFilter
+    by_agent: bool
+    def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., by_agent: _Optional[bool] = ...) -> None: ...
+
+class ListGrantUseResponse(_message.Message):
+    __slots__ = ("uses", "next_page_token")
+    USES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    uses: _containers.RepeatedCompositeFieldContainer[GrantUse]
+    next_page_token: str
+    def __init__(self, uses: _Optional[_Iterable[_Union[GrantUse, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class GrantUse(_message.Message):
+    __slots__ = ("agent", "step_name", "step_id", "tool", "granted_actions", "used_actions", "calls", "calls_in_vain", "steps_granted", "steps_used")
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    STEP_NAME_FIELD_NUMBER: _ClassVar[int]
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    TOOL_FIELD_NUMBER: _ClassVar[int]
+    GRANTED_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    USED_ACTIONS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_IN_VAIN_FIELD_NUMBER: _ClassVar[int]
+    STEPS_GRANTED_FIELD_NUMBER: _ClassVar[int]
+    STEPS_USED_FIELD_NUMBER: _ClassVar[int]
+    agent: str
+    step_name: _types_pb2.StepName
+    step_id: str
+    tool: str
+    granted_actions: _containers.RepeatedScalarFieldContainer[str]
+    used_actions: _containers.RepeatedScalarFieldContainer[str]
+    calls: int
+    calls_in_vain: int
+    steps_granted: int
+    steps_used: int
+    def __init__(self, agent: _Optional[str] = ..., step_name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ..., step_id: _Optional[str] = ..., tool: _Optional[str] = ..., granted_actions: _Optional[_Iterable[str]] = ..., used_actions: _Optional[_Iterable[str]] = ..., calls: _Optional[int] = ..., calls_in_vain: _Optional[int] = ..., steps_granted: _Optional[int] = ..., steps_used: _Optional[int] = ...) -> None: ...
+
 class ListUsageRequest(_message.Message):
     __slots__ = ("filter",)
     FILTER_FIELD_NUMBER: _ClassVar[int]
@@ -348,12 +597,14 @@ class ListExchangesRequest(_message.Message):
     def __init__(self, filter: _Optional[_Union[HistoryFilter, _Mapping]] = ..., target: _Optional[str] = ..., alive: _Optional[bool] = ...) -> None: ...
 
 class ListExchangesResponse(_message.Message):
-    __slots__ = ("exchanges", "next_page_token")
+    __slots__ = ("exchanges", "next_page_token", "resume_token")
     EXCHANGES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     exchanges: _containers.RepeatedCompositeFieldContainer[_types_pb2.Exchange]
     next_page_token: str
-    def __init__(self, exchanges: _Optional[_Iterable[_Union[_types_pb2.Exchange, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    resume_token: str
+    def __init__(self, exchanges: _Optional[_Iterable[_Union[_types_pb2.Exchange, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class UsageCount(_message.Message):
     __slots__ = ("step_name", "step_id", "agent", "verifier", "tool", "action", "outcome", "calls", "reported_at", "gap")
@@ -560,77 +811,3 @@ class LeftOut(_message.Message):
     datatypes: _containers.RepeatedScalarFieldContainer[str]
     max_calls: int
     def __init__(self, element: _Optional[_Union[_types_pb2.GrantElement, _Mapping]] = ..., actions: _Optional[_Iterable[str]] = ..., locations: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., max_calls: _Optional[int] = ...) -> None: ...
-
-class ExportRequest(_message.Message):
-    __slots__ = ("rows", "run_id", "step", "step_id", "agent", "since", "until", "after_sequence", "through_sequence", "as_of", "epoch")
-    ROWS_FIELD_NUMBER: _ClassVar[int]
-    RUN_ID_FIELD_NUMBER: _ClassVar[int]
-    STEP_FIELD_NUMBER: _ClassVar[int]
-    STEP_ID_FIELD_NUMBER: _ClassVar[int]
-    AGENT_FIELD_NUMBER: _ClassVar[int]
-    SINCE_FIELD_NUMBER: _ClassVar[int]
-    UNTIL_FIELD_NUMBER: _ClassVar[int]
-    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    AS_OF_FIELD_NUMBER: _ClassVar[int]
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
-    rows: ExportedRows
-    run_id: str
-    step: str
-    step_id: str
-    agent: str
-    since: _timestamp_pb2.Timestamp
-    until: _timestamp_pb2.Timestamp
-    after_sequence: int
-    through_sequence: int
-    as_of: _timestamp_pb2.Timestamp
-    epoch: str
-    def __init__(self, rows: _Optional[_Union[ExportedRows, str]] = ..., run_id: _Optional[str] = ..., step: _Optional[str] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., after_sequence: _Optional[int] = ..., through_sequence: _Optional[int] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., epoch: _Optional[str] = ...) -> None: ...
-
-class ExportResponse(_message.Message):
-    __slots__ = ("begun", "sequence", "issuances", "decisions", "events", "records")
-    BEGUN_FIELD_NUMBER: _ClassVar[int]
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    ISSUANCES_FIELD_NUMBER: _ClassVar[int]
-    DECISIONS_FIELD_NUMBER: _ClassVar[int]
-    EVENTS_FIELD_NUMBER: _ClassVar[int]
-    RECORDS_FIELD_NUMBER: _ClassVar[int]
-    begun: ExportBegun
-    sequence: int
-    issuances: _containers.RepeatedCompositeFieldContainer[ExportedIssuance]
-    decisions: _containers.RepeatedCompositeFieldContainer[Decision]
-    events: _containers.RepeatedCompositeFieldContainer[Event]
-    records: _containers.RepeatedCompositeFieldContainer[AuditRecord]
-    def __init__(self, begun: _Optional[_Union[ExportBegun, _Mapping]] = ..., sequence: _Optional[int] = ..., issuances: _Optional[_Iterable[_Union[ExportedIssuance, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., records: _Optional[_Iterable[_Union[AuditRecord, _Mapping]]] = ...) -> None: ...
-
-class AuditRecord(_message.Message):
-    __slots__ = ("sequence", "envelope")
-    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
-    sequence: int
-    envelope: str
-    def __init__(self, sequence: _Optional[int] = ..., envelope: _Optional[str] = ...) -> None: ...
-
-class ExportBegun(_message.Message):
-    __slots__ = ("epoch", "through_sequence", "as_of", "record_key")
-    EPOCH_FIELD_NUMBER: _ClassVar[int]
-    THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
-    AS_OF_FIELD_NUMBER: _ClassVar[int]
-    RECORD_KEY_FIELD_NUMBER: _ClassVar[int]
-    epoch: str
-    through_sequence: int
-    as_of: _timestamp_pb2.Timestamp
-    record_key: bytes
-    def __init__(self, epoch: _Optional[str] = ..., through_sequence: _Optional[int] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_key: _Optional[bytes] = ...) -> None: ...
-
-class ExportedIssuance(_message.Message):
-    __slots__ = ("issuance", "step_state", "decision_id", "principal_id")
-    ISSUANCE_FIELD_NUMBER: _ClassVar[int]
-    STEP_STATE_FIELD_NUMBER: _ClassVar[int]
-    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
-    PRINCIPAL_ID_FIELD_NUMBER: _ClassVar[int]
-    issuance: _types_pb2.Issuance
-    step_state: _types_pb2.StepState
-    decision_id: str
-    principal_id: str
-    def __init__(self, issuance: _Optional[_Union[_types_pb2.Issuance, _Mapping]] = ..., step_state: _Optional[_Union[_types_pb2.StepState, str]] = ..., decision_id: _Optional[str] = ..., principal_id: _Optional[str] = ...) -> None: ...

@@ -137,7 +137,7 @@ class DeniedCertificate(_message.Message):
     def __init__(self, issuer: _Optional[bytes] = ..., serial_number: _Optional[str] = ...) -> None: ...
 
 class RevokeRequest(_message.Message):
-    __slots__ = ("jti", "serial_number", "step_id", "run_id", "agent", "process", "principal", "reason", "dry_run")
+    __slots__ = ("jti", "serial_number", "step_id", "run_id", "agent", "process", "principal", "entry", "decision_id", "key", "principal_id", "reason", "dry_run")
     JTI_FIELD_NUMBER: _ClassVar[int]
     SERIAL_NUMBER_FIELD_NUMBER: _ClassVar[int]
     STEP_ID_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +145,10 @@ class RevokeRequest(_message.Message):
     AGENT_FIELD_NUMBER: _ClassVar[int]
     PROCESS_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
+    ENTRY_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     jti: str
@@ -154,9 +158,13 @@ class RevokeRequest(_message.Message):
     agent: str
     process: _types_pb2.Process
     principal: Principal
+    entry: str
+    decision_id: str
+    key: str
+    principal_id: str
     reason: str
     dry_run: bool
-    def __init__(self, jti: _Optional[str] = ..., serial_number: _Optional[str] = ..., step_id: _Optional[str] = ..., run_id: _Optional[str] = ..., agent: _Optional[str] = ..., process: _Optional[_Union[_types_pb2.Process, _Mapping]] = ..., principal: _Optional[_Union[Principal, _Mapping]] = ..., reason: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, jti: _Optional[str] = ..., serial_number: _Optional[str] = ..., step_id: _Optional[str] = ..., run_id: _Optional[str] = ..., agent: _Optional[str] = ..., process: _Optional[_Union[_types_pb2.Process, _Mapping]] = ..., principal: _Optional[_Union[Principal, _Mapping]] = ..., entry: _Optional[str] = ..., decision_id: _Optional[str] = ..., key: _Optional[str] = ..., principal_id: _Optional[str] = ..., reason: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class Principal(_message.Message):
     __slots__ = ("issuer", "subject")
