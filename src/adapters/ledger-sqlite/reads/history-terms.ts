@@ -132,7 +132,7 @@ function ofSubject(term: HistoryTerm, name: string): Condition {
   const from = (column: string) => `SELECT i.${column} FROM issuance AS i WHERE ${inner.sql}`;
   const sequences = isDecision
     ? `SELECT d.sequence FROM decision AS d WHERE ${inner.sql}`
-    : `${from("sequence")} UNION ${from("undelivered_sequence")} UNION ${from("revoked_sequence")}`;
+    : `${from("sequence")} UNION ALL ${from("undelivered_sequence")} UNION ALL ${from("revoked_sequence")}`;
   return { sql: `${term.isExcluded ? "NOT " : ""}(e.sequence IN (${sequences}))`, values: inner.values };
 }
 
@@ -146,26 +146,22 @@ function concerningSteps(terms: readonly HistoryTerm[], descendantsOf: Descendan
   const meant = onlyExcludes ? terms.map((term) => ({ ...term, isExcluded: false })) : terms;
   const by = onlyExcludes ? " OR " : " AND ";
   const onSteps = joined(stepsMeant(meant, descendantsOf, "step"), by);
-  // What descends from a step is a step, and so has all of its decisions among its events.
-  const onDecisions =
-    descendantsOf === undefined
-      ? joined(
-          meant.map((term, position) => conditionOf(FIELD_SQL.decisions, term, `step${position}`)),
-          by,
-        )
-      : { sql: "1 = 0", values: {} };
+  const decisions = meant.map((term, position) => conditionOf(FIELD_SQL.decisions, term, `step${position}`));
+  const onDecisions = joined(decisions, by).sql;
   if (descendantsOf !== undefined || terms.some((term) => isNarrow(term, NARROW_OF_STEP))) {
     const [only] = terms;
     const runs = terms.length === 1 && only?.field === "run" && descendantsOf === undefined ? only.values : undefined;
+    // A decision that names a step by its id is among the step's events; a denied opening has the name of a run alone.
+    const isOfRuns = descendantsOf === undefined && terms.some((term) => isNarrow(term, ["run"]));
     const sequences = [
       eventsOf([onSteps]),
-      `SELECT d.sequence FROM decision AS d WHERE ${onDecisions.sql}`,
+      ...(isOfRuns ? [`SELECT d.sequence FROM decision AS d WHERE ${onDecisions}`] : []),
       ...(runs === undefined ? [] : [RUN.barsOf]),
     ];
     const values = { ...onSteps.values, ...(runs === undefined ? {} : { runs: JSON.stringify(runs) }) };
     return [{ sql: `e.sequence IN (${sequences.join(" UNION ")})`, values }];
   }
-  const concerns = concernsStep(onSteps.sql, onDecisions.sql);
+  const concerns = concernsStep(onSteps.sql, onDecisions);
   return [{ sql: onlyExcludes ? `NOT ${concerns}` : concerns, values: onSteps.values }];
 }
 
