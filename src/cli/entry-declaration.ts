@@ -63,6 +63,7 @@ const KEYS: { readonly [Kind in DeclaredKind]: Readonly<Record<string, readonly 
   verifier: {
     audiences: ["audiences", texts],
     max_staleness: ["maxStalenessSeconds", seconds],
+    receipt_key: ["receiptKey", text],
     federates_with: ["federatesWith", texts],
   },
   operator: { role: ["role", text] },

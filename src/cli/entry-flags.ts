@@ -22,6 +22,7 @@ export type EntryFlags = {
   readonly openStepsMax?: number;
   readonly allowDescendants?: boolean;
   readonly maxStaleness?: number;
+  readonly receiptKey?: string;
   readonly federatesWith?: readonly string[];
   readonly role?: string;
 };
@@ -55,6 +56,7 @@ export function addEntryFlags(command: Command): Command {
     .option("--allow-descendants", "agent, runtime: what its processes start may open steps too")
     .option("--no-allow-descendants", "agent, runtime: may not")
     .option("--max-staleness <time>", "verifier: its largest staleness bound", durationFlag)
+    .option("--receipt-key <key>", "verifier: public key with which it signs what it has applied")
     .option(
       "--federates-with <trust-domain>",
       "agent, runtime, verifier: a foreign trust domain whose bundle it is given; may be repeated",
@@ -83,6 +85,7 @@ export function declaredByFlags(flags: EntryFlags): Declaration {
     open_steps_max: flags.openStepsMax,
     allow_descendants: flags.allowDescendants,
     max_staleness: flags.maxStaleness,
+    receipt_key: flags.receiptKey,
     federates_with: flags.federatesWith,
     role: flags.role,
   };

@@ -1,7 +1,9 @@
 import type { StandingVerifier } from "../domain/closure.ts";
+import type { TakenReceipt } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
 import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
+import type { SignedReceipt } from "../domain/signed-receipt.ts";
 import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";
@@ -65,7 +67,10 @@ export type ReceiptBook = {
   connected(watcher: WatcherStatus): void;
   /** A ping came: from here the watcher's freshness counts. */
   seen(watcherId: string): void;
-  acknowledged(watcherId: string, sequence: number): void;
+  /**
+   * @param signed - what the verifier signed with that, as far as its signature is good; of a sequence that is not beyond.
+   */
+  acknowledged(watcherId: string, sequence: number, signed?: SignedReceipt): void;
   disconnected(watcherId: string): void;
   /** The receipts for a sequence, once every verifier has applied it or lapsed, or the time is up. */
   settled(sequence: number, denied: DenySummary, waitMs: number): Promise<Receipts>;
@@ -82,7 +87,7 @@ export type ReceiptBook = {
    * For each verifier entry the sequence that all its watchers have applied, except watchers that have lapsed. Left out
    * where a process of it may be left from before the broker started.
    */
-  applied(): readonly { readonly entryId: string; readonly sequence: number }[];
+  applied(): readonly TakenReceipt[];
   /** Those that are connected now. */
   listening(): readonly (WatcherStatus & Watching)[];
   /** Those that are connected or may still count, and of a verifier without any the one that was there last. */
@@ -94,6 +99,7 @@ type Watcher = WatcherStatus & {
   acknowledged: number;
   lastSeen: UnixMicros;
   isConnected: boolean;
+  signed: SignedReceipt | undefined;
   /** When `acknowledged` got its present value. */
   appliedAt: UnixMicros;
 };
@@ -110,6 +116,16 @@ function isReplaced(watcher: Watcher, all: readonly Watcher[]): boolean {
       other.process !== undefined &&
       formatProcess(other.process) === formatProcess(process),
   );
+}
+
+/** What the one has signed that is behind all others; `undefined` unless each has signed something. */
+function leastSigned(watchers: readonly Watcher[]): SignedReceipt | undefined {
+  let least: SignedReceipt | undefined;
+  for (const { signed } of watchers) {
+    if (signed === undefined) return undefined;
+    if (least === undefined || signed.sequence < least.sequence) least = signed;
+  }
+  return least;
 }
 
 export function createReceiptBook(ports: { readonly entries: EntryDirectory; readonly clock: Clock }): ReceiptBook {
@@ -185,16 +201,12 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     const isLeft = left > now;
     const isOpen = missing.length > 0 || isLeft;
     const applied = own.filter((one) => one.acknowledged >= sequence);
+    const signed = [leastSigned(applied), known?.signed].find((one) => one !== undefined && one.sequence >= sequence);
+    const isApplied = { ...standing, state: "APPLIED", ...(signed === undefined ? {} : { signed }) } as const;
     if (!isOpen && applied.length > 0) {
-      return {
-        ...standing,
-        state: "APPLIED",
-        appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros,
-      };
+      return { ...isApplied, appliedAt: Math.max(...applied.map((one) => one.appliedAt)) as UnixMicros };
     }
-    if (known !== undefined && known.sequence >= sequence) {
-      return { ...standing, state: "APPLIED", appliedAt: known.at };
-    }
+    if (known !== undefined && known.sequence >= sequence) return { ...isApplied, appliedAt: known.at };
     if (isOpen) {
       const lapsesAt = Math.max(...(isLeft ? [left] : []), ...missing.map(lapseOf)) as UnixMicros;
       return { ...standing, state: missing.some((one) => one.isConnected) ? "PENDING" : "DISCONNECTED", lapsesAt };
@@ -238,6 +250,7 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
         acknowledged: watcher.appliedBefore,
         lastSeen: now,
         isConnected: true,
+        signed: undefined,
         appliedAt: now,
       });
       changed();
@@ -246,9 +259,11 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
       const watcher = watchers.get(watcherId);
       if (watcher !== undefined) watcher.lastSeen = ports.clock.now();
     },
-    acknowledged(watcherId, sequence) {
+    acknowledged(watcherId, sequence, signed) {
       const watcher = watchers.get(watcherId);
-      if (watcher === undefined || watcher.acknowledged >= sequence) return;
+      if (watcher === undefined) return;
+      if (signed !== undefined && signed.sequence > (watcher.signed?.sequence ?? 0)) watcher.signed = signed;
+      if (watcher.acknowledged >= sequence) return;
       watcher.acknowledged = sequence;
       watcher.appliedAt = ports.clock.now();
       changed();
@@ -311,14 +326,13 @@ export function createReceiptBook(ports: { readonly entries: EntryDirectory; rea
     },
     applied() {
       const now = ports.clock.now();
-      const applied = new Map<string, number>();
       const left = new Set(verifierEntries().flatMap((one) => (leftUntil(one) > now ? [one.entryId] : [])));
-      for (const watcher of watchers.values()) {
-        if (lapseOf(watcher) <= now || left.has(watcher.entryId)) continue;
-        const others = applied.get(watcher.entryId) ?? Number.POSITIVE_INFINITY;
-        applied.set(watcher.entryId, Math.min(others, watcher.acknowledged));
-      }
-      return [...applied].map(([entryId, sequence]) => ({ entryId, sequence }));
+      const live = [...watchers.values()].filter((one) => lapseOf(one) > now && !left.has(one.entryId));
+      return [...Map.groupBy(live, ({ entryId }) => entryId)].map(([entryId, own]) => {
+        const signed = leastSigned(own);
+        const sequence = Math.min(...own.map(({ acknowledged }) => acknowledged));
+        return { entryId, sequence, ...(signed === undefined ? {} : { signed }) };
+      });
     },
     listening: () => [...watchers.values()].filter((one) => one.isConnected),
     watchers() {

@@ -77,6 +77,7 @@ function contentOf(entry: DeclaredEntry, openSteps: number): EntryContentInput {
         selectors,
         audiences: entry.audiences,
         maxStalenessSeconds: entry.max_staleness,
+        receiptKey: entry.receipt_key,
         federatesWith: entry.federates_with,
       };
     case "operator":

@@ -76,6 +76,11 @@ const verifier = section({
   max_staleness: duration()
     .optional()
     .describe(`Its largest staleness bound. At most, and absent: ${LIMITS.maxStalenessSecondsMax}s.`),
+  receipt_key: text("ed25519: and a public key")
+    .optional()
+    .describe(
+      "Public key with which it signs what it has applied (ed25519: and base64url), as its SDK tells it. Absent: it signs nothing.",
+    ),
   federates_with: federatesWith,
 });
 

@@ -1,4 +1,5 @@
 import { LIMITS } from "./limits.ts";
+import type { SignedReceipt } from "./signed-receipt.ts";
 import { addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "./time.ts";
 
 /**
@@ -31,6 +32,8 @@ export type StandingVerifier = {
   readonly appliedAt?: UnixMicros;
   /** When it refuses everything, unless it applies first; of one that is connected each sign of life puts it off. */
   readonly lapsesAt?: UnixMicros;
+  /** Of one that has applied, where it signed that. */
+  readonly signed?: SignedReceipt;
 };
 
 /** A secret of another system that a closed step had, of which that system has not confirmed that it ended. */

@@ -12,6 +12,7 @@ import {
   type VerifierContent,
 } from "./registration-entry.ts";
 import { parseSelector, type Selector } from "./selector.ts";
+import { parseReceiptKey } from "./signed-receipt.ts";
 import {
   parseSegment,
   parseSpiffeId,
@@ -73,6 +74,7 @@ export type EntryContentInput =
       readonly federatesWith?: readonly string[] | undefined;
       readonly audiences: readonly string[];
       readonly maxStalenessSeconds?: number | undefined;
+      readonly receiptKey?: string | undefined;
     }
   | {
       readonly kind: "operator";
@@ -178,6 +180,12 @@ function parseRuntime(input: InputOf<"runtime">, field: FieldOf): RuntimeContent
   };
 }
 
+function parseOwnReceiptKey(receiptKey: string | undefined, field: string): Pick<VerifierContent, "receiptKey"> {
+  if (receiptKey === undefined) return {};
+  parseReceiptKey(receiptKey, field);
+  return { receiptKey };
+}
+
 function parseVerifier(input: InputOf<"verifier">, field: FieldOf): VerifierContent {
   checkList(input.audiences, { min: 1, max: AUDIENCES_MAX }, field("audiences"));
   return {
@@ -194,6 +202,7 @@ function parseVerifier(input: InputOf<"verifier">, field: FieldOf): VerifierCont
         unit: " s",
       },
     ),
+    ...parseOwnReceiptKey(input.receiptKey, field("receipt_key")),
     ...parseFederatesWith(input.federatesWith, field("federates_with")),
   };
 }

@@ -53,6 +53,8 @@ export type VerifierContent = Federating & {
   readonly selectors: readonly Selector[];
   readonly audiences: readonly string[];
   readonly maxStalenessSeconds: number;
+  /** The public key with which it signs what it has applied, as `parseReceiptKey` takes it. Absent: it signs nothing. */
+  readonly receiptKey?: string;
 };
 
 export type OperatorContent = {

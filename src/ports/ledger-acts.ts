@@ -3,7 +3,7 @@ import type { Authority } from "../domain/authority.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
 import type { Denial } from "../domain/errors.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
-import type { Actor } from "../domain/ledger-event.ts";
+import type { Actor, TakenReceipt } from "../domain/ledger-event.ts";
 import type { LocalAccounts } from "../domain/local-accounts.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
@@ -333,7 +333,7 @@ export type SpendEvidenceAct = {
 /** Cumulative: a sequence never goes back. */
 export type TakeReceiptsAct = {
   readonly act: "take-receipts";
-  readonly receipts: readonly { readonly entryId: string; readonly sequence: number }[];
+  readonly receipts: readonly TakenReceipt[];
   readonly now: UnixMicros;
 };
 

@@ -8,7 +8,7 @@ import type { FederatedBundle, FederationRelationship } from "../domain/federati
 import type { CallCounts } from "../domain/grant.ts";
 import type { HistoryField, HistoryList, HistoryTerms } from "../domain/history-filter.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
-import type { Actor, LedgerEvent } from "../domain/ledger-event.ts";
+import type { Actor, LedgerEvent, TakenReceipt } from "../domain/ledger-event.ts";
 import type { RecordedPolicySet } from "../domain/policy-set.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
@@ -50,7 +50,7 @@ export type ProjectionReads = {
 };
 
 /** What all processes of a verifier's entry had applied at an instant, as far as it was recorded last. */
-export type RecordedReceipt = { readonly entryId: string; readonly sequence: number; readonly at: UnixMicros };
+export type RecordedReceipt = TakenReceipt & { readonly at: UnixMicros };
 
 export type RecordedProcesses = {
   readonly openers: readonly ProcessIdentity[];

@@ -92,6 +92,7 @@ function kindMessageOf(content: EntryContent): MessageInitShape<typeof EntryCont
         value: {
           audiences: [...content.audiences],
           maxStaleness: durationOfSeconds(content.maxStalenessSeconds),
+          receiptKey: content.receiptKey ?? "",
         },
       };
     case "operator":
@@ -149,7 +150,7 @@ function inputOf(message: ContentMessage): EntryContentInput {
       };
     }
     case "verifier": {
-      const { audiences, maxStaleness } = kind.value;
+      const { audiences, maxStaleness, receiptKey } = kind.value;
       return {
         kind: "verifier",
         name,
@@ -157,6 +158,7 @@ function inputOf(message: ContentMessage): EntryContentInput {
         federatesWith: trustDomains,
         audiences,
         maxStalenessSeconds: seconds(maxStaleness, "content.max_staleness"),
+        ...(receiptKey === "" ? {} : { receiptKey }),
       };
     }
     case "operator":

@@ -320,4 +320,24 @@ describe("where verifiers stand to a close", () => {
     book.acknowledged("w1", 6);
     expect(changes).toBe(2);
   });
+
+  test("what is signed counts for what it covers, and for all processes only when each has signed", () => {
+    const one = verifier("mcp-1");
+    const { book, connect } = setUp(one);
+    const signed = (sequence: number) => ({
+      ...{ verifier: one.spiffeId, epoch: "e", at: 0 as UnixMicros, key: "k", signature: "s" },
+      sequence,
+    });
+    connect("w1", one);
+    connect("w2", one);
+    book.acknowledged("w1", 6, signed(6));
+    book.acknowledged("w2", 5);
+    expect(standing({ book })).not.toHaveProperty("signed");
+    book.acknowledged("w2", 5, signed(5));
+    expect(standing({ book })).toMatchObject({ state: "APPLIED", signed: { sequence: 5 } });
+    expect(book.applied()).toEqual([{ entryId: one.entryId, sequence: 5, signed: signed(5) }]);
+    book.acknowledged("w2", 9);
+    expect(book.standings(6)[0]).toMatchObject({ state: "APPLIED" });
+    expect(book.standings(6)[0]).not.toHaveProperty("signed");
+  });
 });

@@ -1,6 +1,12 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import { type Closure, ClosureState, ReceiptState } from "../../src/gen/stint/v1/types_pb.js";
 import { createStint, type Grant } from "../../src/sdk/runtime/index.ts";
+import { keepReceiptKey } from "../../src/sdk/verifier/receipt-key.ts";
+import { isSignedReceipt } from "../../src/verify/receipt-signature.ts";
+import { microsOfTimestamp } from "../../src/wire/timestamps.ts";
 import { runStint } from "../cli/running.ts";
 import { startDaemon } from "../daemon.ts";
 import { FILES, READ_SEARCH, SEARCH, WRITE_FILES } from "./entries.ts";
@@ -167,5 +173,60 @@ describe.concurrent("the closure of a step, before a real broker and verifiers i
     const { closure } = await own.close("COMPLETED", { untilClosedSeconds: 30 });
     expect(closure?.state).toBe("CLOSED");
     stint.close();
+  });
+
+  test("has the verifiers' own signatures, by keys that the broker never had, also after it was killed", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "stint-"));
+    const receiptKeyFile = join(directory, "receipt.key");
+    const { publicKey } = keepReceiptKey(receiptKeyFile);
+    const entries = ENTRIES.map((entry) =>
+      "name" in entry && entry.name === "one" ? { ...entry, receipt_key: publicKey } : entry,
+    );
+    await using daemon = await startDaemon({ entries });
+    const start = (own: keyof typeof OWN, more: object) => {
+      const { [own]: staleness } = STALENESS_SECONDS;
+      const maxStalenessSeconds = { read: staleness, default: staleness };
+      return startVerifier({
+        endpoint: daemon.workloadSocket,
+        audiences: [SEARCH, OWN[own]],
+        maxStalenessSeconds,
+        ...more,
+      });
+    };
+    using runtime = runtimeAt(daemon.workloadSocket);
+    await using one = await start("one", { receiptKeyFile });
+    await using two = await start("two", {});
+    const step = await runtime.open();
+    await accepts(one, step);
+    await accepts(two, step);
+    const { sequence } = await runtime.close(step);
+    const last = (await told(runtime, step.stepId)).at(-1);
+    const signatures = (closure: Closure | undefined) =>
+      Object.fromEntries(closure?.verifiers.map((each) => [each.verifier, each.signed]) ?? []);
+    const { one: signed, two: unsigned } = signatures(last);
+    expect(unsigned).toBeUndefined();
+    if (signed?.at === undefined) throw new TypeError("no signature");
+    const { at, signature, ...said } = signed;
+    expect(said).toMatchObject({ verifier: "spiffe://example.org/verifier/one", sequence, key: publicKey });
+    const receipt = {
+      ...said,
+      sequence: Number(said.sequence),
+      at: microsOfTimestamp(at, "at"),
+      signature: Buffer.from(signature).toString("base64url"),
+    };
+    expect(await isSignedReceipt(receipt)).toBe(true);
+    // The journal writes at most once a second.
+    const history = async () =>
+      (await runStint(["--operator-socket", daemon.operatorSocket, "history", "events", "-o", "jsonl"])).out;
+    await vi.waitFor(async () => expect(await history()).toContain(receipt.signature), {
+      timeout: 20_000,
+      interval: 500,
+    });
+    await daemon.kill();
+    await using again = await daemon.restart();
+    using operator = runtimeAt(again.workloadSocket);
+    const { closure } = await operator.steps.get({ by: { case: "stepId", value: step.stepId } });
+    expect(signatures(closure)["one"]).toEqual(signed);
+    rmSync(directory, { recursive: true });
   });
 });

@@ -145,7 +145,8 @@ async function makeOneOfEach(): Promise<void> {
   await ledger.perform({ act: "record-usage", entryId: verifier.entryId, usages: [usage], gap: 1, now });
   await makeApprovals(agent);
   await makeTools(verifier.entryId);
-  await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1 }], now });
+  const signed = { verifier: "spiffe://v", epoch: "e", sequence: 1, at: now, key: "ed25519:k", signature: "s" };
+  await ledger.perform({ act: "take-receipts", receipts: [{ entryId: verifier.entryId, sequence: 1, signed }], now });
   const [closed] = await world.store.history.steps({ limit: 1, states: ["COMPLETED", "CANCELLED", "REVOKED"] });
   await ledger.perform({ act: "reach-closure", closedSequence: closed?.closedSequence ?? 0, now });
   await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
@@ -407,7 +408,8 @@ test("the members of every event", () => {
     "principal.offboarded": "by.entryId by.kind by.uid principalId",
     "principal.readmitted": "by.entryId by.kind by.uid principalId",
     "principal.erased": "by.entryId by.kind by.uid principalId",
-    "receipts.taken": "receipts[].entryId receipts[].sequence",
+    "receipts.taken":
+      "receipts[].entryId receipts[].sequence receipts[].signed.at receipts[].signed.epoch receipts[].signed.key receipts[].signed.sequence receipts[].signed.signature receipts[].signed.verifier",
     "closure.reached": "closedSequence",
     "usage.reported": "entryId gap usages[].action usages[].calls usages[].outcome usages[].stepId usages[].tool",
     "operator.acted": "act by.entryId by.kind by.uid reason target",

@@ -344,7 +344,10 @@ function takeBack(
 }
 
 function takeReceipts(db: Connection, event: ReceiptsTaken, _sequence: number): void {
-  for (const receipt of event.receipts) db.run(RECEIPT.put, { ...receipt, at: event.at });
+  for (const { entryId, sequence, signed } of event.receipts) {
+    const text = signed === undefined ? null : canonicalText(signed);
+    db.run(RECEIPT.put, { entryId, sequence, at: event.at, signed: text });
+  }
 }
 
 function reportUsage(db: Connection, { entryId, usages, gap, at }: UsageReported, sequence: number): void {

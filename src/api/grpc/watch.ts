@@ -20,6 +20,7 @@ import { createFederatedFeed } from "./federated-feed.ts";
 import type { DenialField } from "./feed-encoding.ts";
 import type { FeedMessages } from "./feed-messages.ts";
 import { createOutbox } from "./outbox.ts";
+import { signedReceipt } from "./signed-receipt.ts";
 
 export type FeedPorts = WatchPorts<DenialField> & {
   readonly notifier: Notifier;
@@ -177,6 +178,7 @@ async function startWatch(
   };
   const { beginning, go, end } = await beginWatch(cursor, deliver, ports);
   try {
+    if (hello.signsReceipts) outbox.send({ message: { case: "welcome", value: welcome(scope.entryId, ports) } }, 1);
     outbox.send(ports.bundleMessage(), 1);
     sendForeign();
     outbox.sendEach(ports.messages.beginning(beginning, scope), leave);
@@ -217,10 +219,12 @@ async function startWatch(
           return;
         }
         case "acknowledge": {
-          const acknowledged = openCursor(ports.seal, message.value.cursor);
+          const { cursor: bytes, signature } = message.value;
+          const acknowledged = openCursor(ports.seal, bytes);
           const isSent = acknowledged?.epoch === ports.ledger.head().epoch && acknowledged.sequence <= position.sent;
           if (acknowledged === undefined || !isSent) throw invalidField("cursor", "one that this stream gave");
-          ports.receipts.acknowledged(watcherId, acknowledged.sequence);
+          const signed = signature && (await signedReceipt(signature, acknowledged, entryId, ports.entries));
+          ports.receipts.acknowledged(watcherId, acknowledged.sequence, signed);
           return;
         }
         default:
@@ -253,6 +257,10 @@ function checkEntry(entryId: string, entries: EntryDirectory): void {
   const entry = entries.byId(entryId);
   if (entry === undefined || entry.disabled)
     throw new BrokerError("NOT_ENTITLED", "the watcher's entry is no longer in force");
+}
+
+function welcome(entryId: string, { entries, ledger }: Pick<FeedPorts, "entries" | "ledger">) {
+  return { verifier: entries.byId(entryId)?.spiffeId ?? "", epoch: ledger.head().epoch };
 }
 
 function pong(nonce: Uint8Array, sequence: number, ports: FeedPorts) {

@@ -42,6 +42,7 @@ const CONTENT_FIELDS: readonly Field<Entry>[] = [
       of("runtime", (runtime) => runtime.allowDescendants)(entry),
   ],
   ["max_staleness", of("verifier", (verifier) => secondsField(verifier.maxStaleness))],
+  ["receipt_key", of("verifier", (verifier) => (verifier.receiptKey === "" ? undefined : verifier.receiptKey))],
   ["federates_with", federatesWith],
   ["role", of("operator", (operator) => enumField(OperatorRole, operator.role).toLowerCase())],
 ];

@@ -12,8 +12,8 @@ import { answered, ask, type Deliberation, type Ruling, read, recorded } from ".
 import { closeResult, closingOf } from "./closing.ts";
 import { recordedAll, sequenced } from "./sequenced.ts";
 
-/** The receipts of so many verifiers stay well below the largest size of one event. */
-const RECEIPTS_PER_EVENT_MAX = 500;
+/** The receipts of so many verifiers, each signed, stay below the largest size of one event. */
+const RECEIPTS_PER_EVENT_MAX = 75;
 
 export function recordDecision({ decision, now }: RecordDecisionAct): Ruling<Sequenced> {
   return recordedAll([{ type: "decision.made", v: 1, at: now, decision }]);

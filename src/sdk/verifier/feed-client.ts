@@ -7,6 +7,7 @@ import { createClient } from "../../wire/client.ts";
 import { durationOfSeconds } from "../../wire/timestamps.ts";
 import { instantOf, type VerifierClock } from "./clock.ts";
 import type { Applied, FeedState } from "./feed-state.ts";
+import { type ReceiptKey, signatureFor } from "./receipt-key.ts";
 
 /** How often the feed's freshness is renewed. */
 const PING_INTERVAL_MS = 1_000;
@@ -37,6 +38,8 @@ export type FeedClientOptions = {
   readonly maxStalenessSeconds: number;
   readonly clock: VerifierClock;
   readonly state: FeedState;
+  /** Absent: acknowledgements are not signed. */
+  readonly receiptKey?: ReceiptKey | undefined;
   /** Called for each message that was applied, before it is acknowledged. */
   readonly onApplied: (applied: Applied) => void;
   /** Called when a stream has ended, before the next begins. */
@@ -77,6 +80,7 @@ export function startFeedClient(options: FeedClientOptions): FeedClient {
           cursor: state.cursor,
           audiences: [...options.audiences],
           maxStaleness: durationOfSeconds(Math.ceil(options.maxStalenessSeconds)),
+          signsReceipts: options.receiptKey !== undefined,
         },
       },
     });
@@ -98,8 +102,10 @@ export function startFeedClient(options: FeedClientOptions): FeedClient {
       connected = true;
       if (applied.confirmed) failures = 0;
       options.onApplied(applied);
-      const { acknowledge: cursor } = applied;
-      if (cursor !== undefined) watch.send({ message: { case: "acknowledge", value: { cursor } } });
+      const { acknowledge: cursor, signable } = applied;
+      if (cursor === undefined) continue;
+      const signature = signatureFor(signable, instantOf(clock), options.receiptKey);
+      watch.send({ message: { case: "acknowledge", value: { cursor, ...(signature && { signature }) } } });
     }
     throw new BrokerError("NOT_SERVING", unanswered ? "the broker left pings unanswered" : "the broker ended the feed");
   }

@@ -11,8 +11,13 @@ export type Applied = {
   readonly denied: readonly DenyKey[];
   /** The cursor to acknowledge, when it moved. */
   readonly acknowledge: Uint8Array | undefined;
+  /** With a cursor that denials came with: what may be signed of it. */
+  readonly signable?: SignableReceipt | undefined;
   readonly confirmed: boolean;
 };
+
+/** Sequence of the last denial that is applied, in the words of the broker's welcome. */
+export type SignableReceipt = { readonly verifier: string; readonly epoch: string; readonly sequence: number };
 
 /** What a verifier knows by its feed. Pure: time comes in, nothing goes out but values. */
 export type FeedState = {
@@ -49,6 +54,9 @@ export function createFeedState(): FeedState {
   let hasSnapshot = false;
   let confirmation: Confirmation | undefined;
   let cursor: Uint8Array = new Uint8Array();
+  let welcome: { readonly verifier: string; readonly epoch: string } | undefined;
+  /** The highest sequence among the denials of the last snapshot, and since. */
+  let lastDenied = 0;
   let sweptAtMs = Number.NEGATIVE_INFINITY;
   /** Foreign trust domains that this stream has not spoken of yet. */
   const unspoken = new Set<TrustDomain>();
@@ -61,16 +69,27 @@ export function createFeedState(): FeedState {
     return next;
   }
 
+  function signableOf(acknowledge: Uint8Array | undefined): SignableReceipt | undefined {
+    if (welcome === undefined || acknowledge === undefined || lastDenied === 0) return undefined;
+    return { ...welcome, sequence: lastDenied };
+  }
+
   function applySnapshot(part: WatchResponse_Snapshot): Applied {
+    // Sequences of an earlier epoch say nothing of this one.
+    if (snapshotParts === undefined) lastDenied = 0;
     snapshotParts ??= [];
-    for (const denial of part.denials) snapshotParts.push(denyListEntryOf(denial));
+    for (const denial of part.denials) {
+      snapshotParts.push(denyListEntryOf(denial));
+      lastDenied = Math.max(lastDenied, Number(denial.sequence));
+    }
     if (!part.last) return { denied: [], acknowledge: undefined, confirmed: false };
     // What the snapshot does not name is kept until it may be forgotten: nothing denied is ever permitted again, so a
     // broker that leaves it out has forgotten it, or was put back in time.
     const denied = denyList.add(snapshotParts);
     snapshotParts = undefined;
     hasSnapshot = true;
-    return { denied, acknowledge: moveTo(part.cursor), confirmed: false };
+    const acknowledge = moveTo(part.cursor);
+    return { denied, acknowledge, signable: signableOf(acknowledge), confirmed: false };
   }
 
   function applyPong(pong: WatchResponse_Pong, received: Instant): Applied {
@@ -114,6 +133,7 @@ export function createFeedState(): FeedState {
     },
     restart() {
       snapshotParts = undefined;
+      welcome = undefined;
       pings.clear();
       for (const { trustDomain, federated } of bundles.values()) if (federated) unspoken.add(trustDomain);
     },
@@ -132,8 +152,11 @@ export function createFeedState(): FeedState {
         case "snapshot":
           return applySnapshot(message.value);
         case "denied": {
-          const denied = denyList.add(message.value.denials.map(denyListEntryOf));
-          return { denied, acknowledge: moveTo(message.value.cursor), confirmed: false };
+          const { denials, cursor: next } = message.value;
+          const denied = denyList.add(denials.map(denyListEntryOf));
+          lastDenied = Math.max(lastDenied, ...denials.map(({ sequence }) => Number(sequence)));
+          const acknowledge = moveTo(next);
+          return { denied, acknowledge, signable: signableOf(acknowledge), confirmed: false };
         }
         case "pong":
           return applyPong(message.value, received);
@@ -141,6 +164,11 @@ export function createFeedState(): FeedState {
           const bundle = trustBundleOf(message.value);
           bundles.set(bundle.trustDomain, bundle);
           unspoken.delete(bundle.trustDomain);
+          return { denied: [], acknowledge: undefined, confirmed: false };
+        }
+        case "welcome": {
+          const { verifier, epoch } = message.value;
+          welcome = { verifier, epoch };
           return { denied: [], acknowledge: undefined, confirmed: false };
         }
         case undefined:

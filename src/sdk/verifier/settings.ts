@@ -6,6 +6,7 @@ import { parseTrustDomain, type TrustDomain } from "../../domain/spiffe-id.ts";
 import { SYSTEM_CLOCK, type VerifierClock } from "./clock.ts";
 import type { StalenessBounds } from "./freshness.ts";
 import type { ProofOptions } from "./proof-settings.ts";
+import { keepReceiptKey, type ReceiptKey } from "./receipt-key.ts";
 
 export type VerifierOptions = {
   /** The workload endpoint; default: `SPIFFE_ENDPOINT_SOCKET` of the environment. */
@@ -32,13 +33,19 @@ export type VerifierOptions = {
    * false.
    */
   readonly reportUsage?: boolean;
+  /**
+   * File of the key with which this verifier signs what it has applied, for closure receipts: made with mode 0600 where it is
+   * missing, and never sent anywhere. Its public part goes into the verifier's entry. Default: nothing is signed.
+   */
+  readonly receiptKeyFile?: string;
   /** How the proofs of bound tokens are judged. */
   readonly proofs?: ProofOptions;
   /** Replaced in tests alone. */
   readonly clock?: VerifierClock;
 };
 
-export type VerifierSettings = Omit<Required<VerifierOptions>, "grantsFrom"> & {
+export type VerifierSettings = Omit<Required<VerifierOptions>, "grantsFrom" | "receiptKeyFile"> & {
+  readonly receiptKey: ReceiptKey | undefined;
   readonly grantsFrom: ReadonlySet<TrustDomain>;
 };
 
@@ -71,6 +78,7 @@ export function verifierSettingsOf(options: VerifierOptions): VerifierSettings {
     allowSeveralAudiences: options.allowSeveralAudiences ?? false,
     grantsFrom: new Set((options.grantsFrom ?? []).map((one) => parseTrustDomain(one, "grantsFrom"))),
     reportUsage: options.reportUsage ?? false,
+    receiptKey: options.receiptKeyFile === undefined ? undefined : keepReceiptKey(options.receiptKeyFile),
     proofs: options.proofs ?? {},
     clock: options.clock ?? SYSTEM_CLOCK,
   };

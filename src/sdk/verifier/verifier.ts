@@ -144,6 +144,8 @@ export type Verifier = AsyncDisposable & {
   /** Resolves when the deny-list, a bundle and the broker's time are there; see `waitUntilReady` for when it rejects. */
   ready(options?: ReadyOptions): Promise<void>;
   status(): VerifierStatus;
+  /** The public key of `receiptKeyFile`, for the verifier's entry; `undefined` where nothing is signed. */
+  readonly receiptKey: string | undefined;
   /** Ends the feed. From then on everything is refused as NOT_READY, and no signal aborts any more. */
   close(): void;
 };
@@ -180,6 +182,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     maxStalenessSeconds: loosestMs / 1_000,
     clock,
     state,
+    receiptKey: settings.receiptKey,
     onApplied,
     onFailed(failed) {
       failure = failed;
@@ -405,6 +408,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
         ...(usage === undefined ? {} : { usage: usage.status() }),
       };
     },
+    receiptKey: settings.receiptKey?.publicKey,
     close,
     async [Symbol.asyncDispose]() {
       await usage?.flush();

@@ -130,6 +130,7 @@ type WatchResponse struct {
 	//	*WatchResponse_Denied_
 	//	*WatchResponse_Pong_
 	//	*WatchResponse_Bundle_
+	//	*WatchResponse_Welcome_
 	Message       isWatchResponse_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -208,6 +209,15 @@ func (x *WatchResponse) GetBundle() *WatchResponse_Bundle {
 	return nil
 }
 
+func (x *WatchResponse) GetWelcome() *WatchResponse_Welcome {
+	if x != nil {
+		if x, ok := x.Message.(*WatchResponse_Welcome_); ok {
+			return x.Welcome
+		}
+	}
+	return nil
+}
+
 type isWatchResponse_Message interface {
 	isWatchResponse_Message()
 }
@@ -228,6 +238,11 @@ type WatchResponse_Bundle_ struct {
 	Bundle *WatchResponse_Bundle `protobuf:"bytes,4,opt,name=bundle,proto3,oneof"`
 }
 
+type WatchResponse_Welcome_ struct {
+	// First, and only where the hello asks for it.
+	Welcome *WatchResponse_Welcome `protobuf:"bytes,5,opt,name=welcome,proto3,oneof"`
+}
+
 func (*WatchResponse_Snapshot_) isWatchResponse_Message() {}
 
 func (*WatchResponse_Denied_) isWatchResponse_Message() {}
@@ -235,6 +250,8 @@ func (*WatchResponse_Denied_) isWatchResponse_Message() {}
 func (*WatchResponse_Pong_) isWatchResponse_Message() {}
 
 func (*WatchResponse_Bundle_) isWatchResponse_Message() {}
+
+func (*WatchResponse_Welcome_) isWatchResponse_Message() {}
 
 // One entry of the deny-list. Names no run, step or agent in the clear.
 type Denial struct {
@@ -932,7 +949,9 @@ type WatchRequest_Hello struct {
 	// Within the verifier's entry; empty: all of the entry's.
 	Audiences []string `protobuf:"bytes,2,rep,name=audiences,proto3" json:"audiences,omitempty"`
 	// The largest staleness bound this verifier uses; at most 60 s.
-	MaxStaleness  *durationpb.Duration `protobuf:"bytes,3,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
+	MaxStaleness *durationpb.Duration `protobuf:"bytes,3,opt,name=max_staleness,json=maxStaleness,proto3" json:"max_staleness,omitempty"`
+	// Asks for a `welcome`, in order to sign what is acknowledged.
+	SignsReceipts bool `protobuf:"varint,4,opt,name=signs_receipts,json=signsReceipts,proto3" json:"signs_receipts,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -988,6 +1007,13 @@ func (x *WatchRequest_Hello) GetMaxStaleness() *durationpb.Duration {
 	return nil
 }
 
+func (x *WatchRequest_Hello) GetSignsReceipts() bool {
+	if x != nil {
+		return x.SignsReceipts
+	}
+	return false
+}
+
 type WatchRequest_Ping struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 1 to 32 bytes, fresh.
@@ -1034,8 +1060,10 @@ func (x *WatchRequest_Ping) GetNonce() []byte {
 }
 
 type WatchRequest_Acknowledge struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cursor        []byte                 `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Cursor []byte                 `protobuf:"bytes,1,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Absent: the acknowledgement counts, and is unsigned. A wrong signature ends the stream, and counts as nothing.
+	Signature     *WatchRequest_Signature `protobuf:"bytes,2,opt,name=signature,proto3" json:"signature,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1077,6 +1105,130 @@ func (x *WatchRequest_Acknowledge) GetCursor() []byte {
 	return nil
 }
 
+func (x *WatchRequest_Acknowledge) GetSignature() *WatchRequest_Signature {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+// Ed25519 by the `receipt_key` of the verifier's entry over five lines, each with its line feed: `stint-receipt/v1`, the
+// verifier's SPIFFE ID and the epoch as the `welcome` has them, the sequence, and the instant in microseconds since 1970.
+type WatchRequest_Signature struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the last denial that is applied; not beyond the cursor.
+	Sequence      uint64                 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	Signature     []byte                 `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest_Signature) Reset() {
+	*x = WatchRequest_Signature{}
+	mi := &file_stint_v1_revocations_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest_Signature) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest_Signature) ProtoMessage() {}
+
+func (x *WatchRequest_Signature) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_revocations_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest_Signature.ProtoReflect.Descriptor instead.
+func (*WatchRequest_Signature) Descriptor() ([]byte, []int) {
+	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{0, 3}
+}
+
+func (x *WatchRequest_Signature) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *WatchRequest_Signature) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *WatchRequest_Signature) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+type WatchResponse_Welcome struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SPIFFE ID of the entry by which the caller watches.
+	Verifier string `protobuf:"bytes,1,opt,name=verifier,proto3" json:"verifier,omitempty"`
+	// Of the ledger; sequences of another epoch say nothing here.
+	Epoch         string `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse_Welcome) Reset() {
+	*x = WatchResponse_Welcome{}
+	mi := &file_stint_v1_revocations_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse_Welcome) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse_Welcome) ProtoMessage() {}
+
+func (x *WatchResponse_Welcome) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_revocations_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse_Welcome.ProtoReflect.Descriptor instead.
+func (*WatchResponse_Welcome) Descriptor() ([]byte, []int) {
+	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{1, 0}
+}
+
+func (x *WatchResponse_Welcome) GetVerifier() string {
+	if x != nil {
+		return x.Verifier
+	}
+	return ""
+}
+
+func (x *WatchResponse_Welcome) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
+}
+
 // All that must be denied now; what a watcher denies beyond it stays denied until its forget_after. A long one comes in
 // parts and applies when the last has come.
 type WatchResponse_Snapshot struct {
@@ -1091,7 +1243,7 @@ type WatchResponse_Snapshot struct {
 
 func (x *WatchResponse_Snapshot) Reset() {
 	*x = WatchResponse_Snapshot{}
-	mi := &file_stint_v1_revocations_proto_msgTypes[12]
+	mi := &file_stint_v1_revocations_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1103,7 +1255,7 @@ func (x *WatchResponse_Snapshot) String() string {
 func (*WatchResponse_Snapshot) ProtoMessage() {}
 
 func (x *WatchResponse_Snapshot) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_revocations_proto_msgTypes[12]
+	mi := &file_stint_v1_revocations_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1116,7 +1268,7 @@ func (x *WatchResponse_Snapshot) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse_Snapshot.ProtoReflect.Descriptor instead.
 func (*WatchResponse_Snapshot) Descriptor() ([]byte, []int) {
-	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{1, 0}
+	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{1, 1}
 }
 
 func (x *WatchResponse_Snapshot) GetDenials() []*Denial {
@@ -1152,7 +1304,7 @@ type WatchResponse_Denied struct {
 
 func (x *WatchResponse_Denied) Reset() {
 	*x = WatchResponse_Denied{}
-	mi := &file_stint_v1_revocations_proto_msgTypes[13]
+	mi := &file_stint_v1_revocations_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1164,7 +1316,7 @@ func (x *WatchResponse_Denied) String() string {
 func (*WatchResponse_Denied) ProtoMessage() {}
 
 func (x *WatchResponse_Denied) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_revocations_proto_msgTypes[13]
+	mi := &file_stint_v1_revocations_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1177,7 +1329,7 @@ func (x *WatchResponse_Denied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse_Denied.ProtoReflect.Descriptor instead.
 func (*WatchResponse_Denied) Descriptor() ([]byte, []int) {
-	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{1, 1}
+	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{1, 2}
 }
 
 func (x *WatchResponse_Denied) GetDenials() []*Denial {
@@ -1209,7 +1361,7 @@ type WatchResponse_Pong struct {
 
 func (x *WatchResponse_Pong) Reset() {
 	*x = WatchResponse_Pong{}
-	mi := &file_stint_v1_revocations_proto_msgTypes[14]
+	mi := &file_stint_v1_revocations_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1373,7 @@ func (x *WatchResponse_Pong) String() string {
 func (*WatchResponse_Pong) ProtoMessage() {}
 
 func (x *WatchResponse_Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_revocations_proto_msgTypes[14]
+	mi := &file_stint_v1_revocations_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1386,7 @@ func (x *WatchResponse_Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse_Pong.ProtoReflect.Descriptor instead.
 func (*WatchResponse_Pong) Descriptor() ([]byte, []int) {
-	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{1, 2}
+	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{1, 3}
 }
 
 func (x *WatchResponse_Pong) GetNonce() []byte {
@@ -1287,7 +1439,7 @@ type WatchResponse_Bundle struct {
 
 func (x *WatchResponse_Bundle) Reset() {
 	*x = WatchResponse_Bundle{}
-	mi := &file_stint_v1_revocations_proto_msgTypes[15]
+	mi := &file_stint_v1_revocations_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1451,7 @@ func (x *WatchResponse_Bundle) String() string {
 func (*WatchResponse_Bundle) ProtoMessage() {}
 
 func (x *WatchResponse_Bundle) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_revocations_proto_msgTypes[15]
+	mi := &file_stint_v1_revocations_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1464,7 @@ func (x *WatchResponse_Bundle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse_Bundle.ProtoReflect.Descriptor instead.
 func (*WatchResponse_Bundle) Descriptor() ([]byte, []int) {
-	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{1, 3}
+	return file_stint_v1_revocations_proto_rawDescGZIP(), []int{1, 4}
 }
 
 func (x *WatchResponse_Bundle) GetTrustDomain() string {
@@ -1361,25 +1513,35 @@ var File_stint_v1_revocations_proto protoreflect.FileDescriptor
 
 const file_stint_v1_revocations_proto_rawDesc = "" +
 	"\n" +
-	"\x1astint/v1/revocations.proto\x12\bstint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14stint/v1/types.proto\"\x8e\x03\n" +
+	"\x1astint/v1/revocations.proto\x12\bstint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14stint/v1/types.proto\"\xe9\x04\n" +
 	"\fWatchRequest\x124\n" +
 	"\x05hello\x18\x01 \x01(\v2\x1c.stint.v1.WatchRequest.HelloH\x00R\x05hello\x121\n" +
 	"\x04ping\x18\x02 \x01(\v2\x1b.stint.v1.WatchRequest.PingH\x00R\x04ping\x12F\n" +
-	"\vacknowledge\x18\x03 \x01(\v2\".stint.v1.WatchRequest.AcknowledgeH\x00R\vacknowledge\x1a}\n" +
+	"\vacknowledge\x18\x03 \x01(\v2\".stint.v1.WatchRequest.AcknowledgeH\x00R\vacknowledge\x1a\xa4\x01\n" +
 	"\x05Hello\x12\x16\n" +
 	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12\x1c\n" +
 	"\taudiences\x18\x02 \x03(\tR\taudiences\x12>\n" +
-	"\rmax_staleness\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\fmaxStaleness\x1a\x1c\n" +
+	"\rmax_staleness\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\fmaxStaleness\x12%\n" +
+	"\x0esigns_receipts\x18\x04 \x01(\bR\rsignsReceipts\x1a\x1c\n" +
 	"\x04Ping\x12\x14\n" +
-	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x1a%\n" +
+	"\x05nonce\x18\x01 \x01(\fR\x05nonce\x1ae\n" +
 	"\vAcknowledge\x12\x16\n" +
-	"\x06cursor\x18\x01 \x01(\fR\x06cursorB\t\n" +
-	"\amessage\"\x84\x06\n" +
+	"\x06cursor\x18\x01 \x01(\fR\x06cursor\x12>\n" +
+	"\tsignature\x18\x02 \x01(\v2 .stint.v1.WatchRequest.SignatureR\tsignature\x1aq\n" +
+	"\tSignature\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1c\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignatureB\t\n" +
+	"\amessage\"\xfe\x06\n" +
 	"\rWatchResponse\x12>\n" +
 	"\bsnapshot\x18\x01 \x01(\v2 .stint.v1.WatchResponse.SnapshotH\x00R\bsnapshot\x128\n" +
 	"\x06denied\x18\x02 \x01(\v2\x1e.stint.v1.WatchResponse.DeniedH\x00R\x06denied\x122\n" +
 	"\x04pong\x18\x03 \x01(\v2\x1c.stint.v1.WatchResponse.PongH\x00R\x04pong\x128\n" +
-	"\x06bundle\x18\x04 \x01(\v2\x1e.stint.v1.WatchResponse.BundleH\x00R\x06bundle\x1ab\n" +
+	"\x06bundle\x18\x04 \x01(\v2\x1e.stint.v1.WatchResponse.BundleH\x00R\x06bundle\x12;\n" +
+	"\awelcome\x18\x05 \x01(\v2\x1f.stint.v1.WatchResponse.WelcomeH\x00R\awelcome\x1a;\n" +
+	"\aWelcome\x12\x1a\n" +
+	"\bverifier\x18\x01 \x01(\tR\bverifier\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x1ab\n" +
 	"\bSnapshot\x12*\n" +
 	"\adenials\x18\x01 \x03(\v2\x10.stint.v1.DenialR\adenials\x12\x12\n" +
 	"\x04last\x18\x02 \x01(\bR\x04last\x12\x16\n" +
@@ -1465,7 +1627,7 @@ func file_stint_v1_revocations_proto_rawDescGZIP() []byte {
 	return file_stint_v1_revocations_proto_rawDescData
 }
 
-var file_stint_v1_revocations_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_stint_v1_revocations_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_stint_v1_revocations_proto_goTypes = []any{
 	(*WatchRequest)(nil),             // 0: stint.v1.WatchRequest
 	(*WatchResponse)(nil),            // 1: stint.v1.WatchResponse
@@ -1479,49 +1641,54 @@ var file_stint_v1_revocations_proto_goTypes = []any{
 	(*WatchRequest_Hello)(nil),       // 9: stint.v1.WatchRequest.Hello
 	(*WatchRequest_Ping)(nil),        // 10: stint.v1.WatchRequest.Ping
 	(*WatchRequest_Acknowledge)(nil), // 11: stint.v1.WatchRequest.Acknowledge
-	(*WatchResponse_Snapshot)(nil),   // 12: stint.v1.WatchResponse.Snapshot
-	(*WatchResponse_Denied)(nil),     // 13: stint.v1.WatchResponse.Denied
-	(*WatchResponse_Pong)(nil),       // 14: stint.v1.WatchResponse.Pong
-	(*WatchResponse_Bundle)(nil),     // 15: stint.v1.WatchResponse.Bundle
-	(StepState)(0),                   // 16: stint.v1.StepState
-	(*timestamppb.Timestamp)(nil),    // 17: google.protobuf.Timestamp
-	(*Process)(nil),                  // 18: stint.v1.Process
-	(*Step)(nil),                     // 19: stint.v1.Step
-	(*Issuance)(nil),                 // 20: stint.v1.Issuance
-	(*Exchange)(nil),                 // 21: stint.v1.Exchange
-	(*durationpb.Duration)(nil),      // 22: google.protobuf.Duration
+	(*WatchRequest_Signature)(nil),   // 12: stint.v1.WatchRequest.Signature
+	(*WatchResponse_Welcome)(nil),    // 13: stint.v1.WatchResponse.Welcome
+	(*WatchResponse_Snapshot)(nil),   // 14: stint.v1.WatchResponse.Snapshot
+	(*WatchResponse_Denied)(nil),     // 15: stint.v1.WatchResponse.Denied
+	(*WatchResponse_Pong)(nil),       // 16: stint.v1.WatchResponse.Pong
+	(*WatchResponse_Bundle)(nil),     // 17: stint.v1.WatchResponse.Bundle
+	(StepState)(0),                   // 18: stint.v1.StepState
+	(*timestamppb.Timestamp)(nil),    // 19: google.protobuf.Timestamp
+	(*Process)(nil),                  // 20: stint.v1.Process
+	(*Step)(nil),                     // 21: stint.v1.Step
+	(*Issuance)(nil),                 // 22: stint.v1.Issuance
+	(*Exchange)(nil),                 // 23: stint.v1.Exchange
+	(*durationpb.Duration)(nil),      // 24: google.protobuf.Duration
 }
 var file_stint_v1_revocations_proto_depIdxs = []int32{
 	9,  // 0: stint.v1.WatchRequest.hello:type_name -> stint.v1.WatchRequest.Hello
 	10, // 1: stint.v1.WatchRequest.ping:type_name -> stint.v1.WatchRequest.Ping
 	11, // 2: stint.v1.WatchRequest.acknowledge:type_name -> stint.v1.WatchRequest.Acknowledge
-	12, // 3: stint.v1.WatchResponse.snapshot:type_name -> stint.v1.WatchResponse.Snapshot
-	13, // 4: stint.v1.WatchResponse.denied:type_name -> stint.v1.WatchResponse.Denied
-	14, // 5: stint.v1.WatchResponse.pong:type_name -> stint.v1.WatchResponse.Pong
-	15, // 6: stint.v1.WatchResponse.bundle:type_name -> stint.v1.WatchResponse.Bundle
-	3,  // 7: stint.v1.Denial.step:type_name -> stint.v1.DeniedStep
-	4,  // 8: stint.v1.Denial.jwt:type_name -> stint.v1.DeniedJwt
-	5,  // 9: stint.v1.Denial.certificate:type_name -> stint.v1.DeniedCertificate
-	16, // 10: stint.v1.Denial.state:type_name -> stint.v1.StepState
-	17, // 11: stint.v1.Denial.forget_after:type_name -> google.protobuf.Timestamp
-	18, // 12: stint.v1.RevokeRequest.process:type_name -> stint.v1.Process
-	7,  // 13: stint.v1.RevokeRequest.principal:type_name -> stint.v1.Principal
-	19, // 14: stint.v1.RevokeResponse.steps_closed:type_name -> stint.v1.Step
-	20, // 15: stint.v1.RevokeResponse.credentials_revoked:type_name -> stint.v1.Issuance
-	21, // 16: stint.v1.RevokeResponse.exchanges:type_name -> stint.v1.Exchange
-	22, // 17: stint.v1.WatchRequest.Hello.max_staleness:type_name -> google.protobuf.Duration
-	2,  // 18: stint.v1.WatchResponse.Snapshot.denials:type_name -> stint.v1.Denial
-	2,  // 19: stint.v1.WatchResponse.Denied.denials:type_name -> stint.v1.Denial
-	17, // 20: stint.v1.WatchResponse.Pong.broker_time:type_name -> google.protobuf.Timestamp
-	0,  // 21: stint.v1.Revocations.Watch:input_type -> stint.v1.WatchRequest
-	6,  // 22: stint.v1.Revocations.Revoke:input_type -> stint.v1.RevokeRequest
-	1,  // 23: stint.v1.Revocations.Watch:output_type -> stint.v1.WatchResponse
-	8,  // 24: stint.v1.Revocations.Revoke:output_type -> stint.v1.RevokeResponse
-	23, // [23:25] is the sub-list for method output_type
-	21, // [21:23] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	14, // 3: stint.v1.WatchResponse.snapshot:type_name -> stint.v1.WatchResponse.Snapshot
+	15, // 4: stint.v1.WatchResponse.denied:type_name -> stint.v1.WatchResponse.Denied
+	16, // 5: stint.v1.WatchResponse.pong:type_name -> stint.v1.WatchResponse.Pong
+	17, // 6: stint.v1.WatchResponse.bundle:type_name -> stint.v1.WatchResponse.Bundle
+	13, // 7: stint.v1.WatchResponse.welcome:type_name -> stint.v1.WatchResponse.Welcome
+	3,  // 8: stint.v1.Denial.step:type_name -> stint.v1.DeniedStep
+	4,  // 9: stint.v1.Denial.jwt:type_name -> stint.v1.DeniedJwt
+	5,  // 10: stint.v1.Denial.certificate:type_name -> stint.v1.DeniedCertificate
+	18, // 11: stint.v1.Denial.state:type_name -> stint.v1.StepState
+	19, // 12: stint.v1.Denial.forget_after:type_name -> google.protobuf.Timestamp
+	20, // 13: stint.v1.RevokeRequest.process:type_name -> stint.v1.Process
+	7,  // 14: stint.v1.RevokeRequest.principal:type_name -> stint.v1.Principal
+	21, // 15: stint.v1.RevokeResponse.steps_closed:type_name -> stint.v1.Step
+	22, // 16: stint.v1.RevokeResponse.credentials_revoked:type_name -> stint.v1.Issuance
+	23, // 17: stint.v1.RevokeResponse.exchanges:type_name -> stint.v1.Exchange
+	24, // 18: stint.v1.WatchRequest.Hello.max_staleness:type_name -> google.protobuf.Duration
+	12, // 19: stint.v1.WatchRequest.Acknowledge.signature:type_name -> stint.v1.WatchRequest.Signature
+	19, // 20: stint.v1.WatchRequest.Signature.at:type_name -> google.protobuf.Timestamp
+	2,  // 21: stint.v1.WatchResponse.Snapshot.denials:type_name -> stint.v1.Denial
+	2,  // 22: stint.v1.WatchResponse.Denied.denials:type_name -> stint.v1.Denial
+	19, // 23: stint.v1.WatchResponse.Pong.broker_time:type_name -> google.protobuf.Timestamp
+	0,  // 24: stint.v1.Revocations.Watch:input_type -> stint.v1.WatchRequest
+	6,  // 25: stint.v1.Revocations.Revoke:input_type -> stint.v1.RevokeRequest
+	1,  // 26: stint.v1.Revocations.Watch:output_type -> stint.v1.WatchResponse
+	8,  // 27: stint.v1.Revocations.Revoke:output_type -> stint.v1.RevokeResponse
+	26, // [26:28] is the sub-list for method output_type
+	24, // [24:26] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_revocations_proto_init() }
@@ -1540,6 +1707,7 @@ func file_stint_v1_revocations_proto_init() {
 		(*WatchResponse_Denied_)(nil),
 		(*WatchResponse_Pong_)(nil),
 		(*WatchResponse_Bundle_)(nil),
+		(*WatchResponse_Welcome_)(nil),
 	}
 	file_stint_v1_revocations_proto_msgTypes[2].OneofWrappers = []any{
 		(*Denial_Step)(nil),
@@ -1565,7 +1733,7 @@ func file_stint_v1_revocations_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_revocations_proto_rawDesc), len(file_stint_v1_revocations_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1673,7 +1673,9 @@ type Receipt struct {
 	State     ReceiptState           `protobuf:"varint,2,opt,name=state,proto3,enum=stint.v1.ReceiptState" json:"state,omitempty"`
 	AppliedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=applied_at,json=appliedAt,proto3" json:"applied_at,omitempty"`
 	// When a verifier that did not acknowledge refuses everything by its staleness bound.
-	LapsesAt      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=lapses_at,json=lapsesAt,proto3" json:"lapses_at,omitempty"`
+	LapsesAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=lapses_at,json=lapsesAt,proto3" json:"lapses_at,omitempty"`
+	// Of one that signed what it has applied; in a closure alone.
+	Signed        *SignedReceipt `protobuf:"bytes,5,opt,name=signed,proto3" json:"signed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1736,6 +1738,99 @@ func (x *Receipt) GetLapsesAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Receipt) GetSigned() *SignedReceipt {
+	if x != nil {
+		return x.Signed
+	}
+	return nil
+}
+
+// What a verifier signed with a key of its own: see WatchRequest.Signature.
+type SignedReceipt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SPIFFE ID.
+	Verifier      string                 `protobuf:"bytes,1,opt,name=verifier,proto3" json:"verifier,omitempty"`
+	Epoch         string                 `protobuf:"bytes,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Sequence      uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	Key           string                 `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
+	Signature     []byte                 `protobuf:"bytes,6,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SignedReceipt) Reset() {
+	*x = SignedReceipt{}
+	mi := &file_stint_v1_types_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SignedReceipt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SignedReceipt) ProtoMessage() {}
+
+func (x *SignedReceipt) ProtoReflect() protoreflect.Message {
+	mi := &file_stint_v1_types_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SignedReceipt.ProtoReflect.Descriptor instead.
+func (*SignedReceipt) Descriptor() ([]byte, []int) {
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SignedReceipt) GetVerifier() string {
+	if x != nil {
+		return x.Verifier
+	}
+	return ""
+}
+
+func (x *SignedReceipt) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
+}
+
+func (x *SignedReceipt) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *SignedReceipt) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *SignedReceipt) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SignedReceipt) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 // How far it is certain that nobody accepts any more what a close took back. It only moves towards CLOSED.
 type Closure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1757,7 +1852,7 @@ type Closure struct {
 
 func (x *Closure) Reset() {
 	*x = Closure{}
-	mi := &file_stint_v1_types_proto_msgTypes[12]
+	mi := &file_stint_v1_types_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1769,7 +1864,7 @@ func (x *Closure) String() string {
 func (*Closure) ProtoMessage() {}
 
 func (x *Closure) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[12]
+	mi := &file_stint_v1_types_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1782,7 +1877,7 @@ func (x *Closure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Closure.ProtoReflect.Descriptor instead.
 func (*Closure) Descriptor() ([]byte, []int) {
-	return file_stint_v1_types_proto_rawDescGZIP(), []int{12}
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Closure) GetState() ClosureState {
@@ -1853,7 +1948,7 @@ type ClosurePlace struct {
 
 func (x *ClosurePlace) Reset() {
 	*x = ClosurePlace{}
-	mi := &file_stint_v1_types_proto_msgTypes[13]
+	mi := &file_stint_v1_types_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1865,7 +1960,7 @@ func (x *ClosurePlace) String() string {
 func (*ClosurePlace) ProtoMessage() {}
 
 func (x *ClosurePlace) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[13]
+	mi := &file_stint_v1_types_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1878,7 +1973,7 @@ func (x *ClosurePlace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClosurePlace.ProtoReflect.Descriptor instead.
 func (*ClosurePlace) Descriptor() ([]byte, []int) {
-	return file_stint_v1_types_proto_rawDescGZIP(), []int{13}
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ClosurePlace) GetAudience() string {
@@ -1933,7 +2028,7 @@ type UnconfirmedExchange struct {
 
 func (x *UnconfirmedExchange) Reset() {
 	*x = UnconfirmedExchange{}
-	mi := &file_stint_v1_types_proto_msgTypes[14]
+	mi := &file_stint_v1_types_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2040,7 @@ func (x *UnconfirmedExchange) String() string {
 func (*UnconfirmedExchange) ProtoMessage() {}
 
 func (x *UnconfirmedExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[14]
+	mi := &file_stint_v1_types_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2053,7 @@ func (x *UnconfirmedExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnconfirmedExchange.ProtoReflect.Descriptor instead.
 func (*UnconfirmedExchange) Descriptor() ([]byte, []int) {
-	return file_stint_v1_types_proto_rawDescGZIP(), []int{14}
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UnconfirmedExchange) GetExchangeId() string {
@@ -2005,7 +2100,7 @@ type Exchange struct {
 
 func (x *Exchange) Reset() {
 	*x = Exchange{}
-	mi := &file_stint_v1_types_proto_msgTypes[15]
+	mi := &file_stint_v1_types_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +2112,7 @@ func (x *Exchange) String() string {
 func (*Exchange) ProtoMessage() {}
 
 func (x *Exchange) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[15]
+	mi := &file_stint_v1_types_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +2125,7 @@ func (x *Exchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exchange.ProtoReflect.Descriptor instead.
 func (*Exchange) Descriptor() ([]byte, []int) {
-	return file_stint_v1_types_proto_rawDescGZIP(), []int{15}
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Exchange) GetExchangeId() string {
@@ -2156,7 +2251,7 @@ type StandingExchange struct {
 
 func (x *StandingExchange) Reset() {
 	*x = StandingExchange{}
-	mi := &file_stint_v1_types_proto_msgTypes[16]
+	mi := &file_stint_v1_types_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2168,7 +2263,7 @@ func (x *StandingExchange) String() string {
 func (*StandingExchange) ProtoMessage() {}
 
 func (x *StandingExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[16]
+	mi := &file_stint_v1_types_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2181,7 +2276,7 @@ func (x *StandingExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StandingExchange.ProtoReflect.Descriptor instead.
 func (*StandingExchange) Descriptor() ([]byte, []int) {
-	return file_stint_v1_types_proto_rawDescGZIP(), []int{16}
+	return file_stint_v1_types_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StandingExchange) GetExchangeId() string {
@@ -2241,7 +2336,7 @@ type Executor_Self struct {
 
 func (x *Executor_Self) Reset() {
 	*x = Executor_Self{}
-	mi := &file_stint_v1_types_proto_msgTypes[17]
+	mi := &file_stint_v1_types_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2348,7 @@ func (x *Executor_Self) String() string {
 func (*Executor_Self) ProtoMessage() {}
 
 func (x *Executor_Self) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[17]
+	mi := &file_stint_v1_types_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2277,7 +2372,7 @@ type Executor_Any struct {
 
 func (x *Executor_Any) Reset() {
 	*x = Executor_Any{}
-	mi := &file_stint_v1_types_proto_msgTypes[18]
+	mi := &file_stint_v1_types_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2289,7 +2384,7 @@ func (x *Executor_Any) String() string {
 func (*Executor_Any) ProtoMessage() {}
 
 func (x *Executor_Any) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[18]
+	mi := &file_stint_v1_types_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2410,7 @@ type Executor_Tree struct {
 
 func (x *Executor_Tree) Reset() {
 	*x = Executor_Tree{}
-	mi := &file_stint_v1_types_proto_msgTypes[19]
+	mi := &file_stint_v1_types_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2422,7 @@ func (x *Executor_Tree) String() string {
 func (*Executor_Tree) ProtoMessage() {}
 
 func (x *Executor_Tree) ProtoReflect() protoreflect.Message {
-	mi := &file_stint_v1_types_proto_msgTypes[19]
+	mi := &file_stint_v1_types_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2469,13 +2564,21 @@ const file_stint_v1_types_proto_rawDesc = "" +
 	"\bexpected\x18\x01 \x01(\rR\bexpected\x12\x18\n" +
 	"\aapplied\x18\x02 \x01(\rR\aapplied\x12/\n" +
 	"\tverifiers\x18\x03 \x03(\v2\x11.stint.v1.ReceiptR\tverifiers\x12X\n" +
-	"\x1alatest_possible_acceptance\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x18latestPossibleAcceptance\"\xc7\x01\n" +
+	"\x1alatest_possible_acceptance\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x18latestPossibleAcceptance\"\xf8\x01\n" +
 	"\aReceipt\x12\x1a\n" +
 	"\bverifier\x18\x01 \x01(\tR\bverifier\x12,\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x16.stint.v1.ReceiptStateR\x05state\x129\n" +
 	"\n" +
 	"applied_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tappliedAt\x127\n" +
-	"\tlapses_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blapsesAt\"\x93\x03\n" +
+	"\tlapses_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\blapsesAt\x12/\n" +
+	"\x06signed\x18\x05 \x01(\v2\x17.stint.v1.SignedReceiptR\x06signed\"\xb9\x01\n" +
+	"\rSignedReceipt\x12\x1a\n" +
+	"\bverifier\x18\x01 \x01(\tR\bverifier\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\tR\x05epoch\x12\x1a\n" +
+	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12*\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\tR\x03key\x12\x1c\n" +
+	"\tsignature\x18\x06 \x01(\fR\tsignature\"\x93\x03\n" +
 	"\aClosure\x12,\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x16.stint.v1.ClosureStateR\x05state\x12'\n" +
 	"\x0fclosed_sequence\x18\x02 \x01(\x04R\x0eclosedSequence\x12.\n" +
@@ -2597,7 +2700,7 @@ func file_stint_v1_types_proto_rawDescGZIP() []byte {
 }
 
 var file_stint_v1_types_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_stint_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_stint_v1_types_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_stint_v1_types_proto_goTypes = []any{
 	(StepState)(0),                // 0: stint.v1.StepState
 	(ExecutorKind)(0),             // 1: stint.v1.ExecutorKind
@@ -2619,74 +2722,77 @@ var file_stint_v1_types_proto_goTypes = []any{
 	(*Issuance)(nil),              // 17: stint.v1.Issuance
 	(*Receipts)(nil),              // 18: stint.v1.Receipts
 	(*Receipt)(nil),               // 19: stint.v1.Receipt
-	(*Closure)(nil),               // 20: stint.v1.Closure
-	(*ClosurePlace)(nil),          // 21: stint.v1.ClosurePlace
-	(*UnconfirmedExchange)(nil),   // 22: stint.v1.UnconfirmedExchange
-	(*Exchange)(nil),              // 23: stint.v1.Exchange
-	(*StandingExchange)(nil),      // 24: stint.v1.StandingExchange
-	(*Executor_Self)(nil),         // 25: stint.v1.Executor.Self
-	(*Executor_Any)(nil),          // 26: stint.v1.Executor.Any
-	(*Executor_Tree)(nil),         // 27: stint.v1.Executor.Tree
-	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 29: google.protobuf.Duration
+	(*SignedReceipt)(nil),         // 20: stint.v1.SignedReceipt
+	(*Closure)(nil),               // 21: stint.v1.Closure
+	(*ClosurePlace)(nil),          // 22: stint.v1.ClosurePlace
+	(*UnconfirmedExchange)(nil),   // 23: stint.v1.UnconfirmedExchange
+	(*Exchange)(nil),              // 24: stint.v1.Exchange
+	(*StandingExchange)(nil),      // 25: stint.v1.StandingExchange
+	(*Executor_Self)(nil),         // 26: stint.v1.Executor.Self
+	(*Executor_Any)(nil),          // 27: stint.v1.Executor.Any
+	(*Executor_Tree)(nil),         // 28: stint.v1.Executor.Tree
+	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 30: google.protobuf.Duration
 }
 var file_stint_v1_types_proto_depIdxs = []int32{
 	8,  // 0: stint.v1.Grant.elements:type_name -> stint.v1.GrantElement
-	25, // 1: stint.v1.Executor.self:type_name -> stint.v1.Executor.Self
-	26, // 2: stint.v1.Executor.any:type_name -> stint.v1.Executor.Any
-	27, // 3: stint.v1.Executor.tree:type_name -> stint.v1.Executor.Tree
+	26, // 1: stint.v1.Executor.self:type_name -> stint.v1.Executor.Self
+	27, // 2: stint.v1.Executor.any:type_name -> stint.v1.Executor.Any
+	28, // 3: stint.v1.Executor.tree:type_name -> stint.v1.Executor.Tree
 	10, // 4: stint.v1.Step.name:type_name -> stint.v1.StepName
 	0,  // 5: stint.v1.Step.state:type_name -> stint.v1.StepState
 	9,  // 6: stint.v1.Step.grant:type_name -> stint.v1.Grant
-	28, // 7: stint.v1.Step.opened_at:type_name -> google.protobuf.Timestamp
-	28, // 8: stint.v1.Step.expires_at:type_name -> google.protobuf.Timestamp
-	29, // 9: stint.v1.Step.lease:type_name -> google.protobuf.Duration
-	28, // 10: stint.v1.Step.lease_expires_at:type_name -> google.protobuf.Timestamp
-	28, // 11: stint.v1.Step.closed_at:type_name -> google.protobuf.Timestamp
+	29, // 7: stint.v1.Step.opened_at:type_name -> google.protobuf.Timestamp
+	29, // 8: stint.v1.Step.expires_at:type_name -> google.protobuf.Timestamp
+	30, // 9: stint.v1.Step.lease:type_name -> google.protobuf.Duration
+	29, // 10: stint.v1.Step.lease_expires_at:type_name -> google.protobuf.Timestamp
+	29, // 11: stint.v1.Step.closed_at:type_name -> google.protobuf.Timestamp
 	11, // 12: stint.v1.Step.opener:type_name -> stint.v1.Process
 	11, // 13: stint.v1.Step.executor:type_name -> stint.v1.Process
 	1,  // 14: stint.v1.Step.executor_kind:type_name -> stint.v1.ExecutorKind
 	16, // 15: stint.v1.Step.principal:type_name -> stint.v1.StepPrincipal
 	14, // 16: stint.v1.Step.approval:type_name -> stint.v1.StepApproval
-	28, // 17: stint.v1.StepApproval.until:type_name -> google.protobuf.Timestamp
-	29, // 18: stint.v1.StepApproval.step_duration:type_name -> google.protobuf.Duration
+	29, // 17: stint.v1.StepApproval.until:type_name -> google.protobuf.Timestamp
+	30, // 18: stint.v1.StepApproval.step_duration:type_name -> google.protobuf.Duration
 	15, // 19: stint.v1.StepApproval.answer:type_name -> stint.v1.ApprovalAnswer
-	28, // 20: stint.v1.ApprovalAnswer.answered_at:type_name -> google.protobuf.Timestamp
+	29, // 20: stint.v1.ApprovalAnswer.answered_at:type_name -> google.protobuf.Timestamp
 	2,  // 21: stint.v1.Issuance.kind:type_name -> stint.v1.SvidKind
 	10, // 22: stint.v1.Issuance.step_name:type_name -> stint.v1.StepName
 	9,  // 23: stint.v1.Issuance.grant:type_name -> stint.v1.Grant
-	28, // 24: stint.v1.Issuance.not_before:type_name -> google.protobuf.Timestamp
-	28, // 25: stint.v1.Issuance.expires_at:type_name -> google.protobuf.Timestamp
-	28, // 26: stint.v1.Issuance.issued_at:type_name -> google.protobuf.Timestamp
+	29, // 24: stint.v1.Issuance.not_before:type_name -> google.protobuf.Timestamp
+	29, // 25: stint.v1.Issuance.expires_at:type_name -> google.protobuf.Timestamp
+	29, // 26: stint.v1.Issuance.issued_at:type_name -> google.protobuf.Timestamp
 	3,  // 27: stint.v1.Issuance.state:type_name -> stint.v1.IssuanceState
-	28, // 28: stint.v1.Issuance.revoked_at:type_name -> google.protobuf.Timestamp
+	29, // 28: stint.v1.Issuance.revoked_at:type_name -> google.protobuf.Timestamp
 	19, // 29: stint.v1.Receipts.verifiers:type_name -> stint.v1.Receipt
-	28, // 30: stint.v1.Receipts.latest_possible_acceptance:type_name -> google.protobuf.Timestamp
+	29, // 30: stint.v1.Receipts.latest_possible_acceptance:type_name -> google.protobuf.Timestamp
 	4,  // 31: stint.v1.Receipt.state:type_name -> stint.v1.ReceiptState
-	28, // 32: stint.v1.Receipt.applied_at:type_name -> google.protobuf.Timestamp
-	28, // 33: stint.v1.Receipt.lapses_at:type_name -> google.protobuf.Timestamp
-	5,  // 34: stint.v1.Closure.state:type_name -> stint.v1.ClosureState
-	21, // 35: stint.v1.Closure.places:type_name -> stint.v1.ClosurePlace
-	19, // 36: stint.v1.Closure.verifiers:type_name -> stint.v1.Receipt
-	22, // 37: stint.v1.Closure.exchanges:type_name -> stint.v1.UnconfirmedExchange
-	28, // 38: stint.v1.Closure.latest_possible_acceptance:type_name -> google.protobuf.Timestamp
-	28, // 39: stint.v1.Closure.reached_at:type_name -> google.protobuf.Timestamp
-	28, // 40: stint.v1.ClosurePlace.latest_expiry:type_name -> google.protobuf.Timestamp
-	29, // 41: stint.v1.ClosurePlace.leeway:type_name -> google.protobuf.Duration
-	5,  // 42: stint.v1.ClosurePlace.state:type_name -> stint.v1.ClosureState
-	28, // 43: stint.v1.ClosurePlace.until:type_name -> google.protobuf.Timestamp
-	10, // 44: stint.v1.Exchange.step_name:type_name -> stint.v1.StepName
-	6,  // 45: stint.v1.Exchange.state:type_name -> stint.v1.ExchangeState
-	28, // 46: stint.v1.Exchange.intended_at:type_name -> google.protobuf.Timestamp
-	28, // 47: stint.v1.Exchange.expires_at:type_name -> google.protobuf.Timestamp
-	28, // 48: stint.v1.Exchange.ended_at:type_name -> google.protobuf.Timestamp
-	28, // 49: stint.v1.StandingExchange.expires_at:type_name -> google.protobuf.Timestamp
-	7,  // 50: stint.v1.StandingExchange.standing:type_name -> stint.v1.Standing
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	29, // 32: stint.v1.Receipt.applied_at:type_name -> google.protobuf.Timestamp
+	29, // 33: stint.v1.Receipt.lapses_at:type_name -> google.protobuf.Timestamp
+	20, // 34: stint.v1.Receipt.signed:type_name -> stint.v1.SignedReceipt
+	29, // 35: stint.v1.SignedReceipt.at:type_name -> google.protobuf.Timestamp
+	5,  // 36: stint.v1.Closure.state:type_name -> stint.v1.ClosureState
+	22, // 37: stint.v1.Closure.places:type_name -> stint.v1.ClosurePlace
+	19, // 38: stint.v1.Closure.verifiers:type_name -> stint.v1.Receipt
+	23, // 39: stint.v1.Closure.exchanges:type_name -> stint.v1.UnconfirmedExchange
+	29, // 40: stint.v1.Closure.latest_possible_acceptance:type_name -> google.protobuf.Timestamp
+	29, // 41: stint.v1.Closure.reached_at:type_name -> google.protobuf.Timestamp
+	29, // 42: stint.v1.ClosurePlace.latest_expiry:type_name -> google.protobuf.Timestamp
+	30, // 43: stint.v1.ClosurePlace.leeway:type_name -> google.protobuf.Duration
+	5,  // 44: stint.v1.ClosurePlace.state:type_name -> stint.v1.ClosureState
+	29, // 45: stint.v1.ClosurePlace.until:type_name -> google.protobuf.Timestamp
+	10, // 46: stint.v1.Exchange.step_name:type_name -> stint.v1.StepName
+	6,  // 47: stint.v1.Exchange.state:type_name -> stint.v1.ExchangeState
+	29, // 48: stint.v1.Exchange.intended_at:type_name -> google.protobuf.Timestamp
+	29, // 49: stint.v1.Exchange.expires_at:type_name -> google.protobuf.Timestamp
+	29, // 50: stint.v1.Exchange.ended_at:type_name -> google.protobuf.Timestamp
+	29, // 51: stint.v1.StandingExchange.expires_at:type_name -> google.protobuf.Timestamp
+	7,  // 52: stint.v1.StandingExchange.standing:type_name -> stint.v1.Standing
+	53, // [53:53] is the sub-list for method output_type
+	53, // [53:53] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_stint_v1_types_proto_init() }
@@ -2708,7 +2814,7 @@ func file_stint_v1_types_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stint_v1_types_proto_rawDesc), len(file_stint_v1_types_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

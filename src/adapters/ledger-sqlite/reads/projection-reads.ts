@@ -8,7 +8,7 @@ import { sizeOf } from "../tables/event-table.ts";
 import { EXCHANGE, exchangeOf } from "../tables/exchange-table.ts";
 import { FEDERATION, federationOf } from "../tables/federation-table.ts";
 import { inForceOf, NONE_IN_FORCE, POLICY_SET } from "../tables/policy-table.ts";
-import { RECEIPT, type ReceiptRow } from "../tables/receipt-table.ts";
+import { RECEIPT, receiptOf } from "../tables/receipt-table.ts";
 import { ENROLLED_PROCESS, STEP_OPENER } from "../tables/step-process-table.ts";
 import { STEP, stepOf } from "../tables/step-table.ts";
 import { standingOf, TOOL } from "../tables/tool-table.ts";
@@ -46,6 +46,6 @@ export function createProjectionReads({ read }: Reader): ProjectionReads {
       return { value: value[0] ?? NONE_IN_FORCE, through };
     },
     tools: () => asOf(TOOL.pinned, standingOf),
-    receipts: () => asOf(RECEIPT.all, (row: ReceiptRow) => row),
+    receipts: () => asOf(RECEIPT.all, receiptOf),
   };
 }

@@ -227,6 +227,13 @@ export declare type VerifierEntry = Message<"stint.v1.VerifierEntry"> & {
    * @generated from field: google.protobuf.Duration max_staleness = 2;
    */
   maxStaleness?: Duration | undefined;
+
+  /**
+   * The public key with which it signs what it has applied: `ed25519:` and its 32 bytes in base64url. Empty: it signs nothing.
+   *
+   * @generated from field: string receipt_key = 3;
+   */
+  receiptKey: string;
 };
 
 /**

@@ -72,6 +72,13 @@ export declare type WatchRequest_Hello = Message<"stint.v1.WatchRequest.Hello"> 
    * @generated from field: google.protobuf.Duration max_staleness = 3;
    */
   maxStaleness?: Duration | undefined;
+
+  /**
+   * Asks for a `welcome`, in order to sign what is acknowledged.
+   *
+   * @generated from field: bool signs_receipts = 4;
+   */
+  signsReceipts: boolean;
 };
 
 /**
@@ -106,6 +113,13 @@ export declare type WatchRequest_Acknowledge = Message<"stint.v1.WatchRequest.Ac
    * @generated from field: bytes cursor = 1;
    */
   cursor: Uint8Array;
+
+  /**
+   * Absent: the acknowledgement counts, and is unsigned. A wrong signature ends the stream, and counts as nothing.
+   *
+   * @generated from field: stint.v1.WatchRequest.Signature signature = 2;
+   */
+  signature?: WatchRequest_Signature | undefined;
 };
 
 /**
@@ -113,6 +127,37 @@ export declare type WatchRequest_Acknowledge = Message<"stint.v1.WatchRequest.Ac
  * Use `create(WatchRequest_AcknowledgeSchema)` to create a new message.
  */
 export declare const WatchRequest_AcknowledgeSchema: GenMessage<WatchRequest_Acknowledge>;
+
+/**
+ * Ed25519 by the `receipt_key` of the verifier's entry over five lines, each with its line feed: `stint-receipt/v1`, the
+ * verifier's SPIFFE ID and the epoch as the `welcome` has them, the sequence, and the instant in microseconds since 1970.
+ *
+ * @generated from message stint.v1.WatchRequest.Signature
+ */
+export declare type WatchRequest_Signature = Message<"stint.v1.WatchRequest.Signature"> & {
+  /**
+   * Of the last denial that is applied; not beyond the cursor.
+   *
+   * @generated from field: uint64 sequence = 1;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * @generated from field: bytes signature = 3;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message stint.v1.WatchRequest.Signature.
+ * Use `create(WatchRequest_SignatureSchema)` to create a new message.
+ */
+export declare const WatchRequest_SignatureSchema: GenMessage<WatchRequest_Signature>;
 
 /**
  * @generated from message stint.v1.WatchResponse
@@ -145,6 +190,14 @@ export declare type WatchResponse = Message<"stint.v1.WatchResponse"> & {
      */
     value: WatchResponse_Bundle;
     case: "bundle";
+  } | {
+    /**
+     * First, and only where the hello asks for it.
+     *
+     * @generated from field: stint.v1.WatchResponse.Welcome welcome = 5;
+     */
+    value: WatchResponse_Welcome;
+    case: "welcome";
   } | { case: undefined; value?: undefined };
 };
 
@@ -153,6 +206,31 @@ export declare type WatchResponse = Message<"stint.v1.WatchResponse"> & {
  * Use `create(WatchResponseSchema)` to create a new message.
  */
 export declare const WatchResponseSchema: GenMessage<WatchResponse>;
+
+/**
+ * @generated from message stint.v1.WatchResponse.Welcome
+ */
+export declare type WatchResponse_Welcome = Message<"stint.v1.WatchResponse.Welcome"> & {
+  /**
+   * SPIFFE ID of the entry by which the caller watches.
+   *
+   * @generated from field: string verifier = 1;
+   */
+  verifier: string;
+
+  /**
+   * Of the ledger; sequences of another epoch say nothing here.
+   *
+   * @generated from field: string epoch = 2;
+   */
+  epoch: string;
+};
+
+/**
+ * Describes the message stint.v1.WatchResponse.Welcome.
+ * Use `create(WatchResponse_WelcomeSchema)` to create a new message.
+ */
+export declare const WatchResponse_WelcomeSchema: GenMessage<WatchResponse_Welcome>;
 
 /**
  * All that must be denied now; what a watcher denies beyond it stays denied until its forget_after. A long one comes in

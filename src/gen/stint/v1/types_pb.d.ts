@@ -720,6 +720,13 @@ export declare type Receipt = Message<"stint.v1.Receipt"> & {
    * @generated from field: google.protobuf.Timestamp lapses_at = 4;
    */
   lapsesAt?: Timestamp | undefined;
+
+  /**
+   * Of one that signed what it has applied; in a closure alone.
+   *
+   * @generated from field: stint.v1.SignedReceipt signed = 5;
+   */
+  signed?: SignedReceipt | undefined;
 };
 
 /**
@@ -727,6 +734,51 @@ export declare type Receipt = Message<"stint.v1.Receipt"> & {
  * Use `create(ReceiptSchema)` to create a new message.
  */
 export declare const ReceiptSchema: GenMessage<Receipt>;
+
+/**
+ * What a verifier signed with a key of its own: see WatchRequest.Signature.
+ *
+ * @generated from message stint.v1.SignedReceipt
+ */
+export declare type SignedReceipt = Message<"stint.v1.SignedReceipt"> & {
+  /**
+   * SPIFFE ID.
+   *
+   * @generated from field: string verifier = 1;
+   */
+  verifier: string;
+
+  /**
+   * @generated from field: string epoch = 2;
+   */
+  epoch: string;
+
+  /**
+   * @generated from field: uint64 sequence = 3;
+   */
+  sequence: bigint;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp at = 4;
+   */
+  at?: Timestamp | undefined;
+
+  /**
+   * @generated from field: string key = 5;
+   */
+  key: string;
+
+  /**
+   * @generated from field: bytes signature = 6;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message stint.v1.SignedReceipt.
+ * Use `create(SignedReceiptSchema)` to create a new message.
+ */
+export declare const SignedReceiptSchema: GenMessage<SignedReceipt>;
 
 /**
  * How far it is certain that nobody accepts any more what a close took back. It only moves towards CLOSED.

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from stint_mcp.gen.stint.v1 import types_pb2 as stint_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astint/v1/revocations.proto\x12\x08stint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14stint/v1/types.proto\"\xc4\x02\n\x0cWatchRequest\x12-\n\x05hello\x18\x01 \x01(\x0b\x32\x1c.stint.v1.WatchRequest.HelloH\x00\x12+\n\x04ping\x18\x02 \x01(\x0b\x32\x1b.stint.v1.WatchRequest.PingH\x00\x12\x39\n\x0b\x61\x63knowledge\x18\x03 \x01(\x0b\x32\".stint.v1.WatchRequest.AcknowledgeH\x00\x1a\\\n\x05Hello\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x12\x11\n\taudiences\x18\x02 \x03(\t\x12\x30\n\rmax_staleness\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a\x15\n\x04Ping\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x1a\x1d\n\x0b\x41\x63knowledge\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x42\t\n\x07message\"\xd4\x04\n\rWatchResponse\x12\x34\n\x08snapshot\x18\x01 \x01(\x0b\x32 .stint.v1.WatchResponse.SnapshotH\x00\x12\x30\n\x06\x64\x65nied\x18\x02 \x01(\x0b\x32\x1e.stint.v1.WatchResponse.DeniedH\x00\x12,\n\x04pong\x18\x03 \x01(\x0b\x32\x1c.stint.v1.WatchResponse.PongH\x00\x12\x30\n\x06\x62undle\x18\x04 \x01(\x0b\x32\x1e.stint.v1.WatchResponse.BundleH\x00\x1aK\n\x08Snapshot\x12!\n\x07\x64\x65nials\x18\x01 \x03(\x0b\x32\x10.stint.v1.Denial\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x1a;\n\x06\x44\x65nied\x12!\n\x07\x64\x65nials\x18\x01 \x03(\x0b\x32\x10.stint.v1.Denial\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x0c\x1ah\n\x04Pong\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12/\n\x0b\x62roker_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\x0c\x1a|\n\x06\x42undle\x12\x14\n\x0ctrust_domain\x18\x01 \x01(\t\x12\x0c\n\x04jwks\x18\x02 \x01(\x0c\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65velopment\x18\x04 \x01(\x08\x12\x11\n\tfederated\x18\x05 \x01(\x08\x12\x16\n\x0etxn_token_jwks\x18\x06 \x01(\x0c\x42\t\n\x07message\"\x89\x02\n\x06\x44\x65nial\x12$\n\x04step\x18\x01 \x01(\x0b\x32\x14.stint.v1.DeniedStepH\x00\x12\"\n\x03jwt\x18\x02 \x01(\x0b\x32\x13.stint.v1.DeniedJwtH\x00\x12\x32\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0b\x32\x1b.stint.v1.DeniedCertificateH\x00\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.stint.v1.StepState\x12\x10\n\x08sequence\x18\x06 \x01(\x04\x12\x30\n\x0c\x66orget_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07subject\"7\n\nDeniedStep\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x18\n\x10spiffe_id_sha256\x18\x02 \x01(\x0c\"(\n\tDeniedJwt\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0b\n\x03jti\x18\x02 \x01(\t\":\n\x11\x44\x65niedCertificate\x12\x0e\n\x06issuer\x18\x01 \x01(\x0c\x12\x15\n\rserial_number\x18\x02 \x01(\t\"\xb7\x02\n\rRevokeRequest\x12\r\n\x03jti\x18\x01 \x01(\tH\x00\x12\x17\n\rserial_number\x18\x02 \x01(\tH\x00\x12\x11\n\x07step_id\x18\x03 \x01(\tH\x00\x12\x10\n\x06run_id\x18\x04 \x01(\tH\x00\x12\x0f\n\x05\x61gent\x18\x05 \x01(\tH\x00\x12$\n\x07process\x18\x06 \x01(\x0b\x32\x11.stint.v1.ProcessH\x00\x12(\n\tprincipal\x18\x07 \x01(\x0b\x32\x13.stint.v1.PrincipalH\x00\x12\x0f\n\x05\x65ntry\x18\n \x01(\tH\x00\x12\x15\n\x0b\x64\x65\x63ision_id\x18\x0b \x01(\tH\x00\x12\r\n\x03key\x18\x0c \x01(\tH\x00\x12\x16\n\x0cprincipal_id\x18\r \x01(\tH\x00\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\t \x01(\x08\x42\x08\n\x06target\",\n\tPrincipal\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"\xf2\x01\n\x0eRevokeResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12$\n\x0csteps_closed\x18\x02 \x03(\x0b\x32\x0e.stint.v1.Step\x12/\n\x13\x63redentials_revoked\x18\x03 \x03(\x0b\x32\x12.stint.v1.Issuance\x12\x11\n\ttruncated\x18\x04 \x01(\x08\x12\x1a\n\x12steps_closed_count\x18\x05 \x01(\r\x12!\n\x19\x63redentials_revoked_count\x18\x06 \x01(\r\x12%\n\texchanges\x18\x07 \x03(\x0b\x32\x12.stint.v1.Exchange2\x88\x01\n\x0bRevocations\x12<\n\x05Watch\x12\x16.stint.v1.WatchRequest\x1a\x17.stint.v1.WatchResponse(\x01\x30\x01\x12;\n\x06Revoke\x12\x17.stint.v1.RevokeRequest\x1a\x18.stint.v1.RevokeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1astint/v1/revocations.proto\x12\x08stint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14stint/v1/types.proto\"\xeb\x03\n\x0cWatchRequest\x12-\n\x05hello\x18\x01 \x01(\x0b\x32\x1c.stint.v1.WatchRequest.HelloH\x00\x12+\n\x04ping\x18\x02 \x01(\x0b\x32\x1b.stint.v1.WatchRequest.PingH\x00\x12\x39\n\x0b\x61\x63knowledge\x18\x03 \x01(\x0b\x32\".stint.v1.WatchRequest.AcknowledgeH\x00\x1at\n\x05Hello\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x12\x11\n\taudiences\x18\x02 \x03(\t\x12\x30\n\rmax_staleness\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0esigns_receipts\x18\x04 \x01(\x08\x1a\x15\n\x04Ping\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x1aR\n\x0b\x41\x63knowledge\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\x0c\x12\x33\n\tsignature\x18\x02 \x01(\x0b\x32 .stint.v1.WatchRequest.Signature\x1aX\n\tSignature\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12&\n\x02\x61t\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x42\t\n\x07message\"\xb4\x05\n\rWatchResponse\x12\x34\n\x08snapshot\x18\x01 \x01(\x0b\x32 .stint.v1.WatchResponse.SnapshotH\x00\x12\x30\n\x06\x64\x65nied\x18\x02 \x01(\x0b\x32\x1e.stint.v1.WatchResponse.DeniedH\x00\x12,\n\x04pong\x18\x03 \x01(\x0b\x32\x1c.stint.v1.WatchResponse.PongH\x00\x12\x30\n\x06\x62undle\x18\x04 \x01(\x0b\x32\x1e.stint.v1.WatchResponse.BundleH\x00\x12\x32\n\x07welcome\x18\x05 \x01(\x0b\x32\x1f.stint.v1.WatchResponse.WelcomeH\x00\x1a*\n\x07Welcome\x12\x10\n\x08verifier\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x1aK\n\x08Snapshot\x12!\n\x07\x64\x65nials\x18\x01 \x03(\x0b\x32\x10.stint.v1.Denial\x12\x0c\n\x04last\x18\x02 \x01(\x08\x12\x0e\n\x06\x63ursor\x18\x03 \x01(\x0c\x1a;\n\x06\x44\x65nied\x12!\n\x07\x64\x65nials\x18\x01 \x03(\x0b\x32\x10.stint.v1.Denial\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x0c\x1ah\n\x04Pong\x12\r\n\x05nonce\x18\x01 \x01(\x0c\x12/\n\x0b\x62roker_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\x0c\x1a|\n\x06\x42undle\x12\x14\n\x0ctrust_domain\x18\x01 \x01(\t\x12\x0c\n\x04jwks\x18\x02 \x01(\x0c\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65velopment\x18\x04 \x01(\x08\x12\x11\n\tfederated\x18\x05 \x01(\x08\x12\x16\n\x0etxn_token_jwks\x18\x06 \x01(\x0c\x42\t\n\x07message\"\x89\x02\n\x06\x44\x65nial\x12$\n\x04step\x18\x01 \x01(\x0b\x32\x14.stint.v1.DeniedStepH\x00\x12\"\n\x03jwt\x18\x02 \x01(\x0b\x32\x13.stint.v1.DeniedJwtH\x00\x12\x32\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0b\x32\x1b.stint.v1.DeniedCertificateH\x00\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\"\n\x05state\x18\x05 \x01(\x0e\x32\x13.stint.v1.StepState\x12\x10\n\x08sequence\x18\x06 \x01(\x04\x12\x30\n\x0c\x66orget_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\t\n\x07subject\"7\n\nDeniedStep\x12\x0f\n\x07step_id\x18\x01 \x01(\t\x12\x18\n\x10spiffe_id_sha256\x18\x02 \x01(\x0c\"(\n\tDeniedJwt\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0b\n\x03jti\x18\x02 \x01(\t\":\n\x11\x44\x65niedCertificate\x12\x0e\n\x06issuer\x18\x01 \x01(\x0c\x12\x15\n\rserial_number\x18\x02 \x01(\t\"\xe8\x01\n\rRevokeRequest\x12\r\n\x03jti\x18\x01 \x01(\tH\x00\x12\x17\n\rserial_number\x18\x02 \x01(\tH\x00\x12\x11\n\x07step_id\x18\x03 \x01(\tH\x00\x12\x10\n\x06run_id\x18\x04 \x01(\tH\x00\x12\x0f\n\x05\x61gent\x18\x05 \x01(\tH\x00\x12$\n\x07process\x18\x06 \x01(\x0b\x32\x11.stint.v1.ProcessH\x00\x12(\n\tprincipal\x18\x07 \x01(\x0b\x32\x13.stint.v1.PrincipalH\x00\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x0f\n\x07\x64ry_run\x18\t \x01(\x08\x42\x08\n\x06target\",\n\tPrincipal\x12\x0e\n\x06issuer\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\"\xf2\x01\n\x0eRevokeResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12$\n\x0csteps_closed\x18\x02 \x03(\x0b\x32\x0e.stint.v1.Step\x12/\n\x13\x63redentials_revoked\x18\x03 \x03(\x0b\x32\x12.stint.v1.Issuance\x12\x11\n\ttruncated\x18\x04 \x01(\x08\x12\x1a\n\x12steps_closed_count\x18\x05 \x01(\r\x12!\n\x19\x63redentials_revoked_count\x18\x06 \x01(\r\x12%\n\texchanges\x18\x07 \x03(\x0b\x32\x12.stint.v1.Exchange2\x88\x01\n\x0bRevocations\x12<\n\x05Watch\x12\x16.stint.v1.WatchRequest\x1a\x17.stint.v1.WatchResponse(\x01\x30\x01\x12;\n\x06Revoke\x12\x17.stint.v1.RevokeRequest\x1a\x18.stint.v1.RevokeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,37 +35,41 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stint.v1.revocations_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WATCHREQUEST']._serialized_start=128
-  _globals['_WATCHREQUEST']._serialized_end=452
+  _globals['_WATCHREQUEST']._serialized_end=619
   _globals['_WATCHREQUEST_HELLO']._serialized_start=295
-  _globals['_WATCHREQUEST_HELLO']._serialized_end=387
-  _globals['_WATCHREQUEST_PING']._serialized_start=389
-  _globals['_WATCHREQUEST_PING']._serialized_end=410
-  _globals['_WATCHREQUEST_ACKNOWLEDGE']._serialized_start=412
-  _globals['_WATCHREQUEST_ACKNOWLEDGE']._serialized_end=441
-  _globals['_WATCHRESPONSE']._serialized_start=455
-  _globals['_WATCHRESPONSE']._serialized_end=1051
-  _globals['_WATCHRESPONSE_SNAPSHOT']._serialized_start=672
-  _globals['_WATCHRESPONSE_SNAPSHOT']._serialized_end=747
-  _globals['_WATCHRESPONSE_DENIED']._serialized_start=749
-  _globals['_WATCHRESPONSE_DENIED']._serialized_end=808
-  _globals['_WATCHRESPONSE_PONG']._serialized_start=810
-  _globals['_WATCHRESPONSE_PONG']._serialized_end=914
-  _globals['_WATCHRESPONSE_BUNDLE']._serialized_start=916
-  _globals['_WATCHRESPONSE_BUNDLE']._serialized_end=1040
-  _globals['_DENIAL']._serialized_start=1054
-  _globals['_DENIAL']._serialized_end=1319
-  _globals['_DENIEDSTEP']._serialized_start=1321
-  _globals['_DENIEDSTEP']._serialized_end=1376
-  _globals['_DENIEDJWT']._serialized_start=1378
-  _globals['_DENIEDJWT']._serialized_end=1418
-  _globals['_DENIEDCERTIFICATE']._serialized_start=1420
-  _globals['_DENIEDCERTIFICATE']._serialized_end=1478
-  _globals['_REVOKEREQUEST']._serialized_start=1481
-  _globals['_REVOKEREQUEST']._serialized_end=1792
-  _globals['_PRINCIPAL']._serialized_start=1794
-  _globals['_PRINCIPAL']._serialized_end=1838
-  _globals['_REVOKERESPONSE']._serialized_start=1841
-  _globals['_REVOKERESPONSE']._serialized_end=2083
-  _globals['_REVOCATIONS']._serialized_start=2086
-  _globals['_REVOCATIONS']._serialized_end=2222
+  _globals['_WATCHREQUEST_HELLO']._serialized_end=411
+  _globals['_WATCHREQUEST_PING']._serialized_start=413
+  _globals['_WATCHREQUEST_PING']._serialized_end=434
+  _globals['_WATCHREQUEST_ACKNOWLEDGE']._serialized_start=436
+  _globals['_WATCHREQUEST_ACKNOWLEDGE']._serialized_end=518
+  _globals['_WATCHREQUEST_SIGNATURE']._serialized_start=520
+  _globals['_WATCHREQUEST_SIGNATURE']._serialized_end=608
+  _globals['_WATCHRESPONSE']._serialized_start=622
+  _globals['_WATCHRESPONSE']._serialized_end=1314
+  _globals['_WATCHRESPONSE_WELCOME']._serialized_start=891
+  _globals['_WATCHRESPONSE_WELCOME']._serialized_end=933
+  _globals['_WATCHRESPONSE_SNAPSHOT']._serialized_start=935
+  _globals['_WATCHRESPONSE_SNAPSHOT']._serialized_end=1010
+  _globals['_WATCHRESPONSE_DENIED']._serialized_start=1012
+  _globals['_WATCHRESPONSE_DENIED']._serialized_end=1071
+  _globals['_WATCHRESPONSE_PONG']._serialized_start=1073
+  _globals['_WATCHRESPONSE_PONG']._serialized_end=1177
+  _globals['_WATCHRESPONSE_BUNDLE']._serialized_start=1179
+  _globals['_WATCHRESPONSE_BUNDLE']._serialized_end=1303
+  _globals['_DENIAL']._serialized_start=1317
+  _globals['_DENIAL']._serialized_end=1582
+  _globals['_DENIEDSTEP']._serialized_start=1584
+  _globals['_DENIEDSTEP']._serialized_end=1639
+  _globals['_DENIEDJWT']._serialized_start=1641
+  _globals['_DENIEDJWT']._serialized_end=1681
+  _globals['_DENIEDCERTIFICATE']._serialized_start=1683
+  _globals['_DENIEDCERTIFICATE']._serialized_end=1741
+  _globals['_REVOKEREQUEST']._serialized_start=1744
+  _globals['_REVOKEREQUEST']._serialized_end=1976
+  _globals['_PRINCIPAL']._serialized_start=1978
+  _globals['_PRINCIPAL']._serialized_end=2022
+  _globals['_REVOKERESPONSE']._serialized_start=2025
+  _globals['_REVOKERESPONSE']._serialized_end=2267
+  _globals['_REVOCATIONS']._serialized_start=2270
+  _globals['_REVOCATIONS']._serialized_end=2406
 # @@protoc_insertion_point(module_scope)

@@ -14,24 +14,37 @@ DESCRIPTOR: _descriptor.FileDescriptor
 class WatchRequest(_message.Message):
     __slots__ = ("hello", "ping", "acknowledge")
     class Hello(_message.Message):
-        __slots__ = ("cursor", "audiences", "max_staleness")
+        __slots__ = ("cursor", "audiences", "max_staleness", "signs_receipts")
         CURSOR_FIELD_NUMBER: _ClassVar[int]
         AUDIENCES_FIELD_NUMBER: _ClassVar[int]
         MAX_STALENESS_FIELD_NUMBER: _ClassVar[int]
+        SIGNS_RECEIPTS_FIELD_NUMBER: _ClassVar[int]
         cursor: bytes
         audiences: _containers.RepeatedScalarFieldContainer[str]
         max_staleness: _duration_pb2.Duration
-        def __init__(self, cursor: _Optional[bytes] = ..., audiences: _Optional[_Iterable[str]] = ..., max_staleness: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+        signs_receipts: bool
+        def __init__(self, cursor: _Optional[bytes] = ..., audiences: _Optional[_Iterable[str]] = ..., max_staleness: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., signs_receipts: _Optional[bool] = ...) -> None: ...
     class Ping(_message.Message):
         __slots__ = ("nonce",)
         NONCE_FIELD_NUMBER: _ClassVar[int]
         nonce: bytes
         def __init__(self, nonce: _Optional[bytes] = ...) -> None: ...
     class Acknowledge(_message.Message):
-        __slots__ = ("cursor",)
+        __slots__ = ("cursor", "signature")
         CURSOR_FIELD_NUMBER: _ClassVar[int]
+        SIGNATURE_FIELD_NUMBER: _ClassVar[int]
         cursor: bytes
-        def __init__(self, cursor: _Optional[bytes] = ...) -> None: ...
+        signature: WatchRequest.Signature
+        def __init__(self, cursor: _Optional[bytes] = ..., signature: _Optional[_Union[WatchRequest.Signature, _Mapping]] = ...) -> None: ...
+    class Signature(_message.Message):
+        __slots__ = ("sequence", "at", "signature")
+        SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+        AT_FIELD_NUMBER: _ClassVar[int]
+        SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+        sequence: int
+        at: _timestamp_pb2.Timestamp
+        signature: bytes
+        def __init__(self, sequence: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., signature: _Optional[bytes] = ...) -> None: ...
     HELLO_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGE_FIELD_NUMBER: _ClassVar[int]
@@ -41,7 +54,14 @@ class WatchRequest(_message.Message):
     def __init__(self, hello: _Optional[_Union[WatchRequest.Hello, _Mapping]] = ..., ping: _Optional[_Union[WatchRequest.Ping, _Mapping]] = ..., acknowledge: _Optional[_Union[WatchRequest.Acknowledge, _Mapping]] = ...) -> None: ...
 
 class WatchResponse(_message.Message):
-    __slots__ = ("snapshot", "denied", "pong", "bundle")
+    __slots__ = ("snapshot", "denied", "pong", "bundle", "welcome")
+    class Welcome(_message.Message):
+        __slots__ = ("verifier", "epoch")
+        VERIFIER_FIELD_NUMBER: _ClassVar[int]
+        EPOCH_FIELD_NUMBER: _ClassVar[int]
+        verifier: str
+        epoch: str
+        def __init__(self, verifier: _Optional[str] = ..., epoch: _Optional[str] = ...) -> None: ...
     class Snapshot(_message.Message):
         __slots__ = ("denials", "last", "cursor")
         DENIALS_FIELD_NUMBER: _ClassVar[int]
@@ -88,11 +108,13 @@ class WatchResponse(_message.Message):
     DENIED_FIELD_NUMBER: _ClassVar[int]
     PONG_FIELD_NUMBER: _ClassVar[int]
     BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    WELCOME_FIELD_NUMBER: _ClassVar[int]
     snapshot: WatchResponse.Snapshot
     denied: WatchResponse.Denied
     pong: WatchResponse.Pong
     bundle: WatchResponse.Bundle
-    def __init__(self, snapshot: _Optional[_Union[WatchResponse.Snapshot, _Mapping]] = ..., denied: _Optional[_Union[WatchResponse.Denied, _Mapping]] = ..., pong: _Optional[_Union[WatchResponse.Pong, _Mapping]] = ..., bundle: _Optional[_Union[WatchResponse.Bundle, _Mapping]] = ...) -> None: ...
+    welcome: WatchResponse.Welcome
+    def __init__(self, snapshot: _Optional[_Union[WatchResponse.Snapshot, _Mapping]] = ..., denied: _Optional[_Union[WatchResponse.Denied, _Mapping]] = ..., pong: _Optional[_Union[WatchResponse.Pong, _Mapping]] = ..., bundle: _Optional[_Union[WatchResponse.Bundle, _Mapping]] = ..., welcome: _Optional[_Union[WatchResponse.Welcome, _Mapping]] = ...) -> None: ...
 
 class Denial(_message.Message):
     __slots__ = ("step", "jwt", "certificate", "reason", "state", "sequence", "forget_after")

@@ -349,16 +349,34 @@ class Receipts(_message.Message):
     def __init__(self, expected: _Optional[int] = ..., applied: _Optional[int] = ..., verifiers: _Optional[_Iterable[_Union[Receipt, _Mapping]]] = ..., latest_possible_acceptance: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("verifier", "state", "applied_at", "lapses_at")
+    __slots__ = ("verifier", "state", "applied_at", "lapses_at", "signed")
     VERIFIER_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     APPLIED_AT_FIELD_NUMBER: _ClassVar[int]
     LAPSES_AT_FIELD_NUMBER: _ClassVar[int]
+    SIGNED_FIELD_NUMBER: _ClassVar[int]
     verifier: str
     state: ReceiptState
     applied_at: _timestamp_pb2.Timestamp
     lapses_at: _timestamp_pb2.Timestamp
-    def __init__(self, verifier: _Optional[str] = ..., state: _Optional[_Union[ReceiptState, str]] = ..., applied_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lapses_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    signed: SignedReceipt
+    def __init__(self, verifier: _Optional[str] = ..., state: _Optional[_Union[ReceiptState, str]] = ..., applied_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lapses_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., signed: _Optional[_Union[SignedReceipt, _Mapping]] = ...) -> None: ...
+
+class SignedReceipt(_message.Message):
+    __slots__ = ("verifier", "epoch", "sequence", "at", "key", "signature")
+    VERIFIER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    AT_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    verifier: str
+    epoch: str
+    sequence: int
+    at: _timestamp_pb2.Timestamp
+    key: str
+    signature: bytes
+    def __init__(self, verifier: _Optional[str] = ..., epoch: _Optional[str] = ..., sequence: _Optional[int] = ..., at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., key: _Optional[str] = ..., signature: _Optional[bytes] = ...) -> None: ...
 
 class Closure(_message.Message):
     __slots__ = ("state", "closed_sequence", "places", "verifiers", "exchanges", "latest_possible_acceptance", "reached_at")
