@@ -27,6 +27,8 @@ const rooms = {
   registry: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   authority: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   federation: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
+  // Security events: told to receivers whose streams are kept here, and taken from the issuers that are configured.
+  signals: { rooms: [...core, "decide", "follow"], packages: [], builtins: [] },
   // One call of a tool, decided at run time by the credential that came with it.
   check: { rooms: [...core, "decide", "audit"], packages: [], builtins: [] },
   // A step may be opened together with its first credentials, and is held by what ends it otherwise.
@@ -49,6 +51,7 @@ const rooms = {
       "audit",
       "check",
       "explain",
+      "signals",
       ...core,
       "wire",
       "gen",

@@ -64,6 +64,7 @@ const KEYS: { readonly [Kind in DeclaredKind]: Readonly<Record<string, readonly 
     audiences: ["audiences", texts],
     max_staleness: ["maxStalenessSeconds", seconds],
     receipt_key: ["receiptKey", text],
+    events_url: ["eventsUrl", text],
     federates_with: ["federatesWith", texts],
   },
   operator: { role: ["role", text] },

@@ -23,6 +23,7 @@ export type EntryFlags = {
   readonly allowDescendants?: boolean;
   readonly maxStaleness?: number;
   readonly receiptKey?: string;
+  readonly eventsUrl?: string;
   readonly federatesWith?: readonly string[];
   readonly role?: string;
 };
@@ -57,6 +58,7 @@ export function addEntryFlags(command: Command): Command {
     .option("--no-allow-descendants", "agent, runtime: may not")
     .option("--max-staleness <time>", "verifier: its largest staleness bound", durationFlag)
     .option("--receipt-key <key>", "verifier: public key with which it signs what it has applied")
+    .option("--events-url <url>", "verifier: where security events are pushed to, if it asks for that; https")
     .option(
       "--federates-with <trust-domain>",
       "agent, runtime, verifier: a foreign trust domain whose bundle it is given; may be repeated",
@@ -86,6 +88,7 @@ export function declaredByFlags(flags: EntryFlags): Declaration {
     allow_descendants: flags.allowDescendants,
     max_staleness: flags.maxStaleness,
     receipt_key: flags.receiptKey,
+    events_url: flags.eventsUrl,
     federates_with: flags.federatesWith,
     role: flags.role,
   };

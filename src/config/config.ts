@@ -44,6 +44,16 @@ export type PrincipalIssuerConfig = OidcIssuerConfig & {
   readonly claims: readonly string[];
 };
 
+/** An issuer whose security events are taken. */
+export type EventIssuerConfig = {
+  /** Exactly the `iss` of its events, and of their subjects. */
+  readonly issuer: string;
+  readonly jwksUri: string;
+  readonly audience: string;
+  /** Path of a PEM file; absent: the public CAs. */
+  readonly roots?: string;
+};
+
 /** The SPIFFE Broker Endpoint: a unix socket, a TCP address, or both. */
 export type BrokerEndpointConfig = {
   readonly socket?: { readonly path: string; readonly mode: number };
@@ -89,6 +99,12 @@ export type Config = {
   readonly witSvid: boolean;
   /** Whether JWT-SVIDs name their places in status lists, which are served. */
   readonly statusLists: boolean;
+  readonly ssf: {
+    readonly transmit: boolean;
+    /** Path of a PEM file; absent: the public CAs. */
+    readonly roots?: string;
+    readonly receive: readonly EventIssuerConfig[];
+  };
   /** What keeps the private keys: files in the data directory, or a PKCS #11 token. */
   readonly keyManager:
     | { readonly kind: "disk" }

@@ -78,6 +78,7 @@ function contentOf(entry: DeclaredEntry, openSteps: number): EntryContentInput {
         audiences: entry.audiences,
         maxStalenessSeconds: entry.max_staleness,
         receiptKey: entry.receipt_key,
+        eventsUrl: entry.events_url,
         federatesWith: entry.federates_with,
       };
     case "operator":

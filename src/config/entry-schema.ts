@@ -81,6 +81,9 @@ const verifier = section({
     .describe(
       "Public key with which it signs what it has applied (ed25519: and base64url), as its SDK tells it. Absent: it signs nothing.",
     ),
+  events_url: text("an https URL")
+    .optional()
+    .describe("Where it is pushed security events (SSF), if it asks for that. Absent: it polls."),
   federates_with: federatesWith,
 });
 

@@ -185,6 +185,14 @@ function configOf(
     },
     witSvid: file.wit_svid,
     statusLists: file.status_lists,
+    ssf: {
+      transmit: file.ssf.transmit,
+      ...(file.ssf.roots !== undefined && { roots: file.ssf.roots }),
+      receive: file.ssf.receive.map(({ jwks_uri: jwksUri, issuer, audience, roots }) => ({
+        ...{ issuer, jwksUri, audience },
+        ...(roots !== undefined && { roots }),
+      })),
+    },
     keyManager: keyManagerOf(file.key_manager),
     ...(file.upstream_authority.disk !== undefined && {
       upstreamAuthority: upstreamFilesOf(file.upstream_authority.disk),

@@ -28,6 +28,7 @@ import {
 } from "./fields.ts";
 import { policiesSection } from "./policies-section.ts";
 import { principalsSection } from "./principals-section.ts";
+import { ssfSection } from "./ssf-section.ts";
 import { toolsSection } from "./tools-section.ts";
 import { tracingSection } from "./tracing-section.ts";
 
@@ -172,6 +173,7 @@ export const fileSchema = section({
     .describe(
       "JWT-SVIDs name their place in an OAuth Token Status List, served at /status: for verifiers that poll. Each token is longer by 150 bytes.",
     ),
+  ssf: ssfSection.prefault({}),
   key_manager: section({
     pkcs11: section({
       module: absolutePath().describe("Shared library of the module."),
@@ -231,8 +233,13 @@ export const fileSchema = section({
     .prefault([])
     .describe("Registration entries that this file declares."),
 }).superRefine((file, context) => {
-  if (file.status_lists && file.http === undefined) {
-    context.addIssue({ code: "custom", path: ["status_lists"], message: "expected http too, which serves the lists" });
+  const overHttp = [
+    { path: ["status_lists"], is: file.status_lists },
+    { path: ["ssf", "transmit"], is: file.ssf.transmit },
+    { path: ["ssf", "receive"], is: file.ssf.receive.length > 0 },
+  ];
+  for (const { path } of overHttp.filter(({ is }) => is && file.http === undefined)) {
+    context.addIssue({ code: "custom", path, message: "expected http too, which serves this" });
   }
   const below = (path: readonly string[], listed: readonly { readonly issuer: string }[]) =>
     listed.map(({ issuer }, index) => ({ path: [...path, index, "issuer"], issuer }));

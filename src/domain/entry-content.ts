@@ -1,7 +1,7 @@
 import { isBrokerAudience } from "./delegation.ts";
 import { checkSelectorsTogether } from "./entry-selectors.ts";
 import { BrokerError, invalidField } from "./errors.ts";
-import { checkAudience, parseGrant } from "./grant.ts";
+import { checkAudience, checkResourceUri, parseGrant } from "./grant.ts";
 import { LIMITS } from "./limits.ts";
 import {
   type AgentContent,
@@ -75,6 +75,7 @@ export type EntryContentInput =
       readonly audiences: readonly string[];
       readonly maxStalenessSeconds?: number | undefined;
       readonly receiptKey?: string | undefined;
+      readonly eventsUrl?: string | undefined;
     }
   | {
       readonly kind: "operator";
@@ -203,8 +204,16 @@ function parseVerifier(input: InputOf<"verifier">, field: FieldOf): VerifierCont
       },
     ),
     ...parseOwnReceiptKey(input.receiptKey, field("receipt_key")),
+    ...(input.eventsUrl === undefined ? {} : { eventsUrl: parseEventsUrl(input.eventsUrl, field("events_url")) }),
     ...parseFederatesWith(input.federatesWith, field("federates_with")),
   };
+}
+
+/** Only whoever registers the receiver says where events go: the URL comes from no request, and no redirect is followed. */
+function parseEventsUrl(url: string, field: string): string {
+  checkResourceUri(url, field);
+  if (!url.startsWith("https://")) throw invalidField(field, "an https URL");
+  return url;
 }
 
 function parseOperator(input: InputOf<"operator">, field: FieldOf): OperatorContent {

@@ -49,5 +49,8 @@ export const EVENT_TYPES = [
   "tool.accepted",
   "tool.forgotten",
   "steps.judged",
+  "event_stream.put",
+  "event_stream.ended",
+  "events.delivered",
   "operator.acted",
 ] as const satisfies readonly LedgerEvent["type"][];

@@ -3,6 +3,7 @@ import type { Authority } from "./authority.ts";
 import type { PendingCall } from "./call-approval.ts";
 import type { DataClasses } from "./data-classes.ts";
 import type { Decision } from "./decision.ts";
+import type { EventStream } from "./event-stream.ts";
 import type { ExchangeEnding, ExchangeIntent, ExchangeOutcome } from "./exchange.ts";
 import type { FederatedBundle, FederationRelationship } from "./federation.ts";
 import type { IssuanceRecord } from "./issuance.ts";
@@ -69,6 +70,9 @@ export type LedgerEvent =
   | ToolAccepted
   | ToolForgotten
   | StepsJudged
+  | EventStreamPut
+  | EventStreamEnded
+  | EventsDelivered
   | OperatorActed;
 
 type Event<Type extends string> = { readonly type: Type; readonly v: 1; readonly at: UnixMicros };
@@ -359,6 +363,16 @@ export type UsageReported = Event<"usage.reported"> & {
   readonly entryId: string;
   readonly usages: readonly Usage[];
   readonly gap: number;
+};
+
+/** A receiver of security events has a stream, or another one than before. */
+export type EventStreamPut = Event<"event_stream.put"> & { readonly stream: EventStream; readonly by: Actor };
+
+export type EventStreamEnded = Event<"event_stream.ended"> & { readonly streamId: string; readonly by: Actor };
+
+/** Through which sequence receivers have all that concerns them: cumulative, at most one event a second. */
+export type EventsDelivered = Event<"events.delivered"> & {
+  readonly streams: readonly { readonly streamId: string; readonly sequence: number }[];
 };
 
 /** An act of an operator that no other event names whole, e.g. a revocation by principal. */

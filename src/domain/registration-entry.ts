@@ -55,6 +55,8 @@ export type VerifierContent = Federating & {
   readonly maxStalenessSeconds: number;
   /** The public key with which it signs what it has applied, as `parseReceiptKey` takes it. Absent: it signs nothing. */
   readonly receiptKey?: string;
+  /** Where security events are pushed to. Absent: nowhere. */
+  readonly eventsUrl?: string;
 };
 
 export type OperatorContent = {

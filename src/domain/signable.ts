@@ -6,6 +6,7 @@ import { sha256Hex } from "./digest.ts";
 import { p1363FromDer } from "./ecdsa-signature.ts";
 import { BrokerError } from "./errors.ts";
 import { authorityIdOf } from "./public-key.ts";
+import { type SecurityEventFacts, securityEventClaims } from "./security-event.ts";
 import type { RecordedDraft } from "./stages.ts";
 import { type StatusListFacts, statusListClaims } from "./status-list.ts";
 import { issuerOf } from "./x509-profile.ts";
@@ -53,6 +54,16 @@ export function signableCrl(authority: Authority, family: KeyFamily, facts: CrlF
  */
 export function signableStatusList(key: KeyName, facts: StatusListFacts): Uint8Array {
   return signableEventToken(key, "statuslist+jwt", statusListClaims(facts));
+}
+
+/**
+ * The bytes of a security event token, as `signableStatusList` makes those of a list.
+ *
+ * @throws BrokerError AUTHORITY_UNAVAILABLE
+ * @see RFC 8417 section 2.3
+ */
+export function signableSecurityEvent(key: KeyName, facts: SecurityEventFacts): Uint8Array {
+  return signableEventToken(key, "secevent+jwt", securityEventClaims(facts));
 }
 
 function signableEventToken({ authorityId, family }: KeyName, typ: string, claims: object): Uint8Array {

@@ -8,6 +8,7 @@ import { recordCall } from "./rules/calls.ts";
 import { close } from "./rules/close.ts";
 import { enrollProcess } from "./rules/enroll-process.ts";
 import { putEntry, retireEntry } from "./rules/entries.ts";
+import { endEventStream, putEventStream, recordDelivered } from "./rules/event-streams.ts";
 import { createJoinToken, revokeJoinTokens, spendEvidence, spendJoinToken } from "./rules/evidence.ts";
 import { answerExchange, endExchange, intendExchange } from "./rules/exchanges.ts";
 import { acceptBundle, endFederation, putFederation } from "./rules/federation.ts";
@@ -66,6 +67,9 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "report-tools": reportTools,
   "accept-tool": acceptTool,
   "forget-tool": forgetTool,
+  "put-event-stream": putEventStream,
+  "end-event-stream": endEventStream,
+  "record-delivered": recordDelivered,
   "start-epoch": startEpoch,
 };
 

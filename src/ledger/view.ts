@@ -98,6 +98,10 @@ export type LedgerView = {
   receipt(entryId: string): number | undefined;
   /** Present for the sequence of a close that closed steps; `reachedAt` once it is recorded that nobody accepts them any more. */
   closure(closedSequence: number): { readonly reachedAt?: UnixMicros } | undefined;
+  /** Id of the stream that an entry has. */
+  eventStreamOf(entryId: string): string | undefined;
+  /** The sequence through which a stream's receiver has all; `undefined` for no stream. */
+  eventsDelivered(streamId: string): number | undefined;
 };
 
 /** Which live steps are meant: named as for a close, or `all` of them. */

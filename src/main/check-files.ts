@@ -14,6 +14,7 @@ import { readPin, upstreamFiles } from "./open-signer.ts";
 import { checkDeclared } from "./policies.ts";
 import { principalTokenFiles } from "./principal-tokens.ts";
 import { serverCertificate } from "./server-certificate.ts";
+import { eventRootFiles } from "./signals.ts";
 import { headersIn } from "./tracing.ts";
 
 /** A file that a setting names, looked at as a start looks at it. */
@@ -72,6 +73,10 @@ export function fileChecks(config: Config): readonly FileCheck[] {
   if (webRoots !== undefined) {
     const { setting, read } = webRootFiles(webRoots);
     checks.push({ key: setting, isOptional: true, check: read });
+  }
+  if (config.ssf.roots !== undefined) {
+    const { setting, read } = eventRootFiles(config.ssf.roots);
+    checks.push({ key: setting, check: read });
   }
   return checks;
 }

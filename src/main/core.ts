@@ -47,6 +47,7 @@ import { administerPolicies, declareAtStart } from "./policies.ts";
 import { principalTokens } from "./principal-tokens.ts";
 import { readinessOf } from "./readiness.ts";
 import { keepFilesRenewed } from "./renewed-files.ts";
+import { openSignals } from "./signals.ts";
 import { tellEvents } from "./tell-events.ts";
 import { openTracing, tracedEngine, tracedLedger } from "./tracing.ts";
 
@@ -168,7 +169,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
         // WIT-SVIDs and transaction tokens are JWTs too: one setting for these families.
         "wit-svid": config.authority.jwtAuthoritySeconds,
         "txn-token": config.authority.jwtAuthoritySeconds,
-        ...(config.statusLists ? { events: config.authority.jwtAuthoritySeconds } : {}),
+        ...(config.statusLists || config.ssf.transmit ? { events: config.authority.jwtAuthoritySeconds } : {}),
       },
       rotation: config.authority,
       gate: suspensions,
@@ -243,6 +244,17 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       })
     : undefined;
   if (statusLists !== undefined) closers.push(() => statusLists.following.end());
+  const outboxes = await openSignals(
+    config,
+    {
+      ...{ ledger, projections, authorities, signer, clock, failed },
+      feed: store.feed,
+      entries: beside.entries,
+      onDenied: (listener) => notifier.subscribe(() => listener()).unsubscribe,
+    },
+    { log, files },
+    closers,
+  );
   const bundle = () => spiffeBundle(authorities.all(), authorities.bundleSequence(), BUNDLE_REFRESH_HINT_SECONDS);
 
   const endings = () => endingsOf(files.certificates(), secondsOf(clock.now()));
@@ -277,6 +289,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     onFederatingChange: followFederating(entries, federation, failed),
     crls,
     statusLists,
+    outboxes,
     statusIndexes: config.statusLists ? createStatusIndexes(random) : undefined,
     unix,
     readiness,

@@ -177,7 +177,14 @@ async function keepDirectories(
 const notHere = () => Promise.reject(new Error("a front end neither records nor signs"));
 const NO_LEDGER: Pick<Ledger, "perform"> = { perform: notHere };
 const NO_SIGNER: Signer = {
-  ...{ create: notHere, signSvid: notHere, signCrl: notHere, signStatusList: notHere, destroy: notHere },
+  ...{
+    create: notHere,
+    signSvid: notHere,
+    signCrl: notHere,
+    signStatusList: notHere,
+    signSecurityEvent: notHere,
+    destroy: notHere,
+  },
   holds: () => false,
   held: () => [],
 };

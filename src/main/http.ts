@@ -9,17 +9,21 @@ import { introspectionForms, introspectionRoutes } from "../api/http/introspecti
 import { keyRoutes } from "../api/http/key-routes.ts";
 import { ledgerRoutes } from "../api/http/ledger-routes.ts";
 import { operationsRoutes } from "../api/http/operations-routes.ts";
+import { type SsfFacts, ssfForms, ssfRoutes } from "../api/http/ssf-routes.ts";
 import { type HttpExtras, type HttpListener, startHttp } from "../api/http/start-http.ts";
 import { statusRoutes } from "../api/http/status-routes.ts";
 import type { SvidSource } from "../api/http/tls-context.ts";
 import { tracedRoutes } from "../api/http/traced-routes.ts";
-import { callerBySvid, verifierBySvid } from "../api/http/verifier-by-svid.ts";
+import { callerBySvid, receiverBySvid, verifierBySvid } from "../api/http/verifier-by-svid.ts";
 import { attestSvid } from "../attest/attest-svid.ts";
 import { introspect } from "../audit/introspect.ts";
 import { askerOf, verifiersOnly } from "../check/asker.ts";
 import { checkCall } from "../check/check-call.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
 import type { Log } from "../ports/log.ts";
+import { createStreamManagement } from "../signals/manage-streams.ts";
+import type { Outboxes } from "../signals/outboxes.ts";
+import { pollEvents } from "../signals/poll-events.ts";
 import type { Closers } from "./closers.ts";
 import type { Core } from "./core.ts";
 import { serverCertificate } from "./server-certificate.ts";
@@ -53,9 +57,13 @@ export async function startHttpListeners(
 ): Promise<HttpUrls> {
   const failed = (thrown: unknown) => log.fault("an HTTP request failed", thrown);
   const traced = (routes: Hono) => (core.tracing === undefined ? routes : tracedRoutes(routes, core.tracing));
-  const routes = traced(forVerifiers(core, trust, config, checking));
+  const routes = traced(forVerifiers(core, trust, config, { checking, log }));
   const extras: HttpExtras = {
-    forms: new Map([...introspectionForms(config.issuer), ...authzenForms(config.issuer)]),
+    forms: new Map([
+      ...introspectionForms(config.issuer),
+      ...authzenForms(config.issuer),
+      ...(core.outboxes === undefined ? [] : ssfForms(config.issuer)),
+    ]),
     clients: {
       current: () => authorityPems(core),
       onChange: core.onBundleChange,
@@ -81,7 +89,12 @@ export async function startHttpListeners(
   return { httpUrl: http?.url, operationsUrl: operations?.url };
 }
 
-function forVerifiers(core: Core, trust: Trust, config: Config, checking: AuthorizationsPorts): Hono {
+function forVerifiers(
+  core: Core,
+  trust: Trust,
+  config: Config,
+  { checking, log }: { readonly checking: AuthorizationsPorts; readonly log: Log },
+): Hono {
   const { issuer } = config;
   const { authorities, crls, clock, entries, unix, suspensions } = core;
   const { credentials } = core.store;
@@ -123,11 +136,31 @@ function forVerifiers(core: Core, trust: Trust, config: Config, checking: Author
         clock,
       }),
   });
-  const { statusLists } = core;
+  const { statusLists, outboxes } = core;
+  const events =
+    outboxes === undefined ? [] : [ssfRoutes(ssfFactsOf(core, { outboxes, issuer, log }, receiverBySvid(bySvid)))];
   const statuses = statusLists === undefined ? [] : [statusRoutes(statusLists)];
-  return new Hono()
-    .route("/", keys)
-    .route("/", authzen)
-    .route("/", ledger)
-    .route("/", belowIssuer(issuer, revoked, introspection, ...statuses));
+  const routes = new Hono().route("/", keys).route("/", authzen).route("/", ledger);
+  for (const one of events) routes.route("/", one);
+  return routes.route("/", belowIssuer(issuer, revoked, introspection, ...statuses));
+}
+
+/** Receivers are verifiers, known as those that introspect are. */
+function ssfFactsOf(
+  core: Core,
+  { outboxes, issuer, log }: { readonly outboxes: Outboxes; readonly issuer: string; readonly log: Log },
+  receiverOf: SsfFacts["receiverOf"],
+): SsfFacts {
+  const { authorities, signer, clock, random } = core;
+  const { ledger } = core.store;
+  const polling = {
+    ...{ outboxes, authorities, signer, clock, issuer },
+    refused: (streamId: string, errors: readonly string[]) =>
+      log.warning("a receiver could not take security events", { streamId, errors: errors.join(" ") }),
+  };
+  return {
+    ...{ issuer, receiverOf },
+    streams: createStreamManagement({ ledger, outboxes, clock, random }),
+    poll: (stream, { entry }, request, gone) => pollEvents(stream, entry.spiffeId, request, polling, gone),
+  };
 }

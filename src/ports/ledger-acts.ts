@@ -13,6 +13,7 @@ import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 import type { ApproveCallAct, ApproveStepAct, RefuseCallAct, RefuseStepAct } from "./approval-acts.ts";
 import type { PendCallAct, PendedCall, RecordCallAct, RecordedCall, RecordUsageAct } from "./call-acts.ts";
+import type { EndEventStreamAct, PutEventStreamAct, RecordDeliveredAct } from "./event-stream-acts.ts";
 import type { AnswerExchangeAct, EndExchangeAct, IntendExchangeAct } from "./exchange-acts.ts";
 import type { MarkUndeliveredAct, RecordedIssuance, RecordIssuancesAct } from "./issuance-acts.ts";
 import type {
@@ -69,6 +70,9 @@ export type Acts = {
   readonly "report-tools": Answered<ReportToolsAct, ReportToolsResult>;
   readonly "accept-tool": Answered<AcceptToolAct, Sequenced | Denial>;
   readonly "forget-tool": Answered<ForgetToolAct, Sequenced | Denial>;
+  readonly "put-event-stream": Answered<PutEventStreamAct, Sequenced | Denial>;
+  readonly "end-event-stream": Answered<EndEventStreamAct, Sequenced | Denial>;
+  readonly "record-delivered": Answered<RecordDeliveredAct, Sequenced>;
   readonly "start-epoch": Answered<StartEpochAct, CloseResult>;
 };
 

@@ -3,6 +3,7 @@ import type { CallApproval, CallApprovalState } from "../domain/call-approval.ts
 import type { ClosedCredentials, UnconfirmedExchange } from "../domain/closure.ts";
 import type { Ratchet } from "../domain/data-classes.ts";
 import type { Decision, OpenerFacts, Situation } from "../domain/decision.ts";
+import type { EventStreamRow } from "../domain/event-stream.ts";
 import type { Exchange } from "../domain/exchange.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
 import type { CallCounts } from "../domain/grant.ts";
@@ -45,6 +46,8 @@ export type ProjectionReads = {
   policiesInForce(): Promise<AsOf<PoliciesInForce>>;
   /** Every tool that was reported, in the order in which they were. */
   tools(): Promise<AsOf<readonly ToolStanding[]>>;
+  /** Every receiver's stream of security events. */
+  eventStreams(): Promise<AsOf<readonly EventStreamRow[]>>;
   /** The sequence up to which each verifier's entry has acknowledged the feed. */
   receipts(): Promise<AsOf<readonly RecordedReceipt[]>>;
 };
@@ -178,6 +181,7 @@ export type DenyEntry = {
   readonly sequence: number;
   readonly reason: RevocationReason;
   readonly state: ClosedState;
+  readonly deniedAt: UnixMicros;
   /** Latest expiry among the credentials that are denied. */
   readonly latestExpiry: UnixSeconds;
   /** Where a denied credential may be presented: the step's locations and audiences, or the credential's audiences. */

@@ -1,5 +1,6 @@
 import type { Authority, KeyFamily } from "../domain/authority.ts";
 import type { CrlFacts } from "../domain/crl.ts";
+import type { SecurityEventFacts } from "../domain/security-event.ts";
 import type { Recorded } from "../domain/stages.ts";
 import type { StatusListFacts } from "../domain/status-list.ts";
 import type { UnixSeconds } from "../domain/time.ts";
@@ -44,6 +45,13 @@ export type Signer = {
    * @see draft-ietf-oauth-status-list section 5.1
    */
   signStatusList(authorityId: string, facts: StatusListFacts): Promise<string>;
+  /**
+   * Makes and signs a security event token by a key for events, as `signStatusList` does.
+   *
+   * @throws BrokerError AUTHORITY_UNAVAILABLE when it definitely made no signature
+   * @see RFC 8417
+   */
+  signSecurityEvent(authorityId: string, facts: SecurityEventFacts): Promise<string>;
   /** Destroys a key for good. */
   destroy(authorityId: string): Promise<void>;
 };

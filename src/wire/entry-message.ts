@@ -93,6 +93,7 @@ function kindMessageOf(content: EntryContent): MessageInitShape<typeof EntryCont
           audiences: [...content.audiences],
           maxStaleness: durationOfSeconds(content.maxStalenessSeconds),
           receiptKey: content.receiptKey ?? "",
+          eventsUrl: content.eventsUrl ?? "",
         },
       };
     case "operator":
@@ -150,7 +151,7 @@ function inputOf(message: ContentMessage): EntryContentInput {
       };
     }
     case "verifier": {
-      const { audiences, maxStaleness, receiptKey } = kind.value;
+      const { audiences, maxStaleness, receiptKey, eventsUrl } = kind.value;
       return {
         kind: "verifier",
         name,
@@ -159,6 +160,7 @@ function inputOf(message: ContentMessage): EntryContentInput {
         audiences,
         maxStalenessSeconds: seconds(maxStaleness, "content.max_staleness"),
         ...(receiptKey === "" ? {} : { receiptKey }),
+        eventsUrl: eventsUrl === "" ? undefined : eventsUrl,
       };
     }
     case "operator":

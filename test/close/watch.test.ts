@@ -56,6 +56,7 @@ const denied = (own: Partial<DenyEntry>): DenyEntry => ({
   reason: "cessationOfOperation",
   state: "COMPLETED",
   latestExpiry: 0 as DenyEntry["latestExpiry"],
+  deniedAt: 0 as DenyEntry["deniedAt"],
   audiences: [C],
   concernsAll: false,
   runEntryId: "entry_of_another",

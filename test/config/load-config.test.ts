@@ -25,6 +25,10 @@ broker:
       references: [{type: stint.v1.WorkflowStepReference, allow_over_tcp: true}, {type: spiffe.broker.WorkloadPIDReference}]
 wit_svid: false
 status_lists: true
+ssf:
+  transmit: true
+  roots: /etc/stint/event-roots.pem
+  receive: [{issuer: "https://id.example.org", jwks_uri: "https://id.example.org/keys", audience: "https://stint.example.org"}]
 workers: 3
 limits: {open_steps: 500, connections_per_uid: 32, watchers: 100}
 ledger: {reserve_bytes: 33554432, disk_free_bytes_min: 134217728}
@@ -58,7 +62,7 @@ entries:
     allow_multiple_audiences: true
     federates_with: [other.example]
   - {kind: runtime, name: graph, selectors: ["unix:user:graph", "unix:sha256:${"a".repeat(64)}"], agents: [researcher], open_steps_max: 7}
-  - {kind: verifier, name: mcp-1, selectors: ["unix:uid:1003", "unix:path:/usr/bin/mcp"], audiences: ["https://mcp.example.org/mcp"], max_staleness: 30s}
+  - {kind: verifier, name: mcp-1, selectors: ["unix:uid:1003", "unix:path:/usr/bin/mcp"], audiences: ["https://mcp.example.org/mcp"], max_staleness: 30s, events_url: "https://siem.example.org/events"}
   - {kind: operator, name: alice, selectors: ["unix:uid:1004"], role: admin}
 `;
 
@@ -91,6 +95,17 @@ test("takes every key, in the units and words of the domain", () => {
     },
     witSvid: false,
     statusLists: true,
+    ssf: {
+      transmit: true,
+      roots: "/etc/stint/event-roots.pem",
+      receive: [
+        {
+          issuer: "https://id.example.org",
+          jwksUri: "https://id.example.org/keys",
+          audience: "https://stint.example.org",
+        },
+      ],
+    },
     limits: { openStepsPerRuntime: 500, connectionsPerUid: 32, watchers: 100 },
     workers: 3,
     ledger: { reserveBytes: 33_554_432, diskFreeBytesMin: 134_217_728 },
@@ -158,6 +173,7 @@ test("takes every key, in the units and words of the domain", () => {
         selectors: ["unix:uid:1003", "unix:path:/usr/bin/mcp"],
         audiences: ["https://mcp.example.org/mcp"],
         maxStalenessSeconds: 30,
+        eventsUrl: "https://siem.example.org/events",
       },
       { kind: "operator", name: "alice", selectors: ["unix:uid:1004"], role: "admin" },
     ],
@@ -173,6 +189,7 @@ test("what is not said takes the default, and no listener opens unasked", () => 
     workload: { socket: "/run/stint/workload.sock", mode: 0o666, crlOnStreams: false },
     witSvid: true,
     statusLists: false,
+    ssf: { transmit: false, receive: [] },
     operator: { socket: "/run/stint/operator.sock" },
     limits: { openStepsPerRuntime: 10_000, connectionsPerUid: 256, watchers: 10_000 },
     workers: 0,

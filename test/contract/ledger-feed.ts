@@ -37,6 +37,7 @@ export function feedContract(worldOf: () => World): void {
       sequence,
       reason: "cessationOfOperation",
       state: "FAILED",
+      deniedAt: world.clock.now(),
       latestExpiry: last.expiresAt,
       audiences: [MCP, "https://api.example.org"],
       concernsAll: false,
@@ -96,7 +97,8 @@ export function feedContract(worldOf: () => World): void {
       const order = { act: "revoke-credential", credential, reason: "keyCompromise", by: OPERATOR } as const;
       done(await world.ledger.perform({ ...order, now: world.clock.now() }));
     }
-    const common = { reason: "keyCompromise", state: "REVOKED", runEntryId: step.openerEntryId };
+    const deniedAt = world.clock.now();
+    const common = { reason: "keyCompromise", state: "REVOKED", runEntryId: step.openerEntryId, deniedAt };
     const { serialNumber, authorityId } = x509;
     expect(await deniedSince(world, before)).toEqual([
       {

@@ -299,7 +299,8 @@ export function worldOf<C extends Clock>(store: OpenedLedger, { clock, randomnes
     agent: (own: AgentOptions = {}) =>
       enter({ kind: "agent", name: name(), selectors: ["unix:uid:1001"], ceiling: GRANT, ...own }),
     runtime: () => enter({ kind: "runtime", name: name(), selectors: ["unix:uid:1002"], agents: ["researcher"] }),
-    verifier: () => enter({ kind: "verifier", name: name(), selectors: ["unix:uid:1003"], audiences: [MCP] }),
+    verifier: (own: { readonly eventsUrl?: string } = {}) =>
+      enter({ kind: "verifier", name: name(), selectors: ["unix:uid:1003"], audiences: [MCP], ...own }),
     openAct,
     decisionOn,
     open,

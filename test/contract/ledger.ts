@@ -10,6 +10,7 @@ import { credentialsContract } from "./ledger-credentials.ts";
 import { delegatingContract } from "./ledger-delegating.ts";
 import { descendantsContract } from "./ledger-descendants.ts";
 import { entriesContract } from "./ledger-entries.ts";
+import { eventStreamsContract } from "./ledger-event-streams.ts";
 import { evidenceContract } from "./ledger-evidence.ts";
 import { exchangesContract } from "./ledger-exchanges.ts";
 import { federationContract } from "./ledger-federation.ts";
@@ -54,6 +55,7 @@ export function ledgerContract(name: string, open: () => Promise<Fixture>): void
     feedContract,
     credentialsContract,
     statusListsContract,
+    eventStreamsContract,
     historyContract,
     filtersContract,
     descendantsContract,

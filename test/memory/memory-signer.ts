@@ -5,7 +5,9 @@ import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../src/domain/id
 import { newAuthority } from "../../src/domain/new-authority.ts";
 import {
   checkSignable,
+  type KeyName,
   signableCrl,
+  signableSecurityEvent,
   signableStatusList,
   signedEventToken,
   unsigned,
@@ -31,6 +33,13 @@ export function memorySigner(options: {
     if (held === undefined) throw unsigned(`no key of authority ${authorityId}`);
     checkSignable(recorded, { authorityId, family: held.family });
     return sign("sha256", recorded.toBeSigned, held.key);
+  }
+
+  async function signEvent(authorityId: string, signable: (key: KeyName) => Uint8Array): Promise<string> {
+    const held = keys.get(authorityId);
+    if (held === undefined) throw unsigned(`no key of authority ${authorityId}`);
+    const toBeSigned = signable({ authorityId, family: held.family });
+    return signedEventToken(toBeSigned, sign("sha256", toBeSigned, held.key));
   }
 
   return {
@@ -68,12 +77,8 @@ export function memorySigner(options: {
       return signedCrl(toBeSigned, sign("sha256", toBeSigned, held.key));
     },
 
-    async signStatusList(authorityId, facts) {
-      const held = keys.get(authorityId);
-      if (held === undefined) throw unsigned(`no key of authority ${authorityId}`);
-      const toBeSigned = signableStatusList({ authorityId, family: held.family }, facts);
-      return signedEventToken(toBeSigned, sign("sha256", toBeSigned, held.key));
-    },
+    signStatusList: (authorityId, facts) => signEvent(authorityId, (key) => signableStatusList(key, facts)),
+    signSecurityEvent: (authorityId, facts) => signEvent(authorityId, (key) => signableSecurityEvent(key, facts)),
 
     async destroy(authorityId) {
       keys.delete(authorityId);

@@ -41,6 +41,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0020_status_lists.sql ed30e4e72df638532c39706e7594896bedf3505d248698dc71d7bfa5e8d6d7cc",
     "0021_closures.sql 339c27e8a99c68abf74d8e06f72b8b7089fa258d0651f3aa966b0921b238bf36",
     "0022_backup_mark.sql 6ca22bc5af21138224fed2fe1f11327610291c8b66a2ef27d0cd16e215d070a8",
+    "0023_event_streams.sql 601b8ae3dc9f679a0ca2dbe7f88bc270341e73e51ae6888ac02d2d95a95ba65c",
   ]);
 });
 
@@ -77,7 +78,7 @@ async function makeOneOfEach(): Promise<void> {
   const now = clock.now();
   const agent = await world.agent({ exchangeAudiences: [], audiences: ["https://identity.example"] });
   await world.runtime();
-  const verifier = await world.verifier();
+  const verifier = await world.verifier({ eventsUrl: "https://siem.example/events" });
   const authority = {
     authorityId: "authority-1",
     family: "x509-svid",
@@ -150,6 +151,13 @@ async function makeOneOfEach(): Promise<void> {
   const [closed] = await world.store.history.steps({ limit: 1, states: ["COMPLETED", "CANCELLED", "REVOKED"] });
   await ledger.perform({ act: "reach-closure", closedSequence: closed?.closedSequence ?? 0, now });
   await ledger.perform({ act: "record-operation", operation: "o", target: "t", reason: "r", by: OPERATOR, now });
+  const stream = { streamId: "s", entryId: verifier.entryId, status: "paused", reason: "r", delivery: "poll" } as const;
+  const by = { kind: "entry", entryId: verifier.entryId, process: "p" } as const;
+  const put = { ...stream, events: ["e"], description: "d" };
+  const { sequence } = done(await ledger.perform({ act: "put-event-stream", stream: put, by, now }));
+  const delivered = [{ streamId: "s", sequence: sequence + 1 }];
+  await ledger.perform({ act: "record-delivered", streams: delivered, now });
+  done(await ledger.perform({ act: "end-event-stream", streamId: "s", by, now }));
   await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
 }
 
@@ -308,7 +316,7 @@ test("the members of every event", () => {
       "by.cause by.kind entry.content.agents[] entry.content.allowAnyExecutor",
       "entry.content.allowMultipleAudiences entry.content.audiences[] entry.content.ceiling[].actions[]",
       "entry.content.ceiling[].datatypes[] entry.content.ceiling[].identifier",
-      "entry.content.ceiling[].locations[] entry.content.ceiling[].type entry.content.exchangeAudiences",
+      "entry.content.ceiling[].locations[] entry.content.ceiling[].type entry.content.eventsUrl entry.content.exchangeAudiences",
       "entry.content.jwtSvidTtlSeconds entry.content.kind entry.content.maxStalenessSeconds",
       "entry.content.mayOpen entry.content.name entry.content.openStepsMax entry.content.selectors[]",
       "entry.content.spiffeIdTemplate entry.content.stepSecondsMax entry.content.x509SvidTtlSeconds",
@@ -412,6 +420,10 @@ test("the members of every event", () => {
       "receipts[].entryId receipts[].sequence receipts[].signed.at receipts[].signed.epoch receipts[].signed.key receipts[].signed.sequence receipts[].signed.signature receipts[].signed.verifier",
     "closure.reached": "closedSequence",
     "usage.reported": "entryId gap usages[].action usages[].calls usages[].outcome usages[].stepId usages[].tool",
+    "event_stream.put":
+      "by.entryId by.kind by.process stream.delivery stream.description stream.entryId stream.events[] stream.reason stream.status stream.streamId",
+    "event_stream.ended": "by.entryId by.kind by.process streamId",
+    "events.delivered": "streams[].sequence streams[].streamId",
     "operator.acted": "act by.entryId by.kind by.uid reason target",
     "policy.put": "digest policy.file policy.line policy.policyId policy.text",
     "policy_set.listed": "digests[] version",

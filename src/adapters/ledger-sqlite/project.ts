@@ -48,6 +48,7 @@ import { CLOSURE } from "./tables/closure-table.ts";
 import { DECISION, parametersOfDecision } from "./tables/decision-table.ts";
 import { DELEGATION_TOKEN } from "./tables/delegation-token-table.ts";
 import { ENTRY, parametersOfEntry } from "./tables/entry-table.ts";
+import { EVENT_STREAM } from "./tables/event-stream-table.ts";
 import { EPOCH } from "./tables/event-table.ts";
 import { JOIN_TOKEN, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
 import { FEDERATION } from "./tables/federation-table.ts";
@@ -70,7 +71,10 @@ const PROJECTIONS: {
 } = {
   "epoch.started": startEpoch,
   "entry.put": (db, event, sequence) => void db.run(ENTRY.put, parametersOfEntry(event, sequence)),
-  "entry.retired": (db, { entryId }, sequence) => void db.run(ENTRY.retire, { entryId, sequence }),
+  "entry.retired": (db, { entryId }, sequence) => {
+    db.run(ENTRY.retire, { entryId, sequence });
+    db.run(EVENT_STREAM.endOfEntry, { entryId });
+  },
   "decision.made": makeDecision,
   "step.opened": openStep,
   "step.pending": waitStep,
@@ -121,6 +125,17 @@ const PROJECTIONS: {
   "tool.accepted": acceptTool,
   "tool.forgotten": forgetTool,
   "usage.reported": reportUsage,
+  "event_stream.put": (db, { stream }, sequence) =>
+    void db.run(EVENT_STREAM.put, {
+      streamId: stream.streamId,
+      entryId: stream.entryId,
+      stream: canonicalText(stream),
+      sequence,
+    }),
+  "event_stream.ended": (db, { streamId }) => void db.run(EVENT_STREAM.end, { streamId }),
+  "events.delivered": (db, { streams }) => {
+    for (const one of streams) db.run(EVENT_STREAM.deliver, one);
+  },
   // What the event says is in the log, and no table follows from it.
   "operator.acted": () => undefined,
 };

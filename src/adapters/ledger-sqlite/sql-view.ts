@@ -21,6 +21,7 @@ import { callsCounted } from "./tables/call-table.ts";
 import { CLOSURE, type ClosureRow } from "./tables/closure-table.ts";
 import { DELEGATION_TOKEN, type DelegationTokenGuardRow } from "./tables/delegation-token-table.ts";
 import { ENTRY, type EntryGuardRow, type EntryRow, entryOf } from "./tables/entry-table.ts";
+import { EVENT_STREAM } from "./tables/event-stream-table.ts";
 import { minuteOf } from "./tables/event-table.ts";
 import { JOIN_TOKEN, type JoinTokenGuard, SPENT_EVIDENCE } from "./tables/evidence-table.ts";
 import { EXCHANGE } from "./tables/exchange-table.ts";
@@ -149,6 +150,9 @@ export function createSqlView(db: Connection): LedgerView {
       const row = db.get<ClosureRow>(CLOSURE.of, { closedSequence });
       return row === undefined ? undefined : row.reachedAt === null ? {} : { reachedAt: row.reachedAt };
     },
+    eventStreamOf: (entryId) => db.get<{ readonly streamId: string }>(EVENT_STREAM.ofEntry, { entryId })?.streamId,
+    eventsDelivered: (streamId) =>
+      db.get<{ readonly delivered: number }>(EVENT_STREAM.deliveredOf, { streamId })?.delivered,
     receipt: (entryId) => db.get<{ readonly sequence: number }>(RECEIPT.of, { entryId })?.sequence,
   };
 }

@@ -6,7 +6,15 @@ import { signedCrl } from "../../domain/crl.ts";
 import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../domain/ids.ts";
 import { newAuthority } from "../../domain/new-authority.ts";
 import { authorityIdOf } from "../../domain/public-key.ts";
-import { checkSignable, signableCrl, signableStatusList, signedEventToken, unsigned } from "../../domain/signable.ts";
+import {
+  checkSignable,
+  type KeyName,
+  signableCrl,
+  signableSecurityEvent,
+  signableStatusList,
+  signedEventToken,
+  unsigned,
+} from "../../domain/signable.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import type { Signer } from "../../ports/signer.ts";
@@ -54,6 +62,13 @@ export async function openDiskSigner(options: {
     keys.set(authorityId, isElsewhere && family !== "x509-svid" ? { family } : { family, key });
   }
 
+  async function signEvent(authorityId: string, signable: (key: KeyName) => Uint8Array): Promise<string> {
+    const { family, key } = keys.get(authorityId) ?? {};
+    if (family === undefined || key === undefined) throw unsigned(`no key of authority ${authorityId}`);
+    const toBeSigned = signable({ authorityId, family });
+    return signedEventToken(toBeSigned, await signApart(toBeSigned, key));
+  }
+
   return {
     async create(family, validity) {
       const { publicKey, privateKey } =
@@ -98,12 +113,8 @@ export async function openDiskSigner(options: {
       return signedCrl(toBeSigned, sign("sha256", toBeSigned, key));
     },
 
-    async signStatusList(authorityId, facts) {
-      const { family, key } = keys.get(authorityId) ?? {};
-      if (family === undefined || key === undefined) throw unsigned(`no key of authority ${authorityId}`);
-      const toBeSigned = signableStatusList({ authorityId, family }, facts);
-      return signedEventToken(toBeSigned, await signApart(toBeSigned, key));
-    },
+    signStatusList: (authorityId, facts) => signEvent(authorityId, (key) => signableStatusList(key, facts)),
+    signSecurityEvent: (authorityId, facts) => signEvent(authorityId, (key) => signableSecurityEvent(key, facts)),
 
     async destroy(authorityId) {
       const held = keys.get(authorityId);

@@ -4,7 +4,15 @@ import { signedCrl } from "../../domain/crl.ts";
 import { derFromP1363 } from "../../domain/ecdsa-signature.ts";
 import { newSerialNumber, SERIAL_NUMBER_RANDOM_BYTES } from "../../domain/ids.ts";
 import { newAuthority } from "../../domain/new-authority.ts";
-import { checkSignable, signableCrl, signableStatusList, signedEventToken, unsigned } from "../../domain/signable.ts";
+import {
+  checkSignable,
+  type KeyName,
+  signableCrl,
+  signableSecurityEvent,
+  signableStatusList,
+  signedEventToken,
+  unsigned,
+} from "../../domain/signable.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import type { Signer } from "../../ports/signer.ts";
@@ -99,6 +107,12 @@ function signerOf(cryptoki: Cryptoki, module: PKCS11, { tokenLabel, pin, ...opti
     return derFromP1363(module.C_Sign(session, digest, Buffer.alloc(SIGNATURE_BYTES)));
   }
 
+  async function signEvent(authorityId: string, signable: (key: KeyName) => Uint8Array): Promise<string> {
+    const key = keyOf(authorityId);
+    const toBeSigned = signable(key);
+    return signedEventToken(toBeSigned, await sign(key, toBeSigned));
+  }
+
   return {
     async create(family, validity) {
       const serialNumber = newSerialNumber(options.randomness.bytes(SERIAL_NUMBER_RANDOM_BYTES));
@@ -136,11 +150,8 @@ function signerOf(cryptoki: Cryptoki, module: PKCS11, { tokenLabel, pin, ...opti
       return signedCrl(toBeSigned, await sign(key, toBeSigned));
     },
 
-    async signStatusList(authorityId, facts) {
-      const key = keyOf(authorityId);
-      const toBeSigned = signableStatusList(key, facts);
-      return signedEventToken(toBeSigned, await sign(key, toBeSigned));
-    },
+    signStatusList: (authorityId, facts) => signEvent(authorityId, (key) => signableStatusList(key, facts)),
+    signSecurityEvent: (authorityId, facts) => signEvent(authorityId, (key) => signableSecurityEvent(key, facts)),
 
     async destroy(authorityId) {
       if (!keys.delete(authorityId)) return;

@@ -8,8 +8,16 @@ export type Refusal = {
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** Paths that take a form, or JSON, of bounded length by POST, and nothing else. */
-export type FormPaths = ReadonlyMap<string, { readonly bytesMax: number; readonly media?: "json" }>;
+/** What a path takes beyond GET and HEAD by anybody. */
+export type FormTerms = {
+  readonly bytesMax: number;
+  readonly media?: "form" | "json" | "secevent";
+  /** Absent: POST alone. A path that takes GET or DELETE takes a query with those. */
+  readonly methods?: readonly ("GET" | "POST" | "PUT" | "PATCH" | "DELETE")[];
+};
+
+/** Paths that take a form, or JSON, of bounded length by POST, and nothing else unless that is said. */
+export type FormPaths = ReadonlyMap<string, FormTerms>;
 
 type Head = Pick<IncomingMessage, "method" | "url" | "headers" | "rawHeaders">;
 
@@ -20,6 +28,9 @@ const FORM = {
   form: /^application\/x-www-form-urlencoded(?:;\s*charset="?utf-8"?)?$/i,
 };
 const JSON_BODY = { name: "application/json", form: /^application\/json(?:;\s*charset="?utf-8"?)?$/i };
+const SECURITY_EVENT = { name: "application/secevent+jwt", form: /^application\/secevent\+jwt$/i };
+const BODIES = { form: FORM, json: JSON_BODY, secevent: SECURITY_EVENT } as const;
+const WITHOUT_BODY = ["GET", "DELETE"];
 const LENGTH = /^[0-9]{1,10}$/;
 
 /**
@@ -47,23 +58,29 @@ export function refusalOf(
 }
 
 function refusalOfRead({ method = "", headers }: Head): Refusal | undefined {
-  if (!METHODS.includes(method)) {
-    return { status: 405, text: "expected GET or HEAD", headers: { allow: METHODS.join(", ") } };
-  }
-  // No route reads a body here: a body that is not refused would have to be swallowed, however long it is.
+  return METHODS.includes(method) ? refusalOfBody(headers) : notAllowed(METHODS, "GET or HEAD");
+}
+
+/** No route reads a body there: a body that is not refused would have to be swallowed, however long it is. */
+function refusalOfBody(headers: Head["headers"]): Refusal | undefined {
   const hasBody = headers["transfer-encoding"] !== undefined || !["0", undefined].includes(headers["content-length"]);
   return hasBody ? { status: 400, text: "expected no body" } : undefined;
 }
 
+function notAllowed(methods: readonly string[], expected = methods.join(" or ")): Refusal {
+  return { status: 405, text: `expected ${expected}`, headers: { allow: methods.join(", ") } };
+}
+
 function refusalOfForm(
-  { method, headers }: Head,
+  { method = "", headers }: Head,
   query: string | undefined,
-  { bytesMax, media }: { readonly bytesMax: number; readonly media?: "json" },
+  { bytesMax, media = "form", methods = ["POST"] }: FormTerms,
 ): Refusal | undefined {
-  if (method !== "POST") return { status: 405, text: "expected POST", headers: { allow: "POST" } };
+  if (!methods.some((one) => one === method)) return notAllowed(methods);
+  if (WITHOUT_BODY.includes(method)) return refusalOfBody(headers);
   // URLs are logged on their way, and what a form holds here is secret.
   if (query !== undefined) return { status: 400, text: "expected a body, and no query" };
-  const expected = media === "json" ? JSON_BODY : FORM;
+  const expected = BODIES[media];
   if (!expected.form.test(headers["content-type"] ?? "")) return { status: 415, text: `expected ${expected.name}` };
   if (headers["content-encoding"] !== undefined) return { status: 415, text: "expected no content coding" };
   const length = headers["content-length"] ?? "";

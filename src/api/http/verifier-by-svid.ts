@@ -1,5 +1,6 @@
 import type { TLSSocket } from "node:tls";
 import { type Denial, denial, denialFrom } from "../../domain/errors.ts";
+import { formatProcess } from "../../domain/process.ts";
 import { isOfKind } from "../../domain/registration-entry.ts";
 import type { Attested } from "../../domain/stages.ts";
 import { secondsOf } from "../../domain/time.ts";
@@ -8,6 +9,7 @@ import type { CredentialReads } from "../../ports/ledger-reads.ts";
 import { presentedChain } from "../../verify/presented-chain.ts";
 import type { TlsIdentity } from "../endpoint/tls-endpoint.ts";
 import type { IntrospectionFacts } from "./introspection-routes.ts";
+import type { SsfFacts } from "./ssf-routes.ts";
 
 export type VerifierBySvidPorts = {
   /**
@@ -30,6 +32,18 @@ export function verifierBySvid(ports: VerifierBySvidPorts): IntrospectionFacts["
     if (isRefused(caller)) return caller;
     const verifier = caller.entries.find((entry) => isOfKind(entry, "verifier"));
     return verifier ?? denial("NOT_ENTITLED", "only verifiers introspect tokens");
+  };
+}
+
+/** Knows a receiver of security events, which is a verifier, in the same way. */
+export function receiverBySvid(ports: VerifierBySvidPorts): SsfFacts["receiverOf"] {
+  const callerOf = callerBySvid(ports);
+  return async (socket) => {
+    const caller = await callerOf(socket);
+    if (isRefused(caller)) return caller;
+    const entry = caller.entries.find((one) => isOfKind(one, "verifier"));
+    if (entry === undefined) return denial("NOT_ENTITLED", "only verifiers are sent security events");
+    return { entry, by: { kind: "entry", entryId: entry.entryId, process: formatProcess(caller.process) } };
   };
 }
 

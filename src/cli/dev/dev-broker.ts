@@ -143,6 +143,7 @@ function configOf(
     ledger: { reserveBytes: MEBIBYTE, diskFreeBytesMin: 0, checkpointCopy: undefined },
     log: { level: "info" },
     statusLists: false,
+    ssf: { transmit: false, receive: [] },
     keyManager: { kind: "disk" },
     federation: {},
     approvalSeconds: LIMITS.approvalSecondsDefault,

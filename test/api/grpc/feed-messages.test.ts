@@ -5,7 +5,7 @@ import { createFeedMessages, type FeedMessages } from "../../../src/api/grpc/fee
 import type { KeptDenial } from "../../../src/close/denials-in-force.ts";
 import type { Beginning, WatchScope } from "../../../src/close/watch.ts";
 import { openCursor } from "../../../src/close/watch.ts";
-import type { UnixSeconds } from "../../../src/domain/time.ts";
+import type { UnixMicros, UnixSeconds } from "../../../src/domain/time.ts";
 import { type WatchResponse, WatchResponseSchema } from "../../../src/gen/stint/v1/revocations_pb.js";
 import type { DenyEntry } from "../../../src/ports/ledger-reads.ts";
 import type { EncodedMessage } from "../../../src/wire/encoded-message.ts";
@@ -39,6 +39,7 @@ const deniedAt = (sequence: number, audience: string = HERE): DenyEntry => ({
   reason: "cessationOfOperation",
   state: "COMPLETED",
   latestExpiry: 1_800_000_000 as UnixSeconds,
+  deniedAt: 1_800_000_000_000_000 as UnixMicros,
   audiences: [audience],
   concernsAll: false,
   runEntryId: "entry_runtime",

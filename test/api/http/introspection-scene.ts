@@ -9,8 +9,9 @@ import { x509DerFormat } from "../../../src/adapters/x509-der/x509-der.ts";
 import type { TlsIdentity } from "../../../src/api/endpoint/tls-endpoint.ts";
 import { authzenForms, authzenRoutes } from "../../../src/api/http/authzen-routes.ts";
 import { introspectionForms, introspectionRoutes } from "../../../src/api/http/introspection-routes.ts";
+import { ssfForms, ssfRoutes } from "../../../src/api/http/ssf-routes.ts";
 import { startHttp } from "../../../src/api/http/start-http.ts";
-import { callerBySvid, verifierBySvid } from "../../../src/api/http/verifier-by-svid.ts";
+import { callerBySvid, receiverBySvid, verifierBySvid } from "../../../src/api/http/verifier-by-svid.ts";
 import { attestSvid } from "../../../src/attest/attest-svid.ts";
 import { introspect } from "../../../src/audit/introspect.ts";
 import { type AskerPorts, askerOf, verifiersOnly } from "../../../src/check/asker.ts";
@@ -29,6 +30,9 @@ import { keepToolDirectory } from "../../../src/follow/tool-directory.ts";
 import { keepPolicyDirectory } from "../../../src/policy/policy-directory.ts";
 import type { SvidFacts } from "../../../src/ports/svid-format.ts";
 import { createEntryIndex } from "../../../src/registry/entry-index.ts";
+import { createStreamManagement } from "../../../src/signals/manage-streams.ts";
+import { keepOutboxes } from "../../../src/signals/outboxes.ts";
+import { pollEvents } from "../../../src/signals/poll-events.ts";
 import { verificationKeysOf } from "../../../src/verify/verification-keys.ts";
 import { verifyX509Svid, x509AuthoritiesOf } from "../../../src/verify/x509-svid.ts";
 import { pemOf } from "../../authority/crl-scene.ts";
@@ -135,19 +139,48 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
     clock,
     issuer: ISSUER,
   });
-  const routes = new Hono().route("/", authzen).route("/", introspection);
+  const outboxes = await keepOutboxes({
+    ...{ ledger: store.ledger, projections: store.projections, feed: store.feed, clock, issuer: ISSUER },
+    entries: { byId: (entryId) => entries.all().find((one) => one.entryId === entryId) },
+    onDenied: () => () => undefined,
+    failed(thrown) {
+      throw thrown;
+    },
+  });
+  const eventsKey = await signer.create("events", validity);
+  const ssf = ssfRoutes({
+    receiverOf: receiverBySvid(bySvid),
+    streams: createStreamManagement({ ledger: store.ledger, outboxes, clock, random: randomness }),
+    poll: (stream, { entry }, request, gone) =>
+      pollEvents(
+        stream,
+        entry.spiffeId,
+        request,
+        {
+          ...{ outboxes, signer, clock, issuer: ISSUER, refused: () => undefined },
+          authorities: { active: () => eventsKey },
+        },
+        gone,
+      ),
+    issuer: ISSUER,
+  });
+  const routes = new Hono().route("/", authzen).route("/", ssf).route("/", introspection);
   const files = madeCertificate();
   const failures: unknown[] = [];
   const listener = { host: "127.0.0.1", port: 0, hosts: [] };
   const failed = (thrown: unknown): void => void failures.push(thrown);
   const clients = { current: () => [pemOf("CERTIFICATE", present(ca.certificate))], onChange: () => () => undefined };
-  const extras = { forms: new Map([...introspectionForms(ISSUER), ...authzenForms(ISSUER)]), clients };
+  const extras = {
+    forms: new Map([...introspectionForms(ISSUER), ...authzenForms(ISSUER), ...ssfForms(ISSUER)]),
+    clients,
+  };
   const tls = { certificate: files.certificate, privateKey: files.privateKey };
   const secure = await startHttp({ ...listener, tls }, () => routes, failed, extras);
   const plain = await startHttp(listener, () => routes, failed, extras);
   onTestFinished(async () => {
     await Promise.all([secure.close(), plain.close(), engine.close()]);
     policies.following.end();
+    await outboxes.stop();
     await store.close();
   });
 

@@ -4,6 +4,7 @@ import type { ProjectionReads } from "../../../ports/ledger-reads.ts";
 import type { Connection, SqlParameters } from "../connection.ts";
 import { AUTHORITY, authorityOf } from "../tables/authority-table.ts";
 import { ENTRY, entryOf } from "../tables/entry-table.ts";
+import { EVENT_STREAM, eventStreamOf } from "../tables/event-stream-table.ts";
 import { sizeOf } from "../tables/event-table.ts";
 import { EXCHANGE, exchangeOf } from "../tables/exchange-table.ts";
 import { FEDERATION, federationOf } from "../tables/federation-table.ts";
@@ -46,6 +47,7 @@ export function createProjectionReads({ read }: Reader): ProjectionReads {
       return { value: value[0] ?? NONE_IN_FORCE, through };
     },
     tools: () => asOf(TOOL.pinned, standingOf),
+    eventStreams: () => asOf(EVENT_STREAM.all, eventStreamOf),
     receipts: () => asOf(RECEIPT.all, receiptOf),
   };
 }

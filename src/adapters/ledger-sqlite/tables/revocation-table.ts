@@ -1,14 +1,15 @@
 import type { RevocationReason } from "../../../domain/revocation.ts";
 import type { SpiffeId } from "../../../domain/spiffe-id.ts";
 import type { ClosedState } from "../../../domain/step.ts";
-import type { UnixSeconds } from "../../../domain/time.ts";
+import type { UnixMicros, UnixSeconds } from "../../../domain/time.ts";
 import type { DenyEntry } from "../../../ports/ledger-reads.ts";
 
 const COLUMNS = `
   v.sequence, v.subject_sequence AS subjectSequence, v.reason, v.state, v.latest_expiry_s AS latestExpiry,
   v.concerns_all AS concernsAll, coalesce(r.entry_id, i.entry_id) AS runEntryId, s.step_id AS stepId,
   s.spiffe_id AS spiffeId, coalesce(i.audiences, s.audiences) AS audiences, i.jti, i.serial_number AS serialNumber,
-  i.authority_id AS authorityId`;
+  i.authority_id AS authorityId,
+  coalesce(i.revoked_at_us, s.closed_at_us) AS deniedAt`;
 
 const FROM = `
   FROM revocation AS v
@@ -107,12 +108,13 @@ export type RevocationRow = {
   readonly jti: string | null;
   readonly serialNumber: string | null;
   readonly authorityId: string | null;
+  readonly deniedAt: UnixMicros;
 };
 
 export function denyEntryOf(row: RevocationRow): DenyEntry {
-  const { sequence, reason, state, latestExpiry, runEntryId } = row;
+  const { sequence, reason, state, latestExpiry, runEntryId, deniedAt } = row;
   return {
-    ...{ sequence, reason, state, latestExpiry, runEntryId },
+    ...{ sequence, reason, state, latestExpiry, runEntryId, deniedAt },
     concernsAll: row.concernsAll === 1,
     audiences: JSON.parse(row.audiences) as readonly string[],
     subject: subjectOf(row),

@@ -234,6 +234,13 @@ export declare type VerifierEntry = Message<"stint.v1.VerifierEntry"> & {
    * @generated from field: string receipt_key = 3;
    */
   receiptKey: string;
+
+  /**
+   * https URL that security events are pushed to, where the verifier asks for that. Absent: it may poll for them.
+   *
+   * @generated from field: string events_url = 4;
+   */
+  eventsUrl: string;
 };
 
 /**

@@ -1,0 +1,31 @@
+import type { EventStream } from "../domain/event-stream.ts";
+import type { Actor } from "../domain/ledger-event.ts";
+import type { UnixMicros } from "../domain/time.ts";
+
+/** The acts on streams of security events. The others are in `ledger-acts.ts`, with the list of all. */
+
+/**
+ * Creates a receiver's stream, or changes it. What is denied from then on is sent; a stream that was disabled begins anew.
+ * NOT_ENTITLED for an entry that is out of force; INVALID_FIELD `stream_id` where the entry has another stream.
+ */
+export type PutEventStreamAct = {
+  readonly act: "put-event-stream";
+  readonly stream: EventStream;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Ends a stream, with all that was still to be sent. INVALID_FIELD `stream_id` where there is none. */
+export type EndEventStreamAct = {
+  readonly act: "end-event-stream";
+  readonly streamId: string;
+  readonly by: Actor;
+  readonly now: UnixMicros;
+};
+
+/** Records how far receivers have all that concerns them. Cumulative: a sequence never goes back. Streams that ended are left out. */
+export type RecordDeliveredAct = {
+  readonly act: "record-delivered";
+  readonly streams: readonly { readonly streamId: string; readonly sequence: number }[];
+  readonly now: UnixMicros;
+};

@@ -1,0 +1,100 @@
+import { expect, onTestFinished, test } from "vitest";
+import { keepPushing } from "../../src/signals/push-events.ts";
+import { EVENTS_URL, signalsScene } from "./signals-scene.ts";
+
+const PUSH = { delivery: { method: "urn:ietf:rfc:8935" } };
+
+async function pushing() {
+  const scene = await signalsScene();
+  const { outboxes, streams } = await scene.start();
+  const pushed: { readonly url: string; readonly token: string }[] = [];
+  const delayed: string[] = [];
+  let refusal: string | undefined;
+  const end = keepPushing({
+    ...scene.signing,
+    outboxes,
+    entries: scene.entries,
+    events: {
+      async push(url, token) {
+        if (refusal !== undefined) throw new Error(refusal);
+        pushed.push({ url, token });
+      },
+    },
+    delayed: (_, why) => void delayed.push(why),
+    failed: (thrown) => expect.unreachable(String(thrown)),
+  });
+  onTestFinished(end);
+  return {
+    ...scene,
+    ...{ outboxes, streams, pushed, delayed },
+    refuse(why: string | undefined) {
+      refusal = why;
+    },
+  };
+}
+
+test("what ends is pushed to the URL that the receiver is registered with, once", async () => {
+  const { streams, receiver, ended, pushed, read } = await pushing();
+  const one = await receiver(EVENTS_URL);
+  await streams.create(one, PUSH);
+  await ended();
+  await ended();
+  await expect.poll(() => pushed.length).toBe(2);
+  for (const { url, token } of pushed) {
+    expect(url).toBe(EVENTS_URL);
+    await read(token, one.entry.spiffeId);
+  }
+});
+
+test("what is not taken is pushed again after ever longer waits, in order, until it is taken", async () => {
+  const { streams, receiver, ended, pushed, delayed, refuse, clock, world, notifier } = await pushing();
+  await streams.create(await receiver(EVENTS_URL), PUSH);
+  refuse("answered 503");
+  await ended();
+  await expect.poll(() => delayed.length).toBe(1);
+  for (const [index, seconds] of [1, 2, 4].entries()) {
+    await expect.poll(() => clock.pending()).toBe(2);
+    clock.advance(seconds * 1_000 - 1);
+    await notifier.caughtUp();
+    expect(delayed).toHaveLength(index + 1);
+    clock.advance(1);
+    await expect.poll(() => delayed.length).toBe(index + 2);
+  }
+  refuse(undefined);
+  await ended();
+  await expect.poll(() => clock.pending()).toBe(2);
+  clock.advance(8_000);
+  await expect.poll(() => pushed.length).toBe(2);
+  expect(new Set(delayed)).toEqual(new Set(["answered 503"]));
+  expect(world.ledger.head().sequence).toBeGreaterThan(0);
+});
+
+test("nothing is pushed to a receiver whose entry is disabled, or that polls", async () => {
+  const { streams, receiver, ended, pushed, known } = await pushing();
+  const disabled = await receiver(EVENTS_URL);
+  await streams.create(disabled, PUSH);
+  known.set(disabled.entry.entryId, { ...disabled.entry, disabled: true });
+  await streams.create(await receiver(EVENTS_URL), {});
+  const told = await receiver("https://other.example.org/events");
+  await streams.create(told, PUSH);
+  await ended();
+  await expect.poll(() => pushed.length).toBe(1);
+  expect(pushed[0]?.url).toBe("https://other.example.org/events");
+});
+
+test.for([
+  {
+    what: "a URL that it is not registered with",
+    delivery: { endpoint_url: "https://evil.example/events" },
+    registered: true,
+  },
+  { what: "without being registered with any", delivery: {}, registered: false },
+  { what: "with a secret", delivery: { authorization_header: "Bearer x" }, registered: true },
+  { what: "in another way", delivery: { method: "urn:example:carrier-pigeon" }, registered: true },
+])("a receiver can't have itself pushed to by $what", async ({ delivery, registered }) => {
+  const { streams, receiver, outboxes } = await pushing();
+  const one = await receiver(registered ? EVENTS_URL : undefined);
+  const asked = { delivery: { method: "urn:ietf:rfc:8935", ...delivery } };
+  await expect(streams.create(one, asked)).rejects.toMatchObject({ code: "INVALID_FIELD" });
+  expect(outboxes.all()).toEqual([]);
+});
