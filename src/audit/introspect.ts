@@ -21,7 +21,7 @@ export type IntrospectPorts = {
   readonly clock: Clock;
 };
 
-/** Claims that the answer repeats from the token; others are of use only to verifiers that know what a step is. */
+/** Claims that the answer repeats from the token: those of the standards, and those of the step. */
 const TOLD = [
   "scope",
   "client_id",
@@ -34,6 +34,13 @@ const TOLD = [
   "jti",
   "txn",
   "authorization_details",
+  "workflow",
+  "run_id",
+  "step",
+  "attempt",
+  "step_id",
+  "parent_step_id",
+  "principal",
   "cnf",
 ] as const;
 

@@ -52,5 +52,6 @@ export const EVENT_TYPES = [
   "event_stream.put",
   "event_stream.ended",
   "events.delivered",
+  "security_event.taken",
   "operator.acted",
 ] as const satisfies readonly LedgerEvent["type"][];

@@ -11,6 +11,7 @@ import type { Policy, RecordedPolicySet } from "./policy-set.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
 import type { RevocationReason } from "./revocation.ts";
 import type { RiskLevel, RiskScope } from "./risk.ts";
+import type { TakenEvent } from "./security-event.ts";
 import type { SignedReceipt } from "./signed-receipt.ts";
 import type { Segment, TrustDomain } from "./spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "./step.ts";
@@ -73,6 +74,7 @@ export type LedgerEvent =
   | EventStreamPut
   | EventStreamEnded
   | EventsDelivered
+  | SecurityEventTaken
   | OperatorActed;
 
 type Event<Type extends string> = { readonly type: Type; readonly v: 1; readonly at: UnixMicros };
@@ -375,6 +377,13 @@ export type EventsDelivered = Event<"events.delivered"> & {
   readonly streams: readonly { readonly streamId: string; readonly sequence: number }[];
 };
 
+/** An identity provider's event about a principal was taken; what it ended is in the events that follow. */
+export type SecurityEventTaken = Event<"security_event.taken"> & {
+  readonly event: TakenEvent;
+  /** Exclusive. */
+  readonly expiresAt: UnixSeconds;
+};
+
 /** An act of an operator that no other event names whole, e.g. a revocation by principal. */
 export type OperatorActed = Event<"operator.acted"> & {
   readonly act: string;
@@ -389,7 +398,17 @@ export type Actor =
   | OperatorActor
   | {
       readonly kind: "broker";
-      readonly cause: "expiry" | "lease" | "hold" | "executor" | "attempt" | "config" | "restore" | "start" | "policy";
+      readonly cause:
+        | "expiry"
+        | "lease"
+        | "hold"
+        | "executor"
+        | "attempt"
+        | "config"
+        | "restore"
+        | "start"
+        | "policy"
+        | "security-event";
     };
 
 export type OperatorActor = { readonly kind: "operator"; readonly entryId: string; readonly uid: number };

@@ -54,3 +54,21 @@ export function securityEventClaims({
     events: { [event]: said },
   };
 }
+
+/** What an event of an identity provider does to the principal that it is about. */
+export const TAKEN_EVENTS: Readonly<Record<string, TakenEvent["effect"]>> = {
+  [SENT_EVENTS.sessionRevoked]: "end",
+  "https://schemas.openid.net/secevent/risc/event-type/account-disabled": "offboard",
+  "https://schemas.openid.net/secevent/risc/event-type/account-purged": "offboard",
+};
+
+/** An event of an identity provider as it is recorded. It names nobody: see `RecordedPrincipal`. */
+export type TakenEvent = {
+  /** Of issuer and `jti`, hexadecimal. */
+  readonly sha256: string;
+  readonly issuer: string;
+  /** URI of the event. */
+  readonly event: string;
+  readonly principalId: string;
+  readonly effect: "end" | "offboard";
+};

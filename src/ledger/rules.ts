@@ -17,7 +17,7 @@ import { judgeSteps, setRisk } from "./rules/judging.ts";
 import { holdStep, renewStep } from "./rules/keep-step.ts";
 import { openStep } from "./rules/open-step.ts";
 import { activatePolicySet, putPolicySet } from "./rules/policies.ts";
-import { erasePrincipal, offboardPrincipal, readmitPrincipal } from "./rules/principals.ts";
+import { erasePrincipal, offboardPrincipal, readmitPrincipal, takeSecurityEvent } from "./rules/principals.ts";
 import { reachClosure } from "./rules/reach-closure.ts";
 import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
 import { acceptTool, forgetTool, reportTools } from "./rules/tools.ts";
@@ -70,6 +70,7 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "put-event-stream": putEventStream,
   "end-event-stream": endEventStream,
   "record-delivered": recordDelivered,
+  "take-security-event": takeSecurityEvent,
   "start-epoch": startEpoch,
 };
 

@@ -14,7 +14,7 @@ import { readPin, upstreamFiles } from "./open-signer.ts";
 import { checkDeclared } from "./policies.ts";
 import { principalTokenFiles } from "./principal-tokens.ts";
 import { serverCertificate } from "./server-certificate.ts";
-import { eventRootFiles } from "./signals.ts";
+import { eventRootFiles, securityEventFiles } from "./signals.ts";
 import { headersIn } from "./tracing.ts";
 
 /** A file that a setting names, looked at as a start looks at it. */
@@ -78,6 +78,8 @@ export function fileChecks(config: Config): readonly FileCheck[] {
     const { setting, read } = eventRootFiles(config.ssf.roots);
     checks.push({ key: setting, check: read });
   }
+  const ofEvents = securityEventFiles(config.ssf.receive, ports.clock);
+  if (ofEvents !== undefined) checks.push({ key: ofEvents.setting, check: ofEvents.read });
   return checks;
 }
 

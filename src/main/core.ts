@@ -47,7 +47,7 @@ import { administerPolicies, declareAtStart } from "./policies.ts";
 import { principalTokens } from "./principal-tokens.ts";
 import { readinessOf } from "./readiness.ts";
 import { keepFilesRenewed } from "./renewed-files.ts";
-import { openSignals } from "./signals.ts";
+import { openSignals, securityEventsOf } from "./signals.ts";
 import { tellEvents } from "./tell-events.ts";
 import { openTracing, tracedEngine, tracedLedger } from "./tracing.ts";
 
@@ -290,6 +290,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     crls,
     statusLists,
     outboxes,
+    securityEvents: await securityEventsOf(config.ssf, { clock, files }),
     statusIndexes: config.statusLists ? createStatusIndexes(random) : undefined,
     unix,
     readiness,

@@ -5,6 +5,7 @@ import type { AuthorizationsPorts } from "../api/grpc/authorizations.ts";
 import { authzenForms, authzenRoutes } from "../api/http/authzen-routes.ts";
 import { crlRoutes } from "../api/http/crl-routes.ts";
 import { belowIssuer } from "../api/http/document.ts";
+import { eventReceiverForms, eventReceiverRoute } from "../api/http/event-receiver-route.ts";
 import { introspectionForms, introspectionRoutes } from "../api/http/introspection-routes.ts";
 import { keyRoutes } from "../api/http/key-routes.ts";
 import { ledgerRoutes } from "../api/http/ledger-routes.ts";
@@ -24,6 +25,7 @@ import type { Log } from "../ports/log.ts";
 import { createStreamManagement } from "../signals/manage-streams.ts";
 import type { Outboxes } from "../signals/outboxes.ts";
 import { pollEvents } from "../signals/poll-events.ts";
+import { receiveEvent } from "../signals/receive-event.ts";
 import type { Closers } from "./closers.ts";
 import type { Core } from "./core.ts";
 import { serverCertificate } from "./server-certificate.ts";
@@ -63,6 +65,7 @@ export async function startHttpListeners(
       ...introspectionForms(config.issuer),
       ...authzenForms(config.issuer),
       ...(core.outboxes === undefined ? [] : ssfForms(config.issuer)),
+      ...(core.securityEvents === undefined ? [] : eventReceiverForms(config.issuer)),
     ]),
     clients: {
       current: () => authorityPems(core),
@@ -139,10 +142,16 @@ function forVerifiers(
   const { statusLists, outboxes } = core;
   const events =
     outboxes === undefined ? [] : [ssfRoutes(ssfFactsOf(core, { outboxes, issuer, log }, receiverBySvid(bySvid)))];
+  const { securityEvents, principals, inForce } = core;
+  const taking = { principals, inForce, clock, ledger: core.store.ledger };
+  const receiving =
+    securityEvents === undefined
+      ? []
+      : [eventReceiverRoute({ receive: (token) => receiveEvent(token, { ...taking, securityEvents }) })];
   const statuses = statusLists === undefined ? [] : [statusRoutes(statusLists)];
   const routes = new Hono().route("/", keys).route("/", authzen).route("/", ledger);
   for (const one of events) routes.route("/", one);
-  return routes.route("/", belowIssuer(issuer, revoked, introspection, ...statuses));
+  return routes.route("/", belowIssuer(issuer, revoked, introspection, ...statuses, ...receiving));
 }
 
 /** Receivers are verifiers, known as those that introspect are. */

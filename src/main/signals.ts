@@ -1,10 +1,12 @@
 import { httpEventPush } from "../adapters/exchange-http/event-push.ts";
 import type { Config } from "../config/config.ts";
-import type { Cancel } from "../ports/clock.ts";
+import type { Cancel, Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { SecurityEvents } from "../ports/security-events.ts";
 import { keepOutboxes, type OutboxesPorts } from "../signals/outboxes.ts";
 import { keepPushing, type PushPorts } from "../signals/push-events.ts";
 import type { Closers } from "./closers.ts";
+import { withRoots } from "./issuer-roots.ts";
 import { pemCertificates } from "./pem-certificates.ts";
 import type { Files, RenewedFiles } from "./renewed-files.ts";
 
@@ -37,4 +39,27 @@ export async function openSignals(
 /** The file of the CAs that vouch for receivers' places; read, it is their certificates, PEM. */
 export function eventRootFiles(path: string): Files<readonly string[]> {
   return { setting: "ssf.roots", paths: [path], read: () => pemCertificates(path) };
+}
+
+/** Who judges the security events of identity providers, by the CAs of its files as they are; `undefined` where none are taken. */
+export async function securityEventsOf(
+  { receive }: Config["ssf"],
+  { clock, files }: { readonly clock: Clock; readonly files: Pick<RenewedFiles, "follow"> },
+): Promise<SecurityEvents | undefined> {
+  const of = securityEventFiles(receive, clock);
+  if (of === undefined) return undefined;
+  const { current } = await files.follow(of);
+  return { verify: (token) => current().verify(token) };
+}
+
+export function securityEventFiles(receive: Config["ssf"]["receive"], clock: Clock): Files<SecurityEvents> | undefined {
+  if (receive.length === 0) return undefined;
+  return {
+    setting: "ssf.receive",
+    paths: receive.flatMap(({ roots }) => roots ?? []),
+    read: async () => {
+      const { createSecurityEvents } = await import("../adapters/attestor-oidc/security-events.ts");
+      return createSecurityEvents(await Promise.all(receive.map(withRoots)), clock);
+    },
+  };
 }

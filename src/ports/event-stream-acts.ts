@@ -1,6 +1,7 @@
 import type { EventStream } from "../domain/event-stream.ts";
 import type { Actor } from "../domain/ledger-event.ts";
-import type { UnixMicros } from "../domain/time.ts";
+import type { TakenEvent } from "../domain/security-event.ts";
+import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 
 /** The acts on streams of security events. The others are in `ledger-acts.ts`, with the list of all. */
 
@@ -27,5 +28,18 @@ export type EndEventStreamAct = {
 export type RecordDeliveredAct = {
   readonly act: "record-delivered";
   readonly streams: readonly { readonly streamId: string; readonly sequence: number }[];
+  readonly now: UnixMicros;
+};
+
+/**
+ * Does what a security event of an identity provider asks for, once: `end` closes every step of the principal with its
+ * descendants, as REVOKED, and bars nothing; `offboard` does the same and bars the principal, whom no step need have named.
+ * An event that was taken before changes nothing: sequence 0.
+ */
+export type TakeSecurityEventAct = {
+  readonly act: "take-security-event";
+  readonly event: TakenEvent;
+  /** Until when the event is known again, exclusive; one that old is not taken at all. */
+  readonly expiresAt: UnixSeconds;
   readonly now: UnixMicros;
 };

@@ -13,7 +13,12 @@ import type { ClosedState, OpenedStep } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 import type { ApproveCallAct, ApproveStepAct, RefuseCallAct, RefuseStepAct } from "./approval-acts.ts";
 import type { PendCallAct, PendedCall, RecordCallAct, RecordedCall, RecordUsageAct } from "./call-acts.ts";
-import type { EndEventStreamAct, PutEventStreamAct, RecordDeliveredAct } from "./event-stream-acts.ts";
+import type {
+  EndEventStreamAct,
+  PutEventStreamAct,
+  RecordDeliveredAct,
+  TakeSecurityEventAct,
+} from "./event-stream-acts.ts";
 import type { AnswerExchangeAct, EndExchangeAct, IntendExchangeAct } from "./exchange-acts.ts";
 import type { MarkUndeliveredAct, RecordedIssuance, RecordIssuancesAct } from "./issuance-acts.ts";
 import type {
@@ -73,6 +78,7 @@ export type Acts = {
   readonly "put-event-stream": Answered<PutEventStreamAct, Sequenced | Denial>;
   readonly "end-event-stream": Answered<EndEventStreamAct, Sequenced | Denial>;
   readonly "record-delivered": Answered<RecordDeliveredAct, Sequenced>;
+  readonly "take-security-event": Answered<TakeSecurityEventAct, CloseResult>;
   readonly "start-epoch": Answered<StartEpochAct, CloseResult>;
 };
 

@@ -68,7 +68,10 @@ export function keepPushing(ports: PushPorts): Cancel {
   function after(streamId: string, turn: Turn, outcome: Outcome): void {
     turns.delete(streamId);
     if (isOver || (outcome === "done" && !turn.again)) return;
-    if (outcome !== "delayed") return begin(streamId, 0);
+    if (outcome !== "delayed") {
+      begin(streamId, 0);
+      return;
+    }
     turns.set(streamId, turn);
     turn.cancel = clock.schedule(Math.min(FIRST_RETRY_MS * 2 ** turn.attempts, RETRY_MS_MAX), () => {
       begin(streamId, turn.attempts + 1);

@@ -158,6 +158,14 @@ async function makeOneOfEach(): Promise<void> {
   const delivered = [{ streamId: "s", sequence: sequence + 1 }];
   await ledger.perform({ act: "record-delivered", streams: delivered, now });
   done(await ledger.perform({ act: "end-event-stream", streamId: "s", by, now }));
+  const event = {
+    sha256: "12".repeat(32),
+    issuer: "i",
+    event: "e",
+    effect: "end",
+    principalId: "ab".repeat(32),
+  } as const;
+  await ledger.perform({ act: "take-security-event", event, expiresAt: NOW, now });
   await ledger.perform({ act: "retire-entry", entryId: verifier.entryId, by: CONFIG, now });
 }
 
@@ -424,6 +432,7 @@ test("the members of every event", () => {
       "by.entryId by.kind by.process stream.delivery stream.description stream.entryId stream.events[] stream.reason stream.status stream.streamId",
     "event_stream.ended": "by.entryId by.kind by.process streamId",
     "events.delivered": "streams[].sequence streams[].streamId",
+    "security_event.taken": "event.effect event.event event.issuer event.principalId event.sha256 expiresAt",
     "operator.acted": "act by.entryId by.kind by.uid reason target",
     "policy.put": "digest policy.file policy.line policy.policyId policy.text",
     "policy_set.listed": "digests[] version",

@@ -45,7 +45,7 @@ export type TrustedTokens<Issuer extends OidcIssuer> = {
 type Trusted<Issuer> = { readonly issuer: Issuer; readonly keyFinder: KeyFinder };
 
 /** Neither `none` nor symmetric algorithms: with a symmetric one, a public key would pass for a shared secret. */
-const ALGORITHMS = [
+export const ALGORITHMS = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
   ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
 ];

@@ -136,6 +136,10 @@ const PROJECTIONS: {
   "events.delivered": (db, { streams }) => {
     for (const one of streams) db.run(EVENT_STREAM.deliver, one);
   },
+  "security_event.taken": (db, { event: { sha256 }, expiresAt, at }) => {
+    db.run(SPENT_EVIDENCE.forget, { now: secondsOf(at) });
+    db.run(SPENT_EVIDENCE.insert, { sha256, expiresAt });
+  },
   // What the event says is in the log, and no table follows from it.
   "operator.acted": () => undefined,
 };

@@ -1,6 +1,7 @@
 import { type Denial, denial } from "../../domain/errors.ts";
-import type { LedgerEvent } from "../../domain/ledger-event.ts";
+import type { Actor, LedgerEvent } from "../../domain/ledger-event.ts";
 import { BAR_AHEAD } from "../../domain/principal.ts";
+import type { TakeSecurityEventAct } from "../../ports/event-stream-acts.ts";
 import type { CloseResult, Sequenced } from "../../ports/ledger-acts.ts";
 import type { ErasePrincipalAct, OffboardPrincipalAct, ReadmitPrincipalAct } from "../../ports/principal-acts.ts";
 import { ask, type Deliberation, read, recorded, refused } from "../rule.ts";
@@ -35,7 +36,22 @@ export function* erasePrincipal(act: ErasePrincipalAct): Deliberation<CloseResul
   return closed(act, before, live);
 }
 
-function concerning({ principalId, now }: OffboardPrincipalAct | ErasePrincipalAct) {
+export function* takeSecurityEvent({ event, expiresAt, now }: TakeSecurityEventAct): Deliberation<CloseResult> {
+  const { principalId, effect, sha256 } = event;
+  const { isTaken, known, live } = yield* ask({
+    isTaken: read("isEvidenceSpent", sha256),
+    ...concerning({ principalId, now }),
+  });
+  const by: Actor = { kind: "broker", cause: "security-event" };
+  if (isTaken) return closed({ by, now }, [], []);
+  const before: LedgerEvent[] = [{ type: "security_event.taken", v: 1, at: now, event, expiresAt }];
+  if (effect === "offboard" && known?.isBarred !== true) {
+    before.push({ type: "principal.offboarded", v: 1, at: now, principalId, by });
+  }
+  return closed({ by, now }, before, live);
+}
+
+function concerning({ principalId, now }: Pick<OffboardPrincipalAct, "principalId" | "now">) {
   return {
     known: read("principal", principalId),
     live: read("liveSteps", { kind: "principal", principalId }, now),
@@ -44,7 +60,7 @@ function concerning({ principalId, now }: OffboardPrincipalAct | ErasePrincipalA
 
 /** Closes what the principal's steps are, after the event that says why. */
 function closed(
-  { by, now }: OffboardPrincipalAct | ErasePrincipalAct,
+  { by, now }: Pick<OffboardPrincipalAct, "by" | "now">,
   before: readonly LedgerEvent[],
   live: readonly LiveStep[],
 ) {

@@ -41,6 +41,10 @@ test("a verifier is told what a token for it says, and that it holds", async () 
     jti: expect.stringMatching(/^[\w-]{22}$/),
     txn: step.runId,
     authorization_details: GRANT,
+    run_id: step.runId,
+    step: step.step,
+    attempt: 1,
+    step_id: step.stepId,
     token_type: "Bearer",
   });
   expect(scene.failures).toEqual([]);
