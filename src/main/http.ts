@@ -10,16 +10,18 @@ import { introspectionForms, introspectionRoutes } from "../api/http/introspecti
 import { keyRoutes } from "../api/http/key-routes.ts";
 import { ledgerRoutes } from "../api/http/ledger-routes.ts";
 import { operationsRoutes } from "../api/http/operations-routes.ts";
+import { revocationForms, revocationRoutes } from "../api/http/revocation-routes.ts";
 import { type SsfFacts, ssfForms, ssfRoutes } from "../api/http/ssf-routes.ts";
 import { type HttpExtras, type HttpListener, startHttp } from "../api/http/start-http.ts";
 import { statusRoutes } from "../api/http/status-routes.ts";
 import type { SvidSource } from "../api/http/tls-context.ts";
 import { tracedRoutes } from "../api/http/traced-routes.ts";
-import { callerBySvid, receiverBySvid, verifierBySvid } from "../api/http/verifier-by-svid.ts";
+import { callerBySvid, operatorBySvid, receiverBySvid, verifierBySvid } from "../api/http/verifier-by-svid.ts";
 import { attestSvid } from "../attest/attest-svid.ts";
 import { introspect } from "../audit/introspect.ts";
 import { askerOf, verifiersOnly } from "../check/asker.ts";
 import { checkCall } from "../check/check-call.ts";
+import { revokeToken } from "../close/revoke-token.ts";
 import type { Config, HttpListenerConfig } from "../config/config.ts";
 import type { Log } from "../ports/log.ts";
 import { createStreamManagement } from "../signals/manage-streams.ts";
@@ -63,6 +65,7 @@ export async function startHttpListeners(
   const extras: HttpExtras = {
     forms: new Map([
       ...introspectionForms(config.issuer),
+      ...revocationForms(config.issuer),
       ...authzenForms(config.issuer),
       ...(core.outboxes === undefined ? [] : ssfForms(config.issuer)),
       ...(core.securityEvents === undefined ? [] : eventReceiverForms(config.issuer)),
@@ -139,6 +142,12 @@ function forVerifiers(
         clock,
       }),
   });
+  const { history } = core.store;
+  const revoking = { clock, credentials, history, ledger: core.store.ledger, inForce: core.inForce };
+  const revocation = revocationRoutes({
+    operatorOf: operatorBySvid(bySvid),
+    revoke: (token, by) => revokeToken(token, by, { ...revoking, disableEntry: core.registry.disable }),
+  });
   const { statusLists, outboxes } = core;
   const events =
     outboxes === undefined ? [] : [ssfRoutes(ssfFactsOf(core, { outboxes, issuer, log }, receiverBySvid(bySvid)))];
@@ -151,7 +160,7 @@ function forVerifiers(
   const statuses = statusLists === undefined ? [] : [statusRoutes(statusLists)];
   const routes = new Hono().route("/", keys).route("/", authzen).route("/", ledger);
   for (const one of events) routes.route("/", one);
-  return routes.route("/", belowIssuer(issuer, revoked, introspection, ...statuses, ...receiving));
+  return routes.route("/", belowIssuer(issuer, revoked, introspection, revocation, ...statuses, ...receiving));
 }
 
 /** Receivers are verifiers, known as those that introspect are. */

@@ -8,7 +8,9 @@ import type { Clock } from "../../ports/clock.ts";
 import type { CredentialReads } from "../../ports/ledger-reads.ts";
 import { presentedChain } from "../../verify/presented-chain.ts";
 import type { TlsIdentity } from "../endpoint/tls-endpoint.ts";
+import { operatorActor } from "../grpc/revocations.ts";
 import type { IntrospectionFacts } from "./introspection-routes.ts";
+import type { RevocationFacts } from "./revocation-routes.ts";
 import type { SsfFacts } from "./ssf-routes.ts";
 
 export type VerifierBySvidPorts = {
@@ -44,6 +46,20 @@ export function receiverBySvid(ports: VerifierBySvidPorts): SsfFacts["receiverOf
     const entry = caller.entries.find((one) => isOfKind(one, "verifier"));
     if (entry === undefined) return denial("NOT_ENTITLED", "only verifiers are sent security events");
     return { entry, by: { kind: "entry", entryId: entry.entryId, process: formatProcess(caller.process) } };
+  };
+}
+
+/** Knows an operator who may revoke in the same way. */
+export function operatorBySvid(ports: VerifierBySvidPorts): RevocationFacts["operatorOf"] {
+  const callerOf = callerBySvid(ports);
+  return async (socket) => {
+    const caller = await callerOf(socket);
+    if (isRefused(caller)) return caller;
+    try {
+      return { by: operatorActor(caller, ["admin"]) };
+    } catch (thrown) {
+      return denialFrom(thrown);
+    }
   };
 }
 

@@ -9,14 +9,21 @@ import { x509DerFormat } from "../../../src/adapters/x509-der/x509-der.ts";
 import type { TlsIdentity } from "../../../src/api/endpoint/tls-endpoint.ts";
 import { authzenForms, authzenRoutes } from "../../../src/api/http/authzen-routes.ts";
 import { introspectionForms, introspectionRoutes } from "../../../src/api/http/introspection-routes.ts";
+import { revocationForms, revocationRoutes } from "../../../src/api/http/revocation-routes.ts";
 import { ssfForms, ssfRoutes } from "../../../src/api/http/ssf-routes.ts";
 import { startHttp } from "../../../src/api/http/start-http.ts";
-import { callerBySvid, receiverBySvid, verifierBySvid } from "../../../src/api/http/verifier-by-svid.ts";
+import {
+  callerBySvid,
+  operatorBySvid,
+  receiverBySvid,
+  verifierBySvid,
+} from "../../../src/api/http/verifier-by-svid.ts";
 import { attestSvid } from "../../../src/attest/attest-svid.ts";
 import { introspect } from "../../../src/audit/introspect.ts";
 import { type AskerPorts, askerOf, verifiersOnly } from "../../../src/check/asker.ts";
 import { createCallRate } from "../../../src/check/call-rate.ts";
 import { type CheckPorts, checkCall } from "../../../src/check/check-call.ts";
+import { revokeToken } from "../../../src/close/revoke-token.ts";
 import { createRetries } from "../../../src/decide/decide-again.ts";
 import { createDenialRecorder } from "../../../src/decide/record-denial.ts";
 import type { Authority } from "../../../src/domain/authority.ts";
@@ -164,14 +171,28 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
       ),
     issuer: ISSUER,
   });
-  const routes = new Hono().route("/", authzen).route("/", ssf).route("/", introspection);
+  const revocation = revocationRoutes({
+    operatorOf: operatorBySvid(bySvid),
+    revoke: (token, by) =>
+      revokeToken(token, by, {
+        ...{ ledger: store.ledger, history: store.history, credentials: store.credentials, clock },
+        inForce: async () => undefined,
+        disableEntry: () => Promise.reject(new TypeError("no entry is disabled here")),
+      }),
+  });
+  const routes = new Hono().route("/", authzen).route("/", ssf).route("/", revocation).route("/", introspection);
   const files = madeCertificate();
   const failures: unknown[] = [];
   const listener = { host: "127.0.0.1", port: 0, hosts: [] };
   const failed = (thrown: unknown): void => void failures.push(thrown);
   const clients = { current: () => [pemOf("CERTIFICATE", present(ca.certificate))], onChange: () => () => undefined };
   const extras = {
-    forms: new Map([...introspectionForms(ISSUER), ...authzenForms(ISSUER), ...ssfForms(ISSUER)]),
+    forms: new Map([
+      ...introspectionForms(ISSUER),
+      ...authzenForms(ISSUER),
+      ...ssfForms(ISSUER),
+      ...revocationForms(ISSUER),
+    ]),
     clients,
   };
   const tls = { certificate: files.certificate, privateKey: files.privateKey };
@@ -273,6 +294,8 @@ export async function introspectionScene(start = Math.floor(Date.now() / 1_000) 
     serverCaFile: files.certificate,
     verifier: () => enter(world.verifier()),
     runtime: () => enter(world.runtime()),
+    operator: (role: "admin" | "viewer") =>
+      enter(world.enter({ kind: "operator", name: world.name(), selectors: ["unix:uid:1004"], role })),
     clientOf,
     mint,
     async takeBack(credential: { readonly jti: string } | { readonly serialNumber: string }) {
