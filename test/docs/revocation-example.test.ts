@@ -1,0 +1,47 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { ssfSection } from "../../src/config/ssf-section.ts";
+import { deliveredEvents } from "../../src/domain/event-stream.ts";
+import { securityEventClaims } from "../../src/domain/security-event.ts";
+import type { SpiffeId } from "../../src/domain/spiffe-id.ts";
+import { statusClaim } from "../../src/domain/status-list.ts";
+import { microsOf, type UnixSeconds } from "../../src/domain/time.ts";
+import { eventOf } from "../../src/signals/denial-event.ts";
+import { signalsScene } from "../signals/signals-scene.ts";
+
+// What the guide to revocation shows is what the broker writes and takes.
+
+const shown = (name: string) => readFileSync(join(import.meta.dirname, name), "utf8");
+const ISSUER = "https://stint.example.org:8443";
+const AT = 1_795_341_600 as UnixSeconds;
+
+test("the guide to revocation: its settings are taken", () => {
+  expect(ssfSection.parse(parse(shown("revocation.yaml")).ssf)).toMatchObject({
+    receive: [{ issuer: "https://id.example.org", jwks_uri: "https://id.example.org/keys" }],
+  });
+});
+
+test("the guide to revocation: a token's claim and an event are as they are shown", () => {
+  const status = statusClaim(ISSUER, { list: "b1yQxW0mVd4k", index: 86_113 });
+  expect(JSON.parse(shown("revocation-status.json"))).toEqual({ status });
+  const event = JSON.parse(shown("revocation-event.json"));
+  const said = eventOf(
+    {
+      ...{ sequence: 1, reason: "cessationOfOperation", state: "COMPLETED", deniedAt: microsOf(AT), latestExpiry: AT },
+      ...{ audiences: [], concernsAll: false, runEntryId: "entry" },
+      subject: { kind: "step", stepId: event.sub_id.session.id, spiffeId: "spiffe://example.org/x" as SpiffeId },
+    },
+    ISSUER,
+  );
+  const { jti, txn, aud: audience } = event;
+  expect(event).toEqual(securityEventClaims({ issuer: ISSUER, audience, jti, txn, issuedAt: AT, ...said }));
+});
+
+test("the guide to revocation: its request makes a stream", async () => {
+  const scene = await signalsScene();
+  const { streams } = await scene.start();
+  const stream = await streams.create(await scene.receiver(), JSON.parse(shown("revocation-stream.json")));
+  expect(stream).toMatchObject({ delivery: "poll", status: "enabled", events: deliveredEvents(undefined) });
+});
