@@ -1,5 +1,6 @@
 import type { BrokerCallers } from "../domain/broker-callers.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
+import type { NoteKey } from "../domain/signed-note.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import type { ExchangeConfig } from "./exchanges-section.ts";
 import type { Finding } from "./finding.ts";
@@ -86,6 +87,8 @@ export type Config = {
     readonly diskFreeBytesMin: number;
     /** File in which the signed checkpoint is kept once more. */
     readonly checkpointCopy: string | undefined;
+    /** Who is asked to sign checkpoints too: the submission prefix, and the key in one line. */
+    readonly witnesses: readonly { readonly url: string; readonly key: NoteKey }[];
   };
   readonly log: { readonly level: (typeof LOG_LEVELS)[number] };
   readonly tracing?: TracingConfig;

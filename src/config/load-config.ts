@@ -174,6 +174,7 @@ function configOf(
       reserveBytes: file.ledger.reserve_bytes,
       diskFreeBytesMin: file.ledger.disk_free_bytes_min,
       checkpointCopy: file.ledger.checkpoint_copy,
+      witnesses: file.ledger.witnesses,
     },
     log: file.log,
     ...(file.tracing !== undefined && { tracing: tracingOf(file.tracing) }),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { BrokerError } from "../domain/errors.ts";
 import { checkResourceUri } from "../domain/grant.ts";
 import { LIMITS } from "../domain/limits.ts";
+import { type NoteKey, parseNoteKey } from "../domain/signed-note.ts";
 import { parseTrustDomain } from "../domain/spiffe-id.ts";
 import { attestationSection } from "./attestation-section.ts";
 import { brokerSection } from "./broker-section.ts";
@@ -82,6 +83,21 @@ function listener(listen: { readonly fallback: string; readonly serves: string }
     });
 }
 
+function parseWitnessUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && LOOPBACK_NAMES.includes(url.hostname));
+  if (url === undefined || !isSafe || url.search !== "" || url.hash !== "" || url.username + url.password !== "") {
+    throw new BrokerError("INVALID_FIELD", "no URL of a witness");
+  }
+  return text;
+}
+
+function parseWitnessKey(text: string): NoteKey {
+  const key = parseNoteKey(text);
+  if (key?.type !== "cosignature") throw new BrokerError("INVALID_FIELD", "no key of a witness");
+  return key;
+}
+
 /** What stint.yaml may say. Descriptions are what docs/settings.md says. */
 export const fileSchema = section({
   trust_domain: accepted(parseTrustDomain, "a trust domain in lower case, e.g. example.org").describe(
@@ -145,6 +161,17 @@ export const fileSchema = section({
     checkpoint_copy: absolutePath()
       .optional()
       .describe("File on another disk or machine for a copy of the signed checkpoint; its directory has to be there."),
+    witnesses: list(
+      section({
+        url: accepted(parseWitnessUrl, "an https URL, or http to this machine, without query").describe(
+          "Its submission prefix; add-checkpoint is below it.",
+        ),
+        key: accepted(parseWitnessKey, "a verifier key of a witness, of type 04").describe("Its key, in one line."),
+      }),
+      "witnesses",
+    )
+      .prefault([])
+      .describe("Who is asked every ten seconds to sign the newest checkpoint too (C2SP tlog-witness)."),
   }).prefault({}),
   log: section({
     level: oneOf(LOG_LEVELS)

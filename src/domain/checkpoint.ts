@@ -22,6 +22,11 @@ export function checkpointOrigin(trustDomain: string, epoch: string): string {
   return `${trustDomain}/stint/ledger/${epoch}`;
 }
 
+/** The origin of a signed checkpoint, or of its text: the first line. */
+export function checkpointOriginOf(note: string): string {
+  return note.slice(0, Math.max(0, note.indexOf("\n")));
+}
+
 /** Trust domain and epoch of an origin; `undefined` for the origin of another kind of log. */
 export function ledgerOfOrigin(origin: string): { readonly trustDomain: string; readonly epoch: string } | undefined {
   const [, trustDomain, epoch] = ORIGIN.exec(origin) ?? [];

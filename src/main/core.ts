@@ -12,7 +12,9 @@ import { keepSecret } from "../adapters/signer-disk/secret-file.ts";
 import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemDeflate } from "../adapters/system/system-deflate.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
+import { httpWitness } from "../adapters/witness-http/witness-http.ts";
 import { keepCheckpoints } from "../authority/checkpoints.ts";
+import { keepCosigned } from "../authority/cosigning.ts";
 import { keepCrls } from "../authority/crl.ts";
 import { keepStatusLists } from "../authority/status-lists.ts";
 import { createSuspensions } from "../authority/suspensions.ts";
@@ -268,12 +270,22 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
       policyWarning: policies.warning(),
     });
 
+  const cosigning = keepCosigned({
+    checkpoints,
+    tree: store.tree,
+    witnesses: config.ledger.witnesses.map(httpWitness),
+    clock,
+    delayed: (witness, why) => log.recurring("a checkpoint was not signed by a witness", { witness, why }),
+    failed,
+  });
+  closers.push(() => cosigning.stop());
+
   return {
     clock,
     random,
     failed,
     store,
-    checkpoints,
+    checkpoints: { ...checkpoints, covering: cosigning.covering },
     signer,
     recordSigner,
     engine,

@@ -1,5 +1,5 @@
 import { type AddCheckpoint, parseAddCheckpoint } from "../domain/add-checkpoint.ts";
-import { type Checkpoint, ledgerOfOrigin, parseCheckpointText } from "../domain/checkpoint.ts";
+import { type Checkpoint, checkpointOriginOf, ledgerOfOrigin, parseCheckpointText } from "../domain/checkpoint.ts";
 import { leafHash } from "../domain/merkle-tree.ts";
 import type { NoteKey } from "../domain/signed-note.ts";
 import { parseTlogProof } from "../domain/tlog-proof.ts";
@@ -45,8 +45,7 @@ export function checkCheckpoint(note: string, { log, witnesses }: LedgerKeys): C
 
 /** A key is of one epoch; whoever has the key of another is told so. */
 function whyUnsigned(note: string, log: NoteKey): string | undefined {
-  const origin = note.slice(0, note.indexOf("\n"));
-  const [own, other] = [ledgerOfOrigin(log.name), ledgerOfOrigin(origin)];
+  const [own, other] = [ledgerOfOrigin(log.name), ledgerOfOrigin(checkpointOriginOf(note))];
   if (own === undefined || other === undefined || own.trustDomain !== other.trustDomain) return undefined;
   return own.epoch === other.epoch ? undefined : `it is of epoch ${other.epoch}, and the key of ${own.epoch}`;
 }

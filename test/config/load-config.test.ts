@@ -108,7 +108,7 @@ test("takes every key, in the units and words of the domain", () => {
     },
     limits: { openStepsPerRuntime: 500, connectionsPerUid: 32, watchers: 100 },
     workers: 3,
-    ledger: { reserveBytes: 33_554_432, diskFreeBytesMin: 134_217_728 },
+    ledger: { reserveBytes: 33_554_432, diskFreeBytesMin: 134_217_728, witnesses: [] },
     log: { level: "debug" },
     authority: {
       x509AuthoritySeconds: 2_592_000,
@@ -193,7 +193,7 @@ test("what is not said takes the default, and no listener opens unasked", () => 
     operator: { socket: "/run/stint/operator.sock" },
     limits: { openStepsPerRuntime: 10_000, connectionsPerUid: 256, watchers: 10_000 },
     workers: 0,
-    ledger: { reserveBytes: 16 * 1024 * 1024, diskFreeBytesMin: 64 * 1024 * 1024 },
+    ledger: { reserveBytes: 16 * 1024 * 1024, diskFreeBytesMin: 64 * 1024 * 1024, witnesses: [] },
     log: { level: "info" },
     authority: {
       x509AuthoritySeconds: 31_536_000,

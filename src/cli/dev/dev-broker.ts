@@ -140,7 +140,7 @@ function configOf(
     workers: 0,
     http: { host: HOST, port, hosts: [] },
     limits: { connectionsPerUid: 4_096, watchers: 1_000, openStepsPerRuntime: 10_000 },
-    ledger: { reserveBytes: MEBIBYTE, diskFreeBytesMin: 0, checkpointCopy: undefined },
+    ledger: { reserveBytes: MEBIBYTE, diskFreeBytesMin: 0, checkpointCopy: undefined, witnesses: [] },
     log: { level: "info" },
     statusLists: false,
     ssf: { transmit: false, receive: [] },
