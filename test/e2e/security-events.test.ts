@@ -1,0 +1,121 @@
+import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { createServer, request } from "node:https";
+import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
+import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
+import { expect, onTestFinished, test } from "vitest";
+import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
+import { createClient } from "../../src/wire/client.ts";
+import { madeCertificate } from "../api/http/http-peers.ts";
+import { pemOf } from "../authority/crl-scene.ts";
+import type { Daemon } from "../daemon.ts";
+import {
+  closeStep,
+  issueJwt,
+  OWN_ENTRIES,
+  openStep,
+  type Session,
+  sessionWith,
+  startOwnDaemon,
+} from "../faults/daemon-scene.ts";
+
+const ISSUER = "https://broker.example.org";
+const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+const STARTS = { timeout: 120_000 } as const;
+
+/** A receiver that takes whatever it is sent. */
+async function receiver() {
+  const { certificate, privateKey } = madeCertificate();
+  const taken: string[] = [];
+  const server = createServer(
+    { cert: readFileSync(certificate), key: readFileSync(privateKey) },
+    (question, response) => {
+      void text(question).then((token) => {
+        taken.push(token);
+        response.writeHead(202).end();
+      });
+    },
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  return { taken, roots: certificate, url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/events` };
+}
+
+/** The X.509-SVID of the verifier that this process is. */
+async function ownSvid({ channel }: Session): Promise<{ readonly cert: string; readonly key: string }> {
+  const stream = createClient(SpiffeWorkloadAPI, channel).fetchX509SVID({});
+  for await (const { svids } of stream) {
+    const svid = svids.find(({ spiffeId }) => spiffeId === "spiffe://example.org/verifier/mcp-1");
+    if (svid === undefined) break;
+    return { cert: pemOf("CERTIFICATE", svid.x509Svid), key: pemOf("PRIVATE KEY", svid.x509SvidKey) };
+  }
+  throw new Error("this process is no verifier");
+}
+
+type Sent = { readonly status: number | undefined; readonly body: string };
+
+function send(
+  daemon: Daemon,
+  path: string,
+  given: { readonly body?: string; readonly type?: string; readonly client?: object } = {},
+): Promise<Sent> {
+  const { body, type = "application/json", client = {} } = given;
+  return new Promise((resolve, reject) => {
+    const headers = body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(body) };
+    const options = { method: body === undefined ? "GET" : "POST", agent: false, rejectUnauthorized: false, headers };
+    const sent = request(`${daemon.httpUrl}${path}`, { ...options, ...client }, (answer: IncomingMessage) => {
+      text(answer).then((said) => resolve({ status: answer.statusCode, body: said }), reject);
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+test(
+  "a verifier asks for events, is pushed what ends at its registered URL, and can verify it; others' events are judged",
+  STARTS,
+  async () => {
+    const { taken, roots, url } = await receiver();
+    const [agent, verifier] = OWN_ENTRIES;
+    const audience = "https://stint.example.org";
+    const daemon = await startOwnDaemon({
+      entries: [agent ?? {}, { ...verifier, events_url: url }],
+      config: {
+        http: { listen: "127.0.0.1:0", own_svid: true },
+        ssf: {
+          ...{ transmit: true, roots },
+          receive: [{ issuer: "https://id.example.org", jwks_uri: "https://id.example.org/keys", audience }],
+        },
+      },
+    });
+    const session = sessionWith(daemon);
+    const client = await ownSvid(session);
+    const configuration = JSON.parse((await send(daemon, "/.well-known/ssf-configuration")).body);
+    expect(configuration).toMatchObject({ spec_version: "1_0", issuer: ISSUER });
+    const stream = { body: JSON.stringify({ delivery: { method: "urn:ietf:rfc:8935" } }) };
+    expect((await send(daemon, "/ssf/stream", stream)).status).toBe(401);
+    expect((await send(daemon, "/ssf/stream", { ...stream, client })).status).toBe(201);
+
+    const { stepId } = await openStep(session, "told");
+    await issueJwt(session, stepId);
+    await closeStep(session, stepId);
+    await expect.poll(() => taken.length).toBe(1);
+    const keys = createLocalJWKSet(JSON.parse((await send(daemon, "/keys/events.json")).body) as JSONWebKeySet);
+    const { payload } = await jwtVerify(taken[0] ?? "", keys, {
+      ...{
+        typ: "secevent+jwt",
+        algorithms: ["ES256"],
+        issuer: ISSUER,
+        audience: "spiffe://example.org/verifier/mcp-1",
+      },
+    });
+    expect(payload["sub_id"]).toEqual({ format: "complex", session: { format: "opaque", id: stepId } });
+    expect(Object.keys(payload["events"] as object)).toEqual([SESSION_REVOKED]);
+
+    const event = { body: "a.b.c", type: "application/secevent+jwt" };
+    const refused = await send(daemon, "/ssf/events", event);
+    expect(refused.status).toBe(400);
+    expect(JSON.parse(refused.body)).toMatchObject({ err: "invalid_request" });
+  },
+);
