@@ -43,7 +43,7 @@ const CONTENT_FIELDS: readonly Field<Entry>[] = [
   ],
   ["max_staleness", of("verifier", (verifier) => secondsField(verifier.maxStaleness))],
   ["receipt_key", of("verifier", (verifier) => (verifier.receiptKey === "" ? undefined : verifier.receiptKey))],
-  ["events_url", of("verifier", (verifier) => verifier.eventsUrl)],
+  ["events_url", of("verifier", (verifier) => verifier.eventsUrl || undefined)],
   ["federates_with", federatesWith],
   ["role", of("operator", (operator) => enumField(OperatorRole, operator.role).toLowerCase())],
 ];
