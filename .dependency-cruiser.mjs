@@ -163,7 +163,8 @@ const starters = "^src/cli/(stintd|dev)(/|\\.ts$)";
 const cli = { ...rooms.cli, rooms: ["cli", ...rooms.cli.rooms] };
 const cliRule = mayImportOnly("cli-imports", { path: "^src/cli/", pathNot: starters }, cli);
 const starterRule = mayImportOnly("cli-starters-imports", { path: starters }, cli);
-starterRule.to.pathNot.push("^src/main\\.ts$");
+// A daemon has threads load what they run while its own program is loaded.
+starterRule.to.pathNot.push("^src/main\\.ts$", "^src/main/threads-ahead\\.ts$");
 
 const adapterFolder = (name) => `adapters/${name}`;
 const adapterRules = [

@@ -14,6 +14,7 @@ import { mergingLog } from "./main/merging-log.ts";
 import { checkNode } from "./main/node-version.ts";
 import { createReload, type Reloadable } from "./main/reload.ts";
 import { startServers } from "./main/servers.ts";
+import { startThreadsAhead, type ThreadsAhead } from "./main/threads-ahead.ts";
 import type { Log } from "./ports/log.ts";
 
 export { rebuildLedger } from "./main/rebuild.ts";
@@ -42,16 +43,22 @@ export type Broker = {
 /**
  * Wires adapters, paths and servers. Nothing else wires.
  *
+ * @param started - threads that load already; absent: they are started now.
  * @throws BrokerError, UnsafeFileError and any other error that says why the broker can't start; nothing stays open
  *   then
  */
-export async function openBroker(config: Config, whole: Log & Partial<Pick<ProcessLog, "passOn">>): Promise<Broker> {
+export async function openBroker(
+  config: Config,
+  whole: Log & Partial<Pick<ProcessLog, "passOn">>,
+  started?: ThreadsAhead,
+): Promise<Broker> {
   checkNode(process.versions.node);
+  const ahead = started ?? startThreadsAhead();
   const { log, flush } = mergingLog(whole, systemClock());
   const closers: Closers = [flush];
   const close = () => closeAll(closers);
   try {
-    const core = await openCore(config, log, closers);
+    const core = await openCore(config, log, closers, ahead);
     const passOn = passedOn(whole);
     const serving = await startServers({ core, ports: apiPortsOf(core, config), config, log, passOn }, closers);
     return {
@@ -86,6 +93,8 @@ function passedOn(log: Log & Partial<Pick<ProcessLog, "passOn">>): PassOn {
 type DaemonRequest = ConfigRequest & {
   readonly isAttended: boolean;
   onHangup(call: () => void): void;
+  /** Threads that were started before this program was loaded; absent: they are started now. */
+  readonly ahead?: ThreadsAhead | undefined;
 };
 
 /**
@@ -113,7 +122,7 @@ async function serve(options: DaemonRequest, log: ProcessLog): Promise<void> {
   log.setLevel(config.log.level);
   for (const warning of config.warnings) log.warning(formatFinding(warning));
   const stopping = heedEnding(log);
-  const broker = await openBroker(config, log);
+  const broker = await openBroker(config, log, options.ahead);
   log.info("serving", {
     daemonPid: process.pid,
     trustDomain: broker.trustDomain,

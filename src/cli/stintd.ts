@@ -4,12 +4,15 @@ import { heedHangups } from "./stintd/hangups.ts";
 import { withoutDebugger } from "./stintd/without-debugger.ts";
 
 // Before all else is loaded, which takes its time: a reload that is asked for so early must not end the daemon.
-if (process.argv[2] === "run") {
+const isDaemon = process.argv[2] === "run";
+if (isDaemon) {
   withoutDebugger();
   heedHangups();
 }
 const compiled = keepCompiled();
 // Threads have what they compile kept by this variable alone.
 if (compiled !== undefined) process.env["NODE_COMPILE_CACHE"] = compiled;
+// A core is idle while this thread loads what a daemon is made of.
+const ahead = isDaemon ? (await import("../main/threads-ahead.ts")).startThreadsAhead() : undefined;
 const { runStintd } = await import("./stintd/program.ts");
-process.exitCode = await runStintd();
+process.exitCode = await runStintd(ahead);

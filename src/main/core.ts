@@ -51,6 +51,7 @@ import { readinessOf } from "./readiness.ts";
 import { keepFilesRenewed } from "./renewed-files.ts";
 import { openSignals, securityEventsOf } from "./signals.ts";
 import { tellEvents } from "./tell-events.ts";
+import type { ThreadsAhead } from "./threads-ahead.ts";
 import { openTracing, tracedEngine, tracedLedger } from "./tracing.ts";
 
 export type Core = Awaited<ReturnType<typeof openCore>>;
@@ -59,8 +60,9 @@ export type Core = Awaited<ReturnType<typeof openCore>>;
  * Opens what a broker consists of, from the data directory up, without letting anybody in yet.
  *
  * @param closers - takes what has to be closed, also when this function throws.
+ * @param ahead - threads that nobody else has.
  */
-export async function openCore(config: Config, log: Log, closers: Closers) {
+export async function openCore(config: Config, log: Log, closers: Closers, ahead: ThreadsAhead) {
   const { trustDomain } = config;
   const clock = systemClock();
   const random = systemRandomness();
@@ -76,10 +78,12 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
   const files = keepFilesRenewed({ clock, log });
   closers.push(() => files.stop());
 
-  // Its library takes as long to load as a ledger to open, each in a thread of its own.
-  const cedar = createCedarEngine();
-  closers.push(() => cedar.close());
-  cedar.loadAhead();
+  // A library takes as long to load as a ledger to open, each in a thread of its own.
+  const { cedar } = ahead;
+  closers.push(
+    () => cedar.close(),
+    () => ahead.writer.end(),
+  );
 
   // What is kept.
   const directory = await openDataDirectory(config.dataDirectory);
@@ -96,6 +100,7 @@ export async function openCore(config: Config, log: Log, closers: Closers) {
     clock,
   });
   const opened = await openSqliteLedger({
+    ahead: ahead.writer,
     directory: directory.ledger,
     checkpoints,
     clock,

@@ -12,6 +12,8 @@ export type HistoryThread = HistoryReads &
   ExportReads &
   TreeReads & {
     verifyAll(watch?: VerificationWatch): Promise<Finding>;
+    /** Has the thread load while its first reader does something else. */
+    loadAhead(): void;
     close(): Promise<void>;
   };
 
@@ -122,6 +124,10 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
       } finally {
         signal?.removeEventListener("abort", interrupt);
       }
+    },
+    loadAhead() {
+      worker ??= start();
+      worker.unref();
     },
     async close() {
       isClosed = true;

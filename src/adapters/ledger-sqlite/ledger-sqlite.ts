@@ -5,6 +5,7 @@ import { newId } from "../../domain/ids.ts";
 import { createFollowers } from "../../ledger/followers.ts";
 import type { CheckpointStore } from "../../ports/checkpoint-store.ts";
 import type { Clock } from "../../ports/clock.ts";
+import type { Committed } from "../../ports/following.ts";
 import type { Head, OpenedLedger, Verdict } from "../../ports/ledger.ts";
 import type { Randomness } from "../../ports/randomness.ts";
 import { createBackups } from "./backup-thread.ts";
@@ -29,7 +30,7 @@ import { createToolReads } from "./reads/tool-reads.ts";
 import { BACKUP_MARK, type BackupMark } from "./tables/backup-mark-table.ts";
 import { decodeError, encodeError } from "./thread-messages.ts";
 import { continues } from "./verify-log.ts";
-import { startWriter } from "./writer-thread.ts";
+import { startWriter, type WriterAhead } from "./writer-thread.ts";
 
 export type SqliteLedgerOptions = {
   /** An existing directory that is the broker's alone. */
@@ -50,6 +51,8 @@ export type SqliteLedgerOptions = {
   readonly failed: (error: unknown) => void;
   /** Told how far the upgrade of an older ledger has come; until the upgrade is done nothing else is possible. */
   readonly upgrading?: (progress: UpgradeProgress) => void;
+  /** The writing thread, started before it was known where the ledger lies. Absent: threads start as they are needed. */
+  readonly ahead?: WriterAhead;
 };
 
 /**
@@ -70,7 +73,7 @@ export async function openSqliteLedger(options: SqliteLedgerOptions): Promise<Op
 }
 
 async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: () => void): Promise<OpenedLedger> {
-  const { directory, reserveBytes, diskFreeBytesMin, clock, signing } = options;
+  const { directory, reserveBytes, diskFreeBytesMin, clock, signing, ahead } = options;
   const data = {
     ...{ directory, reserveBytes, diskFreeBytesMin, now: clock.now() },
     ...(signing === undefined ? {} : { signing: { module: signing.module.href, port: signing.port } }),
@@ -84,20 +87,24 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
     clock,
     failed: options.failed,
   });
-  const writer = await startWriter(data, {
-    committed(head, events) {
+  // A verification takes minutes on a large ledger. On a thread of its own, it keeps no operator's read waiting.
+  const [history, verification] = [createHistoryThread({ directory }), createHistoryThread({ directory })];
+  // Whoever is in a hurry to begin reads the newest event first of all.
+  if (ahead !== undefined) history.loadAhead();
+  const watch = {
+    committed(head: Head, events: readonly Committed[] | undefined) {
       commits += 1;
       keeper?.committed(head);
       followers.committed(events);
     },
     upgrading: options.upgrading ?? (() => undefined),
-  }).catch((thrown: unknown) => {
+  };
+  const writer = await startWriter(data, watch, ahead).catch(async (thrown: unknown) => {
+    await history.close();
     unlock();
     throw thrown;
   });
   const queue = createGroupQueue(writer.commit);
-  // A verification takes minutes on a large ledger. On a thread of its own, it keeps no operator's read waiting.
-  const [history, verification] = [createHistoryThread({ directory }), createHistoryThread({ directory })];
   const backups = createBackups({ directory, diskFreeBytesMin, head: writer.head, now: clock.now });
   const readers = [history.close, verification.close, backups.close];
   const closers = [unlock, writer.close, reader.close, ...readers, followers.close];

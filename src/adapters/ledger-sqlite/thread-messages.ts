@@ -17,13 +17,17 @@ import type { Commit, Outcome } from "./store.ts";
  * signed, and the signatures, of which there are many, in base64.
  */
 
-/** What a writing thread is started with. */
+/** What a writing thread opens. */
 export type WriterData = StoreOptions & {
   /** What signs there what is committed there; absent: nothing does. */
   readonly signing?: { readonly module: string; readonly port: MessagePort };
 };
 
-export type ToWriter = { readonly kind: "group"; readonly acts: string } | { readonly kind: "close" };
+export type ToWriter =
+  /** The first of all, and once. */
+  | { readonly kind: "open"; readonly data: WriterData }
+  | { readonly kind: "group"; readonly acts: string }
+  | { readonly kind: "close" };
 
 export type FromWriter =
   | { readonly kind: "upgrading"; readonly progress: UpgradeProgress }

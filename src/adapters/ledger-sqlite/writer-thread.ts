@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { Worker } from "node:worker_threads";
+import { type Transferable, Worker } from "node:worker_threads";
 import { BrokerError } from "../../domain/errors.ts";
 import type { Committed } from "../../ports/following.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
@@ -43,16 +43,52 @@ export type WriterWatch = {
   readonly upgrading: (progress: UpgradeProgress) => void;
 };
 
+/** A writing thread that loads its program and has no ledger yet. It keeps no process alive. */
+export type WriterAhead = {
+  /** The thread, for the first who asks while it lives; `undefined` afterwards. */
+  take(): Worker | undefined;
+  /** Ends a thread that nobody has taken. */
+  end(): Promise<void>;
+};
+
+/** Has a writing thread load while its directory is not known yet. */
+export function loadWriterAhead(): WriterAhead {
+  let worker: Worker | undefined = newWriter();
+  const gone = (): void => {
+    worker = undefined;
+  };
+  // What it died of shows again in the thread that is started in its place.
+  worker.once("error", gone);
+  worker.once("exit", gone);
+  worker.unref();
+  return {
+    take() {
+      const taken = worker;
+      worker = undefined;
+      taken?.off("error", gone).off("exit", gone).ref();
+      return taken;
+    },
+    async end() {
+      await worker?.terminate();
+    },
+  };
+}
+
+function newWriter(): Worker {
+  return new Worker(ENTRY, { name: "ledger" });
+}
+
 /**
- * Starts the writing thread, so that the event loop never waits for a disk.
+ * Opens a ledger in a writing thread, so that the event loop never waits for a disk.
  *
+ * @param ahead - the thread, if it was started before; absent: a new one.
  * @throws BrokerError saying why the ledger can't be opened
  */
-export async function startWriter(data: WriterData, watch: WriterWatch): Promise<WriterThread> {
+export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: WriterAhead): Promise<WriterThread> {
   const signs = data.signing !== undefined;
-  const transferList = data.signing === undefined ? [] : [data.signing.port];
-  const worker = new Worker(ENTRY, { name: "ledger", workerData: data, transferList });
-  const post = (message: ToWriter): void => worker.postMessage(message);
+  const worker = ahead?.take() ?? newWriter();
+  const post = (message: ToWriter, transferList: readonly Transferable[] = []): void =>
+    worker.postMessage(message, transferList);
   let pending:
     | { readonly resolve: (reply: GroupReply) => void; readonly reject: (error: BrokerError) => void }
     | undefined;
@@ -76,6 +112,7 @@ export async function startWriter(data: WriterData, watch: WriterWatch): Promise
         else if (message.kind === "refused") reject(decodeError(message.error));
         else if (message.kind === "upgrading") watch.upgrading(message.progress);
       });
+      post({ kind: "open", data }, data.signing === undefined ? [] : [data.signing.port]);
     },
   ));
 

@@ -1,4 +1,4 @@
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort } from "node:worker_threads";
 import { signCommitted } from "../../ledger/sign-committed.ts";
 import type { CommitSigner } from "../../ports/commit-signer.ts";
 import { loadDriver } from "./driver.ts";
@@ -22,13 +22,25 @@ const port = parentPort;
 if (port === null) throw new TypeError("the ledger's writer is not a program of its own");
 const send = (message: FromWriter): void => port.postMessage(message);
 
-try {
-  const upgrading = (progress: UpgradeProgress) => send({ kind: "upgrading", progress });
-  const { signing, ...options } = workerData as WriterData;
-  const signer = await openSigner(signing);
-  serve(openDurableStore(await loadDriver(), options, { upgrading }), signer);
-} catch (thrown) {
-  send({ kind: "refused", error: encodeError(thrown) });
+// Loaded before anybody says which ledger; what keeps it from loading is said to whoever does.
+const driver = loadDriver();
+driver.catch(() => undefined);
+let serving: ((message: Exclude<ToWriter, { readonly kind: "open" }>) => void) | undefined;
+port.on("message", (message: ToWriter) => {
+  if (message.kind === "open") void open(message.data);
+  else serving?.(message);
+});
+
+async function open({ signing, ...options }: WriterData): Promise<void> {
+  try {
+    const upgrading = (progress: UpgradeProgress) => send({ kind: "upgrading", progress });
+    const signer = await openSigner(signing);
+    serving = serve(openDurableStore(await driver, options, { upgrading }), signer);
+  } catch (thrown) {
+    send({ kind: "refused", error: encodeError(thrown) });
+    // A thread that listens does not end.
+    port?.close();
+  }
 }
 
 /** What signs is another adapter's, and is known here by its module alone. */
@@ -40,17 +52,18 @@ async function openSigner(signing: WriterData["signing"]): Promise<CommitSigner 
   return openCommitSigner(signing.port);
 }
 
-function serve(store: DurableStore, signer: CommitSigner | undefined): void {
+function serve(store: DurableStore, signer: CommitSigner | undefined): typeof serving {
   const interval = setInterval(() => {
     store.probe();
     send({ kind: "probed", health: store.health(), disk: store.disk() });
   }, PROBE_INTERVAL_MS);
 
-  port?.on("message", (message: ToWriter) => {
+  send({ kind: "opened", head: encodeHead(store.head()), health: store.health(), disk: store.disk() });
+  return (message) => {
     if (message.kind === "close") {
       clearInterval(interval);
       store.close();
-      port.close();
+      port?.close();
       return;
     }
     const acts = decodeActs(message.acts);
@@ -58,6 +71,5 @@ function serve(store: DurableStore, signer: CommitSigner | undefined): void {
     const answers = signer === undefined ? outcomes : signCommitted(acts, outcomes, signer);
     const commit = { outcomes: answers, events };
     send({ kind: "group", reply: encodeReply(commit, store.head(), store.health()) });
-  });
-  send({ kind: "opened", head: encodeHead(store.head()), health: store.health(), disk: store.disk() });
+  };
 }

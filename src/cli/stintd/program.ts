@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import type { ThreadsAhead } from "../../main/threads-ahead.ts";
 import { rebuildLedger, runDaemon, type Validated, validateConfig } from "../../main.ts";
 import { EXIT, ExitStatus, Failure } from "../failure.ts";
 import { createProgressBar } from "../output/progress-bar.ts";
@@ -12,6 +13,7 @@ type Options = { readonly config: string; readonly set?: Settings };
 
 const CONFIG_DEFAULT = "/etc/stint/stint.yaml";
 const context = systemContext();
+let threads: ThreadsAhead | undefined;
 
 const program = createProgram("stintd", context)
   .description("the broker")
@@ -22,7 +24,7 @@ addSettings(
 ).action(async (options: Options) => {
   // A person is told in a sentence; the log of a daemon is JSON from its first line to its last.
   const isAttended = process.stderr.isTTY;
-  await runDaemon({ ...requestOf(options), isAttended, onHangup }).catch((thrown: unknown) => {
+  await runDaemon({ ...requestOf(options), isAttended, onHangup, ahead: threads }).catch((thrown: unknown) => {
     throw isAttended ? failureToStart(thrown) : new ExitStatus(EXIT.refused);
   });
 });
@@ -56,8 +58,12 @@ addSettings(
   }
 });
 
-/** @returns the exit status. */
-export function runStintd(): Promise<number> {
+/**
+ * @param ahead - for a daemon, if one is to be run: threads that load already.
+ * @returns the exit status.
+ */
+export function runStintd(ahead: ThreadsAhead | undefined): Promise<number> {
+  threads = ahead;
   return runProgram(program, process.argv.slice(2), context);
 }
 
