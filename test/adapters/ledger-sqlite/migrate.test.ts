@@ -96,6 +96,7 @@ test("the tables of the ledger are pinned", () => {
   const db = ledgerDatabase();
   expect(tablesOf(db)).toEqual([
     "authority",
+    "backup_mark",
     "call_approval",
     "call_count",
     "closure",
