@@ -4,7 +4,7 @@
 # takes both files for one table refuses them, or finds other values. Where the first number is small, one past 2^31 fails.
 # With a schema of its own (`schema`) each file has the same types.
 #
-# Seen: hyparquet-writer 0.17.0, hyparquet 1.31.5 (npm), Node.js 24.22.3.
+# Seen: hyparquet-writer 0.17.0, hyparquet 1.31.5 (npm), Node.js 24.20.0.
 set -euo pipefail
 cd "$(mktemp -d)"
 trap 'rm -rf "$PWD"' EXIT
