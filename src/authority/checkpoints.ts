@@ -33,6 +33,8 @@ export type Checkpoints = CheckpointStore & {
   covering(size: number): Promise<SignedCheckpoint>;
   /** The key in the form in which verifiers are given it, under the origin of an epoch. */
   verifierKey(epoch: string): string;
+  /** The signed note of a text that is no checkpoint, under the same name. */
+  statement(epoch: string, text: string): string;
 };
 
 /** Signs each head that the ledger has kept, and believes no other than a signed one. */
@@ -94,6 +96,7 @@ export function keepCheckpoints({ signer, trustDomain, file, copy, clock }: Chec
         });
       });
     },
+    statement: (epoch, text) => signer.statement(checkpointOrigin(trustDomain, epoch), text),
     verifierKey: (epoch) => formatNoteKey(keyOf(checkpointOrigin(trustDomain, epoch))),
   };
 }

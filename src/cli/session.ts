@@ -34,7 +34,7 @@ export type Session = {
   /** What the workload endpoint says of this process. */
   callers(): ClientOf<typeof Callers>;
   /** Steps to read: as an operator, unless only a workload endpoint was named. */
-  readableSteps(): Pick<ClientOf<typeof Steps>, "get" | "getTree" | "list" | "watchClosure">;
+  readableSteps(): Pick<ClientOf<typeof Steps>, "get" | "getClosureReceipt" | "getTree" | "list" | "watchClosure">;
 };
 
 /**

@@ -9,6 +9,7 @@ import type { RevocationsPorts } from "../api/grpc/revocations.ts";
 import type { ApiPorts } from "../api/grpc/servers.ts";
 import type { StepsPorts } from "../api/grpc/steps.ts";
 import type { BundlePorts } from "../api/grpc/workload-api-bundles.ts";
+import { prove } from "../audit/prove.ts";
 import { acceptRestore } from "../authority/accept-restore.ts";
 import { confirmClock } from "../authority/confirm-clock.ts";
 import { createCallRate } from "../check/call-rate.ts";
@@ -199,6 +200,9 @@ function stepsPortsOf(core: Core, config: Config, issuing: CredentialsPorts): St
     history,
     exchanges: core.exchanges.endings,
     leewayOf: leewayBy(config.leewaySeconds),
+    proveEvent: async (sequence) =>
+      (await prove({ sequence }, { tree: core.store.tree, checkpoints: core.checkpoints })).proof,
+    signStatement: (text) => core.checkpoints.statement(ledger.head().epoch, text),
   };
 }
 

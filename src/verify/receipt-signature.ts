@@ -1,4 +1,4 @@
-import { createPublicKey, verify } from "node:crypto";
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
 import { base64urlOf, bytesOfBase64url } from "../domain/base64url.ts";
 import { parseReceiptKey, receiptStatement, type SignedReceipt } from "../domain/signed-receipt.ts";
 
@@ -6,14 +6,32 @@ const SIGNATURE_BYTES = 64;
 
 /** Whether the key that a receipt names has signed it; computed off the event loop. False also for a key that is none. */
 export function isSignedReceipt(receipt: SignedReceipt): Promise<boolean> {
-  const signature = bytesOfBase64url(receipt.signature);
-  if (signature?.length !== SIGNATURE_BYTES) return Promise.resolve(false);
-  const x = base64urlOf(parseReceiptKey(receipt.key, "key"));
-  const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+  const signature = signatureOf(receipt);
+  if (signature === undefined) return Promise.resolve(false);
   return new Promise((resolve, reject) => {
-    verify(null, receiptStatement(receipt), key, signature, (error, isValid) => {
+    verify(null, receiptStatement(receipt), keyOf(receipt), signature, (error, isValid) => {
       if (error === null) resolve(isValid);
       else reject(error);
     });
   });
+}
+
+/**
+ * The same, at once: for whoever has nothing else to do.
+ *
+ * @throws BrokerError INVALID_FIELD for a key that is none
+ */
+export function holdsReceipt(receipt: SignedReceipt): boolean {
+  const signature = signatureOf(receipt);
+  return signature !== undefined && verify(null, receiptStatement(receipt), keyOf(receipt), signature);
+}
+
+function signatureOf({ signature }: SignedReceipt): Uint8Array | undefined {
+  const bytes = bytesOfBase64url(signature);
+  return bytes?.length === SIGNATURE_BYTES ? bytes : undefined;
+}
+
+function keyOf({ key }: SignedReceipt): KeyObject {
+  const x = base64urlOf(parseReceiptKey(key, "key"));
+  return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
 }

@@ -116,6 +116,7 @@ async function brokerOfSteps(answers: {
       get: unexpected,
       getTree: unexpected,
       watchClosure: unexpected,
+      getClosureReceipt: unexpected,
       list: unexpected,
       renew: unexpected,
       enroll(call, answer) {
@@ -289,6 +290,7 @@ describe("stint step run", () => {
         get: (_call, answer) => answer(null, {}),
         getTree: (_call, answer) => answer(null, {}),
         watchClosure: (call) => void call.end(),
+        getClosureReceipt: (_call, answer) => answer(null, {}),
         list: (_call, answer) => answer(null, {}),
         enroll: (_call, answer) => answer(null, {}),
         renew: (_call, answer) => answer(null, {}),

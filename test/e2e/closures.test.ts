@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
@@ -227,6 +227,40 @@ describe.concurrent("the closure of a step, before a real broker and verifiers i
     using operator = runtimeAt(again.workloadSocket);
     const { closure } = await operator.steps.get({ by: { case: "stepId", value: step.stepId } });
     expect(signatures(closure)["one"]).toEqual(signed);
+    rmSync(directory, { recursive: true });
+  });
+
+  test("is stated in a receipt that the ledger's key checks when the broker is gone", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "stint-"));
+    const receiptKeyFile = join(directory, "receipt.key");
+    const { publicKey } = keepReceiptKey(receiptKeyFile);
+    const own = { kind: "verifier", name: "one", selectors, audiences: [SEARCH], receipt_key: publicKey };
+    await using daemon = await startDaemon({ entries: [...ENTRIES.filter(({ kind }) => kind !== "verifier"), own] });
+    using runtime = runtimeAt(daemon.workloadSocket);
+    await using one = await startVerifier({ endpoint: daemon.workloadSocket, audiences: [SEARCH], receiptKeyFile });
+    const step = await runtime.open();
+    await accepts(one, step);
+    await runtime.close(step);
+    await told(runtime, step.stepId);
+    const asOperator = ["--operator-socket", daemon.operatorSocket];
+    const file = join(directory, "receipt");
+    const given = await runStint([...asOperator, "step", "receipt", step.stepId, "--out", file]);
+    expect([given.status, given.err]).toEqual([0, ""]);
+    const key = (await runStint([...asOperator, "ledger", "key"])).out.trim();
+    await daemon.kill();
+    const checked = await runStint(["-o", "json", "ledger", "check", file, "--key", key]);
+    expect([checked.status, checked.err]).toEqual([0, ""]);
+    const verifiers = [{ verifier: "one", state: "APPLIED", signed_by: publicKey }];
+    expect(JSON.parse(checked.out)).toMatchObject({
+      kind: "closure",
+      step_id: step.stepId,
+      step_state: "COMPLETED",
+      closure: "CLOSED",
+      verifiers,
+    });
+    writeFileSync(file, readFileSync(file, "utf8").replace("COMPLETED", "CANCELLED"));
+    const forged = await runStint(["ledger", "check", file, "--key", key]);
+    expect([forged.status, forged.err]).toEqual([1, expect.stringContaining("does not hold")]);
     rmSync(directory, { recursive: true });
   });
 });

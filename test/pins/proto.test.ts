@@ -112,6 +112,7 @@ test("the services and their methods", () => {
       "Enroll",
       "GetTree",
       "WatchClosure (server_streaming)",
+      "GetClosureReceipt",
     ],
   });
 });

@@ -26,6 +26,7 @@ const steps: StepsHandlers = {
   get: unexpected,
   getTree: unexpected,
   watchClosure: unexpected,
+  getClosureReceipt: unexpected,
   list: unexpected,
   enroll: unexpected,
 };

@@ -1,6 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type ClosePorts, closeStep, receiptsOf } from "../../close/close-step.ts";
-import { type ClosurePorts, closureAfter, closuresAfter } from "../../close/closure.ts";
+import { closureAfter, closuresAfter } from "../../close/closure.ts";
+import { type ClosureReceiptPorts, closureReceipt } from "../../close/closure-receipt.ts";
 import { accessTo, isVisibleTo, operatorRole, visibleTo } from "../../decide/step-access.ts";
 import { invalidField, isDenial } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
@@ -42,9 +43,9 @@ export type StepsPorts = OpenPorts &
   HoldHandlerPorts &
   RenewPorts &
   ClosePorts &
-  ClosurePorts &
+  ClosureReceiptPorts &
   ApprovePorts & {
-    readonly history: Pick<HistoryReads, "steps" | "stepTree" | "closedBy">;
+    readonly history: Pick<HistoryReads, "steps" | "stepTree" | "closedBy" | "takenBack">;
     readonly exchanges: StandingExchanges;
   };
 
@@ -112,6 +113,10 @@ export function stepsHandlers(endpoint: Endpoint, ports: StepsPorts): HandlersOf
     watchClosure: serverStreaming(endpoint, "Steps.WatchClosure", (request, { caller, ids, signal }) => {
       ids["stepId"] = request.stepId;
       return closureMessages(caller, request.stepId, signal, ports);
+    }),
+    getClosureReceipt: unary(endpoint, "Steps.GetClosureReceipt", async (request, caller) => {
+      const { step } = visibleTo(caller, await named(request.by, ports));
+      return { receipt: await closureReceipt(step, ports) };
     }),
     getTree: unary(endpoint, "Steps.GetTree", async (request, caller) => {
       const { step } = visibleTo(caller, await named(request.by, ports));

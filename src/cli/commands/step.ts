@@ -26,6 +26,7 @@ import type { View } from "../output/view.ts";
 import { addPaging, type PagingOptions, rowsOf } from "../paging.ts";
 import { receiptsSentence } from "../receipts-sentence.ts";
 import { acting, type Session } from "../session.ts";
+import { writeWhole } from "../write-whole.ts";
 import { addStates, statesOf } from "./history.ts";
 import { addStepApproval } from "./step-approval.ts";
 import { addStepRun } from "./step-run.ts";
@@ -135,6 +136,21 @@ export function addStep(step: Command, context: Context): void {
         if (closure?.state !== ClosureState.CLOSED) {
           throw new Failure("the step is closed; what it held may still be accepted", EXIT.refused);
         }
+      }),
+    );
+
+  step
+    .command("receipt")
+    .description(
+      "what the broker states of a closed step's closure, signed, for somebody who does not trust the broker",
+    )
+    .argument("<step>", "its id, or run/step, or run/step/attempt", stepArgument)
+    .option("--out <file>", "where to; otherwise to standard output")
+    .action(
+      acting(context, async (session, { out }: { readonly out?: string }, by: StepReference) => {
+        const { receipt } = await session.readableSteps().getClosureReceipt({ by });
+        if (out === undefined) context.out.write(receipt);
+        else await writeWhole(out, receipt);
       }),
     );
 

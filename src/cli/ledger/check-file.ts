@@ -1,7 +1,9 @@
 import { parseCheckpointText } from "../../domain/checkpoint.ts";
+import { CLOSURE_RECEIPT_HEADER, type ClosureReceipt } from "../../domain/closure-receipt.ts";
 import { parseNote } from "../../domain/signed-note.ts";
-import type { UnixSeconds } from "../../domain/time.ts";
+import type { UnixMicros, UnixSeconds } from "../../domain/time.ts";
 import { TLOG_PROOF_HEADER } from "../../domain/tlog-proof.ts";
+import { checkClosureReceipt } from "../../verify/closure-receipt.ts";
 import {
   checkCheckpoint,
   checkConsistency,
@@ -9,7 +11,7 @@ import {
   type LedgerKeys,
   type Refused,
 } from "../../verify/ledger-proofs.ts";
-import { timestampOfSeconds } from "../../wire/timestamps.ts";
+import { timestampOfMicros, timestampOfSeconds } from "../../wire/timestamps.ts";
 import { EXIT, Failure, usageFailure } from "../failure.ts";
 import { eventMembers } from "../output/event-members.ts";
 import { instantField } from "../output/fields.ts";
@@ -18,7 +20,8 @@ import type { Json, View } from "../output/view.ts";
 /** What a file turned out to be, once it was checked. */
 export type Checked =
   | Exclude<ReturnType<typeof checkReceipt> | ReturnType<typeof checkConsistency>, Refused>
-  | Exclude<ReturnType<typeof checkCheckpoint>, Refused>;
+  | Exclude<ReturnType<typeof checkCheckpoint>, Refused>
+  | Exclude<ReturnType<typeof checkClosureReceipt>, Refused>;
 
 type Kind = {
   readonly recognizes: (text: string) => boolean;
@@ -37,6 +40,7 @@ const KINDS: readonly Kind[] = [
       return checkConsistency(text, since, keys);
     },
   },
+  { recognizes: (text) => text.startsWith(`${CLOSURE_RECEIPT_HEADER}\n`), check: checkClosureReceipt },
   { recognizes: (text) => parseCheckpointText(parseNote(text)?.text ?? "") !== undefined, check: checkCheckpoint },
 ];
 
@@ -61,6 +65,7 @@ export const checkedView: View<Checked> = {
     ["root_hash", ({ checkpoint }) => Buffer.from(checkpoint.rootHash).toString("hex")],
     ["continues_size", (checked) => (checked.kind === "consistency" ? checked.earlier.size : undefined)],
     ["sequence", (checked) => (checked.kind === "receipt" ? checked.sequence : undefined)],
+    ...closureFieldsOf(),
     ["event", (checked) => (checked.kind === "receipt" ? eventOf(checked.entry) : undefined)],
     [
       "cosigned_by",
@@ -73,6 +78,52 @@ export const checkedView: View<Checked> = {
   ],
   columns: [],
 };
+
+/** What a closure receipt states; a verifier's key says who signed, and whose key it is, the reader has to know. */
+function closureFieldsOf(): View<Checked>["fields"] {
+  const of = (value: (receipt: ClosureReceipt) => Json) => (checked: Checked) =>
+    checked.kind === "closure" ? value(checked.receipt) : undefined;
+  const micros = (at: UnixMicros | undefined) => (at === undefined ? null : instantField(timestampOfMicros(at)));
+  return [
+    ["step_id", of(({ step }) => step.stepId)],
+    ["step", of(({ step }) => `${step.runId}/${step.step}/${step.attempt}`)],
+    ["step_state", of(({ step }) => step.state)],
+    ["closed_sequence", of(({ closedSequence }) => closedSequence)],
+    ["closed_at", of(({ closedAt }) => micros(closedAt))],
+    ["close_reason", of(({ reason }) => reason)],
+    ["stated_at", of(({ statedAt }) => micros(statedAt))],
+    ["closure", of(({ closure }) => closure.state)],
+    ["latest_possible_acceptance", of(({ closure }) => micros(closure.latestPossibleAcceptance))],
+    ["steps_closed", of(({ stepsClosed }) => stepsClosed)],
+    ["credentials_revoked", of(({ credentialsRevoked }) => credentialsRevoked)],
+    [
+      "places",
+      of(({ closure }) =>
+        closure.places.map(({ audience, state, until }) => ({
+          audience: audience ?? null,
+          state,
+          until: micros(until),
+        })),
+      ),
+    ],
+    [
+      "verifiers",
+      of(({ closure }) =>
+        closure.verifiers.map(({ verifier, state, appliedAt, signed }) => ({
+          verifier,
+          state,
+          applied_at: micros(appliedAt),
+          signed_at: micros(signed?.at),
+          signed_by: signed?.key ?? "unsigned",
+        })),
+      ),
+    ],
+    [
+      "exchanges",
+      of(({ closure }) => closure.exchanges.map(({ exchangeId, target }) => ({ exchange_id: exchangeId, target }))),
+    ],
+  ];
+}
 
 /** The event in the words of everything else; what is proved are its bytes. */
 function eventOf(entry: Uint8Array): Json {

@@ -30,7 +30,7 @@ export type OperatorOptions = {
 export type Operator = {
   readonly entries: ClientOf<typeof Entries>;
   readonly history: ClientOf<typeof History>;
-  readonly steps: Pick<ClientOf<typeof Steps>, "get" | "getTree" | "list" | "watchClosure">;
+  readonly steps: Pick<ClientOf<typeof Steps>, "get" | "getClosureReceipt" | "getTree" | "list" | "watchClosure">;
   readonly approvals: ClientOf<typeof Approvals>;
   readonly revocations: Pick<ClientOf<typeof Revocations>, "revoke">;
   readonly ledger: ClientOf<typeof Ledger>;

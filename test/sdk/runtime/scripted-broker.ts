@@ -186,6 +186,7 @@ export async function scriptedBroker(script: Script = {}) {
     },
     getTree: (_call, reply) => reply(null, {}),
     watchClosure: (call) => void call.end(),
+    getClosureReceipt: (_call, reply) => reply(null, {}),
     list: (_call, reply) => reply(null, {}),
     enroll(call, reply) {
       seen.enrolled.push(receivedMessage(call.request).pid);

@@ -416,6 +416,54 @@ export declare type GetResponse = Message<"stint.v1.GetResponse"> & {
 export declare const GetResponseSchema: GenMessage<GetResponse>;
 
 /**
+ * @generated from message stint.v1.GetClosureReceiptRequest
+ */
+export declare type GetClosureReceiptRequest = Message<"stint.v1.GetClosureReceiptRequest"> & {
+  /**
+   * @generated from oneof stint.v1.GetClosureReceiptRequest.by
+   */
+  by: {
+    /**
+     * @generated from field: string step_id = 1;
+     */
+    value: string;
+    case: "stepId";
+  } | {
+    /**
+     * Attempt 0: the newest.
+     *
+     * @generated from field: stint.v1.StepName name = 2;
+     */
+    value: StepName;
+    case: "name";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message stint.v1.GetClosureReceiptRequest.
+ * Use `create(GetClosureReceiptRequestSchema)` to create a new message.
+ */
+export declare const GetClosureReceiptRequestSchema: GenMessage<GetClosureReceiptRequest>;
+
+/**
+ * @generated from message stint.v1.GetClosureReceiptResponse
+ */
+export declare type GetClosureReceiptResponse = Message<"stint.v1.GetClosureReceiptResponse"> & {
+  /**
+   * A C2SP signed note: the line `stint-closure/v1`, and a line of canonical JSON.
+   *
+   * @generated from field: string receipt = 1;
+   */
+  receipt: string;
+};
+
+/**
+ * Describes the message stint.v1.GetClosureReceiptResponse.
+ * Use `create(GetClosureReceiptResponseSchema)` to create a new message.
+ */
+export declare const GetClosureReceiptResponseSchema: GenMessage<GetClosureReceiptResponse>;
+
+/**
  * @generated from message stint.v1.WatchClosureRequest
  */
 export declare type WatchClosureRequest = Message<"stint.v1.WatchClosureRequest"> & {
@@ -741,6 +789,16 @@ export declare const Steps: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchClosureRequestSchema;
     output: typeof WatchClosureResponseSchema;
+  },
+  /**
+   * What the broker states of a step's closure, for somebody who has the key of the ledger's checkpoints and nothing else.
+   *
+   * @generated from rpc stint.v1.Steps.GetClosureReceipt
+   */
+  getClosureReceipt: {
+    methodKind: "unary";
+    input: typeof GetClosureReceiptRequestSchema;
+    output: typeof GetClosureReceiptResponseSchema;
   },
 }>;
 

@@ -156,6 +156,20 @@ class GetResponse(_message.Message):
     closure: _types_pb2.Closure
     def __init__(self, step: _Optional[_Union[_types_pb2.Step, _Mapping]] = ..., receipts: _Optional[_Union[_types_pb2.Receipts, _Mapping]] = ..., exchanges: _Optional[_Iterable[_Union[_types_pb2.StandingExchange, _Mapping]]] = ..., closure: _Optional[_Union[_types_pb2.Closure, _Mapping]] = ...) -> None: ...
 
+class GetClosureReceiptRequest(_message.Message):
+    __slots__ = ("step_id", "name")
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    step_id: str
+    name: _types_pb2.StepName
+    def __init__(self, step_id: _Optional[str] = ..., name: _Optional[_Union[_types_pb2.StepName, _Mapping]] = ...) -> None: ...
+
+class GetClosureReceiptResponse(_message.Message):
+    __slots__ = ("receipt",)
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: str
+    def __init__(self, receipt: _Optional[str] = ...) -> None: ...
+
 class WatchClosureRequest(_message.Message):
     __slots__ = ("step_id",)
     STEP_ID_FIELD_NUMBER: _ClassVar[int]
