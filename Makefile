@@ -136,6 +136,10 @@ mutants: install ## a folder's code, broken in every small way: which breaks doe
 bench: install ## how fast it is on this machine; needs go; BASE=<commit> compares with that one, in ROUNDS=5 rounds, ROWS=jwt,open alone; POLICIES=1 or GUARD=1 measures these alone
 	@node scripts/bench.ts $(if $(BASE),--base '$(BASE)') $(if $(POLICIES),--policies) $(if $(GUARD),--guard) $(if $(ROWS),--rows '$(ROWS)') $(if $(CALLERS),--callers '$(CALLERS)') $(if $(ROUNDS),--rounds '$(ROUNDS)') $(if $(OUTPUT),--output '$(OUTPUT)')
 
+.PHONY: bench-history
+bench-history: install ## what a page of history costs as a ledger grows, up to EVENTS=1000000
+	@node scripts/bench/paging.ts $(if $(EVENTS),--events '$(EVENTS)')
+
 .PHONY: bench-python
 bench-python: $(PYTHON_TOOLS)/installed ## what the Python verifier costs next to PyJWT
 	@$(PIP) --no-deps --no-build-isolation --force-reinstall ./clients/python

@@ -14,6 +14,19 @@ stint verifier list                                   # who follows the feed, an
 stint tool list --state changed                       # tools that are not as they are pinned, and so are refused
 # endregion
 
+# region find
+stint history issuances --tool search --not-agent reader --live-at 15m   # what could call it a quarter of an hour ago, one agent's aside
+stint history decisions --effect deny --group-by reason --top 5          # how many of each, the largest first
+stint history steps --spiffe-id spiffe://example.org/agent/researcher --count
+stint history grant-use --by-agent --since 7d                            # what agents were granted, beside what they were reported to have used
+# endregion
+
+# region descendants
+stint descendants --run report-7                                         # steps, credentials, other secrets; what they could reach and did use
+stint descendants --run report-7 --revoke --dry-run                      # the same, and what would end
+stint descendants --entry runtime/flow --since 1d -o jsonl               # one line for each, the summary last
+# endregion
+
 # region leaked
 printf %s "$token" | stint inspect -                  # whose is it? Digested here; never sent, never shown
 # endregion
