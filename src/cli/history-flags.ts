@@ -41,6 +41,7 @@ const FLAGS: Readonly<Record<HistoryField, readonly [value: string, description:
   target: ["name", "of this other system, as the broker's configuration names it"],
   verifier: ["name", "reported by this verifier"],
   type: ["type", "of this type"],
+  text: ["words", "with all these words in its purpose, in an approval's reason, or in what a caller was told"],
 };
 
 const SVID_KINDS = { x509: "x509-svid", jwt: "jwt-svid", wit: "wit-svid", txn: "txn-token" } as const satisfies Record<

@@ -57,6 +57,8 @@ export const HISTORY_FIELDS = {
   /** Name of the verifier's entry that has reported it. */
   verifier: ["usage"],
   type: ["events"],
+  /** Words of a purpose, of an approval's or a refusal's reason, of what a caller was told: all of them, in any order. */
+  text: ["steps", "decisions"],
 } as const satisfies Readonly<Record<string, readonly HistoryList[]>>;
 export type HistoryField = keyof typeof HISTORY_FIELDS;
 
@@ -99,6 +101,12 @@ export function isFoundAtOnce(list: HistoryList, { terms = [], descendantsOf }: 
 
 export function hasField(list: HistoryList, field: HistoryField): boolean {
   return (HISTORY_FIELDS[field] as readonly HistoryList[]).includes(list);
+}
+
+/** Whether a list's rows are told apart by the values of a field, so that they can be counted by them. */
+export function isGroupedBy(list: HistoryList, field: HistoryField): boolean {
+  if (field === "text") return false;
+  return hasField(list, field) && (list !== "events" || field === "type");
 }
 
 export function hasLives(list: HistoryList): boolean {

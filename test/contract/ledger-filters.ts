@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { countHistory } from "../../src/audit/history-count.ts";
 import { type HistoryPage, historyPage } from "../../src/audit/history-page.ts";
 import type { HistoryField, HistoryList, HistoryTerm } from "../../src/domain/history-filter.ts";
-import { HISTORY_FIELDS, HISTORY_LISTS } from "../../src/domain/history-filter.ts";
+import { HISTORY_FIELDS, HISTORY_LISTS, isGroupedBy } from "../../src/domain/history-filter.ts";
 import { addMicros } from "../../src/domain/time.ts";
 import type { EventRow } from "../../src/ports/ledger-reads.ts";
 import { FILES, MCP, OPERATOR, present, type World } from "./ledger-world.ts";
@@ -96,11 +96,41 @@ export function filtersContract(worldOf: () => World): void {
           await expect(history[read]({ terms: [term], now, limit: 1 })).resolves.toBeInstanceOf(Array);
           await expect(history.count(list, { terms: [term], now })).resolves.toHaveLength(1);
         }
-        if (list !== "events" || field === "type") {
+        if (isGroupedBy(list, field)) {
           await expect(history.count(list, { now }, field)).resolves.toBeInstanceOf(Array);
         }
       }
     }
+  });
+
+  test("text is found by its words, all of them, in either case and any order", async () => {
+    const world = worldOf();
+    const agent = await world.agent();
+    const report = await world.open(agent, { purpose: "The nightly Report, 100% of it" });
+    const mail = await world.open(agent, { purpose: "mail the report" });
+    const { history } = world.store;
+    const stepsWith = async (...terms: readonly HistoryTerm[]) =>
+      (await history.steps({ terms: [only("run", report.runId, mail.runId), ...terms], limit: 10 })).map(
+        (step) => step.stepId,
+      );
+    expect(await stepsWith(only("text", "REPORT"))).toEqual([mail.stepId, report.stepId]);
+    expect(await stepsWith(only("text", "report nightly"))).toEqual([report.stepId]);
+    expect(await stepsWith(only("text", "report nightly", "mail"))).toEqual([mail.stepId, report.stepId]);
+    expect(await stepsWith(not("text", "mail"))).toEqual([report.stepId]);
+    expect(await stepsWith(only("text", "100%"))).toEqual([report.stepId]);
+    expect(await stepsWith(only("text", "%"), only("text", "n_ghtly"))).toEqual([]);
+    const denied = world.decisionOn(report, {
+      decisionId: world.id("decision"),
+      effect: "deny",
+      reason: "POLICY_DENIED",
+      message: "the Grant of the agent has no such tool",
+    });
+    await world.ledger.perform({ act: "record-decision", decision: denied, now: world.clock.now() });
+    const found = await history.decisions({
+      terms: [only("text", "tool grant"), only("run", report.runId)],
+      limit: 10,
+    });
+    expect(found.map(({ decisionId }) => decisionId)).toEqual([denied.decisionId]);
   });
 
   test("what was alive at an instant is told as it was then", async () => {

@@ -275,6 +275,7 @@ test("the numbers of every enum", () => {
       "29 HISTORY_FIELD_VERIFIER",
       "30 HISTORY_FIELD_TYPE",
       "31 HISTORY_FIELD_PROCESS",
+      "32 HISTORY_FIELD_TEXT",
     ],
     "stint.v1.HistoryList": [
       "0 HISTORY_LIST_UNSPECIFIED",

@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { countHistory } from "../../audit/history-count.ts";
 import { invalidField } from "../../domain/errors.ts";
-import { hasField } from "../../domain/history-filter.ts";
+import { isGroupedBy } from "../../domain/history-filter.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { type CountRowsRequest, type CountRowsResponseSchema, HistoryField } from "../../gen/stint/v1/history_pb.js";
 import type { Clock } from "../../ports/clock.ts";
@@ -25,7 +25,7 @@ export async function countedRows(
   if (list === undefined) throw invalidField("list", "which rows to count");
   const groupBy = request.groupBy === HistoryField.UNSPECIFIED ? undefined : historyFieldOf(request.groupBy);
   const isUnknown = request.groupBy !== HistoryField.UNSPECIFIED && groupBy === undefined;
-  if (isUnknown || (groupBy !== undefined && (!hasField(list, groupBy) || !isGrouped(list, groupBy)))) {
+  if (isUnknown || (groupBy !== undefined && !isGroupedBy(list, groupBy))) {
     throw invalidField("group_by", `a field that tells ${list} apart`);
   }
   if (request.top > LIMITS.pageSizeMax) throw invalidField("top", `at most ${LIMITS.pageSizeMax}`);
@@ -45,9 +45,4 @@ export async function countedRows(
     groupsLeftOut: found.groupsLeftOut,
     countLeftOut: BigInt(found.countLeftOut),
   };
-}
-
-/** Events are found by what they are about, and told apart by their type alone. */
-function isGrouped(list: string, field: string): boolean {
-  return list !== "events" || field === "type";
 }

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { HISTORY_FIELDS, type HistoryField, type HistoryList, hasField } from "../../domain/history-filter.ts";
+import { HISTORY_FIELDS, type HistoryField, type HistoryList, isGroupedBy } from "../../domain/history-filter.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { STEP_STATES, type StepState } from "../../domain/step.ts";
 import { History } from "../../gen/stint/v1/history_pb.js";
@@ -184,9 +184,7 @@ function addFollowing(command: Command, list: HistoryList): Command {
 }
 
 function addCounting(command: Command, list: HistoryList): Command {
-  const fields = (Object.keys(HISTORY_FIELDS) as HistoryField[]).filter(
-    (field) => hasField(list, field) && (list !== "events" || field === "type"),
-  );
+  const fields = (Object.keys(HISTORY_FIELDS) as HistoryField[]).filter((field) => isGroupedBy(list, field));
   return command
     .option("--count", "tell only how many")
     .addOption(

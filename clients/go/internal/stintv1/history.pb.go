@@ -69,6 +69,9 @@ const (
 	HistoryField_HISTORY_FIELD_TYPE     HistoryField = 30
 	// The opener or the executor: boot id, PID namespace, pid and start time in clock ticks, with slashes between.
 	HistoryField_HISTORY_FIELD_PROCESS HistoryField = 31
+	// Words of a step's purpose, of what was said of its approval, or of what the caller of a denied decision was told: each value is words that
+	// must all be there, in any order, letters of ASCII in either case. Rows are not grouped by it.
+	HistoryField_HISTORY_FIELD_TEXT HistoryField = 32
 )
 
 // Enum value maps for HistoryField.
@@ -106,6 +109,7 @@ var (
 		29: "HISTORY_FIELD_VERIFIER",
 		30: "HISTORY_FIELD_TYPE",
 		31: "HISTORY_FIELD_PROCESS",
+		32: "HISTORY_FIELD_TEXT",
 	}
 	HistoryField_value = map[string]int32{
 		"HISTORY_FIELD_UNSPECIFIED":   0,
@@ -140,6 +144,7 @@ var (
 		"HISTORY_FIELD_VERIFIER":      29,
 		"HISTORY_FIELD_TYPE":          30,
 		"HISTORY_FIELD_PROCESS":       31,
+		"HISTORY_FIELD_TEXT":          32,
 	}
 )
 
@@ -5196,7 +5201,7 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"step_state\x18\x02 \x01(\x0e2\x13.stint.v1.StepStateR\tstepState\x12\x1f\n" +
 	"\vdecision_id\x18\x03 \x01(\tR\n" +
 	"decisionId\x12!\n" +
-	"\fprincipal_id\x18\x04 \x01(\tR\vprincipalId*\xe2\x06\n" +
+	"\fprincipal_id\x18\x04 \x01(\tR\vprincipalId*\xfa\x06\n" +
 	"\fHistoryField\x12\x1d\n" +
 	"\x19HISTORY_FIELD_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11HISTORY_FIELD_RUN\x10\x01\x12\x16\n" +
@@ -5230,7 +5235,8 @@ const file_stint_v1_history_proto_rawDesc = "" +
 	"\x14HISTORY_FIELD_TARGET\x10\x1c\x12\x1a\n" +
 	"\x16HISTORY_FIELD_VERIFIER\x10\x1d\x12\x16\n" +
 	"\x12HISTORY_FIELD_TYPE\x10\x1e\x12\x19\n" +
-	"\x15HISTORY_FIELD_PROCESS\x10\x1f*\xc8\x01\n" +
+	"\x15HISTORY_FIELD_PROCESS\x10\x1f\x12\x16\n" +
+	"\x12HISTORY_FIELD_TEXT\x10 *\xc8\x01\n" +
 	"\vHistoryList\x12\x1c\n" +
 	"\x18HISTORY_LIST_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16HISTORY_LIST_ISSUANCES\x10\x01\x12\x16\n" +

@@ -3,10 +3,10 @@ import { ISSUANCE_OUTCOME } from "../tables/issuance-table.ts";
 
 /**
  * Where a field's values are in the rows of a list: in one expression, or in each row of `from`. `covers` is the text by which a row
- * also matches, whatever value is looked for; `isBelow` matches by whole segments of a path.
+ * also matches, whatever value is looked for; `isBelow` matches by whole segments of a path, `isText` by words.
  */
 export type FieldSql =
-  | { readonly value: string; readonly isNumber?: true; readonly isBelow?: true }
+  | { readonly value: string; readonly isNumber?: true; readonly isBelow?: true; readonly isText?: true }
   | { readonly each: string; readonly from: string; readonly covers?: string };
 
 type FieldsSql = { readonly [Field in HistoryField]?: FieldSql };
@@ -69,6 +69,7 @@ export const FIELD_SQL: { readonly [List in HistoryList]: FieldsSql } = {
     reason: { value: "s.close_reason" },
     policy_digest: POLICY_DIGEST_OF_STEP,
     entry: { each: "n.value", from: "json_each(json_array(s.agent_entry_id, s.opener_entry_id)) AS n" },
+    text: { value: "coalesce(s.purpose, '') || ' ' || coalesce(s.approval_answer ->> '$.reason', '')", isText: true },
     process: { each: "n.value", from: "json_each(json_array(s.opener, s.executor)) AS n" },
     key: {
       each: "k.public_key_sha256",
@@ -92,6 +93,7 @@ export const FIELD_SQL: { readonly [List in HistoryList]: FieldsSql } = {
     policy_digest: { value: "d.policy_digest" },
     policy: { each: "a.value", from: "json_each(d.determining_policies) AS a" },
     act: { value: "d.act" },
+    text: { value: "coalesce(d.message, '')", isText: true },
     entry: { value: "d.caller_entry_id" },
   },
   events: { type: { value: "e.type" } },

@@ -65,9 +65,16 @@ function conditionOf(
   const isNumber = "value" in sql && sql.isNumber === true;
   // An executor may be a process, or the tree below it.
   const named = field === "process" ? values.flatMap((value) => [value, treeText(value)]) : values;
-  const text = JSON.stringify(isNumber ? named.map(Number) : named);
+  const isText = "value" in sql && sql.isText === true;
+  const text = JSON.stringify(isNumber ? named.map(Number) : isText ? named.map(wordsOf) : named);
   const matches = matchOf(sql, `@${name}`);
   return { sql: isExcluded ? `NOT coalesce(${matches}, 0)` : matches, values: { [name]: text } };
+}
+
+/** In the letters in which SQLite's `lower` writes them, as the columns are. */
+function wordsOf(text: string): readonly string[] {
+  const lower = text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  return lower.split(/\s+/).filter((word) => word !== "");
 }
 
 function matchOf(sql: FieldSql, list: string): string {
@@ -75,6 +82,10 @@ function matchOf(sql: FieldSql, list: string): string {
   if ("each" in sql) {
     const covered = sql.covers === undefined ? "" : ` OR ${sql.each} = '${sql.covers}'`;
     return `EXISTS (SELECT 1 FROM ${sql.from} WHERE ${sql.each} IN ${oneOf}${covered})`;
+  }
+  if (sql.isText === true) {
+    return `EXISTS (SELECT 1 FROM json_each(${list}) AS w WHERE NOT EXISTS (
+                     SELECT 1 FROM json_each(w.value) AS one WHERE instr(lower(${sql.value}), one.value) = 0))`;
   }
   if (sql.isBelow !== true) return `(${sql.value} IN ${oneOf})`;
   return `EXISTS (SELECT 1 FROM json_each(${list}) AS w WHERE ${sql.value} = w.value

@@ -2521,6 +2521,14 @@ export enum HistoryField {
    * @generated from enum value: HISTORY_FIELD_PROCESS = 31;
    */
   PROCESS = 31,
+
+  /**
+   * Words of a step's purpose, of what was said of its approval, or of what the caller of a denied decision was told: each value is words that
+   * must all be there, in any order, letters of ASCII in either case. Rows are not grouped by it.
+   *
+   * @generated from enum value: HISTORY_FIELD_TEXT = 32;
+   */
+  TEXT = 32,
 }
 
 /**

@@ -47,6 +47,7 @@ class HistoryField(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     HISTORY_FIELD_VERIFIER: _ClassVar[HistoryField]
     HISTORY_FIELD_TYPE: _ClassVar[HistoryField]
     HISTORY_FIELD_PROCESS: _ClassVar[HistoryField]
+    HISTORY_FIELD_TEXT: _ClassVar[HistoryField]
 
 class HistoryList(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -63,6 +64,14 @@ class Effect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     EFFECT_UNSPECIFIED: _ClassVar[Effect]
     EFFECT_ALLOW: _ClassVar[Effect]
     EFFECT_DENY: _ClassVar[Effect]
+
+class ExportedRows(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    EXPORTED_ROWS_UNSPECIFIED: _ClassVar[ExportedRows]
+    EXPORTED_ROWS_ISSUANCES: _ClassVar[ExportedRows]
+    EXPORTED_ROWS_DECISIONS: _ClassVar[ExportedRows]
+    EXPORTED_ROWS_EVENTS: _ClassVar[ExportedRows]
+    EXPORTED_ROWS_RECORDS: _ClassVar[ExportedRows]
 HISTORY_FIELD_UNSPECIFIED: HistoryField
 HISTORY_FIELD_RUN: HistoryField
 HISTORY_FIELD_STEP: HistoryField
@@ -95,6 +104,7 @@ HISTORY_FIELD_TARGET: HistoryField
 HISTORY_FIELD_VERIFIER: HistoryField
 HISTORY_FIELD_TYPE: HistoryField
 HISTORY_FIELD_PROCESS: HistoryField
+HISTORY_FIELD_TEXT: HistoryField
 HISTORY_LIST_UNSPECIFIED: HistoryList
 HISTORY_LIST_ISSUANCES: HistoryList
 HISTORY_LIST_STEPS: HistoryList
@@ -105,6 +115,11 @@ HISTORY_LIST_USAGE: HistoryList
 EFFECT_UNSPECIFIED: Effect
 EFFECT_ALLOW: Effect
 EFFECT_DENY: Effect
+EXPORTED_ROWS_UNSPECIFIED: ExportedRows
+EXPORTED_ROWS_ISSUANCES: ExportedRows
+EXPORTED_ROWS_DECISIONS: ExportedRows
+EXPORTED_ROWS_EVENTS: ExportedRows
+EXPORTED_ROWS_RECORDS: ExportedRows
 
 class HistoryFilter(_message.Message):
     __slots__ = ("run_id", "step", "step_id", "agent", "since", "until", "page_size", "page_token", "terms", "live_at", "descendants_of", "oldest_first")
@@ -811,3 +826,77 @@ class LeftOut(_message.Message):
     datatypes: _containers.RepeatedScalarFieldContainer[str]
     max_calls: int
     def __init__(self, element: _Optional[_Union[_types_pb2.GrantElement, _Mapping]] = ..., actions: _Optional[_Iterable[str]] = ..., locations: _Optional[_Iterable[str]] = ..., datatypes: _Optional[_Iterable[str]] = ..., max_calls: _Optional[int] = ...) -> None: ...
+
+class ExportRequest(_message.Message):
+    __slots__ = ("rows", "run_id", "step", "step_id", "agent", "since", "until", "after_sequence", "through_sequence", "as_of", "epoch")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    STEP_ID_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    rows: ExportedRows
+    run_id: str
+    step: str
+    step_id: str
+    agent: str
+    since: _timestamp_pb2.Timestamp
+    until: _timestamp_pb2.Timestamp
+    after_sequence: int
+    through_sequence: int
+    as_of: _timestamp_pb2.Timestamp
+    epoch: str
+    def __init__(self, rows: _Optional[_Union[ExportedRows, str]] = ..., run_id: _Optional[str] = ..., step: _Optional[str] = ..., step_id: _Optional[str] = ..., agent: _Optional[str] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., until: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., after_sequence: _Optional[int] = ..., through_sequence: _Optional[int] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., epoch: _Optional[str] = ...) -> None: ...
+
+class ExportResponse(_message.Message):
+    __slots__ = ("begun", "sequence", "issuances", "decisions", "events", "records")
+    BEGUN_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ISSUANCES_FIELD_NUMBER: _ClassVar[int]
+    DECISIONS_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    RECORDS_FIELD_NUMBER: _ClassVar[int]
+    begun: ExportBegun
+    sequence: int
+    issuances: _containers.RepeatedCompositeFieldContainer[ExportedIssuance]
+    decisions: _containers.RepeatedCompositeFieldContainer[Decision]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    records: _containers.RepeatedCompositeFieldContainer[AuditRecord]
+    def __init__(self, begun: _Optional[_Union[ExportBegun, _Mapping]] = ..., sequence: _Optional[int] = ..., issuances: _Optional[_Iterable[_Union[ExportedIssuance, _Mapping]]] = ..., decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., records: _Optional[_Iterable[_Union[AuditRecord, _Mapping]]] = ...) -> None: ...
+
+class AuditRecord(_message.Message):
+    __slots__ = ("sequence", "envelope")
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    sequence: int
+    envelope: str
+    def __init__(self, sequence: _Optional[int] = ..., envelope: _Optional[str] = ...) -> None: ...
+
+class ExportBegun(_message.Message):
+    __slots__ = ("epoch", "through_sequence", "as_of", "record_key")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    THROUGH_SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    AS_OF_FIELD_NUMBER: _ClassVar[int]
+    RECORD_KEY_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    through_sequence: int
+    as_of: _timestamp_pb2.Timestamp
+    record_key: bytes
+    def __init__(self, epoch: _Optional[str] = ..., through_sequence: _Optional[int] = ..., as_of: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., record_key: _Optional[bytes] = ...) -> None: ...
+
+class ExportedIssuance(_message.Message):
+    __slots__ = ("issuance", "step_state", "decision_id", "principal_id")
+    ISSUANCE_FIELD_NUMBER: _ClassVar[int]
+    STEP_STATE_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    PRINCIPAL_ID_FIELD_NUMBER: _ClassVar[int]
+    issuance: _types_pb2.Issuance
+    step_state: _types_pb2.StepState
+    decision_id: str
+    principal_id: str
+    def __init__(self, issuance: _Optional[_Union[_types_pb2.Issuance, _Mapping]] = ..., step_state: _Optional[_Union[_types_pb2.StepState, str]] = ..., decision_id: _Optional[str] = ..., principal_id: _Optional[str] = ...) -> None: ...
