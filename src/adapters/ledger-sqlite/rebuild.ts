@@ -44,6 +44,8 @@ export const PROJECTIONS = [
   "spent_evidence",
   "receipt",
   "closure",
+  "status_list",
+  "event_stream",
 ] as const;
 
 const PAGE_EVENTS = 1_000;
