@@ -1,5 +1,5 @@
+import type { Actor } from "../domain/actor.ts";
 import { newId } from "../domain/ids.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";

@@ -1,6 +1,6 @@
+import type { Actor } from "../domain/actor.ts";
 import type { Authority } from "../domain/authority.ts";
 import { BrokerError, invalidField } from "../domain/errors.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
 import type { UnixSeconds } from "../domain/time.ts";
 import type { InForce } from "../ports/following.ts";

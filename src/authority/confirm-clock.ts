@@ -1,4 +1,4 @@
-import type { Actor } from "../domain/ledger-event.ts";
+import type { Actor } from "../domain/actor.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { Suspensions } from "./suspensions.ts";

@@ -7,8 +7,8 @@ import { checkReportedDefinition, type ToolDefinition, toolStateOf } from "../do
 import type { Clock } from "../ports/clock.ts";
 import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { ToolReads } from "../ports/ledger-reads.ts";
 import type { ReportedTool } from "../ports/tool-acts.ts";
+import type { ToolReads } from "../ports/tool-reads.ts";
 import { verifierFor } from "./asker.ts";
 import type { CallRate } from "./call-rate.ts";
 

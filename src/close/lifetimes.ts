@@ -1,4 +1,4 @@
-import type { Actor } from "../domain/ledger-event.ts";
+import type { Actor } from "../domain/actor.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { permits, REASON_OF_STATE, type Step } from "../domain/step.ts";
 import { createTally } from "../domain/tally.ts";

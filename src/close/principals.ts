@@ -1,5 +1,5 @@
+import type { Actor } from "../domain/actor.ts";
 import { type Denial, errorOf, invalidField, isDenial } from "../domain/errors.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import { BAR_AHEAD } from "../domain/principal.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { InForce } from "../ports/following.ts";

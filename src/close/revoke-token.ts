@@ -1,4 +1,4 @@
-import type { Actor } from "../domain/ledger-event.ts";
+import type { Actor } from "../domain/actor.ts";
 import { parseStrictObject } from "../domain/strict-json.ts";
 import { secondsOf } from "../domain/time.ts";
 import { parseCompactJws, signedDigest } from "../verify/compact-jws.ts";

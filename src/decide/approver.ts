@@ -1,5 +1,5 @@
+import type { OperatorActor } from "../domain/actor.ts";
 import { BrokerError } from "../domain/errors.ts";
-import type { OperatorActor } from "../domain/ledger-event.ts";
 import type { RecordedPrincipal } from "../domain/principal.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { PrincipalVault } from "../ports/principal-vault.ts";

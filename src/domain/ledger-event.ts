@@ -1,3 +1,4 @@
+import type { Actor, OperatorActor } from "./actor.ts";
 import type { ApprovalAnswer, PendingApproval } from "./approval.ts";
 import type { Authority } from "./authority.ts";
 import type { PendingCall } from "./call-approval.ts";
@@ -391,27 +392,6 @@ export type OperatorActed = Event<"operator.acted"> & {
   readonly reason: string;
   readonly by: Actor;
 };
-
-/** Who brought an event about: an entry's process, or the broker itself. */
-export type Actor =
-  | { readonly kind: "entry"; readonly entryId: string; readonly process: string }
-  | OperatorActor
-  | {
-      readonly kind: "broker";
-      readonly cause:
-        | "expiry"
-        | "lease"
-        | "hold"
-        | "executor"
-        | "attempt"
-        | "config"
-        | "restore"
-        | "start"
-        | "policy"
-        | "security-event";
-    };
-
-export type OperatorActor = { readonly kind: "operator"; readonly entryId: string; readonly uid: number };
 
 /** What an operator's answer is to those who look at the step, or the call, later. */
 export function answerOf(

@@ -1,3 +1,4 @@
+import type { Actor } from "../domain/actor.ts";
 import { parseSpiffeBundle, type SpiffeBundle } from "../domain/bundle.ts";
 import { parseBundleOf } from "../domain/bundle-map.ts";
 import { BrokerError, errorOf, invalidField, isDenial } from "../domain/errors.ts";
@@ -7,7 +8,6 @@ import {
   type FederationRelationshipInput,
   parseFederationRelationship,
 } from "../domain/federation.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { type TrustDomain, trustDomainOf } from "../domain/spiffe-id.ts";
 import { addMicros, type UnixMicros } from "../domain/time.ts";

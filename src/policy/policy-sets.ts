@@ -1,5 +1,5 @@
+import type { Actor } from "../domain/actor.ts";
 import { errorOf, isDenial } from "../domain/errors.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import { digestOfPolicy, inOrder, type PolicySet, rootOfSet } from "../domain/policy-set.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { InForce } from "../ports/following.ts";

@@ -1,5 +1,5 @@
+import type { OperatorActor } from "../domain/actor.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
-import type { OperatorActor } from "../domain/ledger-event.ts";
 import type { Step } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 

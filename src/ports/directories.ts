@@ -5,8 +5,8 @@ import type { FactScope } from "../domain/run-facts.ts";
 import type { Selector } from "../domain/selector.ts";
 import type { Step } from "../domain/step.ts";
 import type { Cancel } from "./clock.ts";
-import type { ToolStanding } from "./ledger-reads.ts";
 import type { PoliciesInForce } from "./policy-engine.ts";
+import type { ToolStanding } from "./tool-reads.ts";
 
 /**
  * The registration entries in force, kept in memory. The directory may be a commit behind the ledger; a decision that

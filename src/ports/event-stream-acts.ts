@@ -1,5 +1,5 @@
+import type { Actor } from "../domain/actor.ts";
 import type { EventStream } from "../domain/event-stream.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import type { TakenEvent } from "../domain/security-event.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 

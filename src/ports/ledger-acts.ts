@@ -1,9 +1,10 @@
+import type { Actor } from "../domain/actor.ts";
 import type { PendingApproval } from "../domain/approval.ts";
 import type { Authority } from "../domain/authority.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
 import type { Denial } from "../domain/errors.ts";
 import type { FederatedBundle, FederationRelationship } from "../domain/federation.ts";
-import type { Actor, TakenReceipt } from "../domain/ledger-event.ts";
+import type { TakenReceipt } from "../domain/ledger-event.ts";
 import type { LocalAccounts } from "../domain/local-accounts.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";

@@ -1,3 +1,4 @@
+import type { Actor } from "../domain/actor.ts";
 import type { Authority } from "../domain/authority.ts";
 import type { CallApproval, CallApprovalState } from "../domain/call-approval.ts";
 import type { ClosedCredentials, UnconfirmedExchange } from "../domain/closure.ts";
@@ -9,7 +10,7 @@ import type { FederatedBundle, FederationRelationship } from "../domain/federati
 import type { CallCounts } from "../domain/grant.ts";
 import type { HistoryField, HistoryList, HistoryTerms } from "../domain/history-filter.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
-import type { Actor, LedgerEvent, TakenReceipt } from "../domain/ledger-event.ts";
+import type { LedgerEvent, TakenReceipt } from "../domain/ledger-event.ts";
 import type { RecordedPolicySet } from "../domain/policy-set.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
@@ -25,6 +26,7 @@ import type { Usage } from "../domain/usage.ts";
 import type { AsOf } from "./following.ts";
 import type { CloseTarget, CredentialName } from "./ledger-acts.ts";
 import type { PoliciesInForce } from "./policy-engine.ts";
+import type { ToolRow, ToolStanding } from "./tool-reads.ts";
 
 /**
  * What projections begin with, each as of one sequence.
@@ -366,48 +368,6 @@ export type ClosedBy = {
   readonly exchanges: readonly UnconfirmedExchange[];
   /** Since when it is recorded that nobody accepts any of it. */
   readonly reachedAt?: UnixMicros;
-};
-
-/** Where a tool stands: pinned where what is newest is what is pinned. */
-export type ToolStanding = {
-  readonly location: string;
-  readonly tool: string;
-  /** Digest of the definition that is pinned; absent: none is. */
-  readonly pinned?: string;
-  /** Digest of the definition that was seen anew last, or accepted after that. */
-  readonly newest: string;
-};
-
-export type ToolRow = ToolStanding & {
-  readonly sequence: number;
-  readonly state: ToolState;
-  readonly pinnedAt?: UnixMicros;
-  /** The operator's entry; absent: it was pinned at first sight. */
-  readonly acceptedBy?: string;
-  readonly newestAt: UnixMicros;
-  readonly seenAt: UnixMicros;
-  /** How many are kept. */
-  readonly definitions: number;
-};
-
-export type KeptDefinition = {
-  readonly sha256: string;
-  /** Canonical JSON. */
-  readonly definition: string;
-  /** Of the verifier that has reported it first. */
-  readonly entryId?: string;
-  readonly seenAt: UnixMicros;
-};
-
-export type ToolReads = {
-  tool(location: string, tool: string): Promise<ToolRow | undefined>;
-  /** All that are kept, newest first. */
-  definitions(location: string, tool: string): Promise<readonly KeptDefinition[]>;
-  /** Digests of what is kept, in no order, and which of them is pinned; `undefined` for a tool that was not reported. */
-  kept(
-    location: string,
-    tool: string,
-  ): Promise<{ readonly pinned?: string; readonly definitions: readonly string[] } | undefined>;
 };
 
 /** Steps each behind its parent: ancestors from the root on, the step, and its descendants level by level. */

@@ -11,8 +11,8 @@ import type {
   ProjectionReads,
   RegistryReads,
   StepReads,
-  ToolReads,
 } from "./ledger-reads.ts";
+import type { ToolReads } from "./tool-reads.ts";
 import type { TreeReads } from "./tree-reads.ts";
 
 /**

@@ -1,5 +1,5 @@
+import type { Actor } from "../domain/actor.ts";
 import type { DecidedOn, Decision } from "../domain/decision.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import type { PolicySet, RecordedPolicySet } from "../domain/policy-set.ts";
 import type { RiskLevel, RiskScope } from "../domain/risk.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";

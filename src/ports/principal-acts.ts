@@ -1,4 +1,4 @@
-import type { Actor } from "../domain/ledger-event.ts";
+import type { Actor } from "../domain/actor.ts";
 import type { UnixMicros } from "../domain/time.ts";
 
 /** The acts on whom steps work for. The others are in `ledger-acts.ts`, with the list of all. */

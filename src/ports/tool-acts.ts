@@ -1,4 +1,4 @@
-import type { Actor, OperatorActor } from "../domain/ledger-event.ts";
+import type { Actor, OperatorActor } from "../domain/actor.ts";
 import type { UnixMicros } from "../domain/time.ts";
 import type { ToolDefinition, ToolState } from "../domain/tool-definition.ts";
 

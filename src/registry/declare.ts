@@ -1,5 +1,5 @@
+import type { Actor } from "../domain/actor.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import type { EntryContent, RegistrationEntry } from "../domain/registration-entry.ts";
 import type { Registry } from "./registry.ts";
 

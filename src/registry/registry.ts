@@ -1,8 +1,8 @@
+import type { Actor } from "../domain/actor.ts";
 import { entrySpiffeId } from "../domain/entry-content.ts";
 import { type KernelUser, mayBeUser } from "../domain/entry-users.ts";
 import { BrokerError, errorOf, invalidField, isDenial } from "../domain/errors.ts";
 import { newId } from "../domain/ids.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import type { LocalAccounts } from "../domain/local-accounts.ts";
 import { type EntryContent, federatesWith, type RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";

@@ -1,3 +1,4 @@
+import type { Actor } from "../domain/actor.ts";
 import { base64urlOf } from "../domain/base64url.ts";
 import { errorOf, invalidField, isDenial } from "../domain/errors.ts";
 import {
@@ -9,7 +10,6 @@ import {
   STREAM_STATUSES,
   type StreamStatus,
 } from "../domain/event-stream.ts";
-import type { Actor } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import type { VerifierEntry } from "../domain/registration-entry.ts";
 import { isObject, type JsonObject } from "../domain/strict-json.ts";

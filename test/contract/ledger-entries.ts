@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { Actor } from "../../src/domain/actor.ts";
 import { parseEntryContent } from "../../src/domain/entry-content.ts";
-import type { Actor } from "../../src/domain/ledger-event.ts";
 import type { LocalAccounts } from "../../src/domain/local-accounts.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { CONFIG, done, GRANT, OPERATOR, present, type World } from "./ledger-world.ts";

@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import type { Actor } from "../../src/domain/actor.ts";
 import type { Authority } from "../../src/domain/authority.ts";
 import { type Decision, decidedOn, type ToolCall } from "../../src/domain/decision.ts";
 import { type EntryContentInput, entrySpiffeId, parseEntryContent } from "../../src/domain/entry-content.ts";
@@ -6,7 +7,6 @@ import { type Denial, isDenial } from "../../src/domain/errors.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import { newId, newJti, newSerialNumber } from "../../src/domain/ids.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
-import type { Actor } from "../../src/domain/ledger-event.ts";
 import { LIMITS } from "../../src/domain/limits.ts";
 import type { LocalAccounts } from "../../src/domain/local-accounts.ts";
 import type { ProcessIdentity } from "../../src/domain/process.ts";

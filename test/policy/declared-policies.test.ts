@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Actor } from "../../src/domain/ledger-event.ts";
+import type { Actor } from "../../src/domain/actor.ts";
 import type { UnixMicros } from "../../src/domain/time.ts";
 import { declarationOf, notInForce } from "../../src/policy/declared-policies.ts";
 import type { PolicyActivation } from "../../src/ports/ledger-reads.ts";

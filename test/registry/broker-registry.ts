@@ -1,5 +1,5 @@
+import type { Actor } from "../../src/domain/actor.ts";
 import { type EntryContentInput, parseEntryContent } from "../../src/domain/entry-content.ts";
-import type { Actor } from "../../src/domain/ledger-event.ts";
 import type { LocalAccounts } from "../../src/domain/local-accounts.ts";
 import type { EntryContent } from "../../src/domain/registration-entry.ts";
 import { parseTrustDomain } from "../../src/domain/spiffe-id.ts";

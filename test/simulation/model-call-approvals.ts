@@ -1,14 +1,9 @@
+import type { OperatorActor } from "../../src/domain/actor.ts";
 import type { Approved } from "../../src/domain/approval.ts";
 import type { PendingCall } from "../../src/domain/call-approval.ts";
 import type { Decision, ToolCall } from "../../src/domain/decision.ts";
 import type { GrantElement } from "../../src/domain/grant.ts";
-import type {
-  CallApproved,
-  CallPending,
-  CallRefused,
-  LedgerEvent,
-  OperatorActor,
-} from "../../src/domain/ledger-event.ts";
+import type { CallApproved, CallPending, CallRefused, LedgerEvent } from "../../src/domain/ledger-event.ts";
 import { addMicros, microsOf, type UnixMicros, type UnixSeconds } from "../../src/domain/time.ts";
 import { approvalOf, entryInForce, type History, type ModelStep, note, openBeside, promise } from "./model-history.ts";
 

@@ -1,8 +1,8 @@
+import type { OperatorActor } from "../../src/domain/actor.ts";
 import type { Approved, PendingApproval } from "../../src/domain/approval.ts";
 import type { Decision } from "../../src/domain/decision.ts";
 import type { Grant } from "../../src/domain/grant.ts";
 import type { IssuanceRecord } from "../../src/domain/issuance.ts";
-import type { OperatorActor } from "../../src/domain/ledger-event.ts";
 import type { AgentContent, RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
 import type { OpenedStep } from "../../src/domain/step.ts";

@@ -1,4 +1,5 @@
-import type { Actor, ToolAccepted, ToolChanged, ToolForgotten, ToolSeen } from "../../domain/ledger-event.ts";
+import type { Actor } from "../../domain/actor.ts";
+import type { ToolAccepted, ToolChanged, ToolForgotten, ToolSeen } from "../../domain/ledger-event.ts";
 import type { Connection } from "./connection.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { TOOL, TOOL_DEFINITION } from "./tables/tool-table.ts";

@@ -1,9 +1,9 @@
 import type { Authorities as AuthorityKeeper } from "../../authority/authorities.ts";
 import { checkMayLook } from "../../decide/step-access.ts";
+import type { Actor } from "../../domain/actor.ts";
 import type { Authority } from "../../domain/authority.ts";
 import { invalidField } from "../../domain/errors.ts";
 import type { SvidKind } from "../../domain/issuance.ts";
-import type { Actor } from "../../domain/ledger-event.ts";
 import { isRevocationReason, type RevocationReason } from "../../domain/revocation.ts";
 import type { Authorities } from "../../gen/stint/v1/authorities_pb.js";
 import { authorityMessageOf } from "../../wire/authority-message.ts";

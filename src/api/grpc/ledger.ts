@@ -1,8 +1,8 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type ProvePorts, prove, proveConsistency } from "../../audit/prove.ts";
 import { checkMayLook } from "../../decide/step-access.ts";
+import type { Actor } from "../../domain/actor.ts";
 import { invalidField } from "../../domain/errors.ts";
-import type { Actor } from "../../domain/ledger-event.ts";
 import { checkReason } from "../../domain/recorded-reason.ts";
 import type {
   LedgerBackupRequest,

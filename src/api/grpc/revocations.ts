@@ -1,8 +1,8 @@
 import { stepsToClose } from "../../audit/descendants.ts";
 import { type RevocationTarget, type RevokePorts, revoke } from "../../close/revoke.ts";
 import { operatorWith } from "../../decide/step-access.ts";
+import type { Actor } from "../../domain/actor.ts";
 import { BrokerError, invalidField } from "../../domain/errors.ts";
-import type { Actor } from "../../domain/ledger-event.ts";
 import { isRevocationReason } from "../../domain/revocation.ts";
 import type { Attested } from "../../domain/stages.ts";
 import type { Revocations, RevokeRequest } from "../../gen/stint/v1/revocations_pb.js";

@@ -4,7 +4,8 @@ import { errorOf, invalidField, isDenial } from "../../domain/errors.ts";
 import { checkResourceUri, isToolName } from "../../domain/grant.ts";
 import { checkReason } from "../../domain/recorded-reason.ts";
 import type { Tools } from "../../gen/stint/v1/tools_pb.js";
-import type { HistoryReads, ToolReads, ToolRow } from "../../ports/ledger-reads.ts";
+import type { HistoryReads } from "../../ports/ledger-reads.ts";
+import type { ToolReads, ToolRow } from "../../ports/tool-reads.ts";
 import type { HandlersOf } from "../../wire/service-definition.ts";
 import {
   reportedToolMessageOf,

@@ -1,7 +1,7 @@
 import type { TLSSocket } from "node:tls";
 import type { Hono } from "hono";
+import type { Actor } from "../../domain/actor.ts";
 import type { Denial } from "../../domain/errors.ts";
-import type { Actor } from "../../domain/ledger-event.ts";
 import type { FormPaths } from "./request-guard.ts";
 import { NEVER_KEPT, tokenForms, tokenRoute } from "./token-form.ts";
 

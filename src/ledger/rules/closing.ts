@@ -1,6 +1,7 @@
+import type { Actor } from "../../domain/actor.ts";
 import { withDescendants } from "../../domain/descendants.ts";
 import { digestOfIds } from "../../domain/digest.ts";
-import type { Actor, LedgerEvent, StepClosed } from "../../domain/ledger-event.ts";
+import type { LedgerEvent, StepClosed } from "../../domain/ledger-event.ts";
 import type { RevocationReason } from "../../domain/revocation.ts";
 import type { ClosedState } from "../../domain/step.ts";
 import type { UnixMicros } from "../../domain/time.ts";

@@ -1,5 +1,6 @@
+import type { Actor } from "../../domain/actor.ts";
 import { type Denial, denial } from "../../domain/errors.ts";
-import type { Actor, LedgerEvent } from "../../domain/ledger-event.ts";
+import type { LedgerEvent } from "../../domain/ledger-event.ts";
 import { BAR_AHEAD } from "../../domain/principal.ts";
 import type { TakeSecurityEventAct } from "../../ports/event-stream-acts.ts";
 import type { CloseResult, Sequenced } from "../../ports/ledger-acts.ts";

@@ -1,4 +1,4 @@
-import type { KeptDefinition, ToolReads } from "../../../ports/ledger-reads.ts";
+import type { KeptDefinition, ToolReads } from "../../../ports/tool-reads.ts";
 import {
   guardedToolOf,
   type StoredDefinition,

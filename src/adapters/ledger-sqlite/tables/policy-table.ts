@@ -1,5 +1,5 @@
+import type { Actor } from "../../../domain/actor.ts";
 import { type DataClasses, NO_DATA_CLASSES } from "../../../domain/data-classes.ts";
-import type { Actor } from "../../../domain/ledger-event.ts";
 import type { Policy, RecordedPolicySet } from "../../../domain/policy-set.ts";
 import type { UnixMicros } from "../../../domain/time.ts";
 import type { PolicyActivation, PolicySetRow } from "../../../ports/ledger-reads.ts";

@@ -1,7 +1,7 @@
 import type { UnixMicros } from "../../../domain/time.ts";
 import { toolStateOf } from "../../../domain/tool-definition.ts";
 import type { GuardedTool } from "../../../ledger/view.ts";
-import type { ToolRow } from "../../../ports/ledger-reads.ts";
+import type { ToolRow } from "../../../ports/tool-reads.ts";
 
 const OF_NAME = "location = @location AND tool = @tool";
 
