@@ -65,10 +65,10 @@ export function addHistoryFlags(command: Command, list: HistoryList, context: Co
   for (const field of fieldsOf(list)) {
     const [value, description] = FLAGS[field];
     const name = nameOf(field);
-    const parse = parserOf(list, field);
-    const option = listOption(`--${name} <${value}>`, description, parse);
+    const option = listOption(`--${name} <${value}>`, description, list, field);
     command.addOption(WITH_COMMON_VARIABLE.includes(field) ? option : withOwnVariable(option));
-    command.addOption(withOwnVariable(listOption(`--not-${name} <${value}>`, `not ${description}`, parse)).hideHelp());
+    const excluding = listOption(`--not-${name} <${value}>`, `not ${description}`, list, field);
+    command.addOption(withOwnVariable(excluding).hideHelp());
   }
   if (list !== "usage") {
     command
@@ -97,17 +97,18 @@ function withOwnVariable(option: Option): Option {
   return option.env(`STINT_HISTORY_${option.name().toUpperCase().replaceAll("-", "_")}`);
 }
 
-function listOption(flags: string, description: string, parse: (text: string) => string): Option {
-  return new Option(flags, description).argParser((text: string, before: readonly string[] | undefined) =>
-    listFlag(parse(text), before),
+function listOption(flags: string, description: string, list: HistoryList, field: HistoryField): Option {
+  const choices = choicesOf(list, field);
+  const parse = choices === undefined ? (field === "serial" ? serialFlag : (text: string) => text) : oneOf(choices);
+  const option = new Option(flags, description);
+  return (choices === undefined ? option : option.choices(choices)).argParser(
+    (text: string, before: readonly string[] | undefined) => listFlag(parse(text), before),
   );
 }
 
-function parserOf(list: HistoryList, field: HistoryField): (text: string) => string {
-  if (field === "serial") return serialFlag;
-  if (field === "kind" && list === "issuances") return oneOf(Object.keys(SVID_KINDS));
-  if (field === "type") return oneOf(EVENT_TYPES);
-  return (text) => text;
+function choicesOf(list: HistoryList, field: HistoryField): readonly string[] | undefined {
+  if (field === "kind" && list === "issuances") return Object.keys(SVID_KINDS);
+  return field === "type" ? EVENT_TYPES : undefined;
 }
 
 function oneOf(choices: readonly string[]): (text: string) => string {
