@@ -12,7 +12,9 @@ import { ports, worldOf } from "./ledger-world.ts";
 import { SIGNED_FILE } from "./signed-file.ts";
 
 /** A ledger on files in a directory of its own, which goes with it. What fails in the background ends the test. */
-export async function openSqlite(own: Pick<Partial<SqliteLedgerOptions>, "signing" | "failed"> = {}) {
+export async function openSqlite(
+  ownOf: (directory: string) => Pick<Partial<SqliteLedgerOptions>, "signing" | "failed"> = () => ({}),
+) {
   const directory = await mkdtemp(join(tmpdir(), "stint-ledger-"));
   const given = ports();
   const failures: unknown[] = [];
@@ -23,7 +25,7 @@ export async function openSqlite(own: Pick<Partial<SqliteLedgerOptions>, "signin
     reserveBytes: 64 * 1024,
     diskFreeBytesMin: 0,
     failed: (error) => failures.push(error),
-    ...own,
+    ...ownOf(directory),
   });
   return {
     directory,
@@ -40,9 +42,13 @@ export async function openSqlite(own: Pick<Partial<SqliteLedgerOptions>, "signin
 /** The same, which signs what it recorded with the keys of a disk signer, and looks whether that is committed. */
 export async function openSigningSqlite(failed?: (error: unknown) => void): Promise<SigningFixture> {
   const elsewhere = signElsewhere();
-  const module = new URL("./watched-commit-signer.ts", import.meta.url);
-  const signing = { ...elsewhere.there, module };
-  const { directory, given, world, close } = await openSqlite({ signing, ...(failed === undefined ? {} : { failed }) });
+  // The thread is told nothing but the module.
+  const moduleFor = (directory: string) =>
+    new URL(`./watched-commit-signer.ts?${new URLSearchParams({ directory })}`, import.meta.url);
+  const { directory, given, world, close } = await openSqlite((where) => ({
+    signing: { ...elsewhere.there, module: moduleFor(where) },
+    ...(failed === undefined ? {} : { failed }),
+  }));
   const { randomness } = given;
   const keys = { directory: join(directory, "keys"), elsewhere: elsewhere.keys };
   const signedFile = join(directory, SIGNED_FILE);

@@ -1,6 +1,6 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { type MessagePort, workerData } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
 import { openReader } from "../../src/adapters/ledger-sqlite/connection.ts";
 import { loadDriver } from "../../src/adapters/ledger-sqlite/driver.ts";
 import { DATABASE_FILE } from "../../src/adapters/ledger-sqlite/durable-store.ts";
@@ -10,7 +10,7 @@ import type { CommitSigner } from "../../src/ports/commit-signer.ts";
 import { SIGNED_FILE } from "./signed-file.ts";
 
 const driver = await loadDriver();
-const { directory } = workerData as { readonly directory: string };
+const directory = new URL(import.meta.url).searchParams.get("directory") ?? "";
 
 /**
  * The disk signer's part in the ledger's thread, which signs only what another connection to the database can see: what is
