@@ -43,8 +43,11 @@ export async function openSqlite(
 export async function openSigningSqlite(failed?: (error: unknown) => void): Promise<SigningFixture> {
   const elsewhere = signElsewhere();
   // The thread is told nothing but the module.
-  const moduleFor = (directory: string) =>
-    new URL(`./watched-commit-signer.ts?${new URLSearchParams({ directory })}`, import.meta.url);
+  const moduleFor = (directory: string) => {
+    const module = new URL("./watched-commit-signer.ts", import.meta.url);
+    module.searchParams.set("directory", directory);
+    return module;
+  };
   const { directory, given, world, close } = await openSqlite((where) => ({
     signing: { ...elsewhere.there, module: moduleFor(where) },
     ...(failed === undefined ? {} : { failed }),
