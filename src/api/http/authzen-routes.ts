@@ -1,5 +1,4 @@
 import { TLSSocket } from "node:tls";
-import type { HttpBindings } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import type { CallAnswer } from "../../check/answer-denials.ts";
 import type { CallRequest } from "../../check/call-request.ts";
@@ -11,9 +10,9 @@ import type { JsonObject } from "../../domain/strict-json.ts";
 import { microsOf } from "../../domain/time.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { callOf, evaluationOf, evaluationsOf, type Semantic } from "./authzen-request.ts";
-import { answerWith } from "./document.ts";
+import { answerWith, issuerPrefixes, NO_STORE_PRAGMA } from "./document.ts";
+import { answerProved, type WithConnection } from "./proved-caller.ts";
 import type { FormPaths } from "./request-guard.ts";
-import { isRefused } from "./verifier-by-svid.ts";
 
 export type AuthzenFacts = {
   /** The caller at the other end of a connection, by its X.509-SVID as it is now; NO_IDENTITY where there is none. */
@@ -29,22 +28,13 @@ const WELL_KNOWN = "/.well-known/authzen-configuration";
 const EVALUATION = "/access/v1/evaluation";
 const EVALUATIONS = "/access/v1/evaluations";
 const CONFIGURATION_MAX_AGE_SECONDS = 3_600;
-const NEVER_KEPT = { "cache-control": "no-store", pragma: "no-cache" };
 const NEEDS_TLS = "calls are asked about over TLS 1.3 with a client certificate\n";
 
 /** The paths that take JSON: at the root, and below the issuer's path too, where the issuer has one. */
 export function authzenForms(issuer: string): FormPaths {
   const terms = { bytesMax: LIMITS.requestBytesMax, media: "json" } as const;
-  return new Map(prefixesOf(issuer).flatMap((at) => [EVALUATION, EVALUATIONS].map((path) => [at + path, terms])));
+  return new Map(issuerPrefixes(issuer).flatMap((at) => [EVALUATION, EVALUATIONS].map((path) => [at + path, terms])));
 }
-
-/** Below what the routes are: nothing, and the issuer's path where it has one. */
-function prefixesOf(issuer: string): readonly string[] {
-  const { pathname } = new URL(issuer);
-  return pathname === "/" ? [""] : ["", pathname];
-}
-
-type Env = { readonly Bindings: HttpBindings };
 
 /**
  * Lets gateways ask about calls of tools, as policy enforcement points: by the X.509-SVID of a verifier, and always with
@@ -53,8 +43,8 @@ type Env = { readonly Bindings: HttpBindings };
  * @see AuthZEN Authorization API 1.0; RFC 8615
  */
 export function authzenRoutes(facts: AuthzenFacts): Hono {
-  const routes = new Hono<Env>();
-  for (const prefix of prefixesOf(facts.issuer)) {
+  const routes = new Hono<WithConnection>();
+  for (const prefix of issuerPrefixes(facts.issuer)) {
     // The well-known part stands between host and path.
     routes.get(WELL_KNOWN + prefix, (context) => configuration(context, prefix));
     routes.post(prefix + EVALUATION, (context) =>
@@ -81,9 +71,9 @@ export function metadataOf(identifier: string): JsonObject {
 }
 
 /** The identifier is the one that was asked by: its host was looked at already. */
-function configuration(context: Context<Env>, prefix: string): Response {
+function configuration(context: Context<WithConnection>, prefix: string): Response {
   const { incoming } = context.env;
-  if (!(incoming.socket instanceof TLSSocket)) return context.text(NEEDS_TLS, 404, NEVER_KEPT);
+  if (!(incoming.socket instanceof TLSSocket)) return context.text(NEEDS_TLS, 404, NO_STORE_PRAGMA);
   const body = JSON.stringify(metadataOf(`https://${(incoming.headers.host ?? "").toLowerCase()}${prefix}`));
   return withRequestId(
     context,
@@ -91,26 +81,23 @@ function configuration(context: Context<Env>, prefix: string): Response {
   );
 }
 
-/** Whoever asks is looked at before the body: what a stranger sends is not even read. */
 async function answering(
-  context: Context<Env>,
+  context: Context<WithConnection>,
   { callerOf }: AuthzenFacts,
   evaluate: (caller: Attested, body: string) => Promise<JsonObject>,
 ): Promise<Response> {
-  const { socket } = context.env.incoming;
-  const refused = (status: Status, text: string) =>
-    withRequestId(context, context.text(`${text}\n`, status, NEVER_KEPT));
-  if (!(socket instanceof TLSSocket)) return withRequestId(context, context.text(NEEDS_TLS, 404, NEVER_KEPT));
-  if (socket.getProtocol() !== "TLSv1.3") return refused(401, "expected TLS 1.3");
-  try {
-    const caller = await callerOf(socket);
-    if (isRefused(caller)) return refused(caller.code === "NO_IDENTITY" ? 401 : 403, caller.message);
-    const answer = await evaluate(caller, await context.req.text());
-    return withRequestId(context, context.json(answer, 200, NEVER_KEPT));
-  } catch (thrown) {
-    if (!(thrown instanceof BrokerError)) throw thrown;
-    return refused(statusOf(thrown.code), thrown.message);
-  }
+  const refused = (status: Status, text: string) => context.text(`${text}\n`, status, NO_STORE_PRAGMA);
+  const response = await answerProved(
+    context,
+    {
+      needsTls: () => context.text(NEEDS_TLS, 404, NO_STORE_PRAGMA),
+      callerOf,
+      refused,
+      failed: ({ code, message }) => refused(statusOf(code), message),
+    },
+    async (caller) => context.json(await evaluate(caller, await context.req.text()), 200, NO_STORE_PRAGMA),
+  );
+  return withRequestId(context, response);
 }
 
 type Status = 400 | 401 | 403 | 429 | 500 | 503;

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { answerWith, type Document } from "./document.ts";
+import { answerWith, type Document, NO_STORE } from "./document.ts";
 
 /** What is revoked. */
 export type CrlRouteFacts = {
@@ -24,7 +24,7 @@ export function crlRoutes(facts: CrlRouteFacts): Hono {
     const active = facts.activeAuthorityId();
     const crl = facts.crls().find((one) => one.authorityId === active);
     // Not "404": a CRL that was here a moment ago must not be taken for one that never was.
-    if (crl === undefined) return context.text("no CRL is in force\n", 503, { "cache-control": "no-store" });
+    if (crl === undefined) return context.text("no CRL is in force\n", 503, NO_STORE);
     return answerWith(context, documentOf(crl.der));
   });
   routes.get("/crl/:file{[0-9a-f]{40}\\.der}", (context) => {

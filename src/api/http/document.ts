@@ -28,13 +28,25 @@ export function answerWith(context: Context, { body, mediaType, maxAgeSeconds }:
   });
 }
 
+/** An answer that no cache is to keep. */
+export const NO_STORE = { "cache-control": "no-store" };
+/** The same in the words of OAuth, also for caches of HTTP/1.0. RFC 6749 section 5.1 */
+export const NO_STORE_PRAGMA = { ...NO_STORE, pragma: "no-cache" };
+
+/** Below what routes are: nothing, and the issuer's path where the issuer has one. */
+export function issuerPrefixes(issuer: string): readonly string[] {
+  const { pathname } = new URL(issuer);
+  return pathname === "/" ? [""] : ["", pathname];
+}
+
 /**
  * Puts routes at the root, and below the issuer's path where the issuer has one: verifiers follow the issuer's URL, and
  * a proxy may have taken the path away.
  */
 export function belowIssuer(issuer: string, ...all: readonly Hono[]): Hono {
-  const { pathname } = new URL(issuer);
   const routes = new Hono();
   for (const one of all) routes.route("/", one);
-  return pathname === "/" ? routes : new Hono().route("/", routes).route(pathname, routes);
+  const placed = new Hono();
+  for (const prefix of issuerPrefixes(issuer)) placed.route(prefix === "" ? "/" : prefix, routes);
+  return placed;
 }

@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import { BrokerError } from "../../domain/errors.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { RefusedEvent } from "../../ports/security-events.ts";
+import { issuerPrefixes, NO_STORE } from "./document.ts";
 import type { FormPaths } from "./request-guard.ts";
 
 export type EventReceiverFacts = {
@@ -10,13 +11,11 @@ export type EventReceiverFacts = {
 };
 
 const PATH = "/ssf/events";
-const NEVER_KEPT = { "cache-control": "no-store" };
 
 /** The path that takes events: at the root, and below the issuer's path too, where the issuer has one. */
 export function eventReceiverForms(issuer: string): FormPaths {
-  const { pathname } = new URL(issuer);
   const terms = { bytesMax: LIMITS.requestBytesMax, media: "secevent" } as const;
-  return new Map((pathname === "/" ? [PATH] : [PATH, pathname + PATH]).map((path) => [path, terms]));
+  return new Map(issuerPrefixes(issuer).map((prefix) => [prefix + PATH, terms]));
 }
 
 /**
@@ -29,15 +28,15 @@ export function eventReceiverRoute({ receive }: EventReceiverFacts): Hono {
   routes.post(PATH, async (context) => {
     try {
       const refused = await receive(await context.req.text());
-      return refused === undefined ? context.body(null, 202, NEVER_KEPT) : answer(context, refused);
+      return refused === undefined ? context.body(null, 202, NO_STORE) : answer(context, refused);
     } catch (thrown) {
       if (!(thrown instanceof BrokerError)) throw thrown;
-      return context.text(`${thrown.message}\n`, 503, NEVER_KEPT);
+      return context.text(`${thrown.message}\n`, 503, NO_STORE);
     }
   });
   return routes;
 }
 
 function answer(context: Context, { err, description }: RefusedEvent): Response {
-  return context.json({ err, description }, 400, { ...NEVER_KEPT, "content-language": "en" });
+  return context.json({ err, description }, 400, { ...NO_STORE, "content-language": "en" });
 }

@@ -2,8 +2,9 @@ import type { TLSSocket } from "node:tls";
 import type { Hono } from "hono";
 import type { Denial } from "../../domain/errors.ts";
 import type { VerifierEntry } from "../../domain/registration-entry.ts";
+import { NO_STORE_PRAGMA } from "./document.ts";
 import type { FormPaths } from "./request-guard.ts";
-import { NEVER_KEPT, tokenForms, tokenRoute } from "./token-form.ts";
+import { tokenForms, tokenRoute } from "./token-form.ts";
 
 export type IntrospectionFacts = {
   /**
@@ -31,6 +32,6 @@ export function introspectionRoutes({ verifierOf, introspect }: IntrospectionFac
   return tokenRoute(INTROSPECTION_PATH, {
     act: "introspection is asked",
     callerOf: verifierOf,
-    answer: async (context, token, verifier) => context.json(await introspect(token, verifier), 200, NEVER_KEPT),
+    answer: async (context, token, verifier) => context.json(await introspect(token, verifier), 200, NO_STORE_PRAGMA),
   });
 }

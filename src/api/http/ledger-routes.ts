@@ -1,13 +1,13 @@
-import { TLSSocket } from "node:tls";
-import type { HttpBindings } from "@hono/node-server";
+import type { TLSSocket } from "node:tls";
 import { type Context, Hono } from "hono";
 import { checkMayLook } from "../../decide/step-access.ts";
-import { BrokerError, type Denial } from "../../domain/errors.ts";
+import type { Denial } from "../../domain/errors.ts";
 import type { Attested } from "../../domain/stages.ts";
 import { hasTile, parseTilePath } from "../../domain/tile.ts";
 import type { SignedCheckpoint } from "../../ports/checkpoint-store.ts";
 import type { TreeReads } from "../../ports/tree-reads.ts";
-import { isRefused } from "./verifier-by-svid.ts";
+import { NO_STORE } from "./document.ts";
+import { answerProved, type WithConnection } from "./proved-caller.ts";
 
 export type LedgerRouteFacts = {
   /** The caller at the other end of a connection, by its X.509-SVID as it is now. */
@@ -16,12 +16,9 @@ export type LedgerRouteFacts = {
   readonly checkpoints: { current(): SignedCheckpoint | undefined };
 };
 
-const NEEDS_TLS = "the ledger is read over TLS 1.3 with an operator's client certificate\n";
-const NEVER_KEPT = { "cache-control": "no-store" };
+const NEEDS_TLS = "the ledger is read over TLS 1.3 with an operator's client certificate";
 /** A tile never changes; but what entries say is for operators, and not for a cache that others ask too. */
 const KEPT_BY_CLIENT = { "cache-control": "private, max-age=31536000, immutable" };
-
-type Env = { readonly Bindings: HttpBindings };
 
 /**
  * The ledger as a tiled transparency log: the signed checkpoint, the tree in tiles, and the entries. For operators, known
@@ -30,17 +27,17 @@ type Env = { readonly Bindings: HttpBindings };
  * @see C2SP tlog-tiles
  */
 export function ledgerRoutes(facts: LedgerRouteFacts): Hono {
-  const routes = new Hono<Env>();
+  const routes = new Hono<WithConnection>();
   routes.get("/checkpoint", (context) =>
     toOperator(context, facts, async ({ note }) =>
-      context.body(note, 200, { ...NEVER_KEPT, "content-type": "text/plain; charset=utf-8" }),
+      context.body(note, 200, { ...NO_STORE, "content-type": "text/plain; charset=utf-8" }),
     ),
   );
   routes.get("/tile/*", (context) =>
     toOperator(context, facts, async ({ size }) => {
       const tile = parseTilePath(context.req.path.slice("/tile/".length));
       // A partial tile of an earlier size is what the tree still begins with.
-      if (tile === undefined || !hasTile(size, tile)) return context.text("no such tile\n", 404, NEVER_KEPT);
+      if (tile === undefined || !hasTile(size, tile)) return context.text("no such tile\n", 404, NO_STORE);
       const bytes = await facts.tree.tile(tile);
       return context.body(Uint8Array.from(bytes), 200, {
         ...KEPT_BY_CLIENT,
@@ -51,23 +48,24 @@ export function ledgerRoutes(facts: LedgerRouteFacts): Hono {
   return routes as unknown as Hono;
 }
 
-async function toOperator(
-  context: Context<Env>,
+function toOperator(
+  context: Context<WithConnection>,
   { callerOf, checkpoints }: LedgerRouteFacts,
   answer: (checkpoint: SignedCheckpoint) => Promise<Response>,
 ): Promise<Response> {
-  const { socket } = context.env.incoming;
-  if (!(socket instanceof TLSSocket)) return context.text(NEEDS_TLS, 404, NEVER_KEPT);
-  const refused = (status: 401 | 403 | 503, text: string) => context.text(`${text}\n`, status, NEVER_KEPT);
-  if (socket.getProtocol() !== "TLSv1.3") return refused(401, "expected TLS 1.3");
-  try {
-    const caller = await callerOf(socket);
-    if (isRefused(caller)) return refused(caller.code === "NO_IDENTITY" ? 401 : 403, caller.message);
-    checkMayLook(caller);
-    const checkpoint = checkpoints.current();
-    return checkpoint === undefined ? refused(503, "no checkpoint is signed at present") : await answer(checkpoint);
-  } catch (thrown) {
-    if (!(thrown instanceof BrokerError)) throw thrown;
-    return refused(thrown.code === "NOT_ENTITLED" ? 403 : 503, thrown.message);
-  }
+  const refused = (status: 401 | 403 | 404 | 503, text: string) => context.text(`${text}\n`, status, NO_STORE);
+  return answerProved(
+    context,
+    {
+      needsTls: () => refused(404, NEEDS_TLS),
+      callerOf,
+      refused,
+      failed: ({ code, message }) => refused(code === "NOT_ENTITLED" ? 403 : 503, message),
+    },
+    async (caller) => {
+      checkMayLook(caller);
+      const checkpoint = checkpoints.current();
+      return checkpoint === undefined ? refused(503, "no checkpoint is signed at present") : answer(checkpoint);
+    },
+  );
 }

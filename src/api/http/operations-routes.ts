@@ -1,4 +1,5 @@
 import { Hono } from "hono";
+import { NO_STORE } from "./document.ts";
 
 /** The state of the broker. */
 export type OperationsFacts = {
@@ -15,8 +16,6 @@ export type OperationsFacts = {
   };
 };
 
-const NEVER_KEPT = { "cache-control": "no-store" };
-
 /**
  * Health and metrics, for a listener of their own: they say more of the inside than a verifier has to know.
  *
@@ -25,13 +24,13 @@ const NEVER_KEPT = { "cache-control": "no-store" };
  */
 export function operationsRoutes(facts: OperationsFacts): Hono {
   const routes = new Hono();
-  routes.get("/livez", (context) => context.json({ live: true }, 200, NEVER_KEPT));
+  routes.get("/livez", (context) => context.json({ live: true }, 200, NO_STORE));
   routes.get("/readyz", (context) => {
     const { ready, reasons, warnings } = facts.readiness();
-    return context.json({ ready, reasons, warnings }, ready ? 200 : 503, NEVER_KEPT);
+    return context.json({ ready, reasons, warnings }, ready ? 200 : 503, NO_STORE);
   });
   routes.get("/metrics", async (context) =>
-    context.body(await facts.metrics.metrics(), 200, { ...NEVER_KEPT, "content-type": facts.metrics.contentType }),
+    context.body(await facts.metrics.metrics(), 200, { ...NO_STORE, "content-type": facts.metrics.contentType }),
   );
   return routes;
 }

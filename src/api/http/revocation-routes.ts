@@ -2,8 +2,9 @@ import type { TLSSocket } from "node:tls";
 import type { Hono } from "hono";
 import type { Actor } from "../../domain/actor.ts";
 import type { Denial } from "../../domain/errors.ts";
+import { NO_STORE_PRAGMA } from "./document.ts";
 import type { FormPaths } from "./request-guard.ts";
-import { NEVER_KEPT, tokenForms, tokenRoute } from "./token-form.ts";
+import { tokenForms, tokenRoute } from "./token-form.ts";
 
 export type RevocationFacts = {
   /** The operator at the other end of a connection, by its X.509-SVID as it is now; NO_IDENTITY, NOT_ENTITLED. */
@@ -29,7 +30,7 @@ export function revocationRoutes({ operatorOf, revoke }: RevocationFacts): Hono 
     callerOf: operatorOf,
     async answer(context, token, { by }) {
       await revoke(token, by);
-      return context.body(null, 200, NEVER_KEPT);
+      return context.body(null, 200, NO_STORE_PRAGMA);
     },
   });
 }

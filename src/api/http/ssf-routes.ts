@@ -1,14 +1,14 @@
-import { TLSSocket } from "node:tls";
-import type { HttpBindings } from "@hono/node-server";
+import type { TLSSocket } from "node:tls";
 import { type Context, Hono } from "hono";
-import { BrokerError, type Denial, isDenial } from "../../domain/errors.ts";
+import { BrokerError, type Denial } from "../../domain/errors.ts";
 import { DELIVERIES, type EventStream } from "../../domain/event-stream.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { SENT_EVENTS } from "../../domain/security-event.ts";
 import { type JsonObject, parseStrictText } from "../../domain/strict-json.ts";
 import { type Receiver, type StreamManagement, VERIFICATION_SECONDS_MIN } from "../../signals/manage-streams.ts";
 import type { Polled } from "../../signals/poll-events.ts";
-import { answerWith } from "./document.ts";
+import { answerWith, issuerPrefixes, NO_STORE_PRAGMA } from "./document.ts";
+import { answerProved, type WithConnection } from "./proved-caller.ts";
 import type { FormPaths } from "./request-guard.ts";
 
 export type SsfFacts = {
@@ -26,7 +26,6 @@ const STATUS = "/ssf/status";
 const VERIFY = "/ssf/verify";
 const POLL = "/ssf/poll";
 const CONFIGURATION_MAX_AGE_SECONDS = 3_600;
-const NEVER_KEPT = { "cache-control": "no-store", pragma: "no-cache" };
 const NEEDS_TLS = "streams are managed over TLS 1.3 with a client certificate\n";
 
 /** The paths that take more than GET: at the root, and below the issuer's path too, where the issuer has one. */
@@ -38,12 +37,7 @@ export function ssfForms(issuer: string): FormPaths {
     [VERIFY, terms],
     [POLL, terms],
   ] as const;
-  return new Map(prefixesOf(issuer).flatMap((at) => paths.map(([path, one]) => [at + path, one] as const)));
-}
-
-function prefixesOf(issuer: string): readonly string[] {
-  const { pathname } = new URL(issuer);
-  return pathname === "/" ? [""] : ["", pathname];
+  return new Map(issuerPrefixes(issuer).flatMap((at) => paths.map(([path, one]) => [at + path, one] as const)));
 }
 
 /**
@@ -66,8 +60,6 @@ function ssfConfiguration(issuer: string): JsonObject {
   };
 }
 
-type Env = { readonly Bindings: HttpBindings };
-
 /**
  * Streams of security events, for verifiers: each manages the one of its entry, and is known by the X.509-SVID of its
  * connection, looked at anew with every request.
@@ -75,11 +67,11 @@ type Env = { readonly Bindings: HttpBindings };
  * @see SSF 1.0 sections 7 and 8; RFC 8936; RFC 8705 section 2
  */
 export function ssfRoutes(facts: SsfFacts): Hono {
-  const routes = new Hono<Env>();
+  const routes = new Hono<WithConnection>();
   const { streams, issuer } = facts;
   const shown = (receiver: Receiver, stream: EventStream) => streamMember(receiver, stream, issuer);
 
-  for (const prefix of prefixesOf(issuer)) {
+  for (const prefix of issuerPrefixes(issuer)) {
     // The well-known part stands between host and path.
     routes.get(WELL_KNOWN + prefix, (context) =>
       answerWith(context, {
@@ -172,30 +164,30 @@ function statusMember({ streamId, status, reason }: EventStream): JsonObject {
   return { stream_id: streamId, status, ...(reason === undefined ? {} : { reason }) };
 }
 
-/** Whoever asks is looked at before the body: what a stranger sends is not even read. */
-async function answering(
-  context: Context<Env>,
+function answering(
+  context: Context<WithConnection>,
   { receiverOf }: SsfFacts,
   answer: (receiver: Receiver) => Promise<Response>,
 ): Promise<Response> {
-  const { socket } = context.env.incoming;
-  for (const [name, value] of Object.entries(NEVER_KEPT)) context.header(name, value);
-  if (!(socket instanceof TLSSocket)) return context.text(NEEDS_TLS, 404);
-  if (socket.getProtocol() !== "TLSv1.3") return failed(context, 401, "expected TLS 1.3");
-  try {
-    const receiver = await receiverOf(socket);
-    if (isDenial(receiver)) return failed(context, receiver.code === "NO_IDENTITY" ? 401 : 403, receiver.message);
-    return await answer(receiver);
-  } catch (thrown) {
-    if (!(thrown instanceof BrokerError)) throw thrown;
-    const status = { INVALID_FIELD: 400, NOT_ENTITLED: 403 } as const;
-    return failed(context, thrown.code in status ? status[thrown.code as keyof typeof status] : 503, thrown.message);
-  }
+  for (const [name, value] of Object.entries(NO_STORE_PRAGMA)) context.header(name, value);
+  return answerProved(
+    context,
+    {
+      needsTls: () => context.text(NEEDS_TLS, 404),
+      callerOf: receiverOf,
+      refused: (status, message) => failed(context, status, message),
+      failed({ code, message }) {
+        const status = { INVALID_FIELD: 400, NOT_ENTITLED: 403 } as const;
+        return failed(context, code in status ? status[code as keyof typeof status] : 503, message);
+      },
+    },
+    answer,
+  );
 }
 
 /** For requests whose body names the stream. */
 function withStream(
-  context: Context<Env>,
+  context: Context<WithConnection>,
   facts: SsfFacts,
   answer: (receiver: Receiver, stream: EventStream, asked: JsonObject) => Promise<Response>,
 ): Promise<Response> {

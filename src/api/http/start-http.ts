@@ -5,6 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { BrokerError } from "../../domain/errors.ts";
 import { createTally } from "../../domain/tally.ts";
+import { NO_STORE } from "./document.ts";
 import { hostCheck, isLoopback } from "./host-check.ts";
 import { type FormPaths, type Refusal, refusalOf, refuse } from "./request-guard.ts";
 import { type ClientAuthorities, followContext, type SvidSource, tlsContextOf } from "./tls-context.ts";
@@ -148,16 +149,15 @@ function nameOf({ remoteAddress, remotePort }: Socket): string {
 const NO_FORMS: FormPaths = new Map();
 
 function answering(routes: Hono, onError: (thrown: unknown) => void): Hono["fetch"] {
-  const neverKept = { "cache-control": "no-store" };
   return routes
-    .notFound((context) => context.text("not found\n", 404, neverKept))
+    .notFound((context) => context.text("not found\n", 404, NO_STORE))
     .onError((thrown, context) => {
       if (thrown instanceof BrokerError && thrown.code === "NOT_SERVING") {
-        return context.text("not serving at present\n", 503, neverKept);
+        return context.text("not serving at present\n", 503, NO_STORE);
       }
       // A form that broke off because its client left is nobody's fault.
       if (!context.req.raw.signal.aborted) onError(thrown);
-      return context.text("internal error\n", 500, neverKept);
+      return context.text("internal error\n", 500, NO_STORE);
     }).fetch;
 }
 

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { BrokerError } from "../../domain/errors.ts";
 import { STATUS_LIST_TTL_SECONDS } from "../../domain/status-list.ts";
-import { answerWith } from "./document.ts";
+import { answerWith, NO_STORE } from "./document.ts";
 
 export type StatusRouteFacts = {
   /** The status list token of a list; `undefined` for one that there is not. @throws BrokerError */
@@ -9,7 +9,6 @@ export type StatusRouteFacts = {
 };
 
 const MEDIA_TYPE = "application/statuslist+jwt";
-const NEVER_KEPT = { "cache-control": "no-store" };
 
 /**
  * The status lists, for verifiers that hear of revocations by nothing else.
@@ -21,13 +20,13 @@ export function statusRoutes(facts: StatusRouteFacts): Hono {
   routes.get("/status/:list", async (context) => {
     try {
       const body = await facts.token(context.req.param("list"));
-      if (body === undefined) return context.text("no such status list\n", 404, NEVER_KEPT);
+      if (body === undefined) return context.text("no such status list\n", 404, NO_STORE);
       // Pages in browsers verify too, and there is nothing here that is not for everybody. Section 8.1
       context.header("access-control-allow-origin", "*");
       return answerWith(context, { body, mediaType: MEDIA_TYPE, maxAgeSeconds: STATUS_LIST_TTL_SECONDS });
     } catch (thrown) {
       if (!(thrown instanceof BrokerError)) throw thrown;
-      return context.text(`${thrown.message}\n`, 503, NEVER_KEPT);
+      return context.text(`${thrown.message}\n`, 503, NO_STORE);
     }
   });
   return routes;

@@ -1,7 +1,7 @@
 import type { TLSSocket } from "node:tls";
-import { type Denial, denial, denialFrom } from "../../domain/errors.ts";
+import { type Denial, denial, denialFrom, isDenial } from "../../domain/errors.ts";
 import { formatProcess } from "../../domain/process.ts";
-import { isOfKind } from "../../domain/registration-entry.ts";
+import { isOfKind, type VerifierEntry } from "../../domain/registration-entry.ts";
 import type { Attested } from "../../domain/stages.ts";
 import { secondsOf } from "../../domain/time.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -28,39 +28,43 @@ export type VerifierBySvidPorts = {
 
 /** Knows a verifier by the client certificate of its connection. */
 export function verifierBySvid(ports: VerifierBySvidPorts): IntrospectionFacts["verifierOf"] {
-  const callerOf = callerBySvid(ports);
-  return async (socket) => {
-    const caller = await callerOf(socket);
-    if (isRefused(caller)) return caller;
-    const verifier = caller.entries.find((entry) => isOfKind(entry, "verifier"));
-    return verifier ?? denial("NOT_ENTITLED", "only verifiers introspect tokens");
-  };
+  return knownBySvid(ports, (caller) => verifierAmong(caller) ?? notEntitled("only verifiers introspect tokens"));
 }
 
 /** Knows a receiver of security events, which is a verifier, in the same way. */
 export function receiverBySvid(ports: VerifierBySvidPorts): SsfFacts["receiverOf"] {
-  const callerOf = callerBySvid(ports);
-  return async (socket) => {
-    const caller = await callerOf(socket);
-    if (isRefused(caller)) return caller;
-    const entry = caller.entries.find((one) => isOfKind(one, "verifier"));
-    if (entry === undefined) return denial("NOT_ENTITLED", "only verifiers are sent security events");
+  return knownBySvid(ports, (caller) => {
+    const entry = verifierAmong(caller);
+    if (entry === undefined) return notEntitled("only verifiers are sent security events");
     return { entry, by: { kind: "entry", entryId: entry.entryId, process: formatProcess(caller.process) } };
-  };
+  });
 }
 
 /** Knows an operator who may revoke in the same way. */
 export function operatorBySvid(ports: VerifierBySvidPorts): RevocationFacts["operatorOf"] {
-  const callerOf = callerBySvid(ports);
-  return async (socket) => {
-    const caller = await callerOf(socket);
-    if (isRefused(caller)) return caller;
+  return knownBySvid(ports, (caller) => {
     try {
       return { by: operatorActor(caller, ["admin"]) };
     } catch (thrown) {
       return denialFrom(thrown);
     }
+  });
+}
+
+function knownBySvid<Known>(ports: VerifierBySvidPorts, known: (caller: Attested) => Known | Denial) {
+  const callerOf = callerBySvid(ports);
+  return async (socket: TLSSocket): Promise<Known | Denial> => {
+    const caller = await callerOf(socket);
+    return isDenial(caller) ? caller : known(caller);
   };
+}
+
+function verifierAmong({ entries }: Attested): VerifierEntry | undefined {
+  return entries.find((entry) => isOfKind(entry, "verifier"));
+}
+
+function notEntitled(message: string): Denial {
+  return denial("NOT_ENTITLED", message);
 }
 
 /**
@@ -80,10 +84,6 @@ export function callerBySvid(ports: VerifierBySvidPorts): (socket: TLSSocket) =>
       return denialFrom(thrown);
     }
   };
-}
-
-export function isRefused(caller: Attested | Denial): caller is Denial {
-  return "code" in caller;
 }
 
 function identityOf(chain: readonly Uint8Array[], { identify }: VerifierBySvidPorts): TlsIdentity | Denial {
