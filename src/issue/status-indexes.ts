@@ -11,7 +11,16 @@ import type { Randomness } from "../ports/randomness.ts";
 /** Gives tokens their places in status lists, each place once. */
 export type StatusIndexes = { next(now: UnixMicros): TokenStatus };
 
-type List = { readonly name: string; readonly begunAt: UnixMicros; readonly left: Uint32Array; used: number };
+type List = {
+  readonly name: string;
+  readonly begunAt: UnixMicros;
+  /**
+   * At each place the index that is left there, and one more; 0: the place's own. So a new list is all zeros, which costs
+   * whoever is issued its first token nothing.
+   */
+  readonly moved: Uint32Array;
+  used: number;
+};
 
 const INDEX_RANDOM_BYTES = 4;
 const LIST_MICROS = STATUS_LIST_SECONDS * 1_000_000;
@@ -28,21 +37,26 @@ export function createStatusIndexes(random: Randomness, tokens = STATUS_LIST_TOK
 
   function begun(now: UnixMicros): List {
     const name = newStatusListName(random.bytes(STATUS_LIST_NAME_BYTES));
-    return { name, begunAt: now, left: Uint32Array.from({ length: tokens }, (_, index) => index), used: 0 };
+    return { name, begunAt: now, moved: new Uint32Array(tokens), used: 0 };
   }
 
   return {
     next(now) {
       if (list === undefined || list.used === tokens || !isCurrent(list, now)) list = begun(now);
-      const { left, used, name } = list;
+      const { moved, used, name } = list;
       // The first part of a shuffle (Fisher and Yates) for each token.
       const drawn = used + below(tokens - used, random);
-      const index = left[drawn] ?? 0;
-      left[drawn] = left[used] ?? 0;
+      const index = leftAt(moved, drawn);
+      moved[drawn] = leftAt(moved, used) + 1;
       list.used += 1;
       return { list: name, index };
     },
   };
+}
+
+function leftAt(moved: Uint32Array, place: number): number {
+  const one = moved[place] ?? 0;
+  return one === 0 ? place : one - 1;
 }
 
 /** A list is for a time; a clock that was set back begins another, for the end of a list is reckoned from its first token. */
