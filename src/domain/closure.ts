@@ -88,14 +88,22 @@ export function closureOf(facts: ClosureFacts): Closure {
   const { closed, closedAt, exchanges } = facts;
   const verifiers = facts.verifiers.filter((one) => closed.some(({ audience }) => accepts(one, audience)));
   const places = closed.map((credentials) => placeOf(credentials, { ...facts, verifiers }));
-  const states = [...places.map(({ state }) => state), ...exchanges.map(() => "UNKNOWN" as const)];
   return {
-    state: CLOSURE_STATES.findLast((state) => states.includes(state)) ?? "CLOSED",
+    state: stateOfAll(places, exchanges),
     places,
     verifiers,
     exchanges,
     latestPossibleAcceptance: Math.max(closedAt, ...places.map(({ until }) => until)) as UnixMicros,
   };
+}
+
+/** The state of a close, by what became of its places and exchanges: the worst of them. */
+export function stateOfAll(
+  places: readonly Pick<ClosurePlace, "state">[],
+  exchanges: readonly UnconfirmedExchange[],
+): ClosureState {
+  const states = [...places.map(({ state }) => state), ...exchanges.map(() => "UNKNOWN" as const)];
+  return CLOSURE_STATES.findLast((state) => states.includes(state)) ?? "CLOSED";
 }
 
 function accepts({ audiences }: StandingVerifier, audience: string | undefined): boolean {

@@ -1,4 +1,4 @@
-import { CLOSURE_STATES } from "../domain/closure.ts";
+import { stateOfAll } from "../domain/closure.ts";
 import { type ClosureReceipt, parseClosureReceiptText } from "../domain/closure-receipt.ts";
 import { BrokerError } from "../domain/errors.ts";
 import { type CheckedReceipt, checkReceipt, type LedgerKeys, type Refused } from "./ledger-proofs.ts";
@@ -60,9 +60,8 @@ function holds(signed: Parameters<typeof holdsReceipt>[0]): boolean {
 
 /** Why the state is not what the places and exchanges say. */
 function whyStateFails({ closure: { state, places, exchanges } }: ClosureReceipt): string | undefined {
-  const states = [...places.map((place) => place.state), ...exchanges.map(() => "UNKNOWN" as const)];
-  const worst = CLOSURE_STATES.findLast((one) => states.includes(one)) ?? "CLOSED";
-  return worst === state ? undefined : `it states ${state}, and what it lists is ${worst}`;
+  const listed = stateOfAll(places, exchanges);
+  return listed === state ? undefined : `it states ${state}, and what it lists is ${listed}`;
 }
 
 function refused(why: string): Refused {

@@ -1,7 +1,7 @@
-import { createPublicKey, verify } from "node:crypto";
+import { verify } from "node:crypto";
 import { type NoteKey, type NoteSignature, noteKeyId, parseNote } from "../domain/signed-note.ts";
+import { ED25519_SIGNATURE_BYTES, ed25519KeyOf } from "./ed25519.ts";
 
-const SIGNATURE_BYTES = 64;
 const TIMESTAMP_BYTES = 8;
 
 /** A signature that holds; of a witness, with the instant that it names, Unix seconds. */
@@ -37,7 +37,7 @@ export function openNote(note: string, keys: readonly NoteKey[]): OpenedNote {
 /** Checks one signature by the key that it names; `undefined` where it does not hold. */
 function verifyNoteSignature(text: string, { bytes }: NoteSignature, key: NoteKey): SignedBy | undefined {
   if (key.type === "ed25519") return holds(text, bytes, key) ? { key } : undefined;
-  if (bytes.length !== TIMESTAMP_BYTES + SIGNATURE_BYTES) return undefined;
+  if (bytes.length !== TIMESTAMP_BYTES + ED25519_SIGNATURE_BYTES) return undefined;
   const at = Number(Buffer.from(bytes.subarray(0, TIMESTAMP_BYTES)).readBigUInt64BE());
   return holds(cosignedText(text, at), bytes.subarray(TIMESTAMP_BYTES), key) ? { key, at } : undefined;
 }
@@ -48,10 +48,6 @@ function cosignedText(text: string, at: number): string {
 }
 
 function holds(text: string, signature: Uint8Array, { publicKey }: NoteKey): boolean {
-  if (signature.length !== SIGNATURE_BYTES) return false;
-  const key = createPublicKey({
-    key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(publicKey).toString("base64url") },
-    format: "jwk",
-  });
-  return verify(null, Buffer.from(text), key, signature);
+  if (signature.length !== ED25519_SIGNATURE_BYTES) return false;
+  return verify(null, Buffer.from(text), ed25519KeyOf(publicKey), signature);
 }

@@ -1,8 +1,7 @@
-import { createPublicKey, type KeyObject, verify } from "node:crypto";
-import { base64urlOf, bytesOfBase64url } from "../domain/base64url.ts";
+import { type KeyObject, verify } from "node:crypto";
+import { bytesOfBase64url } from "../domain/base64url.ts";
 import { parseReceiptKey, receiptStatement, type SignedReceipt } from "../domain/signed-receipt.ts";
-
-const SIGNATURE_BYTES = 64;
+import { ED25519_SIGNATURE_BYTES, ed25519KeyOf } from "./ed25519.ts";
 
 /** Whether the key that a receipt names has signed it; computed off the event loop. False also for a key that is none. */
 export function isSignedReceipt(receipt: SignedReceipt): Promise<boolean> {
@@ -28,10 +27,9 @@ export function holdsReceipt(receipt: SignedReceipt): boolean {
 
 function signatureOf({ signature }: SignedReceipt): Uint8Array | undefined {
   const bytes = bytesOfBase64url(signature);
-  return bytes?.length === SIGNATURE_BYTES ? bytes : undefined;
+  return bytes?.length === ED25519_SIGNATURE_BYTES ? bytes : undefined;
 }
 
 function keyOf({ key }: SignedReceipt): KeyObject {
-  const x = base64urlOf(parseReceiptKey(key, "key"));
-  return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+  return ed25519KeyOf(parseReceiptKey(key, "key"));
 }
