@@ -1,3 +1,4 @@
+import { isObject } from "./strict-json.ts";
 import type { UnixSeconds } from "./time.ts";
 
 /** The events that this broker sends, by the URI that names them. CAEP 1.0 sections 3.1 and 3.3, SSF 1.0 section 8.1.4 */
@@ -53,6 +54,17 @@ export function securityEventClaims({
     sub_id: subject,
     events: { [event]: said },
   };
+}
+
+const ERROR_CODE = /^[a-z_]{1,64}$/;
+
+/**
+ * The code by which a receiver says why it does not take an event, as operators are told it; other texts of a receiver are
+ * not repeated. RFC 8935 section 2.4
+ */
+export function errorCodeIn(said: unknown): string | undefined {
+  const code = isObject(said) ? said["err"] : undefined;
+  return typeof code === "string" && ERROR_CODE.test(code) ? code : undefined;
 }
 
 /** What an event of an identity provider does to the principal that it is about. */

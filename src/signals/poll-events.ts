@@ -1,5 +1,6 @@
 import { invalidField } from "../domain/errors.ts";
 import type { EventStream } from "../domain/event-stream.ts";
+import { errorCodeIn } from "../domain/security-event.ts";
 import { isObject, type JsonObject } from "../domain/strict-json.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Outboxes } from "./outboxes.ts";
@@ -47,7 +48,8 @@ export async function pollEvents(
   if (!isObject(setErrs)) throw invalidField("setErrs", "an object");
   const refused = Object.keys(setErrs).slice(0, ACKNOWLEDGED_MAX);
   outboxes.acknowledge(streamId, [...ack, ...refused]);
-  if (refused.length > 0) ports.refused(streamId, [...new Set(refused.map((jti) => errorIn(setErrs[jti])))]);
+  if (refused.length > 0)
+    ports.refused(streamId, [...new Set(refused.map((jti) => errorCodeIn(setErrs[jti]) ?? "unknown"))]);
   if (maxEvents === 0) return { sets: {} };
 
   const wanted = Math.min(maxEvents, EVENTS_MAX);
@@ -85,10 +87,4 @@ function newsWithin(outboxes: Outboxes, clock: Clock, endsAtMs: number, gone: Ab
       for (const end of ends) end();
     },
   };
-}
-
-/** The error's code as RFC 8935 section 2.4 lists it; anything else is not repeated. */
-function errorIn(value: unknown): string {
-  const code = isObject(value) ? value["err"] : undefined;
-  return typeof code === "string" && /^[a-z_]{1,64}$/.test(code) ? code : "unknown";
 }

@@ -67,9 +67,9 @@ export function addHistory(history: Command, context: Context): void {
         if (options.count === true || options.groupBy !== undefined) return showCount(session, list, filter, options);
         const asked = (page: Pick<Filter, "pageSize" | "pageToken">) => ask(client, { ...filter, ...page }, options);
         if (options.follow === true) {
-          const rows = list === "events" ? undefined : follow(session, asked, options);
-          if (rows !== undefined) return session.print.stream(view, rows);
-          return session.print.stream(eventView, followEvents(session, filter, options));
+          return list === "events"
+            ? session.print.stream(eventView, followEvents(session, filter, options))
+            : session.print.stream(view, follow(session, asked, options));
         }
         await session.print.rows(view, await rowsOf(session, options, asked, (page) => page.rows));
       }),
