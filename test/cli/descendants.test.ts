@@ -1,65 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
-import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
-import { openChannel } from "../../src/wire/channel.ts";
-import { createClient } from "../../src/wire/client.ts";
-import { type Daemon, startDaemon } from "../daemon.ts";
-import { type Ran, runStint } from "./running.ts";
+import { expect, test } from "vitest";
+import { cliScene, data, RESOURCE } from "./cli-scene.ts";
 
-const RESOURCE = "https://mcp.example.org";
-const tool = {
-  type: "mcp_tool",
-  locations: [RESOURCE],
-  identifier: "search",
-  actions: ["read"],
-  datatypes: ["internal"],
-};
-const grant = JSON.stringify([tool]);
-const self = [`unix:uid:${process.getuid?.()}`];
-
-let daemon: Daemon;
-beforeAll(async () => {
-  daemon = await startDaemon({
-    entries: [
-      { kind: "agent", name: "researcher", selectors: self, ceiling: [tool], allow_any_executor: true },
-      { kind: "runtime", name: "graph", selectors: self, agents: ["researcher"] },
-      { kind: "verifier", name: "mcp-1", selectors: self, audiences: [RESOURCE], max_staleness: "15s" },
-    ],
-  });
-});
-afterAll(() => daemon[Symbol.asyncDispose]());
-
-type Given = Parameters<typeof runStint>[1];
-const stint = (args: readonly string[], given?: Given) =>
-  runStint(["--operator-socket", daemon.operatorSocket, "--socket", daemon.workloadSocket, ...args], given);
-const operator = (args: readonly string[], given?: Given) =>
-  runStint(["--operator-socket", daemon.operatorSocket, ...args], given);
-
-/** The data of a command that has to succeed. */
-async function data(ran: Promise<Ran>): Promise<Record<string, unknown> & Record<string, unknown>[]> {
-  const { status, out, err } = await ran;
-  expect([status, err]).toEqual([0, err]);
-  return JSON.parse(out) as never;
-}
-
-/** Opens a step of its own for a test, and gives its id. */
-async function openStep(run: string, more: readonly string[] = []): Promise<string> {
-  const args = ["-o", "json", "step", "open", "--run", run, "--step", "search", "--agent", "researcher"];
-  const opened = await data(stint([...args, "--executor", "any", "--grant", grant, ...more]));
-  return String(opened["step_id"]);
-}
-
-/** One JWT-SVID and one X.509-SVID of the step. */
-async function issueBoth(stepId: string): Promise<void> {
-  const channel = openChannel(daemon.workloadSocket);
-  const credentials = createClient(Credentials, channel);
-  try {
-    await credentials.issueJwtSvid({ stepId, wanted: { audiences: [RESOURCE] } });
-    await credentials.issueX509Svid({ stepId, csr: certificateRequestOf(await generateKey()) });
-  } finally {
-    channel.close();
-  }
-}
+const { operator, openStep, issueBoth } = cliScene();
 
 /** The rows of a command in JSON lines, by what each of them is. */
 async function told(...args: readonly string[]) {

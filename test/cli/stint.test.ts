@@ -1,61 +1,19 @@
 import { createHash, X509Certificate } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { Credentials } from "../../src/gen/stint/v1/credentials_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { certificateRequestOf, generateKey } from "../../src/sdk/runtime/certificate-request.ts";
 import { openChannel } from "../../src/wire/channel.ts";
 import { createClient } from "../../src/wire/client.ts";
 import { durationOfSeconds } from "../../src/wire/timestamps.ts";
-import { type Daemon, startDaemon } from "../daemon.ts";
-import { type Ran, runStint } from "./running.ts";
+import { cliScene, data, grant, RESOURCE, tool } from "./cli-scene.ts";
 
-const RESOURCE = "https://mcp.example.org";
-const tool = {
-  type: "mcp_tool",
-  locations: [RESOURCE],
-  identifier: "search",
-  actions: ["read"],
-  datatypes: ["internal"],
-};
-const grant = JSON.stringify([tool]);
-const self = [`unix:uid:${process.getuid?.()}`];
-
-let daemon: Daemon;
-beforeAll(async () => {
-  daemon = await startDaemon({
-    entries: [
-      { kind: "agent", name: "researcher", selectors: self, ceiling: [tool], allow_any_executor: true },
-      { kind: "runtime", name: "graph", selectors: self, agents: ["researcher"] },
-      { kind: "verifier", name: "mcp-1", selectors: self, audiences: [RESOURCE], max_staleness: "15s" },
-    ],
-  });
-});
-afterAll(() => daemon[Symbol.asyncDispose]());
-
-type Given = Parameters<typeof runStint>[1];
-const stint = (args: readonly string[], given?: Given) =>
-  runStint(["--operator-socket", daemon.operatorSocket, "--socket", daemon.workloadSocket, ...args], given);
-const operator = (args: readonly string[], given?: Given) =>
-  runStint(["--operator-socket", daemon.operatorSocket, ...args], given);
-
-/** The data of a command that has to succeed. */
-async function data(ran: Promise<Ran>): Promise<Record<string, unknown> & Record<string, unknown>[]> {
-  const { status, out, err } = await ran;
-  expect([status, err]).toEqual([0, err]);
-  return JSON.parse(out) as never;
-}
-
-/** Opens a step of its own for a test, and gives its id. */
-async function openStep(run: string, more: readonly string[] = []): Promise<string> {
-  const args = ["-o", "json", "step", "open", "--run", run, "--step", "search", "--agent", "researcher"];
-  const opened = await data(stint([...args, "--executor", "any", "--grant", grant, ...more]));
-  return String(opened["step_id"]);
-}
+const { daemon, stint, operator, openStep } = cliScene();
 
 async function issueToken(stepId: string): Promise<string> {
-  const channel = openChannel(daemon.workloadSocket);
+  const channel = openChannel(daemon().workloadSocket);
   try {
     const { svid } = await createClient(Credentials, channel).issueJwtSvid({
       stepId,
@@ -68,7 +26,7 @@ async function issueToken(stepId: string): Promise<string> {
 }
 
 async function issueCertificate(stepId: string) {
-  const channel = openChannel(daemon.workloadSocket);
+  const channel = openChannel(daemon().workloadSocket);
   try {
     const csr = certificateRequestOf(await generateKey());
     const { svid } = await createClient(Credentials, channel).issueX509Svid({ stepId, csr });
@@ -81,7 +39,7 @@ async function issueCertificate(stepId: string) {
 
 /** A verifier that acknowledges all it is sent; connected once this resolves. */
 async function listen(): Promise<{ stop(): void }> {
-  const channel = openChannel(daemon.workloadSocket);
+  const channel = openChannel(daemon().workloadSocket);
   const call = createClient(Revocations, channel).watch();
   call.send({ message: { case: "hello", value: { audiences: [RESOURCE], maxStaleness: durationOfSeconds(15) } } });
   const first = await call.responses.next();
@@ -166,7 +124,7 @@ describe("stint step", () => {
   });
 
   test("reads a grant from a file, and opens what of it is permitted", async () => {
-    const file = join(daemon.directory, "grant.json");
+    const file = join(daemon().directory, "grant.json");
     writeFileSync(file, JSON.stringify([tool, { ...tool, identifier: "delete" }]));
     const args = ["step", "open", "--run", "run-part", "--step", "s", "--agent", "researcher", "--executor", "any"];
     const opened = await data(stint(["-o", "json", ...args, "--grant", `@${file}`, "--allow-partial"]));
@@ -361,7 +319,7 @@ describe("stint inspect -", () => {
         .digest("hex"),
     });
     const parts = token.split(".");
-    for (const part of parts) expect(found.out + found.err + daemon.stderr()).not.toContain(part);
+    for (const part of parts) expect(found.out + found.err + daemon().stderr()).not.toContain(part);
   });
 
   test("tells whose certificate it is, in PEM and in DER", async () => {
@@ -461,7 +419,7 @@ describe("stint entry", () => {
   });
 
   test("gives what it shows back to itself, and refuses it once another has changed the entry", async () => {
-    const file = join(daemon.directory, "entry.json");
+    const file = join(daemon().directory, "entry.json");
     await operator(["entry", "create", "verifier/mcp-9", "--selector", "unix:uid:4243", "--audience", "urn:nine"]);
     const shown = await operator(["-o", "json", "entry", "show", "verifier/mcp-9"]);
     writeFileSync(file, shown.out.replace("urn:nine", "urn:ten"));
