@@ -3,9 +3,10 @@ import { LIMITS } from "../domain/limits.ts";
 import { addSeconds, secondsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import { createListeners } from "../follow/listeners.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
+import type { CredentialReads } from "../ports/credential-reads.ts";
 import type { AuthorityDirectory } from "../ports/directories.ts";
 import type { Head } from "../ports/ledger.ts";
-import type { CredentialReads, DenyEntry } from "../ports/ledger-reads.ts";
+import type { DenyEntry } from "../ports/ledger-reads.ts";
 import type { Signer } from "../ports/signer.ts";
 
 /** A CRL as it was signed. */

@@ -3,11 +3,11 @@ import type { LedgerEvent } from "../domain/ledger-event.ts";
 import { invalidate, newStatusBits, statusListEnd, type TokenStatus } from "../domain/status-list.ts";
 import { secondsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { CredentialReads } from "../ports/credential-reads.ts";
 import type { Deflate } from "../ports/deflate.ts";
 import type { AuthorityDirectory } from "../ports/directories.ts";
 import type { Committed, Following } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
-import type { CredentialReads } from "../ports/ledger-reads.ts";
 import type { Signer } from "../ports/signer.ts";
 
 export type StatusLists = {

@@ -4,7 +4,7 @@ import { LIMITS } from "../domain/limits.ts";
 import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
 import type { Attested } from "../domain/stages.ts";
 import type { Usage, UsageOutcome } from "../domain/usage.ts";
-import type { CredentialReads } from "../ports/ledger-reads.ts";
+import type { CredentialReads } from "../ports/credential-reads.ts";
 import type { CallRate } from "./call-rate.ts";
 import type { UsageJournal } from "./usage-journal.ts";
 

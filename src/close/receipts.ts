@@ -1,9 +1,8 @@
 import type { StandingVerifier } from "../domain/closure.ts";
-import type { TakenReceipt } from "../domain/ledger-event.ts";
 import { LIMITS } from "../domain/limits.ts";
 import { formatProcess, type ProcessIdentity } from "../domain/process.ts";
 import { isOfKind, type VerifierEntry } from "../domain/registration-entry.ts";
-import type { SignedReceipt } from "../domain/signed-receipt.ts";
+import type { SignedReceipt, TakenReceipt } from "../domain/signed-receipt.ts";
 import { addMicros, addSeconds, microsOf, type UnixMicros, type UnixSeconds } from "../domain/time.ts";
 import type { Cancel, Clock } from "../ports/clock.ts";
 import type { EntryDirectory } from "../ports/directories.ts";

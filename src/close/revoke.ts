@@ -2,10 +2,11 @@ import type { Actor } from "../domain/actor.ts";
 import { BrokerError, errorOf, isDenial } from "../domain/errors.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { CredentialReads } from "../ports/credential-reads.ts";
 import type { InForce } from "../ports/following.ts";
 import type { Ledger } from "../ports/ledger.ts";
 import type { CloseTarget, CredentialName, EntryResult, Written } from "../ports/ledger-acts.ts";
-import type { CredentialReads, HistoryReads, TakenBack } from "../ports/ledger-reads.ts";
+import type { HistoryReads, TakenBack } from "../ports/ledger-reads.ts";
 
 /** What an operator takes back: one credential, or steps with all they hold. */
 export type RevocationTarget =

@@ -13,7 +13,7 @@ import type { RegistrationEntry } from "./registration-entry.ts";
 import type { RevocationReason } from "./revocation.ts";
 import type { RiskLevel, RiskScope } from "./risk.ts";
 import type { TakenEvent } from "./security-event.ts";
-import type { SignedReceipt } from "./signed-receipt.ts";
+import type { TakenReceipt } from "./signed-receipt.ts";
 import type { Segment, TrustDomain } from "./spiffe-id.ts";
 import type { ClosedState, OpenedStep } from "./step.ts";
 import type { UnixMicros, UnixSeconds } from "./time.ts";
@@ -334,9 +334,6 @@ export type ToolForgotten = Event<"tool.forgotten"> & {
 
 /** These open steps were judged anew, on the state of the world as of a sequence, and may go on. */
 export type StepsJudged = Event<"steps.judged"> & { readonly through: number; readonly stepIds: readonly string[] };
-
-/** What all processes of a verifier's entry have applied; with the signature of the one that is behind all others, if each signed. */
-export type TakenReceipt = { readonly entryId: string; readonly sequence: number; readonly signed?: SignedReceipt };
 
 /** What verifiers have acknowledged: cumulative, at most one event a second. */
 export type ReceiptsTaken = Event<"receipts.taken"> & {

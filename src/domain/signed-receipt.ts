@@ -17,6 +17,9 @@ export type SignedReceipt = {
   readonly signature: string;
 };
 
+/** What all processes of a verifier's entry have applied; with the signature of the one that is behind all others, if each signed. */
+export type TakenReceipt = { readonly entryId: string; readonly sequence: number; readonly signed?: SignedReceipt };
+
 const KEY_PREFIX = "ed25519:";
 const KEY_BYTES = 32;
 

@@ -10,21 +10,21 @@ import type { FederatedBundle, FederationRelationship } from "../domain/federati
 import type { CallCounts } from "../domain/grant.ts";
 import type { HistoryField, HistoryList, HistoryTerms } from "../domain/history-filter.ts";
 import type { IssuanceRecord, SvidKind } from "../domain/issuance.ts";
-import type { LedgerEvent, TakenReceipt } from "../domain/ledger-event.ts";
+import type { LedgerEvent } from "../domain/ledger-event.ts";
 import type { RecordedPolicySet } from "../domain/policy-set.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
 import type { RevocationReason } from "../domain/revocation.ts";
 import type { RecordedRisk, RiskScope } from "../domain/risk.ts";
 import type { FactScope, ScopeFacts, StepCounts } from "../domain/run-facts.ts";
+import type { TakenReceipt } from "../domain/signed-receipt.ts";
 import type { Segment, SpiffeId } from "../domain/spiffe-id.ts";
-import type { TokenStatus } from "../domain/status-list.ts";
 import type { ClosedState, Step, StepState } from "../domain/step.ts";
 import type { UnixMicros, UnixSeconds } from "../domain/time.ts";
 import type { ToolState } from "../domain/tool-definition.ts";
 import type { Usage } from "../domain/usage.ts";
 import type { AsOf } from "./following.ts";
-import type { CloseTarget, CredentialName } from "./ledger-acts.ts";
+import type { CloseTarget } from "./ledger-acts.ts";
 import type { PoliciesInForce } from "./policy-engine.ts";
 import type { ToolRow, ToolStanding } from "./tool-reads.ts";
 
@@ -213,36 +213,6 @@ export type FeedReads = {
    * committed before the first part is read is in exactly one part; what is committed meanwhile may be in none.
    */
   inForce(now: UnixSeconds): AsyncIterable<readonly DenyEntry[]>;
-};
-
-/** An X.509-SVID that was taken back, by itself or with its step. */
-export type RevokedX509Svid = {
-  readonly authorityId: string;
-  readonly serialNumber: string;
-  readonly expiresAt: UnixSeconds;
-  readonly revokedAt: UnixMicros;
-  readonly reason: RevocationReason;
-};
-
-/** A status list, and when the last of its tokens has expired and may be forgotten. */
-export type StatusListRow = { readonly list: string; readonly endsAt: UnixSeconds };
-
-/** What became of credentials: for CRLs, and for callers that ask about one credential. */
-export type CredentialReads = {
-  /**
-   * The X.509-SVIDs that were taken back before they expired and expire after an instant, in parts. An SVID that was
-   * taken back before the first part is read is in at least one part, and may be in two; an SVID that is taken back
-   * meanwhile may be in none.
-   */
-  revokedX509Svids(expiringAfter: UnixSeconds): AsyncIterable<readonly RevokedX509Svid[]>;
-  /** The status lists that have a token which may still be accepted. */
-  statusLists(now: UnixSeconds): Promise<readonly StatusListRow[]>;
-  /** Places of the tokens that are denied and may not be forgotten at `now`, in parts; as of `FeedReads.inForce`. */
-  revokedStatuses(now: UnixSeconds): AsyncIterable<readonly TokenStatus[]>;
-  /** Places of the tokens that the events with a sequence in (after, through] took back, in parts. */
-  statusesRevokedBetween(after: number, through: number): AsyncIterable<readonly TokenStatus[]>;
-  /** The issuance of this credential, with what became of it and of its step. */
-  issuance(credential: CredentialName): Promise<IssuanceRow | undefined>;
 };
 
 /** An issuance with what became of it. */

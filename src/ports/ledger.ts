@@ -1,10 +1,10 @@
+import type { CredentialReads } from "./credential-reads.ts";
 import type { ExportReads } from "./export-reads.ts";
 import type { Follower, FollowerStatus, Following } from "./following.ts";
 import type { ActName, LedgerAct, ResultOf } from "./ledger-acts.ts";
 import type { LedgerBackups } from "./ledger-backup.ts";
 import type {
   CallApprovalReads,
-  CredentialReads,
   FeedReads,
   HistoryReads,
   PolicyReads,

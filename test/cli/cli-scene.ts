@@ -15,7 +15,7 @@ export const tool = {
   datatypes: ["internal"],
 };
 export const grant = JSON.stringify([tool]);
-export const self = [`unix:uid:${process.getuid?.()}`];
+const self = [`unix:uid:${process.getuid?.()}`];
 
 type Given = Parameters<typeof runStint>[1];
 

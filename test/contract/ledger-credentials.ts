@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { RevocationReason } from "../../src/domain/revocation.ts";
 import type { Step } from "../../src/domain/step.ts";
 import { addSeconds, secondsOf, type UnixSeconds } from "../../src/domain/time.ts";
-import type { RevokedX509Svid } from "../../src/ports/ledger-reads.ts";
+import type { RevokedX509Svid } from "../../src/ports/credential-reads.ts";
 import { done, OPERATOR, present, type World } from "./ledger-world.ts";
 
 /** What is to be read of credentials: those that a CRL names, and what became of one. */

@@ -8,7 +8,7 @@ import { secondsOf } from "../../domain/time.ts";
 import type { JWTSVIDRequest, ValidateJWTSVIDRequest } from "../../gen/spiffe/workload/workload_pb.js";
 import type { IssuePorts } from "../../issue/issue-svids.ts";
 import { issueTogether } from "../../issue/issue-together.ts";
-import type { CredentialReads } from "../../ports/ledger-reads.ts";
+import type { CredentialReads } from "../../ports/credential-reads.ts";
 import { nothingLeft } from "../../stream/nothing-left.ts";
 import {
   executedSteps,

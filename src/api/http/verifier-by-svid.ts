@@ -5,7 +5,7 @@ import { isOfKind, type VerifierEntry } from "../../domain/registration-entry.ts
 import type { Attested } from "../../domain/stages.ts";
 import { secondsOf } from "../../domain/time.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { CredentialReads } from "../../ports/ledger-reads.ts";
+import type { CredentialReads } from "../../ports/credential-reads.ts";
 import { presentedChain } from "../../verify/presented-chain.ts";
 import type { TlsIdentity } from "../endpoint/tls-endpoint.ts";
 import { operatorActor } from "../grpc/revocations.ts";

@@ -32,4 +32,5 @@ export type { UsageOutcome } from "./usage-reporter.ts";
 export type { VerifiedPeer } from "./verified-peer.ts";
 export type { RequestOptions, VerifiedRequest } from "./verified-request.ts";
 export type { VerifiedStep, VerifiedWorkload } from "./verified-step.ts";
-export { createVerifier, type Verifier, type VerifierStatus } from "./verifier.ts";
+export { createVerifier } from "./verifier.ts";
+export type { Verifier, VerifierStatus } from "./verifier-contract.ts";

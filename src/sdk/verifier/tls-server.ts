@@ -7,7 +7,7 @@ import { presentedChain } from "../../verify/presented-chain.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { SYSTEM_CLOCK, type VerifierClock } from "./clock.ts";
 import type { VerifiedPeer } from "./verified-peer.ts";
-import type { Verifier } from "./verifier.ts";
+import type { Verifier } from "./verifier-contract.ts";
 
 /** An X.509-SVID and its key, PEM, as `X509Svid.tls()` gives them; the certificate first, then those between it and the bundle. */
 export type TlsSvid = { readonly cert: string; readonly key: string };

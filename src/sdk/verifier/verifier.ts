@@ -3,8 +3,6 @@ import { ACTIONS, type Action } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import { addSeconds, type UnixSeconds } from "../../domain/time.ts";
-import type { ToolDefinition } from "../../domain/tool-definition.ts";
-import type { Possession } from "../../verify/confirmation-claim.ts";
 import { verifyJwtSvid } from "../../verify/jwt-svid.ts";
 import { createKnownSignatures } from "../../verify/known-signatures.ts";
 import { verifyTxnToken } from "../../verify/txn-token.ts";
@@ -19,15 +17,14 @@ import { type FeedFailure, startFeedClient } from "./feed-client.ts";
 import { type Applied, createFeedState } from "./feed-state.ts";
 import { boundMsOf, clockOffsetMs, stalenessMs, type Unfitness, unfitness } from "./freshness.ts";
 import { createKeptWithin } from "./kept-within.ts";
-import type { PresentedRequest } from "./presented-credentials.ts";
 import { createProofState } from "./proof-settings.ts";
-import { type Readiness, type ReadyOptions, waitUntilReady } from "./ready.ts";
+import { type Readiness, waitUntilReady } from "./ready.ts";
 import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
-import { createToolReporter, type ToolReportOptions, type ToolVerdict } from "./tool-reporter.ts";
+import { createToolReporter } from "./tool-reporter.ts";
 import { checkToolUse, coverageOfUse, type ToolUse } from "./tool-use.ts";
-import { createUsageReporter, type UsageOutcome } from "./usage-reporter.ts";
-import { type VerifiedPeer, verifiedPeerOf } from "./verified-peer.ts";
-import type { RequestOptions, VerifiedRequest } from "./verified-request.ts";
+import { createUsageReporter } from "./usage-reporter.ts";
+import { verifiedPeerOf } from "./verified-peer.ts";
+import type { RequestOptions } from "./verified-request.ts";
 import {
   denyKeysOf,
   refusalOf,
@@ -38,117 +35,8 @@ import {
   verifiedTransactionOf,
   verifiedWorkloadOf,
 } from "./verified-step.ts";
+import type { TokenOptions, Verifier } from "./verifier-contract.ts";
 import { verifyRequest } from "./verify-request.ts";
-
-export type VerifierStatus = {
-  readonly connected: boolean;
-  /** Why what has the strictest bound is refused at present; `undefined` when nothing is. */
-  readonly refusal: Unfitness | undefined;
-  /** Since when nothing is known, in seconds; `undefined` before the first deny-list. */
-  readonly stalenessSeconds: number | undefined;
-  /** How far this machine's clock is ahead of the broker's, in seconds. */
-  readonly clockOffsetSeconds: number | undefined;
-  readonly bundles: number;
-  /** Names on the deny-list; a step has two. */
-  readonly denied: number;
-  /** Kinds of calls that wait to be reported, and calls that were left out since; absent where none are reported. */
-  readonly usage?: { readonly waiting: number; readonly gap: number };
-  /** What ended the last stream, in a few words. */
-  readonly lastError: string | undefined;
-};
-
-type TokenOptions = {
-  readonly audience?: string;
-  readonly actions?: readonly Action[];
-  readonly confirmation?: Possession;
-};
-
-export type Verifier = AsyncDisposable & {
-  /**
-   * Verifies a step's JWT-SVID: signature, audience, time, and that neither step nor token is denied.
-   *
-   * @param options.audience - one of the verifier's own; default: any of them.
-   * @param options.actions - hold it to the staleness bound of these. Default: the loosest bound, so that whoever acts
-   *   on the result calls `authorize` first, which has its own.
-   * @param options.confirmation - what the caller has had proved; a bound token is refused without it. Default: nothing.
-   * @throws VerificationError
-   */
-  verify(token: string, options?: TokenOptions): VerifiedStep;
-  /**
-   * Verifies whatever a request brings: a Bearer token, also one that is bound to the certificate of its connection; a DPoP
-   * token with its proof; a WIT-SVID with its proof, alone or with a transaction token that says what its step may do. A
-   * proof is taken once.
-   *
-   * @throws VerificationError
-   * @see RFC 6750, RFC 8705 section 3, RFC 9449 section 7, draft-ietf-wimse-wpt, draft-ietf-oauth-transaction-tokens
-   */
-  verifyRequest(request: PresentedRequest, options?: RequestOptions): VerifiedRequest;
-  /**
-   * Verifies the X.509-SVID of a step, or of infrastructure: its path to an authority of its own trust domain, its profile, its
-   * time without leeway, and that neither step nor certificate is denied. Whoever presents it must have proved possession of
-   * its key, as a TLS handshake does.
-   *
-   * @param chain - DER, leaf first.
-   * @param options.actions - hold it to the staleness bound of these. Default: the loosest bound.
-   * @throws VerificationError
-   */
-  verifyX509(chain: readonly Uint8Array[], options?: { readonly actions?: readonly Action[] }): VerifiedPeer;
-  /**
-   * Whether the step may do this now: granted by one element, not expired or denied since it was verified, and the feed
-   * fresh enough for these actions.
-   *
-   * @throws VerificationError GRANT_EXCEEDED, EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY; CHECK_REQUIRED when all
-   *   this holds, but the grant says how often
-   */
-  authorize(verified: VerifiedStep, use: ToolUse): void;
-  /**
-   * Asks the broker about one call, by its policies and all that it knows at this moment: for calls of high risk, and for
-   * grants that say how often. Everything that `authorize` looks at holds too. An allowed call has been counted: make it
-   * once, or not at all.
-   *
-   * @throws VerificationError what `authorize` does, but for CHECK_REQUIRED; POLICY_DENIED; UNAVAILABLE or OVERLOADED when
-   *   the broker gives no answer in time; BrokerError INVALID_FIELD; the signal's reason
-   */
-  check(verified: VerifiedStep, use: ToolUse, options?: CheckOptions): Promise<CheckedCall>;
-  /**
-   * Counts a call for the broker's history, where the verifier was created with `reportUsage`; else does nothing. Never
-   * waits, and never throws. A guard reports by itself.
-   */
-  report(verified: VerifiedStep, use: ToolUse, outcome: UsageOutcome): void;
-  /**
-   * Whether what was verified may still be served, whatever it does: neither denied since nor too old to tell by the
-   * loosest bound. Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells.
-   *
-   * @throws VerificationError EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY
-   */
-  recheck(verified: Verified): void;
-  /**
-   * A signal that aborts when the step or its credential is denied; aborted already if it is. Neither its expiry nor
-   * a feed that is lost aborts it: what was admitted in time runs on until its step ends.
-   */
-  signalFor(verified: Verified): StepSignal;
-  /** Calls once when the step or its credential is denied. @returns what ends the listening. */
-  onClosed(verified: Verified, listener: (reason: VerificationError) => void): () => void;
-  /**
-   * Tells the broker what tools the server of one of the verifier's audiences shows, and learns which of them may be served as they are. The
-   * broker is sent what it does not know, and is asked by digests otherwise, so this may be called at any time.
-   *
-   * @param tools - no tool twice.
-   * @returns a verdict on each tool.
-   * @throws VerificationError UNAVAILABLE or OVERLOADED when the broker gives no answer in time; BrokerError INVALID_FIELD
-   */
-  reportTools(
-    tools: readonly ToolDefinition[],
-    options?: ToolReportOptions & { readonly audience?: string },
-  ): Promise<ReadonlyMap<string, ToolVerdict>>;
-  /** Resolves when the deny-list, a bundle and the broker's time are there; see `waitUntilReady` for when it rejects. */
-  ready(options?: ReadyOptions): Promise<void>;
-  status(): VerifierStatus;
-  /** The public key of `receiptKeyFile`, for the verifier's entry; `undefined` where nothing is signed. */
-  readonly receiptKey: string | undefined;
-  /** Ends the feed. From then on everything is refused as NOT_READY, and no signal aborts any more. */
-  close(): void;
-};
 
 /**
  * A verifier for what agents' steps present, kept up to date by the broker's feed: it refuses what ended within

@@ -1,7 +1,7 @@
 import { DENIED_AFTER_EXPIRY_SECONDS } from "../../../domain/revocation.ts";
 import type { TokenStatus } from "../../../domain/status-list.ts";
 import { addSeconds } from "../../../domain/time.ts";
-import type { CredentialReads, RevokedX509Svid, StatusListRow } from "../../../ports/ledger-reads.ts";
+import type { CredentialReads, RevokedX509Svid, StatusListRow } from "../../../ports/credential-reads.ts";
 import { ISSUANCE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
 import { type ExpiryPosition, REVOCATION } from "../tables/revocation-table.ts";
 import { STATUS_LIST } from "../tables/status-list-table.ts";
