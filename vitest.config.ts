@@ -8,6 +8,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Tests open sockets, spawn processes and load native code: a process each keeps one file's crash out of another's.
     pool: "forks",
+    // As `stintd` does for itself (src/cli/stintd/wasm-wrappers.ts): threads that load TypeScript come and go in tests by the hundred.
+    execArgv: ["--wasm-wrapper-tiering-budget=2000000000"],
     // As many as the machine has cores: most of the time is spent waiting for daemons that start and steps that end.
     maxWorkers: "100%",
     // For what never comes. On a machine that others use, two daemons alone may take twenty seconds to start.

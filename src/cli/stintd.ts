@@ -1,6 +1,7 @@
 #!/usr/bin/env -S node --disable-sigusr1 --max-semi-space-size=8 --heap-growing-percent=200
 import { keepCompiled } from "./compile-cache.ts";
 import { heedHangups } from "./stintd/hangups.ts";
+import { keepWasmWrappers } from "./stintd/wasm-wrappers.ts";
 import { withoutDebugger } from "./stintd/without-debugger.ts";
 
 // Before all else is loaded, which takes its time: a reload that is asked for so early must not end the daemon.
@@ -9,6 +10,7 @@ if (isDaemon) {
   withoutDebugger();
   heedHangups();
 }
+keepWasmWrappers();
 const compiled = keepCompiled();
 // Threads have what they compile kept by this variable alone.
 if (compiled !== undefined) process.env["NODE_COMPILE_CACHE"] = compiled;

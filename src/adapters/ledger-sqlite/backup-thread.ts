@@ -7,6 +7,7 @@ import type { Head } from "../../ports/ledger.ts";
 import type { LedgerBackups } from "../../ports/ledger-backup.ts";
 import { type CopiedLedger, removeCopy } from "./backup.ts";
 import { DATABASE_FILE } from "./durable-store.ts";
+import { endable, type Loaded } from "./end-thread.ts";
 import { decodeError, decodeHead, encodeHead, type WireError, type WireHead } from "./thread-messages.ts";
 
 export type BackupData = {
@@ -17,6 +18,7 @@ export type BackupData = {
 };
 
 export type FromBackup =
+  | Loaded
   | { readonly kind: "progress"; readonly share: number }
   | { readonly kind: "copied"; readonly copied: Omit<CopiedLedger, "head"> & { readonly head: WireHead } }
   | { readonly kind: "failed"; readonly error: WireError };
@@ -38,7 +40,7 @@ export function createBackups(options: {
   const { directory, diskFreeBytesMin, head, now } = options;
   const [from, to] = [join(directory, DATABASE_FILE), join(directory, COPY_FILE)];
   let isBusy = false;
-  let worker: Worker | undefined;
+  let endWorker: (() => Promise<void>) | undefined;
   // What a process left that was killed while it copied.
   removeCopy(to);
 
@@ -53,12 +55,12 @@ export function createBackups(options: {
   function made(progress: (share: number) => void): Promise<CopiedLedger> {
     const workerData: BackupData = { from, to, seen: encodeHead(head()), now: now() };
     const started = new Worker(ENTRY, { name: "ledger backup", workerData });
-    worker = started;
+    endWorker = endable(started);
     return new Promise<CopiedLedger>((resolve, reject) => {
       started.on("message", (message: FromBackup) => {
         if (message.kind === "progress") progress(message.share);
         else if (message.kind === "failed") reject(decodeError(message.error));
-        else resolve({ ...message.copied, head: decodeHead(message.copied.head) });
+        else if (message.kind === "copied") resolve({ ...message.copied, head: decodeHead(message.copied.head) });
       });
       started.on("error", reject);
       started.on("exit", () => reject(new BrokerError("NOT_SERVING", "the ledger's backup was given up")));
@@ -84,7 +86,7 @@ export function createBackups(options: {
       }
     },
     async close() {
-      await worker?.terminate();
+      await endWorker?.();
       removeCopy(to);
     },
   };

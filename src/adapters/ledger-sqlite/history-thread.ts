@@ -5,6 +5,7 @@ import type { ExportReads } from "../../ports/export-reads.ts";
 import type { Finding, VerificationProgress, VerificationWatch } from "../../ports/ledger.ts";
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import type { TreeReads } from "../../ports/tree-reads.ts";
+import { endable, type Loaded } from "./end-thread.ts";
 import { decodeError, type WireError } from "./thread-messages.ts";
 
 /** The operator's reads and the whole verification, on a thread where they may take long. */
@@ -25,6 +26,7 @@ type Read = {
 };
 export type ToHistory = Read | "close";
 export type FromHistory =
+  | Loaded
   | { readonly id: number; readonly kind: "answer"; readonly answer: unknown }
   | { readonly id: number; readonly kind: "error"; readonly error: WireError }
   | { readonly id: number; readonly kind: "progress"; readonly progress: VerificationProgress };
@@ -42,12 +44,15 @@ type Waiting = {
 export function createHistoryThread(data: HistoryData): HistoryThread {
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
+  let endWorker: () => Promise<void>;
   let lastId = 0;
   let isClosed = false;
 
   function start(): Worker {
     const started = new Worker(ENTRY, { name: "history", workerData: data });
+    endWorker = endable(started);
     started.on("message", (message: FromHistory) => {
+      if (message.kind === "loaded") return;
       const one = waiting.get(message.id);
       if (message.kind === "progress") return one?.progress?.(message.progress);
       waiting.delete(message.id);
@@ -117,7 +122,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     tile: call("tile"),
     async verifyAll({ progress, signal } = { progress: () => undefined }) {
       // It stands in the way of nobody but itself: whoever goes away in the middle of it ends the thread.
-      const interrupt = (): void => void worker?.terminate();
+      const interrupt = (): void => void endWorker();
       signal?.addEventListener("abort", interrupt, { once: true });
       try {
         return await ask("verifyAll", [], progress);
@@ -137,7 +142,7 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
       const ended = new Promise<void>((resolve) => void ending.once("exit", () => resolve()));
       // A thread without reads ends as soon as its database is closed; a thread that still reads is not waited for.
       if (waiting.size === 0) ending.postMessage("close" satisfies ToHistory);
-      else await ending.terminate();
+      else await endWorker();
       await ended;
     },
   };

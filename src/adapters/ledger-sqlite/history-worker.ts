@@ -3,6 +3,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openReader } from "./connection.ts";
 import { loadDriver } from "./driver.ts";
 import { DATABASE_FILE } from "./durable-store.ts";
+import { LOADED } from "./end-thread.ts";
 import type { FromHistory, HistoryData, ToHistory } from "./history-thread.ts";
 import { createExportReads } from "./reads/export-reads.ts";
 import { createHistoryReads } from "./reads/history-reads.ts";
@@ -15,6 +16,7 @@ const port = parentPort;
 if (port === null) throw new TypeError("the ledger's reader is not a program of its own");
 
 const driver = await loadDriver();
+port.postMessage(LOADED satisfies FromHistory);
 const { directory } = workerData as HistoryData;
 const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
 const reads = { ...createHistoryReads(reader), ...createExportReads(reader), ...createTreeReads(reader) };

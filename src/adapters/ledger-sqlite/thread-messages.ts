@@ -7,6 +7,7 @@ import type { RecordedIssuance, RecordIssuanceItem, RecordIssuancesAct } from ".
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { ActName, LedgerAct, PutAuthoritiesAct, ResultOf, Sequenced } from "../../ports/ledger-acts.ts";
 import type { StoreOptions } from "./durable-store.ts";
+import type { Loaded } from "./end-thread.ts";
 import type { UpgradeProgress } from "./migrate.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";
 import type { Commit, Outcome } from "./store.ts";
@@ -30,6 +31,7 @@ export type ToWriter =
   | { readonly kind: "close" };
 
 export type FromWriter =
+  | Loaded
   | { readonly kind: "upgrading"; readonly progress: UpgradeProgress }
   | { readonly kind: "opened"; readonly head: WireHead; readonly health: LedgerHealth; readonly disk: LedgerDisk }
   | { readonly kind: "refused"; readonly error: WireError }

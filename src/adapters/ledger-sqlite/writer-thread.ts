@@ -5,6 +5,7 @@ import type { Committed } from "../../ports/following.ts";
 import type { Head, LedgerDisk, LedgerHealth } from "../../ports/ledger.ts";
 import type { LedgerAct } from "../../ports/ledger-acts.ts";
 import { unhealthy } from "./durable-store.ts";
+import { endable } from "./end-thread.ts";
 import type { UpgradeProgress } from "./migrate.ts";
 import type { Outcome } from "./store.ts";
 import {
@@ -54,6 +55,7 @@ export type WriterAhead = {
 /** Has a writing thread load while its directory is not known yet. */
 export function loadWriterAhead(): WriterAhead {
   let worker: Worker | undefined = newWriter();
+  const end = endable(worker);
   const gone = (): void => {
     worker = undefined;
   };
@@ -69,7 +71,7 @@ export function loadWriterAhead(): WriterAhead {
       return taken;
     },
     async end() {
-      await worker?.terminate();
+      if (worker !== undefined) await end();
     },
   };
 }

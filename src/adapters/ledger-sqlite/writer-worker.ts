@@ -3,6 +3,7 @@ import { signCommitted } from "../../ledger/sign-committed.ts";
 import type { CommitSigner } from "../../ports/commit-signer.ts";
 import { loadDriver } from "./driver.ts";
 import { type DurableStore, openDurableStore } from "./durable-store.ts";
+import { LOADED } from "./end-thread.ts";
 import type { UpgradeProgress } from "./migrate.ts";
 import type { Commit } from "./store.ts";
 import {
@@ -24,7 +25,10 @@ const send = (message: FromWriter): void => port.postMessage(message);
 
 // Loaded before anybody says which ledger; what keeps it from loading is said to whoever does.
 const driver = loadDriver();
-driver.catch(() => undefined);
+driver.then(
+  () => send(LOADED),
+  () => send(LOADED),
+);
 let serving: ((message: Exclude<ToWriter, { readonly kind: "open" }>) => void) | undefined;
 port.on("message", (message: ToWriter) => {
   if (message.kind === "open") void open(message.data);
