@@ -14,6 +14,7 @@ export type Actor =
         | "restore"
         | "start"
         | "policy"
+        | "retention"
         | "security-event";
     };
 

@@ -10,6 +10,7 @@ import type { FederatedBundle, FederationRelationship } from "./federation.ts";
 import type { IssuanceRecord } from "./issuance.ts";
 import type { Policy, RecordedPolicySet } from "./policy-set.ts";
 import type { RegistrationEntry } from "./registration-entry.ts";
+import type { EventsPruned, HoldLifted, HoldPlaced, SnapshotTaken } from "./retention-event.ts";
 import type { RevocationReason } from "./revocation.ts";
 import type { RiskLevel, RiskScope } from "./risk.ts";
 import type { TakenEvent } from "./security-event.ts";
@@ -76,6 +77,10 @@ export type LedgerEvent =
   | EventStreamEnded
   | EventsDelivered
   | SecurityEventTaken
+  | SnapshotTaken
+  | EventsPruned
+  | HoldPlaced
+  | HoldLifted
   | OperatorActed;
 
 type Event<Type extends string> = { readonly type: Type; readonly v: 1; readonly at: UnixMicros };

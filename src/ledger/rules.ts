@@ -20,6 +20,7 @@ import { activatePolicySet, putPolicySet } from "./rules/policies.ts";
 import { erasePrincipal, offboardPrincipal, readmitPrincipal, takeSecurityEvent } from "./rules/principals.ts";
 import { reachClosure } from "./rules/reach-closure.ts";
 import { recordDecision, recordOperation, startEpoch, takeReceipts } from "./rules/records.ts";
+import { liftHold, placeHold, pruneEvents, recordSnapshot } from "./rules/retention.ts";
 import { acceptTool, forgetTool, reportTools } from "./rules/tools.ts";
 import { recordUsage } from "./rules/usage.ts";
 import type { LedgerView } from "./view.ts";
@@ -71,6 +72,10 @@ const RULES: { readonly [Name in ActName]: Rule<Name> } = {
   "end-event-stream": endEventStream,
   "record-delivered": recordDelivered,
   "take-security-event": takeSecurityEvent,
+  "record-snapshot": recordSnapshot,
+  "prune-events": pruneEvents,
+  "place-hold": placeHold,
+  "lift-hold": liftHold,
   "start-epoch": startEpoch,
 };
 

@@ -7,6 +7,7 @@ import type { FederatedBundle } from "../domain/federation.ts";
 import type { CallCounts, Grant } from "../domain/grant.ts";
 import type { ProcessIdentity } from "../domain/process.ts";
 import type { EntryKind, RegistrationEntry } from "../domain/registration-entry.ts";
+import type { LegalHold, PruningCandidate } from "../domain/retention.ts";
 import type { RiskLevel, RiskScope } from "../domain/risk.ts";
 import type { FactScope, ScopeFacts } from "../domain/run-facts.ts";
 import type { Segment, TrustDomain } from "../domain/spiffe-id.ts";
@@ -102,7 +103,16 @@ export type LedgerView = {
   eventStreamOf(entryId: string): string | undefined;
   /** The sequence through which a stream's receiver has all; `undefined` for no stream. */
   eventsDelivered(streamId: string): number | undefined;
+
+  /** The newest event that the newest snapshot has; 0: there is none. */
+  snapshotThrough(): number;
+  holds(): readonly LegalHold[];
+  /** Of the next `limit` events after `after` that are not newer than the snapshot, those whose content is there. */
+  pruningCandidates(after: number, limit: number): PruningPage;
 };
+
+/** `next`: where the next page begins; absent on the last. */
+export type PruningPage = { readonly candidates: readonly PruningCandidate[]; readonly next?: number };
 
 /** Which live steps are meant: named as for a close, or `all` of them. */
 export type LiveTarget =

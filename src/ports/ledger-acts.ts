@@ -30,6 +30,14 @@ import type {
   SetRiskAct,
 } from "./policy-acts.ts";
 import type { ErasePrincipalAct, OffboardPrincipalAct, ReadmitPrincipalAct } from "./principal-acts.ts";
+import type {
+  LiftHoldAct,
+  PlaceHoldAct,
+  PlaceHoldResult,
+  PruneEventsAct,
+  PruneEventsResult,
+  RecordSnapshotAct,
+} from "./retention-acts.ts";
 import type { AcceptToolAct, ForgetToolAct, ReportToolsAct, ReportToolsResult } from "./tool-acts.ts";
 
 /** All that can be done to the ledger: each act by its name, with its answer. */
@@ -80,6 +88,10 @@ export type Acts = {
   readonly "end-event-stream": Answered<EndEventStreamAct, Sequenced | Denial>;
   readonly "record-delivered": Answered<RecordDeliveredAct, Sequenced>;
   readonly "take-security-event": Answered<TakeSecurityEventAct, CloseResult>;
+  readonly "record-snapshot": Answered<RecordSnapshotAct, Sequenced>;
+  readonly "prune-events": Answered<PruneEventsAct, PruneEventsResult>;
+  readonly "place-hold": Answered<PlaceHoldAct, PlaceHoldResult>;
+  readonly "lift-hold": Answered<LiftHoldAct, Sequenced | Denial>;
   readonly "start-epoch": Answered<StartEpochAct, CloseResult>;
 };
 

@@ -12,6 +12,7 @@ import type {
   RegistryReads,
   StepReads,
 } from "./ledger-reads.ts";
+import type { LedgerRetention } from "./ledger-retention.ts";
 import type { ToolReads } from "./tool-reads.ts";
 import type { TreeReads } from "./tree-reads.ts";
 
@@ -61,6 +62,7 @@ export type OpenedLedger = {
   readonly exports: ExportReads;
   readonly tree: TreeReads;
   readonly backups: LedgerBackups;
+  readonly retention: LedgerRetention;
   readonly verdict: Verdict;
   /** Commits since it was opened, each of all that was asked for while the one before was written. One that recorded nothing is none. */
   commits(): number;

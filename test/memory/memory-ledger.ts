@@ -14,9 +14,13 @@ import { createPolicyReads } from "../../src/adapters/ledger-sqlite/reads/policy
 import { createProjectionReads } from "../../src/adapters/ledger-sqlite/reads/projection-reads.ts";
 import { createReader } from "../../src/adapters/ledger-sqlite/reads/reader.ts";
 import { createRegistryReads } from "../../src/adapters/ledger-sqlite/reads/registry-reads.ts";
+import { createRetentionReads } from "../../src/adapters/ledger-sqlite/reads/retention-reads.ts";
 import { createStepReads } from "../../src/adapters/ledger-sqlite/reads/step-reads.ts";
 import { createToolReads } from "../../src/adapters/ledger-sqlite/reads/tool-reads.ts";
 import { createTreeReads } from "../../src/adapters/ledger-sqlite/reads/tree-reads.ts";
+import { createRetention } from "../../src/adapters/ledger-sqlite/retention.ts";
+import { writeChunks } from "../../src/adapters/ledger-sqlite/snapshot.ts";
+import { createSnapshotMaker } from "../../src/adapters/ledger-sqlite/snapshot-maker.ts";
 import { sqliteCodeOf } from "../../src/adapters/ledger-sqlite/sqlite-fault.ts";
 import { openStore } from "../../src/adapters/ledger-sqlite/store.ts";
 import { HANDED_OVER_MAX, numbered } from "../../src/adapters/ledger-sqlite/thread-messages.ts";
@@ -70,6 +74,13 @@ export async function openMemoryLedger(options: {
       });
     }
   });
+  const retention = createRetention({
+    thread: { ...createSnapshotMaker(driver, reader), ...createRetentionReads(reader) },
+    writer: { keepChunks: async (order) => store.aside((connection) => writeChunks(connection, order)) },
+    queue,
+    clock: options.clock,
+    alone: (work) => work(),
+  });
   await beginFirstEpoch(queue, options);
 
   const close = async (): Promise<void> => {
@@ -97,6 +108,7 @@ export async function openMemoryLedger(options: {
     exports: createExportReads(reader),
     tree: createTreeReads(reader),
     backups: { copy: async () => fail(new TypeError("what is in memory alone is not backed up")) },
+    retention,
     verdict: { kind: "trusted" },
     commits: () => commits,
     health: () => HEALTHY,

@@ -8,6 +8,7 @@ import { type Connection, openWriter, WAL_AUTOCHECKPOINT_PAGES } from "./connect
 import type { Driver } from "./driver.ts";
 import { migrate, readMigrations, type UpgradeProgress } from "./migrate.ts";
 import { openReserve } from "./reserve.ts";
+import { type ChunkOrder, writeChunks } from "./snapshot.ts";
 import { faultOf, sqliteCodeOf } from "./sqlite-fault.ts";
 import { type Commit, type Outcome, openStore, type Store } from "./store.ts";
 import { continues, verifyLog, verifyPages } from "./verify-log.ts";
@@ -35,6 +36,13 @@ export type DurableStore = {
   /** Looks at the disk now. */
   disk(): LedgerDisk;
   run(acts: readonly LedgerAct[]): Commit;
+  /**
+   * Keeps chunks of a snapshot, or forgets a few of others.
+   *
+   * @returns how many it wrote or forgot.
+   * @throws BrokerError LEDGER_UNAVAILABLE when there is less room than credentials need, or nothing can be written
+   */
+  keepChunks(order: ChunkOrder): number;
   /** To be called at intervals: notices a disk that fills or empties, and tries to reopen a broken ledger. */
   probe(): void;
   close(): void;
@@ -211,6 +219,18 @@ export function openDurableStore(driver: Driver, options: StoreOptions, watch: S
       if (broken !== undefined) return allOf(acts, unavailable(broken));
       checkDisk(false);
       return commit(acts);
+    },
+    keepChunks(order) {
+      checkDisk(true);
+      if (broken !== undefined || disk !== "ample") {
+        throw new BrokerError("LEDGER_UNAVAILABLE", broken ?? REASONS[disk === "full" ? "full" : "low"]);
+      }
+      try {
+        return store.aside((connection) => writeChunks(connection, order));
+      } catch (thrown) {
+        failAll([], thrown);
+        throw thrown;
+      }
     },
     probe() {
       if (broken !== undefined) reopen();

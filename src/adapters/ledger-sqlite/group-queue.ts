@@ -11,7 +11,7 @@ const GROUP_SIGNED_MAX = 32;
 const WAITING_ACTS_MAX = 16_384;
 
 /** Acts that are large, come one after the other, and have nobody wait for a single one of them. */
-const BACKGROUND_ACTS: ReadonlySet<ActName> = new Set(["judge-steps"]);
+const BACKGROUND_ACTS: ReadonlySet<ActName> = new Set(["judge-steps", "prune-events"]);
 
 type Waiting = {
   readonly act: LedgerAct;

@@ -6,12 +6,16 @@ import type { Finding, VerificationProgress, VerificationWatch } from "../../por
 import type { HistoryReads } from "../../ports/ledger-reads.ts";
 import type { TreeReads } from "../../ports/tree-reads.ts";
 import { endable, type Loaded } from "./end-thread.ts";
+import type { RetentionReads } from "./reads/retention-reads.ts";
+import type { SnapshotMaker } from "./snapshot-maker.ts";
 import { decodeError, type WireError } from "./thread-messages.ts";
 
 /** The operator's reads and the whole verification, on a thread where they may take long. */
 export type HistoryThread = HistoryReads &
   ExportReads &
-  TreeReads & {
+  TreeReads &
+  RetentionReads &
+  SnapshotMaker & {
     verifyAll(watch?: VerificationWatch): Promise<Finding>;
     /** Has the thread load while its first reader does something else. */
     loadAhead(): void;
@@ -21,7 +25,13 @@ export type HistoryThread = HistoryReads &
 export type HistoryData = { readonly directory: string };
 type Read = {
   readonly id: number;
-  readonly method: keyof HistoryReads | keyof ExportReads | keyof TreeReads | "verifyAll";
+  readonly method:
+    | keyof HistoryReads
+    | keyof ExportReads
+    | keyof TreeReads
+    | keyof SnapshotMaker
+    | keyof RetentionReads
+    | "verifyAll";
   readonly parameters: readonly unknown[];
 };
 export type ToHistory = Read | "close";
@@ -120,7 +130,13 @@ export function createHistoryThread(data: HistoryData): HistoryThread {
     inclusion: call("inclusion"),
     consistency: call("consistency"),
     tile: call("tile"),
+    beginSnapshot: call("beginSnapshot"),
+    nextChunks: call("nextChunks"),
+    due: call("due"),
+    standing: call("standing"),
     async verifyAll({ progress, signal } = { progress: () => undefined }) {
+      // Whoever went away while another verification was under way.
+      if (signal?.aborted === true) throw new BrokerError("LEDGER_UNAVAILABLE", "the verification was given up");
       // It stands in the way of nobody but itself: whoever goes away in the middle of it ends the thread.
       const interrupt = (): void => void endWorker();
       signal?.addEventListener("abort", interrupt, { once: true });

@@ -8,7 +8,9 @@ import type { FromHistory, HistoryData, ToHistory } from "./history-thread.ts";
 import { createExportReads } from "./reads/export-reads.ts";
 import { createHistoryReads } from "./reads/history-reads.ts";
 import { createReader } from "./reads/reader.ts";
+import { createRetentionReads } from "./reads/retention-reads.ts";
 import { createTreeReads } from "./reads/tree-reads.ts";
+import { createSnapshotMaker } from "./snapshot-maker.ts";
 import { encodeError } from "./thread-messages.ts";
 import { verifyAll } from "./verify-all.ts";
 
@@ -19,7 +21,8 @@ const driver = await loadDriver();
 port.postMessage(LOADED satisfies FromHistory);
 const { directory } = workerData as HistoryData;
 const reader = createReader(() => openReader(driver, join(directory, DATABASE_FILE)));
-const reads = { ...createHistoryReads(reader), ...createExportReads(reader), ...createTreeReads(reader) };
+const maker = { ...createSnapshotMaker(driver, reader), ...createRetentionReads(reader) };
+const reads = { ...createHistoryReads(reader), ...createExportReads(reader), ...createTreeReads(reader), ...maker };
 
 port.on("message", async (message: ToHistory) => {
   if (message === "close") {

@@ -27,6 +27,7 @@ import { createReader, type Reader } from "./reads/reader.ts";
 import { createRegistryReads } from "./reads/registry-reads.ts";
 import { createStepReads } from "./reads/step-reads.ts";
 import { createToolReads } from "./reads/tool-reads.ts";
+import { createRetention } from "./retention.ts";
 import { BACKUP_MARK, type BackupMark } from "./tables/backup-mark-table.ts";
 import { decodeError, encodeError } from "./thread-messages.ts";
 import { continues } from "./verify-log.ts";
@@ -105,6 +106,8 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
     throw thrown;
   });
   const queue = createGroupQueue(writer.commit);
+  const alone = oneAfterTheOther();
+  const retention = createRetention({ thread: verification, writer, queue, clock, alone });
   const backups = createBackups({ directory, diskFreeBytesMin, head: writer.head, now: clock.now });
   const readers = [history.close, verification.close, backups.close];
   const closers = [unlock, writer.close, reader.close, ...readers, followers.close];
@@ -142,13 +145,14 @@ async function openLocked(driver: Driver, options: SqliteLedgerOptions, unlock: 
       exports: history,
       tree: history,
       backups,
+      retention,
       verdict,
       commits: () => commits,
       health: writer.health,
       disk: writer.disk,
       trustHead: () => kept.trust(writer.head()),
       async verifyAll(watch) {
-        const finding = await verification.verifyAll(watch);
+        const finding = await alone(() => verification.verifyAll(watch));
         if (finding.kind === "damaged") return finding;
         const kept = await judge(reader, options.checkpoints);
         return kept.kind === "trusted" ? finding : { kind: "damaged", reason: kept.reason };
@@ -196,6 +200,16 @@ export async function beginFirstEpoch(
     by: { kind: "broker", cause: "start" },
     now,
   });
+}
+
+/** Runs each piece of work once those before it have ended, however they ended. */
+function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const next = last.then(work, work);
+    last = next.catch(() => undefined);
+    return next;
+  };
 }
 
 /** The work is done once, however often the returned function is called; every call waits for that one run. */

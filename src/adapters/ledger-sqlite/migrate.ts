@@ -42,6 +42,8 @@ const SQL = {
     ) STRICT`,
   tables: "SELECT count(*) AS count, total(name = 'schema_migration') AS own FROM sqlite_schema WHERE type = 'table'",
   applied: "SELECT number, name, sha256 FROM schema_migration ORDER BY number",
+  prunes: "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'pruned_range'",
+  pruned: "SELECT 1 FROM pruned_range LIMIT 1",
   size: "SELECT page_count AS pages, page_size AS bytes FROM pragma_page_count, pragma_page_size",
   insert: `
     INSERT INTO schema_migration (number, name, sha256, applied_at_us) VALUES (@number, @name, @sha256, @appliedAt)`,
@@ -89,6 +91,8 @@ export function migrate(
   if (pending.length === 0) return;
 
   const rebuilds = !isNew && pending.some(({ rebuildsProjections }) => rebuildsProjections);
+  // A migration that comes after the first pruning moves rows by SQL: what they followed from is gone.
+  if (rebuilds && isAnyPruned(db)) throw refusal("its tables can't be made anew from events that are pruned");
   const diskBytes = rebuilds ? diskNeeded(db, watch) : 0;
   // With foreign keys on, dropping a table looks through every table that refers to it, row by row, though those tables
   // are dropped as well.
@@ -109,6 +113,10 @@ export function migrate(
   } finally {
     db.pragma("foreign_keys = ON");
   }
+}
+
+function isAnyPruned(db: Connection): boolean {
+  return db.get(SQL.prunes) !== undefined && db.get(SQL.pruned) !== undefined;
 }
 
 /**

@@ -8,12 +8,9 @@ import {
   type BundleAccepted,
   type DecisionMade,
   type EpochStarted,
-  type EvidenceSpent,
   type IssuanceRecorded,
   type IssuanceRevoked,
   type IssuanceUndelivered,
-  type JoinTokenCreated,
-  type JoinTokensRevoked,
   type LedgerEvent,
   type PolicySetActivated,
   type PolicySetListed,
@@ -37,8 +34,10 @@ import { descendantState, hasExpired, permits } from "../../domain/step.ts";
 import { secondsOf, type UnixMicros } from "../../domain/time.ts";
 import type { Connection } from "./connection.ts";
 import { answerCall, pendCall, useApproval } from "./project-call-approvals.ts";
+import { createJoinToken, revokeJoinTokens, spendEvidence } from "./project-evidence.ts";
 import { answerExchange, endExchange, intendExchange } from "./project-exchanges.ts";
 import { countClosed, countedStepOf, countGrant, countWaiting, type ScopesRow } from "./project-facts.ts";
+import { placeHold, pruneEvents, takeSnapshot } from "./project-retention.ts";
 import { acceptTool, changeTool, forgetTool, seeTool } from "./project-tools.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { acceptableOf } from "./sql-view.ts";
@@ -56,6 +55,7 @@ import { type HeldByStep, ISSUANCE, type IssuanceSubject, parametersOfIssuance }
 import { POLICY, POLICY_SET } from "./tables/policy-table.ts";
 import { PRINCIPAL } from "./tables/principal-table.ts";
 import { RECEIPT } from "./tables/receipt-table.ts";
+import { LEGAL_HOLD } from "./tables/retention-table.ts";
 import { REVOCATION } from "./tables/revocation-table.ts";
 import { RUN } from "./tables/run-table.ts";
 import { parametersOfStatusList, STATUS_LIST } from "./tables/status-list-table.ts";
@@ -140,7 +140,11 @@ const PROJECTIONS: {
     db.run(SPENT_EVIDENCE.forget, { now: secondsOf(at) });
     db.run(SPENT_EVIDENCE.insert, { sha256, expiresAt });
   },
-  // What the event says is in the log, and no table follows from it.
+  "snapshot.taken": takeSnapshot,
+  "events.pruned": pruneEvents,
+  "hold.placed": placeHold,
+  "hold.lifted": (db, { holdId }) => void db.run(LEGAL_HOLD.delete, { holdId }),
+  // In the log alone.
   "operator.acted": () => undefined,
 };
 
@@ -164,20 +168,6 @@ function acceptBundle(db: Connection, { trustDomain, bundle, at }: BundleAccepte
   const { document, sequence: counted = null } = bundle;
   const changed = db.run(FEDERATION.accept, { trustDomain, document, sequence: counted, acceptedAt: at });
   if (changed !== 1) throw new ProjectionMismatch(sequence);
-}
-
-function createJoinToken(db: Connection, { sha256, name, expiresAt, at }: JoinTokenCreated, _sequence: number): void {
-  db.run(JOIN_TOKEN.forget, { now: secondsOf(at) });
-  db.run(JOIN_TOKEN.insert, { sha256, name, createdAt: at, expiresAt });
-}
-
-function revokeJoinTokens(db: Connection, { name, count }: JoinTokensRevoked, sequence: number): void {
-  if (db.run(JOIN_TOKEN.revoke, { name }) < count) throw new ProjectionMismatch(sequence);
-}
-
-function spendEvidence(db: Connection, { sha256, expiresAt, at }: EvidenceSpent, _sequence: number): void {
-  db.run(SPENT_EVIDENCE.forget, { now: secondsOf(at) });
-  db.run(SPENT_EVIDENCE.insert, { sha256, expiresAt });
 }
 
 function makeDecision(db: Connection, event: DecisionMade, sequence: number): void {

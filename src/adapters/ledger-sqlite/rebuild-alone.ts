@@ -8,6 +8,7 @@ import { lockDirectory } from "./lock.ts";
 import { pendingOf, readMigrations } from "./migrate.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
 import { rebuild } from "./rebuild.ts";
+import { newestSnapshot, openRestored } from "./snapshot.ts";
 import { sizeOf } from "./tables/event-table.ts";
 
 /**
@@ -36,7 +37,12 @@ export async function rebuildAlone(
       if (pendingOf(db, readMigrations()).pending.length > 0) {
         throw new BrokerError("NOT_SERVING", "the ledger is an older version's: a start brings it up to date");
       }
-      rebuild(db, progress);
+      const restored = newestSnapshot(db) === undefined ? undefined : openRestored(driver, db);
+      try {
+        rebuild(db, progress, restored);
+      } finally {
+        restored?.close();
+      }
       return sizeOf(db);
     } catch (thrown) {
       if (!(thrown instanceof ProjectionMismatch)) throw thrown;

@@ -1,66 +1,30 @@
 import { createHash } from "node:crypto";
 import { BrokerError } from "../../domain/errors.ts";
-import { leafHash } from "../../domain/merkle-tree.ts";
+import { append, EMPTY_RANGE, leafHash, rootOf } from "../../domain/merkle-tree.ts";
 import type { Connection } from "./connection.ts";
-import { EMPTY_LOG, followEvent, type LogState, writeHead } from "./log.ts";
-import { EVENT, eventOf, type HeadRow, type StoredEvent, TREE } from "./tables/event-table.ts";
-
-/** All tables that follow from the log, each before the tables that refer to it. */
-export const PROJECTIONS = [
-  "tree_head",
-  "tree_node",
-  "recorded_minute",
-  "epoch",
-  "registration_entry",
-  "policy",
-  "policy_set_member",
-  "policy_set",
-  "policies_in_force",
-  "risk",
-  "fact",
-  "fact_shared",
-  "fact_pair",
-  "fact_connection",
-  "run",
-  "step",
-  "step_event",
-  "step_opener",
-  "enrolled_process",
-  "decision",
-  "call_count",
-  "call_approval",
-  "exchange",
-  "usage",
-  "usage_gap",
-  "issuance",
-  "delegation_token",
-  "revocation",
-  "authority",
-  "federation",
-  "principal",
-  "tool",
-  "tool_definition",
-  "join_token",
-  "spent_evidence",
-  "receipt",
-  "closure",
-  "status_list",
-  "event_stream",
-] as const;
+import { EMPTY_LOG, followEvent, headOf, type LogState, readState, writeHead } from "./log.ts";
+import { PROJECTIONS } from "./projections.ts";
+import { copyProjections } from "./snapshot-chunks.ts";
+import { EVENT, eventOf, type HeadRow, isPruned, type StoredEvent, TREE } from "./tables/event-table.ts";
 
 const PAGE_EVENTS = 1_000;
 
 /**
  * Empties every table that follows from the log and writes it anew from the events, in one transaction.
  *
+ * @param restored - where events begin from a snapshot: its tables.
  * @throws as `refill`
  */
-export function rebuild(db: Connection, progress: (done: number, total: number) => void = () => undefined): void {
+export function rebuild(
+  db: Connection,
+  progress: (done: number, total: number) => void = () => undefined,
+  restored?: Connection,
+): void {
   db.exec("BEGIN IMMEDIATE");
   try {
     // Rows refer to other rows of their own table, and deleting does not know the order of these references.
     db.pragma("defer_foreign_keys = ON");
-    refill(db, progress);
+    refill(db, progress, restored);
     db.exec("COMMIT");
   } catch (thrown) {
     if (db.inTransaction()) db.exec("ROLLBACK");
@@ -74,33 +38,55 @@ export function rebuild(db: Connection, progress: (done: number, total: number) 
  * @param progress - told how many events were projected, of how many.
  * @throws BrokerError LEDGER_UNAVAILABLE when the events do not give the tree head that is stored
  */
-export function refill(db: Connection, progress: (done: number, total: number) => void): void {
+export function refill(db: Connection, progress: (done: number, total: number) => void, restored?: Connection): void {
   const stored = db.get<HeadRow>(TREE.head);
   for (const table of PROJECTIONS.toReversed()) db.exec(`DELETE FROM ${table}`);
-  replay(db, db, (done) => progress(done, stored?.treeSize ?? done));
+  const begin = restored === undefined ? EMPTY_LOG : beginFrom(db, restored);
+  replay(db, begin, (done) => progress(done, stored?.treeSize ?? done));
   const rebuilt = db.get<HeadRow>(TREE.head);
   const isSame = Buffer.compare(stored?.rootHash ?? NO_HASH, rebuilt?.rootHash ?? NO_HASH) === 0;
-  if (!isSame)
-    throw new BrokerError("LEDGER_UNAVAILABLE", "the ledger is damaged: its events are not those of its tree");
+  if (!isSame) throw notOfTree();
 }
 
 const NO_HASH = new Uint8Array();
 
+/** Puts the tables of a snapshot in place, once the events before it are known to be those that it came of. */
+function beginFrom(db: Connection, restored: Connection): LogState {
+  copyProjections(restored, db);
+  const state = readState(db);
+  let range = EMPTY_RANGE;
+  while (range.size < state.range.size) {
+    const limit = Math.min(PAGE_EVENTS, state.range.size - range.size);
+    const page = db.all<StoredEvent>(EVENT.after, { after: range.size, limit });
+    if (page.length < limit) throw notOfTree();
+    for (const { canonical, leafHash: kept } of page) {
+      range = append(range, isPruned(canonical) ? kept : leafHash(canonical)).range;
+    }
+  }
+  if (Buffer.compare(rootOf(range), headOf(state).rootHash) !== 0) throw notOfTree();
+  return state;
+}
+
+function notOfTree(): BrokerError {
+  return new BrokerError("LEDGER_UNAVAILABLE", "the ledger is damaged: its events are not those of its tree");
+}
+
 /**
- * Writes what follows from the log of one database into the empty tables of another database, or of the same one.
+ * Writes what follows from the events after those that the tables have seen.
  *
  * @throws ProjectionMismatch when an event does not fit what the events before it say
  */
-function replay(source: Connection, target: Connection, progress: (done: number) => void = () => undefined): void {
-  let state: LogState = EMPTY_LOG;
+function replay(db: Connection, begin: LogState, progress: (done: number) => void): void {
+  let state = begin;
   for (;;) {
-    const page = source.all<StoredEvent>(EVENT.after, { after: state.range.size, limit: PAGE_EVENTS });
+    const page = db.all<StoredEvent>(EVENT.after, { after: state.range.size, limit: PAGE_EVENTS });
     // Hashes the stored bytes, and ignores the stored hash: the root of these hashes is compared with the stored root.
-    for (const { canonical } of page) state = followEvent(target, state, eventOf(canonical), leafHash(canonical));
+    if (page.some(({ canonical }) => isPruned(canonical))) throw notOfTree();
+    for (const { canonical } of page) state = followEvent(db, state, eventOf(canonical), leafHash(canonical));
     progress(state.range.size);
     if (page.length < PAGE_EVENTS) break;
   }
-  if (state.range.size > 0) writeHead(target, state);
+  if (state.range.size > 0) writeHead(db, state);
 }
 
 /** One SHA-256 for the content of each table that follows from the log, by the table's name. */

@@ -15,6 +15,7 @@ import type {
   RecordedClose,
 } from "../../ledger/view.ts";
 import type { Connection, SqlParameters } from "./connection.ts";
+import { createPruningView } from "./pruning-view.ts";
 import { AUTHORITY, type AuthorityGuardRow } from "./tables/authority-table.ts";
 import { CALL_APPROVAL, type CallApprovalGuardRow, guardedCallApprovalOf } from "./tables/call-approval-table.ts";
 import { callsCounted } from "./tables/call-table.ts";
@@ -43,6 +44,7 @@ export function createSqlView(db: Connection): LedgerView {
   const count = (sql: string, parameters: SqlParameters = {}) =>
     db.get<{ readonly count: number }>(sql, parameters)?.count ?? 0;
   return {
+    ...createPruningView(db),
     run(runId) {
       const row = db.get<RunGuardRow>(RUN.guard, { runId });
       if (row === undefined) return undefined;

@@ -39,6 +39,8 @@ class ForeignChange extends Error {
 export type Store = {
   head(): Head;
   commit(acts: readonly LedgerAct[]): Commit;
+  /** Writes what is no act and changes nothing that follows from the log, in a transaction of its own. */
+  aside<T>(work: (db: Connection) => T): T;
 };
 
 export function openStore(db: Connection): Store {
@@ -112,6 +114,17 @@ export function openStore(db: Connection): Store {
       } catch (thrown) {
         if (!(thrown instanceof HalfWritten)) throw thrown;
         return commitGroup(acts, true);
+      }
+    },
+    aside(work) {
+      db.run("BEGIN IMMEDIATE");
+      try {
+        const done = work(db);
+        db.run("COMMIT");
+        return done;
+      } catch (thrown) {
+        if (db.inTransaction()) db.run("ROLLBACK");
+        throw thrown;
       }
     },
   };

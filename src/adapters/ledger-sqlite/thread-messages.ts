@@ -9,6 +9,7 @@ import type { ActName, LedgerAct, PutAuthoritiesAct, ResultOf, Sequenced } from 
 import type { StoreOptions } from "./durable-store.ts";
 import type { Loaded } from "./end-thread.ts";
 import type { UpgradeProgress } from "./migrate.ts";
+import type { ChunkOrder } from "./snapshot.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";
 import type { Commit, Outcome } from "./store.ts";
 
@@ -28,9 +29,11 @@ export type ToWriter =
   /** The first of all, and once. */
   | { readonly kind: "open"; readonly data: WriterData }
   | { readonly kind: "group"; readonly acts: string }
+  | { readonly kind: "chunks"; readonly order: ChunkOrder }
   | { readonly kind: "close" };
 
 export type FromWriter =
+  | { readonly kind: "chunks"; readonly written: number | WireError }
   | Loaded
   | { readonly kind: "upgrading"; readonly progress: UpgradeProgress }
   | { readonly kind: "opened"; readonly head: WireHead; readonly health: LedgerHealth; readonly disk: LedgerDisk }

@@ -1,20 +1,20 @@
 import { BrokerError } from "../../domain/errors.ts";
-import { EMPTY_RANGE } from "../../domain/merkle-tree.ts";
-import type { UnixMicros } from "../../domain/time.ts";
+import { EMPTY_RANGE, rootOf } from "../../domain/merkle-tree.ts";
 import type { Finding, VerificationProgress } from "../../ports/ledger.ts";
 import { compareTable } from "./compare-table.ts";
-import { type Connection, openScratch } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import type { Driver } from "./driver.ts";
-import { EMPTY_LOG, followEvent, type LogState, writeHead } from "./log.ts";
-import { migrate, readMigrations } from "./migrate.ts";
+import { followEvent, headOf, type LogState, readState, writeHead } from "./log.ts";
 import { ProjectionMismatch } from "./projection-mismatch.ts";
+import { PROJECTIONS } from "./projections.ts";
 import { consistently } from "./reads/reader.ts";
-import { PROJECTIONS } from "./rebuild.ts";
+import { openRestored } from "./snapshot.ts";
 import { sqliteCodeOf } from "./sqlite-fault.ts";
-import { eventOf, type StoredEvent, sizeOf } from "./tables/event-table.ts";
+import { eventOf, isPruned, type StoredEvent, sizeOf } from "./tables/event-table.ts";
 import { type VerifiedPage, verifyLog, verifyPage, verifyPages } from "./verify-log.ts";
 
 const INTACT: Finding = { kind: "intact" };
+const FOREIGN: Finding = { kind: "damaged", reason: "the snapshot is not of these events" };
 
 /**
  * Verifies the whole ledger, on a connection that may only read: every page and index, every event against the tree,
@@ -29,32 +29,61 @@ export function verifyAll(
   db: Connection,
   progress: (progress: VerificationProgress) => void = () => undefined,
 ): Finding {
-  const scratch = openScratch(driver);
+  const verified = verifyInto(driver, db, progress);
+  verified.tables?.close();
+  return verified.finding;
+}
+
+/** `tables`: the tables as they follow from the events, where these are intact. The caller closes the database. */
+export type Verified =
+  | { readonly finding: Extract<Finding, { readonly kind: "damaged" }>; readonly tables?: undefined }
+  | { readonly finding: Extract<Finding, { readonly kind: "intact" }>; readonly tables: Connection };
+
+/** Verifies as `verifyAll` does, and gives what it wrote on the way. */
+export function verifyInto(
+  driver: Driver,
+  db: Connection,
+  progress: (progress: VerificationProgress) => void = () => undefined,
+): Verified {
+  let scratch: Connection;
   try {
-    migrate(scratch, readMigrations(), 0 as UnixMicros);
-    const pages = verifyPages(db);
-    if (pages.kind === "damaged") return pages;
-    scratch.exec("BEGIN");
-    const verifying = createReplay(db, scratch);
-    for (let read = verifying.next(); read > 0; read = verifying.next()) {
-      if (verifying.finding().kind === "damaged") return verifying.finding();
-      progress({ stage: "events", done: verifying.size(), total: Math.max(verifying.size(), sizeOf(db)) });
-    }
-    return consistently(db, () => {
-      while (verifying.next() > 0) {
-        // What was recorded since the page before.
-      }
-      const events = verifying.finding();
-      if (events.kind === "damaged") return events;
-      // Compares the head, which is of this commit, with the newest events once more.
-      const log = verifyLog(db, "tail");
-      if (log.kind === "damaged") return log;
-      verifying.end();
-      return verifyTables(db, scratch, progress);
-    });
-  } finally {
-    scratch.close();
+    scratch = openRestored(driver, db);
+  } catch (thrown) {
+    if (!(thrown instanceof BrokerError) || thrown.code !== "LEDGER_UNAVAILABLE") throw thrown;
+    return { finding: { kind: "damaged", reason: thrown.message } };
   }
+  try {
+    const finding = verifyBy(db, scratch, progress);
+    if (finding.kind === "intact") return { finding, tables: scratch };
+    scratch.close();
+    return { finding };
+  } catch (thrown) {
+    scratch.close();
+    throw thrown;
+  }
+}
+
+function verifyBy(db: Connection, scratch: Connection, progress: (progress: VerificationProgress) => void): Finding {
+  const pages = verifyPages(db);
+  if (pages.kind === "damaged") return pages;
+  scratch.exec("BEGIN");
+  const verifying = createReplay(db, scratch);
+  for (let read = verifying.next(); read > 0; read = verifying.next()) {
+    if (verifying.finding().kind === "damaged") return verifying.finding();
+    progress({ stage: "events", done: verifying.size(), total: Math.max(verifying.size(), sizeOf(db)) });
+  }
+  return consistently(db, () => {
+    while (verifying.next() > 0) {
+      // What was recorded since the page before.
+    }
+    const events = verifying.finding();
+    if (events.kind === "damaged") return events;
+    // Compares the head, which is of this commit, with the newest events once more.
+    const log = verifyLog(db, "tail");
+    if (log.kind === "damaged") return log;
+    verifying.end();
+    return verifyTables(db, scratch, progress);
+  });
 }
 
 type Replay = {
@@ -65,13 +94,21 @@ type Replay = {
   end(): void;
 };
 
-/** Verifies events page by page, and writes what follows from them into an empty database. */
+/**
+ * Verifies events page by page, and writes what follows from them into a database that has the tables of the snapshot, or empty ones. What
+ * events say that the snapshot has seen is in its tables.
+ */
 function createReplay(db: Connection, scratch: Connection): Replay {
   let page: VerifiedPage = { range: EMPTY_RANGE, finding: INTACT, events: [] };
-  let state: LogState = EMPTY_LOG;
+  let state: LogState = readState(scratch);
+  const through = state.range.size;
+  const rootThrough = headOf(state).rootHash;
   let finding: Finding = INTACT;
 
   function follow(events: readonly StoredEvent[]): Finding {
+    const gone = events.find(({ canonical }) => isPruned(canonical));
+    if (gone !== undefined)
+      return { kind: "damaged", reason: `no snapshot has seen the pruned event ${gone.sequence}` };
     try {
       for (const { canonical, leafHash } of events) state = followEvent(scratch, state, eventOf(canonical), leafHash);
       return INTACT;
@@ -86,8 +123,11 @@ function createReplay(db: Connection, scratch: Connection): Replay {
   return {
     next() {
       if (finding.kind === "damaged") return 0;
-      page = verifyPage(db, page.range);
-      finding = page.finding.kind === "damaged" ? page.finding : follow(page.events);
+      const isBefore = page.range.size < through;
+      page = verifyPage(db, page.range, isBefore ? through - page.range.size : undefined);
+      if (page.finding.kind === "damaged") finding = page.finding;
+      else if (!isBefore) finding = follow(page.events);
+      else if (page.range.size === through && Buffer.compare(rootOf(page.range), rootThrough) !== 0) finding = FOREIGN;
       return page.events.length;
     },
     finding: () => finding,

@@ -7,10 +7,22 @@ import {
   rootOf,
   type TreeNode,
 } from "../../domain/merkle-tree.ts";
+import { prunedDigest } from "../../domain/retention.ts";
+import type { EventsPruned } from "../../domain/retention-event.ts";
 import type { Finding, Head } from "../../ports/ledger.ts";
 import type { Connection } from "./connection.ts";
 import { NODE_LEVELS, readState } from "./log.ts";
-import { EPOCH, EVENT, eventOf, type HeadRow, type StoredEvent, TREE } from "./tables/event-table.ts";
+import {
+  EPOCH,
+  EVENT,
+  eventOf,
+  type HeadRow,
+  isPruned,
+  type KeptRow,
+  type StoredEvent,
+  TREE,
+} from "./tables/event-table.ts";
+import { PRUNED_RANGE, type PrunedRangeRow } from "./tables/retention-table.ts";
 
 /** Events whose bytes are hashed again at every start: some tens of milliseconds. */
 const TAIL_EVENTS = 10_000;
@@ -64,14 +76,14 @@ export type VerifiedPage = {
 };
 
 /**
- * Verifies the next events after those of a range, at most a page. No event is ever changed, so that pages may be read at
+ * Verifies the next events after those of a range, at most a page, and at most `limit`. Of an event that is pruned there is its hash alone. No event is ever changed, so that pages may be read at
  * different instants.
  */
-export function verifyPage(db: Connection, range: CompactRange): VerifiedPage {
-  const events = db.all<StoredEvent>(EVENT.after, { after: range.size, limit: PAGE_EVENTS });
+export function verifyPage(db: Connection, range: CompactRange, limit: number = PAGE_EVENTS): VerifiedPage {
+  const events = db.all<StoredEvent>(EVENT.after, { after: range.size, limit: Math.min(limit, PAGE_EVENTS) });
   let verified = range;
   for (const event of events) {
-    const finding = verifyEvent(event, verified.size + 1);
+    const finding = verifyEvent(db, event, verified.size + 1);
     if (finding.kind === "damaged") return { range: verified, finding, events: [] };
     const longer = append(verified, event.leafHash);
     const wrong = longer.completed.find((node) => !isStored(db, node));
@@ -86,14 +98,28 @@ export function verifyPage(db: Connection, range: CompactRange): VerifiedPage {
   return { range: verified, finding: INTACT, events };
 }
 
-function verifyEvent(event: StoredEvent, expected: number): Finding {
+function verifyEvent(db: Connection, event: StoredEvent, expected: number): Finding {
   if (event.sequence !== expected) return damaged(`the event ${expected} is missing`);
+  if (isPruned(event.canonical)) {
+    const range = db.get<PrunedRangeRow>(PRUNED_RANGE.before, { sequence: expected });
+    const isRecorded = range !== undefined && expected <= range.last;
+    return isRecorded ? INTACT : damaged(`what the event ${expected} says is missing`);
+  }
   if (!isEqual(leafHash(event.canonical), event.leafHash)) {
     return damaged(`the event ${expected} is not the one that was hashed`);
   }
-  const { type, at } = eventOf(event.canonical);
-  const isSame = type === event.type && at === event.recordedAt;
-  return isSame ? INTACT : damaged(`the row of event ${expected} contradicts its bytes`);
+  const said = eventOf(event.canonical);
+  const isSame = said.type === event.type && said.at === event.recordedAt;
+  if (!isSame) return damaged(`the row of event ${expected} contradicts its bytes`);
+  return said.type === "events.pruned" ? verifyPruning(db, said, expected) : INTACT;
+}
+
+/** Whether what stays of the events that an event pruned is what it was then. */
+function verifyPruning(db: Connection, { ranges, digest }: EventsPruned, sequence: number): Finding {
+  const left = ranges.flatMap(([first, last]) => db.all<KeptRow>(EVENT.kept, { first, last }));
+  return prunedDigest(left) === digest
+    ? INTACT
+    : damaged(`what is left of the events that event ${sequence} pruned is not what it was`);
 }
 
 function verifyHead(db: Connection, head: HeadRow, range: CompactRange): Finding {

@@ -7,6 +7,7 @@ import type { LedgerAct } from "../../ports/ledger-acts.ts";
 import { unhealthy } from "./durable-store.ts";
 import { endable } from "./end-thread.ts";
 import type { UpgradeProgress } from "./migrate.ts";
+import type { ChunkOrder } from "./snapshot.ts";
 import type { Outcome } from "./store.ts";
 import {
   decodeError,
@@ -26,6 +27,13 @@ export type WriterThread = {
   disk(): LedgerDisk;
   /** One group at a time. Rejects with BrokerError LEDGER_UNAVAILABLE when the thread ended without an answer. */
   commit(acts: readonly LedgerAct[]): Promise<readonly Outcome[]>;
+  /**
+   * One order at a time, between groups.
+   *
+   * @returns how many chunks were written or forgotten.
+   * @throws BrokerError LEDGER_UNAVAILABLE when they could not be
+   */
+  keepChunks(order: ChunkOrder): Promise<number>;
   close(): Promise<void>;
 };
 
@@ -94,6 +102,9 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
   let pending:
     | { readonly resolve: (reply: GroupReply) => void; readonly reject: (error: BrokerError) => void }
     | undefined;
+  let chunks:
+    | { readonly resolve: (written: number) => void; readonly reject: (error: BrokerError) => void }
+    | undefined;
   let closed: (() => void) | undefined;
   let ended: BrokerError | undefined;
   let head: Head;
@@ -124,7 +135,10 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
   worker.on("message", (message: FromWriter) => {
     silentTicks = 0;
     if (message.kind === "group") pending?.resolve(decodeReply(message.reply));
-    else if (message.kind === "probed") ({ health, disk } = message);
+    else if (message.kind === "chunks") {
+      if (typeof message.written === "number") chunks?.resolve(message.written);
+      else chunks?.reject(decodeError(message.written));
+    } else if (message.kind === "probed") ({ health, disk } = message);
   });
   const ticking = setInterval(() => {
     silentTicks += 1;
@@ -137,6 +151,7 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
     health = unhealthy("the ledger's writer ended");
     ended ??= new BrokerError("LEDGER_UNAVAILABLE", "the ledger's writer ended", { cause });
     pending?.reject(ended);
+    chunks?.reject(ended);
     closed?.();
   }
 
@@ -158,6 +173,12 @@ export async function startWriter(data: WriterData, watch: WriterWatch, ahead?: 
       }
       return reply.outcomes;
     },
+    keepChunks: (order) =>
+      new Promise((resolve, reject) => {
+        if (ended !== undefined) return reject(ended);
+        chunks = { resolve, reject };
+        post({ kind: "chunks", order });
+      }),
     close: () =>
       new Promise<void>((resolve) => {
         if (ended !== undefined) return resolve();

@@ -5,6 +5,7 @@ import { loadDriver } from "./driver.ts";
 import { type DurableStore, openDurableStore } from "./durable-store.ts";
 import { LOADED } from "./end-thread.ts";
 import type { UpgradeProgress } from "./migrate.ts";
+import type { ChunkOrder } from "./snapshot.ts";
 import type { Commit } from "./store.ts";
 import {
   decodeActs,
@@ -13,6 +14,7 @@ import {
   encodeReply,
   type FromWriter,
   type ToWriter,
+  type WireError,
   type WriterData,
 } from "./thread-messages.ts";
 
@@ -56,6 +58,14 @@ async function openSigner(signing: WriterData["signing"]): Promise<CommitSigner 
   return openCommitSigner(signing.port);
 }
 
+function keepChunks(store: DurableStore, order: ChunkOrder): number | WireError {
+  try {
+    return store.keepChunks(order);
+  } catch (thrown) {
+    return encodeError(thrown);
+  }
+}
+
 function serve(store: DurableStore, signer: CommitSigner | undefined): typeof serving {
   const interval = setInterval(() => {
     store.probe();
@@ -70,6 +80,7 @@ function serve(store: DurableStore, signer: CommitSigner | undefined): typeof se
       port?.close();
       return;
     }
+    if (message.kind === "chunks") return send({ kind: "chunks", written: keepChunks(store, message.order) });
     const acts = decodeActs(message.acts);
     const { outcomes, events }: Commit = store.run(acts);
     const answers = signer === undefined ? outcomes : signCommitted(acts, outcomes, signer);

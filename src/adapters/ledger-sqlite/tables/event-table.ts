@@ -11,6 +11,8 @@ export type StoredEvent = {
   readonly canonical: Uint8Array;
 };
 
+export type KeptRow = Pick<StoredEvent, "sequence" | "type" | "recordedAt">;
+
 export type HeadRow = {
   readonly epoch: string;
   readonly treeSize: number;
@@ -31,6 +33,15 @@ export const EVENT = {
      LIMIT @limit`,
   leafHashes: `
     SELECT leaf_hash AS leafHash FROM event WHERE sequence > @after AND sequence <= @through ORDER BY sequence`,
+  /** Leaves of events what is kept for good. */
+  prune: "UPDATE event SET canonical = CAST('{}' AS BLOB) WHERE sequence BETWEEN @first AND @last",
+  /** Events of some types before an instant whose content is there, and how much that is. */
+  due: `
+    SELECT count(*) AS events, coalesce(sum(length(canonical)), 0) AS bytes FROM event
+     WHERE recorded_at_us < @before AND length(canonical) > 2 AND type IN (SELECT value FROM json_each(@types))`,
+  /** What stays of events that are pruned. */
+  kept: `
+    SELECT sequence, type, recorded_at_us AS recordedAt FROM event WHERE sequence BETWEEN @first AND @last ORDER BY sequence`,
   bytesOf: "SELECT sequence, canonical FROM event WHERE sequence IN (SELECT value FROM json_each(@sequences))",
   newest: "SELECT max(sequence) AS sequence FROM event",
   /** For the operator's view; conditions are appended. */
@@ -89,6 +100,11 @@ const decoder = new TextDecoder();
 /** Reads an event back from the bytes that were hashed. */
 export function eventOf(canonical: Uint8Array): LedgerEvent {
   return JSON.parse(decoder.decode(canonical)) as LedgerEvent;
+}
+
+/** Whether nothing but the place, the type, the instant and the hash is left of an event. No event ever was this short. */
+export function isPruned(canonical: Uint8Array): boolean {
+  return canonical.length === 2;
 }
 
 /** How many events there are. */
