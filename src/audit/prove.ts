@@ -15,7 +15,8 @@ export type ProvePorts = {
  * A receipt for an event: what was recorded, that it is in the tree, and the signed checkpoint of the tree.
  *
  * @returns the text of a C2SP tlog-proof whose extra data are the event's bytes.
- * @throws BrokerError STEP_NOT_FOUND where nothing of that name is recorded, LEDGER_UNAVAILABLE
+ * @throws BrokerError STEP_NOT_FOUND where nothing of that name is recorded, PRUNED where what it said is deleted,
+ *   LEDGER_UNAVAILABLE
  */
 export async function prove(
   subject: ProvenSubject,

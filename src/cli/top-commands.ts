@@ -62,6 +62,11 @@ export const TOP_COMMANDS: readonly TopCommand[] = [
     load: async () => (await import("./commands/risk.ts")).addRisk,
   },
   {
+    name: "hold",
+    description: "what is kept for longer than the log keeps it: holds on runs, agents and people",
+    load: async () => (await import("./commands/hold.ts")).addHold,
+  },
+  {
     name: "history",
     description: "what was issued, opened, decided, recorded; newest first",
     load: async () => (await import("./commands/history.ts")).addHistory,

@@ -1,5 +1,6 @@
 import type { BrokerCallers } from "../domain/broker-callers.ts";
 import type { EntryContent } from "../domain/registration-entry.ts";
+import type { RetentionClass } from "../domain/retention.ts";
 import type { NoteKey } from "../domain/signed-note.ts";
 import type { TrustDomain } from "../domain/spiffe-id.ts";
 import type { ExchangeConfig } from "./exchanges-section.ts";
@@ -128,6 +129,8 @@ export type Config = {
   readonly pinsToolsAtFirstSight: boolean;
   /** For how many seconds after its expiry a credential is accepted, of audiences that are not as others are. */
   readonly leewaySeconds: ReadonlyMap<string, number>;
+  /** Seconds of each class; a class that is not named is kept for good. Absent: the ledger decides. */
+  readonly retention?: { readonly [Class in RetentionClass]?: number };
   readonly exchanges: readonly ExchangeConfig[];
   readonly development: boolean;
   readonly entries: readonly EntryContent[];

@@ -206,11 +206,16 @@ function configOf(
     policies: policiesOf(file.policies),
     pinsToolsAtFirstSight: file.tools.pin === "first_sight",
     leewaySeconds: new Map(file.closures.leeways.map(({ audience, leeway }) => [audience, leeway])),
+    ...(file.retention !== undefined && { retention: retentionOf(file.retention) }),
     exchanges: file.exchanges.map(exchangeOf),
     development: file.development,
     entries,
     warnings,
   };
+}
+
+function retentionOf(periods: NonNullable<FileSettings["retention"]>): NonNullable<Config["retention"]> {
+  return Object.fromEntries(Object.entries(periods).flatMap(([name, one]) => (one === "forever" ? [] : [[name, one]])));
 }
 
 function brokerOf({ socket, mode, listen, callers }: NonNullable<FileSettings["broker"]>): BrokerEndpointConfig {

@@ -29,6 +29,7 @@ import {
 } from "./fields.ts";
 import { policiesSection } from "./policies-section.ts";
 import { principalsSection } from "./principals-section.ts";
+import { retentionSection } from "./retention-section.ts";
 import { ssfSection } from "./ssf-section.ts";
 import { toolsSection } from "./tools-section.ts";
 import { tracingSection } from "./tracing-section.ts";
@@ -250,6 +251,11 @@ export const fileSchema = section({
   }).prefault({}),
   tools: toolsSection.prefault({}),
   closures: closuresSection.prefault({}),
+  retention: retentionSection
+    .optional()
+    .describe(
+      "For how long the log keeps what its events say; their hashes stay for good, and what is alive or held is kept. Absent: 90d for each class of a ledger that began with a version that prunes; an older one is kept whole.",
+    ),
   exchanges: exchangesSection
     .prefault([])
     .describe("Other systems whose secrets steps may be given (stint exchange). None: no step is given any."),

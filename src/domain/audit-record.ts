@@ -28,11 +28,13 @@ export type ObservedEffect = {
   readonly calls: readonly Pick<Usage, "tool" | "action" | "outcome" | "calls">[];
 };
 
+/** What of an event names it: the SHA-256 of its bytes, or, where these are pruned, its leaf in the tree; hexadecimal. */
+export type EventDigest = { readonly sha256: string } | { readonly rfc6962leaf: string };
+
 /** A decision with what it did. */
 export type AuditRecord = {
   readonly decision: Decision & { readonly sequence: number };
-  /** SHA-256 of the bytes of the decision's event, hexadecimal. */
-  readonly eventSha256: string;
+  readonly event: EventDigest;
   /** Absent where no step came of the decision. */
   readonly effect?: ObservedEffect;
 };
@@ -45,11 +47,11 @@ export type AuditRecord = {
  * @see https://github.com/in-toto/attestation/blob/v1.1.0/spec/v1/statement.md
  * @see draft-ietf-wimse-aims-00
  */
-export function auditStatement({ decision, eventSha256, effect }: AuditRecord, through: number): CanonicalValue {
+export function auditStatement({ decision, event, effect }: AuditRecord, through: number): CanonicalValue {
   const { situation } = decision;
   return {
     _type: STATEMENT_TYPE,
-    subject: [{ name: decision.decisionId, digest: { sha256: eventSha256 } }],
+    subject: [{ name: decision.decisionId, digest: event }],
     predicateType: AUDIT_RECORD_TYPE,
     predicate: {
       agent: agentOf(decision, effect),

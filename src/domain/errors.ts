@@ -26,6 +26,7 @@ export const ERROR_CODES = [
   "NOT_SERVING",
   "DECISION_OUTDATED",
   "TOOL_NOT_ACCEPTED",
+  "PRUNED",
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];

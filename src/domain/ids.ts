@@ -8,6 +8,7 @@ const PREFIXES = {
   decision: "dec",
   entry: "entry",
   epoch: "epoch",
+  hold: "hold",
   callApproval: "call",
   exchange: "xch",
 } as const;

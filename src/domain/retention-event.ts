@@ -1,4 +1,4 @@
-import type { Actor, OperatorActor } from "./actor.ts";
+import type { Actor } from "./actor.ts";
 import type { LegalHold } from "./retention.ts";
 import type { UnixMicros } from "./time.ts";
 
@@ -38,11 +38,11 @@ export type EventsPruned = Event<"events.pruned"> & {
 export type HoldPlaced = Event<"hold.placed"> & {
   readonly hold: LegalHold;
   readonly reason: string;
-  readonly by: OperatorActor;
+  readonly by: Actor;
 };
 
 export type HoldLifted = Event<"hold.lifted"> & {
   readonly holdId: string;
   readonly reason: string;
-  readonly by: OperatorActor;
+  readonly by: Actor;
 };

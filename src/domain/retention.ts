@@ -46,6 +46,9 @@ export type Cutoffs = { readonly [Class in RetentionClass]?: UnixMicros };
 
 export type HoldScope = "run" | "agent" | "principal";
 
+/** Shorter than this nothing is kept: credentials, steps and what is still to be told of them are over by then. */
+export const RETENTION_SECONDS_MIN = 86_400;
+
 /** Who or what is held: the id of a run, the name of an agent, or the id of a principal. */
 export type LegalHold = { readonly holdId: string; readonly scope: HoldScope; readonly value: string };
 

@@ -76,6 +76,7 @@ export function apiPortsOf(core: Core, config: Config): ApiPorts {
       inToolDirectory: core.inToolDirectory,
       clock,
     },
+    retention: { ledger, retention: core.store.retention, times: config.retention, principals, clock, random },
     status: {
       trustDomain: config.trustDomain,
       readiness: core.readiness,

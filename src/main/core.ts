@@ -13,6 +13,7 @@ import { systemClock } from "../adapters/system/system-clock.ts";
 import { systemDeflate } from "../adapters/system/system-deflate.ts";
 import { systemRandomness } from "../adapters/system/system-randomness.ts";
 import { httpWitness } from "../adapters/witness-http/witness-http.ts";
+import { keepRetention } from "../audit/retention.ts";
 import { keepCheckpoints } from "../authority/checkpoints.ts";
 import { keepCosigned } from "../authority/cosigning.ts";
 import { keepCrls } from "../authority/crl.ts";
@@ -284,6 +285,8 @@ export async function openCore(config: Config, log: Log, closers: Closers, ahead
     failed,
   });
   closers.push(() => cosigning.stop());
+  const rounds = keepRetention({ retention: store.retention, times: config.retention, clock, log });
+  closers.push(() => rounds.stop());
 
   return {
     clock,

@@ -1,10 +1,14 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { dueBeside } from "../adapters/ledger-sqlite/due-beside.ts";
 import { type Kept, readBeside } from "../adapters/ledger-sqlite/read-beside.ts";
+import { systemClock } from "../adapters/system/system-clock.ts";
+import { cutoffsOf, timesFor } from "../audit/retention.ts";
 import type { Config } from "../config/config.ts";
 import { type Finding, formatPlace } from "../config/finding.ts";
 import { loadConfig } from "../config/load-config.ts";
 import type { RegistrationEntry } from "../domain/registration-entry.ts";
+import type { DueClass } from "../ports/ledger-retention.ts";
 import { type Difference, differenceOf } from "../registry/declare.ts";
 import { checkTrustDomain } from "../registry/ledger-trust-domain.ts";
 import { leavesAnAdmin } from "./admins.ts";
@@ -26,6 +30,8 @@ export type Validated = {
   readonly warnings: readonly Warning[];
   /** What running would change: of a ledger by an older version that is not known. */
   readonly ledger: "none" | "older" | Difference;
+  /** What of the log would be pruned at most; none of a ledger that there is not, or that is an older version's. */
+  readonly due: readonly DueClass[];
 };
 
 /**
@@ -37,7 +43,8 @@ export async function validateConfig(request: ConfigRequest): Promise<Validated>
   const config = loadConfig(request.configPath, request.environment, { flags: request.flags ?? {} });
   const files = await checkedFiles(config, request);
   try {
-    const kept = await readBeside(join(config.dataDirectory, "ledger"));
+    const directory = join(config.dataDirectory, "ledger");
+    const kept = await readBeside(directory);
     if (kept !== undefined) checkTrustDomain(config.trustDomain, kept);
     return {
       config,
@@ -48,10 +55,16 @@ export async function validateConfig(request: ConfigRequest): Promise<Validated>
         ...missingAdmin(config, kept),
       ],
       ledger: ledgerOf(config, kept),
+      due: kept?.schema === "current" ? await dueOf(directory, config) : [],
     };
   } catch (thrown) {
     throw forOperator(thrown, request);
   }
+}
+
+function dueOf(directory: string, { retention }: Config): Promise<readonly DueClass[]> {
+  const now = systemClock().now();
+  return dueBeside(directory, (isNew) => cutoffsOf(timesFor(retention, isNew), now));
 }
 
 function warningOf({ place, key, message }: Finding): Warning {

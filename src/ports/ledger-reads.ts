@@ -249,6 +249,7 @@ export type EventRow = {
   readonly sequence: number;
   readonly recordedAt: UnixMicros;
   readonly type: LedgerEvent["type"];
+  /** Empty: pruned. */
   readonly canonical: Uint8Array;
   readonly leafHash: Uint8Array;
 };

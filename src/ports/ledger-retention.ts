@@ -15,8 +15,8 @@ export type LedgerRetention = {
    * @returns how many events.
    */
   prune(cutoffs: Cutoffs): Promise<number>;
-  /** What a pruning would find at most: it does not look at what is alive or held. */
-  due(cutoffs: Cutoffs): Promise<readonly DueClass[]>;
+  /** What a pruning would find at most among the events after `after`: it does not look at what is alive or held. */
+  due(cutoffs: Cutoffs, after: number): Promise<readonly DueClass[]>;
   standing(): Promise<RetentionStanding>;
 };
 

@@ -1,4 +1,4 @@
-import type { OperatorActor } from "../domain/actor.ts";
+import type { Actor } from "../domain/actor.ts";
 import type { Cutoffs, LegalHold } from "../domain/retention.ts";
 import type { SnapshotTaken } from "../domain/retention-event.ts";
 import type { UnixMicros } from "../domain/time.ts";
@@ -41,7 +41,7 @@ export type PlaceHoldAct = {
   readonly act: "place-hold";
   readonly hold: LegalHold;
   readonly reason: string;
-  readonly by: OperatorActor;
+  readonly by: Actor;
   readonly now: UnixMicros;
 };
 
@@ -52,6 +52,6 @@ export type LiftHoldAct = {
   readonly act: "lift-hold";
   readonly holdId: string;
   readonly reason: string;
-  readonly by: OperatorActor;
+  readonly by: Actor;
   readonly now: UnixMicros;
 };

@@ -24,10 +24,13 @@ export type ProvenEntry = {
 export type TreeReads = {
   /** `undefined` where nothing of that name is recorded. */
   sequenceOf(subject: ProvenSubject): Promise<number | undefined>;
-  /** @param sequence - 1 to `size`. */
+  /**
+   * @param sequence - 1 to `size`.
+   * @throws BrokerError PRUNED (metadata sequence, leaf_hash) where what the event said is deleted
+   */
   inclusion(sequence: number, size: number): Promise<ProvenEntry>;
   /** @param oldSize - 1 to `size`. */
   consistency(oldSize: number, size: number): Promise<readonly Uint8Array[]>;
-  /** The bytes of a tile that the tree has. */
+  /** The bytes of a tile that the tree has. PRUNED where it has an entry whose content is deleted. */
   tile(tile: Tile): Promise<Uint8Array>;
 };

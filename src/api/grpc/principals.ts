@@ -54,9 +54,17 @@ export function principalsHandlers(endpoint: Endpoint, ports: PrincipalsPorts): 
 
 /** The log gets the digest, whichever way the principal was named. */
 function idOf(by: PrincipalsReadmitRequest["by"], ids: Ids, { principals }: PrincipalsPorts): string {
-  const principalId = by.case === "name" ? principals.idOf(principalNameOf(by.value, "name")) : (by.value ?? "");
-  if (!PRINCIPAL_ID.test(principalId)) throw invalidField("by", "a name, or a principal_id: 64 hexadecimal digits");
+  const principalId =
+    by.case === "name"
+      ? principals.idOf(principalNameOf(by.value, "name"))
+      : principalIdOf({ principalId: by.value ?? "" }, "by");
   ids["principalId"] = principalId;
+  return principalId;
+}
+
+/** @throws BrokerError INVALID_FIELD */
+export function principalIdOf({ principalId }: { readonly principalId: string }, field: string): string {
+  if (!PRINCIPAL_ID.test(principalId)) throw invalidField(field, "a name, or a principal_id: 64 hexadecimal digits");
   return principalId;
 }
 

@@ -16,6 +16,7 @@ import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { Policies } from "../../gen/stint/v1/policies_pb.js";
 import { Principals } from "../../gen/stint/v1/principals_pb.js";
+import { Retention } from "../../gen/stint/v1/retention_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../gen/stint/v1/risk_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
@@ -43,6 +44,7 @@ import { type JoinTokensPorts, joinTokensHandlers } from "./join-tokens.ts";
 import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
 import { type PoliciesPorts, policiesHandlers } from "./policies.ts";
 import { type PrincipalsPorts, principalsHandlers } from "./principals.ts";
+import { type RetentionPorts, retentionHandlers } from "./retention.ts";
 import { type RevocationsPorts, revocationsHandlers } from "./revocations.ts";
 import { type RiskPorts, riskHandlers } from "./risk.ts";
 import { type StatusPorts, statusHandlers } from "./status.ts";
@@ -70,6 +72,7 @@ export type ApiPorts = {
   readonly risk: RiskPorts;
   readonly policies: PoliciesPorts;
   readonly tools: ToolsPorts;
+  readonly retention: RetentionPorts;
   readonly status: StatusPorts;
   readonly workloadApi: WorkloadApiPorts;
   readonly brokerApi: BrokerApiPorts;
@@ -146,6 +149,7 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
   addService(server, Policies, policiesHandlers(endpoint, ports.policies));
   addService(server, Risk, riskHandlers(endpoint, ports.risk));
   addService(server, Tools, toolsHandlers(endpoint, ports.tools));
+  addService(server, Retention, retentionHandlers(endpoint, ports.retention));
   addService(server, Status, statusHandlers(endpoint, ports.status));
   return [
     Revocations,
@@ -161,6 +165,7 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
     Policies,
     Risk,
     Tools,
+    Retention,
     Status,
   ];
 }

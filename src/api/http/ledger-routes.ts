@@ -1,7 +1,7 @@
 import type { TLSSocket } from "node:tls";
 import { type Context, Hono } from "hono";
 import { checkMayLook } from "../../decide/step-access.ts";
-import type { Denial } from "../../domain/errors.ts";
+import type { Denial, ErrorCode } from "../../domain/errors.ts";
 import type { Attested } from "../../domain/stages.ts";
 import { hasTile, parseTilePath } from "../../domain/tile.ts";
 import type { SignedCheckpoint } from "../../ports/checkpoint-store.ts";
@@ -17,6 +17,7 @@ export type LedgerRouteFacts = {
 };
 
 const NEEDS_TLS = "the ledger is read over TLS 1.3 with an operator's client certificate";
+const STATUS_OF: { readonly [Code in ErrorCode]?: 403 | 410 } = { NOT_ENTITLED: 403, PRUNED: 410 };
 /** A tile never changes; but what entries say is for operators, and not for a cache that others ask too. */
 const KEPT_BY_CLIENT = { "cache-control": "private, max-age=31536000, immutable" };
 
@@ -53,14 +54,14 @@ function toOperator(
   { callerOf, checkpoints }: LedgerRouteFacts,
   answer: (checkpoint: SignedCheckpoint) => Promise<Response>,
 ): Promise<Response> {
-  const refused = (status: 401 | 403 | 404 | 503, text: string) => context.text(`${text}\n`, status, NO_STORE);
+  const refused = (status: 401 | 403 | 404 | 410 | 503, text: string) => context.text(`${text}\n`, status, NO_STORE);
   return answerProved(
     context,
     {
       needsTls: () => refused(404, NEEDS_TLS),
       callerOf,
       refused,
-      failed: ({ code, message }) => refused(code === "NOT_ENTITLED" ? 403 : 503, message),
+      failed: ({ code, message }) => refused(STATUS_OF[code] ?? 503, message),
     },
     async (caller) => {
       checkMayLook(caller);

@@ -115,7 +115,7 @@ export const EVENT_COLUMNS: readonly ExportColumn<Event>[] = columnsOf(eventView
   ["recorded_at", "instant", "when"],
   ["type", "text", "what happened"],
   ["event", "json", "what the event says, in the words of the other exports"],
-  ["canonical", "text", "the very text that was hashed"],
+  ["canonical", "text", "the very text that was hashed; empty where it was pruned"],
   [
     "leaf_hash",
     "text",

@@ -31,6 +31,7 @@ function canonicalOf(event: Event): string {
 
 /** The event in the words of the other views. */
 function readable(event: Event): Json {
+  if (event.canonical.length === 0) return { pruned: true };
   return eventMembers(parsed(canonicalOf(event)));
 }
 

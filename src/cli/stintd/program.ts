@@ -34,12 +34,12 @@ addSettings(
     .command("validate")
     .description("what is wrong with the configuration, and what running with it would change"),
 ).action(async (options: Options) => {
-  const { warnings, ledger } = await orFail(validateConfig(requestOf(options)));
+  const { warnings, ledger, due } = await orFail(validateConfig(requestOf(options)));
   for (const { place, key, message } of warnings) {
     const where = place === undefined ? "" : `${place}: `;
     context.err.write(`stintd: warning: ${where}${key}: ${message}\n`);
   }
-  context.out.write(`${describe(ledger)}\n`);
+  context.out.write([describe(ledger), ...due.flatMap(describeDue)].map((line) => `${line}\n`).join(""));
 });
 
 addSettings(
@@ -98,6 +98,13 @@ async function orFail<T>(outcome: Promise<T>): Promise<T> {
   } catch (thrown) {
     throw failureToStart(thrown);
   }
+}
+
+/** Of a class of which nothing is due there is nothing to say. */
+function describeDue({ class: name, events, bytes }: Validated["due"][number]): readonly string[] {
+  if (events === 0) return [];
+  const mib = (bytes / 1024 / 1024).toFixed(1);
+  return [`would prune at most ${events} events of ${name}, ${mib} MiB: not what is alive or held`];
 }
 
 function describe(difference: Validated["ledger"]): string {

@@ -68,6 +68,8 @@ const (
 	Reason_REASON_DECISION_OUTDATED Reason = 22
 	// The server shows another definition of the tool than the one that is pinned, or none is pinned yet.
 	Reason_REASON_TOOL_NOT_ACCEPTED Reason = 23
+	// There was an event, and what it said was deleted when its time was over (metadata sequence, leaf_hash).
+	Reason_REASON_PRUNED Reason = 24
 )
 
 // Enum value maps for Reason.
@@ -97,6 +99,7 @@ var (
 		21: "REASON_NOT_SERVING",
 		22: "REASON_DECISION_OUTDATED",
 		23: "REASON_TOOL_NOT_ACCEPTED",
+		24: "REASON_PRUNED",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":           0,
@@ -123,6 +126,7 @@ var (
 		"REASON_NOT_SERVING":           21,
 		"REASON_DECISION_OUTDATED":     22,
 		"REASON_TOOL_NOT_ACCEPTED":     23,
+		"REASON_PRUNED":                24,
 	}
 )
 
@@ -357,7 +361,7 @@ const file_stint_v1_errors_proto_rawDesc = "" +
 	"\bapproval\x18\x05 \x01(\tR\bapproval\"o\n" +
 	"\x0eRefusedElement\x120\n" +
 	"\aelement\x18\x01 \x01(\v2\x16.stint.v1.GrantElementR\aelement\x12+\n" +
-	"\x05layer\x18\x02 \x01(\x0e2\x15.stint.v1.DenialLayerR\x05layer*\x8f\x05\n" +
+	"\x05layer\x18\x02 \x01(\x0e2\x15.stint.v1.DenialLayerR\x05layer*\xa2\x05\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12REASON_NO_IDENTITY\x10\x01\x12\x17\n" +
@@ -383,7 +387,8 @@ const file_stint_v1_errors_proto_rawDesc = "" +
 	"\x1cREASON_AUTHORITY_UNAVAILABLE\x10\x14\x12\x16\n" +
 	"\x12REASON_NOT_SERVING\x10\x15\x12\x1c\n" +
 	"\x18REASON_DECISION_OUTDATED\x10\x16\x12\x1c\n" +
-	"\x18REASON_TOOL_NOT_ACCEPTED\x10\x17*w\n" +
+	"\x18REASON_TOOL_NOT_ACCEPTED\x10\x17\x12\x11\n" +
+	"\rREASON_PRUNED\x10\x18*w\n" +
 	"\vDenialLayer\x12\x1c\n" +
 	"\x18DENIAL_LAYER_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DENIAL_LAYER_CEILING\x10\x01\x12\x17\n" +

@@ -2149,7 +2149,7 @@ type Event struct {
 	RecordedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=recorded_at,json=recordedAt,proto3" json:"recorded_at,omitempty"`
 	// E.g. step.opened.
 	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
-	// The canonical JSON that was hashed.
+	// The canonical JSON that was hashed; empty where it was pruned.
 	Canonical []byte `protobuf:"bytes,4,opt,name=canonical,proto3" json:"canonical,omitempty"`
 	// SHA-256(0x00 || canonical), RFC 6962.
 	LeafHash      []byte `protobuf:"bytes,5,opt,name=leaf_hash,json=leafHash,proto3" json:"leaf_hash,omitempty"`

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
+import type { EventDigest } from "../../../domain/audit-record.ts";
 import type { ExportFilter, ExportReads, ExportWindow } from "../../../ports/export-reads.ts";
-import type { EventRow } from "../../../ports/ledger-reads.ts";
 import { DECISION, type DecisionRow, decisionOf } from "../tables/decision-table.ts";
-import { EVENT, type StoredEvent } from "../tables/event-table.ts";
+import { EVENT, eventRowOf, isPruned, type StoredEvent } from "../tables/event-table.ts";
 import { exportedIssuanceOf, ISSUANCE, type StoredExportedIssuance } from "../tables/issuance-table.ts";
 import { effectOf, STEP, type StoredEffect } from "../tables/step-table.ts";
 import { type Condition, pageConditions, readPage, when } from "./history-page.ts";
@@ -21,14 +21,16 @@ export function createExportReads({ read }: Reader): ExportReads {
       const decisions = await exportedDecisions(window);
       const sequences = JSON.stringify(decisions.map(({ sequence }) => sequence));
       const stepIds = JSON.stringify(decisions.flatMap(({ stepId }) => stepId ?? []));
-      const bytes = read((db) => db.all<Pick<StoredEvent, "sequence" | "canonical">>(EVENT.bytesOf, { sequences }));
+      const bytes = read((db) =>
+        db.all<Pick<StoredEvent, "sequence" | "canonical" | "leafHash">>(EVENT.bytesOf, { sequences }),
+      );
       const effects = read((db) => db.all<StoredEffect>(STEP.effects, { stepIds, through }));
-      const eventOf = new Map(bytes.map(({ sequence, canonical }) => [sequence, hash("sha256", canonical)]));
+      const eventOf = new Map(bytes.map((row) => [row.sequence, digestOf(row)]));
       const effectOfStep = new Map(effects.map((row) => [row.stepId, effectOf(row)]));
       return decisions.map((decision) => {
         const effect = effectOfStep.get(decision.stepId ?? "");
-        const eventSha256 = eventOf.get(decision.sequence) ?? "";
-        return { sequence: decision.sequence, decision, eventSha256, ...(effect !== undefined && { effect }) };
+        const event = eventOf.get(decision.sequence) ?? { sha256: "" };
+        return { sequence: decision.sequence, decision, event, ...(effect !== undefined && { effect }) };
       });
     },
     async exportedIssuances(window, through) {
@@ -43,14 +45,15 @@ export function createExportReads({ read }: Reader): ExportReads {
         orderBy: "e.sequence",
         limit: window.limit,
       };
-      return read((db) => readPage<StoredEvent>(db, page)).map(withOwnBytes);
+      return read((db) => readPage<StoredEvent>(db, page)).map(eventRowOf);
     },
   };
 }
 
-/** Bytes of a row end with its statement; copied, they can be handed to another thread. */
-function withOwnBytes(row: StoredEvent): EventRow {
-  return { ...row, canonical: new Uint8Array(row.canonical), leafHash: new Uint8Array(row.leafHash) };
+/** Of an event that is pruned there is the leaf alone. */
+function digestOf({ canonical, leafHash }: Pick<StoredEvent, "canonical" | "leafHash">): EventDigest {
+  if (isPruned(canonical)) return { rfc6962leaf: Buffer.from(leafHash).toString("hex") };
+  return { sha256: hash("sha256", canonical) };
 }
 
 /** Conditions on the step that something belongs to. */

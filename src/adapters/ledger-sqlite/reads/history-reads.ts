@@ -1,10 +1,10 @@
 import type { CallApprovalState } from "../../../domain/call-approval.ts";
 import { LIMITS } from "../../../domain/limits.ts";
 import { addMicros, secondsOf, type UnixMicros } from "../../../domain/time.ts";
-import type { EventRow, HistoryReads } from "../../../ports/ledger-reads.ts";
+import type { HistoryReads } from "../../../ports/ledger-reads.ts";
 import { CALL_APPROVAL, type CallApprovalRow, callApprovalOf, STATE_OF_CALL } from "../tables/call-approval-table.ts";
 import { DECISION, type DecisionRow, decisionOf, type EvaluatedRow, evaluatedOf } from "../tables/decision-table.ts";
-import { EVENT, MINUTE, minuteOf, type StoredEvent } from "../tables/event-table.ts";
+import { EVENT, eventRowOf, MINUTE, minuteOf, type StoredEvent } from "../tables/event-table.ts";
 import { EXCHANGE, EXCHANGE_ALIVE, type ExchangeRow, exchangeOf } from "../tables/exchange-table.ts";
 import { ISSUANCE, ISSUANCE_STATE, issuanceOf, type StoredIssuance } from "../tables/issuance-table.ts";
 import { PRINCIPAL, principalOf, type StoredPrincipal } from "../tables/principal-table.ts";
@@ -165,9 +165,4 @@ function stillLive(now: UnixMicros): Condition {
   const earliest = addMicros(now, -LIMITS.stepSecondsMax * 1_000_000);
   const sql = `i.sequence >= ${MINUTE.firstSince.replace("@sinceMinute", "@liveMinute")}`;
   return { sql, values: { liveMinute: minuteOf(earliest) } };
-}
-
-/** Copies the bytes, so that they outlive the statement and can be handed to another thread. */
-function eventRowOf(row: StoredEvent): EventRow {
-  return { ...row, canonical: new Uint8Array(row.canonical), leafHash: new Uint8Array(row.leafHash) };
 }

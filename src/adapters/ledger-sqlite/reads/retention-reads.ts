@@ -2,7 +2,7 @@ import { type Cutoffs, RETENTION_CLASSES, type RetentionClass, typesOf } from ".
 import type { DueClass, RetentionStanding } from "../../../ports/ledger-retention.ts";
 import type { Connection } from "../connection.ts";
 import { newestSnapshot } from "../snapshot.ts";
-import { EVENT } from "../tables/event-table.ts";
+import { DUE, minuteOf } from "../tables/event-table.ts";
 import { LEGAL_HOLD, type LegalHoldRow, PRUNED_RANGE } from "../tables/retention-table.ts";
 import type { Reader } from "./reader.ts";
 
@@ -10,22 +10,27 @@ import type { Reader } from "./reader.ts";
 const RETENTION_MIGRATION = 24;
 
 export type RetentionReads = {
-  due(cutoffs: Cutoffs): Promise<readonly DueClass[]>;
+  due(cutoffs: Cutoffs, after: number): Promise<readonly DueClass[]>;
   standing(): Promise<RetentionStanding>;
 };
 
 export function createRetentionReads({ read }: Reader): RetentionReads {
   return {
-    due: async (cutoffs) => read((db) => RETENTION_CLASSES.flatMap((name) => dueOf(db, name, cutoffs))),
+    due: async (cutoffs, after) => read((db) => RETENTION_CLASSES.flatMap((name) => dueOf(db, name, cutoffs, after))),
     standing: async () => read(standing),
   };
 }
 
-function dueOf(db: Connection, name: RetentionClass, cutoffs: Cutoffs): readonly DueClass[] {
+function dueOf(db: Connection, name: RetentionClass, cutoffs: Cutoffs, after: number): readonly DueClass[] {
   const before = cutoffs[name];
   if (before === undefined) return [];
   const types = JSON.stringify(typesOf(name));
-  const found = db.get<{ readonly events: number; readonly bytes: number }>(EVENT.due, { types, before });
+  const found = db.get<{ readonly events: number; readonly bytes: number }>(DUE.byTypes, {
+    types,
+    before,
+    after,
+    untilMinute: minuteOf(before),
+  });
   return [{ class: name, ...(found ?? { events: 0, bytes: 0 }) }];
 }
 

@@ -6,7 +6,7 @@ import type { ProvenSubject, TreeReads } from "../../../ports/tree-reads.ts";
 import type { Connection } from "../connection.ts";
 import { NODE_LEVELS } from "../log.ts";
 import { DECISION } from "../tables/decision-table.ts";
-import { EVENT, type StoredEvent, sizeOf, TREE } from "../tables/event-table.ts";
+import { EVENT, isPruned, type StoredEvent, sizeOf, TREE } from "../tables/event-table.ts";
 import { ISSUANCE, type IssuanceGuardRow } from "../tables/issuance-table.ts";
 import type { Reader } from "./reader.ts";
 
@@ -17,6 +17,7 @@ export function createTreeReads({ read }: Reader): TreeReads {
       read((db) => {
         const [leaf] = db.all<StoredEvent>(EVENT.after, { after: sequence - 1, limit: 1 });
         if (leaf?.sequence !== sequence) throw missing();
+        if (isPruned(leaf.canonical)) throw pruned(leaf);
         // Copied, so that the bytes outlive the statement and can be handed to another thread.
         return { entry: new Uint8Array(leaf.canonical), hashes: inclusionProof(sequence - 1, size, subtreesOf(db)) };
       }),
@@ -27,6 +28,8 @@ export function createTreeReads({ read }: Reader): TreeReads {
         if (level !== "entries") return new Uint8Array(Buffer.concat(hashesOf(db, level * NODE_LEVELS, first, width)));
         const events = db.all<StoredEvent>(EVENT.after, { after: first, limit: width });
         if (events.length !== width || events.at(-1)?.sequence !== first + width) throw missing();
+        const gone = events.find(({ canonical }) => isPruned(canonical));
+        if (gone !== undefined) throw pruned(gone);
         return entryBundle(events.map(({ canonical }) => canonical));
       }),
   };
@@ -66,6 +69,12 @@ function hashesOf(db: Connection, level: number, first: number, count: number): 
           .map(({ hash }) => hash);
   if (hashes.length !== count) throw missing();
   return hashes;
+}
+
+/** What it said is gone; that it was there, and its hash, are not. */
+function pruned({ sequence, leafHash }: StoredEvent): BrokerError {
+  const metadata = { sequence: String(sequence), leaf_hash: Buffer.from(leafHash).toString("hex") };
+  return new BrokerError("PRUNED", `what event ${sequence} said was deleted when its time was over`, { metadata });
 }
 
 function missing(): BrokerError {

@@ -35,14 +35,11 @@ export const EVENT = {
     SELECT leaf_hash AS leafHash FROM event WHERE sequence > @after AND sequence <= @through ORDER BY sequence`,
   /** Leaves of events what is kept for good. */
   prune: "UPDATE event SET canonical = CAST('{}' AS BLOB) WHERE sequence BETWEEN @first AND @last",
-  /** Events of some types before an instant whose content is there, and how much that is. */
-  due: `
-    SELECT count(*) AS events, coalesce(sum(length(canonical)), 0) AS bytes FROM event
-     WHERE recorded_at_us < @before AND length(canonical) > 2 AND type IN (SELECT value FROM json_each(@types))`,
   /** What stays of events that are pruned. */
   kept: `
     SELECT sequence, type, recorded_at_us AS recordedAt FROM event WHERE sequence BETWEEN @first AND @last ORDER BY sequence`,
-  bytesOf: "SELECT sequence, canonical FROM event WHERE sequence IN (SELECT value FROM json_each(@sequences))",
+  bytesOf:
+    "SELECT sequence, canonical, leaf_hash AS leafHash FROM event WHERE sequence IN (SELECT value FROM json_each(@sequences))",
   newest: "SELECT max(sequence) AS sequence FROM event",
   /** For the operator's view; conditions are appended. */
   history: `
@@ -89,6 +86,14 @@ export const MINUTE = {
        FROM recorded_minute WHERE minute <= @untilMinute)`,
 } as const;
 
+export const DUE = {
+  /** Events of some types before an instant whose content is there, and how much that is. */
+  byTypes: `
+    SELECT count(*) AS events, coalesce(sum(length(canonical)), 0) AS bytes FROM event
+     WHERE sequence > @after AND sequence <= ${MINUTE.lastUntil} AND recorded_at_us < @before
+       AND length(canonical) > 2 AND type IN (SELECT value FROM json_each(@types))`,
+} as const;
+
 export const EPOCH = {
   insert: `
     INSERT INTO epoch (sequence, epoch, reason, started_at_us) VALUES (@sequence, @epoch, @reason, @at)`,
@@ -105,6 +110,12 @@ export function eventOf(canonical: Uint8Array): LedgerEvent {
 /** Whether nothing but the place, the type, the instant and the hash is left of an event. No event ever was this short. */
 export function isPruned(canonical: Uint8Array): boolean {
   return canonical.length === 2;
+}
+
+/** Copies the bytes, so that they outlive the statement and can be handed to another thread. What is pruned has none. */
+export function eventRowOf(row: StoredEvent): EventRow {
+  const canonical = isPruned(row.canonical) ? new Uint8Array() : new Uint8Array(row.canonical);
+  return { ...row, canonical, leafHash: new Uint8Array(row.leafHash) };
 }
 
 /** How many events there are. */

@@ -242,6 +242,13 @@ export enum Reason {
    * @generated from enum value: REASON_TOOL_NOT_ACCEPTED = 23;
    */
   TOOL_NOT_ACCEPTED = 23,
+
+  /**
+   * There was an event, and what it said was deleted when its time was over (metadata sequence, leaf_hash).
+   *
+   * @generated from enum value: REASON_PRUNED = 24;
+   */
+  PRUNED = 24,
 }
 
 /**

@@ -999,7 +999,7 @@ export declare type Event = Message<"stint.v1.Event"> & {
   type: string;
 
   /**
-   * The canonical JSON that was hashed.
+   * The canonical JSON that was hashed; empty where it was pruned.
    *
    * @generated from field: bytes canonical = 4;
    */

@@ -34,6 +34,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_NOT_SERVING: _ClassVar[Reason]
     REASON_DECISION_OUTDATED: _ClassVar[Reason]
     REASON_TOOL_NOT_ACCEPTED: _ClassVar[Reason]
+    REASON_PRUNED: _ClassVar[Reason]
 
 class DenialLayer(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -65,6 +66,7 @@ REASON_AUTHORITY_UNAVAILABLE: Reason
 REASON_NOT_SERVING: Reason
 REASON_DECISION_OUTDATED: Reason
 REASON_TOOL_NOT_ACCEPTED: Reason
+REASON_PRUNED: Reason
 DENIAL_LAYER_UNSPECIFIED: DenialLayer
 DENIAL_LAYER_CEILING: DenialLayer
 DENIAL_LAYER_PARENT: DenialLayer
