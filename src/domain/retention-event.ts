@@ -1,5 +1,5 @@
 import type { Actor } from "./actor.ts";
-import type { LegalHold } from "./retention.ts";
+import type { LegalHold } from "./legal-hold.ts";
 import type { UnixMicros } from "./time.ts";
 
 /** What the ledger says of its own length. The other events are in `ledger-event.ts`, with the list of all. */

@@ -1,5 +1,6 @@
 import { sha256Hex } from "./digest.ts";
 import type { LedgerEvent } from "./ledger-event.ts";
+import type { LegalHold } from "./legal-hold.ts";
 import type { UnixMicros } from "./time.ts";
 
 /** What may be pruned after a time of its own. Whatever is in no class is kept for good: entries, authorities, policies, principals, acts of operators. */
@@ -44,13 +45,8 @@ export function typesOf(name: RetentionClass): readonly string[] {
 /** Of each class: events that are over since before this instant may go. A class that is not named is kept. */
 export type Cutoffs = { readonly [Class in RetentionClass]?: UnixMicros };
 
-export type HoldScope = "run" | "agent" | "principal";
-
 /** Shorter than this nothing is kept: credentials, steps and what is still to be told of them are over by then. */
 export const RETENTION_SECONDS_MIN = 86_400;
-
-/** Who or what is held: the id of a run, the name of an agent, or the id of a principal. */
-export type LegalHold = { readonly holdId: string; readonly scope: HoldScope; readonly value: string };
 
 /** What an event is about, in the ids that it says. */
 export type Concerns = {

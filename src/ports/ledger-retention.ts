@@ -1,4 +1,5 @@
-import type { Cutoffs, LegalHold, RetentionClass } from "../domain/retention.ts";
+import type { LegalHold } from "../domain/legal-hold.ts";
+import type { Cutoffs, RetentionClass } from "../domain/retention.ts";
 import type { UnixMicros } from "../domain/time.ts";
 
 /** The ledger's own length. All throw BrokerError LEDGER_UNAVAILABLE when the ledger can't be read or written. */

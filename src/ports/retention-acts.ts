@@ -1,5 +1,6 @@
 import type { Actor } from "../domain/actor.ts";
-import type { Cutoffs, LegalHold } from "../domain/retention.ts";
+import type { LegalHold } from "../domain/legal-hold.ts";
+import type { Cutoffs } from "../domain/retention.ts";
 import type { SnapshotTaken } from "../domain/retention-event.ts";
 import type { UnixMicros } from "../domain/time.ts";
 

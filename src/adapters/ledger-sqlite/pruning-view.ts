@@ -1,10 +1,5 @@
-import {
-  type Concerned,
-  type Concerns,
-  concernsOf,
-  type LegalHold,
-  type PruningCandidate,
-} from "../../domain/retention.ts";
+import type { LegalHold } from "../../domain/legal-hold.ts";
+import { type Concerned, type Concerns, concernsOf, type PruningCandidate } from "../../domain/retention.ts";
 import { microsOf, type UnixMicros } from "../../domain/time.ts";
 import type { LedgerView, PruningPage } from "../../ledger/view.ts";
 import type { Connection } from "./connection.ts";

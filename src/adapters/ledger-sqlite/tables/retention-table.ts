@@ -1,4 +1,4 @@
-import type { LegalHold } from "../../../domain/retention.ts";
+import type { LegalHold } from "../../../domain/legal-hold.ts";
 import type { UnixMicros, UnixSeconds } from "../../../domain/time.ts";
 
 export type SnapshotRow = {
