@@ -128,6 +128,10 @@ go: install ## the Go module alone: a copy of it vetted and tested, with the rac
 simulate: install ## 10,000 random lives of a broker; SEEDS=<n> for another number, FC_SEED=<seed> to replay one
 	@FC_RUNS=$(or $(SEEDS),10000) FC_STATS=1 vitest run test/simulation
 
+.PHONY: faults
+faults: install ## every fault of docs/faults.md in full: 200 kills, 10,000 connections, …; as root; ONLY=test/faults/daemon-kill.test.ts narrows it
+	@STINT_FAULTS=full vitest run --no-file-parallelism $(or $(ONLY),$(shell grep -oE 'test/[a-z0-9/-]+\.test\.ts' docs/faults.md | sort -u))
+
 .PHONY: mutants
 mutants: install ## a folder's code, broken in every small way: which breaks does no test notice? ONLY=src/decide TESTS=… FRESH=1
 	@node scripts/mutants.ts "$(ONLY)" $(TESTS)

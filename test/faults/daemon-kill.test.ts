@@ -4,6 +4,7 @@ import { setTimeout as pass } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import type { Daemon } from "../daemon.ts";
+import { amountOf } from "./amounts.ts";
 import { withLedger } from "./daemon-ledger.ts";
 import { IN_FLIGHT_MAX, startLoad } from "./daemon-load.ts";
 import { READY, readiness, restarted, sessionWith, startOwnDaemon } from "./daemon-scene.ts";
@@ -14,9 +15,9 @@ import { expectRecorded, ledgerBook } from "./recorded-load.ts";
 // Method: clients take credentials of every kind and journal what they receive; the daemon is killed in the midst of it and
 // started again; then journals and ledger are compared. Every other time it is killed at any instant, else by a client at the
 // very moment that an answer has come, when whatever was put off until after the answer is still to be done.
-// STINT_KILL_ROUNDS=<n> for more rounds than the few that a test run has time for.
+// STINT_KILL_ROUNDS=<n> for another number of rounds.
 
-const rounds = Number(process.env["STINT_KILL_ROUNDS"] ?? 8);
+const rounds = amountOf("STINT_KILL_ROUNDS", { quick: 8, full: 200 });
 const CLIENTS = 3;
 const KILL_AFTER_MS = { min: 10, max: 500 } as const;
 

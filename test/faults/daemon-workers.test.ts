@@ -2,6 +2,7 @@ import process from "node:process";
 import { expect, test } from "vitest";
 import { eventually } from "../adapters/attestor-unix/peer-processes.ts";
 import { frontPids, isAlive } from "../e2e/front-ends.ts";
+import { amountOf } from "./amounts.ts";
 import { startLoad } from "./daemon-load.ts";
 import { READY, readiness, sessionWith, startOwnDaemon } from "./daemon-scene.ts";
 import { expectRecorded, ledgerBook } from "./recorded-load.ts";
@@ -10,7 +11,7 @@ import { expectRecorded, ledgerBook } from "./recorded-load.ts";
 // Method: clients take credentials of every kind through two front ends and journal what they receive; one of these is killed again and
 // again, and the clients go on by themselves.
 
-const ROUNDS = Number(process.env["STINT_KILL_ROUNDS"] ?? 4);
+const ROUNDS = amountOf("STINT_KILL_ROUNDS", { quick: 4, full: 200 });
 const CLIENTS = 3;
 
 test(`front ends that are killed ${ROUNDS} times in the midst of their work lose no credential that anybody holds`, {

@@ -11,11 +11,12 @@ import type { UnixMicros } from "../../src/domain/time.ts";
 import type { Head } from "../../src/ports/ledger.ts";
 import { inDirectory, openIn } from "../adapters/ledger-sqlite/ledger-directory.ts";
 import { ports, worldOf } from "../contract/ledger-world.ts";
+import { amountOf } from "./amounts.ts";
 
 // Goal: no damage to the files goes unnoticed, whatever bit it hits.
 // Method: a ledger's files are copied while it is open, as a power cut would leave them, a bit is flipped or the file cut, and the
 // ledger opened. Either it is refused, or it is not what was acknowledged, or its verification finds it, or all is as it was.
-const RUNS = Number(process.env["STINT_DAMAGE_RUNS"] ?? 40);
+const RUNS = amountOf("STINT_DAMAGE_RUNS", { quick: 40, full: 1_000 });
 
 /** A ledger's files and head: in `wal` all of it in the write-ahead log, in `db` all of it in the database. */
 async function snapshots(
@@ -92,30 +93,33 @@ test.for([
   { what: "a cut", file: "ledger.db-wal", kind: "wal", flips: false },
   { what: "a flipped bit", file: "ledger.db", kind: "db", flips: true },
   { what: "a cut", file: "ledger.db", kind: "db", flips: false },
-] as const)("$what in $file is never passed over in silence", ({ file, kind, flips }) =>
-  inDirectory(async (directory) => {
-    const driver = await loadDriver();
-    const { head, ...paths } = await snapshots(directory);
-    const found = new Set<Found>();
-    expect(openDamaged(driver, await copyOf(paths[kind]), head)).toBe("as it was");
-    await fc.assert(
-      fc.asyncProperty(
-        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-        fc.nat({ max: 7 }),
-        async (at, bit) => {
-          const damage = (bytes: Buffer): Buffer => {
-            const offset = Math.floor(at * bytes.length);
-            if (!flips) return bytes.subarray(0, offset);
-            bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
-            return bytes;
-          };
-          found.add(await withDamage(paths[kind], file, damage, (copy) => openDamaged(driver, copy, head)));
-        },
-      ),
-      { numRuns: RUNS },
-    );
-    expect([...found]).not.toEqual(["as it was"]);
-  }),
+] as const)(
+  "$what in $file is never passed over in silence",
+  { timeout: 60_000 + RUNS * 200 },
+  ({ file, kind, flips }) =>
+    inDirectory(async (directory) => {
+      const driver = await loadDriver();
+      const { head, ...paths } = await snapshots(directory);
+      const found = new Set<Found>();
+      expect(openDamaged(driver, await copyOf(paths[kind]), head)).toBe("as it was");
+      await fc.assert(
+        fc.asyncProperty(
+          fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+          fc.nat({ max: 7 }),
+          async (at, bit) => {
+            const damage = (bytes: Buffer): Buffer => {
+              const offset = Math.floor(at * bytes.length);
+              if (!flips) return bytes.subarray(0, offset);
+              bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
+              return bytes;
+            };
+            found.add(await withDamage(paths[kind], file, damage, (copy) => openDamaged(driver, copy, head)));
+          },
+        ),
+        { numRuns: RUNS },
+      );
+      expect([...found]).not.toEqual(["as it was"]);
+    }),
 );
 
 /** Opening writes to the files, so an undamaged opening needs a copy as well. */

@@ -8,9 +8,9 @@ import { systemRandomness } from "../../src/adapters/system/system-randomness.ts
 import { isClosed } from "../../src/domain/step.ts";
 import type { Head, OpenedLedger } from "../../src/ports/ledger.ts";
 import { inDirectory, openIn } from "../adapters/ledger-sqlite/ledger-directory.ts";
+import { amountOf } from "./amounts.ts";
 
-// More rounds: STINT_KILL_ROUNDS=200 npx vitest run test/faults/ledger-kill.test.ts
-const ROUNDS = Number(process.env["STINT_KILL_ROUNDS"] ?? 10);
+const ROUNDS = amountOf("STINT_KILL_ROUNDS", { quick: 10, full: 200 });
 const CHILD = fileURLToPath(new URL("./ledger-child.ts", import.meta.url));
 
 type Acknowledged = {
