@@ -33,10 +33,13 @@ port.on("message", async (message: ToHistory) => {
   const { id, method, parameters } = message;
   let answer: FromHistory;
   try {
-    const verify = async () =>
-      reader.read((db) =>
+    const verify = async () => {
+      // A connection keeps pages in memory for as long as nobody writes: what is on the disk is seen by a new one alone.
+      reader.close();
+      return reader.read((db) =>
         verifyAll(driver, db, (progress) => port.postMessage({ id, kind: "progress", progress } satisfies FromHistory)),
       );
+    };
     const call = (method === "verifyAll" ? verify : reads[method]) as (
       ...parameters: readonly unknown[]
     ) => Promise<unknown>;
