@@ -105,5 +105,8 @@ test("the same under a running daemon is found by its verification, which has re
   const verify = () => runStint(["--operator-socket", running.operatorSocket, "ledger", "verify"]);
   expect(await verify()).toMatchObject({ status: 0 });
   flipBit(ledgerFile(daemon, "ledger.db"), inEventOf("run-19"));
-  expect(await verify()).toMatchObject({ status: 1, err: expect.stringMatching(/^stint: the ledger is damaged: the event \d+ is not/) });
+  expect(await verify()).toMatchObject({
+    status: 1,
+    err: expect.stringMatching(/^stint: the ledger is damaged: the event \d+ is not/),
+  });
 });
