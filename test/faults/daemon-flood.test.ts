@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
 import { type ClientHttp2Session, connect as connectHttp2, type OutgoingHttpHeaders } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { gzipSync } from "node:zlib";
@@ -8,9 +7,10 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { StepState } from "../../src/gen/stint/v1/types_pb.js";
 import { eventually, succeeds } from "../adapters/attestor-unix/peer-processes.ts";
 import { type Daemon, isFault, startDaemon } from "../daemon.ts";
+import { descriptorsOf, peakBytesOf } from "./daemon-process.ts";
 import { closeStep, issueJwt, OWN_ENTRIES, openStep, sessionWith, startOwnDaemon, stateOf } from "./daemon-scene.ts";
+import { END_HEADERS, frame, GREETING, HTTP2, PREFACE } from "./raw-http2.ts";
 
-const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const MEBIBYTE = 1_024 * 1_024;
 
 /** A connection that says what it is told and reads what comes. */
@@ -19,16 +19,6 @@ function rawConnection(path: string, ...says: readonly (string | Buffer)[]): Soc
   onTestFinished(() => void socket.destroy());
   for (const bytes of says) socket.write(bytes);
   return socket.resume();
-}
-
-function descriptorsOf(daemon: Daemon): number {
-  return readdirSync(`/proc/${daemon.pid}/fd`).length;
-}
-
-/** The most memory that the daemon ever had. */
-function peakBytesOf(daemon: Daemon): number {
-  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${daemon.pid}/status`, "utf8")) ?? [];
-  return Number(kib) * 1_024;
 }
 
 function faultsOf(daemon: Daemon): readonly unknown[] {
@@ -115,20 +105,6 @@ function framed(bytes: Uint8Array, { compressed = false, length = bytes.length }
   head.writeUInt32BE(length, 1);
   return Buffer.concat([head, bytes]);
 }
-
-const HTTP2 = { data: 0, headers: 1, settings: 4, continuation: 9 } as const;
-const END_HEADERS = 4;
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head.writeUInt8(type, 3);
-  head.writeUInt8(flags, 4);
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
-}
-
-const GREETING = [PREFACE, frame(HTTP2.settings, 0, 0, Buffer.alloc(0))];
 
 /** Header block fragments of one header of so many bytes, as many frames as that takes. */
 function longHeader(bytes: number): readonly Buffer[] {
