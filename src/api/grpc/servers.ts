@@ -39,6 +39,7 @@ import { type CallersPorts, callersHandlers } from "./callers.ts";
 import { type CredentialsPorts, credentialsHandlers, issuingHandlers } from "./credentials.ts";
 import { type EntriesPorts, entriesHandlers } from "./entries.ts";
 import { type FederationPorts, federationHandlers } from "./federation.ts";
+import { endWithoutMessage } from "./first-message.ts";
 import { type HistoryPorts, historyHandlers } from "./history.ts";
 import { type JoinTokensPorts, joinTokensHandlers } from "./join-tokens.ts";
 import { type LedgerPorts, ledgerHandlers } from "./ledger.ts";
@@ -105,7 +106,10 @@ const STRANGERS = {
 
 /** What runtimes, agents and verifiers reach over the workload socket. */
 export function workloadServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
-  const server = new Server({ ...OPTIONS, interceptors: [requireSecurityHeader("workload.spiffe.io")] });
+  const server = new Server({
+    ...OPTIONS,
+    interceptors: [endWithoutMessage(), requireSecurityHeader("workload.spiffe.io")],
+  });
   addService(server, Steps, stepsHandlers(endpoint, ports.steps));
   addService(server, Credentials, credentialsHandlers(endpoint, ports.issuing));
   addService(server, Revocations, revocationsHandlers(endpoint, ports.revocations));
@@ -125,7 +129,10 @@ export function frontServer(
   ports: IssueDelegationPorts & FetchTokenPorts,
   raw: RawHandler,
 ): Server {
-  const server = new Server({ ...OPTIONS, interceptors: [requireSecurityHeader("workload.spiffe.io")] });
+  const server = new Server({
+    ...OPTIONS,
+    interceptors: [endWithoutMessage(), requireSecurityHeader("workload.spiffe.io")],
+  });
   addServiceBeside(server, Credentials, issuingHandlers(endpoint, ports), raw);
   addServiceBeside(server, SpiffeWorkloadAPI, tokenHandlers(endpoint, ports), raw);
   const others = [Steps, Revocations, Authorizations, Tools, Callers];
@@ -172,14 +179,17 @@ function addOperations(server: Server, endpoint: Endpoint, ports: ApiPorts): rea
 
 /** What operators reach over the operator socket. */
 export function operatorServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
-  const server = new Server(OPTIONS);
+  const server = new Server({ ...OPTIONS, interceptors: [endWithoutMessage()] });
   addService(server, Steps, stepsHandlers(endpoint, ports.steps));
   return serving(server, [Steps, ...addOperations(server, endpoint, ports)]);
 }
 
 /** What runtimes, and operators from afar, reach with an X.509-SVID of their own. */
 export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
-  const server = new Server({ ...OPTIONS, interceptors: [requireSecurityHeader("broker.spiffe.io")] });
+  const server = new Server({
+    ...OPTIONS,
+    interceptors: [endWithoutMessage(), requireSecurityHeader("broker.spiffe.io")],
+  });
   addService(server, API, brokerApiHandlers(endpoint, ports.brokerApi));
   addService(server, Steps, stepsHandlers(endpoint, ports.steps));
   const mayAsk = (caller: Attested) => checkMayReferenceSteps(caller, ports.brokerApi.brokerCallers);
@@ -191,7 +201,7 @@ export function brokerServer(endpoint: Endpoint, ports: ApiPorts): ApiServer {
 
 /** What anybody reaches who has evidence of an identity. The service is ours alone, so no header is demanded. */
 export function attestationServer(endpoint: Endpoint, ports: AttestationPorts): ApiServer {
-  const server = new Server({ ...OPTIONS, ...STRANGERS });
+  const server = new Server({ ...OPTIONS, ...STRANGERS, interceptors: [endWithoutMessage()] });
   addService(server, Attestation, attestationHandlers(endpoint, ports));
   return serving(server, [Attestation]);
 }
