@@ -9,7 +9,7 @@ import { eventually, succeeds } from "../adapters/attestor-unix/peer-processes.t
 import { type Daemon, isFault, startDaemon } from "../daemon.ts";
 import { descriptorsOf, peakBytesOf } from "./daemon-process.ts";
 import { closeStep, issueJwt, OWN_ENTRIES, openStep, sessionWith, startOwnDaemon, stateOf } from "./daemon-scene.ts";
-import { END_HEADERS, frame, GREETING, HTTP2, PREFACE } from "./raw-http2.ts";
+import { END_HEADERS, frame, GREETING, HTTP2, PREFACE, request, windowUpdate } from "./raw-http2.ts";
 
 const MEBIBYTE = 1_024 * 1_024;
 
@@ -122,6 +122,9 @@ function longHeader(bytes: number): readonly Buffer[] {
   );
 }
 
+const EMPTY = Buffer.alloc(0);
+const repeated = (bytes: Buffer) => Buffer.concat(Array(20_000).fill(bytes));
+
 describe("what is no proper request", () => {
   let daemon: Daemon;
   let witnesses = 0;
@@ -227,7 +230,23 @@ describe("what is no proper request", () => {
     },
     { what: "64 KiB of metadata", says: [...GREETING, ...longHeader(64 * 1_024)] },
     { what: "2 MiB of metadata that never end", says: [...GREETING, ...longHeader(2 * MEBIBYTE).slice(0, -1)] },
-    { what: "settings without number", says: [...GREETING, Buffer.concat(Array(20_000).fill(GREETING[1]))] },
+    { what: "pings without number", says: [...GREETING, repeated(frame(HTTP2.ping, 0, 0, Buffer.alloc(8)))] },
+    {
+      what: "data without number and without a byte",
+      says: [...GREETING, request(1), repeated(frame(HTTP2.data, 0, 1, EMPTY))],
+    },
+    {
+      what: "more room than there can be",
+      says: [...GREETING, windowUpdate(0, 0x7fff_ffff), windowUpdate(0, 0x7fff_ffff)],
+    },
+    {
+      what: "mistakes for which the broker takes back call after call itself",
+      says: [
+        ...GREETING,
+        ...Array.from({ length: 2_000 }, (_, at) => [request(2 * at + 1), windowUpdate(2 * at + 1, 0)]).flat(),
+      ],
+    },
+    { what: "settings without number", says: [...GREETING, repeated(GREETING[1])] },
   ])("such as $what is heard out, and costs nobody else anything", async ({ says }) => {
     await besideAnother(async () => {
       const sockets = Array.from({ length: 20 }, () => rawConnection(daemon.workloadSocket, ...says));
