@@ -4,7 +4,8 @@ import type { VerifierClock } from "../../src/sdk/verifier/clock.ts";
 import { fakeClock, LIBRARY } from "../faults/daemon-fake-clock.ts";
 import { EAST, federate, presentedBy, refreshed, seenBy, twoDaemons, verifierAt, WEST } from "./federation-scene.ts";
 
-if (LIBRARY === undefined) process.stderr.write("federation-clock.test.ts: skipped, it needs libfaketime\n");
+if (LIBRARY === undefined)
+  process.stderr.write("federation-clock.test.ts: skipped, it needs libfaketime or a C compiler\n");
 
 const clockWith = (offsetSeconds: number): VerifierClock => ({
   wallMs: () => Date.now() + offsetSeconds * 1_000,
