@@ -6,6 +6,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
+const COMPILER = "cc";
 const SOURCE = fileURLToPath(new URL("wall-clock.c", import.meta.url));
 
 /** libfaketime, where it is installed; else a library of our own, where there is a C compiler. */
@@ -19,7 +20,7 @@ function compiled(): string | undefined {
   process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
   const library = join(directory, "wall-clock.so");
   try {
-    execFileSync("cc", ["-shared", "-fPIC", "-O1", "-o", library, SOURCE], { stdio: "ignore" });
+    execFileSync(COMPILER, ["-shared", "-fPIC", "-O1", "-o", library, SOURCE], { stdio: "ignore" });
     return library;
   } catch {
     return undefined;
