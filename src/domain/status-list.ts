@@ -40,8 +40,17 @@ export function newStatusListName(random: Uint8Array): string {
 }
 
 /** @param issuer - the broker's https issuer URL. */
-function statusListUri(issuer: string, list: string): string {
+export function statusListUri(issuer: string, list: string): string {
   return `${issuer}/status/${list}`;
+}
+
+const LIST_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** The name in the URI of an issuer's list; `undefined` for anything else. */
+export function statusListNameIn(issuer: string, uri: string): string | undefined {
+  const below = statusListUri(issuer, "");
+  const name = uri.startsWith(below) ? uri.slice(below.length) : "";
+  return LIST_NAME.test(name) ? name : undefined;
 }
 
 export function statusClaim(issuer: string, { list, index }: TokenStatus): StatusClaim {
@@ -69,8 +78,50 @@ export function invalidate(bits: Uint8Array, index: number): boolean {
 
 /** Whether a token is valid (0x00); `undefined` for an index beyond the list, whose token is to be refused. */
 export function isValidAt(bits: Uint8Array, index: number): boolean | undefined {
-  const byte = Number.isSafeInteger(index) && index >= 0 ? bits[Math.floor(index / 8)] : undefined;
-  return byte === undefined ? undefined : (byte & (1 << (index % 8))) === 0;
+  const status = statusAt({ bits: 1, bytes: bits }, index);
+  return status === undefined ? undefined : status === VALID;
+}
+
+/** How many bits of a list a token may have. draft-ietf-oauth-status-list section 4.1 */
+export const STATUS_SIZES = [1, 2, 4, 8] as const;
+export type StatusSize = (typeof STATUS_SIZES)[number];
+
+/** A list that was unpacked. */
+export type Statuses = { readonly bits: StatusSize; readonly bytes: Uint8Array };
+
+/** Statuses of tokens; every other is for an application to give a meaning to. draft-ietf-oauth-status-list section 7.1 */
+export const VALID = 0x00;
+const INVALID = 0x01;
+
+/**
+ * The status of a token; `undefined` for an index beyond the list, whose token is to be refused. A token that has several bits has them
+ * side by side, and the first token the lowest ones.
+ *
+ * @see draft-ietf-oauth-status-list section 4.1
+ */
+export function statusAt({ bits, bytes }: Statuses, index: number): number | undefined {
+  const perByte = 8 / bits;
+  const byte = Number.isSafeInteger(index) && index >= 0 ? bytes[Math.floor(index / perByte)] : undefined;
+  return byte === undefined ? undefined : (byte >> ((index % perByte) * bits)) & (2 ** bits - 1);
+}
+
+/**
+ * A list with all that an earlier one has as invalid, for that is never undone: a broker that leaves it out was put back in time, or has
+ * forgotten it.
+ */
+export function withInvalidOf(earlier: Statuses, later: Statuses): Statuses {
+  const { bits } = later;
+  if (bits !== earlier.bits) return later;
+  const bytes = Uint8Array.from(later.bytes);
+  for (const [at, byte] of later.bytes.entries()) {
+    const before = earlier.bytes[at] ?? byte;
+    if (before === byte) continue;
+    for (let shift = 0; shift < 8; shift += bits) {
+      const mask = (2 ** bits - 1) << shift;
+      if ((before & mask) === INVALID << shift) bytes[at] = ((bytes[at] ?? 0) & ~mask) | (INVALID << shift);
+    }
+  }
+  return { bits, bytes };
 }
 
 /** What a status list token says. */

@@ -81,16 +81,7 @@ export function verifyJwtSvid(token: string, options: JwtSvidOptions): VerifiedJ
 
 /** As `verifyJwtSvid`, and accepts delegation tokens: for the broker that issued them. */
 export function verifyForBroker(token: string, options: JwtSvidOptions): VerifiedJwtSvid {
-  if (typeof token !== "string" || token.length > LIMITS.jwtPresentedBytesMax) {
-    throw malformed(`a string of at most ${LIMITS.jwtPresentedBytesMax} characters`);
-  }
-  const jws = parseCompactJws(token);
-  if (!TYPES.includes(jws.type)) throw malformed("typ JWT or JOSE, or none");
-  const claims = parseStrictObject(jws.payload);
-  if (claims === undefined) throw malformed("a JSON object without repeated members as its claims");
-  const spiffeId = subjectOf(claims);
-  checkSvidSignature(jws, spiffeId, "keys", options);
-
+  const { spiffeId, keyId, claims } = signedClaimsOf(token, options);
   const trustDomain = trustDomainOf(spiffeId);
   const times = timesOf(claims, options.now);
   const audience = audienceOf(claims, options);
@@ -104,7 +95,7 @@ export function verifyForBroker(token: string, options: JwtSvidOptions): Verifie
     spiffeId,
     trustDomain,
     audience,
-    keyId: jws.keyId,
+    keyId,
     ...(issuer === undefined ? {} : { issuer }),
     ...(jti === undefined ? {} : { jti }),
     ...(clientId === undefined ? {} : { clientId }),
@@ -115,6 +106,27 @@ export function verifyForBroker(token: string, options: JwtSvidOptions): Verifie
     ...(step === undefined ? {} : { step }),
     claims,
   };
+}
+
+/** What a trust domain has signed as the claims of a JWT-SVID, whether it still holds or not. */
+export type SignedClaims = { readonly spiffeId: SpiffeId; readonly keyId: string; readonly claims: JsonObject };
+
+/**
+ * The claims of a JWT-SVID whose signature holds; nothing else of it is looked at.
+ *
+ * @throws VerificationError TOKEN_MALFORMED, SUBJECT_INVALID, ALGORITHM_REFUSED, KEY_UNKNOWN or SIGNATURE_INVALID
+ */
+export function signedClaimsOf(token: string, keys: TrustedKeys): SignedClaims {
+  if (typeof token !== "string" || token.length > LIMITS.jwtPresentedBytesMax) {
+    throw malformed(`a string of at most ${LIMITS.jwtPresentedBytesMax} characters`);
+  }
+  const jws = parseCompactJws(token);
+  if (!TYPES.includes(jws.type)) throw malformed("typ JWT or JOSE, or none");
+  const claims = parseStrictObject(jws.payload);
+  if (claims === undefined) throw malformed("a JSON object without repeated members as its claims");
+  const spiffeId = subjectOf(claims);
+  checkSvidSignature(jws, spiffeId, "keys", keys);
+  return { spiffeId, keyId: jws.keyId, claims };
 }
 
 /** Where a trust domain's issuer is not known, `iss` may be any but the known issuer of another trust domain. */

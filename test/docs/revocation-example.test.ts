@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { parse } from "yaml";
 import { ssfSection } from "../../src/config/ssf-section.ts";
 import { deliveredEvents } from "../../src/domain/event-stream.ts";
@@ -9,7 +9,11 @@ import type { SpiffeId } from "../../src/domain/spiffe-id.ts";
 import { statusClaim } from "../../src/domain/status-list.ts";
 import { microsOf, type UnixSeconds } from "../../src/domain/time.ts";
 import { eventOf } from "../../src/signals/denial-event.ts";
+import { scriptedIssuer } from "../sdk/verifier/scripted-issuer.ts";
 import { signalsScene } from "../signals/signals-scene.ts";
+import { bitsOf, inList, LIST, statusList } from "../verify/status-list-forge.ts";
+import { AUDIENCE, ecSigner, mint } from "../verify/token-forge.ts";
+import { serviceBy } from "./status-list-snippet.ts";
 
 // What the guide to revocation shows is what the broker writes and takes.
 
@@ -44,4 +48,19 @@ test("the guide to revocation: its request makes a stream", async () => {
   const { streams } = await scene.start();
   const stream = await streams.create(await scene.receiver(), JSON.parse(shown("revocation-stream.json")));
   expect(stream).toMatchObject({ delivery: "poll", status: "enabled", events: deliveredEvents(undefined) });
+});
+
+test("the guide to revocation: its verifier takes what its list has as valid, and nothing else", async () => {
+  const signers = { own: ecSigner("own"), events: ecSigner("events") };
+  const { url, serve } = await scriptedIssuer(signers);
+  const iat = Math.floor(Date.now() / 1_000);
+  const uri = `${url}/status/${LIST}`;
+  const claims = { iss: url, sub: uri, iat, exp: iat + 60 };
+  serve(`/status/${LIST}`, statusList(signers.events, { claims, bytes: bitsOf([2]) }));
+  const { verifier, answer } = await serviceBy(AUDIENCE, url);
+  onTestFinished(() => verifier.close());
+  const times = { iat, nbf: iat - 5, exp: iat + 120 };
+  const token = (idx: number) => mint(signers.own, { claims: { iss: url, ...times, ...inList(idx, uri) } });
+  expect(await answer(token(1), async (signal) => `aborted: ${signal.aborted}`)).toBe("aborted: false for r1");
+  await expect(answer(token(2), async () => "never")).rejects.toMatchObject({ code: "REVOKED" });
 });

@@ -1,7 +1,17 @@
 import { deflateSync, inflateSync } from "node:zlib";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { invalidate, isValidAt, newStatusBits, newStatusListName, statusClaim } from "../../src/domain/status-list.ts";
+import {
+  invalidate,
+  isValidAt,
+  newStatusBits,
+  newStatusListName,
+  STATUS_SIZES,
+  type Statuses,
+  statusAt,
+  statusClaim,
+  withInvalidOf,
+} from "../../src/domain/status-list.ts";
 
 test("the vector of draft-ietf-oauth-status-list section 4.1: the first token is in the lowest bit", () => {
   const statuses = [1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1];
@@ -39,4 +49,51 @@ test("the claim names list and index as verifiers look for them", () => {
 test("a name is made of all its random bytes, and of no fewer", () => {
   expect(newStatusListName(Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8, 9]))).toBe("AQIDBAUGBwgJ");
   expect(() => newStatusListName(new Uint8Array(8))).toThrow(RangeError);
+});
+
+test("the vector of draft-ietf-oauth-status-list section 4.1 of two bits", () => {
+  const statuses = [1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3];
+  const bytes = inflateSync(Buffer.from("eNo76fITAAPfAgc", "base64url"));
+  expect(bytes.toString("hex")).toBe("c944f9");
+  expect(statuses.map((_, index) => statusAt({ bits: 2, bytes }, index))).toEqual(statuses);
+  expect(statusAt({ bits: 2, bytes }, 12)).toBe(undefined);
+});
+
+/** Packed by arithmetic, and so unlike what reads it. */
+function packed(bits: Statuses["bits"], statuses: readonly number[]): Statuses {
+  let whole = 0n;
+  for (const [index, status] of statuses.entries()) whole += BigInt(status) * 2n ** BigInt(index * bits);
+  const bytes = Math.ceil((statuses.length * bits) / 8);
+  const hex = whole.toString(16).padStart(2 * bytes, "0");
+  return { bits, bytes: bytes === 0 ? new Uint8Array() : Uint8Array.from(Buffer.from(hex, "hex").reverse()) };
+}
+
+const sizes = fc.constantFrom(...STATUS_SIZES);
+const listOf = (bits: Statuses["bits"]) => fc.array(fc.nat(2 ** bits - 1), { maxLength: 70 });
+
+test("every status is read as it was packed, of any size", () => {
+  fc.assert(
+    fc.property(
+      sizes.chain((bits) => fc.tuple(fc.constant(bits), listOf(bits))),
+      ([bits, statuses]) => {
+        const list = packed(bits, statuses);
+        expect(statuses.map((_, index) => statusAt(list, index))).toEqual(statuses);
+        expect(statusAt(list, (list.bytes.length * 8) / bits)).toBe(undefined);
+      },
+    ),
+  );
+});
+
+test("what an earlier list has as invalid stays invalid, and everything else is as the later one says", () => {
+  fc.assert(
+    fc.property(
+      sizes.chain((bits) => fc.tuple(fc.constant(bits), listOf(bits), listOf(bits))),
+      ([bits, before, after]) => {
+        const list = withInvalidOf(packed(bits, before), packed(bits, after));
+        expect(after.map((_, index) => statusAt(list, index))).toEqual(
+          after.map((status, index) => (before[index] === 1 ? 1 : status)),
+        );
+      },
+    ),
+  );
 });

@@ -1,6 +1,6 @@
 import { inflateSync } from "node:zlib";
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from "jose";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { isValidAt } from "../../src/domain/status-list.ts";
 import type { Daemon } from "../daemon.ts";
 import {
@@ -12,6 +12,8 @@ import {
   sessionWith,
   startOwnDaemon,
 } from "../faults/daemon-scene.ts";
+import { SEARCH } from "./entries.ts";
+import { startVerifier } from "./verifier-process.ts";
 
 const ISSUER = "https://broker.example.org";
 /** A start may be that of three processes, on a machine that may be busy. */
@@ -67,3 +69,37 @@ test("where no lists are served no token names one, and there is no key for them
   expect(await (await fetch(`${daemon.httpUrl}/keys/events.json`)).json()).toEqual({ keys: [] });
   expect((await fetch(`${daemon.httpUrl}/status/AbCdEfGhIjKl`)).status).toBe(404);
 });
+
+/** A token of a step, and what its verifier is to tell of. */
+async function opened(session: Session, runId: string) {
+  const { stepId } = await openStep(session, runId);
+  return { stepId, token: await issueJwt(session, stepId) };
+}
+
+test(
+  "a verifier in a process of its own refuses an ended step within one refresh, and everything once the broker is gone",
+  STARTS,
+  async () => {
+    const daemon = await startOwnDaemon({ config: { status_lists: true } });
+    const session = sessionWith(daemon);
+    const verifier = await startVerifier({
+      audiences: [SEARCH],
+      maxStalenessSeconds: { default: 12, read: 12 },
+      revocation: { from: "status-list", issuer: ISSUER, trustDomain: "example.org", url: daemon.httpUrl },
+    });
+    onTestFinished(() => verifier[Symbol.asyncDispose]());
+    const [ended, going] = [await opened(session, "ended"), await opened(session, "going")];
+    expect(await verifier.judge(ended.token)).toBe("accepted");
+    expect(await verifier.judge(going.token)).toBe("accepted");
+    expect((await verifier.status()).stalenessSeconds).toBeLessThan(12);
+
+    await closeStep(session, ended.stepId);
+    expect(await verifier.ended(ended.stepId)).toMatchObject({ code: "REVOKED", metadata: { reason: "unspecified" } });
+    expect(await verifier.judge(ended.token)).toBe("REVOKED");
+    expect(await verifier.judge(going.token)).toBe("accepted");
+
+    await daemon.stop();
+    await expect.poll(() => verifier.judge(going.token), { timeout: 30_000 }).toBe("STALE");
+    expect((await verifier.status()).stalenessSeconds).toBeGreaterThan(12);
+  },
+);

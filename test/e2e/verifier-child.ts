@@ -11,8 +11,9 @@ const say = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const watched = new Set<string>();
 
 /** What a resource would do with a request: verify the token, then hold the use of its tool against it. */
-function judge({ token = "", use }: Question): string {
+async function judge({ token = "", use }: Question): Promise<string> {
   try {
+    await verifier.learn(token);
     const verified = verifier.verify(token, use === undefined ? {} : { actions: use.actions });
     if (use !== undefined) verifier.authorize(verified, use);
     if (!watched.has(verified.jti)) {
@@ -26,9 +27,10 @@ function judge({ token = "", use }: Question): string {
   }
 }
 
-createInterface({ input: process.stdin }).on("line", (line) => {
+createInterface({ input: process.stdin }).on("line", async (line) => {
   const question = JSON.parse(line) as Question;
-  say({ id: question.id, code: question.token === undefined ? "" : judge(question), status: verifier.status() });
+  const code = question.token === undefined ? "" : await judge(question);
+  say({ id: question.id, code, status: verifier.status() });
 });
 
 await verifier.ready();

@@ -134,6 +134,7 @@ async function guardRequest(
 ): Promise<Answer> {
   const { settings } = state;
   const terms = challengeTermsOf(settings, request.headers);
+  await settings.verifier.learn(request);
   const identified = orInternal(settings, () => identify(settings, request, clientCertificate, terms));
   if (isRefusal(identified)) return answerOf(identified, null, settings.metadataUrl);
   const { step: verified } = identified;
@@ -317,6 +318,8 @@ function recheckOf(settings: GuardSettings, verified: VerifiedStep, use: Asked["
       // That the broker had to be asked is what is looked at last, and it was asked when the call began.
       const goesOn = thrown instanceof VerificationError && ["EXPIRED", "CHECK_REQUIRED"].includes(thrown.code);
       if (!goesOn) throw thrown;
+      // It ends with its token all the same where nobody would tell of its step's end any more.
+      settings.verifier.recheck(verified);
     }
   };
 }

@@ -51,15 +51,16 @@ export function stepOf(authInfo: { readonly extra?: Record<string, unknown> } | 
  *
  * @throws what `refuse` makes of whatever went wrong
  */
-export function identifyByToken(
+export async function identifyByToken(
   settings: GuardSettings,
   token: string,
   refuse: (message: string, fault: "token" | "grant" | "verifier") => Error,
-): StepAuthInfo {
+): Promise<StepAuthInfo> {
   try {
     if (settings.proof === "required") {
       throw new VerificationError("PROOF_REQUIRED", "proofs are required here, and none can be seen", { proof: "any" });
     }
+    await settings.verifier.learn(token);
     return authInfoOf(settings.verifier.verify(token, { audience: settings.resource }), settings.metadataUrl);
   } catch (thrown) {
     if (thrown instanceof VerificationError) throw refuse(thrown.message, thrown.fault);

@@ -1,5 +1,6 @@
 import { sha256Hex } from "../../domain/digest.ts";
 import type { SpiffeId } from "../../domain/spiffe-id.ts";
+import type { TokenStatus } from "../../domain/status-list.ts";
 
 declare const key: unique symbol;
 
@@ -22,6 +23,11 @@ export function spiffeIdKey(spiffeId: SpiffeId): DenyKey {
 /** The length keeps apart what two texts side by side would run together. */
 export function jwtKey(issuer: string, jti: string): DenyKey {
   return `jwt:${issuer.length}:${issuer}:${jti}` as DenyKey;
+}
+
+/** A place in a status list. */
+export function statusKey({ list, index }: TokenStatus): DenyKey {
+  return `status:${list}:${index}` as DenyKey;
 }
 
 /**

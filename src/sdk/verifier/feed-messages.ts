@@ -13,6 +13,10 @@ import { certificateKey, type DenyKey, type DenyListEntry, jwtKey, spiffeIdHashK
 /** What `stint dev` calls its trust domain; not believed outside development even of a broker that does not say so. */
 const DEVELOPMENT_TRUST_DOMAIN = "stint-dev.invalid";
 
+export function isDevelopmentTrustDomain(trustDomain: TrustDomain): boolean {
+  return trustDomain === DEVELOPMENT_TRUST_DOMAIN;
+}
+
 const SHA256_BYTES = 32;
 
 /**
@@ -89,7 +93,7 @@ export function trustBundleOf(bundle: WatchResponse_Bundle): TrustBundle {
     ...(bundle.federated ? {} : { txnTokenKeys: txnTokenKeysOf(bundle.txnTokenJwks) }),
     ...(bundle.issuer === "" ? {} : { issuer: bundle.issuer }),
     federated: bundle.federated,
-    development: bundle.development || trustDomain === DEVELOPMENT_TRUST_DOMAIN,
+    development: bundle.development || isDevelopmentTrustDomain(trustDomain),
   };
 }
 

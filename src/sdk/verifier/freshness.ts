@@ -18,6 +18,12 @@ export type Confirmation = {
 /** How long a verifier may go without the feed before it refuses, by what is to be done. */
 export type StalenessBounds = { readonly [Name in Action | "default"]?: number };
 
+/**
+ * The strictest bound that status lists can keep, in seconds: a list is fetched every five, may have lain in a cache for as long, and was signed
+ * up to two before that.
+ */
+export const LIST_STALENESS_SECONDS_MIN = 12;
+
 /** Reading out of date is worth some availability; what changes the world is not. */
 const BOUNDS_SECONDS: StalenessBounds = { read: 60, default: 15 };
 const DEFAULT_SECONDS = 15;
@@ -30,13 +36,17 @@ export function boundMsOf(bounds: StalenessBounds, actions: readonly Action[]): 
   return seconds * 1_000;
 }
 
+/** How long ago something was, in milliseconds, on the clock that says more. */
+export function ageMs(since: Instant, now: Instant): number {
+  return Math.max(now.wallMs - since.wallMs, now.monotonicMs - since.monotonicMs);
+}
+
 /**
  * How old the verifier's knowledge is, in milliseconds: counted from when the ping was sent, since the answer may have
- * been under way for any part of the time, and on the clock that says more.
+ * been under way for any part of the time.
  */
-export function stalenessMs(confirmation: Confirmation, now: Instant): number {
-  const { sent } = confirmation;
-  return Math.max(now.wallMs - sent.wallMs, now.monotonicMs - sent.monotonicMs);
+export function stalenessMs({ sent }: Confirmation, now: Instant): number {
+  return ageMs(sent, now);
 }
 
 /**

@@ -25,6 +25,7 @@ export {
 } from "./proof-settings.ts";
 export type { ReadyOptions } from "./ready.ts";
 export type { VerifierOptions } from "./settings.ts";
+export type { StatusListRevocation } from "./status-list-settings.ts";
 export { createTlsServer, type TlsServer, type TlsServerOptions, type TlsSvid } from "./tls-server.ts";
 export type { ToolReportOptions, ToolVerdict } from "./tool-reporter.ts";
 export type { ToolUse } from "./tool-use.ts";

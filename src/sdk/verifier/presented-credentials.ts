@@ -49,6 +49,12 @@ export function presentedCredentials(request: PresentedRequest): PresentedCreden
   };
 }
 
+/** The access token of a request; `undefined` where it has none, or more than one. */
+export function presentedToken({ headers }: PresentedRequest): string | undefined {
+  const [, , token] = CREDENTIALS.exec(headersOf(headers).get("authorization") ?? "") ?? [];
+  return token;
+}
+
 function accessTokenOf(header: string): Pick<PresentedCredentials, "scheme" | "token"> {
   const [, scheme, token] = CREDENTIALS.exec(header) ?? [];
   if (scheme !== undefined) return { scheme: SCHEMES[scheme.toLowerCase() as keyof typeof SCHEMES], token };

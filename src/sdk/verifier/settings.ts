@@ -4,18 +4,24 @@ import { ACTIONS, checkAudience } from "../../domain/grant.ts";
 import { LIMITS } from "../../domain/limits.ts";
 import { parseTrustDomain, type TrustDomain } from "../../domain/spiffe-id.ts";
 import { SYSTEM_CLOCK, type VerifierClock } from "./clock.ts";
-import type { StalenessBounds } from "./freshness.ts";
+import { LIST_STALENESS_SECONDS_MIN, type StalenessBounds } from "./freshness.ts";
 import type { ProofOptions } from "./proof-settings.ts";
 import { keepReceiptKey, type ReceiptKey } from "./receipt-key.ts";
+import { type StatusListPlace, type StatusListRevocation, statusListPlaceOf } from "./status-list-settings.ts";
 
 export type VerifierOptions = {
   /** The workload endpoint; default: `SPIFFE_ENDPOINT_SOCKET` of the environment. */
   readonly endpoint?: string;
+  /**
+   * How the verifier hears of keys and of what has ended. Default: by the feed of the workload endpoint, within milliseconds. Status lists are for
+   * where that endpoint is not; `endpoint`, `grantsFrom`, `reportUsage` and `receiptKeyFile` go with the feed alone.
+   */
+  readonly revocation?: StatusListRevocation;
   /** What this verifier is: for an MCP server its canonical resource URI. Only denials for these are sent. */
   readonly audiences: readonly string[];
   /**
-   * How long it may go without the feed before it refuses, in seconds, by action; above 0, at most 60. Default: `read`
-   * 60, everything else `default`, and that 15.
+   * How old what it knows may be before it refuses, in seconds, by action; above 0, of status lists 12, and at most 60. Default:
+   * `read` 60, everything else `default`, and that 15.
    */
   readonly maxStalenessSeconds?: StalenessBounds;
   /** Accepts a throw-away broker's trust domain. Never in production: anybody can make one. Default: false. */
@@ -44,10 +50,20 @@ export type VerifierOptions = {
   readonly clock?: VerifierClock;
 };
 
-export type VerifierSettings = Omit<Required<VerifierOptions>, "grantsFrom" | "receiptKeyFile"> & {
+export type VerifierSettings = Omit<
+  Required<VerifierOptions>,
+  "endpoint" | "revocation" | "grantsFrom" | "receiptKeyFile"
+> & {
+  readonly heardBy: HeardBy;
   readonly receiptKey: ReceiptKey | undefined;
   readonly grantsFrom: ReadonlySet<TrustDomain>;
 };
+
+type HeardBy =
+  | { readonly kind: "feed"; readonly endpoint: string }
+  | ({ readonly kind: "status-list" } & StatusListPlace);
+
+const OF_THE_FEED = ["endpoint", "grantsFrom", "reportUsage", "receiptKeyFile"] as const;
 
 /**
  * Checks what a verifier is created with, and fills in what is not given.
@@ -55,23 +71,22 @@ export type VerifierSettings = Omit<Required<VerifierOptions>, "grantsFrom" | "r
  * @throws BrokerError INVALID_FIELD
  */
 export function verifierSettingsOf(options: VerifierOptions): VerifierSettings {
-  const endpoint = options.endpoint ?? process.env["SPIFFE_ENDPOINT_SOCKET"];
-  if (endpoint === undefined || endpoint === "") {
-    throw invalidField("endpoint", "the workload endpoint's socket, here or in SPIFFE_ENDPOINT_SOCKET");
-  }
+  const heardBy = heardByOf(options);
   if (options.audiences.length === 0) throw invalidField("audiences", "at least one");
   for (const audience of options.audiences) checkAudience(audience, "audiences");
   const maxStalenessSeconds = options.maxStalenessSeconds ?? {};
   const known: readonly string[] = [...ACTIONS, "default"];
+  const secondsMin = heardBy.kind === "feed" ? 0 : LIST_STALENESS_SECONDS_MIN;
   for (const [action, seconds] of Object.entries(maxStalenessSeconds)) {
     const field = "maxStalenessSeconds";
     if (!known.includes(action)) throw invalidField(field, `seconds for ${known.join(", ")}`);
-    if (!(seconds > 0 && seconds <= LIMITS.maxStalenessSecondsMax)) {
-      throw invalidField(`${field}.${action}`, `more than 0 and at most ${LIMITS.maxStalenessSecondsMax} seconds`);
+    if (!(seconds > 0 && seconds >= secondsMin && seconds <= LIMITS.maxStalenessSecondsMax)) {
+      const least = secondsMin === 0 ? "more than 0" : `at least ${secondsMin}, by status lists,`;
+      throw invalidField(`${field}.${action}`, `${least} and at most ${LIMITS.maxStalenessSecondsMax} seconds`);
     }
   }
   return {
-    endpoint,
+    heardBy,
     audiences: [...options.audiences],
     maxStalenessSeconds,
     development: options.development ?? false,
@@ -82,4 +97,19 @@ export function verifierSettingsOf(options: VerifierOptions): VerifierSettings {
     proofs: options.proofs ?? {},
     clock: options.clock ?? SYSTEM_CLOCK,
   };
+}
+
+function heardByOf(options: VerifierOptions): HeardBy {
+  const { revocation } = options;
+  if (revocation !== undefined) {
+    for (const name of OF_THE_FEED) {
+      if (options[name] !== undefined) throw invalidField(name, "nothing where `revocation` is from status lists");
+    }
+    return { kind: "status-list", ...statusListPlaceOf(revocation) };
+  }
+  const endpoint = options.endpoint ?? process.env["SPIFFE_ENDPOINT_SOCKET"];
+  if (endpoint === undefined || endpoint === "") {
+    throw invalidField("endpoint", "the workload endpoint's socket, here or in SPIFFE_ENDPOINT_SOCKET");
+  }
+  return { kind: "feed", endpoint };
 }

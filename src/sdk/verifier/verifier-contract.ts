@@ -21,23 +21,33 @@ export type TokenOptions = {
 };
 
 export type VerifierStatus = {
+  /** Of status lists: whether everything that was fetched last was had. */
   readonly connected: boolean;
   /** Why what has the strictest bound is refused at present; `undefined` when nothing is. */
   readonly refusal: Unfitness | undefined;
-  /** Since when nothing is known, in seconds; `undefined` before the first deny-list. */
+  /** Since when nothing is known, in seconds, of status lists by the oldest in use; `undefined` before the first deny-list. */
   readonly stalenessSeconds: number | undefined;
-  /** How far this machine's clock is ahead of the broker's, in seconds. */
+  /** How far this machine's clock is ahead of the broker's, in seconds; `undefined` where nothing tells. */
   readonly clockOffsetSeconds: number | undefined;
   readonly bundles: number;
-  /** Names on the deny-list; a step has two. */
+  /** Names on the deny-list; a step has two. Of status lists in use: tokens that are not valid. */
   readonly denied: number;
   /** Kinds of calls that wait to be reported, and calls that were left out since; absent where none are reported. */
   readonly usage?: { readonly waiting: number; readonly gap: number };
-  /** What ended the last stream, in a few words. */
+  /** What ended the last stream, or kept a document from being had, in a few words. */
   readonly lastError: string | undefined;
 };
 
 export type Verifier = AsyncDisposable & {
+  /**
+   * Has at hand what it takes to judge what was presented, as far as it can be had: of status lists the one that its token is in, no
+   * older than the list allows. Await it before `verify` or `verifyRequest`, which look at nothing but what is at hand: without it the
+   * first token of a list is refused as NOT_READY. Fetches nothing for a token that nobody trusted has signed. By the feed everything is at
+   * hand, and nothing is waited for. The guards of `stint-sdk/mcp` await it themselves.
+   *
+   * @returns resolves whatever came of it; never rejects.
+   */
+  learn(presented: string | PresentedRequest): Promise<void>;
   /**
    * Verifies a step's JWT-SVID: signature, audience, time, and that neither step nor token is denied.
    *
@@ -91,7 +101,8 @@ export type Verifier = AsyncDisposable & {
   report(verified: VerifiedStep, use: ToolUse, outcome: UsageOutcome): void;
   /**
    * Whether what was verified may still be served, whatever it does: neither denied since nor too old to tell by the
-   * loosest bound. Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells.
+   * loosest bound. Its expiry was for beginning and ends nothing, but for a foreign step, of whose end nobody tells, and by status
+   * lists, which tell nothing of a token that has expired.
    *
    * @throws VerificationError EXPIRED, REVOKED, STALE, CLOCK_SKEWED or NOT_READY
    */

@@ -9,25 +9,20 @@ import { verifyTxnToken } from "../../verify/txn-token.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
 import { verifyWitSvid } from "../../verify/wit-svid.ts";
 import { verifyX509Svid } from "../../verify/x509-svid.ts";
-import { type CheckedCall, type CheckOptions, createCallCheck, type PresentedTexts } from "./call-check.ts";
-import { instantOf } from "./clock.ts";
-import { createDenialSignals, type StepSignal } from "./denial-signals.ts";
-import type { DenyKey } from "./deny-list.ts";
-import { type FeedFailure, startFeedClient } from "./feed-client.ts";
-import { type Applied, createFeedState } from "./feed-state.ts";
-import { boundMsOf, clockOffsetMs, stalenessMs, type Unfitness, unfitness } from "./freshness.ts";
+import { brokerCallsOf } from "./broker-calls.ts";
+import type { CheckedCall, CheckOptions, PresentedTexts } from "./call-check.ts";
+import { feedSource } from "./feed-source.ts";
+import { boundMsOf, type Unfitness } from "./freshness.ts";
 import { createKeptWithin } from "./kept-within.ts";
+import { presentedToken } from "./presented-credentials.ts";
 import { createProofState } from "./proof-settings.ts";
 import { type Readiness, waitUntilReady } from "./ready.ts";
 import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
-import { createToolReporter } from "./tool-reporter.ts";
+import { statusListSource } from "./status-list-source.ts";
 import { checkToolUse, coverageOfUse, type ToolUse } from "./tool-use.ts";
-import { createUsageReporter } from "./usage-reporter.ts";
 import { verifiedPeerOf } from "./verified-peer.ts";
 import type { RequestOptions } from "./verified-request.ts";
 import {
-  denyKeysOf,
-  refusalOf,
   type Verified,
   type VerifiedStep,
   type VerifiedWorkload,
@@ -40,21 +35,18 @@ import { verifyRequest } from "./verify-request.ts";
 
 /**
  * A verifier for what agents' steps present, kept up to date by the broker's feed: it refuses what ended within
- * milliseconds while connected, and everything once it has been without the feed for longer than its bounds.
+ * milliseconds while connected, and everything once what it knows is older than its bounds. By status lists it refuses
+ * what ended within seconds.
  *
  * @throws BrokerError INVALID_FIELD
  * @see contracts section 3
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const settings = verifierSettingsOf(options);
-  const { clock } = settings;
+  const { clock, heardBy } = settings;
   const proofs = createProofState(settings.proofs);
-  const state = createFeedState();
   const trust = { development: settings.development, known: createKnownSignatures() };
-  const signals = createDenialSignals();
-  const calls = createCallCheck(settings.endpoint);
-  const toolReporter = createToolReporter(settings.endpoint);
-  const usage = settings.reportUsage ? createUsageReporter(settings.endpoint, clock) : undefined;
+  const { calls, toolReporter, usage } = brokerCallsOf(settings);
   /** The texts that the broker is asked about. Apart from what was verified, which is logged and handed on. */
   const texts = createKeptWithin<VerifiedStep, PresentedTexts>();
   const witTexts = createKeptWithin<VerifiedWorkload, string>();
@@ -62,37 +54,20 @@ export function createVerifier(options: VerifierOptions): Verifier {
   const boundMs = (actions: readonly Action[]) => boundMsOf(settings.maxStalenessSeconds, actions);
   const loosestMs = boundMs([]);
   let closed = false;
-  let failure: FeedFailure | undefined;
 
-  const feed = startFeedClient({
-    endpoint: settings.endpoint,
-    audiences: settings.audiences,
-    maxStalenessSeconds: loosestMs / 1_000,
-    clock,
-    state,
-    receiptKey: settings.receiptKey,
-    onApplied,
-    onFailed(failed) {
-      failure = failed;
-      wakeWaiting();
-    },
-  });
-
-  function onApplied(applied: Applied): void {
-    failure = undefined;
-    for (const key of applied.denied) {
-      const entry = state.denyList.find([key]);
-      if (entry !== undefined) signals.abort(key, refusalOf(entry));
-    }
-    if (refusalWithin(loosestMs) === undefined) wakeWaiting();
-  }
+  const { audiences, receiptKey } = settings;
+  const source =
+    heardBy.kind === "feed"
+      ? feedSource({ ...heardBy, audiences, loosestMs, clock, receiptKey, onChange: wakeWaiting })
+      : statusListSource({ ...heardBy, clock, trust, onChange: wakeWaiting });
+  const { bundles } = source;
 
   function wakeWaiting(): void {
     for (const wake of waiting) wake();
   }
 
   function refusalWithin(bound: number): Unfitness | undefined {
-    return closed ? "NOT_READY" : unfitness(state.confirmation, instantOf(clock), bound);
+    return closed ? "NOT_READY" : source.unfitness(bound);
   }
 
   function checkFitness(actions: readonly Action[]): void {
@@ -100,13 +75,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if (refusal !== undefined) throw new VerificationError(refusal, UNFIT[refusal]);
   }
 
-  function checkNotDenied(keys: readonly DenyKey[]): void {
-    const entry = state.denyList.find(keys);
-    if (entry !== undefined) throw refusalOf(entry);
-  }
-
   function isFederated(trustDomain: TrustDomain): boolean {
-    return state.bundles.get(trustDomain)?.federated ?? true;
+    return bundles.get(trustDomain)?.federated ?? true;
   }
 
   function doGrantsCount(trustDomain: TrustDomain): boolean {
@@ -122,7 +92,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     checkFitness(request.actions ?? []);
     const verified = verifyJwtSvid(token, {
       audiences,
-      bundles: state.bundles,
+      bundles,
       now: nowSeconds(),
       ...trust,
       allowSeveralAudiences: settings.allowSeveralAudiences,
@@ -130,27 +100,27 @@ export function createVerifier(options: VerifierOptions): Verifier {
     });
     const { trustDomain } = verified;
     const step = verifiedStepOf(verified, { federated: isFederated(trustDomain), grants: doGrantsCount(trustDomain) });
-    checkNotDenied(denyKeysOf(step));
+    source.checkNotEnded(step, boundMs(request.actions ?? []));
     texts.set(step, { case: "jwtSvid", value: token });
     return step;
   }
 
   function verifyWit(token: string, request: RequestOptions): VerifiedWorkload {
     checkFitness(request.actions ?? []);
-    const verified = verifyWitSvid(token, { bundles: state.bundles, now: nowSeconds(), ...trust });
+    const verified = verifyWitSvid(token, { bundles, now: nowSeconds(), ...trust });
     const { trustDomain } = verified;
-    const issuer = state.bundles.get(trustDomain)?.issuer;
+    const issuer = bundles.get(trustDomain)?.issuer;
     const workload = verifiedWorkloadOf(verified, { federated: isFederated(trustDomain), issuer });
-    checkNotDenied(denyKeysOf(workload));
+    source.checkNotEnded(workload, boundMs(request.actions ?? []));
     witTexts.set(workload, token);
     return workload;
   }
 
   function verifyTxn(token: string, workload: VerifiedWorkload, request: RequestOptions): VerifiedStep {
     const audiences = audiencesOf(request);
-    const verified = verifyTxnToken(token, { bundles: state.bundles, audiences, now: nowSeconds(), ...trust });
+    const verified = verifyTxnToken(token, { bundles, audiences, now: nowSeconds(), ...trust });
     const step = verifiedTransactionOf(verified, workload);
-    checkNotDenied(denyKeysOf(step));
+    source.checkNotEnded(step, boundMs(request.actions ?? []));
     const witSvid = witTexts.get(workload);
     if (witSvid !== undefined) texts.set(step, { case: "witSvid", value: { witSvid, txnToken: token } });
     return step;
@@ -168,9 +138,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
   function verifyX509(chain: readonly Uint8Array[], request: { readonly actions?: readonly Action[] } = {}) {
     checkFitness(request.actions ?? []);
     const { development } = settings;
-    const verified = verifyX509Svid(chain, { bundles: state.bundles, now: nowSeconds(), development });
+    const verified = verifyX509Svid(chain, { bundles, now: nowSeconds(), development });
     const peer = verifiedPeerOf(verified, isFederated(verified.trustDomain));
-    checkNotDenied(denyKeysOf(peer));
+    source.checkNotEnded(peer, boundMs(request.actions ?? []));
     return peer;
   }
 
@@ -181,14 +151,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
 
   function recheck(verified: Verified): void {
     checkFitness([]);
-    checkNotDenied(denyKeysOf(verified));
-    if (verified.federated) checkNotExpired(verified);
+    source.checkNotEnded(verified, loosestMs);
+    if (verified.federated || !source.outlastsTokens) checkNotExpired(verified);
   }
 
   function authorize(verified: VerifiedStep, use: ToolUse): void {
     checkToolUse(use);
     checkFitness(use.actions);
-    checkNotDenied(denyKeysOf(verified));
+    source.checkNotEnded(verified, boundMs(use.actions));
     checkNotExpired(verified);
     if (!doGrantsCount(verified.trustDomain)) {
       throw new VerificationError(
@@ -224,14 +194,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return calls.ask({ ...use, credential, location: verified.audience }, checkOptions);
   }
 
-  function signalFor(verified: Verified): StepSignal {
-    const keys = denyKeysOf(verified);
-    const entry = state.denyList.find(keys);
-    return signals.watch(keys, entry === undefined ? undefined : refusalOf(entry));
-  }
-
   function onClosed(verified: Verified, listener: (reason: VerificationError) => void): () => void {
-    const watched = signalFor(verified);
+    const watched = source.signalFor(verified);
     const { signal } = watched;
     const tell = () => listener(signal.reason as VerificationError);
     if (signal.aborted) queueMicrotask(tell);
@@ -243,17 +207,15 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   const readiness: Readiness = {
-    endpoint: settings.endpoint,
+    source,
     clock,
     waiting,
     state: () => (closed ? "closed" : refusalWithin(loosestMs) === undefined ? "ready" : "waiting"),
-    failure: () => failure,
-    isConnected: () => feed.status().connected,
   };
 
   function close(): void {
     closed = true;
-    feed.close();
+    source.close();
     calls.close();
     toolReporter.close();
     usage?.close();
@@ -261,6 +223,10 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   return {
+    async learn(presented) {
+      const token = typeof presented === "string" ? presented : presentedToken(presented);
+      if (token !== undefined) await source.learn(token);
+    },
     verify,
     verifyRequest: (request, options = {}) =>
       verifyRequest(
@@ -280,23 +246,19 @@ export function createVerifier(options: VerifierOptions): Verifier {
       return toolReporter.report(location, tools, reportOptions);
     },
     recheck,
-    signalFor,
+    signalFor: source.signalFor,
     onClosed,
     ready: (waitOptions = {}) => waitUntilReady(readiness, waitOptions),
     status() {
-      const now = instantOf(clock);
-      const { confirmation } = state;
+      const status = source.status(boundMs(ACTIONS));
       return {
-        ...feed.status(),
-        refusal: refusalWithin(boundMs(ACTIONS)),
-        stalenessSeconds: confirmation === undefined ? undefined : stalenessMs(confirmation, now) / 1_000,
-        clockOffsetSeconds: confirmation === undefined ? undefined : clockOffsetMs(confirmation, now) / 1_000,
-        bundles: state.bundles.size,
-        denied: state.denyList.size,
+        ...status,
+        refusal: closed ? "NOT_READY" : status.refusal,
+        bundles: bundles.size,
         ...(usage === undefined ? {} : { usage: usage.status() }),
       };
     },
-    receiptKey: settings.receiptKey?.publicKey,
+    receiptKey: receiptKey?.publicKey,
     close,
     async [Symbol.asyncDispose]() {
       await usage?.flush();
