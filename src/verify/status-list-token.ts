@@ -9,8 +9,8 @@ import {
 } from "../domain/status-list.ts";
 import { isObject, type JsonObject } from "../domain/strict-json.ts";
 import type { UnixSeconds } from "../domain/time.ts";
-import { headerTextOf, parseJws, typedClaimsOf } from "./compact-jws.ts";
-import { verifySignature } from "./jws-signature.ts";
+import { parseJws, typedClaimsOf } from "./compact-jws.ts";
+import { checkEventSignature } from "./event-signature.ts";
 import { isInstant } from "./registered-claims.ts";
 import { claimsInvalid } from "./step-claims.ts";
 import { VerificationError } from "./verification-error.ts";
@@ -68,16 +68,7 @@ export function verifyStatusListToken(
 ): VerifiedStatusList {
   const jws = parseJws(text, malformed);
   const { algorithm, claims } = typedClaimsOf(jws, "statuslist+jwt", malformed);
-  if (algorithm !== "ES256") {
-    throw new VerificationError("ALGORITHM_REFUSED", "the status list is not signed with ES256");
-  }
-  const key = keys.get(headerTextOf(jws.header, "kid", malformed));
-  if (key === undefined) {
-    throw new VerificationError("KEY_UNKNOWN", "the status list is signed with a key that is none of its issuer");
-  }
-  const holds = key.algorithms.includes(algorithm) && verifySignature(algorithm, key.key, jws.signed, jws.signature);
-  if (!holds) throw new VerificationError("SIGNATURE_INVALID", "the signature of the status list does not hold");
-
+  checkEventSignature({ jws, algorithm, keys }, "status list", malformed);
   if (claims["iss"] !== issuer) throw new VerificationError("ISSUER_MISMATCH", "the status list is of another issuer");
   if (claims["sub"] !== statusListUri(issuer, list)) {
     throw new VerificationError("SUBJECT_INVALID", "the status list is another one than was asked for");

@@ -13,7 +13,7 @@ import { scriptedIssuer } from "../sdk/verifier/scripted-issuer.ts";
 import { signalsScene } from "../signals/signals-scene.ts";
 import { bitsOf, inList, LIST, statusList } from "../verify/status-list-forge.ts";
 import { AUDIENCE, ecSigner, mint } from "../verify/token-forge.ts";
-import { serviceBy } from "./status-list-snippet.ts";
+import { pollingVerifier, serviceBy } from "./status-list-snippet.ts";
 
 // What the guide to revocation shows is what the broker writes and takes.
 
@@ -63,4 +63,14 @@ test("the guide to revocation: its verifier takes what its list has as valid, an
   const token = (idx: number) => mint(signers.own, { claims: { iss: url, ...times, ...inList(idx, uri) } });
   expect(await answer(token(1), async (signal) => `aborted: ${signal.aborted}`)).toBe("aborted: false for r1");
   await expect(answer(token(2), async () => "never")).rejects.toMatchObject({ code: "REVOKED" });
+});
+
+test("the guide to revocation: its verifier polls with its own SVID", async () => {
+  const asked = Promise.withResolvers<void>();
+  const verifier = pollingVerifier(AUDIENCE, "https://localhost:1", async () => {
+    asked.resolve();
+    return { cert: "", key: "" };
+  });
+  onTestFinished(() => verifier.close());
+  await asked.promise;
 });

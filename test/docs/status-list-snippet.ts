@@ -1,5 +1,17 @@
 // A verifier that hears of revocations by status lists, for the documentation; run by revocation-example.test.ts.
-import { createVerifier } from "stint-sdk/verifier";
+import { createVerifier, type TlsSvid } from "stint-sdk/verifier";
+
+/** The same by security events. */
+export function pollingVerifier(resource: string, issuer: string, svid: () => Promise<TlsSvid>) {
+  // #region poll
+  const verifier = createVerifier({
+    audiences: [resource],
+    // `svid` gives the verifier's own X.509-SVID and key as they are now, PEM; it is called for each request.
+    revocation: { from: "poll", issuer, trustDomain: "example.org", svid },
+  });
+  // #endregion
+  return verifier;
+}
 
 /** What an HTTP service does with its requests, where there is no socket of the broker. */
 export async function serviceBy(resource: string, issuer: string) {

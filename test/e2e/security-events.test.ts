@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { expect, onTestFinished, test } from "vitest";
 import { SpiffeWorkloadAPI } from "../../src/gen/spiffe/workload/workload_pb.js";
+import { createVerifier, VerificationError } from "../../src/sdk/verifier/index.ts";
 import { createClient } from "../../src/wire/client.ts";
 import { madeCertificate } from "../api/http/http-peers.ts";
 import { pemOf } from "../authority/crl-scene.ts";
@@ -19,6 +20,7 @@ import {
   sessionWith,
   startOwnDaemon,
 } from "../faults/daemon-scene.ts";
+import { SEARCH } from "./entries.ts";
 
 const ISSUER = "https://broker.example.org";
 const SESSION_REVOKED = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
@@ -117,5 +119,57 @@ test(
     const refused = await send(daemon, "/ssf/events", event);
     expect(refused.status).toBe(400);
     expect(JSON.parse(refused.body)).toMatchObject({ err: "invalid_request" });
+  },
+);
+
+test(
+  "a verifier that polls refuses a step at once when it has ended, and whatever was issued before it began to hear",
+  STARTS,
+  async () => {
+    const { certificate, privateKey } = madeCertificate();
+    const daemon = await startOwnDaemon({
+      config: {
+        http: { listen: "127.0.0.1:0", tls: { certificate, private_key: privateKey } },
+        ssf: { transmit: true },
+      },
+    });
+    const session = sessionWith(daemon);
+    const { stepId: earlier } = await openStep(session, "earlier");
+    const early = await issueJwt(session, earlier);
+    const verifier = createVerifier({
+      audiences: [SEARCH],
+      development: true,
+      revocation: {
+        ...{ from: "poll", issuer: ISSUER, trustDomain: "example.org", url: daemon.httpUrl },
+        roots: readFileSync(certificate, "utf8"),
+        svid: () => ownSvid(session),
+      },
+    });
+    onTestFinished(() => verifier.close());
+    await verifier.ready();
+    const judged = (token: string) => {
+      try {
+        verifier.verify(token);
+        return "accepted";
+      } catch (thrown) {
+        return thrown instanceof VerificationError ? thrown.code : String(thrown);
+      }
+    };
+    expect(judged(early)).toBe("CLAIMS_INVALID");
+    const { stepId } = await openStep(session, "told");
+    // What is issued has an `iat` of some seconds before.
+    let token = "";
+    const renewed = async () => {
+      token = await issueJwt(session, stepId);
+      return judged(token);
+    };
+    await expect.poll(renewed, { timeout: 30_000, interval: 500 }).toBe("accepted");
+    const { signal } = verifier.signalFor(verifier.verify(token));
+    await closeStep(session, stepId);
+    await expect.poll(() => signal.aborted, { timeout: 10_000 }).toBe(true);
+    expect(judged(token)).toBe("REVOKED");
+    expect(verifier.status()).toMatchObject({ connected: true, refusal: undefined, lastError: undefined });
+    await daemon.stop();
+    await expect.poll(() => verifier.status().refusal, { timeout: 30_000 }).toBe("STALE");
   },
 );

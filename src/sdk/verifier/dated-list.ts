@@ -1,5 +1,4 @@
 import { inflateSync } from "node:zlib";
-import { LIMITS } from "../../domain/limits.ts";
 import { STATUS_LIST_TOKENS, type Statuses, withInvalidOf } from "../../domain/status-list.ts";
 import type { UnixSeconds } from "../../domain/time.ts";
 import {
@@ -8,18 +7,14 @@ import {
   verifyStatusListToken,
 } from "../../verify/status-list-token.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
-import { ageMs, type Instant, type Unfitness } from "./freshness.ts";
+import { type Dated, datedBy, datedUnfitness, type Instant, type Unfitness } from "./freshness.ts";
 
 /** A status list as it was at one instant. */
-export type DatedList = {
+export type DatedList = Dated & {
   readonly statuses: Statuses;
-  readonly issuedAt: UnixSeconds;
   /** Exclusive. */
   readonly expiresAt: UnixSeconds;
   readonly ttlSeconds: number;
-  /** When it had all that was recorded, by this machine's clocks: never later than when it was asked for. */
-  readonly asOf: Instant;
-  readonly received: Instant;
 };
 
 /** Of an answer: a list of eight bits a token that does not compress, in base64url twice. */
@@ -43,15 +38,15 @@ export function datedListOf(
   const { sent, received, earlier } = fetched;
   const verified = verifyStatusListToken(fetched.text, options);
   const { issuedAt, expiresAt, ttlSeconds } = verified;
-  if (earlier !== undefined && issuedAt < earlier.issuedAt) {
+  if (earlier !== undefined && issuedAt * 1_000 < earlier.madeAtMs) {
     throw new VerificationError("STALE", "the status list is older than the one before");
   }
   const statuses = unpacked(verified);
-  const ageMs = Math.max(0, sent.wallMs - issuedAt * 1_000);
   return {
-    ...{ issuedAt, expiresAt, ttlSeconds, received },
+    // It has all that was recorded by then.
+    ...datedBy(issuedAt * 1_000, sent, received),
+    ...{ expiresAt, ttlSeconds },
     statuses: earlier === undefined ? statuses : withInvalidOf(earlier.statuses, statuses),
-    asOf: { wallMs: sent.wallMs - ageMs, monotonicMs: sent.monotonicMs - ageMs },
   };
 }
 
@@ -70,10 +65,6 @@ function unpacked({ bits, compressed }: VerifiedStatusList): Statuses {
 
 /** Why a list tells nothing at present; `undefined` when it does. */
 export function listUnfitness(list: DatedList | undefined, now: Instant, boundMs: number): Unfitness | undefined {
-  if (list === undefined) return "NOT_READY";
-  // Written as "not within", so that a clock that is not a number refuses.
-  if (!(ageMs(list.asOf, now) <= boundMs && now.wallMs < list.expiresAt * 1_000)) return "STALE";
-  // A clock that is ahead makes lists old. One that is behind makes tokens, and lists, good for longer.
-  const brokerMs = list.issuedAt * 1_000 + (now.monotonicMs - list.received.monotonicMs);
-  return brokerMs - now.wallMs <= LIMITS.clockSkewSecondsMax * 1_000 ? undefined : "CLOCK_SKEWED";
+  if (list !== undefined && !(now.wallMs < list.expiresAt * 1_000)) return "STALE";
+  return datedUnfitness(list, now, boundMs);
 }

@@ -80,3 +80,28 @@ export function unfitness(
   const skewMs = Math.abs(clockOffsetMs(confirmation, now));
   return skewMs <= LIMITS.clockSkewSecondsMax * 1_000 ? undefined : "CLOCK_SKEWED";
 }
+
+/** Something of the broker's that says itself when it was made. */
+export type Dated = {
+  /** By the broker's clock, Unix milliseconds. */
+  readonly madeAtMs: number;
+  /** The same by this machine's clocks: never later than when it came. */
+  readonly asOf: Instant;
+  readonly received: Instant;
+};
+
+/** @param at - the latest that it can have been made at: when it was asked for, or when it came. */
+export function datedBy(madeAtMs: number, at: Instant, received: Instant): Dated {
+  const ageMs = Math.max(0, at.wallMs - madeAtMs);
+  return { madeAtMs, asOf: { wallMs: at.wallMs - ageMs, monotonicMs: at.monotonicMs - ageMs }, received };
+}
+
+/** Why it tells nothing at present; `undefined` when it does. */
+export function datedUnfitness(dated: Dated | undefined, now: Instant, boundMs: number): Unfitness | undefined {
+  if (dated === undefined) return "NOT_READY";
+  // Written as "not within", so that a clock that is not a number refuses.
+  if (!(ageMs(dated.asOf, now) <= boundMs)) return "STALE";
+  // A clock that is ahead makes all of it old. One that is behind makes it, and tokens, good for longer.
+  const brokerMs = dated.madeAtMs + (now.monotonicMs - dated.received.monotonicMs);
+  return brokerMs - now.wallMs <= LIMITS.clockSkewSecondsMax * 1_000 ? undefined : "CLOCK_SKEWED";
+}

@@ -14,6 +14,7 @@ export type { CheckedCall, CheckOptions } from "./call-check.ts";
 export type { VerifierClock } from "./clock.ts";
 export type { StepSignal } from "./denial-signals.ts";
 export type { StalenessBounds, Unfitness } from "./freshness.ts";
+export type { PollRevocation, StatusListRevocation } from "./issuer-settings.ts";
 export type { PresentedRequest } from "./presented-credentials.ts";
 export {
   PROOF_KINDS,
@@ -25,7 +26,6 @@ export {
 } from "./proof-settings.ts";
 export type { ReadyOptions } from "./ready.ts";
 export type { VerifierOptions } from "./settings.ts";
-export type { StatusListRevocation } from "./status-list-settings.ts";
 export { createTlsServer, type TlsServer, type TlsServerOptions, type TlsSvid } from "./tls-server.ts";
 export type { ToolReportOptions, ToolVerdict } from "./tool-reporter.ts";
 export type { ToolUse } from "./tool-use.ts";

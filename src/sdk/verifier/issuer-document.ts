@@ -16,53 +16,81 @@ export type DocumentTerms = {
   readonly signal: AbortSignal;
 };
 
+export type AskedTerms = DocumentTerms & {
+  /** JSON to be posted; absent: the path is got. */
+  readonly body?: string;
+  /** Who asks. */
+  readonly client?: { readonly cert: string; readonly key: string };
+};
+
+export type IssuerAnswer = {
+  readonly status: number;
+  readonly text: string;
+  /** When it was made by the issuer's clock, rounded down: Unix milliseconds, or NaN. */
+  readonly dateMs: number;
+};
+
 /** Why a document could not be had. Its message is in words of ours alone. */
 export class DocumentUnavailable extends Error {
   override readonly name = "DocumentUnavailable";
 }
 
 /**
- * Fetches a document of an issuer, on a connection of its own. No redirect is followed: it could lead to an address that only this
- * machine can reach.
+ * Fetches a document of an issuer.
  *
  * @param path - with its first slash.
  * @throws DocumentUnavailable
  */
 export async function fetchDocument(place: IssuerPlace, path: string, terms: DocumentTerms): Promise<string> {
+  const { status, text } = await askIssuer(place, path, terms);
+  if (status !== 200) throw new DocumentUnavailable(`${path} was answered ${status}`);
+  return text;
+}
+
+/**
+ * Asks an issuer, on a connection of its own. No redirect is followed: it could lead to an address that only this machine can reach.
+ *
+ * @throws DocumentUnavailable
+ */
+export async function askIssuer(place: IssuerPlace, path: string, terms: AskedTerms): Promise<IssuerAnswer> {
   const answer = await answerTo(new URL(`${place.url}${path}`), place, terms);
-  const { statusCode = 0, headers } = answer;
-  if (statusCode !== 200 || (headers["content-encoding"] ?? "identity") !== "identity") {
+  const { statusCode: status = 0, headers } = answer;
+  if ((headers["content-encoding"] ?? "identity") !== "identity") {
     answer.destroy();
-    throw new DocumentUnavailable(`${path} ${statusCode === 200 ? "came compressed" : `was answered ${statusCode}`}`);
+    throw new DocumentUnavailable(`${path} came compressed`);
   }
-  return textOf(answer, path, terms.bytesMax);
+  return { status, text: await textOf(answer, path, terms.bytesMax), dateMs: Date.parse(headers.date ?? "") };
 }
 
 function answerTo(
   url: URL,
   { roots }: IssuerPlace,
-  { accept, signal }: Pick<DocumentTerms, "accept" | "signal">,
+  { accept, signal, body, client }: AskedTerms,
 ): Promise<IncomingMessage> {
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const ofBody =
+    body === undefined ? {} : { "content-type": "application/json", "content-length": String(Buffer.byteLength(body)) };
   const common = {
+    method: body === undefined ? "GET" : "POST",
     // No connection is kept, and no proxy is asked.
     agent: false,
     signal,
     // What a cache in between has would be too old.
-    headers: { accept, "accept-encoding": "identity", "cache-control": "no-cache" },
+    headers: { accept, "accept-encoding": "identity", "cache-control": "no-cache", ...ofBody },
   } as const;
-  // Stated here, since an environment variable could change the default.
   const tls = {
     ...common,
+    ...client,
+    // Stated here, since an environment variable could change the default.
     rejectUnauthorized: true,
-    minVersion: "TLSv1.2",
+    minVersion: client === undefined ? "TLSv1.2" : "TLSv1.3",
     ...(roots !== undefined && { ca: roots }),
   } as const;
   const sent = url.protocol === "https:" ? tlsRequest(url, tls) : plainRequest(url, common);
   sent.once("response", resolve);
   // After the head it is the answer's reader that is told.
   sent.on("error", (error) => reject(new DocumentUnavailable(`${url.pathname} can't be had: ${codeOf(error)}`)));
-  sent.end();
+  sent.end(body);
   return promise;
 }
 

@@ -19,6 +19,8 @@ export type RefreshOptions = {
   readonly fetch: (signal: AbortSignal) => Promise<boolean>;
   /** How long after a fetch that went well the next one is due, in milliseconds; `undefined`: never, until somebody asks. */
   readonly afterMs: () => number | undefined;
+  /** How long one may take. Default: 3,000. */
+  readonly withinMs?: number;
 };
 
 /** More than a small document takes; a request that waits for it does not wait longer. */
@@ -26,7 +28,8 @@ const FETCH_MS_MAX = 3_000;
 /** Soon beside the strictest bound of staleness, and spread so that a restarted broker is not met by all at once. */
 const RETRY_MS = 1_000;
 
-export function createRefresh(clock: VerifierClock, { fetch, afterMs }: RefreshOptions): Refresh {
+export function createRefresh(clock: VerifierClock, options: RefreshOptions): Refresh {
+  const { fetch, afterMs, withinMs = FETCH_MS_MAX } = options;
   let underWay: Promise<void> | undefined;
   let startedAtMs = Number.NEGATIVE_INFINITY;
   let isFailing = false;
@@ -37,7 +40,7 @@ export function createRefresh(clock: VerifierClock, { fetch, afterMs }: RefreshO
   async function attempt(): Promise<void> {
     const controller = new AbortController();
     abort = () => controller.abort();
-    const cancelTimeout = clock.schedule(FETCH_MS_MAX, abort);
+    const cancelTimeout = clock.schedule(withinMs, abort);
     cancelNext();
     startedAtMs = clock.monotonicMs();
     try {

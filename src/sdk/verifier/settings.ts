@@ -5,22 +5,22 @@ import { LIMITS } from "../../domain/limits.ts";
 import { parseTrustDomain, type TrustDomain } from "../../domain/spiffe-id.ts";
 import { SYSTEM_CLOCK, type VerifierClock } from "./clock.ts";
 import { LIST_STALENESS_SECONDS_MIN, type StalenessBounds } from "./freshness.ts";
+import { type HeardByIssuer, heardByIssuer, type IssuerRevocation } from "./issuer-settings.ts";
 import type { ProofOptions } from "./proof-settings.ts";
 import { keepReceiptKey, type ReceiptKey } from "./receipt-key.ts";
-import { type StatusListPlace, type StatusListRevocation, statusListPlaceOf } from "./status-list-settings.ts";
 
 export type VerifierOptions = {
   /** The workload endpoint; default: `SPIFFE_ENDPOINT_SOCKET` of the environment. */
   readonly endpoint?: string;
   /**
-   * How the verifier hears of keys and of what has ended. Default: by the feed of the workload endpoint, within milliseconds. Status lists are for
+   * How the verifier hears of keys and of what has ended. Default: by the feed of the workload endpoint, within milliseconds. The others are for
    * where that endpoint is not; `endpoint`, `grantsFrom`, `reportUsage` and `receiptKeyFile` go with the feed alone.
    */
-  readonly revocation?: StatusListRevocation;
+  readonly revocation?: IssuerRevocation;
   /** What this verifier is: for an MCP server its canonical resource URI. Only denials for these are sent. */
   readonly audiences: readonly string[];
   /**
-   * How old what it knows may be before it refuses, in seconds, by action; above 0, of status lists 12, and at most 60. Default:
+   * How old what it knows may be before it refuses, in seconds, by action; above 0, but for the feed 12 or more, and at most 60. Default:
    * `read` 60, everything else `default`, and that 15.
    */
   readonly maxStalenessSeconds?: StalenessBounds;
@@ -59,9 +59,7 @@ export type VerifierSettings = Omit<
   readonly grantsFrom: ReadonlySet<TrustDomain>;
 };
 
-type HeardBy =
-  | { readonly kind: "feed"; readonly endpoint: string }
-  | ({ readonly kind: "status-list" } & StatusListPlace);
+type HeardBy = { readonly kind: "feed"; readonly endpoint: string } | HeardByIssuer;
 
 const OF_THE_FEED = ["endpoint", "grantsFrom", "reportUsage", "receiptKeyFile"] as const;
 
@@ -81,7 +79,7 @@ export function verifierSettingsOf(options: VerifierOptions): VerifierSettings {
     const field = "maxStalenessSeconds";
     if (!known.includes(action)) throw invalidField(field, `seconds for ${known.join(", ")}`);
     if (!(seconds > 0 && seconds >= secondsMin && seconds <= LIMITS.maxStalenessSecondsMax)) {
-      const least = secondsMin === 0 ? "more than 0" : `at least ${secondsMin}, by status lists,`;
+      const least = secondsMin === 0 ? "more than 0" : `at least ${secondsMin}, but for the feed,`;
       throw invalidField(`${field}.${action}`, `${least} and at most ${LIMITS.maxStalenessSecondsMax} seconds`);
     }
   }
@@ -103,9 +101,9 @@ function heardByOf(options: VerifierOptions): HeardBy {
   const { revocation } = options;
   if (revocation !== undefined) {
     for (const name of OF_THE_FEED) {
-      if (options[name] !== undefined) throw invalidField(name, "nothing where `revocation` is from status lists");
+      if (options[name] !== undefined) throw invalidField(name, "nothing where `revocation` is not from the feed");
     }
-    return { kind: "status-list", ...statusListPlaceOf(revocation) };
+    return heardByIssuer(revocation);
   }
   const endpoint = options.endpoint ?? process.env["SPIFFE_ENDPOINT_SOCKET"];
   if (endpoint === undefined || endpoint === "") {

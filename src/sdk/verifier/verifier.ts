@@ -14,9 +14,11 @@ import type { CheckedCall, CheckOptions, PresentedTexts } from "./call-check.ts"
 import { feedSource } from "./feed-source.ts";
 import { boundMsOf, type Unfitness } from "./freshness.ts";
 import { createKeptWithin } from "./kept-within.ts";
+import { pollSource } from "./poll-source.ts";
 import { presentedToken } from "./presented-credentials.ts";
 import { createProofState } from "./proof-settings.ts";
 import { type Readiness, waitUntilReady } from "./ready.ts";
+import type { RevocationSource } from "./revocation-source.ts";
 import { type VerifierOptions, verifierSettingsOf } from "./settings.ts";
 import { statusListSource } from "./status-list-source.ts";
 import { checkToolUse, coverageOfUse, type ToolUse } from "./tool-use.ts";
@@ -56,11 +58,19 @@ export function createVerifier(options: VerifierOptions): Verifier {
   let closed = false;
 
   const { audiences, receiptKey } = settings;
-  const source =
-    heardBy.kind === "feed"
-      ? feedSource({ ...heardBy, audiences, loosestMs, clock, receiptKey, onChange: wakeWaiting })
-      : statusListSource({ ...heardBy, clock, trust, onChange: wakeWaiting });
+  const source = sourceOf();
   const { bundles } = source;
+
+  function sourceOf(): RevocationSource {
+    switch (heardBy.kind) {
+      case "feed":
+        return feedSource({ ...heardBy, audiences, loosestMs, clock, receiptKey, onChange: wakeWaiting });
+      case "status-list":
+        return statusListSource({ ...heardBy, clock, trust, onChange: wakeWaiting });
+      case "poll":
+        return pollSource({ ...heardBy, clock, onChange: wakeWaiting });
+    }
+  }
 
   function wakeWaiting(): void {
     for (const wake of waiting) wake();

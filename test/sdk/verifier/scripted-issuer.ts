@@ -6,7 +6,7 @@ import { onTestFinished } from "vitest";
 import { bundleDocument, type Signer } from "../../verify/token-forge.ts";
 
 /** What is answered to whoever asks for a path: a document, or whatever the test does with the answer. */
-export type Served = string | ((response: ServerResponse) => void);
+export type Served = string | ((response: ServerResponse, request: IncomingMessage) => void);
 
 export type ScriptedIssuer = {
   readonly url: string;
@@ -41,10 +41,13 @@ export async function scriptedIssuer(
     const path = request.url ?? "";
     asked.push(path);
     const served = documents.get(path);
-    if (typeof served === "function") served(response);
+    if (typeof served === "function") served(response, request);
     else response.writeHead(served === undefined ? 404 : 200).end(served);
   };
-  const server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
+  const server =
+    tls === undefined
+      ? createServer(answer)
+      : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: false }, answer);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -9,6 +9,8 @@ import {
   type VerifierOptions,
 } from "../../../src/sdk/verifier/index.ts";
 import { madeCertificate } from "../../api/http/http-peers.ts";
+import { authority, leafOf, x509BundleDocument } from "../../verify/certificate-forge.ts";
+import { newHolder, URL_OF_REQUEST, witSvid, workloadProof } from "../../verify/proof-forge.ts";
 import { bitsOf, inList, LIST, LIST_URI, type ListChanges, statusList } from "../../verify/status-list-forge.ts";
 import { AUDIENCE, base64url, ecSigner, ISSUER, type Json, mint, NOW } from "../../verify/token-forge.ts";
 import { type ManualClock, manualClock } from "./manual-clock.ts";
@@ -295,6 +297,43 @@ describe("a list", () => {
   });
 });
 
+test("an X.509-SVID and a WIT-SVID are in no list, and refused", async () => {
+  const issuer = await scriptedIssuer({ own, events });
+  const authorityOf = authority();
+  const { keys } = JSON.parse(x509BundleDocument(authorityOf));
+  const wit = { use: "wit-svid", kid: "wit", ...own.publicKey.export({ format: "jwk" }) };
+  issuer.serve("/spiffe-bundle.json", JSON.stringify({ keys: [...keys, wit], spiffe_sequence: 1 }));
+  const revocation = { from: "status-list", issuer: ISSUER, trustDomain: "example.org", url: issuer.url } as const;
+  const verifier = createVerifier({ audiences: [AUDIENCE], clock: manualClock(NOW * 1_000), revocation });
+  onTestFinished(() => verifier.close());
+  await verifier.ready();
+  expect(codeOf(() => verifier.verifyX509([leafOf(authorityOf).der]))).toBe("CERTIFICATE_INVALID");
+  const holder = await newHolder();
+  const svid = witSvid({ ...own, kid: "wit" }, holder);
+  const proof = await workloadProof(holder, svid);
+  const headers = { authorization: `WPT ${proof}`, "workload-identity-token": svid };
+  const request = { method: "POST", url: URL_OF_REQUEST, headers };
+  await verifier.learn(request);
+  expect(() => verifier.verifyRequest(request)).toThrow("status lists tell this verifier nothing of WIT-SVIDs");
+});
+
+test("of more lists than are kept, those go that were begun first", async () => {
+  const all = await scene();
+  const named = (number: number) => `list-${number}`;
+  for (let number = 0; number <= 256; number += 1) {
+    const uri = `${ISSUER}/status/${named(number)}`;
+    all.issuer.serve(`/status/${named(number)}`, statusList(events, { claims: { sub: uri } }));
+    expect((await judged(all, tokenAt(1, inList(1, uri)))).code).toBe("accepted");
+  }
+  for (const [number, asked] of [
+    [1, 1],
+    [0, 2],
+  ] as const) {
+    expect((await judged(all, tokenAt(1, inList(1, `${ISSUER}/status/${named(number)}`)))).code).toBe("accepted");
+    expect(all.issuer.asked(`/status/${named(number)}`)).toBe(asked);
+  }
+});
+
 describe("without the broker", () => {
   test("it refuses by its bounds, what changes the world first, and says how stale it is", async () => {
     const all = await scene();
@@ -382,6 +421,7 @@ describe("what it is created with", () => {
     { options: { revocation: { ...revocation, url: "http://stint.example.org" } }, says: /^revocation.url: / },
     { options: { revocation: { ...revocation, issuer: "http://stint.example.org" } }, says: /^revocation.url: / },
     { options: { revocation: { ...revocation, url: "https://stint.example.org/?x" } }, says: /^revocation.url: / },
+    { options: { revocation: { ...revocation, roots: "none" } }, says: /^revocation.roots: / },
     { options: { revocation: { ...revocation, trustDomain: "Example" } }, says: /^revocation.trustDomain: / },
     { options: { revocation: { ...revocation, from: "crl" as "status-list" } }, says: /^revocation.from: / },
   ])("is refused: $says", ({ options, says }) => {
