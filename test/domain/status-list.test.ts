@@ -59,6 +59,20 @@ test("the vector of draft-ietf-oauth-status-list section 4.1 of two bits", () =>
   expect(statusAt({ bits: 2, bytes }, 12)).toBe(undefined);
 });
 
+test.for([
+  { bits: 1, lst: "eNpjYAACAAAFAAE" },
+  { bits: 2, lst: "eNpbsAAKGAAhygWh" },
+  { bits: 4, lst: "eNpr0HN5xLHsTFYDnGYBAFSzCCM" },
+  { bits: 8, lst: "eNoBJQDa_wAIHkJ0tAJeyEDGWvysajYQ-O7yBCRSjtgwlgqMHLpmIOi-opQhlhC9" },
+] as const)(
+  "a list of $bits bits that @sd-jwt/jwt-status-list 0.19.0 has written is read as it was meant",
+  ({ bits, lst }) => {
+    const bytes = inflateSync(Buffer.from(lst, "base64url"));
+    const meant = Array.from({ length: 37 }, (_, index) => (index * index * 7 + index) % 2 ** bits);
+    expect(meant.map((_, index) => statusAt({ bits, bytes }, index))).toEqual(meant);
+  },
+);
+
 /** Packed by arithmetic, and so unlike what reads it. */
 function packed(bits: Statuses["bits"], statuses: readonly number[]): Statuses {
   let whole = 0n;

@@ -78,7 +78,6 @@ export function pollSource(options: PollSourceOptions): RevocationSource {
         throw new DocumentUnavailable("the stream of this verifier is gone");
       }
       const received = instantOf(clock);
-      acks = [];
       await takeAll(opened, polled);
       acks = [...polled.sets.keys()];
       if (!(await streams.isEnabled(opened, signal))) {

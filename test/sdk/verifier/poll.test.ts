@@ -50,7 +50,11 @@ function eventOf(sub_id: Json, changes: { readonly claims?: Json; readonly heade
 type Asked = { readonly maxEvents: number; readonly returnImmediately: boolean; readonly ack: readonly string[] };
 
 /** A poll that waits for its answer. */
-type Waiting = { readonly asked: Asked; answer(sets: readonly ReturnType<typeof eventOf>[], more?: Json): void };
+type Waiting = {
+  readonly asked: Asked;
+  /** @param agoMs - how long ago it was made by its date. */
+  answer(sets: readonly ReturnType<typeof eventOf>[], more?: Json, agoMs?: number): void;
+};
 
 /** A transmitter whose polls the test answers. */
 async function transmitter(clock: ManualClock, streams: readonly Json[] = [STREAM]) {
@@ -61,8 +65,8 @@ async function transmitter(clock: ManualClock, streams: readonly Json[] = [STREA
   const states: string[] = [];
   let status = "enabled";
   const listed = [...streams];
-  const said = (response: ServerResponse, value: unknown, code = 200) =>
-    response.writeHead(code, { date: new Date(clock.wallMs()).toUTCString() }).end(JSON.stringify(value));
+  const said = (response: ServerResponse, value: unknown, code = 200, agoMs = 0) =>
+    response.writeHead(code, { date: new Date(clock.wallMs() - agoMs).toUTCString() }).end(JSON.stringify(value));
   issuer.serve("/ssf/stream", async (response, request) => {
     if (request.method === "GET") return void said(response, listed);
     expect(await json(request)).toEqual({ delivery: { method: "urn:ietf:rfc:8936" } });
@@ -77,8 +81,10 @@ async function transmitter(clock: ManualClock, streams: readonly Json[] = [STREA
   issuer.serve("/ssf/poll", async (response, request) => {
     if (listed.length === 0) return void response.writeHead(404).end("{}");
     const asked = (await json(request)) as Asked;
-    const answer: Waiting["answer"] = (sets, more = {}) =>
-      void said(response, { sets: Object.fromEntries(sets.map(({ jti, token }) => [jti, token])), ...more });
+    const answer: Waiting["answer"] = (sets, more = {}, agoMs = 0) => {
+      const tokens = Object.fromEntries(sets.map(({ jti, token }) => [jti, token]));
+      said(response, { sets: tokens, ...more }, 200, agoMs);
+    };
     polls.push({ asked, answer });
   });
   return {
@@ -259,6 +265,10 @@ test.for([
   { what: "is of another issuer", changes: { claims: { iss: "https://else.example" } } },
   { what: "is no event", changes: { header: { typ: "JWT" } } },
   { what: "is of a kind that is not known", changes: { claims: { events: { "https://else.example/event": {} } } } },
+  {
+    what: "is one that is known and another",
+    changes: { claims: { events: { [`${CAEP}/session-revoked`]: {}, "https://else.example/event": {} } } },
+  },
   { what: "is two events", changes: { claims: { events: { "https://a.example": {}, "https://b.example": {} } } } },
   { what: "names nothing", changes: { claims: { sub_id: { format: "email", email: "a@example.org" } } } },
 ])("an event that $what is not acknowledged, and tells nothing: in time everything is refused", async ({ changes }) => {
