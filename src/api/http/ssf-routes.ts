@@ -143,7 +143,12 @@ export function ssfRoutes(facts: SsfFacts): Hono {
   return routes as unknown as Hono;
 }
 
-/** @see SSF 1.0 section 8.1.1 */
+/**
+ * A stream as its receiver sees it. `audiences` is ours: what ends is told where it may be presented at one of these, so a receiver that
+ * answers for another knows that it would not hear.
+ *
+ * @see SSF 1.0 section 8.1.1
+ */
 function streamMember({ entry }: Receiver, stream: EventStream, issuer: string): JsonObject {
   const { streamId, delivery, events, description } = stream;
   const url = delivery === "poll" ? issuer + POLL : entry.content.eventsUrl;
@@ -155,6 +160,7 @@ function streamMember({ entry }: Receiver, stream: EventStream, issuer: string):
     events_supported: Object.values(SENT_EVENTS),
     events_delivered: [...events],
     min_verification_interval: VERIFICATION_SECONDS_MIN,
+    audiences: entry.content.audiences,
     ...(description === undefined ? {} : { description }),
   };
 }

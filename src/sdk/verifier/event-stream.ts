@@ -1,4 +1,5 @@
 import { createSecureContext } from "node:tls";
+import { SENT_EVENTS } from "../../domain/security-event.ts";
 import { isObject, type JsonObject, parseStrictText } from "../../domain/strict-json.ts";
 import { askIssuer, DocumentUnavailable, type IssuerPlace } from "./issuer-document.ts";
 import type { PollRevocation } from "./issuer-settings.ts";
@@ -9,7 +10,12 @@ export type EventStream = {
   readonly streamId: string;
   /** `aud` of its events. */
   readonly audience: string;
+  /** What may be presented at one of these, its events tell of. */
+  readonly audiences: readonly string[];
 };
+
+/** Why a stream does not tell of every end, or did not meanwhile. */
+export class StreamUnusable extends DocumentUnavailable {}
 
 /** What a poll was answered with. */
 export type Polled = {
@@ -21,17 +27,17 @@ export type Polled = {
 };
 
 export type EventStreams = {
-  /** The stream that there is, or else one that is made. @throws DocumentUnavailable, for one that is for push too */
+  /** The stream that there is, or else one that is made. @throws DocumentUnavailable */
   open(signal: AbortSignal): Promise<EventStream>;
   /**
    * Acknowledges what was received, and asks for what comes next.
    *
    * @param waits - whether the issuer may wait until there is something.
-   * @returns `undefined` when there is no such stream any more. @throws DocumentUnavailable
+   * @throws DocumentUnavailable
    */
-  poll(ack: readonly string[], waits: boolean, signal: AbortSignal): Promise<Polled | undefined>;
-  /** Whether events are sent on it at present. @throws DocumentUnavailable */
-  isEnabled(stream: EventStream, signal: AbortSignal): Promise<boolean>;
+  poll(ack: readonly string[], waits: boolean, signal: AbortSignal): Promise<Polled>;
+  /** That the stream is as it was when it was opened, and that events are sent on it. @throws DocumentUnavailable */
+  check(stream: EventStream, signal: AbortSignal): Promise<void>;
   /** Asks for an event with this text in it, which every receiver of the stream may be sent. @throws DocumentUnavailable */
   verify(stream: EventStream, state: string, signal: AbortSignal): Promise<void>;
 };
@@ -82,7 +88,7 @@ export function eventStreamsAt(place: IssuerPlace, svid: PollRevocation["svid"])
     async poll(ack, waits, signal) {
       const asked = { maxEvents: EVENTS_MAX, returnImmediately: !waits, ack: [...ack] };
       const { status, text, dateMs } = await ask(POLL, signal, asked);
-      if (status === 404) return undefined;
+      if (status === 404) throw new StreamUnusable("the stream of this verifier is gone");
       if (status !== 200) throw answered(POLL, status);
       const { sets, moreAvailable = false } = parseStrictText(text) ?? {};
       const tokens = isObject(sets) ? Object.entries(sets) : [];
@@ -90,11 +96,20 @@ export function eventStreamsAt(place: IssuerPlace, svid: PollRevocation["svid"])
       if (!isWhole || Number.isNaN(dateMs)) throw new DocumentUnavailable(`${POLL} was answered with no events`);
       return { sets: new Map(tokens as [string, string][]), more: moreAvailable !== false, dateMs };
     },
-    async isEnabled({ streamId }, signal) {
-      const path = `${STATUS}?stream_id=${encodeURIComponent(streamId)}`;
-      const { status, text } = await ask(path, signal);
-      if (status !== 200) throw answered(STATUS, status);
-      return parseStrictText(text)?.["status"] === "enabled";
+    async check({ streamId, audiences }, signal) {
+      const at = `?stream_id=${encodeURIComponent(streamId)}`;
+      const [status, stream] = await Promise.all([ask(STATUS + at, signal), ask(STREAM + at, signal)]);
+      for (const { status: code } of [status, stream]) {
+        if (code === 404) throw new StreamUnusable("the stream of this verifier is gone");
+        if (code !== 200) throw answered(STREAM, code);
+      }
+      if (parseStrictText(status.text)?.["status"] !== "enabled") {
+        throw new StreamUnusable("the stream of this verifier is not enabled");
+      }
+      const now = streamIn(parseStrictText(stream.text));
+      if (!audiences.every((one) => now.audiences.includes(one))) {
+        throw new StreamUnusable("the stream of this verifier is for other audiences");
+      }
     },
     async verify({ streamId }, state, signal) {
       const { status } = await ask(VERIFY, signal, { stream_id: streamId, state });
@@ -115,15 +130,26 @@ function listIn(text: string): readonly unknown[] {
 }
 
 function streamIn(value: unknown): EventStream {
-  const { stream_id: streamId, aud: audience, delivery, events_delivered: events } = isObject(value) ? value : {};
-  if (typeof streamId !== "string" || typeof audience !== "string" || !Array.isArray(events) || !isObject(delivery)) {
-    throw new DocumentUnavailable(`${STREAM} was answered with no stream`);
+  const {
+    stream_id: streamId,
+    aud: audience,
+    audiences,
+    delivery,
+    events_delivered: events,
+  } = isObject(value) ? value : {};
+  const isWhole = typeof streamId === "string" && typeof audience === "string" && isObject(delivery);
+  if (!isWhole || !areTexts(events) || !areTexts(audiences)) {
+    throw new StreamUnusable(`${STREAM} was answered with no stream, or with one that does not say its audiences`);
   }
-  if (delivery["method"] !== POLL_METHOD) throw new DocumentUnavailable("the stream of this verifier is for push");
-  if (!events.some((one) => String(one).endsWith("/session-revoked"))) {
-    throw new DocumentUnavailable("the stream of this verifier is without session-revoked");
+  if (delivery["method"] !== POLL_METHOD) throw new StreamUnusable("the stream of this verifier is for push");
+  if (!events.includes(SENT_EVENTS.sessionRevoked)) {
+    throw new StreamUnusable("the stream of this verifier is without session-revoked");
   }
-  return { streamId, audience };
+  return { streamId, audience, audiences };
+}
+
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
 
 function answered(path: string, status: number): DocumentUnavailable {

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { BrokerError } from "../../domain/errors.ts";
 import type { TrustDomain } from "../../domain/spiffe-id.ts";
 import { type VerifiedSecurityEvent, verifySecurityEvent } from "../../verify/security-event-token.ts";
 import { VerificationError } from "../../verify/verification-error.ts";
@@ -6,7 +7,7 @@ import { instantOf, type VerifierClock } from "./clock.ts";
 import { createDenialSignals } from "./denial-signals.ts";
 import { createDenyList } from "./deny-list.ts";
 import { toldBy } from "./event-denials.ts";
-import { type EventStream, eventStreamsAt, type Polled } from "./event-stream.ts";
+import { type EventStream, eventStreamsAt, type Polled, StreamUnusable } from "./event-stream.ts";
 import { ageMs, type Dated, datedBy, datedUnfitness } from "./freshness.ts";
 import { DocumentUnavailable, type IssuerPlace } from "./issuer-document.ts";
 import { keepIssuerKeys } from "./issuer-keys.ts";
@@ -19,6 +20,8 @@ export type PollSourceOptions = SourceEvents & {
   readonly issuer: string;
   readonly trustDomain: TrustDomain;
   readonly place: IssuerPlace;
+  /** Of the verifier; its entry must name them all. */
+  readonly audiences: readonly string[];
   readonly svid: PollRevocation["svid"];
   readonly clock: VerifierClock;
 };
@@ -53,6 +56,7 @@ export function pollSource(options: PollSourceOptions): RevocationSource {
   let verifiedAtMs = Number.NEGATIVE_INFINITY;
   let othersSeenAtMs = Number.NEGATIVE_INFINITY;
   let failure: string | undefined;
+  let audienceFault: BrokerError | undefined;
 
   /** Whether no other process receives the stream, as far as it would have shown. */
   function isAlone(): boolean {
@@ -69,32 +73,39 @@ export function pollSource(options: PollSourceOptions): RevocationSource {
 
   async function pollOnce(signal: AbortSignal): Promise<boolean> {
     try {
-      stream ??= await streams.open(signal);
-      const opened = stream;
+      const opened = stream ?? (await streams.open(signal));
+      checkAudiences(opened);
+      stream = opened;
       await showOnce(opened, signal);
       const polled = await streams.poll(acks, answered !== undefined, signal);
-      if (polled === undefined) {
-        beginAnew();
-        throw new DocumentUnavailable("the stream of this verifier is gone");
-      }
       const received = instantOf(clock);
       await takeAll(opened, polled);
       acks = [...polled.sets.keys()];
-      if (!(await streams.isEnabled(opened, signal))) {
-        beginAnew();
-        throw new DocumentUnavailable("the stream of this verifier is not enabled");
-      }
+      await streams.check(opened, signal);
       answered = datedBy(polled.dateMs, received, received);
       // The whole seconds of a token's `iat` are rounded down, and so is the answer's date.
       if (!polled.more && isAlone()) hearsSince ??= polled.dateMs / 1_000 + 1;
       denyList.forget(Math.min(received.wallMs, polled.dateMs));
       failure = undefined;
+      audienceFault = undefined;
     } catch (thrown) {
       if (!(thrown instanceof DocumentUnavailable || thrown instanceof VerificationError)) throw thrown;
       failure = thrown.message;
+      if (thrown instanceof StreamUnusable) beginAnew();
     }
     onChange();
     return failure === undefined;
+  }
+
+  /** What is presented elsewhere is not told here: a token for there would pass unwatched. */
+  function checkAudiences({ audiences }: EventStream): void {
+    const foreign = options.audiences.find((one) => !audiences.includes(one));
+    if (foreign === undefined) return;
+    audienceFault = new BrokerError(
+      "AUDIENCE_INVALID",
+      `audiences: the entry of the verifier does not name ${foreign}`,
+    );
+    throw new StreamUnusable(audienceFault.message);
   }
 
   async function takeAll(opened: EventStream, { sets }: Polled): Promise<void> {
@@ -168,7 +179,7 @@ export function pollSource(options: PollSourceOptions): RevocationSource {
         lastError,
       };
     },
-    lastingFault: () => undefined,
+    lastingFault: () => audienceFault,
     awaited() {
       const why = failure ?? keys.failure;
       return `keys and events of the broker at ${place.url}${why === undefined ? "" : ` (${why})`}`;

@@ -68,7 +68,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       case "status-list":
         return statusListSource({ ...heardBy, clock, trust, onChange: wakeWaiting });
       case "poll":
-        return pollSource({ ...heardBy, clock, onChange: wakeWaiting });
+        return pollSource({ ...heardBy, audiences, clock, onChange: wakeWaiting });
     }
   }
 

@@ -47,6 +47,7 @@ test("a receiver makes a stream, polls what ended, acknowledges it, and is sent 
     stream_id: expect.stringMatching(/^[\w-]{16}$/),
     iss: ISSUER,
     aud: verifier.spiffeId,
+    audiences: "audiences" in verifier.content && verifier.content.audiences,
     delivery: { method: POLL, endpoint_url: `${ISSUER}/ssf/poll` },
     events_supported: [
       "https://schemas.openid.net/secevent/caep/event-type/session-revoked",

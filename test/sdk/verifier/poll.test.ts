@@ -30,6 +30,7 @@ const JTI = "AYh5t0Zk3Ez8yB8n2mRkQw";
 const STREAM = {
   stream_id: "s1",
   aud: RECEIVER,
+  audiences: [AUDIENCE, "https://mcp.example.org/more"],
   delivery: { method: "urn:ietf:rfc:8936" },
   events_delivered: [`${CAEP}/session-revoked`, `${CAEP}/credential-change`],
 };
@@ -73,6 +74,10 @@ async function transmitter(clock: ManualClock, streams: readonly Json[] = [STREA
     listed.push(STREAM);
     said(response, STREAM, 201);
   });
+  let stream: Json = STREAM;
+  issuer.serve("/ssf/stream?stream_id=s1", (response) =>
+    listed.length === 0 ? void response.writeHead(404).end() : void said(response, stream),
+  );
   issuer.serve("/ssf/status?stream_id=s1", (response) => void said(response, { stream_id: "s1", status }));
   issuer.serve("/ssf/verify", async (response, request) => {
     states.push(((await json(request)) as { state: string }).state);
@@ -91,6 +96,10 @@ async function transmitter(clock: ManualClock, streams: readonly Json[] = [STREA
     ...{ issuer, states, listed, cert: tls.cert.toString(), key: tls.key.toString() },
     setStatus(next: string) {
       status = next;
+    },
+    /** What the stream is from now on. */
+    change(members: Json) {
+      stream = { ...STREAM, ...members };
     },
     /** The next poll, once it has come; time passes until then. */
     async next(): Promise<Waiting> {
@@ -230,6 +239,15 @@ describe("what was issued before it began to hear", () => {
   test.for([
     { what: "was removed", happens: (scene: Awaited<ReturnType<typeof ready>>) => void scene.listed.splice(0) },
     { what: "was disabled", happens: (scene: Awaited<ReturnType<typeof ready>>) => scene.setStatus("disabled") },
+    {
+      what: "was for other audiences",
+      happens: (scene: Awaited<ReturnType<typeof ready>>) =>
+        scene.change({ audiences: ["https://mcp.example.org/more"] }),
+    },
+    {
+      what: "left out the ends of steps",
+      happens: (scene: Awaited<ReturnType<typeof ready>>) => scene.change({ events_delivered: [] }),
+    },
   ])("is refused anew when its stream $what meanwhile", async ({ happens }) => {
     const scene = await ready();
     const { verifier, next, clock } = scene;
@@ -314,7 +332,11 @@ test.for([
     stream: { ...STREAM, events_delivered: [] },
     says: "the stream of this verifier is without session-revoked",
   },
-  { what: "is none", stream: { stream_id: 1 }, says: "/ssf/stream was answered with no stream" },
+  {
+    what: "does not say its audiences",
+    stream: { ...STREAM, audiences: undefined },
+    says: "/ssf/stream was answered with no stream, or with one that does not say its audiences",
+  },
 ])("a stream that $what is not polled", async ({ stream, says }) => {
   const { verifier, issuer } = await connected([stream]);
   await vi.waitFor(() => expect(verifier.status().lastError).toBe(says));
@@ -337,6 +359,13 @@ test.for([
   scene.svid.mockImplementation(() => ({ cert: scene.cert, key: scene.key }));
   (await next()).answer([]);
   await vi.waitFor(() => expect(verifier.status().lastError).toBe(undefined));
+});
+
+test("an audience that the entry does not name is told of at once: its tokens would pass unwatched", async () => {
+  const { verifier, issuer } = await connected([{ ...STREAM, audiences: ["https://mcp.example.org/more"] }]);
+  await expect(verifier.ready()).rejects.toMatchObject({ code: "AUDIENCE_INVALID" });
+  expect(judged(verifier)).toBe("NOT_READY");
+  expect(issuer.asked("/ssf/poll")).toBe(0);
 });
 
 test("a verifier has to show who it is, over https", () => {
