@@ -53,5 +53,9 @@ export const EVENT_TYPES = [
   "event_stream.ended",
   "events.delivered",
   "security_event.taken",
+  "snapshot.taken",
+  "events.pruned",
+  "hold.placed",
+  "hold.lifted",
   "operator.acted",
 ] as const satisfies readonly LedgerEvent["type"][];

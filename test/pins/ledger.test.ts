@@ -8,7 +8,7 @@ import type { LedgerEvent, StepHeld } from "../../src/domain/ledger-event.ts";
 import type { RegistrationEntry } from "../../src/domain/registration-entry.ts";
 import { parseSpiffeId, parseTrustDomain } from "../../src/domain/spiffe-id.ts";
 import type { Step } from "../../src/domain/step.ts";
-import { addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
+import { addMicros, addSeconds, secondsOf, type UnixMicros } from "../../src/domain/time.ts";
 import { APPROVER, approveAct, approveCallAct, callActBy, pending, pendingCall } from "../contract/approval-acts.ts";
 import { answerAct, endAct, intendAct, intentFor } from "../contract/exchange-acts.ts";
 import { CONFIG, done, GRANT, OPERATOR, ports, processOf, type World, worldOf } from "../contract/ledger-world.ts";
@@ -42,6 +42,7 @@ test("the migrations by their digests: one that has been applied anywhere is fol
     "0021_closures.sql 339c27e8a99c68abf74d8e06f72b8b7089fa258d0651f3aa966b0921b238bf36",
     "0022_backup_mark.sql 6ca22bc5af21138224fed2fe1f11327610291c8b66a2ef27d0cd16e215d070a8",
     "0023_event_streams.sql 601b8ae3dc9f679a0ca2dbe7f88bc270341e73e51ae6888ac02d2d95a95ba65c",
+    "0024_retention.sql ce88f7686b61f99e7d1e76d9e35b94d552e1bcefd2b6d5a356faebd6a240b96c",
   ]);
 });
 
@@ -157,6 +158,17 @@ async function makeOneOfEach(): Promise<void> {
   const { sequence } = done(await ledger.perform({ act: "put-event-stream", stream: put, by, now }));
   const delivered = [{ streamId: "s", sequence: sequence + 1 }];
   await ledger.perform({ act: "record-delivered", streams: delivered, now });
+  const hold = { holdId: "h", scope: "run", value: "r" } as const;
+  await ledger.perform({ act: "place-hold", hold, reason: "r", by: OPERATOR, now });
+  done(await ledger.perform({ act: "lift-hold", holdId: "h", reason: "r", by: OPERATOR, now }));
+  const through = ledger.head().sequence;
+  await ledger.perform({
+    act: "record-snapshot",
+    snapshot: { through, chunks: 1, bytes: 1, rootHash: "ab", schema: 1 },
+    now,
+  });
+  const cutoffs = { deliveries: addMicros(now, 1) };
+  await ledger.perform({ act: "prune-events", after: through - 20, limit: 20, cutoffs, now });
   done(await ledger.perform({ act: "end-event-stream", streamId: "s", by, now }));
   const event = {
     sha256: "12".repeat(32),
@@ -433,6 +445,10 @@ test("the members of every event", () => {
     "event_stream.ended": "by.entryId by.kind by.process streamId",
     "events.delivered": "streams[].sequence streams[].streamId",
     "security_event.taken": "event.effect event.event event.issuer event.principalId event.sha256 expiresAt",
+    "snapshot.taken": "bytes chunks rootHash schema through",
+    "events.pruned": "by.cause by.kind count digest ranges[][]",
+    "hold.placed": "by.entryId by.kind by.uid hold.holdId hold.scope hold.value reason",
+    "hold.lifted": "by.entryId by.kind by.uid holdId reason",
     "operator.acted": "act by.entryId by.kind by.uid reason target",
     "policy.put": "digest policy.file policy.line policy.policyId policy.text",
     "policy_set.listed": "digests[] version",

@@ -89,6 +89,7 @@ test("the services and their methods", () => {
     "stint.v1.Principals": ["List", "Offboard", "Readmit", "Erase"],
     "stint.v1.Risk": ["Set", "List"],
     "stint.v1.Tools": ["Report", "List", "Get", "Accept", "Forget"],
+    "stint.v1.Retention": ["Get", "PlaceHold", "LiftHold"],
     "stint.v1.Policies": [
       "Put (client_streaming)",
       "Check (client_streaming)",
@@ -178,6 +179,7 @@ test("the numbers of every enum", () => {
       "21 REASON_NOT_SERVING",
       "22 REASON_DECISION_OUTDATED",
       "23 REASON_TOOL_NOT_ACCEPTED",
+      "24 REASON_PRUNED",
     ],
     "stint.v1.ClosureState": [
       "0 CLOSURE_STATE_UNSPECIFIED",

@@ -5,6 +5,7 @@ import { STATUS_OF } from "../../src/wire/status-of.ts";
 
 test("each reason keeps its gRPC code", () => {
   expect(STATUS_OF).toEqual({
+    PRUNED: 9,
     TOOL_NOT_ACCEPTED: 9,
     NO_IDENTITY: 7,
     NOT_ENTITLED: 7,
