@@ -43,6 +43,7 @@ export function keepRetention(ports: RetentionPorts): { stop(): void; round(): P
   const { retention, times, clock, log } = ports;
   let cancel: Cancel = clock.schedule(FIRST_ROUND_MS, run);
   let isStopped = false;
+  let running: Promise<number> | undefined;
 
   function run(): void {
     round()
@@ -52,7 +53,15 @@ export function keepRetention(ports: RetentionPorts): { stop(): void; round(): P
       });
   }
 
-  async function round(): Promise<number> {
+  /** One at a time: whoever asks during a round is told what that one did. */
+  function round(): Promise<number> {
+    running ??= pruneDue().finally(() => {
+      running = undefined;
+    });
+    return running;
+  }
+
+  async function pruneDue(): Promise<number> {
     const { isNew, snapshot } = await retention.standing();
     const cutoffs = cutoffsOf(timesFor(times, isNew), clock.now());
     if (eventsOf(await retention.due(cutoffs, 0)) === 0) return 0;

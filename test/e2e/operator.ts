@@ -8,6 +8,7 @@ import { History } from "../../src/gen/stint/v1/history_pb.js";
 import { Ledger } from "../../src/gen/stint/v1/ledger_pb.js";
 import { Policies } from "../../src/gen/stint/v1/policies_pb.js";
 import { Principals } from "../../src/gen/stint/v1/principals_pb.js";
+import { Retention } from "../../src/gen/stint/v1/retention_pb.js";
 import { Revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../src/gen/stint/v1/risk_pb.js";
 import { Steps } from "../../src/gen/stint/v1/steps_pb.js";
@@ -22,6 +23,7 @@ export type Operator = {
   readonly approvals: ClientOf<typeof Approvals>;
   readonly history: ClientOf<typeof History>;
   readonly entries: ClientOf<typeof Entries>;
+  readonly retention: ClientOf<typeof Retention>;
   readonly revocations: ClientOf<typeof Revocations>;
   readonly ledger: ClientOf<typeof Ledger>;
   readonly authorities: ClientOf<typeof Authorities>;
@@ -43,6 +45,7 @@ export function operatorOf(socket: string): Operator {
     history: createClient(History, channel),
     entries: createClient(Entries, channel),
     revocations: createClient(Revocations, channel),
+    retention: createClient(Retention, channel),
     ledger: createClient(Ledger, channel),
     authorities: createClient(Authorities, channel),
     federation: createClient(Federation, channel),

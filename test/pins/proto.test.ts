@@ -11,6 +11,7 @@ import { file_stint_v1_history } from "../../src/gen/stint/v1/history_pb.js";
 import { file_stint_v1_ledger } from "../../src/gen/stint/v1/ledger_pb.js";
 import { file_stint_v1_policies } from "../../src/gen/stint/v1/policies_pb.js";
 import { file_stint_v1_principals } from "../../src/gen/stint/v1/principals_pb.js";
+import { file_stint_v1_retention } from "../../src/gen/stint/v1/retention_pb.js";
 import { file_stint_v1_revocations } from "../../src/gen/stint/v1/revocations_pb.js";
 import { file_stint_v1_risk } from "../../src/gen/stint/v1/risk_pb.js";
 import { file_stint_v1_status } from "../../src/gen/stint/v1/status_pb.js";
@@ -32,6 +33,7 @@ const FILES: readonly DescFile[] = [
   file_stint_v1_ledger,
   file_stint_v1_principals,
   file_stint_v1_policies,
+  file_stint_v1_retention,
   file_stint_v1_revocations,
   file_stint_v1_risk,
   file_stint_v1_status,

@@ -7,6 +7,7 @@ import { History } from "../../gen/stint/v1/history_pb.js";
 import { Ledger } from "../../gen/stint/v1/ledger_pb.js";
 import { Policies } from "../../gen/stint/v1/policies_pb.js";
 import { Principals } from "../../gen/stint/v1/principals_pb.js";
+import { Retention } from "../../gen/stint/v1/retention_pb.js";
 import { Revocations } from "../../gen/stint/v1/revocations_pb.js";
 import { Risk } from "../../gen/stint/v1/risk_pb.js";
 import { Status } from "../../gen/stint/v1/status_pb.js";
@@ -41,6 +42,7 @@ export type Operator = {
   readonly risk: ClientOf<typeof Risk>;
   readonly policies: ClientOf<typeof Policies>;
   readonly tools: Pick<ClientOf<typeof Tools>, "list" | "get" | "accept" | "forget">;
+  readonly retention: ClientOf<typeof Retention>;
   readonly status: ClientOf<typeof Status>;
   /** Ends the connection and all that is under way on it. */
   close(): void;
@@ -69,6 +71,7 @@ export function connectOperator(options: OperatorOptions = {}): Operator {
     risk: createClient(Risk, channel, terms),
     policies: createClient(Policies, channel, terms),
     tools: createClient(Tools, channel, terms),
+    retention: createClient(Retention, channel, terms),
     status: createClient(Status, channel, terms),
     close: () => channel.close(),
   };

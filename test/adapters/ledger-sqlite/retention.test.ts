@@ -171,6 +171,34 @@ describe("what is pruned", () => {
   );
 });
 
+test("what is pruned is answered as pruned, with its hash, and never as missing", async () => {
+  await inOneLedger(async (world, directory) => {
+    const { over } = await twoSteps(world);
+    world.clock.advance(1_000_000);
+    await pruneNow(world);
+    const events = inDatabase(directory, eventsOf);
+    const gone = events.find(({ canonical }) => isPruned(canonical));
+    if (gone === undefined) throw new Error("nothing is pruned");
+    const { sequence } = gone;
+    const leafHash = Buffer.from(gone.leafHash).toString("hex");
+    const { tree, history, exports } = world.store;
+    const refusal = { code: "PRUNED", metadata: { sequence: String(sequence), leaf_hash: leafHash } };
+    await expect(tree.inclusion(sequence, events.length)).rejects.toMatchObject(refusal);
+    const width = events.length % 256;
+    await expect(tree.tile({ level: "entries", index: 0, width })).rejects.toMatchObject(refusal);
+    expect((await tree.tile({ level: 0, index: 0, width })).length).toBe(width * 32);
+    const [row] = (await history.events({ limit: 1, before: sequence + 1 })).map(({ canonical, leafHash: leaf }) => ({
+      bytes: canonical.length,
+      leaf: Buffer.from(leaf).toString("hex"),
+    }));
+    expect(row).toEqual({ bytes: 0, leaf: leafHash });
+    const records = await exports.exportedRecords({ after: 0, end: events.length + 1, limit: 100 }, events.length);
+    const digests = records.filter(({ decision }) => decision.stepId === over.stepId).map(({ event }) => event);
+    expect(digests).toEqual([{ rfc6962leaf: expect.stringMatching(/^[0-9a-f]{64}$/) }]);
+    expect((await history.issuances({ now: world.clock.now(), limit: 10 })).length).toBe(3);
+  });
+});
+
 describe("a pruned ledger from outside", () => {
   /** A ledger with what is over pruned, changed as `sql` says, and verified. */
   async function findingAfter(sql: string): Promise<string> {
